@@ -1,0 +1,116 @@
+//! Private keys: made, kept in files that only their owner can read, and wiped after use.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::Signer as _;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use zeroize::Zeroizing;
+
+use super::key::{PublicKey, Signature};
+
+/// No PKCS#8 file of an Ed25519 key is longer.
+const KEY_FILE_BYTES_MAX: u64 = 4096;
+
+/// A private key. Wiped from memory when dropped; shown nowhere.
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+/// Why a key file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// There is a file of that name.
+    #[error("{0} exists already and is not overwritten; choose another name")]
+    Exists(PathBuf),
+    /// Group or others have rights on the file.
+    #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]
+    Open(PathBuf, u32),
+    /// The file holds no PKCS#8 Ed25519 key.
+    #[error("{0} holds no Ed25519 private key in PKCS#8 PEM")]
+    NotAKey(PathBuf),
+    /// No randomness from the system.
+    #[error("the system gives no randomness: {0}")]
+    Random(getrandom::Error),
+    /// Anything that the file system says.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+}
+
+impl SigningKey {
+    /// A new key from the system's randomness.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Random`].
+    pub fn generate() -> Result<Self, KeyFileError> {
+        let mut seed = Zeroizing::new([0_u8; 32]);
+        getrandom::fill(seed.as_mut_slice()).map_err(KeyFileError::Random)?;
+        Ok(Self::from_seed(&seed))
+    }
+
+    /// The key of a 32-byte seed (RFC 8032, section 5.1.5).
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey::from_bytes(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs, deterministically (RFC 8032).
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        Signature::from_bytes(self.0.sign(message).to_bytes())
+    }
+
+    /// Writes the key as PKCS#8 PEM to a new file of mode 0600, synced.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Exists`] rather than overwrite anything.
+    pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
+        let io = |error| KeyFileError::Io(path.to_owned(), error);
+        // Version 1, without the public key: OpenSSL 3.0 refuses version 2.
+        let bytes = KeypairBytes { secret_key: *self.0.as_bytes(), public_key: None };
+        let pem = bytes
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(|_| KeyFileError::NotAKey(path.to_owned()))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
+                _ => io(error),
+            })?;
+        file.write_all(pem.as_bytes()).map_err(io)?;
+        file.sync_all().map_err(io)
+    }
+
+    /// Reads a key that only its owner can read.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Open`] when group or others have rights on it.
+    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
+        let io = |error| KeyFileError::Io(path.to_owned(), error);
+        let file = File::open(path).map_err(io)?;
+        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileError::Open(path.to_owned(), mode));
+        }
+        let mut pem = Zeroizing::new(String::new());
+        file.take(KEY_FILE_BYTES_MAX)
+            .read_to_string(&mut pem)
+            .map_err(|_| KeyFileError::NotAKey(path.to_owned()))?;
+        ed25519_dalek::SigningKey::from_pkcs8_pem(&pem)
+            .map(Self)
+            .map_err(|_| KeyFileError::NotAKey(path.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey(of {})", self.public())
+    }
+}

@@ -1,0 +1,75 @@
+//! What the ledger adds up to, and rule 9.
+
+use bincode::{Decode, Encode};
+use serde::Serialize;
+
+/// Sums over the whole ledger. Points in grams, trees by count. Promised, planted, standing,
+/// assigned and surveyed alive are different things and never added together.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct Totals {
+    /// Points awarded.
+    pub awarded: u128,
+    /// Points of awards taken back.
+    pub reversed: u128,
+    /// Points that expired.
+    pub expired: u128,
+    /// Points spent on other things than trees.
+    pub spent_elsewhere: u128,
+    /// Points of unvoided claims.
+    pub claimed: u128,
+    /// The sum of all balances.
+    pub balances: i128,
+    /// Trees that plantings recorded, voided ones too.
+    pub planted_recorded: u64,
+    /// Trees of voided plantings.
+    pub planted_voided: u64,
+    /// Trees lost of unvoided plantings.
+    pub lost: u64,
+    /// Trees standing in the books.
+    pub standing: u64,
+    /// Unvoided claims with a tree.
+    pub assigned: u64,
+    /// Unvoided claims without one.
+    pub waiting: u64,
+    /// Unvoided claims.
+    pub claims: u64,
+    /// Accounts whose balance is below zero.
+    pub accounts_negative: u64,
+}
+
+/// The totals do not reconcile: rule 9 is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the totals do not reconcile: {0}")]
+pub struct ConservationError(&'static str);
+
+impl Totals {
+    /// Trees of unvoided plantings.
+    pub fn planted(&self) -> u64 {
+        self.planted_recorded.saturating_sub(self.planted_voided)
+    }
+
+    /// Rule 9.
+    ///
+    /// # Errors
+    /// [`ConservationError`] says which sum fails.
+    pub fn check(&self) -> Result<(), ConservationError> {
+        let signed = |points: u128| i128::try_from(points).unwrap_or(i128::MAX);
+        let left = signed(self.awarded)
+            - signed(self.reversed)
+            - signed(self.expired)
+            - signed(self.spent_elsewhere)
+            - signed(self.claimed);
+        if left != self.balances {
+            return Err(ConservationError(
+                "awarded − reversed − expired − spent elsewhere − claimed ≠ balances",
+            ));
+        }
+        if self.planted_recorded != self.planted_voided + self.lost + self.standing {
+            return Err(ConservationError("planted − voided − lost ≠ standing"));
+        }
+        if self.claims != self.assigned + self.waiting {
+            return Err(ConservationError("unvoided claims ≠ assigned + waiting"));
+        }
+        Ok(())
+    }
+}

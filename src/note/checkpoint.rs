@@ -1,0 +1,123 @@
+//! Checkpoints: a log's size and root, signed (c2sp.org/tlog-checkpoint).
+
+use std::fmt;
+
+use super::signed::{NoteError, SignedNote};
+use super::vkey::{KeyName, VerifierKey};
+use crate::crypto::SigningKey;
+use crate::merkle::Hash;
+
+/// A tree: how many leaves, and the root over them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TreeHead {
+    /// Number of leaves.
+    pub size: u64,
+    /// Root hash.
+    pub root: Hash,
+}
+
+/// A tree head that a log signed, in the note that says so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checkpoint {
+    origin: KeyName,
+    head: TreeHead,
+    note: SignedNote,
+}
+
+/// Why a note is no checkpoint of the log asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// The note is malformed or its signature does not hold.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The text is not origin, size and root.
+    #[error("the note's text is no checkpoint: expected origin, size and root, a line each")]
+    Shape,
+    /// It has lines after the root, which nobody could audit.
+    #[error("the checkpoint has extension lines, which this log never writes")]
+    Extension,
+    /// It speaks of another log.
+    #[error("the checkpoint is of {found}, not of {expected}")]
+    Origin {
+        /// The origin that it names.
+        found: String,
+        /// The origin asked for.
+        expected: String,
+    },
+}
+
+impl Checkpoint {
+    /// Signs a tree head. The same head and key give the same bytes.
+    pub fn sign(origin: &KeyName, head: TreeHead, key: &SigningKey) -> Self {
+        let text = format!("{origin}\n{}\n{}\n", head.size, head.root);
+        let mut note = SignedNote::unsigned(text);
+        note.sign(origin, key);
+        Self { origin: origin.clone(), head, note }
+    }
+
+    /// Reads a checkpoint and verifies that `log` signed it: its name is the origin.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] says what is wrong with it.
+    pub fn open(bytes: &[u8], log: &VerifierKey) -> Result<Self, CheckpointError> {
+        let note = SignedNote::parse(bytes)?;
+        let (origin, head) = parse_text(note.text())?;
+        if origin != *log.name() {
+            return Err(CheckpointError::Origin {
+                found: origin.to_string(),
+                expected: log.name().to_string(),
+            });
+        }
+        note.verify(log)?;
+        Ok(Self { origin, head, note })
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &KeyName {
+        &self.origin
+    }
+
+    /// Size and root.
+    pub fn head(&self) -> TreeHead {
+        self.head
+    }
+
+    /// The note with all its signatures.
+    pub fn note(&self) -> &SignedNote {
+        &self.note
+    }
+
+    /// Adds a second signature of the log, beside the first.
+    pub fn also_sign(&mut self, key: &SigningKey) {
+        let origin = self.origin.clone();
+        self.note.sign(&origin, key);
+    }
+
+    pub(super) fn note_mut(&mut self) -> &mut SignedNote {
+        &mut self.note
+    }
+}
+
+/// The bytes of the note.
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.note.fmt(f)
+    }
+}
+
+fn parse_text(text: &str) -> Result<(KeyName, TreeHead), CheckpointError> {
+    let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::Shape)?.split('\n');
+    let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+        return Err(CheckpointError::Shape);
+    };
+    if lines.next().is_some() {
+        return Err(CheckpointError::Extension);
+    }
+    let origin = origin.parse().map_err(|_| CheckpointError::Shape)?;
+    let root = root.parse().map_err(|_| CheckpointError::Shape)?;
+    let value: u64 = size.parse().map_err(|_| CheckpointError::Shape)?;
+    if value.to_string() != size {
+        return Err(CheckpointError::Shape);
+    }
+    Ok((origin, TreeHead { size: value, root }))
+}

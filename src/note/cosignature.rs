@@ -1,0 +1,56 @@
+//! What a witness adds to a checkpoint: a timestamped Ed25519 cosignature
+//! (c2sp.org/tlog-cosignature, type 0x04).
+
+use super::checkpoint::Checkpoint;
+use super::signed::NoteError;
+use super::vkey::{KeyName, SignatureType, VerifierKey};
+use crate::crypto::{Signature, SigningKey, VerifyingKey};
+
+/// A witness's word that it saw this checkpoint, and nothing inconsistent with it, at a time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cosignature {
+    /// Who saw it.
+    pub witness: KeyName,
+    /// When, in seconds since 1970-01-01 UTC.
+    pub seen_at_s: u64,
+}
+
+/// The signed message: a header line, a time line, then the checkpoint's text.
+fn message(seen_at_s: u64, text: &str) -> String {
+    format!("cosignature/v1\ntime {seen_at_s}\n{text}")
+}
+
+/// Adds a witness's cosignature to a checkpoint.
+pub fn cosign(checkpoint: &mut Checkpoint, witness: &KeyName, key: &SigningKey, seen_at_s: u64) {
+    let vkey = VerifierKey::new(witness.clone(), SignatureType::CosignatureV1, key.public());
+    let signature = key.sign(message(seen_at_s, checkpoint.note().text()).as_bytes());
+    let mut bytes = seen_at_s.to_be_bytes().to_vec();
+    bytes.extend_from_slice(signature.as_bytes());
+    checkpoint.note_mut().attach(&vkey, bytes);
+}
+
+impl Cosignature {
+    /// Verifies a witness's line on a checkpoint.
+    ///
+    /// # Errors
+    /// [`NoteError::NotSignedBy`] without such a line, [`NoteError::FalseSignature`] with a
+    /// false one.
+    pub fn verify(checkpoint: &Checkpoint, witness: &VerifierKey) -> Result<Self, NoteError> {
+        let named = || witness.name().to_string();
+        let lie = || NoteError::FalseSignature(named());
+        let line = checkpoint
+            .note()
+            .lines_of(witness)
+            .next()
+            .ok_or_else(|| NoteError::NotSignedBy(named()))?;
+        let (time, signature) = line.split_first_chunk::<8>().ok_or_else(lie)?;
+        let signature = <[u8; 64]>::try_from(signature).map_err(|_| lie())?;
+        let seen_at_s = u64::from_be_bytes(*time);
+        let signed = message(seen_at_s, checkpoint.note().text());
+        VerifyingKey::new(witness.key())
+            .map_err(|_| lie())?
+            .verify(signed.as_bytes(), &Signature::from_bytes(signature))
+            .map_err(|_| lie())?;
+        Ok(Self { witness: witness.name().clone(), seen_at_s })
+    }
+}

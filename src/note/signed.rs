@@ -1,0 +1,164 @@
+//! Notes as text with signature lines (c2sp.org/signed-note, "Format").
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::vkey::{KeyName, SignatureType, VerifierKey};
+use crate::crypto::{Signature, SigningKey, VerifyingKey};
+
+/// The longest note that is read.
+pub const NOTE_BYTES_MAX: usize = 65_536;
+/// The most signature lines that are read; the standard asks for 16 at least.
+pub const NOTE_SIGNATURES_MAX: usize = 64;
+
+/// A signature line: whose, which of their keys, and the bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NoteSignature {
+    /// The key's name.
+    pub name: KeyName,
+    /// The key's id.
+    pub key_id: u32,
+    /// What follows the id; its meaning is the key type's.
+    pub bytes: Vec<u8>,
+}
+
+/// A note that was read or made; a signature in it counts only once it was verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignedNote {
+    text: String,
+    signatures: Vec<NoteSignature>,
+}
+
+/// Why text is no signed note, or not signed by the key asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoteError {
+    /// Longer than [`NOTE_BYTES_MAX`].
+    #[error("the note is longer than {NOTE_BYTES_MAX} bytes")]
+    TooLong,
+    /// Not UTF-8, or with control characters.
+    #[error("the note is no UTF-8 text, or has control characters")]
+    NotText,
+    /// The text does not end in an empty line with signatures after it.
+    #[error("the note has no signatures behind an empty line")]
+    NoSignatures,
+    /// A signature line that can't be read.
+    #[error("signature line {0} is malformed")]
+    SignatureLine(usize),
+    /// More than [`NOTE_SIGNATURES_MAX`] signatures.
+    #[error("the note has more than {NOTE_SIGNATURES_MAX} signatures")]
+    TooManySignatures,
+    /// No signature line names this key.
+    #[error("the note is not signed by {0}")]
+    NotSignedBy(String),
+    /// A line names the key, and its signature is false.
+    #[error("the signature by {0} is false")]
+    FalseSignature(String),
+}
+
+impl SignedNote {
+    /// Makes an unsigned note of text that ends in a newline.
+    pub(super) fn unsigned(text: String) -> Self {
+        Self { text, signatures: Vec::new() }
+    }
+
+    /// Reads a note.
+    ///
+    /// # Errors
+    /// [`NoteError`] says what is malformed. No signature is verified.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoteError> {
+        if bytes.len() > NOTE_BYTES_MAX {
+            return Err(NoteError::TooLong);
+        }
+        let whole = std::str::from_utf8(bytes).map_err(|_| NoteError::NotText)?;
+        if whole.chars().any(|c| c < ' ' && c != '\n') {
+            return Err(NoteError::NotText);
+        }
+        // The last empty line parts the text from the signatures.
+        let (text, lines) = whole.rsplit_once("\n\n").ok_or(NoteError::NoSignatures)?;
+        let lines = lines.strip_suffix('\n').ok_or(NoteError::NoSignatures)?;
+        let mut signatures = Vec::new();
+        for (position, line) in lines.split('\n').enumerate() {
+            if position >= NOTE_SIGNATURES_MAX {
+                return Err(NoteError::TooManySignatures);
+            }
+            signatures.push(parse_line(line).ok_or(NoteError::SignatureLine(position + 1))?);
+        }
+        Ok(Self { text: format!("{text}\n"), signatures })
+    }
+
+    /// The text that is signed, with its last newline.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// All signatures, none of them verified.
+    pub fn signatures(&self) -> &[NoteSignature] {
+        &self.signatures
+    }
+
+    /// Adds a plain Ed25519 signature of the text under `name`.
+    pub fn sign(&mut self, name: &KeyName, key: &SigningKey) {
+        let vkey = VerifierKey::new(name.clone(), SignatureType::Ed25519, key.public());
+        let bytes = key.sign(self.text.as_bytes()).as_bytes().to_vec();
+        self.attach(&vkey, bytes);
+    }
+
+    /// Adds the line of a signature that was made elsewhere.
+    pub(super) fn attach(&mut self, vkey: &VerifierKey, bytes: Vec<u8>) {
+        let name = vkey.name().clone();
+        self.signatures.push(NoteSignature { name, key_id: vkey.id(), bytes });
+    }
+
+    /// The bytes of the lines that name `vkey`.
+    pub(super) fn lines_of(&self, vkey: &VerifierKey) -> impl Iterator<Item = &[u8]> {
+        let (name, id) = (vkey.name().clone(), vkey.id());
+        self.signatures
+            .iter()
+            .filter(move |line| line.name == name && line.key_id == id)
+            .map(|line| line.bytes.as_slice())
+    }
+
+    /// Checks that an Ed25519 key signed the text. Lines of other keys are passed over; one
+    /// that names this key must hold.
+    ///
+    /// # Errors
+    /// [`NoteError::NotSignedBy`], [`NoteError::FalseSignature`].
+    pub fn verify(&self, vkey: &VerifierKey) -> Result<(), NoteError> {
+        let named = || vkey.name().to_string();
+        let key = VerifyingKey::new(vkey.key()).map_err(|_| NoteError::FalseSignature(named()))?;
+        let mut found = false;
+        for bytes in self.lines_of(vkey) {
+            <[u8; 64]>::try_from(bytes)
+                .ok()
+                .and_then(|bytes| {
+                    key.verify(self.text.as_bytes(), &Signature::from_bytes(bytes)).ok()
+                })
+                .ok_or_else(|| NoteError::FalseSignature(named()))?;
+            found = true;
+        }
+        if found { Ok(()) } else { Err(NoteError::NotSignedBy(named())) }
+    }
+}
+
+fn parse_line(line: &str) -> Option<NoteSignature> {
+    let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
+    let bytes = STANDARD.decode(encoded).ok()?;
+    let (id, rest) = bytes.split_first_chunk::<4>()?;
+    let name = name.parse().ok()?;
+    Some(NoteSignature { name, key_id: u32::from_be_bytes(*id), bytes: rest.to_vec() })
+}
+
+/// The note's own bytes.
+impl fmt::Display for SignedNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.text)?;
+        for line in &self.signatures {
+            let mut bytes = line.key_id.to_be_bytes().to_vec();
+            bytes.extend_from_slice(&line.bytes);
+            writeln!(f, "— {} {}", line.name, STANDARD.encode(bytes))?;
+        }
+        Ok(())
+    }
+}

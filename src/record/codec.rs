@@ -1,0 +1,95 @@
+//! The codec: bincode 2 with big-endian, fixed-width integers, a limit on every decode, and the
+//! refusal of whatever would be written otherwise.
+//!
+//! Only this file and the derives name bincode, which is no longer maintained: it can be
+//! replaced behind these two functions, and `docs/format.md` says what the bytes are.
+
+use bincode::config::{BigEndian, Configuration, Fixint, Limit, NoLimit};
+use bincode::enc::write::Writer;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{Decode, Encode};
+
+const CONFIG: Configuration<BigEndian, Fixint, NoLimit> =
+    bincode::config::standard().with_big_endian().with_fixed_int_encoding();
+
+/// Bytes that are not the canonical encoding of what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Longer than the limit.
+    #[error("{found} bytes, but at most {max} are allowed")]
+    TooLong {
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// A field is cut, out of its range, or of an unknown kind.
+    #[error("malformed: {0}")]
+    Malformed(String),
+    /// There are bytes after the end.
+    #[error("{0} bytes are left over after the end")]
+    LeftOver(usize),
+    /// The value would be encoded differently.
+    #[error("not canonical: the same value has another encoding")]
+    NotCanonical,
+}
+
+/// Encodes a value.
+///
+/// # Errors
+/// [`CodecError::TooLong`] when the bytes would be more than `MAX`: the codec itself guards
+/// decoding only.
+pub fn encode<T: Encode, const MAX: usize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    let bytes = bincode::encode_to_vec(value, CONFIG)
+        .map_err(|error| CodecError::Malformed(error.to_string()))?;
+    if bytes.len() > MAX {
+        return Err(CodecError::TooLong { found: bytes.len(), max: MAX });
+    }
+    Ok(bytes)
+}
+
+/// Decodes a value from all of `bytes`, and checks that encoding it gives the same bytes.
+///
+/// # Errors
+/// [`CodecError`] says what is wrong with the bytes.
+pub fn decode<T: Decode<()> + Encode, const MAX: usize>(bytes: &[u8]) -> Result<T, CodecError> {
+    if bytes.len() > MAX {
+        return Err(CodecError::TooLong { found: bytes.len(), max: MAX });
+    }
+    let config: Configuration<BigEndian, Fixint, Limit<MAX>> = CONFIG.with_limit::<MAX>();
+    let (value, used) =
+        bincode::decode_from_slice::<T, _>(bytes, config).map_err(|error| malformed(&error))?;
+    if used != bytes.len() {
+        return Err(CodecError::LeftOver(bytes.len() - used));
+    }
+    let mut same = Same { rest: bytes };
+    match bincode::encode_into_writer(&value, &mut same, CONFIG) {
+        Ok(()) if same.rest.is_empty() => Ok(value),
+        _ => Err(CodecError::NotCanonical),
+    }
+}
+
+/// Says what the decoder found, without its type names' noise.
+fn malformed(error: &DecodeError) -> CodecError {
+    CodecError::Malformed(match error {
+        DecodeError::UnexpectedEnd { additional } => {
+            format!("cut short: at least {additional} more bytes are needed")
+        }
+        DecodeError::LimitExceeded => "a length reaches past the limit".to_owned(),
+        DecodeError::UnexpectedVariant { found, .. } => format!("no kind has the number {found}"),
+        DecodeError::OtherString(what) => what.clone(),
+        other => other.to_string(),
+    })
+}
+
+/// A writer that writes nothing and compares instead.
+struct Same<'a> {
+    rest: &'a [u8],
+}
+
+impl Writer for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.rest = self.rest.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
+        Ok(())
+    }
+}

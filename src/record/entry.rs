@@ -1,0 +1,115 @@
+//! Entries: records as the log keeps them.
+
+use bincode::{Decode, Encode};
+
+use super::codec::{CodecError, decode, encode};
+use super::number::{Index, TimeMs};
+use super::signed::{Endorsement, SignedRecord};
+use crate::crypto::Signature;
+
+/// The longest entry.
+pub const ENTRY_BYTES_MAX: usize = 32_768;
+/// The version of the entry format.
+pub const ENTRY_VERSION: u16 = 1;
+/// The most indexes that a lineage has: a voided transfer's.
+pub const LINEAGE_MAX: usize = 5;
+
+/// Indexes of the earlier entries that an entry stands on; which is which depends on the kind
+/// (`docs/format.md`, "Lineage"). The first is always the issuer's entry before, the second the
+/// entry that its key's authority rests on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lineage(Vec<Option<Index>>);
+
+impl Lineage {
+    /// A lineage of these indexes.
+    pub fn new(indexes: Vec<Option<Index>>) -> Self {
+        Self(indexes)
+    }
+
+    /// All of it.
+    pub fn indexes(&self) -> &[Option<Index>] {
+        &self.0
+    }
+
+    /// The issuer's entry before; none for its first.
+    pub fn issuer_before(&self) -> Option<Index> {
+        self.0.first().copied().flatten()
+    }
+
+    /// The entry of the grant, or for a governor that of the set in force; none for the genesis.
+    pub fn authority(&self) -> Option<Index> {
+        self.0.get(1).copied().flatten()
+    }
+}
+
+/// A record as the log keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// When its batch came in.
+    pub admitted_at: TimeMs,
+    /// What it stands on.
+    pub lineage: Lineage,
+    /// What was said, and by whom.
+    pub signed: SignedRecord,
+}
+
+#[derive(Encode, Decode)]
+struct Wire {
+    version: u16,
+    admitted_at: TimeMs,
+    lineage: Vec<u64>,
+    record: Vec<u8>,
+    signature: Signature,
+    endorsements: Vec<Endorsement>,
+}
+
+#[derive(Encode)]
+struct WireRef<'a> {
+    version: u16,
+    admitted_at: TimeMs,
+    lineage: Vec<u64>,
+    record: &'a [u8],
+    signature: &'a Signature,
+    endorsements: &'a [Endorsement],
+}
+
+impl Entry {
+    /// Reads an entry strictly.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are not the one encoding of an entry of version 1.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let wire: Wire = decode::<_, ENTRY_BYTES_MAX>(bytes)?;
+        if wire.version != ENTRY_VERSION {
+            return Err(CodecError::Malformed(format!(
+                "the entry is of version {}; this software reads version {ENTRY_VERSION}",
+                wire.version
+            )));
+        }
+        if wire.lineage.len() > LINEAGE_MAX {
+            return Err(CodecError::Malformed("the lineage has too many indexes".to_owned()));
+        }
+        let lineage = wire.lineage.into_iter().map(|i| (i != u64::MAX).then_some(Index(i)));
+        Ok(Self {
+            admitted_at: wire.admitted_at,
+            lineage: Lineage(lineage.collect()),
+            signed: SignedRecord::new(wire.record, wire.signature, wire.endorsements)?,
+        })
+    }
+
+    /// The entry's bytes.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        let lineage = self.lineage.0.iter().map(|i| i.map_or(u64::MAX, |i| i.0)).collect();
+        encode::<_, ENTRY_BYTES_MAX>(&WireRef {
+            version: ENTRY_VERSION,
+            admitted_at: self.admitted_at,
+            lineage,
+            record: self.signed.bytes(),
+            signature: self.signed.signature(),
+            endorsements: self.signed.endorsements(),
+        })
+    }
+}

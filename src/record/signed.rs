@@ -1,0 +1,223 @@
+//! Records, and records with their signatures.
+
+use bincode::{Decode, Encode};
+
+use super::chain::{RecordId, SigningContext};
+use super::codec::{CodecError, decode, encode};
+use super::number::{Day, Seq};
+use super::statement::{Statement, TransferReason};
+use crate::crypto::{PublicKey, Signature, SigningKey, VerifyingKey};
+
+/// The longest record.
+pub const RECORD_BYTES_MAX: usize = 16_384;
+/// The most endorsements: sixteen governors, old and new, are within it.
+pub const ENDORSEMENTS_MAX: usize = 32;
+/// A signed record is never longer: record, its length, signature, endorsements.
+const SIGNED_BYTES_MAX: usize = RECORD_BYTES_MAX + 8 + 64 + 8 + ENDORSEMENTS_MAX * 96;
+
+/// A statement as its issuer signs it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Record {
+    /// Who says it.
+    pub issuer: PublicKey,
+    /// Where it stands in the issuer's chain.
+    pub seq: Seq,
+    /// The id of the issuer's record before; at 0 that of the one that granted the key.
+    pub prev: RecordId,
+    /// The day that it was signed.
+    pub issued_on: Day,
+    /// What is said.
+    pub statement: Statement,
+}
+
+impl Record {
+    /// Reads a record strictly.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are not the one encoding of a record.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let record: Self = decode::<_, RECORD_BYTES_MAX>(bytes)?;
+        if let Statement::Transfer(transfer) = &record.statement
+            && transfer.to.is_some() != transfer.reason.has_receiver()
+        {
+            return Err(CodecError::Malformed(receiver_mismatch(transfer.reason).to_owned()));
+        }
+        Ok(record)
+    }
+
+    /// The record's bytes.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLong`] beyond [`RECORD_BYTES_MAX`], and whatever decoding would refuse.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        let bytes = encode::<_, RECORD_BYTES_MAX>(self)?;
+        Self::decode(&bytes)?;
+        Ok(bytes)
+    }
+}
+
+fn receiver_mismatch(reason: TransferReason) -> &'static str {
+    if reason.has_receiver() {
+        "a transfer with this reason needs an account to go to"
+    } else {
+        "points that expire or are spent elsewhere go to no account"
+    }
+}
+
+/// Somebody else's signature over the same record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Endorsement {
+    /// Whose.
+    pub key: PublicKey,
+    /// Over the record's signing input.
+    pub signature: Signature,
+}
+
+#[derive(Encode, Decode)]
+struct Wire {
+    record: Vec<u8>,
+    signature: Signature,
+    endorsements: Vec<Endorsement>,
+}
+
+/// A record with the signatures that came with it. Canonical; not yet verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignedRecord {
+    record: Record,
+    bytes: Vec<u8>,
+    signature: Signature,
+    endorsements: Vec<Endorsement>,
+}
+
+/// Which signature on a record does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureRefusal {
+    /// The issuer's.
+    #[error("the issuer's signature does not verify")]
+    Issuer,
+    /// An endorsement's.
+    #[error("the endorsement by {0} does not verify")]
+    Endorsement(PublicKey),
+}
+
+impl SignedRecord {
+    /// Puts a record's bytes and its signatures together.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the record is not canonical, or the endorsements are too many, not
+    /// strictly ascending by key, or the issuer's own.
+    pub fn new(
+        bytes: Vec<u8>,
+        signature: Signature,
+        endorsements: Vec<Endorsement>,
+    ) -> Result<Self, CodecError> {
+        let record = Record::decode(&bytes)?;
+        if endorsements.len() > ENDORSEMENTS_MAX {
+            return Err(CodecError::Malformed(format!(
+                "{} endorsements, but at most {ENDORSEMENTS_MAX} are allowed",
+                endorsements.len()
+            )));
+        }
+        if !endorsements.is_sorted_by(|a, b| a.key < b.key) {
+            return Err(CodecError::Malformed(
+                "endorsements must be strictly ascending by key, one a key".to_owned(),
+            ));
+        }
+        if endorsements.iter().any(|endorsement| endorsement.key == record.issuer) {
+            return Err(CodecError::Malformed("the issuer can't endorse itself".to_owned()));
+        }
+        Ok(Self { record, bytes, signature, endorsements })
+    }
+
+    /// Reads a signed record: length and bytes of the record, signature, endorsements.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are not the one encoding of a signed record.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let wire: Wire = decode::<_, SIGNED_BYTES_MAX>(bytes)?;
+        Self::new(wire.record, wire.signature, wire.endorsements)
+    }
+
+    /// Its bytes, as a batch carries them.
+    ///
+    /// # Errors
+    /// None that can occur: a signed record that exists fits.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        encode::<_, SIGNED_BYTES_MAX>(&Wire {
+            record: self.bytes.clone(),
+            signature: self.signature,
+            endorsements: self.endorsements.clone(),
+        })
+    }
+
+    /// The record.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The record's bytes, as received: what is signed and hashed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The issuer's signature.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// The others' signatures, ascending by key.
+    pub fn endorsements(&self) -> &[Endorsement] {
+        &self.endorsements
+    }
+
+    /// Adds a signature over the same record, in its place.
+    ///
+    /// # Errors
+    /// [`CodecError`] when that key signed already, or issues the record.
+    pub fn endorse(self, context: &SigningContext, key: &SigningKey) -> Result<Self, CodecError> {
+        let signature = key.sign(&context.input(&self.bytes));
+        let mut endorsements = self.endorsements;
+        endorsements.push(Endorsement { key: key.public(), signature });
+        endorsements.sort_by_key(|endorsement| endorsement.key);
+        Self::new(self.bytes, self.signature, endorsements)
+    }
+
+    /// The strict verdict on every signature. `known` gives a key that was checked before.
+    ///
+    /// # Errors
+    /// [`SignatureRefusal`] names the first that does not hold.
+    pub fn verify(
+        &self,
+        context: &SigningContext,
+        mut known: impl FnMut(&PublicKey) -> Option<VerifyingKey>,
+    ) -> Result<(), SignatureRefusal> {
+        let input = context.input(&self.bytes);
+        let mut holds = |key: &PublicKey, signature: &Signature| {
+            known(key)
+                .or_else(|| VerifyingKey::new(key).ok())
+                .is_some_and(|key| key.verify(&input, signature).is_ok())
+        };
+        if !holds(&self.record.issuer, &self.signature) {
+            return Err(SignatureRefusal::Issuer);
+        }
+        match self.endorsements.iter().find(|e| !holds(&e.key, &e.signature)) {
+            Some(endorsement) => Err(SignatureRefusal::Endorsement(endorsement.key)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Signs a record and returns it with its id, which the issuer's next record names.
+///
+/// # Errors
+/// [`CodecError`] when the record can't be written, such as when it is too long.
+pub fn draft(
+    record: &Record,
+    context: &SigningContext,
+    key: &SigningKey,
+) -> Result<(SignedRecord, RecordId), CodecError> {
+    let bytes = record.encode()?;
+    let signature = key.sign(&context.input(&bytes));
+    let id = context.id(&bytes);
+    Ok((SignedRecord::new(bytes, signature, Vec::new())?, id))
+}
