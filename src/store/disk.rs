@@ -1,0 +1,411 @@
+//! The disk store: a journal for what was just acknowledged, immutable files for the rest.
+//!
+//! ```text
+//! DIR/VERSION            which software may read this
+//! DIR/LOCK               held while a server runs
+//! DIR/journal/<size>     segments, named by the size of the tree that they begin at
+//! DIR/public/tile/…      full tiles and bundles, as c2sp.org/tlog-tiles names them
+//! ```
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+
+use super::files::{at, create_dirs, read_if_there, write_whole};
+use super::journal::{Journal, drop_segments, read_segment, segment_files};
+use super::tail::Tail;
+use super::{Batch, BoxFuture, Outcome, Store, StoreError};
+use crate::merkle::{
+    Bundle, Frontier, Hash, HashTile, Level, Node, TILE_HASHES, TileId, leaf_hash, range_nodes,
+};
+use crate::note::TreeHead;
+
+const VERSION: &str = "arborlog store 1\n";
+
+/// A log in plain files.
+pub struct DiskStore {
+    shared: Arc<Shared>,
+    tiler: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
+    /// Held as long as the store: the lock goes with it.
+    _lock: File,
+}
+
+struct Shared {
+    dir: PathBuf,
+    /// Who commits holds it throughout; nobody else takes it.
+    writer: Mutex<Writer>,
+    /// Durable entries that are not in files yet. Written after each sync, and by the tiler when
+    /// files are durable; a tile is always in it or in a file.
+    tail: RwLock<Tail>,
+}
+
+struct Writer {
+    journal: Journal,
+    tree: Frontier,
+    stopped: Option<String>,
+}
+
+impl DiskStore {
+    /// Makes an empty store in a directory that is not there yet, or is empty.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn create(dir: &Path) -> Result<(), StoreError> {
+        create_dirs(&journal_dir(dir))?;
+        create_dirs(&dir.join("public"))?;
+        Journal::begin(&journal_dir(dir), empty_head())?;
+        write_whole(&dir.join("VERSION"), VERSION.as_bytes())
+    }
+
+    /// Opens a store, recovers the tree as last committed, and keeps others out.
+    ///
+    /// # Errors
+    /// [`StoreError`] tells what is missing, locked, of another version, or damaged.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let lock = lock(dir)?;
+        let (journal, tail, tree) = recover(dir)?;
+        let writer = Writer { journal, tree, stopped: None };
+        let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            writer: Mutex::new(writer),
+            tail: RwLock::new(tail),
+        });
+        let (wake, woken) = mpsc::channel();
+        let shelf = Arc::clone(&shared);
+        let tiler = std::thread::Builder::new()
+            .name("tiler".to_owned())
+            .spawn(move || {
+                while woken.recv().is_ok() {
+                    while woken.try_recv().is_ok() {}
+                    if let Err(error) = shelf.write_tiles() {
+                        shelf.writer().stopped = Some(error.to_string());
+                        tracing::error!(%error, "writing tiles failed; the store stops");
+                    }
+                }
+            })
+            .map_err(at(dir))?;
+        let _ = wake.send(());
+        Ok(Self { shared, tiler: Mutex::new(Some((wake, tiler))), _lock: lock })
+    }
+
+    /// The tree as last committed.
+    pub fn head_now(&self) -> Result<TreeHead, StoreError> {
+        let writer = self.shared.writer();
+        match &writer.stopped {
+            Some(why) => Err(StoreError::Stopped(why.clone())),
+            None => Ok(TreeHead { size: writer.tree.size(), root: writer.tree.root() }),
+        }
+    }
+
+    /// Reads a tile on this thread.
+    ///
+    /// # Errors
+    /// [`StoreError`] when its file can't be read or has another length.
+    pub fn read_now(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        self.shared.read(tile)
+    }
+
+    /// Makes a batch durable on this thread.
+    pub fn commit_now(&self, batch: &Batch) -> Outcome {
+        let outcome = self.shared.commit(batch);
+        if matches!(outcome, Outcome::Committed)
+            && let Some((wake, _)) = &*self.tiler.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            let _ = wake.send(());
+        }
+        outcome
+    }
+}
+
+/// Waits for the tiler to finish what it is at.
+impl Drop for DiskStore {
+    fn drop(&mut self) {
+        let tiler = self.tiler.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((wake, tiler)) = tiler {
+            drop(wake);
+            let _ = tiler.join();
+        }
+    }
+}
+
+impl Store for DiskStore {
+    fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>> {
+        Box::pin(async { self.head_now() })
+    }
+
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'_, Outcome> {
+        // The write is on a thread of its own: the caller prepares the next batch meanwhile.
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || shared.commit(&batch)).await;
+            let outcome = done.unwrap_or_else(|error| {
+                Outcome::Unknown(StoreError::Stopped(error.to_string()))
+            });
+            if let Some((wake, _)) = &*self.tiler.lock().unwrap_or_else(PoisonError::into_inner) {
+                let _ = wake.send(());
+            }
+            outcome
+        })
+    }
+
+    fn read(&self, tile: TileId) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
+        // Tiles are small and mostly in the page cache: a read on this thread costs less than
+        // handing it to another.
+        Box::pin(async move { self.shared.read(tile) })
+    }
+}
+
+impl Shared {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit(&self, batch: &Batch) -> Outcome {
+        let mut writer = self.writer();
+        if let Some(why) = &writer.stopped {
+            return Outcome::Unknown(StoreError::Stopped(why.clone()));
+        }
+        let head = TreeHead { size: writer.tree.size(), root: writer.tree.root() };
+        if head != batch.from {
+            return Outcome::Moved(head);
+        }
+        let mut tree = writer.tree.clone();
+        let Some(entries) = extend(&mut tree, batch) else {
+            return Outcome::Unknown(StoreError::Contradiction);
+        };
+        if let Err(error) = writer.journal.commit(batch) {
+            writer.stopped = Some(error.to_string());
+            return Outcome::Unknown(error);
+        }
+        writer.tree = tree;
+        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries {
+            tail.push(entry);
+        }
+        Outcome::Committed
+    }
+
+    fn read(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        {
+            let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+            if !tile.is_in_tree(tail.size()) {
+                return Ok(None);
+            }
+            if let Some(bytes) = tail.read(&tile) {
+                return Ok(Some(bytes));
+            }
+        }
+        read_file(&self.dir, tile).map(Some)
+    }
+
+    /// Writes full tiles to files, then forgets them, then drops the journal segments that hold
+    /// nothing else.
+    fn write_tiles(&self) -> Result<(), StoreError> {
+        let (ids, bundles) = self.tail.read().unwrap_or_else(PoisonError::into_inner).full();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for id in &ids {
+            let bytes = self.tail.read().unwrap_or_else(PoisonError::into_inner).read(id);
+            if let Some(bytes) = bytes {
+                write_whole(&tile_path(&self.dir, *id), &bytes)?;
+            }
+        }
+        self.tail.write().unwrap_or_else(PoisonError::into_inner).forget(&ids);
+        drop_segments(&journal_dir(&self.dir), bundles * TILE_HASHES)
+    }
+}
+
+/// Appends a batch's entries to a tree; `None` if they don't lead where the batch says.
+fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<&'a [u8]>> {
+    let mut entries = Vec::new();
+    let mut rest = batch.entries.as_slice();
+    while !rest.is_empty() {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        let (entry, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
+        tree.push(leaf_hash(entry));
+        entries.push(entry);
+        rest = after;
+    }
+    (tree.size() == batch.to.size && tree.root() == batch.to.root).then_some(entries)
+}
+
+fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
+    let journals = journal_dir(dir);
+    let files = segment_files(&journals)?;
+    let mut segments = Vec::new();
+    for (place, (_, path)) in files.iter().enumerate() {
+        let newest = place + 1 == files.len();
+        segments.extend(read_segment(path, newest)?);
+    }
+    let Some(first) = segments.first() else {
+        return Err(StoreError::Damaged {
+            path: journals,
+            what: "no journal segment is left".to_owned(),
+        });
+    };
+    let (mut tail, mut tree) = recover_edge(dir, first.start, &first.path)?;
+    let mut head = first.start;
+    for segment in &segments {
+        let damaged = |what: &str| StoreError::Damaged {
+            path: segment.path.clone(),
+            what: what.to_owned(),
+        };
+        if segment.start != head {
+            return Err(damaged("it does not begin where the segment before it ends"));
+        }
+        for (entries, to) in &segment.commits {
+            let batch = Batch { from: head, entries: entries.clone(), to: *to };
+            let entries = extend(&mut tree, &batch)
+                .ok_or_else(|| damaged("its entries do not lead to the root that was committed"))?;
+            for entry in entries {
+                tail.push(entry);
+            }
+            head = *to;
+        }
+    }
+    let journal = match segments.last() {
+        Some(newest) => Journal::resume(&journals, newest)?,
+        None => Journal::begin(&journals, head)?,
+    };
+    Ok((journal, tail, tree))
+}
+
+/// The tail and the tree where the journal begins, from the files before it.
+fn recover_edge(
+    dir: &Path,
+    start: TreeHead,
+    segment: &Path,
+) -> Result<(Tail, Frontier), StoreError> {
+    let full = start.size / TILE_HASHES;
+    let mut edges = Vec::new();
+    let mut items = full;
+    for level in 1_u8.. {
+        if items == 0 {
+            break;
+        }
+        let mut edge = Vec::new();
+        for number in items - items % TILE_HASHES..items {
+            edge.push(full_tile_root(dir, TileId::full(Level::Hashes(level - 1), number))?);
+        }
+        edges.push(edge);
+        items /= TILE_HASHES;
+    }
+    let mut tail = Tail::resume(full, edges);
+    let partial = start.size % TILE_HASHES;
+    if partial > 0 {
+        // The segment begins inside a bundle, which then is whole in a file.
+        let id = TileId::full(Level::Entries, full);
+        let bytes = read_file(dir, id)?;
+        let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| StoreError::Damaged {
+            path: tile_path(dir, id),
+            what: error.to_string(),
+        })?;
+        for entry in bundle.entries().iter().take(partial as usize) {
+            tail.push(entry);
+        }
+    }
+    let peaks = range_nodes(0, start.size)
+        .into_iter()
+        .map(|node| tail_node(dir, &tail, node, start.size))
+        .collect::<Result<Vec<Hash>, StoreError>>()?;
+    let tree = Frontier::from_peaks(start.size, peaks).unwrap_or_default();
+    if tree.root() != start.root {
+        return Err(StoreError::Damaged {
+            path: segment.to_owned(),
+            what: "the tiles before it do not lead to the root that it begins at; restore them from a mirror".to_owned(),
+        });
+    }
+    Ok((tail, tree))
+}
+
+fn tail_node(dir: &Path, tail: &Tail, node: Node, size: u64) -> Result<Hash, StoreError> {
+    let missing = || StoreError::Damaged {
+        path: dir.join("public"),
+        what: format!("no tile holds node {node:?}"),
+    };
+    let id = TileId::holding(node, size).ok_or_else(missing)?;
+    let bytes = match tail.read(&id) {
+        Some(bytes) => bytes,
+        None => read_file(dir, id)?,
+    };
+    let tile = HashTile::parse(&id, &bytes).map_err(|_| missing())?;
+    tile.node(node).ok_or_else(missing)
+}
+
+fn full_tile_root(dir: &Path, id: TileId) -> Result<Hash, StoreError> {
+    let bytes = read_file(dir, id)?;
+    let damaged =
+        |what: String| StoreError::Damaged { path: tile_path(dir, id), what };
+    HashTile::parse(&id, &bytes)
+        .map_err(|error| damaged(error.to_string()))?
+        .root()
+        .ok_or_else(|| damaged("it is empty".to_owned()))
+}
+
+/// Reads a tile from its file, where it is full; a partial one is the beginning of that.
+fn read_file(dir: &Path, tile: TileId) -> Result<Bytes, StoreError> {
+    let path = tile_path(dir, TileId::full(tile.level(), tile.number()));
+    let damaged = |what: String| StoreError::Damaged { path: path.clone(), what };
+    let bytes = read_if_there(&path)?.ok_or_else(|| damaged("the file is missing".to_owned()))?;
+    let full = TileId::full(tile.level(), tile.number());
+    match tile.level() {
+        Level::Hashes(_) => {
+            HashTile::parse(&full, &bytes).map_err(|error| damaged(error.to_string()))?;
+            let mut bytes = Bytes::from(bytes);
+            bytes.truncate(usize::from(tile.width()) * crate::merkle::HASH_BYTES);
+            Ok(bytes)
+        }
+        Level::Entries if tile.is_full() => Ok(Bytes::from(bytes)),
+        Level::Entries => {
+            let bundle = Bundle::parse(&bytes, full.width())
+                .map_err(|error| damaged(error.to_string()))?;
+            let kept = bundle.entries().iter().take(tile.width().into());
+            let length: usize = kept.map(|entry| 2 + entry.len()).sum();
+            let mut bytes = Bytes::from(bytes);
+            bytes.truncate(length);
+            Ok(bytes)
+        }
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join("VERSION");
+    let Some(found) = read_if_there(&path)? else {
+        return Err(StoreError::Missing(dir.to_owned()));
+    };
+    if found != VERSION.as_bytes() {
+        return Err(StoreError::Version {
+            dir: dir.to_owned(),
+            found: String::from_utf8_lossy(&found).trim().chars().take(80).collect(),
+            expected: VERSION.trim_ascii(),
+        });
+    }
+    let path = dir.join("LOCK");
+    let lock = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(at(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked(dir.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(at(&path)(error)),
+    }
+}
+
+fn journal_dir(dir: &Path) -> PathBuf {
+    dir.join("journal")
+}
+
+fn tile_path(dir: &Path, tile: TileId) -> PathBuf {
+    dir.join("public").join(tile.to_string())
+}
+
+fn empty_head() -> TreeHead {
+    TreeHead { size: 0, root: Hash::empty_root() }
+}

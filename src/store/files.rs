@@ -1,0 +1,64 @@
+//! Files that are whole or not there.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::StoreError;
+
+/// Says where an I/O error happened.
+pub(super) fn at(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
+    move |error| StoreError::Io { path: path.to_owned(), error: Arc::new(error) }
+}
+
+/// Writes a file that appears whole or not at all, and stays:
+///
+/// ```text
+/// openat(path.tmp) write fsync close   the bytes are on disk, under a name that nobody reads
+/// rename(path.tmp, path)               the name appears, at once
+/// open(parent) fsync close             the name is on disk
+/// ```
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    create_dirs(parent)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let temporary = PathBuf::from(name);
+    let mut file = File::create(&temporary).map_err(at(&temporary))?;
+    file.write_all(bytes).map_err(at(&temporary))?;
+    file.sync_all().map_err(at(&temporary))?;
+    drop(file);
+    fs::rename(&temporary, path).map_err(at(path))?;
+    sync_dir(parent)
+}
+
+/// Makes a directory's entries durable.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
+}
+
+/// Makes a directory and those above it, each durable in its parent.
+pub(super) fn create_dirs(dir: &Path) -> Result<(), StoreError> {
+    match fs::create_dir(dir) {
+        Ok(()) => sync_dir(dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => {
+                create_dirs(parent)?;
+                create_dirs(dir)
+            }
+            _ => Err(at(dir)(error)),
+        },
+        Err(error) => Err(at(dir)(error)),
+    }
+}
+
+/// The bytes of a file, or `None` if there is none.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(at(path)(error)),
+    }
+}

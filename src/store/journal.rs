@@ -1,0 +1,236 @@
+//! The journal: what was acknowledged and is not yet in immutable files.
+//!
+//! A segment is a header and then, for each commit, a frame with its entries and a frame with the
+//! head that they lead to, written at once and synced once. A frame is: length of its payload
+//! (`u32`), kind (`u8`), payload, and the first 8 bytes of SHA-256 over all that. All integers
+//! are big-endian.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::files::{at, sync_dir};
+use super::{Batch, StoreError};
+use crate::merkle::{HASH_BYTES, Hash};
+use crate::note::TreeHead;
+
+const KIND_HEADER: u8 = 0;
+const KIND_ENTRIES: u8 = 1;
+const KIND_COMMIT: u8 = 2;
+const MAGIC: &[u8; 16] = b"arborlog-journal";
+const CHECKSUM_BYTES: usize = 8;
+const FRAME_EXTRA_BYTES: usize = 4 + 1 + CHECKSUM_BYTES;
+/// After so many bytes a commit begins a new segment: old ones can then go.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// The segment that is written.
+#[derive(Debug)]
+pub(super) struct Journal {
+    dir: PathBuf,
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+/// A segment as it was found.
+pub(super) struct Segment {
+    /// Its file.
+    pub path: PathBuf,
+    /// The tree at its beginning.
+    pub start: TreeHead,
+    /// Its whole commits: entries as in a bundle, and the head that they lead to.
+    pub commits: Vec<(Vec<u8>, TreeHead)>,
+    /// Bytes up to the end of the last whole commit.
+    pub good_bytes: u64,
+    /// Bytes in the file.
+    pub file_bytes: u64,
+}
+
+impl Journal {
+    /// Begins a segment at a tree.
+    pub fn begin(dir: &Path, start: TreeHead) -> Result<Self, StoreError> {
+        let path = dir.join(format!("{:020}", start.size));
+        let header = frame(KIND_HEADER, &[MAGIC.as_slice(), &head_bytes(start)].concat());
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(&path)
+            .map_err(at(&path))?;
+        file.write_all(&header).map_err(at(&path))?;
+        file.sync_all().map_err(at(&path))?;
+        sync_dir(dir)?;
+        Ok(Self { dir: dir.to_owned(), path, file, bytes: header.len() as u64 })
+    }
+
+    /// Goes on in a segment, whose torn end is cut off.
+    pub fn resume(dir: &Path, segment: &Segment) -> Result<Self, StoreError> {
+        let path = segment.path.clone();
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
+        if segment.good_bytes < segment.file_bytes {
+            file.set_len(segment.good_bytes).map_err(at(&path))?;
+            file.sync_all().map_err(at(&path))?;
+        }
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(segment.good_bytes))
+            .map_err(at(&path))?;
+        Ok(Self { dir: dir.to_owned(), path, file, bytes: segment.good_bytes })
+    }
+
+    /// Makes a commit durable:
+    ///
+    /// ```text
+    /// write(entries frame, commit frame)   one call
+    /// fdatasync                            then, and only then, it is in
+    /// ```
+    ///
+    /// After an error the caller writes no more: what the kernel dropped after a failed sync,
+    /// no second sync on the same descriptor brings back.
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if self.bytes >= SEGMENT_BYTES {
+            *self = Self::begin(&self.dir, batch.from)?;
+        }
+        let mut bytes = frame(KIND_ENTRIES, &batch.entries);
+        let heads = [head_bytes(batch.from), head_bytes(batch.to)].concat();
+        bytes.extend(frame(KIND_COMMIT, &heads));
+        self.file.write_all(&bytes).map_err(at(&self.path))?;
+        self.file.sync_data().map_err(at(&self.path))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The segments' files, oldest first, with the size of the tree at their beginning.
+pub(super) fn segment_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
+    let mut files = Vec::new();
+    for file in fs::read_dir(dir).map_err(at(dir))? {
+        let file = file.map_err(at(dir))?;
+        if let Some(size) = file.file_name().to_str().and_then(|name| name.parse().ok()) {
+            files.push((size, file.path()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Removes the segments whose entries are all among the first `in_files`: those behind which
+/// another begins at or before it.
+pub(super) fn drop_segments(dir: &Path, in_files: u64) -> Result<(), StoreError> {
+    let files = segment_files(dir)?;
+    for [(_, path), (next_start, _)] in files.array_windows() {
+        if *next_start <= in_files {
+            fs::remove_file(path).map_err(at(path))?;
+        }
+    }
+    sync_dir(dir)
+}
+
+/// Reads a segment up to its last whole commit.
+///
+/// What follows is a commit that was cut off before it was synced, and so never acknowledged; or
+/// damage, if a later commit is found behind it: then nothing is cut and an error says so.
+pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Option<Segment>, StoreError> {
+    let bytes = fs::read(path).map_err(at(path))?;
+    let damaged = |what: String| StoreError::Damaged { path: path.to_owned(), what };
+    let mut rest = bytes.as_slice();
+    let Some((KIND_HEADER, header)) = next_frame(&mut rest) else {
+        // A segment whose header never became durable holds no acknowledged commit.
+        if newest && last_from(&bytes).is_none() {
+            return Ok(None);
+        }
+        return Err(damaged("its header does not match its checksum".to_owned()));
+    };
+    let start = header
+        .strip_prefix(MAGIC.as_slice())
+        .and_then(parse_head)
+        .ok_or_else(|| damaged("its header is not a journal's".to_owned()))?;
+    let mut segment = Segment {
+        path: path.to_owned(),
+        start,
+        commits: Vec::new(),
+        good_bytes: (bytes.len() - rest.len()) as u64,
+        file_bytes: bytes.len() as u64,
+    };
+    let mut head = start;
+    while let Some((entries, to)) = next_commit(&mut rest, head) {
+        segment.commits.push((entries.to_vec(), to));
+        segment.good_bytes = (bytes.len() - rest.len()) as u64;
+        head = to;
+    }
+    let behind = usize::try_from(segment.good_bytes).ok().and_then(|good| bytes.get(good..));
+    let later = behind.and_then(last_from).is_some_and(|from| from > head.size);
+    if later || (!newest && segment.good_bytes < segment.file_bytes) {
+        return Err(damaged(format!(
+            "the commit after entry {} at byte {} does not match its checksum, but later ones are there; restore the file, or the log from a mirror",
+            head.size, segment.good_bytes
+        )));
+    }
+    Ok(Some(segment))
+}
+
+/// The largest tree that a whole commit frame anywhere in these bytes extends. One commit may be
+/// torn with its own commit frame on disk; a later one is only ever written after its sync.
+fn last_from(bytes: &[u8]) -> Option<u64> {
+    let frame_bytes = FRAME_EXTRA_BYTES + 2 * (8 + HASH_BYTES);
+    let marker = frame(KIND_COMMIT, &[0; 2 * (8 + HASH_BYTES)]);
+    let marker = marker.get(..5)?;
+    bytes
+        .windows(frame_bytes)
+        .filter(|window| window.starts_with(marker))
+        .filter_map(|mut window| next_frame(&mut window))
+        .filter_map(|(_, heads)| parse_head(heads.get(..8 + HASH_BYTES)?))
+        .map(|from| from.size)
+        .max()
+}
+
+fn next_commit<'a>(rest: &mut &'a [u8], head: TreeHead) -> Option<(&'a [u8], TreeHead)> {
+    let mut at = *rest;
+    let (KIND_ENTRIES, entries) = next_frame(&mut at)? else { return None };
+    let (KIND_COMMIT, heads) = next_frame(&mut at)? else { return None };
+    let (from, to) = heads.split_at_checked(8 + HASH_BYTES)?;
+    let (from, to) = (parse_head(from)?, parse_head(to)?);
+    if from != head {
+        return None;
+    }
+    *rest = at;
+    Some((entries, to))
+}
+
+fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + FRAME_EXTRA_BYTES);
+    bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+    bytes.push(kind);
+    bytes.extend_from_slice(payload);
+    bytes.extend_from_slice(&checksum(&bytes));
+    bytes
+}
+
+fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let whole = *rest;
+    let (length, after) = whole.split_first_chunk::<4>()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    let (kind, after) = after.split_first()?;
+    let (payload, after) = after.split_at_checked(length)?;
+    let (found, after) = after.split_first_chunk::<CHECKSUM_BYTES>()?;
+    if *found != checksum(whole.get(..5 + length)?) {
+        return None;
+    }
+    *rest = after;
+    Some((*kind, payload))
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(bytes));
+    [a, b, c, d, e, f, g, h]
+}
+
+fn head_bytes(head: TreeHead) -> Vec<u8> {
+    [head.size.to_be_bytes().as_slice(), head.root.as_bytes()].concat()
+}
+
+fn parse_head(bytes: &[u8]) -> Option<TreeHead> {
+    let (size, root) = bytes.split_first_chunk::<8>()?;
+    let root = Hash::from_bytes(<[u8; HASH_BYTES]>::try_from(root).ok()?);
+    Some(TreeHead { size: u64::from_be_bytes(*size), root })
+}

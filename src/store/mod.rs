@@ -1,0 +1,111 @@
+//! Where a log's bytes are kept.
+//!
+//! [`Store`] is what the sequencer needs of any store; [`DiskStore`] keeps the log in plain files;
+//! [`SavedState`] keeps the ledger's derived state in sled between starts.
+
+mod disk;
+mod files;
+mod journal;
+mod saved_state;
+mod tail;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use bytes::Bytes;
+
+pub use disk::DiskStore;
+pub use saved_state::{SavedState, SavedStateError, StateChange};
+
+use crate::merkle::TileId;
+use crate::note::TreeHead;
+
+/// A future that a trait object can return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Entries that extend a tree, and the tree that they lead to. Self-contained: a store needs
+/// nothing else to keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The tree that it extends.
+    pub from: TreeHead,
+    /// The entries as in a bundle: each behind its length as a big-endian `u16`.
+    pub entries: Vec<u8>,
+    /// The tree with them.
+    pub to: TreeHead,
+}
+
+/// What became of a commit.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The batch and its head are durable, and reads give its tiles.
+    Committed,
+    /// The store's head is another than the batch extends: nothing of it was kept.
+    Moved(TreeHead),
+    /// Nobody knows. The caller asks for the head again, and never guesses.
+    Unknown(StoreError),
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// A server has the directory.
+    #[error("{0} is in use by another arborlog; stop that one first")]
+    Locked(PathBuf),
+    /// It was written by another version.
+    #[error("{dir} holds {found:?}, but this software reads {expected:?}; use the arborlog that wrote it, or mirror the log into a new directory")]
+    Version {
+        /// The directory.
+        dir: PathBuf,
+        /// What its VERSION file says.
+        found: String,
+        /// What it should say.
+        expected: &'static str,
+    },
+    /// There is no store.
+    #[error("{0} is no arborlog directory; make one with: arborlog init {0} …")]
+    Missing(PathBuf),
+    /// Bytes on disk are not those that were written.
+    #[error("{path} is damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A write or sync failed before; the store takes no more until it is opened again.
+    #[error("the store stopped after a failed write ({0}); nothing acknowledged is lost; mend the disk and start again")]
+    Stopped(String),
+    /// The batch contradicts itself: its entries do not lead to its head.
+    #[error("the batch's entries do not lead to the head that it names")]
+    Contradiction,
+    /// Anything that the file system says.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        error: Arc<std::io::Error>,
+    },
+}
+
+/// A place that keeps a log.
+///
+/// * There is one head at a time, and each commit moves it from one tree to a larger one.
+/// * When [`Outcome::Committed`] is returned, the batch and the head survive the loss of power
+///   right after, and every read gives its bytes.
+/// * After [`Outcome::Moved`] nothing of the batch was kept. After [`Outcome::Unknown`] it may or
+///   may not have been, as a whole: [`Store::head`] tells.
+/// * What [`Store::read`] gives for a tile of a tree that was ever the head never changes.
+pub trait Store: Send + Sync + 'static {
+    /// The tree as last committed; size 0 before the first.
+    fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>>;
+
+    /// Makes a batch durable, if the head is still the tree that it extends.
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'_, Outcome>;
+
+    /// The bytes of a tile or bundle, full or partial; `None` if the tree has no such.
+    fn read(&self, tile: TileId) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+}
