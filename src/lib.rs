@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod crypto;
 pub mod ledger;
+#[cfg(feature = "server")]
+pub mod log;
 pub mod merkle;
 pub mod note;
 pub mod record;

@@ -365,7 +365,7 @@ impl State {
         self.head.genesis = Some((proposal.id, it.programme.clone()));
         self.set_council(proposal, index, &it.governors, it.quorum);
         self.add_key(proposal, index, it.log_key, KeyRole::Log, None);
-        self.head.log_key = Some((it.log_key, index));
+        self.head.log_keys.push((it.log_key, index));
     }
 
     pub(super) fn judge_governors(
@@ -510,12 +510,12 @@ impl State {
     ) -> Result<Vec<Option<Index>>, Refusal> {
         self.judge_new_key(&next.key)?;
         self.judge_quorum(proposal, &[next.key])?;
-        Ok(vec![self.head.log_key.map(|(_, index)| index)])
+        Ok(vec![self.head.log_keys.last().map(|(_, index)| *index)])
     }
 
     pub(super) fn apply_log_key(&mut self, proposal: &Proposal<'_>, index: Index, it: &LogKey) {
         self.add_key(proposal, index, it.key, KeyRole::Log, None);
-        self.head.log_key = Some((it.key, index));
+        self.head.log_keys.push((it.key, index));
     }
 }
 

@@ -57,8 +57,9 @@ pub struct Head {
     pub genesis: Option<(RecordId, Text<500>)>,
     /// The governors in force.
     pub council: Council,
-    /// The key that signs checkpoints larger than the index beside it.
-    pub log_key: Option<(PublicKey, Index)>,
+    /// The keys that sign checkpoints: each those larger than the index beside it, the last one
+    /// from then on.
+    pub log_keys: Vec<(PublicKey, Index)>,
     /// Sums.
     pub totals: Totals,
 }
@@ -171,7 +172,7 @@ impl State {
             last_admitted_at: TimeMs(0),
             genesis: None,
             council: Council::default(),
-            log_key: None,
+            log_keys: Vec::new(),
             totals: Totals::default(),
         })
     }

@@ -1,0 +1,99 @@
+//! Judging a batch: plain, synchronous, deterministic. Records and the time come in; entries,
+//! the tree with them, and the word on each submission come out.
+
+use std::collections::HashMap;
+
+use super::queue::Submission;
+use crate::crypto::PublicKey;
+use crate::ledger::{Code, Proposal, Refusal, State};
+use crate::merkle::{Bundle, Frontier, leaf_hash};
+use crate::note::TreeHead;
+use crate::record::{Entry, Index, SignedRecord, Statement, TimeMs};
+use crate::store::Batch;
+
+/// A batch that was judged, and the word on each submission that is in it.
+pub(super) struct Judged {
+    pub batch: Batch,
+    pub verdicts: Vec<Verdict>,
+    /// The log's keys as of this batch: its checkpoint is signed by the last.
+    pub log_keys: Vec<PublicKey>,
+}
+
+/// The word on one submission.
+pub(super) struct Verdict {
+    pub submission: Submission,
+    pub indexes: Vec<Index>,
+    pub refusal: Option<Refusal>,
+}
+
+/// Entries that corrections name, fetched before.
+pub(super) type Targets = HashMap<Index, Entry>;
+
+/// Judges submissions in order. A submission is admitted up to its first bad record.
+pub(super) fn judge(
+    state: &mut State,
+    tree: &mut Frontier,
+    admitted_at: TimeMs,
+    submissions: Vec<Submission>,
+    targets: &mut Targets,
+) -> Judged {
+    let from = TreeHead { size: tree.size(), root: tree.root() };
+    let mut entries = Vec::new();
+    let all = submissions.iter().flat_map(|submission| &submission.records);
+    let corrects = all.map(|(_, signed)| target_of(signed)).any(|target| target.is_some());
+    let mut verdicts = Vec::with_capacity(submissions.len());
+    for submission in submissions {
+        let mut indexes = Vec::with_capacity(submission.records.len());
+        let mut refusal = None;
+        for (id, signed) in &submission.records {
+            let target = target_of(signed).and_then(|index| targets.get(&index));
+            let proposal = Proposal { signed, id: *id, admitted_at, target };
+            match admit(state, tree, &proposal, &mut entries) {
+                Ok((index, entry)) => {
+                    indexes.push(index);
+                    // A later record of the same batch may correct this one.
+                    if corrects {
+                        targets.insert(index, entry);
+                    }
+                }
+                Err(why) => {
+                    refusal = Some(why);
+                    break;
+                }
+            }
+        }
+        verdicts.push(Verdict { submission, indexes, refusal });
+    }
+    let to = TreeHead { size: tree.size(), root: tree.root() };
+    let log_keys = state.head().log_keys.iter().map(|(key, _)| *key).collect();
+    Judged { batch: Batch { from, entries, to }, verdicts, log_keys }
+}
+
+/// The entry that a record corrects, if it does.
+pub(super) fn target_of(signed: &SignedRecord) -> Option<Index> {
+    match &signed.record().statement {
+        Statement::Correction(correction) => Some(correction.target),
+        _ => None,
+    }
+}
+
+fn admit(
+    state: &mut State,
+    tree: &mut Frontier,
+    proposal: &Proposal<'_>,
+    entries: &mut Vec<u8>,
+) -> Result<(Index, Entry), Refusal> {
+    let lineage = state.judge(proposal)?;
+    let entry = Entry {
+        admitted_at: proposal.admitted_at,
+        lineage,
+        signed: proposal.signed.clone(),
+    };
+    let too_long = || {
+        Refusal::new(Code::EntryTooLong, "the entry would be too long", "split the statement")
+    };
+    let bytes = entry.encode().map_err(|_| too_long())?;
+    Bundle::append(entries, &bytes).ok_or_else(too_long)?;
+    tree.push(leaf_hash(&bytes));
+    Ok((state.apply(proposal), entry))
+}

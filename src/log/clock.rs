@@ -1,0 +1,78 @@
+//! The time of admission, from a clock that is not believed blindly.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::record::TimeMs;
+
+/// The wall clock may drift this far from uptime before admission stops.
+const DRIFT_MS_MAX: u64 = 3_600_000;
+/// A step back of this much is a clock being disciplined: the last time is used again.
+const STEP_BACK_MS_MAX: u64 = 1_000;
+
+/// A clock that jumped; nothing is admitted until an operator confirms it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClockError {
+    /// It moved against uptime.
+    #[error("the clock moved {drift_ms} ms against uptime since the start; set it right, or restart with --accept-clock to confirm it")]
+    Jumped {
+        /// By how much.
+        drift_ms: u64,
+    },
+    /// It is behind the last admission.
+    #[error("the clock is {behind_ms} ms behind the last admission; set it right, or restart with --accept-clock to confirm it")]
+    Behind {
+        /// By how much.
+        behind_ms: u64,
+    },
+}
+
+type Wall = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// The clock that gives entries their time.
+pub struct Clock {
+    wall: Wall,
+    started: Instant,
+    started_wall_ms: u64,
+    accepted: bool,
+}
+
+impl Clock {
+    /// The system's clock. `accepted`: an operator confirmed it though it is behind.
+    pub fn system(accepted: bool) -> Self {
+        Self::new(Box::new(system_ms), accepted)
+    }
+
+    /// A clock of the caller's, in milliseconds since 1970-01-01 UTC.
+    pub fn new(wall: Wall, accepted: bool) -> Self {
+        let started_wall_ms = wall();
+        Self { wall, started: Instant::now(), started_wall_ms, accepted }
+    }
+
+    /// The wall's time, unchecked.
+    pub fn wall_ms(&self) -> u64 {
+        (self.wall)()
+    }
+
+    /// The time for entries that come after one admitted at `last`: never before it.
+    ///
+    /// # Errors
+    /// [`ClockError`] when the clock jumped.
+    pub fn admission(&self, last: TimeMs) -> Result<TimeMs, ClockError> {
+        let now = (self.wall)();
+        let uptime = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let drift_ms = now.abs_diff(self.started_wall_ms.saturating_add(uptime));
+        if drift_ms > DRIFT_MS_MAX {
+            return Err(ClockError::Jumped { drift_ms });
+        }
+        let behind_ms = last.0.saturating_sub(now);
+        if behind_ms > STEP_BACK_MS_MAX && !self.accepted {
+            return Err(ClockError::Behind { behind_ms });
+        }
+        Ok(TimeMs(now.max(last.0)))
+    }
+}
+
+fn system_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

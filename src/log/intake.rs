@@ -1,0 +1,310 @@
+//! What happens to a batch before and after the sequencer: signatures, retries, and the words of
+//! the answer.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::queue::{Answer, Full, Submission};
+use super::{Log, Published, ReadError};
+use crate::crypto::{PublicKey, VerifyingKey};
+use crate::ledger::{ChainHead, Code, Refusal};
+use crate::merkle::TILE_HASHES;
+use crate::record::{Entry, Index, RecordId, Seq, SignedRecord, SigningContext};
+use crate::store::Bytes;
+
+/// How far back in an issuer's chain a record that is sent again is looked for.
+const RETRY_RECORDS_MAX: u64 = 65_536;
+/// So few signatures are checked where they are: handing them to a worker would cost more.
+const INLINE_SIGNATURES: usize = 4;
+/// Signatures that a worker checks at a time, before others get their turn.
+const SIGNATURES_PER_TASK: usize = 256;
+/// A retry can race itself; each round means that another sender of the same records got in.
+const ROUNDS_MAX: usize = 8;
+
+/// Records that are in.
+#[derive(Debug, Clone)]
+pub struct Appended {
+    /// Where, in the order they were sent.
+    pub indexes: Vec<Index>,
+    /// A checkpoint that covers them all.
+    pub published: Arc<Published>,
+}
+
+/// A batch that was admitted up to a bad record.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Which record of the batch, from 0.
+    pub position: usize,
+    /// What is wrong with it.
+    pub refusal: Refusal,
+    /// Where those before it are.
+    pub indexes: Vec<Index>,
+    /// A checkpoint that covers them, and all that the refusal rests on.
+    pub published: Arc<Published>,
+}
+
+/// Why not all of a batch is in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// A record was refused; the ones before it are in.
+    #[error("record {}: {}", .0.position, .0.refusal)]
+    Refused(Box<Refused>),
+    /// Nothing is known to be in; send the same bytes again later.
+    #[error("{why}")]
+    Unavailable {
+        /// A stable name.
+        code: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// The log can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl AppendError {
+    pub(super) fn halted(why: &str) -> Self {
+        Self::Unavailable { code: "halted", why: why.to_owned() }
+    }
+
+    pub(super) fn stopping() -> Self {
+        Self::Unavailable { code: "stopping", why: "the server is stopping".to_owned() }
+    }
+}
+
+impl Log {
+    /// Appends one issuer's records, in order, up to the first bad one. Whatever is answered is
+    /// durable and published. Records that are in already are answered with their indexes.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append(&self, records: Vec<SignedRecord>) -> Result<Appended, AppendError> {
+        let mut records: Vec<(RecordId, SignedRecord)> =
+            records.into_iter().map(|r| (self.context.id(r.bytes()), r)).collect();
+        let issuer = match records.first() {
+            Some((_, first)) => first.record().issuer,
+            None => {
+                let published = self.published();
+                return Ok(Appended { indexes: Vec::new(), published });
+            }
+        };
+        let mut indexes = Vec::new();
+        let mixed = records.iter().position(|(_, r)| r.record().issuer != issuer);
+        let mut bad = mixed.map(|position| {
+            records.truncate(position);
+            Refusal::new(
+                Code::IssuersMixed,
+                "a batch has records of one issuer",
+                "send each issuer's records in batches of their own",
+            )
+        });
+        let mut verified = 0;
+        for _ in 0..ROUNDS_MAX {
+            // Only what is answered from the state waits for it to be published.
+            let (key, size) = {
+                let state = self.state();
+                (state.key(&issuer).cloned(), state.entries())
+            };
+            let Some(key) = key else {
+                let refusal = Refusal::new(
+                    Code::IssuerUnknown,
+                    format!("the key {issuer} was never granted a role"),
+                    "ask the governors for a key grant",
+                );
+                return Err(refused(indexes, refusal, self.settled(size).await?));
+            };
+            // What is in already, by an earlier try or another sender of the same bytes.
+            let (next, _) = key.next();
+            let old = records.iter().take_while(|(_, r)| r.record().seq < next).count();
+            if let (Some(head), Some(ids)) = (key.head, wanted(&records, old)) {
+                let published = self.settled(size).await?;
+                let found = self.find_in_chain(head, &ids, published.head.size).await?;
+                for ((seq, id), found) in ids.into_iter().zip(found) {
+                    match same_record(seq, id, found) {
+                        Ok(index) => indexes.push(index),
+                        Err(refusal) => return Err(refused(indexes, refusal, published)),
+                    }
+                }
+                records.drain(..old);
+                verified = verified.max(old) - old;
+            }
+            if let Some(failed) = self.verify(&mut records, verified).await? {
+                bad = Some(failed);
+            }
+            if records.is_empty() {
+                let published = self.settled(size).await?;
+                return match bad {
+                    Some(refusal) => Err(refused(indexes, refusal, published)),
+                    None => Ok(Appended { indexes, published }),
+                };
+            }
+            let (admitted, refusal, published) = self.sequence(issuer, &records).await?;
+            records.drain(..admitted.len());
+            verified = records.len();
+            indexes.extend(admitted);
+            match (refusal, bad.take()) {
+                // Somebody sent the same meanwhile: look again what it was.
+                (Some(refusal), later) if refusal.code == Code::SequenceUsed => bad = later,
+                (Some(refusal), _) | (None, Some(refusal)) => {
+                    return Err(refused(indexes, refusal, published));
+                }
+                (None, None) => return Ok(Appended { indexes, published }),
+            }
+        }
+        let why = "other senders of this issuer's records are in the way; one writer a key";
+        Err(AppendError::Unavailable { code: "contended", why: why.to_owned() })
+    }
+
+    /// Hands verified records to the sequencer and waits for its word.
+    async fn sequence(
+        &self,
+        issuer: PublicKey,
+        records: &[(RecordId, SignedRecord)],
+    ) -> Result<(Vec<Index>, Option<Refusal>, Arc<Published>), AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { issuer, records: records.to_vec(), reply };
+        self.queue.push(submission).map_err(|full| match full {
+            Full::Closed => AppendError::stopping(),
+            Full::Issuer => AppendError::Unavailable {
+                code: "issuer_queue_full",
+                why: "too many batches of this issuer wait".to_owned(),
+            },
+            Full::All => AppendError::Unavailable {
+                code: "queue_full",
+                why: "too many batches wait".to_owned(),
+            },
+        })?;
+        match answer.await.map_err(|_| AppendError::stopping())? {
+            Answer::Judged { indexes, refusal, published } => Ok((indexes, refusal, published)),
+            Answer::Unavailable(why) => Err(AppendError::halted(&why)),
+        }
+    }
+
+    /// Verifies the records from `from` on; cuts them off at the first that fails, and says what
+    /// is wrong with it.
+    async fn verify(
+        &self,
+        records: &mut Vec<(RecordId, SignedRecord)>,
+        from: usize,
+    ) -> Result<Option<Refusal>, AppendError> {
+        let fresh = records.len().saturating_sub(from);
+        let failed = if fresh <= INLINE_SIGNATURES {
+            first_false(&self.context, records.get(from..).unwrap_or_default())
+        } else {
+            let mut failed = None;
+            let mut tasks = Vec::new();
+            for chunk in records.split_off(from).chunks(SIGNATURES_PER_TASK) {
+                let (chunk, context) = (chunk.to_vec(), self.context.clone());
+                tasks.push(tokio::task::spawn_blocking(move || {
+                    let failed = first_false(&context, &chunk);
+                    (chunk, failed)
+                }));
+            }
+            for task in tasks {
+                let (chunk, found) = task.await.map_err(|_| AppendError::stopping())?;
+                if failed.is_none() {
+                    failed = found.map(|(at, what)| (records.len() - from + at, what));
+                }
+                records.extend(chunk);
+            }
+            failed
+        };
+        Ok(failed.map(|(at, what)| {
+            records.truncate(from + at);
+            Refusal::new(Code::SignatureInvalid, what, "sign the record's bytes as docs/format.md says")
+        }))
+    }
+
+    /// The ids and indexes of an issuer's records with these sequence numbers, walked back from
+    /// its head; `None` for those too far back.
+    async fn find_in_chain(
+        &self,
+        head: ChainHead,
+        wanted: &[(Seq, RecordId)],
+        size: u64,
+    ) -> Result<Vec<Option<(RecordId, Index)>>, AppendError> {
+        let mut found = vec![None; wanted.len()];
+        let first = wanted.iter().map(|(seq, _)| *seq).min().unwrap_or_default();
+        let oldest = Seq(head.seq.0.saturating_sub(RETRY_RECORDS_MAX - 1)).max(first);
+        let mut bundle: Option<(u64, Vec<Bytes>)> = None;
+        let mut at = Some(head.index);
+        let mut seq = head.seq;
+        while let Some(index) = at {
+            let number = index.0 / TILE_HASHES;
+            let entries = match &bundle {
+                Some((kept, entries)) if *kept == number => entries,
+                _ => {
+                    let entries = self.reader.bundle(number, size).await?;
+                    &bundle.insert((number, entries)).1
+                }
+            };
+            let missing = || ReadError::Missing(format!("entry {index}"));
+            let bytes = entries.get((index.0 % TILE_HASHES) as usize).ok_or_else(missing)?;
+            let entry = Entry::decode(bytes).map_err(|_| missing())?;
+            for (place, (want, _)) in found.iter_mut().zip(wanted) {
+                if *want == seq {
+                    *place = Some((self.context.id(entry.signed.bytes()), index));
+                }
+            }
+            if seq <= oldest {
+                break;
+            }
+            seq = Seq(seq.0 - 1);
+            at = entry.lineage.issuer_before();
+        }
+        Ok(found)
+    }
+}
+
+fn wanted(records: &[(RecordId, SignedRecord)], old: usize) -> Option<Vec<(Seq, RecordId)>> {
+    let wanted = records.iter().take(old).map(|(id, r)| (r.record().seq, *id));
+    (old > 0).then(|| wanted.collect())
+}
+
+fn same_record(
+    seq: Seq,
+    id: RecordId,
+    found: Option<(RecordId, Index)>,
+) -> Result<Index, Refusal> {
+    match found {
+        Some((known, index)) if known == id => Ok(index),
+        Some((_, index)) => Err(Refusal::new(
+            Code::SequenceUsed,
+            format!("the issuer's seq {seq} is used by another record, entry {index}"),
+            "never sign a used seq again; GET /v1/issuers/{key} tells the next",
+        )),
+        None => Err(Refusal::new(
+            Code::AlreadyIn,
+            format!("the issuer's seq {seq} was used more than {RETRY_RECORDS_MAX} records ago"),
+            "it is in or another is; GET /v1/issuers/{key} tells where to go on",
+        )),
+    }
+}
+
+fn refused(indexes: Vec<Index>, refusal: Refusal, published: Arc<Published>) -> AppendError {
+    let position = indexes.len();
+    AppendError::Refused(Box::new(Refused { position, refusal, indexes, published }))
+}
+
+/// The first record whose signatures do not all hold.
+fn first_false(
+    context: &SigningContext,
+    records: &[(RecordId, SignedRecord)],
+) -> Option<(usize, String)> {
+    // A batch has one issuer: its key is decompressed and checked once.
+    let mut issuer: Option<(PublicKey, VerifyingKey)> = None;
+    records.iter().enumerate().find_map(|(at, (_, signed))| {
+        let verdict = signed.verify(context, |key| match &issuer {
+            Some((known, checked)) if known == key => Some(checked.clone()),
+            _ => {
+                let checked = VerifyingKey::new(key).ok()?;
+                if *key == signed.record().issuer {
+                    issuer = Some((*key, checked.clone()));
+                }
+                Some(checked)
+            }
+        });
+        verdict.err().map(|refusal| (at, refusal.to_string()))
+    })
+}

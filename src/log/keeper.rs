@@ -1,0 +1,73 @@
+//! Writing the state behind the log, on a thread of its own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use crate::store::{SavedState, StateChange};
+
+/// So many entries after the last save, the state is saved again: what a start replays at most,
+/// and half as much again while a save is under way.
+const ENTRIES_PER_SAVE: u64 = 131_072;
+
+/// Saves the state when told, one save at a time.
+pub(super) struct Keeper {
+    thread: Option<(mpsc::Sender<StateChange>, JoinHandle<()>)>,
+    busy: Arc<AtomicBool>,
+    saved_size: u64,
+}
+
+impl Keeper {
+    pub fn start(saved: Option<SavedState>, saved_size: u64) -> Self {
+        let busy = Arc::new(AtomicBool::new(false));
+        let thread = saved.and_then(|mut saved| {
+            let (sender, changes) = mpsc::channel::<StateChange>();
+            let done = Arc::clone(&busy);
+            std::thread::Builder::new()
+                .name("state-keeper".to_owned())
+                .spawn(move || {
+                    while let Ok(change) = changes.recv() {
+                        if let Err(error) = saved.save(&change) {
+                            // What is saved now lacks a change: nothing may build on it.
+                            tracing::warn!(%error, "saving the state failed; the next start replays the log");
+                            let _ = saved.clear();
+                            return;
+                        }
+                        done.store(false, Ordering::Release);
+                    }
+                })
+                .ok()
+                .map(|thread| (sender, thread))
+        });
+        Self { thread, busy, saved_size }
+    }
+
+    /// Whether a save is due for a state of so many entries.
+    pub fn is_due(&self, entries: u64) -> bool {
+        self.thread.is_some()
+            && !self.busy.load(Ordering::Acquire)
+            && entries >= self.saved_size.saturating_add(ENTRIES_PER_SAVE)
+    }
+
+    /// Saves a change of a state whose entries are durable.
+    pub fn save(&mut self, change: StateChange) {
+        if let Some((sender, _)) = &self.thread {
+            self.saved_size = change.tree.size;
+            self.busy.store(true, Ordering::Release);
+            let _ = sender.send(change);
+        }
+    }
+
+    /// Saves no more: what is saved stays as it is, of an earlier size of the same log.
+    pub fn forget(&mut self) {
+        self.thread = None;
+    }
+
+    /// Waits until all is saved.
+    pub fn finish(self) {
+        if let Some((sender, thread)) = self.thread {
+            drop(sender);
+            let _ = thread.join();
+        }
+    }
+}

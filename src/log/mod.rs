@@ -1,0 +1,261 @@
+//! The log: admits records by the rules, makes them durable, and publishes the checkpoints that
+//! say so.
+//!
+//! One task, the [`sequencer`], owns the order of entries. A batch goes through it so:
+//!
+//! ```text
+//! intake      decode, refuse what is surely wrong, verify signatures        (many at a time)
+//! queue       wait, fair per issuer
+//! batch       judge by the rules, give index, time and lineage, hash        (one at a time)
+//! store       make entries and head durable        (while the next batch is being judged)
+//! publish     sign the checkpoint, then answer: indexes, refusals and "already in" alike
+//! ```
+
+mod batch;
+mod clock;
+mod intake;
+mod keeper;
+mod queue;
+mod reader;
+mod recovery;
+mod sequencer;
+mod signer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::watch;
+
+pub use clock::{Clock, ClockError};
+pub use intake::{AppendError, Appended, Refused};
+pub use reader::{ReadError, Reader};
+pub use recovery::RecoveryError;
+pub use signer::{LogSigner, SignerError};
+
+use crate::crypto::PublicKey;
+use crate::ledger::State;
+use crate::note::{TreeHead, VerifierKey};
+use crate::record::{Origin, RecordId, SigningContext, TimeMs};
+use crate::store::{DiskStore, SavedState, Store, StoreError};
+use keeper::Keeper;
+use queue::Queue;
+use sequencer::Sequencer;
+
+/// A checkpoint that is out.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Its size and root.
+    pub head: TreeHead,
+    /// The signed note.
+    pub checkpoint: String,
+    /// When it was signed.
+    pub at: TimeMs,
+}
+
+/// What the log is doing.
+#[derive(Clone, Debug)]
+pub enum Status {
+    /// It admits records, and this is the newest checkpoint.
+    Ready(Arc<Published>),
+    /// It admits none, for this reason; the newest checkpoint is still served.
+    Halted(Arc<Published>, String),
+}
+
+impl Status {
+    /// The newest checkpoint.
+    pub fn published(&self) -> &Arc<Published> {
+        match self {
+            Self::Ready(published) | Self::Halted(published, _) => published,
+        }
+    }
+}
+
+/// How to open a log.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Whether an operator confirmed the clock after it jumped.
+    pub accept_clock: bool,
+}
+
+/// Why a log can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The entries do not make a ledger.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// No key to sign checkpoints with.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// There is no genesis yet.
+    #[error("{0} has no genesis yet: have the missing governors sign {0}/genesis.json (arborlog endorse), then run: arborlog init {0} --complete")]
+    NoGenesis(PathBuf),
+}
+
+/// A log that runs.
+pub struct Log {
+    context: SigningContext,
+    reader: Reader,
+    state: Arc<RwLock<State>>,
+    status: watch::Receiver<Status>,
+    queue: Arc<Queue>,
+    sequencer: tokio::task::JoinHandle<()>,
+}
+
+impl Log {
+    /// Opens the log in a directory: recovers, signs the checkpoint of what is durable, and
+    /// begins to admit.
+    ///
+    /// # Errors
+    /// [`LogError`] says what to mend.
+    pub async fn open(config: &LogConfig) -> Result<Self, LogError> {
+        let dir = &config.dir;
+        let signer = LogSigner::open(dir)?;
+        let store: Arc<dyn Store> = Arc::new(DiskStore::open(dir)?);
+        let saved = SavedState::open(&state_dir(dir))
+            .map_err(|error| tracing::warn!(%error, "the state can't be kept between starts"))
+            .ok();
+        Self::start(store, signer, saved, Clock::system(config.accept_clock)).await
+    }
+
+    /// Runs a log on any store.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn start(
+        store: Arc<dyn Store>,
+        signer: LogSigner,
+        mut saved: Option<SavedState>,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        let origin = signer.origin().clone();
+        let reader = Reader::new(Arc::clone(&store));
+        let recovered = recovery::recover(&reader, &origin, saved.as_mut()).await?;
+        if recovered.tree.size() == 0 {
+            return Err(LogError::NoGenesis(signer.dir().to_owned()));
+        }
+        let at = TimeMs(clock.wall_ms());
+        let published =
+            Arc::new(signer.publish(&recovered.log_keys(), recovered.head(), at)?);
+        let (sender, status) = watch::channel(Status::Ready(published));
+        let queue = Arc::new(Queue::default());
+        let state = Arc::new(RwLock::new(recovered.state));
+        let sequencer = Sequencer {
+            reader: reader.clone(),
+            store,
+            signer,
+            clock,
+            state: Arc::clone(&state),
+            tree: recovered.tree,
+            queue: Arc::clone(&queue),
+            status: sender,
+            keeper: Keeper::start(saved, recovered.saved_size),
+        };
+        let sequencer = tokio::spawn(sequencer.run());
+        Ok(Self { context: SigningContext::new(&origin), reader, state, status, queue, sequencer })
+    }
+
+    /// The newest checkpoint.
+    pub fn published(&self) -> Arc<Published> {
+        Arc::clone(self.status.borrow().published())
+    }
+
+    /// What the log is doing.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// A view that changes with each checkpoint.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Reads entries and proofs.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// What ties records to this ledger.
+    pub fn context(&self) -> &SigningContext {
+        &self.context
+    }
+
+    /// Submissions that wait for the sequencer.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks something up in the state, and waits until the state that was seen is durable and
+    /// published: nobody is told what a crash could take back.
+    ///
+    /// # Errors
+    /// [`AppendError::Unavailable`] when the log halts meanwhile.
+    pub async fn look_up<T>(
+        &self,
+        look: impl FnOnce(&State) -> T,
+    ) -> Result<(T, Arc<Published>), AppendError> {
+        let (found, size) = {
+            let state = self.state();
+            (look(&state), state.entries())
+        };
+        Ok((found, self.settled(size).await?))
+    }
+
+    /// Waits for a checkpoint of at least this size.
+    async fn settled(&self, size: u64) -> Result<Arc<Published>, AppendError> {
+        let mut status = self.status.clone();
+        let settled = status
+            .wait_for(|status| {
+                matches!(status, Status::Halted(..)) || status.published().head.size >= size
+            })
+            .await
+            .map_err(|_| AppendError::stopping())?;
+        let published = Arc::clone(settled.published());
+        if published.head.size >= size {
+            return Ok(published);
+        }
+        match &*settled {
+            Status::Halted(_, why) => Err(AppendError::halted(why)),
+            Status::Ready(_) => Err(AppendError::stopping()),
+        }
+    }
+
+    /// The verifier key of the key that signs checkpoints now, and the genesis.
+    pub fn identity(&self) -> (Option<VerifierKey>, Option<RecordId>, Origin) {
+        let state = self.state();
+        let head = state.head();
+        let vkey = head.log_keys.last().map(|(key, _)| signer::vkey(&head.origin, *key));
+        (vkey, head.genesis.as_ref().map(|(id, _)| *id), head.origin.clone())
+    }
+
+    /// Whether a key was granted any task, as far as is known now.
+    pub fn knows(&self, key: &PublicKey) -> bool {
+        self.state().key(key).is_some()
+    }
+
+    /// Stops admitting, answers whoever waits, saves the state, and returns when all is done.
+    pub async fn close(self) {
+        self.queue.close();
+        if let Err(error) = self.sequencer.await {
+            tracing::error!(%error, "the sequencer did not stop cleanly");
+        }
+    }
+
+    /// Stops admitting; [`Self::close`] waits for the rest.
+    pub fn stop_admitting(&self) {
+        self.queue.close();
+    }
+}
+
+/// Where the state is kept between starts.
+pub fn state_dir(dir: &Path) -> PathBuf {
+    dir.join("state")
+}

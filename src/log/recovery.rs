@@ -1,0 +1,159 @@
+//! Starting again from what the store says: the saved state if it speaks of this very log, then
+//! the entries after it; or all entries, if it does not.
+
+use super::reader::{ReadError, Reader};
+use crate::crypto::PublicKey;
+use crate::audit::{Replay, Signatures, Violation};
+use crate::ledger::State;
+use crate::merkle::{Frontier, TILE_HASHES};
+use crate::note::TreeHead;
+use crate::record::Origin;
+use crate::store::{SavedState, StoreError};
+
+/// Why a log can't be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A tile or bundle is missing or damaged.
+    #[error("{0}; restore it from a mirror")]
+    Read(#[from] ReadError),
+    /// An entry breaks the rules.
+    #[error("the log holds what the rules forbid: {0}")]
+    Violation(#[from] Violation),
+    /// The entries lead to another root than was committed.
+    #[error("the entries lead to the root {found}, but {committed} was committed; restore the damaged files from a mirror")]
+    Root {
+        /// The root over the entries.
+        found: String,
+        /// The root in the journal.
+        committed: String,
+    },
+    /// The log is shorter than what was saved of it.
+    #[error("the log has {head} entries, but its state was saved at {saved}: acknowledged entries are missing; restore the journal, or the log from a mirror")]
+    Short {
+        /// Entries in the log.
+        head: u64,
+        /// Entries that the saved state speaks of.
+        saved: u64,
+    },
+}
+
+/// What a log begins with.
+pub(super) struct Recovered {
+    pub state: State,
+    pub tree: Frontier,
+    /// The size at which the state is saved already.
+    pub saved_size: u64,
+}
+
+impl Recovered {
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.tree.size(), root: self.tree.root() }
+    }
+
+    pub fn log_keys(&self) -> Vec<PublicKey> {
+        self.state.head().log_keys.iter().map(|(key, _)| *key).collect()
+    }
+}
+
+/// Recovers the state and the tree as last committed.
+pub(super) async fn recover(
+    reader: &Reader,
+    origin: &Origin,
+    saved: Option<&mut SavedState>,
+) -> Result<Recovered, RecoveryError> {
+    let head = reader.store().head().await?;
+    let mut saved_size = 0;
+    let mut replay = Replay::new(origin, Signatures::Trust);
+    if let Some(saved) = saved {
+        match load(reader, origin, saved, head).await? {
+            Ok((state, tree)) => {
+                saved_size = tree.size();
+                replay = Replay::resume(state, tree, Signatures::Trust);
+            }
+            Err(why) => {
+                if head.size > 0 {
+                    tracing::info!(%why, "the state is made again from all entries");
+                }
+                if let Err(error) = saved.clear() {
+                    tracing::warn!(%error, "the saved state can't be cleared");
+                }
+            }
+        }
+    }
+    replay_to(reader, &mut replay, head.size).await?;
+    if replay.head() != head {
+        return Err(RecoveryError::Root {
+            found: replay.head().root.to_string(),
+            committed: head.root.to_string(),
+        });
+    }
+    let (state, tree) = replay.into_parts();
+    Ok(Recovered { state, tree, saved_size })
+}
+
+/// The saved state, if it is of this log at an earlier time; or why not.
+async fn load(
+    reader: &Reader,
+    origin: &Origin,
+    saved: &mut SavedState,
+    head: TreeHead,
+) -> Result<Result<(State, Frontier), String>, RecoveryError> {
+    let (state, tree) = match saved.load() {
+        Ok(loaded) => loaded,
+        Err(why) => return Ok(Err(why)),
+    };
+    if state.head().origin != *origin {
+        return Ok(Err("it is of another log".to_owned()));
+    }
+    if tree.size > head.size {
+        return Err(RecoveryError::Short { head: head.size, saved: tree.size });
+    }
+    let frontier = reader.frontier(tree.size).await?;
+    if frontier.root() != tree.root {
+        return Ok(Err("it speaks of another history".to_owned()));
+    }
+    Ok(Ok((state, frontier)))
+}
+
+/// Replays entries up to `size`.
+async fn replay_to(
+    reader: &Reader,
+    replay: &mut Replay,
+    size: u64,
+) -> Result<(), RecoveryError> {
+    let mut at = replay.head().size;
+    while at < size {
+        let bundle = reader.bundle(at / TILE_HASHES, size).await?;
+        for bytes in bundle.iter().skip((at % TILE_HASHES) as usize) {
+            let target = match crate::record::Entry::decode(bytes) {
+                Ok(entry) => match super::batch::target_of(&entry.signed) {
+                    Some(index) if index.0 < at => Some(reader.entry(index.0, size).await?),
+                    _ => None,
+                },
+                Err(_) => None,
+            };
+            replay.take(bytes, |_| target.map(|bytes| bytes.to_vec()))?;
+            at += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The entries of a batch, each without its length.
+pub(super) fn entries_of(batch: &crate::store::Batch) -> Vec<&[u8]> {
+    let count = batch.to.size - batch.from.size;
+    let mut entries = Vec::with_capacity(count as usize);
+    let mut rest = batch.entries.as_slice();
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let Some((entry, after)) = after.split_at_checked(u16::from_be_bytes(*length).into())
+        else {
+            break;
+        };
+        entries.push(entry);
+        rest = after;
+    }
+    entries
+}

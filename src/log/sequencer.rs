@@ -1,0 +1,303 @@
+//! The one task that gives entries their order.
+//!
+//! It judges the next batch while the last one is being made durable, and answers nobody before
+//! what the answer rests on is durable and its checkpoint published.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+use tokio::sync::watch;
+
+use super::batch::{Judged, Targets, Verdict, judge, target_of};
+use super::clock::Clock;
+use super::keeper::Keeper;
+use super::queue::{Answer, Queue, Submission};
+use super::reader::Reader;
+use super::recovery::{entries_of, recover};
+use super::signer::LogSigner;
+use super::{Published, Status};
+use crate::crypto::PublicKey;
+use crate::ledger::{Code, Refusal, State};
+use crate::merkle::Frontier;
+use crate::note::TreeHead;
+use crate::record::{Entry, Index, Statement, TimeMs};
+use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
+
+/// A batch takes submissions until it has so many records; a submission is never split.
+const RECORDS_PER_BATCH: usize = 16_384;
+
+pub(super) struct Sequencer {
+    pub reader: Reader,
+    pub store: Arc<dyn Store>,
+    pub signer: LogSigner,
+    pub clock: Clock,
+    /// Ahead of what is durable by the batches under way. Written here alone.
+    pub state: Arc<RwLock<State>>,
+    pub tree: Frontier,
+    pub queue: Arc<Queue>,
+    pub status: watch::Sender<Status>,
+    pub keeper: Keeper,
+}
+
+/// A batch on its way to the store.
+struct Flight {
+    batch: Arc<Batch>,
+    verdicts: Vec<Verdict>,
+    log_keys: Vec<PublicKey>,
+    /// The state as of this batch, to be saved once the batch is durable.
+    change: Option<StateChange>,
+    outcome: tokio::task::JoinHandle<Outcome>,
+}
+
+impl Sequencer {
+    pub async fn run(mut self) {
+        let mut flight: Option<Flight> = None;
+        loop {
+            // With a batch under way, whichever comes first: its end, or more to judge.
+            if let Some(mut under_way) = flight.take() {
+                let queue = Arc::clone(&self.queue);
+                tokio::select! {
+                    biased;
+                    outcome = &mut under_way.outcome => {
+                        self.land(under_way, outcome).await;
+                        continue;
+                    }
+                    true = queue.wait() => flight = Some(under_way),
+                    else => {
+                        let outcome = (&mut under_way.outcome).await;
+                        self.land(under_way, outcome).await;
+                        continue;
+                    }
+                }
+            } else if !self.queue.wait().await {
+                break;
+            }
+            let submissions = self.queue.take(RECORDS_PER_BATCH);
+            let judged = match self.judge(submissions, flight.as_ref()).await {
+                Ok(judged) => judged,
+                Err((submissions, why)) => {
+                    refuse_all(submissions.into_iter().map(|s| s.reply), &why);
+                    continue;
+                }
+            };
+            // One commit at a time: the next waits for the one before.
+            if let Some(mut under_way) = flight.take() {
+                let outcome = (&mut under_way.outcome).await;
+                if !self.land(under_way, outcome).await {
+                    let why = "the batch before this one failed; send it again";
+                    refuse_all(judged.verdicts.into_iter().map(|v| v.submission.reply), why);
+                    continue;
+                }
+            }
+            flight = self.launch(judged);
+        }
+        self.save_last();
+        self.keeper.finish();
+    }
+
+    fn state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Judges submissions on the state with all batches under way.
+    async fn judge(
+        &mut self,
+        submissions: Vec<Submission>,
+        flight: Option<&Flight>,
+    ) -> Result<Judged, (Vec<Submission>, String)> {
+        if let Status::Halted(_, why) = &*self.status.borrow() {
+            return Err((submissions, why.clone()));
+        }
+        let last = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            state.head().last_admitted_at
+        };
+        let admitted_at = match self.clock.admission(last) {
+            Ok(time) => time,
+            Err(error) => return Err((submissions, error.to_string())),
+        };
+        let mut targets = match self.targets(&submissions, flight).await {
+            Ok(targets) => targets,
+            Err(why) => return Err((submissions, why)),
+        };
+        let (submissions, keyless) = self.part_keyless(submissions);
+        let mut tree = std::mem::take(&mut self.tree);
+        let mut judged = {
+            let mut state = self.state();
+            judge(&mut state, &mut tree, admitted_at, submissions, &mut targets)
+        };
+        self.tree = tree;
+        judged.verdicts.extend(keyless);
+        Ok(judged)
+    }
+
+    /// A log key whose private half is not here would leave every later checkpoint unsigned.
+    fn part_keyless(&mut self, submissions: Vec<Submission>) -> (Vec<Submission>, Vec<Verdict>) {
+        let mut keyless = Vec::new();
+        let mut kept = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            let missing = submission.records.iter().find_map(|(_, signed)| {
+                match &signed.record().statement {
+                    Statement::LogKey(next) if !self.signer.has(&next.key) => Some(next.key),
+                    _ => None,
+                }
+            });
+            let Some(key) = missing else {
+                kept.push(submission);
+                continue;
+            };
+            let refusal = Refusal::new(
+                Code::LogKeyMissing,
+                format!("the server does not have the private half of {key}"),
+                "put its file into the log's keys directory first",
+            );
+            keyless.push(Verdict { submission, indexes: Vec::new(), refusal: Some(refusal) });
+        }
+        (kept, keyless)
+    }
+
+    /// Fetches the entries that corrections name: from the store, or the batch under way.
+    async fn targets(
+        &self,
+        submissions: &[Submission],
+        flight: Option<&Flight>,
+    ) -> Result<Targets, String> {
+        let mut targets = Targets::new();
+        let records = submissions.iter().flat_map(|submission| &submission.records);
+        for index in records.filter_map(|(_, signed)| target_of(signed)) {
+            let durable = self.status.borrow().published().head.size;
+            let bytes = if index.0 < durable {
+                let read = self.reader.entry(index.0, durable).await;
+                read.map_err(|error| error.to_string())?.to_vec()
+            } else {
+                match flight.and_then(|flight| flight.entry(index)) {
+                    Some(bytes) => bytes.to_vec(),
+                    None => continue,
+                }
+            };
+            if let Ok(entry) = Entry::decode(&bytes) {
+                targets.insert(index, entry);
+            }
+        }
+        Ok(targets)
+    }
+
+    /// Sends a batch to the store. One without entries is answered as soon as may be.
+    fn launch(&mut self, judged: Judged) -> Option<Flight> {
+        let Judged { batch, verdicts, log_keys } = judged;
+        if batch.from == batch.to {
+            // Nothing is under way now, so all that these verdicts rest on is published.
+            let published = Arc::clone(self.status.borrow().published());
+            answer(verdicts, &published);
+            return None;
+        }
+        let change =
+            if self.keeper.is_due(batch.to.size) { Some(self.change(batch.to)) } else { None };
+        let batch = Arc::new(batch);
+        let store = Arc::clone(&self.store);
+        let commit = Arc::clone(&batch);
+        let outcome = tokio::spawn(async move { commit_on(store.as_ref(), commit).await });
+        Some(Flight { batch, verdicts, log_keys, change, outcome })
+    }
+
+    fn change(&self, tree: TreeHead) -> StateChange {
+        let mut state = self.state();
+        StateChange { head: state.head().clone(), tree, buckets: state.take_dirty() }
+    }
+
+    /// Publishes and answers a batch that is durable, or recovers if it may not be. `true` if it
+    /// is.
+    async fn land(
+        &mut self,
+        flight: Flight,
+        outcome: Result<Outcome, tokio::task::JoinError>,
+    ) -> bool {
+        let why = match outcome {
+            Ok(Outcome::Committed) => match self.publish(&flight.log_keys, flight.batch.to) {
+                Ok(published) => {
+                    answer(flight.verdicts, &published);
+                    if let Some(change) = flight.change {
+                        self.keeper.save(change);
+                    }
+                    return true;
+                }
+                Err(why) => why,
+            },
+            Ok(Outcome::Moved(head)) => format!("the store's head moved to {} entries", head.size),
+            Ok(Outcome::Unknown(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(%why, "a commit failed or its outcome is unknown");
+        refuse_all(flight.verdicts.into_iter().map(|v| v.submission.reply), &why);
+        self.recover(&why).await;
+        false
+    }
+
+    fn publish(&self, log_keys: &[PublicKey], head: TreeHead) -> Result<Arc<Published>, String> {
+        let at = TimeMs(self.clock.wall_ms());
+        let published = self.signer.publish(log_keys, head, at).map_err(|error| error.to_string())?;
+        let published = Arc::new(published);
+        self.status.send_replace(Status::Ready(Arc::clone(&published)));
+        Ok(published)
+    }
+
+    /// Takes the state from what the store says; halts if the store can't say.
+    async fn recover(&mut self, why: &str) {
+        let origin = self.signer.origin().clone();
+        match recover(&self.reader, &origin, None).await {
+            Ok(recovered) => {
+                let (head, log_keys) = (recovered.head(), recovered.log_keys());
+                *self.state() = recovered.state;
+                self.tree = recovered.tree;
+                // What changed since the last save was forgotten with the old state.
+                self.keeper.forget();
+                if let Err(error) = self.publish(&log_keys, head) {
+                    self.halt(&error);
+                }
+            }
+            Err(error) => self.halt(&format!("{why}; and recovery: {error}")),
+        }
+    }
+
+    fn halt(&self, why: &str) {
+        tracing::error!(why, "the log admits no more records");
+        let published = Arc::clone(self.status.borrow().published());
+        self.status.send_replace(Status::Halted(published, why.to_owned()));
+    }
+
+    /// Saves the state at a clean stop, so that the next start has nothing to replay.
+    fn save_last(&mut self) {
+        if matches!(&*self.status.borrow(), Status::Ready(_)) {
+            let tree = TreeHead { size: self.tree.size(), root: self.tree.root() };
+            let change = self.change(tree);
+            self.keeper.save(change);
+        }
+    }
+}
+
+impl Flight {
+    fn entry(&self, index: Index) -> Option<&[u8]> {
+        let place = index.0.checked_sub(self.batch.from.size)?;
+        entries_of(&self.batch).get(usize::try_from(place).ok()?).copied()
+    }
+}
+
+fn commit_on(store: &dyn Store, batch: Arc<Batch>) -> BoxFuture<'_, Outcome> {
+    store.commit(batch)
+}
+
+fn answer(verdicts: Vec<Verdict>, published: &Arc<Published>) {
+    for Verdict { submission, indexes, refusal } in verdicts {
+        let published = Arc::clone(published);
+        // Whoever asked may have gone; the records are in all the same.
+        let _ = submission.reply.send(Answer::Judged { indexes, refusal, published });
+    }
+}
+
+fn refuse_all(
+    replies: impl Iterator<Item = tokio::sync::oneshot::Sender<Answer>>,
+    why: &str,
+) {
+    for reply in replies {
+        let _ = reply.send(Answer::Unavailable(why.to_owned()));
+    }
+}

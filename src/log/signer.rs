@@ -1,0 +1,127 @@
+//! The keys that sign checkpoints.
+
+use std::path::{Path, PathBuf};
+
+use super::Published;
+use crate::crypto::{KeyFileError, PublicKey, SigningKey};
+use crate::note::{Checkpoint, SignatureType, TreeHead, VerifierKey};
+use crate::record::{Origin, TimeMs};
+
+/// The log's private keys: those in its directory `keys`, and the origin that they sign for.
+pub struct LogSigner {
+    dir: PathBuf,
+    origin: Origin,
+    keys: Vec<SigningKey>,
+}
+
+/// Why checkpoints can't be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// The origin is not to be read.
+    #[error("{0}: {1}; is this an arborlog directory? Make one with: arborlog init")]
+    Origin(PathBuf, String),
+    /// A key file is not to be read.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The key that the ledger names is not there.
+    #[error("the ledger's log key {key} is not in {dir}; put its file there (mode 0600) and start again")]
+    Missing {
+        /// The key.
+        key: PublicKey,
+        /// Where it should be.
+        dir: PathBuf,
+    },
+    /// There is no genesis.
+    #[error("the ledger has no log key yet")]
+    NoGenesis,
+}
+
+impl LogSigner {
+    /// Reads the origin and all key files of a log's directory.
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub fn open(dir: &Path) -> Result<Self, SignerError> {
+        let path = dir.join("origin");
+        let unreadable = |why: String| SignerError::Origin(path.clone(), why);
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+        let origin = text.trim_end().parse().map_err(|error: crate::record::TextError| {
+            unreadable(error.to_string())
+        })?;
+        let mut signer = Self { dir: dir.to_owned(), origin, keys: Vec::new() };
+        signer.reload()?;
+        Ok(signer)
+    }
+
+    /// A signer of these keys; for a log without a directory.
+    pub fn of_keys(origin: Origin, keys: Vec<SigningKey>) -> Self {
+        Self { dir: PathBuf::new(), origin, keys }
+    }
+
+    fn reload(&mut self) -> Result<(), SignerError> {
+        let dir = self.keys_dir();
+        let io = |error| KeyFileError::Io(dir.clone(), error);
+        let mut keys = Vec::new();
+        for file in std::fs::read_dir(&dir).map_err(io)? {
+            let path = file.map_err(io)?.path();
+            if path.extension().is_some_and(|extension| extension == "pem") {
+                keys.push(SigningKey::read(&path)?);
+            }
+        }
+        self.keys = keys;
+        Ok(())
+    }
+
+    fn keys_dir(&self) -> PathBuf {
+        self.dir.join("keys")
+    }
+
+    /// The log's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether checkpoints could be signed with this key; looks again for its file.
+    pub fn has(&mut self, key: &PublicKey) -> bool {
+        if self.find(key).is_none() && !self.dir.as_os_str().is_empty() {
+            let _ = self.reload();
+        }
+        self.find(key).is_some()
+    }
+
+    fn find(&self, key: &PublicKey) -> Option<&SigningKey> {
+        self.keys.iter().find(|ours| ours.public() == *key)
+    }
+
+    /// Signs the checkpoint of a tree whose log keys, in order, are these: by the last, and beside
+    /// it by each earlier one that is still here, so that those who pinned it can follow.
+    ///
+    /// # Errors
+    /// [`SignerError::Missing`] when the key in force is not here.
+    pub fn publish(
+        &self,
+        log_keys: &[PublicKey],
+        head: TreeHead,
+        at: TimeMs,
+    ) -> Result<Published, SignerError> {
+        let (current, earlier) = log_keys.split_last().ok_or(SignerError::NoGenesis)?;
+        let key = self
+            .find(current)
+            .ok_or_else(|| SignerError::Missing { key: *current, dir: self.keys_dir() })?;
+        let mut checkpoint = Checkpoint::sign(self.origin.name(), head, key);
+        for key in earlier.iter().filter_map(|key| self.find(key)) {
+            checkpoint.also_sign(key);
+        }
+        Ok(Published { head, checkpoint: checkpoint.to_string(), at })
+    }
+}
+
+/// The verifier key of a log's key.
+pub fn vkey(origin: &Origin, key: PublicKey) -> VerifierKey {
+    VerifierKey::new(origin.name().clone(), SignatureType::Ed25519, key)
+}
