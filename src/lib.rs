@@ -4,6 +4,8 @@ pub mod audit;
 pub mod crypto;
 pub mod ledger;
 #[cfg(feature = "server")]
+pub mod http;
+#[cfg(feature = "server")]
 pub mod log;
 pub mod merkle;
 pub mod note;

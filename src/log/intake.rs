@@ -74,24 +74,32 @@ impl AppendError {
 }
 
 impl Log {
-    /// Appends one issuer's records, in order, up to the first bad one. Whatever is answered is
-    /// durable and published. Records that are in already are answered with their indexes.
+    /// Appends one issuer's records, in order, up to the first bad one; `after` is what is wrong
+    /// with a record behind them that could not even be read. Whatever is answered is durable and
+    /// published. Records that are in already are answered with their indexes.
     ///
     /// # Errors
     /// [`AppendError`].
-    pub async fn append(&self, records: Vec<SignedRecord>) -> Result<Appended, AppendError> {
+    pub async fn append(
+        &self,
+        records: Vec<SignedRecord>,
+        after: Option<Refusal>,
+    ) -> Result<Appended, AppendError> {
         let mut records: Vec<(RecordId, SignedRecord)> =
             records.into_iter().map(|r| (self.context.id(r.bytes()), r)).collect();
         let issuer = match records.first() {
             Some((_, first)) => first.record().issuer,
             None => {
-                let published = self.published();
-                return Ok(Appended { indexes: Vec::new(), published });
+                let (indexes, published) = (Vec::new(), self.published());
+                return match after {
+                    Some(refusal) => Err(refused(indexes, refusal, published)),
+                    None => Ok(Appended { indexes, published }),
+                };
             }
         };
         let mut indexes = Vec::new();
         let mixed = records.iter().position(|(_, r)| r.record().issuer != issuer);
-        let mut bad = mixed.map(|position| {
+        let mixed = mixed.map(|position| {
             records.truncate(position);
             Refusal::new(
                 Code::IssuersMixed,
@@ -99,6 +107,7 @@ impl Log {
                 "send each issuer's records in batches of their own",
             )
         });
+        let mut bad = mixed.or(after);
         let mut verified = 0;
         for _ in 0..ROUNDS_MAX {
             // Only what is answered from the state waits for it to be published.

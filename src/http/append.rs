@@ -1,0 +1,237 @@
+//! Intake: batches of signed records, binary or JSON.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::problem::Problem;
+use crate::crypto::{PublicKey, Signature};
+use crate::ledger::{Code, Refusal};
+use crate::record::{CodecError, Endorsement, Index, SignedRecord};
+
+/// Bodies from this size on are decoded on a worker thread.
+const DECODE_INLINE_BYTES: usize = 64 << 10;
+
+/// Records that are in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct AppendedBody {
+    /// The first one's index.
+    #[schema(value_type = Option<u64>)]
+    first_index: Option<Index>,
+    /// All indexes, in the order the records were sent; not always contiguous.
+    #[schema(value_type = Vec<u64>)]
+    indexes: Vec<Index>,
+    /// A checkpoint that covers them.
+    checkpoint: String,
+}
+
+/// A signed record as JSON carries it.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct JsonRecord {
+    /// The record's bytes, base64.
+    record: String,
+    /// The issuer's signature, base64.
+    signature: String,
+    /// Others' signatures, ascending by key.
+    #[serde(default)]
+    endorsements: Vec<JsonEndorsement>,
+}
+
+/// Another's signature.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct JsonEndorsement {
+    /// Whose key, 64 hexadecimal digits.
+    #[schema(value_type = String)]
+    key: PublicKey,
+    /// The signature, base64.
+    signature: String,
+}
+
+/// Append a batch of one issuer's signed records.
+///
+/// Binary: each record behind its length as a big-endian u32. JSON: an array. The batch is
+/// admitted in order up to its first bad record. Whatever the answer, it was durable and
+/// published before it was given. Sending the same again is safe.
+#[utoipa::path(post, path = "/v1/records",
+    request_body(
+        content(
+            (Vec<u8> = "application/octet-stream"),
+            (Vec<JsonRecord> = "application/json"),
+        ),
+        description = "The batch"
+    ),
+    responses(
+        (status = 200, description = "All are in", body = AppendedBody),
+        (status = 400, description = "Bytes or a signature are wrong", body = Problem),
+        (status = 403, description = "The key or its role may not say this", body = Problem),
+        (status = 408, description = "The body did not arrive in time", body = Problem),
+        (status = 409, description = "The issuer's chain or sequence is broken", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Neither binary nor JSON", body = Problem),
+        (status = 422, description = "A rule is broken", body = Problem),
+        (status = 503, description = "Come again after Retry-After seconds", body = Problem),
+    ))]
+pub(super) async fn records(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<AppendedBody>, Problem> {
+    let json = is_json(&headers)?;
+    let bytes_max = app.limits.body_bytes;
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large(&format!("a body has at most {bytes_max} bytes")));
+    }
+    let _room = app.memory.reserve(announced.unwrap_or(bytes_max)).await?;
+    let body = match tokio::time::timeout(app.limits.body_timeout, to_bytes(body, bytes_max)).await
+    {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => return Err(cut_or_large(&error, bytes_max)),
+        Err(_) => {
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_late",
+                "the body did not arrive in time; nothing of it was admitted",
+                "send it again, or in smaller batches",
+            ));
+        }
+    };
+    let records_max = app.limits.batch_records;
+    let (records, bad) = if body.len() <= DECODE_INLINE_BYTES {
+        decode(&body, json, records_max)?
+    } else {
+        tokio::task::spawn_blocking(move || decode(&body, json, records_max))
+            .await
+            .map_err(|_| Problem::unavailable("stopping", "the server is stopping"))??
+    };
+    let sent = records.len();
+    let appended = app.log.append(records, bad).await.inspect_err(|error| {
+        app.metrics.refused(error);
+    })?;
+    app.metrics.admitted(sent);
+    Ok(Json(AppendedBody {
+        first_index: appended.indexes.first().copied(),
+        indexes: appended.indexes,
+        checkpoint: appended.published.checkpoint.clone(),
+    }))
+}
+
+fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    match kind.split(';').next().unwrap_or("").trim() {
+        "application/json" => Ok(true),
+        "application/octet-stream" => Ok(false),
+        _ => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "media_type",
+            &format!("Content-Type is {kind:?}"),
+            "send application/octet-stream or application/json",
+        )),
+    }
+}
+
+fn too_large(detail: &str) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", detail, "send smaller batches")
+}
+
+fn cut_or_large(error: &axum::Error, bytes_max: usize) -> Problem {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.to_string().contains("length limit exceeded") {
+            return too_large(&format!("a body has at most {bytes_max} bytes"));
+        }
+        source = inner.source();
+    }
+    Problem::bad_request(
+        "body_cut",
+        "the body ended before it was whole; nothing of it was admitted",
+        "send it again",
+    )
+}
+
+type Decoded = (Vec<SignedRecord>, Option<Refusal>);
+
+/// The records up to the first that can't be read, and what is wrong with that one.
+fn decode(body: &Bytes, json: bool, records_max: usize) -> Result<Decoded, Problem> {
+    if json { decode_json(body, records_max) } else { decode_binary(body, records_max) }
+}
+
+fn decode_binary(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
+    let mut records = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        if records.len() == records_max {
+            return Err(too_large(&format!("a batch has at most {records_max} records")));
+        }
+        let Some((bytes, after)) = rest
+            .split_first_chunk::<4>()
+            .and_then(|(length, after)| {
+                after.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)
+            })
+        else {
+            let cut = "a length reaches past the end of the body".to_owned();
+            return Ok((records, Some(not_canonical(&CodecError::Malformed(cut)))));
+        };
+        match SignedRecord::decode(bytes) {
+            Ok(record) => records.push(record),
+            Err(error) => return Ok((records, Some(not_canonical(&error)))),
+        }
+        rest = after;
+    }
+    Ok((records, None))
+}
+
+fn decode_json(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
+    let batch: Vec<JsonRecord> = serde_json::from_slice(body).map_err(|error| {
+        Problem::bad_request(
+            "json_malformed",
+            &error.to_string(),
+            "send [{\"record\": base64, \"signature\": base64, \"endorsements\": [{\"key\": hex, \"signature\": base64}]}]",
+        )
+    })?;
+    if batch.len() > records_max {
+        return Err(too_large(&format!("a batch has at most {records_max} records")));
+    }
+    let mut records = Vec::with_capacity(batch.len());
+    for record in batch {
+        match decode_json_record(&record) {
+            Ok(record) => records.push(record),
+            Err(error) => return Ok((records, Some(not_canonical(&error)))),
+        }
+    }
+    Ok((records, None))
+}
+
+fn decode_json_record(json: &JsonRecord) -> Result<SignedRecord, CodecError> {
+    let no_base64 = |what: &str| CodecError::Malformed(format!("{what} is not in base64"));
+    let signature = |text: &str| {
+        let bytes = STANDARD.decode(text).map_err(|_| no_base64("a signature"))?;
+        let bytes = <[u8; 64]>::try_from(bytes)
+            .map_err(|_| CodecError::Malformed("a signature has 64 bytes".to_owned()))?;
+        Ok::<_, CodecError>(Signature::from_bytes(bytes))
+    };
+    let record = STANDARD.decode(&json.record).map_err(|_| no_base64("the record"))?;
+    let endorsements = json
+        .endorsements
+        .iter()
+        .map(|it| Ok(Endorsement { key: it.key, signature: signature(&it.signature)? }))
+        .collect::<Result<Vec<_>, CodecError>>()?;
+    SignedRecord::new(record, signature(&json.signature)?, endorsements)
+}
+
+fn not_canonical(error: &CodecError) -> Refusal {
+    Refusal::new(Code::NotCanonical, error.to_string(), "docs/format.md tells the one encoding")
+}

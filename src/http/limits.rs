@@ -1,0 +1,91 @@
+//! What a client may ask of the server, and what happens at each limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::App;
+use super::problem::Problem;
+
+/// Limits of the server; flags and `ARBORLOG_*` variables set them.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest body of an append. A larger one is answered 413.
+    pub body_bytes: usize,
+    /// The most records of a batch. More are answered 413.
+    pub batch_records: usize,
+    /// Memory for all bodies in flight together. Whoever finds none for
+    /// [`MEMORY_WAIT`] is answered 503.
+    pub memory_bytes: usize,
+    /// A body must arrive within this time, or is answered 408.
+    pub body_timeout: Duration,
+    /// A request must be answered within this time, or is answered 503.
+    pub request_timeout: Duration,
+    /// A request's head must arrive within this time, or the connection is closed.
+    pub head_timeout: Duration,
+    /// The most connections; further ones wait to be accepted.
+    pub connections: usize,
+}
+
+/// How long a body waits for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(5);
+/// The budget counts in units of this many bytes.
+const MEMORY_UNIT_BYTES: usize = 1024;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 8 << 20,
+            batch_records: 16_384,
+            memory_bytes: 256 << 20,
+            body_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(10),
+            connections: 4096,
+        }
+    }
+}
+
+/// Memory that all bodies in flight share.
+pub(super) struct MemoryBudget {
+    units: Arc<Semaphore>,
+    all: usize,
+}
+
+impl MemoryBudget {
+    pub fn new(bytes: usize) -> Self {
+        let all = (bytes / MEMORY_UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        Self { units: Arc::new(Semaphore::new(all)), all }
+    }
+
+    /// Waits for room for a body; the room is given back when the permit goes.
+    pub async fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let units = bytes.div_ceil(MEMORY_UNIT_BYTES).clamp(1, self.all);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.units).acquire_many_owned(units);
+        match tokio::time::timeout(MEMORY_WAIT, room).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Problem::unavailable("memory_full", "bodies in flight fill the memory")),
+        }
+    }
+}
+
+/// Answers 503 when a handler takes too long. What it appended stays appended.
+pub(super) async fn time_out(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokio::time::timeout(app.limits.request_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable(
+            "timed_out",
+            "the request took too long; it may yet take effect: send the same bytes again",
+        )
+        .into_response(),
+    }
+}

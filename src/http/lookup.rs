@@ -1,0 +1,131 @@
+//! Looking things up in the ledger. Each answer says the size of the log that it speaks of, and
+//! is given when that much is published.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State as Extract};
+use serde_json::Value;
+
+use super::App;
+use super::problem::Problem;
+use super::view;
+use crate::ledger::State;
+use crate::record::{AccountId, Index, PlotNumber, Serial};
+
+/// The most plantings that a plot's answer lists; the tiles have them all.
+const PLANTINGS_MAX: usize = 1000;
+
+/// Looks something up; not found is an answer too, and waits like any.
+async fn look_up(
+    app: &App,
+    what: &str,
+    look: impl FnOnce(&State) -> Option<Value>,
+) -> Result<Json<Value>, Problem> {
+    let ((found, size), _) = app.log.look_up(|state| (look(state), state.entries())).await?;
+    let mut found = found.ok_or_else(|| {
+        Problem::not_found(&format!("there is no {what} in the first {size} entries"))
+    })?;
+    if let Some(object) = found.as_object_mut() {
+        object.insert("as_of_size".to_owned(), size.into());
+    }
+    Ok(Json(found))
+}
+
+fn parse<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| {
+        Problem::bad_request("path_malformed", &format!("{what}: {error}"), "mend the path")
+    })
+}
+
+/// An issuer: its role, and the seq and prev of its next record.
+#[utoipa::path(get, path = "/v1/issuers/{key}", params(("key" = String, Path, description = "64 hexadecimal digits")), responses(
+    (status = 200, description = "The issuer", body = Value), (status = 404, body = Problem, description = "Never granted"),
+))]
+pub(super) async fn issuer(
+    Extract(app): Extract<Arc<App>>,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let key = parse(&key, "the key")?;
+    look_up(&app, "such key", |state| state.key(&key).map(|known| view::issuer(&key, known))).await
+}
+
+/// An account's balance.
+#[utoipa::path(get, path = "/v1/accounts/{id}", params(("id" = String, Path, description = "64 hexadecimal digits")), responses(
+    (status = 200, description = "The account", body = Value), (status = 404, body = Problem, description = "Nothing was said of it"),
+))]
+pub(super) async fn account(
+    Extract(app): Extract<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id: AccountId = parse(&id, "the account")?;
+    look_up(&app, "such account", |state| {
+        let account = state.account(&id)?;
+        Some(serde_json::json!({"account": id, "balance": account.balance, "last": account.last}))
+    })
+    .await
+}
+
+/// A tree in the books.
+#[utoipa::path(get, path = "/v1/trees/{plot}/{serial}", params(
+    ("plot" = u32, Path, description = "The plot's number"), ("serial" = u32, Path, description = "The tree's serial"),
+), responses(
+    (status = 200, description = "The tree", body = Value), (status = 404, body = Problem, description = "Never planted"),
+))]
+pub(super) async fn tree(
+    Extract(app): Extract<Arc<App>>,
+    Path((plot, serial)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let plot: PlotNumber = parse(&plot, "the plot")?;
+    let serial: Serial = parse(&serial, "the serial")?;
+    look_up(&app, "such tree", |state| view::tree(state, plot, serial)).await
+}
+
+/// A certificate: a claim by its entry's index.
+#[utoipa::path(get, path = "/v1/certificates/{index}", params(("index" = u64, Path, description = "The claim's index")), responses(
+    (status = 200, description = "The certificate", body = Value), (status = 404, body = Problem, description = "No claim"),
+))]
+pub(super) async fn certificate(
+    Extract(app): Extract<Arc<App>>,
+    Path(index): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let index: Index = parse(&index, "the certificate")?;
+    look_up(&app, "such certificate", |state| {
+        state.claim(index).map(|claim| view::certificate(state, index, claim))
+    })
+    .await
+}
+
+/// A plot with its plantings and surveys.
+#[utoipa::path(get, path = "/v1/plots/{number}", params(("number" = u32, Path, description = "The plot's number")), responses(
+    (status = 200, description = "The plot", body = Value), (status = 404, body = Problem, description = "No such plot"),
+))]
+pub(super) async fn plot(
+    Extract(app): Extract<Arc<App>>,
+    Path(number): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let number: PlotNumber = parse(&number, "the plot")?;
+    look_up(&app, "such plot", |state| {
+        state.plot(number).map(|plot| view::plot(state, plot, PLANTINGS_MAX))
+    })
+    .await
+}
+
+/// All versions of all methods.
+#[utoipa::path(get, path = "/v1/methods", responses((status = 200, description = "The methods", body = Value)))]
+pub(super) async fn methods(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
+    look_up(&app, "method", |state| {
+        let methods: Vec<Value> = state.methods().map(view::method).collect();
+        Some(serde_json::json!({ "methods": methods }))
+    })
+    .await
+}
+
+/// All sums.
+#[utoipa::path(get, path = "/v1/totals", responses((status = 200, description = "The totals", body = Value)))]
+pub(super) async fn totals(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
+    look_up(&app, "total", |state| Some(view::totals(state, state.totals()))).await
+}

@@ -1,0 +1,104 @@
+//! The log over HTTP: the static log of c2sp.org/tlog-tiles, the append API, and the read API
+//! (`docs/http.md`). Every error is an RFC 9457 problem document, made in [`problem`] alone.
+
+mod append;
+mod limits;
+mod lookup;
+mod metrics;
+mod problem;
+mod proofs;
+mod server;
+mod static_log;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::compression::CompressionLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use limits::Limits;
+pub use problem::Problem;
+pub use server::{ServeError, serve};
+
+use crate::log::{Log, Status};
+use limits::MemoryBudget;
+use metrics::Metrics;
+
+/// What every handler sees.
+pub struct App {
+    log: Arc<Log>,
+    limits: Limits,
+    memory: MemoryBudget,
+    metrics: Metrics,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "arborlog",
+    description = "An append-only, verifiable carbon ledger. Errors are RFC 9457 problem documents with a stable `code`. docs/http.md tells more."
+))]
+struct ApiDoc;
+
+/// All routes of a log.
+pub fn router(log: Arc<Log>, limits: Limits) -> Router {
+    let memory = MemoryBudget::new(limits.memory_bytes);
+    let app = Arc::new(App { log, limits, memory, metrics: Metrics::default() });
+    let (routes, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(static_log::checkpoint))
+        .routes(routes!(static_log::tile))
+        .routes(routes!(append::records))
+        .routes(routes!(lookup::issuer))
+        .routes(routes!(lookup::account))
+        .routes(routes!(lookup::tree))
+        .routes(routes!(lookup::certificate))
+        .routes(routes!(lookup::plot))
+        .routes(routes!(lookup::methods))
+        .routes(routes!(lookup::totals))
+        .routes(routes!(proofs::entry))
+        .routes(routes!(proofs::receipt))
+        .routes(routes!(proofs::inclusion))
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .split_for_parts();
+    let document = serde_json::to_string_pretty(&api).unwrap_or_default();
+    routes
+        .route(
+            "/openapi.json",
+            get(move || async move { ([(CONTENT_TYPE, "application/json")], document) }),
+        )
+        .fallback(|| async { Problem::not_found("there is nothing at this path") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(CompressionLayer::new().gzip(true))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), limits::time_out))
+        .with_state(app)
+}
+
+/// Whether the process runs.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "It runs", body = String)))]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether records are admitted.
+#[utoipa::path(get, path = "/readyz", responses(
+    (status = 200, description = "Records are admitted", body = String),
+    (status = 503, description = "None are; the text says why", body = String),
+))]
+async fn readyz(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Response {
+    match app.log.status() {
+        Status::Ready(_) => "ready\n".into_response(),
+        Status::Halted(_, why) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("halted: {why}\n")).into_response()
+        }
+    }
+}

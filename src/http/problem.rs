@@ -1,0 +1,153 @@
+//! The one place that turns errors into HTTP statuses and RFC 9457 problem documents.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::ledger::{Refusal, Severity};
+use crate::log::{AppendError, ReadError, Refused};
+use crate::record::Index;
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// `urn:arborlog:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// A stable name for the reason.
+    code: String,
+    /// What is wrong with this request.
+    detail: String,
+    /// What would be right, or what to do.
+    advice: String,
+    /// Which record of the batch, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
+    /// How many records before it are in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admitted: Option<usize>,
+    /// Their indexes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u64>>)]
+    indexes: Option<Vec<Index>>,
+    /// A checkpoint that covers all that this answer rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<String>,
+}
+
+/// When to come again after a 503.
+const RETRY_AFTER_S: &str = "1";
+
+impl Problem {
+    /// A problem with this status and code.
+    pub fn new(status: StatusCode, code: &str, detail: &str, advice: &str) -> Self {
+        Self {
+            kind: format!("urn:arborlog:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+            advice: advice.to_owned(),
+            position: None,
+            admitted: None,
+            indexes: None,
+            checkpoint: None,
+        }
+    }
+
+    pub(super) fn not_found(detail: &str) -> Self {
+        let advice = "GET /openapi.json lists what there is";
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail, advice)
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let detail = "this path does not take that method";
+        let advice = "GET /openapi.json lists what there is";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail, advice)
+    }
+
+    pub(super) fn bad_request(code: &str, detail: &str, advice: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail, advice)
+    }
+
+    pub(super) fn unavailable(code: &str, detail: &str) -> Self {
+        let advice = "send the same bytes again after Retry-After seconds";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail, advice)
+    }
+
+    fn of_refusal(refused: Refused) -> Self {
+        let Refused { position, refusal, indexes, published } = refused;
+        let status = match refusal.code.severity() {
+            Severity::Malformed => StatusCode::BAD_REQUEST,
+            Severity::Forbidden => StatusCode::FORBIDDEN,
+            Severity::Conflict => StatusCode::CONFLICT,
+            Severity::Rule => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let Refusal { code, detail, advice } = refusal;
+        Self {
+            position: Some(position),
+            admitted: Some(indexes.len()),
+            indexes: Some(indexes),
+            checkpoint: Some(published.checkpoint.clone()),
+            ..Self::new(status, code.name(), &detail, &advice)
+        }
+    }
+
+    /// The stable name of the reason.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Refused(refused) => Self::of_refusal(*refused),
+            AppendError::Unavailable { code, why } => Self::unavailable(code, &why),
+            AppendError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Place(place) => Self::not_found(&place.to_string()),
+            other => {
+                tracing::error!(error = %other, "a read failed");
+                let advice = "tell the operator; nothing that can't be read is served";
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "store_damaged",
+                    "the store can't give what its tree must have",
+                    advice,
+                )
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
+        response.extensions_mut().insert(ProblemCode(self.code));
+        response
+    }
+}
+
+/// The code of the problem that a response holds, for the metrics.
+#[derive(Clone)]
+pub(super) struct ProblemCode(pub String);

@@ -1,0 +1,168 @@
+//! Entries, receipts and proofs.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::App;
+use super::problem::Problem;
+use super::view;
+use crate::audit::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
+use crate::log::{ReadError, Reader};
+use crate::merkle::{Hash, leaf_hash};
+use crate::record::{Entry, Index};
+
+fn number(text: &str, what: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| {
+        let detail = format!("{what} is {text:?}, which is no whole number");
+        Problem::bad_request("query_malformed", &detail, "write it in decimal digits")
+    })
+}
+
+fn decoded(index: u64, bytes: &[u8]) -> Result<Entry, Problem> {
+    Entry::decode(bytes).map_err(|error| {
+        ReadError::Damaged { tile: format!("entry {index}"), what: error.to_string() }.into()
+    })
+}
+
+/// An entry, decoded and raw.
+#[utoipa::path(get, path = "/v1/entries/{index}", params(("index" = u64, Path, description = "From 0")), responses(
+    (status = 200, description = "The entry", body = Value), (status = 404, body = Problem, description = "Not in the log yet"),
+))]
+pub(super) async fn entry(
+    State(app): State<Arc<App>>,
+    Path(index): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let index = number(&index, "the index")?;
+    let size = app.log.published().head.size;
+    let bytes = app.log.reader().entry(index, size).await?;
+    let entry = decoded(index, &bytes)?;
+    Ok(Json(view::entry(app.log.context(), index, &bytes, &entry)))
+}
+
+/// A receipt: the entry with all that proves it (c2sp.org/tlog-proof).
+#[utoipa::path(get, path = "/v1/receipts/{index}", params(("index" = u64, Path, description = "From 0")), responses(
+    (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = 404, body = Problem, description = "Not in the log yet"),
+))]
+pub(super) async fn receipt(
+    State(app): State<Arc<App>>,
+    Path(index): Path<String>,
+) -> Result<Response, Problem> {
+    let index = number(&index, "the index")?;
+    let published = app.log.published();
+    let receipt =
+        make_receipt(app.log.reader(), index, published.head.size, &published.checkpoint).await?;
+    let text = receipt.to_text().map_err(|error| ReadError::Damaged {
+        tile: format!("the receipt of entry {index}"),
+        what: error.to_string(),
+    })?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+async fn make_receipt(
+    reader: &Reader,
+    index: u64,
+    size: u64,
+    checkpoint: &str,
+) -> Result<Receipt, Problem> {
+    let bytes = reader.entry(index, size).await?;
+    let path = reader.inclusion(index, size).await?;
+    let mut authority = Vec::new();
+    let mut behind = decoded(index, &bytes)?.lineage.authority();
+    while let Some(link) = behind {
+        if authority.len() == AUTHORITY_LINKS_MAX {
+            break;
+        }
+        let entry = reader.entry(link.0, size).await?;
+        let path = reader.inclusion(link.0, size).await?;
+        let path = path.iter().map(|hash| *hash.as_bytes()).collect();
+        behind = decoded(link.0, &entry)?.lineage.authority();
+        authority.push(AuthorityLink { index: link, entry: entry.to_vec(), path });
+    }
+    Ok(Receipt {
+        index: Index(index),
+        entry: bytes.to_vec(),
+        authority,
+        path,
+        checkpoint: checkpoint.to_owned(),
+    })
+}
+
+/// Which inclusion proof.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InclusionQuery {
+    index: String,
+    size: Option<String>,
+}
+
+/// Which consistency proof.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsistencyQuery {
+    from: String,
+    to: Option<String>,
+}
+
+/// A size that was published; the newest if none is named.
+fn published_size(app: &App, text: Option<&str>) -> Result<u64, Problem> {
+    let newest = app.log.published().head.size;
+    let size = text.map_or(Ok(newest), |text| number(text, "the size"))?;
+    if size == 0 || size > newest {
+        return Err(Problem::not_found(&format!("sizes from 1 to {newest} are published")));
+    }
+    Ok(size)
+}
+
+fn texts(hashes: &[Hash]) -> Vec<String> {
+    hashes.iter().map(Hash::to_string).collect()
+}
+
+/// The proof that an entry is in a tree.
+#[utoipa::path(get, path = "/v1/proofs/inclusion", params(
+    ("index" = u64, Query, description = "The entry"), ("size" = Option<u64>, Query, description = "The tree; the newest if left out"),
+), responses(
+    (status = 200, description = "Hashes from the leaf's sibling up (RFC 6962, 2.1.1)", body = Value), (status = 404, body = Problem, description = "Not in that tree"),
+))]
+pub(super) async fn inclusion(
+    State(app): State<Arc<App>>,
+    query: Result<Query<InclusionQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(query) = query.map_err(|error| malformed(&error))?;
+    let index = number(&query.index, "the index")?;
+    let size = published_size(&app, query.size.as_deref())?;
+    let reader = app.log.reader();
+    let path = reader.inclusion(index, size).await?;
+    let leaf = leaf_hash(&reader.entry(index, size).await?);
+    Ok(Json(json!({
+        "index": index, "size": size, "leaf_hash": leaf.to_string(), "hashes": texts(&path),
+    })))
+}
+
+/// The proof that one tree begins with another.
+#[utoipa::path(get, path = "/v1/proofs/consistency", params(
+    ("from" = u64, Query, description = "The smaller tree"), ("to" = Option<u64>, Query, description = "The larger; the newest if left out"),
+), responses(
+    (status = 200, description = "Hashes (RFC 6962, 2.1.2)", body = Value), (status = 404, body = Problem, description = "No such trees"),
+))]
+pub(super) async fn consistency(
+    State(app): State<Arc<App>>,
+    query: Result<Query<ConsistencyQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(query) = query.map_err(|error| malformed(&error))?;
+    let from = number(&query.from, "from")?;
+    let to = published_size(&app, query.to.as_deref())?;
+    let hashes = app.log.reader().consistency(from, to).await?;
+    Ok(Json(json!({ "from": from, "to": to, "hashes": texts(&hashes) })))
+}
+
+fn malformed(error: &axum::extract::rejection::QueryRejection) -> Problem {
+    let advice = "GET /openapi.json tells the parameters";
+    Problem::bad_request("query_malformed", &error.body_text(), advice)
+}

@@ -1,0 +1,63 @@
+//! The log as static files: c2sp.org/tlog-tiles.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::problem::Problem;
+use crate::merkle::TileId;
+
+/// The checkpoint changes with each batch: it is asked again, and often unchanged.
+const FRESH: &str = "no-cache";
+/// A tile never changes.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// The newest checkpoint.
+#[utoipa::path(get, path = "/checkpoint", responses(
+    (status = 200, description = "A signed note (c2sp.org/tlog-checkpoint)", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = 304, description = "Unchanged since the ETag sent in If-None-Match"),
+))]
+pub(super) async fn checkpoint(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let published = app.log.published();
+    let root = hex::encode(published.head.root.as_bytes());
+    let etag = format!("\"{}-{}\"", published.head.size, root.get(..16).unwrap_or(&root));
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let same = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == etag;
+    let headers = [
+        (ETAG, etag.as_str()),
+        (CACHE_CONTROL, FRESH),
+        (CONTENT_TYPE, "text/plain; charset=utf-8"),
+    ];
+    if known.split(',').any(|tag| same(tag.trim())) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, published.checkpoint.clone()).into_response()
+}
+
+/// A tile of hashes or a bundle of entries, full or partial.
+#[utoipa::path(get, path = "/tile/{*path}", params(
+    ("path" = String, Path, description = "`<level or entries>/<number>[.p/<width>]` as in c2sp.org/tlog-tiles"),
+), responses(
+    (status = 200, description = "Its bytes, for ever the same", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 404, description = "Not in the published tree", body = Problem),
+))]
+pub(super) async fn tile(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
+    let id: TileId =
+        format!("tile/{path}").parse().map_err(|error: crate::merkle::TilePathError| {
+            Problem::not_found(&error.to_string())
+        })?;
+    let size = app.log.published().head.size;
+    if !id.is_in_tree(size) {
+        return Err(Problem::not_found(&format!("a tree of {size} entries has no {id}")));
+    }
+    let bytes = app.log.reader().tile(id).await?;
+    let headers = [(CONTENT_TYPE, "application/octet-stream"), (CACHE_CONTROL, IMMUTABLE)];
+    Ok((headers, bytes).into_response())
+}

@@ -1,0 +1,197 @@
+//! What the read API says of the ledger, as JSON. Amounts are grams, times milliseconds, days
+//! `YYYY-MM-DD`, keys and ids hexadecimal, hashes and bytes base64.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::crypto::PublicKey;
+use crate::ledger::{
+    ClaimState, ClaimTree, KeyRole, KeyState, MethodState, PlantingState, PlotState, State,
+    SurveyState, Totals,
+};
+use crate::merkle::leaf_hash;
+use crate::record::{Entry, Index, PlotNumber, Serial, SigningContext};
+
+/// The newest survey of a plot, printed beside whatever speaks of its trees.
+fn latest_survey(state: &State, plot: PlotNumber) -> Value {
+    match state.surveys(plot).next_back() {
+        Some((index, survey)) => survey_view(index, survey),
+        None => Value::Null,
+    }
+}
+
+fn survey_view(index: Index, it: &SurveyState) -> Value {
+    let mut view = as_value(&it.survey);
+    if let Some(object) = view.as_object_mut() {
+        object.insert("index".to_owned(), json!(index));
+        object.insert("surveyor".to_owned(), json!(it.surveyor));
+    }
+    view
+}
+
+fn as_value(it: &impl Serialize) -> Value {
+    serde_json::to_value(it).unwrap_or(Value::Null)
+}
+
+/// An issuer, and where its chain goes on.
+pub(super) fn issuer(key: &PublicKey, state: &KeyState) -> Value {
+    let (next_seq, prev) = state.next();
+    let (role, holder, name) = match &state.role {
+        KeyRole::Governor => ("governor".to_owned(), None, None),
+        KeyRole::Log => ("log".to_owned(), None, None),
+        KeyRole::Issuer { role, holder, display_name } => {
+            (role.to_string(), Some(holder), Some(display_name))
+        }
+    };
+    json!({
+        "key": key,
+        "role": role,
+        "holder": holder,
+        "display_name": name,
+        "granted_at": state.granted_at,
+        "expires_on": state.expires_on,
+        "revoked_at": state.revoked_at,
+        "compromised_since": state.compromised_since,
+        "next_seq": next_seq,
+        "prev": prev,
+        "head": state.head.map(|head| json!({"seq": head.seq, "id": head.id, "index": head.index})),
+    })
+}
+
+/// A plot with its books.
+pub(super) fn plot(state: &State, it: &PlotState, plantings_max: usize) -> Value {
+    let number = it.plot.number;
+    let plantings: Vec<Value> = state
+        .plantings(number)
+        .take(plantings_max)
+        .map(|(first, planting)| planting_view(first, planting))
+        .collect();
+    let surveys: Vec<Value> =
+        state.surveys(number).map(|(index, survey)| survey_view(index, survey)).collect();
+    json!({
+        "plot": it.plot,
+        "holder": it.holder,
+        "stated_at": it.stated_at,
+        "last": it.last,
+        "planted": it.planted,
+        "lost": it.lost,
+        "standing": it.standing(),
+        "assigned": it.assigned,
+        "shortfall": it.shortfall(),
+        "next_serial": it.next_serial,
+        "plantings": plantings,
+        "surveys": surveys,
+        "latest_survey": latest_survey(state, number),
+    })
+}
+
+fn planting_view(first: Serial, it: &PlantingState) -> Value {
+    json!({
+        "index": it.index,
+        "species": it.species,
+        "first_serial": first,
+        "last_serial": it.last,
+        "planted_on": it.planted_on,
+        "voided": it.voided,
+        "lost": it.lost,
+        "assigned": it.assigned,
+    })
+}
+
+/// A tree: its planting, its claim, and how its plot fares.
+pub(super) fn tree(state: &State, number: PlotNumber, serial: Serial) -> Option<Value> {
+    let (first, planting) = state.planting_of(number, serial)?;
+    let plot = state.plot(number)?;
+    let lost = planting.lost_ranges.iter().find(|range| range.holds(serial));
+    let tied = state.tree(number, serial);
+    Some(json!({
+        "plot": number,
+        "serial": serial,
+        "species": planting.species,
+        "species_name": state.species_name(planting.species),
+        "planting": planting_view(first, planting),
+        "lost_at": lost.map(|range| range.lost_at),
+        "claim": tied.map(|tree| tree.claim),
+        "assigned_at": tied.map(|tree| tree.assigned_at),
+        "plot_name": plot.plot.name,
+        "plot_shortfall": plot.shortfall(),
+        "plot_latest_survey": latest_survey(state, number),
+        "note": "a serial is a place in the books of a planting, not a tag on a sapling",
+    }))
+}
+
+/// A certificate: a claim, and the tree that it is tied to.
+pub(super) fn certificate(state: &State, index: Index, it: &ClaimState) -> Value {
+    let (status, tree) = match it.tree {
+        ClaimTree::Waiting => ("waiting", Value::Null),
+        ClaimTree::Voided => ("voided", Value::Null),
+        ClaimTree::Tied { plot, serial } => {
+            ("assigned", self::tree(state, plot, serial).unwrap_or(Value::Null))
+        }
+    };
+    json!({
+        "certificate": index,
+        "account": it.account,
+        "species": it.species,
+        "species_name": state.species_name(it.species),
+        "points": it.points,
+        "status": status,
+        "tree": tree,
+    })
+}
+
+/// A version of a method.
+pub(super) fn method(it: &MethodState) -> Value {
+    json!({ "stated_at": it.stated_at, "method": it.method })
+}
+
+/// All sums. `planted` is without what was voided.
+pub(super) fn totals(state: &State, totals: &Totals) -> Value {
+    json!({
+        "entries": state.entries(),
+        "accounts": state.accounts_count(),
+        "awarded": totals.awarded,
+        "reversed": totals.reversed,
+        "expired": totals.expired,
+        "spent_elsewhere": totals.spent_elsewhere,
+        "claimed": totals.claimed,
+        "balances": totals.balances,
+        "accounts_negative": totals.accounts_negative,
+        "planted": totals.planted(),
+        "planted_recorded": totals.planted_recorded,
+        "planted_voided": totals.planted_voided,
+        "lost": totals.lost,
+        "standing": totals.standing,
+        "claims": totals.claims,
+        "assigned": totals.assigned,
+        "waiting": totals.waiting,
+    })
+}
+
+/// An entry, decoded and raw.
+pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], it: &Entry) -> Value {
+    let record = it.signed.record();
+    let endorsements: Vec<Value> = it
+        .signed
+        .endorsements()
+        .iter()
+        .map(|e| json!({"key": e.key, "signature": STANDARD.encode(e.signature.as_bytes())}))
+        .collect();
+    json!({
+        "index": index,
+        "admitted_at": it.admitted_at,
+        "lineage": it.lineage.indexes(),
+        "id": context.id(it.signed.bytes()),
+        "issuer": record.issuer,
+        "seq": record.seq,
+        "prev": record.prev,
+        "issued_on": record.issued_on,
+        "statement": record.statement,
+        "signature": STANDARD.encode(it.signed.signature().as_bytes()),
+        "endorsements": endorsements,
+        "entry": STANDARD.encode(bytes),
+        "leaf_hash": leaf_hash(bytes).to_string(),
+    })
+}
