@@ -1,6 +1,8 @@
 //! arborlog: an append-only, verifiable carbon ledger.
 
 pub mod audit;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod crypto;
 pub mod ledger;
 #[cfg(feature = "server")]

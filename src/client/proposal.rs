@@ -1,0 +1,175 @@
+//! What governors sign in different houses: a record in a file that goes from one to the next.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{PublicKey, Signature, SigningKey};
+use crate::record::{
+    CodecError, Endorsement, Origin, Record, SignedRecord, SigningContext, Statement, draft,
+};
+
+/// No proposal is longer: a record and 32 endorsements, in base64, twice told.
+const PROPOSAL_BYTES_MAX: u64 = 1 << 20;
+
+/// A record on its way from governor to governor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The ledger that it is for.
+    pub origin: Origin,
+    /// The record with the signatures so far.
+    pub signed: SignedRecord,
+}
+
+/// A proposal that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposalError {
+    /// Not a proposal.
+    #[error("{path} is no proposal: {why}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// What it shows to people is not what is signed.
+    #[error("{0}: the statement that it shows is not the one in the record; do not sign it")]
+    Misleading(PathBuf),
+    /// A signature in it is false.
+    #[error("{path}: {why}")]
+    Signature {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        why: String,
+    },
+    /// The record can't be written, or not endorsed by this key.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// Anything that the file system says.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// The version of this file's format.
+    arborlog_proposal: u32,
+    origin: Origin,
+    /// For people; the record is what counts, and must say the same.
+    issuer: PublicKey,
+    statement: Statement,
+    record: String,
+    signature: String,
+    endorsements: Vec<FileEndorsement>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEndorsement {
+    key: PublicKey,
+    signature: String,
+}
+
+impl Proposal {
+    /// Signs a record as its issuer.
+    ///
+    /// # Errors
+    /// [`ProposalError::Codec`] when the record is too long.
+    pub fn new(origin: Origin, record: &Record, key: &SigningKey) -> Result<Self, ProposalError> {
+        let (signed, _) = draft(record, &SigningContext::new(&origin), key)?;
+        Ok(Self { origin, signed })
+    }
+
+    /// Adds another's signature.
+    ///
+    /// # Errors
+    /// [`ProposalError::Codec`] when that key signed already.
+    pub fn endorse(self, key: &SigningKey) -> Result<Self, ProposalError> {
+        let context = SigningContext::new(&self.origin);
+        Ok(Self { signed: self.signed.endorse(&context, key)?, origin: self.origin })
+    }
+
+    /// Reads a proposal, and checks that it shows what it signs and that all signatures hold.
+    ///
+    /// # Errors
+    /// [`ProposalError`].
+    pub fn read(path: &Path) -> Result<Self, ProposalError> {
+        let io = |error| ProposalError::Io(path.to_owned(), error);
+        let malformed =
+            |why: String| ProposalError::Malformed { path: path.to_owned(), why };
+        if std::fs::metadata(path).map_err(io)?.len() > PROPOSAL_BYTES_MAX {
+            return Err(malformed("it is longer than any".to_owned()));
+        }
+        let file: File = serde_json::from_slice(&std::fs::read(path).map_err(io)?)
+            .map_err(|error| malformed(error.to_string()))?;
+        if file.arborlog_proposal != 1 {
+            return Err(malformed(format!("it is of version {}", file.arborlog_proposal)));
+        }
+        let decoded = |text: &str| {
+            STANDARD.decode(text).map_err(|_| malformed("a part is not in base64".to_owned()))
+        };
+        let signature = |text: &str| {
+            let bytes = <[u8; 64]>::try_from(decoded(text)?)
+                .map_err(|_| malformed("a signature has 64 bytes".to_owned()))?;
+            Ok::<_, ProposalError>(Signature::from_bytes(bytes))
+        };
+        let endorsements = file
+            .endorsements
+            .iter()
+            .map(|it| Ok(Endorsement { key: it.key, signature: signature(&it.signature)? }))
+            .collect::<Result<Vec<_>, ProposalError>>()?;
+        let signed = SignedRecord::new(decoded(&file.record)?, signature(&file.signature)?, endorsements)
+            .map_err(|error| malformed(error.to_string()))?;
+        let record = signed.record();
+        if record.statement != file.statement || record.issuer != file.issuer {
+            return Err(ProposalError::Misleading(path.to_owned()));
+        }
+        signed.verify(&SigningContext::new(&file.origin), |_| None).map_err(|error| {
+            ProposalError::Signature { path: path.to_owned(), why: error.to_string() }
+        })?;
+        Ok(Self { origin: file.origin, signed })
+    }
+
+    /// Writes the proposal: to a new file, or in place of the one that it came from.
+    ///
+    /// # Errors
+    /// [`ProposalError::Io`].
+    pub fn write(&self, path: &Path, replace: bool) -> Result<(), ProposalError> {
+        let io = |error| ProposalError::Io(path.to_owned(), error);
+        let file = File {
+            arborlog_proposal: 1,
+            origin: self.origin.clone(),
+            issuer: self.signed.record().issuer,
+            statement: self.signed.record().statement.clone(),
+            record: STANDARD.encode(self.signed.bytes()),
+            signature: STANDARD.encode(self.signed.signature().as_bytes()),
+            endorsements: self
+                .signed
+                .endorsements()
+                .iter()
+                .map(|e| FileEndorsement {
+                    key: e.key,
+                    signature: STANDARD.encode(e.signature.as_bytes()),
+                })
+                .collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&file)
+            .map_err(|error| ProposalError::Io(path.to_owned(), error.into()))?;
+        text.push('\n');
+        if replace {
+            let temporary = path.with_extension("tmp");
+            std::fs::write(&temporary, text).map_err(io)?;
+            return std::fs::rename(&temporary, path).map_err(io);
+        }
+        let mut new = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(io)?;
+        std::io::Write::write_all(&mut new, text.as_bytes()).map_err(io)
+    }
+}
