@@ -4,6 +4,8 @@ pub mod audit;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod crypto;
+#[cfg(feature = "cli")]
+pub mod import;
 pub mod ledger;
 #[cfg(feature = "server")]
 pub mod http;

@@ -4,9 +4,11 @@
 
 mod receipt;
 mod replay;
+mod whole;
 
 pub use receipt::{
     AUTHORITY_LINKS_MAX, AuthorityLink, Check, RECEIPT_BYTES_MAX, Receipt, ReceiptError,
     VerifiedReceipt,
 };
+pub use whole::{TileSource, WholeError, check_whole};
 pub use replay::{Replay, Signatures, Violation};

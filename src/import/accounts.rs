@@ -1,0 +1,132 @@
+//! Pseudonyms: a key for each account, kept by the platform in a file of its own. Deleting a
+//! line ends the programme's own link between the account and the person; what was admitted
+//! stays in the log.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::record::{AccountId, Digest};
+
+/// The line that holds the key of evidence digests.
+const EVIDENCE: &str = "evidence";
+
+/// A file of pseudonym keys that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PseudonymsError {
+    /// Others can read it.
+    #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]
+    Open(PathBuf, u32),
+    /// A line is not `name key`.
+    #[error("{0} line {1} is not a name and a key of 64 hexadecimal digits")]
+    Line(PathBuf, usize),
+    /// No randomness.
+    #[error("the system gives no randomness: {0}")]
+    Random(getrandom::Error),
+    /// Anything that the file system says.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+}
+
+/// The keys, each of 32 random bytes.
+pub struct Pseudonyms {
+    path: PathBuf,
+    keys: HashMap<String, [u8; 32]>,
+    unsaved: Vec<String>,
+}
+
+impl Pseudonyms {
+    /// Reads the file, or begins one.
+    ///
+    /// # Errors
+    /// [`PseudonymsError`].
+    pub fn open(path: &Path) -> Result<Self, PseudonymsError> {
+        let io = |error| PseudonymsError::Io(path.to_owned(), error);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .read(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(io)?;
+        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(PseudonymsError::Open(path.to_owned(), mode));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(io)?;
+        let mut keys = HashMap::new();
+        // A last line that was cut off was never used: names are used after they are synced.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        for (number, line) in text.get(..whole).unwrap_or("").lines().enumerate() {
+            let wrong = || PseudonymsError::Line(path.to_owned(), number + 1);
+            let (name, digits) = line.split_once(' ').ok_or_else(wrong)?;
+            let mut key = [0; 32];
+            hex::decode_to_slice(digits, &mut key).map_err(|_| wrong())?;
+            keys.insert(name.to_owned(), key);
+        }
+        file.set_len(whole as u64).map_err(io)?;
+        Ok(Self { path: path.to_owned(), keys, unsaved: Vec::new() })
+    }
+
+    fn key(&mut self, name: &str) -> Result<[u8; 32], PseudonymsError> {
+        if let Some(key) = self.keys.get(name) {
+            return Ok(*key);
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(PseudonymsError::Random)?;
+        self.keys.insert(name.to_owned(), key);
+        self.unsaved.push(name.to_owned());
+        Ok(key)
+    }
+
+    /// The pseudonym of a person: HMAC-SHA-256 of the name under the person's own key.
+    ///
+    /// # Errors
+    /// [`PseudonymsError::Random`].
+    pub fn account(&mut self, name: &str) -> Result<AccountId, PseudonymsError> {
+        Ok(AccountId::from_bytes(hmac(&self.key(name)?, name.as_bytes())))
+    }
+
+    /// The digest of a source event, under the platform's own key.
+    ///
+    /// # Errors
+    /// [`PseudonymsError::Random`].
+    pub fn evidence(&mut self, event: &str) -> Result<Digest, PseudonymsError> {
+        Ok(Digest::from_bytes(hmac(&self.key(EVIDENCE)?, event.as_bytes())))
+    }
+
+    /// Makes new keys durable; only then may what was made with them be sent.
+    ///
+    /// # Errors
+    /// [`PseudonymsError::Io`].
+    pub fn save(&mut self) -> Result<(), PseudonymsError> {
+        let io = |error| PseudonymsError::Io(self.path.clone(), error);
+        let mut text = String::new();
+        for name in &self.unsaved {
+            if let Some(key) = self.keys.get(name) {
+                text.push_str(&format!("{name} {}\n", hex::encode(key)));
+            }
+        }
+        let mut file = OpenOptions::new().append(true).open(&self.path).map_err(io)?;
+        file.write_all(text.as_bytes()).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        self.unsaved.clear();
+        Ok(())
+    }
+}
+
+fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
+    let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(mac) => mac,
+        // HMAC takes keys of any length.
+        Err(_) => return [0; 32],
+    };
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
