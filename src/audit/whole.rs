@@ -45,7 +45,7 @@ pub enum WholeError {
 }
 
 /// Replays a log of this head from its first entry, with every signature, and compares every tile
-/// of hashes with what the entries make. `seen` is called with the state after each bundle.
+/// of hashes with what the entries make. `seen` is called after each entry.
 ///
 /// # Errors
 /// [`WholeError`]: the first thing that is wrong.
@@ -53,7 +53,7 @@ pub fn check_whole(
     source: &dyn TileSource,
     origin: &Origin,
     head: TreeHead,
-    mut seen: impl FnMut(&mut Replay),
+    mut seen: impl FnMut(&Replay),
 ) -> Result<State, WholeError> {
     let mut replay = Replay::new(origin, Signatures::Verify);
     let mut levels: Vec<Vec<Hash>> = Vec::new();
@@ -63,8 +63,8 @@ pub fn check_whole(
         for entry in bundle.entries() {
             replay.take(entry, |index| earlier(source, index, head.size))?;
             push(source, head.size, &mut levels, 0, number * TILE_HASHES, leaf_hash(entry))?;
+            seen(&replay);
         }
-        seen(&mut replay);
     }
     for (level, row) in (0_u8..).zip(&levels) {
         let whole = head.size.checked_shr(u32::from(level) * 8).unwrap_or(0);

@@ -16,6 +16,7 @@ use super::key::{PublicKey, Signature};
 const KEY_FILE_BYTES_MAX: u64 = 4096;
 
 /// A private key. Wiped from memory when dropped; shown nowhere.
+#[derive(Clone)]
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 /// Why a key file could not be written or read.

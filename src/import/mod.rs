@@ -5,12 +5,14 @@
 
 mod accounts;
 mod bikeshare;
+mod claims;
 mod sf_trees;
 mod species;
 mod table;
 
 pub use accounts::{Pseudonyms, PseudonymsError};
 pub use bikeshare::{Trips, TripsConfig, TripsError, read_trips, station_columns, trip_columns};
+pub use claims::{ClaimPlan, plan_claims};
 pub use sf_trees::{
     PlannedPlanting, TreeCorrection, TreePlan, Trees, TreesConfig, added_columns, event_columns,
     plan_trees, read_trees,

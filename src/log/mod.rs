@@ -13,6 +13,7 @@
 
 mod batch;
 mod clock;
+mod genesis;
 mod intake;
 mod keeper;
 mod queue;
@@ -27,6 +28,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 pub use clock::{Clock, ClockError};
+pub use genesis::{GenesisError, admit_genesis, has_store};
 pub use intake::{AppendError, Appended, Refused};
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;

@@ -46,6 +46,26 @@ pub struct StateChange {
     pub buckets: Vec<(u8, u64, Arc<dyn BucketImage>)>,
 }
 
+impl StateChange {
+    /// The digest of a state whose every bucket is in this change: what is saved must have it.
+    ///
+    /// # Errors
+    /// [`SavedStateError`] when a bucket can't be encoded.
+    pub fn digest(&self) -> Result<[u8; 32], SavedStateError> {
+        let mut digests = BTreeMap::new();
+        for (shelf, number, image) in &self.buckets {
+            let bytes = image.bytes()?;
+            if !bytes.is_empty() {
+                digests.insert((*shelf, *number), digest_of(&bytes));
+            }
+        }
+        Ok(digest_all(&self.head, &digests)?)
+    }
+}
+
+/// The digest of each bucket, and how many chunks it has.
+type Digests = BTreeMap<(u8, u64), ([u8; 32], u32)>;
+
 #[derive(Encode, Decode)]
 struct Meta {
     format: u32,
@@ -60,8 +80,7 @@ struct Meta {
 pub struct SavedState {
     path: PathBuf,
     db: sled::Db,
-    /// The digest of each bucket that is saved, and how many chunks it has.
-    digests: BTreeMap<(u8, u64), ([u8; 32], u32)>,
+    digests: Digests,
 }
 
 impl SavedState {
@@ -120,7 +139,8 @@ impl SavedState {
             }
         }
         self.put(&mut state, bucket)?;
-        if self.digest(&meta.head)? != meta.digest {
+        let digest = digest_all(&meta.head, &self.digests).map_err(|error| error.to_string())?;
+        if digest != meta.digest {
             return Err("its digest does not match: it is damaged".to_owned());
         }
         Ok((state, tree))
@@ -131,18 +151,6 @@ impl SavedState {
         state.load(shelf, number, &bytes).map_err(|error| error.to_string())?;
         self.digests.insert((shelf, number), digest_of(&bytes));
         Ok(())
-    }
-
-    /// SHA-256 over the head and each bucket's place and digest, in order.
-    fn digest(&self, head: &Head) -> Result<[u8; 32], String> {
-        let mut hasher = Sha256::new();
-        hasher.update(encode::<_, META_BYTES_MAX>(head).map_err(|error| error.to_string())?);
-        for ((shelf, number), (digest, _)) in &self.digests {
-            hasher.update([*shelf]);
-            hasher.update(number.to_be_bytes());
-            hasher.update(digest);
-        }
-        Ok(hasher.finalize().into())
     }
 
     /// Forgets all that is saved, before a rebuild.
@@ -175,7 +183,7 @@ impl SavedState {
                 batch.remove(key(place, stale).as_slice());
             }
         }
-        let digest = self.digest(&change.head).map_err(CodecError::Malformed)?;
+        let digest = digest_all(&change.head, &self.digests)?;
         let meta = Meta {
             format: FORMAT,
             rules: RULES_VERSION,
@@ -191,11 +199,31 @@ impl SavedState {
             .map_err(|error| SavedStateError::Sled(self.path.clone(), error))
     }
 
+    fn meta(&self) -> Option<Meta> {
+        decode::<Meta, META_BYTES_MAX>(&self.db.get(META).ok()??).ok()
+    }
+
     /// The size of the log that the saved state speaks of, without loading it.
     pub fn saved_size(&self) -> Option<u64> {
-        let meta = self.db.get(META).ok()??;
-        decode::<Meta, META_BYTES_MAX>(&meta).ok().map(|meta| meta.size)
+        self.meta().map(|meta| meta.size)
     }
+
+    /// The digest that it says it has; [`Self::load`] checks it.
+    pub fn saved_digest(&self) -> Option<[u8; 32]> {
+        self.meta().map(|meta| meta.digest)
+    }
+}
+
+/// SHA-256 over the head and each bucket's place and digest, in order.
+fn digest_all(head: &Head, digests: &Digests) -> Result<[u8; 32], CodecError> {
+    let mut hasher = Sha256::new();
+    hasher.update(encode::<_, META_BYTES_MAX>(head)?);
+    for ((shelf, number), (digest, _)) in digests {
+        hasher.update([*shelf]);
+        hasher.update(number.to_be_bytes());
+        hasher.update(digest);
+    }
+    Ok(hasher.finalize().into())
 }
 
 fn digest_of(bytes: &[u8]) -> ([u8; 32], u32) {

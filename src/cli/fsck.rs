@@ -1,0 +1,174 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::receipt::read_vkey;
+use super::{Done, Failure, progress};
+use arborlog::audit::{Replay, TileSource, check_whole};
+use arborlog::client::Remote;
+use arborlog::ledger::State;
+use arborlog::log::{LogSigner, state_dir};
+use arborlog::merkle::TileId;
+use arborlog::note::{Checkpoint, TreeHead};
+use arborlog::record::Origin;
+use arborlog::store::{DiskStore, SavedState, StateChange};
+
+/// Check every byte of a ledger: frames, tiles, bundles, chains, lineage, signatures, rules.
+///
+/// Of a directory (whose server must be stopped) also the saved state against its digest; of a
+/// URL the checkpoint's signature.
+#[derive(Args)]
+pub struct FsckArgs {
+    /// The ledger's directory, or its server's URL.
+    ledger: String,
+    /// For a URL: the log's verifier key, or a file that holds it.
+    #[arg(long, value_name = "VKEY")]
+    log: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+struct Disk(DiskStore);
+
+impl TileSource for Disk {
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
+        match self.0.read_now(id) {
+            Ok(Some(bytes)) => Ok(bytes.to_vec()),
+            Ok(None) => Err("the store has no such tile".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+struct Server(Remote);
+
+impl TileSource for Server {
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
+        self.0.bytes(&id.to_string()).map_err(|error| error.to_string())
+    }
+}
+
+pub fn run(args: &FsckArgs) -> Done {
+    if args.ledger.starts_with("http://") || args.ledger.starts_with("https://") {
+        return of_server(args);
+    }
+    of_directory(args, Path::new(&args.ledger))
+}
+
+fn of_server(args: &FsckArgs) -> Done {
+    let Some(vkey) = &args.log else {
+        return Err(Failure::usage("for a URL, give the log's key with --log: never the server's own word"));
+    };
+    let vkey = read_vkey(vkey)?;
+    let remote = Remote::new(&args.ledger);
+    let note = remote.bytes("checkpoint")?;
+    let checkpoint = Checkpoint::open(&note, &vkey).map_err(Failure::check)?;
+    let origin = Origin::try_from(vkey.name().to_string()).map_err(Failure::usage)?;
+    let head = checkpoint.head();
+    let state = check(&Server(remote), &origin, head, |_| {})?;
+    // A log that changed its key signs with the new one; both stand in the ledger.
+    let signed = state.head().log_keys.iter().any(|(key, _)| key == vkey.key());
+    if !signed {
+        return Err(Failure::check(anyhow::anyhow!("the key that you gave is not one of this ledger's log keys")));
+    }
+    report(args, &state, head, "checkpoint signed by the key that you gave")
+}
+
+fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
+    let signer = LogSigner::open(dir)?;
+    let origin = signer.origin().clone();
+    let store = DiskStore::open(dir).map_err(damaged)?;
+    let head = store.head_now().map_err(damaged)?;
+    let mut saved = SavedState::open(&state_dir(dir))?;
+    let saved_size = saved.saved_size();
+    let mut digest = None;
+    let state = check(&Disk(store), &origin, head, |replay| {
+        if digest.is_none() && Some(replay.state().entries()) == saved_size {
+            digest = Some(digest_of(replay));
+        }
+    })?;
+    let saved_says = match saved_size {
+        None => "no state is saved; a start makes it from the entries".to_owned(),
+        Some(size) if size > head.size => {
+            return Err(Failure::check(anyhow::anyhow!(
+                "the state was saved at {size} entries, the log has {}: acknowledged entries are missing", head.size
+            )));
+        }
+        Some(size) => check_saved(&mut saved, &origin, dir, size, digest)?,
+    };
+    report(args, &state, head, &saved_says)
+}
+
+fn damaged(error: arborlog::store::StoreError) -> Failure {
+    use arborlog::store::StoreError;
+    match error {
+        StoreError::Damaged { .. } => Failure::check(error),
+        other => other.into(),
+    }
+}
+
+/// The digest of a state made from the entries.
+fn digest_of(replay: &Replay) -> Result<[u8; 32], String> {
+    let mut state = replay.state().clone();
+    let tree = replay.head();
+    let change = StateChange { head: state.head().clone(), tree, buckets: state.take_dirty() };
+    change.digest().map_err(|error| error.to_string())
+}
+
+fn check_saved(
+    saved: &mut SavedState,
+    origin: &Origin,
+    dir: &Path,
+    size: u64,
+    digest: Option<Result<[u8; 32], String>>,
+) -> Result<String, Failure> {
+    let bad = |why: String| {
+        let path: PathBuf = state_dir(dir);
+        Failure::check(anyhow::anyhow!(
+            "the saved state in {} is damaged: {why}; the log itself is whole. Remove that folder: the next start makes it anew",
+            path.display()
+        ))
+    };
+    let (state, _) = saved.load().map_err(bad)?;
+    if state.head().origin != *origin {
+        return Err(bad("it is of another log".to_owned()));
+    }
+    let made = digest.unwrap_or_else(|| Err("no such size".to_owned())).map_err(bad)?;
+    if saved.saved_digest() != Some(made) {
+        return Err(bad(format!("it is not what the first {size} entries make")));
+    }
+    Ok(format!("the state saved at {size} entries is what they make"))
+}
+
+fn check(
+    source: &dyn TileSource,
+    origin: &Origin,
+    head: TreeHead,
+    mut seen: impl FnMut(&Replay),
+) -> Result<State, Failure> {
+    let bar = progress::bar("checking entries", usize::try_from(head.size).unwrap_or(usize::MAX));
+    let checked = check_whole(source, origin, head, |replay| {
+        bar.set_position(replay.state().entries());
+        seen(replay);
+    });
+    bar.finish_and_clear();
+    checked.map_err(Failure::check)
+}
+
+fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
+    if args.json {
+        println!(
+            "{}",
+            serde_json::json!({
+                "whole": true, "entries": head.size, "root": head.root.to_string(),
+                "accounts": state.accounts_count(), "note": also,
+            })
+        );
+        return Ok(());
+    }
+    println!("whole: {} entries, root {}", head.size, head.root);
+    println!("every signature, chain, lineage link and rule, every tile and the totals were checked");
+    println!("{also}");
+    Ok(())
+}

@@ -1,0 +1,227 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::{Done, Failure, words};
+use arborlog::client::{IssuerHead, Proposal, Remote, today};
+use arborlog::crypto::{PublicKey, SigningKey};
+use arborlog::record::{
+    Day, GovernorSet, KeyGrant, KeyRevoke, List, LogKey, Method, Origin, Record, RecordId, Role,
+    Seq, Slug, Statement,
+};
+
+/// Who proposes, and where the proposal goes.
+#[derive(Args)]
+pub struct Proposing {
+    /// The issuing governor's key file.
+    #[arg(long)]
+    key: PathBuf,
+    /// The proposal to write; governors hand it on with `arborlog endorse`.
+    #[arg(long)]
+    out: PathBuf,
+    /// The ledger's server, which tells where the issuer's chain goes on.
+    #[arg(long, value_name = "URL", required_unless_present_all = ["origin", "seq", "prev"])]
+    from: Option<String>,
+    /// Without a server: the ledger's origin,
+    #[arg(long, requires_all = ["seq", "prev"])]
+    origin: Option<Origin>,
+    /// the issuer's next sequence number,
+    #[arg(long)]
+    seq: Option<Seq>,
+    /// and the id of its record before (`prev` of GET /v1/issuers/KEY).
+    #[arg(long)]
+    prev: Option<RecordId>,
+}
+
+/// Propose to grant a key a role.
+#[derive(Args)]
+pub struct GrantArgs {
+    /// The key that gets the role, 64 hexadecimal digits; it must endorse the proposal.
+    #[arg(long)]
+    grantee: PublicKey,
+    /// platform, planter or surveyor.
+    #[arg(long, value_parser = parse_role)]
+    role: Role,
+    /// The holder's slug, such as green-app.
+    #[arg(long)]
+    holder: Slug,
+    /// The holder's name for people.
+    #[arg(long)]
+    name: String,
+    /// The last day on which the key may sign.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    expires_on: Option<Day>,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Propose to revoke a key.
+#[derive(Args)]
+pub struct RevokeArgs {
+    /// The key to revoke.
+    #[arg(long)]
+    revoked: PublicKey,
+    /// Why, in words.
+    #[arg(long)]
+    reason: String,
+    /// Since when what it signed is in doubt.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    compromised_since: Option<Day>,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Propose a method, or its next version.
+#[derive(Args)]
+pub struct MethodArgs {
+    /// The method as JSON (docs/statements.md).
+    #[arg(long)]
+    file: PathBuf,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Propose the complete new set of governors.
+#[derive(Args)]
+pub struct GovernorsArgs {
+    /// A governor's public key; several times for several. Each new one must endorse.
+    #[arg(long = "governor", value_name = "KEY", required = true)]
+    governors: Vec<PublicKey>,
+    /// How many of them must sign from then on.
+    #[arg(long)]
+    quorum: u8,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Propose the next key that signs checkpoints. Put its file into DIR/keys of the server first.
+#[derive(Args)]
+pub struct LogKeyArgs {
+    /// The next log key; it must endorse the proposal.
+    #[arg(long)]
+    next: PublicKey,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Propose any statement that others must sign: a plot stated again, a governors' correction.
+#[derive(Args)]
+pub struct ProposeArgs {
+    /// The statement as JSON (docs/statements.md).
+    statement: PathBuf,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Sign somebody's proposal, after reading what it says.
+#[derive(Args)]
+pub struct EndorseArgs {
+    /// The proposal; the signature is added to it.
+    proposal: PathBuf,
+    /// Your key file.
+    #[arg(long)]
+    key: PathBuf,
+}
+
+fn parse_role(text: &str) -> Result<Role, String> {
+    match text {
+        "platform" => Ok(Role::Platform),
+        "planter" => Ok(Role::Planter),
+        "surveyor" => Ok(Role::Surveyor),
+        _ => Err("a role is platform, planter or surveyor".to_owned()),
+    }
+}
+
+pub fn grant(args: &GrantArgs) -> Done {
+    let grant = KeyGrant {
+        key: args.grantee,
+        role: args.role,
+        holder: args.holder.clone(),
+        display_name: args.name.parse().map_err(Failure::usage)?,
+        expires_on: args.expires_on,
+    };
+    write(&args.proposing, Statement::KeyGrant(grant))
+}
+
+pub fn revoke(args: &RevokeArgs) -> Done {
+    let revoke = KeyRevoke {
+        key: args.revoked,
+        reason: args.reason.parse().map_err(Failure::usage)?,
+        compromised_since: args.compromised_since,
+    };
+    write(&args.proposing, Statement::KeyRevoke(revoke))
+}
+
+pub fn method(args: &MethodArgs) -> Done {
+    let text = std::fs::read_to_string(&args.file)?;
+    let method: Method = serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display())))?;
+    write(&args.proposing, Statement::Method(method))
+}
+
+pub fn governors(args: &GovernorsArgs) -> Done {
+    let governors = List::try_from(args.governors.clone()).map_err(Failure::usage)?;
+    write(&args.proposing, Statement::Governors(GovernorSet { governors, quorum: args.quorum }))
+}
+
+pub fn log_key(args: &LogKeyArgs) -> Done {
+    write(&args.proposing, Statement::LogKey(LogKey { key: args.next }))
+}
+
+pub fn propose(args: &ProposeArgs) -> Done {
+    let text = std::fs::read_to_string(&args.statement)?;
+    let statement: Statement = serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", args.statement.display())))?;
+    write(&args.proposing, statement)
+}
+
+/// The ledger's origin, as the server's genesis says it.
+pub fn origin_of(remote: &Remote) -> Result<Origin, Failure> {
+    #[derive(Deserialize)]
+    struct GenesisEntry {
+        statement: Statement,
+    }
+    match remote.json::<GenesisEntry>("v1/entries/0")?.statement {
+        Statement::Genesis(genesis) => Ok(genesis.origin),
+        _ => Err(anyhow::anyhow!("{}: entry 0 is no genesis", remote.base()).into()),
+    }
+}
+
+fn write(proposing: &Proposing, statement: Statement) -> Done {
+    let key = SigningKey::read(&proposing.key)?;
+    let (origin, head) = match (&proposing.from, &proposing.origin, proposing.seq, proposing.prev) {
+        (Some(url), _, _, _) => {
+            let remote = Remote::new(url);
+            (origin_of(&remote)?, remote.issuer(&key.public())?)
+        }
+        (None, Some(origin), Some(next_seq), Some(prev)) => {
+            (origin.clone(), IssuerHead { next_seq, prev })
+        }
+        _ => return Err(Failure::usage("give --from URL, or --origin, --seq and --prev")),
+    };
+    let record = Record {
+        issuer: key.public(),
+        seq: head.next_seq,
+        prev: head.prev,
+        issued_on: today(),
+        statement,
+    };
+    let proposal = Proposal::new(origin, &record, &key)?;
+    proposal.write(&proposing.out, false)?;
+    println!("{}", words::say_statement(&record.statement));
+    println!("signed by {}", key.public());
+    println!("Next: others run  arborlog endorse {} --key THEIR.pem", proposing.out.display());
+    println!("Then:             arborlog submit {} --to URL", proposing.out.display());
+    Ok(())
+}
+
+pub fn endorse(args: &EndorseArgs) -> Done {
+    let proposal = Proposal::read(&args.proposal).map_err(Failure::check)?;
+    let key = SigningKey::read(&args.key)?;
+    println!("{}", words::say_statement(&proposal.signed.record().statement));
+    let proposal = proposal.endorse(&key)?;
+    proposal.write(&args.proposal, true)?;
+    println!("endorsed by {}", key.public());
+    Ok(())
+}

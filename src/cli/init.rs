@@ -1,0 +1,170 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Done, Failure};
+use arborlog::client::{Proposal, today};
+use arborlog::crypto::{PublicKey, SigningKey};
+use arborlog::log::{GenesisError, admit_genesis, has_store};
+use arborlog::note::{SignatureType, VerifierKey};
+use arborlog::record::{
+    Genesis, List, Origin, Record, RecordId, Seq, SigningContext, Statement, Text,
+};
+use arborlog::store::DiskStore;
+
+/// Make a ledger: its directory, its log's key, and its genesis.
+///
+/// Each governor is a key file (which signs now) or a public key of 64 hexadecimal digits (whose
+/// holder signs later: hand DIR/genesis.json round with `arborlog endorse`, then run
+/// `arborlog init DIR --complete`). At least one must be a file.
+#[derive(Args)]
+pub struct InitArgs {
+    /// The ledger's directory; made if it is not there.
+    dir: PathBuf,
+    /// The log's name: a schema-less URL, such as example.org/ledger.
+    #[arg(long, required_unless_present = "complete")]
+    origin: Option<Origin>,
+    /// The programme, in words.
+    #[arg(long, required_unless_present = "complete")]
+    programme: Option<String>,
+    /// A governor's key file or public key; several times for several.
+    #[arg(long = "governor", value_name = "KEY", required_unless_present = "complete")]
+    governors: Vec<String>,
+    /// How many governors must sign what governors say; all of them, if left out.
+    #[arg(long)]
+    quorum: Option<u8>,
+    /// Admit DIR/genesis.json, now that all have signed it.
+    #[arg(long, conflicts_with_all = ["origin", "programme", "governors", "quorum"])]
+    complete: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &InitArgs) -> Done {
+    if !args.complete {
+        let (Some(origin), Some(programme)) = (&args.origin, &args.programme) else {
+            return Err(Failure::usage("--origin and --programme are needed"));
+        };
+        let governors =
+            args.governors.iter().map(|text| parse_governor(text)).collect::<Result<Vec<_>, _>>()?;
+        create(&args.dir, origin, programme, governors, args.quorum)?;
+    }
+    let proposal = Proposal::read(&genesis_path(&args.dir))?;
+    let vkey = std::fs::read_to_string(args.dir.join("log.vkey"))?;
+    match admit_genesis(&args.dir, &proposal.origin, &proposal.signed) {
+        Ok(id) => report(args, &id, vkey.trim()),
+        Err(GenesisError::Refused(refusal)) if refusal.code.name() == "possession_unproven" => {
+            let path = genesis_path(&args.dir);
+            eprintln!("The ledger's directory is made, but not all governors have signed yet: {}", refusal.detail);
+            eprintln!("Next: each runs  arborlog endorse {} --key THEIR.pem", path.display());
+            eprintln!("Then:            arborlog init {} --complete", args.dir.display());
+            if args.complete { Err(Failure::check(GenesisError::Refused(refusal))) } else { Ok(()) }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn report(args: &InitArgs, id: &RecordId, vkey: &str) -> Done {
+    if args.json {
+        println!("{}", serde_json::json!({"dir": args.dir, "genesis": id, "log_vkey": vkey}));
+        return Ok(());
+    }
+    println!("genesis   {id}");
+    println!("log vkey  {vkey}");
+    println!("Publish both: verifiers pin them.");
+    println!("Next: arborlog serve {}", args.dir.display());
+    Ok(())
+}
+
+fn genesis_path(dir: &Path) -> PathBuf {
+    dir.join("genesis.json")
+}
+
+/// A governor who signs now, or later.
+pub enum Governor {
+    Present(SigningKey),
+    Absent(PublicKey),
+}
+
+impl Governor {
+    fn public(&self) -> PublicKey {
+        match self {
+            Self::Present(key) => key.public(),
+            Self::Absent(key) => *key,
+        }
+    }
+}
+
+fn parse_governor(text: &str) -> Result<Governor, Failure> {
+    match text.parse() {
+        Ok(key) => Ok(Governor::Absent(key)),
+        Err(_) => Ok(Governor::Present(SigningKey::read(Path::new(text))?)),
+    }
+}
+
+/// Makes the directory, with the genesis signed by whoever is present and by the log's key.
+pub fn create(
+    dir: &Path,
+    origin: &Origin,
+    programme: &str,
+    mut governors: Vec<Governor>,
+    quorum: Option<u8>,
+) -> Done {
+    if has_store(dir) || std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()) {
+        return Err(Failure::usage(format!("{} is there and not empty; choose another", dir.display())));
+    }
+    // Whoever issues the genesis is its first governor, and must be here to sign it.
+    let Some(first) = governors.iter().position(|it| matches!(it, Governor::Present(_))) else {
+        return Err(Failure::usage("one --governor at least must be a key file, to sign the genesis"));
+    };
+    governors.swap(0, first);
+    let keys: Vec<PublicKey> = governors.iter().map(Governor::public).collect();
+    let quorum = quorum.unwrap_or(u8::try_from(keys.len()).unwrap_or(u8::MAX));
+    let log_key = SigningKey::generate()?;
+    let genesis = Genesis {
+        origin: origin.clone(),
+        programme: programme.parse::<Text<500>>().map_err(Failure::usage)?,
+        governors: List::try_from(keys).map_err(Failure::usage)?,
+        quorum,
+        log_key: log_key.public(),
+    };
+    let Some(Governor::Present(issuer)) = governors.first() else {
+        return Err(Failure::usage("the first governor must be a key file"));
+    };
+    let record = Record {
+        issuer: issuer.public(),
+        seq: Seq(0),
+        prev: RecordId::NONE,
+        issued_on: today(),
+        statement: Statement::Genesis(genesis),
+    };
+    let mut proposal = Proposal::new(origin.clone(), &record, issuer)?.endorse(&log_key)?;
+    for governor in governors.iter().skip(1) {
+        if let Governor::Present(key) = governor {
+            proposal = proposal.endorse(key)?;
+        }
+    }
+    let keys_dir = dir.join("keys");
+    std::fs::create_dir_all(&keys_dir)?;
+    log_key.write_new(&keys_dir.join("log.pem"))?;
+    std::fs::write(dir.join("origin"), format!("{origin}\n"))?;
+    let vkey = VerifierKey::new(origin.name().clone(), SignatureType::Ed25519, log_key.public());
+    std::fs::write(dir.join("log.vkey"), format!("{vkey}\n"))?;
+    proposal.write(&genesis_path(dir), false)?;
+    // Last, and synced: only a directory with VERSION is a store.
+    DiskStore::create(dir)?;
+    Ok(())
+}
+
+/// Admits the genesis of a directory, if that was not done yet; gives its id.
+pub fn complete(dir: &Path) -> Result<RecordId, Failure> {
+    let proposal = Proposal::read(&genesis_path(dir))?;
+    match admit_genesis(dir, &proposal.origin, &proposal.signed) {
+        Ok(id) => Ok(id),
+        Err(GenesisError::Begun) => {
+            Ok(SigningContext::new(&proposal.origin).id(proposal.signed.bytes()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,26 @@
+//! Progress bars on a terminal, a line a phase elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar on stderr for work of known length. Off a terminal nothing is drawn; [`done`] says a
+/// line.
+pub fn bar(what: &str, length: usize) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
+    let style = "{msg:26} {bar:32} {human_pos:>9}/{human_len:9} {per_sec:>14} {eta:>5}";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Ends a bar with a line that stays.
+pub fn done(bar: &ProgressBar, line: &str) {
+    let hidden = bar.is_hidden();
+    bar.finish_and_clear();
+    let _ = hidden;
+    eprintln!("{line}");
+}

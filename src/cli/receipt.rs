@@ -1,0 +1,158 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Done, Failure, words};
+use arborlog::audit::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
+use arborlog::client::Remote;
+use arborlog::note::VerifierKey;
+use arborlog::record::{Day, Index, RecordId, TimeMs};
+
+/// Fetch the receipt of an entry: one file that proves it, offline.
+#[derive(Args)]
+pub struct ReceiptArgs {
+    /// The ledger's server.
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// The entry's index; of a certificate, its number.
+    index: Index,
+    /// The file to write; standard output if left out.
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+}
+
+/// Verify a receipt, offline.
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// The receipt.
+    file: PathBuf,
+    /// The log's verifier key, or a file that holds it.
+    #[arg(long, value_name = "VKEY")]
+    log: String,
+    /// The genesis id that you were told.
+    #[arg(long, value_name = "ID")]
+    genesis: Option<RecordId>,
+    /// A witness that must have cosigned; several times for several.
+    #[arg(long = "witness", value_name = "VKEY")]
+    witnesses: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a receipt can't tell.
+const NOT_PROVEN: [&str; 4] = [
+    "that the key was not revoked before, nor that the rules were kept: an audit of the whole log does",
+    "that no correction followed it: an audit does",
+    "that there is no other view of the log: witnesses' cosignatures do",
+    "that what was said is true: no signature can, and no ledger sees whether a sapling lives",
+];
+
+pub fn fetch(args: &ReceiptArgs) -> Done {
+    let text = Remote::new(&args.from).text(&format!("v1/receipts/{}", args.index))?;
+    match &args.output {
+        Some(path) => std::fs::write(path, text)?,
+        None => print!("{text}"),
+    }
+    Ok(())
+}
+
+/// A verifier key, or the file that holds it.
+pub fn read_vkey(text: &str) -> Result<VerifierKey, Failure> {
+    if let Ok(vkey) = text.parse() {
+        return Ok(vkey);
+    }
+    let path = Path::new(text);
+    if !path.exists() {
+        let error = text.parse::<VerifierKey>().err();
+        let why = error.map_or(String::new(), |error| format!(": {error}"));
+        return Err(Failure::usage(format!("{text:?} is no verifier key{why}")));
+    }
+    std::fs::read_to_string(path)?
+        .trim()
+        .parse()
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+pub fn verify(args: &VerifyArgs) -> Done {
+    let log = read_vkey(&args.log)?;
+    let witnesses =
+        args.witnesses.iter().map(|text| read_vkey(text)).collect::<Result<Vec<_>, _>>()?;
+    let bytes = std::fs::metadata(&args.file)
+        .map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?
+        .len();
+    if bytes > RECEIPT_BYTES_MAX as u64 {
+        return Err(Failure::check(anyhow::anyhow!("{} is too long for a receipt", args.file.display())));
+    }
+    let text = std::fs::read(&args.file)?;
+    let verified = String::from_utf8(text)
+        .map_err(|_| Failure::check(anyhow::anyhow!("{} is no receipt: it is not text", args.file.display())))?
+        .parse::<Receipt>()
+        .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses));
+    match verified {
+        Ok(verified) if args.json => println!("{}", as_json(&verified)),
+        Ok(verified) => print_words(&verified),
+        Err(error) => {
+            if args.json {
+                println!("{}", serde_json::json!({"verified": false, "error": error.to_string()}));
+            }
+            return Err(Failure::check(anyhow::anyhow!("NOT VERIFIED: {error}")));
+        }
+    }
+    Ok(())
+}
+
+fn as_json(it: &VerifiedReceipt) -> serde_json::Value {
+    let record = it.entry.signed.record();
+    let checks: Vec<_> = it
+        .checks
+        .iter()
+        .map(|check| serde_json::json!({"check": check.name, "holds": check.holds}))
+        .collect();
+    serde_json::json!({
+        "verified": true,
+        "index": it.index,
+        "id": it.id,
+        "genesis": it.genesis,
+        "size": it.head.size,
+        "root": it.head.root.to_string(),
+        "issuer": record.issuer,
+        "holder": it.issuer.as_ref().map(|(holder, _, _)| holder),
+        "role": it.issuer.as_ref().map(|(_, _, role)| role.to_string()),
+        "issued_on": record.issued_on,
+        "admitted_at": it.entry.admitted_at,
+        "statement": record.statement,
+        "checks": checks,
+        "not_proven": NOT_PROVEN,
+    })
+}
+
+fn print_words(it: &VerifiedReceipt) {
+    let record = it.entry.signed.record();
+    let who = match &it.issuer {
+        Some((holder, name, role)) => format!("{name} ({holder}), as {role}"),
+        None => "the governors".to_owned(),
+    };
+    println!("VERIFIED: entry {}", it.index);
+    println!();
+    println!("  Who said it   {who}");
+    println!("  What          {}", words::say_statement(&record.statement));
+    println!("  When          signed on {}, admitted on {}", record.issued_on, admitted(it));
+    println!();
+    println!("Checked, with nothing but this file and the key you gave:");
+    for check in &it.checks {
+        println!("  ✓ {}", check.holds);
+    }
+    println!();
+    println!("Not proven by a receipt:");
+    for what in NOT_PROVEN {
+        println!("  – {what}");
+    }
+}
+
+fn admitted(it: &VerifiedReceipt) -> String {
+    let TimeMs(ms) = it.entry.admitted_at;
+    let seconds = ms / 1000 % 86_400;
+    let day = Day::of(it.entry.admitted_at);
+    format!("{day} {:02}:{:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}

@@ -1,0 +1,69 @@
+//! Entry 0: a ledger's beginning, admitted before any server runs.
+
+use std::path::Path;
+
+use super::clock::Clock;
+use crate::ledger::{Proposal, Refusal, State};
+use crate::merkle::{Bundle, Frontier, leaf_hash};
+use crate::note::TreeHead;
+use crate::record::{Entry, Origin, RecordId, SignedRecord, SigningContext, TimeMs};
+use crate::store::{Batch, DiskStore, Outcome, StoreError};
+
+/// Why a genesis can't be admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisError {
+    /// It breaks the rules, or is not signed by all.
+    #[error("{}: {} ({})", .0.detail, .0.advice, .0.code)]
+    Refused(Refusal),
+    /// The record is no entry.
+    #[error(transparent)]
+    Codec(#[from] crate::record::CodecError),
+    /// A signature is false.
+    #[error(transparent)]
+    Signature(#[from] crate::record::SignatureRefusal),
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store has entries.
+    #[error("the ledger has its genesis already")]
+    Begun,
+}
+
+/// Makes a genesis the first entry of the empty log in `dir`; returns its id.
+///
+/// # Errors
+/// [`GenesisError`].
+pub fn admit_genesis(
+    dir: &Path,
+    origin: &Origin,
+    genesis: &SignedRecord,
+) -> Result<RecordId, GenesisError> {
+    let store = DiskStore::open(dir)?;
+    if store.head_now()?.size > 0 {
+        return Err(GenesisError::Begun);
+    }
+    let context = SigningContext::new(origin);
+    genesis.verify(&context, |_| None)?;
+    let id = context.id(genesis.bytes());
+    let admitted_at = TimeMs(Clock::system(true).wall_ms());
+    let proposal = Proposal { signed: genesis, id, admitted_at, target: None };
+    let lineage =
+        State::empty(origin.clone()).judge(&proposal).map_err(GenesisError::Refused)?;
+    let entry = Entry { admitted_at, lineage, signed: genesis.clone() }.encode()?;
+    let mut tree = Frontier::default();
+    let from = TreeHead { size: 0, root: tree.root() };
+    tree.push(leaf_hash(&entry));
+    let mut entries = Vec::new();
+    Bundle::append(&mut entries, &entry).ok_or(StoreError::Contradiction)?;
+    let batch = Batch { from, entries, to: TreeHead { size: 1, root: tree.root() } };
+    match store.commit_now(&batch) {
+        Outcome::Committed => Ok(id),
+        Outcome::Moved(_) => Err(GenesisError::Begun),
+        Outcome::Unknown(error) => Err(error.into()),
+    }
+}
+
+/// Whether a directory holds a store at all.
+pub fn has_store(dir: &Path) -> bool {
+    dir.join("VERSION").exists()
+}
