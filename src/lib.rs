@@ -4,11 +4,11 @@ pub mod audit;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod crypto;
+#[cfg(feature = "server")]
+pub mod http;
 #[cfg(feature = "cli")]
 pub mod import;
 pub mod ledger;
-#[cfg(feature = "server")]
-pub mod http;
 #[cfg(feature = "server")]
 pub mod log;
 pub mod merkle;

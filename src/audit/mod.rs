@@ -10,5 +10,5 @@ pub use receipt::{
     AUTHORITY_LINKS_MAX, AuthorityLink, Check, RECEIPT_BYTES_MAX, Receipt, ReceiptError,
     VerifiedReceipt,
 };
-pub use whole::{TileSource, WholeError, check_whole};
 pub use replay::{Replay, Signatures, Violation};
+pub use whole::{TileSource, WholeError, check_whole};

@@ -141,8 +141,9 @@ impl FromStr for Receipt {
         if text.len() > RECEIPT_BYTES_MAX {
             return Err(malformed("it is longer than 4 MiB"));
         }
-        let (head, checkpoint) =
-            text.split_once("\n\n").ok_or_else(|| malformed("it has no checkpoint"))?;
+        let (head, checkpoint) = text
+            .split_once("\n\n")
+            .ok_or_else(|| malformed("it has no checkpoint"))?;
         let mut lines = head.split('\n');
         if lines.next() != Some(HEADER) {
             return Err(malformed("its first line is not c2sp.org/tlog-proof@v1"));
@@ -151,17 +152,23 @@ impl FromStr for Receipt {
             .next()
             .and_then(|line| line.strip_prefix("extra "))
             .ok_or_else(|| malformed("it has no extra line with the entry"))?;
-        let extra = STANDARD.decode(extra).map_err(|_| malformed("the extra line is no base64"))?;
+        let extra = STANDARD
+            .decode(extra)
+            .map_err(|_| malformed("the extra line is no base64"))?;
         let extra: Extra = decode::<_, EXTRA_BYTES_MAX>(&extra)
             .map_err(|error| malformed(&format!("the extra line: {error}")))?;
         if extra.authority.len() > AUTHORITY_LINKS_MAX {
-            return Err(malformed("too many statements stand between the entry and the genesis"));
+            return Err(malformed(
+                "too many statements stand between the entry and the genesis",
+            ));
         }
         let digits = lines
             .next()
             .and_then(|line| line.strip_prefix("index "))
             .ok_or_else(|| malformed("it has no index line"))?;
-        let index: Index = digits.parse().map_err(|_| malformed("the index is no number"))?;
+        let index: Index = digits
+            .parse()
+            .map_err(|_| malformed("the index is no number"))?;
         if index.to_string() != digits {
             return Err(malformed("the index is not written plainly"));
         }
@@ -170,10 +177,19 @@ impl FromStr for Receipt {
             if path.len() == PROOF_HASHES_MAX {
                 return Err(malformed("the inclusion proof is longer than any"));
             }
-            path.push(line.parse().map_err(|_| malformed("a line of the proof is no hash"))?);
+            path.push(
+                line.parse()
+                    .map_err(|_| malformed("a line of the proof is no hash"))?,
+            );
         }
         let checkpoint = checkpoint.to_owned();
-        Ok(Self { index, entry: extra.entry, authority: extra.authority, path, checkpoint })
+        Ok(Self {
+            index,
+            entry: extra.entry,
+            authority: extra.authority,
+            path,
+            checkpoint,
+        })
     }
 }
 
@@ -183,7 +199,10 @@ impl Receipt {
     /// # Errors
     /// [`CodecError::TooLong`] if the way to the genesis is longer than receipts carry.
     pub fn to_text(&self) -> Result<String, CodecError> {
-        let extra = Extra { entry: self.entry.clone(), authority: self.authority.clone() };
+        let extra = Extra {
+            entry: self.entry.clone(),
+            authority: self.authority.clone(),
+        };
         let extra = STANDARD.encode(encode::<_, EXTRA_BYTES_MAX>(&extra)?);
         let mut text = format!("{HEADER}\nextra {extra}\nindex {}\n", self.index);
         for hash in &self.path {
@@ -213,24 +232,47 @@ impl Receipt {
         let mut held = |name, holds: String| checks.push(Check { name, holds });
         let checkpoint = Checkpoint::open(self.checkpoint.as_bytes(), log)?;
         let head = checkpoint.head();
-        held("checkpoint", format!("the log {} signed a tree of {} entries", log.name(), head.size));
+        held(
+            "checkpoint",
+            format!(
+                "the log {} signed a tree of {} entries",
+                log.name(),
+                head.size
+            ),
+        );
         let mut cosignatures = Vec::new();
         for witness in witnesses {
             let seen = Cosignature::verify(&checkpoint, witness).map_err(ReceiptError::Witness)?;
-            held("witness", format!("{} saw it at {} s", seen.witness, seen.seen_at_s));
+            held(
+                "witness",
+                format!("{} saw it at {} s", seen.witness, seen.seen_at_s),
+            );
             cosignatures.push(seen);
         }
         let origin = Origin::try_from(log.name().to_string())
             .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
         let context = SigningContext::new(&origin);
         let entry = open(&context, head, self.index, &self.entry, &self.path)?;
-        held("inclusion", format!("entry {} is in that tree, just these bytes", self.index));
-        held("signature", format!("the key {} signed it", entry.signed.record().issuer));
+        held(
+            "inclusion",
+            format!("entry {} is in that tree, just these bytes", self.index),
+        );
+        held(
+            "signature",
+            format!("the key {} signed it", entry.signed.record().issuer),
+        );
 
         let mut chain = vec![(self.index, entry.clone())];
         for link in &self.authority {
-            let path: Vec<Hash> = link.path.iter().map(|hash| Hash::from_bytes(*hash)).collect();
-            chain.push((link.index, open(&context, head, link.index, &link.entry, &path)?));
+            let path: Vec<Hash> = link
+                .path
+                .iter()
+                .map(|hash| Hash::from_bytes(*hash))
+                .collect();
+            chain.push((
+                link.index,
+                open(&context, head, link.index, &link.entry, &path)?,
+            ));
         }
         let issuer = check_authority(&chain)?;
         let found = match chain.last() {
@@ -241,14 +283,20 @@ impl Receipt {
         if let Some(expected) = genesis
             && found != *expected
         {
-            return Err(ReceiptError::OtherGenesis { found, expected: *expected });
+            return Err(ReceiptError::OtherGenesis {
+                found,
+                expected: *expected,
+            });
         }
         match &issuer {
             Some((holder, _, role)) => held(
                 "authority",
                 format!("governors granted that key to {holder} as {role}, back to the genesis"),
             ),
-            None => held("authority", "governors said it, back to the genesis".to_owned()),
+            None => held(
+                "authority",
+                "governors said it, back to the genesis".to_owned(),
+            ),
         }
         held(
             "genesis",
@@ -283,7 +331,10 @@ fn open(
         .map_err(|error| ReceiptError::NotIncluded { index, error })?;
     let wrong = |what: String| ReceiptError::Entry { index, what };
     let entry = Entry::decode(bytes).map_err(|error| wrong(error.to_string()))?;
-    entry.signed.verify(context, |_| None).map_err(|error| wrong(error.to_string()))?;
+    entry
+        .signed
+        .verify(context, |_| None)
+        .map_err(|error| wrong(error.to_string()))?;
     Ok(entry)
 }
 
@@ -293,9 +344,14 @@ fn check_authority(
 ) -> Result<Option<(String, String, Role)>, ReceiptError> {
     let mut issuer = None;
     for [(index, entry), (behind_index, behind)] in chain.array_windows() {
-        let broken = |what: String| ReceiptError::Authority { index: *index, what };
+        let broken = |what: String| ReceiptError::Authority {
+            index: *index,
+            what,
+        };
         if entry.lineage.authority() != Some(*behind_index) || behind_index >= index {
-            return Err(broken(format!("its lineage does not name entry {behind_index}")));
+            return Err(broken(format!(
+                "its lineage does not name entry {behind_index}"
+            )));
         }
         let key = &entry.signed.record().issuer;
         let kind = entry.signed.record().statement.kind();
@@ -328,13 +384,15 @@ fn check_authority(
             what,
         })?;
     }
-    let (index, last) = chain.last().ok_or_else(|| {
-        ReceiptError::Malformed("it has no entry".to_owned())
-    })?;
+    let (index, last) = chain
+        .last()
+        .ok_or_else(|| ReceiptError::Malformed("it has no entry".to_owned()))?;
     match &last.signed.record().statement {
         Statement::Genesis(_) if index.0 == 0 => {
-            check_possession(last)
-                .map_err(|what| ReceiptError::Authority { index: *index, what })?;
+            check_possession(last).map_err(|what| ReceiptError::Authority {
+                index: *index,
+                what,
+            })?;
             Ok(issuer)
         }
         _ => Err(ReceiptError::Authority {
@@ -349,9 +407,14 @@ fn chain_start(chain: &[(Index, Entry)]) -> Index {
 }
 
 fn check_origin(chain: &[(Index, Entry)], origin: &Origin) -> Result<(), ReceiptError> {
-    match chain.last().map(|(_, entry)| &entry.signed.record().statement) {
+    match chain
+        .last()
+        .map(|(_, entry)| &entry.signed.record().statement)
+    {
         Some(Statement::Genesis(genesis)) if genesis.origin == *origin => Ok(()),
-        _ => Err(ReceiptError::Malformed("the genesis is of another log".to_owned())),
+        _ => Err(ReceiptError::Malformed(
+            "the genesis is of another log".to_owned(),
+        )),
     }
 }
 
@@ -399,7 +462,9 @@ fn check_possession(entry: &Entry) -> Result<(), String> {
     };
     match needed.iter().find(|key| !signs(key)) {
         None => Ok(()),
-        Some(key) => Err(format!("the key {key} did not sign the statement that names it")),
+        Some(key) => Err(format!(
+            "the key {key} did not sign the statement that names it"
+        )),
     }
 }
 

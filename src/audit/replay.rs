@@ -42,13 +42,23 @@ pub struct Replay {
 impl Replay {
     /// Begins before the genesis.
     pub fn new(origin: &Origin, signatures: Signatures) -> Self {
-        Self::resume(State::empty(origin.clone()), Frontier::default(), signatures)
+        Self::resume(
+            State::empty(origin.clone()),
+            Frontier::default(),
+            signatures,
+        )
     }
 
     /// Goes on from a state, with the tree over the same entries.
     pub fn resume(state: State, tree: Frontier, signatures: Signatures) -> Self {
         let context = SigningContext::new(&state.head().origin);
-        Self { context, signatures, state, tree, known: HashMap::new() }
+        Self {
+            context,
+            signatures,
+            state,
+            tree,
+            known: HashMap::new(),
+        }
     }
 
     /// Takes in the next entry, if everything about it is right: its encoding, its time, its
@@ -91,8 +101,10 @@ impl Replay {
             admitted_at: entry.admitted_at,
             target: target.as_ref(),
         };
-        let lineage =
-            self.state.judge(&proposal).map_err(|refusal| violation(refusal.to_string()))?;
+        let lineage = self
+            .state
+            .judge(&proposal)
+            .map_err(|refusal| violation(refusal.to_string()))?;
         if lineage != entry.lineage {
             return Err(violation(format!(
                 "its lineage is {:?}, but what it stands on is {:?}",
@@ -107,7 +119,10 @@ impl Replay {
 
     /// Size and root of what was taken in.
     pub fn head(&self) -> TreeHead {
-        TreeHead { size: self.tree.size(), root: self.tree.root() }
+        TreeHead {
+            size: self.tree.size(),
+            root: self.tree.root(),
+        }
     }
 
     /// The state so far.
@@ -121,10 +136,7 @@ impl Replay {
     }
 }
 
-fn cached(
-    known: &mut HashMap<PublicKey, VerifyingKey>,
-    key: &PublicKey,
-) -> Option<VerifyingKey> {
+fn cached(known: &mut HashMap<PublicKey, VerifyingKey>, key: &PublicKey) -> Option<VerifyingKey> {
     if let Some(key) = known.get(key) {
         return Some(key.clone());
     }

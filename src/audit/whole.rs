@@ -2,9 +2,7 @@
 
 use super::replay::{Replay, Signatures, Violation};
 use crate::ledger::State;
-use crate::merkle::{
-    Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash,
-};
+use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{Index, Origin};
 
@@ -62,18 +60,34 @@ pub fn check_whole(
         let bundle = parse(&id, &bytes)?;
         for entry in bundle.entries() {
             replay.take(entry, |index| earlier(source, index, head.size))?;
-            push(source, head.size, &mut levels, 0, number * TILE_HASHES, leaf_hash(entry))?;
+            push(
+                source,
+                head.size,
+                &mut levels,
+                0,
+                number * TILE_HASHES,
+                leaf_hash(entry),
+            )?;
             seen(&replay);
         }
     }
     for (level, row) in (0_u8..).zip(&levels) {
         let whole = head.size.checked_shr(u32::from(level) * 8).unwrap_or(0);
         if !row.is_empty() {
-            compare(source, Level::Hashes(level), whole / TILE_HASHES, head.size, row)?;
+            compare(
+                source,
+                Level::Hashes(level),
+                whole / TILE_HASHES,
+                head.size,
+                row,
+            )?;
         }
     }
     if replay.head().root != head.root {
-        return Err(WholeError::Root { found: replay.head().root, expected: head.root });
+        return Err(WholeError::Root {
+            found: replay.head().root,
+            expected: head.root,
+        });
     }
     let (state, _) = replay.into_parts();
     state.totals().check()?;
@@ -92,7 +106,9 @@ fn push(
     if levels.len() <= usize::from(level) {
         levels.push(Vec::new());
     }
-    let Some(row) = levels.get_mut(usize::from(level)) else { return Ok(()) };
+    let Some(row) = levels.get_mut(usize::from(level)) else {
+        return Ok(());
+    };
     row.push(hash);
     if (row.len() as u64) < TILE_HASHES {
         return Ok(());
@@ -112,7 +128,10 @@ fn compare(
     row: &[Hash],
 ) -> Result<Hash, WholeError> {
     let (id, bytes) = fetch(source, level, number, size)?;
-    let wrong = |what: &str| WholeError::Tile { tile: id.to_string(), what: what.to_owned() };
+    let wrong = |what: &str| WholeError::Tile {
+        tile: id.to_string(),
+        what: what.to_owned(),
+    };
     let mut expected = Vec::with_capacity(row.len() * HASH_BYTES);
     for hash in row {
         expected.extend_from_slice(hash.as_bytes());
@@ -134,7 +153,10 @@ fn fetch(
         tile: format!("tile {number}"),
         what: format!("a tree of {size} entries has no such"),
     })?;
-    let wrong = |what: String| WholeError::Tile { tile: id.to_string(), what };
+    let wrong = |what: String| WholeError::Tile {
+        tile: id.to_string(),
+        what,
+    };
     Ok((id, source.tile(id).map_err(wrong)?))
 }
 
@@ -149,5 +171,8 @@ fn parse<'a>(id: &TileId, bytes: &'a [u8]) -> Result<Bundle<'a>, WholeError> {
 fn earlier(source: &dyn TileSource, index: Index, size: u64) -> Option<Vec<u8>> {
     let (id, bytes) = fetch(source, Level::Entries, index.0 / TILE_HASHES, size).ok()?;
     let bundle = parse(&id, &bytes).ok()?;
-    bundle.entries().get((index.0 % TILE_HASHES) as usize).map(|entry| entry.to_vec())
+    bundle
+        .entries()
+        .get((index.0 % TILE_HASHES) as usize)
+        .map(|entry| entry.to_vec())
 }

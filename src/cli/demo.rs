@@ -74,8 +74,17 @@ struct Outcome {
 }
 
 const TOTALS: [&str; 11] = [
-    "awarded", "reversed", "expired", "spent_elsewhere", "claimed", "balances", "planted", "lost",
-    "standing", "assigned", "waiting",
+    "awarded",
+    "reversed",
+    "expired",
+    "spent_elsewhere",
+    "claimed",
+    "balances",
+    "planted",
+    "lost",
+    "standing",
+    "assigned",
+    "waiting",
 ];
 
 pub fn run(args: &DemoArgs) -> Done {
@@ -84,19 +93,34 @@ pub fn run(args: &DemoArgs) -> Done {
     let ledger = args.dir.join("ledger");
     let keys = make_keys(&args.dir.join("keys"))?;
     let genesis = make_ledger(&ledger, &keys)?;
-    let vkey: VerifierKey = std::fs::read_to_string(ledger.join("log.vkey"))?.trim().parse()?;
+    let vkey: VerifierKey = std::fs::read_to_string(ledger.join("log.vkey"))?
+        .trim()
+        .parse()?;
 
-    let config = LogConfig { dir: ledger.clone(), accept_clock: false };
+    let config = LogConfig {
+        dir: ledger.clone(),
+        accept_clock: false,
+    };
     let log = Arc::new(runtime.block_on(Log::open(&config))?);
-    let listener = runtime.block_on(TcpListener::bind(&args.listen)).map_err(|error| {
-        anyhow::anyhow!("{}: {error}; choose another with --listen, such as 127.0.0.1:0", args.listen)
-    })?;
+    let listener = runtime
+        .block_on(TcpListener::bind(&args.listen))
+        .map_err(|error| {
+            anyhow::anyhow!(
+                "{}: {error}; choose another with --listen, such as 127.0.0.1:0",
+                args.listen
+            )
+        })?;
     let url = format!("http://{}", listener.local_addr()?);
     eprintln!("listening on {url}");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = runtime.spawn(arborlog::http::serve(listener, log, Limits::default(), async {
-        let _ = stopped.await;
-    }));
+    let server = runtime.spawn(arborlog::http::serve(
+        listener,
+        log,
+        Limits::default(),
+        async {
+            let _ = stopped.await;
+        },
+    ));
 
     let done = play(args, &url, &keys, &vkey, genesis);
     if let Ok(outcome) = &done {
@@ -123,9 +147,30 @@ fn play(
 ) -> Result<Outcome, Failure> {
     let sender = Sender::open(url, &args.dir.join("work"))?;
     let remote = sender.remote();
-    grant(remote, keys, &keys.platform, Role::Platform, "bay-bike-points", "Bay Bike Points")?;
-    grant(remote, keys, &keys.planter, Role::Planter, "sf-street-trees", "San Francisco street trees")?;
-    grant(remote, keys, &keys.surveyor, Role::Surveyor, "sf-register-watch", "Register Watch")?;
+    grant(
+        remote,
+        keys,
+        &keys.platform,
+        Role::Platform,
+        "bay-bike-points",
+        "Bay Bike Points",
+    )?;
+    grant(
+        remote,
+        keys,
+        &keys.planter,
+        Role::Planter,
+        "sf-street-trees",
+        "San Francisco street trees",
+    )?;
+    grant(
+        remote,
+        keys,
+        &keys.surveyor,
+        Role::Surveyor,
+        "sf-register-watch",
+        "Register Watch",
+    )?;
     let method = ensure_method(&sender, keys)?;
 
     let trips = table("bikeshare_trips.csv.zst", TRIPS, true, &trip_columns())?;
@@ -140,8 +185,13 @@ fn play(
     )?;
     let added = table("sf_trees_added.csv.zst", TREES, true, added_columns())?;
     let events = table("sf_tree_events.csv.zst", EVENTS, true, event_columns())?;
-    let (planted, plan) =
-        import_trees(&sender, added, Some(events), &keys.planter, Some(&keys.surveyor))?;
+    let (planted, plan) = import_trees(
+        &sender,
+        added,
+        Some(events),
+        &keys.planter,
+        Some(&keys.surveyor),
+    )?;
     let claimed = claim(&sender, keys, &method, &trips, &plan)?;
 
     let note = remote.bytes("checkpoint")?;
@@ -151,7 +201,14 @@ fn play(
     let totals: serde_json::Map<String, serde_json::Value> = remote.json("v1/totals")?;
     let parts: [&Imported; 3] = [&awarded, &planted, &claimed];
     let refused = parts.iter().map(|it| it.refused + it.set_aside.len()).sum();
-    Ok(Outcome { vkey: vkey.clone(), genesis, checkpoint, refused, receipts_verified, totals })
+    Ok(Outcome {
+        vkey: vkey.clone(),
+        genesis,
+        checkpoint,
+        refused,
+        receipts_verified,
+        totals,
+    })
 }
 
 fn print(args: &DemoArgs, outcome: &Outcome, seconds: f64) -> Done {
@@ -178,15 +235,28 @@ fn print(args: &DemoArgs, outcome: &Outcome, seconds: f64) -> Done {
         return Ok(());
     }
     println!();
-    println!("{} entries in {seconds:.1} s, root {}", head.size, head.root);
-    println!("{} rows set aside or refused: see {}", outcome.refused, args.dir.join("work").display());
+    println!(
+        "{} entries in {seconds:.1} s, root {}",
+        head.size, head.root
+    );
+    println!(
+        "{} rows set aside or refused: see {}",
+        outcome.refused,
+        args.dir.join("work").display()
+    );
     println!("{} receipts verified offline", outcome.receipts_verified);
     println!("log vkey {}", outcome.vkey);
     println!("genesis  {}", outcome.genesis);
     println!();
-    println!("Points are grams of CO2e under the programme's own method: no measured reductions, no credits.");
+    println!(
+        "Points are grams of CO2e under the programme's own method: no measured reductions, no credits."
+    );
     for name in TOTALS {
-        let total = outcome.totals.get(name).map(ToString::to_string).unwrap_or_default();
+        let total = outcome
+            .totals
+            .get(name)
+            .map(ToString::to_string)
+            .unwrap_or_default();
         println!("  {:16} {total:>14}", name.replace('_', " "));
     }
     println!("Standing is what the books say, not what grows; surveys stand beside it.");
@@ -284,11 +354,20 @@ fn grant(
 }
 
 fn ensure_method(sender: &Sender, keys: &Keys) -> Result<Method, Failure> {
-    if let Some(method) = sender.methods()?.into_iter().find(|it| it.id == MethodId(1)) {
+    if let Some(method) = sender
+        .methods()?
+        .into_iter()
+        .find(|it| it.id == MethodId(1))
+    {
         return Ok(method);
     }
     let method = demo_method()?;
-    govern(sender.remote(), keys, Statement::Method(method.clone()), None)?;
+    govern(
+        sender.remote(),
+        keys,
+        Statement::Method(method.clone()),
+        None,
+    )?;
     Ok(method)
 }
 
@@ -309,8 +388,12 @@ fn demo_method() -> Result<Method, Failure> {
         activities: List::try_from(vec![activity])?,
         species: List::try_from(all_species())?,
         baseline: text("The same straight-line distance by an average car with one occupant.")?,
-        sources: text("UK DESNZ greenhouse gas conversion factors 2025, passenger vehicles, average car, unknown fuel: 0.16725 kg CO2e per vehicle-km.")?,
-        jurisdiction: "United Kingdom's factor, applied to the San Francisco Bay Area as a demonstration".parse()?,
+        sources: text(
+            "UK DESNZ greenhouse gas conversion factors 2025, passenger vehicles, average car, unknown fuel: 0.16725 kg CO2e per vehicle-km.",
+        )?,
+        jurisdiction:
+            "United Kingdom's factor, applied to the San Francisco Bay Area as a demonstration"
+                .parse()?,
         document: Digest::from_bytes(sha2::Sha256::digest(METHOD_DOCUMENT).into()),
     })
 }
@@ -321,7 +404,12 @@ fn table(
     zstd: bool,
     columns: &[&'static str],
 ) -> Result<Table, Failure> {
-    Ok(Table::read(name.to_owned(), Box::new(bytes), zstd, columns)?)
+    Ok(Table::read(
+        name.to_owned(),
+        Box::new(bytes),
+        zstd,
+        columns,
+    )?)
 }
 
 /// Accounts with points enough claim trees, and get those that were planted and not put right.
@@ -350,7 +438,11 @@ fn claim(
     let sent = sender.send("claims", &keys.platform, &claims.claims)?;
     let assignments = claims.assignments(|place| sent.index(place));
     let tied = sender.send("assignments", &keys.platform, &assignments)?;
-    Ok(Imported { admitted: 0, refused: sent.refused + tied.refused, set_aside: Vec::new() })
+    Ok(Imported {
+        admitted: 0,
+        refused: sent.refused + tied.refused,
+        set_aside: Vec::new(),
+    })
 }
 
 /// Fetches receipts from all over the log and verifies each with the two things that are pinned.
@@ -366,7 +458,9 @@ fn verify_receipts(
         let index = (size - 1) * step / (RECEIPTS - 1);
         let text = remote.text(&format!("v1/receipts/{index}"))?;
         let receipt: Receipt = text.parse().map_err(Failure::check)?;
-        receipt.verify(vkey, Some(genesis), &[]).map_err(Failure::check)?;
+        receipt
+            .verify(vkey, Some(genesis), &[])
+            .map_err(Failure::check)?;
         verified += 1;
     }
     Ok(verified)

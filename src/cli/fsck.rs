@@ -45,7 +45,9 @@ struct Server(Remote);
 
 impl TileSource for Server {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
-        self.0.bytes(&id.to_string()).map_err(|error| error.to_string())
+        self.0
+            .bytes(&id.to_string())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -58,7 +60,9 @@ pub fn run(args: &FsckArgs) -> Done {
 
 fn of_server(args: &FsckArgs) -> Done {
     let Some(vkey) = &args.log else {
-        return Err(Failure::usage("for a URL, give the log's key with --log: never the server's own word"));
+        return Err(Failure::usage(
+            "for a URL, give the log's key with --log: never the server's own word",
+        ));
     };
     let vkey = read_vkey(vkey)?;
     let remote = Remote::new(&args.ledger);
@@ -68,11 +72,22 @@ fn of_server(args: &FsckArgs) -> Done {
     let head = checkpoint.head();
     let state = check(&Server(remote), &origin, head, |_| {})?;
     // A log that changed its key signs with the new one; both stand in the ledger.
-    let signed = state.head().log_keys.iter().any(|(key, _)| key == vkey.key());
+    let signed = state
+        .head()
+        .log_keys
+        .iter()
+        .any(|(key, _)| key == vkey.key());
     if !signed {
-        return Err(Failure::check(anyhow::anyhow!("the key that you gave is not one of this ledger's log keys")));
+        return Err(Failure::check(anyhow::anyhow!(
+            "the key that you gave is not one of this ledger's log keys"
+        )));
     }
-    report(args, &state, head, "checkpoint signed by the key that you gave")
+    report(
+        args,
+        &state,
+        head,
+        "checkpoint signed by the key that you gave",
+    )
 }
 
 fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
@@ -92,7 +107,8 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
         None => "no state is saved; a start makes it from the entries".to_owned(),
         Some(size) if size > head.size => {
             return Err(Failure::check(anyhow::anyhow!(
-                "the state was saved at {size} entries, the log has {}: acknowledged entries are missing", head.size
+                "the state was saved at {size} entries, the log has {}: acknowledged entries are missing",
+                head.size
             )));
         }
         Some(size) => check_saved(&mut saved, &origin, dir, size, digest)?,
@@ -112,7 +128,11 @@ fn damaged(error: arborlog::store::StoreError) -> Failure {
 fn digest_of(replay: &Replay) -> Result<[u8; 32], String> {
     let mut state = replay.state().clone();
     let tree = replay.head();
-    let change = StateChange { head: state.head().clone(), tree, buckets: state.take_dirty() };
+    let change = StateChange {
+        head: state.head().clone(),
+        tree,
+        buckets: state.take_dirty(),
+    };
     change.digest().map_err(|error| error.to_string())
 }
 
@@ -134,11 +154,15 @@ fn check_saved(
     if state.head().origin != *origin {
         return Err(bad("it is of another log".to_owned()));
     }
-    let made = digest.unwrap_or_else(|| Err("no such size".to_owned())).map_err(bad)?;
+    let made = digest
+        .unwrap_or_else(|| Err("no such size".to_owned()))
+        .map_err(bad)?;
     if saved.saved_digest() != Some(made) {
         return Err(bad(format!("it is not what the first {size} entries make")));
     }
-    Ok(format!("the state saved at {size} entries is what they make"))
+    Ok(format!(
+        "the state saved at {size} entries is what they make"
+    ))
 }
 
 fn check(
@@ -147,7 +171,10 @@ fn check(
     head: TreeHead,
     mut seen: impl FnMut(&Replay),
 ) -> Result<State, Failure> {
-    let bar = progress::bar("checking entries", usize::try_from(head.size).unwrap_or(usize::MAX));
+    let bar = progress::bar(
+        "checking entries",
+        usize::try_from(head.size).unwrap_or(usize::MAX),
+    );
     let checked = check_whole(source, origin, head, |replay| {
         bar.set_position(replay.state().entries());
         seen(replay);
@@ -168,7 +195,9 @@ fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
         return Ok(());
     }
     println!("whole: {} entries, root {}", head.size, head.root);
-    println!("every signature, chain, lineage link and rule, every tile and the totals were checked");
+    println!(
+        "every signature, chain, lineage link and rule, every tile and the totals were checked"
+    );
     println!("{also}");
     Ok(())
 }

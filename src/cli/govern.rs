@@ -162,11 +162,20 @@ pub fn method(args: &MethodArgs) -> Done {
 
 pub fn governors(args: &GovernorsArgs) -> Done {
     let governors = List::try_from(args.governors.clone()).map_err(Failure::usage)?;
-    write(&args.proposing, Statement::Governors(GovernorSet { governors, quorum: args.quorum }))
+    write(
+        &args.proposing,
+        Statement::Governors(GovernorSet {
+            governors,
+            quorum: args.quorum,
+        }),
+    )
 }
 
 pub fn log_key(args: &LogKeyArgs) -> Done {
-    write(&args.proposing, Statement::LogKey(LogKey { key: args.next }))
+    write(
+        &args.proposing,
+        Statement::LogKey(LogKey { key: args.next }),
+    )
 }
 
 pub fn propose(args: &ProposeArgs) -> Done {
@@ -190,7 +199,12 @@ pub fn origin_of(remote: &Remote) -> Result<Origin, Failure> {
 
 fn write(proposing: &Proposing, statement: Statement) -> Done {
     let key = SigningKey::read(&proposing.key)?;
-    let (origin, head) = match (&proposing.from, &proposing.origin, proposing.seq, proposing.prev) {
+    let (origin, head) = match (
+        &proposing.from,
+        &proposing.origin,
+        proposing.seq,
+        proposing.prev,
+    ) {
         (Some(url), _, _, _) => {
             let remote = Remote::new(url);
             (origin_of(&remote)?, remote.issuer(&key.public())?)
@@ -198,7 +212,11 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
         (None, Some(origin), Some(next_seq), Some(prev)) => {
             (origin.clone(), IssuerHead { next_seq, prev })
         }
-        _ => return Err(Failure::usage("give --from URL, or --origin, --seq and --prev")),
+        _ => {
+            return Err(Failure::usage(
+                "give --from URL, or --origin, --seq and --prev",
+            ));
+        }
     };
     let record = Record {
         issuer: key.public(),
@@ -211,15 +229,24 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
     proposal.write(&proposing.out, false)?;
     println!("{}", words::say_statement(&record.statement));
     println!("signed by {}", key.public());
-    println!("Next: others run  arborlog endorse {} --key THEIR.pem", proposing.out.display());
-    println!("Then:             arborlog submit {} --to URL", proposing.out.display());
+    println!(
+        "Next: others run  arborlog endorse {} --key THEIR.pem",
+        proposing.out.display()
+    );
+    println!(
+        "Then:             arborlog submit {} --to URL",
+        proposing.out.display()
+    );
     Ok(())
 }
 
 pub fn endorse(args: &EndorseArgs) -> Done {
     let proposal = Proposal::read(&args.proposal).map_err(Failure::check)?;
     let key = SigningKey::read(&args.key)?;
-    println!("{}", words::say_statement(&proposal.signed.record().statement));
+    println!(
+        "{}",
+        words::say_statement(&proposal.signed.record().statement)
+    );
     let proposal = proposal.endorse(&key)?;
     proposal.write(&args.proposal, true)?;
     println!("endorsed by {}", key.public());

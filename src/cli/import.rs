@@ -115,9 +115,12 @@ pub fn run(args: &ImportArgs) -> Done {
                 None => None,
             };
             let planter = SigningKey::read(&args.planter_key)?;
-            let surveyor = args.surveyor_key.as_deref().map(SigningKey::read).transpose()?;
-            let (imported, _) =
-                import_trees(&sender, added, events, &planter, surveyor.as_ref())?;
+            let surveyor = args
+                .surveyor_key
+                .as_deref()
+                .map(SigningKey::read)
+                .transpose()?;
+            let (imported, _) = import_trees(&sender, added, events, &planter, surveyor.as_ref())?;
             report(&args.sending, &imported)
         }
     }
@@ -141,7 +144,13 @@ fn report(sending: &Sending, imported: &Imported) -> Done {
         );
         return Ok(());
     }
-    say(false, format!("{} records admitted, {} refused", imported.admitted, imported.refused));
+    say(
+        false,
+        format!(
+            "{} records admitted, {} refused",
+            imported.admitted, imported.refused
+        ),
+    );
     for (reason, rows) in reasons {
         println!("{rows:>8} rows set aside: {reason}");
     }
@@ -179,7 +188,11 @@ impl Sender {
         fs::create_dir_all(work)?;
         let remote = Remote::new(url);
         let origin = origin_of(&remote)?;
-        Ok(Self { remote, origin, work: work.to_owned() })
+        Ok(Self {
+            remote,
+            origin,
+            work: work.to_owned(),
+        })
     }
 
     /// The server.
@@ -197,9 +210,13 @@ impl Sender {
         let journal = self.work.join(format!("{phase}.journal"));
         let mut submitter = Submitter::open(&self.remote, &self.origin, key, &journal)?;
         let bar = progress::bar(phase, statements.len());
-        let summary = submitter
-            .run(statements, OnRefusal::Skip, |done| bar.set_position(done as u64))?;
-        let line = format!("{phase}: {} in, {} refused", summary.admitted, summary.refused);
+        let summary = submitter.run(statements, OnRefusal::Skip, |done| {
+            bar.set_position(done as u64)
+        })?;
+        let line = format!(
+            "{phase}: {} in, {} refused",
+            summary.admitted, summary.refused
+        );
         progress::done(&bar, &line);
         let mut refusals = String::new();
         for (place, line) in submitter.lines().iter().enumerate() {
@@ -213,8 +230,13 @@ impl Sender {
         if !refusals.is_empty() {
             fs::write(self.work.join(format!("{phase}.refused.ndjson")), refusals)?;
         }
-        let indexes = (0..statements.len()).map(|place| submitter.index(place)).collect();
-        Ok(Sent { indexes, refused: summary.refused })
+        let indexes = (0..statements.len())
+            .map(|place| submitter.index(place))
+            .collect();
+        Ok(Sent {
+            indexes,
+            refused: summary.refused,
+        })
     }
 
     fn set_aside(&self, what: &str, rows: &[SetAside]) -> Result<(), Failure> {
@@ -268,10 +290,16 @@ pub fn import_trips(
     let mut versions = sender.methods()?;
     versions.retain(|it| it.id == method);
     if versions.is_empty() {
-        return Err(Failure::usage(format!("the ledger has no method {method}; name one with --method")));
+        return Err(Failure::usage(format!(
+            "the ledger has no method {method}; name one with --method"
+        )));
     }
     let mut pseudonyms = Pseudonyms::open(&sender.work.join("pseudonyms.keys"))?;
-    let config = TripsConfig { versions: &versions, activity, today: today() };
+    let config = TripsConfig {
+        versions: &versions,
+        activity,
+        today: today(),
+    };
     let trips = read_trips(trips, stations, &config, &mut pseudonyms)?;
     pseudonyms.save()?;
     sender.set_aside("trips", &trips.set_aside)?;
@@ -283,7 +311,9 @@ pub fn import_trips(
             Statement::Award(award) => Some(Statement::Correction(Correction {
                 target: awards.index(*place)?,
                 reason: why.parse().ok()?,
-                remedy: Remedy::Reverse { points: award.points },
+                remedy: Remedy::Reverse {
+                    points: award.points,
+                },
             })),
             _ => None,
         })
@@ -312,8 +342,10 @@ pub fn import_trees(
     let index_of = |place: usize| planted.index(plan.plots.len() + place);
     let (first, second) = corrections(&plan, index_of)?;
     let losses = sender.send("losses and voids", planter, &first)?;
-    let second: Vec<Statement> =
-        second.into_iter().filter_map(|later| later.statement(&losses)).collect();
+    let second: Vec<Statement> = second
+        .into_iter()
+        .filter_map(|later| later.statement(&losses))
+        .collect();
     let mended = sender.send("returns and new dates", planter, &second)?;
     let mut imported = Imported {
         admitted: planted.admitted() + losses.admitted() + mended.admitted(),
@@ -389,7 +421,10 @@ fn corrections(
             TreeCorrection::Lost { on, returned } => {
                 if *returned {
                     let reason = reason("the trees came back to the city's register")?;
-                    second.push(Later::VoidOf { place: first.len(), reason });
+                    second.push(Later::VoidOf {
+                        place: first.len(),
+                        reason,
+                    });
                 }
                 first.push(Statement::Correction(Correction {
                     target,
@@ -403,7 +438,10 @@ fn corrections(
                 }));
             }
             TreeCorrection::Redated(planting) => {
-                let why = format!("the register altered the planting date to {}", planting.planted_on);
+                let why = format!(
+                    "the register altered the planting date to {}",
+                    planting.planted_on
+                );
                 first.push(Statement::Correction(Correction {
                     target,
                     reason: reason(&why)?,
@@ -422,13 +460,21 @@ const SURVEYS: usize = 12;
 /// A census of the register, on its newest day: which of the trees it still lists. Nobody looked
 /// at a tree, and the survey says so.
 fn surveys(plan: &TreePlan) -> Result<Vec<Statement>, Failure> {
-    let Some(day) = plan.last_day else { return Ok(Vec::new()) };
+    let Some(day) = plan.last_day else {
+        return Ok(Vec::new());
+    };
     let mut plots: BTreeMap<PlotNumber, (u32, u32)> = BTreeMap::new();
     for planned in &plan.plantings {
         let counts = plots.entry(planned.planting.plot).or_default();
         let count = planned.planting.count.get();
         counts.0 += count;
-        if matches!(planned.correction, Some(TreeCorrection::Lost { returned: false, .. })) {
+        if matches!(
+            planned.correction,
+            Some(TreeCorrection::Lost {
+                returned: false,
+                ..
+            })
+        ) {
             counts.1 += count;
         }
     }
@@ -458,6 +504,7 @@ fn surveys(plan: &TreePlan) -> Result<Vec<Statement>, Failure> {
 
 fn survey_evidence(plot: PlotNumber, day: Day, sampled: u32, dead: u32) -> Digest {
     use sha2::Digest as _;
-    let file = format!("register census of plot {plot} on {day}: {sampled} listed, {dead} removed\n");
+    let file =
+        format!("register census of plot {plot} on {day}: {sampled} listed, {dead} removed\n");
     Digest::from_bytes(sha2::Sha256::digest(file).into())
 }

@@ -28,7 +28,11 @@ pub struct InitArgs {
     #[arg(long, required_unless_present = "complete")]
     programme: Option<String>,
     /// A governor's key file or public key; several times for several.
-    #[arg(long = "governor", value_name = "KEY", required_unless_present = "complete")]
+    #[arg(
+        long = "governor",
+        value_name = "KEY",
+        required_unless_present = "complete"
+    )]
     governors: Vec<String>,
     /// How many governors must sign what governors say; all of them, if left out.
     #[arg(long)]
@@ -46,8 +50,11 @@ pub fn run(args: &InitArgs) -> Done {
         let (Some(origin), Some(programme)) = (&args.origin, &args.programme) else {
             return Err(Failure::usage("--origin and --programme are needed"));
         };
-        let governors =
-            args.governors.iter().map(|text| parse_governor(text)).collect::<Result<Vec<_>, _>>()?;
+        let governors = args
+            .governors
+            .iter()
+            .map(|text| parse_governor(text))
+            .collect::<Result<Vec<_>, _>>()?;
         create(&args.dir, origin, programme, governors, args.quorum)?;
     }
     let proposal = Proposal::read(&genesis_path(&args.dir))?;
@@ -56,10 +63,23 @@ pub fn run(args: &InitArgs) -> Done {
         Ok(id) => report(args, &id, vkey.trim()),
         Err(GenesisError::Refused(refusal)) if refusal.code.name() == "possession_unproven" => {
             let path = genesis_path(&args.dir);
-            eprintln!("The ledger's directory is made, but not all governors have signed yet: {}", refusal.detail);
-            eprintln!("Next: each runs  arborlog endorse {} --key THEIR.pem", path.display());
-            eprintln!("Then:            arborlog init {} --complete", args.dir.display());
-            if args.complete { Err(Failure::check(GenesisError::Refused(refusal))) } else { Ok(()) }
+            eprintln!(
+                "The ledger's directory is made, but not all governors have signed yet: {}",
+                refusal.detail
+            );
+            eprintln!(
+                "Next: each runs  arborlog endorse {} --key THEIR.pem",
+                path.display()
+            );
+            eprintln!(
+                "Then:            arborlog init {} --complete",
+                args.dir.display()
+            );
+            if args.complete {
+                Err(Failure::check(GenesisError::Refused(refusal)))
+            } else {
+                Ok(())
+            }
         }
         Err(error) => Err(error.into()),
     }
@@ -67,7 +87,10 @@ pub fn run(args: &InitArgs) -> Done {
 
 fn report(args: &InitArgs, id: &RecordId, vkey: &str) -> Done {
     if args.json {
-        println!("{}", serde_json::json!({"dir": args.dir, "genesis": id, "log_vkey": vkey}));
+        println!(
+            "{}",
+            serde_json::json!({"dir": args.dir, "genesis": id, "log_vkey": vkey})
+        );
         return Ok(());
     }
     println!("genesis   {id}");
@@ -112,11 +135,19 @@ pub fn create(
     quorum: Option<u8>,
 ) -> Done {
     if has_store(dir) || std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()) {
-        return Err(Failure::usage(format!("{} is there and not empty; choose another", dir.display())));
+        return Err(Failure::usage(format!(
+            "{} is there and not empty; choose another",
+            dir.display()
+        )));
     }
     // Whoever issues the genesis is its first governor, and must be here to sign it.
-    let Some(first) = governors.iter().position(|it| matches!(it, Governor::Present(_))) else {
-        return Err(Failure::usage("one --governor at least must be a key file, to sign the genesis"));
+    let Some(first) = governors
+        .iter()
+        .position(|it| matches!(it, Governor::Present(_)))
+    else {
+        return Err(Failure::usage(
+            "one --governor at least must be a key file, to sign the genesis",
+        ));
     };
     governors.swap(0, first);
     let keys: Vec<PublicKey> = governors.iter().map(Governor::public).collect();
@@ -149,7 +180,11 @@ pub fn create(
     std::fs::create_dir_all(&keys_dir)?;
     log_key.write_new(&keys_dir.join("log.pem"))?;
     std::fs::write(dir.join("origin"), format!("{origin}\n"))?;
-    let vkey = VerifierKey::new(origin.name().clone(), SignatureType::Ed25519, log_key.public());
+    let vkey = VerifierKey::new(
+        origin.name().clone(),
+        SignatureType::Ed25519,
+        log_key.public(),
+    );
     std::fs::write(dir.join("log.vkey"), format!("{vkey}\n"))?;
     proposal.write(&genesis_path(dir), false)?;
     // Last, and synced: only a directory with VERSION is a store.

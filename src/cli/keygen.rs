@@ -19,7 +19,10 @@ pub fn run(args: &KeygenArgs) -> Done {
     let key = SigningKey::generate()?;
     key.write_new(&args.file)?;
     if args.json {
-        println!("{}", serde_json::json!({"file": args.file, "public": key.public()}));
+        println!(
+            "{}",
+            serde_json::json!({"file": args.file, "public": key.public()})
+        );
     } else {
         println!("{}", key.public());
     }

@@ -26,7 +26,11 @@ use clap::{Parser, Subcommand};
 ///
 /// Begin with: arborlog demo
 #[derive(Parser)]
-#[command(version, max_term_width = 100, after_help = "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done.")]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -61,19 +65,28 @@ pub struct Failure {
 impl Failure {
     /// A check failed: 1.
     pub fn check(error: impl Into<anyhow::Error>) -> Self {
-        Self { code: 1, error: error.into() }
+        Self {
+            code: 1,
+            error: error.into(),
+        }
     }
 
     /// Used wrongly: 2.
     pub fn usage(what: impl std::fmt::Display) -> Self {
-        Self { code: 2, error: anyhow::anyhow!("{what}") }
+        Self {
+            code: 2,
+            error: anyhow::anyhow!("{what}"),
+        }
     }
 }
 
 /// Whatever else goes wrong could not be done: 3.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { code: 3, error: error.into() }
+        Self {
+            code: 3,
+            error: error.into(),
+        }
     }
 }
 

@@ -76,17 +76,28 @@ pub fn read_vkey(text: &str) -> Result<VerifierKey, Failure> {
 
 pub fn verify(args: &VerifyArgs) -> Done {
     let log = read_vkey(&args.log)?;
-    let witnesses =
-        args.witnesses.iter().map(|text| read_vkey(text)).collect::<Result<Vec<_>, _>>()?;
+    let witnesses = args
+        .witnesses
+        .iter()
+        .map(|text| read_vkey(text))
+        .collect::<Result<Vec<_>, _>>()?;
     let bytes = std::fs::metadata(&args.file)
         .map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?
         .len();
     if bytes > RECEIPT_BYTES_MAX as u64 {
-        return Err(Failure::check(anyhow::anyhow!("{} is too long for a receipt", args.file.display())));
+        return Err(Failure::check(anyhow::anyhow!(
+            "{} is too long for a receipt",
+            args.file.display()
+        )));
     }
     let text = std::fs::read(&args.file)?;
     let verified = String::from_utf8(text)
-        .map_err(|_| Failure::check(anyhow::anyhow!("{} is no receipt: it is not text", args.file.display())))?
+        .map_err(|_| {
+            Failure::check(anyhow::anyhow!(
+                "{} is no receipt: it is not text",
+                args.file.display()
+            ))
+        })?
         .parse::<Receipt>()
         .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses));
     match verified {
@@ -94,7 +105,10 @@ pub fn verify(args: &VerifyArgs) -> Done {
         Ok(verified) => print_words(&verified),
         Err(error) => {
             if args.json {
-                println!("{}", serde_json::json!({"verified": false, "error": error.to_string()}));
+                println!(
+                    "{}",
+                    serde_json::json!({"verified": false, "error": error.to_string()})
+                );
             }
             return Err(Failure::check(anyhow::anyhow!("NOT VERIFIED: {error}")));
         }
@@ -136,8 +150,15 @@ fn print_words(it: &VerifiedReceipt) {
     println!("VERIFIED: entry {}", it.index);
     println!();
     println!("  Who said it   {who}");
-    println!("  What          {}", words::say_statement(&record.statement));
-    println!("  When          signed on {}, admitted on {}", record.issued_on, admitted(it));
+    println!(
+        "  What          {}",
+        words::say_statement(&record.statement)
+    );
+    println!(
+        "  When          signed on {}, admitted on {}",
+        record.issued_on,
+        admitted(it)
+    );
     println!();
     println!("Checked, with nothing but this file and the key you gave:");
     for check in &it.checks {
@@ -154,5 +175,10 @@ fn admitted(it: &VerifiedReceipt) -> String {
     let TimeMs(ms) = it.entry.admitted_at;
     let seconds = ms / 1000 % 86_400;
     let day = Day::of(it.entry.admitted_at);
-    format!("{day} {:02}:{:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{day} {:02}:{:02}:{:02} UTC",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }

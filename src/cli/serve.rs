@@ -70,7 +70,10 @@ pub fn run(args: &ServeArgs) -> Done {
     runtime.block_on(async {
         // Before anything else: a signal during a long start must stop it cleanly too.
         let stop = stop_signal()?;
-        let config = LogConfig { dir: args.dir.clone(), accept_clock: args.accept_clock };
+        let config = LogConfig {
+            dir: args.dir.clone(),
+            accept_clock: args.accept_clock,
+        };
         let log = Arc::new(Log::open(&config).await?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)

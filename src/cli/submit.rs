@@ -69,9 +69,15 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     let mut journal = args.input.clone().into_os_string();
     journal.push(".journal");
     let mut submitter = Submitter::open(remote, &origin, &key, Path::new(&journal))?;
-    let on_refusal = if args.skip_refused { OnRefusal::Skip } else { OnRefusal::Stop };
+    let on_refusal = if args.skip_refused {
+        OnRefusal::Skip
+    } else {
+        OnRefusal::Stop
+    };
     let bar = progress::bar("submitting", statements.len());
-    let ran = submitter.run(&statements, on_refusal, |done| bar.set_position(done as u64));
+    let ran = submitter.run(&statements, on_refusal, |done| {
+        bar.set_position(done as u64)
+    });
     bar.finish_and_clear();
     let summary = match ran {
         Ok(summary) => summary,
@@ -101,16 +107,31 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             (Some(first), Some(last)) => format!(" (entries {first} to {last})"),
             _ => String::new(),
         };
-        say(false, format!("{} admitted{range}, {} refused", summary.admitted, summary.refused));
+        say(
+            false,
+            format!(
+                "{} admitted{range}, {} refused",
+                summary.admitted, summary.refused
+            ),
+        );
     }
-    if summary.refused > 0 { Err(Failure::check(anyhow::anyhow!("some statements were refused"))) } else { Ok(()) }
+    if summary.refused > 0 {
+        Err(Failure::check(anyhow::anyhow!(
+            "some statements were refused"
+        )))
+    } else {
+        Ok(())
+    }
 }
 
 /// NDJSON: a statement a line; empty lines are passed over.
 fn read_statements(path: &Path) -> Result<Vec<Statement>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(at, line)| {
             serde_json::from_str(line).map_err(|error| {

@@ -15,16 +15,25 @@ pub fn say_statement(statement: &Statement) -> String {
         ),
         Statement::Governors(it) => {
             let keys: Vec<String> = it.governors.iter().map(ToString::to_string).collect();
-            format!("the governors are now {}, quorum {}", keys.join(", "), it.quorum)
+            format!(
+                "the governors are now {}, quorum {}",
+                keys.join(", "),
+                it.quorum
+            )
         }
         Statement::KeyGrant(it) => {
-            let until = it.expires_on.map_or(String::new(), |day| format!(", until {day}"));
-            format!("the key {} is {}'s ({:?}), as {}{until}", it.key, it.holder, it.display_name, it.role)
+            let until = it
+                .expires_on
+                .map_or(String::new(), |day| format!(", until {day}"));
+            format!(
+                "the key {} is {}'s ({:?}), as {}{until}",
+                it.key, it.holder, it.display_name, it.role
+            )
         }
         Statement::KeyRevoke(it) => {
-            let since = it
-                .compromised_since
-                .map_or(String::new(), |day| format!("; what it signed since {day} is in doubt"));
+            let since = it.compromised_since.map_or(String::new(), |day| {
+                format!("; what it signed since {day} is in doubt")
+            });
             format!("the key {} is revoked: {:?}{since}", it.key, it.reason)
         }
         Statement::LogKey(it) => format!("the key {} signs checkpoints from now on", it.key),
@@ -78,17 +87,31 @@ fn say_transfer(it: &Transfer) -> String {
     let reason = serde_json::to_value(it.reason).unwrap_or_default();
     let reason = reason.as_str().unwrap_or("transfer").replace('_', " ");
     match &it.to {
-        Some(to) => format!("{} points go from account {} to {to} ({reason})", it.points, it.from),
+        Some(to) => format!(
+            "{} points go from account {} to {to} ({reason})",
+            it.points, it.from
+        ),
         None => format!("{} points leave account {} ({reason})", it.points, it.from),
     }
 }
 
 fn say_correction(it: &Correction) -> String {
     let what = match &it.remedy {
-        Remedy::Reverse { points } => format!("{points} points of entry {} are taken back", it.target),
-        Remedy::Lost { count, first_serial, lost_on, .. } => {
-            let which = first_serial.map_or(String::new(), |first| format!(" from serial {first} on"));
-            format!("{count} trees of entry {}{which} were lost on {lost_on}", it.target)
+        Remedy::Reverse { points } => {
+            format!("{points} points of entry {} are taken back", it.target)
+        }
+        Remedy::Lost {
+            count,
+            first_serial,
+            lost_on,
+            ..
+        } => {
+            let which =
+                first_serial.map_or(String::new(), |first| format!(" from serial {first} on"));
+            format!(
+                "{count} trees of entry {}{which} were lost on {lost_on}",
+                it.target
+            )
         }
         Remedy::Void => format!("entry {} is void", it.target),
     };

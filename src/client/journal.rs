@@ -16,7 +16,9 @@ use crate::record::{Index, SignedRecord};
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// It belongs to other records.
-    #[error("{path} is the journal of {found}, not of {expected}; move it away, or use the key and ledger it was begun with")]
+    #[error(
+        "{path} is the journal of {found}, not of {expected}; move it away, or use the key and ledger it was begun with"
+    )]
     Other {
         /// The file.
         path: PathBuf,
@@ -26,7 +28,9 @@ pub enum JournalError {
         expected: String,
     },
     /// A line in its middle is not readable.
-    #[error("{path} line {line} is damaged; restore it before anything is sent: what it signed must not be signed differently")]
+    #[error(
+        "{path} line {line} is damaged; restore it before anything is sent: what it signed must not be signed differently"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -60,10 +64,23 @@ pub enum LineState {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Event {
-    Begin { origin: String, issuer: PublicKey },
-    Signed { line: usize, record: String },
-    Admitted { line: usize, indexes: Vec<Index> },
-    Refused { line: usize, code: String, detail: String },
+    Begin {
+        origin: String,
+        issuer: PublicKey,
+    },
+    Signed {
+        line: usize,
+        record: String,
+    },
+    Admitted {
+        line: usize,
+        indexes: Vec<Index>,
+    },
+    Refused {
+        line: usize,
+        code: String,
+        detail: String,
+    },
 }
 
 /// A journal, open.
@@ -87,36 +104,62 @@ impl Journal {
             .write(true)
             .open(path)
             .map_err(io)?;
-        file.try_lock().map_err(|_| JournalError::Locked(path.to_owned()))?;
+        file.try_lock()
+            .map_err(|_| JournalError::Locked(path.to_owned()))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let mut journal = Self { path: path.to_owned(), file, lines: Vec::new() };
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            lines: Vec::new(),
+        };
         let expected = format!("{issuer} at {origin}");
-        for (number, line) in bytes.get(..whole).unwrap_or_default().split(|b| *b == b'\n').enumerate()
+        for (number, line) in bytes
+            .get(..whole)
+            .unwrap_or_default()
+            .split(|b| *b == b'\n')
+            .enumerate()
         {
             if line.is_empty() {
                 continue;
             }
-            let damaged =
-                || JournalError::Damaged { path: path.to_owned(), line: number + 1 };
+            let damaged = || JournalError::Damaged {
+                path: path.to_owned(),
+                line: number + 1,
+            };
             let event: Event = serde_json::from_slice(line).map_err(|_| damaged())?;
             if let Event::Begin { origin, issuer } = &event {
                 let found = format!("{issuer} at {origin}");
                 if found != expected {
-                    return Err(JournalError::Other { path: path.to_owned(), found, expected });
+                    return Err(JournalError::Other {
+                        path: path.to_owned(),
+                        found,
+                        expected,
+                    });
                 }
             }
             journal.replay(event).ok_or_else(damaged)?;
         }
         journal.file.set_len(whole as u64).map_err(io)?;
-        journal.file.seek(SeekFrom::Start(whole as u64)).map_err(io)?;
+        journal
+            .file
+            .seek(SeekFrom::Start(whole as u64))
+            .map_err(io)?;
         if whole == 0 {
-            let begin = Event::Begin { origin: origin.to_owned(), issuer: *issuer };
+            let begin = Event::Begin {
+                origin: origin.to_owned(),
+                issuer: *issuer,
+            };
             journal.write(&[begin])?;
             journal.sync()?;
             if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-                File::open(parent).and_then(|dir| dir.sync_all()).map_err(io)?;
+                File::open(parent)
+                    .and_then(|dir| dir.sync_all())
+                    .map_err(io)?;
             }
         }
         Ok(journal)
@@ -166,11 +209,19 @@ impl Journal {
                 JournalError::Io(self.path.clone(), std::io::Error::other(error))
             })?;
             let line = self.lines.len() + offset;
-            events.push(Event::Signed { line, record: STANDARD.encode(bytes) });
+            events.push(Event::Signed {
+                line,
+                record: STANDARD.encode(bytes),
+            });
         }
         self.write(&events)?;
         self.sync()?;
-        self.lines.extend(records.iter().cloned().map(|r| LineState::Signed(Box::new(r))));
+        self.lines.extend(
+            records
+                .iter()
+                .cloned()
+                .map(|r| LineState::Signed(Box::new(r))),
+        );
         Ok(())
     }
 
@@ -190,7 +241,11 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`].
     pub fn refused(&mut self, line: usize, code: &str, detail: &str) -> Result<(), JournalError> {
-        let event = Event::Refused { line, code: code.to_owned(), detail: detail.to_owned() };
+        let event = Event::Refused {
+            line,
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+        };
         self.write(std::slice::from_ref(&event))?;
         self.sync()?;
         let _ = self.replay(event);
@@ -209,6 +264,8 @@ impl Journal {
     }
 
     fn sync(&self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(|error| JournalError::Io(self.path.clone(), error))
+        self.file
+            .sync_data()
+            .map_err(|error| JournalError::Io(self.path.clone(), error))
     }
 }

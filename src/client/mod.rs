@@ -12,6 +12,4 @@ mod submitter;
 pub use journal::{Journal, JournalError, LineState};
 pub use proposal::{Proposal, ProposalError};
 pub use remote::{BatchAnswer, IssuerHead, Remote, RemoteError, RemoteProblem};
-pub use submitter::{
-    OnRefusal, SubmitError, Submitter, Summary, today,
-};
+pub use submitter::{OnRefusal, SubmitError, Submitter, Summary, today};

@@ -90,7 +90,10 @@ impl Proposal {
     /// [`ProposalError::Codec`] when that key signed already.
     pub fn endorse(self, key: &SigningKey) -> Result<Self, ProposalError> {
         let context = SigningContext::new(&self.origin);
-        Ok(Self { signed: self.signed.endorse(&context, key)?, origin: self.origin })
+        Ok(Self {
+            signed: self.signed.endorse(&context, key)?,
+            origin: self.origin,
+        })
     }
 
     /// Reads a proposal, and checks that it shows what it signs and that all signatures hold.
@@ -99,18 +102,25 @@ impl Proposal {
     /// [`ProposalError`].
     pub fn read(path: &Path) -> Result<Self, ProposalError> {
         let io = |error| ProposalError::Io(path.to_owned(), error);
-        let malformed =
-            |why: String| ProposalError::Malformed { path: path.to_owned(), why };
+        let malformed = |why: String| ProposalError::Malformed {
+            path: path.to_owned(),
+            why,
+        };
         if std::fs::metadata(path).map_err(io)?.len() > PROPOSAL_BYTES_MAX {
             return Err(malformed("it is longer than any".to_owned()));
         }
         let file: File = serde_json::from_slice(&std::fs::read(path).map_err(io)?)
             .map_err(|error| malformed(error.to_string()))?;
         if file.arborlog_proposal != 1 {
-            return Err(malformed(format!("it is of version {}", file.arborlog_proposal)));
+            return Err(malformed(format!(
+                "it is of version {}",
+                file.arborlog_proposal
+            )));
         }
         let decoded = |text: &str| {
-            STANDARD.decode(text).map_err(|_| malformed("a part is not in base64".to_owned()))
+            STANDARD
+                .decode(text)
+                .map_err(|_| malformed("a part is not in base64".to_owned()))
         };
         let signature = |text: &str| {
             let bytes = <[u8; 64]>::try_from(decoded(text)?)
@@ -120,18 +130,33 @@ impl Proposal {
         let endorsements = file
             .endorsements
             .iter()
-            .map(|it| Ok(Endorsement { key: it.key, signature: signature(&it.signature)? }))
+            .map(|it| {
+                Ok(Endorsement {
+                    key: it.key,
+                    signature: signature(&it.signature)?,
+                })
+            })
             .collect::<Result<Vec<_>, ProposalError>>()?;
-        let signed = SignedRecord::new(decoded(&file.record)?, signature(&file.signature)?, endorsements)
-            .map_err(|error| malformed(error.to_string()))?;
+        let signed = SignedRecord::new(
+            decoded(&file.record)?,
+            signature(&file.signature)?,
+            endorsements,
+        )
+        .map_err(|error| malformed(error.to_string()))?;
         let record = signed.record();
         if record.statement != file.statement || record.issuer != file.issuer {
             return Err(ProposalError::Misleading(path.to_owned()));
         }
-        signed.verify(&SigningContext::new(&file.origin), |_| None).map_err(|error| {
-            ProposalError::Signature { path: path.to_owned(), why: error.to_string() }
-        })?;
-        Ok(Self { origin: file.origin, signed })
+        signed
+            .verify(&SigningContext::new(&file.origin), |_| None)
+            .map_err(|error| ProposalError::Signature {
+                path: path.to_owned(),
+                why: error.to_string(),
+            })?;
+        Ok(Self {
+            origin: file.origin,
+            signed,
+        })
     }
 
     /// Writes the proposal: to a new file, or in place of the one that it came from.

@@ -195,20 +195,34 @@ impl Remote {
             body.extend_from_slice(&bytes);
         }
         let (status, answer) = self.retried(&url, || {
-            self.agent.post(&url).content_type("application/octet-stream").send(&body[..])
+            self.agent
+                .post(&url)
+                .content_type("application/octet-stream")
+                .send(&body[..])
         })?;
         if status == 200 {
             return match serde_json::from_slice::<Appended>(&answer) {
-                Ok(it) if it.indexes.len() == records.len() => Ok(BatchAnswer::Admitted(it.indexes)),
-                Ok(_) => Err(RemoteError::Answer { url, why: "wrong number of indexes".to_owned() }),
-                Err(error) => Err(RemoteError::Answer { url, why: error.to_string() }),
+                Ok(it) if it.indexes.len() == records.len() => {
+                    Ok(BatchAnswer::Admitted(it.indexes))
+                }
+                Ok(_) => Err(RemoteError::Answer {
+                    url,
+                    why: "wrong number of indexes".to_owned(),
+                }),
+                Err(error) => Err(RemoteError::Answer {
+                    url,
+                    why: error.to_string(),
+                }),
             };
         }
         match problem(url.clone(), status, &answer) {
             RemoteError::Problem { problem, .. } if problem.position.is_some() => {
                 let indexes = problem.indexes.clone().unwrap_or_default();
                 if problem.position != Some(indexes.len()) || indexes.len() >= records.len() {
-                    return Err(RemoteError::Answer { url, why: "positions disagree".to_owned() });
+                    return Err(RemoteError::Answer {
+                        url,
+                        why: "positions disagree".to_owned(),
+                    });
                 }
                 Ok(BatchAnswer::Refused { indexes, problem })
             }
@@ -229,7 +243,10 @@ impl Remote {
                 Tried::Again(why) => why,
             };
             if begun.elapsed() + pause > self.retry_for {
-                return Err(RemoteError::Away { url: url.to_owned(), why });
+                return Err(RemoteError::Away {
+                    url: url.to_owned(),
+                    why,
+                });
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_LONGEST);
@@ -243,7 +260,12 @@ fn tried(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Tried
         Err(error) => return Tried::Again(error.to_string()),
     };
     let status = answer.status().as_u16();
-    match answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec() {
+    match answer
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .read_to_vec()
+    {
         Ok(bytes) if matches!(status, 408 | 429 | 502 | 503 | 504) => {
             Tried::Again(format!("{status} {}", String::from_utf8_lossy(&bytes)))
         }
@@ -254,7 +276,13 @@ fn tried(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Tried
 
 fn problem(url: String, status: u16, bytes: &[u8]) -> RemoteError {
     match serde_json::from_slice::<RemoteProblem>(bytes) {
-        Ok(problem) => RemoteError::Problem { url, problem: Box::new(problem) },
-        Err(_) => RemoteError::Answer { url, why: format!("status {status}") },
+        Ok(problem) => RemoteError::Problem {
+            url,
+            problem: Box::new(problem),
+        },
+        Err(_) => RemoteError::Answer {
+            url,
+            why: format!("status {status}"),
+        },
     }
 }

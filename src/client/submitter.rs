@@ -41,7 +41,9 @@ pub enum SubmitError {
         error: CodecError,
     },
     /// The input changed since it was signed.
-    #[error("statement {line} is not what was signed for it before; the input of a journal never changes")]
+    #[error(
+        "statement {line} is not what was signed for it before; the input of a journal never changes"
+    )]
     Changed {
         /// Which, from 1.
         line: usize,
@@ -85,7 +87,12 @@ impl<'a> Submitter<'a> {
         journal: &Path,
     ) -> Result<Self, JournalError> {
         let journal = Journal::open(journal, &origin.to_string(), &key.public())?;
-        Ok(Self { remote, key, context: SigningContext::new(origin), journal })
+        Ok(Self {
+            remote,
+            key,
+            context: SigningContext::new(origin),
+            journal,
+        })
     }
 
     /// What became of each statement so far.
@@ -115,7 +122,8 @@ impl<'a> Submitter<'a> {
         loop {
             let first = self.first_unanswered();
             progress(first);
-            let signed: Vec<SignedRecord> = self.journal.lines()[first..]
+            let unanswered = self.journal.lines().get(first..).unwrap_or_default();
+            let signed: Vec<SignedRecord> = unanswered
                 .iter()
                 .take(RECORDS_PER_BATCH)
                 .filter_map(|line| match line {
@@ -150,7 +158,9 @@ impl<'a> Submitter<'a> {
     fn check_unchanged(&self, input: &[Statement]) -> Result<(), SubmitError> {
         let lines = self.journal.lines();
         if lines.len() > input.len() {
-            return Err(SubmitError::Changed { line: input.len() + 1 });
+            return Err(SubmitError::Changed {
+                line: input.len() + 1,
+            });
         }
         for (at, (line, statement)) in lines.iter().zip(input).enumerate() {
             if let LineState::Signed(record) = line
@@ -164,12 +174,18 @@ impl<'a> Submitter<'a> {
 
     fn first_unanswered(&self) -> usize {
         let lines = self.journal.lines();
-        lines.iter().rposition(|line| !matches!(line, LineState::Signed(_))).map_or(0, |at| at + 1)
+        lines
+            .iter()
+            .rposition(|line| !matches!(line, LineState::Signed(_)))
+            .map_or(0, |at| at + 1)
     }
 
     /// Signs statements as the continuation of the chain, into the journal.
     fn sign(&mut self, first: usize, statements: &[Statement]) -> Result<(), SubmitError> {
-        let IssuerHead { mut next_seq, mut prev } = self.remote.issuer(&self.key.public())?;
+        let IssuerHead {
+            mut next_seq,
+            mut prev,
+        } = self.remote.issuer(&self.key.public())?;
         let issued_on = today();
         let mut records = Vec::with_capacity(statements.len());
         for (offset, statement) in statements.iter().enumerate() {
@@ -180,8 +196,11 @@ impl<'a> Submitter<'a> {
                 issued_on,
                 statement: statement.clone(),
             };
-            let (signed, id) = draft(&record, &self.context, self.key)
-                .map_err(|error| SubmitError::Codec { line: first + offset + 1, error })?;
+            let (signed, id) =
+                draft(&record, &self.context, self.key).map_err(|error| SubmitError::Codec {
+                    line: first + offset + 1,
+                    error,
+                })?;
             records.push(signed);
             next_seq = Seq(next_seq.0 + 1);
             prev = id;
@@ -205,7 +224,10 @@ impl<'a> Submitter<'a> {
                 // By the rules, one statement is wrong and the next may be right. A wrong key or
                 // a broken chain would refuse them all.
                 if on_refusal == OnRefusal::Stop || problem.status != 422 {
-                    return Err(SubmitError::Refused { line: line + 1, problem });
+                    return Err(SubmitError::Refused {
+                        line: line + 1,
+                        problem,
+                    });
                 }
                 self.journal.refused(line, &problem.code, &problem.detail)?;
             }
@@ -216,6 +238,8 @@ impl<'a> Submitter<'a> {
 
 /// The day that it is, UTC.
 pub fn today() -> Day {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Day::of(TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
 }

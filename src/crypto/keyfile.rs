@@ -72,7 +72,10 @@ impl SigningKey {
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
         let io = |error| KeyFileError::Io(path.to_owned(), error);
         // Version 1, without the public key: OpenSSL 3.0 refuses version 2.
-        let bytes = KeypairBytes { secret_key: *self.0.as_bytes(), public_key: None };
+        let bytes = KeypairBytes {
+            secret_key: *self.0.as_bytes(),
+            public_key: None,
+        };
         let pem = bytes
             .to_pkcs8_pem(LineEnding::LF)
             .map_err(|_| KeyFileError::NotAKey(path.to_owned()))?;

@@ -40,6 +40,8 @@ impl VerifyingKey {
     /// [`SignatureError`], which says no more: there is nothing to tell a forger.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
         let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
-        self.0.verify_strict(message, &signature).map_err(|_| SignatureError)
+        self.0
+            .verify_strict(message, &signature)
+            .map_err(|_| SignatureError)
     }
 }

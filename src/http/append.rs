@@ -130,7 +130,10 @@ pub(super) async fn records(
 }
 
 fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     match kind.split(';').next().unwrap_or("").trim() {
         "application/json" => Ok(true),
         "application/octet-stream" => Ok(false),
@@ -144,7 +147,12 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
 }
 
 fn too_large(detail: &str) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", detail, "send smaller batches")
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "batch_too_large",
+        detail,
+        "send smaller batches",
+    )
 }
 
 fn cut_or_large(error: &axum::Error, bytes_max: usize) -> Problem {
@@ -166,7 +174,11 @@ type Decoded = (Vec<SignedRecord>, Option<Refusal>);
 
 /// The records up to the first that can't be read, and what is wrong with that one.
 fn decode(body: &Bytes, json: bool, records_max: usize) -> Result<Decoded, Problem> {
-    if json { decode_json(body, records_max) } else { decode_binary(body, records_max) }
+    if json {
+        decode_json(body, records_max)
+    } else {
+        decode_binary(body, records_max)
+    }
 }
 
 fn decode_binary(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
@@ -174,14 +186,13 @@ fn decode_binary(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
     let mut rest = body;
     while !rest.is_empty() {
         if records.len() == records_max {
-            return Err(too_large(&format!("a batch has at most {records_max} records")));
+            return Err(too_large(&format!(
+                "a batch has at most {records_max} records"
+            )));
         }
-        let Some((bytes, after)) = rest
-            .split_first_chunk::<4>()
-            .and_then(|(length, after)| {
-                after.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)
-            })
-        else {
+        let Some((bytes, after)) = rest.split_first_chunk::<4>().and_then(|(length, after)| {
+            after.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)
+        }) else {
             let cut = "a length reaches past the end of the body".to_owned();
             return Ok((records, Some(not_canonical(&CodecError::Malformed(cut)))));
         };
@@ -203,7 +214,9 @@ fn decode_json(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
         )
     })?;
     if batch.len() > records_max {
-        return Err(too_large(&format!("a batch has at most {records_max} records")));
+        return Err(too_large(&format!(
+            "a batch has at most {records_max} records"
+        )));
     }
     let mut records = Vec::with_capacity(batch.len());
     for record in batch {
@@ -218,20 +231,33 @@ fn decode_json(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
 fn decode_json_record(json: &JsonRecord) -> Result<SignedRecord, CodecError> {
     let no_base64 = |what: &str| CodecError::Malformed(format!("{what} is not in base64"));
     let signature = |text: &str| {
-        let bytes = STANDARD.decode(text).map_err(|_| no_base64("a signature"))?;
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|_| no_base64("a signature"))?;
         let bytes = <[u8; 64]>::try_from(bytes)
             .map_err(|_| CodecError::Malformed("a signature has 64 bytes".to_owned()))?;
         Ok::<_, CodecError>(Signature::from_bytes(bytes))
     };
-    let record = STANDARD.decode(&json.record).map_err(|_| no_base64("the record"))?;
+    let record = STANDARD
+        .decode(&json.record)
+        .map_err(|_| no_base64("the record"))?;
     let endorsements = json
         .endorsements
         .iter()
-        .map(|it| Ok(Endorsement { key: it.key, signature: signature(&it.signature)? }))
+        .map(|it| {
+            Ok(Endorsement {
+                key: it.key,
+                signature: signature(&it.signature)?,
+            })
+        })
         .collect::<Result<Vec<_>, CodecError>>()?;
     SignedRecord::new(record, signature(&json.signature)?, endorsements)
 }
 
 fn not_canonical(error: &CodecError) -> Refusal {
-    Refusal::new(Code::NotCanonical, error.to_string(), "docs/format.md tells the one encoding")
+    Refusal::new(
+        Code::NotCanonical,
+        error.to_string(),
+        "docs/format.md tells the one encoding",
+    )
 }

@@ -59,7 +59,10 @@ pub(super) struct MemoryBudget {
 impl MemoryBudget {
     pub fn new(bytes: usize) -> Self {
         let all = (bytes / MEMORY_UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self { units: Arc::new(Semaphore::new(all)), all }
+        Self {
+            units: Arc::new(Semaphore::new(all)),
+            all,
+        }
     }
 
     /// Waits for room for a body; the room is given back when the permit goes.
@@ -69,7 +72,10 @@ impl MemoryBudget {
         let room = Arc::clone(&self.units).acquire_many_owned(units);
         match tokio::time::timeout(MEMORY_WAIT, room).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Problem::unavailable("memory_full", "bodies in flight fill the memory")),
+            _ => Err(Problem::unavailable(
+                "memory_full",
+                "bodies in flight fill the memory",
+            )),
         }
     }
 }

@@ -22,7 +22,10 @@ async fn look_up(
     what: &str,
     look: impl FnOnce(&State) -> Option<Value>,
 ) -> Result<Json<Value>, Problem> {
-    let ((found, size), _) = app.log.look_up(|state| (look(state), state.entries())).await?;
+    let ((found, size), _) = app
+        .log
+        .look_up(|state| (look(state), state.entries()))
+        .await?;
     let mut found = found.ok_or_else(|| {
         Problem::not_found(&format!("there is no {what} in the first {size} entries"))
     })?;
@@ -37,7 +40,11 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| {
-        Problem::bad_request("path_malformed", &format!("{what}: {error}"), "mend the path")
+        Problem::bad_request(
+            "path_malformed",
+            &format!("{what}: {error}"),
+            "mend the path",
+        )
     })
 }
 
@@ -50,7 +57,10 @@ pub(super) async fn issuer(
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let key = parse(&key, "the key")?;
-    look_up(&app, "such key", |state| state.key(&key).map(|known| view::issuer(&key, known))).await
+    look_up(&app, "such key", |state| {
+        state.key(&key).map(|known| view::issuer(&key, known))
+    })
+    .await
 }
 
 /// An account's balance.
@@ -94,7 +104,9 @@ pub(super) async fn certificate(
 ) -> Result<Json<Value>, Problem> {
     let index: Index = parse(&index, "the certificate")?;
     look_up(&app, "such certificate", |state| {
-        state.claim(index).map(|claim| view::certificate(state, index, claim))
+        state
+            .claim(index)
+            .map(|claim| view::certificate(state, index, claim))
     })
     .await
 }
@@ -109,7 +121,9 @@ pub(super) async fn plot(
 ) -> Result<Json<Value>, Problem> {
     let number: PlotNumber = parse(&number, "the plot")?;
     look_up(&app, "such plot", |state| {
-        state.plot(number).map(|plot| view::plot(state, plot, PLANTINGS_MAX))
+        state
+            .plot(number)
+            .map(|plot| view::plot(state, plot, PLANTINGS_MAX))
     })
     .await
 }
@@ -127,5 +141,8 @@ pub(super) async fn methods(Extract(app): Extract<Arc<App>>) -> Result<Json<Valu
 /// All sums.
 #[utoipa::path(get, path = "/v1/totals", responses((status = 200, description = "The totals", body = Value)))]
 pub(super) async fn totals(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
-    look_up(&app, "total", |state| Some(view::totals(state, state.totals()))).await
+    look_up(&app, "total", |state| {
+        Some(view::totals(state, state.totals()))
+    })
+    .await
 }

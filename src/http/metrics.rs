@@ -53,18 +53,37 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("arborlog");
         let requests = Family::default();
-        let durations: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(|| {
-            Histogram::new(exponential_buckets(0.000_25, 2.0, 16))
-        });
+        let durations: Family<_, _, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_25, 2.0, 16)));
         let (problems, admitted) = (Family::default(), Counter::default());
         let (tree_size, checkpoint_ms) = (Gauge::default(), Gauge::default());
         let (queue, ready) = (Gauge::default(), Gauge::default());
-        registry.register("http_requests", "Requests answered", Family::clone(&requests));
+        registry.register(
+            "http_requests",
+            "Requests answered",
+            Family::clone(&requests),
+        );
         registry.register("http_duration_seconds", "Time to answer", durations.clone());
-        registry.register("problems", "Problem documents given", Family::clone(&problems));
-        registry.register("records_admitted", "Records answered as in", admitted.clone());
-        registry.register("tree_size", "Entries of the newest checkpoint", tree_size.clone());
-        registry.register("checkpoint_time_ms", "When it was signed", checkpoint_ms.clone());
+        registry.register(
+            "problems",
+            "Problem documents given",
+            Family::clone(&problems),
+        );
+        registry.register(
+            "records_admitted",
+            "Records answered as in",
+            admitted.clone(),
+        );
+        registry.register(
+            "tree_size",
+            "Entries of the newest checkpoint",
+            tree_size.clone(),
+        );
+        registry.register(
+            "checkpoint_time_ms",
+            "When it was signed",
+            checkpoint_ms.clone(),
+        );
         registry.register("queue_batches", "Batches that wait", queue.clone());
         registry.register("ready", "1 while records are admitted", ready.clone());
         Self {
@@ -105,14 +124,26 @@ pub(super) async fn count(State(app): State<Arc<App>>, request: Request, next: N
     let response = next.run(request).await;
     let status = response.status().as_u16();
     if let Some(ProblemCode(code)) = response.extensions().get() {
-        app.metrics.problems.get_or_create(&CodeLabels { code: code.clone() }).inc();
+        app.metrics
+            .problems
+            .get_or_create(&CodeLabels { code: code.clone() })
+            .inc();
     }
     let seconds = begun.elapsed().as_secs_f64();
     app.metrics
         .durations
-        .get_or_create(&DurationLabels { route: route.clone() })
+        .get_or_create(&DurationLabels {
+            route: route.clone(),
+        })
         .observe(seconds);
-    app.metrics.requests.get_or_create(&RouteLabels { route, method, status }).inc();
+    app.metrics
+        .requests
+        .get_or_create(&RouteLabels {
+            route,
+            method,
+            status,
+        })
+        .inc();
     response
 }
 
@@ -125,7 +156,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.metrics.tree_size.set(signed(published.head.size));
     app.metrics.checkpoint_ms.set(signed(published.at.0));
     app.metrics.queue.set(signed(app.log.waiting() as u64));
-    app.metrics.ready.set(i64::from(matches!(status, Status::Ready(_))));
+    app.metrics
+        .ready
+        .set(i64::from(matches!(status, Status::Ready(_))));
     let mut text = String::new();
     match encode(&mut text, &app.metrics.registry) {
         Ok(()) => {

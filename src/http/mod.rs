@@ -14,8 +14,8 @@ mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header::CONTENT_TYPE;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
@@ -49,7 +49,12 @@ struct ApiDoc;
 /// All routes of a log.
 pub fn router(log: Arc<Log>, limits: Limits) -> Router {
     let memory = MemoryBudget::new(limits.memory_bytes);
-    let app = Arc::new(App { log, limits, memory, metrics: Metrics::default() });
+    let app = Arc::new(App {
+        log,
+        limits,
+        memory,
+        metrics: Metrics::default(),
+    });
     let (routes, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(static_log::checkpoint))
         .routes(routes!(static_log::tile))
@@ -78,8 +83,14 @@ pub fn router(log: Arc<Log>, limits: Limits) -> Router {
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CompressionLayer::new().gzip(true))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), limits::time_out))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&app),
+            metrics::count,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&app),
+            limits::time_out,
+        ))
         .with_state(app)
 }
 

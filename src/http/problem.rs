@@ -68,7 +68,12 @@ impl Problem {
     pub(super) fn method_not_allowed() -> Self {
         let detail = "this path does not take that method";
         let advice = "GET /openapi.json lists what there is";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail, advice)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            detail,
+            advice,
+        )
     }
 
     pub(super) fn bad_request(code: &str, detail: &str, advice: &str) -> Self {
@@ -81,14 +86,23 @@ impl Problem {
     }
 
     fn of_refusal(refused: Refused) -> Self {
-        let Refused { position, refusal, indexes, published } = refused;
+        let Refused {
+            position,
+            refusal,
+            indexes,
+            published,
+        } = refused;
         let status = match refusal.code.severity() {
             Severity::Malformed => StatusCode::BAD_REQUEST,
             Severity::Forbidden => StatusCode::FORBIDDEN,
             Severity::Conflict => StatusCode::CONFLICT,
             Severity::Rule => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        let Refusal { code, detail, advice } = refusal;
+        let Refusal {
+            code,
+            detail,
+            advice,
+        } = refusal;
         Self {
             position: Some(position),
             admitted: Some(indexes.len()),
@@ -138,7 +152,10 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));

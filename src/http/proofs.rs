@@ -26,7 +26,11 @@ fn number(text: &str, what: &str) -> Result<u64, Problem> {
 
 fn decoded(index: u64, bytes: &[u8]) -> Result<Entry, Problem> {
     Entry::decode(bytes).map_err(|error| {
-        ReadError::Damaged { tile: format!("entry {index}"), what: error.to_string() }.into()
+        ReadError::Damaged {
+            tile: format!("entry {index}"),
+            what: error.to_string(),
+        }
+        .into()
     })
 }
 
@@ -56,8 +60,13 @@ pub(super) async fn receipt(
 ) -> Result<Response, Problem> {
     let index = number(&index, "the index")?;
     let published = app.log.published();
-    let receipt =
-        make_receipt(app.log.reader(), index, published.head.size, &published.checkpoint).await?;
+    let receipt = make_receipt(
+        app.log.reader(),
+        index,
+        published.head.size,
+        &published.checkpoint,
+    )
+    .await?;
     let text = receipt.to_text().map_err(|error| ReadError::Damaged {
         tile: format!("the receipt of entry {index}"),
         what: error.to_string(),
@@ -83,7 +92,11 @@ async fn make_receipt(
         let path = reader.inclusion(link.0, size).await?;
         let path = path.iter().map(|hash| *hash.as_bytes()).collect();
         behind = decoded(link.0, &entry)?.lineage.authority();
-        authority.push(AuthorityLink { index: link, entry: entry.to_vec(), path });
+        authority.push(AuthorityLink {
+            index: link,
+            entry: entry.to_vec(),
+            path,
+        });
     }
     Ok(Receipt {
         index: Index(index),
@@ -115,7 +128,9 @@ fn published_size(app: &App, text: Option<&str>) -> Result<u64, Problem> {
     let newest = app.log.published().head.size;
     let size = text.map_or(Ok(newest), |text| number(text, "the size"))?;
     if size == 0 || size > newest {
-        return Err(Problem::not_found(&format!("sizes from 1 to {newest} are published")));
+        return Err(Problem::not_found(&format!(
+            "sizes from 1 to {newest} are published"
+        )));
     }
     Ok(size)
 }
@@ -159,7 +174,9 @@ pub(super) async fn consistency(
     let from = number(&query.from, "from")?;
     let to = published_size(&app, query.to.as_deref())?;
     let hashes = app.log.reader().consistency(from, to).await?;
-    Ok(Json(json!({ "from": from, "to": to, "hashes": texts(&hashes) })))
+    Ok(Json(
+        json!({ "from": from, "to": to, "hashes": texts(&hashes) }),
+    ))
 }
 
 fn malformed(error: &axum::extract::rejection::QueryRejection) -> Problem {

@@ -24,8 +24,15 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 pub(super) async fn checkpoint(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let published = app.log.published();
     let root = hex::encode(published.head.root.as_bytes());
-    let etag = format!("\"{}-{}\"", published.head.size, root.get(..16).unwrap_or(&root));
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let etag = format!(
+        "\"{}-{}\"",
+        published.head.size,
+        root.get(..16).unwrap_or(&root)
+    );
+    let known = headers
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let same = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == etag;
     let headers = [
         (ETAG, etag.as_str()),
@@ -49,15 +56,19 @@ pub(super) async fn tile(
     State(app): State<Arc<App>>,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {
-    let id: TileId =
-        format!("tile/{path}").parse().map_err(|error: crate::merkle::TilePathError| {
-            Problem::not_found(&error.to_string())
-        })?;
+    let id: TileId = format!("tile/{path}")
+        .parse()
+        .map_err(|error: crate::merkle::TilePathError| Problem::not_found(&error.to_string()))?;
     let size = app.log.published().head.size;
     if !id.is_in_tree(size) {
-        return Err(Problem::not_found(&format!("a tree of {size} entries has no {id}")));
+        return Err(Problem::not_found(&format!(
+            "a tree of {size} entries has no {id}"
+        )));
     }
     let bytes = app.log.reader().tile(id).await?;
-    let headers = [(CONTENT_TYPE, "application/octet-stream"), (CACHE_CONTROL, IMMUTABLE)];
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream"),
+        (CACHE_CONTROL, IMMUTABLE),
+    ];
     Ok((headers, bytes).into_response())
 }

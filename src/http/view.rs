@@ -41,9 +41,11 @@ pub(super) fn issuer(key: &PublicKey, state: &KeyState) -> Value {
     let (role, holder, name) = match &state.role {
         KeyRole::Governor => ("governor".to_owned(), None, None),
         KeyRole::Log => ("log".to_owned(), None, None),
-        KeyRole::Issuer { role, holder, display_name } => {
-            (role.to_string(), Some(holder), Some(display_name))
-        }
+        KeyRole::Issuer {
+            role,
+            holder,
+            display_name,
+        } => (role.to_string(), Some(holder), Some(display_name)),
     };
     json!({
         "key": key,
@@ -68,8 +70,10 @@ pub(super) fn plot(state: &State, it: &PlotState, plantings_max: usize) -> Value
         .take(plantings_max)
         .map(|(first, planting)| planting_view(first, planting))
         .collect();
-    let surveys: Vec<Value> =
-        state.surveys(number).map(|(index, survey)| survey_view(index, survey)).collect();
+    let surveys: Vec<Value> = state
+        .surveys(number)
+        .map(|(index, survey)| survey_view(index, survey))
+        .collect();
     json!({
         "plot": it.plot,
         "holder": it.holder,
@@ -104,7 +108,10 @@ fn planting_view(first: Serial, it: &PlantingState) -> Value {
 pub(super) fn tree(state: &State, number: PlotNumber, serial: Serial) -> Option<Value> {
     let (first, planting) = state.planting_of(number, serial)?;
     let plot = state.plot(number)?;
-    let lost = planting.lost_ranges.iter().find(|range| range.holds(serial));
+    let lost = planting
+        .lost_ranges
+        .iter()
+        .find(|range| range.holds(serial));
     let tied = state.tree(number, serial);
     Some(json!({
         "plot": number,
@@ -127,9 +134,10 @@ pub(super) fn certificate(state: &State, index: Index, it: &ClaimState) -> Value
     let (status, tree) = match it.tree {
         ClaimTree::Waiting => ("waiting", Value::Null),
         ClaimTree::Voided => ("voided", Value::Null),
-        ClaimTree::Tied { plot, serial } => {
-            ("assigned", self::tree(state, plot, serial).unwrap_or(Value::Null))
-        }
+        ClaimTree::Tied { plot, serial } => (
+            "assigned",
+            self::tree(state, plot, serial).unwrap_or(Value::Null),
+        ),
     };
     json!({
         "certificate": index,

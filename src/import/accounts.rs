@@ -71,7 +71,11 @@ impl Pseudonyms {
             keys.insert(name.to_owned(), key);
         }
         file.set_len(whole as u64).map_err(io)?;
-        Ok(Self { path: path.to_owned(), keys, unsaved: Vec::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            keys,
+            unsaved: Vec::new(),
+        })
     }
 
     fn key(&mut self, name: &str) -> Result<[u8; 32], PseudonymsError> {
@@ -90,7 +94,10 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError::Random`].
     pub fn account(&mut self, name: &str) -> Result<AccountId, PseudonymsError> {
-        Ok(AccountId::from_bytes(hmac(&self.key(name)?, name.as_bytes())))
+        Ok(AccountId::from_bytes(hmac(
+            &self.key(name)?,
+            name.as_bytes(),
+        )))
     }
 
     /// The digest of a source event, under the platform's own key.
@@ -98,7 +105,10 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError::Random`].
     pub fn evidence(&mut self, event: &str) -> Result<Digest, PseudonymsError> {
-        Ok(Digest::from_bytes(hmac(&self.key(EVIDENCE)?, event.as_bytes())))
+        Ok(Digest::from_bytes(hmac(
+            &self.key(EVIDENCE)?,
+            event.as_bytes(),
+        )))
     }
 
     /// Makes new keys durable; only then may what was made with them be sent.
@@ -113,7 +123,10 @@ impl Pseudonyms {
                 text.push_str(&format!("{name} {}\n", hex::encode(key)));
             }
         }
-        let mut file = OpenOptions::new().append(true).open(&self.path).map_err(io)?;
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(&self.path)
+            .map_err(io)?;
         file.write_all(text.as_bytes()).map_err(io)?;
         file.sync_all().map_err(io)?;
         self.unsaved.clear();

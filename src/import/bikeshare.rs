@@ -93,7 +93,11 @@ pub fn read_trips(
             } else {
                 ("trip_id_repeated", "another trip under the same id")
             };
-            aside(reason, format!("rows {first} and {} are {how}", row.number), Some(*first));
+            aside(
+                reason,
+                format!("rows {first} and {} are {how}", row.number),
+                Some(*first),
+            );
             continue;
         }
         seen.insert(id.clone(), (row.number, row.digest));
@@ -102,7 +106,9 @@ pub fn read_trips(
                 let place = read.awards.len();
                 if let (Some(start), Some(end)) = (minute(row.field(2)), minute(row.field(5))) {
                     let bike = row.field(7).to_owned();
-                    ends.entry(bike).or_default().push((start, end, place, row.number));
+                    ends.entry(bike)
+                        .or_default()
+                        .push((start, end, place, row.number));
                 }
                 read.awards.push(Statement::Award(award));
                 read.rows.push(row.number);
@@ -148,8 +154,15 @@ fn read_stations(table: &mut Table) -> Result<HashMap<String, Vec<Station>>, Tab
     while let Some(row) = table.next_row()? {
         let degrees = |text: &str| -> Result<f64, ParseFloatError> { text.parse() };
         if let (Ok(lat), Ok(long)) = (degrees(row.field(2)), degrees(row.field(3))) {
-            let station = Station { name: row.field(1).to_owned(), lat, long };
-            stations.entry(row.field(0).to_owned()).or_default().push(station);
+            let station = Station {
+                name: row.field(1).to_owned(),
+                lat,
+                long,
+            };
+            stations
+                .entry(row.field(0).to_owned())
+                .or_default()
+                .push(station);
         }
     }
     Ok(stations)
@@ -176,7 +189,10 @@ fn award(
     let bad = |reason, detail: String| Bad::Row(reason, detail);
     let (id, bike) = (row.field(0), row.field(7));
     if id.is_empty() || bike.is_empty() {
-        return Err(bad("id_missing", "it has no trip id or no bicycle".to_owned()));
+        return Err(bad(
+            "id_missing",
+            "it has no trip id or no bicycle".to_owned(),
+        ));
     }
     let duration: u64 = row
         .field(1)
@@ -184,7 +200,10 @@ fn award(
         .map_err(|_| bad("duration_malformed", format!("duration {:?}", row.field(1))))?;
     if duration > DURATION_S_MAX {
         let days = duration / DURATION_S_MAX;
-        return Err(bad("too_long", format!("it lasted {duration} s, over {days} days: not a ride")));
+        return Err(bad(
+            "too_long",
+            format!("it lasted {duration} s, over {days} days: not a ride"),
+        ));
     }
     let day = |text: &str| -> Result<Day, Bad> {
         minute(text)
@@ -196,39 +215,63 @@ fn award(
         return Err(bad("date_reversed", "it ended before it began".to_owned()));
     }
     if end > config.today {
-        return Err(bad("date_future", format!("it ended on {end}, which is yet to come")));
+        return Err(bad(
+            "date_future",
+            format!("it ended on {end}, which is yet to come"),
+        ));
     }
     let from = place(stations, row.field(4), row.field(3))?;
     let to = place(stations, row.field(6), row.field(8))?;
     let metres = great_circle_m(from, to).round();
     if metres < 1.0 {
-        return Err(bad("no_distance", "it ended where it began: no straight-line distance".to_owned()));
+        return Err(bad(
+            "no_distance",
+            "it ended where it began: no straight-line distance".to_owned(),
+        ));
     }
     let speed = metres / 1000.0 / (duration.max(1) as f64 / 3600.0);
     if speed > SPEED_KMH_MAX {
-        return Err(bad("too_fast", format!("{metres} m in {duration} s are {speed:.0} km/h")));
+        return Err(bad(
+            "too_fast",
+            format!("{metres} m in {duration} s are {speed:.0} km/h"),
+        ));
     }
     let method = config
         .versions
         .iter()
         .filter(|method| method.effective_from <= end)
         .max_by_key(|method| method.version)
-        .ok_or_else(|| bad("no_method", format!("no version of the method was in effect on {end}")))?;
+        .ok_or_else(|| {
+            bad(
+                "no_method",
+                format!("no version of the method was in effect on {end}"),
+            )
+        })?;
     let activity = method
         .activities
         .iter()
         .find(|it| it.code == config.activity)
-        .ok_or_else(|| bad("no_method", format!("it has no activity {}", config.activity)))?;
+        .ok_or_else(|| {
+            bad(
+                "no_method",
+                format!("it has no activity {}", config.activity),
+            )
+        })?;
     // Metres are thousandths of the unit, a kilometre.
     let quantity = Quantity(metres as u64);
     let points = quantity.points(activity.factor).unwrap_or(Grams(u64::MAX));
     if points.0 == 0 || points > activity.cap {
         let cap = activity.cap;
-        return Err(bad("points_out_of_range", format!("{points} points; 1 to {cap} are awarded")));
+        return Err(bad(
+            "points_out_of_range",
+            format!("{points} points; 1 to {cap} are awarded"),
+        ));
     }
     let evidence = format!("{id}\n{}\n{}", row.field(4), row.field(6));
     Ok(Award {
-        account: pseudonyms.account(&format!("bike:{bike}")).map_err(Bad::Pseudonyms)?,
+        account: pseudonyms
+            .account(&format!("bike:{bike}"))
+            .map_err(Bad::Pseudonyms)?,
         method: method.id,
         version: method.version,
         activity: config.activity,
@@ -243,7 +286,10 @@ fn award(
 fn minute(text: &str) -> Option<u64> {
     let (date, time) = text.split_once('T')?;
     let day: Day = date.parse().ok()?;
-    let mut parts = time.strip_suffix('Z')?.split(':').map(|part| part.parse::<u64>().ok());
+    let mut parts = time
+        .strip_suffix('Z')?
+        .split(':')
+        .map(|part| part.parse::<u64>().ok());
     let (hours, minutes) = (parts.next()??, parts.next()??);
     (hours < 24 && minutes < 60).then_some((u64::from(day.0) * 24 + hours) * 60 + minutes)
 }
@@ -265,7 +311,8 @@ fn overlaps(ends: Ends) -> Vec<(usize, String)> {
         for (start, end, place, row) in trips {
             match last {
                 Some((until, other)) if start < until => {
-                    let why = format!("row {row} begins before row {other} of the same bicycle ends");
+                    let why =
+                        format!("row {row} begins before row {other} of the same bicycle ends");
                     found.push((place, why));
                 }
                 _ => last = Some((end, row)),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::record::{
-    AccountId, Assignment, CLAIMS_PER_ASSIGNMENT_MAX, Claim, Day, Grams, Index, List, Method, Planting,
-    PlotNumber, Serial, Statement,
+    AccountId, Assignment, CLAIMS_PER_ASSIGNMENT_MAX, Claim, Day, Grams, Index, List, Method,
+    Planting, PlotNumber, Serial, Statement,
 };
 
 /// One claim in so many is left waiting for a tree, as some always are.
@@ -30,14 +30,20 @@ pub fn plan_claims(
     if method.effective_from > today {
         return plan;
     }
-    let mut balances: Vec<(AccountId, u64)> =
-        balances.iter().map(|(account, balance)| (*account, *balance)).collect();
+    let mut balances: Vec<(AccountId, u64)> = balances
+        .iter()
+        .map(|(account, balance)| (*account, *balance))
+        .collect();
     let mut turn = 0;
     for planting in plantings {
-        let Some(price) = price_of(method, planting) else { continue };
+        let Some(price) = price_of(method, planting) else {
+            continue;
+        };
         let mut given = Vec::new();
         for _ in 0..planting.count.get() {
-            let Some(account) = next_payer(&mut balances, &mut turn, price) else { break };
+            let Some(account) = next_payer(&mut balances, &mut turn, price) else {
+                break;
+            };
             let place = plan.claims.len();
             plan.claims.push(Statement::Claim(Claim {
                 account,
@@ -52,7 +58,8 @@ pub fn plan_claims(
             given.push(place);
         }
         if !given.is_empty() {
-            plan.assignments.push((planting.plot, planting.first_serial, given));
+            plan.assignments
+                .push((planting.plot, planting.first_serial, given));
         }
     }
     plan
@@ -67,8 +74,14 @@ impl ClaimPlan {
             let claims: Vec<Index> = places.iter().filter_map(|place| index_of(*place)).collect();
             let mut first_serial = *first;
             for part in claims.chunks(CLAIMS_PER_ASSIGNMENT_MAX) {
-                let Ok(claims) = List::try_from(part.to_vec()) else { continue };
-                let assignment = Assignment { plot: *plot, first_serial, claims };
+                let Ok(claims) = List::try_from(part.to_vec()) else {
+                    continue;
+                };
+                let assignment = Assignment {
+                    plot: *plot,
+                    first_serial,
+                    claims,
+                };
                 first_serial.0 += part.len() as u32;
                 statements.push(Statement::Assignment(assignment));
             }
@@ -78,7 +91,11 @@ impl ClaimPlan {
 }
 
 fn price_of(method: &Method, planting: &Planting) -> Option<Grams> {
-    method.species.iter().find(|it| it.code == planting.species).map(|it| it.price)
+    method
+        .species
+        .iter()
+        .find(|it| it.code == planting.species)
+        .map(|it| it.price)
 }
 
 fn next_payer(

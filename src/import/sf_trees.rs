@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::species::species_of;
 use super::table::{Row, SetAside, Table, TableError};
 use crate::record::{
-    CarbonRights, Day, Digest, Latitude, Longitude, Plot, PlotNumber, Planting, Serial,
+    CarbonRights, Day, Digest, Latitude, Longitude, Planting, Plot, PlotNumber, Serial,
     SpeciesCode, Statement,
 };
 
@@ -32,11 +32,24 @@ const CITY_LAT: std::ops::Range<f64> = 37.60..37.90;
 const CITY_LONG: std::ops::Range<f64> = -122.60..-122.30;
 
 const ADDED_COLUMNS: [&str; 8] = [
-    "TreeID", "commit", "committed_at", "readded", "qSpecies", "PlantDate", "Latitude",
+    "TreeID",
+    "commit",
+    "committed_at",
+    "readded",
+    "qSpecies",
+    "PlantDate",
+    "Latitude",
     "Longitude",
 ];
-const EVENT_COLUMNS: [&str; 7] =
-    ["commit", "committed_at", "op", "TreeID", "field", "old", "new"];
+const EVENT_COLUMNS: [&str; 7] = [
+    "commit",
+    "committed_at",
+    "op",
+    "TreeID",
+    "field",
+    "old",
+    "new",
+];
 
 /// The columns that a table of added trees must have.
 pub fn added_columns() -> &'static [&'static str] {
@@ -121,13 +134,28 @@ pub fn read_trees(mut added: Table, events: Option<Table>) -> Result<Trees, Tabl
     while let Some(row) = added.next_row()? {
         read.add(added.name(), &row);
     }
-    let Some(mut events) = events else { return Ok(read) };
+    let Some(mut events) = events else {
+        return Ok(read);
+    };
     let mut unknown: BTreeMap<u64, Tree> = BTreeMap::new();
     while let Some(row) = events.next_row()? {
         let (Ok(id), Some(day)) = (row.field(3).parse::<u64>(), day_of(row.field(1))) else {
             continue;
         };
         read.last_day = read.last_day.max(Some(day));
+        if row.field(4) == "Latitude"
+            && let Some(why) = placeholder(row.field(5)).or_else(|| placeholder(row.field(6)))
+        {
+            read.set_aside.push(SetAside {
+                file: events.name().to_owned(),
+                row: row.number,
+                id: format!("tree {id}"),
+                reason: "place_wrong",
+                detail: why,
+                other_row: None,
+            });
+            continue;
+        }
         let tree = match read.trees.get_mut(&id) {
             Some(tree) => tree,
             None => unknown.entry(id).or_insert_with(|| Tree {
@@ -155,7 +183,8 @@ impl Tree {
         let (op, field, old, new) = (row.field(2), row.field(4), row.field(5), row.field(6));
         match (op, field) {
             ("change", "PlantDate") if !new.is_empty() => {
-                self.dates.push((new.to_owned(), day, row.field(0).to_owned()));
+                self.dates
+                    .push((new.to_owned(), day, row.field(0).to_owned()));
             }
             ("change", "qSpecies") if self.species.is_empty() => self.species = new.to_owned(),
             ("remove", "qSpecies") => {
@@ -186,18 +215,34 @@ impl Trees {
             return aside("id_missing", format!("TreeID {:?}", row.field(0)), None);
         };
         let Some(published) = day_of(row.field(2)) else {
-            return aside("date_malformed", format!("committed_at {:?}", row.field(2)), None);
+            return aside(
+                "date_malformed",
+                format!("committed_at {:?}", row.field(2)),
+                None,
+            );
         };
         if let Some(tree) = self.trees.get_mut(&id) {
             let rows = format!("rows {} and {}", tree.row, row.number);
             if tree.digest == row.digest {
-                return aside("duplicate", format!("{rows} are the same in every field"), Some(tree.row));
+                return aside(
+                    "duplicate",
+                    format!("{rows} are the same in every field"),
+                    Some(tree.row),
+                );
             }
             if row.field(3) == "1" {
                 tree.returned = true;
             }
-            let how = if row.field(3) == "1" { "came back to the register" } else { "stands twice" };
-            return aside("tree_repeated", format!("{rows} are one tree, which {how}"), Some(tree.row));
+            let how = if row.field(3) == "1" {
+                "came back to the register"
+            } else {
+                "stands twice"
+            };
+            return aside(
+                "tree_repeated",
+                format!("{rows} are one tree, which {how}"),
+                Some(tree.row),
+            );
         }
         let mut dates = Vec::new();
         if !row.field(5).is_empty() {
@@ -236,14 +281,26 @@ fn place_of(lat: &str, long: &str) -> Result<Option<(f64, f64)>, String> {
             Ok(Some((lat, long)))
         }
         (Err(_), Err(_)) if lat.is_empty() && long.is_empty() => Ok(None),
-        _ => Err(format!("latitude {lat}, longitude {long} lie outside of the city")),
+        _ => Err(format!(
+            "latitude {lat}, longitude {long} lie outside of the city"
+        )),
     }
+}
+
+/// What is wrong with a latitude that is there and not in the city.
+fn placeholder(lat: &str) -> Option<String> {
+    let degrees: f64 = lat.parse().ok()?;
+    (!CITY_LAT.contains(&degrees))
+        .then(|| format!("latitude {lat} lies outside of the city: a placeholder"))
 }
 
 /// The UTC day of an RFC 3339 time, whatever its offset.
 fn day_of(time: &str) -> Option<Day> {
     let day: Day = time.get(..10)?.parse().ok()?;
-    let number = |range| time.get(range).and_then(|digits: &str| digits.parse::<i64>().ok());
+    let number = |range| {
+        time.get(range)
+            .and_then(|digits: &str| digits.parse::<i64>().ok())
+    };
     let minutes = number(11..13)? * 60 + number(14..16)?;
     let offset = match time.get(19..)? {
         "Z" => 0,
@@ -300,9 +357,14 @@ pub fn plan_trees(
             }),
         }
     }
-    let mut next: HashMap<PlotNumber, u32> =
-        first_serials.iter().map(|(plot, serial)| (*plot, serial.0)).collect();
-    let mut plan = TreePlan { last_day: trees.last_day, ..TreePlan::default() };
+    let mut next: HashMap<PlotNumber, u32> = first_serials
+        .iter()
+        .map(|(plot, serial)| (*plot, serial.0))
+        .collect();
+    let mut plan = TreePlan {
+        last_day: trees.last_day,
+        ..TreePlan::default()
+    };
     for group in groups.values() {
         plan.plantings.extend(planting_of(group, &mut next));
     }
@@ -328,7 +390,14 @@ type GroupKey = (PlotNumber, SpeciesCode, Day, Option<Day>, bool, Option<u64>);
 
 fn group_key(good: &Good<'_>) -> GroupKey {
     let alone = good.redated.is_some().then_some(good.id);
-    (good.plot, good.species, good.planted_on, good.tree.removed, good.tree.returned, alone)
+    (
+        good.plot,
+        good.species,
+        good.planted_on,
+        good.tree.removed,
+        good.tree.returned,
+        alone,
+    )
 }
 
 fn good(id: u64, tree: &Tree, today: Day) -> Result<(Good<'_>, Plot), (&'static str, String)> {
@@ -336,28 +405,51 @@ fn good(id: u64, tree: &Tree, today: Day) -> Result<(Good<'_>, Plot), (&'static 
     let Some((text, published, _)) = tree.dates.first() else {
         return Err(("no_date", "the register gives no planting date".to_owned()));
     };
-    let planted_on = us_day(text)
-        .ok_or_else(|| ("date_malformed", format!("planting date {text:?}, before 1970 or none")))?;
+    let planted_on = us_day(text).ok_or_else(|| {
+        (
+            "date_malformed",
+            format!("planting date {text:?}, before 1970 or none"),
+        )
+    })?;
     if planted_on > *published {
         let why = format!("planted on {planted_on}, after it was published on {published}");
         return Err(("date_after_publication", why));
     }
     if planted_on > today {
-        return Err(("date_future", format!("planted on {planted_on}, which is yet to come")));
+        return Err((
+            "date_future",
+            format!("planted on {planted_on}, which is yet to come"),
+        ));
     }
     let species = species_of(&tree.species).ok_or_else(|| {
-        ("species_unknown", format!("species {:?} is a placeholder, or not in the method", tree.species))
+        (
+            "species_unknown",
+            format!(
+                "species {:?} is a placeholder, or not in the method",
+                tree.species
+            ),
+        )
     })?;
     let redated = tree
         .dates
         .iter()
         .skip(1)
         .filter_map(|(text, day, commit)| Some((us_day(text)?, *day, commit)))
-        .filter(|(date, published, _)| date <= published && *date != planted_on)
-        .next_back()
+        .rfind(|(date, published, _)| date <= published && *date != planted_on)
         .map(|(date, _, commit)| (date, commit.clone()));
-    let plot = plot_at(place).ok_or_else(|| ("place_wrong", "no plot can be made there".to_owned()))?;
-    Ok((Good { id, tree, plot: plot.number, species, planted_on, redated }, plot))
+    let plot =
+        plot_at(place).ok_or_else(|| ("place_wrong", "no plot can be made there".to_owned()))?;
+    Ok((
+        Good {
+            id,
+            tree,
+            plot: plot.number,
+            species,
+            planted_on,
+            redated,
+        },
+        plot,
+    ))
 }
 
 fn planting_of(group: &[Good<'_>], next: &mut HashMap<PlotNumber, u32>) -> Option<PlannedPlanting> {
@@ -372,7 +464,10 @@ fn planting_of(group: &[Good<'_>], next: &mut HashMap<PlotNumber, u32>) -> Optio
         first_serial,
         count,
         planted_on: first.planted_on,
-        evidence: evidence(group.iter().map(|it| (it.id, it.tree.commit.as_str())), first.planted_on),
+        evidence: evidence(
+            group.iter().map(|it| (it.id, it.tree.commit.as_str())),
+            first.planted_on,
+        ),
     };
     let correction = match (&first.redated, first.tree.removed) {
         (Some((date, commit)), _) => Some(TreeCorrection::Redated(Box::new(Planting {
@@ -380,10 +475,16 @@ fn planting_of(group: &[Good<'_>], next: &mut HashMap<PlotNumber, u32>) -> Optio
             evidence: evidence([(first.id, commit.as_str())].into_iter(), *date),
             ..planting.clone()
         }))),
-        (None, Some(on)) => Some(TreeCorrection::Lost { on, returned: first.tree.returned }),
+        (None, Some(on)) => Some(TreeCorrection::Lost {
+            on,
+            returned: first.tree.returned,
+        }),
         (None, None) => None,
     };
-    Some(PlannedPlanting { planting, correction })
+    Some(PlannedPlanting {
+        planting,
+        correction,
+    })
 }
 
 /// SHA-256 of a file that lists the trees, the register's commits that tell of them, and the day.
@@ -441,7 +542,9 @@ fn plot(
         area_m2,
         trees_per_ha_max: TREES_PER_HA_MAX,
         carbon_rights: CarbonRights::Unknown,
-        funded_by: "City and County of San Francisco, and owners".parse().ok()?,
+        funded_by: "City and County of San Francisco, and owners"
+            .parse()
+            .ok()?,
     })
 }
 
@@ -449,7 +552,10 @@ impl TreePlan {
     /// The plots and then the plantings, as statements.
     pub fn statements(&self) -> Vec<Statement> {
         let plots = self.plots.iter().cloned().map(Statement::Plot);
-        let plantings = self.plantings.iter().map(|it| Statement::Planting(it.planting.clone()));
+        let plantings = self
+            .plantings
+            .iter()
+            .map(|it| Statement::Planting(it.planting.clone()));
         plots.chain(plantings).collect()
     }
 }

@@ -18,13 +18,18 @@ const PRICE_PINE: Grams = Grams(146_210);
 const PRICE_FIR: Grams = Grams(330_759);
 const PINES: [&str; 5] = ["Pinus", "Podocarpus", "Cedrus", "Araucaria", "Afrocarpus"];
 const FIRS: [&str; 8] = [
-    "Abies", "Pseudotsuga", "Sequoia", "Sequoiadendron", "Metasequoia", "Cupressus",
-    "Hesperocyparis", "Picea",
+    "Abies",
+    "Pseudotsuga",
+    "Sequoia",
+    "Sequoiadendron",
+    "Metasequoia",
+    "Cupressus",
+    "Hesperocyparis",
+    "Picea",
 ];
 
-static BY_NAME: LazyLock<HashMap<&'static str, SpeciesCode>> = LazyLock::new(|| {
-    rows().map(|(code, latin, _)| (latin, code)).collect()
-});
+static BY_NAME: LazyLock<HashMap<&'static str, SpeciesCode>> =
+    LazyLock::new(|| rows().map(|(code, latin, _)| (latin, code)).collect());
 
 fn rows() -> impl Iterator<Item = (SpeciesCode, &'static str, &'static str)> {
     SPECIES_TABLE.lines().skip(1).filter_map(|line| {
@@ -49,7 +54,11 @@ fn price(latin: &str) -> Grams {
 pub fn all_species() -> Vec<Species> {
     rows()
         .filter_map(|(code, latin, _)| {
-            Some(Species { code, name: latin.parse().ok()?, price: price(latin) })
+            Some(Species {
+                code,
+                name: latin.parse().ok()?,
+                price: price(latin),
+            })
         })
         .collect()
 }

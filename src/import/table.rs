@@ -76,9 +76,13 @@ impl Table {
     /// # Errors
     /// [`TableError`].
     pub fn open(path: &Path, columns: &[&'static str]) -> Result<Self, TableError> {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let file = File::open(path)
-            .map_err(|error| TableError::Io(path.display().to_string(), error))?;
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        let file =
+            File::open(path).map_err(|error| TableError::Io(path.display().to_string(), error))?;
         let zstd = path.extension().is_some_and(|extension| extension == "zst");
         Self::read(name, Box::new(file), zstd, columns)
     }
@@ -94,26 +98,36 @@ impl Table {
         columns: &[&'static str],
     ) -> Result<Self, TableError> {
         let source: Box<dyn Read> = if zstd {
-            let decoder = zstd::Decoder::new(source)
-                .map_err(|error| TableError::Io(name.clone(), error))?;
+            let decoder =
+                zstd::Decoder::new(source).map_err(|error| TableError::Io(name.clone(), error))?;
             Box::new(decoder)
         } else {
             source
         };
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
-        let header = reader.headers().map_err(|error| TableError::Csv(name.clone(), error))?;
+        let header = reader
+            .headers()
+            .map_err(|error| TableError::Csv(name.clone(), error))?;
         let place = |column: &'static str| {
-            header.iter().position(|found| found.trim_start_matches('\u{feff}') == column).ok_or_else(
-                || TableError::Column {
+            header
+                .iter()
+                .position(|found| found.trim_start_matches('\u{feff}') == column)
+                .ok_or_else(|| TableError::Column {
                     file: name.clone(),
                     column,
                     found: header.iter().collect::<Vec<_>>().join(", "),
-                },
-            )
+                })
         };
-        let columns =
-            columns.iter().map(|column| place(column)).collect::<Result<Vec<_>, TableError>>()?;
-        Ok(Self { name, reader, columns, rows: 0 })
+        let columns = columns
+            .iter()
+            .map(|column| place(column))
+            .collect::<Result<Vec<_>, TableError>>()?;
+        Ok(Self {
+            name,
+            reader,
+            columns,
+            rows: 0,
+        })
     }
 
     /// The file's name.
@@ -135,14 +149,21 @@ impl Table {
             return Ok(None);
         }
         self.rows += 1;
-        let fields =
-            self.columns.iter().map(|at| record.get(*at).unwrap_or("").to_owned()).collect();
+        let fields = self
+            .columns
+            .iter()
+            .map(|at| record.get(*at).unwrap_or("").to_owned())
+            .collect();
         let mut hasher = Sha256::new();
         for field in &record {
             hasher.update((field.len() as u64).to_be_bytes());
             hasher.update(field);
         }
         let digest = hasher.finalize().into();
-        Ok(Some(Row { number: self.rows, digest, fields }))
+        Ok(Some(Row {
+            number: self.rows,
+            digest,
+            fields,
+        }))
     }
 }

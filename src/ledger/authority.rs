@@ -127,7 +127,10 @@ impl State {
         ensure(record.seq <= seq, || {
             Refusal::new(
                 Code::SequenceGap,
-                format!("the record's seq is {}, the issuer's next is {seq}", record.seq),
+                format!(
+                    "the record's seq is {}, the issuer's next is {seq}",
+                    record.seq
+                ),
                 "send the records before it first; GET /v1/issuers/{key} tells the head",
             )
         })?;
@@ -148,17 +151,24 @@ impl State {
         ensure(key.revoked_at.is_none(), || {
             Refusal::new(
                 Code::KeyRevoked,
-                format!("the key was revoked at entry {}", key.revoked_at.unwrap_or_default()),
+                format!(
+                    "the key was revoked at entry {}",
+                    key.revoked_at.unwrap_or_default()
+                ),
                 "sign with another granted key",
             )
         })?;
-        ensure(key.expires_on.is_none_or(|last| proposal.admitted_on() <= last), || {
-            Refusal::new(
-                Code::KeyExpired,
-                "the key's last day has passed",
-                "ask the governors to grant a new key",
-            )
-        })?;
+        ensure(
+            key.expires_on
+                .is_none_or(|last| proposal.admitted_on() <= last),
+            || {
+                Refusal::new(
+                    Code::KeyExpired,
+                    "the key's last day has passed",
+                    "ask the governors to grant a new key",
+                )
+            },
+        )?;
         self.judge_issued_on(proposal)?;
         let authority = match key.role {
             KeyRole::Governor => self.head.council.stated_at,
@@ -200,8 +210,13 @@ impl State {
     /// Notes the issuer's newest record.
     pub(super) fn apply_issuer(&mut self, proposal: &Proposal<'_>, index: Index) {
         let record = proposal.record();
-        let head = ChainHead { seq: record.seq, id: proposal.id, index };
-        self.keys.update(&record.issuer, |key| key.head = Some(head));
+        let head = ChainHead {
+            seq: record.seq,
+            id: proposal.id,
+            index,
+        };
+        self.keys
+            .update(&record.issuer, |key| key.head = Some(head));
     }
 
     /// The issuer's holder, if its key has this role and nobody endorsed.
@@ -210,7 +225,9 @@ impl State {
         proposal: &Proposal<'_>,
         needed: Role,
     ) -> Result<&Slug, Refusal> {
-        ensure(proposal.signed.endorsements().is_empty(), || unasked(proposal))?;
+        ensure(proposal.signed.endorsements().is_empty(), || {
+            unasked(proposal)
+        })?;
         self.judge_role_endorsed(proposal, needed)
     }
 
@@ -221,11 +238,18 @@ impl State {
         needed: Role,
     ) -> Result<&Slug, Refusal> {
         let kind = proposal.record().statement.kind();
-        match self.keys.get(&proposal.record().issuer).map(|key| &key.role) {
+        match self
+            .keys
+            .get(&proposal.record().issuer)
+            .map(|key| &key.role)
+        {
             Some(KeyRole::Issuer { role, holder, .. }) if *role == needed => Ok(holder),
             other => Err(Refusal::new(
                 Code::RoleRefused,
-                format!("a {kind} needs the role {needed}, and this key is {}", role_name(other)),
+                format!(
+                    "a {kind} needs the role {needed}, and this key is {}",
+                    role_name(other)
+                ),
                 format!("sign with a key that was granted the role {needed}"),
             )),
         }
@@ -247,7 +271,10 @@ impl State {
         ensure(self.is_governor(&record.issuer), || {
             Refusal::new(
                 Code::RoleRefused,
-                format!("a {} is said by governors in force", record.statement.kind()),
+                format!(
+                    "a {} is said by governors in force",
+                    record.statement.kind()
+                ),
                 "a governor of the current set issues it, and others endorse it",
             )
         })?;
@@ -284,11 +311,7 @@ impl State {
         self.judge_possession(proposal, also)
     }
 
-    fn judge_possession(
-        &self,
-        proposal: &Proposal<'_>,
-        keys: &[PublicKey],
-    ) -> Result<(), Refusal> {
+    fn judge_possession(&self, proposal: &Proposal<'_>, keys: &[PublicKey]) -> Result<(), Refusal> {
         let signs = |key: &PublicKey| {
             *key == proposal.record().issuer
                 || proposal.signed.endorsements().iter().any(|e| e.key == *key)
@@ -306,7 +329,11 @@ impl State {
     /// Checks that a key is safe to verify with and never had a task.
     fn judge_new_key(&self, key: &PublicKey) -> Result<(), Refusal> {
         VerifyingKey::new(key).map_err(|error| {
-            Refusal::new(Code::KeyInvalid, format!("{key}: {error}"), "make a key with keygen")
+            Refusal::new(
+                Code::KeyInvalid,
+                format!("{key}: {error}"),
+                "make a key with keygen",
+            )
         })?;
         ensure(!self.keys.contains(key), || {
             Refusal::new(
@@ -324,9 +351,15 @@ impl State {
     ) -> Result<Lineage, Refusal> {
         let record = proposal.record();
         let misplaced = |detail: &str| {
-            Refusal::new(Code::GenesisMisplaced, detail, "a ledger begins with one genesis, seq 0")
+            Refusal::new(
+                Code::GenesisMisplaced,
+                detail,
+                "a ledger begins with one genesis, seq 0",
+            )
         };
-        ensure(self.head.entries == 0, || misplaced("this ledger has its genesis"))?;
+        ensure(self.head.entries == 0, || {
+            misplaced("this ledger has its genesis")
+        })?;
         ensure(genesis.origin == self.head.origin, || {
             Refusal::new(
                 Code::OriginMismatch,
@@ -334,9 +367,10 @@ impl State {
                 format!("this log is {}", self.head.origin),
             )
         })?;
-        ensure(record.seq == Seq(0) && record.prev == RecordId::NONE, || {
-            misplaced("the genesis has seq 0 and 32 zero bytes as prev")
-        })?;
+        ensure(
+            record.seq == Seq(0) && record.prev == RecordId::NONE,
+            || misplaced("the genesis has seq 0 and 32 zero bytes as prev"),
+        )?;
         ensure(genesis.governors.first() == Some(&record.issuer), || {
             misplaced("the genesis is issued by its first governor")
         })?;
@@ -354,7 +388,12 @@ impl State {
         for key in &all {
             self.judge_new_key(key)?;
         }
-        if proposal.signed.endorsements().iter().any(|e| !all.contains(&e.key)) {
+        if proposal
+            .signed
+            .endorsements()
+            .iter()
+            .any(|e| !all.contains(&e.key))
+        {
             return Err(unasked(proposal));
         }
         self.judge_possession(proposal, &all)?;
@@ -374,8 +413,12 @@ impl State {
         set: &GovernorSet,
     ) -> Result<Vec<Option<Index>>, Refusal> {
         judge_set(&set.governors, set.quorum)?;
-        let new: Vec<PublicKey> =
-            set.governors.iter().filter(|key| !self.is_governor(key)).copied().collect();
+        let new: Vec<PublicKey> = set
+            .governors
+            .iter()
+            .filter(|key| !self.is_governor(key))
+            .copied()
+            .collect();
         for key in &new {
             self.judge_new_key(key)?;
         }
@@ -404,8 +447,11 @@ impl State {
                 self.add_key(proposal, index, *key, KeyRole::Governor, None);
             }
         }
-        self.head.council =
-            Council { governors: governors.to_vec(), quorum, stated_at: index };
+        self.head.council = Council {
+            governors: governors.to_vec(),
+            quorum,
+            stated_at: index,
+        };
     }
 
     fn add_key(
@@ -437,7 +483,11 @@ impl State {
         grant: &KeyGrant,
     ) -> Result<Vec<Option<Index>>, Refusal> {
         self.judge_new_key(&grant.key)?;
-        let had = self.holders.get(&HolderName::of(&grant.holder)).copied().unwrap_or_default();
+        let had = self
+            .holders
+            .get(&HolderName::of(&grant.holder))
+            .copied()
+            .unwrap_or_default();
         let conflict = match grant.role {
             Role::Surveyor => had.plants_or_awards,
             Role::Platform | Role::Planter => had.surveys,
@@ -445,7 +495,10 @@ impl State {
         ensure(!conflict, || {
             Refusal::new(
                 Code::HolderConflict,
-                format!("{} can't be {} after what it was before", grant.holder, grant.role),
+                format!(
+                    "{} can't be {} after what it was before",
+                    grant.holder, grant.role
+                ),
                 "who surveys never plants or awards, and the reverse; another house must do it",
             )
         })?;
@@ -454,10 +507,11 @@ impl State {
     }
 
     pub(super) fn apply_grant(&mut self, proposal: &Proposal<'_>, index: Index, it: &KeyGrant) {
-        self.holders.upsert(HolderName::of(&it.holder), |roles| match it.role {
-            Role::Surveyor => roles.surveys = true,
-            Role::Platform | Role::Planter => roles.plants_or_awards = true,
-        });
+        self.holders
+            .upsert(HolderName::of(&it.holder), |roles| match it.role {
+                Role::Surveyor => roles.surveys = true,
+                Role::Platform | Role::Planter => roles.plants_or_awards = true,
+            });
         let role = KeyRole::Issuer {
             role: it.role,
             holder: it.holder.clone(),
@@ -489,7 +543,11 @@ impl State {
             }
         };
         ensure(key.revoked_at.is_none(), || {
-            Refusal::new(Code::KeyRevoked, "the key is revoked already", "nothing is left to do")
+            Refusal::new(
+                Code::KeyRevoked,
+                "the key is revoked already",
+                "nothing is left to do",
+            )
         })?;
         self.judge_quorum(proposal, &[])?;
         Ok(vec![Some(key.about)])
@@ -541,16 +599,24 @@ fn judge_set(governors: &[PublicKey], quorum: u8) -> Result<(), Refusal> {
             "name each governor once, and a quorum from 1 to their number",
         )
     };
-    ensure(sorted.len() == governors.len(), || impossible("a governor is named twice".to_owned()))?;
+    ensure(sorted.len() == governors.len(), || {
+        impossible("a governor is named twice".to_owned())
+    })?;
     ensure((1..=governors.len()).contains(&usize::from(quorum)), || {
-        impossible(format!("a quorum of {quorum} of {} governors", governors.len()))
+        impossible(format!(
+            "a quorum of {quorum} of {} governors",
+            governors.len()
+        ))
     })
 }
 
 fn unasked(proposal: &Proposal<'_>) -> Refusal {
     Refusal::new(
         Code::EndorserRefused,
-        format!("a {} has signatures of others that it does not ask for", proposal.record().statement.kind()),
+        format!(
+            "a {} has signatures of others that it does not ask for",
+            proposal.record().statement.kind()
+        ),
         "leave these endorsements out",
     )
 }

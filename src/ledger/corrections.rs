@@ -5,8 +5,8 @@ use super::refusal::{Code, Refusal, ensure};
 use super::state::{Proposal, State};
 use super::trees::{ClaimTree, LossState, LostRange, TreeState, pairs};
 use crate::record::{
-    Award, Claim, Correction, Entry, Grams, Index, Kind, Planting, PlotNumber, Record, Remedy, Role,
-    Serial, Statement, Survey,
+    Award, Claim, Correction, Entry, Grams, Index, Kind, Planting, PlotNumber, Record, Remedy,
+    Role, Serial, Statement, Survey,
 };
 
 impl State {
@@ -32,9 +32,14 @@ impl State {
             (Remedy::Reverse { points }, Statement::Award(award)) => {
                 self.judge_reversal(correction.target, award, *points)?
             }
-            (Remedy::Lost { count, first_serial, .. }, Statement::Planting(planting)) => {
-                self.judge_loss(planting, count.get(), *first_serial)?
-            }
+            (
+                Remedy::Lost {
+                    count,
+                    first_serial,
+                    ..
+                },
+                Statement::Planting(planting),
+            ) => self.judge_loss(planting, count.get(), *first_serial)?,
             (Remedy::Void, statement) => self.judge_void(correction.target, statement)?,
             (Remedy::Reverse { .. } | Remedy::Lost { .. }, other) => {
                 return Err(target_refused(&correction.remedy, other.kind()));
@@ -65,7 +70,10 @@ impl State {
                 ensure(same || (lost && *role == Role::Surveyor), || {
                     Refusal::new(
                         Code::HolderRefused,
-                        format!("entry {} was not said by {holder} as {role}", correction.target),
+                        format!(
+                            "entry {} was not said by {holder} as {role}",
+                            correction.target
+                        ),
                         "a key of the same holder and role corrects it, or k governors do",
                     )
                 })
@@ -92,11 +100,18 @@ impl State {
         ensure(points.0 <= left, || {
             Refusal::new(
                 Code::ReversalExcess,
-                format!("{points} points of {} awarded, {before} reversed before", award.points),
+                format!(
+                    "{points} points of {} awarded, {before} reversed before",
+                    award.points
+                ),
                 format!("at most {left} are left to reverse"),
             )
         })?;
-        Ok(vec![self.accounts.get(&award.account).map(|account| account.last)])
+        Ok(vec![
+            self.accounts
+                .get(&award.account)
+                .map(|account| account.last),
+        ])
     }
 
     fn judge_loss(
@@ -114,7 +129,10 @@ impl State {
             Refusal::new(
                 Code::LossExcess,
                 detail,
-                format!("{standing} trees of this planting stand, with serials {} to {}", planting.first_serial, state.last),
+                format!(
+                    "{standing} trees of this planting stand, with serials {} to {}",
+                    planting.first_serial, state.last
+                ),
             )
         };
         ensure(count <= standing, || excess(format!("{count} trees lost")))?;
@@ -128,7 +146,10 @@ impl State {
             if let Some(other) = state.lost_ranges.iter().find(met) {
                 return Err(Refusal::new(
                     Code::TreeLost,
-                    format!("serials {} to {} are lost since entry {}", other.first, other.last, other.lost_at),
+                    format!(
+                        "serials {} to {} are lost since entry {}",
+                        other.first, other.last, other.lost_at
+                    ),
                     "a tree is lost once",
                 ));
             }
@@ -148,7 +169,10 @@ impl State {
         Ok(match statement {
             Statement::Transfer(transfer) => {
                 self.judge_receipt(&transfer.from, transfer.points)?;
-                vec![account(&transfer.from), transfer.to.as_ref().and_then(account)]
+                vec![
+                    account(&transfer.from),
+                    transfer.to.as_ref().and_then(account),
+                ]
             }
             Statement::Claim(claim) => vec![self.judge_receipt(&claim.account, claim.points)?],
             Statement::Survey(survey) => vec![self.last_of_plot(survey.plot)],
@@ -165,7 +189,10 @@ impl State {
                 })?;
                 vec![self.last_of_plot(planting.plot)]
             }
-            Statement::Correction(Correction { remedy: Remedy::Lost { .. }, .. }) => {
+            Statement::Correction(Correction {
+                remedy: Remedy::Lost { .. },
+                ..
+            }) => {
                 let Some(loss) = self.losses.get(&target) else {
                     return Err(voided("the planting that it speaks of was voided"));
                 };
@@ -194,11 +221,19 @@ impl State {
         };
         match (&correction.remedy, &target.statement) {
             (Remedy::Reverse { points }, Statement::Award(award)) => {
-                self.reversed.upsert(correction.target, |sum| sum.0 += points.0);
+                self.reversed
+                    .upsert(correction.target, |sum| sum.0 += points.0);
                 self.change_balance(index, award.account, -i128::from(points.0));
                 self.head.totals.reversed += u128::from(points.0);
             }
-            (Remedy::Lost { count, first_serial, .. }, Statement::Planting(planting)) => {
+            (
+                Remedy::Lost {
+                    count,
+                    first_serial,
+                    ..
+                },
+                Statement::Planting(planting),
+            ) => {
                 self.apply_loss(index, planting, count.get(), *first_serial);
             }
             (Remedy::Void, statement) => {
@@ -223,10 +258,11 @@ impl State {
                 displaced.extend(self.untie(plot, serial).map(|tree| (serial, tree)));
             }
         }
-        self.plantings.update(&(plot, planting.first_serial), |state| {
-            state.lost += count;
-            state.lost_ranges.extend(range);
-        });
+        self.plantings
+            .update(&(plot, planting.first_serial), |state| {
+                state.lost += count;
+                state.lost_ranges.extend(range);
+            });
         let loss = LossState {
             plot,
             planting: planting.first_serial,
@@ -262,7 +298,8 @@ impl State {
                         self.untie(assignment.plot, serial);
                     }
                 }
-                self.plots.update(&assignment.plot, |plot| plot.last = index);
+                self.plots
+                    .update(&assignment.plot, |plot| plot.last = index);
             }
             Statement::Correction(_) => self.void_loss(index, target),
             _ => {}
@@ -274,7 +311,8 @@ impl State {
         if let Some(ClaimTree::Tied { plot, serial }) = tree {
             self.untie(plot, serial);
         }
-        self.claims.update(&target, |claim| claim.tree = ClaimTree::Voided);
+        self.claims
+            .update(&target, |claim| claim.tree = ClaimTree::Voided);
         self.change_balance(index, claim.account, claim.points.0.into());
         let totals = &mut self.head.totals;
         totals.claimed = totals.claimed.saturating_sub(claim.points.0.into());
@@ -283,7 +321,8 @@ impl State {
     }
 
     fn void_survey(&mut self, index: Index, target: Index, survey: &Survey) {
-        self.surveys.remove(&(survey.plot, survey.surveyed_on, target));
+        self.surveys
+            .remove(&(survey.plot, survey.surveyed_on, target));
         self.plots.update(&survey.plot, |plot| plot.last = index);
     }
 
@@ -324,7 +363,9 @@ impl State {
     /// The trees stand again; claims that they were taken from get them back if they still wait
     /// and their assignment was not voided.
     fn void_loss(&mut self, index: Index, target: Index) {
-        let Some(loss) = self.losses.remove(&target) else { return };
+        let Some(loss) = self.losses.remove(&target) else {
+            return;
+        };
         self.plantings.update(&(loss.plot, loss.planting), |state| {
             state.lost = state.lost.saturating_sub(loss.count);
             state.lost_ranges.retain(|range| range.lost_at != target);
@@ -338,22 +379,31 @@ impl State {
     }
 
     fn may_return(&self, tree: &TreeState) -> bool {
-        let waits =
-            self.claims.get(&tree.claim).is_some_and(|claim| claim.tree == ClaimTree::Waiting);
+        let waits = self
+            .claims
+            .get(&tree.claim)
+            .is_some_and(|claim| claim.tree == ClaimTree::Waiting);
         waits && !self.voided.contains(&tree.assigned_at)
     }
 }
 
 fn lost_range(first: Serial, count: u32, lost_at: Index) -> Option<LostRange> {
     let last = first.0.checked_add(count.checked_sub(1)?).map(Serial)?;
-    Some(LostRange { first, last, lost_at })
+    Some(LostRange {
+        first,
+        last,
+        lost_at,
+    })
 }
 
 fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
     let (what, of) = match remedy {
         Remedy::Reverse { .. } => ("reversed", "awards"),
         Remedy::Lost { .. } => ("lost", "plantings"),
-        Remedy::Void => ("voided", "transfers, plantings, surveys, claims, assignments and losses"),
+        Remedy::Void => (
+            "voided",
+            "transfers, plantings, surveys, claims, assignments and losses",
+        ),
     };
     Refusal::new(
         Code::TargetRefused,
@@ -363,5 +413,9 @@ fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
 }
 
 fn voided(detail: &str) -> Refusal {
-    Refusal::new(Code::TargetVoided, detail, "what was voided is not corrected again")
+    Refusal::new(
+        Code::TargetVoided,
+        detail,
+        "what was voided is not corrected again",
+    )
 }

@@ -35,7 +35,9 @@ impl Quantity {
     /// Rule 3: ⌊quantity × factor ÷ 10⁹⌋; `None` if that is more than any award.
     pub fn points(self, factor: Micrograms) -> Option<Grams> {
         let product = u128::from(self.0) * u128::from(factor.0);
-        u64::try_from(product / QUANTITY_TIMES_FACTOR_PER_GRAM).ok().map(Grams)
+        u64::try_from(product / QUANTITY_TIMES_FACTOR_PER_GRAM)
+            .ok()
+            .map(Grams)
     }
 }
 
@@ -67,7 +69,9 @@ impl State {
 
     /// The version of a method in effect on a day: the highest whose effective day has come.
     pub fn method_in_effect(&self, id: MethodId, day: Day) -> Option<&MethodState> {
-        self.versions(id).rev().find(|state| state.method.effective_from <= day)
+        self.versions(id)
+            .rev()
+            .find(|state| state.method.effective_from <= day)
     }
 
     /// The name of a species.
@@ -89,16 +93,19 @@ impl State {
                 format!("its next version is {next}"),
             )
         })?;
-        ensure(last.is_none() || method.effective_from >= proposal.admitted_on(), || {
-            Refusal::new(
-                Code::MethodBackdated,
-                format!("it would take effect on {}", method.effective_from),
-                format!(
-                    "only a first version is retroactive; the earliest day is {}",
-                    proposal.admitted_on()
-                ),
-            )
-        })?;
+        ensure(
+            last.is_none() || method.effective_from >= proposal.admitted_on(),
+            || {
+                Refusal::new(
+                    Code::MethodBackdated,
+                    format!("it would take effect on {}", method.effective_from),
+                    format!(
+                        "only a first version is retroactive; the earliest day is {}",
+                        proposal.admitted_on()
+                    ),
+                )
+            },
+        )?;
         judge_codes(method.activities.iter().map(|it: &Activity| it.code))?;
         judge_codes(method.species.iter().map(|it: &Species| it.code))?;
         for species in method.species.iter() {
@@ -107,7 +114,10 @@ impl State {
                 Refusal::new(
                     Code::SpeciesChanged,
                     format!("species {} is named {:?} here", species.code, species.name),
-                    format!("its name is {:?}; another species needs another code", known),
+                    format!(
+                        "its name is {:?}; another species needs another code",
+                        known
+                    ),
                 )
             })?;
         }
@@ -121,7 +131,10 @@ impl State {
                 self.species.insert(species.code, species.name.clone());
             }
         }
-        let state = MethodState { method: method.clone(), stated_at: index };
+        let state = MethodState {
+            method: method.clone(),
+            stated_at: index,
+        };
         self.methods.insert((method.id, method.version), state);
     }
 
@@ -157,8 +170,11 @@ impl State {
         self.judge_role(proposal, Role::Platform)?;
         self.judge_day(proposal, "occurred_on", award.occurred_on)?;
         let method = self.judge_version(award.method, award.version, award.occurred_on)?;
-        let activity =
-            method.activities.iter().find(|it| it.code == award.activity).ok_or_else(|| {
+        let activity = method
+            .activities
+            .iter()
+            .find(|it| it.code == award.activity)
+            .ok_or_else(|| {
                 Refusal::new(
                     Code::ActivityUnknown,
                     format!("method {} has no activity {}", award.method, award.activity),
@@ -170,7 +186,10 @@ impl State {
             let right = right.map_or("too many".to_owned(), |points| points.to_string());
             Refusal::new(
                 Code::PointsMismatch,
-                format!("{} points for a quantity of {}", award.points, award.quantity),
+                format!(
+                    "{} points for a quantity of {}",
+                    award.points, award.quantity
+                ),
                 format!("⌊quantity × factor ÷ 10⁹⌋ is {right}"),
             )
         })?;
@@ -193,7 +212,9 @@ impl State {
     ) -> Result<Option<Index>, Refusal> {
         let account = self.accounts.get(id);
         let balance = account.map_or(0, |account| account.balance);
-        let fits = i64::try_from(points.0).ok().and_then(|more| balance.checked_add(more));
+        let fits = i64::try_from(points.0)
+            .ok()
+            .and_then(|more| balance.checked_add(more));
         ensure(fits.is_some(), || {
             Refusal::new(
                 Code::BalanceLimit,
@@ -209,13 +230,16 @@ impl State {
         judge_some(points)?;
         let account = self.accounts.get(id).copied();
         let balance = account.map_or(0, |account| account.balance);
-        ensure(i64::try_from(points.0).is_ok_and(|points| points <= balance), || {
-            Refusal::new(
-                Code::BalanceShort,
-                format!("{points} points from a balance of {balance}"),
-                "an account spends no more than it holds",
-            )
-        })?;
+        ensure(
+            i64::try_from(points.0).is_ok_and(|points| points <= balance),
+            || {
+                Refusal::new(
+                    Code::BalanceShort,
+                    format!("{points} points from a balance of {balance}"),
+                    "an account spends no more than it holds",
+                )
+            },
+        )?;
         Ok(account.map(|account| account.last))
     }
 
@@ -232,8 +256,9 @@ impl State {
         });
         let totals = &mut self.head.totals;
         totals.balances += change;
-        totals.accounts_negative =
-            totals.accounts_negative.saturating_add_signed(i64::from(negative));
+        totals.accounts_negative = totals
+            .accounts_negative
+            .saturating_add_signed(i64::from(negative));
     }
 
     pub(super) fn apply_award(&mut self, index: Index, award: &Award) {
@@ -278,7 +303,11 @@ impl State {
             TransferReason::SpentElsewhere => &mut self.head.totals.spent_elsewhere,
             TransferReason::Gift | TransferReason::Collected | TransferReason::Pooled => return,
         };
-        *sum = if sign > 0 { *sum + points } else { sum.saturating_sub(points) };
+        *sum = if sign > 0 {
+            *sum + points
+        } else {
+            sum.saturating_sub(points)
+        };
     }
 
     pub(super) fn judge_claim(
@@ -289,8 +318,11 @@ impl State {
         self.judge_role(proposal, Role::Platform)?;
         let today = proposal.record().issued_on;
         let method = self.judge_version(claim.method, claim.version, today)?;
-        let species =
-            method.species.iter().find(|it| it.code == claim.species).ok_or_else(|| {
+        let species = method
+            .species
+            .iter()
+            .find(|it| it.code == claim.species)
+            .ok_or_else(|| {
                 Refusal::new(
                     Code::SpeciesUnknown,
                     format!("method {} has no species {}", claim.method, claim.species),
@@ -325,7 +357,11 @@ impl State {
 
 fn judge_some(points: Grams) -> Result<(), Refusal> {
     ensure(points.0 > 0, || {
-        Refusal::new(Code::PointsZero, "0 points", "nothing is recorded where nothing moves")
+        Refusal::new(
+            Code::PointsZero,
+            "0 points",
+            "nothing is recorded where nothing moves",
+        )
     })
 }
 

@@ -180,7 +180,11 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of these words.
     pub fn new(code: Code, detail: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), advice: advice.into() }
+        Self {
+            code,
+            detail: detail.into(),
+            advice: advice.into(),
+        }
     }
 }
 

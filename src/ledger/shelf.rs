@@ -53,7 +53,11 @@ struct Bucket<K, V> {
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
-        Self { buckets: BTreeMap::new(), dirty: Vec::new(), len: 0 }
+        Self {
+            buckets: BTreeMap::new(),
+            dirty: Vec::new(),
+            len: 0,
+        }
     }
 }
 
@@ -144,7 +148,8 @@ impl<K: Bucketed, V: Clone> Shelf<K, V> {
         let buckets = if range.is_empty() {
             self.buckets.range(1..1)
         } else {
-            self.buckets.range(range.start().bucket()..=range.end().bucket())
+            self.buckets
+                .range(range.start().bucket()..=range.end().bucket())
         };
         buckets
             .flat_map(|(_, bucket)| bucket.items.iter())
@@ -152,10 +157,10 @@ impl<K: Bucketed, V: Clone> Shelf<K, V> {
     }
 
     fn bucket_mut(&mut self, number: u64) -> &mut Vec<(K, V)> {
-        let bucket = self
-            .buckets
-            .entry(number)
-            .or_insert_with(|| Bucket { items: Arc::default(), dirty: false });
+        let bucket = self.buckets.entry(number).or_insert_with(|| Bucket {
+            items: Arc::default(),
+            dirty: false,
+        });
         if !bucket.dirty {
             bucket.dirty = true;
             self.dirty.push(number);
@@ -170,7 +175,11 @@ where
     V: Encode + Send + Sync,
 {
     fn bytes(&self) -> Result<Vec<u8>, ShelfError> {
-        if self.is_empty() { Ok(Vec::new()) } else { Ok(encode::<_, BUCKET_BYTES_MAX>(self)?) }
+        if self.is_empty() {
+            Ok(Vec::new())
+        } else {
+            Ok(encode::<_, BUCKET_BYTES_MAX>(self)?)
+        }
     }
 }
 
@@ -191,7 +200,9 @@ where
     fn take_dirty(&mut self) -> Vec<(u64, Arc<dyn BucketImage>)> {
         let mut taken = Vec::with_capacity(self.dirty.len());
         for number in std::mem::take(&mut self.dirty) {
-            let Some(bucket) = self.buckets.get_mut(&number) else { continue };
+            let Some(bucket) = self.buckets.get_mut(&number) else {
+                continue;
+            };
             bucket.dirty = false;
             let image: Arc<dyn BucketImage> = bucket.items.clone();
             taken.push((number, image));
@@ -209,7 +220,13 @@ where
             return Err(CodecError::Malformed("a key is not in its place".to_owned()).into());
         }
         self.len += items.len();
-        self.buckets.insert(number, Bucket { items: Arc::new(items), dirty: false });
+        self.buckets.insert(
+            number,
+            Bucket {
+                items: Arc::new(items),
+                dirty: false,
+            },
+        );
         Ok(())
     }
 }

@@ -296,7 +296,12 @@ impl State {
     pub fn take_dirty(&mut self) -> Vec<(u8, u64, Arc<dyn BucketImage>)> {
         let mut all = Vec::new();
         for (shelf, dirty) in (0_u8..).zip(self.shelves_mut()) {
-            all.extend(dirty.take_dirty().into_iter().map(|(number, image)| (shelf, number, image)));
+            all.extend(
+                dirty
+                    .take_dirty()
+                    .into_iter()
+                    .map(|(number, image)| (shelf, number, image)),
+            );
         }
         all
     }

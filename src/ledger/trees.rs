@@ -5,7 +5,7 @@ use bincode::{Decode, Encode};
 use super::refusal::{Code, Refusal, ensure};
 use super::state::{Proposal, State};
 use crate::record::{
-    AccountId, Assignment, Day, Digest, Grams, Index, Plot, PlotNumber, Planting, Role, Serial,
+    AccountId, Assignment, Day, Digest, Grams, Index, Planting, Plot, PlotNumber, Role, Serial,
     Slug, SpeciesCode, Survey,
 };
 
@@ -166,7 +166,11 @@ impl State {
     }
 
     /// The planting that a serial belongs to, and its first serial.
-    pub fn planting_of(&self, plot: PlotNumber, serial: Serial) -> Option<(Serial, &PlantingState)> {
+    pub fn planting_of(
+        &self,
+        plot: PlotNumber,
+        serial: Serial,
+    ) -> Option<(Serial, &PlantingState)> {
         self.plantings
             .range((plot, Serial(0))..=(plot, serial))
             .next_back()
@@ -190,9 +194,14 @@ impl State {
     }
 
     /// The unvoided surveys of a plot, the latest last.
-    pub fn surveys(&self, plot: PlotNumber) -> impl DoubleEndedIterator<Item = (Index, &SurveyState)> {
+    pub fn surveys(
+        &self,
+        plot: PlotNumber,
+    ) -> impl DoubleEndedIterator<Item = (Index, &SurveyState)> {
         let all = (plot, Day(0), Index(0))..=(plot, Day(u32::MAX), Index(u64::MAX));
-        self.surveys.range(all).map(|((_, _, index), survey)| (*index, survey))
+        self.surveys
+            .range(all)
+            .map(|((_, _, index), survey)| (*index, survey))
     }
 
     fn judge_known_plot(&self, number: PlotNumber) -> Result<&PlotState, Refusal> {
@@ -223,7 +232,10 @@ impl State {
             Refusal::new(
                 Code::PlotFull,
                 format!("{standing} trees would stand on plot {}", plot.number),
-                format!("its area holds {holds} at {} a hectare", plot.trees_per_ha_max),
+                format!(
+                    "its area holds {holds} at {} a hectare",
+                    plot.trees_per_ha_max
+                ),
             )
         })
     }
@@ -244,7 +256,11 @@ impl State {
     }
 
     pub(super) fn apply_plot(&mut self, proposal: &Proposal<'_>, index: Index, plot: &Plot) {
-        let holder = match self.keys.get(&proposal.record().issuer).map(|key| &key.role) {
+        let holder = match self
+            .keys
+            .get(&proposal.record().issuer)
+            .map(|key| &key.role)
+        {
             Some(super::authority::KeyRole::Issuer { holder, .. }) => holder.clone(),
             _ => return,
         };
@@ -280,7 +296,10 @@ impl State {
         ensure(*holder == plot.holder, || {
             Refusal::new(
                 Code::HolderRefused,
-                format!("plot {} is held by {}, not by {holder}", planting.plot, plot.holder),
+                format!(
+                    "plot {} is held by {}, not by {holder}",
+                    planting.plot, plot.holder
+                ),
                 "a key of the plot's holder signs its plantings",
             )
         })?;
@@ -295,7 +314,10 @@ impl State {
         let last = last_serial(planting).ok_or_else(|| {
             Refusal::new(
                 Code::SerialsOverlap,
-                format!("{} serials from {} on", planting.count, planting.first_serial),
+                format!(
+                    "{} serials from {} on",
+                    planting.count, planting.first_serial
+                ),
                 "serials end at 4294967295",
             )
         })?;
@@ -311,7 +333,10 @@ impl State {
             });
             return Err(Refusal::new(
                 Code::SerialsOverlap,
-                format!("serials {first} to {} are entry {}'s", other.last, other.index),
+                format!(
+                    "serials {first} to {} are entry {}'s",
+                    other.last, other.index
+                ),
                 next,
             ));
         }
@@ -322,7 +347,9 @@ impl State {
     }
 
     pub(super) fn apply_planting(&mut self, index: Index, planting: &Planting) {
-        let Some(last) = last_serial(planting) else { return };
+        let Some(last) = last_serial(planting) else {
+            return;
+        };
         let count = u64::from(planting.count.get());
         let state = PlantingState {
             index,
@@ -360,7 +387,10 @@ impl State {
         let plot = self.judge_known_plot(survey.plot)?;
         self.judge_day(proposal, "surveyed_on", survey.surveyed_on)?;
         if let Some(index) = survey.planting {
-            let here = self.planting_places.get(&index).filter(|place| place.0 == survey.plot);
+            let here = self
+                .planting_places
+                .get(&index)
+                .filter(|place| place.0 == survey.plot);
             ensure(here.is_some(), || {
                 Refusal::new(
                     Code::PlantingUnknown,
@@ -373,7 +403,10 @@ impl State {
         ensure(found <= survey.sampled.into(), || {
             Refusal::new(
                 Code::SurveyCounts,
-                format!("{found} found alive or dead of {} looked for", survey.sampled),
+                format!(
+                    "{found} found alive or dead of {} looked for",
+                    survey.sampled
+                ),
                 "alive and dead are part of what was sampled",
             )
         })?;
@@ -382,12 +415,20 @@ impl State {
     }
 
     pub(super) fn apply_survey(&mut self, proposal: &Proposal<'_>, index: Index, survey: &Survey) {
-        let surveyor = match self.keys.get(&proposal.record().issuer).map(|key| &key.role) {
+        let surveyor = match self
+            .keys
+            .get(&proposal.record().issuer)
+            .map(|key| &key.role)
+        {
             Some(super::authority::KeyRole::Issuer { holder, .. }) => holder.clone(),
             _ => return,
         };
-        let state = SurveyState { survey: survey.clone(), surveyor };
-        self.surveys.insert((survey.plot, survey.surveyed_on, index), state);
+        let state = SurveyState {
+            survey: survey.clone(),
+            surveyor,
+        };
+        self.surveys
+            .insert((survey.plot, survey.surveyed_on, index), state);
         self.evidence.insert(survey.evidence, index);
         self.plots.update(&survey.plot, |plot| plot.last = index);
     }
@@ -410,7 +451,8 @@ impl State {
                     "a claim gets one tree",
                 )
             })?;
-            let tree = serial.ok_or_else(|| unknown_tree(assignment.plot, "past the last serial"))?;
+            let tree =
+                serial.ok_or_else(|| unknown_tree(assignment.plot, "past the last serial"))?;
             let grown = self.judge_free_tree(assignment.plot, tree)?;
             let one = *species.get_or_insert(kind);
             ensure(kind == one && grown == one, || {
@@ -425,7 +467,10 @@ impl State {
         ensure(assigned <= plot.standing(), || {
             Refusal::new(
                 Code::TreesShort,
-                format!("{assigned} trees would be assigned on plot {}", assignment.plot),
+                format!(
+                    "{assigned} trees would be assigned on plot {}",
+                    assignment.plot
+                ),
                 format!("{} stand in its books", plot.standing()),
             )
         })?;
@@ -435,18 +480,32 @@ impl State {
     fn judge_waiting(&self, claim: Index) -> Result<SpeciesCode, Refusal> {
         let advice = "name the entries of claims that wait for a tree";
         match self.claims.get(&claim) {
-            Some(ClaimState { tree: ClaimTree::Waiting, species, .. }) => Ok(*species),
-            Some(ClaimState { tree: ClaimTree::Tied { plot, serial }, .. }) => Err(Refusal::new(
+            Some(ClaimState {
+                tree: ClaimTree::Waiting,
+                species,
+                ..
+            }) => Ok(*species),
+            Some(ClaimState {
+                tree: ClaimTree::Tied { plot, serial },
+                ..
+            }) => Err(Refusal::new(
                 Code::ClaimTaken,
                 format!("claim {claim} has the tree {plot}/{serial}"),
                 advice,
             )),
-            Some(ClaimState { tree: ClaimTree::Voided, .. }) => {
-                Err(Refusal::new(Code::ClaimUnknown, format!("claim {claim} was voided"), advice))
-            }
-            None => {
-                Err(Refusal::new(Code::ClaimUnknown, format!("entry {claim} is no claim"), advice))
-            }
+            Some(ClaimState {
+                tree: ClaimTree::Voided,
+                ..
+            }) => Err(Refusal::new(
+                Code::ClaimUnknown,
+                format!("claim {claim} was voided"),
+                advice,
+            )),
+            None => Err(Refusal::new(
+                Code::ClaimUnknown,
+                format!("entry {claim} is no claim"),
+                advice,
+            )),
         }
     }
 
@@ -462,7 +521,11 @@ impl State {
                 "assign trees that have none",
             ));
         }
-        if let Some(lost) = planting.lost_ranges.iter().find(|range| range.holds(serial)) {
+        if let Some(lost) = planting
+            .lost_ranges
+            .iter()
+            .find(|range| range.holds(serial))
+        {
             return Err(Refusal::new(
                 Code::TreeLost,
                 format!("tree {plot}/{serial} is lost since entry {}", lost.lost_at),
@@ -475,22 +538,33 @@ impl State {
     pub(super) fn apply_assignment(&mut self, index: Index, assignment: &Assignment) {
         for (claim, serial) in pairs(assignment) {
             let Some(serial) = serial else { continue };
-            self.tie(assignment.plot, serial, TreeState { claim, assigned_at: index });
+            self.tie(
+                assignment.plot,
+                serial,
+                TreeState {
+                    claim,
+                    assigned_at: index,
+                },
+            );
         }
-        self.plots.update(&assignment.plot, |plot| plot.last = index);
+        self.plots
+            .update(&assignment.plot, |plot| plot.last = index);
     }
 
     /// Ties a waiting claim to a free tree.
     pub(super) fn tie(&mut self, plot: PlotNumber, serial: Serial, tree: TreeState) {
         self.trees.insert((plot, serial), tree);
-        self.claims.update(&tree.claim, |claim| claim.tree = ClaimTree::Tied { plot, serial });
+        self.claims.update(&tree.claim, |claim| {
+            claim.tree = ClaimTree::Tied { plot, serial }
+        });
         self.count_tied(plot, serial, 1);
     }
 
     /// Parts a tree from its claim, which waits again. Gives what was tied.
     pub(super) fn untie(&mut self, plot: PlotNumber, serial: Serial) -> Option<TreeState> {
         let tree = self.trees.remove(&(plot, serial))?;
-        self.claims.update(&tree.claim, |claim| claim.tree = ClaimTree::Waiting);
+        self.claims
+            .update(&tree.claim, |claim| claim.tree = ClaimTree::Waiting);
         self.count_tied(plot, serial, -1);
         Some(tree)
     }
@@ -502,7 +576,9 @@ impl State {
             });
         }
         let change = i64::from(change);
-        self.plots.update(&plot, |plot| plot.assigned = plot.assigned.saturating_add_signed(change));
+        self.plots.update(&plot, |plot| {
+            plot.assigned = plot.assigned.saturating_add_signed(change)
+        });
         let totals = &mut self.head.totals;
         totals.assigned = totals.assigned.saturating_add_signed(change);
         totals.waiting = totals.waiting.saturating_add_signed(-change);
@@ -518,16 +594,23 @@ impl LostRange {
 
 /// The last serial of a planting, if they do not run out.
 fn last_serial(planting: &Planting) -> Option<Serial> {
-    planting.first_serial.0.checked_add(planting.count.get() - 1).map(Serial)
+    planting
+        .first_serial
+        .0
+        .checked_add(planting.count.get() - 1)
+        .map(Serial)
 }
 
 /// Each claim of an assignment with its tree.
-pub(super) fn pairs(
-    assignment: &Assignment,
-) -> impl Iterator<Item = (Index, Option<Serial>)> + '_ {
-    (0_u32..).zip(assignment.claims.iter()).map(|(offset, claim)| {
-        (*claim, assignment.first_serial.0.checked_add(offset).map(Serial))
-    })
+pub(super) fn pairs(assignment: &Assignment) -> impl Iterator<Item = (Index, Option<Serial>)> + '_ {
+    (0_u32..)
+        .zip(assignment.claims.iter())
+        .map(|(offset, claim)| {
+            (
+                *claim,
+                assignment.first_serial.0.checked_add(offset).map(Serial),
+            )
+        })
 }
 
 fn unknown_tree(plot: PlotNumber, which: &str) -> Refusal {

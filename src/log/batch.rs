@@ -37,17 +37,29 @@ pub(super) fn judge(
     submissions: Vec<Submission>,
     targets: &mut Targets,
 ) -> Judged {
-    let from = TreeHead { size: tree.size(), root: tree.root() };
+    let from = TreeHead {
+        size: tree.size(),
+        root: tree.root(),
+    };
     let mut entries = Vec::new();
-    let all = submissions.iter().flat_map(|submission| &submission.records);
-    let corrects = all.map(|(_, signed)| target_of(signed)).any(|target| target.is_some());
+    let all = submissions
+        .iter()
+        .flat_map(|submission| &submission.records);
+    let corrects = all
+        .map(|(_, signed)| target_of(signed))
+        .any(|target| target.is_some());
     let mut verdicts = Vec::with_capacity(submissions.len());
     for submission in submissions {
         let mut indexes = Vec::with_capacity(submission.records.len());
         let mut refusal = None;
         for (id, signed) in &submission.records {
             let target = target_of(signed).and_then(|index| targets.get(&index));
-            let proposal = Proposal { signed, id: *id, admitted_at, target };
+            let proposal = Proposal {
+                signed,
+                id: *id,
+                admitted_at,
+                target,
+            };
             match admit(state, tree, &proposal, &mut entries) {
                 Ok((index, entry)) => {
                     indexes.push(index);
@@ -62,11 +74,22 @@ pub(super) fn judge(
                 }
             }
         }
-        verdicts.push(Verdict { submission, indexes, refusal });
+        verdicts.push(Verdict {
+            submission,
+            indexes,
+            refusal,
+        });
     }
-    let to = TreeHead { size: tree.size(), root: tree.root() };
+    let to = TreeHead {
+        size: tree.size(),
+        root: tree.root(),
+    };
     let log_keys = state.head().log_keys.iter().map(|(key, _)| *key).collect();
-    Judged { batch: Batch { from, entries, to }, verdicts, log_keys }
+    Judged {
+        batch: Batch { from, entries, to },
+        verdicts,
+        log_keys,
+    }
 }
 
 /// The entry that a record corrects, if it does.
@@ -90,7 +113,11 @@ fn admit(
         signed: proposal.signed.clone(),
     };
     let too_long = || {
-        Refusal::new(Code::EntryTooLong, "the entry would be too long", "split the statement")
+        Refusal::new(
+            Code::EntryTooLong,
+            "the entry would be too long",
+            "split the statement",
+        )
     };
     let bytes = entry.encode().map_err(|_| too_long())?;
     Bundle::append(entries, &bytes).ok_or_else(too_long)?;

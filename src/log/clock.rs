@@ -13,13 +13,17 @@ const STEP_BACK_MS_MAX: u64 = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClockError {
     /// It moved against uptime.
-    #[error("the clock moved {drift_ms} ms against uptime since the start; set it right, or restart with --accept-clock to confirm it")]
+    #[error(
+        "the clock moved {drift_ms} ms against uptime since the start; set it right, or restart with --accept-clock to confirm it"
+    )]
     Jumped {
         /// By how much.
         drift_ms: u64,
     },
     /// It is behind the last admission.
-    #[error("the clock is {behind_ms} ms behind the last admission; set it right, or restart with --accept-clock to confirm it")]
+    #[error(
+        "the clock is {behind_ms} ms behind the last admission; set it right, or restart with --accept-clock to confirm it"
+    )]
     Behind {
         /// By how much.
         behind_ms: u64,
@@ -45,7 +49,12 @@ impl Clock {
     /// A clock of the caller's, in milliseconds since 1970-01-01 UTC.
     pub fn new(wall: Wall, accepted: bool) -> Self {
         let started_wall_ms = wall();
-        Self { wall, started: Instant::now(), started_wall_ms, accepted }
+        Self {
+            wall,
+            started: Instant::now(),
+            started_wall_ms,
+            accepted,
+        }
     }
 
     /// The wall's time, unchecked.
@@ -73,6 +82,8 @@ impl Clock {
 }
 
 fn system_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -46,16 +46,37 @@ pub fn admit_genesis(
     genesis.verify(&context, |_| None)?;
     let id = context.id(genesis.bytes());
     let admitted_at = TimeMs(Clock::system(true).wall_ms());
-    let proposal = Proposal { signed: genesis, id, admitted_at, target: None };
-    let lineage =
-        State::empty(origin.clone()).judge(&proposal).map_err(GenesisError::Refused)?;
-    let entry = Entry { admitted_at, lineage, signed: genesis.clone() }.encode()?;
+    let proposal = Proposal {
+        signed: genesis,
+        id,
+        admitted_at,
+        target: None,
+    };
+    let lineage = State::empty(origin.clone())
+        .judge(&proposal)
+        .map_err(GenesisError::Refused)?;
+    let entry = Entry {
+        admitted_at,
+        lineage,
+        signed: genesis.clone(),
+    }
+    .encode()?;
     let mut tree = Frontier::default();
-    let from = TreeHead { size: 0, root: tree.root() };
+    let from = TreeHead {
+        size: 0,
+        root: tree.root(),
+    };
     tree.push(leaf_hash(&entry));
     let mut entries = Vec::new();
     Bundle::append(&mut entries, &entry).ok_or(StoreError::Contradiction)?;
-    let batch = Batch { from, entries, to: TreeHead { size: 1, root: tree.root() } };
+    let batch = Batch {
+        from,
+        entries,
+        to: TreeHead {
+            size: 1,
+            root: tree.root(),
+        },
+    };
     match store.commit_now(&batch) {
         Outcome::Committed => Ok(id),
         Outcome::Moved(_) => Err(GenesisError::Begun),

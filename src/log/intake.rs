@@ -65,11 +65,17 @@ pub enum AppendError {
 
 impl AppendError {
     pub(super) fn halted(why: &str) -> Self {
-        Self::Unavailable { code: "halted", why: why.to_owned() }
+        Self::Unavailable {
+            code: "halted",
+            why: why.to_owned(),
+        }
     }
 
     pub(super) fn stopping() -> Self {
-        Self::Unavailable { code: "stopping", why: "the server is stopping".to_owned() }
+        Self::Unavailable {
+            code: "stopping",
+            why: "the server is stopping".to_owned(),
+        }
     }
 }
 
@@ -85,8 +91,10 @@ impl Log {
         records: Vec<SignedRecord>,
         after: Option<Refusal>,
     ) -> Result<Appended, AppendError> {
-        let mut records: Vec<(RecordId, SignedRecord)> =
-            records.into_iter().map(|r| (self.context.id(r.bytes()), r)).collect();
+        let mut records: Vec<(RecordId, SignedRecord)> = records
+            .into_iter()
+            .map(|r| (self.context.id(r.bytes()), r))
+            .collect();
         let issuer = match records.first() {
             Some((_, first)) => first.record().issuer,
             None => {
@@ -98,7 +106,9 @@ impl Log {
             }
         };
         let mut indexes = Vec::new();
-        let mixed = records.iter().position(|(_, r)| r.record().issuer != issuer);
+        let mixed = records
+            .iter()
+            .position(|(_, r)| r.record().issuer != issuer);
         let mixed = mixed.map(|position| {
             records.truncate(position);
             Refusal::new(
@@ -125,7 +135,10 @@ impl Log {
             };
             // What is in already, by an earlier try or another sender of the same bytes.
             let (next, _) = key.next();
-            let old = records.iter().take_while(|(_, r)| r.record().seq < next).count();
+            let old = records
+                .iter()
+                .take_while(|(_, r)| r.record().seq < next)
+                .count();
             if let (Some(head), Some(ids)) = (key.head, wanted(&records, old)) {
                 let published = self.settled(size).await?;
                 let found = self.find_in_chain(head, &ids, published.head.size).await?;
@@ -162,7 +175,10 @@ impl Log {
             }
         }
         let why = "other senders of this issuer's records are in the way; one writer a key";
-        Err(AppendError::Unavailable { code: "contended", why: why.to_owned() })
+        Err(AppendError::Unavailable {
+            code: "contended",
+            why: why.to_owned(),
+        })
     }
 
     /// Hands verified records to the sequencer and waits for its word.
@@ -172,7 +188,11 @@ impl Log {
         records: &[(RecordId, SignedRecord)],
     ) -> Result<(Vec<Index>, Option<Refusal>, Arc<Published>), AppendError> {
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { issuer, records: records.to_vec(), reply };
+        let submission = Submission {
+            issuer,
+            records: records.to_vec(),
+            reply,
+        };
         self.queue.push(submission).map_err(|full| match full {
             Full::Closed => AppendError::stopping(),
             Full::Issuer => AppendError::Unavailable {
@@ -185,7 +205,11 @@ impl Log {
             },
         })?;
         match answer.await.map_err(|_| AppendError::stopping())? {
-            Answer::Judged { indexes, refusal, published } => Ok((indexes, refusal, published)),
+            Answer::Judged {
+                indexes,
+                refusal,
+                published,
+            } => Ok((indexes, refusal, published)),
             Answer::Unavailable(why) => Err(AppendError::halted(&why)),
         }
     }
@@ -221,7 +245,11 @@ impl Log {
         };
         Ok(failed.map(|(at, what)| {
             records.truncate(from + at);
-            Refusal::new(Code::SignatureInvalid, what, "sign the record's bytes as docs/format.md says")
+            Refusal::new(
+                Code::SignatureInvalid,
+                what,
+                "sign the record's bytes as docs/format.md says",
+            )
         }))
     }
 
@@ -249,7 +277,9 @@ impl Log {
                 }
             };
             let missing = || ReadError::Missing(format!("entry {index}"));
-            let bytes = entries.get((index.0 % TILE_HASHES) as usize).ok_or_else(missing)?;
+            let bytes = entries
+                .get((index.0 % TILE_HASHES) as usize)
+                .ok_or_else(missing)?;
             let entry = Entry::decode(bytes).map_err(|_| missing())?;
             for (place, (want, _)) in found.iter_mut().zip(wanted) {
                 if *want == seq {
@@ -267,15 +297,14 @@ impl Log {
 }
 
 fn wanted(records: &[(RecordId, SignedRecord)], old: usize) -> Option<Vec<(Seq, RecordId)>> {
-    let wanted = records.iter().take(old).map(|(id, r)| (r.record().seq, *id));
+    let wanted = records
+        .iter()
+        .take(old)
+        .map(|(id, r)| (r.record().seq, *id));
     (old > 0).then(|| wanted.collect())
 }
 
-fn same_record(
-    seq: Seq,
-    id: RecordId,
-    found: Option<(RecordId, Index)>,
-) -> Result<Index, Refusal> {
+fn same_record(seq: Seq, id: RecordId, found: Option<(RecordId, Index)>) -> Result<Index, Refusal> {
     match found {
         Some((known, index)) if known == id => Ok(index),
         Some((_, index)) => Err(Refusal::new(
@@ -293,7 +322,12 @@ fn same_record(
 
 fn refused(indexes: Vec<Index>, refusal: Refusal, published: Arc<Published>) -> AppendError {
     let position = indexes.len();
-    AppendError::Refused(Box::new(Refused { position, refusal, indexes, published }))
+    AppendError::Refused(Box::new(Refused {
+        position,
+        refusal,
+        indexes,
+        published,
+    }))
 }
 
 /// The first record whose signatures do not all hold.

@@ -39,7 +39,11 @@ impl Keeper {
                 .ok()
                 .map(|thread| (sender, thread))
         });
-        Self { thread, busy, saved_size }
+        Self {
+            thread,
+            busy,
+            saved_size,
+        }
     }
 
     /// Whether a save is due for a state of so many entries.

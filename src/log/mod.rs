@@ -94,7 +94,9 @@ pub enum LogError {
     #[error(transparent)]
     Signer(#[from] SignerError),
     /// There is no genesis yet.
-    #[error("{0} has no genesis yet: have the missing governors sign {0}/genesis.json (arborlog endorse), then run: arborlog init {0} --complete")]
+    #[error(
+        "{0} has no genesis yet: have the missing governors sign {0}/genesis.json (arborlog endorse), then run: arborlog init {0} --complete"
+    )]
     NoGenesis(PathBuf),
 }
 
@@ -141,8 +143,7 @@ impl Log {
             return Err(LogError::NoGenesis(signer.dir().to_owned()));
         }
         let at = TimeMs(clock.wall_ms());
-        let published =
-            Arc::new(signer.publish(&recovered.log_keys(), recovered.head(), at)?);
+        let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head(), at)?);
         let (sender, status) = watch::channel(Status::Ready(published));
         let queue = Arc::new(Queue::default());
         let state = Arc::new(RwLock::new(recovered.state));
@@ -158,7 +159,14 @@ impl Log {
             keeper: Keeper::start(saved, recovered.saved_size),
         };
         let sequencer = tokio::spawn(sequencer.run());
-        Ok(Self { context: SigningContext::new(&origin), reader, state, status, queue, sequencer })
+        Ok(Self {
+            context: SigningContext::new(&origin),
+            reader,
+            state,
+            status,
+            queue,
+            sequencer,
+        })
     }
 
     /// The newest checkpoint.
@@ -234,8 +242,15 @@ impl Log {
     pub fn identity(&self) -> (Option<VerifierKey>, Option<RecordId>, Origin) {
         let state = self.state();
         let head = state.head();
-        let vkey = head.log_keys.last().map(|(key, _)| signer::vkey(&head.origin, *key));
-        (vkey, head.genesis.as_ref().map(|(id, _)| *id), head.origin.clone())
+        let vkey = head
+            .log_keys
+            .last()
+            .map(|(key, _)| signer::vkey(&head.origin, *key));
+        (
+            vkey,
+            head.genesis.as_ref().map(|(id, _)| *id),
+            head.origin.clone(),
+        )
     }
 
     /// Whether a key was granted any task, as far as is known now.

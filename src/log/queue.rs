@@ -27,7 +27,11 @@ pub(super) struct Submission {
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The first records were admitted at these indexes; the one after them was refused, if any.
-    Judged { indexes: Vec<Index>, refusal: Option<Refusal>, published: Arc<Published> },
+    Judged {
+        indexes: Vec<Index>,
+        refusal: Option<Refusal>,
+        published: Arc<Published>,
+    },
     /// Nothing is known to be admitted; the sender should ask again.
     Unavailable(String),
 }
@@ -93,8 +97,12 @@ impl Queue {
         let mut taken = Vec::new();
         let mut records = 0;
         while records < records_max {
-            let Some(issuer) = inner.turns.pop_front() else { break };
-            let Some(waiting) = inner.waiting.get_mut(&issuer) else { continue };
+            let Some(issuer) = inner.turns.pop_front() else {
+                break;
+            };
+            let Some(waiting) = inner.waiting.get_mut(&issuer) else {
+                continue;
+            };
             if let Some(submission) = waiting.pop_front() {
                 records += submission.records.len();
                 taken.push(submission);

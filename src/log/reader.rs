@@ -1,6 +1,7 @@
 //! Reading a log through its tiles: entries, and the proofs that RFC 6962 names.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::merkle::{
@@ -53,7 +54,10 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] when the store has no such.
     pub async fn tile(&self, id: TileId) -> Result<Bytes, ReadError> {
-        self.store.read(id).await?.ok_or_else(|| ReadError::Missing(id.to_string()))
+        self.store
+            .read(id)
+            .await?
+            .ok_or_else(|| ReadError::Missing(id.to_string()))
     }
 
     /// The entries of a bundle, as long as a tree of `size` has them.
@@ -61,14 +65,20 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn bundle(&self, number: u64, size: u64) -> Result<Vec<Bytes>, ReadError> {
-        let id = TileId::in_tree(Level::Entries, number, size)
-            .ok_or(ProofError::OutOfTree { index: number.saturating_mul(TILE_HASHES), size })?;
+        let id = TileId::in_tree(Level::Entries, number, size).ok_or(ProofError::OutOfTree {
+            index: number.saturating_mul(TILE_HASHES),
+            size,
+        })?;
         let bytes = self.tile(id).await?;
         let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| ReadError::Damaged {
             tile: id.to_string(),
             what: error.to_string(),
         })?;
-        Ok(bundle.entries().iter().map(|entry| bytes.slice_ref(entry)).collect())
+        Ok(bundle
+            .entries()
+            .iter()
+            .map(|entry| bytes.slice_ref(entry))
+            .collect())
     }
 
     /// The bytes of an entry of a tree of `size`.
@@ -108,14 +118,19 @@ impl Reader {
     pub async fn frontier(&self, size: u64) -> Result<Frontier, ReadError> {
         let nodes = range_nodes(0, size);
         let hashes = self.nodes(&nodes, size).await?;
-        let peaks = nodes.iter().filter_map(|node| hashes.get(node).copied()).collect();
+        let peaks = nodes
+            .iter()
+            .filter_map(|node| hashes.get(node).copied())
+            .collect();
         Frontier::from_peaks(size, peaks)
             .ok_or_else(|| ReadError::Missing(format!("a part of the tree of {size}")))
     }
 
     async fn ranges(&self, ranges: &[(u64, u64)], size: u64) -> Result<Vec<Hash>, ReadError> {
-        let nodes: Vec<Vec<Node>> =
-            ranges.iter().map(|(start, end)| range_nodes(*start, *end)).collect();
+        let nodes: Vec<Vec<Node>> = ranges
+            .iter()
+            .map(|(start, end)| range_nodes(*start, *end))
+            .collect();
         let hashes = self.nodes(&nodes.concat(), size).await?;
         nodes
             .iter()
@@ -133,15 +148,18 @@ impl Reader {
         for node in nodes {
             let missing = || ReadError::Missing(format!("{node:?} of a tree of {size}"));
             let id = TileId::holding(*node, size).ok_or_else(missing)?;
-            if !tiles.contains_key(&id) {
-                let bytes = self.tile(id).await?;
-                let tile = HashTile::parse(&id, &bytes).map_err(|error| ReadError::Damaged {
-                    tile: id.to_string(),
-                    what: error.to_string(),
-                })?;
-                tiles.insert(id, tile);
-            }
-            let hash = tiles.get(&id).and_then(|tile| tile.node(*node)).ok_or_else(missing)?;
+            let tile = match tiles.entry(id) {
+                Entry::Occupied(kept) => kept.into_mut(),
+                Entry::Vacant(place) => {
+                    let bytes = self.tile(id).await?;
+                    let tile = HashTile::parse(&id, &bytes);
+                    place.insert(tile.map_err(|error| ReadError::Damaged {
+                        tile: id.to_string(),
+                        what: error.to_string(),
+                    })?)
+                }
+            };
+            let hash = tile.node(*node).ok_or_else(missing)?;
             hashes.insert(*node, hash);
         }
         Ok(hashes)

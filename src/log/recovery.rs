@@ -2,8 +2,8 @@
 //! the entries after it; or all entries, if it does not.
 
 use super::reader::{ReadError, Reader};
-use crate::crypto::PublicKey;
 use crate::audit::{Replay, Signatures, Violation};
+use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
 use crate::note::TreeHead;
@@ -23,7 +23,9 @@ pub enum RecoveryError {
     #[error("the log holds what the rules forbid: {0}")]
     Violation(#[from] Violation),
     /// The entries lead to another root than was committed.
-    #[error("the entries lead to the root {found}, but {committed} was committed; restore the damaged files from a mirror")]
+    #[error(
+        "the entries lead to the root {found}, but {committed} was committed; restore the damaged files from a mirror"
+    )]
     Root {
         /// The root over the entries.
         found: String,
@@ -31,7 +33,9 @@ pub enum RecoveryError {
         committed: String,
     },
     /// The log is shorter than what was saved of it.
-    #[error("the log has {head} entries, but its state was saved at {saved}: acknowledged entries are missing; restore the journal, or the log from a mirror")]
+    #[error(
+        "the log has {head} entries, but its state was saved at {saved}: acknowledged entries are missing; restore the journal, or the log from a mirror"
+    )]
     Short {
         /// Entries in the log.
         head: u64,
@@ -50,11 +54,19 @@ pub(super) struct Recovered {
 
 impl Recovered {
     pub fn head(&self) -> TreeHead {
-        TreeHead { size: self.tree.size(), root: self.tree.root() }
+        TreeHead {
+            size: self.tree.size(),
+            root: self.tree.root(),
+        }
     }
 
     pub fn log_keys(&self) -> Vec<PublicKey> {
-        self.state.head().log_keys.iter().map(|(key, _)| *key).collect()
+        self.state
+            .head()
+            .log_keys
+            .iter()
+            .map(|(key, _)| *key)
+            .collect()
     }
 }
 
@@ -91,7 +103,11 @@ pub(super) async fn recover(
         });
     }
     let (state, tree) = replay.into_parts();
-    Ok(Recovered { state, tree, saved_size })
+    Ok(Recovered {
+        state,
+        tree,
+        saved_size,
+    })
 }
 
 /// The saved state, if it is of this log at an earlier time; or why not.
@@ -109,7 +125,10 @@ async fn load(
         return Ok(Err("it is of another log".to_owned()));
     }
     if tree.size > head.size {
-        return Err(RecoveryError::Short { head: head.size, saved: tree.size });
+        return Err(RecoveryError::Short {
+            head: head.size,
+            saved: tree.size,
+        });
     }
     let frontier = reader.frontier(tree.size).await?;
     if frontier.root() != tree.root {
@@ -119,11 +138,7 @@ async fn load(
 }
 
 /// Replays entries up to `size`.
-async fn replay_to(
-    reader: &Reader,
-    replay: &mut Replay,
-    size: u64,
-) -> Result<(), RecoveryError> {
+async fn replay_to(reader: &Reader, replay: &mut Replay, size: u64) -> Result<(), RecoveryError> {
     let mut at = replay.head().size;
     while at < size {
         let bundle = reader.bundle(at / TILE_HASHES, size).await?;

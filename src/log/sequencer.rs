@@ -123,7 +123,13 @@ impl Sequencer {
         let mut tree = std::mem::take(&mut self.tree);
         let mut judged = {
             let mut state = self.state();
-            judge(&mut state, &mut tree, admitted_at, submissions, &mut targets)
+            judge(
+                &mut state,
+                &mut tree,
+                admitted_at,
+                submissions,
+                &mut targets,
+            )
         };
         self.tree = tree;
         judged.verdicts.extend(keyless);
@@ -150,7 +156,11 @@ impl Sequencer {
                 format!("the server does not have the private half of {key}"),
                 "put its file into the log's keys directory first",
             );
-            keyless.push(Verdict { submission, indexes: Vec::new(), refusal: Some(refusal) });
+            keyless.push(Verdict {
+                submission,
+                indexes: Vec::new(),
+                refusal: Some(refusal),
+            });
         }
         (kept, keyless)
     }
@@ -162,7 +172,9 @@ impl Sequencer {
         flight: Option<&Flight>,
     ) -> Result<Targets, String> {
         let mut targets = Targets::new();
-        let records = submissions.iter().flat_map(|submission| &submission.records);
+        let records = submissions
+            .iter()
+            .flat_map(|submission| &submission.records);
         for index in records.filter_map(|(_, signed)| target_of(signed)) {
             let durable = self.status.borrow().published().head.size;
             let bytes = if index.0 < durable {
@@ -183,25 +195,42 @@ impl Sequencer {
 
     /// Sends a batch to the store. One without entries is answered as soon as may be.
     fn launch(&mut self, judged: Judged) -> Option<Flight> {
-        let Judged { batch, verdicts, log_keys } = judged;
+        let Judged {
+            batch,
+            verdicts,
+            log_keys,
+        } = judged;
         if batch.from == batch.to {
             // Nothing is under way now, so all that these verdicts rest on is published.
             let published = Arc::clone(self.status.borrow().published());
             answer(verdicts, &published);
             return None;
         }
-        let change =
-            if self.keeper.is_due(batch.to.size) { Some(self.change(batch.to)) } else { None };
+        let change = if self.keeper.is_due(batch.to.size) {
+            Some(self.change(batch.to))
+        } else {
+            None
+        };
         let batch = Arc::new(batch);
         let store = Arc::clone(&self.store);
         let commit = Arc::clone(&batch);
         let outcome = tokio::spawn(async move { commit_on(store.as_ref(), commit).await });
-        Some(Flight { batch, verdicts, log_keys, change, outcome })
+        Some(Flight {
+            batch,
+            verdicts,
+            log_keys,
+            change,
+            outcome,
+        })
     }
 
     fn change(&self, tree: TreeHead) -> StateChange {
         let mut state = self.state();
-        StateChange { head: state.head().clone(), tree, buckets: state.take_dirty() }
+        StateChange {
+            head: state.head().clone(),
+            tree,
+            buckets: state.take_dirty(),
+        }
     }
 
     /// Publishes and answers a batch that is durable, or recovers if it may not be. `true` if it
@@ -227,16 +256,23 @@ impl Sequencer {
             Err(error) => error.to_string(),
         };
         tracing::error!(%why, "a commit failed or its outcome is unknown");
-        refuse_all(flight.verdicts.into_iter().map(|v| v.submission.reply), &why);
+        refuse_all(
+            flight.verdicts.into_iter().map(|v| v.submission.reply),
+            &why,
+        );
         self.recover(&why).await;
         false
     }
 
     fn publish(&self, log_keys: &[PublicKey], head: TreeHead) -> Result<Arc<Published>, String> {
         let at = TimeMs(self.clock.wall_ms());
-        let published = self.signer.publish(log_keys, head, at).map_err(|error| error.to_string())?;
+        let published = self
+            .signer
+            .publish(log_keys, head, at)
+            .map_err(|error| error.to_string())?;
         let published = Arc::new(published);
-        self.status.send_replace(Status::Ready(Arc::clone(&published)));
+        self.status
+            .send_replace(Status::Ready(Arc::clone(&published)));
         Ok(published)
     }
 
@@ -261,13 +297,17 @@ impl Sequencer {
     fn halt(&self, why: &str) {
         tracing::error!(why, "the log admits no more records");
         let published = Arc::clone(self.status.borrow().published());
-        self.status.send_replace(Status::Halted(published, why.to_owned()));
+        self.status
+            .send_replace(Status::Halted(published, why.to_owned()));
     }
 
     /// Saves the state at a clean stop, so that the next start has nothing to replay.
     fn save_last(&mut self) {
         if matches!(&*self.status.borrow(), Status::Ready(_)) {
-            let tree = TreeHead { size: self.tree.size(), root: self.tree.root() };
+            let tree = TreeHead {
+                size: self.tree.size(),
+                root: self.tree.root(),
+            };
             let change = self.change(tree);
             self.keeper.save(change);
         }
@@ -277,7 +317,9 @@ impl Sequencer {
 impl Flight {
     fn entry(&self, index: Index) -> Option<&[u8]> {
         let place = index.0.checked_sub(self.batch.from.size)?;
-        entries_of(&self.batch).get(usize::try_from(place).ok()?).copied()
+        entries_of(&self.batch)
+            .get(usize::try_from(place).ok()?)
+            .copied()
     }
 }
 
@@ -286,17 +328,23 @@ fn commit_on(store: &dyn Store, batch: Arc<Batch>) -> BoxFuture<'_, Outcome> {
 }
 
 fn answer(verdicts: Vec<Verdict>, published: &Arc<Published>) {
-    for Verdict { submission, indexes, refusal } in verdicts {
+    for Verdict {
+        submission,
+        indexes,
+        refusal,
+    } in verdicts
+    {
         let published = Arc::clone(published);
         // Whoever asked may have gone; the records are in all the same.
-        let _ = submission.reply.send(Answer::Judged { indexes, refusal, published });
+        let _ = submission.reply.send(Answer::Judged {
+            indexes,
+            refusal,
+            published,
+        });
     }
 }
 
-fn refuse_all(
-    replies: impl Iterator<Item = tokio::sync::oneshot::Sender<Answer>>,
-    why: &str,
-) {
+fn refuse_all(replies: impl Iterator<Item = tokio::sync::oneshot::Sender<Answer>>, why: &str) {
     for reply in replies {
         let _ = reply.send(Answer::Unavailable(why.to_owned()));
     }

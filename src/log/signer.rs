@@ -24,7 +24,9 @@ pub enum SignerError {
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     /// The key that the ledger names is not there.
-    #[error("the ledger's log key {key} is not in {dir}; put its file there (mode 0600) and start again")]
+    #[error(
+        "the ledger's log key {key} is not in {dir}; put its file there (mode 0600) and start again"
+    )]
     Missing {
         /// The key.
         key: PublicKey,
@@ -45,17 +47,26 @@ impl LogSigner {
         let path = dir.join("origin");
         let unreadable = |why: String| SignerError::Origin(path.clone(), why);
         let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
-        let origin = text.trim_end().parse().map_err(|error: crate::record::TextError| {
-            unreadable(error.to_string())
-        })?;
-        let mut signer = Self { dir: dir.to_owned(), origin, keys: Vec::new() };
+        let origin = text
+            .trim_end()
+            .parse()
+            .map_err(|error: crate::record::TextError| unreadable(error.to_string()))?;
+        let mut signer = Self {
+            dir: dir.to_owned(),
+            origin,
+            keys: Vec::new(),
+        };
         signer.reload()?;
         Ok(signer)
     }
 
     /// A signer of these keys; for a log without a directory.
     pub fn of_keys(origin: Origin, keys: Vec<SigningKey>) -> Self {
-        Self { dir: PathBuf::new(), origin, keys }
+        Self {
+            dir: PathBuf::new(),
+            origin,
+            keys,
+        }
     }
 
     fn reload(&mut self) -> Result<(), SignerError> {
@@ -110,14 +121,19 @@ impl LogSigner {
         at: TimeMs,
     ) -> Result<Published, SignerError> {
         let (current, earlier) = log_keys.split_last().ok_or(SignerError::NoGenesis)?;
-        let key = self
-            .find(current)
-            .ok_or_else(|| SignerError::Missing { key: *current, dir: self.keys_dir() })?;
+        let key = self.find(current).ok_or_else(|| SignerError::Missing {
+            key: *current,
+            dir: self.keys_dir(),
+        })?;
         let mut checkpoint = Checkpoint::sign(self.origin.name(), head, key);
         for key in earlier.iter().filter_map(|key| self.find(key)) {
             checkpoint.also_sign(key);
         }
-        Ok(Published { head, checkpoint: checkpoint.to_string(), at })
+        Ok(Published {
+            head,
+            checkpoint: checkpoint.to_string(),
+            at,
+        })
     }
 }
 

@@ -38,7 +38,9 @@ impl<'a> Bundle<'a> {
         let mut entries = Vec::with_capacity(usize::from(width));
         let mut rest = bytes;
         while !rest.is_empty() {
-            let cut = BundleError::Cut { position: entries.len() };
+            let cut = BundleError::Cut {
+                position: entries.len(),
+            };
             let (length, after) = rest.split_first_chunk::<2>().ok_or(cut)?;
             let (entry, after) = after
                 .split_at_checked(usize::from(u16::from_be_bytes(*length)))
@@ -48,7 +50,10 @@ impl<'a> Bundle<'a> {
         }
         let expected = usize::from(width);
         if entries.len() != expected {
-            return Err(BundleError::Count { found: entries.len(), expected });
+            return Err(BundleError::Count {
+                found: entries.len(),
+                expected,
+            });
         }
         Ok(Self { entries })
     }

@@ -135,7 +135,11 @@ pub fn verify_inclusion(
     if last != 0 {
         return Err(length);
     }
-    if hash == *root { Ok(()) } else { Err(ProofError::RootMismatch) }
+    if hash == *root {
+        Ok(())
+    } else {
+        Err(ProofError::RootMismatch)
+    }
 }
 
 /// Checks that the tree of `to` leaves begins with the tree of `from` leaves.
@@ -157,7 +161,11 @@ pub fn verify_consistency(
     }
     let length = ProofError::Length { found: proof.len() };
     if from == to || from == 0 {
-        let expected = if from == to { *to_root } else { Hash::empty_root() };
+        let expected = if from == to {
+            *to_root
+        } else {
+            Hash::empty_root()
+        };
         return match (proof.is_empty(), *from_root == expected) {
             (false, _) => Err(length),
             (true, false) => Err(ProofError::RootMismatch),
@@ -166,8 +174,11 @@ pub fn verify_consistency(
     }
     let mut hashes = proof.iter();
     // A complete old tree is a node of the new one: its root begins the walk.
-    let first =
-        if from.is_power_of_two() { *from_root } else { *hashes.next().ok_or(length)? };
+    let first = if from.is_power_of_two() {
+        *from_root
+    } else {
+        *hashes.next().ok_or(length)?
+    };
     let (mut old, mut new) = (first, first);
     let (mut node, mut last) = (from - 1, to - 1);
     while node & 1 == 1 {
@@ -194,5 +205,9 @@ pub fn verify_consistency(
     if last != 0 {
         return Err(length);
     }
-    if old == *from_root && new == *to_root { Ok(()) } else { Err(ProofError::RootMismatch) }
+    if old == *from_root && new == *to_root {
+        Ok(())
+    } else {
+        Err(ProofError::RootMismatch)
+    }
 }

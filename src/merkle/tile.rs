@@ -47,12 +47,20 @@ impl TileId {
         let items = size.checked_shr(level.shift())?;
         let before = number.checked_mul(TILE_HASHES)?;
         let width = items.checked_sub(before)?.min(TILE_HASHES);
-        (width > 0).then_some(Self { level, number, width: width as u16 })
+        (width > 0).then_some(Self {
+            level,
+            number,
+            width: width as u16,
+        })
     }
 
     /// A full tile.
     pub fn full(level: Level, number: u64) -> Self {
-        Self { level, number, width: TILE_HASHES as u16 }
+        Self {
+            level,
+            number,
+            width: TILE_HASHES as u16,
+        }
     }
 
     /// What it holds.
@@ -107,13 +115,19 @@ impl fmt::Display for TileId {
             write!(f, "x{group:03}/")?;
         }
         write!(f, "{:03}", self.number % 1000)?;
-        if self.is_full() { Ok(()) } else { write!(f, ".p/{}", self.width) }
+        if self.is_full() {
+            Ok(())
+        } else {
+            write!(f, ".p/{}", self.width)
+        }
     }
 }
 
 /// A path that names no tile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no tile has this path: expected tile/<level or entries>/<number>[.p/<width>] as in c2sp.org/tlog-tiles")]
+#[error(
+    "no tile has this path: expected tile/<level or entries>/<number>[.p/<width>] as in c2sp.org/tlog-tiles"
+)]
 pub struct TilePathError;
 
 impl FromStr for TileId {
@@ -122,7 +136,11 @@ impl FromStr for TileId {
     /// Only the one canonical spelling of each tile is read.
     fn from_str(path: &str) -> Result<Self, Self::Err> {
         let tile = Self::parse(path).ok_or(TilePathError)?;
-        if tile.to_string() == path { Ok(tile) } else { Err(TilePathError) }
+        if tile.to_string() == path {
+            Ok(tile)
+        } else {
+            Err(TilePathError)
+        }
     }
 }
 
@@ -134,9 +152,7 @@ impl TileId {
             digits => Level::Hashes(digits.parse().ok().filter(|l| *l <= TILE_LEVEL_MAX)?),
         };
         let (number, width) = match rest.split_once(".p/") {
-            Some((number, width)) => {
-                (number, width.parse().ok().filter(|w| (1..256).contains(w))?)
-            }
+            Some((number, width)) => (number, width.parse().ok().filter(|w| (1..256).contains(w))?),
             None => (rest, TILE_HASHES as u16),
         };
         let mut value = 0_u64;
@@ -144,7 +160,11 @@ impl TileId {
             let digits: u64 = group.strip_prefix('x').unwrap_or(group).parse().ok()?;
             value = value.checked_mul(1000)?.checked_add(digits)?;
         }
-        Some(Self { level, number: value, width })
+        Some(Self {
+            level,
+            number: value,
+            width,
+        })
     }
 }
 
@@ -175,9 +195,15 @@ impl HashTile {
         let expected = usize::from(id.width) * HASH_BYTES;
         let (hashes, rest) = bytes.as_chunks::<HASH_BYTES>();
         if bytes.len() != expected || !rest.is_empty() {
-            return Err(TileError { tile: id.to_string(), found: bytes.len(), expected });
+            return Err(TileError {
+                tile: id.to_string(),
+                found: bytes.len(),
+                expected,
+            });
         }
-        Ok(Self { hashes: hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect() })
+        Ok(Self {
+            hashes: hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect(),
+        })
     }
 
     /// The hashes, left to right.

@@ -22,7 +22,10 @@ pub fn range_nodes(start: u64, end: u64) -> Vec<Node> {
         let fits = (end - at).ilog2();
         let aligned = if at == 0 { fits } else { at.trailing_zeros() };
         let level = fits.min(aligned);
-        nodes.push(Node { level: level as u8, index: at >> level });
+        nodes.push(Node {
+            level: level as u8,
+            index: at >> level,
+        });
         at += 1 << level;
     }
     nodes

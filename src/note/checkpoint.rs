@@ -52,7 +52,11 @@ impl Checkpoint {
         let text = format!("{origin}\n{}\n{}\n", head.size, head.root);
         let mut note = SignedNote::unsigned(text);
         note.sign(origin, key);
-        Self { origin: origin.clone(), head, note }
+        Self {
+            origin: origin.clone(),
+            head,
+            note,
+        }
     }
 
     /// Reads a checkpoint and verifies that `log` signed it: its name is the origin.
@@ -106,7 +110,10 @@ impl fmt::Display for Checkpoint {
 }
 
 fn parse_text(text: &str) -> Result<(KeyName, TreeHead), CheckpointError> {
-    let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::Shape)?.split('\n');
+    let mut lines = text
+        .strip_suffix('\n')
+        .ok_or(CheckpointError::Shape)?
+        .split('\n');
     let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
         return Err(CheckpointError::Shape);
     };

@@ -51,6 +51,9 @@ impl Cosignature {
             .map_err(|_| lie())?
             .verify(signed.as_bytes(), &Signature::from_bytes(signature))
             .map_err(|_| lie())?;
-        Ok(Self { witness: witness.name().clone(), seen_at_s })
+        Ok(Self {
+            witness: witness.name().clone(),
+            seen_at_s,
+        })
     }
 }

@@ -60,7 +60,10 @@ pub enum NoteError {
 impl SignedNote {
     /// Makes an unsigned note of text that ends in a newline.
     pub(super) fn unsigned(text: String) -> Self {
-        Self { text, signatures: Vec::new() }
+        Self {
+            text,
+            signatures: Vec::new(),
+        }
     }
 
     /// Reads a note.
@@ -85,7 +88,10 @@ impl SignedNote {
             }
             signatures.push(parse_line(line).ok_or(NoteError::SignatureLine(position + 1))?);
         }
-        Ok(Self { text: format!("{text}\n"), signatures })
+        Ok(Self {
+            text: format!("{text}\n"),
+            signatures,
+        })
     }
 
     /// The text that is signed, with its last newline.
@@ -108,7 +114,11 @@ impl SignedNote {
     /// Adds the line of a signature that was made elsewhere.
     pub(super) fn attach(&mut self, vkey: &VerifierKey, bytes: Vec<u8>) {
         let name = vkey.name().clone();
-        self.signatures.push(NoteSignature { name, key_id: vkey.id(), bytes });
+        self.signatures.push(NoteSignature {
+            name,
+            key_id: vkey.id(),
+            bytes,
+        });
     }
 
     /// The bytes of the lines that name `vkey`.
@@ -133,12 +143,17 @@ impl SignedNote {
             <[u8; 64]>::try_from(bytes)
                 .ok()
                 .and_then(|bytes| {
-                    key.verify(self.text.as_bytes(), &Signature::from_bytes(bytes)).ok()
+                    key.verify(self.text.as_bytes(), &Signature::from_bytes(bytes))
+                        .ok()
                 })
                 .ok_or_else(|| NoteError::FalseSignature(named()))?;
             found = true;
         }
-        if found { Ok(()) } else { Err(NoteError::NotSignedBy(named())) }
+        if found {
+            Ok(())
+        } else {
+            Err(NoteError::NotSignedBy(named()))
+        }
     }
 }
 
@@ -147,7 +162,11 @@ fn parse_line(line: &str) -> Option<NoteSignature> {
     let bytes = STANDARD.decode(encoded).ok()?;
     let (id, rest) = bytes.split_first_chunk::<4>()?;
     let name = name.parse().ok()?;
-    Some(NoteSignature { name, key_id: u32::from_be_bytes(*id), bytes: rest.to_vec() })
+    Some(NoteSignature {
+        name,
+        key_id: u32::from_be_bytes(*id),
+        bytes: rest.to_vec(),
+    })
 }
 
 /// The note's own bytes.

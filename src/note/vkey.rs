@@ -18,7 +18,9 @@ pub struct KeyName(String);
 
 /// Text that can't name a key or a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name has 1 to 200 bytes without spaces, plus signs or control characters, such as example.org/ledger")]
+#[error(
+    "a name has 1 to 200 bytes without spaces, plus signs or control characters, such as example.org/ledger"
+)]
 pub struct NameError;
 
 impl KeyName {
@@ -33,8 +35,14 @@ impl FromStr for KeyName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = !text.is_empty() && text.len() <= NAME_BYTES_MAX;
-        let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+');
-        if fits && plain { Ok(Self(text.to_owned())) } else { Err(NameError) }
+        let plain = !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '+');
+        if fits && plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError)
+        }
     }
 }
 
@@ -106,7 +114,13 @@ impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut material = vec![self.kind.byte()];
         material.extend_from_slice(self.key.as_bytes());
-        write!(f, "{}+{:08x}+{}", self.name, self.id(), STANDARD.encode(material))
+        write!(
+            f,
+            "{}+{:08x}+{}",
+            self.name,
+            self.id(),
+            STANDARD.encode(material)
+        )
     }
 }
 
@@ -143,6 +157,10 @@ impl FromStr for VerifierKey {
         };
         let key = <[u8; 32]>::try_from(key).map_err(|_| VkeyError::Shape)?;
         let vkey = Self::new(name, kind, PublicKey::from_bytes(key));
-        if format!("{:08x}", vkey.id()) == id { Ok(vkey) } else { Err(VkeyError::Id) }
+        if format!("{:08x}", vkey.id()) == id {
+            Ok(vkey)
+        } else {
+            Err(VkeyError::Id)
+        }
     }
 }

@@ -29,7 +29,9 @@ pub struct SigningContext {
 impl SigningContext {
     /// The context of a ledger's records.
     pub fn new(origin: &Origin) -> Self {
-        Self { prefix: format!("arborlog/record/v1\n{origin}\n").into_bytes() }
+        Self {
+            prefix: format!("arborlog/record/v1\n{origin}\n").into_bytes(),
+        }
     }
 
     /// What Ed25519 signs: the prefix and the record's bytes.

@@ -9,8 +9,9 @@ use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
-const CONFIG: Configuration<BigEndian, Fixint, NoLimit> =
-    bincode::config::standard().with_big_endian().with_fixed_int_encoding();
+const CONFIG: Configuration<BigEndian, Fixint, NoLimit> = bincode::config::standard()
+    .with_big_endian()
+    .with_fixed_int_encoding();
 
 /// Bytes that are not the canonical encoding of what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,10 @@ pub fn encode<T: Encode, const MAX: usize>(value: &T) -> Result<Vec<u8>, CodecEr
     let bytes = bincode::encode_to_vec(value, CONFIG)
         .map_err(|error| CodecError::Malformed(error.to_string()))?;
     if bytes.len() > MAX {
-        return Err(CodecError::TooLong { found: bytes.len(), max: MAX });
+        return Err(CodecError::TooLong {
+            found: bytes.len(),
+            max: MAX,
+        });
     }
     Ok(bytes)
 }
@@ -54,7 +58,10 @@ pub fn encode<T: Encode, const MAX: usize>(value: &T) -> Result<Vec<u8>, CodecEr
 /// [`CodecError`] says what is wrong with the bytes.
 pub fn decode<T: Decode<()> + Encode, const MAX: usize>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > MAX {
-        return Err(CodecError::TooLong { found: bytes.len(), max: MAX });
+        return Err(CodecError::TooLong {
+            found: bytes.len(),
+            max: MAX,
+        });
     }
     let config: Configuration<BigEndian, Fixint, Limit<MAX>> = CONFIG.with_limit::<MAX>();
     let (value, used) =
@@ -89,7 +96,10 @@ struct Same<'a> {
 
 impl Writer for Same<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.rest = self.rest.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
+        self.rest = self
+            .rest
+            .strip_prefix(bytes)
+            .ok_or(EncodeError::UnexpectedEnd)?;
         Ok(())
     }
 }

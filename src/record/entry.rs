@@ -87,9 +87,14 @@ impl Entry {
             )));
         }
         if wire.lineage.len() > LINEAGE_MAX {
-            return Err(CodecError::Malformed("the lineage has too many indexes".to_owned()));
+            return Err(CodecError::Malformed(
+                "the lineage has too many indexes".to_owned(),
+            ));
         }
-        let lineage = wire.lineage.into_iter().map(|i| (i != u64::MAX).then_some(Index(i)));
+        let lineage = wire
+            .lineage
+            .into_iter()
+            .map(|i| (i != u64::MAX).then_some(Index(i)));
         Ok(Self {
             admitted_at: wire.admitted_at,
             lineage: Lineage(lineage.collect()),
@@ -102,7 +107,12 @@ impl Entry {
     /// # Errors
     /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let lineage = self.lineage.0.iter().map(|i| i.map_or(u64::MAX, |i| i.0)).collect();
+        let lineage = self
+            .lineage
+            .0
+            .iter()
+            .map(|i| i.map_or(u64::MAX, |i| i.0))
+            .collect();
         encode::<_, ENTRY_BYTES_MAX>(&WireRef {
             version: ENTRY_VERSION,
             admitted_at: self.admitted_at,

@@ -22,12 +22,11 @@ pub use number::{
     TimeMs,
 };
 pub use signed::{
-    ENDORSEMENTS_MAX, Endorsement, RECORD_BYTES_MAX, Record, SignatureRefusal, SignedRecord,
-    draft,
+    ENDORSEMENTS_MAX, Endorsement, RECORD_BYTES_MAX, Record, SignatureRefusal, SignedRecord, draft,
 };
 pub use statement::{
     Activity, Assignment, Award, Basis, CLAIMS_PER_ASSIGNMENT_MAX, CarbonRights, Claim, Correction,
-    Genesis, GovernorSet, Kind, LogKey, Method, KeyGrant, KeyRevoke, Plot, Planting, Remedy, Role,
+    Genesis, GovernorSet, KeyGrant, KeyRevoke, Kind, LogKey, Method, Planting, Plot, Remedy, Role,
     Species, Statement, Survey, Transfer, TransferReason,
 };
 pub use text::{List, Origin, Slug, Text, TextError};

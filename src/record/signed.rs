@@ -40,7 +40,9 @@ impl Record {
         if let Statement::Transfer(transfer) = &record.statement
             && transfer.to.is_some() != transfer.reason.has_receiver()
         {
-            return Err(CodecError::Malformed(receiver_mismatch(transfer.reason).to_owned()));
+            return Err(CodecError::Malformed(
+                receiver_mismatch(transfer.reason).to_owned(),
+            ));
         }
         Ok(record)
     }
@@ -123,10 +125,20 @@ impl SignedRecord {
                 "endorsements must be strictly ascending by key, one a key".to_owned(),
             ));
         }
-        if endorsements.iter().any(|endorsement| endorsement.key == record.issuer) {
-            return Err(CodecError::Malformed("the issuer can't endorse itself".to_owned()));
+        if endorsements
+            .iter()
+            .any(|endorsement| endorsement.key == record.issuer)
+        {
+            return Err(CodecError::Malformed(
+                "the issuer can't endorse itself".to_owned(),
+            ));
         }
-        Ok(Self { record, bytes, signature, endorsements })
+        Ok(Self {
+            record,
+            bytes,
+            signature,
+            endorsements,
+        })
     }
 
     /// Reads a signed record: length and bytes of the record, signature, endorsements.
@@ -177,7 +189,10 @@ impl SignedRecord {
     pub fn endorse(self, context: &SigningContext, key: &SigningKey) -> Result<Self, CodecError> {
         let signature = key.sign(&context.input(&self.bytes));
         let mut endorsements = self.endorsements;
-        endorsements.push(Endorsement { key: key.public(), signature });
+        endorsements.push(Endorsement {
+            key: key.public(),
+            signature,
+        });
         endorsements.sort_by_key(|endorsement| endorsement.key);
         Self::new(self.bytes, self.signature, endorsements)
     }
@@ -200,7 +215,11 @@ impl SignedRecord {
         if !holds(&self.record.issuer, &self.signature) {
             return Err(SignatureRefusal::Issuer);
         }
-        match self.endorsements.iter().find(|e| !holds(&e.key, &e.signature)) {
+        match self
+            .endorsements
+            .iter()
+            .find(|e| !holds(&e.key, &e.signature))
+        {
             Some(endorsement) => Err(SignatureRefusal::Endorsement(endorsement.key)),
             None => Ok(()),
         }

@@ -26,7 +26,9 @@ pub enum TextError {
     #[error("the text has a control or bidirectional-override character (U+{0:04X})")]
     Character(u32),
     /// Not a slug.
-    #[error("{0:?} is no slug: 1 to 64 of a-z, 0-9 and -, beginning and ending with a letter or digit")]
+    #[error(
+        "{0:?} is no slug: 1 to 64 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+    )]
     Slug(String),
     /// Not an origin.
     #[error(transparent)]
@@ -73,7 +75,10 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text.len() > MAX {
-            return Err(TextError::TooLong { found: text.len(), max: MAX });
+            return Err(TextError::TooLong {
+                found: text.len(),
+                max: MAX,
+            });
         }
         match text.chars().find(|c| misleads(*c)) {
             Some(c) => Err(TextError::Character(c.into())),
@@ -126,8 +131,8 @@ impl TryFrom<String> for Slug {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let bytes = text.as_bytes();
-        let ends = bytes.first().copied().is_some_and(plain)
-            && bytes.last().copied().is_some_and(plain);
+        let ends =
+            bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
         if ends && bytes.len() <= 64 && bytes.iter().all(|b| plain(*b) || *b == b'-') {
             Ok(Self(text))
         } else {
@@ -220,7 +225,11 @@ impl<T, const MIN: usize, const MAX: usize> TryFrom<Vec<T>> for List<T, MIN, MAX
         if (MIN..=MAX).contains(&items.len()) {
             Ok(Self(items))
         } else {
-            Err(TextError::Items { found: items.len(), min: MIN, max: MAX })
+            Err(TextError::Items {
+                found: items.len(),
+                min: MIN,
+                max: MAX,
+            })
         }
     }
 }
@@ -267,8 +276,9 @@ impl<'de, Context> BorrowDecode<'de, Context> for Origin {
     }
 }
 
-impl<'de, Context, T: Decode<Context> + 'static, const MIN: usize, const MAX: usize> BorrowDecode<'de, Context>
-    for List<T, MIN, MAX> {
+impl<'de, Context, T: Decode<Context> + 'static, const MIN: usize, const MAX: usize>
+    BorrowDecode<'de, Context> for List<T, MIN, MAX>
+{
     fn borrow_decode<D: BorrowDecoder<'de, Context = Context>>(
         decoder: &mut D,
     ) -> Result<Self, DecodeError> {

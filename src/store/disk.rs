@@ -67,7 +67,11 @@ impl DiskStore {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let lock = lock(dir)?;
         let (journal, tail, tree) = recover(dir)?;
-        let writer = Writer { journal, tree, stopped: None };
+        let writer = Writer {
+            journal,
+            tree,
+            stopped: None,
+        };
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             writer: Mutex::new(writer),
@@ -88,7 +92,11 @@ impl DiskStore {
             })
             .map_err(at(dir))?;
         let _ = wake.send(());
-        Ok(Self { shared, tiler: Mutex::new(Some((wake, tiler))), _lock: lock })
+        Ok(Self {
+            shared,
+            tiler: Mutex::new(Some((wake, tiler))),
+            _lock: lock,
+        })
     }
 
     /// The tree as last committed.
@@ -96,7 +104,10 @@ impl DiskStore {
         let writer = self.shared.writer();
         match &writer.stopped {
             Some(why) => Err(StoreError::Stopped(why.clone())),
-            None => Ok(TreeHead { size: writer.tree.size(), root: writer.tree.root() }),
+            None => Ok(TreeHead {
+                size: writer.tree.size(),
+                root: writer.tree.root(),
+            }),
         }
     }
 
@@ -123,7 +134,11 @@ impl DiskStore {
 /// Waits for the tiler to finish what it is at.
 impl Drop for DiskStore {
     fn drop(&mut self) {
-        let tiler = self.tiler.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let tiler = self
+            .tiler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some((wake, tiler)) = tiler {
             drop(wake);
             let _ = tiler.join();
@@ -141,9 +156,8 @@ impl Store for DiskStore {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || shared.commit(&batch)).await;
-            let outcome = done.unwrap_or_else(|error| {
-                Outcome::Unknown(StoreError::Stopped(error.to_string()))
-            });
+            let outcome = done
+                .unwrap_or_else(|error| Outcome::Unknown(StoreError::Stopped(error.to_string())));
             if let Some((wake, _)) = &*self.tiler.lock().unwrap_or_else(PoisonError::into_inner) {
                 let _ = wake.send(());
             }
@@ -168,7 +182,10 @@ impl Shared {
         if let Some(why) = &writer.stopped {
             return Outcome::Unknown(StoreError::Stopped(why.clone()));
         }
-        let head = TreeHead { size: writer.tree.size(), root: writer.tree.root() };
+        let head = TreeHead {
+            size: writer.tree.size(),
+            root: writer.tree.root(),
+        };
         if head != batch.from {
             return Outcome::Moved(head);
         }
@@ -204,17 +221,28 @@ impl Shared {
     /// Writes full tiles to files, then forgets them, then drops the journal segments that hold
     /// nothing else.
     fn write_tiles(&self) -> Result<(), StoreError> {
-        let (ids, bundles) = self.tail.read().unwrap_or_else(PoisonError::into_inner).full();
+        let (ids, bundles) = self
+            .tail
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .full();
         if ids.is_empty() {
             return Ok(());
         }
         for id in &ids {
-            let bytes = self.tail.read().unwrap_or_else(PoisonError::into_inner).read(id);
+            let bytes = self
+                .tail
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .read(id);
             if let Some(bytes) = bytes {
                 write_whole(&tile_path(&self.dir, *id), &bytes)?;
             }
         }
-        self.tail.write().unwrap_or_else(PoisonError::into_inner).forget(&ids);
+        self.tail
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forget(&ids);
         drop_segments(&journal_dir(&self.dir), bundles * TILE_HASHES)
     }
 }
@@ -255,10 +283,16 @@ fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
             what: what.to_owned(),
         };
         if segment.start != head {
-            return Err(damaged("it does not begin where the segment before it ends"));
+            return Err(damaged(
+                "it does not begin where the segment before it ends",
+            ));
         }
         for (entries, to) in &segment.commits {
-            let batch = Batch { from: head, entries: entries.clone(), to: *to };
+            let batch = Batch {
+                from: head,
+                entries: entries.clone(),
+                to: *to,
+            };
             let entries = extend(&mut tree, &batch)
                 .ok_or_else(|| damaged("its entries do not lead to the root that was committed"))?;
             for entry in entries {
@@ -289,7 +323,10 @@ fn recover_edge(
         }
         let mut edge = Vec::new();
         for number in items - items % TILE_HASHES..items {
-            edge.push(full_tile_root(dir, TileId::full(Level::Hashes(level - 1), number))?);
+            edge.push(full_tile_root(
+                dir,
+                TileId::full(Level::Hashes(level - 1), number),
+            )?);
         }
         edges.push(edge);
         items /= TILE_HASHES;
@@ -338,8 +375,10 @@ fn tail_node(dir: &Path, tail: &Tail, node: Node, size: u64) -> Result<Hash, Sto
 
 fn full_tile_root(dir: &Path, id: TileId) -> Result<Hash, StoreError> {
     let bytes = read_file(dir, id)?;
-    let damaged =
-        |what: String| StoreError::Damaged { path: tile_path(dir, id), what };
+    let damaged = |what: String| StoreError::Damaged {
+        path: tile_path(dir, id),
+        what,
+    };
     HashTile::parse(&id, &bytes)
         .map_err(|error| damaged(error.to_string()))?
         .root()
@@ -349,7 +388,10 @@ fn full_tile_root(dir: &Path, id: TileId) -> Result<Hash, StoreError> {
 /// Reads a tile from its file, where it is full; a partial one is the beginning of that.
 fn read_file(dir: &Path, tile: TileId) -> Result<Bytes, StoreError> {
     let path = tile_path(dir, TileId::full(tile.level(), tile.number()));
-    let damaged = |what: String| StoreError::Damaged { path: path.clone(), what };
+    let damaged = |what: String| StoreError::Damaged {
+        path: path.clone(),
+        what,
+    };
     let bytes = read_if_there(&path)?.ok_or_else(|| damaged("the file is missing".to_owned()))?;
     let full = TileId::full(tile.level(), tile.number());
     match tile.level() {
@@ -361,8 +403,8 @@ fn read_file(dir: &Path, tile: TileId) -> Result<Bytes, StoreError> {
         }
         Level::Entries if tile.is_full() => Ok(Bytes::from(bytes)),
         Level::Entries => {
-            let bundle = Bundle::parse(&bytes, full.width())
-                .map_err(|error| damaged(error.to_string()))?;
+            let bundle =
+                Bundle::parse(&bytes, full.width()).map_err(|error| damaged(error.to_string()))?;
             let kept = bundle.entries().iter().take(tile.width().into());
             let length: usize = kept.map(|entry| 2 + entry.len()).sum();
             let mut bytes = Bytes::from(bytes);
@@ -380,7 +422,11 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     if found != VERSION.as_bytes() {
         return Err(StoreError::Version {
             dir: dir.to_owned(),
-            found: String::from_utf8_lossy(&found).trim().chars().take(80).collect(),
+            found: String::from_utf8_lossy(&found)
+                .trim()
+                .chars()
+                .take(80)
+                .collect(),
             expected: VERSION.trim_ascii(),
         });
     }
@@ -407,5 +453,8 @@ fn tile_path(dir: &Path, tile: TileId) -> PathBuf {
 }
 
 fn empty_head() -> TreeHead {
-    TreeHead { size: 0, root: Hash::empty_root() }
+    TreeHead {
+        size: 0,
+        root: Hash::empty_root(),
+    }
 }

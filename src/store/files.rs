@@ -9,7 +9,10 @@ use super::StoreError;
 
 /// Says where an I/O error happened.
 pub(super) fn at(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
-    move |error| StoreError::Io { path: path.to_owned(), error: Arc::new(error) }
+    move |error| StoreError::Io {
+        path: path.to_owned(),
+        error: Arc::new(error),
+    }
 }
 
 /// Writes a file that appears whole or not at all, and stays:
@@ -35,13 +38,19 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 
 /// Makes a directory's entries durable.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(at(dir))
 }
 
 /// Makes a directory and those above it, each durable in its parent.
 pub(super) fn create_dirs(dir: &Path) -> Result<(), StoreError> {
     match fs::create_dir(dir) {
-        Ok(()) => sync_dir(dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))),
+        Ok(()) => sync_dir(
+            dir.parent()
+                .filter(|p| !p.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+        ),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => match dir.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => {

@@ -52,7 +52,10 @@ impl Journal {
     /// Begins a segment at a tree.
     pub fn begin(dir: &Path, start: TreeHead) -> Result<Self, StoreError> {
         let path = dir.join(format!("{:020}", start.size));
-        let header = frame(KIND_HEADER, &[MAGIC.as_slice(), &head_bytes(start)].concat());
+        let header = frame(
+            KIND_HEADER,
+            &[MAGIC.as_slice(), &head_bytes(start)].concat(),
+        );
         let mut file = OpenOptions::new()
             .create(true)
             .write(true)
@@ -62,20 +65,33 @@ impl Journal {
         file.write_all(&header).map_err(at(&path))?;
         file.sync_all().map_err(at(&path))?;
         sync_dir(dir)?;
-        Ok(Self { dir: dir.to_owned(), path, file, bytes: header.len() as u64 })
+        Ok(Self {
+            dir: dir.to_owned(),
+            path,
+            file,
+            bytes: header.len() as u64,
+        })
     }
 
     /// Goes on in a segment, whose torn end is cut off.
     pub fn resume(dir: &Path, segment: &Segment) -> Result<Self, StoreError> {
         let path = segment.path.clone();
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .map_err(at(&path))?;
         if segment.good_bytes < segment.file_bytes {
             file.set_len(segment.good_bytes).map_err(at(&path))?;
             file.sync_all().map_err(at(&path))?;
         }
         std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(segment.good_bytes))
             .map_err(at(&path))?;
-        Ok(Self { dir: dir.to_owned(), path, file, bytes: segment.good_bytes })
+        Ok(Self {
+            dir: dir.to_owned(),
+            path,
+            file,
+            bytes: segment.good_bytes,
+        })
     }
 
     /// Makes a commit durable:
@@ -132,7 +148,10 @@ pub(super) fn drop_segments(dir: &Path, in_files: u64) -> Result<(), StoreError>
 /// damage, if a later commit is found behind it: then nothing is cut and an error says so.
 pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Option<Segment>, StoreError> {
     let bytes = fs::read(path).map_err(at(path))?;
-    let damaged = |what: String| StoreError::Damaged { path: path.to_owned(), what };
+    let damaged = |what: String| StoreError::Damaged {
+        path: path.to_owned(),
+        what,
+    };
     let mut rest = bytes.as_slice();
     let Some((KIND_HEADER, header)) = next_frame(&mut rest) else {
         // A segment whose header never became durable holds no acknowledged commit.
@@ -158,8 +177,12 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Option<Segment>,
         segment.good_bytes = (bytes.len() - rest.len()) as u64;
         head = to;
     }
-    let behind = usize::try_from(segment.good_bytes).ok().and_then(|good| bytes.get(good..));
-    let later = behind.and_then(last_from).is_some_and(|from| from > head.size);
+    let behind = usize::try_from(segment.good_bytes)
+        .ok()
+        .and_then(|good| bytes.get(good..));
+    let later = behind
+        .and_then(last_from)
+        .is_some_and(|from| from > head.size);
     if later || (!newest && segment.good_bytes < segment.file_bytes) {
         return Err(damaged(format!(
             "the commit after entry {} at byte {} does not match its checksum, but later ones are there; restore the file, or the log from a mirror",
@@ -186,8 +209,12 @@ fn last_from(bytes: &[u8]) -> Option<u64> {
 
 fn next_commit<'a>(rest: &mut &'a [u8], head: TreeHead) -> Option<(&'a [u8], TreeHead)> {
     let mut at = *rest;
-    let (KIND_ENTRIES, entries) = next_frame(&mut at)? else { return None };
-    let (KIND_COMMIT, heads) = next_frame(&mut at)? else { return None };
+    let (KIND_ENTRIES, entries) = next_frame(&mut at)? else {
+        return None;
+    };
+    let (KIND_COMMIT, heads) = next_frame(&mut at)? else {
+        return None;
+    };
     let (from, to) = heads.split_at_checked(8 + HASH_BYTES)?;
     let (from, to) = (parse_head(from)?, parse_head(to)?);
     if from != head {
@@ -232,5 +259,8 @@ fn head_bytes(head: TreeHead) -> Vec<u8> {
 fn parse_head(bytes: &[u8]) -> Option<TreeHead> {
     let (size, root) = bytes.split_first_chunk::<8>()?;
     let root = Hash::from_bytes(<[u8; HASH_BYTES]>::try_from(root).ok()?);
-    Some(TreeHead { size: u64::from_be_bytes(*size), root })
+    Some(TreeHead {
+        size: u64::from_be_bytes(*size),
+        root,
+    })
 }

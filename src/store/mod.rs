@@ -55,7 +55,9 @@ pub enum StoreError {
     #[error("{0} is in use by another arborlog; stop that one first")]
     Locked(PathBuf),
     /// It was written by another version.
-    #[error("{dir} holds {found:?}, but this software reads {expected:?}; use the arborlog that wrote it, or mirror the log into a new directory")]
+    #[error(
+        "{dir} holds {found:?}, but this software reads {expected:?}; use the arborlog that wrote it, or mirror the log into a new directory"
+    )]
     Version {
         /// The directory.
         dir: PathBuf,
@@ -76,7 +78,9 @@ pub enum StoreError {
         what: String,
     },
     /// A write or sync failed before; the store takes no more until it is opened again.
-    #[error("the store stopped after a failed write ({0}); nothing acknowledged is lost; mend the disk and start again")]
+    #[error(
+        "the store stopped after a failed write ({0}); nothing acknowledged is lost; mend the disk and start again"
+    )]
     Stopped(String),
     /// The batch contradicts itself: its entries do not lead to its head.
     #[error("the batch's entries do not lead to the head that it names")]

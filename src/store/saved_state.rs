@@ -98,7 +98,11 @@ impl SavedState {
             config().open()
         });
         let db = db.map_err(|error| SavedStateError::Sled(path.to_owned(), error))?;
-        Ok(Self { path: path.to_owned(), db, digests: BTreeMap::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            digests: BTreeMap::new(),
+        })
     }
 
     /// The state that was saved, with the tree that it speaks of; or why there is none to use.
@@ -115,13 +119,20 @@ impl SavedState {
 
     fn load_whole(&mut self) -> Result<(State, TreeHead), String> {
         let sled = |error: sled::Error| error.to_string();
-        let meta = self.db.get(META).map_err(sled)?.ok_or("nothing was saved yet")?;
+        let meta = self
+            .db
+            .get(META)
+            .map_err(sled)?
+            .ok_or("nothing was saved yet")?;
         let meta: Meta =
             decode::<_, META_BYTES_MAX>(&meta).map_err(|error| format!("its head: {error}"))?;
         if (meta.format, meta.rules) != (FORMAT, RULES_VERSION) {
             return Err("it was saved by another version".to_owned());
         }
-        let tree = TreeHead { size: meta.size, root: Hash::from_bytes(meta.root) };
+        let tree = TreeHead {
+            size: meta.size,
+            root: Hash::from_bytes(meta.root),
+        };
         if meta.head.entries != tree.size {
             return Err("it contradicts itself".to_owned());
         }
@@ -129,7 +140,9 @@ impl SavedState {
         let mut bucket: Option<((u8, u64), Vec<u8>)> = None;
         for item in self.db.iter() {
             let (key, value) = item.map_err(sled)?;
-            let Some((place, _)) = parse_key(&key) else { continue };
+            let Some((place, _)) = parse_key(&key) else {
+                continue;
+            };
             match &mut bucket {
                 Some((at, bytes)) if *at == place => bytes.extend_from_slice(&value),
                 _ => {
@@ -147,8 +160,12 @@ impl SavedState {
     }
 
     fn put(&mut self, state: &mut State, it: Option<((u8, u64), Vec<u8>)>) -> Result<(), String> {
-        let Some(((shelf, number), bytes)) = it else { return Ok(()) };
-        state.load(shelf, number, &bytes).map_err(|error| error.to_string())?;
+        let Some(((shelf, number), bytes)) = it else {
+            return Ok(());
+        };
+        state
+            .load(shelf, number, &bytes)
+            .map_err(|error| error.to_string())?;
         self.digests.insert((shelf, number), digest_of(&bytes));
         Ok(())
     }
@@ -159,7 +176,9 @@ impl SavedState {
     /// [`SavedStateError::Sled`].
     pub fn clear(&mut self) -> Result<(), SavedStateError> {
         self.digests.clear();
-        self.db.clear().map_err(|error| SavedStateError::Sled(self.path.clone(), error))
+        self.db
+            .clear()
+            .map_err(|error| SavedStateError::Sled(self.path.clone(), error))
     }
 
     /// Saves what changed, in one atomic batch.
@@ -227,17 +246,28 @@ fn digest_all(head: &Head, digests: &Digests) -> Result<[u8; 32], CodecError> {
 }
 
 fn digest_of(bytes: &[u8]) -> ([u8; 32], u32) {
-    (Sha256::digest(bytes).into(), bytes.len().div_ceil(SHELF_CHUNK_BYTES) as u32)
+    (
+        Sha256::digest(bytes).into(),
+        bytes.len().div_ceil(SHELF_CHUNK_BYTES) as u32,
+    )
 }
 
 /// Never the meta's key, which is shorter.
 fn key((shelf, number): (u8, u64), chunk: u32) -> Vec<u8> {
-    [[shelf].as_slice(), &number.to_be_bytes(), &chunk.to_be_bytes()].concat()
+    [
+        [shelf].as_slice(),
+        &number.to_be_bytes(),
+        &chunk.to_be_bytes(),
+    ]
+    .concat()
 }
 
 fn parse_key(key: &[u8]) -> Option<((u8, u64), u32)> {
     let (shelf, rest) = key.split_first()?;
     let (number, chunk) = rest.split_first_chunk::<8>()?;
     let chunk = <[u8; 4]>::try_from(chunk).ok()?;
-    Some(((*shelf, u64::from_be_bytes(*number)), u32::from_be_bytes(chunk)))
+    Some((
+        (*shelf, u64::from_be_bytes(*number)),
+        u32::from_be_bytes(chunk),
+    ))
 }

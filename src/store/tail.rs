@@ -39,11 +39,21 @@ impl Tail {
             first_bundle: full_bundles,
             ..Self::default()
         };
-        tail.levels.push(GrowingLevel { first: full_bundles, tiles: VecDeque::new() });
+        tail.levels.push(GrowingLevel {
+            first: full_bundles,
+            tiles: VecDeque::new(),
+        });
         let mut items = full_bundles;
         for edge in edges {
-            let tiles = if edge.is_empty() { VecDeque::new() } else { VecDeque::from([edge]) };
-            tail.levels.push(GrowingLevel { first: items / TILE_HASHES, tiles });
+            let tiles = if edge.is_empty() {
+                VecDeque::new()
+            } else {
+                VecDeque::from([edge])
+            };
+            tail.levels.push(GrowingLevel {
+                first: items / TILE_HASHES,
+                tiles,
+            });
             items /= TILE_HASHES;
         }
         tail
@@ -71,12 +81,17 @@ impl Tail {
         if self.levels.len() <= level {
             self.levels.push(GrowingLevel::default());
         }
-        let Some(row) = self.levels.get_mut(level) else { return };
+        let Some(row) = self.levels.get_mut(level) else {
+            return;
+        };
         match row.tiles.back_mut() {
             Some(tile) if (tile.len() as u64) < TILE_HASHES => tile.push(hash),
             _ => row.tiles.push_back(vec![hash]),
         }
-        let full = row.tiles.back().filter(|tile| tile.len() as u64 == TILE_HASHES);
+        let full = row
+            .tiles
+            .back()
+            .filter(|tile| tile.len() as u64 == TILE_HASHES);
         if let Some(root) = full.and_then(|tile| root_of_tile(tile)) {
             self.push_hash(level + 1, root);
         }
@@ -96,7 +111,8 @@ impl Tail {
                 let row = self.levels.get(usize::from(level))?;
                 let place = id.number().checked_sub(row.first)?;
                 let tile = row.tiles.get(usize::try_from(place).ok()?)?;
-                tile.get(..width).map(|hashes| Bytes::from(tile_bytes(hashes)))
+                tile.get(..width)
+                    .map(|hashes| Bytes::from(tile_bytes(hashes)))
             }
         }
     }
@@ -109,7 +125,11 @@ impl Tail {
             .map(|number| TileId::full(Level::Entries, number))
             .collect();
         for (level, row) in (0_u8..).zip(&self.levels) {
-            let full = row.tiles.iter().filter(|tile| tile.len() as u64 == TILE_HASHES).count();
+            let full = row
+                .tiles
+                .iter()
+                .filter(|tile| tile.len() as u64 == TILE_HASHES)
+                .count();
             let numbers = row.first..row.first + full as u64;
             ids.extend(numbers.map(|number| TileId::full(Level::Hashes(level), number)));
         }
