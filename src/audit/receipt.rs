@@ -343,6 +343,12 @@ fn check_authority(
     chain: &[(Index, Entry)],
 ) -> Result<Option<(String, String, Role)>, ReceiptError> {
     let mut issuer = None;
+    if let Some((index, entry)) = chain.first() {
+        check_possession(entry).map_err(|what| ReceiptError::Authority {
+            index: *index,
+            what,
+        })?;
+    }
     for [(index, entry), (behind_index, behind)] in chain.array_windows() {
         let broken = |what: String| ReceiptError::Authority {
             index: *index,
@@ -430,9 +436,26 @@ fn may_say(role: Role, kind: Kind) -> bool {
     }
 }
 
+/// What governors say by themselves.
+fn governors_may_say(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Governors
+            | Kind::KeyGrant
+            | Kind::KeyRevoke
+            | Kind::LogKey
+            | Kind::Method
+            | Kind::Correction
+    )
+}
+
 /// A governors' record: its issuer governs, and k of them signed.
 fn check_quorum(entry: &Entry, governors: &[PublicKey], quorum: u8) -> Result<(), String> {
     let issuer = &entry.signed.record().issuer;
+    let kind = entry.signed.record().statement.kind();
+    if !governors_may_say(kind) {
+        return Err(format!("governors do not say a {kind}"));
+    }
     if !governors.contains(issuer) {
         return Err("its issuer is no governor of the set it names".to_owned());
     }

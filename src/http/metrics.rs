@@ -158,7 +158,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.metrics.queue.set(signed(app.log.waiting() as u64));
     app.metrics
         .ready
-        .set(i64::from(matches!(status, Status::Ready(_))));
+        .set(i64::from(matches!(status, Status::Ready(..))));
     let mut text = String::new();
     match encode(&mut text, &app.metrics.registry) {
         Ok(()) => {

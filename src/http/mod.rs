@@ -107,7 +107,7 @@ async fn healthz() -> &'static str {
 ))]
 async fn readyz(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Response {
     match app.log.status() {
-        Status::Ready(_) => "ready\n".into_response(),
+        Status::Ready(..) => "ready\n".into_response(),
         Status::Halted(_, why) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("halted: {why}\n")).into_response()
         }

@@ -86,7 +86,10 @@ async fn make_receipt(
     let mut behind = decoded(index, &bytes)?.lineage.authority();
     while let Some(link) = behind {
         if authority.len() == AUTHORITY_LINKS_MAX {
-            break;
+            let detail = "more statements stand between it and the genesis than a receipt carries";
+            let advice = "audit the log instead";
+            let status = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+            return Err(Problem::new(status, "authority_too_long", detail, advice));
         }
         let entry = reader.entry(link.0, size).await?;
         let path = reader.inclusion(link.0, size).await?;

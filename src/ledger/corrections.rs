@@ -107,11 +107,7 @@ impl State {
                 format!("at most {left} are left to reverse"),
             )
         })?;
-        Ok(vec![
-            self.accounts
-                .get(&award.account)
-                .map(|account| account.last),
-        ])
+        Ok(vec![self.judge_debit(&award.account, points)?])
     }
 
     fn judge_loss(
@@ -165,14 +161,14 @@ impl State {
         if let Some(by) = self.voided.get(&target) {
             return Err(voided(&format!("entry {target} was voided by entry {by}")));
         }
-        let account = |id| self.accounts.get(id).map(|account| account.last);
         Ok(match statement {
             Statement::Transfer(transfer) => {
-                self.judge_receipt(&transfer.from, transfer.points)?;
-                vec![
-                    account(&transfer.from),
-                    transfer.to.as_ref().and_then(account),
-                ]
+                let from = self.judge_receipt(&transfer.from, transfer.points)?;
+                let to = match &transfer.to {
+                    Some(to) => self.judge_debit(to, transfer.points)?,
+                    None => None,
+                };
+                vec![from, to]
             }
             Statement::Claim(claim) => vec![self.judge_receipt(&claim.account, claim.points)?],
             Statement::Survey(survey) => vec![self.last_of_plot(survey.plot)],

@@ -225,6 +225,28 @@ impl State {
         Ok(account.map(|account| account.last))
     }
 
+    /// Checks that a correction can take `points` from an account, below zero if need be; gives
+    /// the last entry about it.
+    pub(super) fn judge_debit(
+        &self,
+        id: &AccountId,
+        points: Grams,
+    ) -> Result<Option<Index>, Refusal> {
+        let account = self.accounts.get(id);
+        let balance = account.map_or(0, |account| account.balance);
+        let fits = i64::try_from(points.0)
+            .ok()
+            .and_then(|less| balance.checked_sub(less));
+        ensure(fits.is_some(), || {
+            Refusal::new(
+                Code::BalanceLimit,
+                format!("{points} points from a balance of {balance}"),
+                "a balance is at least −2^63",
+            )
+        })?;
+        Ok(account.map(|account| account.last))
+    }
+
     /// Checks that an account holds `points`; gives the last entry about it.
     fn judge_spending(&self, id: &AccountId, points: Grams) -> Result<Option<Index>, Refusal> {
         judge_some(points)?;

@@ -321,12 +321,14 @@ impl State {
                 "serials end at 4294967295",
             )
         })?;
-        let overlap = self.planting_of(planting.plot, last).or_else(|| {
-            self.plantings
-                .range((planting.plot, planting.first_serial)..=(planting.plot, last))
-                .next()
-                .map(|((_, first), planting)| (*first, planting))
-        });
+        // Plantings don't overlap each other: if any overlaps this one, the last that begins
+        // before its end does.
+        let overlap = self
+            .plantings
+            .range((planting.plot, Serial(0))..=(planting.plot, last))
+            .next_back()
+            .map(|((_, first), other)| (*first, other))
+            .filter(|(_, other)| other.last >= planting.first_serial);
         if let Some((first, other)) = overlap {
             let next = plot.next_serial.map_or("none is left".to_owned(), |next| {
                 format!("the first free one after all is {next}")

@@ -121,9 +121,9 @@ impl Log {
         let mut verified = 0;
         for _ in 0..ROUNDS_MAX {
             // Only what is answered from the state waits for it to be published.
-            let (key, size) = {
+            let (key, seen) = {
                 let state = self.state();
-                (state.key(&issuer).cloned(), state.entries())
+                (state.key(&issuer).cloned(), self.seen(&state))
             };
             let Some(key) = key else {
                 let refusal = Refusal::new(
@@ -131,7 +131,7 @@ impl Log {
                     format!("the key {issuer} was never granted a role"),
                     "ask the governors for a key grant",
                 );
-                return Err(refused(indexes, refusal, self.settled(size).await?));
+                return Err(refused(indexes, refusal, self.settled(seen).await?));
             };
             // What is in already, by an earlier try or another sender of the same bytes.
             let (next, _) = key.next();
@@ -140,7 +140,7 @@ impl Log {
                 .take_while(|(_, r)| r.record().seq < next)
                 .count();
             if let (Some(head), Some(ids)) = (key.head, wanted(&records, old)) {
-                let published = self.settled(size).await?;
+                let published = self.settled(seen).await?;
                 let found = self.find_in_chain(head, &ids, published.head.size).await?;
                 for ((seq, id), found) in ids.into_iter().zip(found) {
                     match same_record(seq, id, found) {
@@ -155,7 +155,7 @@ impl Log {
                 bad = Some(failed);
             }
             if records.is_empty() {
-                let published = self.settled(size).await?;
+                let published = self.settled(seen).await?;
                 return match bad {
                     Some(refusal) => Err(refused(indexes, refusal, published)),
                     None => Ok(Appended { indexes, published }),

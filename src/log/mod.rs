@@ -23,6 +23,7 @@ mod sequencer;
 mod signer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
@@ -57,8 +58,9 @@ pub struct Published {
 /// What the log is doing.
 #[derive(Clone, Debug)]
 pub enum Status {
-    /// It admits records, and this is the newest checkpoint.
-    Ready(Arc<Published>),
+    /// It admits records, and this is the newest checkpoint. The number counts recoveries: what
+    /// was seen of the state before one may never be published.
+    Ready(Arc<Published>, u64),
     /// It admits none, for this reason; the newest checkpoint is still served.
     Halted(Arc<Published>, String),
 }
@@ -67,7 +69,7 @@ impl Status {
     /// The newest checkpoint.
     pub fn published(&self) -> &Arc<Published> {
         match self {
-            Self::Ready(published) | Self::Halted(published, _) => published,
+            Self::Ready(published, _) | Self::Halted(published, _) => published,
         }
     }
 }
@@ -100,11 +102,20 @@ pub enum LogError {
     NoGenesis(PathBuf),
 }
 
+/// How much of the state an answer rests on.
+#[derive(Clone, Copy)]
+struct Seen {
+    size: u64,
+    recoveries: u64,
+}
+
 /// A log that runs.
 pub struct Log {
     context: SigningContext,
     reader: Reader,
     state: Arc<RwLock<State>>,
+    /// Changed by the sequencer alone, while it holds the state.
+    recoveries: Arc<AtomicU64>,
     status: watch::Receiver<Status>,
     queue: Arc<Queue>,
     sequencer: tokio::task::JoinHandle<()>,
@@ -144,15 +155,17 @@ impl Log {
         }
         let at = TimeMs(clock.wall_ms());
         let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head(), at)?);
-        let (sender, status) = watch::channel(Status::Ready(published));
+        let (sender, status) = watch::channel(Status::Ready(published, 0));
         let queue = Arc::new(Queue::default());
         let state = Arc::new(RwLock::new(recovered.state));
+        let recoveries = Arc::new(AtomicU64::new(0));
         let sequencer = Sequencer {
             reader: reader.clone(),
             store,
             signer,
             clock,
             state: Arc::clone(&state),
+            recoveries: Arc::clone(&recoveries),
             tree: recovered.tree,
             queue: Arc::clone(&queue),
             status: sender,
@@ -163,6 +176,7 @@ impl Log {
             context: SigningContext::new(&origin),
             reader,
             state,
+            recoveries,
             status,
             queue,
             sequencer,
@@ -212,29 +226,44 @@ impl Log {
         &self,
         look: impl FnOnce(&State) -> T,
     ) -> Result<(T, Arc<Published>), AppendError> {
-        let (found, size) = {
+        let (found, seen) = {
             let state = self.state();
-            (look(&state), state.entries())
+            (look(&state), self.seen(&state))
         };
-        Ok((found, self.settled(size).await?))
+        Ok((found, self.settled(seen).await?))
     }
 
-    /// Waits for a checkpoint of at least this size.
-    async fn settled(&self, size: u64) -> Result<Arc<Published>, AppendError> {
+    /// What of the state was seen, under its lock.
+    fn seen(&self, state: &State) -> Seen {
+        Seen {
+            size: state.entries(),
+            recoveries: self.recoveries.load(Ordering::Acquire),
+        }
+    }
+
+    /// Waits for a checkpoint that covers what was seen.
+    async fn settled(&self, seen: Seen) -> Result<Arc<Published>, AppendError> {
         let mut status = self.status.clone();
         let settled = status
-            .wait_for(|status| {
-                matches!(status, Status::Halted(..)) || status.published().head.size >= size
+            .wait_for(|status| match status {
+                Status::Halted(..) => true,
+                Status::Ready(published, recoveries) => {
+                    published.head.size >= seen.size || *recoveries != seen.recoveries
+                }
             })
             .await
             .map_err(|_| AppendError::stopping())?;
-        let published = Arc::clone(settled.published());
-        if published.head.size >= size {
-            return Ok(published);
-        }
         match &*settled {
+            Status::Ready(published, recoveries) if *recoveries == seen.recoveries => {
+                Ok(Arc::clone(published))
+            }
+            Status::Ready(..) => Err(AppendError::halted(
+                "a commit failed, and the log recovered",
+            )),
+            Status::Halted(published, _) if published.head.size >= seen.size => {
+                Ok(Arc::clone(published))
+            }
             Status::Halted(_, why) => Err(AppendError::halted(why)),
-            Status::Ready(_) => Err(AppendError::stopping()),
         }
     }
 

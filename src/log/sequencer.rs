@@ -3,6 +3,7 @@
 //! It judges the next batch while the last one is being made durable, and answers nobody before
 //! what the answer rests on is durable and its checkpoint published.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ pub(super) struct Sequencer {
     pub clock: Clock,
     /// Ahead of what is durable by the batches under way. Written here alone.
     pub state: Arc<RwLock<State>>,
+    pub recoveries: Arc<AtomicU64>,
     pub tree: Frontier,
     pub queue: Arc<Queue>,
     pub status: watch::Sender<Status>,
@@ -271,8 +273,10 @@ impl Sequencer {
             .publish(log_keys, head, at)
             .map_err(|error| error.to_string())?;
         let published = Arc::new(published);
-        self.status
-            .send_replace(Status::Ready(Arc::clone(&published)));
+        self.status.send_replace(Status::Ready(
+            Arc::clone(&published),
+            self.recoveries.load(Ordering::Acquire),
+        ));
         Ok(published)
     }
 
@@ -282,7 +286,11 @@ impl Sequencer {
         match recover(&self.reader, &origin, None).await {
             Ok(recovered) => {
                 let (head, log_keys) = (recovered.head(), recovered.log_keys());
-                *self.state() = recovered.state;
+                {
+                    let mut state = self.state();
+                    *state = recovered.state;
+                    self.recoveries.fetch_add(1, Ordering::AcqRel);
+                }
                 self.tree = recovered.tree;
                 // What changed since the last save was forgotten with the old state.
                 self.keeper.forget();
@@ -303,7 +311,7 @@ impl Sequencer {
 
     /// Saves the state at a clean stop, so that the next start has nothing to replay.
     fn save_last(&mut self) {
-        if matches!(&*self.status.borrow(), Status::Ready(_)) {
+        if matches!(&*self.status.borrow(), Status::Ready(..)) {
             let tree = TreeHead {
                 size: self.tree.size(),
                 root: self.tree.root(),

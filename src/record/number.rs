@@ -154,8 +154,24 @@ id32! {
 }
 
 /// A day, as days since 1970-01-01 UTC; written `2026-11-23`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
 pub struct Day(pub u32);
+
+/// 9999-12-31: the last day that can be written with four digits of the year.
+const DAY_LAST: u32 = 2_932_896;
+
+impl<Context> Decode<Context> for Day {
+    fn decode<D: Decoder<Context = Context>>(from: &mut D) -> Result<Self, DecodeError> {
+        match u32::decode(from)? {
+            days if days <= DAY_LAST => Ok(Self(days)),
+            days => Err(DecodeError::OtherString(format!(
+                "day {days} is after the year 9999"
+            ))),
+        }
+    }
+}
+
+bincode::impl_borrow_decode!(Day);
 
 const DAY_MS: u64 = 86_400_000;
 

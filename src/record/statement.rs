@@ -320,7 +320,7 @@ pub struct Transfer {
 
 /// Who has the carbon rights of a plot.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CarbonRights {
     /// No credits were issued on it.
     NoneIssued,
@@ -447,7 +447,7 @@ pub struct Assignment {
 
 /// How something earlier is put right.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Remedy {
     /// Points of an award are taken back.
     Reverse {

@@ -177,7 +177,10 @@ impl TryFrom<String> for Origin {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Ok(Self(text.parse()?))
+        match text.chars().find(|c| misleads(*c)) {
+            Some(c) => Err(TextError::Character(c.into())),
+            None => Ok(Self(text.parse()?)),
+        }
     }
 }
 
@@ -185,7 +188,7 @@ impl FromStr for Origin {
     type Err = TextError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.parse()?))
+        text.to_owned().try_into()
     }
 }
 
@@ -238,7 +241,22 @@ impl<Context, T: Decode<Context> + 'static, const MIN: usize, const MAX: usize> 
     for List<T, MIN, MAX>
 {
     fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Ok(Vec::<T>::decode(decoder)?.try_into()?)
+        // Item by item: the codec's own vectors count an item's size in memory against the limit,
+        // which is no property of the bytes.
+        let found = u64::decode(decoder)?;
+        if found > MAX as u64 {
+            let found = usize::try_from(found).unwrap_or(usize::MAX);
+            return Err(TextError::Items {
+                found,
+                min: MIN,
+                max: MAX,
+            }
+            .into());
+        }
+        let items = (0..found)
+            .map(|_| T::decode(decoder))
+            .collect::<Result<Vec<T>, _>>()?;
+        Ok(items.try_into()?)
     }
 }
 

@@ -1,0 +1,505 @@
+//! What is answered is durable: a store that holds its commits back, and the contract that every
+//! store keeps.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arborlog::client::today;
+use arborlog::crypto::SigningKey;
+use arborlog::ledger::{Code, Proposal, State};
+use arborlog::log::{AppendError, Clock, Log, LogSigner};
+use arborlog::merkle::{Bundle, Frontier, Hash, Level, TileId, leaf_hash, root_of};
+use arborlog::note::TreeHead;
+use arborlog::record::*;
+use arborlog::store::{Batch, BoxFuture, Bytes, DiskStore, Outcome, Store, StoreError};
+use support::{ORIGIN, award, method, sign_from};
+use tokio::sync::Semaphore;
+
+/// A store in memory, which commits when it is let to, and fails when it is told to.
+struct HeldStore {
+    entries: Mutex<Vec<Vec<u8>>>,
+    gate: Semaphore,
+    fails: AtomicBool,
+}
+
+impl HeldStore {
+    fn new(genesis: Vec<u8>) -> Self {
+        Self {
+            entries: Mutex::new(vec![genesis]),
+            gate: Semaphore::new(0),
+            fails: AtomicBool::new(false),
+        }
+    }
+
+    fn head_now(&self) -> TreeHead {
+        let entries = self.entries.lock().unwrap();
+        let root = root_of(entries.iter().map(|entry| leaf_hash(entry)));
+        TreeHead {
+            size: entries.len() as u64,
+            root,
+        }
+    }
+}
+
+fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut entries = Vec::new();
+    let mut rest = bytes;
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let (entry, after) = after.split_at(u16::from_be_bytes(*length).into());
+        entries.push(entry.to_vec());
+        rest = after;
+    }
+    entries
+}
+
+impl Store for HeldStore {
+    fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>> {
+        Box::pin(async { Ok(self.head_now()) })
+    }
+
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            self.gate.acquire().await.unwrap().forget();
+            if self.fails.load(Ordering::SeqCst) {
+                return Outcome::Unknown(StoreError::Stopped("told to".to_owned()));
+            }
+            let head = self.head_now();
+            if head != batch.from {
+                return Outcome::Moved(head);
+            }
+            self.entries.lock().unwrap().extend(split(&batch.entries));
+            Outcome::Committed
+        })
+    }
+
+    fn read(&self, tile: TileId) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
+        Box::pin(async move {
+            let entries = self.entries.lock().unwrap();
+            if !tile.is_in_tree(entries.len() as u64) {
+                return Ok(None);
+            }
+            let first = tile.number() as usize * 256;
+            let part = entries.iter().skip(first).take(tile.width().into());
+            let mut bytes = Vec::new();
+            match tile.level() {
+                Level::Entries => {
+                    part.for_each(|entry| Bundle::append(&mut bytes, entry).unwrap());
+                }
+                Level::Hashes(0) => {
+                    part.for_each(|entry| bytes.extend_from_slice(leaf_hash(entry).as_bytes()));
+                }
+                Level::Hashes(_) => panic!("the tests' trees are small"),
+            }
+            Ok(Some(Bytes::from(bytes)))
+        })
+    }
+}
+
+struct Keys {
+    governor: SigningKey,
+    log: SigningKey,
+    platform: SigningKey,
+}
+
+fn keys() -> Keys {
+    let key = |seed| SigningKey::from_seed(&[seed; 32]);
+    Keys {
+        governor: key(1),
+        log: key(2),
+        platform: key(3),
+    }
+}
+
+fn context() -> SigningContext {
+    SigningContext::new(&ORIGIN.parse().unwrap())
+}
+
+fn genesis(keys: &Keys) -> (Vec<u8>, RecordId) {
+    let statement = Statement::Genesis(Genesis {
+        origin: ORIGIN.parse().unwrap(),
+        programme: "a test".parse().unwrap(),
+        governors: List::try_from(vec![keys.governor.public()]).unwrap(),
+        quorum: 1,
+        log_key: keys.log.public(),
+    });
+    let signed = sign_from(
+        &context(),
+        &keys.governor,
+        Seq(0),
+        RecordId::NONE,
+        &[statement],
+    );
+    let signed = signed[0].clone().endorse(&context(), &keys.log).unwrap();
+    let id = context().id(signed.bytes());
+    let admitted_at = TimeMs(u64::from(today().0) * 86_400_000);
+    let proposal = Proposal {
+        signed: &signed,
+        id,
+        admitted_at,
+        target: None,
+    };
+    let lineage = State::empty(ORIGIN.parse().unwrap())
+        .judge(&proposal)
+        .unwrap();
+    (
+        Entry {
+            admitted_at,
+            lineage,
+            signed,
+        }
+        .encode()
+        .unwrap(),
+        id,
+    )
+}
+
+struct Running {
+    log: Arc<Log>,
+    store: Arc<HeldStore>,
+    keys: Keys,
+}
+
+/// A log on a held store, with a platform and a method in it.
+async fn running() -> Running {
+    let keys = keys();
+    let (entry, id) = genesis(&keys);
+    let store = Arc::new(HeldStore::new(entry));
+    let signer = LogSigner::of_keys(ORIGIN.parse().unwrap(), vec![keys.log.clone()]);
+    let log = Log::start(store.clone(), signer, None, Clock::system(false))
+        .await
+        .unwrap();
+    let log = Arc::new(log);
+    store.gate.add_permits(2);
+    let grant = Statement::KeyGrant(KeyGrant {
+        key: keys.platform.public(),
+        role: Role::Platform,
+        holder: "app".parse().unwrap(),
+        display_name: "App".parse().unwrap(),
+        expires_on: None,
+    });
+    let records = sign_from(
+        &context(),
+        &keys.governor,
+        Seq(1),
+        id,
+        &[grant, Statement::Method(method())],
+    );
+    let [grant, method] = records.try_into().unwrap();
+    let grant = grant.endorse(&context(), &keys.platform).unwrap();
+    log.append(vec![grant], None).await.unwrap();
+    log.append(vec![method], None).await.unwrap();
+    Running { log, store, keys }
+}
+
+impl Running {
+    async fn awards(&self, count: u64) -> Vec<SignedRecord> {
+        let platform = self.keys.platform.public();
+        let (next, _) = self
+            .log
+            .look_up(|state| state.key(&platform).unwrap().next())
+            .await
+            .unwrap();
+        let statements: Vec<Statement> = (0..count).map(|n| award(n, n)).collect();
+        sign_from(&context(), &self.keys.platform, next.0, next.1, &statements)
+    }
+}
+
+const A_WHILE: Duration = Duration::from_millis(150);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_waits_until_what_it_rests_on_is_durable_and_published() {
+    let it = running().await;
+    let records = it.awards(2).await;
+    let platform = it.keys.platform.public();
+    let append = |records: Vec<SignedRecord>| {
+        let log = Arc::clone(&it.log);
+        tokio::spawn(async move { log.append(records, None).await })
+    };
+    let mut first = append(vec![records[0].clone()]);
+    assert!(
+        tokio::time::timeout(A_WHILE, &mut first).await.is_err(),
+        "success was told early"
+    );
+
+    let mut again = append(vec![records[0].clone()]);
+    assert!(
+        tokio::time::timeout(A_WHILE, &mut again).await.is_err(),
+        "already in was told early"
+    );
+
+    let other = sign_from(
+        &context(),
+        &it.keys.platform,
+        records[0].record().seq,
+        records[0].record().prev,
+        &[award(9, 9)],
+    );
+    let mut conflict = append(other);
+    assert!(
+        tokio::time::timeout(A_WHILE, &mut conflict).await.is_err(),
+        "a refusal was told early"
+    );
+
+    // A refusal by a rule that stands on the uncommitted award too: a gap after it.
+    let account = match &records[0].record().statement {
+        Statement::Award(award) => award.account,
+        _ => unreachable!(),
+    };
+    let log = Arc::clone(&it.log);
+    let mut seen = tokio::spawn(async move {
+        log.look_up(|state| state.account(&account).map(|account| account.balance))
+            .await
+    });
+    assert!(
+        tokio::time::timeout(A_WHILE, &mut seen).await.is_err(),
+        "a balance was told early"
+    );
+
+    let before = it.log.published().head.size;
+    it.store.gate.add_permits(10);
+    let appended = first.await.unwrap().unwrap();
+    assert_eq!(appended.indexes, vec![Index(before)]);
+    assert!(appended.published.head.size > before);
+    let appended = again.await.unwrap().unwrap();
+    assert_eq!(appended.indexes, vec![Index(before)]);
+    match conflict.await.unwrap().unwrap_err() {
+        AppendError::Refused(refused) => {
+            assert_eq!(refused.refusal.code, Code::SequenceUsed);
+            assert!(refused.published.head.size > before);
+        }
+        other => panic!("{other}"),
+    }
+    assert_eq!(seen.await.unwrap().unwrap().0, Some(104));
+    assert!(it.log.knows(&platform));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_unknown_outcome_the_log_believes_the_store_and_goes_on() {
+    let it = running().await;
+    let records = it.awards(1).await;
+    let size = it.log.published().head.size;
+    it.store.fails.store(true, Ordering::SeqCst);
+    it.store.gate.add_permits(1);
+    let error = it.log.append(records.clone(), None).await.unwrap_err();
+    assert!(matches!(error, AppendError::Unavailable { .. }), "{error}");
+    it.store.fails.store(false, Ordering::SeqCst);
+    it.store.gate.add_permits(1);
+    let appended = it.log.append(records, None).await.unwrap();
+    assert_eq!(appended.indexes, vec![Index(size)]);
+    assert_eq!(it.log.published().head, it.store.head_now());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_admitted_up_to_its_first_bad_record() {
+    let it = running().await;
+    it.store.gate.add_permits(100);
+    let mut records = it.awards(5).await;
+    let wrong = records[3].bytes().to_vec();
+    records[3] = SignedRecord::new(
+        wrong,
+        arborlog::crypto::Signature::from_bytes([5; 64]),
+        Vec::new(),
+    )
+    .unwrap();
+    let size = it.log.published().head.size;
+    match it.log.append(records.clone(), None).await.unwrap_err() {
+        AppendError::Refused(refused) => {
+            assert_eq!(refused.position, 3);
+            assert_eq!(refused.refusal.code, Code::SignatureInvalid);
+            assert_eq!(
+                refused.indexes,
+                vec![Index(size), Index(size + 1), Index(size + 2)]
+            );
+        }
+        other => panic!("{other}"),
+    }
+    assert_eq!(it.log.published().head.size, size + 3);
+    // Sent again, the first three are where they were.
+    let again = it.log.append(records[..3].to_vec(), None).await.unwrap();
+    assert_eq!(
+        again.indexes,
+        vec![Index(size), Index(size + 1), Index(size + 2)]
+    );
+    assert_eq!(it.log.published().head.size, size + 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_behind_the_last_admission_stops_admission_until_it_is_confirmed() {
+    let keys = keys();
+    let (entry, id) = genesis(&keys);
+    let early = u64::from(today().0) * 86_400_000 - 10_000;
+    for (accepted, admitted) in [(false, false), (true, true)] {
+        let store = Arc::new(HeldStore::new(entry.clone()));
+        store.gate.add_permits(10);
+        let signer = LogSigner::of_keys(ORIGIN.parse().unwrap(), vec![keys.log.clone()]);
+        let clock = Clock::new(Box::new(move || early), accepted);
+        let log = Log::start(store, signer, None, clock).await.unwrap();
+        let records = sign_from(
+            &context(),
+            &keys.governor,
+            Seq(1),
+            id,
+            &[Statement::Method(method())],
+        );
+        assert_eq!(log.append(records, None).await.is_ok(), admitted);
+        log.close().await;
+    }
+}
+
+/// The contract of every store, on one that is empty.
+fn keeps_the_contract(store: &DiskStore) -> TreeHead {
+    let mut tree = Frontier::default();
+    let mut leaves = Vec::new();
+    let mut batch = |count: u64, leaves: &mut Vec<Vec<u8>>| {
+        let from = TreeHead {
+            size: tree.size(),
+            root: tree.root(),
+        };
+        let mut entries = Vec::new();
+        for n in 0..count {
+            let entry = format!("entry {} of {count}", from.size + n).into_bytes();
+            Bundle::append(&mut entries, &entry).unwrap();
+            tree.push(leaf_hash(&entry));
+            leaves.push(entry);
+        }
+        Batch {
+            from,
+            entries,
+            to: TreeHead {
+                size: tree.size(),
+                root: tree.root(),
+            },
+        }
+    };
+    assert_eq!(
+        store.head_now().unwrap(),
+        TreeHead {
+            size: 0,
+            root: Hash::empty_root()
+        }
+    );
+    for count in [1, 254, 1, 1, 255, 300, 1000, 3, 66_000] {
+        let next = batch(count, &mut leaves);
+        assert!(matches!(store.commit_now(&next), Outcome::Committed));
+        assert_eq!(store.head_now().unwrap(), next.to);
+        // Nothing is kept twice.
+        match store.commit_now(&next) {
+            Outcome::Moved(head) => assert_eq!(head, next.to),
+            other => panic!("{other:?}"),
+        }
+        // Whatever is a tile of the tree is given, and nothing else.
+        let size = next.to.size;
+        for number in [0, size / 512, size / 256] {
+            let Some(id) = TileId::in_tree(Level::Entries, number, size) else {
+                continue;
+            };
+            let bytes = store.read_now(id).unwrap().unwrap();
+            let bundle = Bundle::parse(&bytes, id.width()).unwrap();
+            let first = number as usize * 256;
+            for (entry, leaf) in bundle.entries().iter().zip(&leaves[first..]) {
+                assert_eq!(entry, leaf);
+            }
+            let tile = TileId::in_tree(Level::Hashes(0), number, size).unwrap();
+            assert_eq!(
+                store.read_now(tile).unwrap().unwrap().len(),
+                usize::from(id.width()) * 32
+            );
+        }
+        assert!(
+            store
+                .read_now(TileId::full(Level::Entries, size / 256 + 1))
+                .unwrap()
+                .is_none()
+        );
+    }
+    // A batch that contradicts itself is kept by nobody.
+    let head = store.head_now().unwrap();
+    let mut lie = batch(1, &mut leaves);
+    lie.to.root = Hash::empty_root();
+    assert!(matches!(
+        store.commit_now(&lie),
+        Outcome::Unknown(StoreError::Contradiction)
+    ));
+    assert_eq!(store.head_now().unwrap(), head);
+    head
+}
+
+#[test]
+fn the_disk_store_keeps_the_contract_and_survives_being_opened_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("store");
+    DiskStore::create(&dir).unwrap();
+    let head = keeps_the_contract(&DiskStore::open(&dir).unwrap());
+    let store = DiskStore::open(&dir).unwrap();
+    assert_eq!(store.head_now().unwrap(), head);
+    assert!(matches!(DiskStore::open(&dir), Err(StoreError::Locked(_))));
+    let tiles: BTreeMap<u64, usize> = (0..3)
+        .filter_map(|level| {
+            let id = TileId::in_tree(Level::Hashes(level), 0, head.size)?;
+            Some((level.into(), store.read_now(id).unwrap().unwrap().len()))
+        })
+        .collect();
+    assert_eq!(tiles[&0], 8192);
+    assert_eq!(tiles[&1], 8192);
+    assert_eq!(tiles[&2], 32);
+}
+
+#[test]
+fn a_torn_last_commit_is_cut_off_and_a_damaged_earlier_one_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("store");
+    DiskStore::create(&dir).unwrap();
+    let store = DiskStore::open(&dir).unwrap();
+    let mut tree = Frontier::default();
+    let mut heads = Vec::new();
+    for n in 0..5_u8 {
+        let from = TreeHead {
+            size: tree.size(),
+            root: tree.root(),
+        };
+        let mut entries = Vec::new();
+        Bundle::append(&mut entries, &[n; 40]).unwrap();
+        tree.push(leaf_hash(&[n; 40]));
+        let to = TreeHead {
+            size: tree.size(),
+            root: tree.root(),
+        };
+        heads.push(to);
+        assert!(matches!(
+            store.commit_now(&Batch { from, entries, to }),
+            Outcome::Committed
+        ));
+    }
+    drop(store);
+    let journal = dir.join("journal").join(format!("{:020}", 0));
+    let whole = std::fs::read(&journal).unwrap();
+    for cut in 1..148 {
+        std::fs::write(&journal, &whole[..whole.len() - cut]).unwrap();
+        assert_eq!(
+            DiskStore::open(&dir).unwrap().head_now().unwrap(),
+            heads[3],
+            "cut by {cut}"
+        );
+    }
+    for at in [70, 100, 200, whole.len() - 400] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&journal, damaged).unwrap();
+        assert!(
+            matches!(DiskStore::open(&dir), Err(StoreError::Damaged { .. })),
+            "flipped at {at}"
+        );
+    }
+    std::fs::write(&journal, &whole).unwrap();
+    assert_eq!(DiskStore::open(&dir).unwrap().head_now().unwrap(), heads[4]);
+    std::fs::write(dir.join("VERSION"), "arborlog store 2\n").unwrap();
+    assert!(matches!(
+        DiskStore::open(&dir),
+        Err(StoreError::Version { .. })
+    ));
+}

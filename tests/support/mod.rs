@@ -1,0 +1,293 @@
+//! What the tests with a real server share: a ledger in a temporary directory, its keys, and the
+//! server's process.
+
+#![allow(dead_code)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use arborlog::client::{BatchAnswer, Proposal, Remote, today};
+use arborlog::crypto::SigningKey;
+use arborlog::record::*;
+use tempfile::TempDir;
+
+pub const ORIGIN: &str = "test.example/ledger";
+
+pub fn arborlog() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_arborlog"))
+}
+
+pub fn run(args: &[&str]) -> Output {
+    arborlog().args(args).output().unwrap()
+}
+
+pub fn run_ok(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(
+        output.status.success(),
+        "arborlog {args:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A server process; killed if the test forgets it.
+pub struct Server {
+    pub child: Child,
+    pub url: String,
+}
+
+impl Server {
+    pub fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[])
+    }
+
+    pub fn start_with(dir: &Path, args: &[&str]) -> Self {
+        let mut child = arborlog()
+            .arg("serve")
+            .arg(dir)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(args)
+            .env("ARBORLOG_LOG", "error")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .expect("the server's first line");
+        Self {
+            url: url.to_owned(),
+            child,
+        }
+    }
+
+    pub fn remote(&self) -> Remote {
+        Remote::new(&self.url).retrying_for(std::time::Duration::from_secs(20))
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn stop(mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A ledger directory with keys beside it.
+pub struct Ledger {
+    pub temp: TempDir,
+    pub dir: PathBuf,
+    pub governors: Vec<SigningKey>,
+    pub platform: SigningKey,
+    pub planter: SigningKey,
+    pub surveyor: SigningKey,
+}
+
+impl Ledger {
+    /// Made with `arborlog init`; two governors, both needed.
+    pub fn init() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let key = |name: &str| {
+            let path = temp.path().join(name);
+            run_ok(&["keygen", path.to_str().unwrap()]);
+            SigningKey::read(&path).unwrap()
+        };
+        let governors = vec![key("governor-1.pem"), key("governor-2.pem")];
+        let (platform, planter) = (key("platform.pem"), key("planter.pem"));
+        let surveyor = key("surveyor.pem");
+        let dir = temp.path().join("ledger");
+        let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+        run_ok(&[
+            "init",
+            dir.to_str().unwrap(),
+            "--origin",
+            ORIGIN,
+            "--programme",
+            "a test",
+            "--governor",
+            &path("governor-1.pem"),
+            "--governor",
+            &path("governor-2.pem"),
+        ]);
+        Self {
+            dir,
+            governors,
+            platform,
+            planter,
+            surveyor,
+            temp,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.temp.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn origin(&self) -> Origin {
+        ORIGIN.parse().unwrap()
+    }
+
+    pub fn context(&self) -> SigningContext {
+        SigningContext::new(&self.origin())
+    }
+
+    /// Grants the three roles, and states method 1.
+    pub fn set_up(&self, remote: &Remote) {
+        for (key, role, holder) in [
+            (&self.platform, Role::Platform, "app"),
+            (&self.planter, Role::Planter, "trees"),
+            (&self.surveyor, Role::Surveyor, "eyes"),
+        ] {
+            let grant = KeyGrant {
+                key: key.public(),
+                role,
+                holder: holder.parse().unwrap(),
+                display_name: holder.parse().unwrap(),
+                expires_on: None,
+            };
+            self.govern(remote, Statement::KeyGrant(grant), Some(key));
+        }
+        self.govern(remote, Statement::Method(method()), None);
+    }
+
+    pub fn govern(
+        &self,
+        remote: &Remote,
+        statement: Statement,
+        also: Option<&SigningKey>,
+    ) -> Index {
+        let head = remote.issuer(&self.governors[0].public()).unwrap();
+        let record = Record {
+            issuer: self.governors[0].public(),
+            seq: head.next_seq,
+            prev: head.prev,
+            issued_on: today(),
+            statement,
+        };
+        let mut proposal = Proposal::new(self.origin(), &record, &self.governors[0]).unwrap();
+        proposal = proposal.endorse(&self.governors[1]).unwrap();
+        if let Some(key) = also {
+            proposal = proposal.endorse(key).unwrap();
+        }
+        match remote.append(&[proposal.signed]).unwrap() {
+            BatchAnswer::Admitted(indexes) => indexes[0],
+            BatchAnswer::Refused { problem, .. } => panic!("{problem:?}"),
+        }
+    }
+
+    /// Signs statements as the continuation of a key's chain, as the server knows it.
+    pub fn sign(
+        &self,
+        remote: &Remote,
+        key: &SigningKey,
+        statements: &[Statement],
+    ) -> Vec<SignedRecord> {
+        let head = remote.issuer(&key.public()).unwrap();
+        sign_from(&self.context(), key, head.next_seq, head.prev, statements)
+    }
+}
+
+pub fn sign_from(
+    context: &SigningContext,
+    key: &SigningKey,
+    mut seq: Seq,
+    mut prev: RecordId,
+    statements: &[Statement],
+) -> Vec<SignedRecord> {
+    let mut records = Vec::new();
+    for statement in statements {
+        let record = Record {
+            issuer: key.public(),
+            seq,
+            prev,
+            issued_on: today(),
+            statement: statement.clone(),
+        };
+        let (signed, id) = draft(&record, context, key).unwrap();
+        records.push(signed);
+        seq = Seq(seq.0 + 1);
+        prev = id;
+    }
+    records
+}
+
+pub fn method() -> Method {
+    Method {
+        id: MethodId(1),
+        version: MethodVersion(1),
+        effective_from: "2020-01-01".parse().unwrap(),
+        activities: List::try_from(vec![Activity {
+            code: ActivityCode(1),
+            name: "metro".parse().unwrap(),
+            unit: "ride".parse().unwrap(),
+            factor: Micrograms(52_000_000),
+            cap: Grams(1000),
+        }])
+        .unwrap(),
+        species: List::try_from(vec![Species {
+            code: SpeciesCode(1),
+            name: "Haloxylon ammodendron".parse().unwrap(),
+            price: Grams(100),
+        }])
+        .unwrap(),
+        baseline: "a bus".parse().unwrap(),
+        sources: "a table".parse().unwrap(),
+        jurisdiction: "here".parse().unwrap(),
+        document: Digest::from_bytes([7; 32]),
+    }
+}
+
+/// Two rides: 104 points.
+pub fn award(account: u64, event: u64) -> Statement {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&account.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    let mut evidence = [1; 32];
+    evidence[..8].copy_from_slice(&event.to_be_bytes());
+    Statement::Award(Award {
+        account: AccountId::from_bytes(bytes),
+        method: MethodId(1),
+        version: MethodVersion(1),
+        activity: ActivityCode(1),
+        quantity: Quantity(2000),
+        points: Grams(104),
+        occurred_on: today(),
+        evidence: Digest::from_bytes(evidence),
+    })
+}
+
+/// A batch's body: each record behind its length.
+pub fn body(records: &[SignedRecord]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for record in records {
+        let bytes = record.encode().unwrap();
+        body.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        body.extend_from_slice(&bytes);
+    }
+    body
+}
