@@ -951,7 +951,7 @@ fn a_key_that_is_no_safe_point_is_refused() {
         bytes
     };
     // The identity; a point of order 4 (y = 0); y = p + 1, which is 1 written otherwise; no
-    // point at all.
+    // point at all; a point with a torsion component.
     let not_canonical = {
         let mut bytes = [0xff; 32];
         bytes[0] = 0xee;
@@ -963,7 +963,13 @@ fn a_key_that_is_no_safe_point_is_refused() {
         bytes[0] = 2;
         bytes
     };
-    let bad = [one, [0; 32], not_canonical, no_point].map(PublicKey::from_bytes);
+    let torsion = {
+        use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+        (ED25519_BASEPOINT_POINT + EIGHT_TORSION[1])
+            .compress()
+            .to_bytes()
+    };
+    let bad = [one, [0; 32], not_canonical, no_point, torsion].map(PublicKey::from_bytes);
     for key in bad {
         let wrong = KeyGrant {
             key,
@@ -1556,6 +1562,42 @@ fn a_balance_that_would_overflow_is_refused() {
     assert_eq!(ledger.balance(ANN), i64::MAX);
 }
 
+#[test]
+fn a_balance_that_would_underflow_is_refused() {
+    let mut ledger = Ledger::new();
+    let most = u64::try_from(i64::MAX).unwrap();
+    let mut given = |to: u8| {
+        let awarded = ledger.admit("platform", award(ANN, most));
+        (awarded, ledger.admit("platform", gift(ANN, to, most)))
+    };
+    let ((first, _), (second, _)) = (given(BEN), given(EVE));
+    ledger.admit("platform", reverse(first, most));
+    let advice = ledger.refuse("platform", reverse(second, 2), Code::BalanceLimit);
+    assert!(advice.contains("2^63"), "{advice}");
+    ledger.admit("platform", reverse(second, 1));
+    assert_eq!(ledger.balance(ANN), i64::MIN);
+}
+
+#[test]
+fn a_voided_transfer_that_would_underflow_its_receiver_is_refused() {
+    let mut ledger = Ledger::new();
+    let most = u64::try_from(i64::MAX).unwrap();
+    let mut through_ben = |to: u8| {
+        ledger.admit("platform", award(ANN, most));
+        let given = ledger.admit("platform", gift(ANN, BEN, most));
+        ledger.admit("platform", gift(BEN, to, most));
+        given
+    };
+    let (first, second) = (through_ben(EVE), through_ben(4));
+    ledger.admit("platform", void(first));
+    ledger.admit("platform", spend(ANN, most, TransferReason::Expired));
+    let advice = ledger.refuse("platform", void(second), Code::BalanceLimit);
+    assert!(advice.contains("2^63"), "{advice}");
+    ledger.admit("platform", award(BEN, most));
+    ledger.admit("platform", void(second));
+    assert_eq!(ledger.balance(BEN), -i64::MAX);
+}
+
 // ---------------------------------------------------------------------------------------------
 // Rule 5: transfers and claims
 
@@ -1863,8 +1905,18 @@ fn serials_that_overlap_are_refused() {
     let mut ledger = Ledger::with_plot();
     let said = ledger.planting(20, 10);
     ledger.admit("planter", said);
-    // 20 to 29 are taken. Around, inside, the same, its first, its last, over its beginning.
-    for (first, count) in [(15, 20), (22, 3), (20, 10), (20, 1), (29, 1), (15, 6)] {
+    // 20 to 29 are taken. Around, inside, the same, its first, its last, over its beginning, over
+    // its end.
+    for (first, count) in [
+        (15, 20),
+        (22, 3),
+        (20, 10),
+        (20, 1),
+        (29, 1),
+        (15, 6),
+        (25, 10),
+        (29, 2),
+    ] {
         let wrong = ledger.planting(first, count);
         let advice = ledger.refuse("planter", wrong, Code::SerialsOverlap);
         assert!(advice.ends_with(" 30"), "{first}+{count}: {advice}");
@@ -1875,7 +1927,7 @@ fn serials_that_overlap_are_refused() {
         ledger.admit("planter", right);
     }
     // Over two ranges, and from between them.
-    for (first, count) in [(18, 4), (5, 40), (1, 10)] {
+    for (first, count) in [(18, 4), (5, 40), (1, 10), (25, 8), (34, 2)] {
         let wrong = ledger.planting(first, count);
         let advice = ledger.refuse("planter", wrong, Code::SerialsOverlap);
         assert!(advice.ends_with(" 35"), "{first}+{count}: {advice}");

@@ -33,6 +33,12 @@ struct Disk(DiskStore);
 
 impl TileSource for Disk {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
+        // A tile may be in the journal too: the file is what others would be served.
+        match self.0.file_now(id) {
+            Ok(Some(bytes)) => return Ok(bytes),
+            Ok(None) => {}
+            Err(error) => return Err(error.to_string()),
+        }
         match self.0.read_now(id) {
             Ok(Some(bytes)) => Ok(bytes.to_vec()),
             Ok(None) => Err("the store has no such tile".to_owned()),
@@ -93,7 +99,7 @@ fn of_server(args: &FsckArgs) -> Done {
 fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
     let signer = LogSigner::open(dir)?;
     let origin = signer.origin().clone();
-    let store = DiskStore::open(dir).map_err(damaged)?;
+    let store = DiskStore::inspect(dir).map_err(damaged)?;
     let head = store.head_now().map_err(damaged)?;
     let mut saved = SavedState::open(&state_dir(dir))?;
     let saved_size = saved.saved_size();

@@ -65,20 +65,10 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`] tells what is missing, locked, of another version, or damaged.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let lock = lock(dir)?;
-        let (journal, tail, tree) = recover(dir)?;
-        let writer = Writer {
-            journal,
-            tree,
-            stopped: None,
-        };
-        let shared = Arc::new(Shared {
-            dir: dir.to_owned(),
-            writer: Mutex::new(writer),
-            tail: RwLock::new(tail),
-        });
+        let store = Self::inspect(dir)?;
+        let shared = &store.shared;
         let (wake, woken) = mpsc::channel();
-        let shelf = Arc::clone(&shared);
+        let shelf = Arc::clone(shared);
         let tiler = std::thread::Builder::new()
             .name("tiler".to_owned())
             .spawn(move || {
@@ -92,11 +82,44 @@ impl DiskStore {
             })
             .map_err(at(dir))?;
         let _ = wake.send(());
+        *store.tiler.lock().unwrap_or_else(PoisonError::into_inner) = Some((wake, tiler));
+        Ok(store)
+    }
+
+    /// Opens a store to look at it: as [`Self::open`], but no file is written but a torn end of
+    /// the journal cut.
+    ///
+    /// # Errors
+    /// [`StoreError`], as above.
+    pub fn inspect(dir: &Path) -> Result<Self, StoreError> {
+        let lock = lock(dir)?;
+        let (journal, tail, tree) = recover(dir)?;
+        let writer = Writer {
+            journal,
+            tree,
+            stopped: None,
+        };
+        let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            writer: Mutex::new(writer),
+            tail: RwLock::new(tail),
+        });
         Ok(Self {
             shared,
-            tiler: Mutex::new(Some((wake, tiler))),
+            tiler: Mutex::new(None),
             _lock: lock,
         })
+    }
+
+    /// The bytes of a full tile's file, if it has one: what a web server beside this one serves.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn file_now(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        if !tile.is_full() {
+            return Ok(None);
+        }
+        read_if_there(&tile_path(&self.shared.dir, tile))
     }
 
     /// The tree as last committed.
