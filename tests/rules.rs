@@ -855,6 +855,7 @@ fn what_governors_say_is_refused_from_anybody_else() {
 fn a_holder_never_surveys_what_it_plants_or_pays_for() {
     let mut ledger = Ledger::new();
     let mut tried = 0;
+    #[allow(clippy::explicit_counter_loop)]
     for (holder, role) in [
         ("greenhands", Role::Surveyor),
         ("cityride", Role::Surveyor),
