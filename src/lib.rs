@@ -1,4 +1,16 @@
 //! arborlog: an append-only, verifiable carbon ledger.
+//!
+//! Awards and plantings are records, signed by whoever vouches for them, hash-chained to their
+//! signer's record before, and kept in a Merkle log whose proofs anyone can verify.
+//!
+//! From the bottom up: [`merkle`] is the tree of RFC 6962 and its tiles; [`crypto`] keys and the
+//! strict verdict; [`note`] checkpoints; [`record`] what is said and its one encoding; [`ledger`]
+//! the rules, pure; [`audit`] receipts and replay. So far there is no I/O, no clock and no
+//! runtime: an auditor embeds it with `default-features = false`.
+//!
+//! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
+//! `http` serves both. With `client`: `client` signs and sends. `docs/architecture.md` follows one
+//! record through all of it.
 
 pub mod audit;
 #[cfg(feature = "client")]

@@ -122,7 +122,7 @@ impl Remote {
         }
     }
 
-    /// Gives up sooner or later than [`RETRY_FOR`].
+    /// Gives up sooner or later than two minutes.
     #[must_use]
     pub fn retrying_for(mut self, time: Duration) -> Self {
         self.retry_for = time;

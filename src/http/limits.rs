@@ -19,7 +19,7 @@ pub struct Limits {
     /// The most records of a batch. More are answered 413.
     pub batch_records: usize,
     /// Memory for all bodies in flight together. Whoever finds none for
-    /// [`MEMORY_WAIT`] is answered 503.
+    /// 5 s is answered 503.
     pub memory_bytes: usize,
     /// A body must arrive within this time, or is answered 408.
     pub body_timeout: Duration,

@@ -1,5 +1,5 @@
 //! The log over HTTP: the static log of c2sp.org/tlog-tiles, the append API, and the read API
-//! (`docs/http.md`). Every error is an RFC 9457 problem document, made in [`problem`] alone.
+//! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `problem` alone.
 
 mod append;
 mod limits;

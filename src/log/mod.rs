@@ -1,7 +1,7 @@
 //! The log: admits records by the rules, makes them durable, and publishes the checkpoints that
 //! say so.
 //!
-//! One task, the [`sequencer`], owns the order of entries. A batch goes through it so:
+//! One task, the sequencer, owns the order of entries. A batch goes through it so:
 //!
 //! ```text
 //! intake      decode, refuse what is surely wrong, verify signatures        (many at a time)
