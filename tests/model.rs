@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
 
 use arborlog::crypto::{PublicKey, SigningKey};
-use arborlog::ledger::{ClaimTree, Proposal, State};
+use arborlog::ledger::{ClaimTree, Code, Proposal, State};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
     Day, Digest, Entry, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude,
@@ -403,11 +403,16 @@ impl Model {
             <= u128::from(plot.area_m2) * u128::from(plot.trees_per_ha_max)
     }
 
-    /// Claims that are tied to trees, by going through all that ever tied or parted them.
+    /// Claims that are tied to trees.
     fn ties(&self) -> Vec<Tie> {
+        self.ties_before(self.said.len())
+    }
+
+    /// Those of when the list was so long, by going through all that ever tied or parted them.
+    fn ties_before(&self, until: usize) -> Vec<Tie> {
         let mut ties: Vec<Tie> = Vec::new();
         let mut parted: HashMap<usize, Vec<Tie>> = HashMap::new();
-        for (index, statement) in self.statements() {
+        for (index, statement) in self.statements().take(until) {
             match statement {
                 Statement::Assignment(it) => {
                     for (offset, claim) in (0..).zip(it.claims.iter()) {
@@ -1252,9 +1257,16 @@ impl Run {
         );
         let name = self.name(&offer.record.statement);
         let tally = self.tally.entry(name).or_default();
-        let Ok(lineage) = theirs else {
-            tally.1 += 1;
-            return;
+        let lineage = match theirs {
+            Ok(lineage) => lineage,
+            Err(refusal) => {
+                tally.1 += 1;
+                self.tally
+                    .entry(refusal.code.name().to_owned())
+                    .or_default()
+                    .1 += 1;
+                return;
+            }
         };
         tally.0 += 1;
         assert_eq!(
@@ -1276,6 +1288,45 @@ impl Run {
             signed,
         });
         self.model.compare(&self.state);
+        self.note();
+    }
+
+    /// Notes what is rare and worth meeting.
+    fn note(&mut self) {
+        let now = self.entries.len();
+        let mut met = Vec::new();
+        if let Some(Statement::Correction(Correction {
+            target,
+            remedy: Remedy::Void,
+            ..
+        })) = self.model.statement(now - 1)
+            && matches!(
+                self.model.statement(at(*target)),
+                Some(Statement::Correction(_))
+            )
+        {
+            let lost_at = at(*target);
+            let left = self.model.ties_before(lost_at + 1);
+            for tie in self.model.ties_before(lost_at) {
+                if !left.contains(&tie) {
+                    let back = self.model.ties().contains(&tie);
+                    met.push(if back {
+                        "a tree came back"
+                    } else {
+                        "a tree did not come back"
+                    });
+                }
+            }
+        }
+        if self.model.balances().values().any(|points| *points < 0) {
+            met.push("a balance is negative");
+        }
+        if self.state.plots().any(|(_, plot)| plot.shortfall() > 0) {
+            met.push("a plot falls short");
+        }
+        for what in met {
+            self.tally.entry(what.to_owned()).or_default().0 += 1;
+        }
     }
 
     fn name(&self, statement: &Statement) -> String {
@@ -1365,7 +1416,7 @@ impl Run {
     fn spoil(&self, dice: &mut Dice, offer: &mut Offer) {
         let record = &mut offer.record;
         match dice.below(9) {
-            0 => record.seq = Seq((record.seq.0 + 1).saturating_sub(2 * dice.next() % 3)),
+            0 => record.seq = Seq((record.seq.0 + 1).saturating_sub(2 * (dice.next() % 2))),
             1 => record.prev = RecordId::from_bytes([dice.next() as u8; 32]),
             2 => record.issued_on = Day(self.today + dice.small(4)),
             3 => record.issued_on = Day(self.today - 28 - dice.small(5)),
@@ -1389,7 +1440,7 @@ impl Run {
     // Statements, mostly such as may be said
 
     fn something(&mut self, dice: &mut Dice) -> Offer {
-        match dice.below(60) {
+        match dice.below(72) {
             0 => self.genesis(dice),
             1 | 2 => self.governors(dice),
             3 | 4 => {
@@ -1408,7 +1459,15 @@ impl Run {
                 let key = if dice.once_in(3) {
                     self.people.anybody(dice)
                 } else {
-                    self.people.issuers[ISSUERS.len() - 1 + dice.below(8)]
+                    let granted = |key: &&PublicKey| self.model.grant(key).is_some();
+                    let granted: Vec<PublicKey> = self
+                        .people
+                        .issuers
+                        .iter()
+                        .filter(granted)
+                        .copied()
+                        .collect();
+                    dice.pick(&granted).unwrap()
                 };
                 let reason = "lost".parse().unwrap();
                 let said = KeyRevoke {
@@ -1448,8 +1507,8 @@ impl Run {
             }
             23..=28 => self.planting(dice),
             29..=31 => self.survey(dice),
-            32..=37 => self.claim(dice),
-            38..=43 => self.assignment(dice),
+            32..=41 => self.claim(dice),
+            42..=51 => self.assignment(dice),
             _ => self.correction(dice),
         }
     }
@@ -1657,6 +1716,16 @@ impl Run {
         }
     }
 
+    /// A plot's number, mostly of one that there is.
+    fn place(&self, dice: &mut Dice) -> u32 {
+        let number = 1 + dice.small(3);
+        if self.model.plot(number).is_none() && !dice.once_in(6) {
+            1
+        } else {
+            number
+        }
+    }
+
     fn plot(&self, dice: &mut Dice, number: u32) -> Plot {
         Plot {
             number: PlotNumber(number),
@@ -1666,10 +1735,10 @@ impl Run {
             radius_m: 60,
             outline: Digest::from_bytes([0; 32]),
             area_m2: 9_999 + u64::from(dice.small(3)),
-            trees_per_ha_max: if dice.once_in(3) {
+            trees_per_ha_max: if dice.once_in(8) {
                 dice.small(40)
             } else {
-                30 + dice.small(40)
+                50 + dice.small(60)
             },
             carbon_rights: CarbonRights::Unknown,
             funded_by: "the city".parse().unwrap(),
@@ -1686,7 +1755,7 @@ impl Run {
     }
 
     fn planting(&mut self, dice: &mut Dice) -> Offer {
-        let plot = 1 + dice.small(3);
+        let plot = self.place(dice);
         let ends = self
             .model
             .plantings()
@@ -1725,7 +1794,7 @@ impl Run {
     }
 
     fn survey(&mut self, dice: &mut Dice) -> Offer {
-        let mut plot = 1 + dice.small(3);
+        let mut plot = self.place(dice);
         let all: Vec<(usize, u32)> = self
             .model
             .plantings()
@@ -1784,45 +1853,50 @@ impl Run {
             self.model.lost_trees(),
             self.model.claims(),
         );
-        let plot = 1 + dice.small(3);
-        let free: Vec<Tree> = self
-            .model
-            .trees()
-            .into_iter()
-            .filter(|tree| {
-                tree.plot == plot
-                    && !lost.contains(&(tree.plot, tree.serial))
-                    && !ties
-                        .iter()
-                        .any(|tie| (tie.plot, tie.serial) == (tree.plot, tree.serial))
-            })
-            .collect();
-        let start = if free.is_empty() {
-            None
-        } else {
-            Some(&free[dice.below(free.len())])
+        let mut free = self.model.trees();
+        free.retain(|tree| {
+            let place = (tree.plot, tree.serial);
+            !lost.contains(&place) && ties.iter().all(|tie| (tie.plot, tie.serial) != place)
+        });
+        // Waiting claims, of the species of a free tree, and no more than its free neighbours.
+        let of = |species: u16| -> Vec<Index> {
+            let waits = |index: &usize| ties.iter().all(|tie| tie.claim != *index);
+            let fits = claims
+                .iter()
+                .filter(|(index, it)| it.species.0 == species && waits(index));
+            fits.map(|(index, _)| Index(*index as u64)).collect()
         };
-        let species = start.map_or(1, |tree| tree.species);
-        let mut waiting: Vec<Index> = claims
-            .iter()
-            .filter(|(index, it)| {
-                it.species.0 == species && !ties.iter().any(|tie| tie.claim == **index)
-            })
-            .map(|(index, _)| Index(*index as u64))
-            .collect();
-        waiting.truncate(1 + dice.below(3));
-        if waiting.is_empty() || dice.once_in(10) {
+        if !dice.once_in(8) {
+            free.retain(|tree| !of(tree.species).is_empty());
+        }
+        let (mut plot, mut first_serial) = (self.place(dice), dice.small(60));
+        let mut waiting = Vec::new();
+        if !free.is_empty() {
+            let start = &free[dice.below(free.len())];
+            let room = (0..3).take_while(|offset| {
+                free.iter().any(|tree| {
+                    (tree.plot, tree.species) == (start.plot, start.species)
+                        && tree.serial - offset.min(&tree.serial) == start.serial
+                })
+            });
+            waiting = of(start.species);
+            waiting.truncate(if dice.once_in(6) {
+                3
+            } else {
+                1 + dice.below(room.count())
+            });
+            plot = start.plot;
+            if !dice.once_in(12) {
+                first_serial = start.serial;
+            }
+        }
+        if waiting.is_empty() || dice.once_in(12) {
             // Anything: perhaps a claim that has a tree, perhaps no claim.
             let known: Vec<usize> = claims.keys().copied().collect();
             let index = dice.pick(&known).filter(|_| !dice.once_in(4));
-            waiting.push(Index(
-                index.unwrap_or_else(|| dice.below(self.entries.len() + 2)) as u64,
-            ));
+            let index = index.unwrap_or_else(|| dice.below(self.entries.len() + 2));
+            waiting.push(Index(index as u64));
         }
-        let first_serial = match start {
-            Some(tree) if !dice.once_in(8) => tree.serial,
-            _ => dice.small(60),
-        };
         let said = Assignment {
             plot: PlotNumber(plot),
             first_serial: Serial(first_serial),
@@ -1832,7 +1906,7 @@ impl Run {
     }
 
     fn correction(&self, dice: &mut Dice) -> Offer {
-        let wanted = dice.below(10);
+        let wanted = dice.below(12);
         let fits: Vec<usize> = self
             .model
             .statements()
@@ -1843,30 +1917,65 @@ impl Run {
                 4 => matches!(it, Statement::Assignment(_)),
                 5 => matches!(it, Statement::Survey(_)),
                 6 | 7 => matches!(it, Statement::Planting(_)),
-                8 => matches!(it, Statement::Correction(_)),
+                8..=10 => {
+                    matches!(
+                        it,
+                        Statement::Correction(Correction {
+                            remedy: Remedy::Lost { .. },
+                            ..
+                        })
+                    )
+                }
                 _ => true,
             })
             .map(|(index, _)| index)
             .collect();
-        let target = dice
-            .pick(&fits)
-            .unwrap_or(self.entries.len() + dice.below(3));
-        let statement = self.model.statement(target);
-        let other = dice.once_in(15).then(|| dice.below(3));
-        let remedy = match (statement, other) {
+        let voided = self.model.voided();
+        let once: Vec<usize> = fits
+            .iter()
+            .filter(|index| !voided.contains(index))
+            .copied()
+            .collect();
+        let fits = if once.is_empty() || dice.once_in(5) {
+            fits
+        } else {
+            once
+        };
+        let fits = if fits.is_empty() {
+            (0..self.entries.len() + 2).collect()
+        } else {
+            fits
+        };
+        let mut target = dice.pick(&fits).unwrap();
+        let ties = self.model.ties();
+        let planted_at = |tie: &Tie| {
+            let trees = self.model.trees();
+            let place = (tie.plot, tie.serial);
+            trees
+                .iter()
+                .find(|tree| (tree.plot, tree.serial) == place)
+                .map(|tree| tree.planting)
+        };
+        // A tree that somebody has, often.
+        let tie = dice.pick(&ties).filter(|_| wanted == 6);
+        if let Some(planting) = tie.as_ref().and_then(planted_at) {
+            target = planting;
+        }
+        let other = dice.once_in(8).then(|| dice.below(3));
+        let remedy = match (self.model.statement(target), other) {
             (Some(Statement::Award(it)), None) => {
-                let most = it.points.0 + 1;
+                let points = dice.next() % (it.points.0 + 1) + u64::from(dice.once_in(2));
                 Remedy::Reverse {
-                    points: Grams(dice.next() % most + u64::from(dice.once_in(2))),
+                    points: Grams(points),
                 }
             }
-            (Some(Statement::Planting(it)), None) if !dice.once_in(5) => {
-                let first = it
-                    .first_serial
-                    .0
-                    .saturating_add(dice.small(it.count.get() + 1));
+            (Some(Statement::Planting(it)), None) if tie.is_some() || !dice.once_in(3) => {
+                let offset = dice.small(it.count.get() + 1);
+                let first = it.first_serial.0.saturating_add(offset);
+                let first = tie.map_or(first, |tie| tie.serial);
+                let most = if dice.once_in(2) { it.count.get() } else { 3 };
                 Remedy::Lost {
-                    count: NonZeroU32::new(1 + dice.small(3)).unwrap(),
+                    count: NonZeroU32::new(1 + dice.small(most)).unwrap(),
                     first_serial: (!dice.once_in(3)).then_some(Serial(first)),
                     lost_on: Day(self.today + u32::from(dice.once_in(15))),
                     evidence: None,
@@ -1924,7 +2033,7 @@ fn run(seed: u64, steps: &[u64]) -> Tally {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 48,
+        cases: 160,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -1932,7 +2041,7 @@ proptest! {
     #[test]
     fn the_ledger_does_what_the_model_does(
         seed in any::<u64>(),
-        steps in proptest::collection::vec(any::<u64>(), 60..200),
+        steps in proptest::collection::vec(any::<u64>(), 60..240),
     ) {
         run(seed, &steps);
     }
@@ -1942,9 +2051,9 @@ proptest! {
 #[test]
 fn the_sequences_reach_every_statement_and_every_correction() {
     let mut sum = Tally::new();
-    for seed in 0..12 {
+    for seed in 0..32 {
         let mut dice = Dice(seed);
-        let steps: Vec<u64> = (0..200).map(|_| dice.next()).collect();
+        let steps: Vec<u64> = (0..240).map(|_| dice.next()).collect();
         for (name, (admitted, refused)) in run(seed, &steps) {
             let tally = sum.entry(name).or_default();
             (tally.0, tally.1) = (tally.0 + admitted, tally.1 + refused);
@@ -1985,6 +2094,29 @@ fn the_sequences_reach_every_statement_and_every_correction() {
             "{name}: {admitted} admitted, {refused} refused"
         );
     }
+    for what in [
+        "a tree came back",
+        "a tree did not come back",
+        "a balance is negative",
+        "a plot falls short",
+    ] {
+        assert!(sum.contains_key(what), "never: {what}");
+    }
+    // Balances stay far from their limit here, and the others are not the ledger's to give.
+    let never = [
+        "not_canonical",
+        "signature_invalid",
+        "issuers_mixed",
+        "already_in",
+        "balance_limit",
+        "log_key_missing",
+        "entry_too_long",
+    ];
+    let all = Code::ALL.iter().map(|code| code.name());
+    let missed: Vec<&str> = all
+        .filter(|code| !never.contains(code) && !sum.contains_key(*code))
+        .collect();
+    assert!(missed.is_empty(), "refusals that are not met: {missed:?}");
     // These are only ever refused.
     for name in [
         "void of award",

@@ -632,7 +632,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => (any::<usize>(), 0..256_usize).prop_map(|(place, bit)| Change::Flip { place, bit }),
         2 => any::<usize>().prop_map(|place| Change::Drop { place }),
-        2 => (any::<usize>(), any()).prop_map(|(place, copy)| Change::Add { place, copy }),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(place, copy)| Change::Add { place, copy }),
         2 => (any::<usize>(), any::<usize>()).prop_map(|(a, b)| Change::Swap { a, b }),
         1 => Just(Change::Reverse),
         1 => any::<usize>().prop_map(|place| Change::Replace { place }),
@@ -974,13 +974,14 @@ fn a_full_tile_s_root_is_a_hash_of_the_level_above() {
         for inner in 0..8_u8 {
             let within = u64::from(id.width()) >> inner;
             let first = id.number() << (8 - inner);
-            for index in [
+            let places = [
                 0,
                 within / 2,
                 within.saturating_sub(1),
                 within,
                 (256 >> inner) - 1,
-            ] {
+            ];
+            for index in places.into_iter().filter(|index| *index < 256 >> inner) {
                 let node = Node {
                     level: level * 8 + inner,
                     index: first + index,
@@ -1563,6 +1564,8 @@ proptest! {
             _ => with,
         };
         let damaged = [&good[..place], &with[..], &good[end..]].concat();
+        // Control characters above U+007E in a name have a test of their own, below.
+        prop_assume!(!String::from_utf8_lossy(&damaged).contains(|c| ('\u{7f}'..='\u{9f}').contains(&c)));
         let ours = SignedNote::parse(&damaged);
         let theirs = Note::from_bytes(&damaged);
         prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}", String::from_utf8_lossy(&damaged));
@@ -1817,10 +1820,10 @@ fn sixteen_post_quantum_signatures_are_accepted() {
 
 /// Names of strangers are theirs to choose: "verifiers MUST ignore signatures from unknown keys".
 #[test]
-fn a_stranger_s_long_name_does_not_spoil_a_note() {
+fn a_stranger_s_odd_name_does_not_spoil_a_note() {
     let key = Both::new("example.org/log", [1; 32]);
     let good = String::from_utf8(key.their_note("a text\n")).unwrap();
-    for name in ["w".repeat(300), "a\u{7f}b".to_owned()] {
+    for name in ["w".repeat(300), "a\u{7f}b".to_owned(), "\u{80}b".to_owned()] {
         let note = format!("{good}{}", line(&name, 1, &[7; 72]));
         Note::from_bytes(note.as_bytes())
             .unwrap()
@@ -2256,7 +2259,7 @@ fn a_cosignature_belongs_to_its_witness_its_checkpoint_and_its_type() {
     // A line that is cut, longer, or a plain signature of the text.
     for length in [0, 1, 7, 8, 63, 64, 71, 73, 80] {
         let changed = with_last_line(&bytes, |line| line.resize(4 + length, 0));
-        // signed_note takes a line of an id alone for malformed.
+        // A line of an id alone may be refused as malformed, as signed_note does.
         if let Ok(opened) = Checkpoint::open(changed.as_bytes(), &log.vkey) {
             assert_eq!(Cosignature::verify(&opened, &vkey), lie, "{length}");
         }

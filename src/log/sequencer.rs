@@ -258,11 +258,12 @@ impl Sequencer {
             Err(error) => error.to_string(),
         };
         tracing::error!(%why, "a commit failed or its outcome is unknown");
+        // First: whoever is refused and asks again meets the state as it is.
+        self.recover(&why).await;
         refuse_all(
             flight.verdicts.into_iter().map(|v| v.submission.reply),
             &why,
         );
-        self.recover(&why).await;
         false
     }
 

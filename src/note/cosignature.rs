@@ -15,6 +15,9 @@ pub struct Cosignature {
     pub seen_at_s: u64,
 }
 
+/// The standard's last time: 63 bits.
+const SEEN_AT_S_MAX: u64 = i64::MAX as u64;
+
 /// The signed message: a header line, a time line, then the checkpoint's text.
 fn message(seen_at_s: u64, text: &str) -> String {
     format!("cosignature/v1\ntime {seen_at_s}\n{text}")
@@ -30,7 +33,8 @@ pub fn cosign(checkpoint: &mut Checkpoint, witness: &KeyName, key: &SigningKey, 
 }
 
 impl Cosignature {
-    /// Verifies a witness's line on a checkpoint.
+    /// Verifies a witness's lines on a checkpoint; of several, all must hold, and the newest
+    /// time counts.
     ///
     /// # Errors
     /// [`NoteError::NotSignedBy`] without such a line, [`NoteError::FalseSignature`] with a
@@ -38,19 +42,25 @@ impl Cosignature {
     pub fn verify(checkpoint: &Checkpoint, witness: &VerifierKey) -> Result<Self, NoteError> {
         let named = || witness.name().to_string();
         let lie = || NoteError::FalseSignature(named());
-        let line = checkpoint
-            .note()
-            .lines_of(witness)
-            .next()
-            .ok_or_else(|| NoteError::NotSignedBy(named()))?;
-        let (time, signature) = line.split_first_chunk::<8>().ok_or_else(lie)?;
-        let signature = <[u8; 64]>::try_from(signature).map_err(|_| lie())?;
-        let seen_at_s = u64::from_be_bytes(*time);
-        let signed = message(seen_at_s, checkpoint.note().text());
-        VerifyingKey::new(witness.key())
-            .map_err(|_| lie())?
-            .verify(signed.as_bytes(), &Signature::from_bytes(signature))
-            .map_err(|_| lie())?;
+        if witness.kind() != SignatureType::CosignatureV1 {
+            return Err(NoteError::NotSignedBy(named()));
+        }
+        let key = VerifyingKey::new(witness.key()).map_err(|_| lie())?;
+        let mut newest = None;
+        for line in checkpoint.note().lines_of(witness) {
+            let (time, signature) = line.split_first_chunk::<8>().ok_or_else(lie)?;
+            let signature = <[u8; 64]>::try_from(signature).map_err(|_| lie())?;
+            let seen_at_s = u64::from_be_bytes(*time);
+            let signed = message(seen_at_s, checkpoint.note().text());
+            let holds = key
+                .verify(signed.as_bytes(), &Signature::from_bytes(signature))
+                .is_ok();
+            if seen_at_s > SEEN_AT_S_MAX || !holds {
+                return Err(lie());
+            }
+            newest = newest.max(Some(seen_at_s));
+        }
+        let seen_at_s = newest.ok_or_else(|| NoteError::NotSignedBy(named()))?;
         Ok(Self {
             witness: witness.name().clone(),
             seen_at_s,

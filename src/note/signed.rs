@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::vkey::{KeyName, SignatureType, VerifierKey};
 use crate::crypto::{Signature, SigningKey, VerifyingKey};
 
-/// The longest note that is read.
-pub const NOTE_BYTES_MAX: usize = 65_536;
+/// The longest note that is read: sixteen post-quantum signatures of 5 kB fit well.
+pub const NOTE_BYTES_MAX: usize = 262_144;
 /// The most signature lines that are read; the standard asks for 16 at least.
 pub const NOTE_SIGNATURES_MAX: usize = 64;
 
@@ -138,6 +138,9 @@ impl SignedNote {
     pub fn verify(&self, vkey: &VerifierKey) -> Result<(), NoteError> {
         let named = || vkey.name().to_string();
         let key = VerifyingKey::new(vkey.key()).map_err(|_| NoteError::FalseSignature(named()))?;
+        if vkey.kind() != SignatureType::Ed25519 {
+            return Err(NoteError::NotSignedBy(named()));
+        }
         let mut found = false;
         for bytes in self.lines_of(vkey) {
             <[u8; 64]>::try_from(bytes)

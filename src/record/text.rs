@@ -161,6 +161,9 @@ impl fmt::Display for Slug {
     }
 }
 
+/// The longest origin.
+const ORIGIN_BYTES_MAX: usize = 200;
+
 /// The name of a log, as the first line of its checkpoints.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -177,6 +180,12 @@ impl TryFrom<String> for Origin {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.len() > ORIGIN_BYTES_MAX {
+            return Err(TextError::TooLong {
+                found: text.len(),
+                max: ORIGIN_BYTES_MAX,
+            });
+        }
         match text.chars().find(|c| misleads(*c)) {
             Some(c) => Err(TextError::Character(c.into())),
             None => Ok(Self(text.parse()?)),
