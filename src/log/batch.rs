@@ -49,7 +49,7 @@ pub(super) fn judge(
         .map(|(_, signed)| target_of(signed))
         .any(|target| target.is_some());
     let mut verdicts = Vec::with_capacity(submissions.len());
-    for submission in submissions {
+    for mut submission in submissions {
         let mut indexes = Vec::with_capacity(submission.records.len());
         let mut refusal = None;
         for (id, signed) in &submission.records {
@@ -74,6 +74,7 @@ pub(super) fn judge(
                 }
             }
         }
+        let refusal = refusal.or(submission.after.take());
         verdicts.push(Verdict {
             submission,
             indexes,

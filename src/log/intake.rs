@@ -191,6 +191,7 @@ impl Log {
         let submission = Submission {
             issuer,
             records: records.to_vec(),
+            after: None,
             reply,
         };
         self.queue.push(submission).map_err(|full| match full {

@@ -20,6 +20,8 @@ const SUBMISSIONS_PER_ISSUER_MAX: usize = 64;
 pub(super) struct Submission {
     pub issuer: PublicKey,
     pub records: Vec<(RecordId, SignedRecord)>,
+    /// What is wrong with the record after these, if one was cut off.
+    pub after: Option<Refusal>,
     pub reply: oneshot::Sender<Answer>,
 }
 

@@ -20,7 +20,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::Frontier;
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, Statement, TimeMs};
+use crate::record::{Entry, Index, SignedRecord, Statement, TimeMs};
 use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
 
 /// A batch takes submissions until it has so many records; a submission is never split.
@@ -121,9 +121,12 @@ impl Sequencer {
             Ok(targets) => targets,
             Err(why) => return Err((submissions, why)),
         };
-        let (submissions, keyless) = self.part_keyless(submissions);
+        let mut submissions = submissions;
+        submissions
+            .iter_mut()
+            .for_each(|submission| self.cut_keyless(submission));
         let mut tree = std::mem::take(&mut self.tree);
-        let mut judged = {
+        let judged = {
             let mut state = self.state();
             judge(
                 &mut state,
@@ -134,37 +137,34 @@ impl Sequencer {
             )
         };
         self.tree = tree;
-        judged.verdicts.extend(keyless);
         Ok(judged)
     }
 
-    /// A log key whose private half is not here would leave every later checkpoint unsigned.
-    fn part_keyless(&mut self, submissions: Vec<Submission>) -> (Vec<Submission>, Vec<Verdict>) {
-        let mut keyless = Vec::new();
-        let mut kept = Vec::with_capacity(submissions.len());
-        for submission in submissions {
-            let missing = submission.records.iter().find_map(|(_, signed)| {
-                match &signed.record().statement {
-                    Statement::LogKey(next) if !self.signer.has(&next.key) => Some(next.key),
-                    _ => None,
-                }
-            });
-            let Some(key) = missing else {
-                kept.push(submission);
-                continue;
-            };
-            let refusal = Refusal::new(
-                Code::LogKeyMissing,
-                format!("the server does not have the private half of {key}"),
-                "put its file into the log's keys directory first",
-            );
-            keyless.push(Verdict {
-                submission,
-                indexes: Vec::new(),
-                refusal: Some(refusal),
-            });
-        }
-        (kept, keyless)
+    /// A log key whose private half is not here would leave every later checkpoint unsigned: its
+    /// record is cut off, with what follows it.
+    fn cut_keyless(&mut self, submission: &mut Submission) {
+        let missing = |signed: &SignedRecord| match &signed.record().statement {
+            Statement::LogKey(next) if !self.signer.has(&next.key) => Some(next.key),
+            _ => None,
+        };
+        let mut found = submission
+            .records
+            .iter()
+            .map(|(_, signed)| signed)
+            .map(missing);
+        let Some((place, key)) = found
+            .by_ref()
+            .enumerate()
+            .find_map(|(at, key)| Some((at, key?)))
+        else {
+            return;
+        };
+        submission.records.truncate(place);
+        submission.after = Some(Refusal::new(
+            Code::LogKeyMissing,
+            format!("the server does not have the private half of {key}"),
+            "put its file into the log's keys directory first",
+        ));
     }
 
     /// Fetches the entries that corrections name: from the store, or the batch under way.
