@@ -19,8 +19,6 @@ pub fn bar(what: &str, length: usize) -> ProgressBar {
 
 /// Ends a bar with a line that stays.
 pub fn done(bar: &ProgressBar, line: &str) {
-    let hidden = bar.is_hidden();
     bar.finish_and_clear();
-    let _ = hidden;
     eprintln!("{line}");
 }

@@ -156,19 +156,3 @@ async fn replay_to(reader: &Reader, replay: &mut Replay, size: u64) -> Result<()
     }
     Ok(())
 }
-
-/// The entries of a batch, each without its length.
-pub(super) fn entries_of(batch: &crate::store::Batch) -> Vec<&[u8]> {
-    let count = batch.to.size - batch.from.size;
-    let mut entries = Vec::with_capacity(count as usize);
-    let mut rest = batch.entries.as_slice();
-    while let Some((length, after)) = rest.split_first_chunk::<2>() {
-        let Some((entry, after)) = after.split_at_checked(u16::from_be_bytes(*length).into())
-        else {
-            break;
-        };
-        entries.push(entry);
-        rest = after;
-    }
-    entries
-}

@@ -13,12 +13,12 @@ use super::clock::Clock;
 use super::keeper::Keeper;
 use super::queue::{Answer, Queue, Submission};
 use super::reader::Reader;
-use super::recovery::{entries_of, recover};
+use super::recovery::recover;
 use super::signer::LogSigner;
 use super::{Published, Status};
 use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
-use crate::merkle::Frontier;
+use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
 use crate::record::{Entry, Index, SignedRecord, Statement, TimeMs};
 use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
@@ -326,9 +326,8 @@ impl Sequencer {
 impl Flight {
     fn entry(&self, index: Index) -> Option<&[u8]> {
         let place = index.0.checked_sub(self.batch.from.size)?;
-        entries_of(&self.batch)
-            .get(usize::try_from(place).ok()?)
-            .copied()
+        let bundle = Bundle::parse_all(&self.batch.entries).ok()?;
+        bundle.entries().get(usize::try_from(place).ok()?).copied()
     }
 }
 

@@ -35,7 +35,20 @@ impl<'a> Bundle<'a> {
     /// # Errors
     /// [`BundleError`] says where the bytes end or how many entries there are.
     pub fn parse(bytes: &'a [u8], width: u16) -> Result<Self, BundleError> {
-        let mut entries = Vec::with_capacity(usize::from(width));
+        let bundle = Self::parse_all(bytes)?;
+        let (found, expected) = (bundle.entries.len(), usize::from(width));
+        if found != expected {
+            return Err(BundleError::Count { found, expected });
+        }
+        Ok(bundle)
+    }
+
+    /// Reads entries to the end of the bytes, however many there are.
+    ///
+    /// # Errors
+    /// [`BundleError::Cut`].
+    pub fn parse_all(bytes: &'a [u8]) -> Result<Self, BundleError> {
+        let mut entries = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() {
             let cut = BundleError::Cut {
@@ -47,13 +60,6 @@ impl<'a> Bundle<'a> {
                 .ok_or(cut)?;
             entries.push(entry);
             rest = after;
-        }
-        let expected = usize::from(width);
-        if entries.len() != expected {
-            return Err(BundleError::Count {
-                found: entries.len(),
-                expected,
-            });
         }
         Ok(Self { entries })
     }

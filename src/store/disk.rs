@@ -272,14 +272,9 @@ impl Shared {
 
 /// Appends a batch's entries to a tree; `None` if they don't lead where the batch says.
 fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<&'a [u8]>> {
-    let mut entries = Vec::new();
-    let mut rest = batch.entries.as_slice();
-    while !rest.is_empty() {
-        let (length, after) = rest.split_first_chunk::<2>()?;
-        let (entry, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
+    let entries = Bundle::parse_all(&batch.entries).ok()?.entries().to_vec();
+    for entry in &entries {
         tree.push(leaf_hash(entry));
-        entries.push(entry);
-        rest = after;
     }
     (tree.size() == batch.to.size && tree.root() == batch.to.root).then_some(entries)
 }
