@@ -16,6 +16,7 @@ pub mod audit;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod crypto;
+mod files;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "cli")]

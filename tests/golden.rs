@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arborlog::audit::{AuthorityLink, Receipt, Replay, Signatures, TileSource, check_whole};
+use arborlog::audit::{AuthorityLink, Folder, Receipt, Replay, Signatures, check_whole};
 use arborlog::crypto::{PublicKey, Signature, SigningKey, VerifyingKey};
 use arborlog::ledger::{Code, Proposal, Severity, State};
 use arborlog::merkle::{
@@ -2174,15 +2174,6 @@ fn tiles(entries: &[Vec<u8>]) -> Vec<(TileId, Vec<u8>)> {
     all
 }
 
-/// A directory of tiles.
-struct Files(PathBuf);
-
-impl TileSource for Files {
-    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
-        std::fs::read(self.0.join(id.to_string())).map_err(|error| error.to_string())
-    }
-}
-
 #[test]
 fn logs_are_as_frozen_and_whole() {
     let it = shared();
@@ -2212,7 +2203,7 @@ fn logs_are_as_frozen_and_whole() {
         let text = std::fs::read(path.join("checkpoint")).unwrap();
         let head = Checkpoint::open(&text, &vkey(signed_by)).unwrap().head();
         assert_eq!(head.size, size);
-        check_whole(&Files(path), &origin(), head, |_| ()).unwrap();
+        check_whole(&Folder::new(&path), &origin(), head, |_| ()).unwrap();
     }
 }
 

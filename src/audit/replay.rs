@@ -4,9 +4,12 @@ use std::collections::HashMap;
 
 use crate::crypto::{PublicKey, VerifyingKey};
 use crate::ledger::{Proposal, State};
-use crate::merkle::{Frontier, leaf_hash};
+use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, Origin, SigningContext, Statement};
+use crate::record::{Entry, Index, Origin, RecordId, SigningContext, Statement};
+
+/// Keys that a checker keeps decompressed; beyond, it begins again.
+const KEYS_KNOWN_MAX: usize = 65_536;
 
 /// Whether a replay verifies signatures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,15 +31,88 @@ pub struct Violation {
     pub what: String,
 }
 
+/// What can be said of an entry without the ledger's state: it decodes and, if asked for, its
+/// signatures hold. Made on any thread.
+#[derive(Clone, Debug)]
+pub struct CheckedEntry {
+    entry: Entry,
+    id: RecordId,
+    leaf: Hash,
+}
+
+impl CheckedEntry {
+    /// The entry.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The id of its record.
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// Its leaf hash.
+    pub fn leaf(&self) -> Hash {
+        self.leaf
+    }
+}
+
+/// Checks entries by themselves.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    context: SigningContext,
+    signatures: Signatures,
+    /// Keys that were decompressed and checked before.
+    known: HashMap<PublicKey, VerifyingKey>,
+}
+
+impl Checker {
+    /// A checker of a log's entries.
+    pub fn new(origin: &Origin, signatures: Signatures) -> Self {
+        Self {
+            context: SigningContext::new(origin),
+            signatures,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Decodes an entry and verifies its signatures.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&mut self, bytes: &[u8]) -> Result<CheckedEntry, String> {
+        let entry = Entry::decode(bytes).map_err(|error| error.to_string())?;
+        if self.signatures == Signatures::Verify {
+            let known = &mut self.known;
+            entry
+                .signed
+                .verify(&self.context, |key| cached(known, key))
+                .map_err(|refusal| refusal.to_string())?;
+        }
+        let id = self.context.id(entry.signed.bytes());
+        let leaf = leaf_hash(bytes);
+        Ok(CheckedEntry { entry, id, leaf })
+    }
+}
+
+fn cached(known: &mut HashMap<PublicKey, VerifyingKey>, key: &PublicKey) -> Option<VerifyingKey> {
+    if let Some(key) = known.get(key) {
+        return Some(key.clone());
+    }
+    let checked = VerifyingKey::new(key).ok()?;
+    if known.len() >= KEYS_KNOWN_MAX {
+        known.clear();
+    }
+    known.insert(*key, checked.clone());
+    Some(checked)
+}
+
 /// A ledger on its way from its first entry to its last.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    context: SigningContext,
-    signatures: Signatures,
+    checker: Checker,
     state: State,
     tree: Frontier,
-    /// Keys that were decompressed and checked before; as many as the ledger has keys.
-    known: HashMap<PublicKey, VerifyingKey>,
 }
 
 impl Replay {
@@ -51,13 +127,11 @@ impl Replay {
 
     /// Goes on from a state, with the tree over the same entries.
     pub fn resume(state: State, tree: Frontier, signatures: Signatures) -> Self {
-        let context = SigningContext::new(&state.head().origin);
+        let checker = Checker::new(&state.head().origin, signatures);
         Self {
-            context,
-            signatures,
+            checker,
             state,
             tree,
-            known: HashMap::new(),
         }
     }
 
@@ -73,21 +147,32 @@ impl Replay {
         earlier: impl FnOnce(Index) -> Option<Vec<u8>>,
     ) -> Result<Entry, Violation> {
         let index = self.state.entries();
+        let checked = self
+            .checker
+            .check(bytes)
+            .map_err(|what| Violation { index, what })?;
+        self.take_checked(&checked, earlier)?;
+        Ok(checked.entry)
+    }
+
+    /// As [`Self::take`], of an entry that was checked by itself already, elsewhere.
+    ///
+    /// # Errors
+    /// [`Violation`], as above.
+    pub fn take_checked(
+        &mut self,
+        checked: &CheckedEntry,
+        earlier: impl FnOnce(Index) -> Option<Vec<u8>>,
+    ) -> Result<(), Violation> {
+        let index = self.state.entries();
+        let entry = &checked.entry;
         let violation = |what: String| Violation { index, what };
-        let entry = Entry::decode(bytes).map_err(|error| violation(error.to_string()))?;
         let last = self.state.head().last_admitted_at;
         if entry.admitted_at < last {
             return Err(violation(format!(
                 "admitted at {} ms, before the entry before it at {last} ms",
                 entry.admitted_at
             )));
-        }
-        if self.signatures == Signatures::Verify {
-            let known = &mut self.known;
-            entry
-                .signed
-                .verify(&self.context, |key| cached(known, key))
-                .map_err(|refusal| violation(refusal.to_string()))?;
         }
         let target = match &entry.signed.record().statement {
             Statement::Correction(correction) if correction.target.0 < index => {
@@ -97,7 +182,7 @@ impl Replay {
         };
         let proposal = Proposal {
             signed: &entry.signed,
-            id: self.context.id(entry.signed.bytes()),
+            id: checked.id,
             admitted_at: entry.admitted_at,
             target: target.as_ref(),
         };
@@ -113,8 +198,8 @@ impl Replay {
             )));
         }
         self.state.apply(&proposal);
-        self.tree.push(leaf_hash(bytes));
-        Ok(entry)
+        self.tree.push(checked.leaf);
+        Ok(())
     }
 
     /// Size and root of what was taken in.
@@ -130,17 +215,18 @@ impl Replay {
         &self.state
     }
 
+    /// The tree so far.
+    pub fn tree(&self) -> &Frontier {
+        &self.tree
+    }
+
+    /// A checker like the replay's own, for another thread.
+    pub fn checker(&self) -> Checker {
+        Checker::new(&self.state.head().origin, self.checker.signatures)
+    }
+
     /// Gives the state and the tree away.
     pub fn into_parts(self) -> (State, Frontier) {
         (self.state, self.tree)
     }
-}
-
-fn cached(known: &mut HashMap<PublicKey, VerifyingKey>, key: &PublicKey) -> Option<VerifyingKey> {
-    if let Some(key) = known.get(key) {
-        return Some(key.clone());
-    }
-    let checked = VerifyingKey::new(key).ok()?;
-    known.insert(*key, checked.clone());
-    Some(checked)
 }

@@ -1,31 +1,29 @@
-//! Checking a whole log from its tiles: every entry by the rules, every hash in every tile.
+//! Checking a whole log, or what is new of it: every entry by the rules, every hash in every tile.
+//!
+//! Bundles are fetched, decoded and their signatures verified on several threads; one thread
+//! applies the rules, in order. Memory is the state's and a window of bundles, never the log's.
 
-use super::replay::{Replay, Signatures, Violation};
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError, mpsc};
+
+use super::replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
+use super::source::TileSource;
+use super::tiles::{TileFault, Tiles};
 use crate::ledger::State;
-use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash};
+use crate::merkle::{Bundle, Hash, TILE_HASHES, TileId};
 use crate::note::TreeHead;
-use crate::record::{Index, Origin};
+use crate::record::Origin;
 
-/// Gives a tile's bytes, or says why it can't.
-pub trait TileSource {
-    /// The bytes of a tile or bundle.
-    ///
-    /// # Errors
-    /// In words, for people.
-    fn tile(&self, id: TileId) -> Result<Vec<u8>, String>;
-}
+/// Bundles under way for each thread: one being checked, one waiting for the rules.
+const WINDOW_PER_THREAD: usize = 2;
 
 /// Why a log is not whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WholeError {
     /// A tile can't be had, or is not what its name says.
-    #[error("{tile}: {what}")]
-    Tile {
-        /// Its path.
-        tile: String,
-        /// What is wrong.
-        what: String,
-    },
+    #[error(transparent)]
+    Tile(#[from] TileFault),
     /// An entry is wrong.
     #[error(transparent)]
     Violation(#[from] Violation),
@@ -42,6 +40,19 @@ pub enum WholeError {
     Conservation(#[from] crate::ledger::ConservationError),
 }
 
+impl WholeError {
+    /// Whether the log could not be read, which says nothing of it.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Tile(TileFault::Away { .. }))
+    }
+}
+
+/// How many threads check entries when nobody says: all cores, and enough to wait for a network.
+pub fn threads_default() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cores.max(NonZeroUsize::MIN.saturating_add(7))
+}
+
 /// Replays a log of this head from its first entry, with every signature, and compares every tile
 /// of hashes with what the entries make. `seen` is called after each entry.
 ///
@@ -54,125 +65,149 @@ pub fn check_whole(
     mut seen: impl FnMut(&Replay),
 ) -> Result<State, WholeError> {
     let mut replay = Replay::new(origin, Signatures::Verify);
-    let mut levels: Vec<Vec<Hash>> = Vec::new();
-    for number in 0..head.size.div_ceil(TILE_HASHES) {
-        let (id, bytes) = fetch(source, Level::Entries, number, head.size)?;
-        let bundle = parse(&id, &bytes)?;
-        for entry in bundle.entries() {
-            replay.take(entry, |index| earlier(source, index, head.size))?;
-            push(
-                source,
-                head.size,
-                &mut levels,
-                0,
-                number * TILE_HASHES,
-                leaf_hash(entry),
-            )?;
-            seen(&replay);
-        }
-    }
-    for (level, row) in (0_u8..).zip(&levels) {
-        let whole = head.size.checked_shr(u32::from(level) * 8).unwrap_or(0);
-        if !row.is_empty() {
-            compare(
-                source,
-                Level::Hashes(level),
-                whole / TILE_HASHES,
-                head.size,
-                row,
-            )?;
-        }
-    }
-    if replay.head().root != head.root {
+    let tiles = Tiles::open(source, head)?;
+    extend(&tiles, &mut replay, threads_default(), |_, replay| {
+        seen(replay)
+    })?;
+    Ok(replay.into_parts().0)
+}
+
+/// Takes a replay from where it is to the tree of `tiles`. `seen` is called after each entry.
+///
+/// # Errors
+/// [`WholeError`]: the first thing that is wrong; the replay stands before it.
+pub fn extend(
+    tiles: &Tiles<'_>,
+    replay: &mut Replay,
+    threads: NonZeroUsize,
+    mut seen: impl FnMut(&CheckedEntry, &Replay),
+) -> Result<(), WholeError> {
+    let head = tiles.head();
+    let from = replay.head().size;
+    let checker = replay.checker();
+    walk(
+        tiles,
+        from,
+        threads,
+        || {
+            let mut checker = checker.clone();
+            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &mut checker, from)
+        },
+        |bundle| {
+            for checked in &bundle.entries {
+                let mut fault = None;
+                let taken = replay.take_checked(checked, |index| match tiles.entry(index) {
+                    Ok(bytes) => Some(bytes),
+                    Err(found) => {
+                        fault = Some(found);
+                        None
+                    }
+                });
+                if let Some(fault) = fault {
+                    return Err(fault.into());
+                }
+                taken?;
+                seen(checked, replay);
+            }
+            match bundle.failed {
+                Some(violation) => Err(violation.into()),
+                None => Ok(()),
+            }
+        },
+    )?;
+    if replay.head() != head {
         return Err(WholeError::Root {
             found: replay.head().root,
             expected: head.root,
         });
     }
-    let (state, _) = replay.into_parts();
-    state.totals().check()?;
-    Ok(state)
+    replay.state().totals().check()?;
+    Ok(())
 }
 
-/// Adds a hash to a level; a full tile is compared with the source's and its root goes up.
-fn push(
-    source: &dyn TileSource,
-    size: u64,
-    levels: &mut Vec<Vec<Hash>>,
-    level: u8,
-    first_leaf: u64,
-    hash: Hash,
+/// Fetches the bundles of a tree from entry `from` on, each proven to be in it, on several
+/// threads; hands what `check` makes of each to `each`, in order.
+pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send>(
+    tiles: &Tiles<'_>,
+    from: u64,
+    threads: NonZeroUsize,
+    check: impl Fn() -> C,
+    mut each: impl FnMut(T) -> Result<(), WholeError>,
 ) -> Result<(), WholeError> {
-    if levels.len() <= usize::from(level) {
-        levels.push(Vec::new());
+    let size = tiles.head().size;
+    let mut numbers = from / TILE_HASHES..size.div_ceil(TILE_HASHES);
+    if from >= size {
+        numbers = 0..0;
     }
-    let Some(row) = levels.get_mut(usize::from(level)) else {
-        return Ok(());
-    };
-    row.push(hash);
-    if (row.len() as u64) < TILE_HASHES {
-        return Ok(());
-    }
-    let row = std::mem::take(row);
-    let number = first_leaf >> (8 * (u32::from(level) + 1));
-    let root = compare(source, Level::Hashes(level), number, size, &row)?;
-    push(source, size, levels, level + 1, first_leaf, root)
-}
-
-/// Compares a row of hashes with the source's tile; gives the root over it.
-fn compare(
-    source: &dyn TileSource,
-    level: Level,
-    number: u64,
-    size: u64,
-    row: &[Hash],
-) -> Result<Hash, WholeError> {
-    let (id, bytes) = fetch(source, level, number, size)?;
-    let wrong = |what: &str| WholeError::Tile {
-        tile: id.to_string(),
-        what: what.to_owned(),
-    };
-    let mut expected = Vec::with_capacity(row.len() * HASH_BYTES);
-    for hash in row {
-        expected.extend_from_slice(hash.as_bytes());
-    }
-    if bytes != expected {
-        return Err(wrong("its hashes are not those of the entries"));
-    }
-    let tile = HashTile::parse(&id, &bytes).map_err(|error| wrong(&error.to_string()))?;
-    tile.root().ok_or_else(|| wrong("it is empty"))
-}
-
-fn fetch(
-    source: &dyn TileSource,
-    level: Level,
-    number: u64,
-    size: u64,
-) -> Result<(TileId, Vec<u8>), WholeError> {
-    let id = TileId::in_tree(level, number, size).ok_or_else(|| WholeError::Tile {
-        tile: format!("tile {number}"),
-        what: format!("a tree of {size} entries has no such"),
-    })?;
-    let wrong = |what: String| WholeError::Tile {
-        tile: id.to_string(),
-        what,
-    };
-    Ok((id, source.tile(id).map_err(wrong)?))
-}
-
-fn parse<'a>(id: &TileId, bytes: &'a [u8]) -> Result<Bundle<'a>, WholeError> {
-    Bundle::parse(bytes, id.width()).map_err(|error| WholeError::Tile {
-        tile: id.to_string(),
-        what: error.to_string(),
+    let (jobs, queue) = mpsc::channel::<(u64, mpsc::Sender<Result<T, TileFault>>)>();
+    let queue = Mutex::new(queue);
+    let window = threads.get() * WINDOW_PER_THREAD;
+    std::thread::scope(|scope| {
+        for _ in 0..threads.get() {
+            let mut check = check();
+            let queue = &queue;
+            scope.spawn(move || {
+                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                while let Ok((number, done)) = next() {
+                    let checked = tiles.bundle(number).map(|(id, bytes)| check(id, bytes));
+                    // Whoever waited may have stopped at an error: nobody misses this then.
+                    let _ = done.send(checked);
+                }
+            });
+        }
+        // Dropped at the end, whatever it is: that ends the threads.
+        let jobs = jobs;
+        let mut asked = VecDeque::with_capacity(window);
+        loop {
+            while asked.len() < window {
+                let Some(number) = numbers.next() else { break };
+                let (done, bundle) = mpsc::channel();
+                let _ = jobs.send((number, done));
+                asked.push_back((number, bundle));
+            }
+            let Some((number, bundle)) = asked.pop_front() else {
+                return Ok(());
+            };
+            let lost = |_| TileFault::wrong(format!("bundle {number}"), "its check did not end");
+            each(bundle.recv().map_err(lost)??)?;
+        }
     })
 }
 
-/// The bytes of an earlier entry, for a correction.
-fn earlier(source: &dyn TileSource, index: Index, size: u64) -> Option<Vec<u8>> {
-    let (id, bytes) = fetch(source, Level::Entries, index.0 / TILE_HASHES, size).ok()?;
-    let bundle = parse(&id, &bytes).ok()?;
-    bundle
-        .entries()
-        .get((index.0 % TILE_HASHES) as usize)
-        .map(|entry| entry.to_vec())
+/// A bundle as a thread leaves it: its new entries up to the first that is wrong by itself.
+struct CheckedBundle {
+    entries: Vec<CheckedEntry>,
+    failed: Option<Violation>,
+}
+
+fn check_bundle(id: TileId, bytes: &[u8], checker: &mut Checker, from: u64) -> CheckedBundle {
+    let mut checked = CheckedBundle {
+        entries: Vec::new(),
+        failed: None,
+    };
+    // It was parsed when it was proven to be in the tree.
+    let Ok(bundle) = Bundle::parse_all(bytes) else {
+        return checked;
+    };
+    for (index, bytes) in (id.number() * TILE_HASHES..).zip(bundle.entries()) {
+        if index < from {
+            continue;
+        }
+        match checker.check(bytes) {
+            Ok(entry) => checked.entries.push(entry),
+            Err(what) => {
+                checked.failed = Some(Violation { index, what });
+                break;
+            }
+        }
+    }
+    checked
+}
+
+/// The origin of a log as records name it.
+///
+/// # Errors
+/// In words, when the name can't be an origin.
+pub fn origin_of(log: &crate::note::VerifierKey) -> Result<Origin, String> {
+    Origin::try_from(log.name().to_string()).map_err(|error| error.to_string())
 }

@@ -2,26 +2,26 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::log_source::{self, failed, is_mirror, is_url};
 use super::receipt::read_vkey;
 use super::{Done, Failure, progress};
-use arborlog::audit::{Replay, TileSource, check_whole};
-use arborlog::client::Remote;
+use arborlog::audit::{Auditor, Replay, SourceError, TileSource, check_whole, threads_default};
 use arborlog::ledger::State;
 use arborlog::log::{LogSigner, state_dir};
 use arborlog::merkle::TileId;
-use arborlog::note::{Checkpoint, TreeHead};
+use arborlog::note::TreeHead;
 use arborlog::record::Origin;
 use arborlog::store::{DiskStore, SavedState, StateChange};
 
 /// Check every byte of a ledger: frames, tiles, bundles, chains, lineage, signatures, rules.
 ///
-/// Of a directory (whose server must be stopped) also the saved state against its digest; of a
-/// URL the checkpoint's signature.
+/// Of a ledger's directory (whose server must be stopped) also the saved state against its digest;
+/// of a URL or a mirror the checkpoint's signature, by the log key in force.
 #[derive(Args)]
 pub struct FsckArgs {
-    /// The ledger's directory, or its server's URL.
+    /// The ledger's directory, its server's URL, or a mirror.
     ledger: String,
-    /// For a URL: the log's verifier key, or a file that holds it.
+    /// For a URL or a mirror: the log's verifier key, or a file that holds it.
     #[arg(long, value_name = "VKEY")]
     log: Option<String>,
     /// Print one JSON object.
@@ -32,67 +32,49 @@ pub struct FsckArgs {
 struct Disk(DiskStore);
 
 impl TileSource for Disk {
-    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
+        let away = |error: arborlog::store::StoreError| SourceError::Away(error.to_string());
         // A tile may be in the journal too: the file is what others would be served.
-        match self.0.file_now(id) {
-            Ok(Some(bytes)) => return Ok(bytes),
-            Ok(None) => {}
-            Err(error) => return Err(error.to_string()),
+        if let Some(bytes) = self.0.file_now(id).map_err(away)? {
+            return Ok(bytes);
         }
         match self.0.read_now(id) {
             Ok(Some(bytes)) => Ok(bytes.to_vec()),
-            Ok(None) => Err("the store has no such tile".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(None) => Err(SourceError::Absent),
+            Err(error) => Err(away(error)),
         }
-    }
-}
-
-struct Server(Remote);
-
-impl TileSource for Server {
-    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
-        self.0
-            .bytes(&id.to_string())
-            .map_err(|error| error.to_string())
     }
 }
 
 pub fn run(args: &FsckArgs) -> Done {
-    if args.ledger.starts_with("http://") || args.ledger.starts_with("https://") {
-        return of_server(args);
+    let dir = Path::new(&args.ledger);
+    if is_url(&args.ledger) || is_mirror(dir) {
+        return of_log(args);
     }
-    of_directory(args, Path::new(&args.ledger))
+    of_directory(args, dir)
 }
 
-fn of_server(args: &FsckArgs) -> Done {
+fn of_log(args: &FsckArgs) -> Done {
     let Some(vkey) = &args.log else {
         return Err(Failure::usage(
-            "for a URL, give the log's key with --log: never the server's own word",
+            "for a URL or a mirror, give the log's key with --log: never the server's own word",
         ));
     };
-    let vkey = read_vkey(vkey)?;
-    let remote = Remote::new(&args.ledger);
-    let note = remote.bytes("checkpoint")?;
-    let checkpoint = Checkpoint::open(&note, &vkey).map_err(Failure::check)?;
-    let origin = Origin::try_from(vkey.name().to_string()).map_err(Failure::usage)?;
-    let head = checkpoint.head();
-    let state = check(&Server(remote), &origin, head, |_| {})?;
-    // A log that changed its key signs with the new one; both stand in the ledger.
-    let signed = state
-        .head()
-        .log_keys
-        .iter()
-        .any(|(key, _)| key == vkey.key());
-    if !signed {
-        return Err(Failure::check(anyhow::anyhow!(
-            "the key that you gave is not one of this ledger's log keys"
-        )));
-    }
+    let source = log_source::open(&args.ledger)?;
+    let mut auditor = Auditor::new(read_vkey(vkey)?).map_err(failed)?;
+    let claimed = auditor.look(source.as_ref()).map_err(failed)?;
+    let bar = bar(claimed.head());
+    let threads = threads_default();
+    let done = auditor.advance(source.as_ref(), &claimed, threads, |_, replay| {
+        bar.set_position(replay.state().entries());
+    });
+    bar.finish_and_clear();
+    done.map_err(failed)?;
     report(
         args,
-        &state,
-        head,
-        "checkpoint signed by the key that you gave",
+        auditor.state(),
+        claimed.head(),
+        "the checkpoint is signed by the log key in force",
     )
 }
 
@@ -177,16 +159,18 @@ fn check(
     head: TreeHead,
     mut seen: impl FnMut(&Replay),
 ) -> Result<State, Failure> {
-    let bar = progress::bar(
-        "checking entries",
-        usize::try_from(head.size).unwrap_or(usize::MAX),
-    );
+    let bar = bar(head);
     let checked = check_whole(source, origin, head, |replay| {
         bar.set_position(replay.state().entries());
         seen(replay);
     });
     bar.finish_and_clear();
-    checked.map_err(Failure::check)
+    checked.map_err(|error| failed(error.into()))
+}
+
+fn bar(head: TreeHead) -> indicatif::ProgressBar {
+    let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+    progress::bar("checking entries", size)
 }
 
 fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {

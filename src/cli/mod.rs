@@ -6,6 +6,7 @@ mod govern;
 mod import;
 mod init;
 mod keygen;
+mod log_source;
 mod progress;
 mod receipt;
 mod serve;

@@ -7,9 +7,11 @@
 mod journal;
 mod proposal;
 mod remote;
+mod static_log;
 mod submitter;
 
 pub use journal::{Journal, JournalError, LineState};
 pub use proposal::{Proposal, ProposalError};
 pub use remote::{BatchAnswer, IssuerHead, Remote, RemoteError, RemoteProblem};
+pub use static_log::RemoteLog;
 pub use submitter::{OnRefusal, SubmitError, Submitter, Summary, today};

@@ -1,5 +1,6 @@
 //! A log's server, over HTTP.
 
+use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -140,9 +141,23 @@ impl Remote {
     /// [`RemoteError`].
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, RemoteError> {
         let url = format!("{}/{path}", self.base);
-        let answer = self.retried(&url, || self.agent.get(&url).call())?;
+        let answer = self.retried(&url, ANSWER_BYTES_MAX, || self.agent.get(&url).call())?;
         match answer {
             (200, bytes) => Ok(bytes),
+            (status, bytes) => Err(problem(url, status, &bytes)),
+        }
+    }
+
+    /// The file at a path, cut at `bytes_max`; `None` if the server says that there is none.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn file(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, RemoteError> {
+        let url = format!("{}/{path}", self.base);
+        let answer = self.retried(&url, bytes_max, || self.agent.get(&url).call())?;
+        match answer {
+            (200, bytes) => Ok(Some(bytes)),
+            (404 | 410, _) => Ok(None),
             (status, bytes) => Err(problem(url, status, &bytes)),
         }
     }
@@ -194,7 +209,7 @@ impl Remote {
             body.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
             body.extend_from_slice(&bytes);
         }
-        let (status, answer) = self.retried(&url, || {
+        let (status, answer) = self.retried(&url, ANSWER_BYTES_MAX, || {
             self.agent
                 .post(&url)
                 .content_type("application/octet-stream")
@@ -233,12 +248,13 @@ impl Remote {
     fn retried(
         &self,
         url: &str,
+        bytes_max: u64,
         ask: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<(u16, Vec<u8>), RemoteError> {
         let begun = Instant::now();
         let mut pause = PAUSE_FIRST;
         loop {
-            let why = match tried(ask()) {
+            let why = match tried(ask(), bytes_max) {
                 Tried::Answer(status, bytes) => return Ok((status, bytes)),
                 Tried::Again(why) => why,
             };
@@ -254,22 +270,19 @@ impl Remote {
     }
 }
 
-fn tried(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Tried {
+fn tried(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, bytes_max: u64) -> Tried {
     let mut answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Tried::Again(error.to_string()),
     };
     let status = answer.status().as_u16();
-    match answer
-        .body_mut()
-        .with_config()
-        .limit(ANSWER_BYTES_MAX)
-        .read_to_vec()
-    {
-        Ok(bytes) if matches!(status, 408 | 429 | 502 | 503 | 504) => {
+    let mut bytes = Vec::new();
+    let mut body = answer.body_mut().as_reader().take(bytes_max);
+    match body.read_to_end(&mut bytes) {
+        Ok(_) if matches!(status, 408 | 429 | 502 | 503 | 504) => {
             Tried::Again(format!("{status} {}", String::from_utf8_lossy(&bytes)))
         }
-        Ok(bytes) => Tried::Answer(status, bytes),
+        Ok(_) => Tried::Answer(status, bytes),
         Err(error) => Tried::Again(error.to_string()),
     }
 }

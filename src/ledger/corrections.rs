@@ -10,6 +10,21 @@ use crate::record::{
 };
 
 impl State {
+    /// Points of an award that were reversed so far.
+    pub fn reversed(&self, award: Index) -> Grams {
+        self.reversed.get(&award).copied().unwrap_or_default()
+    }
+
+    /// A loss that still counts: it was not voided, nor the planting that it speaks of.
+    pub fn loss(&self, correction: Index) -> Option<&LossState> {
+        self.losses.get(&correction)
+    }
+
+    /// The correction that voided an entry.
+    pub fn voided_by(&self, target: Index) -> Option<Index> {
+        self.voided.get(&target).copied()
+    }
+
     pub(super) fn judge_correction(
         &self,
         proposal: &Proposal<'_>,

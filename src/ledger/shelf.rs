@@ -188,6 +188,9 @@ pub(super) trait AnyShelf {
     /// The buckets that changed since the last call, as they are now.
     fn take_dirty(&mut self) -> Vec<(u64, Arc<dyn BucketImage>)>;
 
+    /// Every bucket that has something in it.
+    fn images(&self) -> Vec<(u64, Arc<dyn BucketImage>)>;
+
     /// Puts a saved bucket in its place.
     fn load(&mut self, number: u64, bytes: &[u8]) -> Result<(), ShelfError>;
 }
@@ -211,6 +214,16 @@ where
             }
         }
         taken
+    }
+
+    fn images(&self) -> Vec<(u64, Arc<dyn BucketImage>)> {
+        let all = self.buckets.iter();
+        all.filter(|(_, bucket)| !bucket.items.is_empty())
+            .map(|(number, bucket)| {
+                let image: Arc<dyn BucketImage> = bucket.items.clone();
+                (*number, image)
+            })
+            .collect()
     }
 
     fn load(&mut self, number: u64, bytes: &[u8]) -> Result<(), ShelfError> {

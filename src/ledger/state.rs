@@ -64,6 +64,17 @@ pub struct Head {
     pub totals: Totals,
 }
 
+impl Head {
+    /// The key that signs a checkpoint of this size: that of the last log key entry before it.
+    pub fn log_key_at(&self, size: u64) -> Option<&PublicKey> {
+        self.log_keys
+            .iter()
+            .rev()
+            .find(|(_, index)| index.0 < size)
+            .map(|(key, _)| key)
+    }
+}
+
 /// The state of a ledger: what its entries make by the rules.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -270,6 +281,40 @@ impl State {
     /// Sums.
     pub fn totals(&self) -> &Totals {
         &self.head.totals
+    }
+
+    fn shelves(&self) -> [&dyn AnyShelf; 15] {
+        [
+            &self.keys,
+            &self.holders,
+            &self.methods,
+            &self.species,
+            &self.accounts,
+            &self.plots,
+            &self.plantings,
+            &self.planting_places,
+            &self.trees,
+            &self.surveys,
+            &self.claims,
+            &self.reversed,
+            &self.losses,
+            &self.voided,
+            &self.evidence,
+        ]
+    }
+
+    /// Every bucket as it is: shelf, number, image. What [`Self::load`] makes a state of again.
+    pub fn images(&self) -> Vec<(u8, u64, Arc<dyn BucketImage>)> {
+        let mut all = Vec::new();
+        for (shelf, buckets) in (0_u8..).zip(self.shelves()) {
+            all.extend(
+                buckets
+                    .images()
+                    .into_iter()
+                    .map(|(number, image)| (shelf, number, image)),
+            );
+        }
+        all
     }
 
     fn shelves_mut(&mut self) -> [&mut dyn AnyShelf; 15] {

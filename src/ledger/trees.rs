@@ -39,6 +39,11 @@ impl PlotState {
         self.planted.saturating_sub(self.lost)
     }
 
+    /// The most trees that its area holds at its density.
+    pub fn capacity(&self) -> u64 {
+        u64::try_from(capacity(&self.plot)).unwrap_or(u64::MAX)
+    }
+
     /// Trees that claims were promised and that stand no more.
     pub fn shortfall(&self) -> u64 {
         self.assigned.saturating_sub(self.standing())
@@ -163,6 +168,18 @@ impl State {
         self.plantings
             .range((plot, Serial(0))..=(plot, Serial(u32::MAX)))
             .map(|((_, first), planting)| (*first, planting))
+    }
+
+    /// All plantings, by plot and first serial, voided ones too.
+    pub fn plantings_all(&self) -> impl Iterator<Item = (PlotNumber, Serial, &PlantingState)> {
+        self.plantings
+            .iter()
+            .map(|((plot, first), planting)| (*plot, *first, planting))
+    }
+
+    /// The planting that an entry holds: its plot and first serial.
+    pub fn planting_place(&self, index: Index) -> Option<(PlotNumber, Serial)> {
+        self.planting_places.get(&index).copied()
     }
 
     /// The planting that a serial belongs to, and its first serial.

@@ -66,6 +66,11 @@ impl Frontier {
         self.size
     }
 
+    /// The roots of its complete subtrees, in the order of `range_nodes(0, size)`.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Hash) {
         let mut hash = leaf;

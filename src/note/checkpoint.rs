@@ -24,6 +24,52 @@ pub struct Checkpoint {
     note: SignedNote,
 }
 
+/// What a note says of a log, before anybody's signature on it was verified: a claim, no more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnverifiedCheckpoint(Checkpoint);
+
+impl UnverifiedCheckpoint {
+    /// Reads a checkpoint without verifying a signature.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Note`], [`CheckpointError::Shape`], [`CheckpointError::Extension`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let note = SignedNote::parse(bytes)?;
+        let (origin, head) = parse_text(note.text())?;
+        Ok(Self(Checkpoint { origin, head, note }))
+    }
+
+    /// The log that it claims to be of.
+    pub fn origin(&self) -> &KeyName {
+        &self.0.origin
+    }
+
+    /// The tree that it claims.
+    pub fn head(&self) -> TreeHead {
+        self.0.head
+    }
+
+    /// The note as it was read.
+    pub fn note(&self) -> &SignedNote {
+        &self.0.note
+    }
+
+    /// Verifies that `log` signed it: its name is the origin.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Origin`], [`CheckpointError::Note`].
+    pub fn verify(self, log: &VerifierKey) -> Result<Checkpoint, CheckpointError> {
+        if self.0.origin != *log.name() {
+            return Err(CheckpointError::Origin {
+                found: self.0.origin.to_string(),
+                expected: log.name().to_string(),
+            });
+        }
+        self.0.note.verify(log)?;
+        Ok(self.0)
+    }
+}
+
 /// Why a note is no checkpoint of the log asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
@@ -64,16 +110,7 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`] says what is wrong with it.
     pub fn open(bytes: &[u8], log: &VerifierKey) -> Result<Self, CheckpointError> {
-        let note = SignedNote::parse(bytes)?;
-        let (origin, head) = parse_text(note.text())?;
-        if origin != *log.name() {
-            return Err(CheckpointError::Origin {
-                found: origin.to_string(),
-                expected: log.name().to_string(),
-            });
-        }
-        note.verify(log)?;
-        Ok(Self { origin, head, note })
+        UnverifiedCheckpoint::parse(bytes)?.verify(log)
     }
 
     /// The log's name.

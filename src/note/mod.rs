@@ -13,7 +13,7 @@ mod cosignature;
 mod signed;
 mod vkey;
 
-pub use checkpoint::{Checkpoint, CheckpointError, TreeHead};
+pub use checkpoint::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint};
 pub use cosignature::{Cosignature, cosign};
 pub use signed::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote};
 pub use vkey::{KeyName, NameError, SignatureType, VerifierKey, VkeyError};

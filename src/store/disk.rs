@@ -14,10 +14,10 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
-use super::files::{at, create_dirs, read_if_there, write_whole};
 use super::journal::{Journal, drop_segments, read_segment, segment_files};
 use super::tail::Tail;
 use super::{Batch, BoxFuture, Outcome, Store, StoreError};
+use crate::files::{at, create_dirs, read_if_there, write_whole};
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };
@@ -57,7 +57,7 @@ impl DiskStore {
         create_dirs(&journal_dir(dir))?;
         create_dirs(&dir.join("public"))?;
         Journal::begin(&journal_dir(dir), empty_head())?;
-        write_whole(&dir.join("VERSION"), VERSION.as_bytes())
+        Ok(write_whole(&dir.join("VERSION"), VERSION.as_bytes())?)
     }
 
     /// Opens a store, recovers the tree as last committed, and keeps others out.
@@ -119,7 +119,7 @@ impl DiskStore {
         if !tile.is_full() {
             return Ok(None);
         }
-        read_if_there(&tile_path(&self.shared.dir, tile))
+        Ok(read_if_there(&tile_path(&self.shared.dir, tile))?)
     }
 
     /// The tree as last committed.
@@ -458,7 +458,7 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked(dir.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(at(&path)(error)),
+        Err(fs::TryLockError::Error(error)) => Err(at(&path)(error).into()),
     }
 }
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::files::{at, sync_dir};
 use super::{Batch, StoreError};
+use crate::files::{at, sync_dir};
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 
@@ -139,7 +139,7 @@ pub(super) fn drop_segments(dir: &Path, in_files: u64) -> Result<(), StoreError>
             fs::remove_file(path).map_err(at(path))?;
         }
     }
-    sync_dir(dir)
+    Ok(sync_dir(dir)?)
 }
 
 /// Reads a segment up to its last whole commit.

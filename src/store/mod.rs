@@ -4,7 +4,6 @@
 //! [`SavedState`] keeps the ledger's derived state in sled between starts.
 
 mod disk;
-mod files;
 mod journal;
 mod saved_state;
 mod tail;
@@ -19,6 +18,7 @@ pub use bytes::Bytes;
 pub use disk::DiskStore;
 pub use saved_state::{SavedState, SavedStateError, StateChange};
 
+use crate::files::FileError;
 use crate::merkle::TileId;
 use crate::note::TreeHead;
 
@@ -86,13 +86,8 @@ pub enum StoreError {
     #[error("the batch's entries do not lead to the head that it names")]
     Contradiction,
     /// Anything that the file system says.
-    #[error("{path}: {error}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        error: Arc<std::io::Error>,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
 }
 
 /// A place that keeps a log.

@@ -5,11 +5,19 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::StoreError;
+/// A file that can't be read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{path}: {error}")]
+pub struct FileError {
+    /// Which.
+    pub path: PathBuf,
+    /// What the file system says.
+    pub error: Arc<std::io::Error>,
+}
 
 /// Says where an I/O error happened.
-pub(super) fn at(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
-    move |error| StoreError::Io {
+pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> FileError + '_ {
+    move |error| FileError {
         path: path.to_owned(),
         error: Arc::new(error),
     }
@@ -22,7 +30,7 @@ pub(super) fn at(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
 /// rename(path.tmp, path)               the name appears, at once
 /// open(parent) fsync close             the name is on disk
 /// ```
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let parent = path.parent().unwrap_or(Path::new("."));
     create_dirs(parent)?;
     let mut name = path.as_os_str().to_owned();
@@ -37,14 +45,14 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Makes a directory's entries durable.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(at(dir))
 }
 
 /// Makes a directory and those above it, each durable in its parent.
-pub(super) fn create_dirs(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_dirs(dir: &Path) -> Result<(), FileError> {
     match fs::create_dir(dir) {
         Ok(()) => sync_dir(
             dir.parent()
@@ -64,7 +72,7 @@ pub(super) fn create_dirs(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// The bytes of a file, or `None` if there is none.
-pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

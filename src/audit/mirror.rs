@@ -1,0 +1,264 @@
+//! A verified copy of a log, as static files in the standard's layout.
+//!
+//! ```text
+//! DIR/checkpoint           written last: everything that it promises is there
+//! DIR/tile/…               as c2sp.org/tlog-tiles names them
+//! DIR/LOCK                 held while a copy is being made
+//! ```
+//!
+//! Nothing is written that was not proven to be in the tree of a checkpoint which the log's key
+//! signed and which extends the one that is there. Full tiles are never written again. Partial
+//! tiles go once the full ones are there, which the standard allows.
+
+use std::fs::{self, File};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::auditor::{AuditError, Contradiction, contradiction};
+use super::source::{Folder, SourceError, StaticLog, TileSource};
+use super::tiles::{TileFault, Tiles};
+use super::whole::walk;
+use crate::files::{FileError, at, create_dirs, read_if_there, sync_dir, write_whole};
+use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
+use crate::note::{Checkpoint, TreeHead, VerifierKey};
+
+/// Levels of tiles that a tree of `u64` leaves can have.
+const LEVELS_MAX: u8 = 8;
+
+/// Why a mirror is not brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    /// The log's side: away, false, or in contradiction to what is mirrored.
+    #[error(transparent)]
+    Log(#[from] AuditError),
+    /// The folder's side.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Somebody else writes to it.
+    #[error("{0} is being written by another arborlog; wait for that one")]
+    Locked(PathBuf),
+    /// What is there is no mirror of this log, or damaged.
+    #[error("{dir} is no whole mirror of this log: {why}. Nothing was written to it")]
+    Damaged {
+        /// The folder.
+        dir: PathBuf,
+        /// What is wrong.
+        why: AuditError,
+    },
+}
+
+/// A mirror, held for writing.
+#[derive(Debug)]
+pub struct Mirror {
+    dir: PathBuf,
+    log: VerifierKey,
+    last: Option<Checkpoint>,
+    _lock: File,
+}
+
+impl Mirror {
+    /// Opens a folder, or begins one. What is there is checked from its tiles to its signed root.
+    ///
+    /// # Errors
+    /// [`MirrorError`].
+    pub fn open(dir: &Path, log: VerifierKey) -> Result<Self, MirrorError> {
+        create_dirs(dir)?;
+        let path = dir.join("LOCK");
+        let lock = File::create(&path).map_err(at(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(MirrorError::Locked(dir.to_owned())),
+            Err(fs::TryLockError::Error(error)) => return Err(at(&path)(error).into()),
+        }
+        let damaged = |why: AuditError| MirrorError::Damaged {
+            dir: dir.to_owned(),
+            why,
+        };
+        let last = read_if_there(&dir.join("checkpoint"))?
+            .map(|note| Checkpoint::open(&note, &log))
+            .transpose()
+            .map_err(|error| damaged(error.into()))?;
+        if let Some(last) = &last {
+            Tiles::open(&Folder::new(dir), last.head()).map_err(|fault| damaged(fault.into()))?;
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            log,
+            last,
+            _lock: lock,
+        })
+    }
+
+    /// The checkpoint up to which everything is there.
+    pub fn last(&self) -> Option<&Checkpoint> {
+        self.last.as_ref()
+    }
+
+    /// Asks the log for its checkpoint, which must extend the mirror's.
+    ///
+    /// # Errors
+    /// [`MirrorError::Log`], with a [`Contradiction`] when the log takes back what it signed.
+    pub fn look(&self, source: &dyn StaticLog) -> Result<Checkpoint, MirrorError> {
+        let note = source.checkpoint().map_err(AuditError::from)?;
+        let now = Checkpoint::open(&note, &self.log).map_err(AuditError::from)?;
+        let Some(last) = &self.last else {
+            return Ok(now);
+        };
+        let found = contradiction(source, last.head(), now.head()).map_err(AuditError::from)?;
+        let Some(what) = found else {
+            return Ok(now);
+        };
+        let lie = Contradiction {
+            what,
+            before: last.to_string(),
+            now: now.to_string(),
+        };
+        Err(AuditError::from(lie).into())
+    }
+
+    /// Copies what is new up to a checkpoint that [`Self::look`] gave, then the checkpoint.
+    /// `seen` is called with the number of entries that are there. What a run before this one
+    /// left without its checkpoint is used if it is right.
+    ///
+    /// # Errors
+    /// [`MirrorError`]; the mirror's checkpoint is then still the old one.
+    pub fn copy(
+        &mut self,
+        source: &dyn StaticLog,
+        now: Checkpoint,
+        threads: NonZeroUsize,
+        mut seen: impl FnMut(u64),
+    ) -> Result<(), MirrorError> {
+        let resumed = Resumed {
+            here: Folder::new(&self.dir),
+            source,
+        };
+        let head = now.head();
+        match self.copy_tiles(&resumed, head, threads, &mut seen) {
+            // What a broken run left is wrong: the log's own files take its place.
+            Err(MirrorError::Log(_)) => self.copy_tiles(source, head, threads, &mut seen)?,
+            done => done?,
+        }
+        write_whole(&self.dir.join("checkpoint"), now.to_string().as_bytes())?;
+        let from = self.last.as_ref().map_or(0, |last| last.head().size);
+        self.drop_partials(from, head.size)?;
+        self.last = Some(now);
+        Ok(())
+    }
+
+    fn copy_tiles(
+        &self,
+        source: &dyn TileSource,
+        head: TreeHead,
+        threads: NonZeroUsize,
+        seen: &mut dyn FnMut(u64),
+    ) -> Result<(), MirrorError> {
+        let from = self.last.as_ref().map_or(0, |last| last.head().size);
+        let tiles = Tiles::open(source, head).map_err(AuditError::from)?;
+        let mut failed = None;
+        let walked = walk(
+            &tiles,
+            from,
+            threads,
+            || |id: TileId, bytes: Vec<u8>| (id, bytes),
+            |(id, bytes)| {
+                let row = tiles.hashes(0, id.number())?;
+                let number = id.number();
+                let leaves = in_tree(Level::Hashes(0), number, head)?;
+                let written = self
+                    .put(id, &bytes)
+                    .and_then(|()| self.put(leaves, &joined(row.hashes())));
+                seen((number * TILE_HASHES + u64::from(id.width())).min(head.size));
+                written.map_err(|error| {
+                    let fault = TileFault::wrong(id, &error);
+                    failed = Some(error);
+                    fault.into()
+                })
+            },
+        );
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        walked.map_err(AuditError::from)?;
+        for level in 1..LEVELS_MAX {
+            let items = |size: u64| size >> (8 * u32::from(level));
+            for number in items(from) / TILE_HASHES..items(head.size).div_ceil(TILE_HASHES) {
+                let row = tiles.hashes(level, number).map_err(AuditError::from)?;
+                let id = in_tree(Level::Hashes(level), number, head).map_err(AuditError::from)?;
+                self.put(id, &joined(row.hashes()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a tile, unless just these bytes are there.
+    fn put(&self, id: TileId, bytes: &[u8]) -> Result<(), FileError> {
+        let path = self.dir.join(id.to_string());
+        if read_if_there(&path)?.is_some_and(|there| there == bytes) {
+            return Ok(());
+        }
+        write_whole(&path, bytes)
+    }
+
+    /// Removes the partial tiles of the old edge that a later tile stands for now.
+    fn drop_partials(&self, old: u64, new: u64) -> Result<(), FileError> {
+        let levels = (0..LEVELS_MAX).map(Level::Hashes);
+        for level in levels.chain([Level::Entries]) {
+            let shift = match level {
+                Level::Hashes(level) => 8 * u32::from(level),
+                Level::Entries => 0,
+            };
+            let number = (old >> shift) / TILE_HASHES;
+            let full = TileId::full(level, number);
+            let folder = self.dir.join(format!("{full}.p"));
+            let kept = TileId::in_tree(level, number, new)
+                .filter(|id| !id.is_full())
+                .map(|id| id.width().to_string());
+            let Ok(files) = fs::read_dir(&folder) else {
+                continue;
+            };
+            for file in files {
+                let file = file.map_err(at(&folder))?;
+                if kept.as_deref() != file.file_name().to_str() {
+                    fs::remove_file(file.path()).map_err(at(&folder))?;
+                }
+            }
+            if kept.is_none() {
+                fs::remove_dir(&folder).map_err(at(&folder))?;
+            } else {
+                sync_dir(&folder)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_tree(level: Level, number: u64, head: TreeHead) -> Result<TileId, TileFault> {
+    TileId::in_tree(level, number, head.size)
+        .ok_or_else(|| TileFault::wrong(format!("tile {number}"), "the tree has no such"))
+}
+
+fn joined(hashes: &[crate::merkle::Hash]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(hashes.len() * HASH_BYTES);
+    for hash in hashes {
+        bytes.extend_from_slice(hash.as_bytes());
+    }
+    bytes
+}
+
+/// The folder first, for what a broken run left, then the log.
+struct Resumed<'a> {
+    here: Folder,
+    source: &'a dyn StaticLog,
+}
+
+impl TileSource for Resumed<'_> {
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
+        if id.is_full()
+            && let Ok(bytes) = self.here.tile(id)
+        {
+            return Ok(bytes);
+        }
+        self.source.tile(id)
+    }
+}

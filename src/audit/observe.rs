@@ -1,0 +1,350 @@
+//! What an audit keeps beside the ledger's state while it reads, so that findings can be judged at
+//! the end. It grows with accounts, claims, plantings, issuers and days, never with the number of
+//! awards: those go to [`super::AwardRows`].
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode};
+use serde::Serialize;
+
+use super::replay::CheckedEntry;
+use crate::crypto::PublicKey;
+use crate::ledger::State;
+use crate::record::{
+    ActivityCode, Day, Index, MethodId, MethodVersion, Remedy, Statement, TimeMs, TransferReason,
+};
+
+/// Pauses between entries that are remembered, the longest first.
+const PAUSES_MAX: usize = 100;
+/// A pause shorter than this is no finding.
+const PAUSE_MS_MIN: u64 = 24 * 3_600_000;
+/// Days from an event to its admission: up to a day, a week, a month, a quarter, a year, more.
+pub const LATENESS_DAYS: [u32; 5] = [1, 7, 31, 92, 366];
+
+/// Some entries: how many, the first and the last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct Span {
+    /// How many.
+    pub count: u64,
+    /// The first one's index.
+    pub first: Index,
+    /// The last one's index.
+    pub last: Index,
+}
+
+impl Span {
+    fn add(&mut self, index: Index) {
+        if self.count == 0 {
+            self.first = index;
+        }
+        self.last = index;
+        self.count += 1;
+    }
+
+    /// The ends, as examples to look up.
+    pub fn ends(&self) -> Vec<Index> {
+        match self.count {
+            0 => Vec::new(),
+            1 => vec![self.first],
+            _ => vec![self.first, self.last],
+        }
+    }
+}
+
+/// A month of a year: 12 × year + month − 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
+pub struct Month(pub u32);
+
+impl Month {
+    /// The month that a day is in.
+    pub fn of(day: Day) -> Self {
+        let (year, month, _) = day.ymd();
+        Self(u32::try_from(year).unwrap_or(0) * 12 + month - 1)
+    }
+
+    /// Year, and month from 1 to 12.
+    pub fn parts(self) -> (u32, u32) {
+        (self.0 / 12, self.0 % 12 + 1)
+    }
+}
+
+impl std::fmt::Display for Month {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (year, month) = self.parts();
+        write!(f, "{year:04}-{month:02}")
+    }
+}
+
+/// Awards of one activity of one version of a method.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct ActivitySums {
+    /// How many.
+    pub awards: u64,
+    /// Their points, in grams.
+    pub points: u128,
+    /// Their quantities, in thousandths of the unit.
+    pub quantity: u128,
+}
+
+/// What one key said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct IssuerSums {
+    /// Its entries.
+    pub entries: Span,
+    /// Its awards,
+    pub awards: u64,
+    /// and their points.
+    pub points: u128,
+    /// Trees of its plantings.
+    pub planted: u64,
+    /// Its surveys.
+    pub surveys: u64,
+    /// Its claims.
+    pub claims: u64,
+    /// Its reversals,
+    pub reversals: u64,
+    /// and their points.
+    pub reversed: u128,
+    /// Its losses,
+    pub losses: u64,
+    /// and their trees.
+    pub lost: u64,
+    /// Its voids.
+    pub voids: u64,
+}
+
+impl IssuerSums {
+    /// Everything that it put right.
+    pub fn corrections(&self) -> u64 {
+        self.reversals + self.losses + self.voids
+    }
+}
+
+/// Points by the month in which they were earned, or left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct MonthSums {
+    /// Awards for what was done in this month,
+    pub awards: u64,
+    /// and their points.
+    pub awarded: u128,
+    /// Points reversed by corrections signed in this month.
+    pub reversed: u128,
+    /// Points of claims signed in this month, voided ones too.
+    pub claimed: u128,
+    /// Points that left otherwise in this month.
+    pub left: u128,
+}
+
+/// What the books held when a survey came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct SurveyBooks {
+    /// Trees standing of what it surveyed: the plot's, or the planting's.
+    pub standing: u64,
+    /// Trees lost of it before.
+    pub lost: u64,
+}
+
+/// A loss as it was said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct LossSeen {
+    /// The day that it speaks of.
+    pub on: Day,
+    /// How many trees.
+    pub count: u32,
+    /// Whether it names evidence.
+    pub evidenced: bool,
+}
+
+/// A time without admissions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Pause {
+    /// How long.
+    pub ms: u64,
+    /// The entry after it.
+    pub index: Index,
+}
+
+/// All that is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct Observations {
+    /// Each day of admission with its first entry: an entry's day is found by its index.
+    days: Vec<(Day, Index)>,
+    last_admitted_at: TimeMs,
+    /// Entries by kind.
+    pub kinds: BTreeMap<u32, Span>,
+    /// Awards by method, version and activity.
+    pub activities: BTreeMap<(MethodId, MethodVersion, ActivityCode), ActivitySums>,
+    /// Entries by key.
+    pub issuers: BTreeMap<PublicKey, IssuerSums>,
+    /// Points by month.
+    pub months: BTreeMap<Month, MonthSums>,
+    /// Entries by key and day of issue: what a key signed after it was compromised.
+    pub signed_on: BTreeMap<(PublicKey, Day), Span>,
+    /// Awards by days from the event to admission: see [`LATENESS_DAYS`].
+    pub lateness: [Span; 6],
+    /// Entries by hour of admission since 1970.
+    pub hours: BTreeMap<u64, Span>,
+    /// The longest pauses.
+    pub pauses: Vec<Pause>,
+    /// Entries issued on the day after their admission.
+    pub ahead: Span,
+    /// The books behind each survey.
+    pub surveys: BTreeMap<Index, SurveyBooks>,
+    /// Losses, by the correction's index.
+    pub losses: BTreeMap<Index, LossSeen>,
+    /// What governors said, in order.
+    pub governance: Vec<Index>,
+}
+
+impl Observations {
+    /// Notes an entry, which the state has taken in already.
+    pub fn see(&mut self, index: Index, checked: &CheckedEntry, state: &State) {
+        let entry = checked.entry();
+        let record = entry.signed.record();
+        let admitted_on = Day::of(entry.admitted_at);
+        if self.days.last().is_none_or(|(day, _)| *day < admitted_on) {
+            self.days.push((admitted_on, index));
+        }
+        self.see_time(index, entry.admitted_at);
+        if record.issued_on > admitted_on {
+            self.ahead.add(index);
+        }
+        let kind = record.statement.kind();
+        self.kinds.entry(kind as u32).or_default().add(index);
+        let signed = self
+            .signed_on
+            .entry((record.issuer, record.issued_on))
+            .or_default();
+        signed.add(index);
+        self.issuers
+            .entry(record.issuer)
+            .or_default()
+            .entries
+            .add(index);
+        self.see_statement(
+            index,
+            record.issuer,
+            record.issued_on,
+            admitted_on,
+            &record.statement,
+            state,
+        );
+    }
+
+    fn see_time(&mut self, index: Index, at: TimeMs) {
+        let hour = at.0 / 3_600_000;
+        self.hours.entry(hour).or_default().add(index);
+        let ms = at.0.saturating_sub(self.last_admitted_at.0);
+        if index.0 > 0 && ms >= PAUSE_MS_MIN {
+            self.pauses.push(Pause { ms, index });
+            self.pauses.sort_by_key(|pause| std::cmp::Reverse(pause.ms));
+            self.pauses.truncate(PAUSES_MAX);
+        }
+        self.last_admitted_at = at;
+    }
+
+    fn see_statement(
+        &mut self,
+        index: Index,
+        issuer: PublicKey,
+        issued_on: Day,
+        admitted_on: Day,
+        statement: &Statement,
+        state: &State,
+    ) {
+        let sums = self.issuers.entry(issuer).or_default();
+        match statement {
+            Statement::Award(it) => {
+                sums.awards += 1;
+                sums.points += u128::from(it.points.0);
+                let key = (it.method, it.version, it.activity);
+                let activity = self.activities.entry(key).or_default();
+                activity.awards += 1;
+                activity.points += u128::from(it.points.0);
+                activity.quantity += u128::from(it.quantity.0);
+                let month = self.months.entry(Month::of(it.occurred_on)).or_default();
+                month.awards += 1;
+                month.awarded += u128::from(it.points.0);
+                let days = admitted_on.0.saturating_sub(it.occurred_on.0);
+                let class = LATENESS_DAYS.iter().filter(|most| days > **most).count();
+                if let Some(span) = self.lateness.get_mut(class) {
+                    span.add(index);
+                }
+            }
+            Statement::Transfer(it) => match it.reason {
+                TransferReason::Expired | TransferReason::SpentElsewhere => {
+                    let month = self.months.entry(Month::of(issued_on)).or_default();
+                    month.left += u128::from(it.points.0);
+                }
+                TransferReason::Gift | TransferReason::Collected | TransferReason::Pooled => {}
+            },
+            Statement::Claim(it) => {
+                sums.claims += 1;
+                let month = self.months.entry(Month::of(issued_on)).or_default();
+                month.claimed += u128::from(it.points.0);
+            }
+            Statement::Planting(it) => sums.planted += u64::from(it.count.get()),
+            Statement::Survey(it) => {
+                sums.surveys += 1;
+                let place = it
+                    .planting
+                    .and_then(|planting| state.planting_place(planting));
+                let books = match place {
+                    Some((plot, first)) => state.planting_of(plot, first).map(|(_, planting)| {
+                        let count = u64::from(planting.last.0 - first.0) + 1;
+                        let lost = u64::from(planting.lost);
+                        let standing = if planting.voided { 0 } else { count - lost };
+                        SurveyBooks { standing, lost }
+                    }),
+                    None => state.plot(it.plot).map(|plot| SurveyBooks {
+                        standing: plot.standing(),
+                        lost: plot.lost,
+                    }),
+                };
+                self.surveys.extend(books.map(|books| (index, books)));
+            }
+            Statement::Correction(it) => match &it.remedy {
+                Remedy::Reverse { points } => {
+                    sums.reversals += 1;
+                    sums.reversed += u128::from(points.0);
+                    let month = self.months.entry(Month::of(issued_on)).or_default();
+                    month.reversed += u128::from(points.0);
+                }
+                Remedy::Lost {
+                    count,
+                    lost_on,
+                    evidence,
+                    ..
+                } => {
+                    sums.losses += 1;
+                    sums.lost += u64::from(count.get());
+                    let seen = LossSeen {
+                        on: *lost_on,
+                        count: count.get(),
+                        evidenced: evidence.is_some(),
+                    };
+                    self.losses.insert(index, seen);
+                }
+                Remedy::Void => sums.voids += 1,
+            },
+            Statement::Plot(_) | Statement::Assignment(_) => {}
+            Statement::Genesis(_)
+            | Statement::Governors(_)
+            | Statement::KeyGrant(_)
+            | Statement::KeyRevoke(_)
+            | Statement::LogKey(_)
+            | Statement::Method(_) => self.governance.push(index),
+        }
+    }
+
+    /// The day on which an entry was admitted.
+    pub fn admitted_on(&self, index: Index) -> Option<Day> {
+        let after = self.days.partition_point(|(_, first)| *first <= index);
+        self.days.get(after.checked_sub(1)?).map(|(day, _)| *day)
+    }
+
+    /// The day of the last admission.
+    pub fn last_day(&self) -> Option<Day> {
+        self.days.last().map(|(day, _)| *day)
+    }
+}

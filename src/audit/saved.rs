@@ -1,0 +1,238 @@
+//! What an audit keeps between its runs, in one file: the checkpoint that it verified, the
+//! ledger's state there, the tree, and what it observed.
+//!
+//! ```text
+//! "arborlog audit 1\n"
+//! u64 length, meta                     the codec of docs/format.md, section 2
+//! u8 shelf, u64 number, u64 length, bytes    for each bucket of the state
+//! u8 0xff
+//! SHA-256 of all before
+//! ```
+//!
+//! The digest finds damage. It is no signature: whoever can write the file can make a false one,
+//! so it belongs where only the auditor writes.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use bincode::{Decode, Encode};
+use sha2::{Digest as _, Sha256};
+
+use super::auditor::Verified;
+use super::awards::AwardRowsLengths;
+use super::observe::Observations;
+use crate::ledger::{Head, RULES_VERSION, State};
+use crate::merkle::{Frontier, Hash};
+use crate::record::{decode, encode};
+
+const MAGIC: &[u8] = b"arborlog audit 1\n";
+const META_BYTES_MAX: usize = 1 << 30;
+const BUCKET_BYTES_MAX: u64 = 1 << 30;
+const END: u8 = 0xff;
+
+/// A saved audit that can't be written or used.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedAuditError {
+    /// The file system says no.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+    /// It is damaged, or no saved audit of this version.
+    #[error("{0} can't be gone on from: {1}. Move it away to begin with a whole audit")]
+    Unusable(PathBuf, String),
+}
+
+#[derive(Encode, Decode)]
+struct Meta {
+    rules: u32,
+    checkpoint: String,
+    size: u64,
+    peaks: Vec<[u8; 32]>,
+    head: Head,
+    observations: Observations,
+    awards: AwardRowsLengths,
+}
+
+/// An audit as it was saved.
+#[derive(Clone, Debug)]
+pub struct SavedAudit {
+    /// The checkpoint, the state and the tree.
+    pub verified: Verified,
+    /// What was observed on the way.
+    pub observations: Observations,
+    /// How long the files of award rows were.
+    pub awards: AwardRowsLengths,
+}
+
+impl SavedAudit {
+    /// Writes the file anew: a temporary one, synced, renamed over the old.
+    ///
+    /// # Errors
+    /// [`SavedAuditError::Io`]; the old file is then as it was.
+    pub fn write(&self, path: &Path) -> Result<(), SavedAuditError> {
+        let temporary = path.with_extension("new");
+        let io = |error| SavedAuditError::Io(path.to_owned(), error);
+        let file = File::create(&temporary).map_err(io)?;
+        let mut out = Hashing {
+            inner: BufWriter::new(file),
+            hasher: Sha256::new(),
+        };
+        self.write_to(&mut out).map_err(io)?;
+        let digest = out.hasher.finalize();
+        out.inner.write_all(&digest).map_err(io)?;
+        let file = out.inner.into_inner().map_err(|it| io(it.into_error()))?;
+        file.sync_all().map_err(io)?;
+        std::fs::rename(&temporary, path).map_err(io)?;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io)
+    }
+
+    fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let other = |error: crate::record::CodecError| std::io::Error::other(error.to_string());
+        let state = &self.verified.state;
+        let meta = Meta {
+            rules: RULES_VERSION,
+            checkpoint: self.verified.checkpoint.clone(),
+            size: self.verified.tree.size(),
+            peaks: self
+                .verified
+                .tree
+                .peaks()
+                .iter()
+                .map(|hash| *hash.as_bytes())
+                .collect(),
+            head: state.head().clone(),
+            observations: self.observations.clone(),
+            awards: self.awards.clone(),
+        };
+        let meta = encode::<_, META_BYTES_MAX>(&meta).map_err(other)?;
+        out.write_all(MAGIC)?;
+        out.write_all(&(meta.len() as u64).to_be_bytes())?;
+        out.write_all(&meta)?;
+        for (shelf, number, image) in state.images() {
+            let bytes = image
+                .bytes()
+                .map_err(|error| std::io::Error::other(error.to_string()))?;
+            out.write_all(&[shelf])?;
+            out.write_all(&number.to_be_bytes())?;
+            out.write_all(&(bytes.len() as u64).to_be_bytes())?;
+            out.write_all(&bytes)?;
+        }
+        out.write_all(&[END])
+    }
+
+    /// Reads the file, if there is one.
+    ///
+    /// # Errors
+    /// [`SavedAuditError`] when it can't be read, or is damaged.
+    pub fn read(path: &Path) -> Result<Option<Self>, SavedAuditError> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(SavedAuditError::Io(path.to_owned(), error)),
+        };
+        let mut from = Hashing {
+            inner: BufReader::new(file),
+            hasher: Sha256::new(),
+        };
+        let unusable = |why: String| SavedAuditError::Unusable(path.to_owned(), why);
+        let saved = Self::read_from(&mut from).map_err(unusable)?;
+        let digest: [u8; 32] = from.hasher.finalize().into();
+        let mut found = Vec::new();
+        let end = from.inner.take(33).read_to_end(&mut found);
+        if end.is_err() || found != digest {
+            return Err(unusable("its digest does not match".to_owned()));
+        }
+        Ok(Some(saved))
+    }
+
+    fn read_from(from: &mut impl Read) -> Result<Self, String> {
+        let mut magic = vec![0; MAGIC.len()];
+        fill(from, &mut magic)?;
+        if magic != MAGIC {
+            return Err("it is no saved audit of this version".to_owned());
+        }
+        let length = number(from)?;
+        let meta = bytes(from, length, META_BYTES_MAX as u64)?;
+        let meta: Meta = decode::<_, META_BYTES_MAX>(&meta).map_err(|error| error.to_string())?;
+        if meta.rules != RULES_VERSION {
+            return Err("it was saved under other rules".to_owned());
+        }
+        let peaks = meta.peaks.into_iter().map(Hash::from_bytes).collect();
+        let tree = Frontier::from_peaks(meta.size, peaks).ok_or("its tree contradicts itself")?;
+        let mut state = State::from_head(meta.head);
+        loop {
+            let mut shelf = [0];
+            fill(from, &mut shelf)?;
+            if shelf == [END] {
+                break;
+            }
+            let (place, length) = (number(from)?, number(from)?);
+            let bucket = bytes(from, length, BUCKET_BYTES_MAX)?;
+            state
+                .load(shelf[0], place, &bucket)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(Self {
+            verified: Verified {
+                checkpoint: meta.checkpoint,
+                state,
+                tree,
+            },
+            observations: meta.observations,
+            awards: meta.awards,
+        })
+    }
+}
+
+fn fill(from: &mut impl Read, into: &mut [u8]) -> Result<(), String> {
+    from.read_exact(into).map_err(|_| "it is cut".to_owned())
+}
+
+fn number(from: &mut impl Read) -> Result<u64, String> {
+    let mut bytes = [0; 8];
+    fill(from, &mut bytes)?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+fn bytes(from: &mut impl Read, length: u64, most: u64) -> Result<Vec<u8>, String> {
+    if length > most {
+        return Err("a length in it reaches past its limit".to_owned());
+    }
+    let mut bytes = Vec::new();
+    match from.take(length).read_to_end(&mut bytes) {
+        Ok(read) if read as u64 == length => Ok(bytes),
+        _ => Err("it is cut".to_owned()),
+    }
+}
+
+/// Hashes what passes.
+struct Hashing<T> {
+    inner: T,
+    hasher: Sha256,
+}
+
+impl<T: Write> Write for Hashing<T> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<T: Read> Read for Hashing<T> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.hasher.update(into.get(..read).unwrap_or(&[]));
+        Ok(read)
+    }
+}

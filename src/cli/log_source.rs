@@ -1,0 +1,44 @@
+//! Which log a command is about: a URL, or a folder that holds a mirror.
+
+use std::path::Path;
+use std::time::Duration;
+
+use arborlog::audit::{AuditError, Folder, StaticLog};
+use arborlog::client::{Remote, RemoteLog};
+
+use super::Failure;
+
+/// How long a log may be away before a command gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The log's static files at a URL or in a folder.
+pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
+    if is_url(place) {
+        let remote = Remote::new(place).retrying_for(PATIENCE);
+        return Ok(Box::new(RemoteLog::new(remote)));
+    }
+    let dir = Path::new(place);
+    if is_mirror(dir) {
+        return Ok(Box::new(Folder::new(dir)));
+    }
+    Err(Failure::from(anyhow::anyhow!(
+        "{place} is no URL and no mirror: a folder with checkpoint and tile/ in it, as `arborlog mirror` makes"
+    )))
+}
+
+pub fn is_url(place: &str) -> bool {
+    place.starts_with("http://") || place.starts_with("https://")
+}
+
+pub fn is_mirror(dir: &Path) -> bool {
+    dir.join("checkpoint").is_file()
+}
+
+/// A log that is away is no log that is wrong.
+pub fn failed(error: AuditError) -> Failure {
+    if error.is_away() {
+        Failure::from(error)
+    } else {
+        Failure::check(error)
+    }
+}

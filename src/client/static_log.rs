@@ -1,0 +1,49 @@
+//! A log over HTTP, by its static interface alone.
+
+use super::remote::{Remote, RemoteError};
+use crate::audit::{SourceError, StaticLog, TileSource};
+use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
+use crate::note::NOTE_BYTES_MAX;
+use crate::record::ENTRY_BYTES_MAX;
+
+/// No bundle is longer: 256 of the longest entries.
+const BUNDLE_BYTES_MAX: usize = TILE_HASHES as usize * (ENTRY_BYTES_MAX + 2);
+
+/// A log's static files, at a URL. Retries what may pass; never asks `/v1`.
+#[derive(Clone, Debug)]
+pub struct RemoteLog(Remote);
+
+impl RemoteLog {
+    /// The log at this server, or at any web server that has its files.
+    pub fn new(remote: Remote) -> Self {
+        Self(remote)
+    }
+
+    fn ask(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, SourceError> {
+        match self.0.file(path, bytes_max as u64) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(SourceError::Absent),
+            Err(RemoteError::Away { url, why }) => Err(SourceError::Away(format!(
+                "no whole answer from {url}: {why}"
+            ))),
+            Err(error) => Err(SourceError::Away(error.to_string())),
+        }
+    }
+}
+
+impl TileSource for RemoteLog {
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
+        let bytes_max = match id.level() {
+            Level::Entries => BUNDLE_BYTES_MAX,
+            Level::Hashes(_) => TILE_HASHES as usize * HASH_BYTES,
+        };
+        // One byte more shows a tile that is too long, instead of hiding it.
+        self.ask(&id.to_string(), bytes_max + 1)
+    }
+}
+
+impl StaticLog for RemoteLog {
+    fn checkpoint(&self) -> Result<Vec<u8>, SourceError> {
+        self.ask("checkpoint", NOTE_BYTES_MAX + 1)
+    }
+}
