@@ -4,7 +4,7 @@
 //!
 //! There may be a billion: they don't fit in memory. Rows go to partitions by account and by
 //! evidence, and each partition is sorted in memory by itself, some 1/256 of the whole. A row
-//! takes 101 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
+//! takes 111 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
 //! them, of a run that did not end, are cut.
 
 use std::fs::{File, OpenOptions};
@@ -22,7 +22,7 @@ const PARTITIONS: usize = 256;
 /// Bytes that wait in memory for each partition: 8 MB together.
 const BUFFER_BYTES: usize = 16 * 1024;
 const ROW_BYTES: usize = 32 + 4 + 4 + 2 + 4 + 8 + 8 + 1;
-const EVIDENCE_BYTES: usize = 32 + 8;
+const EVIDENCE_BYTES: usize = 32 + 8 + 8;
 
 /// A file of rows that can't be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +96,7 @@ impl AwardRows {
         row.clear();
         row.extend_from_slice(award.evidence.as_bytes());
         row.extend_from_slice(&index.0.to_be_bytes());
+        row.extend_from_slice(&award.points.0.to_be_bytes());
         self.by_evidence.add(award.evidence.as_bytes(), &row)
     }
 
@@ -132,24 +133,25 @@ impl AwardRows {
         })
     }
 
-    /// Calls `each` with the evidence that several awards name, and their indexes.
+    /// Calls `each` with the evidence that several awards name, their indexes and points.
     ///
     /// # Errors
     /// [`AwardRowsError`].
     pub fn each_repeated_evidence(
         &mut self,
-        mut each: impl FnMut(Digest, Vec<Index>),
+        mut each: impl FnMut(Digest, Vec<(Index, Grams)>),
     ) -> Result<(), AwardRowsError> {
         self.by_evidence.each(|bytes| {
             let mut rows = bytes.as_chunks::<EVIDENCE_BYTES>().0.to_vec();
             rows.sort_unstable();
             for same in rows.chunk_by(|a, b| a[..32] == b[..32]) {
                 if let [first, _, ..] = same
-                    && let Some(digest) = evidence(first)
+                    && let Some((digest, ..)) = read_evidence(first)
                 {
+                    let awards = same.iter().filter_map(read_evidence);
                     each(
                         digest,
-                        same.iter().filter_map(index_after_evidence).collect(),
+                        awards.map(|(_, index, points)| (index, points)).collect(),
                     );
                 }
             }
@@ -157,22 +159,22 @@ impl AwardRows {
     }
 }
 
-fn evidence(row: &[u8; EVIDENCE_BYTES]) -> Option<Digest> {
-    row.first_chunk::<32>()
-        .map(|bytes| Digest::from_bytes(*bytes))
+fn next<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (part, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*part)
 }
 
-fn index_after_evidence(row: &[u8; EVIDENCE_BYTES]) -> Option<Index> {
-    row.last_chunk::<8>()
-        .map(|bytes| Index(u64::from_be_bytes(*bytes)))
+fn read_evidence(row: &[u8; EVIDENCE_BYTES]) -> Option<(Digest, Index, Grams)> {
+    let rest = &mut row.as_slice();
+    Some((
+        Digest::from_bytes(next(rest)?),
+        Index(u64::from_be_bytes(next(rest)?)),
+        Grams(u64::from_be_bytes(next(rest)?)),
+    ))
 }
 
 fn read_row(row: &[u8; ROW_BYTES]) -> Option<AwardRow> {
-    fn next<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-        let (part, after) = rest.split_first_chunk::<N>()?;
-        *rest = after;
-        Some(*part)
-    }
     let rest = &mut row.as_slice();
     Some(AwardRow {
         account: AccountId::from_bytes(next(rest)?),

@@ -4,17 +4,23 @@
 
 mod auditor;
 mod awards;
+mod findings;
+mod inspection;
 mod mirror;
 mod observe;
 mod receipt;
 mod replay;
+mod report;
 mod saved;
 mod source;
+mod survival;
 mod tiles;
 mod whole;
 
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
 pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths};
+pub use findings::{Facts, Finding, ITEMS_MAX, Item, Severity, findings};
+pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
     ActivitySums, IssuerSums, LATENESS_DAYS, LossSeen, Month, MonthSums, Observations, Pause, Span,
@@ -25,7 +31,12 @@ pub use receipt::{
     VerifiedReceipt,
 };
 pub use replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
+pub use report::{
+    ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MonthRow, PlotRow, Report, SpeciesRow,
+    SurveyRow,
+};
 pub use saved::{SavedAudit, SavedAuditError};
 pub use source::{Folder, SourceError, StaticLog, TileSource};
+pub use survival::{AgeClass, Cohort, Share, ages, cohorts};
 pub use tiles::{TileFault, Tiles};
 pub use whole::{WholeError, check_whole, extend, origin_of, threads_default};

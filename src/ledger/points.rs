@@ -74,6 +74,17 @@ impl State {
             .find(|state| state.method.effective_from <= day)
     }
 
+    /// An activity of a version of a method.
+    pub fn activity(
+        &self,
+        id: MethodId,
+        version: MethodVersion,
+        code: crate::record::ActivityCode,
+    ) -> Option<&Activity> {
+        let method = &self.methods.get(&(id, version))?.method;
+        method.activities.iter().find(|it| it.code == code)
+    }
+
     /// The name of a species.
     pub fn species_name(&self, code: crate::record::SpeciesCode) -> Option<&str> {
         self.species.get(&code).map(|name| name.as_str())

@@ -1,0 +1,184 @@
+//! What the rules can't refuse, but an auditor wants to know. A finding is no verdict: it names
+//! entries to look up and the question to ask. `docs/audit.md` tells each code and its thresholds,
+//! which are the constants of these modules.
+
+mod authority;
+mod awards;
+mod clock;
+mod promises;
+mod surveys;
+mod trees;
+
+use serde::Serialize;
+
+use super::awards::{AwardRows, AwardRowsError};
+use super::observe::Observations;
+use crate::ledger::State;
+use crate::record::{Day, Index};
+
+/// Items that a finding lists; its count is of all.
+pub const ITEMS_MAX: usize = 100;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// To be known.
+    Low,
+    /// To be explained by the programme.
+    Medium,
+    /// A public claim may be false.
+    High,
+}
+
+impl Severity {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+impl std::str::FromStr for Severity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Low, Self::Medium, Self::High]
+            .into_iter()
+            .find(|it| it.name() == text)
+            .ok_or_else(|| format!("{text:?} is no severity: low, medium or high"))
+    }
+}
+
+/// Something to ask about.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Finding {
+    /// Its name for machines, the same for ever.
+    pub code: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What was found, in a sentence.
+    pub title: String,
+    /// Why it matters, and what to ask.
+    pub why: &'static str,
+    /// How many there are.
+    pub count: u64,
+    /// The gravest of them, at most [`ITEMS_MAX`].
+    pub items: Vec<Item>,
+}
+
+/// One case of a finding.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Item {
+    /// What it is about: a plot, an account, a key.
+    pub subject: String,
+    /// What is the matter.
+    pub detail: String,
+    /// Entries to look up.
+    pub indexes: Vec<Index>,
+}
+
+/// What findings are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The ledger's state.
+    pub state: &'a State,
+    /// What was seen on the way.
+    pub seen: &'a Observations,
+    /// The day for which ages and due dates are reckoned.
+    pub as_of: Day,
+}
+
+/// The cases of one finding, gathered: the gravest are kept.
+struct Cases {
+    code: &'static str,
+    severity: Severity,
+    why: &'static str,
+    count: u64,
+    items: Vec<(u64, Item)>,
+}
+
+impl Cases {
+    fn new(code: &'static str, severity: Severity, why: &'static str) -> Self {
+        Self {
+            code,
+            severity,
+            why,
+            count: 0,
+            items: Vec::new(),
+        }
+    }
+
+    /// Adds a case; `weight` says how grave it is beside the others.
+    fn add(
+        &mut self,
+        weight: u64,
+        subject: impl Into<String>,
+        detail: impl Into<String>,
+        indexes: Vec<Index>,
+    ) {
+        self.count += 1;
+        let item = Item {
+            subject: subject.into(),
+            detail: detail.into(),
+            indexes,
+        };
+        self.items.push((weight, item));
+        if self.items.len() >= 2 * ITEMS_MAX {
+            self.keep_gravest();
+        }
+    }
+
+    fn keep_gravest(&mut self) {
+        // Stable: of equals, those that came first.
+        self.items
+            .sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+        self.items.truncate(ITEMS_MAX);
+    }
+
+    /// The finding, if there is any case.
+    fn finding(mut self, title: impl FnOnce(u64) -> String) -> Option<Finding> {
+        self.keep_gravest();
+        (self.count > 0).then(|| Finding {
+            code: self.code,
+            severity: self.severity,
+            title: title(self.count),
+            why: self.why,
+            count: self.count,
+            items: self.items.into_iter().map(|(_, item)| item).collect(),
+        })
+    }
+}
+
+/// "1 plot", "3 plots".
+fn many(count: u64, one: &str, several: &str) -> String {
+    let word = if count == 1 { one } else { several };
+    format!("{count} {word}")
+}
+
+/// "is" or "are".
+fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+/// All findings, the gravest first.
+///
+/// # Errors
+/// [`AwardRowsError`] when the award rows can't be read.
+pub fn findings(
+    facts: &Facts<'_>,
+    awards: &mut AwardRows,
+) -> Result<Vec<Finding>, AwardRowsError> {
+    let mut all: Vec<Finding> = Vec::new();
+    all.extend(promises::findings(facts));
+    all.extend(surveys::findings(facts));
+    all.extend(trees::findings(facts));
+    all.extend(authority::findings(facts));
+    all.extend(clock::findings(facts));
+    all.extend(awards::findings(facts, awards)?);
+    all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(all)
+}

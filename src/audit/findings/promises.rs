@@ -1,0 +1,137 @@
+//! What is owed: trees for claims that wait, trees for points, trees for claims that were tied.
+
+use super::{Cases, Facts, Finding, Severity, are, many};
+use crate::ledger::ClaimTree;
+use crate::record::Grams;
+
+/// A promise that waits so many days is late,
+const LATE_DAYS: u32 = 365;
+/// and so many very late.
+const VERY_LATE_DAYS: u32 = 730;
+
+pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut found = waiting(facts);
+    found.extend(shortfall(facts));
+    found.extend(negative(facts));
+    found.extend(outstanding(facts));
+    found
+}
+
+fn waiting(facts: &Facts<'_>) -> Vec<Finding> {
+    let why = "Somebody paid for a tree and has none yet. Ask when and where it will be planted.";
+    let mut late = Cases::new("promises_late", Severity::Medium, why);
+    let mut very_late = Cases::new("promises_very_late", Severity::High, why);
+    for (index, claim) in facts.state.claims() {
+        if claim.tree != ClaimTree::Waiting {
+            continue;
+        }
+        let Some(since) = facts.seen.admitted_on(*index) else {
+            continue;
+        };
+        let days = facts.as_of.0.saturating_sub(since.0);
+        let cases = match days {
+            days if days > VERY_LATE_DAYS => &mut very_late,
+            days if days > LATE_DAYS => &mut late,
+            _ => continue,
+        };
+        let detail = format!("promised on {since}, waiting for {days} days");
+        cases.add(days.into(), format!("certificate {index}"), detail, vec![*index]);
+    }
+    let title = |months: &'static str| {
+        move |count| {
+            let promises = many(count, "promise has", "promises have");
+            format!("{promises} waited for a tree for more than {months}")
+        }
+    };
+    very_late
+        .finding(title("24 months"))
+        .into_iter()
+        .chain(late.finding(title("12 months, but no more than 24")))
+        .collect()
+}
+
+fn shortfall(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "plot_shortfall",
+        Severity::High,
+        "More certificates name trees on the plot than stand there in the books: some of them \
+         stand for nothing. Ask for replanting, or for new trees for these claims.",
+    );
+    let mut trees = 0;
+    for (number, plot) in facts.state.plots() {
+        let short = plot.shortfall();
+        if short > 0 {
+            trees += short;
+            let detail = format!(
+                "{} certificates, {} trees standing: {short} short",
+                plot.assigned,
+                plot.standing()
+            );
+            cases.add(short, format!("plot {number}"), detail, vec![plot.last]);
+        }
+    }
+    cases.finding(|count| {
+        let plots = many(count, "plot lacks", "plots lack");
+        format!("{plots} {} that certificates name", many(trees, "tree", "trees"))
+    })
+}
+
+fn negative(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "negative_balances",
+        Severity::Medium,
+        "Points were reversed after they were spent: a tree may stand on an award that was wrong. \
+         Ask whether such claims are voided.",
+    );
+    for (id, account) in facts.state.accounts() {
+        if account.balance < 0 {
+            let detail = format!("balance {} points", account.balance);
+            cases.add(
+                account.balance.unsigned_abs(),
+                format!("account {id}"),
+                detail,
+                vec![account.last],
+            );
+        }
+    }
+    cases.finding(|count| {
+        format!(
+            "{} below zero",
+            many(count, "account is", "accounts are")
+        )
+    })
+}
+
+fn outstanding(facts: &Facts<'_>) -> Option<Finding> {
+    let points: u128 = facts
+        .state
+        .accounts()
+        .filter_map(|(_, account)| u128::try_from(account.balance).ok())
+        .sum();
+    let cheapest = facts
+        .state
+        .methods()
+        .flat_map(|method| method.method.species.iter())
+        .map(|species| species.price)
+        .filter(|price| *price > Grams(0))
+        .min()?;
+    let trees = points / u128::from(cheapest.0);
+    let mut cases = Cases::new(
+        "points_outstanding",
+        Severity::Low,
+        "Points that were awarded and not spent are a promise too, as long as they don't expire. \
+         Ask whether the programme could plant for them.",
+    );
+    if trees > 0 {
+        cases.add(
+            0,
+            "all accounts",
+            format!("{points} points; the cheapest tree costs {cheapest}"),
+            Vec::new(),
+        );
+    }
+    let verb = are(u64::try_from(points).unwrap_or(u64::MAX));
+    cases.finding(|_| {
+        format!("{points} points {verb} not spent yet: enough for up to {trees} trees")
+    })
+}

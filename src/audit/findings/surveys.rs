@@ -1,0 +1,289 @@
+//! What surveys say beside the books, when they are missing, and who paid for them.
+
+use std::collections::BTreeMap;
+
+use super::{Cases, Facts, Finding, Severity, many};
+use crate::audit::survival::{Share, cohorts};
+use crate::ledger::{PlotState, SurveyState};
+use crate::record::{Basis, Index, PlotNumber};
+
+/// A plot is never surveyed for too long after so many days from its first planting.
+const UNSURVEYED_DAYS: u32 = 365;
+/// A cohort of which less is surely alive is a finding.
+const SURVIVAL_MIN: f64 = 0.5;
+
+pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
+    [
+        against_books(facts),
+        more_than_books(facts),
+        low_survival(facts),
+        overdue(facts),
+        never(facts),
+        one_payer(facts),
+        own_payer(facts),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn all<'a>(
+    facts: &Facts<'a>,
+) -> impl Iterator<Item = (PlotNumber, &'a PlotState, Index, &'a SurveyState)> {
+    let state = facts.state;
+    state.plots().flat_map(move |(number, plot)| {
+        state
+            .surveys(*number)
+            .map(move |(index, survey)| (*number, plot, index, survey))
+    })
+}
+
+/// Only the latest survey of each plot, or planting, is held against the books of today.
+fn against_books(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "survey_implies_losses",
+        Severity::High,
+        "Even at the upper end of its 95 % interval the survey found fewer trees alive than the \
+         books still count. Ask why no loss was booked.",
+    );
+    let mut latest = BTreeMap::new();
+    for (plot, state, index, survey) in all(facts) {
+        latest.insert((plot, survey.survey.planting), (state, index, survey));
+    }
+    let mut trees = 0;
+    for ((number, planting), (plot, index, survey)) in latest {
+        let Some(books) = facts.seen.surveys.get(&index) else {
+            continue;
+        };
+        let Some(share) = Share::of_survey(&survey.survey, books.standing) else {
+            continue;
+        };
+        let alive_most = (share.high * books.standing as f64).ceil() as u64;
+        let lost_now = match planting.and_then(|it| facts.state.planting_place(it)) {
+            None => plot.lost,
+            Some((plot, first)) => match facts.state.planting_of(plot, first) {
+                Some((_, planting)) if !planting.voided => planting.lost.into(),
+                _ => continue,
+            },
+        };
+        let booked = lost_now.saturating_sub(books.lost);
+        let implied = books.standing.saturating_sub(alive_most);
+        let missing = implied.saturating_sub(booked);
+        if missing > 0 {
+            trees += missing;
+            let detail = format!(
+                "{} of {} found alive on {}: at most {alive_most} of {} trees live, {booked} were \
+                 booked as lost since, at least {missing} were not",
+                survey.survey.alive,
+                survey.survey.sampled,
+                survey.survey.surveyed_on,
+                books.standing
+            );
+            cases.add(missing, format!("plot {number}"), detail, vec![index]);
+        }
+    }
+    cases.finding(|count| {
+        format!(
+            "{} at least {} that no loss was booked for",
+            many(count, "survey implies", "surveys imply"),
+            many(trees, "dead tree", "dead trees")
+        )
+    })
+}
+
+fn more_than_books(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "survey_exceeds_books",
+        Severity::Medium,
+        "The survey found more trees alive than the books hold there. Ask whether they are trees \
+         of the programme, or grew there before it.",
+    );
+    for (number, _, index, survey) in all(facts) {
+        let Some(books) = facts.seen.surveys.get(&index) else {
+            continue;
+        };
+        let alive = u64::from(survey.survey.alive);
+        if alive > books.standing {
+            let detail = format!("{alive} found alive, {} in the books", books.standing);
+            cases.add(
+                alive - books.standing,
+                format!("plot {number}"),
+                detail,
+                vec![index],
+            );
+        }
+    }
+    cases.finding(|count| {
+        let surveys = many(count, "survey finds", "surveys find");
+        format!("{surveys} more trees than the books hold")
+    })
+}
+
+fn low_survival(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "survival_low",
+        Severity::Medium,
+        "Of the trees planted in that year, as far as they were surveyed, at most half live. Ask \
+         what the programme says in public about them.",
+    );
+    for cohort in cohorts(facts.state, facts.seen) {
+        let Some(share) = cohort.survival.filter(|share| share.high <= SURVIVAL_MIN) else {
+            continue;
+        };
+        let detail = format!(
+            "{:.0} % alive ({:.0} to {:.0} %) of {} planted; {} of them were surveyed",
+            share.estimate * 100.0,
+            share.low * 100.0,
+            share.high * 100.0,
+            cohort.planted,
+            cohort.surveyed
+        );
+        cases.add(
+            cohort.planted,
+            format!("planted in {}", cohort.year),
+            detail,
+            Vec::new(),
+        );
+    }
+    cases.finding(|count| {
+        let years = many(count, "year", "years");
+        format!("of the trees of {years} at most half live")
+    })
+}
+
+fn overdue(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "surveys_overdue",
+        Severity::Medium,
+        "The last survey said when the next one was due, and it has not come. Ask for it.",
+    );
+    for (number, plot) in facts.state.plots() {
+        let Some((index, survey)) = facts.state.surveys(*number).next_back() else {
+            continue;
+        };
+        let Some(due) = survey.survey.next_due.filter(|due| *due < facts.as_of) else {
+            continue;
+        };
+        let detail = format!("due on {due}, {} trees standing in the books", plot.standing());
+        let days = facts.as_of.0.saturating_sub(due.0);
+        cases.add(days.into(), format!("plot {number}"), detail, vec![index]);
+    }
+    cases.finding(|count| format!("{} overdue", many(count, "survey is", "surveys are")))
+}
+
+fn never(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "plots_never_surveyed",
+        Severity::Medium,
+        "More than a year after its first planting nobody but the planter has spoken of the plot. \
+         Ask for a survey.",
+    );
+    let mut trees = 0;
+    for (number, plot) in facts.state.plots() {
+        if facts.state.surveys(*number).next().is_some() || plot.planted == 0 {
+            continue;
+        }
+        let first = facts
+            .state
+            .plantings(*number)
+            .filter(|(_, planting)| !planting.voided)
+            .map(|(_, planting)| planting.planted_on)
+            .min();
+        let Some(since) = first.filter(|day| day.0.saturating_add(UNSURVEYED_DAYS) < facts.as_of.0)
+        else {
+            continue;
+        };
+        trees += plot.planted;
+        let detail = format!("{} trees planted since {since}", plot.planted);
+        cases.add(
+            plot.planted,
+            format!("plot {number}"),
+            detail,
+            vec![plot.stated_at],
+        );
+    }
+    cases.finding(|count| {
+        format!(
+            "{} with {} never surveyed",
+            many(count, "plot", "plots"),
+            many(trees, "tree was", "trees were")
+        )
+    })
+}
+
+fn one_payer(facts: &Facts<'_>) -> Option<Finding> {
+    let mut payers = BTreeMap::<&str, Vec<Index>>::new();
+    let mut surveyors = std::collections::BTreeSet::new();
+    for (_, _, index, survey) in all(facts) {
+        payers
+            .entry(survey.survey.paid_by.as_str())
+            .or_default()
+            .push(index);
+        surveyors.insert(survey.surveyor.as_str());
+    }
+    let mut cases = Cases::new(
+        "surveys_one_payer",
+        Severity::Medium,
+        "Who pays for every survey may choose whom to ask again. Ask for one that somebody else \
+         pays for.",
+    );
+    if let Some((payer, surveys)) = payers.first_key_value()
+        && payers.len() == 1
+        && surveys.len() > 1
+    {
+        let detail = format!(
+            "paid for all {} surveys, by {}",
+            surveys.len(),
+            many(surveyors.len() as u64, "surveyor", "surveyors")
+        );
+        let ends = surveys.first().into_iter().chain(surveys.last());
+        cases.add(0, *payer, detail, ends.copied().collect());
+    }
+    cases.finding(|_| "one payer paid for all surveys".to_owned())
+}
+
+fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
+    let names: BTreeMap<&str, &str> = facts
+        .state
+        .keys()
+        .filter_map(|(_, key)| match &key.role {
+            crate::ledger::KeyRole::Issuer {
+                holder,
+                display_name,
+                ..
+            } => Some((holder.as_str(), display_name.as_str())),
+            _ => None,
+        })
+        .collect();
+    let mut cases = Cases::new(
+        "survey_paid_by_planter",
+        Severity::Medium,
+        "Who planted, or funded the planting, paid for the survey of it. Ask for one that somebody \
+         else pays for.",
+    );
+    for (number, plot, index, survey) in all(facts) {
+        let payer = survey.survey.paid_by.as_str();
+        let planter = names.get(plot.holder.as_str()).copied();
+        if payer == plot.plot.funded_by.as_str()
+            || Some(payer) == planter
+            || payer == plot.holder.as_str()
+        {
+            let basis = match survey.survey.basis {
+                Basis::Census => "census",
+                Basis::RandomSample => "random sample",
+                Basis::RemoteSensing => "remote sensing",
+            };
+            let detail = format!("{basis} of {}, paid by {payer}", survey.survey.surveyed_on);
+            cases.add(
+                plot.planted,
+                format!("plot {number}"),
+                detail,
+                vec![index, plot.stated_at],
+            );
+        }
+    }
+    cases.finding(|count| {
+        let surveys = many(count, "survey was", "surveys were");
+        format!("{surveys} paid for by the planter or the funder")
+    })
+}

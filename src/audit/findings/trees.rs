@@ -1,0 +1,233 @@
+//! Where plots lie, how dense they are, who has their carbon, and losses without evidence.
+
+use super::{Cases, Facts, Finding, Severity, many};
+use crate::ledger::PlotState;
+use crate::record::{CarbonRights, Digest, PlotNumber};
+use std::collections::BTreeMap;
+
+/// A plot is nearly full from this share of its capacity on, in hundredths.
+const DENSE_PERCENT: u64 = 90;
+/// The Earth's mean radius (IUGG), in metres.
+const EARTH_M: f64 = 6_371_008.8;
+const E7: f64 = 1e7;
+
+pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
+    [
+        overlaps(facts),
+        same_outline(facts),
+        larger_than_circle(facts),
+        carbon_sold(facts),
+        carbon_unknown(facts),
+        dense(facts),
+        without_evidence(facts),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn latitude(plot: &PlotState) -> f64 {
+    (f64::from(plot.plot.latitude.e7()) / E7).to_radians()
+}
+
+/// Metres between the middles of two plots, on a sphere (the haversine formula).
+fn distance_m(a: &PlotState, b: &PlotState) -> f64 {
+    let east = |plot: &PlotState| (f64::from(plot.plot.longitude.e7()) / E7).to_radians();
+    let (north_a, north_b) = (latitude(a), latitude(b));
+    let half_north = ((north_b - north_a) / 2.0).sin();
+    let half_east = ((east(b) - east(a)) / 2.0).sin();
+    let h = half_north * half_north + north_a.cos() * north_b.cos() * half_east * half_east;
+    2.0 * EARTH_M * h.sqrt().min(1.0).asin()
+}
+
+fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "plots_overlap",
+        Severity::Medium,
+        "The circles that hold the plots overlap: the same land may be counted twice. Compare the \
+         outlines whose digests the plots' entries name.",
+    );
+    // From south to north: only neighbours within the widest reach are compared.
+    let mut plots: Vec<&(PlotNumber, PlotState)> = facts.state.plots().collect();
+    plots.sort_by_key(|(_, plot)| plot.plot.latitude.e7());
+    let widest = plots.iter().map(|(_, plot)| plot.plot.radius_m).max()?;
+    for (place, (number, plot)) in plots.iter().enumerate() {
+        let reach = f64::from(plot.plot.radius_m) + f64::from(widest);
+        let near = plots
+            .iter()
+            .skip(place + 1)
+            .take_while(|(_, other)| (latitude(other) - latitude(plot)) * EARTH_M <= reach);
+        for (other_number, other) in near {
+            let radii = f64::from(plot.plot.radius_m) + f64::from(other.plot.radius_m);
+            let apart = distance_m(plot, other);
+            if apart < radii {
+                let detail = format!(
+                    "the middles are {apart:.0} m apart, the radii {} and {} m",
+                    plot.plot.radius_m, other.plot.radius_m
+                );
+                let mut indexes = vec![plot.stated_at, other.stated_at];
+                indexes.sort_unstable();
+                cases.add(
+                    (radii - apart) as u64,
+                    format!("plots {} and {}", number.min(other_number), number.max(other_number)),
+                    detail,
+                    indexes,
+                );
+            }
+        }
+    }
+    cases.finding(|count| {
+        let pairs = many(count, "pair", "pairs");
+        format!("{pairs} of plots lie in circles that overlap")
+    })
+}
+
+fn same_outline(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "plots_same_outline",
+        Severity::High,
+        "Several plots name one outline: the same land counts more than once. Ask which of them \
+         there are.",
+    );
+    let mut outlines = BTreeMap::<Digest, Vec<&(PlotNumber, PlotState)>>::new();
+    for plot in facts.state.plots() {
+        outlines.entry(plot.1.plot.outline).or_default().push(plot);
+    }
+    for (digest, plots) in outlines.iter().filter(|(_, plots)| plots.len() > 1) {
+        let names: Vec<_> = plots.iter().map(|(number, _)| number.to_string()).collect();
+        let first: Vec<_> = names.iter().take(10).cloned().collect();
+        cases.add(
+            plots.len() as u64,
+            format!("plots {}", first.join(", ")),
+            format!("{} plots with outline {digest}", plots.len()),
+            plots.iter().map(|(_, plot)| plot.stated_at).take(10).collect(),
+        );
+    }
+    cases.finding(|count| {
+        let outlines = many(count, "outline is", "outlines are");
+        format!("{outlines} named by several plots")
+    })
+}
+
+fn larger_than_circle(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "plot_larger_than_circle",
+        Severity::Medium,
+        "The stated area does not fit into the circle that is said to hold the plot, and the area \
+         decides how many trees it may hold. Ask for the outline.",
+    );
+    for (number, plot) in facts.state.plots() {
+        let radius = f64::from(plot.plot.radius_m);
+        let circle = std::f64::consts::PI * radius * radius;
+        let area = plot.plot.area_m2 as f64;
+        if area > circle {
+            let detail = format!("area {} m², circle {circle:.0} m²", plot.plot.area_m2);
+            cases.add(
+                (area - circle) as u64,
+                format!("plot {number}"),
+                detail,
+                vec![plot.stated_at],
+            );
+        }
+    }
+    cases.finding(|count| {
+        let plots = many(count, "plot is", "plots are");
+        format!("{plots} larger than the circle around")
+    })
+}
+
+fn carbon_sold(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "carbon_credits_issued",
+        Severity::High,
+        "Credits were issued on these plots: what the trees store may be sold to somebody else \
+         too. Ask how the programme tells its users.",
+    );
+    for (number, plot) in facts.state.plots() {
+        if let CarbonRights::Issued { registry, id } = &plot.plot.carbon_rights {
+            let detail = format!("registry {registry}, project {id}");
+            cases.add(
+                plot.planted,
+                format!("plot {number}"),
+                detail,
+                vec![plot.stated_at],
+            );
+        }
+    }
+    cases.finding(|count| {
+        let plots = many(count, "plot", "plots");
+        format!("on {plots} carbon credits were issued")
+    })
+}
+
+fn carbon_unknown(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "carbon_rights_unknown",
+        Severity::Low,
+        "Nobody says whether credits were issued on these plots. Ask the planter.",
+    );
+    for (number, plot) in facts.state.plots() {
+        if plot.plot.carbon_rights == CarbonRights::Unknown {
+            let detail = format!("{} trees planted", plot.planted);
+            cases.add(
+                plot.planted,
+                format!("plot {number}"),
+                detail,
+                vec![plot.stated_at],
+            );
+        }
+    }
+    cases.finding(|count| {
+        let plots = many(count, "plot", "plots");
+        format!("of {plots} the carbon rights are unknown")
+    })
+}
+
+fn dense(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "plot_nearly_full",
+        Severity::Low,
+        "The books hold nearly as many trees as the plot's area allows at the density that it \
+         states. Ask whether that density grows there.",
+    );
+    for (number, plot) in facts.state.plots() {
+        let (standing, capacity) = (plot.standing(), plot.capacity());
+        let percent = u128::from(standing) * 100 / u128::from(capacity.max(1));
+        if standing > 0 && percent >= u128::from(DENSE_PERCENT) {
+            let detail = format!(
+                "{standing} of at most {capacity} trees, at {} a hectare",
+                plot.plot.trees_per_ha_max
+            );
+            cases.add(
+                standing,
+                format!("plot {number}"),
+                detail,
+                vec![plot.stated_at],
+            );
+        }
+    }
+    cases.finding(|count| {
+        let plots = many(count, "plot is", "plots are");
+        format!("{plots} at {DENSE_PERCENT} % of their capacity or above")
+    })
+}
+
+fn without_evidence(facts: &Facts<'_>) -> Option<Finding> {
+    let mut cases = Cases::new(
+        "losses_without_evidence",
+        Severity::Low,
+        "Trees were taken out of the books on somebody's word. Ask for evidence.",
+    );
+    let mut trees = 0;
+    for (index, loss) in &facts.seen.losses {
+        if !loss.evidenced && facts.state.voided_by(*index).is_none() {
+            trees += u64::from(loss.count);
+            let detail = format!("{} lost on {}", many(loss.count.into(), "tree", "trees"), loss.on);
+            cases.add(loss.count.into(), format!("entry {index}"), detail, vec![*index]);
+        }
+    }
+    cases.finding(|count| {
+        let losses = many(count, "loss names", "losses name");
+        format!("{losses} no evidence, of {}", many(trees, "tree", "trees"))
+    })
+}

@@ -1,0 +1,171 @@
+//! An audit that remembers: the replay, what it observed, and the awards in rows; saved between
+//! runs, so that the next one reads only what is new.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::auditor::{AuditError, Auditor, Claimed, Verified};
+use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths};
+use super::findings::{Facts, Finding, findings};
+use super::observe::Observations;
+use super::report::Report;
+use super::saved::{SavedAudit, SavedAuditError};
+use super::source::StaticLog;
+use crate::note::VerifierKey;
+use crate::record::{Day, Grams, Index, Statement};
+
+/// Why an inspection does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectionError {
+    /// The log's side.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The saved audit's side.
+    #[error(transparent)]
+    Saved(#[from] SavedAuditError),
+    /// The award rows' side.
+    #[error(transparent)]
+    Awards(#[from] AwardRowsError),
+}
+
+/// An audit under way.
+#[derive(Debug)]
+pub struct Inspection {
+    auditor: Auditor,
+    seen: Observations,
+    awards: AwardRows,
+}
+
+impl Inspection {
+    /// Begins with an empty ledger; award rows go to a folder of their own.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub fn begin(log: VerifierKey, rows: &Path) -> Result<Self, InspectionError> {
+        Ok(Self {
+            auditor: Auditor::new(log)?,
+            seen: Observations::default(),
+            awards: AwardRows::open(rows, &AwardRowsLengths::default())?,
+        })
+    }
+
+    /// Goes on from what was saved in `file`, or begins, if there is no such file.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub fn resume(log: VerifierKey, file: &Path) -> Result<Self, InspectionError> {
+        let rows = rows_beside(file);
+        let Some(saved) = SavedAudit::read(file)? else {
+            return Self::begin(log, &rows);
+        };
+        Ok(Self {
+            auditor: Auditor::resume(log, saved.verified)?,
+            seen: saved.observations,
+            awards: AwardRows::open(&rows, &saved.awards)?,
+        })
+    }
+
+    /// Saves what was verified, for [`Self::resume`].
+    ///
+    /// # Errors
+    /// [`InspectionError`]; the file is then as it was.
+    pub fn save(&mut self, file: &Path) -> Result<(), InspectionError> {
+        let Some(checkpoint) = self.auditor.last() else {
+            return Ok(());
+        };
+        let saved = SavedAudit {
+            verified: Verified {
+                checkpoint: checkpoint.to_string(),
+                state: self.auditor.state().clone(),
+                tree: self.auditor.replay().tree().clone(),
+            },
+            observations: self.seen.clone(),
+            awards: self.awards.sync()?,
+        };
+        Ok(saved.write(file)?)
+    }
+
+    /// Asks for the log's checkpoint: see [`Auditor::look`].
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub fn look(&self, source: &dyn StaticLog) -> Result<Claimed, InspectionError> {
+        Ok(self.auditor.look(source)?)
+    }
+
+    /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is told the
+    /// number of entries done. Gives the sizes from and to which it went.
+    ///
+    /// # Errors
+    /// [`InspectionError`]; the inspection is of no use then.
+    pub fn advance(
+        &mut self,
+        source: &dyn StaticLog,
+        claimed: &Claimed,
+        threads: NonZeroUsize,
+        mut progress: impl FnMut(u64),
+    ) -> Result<std::ops::Range<u64>, InspectionError> {
+        let (seen, awards) = (&mut self.seen, &mut self.awards);
+        let mut failed = None;
+        let done = self
+            .auditor
+            .advance(source, claimed, threads, |checked, replay| {
+                let index = Index(replay.state().entries().saturating_sub(1));
+                seen.see(index, checked, replay.state());
+                if let Statement::Award(award) = &checked.entry().signed.record().statement {
+                    let activity =
+                        replay
+                            .state()
+                            .activity(award.method, award.version, award.activity);
+                    let cap = activity.map_or(Grams(u64::MAX), |activity| activity.cap);
+                    if let Err(error) = awards.add(index, award, cap) {
+                        failed.get_or_insert(error);
+                    }
+                }
+                progress(replay.state().entries());
+            })?;
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(done),
+        }
+    }
+
+    /// The auditor.
+    pub fn auditor(&self) -> &Auditor {
+        &self.auditor
+    }
+
+    /// What was observed.
+    pub fn seen(&self) -> &Observations {
+        &self.seen
+    }
+
+    /// What there is to ask about, as of a day.
+    ///
+    /// # Errors
+    /// [`InspectionError::Awards`].
+    pub fn findings(&mut self, as_of: Day) -> Result<Vec<Finding>, InspectionError> {
+        let facts = Facts {
+            state: self.auditor.state(),
+            seen: &self.seen,
+            as_of,
+        };
+        Ok(findings(&facts, &mut self.awards)?)
+    }
+
+    /// The report, with its findings; `None` before anything was verified.
+    ///
+    /// # Errors
+    /// [`InspectionError::Awards`].
+    pub fn report(&mut self, as_of: Day) -> Result<Option<Report>, InspectionError> {
+        let findings = self.findings(as_of)?;
+        Ok(Report::new(&self.auditor, &self.seen, as_of, findings))
+    }
+}
+
+/// The folder of award rows that belongs to a saved audit.
+fn rows_beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".awards");
+    name.into()
+}

@@ -1,0 +1,487 @@
+//! What an audit reports, as data. `report.json` is this structure; `report.html` shows it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::auditor::Auditor;
+use super::findings::Finding;
+use super::observe::{IssuerSums, Month, MonthSums, Observations};
+use super::survival::{AgeClass, Cohort, Share, ages, cohorts};
+use crate::crypto::PublicKey;
+use crate::ledger::{ClaimTree, KeyRole, PlotState, State, Totals};
+use crate::record::{
+    ActivityCode, Basis, CarbonRights, Day, Grams, Index, MethodId, MethodVersion, Micrograms,
+    PlotNumber, RecordId, SpeciesCode,
+};
+
+/// What `report.json` is called by those who read it.
+const FORMAT: &str = "arborlog-report/1";
+
+/// What was checked, for people.
+const CHECKED: [&str; 7] = [
+    "The checkpoint is signed by the log key that was in force.",
+    "Every entry is in the tree of that checkpoint, every tile of hashes is what the entries make.",
+    "Every record is signed by a key that was granted for it and not revoked; every signature was verified strictly.",
+    "Every issuer's records are chained without a gap, and every entry names what it stands on.",
+    "Every rule: points follow from the method in force, claims were paid, no tree has two claims, no serial or piece of evidence is used twice, plots hold no more trees than they say.",
+    "Corrections change only what they may, and stay beside what they correct.",
+    "At the end points and trees add up: nothing appeared or vanished.",
+];
+
+/// What was not checked, or can't be.
+const NOT_CHECKED: [&str; 6] = [
+    "That what was said is true: no ledger sees a ride, or whether a sapling lives.",
+    "What was never submitted, such as a loss that nobody reported.",
+    "That there is no other view of this log, shown to somebody else: witnesses' cosignatures and comparing checkpoints do that.",
+    "The files whose digests stand as evidence: ask for them, and hash them.",
+    "Who stands behind an account or a key. Points are the programme's own method, not measured reductions and not credits.",
+    "A saved audit, if this run went on from one, is taken at its word: it belongs where only the auditor writes.",
+];
+
+/// A report on a ledger up to one checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The version of this structure.
+    pub format: &'static str,
+    /// The day for which ages and due dates are reckoned.
+    pub as_of: Day,
+    /// The version of arborlog that made it.
+    pub made_by: &'static str,
+    /// The log.
+    pub log: LogRow,
+    /// The checkpoint it speaks of.
+    pub checkpoint: CheckpointRow,
+    /// What was checked.
+    pub checked: [&'static str; 7],
+    /// What was not, or can't be.
+    pub not_checked: [&'static str; 6],
+    /// What there is to ask about, the gravest first.
+    pub findings: Vec<Finding>,
+    /// Sums over all.
+    pub totals: Totals,
+    /// Number of accounts.
+    pub accounts: u64,
+    /// Entries by kind.
+    pub kinds: Vec<KindRow>,
+    /// Awards by method, version and activity.
+    pub activities: Vec<ActivityRow>,
+    /// Trees and promises by species.
+    pub species: Vec<SpeciesRow>,
+    /// Plots.
+    pub plots: Vec<PlotRow>,
+    /// Keys and what they said.
+    pub issuers: Vec<IssuerRow>,
+    /// By month.
+    pub months: Vec<MonthRow>,
+    /// Survival by year of planting.
+    pub cohorts: Vec<Cohort>,
+    /// Survival by age.
+    pub ages: Vec<AgeClass>,
+}
+
+/// The log.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogRow {
+    /// Its name.
+    pub origin: String,
+    /// The id of its genesis.
+    pub genesis: RecordId,
+    /// The programme, as the genesis says.
+    pub programme: String,
+    /// How many governors there are,
+    pub governors: usize,
+    /// and how many must sign.
+    pub quorum: u8,
+}
+
+/// A checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckpointRow {
+    /// Number of entries.
+    pub size: u64,
+    /// Root hash.
+    pub root: String,
+    /// The day of the first admission,
+    pub first_admitted: Option<Day>,
+    /// and of the last.
+    pub last_admitted: Option<Day>,
+    /// All of it, with its signatures.
+    pub note: String,
+}
+
+/// Entries of a kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct KindRow {
+    /// The kind.
+    pub kind: &'static str,
+    /// How many.
+    pub entries: u64,
+}
+
+/// Awards of an activity.
+#[derive(Clone, Debug, Serialize)]
+pub struct ActivityRow {
+    /// The method,
+    pub method: MethodId,
+    /// its version,
+    pub version: MethodVersion,
+    /// and the entry that states it.
+    pub stated_at: Index,
+    /// In effect from.
+    pub effective_from: Day,
+    /// Where the factors come from.
+    pub sources: String,
+    /// What the savings are measured against.
+    pub baseline: String,
+    /// Code,
+    pub activity: ActivityCode,
+    /// and name.
+    pub name: String,
+    /// Unit.
+    pub unit: String,
+    /// Micrograms of CO2e for one unit.
+    pub factor: Micrograms,
+    /// The most points for one award.
+    pub cap: Grams,
+    /// How many awards.
+    pub awards: u64,
+    /// Their points.
+    pub points: u128,
+    /// Their quantities, in thousandths of the unit.
+    pub quantity: u128,
+}
+
+/// Trees and promises of a species.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SpeciesRow {
+    /// Its code.
+    pub code: SpeciesCode,
+    /// Its name.
+    pub name: String,
+    /// Trees of unvoided plantings.
+    pub planted: u64,
+    /// Of these, lost.
+    pub lost: u64,
+    /// Promises with a tree.
+    pub assigned: u64,
+    /// Promises without one.
+    pub waiting: u64,
+}
+
+/// A survey.
+#[derive(Clone, Debug, Serialize)]
+pub struct SurveyRow {
+    /// Its entry.
+    pub index: Index,
+    /// When.
+    pub surveyed_on: Day,
+    /// How.
+    pub basis: Basis,
+    /// Whether it is of one planting only.
+    pub one_planting: bool,
+    /// Looked for.
+    pub sampled: u32,
+    /// Found alive.
+    pub alive: u32,
+    /// The share alive of those that stood in the books.
+    pub share: Option<Share>,
+    /// Who surveyed.
+    pub surveyor: String,
+    /// Who paid.
+    pub paid_by: String,
+    /// When the next is due.
+    pub next_due: Option<Day>,
+}
+
+/// A plot.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlotRow {
+    /// Its number.
+    pub number: PlotNumber,
+    /// Its name.
+    pub name: String,
+    /// The entry that states it.
+    pub stated_at: Index,
+    /// Who holds it.
+    pub holder: String,
+    /// Degrees north,
+    pub latitude: f64,
+    /// and east.
+    pub longitude: f64,
+    /// Its radius.
+    pub radius_m: u32,
+    /// Its area.
+    pub area_m2: u64,
+    /// Who pays.
+    pub funded_by: String,
+    /// Carbon rights.
+    pub carbon_rights: CarbonRights,
+    /// Trees of unvoided plantings.
+    pub planted: u64,
+    /// Of these, lost.
+    pub lost: u64,
+    /// Standing in the books.
+    pub standing: u64,
+    /// The most that may stand.
+    pub capacity: u64,
+    /// Trees with a claim.
+    pub assigned: u64,
+    /// Claims whose tree does not stand.
+    pub shortfall: u64,
+    /// When it was first planted.
+    pub first_planted: Option<Day>,
+    /// Its surveys.
+    pub surveys: u64,
+    /// The latest one.
+    pub latest_survey: Option<SurveyRow>,
+}
+
+/// A key and what it said.
+#[derive(Clone, Debug, Serialize)]
+pub struct IssuerRow {
+    /// The key.
+    pub key: PublicKey,
+    /// `governor`, or the role.
+    pub role: String,
+    /// Who holds it.
+    pub holder: String,
+    /// The holder's name.
+    pub name: String,
+    /// The entry that granted it.
+    pub granted_at: Index,
+    /// The entry that revoked it.
+    pub revoked_at: Option<Index>,
+    /// The last day on which it may sign.
+    pub expires_on: Option<Day>,
+    /// What it said.
+    #[serde(flatten)]
+    pub sums: IssuerSums,
+}
+
+/// A month.
+#[derive(Clone, Debug, Serialize)]
+pub struct MonthRow {
+    /// `2026-11`.
+    pub month: String,
+    /// Points.
+    #[serde(flatten)]
+    pub points: MonthSums,
+    /// Trees planted in it, of unvoided plantings.
+    pub planted: u64,
+    /// Trees lost in it.
+    pub lost: u64,
+}
+
+impl Report {
+    /// The report on what an auditor verified; `None` before it verified anything.
+    pub fn new(
+        auditor: &Auditor,
+        seen: &Observations,
+        as_of: Day,
+        findings: Vec<Finding>,
+    ) -> Option<Self> {
+        let (state, checkpoint) = (auditor.state(), auditor.last()?);
+        let (genesis, programme) = state.head().genesis.as_ref()?;
+        Some(Self {
+            format: FORMAT,
+            as_of,
+            made_by: concat!("arborlog ", env!("CARGO_PKG_VERSION")),
+            log: LogRow {
+                origin: auditor.origin().to_string(),
+                genesis: *genesis,
+                programme: programme.to_string(),
+                governors: state.head().council.governors.len(),
+                quorum: state.head().council.quorum,
+            },
+            checkpoint: CheckpointRow {
+                size: checkpoint.head().size,
+                root: checkpoint.head().root.to_string(),
+                first_admitted: seen.admitted_on(Index(0)),
+                last_admitted: seen.last_day(),
+                note: checkpoint.to_string(),
+            },
+            checked: CHECKED,
+            not_checked: NOT_CHECKED,
+            findings,
+            totals: state.totals().clone(),
+            accounts: state.accounts_count() as u64,
+            kinds: kinds(seen),
+            activities: activities(state, seen),
+            species: species(state),
+            plots: plots(state, seen),
+            issuers: issuers(state, seen),
+            months: months(state, seen),
+            cohorts: cohorts(state, seen),
+            ages: ages(state, seen),
+        })
+    }
+}
+
+fn kinds(seen: &Observations) -> Vec<KindRow> {
+    seen.kinds
+        .iter()
+        .map(|(kind, span)| KindRow {
+            kind: kind.name(),
+            entries: span.count,
+        })
+        .collect()
+}
+
+fn activities(state: &State, seen: &Observations) -> Vec<ActivityRow> {
+    let mut rows = Vec::new();
+    for method in state.methods() {
+        for activity in method.method.activities.iter() {
+            let key = (method.method.id, method.method.version, activity.code);
+            let sums = seen.activities.get(&key).copied().unwrap_or_default();
+            rows.push(ActivityRow {
+                method: method.method.id,
+                version: method.method.version,
+                stated_at: method.stated_at,
+                effective_from: method.method.effective_from,
+                sources: method.method.sources.to_string(),
+                baseline: method.method.baseline.to_string(),
+                activity: activity.code,
+                name: activity.name.to_string(),
+                unit: activity.unit.to_string(),
+                factor: activity.factor,
+                cap: activity.cap,
+                awards: sums.awards,
+                points: sums.points,
+                quantity: sums.quantity,
+            });
+        }
+    }
+    rows
+}
+
+fn species(state: &State) -> Vec<SpeciesRow> {
+    let mut rows = BTreeMap::<SpeciesCode, SpeciesRow>::new();
+    let mut row = |code, change: &dyn Fn(&mut SpeciesRow)| {
+        change(rows.entry(code).or_insert_with(|| SpeciesRow {
+            code,
+            name: state.species_name(code).unwrap_or_default().to_owned(),
+            ..SpeciesRow::default()
+        }));
+    };
+    for (_, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
+        let trees = u64::from(planting.last.0.saturating_sub(first.0)) + 1;
+        row(planting.species, &|row| {
+            row.planted += trees;
+            row.lost += u64::from(planting.lost);
+        });
+    }
+    for (_, claim) in state.claims() {
+        row(claim.species, &|row| match claim.tree {
+            ClaimTree::Waiting => row.waiting += 1,
+            ClaimTree::Tied { .. } => row.assigned += 1,
+            ClaimTree::Voided => {}
+        });
+    }
+    rows.into_values().collect()
+}
+
+fn plots(state: &State, seen: &Observations) -> Vec<PlotRow> {
+    state
+        .plots()
+        .map(|(number, plot)| plot_row(state, seen, *number, plot))
+        .collect()
+}
+
+fn plot_row(state: &State, seen: &Observations, number: PlotNumber, it: &PlotState) -> PlotRow {
+    let latest = state.surveys(number).next_back().map(|(index, survey)| {
+        let books = seen.surveys.get(&index);
+        SurveyRow {
+            index,
+            surveyed_on: survey.survey.surveyed_on,
+            basis: survey.survey.basis,
+            one_planting: survey.survey.planting.is_some(),
+            sampled: survey.survey.sampled,
+            alive: survey.survey.alive,
+            share: books.and_then(|books| Share::of_survey(&survey.survey, books.standing)),
+            surveyor: survey.surveyor.to_string(),
+            paid_by: survey.survey.paid_by.to_string(),
+            next_due: survey.survey.next_due,
+        }
+    });
+    PlotRow {
+        number,
+        name: it.plot.name.to_string(),
+        stated_at: it.stated_at,
+        holder: it.holder.to_string(),
+        latitude: f64::from(it.plot.latitude.e7()) / 1e7,
+        longitude: f64::from(it.plot.longitude.e7()) / 1e7,
+        radius_m: it.plot.radius_m,
+        area_m2: it.plot.area_m2,
+        funded_by: it.plot.funded_by.to_string(),
+        carbon_rights: it.plot.carbon_rights.clone(),
+        planted: it.planted,
+        lost: it.lost,
+        standing: it.standing(),
+        capacity: it.capacity(),
+        assigned: it.assigned,
+        shortfall: it.shortfall(),
+        first_planted: state
+            .plantings(number)
+            .filter(|(_, planting)| !planting.voided)
+            .map(|(_, planting)| planting.planted_on)
+            .min(),
+        surveys: state.surveys(number).count() as u64,
+        latest_survey: latest,
+    }
+}
+
+fn issuers(state: &State, seen: &Observations) -> Vec<IssuerRow> {
+    let mut rows = Vec::new();
+    for (public, key) in state.keys() {
+        let (role, holder, name) = match &key.role {
+            KeyRole::Log => continue,
+            KeyRole::Governor => ("governor".to_owned(), String::new(), String::new()),
+            KeyRole::Issuer {
+                role,
+                holder,
+                display_name,
+            } => (role.to_string(), holder.to_string(), display_name.to_string()),
+        };
+        rows.push(IssuerRow {
+            key: *public,
+            role,
+            holder,
+            name,
+            granted_at: key.granted_at,
+            revoked_at: key.revoked_at,
+            expires_on: key.expires_on,
+            sums: seen.issuers.get(public).copied().unwrap_or_default(),
+        });
+    }
+    rows.sort_by_key(|row| (row.granted_at, row.key));
+    rows
+}
+
+fn months(state: &State, seen: &Observations) -> Vec<MonthRow> {
+    let mut trees = BTreeMap::<Month, (u64, u64)>::new();
+    for (_, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
+        let count = u64::from(planting.last.0.saturating_sub(first.0)) + 1;
+        trees.entry(Month::of(planting.planted_on)).or_default().0 += count;
+    }
+    for (index, loss) in &seen.losses {
+        if let Some(state) = state.loss(*index) {
+            trees.entry(Month::of(loss.on)).or_default().1 += u64::from(state.count);
+        }
+    }
+    let mut months: Vec<Month> = seen.months.keys().chain(trees.keys()).copied().collect();
+    months.sort_unstable();
+    months.dedup();
+    months
+        .into_iter()
+        .map(|month| {
+            let (planted, lost) = trees.get(&month).copied().unwrap_or_default();
+            MonthRow {
+                month: month.to_string(),
+                points: seen.months.get(&month).copied().unwrap_or_default(),
+                planted,
+                lost,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,257 @@
+//! What surveys say about survival: shares with their 95 % intervals, by year of planting and by
+//! age.
+//!
+//! A share is alive ÷ looked for: a tree that was not found is not counted as alive. Its interval
+//! is Wilson's (E. B. Wilson, JASA 22, 1927), which stays within 0 and 1 and does not collapse for
+//! small samples; a census of all trees has none. Shares of several surveys are averaged by the
+//! trees that they speak for, and so are the ends of their intervals: that is wider than
+//! independent samples would need, and never claims more than each survey does.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::observe::{Observations, SurveyBooks};
+use crate::ledger::{PlantingState, State, SurveyState};
+use crate::record::{Basis, Day, Index, PlotNumber, Serial, Survey};
+
+/// The 97.5 % quantile of the normal distribution.
+const Z: f64 = 1.959_963_985;
+const DAYS_PER_YEAR: f64 = 365.25;
+
+/// A share between 0 and 1, with the ends of its 95 % interval.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Share {
+    /// The estimate.
+    pub estimate: f64,
+    /// The lower end,
+    pub low: f64,
+    /// and the upper.
+    pub high: f64,
+}
+
+impl Share {
+    /// The share of `alive` in `sampled`, drawn at random; `None` without a sample.
+    pub fn of_sample(alive: u32, sampled: u32) -> Option<Self> {
+        if sampled == 0 {
+            return None;
+        }
+        let n = f64::from(sampled);
+        let p = f64::from(alive.min(sampled)) / n;
+        let middle = p + Z * Z / (2.0 * n);
+        let reach = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let all = 1.0 + Z * Z / n;
+        Some(Self {
+            estimate: p,
+            low: ((middle - reach) / all).clamp(0.0, p),
+            high: ((middle + reach) / all).clamp(p, 1.0),
+        })
+    }
+
+    /// The share that a survey found alive, when so many trees stood in the books. A census that
+    /// looked for all of them leaves no room for chance.
+    pub fn of_survey(survey: &Survey, standing: u64) -> Option<Self> {
+        let share = Self::of_sample(survey.alive, survey.sampled)?;
+        let whole = survey.basis == Basis::Census && u64::from(survey.sampled) >= standing;
+        Some(if whole {
+            Self {
+                low: share.estimate,
+                high: share.estimate,
+                ..share
+            }
+        } else {
+            share
+        })
+    }
+
+    fn times(self, factor: f64) -> Self {
+        Self {
+            estimate: self.estimate * factor,
+            low: self.low * factor,
+            high: self.high * factor,
+        }
+    }
+}
+
+/// Shares on their way to a mean.
+#[derive(Clone, Copy, Default)]
+struct Mean {
+    weight: f64,
+    sums: [f64; 3],
+}
+
+impl Mean {
+    fn add(&mut self, share: Share, weight: f64) {
+        self.weight += weight;
+        let parts = [share.estimate, share.low, share.high];
+        for (sum, part) in self.sums.iter_mut().zip(parts) {
+            *sum += part * weight;
+        }
+    }
+
+    fn share(self) -> Option<Share> {
+        let [estimate, low, high] = self.sums.map(|sum| sum / self.weight);
+        (self.weight > 0.0).then_some(Share {
+            estimate,
+            low,
+            high,
+        })
+    }
+}
+
+/// The trees planted in one year.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Cohort {
+    /// The year.
+    pub year: i64,
+    /// Trees of unvoided plantings.
+    pub planted: u64,
+    /// Of these, lost in the books.
+    pub lost: u64,
+    /// Of these, trees of plantings that a survey spoke of since: the coverage.
+    pub surveyed: u64,
+    /// Alive of those planted, as far as they were surveyed.
+    pub survival: Option<Share>,
+}
+
+/// Surveys at one age of the trees.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AgeClass {
+    /// Whole years from planting to survey.
+    pub years: u32,
+    /// How many surveys.
+    pub surveys: u64,
+    /// Trees that they speak for.
+    pub trees: u64,
+    /// Alive of those planted.
+    pub survival: Share,
+}
+
+fn count(first: Serial, planting: &PlantingState) -> u64 {
+    u64::from(planting.last.0.saturating_sub(first.0)) + 1
+}
+
+/// Alive of those planted: what the survey found of those that stood in the books, times what
+/// stood there of those planted.
+fn since_planting(survey: &Survey, books: &SurveyBooks) -> Option<Share> {
+    let planted = books.standing.saturating_add(books.lost);
+    let standing = books.standing as f64 / planted.max(1) as f64;
+    Share::of_survey(survey, books.standing).map(|share| share.times(standing))
+}
+
+/// The latest survey that speaks of a planting.
+fn latest(
+    state: &State,
+    plot: PlotNumber,
+    planting: &PlantingState,
+) -> Option<(Index, &SurveyState)> {
+    state.surveys(plot).rev().find(|(_, it)| {
+        it.survey.sampled > 0
+            && it.survey.surveyed_on >= planting.planted_on
+            && it.survey.planting.is_none_or(|one| one == planting.index)
+    })
+}
+
+/// Survival by year of planting, from the latest survey of each planting.
+pub fn cohorts(state: &State, seen: &Observations) -> Vec<Cohort> {
+    let mut years: BTreeMap<i64, (Cohort, Mean)> = BTreeMap::new();
+    for (plot, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
+        let year = planting.planted_on.ymd().0;
+        let (cohort, mean) = years.entry(year).or_insert_with(|| {
+            let empty = Cohort {
+                year,
+                planted: 0,
+                lost: 0,
+                surveyed: 0,
+                survival: None,
+            };
+            (empty, Mean::default())
+        });
+        let trees = count(first, planting);
+        cohort.planted += trees;
+        cohort.lost += u64::from(planting.lost);
+        let share = latest(state, plot, planting).and_then(|(index, it)| {
+            seen.surveys
+                .get(&index)
+                .and_then(|books| since_planting(&it.survey, books))
+        });
+        if let Some(share) = share {
+            cohort.surveyed += trees;
+            mean.add(share, trees as f64);
+        }
+    }
+    years
+        .into_values()
+        .map(|(cohort, mean)| Cohort {
+            survival: mean.share(),
+            ..cohort
+        })
+        .collect()
+}
+
+/// Survival by age: every survey, at the mean age of the trees that it speaks of.
+pub fn ages(state: &State, seen: &Observations) -> Vec<AgeClass> {
+    let mut classes: BTreeMap<u32, (u64, u64, Mean)> = BTreeMap::new();
+    for (plot, _) in state.plots() {
+        for (index, it) in state.surveys(*plot) {
+            let spoken_of = state.plantings(*plot).filter(|(_, planting)| {
+                !planting.voided
+                    && planting.planted_on <= it.survey.surveyed_on
+                    && it.survey.planting.is_none_or(|one| one == planting.index)
+            });
+            let (trees, days) = spoken_of.fold((0, 0.0), |(trees, days), (first, planting)| {
+                let more = count(first, planting);
+                let age = age_days(planting.planted_on, it.survey.surveyed_on);
+                (trees + more, days + age * more as f64)
+            });
+            let share = seen
+                .surveys
+                .get(&index)
+                .and_then(|books| since_planting(&it.survey, books));
+            let Some(share) = share.filter(|_| trees > 0) else {
+                continue;
+            };
+            let years = (days / trees as f64 / DAYS_PER_YEAR) as u32;
+            let (surveys, all, mean) = classes.entry(years).or_default();
+            *surveys += 1;
+            *all += trees;
+            mean.add(share, trees as f64);
+        }
+    }
+    classes
+        .into_iter()
+        .filter_map(|(years, (surveys, trees, mean))| {
+            Some(AgeClass {
+                years,
+                surveys,
+                trees,
+                survival: mean.share()?,
+            })
+        })
+        .collect()
+}
+
+fn age_days(planted: Day, surveyed: Day) -> f64 {
+    f64::from(surveyed.0.saturating_sub(planted.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    /// Wilson's interval as R's `prop.test(x, n, correct = FALSE)` prints it.
+    #[test]
+    fn wilson_as_others_reckon_it() {
+        for (alive, sampled, low, high) in [
+            (50, 100, 0.403_830, 0.596_170),
+            (8, 10, 0.490_162, 0.943_318),
+            (0, 10, 0.0, 0.277_533),
+            (10, 10, 0.722_467, 1.0),
+        ] {
+            let share = Share::of_sample(alive, sampled).unwrap();
+            assert!((share.low - low).abs() < 1e-5, "{share:?}");
+            assert!((share.high - high).abs() < 1e-5, "{share:?}");
+        }
+        assert_eq!(Share::of_sample(0, 0), None);
+    }
+}
