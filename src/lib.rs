@@ -9,7 +9,8 @@
 //! runtime: an auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
-//! `http` serves both. With `client`: `client` signs and sends. `docs/architecture.md` follows one
+//! `http` serves both. With `client`: `client` signs and sends. With `cli`: `report` shows what an
+//! audit found. `docs/architecture.md` follows one
 //! record through all of it.
 
 pub mod audit;
@@ -27,5 +28,7 @@ pub mod log;
 pub mod merkle;
 pub mod note;
 pub mod record;
+#[cfg(feature = "cli")]
+pub mod report;
 #[cfg(feature = "server")]
 pub mod store;

@@ -386,7 +386,7 @@ class Ledger:
     def __init__(self, log_origin, fetch):
         self.origin, self.fetch = log_origin, fetch
         self.entries, self.last_admitted_at, self.genesis_id = 0, 0, None
-        self.governors, self.quorum, self.council_at = [], 0, NONE
+        self.council, self.quorum, self.council_at = [], 0, NONE
         self.log_keys = []                                      # (key, index), in order
         self.keys, self.holders = {}, {}                        # holders: slug -> "surveyor" or not
         self.methods = {}                                       # id -> versions: [(statement, index)]
@@ -449,14 +449,14 @@ class Ledger:
     # -- who says it (§8) --
 
     def check_quorum(self, entry, also=()):
-        need(all(key in self.governors or key in also for key in entry.endorsers), "endorser_refused",
+        need(all(key in self.council or key in also for key in entry.endorsers), "endorser_refused",
              "an endorser is neither a governor nor a key that must sign")
-        need(sum(key in entry.signers for key in self.governors) >= self.quorum, "quorum_short",
+        need(sum(key in entry.signers for key in self.council) >= self.quorum, "quorum_short",
              f"fewer than {self.quorum} governors signed")
         need(entry.signers.issuperset(also), "possession_unproven", "a key that gets a task did not sign")
 
     def said_by_governors(self, entry, also=()):
-        need(entry.issuer in self.governors, "role_refused", "the issuer is no governor in force")
+        need(entry.issuer in self.council, "role_refused", "the issuer is no governor in force")
         self.check_quorum(entry, also)
 
     def said_by(self, role, entry, key):
@@ -492,7 +492,7 @@ class Ledger:
         need(entry.signers.issubset(signers), "endorser_refused", "somebody else endorsed the genesis")
         need(entry.signers.issuperset(signers), "possession_unproven", "a key of the genesis did not sign")
         self.genesis_id, self.log_keys = entry.id, [(s.log_key, 0)]
-        self.governors, self.quorum, self.council_at = s.governors, s.quorum, 0
+        self.council, self.quorum, self.council_at = s.governors, s.quorum, 0
         for key in signers:
             self.keys[key] = Key("log" if key == s.log_key else "governor", 0, entry.id)
 
@@ -511,14 +511,14 @@ class Ledger:
     def check_day(self, said, entry):
         need(said <= entry.issued_on, "day_refused", "it says a day after issued_on")
 
-    def governors_(self, entry, s, key):
+    def governors(self, entry, s, key):
         self.check_set(s)
-        new_keys = [key for key in s.governors if key not in self.governors]
+        new_keys = [new_key for new_key in s.governors if new_key not in self.council]
         for new_key in new_keys:
             self.check_new_key(new_key)
         self.said_by_governors(entry, new_keys)
         tail = [self.council_at]
-        self.governors, self.quorum, self.council_at = s.governors, s.quorum, entry.index
+        self.council, self.quorum, self.council_at = s.governors, s.quorum, entry.index
         for new_key in new_keys:
             self.keys[new_key] = Key("governor", entry.index, entry.id)
         return tail
@@ -839,3 +839,401 @@ class Ledger:
             raise Refused("target_refused", f"no {target.kind} of that sort can be voided")
         self.voided.add(index)
         return tail
+
+
+# ---- §11 Tree, tiles and bundles ----------------------------------------------------------------
+
+def node(left, right):
+    return sha256(b"\1" + left + right)
+
+
+def merkle_root(hashes):
+    """RFC 6962's root: pairs, level by level; a last one without a partner goes up as it is."""
+    while len(hashes) > 1:
+        paired = [node(hashes[i], hashes[i + 1]) for i in range(0, len(hashes) - 1, 2)]
+        hashes = paired + hashes[len(hashes) - len(hashes) % 2:]
+    return hashes[0]
+
+
+def is_included(leaf, index, size, path, root):
+    """RFC 9162, 2.1.3.2, which is RFC 6962's inclusion proof."""
+    if index >= size:
+        return False
+    place, last, reached = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            reached = node(sibling, reached)
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            reached = node(reached, sibling)
+        place, last = place >> 1, last >> 1
+    return last == 0 and reached == root
+
+
+def tile_path(level, number, width):
+    """`level` is a number, or "entries"; `width` 256 for a full tile."""
+    groups = f"{number % 1000:03d}"
+    while number := number // 1000:
+        groups = f"x{number % 1000:03d}/{groups}"
+    return f"tile/{level}/{groups}" + (f".p/{width}" if width < 256 else "")
+
+
+def tiles_of(level, count):
+    """Path, first hash and width of each tile of a level that has so many hashes."""
+    for first in range(0, count, 256):
+        width = min(256, count - first)
+        yield tile_path(level, first // 256, width), first, width
+
+
+def read_file(path, limit, where):
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise Unreadable("unreadable", f"{path}: {getattr(error, 'strerror', None) or error}", where) from None
+    need(len(data) <= limit, "too_long", f"the file is longer than {limit} bytes", where)
+    return data
+
+
+@functools.lru_cache(maxsize=8)
+def read_bundle(directory, path, width):
+    """The entries' bytes in a bundle."""
+    reader = Reader(read_file(os.path.join(directory, path), 256 * (2 + 65_535), path))
+    try:
+        entries = [reader.take(u16(reader)) for _ in range(width)]
+        reader.end()
+    except Refused as refused:
+        raise Refused("bundle_malformed", f"the bundle has not just {width} entries: {refused.what}", path) from None
+    return entries
+
+
+# ---- §12 Notes and checkpoints ------------------------------------------------------------------
+
+def decode_base64(encoded, what):
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        decoded = None
+    need(decoded is not None and base64.b64encode(decoded).decode() == encoded,
+         "base64_malformed", f"{what} is no base64")
+    return decoded
+
+
+def decode_decimal(digits, what):
+    need(re.fullmatch(r"0|[1-9][0-9]{0,19}", digits) and int(digits) < 2**64, "number_malformed",
+         f"{what} is no plain number below 2^64")
+    return int(digits)
+
+
+@dataclass
+class VerifierKey:
+    name: str
+    kind: int                   # 1 of a log, 4 of a witness
+    key: bytes
+
+    def __post_init__(self):
+        kind = bytes([self.kind])
+        self.id = sha256(self.name.encode() + b"\n" + kind + self.key)[:4]
+
+
+def parse_vkey(written, kind):
+    parts = written.split("+", 2)
+    need(len(parts) == 3, "vkey_malformed", "a verifier key is not <name>+<id>+<base64>")
+    name = parts[0].encode("utf-8", "surrogateescape")
+    name = read_whole(origin, len(name).to_bytes(8, "big") + name)
+    decoded = decode_base64(parts[2], "the verifier key")
+    need(len(decoded) == 33 and decoded[0] == kind, "vkey_malformed",
+         "the verifier key's type is not the one needed, or its length is wrong")
+    vkey = VerifierKey(name, kind, decoded[1:])
+    need(parts[1] == vkey.id.hex(), "vkey_malformed", "the verifier key's id does not belong to it")
+    need(good_key(vkey.key), "key_invalid", "the verifier key is no good key")
+    return vkey
+
+
+@dataclass
+class Checkpoint:
+    origin: str
+    size: int
+    root: bytes
+    text: bytes                 # with its last newline: what is signed
+    lines: list                 # of signatures: (name, id, signature)
+
+    def lines_of(self, vkey):
+        return [place for place, line in enumerate(self.lines) if line[:2] == (vkey.name, vkey.id)]
+
+    def check_line(self, vkey):
+        """Every line that names the key holds; gives their places."""
+        places = self.lines_of(vkey)
+        for place in places:
+            need(self.line_holds(vkey, self.lines[place][2]), "signature_invalid",
+                 f"the checkpoint's line by {vkey.name} ({vkey.id.hex()}) does not hold")
+        return places
+
+    def line_holds(self, vkey, signature):
+        if vkey.kind == 1:
+            return len(signature) == 64 and signature_holds(vkey.key, signature, self.text)
+        seconds = int.from_bytes(signature[:8], "big")          # a cosignature
+        message = b"cosignature/v1\ntime %d\n" % seconds + self.text
+        return len(signature) == 72 and signature_holds(vkey.key, signature[8:], message)
+
+
+def open_checkpoint(data, vkey):
+    """Reads a checkpoint, and checks its line by the log's pinned key."""
+    need(len(data) <= 65_536, "note_malformed", "a note is longer than 65,536 bytes")
+    try:
+        note = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("note_malformed", "the checkpoint is not UTF-8") from None
+    signed, parted, signatures = note.rpartition("\n\n")
+    need(parted and signatures.endswith("\n") and not re.search(r"[\0-\x09\x0b-\x1f]", note),
+         "note_malformed", "the checkpoint is no text, an empty line and lines of signatures")
+    lines = []
+    for line in signatures[:-1].split("\n"):
+        parts = line.split(" ")
+        need(len(parts) == 3 and parts[0] == "\u2014" and parts[1], "note_malformed",
+             "a line of a signature is not a dash, a name and base64")
+        decoded = decode_base64(parts[2], "a line's signature")
+        need(len(decoded) > 4, "note_malformed", "a line has no signature")
+        lines.append((parts[1], decoded[:4], decoded[4:]))
+    need(len(lines) <= 64, "note_malformed", "more than 64 lines of signatures")
+    said = signed.split("\n")
+    need(len(said) == 3, "checkpoint_malformed", "a checkpoint's text is not just three lines")
+    size = decode_decimal(said[1], "the checkpoint's size")
+    root = decode_base64(said[2], "the checkpoint's root")
+    need(size > 0 and len(root) == 32, "checkpoint_malformed", "its size is 0, or its root not 32 bytes")
+    need(said[0] == vkey.name, "origin_mismatch", "the checkpoint's origin is not the key's name")
+    checkpoint = Checkpoint(said[0], size, root, (signed + "\n").encode(), lines)
+    need(checkpoint.check_line(vkey), "unsigned", "no line of the checkpoint is by the log's key")
+    return checkpoint
+
+
+# ---- §13 Receipts -------------------------------------------------------------------------------
+
+LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
+EXTRA = table(entry=byte_string(32_768), authority=list_of(LINK, 0, 64))
+MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"),
+           "planter": ("plot", "planting", "correction"), "surveyor": ("survey", "correction")}
+
+
+def read_receipt(data):
+    """§13: the chain from the entry to the last link, each with index and path, and the checkpoint's bytes."""
+    head, parted, note = data.partition(b"\n\n")
+    try:
+        lines = head.decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise Refused("receipt_malformed", "the receipt is not UTF-8") from None
+    need(parted and len(lines) >= 3 and lines[0] == "c2sp.org/tlog-proof@v1" and lines[1].startswith("extra ")
+         and lines[2].startswith("index "), "receipt_malformed", "the receipt lacks a line, or has another order")
+    need(len(lines) <= 3 + 65, "receipt_malformed", "an inclusion proof has more than 65 hashes")
+    extra = decode_base64(lines[1][6:], "the extra line")
+    need(len(extra) <= 2 << 20, "receipt_malformed", "the extra line is longer than 2 MiB")
+    extra = read_whole(EXTRA, extra)
+    path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
+    need(all(len(one) == 32 for one in path), "receipt_malformed", "a hash of the proof has not 32 bytes")
+    index = decode_decimal(lines[2][6:], "the index")
+    return [SimpleNamespace(index=index, entry=extra.entry, path=path), *extra.authority], note
+
+
+def named_keys(entry):
+    s = entry.statement
+    return [*getattr(s, "governors", ()), *(getattr(s, name) for name in ("key", "log_key") if hasattr(s, name))]
+
+
+def verify_receipt(data, vkey, genesis_id=None, witnesses=()):
+    """§13.1."""
+    chain, note = read_receipt(data)
+    checkpoint = open_checkpoint(note, vkey)
+    for witness in witnesses:
+        need(checkpoint.check_line(witness), "witness_missing", f"no cosignature by {witness.name}", "checkpoint")
+    entries = []
+    for place, link in enumerate(chain):
+        where = f"link {place - 1}" if place else "entry"
+        try:
+            entries.append(check_link(link, checkpoint))
+        except Refused as refused:
+            raise Refused(refused.code, refused.what, where) from None
+    for place, (entry, behind) in enumerate(zip(entries, entries[1:])):
+        where = f"link {place}"
+        need(len(entry.lineage) > 1 and entry.lineage[1] == behind.index < entry.index,
+             "authority_broken", "it is not the entry that lineage[1] names", where)
+        check_authority(entry, behind, place, where)
+    last = entries[-1]
+    need(last.kind == "genesis" and last.index == 0, "authority_broken", "the last link is no genesis at 0")
+    need(last.statement.origin == checkpoint.origin, "origin_mismatch", "the genesis is of another origin")
+    need(genesis_id in (None, last.id), "genesis_other", "the genesis is not the one that was pinned")
+    first = entries[0]
+    return {"index": first.index, "tree_size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
+            "kind": first.kind, "issuer": first.issuer.hex(), "id": first.id.hex(), "genesis": last.id.hex()}
+
+
+def check_link(link, checkpoint):
+    """Steps 4 and 7."""
+    need(is_included(sha256(b"\0" + link.entry), link.index, checkpoint.size, link.path, checkpoint.root),
+         "not_included", "it is not at its index in the checkpoint's tree")
+    entry = decode_entry(link.entry)
+    check_signatures(entry, checkpoint.origin)
+    entry.index, s = link.index, entry.statement
+    need(all(good_key(key) for key in named_keys(entry)), "key_invalid", "it names a key that is no good key")
+    must_sign = {"genesis": named_keys, "key_grant": named_keys}.get(entry.kind, lambda _: ())(entry)
+    need(entry.signers.issuperset(must_sign), "possession_unproven", "a key that gets a task did not sign")
+    return entry
+
+
+def check_authority(entry, behind, place, where):
+    """Step 6."""
+    s = behind.statement
+    if behind.kind == "key_grant":
+        need(place == 0 and s.key == entry.issuer and entry.kind in MAY_SAY[s.role],
+             "role_refused", "the grant does not give the issuer a role that says this", where)
+    else:
+        need(behind.kind in ("genesis", "governors"), "authority_broken", "this link proves nothing", where)
+        need(entry.issuer in s.governors, "role_refused", "the issuer is none of the governors", where)
+        need(sum(key in entry.signers for key in set(s.governors)) >= s.quorum, "quorum_short",
+             f"fewer than {s.quorum} governors signed", where)
+
+
+# ---- §14 Auditing a whole ledger ----------------------------------------------------------------
+
+def audit(directory, vkey, genesis_id=None):
+    try:
+        checkpoint = open_checkpoint(read_file(os.path.join(directory, "checkpoint"), 65_536, "checkpoint"), vkey)
+    except Refused as refused:
+        refused.where = "checkpoint"
+        raise
+    leaves = []
+
+    def bundle_of(index):
+        first = index - index % 256
+        width = min(256, checkpoint.size - first)
+        return read_bundle(directory, tile_path("entries", first // 256, width), width)
+
+    def fetch(index):
+        entry = decode_entry(bundle_of(index)[index % 256])
+        need(entry.leaf == leaves[index], "changed_meanwhile", "a bundle changed during the audit")
+        return entry
+
+    ledger = Ledger(checkpoint.origin, fetch)
+    while len(leaves) < checkpoint.size:
+        for data in bundle_of(len(leaves)):
+            try:
+                leaves.append(ledger.admit(data).leaf)
+            except Refused as refused:
+                refused.where = refused.where or f"entry {len(leaves)}"
+                raise
+            if len(leaves) == 1:
+                need(genesis_id in (None, ledger.genesis_id), "genesis_other",
+                     "the genesis is not the one that was pinned", "entry 0")
+        show_progress(len(leaves), checkpoint.size)
+    totals = ledger.check_books()
+    check_tree(directory, leaves, checkpoint)
+    check_log_keys(ledger, checkpoint, vkey)
+    return {"entries": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
+            "genesis": ledger.genesis_id.hex(), "totals": totals}
+
+
+def check_tree(directory, leaves, checkpoint):
+    """§11: the root, and the tiles of every level."""
+    whole = merkle_root(leaves) == checkpoint.root
+    level, hashes = 0, leaves
+    while hashes:
+        in_tiles = []
+        for path, first, width in tiles_of(level, len(hashes)):
+            tile = read_file(os.path.join(directory, path), 8192, path)
+            need(len(tile) == 32 * width, "tile_malformed", f"the tile has not {width} hashes", path)
+            need(not whole or tile == b"".join(hashes[first:first + width]), "tile_wrong",
+                 "the tile has not the hashes that the entries make", path)
+            in_tiles += [tile[i:i + 32] for i in range(0, len(tile), 32)]
+        if not whole:
+            if merkle_root(in_tiles) == checkpoint.root:        # then the tiles tell which entry it is
+                wrong = next(i for i, leaf in enumerate(leaves) if leaf != in_tiles[i])
+                raise Refused("root_mismatch", "the entry is not the one in the signed tree", f"entry {wrong}")
+            raise Refused("root_mismatch", "the entries do not make the checkpoint's root", "checkpoint")
+        level += 1
+        hashes = [merkle_root(hashes[i:i + 256]) for i in range(0, len(hashes) - 255, 256)]
+
+
+def check_log_keys(ledger, checkpoint, pinned):
+    """§12: the key in force signs in the first line, and keys before it beside it, in their order."""
+    vkeys = [VerifierKey(checkpoint.origin, 1, key) for key, _ in ledger.log_keys]
+    places = [place for vkey in vkeys for place in checkpoint.check_line(vkey)]
+    in_force = checkpoint.lines_of(vkeys[-1])
+    need(in_force[:1] == [0], "log_key_not_in_force",
+         "the first line is not by the log key in force for this size", "checkpoint")
+    before = [place for place in places if place not in in_force]
+    need(before == sorted(before), "log_key_order", "earlier log keys' lines are in another order", "checkpoint")
+    need(pinned.key in [vkey.key for vkey in vkeys], "log_key_unknown",
+         "the ledger never named the key that was given", "checkpoint")
+
+
+def show_progress(done, size):
+    if sys.stderr.isatty() and (done % 1024 == 0 or done == size):
+        print(f"\r{done:,} of {size:,} entries", end="\n" if done == size else "", file=sys.stderr, flush=True)
+
+
+# ---- The command line ---------------------------------------------------------------------------
+
+NOT_PROVEN = ("Not proven: that the key was not revoked or expired; that its governors were still in force; that "
+              "the rules held; that no correction or anything newer followed; that others see the same log "
+              "(witnesses are for that); that what was said is true.")
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(prog="arborlog_verify.py", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def argument(read):
+        def checked(written):
+            try:
+                return read(written)
+            except (Refused, ValueError) as error:
+                raise argparse.ArgumentTypeError(str(error)) from None
+        return checked
+
+    def digest(written):
+        need(re.fullmatch("[0-9a-fA-F]{64}", written), "usage", "not 64 hexadecimal digits")
+        return bytes.fromhex(written)
+
+    for name, target in (("receipt", "FILE"), ("audit", "DIR")):
+        command = commands.add_parser(name)
+        command.add_argument("target", metavar=target)
+        command.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key",
+                             type=argument(lambda written: parse_vkey(written, 1)))
+        command.add_argument("--genesis", metavar="HEX", help="the genesis' record id", type=argument(digest))
+        command.add_argument("--json", action="store_true", help="one line of JSON")
+        if name == "receipt":
+            command.add_argument("--witness", action="append", default=[], metavar="VKEY",
+                                 type=argument(lambda written: parse_vkey(written, 4)))
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    try:
+        need(library_is_cofactorless(), "library_unfit", "this `cryptography` checks with the cofactor")
+        if options.command == "receipt":
+            found = verify_receipt(read_file(options.target, 4 << 20, "receipt"), options.log,
+                                   options.genesis, options.witness)
+        else:
+            found = audit(options.target, options.log, options.genesis)
+        exit_code, answer = 0, {"ok": True, **found}
+    except Refused as refused:
+        where = refused.where or options.command
+        exit_code = refused.exit_code
+        answer = {"ok": False, "where": where, "code": refused.code, "what": refused.what}
+    if options.json:
+        print(json.dumps(answer, ensure_ascii=False))
+    elif exit_code:
+        print(f"{answer['where']}: {answer['code']}: {answer['what']}")
+    else:
+        for name, value in found.items():
+            print(f"{name}: {json.dumps(value)}")
+        if options.command == "receipt":
+            print(("" if options.genesis else "No genesis was pinned: compare it yourself. ") + NOT_PROVEN)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

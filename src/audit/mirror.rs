@@ -47,6 +47,12 @@ pub enum MirrorError {
     },
 }
 
+impl From<TileFault> for MirrorError {
+    fn from(fault: TileFault) -> Self {
+        Self::Log(fault.into())
+    }
+}
+
 /// A mirror, held for writing.
 #[derive(Debug)]
 pub struct Mirror {
@@ -104,7 +110,7 @@ impl Mirror {
         let Some(last) = &self.last else {
             return Ok(now);
         };
-        let found = contradiction(source, last.head(), now.head()).map_err(AuditError::from)?;
+        let found = contradiction(source, last.head(), now.head())?;
         let Some(what) = found else {
             return Ok(now);
         };
@@ -154,37 +160,27 @@ impl Mirror {
         seen: &mut dyn FnMut(u64),
     ) -> Result<(), MirrorError> {
         let from = self.last.as_ref().map_or(0, |last| last.head().size);
-        let tiles = Tiles::open(source, head).map_err(AuditError::from)?;
-        let mut failed = None;
-        let walked = walk(
+        let tiles = Tiles::open(source, head)?;
+        walk(
             &tiles,
             from,
             threads,
             || |id: TileId, bytes: Vec<u8>| (id, bytes),
-            |(id, bytes)| {
-                let row = tiles.hashes(0, id.number())?;
+            |(id, bytes)| -> Result<(), MirrorError> {
                 let number = id.number();
+                let row = tiles.hashes(0, number)?;
                 let leaves = in_tree(Level::Hashes(0), number, head)?;
-                let written = self
-                    .put(id, &bytes)
-                    .and_then(|()| self.put(leaves, &joined(row.hashes())));
+                self.put(id, &bytes)?;
+                self.put(leaves, &joined(row.hashes()))?;
                 seen((number * TILE_HASHES + u64::from(id.width())).min(head.size));
-                written.map_err(|error| {
-                    let fault = TileFault::wrong(id, &error);
-                    failed = Some(error);
-                    fault.into()
-                })
+                Ok(())
             },
-        );
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        walked.map_err(AuditError::from)?;
+        )?;
         for level in 1..LEVELS_MAX {
             let items = |size: u64| size >> (8 * u32::from(level));
             for number in items(from) / TILE_HASHES..items(head.size).div_ceil(TILE_HASHES) {
-                let row = tiles.hashes(level, number).map_err(AuditError::from)?;
-                let id = in_tree(Level::Hashes(level), number, head).map_err(AuditError::from)?;
+                let row = tiles.hashes(level, number)?;
+                let id = in_tree(Level::Hashes(level), number, head)?;
                 self.put(id, &joined(row.hashes()))?;
             }
         }

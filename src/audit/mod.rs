@@ -39,4 +39,4 @@ pub use saved::{SavedAudit, SavedAuditError};
 pub use source::{Folder, SourceError, StaticLog, TileSource};
 pub use survival::{AgeClass, Cohort, Share, ages, cohorts};
 pub use tiles::{TileFault, Tiles};
-pub use whole::{WholeError, check_whole, extend, origin_of, threads_default};
+pub use whole::{WholeError, check_whole, each_entry, extend, origin_of, threads_default};

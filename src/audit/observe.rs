@@ -11,7 +11,8 @@ use super::replay::CheckedEntry;
 use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::record::{
-    ActivityCode, Day, Index, MethodId, MethodVersion, Remedy, Statement, TimeMs, TransferReason,
+    ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Remedy, Statement, TimeMs,
+    TransferReason,
 };
 
 /// Pauses between entries that are remembered, the longest first.
@@ -171,7 +172,7 @@ pub struct Observations {
     days: Vec<(Day, Index)>,
     last_admitted_at: TimeMs,
     /// Entries by kind.
-    pub kinds: BTreeMap<u32, Span>,
+    pub kinds: BTreeMap<Kind, Span>,
     /// Awards by method, version and activity.
     pub activities: BTreeMap<(MethodId, MethodVersion, ActivityCode), ActivitySums>,
     /// Entries by key.
@@ -210,7 +211,7 @@ impl Observations {
             self.ahead.add(index);
         }
         let kind = record.statement.kind();
-        self.kinds.entry(kind as u32).or_default().add(index);
+        self.kinds.entry(kind).or_default().add(index);
         let signed = self
             .signed_on
             .entry((record.issuer, record.issued_on))

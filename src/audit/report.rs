@@ -441,7 +441,11 @@ fn issuers(state: &State, seen: &Observations) -> Vec<IssuerRow> {
                 role,
                 holder,
                 display_name,
-            } => (role.to_string(), holder.to_string(), display_name.to_string()),
+            } => (
+                role.to_string(),
+                holder.to_string(),
+                display_name.to_string(),
+            ),
         };
         rows.push(IssuerRow {
             key: *public,

@@ -140,11 +140,11 @@ fn since_planting(survey: &Survey, books: &SurveyBooks) -> Option<Share> {
 }
 
 /// The latest survey that speaks of a planting.
-fn latest(
-    state: &State,
+fn latest<'a>(
+    state: &'a State,
     plot: PlotNumber,
     planting: &PlantingState,
-) -> Option<(Index, &SurveyState)> {
+) -> Option<(Index, &'a SurveyState)> {
     state.surveys(plot).rev().find(|(_, it)| {
         it.survey.sampled > 0
             && it.survey.surveyed_on >= planting.planted_on

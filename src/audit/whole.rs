@@ -13,7 +13,7 @@ use super::tiles::{TileFault, Tiles};
 use crate::ledger::State;
 use crate::merkle::{Bundle, Hash, TILE_HASHES, TileId};
 use crate::note::TreeHead;
-use crate::record::Origin;
+use crate::record::{Index, Origin};
 
 /// Bundles under way for each thread: one being checked, one waiting for the rules.
 const WINDOW_PER_THREAD: usize = 2;
@@ -93,7 +93,7 @@ pub fn extend(
             let mut checker = checker.clone();
             move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &mut checker, from)
         },
-        |bundle| {
+        |bundle| -> Result<(), WholeError> {
             for checked in &bundle.entries {
                 let mut fault = None;
                 let taken = replay.take_checked(checked, |index| match tiles.entry(index) {
@@ -125,15 +125,64 @@ pub fn extend(
     Ok(())
 }
 
+/// Calls `each` with every entry of a log of this head, in order, proven to be in its tree. No
+/// signature and no rule is checked: that is for a head that an audit verified.
+///
+/// # Errors
+/// [`WholeError`] when a tile is missing or wrong, and what `each` gives.
+pub fn each_entry<E: From<WholeError>>(
+    source: &dyn TileSource,
+    origin: &Origin,
+    head: TreeHead,
+    threads: NonZeroUsize,
+    mut each: impl FnMut(Index, &CheckedEntry) -> Result<(), E>,
+) -> Result<(), E> {
+    /// What ends a walk.
+    enum End<E> {
+        Tile(TileFault),
+        Other(E),
+    }
+    impl<E> From<TileFault> for End<E> {
+        fn from(fault: TileFault) -> Self {
+            Self::Tile(fault)
+        }
+    }
+    let tiles = Tiles::open(source, head).map_err(WholeError::Tile)?;
+    let mut index = Index(0);
+    let walked = walk(
+        &tiles,
+        0,
+        threads,
+        || {
+            let mut checker = Checker::new(origin, Signatures::Trust);
+            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &mut checker, 0)
+        },
+        |bundle| {
+            for checked in &bundle.entries {
+                each(index, checked).map_err(End::Other)?;
+                index.0 += 1;
+            }
+            match bundle.failed {
+                Some(violation) => Err(End::Other(WholeError::from(violation).into())),
+                None => Ok(()),
+            }
+        },
+    );
+    walked.map_err(|end| match end {
+        End::Tile(fault) => WholeError::Tile(fault).into(),
+        End::Other(error) => error,
+    })
+}
+
 /// Fetches the bundles of a tree from entry `from` on, each proven to be in it, on several
 /// threads; hands what `check` makes of each to `each`, in order.
-pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send>(
+pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<TileFault>>(
     tiles: &Tiles<'_>,
     from: u64,
     threads: NonZeroUsize,
     check: impl Fn() -> C,
-    mut each: impl FnMut(T) -> Result<(), WholeError>,
-) -> Result<(), WholeError> {
+    mut each: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
     let size = tiles.head().size;
     let mut numbers = from / TILE_HASHES..size.div_ceil(TILE_HASHES);
     if from >= size {

@@ -52,7 +52,7 @@ pub enum Statement {
 }
 
 /// The kind of a statement, without what it says.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
 #[allow(missing_docs)]
 pub enum Kind {
     Genesis,

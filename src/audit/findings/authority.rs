@@ -58,7 +58,12 @@ fn compromised(facts: &Facts<'_>) -> Option<Finding> {
             ends.dedup();
             ends.extend(key.revoked_at);
             let detail = format!("{signed} entries signed since {since}");
-            cases.add(signed, format!("{}, key {public}", holder(key)), detail, ends);
+            cases.add(
+                signed,
+                format!("{}, key {public}", holder(key)),
+                detail,
+                ends,
+            );
         }
     }
     cases.finding(|count| {

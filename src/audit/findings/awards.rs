@@ -162,7 +162,10 @@ fn see_bursts(rows: &[AwardRow], cases: &mut Cases) {
     if rows.len() < BURST_AWARDS {
         return;
     }
-    let mut days: Vec<_> = rows.iter().map(|row| (row.occurred_on, row.index)).collect();
+    let mut days: Vec<_> = rows
+        .iter()
+        .map(|row| (row.occurred_on, row.index))
+        .collect();
     days.sort_unstable();
     for day in days.chunk_by(|a, b| a.0 == b.0) {
         if let [(on, first), .., (_, last)] = day

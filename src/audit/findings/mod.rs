@@ -168,10 +168,7 @@ fn are(count: u64) -> &'static str {
 ///
 /// # Errors
 /// [`AwardRowsError`] when the award rows can't be read.
-pub fn findings(
-    facts: &Facts<'_>,
-    awards: &mut AwardRows,
-) -> Result<Vec<Finding>, AwardRowsError> {
+pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding>, AwardRowsError> {
     let mut all: Vec<Finding> = Vec::new();
     all.extend(promises::findings(facts));
     all.extend(surveys::findings(facts));

@@ -35,7 +35,12 @@ fn waiting(facts: &Facts<'_>) -> Vec<Finding> {
             _ => continue,
         };
         let detail = format!("promised on {since}, waiting for {days} days");
-        cases.add(days.into(), format!("certificate {index}"), detail, vec![*index]);
+        cases.add(
+            days.into(),
+            format!("certificate {index}"),
+            detail,
+            vec![*index],
+        );
     }
     let title = |months: &'static str| {
         move |count| {
@@ -72,7 +77,10 @@ fn shortfall(facts: &Facts<'_>) -> Option<Finding> {
     }
     cases.finding(|count| {
         let plots = many(count, "plot lacks", "plots lack");
-        format!("{plots} {} that certificates name", many(trees, "tree", "trees"))
+        format!(
+            "{plots} {} that certificates name",
+            many(trees, "tree", "trees")
+        )
     })
 }
 
@@ -94,12 +102,7 @@ fn negative(facts: &Facts<'_>) -> Option<Finding> {
             );
         }
     }
-    cases.finding(|count| {
-        format!(
-            "{} below zero",
-            many(count, "account is", "accounts are")
-        )
-    })
+    cases.finding(|count| format!("{} below zero", many(count, "account is", "accounts are")))
 }
 
 fn outstanding(facts: &Facts<'_>) -> Option<Finding> {

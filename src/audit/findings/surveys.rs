@@ -164,7 +164,10 @@ fn overdue(facts: &Facts<'_>) -> Option<Finding> {
         let Some(due) = survey.survey.next_due.filter(|due| *due < facts.as_of) else {
             continue;
         };
-        let detail = format!("due on {due}, {} trees standing in the books", plot.standing());
+        let detail = format!(
+            "due on {due}, {} trees standing in the books",
+            plot.standing()
+        );
         let days = facts.as_of.0.saturating_sub(due.0);
         cases.add(days.into(), format!("plot {number}"), detail, vec![index]);
     }

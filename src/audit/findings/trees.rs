@@ -69,7 +69,11 @@ fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
                 indexes.sort_unstable();
                 cases.add(
                     (radii - apart) as u64,
-                    format!("plots {} and {}", number.min(other_number), number.max(other_number)),
+                    format!(
+                        "plots {} and {}",
+                        number.min(other_number),
+                        number.max(other_number)
+                    ),
                     detail,
                     indexes,
                 );
@@ -100,7 +104,11 @@ fn same_outline(facts: &Facts<'_>) -> Option<Finding> {
             plots.len() as u64,
             format!("plots {}", first.join(", ")),
             format!("{} plots with outline {digest}", plots.len()),
-            plots.iter().map(|(_, plot)| plot.stated_at).take(10).collect(),
+            plots
+                .iter()
+                .map(|(_, plot)| plot.stated_at)
+                .take(10)
+                .collect(),
         );
     }
     cases.finding(|count| {
@@ -222,8 +230,17 @@ fn without_evidence(facts: &Facts<'_>) -> Option<Finding> {
     for (index, loss) in &facts.seen.losses {
         if !loss.evidenced && facts.state.voided_by(*index).is_none() {
             trees += u64::from(loss.count);
-            let detail = format!("{} lost on {}", many(loss.count.into(), "tree", "trees"), loss.on);
-            cases.add(loss.count.into(), format!("entry {index}"), detail, vec![*index]);
+            let detail = format!(
+                "{} lost on {}",
+                many(loss.count.into(), "tree", "trees"),
+                loss.on
+            );
+            cases.add(
+                loss.count.into(),
+                format!("entry {index}"),
+                detail,
+                vec![*index],
+            );
         }
     }
     cases.finding(|count| {

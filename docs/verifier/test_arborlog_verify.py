@@ -1,0 +1,830 @@
+#!/usr/bin/env python3
+"""Tests of arborlog_verify.py: the golden files, right and tampered, and a false ledger for each rule.
+
+    python3 docs/verifier/test_arborlog_verify.py
+"""
+import base64, contextlib, copy, hashlib, io, json, os, pathlib, random, struct, subprocess, sys, tempfile, unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import arborlog_verify as v
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+HERE = pathlib.Path(__file__).resolve().parent
+GOLDEN = HERE.parent.parent / "tests" / "golden"
+LOG, NEXT_LOG, WITNESS = ((GOLDEN / "note" / name).read_text().strip()
+                          for name in ("log.vkey", "log_next.vkey", "witness.vkey"))
+GENESIS = "dad51f1b9ca135fbfb22f86f35c991bc676ff74067ab3c53e5b5bb67dee95dca"
+
+
+def run(*arguments):
+    """Exit code and JSON answer of the command, in this process."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            code = v.main([*map(str, arguments), "--json"])
+        except SystemExit as left:
+            return left.code, None
+    return code, json.loads(out.getvalue())
+
+
+def files_of(directory):
+    return {str(path.relative_to(directory)): path.read_bytes()
+            for path in sorted(pathlib.Path(directory).rglob("*")) if path.is_file()}
+
+
+def write_files(directory, files):
+    for name, data in files.items():
+        path = pathlib.Path(directory) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+class Scratch(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.directory = pathlib.Path(self.scratch.name)
+        self.addCleanup(self.scratch.cleanup)
+
+    def audit_of(self, files, vkey=LOG, *more):
+        v.read_bundle.cache_clear()
+        with tempfile.TemporaryDirectory(dir=self.directory) as directory:
+            write_files(directory, files)
+            return run("audit", directory, "--log", vkey, *more)
+
+    def receipt_of(self, text, *more):
+        path = self.directory / "receipt"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return run("receipt", path, "--log", LOG, *more)
+
+
+# ---- the golden files ----------------------------------------------------------------------------
+
+class GoldenFiles(Scratch):
+    def test_statements_and_entries(self):
+        names = sorted((GOLDEN / "statements").glob("*.hex"))
+        self.assertGreater(len(names), 15)
+        for path in names:
+            fields = dict(line.split() for line in path.read_text().splitlines())
+            entry = v.decode_entry(bytes.fromhex(fields["entry"]))
+            v.check_signatures(entry, "example.org/ledger")
+            self.assertEqual(entry.record_bytes.hex(), fields["record"])
+            self.assertEqual(entry.id.hex(), fields["id"])
+            self.assertEqual(entry.leaf.hex(), fields["leaf_hash"])
+            self.assertTrue(fields["entry"].endswith(fields["signed_record"]))
+            said = json.loads(path.with_suffix(".json").read_text())
+            self.assertEqual(entry.kind, said.pop("kind"))
+            for name, value in said.items():
+                read = getattr(entry.statement, {"from": "sender"}.get(name, name))
+                if isinstance(read, bytes):
+                    self.assertEqual(read.hex(), value, (path.name, name))
+                elif isinstance(value, int) or name in ("display_name", "name", "holder", "role", "basis"):
+                    self.assertEqual(read, value, (path.name, name))
+
+    def test_ledgers_of_five_sizes(self):
+        for size in (1, 55, 255, 256, 257):
+            directory = GOLDEN / "log" / str(size)
+            code, answer = run("audit", directory, "--log", LOG, "--genesis", GENESIS)
+            self.assertEqual((code, answer["ok"], answer["entries"]), (0, True, size), answer)
+            self.assertEqual(answer["root"], (directory / "checkpoint").read_text().split("\n")[2])
+            if size == 55:
+                self.assertEqual(answer["totals"], json.loads((GOLDEN / "ledger/totals.json").read_text()))
+            if size >= 47:
+                self.assertEqual(run("audit", directory, "--log", NEXT_LOG)[0], 0)
+
+    def test_lineage(self):
+        names = {key["public_key"]: key["name"] for key in json.loads((GOLDEN / "keys.json").read_text())}
+        lines = (GOLDEN / "ledger/lineage.txt").read_text().splitlines()[1:]
+        entries = v.read_bundle(str(GOLDEN / "log/55"), "tile/entries/000.p/55", 55)
+        self.assertEqual(len(lines), 55)
+        for index, (line, data) in enumerate(zip(lines, entries)):
+            entry = v.decode_entry(data)
+            lineage = " ".join("-" if place == v.NONE else str(place) for place in entry.lineage)
+            self.assertEqual(line, f"{index}, {entry.kind}, {names[entry.issuer.hex()]}, {entry.seq}, {lineage}")
+
+    def test_large_trees(self):
+        large = json.loads((GOLDEN / "large.json").read_text())
+        for size, expected in large.items():
+            digests = [v.sha256(b"arborlog golden" + struct.pack(">Q", i))[:i % 33] for i in range(int(size))]
+            hashes = [v.sha256(b"\0" + data) for data in digests]
+            self.assertEqual(base64.b64encode(v.merkle_root(hashes)).decode(), expected["root"])
+            bundles, tiles, numbers = hashlib.sha256(), hashlib.sha256(), [0, 0]
+            for _, first, width in v.tiles_of("entries", len(digests)):
+                numbers[0] += 1
+                for data in digests[first:first + width]:
+                    bundles.update(struct.pack(">H", len(data)) + data)
+            while hashes:
+                for _, first, width in v.tiles_of(0, len(hashes)):
+                    numbers[1] += 1
+                    tiles.update(b"".join(hashes[first:first + width]))
+                hashes = [v.merkle_root(hashes[i:i + 256]) for i in range(0, len(hashes) - 255, 256)]
+            self.assertEqual(numbers, [expected["bundles"], expected["hash_tiles"]])
+            self.assertEqual(bundles.hexdigest(), expected["bundles_sha256"])
+            self.assertEqual(tiles.hexdigest(), expected["hash_tiles_sha256"])
+
+    def test_rejected(self):
+        before_signed_record = bytes.fromhex("0001" + "00" * 8 + "00" * 8)
+
+        def accepted(what, file):
+            data = bytes.fromhex(file.get("hex", ""))
+            if what == "record":
+                v.decode_record(data)
+            elif what == "signed_record":
+                v.decode_entry(before_signed_record + data)
+            elif what == "entry":
+                v.decode_entry(data)
+            elif what == "key":
+                return v.good_key(data)
+            elif what == "signature":
+                return v.signature_holds(*(bytes.fromhex(file[name]) for name in ("key", "signature", "message")))
+            elif what == "vkey":
+                v.parse_vkey(file["text"], 1)
+            elif what == "checkpoint":
+                v.open_checkpoint(file["text"].encode(), v.parse_vkey(LOG, 1))
+            elif what == "receipt":
+                v.verify_receipt(file["text"].encode(), v.parse_vkey(LOG, 1))
+            else:
+                self.fail(what)
+            return True
+
+        files = sorted((GOLDEN / "rejected").glob("*.json"))
+        self.assertGreater(len(files), 60)
+        for path in files:
+            file = json.loads(path.read_text())
+            try:
+                wrongly = accepted(file["what"], file)
+            except v.Refused as refused:
+                wrongly = False
+                if file["what"] in ("record", "signed_record", "entry"):
+                    self.assertEqual(refused.code, "not_canonical", path.name)
+            self.assertFalse(wrongly, path.name)
+
+    def test_receipts(self):
+        for path in sorted((GOLDEN / "receipts").iterdir()):
+            code, answer = run("receipt", path, "--log", LOG, "--genesis", GENESIS)
+            self.assertEqual((code, answer["genesis"]), (0, GENESIS), (path.name, answer))
+            self.assertEqual(run("receipt", path, "--log", LOG, "--genesis", "ab" * 32)[1]["code"], "genesis_other")
+            cosigned = run("receipt", path, "--log", LOG, "--witness", WITNESS)
+            self.assertEqual(cosigned[0], 0 if "cosigned" in path.name else 1, (path.name, cosigned))
+
+
+class Tampered(Scratch):
+    def expect_lie(self, outcome, name=""):
+        code, answer = outcome
+        self.assertIn(code, (1, 3), (name, answer))
+        self.assertFalse(answer["ok"])
+        self.assertTrue(answer["where"] and answer["code"] and answer["what"], name)
+
+    def test_every_file_of_a_ledger(self):
+        """Flips a bit here and there in each file; cuts, pads, empties and drops it."""
+        random.seed(12)
+        for size, flips in ((55, 120), (257, 12)):
+            files = files_of(GOLDEN / "log" / str(size))
+            self.assertEqual(self.audit_of(files)[0], 0)
+            for name, data in files.items():
+                count = len(data) if name == "checkpoint" and size == 55 else flips
+                places = range(len(data)) if count >= len(data) else sorted(random.sample(range(len(data)), count))
+                wrong = [data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1:] for at in places]
+                for changed in [*wrong, data[:-1], data[:len(data) // 2], b"", data + b"\0", data + data, data[1:]]:
+                    self.expect_lie(self.audit_of(files | {name: changed}), name)
+                code, answer = self.audit_of({other: files[other] for other in files if other != name})
+                self.assertEqual((code, answer["code"], answer["where"]), (3, "unreadable", name))
+
+    def test_swapped_entries_and_tiles(self):
+        files = files_of(GOLDEN / "log/55")
+        name = "tile/entries/000.p/55"
+        entries = v.read_bundle(str(GOLDEN / "log/55"), name, 55)
+        for one, other in ((11, 12), (0, 1), (53, 54)):
+            swapped = list(entries)
+            swapped[one], swapped[other] = swapped[other], swapped[one]
+            self.expect_lie(self.audit_of(files | {name: bundle_of(swapped)}))
+        later = entries[52][:9] + bytes([entries[52][9] + 1]) + entries[52][10:]     # admitted 1 ms later
+        code, answer = self.audit_of(files | {name: bundle_of([*entries[:52], later, *entries[53:]])})
+        self.assertEqual((code, answer["where"], answer["code"]), (1, "entry 52", "root_mismatch"))
+        tile = files["tile/0/000.p/55"]
+        code, answer = self.audit_of(files | {"tile/0/000.p/55": tile[32:64] + tile[:32] + tile[64:]})
+        self.assertEqual((code, answer["where"], answer["code"]), (1, "tile/0/000.p/55", "tile_wrong"))
+
+    def test_wrong_keys(self):
+        directory = GOLDEN / "log/55"
+        other = vkey_of("example.org/ledger", SEEDS["stranger"].public)
+        other_name = vkey_of("example.org/other", bytes.fromhex(
+            "6e7a1cdd29b0b78fd13af4c5598feff4ef2a97166e3ca6f2e4fbfccd80505bf1"))
+        self.assertEqual(run("audit", directory, "--log", other)[1]["code"], "unsigned")
+        self.assertEqual(run("audit", directory, "--log", other_name)[1]["code"], "origin_mismatch")
+        self.assertEqual(run("audit", GOLDEN / "log/1", "--log", NEXT_LOG)[1]["code"], "unsigned")
+        self.assertEqual(run("audit", directory, "--log", LOG, "--genesis", "00" * 32)[1]["code"], "genesis_other")
+        self.assertEqual(run("receipt", GOLDEN / "receipts/award.tlog-proof", "--log", other)[0], 1)
+
+    def test_usage_and_absent_files(self):
+        for arguments in ((), ("audit",), ("audit", "x"), ("audit", "x", "--log", "nonsense"), ("frob", "x"),
+                          ("audit", "x", "--log", LOG.replace("211f", "211e")), ("audit", "x", "--log", WITNESS),
+                          ("receipt", "x", "--log", LOG, "--genesis", "12"),
+                          ("receipt", "x", "--log", LOG, "--witness", LOG)):
+            self.assertEqual(run(*arguments)[0], 2, arguments)
+        for command in ("audit", "receipt"):
+            for target in (self.directory / "absent", "a\0b"):
+                code, answer = run(command, target, "--log", LOG)
+                self.assertEqual((code, answer["code"]), (3, "unreadable"))
+        self.assertEqual(run("receipt", self.directory, "--log", LOG)[0], 3)
+
+    def test_as_a_program(self):
+        program = [sys.executable, str(HERE / "arborlog_verify.py")]
+        for arguments, code in ((["audit", GOLDEN / "log/55", "--log", LOG], 0), (["--help"], 0), (["audit"], 2),
+                                (["receipt", GOLDEN / "receipts/award.tlog-proof", "--log", LOG], 0),
+                                (["receipt", GOLDEN / "keys.json", "--log", LOG], 1),
+                                (["audit", GOLDEN, "--log", LOG], 3)):
+            done = subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True)
+            self.assertEqual(done.returncode, code, done)
+            self.assertNotIn("Traceback", done.stderr)
+
+    def test_receipts(self):
+        random.seed(13)
+        for path in sorted((GOLDEN / "receipts").iterdir()):
+            data = path.read_bytes()
+            signed = data.rindex(b"\n\n") + 1        # a line of a signature may become one of a key unknown
+            for at in sorted(random.sample(range(signed), 150)):
+                changed = data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1:]
+                self.expect_lie(self.receipt_of(changed), (path.name, at))
+            for changed in (b"", data[:-1], data[1:], data[:len(data) // 2], data + b"x", data + data,
+                            data.replace(b"\n", b"\r\n"), b"\xff" + data):
+                self.expect_lie(self.receipt_of(changed), path.name)
+
+    def test_a_receipt_moved(self):
+        award = (GOLDEN / "receipts/award.tlog-proof").read_text()
+        for index in (0, 10, 12, 54, 55, 2**63, 2**64 - 1, 2**64, "011", "-1", "", "11 "):
+            self.expect_lie(self.receipt_of(award.replace("index 11\n", f"index {index}\n")), index)
+        other = (GOLDEN / "receipts/governors.tlog-proof").read_text()
+        lines, others = award.split("\n"), other.split("\n")
+        self.expect_lie(self.receipt_of("\n".join([lines[0], others[1], *lines[2:]])))
+        self.expect_lie(self.receipt_of("\n".join([*lines[:3], *lines[4:]])))      # a hash less
+        self.expect_lie(self.receipt_of("\n".join([*lines[:4], *lines[3:]])))      # one more
+        self.expect_lie(self.receipt_of("\n".join([lines[0], lines[2], lines[1], *lines[3:]])))
+
+    def test_a_receipt_with_other_links(self):
+        award = (GOLDEN / "receipts/award.tlog-proof").read_text()
+        lines = award.split("\n")
+        extra = v.read_whole(v.EXTRA, base64.b64decode(lines[1][6:]))
+        for links in ([], extra.authority[:1], extra.authority[1:], extra.authority[::-1], extra.authority * 2):
+            written = byte_string(extra.entry) + list_of(links, lambda link: u64(link.index)
+                                                         + byte_string(link.entry) + list_of(link.path, bytes))
+            lines[1] = "extra " + base64.b64encode(written).decode()
+            self.expect_lie(self.receipt_of("\n".join(lines)), len(links))
+
+
+# ---- signatures ----------------------------------------------------------------------------------
+
+def encode_point(point):
+    x, y, z, _ = point
+    inverse = pow(z, -1, v.P)
+    return (y * inverse % v.P | (x * inverse % v.P & 1) << 255).to_bytes(32, "little")
+
+
+class Signatures(unittest.TestCase):
+    base = v.decode_point(bytes.fromhex("58" + "66" * 31))
+    torsion = v.decode_point(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"))
+
+    def test_rfc_8032(self):
+        for key, message, signature in (
+                ("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+                 "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+                 "d25bf5f0595bbe24655141438e7a100b"),
+                ("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
+                 "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c"
+                 "387b2eaeb4302aeeb00d291612bb0c00"),
+                ("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "af82",
+                 "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc659"
+                 "4a7c15e9716ed28dc027beceea1ec40a")):
+            key, message, signature = map(bytes.fromhex, (key, message, signature))
+            self.assertTrue(v.signature_holds(key, signature, message))
+            for at in range(0, 512, 7):
+                wrong = bytearray(signature)
+                wrong[at // 8] ^= 1 << at % 8
+                self.assertFalse(v.signature_holds(key, bytes(wrong), message))
+            s = int.from_bytes(signature[32:], "little") + v.L
+            self.assertFalse(v.signature_holds(key, signature[:32] + s.to_bytes(32, "little"), message))
+
+    def sign(self, secret, nonce_point, nonce, message):
+        """(R, s) that fits, but for the torsion of R."""
+        key, r = encode_point(v.times(secret, self.base)), encode_point(nonce_point)
+        k = int.from_bytes(hashlib.sha512(r + key + message).digest(), "little") % v.L
+        return key, r + ((nonce + k * secret) % v.L).to_bytes(32, "little")
+
+    def test_small_order_and_torsion_in_r(self):
+        self.assertEqual(len(v.SMALL_ORDER), 14)
+        message = b"my own vector"
+        key, signature = self.sign(77, v.times(99, self.base), 99, message)
+        self.assertTrue(v.signature_holds(key, signature, message))
+        eighth = [v.times(n, self.torsion) for n in range(8)]
+        self.assertTrue(v.is_identity(v.times(8, self.torsion)))
+        for point in eighth:
+            self.assertIn(encode_point(point), v.SMALL_ORDER)
+            self.assertFalse(v.good_key(encode_point(point)))
+            key, signature = self.sign(77, point, 0, message)
+            self.assertFalse(v.signature_holds(key, signature, message))
+        for point in eighth[1:]:
+            key, signature = self.sign(77, v.add_points(v.times(99, self.base), point), 99, message)
+            self.assertFalse(v.signature_holds(key, signature, message))
+            mixed = v.add_points(v.times(77, self.base), point)
+            self.assertIsNone(v.good_key(encode_point(mixed)))
+        identity = self.sign(77, eighth[0], 0, message)[1]          # only the list refuses this one
+        v.good_key(key).verify(identity, message)
+        self.assertTrue(v.library_is_cofactorless())
+
+    def test_keys(self):
+        for y in (v.P, v.P + 1, v.P + 3, 2**255 - 1, 2):
+            self.assertIsNone(v.good_key(y.to_bytes(32, "little")), y)
+        self.assertIsNone(v.good_key((1 | 1 << 255).to_bytes(32, "little")))
+        for person in SEEDS.values():
+            self.assertTrue(v.good_key(person.public))
+
+
+# ---- a small builder of ledgers ------------------------------------------------------------------
+
+def u8(value): return struct.pack(">B", value)
+def u16(value): return struct.pack(">H", value)
+def u32(value): return struct.pack(">I", value)
+def i32(value): return struct.pack(">i", value)
+def u64(value): return struct.pack(">Q", value)
+def byte_string(value): return u64(len(value)) + value
+def text(value): return byte_string(value.encode())
+def list_of(values, write): return u64(len(values)) + b"".join(map(write, values))
+def option(value, write): return b"\0" if value is None else b"\1" + write(value)
+def word(*names): return lambda value: u32(names.index(value))
+
+def activity(a): return u16(a["code"]) + text("activity") + text("km") + u64(a["factor"]) + u64(a["cap"])
+def species(s): return u16(s["code"]) + text(s["name"]) + u64(s["price"])
+def remedy(r):
+    if r == "void":
+        return u32(2)
+    if "reverse" in r:
+        return u32(0) + u64(r["reverse"])
+    return (u32(1) + u32(r["lost"]) + option(r.get("first_serial"), u32) + u32(r.get("lost_on", TODAY))
+            + option(r.get("evidence"), bytes))
+
+WRITE = {        # in the order of their numbers: field, how it is written, what it is if nothing is said
+    "genesis": [("origin", text, "example.org/test"), ("programme", text, "A test"), ("governors", "keys", None),
+                ("quorum", u8, 2), ("log_key", "key", None)],
+    "governors": [("governors", "keys", None), ("quorum", u8, 2)],
+    "key_grant": [("key", "key", None), ("role", word("platform", "planter", "surveyor"), None), ("holder", text, None),
+                  ("display_name", text, "somebody"), ("expires_on", "day?", None)],
+    "key_revoke": [("key", "key", None), ("reason", text, "because"), ("compromised_since", "day?", None)],
+    "log_key": [("key", "key", None)],
+    "method": [("id", u32, 1), ("version", u32, 1), ("effective_from", u32, 0), ("activities", activity, []),
+               ("species", species, []), ("baseline", text, ""), ("sources", text, ""), ("jurisdiction", text, ""),
+               ("document", bytes, bytes(32))],
+    "award": [("account", bytes, None), ("method", u32, 1), ("version", u32, 1), ("activity", u16, 1),
+              ("quantity", u64, None), ("points", u64, None), ("occurred_on", u32, None), ("evidence", bytes, bytes(32))],
+    "transfer": [("sender", bytes, None), ("to", "account?", None), ("points", u64, None),
+                 ("reason", word("gift", "collected", "pooled", "expired", "spent_elsewhere"), "gift")],
+    "plot": [("number", u32, 1), ("name", text, "hill"), ("latitude", i32, -1), ("longitude", i32, 1),
+             ("radius_m", u32, 9), ("outline", bytes, bytes(32)), ("area_m2", u64, 10_000),
+             ("trees_per_ha_max", u32, 20), ("carbon_rights", u32, 0), ("funded_by", text, "us")],
+    "planting": [("plot", u32, 1), ("species", u16, 1), ("first_serial", u32, None), ("count", u32, None),
+                 ("planted_on", u32, 1), ("evidence", "evidence", None)],
+    "survey": [("plot", u32, 1), ("planting", "index?", None), ("surveyed_on", u32, 1),
+               ("basis", word("census", "random_sample", "remote_sensing"), "census"), ("sampled", u32, 0),
+               ("alive", u32, 0), ("dead", u32, 0), ("evidence", "evidence", None), ("paid_by", text, "them"),
+               ("next_due", "day?", None)],
+    "claim": [("account", bytes, None), ("method", u32, 1), ("version", u32, 1), ("species", u16, 1),
+              ("points", u64, 100)],
+    "assignment": [("plot", u32, 1), ("first_serial", u32, 0), ("claims", u64, None)],
+    "correction": [("target", u64, None), ("reason", text, "because"), ("remedy", remedy, "void")],
+}
+KINDS = list(WRITE)
+TODAY = 20_000
+ORIGIN = "example.org/test"
+
+
+class Person:
+    def __init__(self, name):
+        self.private = Ed25519PrivateKey.from_private_bytes(v.sha256(name.encode()))
+        self.public = self.private.public_key().public_bytes_raw()
+
+
+SEEDS = {name: Person(name) for name in
+         "ada ben cleo dan log log2 platform platform2 guest planter planter2 surveyor expiring stranger gone".split()}
+A, B, C, D = (SEEDS[name] for name in ("ada", "ben", "cleo", "dan"))
+LOG_KEY, LOG_KEY_2, PLATFORM, PLATFORM_2, GUEST, PLANTER, PLANTER_2, SURVEYOR, EXPIRING, STRANGER, GONE = (
+    SEEDS[name] for name in "log log2 platform platform2 guest planter planter2 surveyor expiring stranger gone".split())
+EVIDENCE = iter(range(1, 10**9))
+ANN, BOB, CAT = (bytes([n]) * 32 for n in (1, 2, 3))
+
+
+def public(key):
+    return key.public if isinstance(key, Person) else key
+
+
+def vkey_of(name, key, kind=1):
+    identity = v.VerifierKey(name, kind, key)
+    return f"{name}+{identity.id.hex()}+{base64.b64encode(bytes([kind]) + key).decode()}"
+
+
+def write_statement(kind, said):
+    written = u32(KINDS.index(kind))
+    for name, write, default in WRITE[kind]:
+        value = said.pop(name, default)
+        if write == "evidence":
+            written += value if value is not None else v.sha256(u64(next(EVIDENCE)))
+        elif write == "key":
+            written += public(value)
+        elif write == "keys":
+            written += list_of([public(key) for key in value], bytes)
+        elif isinstance(write, str):
+            written += option(value, {"day?": u32, "index?": u64, "account?": bytes}[write])
+        elif isinstance(value, list):
+            written += list_of(value, write)
+        else:
+            written += write(value)
+    assert not said, said
+    return written
+
+
+def bundle_of(entries):
+    return b"".join(u16(len(data)) + data for data in entries)
+
+
+class Builder:
+    """Signs statements and keeps the entries. Its lineage is the verifier's, which the golden files check."""
+
+    def __init__(self):
+        self.entries = []
+        self.ledger = v.Ledger(ORIGIN, self.fetch)
+
+    def fetch(self, index):
+        return v.decode_entry(self.entries[index])
+
+    def fork(self):
+        return copy.deepcopy(self)
+
+    def entry(self, kind, issuer, *endorsers, seq=None, prev=None, issued_on=TODAY, day=TODAY, admitted_at=None,
+              lineage=(), forge=None, **said):
+        key = self.ledger.keys.get(issuer.public)
+        seq = (key.next_seq if key else 0) if seq is None else seq
+        prev = (key.last_id if key else bytes(32)) if prev is None else prev
+        record = issuer.public + u64(seq) + prev + u32(issued_on) + write_statement(kind, said)
+        message = b"arborlog/record/v1\n" + ORIGIN.encode() + b"\n" + record
+        signatures = {one.public: one.private.sign(message) for one in (issuer, *endorsers)}
+        if forge:
+            signatures[forge.public] = bytes(64)
+        tail = byte_string(record) + signatures.pop(issuer.public) + list_of(sorted(signatures.items()), b"".join)
+        admitted_at = day * 86_400_000 + len(self.entries) if admitted_at is None else admitted_at
+        return u16(1) + u64(admitted_at) + list_of(lineage, u64) + tail
+
+    def add(self, kind, issuer, *endorsers, **said):
+        """Admits it, gives its index."""
+        said.setdefault("admitted_at", said.pop("day", TODAY) * 86_400_000 + len(self.entries))
+        probe = self.entry(kind, issuer, *endorsers, **said)
+        entry = v.decode_entry(probe)
+        v.check_signatures(entry, ORIGIN)
+        lineage = self.ledger.follow(entry)
+        data = probe[:10] + list_of(lineage, u64) + probe[18:]
+        self.entries.append(data)
+        self.ledger.entries, self.ledger.last_admitted_at = len(self.entries), entry.admitted_at
+        self.ledger.check_sums()
+        self.ledger.check_books()
+        return len(self.entries) - 1
+
+    def files(self, more=(), signers=(LOG_KEY,)):
+        """The ledger, with more entries as an operator who lies would put them in, as a log serves it."""
+        entries = [*self.entries, *more]
+        hashes = [v.sha256(b"\0" + data) for data in entries]
+        checkpoint = f"{ORIGIN}\n{len(entries)}\n{base64.b64encode(v.merkle_root(hashes)).decode()}\n"
+        lines = [f"\u2014 {ORIGIN} " + base64.b64encode(v.VerifierKey(ORIGIN, 1, one.public).id + one.private.sign(
+            checkpoint.encode())).decode() for one in signers]
+        files = {"checkpoint": (checkpoint + "\n" + "\n".join(lines) + "\n").encode()}
+        for path, first, width in v.tiles_of("entries", len(entries)):
+            files[path] = bundle_of(entries[first:first + width])
+        for level in range(8):
+            for path, first, width in v.tiles_of(level, len(hashes)):
+                files[path] = b"".join(hashes[first:first + width])
+            hashes = [v.merkle_root(hashes[i:i + 256]) for i in range(0, len(hashes) - 255, 256)]
+        return files
+
+    def award(self, account, points, **said):
+        return self.add("award", PLATFORM, account=account, quantity=points, points=points,
+                        occurred_on=said.pop("occurred_on", TODAY), **said)
+
+
+TEST_VKEY = vkey_of(ORIGIN, LOG_KEY.public)
+METHOD = dict(activities=[dict(code=1, factor=10**9, cap=2**63), dict(code=2, factor=2**64 - 1, cap=2**64 - 1),
+                          dict(code=3, factor=10**9, cap=50)],
+              species=[dict(code=1, name="oak", price=100), dict(code=2, name="plum", price=0),
+                       dict(code=3, name="fir", price=10)])
+
+
+def genesis(b, **said):
+    said = dict(governors=[A, B, C], log_key=LOG_KEY) | said
+    return b.entry("genesis", A, B, C, LOG_KEY, **said)
+
+
+def base_ledger():
+    b = Builder()
+    b.at = at = {}
+    b.add("genesis", A, B, C, LOG_KEY, governors=[A, B, C], log_key=LOG_KEY)
+    for person, role, holder in ((PLATFORM, "platform", "club"), (PLATFORM_2, "platform", "club"),
+                                 (GUEST, "platform", "guests"), (PLANTER, "planter", "grove"),
+                                 (PLANTER_2, "planter", "meadow"), (SURVEYOR, "surveyor", "eyes")):
+        at[holder] = b.add("key_grant", A, B, person, key=person, role=role, holder=holder)
+    b.add("key_grant", B, A, EXPIRING, key=EXPIRING, role="platform", holder="club", expires_on=TODAY - 1)
+    b.add("key_grant", A, C, GONE, key=GONE, role="platform", holder="club")
+    b.add("key_revoke", C, A, B, key=GONE)
+    b.add("method", A, B, **METHOD)
+    b.add("method", A, B, version=2, effective_from=TODAY + 1, **METHOD)
+    b.add("plot", PLANTER)
+    b.add("plot", PLANTER, number=2)
+    at["oaks"] = b.add("planting", PLANTER, first_serial=0, count=10, evidence=bytes([9]) * 32)
+    at["firs"] = b.add("planting", PLANTER, first_serial=10, count=5, species=3)
+    at["void planting"] = b.add("planting", PLANTER, first_serial=15, count=2)
+    b.add("correction", PLANTER, target=at["void planting"])
+    at["award"] = b.award(ANN, 10_000)
+    at["rich"] = b.award(BOB, 2**63 - 1000)
+    at["gift"] = b.add("transfer", PLATFORM, sender=BOB, to=CAT, points=1000)
+    at["refund"] = b.award(BOB, 999)                                            # BOB is full again: 2^63 - 1 - 1000
+    at["claims"] = [b.add("claim", PLATFORM, account=ANN) for _ in range(8)]
+    at["fir claim"] = b.add("claim", PLATFORM, account=ANN, species=3, points=10)
+    at["assignment"] = b.add("assignment", PLATFORM, first_serial=0, claims=at["claims"][:2])
+    at["loss"] = b.add("correction", SURVEYOR, target=at["oaks"], remedy=dict(lost=1, first_serial=5))
+    at["survey"] = b.add("survey", SURVEYOR, planting=at["oaks"], sampled=9, alive=8, dead=1)
+    at["reversal"] = b.add("correction", PLATFORM_2, target=at["award"], remedy=dict(reverse=10))
+    at["void claim"] = b.add("claim", PLATFORM, account=ANN)
+    b.add("correction", PLATFORM, target=at["void claim"])
+    return b
+
+
+BASE = base_ledger()
+
+
+def cases():
+    """(code, entry that must be refused with it) after the base ledger; a list to begin a ledger with."""
+    e, at = BASE.entry, BASE.at
+    award = dict(account=ANN, quantity=10, points=10, occurred_on=TODAY)
+    grant = dict(key=STRANGER, role="platform", holder="newcomer")
+    oaks, claims = at["oaks"], at["claims"]
+    small = (8).to_bytes(32, "little")                                  # no good key, whatever it is
+    bad = next(key for key in ((n).to_bytes(32, "little") for n in range(2, 99)) if v.good_key(key) is None)
+    last_second = BASE.ledger.last_admitted_at
+    yield "not_canonical", e("award", PLATFORM, **award)[:-1]
+    yield "not_canonical", e("award", PLATFORM, **award) + b"\0"
+    yield "not_canonical", e("transfer", PLATFORM, sender=ANN, points=1, reason="gift")
+    yield "not_canonical", e("transfer", PLATFORM, sender=ANN, to=CAT, points=1, reason="expired")
+    yield "signature_invalid", e("award", PLATFORM, forge=PLATFORM, **award)
+    yield "signature_invalid", e("key_grant", A, B, STRANGER, forge=B, **grant)
+    yield "admitted_at_decreases", e("award", PLATFORM, admitted_at=last_second - 1, **award)
+    yield "lineage_wrong", e("award", PLATFORM, admitted_at=last_second, **award)
+    yield "issuer_unknown", e("award", STRANGER, **award)
+    yield "key_revoked", e("award", GONE, **award)
+    yield "key_revoked", e("key_revoke", A, B, key=GONE)
+    yield "key_expired", e("award", EXPIRING, **award)
+    yield "role_refused", e("award", PLANTER, **award)
+    yield "role_refused", e("award", A, **award)
+    yield "role_refused", e("plot", PLATFORM, number=3)
+    yield "role_refused", e("plot", PLATFORM, A, B, number=1)
+    yield "role_refused", e("planting", SURVEYOR, first_serial=30, count=1)
+    yield "role_refused", e("survey", PLANTER)
+    yield "role_refused", e("key_grant", PLATFORM, A, B, STRANGER, **grant)
+    yield "role_refused", e("key_grant", LOG_KEY, A, B, STRANGER, **grant)
+    yield "role_refused", e("key_revoke", A, B, key=C)
+    yield "role_refused", e("key_revoke", A, B, key=LOG_KEY)
+    yield "role_refused", e("correction", LOG_KEY, target=at["award"])
+    yield "holder_refused", e("planting", PLANTER_2, first_serial=30, count=1)
+    yield "holder_refused", e("correction", GUEST, target=at["gift"])
+    yield "holder_refused", e("correction", SURVEYOR, target=oaks)
+    yield "endorser_refused", e("award", PLATFORM, A, **award)
+    yield "endorser_refused", e("award", PLANTER, A, **award)           # before the role
+    yield "endorser_refused", e("key_grant", A, B, STRANGER, PLATFORM, **grant)
+    yield "endorser_refused", e("correction", PLATFORM, A, target=at["gift"])
+    yield "endorser_refused", e("plot", PLANTER, A, B, number=3)
+    yield "endorser_refused", e("plot", PLANTER, A, B, STRANGER, number=1)
+    yield "quorum_short", e("key_grant", A, STRANGER, **grant)
+    yield "quorum_short", e("plot", PLANTER, A, number=1)
+    yield "quorum_short", e("plot", PLANTER, number=1)
+    yield "quorum_short", e("method", A, id=9)
+    yield "quorum_short", e("governors", A, D, governors=[A, D], quorum=1)
+    yield "quorum_short", e("correction", A, target=at["gift"])
+    yield "possession_unproven", e("key_grant", A, B, **grant)
+    yield "possession_unproven", e("governors", A, B, governors=[A, B, D])
+    yield "possession_unproven", e("log_key", A, B, key=LOG_KEY_2)
+    yield "sequence_gap", e("award", PLATFORM, seq=BASE.ledger.keys[PLATFORM.public].next_seq + 1, **award)
+    yield "sequence_used", e("award", PLATFORM, seq=0, **award)
+    yield "chain_broken", e("award", PLATFORM, prev=bytes(32), **award)
+    yield "chain_broken", e("award", GUEST, prev=BASE.ledger.genesis_id, **award)
+    yield "genesis_misplaced", e("genesis", A, B, C, LOG_KEY, governors=[A, B, C], log_key=LOG_KEY)
+    yield "day_refused", e("award", PLATFORM, issued_on=TODAY - 31, **award)
+    yield "day_refused", e("award", PLATFORM, issued_on=TODAY + 2, **award)
+    yield "day_refused", e("award", PLATFORM, **award | dict(occurred_on=TODAY + 1))
+    yield "day_refused", e("planting", PLANTER, first_serial=30, count=1, planted_on=TODAY + 1)
+    yield "day_refused", e("survey", SURVEYOR, surveyed_on=TODAY + 1)
+    yield "day_refused", e("correction", PLANTER, target=oaks, remedy=dict(lost=1, lost_on=TODAY + 1))
+    yield "quorum_impossible", e("governors", A, B, governors=[A, A])
+    yield "quorum_impossible", e("governors", A, B, governors=[A, B], quorum=3)
+    yield "quorum_impossible", e("governors", A, B, governors=[A, B], quorum=0)
+    yield "key_invalid", e("key_grant", A, B, **grant | dict(key=bad))
+    yield "key_invalid", e("governors", A, B, governors=[A, B, bytes(32)])
+    yield "key_invalid", e("log_key", A, B, key=encode_point(Signatures.torsion))
+    yield "key_invalid", e("log_key", A, B, key=encode_point(v.add_points(Signatures.base, Signatures.torsion)))
+    yield "key_reused", e("key_grant", A, B, GONE, **grant | dict(key=GONE))
+    yield "key_reused", e("governors", A, B, PLATFORM, governors=[A, PLATFORM])
+    yield "key_reused", e("log_key", A, B, C, key=C)
+    yield "key_unknown", e("key_revoke", A, B, key=STRANGER)
+    yield "holder_conflict", e("key_grant", A, B, STRANGER, **grant | dict(holder="eyes"))
+    yield "holder_conflict", e("key_grant", A, B, STRANGER, **grant | dict(holder="grove", role="surveyor"))
+    yield "method_unknown", e("award", PLATFORM, **award | dict(method=7))
+    yield "method_unknown", e("claim", PLATFORM, account=ANN, method=7)
+    yield "method_version", e("award", PLATFORM, **award | dict(version=2))
+    yield "method_version", e("method", A, B, version=4, effective_from=TODAY)
+    yield "method_version", e("method", A, B, id=2, version=2, effective_from=TODAY)
+    yield "method_version", e("claim", PLATFORM, account=ANN, version=1, issued_on=TODAY + 1)
+    yield "method_backdated", e("method", A, B, version=3, effective_from=TODAY - 1)
+    yield "code_repeated", e("method", A, B, id=2, activities=[dict(code=1, factor=1, cap=1)] * 2)
+    yield "code_repeated", e("method", A, B, id=2, species=[dict(code=1, name="oak", price=1)] * 2)
+    yield "species_changed", e("method", A, B, id=2, species=[dict(code=1, name="Oak", price=1)])
+    yield "species_unknown", e("claim", PLATFORM, account=ANN, species=4)
+    yield "species_unknown", e("planting", PLANTER, first_serial=30, count=1, species=4)
+    yield "activity_unknown", e("award", PLATFORM, **award | dict(activity=4))
+    yield "points_mismatch", e("award", PLATFORM, **award | dict(points=11))
+    yield "points_mismatch", e("award", PLATFORM, **award | dict(activity=2, quantity=2**64 - 1, points=2**64 - 1))
+    yield "points_zero", e("award", PLATFORM, **award | dict(points=0, quantity=0))
+    yield "points_zero", e("transfer", PLATFORM, sender=ANN, to=CAT, points=0)
+    yield "points_zero", e("claim", PLATFORM, account=ANN, species=2, points=0)
+    yield "points_zero", e("correction", PLATFORM, target=at["award"], remedy=dict(reverse=0))
+    yield "cap_exceeded", e("award", PLATFORM, **award | dict(activity=3, quantity=51, points=51))
+    yield "balance_limit", e("award", PLATFORM, **award | dict(account=BOB, quantity=2000, points=2000))
+    yield "balance_limit", e("transfer", PLATFORM, sender=ANN, to=BOB, points=2000)
+    yield "balance_short", e("transfer", PLATFORM, sender=CAT, to=ANN, points=1001)
+    yield "balance_short", e("claim", PLATFORM, account=bytes(32))
+    yield "account_same", e("transfer", PLATFORM, sender=ANN, to=ANN, points=1)
+    yield "price_mismatch", e("claim", PLATFORM, account=ANN, points=99)
+    yield "plot_unknown", e("planting", PLANTER, plot=3, first_serial=30, count=1)
+    yield "plot_unknown", e("survey", SURVEYOR, plot=3)
+    yield "plot_unknown", e("assignment", PLATFORM, plot=3, claims=claims[2:3])
+    yield "plot_full", e("planting", PLANTER, first_serial=30, count=7)
+    yield "plot_full", e("plot", PLANTER_2, A, B, number=1, trees_per_ha_max=13)
+    yield "serials_overlap", e("planting", PLANTER, first_serial=14, count=1)
+    yield "serials_overlap", e("planting", PLANTER, first_serial=16, count=1)       # of a voided one
+    yield "serials_overlap", e("planting", PLANTER, first_serial=2**32 - 1, count=2)
+    yield "serials_overlap", e("planting", PLANTER, plot=2, first_serial=2, count=2**32 - 1)
+    yield "plot_full", e("planting", PLANTER, plot=2, first_serial=1, count=2**32 - 1)
+    yield "evidence_reused", e("planting", PLANTER, first_serial=30, count=1, evidence=bytes([9]) * 32)
+    yield "evidence_reused", e("survey", SURVEYOR, evidence=bytes([9]) * 32)
+    yield "survey_counts", e("survey", SURVEYOR, sampled=9, alive=9, dead=1)
+    yield "planting_unknown", e("survey", SURVEYOR, planting=at["award"])
+    yield "planting_unknown", e("survey", SURVEYOR, plot=2, planting=oaks)
+    yield "claim_unknown", e("assignment", PLATFORM, first_serial=2, claims=[oaks])
+    yield "claim_unknown", e("assignment", PLATFORM, first_serial=2, claims=[at["void claim"]])
+    yield "claim_taken", e("assignment", PLATFORM, first_serial=2, claims=[claims[0]])
+    yield "claim_taken", e("assignment", PLATFORM, first_serial=2, claims=[claims[2]] * 2)
+    yield "tree_unknown", e("assignment", PLATFORM, first_serial=17, claims=[claims[2]])
+    yield "tree_unknown", e("assignment", PLATFORM, first_serial=15, claims=[claims[2]])
+    yield "tree_unknown", e("assignment", PLATFORM, first_serial=2**32 - 1, claims=[claims[2]])
+    yield "tree_taken", e("assignment", PLATFORM, first_serial=1, claims=[claims[2]])
+    yield "tree_lost", e("assignment", PLATFORM, first_serial=4, claims=claims[2:4])
+    yield "species_mismatch", e("assignment", PLATFORM, first_serial=2, claims=[at["fir claim"]])
+    yield "species_mismatch", e("assignment", PLATFORM, first_serial=2, claims=[claims[2], at["fir claim"]])
+    yield "species_mismatch", e("assignment", PLATFORM, first_serial=9, claims=claims[2:4])
+    yield "target_unknown", e("correction", PLATFORM, target=len(BASE.entries))
+    yield "target_unknown", e("correction", PLATFORM, target=2**64 - 1)
+    yield "target_refused", e("correction", PLATFORM, target=at["award"])
+    yield "target_refused", e("correction", PLATFORM, target=at["reversal"])
+    yield "target_refused", e("correction", PLATFORM, target=at["gift"], remedy=dict(reverse=1))
+    yield "target_refused", e("correction", A, B, target=at["club"])
+    yield "target_refused", e("correction", SURVEYOR, target=at["gift"], remedy=dict(lost=1))
+    yield "target_voided", e("correction", PLATFORM, target=at["void claim"])
+    yield "target_voided", e("correction", PLANTER, target=at["void planting"])
+    yield "target_voided", e("correction", PLANTER, target=at["void planting"], remedy=dict(lost=1))
+    yield "reversal_excess", e("correction", PLATFORM, target=at["award"], remedy=dict(reverse=9_991))
+    yield "loss_excess", e("correction", PLANTER, target=oaks, remedy=dict(lost=10))
+    yield "loss_excess", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=9))
+    yield "tree_lost", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=4))
+    yield "void_blocked", e("correction", PLANTER, target=oaks)
+    yield "balance_limit", e("correction", PLATFORM, target=at["gift"])
+
+
+class Rules(Scratch):
+    def check(self, code, builder, entry, where=None):
+        files = builder.files([entry])
+        exit_code, answer = self.audit_of(files, TEST_VKEY)
+        self.assertEqual((exit_code, answer.get("code"), answer.get("where")),
+                         (1, code, where or f"entry {len(builder.entries)}"), answer)
+        return code
+
+    def test_the_base_is_whole(self):
+        code, answer = self.audit_of(BASE.files(), TEST_VKEY)
+        self.assertEqual((code, answer["entries"]), (0, len(BASE.entries)), answer)
+        self.assertEqual(answer["totals"]["lost"], 1)
+
+    def test_one_false_entry_for_each_code(self):
+        before = copy.deepcopy(BASE.ledger.totals), len(BASE.ledger.keys)
+        seen = {self.check(code, BASE, entry) for code, entry in cases()}
+        self.assertEqual(before, (BASE.ledger.totals, len(BASE.ledger.keys)))
+        section = (HERE.parent / "format.md").read_text().split("## 10 Refusal codes")[1].split("## 11")[0]
+        rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
+        codes = {row[1].strip(" `") for row in rows if "*server" not in row[3]}
+        elsewhere = {"origin_mismatch", "trees_short"}              # in the tests below
+        self.assertEqual(codes - seen - elsewhere, set())
+        self.assertEqual(seen - codes, {"admitted_at_decreases", "lineage_wrong"})
+
+    def test_genesis(self):
+        empty = Builder()
+        for code, said in (("origin_mismatch", dict(origin="example.org/other")), ("genesis_misplaced", dict(seq=1)),
+                           ("genesis_misplaced", dict(prev=bytes([1]) * 32)), ("quorum_impossible", dict(quorum=4)),
+                           ("genesis_misplaced", dict(governors=[B, A, C])), ("day_refused", dict(issued_on=1)),
+                           ("quorum_impossible", dict(governors=[A, B, C, C])), ("key_reused", dict(log_key=C)),
+                           ("key_invalid", dict(log_key=bytes(32))), ("endorser_refused", dict(governors=[A, B])),
+                           ("possession_unproven", dict(governors=[A, B, C, D]))):
+            self.check(code, empty, genesis(empty, **said))
+        self.check("genesis_misplaced", empty, empty.entry("plot", A))
+
+    def test_a_short_plot(self):
+        b = BASE.fork()
+        b.add("correction", SURVEYOR, target=b.at["oaks"], remedy=dict(lost=7))
+        b.add("correction", SURVEYOR, target=b.at["firs"], remedy=dict(lost=4))
+        short = b.entry("assignment", PLATFORM, first_serial=2, claims=b.at["claims"][2:4])
+        self.check("trees_short", b, short)
+        b.add("plot", PLANTER_2, A, C, number=1, trees_per_ha_max=3)        # 10 stood, 3 do now; it changes hands
+        self.check("plot_full", b, b.entry("correction", SURVEYOR, target=b.at["loss"]))
+        self.check("holder_refused", b, b.entry("planting", PLANTER, first_serial=20, count=1))
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
+
+    def test_what_the_void_of_a_loss_gives_back(self):
+        b = BASE.fork()
+        first, second, third, fourth = b.at["claims"][2:6]
+        tied = b.add("assignment", PLATFORM, first_serial=6, claims=[first, second])
+        other = b.add("assignment", PLATFORM, first_serial=8, claims=[third])
+        loss = b.add("correction", PLANTER, target=b.at["oaks"], remedy=dict(lost=4, first_serial=6))
+        self.assertEqual(b.ledger.totals["assigned"], 2)
+        b.add("assignment", PLATFORM, first_serial=2, claims=[second])       # has another tree now
+        b.add("correction", PLATFORM_2, target=other)                        # that of the third is void
+        again = b.add("correction", PLANTER, target=loss)
+        self.assertEqual([b.ledger.claims[index].tree and b.ledger.claims[index].tree[1]
+                          for index in (first, second, third)], [6, 2, None])
+        self.check("target_voided", b, b.entry("correction", PLANTER, target=loss))
+        self.check("target_refused", b, b.entry("correction", PLANTER, target=again))
+        b.add("correction", PLATFORM, target=tied)                           # ties just the first by now
+        self.assertIsNone(b.ledger.claims[first].tree)
+        b.add("correction", PLATFORM, target=second)                         # a claim with a tree
+        b.add("assignment", PLATFORM, first_serial=2, claims=[fourth])
+        b.add("correction", A, B, target=b.at["assignment"])
+        b.add("correction", A, B, target=b.at["survey"])
+        self.check("void_blocked", b, b.entry("correction", PLANTER, target=b.at["oaks"]))
+        b.add("correction", PLATFORM, target=fourth)
+        b.add("correction", PLANTER, target=b.at["oaks"])                    # takes the loss of serial 5 along
+        self.check("target_voided", b, b.entry("correction", SURVEYOR, target=b.at["loss"]))
+        self.assertEqual((b.ledger.totals["lost"], b.ledger.totals["standing"]), (0, 5))
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
+
+    def test_days_at_their_ends(self):
+        b = BASE.fork()
+        b.award(ANN, 1, issued_on=TODAY - 30, occurred_on=TODAY - 30)
+        b.award(ANN, 1, issued_on=TODAY + 1, occurred_on=TODAY + 1, version=2)
+        b.award(ANN, 1, occurred_on=TODAY)
+        last_day = b.add("key_grant", A, B, STRANGER, key=STRANGER, role="platform", holder="club", expires_on=TODAY)
+        b.add("claim", STRANGER, account=ANN)
+        b.add("method", A, B, version=3, effective_from=TODAY, **METHOD)      # a higher one hides version 2 and 1
+        self.check("method_version", b, b.entry("claim", PLATFORM, account=ANN, version=1))
+        b.add("claim", PLATFORM, account=ANN, version=3, day=TODAY + 1)
+        self.check("key_expired", b, b.entry("claim", STRANGER, account=ANN, version=3, day=TODAY + 1))
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
+
+    def test_governors_and_log_keys_in_force(self):
+        b = BASE.fork()
+        b.add("governors", A, B, D, governors=[A, D], quorum=1)
+        self.check("role_refused", b, b.entry("method", B, A, id=5))
+        self.check("role_refused", b, b.entry("correction", B, A, target=b.at["gift"]))
+        self.check("endorser_refused", b, b.entry("method", A, B, id=5))
+        self.check("key_reused", b, b.entry("governors", A, B, governors=[A, B], quorum=1))
+        b.add("method", D, id=5)
+        b.add("log_key", A, LOG_KEY_2, key=LOG_KEY_2)
+        next_vkey = vkey_of(ORIGIN, LOG_KEY_2.public)
+        for signers, vkey, code in (([LOG_KEY_2, LOG_KEY], TEST_VKEY, None), ([LOG_KEY_2, LOG_KEY], next_vkey, None),
+                                    ([LOG_KEY_2], next_vkey, None), ([LOG_KEY], TEST_VKEY, "log_key_not_in_force"),
+                                    ([LOG_KEY, LOG_KEY_2], TEST_VKEY, "log_key_not_in_force"),
+                                    ([LOG_KEY_2, STRANGER], vkey_of(ORIGIN, STRANGER.public), "log_key_unknown")):
+            code_, answer = self.audit_of(b.files(signers=signers), vkey)
+            self.assertEqual((code_, answer.get("code")), (1 if code else 0, code), answer)
+
+    def test_negative_balances_are_reported(self):
+        b = BASE.fork()
+        spent = b.add("transfer", PLATFORM, sender=ANN, to=None, points=9_000, reason="expired")
+        b.add("correction", PLATFORM_2, target=b.at["award"], remedy=dict(reverse=9_990))
+        self.check("balance_short", b, b.entry("transfer", PLATFORM, sender=ANN, to=CAT, points=1))
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[1]["totals"]["accounts_negative"], 1)
+        b.add("correction", A, B, target=spent)
+        answer = self.audit_of(b.files(), TEST_VKEY)[1]["totals"]
+        self.assertEqual((answer["accounts_negative"], answer["expired"]), (1, 0))
+
+    def test_more_than_a_tile(self):
+        b = BASE.fork()
+        b.ledger.check_books = lambda: None
+        while len(b.entries) < 600:
+            b.award(CAT, 1)
+        b.add("correction", PLATFORM, target=300, remedy=dict(reverse=1))
+        files = b.files()
+        self.assertIn("tile/1/000.p/2", files)
+        self.assertEqual(self.audit_of(files, TEST_VKEY)[0], 0)
+        wrong = files["tile/1/000.p/2"]
+        code, answer = self.audit_of(files | {"tile/1/000.p/2": wrong[:-1] + bytes([wrong[-1] ^ 1])}, TEST_VKEY)
+        self.assertEqual((code, answer["where"]), (1, "tile/1/000.p/2"))
+
+
+if __name__ == "__main__":
+    unittest.main()

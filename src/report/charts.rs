@@ -1,0 +1,312 @@
+//! Charts as SVG, to stand within a page: no fonts, scripts or images from elsewhere.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use crate::audit::Report;
+
+/// A chart that can't be drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ChartError(String);
+
+type Drawn = Result<String, ChartError>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+const WIDE: (u32, u32) = (760, 320);
+const MAP: (u32, u32) = (760, 480);
+const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
+const BLUE: RGBColor = RGBColor(0x1f, 0x4e, 0x99);
+const RUST: RGBColor = RGBColor(0xa8, 0x48, 0x12);
+/// Plots whose numbers fit on a map.
+const NAMED_MAX: usize = 40;
+
+fn failed(error: impl std::fmt::Display) -> ChartError {
+    ChartError(error.to_string())
+}
+
+/// Draws on a white sheet; gives the SVG with a title for those who can't see it.
+fn sheet(
+    size: (u32, u32),
+    title: &str,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), ChartError>,
+) -> Drawn {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        area.fill(&WHITE).map_err(failed)?;
+        draw(&area)?;
+        area.present().map_err(failed)?;
+    }
+    // As part of a page it scales with it, and says what it shows.
+    let box_of = format!(r#"viewBox="0 0 {} {}" role="img""#, size.0, size.1);
+    let head = format!(r#"<svg {box_of} aria-label="{title}" xmlns"#);
+    let body = svg
+        .find("<svg")
+        .map_or("", |at| svg.get(at..).unwrap_or(""));
+    let rest = body.find("xmlns").and_then(|at| body.get(at + 5..));
+    let rest = rest.ok_or_else(|| failed("the drawing has no head"))?;
+    Ok(format!("{head}{}", rest.trim_end()))
+}
+
+/// One line of a chart.
+struct Line<'a> {
+    name: &'a str,
+    colour: RGBColor,
+    points: Vec<(f64, f64)>,
+}
+
+fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
+    let all = || lines.iter().flat_map(|line| line.points.iter());
+    let first = all().map(|it| it.0).fold(f64::INFINITY, f64::min);
+    let last = all().map(|it| it.0).fold(f64::NEG_INFINITY, f64::max);
+    let top = all().map(|it| it.1).fold(1.0, f64::max);
+    if !first.is_finite() {
+        return Ok(String::new());
+    }
+    sheet(WIDE, title, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .x_label_area_size(28)
+            .y_label_area_size(84)
+            .build_cartesian_2d(first..last.max(first + 1.0 / 12.0), 0.0..top * 1.05)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels(8)
+            .y_labels(6)
+            .light_line_style(WHITE)
+            .x_label_formatter(&|year| year_label(*year, last - first))
+            .y_label_formatter(&|value| thousands(*value))
+            .y_desc(unit)
+            .draw()
+            .map_err(failed)?;
+        for line in lines {
+            let colour = line.colour;
+            chart
+                .draw_series(LineSeries::new(
+                    line.points.iter().copied(),
+                    colour.stroke_width(2),
+                ))
+                .map_err(failed)?
+                .label(line.name)
+                .legend(move |(x, y)| {
+                    PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2))
+                });
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.8))
+            .draw()
+            .map_err(failed)
+    })
+}
+
+/// A year as 2013.25: with its month where the whole is short.
+fn year_label(at: f64, span: f64) -> String {
+    let year = at.floor();
+    if span > 4.0 {
+        return format!("{year:.0}");
+    }
+    let month = ((at - year) * 12.0).floor() + 1.0;
+    format!("{year:.0}-{month:02.0}")
+}
+
+fn thousands(value: f64) -> String {
+    super::page::grouped(value.max(0.0) as u128)
+}
+
+/// The end of a month, in years.
+fn year_of(month: &str) -> f64 {
+    let mut parts = month.split('-').map(|part| part.parse::<f64>());
+    match (parts.next(), parts.next()) {
+        (Some(Ok(year)), Some(Ok(month))) => year + month / 12.0,
+        _ => 0.0,
+    }
+}
+
+/// Points awarded and spent, in tonnes, summed over time.
+pub(super) fn points_over_time(report: &Report) -> Drawn {
+    let (mut awarded, mut claimed) = (0.0, 0.0);
+    let (mut given, mut spent) = (Vec::new(), Vec::new());
+    for row in report
+        .months
+        .iter()
+        .filter(|row| row.points.awards > 0 || row.points.claimed > 0)
+    {
+        let year = year_of(&row.month);
+        awarded += (row.points.awarded as f64 - row.points.reversed as f64) / 1e6;
+        claimed += row.points.claimed as f64 / 1e6;
+        given.push((year, awarded));
+        spent.push((year, claimed));
+    }
+    lines(
+        "Points over time",
+        "tonnes",
+        &[
+            Line {
+                name: "awarded, less reversed",
+                colour: BLUE,
+                points: given,
+            },
+            Line {
+                name: "spent on trees",
+                colour: RUST,
+                points: spent,
+            },
+        ],
+    )
+}
+
+/// Trees planted and standing in the books, summed over time.
+pub(super) fn trees_over_time(report: &Report) -> Drawn {
+    let (mut planted, mut lost) = (0.0, 0.0);
+    let (mut all, mut standing) = (Vec::new(), Vec::new());
+    for row in report
+        .months
+        .iter()
+        .filter(|row| row.planted > 0 || row.lost > 0)
+    {
+        let year = year_of(&row.month);
+        planted += row.planted as f64;
+        lost += row.lost as f64;
+        all.push((year, planted));
+        standing.push((year, planted - lost));
+    }
+    lines(
+        "Trees over time",
+        "trees",
+        &[
+            Line {
+                name: "planted",
+                colour: BLUE,
+                points: all,
+            },
+            Line {
+                name: "standing in the books",
+                colour: GREEN,
+                points: standing,
+            },
+        ],
+    )
+}
+
+/// Survival by age, with intervals.
+pub(super) fn survival_by_age(report: &Report) -> Drawn {
+    let Some(oldest) = report.ages.iter().map(|class| class.years).max() else {
+        return Ok(String::new());
+    };
+    sheet(WIDE, "Survival by age of the trees", |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .x_label_area_size(40)
+            .y_label_area_size(64)
+            .build_cartesian_2d(-0.5..f64::from(oldest) + 0.5, 0.0..1.0)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(WHITE)
+            .x_labels(
+                usize::try_from(oldest)
+                    .unwrap_or(0)
+                    .saturating_add(1)
+                    .min(20),
+            )
+            .x_label_formatter(&|years| format!("{years:.0}"))
+            .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
+            .x_desc("whole years from planting to survey")
+            .draw()
+            .map_err(failed)?;
+        for class in &report.ages {
+            let (x, share) = (f64::from(class.years), class.survival);
+            let line = |points: Vec<(f64, f64)>| PathElement::new(points, GREEN.stroke_width(2));
+            chart
+                .draw_series([
+                    line(vec![(x, share.low), (x, share.high)]),
+                    line(vec![(x - 0.1, share.low), (x + 0.1, share.low)]),
+                    line(vec![(x - 0.1, share.high), (x + 0.1, share.high)]),
+                ])
+                .map_err(failed)?;
+            chart
+                .draw_series([Circle::new((x, share.estimate), 4, GREEN.filled())])
+                .map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+/// Where the plots lie: degrees, the wider the disc the more trees stand.
+pub(super) fn plots_map(report: &Report) -> Drawn {
+    let ends = |of: fn(&crate::audit::PlotRow) -> f64| {
+        let low = report.plots.iter().map(of).fold(f64::INFINITY, f64::min);
+        let high = report
+            .plots
+            .iter()
+            .map(of)
+            .fold(f64::NEG_INFINITY, f64::max);
+        (low, high)
+    };
+    let (south, north) = ends(|plot| plot.latitude);
+    let (west, east) = ends(|plot| plot.longitude);
+    if !south.is_finite() {
+        return Ok(String::new());
+    }
+    // A degree of longitude is shorter away from the equator: the map is true at its middle.
+    let (middle_north, middle_east) = ((south + north) / 2.0, (west + east) / 2.0);
+    let shrink = middle_north.to_radians().cos().max(0.05);
+    let sides = f64::from(MAP.0) / f64::from(MAP.1);
+    let high = ((north - south) * 1.2)
+        .max((east - west) * 1.2 * shrink / sides)
+        .max(0.01);
+    let wide = high * sides / shrink;
+    let most = report
+        .plots
+        .iter()
+        .map(|plot| plot.standing)
+        .max()
+        .unwrap_or(0);
+    sheet(MAP, "Where the plots lie", |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .x_label_area_size(28)
+            .y_label_area_size(64)
+            .build_cartesian_2d(
+                middle_east - wide / 2.0..middle_east + wide / 2.0,
+                middle_north - high / 2.0..middle_north + high / 2.0,
+            )
+            .map_err(failed)?;
+        let digits = if high < 1.0 { 3 } else { 1 };
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .x_labels(8)
+            .y_labels(8)
+            .x_label_formatter(&|degrees| format!("{degrees:.digits$}°"))
+            .y_label_formatter(&|degrees| format!("{degrees:.digits$}°"))
+            .draw()
+            .map_err(failed)?;
+        for plot in &report.plots {
+            let part = plot.standing as f64 / most.max(1) as f64;
+            let size = (3.0 + 12.0 * part.sqrt()) as i32;
+            let colour = if plot.shortfall > 0 { RUST } else { GREEN };
+            let place = (plot.longitude, plot.latitude);
+            chart
+                .draw_series([Circle::new(place, size, colour.mix(0.45).filled())])
+                .map_err(failed)?;
+            chart
+                .draw_series([Circle::new(place, size, colour.stroke_width(1))])
+                .map_err(failed)?;
+            if report.plots.len() <= NAMED_MAX {
+                let style = ("sans-serif", 12).into_font();
+                let name = plot.number.to_string();
+                chart
+                    .draw_series([EmptyElement::at(place) + Text::new(name, (size, -6), style)])
+                    .map_err(failed)?;
+            }
+        }
+        Ok(())
+    })
+}

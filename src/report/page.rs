@@ -1,0 +1,187 @@
+//! The report as one page: opens offline, prints, and needs no scripts.
+
+use askama::Template;
+
+use super::{ReportError, charts};
+use crate::audit::{Finding, PlotRow, Report, Severity, Share};
+use crate::record::{Basis, CarbonRights};
+
+/// Cases that the page shows of each finding; `report.json` has more.
+const ITEMS_SHOWN: usize = 10;
+/// Plots that the page shows, those with the most trees.
+const PLOTS_SHOWN: usize = 500;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    it: &'a Report,
+    high: usize,
+    medium: usize,
+    low: usize,
+    plots: Vec<&'a PlotRow>,
+    points_chart: String,
+    trees_chart: String,
+    survival_chart: String,
+    map: String,
+}
+
+/// The page.
+pub(super) fn html(report: &Report) -> Result<String, ReportError> {
+    let weighing = |severity| {
+        let same = |finding: &&Finding| finding.severity == severity;
+        report.findings.iter().filter(same).count()
+    };
+    let mut plots: Vec<&PlotRow> = report.plots.iter().collect();
+    plots.sort_by_key(|plot| std::cmp::Reverse(plot.planted));
+    plots.truncate(PLOTS_SHOWN);
+    plots.sort_by_key(|plot| plot.number);
+    let page = Page {
+        it: report,
+        high: weighing(Severity::High),
+        medium: weighing(Severity::Medium),
+        low: weighing(Severity::Low),
+        plots,
+        points_chart: charts::points_over_time(report)?,
+        trees_chart: charts::trees_over_time(report)?,
+        survival_chart: charts::survival_by_age(report)?,
+        map: charts::plots_map(report)?,
+    };
+    Ok(page.render()?)
+}
+
+/// A number with its thousands apart.
+pub(super) fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Points as a weight: grams, kilograms or tonnes.
+fn weight(grams: u128) -> String {
+    let unit = |size: u128, name: &str| {
+        let tenths = grams * 10 / size;
+        format!("{}.{} {name}", grouped(tenths / 10), tenths % 10)
+    };
+    match grams {
+        0..1_000 => format!("{grams} g"),
+        1_000..1_000_000 => unit(1_000, "kg"),
+        _ => unit(1_000_000, "t"),
+    }
+}
+
+fn percent(share: &Share) -> String {
+    let [at, low, high] = [share.estimate, share.low, share.high].map(|part| part * 100.0);
+    if share.low == share.high {
+        format!("{at:.1} %")
+    } else {
+        format!("{at:.1} % ({low:.1} to {high:.1})")
+    }
+}
+
+// What the template calls. Askama hands references.
+#[allow(clippy::unused_self, clippy::trivially_copy_pass_by_ref)]
+impl Page<'_> {
+    fn n(&self, number: &u64) -> String {
+        grouped((*number).into())
+    }
+
+    fn big(&self, number: &u128) -> String {
+        grouped(*number)
+    }
+
+    fn weight(&self, grams: &u128) -> String {
+        weight(*grams)
+    }
+
+    /// Quantities are thousandths.
+    fn quantity(&self, thousandths: &u128) -> String {
+        grouped(thousandths / 1_000)
+    }
+
+    /// Micrograms as grams.
+    fn factor(&self, micrograms: &u64) -> String {
+        let text = format!("{}.{:06}", micrograms / 1_000_000, micrograms % 1_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
+    fn share(&self, share: &Option<Share>) -> String {
+        share.as_ref().map_or("–".to_owned(), percent)
+    }
+
+    fn part(&self, some: &u64, all: &u64) -> String {
+        if *all == 0 {
+            return "–".to_owned();
+        }
+        format!("{:.0} %", *some as f64 / *all as f64 * 100.0)
+    }
+
+    fn basis(&self, basis: &Basis) -> &'static str {
+        match basis {
+            Basis::Census => "census",
+            Basis::RandomSample => "random sample",
+            Basis::RemoteSensing => "remote sensing",
+        }
+    }
+
+    fn rights(&self, rights: &CarbonRights) -> String {
+        match rights {
+            CarbonRights::NoneIssued => "no credits issued".to_owned(),
+            CarbonRights::Issued { registry, id } => format!("credits issued: {registry} {id}"),
+            CarbonRights::Unknown => "unknown".to_owned(),
+        }
+    }
+
+    fn shown<'f>(&self, finding: &'f Finding) -> impl Iterator<Item = &'f crate::audit::Item> {
+        finding.items.iter().take(ITEMS_SHOWN)
+    }
+
+    fn more(&self, finding: &Finding) -> u64 {
+        finding.count.saturating_sub(ITEMS_SHOWN as u64)
+    }
+
+    fn plots_hidden(&self) -> usize {
+        self.it.plots.len() - self.plots.len()
+    }
+
+    /// The trees that any survey speaks for, and the mean survival there.
+    fn surveyed(&self) -> (u64, String) {
+        let covered: u64 = self.it.cohorts.iter().map(|cohort| cohort.surveyed).sum();
+        let mut sums = [0.0; 3];
+        for cohort in &self.it.cohorts {
+            if let Some(share) = cohort.survival {
+                let parts = [share.estimate, share.low, share.high];
+                for (sum, part) in sums.iter_mut().zip(parts) {
+                    *sum += part * cohort.surveyed as f64;
+                }
+            }
+        }
+        let [estimate, low, high] = sums.map(|sum| sum / covered.max(1) as f64);
+        let share = Share {
+            estimate,
+            low,
+            high,
+        };
+        (covered, percent(&share))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{grouped, weight};
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(weight(999), "999 g");
+        assert_eq!(weight(1_500), "1.5 kg");
+        assert_eq!(weight(12_345_678_900), "12,345.6 t");
+    }
+}

@@ -1,0 +1,263 @@
+//! Who looks: five detectors, each with nothing but what a stranger can get.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+
+use arborlog::audit::{
+    AuditError, Auditor, AwardRowsLengths, Folder, Mirror, MirrorError, Observations, Receipt,
+    SavedAudit, SourceError, StaticLog, TileSource, Verified,
+};
+use arborlog::merkle::TileId;
+use arborlog::note::VerifierKey;
+use arborlog::record::RecordId;
+
+use crate::forge::{Files, Forge, vkey, write};
+
+const THREADS: NonZeroUsize = NonZeroUsize::MIN;
+/// Exit codes of the second verifier.
+const HOLDS: i32 = 0;
+const LIE: i32 = 1;
+
+/// What strangers see, and what they hold.
+pub struct Shown {
+    /// What the log showed when it was honest.
+    pub before: Option<Files>,
+    /// What it shows now.
+    pub now: Option<Files>,
+    /// A file that is another when it is asked for again.
+    pub second_answer: Option<(String, Vec<u8>)>,
+    /// A receipt that somebody holds, or is given.
+    pub receipt: Option<String>,
+    /// The key that the log published.
+    pub log: VerifierKey,
+    /// The genesis that it published.
+    pub genesis: RecordId,
+    /// Whose cosignature the receipt must have.
+    pub witness: Option<VerifierKey>,
+}
+
+impl Shown {
+    /// A log, and nothing else.
+    pub fn log(forge: &Forge, before: Option<Files>, now: Files) -> Self {
+        Self {
+            before,
+            now: Some(now),
+            second_answer: None,
+            receipt: None,
+            log: vkey("log"),
+            genesis: forge.genesis_id(),
+            witness: None,
+        }
+    }
+
+    /// A receipt, and nothing else.
+    pub fn receipt(forge: &Forge, receipt: &Receipt) -> Self {
+        Self {
+            now: None,
+            ..Self::log(forge, None, Files::new()).with(receipt)
+        }
+    }
+
+    /// The same, and a receipt.
+    pub fn with(self, receipt: &Receipt) -> Self {
+        Self {
+            receipt: Some(receipt.to_text().unwrap()),
+            ..self
+        }
+    }
+}
+
+/// What a detector says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It sees a lie, and says which.
+    Detected(String),
+    /// It sees none.
+    Unnoticed,
+    /// It has nothing to look at.
+    NotConcerned,
+}
+
+impl Verdict {
+    fn of<T>(outcome: Result<T, String>) -> Self {
+        match outcome {
+            Ok(_) => Self::Unnoticed,
+            Err(why) => Self::Detected(why),
+        }
+    }
+}
+
+/// What each detector says.
+#[derive(Debug)]
+pub struct Verdicts {
+    pub receipt: Verdict,
+    pub audit: Verdict,
+    pub incremental: Verdict,
+    pub mirror: Verdict,
+    /// The second verifier's of the receipt.
+    pub second_receipt: Verdict,
+    /// The second verifier's of the log.
+    pub second_audit: Verdict,
+}
+
+/// Asks all of them.
+pub fn look(shown: &Shown) -> Verdicts {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str, files: &Option<Files>| {
+        files.as_ref().map(|files| {
+            let dir = dir.path().join(name);
+            write(files, &dir);
+            dir
+        })
+    };
+    let (before, now) = (at("before", &shown.before), at("now", &shown.now));
+    let (before, now) = (before.as_deref(), now.as_deref());
+    let second_looks = now.filter(|_| shown.second_answer.is_none());
+    Verdicts {
+        receipt: receipt(shown),
+        audit: now.map_or(Verdict::NotConcerned, |now| audit(shown, now)),
+        incremental: match before.zip(now) {
+            Some((before, now)) => incremental(shown, before, now, &dir.path().join("audit.state")),
+            None => Verdict::NotConcerned,
+        },
+        mirror: now.map_or(Verdict::NotConcerned, |now| {
+            mirror(shown, before, now, &dir.path().join("mirror"))
+        }),
+        second_receipt: match &shown.receipt {
+            Some(text) => {
+                let path = dir.path().join("receipt");
+                std::fs::write(&path, text).unwrap();
+                second(shown, "receipt", &path)
+            }
+            None => Verdict::NotConcerned,
+        },
+        second_audit: second_looks.map_or(Verdict::NotConcerned, |now| second(shown, "audit", now)),
+    }
+}
+
+/// Whoever holds a receipt.
+fn receipt(shown: &Shown) -> Verdict {
+    let Some(text) = &shown.receipt else {
+        return Verdict::NotConcerned;
+    };
+    let verified = text
+        .parse::<Receipt>()
+        .and_then(|it| it.verify(&shown.log, Some(&shown.genesis), shown.witness.as_slice()));
+    Verdict::of(verified.map_err(|error| error.to_string()))
+}
+
+/// Whoever reads all of it.
+fn audit(shown: &Shown, now: &Path) -> Verdict {
+    let auditor = Auditor::new(shown.log.clone()).unwrap();
+    Verdict::of(follow(shown, auditor, &Source::of(shown, now)))
+}
+
+/// Whoever read all of it before the lie, and saved where it was.
+fn incremental(shown: &Shown, before: &Path, now: &Path, state: &Path) -> Verdict {
+    let auditor = Auditor::new(shown.log.clone()).unwrap();
+    let auditor = follow(shown, auditor, &Folder::new(before)).unwrap();
+    let saved = SavedAudit {
+        verified: Verified {
+            checkpoint: auditor.last().unwrap().to_string(),
+            state: auditor.state().clone(),
+            tree: auditor.replay().tree().clone(),
+        },
+        observations: Observations::default(),
+        awards: AwardRowsLengths::default(),
+    };
+    saved.write(state).unwrap();
+    let saved = SavedAudit::read(state).unwrap().unwrap();
+    let auditor = Auditor::resume(shown.log.clone(), saved.verified).unwrap();
+    Verdict::of(follow(shown, auditor, &Source::of(shown, now)))
+}
+
+fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Auditor, String> {
+    let mut auditor = auditor;
+    let outcome = (|| {
+        let claimed = auditor.look(source)?;
+        auditor.advance(source, &claimed, THREADS, |_, _| {})?;
+        auditor.check_genesis(&shown.genesis)
+    })();
+    outcome.map_err(told)?;
+    Ok(auditor)
+}
+
+/// Whoever keeps a copy, or begins one.
+fn mirror(shown: &Shown, before: Option<&Path>, now: &Path, dir: &Path) -> Verdict {
+    let mut mirror = Mirror::open(dir, shown.log.clone()).unwrap();
+    let mut copy = |source: &dyn StaticLog| {
+        let checkpoint = mirror.look(source)?;
+        mirror.copy(source, checkpoint, THREADS, |_| {})
+    };
+    if let Some(before) = before {
+        copy(&Folder::new(before)).unwrap();
+    }
+    Verdict::of(copy(&Source::of(shown, now)).map_err(|error| match error {
+        MirrorError::Log(error) => told(error),
+        other => panic!("{other}"),
+    }))
+}
+
+fn told(error: AuditError) -> String {
+    assert!(!error.is_away(), "{error}");
+    error.to_string()
+}
+
+/// Whoever wrote a verifier from `docs/format.md` alone.
+fn second(shown: &Shown, what: &str, path: &Path) -> Verdict {
+    let verifier = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/docs/verifier/arborlog_verify.py"
+    );
+    let mut command = Command::new("python3");
+    command.arg(verifier).arg(what).arg(path);
+    command.args(["--log", &shown.log.to_string(), "--json"]);
+    let output = command.output().expect("python3 runs");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    match output.status.code() {
+        Some(HOLDS) => Verdict::Unnoticed,
+        Some(LIE) if told.contains("\"ok\"") => Verdict::Detected(told.trim().to_owned()),
+        other => panic!(
+            "the second verifier ended with {other:?}; it needs python3-cryptography: install \
+             that, or see what it says: {told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
+    }
+}
+
+/// A folder that may answer otherwise when it is asked again.
+struct Source {
+    folder: Folder,
+    second_answer: Option<(String, Vec<u8>)>,
+    asked: Mutex<bool>,
+}
+
+impl Source {
+    fn of(shown: &Shown, now: &Path) -> Self {
+        Self {
+            folder: Folder::new(now),
+            second_answer: shown.second_answer.clone(),
+            asked: Mutex::new(false),
+        }
+    }
+}
+
+impl TileSource for Source {
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
+        if let Some((name, other)) = &self.second_answer
+            && *name == id.to_string()
+            && std::mem::replace(&mut *self.asked.lock().unwrap(), true)
+        {
+            return Ok(other.clone());
+        }
+        self.folder.tile(id)
+    }
+}
+
+impl StaticLog for Source {
+    fn checkpoint(&self) -> Result<Vec<u8>, SourceError> {
+        self.folder.checkpoint()
+    }
+}

@@ -1,0 +1,475 @@
+//! Issuers who lie, and an operator who admits it: each breaks one rule with keys of its own.
+
+use arborlog::ledger::Code;
+use arborlog::record::*;
+
+use crate::attack::{Attack, PLANTER, PLATFORM, SURVEYOR, Yes};
+use crate::forge::{DAY_MS, Forge};
+use crate::statements::*;
+
+pub fn attacks() -> Vec<Attack> {
+    [points(), trees(), corrections(), keys(), chains()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Ann's balance in the honest ledger.
+const ANN_HAS: u64 = 720;
+
+fn points() -> Vec<Attack> {
+    let rule = |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, PLATFORM, code, lie);
+    vec![
+        rule("A tree claimed with no points", Code::BalanceShort, |it| {
+            it.force("platform", claim(NOBODY))
+        }),
+        rule(
+            "A tree claimed below its price",
+            Code::PriceMismatch,
+            |it| {
+                let cheap = Claim {
+                    points: Grams(OAK_PRICE - 1),
+                    ..claim(ANN)
+                };
+                it.force("platform", cheap)
+            },
+        ),
+        rule(
+            "Points moved that were spent before",
+            Code::BalanceShort,
+            |it| {
+                it.admit("platform", gift(ANN, EVE, ANN_HAS));
+                it.force("platform", gift(ANN, BEN, ANN_HAS))
+            },
+        ),
+        rule("A transfer above the balance", Code::BalanceShort, |it| {
+            it.force("platform", gift(ANN, BEN, ANN_HAS + 1))
+        }),
+        rule(
+            "A transfer from an account to itself",
+            Code::AccountSame,
+            |it| it.force("platform", gift(ANN, ANN, 1)),
+        ),
+        rule(
+            "More points than the method gives",
+            Code::PointsMismatch,
+            |it| {
+                let generous = Award {
+                    quantity: Quantity(99),
+                    ..award(ANN, 100)
+                };
+                it.force("platform", generous)
+            },
+        ),
+        rule("An award above the cap", Code::CapExceeded, |it| {
+            it.force("platform", award(ANN, CAP + 1))
+        }),
+        rule(
+            "An award by a version that is not in effect on its day",
+            Code::MethodVersion,
+            |it| {
+                it.admit("g1+g2", method(2));
+                let early = Award {
+                    version: MethodVersion(2),
+                    ..award(ANN, 100)
+                };
+                it.force("platform", early)
+            },
+        ),
+        rule(
+            "An award by a method that nobody stated",
+            Code::MethodUnknown,
+            |it| {
+                let invented = Award {
+                    method: MethodId(9),
+                    ..award(ANN, 100)
+                };
+                it.force("platform", invented)
+            },
+        ),
+        rule(
+            "An award for an activity that the method lacks",
+            Code::ActivityUnknown,
+            |it| {
+                let invented = Award {
+                    activity: ActivityCode(9),
+                    ..award(ANN, 100)
+                };
+                it.force("platform", invented)
+            },
+        ),
+        rule(
+            "An award for what happens tomorrow",
+            Code::DayRefused,
+            |it| {
+                let early = Award {
+                    occurred_on: Day(TODAY.0 + 1),
+                    ..award(ANN, 100)
+                };
+                it.force("platform", early)
+            },
+        ),
+        rule("An award of nothing", Code::PointsZero, |it| {
+            it.force("platform", award(ANN, 0))
+        }),
+    ]
+}
+
+fn trees() -> Vec<Attack> {
+    let platform =
+        |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, PLATFORM, code, lie);
+    let planter = |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, PLANTER, code, lie);
+    let surveyor =
+        |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, SURVEYOR, code, lie);
+    vec![
+        platform("A tree assigned twice", Code::TreeTaken, |it| {
+            let claim = it.at("waiting");
+            it.force("platform", assign(1, &[claim]))
+        }),
+        platform("A claim assigned twice", Code::ClaimTaken, |it| {
+            let claim = it.at("tied");
+            it.force("platform", assign(2, &[claim]))
+        }),
+        platform("A claim twice in one assignment", Code::ClaimTaken, |it| {
+            let claim = it.at("waiting");
+            it.force("platform", assign(2, &[claim, claim]))
+        }),
+        platform(
+            "A tree assigned that was never planted",
+            Code::TreeUnknown,
+            |it| {
+                let claim = it.at("waiting");
+                it.force("platform", assign(50, &[claim]))
+            },
+        ),
+        platform(
+            "A tree assigned whose planting was voided",
+            Code::TreeUnknown,
+            |it| {
+                let claim = it.at("waiting");
+                it.force("platform", assign(201, &[claim]))
+            },
+        ),
+        platform("A lost tree assigned", Code::TreeLost, |it| {
+            let claim = it.at("waiting");
+            it.force("platform", assign(10, &[claim]))
+        }),
+        platform(
+            "A tree of another species assigned",
+            Code::SpeciesMismatch,
+            |it| {
+                let claim = it.at("waiting elm");
+                it.force("platform", assign(2, &[claim]))
+            },
+        ),
+        platform(
+            "A tree assigned to what is no claim",
+            Code::ClaimUnknown,
+            |it| {
+                let award = it.at("award");
+                it.force("platform", assign(2, &[award]))
+            },
+        ),
+        platform(
+            "A tree assigned to a voided claim",
+            Code::ClaimUnknown,
+            |it| {
+                let claim = it.at("waiting");
+                it.admit("platform", void(claim));
+                it.force("platform", assign(2, &[claim]))
+            },
+        ),
+        platform("More trees assigned than stand", Code::TreesShort, |it| {
+            let (oaks, elms, claim) = (it.at("oaks"), it.at("elms"), it.at("waiting"));
+            it.admit("surveyor2", lost(oaks, 18, None));
+            it.admit("surveyor2", lost(elms, 10, None));
+            it.force("platform", assign(2, &[claim]))
+        }),
+        planter("Serials planted twice", Code::SerialsOverlap, |it| {
+            it.force("planter", planting(1, 20, 5, 77))
+        }),
+        planter(
+            "Serials of a voided planting used again",
+            Code::SerialsOverlap,
+            |it| it.force("planter", planting(1, 203, 1, 77)),
+        ),
+        planter("A plot denser than it may be", Code::PlotFull, |it| {
+            it.force("planter", planting(1, 301, 73, 77))
+        }),
+        planter(
+            "A plot made larger without the governors",
+            Code::QuorumShort,
+            |it| {
+                let larger = Plot {
+                    area_m2: 20_000,
+                    ..plot(1)
+                };
+                it.force("planter", larger)
+            },
+        ),
+        planter(
+            "Another's plot taken without the governors",
+            Code::QuorumShort,
+            |it| it.force("planter2", plot(1)),
+        ),
+        Attack::rule(
+            "A plot made too small for its trees, with the governors",
+            "operator: the log's; planter and k governors: their own",
+            Code::PlotFull,
+            |it| {
+                let smaller = Plot {
+                    area_m2: 2_000,
+                    ..plot(1)
+                };
+                it.force("planter+g1+g2", smaller)
+            },
+        ),
+        planter("A planting on another's plot", Code::HolderRefused, |it| {
+            it.force("planter2", planting(1, 301, 1, 77))
+        }),
+        planter(
+            "A planting on a plot that nobody stated",
+            Code::PlotUnknown,
+            |it| it.force("planter", planting(9, 1, 1, 77)),
+        ),
+        planter(
+            "A planting of a species that no method names",
+            Code::SpeciesUnknown,
+            |it| {
+                let exotic = Planting {
+                    species: SpeciesCode(9),
+                    ..planting(1, 301, 1, 77)
+                };
+                it.force("planter", exotic)
+            },
+        ),
+        planter(
+            "A photograph used for two plantings",
+            Code::EvidenceReused,
+            |it| it.force("planter", planting(1, 301, 1, 1)),
+        ),
+        planter(
+            "A photograph of a voided planting used again",
+            Code::EvidenceReused,
+            |it| it.force("planter", planting(1, 301, 1, 3)),
+        ),
+        surveyor(
+            "A survey with the planting's photograph",
+            Code::EvidenceReused,
+            |it| it.force("surveyor", survey(1, 1)),
+        ),
+        surveyor(
+            "A survey that found more than it looked for",
+            Code::SurveyCounts,
+            |it| {
+                let lucky = Survey {
+                    alive: 9,
+                    ..survey(1, 77)
+                };
+                it.force("surveyor", lucky)
+            },
+        ),
+        surveyor(
+            "A survey of a planting on another plot",
+            Code::PlantingUnknown,
+            |it| {
+                let elsewhere = Survey {
+                    planting: Some(it.at("oaks")),
+                    ..survey(2, 77)
+                };
+                it.force("surveyor", elsewhere)
+            },
+        ),
+    ]
+}
+
+fn corrections() -> Vec<Attack> {
+    let platform =
+        |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, PLATFORM, code, lie);
+    let planter = |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, PLANTER, code, lie);
+    vec![
+        platform("A void voided", Code::TargetRefused, |it| {
+            let target = it.at("void");
+            it.force("platform", void(target))
+        }),
+        platform("A transfer voided twice", Code::TargetVoided, |it| {
+            let target = it.at("gift");
+            it.force("platform", void(target))
+        }),
+        platform("An award voided", Code::TargetRefused, |it| {
+            let target = it.at("award");
+            it.force("platform", void(target))
+        }),
+        platform(
+            "More reversed than is left of the award",
+            Code::ReversalExcess,
+            |it| {
+                let target = it.at("award");
+                it.force("platform", reverse(target, 971))
+            },
+        ),
+        platform(
+            "Another platform's award reversed",
+            Code::HolderRefused,
+            |it| {
+                let target = it.at("award");
+                it.force("platform2", reverse(target, 1))
+            },
+        ),
+        platform(
+            "An entry corrected that is not there yet",
+            Code::TargetUnknown,
+            |it| {
+                let target = Index(it.size() + 1);
+                it.force("platform", reverse(target, 1))
+            },
+        ),
+        planter("More trees lost than stand", Code::LossExcess, |it| {
+            let target = it.at("oaks");
+            it.force("planter", lost(target, 19, None))
+        }),
+        planter("A tree lost twice", Code::TreeLost, |it| {
+            let target = it.at("oaks");
+            it.force("planter", lost(target, 1, Some(11)))
+        }),
+        planter("Another planting's trees lost", Code::LossExcess, |it| {
+            let target = it.at("oaks");
+            it.force("planter", lost(target, 1, Some(101)))
+        }),
+        planter(
+            "A planting voided though its trees are promised",
+            Code::VoidBlocked,
+            |it| {
+                let target = it.at("oaks");
+                it.force("planter", void(target))
+            },
+        ),
+        planter("A loss in a voided planting", Code::TargetVoided, |it| {
+            let target = it.at("voided planting");
+            it.force("planter", lost(target, 1, None))
+        }),
+        Attack::rule(
+            "A loss voided whose trees fit no more",
+            "operator: the log's; planter and surveyor: their own",
+            Code::PlotFull,
+            |it| {
+                let target = it.at("loss");
+                it.admit("planter", planting(1, 301, 72, 77));
+                it.force("surveyor2", void(target))
+            },
+        ),
+    ]
+}
+
+fn keys() -> Vec<Attack> {
+    vec![
+        Attack::rule(
+            "An award with a revoked key",
+            "operator: the log's; thief: a revoked key",
+            Code::KeyRevoked,
+            |it| it.force("stolen", award(ANN, 100)),
+        ),
+        Attack::rule(
+            "An award with an expired key",
+            PLATFORM,
+            Code::KeyExpired,
+            |it| {
+                it.now.0 += DAY_MS;
+                it.force("old", award(ANN, 100))
+            },
+        ),
+        Attack::rule(
+            "An award with a key that nobody granted",
+            "operator: the log's; stranger: its own",
+            Code::IssuerUnknown,
+            |it| it.force("stranger", award(ANN, 100)),
+        )
+        .receipt(Yes("does not end at the genesis")),
+        Attack::rule("An award by a planter", PLANTER, Code::RoleRefused, |it| {
+            it.force("planter", award(ANN, 100))
+        })
+        .receipt(Yes("may not say")),
+        Attack::rule(
+            "A planting by a surveyor",
+            SURVEYOR,
+            Code::RoleRefused,
+            |it| it.force("surveyor", planting(1, 301, 1, 77)),
+        )
+        .receipt(Yes("may not say")),
+        Attack::rule(
+            "An award with a governor's key",
+            "operator: the log's; governor: its own",
+            Code::RoleRefused,
+            |it| it.force("g1", award(ANN, 100)),
+        )
+        .receipt(Yes("governors do not say")),
+        Attack::rule(
+            "An award with the log's key",
+            "operator: the log's",
+            Code::RoleRefused,
+            |it| it.force("log", award(ANN, 100)),
+        )
+        .receipt(Yes("governors do not say")),
+        Attack::rule(
+            "An award that a governor endorses, which nobody asks for",
+            "operator: the log's; platform and one governor: their own",
+            Code::EndorserRefused,
+            |it| it.force("platform+g1", award(ANN, 100)),
+        ),
+    ]
+}
+
+fn chains() -> Vec<Attack> {
+    let rule = |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, PLATFORM, code, lie);
+    vec![
+        rule(
+            "An issuer's record left out before the next",
+            Code::SequenceGap,
+            |it| {
+                let mut record = it.record("platform", award(ANN, 100));
+                record.seq.0 += 1;
+                it.force_record("platform", &record)
+            },
+        ),
+        rule(
+            "A fork: two records of an issuer with one number",
+            Code::SequenceUsed,
+            |it| {
+                let record = it.record("platform", award(BEN, 7));
+                it.admit("platform", award(ANN, 7));
+                it.force_record("platform", &record)
+            },
+        ),
+        rule(
+            "A record that continues another record of its issuer",
+            Code::ChainBroken,
+            |it| {
+                let mut record = it.record("platform", award(ANN, 100));
+                record.prev = it.context.id(it.entry(it.at("award")).signed.bytes());
+                it.force_record("platform", &record)
+            },
+        ),
+        rule(
+            "A record signed 31 days before its admission",
+            Code::DayRefused,
+            |it| {
+                let past = Award {
+                    occurred_on: Day(TODAY.0 - 31),
+                    ..award(ANN, 100)
+                };
+                let mut record = it.record("platform", past);
+                record.issued_on = Day(TODAY.0 - 31);
+                it.force_record("platform", &record)
+            },
+        ),
+        rule(
+            "A record signed two days after its admission",
+            Code::DayRefused,
+            |it| {
+                let mut record = it.record("platform", award(ANN, 100));
+                record.issued_on = Day(TODAY.0 + 2);
+                it.force_record("platform", &record)
+            },
+        ),
+    ]
+}
