@@ -7,7 +7,7 @@
 //! takes 111 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
 //! them, of a run that did not end, are cut.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -24,10 +24,19 @@ const BUFFER_BYTES: usize = 16 * 1024;
 const ROW_BYTES: usize = 32 + 4 + 4 + 2 + 4 + 8 + 8 + 1;
 const EVIDENCE_BYTES: usize = 32 + 8 + 8;
 
-/// A file of rows that can't be written or read.
+/// Rows that can't be written or read.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}: {1}")]
-pub struct AwardRowsError(PathBuf, std::io::Error);
+pub enum AwardRowsError {
+    /// The file system says no.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+    /// Rows that were saved are gone.
+    #[error("{0} is shorter than it was saved: begin with a new state file")]
+    Cut(PathBuf),
+    /// Somebody else writes to them.
+    #[error("{0} is in use by another audit or monitor; wait for that one")]
+    Locked(PathBuf),
+}
 
 /// One award, as it is compared with others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -62,18 +71,47 @@ pub struct AwardRowsLengths {
 pub struct AwardRows {
     by_account: Partitions,
     by_evidence: Partitions,
+    _lock: AwardRowsLock,
+}
+
+/// A folder of rows, held: nobody else cuts or adds rows meanwhile. Taken before the lengths are
+/// read.
+#[derive(Debug)]
+pub struct AwardRowsLock {
+    dir: PathBuf,
+    _file: File,
+}
+
+impl AwardRowsLock {
+    /// Holds a folder, which is made if need be.
+    ///
+    /// # Errors
+    /// [`AwardRowsError::Locked`] when somebody else does.
+    pub fn hold(dir: &Path) -> Result<Self, AwardRowsError> {
+        std::fs::create_dir_all(dir).map_err(at(dir))?;
+        let path = dir.join("LOCK");
+        let file = File::create(&path).map_err(at(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self {
+                dir: dir.to_owned(),
+                _file: file,
+            }),
+            Err(TryLockError::WouldBlock) => Err(AwardRowsError::Locked(dir.to_owned())),
+            Err(TryLockError::Error(error)) => Err(at(&path)(error)),
+        }
+    }
 }
 
 impl AwardRows {
-    /// Begins, or goes on from these lengths, in a folder of its own.
+    /// Begins, or goes on from these lengths, in a folder of their own.
     ///
     /// # Errors
     /// [`AwardRowsError`], also when rows that were saved are gone.
-    pub fn open(dir: &Path, lengths: &AwardRowsLengths) -> Result<Self, AwardRowsError> {
-        std::fs::create_dir_all(dir).map_err(at(dir))?;
+    pub fn open(lock: AwardRowsLock, lengths: &AwardRowsLengths) -> Result<Self, AwardRowsError> {
         Ok(Self {
-            by_account: Partitions::open(dir, "account", &lengths.by_account)?,
-            by_evidence: Partitions::open(dir, "evidence", &lengths.by_evidence)?,
+            by_account: Partitions::open(&lock.dir, "account", &lengths.by_account)?,
+            by_evidence: Partitions::open(&lock.dir, "evidence", &lengths.by_evidence)?,
+            _lock: lock,
         })
     }
 
@@ -214,8 +252,7 @@ impl Partitions {
                 .open(&path)
                 .map_err(at(&path))?;
             if file.metadata().map_err(at(&path))?.len() < written {
-                let gone = std::io::Error::other("rows that were saved are missing");
-                return Err(AwardRowsError(path, gone));
+                return Err(AwardRowsError::Cut(path));
             }
             file.set_len(written).map_err(at(&path))?;
             parts.push(Partition {
@@ -283,5 +320,5 @@ impl Partition {
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> AwardRowsError {
     let path = path.to_owned();
-    move |error| AwardRowsError(path.clone(), error)
+    move |error| AwardRowsError::Io(path.clone(), error)
 }

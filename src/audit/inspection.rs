@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::auditor::{AuditError, Auditor, Claimed, Verified};
-use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths};
+use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 use super::findings::{Facts, Finding, findings};
 use super::observe::Observations;
 use super::report::Report;
@@ -42,6 +42,10 @@ impl Inspection {
     /// # Errors
     /// [`InspectionError`].
     pub fn begin(log: VerifierKey, rows: &Path) -> Result<Self, InspectionError> {
+        Self::empty(log, AwardRowsLock::hold(rows)?)
+    }
+
+    fn empty(log: VerifierKey, rows: AwardRowsLock) -> Result<Self, InspectionError> {
         Ok(Self {
             auditor: Auditor::new(log)?,
             seen: Observations::default(),
@@ -54,14 +58,14 @@ impl Inspection {
     /// # Errors
     /// [`InspectionError`].
     pub fn resume(log: VerifierKey, file: &Path) -> Result<Self, InspectionError> {
-        let rows = rows_beside(file);
+        let rows = AwardRowsLock::hold(&rows_beside(file))?;
         let Some(saved) = SavedAudit::read(file)? else {
-            return Self::begin(log, &rows);
+            return Self::empty(log, rows);
         };
         Ok(Self {
             auditor: Auditor::resume(log, saved.verified)?,
             seen: saved.observations,
-            awards: AwardRows::open(&rows, &saved.awards)?,
+            awards: AwardRows::open(rows, &saved.awards)?,
         })
     }
 
@@ -128,6 +132,12 @@ impl Inspection {
             Some(error) => Err(error.into()),
             None => Ok(done),
         }
+    }
+
+    /// Whether it stands at a checkpoint, and not amid what an error broke off.
+    pub fn is_settled(&self) -> bool {
+        let last = self.auditor.last().map_or(0, |last| last.head().size);
+        last == self.auditor.state().entries()
     }
 
     /// The auditor.

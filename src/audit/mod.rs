@@ -18,7 +18,7 @@ mod tiles;
 mod whole;
 
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
-pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths};
+pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 pub use findings::{Facts, Finding, ITEMS_MAX, Item, Severity, findings};
 pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};

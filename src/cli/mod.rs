@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done.
 
+mod audit;
 mod demo;
 mod fsck;
 mod govern;
@@ -7,6 +8,8 @@ mod import;
 mod init;
 mod keygen;
 mod log_source;
+mod mirror;
+mod monitor;
 mod progress;
 mod receipt;
 mod serve;
@@ -54,6 +57,9 @@ enum Command {
     Import(import::ImportArgs),
     Receipt(receipt::ReceiptArgs),
     Verify(receipt::VerifyArgs),
+    Audit(audit::AuditArgs),
+    Mirror(mirror::MirrorArgs),
+    Monitor(monitor::MonitorArgs),
     Fsck(fsck::FsckArgs),
 }
 
@@ -120,6 +126,9 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Receipt(args) => receipt::fetch(&args),
         Command::Verify(args) => receipt::verify(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Mirror(args) => mirror::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),
     };
     match done {

@@ -1,0 +1,293 @@
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::log_source;
+use super::receipt::read_vkey;
+use super::{Done, Failure, progress, say};
+use arborlog::audit::{
+    AuditError, Contradiction, Finding, Inspection, InspectionError, Severity, StaticLog,
+    WholeError, each_entry, threads_default,
+};
+use arborlog::client::today;
+use arborlog::note::{Checkpoint, VerifierKey};
+use arborlog::record::{Day, RecordId};
+use arborlog::report::{self, Export, ExportError};
+
+/// Replay a whole ledger against its rules, from its public files alone, and report.
+///
+/// Trusts neither the operator nor the server: only the key that you give. Checks the checkpoint,
+/// every entry into its root, every signature, chain, lineage link and rule, and that points and
+/// trees add up. A finding is no violation: see --fail-on.
+#[derive(Args)]
+pub struct AuditArgs {
+    /// The ledger's URL, or a mirror.
+    ledger: String,
+    /// The log's verifier key, or a file that holds it: from the programme's publications, never
+    /// from the server.
+    #[arg(long, value_name = "VKEY")]
+    log: String,
+    /// The genesis id that you were told.
+    #[arg(long, value_name = "ID")]
+    genesis: Option<RecordId>,
+    /// Keep what was verified in this file, and go on from it: the next audit proves that the log
+    /// extends it, and reads only what is new. FILE.awards/ beside it holds the awards.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Write report.html and report.json into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Write every entry as CSV tables into this new folder. Reads the log a second time.
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    /// Reckon ages and due dates as of this day; today if left out.
+    #[arg(long, value_name = "DAY")]
+    as_of: Option<Day>,
+    /// End with exit code 1 at a finding of this severity or a graver one: low, medium or high.
+    #[arg(long, value_name = "SEVERITY")]
+    fail_on: Option<Severity>,
+    /// How many bundles are fetched and checked at a time.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &AuditArgs) -> Done {
+    let log = read_vkey(&args.log)?;
+    let source = log_source::open(&args.ledger)?;
+    if let Some(dir) = &args.export
+        && std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some())
+    {
+        return Err(Failure::usage(ExportError::NotEmpty(dir.clone())));
+    }
+    let audited = audit(args, log, source.as_ref());
+    if args.json
+        && let Err(failure) = &audited
+        && failure.code == 1
+    {
+        println!(
+            "{}",
+            serde_json::json!({"whole": false, "error": format!("{:#}", failure.error)})
+        );
+    }
+    let (findings, answer) = audited?;
+    if args.json {
+        println!("{answer}");
+    }
+    let grave = |finding: &&Finding| args.fail_on.is_some_and(|it| finding.severity >= it);
+    match findings.iter().filter(grave).count() {
+        0 => Ok(()),
+        count => Err(Failure::check(anyhow::anyhow!(
+            "the ledger is whole, but there are {count} findings that --fail-on names"
+        ))),
+    }
+}
+
+fn audit(
+    args: &AuditArgs,
+    log: VerifierKey,
+    source: &dyn StaticLog,
+) -> Result<(Vec<Finding>, serde_json::Value), Failure> {
+    let begun = Instant::now();
+    let scratch;
+    let mut inspection = match &args.state {
+        Some(file) => Inspection::resume(log, file),
+        None => {
+            scratch = tempfile::tempdir().context("a temporary folder for award rows")?;
+            Inspection::begin(log, scratch.path())
+        }
+    }
+    .map_err(|error| failed(error, args.state.as_deref()))?;
+    let threads = args.threads.unwrap_or_else(threads_default);
+    let new = advance(&mut inspection, source, threads)
+        .map_err(|error| failed(error, args.state.as_deref()))?;
+    if let Some(genesis) = &args.genesis {
+        inspection
+            .auditor()
+            .check_genesis(genesis)
+            .map_err(Failure::check)?;
+    }
+    if let Some(file) = &args.state {
+        inspection.save(file)?;
+    }
+    let Some(report) = inspection.report(args.as_of.unwrap_or_else(today))? else {
+        return Err(Failure::check(anyhow::anyhow!(
+            "the log has no entries: there is nothing to report on"
+        )));
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    if !args.json {
+        print_words(&report, &new, seconds);
+    }
+    if let Some(dir) = &args.report {
+        report::write(dir, &report)?;
+        say(
+            args.json,
+            format!("report: {}", dir.join("report.html").display()),
+        );
+    }
+    if let (Some(dir), Some(checkpoint)) = (&args.export, inspection.auditor().last()) {
+        export(dir, source, checkpoint, &inspection, threads)?;
+        say(args.json, format!("tables: {}", dir.display()));
+    }
+    let answer = serde_json::json!({
+        "whole": true,
+        "entries": report.checkpoint.size,
+        "root": report.checkpoint.root,
+        "genesis": report.log.genesis,
+        "new_entries": new.end - new.start,
+        "accounts": report.accounts,
+        "totals": report.totals,
+        "seconds": seconds,
+        "findings": report.findings.iter().map(|finding| serde_json::json!({
+            "code": finding.code,
+            "severity": finding.severity,
+            "count": finding.count,
+            "title": finding.title,
+        })).collect::<Vec<_>>(),
+    });
+    Ok((report.findings, answer))
+}
+
+/// Takes an inspection to the log's newest checkpoint, with a bar; gives the sizes from and to.
+pub(super) fn advance(
+    inspection: &mut Inspection,
+    source: &dyn StaticLog,
+    threads: NonZeroUsize,
+) -> Result<std::ops::Range<u64>, InspectionError> {
+    let claimed = inspection.look(source)?;
+    let from = inspection.auditor().state().entries();
+    let more = claimed.head().size.saturating_sub(from);
+    let bar = progress::bar(
+        "auditing entries",
+        usize::try_from(more).unwrap_or(usize::MAX),
+    );
+    let done = inspection.advance(source, &claimed, threads, |entries| {
+        bar.set_position(entries.saturating_sub(from));
+    });
+    bar.finish_and_clear();
+    done
+}
+
+/// What an inspection's end means; of a contradiction both checkpoints are kept beside `file`.
+pub(super) fn failed(error: InspectionError, file: Option<&Path>) -> Failure {
+    match error {
+        InspectionError::Audit(AuditError::Contradiction(lie)) => match keep(&lie, file) {
+            Ok(places) => Failure::check(anyhow::anyhow!("{lie}{places}")),
+            Err(error) => Failure::check(anyhow::anyhow!(
+                "{lie}; they could not be written ({error}). Before:\n{}\nNow:\n{}",
+                lie.before,
+                lie.now
+            )),
+        },
+        InspectionError::Audit(error) => log_source::failed(error),
+        other => other.into(),
+    }
+}
+
+/// Keeps both checkpoints in FILE.evidence/, named by what they say.
+fn keep(lie: &Contradiction, file: Option<&Path>) -> std::io::Result<String> {
+    let Some(file) = file else {
+        return Ok(String::new());
+    };
+    let mut dir = file.as_os_str().to_owned();
+    dir.push(".evidence");
+    let dir = PathBuf::from(dir);
+    std::fs::create_dir_all(&dir)?;
+    let mut places = String::new();
+    for (when, note) in [("before", &lie.before), ("now", &lie.now)] {
+        let mut lines = note.lines().skip(1);
+        let size = lines.next().unwrap_or_default();
+        let root: String = lines
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(10)
+            .collect();
+        let path = dir.join(format!("{size}-{root}.checkpoint"));
+        std::fs::write(&path, note)?;
+        places.push_str(&format!("\n  {when}: {}", path.display()));
+    }
+    Ok(places)
+}
+
+/// Why tables end before their end.
+#[derive(Debug, thiserror::Error)]
+enum ExportFailure {
+    #[error(transparent)]
+    Log(#[from] WholeError),
+    #[error(transparent)]
+    Tables(#[from] ExportError),
+}
+
+fn export(
+    dir: &Path,
+    source: &dyn StaticLog,
+    checkpoint: &Checkpoint,
+    inspection: &Inspection,
+    threads: NonZeroUsize,
+) -> Done {
+    let mut tables = Export::begin(dir)?;
+    let head = checkpoint.head();
+    let bar = progress::bar(
+        "writing tables",
+        usize::try_from(head.size).unwrap_or(usize::MAX),
+    );
+    let origin = inspection.auditor().origin();
+    let done = each_entry(source, origin, head, threads, |index, checked| {
+        bar.set_position(index.0 + 1);
+        tables.add(index, checked).map_err(ExportFailure::from)
+    });
+    bar.finish_and_clear();
+    done.map_err(|error| match error {
+        ExportFailure::Log(error) => log_source::failed(error.into()),
+        tables => tables.into(),
+    })?;
+    Ok(tables.finish(checkpoint)?)
+}
+
+fn print_words(report: &arborlog::audit::Report, new: &std::ops::Range<u64>, seconds: f64) {
+    let size = report.checkpoint.size;
+    println!("WHOLE: {}, {size} entries", report.log.origin);
+    println!("  root {}", report.checkpoint.root);
+    println!("  genesis {}", report.log.genesis);
+    let count = new.end - new.start;
+    if new.start > 0 {
+        println!(
+            "  the log extends the {} entries verified before",
+            new.start
+        );
+    }
+    println!(
+        "  {count} entries in {seconds:.1} s: every signature, chain, lineage link and rule, every tile, the totals"
+    );
+    println!();
+    if report.findings.is_empty() {
+        println!("No findings.");
+    } else {
+        println!("Findings, to ask the programme about; none is a violation of the rules:");
+    }
+    for finding in &report.findings {
+        println!("  {:6}  {}", finding.severity.name(), finding.title);
+        if let Some(item) = finding.items.first() {
+            let indexes: Vec<String> = item.indexes.iter().map(ToString::to_string).collect();
+            let at = match indexes.len() {
+                0 => String::new(),
+                1 => format!(" (entry {})", indexes.join("")),
+                _ => format!(" (entries {})", indexes.join(", ")),
+            };
+            println!("          {}: {}{at}", item.subject, item.detail);
+        }
+    }
+    println!();
+    println!("Not checked, or not to be known from any ledger:");
+    for what in report.not_checked {
+        println!("  – {what}");
+    }
+}

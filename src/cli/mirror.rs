@@ -1,0 +1,75 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::receipt::read_vkey;
+use super::{Done, Failure, log_source, progress, say};
+use arborlog::audit::{Mirror, MirrorError, threads_default};
+
+/// Keep a verified copy of a log as static files, which any web server can serve.
+///
+/// Appends only, goes on where it ended, and refuses what does not extend what is there. `audit`
+/// and `fsck` run on the copy. Checks that every entry is in the signed tree, not the rules:
+/// `audit` does.
+#[derive(Args)]
+pub struct MirrorArgs {
+    /// The ledger's URL, or another mirror.
+    ledger: String,
+    /// The folder of the copy.
+    dir: PathBuf,
+    /// The log's verifier key in force, or a file that holds it.
+    #[arg(long, value_name = "VKEY")]
+    log: String,
+    /// How many bundles are fetched at a time.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &MirrorArgs) -> Done {
+    let log = read_vkey(&args.log)?;
+    let source = log_source::open(&args.ledger)?;
+    let mut mirror = Mirror::open(&args.dir, log).map_err(failed)?;
+    let before = mirror.last().map_or(0, |last| last.head().size);
+    let now = mirror.look(source.as_ref()).map_err(failed)?;
+    let head = now.head();
+    let more = head.size.saturating_sub(before);
+    let bar = progress::bar(
+        "copying entries",
+        usize::try_from(more).unwrap_or(usize::MAX),
+    );
+    let threads = args.threads.unwrap_or_else(threads_default);
+    let done = mirror.copy(source.as_ref(), now, threads, |entries| {
+        bar.set_position(entries.saturating_sub(before));
+    });
+    bar.finish_and_clear();
+    done.map_err(failed)?;
+    if args.json {
+        println!(
+            "{}",
+            serde_json::json!({
+                "entries": head.size, "root": head.root.to_string(), "new_entries": more,
+            })
+        );
+    }
+    let place = args.dir.display();
+    say(
+        args.json,
+        format!(
+            "{place}: {} entries, {more} of them new, root {}",
+            head.size, head.root
+        ),
+    );
+    Ok(())
+}
+
+fn failed(error: MirrorError) -> Failure {
+    match error {
+        MirrorError::Log(error) => log_source::failed(error),
+        MirrorError::Damaged { .. } => Failure::check(error),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,223 @@
+//! Following a log: each new checkpoint, its new entries, and what there is to ask about.
+
+mod alert;
+mod metrics;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::audit::{advance, failed};
+use super::receipt::read_vkey;
+use super::{Done, Failure, log_source};
+use alert::{Alert, Known, WHAT_FINDING, WHAT_LIE};
+use arborlog::audit::{Inspection, InspectionError, Severity, StaticLog, threads_default};
+use arborlog::client::today;
+use arborlog::record::RecordId;
+use metrics::Metrics;
+
+/// Judging findings takes at most about one part in so many of the time.
+const JUDGE_ONE_IN: u32 = 10;
+
+/// Follow a log: verify each new checkpoint and its new entries, until something is wrong.
+///
+/// Ends with exit code 1 when the log is wrong or contradicts what it signed before; both
+/// checkpoints are kept in FILE.evidence/. A log that is away is asked again.
+#[derive(Args)]
+pub struct MonitorArgs {
+    /// The ledger's URL, or a mirror that somebody updates.
+    ledger: String,
+    /// The log's verifier key, or a file that holds it.
+    #[arg(long, value_name = "VKEY")]
+    log: String,
+    /// The file that keeps what was verified: the same as of `audit --state`.
+    #[arg(long, value_name = "FILE")]
+    state: PathBuf,
+    /// The genesis id that you were told.
+    #[arg(long, value_name = "ID")]
+    genesis: Option<RecordId>,
+    /// Seconds from one look to the next.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    every: u64,
+    /// Answer /metrics here (OpenMetrics).
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// A program to run for each new finding and when the log is wrong: it gets one JSON object on
+    /// standard input.
+    #[arg(long, value_name = "PROGRAM")]
+    on_finding: Option<PathBuf>,
+    /// End with exit code 1 at a new finding of this severity or a graver one; high if left out
+    /// and there is no --on-finding.
+    #[arg(long, value_name = "SEVERITY")]
+    fail_on: Option<Severity>,
+    /// How many bundles are fetched and checked at a time.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Look once, then end.
+    #[arg(long)]
+    once: bool,
+}
+
+struct Monitor<'a> {
+    args: &'a MonitorArgs,
+    source: Box<dyn StaticLog>,
+    threads: NonZeroUsize,
+    fail_on: Option<Severity>,
+    metrics: Metrics,
+    known: Known,
+    judge_after: Option<Instant>,
+    unjudged: bool,
+}
+
+pub fn run(args: &MonitorArgs) -> Done {
+    let log = read_vkey(&args.log)?;
+    let unless_told = args.on_finding.is_none().then_some(Severity::High);
+    let mut monitor = Monitor {
+        args,
+        source: log_source::open(&args.ledger)?,
+        threads: args.threads.unwrap_or_else(threads_default),
+        fail_on: args.fail_on.or(unless_told),
+        metrics: Metrics::default(),
+        known: Known::beside(&args.state)?,
+        judge_after: None,
+        unjudged: true,
+    };
+    if let Some(address) = args.listen {
+        let at = monitor.metrics.serve(address)?;
+        println!("listening on http://{at}");
+    }
+    let resume = || {
+        Inspection::resume(log.clone(), &args.state)
+            .map_err(|error| failed(error, Some(&args.state)))
+    };
+    let mut inspection = resume()?;
+    loop {
+        let begun = Instant::now();
+        match monitor.round(&mut inspection) {
+            Ok(()) => {}
+            Err(Round::Away(why)) if !args.once => {
+                monitor.metrics.away();
+                tracing::warn!(%why, "the log is away; it will be asked again");
+                if !inspection.is_settled() {
+                    // Goes on from what was saved; the award rows can be held once only.
+                    drop(inspection);
+                    inspection = resume()?;
+                }
+            }
+            Err(Round::Away(why)) => return Err(anyhow::anyhow!(why).into()),
+            Err(Round::Ends(failure)) => return Err(failure),
+        }
+        if args.once {
+            return Ok(());
+        }
+        let rest = Duration::from_secs(args.every.max(1)).saturating_sub(begun.elapsed());
+        std::thread::sleep(rest);
+    }
+}
+
+/// Why a round does not end well.
+enum Round {
+    Away(String),
+    Ends(Failure),
+}
+
+impl From<Failure> for Round {
+    fn from(failure: Failure) -> Self {
+        Self::Ends(failure)
+    }
+}
+
+impl Monitor<'_> {
+    fn round(&mut self, inspection: &mut Inspection) -> Result<(), Round> {
+        let before = inspection.auditor().state().entries();
+        let done = advance(inspection, self.source.as_ref(), self.threads).and_then(|new| {
+            if let Some(genesis) = &self.args.genesis {
+                inspection.auditor().check_genesis(genesis)?;
+            }
+            Ok(new)
+        });
+        let new = match done {
+            Ok(new) => new,
+            Err(InspectionError::Audit(error)) if error.is_away() => {
+                return Err(Round::Away(error.to_string()));
+            }
+            Err(error) => return Err(self.wrong(error)),
+        };
+        if new.end > before {
+            inspection.save(&self.args.state).map_err(Failure::from)?;
+            self.unjudged = true;
+            tracing::info!(entries = new.end, new = new.end - new.start, "verified");
+        }
+        self.metrics.verified(&new);
+        if self.unjudged && self.judge_after.is_none_or(|at| Instant::now() >= at) {
+            self.judge(inspection)?;
+        }
+        Ok(())
+    }
+
+    /// The log is wrong: nothing that it says from now on is worth verifying.
+    fn wrong(&mut self, error: InspectionError) -> Round {
+        let failure = failed(error, Some(&self.args.state));
+        if failure.code != 1 {
+            return failure.into();
+        }
+        self.metrics.wrong();
+        let text = format!("{:#}", failure.error);
+        self.tell(&Alert {
+            what: WHAT_LIE,
+            ledger: &self.args.ledger,
+            severity: Severity::High,
+            text: &text,
+            finding: None,
+        });
+        failure.into()
+    }
+
+    fn judge(&mut self, inspection: &mut Inspection) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let findings = inspection.findings(today())?;
+        self.metrics.findings(&findings);
+        let mut grave = 0;
+        for finding in &findings {
+            if !self.known.is_news(finding) {
+                continue;
+            }
+            tracing::warn!(
+                code = finding.code,
+                severity = finding.severity.name(),
+                count = finding.count,
+                "{}",
+                finding.title
+            );
+            self.tell(&Alert {
+                what: WHAT_FINDING,
+                ledger: &self.args.ledger,
+                severity: finding.severity,
+                text: &finding.title,
+                finding: Some(finding),
+            });
+            grave += u64::from(self.fail_on.is_some_and(|least| finding.severity >= least));
+        }
+        self.known.keep(&findings)?;
+        self.unjudged = false;
+        self.judge_after = Some(Instant::now() + begun.elapsed() * JUDGE_ONE_IN);
+        if grave > 0 {
+            return Err(Failure::check(anyhow::anyhow!(
+                "{grave} new findings that end the monitor (--fail-on); a restart goes on after them"
+            )));
+        }
+        Ok(())
+    }
+
+    /// A program that fails must not stop the watching.
+    fn tell(&self, alert: &Alert<'_>) {
+        if let Some(program) = &self.args.on_finding
+            && let Err(error) = alert.hand_to(program)
+        {
+            tracing::error!(%error, program = %program.display(), "--on-finding failed");
+        }
+    }
+}
