@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Verifies an arborlog ledger or a receipt of one, by docs/format.md alone ("§" is a section of it).
+"""Verifies an arborlog ledger, or a receipt of one, by docs/format.md alone ("§" is a section of it).
 
     arborlog_verify.py receipt FILE --log VKEY [--genesis HEX] [--witness VKEY]... [--json]
     arborlog_verify.py audit DIR --log VKEY [--genesis HEX] [--json]
 
 Exit code: 0 whole; 1 a check failed; 2 wrong usage; 3 something needed could not be read.
-Needs Python 3.11 and the package `cryptography`. Reads files only, and writes none.
+Needs Python 3.11 and the package `cryptography`. It reads files and writes none.
 """
-import argparse, base64, binascii, bisect, functools, hashlib, json, os, re, sys
-from dataclasses import dataclass, field
+import argparse, base64, binascii, bisect, contextlib, functools, hashlib, json, os, re, sys
 from types import SimpleNamespace
 
 from cryptography.exceptions import InvalidSignature
@@ -16,16 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 class Refused(Exception):
-    """Something is not as format.md says: a code (of §10 where it has one) and a sentence."""
-    exit_code = 1
-
-    def __init__(self, code, what, where=None):
+    """Something is not as format.md says: a code (of §10 where it has one), a sentence, and where."""
+    def __init__(self, code, what, where=None, exit_code=1):
         super().__init__(what)
-        self.code, self.what, self.where = code, what, where
-
-
-class Unreadable(Refused):
-    exit_code = 3
+        self.code, self.what, self.where, self.exit_code = code, what, where, exit_code
 
 
 def need(condition, code, what, where=None):
@@ -33,24 +26,38 @@ def need(condition, code, what, where=None):
         raise Refused(code, what, where)
 
 
+@contextlib.contextmanager
+def at(where):
+    """Says where a refusal inside happened, unless that is said already."""
+    try:
+        yield
+    except Refused as refused:
+        refused.where = refused.where or where
+        raise
+
+
 def sha256(data):
     return hashlib.sha256(data).digest()
 
 
-# ---- §2 Codec: a type is a function that reads its value from a Reader --------------------------
+# ---- §2 Codec: a type is a function that reads its value from a Reader -------------------------------
 
 class Reader:
     def __init__(self, data):
-        self.data, self.at = data, 0
+        self.data, self.place = data, 0
 
     def take(self, count):
-        end = self.at + count
+        end = self.place + count
         need(end <= len(self.data), "not_canonical", "the bytes end too early")
-        taken, self.at = self.data[self.at:end], end
+        taken, self.place = self.data[self.place:end], end
         return taken
 
-    def end(self):
-        need(self.at == len(self.data), "not_canonical", "bytes are left over after the end")
+
+def read_whole(read, data):
+    reader = Reader(data)
+    value = read(reader)
+    need(reader.place == len(data), "not_canonical", "bytes are left over after the end")
+    return value
 
 
 def uint(width, low=0):
@@ -60,6 +67,7 @@ def uint(width, low=0):
         return value
     return read
 
+
 def i32(limit):
     def read(reader):
         value = int.from_bytes(reader.take(4), "big", signed=True)
@@ -67,37 +75,35 @@ def i32(limit):
         return value
     return read
 
+
 def fixed(width):
     return lambda reader: reader.take(width)
+
 
 def byte_string(limit):
     def read(reader):
         length = u64(reader)
-        need(length <= limit, "not_canonical", f"a byte string or text is longer than {limit} bytes")
+        need(length <= limit, "not_canonical", f"a text or byte string is longer than {limit} bytes")
         return reader.take(length)
     return read
 
-def text(limit, refused=r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]"):
-    read_bytes, refused = byte_string(limit), re.compile(refused)
+
+REFUSED_IN_TEXT = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
+SLUG = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+ORIGIN = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]+"
+
+def text(limit, pattern=None):
+    read_bytes, pattern = byte_string(limit), pattern and re.compile(pattern)
     def read(reader):
         try:
             value = read_bytes(reader).decode("utf-8")
         except UnicodeDecodeError:
             raise Refused("not_canonical", "a text is not well-formed UTF-8") from None
-        need(not refused.search(value), "not_canonical", "a text has a refused character")
+        need(not REFUSED_IN_TEXT.search(value), "not_canonical", "a text has a refused character")
+        need(not pattern or pattern.fullmatch(value), "not_canonical", "a slug or origin is not of its form")
         return value
     return read
 
-def slug(reader):
-    value = text(64)(reader)
-    need(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", value), "not_canonical", "a holder is no slug")
-    return value
-
-def origin(reader):
-    value = text(200)(reader)
-    need(value and not re.search(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]", value),
-         "not_canonical", "an origin is empty, or has white space or a plus")
-    return value
 
 def option(inner):
     def read(reader):
@@ -106,6 +112,7 @@ def option(inner):
         return inner(reader) if tag else None
     return read
 
+
 def list_of(inner, low, high):
     def read(reader):
         number = u64(reader)
@@ -113,11 +120,13 @@ def list_of(inner, low, high):
         return [inner(reader) for _ in range(number)]
     return read
 
+
 def table(**fields):
     return lambda reader: SimpleNamespace(**{name: read(reader) for name, read in fields.items()})
 
+
 def variant(**variants):
-    """One of several: reads (its name, its fields)."""
+    """One of several, numbered in their order: reads (its name, its fields)."""
     pairs = list(variants.items())
     def read(reader):
         number = u32(reader)
@@ -126,30 +135,25 @@ def variant(**variants):
         return name, fields(reader)
     return read
 
+
 def word(*names):
     """A variant of which none has fields: reads its name."""
     read_variant = variant(**{name: table() for name in names})
     return lambda reader: read_variant(reader)[0]
 
-u8, u16, u32, u64 = uint(1), uint(2), uint(4), uint(8)
-day, bytes32 = u32, fixed(32)
 
-def read_whole(read, data):
-    reader = Reader(data)
-    value = read(reader)
-    reader.end()
-    return value
+u8, u16, u32, u64, day, bytes32 = uint(1), uint(2), uint(4), uint(8), uint(4), fixed(32)
 
 
-# ---- §6 Statements, §3 records, §5 entries ------------------------------------------------------
+# ---- §6 Statements, §3 records, §5 entries -----------------------------------------------------------
 
 ACTIVITY = table(code=u16, name=text(60), unit=text(20), factor=u64, cap=u64)
 SPECIES = table(code=u16, name=text(100), price=u64)
 GOVERNORS = dict(governors=list_of(bytes32, 1, 16), quorum=u8)
 STATEMENT = variant(
-    genesis=table(origin=origin, programme=text(500), **GOVERNORS, log_key=bytes32),
+    genesis=table(origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32),
     governors=table(**GOVERNORS),
-    key_grant=table(key=bytes32, role=word("platform", "planter", "surveyor"), holder=slug,
+    key_grant=table(key=bytes32, role=word("platform", "planter", "surveyor"), holder=text(64, SLUG),
                     display_name=text(100), expires_on=option(day)),
     key_revoke=table(key=bytes32, reason=text(300), compromised_since=option(day)),
     log_key=table(key=bytes32),
@@ -158,7 +162,7 @@ STATEMENT = variant(
                  jurisdiction=text(200), document=bytes32),
     award=table(account=bytes32, method=u32, version=u32, activity=u16, quantity=u64, points=u64,
                 occurred_on=day, evidence=bytes32),
-    transfer=table(sender=bytes32, to=option(bytes32), points=u64,     # format.md: `from`
+    transfer=table(sender=bytes32, to=option(bytes32), points=u64,      # "from" in format.md
                    reason=word("gift", "collected", "pooled", "expired", "spent_elsewhere")),
     plot=table(number=u32, name=text(100), latitude=i32(900_000_000), longitude=i32(1_800_000_000),
                radius_m=u32, outline=bytes32, area_m2=u64, trees_per_ha_max=u32,
@@ -168,8 +172,8 @@ STATEMENT = variant(
     planting=table(plot=u32, species=u16, first_serial=u32, count=uint(4, low=1), planted_on=day,
                    evidence=bytes32),
     survey=table(plot=u32, planting=option(u64), surveyed_on=day,
-                 basis=word("census", "random_sample", "remote_sensing"), sampled=u32, alive=u32,
-                 dead=u32, evidence=bytes32, paid_by=text(100), next_due=option(day)),
+                 basis=word("census", "random_sample", "remote_sensing"), sampled=u32, alive=u32, dead=u32,
+                 evidence=bytes32, paid_by=text(100), next_due=option(day)),
     claim=table(account=bytes32, method=u32, version=u32, species=u16, points=u64),
     assignment=table(plot=u32, first_serial=u32, claims=list_of(u64, 1, 1024)),
     correction=table(target=u64, reason=text(300), remedy=variant(
@@ -179,40 +183,37 @@ STATEMENT = variant(
 )
 RECORD = table(issuer=bytes32, seq=u64, prev=bytes32, issued_on=day, statement=STATEMENT)
 ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(16_384),
-              signature=fixed(64),
-              endorsements=list_of(table(key=bytes32, signature=fixed(64)), 0, 32))
-NONE = 2**64 - 1                                                # "none" in a lineage (§5)
+              signature=fixed(64), endorsements=list_of(table(key=bytes32, signature=fixed(64)), 0, 32))
+NONE = 2**64 - 1                                                        # "none" in a lineage
 
 
 def decode_record(data):
     need(len(data) <= 16_384, "not_canonical", "a record is longer than 16,384 bytes")
     record = read_whole(RECORD, data)
-    record.kind, record.statement = record.statement            # out of the variant's pair
-    if record.kind == "transfer":                               # §6.7
+    record.kind, record.statement = record.statement                    # of the variant's pair
+    if record.kind == "transfer":                                       # §6.7
         to_nobody = record.statement.reason in ("expired", "spent_elsewhere")
-        need(to_nobody == (record.statement.to is None), "not_canonical",
-             "a transfer's reason and receiver do not fit")
+        need(to_nobody == (record.statement.to is None), "not_canonical", "reason and receiver do not fit")
     return record
 
 
 def decode_entry(data):
+    """An entry with its record's fields in it, and endorsers, signers, leaf hash and day of admission."""
     need(len(data) <= 32_768, "not_canonical", "an entry is longer than 32,768 bytes")
     entry = read_whole(ENTRY, data)
     need(entry.version == 1, "not_canonical", "an entry's version is not 1")
-    entry.leaf, entry.bytes, entry.record_bytes = sha256(b"\0" + data), data, entry.record
-    entry.__dict__.update(vars(decode_record(entry.record)))    # issuer, seq, …, kind, statement
+    vars(entry).update(vars(decode_record(entry.record)))
     entry.endorsers = [endorsement.key for endorsement in entry.endorsements]
     entry.signers = {entry.issuer, *entry.endorsers}
-    ascending = all(one < next_one for one, next_one in zip(entry.endorsers, entry.endorsers[1:]))
-    need(ascending and entry.issuer not in entry.endorsers, "not_canonical",
+    need(entry.endorsers == sorted(entry.signers - {entry.issuer}), "not_canonical",
          "endorsements are not strictly ascending, or the issuer endorses")
-    entry.day = entry.admitted_at // 86_400_000
+    entry.leaf, entry.day = sha256(b"\0" + data), entry.admitted_at // 86_400_000
     return entry
 
 
-def check_signatures(entry, log_origin):
-    """§3 signing input and record id, §4 the issuer's signature and every endorsement."""
-    message = b"arborlog/record/v1\n" + log_origin.encode() + b"\n" + entry.record_bytes
+def check_signatures(entry, origin):
+    """§3 signing input and record id; §4 the issuer's signature and every endorsement."""
+    message = b"arborlog/record/v1\n" + origin.encode() + b"\n" + entry.record
     entry.id = sha256(message)
     need(signature_holds(entry.issuer, entry.signature, message), "signature_invalid",
          "the issuer's signature does not hold")
@@ -221,26 +222,22 @@ def check_signatures(entry, log_origin):
              "an endorsement's signature does not hold")
 
 
-# ---- §4 Signatures ------------------------------------------------------------------------------
+# ---- §4 Signatures -----------------------------------------------------------------------------------
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 SQRT_MINUS_1 = pow(2, (P - 1) // 4, P)
-IDENTITY = (0, 1, 1, 0)                                         # extended: x = X/Z, y = Y/Z, T = XY/Z
-TWO_TO_255 = 1 << 255
 
 
-def decode_point(key):
-    """The point of a canonical encoding, or None."""
-    y, sign = int.from_bytes(key, "little") % TWO_TO_255, key[31] >> 7
-    if y >= P:
-        return None
-    x_squared = (y * y - 1) * pow(D * y * y + 1, -1, P) % P     # D is no square: never divides by 0
+def decode_point(encoded):
+    """The point (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z of a canonical encoding, or None."""
+    y, sign = int.from_bytes(encoded, "little") & 2**255 - 1, encoded[31] >> 7
+    x_squared = (y * y - 1) * pow(D * y * y + 1, -1, P) % P             # the divisor is never 0
     x = pow(x_squared, (P + 3) // 8, P)
     if x * x % P != x_squared:
         x = x * SQRT_MINUS_1 % P
-    if x * x % P != x_squared or (x == 0 and sign):
+    if y >= P or x * x % P != x_squared or (x == 0 and sign):
         return None
     if x & 1 != sign:
         x = P - x
@@ -248,7 +245,7 @@ def decode_point(key):
 
 
 def add_points(one, other):
-    """RFC 8032, 5.1.4; complete, so it doubles too."""
+    """RFC 8032, 5.1.4; it is complete, so it doubles too."""
     x1, y1, z1, t1 = one
     x2, y2, z2, t2 = other
     a, b = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P
@@ -257,12 +254,8 @@ def add_points(one, other):
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def is_identity(point):
-    return point[0] == 0 and point[1] == point[2]
-
-
 def times(scalar, point):
-    result = IDENTITY
+    result = (0, 1, 1, 0)
     while scalar:
         if scalar & 1:
             result = add_points(result, point)
@@ -270,128 +263,86 @@ def times(scalar, point):
     return result
 
 
+def is_identity(point):
+    return point[0] == 0 and point[1] == point[2]
+
+
 @functools.cache
 def good_key(key):
-    """The library's key for a good key, else None. Without torsion, only the identity is of small order."""
+    """The library's key for a good key, else None. Once per key: the identity is the only point of small
+    order without torsion."""
     point = decode_point(key)
     if point is None or is_identity(point) or not is_identity(times(L, point)):
         return None
     return Ed25519PublicKey.from_public_bytes(key)
 
 
-_SMALL_ORDER = [bytes.fromhex(hexadecimal) for hexadecimal in (
-    "01" + "00" * 31, "ec" + "ff" * 30 + "7f", "00" * 32,
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    "ee" + "ff" * 30 + "7f", "ed" + "ff" * 30 + "7f")]
-SMALL_ORDER = frozenset(_SMALL_ORDER + [point[:31] + bytes([point[31] ^ 0x80]) for point in _SMALL_ORDER])
+SMALL_ORDER = {bytes.fromhex(encoded + sign) for encoded, signs in {
+    "01" + "00" * 30: ("00", "80"), "ec" + "ff" * 30: ("7f", "ff"), "00" * 31: ("00", "80"),
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc": ("05", "85"),
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03": ("7a", "fa"),
+    "ee" + "ff" * 30: ("7f", "ff"), "ed" + "ff" * 30: ("7f", "ff")}.items() for sign in signs}
 
 
 def signature_holds(key, signature, message):
-    r, s = signature[:32], int.from_bytes(signature[32:], "little")
-    public_key = good_key(key)
+    r, s, public_key = signature[:32], int.from_bytes(signature[32:], "little"), good_key(key)
     if public_key is None or s >= L or r in SMALL_ORDER:
         return False
     try:
-        public_key.verify(signature, message)   # step 4: encodes sB − kA and compares it with R
+        public_key.verify(signature, message)           # step 4: encodes sB - kA, compares it with R
     except InvalidSignature:
         return False
     return True
 
 
 def library_is_cofactorless():
-    """Step 4 rests on the library: this signature holds only for a check with the cofactor."""
+    """Step 4 is the library's; this signature holds for none but a check with the cofactor."""
     return not signature_holds(
         bytes.fromhex("8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"),
         bytes.fromhex("fe430d5b9dfdbe1a54c6ce677773e819592c6f2a44bb76078059d48dec99ffbc"
                       "e205fad1fedb16d42075989b6cc34bdf15f3d9cc136241161633354c61350604"), b"arborlog")
 
 
-# ---- §7 State, §8 rules, §9 corrections and totals, §5.1 lineage --------------------------------
+# ---- §7 State, §8 rules, §9 corrections and totals, §5.1 lineage -------------------------------------
 
-@dataclass(slots=True)
-class Key:
-    task: str                   # governor, log, platform, planter or surveyor
-    given_at: int               # index and id of the entry that gave the task
-    given_by: bytes
-    holder: str = ""
-    expires_on: int | None = None
-    revoked: bool = False
-    next_seq: int = 0
-    last_id: bytes = b""        # of its newest record; at first of the one that gave the task
-    last: int = NONE
-
-    def __post_init__(self):
-        self.last_id = self.given_by
+TOTALS = ("awarded", "reversed", "expired", "spent_elsewhere", "claimed", "balances", "planted_recorded",
+          "planted_voided", "lost", "standing", "claims", "assigned", "waiting")
 
 
-@dataclass(slots=True)
-class Account:
-    balance: int = 0
-    last: int = NONE
+def fits(trees, plot):
+    return trees <= plot.area_m2 * plot.trees_per_ha_max // 10_000
 
 
-@dataclass(slots=True)
-class Plot:
-    statement: object
-    holder: str
-    last: int
-    standing: int = 0
-    assigned: int = 0
-    first_serials: list = field(default_factory=list)           # ascending
-    plantings: dict = field(default_factory=dict)               # by first serial
-
-    def fits(self, trees, statement=None):
-        statement = statement or self.statement
-        return trees <= statement.area_m2 * statement.trees_per_ha_max // 10_000
-
-    def planting_at_or_before(self, serial):
-        """The planting with the greatest first serial that is not above this one."""
-        position = bisect.bisect_right(self.first_serials, serial)
-        return self.plantings[self.first_serials[position - 1]] if position else None
+def planting_at_or_before(serial, plot):
+    """The planting with the greatest first serial that is not above this one."""
+    place = bisect.bisect_right(plot.plantings, serial, key=lambda planting: planting.first)
+    return plot.plantings[place - 1] if place else None
 
 
-@dataclass(slots=True)
-class Planting:
-    plot: Plot
-    species: int
-    first: int
-    last: int
-    count: int
-    voided: bool = False
-    lost: int = 0
-    lost_ranges: dict = field(default_factory=dict)             # correction: (first, last)
-    tied: dict = field(default_factory=dict)                    # serial: (claim, assignment)
-
-    def is_lost(self, first, last):
-        return any(first <= end and start <= last for start, end in self.lost_ranges.values())
-
-
-@dataclass(slots=True)
-class Claim:
-    account: bytes
-    species: int
-    points: int
-    voided: bool = False
-    tree: tuple | None = None                                   # (planting, serial)
-
-
-TOTALS = ("awarded reversed expired spent_elsewhere claimed balances planted_recorded planted_voided "
-          "lost standing claims assigned waiting").split()
+def is_lost(first, last, planting):
+    return any(first <= end and start <= last for start, end in planting.lost_ranges.values())
 
 
 class Ledger:
-    """Every entry goes through `admit`, in order; `fetch(index)` gives an earlier one, decoded."""
+    """Every entry goes through `admit`, in order; `fetch(index)` gives an earlier one, decoded.
 
-    def __init__(self, log_origin, fetch):
-        self.origin, self.fetch = log_origin, fetch
+    A kind's method makes its checks, takes the entry into the state when all of them hold, and gives the
+    lineage's places from lineage[2] on."""
+
+    def __init__(self, origin, fetch):
+        self.origin, self.fetch = origin, fetch
         self.entries, self.last_admitted_at, self.genesis_id = 0, 0, None
-        self.council, self.quorum, self.council_at = [], 0, NONE
-        self.log_keys = []                                      # (key, index), in order
-        self.keys, self.holders = {}, {}                        # holders: slug -> "surveyor" or not
-        self.methods = {}                                       # id -> versions: [(statement, index)]
-        self.species, self.accounts, self.plots = {}, {}, {}
-        self.plantings, self.claims, self.losses = {}, {}, {}   # by index
+        self.council, self.quorum, self.council_at = [], 0, NONE        # the governors in force
+        self.log_keys = []                  # (key, index), in order
+        self.keys = {}                      # key: task, holder, …: see give_task
+        self.holders = {}                   # slug: whether it is a surveyor's
+        self.methods = {}                   # id: its versions, (statement, index)
+        self.species = {}                   # code: name
+        self.accounts = {}                  # account: balance, last
+        self.plots = {}                     # number: statement, holder, last, standing, assigned, plantings
+        self.plantings = {}                 # index: plot, species, first, last, …: see planting
+        self.claims = {}                    # index: account, species, points, voided, tree
+        self.losses = {}                    # index: (planting, count, what it took from claims)
         self.reversed, self.voided, self.evidence = {}, set(), set()
         self.totals = dict.fromkeys(TOTALS, 0)
 
@@ -407,15 +358,15 @@ class Ledger:
         return entry
 
     def follow(self, entry):
-        """Checks the rules, takes the entry into the state, gives its lineage."""
-        entry.index, statement = self.entries, entry.statement
+        """Checks the rules, takes the entry into the state, and gives its lineage."""
+        entry.index = self.entries
         if entry.kind == "genesis":
-            self.genesis(entry, statement)
+            self.genesis(entry, entry.statement)
             lineage = [NONE, NONE]
         else:
             key = self.continue_chain(entry)
             authority = self.council_at if key.task == "governor" else key.given_at
-            lineage = [key.last, authority, *getattr(self, entry.kind)(entry, statement, key)]
+            lineage = [key.last, authority, *getattr(self, entry.kind)(entry, entry.statement, key)]
         key = self.keys[entry.issuer]
         key.next_seq, key.last_id, key.last = key.next_seq + 1, entry.id, entry.index
         return lineage
@@ -428,25 +379,29 @@ class Ledger:
              and t.claims == t.assigned + t.waiting, "sums_differ", "rule 9 does not hold")
 
     def check_books(self):
-        """Rule 9 at the end: the totals are those of all accounts, plantings and claims; gives them."""
-        plantings, claims = self.plantings.values(), [c for c in self.claims.values() if not c.voided]
+        """Rule 9 at the end: the totals are also those of all accounts, plots, plantings and claims."""
+        accounts, plots, plantings = self.accounts.values(), self.plots.values(), self.plantings.values()
         unvoided = [planting for planting in plantings if not planting.voided]
-        assigned = sum(claim.tree is not None for claim in claims)
-        tied = [(planting, serial) for planting in unvoided for serial in planting.tied]
-        books = dict(
-            balances=sum(account.balance for account in self.accounts.values()),
-            claimed=sum(claim.points for claim in claims),
-            planted_recorded=sum(planting.count for planting in plantings),
-            planted_voided=sum(planting.count for planting in plantings if planting.voided),
-            lost=sum(planting.lost for planting in unvoided),
-            standing=sum(plot.standing for plot in self.plots.values()),
-            claims=len(claims), assigned=assigned, waiting=len(claims) - assigned)
-        need(books.items() <= self.totals.items() and len(tied) == assigned
-             and sum(plot.assigned for plot in self.plots.values()) == assigned,
-             "sums_differ", "accounts, plantings or claims do not add up to the totals")
-        return self.totals | {"accounts_negative": sum(a.balance < 0 for a in self.accounts.values())}
+        claims = [claim for claim in self.claims.values() if not claim.voided]
+        books = {
+            "balances": [sum(account.balance for account in accounts)],
+            "claimed": [sum(claim.points for claim in claims)],
+            "planted_recorded": [sum(planting.count for planting in plantings)],
+            "planted_voided": [sum(planting.count for planting in plantings if planting.voided)],
+            "lost": [sum(planting.lost for planting in unvoided)],
+            "standing": [sum(plot.standing for plot in plots), sum(one.count - one.lost for one in unvoided)],
+            "claims": [len(claims)],
+            "assigned": [sum(claim.tree is not None for claim in claims), sum(plot.assigned for plot in plots),
+                         sum(len(planting.tied) for planting in unvoided)]}
+        for total, sums in books.items():
+            need(all(one == self.totals[total] for one in sums), "sums_differ", f"{total} does not add up")
+        return self.totals | {"accounts_negative": sum(account.balance < 0 for account in accounts)}
 
-    # -- who says it (§8) --
+    def count(self, **changes):
+        for total, change in changes.items():
+            self.totals[total] += change
+
+    # -- who says it --
 
     def check_quorum(self, entry, also=()):
         need(all(key in self.council or key in also for key in entry.endorsers), "endorser_refused",
@@ -460,27 +415,34 @@ class Ledger:
         self.check_quorum(entry, also)
 
     def said_by(self, role, entry, key):
-        need(not entry.endorsers, "endorser_refused", "this kind is not endorsed")
+        need(not entry.endorsers, "endorser_refused", "an endorsement that this kind does not ask for")
         need(key.task == role, "role_refused", f"the issuer is no {role}")
 
     def check_new_key(self, key):
         need(good_key(key), "key_invalid", f"{key.hex()} is no good key")
         need(key not in self.keys, "key_reused", f"{key.hex()} has, or had, a task")
 
-    def check_set(self, statement):
-        need(len(set(statement.governors)) == len(statement.governors)
-             and 1 <= statement.quorum <= len(statement.governors), "quorum_impossible",
-             "a governor stands twice, or the quorum is out of range")
+    def give_task(self, task, key, entry, holder=None, expires_on=None):
+        """The task of a key: governor, log, or a role with its holder."""
+        self.keys[key] = SimpleNamespace(task=task, holder=holder, given_at=entry.index, expires_on=expires_on,
+                                         revoked=False, next_seq=0, last_id=entry.id, last=NONE)
+
+    # -- rules 1 and 2: keys, chains, days --
+
+    def check_set(self, s):
+        need(len(set(s.governors)) == len(s.governors) and 1 <= s.quorum <= len(s.governors),
+             "quorum_impossible", "a governor stands twice, or k is out of range")
 
     def check_issue_day(self, entry):
         need(entry.day - 30 <= entry.issued_on <= entry.day + 1, "day_refused",
              "issued_on is not within 30 days before and 1 after the day of admission")
 
-    # -- rules 1 and 2: keys, chains, days --
+    def check_day(self, said, entry):
+        need(said <= entry.issued_on, "day_refused", "it speaks of a day after issued_on")
 
     def genesis(self, entry, s):
         need(entry.index == 0, "genesis_misplaced", "a genesis that is not entry 0")
-        need(s.origin == self.origin, "origin_mismatch", "the genesis is of another origin")
+        need(s.origin == self.origin, "origin_mismatch", "a genesis of another origin")
         need(entry.seq == 0 and entry.prev == bytes(32) and entry.issuer == s.governors[0],
              "genesis_misplaced", "the genesis is not its first governor's record 0")
         self.check_set(s)
@@ -494,60 +456,57 @@ class Ledger:
         self.genesis_id, self.log_keys = entry.id, [(s.log_key, 0)]
         self.council, self.quorum, self.council_at = s.governors, s.quorum, 0
         for key in signers:
-            self.keys[key] = Key("log" if key == s.log_key else "governor", 0, entry.id)
+            self.give_task("log" if key == s.log_key else "governor", key, entry)
 
     def continue_chain(self, entry):
         need(self.entries, "genesis_misplaced", "entry 0 is no genesis")
         key = self.keys.get(entry.issuer)
-        need(key, "issuer_unknown", "the issuer's key has no task")
+        need(key, "issuer_unknown", "the issuer's key has no task in the ledger")
         need(entry.seq <= key.next_seq, "sequence_gap", f"seq {entry.seq} is beyond {key.next_seq}")
         need(entry.seq == key.next_seq, "sequence_used", f"seq {entry.seq} is taken")
-        need(entry.prev == key.last_id, "chain_broken", "prev is not the record before")
+        need(entry.prev == key.last_id, "chain_broken", "prev is another")
         need(not key.revoked, "key_revoked", "the issuer's key is revoked")
-        need(key.expires_on is None or entry.day <= key.expires_on, "key_expired", "the issuer's key expired")
+        need(key.expires_on is None or entry.day <= key.expires_on, "key_expired", "its last day has passed")
         self.check_issue_day(entry)
         return key
 
-    def check_day(self, said, entry):
-        need(said <= entry.issued_on, "day_refused", "it says a day after issued_on")
-
     def governors(self, entry, s, key):
         self.check_set(s)
-        new_keys = [new_key for new_key in s.governors if new_key not in self.council]
+        new_keys = [governor for governor in s.governors if governor not in self.council]
         for new_key in new_keys:
             self.check_new_key(new_key)
-        self.said_by_governors(entry, new_keys)
+        self.said_by_governors(entry, also=new_keys)
         tail = [self.council_at]
         self.council, self.quorum, self.council_at = s.governors, s.quorum, entry.index
         for new_key in new_keys:
-            self.keys[new_key] = Key("governor", entry.index, entry.id)
+            self.give_task("governor", new_key, entry)
         return tail
 
     def key_grant(self, entry, s, key):
         self.check_new_key(s.key)
         surveys = s.role == "surveyor"
         need(self.holders.get(s.holder, surveys) == surveys, "holder_conflict",
-             "one holder would be surveyor and planter or platform")
-        self.said_by_governors(entry, [s.key])
+             "surveyor and planter or platform in one holder")
+        self.said_by_governors(entry, also=[s.key])
         self.holders[s.holder] = surveys
-        self.keys[s.key] = Key(s.role, entry.index, entry.id, s.holder, s.expires_on)
+        self.give_task(s.role, s.key, entry, s.holder, s.expires_on)
         return [NONE]
 
     def key_revoke(self, entry, s, key):
         revoked = self.keys.get(s.key)
         need(revoked, "key_unknown", "the key to revoke has no task")
         need(revoked.holder, "role_refused", "the key to revoke has no role")
-        need(not revoked.revoked, "key_revoked", "the key is revoked already")
+        need(not revoked.revoked, "key_revoked", "the key to revoke is revoked")
         self.said_by_governors(entry)
         revoked.revoked = True
         return [revoked.given_at]
 
     def log_key(self, entry, s, key):
         self.check_new_key(s.key)
-        self.said_by_governors(entry, [s.key])
+        self.said_by_governors(entry, also=[s.key])
         tail = [self.log_keys[-1][1]]
         self.log_keys.append((s.key, entry.index))
-        self.keys[s.key] = Key("log", entry.index, entry.id)
+        self.give_task("log", s.key, entry)
         return tail
 
     # -- rule 3: methods and awards --
@@ -556,83 +515,110 @@ class Ledger:
         versions = self.methods.get(s.id, [])
         need(s.version == len(versions) + 1, "method_version", "not the method's next version")
         need(not versions or s.effective_from >= entry.day, "method_backdated",
-             "a later version takes effect before its admission")
+             "a later version with a day before its admission")
         for coded in (s.activities, s.species):
-            need(len({item.code for item in coded}) == len(coded), "code_repeated", "a code stands twice")
-        need(all(self.species.get(item.code, item.name) == item.name for item in s.species),
-             "species_changed", "a species' code had another name")
+            need(len({one.code for one in coded}) == len(coded), "code_repeated", "a code twice in a method")
+        need(all(self.species.get(one.code, one.name) == one.name for one in s.species),
+             "species_changed", "a species' code with another name")
         self.said_by_governors(entry)
         tail = [versions[-1][1] if versions else NONE]
         self.methods[s.id] = versions + [(s, entry.index)]
-        self.species.update((item.code, item.name) for item in s.species)
+        self.species.update((one.code, one.name) for one in s.species)
         return tail
 
     def method_in_effect(self, s, on_day):
-        """The statement of the version that is in effect, which must be the one that `s` names."""
-        versions = (version for version, _ in reversed(self.methods.get(s.method, []))
-                    if version.effective_from <= on_day)
-        version = next(versions, None)
+        """The version in effect on a day, which must be the one that the statement names."""
+        version = next((version for version, _ in reversed(self.methods.get(s.method, []))
+                        if version.effective_from <= on_day), None)
         need(version, "method_unknown", "no version of the method is in effect on that day")
-        need(version.version == s.version, "method_version", "another version is in effect on that day")
+        need(version.version == s.version, "method_version", "not the version in effect on that day")
         return version
-
-    def account(self, account):
-        return self.accounts.get(account) or Account()
-
-    def move(self, index, account, points):
-        """An entry that names the account: adds to its balance and is its last one now."""
-        held = self.accounts.setdefault(account, Account())
-        held.balance, held.last = held.balance + points, index
-        self.totals["balances"] += points
-
-    def check_room(self, account, points):
-        need(self.account(account).balance + points < 2**63, "balance_limit", "a balance of 2^63 or more")
-
-    def count(self, **changes):
-        for total, change in changes.items():
-            self.totals[total] += change
 
     def award(self, entry, s, key):
         self.said_by("platform", entry, key)
         self.check_day(s.occurred_on, entry)
-        method = self.method_in_effect(s, s.occurred_on)
-        activity = next((one for one in method.activities if one.code == s.activity), None)
+        version = self.method_in_effect(s, s.occurred_on)
+        activity = next((one for one in version.activities if one.code == s.activity), None)
         need(activity, "activity_unknown", "the method lacks the activity")
-        need(s.points == s.quantity * activity.factor // 10**9, "points_mismatch",
-             "points are not ⌊quantity × factor ÷ 10⁹⌋")
+        need(s.points == s.quantity * activity.factor // 10**9, "points_mismatch", "not quantity × factor ÷ 10⁹")
         need(s.points > 0, "points_zero", "nothing would move")
         need(s.points <= activity.cap, "cap_exceeded", "more than the activity's cap")
         self.check_room(s.account, s.points)
-        tail = [self.account(s.account).last]
-        self.move(entry.index, s.account, s.points)
         self.count(awarded=s.points)
-        return tail
+        return [self.move(entry, s.account, s.points)]
 
-    # -- rule 4: plots and plantings --
+    # -- rule 5: transfers and claims --
+
+    def balance(self, account):
+        return self.accounts[account].balance if account in self.accounts else 0
+
+    def check_room(self, account, change):
+        need(-2**63 <= self.balance(account) + change < 2**63, "balance_limit",
+             "a balance of 2^63 or more, or below -2^63")
+
+    def move(self, entry, account, points):
+        """Adds points to an account; the entry is its last one now. Gives the one before, or none."""
+        held = self.accounts.setdefault(account, SimpleNamespace(balance=0, last=NONE))
+        before, held.last = held.last, entry.index
+        held.balance += points
+        self.count(balances=points)
+        return before
+
+    def transfer(self, entry, s, key):
+        self.said_by("platform", entry, key)
+        need(s.to != s.sender, "account_same", "a transfer to its own account")
+        need(s.points > 0, "points_zero", "nothing would move")
+        need(self.balance(s.sender) >= s.points, "balance_short", "the account holds less")
+        if s.to is not None:
+            self.check_room(s.to, s.points)
+        return self.move_both(entry, s, s.points)
+
+    def move_both(self, entry, s, points):
+        """Moves points as the transfer says, and back when they are below 0."""
+        before = self.move(entry, s.sender, -points)
+        if s.to is not None:
+            return [before, self.move(entry, s.to, points)]
+        self.count(**{s.reason: points})
+        return [before, NONE]
+
+    def claim(self, entry, s, key):
+        self.said_by("platform", entry, key)
+        version = self.method_in_effect(s, entry.issued_on)
+        species = next((one for one in version.species if one.code == s.species), None)
+        need(species, "species_unknown", "the method lacks the species")
+        need(s.points == species.price, "price_mismatch", "not the species' price")
+        need(s.points > 0, "points_zero", "nothing would move")
+        need(self.balance(s.account) >= s.points, "balance_short", "the account holds less")
+        self.claims[entry.index] = SimpleNamespace(account=s.account, species=s.species, points=s.points,
+                                                   voided=False, tree=None)
+        self.count(claimed=s.points, claims=1, waiting=1)
+        return [self.move(entry, s.account, -s.points)]
+
+    # -- rule 4: plots and plantings; rule 7: surveys --
+
+    def touch(self, entry, plot):
+        """The entry is the plot's last one now. Gives the one before."""
+        before, plot.last = plot.last, entry.index
+        return before
 
     def plot(self, entry, s, key):
         plot = self.plots.get(s.number)
         if plot is None:
             self.said_by("planter", entry, key)
-            self.plots[s.number] = Plot(s, key.holder, entry.index)
-            return [NONE]
-        need(key.task == "planter", "role_refused", "the issuer is no planter")
-        self.check_quorum(entry)
-        need(plot.fits(plot.standing, s), "plot_full", "more trees stand there than fit")
-        plot.statement, plot.holder = s, key.holder
-        return [self.touch(plot, entry)]
+            plot = SimpleNamespace(last=NONE, standing=0, assigned=0, plantings=[])     # ascending by serial
+        else:
+            need(key.task == "planter", "role_refused", "the issuer is no planter")
+            self.check_quorum(entry)
+            need(fits(plot.standing, s), "plot_full", "more trees stand there than fit")
+        plot.statement, plot.holder, self.plots[s.number] = s, key.holder, plot
+        return [self.touch(entry, plot)]
 
     def find_plot(self, number):
         need(number in self.plots, "plot_unknown", f"there is no plot {number}")
         return self.plots[number]
 
-    def touch(self, plot, entry):
-        """The entry is the plot's last one now; gives the one before."""
-        before, plot.last = plot.last, entry.index
-        return before
-
-    def check_evidence(self, digest):
-        need(digest not in self.evidence, "evidence_reused", "the evidence served a planting or survey")
+    def check_evidence(self, s):
+        need(s.evidence not in self.evidence, "evidence_reused", "evidence that served a planting or survey")
 
     def planting(self, entry, s, key):
         self.said_by("planter", entry, key)
@@ -640,79 +626,55 @@ class Ledger:
         need(plot.holder == key.holder, "holder_refused", "the issuer's holder does not hold the plot")
         self.check_day(s.planted_on, entry)
         need(s.species in self.species, "species_unknown", "no method names the species")
-        last_serial = s.first_serial + s.count - 1
-        before = plot.planting_at_or_before(last_serial)
-        need(last_serial < 2**32 and (before is None or before.last < s.first_serial),
-             "serials_overlap", "a serial is another planting's, or beyond 2^32 - 1")
-        need(plot.fits(plot.standing + s.count), "plot_full", "more trees than fit")
-        self.check_evidence(s.evidence)
-        planting = Planting(plot, s.species, s.first_serial, last_serial, s.count)
-        bisect.insort(plot.first_serials, s.first_serial)
-        plot.plantings[s.first_serial] = self.plantings[entry.index] = planting
+        last = s.first_serial + s.count - 1
+        before = planting_at_or_before(last, plot)
+        need(last < 2**32 and (before is None or before.last < s.first_serial), "serials_overlap",
+             "a serial of another planting, or beyond 2^32 - 1")
+        need(fits(plot.standing + s.count, plot.statement), "plot_full", "more trees than fit")
+        self.check_evidence(s)
+        planting = SimpleNamespace(plot=plot, species=s.species, first=s.first_serial, last=last, count=s.count,
+                                   voided=False, lost=0,
+                                   lost_ranges={},                      # correction: (first, last)
+                                   tied={})                             # serial: (claim, assignment)
+        bisect.insort(plot.plantings, planting, key=lambda one: one.first)
+        self.plantings[entry.index] = planting
         plot.standing += s.count
         self.evidence.add(s.evidence)
         self.count(planted_recorded=s.count, standing=s.count)
-        return [self.touch(plot, entry)]
+        return [self.touch(entry, plot)]
 
-    # -- rule 5: transfers and claims --
+    def survey(self, entry, s, key):
+        self.said_by("surveyor", entry, key)
+        plot = self.find_plot(s.plot)
+        self.check_day(s.surveyed_on, entry)
+        planting = self.plantings.get(s.planting)
+        need(s.planting is None or (planting and planting.plot is plot), "planting_unknown",
+             "the entry is no planting on that plot")
+        need(s.alive + s.dead <= s.sampled, "survey_counts", "alive + dead > sampled")
+        self.check_evidence(s)
+        self.evidence.add(s.evidence)
+        return [self.touch(entry, plot)]
 
-    def transfer(self, entry, s, key):
-        self.said_by("platform", entry, key)
-        need(s.to != s.sender, "account_same", "a transfer to its own account")
-        need(s.points > 0, "points_zero", "nothing would move")
-        need(self.account(s.sender).balance >= s.points, "balance_short", "the account holds less")
-        if s.to is not None:
-            self.check_room(s.to, s.points)
-        return self.make_transfer(entry.index, s, s.points)
-
-    def make_transfer(self, index, s, points):
-        """Moves points as the transfer does, back when below 0; gives the lineage's last places."""
-        tail = [self.account(s.sender).last, NONE if s.to is None else self.account(s.to).last]
-        self.move(index, s.sender, -points)
-        if s.to is None:
-            self.count(**{s.reason: points})
-        else:
-            self.move(index, s.to, points)
-        return tail
-
-    def claim(self, entry, s, key):
-        self.said_by("platform", entry, key)
-        method = self.method_in_effect(s, entry.issued_on)
-        species = next((one for one in method.species if one.code == s.species), None)
-        need(species, "species_unknown", "the method lacks the species")
-        need(s.points == species.price, "price_mismatch", "points are not the species' price")
-        need(s.points > 0, "points_zero", "nothing would move")
-        need(self.account(s.account).balance >= s.points, "balance_short", "the account holds less")
-        tail = [self.account(s.account).last]
-        self.claims[entry.index] = Claim(s.account, s.species, s.points)
-        self.move(entry.index, s.account, -s.points)
-        self.count(claimed=s.points, claims=1, waiting=1)
-        return tail
-
-    # -- rule 6: assignments; rule 7: surveys --
+    # -- rule 6: assignments --
 
     def assignment(self, entry, s, key):
         self.said_by("platform", entry, key)
-        plot = self.find_plot(s.plot)
-        pairs, seen = [], set()
+        plot, seen = self.find_plot(s.plot), set()
         for serial, index in enumerate(s.claims, s.first_serial):
-            claim = self.claims.get(index)
+            claim, planting = self.claims.get(index), planting_at_or_before(serial, plot)
             need(claim and not claim.voided, "claim_unknown", f"{index} is no claim, or a voided one")
-            need(claim.tree is None and index not in seen, "claim_taken",
-                 f"the claim {index} has a tree, or stands twice")
-            planting = plot.planting_at_or_before(serial)
+            need(claim.tree is None and index not in seen, "claim_taken", f"{index} has a tree, or stands twice")
             need(serial < 2**32 and planting and serial <= planting.last and not planting.voided,
                  "tree_unknown", f"no unvoided planting has the serial {serial}")
             need(serial not in planting.tied, "tree_taken", f"the tree {serial} has a claim")
-            need(not planting.is_lost(serial, serial), "tree_lost", f"the tree {serial} is lost")
-            need(claim.species == planting.species == self.claims[s.claims[0]].species,
-                 "species_mismatch", "claims or trees of several species")
+            need(not is_lost(serial, serial, planting), "tree_lost", f"the tree {serial} is lost")
+            need(claim.species == planting.species == self.claims[s.claims[0]].species, "species_mismatch",
+                 "claims or trees of several species")
             seen.add(index)
-            pairs.append((planting, serial, index))
-        need(plot.assigned + len(pairs) <= plot.standing, "trees_short", "more would be assigned than stand")
-        for planting, serial, index in pairs:
-            self.tie(planting, serial, index, entry.index)
-        return [self.touch(plot, entry)]
+        need(plot.assigned + len(seen) <= plot.standing, "trees_short", "more would be assigned than stand")
+        for serial, index in enumerate(s.claims, s.first_serial):
+            self.tie(planting_at_or_before(serial, plot), serial, index, entry.index)
+        return [self.touch(entry, plot)]
 
     def tie(self, planting, serial, claim, assignment):
         planting.tied[serial], self.claims[claim].tree = (claim, assignment), (planting, serial)
@@ -726,66 +688,54 @@ class Ledger:
         self.count(assigned=-1, waiting=1)
         return serial, claim, assignment
 
-    def survey(self, entry, s, key):
-        self.said_by("surveyor", entry, key)
-        plot = self.find_plot(s.plot)
-        self.check_day(s.surveyed_on, entry)
-        if s.planting is not None:
-            planting = self.plantings.get(s.planting)
-            need(planting and planting.plot is plot, "planting_unknown", "no planting on that plot")
-        need(s.alive + s.dead <= s.sampled, "survey_counts", "alive + dead are more than sampled")
-        self.check_evidence(s.evidence)
-        self.evidence.add(s.evidence)
-        return [self.touch(plot, entry)]
-
     # -- rule 8: corrections --
 
     def correction(self, entry, s, key):
         need(s.target < entry.index, "target_unknown", "the target is no earlier entry")
-        target = self.fetch(s.target)
-        remedy, what = s.remedy
+        target, (remedy, fields) = self.fetch(s.target), s.remedy
         if key.task == "governor":
             self.said_by_governors(entry)
         else:
             need(key.task != "log", "role_refused", "a log's key corrects nothing")
-            need(not entry.endorsers, "endorser_refused", "a granted key's correction is not endorsed")
-            said = self.keys[target.issuer]
-            need((said.holder, said.task) == (key.holder, key.task)
-                 or (remedy == "lost" and key.task == "surveyor"),
-                 "holder_refused", "the issuer's holder did not say the target in that role")
+            need(not entry.endorsers, "endorser_refused", "an endorsement that is not asked for")
+            said_it = self.keys[target.issuer]
+            need((said_it.holder, said_it.task) == (key.holder, key.task)
+                 or (remedy == "lost" and key.task == "surveyor"), "holder_refused",
+                 "the issuer's holder did not say the target in that role")
         if remedy == "lost":
-            self.check_day(what.lost_on, entry)
+            self.check_day(fields.lost_on, entry)
         if remedy == "void":
             return [s.target, *self.void(entry, s.target, target)]
         if remedy == "reverse" and target.kind == "award":
-            return [s.target, self.reverse(entry, s.target, target.statement, what.points)]
+            return [s.target, self.reverse(entry, s.target, target.statement, fields.points)]
         if remedy == "lost" and target.kind == "planting":
-            return [s.target, self.lose(entry, self.plantings[s.target], what)]
-        raise Refused("target_refused", f"{remedy} does not fit the kind {target.kind}")
+            return [s.target, self.lose(entry, self.plantings[s.target], fields)]
+        raise Refused("target_refused", f"the remedy {remedy} does not fit the kind {target.kind}")
 
     def reverse(self, entry, index, award, points):
-        need(points > 0, "points_zero", "nothing would move")
         before = self.reversed.get(index, 0)
+        need(points > 0, "points_zero", "nothing would move")
         need(points <= award.points - before, "reversal_excess", "more than is left of the award")
+        self.check_room(award.account, -points)
         self.reversed[index] = before + points
-        last = self.account(award.account).last
-        self.move(entry.index, award.account, -points)
         self.count(reversed=points)
-        return last
+        return self.move(entry, award.account, -points)
 
-    def lose(self, entry, planting, what):
+    def lose(self, entry, planting, fields):
         need(not planting.voided, "target_voided", "the planting was voided")
-        need(what.count <= planting.count - planting.lost, "loss_excess", "more than stands")
+        need(fields.count <= planting.count - planting.lost, "loss_excess", "more than stands")
         taken = []
-        if what.first_serial is not None:
-            first, last = what.first_serial, what.first_serial + what.count - 1
+        if fields.first_serial is not None:
+            first, last = fields.first_serial, fields.first_serial + fields.count - 1
             need(planting.first <= first and last <= planting.last, "loss_excess", "serials of others")
-            need(not planting.is_lost(first, last), "tree_lost", "a tree is lost already")
+            need(not is_lost(first, last, planting), "tree_lost", "a tree is lost already")
             planting.lost_ranges[entry.index] = first, last
-            taken = [self.untie(planting, serial) for serial in list(planting.tied) if first <= serial <= last]
-        self.losses[entry.index] = planting, what.count, taken
-        self.count_lost(planting, what.count)
-        return self.touch(planting.plot, entry)
+            near = range(first, last + 1) if fields.count < len(planting.tied) else list(planting.tied)
+            taken = [self.untie(planting, serial) for serial in near
+                     if serial in planting.tied and first <= serial <= last]
+        self.losses[entry.index] = planting, fields.count, taken
+        self.count_lost(planting, fields.count)
+        return self.touch(entry, planting.plot)
 
     def count_lost(self, planting, count):
         planting.lost += count
@@ -793,55 +743,65 @@ class Ledger:
         self.count(lost=count, standing=-count)
 
     def void(self, entry, index, target):
-        """§9: undoes all effect of the target; gives the lineage's places behind it."""
+        """§9: undoes all effect of the target."""
         need(index not in self.voided, "target_voided", "the target was voided")
-        s = target.statement
-        if target.kind == "transfer":
-            self.check_room(s.sender, s.points)
-            tail = self.make_transfer(entry.index, s, -s.points)
-        elif target.kind == "claim":
-            self.check_room(s.account, s.points)
-            claim, tail = self.claims[index], [self.account(s.account).last]
-            if claim.tree:
-                self.untie(*claim.tree)
-            claim.voided = True
-            self.move(entry.index, s.account, s.points)
-            self.count(claimed=-s.points, claims=-1, waiting=-1)
-        elif target.kind == "survey":
-            tail = [self.touch(self.plots[s.plot], entry)]
-        elif target.kind == "assignment":
-            plot = self.plots[s.plot]
-            for serial, claim in enumerate(s.claims, s.first_serial):
-                planting = plot.planting_at_or_before(serial)
-                if planting.tied.get(serial) == (claim, index):
-                    self.untie(planting, serial)
-            tail = [self.touch(plot, entry)]
-        elif target.kind == "planting":
-            planting = self.plantings[index]
-            need(not planting.tied, "void_blocked", "a tree of the planting is assigned")
-            planting.voided = True
-            planting.plot.standing -= planting.count - planting.lost
-            self.count(planted_voided=planting.count, standing=planting.lost - planting.count,
-                       lost=-planting.lost)
-            tail = [self.touch(planting.plot, entry)]
-        elif index in self.losses:
-            planting, count, taken = self.losses[index]
-            need(not planting.voided, "target_voided", "the loss' planting was voided")
-            need(planting.plot.fits(planting.plot.standing + count), "plot_full", "more trees than fit")
-            self.count_lost(planting, -count)
-            planting.lost_ranges.pop(index, None)
-            for serial, claim, assignment in taken:
-                waits = not self.claims[claim].voided and self.claims[claim].tree is None
-                if waits and assignment not in self.voided:
-                    self.tie(planting, serial, claim, assignment)
-            tail = [self.touch(planting.plot, entry)]
-        else:
-            raise Refused("target_refused", f"no {target.kind} of that sort can be voided")
+        void_of = {"transfer": self.void_transfer, "claim": self.void_claim, "survey": self.void_survey,
+                   "assignment": self.void_assignment, "planting": self.void_planting}.get(target.kind)
+        if index in self.losses:
+            void_of = self.void_loss
+        need(void_of, "target_refused", f"no {target.kind} of that sort can be voided")
+        tail = void_of(entry, index, target.statement)
         self.voided.add(index)
         return tail
 
+    def void_transfer(self, entry, index, s):
+        self.check_room(s.sender, s.points)
+        if s.to is not None:
+            self.check_room(s.to, -s.points)
+        return self.move_both(entry, s, -s.points)
 
-# ---- §11 Tree, tiles and bundles ----------------------------------------------------------------
+    def void_claim(self, entry, index, s):
+        self.check_room(s.account, s.points)
+        claim = self.claims[index]
+        if claim.tree:
+            self.untie(*claim.tree)
+        claim.voided = True
+        self.count(claimed=-s.points, claims=-1, waiting=-1)
+        return [self.move(entry, s.account, s.points)]
+
+    def void_survey(self, entry, index, s):
+        return [self.touch(entry, self.plots[s.plot])]
+
+    def void_assignment(self, entry, index, s):
+        plot = self.plots[s.plot]
+        for serial, claim in enumerate(s.claims, s.first_serial):
+            planting = planting_at_or_before(serial, plot)
+            if planting.tied.get(serial) == (claim, index):             # it still ties this one
+                self.untie(planting, serial)
+        return [self.touch(entry, plot)]
+
+    def void_planting(self, entry, index, s):
+        planting = self.plantings[index]
+        need(not planting.tied, "void_blocked", "a tree of the planting is assigned")
+        planting.voided = True
+        planting.plot.standing -= planting.count - planting.lost
+        self.count(planted_voided=planting.count, standing=planting.lost - planting.count, lost=-planting.lost)
+        return [self.touch(entry, planting.plot)]
+
+    def void_loss(self, entry, index, s):
+        planting, count, taken = self.losses[index]
+        need(not planting.voided, "target_voided", "the planting of the loss was voided")
+        need(fits(planting.plot.standing + count, planting.plot.statement), "plot_full", "more trees than fit")
+        self.count_lost(planting, -count)
+        planting.lost_ranges.pop(index, None)
+        for serial, claim, assignment in taken:
+            still_waits = not self.claims[claim].voided and self.claims[claim].tree is None
+            if still_waits and assignment not in self.voided:
+                self.tie(planting, serial, claim, assignment)
+        return [self.touch(entry, planting.plot)]
+
+
+# ---- §11 Tree, tiles and bundles ---------------------------------------------------------------------
 
 def node(left, right):
     return sha256(b"\1" + left + right)
@@ -855,37 +815,32 @@ def merkle_root(hashes):
     return hashes[0]
 
 
-def is_included(leaf, index, size, path, root):
-    """RFC 9162, 2.1.3.2, which is RFC 6962's inclusion proof."""
-    if index >= size:
-        return False
-    place, last, reached = index, size - 1, leaf
-    for sibling in path:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            reached = node(sibling, reached)
-            while place and not place & 1:
-                place, last = place >> 1, last >> 1
-        else:
-            reached = node(reached, sibling)
-        place, last = place >> 1, last >> 1
-    return last == 0 and reached == root
+def root_by_path(leaf, index, size, path):
+    """The root that an inclusion proof leads to (RFC 6962, 2.1.1, backwards), or None."""
+    if size == 1 or not path:
+        return leaf if size == 1 and not path else None
+    left_size = 1 << (size - 1).bit_length() - 1
+    in_right = index >= left_size
+    below = (root_by_path(leaf, index - left_size, size - left_size, path[:-1]) if in_right
+             else root_by_path(leaf, index, left_size, path[:-1]))
+    return below and (node(path[-1], below) if in_right else node(below, path[-1]))
 
 
-def tile_path(level, number, width):
-    """`level` is a number, or "entries"; `width` 256 for a full tile."""
-    groups = f"{number % 1000:03d}"
-    while number := number // 1000:
-        groups = f"x{number % 1000:03d}/{groups}"
-    return f"tile/{level}/{groups}" + (f".p/{width}" if width < 256 else "")
+def tiles_of(level, count, start=0):
+    """Path, first hash and width of each tile of a level of so many hashes; level "entries" is that of bundles."""
+    for first in range(start, count, 256):
+        number, width = first // 256, min(256, count - first)
+        groups = f"{number % 1000:03d}"
+        while number := number // 1000:
+            groups = f"x{number % 1000:03d}/{groups}"
+        yield f"tile/{level}/{groups}" + (f".p/{width}" if width < 256 else ""), first, width
 
 
-def tiles_of(level, count):
-    """Path, first hash and width of each tile of a level that has so many hashes."""
-    for first in range(0, count, 256):
-        width = min(256, count - first)
-        yield tile_path(level, first // 256, width), first, width
+def levels_of(leaves):
+    """The hashes of each level of tiles."""
+    while leaves:
+        yield leaves
+        leaves = [merkle_root(leaves[i:i + 256]) for i in range(0, len(leaves) - 255, 256)]
 
 
 def read_file(path, limit, where):
@@ -893,345 +848,316 @@ def read_file(path, limit, where):
         with open(path, "rb") as file:
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise Unreadable("unreadable", f"{path}: {getattr(error, 'strerror', None) or error}", where) from None
+        what = f"{path}: {getattr(error, 'strerror', None) or error}"
+        raise Refused("unreadable", what, where, exit_code=3) from None
     need(len(data) <= limit, "too_long", f"the file is longer than {limit} bytes", where)
     return data
 
 
-@functools.lru_cache(maxsize=8)
+def read_tile(directory, path, limit):
+    """A tile, and whether it is the full one in the place of a partial one that is gone."""
+    for there in (path, path.partition(".p/")[0]):
+        if os.path.exists(os.path.join(directory, there)):
+            return read_file(os.path.join(directory, there), limit, path), there != path
+    raise Refused("tile_missing", "what the checkpoint promises is not there", path)
+
+
 def read_bundle(directory, path, width):
-    """The entries' bytes in a bundle."""
-    reader = Reader(read_file(os.path.join(directory, path), 256 * (2 + 65_535), path))
+    """The entries' bytes."""
+    data, longer = read_tile(directory, path, 256 * (2 + 65_535))
+    reader = Reader(data)
     try:
         entries = [reader.take(u16(reader)) for _ in range(width)]
-        reader.end()
-    except Refused as refused:
-        raise Refused("bundle_malformed", f"the bundle has not just {width} entries: {refused.what}", path) from None
+    except Refused:
+        raise Refused("bundle_malformed", f"the bundle ends within its {width} entries", path) from None
+    need(longer or reader.place == len(data), "bundle_malformed", "bytes follow the bundle's last entry", path)
     return entries
 
 
-# ---- §12 Notes and checkpoints ------------------------------------------------------------------
+# ---- §12 Notes and checkpoints -----------------------------------------------------------------------
 
 def decode_base64(encoded, what):
     try:
         decoded = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        decoded = None
-    need(decoded is not None and base64.b64encode(decoded).decode() == encoded,
-         "base64_malformed", f"{what} is no base64")
+        decoded = b""
+    need(decoded and base64.b64encode(decoded).decode() == encoded, "base64_malformed", f"{what} is no base64")
     return decoded
 
 
 def decode_decimal(digits, what):
     need(re.fullmatch(r"0|[1-9][0-9]{0,19}", digits) and int(digits) < 2**64, "number_malformed",
-         f"{what} is no plain number below 2^64")
+         f"{what} is no plain decimal below 2^64")
     return int(digits)
 
 
-@dataclass
-class VerifierKey:
-    name: str
-    kind: int                   # 1 of a log, 4 of a witness
-    key: bytes
+NOTE_LIMIT = 262_144
+LOG, WITNESS = 1, 4                                                     # types of verifier keys
 
-    def __post_init__(self):
-        kind = bytes([self.kind])
-        self.id = sha256(self.name.encode() + b"\n" + kind + self.key)[:4]
+
+def verifier_key(name, kind, key):
+    return SimpleNamespace(name=name, kind=kind, key=key, id=sha256(name.encode() + bytes([10, kind]) + key)[:4])
 
 
 def parse_vkey(written, kind):
     parts = written.split("+", 2)
     need(len(parts) == 3, "vkey_malformed", "a verifier key is not <name>+<id>+<base64>")
-    name = parts[0].encode("utf-8", "surrogateescape")
-    name = read_whole(origin, len(name).to_bytes(8, "big") + name)
-    decoded = decode_base64(parts[2], "the verifier key")
-    need(len(decoded) == 33 and decoded[0] == kind, "vkey_malformed",
-         "the verifier key's type is not the one needed, or its length is wrong")
-    vkey = VerifierKey(name, kind, decoded[1:])
-    need(parts[1] == vkey.id.hex(), "vkey_malformed", "the verifier key's id does not belong to it")
-    need(good_key(vkey.key), "key_invalid", "the verifier key is no good key")
+    name, decoded = parts[0].encode("utf-8", "surrogateescape"), decode_base64(parts[2], "the verifier key")
+    name = read_whole(text(200, ORIGIN), len(name).to_bytes(8, "big") + name)
+    need(len(decoded) == 33 and decoded[0] == kind, "vkey_malformed", "it is of another type or length")
+    vkey = verifier_key(name, kind, decoded[1:])
+    need(parts[1] == vkey.id.hex(), "vkey_malformed", "the id does not belong to the key")
+    need(good_key(vkey.key), "key_invalid", "it is no good key")
     return vkey
 
 
-@dataclass
-class Checkpoint:
-    origin: str
-    size: int
-    root: bytes
-    text: bytes                 # with its last newline: what is signed
-    lines: list                 # of signatures: (name, id, signature)
-
-    def lines_of(self, vkey):
-        return [place for place, line in enumerate(self.lines) if line[:2] == (vkey.name, vkey.id)]
-
-    def check_line(self, vkey):
-        """Every line that names the key holds; gives their places."""
-        places = self.lines_of(vkey)
-        for place in places:
-            need(self.line_holds(vkey, self.lines[place][2]), "signature_invalid",
-                 f"the checkpoint's line by {vkey.name} ({vkey.id.hex()}) does not hold")
-        return places
-
-    def line_holds(self, vkey, signature):
-        if vkey.kind == 1:
-            return len(signature) == 64 and signature_holds(vkey.key, signature, self.text)
-        seconds = int.from_bytes(signature[:8], "big")          # a cosignature
-        message = b"cosignature/v1\ntime %d\n" % seconds + self.text
-        return len(signature) == 72 and signature_holds(vkey.key, signature[8:], message)
-
-
-def open_checkpoint(data, vkey):
-    """Reads a checkpoint, and checks its line by the log's pinned key."""
-    need(len(data) <= 65_536, "note_malformed", "a note is longer than 65,536 bytes")
+def read_note(data):
+    """The text that is signed, and the lines of signatures: (name, key's id, signature)."""
+    need(len(data) <= NOTE_LIMIT, "note_malformed", f"a note is longer than {NOTE_LIMIT} bytes")
     try:
         note = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused("note_malformed", "the checkpoint is not UTF-8") from None
+        raise Refused("note_malformed", "a note is not UTF-8") from None
     signed, parted, signatures = note.rpartition("\n\n")
-    need(parted and signatures.endswith("\n") and not re.search(r"[\0-\x09\x0b-\x1f]", note),
-         "note_malformed", "the checkpoint is no text, an empty line and lines of signatures")
+    need(parted and signatures.endswith("\n") and not re.search(r"[\0-\x09\x0b-\x1f]", note), "note_malformed",
+         "a note is not text, an empty line and lines of signatures")
     lines = []
     for line in signatures[:-1].split("\n"):
         parts = line.split(" ")
         need(len(parts) == 3 and parts[0] == "\u2014" and parts[1], "note_malformed",
-             "a line of a signature is not a dash, a name and base64")
-        decoded = decode_base64(parts[2], "a line's signature")
-        need(len(decoded) > 4, "note_malformed", "a line has no signature")
+             "a signature's line is not a dash, a name and base64")
+        decoded = decode_base64(parts[2], "a signature's line")
         lines.append((parts[1], decoded[:4], decoded[4:]))
-    need(len(lines) <= 64, "note_malformed", "more than 64 lines of signatures")
-    said = signed.split("\n")
-    need(len(said) == 3, "checkpoint_malformed", "a checkpoint's text is not just three lines")
-    size = decode_decimal(said[1], "the checkpoint's size")
-    root = decode_base64(said[2], "the checkpoint's root")
-    need(size > 0 and len(root) == 32, "checkpoint_malformed", "its size is 0, or its root not 32 bytes")
-    need(said[0] == vkey.name, "origin_mismatch", "the checkpoint's origin is not the key's name")
-    checkpoint = Checkpoint(said[0], size, root, (signed + "\n").encode(), lines)
-    need(checkpoint.check_line(vkey), "unsigned", "no line of the checkpoint is by the log's key")
+    need(len(lines) <= 64, "note_malformed", "a note has more than 64 lines of signatures")
+    return signed + "\n", lines
+
+
+def read_checkpoint(data, pinned):
+    """Origin, size and root of a checkpoint; a line by the pinned log key holds, if there is one."""
+    signed, lines = read_note(data)
+    parts = signed.split("\n")
+    need(len(parts) == 4, "checkpoint_malformed", "a checkpoint's text is not just three lines")
+    size, root = decode_decimal(parts[1], "the size"), decode_base64(parts[2], "the root")
+    need(size > 0 and len(root) == 32, "checkpoint_malformed", "the size is 0, or the root not of 32 bytes")
+    need(parts[0] == pinned.name, "origin_mismatch", "the checkpoint's origin is not the key's name")
+    checkpoint = SimpleNamespace(origin=parts[0], size=size, root=root, signed=signed.encode(), lines=lines)
+    checkpoint.is_signed = bool(check_lines(checkpoint, pinned))
     return checkpoint
 
 
-# ---- §13 Receipts -------------------------------------------------------------------------------
+def open_checkpoint(data, pinned):
+    """The same, and the pinned log key signed it."""
+    checkpoint = read_checkpoint(data, pinned)
+    need(checkpoint.is_signed, "unsigned", "no line of the checkpoint is by the log key that was given")
+    return checkpoint
+
+
+def check_lines(checkpoint, vkey):
+    """Checks every line that names the key; gives their places."""
+    places = [place for place, line in enumerate(checkpoint.lines) if line[:2] == (vkey.name, vkey.id)]
+    for place in places:
+        signature, message = checkpoint.lines[place][2], checkpoint.signed
+        if vkey.kind == WITNESS:
+            seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+            message = b"cosignature/v1\ntime %d\n" % seconds + message
+        need(len(signature) == 64 and signature_holds(vkey.key, signature, message), "signature_invalid",
+             f"the checkpoint's line by {vkey.name} {vkey.id.hex()} does not hold")
+    return places
+
+
+# ---- §13 Receipts ------------------------------------------------------------------------------------
 
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
 EXTRA = table(entry=byte_string(32_768), authority=list_of(LINK, 0, 64))
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"),
            "planter": ("plot", "planting", "correction"), "surveyor": ("survey", "correction")}
+GOVERNORS_SAY = ("governors", "key_grant", "key_revoke", "log_key", "method", "correction")
 
 
 def read_receipt(data):
-    """§13: the chain from the entry to the last link, each with index and path, and the checkpoint's bytes."""
+    """The chain from the entry to its last link, each with index and path; and the checkpoint's bytes."""
     head, parted, note = data.partition(b"\n\n")
     try:
         lines = head.decode("utf-8").split("\n")
     except UnicodeDecodeError:
-        raise Refused("receipt_malformed", "the receipt is not UTF-8") from None
-    need(parted and len(lines) >= 3 and lines[0] == "c2sp.org/tlog-proof@v1" and lines[1].startswith("extra ")
-         and lines[2].startswith("index "), "receipt_malformed", "the receipt lacks a line, or has another order")
-    need(len(lines) <= 3 + 65, "receipt_malformed", "an inclusion proof has more than 65 hashes")
+        raise Refused("receipt_malformed", "a receipt is not UTF-8") from None
+    need(parted and 3 <= len(lines) <= 3 + 65 and lines[0] == "c2sp.org/tlog-proof@v1"
+         and lines[1].startswith("extra ") and lines[2].startswith("index "), "receipt_malformed",
+         "a receipt's lines are not its first line, extra, index, at most 65 hashes, and a checkpoint")
     extra = decode_base64(lines[1][6:], "the extra line")
     need(len(extra) <= 2 << 20, "receipt_malformed", "the extra line is longer than 2 MiB")
-    extra = read_whole(EXTRA, extra)
+    extra, index = read_whole(EXTRA, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
     need(all(len(one) == 32 for one in path), "receipt_malformed", "a hash of the proof has not 32 bytes")
-    index = decode_decimal(lines[2][6:], "the index")
     return [SimpleNamespace(index=index, entry=extra.entry, path=path), *extra.authority], note
 
 
-def named_keys(entry):
-    s = entry.statement
-    return [*getattr(s, "governors", ()), *(getattr(s, name) for name in ("key", "log_key") if hasattr(s, name))]
-
-
-def verify_receipt(data, vkey, genesis_id=None, witnesses=()):
-    """§13.1."""
+def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
+    """§13.1, steps 1 to 8."""
     chain, note = read_receipt(data)
-    checkpoint = open_checkpoint(note, vkey)
-    for witness in witnesses:
-        need(checkpoint.check_line(witness), "witness_missing", f"no cosignature by {witness.name}", "checkpoint")
-    entries = []
-    for place, link in enumerate(chain):
-        where = f"link {place - 1}" if place else "entry"
-        try:
+    with at("checkpoint"):
+        checkpoint = open_checkpoint(note, pinned)
+        for witness in witnesses:
+            need(check_lines(checkpoint, witness), "witness_missing", f"no cosignature by {witness.name}")
+    entries, places = [], ["entry"] + [f"link {place}" for place in range(len(chain) - 1)]
+    for link, where in zip(chain, places):
+        with at(where):
             entries.append(check_link(link, checkpoint))
-        except Refused as refused:
-            raise Refused(refused.code, refused.what, where) from None
-    for place, (entry, behind) in enumerate(zip(entries, entries[1:])):
-        where = f"link {place}"
-        need(len(entry.lineage) > 1 and entry.lineage[1] == behind.index < entry.index,
-             "authority_broken", "it is not the entry that lineage[1] names", where)
-        check_authority(entry, behind, place, where)
-    last = entries[-1]
-    need(last.kind == "genesis" and last.index == 0, "authority_broken", "the last link is no genesis at 0")
-    need(last.statement.origin == checkpoint.origin, "origin_mismatch", "the genesis is of another origin")
-    need(genesis_id in (None, last.id), "genesis_other", "the genesis is not the one that was pinned")
-    first = entries[0]
+    for entry, behind, where in zip(entries, entries[1:], places):
+        with at(where):
+            need(entry.lineage[1:2] == [behind.index] and behind.index < entry.index, "authority_broken",
+                 "the next link is not the earlier entry that lineage[1] names")
+            check_authority(entry, behind)
+            need(behind.kind != "key_grant" or entry is entries[0], "authority_broken", "a grant behind a link")
+    first, last = entries[0], entries[-1]
+    with at(places[-1]):
+        need(last.kind == "genesis" and last.index == 0, "authority_broken", "the last one is no genesis at 0")
+        need(last.statement.origin == checkpoint.origin, "origin_mismatch", "the genesis is of another origin")
+        need(genesis_id in (None, last.id), "genesis_other", "the genesis is not the one that was pinned")
     return {"index": first.index, "tree_size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
             "kind": first.kind, "issuer": first.issuer.hex(), "id": first.id.hex(), "genesis": last.id.hex()}
 
 
 def check_link(link, checkpoint):
     """Steps 4 and 7."""
-    need(is_included(sha256(b"\0" + link.entry), link.index, checkpoint.size, link.path, checkpoint.root),
-         "not_included", "it is not at its index in the checkpoint's tree")
+    leaf = sha256(b"\0" + link.entry)
+    need(link.index < checkpoint.size
+         and root_by_path(leaf, link.index, checkpoint.size, link.path) == checkpoint.root, "not_included",
+         "it is not at its index in the checkpoint's tree")
     entry = decode_entry(link.entry)
     check_signatures(entry, checkpoint.origin)
     entry.index, s = link.index, entry.statement
-    need(all(good_key(key) for key in named_keys(entry)), "key_invalid", "it names a key that is no good key")
-    must_sign = {"genesis": named_keys, "key_grant": named_keys}.get(entry.kind, lambda _: ())(entry)
-    need(entry.signers.issuperset(must_sign), "possession_unproven", "a key that gets a task did not sign")
+    given_tasks = {"genesis": lambda: [*s.governors, s.log_key], "key_grant": lambda: [s.key]}
+    need(entry.signers.issuperset(given_tasks.get(entry.kind, list)()), "possession_unproven",
+         "a key that gets a task did not sign")
     return entry
 
 
-def check_authority(entry, behind, place, where):
-    """Step 6."""
+def check_authority(entry, behind):
+    """Step 6, but for the place of a grant."""
     s = behind.statement
     if behind.kind == "key_grant":
-        need(place == 0 and s.key == entry.issuer and entry.kind in MAY_SAY[s.role],
-             "role_refused", "the grant does not give the issuer a role that says this", where)
+        need(s.key == entry.issuer and entry.kind in MAY_SAY[s.role], "role_refused",
+             "the grant does not give the issuer a role that says this")
     else:
-        need(behind.kind in ("genesis", "governors"), "authority_broken", "this link proves nothing", where)
-        need(entry.issuer in s.governors, "role_refused", "the issuer is none of the governors", where)
+        need(behind.kind in ("genesis", "governors"), "authority_broken", "the next link proves nothing")
+        need(entry.kind in GOVERNORS_SAY and entry.issuer in s.governors, "role_refused",
+             "governors don't say this, or the issuer is none of them")
         need(sum(key in entry.signers for key in set(s.governors)) >= s.quorum, "quorum_short",
-             f"fewer than {s.quorum} governors signed", where)
+             f"fewer than {s.quorum} governors signed")
 
 
-# ---- §14 Auditing a whole ledger ----------------------------------------------------------------
+# ---- §14 Auditing a whole ledger ---------------------------------------------------------------------
 
-def audit(directory, vkey, genesis_id=None):
-    try:
-        checkpoint = open_checkpoint(read_file(os.path.join(directory, "checkpoint"), 65_536, "checkpoint"), vkey)
-    except Refused as refused:
-        refused.where = "checkpoint"
-        raise
+def audit(directory, pinned, genesis_id=None):
+    with at("checkpoint"):
+        data = read_file(os.path.join(directory, "checkpoint"), NOTE_LIMIT, "checkpoint")
+        checkpoint = read_checkpoint(data, pinned)
     leaves = []
 
-    def bundle_of(index):
-        first = index - index % 256
-        width = min(256, checkpoint.size - first)
-        return read_bundle(directory, tile_path("entries", first // 256, width), width)
-
     def fetch(index):
-        entry = decode_entry(bundle_of(index)[index % 256])
-        need(entry.leaf == leaves[index], "changed_meanwhile", "a bundle changed during the audit")
+        first = index - index % 256
+        path, _, width = next(tiles_of("entries", checkpoint.size, first))
+        entry = decode_entry(read_bundle(directory, path, width)[index - first])
+        need(entry.leaf == leaves[index], "changed_meanwhile", "a bundle changed during the audit", path)
         return entry
 
     ledger = Ledger(checkpoint.origin, fetch)
-    while len(leaves) < checkpoint.size:
-        for data in bundle_of(len(leaves)):
-            try:
+    for path, first, width in tiles_of("entries", checkpoint.size):
+        for index, data in enumerate(read_bundle(directory, path, width), first):
+            with at(f"entry {index}"):
                 leaves.append(ledger.admit(data).leaf)
-            except Refused as refused:
-                refused.where = refused.where or f"entry {len(leaves)}"
-                raise
-            if len(leaves) == 1:
-                need(genesis_id in (None, ledger.genesis_id), "genesis_other",
-                     "the genesis is not the one that was pinned", "entry 0")
-        show_progress(len(leaves), checkpoint.size)
-    totals = ledger.check_books()
+                need(genesis_id in (None, ledger.genesis_id), "genesis_other", "not the genesis that was pinned")
+        if sys.stderr.isatty():
+            print(f"{len(leaves):,} of {checkpoint.size:,} entries", end="\r", file=sys.stderr, flush=True)
+    with at("ledger"):
+        totals = ledger.check_books()
     check_tree(directory, leaves, checkpoint)
-    check_log_keys(ledger, checkpoint, vkey)
+    with at("checkpoint"):
+        check_log_keys(ledger, checkpoint, pinned)
     return {"entries": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
             "genesis": ledger.genesis_id.hex(), "totals": totals}
 
 
 def check_tree(directory, leaves, checkpoint):
-    """§11: the root, and the tiles of every level."""
+    """The root, and the tiles of every level. If the entries make another root but the tiles of level 0 the
+    right one, the tiles tell which entry is false."""
     whole = merkle_root(leaves) == checkpoint.root
-    level, hashes = 0, leaves
-    while hashes:
+    for level, hashes in enumerate(levels_of(leaves)):
         in_tiles = []
         for path, first, width in tiles_of(level, len(hashes)):
-            tile = read_file(os.path.join(directory, path), 8192, path)
+            tile, longer = read_tile(directory, path, 8192)
+            tile = tile[:32 * width] if longer else tile
             need(len(tile) == 32 * width, "tile_malformed", f"the tile has not {width} hashes", path)
             need(not whole or tile == b"".join(hashes[first:first + width]), "tile_wrong",
                  "the tile has not the hashes that the entries make", path)
-            in_tiles += [tile[i:i + 32] for i in range(0, len(tile), 32)]
+            in_tiles += [tile[place:place + 32] for place in range(0, len(tile), 32)]
         if not whole:
-            if merkle_root(in_tiles) == checkpoint.root:        # then the tiles tell which entry it is
-                wrong = next(i for i, leaf in enumerate(leaves) if leaf != in_tiles[i])
-                raise Refused("root_mismatch", "the entry is not the one in the signed tree", f"entry {wrong}")
-            raise Refused("root_mismatch", "the entries do not make the checkpoint's root", "checkpoint")
-        level += 1
-        hashes = [merkle_root(hashes[i:i + 256]) for i in range(0, len(hashes) - 255, 256)]
+            tiles_are_whole = merkle_root(in_tiles) == checkpoint.root
+            false = next((index for index, leaf in enumerate(leaves) if leaf != in_tiles[index]), None)
+            raise Refused("root_mismatch", "the entries do not make the root that was signed",
+                          f"entry {false}" if tiles_are_whole else "checkpoint")
 
 
 def check_log_keys(ledger, checkpoint, pinned):
-    """§12: the key in force signs in the first line, and keys before it beside it, in their order."""
-    vkeys = [VerifierKey(checkpoint.origin, 1, key) for key, _ in ledger.log_keys]
-    places = [place for vkey in vkeys for place in checkpoint.check_line(vkey)]
-    in_force = checkpoint.lines_of(vkeys[-1])
-    need(in_force[:1] == [0], "log_key_not_in_force",
-         "the first line is not by the log key in force for this size", "checkpoint")
-    before = [place for place in places if place not in in_force]
-    need(before == sorted(before), "log_key_order", "earlier log keys' lines are in another order", "checkpoint")
-    need(pinned.key in [vkey.key for vkey in vkeys], "log_key_unknown",
-         "the ledger never named the key that was given", "checkpoint")
+    """The log key in force signed, every line by a key of the ledger's holds, and the key given is one of them."""
+    vkeys = [verifier_key(checkpoint.origin, LOG, key) for key, _ in ledger.log_keys]
+    need(pinned.key in [vkey.key for vkey in vkeys], "log_key_unknown", "the ledger never named the log key given")
+    *_, in_force = [check_lines(checkpoint, vkey) for vkey in vkeys]
+    need(in_force, "log_key_not_in_force", "no line is by the log key in force for this size")
 
 
-def show_progress(done, size):
-    if sys.stderr.isatty() and (done % 1024 == 0 or done == size):
-        print(f"\r{done:,} of {size:,} entries", end="\n" if done == size else "", file=sys.stderr, flush=True)
-
-
-# ---- The command line ---------------------------------------------------------------------------
+# ---- The command line --------------------------------------------------------------------------------
 
 NOT_PROVEN = ("Not proven: that the key was not revoked or expired; that its governors were still in force; that "
-              "the rules held; that no correction or anything newer followed; that others see the same log "
+              "the rules held; that no correction and nothing newer followed; that others see the same log "
               "(witnesses are for that); that what was said is true.")
 
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="arborlog_verify.py", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-
-    def argument(read):
-        def checked(written):
-            try:
-                return read(written)
-            except (Refused, ValueError) as error:
-                raise argparse.ArgumentTypeError(str(error)) from None
-        return checked
-
-    def digest(written):
-        need(re.fullmatch("[0-9a-fA-F]{64}", written), "usage", "not 64 hexadecimal digits")
-        return bytes.fromhex(written)
-
-    for name, target in (("receipt", "FILE"), ("audit", "DIR")):
-        command = commands.add_parser(name)
+    for name, target, what in (("receipt", "FILE", "verify a receipt"), ("audit", "DIR", "audit a mirror of a log")):
+        command = commands.add_parser(name, help=what)
         command.add_argument("target", metavar=target)
-        command.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key",
-                             type=argument(lambda written: parse_vkey(written, 1)))
-        command.add_argument("--genesis", metavar="HEX", help="the genesis' record id", type=argument(digest))
-        command.add_argument("--json", action="store_true", help="one line of JSON")
-        if name == "receipt":
-            command.add_argument("--witness", action="append", default=[], metavar="VKEY",
-                                 type=argument(lambda written: parse_vkey(written, 4)))
-    return parser.parse_args(arguments)
+        command.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key")
+        command.add_argument("--genesis", metavar="HEX", help="the genesis' record id")
+        command.add_argument("--witness", action="append", default=[], metavar="VKEY", help="must have cosigned")
+        command.add_argument("--json", action="store_true", help="print one line of JSON")
+    options = parser.parse_args(arguments)
+    try:
+        options.log = parse_vkey(options.log, LOG)
+        options.witness = [parse_vkey(witness, WITNESS) for witness in options.witness]
+    except Refused as refused:
+        parser.error(f"--log or --witness: {refused.what}")
+    if options.witness and options.command == "audit":
+        parser.error("--witness goes with receipts")
+    if options.genesis and not re.fullmatch("[0-9a-fA-F]{64}", options.genesis):
+        parser.error("--genesis: not 64 hexadecimal digits")
+    options.genesis = bytes.fromhex(options.genesis) if options.genesis else None
+    return options
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
     try:
-        need(library_is_cofactorless(), "library_unfit", "this `cryptography` checks with the cofactor")
+        need(library_is_cofactorless(), "library_unfit", "this `cryptography` checks signatures with the cofactor")
         if options.command == "receipt":
-            found = verify_receipt(read_file(options.target, 4 << 20, "receipt"), options.log,
-                                   options.genesis, options.witness)
+            data = read_file(options.target, 4 << 20, "receipt")
+            answer = verify_receipt(data, options.log, options.genesis, options.witness)
         else:
-            found = audit(options.target, options.log, options.genesis)
-        exit_code, answer = 0, {"ok": True, **found}
+            answer = audit(options.target, options.log, options.genesis)
+        exit_code, answer = 0, {"ok": True} | answer
     except Refused as refused:
-        where = refused.where or options.command
-        exit_code = refused.exit_code
+        exit_code, where = refused.exit_code, refused.where or options.command
         answer = {"ok": False, "where": where, "code": refused.code, "what": refused.what}
     if options.json:
-        print(json.dumps(answer, ensure_ascii=False))
-    elif exit_code:
-        print(f"{answer['where']}: {answer['code']}: {answer['what']}")
-    else:
-        for name, value in found.items():
-            print(f"{name}: {json.dumps(value)}")
-        if options.command == "receipt":
-            print(("" if options.genesis else "No genesis was pinned: compare it yourself. ") + NOT_PROVEN)
+        print(json.dumps(answer))
+        return exit_code
+    for name, value in answer.items():
+        print(f"{name}: {json.dumps(value)}")
+    if exit_code == 0 and options.command == "receipt":
+        print("" if options.genesis else "No genesis was pinned: compare the one above. ", NOT_PROVEN, sep="")
     return exit_code
 
 

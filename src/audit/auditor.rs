@@ -141,6 +141,12 @@ pub(super) fn contradiction(
     }))
 }
 
+/// Whether a checkpoint has a line in the name of a key.
+fn names(claimed: &UnverifiedCheckpoint, key: &VerifierKey) -> bool {
+    let mut lines = claimed.note().signatures().iter();
+    lines.any(|line| line.name == *key.name() && line.key_id == key.id())
+}
+
 /// Follows one log.
 #[derive(Clone, Debug)]
 pub struct Auditor {
@@ -217,10 +223,7 @@ impl Auditor {
             .into());
         }
         // A line in the name of the key that was given must hold, whoever else signed.
-        let named = |line: &crate::note::NoteSignature| {
-            line.name == *self.log.name() && line.key_id == self.log.id()
-        };
-        if claimed.note().signatures().iter().any(named) {
+        if names(&claimed, &self.log) {
             claimed.clone().verify(&self.log)?;
         }
         match &self.last {
@@ -281,12 +284,18 @@ impl Auditor {
         Ok(from..head.size)
     }
 
-    /// The checkpoint, if the log key in force at its size signed it, and the key that was given
-    /// is, or was, one of the log's.
+    /// The checkpoint, if the log key in force at its size signed it, every line of a log key's
+    /// holds, and the key that was given is, or was, one of them.
     fn verified(&self, claimed: UnverifiedCheckpoint) -> Result<Checkpoint, AuditError> {
         let head = self.replay.state().head();
         if !head.log_keys.iter().any(|(key, _)| key == self.log.key()) {
             return Err(AuditError::NotALogKey(*self.log.key()));
+        }
+        for (key, _) in &head.log_keys {
+            let key = self.vkey(*key);
+            if names(&claimed, &key) {
+                claimed.clone().verify(&key)?;
+            }
         }
         let key = head.log_key_at(claimed.head().size);
         let key = *key.unwrap_or(self.log.key());

@@ -85,10 +85,7 @@ fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
         for line in lines {
             let colour = line.colour;
             chart
-                .draw_series(LineSeries::new(
-                    line.points.iter().copied(),
-                    colour.stroke_width(2),
-                ))
+                .draw_series(LineSeries::new(steps(&line.points), colour.stroke_width(2)))
                 .map_err(failed)?
                 .label(line.name)
                 .legend(move |(x, y)| {
@@ -97,11 +94,23 @@ fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(SeriesLabelPosition::LowerRight)
             .background_style(WHITE.mix(0.8))
             .draw()
             .map_err(failed)
     })
+}
+
+/// A sum holds until it changes: no slope where nothing happened.
+fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut drawn: Vec<(f64, f64)> = Vec::with_capacity(points.len() * 2);
+    for (at, sum) in points {
+        if let Some((_, before)) = drawn.last() {
+            drawn.push((*at, *before));
+        }
+        drawn.push((*at, *sum));
+    }
+    drawn
 }
 
 /// A year as 2013.25: with its month where the whole is short.

@@ -15,6 +15,9 @@ pub const SURVEYOR: &str = "operator: the log's; surveyor: its own";
 pub const GOVERNOR: &str = "operator: the log's; one governor: its own";
 pub const GOVERNORS: &str = "operator: the log's; k governors: their own";
 
+/// A known difference between the two verifiers.
+pub const ABSENT: &str = "what a folder lacks is a lie to us, unreadable to the second verifier";
+
 /// Whether a detector notices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seen {
@@ -22,17 +25,20 @@ pub enum Seen {
     Yes(&'static str),
     /// It does not.
     No,
+    /// It can't read what it needs, and says only that.
+    Unread,
     /// It has nothing to look at.
     Apart,
 }
 
-pub use Seen::{Apart, No, Yes};
+pub use Seen::{Apart, No, Unread, Yes};
 
 impl Seen {
     pub fn cell(self) -> &'static str {
         match self {
             Yes(_) => "yes",
             No => "no",
+            Unread => "can't read",
             Apart => "–",
         }
     }
@@ -40,7 +46,9 @@ impl Seen {
     pub fn is(self, verdict: &Verdict) -> bool {
         match (self, verdict) {
             (Yes(words), Verdict::Detected(why)) => why.contains(words),
-            (No, Verdict::Unnoticed) | (Apart, Verdict::NotConcerned) => true,
+            (No, Verdict::Unnoticed)
+            | (Unread, Verdict::Unread(_))
+            | (Apart, Verdict::NotConcerned) => true,
             _ => false,
         }
     }
@@ -59,6 +67,8 @@ pub struct Attack {
     pub second: Seen,
     /// What would notice, if none of these does.
     pub would: Option<&'static str>,
+    /// Why the second verifier's verdict is another than ours: a mistake of one of them.
+    pub differs: Option<&'static str>,
     pub build: Box<dyn Fn() -> Shown + Send + Sync>,
 }
 
@@ -78,6 +88,7 @@ impl Attack {
             mirror: No,
             second: No,
             would: None,
+            differs: None,
             build: Box::new(build),
         }
     }
@@ -155,6 +166,13 @@ impl Attack {
 
     pub fn second(self, second: Seen) -> Self {
         Self { second, ..self }
+    }
+
+    pub fn differs(self, why: &'static str) -> Self {
+        Self {
+            differs: Some(why),
+            ..self
+        }
     }
 
     pub fn would(self, what: &'static str) -> Self {

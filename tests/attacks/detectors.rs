@@ -1,8 +1,10 @@
 //! Who looks: five detectors, each with nothing but what a stranger can get.
 
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use arborlog::audit::{
@@ -19,6 +21,7 @@ const THREADS: NonZeroUsize = NonZeroUsize::MIN;
 /// Exit codes of the second verifier.
 const HOLDS: i32 = 0;
 const LIE: i32 = 1;
+const UNREAD: i32 = 3;
 
 /// What strangers see, and what they hold.
 pub struct Shown {
@@ -78,6 +81,8 @@ pub enum Verdict {
     Unnoticed,
     /// It has nothing to look at.
     NotConcerned,
+    /// It could not read what it needs, which says nothing of the log.
+    Unread(String),
 }
 
 impl Verdict {
@@ -100,6 +105,30 @@ pub struct Verdicts {
     pub second_receipt: Verdict,
     /// The second verifier's of the log.
     pub second_audit: Verdict,
+}
+
+impl Verdicts {
+    /// What the second verifier says of what it was shown.
+    pub fn second(&self) -> &Verdict {
+        let (receipt, audit) = (&self.second_receipt, &self.second_audit);
+        match (receipt, audit) {
+            (_, Verdict::Detected(_)) => audit,
+            (Verdict::Detected(_), _) | (_, Verdict::NotConcerned) => receipt,
+            _ => audit,
+        }
+    }
+
+    /// Whether both verifiers say the same of the receipt, and of the log.
+    pub fn agree(&self) -> bool {
+        use Verdict::{Detected, NotConcerned, Unnoticed};
+        let same = |ours: &Verdict, theirs: &Verdict| {
+            matches!(
+                (ours, theirs),
+                (Detected(_), Detected(_)) | (Unnoticed, Unnoticed) | (_, NotConcerned)
+            )
+        };
+        same(&self.receipt, &self.second_receipt) && same(&self.audit, &self.second_audit)
+    }
 }
 
 /// Asks all of them.
@@ -207,23 +236,77 @@ fn told(error: AuditError) -> String {
 
 /// Whoever wrote a verifier from `docs/format.md` alone.
 fn second(shown: &Shown, what: &str, path: &Path) -> Verdict {
-    let verifier = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/docs/verifier/arborlog_verify.py"
-    );
-    let mut command = Command::new("python3");
-    command.arg(verifier).arg(what).arg(path);
-    command.args(["--log", &shown.log.to_string(), "--json"]);
-    let output = command.output().expect("python3 runs");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    match output.status.code() {
-        Some(HOLDS) => Verdict::Unnoticed,
-        Some(LIE) if told.contains("\"ok\"") => Verdict::Detected(told.trim().to_owned()),
-        other => panic!(
-            "the second verifier ended with {other:?}; it needs python3-cryptography: install \
-             that, or see what it says: {told}{}",
-            String::from_utf8_lossy(&output.stderr)
-        ),
+    let (log, genesis) = (shown.log.to_string(), shown.genesis.to_string());
+    let mut args = vec![what, path.to_str().unwrap(), "--json"];
+    args.extend(["--log", &log, "--genesis", &genesis]);
+    let witness = shown.witness.as_ref().map(VerifierKey::to_string);
+    if let (Some(witness), "receipt") = (&witness, what) {
+        args.extend(["--witness", witness]);
+    }
+    thread_local! {
+        static PYTHON: RefCell<Python> = RefCell::new(Python::start());
+    }
+    let (told, code) = PYTHON.with_borrow_mut(|python| python.run(&args));
+    match code {
+        HOLDS => Verdict::Unnoticed,
+        LIE => Verdict::Detected(told),
+        UNREAD => Verdict::Unread(told),
+        other => panic!("the second verifier ended with {other}: {told}"),
+    }
+}
+
+/// The second verifier in a process that runs it many times: starting Python takes longer.
+struct Python {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Python {
+    /// A line in is its arguments, with tabs; two lines out are what it says and its exit code.
+    const LOOP: &str = "
+import sys, arborlog_verify
+for line in sys.stdin:
+    print(arborlog_verify.main(line.rstrip('\\n').split('\\t')), flush=True)
+";
+
+    fn start() -> Self {
+        let mut process = Command::new("python3")
+            .args(["-B", "-c", Self::LOOP])
+            .env(
+                "PYTHONPATH",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verifier"),
+            )
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 runs");
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Self { process, answers }
+    }
+
+    fn run(&mut self, args: &[&str]) -> (String, i32) {
+        // If it is gone, so is its answer.
+        let _ = writeln!(self.process.stdin.as_mut().unwrap(), "{}", args.join("\t"));
+        let (told, code) = (self.line(), self.line());
+        (told, code.parse().unwrap())
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.answers.read_line(&mut line).unwrap();
+        assert!(
+            read > 0,
+            "the second verifier broke off; if it lacks `cryptography`, install \
+             python3-cryptography"
+        );
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
     }
 }
 

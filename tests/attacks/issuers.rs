@@ -3,7 +3,7 @@
 use arborlog::ledger::Code;
 use arborlog::record::*;
 
-use crate::attack::{Attack, PLANTER, PLATFORM, SURVEYOR, Yes};
+use crate::attack::{Attack, GOVERNORS, No, PLANTER, PLATFORM, SURVEYOR, Yes};
 use crate::forge::{DAY_MS, Forge};
 use crate::statements::*;
 
@@ -109,10 +109,58 @@ fn points() -> Vec<Attack> {
                 it.force("platform", early)
             },
         ),
+        Attack::rule(
+            "A balance that no account can hold",
+            HUGE,
+            Code::BalanceLimit,
+            |it| {
+                it.admit("g1+g2", huge());
+                it.admit("platform", huge_award(ANN));
+                it.force("platform", award(ANN, 1000))
+            },
+        ),
+        Attack::rule(
+            "Reversals that take a balance below any",
+            HUGE,
+            Code::BalanceLimit,
+            |it| {
+                it.admit("g1+g2", huge());
+                let all = [BEN, EVE].map(|friend| {
+                    let award = it.admit("platform", huge_award(NOBODY));
+                    it.admit("platform", gift(NOBODY, friend, HUGE_POINTS));
+                    award
+                });
+                it.admit("platform", reverse(all[0], HUGE_POINTS));
+                it.force("platform", reverse(all[1], HUGE_POINTS))
+            },
+        )
+        .second(No)
+        .differs("format.md, rule 8, has no balance_limit for what a correction takes"),
         rule("An award of nothing", Code::PointsZero, |it| {
             it.force("platform", award(ANN, 0))
         }),
     ]
+}
+
+const HUGE: &str = "operator: the log's; platform and k governors: their own";
+const HUGE_POINTS: u64 = (1 << 63) - 1000;
+
+/// A method whose awards have no cap.
+fn huge() -> Method {
+    let mut activities = method(1).activities.to_vec();
+    activities[0].cap = Grams(u64::MAX);
+    Method {
+        id: MethodId(2),
+        activities: activities.try_into().unwrap(),
+        ..method(1)
+    }
+}
+
+fn huge_award(who: u8) -> Award {
+    Award {
+        method: MethodId(2),
+        ..award(who, HUGE_POINTS)
+    }
 }
 
 fn trees() -> Vec<Attack> {
@@ -192,6 +240,15 @@ fn trees() -> Vec<Attack> {
             "Serials of a voided planting used again",
             Code::SerialsOverlap,
             |it| it.force("planter", planting(1, 203, 1, 77)),
+        ),
+        planter("Serials beyond the last", Code::SerialsOverlap, |it| {
+            it.force("planter", planting(1, u32::MAX, 2, 77))
+        }),
+        Attack::rule(
+            "A new plot that governors endorse, which nobody asks for",
+            "operator: the log's; planter and k governors: their own",
+            Code::EndorserRefused,
+            |it| it.force("planter+g1+g2", plot(3)),
         ),
         planter("A plot denser than it may be", Code::PlotFull, |it| {
             it.force("planter", planting(1, 301, 73, 77))
@@ -349,6 +406,26 @@ fn corrections() -> Vec<Attack> {
             it.force("planter", lost(target, 1, None))
         }),
         Attack::rule(
+            "An award reversed with the log's key",
+            "operator: the log's",
+            Code::RoleRefused,
+            |it| {
+                let target = it.at("award");
+                it.force("log", reverse(target, 1))
+            },
+        )
+        .receipt(Yes("its issuer is no governor")),
+        Attack::rule(
+            "An award reversed by a former governor",
+            "operator: the log's; one former governor, one governor: their own",
+            Code::RoleRefused,
+            |it| {
+                let target = it.at("award");
+                it.force("g3+g1", reverse(target, 1))
+            },
+        )
+        .receipt(Yes("its issuer is no governor")),
+        Attack::rule(
             "A loss voided whose trees fit no more",
             "operator: the log's; planter and surveyor: their own",
             Code::PlotFull,
@@ -403,6 +480,14 @@ fn keys() -> Vec<Attack> {
             |it| it.force("g1", award(ANN, 100)),
         )
         .receipt(Yes("governors do not say")),
+        Attack::rule(
+            "An award that k governors sign",
+            GOVERNORS,
+            Code::EndorserRefused,
+            |it| it.force("g1+g2", award(ANN, 100)),
+        )
+        .receipt(Yes("governors do not say"))
+        .differs("format.md, 13.1, does not say which kinds governors may say"),
         Attack::rule(
             "An award with the log's key",
             "operator: the log's",

@@ -1,0 +1,475 @@
+//! Findings: a ledger that gives none, then one oddity after another, each found under its own
+//! name, with the entries to look up, and nothing else found.
+
+#[allow(dead_code)]
+#[path = "attacks/forge.rs"]
+mod forge;
+#[allow(dead_code)]
+#[path = "attacks/statements.rs"]
+mod statements;
+
+use std::collections::BTreeMap;
+
+use arborlog::audit::{Finding, Folder, Inspection, Report, threads_default};
+use arborlog::record::*;
+use forge::{DAY_MS, Forge, vkey, write};
+use statements::*;
+
+const PLACE_2: (i32, i32) = (400_000_000, 1_000_000_000);
+
+/// Evidence of awards, one for each event.
+fn event(number: u8) -> Digest {
+    let mut bytes = [0x55; 32];
+    bytes[0] = number;
+    Digest::from_bytes(bytes)
+}
+
+fn ride(who: u8, points: u64, number: u8) -> Award {
+    Award {
+        evidence: event(number),
+        ..award(who, points)
+    }
+}
+
+fn land(number: u32) -> Plot {
+    let (latitude, longitude) = match number {
+        2 => PLACE_2,
+        _ => (377_000_000, -1_224_000_000),
+    };
+    Plot {
+        latitude: latitude.try_into().unwrap(),
+        longitude: longitude.try_into().unwrap(),
+        outline: photo(100 + number as u8),
+        ..plot(number)
+    }
+}
+
+fn all_alive(plot: u32, trees: u32, evidence: u8, payer: &str) -> Survey {
+    Survey {
+        sampled: trees,
+        alive: trees,
+        dead: 0,
+        paid_by: payer.parse().unwrap(),
+        ..survey(plot, evidence)
+    }
+}
+
+/// Nothing to ask about.
+fn plain() -> Forge {
+    let mut it = Forge::empty();
+    it.admit(
+        "g1+g2+g3+log",
+        statements::genesis(forge::ORIGIN, &["g1", "g2", "g3"], 2),
+    );
+    for (name, role, holder) in [
+        ("platform", Role::Platform, "cityride"),
+        ("planter", Role::Planter, "greenhands"),
+        ("surveyor", Role::Surveyor, "eyes"),
+    ] {
+        it.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
+    }
+    let method = Method {
+        effective_from: TODAY,
+        ..method(1)
+    };
+    it.admit("g1+g2", method);
+    it.admit("planter", land(1));
+    it.admit("planter", land(2));
+    it.admit("planter", planting(1, 1, 20, 1));
+    it.admit("platform", ride(ANN, 130, 1));
+    let certificate = it.admit("platform", claim(ANN));
+    it.admit("platform", assign(1, &[certificate]));
+    it.admit("surveyor", all_alive(1, 20, 2, "a paper"));
+    it.admit("surveyor", all_alive(1, 20, 3, "a club"));
+    it
+}
+
+fn inspect(it: &Forge, as_of: Day) -> (Vec<Finding>, Report) {
+    let temp = tempfile::tempdir().unwrap();
+    let (log, rows) = (temp.path().join("log"), temp.path().join("rows"));
+    write(&it.files(), &log);
+    let source = Folder::new(&log);
+    let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
+    let claimed = inspection.look(&source).unwrap();
+    inspection
+        .advance(&source, &claimed, threads_default(), |_| {})
+        .unwrap();
+    let findings = inspection.findings(as_of).unwrap();
+    let report = inspection.report(as_of).unwrap().unwrap();
+    (findings, report)
+}
+
+/// Findings by code, with the entries of their gravest case.
+fn found(it: &Forge, as_of: Day) -> BTreeMap<&'static str, Vec<Index>> {
+    let (findings, _) = inspect(it, as_of);
+    findings
+        .into_iter()
+        .map(|finding| (finding.code, finding.items[0].indexes.clone()))
+        .collect()
+}
+
+#[track_caller]
+fn only(it: &Forge, as_of: Day, code: &'static str, indexes: &[Index]) {
+    assert_eq!(found(it, as_of), BTreeMap::from([(code, indexes.to_vec())]));
+}
+
+fn later(days: u32) -> Day {
+    Day(TODAY.0 + days)
+}
+
+#[test]
+fn a_plain_ledger_gives_none() {
+    assert_eq!(found(&plain(), TODAY), BTreeMap::new());
+}
+
+#[test]
+fn promises_wait_by_age() {
+    let mut it = plain();
+    it.admit("platform", ride(BEN, 100, 2));
+    let index = it.admit("platform", claim(BEN));
+    only(&it, later(366), "promises_late", &[index]);
+    only(&it, later(731), "promises_very_late", &[index]);
+    assert_eq!(found(&it, later(365)), BTreeMap::new());
+}
+
+#[test]
+fn points_and_trees_that_are_owed() {
+    let mut it = plain();
+    it.admit("platform", ride(BEN, 20, 2));
+    only(&it, TODAY, "points_outstanding", &[]);
+
+    let mut it = plain();
+    let planted = it.admit("planter", planting(2, 1, 3, 9));
+    it.admit("platform", ride(BEN, 100, 2));
+    let waiting = it.admit("platform", claim(BEN));
+    let tie = Assignment {
+        plot: PlotNumber(2),
+        ..assign(1, &[waiting])
+    };
+    it.admit("platform", tie);
+    let evidenced = |count| {
+        let mut said = lost(planted, count, None);
+        if let Remedy::Lost { evidence, .. } = &mut said.remedy {
+            *evidence = Some(photo(50));
+        }
+        said
+    };
+    let gone = it.admit("planter", evidenced(3));
+    let all = found(&it, TODAY);
+    assert_eq!(all["plot_shortfall"], [gone]);
+    assert_eq!(
+        all.keys().copied().collect::<Vec<_>>(),
+        ["corrections_by_issuer", "plot_shortfall"]
+    );
+
+    let mut it = plain();
+    let wrong = it.admit("platform", ride(BEN, 100, 2));
+    it.admit("platform", claim(BEN));
+    let reversal = it.admit("platform", reverse(wrong, 10));
+    let all = found(&it, TODAY);
+    assert_eq!(all["negative_balances"], [reversal]);
+    assert!(all.contains_key("corrections_by_issuer"));
+    assert_eq!(all.len(), 2);
+}
+
+#[test]
+fn a_survey_against_the_books() {
+    let mut it = plain();
+    let dead = Survey {
+        sampled: 20,
+        alive: 4,
+        dead: 16,
+        ..all_alive(1, 20, 9, "a club")
+    };
+    let index = it.admit("surveyor", dead);
+    let all = found(&it, TODAY);
+    assert_eq!(all["survey_implies_losses"], [index]);
+    assert!(all.contains_key("survival_low"));
+    assert_eq!(all.len(), 2);
+
+    // Once the losses are booked, only the survival is left to ask about.
+    let planted = Index(7);
+    it.admit("planter", lost(planted, 16, None));
+    let all = found(&it, TODAY);
+    assert!(!all.contains_key("survey_implies_losses"));
+    assert!(all.contains_key("survival_low"));
+
+    // A small sample says little: 6 of 10 alive may be 83 % of all.
+    let mut it = plain();
+    let sample = Survey {
+        basis: Basis::RandomSample,
+        sampled: 10,
+        alive: 9,
+        dead: 1,
+        ..all_alive(1, 10, 9, "a club")
+    };
+    it.admit("surveyor", sample);
+    assert_eq!(found(&it, TODAY), BTreeMap::new());
+
+    let mut it = plain();
+    let index = it.admit("surveyor", all_alive(1, 25, 9, "a club"));
+    only(&it, TODAY, "survey_exceeds_books", &[index]);
+}
+
+#[test]
+fn surveys_that_are_missing_and_who_paid() {
+    let mut it = plain();
+    let due = Survey {
+        next_due: Some(later(10)),
+        ..all_alive(1, 20, 9, "a club")
+    };
+    let index = it.admit("surveyor", due);
+    assert_eq!(found(&it, later(10)), BTreeMap::new());
+    only(&it, later(11), "surveys_overdue", &[index]);
+
+    let mut it = plain();
+    it.admit("planter", planting(2, 1, 3, 9));
+    assert_eq!(found(&it, later(365)), BTreeMap::new());
+    only(&it, later(366), "plots_never_surveyed", &[Index(6)]);
+
+    let mut it = plain();
+    let index = it.admit("surveyor", all_alive(1, 20, 9, "the city"));
+    only(&it, TODAY, "survey_paid_by_planter", &[index, Index(5)]);
+
+    let mut it = plain();
+    it.admit("surveyor", void(Index(11)));
+    let all = found(&it, TODAY);
+    assert!(
+        !all.contains_key("surveys_one_payer"),
+        "one is too few to say"
+    );
+    let index = it.admit("surveyor", all_alive(1, 20, 9, "a club"));
+    let all = found(&it, TODAY);
+    assert_eq!(all["surveys_one_payer"], [Index(12), index]);
+}
+
+#[test]
+fn where_plots_lie_and_what_they_hold() {
+    // 100 m north of plot 1's middle; each has a radius of 60 m.
+    let mut it = plain();
+    let near = Plot {
+        latitude: (377_000_000 + 8_990).try_into().unwrap(),
+        ..land(3)
+    };
+    let index = it.admit("planter", near);
+    only(&it, TODAY, "plots_overlap", &[Index(5), index]);
+
+    let mut it = plain();
+    let far = Plot {
+        latitude: (377_000_000 + 10_900).try_into().unwrap(),
+        ..land(3)
+    };
+    it.admit("planter", far.clone());
+    assert_eq!(found(&it, TODAY), BTreeMap::new());
+
+    let mut it = plain();
+    let same = Plot {
+        outline: photo(101),
+        ..far.clone()
+    };
+    let index = it.admit("planter", same);
+    only(&it, TODAY, "plots_same_outline", &[Index(5), index]);
+
+    let mut it = plain();
+    let wide = Plot {
+        area_m2: 20_000,
+        ..far.clone()
+    };
+    let index = it.admit("planter", wide);
+    only(&it, TODAY, "plot_larger_than_circle", &[index]);
+
+    for (rights, code) in [
+        (CarbonRights::Unknown, "carbon_rights_unknown"),
+        (
+            CarbonRights::Issued {
+                registry: "a registry".parse().unwrap(),
+                id: "17".parse().unwrap(),
+            },
+            "carbon_credits_issued",
+        ),
+    ] {
+        let mut it = plain();
+        let sold = Plot {
+            carbon_rights: rights,
+            ..far.clone()
+        };
+        let index = it.admit("planter", sold);
+        only(&it, TODAY, code, &[index]);
+    }
+
+    let mut it = plain();
+    it.admit("planter", planting(2, 1, 90, 9));
+    only(&it, TODAY, "plot_nearly_full", &[Index(6)]);
+}
+
+#[test]
+fn awards_beside_each_other() {
+    let mut it = plain();
+    let one = it.admit("platform", ride(BEN, 6_000, 2));
+    let two = it.admit("platform", ride(BEN, 6_000, 3));
+    let all = found(&it, TODAY);
+    assert_eq!(all["awards_split"], [one, two]);
+    assert_eq!(all.len(), 2, "beside points_outstanding: {all:?}");
+    it.admit("platform", reverse(two, 2_000));
+    assert!(!found(&it, TODAY).contains_key("awards_split"));
+
+    let mut it = plain();
+    let one = it.admit("platform", ride(BEN, 1, 2));
+    let two = it.admit("platform", ride(BEN, 2, 2));
+    only(&it, TODAY, "award_evidence_repeated", &[one, two]);
+    it.admit("platform", reverse(two, 1));
+    assert!(found(&it, TODAY).contains_key("award_evidence_repeated"));
+    it.admit("platform", reverse(two, 1));
+    assert!(!found(&it, TODAY).contains_key("award_evidence_repeated"));
+
+    let mut it = plain();
+    let awards: Vec<Index> = (0..7)
+        .map(|day| {
+            it.now.0 += DAY_MS / 2;
+            it.now.0 += DAY_MS / 2;
+            let daily = Award {
+                occurred_on: Day::of(it.now),
+                ..ride(BEN, CAP, 10 + day)
+            };
+            it.admit("platform", daily)
+        })
+        .collect();
+    let all = found(&it, later(7));
+    assert_eq!(all["awards_at_cap_daily"], [awards[0], awards[6]]);
+
+    let mut it = plain();
+    let awards: Vec<Index> = (0..100)
+        .map(|number| it.admit("platform", ride(BEN, 1, number + 10)))
+        .collect();
+    let all = found(&it, TODAY);
+    assert_eq!(all["awards_burst"], [awards[0], awards[99]]);
+    assert_eq!(all.len(), 2, "beside points_outstanding: {all:?}");
+}
+
+#[test]
+fn keys_methods_and_clocks() {
+    let mut it = plain();
+    it.admit("g1+g2+stolen", grant("stolen", Role::Platform, "cityride"));
+    let index = it.admit("stolen", ride(BEN, 1, 2));
+    let revocation = KeyRevoke {
+        compromised_since: Some(TODAY),
+        ..revoke("stolen")
+    };
+    let revoked = it.admit("g1+g2", revocation);
+    only(&it, TODAY, "compromised_key_entries", &[index, revoked]);
+
+    let mut it = plain();
+    let early = Method {
+        id: MethodId(2),
+        effective_from: Day(TODAY.0 - 1),
+        ..method(1)
+    };
+    let index = it.admit("g1+g2", early);
+    only(&it, TODAY, "method_retroactive", &[index]);
+
+    let mut it = plain();
+    let brief = KeyGrant {
+        expires_on: Some(later(90)),
+        ..grant("brief", Role::Platform, "cityride")
+    };
+    let index = it.admit("g1+g2+brief", brief);
+    assert_eq!(found(&it, later(29)), BTreeMap::new());
+    only(&it, later(30), "keys_near_expiry", &[index]);
+
+    let mut it = plain();
+    it.now.0 += DAY_MS;
+    let index = it.admit("platform", ride(BEN, 1, 2));
+    only(&it, later(1), "clock_pauses", &[index]);
+
+    let mut it = plain();
+    let record = Record {
+        issued_on: later(1),
+        ..it.record("platform", ride(BEN, 1, 2))
+    };
+    let signed = it.sign("platform", &record);
+    let lineage = it.judge(&signed).unwrap();
+    let index = it.take(signed, lineage);
+    only(&it, TODAY, "issued_after_admission", &[index]);
+
+    let it = plain();
+    let last = Index(it.size() - 1);
+    only(&it, Day(TODAY.0 - 2), "admitted_in_future", &[last]);
+
+    let mut it = plain();
+    let index = it.admit("planter", lost(Index(7), 1, Some(20)));
+    let all = found(&it, TODAY);
+    assert_eq!(all["losses_without_evidence"], [index]);
+    assert_eq!(
+        all.keys().copied().collect::<Vec<_>>(),
+        ["corrections_by_issuer", "losses_without_evidence"]
+    );
+}
+
+/// Awards for what was done 200 days before.
+#[test]
+fn late_awards() {
+    let mut it = Forge::empty();
+    it.admit(
+        "g1+g2+g3+log",
+        statements::genesis(forge::ORIGIN, &["g1", "g2", "g3"], 2),
+    );
+    it.admit(
+        "g1+g2+platform",
+        grant("platform", Role::Platform, "cityride"),
+    );
+    let early = Method {
+        effective_from: Day(TODAY.0 - 300),
+        ..method(1)
+    };
+    it.admit("g1+g2", early);
+    let late = Award {
+        occurred_on: Day(TODAY.0 - 200),
+        ..ride(BEN, 1, 2)
+    };
+    let index = it.admit("platform", late);
+    let all = found(&it, TODAY);
+    assert_eq!(all["awards_late"], [index]);
+    assert_eq!(all["method_retroactive"], [Index(2)]);
+    assert_eq!(all.len(), 2);
+}
+
+/// What the report says of a ledger is what the ledger holds; its page escapes what issuers wrote.
+#[test]
+fn the_report_and_its_page() {
+    let mut it = plain();
+    let hostile = Plot {
+        name: "<script>alert(1)</script>".parse().unwrap(),
+        latitude: (377_000_000 + 10_900).try_into().unwrap(),
+        ..land(3)
+    };
+    it.admit("planter", hostile);
+    it.admit("planter", planting(3, 1, 10, 9));
+    let (_, report) = inspect(&it, TODAY);
+    assert_eq!(report.checkpoint.size, it.size());
+    assert_eq!(report.totals.planted(), 30);
+    let of_oaks = &report.species[0];
+    assert_eq!((of_oaks.planted, of_oaks.assigned), (30, 1));
+    assert_eq!(report.activities[0].points, 130);
+    assert_eq!(report.months.len(), 1);
+    assert_eq!(report.months[0].planted, 30);
+    let cohort = &report.cohorts[0];
+    assert_eq!((cohort.planted, cohort.surveyed), (30, 20));
+    assert_eq!(cohort.survival.unwrap().estimate, 1.0);
+    let planted: u64 = report.plots.iter().map(|plot| plot.planted).sum();
+    assert_eq!(planted, 30);
+
+    let dir = tempfile::tempdir().unwrap();
+    arborlog::report::write(dir.path(), &report).unwrap();
+    let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(!page.contains("<script"), "text of issuers is escaped");
+    assert!(
+        !page.contains("http://")
+            || page.matches("http://").count()
+                == page.matches("http://www.w3.org/2000/svg").count()
+    );
+    assert_eq!(page.matches("<svg").count(), 4);
+    let data = std::fs::read(dir.path().join("report.json")).unwrap();
+    let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
+    assert_eq!(data["format"], "arborlog-report/1");
+    assert_eq!(data["totals"]["standing"], 30);
+}
