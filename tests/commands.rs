@@ -251,6 +251,9 @@ fn every_command_teaches_its_use() {
         "import",
         "receipt",
         "verify",
+        "audit",
+        "mirror",
+        "monitor",
         "fsck",
     ] {
         let help = run_ok(&[command, "--help"]);
