@@ -15,9 +15,6 @@ pub const SURVEYOR: &str = "operator: the log's; surveyor: its own";
 pub const GOVERNOR: &str = "operator: the log's; one governor: its own";
 pub const GOVERNORS: &str = "operator: the log's; k governors: their own";
 
-/// A known difference between the two verifiers.
-pub const ABSENT: &str = "what a folder lacks is a lie to us, unreadable to the second verifier";
-
 /// Whether a detector notices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seen {
@@ -25,20 +22,17 @@ pub enum Seen {
     Yes(&'static str),
     /// It does not.
     No,
-    /// It can't read what it needs, and says only that.
-    Unread,
     /// It has nothing to look at.
     Apart,
 }
 
-pub use Seen::{Apart, No, Unread, Yes};
+pub use Seen::{Apart, No, Yes};
 
 impl Seen {
     pub fn cell(self) -> &'static str {
         match self {
             Yes(_) => "yes",
             No => "no",
-            Unread => "can't read",
             Apart => "–",
         }
     }
@@ -46,9 +40,7 @@ impl Seen {
     pub fn is(self, verdict: &Verdict) -> bool {
         match (self, verdict) {
             (Yes(words), Verdict::Detected(why)) => why.contains(words),
-            (No, Verdict::Unnoticed)
-            | (Unread, Verdict::Unread(_))
-            | (Apart, Verdict::NotConcerned) => true,
+            (No, Verdict::Unnoticed) | (Apart, Verdict::NotConcerned) => true,
             _ => false,
         }
     }

@@ -4,7 +4,7 @@ use arborlog::audit::Receipt;
 use arborlog::merkle::{Level, TileId};
 use arborlog::record::*;
 
-use crate::attack::{ABSENT, Apart, Attack, LOG, No, OPERATOR, PLANTER, PLATFORM, Unread, Yes};
+use crate::attack::{Apart, Attack, LOG, No, OPERATOR, PLANTER, PLATFORM, Yes};
 use crate::detectors::Shown;
 use crate::forge::{ENTRY_HEAD_BYTES, Files, Forge, OTHER_ORIGIN, entry_head, path, vkey_of};
 use crate::statements::*;
@@ -321,9 +321,7 @@ fn tiles() -> Vec<Attack> {
                 let bundle = files.remove(&full(ENTRIES, 1)).unwrap();
                 files.insert(format!("{}.p/255", full(ENTRIES, 1)), bundle);
             },
-        )
-        .second(Unread)
-        .differs(ABSENT),
+        ),
         tile_lie(
             "The last bundle with an entry more",
             "8 belong there",
@@ -356,9 +354,7 @@ fn tiles() -> Vec<Attack> {
             |files| {
                 files.remove(&full(LEAVES, 1)).unwrap();
             },
-        )
-        .second(Unread)
-        .differs(ABSENT),
+        ),
         tile_lie(
             "Two tiles of hashes swapped",
             "not those of the tree",

@@ -21,7 +21,6 @@ const THREADS: NonZeroUsize = NonZeroUsize::MIN;
 /// Exit codes of the second verifier.
 const HOLDS: i32 = 0;
 const LIE: i32 = 1;
-const UNREAD: i32 = 3;
 
 /// What strangers see, and what they hold.
 pub struct Shown {
@@ -81,8 +80,6 @@ pub enum Verdict {
     Unnoticed,
     /// It has nothing to look at.
     NotConcerned,
-    /// It could not read what it needs, which says nothing of the log.
-    Unread(String),
 }
 
 impl Verdict {
@@ -250,7 +247,6 @@ fn second(shown: &Shown, what: &str, path: &Path) -> Verdict {
     match code {
         HOLDS => Verdict::Unnoticed,
         LIE => Verdict::Detected(told),
-        UNREAD => Verdict::Unread(told),
         other => panic!("the second verifier ended with {other}: {told}"),
     }
 }

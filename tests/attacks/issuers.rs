@@ -133,9 +133,7 @@ fn points() -> Vec<Attack> {
                 it.admit("platform", reverse(all[0], HUGE_POINTS));
                 it.force("platform", reverse(all[1], HUGE_POINTS))
             },
-        )
-        .second(No)
-        .differs("format.md, rule 8, has no balance_limit for what a correction takes"),
+        ),
         rule("An award of nothing", Code::PointsZero, |it| {
             it.force("platform", award(ANN, 0))
         }),
@@ -486,8 +484,7 @@ fn keys() -> Vec<Attack> {
             Code::EndorserRefused,
             |it| it.force("g1+g2", award(ANN, 100)),
         )
-        .receipt(Yes("governors do not say"))
-        .differs("format.md, 13.1, does not say which kinds governors may say"),
+        .receipt(Yes("governors do not say")),
         Attack::rule(
             "An award with the log's key",
             "operator: the log's",
