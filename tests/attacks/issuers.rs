@@ -3,7 +3,7 @@
 use arborlog::ledger::Code;
 use arborlog::record::*;
 
-use crate::attack::{Attack, GOVERNORS, No, PLANTER, PLATFORM, SURVEYOR, Yes};
+use crate::attack::{Attack, GOVERNORS, PLANTER, PLATFORM, SURVEYOR, Yes};
 use crate::forge::{DAY_MS, Forge};
 use crate::statements::*;
 
