@@ -60,10 +60,10 @@ def read_whole(read, data):
     return value
 
 
-def uint(width, low=0):
+def uint(width, low=0, high=2**64 - 1):
     def read(reader):
         value = int.from_bytes(reader.take(width), "big")
-        need(value >= low, "not_canonical", f"a number is below {low}")
+        need(low <= value <= high, "not_canonical", f"a number is not within {low} to {high}")
         return value
     return read
 
@@ -142,7 +142,8 @@ def word(*names):
     return lambda reader: read_variant(reader)[0]
 
 
-u8, u16, u32, u64, day, bytes32 = uint(1), uint(2), uint(4), uint(8), uint(4), fixed(32)
+u8, u16, u32, u64, bytes32 = uint(1), uint(2), uint(4), uint(8), fixed(32)
+day = uint(4, high=2_932_896)                                           # 9999-12-31
 
 
 # ---- §6 Statements, §3 records, §5 entries -----------------------------------------------------------
@@ -924,9 +925,10 @@ def read_note(data):
     lines = []
     for line in signatures[:-1].split("\n"):
         parts = line.split(" ")
-        need(len(parts) == 3 and parts[0] == "\u2014" and parts[1], "note_malformed",
+        need(len(parts) == 3 and parts[0] == "\u2014" and re.fullmatch(ORIGIN, parts[1]), "note_malformed",
              "a signature's line is not a dash, a name and base64")
         decoded = decode_base64(parts[2], "a signature's line")
+        need(len(decoded) >= 5, "note_malformed", "a signature's line has no signature")
         lines.append((parts[1], decoded[:4], decoded[4:]))
     need(len(lines) <= 64, "note_malformed", "a note has more than 64 lines of signatures")
     return signed + "\n", lines

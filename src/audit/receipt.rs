@@ -367,7 +367,10 @@ fn check_authority(
                     return Err(broken("the grant is of another key".to_owned()));
                 }
                 if !may_say(grant.role, kind) {
-                    return Err(broken(format!("a {} may not say a {kind}", grant.role)));
+                    return Err(broken(format!(
+                        "the role {} may not say {kind}",
+                        grant.role
+                    )));
                 }
                 issuer = Some((
                     grant.holder.to_string(),
@@ -454,7 +457,7 @@ fn check_quorum(entry: &Entry, governors: &[PublicKey], quorum: u8) -> Result<()
     let issuer = &entry.signed.record().issuer;
     let kind = entry.signed.record().statement.kind();
     if !governors_may_say(kind) {
-        return Err(format!("governors do not say a {kind}"));
+        return Err(format!("governors do not say {kind}"));
     }
     if !governors.contains(issuer) {
         return Err("its issuer is no governor of the set it names".to_owned());

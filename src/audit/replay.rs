@@ -140,7 +140,7 @@ impl Replay {
     /// earlier entry, for corrections.
     ///
     /// # Errors
-    /// [`Violation`] names the entry and what is wrong. The replay is then as before.
+    /// [`Violation`] names the entry and what is wrong. The replay is of no use then.
     pub fn take(
         &mut self,
         bytes: &[u8],
@@ -199,7 +199,8 @@ impl Replay {
         }
         self.state.apply(&proposal);
         self.tree.push(checked.leaf);
-        Ok(())
+        let sums = self.state.totals().check();
+        sums.map_err(|error| violation(error.to_string()))
     }
 
     /// Size and root of what was taken in.

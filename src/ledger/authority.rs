@@ -247,7 +247,7 @@ impl State {
             other => Err(Refusal::new(
                 Code::RoleRefused,
                 format!(
-                    "a {kind} needs the role {needed}, and this key is {}",
+                    "{kind} needs the role {needed}, and this key is {}",
                     role_name(other)
                 ),
                 format!("sign with a key that was granted the role {needed}"),

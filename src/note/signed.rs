@@ -164,6 +164,9 @@ fn parse_line(line: &str) -> Option<NoteSignature> {
     let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
     let bytes = STANDARD.decode(encoded).ok()?;
     let (id, rest) = bytes.split_first_chunk::<4>()?;
+    if rest.is_empty() {
+        return None;
+    }
     let name = name.parse().ok()?;
     Some(NoteSignature {
         name,

@@ -84,6 +84,7 @@ fn malformed(error: &DecodeError) -> CodecError {
         }
         DecodeError::LimitExceeded => "a length reaches past the limit".to_owned(),
         DecodeError::UnexpectedVariant { found, .. } => format!("no kind has the number {found}"),
+        DecodeError::Utf8 { .. } => "a text is not UTF-8".to_owned(),
         DecodeError::OtherString(what) => what.clone(),
         other => other.to_string(),
     })

@@ -59,8 +59,6 @@ pub struct Attack {
     pub second: Seen,
     /// What would notice, if none of these does.
     pub would: Option<&'static str>,
-    /// Why the second verifier's verdict is another than ours: a mistake of one of them.
-    pub differs: Option<&'static str>,
     pub build: Box<dyn Fn() -> Shown + Send + Sync>,
 }
 
@@ -80,7 +78,6 @@ impl Attack {
             mirror: No,
             second: No,
             would: None,
-            differs: None,
             build: Box::new(build),
         }
     }
@@ -158,13 +155,6 @@ impl Attack {
 
     pub fn second(self, second: Seen) -> Self {
         Self { second, ..self }
-    }
-
-    pub fn differs(self, why: &'static str) -> Self {
-        Self {
-            differs: Some(why),
-            ..self
-        }
     }
 
     pub fn would(self, what: &'static str) -> Self {
