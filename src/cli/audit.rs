@@ -17,6 +17,9 @@ use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::record::{Day, RecordId};
 use arborlog::report::{self, Export, ExportError};
 
+/// The exit code of what Ctrl-C ended, as shells have it.
+const STOPPED: i32 = 130;
+
 /// Replay a whole ledger against its rules, from its public files alone, and report.
 ///
 /// Trusts neither the operator nor the server: only the key that you give. Checks the checkpoint,
@@ -99,6 +102,7 @@ fn audit(
         Some(file) => Inspection::resume(log, file),
         None => {
             scratch = tempfile::tempdir().context("a temporary folder for award rows")?;
+            remove_when_stopped(scratch.path().to_owned())?;
             Inspection::begin(log, scratch.path())
         }
     }
@@ -152,6 +156,23 @@ fn audit(
         })).collect::<Vec<_>>(),
     });
     Ok((report.findings, answer))
+}
+
+/// Removes a temporary folder when the process is told to stop, and ends it.
+fn remove_when_stopped(dir: PathBuf) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let stopped = {
+        let _entered = runtime.enter();
+        super::serve::stop_signal()?
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(stopped);
+        let _ = std::fs::remove_dir_all(dir);
+        std::process::exit(STOPPED);
+    });
+    Ok(())
 }
 
 /// Takes an inspection to the log's newest checkpoint, with a bar; gives the sizes from and to.
