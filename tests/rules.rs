@@ -210,7 +210,7 @@ impl Ledger {
     /// Judges; takes in what is allowed; sees that rule 9 holds, and that a refusal changes
     /// nothing.
     fn offer(&mut self, signed: &SignedRecord) -> Result<Index, Refusal> {
-        signed.verify(&self.context, |_| None).unwrap();
+        signed.verify(&self.context).unwrap();
         let target = match &signed.record().statement {
             Statement::Correction(correction) => usize::try_from(correction.target.0)
                 .ok()

@@ -15,9 +15,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use arborlog::crypto::{
-    KeyError, KeyFileError, PublicKey, Signature, SignatureError, SigningKey, VerifyingKey,
+    Batch, KeyError, KeyFileError, KnownKey, PublicKey, Signature, SignatureError, SigningKey,
+    VerifyingKey,
 };
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::EIGHT_TORSION;
@@ -100,10 +102,23 @@ fn cofactored(key: &[u8; 32], message: &[u8], signature: &Signature) -> bool {
         .is_some_and(|point| (point - nonce).mul_by_cofactor().is_identity())
 }
 
-/// Ours: the key's check, then the signature's.
+/// Ours: the key's check, then the signature's; alone, in a batch, and in a batch by a table, all
+/// with one verdict.
 fn ours(key: &[u8; 32], message: &[u8], signature: &Signature) -> bool {
-    VerifyingKey::new(&PublicKey::from_bytes(*key))
-        .is_ok_and(|key| key.verify(message, signature).is_ok())
+    let key = PublicKey::from_bytes(*key);
+    let alone = VerifyingKey::new(&key).is_ok_and(|key| key.verify(message, signature).is_ok());
+    let known = KnownKey::new(&key).ok();
+    let tabled = known.as_ref().map(|key| Arc::new(key.with_table()));
+    let known = known.map(Arc::new);
+    // Beside others, that the order of verdicts is the order of adding.
+    let other = SigningKey::from_seed(&[9; 32]);
+    let other_key = Arc::new(KnownKey::new(&other.public()).unwrap());
+    let mut batch = Batch::default();
+    batch.add(known, message, signature);
+    batch.add(Some(other_key), b"another", &other.sign(b"another"));
+    batch.add(tabled, message, signature);
+    assert_eq!(batch.verdicts(), [alone, true, alone]);
+    alone
 }
 
 fn key_error(bytes: [u8; 32]) -> Option<KeyError> {

@@ -333,7 +333,7 @@ fn open(
     let entry = Entry::decode(bytes).map_err(|error| wrong(error.to_string()))?;
     entry
         .signed
-        .verify(context, |_| None)
+        .verify(context)
         .map_err(|error| wrong(error.to_string()))?;
     Ok(entry)
 }

@@ -81,14 +81,14 @@ pub fn extend(
 ) -> Result<(), WholeError> {
     let head = tiles.head();
     let from = replay.head().size;
-    let checker = replay.checker();
+    let checker = replay.checker().clone();
     walk(
         tiles,
         from,
         threads,
         || {
-            let mut checker = checker.clone();
-            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &mut checker, from)
+            let checker = checker.clone();
+            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &checker, from)
         },
         |bundle| -> Result<(), WholeError> {
             for checked in &bundle.entries {
@@ -150,8 +150,8 @@ pub fn each_entry<E: From<WholeError>>(
         0,
         threads,
         || {
-            let mut checker = Checker::new(origin, Signatures::Trust);
-            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &mut checker, 0)
+            let checker = Checker::new(origin, Signatures::Trust);
+            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &checker, 0)
         },
         |bundle| {
             for checked in &bundle.entries {
@@ -225,7 +225,7 @@ struct CheckedBundle {
     failed: Option<Violation>,
 }
 
-fn check_bundle(id: TileId, bytes: &[u8], checker: &mut Checker, from: u64) -> CheckedBundle {
+fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> CheckedBundle {
     let mut checked = CheckedBundle {
         entries: Vec::new(),
         failed: None,
@@ -234,11 +234,11 @@ fn check_bundle(id: TileId, bytes: &[u8], checker: &mut Checker, from: u64) -> C
     let Ok(bundle) = Bundle::parse_all(bytes) else {
         return checked;
     };
-    for (index, bytes) in (id.number() * TILE_HASHES..).zip(bundle.entries()) {
-        if index < from {
-            continue;
-        }
-        match checker.check(bytes) {
+    let first = id.number() * TILE_HASHES;
+    let seen = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+    let fresh = bundle.entries().iter().copied().skip(seen);
+    for (index, entry) in (first.max(from)..).zip(checker.check_all(fresh)) {
+        match entry {
             Ok(entry) => checked.entries.push(entry),
             Err(what) => {
                 checked.failed = Some(Violation { index, what });

@@ -148,7 +148,7 @@ impl Proposal {
             return Err(ProposalError::Misleading(path.to_owned()));
         }
         signed
-            .verify(&SigningContext::new(&file.origin), |_| None)
+            .verify(&SigningContext::new(&file.origin))
             .map_err(|error| ProposalError::Signature {
                 path: path.to_owned(),
                 why: error.to_string(),

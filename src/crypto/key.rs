@@ -89,6 +89,14 @@ impl Signature {
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }
+
+    /// R and s.
+    pub(super) fn halves(&self) -> ([u8; 32], [u8; 32]) {
+        let (mut r, mut s) = ([0; 32], [0; 32]);
+        r.copy_from_slice(self.0.split_at(32).0);
+        s.copy_from_slice(self.0.split_at(32).1);
+        (r, s)
+    }
 }
 
 impl fmt::Debug for Signature {

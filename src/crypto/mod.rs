@@ -1,13 +1,17 @@
 //! Ed25519 keys and the strict verdict on signatures.
 //!
 //! The verdict is RFC 8032 strict everywhere: at intake, in an audit, in a receipt
-//! (`docs/format.md`, "Signatures"). Batch verification is never used: it accepts what strict
-//! refuses.
+//! (`docs/format.md`, "Signatures"), whether one is checked alone or many together. What libraries
+//! call batch verification is never used: it accepts what strict refuses.
 
+mod comb;
 mod key;
 mod keyfile;
+mod known_keys;
 mod verify;
 
+pub use comb::{Batch, KnownKey};
 pub use key::{KeyError, PublicKey, Signature};
 pub use keyfile::{KeyFileError, SigningKey};
+pub use known_keys::KnownKeys;
 pub use verify::{SignatureError, VerifyingKey};

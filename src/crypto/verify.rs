@@ -1,5 +1,7 @@
 //! The strict verdict.
 
+use curve25519_dalek::edwards::EdwardsPoint;
+
 use super::key::{KeyError, PublicKey, Signature};
 
 /// A public key that was checked: canonical, not of small order, without torsion.
@@ -31,6 +33,11 @@ impl VerifyingKey {
             return Err(KeyError::Torsion);
         }
         Ok(Self(verifying))
+    }
+
+    /// The point.
+    pub(super) fn point(&self) -> EdwardsPoint {
+        self.0.to_edwards()
     }
 
     /// The strict verdict of RFC 8032 on a signature over `message`: s < L, R no point of small

@@ -43,7 +43,7 @@ pub fn admit_genesis(
         return Err(GenesisError::Begun);
     }
     let context = SigningContext::new(origin);
-    genesis.verify(&context, |_| None)?;
+    genesis.verify(&context)?;
     let id = context.id(genesis.bytes());
     let admitted_at = TimeMs(Clock::system(true).wall_ms());
     let proposal = Proposal {

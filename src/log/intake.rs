@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::queue::{Answer, Full, Submission};
 use super::{Log, Published, ReadError};
-use crate::crypto::{PublicKey, VerifyingKey};
+use crate::crypto::{Batch, KnownKeys, PublicKey};
 use crate::ledger::{ChainHead, Code, Refusal};
 use crate::merkle::TILE_HASHES;
 use crate::record::{Entry, Index, RecordId, Seq, SignedRecord, SigningContext};
@@ -224,14 +224,19 @@ impl Log {
     ) -> Result<Option<Refusal>, AppendError> {
         let fresh = records.len().saturating_sub(from);
         let failed = if fresh <= INLINE_SIGNATURES {
-            first_false(&self.context, records.get(from..).unwrap_or_default())
+            first_false(
+                &self.context,
+                &self.keys,
+                records.get(from..).unwrap_or_default(),
+            )
         } else {
             let mut failed = None;
             let mut tasks = Vec::new();
             for chunk in records.split_off(from).chunks(SIGNATURES_PER_TASK) {
                 let (chunk, context) = (chunk.to_vec(), self.context.clone());
+                let keys = Arc::clone(&self.keys);
                 tasks.push(tokio::task::spawn_blocking(move || {
-                    let failed = first_false(&context, &chunk);
+                    let failed = first_false(&context, &keys, &chunk);
                     (chunk, failed)
                 }));
             }
@@ -334,21 +339,17 @@ fn refused(indexes: Vec<Index>, refusal: Refusal, published: Arc<Published>) -> 
 /// The first record whose signatures do not all hold.
 fn first_false(
     context: &SigningContext,
+    keys: &KnownKeys,
     records: &[(RecordId, SignedRecord)],
 ) -> Option<(usize, String)> {
-    // A batch has one issuer: its key is decompressed and checked once.
-    let mut issuer: Option<(PublicKey, VerifyingKey)> = None;
-    records.iter().enumerate().find_map(|(at, (_, signed))| {
-        let verdict = signed.verify(context, |key| match &issuer {
-            Some((known, checked)) if known == key => Some(checked.clone()),
-            _ => {
-                let checked = VerifyingKey::new(key).ok()?;
-                if *key == signed.record().issuer {
-                    issuer = Some((*key, checked.clone()));
-                }
-                Some(checked)
-            }
-        });
-        verdict.err().map(|refusal| (at, refusal.to_string()))
-    })
+    let mut batch = Batch::default();
+    for (_, signed) in records {
+        signed.add_to(context, keys, &mut batch);
+    }
+    let mut verdicts = batch.verdicts().into_iter();
+    let judged = records
+        .iter()
+        .map(|(_, signed)| signed.judged(&mut verdicts));
+    let mut refusals = judged.enumerate();
+    refusals.find_map(|(at, verdict)| verdict.err().map(|refusal| (at, refusal.to_string())))
 }

@@ -35,7 +35,7 @@ pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
 pub use signer::{LogSigner, SignerError};
 
-use crate::crypto::PublicKey;
+use crate::crypto::{KnownKeys, PublicKey};
 use crate::ledger::State;
 use crate::note::{TreeHead, VerifierKey};
 use crate::record::{Origin, RecordId, SigningContext, TimeMs};
@@ -112,6 +112,7 @@ struct Seen {
 /// A log that runs.
 pub struct Log {
     context: SigningContext,
+    keys: Arc<KnownKeys>,
     reader: Reader,
     state: Arc<RwLock<State>>,
     /// Changed by the sequencer alone, while it holds the state.
@@ -174,6 +175,7 @@ impl Log {
         let sequencer = tokio::spawn(sequencer.run());
         Ok(Self {
             context: SigningContext::new(&origin),
+            keys: Arc::default(),
             reader,
             state,
             recoveries,

@@ -6,7 +6,7 @@ use super::chain::{RecordId, SigningContext};
 use super::codec::{CodecError, decode, encode};
 use super::number::{Day, Seq};
 use super::statement::{Statement, TransferReason};
-use crate::crypto::{PublicKey, Signature, SigningKey, VerifyingKey};
+use crate::crypto::{Batch, KnownKeys, PublicKey, Signature, SigningKey, VerifyingKey};
 
 /// The longest record.
 pub const RECORD_BYTES_MAX: usize = 16_384;
@@ -197,32 +197,50 @@ impl SignedRecord {
         Self::new(self.bytes, self.signature, endorsements)
     }
 
-    /// The strict verdict on every signature. `known` gives a key that was checked before.
+    /// Adds every signature to a batch: the issuer's, then the endorsements' in order.
+    pub fn add_to(&self, context: &SigningContext, keys: &KnownKeys, batch: &mut Batch) {
+        let input = context.input(&self.bytes);
+        batch.add(keys.get(&self.record.issuer).ok(), &input, &self.signature);
+        for endorsement in &self.endorsements {
+            let key = keys.get(&endorsement.key).ok();
+            batch.add(key, &input, &endorsement.signature);
+        }
+    }
+
+    /// What the verdicts on its signatures mean, in the order of [`Self::add_to`]; takes them off
+    /// the front.
     ///
     /// # Errors
     /// [`SignatureRefusal`] names the first that does not hold.
-    pub fn verify(
+    pub fn judged(
         &self,
-        context: &SigningContext,
-        mut known: impl FnMut(&PublicKey) -> Option<VerifyingKey>,
+        verdicts: &mut impl Iterator<Item = bool>,
     ) -> Result<(), SignatureRefusal> {
-        let input = context.input(&self.bytes);
-        let mut holds = |key: &PublicKey, signature: &Signature| {
-            known(key)
-                .or_else(|| VerifyingKey::new(key).ok())
-                .is_some_and(|key| key.verify(&input, signature).is_ok())
-        };
-        if !holds(&self.record.issuer, &self.signature) {
-            return Err(SignatureRefusal::Issuer);
+        let issuer = verdicts.next().unwrap_or(false);
+        let mut refused = (!issuer).then_some(SignatureRefusal::Issuer);
+        for endorsement in &self.endorsements {
+            if !verdicts.next().unwrap_or(false) {
+                refused.get_or_insert(SignatureRefusal::Endorsement(endorsement.key));
+            }
         }
-        match self
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// The strict verdict on every signature, of keys that nobody checked before.
+    ///
+    /// # Errors
+    /// [`SignatureRefusal`] names the first that does not hold.
+    pub fn verify(&self, context: &SigningContext) -> Result<(), SignatureRefusal> {
+        let input = context.input(&self.bytes);
+        let holds = |key: &PublicKey, signature: &Signature| {
+            VerifyingKey::new(key).is_ok_and(|key| key.verify(&input, signature).is_ok())
+        };
+        let issuer = holds(&self.record.issuer, &self.signature);
+        let endorsers = self
             .endorsements
             .iter()
-            .find(|e| !holds(&e.key, &e.signature))
-        {
-            Some(endorsement) => Err(SignatureRefusal::Endorsement(endorsement.key)),
-            None => Ok(()),
-        }
+            .map(|e| holds(&e.key, &e.signature));
+        self.judged(&mut std::iter::once(issuer).chain(endorsers))
     }
 }
 
