@@ -255,6 +255,7 @@ fn every_command_teaches_its_use() {
         "mirror",
         "monitor",
         "fsck",
+        "bench",
     ] {
         let help = run_ok(&[command, "--help"]);
         assert!(help.len() > 150, "{command}: {help}");

@@ -1,6 +1,7 @@
 //! The commands. Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done.
 
 mod audit;
+mod bench;
 mod demo;
 mod fsck;
 mod govern;
@@ -61,6 +62,7 @@ enum Command {
     Mirror(mirror::MirrorArgs),
     Monitor(monitor::MonitorArgs),
     Fsck(fsck::FsckArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// How a command ends when it does not end well.
@@ -130,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Mirror(args) => mirror::run(&args),
         Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

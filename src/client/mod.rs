@@ -12,6 +12,6 @@ mod submitter;
 
 pub use journal::{Journal, JournalError, LineState};
 pub use proposal::{Proposal, ProposalError};
-pub use remote::{BatchAnswer, IssuerHead, Remote, RemoteError, RemoteProblem};
+pub use remote::{BatchAnswer, IssuerHead, Remote, RemoteError, RemoteProblem, batch_body};
 pub use static_log::RemoteLog;
 pub use submitter::{OnRefusal, SubmitError, Submitter, Summary, today};

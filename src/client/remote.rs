@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::crypto::PublicKey;
-use crate::record::{Index, RecordId, Seq, SignedRecord};
+use crate::record::{CodecError, Index, RecordId, Seq, SignedRecord};
 
 /// How long a server may be away before a sender gives up; its journal keeps what is unsent.
 const RETRY_FOR: Duration = Duration::from_secs(120);
@@ -101,6 +101,20 @@ pub enum BatchAnswer {
 #[derive(Deserialize)]
 struct Appended {
     indexes: Vec<Index>,
+}
+
+/// A batch as it is sent: each record behind its length.
+///
+/// # Errors
+/// [`CodecError`] when a record can't be written.
+pub fn batch_body(records: &[SignedRecord]) -> Result<Vec<u8>, CodecError> {
+    let mut body = Vec::new();
+    for record in records {
+        let bytes = record.encode()?;
+        body.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        body.extend_from_slice(&bytes);
+    }
+    Ok(body)
 }
 
 /// One try's outcome.
@@ -199,27 +213,28 @@ impl Remote {
     /// # Errors
     /// [`RemoteError`]; the caller sends the same bytes again later.
     pub fn append(&self, records: &[SignedRecord]) -> Result<BatchAnswer, RemoteError> {
+        let body = batch_body(records).map_err(|error| RemoteError::Answer {
+            url: self.base.clone(),
+            why: error.to_string(),
+        })?;
+        self.append_body(&body, records.len())
+    }
+
+    /// The same, of so many records that [`batch_body`] wrote.
+    ///
+    /// # Errors
+    /// [`RemoteError`]; the caller sends the same bytes again later.
+    pub fn append_body(&self, body: &[u8], records: usize) -> Result<BatchAnswer, RemoteError> {
         let url = format!("{}/v1/records", self.base);
-        let mut body = Vec::new();
-        for record in records {
-            let bytes = record.encode().map_err(|error| RemoteError::Answer {
-                url: url.clone(),
-                why: error.to_string(),
-            })?;
-            body.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-            body.extend_from_slice(&bytes);
-        }
         let (status, answer) = self.retried(&url, ANSWER_BYTES_MAX, || {
             self.agent
                 .post(&url)
                 .content_type("application/octet-stream")
-                .send(&body[..])
+                .send(body)
         })?;
         if status == 200 {
             return match serde_json::from_slice::<Appended>(&answer) {
-                Ok(it) if it.indexes.len() == records.len() => {
-                    Ok(BatchAnswer::Admitted(it.indexes))
-                }
+                Ok(it) if it.indexes.len() == records => Ok(BatchAnswer::Admitted(it.indexes)),
                 Ok(_) => Err(RemoteError::Answer {
                     url,
                     why: "wrong number of indexes".to_owned(),
@@ -233,7 +248,7 @@ impl Remote {
         match problem(url.clone(), status, &answer) {
             RemoteError::Problem { problem, .. } if problem.position.is_some() => {
                 let indexes = problem.indexes.clone().unwrap_or_default();
-                if problem.position != Some(indexes.len()) || indexes.len() >= records.len() {
+                if problem.position != Some(indexes.len()) || indexes.len() >= records {
                     return Err(RemoteError::Answer {
                         url,
                         why: "positions disagree".to_owned(),

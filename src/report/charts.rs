@@ -319,3 +319,33 @@ pub(super) fn plots_map(report: &Report) -> Drawn {
         Ok(())
     })
 }
+
+/// Rates beside each other, as bars.
+///
+/// # Errors
+/// [`ChartError`].
+pub fn bars(title: &str, rows: &[(&str, f64)]) -> Drawn {
+    let most = rows.iter().map(|row| row.1).fold(1.0, f64::max);
+    let size = (WIDE.0, 60 + 40 * u32::try_from(rows.len()).unwrap_or(1));
+    sheet(size, title, |area| {
+        let style = ("sans-serif", 13).into_font();
+        area.draw_text(title, &("sans-serif", 16).into_font().into(), (12, 14))
+            .map_err(failed)?;
+        for (place, (name, rate)) in (0_i32..).zip(rows) {
+            let top = 50 + 40 * place;
+            let end = 270 + (rate / most * 380.0) as i32;
+            let colour = if place == 0 { GREEN } else { BLUE };
+            area.draw(&Rectangle::new(
+                [(270, top), (end, top + 22)],
+                colour.filled(),
+            ))
+            .map_err(failed)?;
+            area.draw_text(name, &style.clone().into(), (12, top + 4))
+                .map_err(failed)?;
+            let label = thousands(*rate);
+            area.draw_text(&label, &style.clone().into(), (end + 6, top + 4))
+                .map_err(failed)?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,371 @@
+//! A fresh ledger with many issuers, its server's process, and records signed beforehand.
+
+use std::io::{BufRead as _, BufReader};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+
+use super::super::{Failure, init};
+use arborlog::client::{BatchAnswer, Proposal, Remote, batch_body, today};
+use arborlog::crypto::SigningKey;
+use arborlog::record::{
+    AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Claim, Digest, Grams, KeyGrant,
+    Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin, Planting, Plot,
+    PlotNumber, Quantity, Record, RecordId, Role, Seq, Serial, SignedRecord, SigningContext,
+    Species, SpeciesCode, Statement, Survey, draft,
+};
+
+const ORIGIN: &str = "bench.arborlog.example/ledger";
+const POINTS: Grams = Grams(104);
+/// One award pays a tree, so that claims find points on whatever account was awarded last.
+const PRICE: Grams = Grams(100);
+const PLOT: PlotNumber = PlotNumber(1);
+
+/// A server's process; ended when it is dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+}
+
+impl Server {
+    pub fn start(dir: &Path) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .arg(dir)
+            .args(["--listen", "127.0.0.1:0"])
+            .env("ARBORLOG_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().context("the server has no output")?;
+        BufReader::new(out).read_line(&mut line)?;
+        let url = line.trim().strip_prefix("listening on ").map(str::to_owned);
+        let url = url.context("the server did not start")?;
+        Ok(Self { child, url })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops it cleanly.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        let status = self.child.wait()?;
+        anyhow::ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Who signs batches.
+pub struct Issuers {
+    pub platforms: Vec<SigningKey>,
+    pub planter: SigningKey,
+    pub surveyor: SigningKey,
+}
+
+/// A batch, signed, as it is sent.
+pub struct Batch {
+    pub body: Vec<u8>,
+    pub records: usize,
+}
+
+pub fn context() -> Result<SigningContext, Failure> {
+    Ok(SigningContext::new(&ORIGIN.parse()?))
+}
+
+/// Makes the ledger's directory.
+pub fn make(dir: &Path, governor: &SigningKey) -> Result<(), Failure> {
+    let origin: Origin = ORIGIN.parse()?;
+    let governors = vec![init::Governor::Present(governor.clone())];
+    init::create(dir, &origin, "a benchmark", governors, Some(1))?;
+    init::complete(dir)?;
+    Ok(())
+}
+
+/// Grants every issuer its role, and states the method and the plot.
+pub fn set_up(
+    remote: &Remote,
+    governor: &SigningKey,
+    platforms: usize,
+) -> Result<Issuers, Failure> {
+    let keys = (0..platforms)
+        .map(|_| SigningKey::generate())
+        .collect::<Result<Vec<_>, _>>()?;
+    let issuers = Issuers {
+        platforms: keys,
+        planter: SigningKey::generate()?,
+        surveyor: SigningKey::generate()?,
+    };
+    govern(remote, governor, Statement::Method(method()?), None)?;
+    let roles = issuers
+        .platforms
+        .iter()
+        .map(|key| (key, Role::Platform, "app"))
+        .chain([
+            (&issuers.planter, Role::Planter, "trees"),
+            (&issuers.surveyor, Role::Surveyor, "eyes"),
+        ]);
+    for (key, role, holder) in roles {
+        let grant = KeyGrant {
+            key: key.public(),
+            role,
+            holder: holder.parse()?,
+            display_name: holder.parse()?,
+            expires_on: None,
+        };
+        govern(remote, governor, Statement::KeyGrant(grant), Some(key))?;
+    }
+    let plot = plot()?;
+    let mut chain = Chain::begin(remote, &issuers.planter)?;
+    let signed = chain.sign(Statement::Plot(plot))?;
+    admitted(remote.append(&[signed])?)?;
+    Ok(issuers)
+}
+
+fn admitted(answer: BatchAnswer) -> Result<(), Failure> {
+    match answer {
+        BatchAnswer::Admitted(_) => Ok(()),
+        BatchAnswer::Refused { problem, .. } => {
+            Err(anyhow::anyhow!("{} ({})", problem.detail, problem.code).into())
+        }
+    }
+}
+
+fn govern(
+    remote: &Remote,
+    governor: &SigningKey,
+    statement: Statement,
+    also: Option<&SigningKey>,
+) -> Result<(), Failure> {
+    let head = remote.issuer(&governor.public())?;
+    let record = Record {
+        issuer: governor.public(),
+        seq: head.next_seq,
+        prev: head.prev,
+        issued_on: today(),
+        statement,
+    };
+    let mut proposal = Proposal::new(ORIGIN.parse()?, &record, governor)?;
+    if let Some(key) = also {
+        proposal = proposal.endorse(key)?;
+    }
+    admitted(remote.append(&[proposal.signed])?)
+}
+
+fn method() -> Result<Method, Failure> {
+    let activity = Activity {
+        code: ActivityCode(1),
+        name: "metro ride".parse()?,
+        unit: "ride".parse()?,
+        factor: Micrograms(52_000_000),
+        cap: Grams(10_000),
+    };
+    let species = Species {
+        code: SpeciesCode(1),
+        name: "Haloxylon ammodendron".parse()?,
+        price: PRICE,
+    };
+    Ok(Method {
+        id: MethodId(1),
+        version: MethodVersion(1),
+        effective_from: today(),
+        activities: List::try_from(vec![activity])?,
+        species: List::try_from(vec![species])?,
+        baseline: "a bus".parse()?,
+        sources: "none: a benchmark".parse()?,
+        jurisdiction: "nowhere".parse()?,
+        document: Digest::from_bytes([0; 32]),
+    })
+}
+
+/// Room for any number of trees.
+fn plot() -> Result<Plot, Failure> {
+    let nowhere = |_| anyhow::anyhow!("no such place");
+    Ok(Plot {
+        number: PLOT,
+        name: "a desert".parse()?,
+        latitude: Latitude::try_from(400_000_000).map_err(nowhere)?,
+        longitude: Longitude::try_from(1_000_000_000).map_err(nowhere)?,
+        radius_m: u32::MAX,
+        outline: Digest::from_bytes([0; 32]),
+        area_m2: 1 << 50,
+        trees_per_ha_max: 10_000,
+        carbon_rights: CarbonRights::Unknown,
+        funded_by: "nobody".parse()?,
+    })
+}
+
+/// An issuer's chain on this side.
+struct Chain<'a> {
+    key: &'a SigningKey,
+    context: SigningContext,
+    seq: Seq,
+    prev: RecordId,
+}
+
+impl<'a> Chain<'a> {
+    fn begin(remote: &Remote, key: &'a SigningKey) -> Result<Self, Failure> {
+        let head = remote.issuer(&key.public())?;
+        Ok(Self {
+            key,
+            context: context()?,
+            seq: head.next_seq,
+            prev: head.prev,
+        })
+    }
+
+    fn sign(&mut self, statement: Statement) -> Result<SignedRecord, Failure> {
+        let record = Record {
+            issuer: self.key.public(),
+            seq: self.seq,
+            prev: self.prev,
+            issued_on: today(),
+            statement,
+        };
+        let (signed, id) = draft(&record, &self.context, self.key)?;
+        self.seq = Seq(self.seq.0 + 1);
+        self.prev = id;
+        Ok(signed)
+    }
+}
+
+fn digest(what: &str, of: u64, number: u64) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(what);
+    hasher.update(of.to_be_bytes());
+    hasher.update(number.to_be_bytes());
+    hasher.finalize().into()
+}
+
+/// How much of what.
+#[derive(Clone, Copy)]
+pub struct Mix {
+    /// Records of a platform.
+    pub records: usize,
+    /// Records of a batch.
+    pub batch: usize,
+    /// Of a hundred records of a platform, claims.
+    pub claims_percent: u64,
+    /// Accounts of a platform.
+    pub accounts: u64,
+}
+
+/// A platform's awards and claims. Each platform has accounts of its own, so that what it may
+/// claim does not hang on who is first.
+pub fn platform_batches(
+    remote: &Remote,
+    key: &SigningKey,
+    platform: u64,
+    mix: Mix,
+) -> Result<Vec<Batch>, Failure> {
+    let mut awarded = None;
+    batches(remote, key, mix.records, mix.batch, |number| {
+        // A fixed scatter over accounts: the same in every run.
+        let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let is_claim = number % 100 < mix.claims_percent;
+        let statement = match awarded.take() {
+            Some(account) if is_claim => Statement::Claim(Claim {
+                account,
+                method: MethodId(1),
+                version: MethodVersion(1),
+                species: SpeciesCode(1),
+                points: PRICE,
+            }),
+            _ => {
+                let whose = scattered % mix.accounts.max(1);
+                let account = AccountId::from_bytes(digest("account", platform, whose));
+                awarded = Some(account);
+                Statement::Award(Award {
+                    account,
+                    method: MethodId(1),
+                    version: MethodVersion(1),
+                    activity: ActivityCode(1),
+                    quantity: Quantity(2_000),
+                    points: POINTS,
+                    occurred_on: today(),
+                    evidence: Digest::from_bytes(digest("ride", platform, number)),
+                })
+            }
+        };
+        Ok(statement)
+    })
+}
+
+/// Plantings of one tree each.
+pub fn planter_batches(
+    remote: &Remote,
+    key: &SigningKey,
+    records: usize,
+    batch: usize,
+) -> Result<Vec<Batch>, Failure> {
+    batches(remote, key, records, batch, |number| {
+        Ok(Statement::Planting(Planting {
+            plot: PLOT,
+            species: SpeciesCode(1),
+            first_serial: Serial(u32::try_from(number)?),
+            count: NonZeroU32::MIN,
+            planted_on: today(),
+            evidence: Digest::from_bytes(digest("planting", 0, number)),
+        }))
+    })
+}
+
+/// Surveys of the plot.
+pub fn surveyor_batches(
+    remote: &Remote,
+    key: &SigningKey,
+    records: usize,
+    batch: usize,
+) -> Result<Vec<Batch>, Failure> {
+    batches(remote, key, records, batch, |number| {
+        Ok(Statement::Survey(Survey {
+            plot: PLOT,
+            planting: None,
+            surveyed_on: today(),
+            basis: Basis::RandomSample,
+            sampled: 10,
+            alive: 9,
+            dead: 1,
+            evidence: Digest::from_bytes(digest("survey", 0, number)),
+            paid_by: "nobody".parse()?,
+            next_due: None,
+        }))
+    })
+}
+
+fn batches(
+    remote: &Remote,
+    key: &SigningKey,
+    records: usize,
+    batch: usize,
+    mut statement: impl FnMut(u64) -> Result<Statement, Failure>,
+) -> Result<Vec<Batch>, Failure> {
+    let mut chain = Chain::begin(remote, key)?;
+    let mut all = Vec::new();
+    let mut number = 0;
+    while (number as usize) < records {
+        let count = batch.min(records - number as usize);
+        let mut signed = Vec::with_capacity(count);
+        for _ in 0..count {
+            signed.push(chain.sign(statement(number)?)?);
+            number += 1;
+        }
+        all.push(Batch {
+            body: batch_body(&signed)?,
+            records: count,
+        });
+    }
+    Ok(all)
+}

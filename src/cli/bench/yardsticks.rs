@@ -1,0 +1,139 @@
+//! What the machine could do if there were less to do: the same signatures alone, the same bytes
+//! alone, requests alone.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::Failure;
+use super::ledger::{Batch, context};
+use arborlog::client::Remote;
+use arborlog::crypto::{self, KnownKeys, VerifyingKey};
+use arborlog::record::SignedRecord;
+
+/// Signatures are checked so many at a time, as the server does.
+const TOGETHER: usize = 256;
+/// Records that are enough to measure.
+const RECORDS: usize = 100_000;
+/// How long requests are counted.
+const REQUESTS_FOR: Duration = Duration::from_secs(2);
+
+/// The records of batches, decoded.
+pub fn records<'a>(batches: impl Iterator<Item = &'a Batch>) -> Result<Vec<SignedRecord>, Failure> {
+    let mut all = Vec::new();
+    for batch in batches {
+        let mut rest = batch.body.as_slice();
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let length = u32::from_be_bytes(*length) as usize;
+            let Some((record, after)) = after.split_at_checked(length) else {
+                break;
+            };
+            all.push(SignedRecord::decode(record)?);
+            rest = after;
+        }
+        if all.len() >= RECORDS {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// On all cores: how many records a second `check` gets through.
+fn per_second(records: &[SignedRecord], check: impl Fn(&[SignedRecord]) -> bool + Sync) -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = records.len().div_ceil(cores).max(1);
+    let begun = Instant::now();
+    let whole = std::thread::scope(|scope| {
+        let workers: Vec<_> = records
+            .chunks(share)
+            .map(|part| scope.spawn(|| part.chunks(TOGETHER).all(&check)))
+            .collect();
+        let mut ended = workers.into_iter().map(|worker| worker.join());
+        ended.all(|holds| holds.unwrap_or(false))
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    if whole {
+        records.len() as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+/// The signature check of the server alone, keys known.
+pub fn verify_only(records: &[SignedRecord]) -> Result<f64, Failure> {
+    let (context, keys) = (context()?, KnownKeys::default());
+    Ok(per_second(records, |part| {
+        let mut batch = crypto::Batch::default();
+        for record in part {
+            record.add_to(&context, &keys, &mut batch);
+        }
+        let mut verdicts = batch.verdicts().into_iter();
+        let mut judged = part.iter().map(|record| record.judged(&mut verdicts));
+        judged.all(|verdict| verdict.is_ok())
+    }))
+}
+
+/// `verify_strict` on each, keys decompressed and checked beforehand.
+pub fn strict_only(records: &[SignedRecord]) -> Result<f64, Failure> {
+    let context = context()?;
+    let mut keys = std::collections::HashMap::new();
+    for record in records {
+        let key = record.record().issuer;
+        if let std::collections::hash_map::Entry::Vacant(vacant) = keys.entry(key) {
+            vacant.insert(VerifyingKey::new(&key)?);
+        }
+    }
+    Ok(per_second(records, |part| {
+        part.iter().all(|record| {
+            let input = context.input(record.bytes());
+            let key = keys.get(&record.record().issuer);
+            key.is_some_and(|key| key.verify(&input, record.signature()).is_ok())
+        })
+    }))
+}
+
+/// The same bodies, appended to a file with an fdatasync each.
+pub fn raw_append<'a>(dir: &Path, batches: impl Iterator<Item = &'a Batch>) -> anyhow::Result<f64> {
+    let path = dir.join("raw");
+    let mut file = File::create(&path)?;
+    let begun = Instant::now();
+    let mut records = 0;
+    for batch in batches {
+        file.write_all(&batch.body)?;
+        file.sync_data()?;
+        records += batch.records;
+        if begun.elapsed() > REQUESTS_FOR {
+            break;
+        }
+    }
+    let rate = records as f64 / begun.elapsed().as_secs_f64();
+    std::fs::remove_file(&path)?;
+    Ok(rate)
+}
+
+/// Requests a second that an axum handler without work answers to so many of the same clients.
+pub fn empty_handler(clients: usize) -> anyhow::Result<f64> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let routes = axum::Router::new().route("/", axum::routing::get(|| async { "" }));
+    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let answered = Arc::new(AtomicU64::new(0));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..clients {
+            let (remote, answered) = (Remote::new(&url), Arc::clone(&answered));
+            scope.spawn(move || {
+                while begun.elapsed() < REQUESTS_FOR && remote.bytes("").is_ok() {
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let rate = answered.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
+    runtime.shutdown_background();
+    Ok(rate)
+}
