@@ -10,7 +10,8 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::Frontier;
 use crate::note::{
-    Checkpoint, CheckpointError, SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey,
+    Checkpoint, CheckpointError, NoteSignature, SignatureType, TreeHead, UnverifiedCheckpoint,
+    VerifierKey,
 };
 use crate::record::{Origin, RecordId};
 
@@ -26,6 +27,31 @@ pub enum AuditError {
     /// What the checkpoint promises is not there, or not right.
     #[error(transparent)]
     Whole(WholeError),
+    /// Whoever shows this checkpoint need not be the log: it proves nothing, for or against it.
+    #[error(
+        "no line of the checkpoint is by {0}, the key that you gave: it is not that log's, or the log's key was replaced. Get the key in force from the programme, not from the server"
+    )]
+    NotSigned(VerifierKey),
+    /// The log shows an older checkpoint, which is true to what was verified.
+    #[error(
+        "the log shows a checkpoint of {shown} entries, older than the {verified} verified before, and true to them: a copy that lags, or a cache. Ask again, or ask another copy"
+    )]
+    Older {
+        /// Entries of the one it shows.
+        shown: u64,
+        /// Entries verified.
+        verified: u64,
+    },
+    /// The log shows an older checkpoint, and the entries after it are gone.
+    #[error(
+        "the log shows {shown} entries, and has no longer all of the {verified} that it signed for before: it was rolled back. Keep the checkpoint of {verified}"
+    )]
+    RolledBack {
+        /// Entries of the checkpoint that it shows.
+        shown: u64,
+        /// Entries that it signed for.
+        verified: u64,
+    },
     /// The key that was given never signed for this ledger.
     #[error("the key {0}, which you gave, is not one of this ledger's log keys")]
     NotALogKey(PublicKey),
@@ -62,7 +88,7 @@ impl AuditError {
     /// Whether the audit could not be done, which says nothing of the log.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Away(_) | Self::Saved(_) => true,
+            Self::Away(_) | Self::Saved(_) | Self::Older { .. } => true,
             Self::Whole(error) => error.is_away(),
             _ => false,
         }
@@ -101,50 +127,68 @@ impl From<SourceError> for AuditError {
 /// What was verified so far, to go on from.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// The last checkpoint of which all was verified, as text with its signatures.
+    /// The last checkpoint that was looked at, as text with its signatures: all before it was
+    /// verified, or what state and tree hold of it.
     pub checkpoint: String,
-    /// The ledger's state there.
+    /// The ledger's state.
     pub state: State,
-    /// The tree there.
+    /// The tree over the same entries.
     pub tree: Frontier,
 }
 
-/// What of a new tree contradicts an old one that the same log signed, if anything does.
-pub(super) fn contradiction(
+/// How a tree that a log shows stands to an old one that it signed.
+pub(super) enum Relation {
+    /// It is the same, or begins with it.
+    Extends,
+    /// It is what the old one began with.
+    Older,
+    /// It is shorter, and the rest of the old one is gone.
+    RolledBack,
+    /// Both can't be of one log.
+    Contradicts(String),
+}
+
+/// Compares a tree with an old one, by the tiles of the larger.
+pub(super) fn relation(
     source: &dyn StaticLog,
     old: TreeHead,
     new: TreeHead,
-) -> Result<Option<String>, TileFault> {
+) -> Result<Relation, TileFault> {
     if new == old {
-        return Ok(None);
-    }
-    if new.size < old.size {
-        return Ok(Some(format!(
-            "the log shows {} entries, after it had signed {}",
-            new.size, old.size
-        )));
+        return Ok(Relation::Extends);
     }
     if new.size == old.size {
         let size = new.size;
-        return Ok(Some(format!(
+        return Ok(Relation::Contradicts(format!(
             "the log signed two different trees of {size} entries"
         )));
     }
-    // The tiles are proven to lead to the new root: if they do not to the old one, the log was
+    let (long, short) = if new.size > old.size {
+        (new, old)
+    } else {
+        (old, new)
+    };
+    // The tiles are proven to lead to the longer root: if they do not to the shorter, the log was
     // rewritten.
-    let begins = Tiles::open(source, new)?.root_at(old.size)? == old.root;
-    Ok((!begins).then(|| {
-        format!(
-            "the log's first {} entries are others than it had signed",
-            old.size
-        )
-    }))
+    let same = Tiles::open(source, long).and_then(|tiles| tiles.root_at(short.size));
+    let same = match same {
+        Err(TileFault::Wrong { .. }) if new.size < old.size => return Ok(Relation::RolledBack),
+        other => other? == short.root,
+    };
+    Ok(match same {
+        true if new.size < old.size => Relation::Older,
+        true => Relation::Extends,
+        false => Relation::Contradicts(format!(
+            "the first {} entries of the log are others in its checkpoint of {} entries than in that of {}",
+            short.size, old.size, new.size
+        )),
+    })
 }
 
 /// Whether a checkpoint has a line in the name of a key.
 fn names(claimed: &UnverifiedCheckpoint, key: &VerifierKey) -> bool {
     let mut lines = claimed.note().signatures().iter();
-    lines.any(|line| line.name == *key.name() && line.key_id == key.id())
+    lines.any(|line| is_of(line, key))
 }
 
 /// Follows one log.
@@ -152,18 +196,26 @@ fn names(claimed: &UnverifiedCheckpoint, key: &VerifierKey) -> bool {
 pub struct Auditor {
     log: VerifierKey,
     replay: Replay,
-    last: Option<Checkpoint>,
+    /// The last checkpoint that was found to be signed and to extend the one before.
+    aim: Option<Checkpoint>,
+    /// The last one that the log showed with the key's signature, whatever is wrong with it.
+    shown: Option<Checkpoint>,
 }
 
-/// A checkpoint that the log shows, and that does not contradict the last one; its entries are
-/// still to be verified.
+/// A checkpoint that the log's key signed, and that does not contradict the last one; its entries
+/// are still to be verified.
 #[derive(Clone, Debug)]
-pub struct Claimed(UnverifiedCheckpoint);
+pub struct Claimed(Checkpoint);
 
 impl Claimed {
     /// Size and root that it claims.
     pub fn head(&self) -> TreeHead {
         self.0.head()
+    }
+
+    /// It as text, with its signatures.
+    pub fn note(&self) -> String {
+        self.0.to_string()
     }
 }
 
@@ -177,34 +229,42 @@ impl Auditor {
         Ok(Self {
             log,
             replay: Replay::new(&origin, Signatures::Verify),
-            last: None,
+            aim: None,
+            shown: None,
         })
     }
 
-    /// Goes on from what was verified before.
+    /// Goes on from what was verified before, which is taken at its word.
     ///
     /// # Errors
-    /// [`AuditError::Saved`] when it is of another log or contradicts itself,
-    /// [`AuditError::NotALogKey`].
+    /// [`AuditError::Saved`] when it is of another log or contradicts itself.
     pub fn resume(log: VerifierKey, saved: Verified) -> Result<Self, AuditError> {
         let origin = origin_of(&log).map_err(AuditError::Saved)?;
         let wrong = |what: &str| AuditError::Saved(what.to_owned());
         if saved.state.head().origin != origin {
             return Err(wrong("it is of another log"));
         }
-        let replay = Replay::resume(saved.state, saved.tree, Signatures::Verify);
         let mut auditor = Self {
             log,
-            replay,
-            last: None,
+            replay: Replay::resume(saved.state, saved.tree, Signatures::Verify),
+            aim: None,
+            shown: None,
         };
-        let claimed = UnverifiedCheckpoint::parse(saved.checkpoint.as_bytes())?;
-        if claimed.head() != auditor.replay.head()
-            || claimed.head().size != auditor.replay.state().entries()
-        {
+        let aim = UnverifiedCheckpoint::parse(saved.checkpoint.as_bytes())?;
+        let (head, at) = (aim.head(), auditor.replay.head());
+        let parts_agree = at.size == auditor.state().entries()
+            && at.size <= head.size
+            && (at.size < head.size || at == head);
+        if !parts_agree {
             return Err(wrong("its parts are of different sizes; begin a new one"));
         }
-        auditor.last = Some(auditor.verified(claimed)?);
+        // The key may have been replaced since: any that the ledger named will do.
+        let mut opened = aim.clone().verify(&auditor.log);
+        for (key, _) in &auditor.state().head().log_keys {
+            opened = opened.or_else(|_| aim.clone().verify(&auditor.vkey(*key)));
+        }
+        let unsigned = |_| wrong("its checkpoint is not signed by a key of the log");
+        auditor.aim = Some(opened.map_err(unsigned)?);
         Ok(auditor)
     }
 
@@ -212,51 +272,19 @@ impl Auditor {
     ///
     /// # Errors
     /// [`AuditError`]; a [`Contradiction`] is a proven lie of whoever has the log's key.
-    pub fn look(&self, source: &dyn StaticLog) -> Result<Claimed, AuditError> {
+    pub fn look(&mut self, source: &dyn StaticLog) -> Result<Claimed, AuditError> {
         let note = source.checkpoint()?;
         let claimed = UnverifiedCheckpoint::parse(&note)?;
-        if claimed.origin() != self.log.name() {
-            return Err(CheckpointError::Origin {
-                found: claimed.origin().to_string(),
-                expected: self.log.name().to_string(),
-            }
-            .into());
+        // Without the key's line nothing that follows is the log's doing.
+        if claimed.origin() == self.log.name() && !names(&claimed, &self.log) {
+            return Err(AuditError::NotSigned(self.log.clone()));
         }
-        // A line in the name of the key that was given must hold, whoever else signed.
-        if names(&claimed, &self.log) {
-            claimed.clone().verify(&self.log)?;
+        let now = claimed.verify(&self.log)?;
+        self.shown = Some(now.clone());
+        if let Some(before) = &self.aim {
+            hold_against(source, before, &now)?;
         }
-        match &self.last {
-            Some(last) => self.hold_against(last, claimed, source),
-            None => Ok(Claimed(claimed)),
-        }
-    }
-
-    fn hold_against(
-        &self,
-        last: &Checkpoint,
-        claimed: UnverifiedCheckpoint,
-        source: &dyn StaticLog,
-    ) -> Result<Claimed, AuditError> {
-        let Some(what) = contradiction(source, last.head(), claimed.head())? else {
-            return Ok(Claimed(claimed));
-        };
-        let now = self.signed_by_known(claimed)?;
-        Err(Contradiction {
-            what,
-            before: last.to_string(),
-            now: now.to_string(),
-        }
-        .into())
-    }
-
-    /// A checkpoint that the key given, or a log key known so far, signed.
-    fn signed_by_known(&self, claimed: UnverifiedCheckpoint) -> Result<Checkpoint, AuditError> {
-        let mut found = claimed.clone().verify(&self.log);
-        for (key, _) in &self.replay.state().head().log_keys {
-            found = found.or_else(|_| claimed.clone().verify(&self.vkey(*key)));
-        }
-        Ok(found?)
+        Ok(Claimed(now))
     }
 
     fn vkey(&self, key: PublicKey) -> VerifierKey {
@@ -275,31 +303,37 @@ impl Auditor {
         threads: NonZeroUsize,
         seen: impl FnMut(&CheckedEntry, &Replay),
     ) -> Result<std::ops::Range<u64>, AuditError> {
-        let from = self.replay.head().size;
-        let head = claimed.head();
-        if head.size > from || self.last.is_none() {
-            extend(&Tiles::open(source, head)?, &mut self.replay, threads, seen)?;
+        let (from, head) = (self.replay.head(), claimed.head());
+        if head.size > from.size || from.size == 0 {
+            let tiles = Tiles::open(source, head)?;
+            if from.size > 0 && tiles.root_at(from.size)? != from.root {
+                let what = "what it holds is no part of this log; begin a new one";
+                return Err(AuditError::Saved(what.to_owned()));
+            }
+            extend(&tiles, &mut self.replay, threads, seen)?;
         }
-        self.last = Some(self.verified(claimed.0.clone())?);
-        Ok(from..head.size)
+        self.verify_keys(&claimed.0)?;
+        self.aim = Some(claimed.0.clone());
+        Ok(from.size..head.size)
     }
 
-    /// The checkpoint, if the log key in force at its size signed it, every line of a log key's
-    /// holds, and the key that was given is, or was, one of them.
-    fn verified(&self, claimed: UnverifiedCheckpoint) -> Result<Checkpoint, AuditError> {
+    /// Checks that the log key in force at a checkpoint's size signed it, that every line of a log
+    /// key's holds, and that the key that was given is, or was, one of them.
+    fn verify_keys(&self, checkpoint: &Checkpoint) -> Result<(), AuditError> {
         let head = self.replay.state().head();
         if !head.log_keys.iter().any(|(key, _)| key == self.log.key()) {
             return Err(AuditError::NotALogKey(*self.log.key()));
         }
+        let note = checkpoint.note();
+        let in_force = head.log_key_at(checkpoint.head().size);
         for (key, _) in &head.log_keys {
-            let key = self.vkey(*key);
-            if names(&claimed, &key) {
-                claimed.clone().verify(&key)?;
+            let vkey = self.vkey(*key);
+            let named = note.signatures().iter().any(|line| is_of(line, &vkey));
+            if named || Some(key) == in_force {
+                note.verify(&vkey).map_err(CheckpointError::from)?;
             }
         }
-        let key = head.log_key_at(claimed.head().size);
-        let key = *key.unwrap_or(self.log.key());
-        Ok(claimed.verify(&self.vkey(key))?)
+        Ok(())
     }
 
     /// Checks that the ledger begins with this genesis.
@@ -336,6 +370,43 @@ impl Auditor {
 
     /// The last checkpoint of which everything was verified.
     pub fn last(&self) -> Option<&Checkpoint> {
-        self.last.as_ref()
+        let here = self.replay.head();
+        self.aim.as_ref().filter(|aim| aim.head() == here)
     }
+
+    /// The last checkpoint that was found to extend the one before: this one, or the one on the
+    /// way to which an error broke off.
+    pub fn aim(&self) -> Option<&Checkpoint> {
+        self.aim.as_ref()
+    }
+
+    /// The last checkpoint that the log showed with the key's signature, whatever was found wrong
+    /// with it: evidence.
+    pub fn shown(&self) -> Option<&Checkpoint> {
+        self.shown.as_ref()
+    }
+}
+
+/// Refuses what does not extend a checkpoint.
+pub(super) fn hold_against(
+    source: &dyn StaticLog,
+    before: &Checkpoint,
+    now: &Checkpoint,
+) -> Result<(), AuditError> {
+    let (verified, shown) = (before.head().size, now.head().size);
+    match relation(source, before.head(), now.head())? {
+        Relation::Extends => Ok(()),
+        Relation::Older => Err(AuditError::Older { shown, verified }),
+        Relation::RolledBack => Err(AuditError::RolledBack { shown, verified }),
+        Relation::Contradicts(what) => Err(Contradiction {
+            what,
+            before: before.to_string(),
+            now: now.to_string(),
+        }
+        .into()),
+    }
+}
+
+fn is_of(line: &NoteSignature, key: &VerifierKey) -> bool {
+    line.name == *key.name() && line.key_id == key.id()
 }

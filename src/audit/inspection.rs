@@ -3,16 +3,23 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::auditor::{AuditError, Auditor, Claimed, Verified};
 use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 use super::findings::{Facts, Finding, findings};
 use super::observe::Observations;
+use super::replay::Replay;
 use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
 use crate::note::VerifierKey;
 use crate::record::{Day, Grams, Index, Statement};
+
+/// A long run saves what it did so often,
+const SAVED_EVERY: Duration = Duration::from_secs(60);
+/// and asks the clock after so many entries.
+const ENTRIES_PER_LOOK_AT_THE_CLOCK: u64 = 4096;
 
 /// Why an inspection does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -74,31 +81,29 @@ impl Inspection {
     /// # Errors
     /// [`InspectionError`]; the file is then as it was.
     pub fn save(&mut self, file: &Path) -> Result<(), InspectionError> {
-        let Some(checkpoint) = self.auditor.last() else {
+        let Some(checkpoint) = self.auditor.last().map(ToString::to_string) else {
             return Ok(());
         };
-        let saved = SavedAudit {
-            verified: Verified {
-                checkpoint: checkpoint.to_string(),
-                state: self.auditor.state().clone(),
-                tree: self.auditor.replay().tree().clone(),
-            },
-            observations: self.seen.clone(),
-            awards: self.awards.sync()?,
-        };
-        Ok(saved.write(file)?)
+        save(
+            file,
+            checkpoint,
+            self.auditor.replay(),
+            &self.seen,
+            &mut self.awards,
+        )
     }
 
     /// Asks for the log's checkpoint: see [`Auditor::look`].
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub fn look(&self, source: &dyn StaticLog) -> Result<Claimed, InspectionError> {
+    pub fn look(&mut self, source: &dyn StaticLog) -> Result<Claimed, InspectionError> {
         Ok(self.auditor.look(source)?)
     }
 
     /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is told the
-    /// number of entries done. Gives the sizes from and to which it went.
+    /// number of entries done. What was done is saved to `file` once a minute, so that a run that
+    /// breaks off is not for nothing. Gives the sizes from and to which it went.
     ///
     /// # Errors
     /// [`InspectionError`]; the inspection is of no use then.
@@ -107,10 +112,12 @@ impl Inspection {
         source: &dyn StaticLog,
         claimed: &Claimed,
         threads: NonZeroUsize,
+        file: Option<&Path>,
         mut progress: impl FnMut(u64),
     ) -> Result<std::ops::Range<u64>, InspectionError> {
         let (seen, awards) = (&mut self.seen, &mut self.awards);
-        let mut failed = None;
+        let mut failed: Option<InspectionError> = None;
+        let mut saved = Instant::now();
         let done = self
             .auditor
             .advance(source, claimed, threads, |checked, replay| {
@@ -123,21 +130,31 @@ impl Inspection {
                             .activity(award.method, award.version, award.activity);
                     let cap = activity.map_or(Grams(u64::MAX), |activity| activity.cap);
                     if let Err(error) = awards.add(index, award, cap) {
-                        failed.get_or_insert(error);
+                        failed.get_or_insert(error.into());
                     }
                 }
-                progress(replay.state().entries());
+                let entries = replay.state().entries();
+                progress(entries);
+                if let Some(file) = file
+                    && entries.is_multiple_of(ENTRIES_PER_LOOK_AT_THE_CLOCK)
+                    && saved.elapsed() >= SAVED_EVERY
+                {
+                    let done = save(file, claimed.note(), replay, seen, awards);
+                    if let Err(error) = done {
+                        failed.get_or_insert(error);
+                    }
+                    saved = Instant::now();
+                }
             })?;
         match failed {
-            Some(error) => Err(error.into()),
+            Some(error) => Err(error),
             None => Ok(done),
         }
     }
 
     /// Whether it stands at a checkpoint, and not amid what an error broke off.
     pub fn is_settled(&self) -> bool {
-        let last = self.auditor.last().map_or(0, |last| last.head().size);
-        last == self.auditor.state().entries()
+        self.auditor.last().is_some() || self.auditor.state().entries() == 0
     }
 
     /// The auditor.
@@ -171,6 +188,25 @@ impl Inspection {
         let findings = self.findings(as_of)?;
         Ok(Report::new(&self.auditor, &self.seen, as_of, findings))
     }
+}
+
+fn save(
+    file: &Path,
+    checkpoint: String,
+    replay: &Replay,
+    seen: &Observations,
+    awards: &mut AwardRows,
+) -> Result<(), InspectionError> {
+    let saved = SavedAudit {
+        verified: Verified {
+            checkpoint,
+            state: replay.state().clone(),
+            tree: replay.tree().clone(),
+        },
+        observations: seen.clone(),
+        awards: awards.sync()?,
+    };
+    Ok(saved.write(file)?)
 }
 
 /// The folder of award rows that belongs to a saved audit.

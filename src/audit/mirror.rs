@@ -14,13 +14,13 @@ use std::fs::{self, File};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::auditor::{AuditError, Contradiction, contradiction};
+use super::auditor::{AuditError, hold_against};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
 use super::whole::walk;
 use crate::files::{FileError, at, create_dirs, read_if_there, sync_dir, write_whole};
 use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
-use crate::note::{Checkpoint, TreeHead, VerifierKey};
+use crate::note::{Checkpoint, TreeHead, UnverifiedCheckpoint, VerifierKey};
 
 /// Levels of tiles that a tree of `u64` leaves can have.
 const LEVELS_MAX: u8 = 8;
@@ -57,17 +57,20 @@ impl From<TileFault> for MirrorError {
 #[derive(Debug)]
 pub struct Mirror {
     dir: PathBuf,
-    log: VerifierKey,
+    logs: Vec<VerifierKey>,
     last: Option<Checkpoint>,
+    shown: Option<Checkpoint>,
     _lock: File,
 }
 
 impl Mirror {
-    /// Opens a folder, or begins one. What is there is checked from its tiles to its signed root.
+    /// Opens a folder, or begins one. What is there is checked from the edge of its tiles to its
+    /// signed root. A checkpoint counts when one of the keys signed it: after the log's key was
+    /// replaced, the old one opens what is there and the new one what comes.
     ///
     /// # Errors
     /// [`MirrorError`].
-    pub fn open(dir: &Path, log: VerifierKey) -> Result<Self, MirrorError> {
+    pub fn open(dir: &Path, logs: &[VerifierKey]) -> Result<Self, MirrorError> {
         create_dirs(dir)?;
         let path = dir.join("LOCK");
         let lock = File::create(&path).map_err(at(&path))?;
@@ -81,16 +84,17 @@ impl Mirror {
             why,
         };
         let last = read_if_there(&dir.join("checkpoint"))?
-            .map(|note| Checkpoint::open(&note, &log))
+            .map(|note| open_by_any(&note, logs))
             .transpose()
-            .map_err(|error| damaged(error.into()))?;
+            .map_err(damaged)?;
         if let Some(last) = &last {
             Tiles::open(&Folder::new(dir), last.head()).map_err(|fault| damaged(fault.into()))?;
         }
         Ok(Self {
             dir: dir.to_owned(),
-            log,
+            logs: logs.to_vec(),
             last,
+            shown: None,
             _lock: lock,
         })
     }
@@ -100,26 +104,25 @@ impl Mirror {
         self.last.as_ref()
     }
 
+    /// The last checkpoint that the log showed with a signature of its own, whatever was found
+    /// wrong with it: evidence.
+    pub fn shown(&self) -> Option<&Checkpoint> {
+        self.shown.as_ref()
+    }
+
     /// Asks the log for its checkpoint, which must extend the mirror's.
     ///
     /// # Errors
-    /// [`MirrorError::Log`], with a [`Contradiction`] when the log takes back what it signed.
-    pub fn look(&self, source: &dyn StaticLog) -> Result<Checkpoint, MirrorError> {
+    /// [`MirrorError::Log`], with a [`super::Contradiction`] when the log takes back what it
+    /// signed.
+    pub fn look(&mut self, source: &dyn StaticLog) -> Result<Checkpoint, MirrorError> {
         let note = source.checkpoint().map_err(AuditError::from)?;
-        let now = Checkpoint::open(&note, &self.log).map_err(AuditError::from)?;
-        let Some(last) = &self.last else {
-            return Ok(now);
-        };
-        let found = contradiction(source, last.head(), now.head())?;
-        let Some(what) = found else {
-            return Ok(now);
-        };
-        let lie = Contradiction {
-            what,
-            before: last.to_string(),
-            now: now.to_string(),
-        };
-        Err(AuditError::from(lie).into())
+        let now = open_by_any(&note, &self.logs)?;
+        self.shown = Some(now.clone());
+        if let Some(last) = &self.last {
+            hold_against(source, last, &now)?;
+        }
+        Ok(now)
     }
 
     /// Copies what is new up to a checkpoint that [`Self::look`] gave, then the checkpoint.
@@ -227,6 +230,19 @@ impl Mirror {
         }
         Ok(())
     }
+}
+
+/// Opens a checkpoint by the first of the keys that signed it.
+fn open_by_any(note: &[u8], logs: &[VerifierKey]) -> Result<Checkpoint, AuditError> {
+    let claimed = UnverifiedCheckpoint::parse(note)?;
+    let mut wrong = AuditError::Away("no key was given to open its checkpoint".to_owned());
+    for log in logs {
+        match claimed.clone().verify(log) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => wrong = error.into(),
+        }
+    }
+    Err(wrong)
 }
 
 fn in_tree(level: Level, number: u64, head: TreeHead) -> Result<TileId, TileFault> {

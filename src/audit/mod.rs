@@ -36,7 +36,7 @@ pub use report::{
     SurveyRow,
 };
 pub use saved::{SavedAudit, SavedAuditError};
-pub use source::{Folder, SourceError, StaticLog, TileSource};
+pub use source::{Folder, SourceError, StaticLog, TileSource, tile_bytes_max};
 pub use survival::{AgeClass, Cohort, Share, ages, cohorts};
 pub use tiles::{TileFault, Tiles};
 pub use whole::{WholeError, check_whole, each_entry, extend, origin_of, threads_default};

@@ -70,7 +70,9 @@ impl SavedAudit {
     /// # Errors
     /// [`SavedAuditError::Io`]; the old file is then as it was.
     pub fn write(&self, path: &Path) -> Result<(), SavedAuditError> {
-        let temporary = path.with_extension("new");
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".arborlog-new");
+        let temporary = PathBuf::from(temporary);
         let io = |error| SavedAuditError::Io(path.to_owned(), error);
         let file = File::create(&temporary).map_err(io)?;
         let mut out = Hashing {

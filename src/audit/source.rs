@@ -1,9 +1,12 @@
 //! Where an audit reads a log from: the static interface of c2sp.org/tlog-tiles, of a server or a
 //! folder.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::merkle::TileId;
+use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
+use crate::note::NOTE_BYTES_MAX;
+use crate::record::ENTRY_BYTES_MAX;
 
 /// Why a source gives no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +37,15 @@ pub trait StaticLog: TileSource {
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError>;
 }
 
+/// No tile of this level is longer: 256 hashes, or 256 of the longest entries behind their lengths.
+pub fn tile_bytes_max(id: TileId) -> usize {
+    TILE_HASHES as usize
+        * match id.level() {
+            Level::Entries => ENTRY_BYTES_MAX + 2,
+            Level::Hashes(_) => HASH_BYTES,
+        }
+}
+
 /// A log in a folder: a mirror, or what anybody downloaded in the standard's layout.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
@@ -44,9 +56,19 @@ impl Folder {
         Self(path.to_owned())
     }
 
-    fn read(&self, name: &str) -> Result<Vec<u8>, SourceError> {
+    /// A regular file, up to one byte more than it may have: that shows one that is too long.
+    fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, SourceError> {
         let path = self.0.join(name);
-        std::fs::read(&path).map_err(|error| match error.kind() {
+        let read = || {
+            if !std::fs::metadata(&path)?.is_file() {
+                return Err(std::io::Error::other("it is no file"));
+            }
+            let mut bytes = Vec::new();
+            let file = std::fs::File::open(&path)?;
+            file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => SourceError::Absent,
             _ => SourceError::Away(format!("{}: {error}", path.display())),
         })
@@ -55,12 +77,12 @@ impl Folder {
 
 impl TileSource for Folder {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
-        self.read(&id.to_string())
+        self.read(&id.to_string(), tile_bytes_max(id))
     }
 }
 
 impl StaticLog for Folder {
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError> {
-        self.read("checkpoint")
+        self.read("checkpoint", NOTE_BYTES_MAX)
     }
 }

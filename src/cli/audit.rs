@@ -5,12 +5,12 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::log_source;
 use super::receipt::read_vkey;
 use super::{Done, Failure, progress, say};
+use super::{evidence, log_source};
 use arborlog::audit::{
-    AuditError, Contradiction, Finding, Inspection, InspectionError, Severity, StaticLog,
-    WholeError, each_entry, threads_default,
+    Auditor, Finding, Inspection, InspectionError, Severity, StaticLog, WholeError, each_entry,
+    threads_default,
 };
 use arborlog::client::today;
 use arborlog::note::{Checkpoint, VerifierKey};
@@ -98,7 +98,8 @@ fn audit(
 ) -> Result<(Vec<Finding>, serde_json::Value), Failure> {
     let begun = Instant::now();
     let scratch;
-    let mut inspection = match &args.state {
+    let file = args.state.as_deref();
+    let mut inspection = match file {
         Some(file) => Inspection::resume(log, file),
         None => {
             scratch = tempfile::tempdir().context("a temporary folder for award rows")?;
@@ -106,10 +107,12 @@ fn audit(
             Inspection::begin(log, scratch.path())
         }
     }
-    .map_err(|error| failed(error, args.state.as_deref()))?;
+    .map_err(|error| failed(error, None, file))?;
     let threads = args.threads.unwrap_or_else(threads_default);
-    let new = advance(&mut inspection, source, threads)
-        .map_err(|error| failed(error, args.state.as_deref()))?;
+    let new = match advance(&mut inspection, source, threads, file) {
+        Ok(new) => new,
+        Err(error) => return Err(failed(error, Some(&inspection), file)),
+    };
     if let Some(genesis) = &args.genesis {
         inspection
             .auditor()
@@ -180,6 +183,7 @@ pub(super) fn advance(
     inspection: &mut Inspection,
     source: &dyn StaticLog,
     threads: NonZeroUsize,
+    file: Option<&Path>,
 ) -> Result<std::ops::Range<u64>, InspectionError> {
     let claimed = inspection.look(source)?;
     let from = inspection.auditor().state().entries();
@@ -188,54 +192,32 @@ pub(super) fn advance(
         "auditing entries",
         usize::try_from(more).unwrap_or(usize::MAX),
     );
-    let done = inspection.advance(source, &claimed, threads, |entries| {
+    let done = inspection.advance(source, &claimed, threads, file, |entries| {
         bar.set_position(entries.saturating_sub(from));
     });
     bar.finish_and_clear();
     done
 }
 
-/// What an inspection's end means; of a contradiction both checkpoints are kept beside `file`.
-pub(super) fn failed(error: InspectionError, file: Option<&Path>) -> Failure {
-    match error {
-        InspectionError::Audit(AuditError::Contradiction(lie)) => match keep(&lie, file) {
-            Ok(places) => Failure::check(anyhow::anyhow!("{lie}{places}")),
-            Err(error) => Failure::check(anyhow::anyhow!(
-                "{lie}; they could not be written ({error}). Before:\n{}\nNow:\n{}",
-                lie.before,
-                lie.now
-            )),
-        },
-        InspectionError::Audit(error) => log_source::failed(error),
-        other => other.into(),
-    }
-}
-
-/// Keeps both checkpoints in FILE.evidence/, named by what they say.
-fn keep(lie: &Contradiction, file: Option<&Path>) -> std::io::Result<String> {
-    let Some(file) = file else {
-        return Ok(String::new());
+/// What an inspection's end means. When the log is wrong, what it signed is kept beside `file`.
+pub(super) fn failed(
+    error: InspectionError,
+    inspection: Option<&Inspection>,
+    file: Option<&Path>,
+) -> Failure {
+    let InspectionError::Audit(error) = error else {
+        return error.into();
     };
-    let mut dir = file.as_os_str().to_owned();
-    dir.push(".evidence");
-    let dir = PathBuf::from(dir);
-    std::fs::create_dir_all(&dir)?;
-    let mut places = String::new();
-    for (when, note) in [("before", &lie.before), ("now", &lie.now)] {
-        let mut lines = note.lines().skip(1);
-        let size = lines.next().unwrap_or_default();
-        let root: String = lines
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(10)
-            .collect();
-        let path = dir.join(format!("{size}-{root}.checkpoint"));
-        std::fs::write(&path, note)?;
-        places.push_str(&format!("\n  {when}: {}", path.display()));
+    let auditor = inspection.map(Inspection::auditor);
+    let (before, now) = (
+        auditor.and_then(Auditor::aim),
+        auditor.and_then(Auditor::shown),
+    );
+    if error.is_away() || now.is_none() {
+        return log_source::failed(error);
     }
-    Ok(places)
+    let kept = evidence::keep(file, before, now);
+    Failure::check(anyhow::anyhow!("{error}{kept}"))
 }
 
 /// Why tables end before their end.

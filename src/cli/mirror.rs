@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::receipt::read_vkey;
-use super::{Done, Failure, log_source, progress, say};
+use super::{Done, Failure, evidence, log_source, progress, say};
 use arborlog::audit::{Mirror, MirrorError, threads_default};
 
 /// Keep a verified copy of a log as static files, which any web server can serve.
@@ -18,9 +18,10 @@ pub struct MirrorArgs {
     ledger: String,
     /// The folder of the copy.
     dir: PathBuf,
-    /// The log's verifier key in force, or a file that holds it.
-    #[arg(long, value_name = "VKEY")]
-    log: String,
+    /// The log's verifier key in force, or a file that holds it. Again for a key before it, which
+    /// opens what an older copy holds.
+    #[arg(long = "log", value_name = "VKEY", required = true)]
+    logs: Vec<String>,
     /// How many bundles are fetched at a time.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -30,11 +31,15 @@ pub struct MirrorArgs {
 }
 
 pub fn run(args: &MirrorArgs) -> Done {
-    let log = read_vkey(&args.log)?;
+    let logs = args.logs.iter().map(|log| read_vkey(log));
+    let logs = logs.collect::<Result<Vec<_>, _>>()?;
     let source = log_source::open(&args.ledger)?;
-    let mut mirror = Mirror::open(&args.dir, log).map_err(failed)?;
+    let mut mirror = Mirror::open(&args.dir, &logs).map_err(failed)?;
     let before = mirror.last().map_or(0, |last| last.head().size);
-    let now = mirror.look(source.as_ref()).map_err(failed)?;
+    let now = match mirror.look(source.as_ref()) {
+        Ok(now) => now,
+        Err(error) => return Err(kept(args, &mirror, error)),
+    };
     let head = now.head();
     let more = head.size.saturating_sub(before);
     let bar = progress::bar(
@@ -46,7 +51,9 @@ pub fn run(args: &MirrorArgs) -> Done {
         bar.set_position(entries.saturating_sub(before));
     });
     bar.finish_and_clear();
-    done.map_err(failed)?;
+    if let Err(error) = done {
+        return Err(kept(args, &mirror, error));
+    }
     if args.json {
         println!(
             "{}",
@@ -64,6 +71,17 @@ pub fn run(args: &MirrorArgs) -> Done {
         ),
     );
     Ok(())
+}
+
+/// When the log is wrong, what it signed is kept beside the copy.
+fn kept(args: &MirrorArgs, mirror: &Mirror, error: MirrorError) -> Failure {
+    match error {
+        MirrorError::Log(error) if !error.is_away() && mirror.shown().is_some() => {
+            let kept = evidence::keep(Some(&args.dir), mirror.last(), mirror.shown());
+            Failure::check(anyhow::anyhow!("{error}{kept}"))
+        }
+        other => failed(other),
+    }
 }
 
 fn failed(error: MirrorError) -> Failure {

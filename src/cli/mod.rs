@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod demo;
+mod evidence;
 mod fsck;
 mod govern;
 mod import;

@@ -1,3 +1,4 @@
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -81,16 +82,20 @@ pub fn verify(args: &VerifyArgs) -> Done {
         .iter()
         .map(|text| read_vkey(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let bytes = std::fs::metadata(&args.file)
-        .map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?
-        .len();
-    if bytes > RECEIPT_BYTES_MAX as u64 {
+    let text = std::fs::File::open(&args.file)
+        .and_then(|file| {
+            let mut text = Vec::new();
+            file.take(RECEIPT_BYTES_MAX as u64 + 1)
+                .read_to_end(&mut text)?;
+            Ok(text)
+        })
+        .map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?;
+    if text.len() > RECEIPT_BYTES_MAX {
         return Err(Failure::check(anyhow::anyhow!(
             "{} is too long for a receipt",
             args.file.display()
         )));
     }
-    let text = std::fs::read(&args.file)?;
     let verified = String::from_utf8(text)
         .map_err(|_| {
             Failure::check(anyhow::anyhow!(

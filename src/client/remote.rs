@@ -294,7 +294,7 @@ fn tried(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, bytes_ma
     let mut bytes = Vec::new();
     let mut body = answer.body_mut().as_reader().take(bytes_max);
     match body.read_to_end(&mut bytes) {
-        Ok(_) if matches!(status, 408 | 429 | 502 | 503 | 504) => {
+        Ok(_) if matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
             Tried::Again(format!("{status} {}", String::from_utf8_lossy(&bytes)))
         }
         Ok(_) => Tried::Answer(status, bytes),

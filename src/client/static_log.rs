@@ -1,13 +1,9 @@
 //! A log over HTTP, by its static interface alone.
 
 use super::remote::{Remote, RemoteError};
-use crate::audit::{SourceError, StaticLog, TileSource};
-use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
+use crate::audit::{SourceError, StaticLog, TileSource, tile_bytes_max};
+use crate::merkle::TileId;
 use crate::note::NOTE_BYTES_MAX;
-use crate::record::ENTRY_BYTES_MAX;
-
-/// No bundle is longer: 256 of the longest entries.
-const BUNDLE_BYTES_MAX: usize = TILE_HASHES as usize * (ENTRY_BYTES_MAX + 2);
 
 /// A log's static files, at a URL. Retries what may pass; never asks `/v1`.
 #[derive(Clone, Debug)]
@@ -33,12 +29,8 @@ impl RemoteLog {
 
 impl TileSource for RemoteLog {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
-        let bytes_max = match id.level() {
-            Level::Entries => BUNDLE_BYTES_MAX,
-            Level::Hashes(_) => TILE_HASHES as usize * HASH_BYTES,
-        };
         // One byte more shows a tile that is too long, instead of hiding it.
-        self.ask(&id.to_string(), bytes_max + 1)
+        self.ask(&id.to_string(), tile_bytes_max(id) + 1)
     }
 }
 

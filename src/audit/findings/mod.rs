@@ -66,6 +66,9 @@ pub struct Finding {
     pub why: &'static str,
     /// How many there are.
     pub count: u64,
+    /// The sum of what they weigh: trees, points or days, as the code has it. Tells whether a
+    /// finding got graver.
+    pub weight: u128,
     /// The gravest of them, at most [`ITEMS_MAX`].
     pub items: Vec<Item>,
 }
@@ -98,6 +101,7 @@ struct Cases {
     severity: Severity,
     why: &'static str,
     count: u64,
+    weight: u128,
     items: Vec<(u64, Item)>,
 }
 
@@ -108,6 +112,7 @@ impl Cases {
             severity,
             why,
             count: 0,
+            weight: 0,
             items: Vec::new(),
         }
     }
@@ -121,6 +126,7 @@ impl Cases {
         indexes: Vec<Index>,
     ) {
         self.count += 1;
+        self.weight += u128::from(weight);
         let item = Item {
             subject: subject.into(),
             detail: detail.into(),
@@ -148,6 +154,7 @@ impl Cases {
             title: title(self.count),
             why: self.why,
             count: self.count,
+            weight: self.weight,
             items: self.items.into_iter().map(|(_, item)| item).collect(),
         })
     }

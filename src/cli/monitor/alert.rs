@@ -1,13 +1,13 @@
 //! What a monitor tells, and what it told already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use arborlog::audit::{Finding, Severity};
 
@@ -61,10 +61,18 @@ impl Alert<'_> {
     }
 }
 
+/// What was told of a finding.
+#[derive(Default, Serialize, Deserialize)]
+struct Told {
+    count: u64,
+    weight: u128,
+    subjects: BTreeSet<String>,
+}
+
 /// The findings that were told before, kept in FILE.told.json.
 pub struct Known {
     path: PathBuf,
-    counts: BTreeMap<String, u64>,
+    told: BTreeMap<String, Told>,
 }
 
 impl Known {
@@ -72,33 +80,40 @@ impl Known {
         let mut path = state.as_os_str().to_owned();
         path.push(".told.json");
         let path = PathBuf::from(path);
-        let counts = match std::fs::read(&path) {
+        let told = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
                 .with_context(|| format!("{} is damaged: remove it", path.display()))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error).context(path.display().to_string()),
         };
-        Ok(Self { path, counts })
+        Ok(Self { path, told })
     }
 
-    /// Whether there are more cases than were told.
+    /// Whether there is more than was told: more cases, and of what weighs more than little also
+    /// graver ones, or of something else.
     pub fn is_news(&self, finding: &Finding) -> bool {
-        let told = self.counts.get(finding.code).copied().unwrap_or(0);
-        finding.count > told
+        let Some(told) = self.told.get(finding.code) else {
+            return true;
+        };
+        let others = || {
+            let mut items = finding.items.iter();
+            items.any(|item| !told.subjects.contains(&item.subject))
+        };
+        finding.count > told.count
+            || finding.severity > Severity::Low && (finding.weight > told.weight || others())
     }
 
-    /// Takes these as told.
-    pub fn keep(&mut self, findings: &[Finding]) -> anyhow::Result<()> {
-        let counts = findings
-            .iter()
-            .map(|finding| (finding.code.to_owned(), finding.count))
-            .collect();
-        if counts == self.counts {
-            return Ok(());
-        }
-        self.counts = counts;
-        let temporary = self.path.with_extension("new");
-        std::fs::write(&temporary, serde_json::to_vec(&self.counts)?)?;
+    /// Takes a finding as told.
+    pub fn keep(&mut self, finding: &Finding) -> anyhow::Result<()> {
+        let told = Told {
+            count: finding.count,
+            weight: finding.weight,
+            subjects: finding.items.iter().map(|it| it.subject.clone()).collect(),
+        };
+        self.told.insert(finding.code.to_owned(), told);
+        let mut temporary = self.path.as_os_str().to_owned();
+        temporary.push(".arborlog-new");
+        std::fs::write(&temporary, serde_json::to_vec(&self.told)?)?;
         std::fs::rename(&temporary, &self.path)?;
         Ok(())
     }

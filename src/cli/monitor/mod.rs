@@ -14,7 +14,9 @@ use super::audit::{advance, failed};
 use super::receipt::read_vkey;
 use super::{Done, Failure, log_source};
 use alert::{Alert, Known, WHAT_FINDING, WHAT_LIE};
-use arborlog::audit::{Inspection, InspectionError, Severity, StaticLog, threads_default};
+use arborlog::audit::{
+    AuditError, Inspection, InspectionError, Severity, StaticLog, threads_default,
+};
 use arborlog::client::today;
 use arborlog::record::RecordId;
 use metrics::Metrics;
@@ -24,8 +26,9 @@ const JUDGE_ONE_IN: u32 = 10;
 
 /// Follow a log: verify each new checkpoint and its new entries, until something is wrong.
 ///
-/// Ends with exit code 1 when the log is wrong or contradicts what it signed before; both
-/// checkpoints are kept in FILE.evidence/. A log that is away is asked again.
+/// Ends with exit code 1 when the log is wrong or contradicts what it signed before; its
+/// checkpoints are kept in FILE.evidence/. A log that is away, or shows what its key did not sign,
+/// is asked again.
 #[derive(Args)]
 pub struct MonitorArgs {
     /// The ledger's URL, or a mirror that somebody updates.
@@ -91,7 +94,7 @@ pub fn run(args: &MonitorArgs) -> Done {
     }
     let resume = || {
         Inspection::resume(log.clone(), &args.state)
-            .map_err(|error| failed(error, Some(&args.state)))
+            .map_err(|error| failed(error, None, Some(&args.state)))
     };
     let mut inspection = resume()?;
     loop {
@@ -133,7 +136,8 @@ impl From<Failure> for Round {
 impl Monitor<'_> {
     fn round(&mut self, inspection: &mut Inspection) -> Result<(), Round> {
         let before = inspection.auditor().state().entries();
-        let done = advance(inspection, self.source.as_ref(), self.threads).and_then(|new| {
+        let file = Some(self.args.state.as_path());
+        let done = advance(inspection, self.source.as_ref(), self.threads, file).and_then(|new| {
             if let Some(genesis) = &self.args.genesis {
                 inspection.auditor().check_genesis(genesis)?;
             }
@@ -141,10 +145,14 @@ impl Monitor<'_> {
         });
         let new = match done {
             Ok(new) => new,
-            Err(InspectionError::Audit(error)) if error.is_away() => {
+            // What the log did not sign is no word of the log's: anybody can show it.
+            Err(InspectionError::Audit(error))
+                if error.is_away()
+                    || matches!(error, AuditError::NotSigned(_) | AuditError::Checkpoint(_)) =>
+            {
                 return Err(Round::Away(error.to_string()));
             }
-            Err(error) => return Err(self.wrong(error)),
+            Err(error) => return Err(self.wrong(error, inspection)),
         };
         if new.end > before {
             inspection.save(&self.args.state).map_err(Failure::from)?;
@@ -159,8 +167,8 @@ impl Monitor<'_> {
     }
 
     /// The log is wrong: nothing that it says from now on is worth verifying.
-    fn wrong(&mut self, error: InspectionError) -> Round {
-        let failure = failed(error, Some(&self.args.state));
+    fn wrong(&mut self, error: InspectionError, inspection: &Inspection) -> Round {
+        let failure = failed(error, Some(inspection), Some(&self.args.state));
         if failure.code != 1 {
             return failure.into();
         }
@@ -192,16 +200,18 @@ impl Monitor<'_> {
                 "{}",
                 finding.title
             );
-            self.tell(&Alert {
+            let told = self.tell(&Alert {
                 what: WHAT_FINDING,
                 ledger: &self.args.ledger,
                 severity: finding.severity,
                 text: &finding.title,
                 finding: Some(finding),
             });
+            if told {
+                self.known.keep(finding)?;
+            }
             grave += u64::from(self.fail_on.is_some_and(|least| finding.severity >= least));
         }
-        self.known.keep(&findings)?;
         self.unjudged = false;
         self.judge_after = Some(Instant::now() + begun.elapsed() * JUDGE_ONE_IN);
         if grave > 0 {
@@ -212,12 +222,18 @@ impl Monitor<'_> {
         Ok(())
     }
 
-    /// A program that fails must not stop the watching.
-    fn tell(&self, alert: &Alert<'_>) {
-        if let Some(program) = &self.args.on_finding
-            && let Err(error) = alert.hand_to(program)
-        {
-            tracing::error!(%error, program = %program.display(), "--on-finding failed");
+    /// Whether it was told. A program that fails must not stop the watching: it is told again
+    /// when findings are next judged.
+    fn tell(&self, alert: &Alert<'_>) -> bool {
+        let Some(program) = &self.args.on_finding else {
+            return true;
+        };
+        match alert.hand_to(program) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, program = %program.display(), "--on-finding failed");
+                false
+            }
         }
     }
 }

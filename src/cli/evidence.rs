@@ -1,0 +1,51 @@
+//! What a log signed and should not have: kept as files, for anybody to check.
+
+use std::path::{Path, PathBuf};
+
+use arborlog::note::Checkpoint;
+
+/// Writes signed checkpoints into PLACE.evidence/, named by size and root; gives words that say
+/// where, for the end of a message.
+pub fn keep(place: Option<&Path>, before: Option<&Checkpoint>, now: Option<&Checkpoint>) -> String {
+    let mut words = String::new();
+    let mut seen = Vec::new();
+    for (when, checkpoint) in [("before", before), ("now", now)] {
+        let Some(checkpoint) = checkpoint else {
+            continue;
+        };
+        let note = checkpoint.to_string();
+        if seen.contains(&note) {
+            continue;
+        }
+        match place.map(|place| write(place, checkpoint, &note)) {
+            Some(Ok(path)) => words.push_str(&format!(
+                "\n  the checkpoint that it showed {when}: {}",
+                path.display()
+            )),
+            Some(Err(error)) => words.push_str(&format!(
+                "\n  the checkpoint that it showed {when} could not be written ({error}):\n{note}"
+            )),
+            None => words.push_str(&format!(
+                "\n  the checkpoint that it showed {when}:\n{note}"
+            )),
+        }
+        seen.push(note);
+    }
+    words
+}
+
+fn write(place: &Path, checkpoint: &Checkpoint, note: &str) -> std::io::Result<PathBuf> {
+    let mut dir = place.as_os_str().to_owned();
+    dir.push(".evidence");
+    let dir = PathBuf::from(dir);
+    std::fs::create_dir_all(&dir)?;
+    let root = checkpoint.head().root.to_string();
+    let root: String = root
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(10)
+        .collect();
+    let path = dir.join(format!("{}-{root}.checkpoint", checkpoint.head().size));
+    std::fs::write(&path, note)?;
+    Ok(path)
+}
