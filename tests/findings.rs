@@ -92,7 +92,7 @@ fn inspect(it: &Forge, as_of: Day) -> (Vec<Finding>, Report) {
     let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
     let claimed = inspection.look(&source).unwrap();
     inspection
-        .advance(&source, &claimed, threads_default(), |_| {})
+        .advance(&source, &claimed, threads_default(), None, |_| {})
         .unwrap();
     let findings = inspection.findings(as_of).unwrap();
     let report = inspection.report(as_of).unwrap().unwrap();
@@ -393,7 +393,8 @@ fn keys_methods_and_clocks() {
 
     let it = plain();
     let last = Index(it.size() - 1);
-    only(&it, Day(TODAY.0 - 2), "admitted_in_future", &[last]);
+    let all = found(&it, Day(TODAY.0 - 2));
+    assert_eq!(all["admitted_in_future"], [last]);
 
     let mut it = plain();
     let index = it.admit("planter", lost(Index(7), 1, Some(20)));

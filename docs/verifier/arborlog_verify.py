@@ -934,8 +934,8 @@ def read_note(data):
     return signed + "\n", lines
 
 
-def read_checkpoint(data, pinned):
-    """Origin, size and root of a checkpoint; a line by the pinned log key holds, if there is one."""
+def open_checkpoint(data, pinned):
+    """Origin, size and root of a checkpoint that the pinned log key signed."""
     signed, lines = read_note(data)
     parts = signed.split("\n")
     need(len(parts) == 4, "checkpoint_malformed", "a checkpoint's text is not just three lines")
@@ -943,14 +943,7 @@ def read_checkpoint(data, pinned):
     need(size > 0 and len(root) == 32, "checkpoint_malformed", "the size is 0, or the root not of 32 bytes")
     need(parts[0] == pinned.name, "origin_mismatch", "the checkpoint's origin is not the key's name")
     checkpoint = SimpleNamespace(origin=parts[0], size=size, root=root, signed=signed.encode(), lines=lines)
-    checkpoint.is_signed = bool(check_lines(checkpoint, pinned))
-    return checkpoint
-
-
-def open_checkpoint(data, pinned):
-    """The same, and the pinned log key signed it."""
-    checkpoint = read_checkpoint(data, pinned)
-    need(checkpoint.is_signed, "unsigned", "no line of the checkpoint is by the log key that was given")
+    need(check_lines(checkpoint, pinned), "unsigned", "no line of the checkpoint is by the log key that was given")
     return checkpoint
 
 
@@ -1054,7 +1047,7 @@ def check_authority(entry, behind):
 def audit(directory, pinned, genesis_id=None):
     with at("checkpoint"):
         data = read_file(os.path.join(directory, "checkpoint"), NOTE_LIMIT, "checkpoint")
-        checkpoint = read_checkpoint(data, pinned)
+        checkpoint = open_checkpoint(data, pinned)
     leaves = []
 
     def fetch(index):

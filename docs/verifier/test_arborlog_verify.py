@@ -213,9 +213,9 @@ class Tampered(Scratch):
         other = vkey_of("example.org/ledger", SEEDS["stranger"].public)
         other_name = vkey_of("example.org/other", bytes.fromhex(
             "6e7a1cdd29b0b78fd13af4c5598feff4ef2a97166e3ca6f2e4fbfccd80505bf1"))
-        self.assertEqual(run("audit", directory, "--log", other)[1]["code"], "log_key_unknown")
+        self.assertEqual(run("audit", directory, "--log", other)[1]["code"], "unsigned")
         self.assertEqual(run("audit", directory, "--log", other_name)[1]["code"], "origin_mismatch")
-        self.assertEqual(run("audit", GOLDEN / "log/1", "--log", NEXT_LOG)[1]["code"], "log_key_unknown")
+        self.assertEqual(run("audit", GOLDEN / "log/1", "--log", NEXT_LOG)[1]["code"], "unsigned")
         self.assertEqual(run("audit", directory, "--log", LOG, "--genesis", "00" * 32)[1]["code"], "genesis_other")
         self.assertEqual(run("receipt", GOLDEN / "receipts/award.tlog-proof", "--log", other)[0], 1)
 
@@ -801,7 +801,7 @@ class Rules(Scratch):
         next_vkey = vkey_of(ORIGIN, LOG_KEY_2.public)
         for signers, vkey, code in (([LOG_KEY_2, LOG_KEY], TEST_VKEY, None), ([LOG_KEY_2, LOG_KEY], next_vkey, None),
                                     ([LOG_KEY_2], next_vkey, None), ([LOG_KEY], TEST_VKEY, "log_key_not_in_force"),
-                                    ([LOG_KEY, LOG_KEY_2], TEST_VKEY, None), ([LOG_KEY_2], TEST_VKEY, None),
+                                    ([LOG_KEY, LOG_KEY_2], TEST_VKEY, None), ([LOG_KEY_2], TEST_VKEY, "unsigned"),
                                     ([LOG_KEY_2, STRANGER], vkey_of(ORIGIN, STRANGER.public), "log_key_unknown")):
             code_, answer = self.audit_of(b.files(signers=signers), vkey)
             self.assertEqual((code_, answer.get("code")), (1 if code else 0, code), answer)

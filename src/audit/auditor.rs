@@ -29,7 +29,7 @@ pub enum AuditError {
     Whole(WholeError),
     /// Whoever shows this checkpoint need not be the log: it proves nothing, for or against it.
     #[error(
-        "no line of the checkpoint is by {0}, the key that you gave: it is not that log's, or the log's key was replaced. Get the key in force from the programme, not from the server"
+        "the checkpoint is not signed by {0}, the key that you gave: it is not that log's, or the log's key was replaced. Get the key in force from the programme, not from the server"
     )]
     NotSigned(VerifierKey),
     /// The log shows an older checkpoint, which is true to what was verified.

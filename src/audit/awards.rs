@@ -4,7 +4,7 @@
 //!
 //! There may be a billion: they don't fit in memory. Rows go to partitions by account and by
 //! evidence, and each partition is sorted in memory by itself, some 1/256 of the whole. A row
-//! takes 111 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
+//! takes 110 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
 //! them, of a run that did not end, are cut.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -21,7 +21,7 @@ use crate::record::{
 const PARTITIONS: usize = 256;
 /// Bytes that wait in memory for each partition: 8 MB together.
 const BUFFER_BYTES: usize = 16 * 1024;
-const ROW_BYTES: usize = 32 + 4 + 4 + 2 + 4 + 8 + 8 + 1;
+const ROW_BYTES: usize = 32 + 4 + 2 + 4 + 4 + 8 + 8;
 const EVIDENCE_BYTES: usize = 32 + 8 + 8;
 
 /// Rows that can't be written or read.
@@ -45,18 +45,16 @@ pub struct AwardRow {
     pub account: AccountId,
     /// The method,
     pub method: MethodId,
-    /// its version,
-    pub version: MethodVersion,
     /// and the activity in it.
     pub activity: ActivityCode,
     /// When it was done.
     pub occurred_on: Day,
+    /// The method's version.
+    pub version: MethodVersion,
     /// The entry.
     pub index: Index,
     /// Its points.
     pub points: Grams,
-    /// Whether these are the most that one award may give.
-    pub at_cap: bool,
 }
 
 /// Bytes in each partition's file.
@@ -119,17 +117,16 @@ impl AwardRows {
     ///
     /// # Errors
     /// [`AwardRowsError`].
-    pub fn add(&mut self, index: Index, award: &Award, cap: Grams) -> Result<(), AwardRowsError> {
+    pub fn add(&mut self, index: Index, award: &Award) -> Result<(), AwardRowsError> {
         let account = award.account.as_bytes();
         let mut row = Vec::with_capacity(ROW_BYTES);
         row.extend_from_slice(account);
         row.extend_from_slice(&award.method.0.to_be_bytes());
-        row.extend_from_slice(&award.version.0.to_be_bytes());
         row.extend_from_slice(&award.activity.0.to_be_bytes());
         row.extend_from_slice(&award.occurred_on.0.to_be_bytes());
+        row.extend_from_slice(&award.version.0.to_be_bytes());
         row.extend_from_slice(&index.0.to_be_bytes());
         row.extend_from_slice(&award.points.0.to_be_bytes());
-        row.push(u8::from(award.points >= cap));
         self.by_account.add(account, &row)?;
         row.clear();
         row.extend_from_slice(award.evidence.as_bytes());
@@ -149,7 +146,7 @@ impl AwardRows {
         })
     }
 
-    /// Calls `each` with the awards of each account, sorted by method, version, activity, day
+    /// Calls `each` with the awards of each account, sorted by method, activity, day, version
     /// and index.
     ///
     /// # Errors
@@ -217,12 +214,11 @@ fn read_row(row: &[u8; ROW_BYTES]) -> Option<AwardRow> {
     Some(AwardRow {
         account: AccountId::from_bytes(next(rest)?),
         method: MethodId(u32::from_be_bytes(next(rest)?)),
-        version: MethodVersion(u32::from_be_bytes(next(rest)?)),
         activity: ActivityCode(u16::from_be_bytes(next(rest)?)),
         occurred_on: Day(u32::from_be_bytes(next(rest)?)),
+        version: MethodVersion(u32::from_be_bytes(next(rest)?)),
         index: Index(u64::from_be_bytes(next(rest)?)),
         points: Grams(u64::from_be_bytes(next(rest)?)),
-        at_cap: next::<1>(rest)? == [1],
     })
 }
 

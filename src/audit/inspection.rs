@@ -14,7 +14,7 @@ use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
 use crate::note::VerifierKey;
-use crate::record::{Day, Grams, Index, Statement};
+use crate::record::{Day, Index, Statement};
 
 /// A long run saves what it did so often,
 const SAVED_EVERY: Duration = Duration::from_secs(60);
@@ -41,6 +41,8 @@ pub struct Inspection {
     auditor: Auditor,
     seen: Observations,
     awards: AwardRows,
+    /// Entries that were verified when it was resumed.
+    resumed_at: Option<u64>,
 }
 
 impl Inspection {
@@ -57,6 +59,7 @@ impl Inspection {
             auditor: Auditor::new(log)?,
             seen: Observations::default(),
             awards: AwardRows::open(rows, &AwardRowsLengths::default())?,
+            resumed_at: None,
         })
     }
 
@@ -70,6 +73,7 @@ impl Inspection {
             return Self::empty(log, rows);
         };
         Ok(Self {
+            resumed_at: Some(saved.verified.state.entries()),
             auditor: Auditor::resume(log, saved.verified)?,
             seen: saved.observations,
             awards: AwardRows::open(rows, &saved.awards)?,
@@ -122,16 +126,11 @@ impl Inspection {
             .auditor
             .advance(source, claimed, threads, |checked, replay| {
                 let index = Index(replay.state().entries().saturating_sub(1));
-                seen.see(index, checked, replay.state());
-                if let Statement::Award(award) = &checked.entry().signed.record().statement {
-                    let activity =
-                        replay
-                            .state()
-                            .activity(award.method, award.version, award.activity);
-                    let cap = activity.map_or(Grams(u64::MAX), |activity| activity.cap);
-                    if let Err(error) = awards.add(index, award, cap) {
-                        failed.get_or_insert(error.into());
-                    }
+                seen.see(index, checked);
+                if let Statement::Award(award) = &checked.entry().signed.record().statement
+                    && let Err(error) = awards.add(index, award)
+                {
+                    failed.get_or_insert(error.into());
                 }
                 let entries = replay.state().entries();
                 progress(entries);
@@ -186,7 +185,13 @@ impl Inspection {
     /// [`InspectionError::Awards`].
     pub fn report(&mut self, as_of: Day) -> Result<Option<Report>, InspectionError> {
         let findings = self.findings(as_of)?;
-        Ok(Report::new(&self.auditor, &self.seen, as_of, findings))
+        Ok(Report::new(
+            &self.auditor,
+            &self.seen,
+            as_of,
+            self.resumed_at,
+            findings,
+        ))
     }
 }
 

@@ -24,7 +24,6 @@ pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
     ActivitySums, IssuerSums, LATENESS_DAYS, LossSeen, Month, MonthSums, Observations, Pause, Span,
-    SurveyBooks,
 };
 pub use receipt::{
     AUTHORITY_LINKS_MAX, AuthorityLink, Check, RECEIPT_BYTES_MAX, Receipt, ReceiptError,
@@ -32,8 +31,8 @@ pub use receipt::{
 };
 pub use replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
 pub use report::{
-    ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MonthRow, PlotRow, Report, SpeciesRow,
-    SurveyRow,
+    ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,
+    SpeciesRow, SurveyRow,
 };
 pub use saved::{SavedAudit, SavedAuditError};
 pub use source::{Folder, SourceError, StaticLog, TileSource, tile_bytes_max};

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::replay::CheckedEntry;
 use crate::crypto::PublicKey;
-use crate::ledger::State;
 use crate::record::{
     ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Remedy, Statement, TimeMs,
     TransferReason,
@@ -136,15 +135,6 @@ pub struct MonthSums {
     pub left: u128,
 }
 
-/// What the books held when a survey came in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct SurveyBooks {
-    /// Trees standing of what it surveyed: the plot's, or the planting's.
-    pub standing: u64,
-    /// Trees lost of it before.
-    pub lost: u64,
-}
-
 /// A loss as it was said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct LossSeen {
@@ -179,18 +169,19 @@ pub struct Observations {
     pub issuers: BTreeMap<PublicKey, IssuerSums>,
     /// Points by month.
     pub months: BTreeMap<Month, MonthSums>,
-    /// Entries by key and day of issue: what a key signed after it was compromised.
+    /// Entries by key and day, of issue or of admission, whichever is later: a thief can date a
+    /// record back.
     pub signed_on: BTreeMap<(PublicKey, Day), Span>,
     /// Awards by days from the event to admission: see [`LATENESS_DAYS`].
     pub lateness: [Span; 6],
     /// Entries by hour of admission since 1970.
     pub hours: BTreeMap<u64, Span>,
-    /// The longest pauses.
+    /// The longest pauses,
     pub pauses: Vec<Pause>,
+    /// and how many there were.
+    pub pauses_count: u64,
     /// Entries issued on the day after their admission.
     pub ahead: Span,
-    /// The books behind each survey.
-    pub surveys: BTreeMap<Index, SurveyBooks>,
     /// Losses, by the correction's index.
     pub losses: BTreeMap<Index, LossSeen>,
     /// What governors said, in order.
@@ -198,8 +189,8 @@ pub struct Observations {
 }
 
 impl Observations {
-    /// Notes an entry, which the state has taken in already.
-    pub fn see(&mut self, index: Index, checked: &CheckedEntry, state: &State) {
+    /// Notes an entry.
+    pub fn see(&mut self, index: Index, checked: &CheckedEntry) {
         let entry = checked.entry();
         let record = entry.signed.record();
         let admitted_on = Day::of(entry.admitted_at);
@@ -214,7 +205,7 @@ impl Observations {
         self.kinds.entry(kind).or_default().add(index);
         let signed = self
             .signed_on
-            .entry((record.issuer, record.issued_on))
+            .entry((record.issuer, record.issued_on.max(admitted_on)))
             .or_default();
         signed.add(index);
         self.issuers
@@ -228,7 +219,6 @@ impl Observations {
             record.issued_on,
             admitted_on,
             &record.statement,
-            state,
         );
     }
 
@@ -237,6 +227,7 @@ impl Observations {
         self.hours.entry(hour).or_default().add(index);
         let ms = at.0.saturating_sub(self.last_admitted_at.0);
         if index.0 > 0 && ms >= PAUSE_MS_MIN {
+            self.pauses_count += 1;
             self.pauses.push(Pause { ms, index });
             self.pauses.sort_by_key(|pause| std::cmp::Reverse(pause.ms));
             self.pauses.truncate(PAUSES_MAX);
@@ -251,7 +242,6 @@ impl Observations {
         issued_on: Day,
         admitted_on: Day,
         statement: &Statement,
-        state: &State,
     ) {
         let sums = self.issuers.entry(issuer).or_default();
         match statement {
@@ -285,25 +275,7 @@ impl Observations {
                 month.claimed += u128::from(it.points.0);
             }
             Statement::Planting(it) => sums.planted += u64::from(it.count.get()),
-            Statement::Survey(it) => {
-                sums.surveys += 1;
-                let place = it
-                    .planting
-                    .and_then(|planting| state.planting_place(planting));
-                let books = match place {
-                    Some((plot, first)) => state.planting_of(plot, first).map(|(_, planting)| {
-                        let count = u64::from(planting.last.0 - first.0) + 1;
-                        let lost = u64::from(planting.lost);
-                        let standing = if planting.voided { 0 } else { count - lost };
-                        SurveyBooks { standing, lost }
-                    }),
-                    None => state.plot(it.plot).map(|plot| SurveyBooks {
-                        standing: plot.standing(),
-                        lost: plot.lost,
-                    }),
-                };
-                self.surveys.extend(books.map(|books| (index, books)));
-            }
+            Statement::Survey(_) => sums.surveys += 1,
             Statement::Correction(it) => match &it.remedy {
                 Remedy::Reverse { points } => {
                     sums.reversals += 1;

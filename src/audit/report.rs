@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::auditor::Auditor;
 use super::findings::Finding;
 use super::observe::{IssuerSums, Month, MonthSums, Observations};
-use super::survival::{AgeClass, Cohort, Share, ages, cohorts};
+use super::survival::{AgeClass, Books, Cohort, Share, ages, cohorts};
 use crate::crypto::PublicKey;
 use crate::ledger::{ClaimTree, KeyRole, PlotState, State, Totals};
 use crate::record::{
@@ -52,6 +52,8 @@ pub struct Report {
     pub log: LogRow,
     /// The checkpoint it speaks of.
     pub checkpoint: CheckpointRow,
+    /// How many entries an audit before this one had verified, which the ledger extends.
+    pub extends: Option<u64>,
     /// What was checked.
     pub checked: [&'static str; 7],
     /// What was not, or can't be.
@@ -66,6 +68,8 @@ pub struct Report {
     pub kinds: Vec<KindRow>,
     /// Awards by method, version and activity.
     pub activities: Vec<ActivityRow>,
+    /// Awards by method and version.
+    pub methods: Vec<MethodRow>,
     /// Trees and promises by species.
     pub species: Vec<SpeciesRow>,
     /// Plots.
@@ -150,6 +154,19 @@ pub struct ActivityRow {
     pub points: u128,
     /// Their quantities, in thousandths of the unit.
     pub quantity: u128,
+}
+
+/// Awards of a version of a method.
+#[derive(Clone, Debug, Serialize)]
+pub struct MethodRow {
+    /// The method,
+    pub method: MethodId,
+    /// and its version.
+    pub version: MethodVersion,
+    /// How many awards.
+    pub awards: u64,
+    /// Their points, with those that were reversed later.
+    pub points: u128,
 }
 
 /// Trees and promises of a species.
@@ -254,6 +271,8 @@ pub struct IssuerRow {
     pub revoked_at: Option<Index>,
     /// The last day on which it may sign.
     pub expires_on: Option<Day>,
+    /// Whether it may sign now: `in force`, `revoked`, `expired` or `replaced`.
+    pub standing: &'static str,
     /// What it said.
     #[serde(flatten)]
     pub sums: IssuerSums,
@@ -279,6 +298,7 @@ impl Report {
         auditor: &Auditor,
         seen: &Observations,
         as_of: Day,
+        extends: Option<u64>,
         findings: Vec<Finding>,
     ) -> Option<Self> {
         let (state, checkpoint) = (auditor.state(), auditor.last()?);
@@ -301,6 +321,7 @@ impl Report {
                 last_admitted: seen.last_day(),
                 note: checkpoint.to_string(),
             },
+            extends: extends.filter(|size| *size > 0),
             checked: CHECKED,
             not_checked: NOT_CHECKED,
             findings,
@@ -308,12 +329,13 @@ impl Report {
             accounts: state.accounts_count() as u64,
             kinds: kinds(seen),
             activities: activities(state, seen),
+            methods: methods(state, seen),
             species: species(state),
-            plots: plots(state, seen),
-            issuers: issuers(state, seen),
+            plots: plots(state),
+            issuers: issuers(state, seen, as_of),
             months: months(state, seen),
-            cohorts: cohorts(state, seen),
-            ages: ages(state, seen),
+            cohorts: cohorts(state),
+            ages: ages(state),
         })
     }
 }
@@ -355,6 +377,24 @@ fn activities(state: &State, seen: &Observations) -> Vec<ActivityRow> {
     rows
 }
 
+fn methods(state: &State, seen: &Observations) -> Vec<MethodRow> {
+    let row = |(method, version): (MethodId, MethodVersion)| {
+        let of = seen.activities.iter();
+        let of = of.filter(|((id, of, _), _)| (*id, *of) == (method, version));
+        let (awards, points) = of.fold((0, 0), |(awards, points), (_, sums)| {
+            (awards + sums.awards, points + sums.points)
+        });
+        MethodRow {
+            method,
+            version,
+            awards,
+            points,
+        }
+    };
+    let known = state.methods().map(|it| (it.method.id, it.method.version));
+    known.map(row).collect()
+}
+
 fn species(state: &State) -> Vec<SpeciesRow> {
     let mut rows = BTreeMap::<SpeciesCode, SpeciesRow>::new();
     let mut row = |code, change: &dyn Fn(&mut SpeciesRow)| {
@@ -381,16 +421,17 @@ fn species(state: &State) -> Vec<SpeciesRow> {
     rows.into_values().collect()
 }
 
-fn plots(state: &State, seen: &Observations) -> Vec<PlotRow> {
+fn plots(state: &State) -> Vec<PlotRow> {
+    let books = Books::new(state);
     state
         .plots()
-        .map(|(number, plot)| plot_row(state, seen, *number, plot))
+        .map(|(number, plot)| plot_row(state, &books, *number, plot))
         .collect()
 }
 
-fn plot_row(state: &State, seen: &Observations, number: PlotNumber, it: &PlotState) -> PlotRow {
+fn plot_row(state: &State, books: &Books<'_>, number: PlotNumber, it: &PlotState) -> PlotRow {
     let latest = state.surveys(number).next_back().map(|(index, survey)| {
-        let books = seen.surveys.get(&index);
+        let base = books.base(index, &survey.survey);
         SurveyRow {
             index,
             surveyed_on: survey.survey.surveyed_on,
@@ -398,7 +439,7 @@ fn plot_row(state: &State, seen: &Observations, number: PlotNumber, it: &PlotSta
             one_planting: survey.survey.planting.is_some(),
             sampled: survey.survey.sampled,
             alive: survey.survey.alive,
-            share: books.and_then(|books| Share::of_survey(&survey.survey, books.standing)),
+            share: Share::of_survey(&survey.survey, &base),
             surveyor: survey.surveyor.to_string(),
             paid_by: survey.survey.paid_by.to_string(),
             next_due: survey.survey.next_due,
@@ -431,7 +472,7 @@ fn plot_row(state: &State, seen: &Observations, number: PlotNumber, it: &PlotSta
     }
 }
 
-fn issuers(state: &State, seen: &Observations) -> Vec<IssuerRow> {
+fn issuers(state: &State, seen: &Observations, as_of: Day) -> Vec<IssuerRow> {
     let mut rows = Vec::new();
     for (public, key) in state.keys() {
         let (role, holder, name) = match &key.role {
@@ -455,6 +496,17 @@ fn issuers(state: &State, seen: &Observations) -> Vec<IssuerRow> {
             granted_at: key.granted_at,
             revoked_at: key.revoked_at,
             expires_on: key.expires_on,
+            standing: if key.revoked_at.is_some() {
+                "revoked"
+            } else if key.expires_on.is_some_and(|last| last < as_of) {
+                "expired"
+            } else if key.role == KeyRole::Governor
+                && !state.head().council.governors.contains(public)
+            {
+                "replaced"
+            } else {
+                "in force"
+            },
             sums: seen.issuers.get(public).copied().unwrap_or_default(),
         });
     }

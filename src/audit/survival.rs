@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::observe::{Observations, SurveyBooks};
 use crate::ledger::{PlantingState, State, SurveyState};
 use crate::record::{Basis, Day, Index, PlotNumber, Serial, Survey};
 
@@ -48,11 +47,12 @@ impl Share {
         })
     }
 
-    /// The share that a survey found alive, when so many trees stood in the books. A census that
-    /// looked for all of them leaves no room for chance.
-    pub fn of_survey(survey: &Survey, standing: u64) -> Option<Self> {
+    /// The share alive of the trees that a survey looked among. A census that looked for all of
+    /// them leaves no room for chance.
+    pub fn of_survey(survey: &Survey, base: &SurveyBase) -> Option<Self> {
         let share = Self::of_sample(survey.alive, survey.sampled)?;
-        let whole = survey.basis == Basis::Census && u64::from(survey.sampled) >= standing;
+        let sampled = u64::from(survey.sampled);
+        let whole = survey.basis == Basis::Census && sampled >= base.looked_among(survey);
         Some(if whole {
             Self {
                 low: share.estimate,
@@ -62,6 +62,14 @@ impl Share {
         } else {
             share
         })
+    }
+
+    fn at_most(self, most: f64) -> Self {
+        Self {
+            estimate: self.estimate.min(most),
+            low: self.low.min(most),
+            high: self.high.min(most),
+        }
     }
 
     fn times(self, factor: f64) -> Self {
@@ -131,12 +139,89 @@ fn count(first: Serial, planting: &PlantingState) -> u64 {
     u64::from(planting.last.0.saturating_sub(first.0)) + 1
 }
 
-/// Alive of those planted: what the survey found of those that stood in the books, times what
-/// stood there of those planted.
-fn since_planting(survey: &Survey, books: &SurveyBooks) -> Option<Share> {
-    let planted = books.standing.saturating_add(books.lost);
-    let standing = books.standing as f64 / planted.max(1) as f64;
-    Share::of_survey(survey, books.standing).map(|share| share.times(standing))
+/// What a survey could speak of, as the books have it now: a planting that was voided, or a loss
+/// that was, never was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SurveyBase {
+    /// Trees of unvoided plantings that were recorded before it, and planted by its day.
+    pub planted: u64,
+    /// Of these, lost in the books before it,
+    pub lost_before: u64,
+    /// and lost in the books until now.
+    pub lost: u64,
+}
+
+impl SurveyBase {
+    /// Trees that stood in the books when it came in.
+    pub fn standing(&self) -> u64 {
+        self.planted.saturating_sub(self.lost_before)
+    }
+
+    /// The trees among which it looked: those that stood, or, when it looked for more, all that
+    /// were planted.
+    pub fn looked_among(&self, survey: &Survey) -> u64 {
+        if u64::from(survey.sampled) > self.standing() {
+            self.planted
+        } else {
+            self.standing()
+        }
+    }
+}
+
+/// The books behind surveys.
+pub struct Books<'a> {
+    state: &'a State,
+    /// Losses that count, by plot and first serial of the planting: correction and trees.
+    losses: BTreeMap<(PlotNumber, Serial), Vec<(Index, u64)>>,
+}
+
+impl<'a> Books<'a> {
+    /// The books of a ledger.
+    pub fn new(state: &'a State) -> Self {
+        let mut losses = BTreeMap::<_, Vec<_>>::new();
+        for (index, loss) in state.losses() {
+            let of = losses.entry((loss.plot, loss.planting)).or_default();
+            of.push((*index, loss.count.into()));
+        }
+        Self { state, losses }
+    }
+
+    /// Unvoided plantings that a survey could speak of, with their first serials.
+    fn spoken_of<'s>(
+        &'s self,
+        index: Index,
+        survey: &'s Survey,
+    ) -> impl Iterator<Item = (Serial, &'s PlantingState)> {
+        self.state
+            .plantings(survey.plot)
+            .filter(move |(_, planting)| speaks_of(index, survey, planting))
+    }
+
+    /// What a survey could speak of.
+    pub fn base(&self, index: Index, survey: &Survey) -> SurveyBase {
+        let mut base = SurveyBase::default();
+        for (first, planting) in self.spoken_of(index, survey) {
+            base.planted += count(first, planting);
+            base.lost += u64::from(planting.lost);
+            let losses = self.losses.get(&(survey.plot, first));
+            let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
+            base.lost_before += before.map(|loss| loss.1).sum::<u64>();
+        }
+        base
+    }
+}
+
+fn speaks_of(index: Index, survey: &Survey, planting: &PlantingState) -> bool {
+    !planting.voided
+        && planting.index < index
+        && planting.planted_on <= survey.surveyed_on
+        && survey.planting.is_none_or(|one| one == planting.index)
+}
+
+/// Alive of those planted: the share found, of the trees among which the survey looked.
+fn since_planting(survey: &Survey, base: &SurveyBase) -> Option<Share> {
+    let among = base.looked_among(survey) as f64 / base.planted.max(1) as f64;
+    Share::of_survey(survey, base).map(|share| share.times(among))
 }
 
 /// The latest survey that speaks of a planting.
@@ -145,15 +230,15 @@ fn latest<'a>(
     plot: PlotNumber,
     planting: &PlantingState,
 ) -> Option<(Index, &'a SurveyState)> {
-    state.surveys(plot).rev().find(|(_, it)| {
-        it.survey.sampled > 0
-            && it.survey.surveyed_on >= planting.planted_on
-            && it.survey.planting.is_none_or(|one| one == planting.index)
-    })
+    state
+        .surveys(plot)
+        .rev()
+        .find(|(index, it)| it.survey.sampled > 0 && speaks_of(*index, &it.survey, planting))
 }
 
 /// Survival by year of planting, from the latest survey of each planting.
-pub fn cohorts(state: &State, seen: &Observations) -> Vec<Cohort> {
+pub fn cohorts(state: &State) -> Vec<Cohort> {
+    let books = Books::new(state);
     let mut years: BTreeMap<i64, (Cohort, Mean)> = BTreeMap::new();
     for (plot, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
         let year = planting.planted_on.ymd().0;
@@ -170,12 +255,12 @@ pub fn cohorts(state: &State, seen: &Observations) -> Vec<Cohort> {
         let trees = count(first, planting);
         cohort.planted += trees;
         cohort.lost += u64::from(planting.lost);
-        let share = latest(state, plot, planting).and_then(|(index, it)| {
-            seen.surveys
-                .get(&index)
-                .and_then(|books| since_planting(&it.survey, books))
-        });
+        let share = latest(state, plot, planting)
+            .and_then(|(index, it)| since_planting(&it.survey, &books.base(index, &it.survey)));
         if let Some(share) = share {
+            // What was booked as lost since is dead whatever a survey said before.
+            let standing = trees.saturating_sub(planting.lost.into());
+            let share = share.at_most(standing as f64 / trees as f64);
             cohort.surveyed += trees;
             mean.add(share, trees as f64);
         }
@@ -190,24 +275,18 @@ pub fn cohorts(state: &State, seen: &Observations) -> Vec<Cohort> {
 }
 
 /// Survival by age: every survey, at the mean age of the trees that it speaks of.
-pub fn ages(state: &State, seen: &Observations) -> Vec<AgeClass> {
+pub fn ages(state: &State) -> Vec<AgeClass> {
+    let books = Books::new(state);
     let mut classes: BTreeMap<u32, (u64, u64, Mean)> = BTreeMap::new();
     for (plot, _) in state.plots() {
         for (index, it) in state.surveys(*plot) {
-            let spoken_of = state.plantings(*plot).filter(|(_, planting)| {
-                !planting.voided
-                    && planting.planted_on <= it.survey.surveyed_on
-                    && it.survey.planting.is_none_or(|one| one == planting.index)
-            });
+            let spoken_of = books.spoken_of(index, &it.survey);
             let (trees, days) = spoken_of.fold((0, 0.0), |(trees, days), (first, planting)| {
                 let more = count(first, planting);
                 let age = age_days(planting.planted_on, it.survey.surveyed_on);
                 (trees + more, days + age * more as f64)
             });
-            let share = seen
-                .surveys
-                .get(&index)
-                .and_then(|books| since_planting(&it.survey, books));
+            let share = since_planting(&it.survey, &books.base(index, &it.survey));
             let Some(share) = share.filter(|_| trees > 0) else {
                 continue;
             };

@@ -20,6 +20,11 @@ impl State {
         self.losses.get(&correction)
     }
 
+    /// All losses that still count, by their corrections.
+    pub fn losses(&self) -> impl Iterator<Item = &(Index, LossState)> {
+        self.losses.iter()
+    }
+
     /// The correction that voided an entry.
     pub fn voided_by(&self, target: Index) -> Option<Index> {
         self.voided.get(&target).copied()

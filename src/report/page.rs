@@ -95,6 +95,31 @@ impl Page<'_> {
         grouped(*number)
     }
 
+    fn signed(&self, number: &i128) -> String {
+        let sign = if *number < 0 { "−" } else { "" };
+        format!("{sign}{}", grouped(number.unsigned_abs()))
+    }
+
+    /// On what the latest surveys rest.
+    fn how_surveyed(&self) -> String {
+        let latest = || {
+            self.it
+                .plots
+                .iter()
+                .filter_map(|it| it.latest_survey.as_ref())
+        };
+        let count = latest().count();
+        let payers: std::collections::BTreeSet<_> = latest().map(|it| &it.paid_by).collect();
+        let paid = match payers.first() {
+            Some(payer) if payers.len() == 1 => format!("paid by {payer}"),
+            _ => format!("paid by {} payers", payers.len()),
+        };
+        let bases: std::collections::BTreeSet<_> =
+            latest().map(|it| self.basis(&it.basis)).collect();
+        let bases: Vec<_> = bases.into_iter().collect();
+        format!("By {}, of {count} plots, {paid}", bases.join(" and "))
+    }
+
     fn weight(&self, grams: &u128) -> String {
         weight(*grams)
     }

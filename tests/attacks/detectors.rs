@@ -212,7 +212,7 @@ fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Aud
 
 /// Whoever keeps a copy, or begins one.
 fn mirror(shown: &Shown, before: Option<&Path>, now: &Path, dir: &Path) -> Verdict {
-    let mut mirror = Mirror::open(dir, shown.log.clone()).unwrap();
+    let mut mirror = Mirror::open(dir, std::slice::from_ref(&shown.log)).unwrap();
     let mut copy = |source: &dyn StaticLog| {
         let checkpoint = mirror.look(source)?;
         mirror.copy(source, checkpoint, THREADS, |_| {})

@@ -154,8 +154,13 @@ impl Forge {
 
     /// Admits awards until there are so many entries.
     pub fn grow(&mut self, size: usize) {
+        self.grow_as("platform2", size);
+    }
+
+    /// The same, by this platform.
+    pub fn grow_as(&mut self, who: &str, size: usize) {
         while self.entries.len() < size {
-            self.admit("platform2", award(EVE, 1));
+            self.admit(who, award(EVE, 1));
         }
     }
 

@@ -42,7 +42,7 @@ fn rewritten(
         Shown::log(&honest, Some(honest.files()), forge.files())
             .with(&honest.receipt(honest.at(held)))
     })
-    .rewritten("entries are others than it had signed")
+    .rewritten("entries of the log are others")
 }
 
 fn history() -> Vec<Attack> {
@@ -79,7 +79,7 @@ fn history() -> Vec<Attack> {
         )
         .receipt(Yes("signature does not verify"))
         .audit(Yes("signature does not verify"))
-        .rewritten("entries are others than it had signed")
+        .rewritten("entries of the log are others")
         .second(Yes("signature_invalid")),
         rewritten(
             "An entry dropped from its issuer's chain",
@@ -182,7 +182,7 @@ fn history() -> Vec<Attack> {
             let now = forge.files_at(forge.size() - 3);
             Shown::log(&forge, Some(forge.files()), now).with(&forge.receipt(forge.at("survey")))
         })
-        .rewritten("after it had signed"),
+        .rewritten("it was rolled back"),
         Attack::new("A record never admitted", OPERATOR, || {
             let mut forge = Forge::honest();
             let before = forge.files();
@@ -480,7 +480,7 @@ fn checkpoints() -> Vec<Attack> {
         })
         .receipt(Apart)
         .audit(Yes(""))
-        .rewritten("after it had signed")
+        .rewritten("of no entries")
         .second(Yes("")),
     ]
 }
@@ -496,6 +496,30 @@ fn rotated() -> (Forge, u64) {
 
 fn log_keys() -> Vec<Attack> {
     vec![
+        Attack::new(
+            "Another ledger on the true genesis, with a log key of the governors' own",
+            "k governors: their own",
+            || {
+                let honest = Forge::honest();
+                let mut it = Forge::retold(honest.signed().into_iter().take(1));
+                it.admit("g1+g2+log2", log_key("log2"));
+                it.admit(
+                    "g1+g2+platform",
+                    grant("platform", Role::Platform, "cityride"),
+                );
+                it.admit("g1+g2", method(1));
+                it.admit("platform", award(ANN, 5000));
+                it.grow_as("platform", honest.entries.len() + 3);
+                let mut now = it.files();
+                let checkpoint = it.checkpoint_by(it.size(), &["log2"]).to_string();
+                now.insert("checkpoint".to_owned(), checkpoint.into_bytes());
+                Shown::log(&it, Some(honest.files()), now)
+            },
+        )
+        .receipt(Apart)
+        .audits("not signed by")
+        .mirror(Yes("not signed by"))
+        .second(Yes("unsigned")),
         Attack::new(
             "A checkpoint signed by a log key that another replaced",
             "thief: the old log key",

@@ -37,7 +37,7 @@ fn compromised(facts: &Facts<'_>) -> Option<Finding> {
         "compromised_key_entries",
         Severity::High,
         "The governors say that since that day somebody else may have had the key. What it signed \
-         since stands in the ledger. Ask which of these entries its holder confirms.",
+         since, or what came in since, stands in the ledger. Ask which of these entries its holder confirms.",
     );
     let mut entries = 0;
     for (public, key) in facts.state.keys() {
@@ -57,7 +57,7 @@ fn compromised(facts: &Facts<'_>) -> Option<Finding> {
             let mut ends: Vec<Index> = ends.copied().collect();
             ends.dedup();
             ends.extend(key.revoked_at);
-            let detail = format!("{signed} entries signed since {since}");
+            let detail = format!("{signed} entries signed or admitted since {since}");
             cases.add(
                 signed,
                 format!("{}, key {public}", holder(key)),
@@ -118,7 +118,7 @@ fn corrections(facts: &Facts<'_>) -> Option<Finding> {
         };
         all += corrections;
         let detail = format!(
-            "{} reversals ({} points), {} losses ({} trees), {} voids, in {} entries",
+            "{} reversals ({} points), {} losses ({} trees, before voids), {} voids, in {} entries",
             sums.reversals, sums.reversed, sums.losses, sums.lost, sums.voids, sums.entries.count
         );
         cases.add(

@@ -31,13 +31,17 @@ pub(super) fn findings(
         "So many awards to one account on one day look like a machine. Ask for the events behind.",
     );
     awards.each_account(|rows| {
-        for one in rows.chunk_by(same_activity) {
-            for day in one.chunk_by(|a, b| a.occurred_on == b.occurred_on) {
-                see_split(facts, day, &mut split);
+        for one in rows.chunk_by(|a, b| (a.method, a.activity) == (b.method, b.activity)) {
+            let days: Vec<OneDay<'_>> = one
+                .chunk_by(|a, b| a.occurred_on == b.occurred_on)
+                .map(|rows| OneDay::new(facts, rows))
+                .collect();
+            for day in &days {
+                see_split(day, &mut split);
             }
-            see_daily(facts, one, &mut daily);
+            see_daily(&days, &mut daily);
         }
-        see_bursts(rows, &mut burst);
+        see_bursts(facts, rows, &mut burst);
     })?;
     let mut repeated = Cases::new(
         "award_evidence_repeated",
@@ -82,46 +86,57 @@ pub(super) fn findings(
     Ok(found.into_iter().flatten().collect())
 }
 
-fn same_activity(a: &AwardRow, b: &AwardRow) -> bool {
-    (a.method, a.version, a.activity) == (b.method, b.version, b.activity)
+/// Awards of one account, method, activity and day.
+struct OneDay<'a> {
+    rows: &'a [AwardRow],
+    /// Their points, less reversals.
+    net: u128,
+    /// The most that one award may give, of the versions that awarded on that day.
+    cap: Option<u128>,
 }
 
-/// Awards of one account, activity and day.
-fn see_split(facts: &Facts<'_>, rows: &[AwardRow], cases: &mut Cases) {
-    let [first, _, ..] = rows else { return };
-    let Some(cap) = facts
-        .state
-        .activity(first.method, first.version, first.activity)
-        .map(|activity| activity.cap)
-    else {
+impl<'a> OneDay<'a> {
+    fn new(facts: &Facts<'_>, rows: &'a [AwardRow]) -> Self {
+        let caps = rows.iter().filter_map(|row| {
+            let activity = facts.state.activity(row.method, row.version, row.activity);
+            activity.map(|activity| u128::from(activity.cap.0))
+        });
+        Self {
+            rows,
+            net: rows.iter().map(|row| net(facts, row)).sum(),
+            cap: caps.max(),
+        }
+    }
+}
+
+fn net(facts: &Facts<'_>, row: &AwardRow) -> u128 {
+    let Grams(reversed) = facts.state.reversed(row.index);
+    u128::from(row.points.0.saturating_sub(reversed))
+}
+
+fn see_split(day: &OneDay<'_>, cases: &mut Cases) {
+    let ([first, _, ..], Some(cap)) = (day.rows, day.cap) else {
         return;
     };
-    let net = |row: &AwardRow| {
-        let Grams(reversed) = facts.state.reversed(row.index);
-        u128::from(row.points.0.saturating_sub(reversed))
-    };
-    let sum: u128 = rows.iter().map(net).sum();
-    if sum > u128::from(cap.0) {
+    if day.net > cap {
         let detail = format!(
-            "{} awards for {}, {sum} points together, the cap is {cap}",
-            rows.len(),
-            first.occurred_on
+            "{} awards for {}, {} points together, the cap is {cap}",
+            day.rows.len(),
+            first.occurred_on,
+            day.net
         );
-        let over = u64::try_from(sum - u128::from(cap.0)).unwrap_or(u64::MAX);
+        let over = u64::try_from(day.net - cap).unwrap_or(u64::MAX);
         cases.add(
             over,
             format!("account {}", first.account),
             detail,
-            rows.iter().map(|row| row.index).take(10).collect(),
+            day.rows.iter().map(|row| row.index).take(10).collect(),
         );
     }
 }
 
-/// Awards of one account and activity, by day.
-fn see_daily(facts: &Facts<'_>, rows: &[AwardRow], cases: &mut Cases) {
-    let at_cap = rows
-        .iter()
-        .filter(|row| row.at_cap && facts.state.reversed(row.index) == Grams(0));
+/// Days of one account and activity, in order.
+fn see_daily(days: &[OneDay<'_>], cases: &mut Cases) {
     let mut run: Option<(&AwardRow, &AwardRow, u64)> = None;
     let mut end = |run: Option<(&AwardRow, &AwardRow, u64)>| {
         if let Some((first, last, days)) = run
@@ -139,11 +154,12 @@ fn see_daily(facts: &Facts<'_>, rows: &[AwardRow], cases: &mut Cases) {
             );
         }
     };
-    for row in at_cap {
+    for day in days {
+        let at_cap = day.cap.is_some_and(|cap| day.net >= cap);
+        let Some(row) = day.rows.last().filter(|_| at_cap) else {
+            continue;
+        };
         run = match run {
-            Some((first, last, days)) if row.occurred_on == last.occurred_on => {
-                Some((first, last, days))
-            }
             Some((first, last, days))
                 if last.occurred_on.0.checked_add(1) == Some(row.occurred_on.0) =>
             {
@@ -158,14 +174,12 @@ fn see_daily(facts: &Facts<'_>, rows: &[AwardRow], cases: &mut Cases) {
     end(run);
 }
 
-fn see_bursts(rows: &[AwardRow], cases: &mut Cases) {
+fn see_bursts(facts: &Facts<'_>, rows: &[AwardRow], cases: &mut Cases) {
     if rows.len() < BURST_AWARDS {
         return;
     }
-    let mut days: Vec<_> = rows
-        .iter()
-        .map(|row| (row.occurred_on, row.index))
-        .collect();
+    let standing = rows.iter().filter(|row| net(facts, row) > 0);
+    let mut days: Vec<_> = standing.map(|row| (row.occurred_on, row.index)).collect();
     days.sort_unstable();
     for day in days.chunk_by(|a, b| a.0 == b.0) {
         if let [(on, first), .., (_, last)] = day

@@ -8,6 +8,8 @@ use crate::record::{Day, TimeMs};
 const BURST_ENTRIES: u64 = 10_000;
 /// and so many times as many as the median hour.
 const BURST_TIMES_MEDIAN: u64 = 20;
+/// The median is taken over so many hours at least.
+const HOURS_MIN: u64 = 24;
 /// Awards later than this class of [`LATENESS_DAYS`] are a finding: more than a quarter of a year.
 const LATE_CLASS: usize = 4;
 
@@ -55,6 +57,8 @@ fn pauses(facts: &Facts<'_>) -> Option<Finding> {
             vec![pause.index],
         );
     }
+    // Only the longest are kept by index.
+    cases.count = facts.seen.pauses_count;
     cases.finding(|count| {
         let times = many(count, "time", "times");
         format!("{times} nothing was admitted for a day or more")
@@ -118,8 +122,14 @@ fn bursts(facts: &Facts<'_>) -> Option<Finding> {
          which.",
     );
     let mut counts: Vec<u64> = facts.seen.hours.values().map(|span| span.count).collect();
+    // Hours without an entry count too, over a day at least: all at once is a burst.
+    let (first, _) = facts.seen.hours.first_key_value()?;
+    let (last, _) = facts.seen.hours.last_key_value()?;
+    let hours = usize::try_from((last - first + 1).max(HOURS_MIN)).unwrap_or(usize::MAX);
     counts.sort_unstable();
-    let median = counts.get(counts.len() / 2).copied()?;
+    let empty = hours.saturating_sub(counts.len());
+    let place = (hours / 2).checked_sub(empty);
+    let median = place.and_then(|it| counts.get(it)).copied().unwrap_or(0);
     for (hour, span) in &facts.seen.hours {
         let many_times = span.count >= median.saturating_mul(BURST_TIMES_MEDIAN);
         if span.count >= BURST_ENTRIES && many_times {

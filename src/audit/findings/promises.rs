@@ -19,8 +19,8 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
 
 fn waiting(facts: &Facts<'_>) -> Vec<Finding> {
     let why = "Somebody paid for a tree and has none yet. Ask when and where it will be planted.";
-    let mut late = Cases::new("promises_late", Severity::Medium, why);
-    let mut very_late = Cases::new("promises_very_late", Severity::High, why);
+    let mut late = Cases::new("promises_late", Severity::Medium, why).weighed_by_days();
+    let mut very_late = Cases::new("promises_very_late", Severity::High, why).weighed_by_days();
     for (index, claim) in facts.state.claims() {
         if claim.tree != ClaimTree::Waiting {
             continue;
@@ -111,25 +111,32 @@ fn outstanding(facts: &Facts<'_>) -> Option<Finding> {
         .accounts()
         .filter_map(|(_, account)| u128::try_from(account.balance).ok())
         .sum();
-    let cheapest = facts
-        .state
-        .methods()
+    // Of the versions in effect on that day: older prices buy nothing any more.
+    let priced = facts.state.methods().filter(|it| {
+        let now = facts.state.method_in_effect(it.method.id, facts.as_of);
+        now.is_some_and(|now| now.stated_at == it.stated_at)
+    });
+    let cheapest = priced
         .flat_map(|method| method.method.species.iter())
         .map(|species| species.price)
         .filter(|price| *price > Grams(0))
-        .min()?;
-    let trees = points / u128::from(cheapest.0);
+        .min();
+    let trees = cheapest.map_or(0, |price| points / u128::from(price.0));
     let mut cases = Cases::new(
         "points_outstanding",
         Severity::Low,
         "Points that were awarded and not spent are a promise too, as long as they don't expire. \
          Ask whether the programme could plant for them.",
     );
-    if trees > 0 {
+    if trees > 0 || cheapest.is_none() && points > 0 {
+        let what = match cheapest {
+            Some(price) => format!("the cheapest tree costs {price}"),
+            None => "no tree has a price".to_owned(),
+        };
         cases.add(
             0,
             "all accounts",
-            format!("{points} points; the cheapest tree costs {cheapest}"),
+            format!("{points} points; {what}"),
             Vec::new(),
         );
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Cases, Facts, Finding, Severity, many};
-use crate::audit::survival::{Share, cohorts};
+use crate::audit::survival::{Books, Share, cohorts};
 use crate::ledger::{PlotState, SurveyState};
 use crate::record::{Basis, Index, PlotNumber};
 
@@ -38,7 +38,19 @@ fn all<'a>(
     })
 }
 
-/// Only the latest survey of each plot, or planting, is held against the books of today.
+/// The latest survey that looked for trees, of each plot and of each planting.
+fn latest<'a>(
+    facts: &Facts<'a>,
+) -> BTreeMap<(PlotNumber, Option<Index>), (Index, &'a SurveyState)> {
+    let mut latest = BTreeMap::new();
+    for (plot, _, index, survey) in all(facts) {
+        if survey.survey.sampled > 0 {
+            latest.insert((plot, survey.survey.planting), (index, survey));
+        }
+    }
+    latest
+}
+
 fn against_books(facts: &Facts<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
         "survey_implies_losses",
@@ -46,38 +58,27 @@ fn against_books(facts: &Facts<'_>) -> Option<Finding> {
         "Even at the upper end of its 95 % interval the survey found fewer trees alive than the \
          books still count. Ask why no loss was booked.",
     );
-    let mut latest = BTreeMap::new();
-    for (plot, state, index, survey) in all(facts) {
-        latest.insert((plot, survey.survey.planting), (state, index, survey));
-    }
+    let books = Books::new(facts.state);
     let mut trees = 0;
-    for ((number, planting), (plot, index, survey)) in latest {
-        let Some(books) = facts.seen.surveys.get(&index) else {
+    for ((number, _), (index, survey)) in latest(facts) {
+        let base = books.base(index, &survey.survey);
+        let Some(share) = Share::of_survey(&survey.survey, &base) else {
             continue;
         };
-        let Some(share) = Share::of_survey(&survey.survey, books.standing) else {
-            continue;
-        };
-        let alive_most = (share.high * books.standing as f64).ceil() as u64;
-        let lost_now = match planting.and_then(|it| facts.state.planting_place(it)) {
-            None => plot.lost,
-            Some((plot, first)) => match facts.state.planting_of(plot, first) {
-                Some((_, planting)) if !planting.voided => planting.lost.into(),
-                _ => continue,
-            },
-        };
-        let booked = lost_now.saturating_sub(books.lost);
-        let implied = books.standing.saturating_sub(alive_most);
-        let missing = implied.saturating_sub(booked);
+        let among = base.looked_among(&survey.survey);
+        let alive_most = (share.high * among as f64).ceil() as u64;
+        let dead_least = base.planted.saturating_sub(alive_most);
+        let missing = dead_least.saturating_sub(base.lost);
         if missing > 0 {
             trees += missing;
             let detail = format!(
-                "{} of {} found alive on {}: at most {alive_most} of {} trees live, {booked} were \
-                 booked as lost since, at least {missing} were not",
+                "{} of {} found alive on {}: at most {alive_most} of {} planted live; {} are booked \
+                 as lost, at least {missing} more are not",
                 survey.survey.alive,
                 survey.survey.sampled,
                 survey.survey.surveyed_on,
-                books.standing
+                base.planted,
+                base.lost
             );
             cases.add(missing, format!("plot {number}"), detail, vec![index]);
         }
@@ -95,18 +96,17 @@ fn more_than_books(facts: &Facts<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
         "survey_exceeds_books",
         Severity::Medium,
-        "The survey found more trees alive than the books hold there. Ask whether they are trees \
+        "The survey found more trees alive than the books held there. Ask whether they are trees \
          of the programme, or grew there before it.",
     );
+    let books = Books::new(facts.state);
     for (number, _, index, survey) in all(facts) {
-        let Some(books) = facts.seen.surveys.get(&index) else {
-            continue;
-        };
+        let standing = books.base(index, &survey.survey).standing();
         let alive = u64::from(survey.survey.alive);
-        if alive > books.standing {
-            let detail = format!("{alive} found alive, {} in the books", books.standing);
+        if alive > standing {
+            let detail = format!("{alive} found alive, {standing} in the books");
             cases.add(
-                alive - books.standing,
+                alive - standing,
                 format!("plot {number}"),
                 detail,
                 vec![index],
@@ -126,7 +126,7 @@ fn low_survival(facts: &Facts<'_>) -> Option<Finding> {
         "Of the trees planted in that year, as far as they were surveyed, at most half live. Ask \
          what the programme says in public about them.",
     );
-    for cohort in cohorts(facts.state, facts.seen) {
+    for cohort in cohorts(facts.state) {
         let Some(share) = cohort.survival.filter(|share| share.high <= SURVIVAL_MIN) else {
             continue;
         };
@@ -156,20 +156,21 @@ fn overdue(facts: &Facts<'_>) -> Option<Finding> {
         "surveys_overdue",
         Severity::Medium,
         "The last survey said when the next one was due, and it has not come. Ask for it.",
-    );
-    for (number, plot) in facts.state.plots() {
-        let Some((index, survey)) = facts.state.surveys(*number).next_back() else {
-            continue;
-        };
+    )
+    .weighed_by_days();
+    for ((number, planting), (index, survey)) in latest(facts) {
         let Some(due) = survey.survey.next_due.filter(|due| *due < facts.as_of) else {
             continue;
         };
-        let detail = format!(
-            "due on {due}, {} trees standing in the books",
-            plot.standing()
-        );
+        let of = planting.map_or(String::new(), |it| format!(", planting {it}"));
+        let detail = format!("due on {due}, surveyed on {}", survey.survey.surveyed_on);
         let days = facts.as_of.0.saturating_sub(due.0);
-        cases.add(days.into(), format!("plot {number}"), detail, vec![index]);
+        cases.add(
+            days.into(),
+            format!("plot {number}{of}"),
+            detail,
+            vec![index],
+        );
     }
     cases.finding(|count| format!("{} overdue", many(count, "survey is", "surveys are")))
 }
@@ -183,7 +184,8 @@ fn never(facts: &Facts<'_>) -> Option<Finding> {
     );
     let mut trees = 0;
     for (number, plot) in facts.state.plots() {
-        if facts.state.surveys(*number).next().is_some() || plot.planted == 0 {
+        let mut surveys = facts.state.surveys(*number);
+        if surveys.any(|(_, it)| it.survey.sampled > 0) || plot.planted == 0 {
             continue;
         }
         let first = facts
@@ -219,7 +221,7 @@ fn one_payer(facts: &Facts<'_>) -> Option<Finding> {
     let mut surveyors = std::collections::BTreeSet::new();
     for (_, _, index, survey) in all(facts) {
         payers
-            .entry(survey.survey.paid_by.as_str())
+            .entry(survey.survey.paid_by.as_str().trim())
             .or_default()
             .push(index);
         surveyors.insert(survey.surveyor.as_str());
@@ -265,7 +267,7 @@ fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
          else pays for.",
     );
     for (number, plot, index, survey) in all(facts) {
-        let payer = survey.survey.paid_by.as_str();
+        let payer = survey.survey.paid_by.as_str().trim();
         let planter = names.get(plot.holder.as_str()).copied();
         if payer == plot.plot.funded_by.as_str()
             || Some(payer) == planter

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 /// A plot is nearly full from this share of its capacity on, in hundredths.
 const DENSE_PERCENT: u64 = 90;
+/// A plot is compared with so many to the north of it, at most: thousands at one spot are found
+/// anyway, and must not take hours.
+const NEIGHBOURS_MAX: usize = 1_000;
 /// The Earth's mean radius (IUGG), in metres.
 const EARTH_M: f64 = 6_371_008.8;
 const E7: f64 = 1e7;
@@ -56,24 +59,26 @@ fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
         let near = plots
             .iter()
             .skip(place + 1)
+            .take(NEIGHBOURS_MAX)
             .take_while(|(_, other)| (latitude(other) - latitude(plot)) * EARTH_M <= reach);
         for (other_number, other) in near {
             let radii = f64::from(plot.plot.radius_m) + f64::from(other.plot.radius_m);
             let apart = distance_m(plot, other);
             if apart < radii {
+                let ((one, a), (two, b)) = if number < other_number {
+                    ((number, plot), (other_number, other))
+                } else {
+                    ((other_number, other), (number, plot))
+                };
                 let detail = format!(
                     "the middles are {apart:.0} m apart, the radii {} and {} m",
-                    plot.plot.radius_m, other.plot.radius_m
+                    a.plot.radius_m, b.plot.radius_m
                 );
                 let mut indexes = vec![plot.stated_at, other.stated_at];
                 indexes.sort_unstable();
                 cases.add(
                     (radii - apart) as u64,
-                    format!(
-                        "plots {} and {}",
-                        number.min(other_number),
-                        number.max(other_number)
-                    ),
+                    format!("plots {one} and {two}"),
                     detail,
                     indexes,
                 );
