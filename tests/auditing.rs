@@ -187,6 +187,95 @@ fn a_rewritten_log_is_caught_and_both_checkpoints_are_kept() {
 }
 
 #[test]
+fn a_copy_that_lags_is_no_lie_and_a_roll_back_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+    let (log, state, copy) = (path("log"), path("audit.state"), path("copy"));
+    let vkey = forge::vkey("log").to_string();
+    let honest = Forge::long();
+    write_log(&honest, Path::new(&log));
+    run_ok(&["audit", &log, "--log", &vkey, "--state", &state]);
+    run_ok(&["mirror", &log, &copy, "--log", &vkey]);
+    // The checkpoint of before, beside all tiles.
+    forge::write(&honest.files_at(270), Path::new(&log));
+    let audit = run(&["audit", &log, "--log", &vkey, "--state", &state]);
+    assert_eq!(audit.status.code(), Some(3), "{}", stderr(&audit));
+    assert!(stderr(&audit).contains("lags"), "{}", stderr(&audit));
+    let mirror = run(&["mirror", &log, &copy, "--log", &vkey]);
+    assert_eq!(mirror.status.code(), Some(3), "{}", stderr(&mirror));
+    assert!(!Path::new(&path("audit.state.evidence")).exists());
+    // The tiles that it signed for are gone too.
+    std::fs::remove_dir_all(&log).unwrap();
+    forge::write(&honest.files_at(270), Path::new(&log));
+    let audit = run(&["audit", &log, "--log", &vkey, "--state", &state]);
+    assert_eq!(audit.status.code(), Some(1), "{}", stderr(&audit));
+    assert!(stderr(&audit).contains("rolled back"), "{}", stderr(&audit));
+    let mirror = run(&["mirror", &log, &copy, "--log", &vkey]);
+    assert_eq!(mirror.status.code(), Some(1), "{}", stderr(&mirror));
+    for place in ["audit.state.evidence", "copy.evidence"] {
+        assert_eq!(std::fs::read_dir(path(place)).unwrap().count(), 2);
+    }
+}
+
+#[test]
+fn audits_and_mirrors_go_on_when_the_log_key_was_replaced() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+    let (log, state, copy) = (path("log"), path("audit.state"), path("copy"));
+    let (old, new) = (
+        forge::vkey("log").to_string(),
+        forge::vkey("log2").to_string(),
+    );
+    let mut it = Forge::honest();
+    write_log(&it, Path::new(&log));
+    run_ok(&["audit", &log, "--log", &old, "--state", &state]);
+    run_ok(&["mirror", &log, &copy, "--log", &old]);
+    it.admit("g1+g2+g4+log2", statements::log_key("log2"));
+    it.grow(300);
+    let mut files = it.files();
+    let signed = it.checkpoint_by(it.size(), &["log2"]).to_string();
+    files.insert("checkpoint".to_owned(), signed.into_bytes());
+    forge::write(&files, Path::new(&log));
+    // The old key's holder signed nothing of this: it is told so, and nobody is accused.
+    let by_old = run(&["audit", &log, "--log", &old, "--state", &state]);
+    assert_eq!(by_old.status.code(), Some(1));
+    assert!(
+        stderr(&by_old).contains("was replaced"),
+        "{}",
+        stderr(&by_old)
+    );
+    let answer = json(&run_ok(&[
+        "audit", &log, "--log", &new, "--state", &state, "--json",
+    ]));
+    assert_eq!(answer["entries"], 300);
+    run_ok(&["audit", &log, "--log", &new]);
+    run_ok(&["mirror", &log, &copy, "--log", &new, "--log", &old]);
+    run_ok(&["mirror", &log, &copy, "--log", &new]);
+}
+
+/// What nobody signed is no word of the log's: a monitor asks again.
+#[test]
+fn a_stranger_s_checkpoint_accuses_nobody() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+    let (log, state) = (path("log"), path("m.state"));
+    let vkey = forge::vkey("log").to_string();
+    let it = Forge::honest();
+    let mut files = it.files();
+    let signed = it.checkpoint_by(it.size(), &["stranger"]).to_string();
+    files.insert("checkpoint".to_owned(), signed.into_bytes());
+    forge::write(&files, Path::new(&log));
+    let once = run(&["monitor", &log, "--log", &vkey, "--state", &state, "--once"]);
+    assert_eq!(once.status.code(), Some(3), "{}", stderr(&once));
+    // Nor can a file that never ends take the memory.
+    let checkpoint = Path::new(&log).join("checkpoint");
+    std::fs::remove_file(&checkpoint).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &checkpoint).unwrap();
+    let endless = run(&["audit", &log, "--log", &vkey]);
+    assert_eq!(endless.status.code(), Some(3), "{}", stderr(&endless));
+}
+
+#[test]
 fn a_saved_audit_that_is_damaged_or_in_use_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();

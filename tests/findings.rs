@@ -211,6 +211,80 @@ fn a_survey_against_the_books() {
     only(&it, TODAY, "survey_exceeds_books", &[index]);
 }
 
+/// What is put right after a survey is put right for it too.
+#[test]
+fn a_survey_speaks_of_what_it_could_see() {
+    // A census of all that were ever planted, half of which are booked as lost: nothing is missing.
+    let mut it = plain();
+    let planted = it.admit("planter", planting(2, 1, 20, 8));
+    let evidenced = Correction {
+        remedy: Remedy::Lost {
+            count: 10.try_into().unwrap(),
+            first_serial: None,
+            lost_on: TODAY,
+            evidence: Some(photo(51)),
+        },
+        ..lost(planted, 10, None)
+    };
+    let loss = it.admit("planter", evidenced);
+    let half = Survey {
+        sampled: 20,
+        alive: 10,
+        dead: 10,
+        ..all_alive(2, 20, 9, "a club")
+    };
+    it.admit("surveyor", half);
+    let (findings, report) = inspect(&it, TODAY);
+    assert_eq!(
+        findings.len(),
+        1,
+        "beside corrections_by_issuer: {findings:?}"
+    );
+    let share = report.cohorts[0].survival.unwrap();
+    assert_eq!(share.estimate, 0.75, "20 of 20, and 10 of 20");
+    // The loss is voided: the census says otherwise.
+    it.admit("planter", void(loss));
+    assert!(found(&it, TODAY).contains_key("survey_implies_losses"));
+
+    // A planting that was voided was never surveyed.
+    let mut it = plain();
+    let bogus = it.admit("planter", planting(2, 1, 20, 8));
+    it.admit("planter", planting(2, 21, 20, 7));
+    let half = Survey {
+        sampled: 40,
+        alive: 20,
+        dead: 20,
+        ..all_alive(2, 40, 9, "a club")
+    };
+    it.admit("surveyor", half);
+    assert!(found(&it, TODAY).contains_key("survey_implies_losses"));
+    it.admit("planter", void(bogus));
+    assert!(!found(&it, TODAY).contains_key("survey_implies_losses"));
+
+    // Trees that were recorded after it, whenever they were planted, are not in its share.
+    let mut it = plain();
+    it.admit("planter", planting(2, 1, 10, 8));
+    it.admit("surveyor", all_alive(2, 10, 9, "a club"));
+    it.admit("planter", planting(2, 11, 30, 7));
+    let (_, report) = inspect(&it, TODAY);
+    assert_eq!(
+        (report.cohorts[0].planted, report.cohorts[0].surveyed),
+        (60, 30)
+    );
+
+    // A survey that looked for nothing is none.
+    let mut it = plain();
+    it.admit("planter", planting(2, 1, 3, 8));
+    it.admit("surveyor", all_alive(2, 0, 9, "a club"));
+    only(&it, later(366), "plots_never_surveyed", &[Index(6)]);
+
+    // What died after a survey is dead.
+    let mut it = plain();
+    it.admit("planter", lost(Index(7), 15, None));
+    let (_, report) = inspect(&it, TODAY);
+    assert_eq!(report.cohorts[0].survival.unwrap().high, 0.25);
+}
+
 #[test]
 fn surveys_that_are_missing_and_who_paid() {
     let mut it = plain();
@@ -337,6 +411,23 @@ fn awards_beside_each_other() {
     let all = found(&it, later(7));
     assert_eq!(all["awards_at_cap_daily"], [awards[0], awards[6]]);
 
+    // In two halves each day, none above the cap.
+    let mut it = plain();
+    for day in 0..7 {
+        it.now.0 += DAY_MS / 2;
+        it.now.0 += DAY_MS / 2;
+        for half in 0..2 {
+            let daily = Award {
+                occurred_on: Day::of(it.now),
+                ..ride(BEN, CAP / 2, 10 + 2 * day + half)
+            };
+            it.admit("platform", daily);
+        }
+    }
+    let all = found(&it, later(7));
+    assert!(all.contains_key("awards_at_cap_daily"));
+    assert!(!all.contains_key("awards_split"));
+
     let mut it = plain();
     let awards: Vec<Index> = (0..100)
         .map(|number| it.admit("platform", ride(BEN, 1, number + 10)))
@@ -357,6 +448,26 @@ fn keys_methods_and_clocks() {
     };
     let revoked = it.admit("g1+g2", revocation);
     only(&it, TODAY, "compromised_key_entries", &[index, revoked]);
+
+    // Dated back by the thief: it came in after that day all the same.
+    let mut it = plain();
+    it.admit("g1+g2+stolen", grant("stolen", Role::Platform, "cityride"));
+    it.now.0 += DAY_MS / 2;
+    it.now.0 += DAY_MS / 2;
+    let record = Record {
+        issued_on: TODAY,
+        ..it.record("stolen", ride(BEN, 1, 2))
+    };
+    let signed = it.sign("stolen", &record);
+    let lineage = it.judge(&signed).unwrap();
+    let index = it.take(signed, lineage);
+    let revocation = KeyRevoke {
+        compromised_since: Some(later(1)),
+        ..revoke("stolen")
+    };
+    let revoked = it.admit("g1+g2", revocation);
+    let all = found(&it, later(1));
+    assert_eq!(all["compromised_key_entries"], [index, revoked]);
 
     let mut it = plain();
     let early = Method {

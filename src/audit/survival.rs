@@ -50,9 +50,11 @@ impl Share {
     /// The share alive of the trees that a survey looked among. A census that looked for all of
     /// them leaves no room for chance.
     pub fn of_survey(survey: &Survey, base: &SurveyBase) -> Option<Self> {
-        let share = Self::of_sample(survey.alive, survey.sampled)?;
-        let sampled = u64::from(survey.sampled);
-        let whole = survey.basis == Basis::Census && sampled >= base.looked_among(survey);
+        // Of trees that the books don't have (any more), nothing is said.
+        let among = base.looked_among(survey);
+        let sampled = survey.sampled.min(u32::try_from(among).unwrap_or(u32::MAX));
+        let share = Self::of_sample(survey.alive.min(sampled), sampled)?;
+        let whole = survey.basis == Basis::Census && u64::from(sampled) >= among;
         Some(if whole {
             Self {
                 low: share.estimate,
