@@ -263,3 +263,46 @@ fn every_command_teaches_its_use() {
     assert_eq!(arborlog().output().unwrap().status.code(), Some(2));
     assert_eq!(run(&["fsck", "/nonexistent"]).status.code(), Some(3));
 }
+
+#[test]
+fn a_short_benchmark_says_what_was_measured() {
+    let temp = tempfile::tempdir().unwrap();
+    let chart = temp.path().join("chart.svg");
+    let answer = run_ok(&[
+        "bench",
+        "--seconds",
+        "5",
+        "--records",
+        "3000",
+        "--batch",
+        "100",
+        "--issuers",
+        "3",
+        "--accounts",
+        "500",
+        "--json",
+        "--chart",
+        chart.to_str().unwrap(),
+        "--dir",
+        temp.path().to_str().unwrap(),
+    ]);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert!(answer["records"].as_u64().unwrap() >= 3000, "{answer}");
+    for key in [
+        "records_per_second",
+        "verify_only_per_second",
+        "strict_only_per_second",
+        "raw_append_per_second",
+        "empty_handler_per_second",
+        "p50_ms",
+        "p99_ms",
+        "disk_bytes",
+        "entry_bytes",
+        "rss_bytes",
+    ] {
+        assert!(answer[key].as_f64().unwrap() > 0.0, "{key}: {answer}");
+    }
+    assert!(std::fs::read_to_string(chart).unwrap().starts_with("<svg"));
+    // The ledger is gone; only the chart stays.
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
+}
