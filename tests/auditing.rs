@@ -248,6 +248,7 @@ fn audits_and_mirrors_go_on_when_the_log_key_was_replaced() {
         "audit", &log, "--log", &new, "--state", &state, "--json",
     ]));
     assert_eq!(answer["entries"], 300);
+    assert_eq!(answer["vkey"], new);
     run_ok(&["audit", &log, "--log", &new]);
     run_ok(&["mirror", &log, &copy, "--log", &new, "--log", &old]);
     run_ok(&["mirror", &log, &copy, "--log", &new]);

@@ -358,6 +358,12 @@ impl Auditor {
         &self.state().head().origin
     }
 
+    /// The verifier key of the log key in force, as far as the log was verified.
+    pub fn vkey_in_force(&self) -> VerifierKey {
+        let key = self.state().head().log_key_at(self.state().entries());
+        key.map_or_else(|| self.log.clone(), |key| self.vkey(*key))
+    }
+
     /// The ledger's state as far as it was verified.
     pub fn state(&self) -> &State {
         self.replay.state()

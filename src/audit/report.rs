@@ -93,6 +93,8 @@ pub struct LogRow {
     pub genesis: RecordId,
     /// The programme, as the genesis says.
     pub programme: String,
+    /// The verifier key that signs checkpoints of this size.
+    pub vkey: String,
     /// How many governors there are,
     pub governors: usize,
     /// and how many must sign.
@@ -311,6 +313,7 @@ impl Report {
                 origin: auditor.origin().to_string(),
                 genesis: *genesis,
                 programme: programme.to_string(),
+                vkey: auditor.vkey_in_force().to_string(),
                 governors: state.head().council.governors.len(),
                 quorum: state.head().council.quorum,
             },

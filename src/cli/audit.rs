@@ -147,6 +147,7 @@ fn audit(
         "entries": report.checkpoint.size,
         "root": report.checkpoint.root,
         "genesis": report.log.genesis,
+        "vkey": report.log.vkey,
         "new_entries": new.end - new.start,
         "accounts": report.accounts,
         "totals": report.totals,
@@ -260,6 +261,7 @@ fn print_words(report: &arborlog::audit::Report, new: &std::ops::Range<u64>, sec
     println!("WHOLE: {}, {size} entries", report.log.origin);
     println!("  root {}", report.checkpoint.root);
     println!("  genesis {}", report.log.genesis);
+    println!("  log key in force {}", report.log.vkey);
     let count = new.end - new.start;
     if new.start > 0 {
         println!(
