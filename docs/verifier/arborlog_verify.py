@@ -1104,9 +1104,9 @@ def check_log_keys(ledger, checkpoint, pinned):
 
 # ---- The command line --------------------------------------------------------------------------------
 
-NOT_PROVEN = ("Not proven: that the key was not revoked or expired; that its governors were still in force; that "
-              "the rules held; that no correction and nothing newer followed; that others see the same log "
-              "(witnesses are for that); that what was said is true.")
+NOT_PROVEN = ("Not proven: that the log has just so many entries; that the key was not revoked or expired; that its "
+              "governors were still in force; that the rules held; that no correction and nothing newer followed; "
+              "that others see the same log (witnesses are for that); that what was said is true.")
 
 
 def parse_arguments(arguments):

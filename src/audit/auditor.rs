@@ -27,6 +27,9 @@ pub enum AuditError {
     /// What the checkpoint promises is not there, or not right.
     #[error(transparent)]
     Whole(WholeError),
+    /// A ledger has its genesis at least.
+    #[error("the checkpoint is of no entries, which is never published")]
+    Empty,
     /// Whoever shows this checkpoint need not be the log: it proves nothing, for or against it.
     #[error(
         "the checkpoint is not signed by {0}, the key that you gave: it is not that log's, or the log's key was replaced. Get the key in force from the programme, not from the server"
@@ -281,6 +284,9 @@ impl Auditor {
         }
         let now = claimed.verify(&self.log)?;
         self.shown = Some(now.clone());
+        if now.head().size == 0 {
+            return Err(AuditError::Empty);
+        }
         if let Some(before) = &self.aim {
             hold_against(source, before, &now)?;
         }

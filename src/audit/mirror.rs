@@ -119,6 +119,9 @@ impl Mirror {
         let note = source.checkpoint().map_err(AuditError::from)?;
         let now = open_by_any(&note, &self.logs)?;
         self.shown = Some(now.clone());
+        if now.head().size == 0 {
+            return Err(AuditError::Empty.into());
+        }
         if let Some(last) = &self.last {
             hold_against(source, last, &now)?;
         }

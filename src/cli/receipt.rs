@@ -42,9 +42,10 @@ pub struct VerifyArgs {
 }
 
 /// What a receipt can't tell.
-const NOT_PROVEN: [&str; 4] = [
+const NOT_PROVEN: [&str; 5] = [
     "that the key was not revoked before, nor that the rules were kept: an audit of the whole log does",
     "that no correction followed it: an audit does",
+    "that the log has just as many entries as the checkpoint says: an audit does",
     "that there is no other view of the log: witnesses' cosignatures do",
     "that what was said is true: no signature can, and no ledger sees whether a sapling lives",
 ];

@@ -76,9 +76,6 @@ pub enum CheckpointError {
     /// The note is malformed or its signature does not hold.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// It is of a log without entries, which is never published.
-    #[error("the checkpoint is of no entries")]
-    Empty,
     /// The text is not origin, size and root.
     #[error("the note's text is no checkpoint: expected origin, size and root, a line each")]
     Shape,
@@ -165,9 +162,6 @@ fn parse_text(text: &str) -> Result<(KeyName, TreeHead), CheckpointError> {
     let value: u64 = size.parse().map_err(|_| CheckpointError::Shape)?;
     if value.to_string() != size {
         return Err(CheckpointError::Shape);
-    }
-    if value == 0 {
-        return Err(CheckpointError::Empty);
     }
     Ok((origin, TreeHead { size: value, root }))
 }
