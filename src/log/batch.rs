@@ -8,7 +8,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Code, Proposal, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, SignedRecord, Statement, TimeMs};
+use crate::record::{Entry, Index, Lineage, SignedRecord, Statement, TimeMs};
 use crate::store::Batch;
 
 /// A batch that was judged, and the word on each submission that is in it.
@@ -44,7 +44,7 @@ pub(super) fn judge(
     let mut entries = Vec::new();
     let all = submissions
         .iter()
-        .flat_map(|submission| &submission.records);
+        .flat_map(|submission| submission.records.iter());
     let corrects = all
         .map(|(_, signed)| target_of(signed))
         .any(|target| target.is_some());
@@ -52,7 +52,7 @@ pub(super) fn judge(
     for mut submission in submissions {
         let mut indexes = Vec::with_capacity(submission.records.len());
         let mut refusal = None;
-        for (id, signed) in &submission.records {
+        for (id, signed) in submission.records.iter() {
             let target = target_of(signed).and_then(|index| targets.get(&index));
             let proposal = Proposal {
                 signed,
@@ -61,10 +61,16 @@ pub(super) fn judge(
                 target,
             };
             match admit(state, tree, &proposal, &mut entries) {
-                Ok((index, entry)) => {
+                Ok((index, lineage)) => {
                     indexes.push(index);
                     // A later record of the same batch may correct this one.
                     if corrects {
+                        let signed = signed.clone();
+                        let entry = Entry {
+                            admitted_at,
+                            lineage,
+                            signed,
+                        };
                         targets.insert(index, entry);
                     }
                 }
@@ -106,13 +112,8 @@ fn admit(
     tree: &mut Frontier,
     proposal: &Proposal<'_>,
     entries: &mut Vec<u8>,
-) -> Result<(Index, Entry), Refusal> {
+) -> Result<(Index, Lineage), Refusal> {
     let lineage = state.judge(proposal)?;
-    let entry = Entry {
-        admitted_at: proposal.admitted_at,
-        lineage,
-        signed: proposal.signed.clone(),
-    };
     let too_long = || {
         Refusal::new(
             Code::EntryTooLong,
@@ -120,8 +121,9 @@ fn admit(
             "split the statement",
         )
     };
-    let bytes = entry.encode().map_err(|_| too_long())?;
+    let bytes = Entry::encode_parts(proposal.admitted_at, &lineage, proposal.signed)
+        .map_err(|_| too_long())?;
     Bundle::append(entries, &bytes).ok_or_else(too_long)?;
     tree.push(leaf_hash(&bytes));
-    Ok((state.apply(proposal), entry))
+    Ok((state.apply(proposal), lineage))
 }

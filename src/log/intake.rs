@@ -161,13 +161,18 @@ impl Log {
                     None => Ok(Appended { indexes, published }),
                 };
             }
-            let (admitted, refusal, published) = self.sequence(issuer, &records).await?;
-            records.drain(..admitted.len());
-            verified = records.len();
+            let sent = Arc::new(std::mem::take(&mut records));
+            let (admitted, refusal, published) = self.sequence(issuer, &sent).await?;
+            let count = admitted.len();
             indexes.extend(admitted);
             match (refusal, bad.take()) {
                 // Somebody sent the same meanwhile: look again what it was.
-                (Some(refusal), later) if refusal.code == Code::SequenceUsed => bad = later,
+                (Some(refusal), later) if refusal.code == Code::SequenceUsed => {
+                    records = Arc::unwrap_or_clone(sent);
+                    records.drain(..count);
+                    verified = records.len();
+                    bad = later;
+                }
                 (Some(refusal), _) | (None, Some(refusal)) => {
                     return Err(refused(indexes, refusal, published));
                 }
@@ -185,12 +190,12 @@ impl Log {
     async fn sequence(
         &self,
         issuer: PublicKey,
-        records: &[(RecordId, SignedRecord)],
+        records: &Arc<Vec<(RecordId, SignedRecord)>>,
     ) -> Result<(Vec<Index>, Option<Refusal>, Arc<Published>), AppendError> {
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
             issuer,
-            records: records.to_vec(),
+            records: Arc::clone(records),
             after: None,
             reply,
         };
@@ -232,8 +237,11 @@ impl Log {
         } else {
             let mut failed = None;
             let mut tasks = Vec::new();
-            for chunk in records.split_off(from).chunks(SIGNATURES_PER_TASK) {
-                let (chunk, context) = (chunk.to_vec(), self.context.clone());
+            let mut rest = records.split_off(from);
+            while !rest.is_empty() {
+                let after = rest.split_off(rest.len().min(SIGNATURES_PER_TASK));
+                let chunk = std::mem::replace(&mut rest, after);
+                let context = self.context.clone();
                 let keys = Arc::clone(&self.keys);
                 tasks.push(tokio::task::spawn_blocking(move || {
                     let failed = first_false(&context, &keys, &chunk);

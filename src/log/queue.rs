@@ -19,7 +19,7 @@ const SUBMISSIONS_PER_ISSUER_MAX: usize = 64;
 /// Verified records of one issuer, and where the answer goes.
 pub(super) struct Submission {
     pub issuer: PublicKey,
-    pub records: Vec<(RecordId, SignedRecord)>,
+    pub records: Arc<Vec<(RecordId, SignedRecord)>>,
     /// What is wrong with the record after these, if one was cut off.
     pub after: Option<Refusal>,
     pub reply: oneshot::Sender<Answer>,

@@ -159,7 +159,7 @@ impl Sequencer {
         else {
             return;
         };
-        submission.records.truncate(place);
+        Arc::make_mut(&mut submission.records).truncate(place);
         submission.after = Some(Refusal::new(
             Code::LogKeyMissing,
             format!("the server does not have the private half of {key}"),
@@ -176,7 +176,7 @@ impl Sequencer {
         let mut targets = Targets::new();
         let records = submissions
             .iter()
-            .flat_map(|submission| &submission.records);
+            .flat_map(|submission| submission.records.iter());
         for index in records.filter_map(|(_, signed)| target_of(signed)) {
             let durable = self.status.borrow().published().head.size;
             let bytes = if index.0 < durable {

@@ -107,19 +107,26 @@ impl Entry {
     /// # Errors
     /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let lineage = self
-            .lineage
-            .0
-            .iter()
-            .map(|i| i.map_or(u64::MAX, |i| i.0))
-            .collect();
+        Self::encode_parts(self.admitted_at, &self.lineage, &self.signed)
+    }
+
+    /// The bytes of an entry of these parts.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
+    pub fn encode_parts(
+        admitted_at: TimeMs,
+        lineage: &Lineage,
+        signed: &SignedRecord,
+    ) -> Result<Vec<u8>, CodecError> {
+        let indexes = lineage.0.iter();
         encode::<_, ENTRY_BYTES_MAX>(&WireRef {
             version: ENTRY_VERSION,
-            admitted_at: self.admitted_at,
-            lineage,
-            record: self.signed.bytes(),
-            signature: self.signed.signature(),
-            endorsements: self.signed.endorsements(),
+            admitted_at,
+            lineage: indexes.map(|i| i.map_or(u64::MAX, |i| i.0)).collect(),
+            record: signed.bytes(),
+            signature: signed.signature(),
+            endorsements: signed.endorsements(),
         })
     }
 }
