@@ -71,6 +71,21 @@ pub(crate) fn create_dirs(dir: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Holds a file, which is made if need be; `None` if another process holds it.
+pub(crate) fn hold(path: &Path) -> Result<Option<File>, FileError> {
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(at(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(at(path)(error)),
+    }
+}
+
 /// The bytes of a file, or `None` if there is none.
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     match fs::read(path) {

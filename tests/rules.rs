@@ -12,6 +12,11 @@
 
 use std::num::NonZeroU32;
 
+#[path = "support/says.rs"]
+mod says;
+
+use says::Says;
+
 use arborlog::crypto::{PublicKey, Signature, SigningKey};
 use arborlog::ledger::{ClaimTree, Code, Proposal, Refusal, State};
 use arborlog::record::{
@@ -42,44 +47,6 @@ const RIDE_CAP: u64 = 10_000;
 const EXACT: u16 = 2;
 /// The plot holds so many trees: 1 ha at 100 a hectare.
 const PLOT_HOLDS: u32 = 100;
-
-/// Anything that a record can say.
-trait Says {
-    fn says(self) -> Statement;
-}
-
-macro_rules! says {
-    ($($kind:ident($said:ty)),* $(,)?) => {
-        $(impl Says for $said {
-            fn says(self) -> Statement {
-                Statement::$kind(self)
-            }
-        })*
-    };
-}
-
-says!(
-    Genesis(Genesis),
-    Governors(GovernorSet),
-    KeyGrant(KeyGrant),
-    KeyRevoke(KeyRevoke),
-    LogKey(LogKey),
-    Method(Method),
-    Award(Award),
-    Transfer(Transfer),
-    Plot(Plot),
-    Planting(Planting),
-    Survey(Survey),
-    Claim(Claim),
-    Assignment(Assignment),
-    Correction(Correction),
-);
-
-impl Says for Statement {
-    fn says(self) -> Statement {
-        self
-    }
-}
 
 /// The key of somebody, by name.
 fn key(name: &str) -> SigningKey {

@@ -10,8 +10,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::Frontier;
 use crate::note::{
-    Checkpoint, CheckpointError, NoteSignature, SignatureType, TreeHead, UnverifiedCheckpoint,
-    VerifierKey,
+    Checkpoint, CheckpointError, SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey,
 };
 use crate::record::{Origin, RecordId};
 
@@ -96,14 +95,6 @@ impl AuditError {
             _ => false,
         }
     }
-
-    /// The entry that is wrong, if one is.
-    pub fn entry(&self) -> Option<u64> {
-        match self {
-            Self::Whole(WholeError::Violation(violation)) => Some(violation.index),
-            _ => None,
-        }
-    }
 }
 
 impl From<WholeError> for AuditError {
@@ -137,61 +128,6 @@ pub struct Verified {
     pub state: State,
     /// The tree over the same entries.
     pub tree: Frontier,
-}
-
-/// How a tree that a log shows stands to an old one that it signed.
-pub(super) enum Relation {
-    /// It is the same, or begins with it.
-    Extends,
-    /// It is what the old one began with.
-    Older,
-    /// It is shorter, and the rest of the old one is gone.
-    RolledBack,
-    /// Both can't be of one log.
-    Contradicts(String),
-}
-
-/// Compares a tree with an old one, by the tiles of the larger.
-pub(super) fn relation(
-    source: &dyn StaticLog,
-    old: TreeHead,
-    new: TreeHead,
-) -> Result<Relation, TileFault> {
-    if new == old {
-        return Ok(Relation::Extends);
-    }
-    if new.size == old.size {
-        let size = new.size;
-        return Ok(Relation::Contradicts(format!(
-            "the log signed two different trees of {size} entries"
-        )));
-    }
-    let (long, short) = if new.size > old.size {
-        (new, old)
-    } else {
-        (old, new)
-    };
-    // The tiles are proven to lead to the longer root: if they do not to the shorter, the log was
-    // rewritten.
-    let same = Tiles::open(source, long).and_then(|tiles| tiles.root_at(short.size));
-    let same = match same {
-        Err(TileFault::Wrong { .. }) if new.size < old.size => return Ok(Relation::RolledBack),
-        other => other? == short.root,
-    };
-    Ok(match same {
-        true if new.size < old.size => Relation::Older,
-        true => Relation::Extends,
-        false => Relation::Contradicts(format!(
-            "the first {} entries of the log are others in its checkpoint of {} entries than in that of {}",
-            short.size, old.size, new.size
-        )),
-    })
-}
-
-/// Whether a checkpoint has a line in the name of a key.
-fn names(claimed: &UnverifiedCheckpoint, key: &VerifierKey) -> bool {
-    let mut lines = claimed.note().signatures().iter();
-    lines.any(|line| is_of(line, key))
 }
 
 /// Follows one log.
@@ -279,7 +215,7 @@ impl Auditor {
         let note = source.checkpoint()?;
         let claimed = UnverifiedCheckpoint::parse(&note)?;
         // Without the key's line nothing that follows is the log's doing.
-        if claimed.origin() == self.log.name() && !names(&claimed, &self.log) {
+        if claimed.origin() == self.log.name() && !claimed.note().names(&self.log) {
             return Err(AuditError::NotSigned(self.log.clone()));
         }
         let now = claimed.verify(&self.log)?;
@@ -334,8 +270,7 @@ impl Auditor {
         let in_force = head.log_key_at(checkpoint.head().size);
         for (key, _) in &head.log_keys {
             let vkey = self.vkey(*key);
-            let named = note.signatures().iter().any(|line| is_of(line, &vkey));
-            if named || Some(key) == in_force {
+            if note.names(&vkey) || Some(key) == in_force {
                 note.verify(&vkey).map_err(CheckpointError::from)?;
             }
         }
@@ -399,26 +334,45 @@ impl Auditor {
     }
 }
 
-/// Refuses what does not extend a checkpoint.
+/// Refuses what does not extend a checkpoint, by the tiles of the larger of both.
 pub(super) fn hold_against(
     source: &dyn StaticLog,
     before: &Checkpoint,
     now: &Checkpoint,
 ) -> Result<(), AuditError> {
-    let (verified, shown) = (before.head().size, now.head().size);
-    match relation(source, before.head(), now.head())? {
-        Relation::Extends => Ok(()),
-        Relation::Older => Err(AuditError::Older { shown, verified }),
-        Relation::RolledBack => Err(AuditError::RolledBack { shown, verified }),
-        Relation::Contradicts(what) => Err(Contradiction {
-            what,
-            before: before.to_string(),
-            now: now.to_string(),
-        }
-        .into()),
+    let (old, new) = (before.head(), now.head());
+    let (verified, shown) = (old.size, new.size);
+    let contradiction = |what: String| Contradiction {
+        what,
+        before: before.to_string(),
+        now: now.to_string(),
+    };
+    if new == old {
+        return Ok(());
     }
-}
-
-fn is_of(line: &NoteSignature, key: &VerifierKey) -> bool {
-    line.name == *key.name() && line.key_id == key.id()
+    if shown == verified {
+        let what = format!("the log signed two different trees of {shown} entries");
+        return Err(contradiction(what).into());
+    }
+    let (long, short) = if shown > verified {
+        (new, old)
+    } else {
+        (old, new)
+    };
+    // The tiles are proven to lead to the longer root: if they do not to the shorter, the log was
+    // rewritten.
+    let root = Tiles::open(source, long).and_then(|tiles| tiles.root_at(short.size));
+    match root {
+        Err(TileFault::Wrong { .. }) if shown < verified => {
+            Err(AuditError::RolledBack { shown, verified })
+        }
+        Err(fault) => Err(fault.into()),
+        Ok(root) if root != short.root => Err(contradiction(format!(
+            "the first {} entries of the log are others in its checkpoint of {verified} entries than in that of {shown}",
+            short.size
+        ))
+        .into()),
+        Ok(_) if shown < verified => Err(AuditError::Older { shown, verified }),
+        Ok(_) => Ok(()),
+    }
 }

@@ -7,12 +7,13 @@
 //! takes 110 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
 //! them, of a run that did not end, are cut.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use bincode::{Decode, Encode};
 
+use crate::files::{FileError, at, create_dirs, hold};
 use crate::record::{
     AccountId, ActivityCode, Award, Day, Digest, Grams, Index, MethodId, MethodVersion,
 };
@@ -28,8 +29,8 @@ const EVIDENCE_BYTES: usize = 32 + 8 + 8;
 #[derive(Debug, thiserror::Error)]
 pub enum AwardRowsError {
     /// The file system says no.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// Rows that were saved are gone.
     #[error("{0} is shorter than it was saved: begin with a new state file")]
     Cut(PathBuf),
@@ -86,17 +87,12 @@ impl AwardRowsLock {
     /// # Errors
     /// [`AwardRowsError::Locked`] when somebody else does.
     pub fn hold(dir: &Path) -> Result<Self, AwardRowsError> {
-        std::fs::create_dir_all(dir).map_err(at(dir))?;
-        let path = dir.join("LOCK");
-        let file = File::create(&path).map_err(at(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self {
-                dir: dir.to_owned(),
-                _file: file,
-            }),
-            Err(TryLockError::WouldBlock) => Err(AwardRowsError::Locked(dir.to_owned())),
-            Err(TryLockError::Error(error)) => Err(at(&path)(error)),
-        }
+        create_dirs(dir)?;
+        let file = hold(&dir.join("LOCK"))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            _file: file.ok_or_else(|| AwardRowsError::Locked(dir.to_owned()))?,
+        })
     }
 }
 
@@ -312,9 +308,4 @@ impl Partition {
         self.waiting.clear();
         Ok(Some(file))
     }
-}
-
-fn at(path: &Path) -> impl Fn(std::io::Error) -> AwardRowsError {
-    let path = path.to_owned();
-    move |error| AwardRowsError::Io(path.clone(), error)
 }

@@ -161,11 +161,6 @@ impl Inspection {
         &self.auditor
     }
 
-    /// What was observed.
-    pub fn seen(&self) -> &Observations {
-        &self.seen
-    }
-
     /// What there is to ask about, as of a day.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use super::auditor::{AuditError, hold_against};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
-use super::whole::walk;
-use crate::files::{FileError, at, create_dirs, read_if_there, sync_dir, write_whole};
+use super::whole::{WholeError, walk};
+use crate::files::{FileError, at, create_dirs, hold, read_if_there, sync_dir, write_whole};
 use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
 use crate::note::{Checkpoint, TreeHead, UnverifiedCheckpoint, VerifierKey};
 
@@ -53,6 +53,12 @@ impl From<TileFault> for MirrorError {
     }
 }
 
+impl From<WholeError> for MirrorError {
+    fn from(error: WholeError) -> Self {
+        Self::Log(error.into())
+    }
+}
+
 /// A mirror, held for writing.
 #[derive(Debug)]
 pub struct Mirror {
@@ -72,13 +78,7 @@ impl Mirror {
     /// [`MirrorError`].
     pub fn open(dir: &Path, logs: &[VerifierKey]) -> Result<Self, MirrorError> {
         create_dirs(dir)?;
-        let path = dir.join("LOCK");
-        let lock = File::create(&path).map_err(at(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(MirrorError::Locked(dir.to_owned())),
-            Err(fs::TryLockError::Error(error)) => return Err(at(&path)(error).into()),
-        }
+        let lock = hold(&dir.join("LOCK"))?.ok_or_else(|| MirrorError::Locked(dir.to_owned()))?;
         let damaged = |why: AuditError| MirrorError::Damaged {
             dir: dir.to_owned(),
             why,

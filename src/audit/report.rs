@@ -408,7 +408,7 @@ fn species(state: &State) -> Vec<SpeciesRow> {
         }));
     };
     for (_, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
-        let trees = u64::from(planting.last.0.saturating_sub(first.0)) + 1;
+        let trees = planting.count(first);
         row(planting.species, &|row| {
             row.planted += trees;
             row.lost += u64::from(planting.lost);
@@ -453,8 +453,8 @@ fn plot_row(state: &State, books: &Books<'_>, number: PlotNumber, it: &PlotState
         name: it.plot.name.to_string(),
         stated_at: it.stated_at,
         holder: it.holder.to_string(),
-        latitude: f64::from(it.plot.latitude.e7()) / 1e7,
-        longitude: f64::from(it.plot.longitude.e7()) / 1e7,
+        latitude: it.plot.latitude.degrees(),
+        longitude: it.plot.longitude.degrees(),
         radius_m: it.plot.radius_m,
         area_m2: it.plot.area_m2,
         funded_by: it.plot.funded_by.to_string(),
@@ -465,11 +465,7 @@ fn plot_row(state: &State, books: &Books<'_>, number: PlotNumber, it: &PlotState
         capacity: it.capacity(),
         assigned: it.assigned,
         shortfall: it.shortfall(),
-        first_planted: state
-            .plantings(number)
-            .filter(|(_, planting)| !planting.voided)
-            .map(|(_, planting)| planting.planted_on)
-            .min(),
+        first_planted: state.first_planted_on(number),
         surveys: state.surveys(number).count() as u64,
         latest_survey: latest,
     }
@@ -520,8 +516,7 @@ fn issuers(state: &State, seen: &Observations, as_of: Day) -> Vec<IssuerRow> {
 fn months(state: &State, seen: &Observations) -> Vec<MonthRow> {
     let mut trees = BTreeMap::<Month, (u64, u64)>::new();
     for (_, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
-        let count = u64::from(planting.last.0.saturating_sub(first.0)) + 1;
-        trees.entry(Month::of(planting.planted_on)).or_default().0 += count;
+        trees.entry(Month::of(planting.planted_on)).or_default().0 += planting.count(first);
     }
     for (index, loss) in &seen.losses {
         if let Some(state) = state.loss(*index) {

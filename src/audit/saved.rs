@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::auditor::Verified;
 use super::awards::AwardRowsLengths;
 use super::observe::Observations;
+use crate::files::{FileError, at, sync_dir};
 use crate::ledger::{Head, RULES_VERSION, State};
 use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};
@@ -35,8 +36,8 @@ const END: u8 = 0xff;
 #[derive(Debug, thiserror::Error)]
 pub enum SavedAuditError {
     /// The file system says no.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// It is damaged, or no saved audit of this version.
     #[error("{0} can't be gone on from: {1}. Move it away to begin with a whole audit")]
     Unusable(PathBuf, String),
@@ -73,25 +74,20 @@ impl SavedAudit {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".arborlog-new");
         let temporary = PathBuf::from(temporary);
-        let io = |error| SavedAuditError::Io(path.to_owned(), error);
-        let file = File::create(&temporary).map_err(io)?;
+        let file = File::create(&temporary).map_err(at(&temporary))?;
         let mut out = Hashing {
             inner: BufWriter::new(file),
             hasher: Sha256::new(),
         };
-        self.write_to(&mut out).map_err(io)?;
+        self.write_to(&mut out).map_err(at(&temporary))?;
         let digest = out.hasher.finalize();
-        out.inner.write_all(&digest).map_err(io)?;
-        let file = out.inner.into_inner().map_err(|it| io(it.into_error()))?;
-        file.sync_all().map_err(io)?;
-        std::fs::rename(&temporary, path).map_err(io)?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io)
+        out.inner.write_all(&digest).map_err(at(&temporary))?;
+        let file = out.inner.into_inner().map_err(|it| it.into_error());
+        let synced = file.and_then(|file| file.sync_all());
+        synced.map_err(at(&temporary))?;
+        std::fs::rename(&temporary, path).map_err(at(path))?;
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        Ok(sync_dir(folder.unwrap_or(Path::new(".")))?)
     }
 
     fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
@@ -136,7 +132,7 @@ impl SavedAudit {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(SavedAuditError::Io(path.to_owned(), error)),
+            Err(error) => return Err(at(path)(error).into()),
         };
         let mut from = Hashing {
             inner: BufReader::new(file),

@@ -137,10 +137,6 @@ pub struct AgeClass {
     pub survival: Share,
 }
 
-fn count(first: Serial, planting: &PlantingState) -> u64 {
-    u64::from(planting.last.0.saturating_sub(first.0)) + 1
-}
-
 /// What a survey could speak of, as the books have it now: a planting that was voided, or a loss
 /// that was, never was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -203,7 +199,7 @@ impl<'a> Books<'a> {
     pub fn base(&self, index: Index, survey: &Survey) -> SurveyBase {
         let mut base = SurveyBase::default();
         for (first, planting) in self.spoken_of(index, survey) {
-            base.planted += count(first, planting);
+            base.planted += planting.count(first);
             base.lost += u64::from(planting.lost);
             let losses = self.losses.get(&(survey.plot, first));
             let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
@@ -254,7 +250,7 @@ pub fn cohorts(state: &State) -> Vec<Cohort> {
             };
             (empty, Mean::default())
         });
-        let trees = count(first, planting);
+        let trees = planting.count(first);
         cohort.planted += trees;
         cohort.lost += u64::from(planting.lost);
         let share = latest(state, plot, planting)
@@ -276,6 +272,18 @@ pub fn cohorts(state: &State) -> Vec<Cohort> {
         .collect()
 }
 
+/// The trees that any survey speaks for, and the survival there.
+pub fn overall(cohorts: &[Cohort]) -> (u64, Option<Share>) {
+    let mut mean = Mean::default();
+    for cohort in cohorts {
+        if let Some(share) = cohort.survival {
+            mean.add(share, cohort.surveyed as f64);
+        }
+    }
+    let surveyed = cohorts.iter().map(|cohort| cohort.surveyed).sum();
+    (surveyed, mean.share())
+}
+
 /// Survival by age: every survey, at the mean age of the trees that it speaks of.
 pub fn ages(state: &State) -> Vec<AgeClass> {
     let books = Books::new(state);
@@ -284,7 +292,7 @@ pub fn ages(state: &State) -> Vec<AgeClass> {
         for (index, it) in state.surveys(*plot) {
             let spoken_of = books.spoken_of(index, &it.survey);
             let (trees, days) = spoken_of.fold((0, 0.0), |(trees, days), (first, planting)| {
-                let more = count(first, planting);
+                let more = planting.count(first);
                 let age = age_days(planting.planted_on, it.survey.surveyed_on);
                 (trees + more, days + age * more as f64)
             });

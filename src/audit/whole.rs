@@ -133,19 +133,9 @@ pub fn each_entry<E: From<WholeError>>(
     threads: NonZeroUsize,
     mut each: impl FnMut(Index, &CheckedEntry) -> Result<(), E>,
 ) -> Result<(), E> {
-    /// What ends a walk.
-    enum End<E> {
-        Tile(TileFault),
-        Other(E),
-    }
-    impl<E> From<TileFault> for End<E> {
-        fn from(fault: TileFault) -> Self {
-            Self::Tile(fault)
-        }
-    }
     let tiles = Tiles::open(source, head).map_err(WholeError::Tile)?;
     let mut index = Index(0);
-    let walked = walk(
+    walk(
         &tiles,
         0,
         threads,
@@ -155,24 +145,20 @@ pub fn each_entry<E: From<WholeError>>(
         },
         |bundle| {
             for checked in &bundle.entries {
-                each(index, checked).map_err(End::Other)?;
+                each(index, checked)?;
                 index.0 += 1;
             }
             match bundle.failed {
-                Some(violation) => Err(End::Other(WholeError::from(violation).into())),
+                Some(violation) => Err(WholeError::from(violation).into()),
                 None => Ok(()),
             }
         },
-    );
-    walked.map_err(|end| match end {
-        End::Tile(fault) => WholeError::Tile(fault).into(),
-        End::Other(error) => error,
-    })
+    )
 }
 
 /// Fetches the bundles of a tree from entry `from` on, each proven to be in it, on several
 /// threads; hands what `check` makes of each to `each`, in order.
-pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<TileFault>>(
+pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<WholeError>>(
     tiles: &Tiles<'_>,
     from: u64,
     threads: NonZeroUsize,
@@ -214,7 +200,8 @@ pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<TileF
                 return Ok(());
             };
             let lost = |_| TileFault::wrong(format!("bundle {number}"), "its check did not end");
-            each(bundle.recv().map_err(lost)??)?;
+            let checked = bundle.recv().map_err(lost).and_then(|checked| checked);
+            each(checked.map_err(WholeError::Tile)?)?;
         }
     })
 }

@@ -189,10 +189,7 @@ pub(super) fn advance(
     let claimed = inspection.look(source)?;
     let from = inspection.auditor().state().entries();
     let more = claimed.head().size.saturating_sub(from);
-    let bar = progress::bar(
-        "auditing entries",
-        usize::try_from(more).unwrap_or(usize::MAX),
-    );
+    let bar = progress::bar("auditing entries", more);
     let done = inspection.advance(source, &claimed, threads, file, |entries| {
         bar.set_position(entries.saturating_sub(from));
     });
@@ -239,10 +236,7 @@ fn export(
 ) -> Done {
     let mut tables = Export::begin(dir)?;
     let head = checkpoint.head();
-    let bar = progress::bar(
-        "writing tables",
-        usize::try_from(head.size).unwrap_or(usize::MAX),
-    );
+    let bar = progress::bar("writing tables", head.size);
     let origin = inspection.auditor().origin();
     let done = each_entry(source, origin, head, threads, |index, checked| {
         bar.set_position(index.0 + 1);

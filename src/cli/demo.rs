@@ -6,11 +6,12 @@ use std::time::Instant;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::govern::submit_governed;
 use super::import::{Imported, Sender, import_trees, import_trips};
 use super::init::{self, Governor};
 use super::{Done, Failure, say, serve};
 use arborlog::audit::Receipt;
-use arborlog::client::{BatchAnswer, Proposal, Remote, today};
+use arborlog::client::{Remote, today};
 use arborlog::crypto::SigningKey;
 use arborlog::http::Limits;
 use arborlog::import::{
@@ -21,7 +22,7 @@ use arborlog::log::{Log, LogConfig, has_store};
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Day, Digest, Grams, Index, KeyGrant, List, Method, MethodId,
-    MethodVersion, Micrograms, Origin, Planting, Record, RecordId, Role, Statement, Text,
+    MethodVersion, Micrograms, Origin, Planting, RecordId, Role, Statement, Text,
 };
 
 const ORIGIN: &str = "demo.arborlog.example/ledger";
@@ -302,34 +303,14 @@ fn make_ledger(dir: &Path, keys: &Keys) -> Result<RecordId, Failure> {
     init::complete(dir)
 }
 
-/// Proposes, endorses and submits what governors say.
+/// What the demonstration's governors say.
 fn govern(
     remote: &Remote,
     keys: &Keys,
     statement: Statement,
     also: Option<&SigningKey>,
 ) -> Result<Index, Failure> {
-    let [first, others @ ..] = keys.governors.as_slice() else {
-        return Err(anyhow::anyhow!("there is no governor").into());
-    };
-    let head = remote.issuer(&first.public())?;
-    let record = Record {
-        issuer: first.public(),
-        seq: head.next_seq,
-        prev: head.prev,
-        issued_on: today(),
-        statement,
-    };
-    let mut proposal = Proposal::new(ORIGIN.parse()?, &record, first)?;
-    for key in others.iter().chain(also) {
-        proposal = proposal.endorse(key)?;
-    }
-    match remote.append(&[proposal.signed])? {
-        BatchAnswer::Admitted(indexes) => Ok(indexes.first().copied().unwrap_or_default()),
-        BatchAnswer::Refused { problem, .. } => {
-            Err(anyhow::anyhow!("{} ({}); {}", problem.detail, problem.code, problem.advice).into())
-        }
-    }
+    submit_governed(remote, &ORIGIN.parse()?, &keys.governors, statement, also)
 }
 
 fn grant(

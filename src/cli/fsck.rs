@@ -63,7 +63,7 @@ fn of_log(args: &FsckArgs) -> Done {
     let source = log_source::open(&args.ledger)?;
     let mut auditor = Auditor::new(read_vkey(vkey)?).map_err(failed)?;
     let claimed = auditor.look(source.as_ref()).map_err(failed)?;
-    let bar = bar(claimed.head());
+    let bar = progress::bar("checking entries", claimed.head().size);
     let threads = threads_default();
     let done = auditor.advance(source.as_ref(), &claimed, threads, |_, replay| {
         bar.set_position(replay.state().entries());
@@ -159,18 +159,13 @@ fn check(
     head: TreeHead,
     mut seen: impl FnMut(&Replay),
 ) -> Result<State, Failure> {
-    let bar = bar(head);
+    let bar = progress::bar("checking entries", head.size);
     let checked = check_whole(source, origin, head, |replay| {
         bar.set_position(replay.state().entries());
         seen(replay);
     });
     bar.finish_and_clear();
     checked.map_err(|error| failed(error.into()))
-}
-
-fn bar(head: TreeHead) -> indicatif::ProgressBar {
-    let size = usize::try_from(head.size).unwrap_or(usize::MAX);
-    progress::bar("checking entries", size)
 }
 
 fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {

@@ -4,11 +4,11 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::{Done, Failure, words};
-use arborlog::client::{IssuerHead, Proposal, Remote, today};
+use arborlog::client::{BatchAnswer, IssuerHead, Proposal, Remote, today};
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::record::{
-    Day, GovernorSet, KeyGrant, KeyRevoke, List, LogKey, Method, Origin, Record, RecordId, Role,
-    Seq, Slug, Statement,
+    Day, GovernorSet, Index, KeyGrant, KeyRevoke, List, LogKey, Method, Origin, Record, RecordId,
+    Role, Seq, Slug, Statement,
 };
 
 /// Who proposes, and where the proposal goes.
@@ -251,4 +251,41 @@ pub fn endorse(args: &EndorseArgs) -> Done {
     proposal.write(&args.proposal, true)?;
     println!("endorsed by {}", key.public());
     Ok(())
+}
+
+/// Proposes, endorses and submits what governors say, when all their keys are at hand.
+pub fn submit_governed(
+    remote: &Remote,
+    origin: &Origin,
+    governors: &[SigningKey],
+    statement: Statement,
+    also: Option<&SigningKey>,
+) -> Result<Index, Failure> {
+    let [first, others @ ..] = governors else {
+        return Err(anyhow::anyhow!("there is no governor").into());
+    };
+    let head = remote.issuer(&first.public())?;
+    let record = Record {
+        issuer: first.public(),
+        seq: head.next_seq,
+        prev: head.prev,
+        issued_on: today(),
+        statement,
+    };
+    let mut proposal = Proposal::new(origin.clone(), &record, first)?;
+    for key in others.iter().chain(also) {
+        proposal = proposal.endorse(key)?;
+    }
+    let indexes = admitted(remote.append(&[proposal.signed])?)?;
+    Ok(indexes.first().copied().unwrap_or_default())
+}
+
+/// The indexes of a batch that must be admitted whole.
+pub fn admitted(answer: BatchAnswer) -> Result<Vec<Index>, Failure> {
+    match answer {
+        BatchAnswer::Admitted(indexes) => Ok(indexes),
+        BatchAnswer::Refused { problem, .. } => {
+            Err(anyhow::anyhow!("{} ({}); {}", problem.detail, problem.code, problem.advice).into())
+        }
+    }
 }

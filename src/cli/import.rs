@@ -209,7 +209,7 @@ impl Sender {
     ) -> Result<Sent, Failure> {
         let journal = self.work.join(format!("{phase}.journal"));
         let mut submitter = Submitter::open(&self.remote, &self.origin, key, &journal)?;
-        let bar = progress::bar(phase, statements.len());
+        let bar = progress::bar(phase, statements.len() as u64);
         let summary = submitter.run(statements, OnRefusal::Skip, |done| {
             bar.set_position(done as u64)
         })?;

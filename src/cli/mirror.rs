@@ -42,10 +42,7 @@ pub fn run(args: &MirrorArgs) -> Done {
     };
     let head = now.head();
     let more = head.size.saturating_sub(before);
-    let bar = progress::bar(
-        "copying entries",
-        usize::try_from(more).unwrap_or(usize::MAX),
-    );
+    let bar = progress::bar("copying entries", more);
     let threads = args.threads.unwrap_or_else(threads_default);
     let done = mirror.copy(source.as_ref(), now, threads, |entries| {
         bar.set_position(entries.saturating_sub(before));

@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on stderr for work of known length. Off a terminal nothing is drawn; [`done`] says a
 /// line.
-pub fn bar(what: &str, length: usize) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64);
+pub fn bar(what: &str, length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length);
     let style = "{msg:26} {bar:32} {human_pos:>9}/{human_len:9} {per_sec:>14} {eta:>5}";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);

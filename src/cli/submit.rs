@@ -74,7 +74,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     } else {
         OnRefusal::Stop
     };
-    let bar = progress::bar("submitting", statements.len());
+    let bar = progress::bar("submitting", statements.len() as u64);
     let ran = submitter.run(&statements, on_refusal, |done| {
         bar.set_position(done as u64)
     });

@@ -56,8 +56,8 @@ pub fn say_statement(statement: &Statement) -> String {
             it.number,
             it.name,
             it.area_m2,
-            f64::from(it.latitude.e7()) / 1e7,
-            f64::from(it.longitude.e7()) / 1e7,
+            it.latitude.degrees(),
+            it.longitude.degrees(),
             it.trees_per_ha_max,
             it.funded_by
         ),

@@ -87,6 +87,13 @@ pub struct PlantingState {
     pub assigned: u32,
 }
 
+impl PlantingState {
+    /// How many trees it is of, when this is its first serial.
+    pub fn count(&self, first: Serial) -> u64 {
+        u64::from(self.last.0.saturating_sub(first.0)) + 1
+    }
+}
+
 /// A tree that has a claim; trees without one are not kept apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct TreeState {
@@ -168,6 +175,14 @@ impl State {
         self.plantings
             .range((plot, Serial(0))..=(plot, Serial(u32::MAX)))
             .map(|((_, first), planting)| (*first, planting))
+    }
+
+    /// The day of the first unvoided planting of a plot.
+    pub fn first_planted_on(&self, plot: PlotNumber) -> Option<Day> {
+        self.plantings(plot)
+            .filter(|(_, planting)| !planting.voided)
+            .map(|(_, planting)| planting.planted_on)
+            .min()
     }
 
     /// All plantings, by plot and first serial, voided ones too.

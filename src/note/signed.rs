@@ -121,6 +121,11 @@ impl SignedNote {
         });
     }
 
+    /// Whether a line names `vkey`; whether it holds, [`Self::verify`] says.
+    pub fn names(&self, vkey: &VerifierKey) -> bool {
+        self.lines_of(vkey).next().is_some()
+    }
+
     /// The bytes of the lines that name `vkey`.
     pub(super) fn lines_of(&self, vkey: &VerifierKey) -> impl Iterator<Item = &[u8]> {
         let (name, id) = (vkey.name().clone(), vkey.id());

@@ -274,6 +274,11 @@ macro_rules! degrees {
             pub fn e7(self) -> i32 {
                 self.0
             }
+
+            /// In degrees.
+            pub fn degrees(self) -> f64 {
+                f64::from(self.0) / 1e7
+            }
         }
 
         impl TryFrom<i32> for $name {

@@ -391,6 +391,17 @@ pub enum Basis {
     RemoteSensing,
 }
 
+impl Basis {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Census => "census",
+            Self::RandomSample => "random sample",
+            Self::RemoteSensing => "remote sensing",
+        }
+    }
+}
+
 /// Trees looked at, and how many lived.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,8 +3,8 @@
 use askama::Template;
 
 use super::{ReportError, charts};
-use crate::audit::{Finding, PlotRow, Report, Severity, Share};
-use crate::record::{Basis, CarbonRights};
+use crate::audit::{Finding, PlotRow, Report, Severity, Share, overall};
+use crate::record::CarbonRights;
 
 /// Cases that the page shows of each finding; `report.json` has more.
 const ITEMS_SHOWN: usize = 10;
@@ -114,8 +114,7 @@ impl Page<'_> {
             Some(payer) if payers.len() == 1 => format!("paid by {payer}"),
             _ => format!("paid by {} payers", payers.len()),
         };
-        let bases: std::collections::BTreeSet<_> =
-            latest().map(|it| self.basis(&it.basis)).collect();
+        let bases: std::collections::BTreeSet<_> = latest().map(|it| it.basis.words()).collect();
         let bases: Vec<_> = bases.into_iter().collect();
         format!("By {}, of {count} plots, {paid}", bases.join(" and "))
     }
@@ -146,14 +145,6 @@ impl Page<'_> {
         format!("{:.0} %", *some as f64 / *all as f64 * 100.0)
     }
 
-    fn basis(&self, basis: &Basis) -> &'static str {
-        match basis {
-            Basis::Census => "census",
-            Basis::RandomSample => "random sample",
-            Basis::RemoteSensing => "remote sensing",
-        }
-    }
-
     fn rights(&self, rights: &CarbonRights) -> String {
         match rights {
             CarbonRights::NoneIssued => "no credits issued".to_owned(),
@@ -176,23 +167,8 @@ impl Page<'_> {
 
     /// The trees that any survey speaks for, and the mean survival there.
     fn surveyed(&self) -> (u64, String) {
-        let covered: u64 = self.it.cohorts.iter().map(|cohort| cohort.surveyed).sum();
-        let mut sums = [0.0; 3];
-        for cohort in &self.it.cohorts {
-            if let Some(share) = cohort.survival {
-                let parts = [share.estimate, share.low, share.high];
-                for (sum, part) in sums.iter_mut().zip(parts) {
-                    *sum += part * cohort.surveyed as f64;
-                }
-            }
-        }
-        let [estimate, low, high] = sums.map(|sum| sum / covered.max(1) as f64);
-        let share = Share {
-            estimate,
-            low,
-            high,
-        };
-        (covered, percent(&share))
+        let (covered, share) = overall(&self.it.cohorts);
+        (covered, self.share(&share))
     }
 }
 

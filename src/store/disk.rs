@@ -7,7 +7,7 @@
 //! DIR/public/tile/…      full tiles and bundles, as c2sp.org/tlog-tiles names them
 //! ```
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
 use std::thread::JoinHandle;
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use super::journal::{Journal, drop_segments, read_segment, segment_files};
 use super::tail::Tail;
 use super::{Batch, BoxFuture, Outcome, Store, StoreError};
-use crate::files::{at, create_dirs, read_if_there, write_whole};
+use crate::files::{at, create_dirs, hold, read_if_there, write_whole};
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };
@@ -448,18 +448,7 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
             expected: VERSION.trim_ascii(),
         });
     }
-    let path = dir.join("LOCK");
-    let lock = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(at(&path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked(dir.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(at(&path)(error).into()),
-    }
+    hold(&dir.join("LOCK"))?.ok_or_else(|| StoreError::Locked(dir.to_owned()))
 }
 
 fn journal_dir(dir: &Path) -> PathBuf {

@@ -1,9 +1,14 @@
 //! What people say, in few words.
 
+#[path = "../support/says.rs"]
+mod says;
+
 use std::num::NonZeroU32;
 
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::record::*;
+
+pub use says::Says;
 
 pub const TODAY: Day = Day(20_700);
 
@@ -21,44 +26,6 @@ pub const ELM_PRICE: u64 = 50;
 pub const CAP: u64 = 10_000;
 /// The most trees of a plot.
 pub const PLOT_HOLDS: u32 = 100;
-
-/// Anything that a record can say.
-pub trait Says {
-    fn says(self) -> Statement;
-}
-
-macro_rules! says {
-    ($($kind:ident($said:ty)),* $(,)?) => {
-        $(impl Says for $said {
-            fn says(self) -> Statement {
-                Statement::$kind(self)
-            }
-        })*
-    };
-}
-
-says!(
-    Genesis(Genesis),
-    Governors(GovernorSet),
-    KeyGrant(KeyGrant),
-    KeyRevoke(KeyRevoke),
-    LogKey(LogKey),
-    Method(Method),
-    Award(Award),
-    Transfer(Transfer),
-    Plot(Plot),
-    Planting(Planting),
-    Survey(Survey),
-    Claim(Claim),
-    Assignment(Assignment),
-    Correction(Correction),
-);
-
-impl Says for Statement {
-    fn says(self) -> Statement {
-        self
-    }
-}
 
 /// The seed of somebody's key.
 pub fn seed(name: &str) -> [u8; 32] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Cases, Facts, Finding, Severity, many};
 use crate::audit::survival::{Books, Share, cohorts};
 use crate::ledger::{PlotState, SurveyState};
-use crate::record::{Basis, Index, PlotNumber};
+use crate::record::{Index, PlotNumber};
 
 /// A plot is never surveyed for too long after so many days from its first planting.
 const UNSURVEYED_DAYS: u32 = 365;
@@ -188,12 +188,7 @@ fn never(facts: &Facts<'_>) -> Option<Finding> {
         if surveys.any(|(_, it)| it.survey.sampled > 0) || plot.planted == 0 {
             continue;
         }
-        let first = facts
-            .state
-            .plantings(*number)
-            .filter(|(_, planting)| !planting.voided)
-            .map(|(_, planting)| planting.planted_on)
-            .min();
+        let first = facts.state.first_planted_on(*number);
         let Some(since) = first.filter(|day| day.0.saturating_add(UNSURVEYED_DAYS) < facts.as_of.0)
         else {
             continue;
@@ -273,11 +268,7 @@ fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
             || Some(payer) == planter
             || payer == plot.holder.as_str()
         {
-            let basis = match survey.survey.basis {
-                Basis::Census => "census",
-                Basis::RandomSample => "random sample",
-                Basis::RemoteSensing => "remote sensing",
-            };
+            let basis = survey.survey.basis.words();
             let detail = format!("{basis} of {}, paid by {payer}", survey.survey.surveyed_on);
             cases.add(
                 plot.planted,

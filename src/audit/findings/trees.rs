@@ -12,7 +12,6 @@ const DENSE_PERCENT: u64 = 90;
 const NEIGHBOURS_MAX: usize = 1_000;
 /// The Earth's mean radius (IUGG), in metres.
 const EARTH_M: f64 = 6_371_008.8;
-const E7: f64 = 1e7;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     [
@@ -30,12 +29,12 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn latitude(plot: &PlotState) -> f64 {
-    (f64::from(plot.plot.latitude.e7()) / E7).to_radians()
+    plot.plot.latitude.degrees().to_radians()
 }
 
 /// Metres between the middles of two plots, on a sphere (the haversine formula).
 fn distance_m(a: &PlotState, b: &PlotState) -> f64 {
-    let east = |plot: &PlotState| (f64::from(plot.plot.longitude.e7()) / E7).to_radians();
+    let east = |plot: &PlotState| plot.plot.longitude.degrees().to_radians();
     let (north_a, north_b) = (latitude(a), latitude(b));
     let half_north = ((north_b - north_a) / 2.0).sin();
     let half_east = ((east(b) - east(a)) / 2.0).sin();

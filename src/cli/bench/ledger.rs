@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Failure, init};
-use arborlog::client::{BatchAnswer, Proposal, Remote, batch_body, today};
+use super::super::govern::{admitted, submit_governed};
+use super::super::{Done, Failure, init};
+use arborlog::client::{Remote, batch_body, today};
 use arborlog::crypto::SigningKey;
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Claim, Digest, Grams, KeyGrant,
@@ -134,34 +135,14 @@ pub fn set_up(
     Ok(issuers)
 }
 
-fn admitted(answer: BatchAnswer) -> Result<(), Failure> {
-    match answer {
-        BatchAnswer::Admitted(_) => Ok(()),
-        BatchAnswer::Refused { problem, .. } => {
-            Err(anyhow::anyhow!("{} ({})", problem.detail, problem.code).into())
-        }
-    }
-}
-
 fn govern(
     remote: &Remote,
     governor: &SigningKey,
     statement: Statement,
     also: Option<&SigningKey>,
-) -> Result<(), Failure> {
-    let head = remote.issuer(&governor.public())?;
-    let record = Record {
-        issuer: governor.public(),
-        seq: head.next_seq,
-        prev: head.prev,
-        issued_on: today(),
-        statement,
-    };
-    let mut proposal = Proposal::new(ORIGIN.parse()?, &record, governor)?;
-    if let Some(key) = also {
-        proposal = proposal.endorse(key)?;
-    }
-    admitted(remote.append(&[proposal.signed])?)
+) -> Done {
+    let governors = std::slice::from_ref(governor);
+    submit_governed(remote, &ORIGIN.parse()?, governors, statement, also).map(drop)
 }
 
 fn method() -> Result<Method, Failure> {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::Failure;
+use super::super::govern::admitted;
 use super::ledger::Batch;
-use arborlog::client::{BatchAnswer, Remote};
+use arborlog::client::Remote;
 
 /// Linux counts a process's time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -82,17 +83,7 @@ pub fn send(
                             std::thread::sleep(due.saturating_duration_since(from));
                             from = due;
                         }
-                        match remote.append_body(&batch.body, batch.records)? {
-                            BatchAnswer::Admitted(_) => {}
-                            BatchAnswer::Refused { problem, .. } => {
-                                return Err(anyhow::anyhow!(
-                                    "refused: {} ({})",
-                                    problem.detail,
-                                    problem.code
-                                )
-                                .into());
-                            }
-                        }
+                        admitted(remote.append_body(&batch.body, batch.records)?)?;
                         latencies.push(from.elapsed().as_secs_f64() * 1e3);
                         records += batch.records;
                         sent.fetch_add(batch.records, Ordering::Relaxed);
