@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use arborlog::crypto::{Batch, KnownKey, Signature, SigningKey, VerifyingKey};
+use arborlog::crypto::{Batch, KnownKey, Signature, SigningKey, TableSize, VerifyingKey};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const SIGNATURES: usize = 256;
@@ -19,14 +19,17 @@ struct Signed {
 }
 
 /// Signatures by so many keys in turn, with or without tables.
-fn signed(keys: usize, tables: bool) -> Vec<Signed> {
+fn signed(keys: usize, table: Option<TableSize>) -> Vec<Signed> {
     let keys: Vec<_> = (0..keys)
         .map(|number| {
             let mut seed = [7; 32];
             seed[..8].copy_from_slice(&(number as u64).to_be_bytes());
             let signing = SigningKey::from_seed(&seed);
             let known = KnownKey::new(&signing.public()).expect("a good key");
-            let known = if tables { known.with_table() } else { known };
+            let known = match table {
+                Some(size) => known.with_table(size),
+                None => known,
+            };
             let strict = VerifyingKey::new(&signing.public()).expect("a good key");
             (signing, Arc::new(known), strict)
         })
@@ -57,28 +60,35 @@ fn together(all: &[Signed]) -> bool {
 fn verdicts(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("signatures");
     group.throughput(Throughput::Elements(SIGNATURES as u64));
-    let all = signed(64, false);
+    let all = signed(64, None);
     group.bench_function("strict, one at a time", |bench| {
         bench.iter(|| {
             let holds = |it: &Signed| it.strict.verify(&it.message, &it.signature).is_ok();
             assert!(black_box(&all).iter().all(holds));
         });
     });
-    for (name, keys, tables) in [
-        ("together, 64 keys without tables", 64, false),
-        ("together, 64 keys with tables", 64, true),
-        ("together, one key with a table", 1, true),
+    let (small, large) = (Some(TableSize::Small), Some(TableSize::Large));
+    for (name, keys, table) in [
+        ("together, 64 keys without tables", 64, None),
+        ("together, 64 keys with small tables", 64, small),
+        ("together, 64 keys with large tables", 64, large),
+        ("together, one key with a large table", 1, large),
     ] {
-        let all = signed(keys, tables);
+        let all = signed(keys, table);
         group.bench_function(name, |bench| {
             bench.iter(|| assert!(together(black_box(&all))))
         });
     }
     group.finish();
     let key = KnownKey::new(&SigningKey::from_seed(&[7; 32]).public()).expect("a good key");
-    criterion.bench_function("a key's table", |bench| {
-        bench.iter_batched(|| (), |()| key.with_table(), BatchSize::PerIteration);
-    });
+    for (name, size) in [
+        ("a key's small table", TableSize::Small),
+        ("a key's large table", TableSize::Large),
+    ] {
+        criterion.bench_function(name, |bench| {
+            bench.iter_batched(|| (), |()| key.with_table(size), BatchSize::PerIteration);
+        });
+    }
     let public = SigningKey::from_seed(&[7; 32]).public();
     criterion.bench_function("a key's check", |bench| {
         bench.iter(|| KnownKey::new(black_box(&public)).is_ok());

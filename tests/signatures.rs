@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use arborlog::crypto::{
     Batch, KeyError, KeyFileError, KnownKey, PublicKey, Signature, SignatureError, SigningKey,
-    VerifyingKey,
+    TableSize, VerifyingKey,
 };
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::EIGHT_TORSION;
@@ -108,7 +108,8 @@ fn ours(key: &[u8; 32], message: &[u8], signature: &Signature) -> bool {
     let key = PublicKey::from_bytes(*key);
     let alone = VerifyingKey::new(&key).is_ok_and(|key| key.verify(message, signature).is_ok());
     let known = KnownKey::new(&key).ok();
-    let tabled = known.as_ref().map(|key| Arc::new(key.with_table()));
+    let tabled = [TableSize::Small, TableSize::Large]
+        .map(|size| known.as_ref().map(|key| Arc::new(key.with_table(size))));
     let known = known.map(Arc::new);
     // Beside others, that the order of verdicts is the order of adding.
     let other = SigningKey::from_seed(&[9; 32]);
@@ -116,8 +117,10 @@ fn ours(key: &[u8; 32], message: &[u8], signature: &Signature) -> bool {
     let mut batch = Batch::default();
     batch.add(known, message, signature);
     batch.add(Some(other_key), b"another", &other.sign(b"another"));
-    batch.add(tabled, message, signature);
-    assert_eq!(batch.verdicts(), [alone, true, alone]);
+    for key in tabled {
+        batch.add(key, message, signature);
+    }
+    assert_eq!(batch.verdicts(), [alone, true, alone, alone]);
     alone
 }
 

@@ -2,10 +2,10 @@
 //!
 //! The verdict is RFC 8032's, strict, as [`VerifyingKey`] gives it: s below L, R no point of small
 //! order, and the bytes of sB − kA equal to R's. What is quicker is the way to sB − kA: for B and
-//! for keys that signed much, multiples of the point are kept in tables (a comb of 32 windows of
-//! 8 bits), so that a product takes 32 additions and no doubling. And R is never decompressed: the
-//! sums are encoded together, with one inversion for all of them. `docs/decisions/0013` tells why
-//! the verdict is the same.
+//! for keys that signed much, multiples of the point are kept in tables (combs of 8 or 5 bits a
+//! window), so that a product takes 32 or 51 additions and no doubling. And R is never
+//! decompressed: the sums are encoded together, with one inversion for all of them.
+//! `docs/decisions/0013` tells why the verdict is the same.
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,61 +17,114 @@ use sha2::{Digest as _, Sha512};
 use super::key::{KeyError, PublicKey, Signature};
 use super::verify::VerifyingKey;
 
-/// A scalar's digits to the base 256.
-const WINDOWS: usize = 32;
-/// Multiples of a point in a window: digits are −127 to 128.
-const MULTIPLES: usize = 128;
+/// How wide a comb's windows are, which is how much memory it takes for how few additions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TableSize {
+    /// 51 windows of 5 bits, 127.5 KiB.
+    Small,
+    /// 32 windows of 8 bits, 640 KiB.
+    Large,
+}
 
-/// d · 256^w · P for each window w and each d from 1 to 128: 640 KiB.
-struct Comb(Vec<EdwardsPoint>);
+impl TableSize {
+    const fn bits(self) -> usize {
+        match self {
+            Self::Small => 5,
+            Self::Large => 8,
+        }
+    }
+
+    /// A reduced scalar is below 2^253: so many windows hold it, and the last one's carry.
+    const fn windows(self) -> usize {
+        (SCALAR_BITS + 1).div_ceil(self.bits())
+    }
+
+    /// Multiples of a point in a window: digits are from 1 − this to this.
+    const fn multiples(self) -> usize {
+        1 << (self.bits() - 1)
+    }
+}
+
+const SCALAR_BITS: usize = 253;
+/// The most windows of any size.
+const WINDOWS_MAX: usize = TableSize::Small.windows();
+/// Multiples are taken from the table so many at a time: the processor then waits for memory once
+/// for all of them, and not at every addition.
+const GATHERED: usize = 8;
+
+/// d · 2^(bits · w) · P for each window w and each d from 1 to its multiples.
+struct Comb {
+    size: TableSize,
+    multiples: Vec<EdwardsPoint>,
+}
 
 impl Comb {
-    fn new(point: &EdwardsPoint) -> Self {
-        let mut table = Vec::with_capacity(WINDOWS * MULTIPLES);
+    fn new(point: &EdwardsPoint, size: TableSize) -> Self {
+        let mut multiples = Vec::with_capacity(size.windows() * size.multiples());
         let mut unit = *point;
-        for _ in 0..WINDOWS {
+        for _ in 0..size.windows() {
             let mut multiple = unit;
-            for _ in 1..MULTIPLES {
-                table.push(multiple);
+            for _ in 1..size.multiples() {
+                multiples.push(multiple);
                 multiple += unit;
             }
-            table.push(multiple);
+            multiples.push(multiple);
             unit = multiple + multiple;
         }
-        Self(table)
+        Self { size, multiples }
     }
 
     /// Adds the product of the point and a scalar. Takes a time that tells the scalar: all of this
     /// is public.
     fn add_product(&self, scalar: &Scalar, sum: &mut EdwardsPoint) {
-        for (window, digit) in self.0.chunks_exact(MULTIPLES).zip(digits(scalar)) {
-            let place = usize::from(digit.unsigned_abs()).checked_sub(1);
-            let Some(multiple) = place.and_then(|place| window.get(place)) else {
-                continue;
-            };
-            if digit > 0 {
-                *sum += multiple;
-            } else {
-                *sum -= multiple;
+        let (digits, _) = digits(scalar, self.size);
+        let windows = self.multiples.chunks_exact(self.size.multiples());
+        let mut places = windows.zip(digits).filter_map(|(window, digit)| {
+            let place = usize::from(digit.unsigned_abs()).checked_sub(1)?;
+            Some((window.get(place)?, digit < 0))
+        });
+        let mut gathered = [(EdwardsPoint::default(), false); GATHERED];
+        loop {
+            let mut count = 0;
+            for (place, (multiple, negative)) in gathered.iter_mut().zip(&mut places) {
+                *place = (*multiple, negative);
+                count += 1;
+            }
+            for (multiple, negative) in gathered.iter().take(count) {
+                if *negative {
+                    *sum -= multiple;
+                } else {
+                    *sum += multiple;
+                }
+            }
+            if count < GATHERED {
+                return;
             }
         }
     }
 }
 
-/// The digits of a scalar to the base 256, from −127 to 128, lowest first. A reduced scalar is
-/// below 2^253, so that the last digit takes its carry.
-fn digits(scalar: &Scalar) -> [i16; WINDOWS] {
+/// The digits of a reduced scalar to the base 2^bits, from 1 − 2^(bits − 1) to 2^(bits − 1), lowest
+/// first, and what is carried out of the last: nothing.
+fn digits(scalar: &Scalar, size: TableSize) -> ([i16; WINDOWS_MAX], i16) {
+    let bytes = scalar.to_bytes();
+    let (bits, half) = (size.bits(), size.multiples() as i16);
+    let byte = |at: usize| bytes.get(at).map_or(0, |byte| u16::from(*byte));
+    let mut digits = [0; WINDOWS_MAX];
     let mut carry = 0;
-    scalar.to_bytes().map(|byte| {
-        let digit = i16::from(byte) + carry;
-        carry = i16::from(digit > MULTIPLES as i16);
-        digit - 256 * carry
-    })
+    for (window, digit) in digits.iter_mut().enumerate().take(size.windows()) {
+        let (from, shift) = (window * bits / 8, window * bits % 8);
+        let both = byte(from) | byte(from + 1) << 8;
+        let value = (both >> shift & ((1 << bits) - 1)) as i16 + carry;
+        carry = i16::from(value > half);
+        *digit = value - (carry << bits);
+    }
+    (digits, carry)
 }
 
 fn base() -> &'static Comb {
     static BASE: OnceLock<Comb> = OnceLock::new();
-    BASE.get_or_init(|| Comb::new(&ED25519_BASEPOINT_POINT))
+    BASE.get_or_init(|| Comb::new(&ED25519_BASEPOINT_POINT, TableSize::Large))
 }
 
 /// The eight encodings that the sum could have if R were of small order.
@@ -108,18 +161,18 @@ impl KnownKey {
         })
     }
 
-    /// The same with a table: worth it for some 30 signatures or more.
-    pub fn with_table(&self) -> Self {
+    /// The same with a table.
+    pub fn with_table(&self, size: TableSize) -> Self {
         Self {
             key: self.key,
             minus: self.minus,
-            comb: Some(Comb::new(&self.minus)),
+            comb: Some(Comb::new(&self.minus, size)),
         }
     }
 
-    /// Whether it has a table.
-    pub fn has_table(&self) -> bool {
-        self.comb.is_some()
+    /// The size of its table, if it has one.
+    pub fn table(&self) -> Option<TableSize> {
+        self.comb.as_ref().map(|comb| comb.size)
     }
 
     /// sB − kA.
@@ -192,18 +245,26 @@ impl Batch {
 mod tests {
     use super::*;
 
+    const SIZES: [TableSize; 2] = [TableSize::Small, TableSize::Large];
+
     #[test]
     fn digits_make_the_scalar_again() {
         let largest = -Scalar::ONE;
         let mut scalar = Scalar::ONE;
         for _ in 0..500 {
-            for it in [scalar, -scalar, largest - scalar] {
+            for (it, size) in [scalar, -scalar, largest - scalar]
+                .into_iter()
+                .flat_map(|it| SIZES.map(|size| (it, size)))
+            {
                 let (mut sum, mut unit) = (Scalar::ZERO, Scalar::ONE);
-                for digit in digits(&it) {
-                    assert!((-127..=128).contains(&digit));
-                    let size = Scalar::from(u64::from(digit.unsigned_abs()));
-                    sum += unit * if digit < 0 { -size } else { size };
-                    unit *= Scalar::from(256_u64);
+                let (digits, carry) = digits(&it, size);
+                assert_eq!(carry, 0);
+                for digit in digits {
+                    let most = size.multiples() as i16;
+                    assert!((1 - most..=most).contains(&digit));
+                    let value = Scalar::from(u64::from(digit.unsigned_abs()));
+                    sum += unit * if digit < 0 { -value } else { value };
+                    unit *= Scalar::from(1_u64 << size.bits());
                 }
                 assert_eq!(sum, it);
             }
@@ -214,13 +275,14 @@ mod tests {
     #[test]
     fn a_comb_makes_the_products_that_the_library_makes() {
         let point = ED25519_BASEPOINT_POINT * Scalar::from(987_654_321_u64);
-        let comb = Comb::new(&point);
-        let mut scalar = -Scalar::ONE;
-        for _ in 0..100 {
-            let mut sum = EdwardsPoint::default();
-            comb.add_product(&scalar, &mut sum);
-            assert_eq!(sum, point * scalar);
-            scalar = scalar * scalar + Scalar::from(3_u64);
+        for comb in SIZES.map(|size| Comb::new(&point, size)) {
+            let mut scalar = -Scalar::ONE;
+            for _ in 0..100 {
+                let mut sum = EdwardsPoint::default();
+                comb.add_product(&scalar, &mut sum);
+                assert_eq!(sum, point * scalar);
+                scalar = scalar * scalar + Scalar::from(3_u64);
+            }
         }
     }
 }

@@ -3,15 +3,34 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::comb::KnownKey;
+use super::comb::{KnownKey, TableSize};
 use super::key::{KeyError, PublicKey};
 
 /// Keys that are kept; beyond, all are forgotten and checked again.
 const KEYS_MAX: usize = 65_536;
-/// Tables that are kept: 40 MiB together.
-const TABLES_MAX: usize = 64;
-/// A key with so many signatures is worth a table: making it takes as long as some 30 checks.
-const TABLE_FROM: u32 = 64;
+
+/// Which keys get a table of a size, and how many: 40 MiB of large ones and 64 MiB of small ones.
+struct Tier {
+    size: TableSize,
+    tables_max: usize,
+    /// A key with so many signatures is worth a table: making it takes as long as half as many
+    /// checks.
+    from: u32,
+}
+
+const TIERS: [Tier; 2] = [
+    Tier {
+        size: TableSize::Small,
+        tables_max: 512,
+        from: 32,
+    },
+    Tier {
+        size: TableSize::Large,
+        tables_max: 64,
+        from: 256,
+    },
+];
+
 /// A table gives way to a key that signed so many times as much lately: tables made in turn for
 /// all would cost more than they save.
 const TABLE_GIVES_WAY: u32 = 2;
@@ -25,7 +44,8 @@ pub struct KnownKeys(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     keys: HashMap<PublicKey, Counted>,
-    tables: Vec<PublicKey>,
+    /// The keys with a table of each tier.
+    tables: [Vec<PublicKey>; TIERS.len()],
     signatures: u32,
 }
 
@@ -43,10 +63,10 @@ impl KnownKeys {
     pub fn get(&self, key: &PublicKey) -> Result<Arc<KnownKey>, KeyError> {
         let found = self.locked(|inner| inner.count(key));
         match found {
-            Some((known, false)) => Ok(known),
-            Some((known, true)) => {
+            Some((known, None)) => Ok(known),
+            Some((known, Some(size))) => {
                 // Not under the lock: others check meanwhile.
-                let tabled = Arc::new(known.with_table());
+                let tabled = Arc::new(known.with_table(size));
                 self.locked(|inner| inner.put_table(key, &tabled));
                 Ok(tabled)
             }
@@ -64,8 +84,8 @@ impl KnownKeys {
 }
 
 impl Inner {
-    /// A key that is known, and whether it should have a table now.
-    fn count(&mut self, key: &PublicKey) -> Option<(Arc<KnownKey>, bool)> {
+    /// A key that is known, and the size of the table that it should have now and has not.
+    fn count(&mut self, key: &PublicKey) -> Option<(Arc<KnownKey>, Option<TableSize>)> {
         self.signatures += 1;
         if self.signatures >= COUNTS_HALVE {
             self.signatures = 0;
@@ -77,58 +97,74 @@ impl Inner {
         counted.signatures += 1;
         let signatures = counted.signatures;
         let known = Arc::clone(&counted.key);
+        let has = known.table();
         // Asked for now and then only: whether others make way takes a look at all of them.
-        let due = !known.has_table() && signatures.is_multiple_of(TABLE_FROM);
-        let worth = due && self.makes_way(signatures);
-        Some((known, worth))
-    }
-
-    /// Whether there is room for a table of a key with so many signatures; makes it if another
-    /// signed much less.
-    fn makes_way(&mut self, signatures: u32) -> bool {
-        if self.tables.len() < TABLES_MAX {
-            return true;
-        }
-        let count = |key: &PublicKey| self.keys.get(key).map_or(0, |it| it.signatures);
-        let least = self
-            .tables
-            .iter()
-            .enumerate()
-            .map(|(place, key)| (count(key), place))
-            .min();
-        let Some((least, place)) = least else {
-            return false;
-        };
-        if least.saturating_mul(TABLE_GIVES_WAY) >= signatures {
-            return false;
-        }
-        let loser = self.tables.swap_remove(place);
-        // Without its table it is checked again, should it come back.
-        self.keys.remove(&loser);
-        true
+        let mut tiers = TIERS.iter().zip(&mut self.tables).rev();
+        let due = tiers.find_map(|(tier, tables)| {
+            let worth = has < Some(tier.size)
+                && signatures.is_multiple_of(tier.from)
+                && makes_way(&mut self.keys, tables, tier, signatures);
+            worth.then_some(tier.size)
+        });
+        Some((known, due))
     }
 
     fn put_table(&mut self, key: &PublicKey, tabled: &Arc<KnownKey>) {
         // Another thread may have been first, or all were forgotten meanwhile.
-        if let Some(counted) = self.keys.get_mut(key)
-            && !counted.key.has_table()
-            && self.tables.len() < TABLES_MAX
+        let Some(counted) = self.keys.get_mut(key) else {
+            return;
+        };
+        let mut tiers = TIERS.iter().zip(&mut self.tables);
+        let room = tiers
+            .find(|(tier, _)| Some(tier.size) == tabled.table())
+            .filter(|(tier, tables)| tables.len() < tier.tables_max);
+        if let Some((_, tables)) = room
+            && counted.key.table() < tabled.table()
         {
             counted.key = Arc::clone(tabled);
-            self.tables.push(*key);
+            tables.push(*key);
+            let smaller = TIERS.iter().zip(&mut self.tables);
+            for (_, tables) in smaller.filter(|(tier, _)| Some(tier.size) < tabled.table()) {
+                tables.retain(|other| other != key);
+            }
         }
     }
 
     fn put(&mut self, key: PublicKey, known: &Arc<KnownKey>) {
         if self.keys.len() >= KEYS_MAX {
             self.keys.clear();
-            self.tables.clear();
+            self.tables = Default::default();
         }
         self.keys.entry(key).or_insert_with(|| Counted {
             key: Arc::clone(known),
             signatures: 1,
         });
     }
+}
+
+/// Whether there is room for a tier's table of a key with so many signatures; makes it if another
+/// signed much less.
+fn makes_way(
+    keys: &mut HashMap<PublicKey, Counted>,
+    tables: &mut Vec<PublicKey>,
+    tier: &Tier,
+    signatures: u32,
+) -> bool {
+    if tables.len() < tier.tables_max {
+        return true;
+    }
+    let count = |key: &PublicKey| keys.get(key).map_or(0, |it| it.signatures);
+    let all = tables.iter().enumerate();
+    let Some((least, place)) = all.map(|(place, key)| (count(key), place)).min() else {
+        return false;
+    };
+    if least.saturating_mul(TABLE_GIVES_WAY) >= signatures {
+        return false;
+    }
+    let loser = tables.swap_remove(place);
+    // Without its table it is checked again, should it come back.
+    keys.remove(&loser);
+    true
 }
 
 #[cfg(test)]
@@ -150,20 +186,47 @@ mod tests {
         keys.get(&key).unwrap()
     }
 
+    /// Keys with a table of a size, by their own word and by the list.
+    fn tables(keys: &KnownKeys, size: TableSize) -> (usize, usize) {
+        let inner = keys.0.lock().unwrap();
+        let tabled = inner.keys.values();
+        let tabled = tabled.filter(|it| it.key.table() == Some(size)).count();
+        let mut tiers = TIERS.iter().zip(&inner.tables);
+        let listed = tiers.find(|(tier, _)| tier.size == size).unwrap().1.len();
+        (tabled, listed)
+    }
+
     #[test]
     fn tables_go_to_those_that_sign_most_and_stay_few() {
+        let [small, large] = &TIERS;
         let keys = KnownKeys::default();
-        assert!(!sign(&keys, 0, TABLE_FROM - 1).has_table());
-        assert!(sign(&keys, 0, 1).has_table());
-        for number in 1..TABLES_MAX as u32 {
-            assert!(sign(&keys, number, TABLE_FROM).has_table());
+        assert_eq!(sign(&keys, 0, small.from - 1).table(), None);
+        assert_eq!(sign(&keys, 0, 1).table(), Some(TableSize::Small));
+        assert_eq!(tables(&keys, TableSize::Small), (1, 1));
+        let more = large.from - small.from;
+        assert_eq!(sign(&keys, 0, more).table(), Some(TableSize::Large));
+        assert_eq!(tables(&keys, TableSize::Small), (0, 0));
+        for number in 1..large.tables_max as u32 {
+            let key = sign(&keys, number, large.from);
+            assert_eq!(key.table(), Some(TableSize::Large));
         }
-        // No more for one that signs as much as they do; a table for one that signs much more.
-        assert!(!sign(&keys, 1000, TABLE_FROM).has_table());
-        assert!(sign(&keys, 1000, 2 * TABLE_FROM).has_table());
-        let inner = keys.0.lock().unwrap();
-        let tables = inner.keys.values().filter(|it| it.key.has_table()).count();
-        assert_eq!((inner.tables.len(), tables), (TABLES_MAX, TABLES_MAX));
+        // Small ones for those that sign as much as they do; a large one for one that signs
+        // much more.
+        for number in 1000..1000 + small.tables_max as u32 {
+            let key = sign(&keys, number, small.from);
+            assert_eq!(key.table(), Some(TableSize::Small));
+        }
+        assert_eq!(sign(&keys, 5000, small.from).table(), None);
+        let much = TABLE_GIVES_WAY * large.from;
+        assert_eq!(sign(&keys, 1000, much).table(), Some(TableSize::Small));
+        assert_eq!(
+            sign(&keys, 1000, large.from).table(),
+            Some(TableSize::Large)
+        );
+        assert_eq!(tables(&keys, TableSize::Large), (64, 64));
+        let (tabled, listed) = tables(&keys, TableSize::Small);
+        assert_eq!(tabled, listed);
+        assert!(listed <= small.tables_max);
     }
 
     #[test]
