@@ -1,5 +1,6 @@
 //! Files that are whole or not there.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -23,25 +24,45 @@ pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> FileError + '_ {
     }
 }
 
-/// Writes a file that appears whole or not at all, and stays:
+/// Writes a file that appears whole or not at all, and stays: see [`write_all_whole`].
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_all_whole(&[(path.to_owned(), bytes)])
+}
+
+/// Writes files that each appear whole or not at all, and stay. All are open at once: callers
+/// bound their number.
 ///
 /// ```text
-/// openat(path.tmp) write fsync close   the bytes are on disk, under a name that nobody reads
-/// rename(path.tmp, path)               the name appears, at once
-/// open(parent) fsync close             the name is on disk
+/// openat(path.tmp) write       for each, under a name that nobody reads
+/// fsync close                  for each; file systems take the others along with the first
+/// rename(path.tmp, path)       for each: the name appears, at once
+/// open(parent) fsync close     for each folder: the names are on disk
 /// ```
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    create_dirs(parent)?;
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let temporary = PathBuf::from(name);
-    let mut file = File::create(&temporary).map_err(at(&temporary))?;
-    file.write_all(bytes).map_err(at(&temporary))?;
-    file.sync_all().map_err(at(&temporary))?;
-    drop(file);
-    fs::rename(&temporary, path).map_err(at(path))?;
-    sync_dir(parent)
+pub(crate) fn write_all_whole(files: &[(PathBuf, impl AsRef<[u8]>)]) -> Result<(), FileError> {
+    let parents: BTreeSet<&Path> = files
+        .iter()
+        .map(|(path, _)| path.parent().unwrap_or(Path::new(".")))
+        .collect();
+    for parent in &parents {
+        create_dirs(parent)?;
+    }
+    let mut written = Vec::with_capacity(files.len());
+    for (path, bytes) in files {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".tmp");
+        let temporary = PathBuf::from(name);
+        let mut file = File::create(&temporary).map_err(at(&temporary))?;
+        file.write_all(bytes.as_ref()).map_err(at(&temporary))?;
+        written.push((file, temporary, path));
+    }
+    for (file, temporary, _) in &written {
+        file.sync_all().map_err(at(temporary))?;
+    }
+    for (file, temporary, path) in written {
+        drop(file);
+        fs::rename(&temporary, path).map_err(at(path))?;
+    }
+    parents.into_iter().try_for_each(sync_dir)
 }
 
 /// Makes a directory's entries durable.

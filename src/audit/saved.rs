@@ -2,9 +2,9 @@
 //! ledger's state there, the tree, and what it observed.
 //!
 //! ```text
-//! "arborlog audit 1\n"
+//! "arborlog audit 2\n"
 //! u64 length, meta                     the codec of docs/format.md, section 2
-//! u8 shelf, u64 number, u64 length, bytes    for each bucket of the state
+//! u8 shelf, u64 length, place, u64 length, bytes    for each bucket of the state
 //! u8 0xff
 //! SHA-256 of all before
 //! ```
@@ -27,8 +27,9 @@ use crate::ledger::{Head, RULES_VERSION, State};
 use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};
 
-const MAGIC: &[u8] = b"arborlog audit 1\n";
+const MAGIC: &[u8] = b"arborlog audit 2\n";
 const META_BYTES_MAX: usize = 1 << 30;
+const PLACE_BYTES_MAX: u64 = 64;
 const BUCKET_BYTES_MAX: u64 = 1 << 30;
 const END: u8 = 0xff;
 
@@ -112,12 +113,13 @@ impl SavedAudit {
         out.write_all(MAGIC)?;
         out.write_all(&(meta.len() as u64).to_be_bytes())?;
         out.write_all(&meta)?;
-        for (shelf, number, image) in state.images() {
-            let bytes = image
+        for (shelf, bucket) in state.clone().image().buckets() {
+            let bytes = bucket
                 .bytes()
                 .map_err(|error| std::io::Error::other(error.to_string()))?;
             out.write_all(&[shelf])?;
-            out.write_all(&number.to_be_bytes())?;
+            out.write_all(&(bucket.place.len() as u64).to_be_bytes())?;
+            out.write_all(&bucket.place)?;
             out.write_all(&(bytes.len() as u64).to_be_bytes())?;
             out.write_all(&bytes)?;
         }
@@ -170,10 +172,12 @@ impl SavedAudit {
             if shelf == [END] {
                 break;
             }
-            let (place, length) = (number(from)?, number(from)?);
+            let length = number(from)?;
+            let place = bytes(from, length, PLACE_BYTES_MAX)?;
+            let length = number(from)?;
             let bucket = bytes(from, length, BUCKET_BYTES_MAX)?;
             state
-                .load(shelf[0], place, &bucket)
+                .load(shelf[0], &place, &bucket)
                 .map_err(|error| error.to_string())?;
         }
         Ok(Self {

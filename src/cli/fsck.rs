@@ -114,12 +114,9 @@ fn damaged(error: arborlog::store::StoreError) -> Failure {
 
 /// The digest of a state made from the entries.
 fn digest_of(replay: &Replay) -> Result<[u8; 32], String> {
-    let mut state = replay.state().clone();
-    let tree = replay.head();
     let change = StateChange {
-        head: state.head().clone(),
-        tree,
-        buckets: state.take_dirty(),
+        image: replay.state().clone().image(),
+        tree: replay.head(),
     };
     change.digest().map_err(|error| error.to_string())
 }

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::view;
 use crate::audit::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
 use crate::log::{ReadError, Reader};
-use crate::merkle::{Hash, leaf_hash};
+use crate::merkle::Hash;
 use crate::record::{Entry, Index};
 
 fn number(text: &str, what: &str) -> Result<u64, Problem> {
@@ -157,7 +157,7 @@ pub(super) async fn inclusion(
     let size = published_size(&app, query.size.as_deref())?;
     let reader = app.log.reader();
     let path = reader.inclusion(index, size).await?;
-    let leaf = leaf_hash(&reader.entry(index, size).await?);
+    let leaf = reader.leaf(index, size).await?;
     Ok(Json(json!({
         "index": index, "size": size, "leaf_hash": leaf.to_string(), "hashes": texts(&path),
     })))

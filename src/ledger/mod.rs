@@ -18,8 +18,8 @@ mod trees;
 pub use authority::{ChainHead, Council, KeyRole, KeyState, endorsement_quorum};
 pub use points::{Account, MethodState};
 pub use refusal::{Code, Refusal, Severity};
-pub use shelf::{BucketImage, SHELF_CHUNK_BYTES, ShelfError};
-pub use state::{Head, Proposal, RULES_VERSION, State};
+pub use shelf::{BucketImage, ShelfError};
+pub use state::{Head, Proposal, RULES_VERSION, State, StateImage};
 pub use totals::{ConservationError, Totals};
 pub use trees::{
     ClaimState, ClaimTree, LossState, LostRange, PlantingState, PlotState, SurveyState, TreeState,

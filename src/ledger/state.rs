@@ -1,13 +1,11 @@
 //! The state, and the one way into it.
 
-use std::sync::Arc;
-
 use bincode::{Decode, Encode};
 
 use super::authority::{Council, KeyState};
 use super::points::{Account, MethodState};
 use super::refusal::Refusal;
-use super::shelf::{AnyShelf, BucketImage, Bucketed, Shelf, ShelfError};
+use super::shelf::{AnyShelf, BucketImage, Shelf, ShelfError, ShelfImage};
 use super::totals::Totals;
 use super::trees::{ClaimState, LossState, PlantingState, PlotState, SurveyState, TreeState};
 use crate::crypto::PublicKey;
@@ -107,70 +105,19 @@ impl HolderName {
     }
 }
 
-fn prefix16(bytes: &[u8; 32]) -> u64 {
-    let [a, b, ..] = *bytes;
-    u64::from(u16::from_be_bytes([a, b]))
+/// A state as it was at one time, to be encoded elsewhere.
+pub struct StateImage {
+    /// What there is once.
+    pub head: Head,
+    shelves: Vec<Box<dyn ShelfImage>>,
 }
 
-impl Bucketed for PublicKey {
-    fn bucket(&self) -> u64 {
-        prefix16(self.as_bytes())
-    }
-}
-
-impl Bucketed for HolderName {
-    fn bucket(&self) -> u64 {
-        prefix16(&self.0) >> 8
-    }
-}
-
-/// 65,536 buckets: some 60 bytes an account make 15 accounts a bucket for a million, and values
-/// of 32 KiB for fifty million.
-impl Bucketed for AccountId {
-    fn bucket(&self) -> u64 {
-        prefix16(self.as_bytes())
-    }
-}
-
-impl Bucketed for Digest {
-    fn bucket(&self) -> u64 {
-        prefix16(self.as_bytes()) >> 4
-    }
-}
-
-impl Bucketed for Index {
-    fn bucket(&self) -> u64 {
-        self.0 >> 8
-    }
-}
-
-impl Bucketed for (MethodId, MethodVersion) {
-    fn bucket(&self) -> u64 {
-        u64::from(self.0.0) << 32 | u64::from(self.1.0)
-    }
-}
-
-impl Bucketed for SpeciesCode {
-    fn bucket(&self) -> u64 {
-        u64::from(self.0) >> 6
-    }
-}
-
-impl Bucketed for PlotNumber {
-    fn bucket(&self) -> u64 {
-        u64::from(self.0) >> 5
-    }
-}
-
-impl Bucketed for (PlotNumber, Serial) {
-    fn bucket(&self) -> u64 {
-        u64::from(self.0.0) << 22 | u64::from(self.1.0) >> 10
-    }
-}
-
-impl Bucketed for (PlotNumber, Day, Index) {
-    fn bucket(&self) -> u64 {
-        self.0.0.into()
+impl StateImage {
+    /// Every bucket, in order, with the number of its shelf: what [`State::load`] makes a state of
+    /// again.
+    pub fn buckets(&self) -> impl Iterator<Item = (u8, BucketImage<'_>)> {
+        let shelves = (0_u8..).zip(&self.shelves);
+        shelves.flat_map(|(number, shelf)| shelf.buckets().map(move |bucket| (number, bucket)))
     }
 }
 
@@ -283,40 +230,6 @@ impl State {
         &self.head.totals
     }
 
-    fn shelves(&self) -> [&dyn AnyShelf; 15] {
-        [
-            &self.keys,
-            &self.holders,
-            &self.methods,
-            &self.species,
-            &self.accounts,
-            &self.plots,
-            &self.plantings,
-            &self.planting_places,
-            &self.trees,
-            &self.surveys,
-            &self.claims,
-            &self.reversed,
-            &self.losses,
-            &self.voided,
-            &self.evidence,
-        ]
-    }
-
-    /// Every bucket as it is: shelf, number, image. What [`Self::load`] makes a state of again.
-    pub fn images(&self) -> Vec<(u8, u64, Arc<dyn BucketImage>)> {
-        let mut all = Vec::new();
-        for (shelf, buckets) in (0_u8..).zip(self.shelves()) {
-            all.extend(
-                buckets
-                    .images()
-                    .into_iter()
-                    .map(|(number, image)| (shelf, number, image)),
-            );
-        }
-        all
-    }
-
     fn shelves_mut(&mut self) -> [&mut dyn AnyShelf; 15] {
         [
             &mut self.keys,
@@ -337,27 +250,23 @@ impl State {
         ]
     }
 
-    /// The buckets that changed since the last call: shelf, number, and the bucket as it is now.
-    pub fn take_dirty(&mut self) -> Vec<(u8, u64, Arc<dyn BucketImage>)> {
-        let mut all = Vec::new();
-        for (shelf, dirty) in (0_u8..).zip(self.shelves_mut()) {
-            all.extend(
-                dirty
-                    .take_dirty()
-                    .into_iter()
-                    .map(|(number, image)| (shelf, number, image)),
-            );
-        }
-        all
+    /// The state as it is now; costs little, however large it is. Buckets that change from now on
+    /// have changed since this image.
+    pub fn image(&mut self) -> StateImage {
+        let head = self.head.clone();
+        let shelves = self.shelves_mut();
+        let shelves = shelves.into_iter().map(AnyShelf::image).collect();
+        StateImage { head, shelves }
     }
 
-    /// Puts a saved bucket in its place.
+    /// Puts a saved bucket behind those that were loaded before, in the order of
+    /// [`StateImage::buckets`].
     ///
     /// # Errors
     /// [`ShelfError`] when the bytes are not that bucket's.
-    pub fn load(&mut self, shelf: u8, number: u64, bytes: &[u8]) -> Result<(), ShelfError> {
+    pub fn load(&mut self, shelf: u8, place: &[u8], bytes: &[u8]) -> Result<(), ShelfError> {
         match self.shelves_mut().into_iter().nth(shelf.into()) {
-            Some(shelf) => shelf.load(number, bytes),
+            Some(shelf) => shelf.load(place, bytes),
             None => Err(crate::record::CodecError::Malformed("no such shelf".to_owned()).into()),
         }
     }

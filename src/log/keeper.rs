@@ -9,6 +9,9 @@ use crate::store::{SavedState, StateChange};
 /// So many entries after the last save, the state is saved again: what a start replays at most,
 /// and half as much again while a save is under way.
 const ENTRIES_PER_SAVE: u64 = 131_072;
+/// Or, if that is more, after as many entries as a part of all accounts: random accounts touch
+/// every bucket, so that a save costs what the state does, and a start must load it anyway.
+const SAVES_PER_ACCOUNTS: u64 = 4;
 
 /// Saves the state when told, one save at a time.
 pub(super) struct Keeper {
@@ -46,11 +49,12 @@ impl Keeper {
         }
     }
 
-    /// Whether a save is due for a state of so many entries.
-    pub fn is_due(&self, entries: u64) -> bool {
+    /// Whether a save is due for a state of so many entries and accounts.
+    pub fn is_due(&self, entries: u64, accounts: u64) -> bool {
+        let apart = ENTRIES_PER_SAVE.max(accounts / SAVES_PER_ACCOUNTS);
         self.thread.is_some()
             && !self.busy.load(Ordering::Acquire)
-            && entries >= self.saved_size.saturating_add(ENTRIES_PER_SAVE)
+            && entries >= self.saved_size.saturating_add(apart)
     }
 
     /// Saves a change of a state whose entries are durable.

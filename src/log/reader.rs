@@ -1,11 +1,12 @@
 //! Reading a log through its tiles: entries, and the proofs that RFC 6962 names.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
 use crate::merkle::{
-    Bundle, Frontier, Hash, HashTile, Level, Node, ProofError, TILE_HASHES, TileId,
+    Bundle, Frontier, Hash, HashTile, Level, Node, NodeTile, ProofError, TILE_HASHES, TileId,
     consistency_ranges, fold_nodes, inclusion_ranges, range_nodes,
 };
 use crate::store::{Bytes, Store, StoreError};
@@ -32,16 +33,55 @@ pub enum ReadError {
     },
 }
 
-/// A log's tiles, read.
+/// Full tiles and bundles that were read, as bytes: so much memory.
+const TILE_CACHE_BYTES: u64 = 64 << 20;
+/// Tiles that proofs were made from, with their inner nodes: so much memory, the nodes over a
+/// million entries.
+const NODE_CACHE_BYTES: u64 = 64 << 20;
+/// What a tile in a cache takes beside its own bytes, about.
+const CACHED_EXTRA_BYTES: u64 = 200;
+
+/// A log's tiles, read. Clones share their caches.
 #[derive(Clone)]
 pub struct Reader {
     store: Arc<dyn Store>,
+    tiles: Arc<Cache<TileId, Bytes, Weight>>,
+    /// Partial ones too: the same name never means other hashes.
+    nodes: Arc<Cache<TileId, Arc<NodeTile>, Weight>>,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<TileId, Bytes> for Weight {
+    fn weight(&self, _: &TileId, bytes: &Bytes) -> u64 {
+        bytes.len() as u64 + CACHED_EXTRA_BYTES
+    }
+}
+
+impl Weighter<TileId, Arc<NodeTile>> for Weight {
+    fn weight(&self, _: &TileId, _: &Arc<NodeTile>) -> u64 {
+        NodeTile::BYTES_MAX as u64 + CACHED_EXTRA_BYTES
+    }
 }
 
 impl Reader {
     /// A reader of this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        let items = |bytes: u64| (bytes / NodeTile::BYTES_MAX as u64) as usize;
+        Self {
+            store,
+            tiles: Arc::new(Cache::with_weighter(
+                items(TILE_CACHE_BYTES),
+                TILE_CACHE_BYTES,
+                Weight,
+            )),
+            nodes: Arc::new(Cache::with_weighter(
+                items(NODE_CACHE_BYTES),
+                NODE_CACHE_BYTES,
+                Weight,
+            )),
+        }
     }
 
     /// The store.
@@ -54,10 +94,15 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] when the store has no such.
     pub async fn tile(&self, id: TileId) -> Result<Bytes, ReadError> {
-        self.store
-            .read(id)
-            .await?
-            .ok_or_else(|| ReadError::Missing(id.to_string()))
+        if let Some(bytes) = self.tiles.get(&id) {
+            return Ok(bytes);
+        }
+        let read = self.store.read(id).await?;
+        let bytes = read.ok_or_else(|| ReadError::Missing(id.to_string()))?;
+        if id.is_full() {
+            self.tiles.insert(id, bytes.clone());
+        }
+        Ok(bytes)
     }
 
     /// The entries of a bundle, as long as a tree of `size` has them.
@@ -70,10 +115,7 @@ impl Reader {
             size,
         })?;
         let bytes = self.tile(id).await?;
-        let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| ReadError::Damaged {
-            tile: id.to_string(),
-            what: error.to_string(),
-        })?;
+        let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| damaged(id, &error))?;
         Ok(bundle
             .entries()
             .iter()
@@ -87,12 +129,25 @@ impl Reader {
     /// [`ReadError::Place`] when it is not in that tree.
     pub async fn entry(&self, index: u64, size: u64) -> Result<Bytes, ReadError> {
         let outside = ProofError::OutOfTree { index, size };
-        if index >= size {
-            return Err(outside.into());
-        }
-        let bundle = self.bundle(index / TILE_HASHES, size).await?;
+        let level = Level::Entries;
+        let id = TileId::in_tree(level, index / TILE_HASHES, size).ok_or(outside)?;
+        let bytes = self.tile(id).await?;
         let place = (index % TILE_HASHES) as usize;
-        Ok(bundle.get(place).cloned().ok_or(outside)?)
+        let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| damaged(id, &error))?;
+        let entry = bundle.entries().get(place).ok_or(outside)?;
+        Ok(bytes.slice_ref(entry))
+    }
+
+    /// The hash of a leaf of a tree of `size`.
+    ///
+    /// # Errors
+    /// [`ReadError::Place`] when it is not in that tree.
+    pub async fn leaf(&self, index: u64, size: u64) -> Result<Hash, ReadError> {
+        if index >= size {
+            return Err(ProofError::OutOfTree { index, size }.into());
+        }
+        let leaf = Node { level: 0, index };
+        Nodes::of(self, size).hash(leaf).await
     }
 
     /// The inclusion proof of an entry in a tree of `size`.
@@ -116,52 +171,79 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn frontier(&self, size: u64) -> Result<Frontier, ReadError> {
-        let nodes = range_nodes(0, size);
-        let hashes = self.nodes(&nodes, size).await?;
-        let peaks = nodes
-            .iter()
-            .filter_map(|node| hashes.get(node).copied())
-            .collect();
+        let mut nodes = Nodes::of(self, size);
+        let mut peaks = Vec::new();
+        for node in range_nodes(0, size) {
+            peaks.push(nodes.hash(node).await?);
+        }
         Frontier::from_peaks(size, peaks)
             .ok_or_else(|| ReadError::Missing(format!("a part of the tree of {size}")))
     }
 
     async fn ranges(&self, ranges: &[(u64, u64)], size: u64) -> Result<Vec<Hash>, ReadError> {
-        let nodes: Vec<Vec<Node>> = ranges
-            .iter()
-            .map(|(start, end)| range_nodes(*start, *end))
-            .collect();
-        let hashes = self.nodes(&nodes.concat(), size).await?;
-        nodes
-            .iter()
-            .map(|nodes| {
-                fold_nodes(nodes.iter().filter_map(|node| hashes.get(node).copied()))
-                    .ok_or_else(|| ReadError::Missing("a node".to_owned()))
-            })
-            .collect()
-    }
-
-    /// The hashes of nodes, from as few tiles as hold them.
-    async fn nodes(&self, nodes: &[Node], size: u64) -> Result<HashMap<Node, Hash>, ReadError> {
-        let mut tiles: HashMap<TileId, HashTile> = HashMap::new();
-        let mut hashes = HashMap::new();
-        for node in nodes {
-            let missing = || ReadError::Missing(format!("{node:?} of a tree of {size}"));
-            let id = TileId::holding(*node, size).ok_or_else(missing)?;
-            let tile = match tiles.entry(id) {
-                Entry::Occupied(kept) => kept.into_mut(),
-                Entry::Vacant(place) => {
-                    let bytes = self.tile(id).await?;
-                    let tile = HashTile::parse(&id, &bytes);
-                    place.insert(tile.map_err(|error| ReadError::Damaged {
-                        tile: id.to_string(),
-                        what: error.to_string(),
-                    })?)
-                }
-            };
-            let hash = tile.node(*node).ok_or_else(missing)?;
-            hashes.insert(*node, hash);
+        let mut nodes = Nodes::of(self, size);
+        let mut hashes = Vec::with_capacity(ranges.len());
+        for (start, end) in ranges {
+            let mut parts = Vec::new();
+            for node in range_nodes(*start, *end) {
+                parts.push(nodes.hash(node).await?);
+            }
+            let hash = fold_nodes(parts.into_iter());
+            hashes.push(hash.ok_or_else(|| ReadError::Missing("a node".to_owned()))?);
         }
         Ok(hashes)
+    }
+
+    async fn node_tile(&self, id: TileId) -> Result<Arc<NodeTile>, ReadError> {
+        if let Some(tile) = self.nodes.get(&id) {
+            return Ok(tile);
+        }
+        // Not by way of the other cache: its bytes are in this one then.
+        let read = self.store.read(id).await?;
+        let bytes = read.ok_or_else(|| ReadError::Missing(id.to_string()))?;
+        let tile = HashTile::parse(&id, &bytes).map_err(|error| damaged(id, &error))?;
+        let tile = Arc::new(NodeTile::new(tile));
+        self.nodes.insert(id, Arc::clone(&tile));
+        Ok(tile)
+    }
+}
+
+/// The nodes of a tree of one size, each tile of which is looked up once.
+struct Nodes<'a> {
+    reader: &'a Reader,
+    size: u64,
+    /// A tile or two a level.
+    tiles: Vec<(TileId, Arc<NodeTile>)>,
+}
+
+impl<'a> Nodes<'a> {
+    fn of(reader: &'a Reader, size: u64) -> Self {
+        Self {
+            reader,
+            size,
+            tiles: Vec::new(),
+        }
+    }
+
+    async fn hash(&mut self, node: Node) -> Result<Hash, ReadError> {
+        let missing = || ReadError::Missing(format!("{node:?} of a tree of {}", self.size));
+        let id = TileId::holding(node, self.size).ok_or_else(missing)?;
+        let tile = match self.tiles.iter().find(|(known, _)| *known == id) {
+            Some((_, tile)) => Arc::clone(tile),
+            None => {
+                let tile = self.reader.node_tile(id).await?;
+                self.tiles.push((id, Arc::clone(&tile)));
+                tile
+            }
+        };
+        tile.node(node)
+            .ok_or_else(|| ReadError::Missing(format!("{node:?} of a tree of {}", self.size)))
+    }
+}
+
+fn damaged(id: TileId, what: &impl std::fmt::Display) -> ReadError {
+    ReadError::Damaged {
+        tile: id.to_string(),
+        what: what.to_string(),
     }
 }

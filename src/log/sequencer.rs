@@ -100,6 +100,11 @@ impl Sequencer {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn accounts(&self) -> u64 {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.accounts_count() as u64
+    }
+
     /// Judges submissions on the state with all batches under way.
     async fn judge(
         &mut self,
@@ -208,7 +213,8 @@ impl Sequencer {
             answer(verdicts, &published);
             return None;
         }
-        let change = if self.keeper.is_due(batch.to.size) {
+        let accounts = self.accounts();
+        let change = if self.keeper.is_due(batch.to.size, accounts) {
             Some(self.change(batch.to))
         } else {
             None
@@ -227,12 +233,8 @@ impl Sequencer {
     }
 
     fn change(&self, tree: TreeHead) -> StateChange {
-        let mut state = self.state();
-        StateChange {
-            head: state.head().clone(),
-            tree,
-            buckets: state.take_dirty(),
-        }
+        let image = self.state().image();
+        StateChange { image, tree }
     }
 
     /// Publishes and answers a batch that is durable, or recovers if it may not be. `true` if it

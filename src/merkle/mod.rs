@@ -17,5 +17,7 @@ pub use proof::{
     PROOF_HASHES_MAX, ProofError, consistency_ranges, inclusion_ranges, verify_consistency,
     verify_inclusion,
 };
-pub use tile::{HashTile, Level, TILE_HASHES, TILE_HEIGHT, TileError, TileId, TilePathError};
+pub use tile::{
+    HashTile, Level, NodeTile, TILE_HASHES, TILE_HEIGHT, TileError, TileId, TilePathError,
+};
 pub use tree::{Frontier, Node, fold_nodes, range_nodes, root_of};

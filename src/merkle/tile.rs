@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::hash::{HASH_BYTES, Hash};
+use super::hash::{HASH_BYTES, Hash, node_hash};
 use super::tree::{Node, fold_nodes, range_nodes};
 
 /// Levels of the tree that a tile spans.
@@ -236,11 +236,42 @@ impl HashTile {
                     .as_chunks::<2>()
                     .0
                     .iter()
-                    .map(|[left, right]| super::hash::node_hash(left, right))
+                    .map(|[left, right]| node_hash(left, right))
                     .collect();
             }
             roots.extend(level);
         }
         fold_nodes(roots.into_iter())
+    }
+}
+
+/// A tile with all nodes within it: twice the memory of its hashes, and no hashing to look one up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeTile {
+    /// By height within the tile, from its own hashes up; complete subtrees only.
+    rows: Vec<Vec<Hash>>,
+}
+
+impl NodeTile {
+    /// What a full one takes in memory.
+    pub const BYTES_MAX: usize = 2 * TILE_HASHES as usize * HASH_BYTES;
+
+    /// Hashes all nodes of a tile.
+    pub fn new(tile: HashTile) -> Self {
+        let mut rows = vec![tile.hashes];
+        for _ in 0..TILE_HEIGHT {
+            let below = rows.last().map_or([].as_slice(), Vec::as_slice);
+            let pairs = below.as_chunks::<2>().0.iter();
+            rows.push(pairs.map(|[left, right]| node_hash(left, right)).collect());
+        }
+        Self { rows }
+    }
+
+    /// The hash of `node`, whose subtree lies in this tile; `None` if it lies beyond its width.
+    pub fn node(&self, node: Node) -> Option<Hash> {
+        let inner = node.level % TILE_HEIGHT;
+        let row = self.rows.get(usize::from(inner))?;
+        let place = node.index % (TILE_HASHES >> inner);
+        row.get(place as usize).copied()
     }
 }

@@ -17,12 +17,14 @@ use bytes::Bytes;
 use super::journal::{Journal, drop_segments, read_segment, segment_files};
 use super::tail::Tail;
 use super::{Batch, BoxFuture, Outcome, Store, StoreError};
-use crate::files::{at, create_dirs, hold, read_if_there, write_whole};
+use crate::files::{at, create_dirs, hold, read_if_there, write_all_whole, write_whole};
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };
 use crate::note::TreeHead;
 
+/// Tiles and bundles that are written together: so many descriptors are open.
+const FILES_AT_ONCE: usize = 64;
 const VERSION: &str = "arborlog store 1\n";
 
 /// A log in plain files.
@@ -222,8 +224,8 @@ impl Shared {
         }
         writer.tree = tree;
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
-        for entry in entries {
-            tail.push(entry);
+        for (entry, leaf) in entries {
+            tail.push(entry, leaf);
         }
         Outcome::Committed
     }
@@ -252,15 +254,13 @@ impl Shared {
         if ids.is_empty() {
             return Ok(());
         }
-        for id in &ids {
-            let bytes = self
-                .tail
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .read(id);
-            if let Some(bytes) = bytes {
-                write_whole(&tile_path(&self.dir, *id), &bytes)?;
-            }
+        for some in ids.chunks(FILES_AT_ONCE) {
+            let files: Vec<(PathBuf, Bytes)> = {
+                let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+                let read = |id: &TileId| Some((tile_path(&self.dir, *id), tail.read(id)?));
+                some.iter().filter_map(read).collect()
+            };
+            write_all_whole(&files)?;
         }
         self.tail
             .write()
@@ -270,11 +270,15 @@ impl Shared {
     }
 }
 
-/// Appends a batch's entries to a tree; `None` if they don't lead where the batch says.
-fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<&'a [u8]>> {
-    let entries = Bundle::parse_all(&batch.entries).ok()?.entries().to_vec();
-    for entry in &entries {
-        tree.push(leaf_hash(entry));
+/// Appends a batch's entries to a tree; gives them with their leaf hashes, or `None` if they don't
+/// lead where the batch says.
+fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Hash)>> {
+    let bundle = Bundle::parse_all(&batch.entries).ok()?;
+    let mut entries = Vec::with_capacity(bundle.entries().len());
+    for entry in bundle.entries() {
+        let leaf = leaf_hash(entry);
+        tree.push(leaf);
+        entries.push((*entry, leaf));
     }
     (tree.size() == batch.to.size && tree.root() == batch.to.root).then_some(entries)
 }
@@ -313,8 +317,8 @@ fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
             };
             let entries = extend(&mut tree, &batch)
                 .ok_or_else(|| damaged("its entries do not lead to the root that was committed"))?;
-            for entry in entries {
-                tail.push(entry);
+            for (entry, leaf) in entries {
+                tail.push(entry, leaf);
             }
             head = *to;
         }
@@ -360,7 +364,7 @@ fn recover_edge(
             what: error.to_string(),
         })?;
         for entry in bundle.entries().iter().take(partial as usize) {
-            tail.push(entry);
+            tail.push(entry, leaf_hash(entry));
         }
     }
     let peaks = range_nodes(0, start.size)

@@ -1,24 +1,31 @@
 //! The ledger's state between starts, in sled.
 //!
-//! Derived: on start it must match the log, and whatever does not is rebuilt from the entries. A
-//! value is a chunk of a bucket; keys are shelf (`u8`), bucket (`u64`), chunk (`u32`). One more,
-//! the meta, says which log and which size they speak of, and the digest over all buckets.
+//! Derived: on start it must match the log, and whatever does not is rebuilt from the entries.
+//!
+//! A value is a chunk of a bucket as of one save. Its key is: shelf (`u8`), the bucket's place (of
+//! one length on each shelf), number of the save (`u64`), chunk (`u32`). One more, the meta, names
+//! the last save that is whole, which log and which size it speaks of, and the digest over all
+//! buckets. A save writes what changed beside what is there, in batches of bounded size, then the
+//! meta, then takes out what it replaced: a stop anywhere leaves the save before, or this one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
-use crate::ledger::{BucketImage, Head, RULES_VERSION, SHELF_CHUNK_BYTES, ShelfError, State};
+use crate::ledger::{Head, RULES_VERSION, ShelfError, State, StateImage};
 use crate::merkle::Hash;
 use crate::note::TreeHead;
 use crate::record::{CodecError, decode, encode};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const META: &[u8] = b"meta";
 const META_BYTES_MAX: usize = 1 << 20;
+/// sled keeps larger values in files of their own, which it never syncs.
+const CHUNK_BYTES: usize = 32 * 1024;
+/// What is handed to sled at once: it holds that much in memory twice.
+const BATCH_BYTES: usize = 4 << 20;
 /// sled's own cache; the state is in our memory, so it needs little.
 const CACHE_BYTES: u64 = 32 << 20;
 
@@ -36,40 +43,57 @@ pub enum SavedStateError {
     Codec(#[from] CodecError),
 }
 
-/// What changed in a state since the last save.
+/// A state to be saved.
 pub struct StateChange {
-    /// The state's head at the time.
-    pub head: Head,
+    /// The state at the time.
+    pub image: StateImage,
     /// The tree over the same entries.
     pub tree: TreeHead,
-    /// The buckets that changed.
-    pub buckets: Vec<(u8, u64, Arc<dyn BucketImage>)>,
 }
 
 impl StateChange {
-    /// The digest of a state whose every bucket is in this change: what is saved must have it.
+    /// The digest of the state: what is saved of it must have it.
     ///
     /// # Errors
     /// [`SavedStateError`] when a bucket can't be encoded.
     pub fn digest(&self) -> Result<[u8; 32], SavedStateError> {
-        let mut digests = BTreeMap::new();
-        for (shelf, number, image) in &self.buckets {
-            let bytes = image.bytes()?;
-            if !bytes.is_empty() {
-                digests.insert((*shelf, *number), digest_of(&bytes));
-            }
+        let mut kept = Kept::new();
+        for (shelf, bucket) in self.image.buckets() {
+            let bytes = bucket.bytes()?;
+            kept.insert((shelf, bucket.place), Bucket::of(&bytes, 0));
         }
-        Ok(digest_all(&self.head, &digests)?)
+        Ok(digest_all(&self.image.head, &kept)?)
     }
 }
 
-/// The digest of each bucket, and how many chunks it has.
-type Digests = BTreeMap<(u8, u64), ([u8; 32], u32)>;
+/// Which buckets are saved.
+type Kept = BTreeMap<Place, Bucket>;
+/// A shelf, and a bucket's place on it.
+type Place = (u8, Vec<u8>);
+
+/// A bucket as it is saved.
+#[derive(Clone, Copy)]
+struct Bucket {
+    digest: [u8; 32],
+    save: u64,
+    chunks: u32,
+}
+
+impl Bucket {
+    fn of(bytes: &[u8], save: u64) -> Self {
+        Self {
+            digest: Sha256::digest(bytes).into(),
+            save,
+            chunks: bytes.len().div_ceil(CHUNK_BYTES) as u32,
+        }
+    }
+}
 
 #[derive(Encode, Decode)]
 struct Meta {
     format: u32,
     rules: u32,
+    save: u64,
     size: u64,
     root: [u8; 32],
     digest: [u8; 32],
@@ -80,7 +104,9 @@ struct Meta {
 pub struct SavedState {
     path: PathBuf,
     db: sled::Db,
-    digests: Digests,
+    kept: Kept,
+    /// The number of the last save that is whole.
+    save: u64,
 }
 
 impl SavedState {
@@ -101,7 +127,8 @@ impl SavedState {
         Ok(Self {
             path: path.to_owned(),
             db,
-            digests: BTreeMap::new(),
+            kept: Kept::new(),
+            save: 0,
         })
     }
 
@@ -111,7 +138,7 @@ impl SavedState {
         match self.load_whole() {
             Ok(loaded) => Ok(loaded),
             Err(why) => {
-                self.digests.clear();
+                self.kept.clear();
                 Err(why)
             }
         }
@@ -137,37 +164,71 @@ impl SavedState {
             return Err("it contradicts itself".to_owned());
         }
         let mut state = State::from_head(meta.head.clone());
-        let mut bucket: Option<((u8, u64), Vec<u8>)> = None;
+        let mut found: Option<Found> = None;
+        // Of a save that was cut off, or replaced by one that was.
+        let mut stale = Vec::new();
         for item in self.db.iter() {
             let (key, value) = item.map_err(sled)?;
-            let Some((place, _)) = parse_key(&key) else {
+            let Some((place, save)) = parse_key(&key) else {
                 continue;
             };
-            match &mut bucket {
-                Some((at, bytes)) if *at == place => bytes.extend_from_slice(&value),
+            if save > meta.save {
+                stale.push(key);
+                continue;
+            }
+            match &mut found {
+                Some(found) if found.place == place && found.save == save => {
+                    found.bytes.extend_from_slice(&value);
+                    found.keys.push(key);
+                }
                 _ => {
-                    let done = bucket.replace((place, value.to_vec()));
-                    self.put(&mut state, done)?;
+                    let next = Found {
+                        place,
+                        save,
+                        bytes: value.to_vec(),
+                        keys: vec![key],
+                    };
+                    if let Some(done) = found.replace(next) {
+                        let replaced = found.as_ref().is_some_and(|it| it.place == done.place);
+                        stale.extend(self.put(&mut state, done, replaced)?);
+                    }
                 }
             }
         }
-        self.put(&mut state, bucket)?;
-        let digest = digest_all(&meta.head, &self.digests).map_err(|error| error.to_string())?;
+        if let Some(done) = found {
+            stale.extend(self.put(&mut state, done, false)?);
+        }
+        let digest = digest_all(&meta.head, &self.kept).map_err(|error| error.to_string())?;
         if digest != meta.digest {
             return Err("its digest does not match: it is damaged".to_owned());
         }
+        self.save = meta.save;
+        let mut writer = Writer::new(&self.db);
+        for key in stale {
+            writer.remove(&key).map_err(sled)?;
+        }
+        writer.finish().map_err(sled)?;
         Ok((state, tree))
     }
 
-    fn put(&mut self, state: &mut State, it: Option<((u8, u64), Vec<u8>)>) -> Result<(), String> {
-        let Some(((shelf, number), bytes)) = it else {
-            return Ok(());
-        };
+    /// Takes a bucket into the state; gives the keys that are of no use any more.
+    fn put(
+        &mut self,
+        state: &mut State,
+        found: Found,
+        replaced: bool,
+    ) -> Result<Vec<sled::IVec>, String> {
+        // Nothing in it: the bucket was taken out by that save.
+        if replaced || found.bytes.is_empty() {
+            return Ok(found.keys);
+        }
+        let (shelf, place) = &found.place;
         state
-            .load(shelf, number, &bytes)
+            .load(*shelf, place, &found.bytes)
             .map_err(|error| error.to_string())?;
-        self.digests.insert((shelf, number), digest_of(&bytes));
-        Ok(())
+        let bucket = Bucket::of(&found.bytes, found.save);
+        self.kept.insert(found.place, bucket);
+        Ok(Vec::new())
     }
 
     /// Forgets all that is saved, before a rebuild.
@@ -175,47 +236,80 @@ impl SavedState {
     /// # Errors
     /// [`SavedStateError::Sled`].
     pub fn clear(&mut self) -> Result<(), SavedStateError> {
-        self.digests.clear();
+        self.kept.clear();
         self.db
             .clear()
             .map_err(|error| SavedStateError::Sled(self.path.clone(), error))
     }
 
-    /// Saves what changed, in one atomic batch.
+    /// Saves a state: what changed since the save before.
     ///
     /// # Errors
-    /// [`SavedStateError`]; what was saved before is then still there, or found damaged.
+    /// [`SavedStateError`]; what was saved before is then still there.
     pub fn save(&mut self, change: &StateChange) -> Result<(), SavedStateError> {
-        let mut batch = sled::Batch::default();
-        for (shelf, number, image) in &change.buckets {
-            let place = (*shelf, *number);
+        let sled = |error| SavedStateError::Sled(self.path.clone(), error);
+        let save = self.save + 1;
+        let mut kept = Kept::new();
+        let mut replaced = Vec::new();
+        let mut writer = Writer::new(&self.db);
+        for (shelf, image) in change.image.buckets() {
+            let changed = image.changed;
+            let place = (shelf, image.place.clone());
+            let before = self.kept.remove_entry(&place);
+            if let Some((place, bucket)) = before.as_ref().filter(|_| !changed) {
+                kept.insert(place.clone(), *bucket);
+                continue;
+            }
             let bytes = image.bytes()?;
-            for (chunk, value) in (0_u32..).zip(bytes.chunks(SHELF_CHUNK_BYTES)) {
-                batch.insert(key(place, chunk).as_slice(), value);
+            for (chunk, value) in (0_u32..).zip(bytes.chunks(CHUNK_BYTES)) {
+                writer
+                    .insert(&key(&place, save, chunk), value)
+                    .map_err(sled)?;
             }
-            let digest = digest_of(&bytes);
-            let before = match bytes.is_empty() {
-                true => self.digests.remove(&place),
-                false => self.digests.insert(place, digest),
-            };
-            for stale in digest.1..before.map_or(0, |(_, chunks)| chunks) {
-                batch.remove(key(place, stale).as_slice());
-            }
+            kept.insert(place, Bucket::of(&bytes, save));
+            replaced.extend(before);
         }
-        let digest = digest_all(&change.head, &self.digests)?;
+        // What no image has any more: an empty value says so until its chunks are out.
+        for (place, bucket) in std::mem::take(&mut self.kept) {
+            let tombstone = key(&place, save, 0);
+            writer.insert(&tombstone, &[]).map_err(sled)?;
+            replaced.push((
+                place.clone(),
+                Bucket {
+                    save,
+                    chunks: 1,
+                    ..bucket
+                },
+            ));
+            replaced.push((place, bucket));
+        }
+        self.kept = kept;
+        writer.finish().map_err(sled)?;
+        self.db.flush().map_err(sled)?;
+        let head = &change.image.head;
         let meta = Meta {
             format: FORMAT,
             rules: RULES_VERSION,
+            save,
             size: change.tree.size,
             root: *change.tree.root.as_bytes(),
-            digest,
-            head: change.head.clone(),
+            digest: digest_all(head, &self.kept)?,
+            head: head.clone(),
         };
-        batch.insert(META, encode::<_, META_BYTES_MAX>(&meta)?);
-        self.db
-            .apply_batch(batch)
-            .and_then(|()| self.db.flush().map(drop))
-            .map_err(|error| SavedStateError::Sled(self.path.clone(), error))
+        let meta = encode::<_, META_BYTES_MAX>(&meta)?;
+        self.db.insert(META, meta).map_err(sled)?;
+        self.db.flush().map_err(sled)?;
+        self.save = save;
+        let mut writer = Writer::new(&self.db);
+        // Old values before the tombstone over them.
+        for (place, bucket) in replaced.iter().rev() {
+            for chunk in 0..bucket.chunks {
+                writer
+                    .remove(&key(place, bucket.save, chunk))
+                    .map_err(sled)?;
+            }
+        }
+        writer.finish().map_err(sled)
     }
 
     fn meta(&self) -> Option<Meta> {
@@ -233,41 +327,83 @@ impl SavedState {
     }
 }
 
+/// A bucket as one save left it.
+struct Found {
+    place: Place,
+    save: u64,
+    bytes: Vec<u8>,
+    keys: Vec<sled::IVec>,
+}
+
+/// Hands changes to sled in batches of bounded size.
+struct Writer<'a> {
+    db: &'a sled::Db,
+    batch: sled::Batch,
+    bytes: usize,
+}
+
+impl<'a> Writer<'a> {
+    fn new(db: &'a sled::Db) -> Self {
+        Self {
+            db,
+            batch: sled::Batch::default(),
+            bytes: 0,
+        }
+    }
+
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> sled::Result<()> {
+        self.batch.insert(key, value);
+        self.wrote(key.len() + value.len())
+    }
+
+    fn remove(&mut self, key: &[u8]) -> sled::Result<()> {
+        self.batch.remove(key);
+        self.wrote(key.len())
+    }
+
+    fn wrote(&mut self, bytes: usize) -> sled::Result<()> {
+        self.bytes += bytes;
+        if self.bytes >= BATCH_BYTES {
+            self.bytes = 0;
+            self.db.apply_batch(std::mem::take(&mut self.batch))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> sled::Result<()> {
+        self.db.apply_batch(self.batch)
+    }
+}
+
 /// SHA-256 over the head and each bucket's place and digest, in order.
-fn digest_all(head: &Head, digests: &Digests) -> Result<[u8; 32], CodecError> {
+fn digest_all(head: &Head, kept: &Kept) -> Result<[u8; 32], CodecError> {
     let mut hasher = Sha256::new();
     hasher.update(encode::<_, META_BYTES_MAX>(head)?);
-    for ((shelf, number), (digest, _)) in digests {
+    for ((shelf, place), bucket) in kept {
         hasher.update([*shelf]);
-        hasher.update(number.to_be_bytes());
-        hasher.update(digest);
+        hasher.update(place);
+        hasher.update(bucket.digest);
     }
     Ok(hasher.finalize().into())
 }
 
-fn digest_of(bytes: &[u8]) -> ([u8; 32], u32) {
-    (
-        Sha256::digest(bytes).into(),
-        bytes.len().div_ceil(SHELF_CHUNK_BYTES) as u32,
-    )
-}
-
-/// Never the meta's key, which is shorter.
-fn key((shelf, number): (u8, u64), chunk: u32) -> Vec<u8> {
+/// Never the meta's key: no shelf has the number of its first letter.
+fn key((shelf, place): &Place, save: u64, chunk: u32) -> Vec<u8> {
     [
-        [shelf].as_slice(),
-        &number.to_be_bytes(),
+        [*shelf].as_slice(),
+        place,
+        &save.to_be_bytes(),
         &chunk.to_be_bytes(),
     ]
     .concat()
 }
 
-fn parse_key(key: &[u8]) -> Option<((u8, u64), u32)> {
-    let (shelf, rest) = key.split_first()?;
-    let (number, chunk) = rest.split_first_chunk::<8>()?;
-    let chunk = <[u8; 4]>::try_from(chunk).ok()?;
-    Some((
-        (*shelf, u64::from_be_bytes(*number)),
-        u32::from_be_bytes(chunk),
-    ))
+fn parse_key(key: &[u8]) -> Option<(Place, u64)> {
+    if key == META {
+        return None;
+    }
+    let (rest, _chunk) = key.split_last_chunk::<4>()?;
+    let (rest, save) = rest.split_last_chunk::<8>()?;
+    let (shelf, place) = rest.split_first()?;
+    Some(((*shelf, place.to_vec()), u64::from_be_bytes(*save)))
 }

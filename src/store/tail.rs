@@ -4,21 +4,28 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash};
+use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId};
 
 /// A bundle that grows; a narrower one is a prefix of its bytes.
 #[derive(Debug, Default)]
 struct GrowingBundle {
-    bytes: Vec<u8>,
+    bytes: Growing,
     /// Where each entry ends.
     ends: Vec<usize>,
+}
+
+/// Bytes that grow, and are shared without a copy once they are whole.
+#[derive(Debug)]
+enum Growing {
+    Growing(Vec<u8>),
+    Whole(Bytes),
 }
 
 /// One level of tiles: from the first that is not in a file on.
 #[derive(Debug, Default)]
 struct GrowingLevel {
     first: u64,
-    tiles: VecDeque<Vec<Hash>>,
+    tiles: VecDeque<Growing>,
 }
 
 /// Bundles and tiles from the first that is not in a file on.
@@ -48,7 +55,7 @@ impl Tail {
             let tiles = if edge.is_empty() {
                 VecDeque::new()
             } else {
-                VecDeque::from([edge])
+                VecDeque::from([Growing::Growing(tile_bytes(&edge))])
             };
             tail.levels.push(GrowingLevel {
                 first: items / TILE_HASHES,
@@ -64,16 +71,21 @@ impl Tail {
         self.size
     }
 
-    /// Appends an entry. `None`, and nothing appended, if it is too long for a bundle.
-    pub fn push(&mut self, entry: &[u8]) -> Option<()> {
+    /// Appends an entry, whose leaf hash the caller made. `None`, and nothing appended, if it is
+    /// too long for a bundle.
+    pub fn push(&mut self, entry: &[u8], leaf: Hash) -> Option<()> {
         if self.size.is_multiple_of(TILE_HASHES) {
             self.bundles.push_back(GrowingBundle::default());
         }
         let bundle = self.bundles.back_mut()?;
-        Bundle::append(&mut bundle.bytes, entry)?;
-        bundle.ends.push(bundle.bytes.len());
+        let bytes = bundle.bytes.growing()?;
+        Bundle::append(bytes, entry)?;
+        bundle.ends.push(bytes.len());
         self.size += 1;
-        self.push_hash(0, leaf_hash(entry));
+        if self.size.is_multiple_of(TILE_HASHES) {
+            bundle.bytes.close();
+        }
+        self.push_hash(0, leaf);
         Some(())
     }
 
@@ -84,16 +96,22 @@ impl Tail {
         let Some(row) = self.levels.get_mut(level) else {
             return;
         };
-        match row.tiles.back_mut() {
-            Some(tile) if (tile.len() as u64) < TILE_HASHES => tile.push(hash),
-            _ => row.tiles.push_back(vec![hash]),
+        if row.tiles.back_mut().is_none_or(|it| it.growing().is_none()) {
+            row.tiles.push_back(Growing::default());
         }
-        let full = row
-            .tiles
-            .back()
-            .filter(|tile| tile.len() as u64 == TILE_HASHES);
-        if let Some(root) = full.and_then(|tile| root_of_tile(tile)) {
-            self.push_hash(level + 1, root);
+        let Some(tile) = row.tiles.back_mut() else {
+            return;
+        };
+        if let Some(bytes) = tile.growing() {
+            bytes.extend_from_slice(hash.as_bytes());
+        }
+        if tile.as_slice().len() == TILE_BYTES {
+            tile.close();
+            let id = TileId::full(Level::Hashes(0), 0);
+            let whole = HashTile::parse(&id, tile.as_slice()).ok();
+            if let Some(root) = whole.and_then(|tile| tile.root()) {
+                self.push_hash(level + 1, root);
+            }
         }
     }
 
@@ -104,15 +122,13 @@ impl Tail {
             Level::Entries => {
                 let place = id.number().checked_sub(self.first_bundle)?;
                 let bundle = self.bundles.get(usize::try_from(place).ok()?)?;
-                let end = *bundle.ends.get(width - 1)?;
-                bundle.bytes.get(..end).map(Bytes::copy_from_slice)
+                bundle.bytes.prefix(*bundle.ends.get(width - 1)?)
             }
             Level::Hashes(level) => {
                 let row = self.levels.get(usize::from(level))?;
                 let place = id.number().checked_sub(row.first)?;
                 let tile = row.tiles.get(usize::try_from(place).ok()?)?;
-                tile.get(..width)
-                    .map(|hashes| Bytes::from(tile_bytes(hashes)))
+                tile.prefix(width * HASH_BYTES)
             }
         }
     }
@@ -128,7 +144,7 @@ impl Tail {
             let full = row
                 .tiles
                 .iter()
-                .filter(|tile| tile.len() as u64 == TILE_HASHES)
+                .filter(|tile| tile.as_slice().len() == TILE_BYTES)
                 .count();
             let numbers = row.first..row.first + full as u64;
             ids.extend(numbers.map(|number| TileId::full(Level::Hashes(level), number)));
@@ -158,15 +174,48 @@ impl Tail {
     }
 }
 
+impl Default for Growing {
+    fn default() -> Self {
+        Self::Growing(Vec::new())
+    }
+}
+
+impl Growing {
+    fn growing(&mut self) -> Option<&mut Vec<u8>> {
+        match self {
+            Self::Growing(bytes) => Some(bytes),
+            Self::Whole(_) => None,
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Growing(bytes) => bytes,
+            Self::Whole(bytes) => bytes,
+        }
+    }
+
+    fn close(&mut self) {
+        if let Self::Growing(bytes) = self {
+            *self = Self::Whole(Bytes::from(std::mem::take(bytes)));
+        }
+    }
+
+    fn prefix(&self, length: usize) -> Option<Bytes> {
+        match self {
+            Self::Growing(bytes) => bytes.get(..length).map(Bytes::copy_from_slice),
+            Self::Whole(bytes) => (length <= bytes.len()).then(|| bytes.slice(..length)),
+        }
+    }
+}
+
+/// Bytes of a full tile of hashes.
+const TILE_BYTES: usize = TILE_HASHES as usize * HASH_BYTES;
+
 fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(hashes.len() * HASH_BYTES);
+    let mut bytes = Vec::with_capacity(TILE_BYTES);
     for hash in hashes {
         bytes.extend_from_slice(hash.as_bytes());
     }
     bytes
-}
-
-fn root_of_tile(hashes: &[Hash]) -> Option<Hash> {
-    let id = TileId::full(Level::Hashes(0), 0);
-    HashTile::parse(&id, &tile_bytes(hashes)).ok()?.root()
 }
