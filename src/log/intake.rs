@@ -6,19 +6,16 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::queue::{Answer, Full, Submission};
+use super::workers::{Checked, Identified, RECORDS_TOGETHER};
 use super::{Log, Published, ReadError};
-use crate::crypto::{Batch, KnownKeys, PublicKey};
+use crate::crypto::PublicKey;
 use crate::ledger::{ChainHead, Code, Refusal};
 use crate::merkle::TILE_HASHES;
-use crate::record::{Entry, Index, RecordId, Seq, SignedRecord, SigningContext};
+use crate::record::{Entry, Index, RecordId, Seq, SignedRecord};
 use crate::store::Bytes;
 
 /// How far back in an issuer's chain a record that is sent again is looked for.
 const RETRY_RECORDS_MAX: u64 = 65_536;
-/// So few signatures are checked where they are: handing them to a worker would cost more.
-const INLINE_SIGNATURES: usize = 4;
-/// Signatures that a worker checks at a time, before others get their turn.
-const SIGNATURES_PER_TASK: usize = 256;
 /// A retry can race itself; each round means that another sender of the same records got in.
 const ROUNDS_MAX: usize = 8;
 
@@ -91,7 +88,7 @@ impl Log {
         records: Vec<SignedRecord>,
         after: Option<Refusal>,
     ) -> Result<Appended, AppendError> {
-        let mut records: Vec<(RecordId, SignedRecord)> = records
+        let mut records: Vec<Identified> = records
             .into_iter()
             .map(|r| (self.context.id(r.bytes()), r))
             .collect();
@@ -190,7 +187,7 @@ impl Log {
     async fn sequence(
         &self,
         issuer: PublicKey,
-        records: &Arc<Vec<(RecordId, SignedRecord)>>,
+        records: &Arc<Vec<Identified>>,
     ) -> Result<(Vec<Index>, Option<Refusal>, Arc<Published>), AppendError> {
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
@@ -224,39 +221,24 @@ impl Log {
     /// is wrong with it.
     async fn verify(
         &self,
-        records: &mut Vec<(RecordId, SignedRecord)>,
+        records: &mut Vec<Identified>,
         from: usize,
     ) -> Result<Option<Refusal>, AppendError> {
-        let fresh = records.len().saturating_sub(from);
-        let failed = if fresh <= INLINE_SIGNATURES {
-            first_false(
-                &self.context,
-                &self.keys,
-                records.get(from..).unwrap_or_default(),
-            )
-        } else {
-            let mut failed = None;
-            let mut tasks = Vec::new();
-            let mut rest = records.split_off(from);
-            while !rest.is_empty() {
-                let after = rest.split_off(rest.len().min(SIGNATURES_PER_TASK));
-                let chunk = std::mem::replace(&mut rest, after);
-                let context = self.context.clone();
-                let keys = Arc::clone(&self.keys);
-                tasks.push(tokio::task::spawn_blocking(move || {
-                    let failed = first_false(&context, &keys, &chunk);
-                    (chunk, failed)
-                }));
-            }
-            for task in tasks {
-                let (chunk, found) = task.await.map_err(|_| AppendError::stopping())?;
-                if failed.is_none() {
-                    failed = found.map(|(at, what)| (records.len() - from + at, what));
-                }
-                records.extend(chunk);
-            }
-            failed
-        };
+        let mut rest = records.split_off(from.min(records.len())).into_iter();
+        let mut under_way = Vec::new();
+        while rest.len() > 0 {
+            let part = rest.by_ref().take(RECORDS_TOGETHER).collect();
+            under_way.push(self.workers.check(part));
+        }
+        let mut failed = None;
+        for checked in under_way {
+            let Checked {
+                records: part,
+                failed: found,
+            } = checked.await.map_err(|_| AppendError::stopping())?;
+            failed = failed.or(found.map(|(at, what)| (records.len() - from + at, what)));
+            records.extend(part);
+        }
         Ok(failed.map(|(at, what)| {
             records.truncate(from + at);
             Refusal::new(
@@ -310,7 +292,7 @@ impl Log {
     }
 }
 
-fn wanted(records: &[(RecordId, SignedRecord)], old: usize) -> Option<Vec<(Seq, RecordId)>> {
+fn wanted(records: &[Identified], old: usize) -> Option<Vec<(Seq, RecordId)>> {
     let wanted = records
         .iter()
         .take(old)
@@ -342,22 +324,4 @@ fn refused(indexes: Vec<Index>, refusal: Refusal, published: Arc<Published>) -> 
         indexes,
         published,
     }))
-}
-
-/// The first record whose signatures do not all hold.
-fn first_false(
-    context: &SigningContext,
-    keys: &KnownKeys,
-    records: &[(RecordId, SignedRecord)],
-) -> Option<(usize, String)> {
-    let mut batch = Batch::default();
-    for (_, signed) in records {
-        signed.add_to(context, keys, &mut batch);
-    }
-    let mut verdicts = batch.verdicts().into_iter();
-    let judged = records
-        .iter()
-        .map(|(_, signed)| signed.judged(&mut verdicts));
-    let mut refusals = judged.enumerate();
-    refusals.find_map(|(at, verdict)| verdict.err().map(|refusal| (at, refusal.to_string())))
 }

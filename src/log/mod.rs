@@ -21,6 +21,7 @@ mod reader;
 mod recovery;
 mod sequencer;
 mod signer;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +36,7 @@ pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
 pub use signer::{LogSigner, SignerError};
 
-use crate::crypto::{KnownKeys, PublicKey};
+use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::note::{TreeHead, VerifierKey};
 use crate::record::{Origin, RecordId, SigningContext, TimeMs};
@@ -43,6 +44,7 @@ use crate::store::{DiskStore, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::Queue;
 use sequencer::Sequencer;
+use workers::Workers;
 
 /// A checkpoint that is out.
 #[derive(Clone, Debug)]
@@ -95,6 +97,9 @@ pub enum LogError {
     /// No key to sign checkpoints with.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// No threads for signatures.
+    #[error("threads for signatures: {0}; raise the limit on threads")]
+    Workers(std::io::Error),
     /// There is no genesis yet.
     #[error(
         "{0} has no genesis yet: have the missing governors sign {0}/genesis.json (arborlog endorse), then run: arborlog init {0} --complete"
@@ -112,7 +117,7 @@ struct Seen {
 /// A log that runs.
 pub struct Log {
     context: SigningContext,
-    keys: Arc<KnownKeys>,
+    workers: Workers,
     reader: Reader,
     state: Arc<RwLock<State>>,
     /// Changed by the sequencer alone, while it holds the state.
@@ -172,10 +177,12 @@ impl Log {
             status: sender,
             keeper: Keeper::start(saved, recovered.saved_size),
         };
+        let context = SigningContext::new(&origin);
+        let workers = Workers::start(context.clone()).map_err(LogError::Workers)?;
         let sequencer = tokio::spawn(sequencer.run());
         Ok(Self {
-            context: SigningContext::new(&origin),
-            keys: Arc::default(),
+            context,
+            workers,
             reader,
             state,
             recoveries,

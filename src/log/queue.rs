@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::Published;
+use super::workers::Identified;
 use crate::crypto::PublicKey;
 use crate::ledger::Refusal;
-use crate::record::{Index, RecordId, SignedRecord};
+use crate::record::Index;
 use std::sync::Arc;
 
 /// All issuers' waiting submissions; beyond it a sender is told to come again.
@@ -19,7 +20,7 @@ const SUBMISSIONS_PER_ISSUER_MAX: usize = 64;
 /// Verified records of one issuer, and where the answer goes.
 pub(super) struct Submission {
     pub issuer: PublicKey,
-    pub records: Arc<Vec<(RecordId, SignedRecord)>>,
+    pub records: Arc<Vec<Identified>>,
     /// What is wrong with the record after these, if one was cut off.
     pub after: Option<Refusal>,
     pub reply: oneshot::Sender<Answer>,

@@ -1,6 +1,7 @@
 //! A fresh ledger with many issuers, its server's process, and records signed beforehand.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,8 @@ use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
 use super::super::govern::{admitted, submit_governed};
-use super::super::{Done, Failure, init};
+use super::super::{Failure, init};
+use super::connection::Request;
 use arborlog::client::{Remote, batch_body, today};
 use arborlog::crypto::SigningKey;
 use arborlog::record::{
@@ -24,6 +26,7 @@ const POINTS: Grams = Grams(104);
 /// One award pays a tree, so that claims find points on whatever account was awarded last.
 const PRICE: Grams = Grams(100);
 const PLOT: PlotNumber = PlotNumber(1);
+const GRANTS_AT_ONCE: usize = 1_000;
 
 /// A server's process; ended when it is dropped.
 pub struct Server {
@@ -52,12 +55,24 @@ impl Server {
         self.child.id()
     }
 
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        let address = self.url.trim_start_matches("http://");
+        address.parse().context("the server's address")
+    }
+
     /// Stops it cleanly.
     pub fn stop(mut self) -> anyhow::Result<()> {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status()?;
         let status = self.child.wait()?;
         anyhow::ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
         Ok(())
     }
 }
@@ -78,7 +93,7 @@ pub struct Issuers {
 
 /// A batch, signed, as it is sent.
 pub struct Batch {
-    pub body: Vec<u8>,
+    pub request: Request,
     pub records: usize,
 }
 
@@ -109,7 +124,10 @@ pub fn set_up(
         planter: SigningKey::generate()?,
         surveyor: SigningKey::generate()?,
     };
-    govern(remote, governor, Statement::Method(method()?), None)?;
+    let of = Statement::Method(method()?);
+    let governors = std::slice::from_ref(governor);
+    submit_governed(remote, &ORIGIN.parse()?, governors, of, None)?;
+    let mut chain = Chain::begin(remote, governor)?;
     let roles = issuers
         .platforms
         .iter()
@@ -118,6 +136,7 @@ pub fn set_up(
             (&issuers.planter, Role::Planter, "trees"),
             (&issuers.surveyor, Role::Surveyor, "eyes"),
         ]);
+    let mut grants = Vec::new();
     for (key, role, holder) in roles {
         let grant = KeyGrant {
             key: key.public(),
@@ -126,23 +145,17 @@ pub fn set_up(
             display_name: holder.parse()?,
             expires_on: None,
         };
-        govern(remote, governor, Statement::KeyGrant(grant), Some(key))?;
+        let grant = chain.sign(Statement::KeyGrant(grant))?;
+        grants.push(grant.endorse(&chain.context, key)?);
+    }
+    for some in grants.chunks(GRANTS_AT_ONCE) {
+        admitted(remote.append(some)?)?;
     }
     let plot = plot()?;
     let mut chain = Chain::begin(remote, &issuers.planter)?;
     let signed = chain.sign(Statement::Plot(plot))?;
     admitted(remote.append(&[signed])?)?;
     Ok(issuers)
-}
-
-fn govern(
-    remote: &Remote,
-    governor: &SigningKey,
-    statement: Statement,
-    also: Option<&SigningKey>,
-) -> Done {
-    let governors = std::slice::from_ref(governor);
-    submit_governed(remote, &ORIGIN.parse()?, governors, statement, also).map(drop)
 }
 
 fn method() -> Result<Method, Failure> {
@@ -253,7 +266,7 @@ pub fn platform_batches(
 ) -> Result<Vec<Batch>, Failure> {
     let mut awarded = None;
     batches(remote, key, mix.records, mix.batch, |number| {
-        // A fixed scatter over accounts: the same in every run.
+        // A fixed scatter over accounts, the same in every run.
         let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
         let is_claim = number % 100 < mix.claims_percent;
         let statement = match awarded.take() {
@@ -344,7 +357,7 @@ fn batches(
             number += 1;
         }
         all.push(Batch {
-            body: batch_body(&signed)?,
+            request: Request::post(&batch_body(&signed)?),
             records: count,
         });
     }

@@ -1,36 +1,44 @@
 //! A load on a real server, beside what the machine could do at best.
 
+mod audit;
+mod connection;
 mod ledger;
 mod load;
+mod measured;
 mod yardsticks;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
-use serde::Serialize;
 
 use super::{Done, Failure};
-use arborlog::audit::{WholeError, each_entry, threads_default};
-use arborlog::client::{Remote, RemoteLog};
+use arborlog::client::Remote;
 use arborlog::crypto::SigningKey;
-use arborlog::note::{Checkpoint, VerifierKey};
-use arborlog::report::bars;
+use arborlog::merkle::{Level, TILE_HASHES, TileId};
+use audit::Beside;
 use ledger::{Batch, Mix, Server};
-use load::{Sender, cpu_seconds, peak_rss_bytes};
+use load::{Sender, cpu_seconds, memory_bytes, written_bytes};
+use measured::Measured;
 
 /// Of a hundred records, plantings and surveys; half of each.
 const TREES_PERCENT: usize = 1;
-/// Clients of the reading yardstick.
+/// Connections that read.
 const CLIENTS: usize = 16;
+/// How long each kind of thing is read.
+const READ_FOR: Duration = Duration::from_secs(2);
+/// Different things of a kind that are read.
+const PATHS: u64 = 5_000;
 
 /// Measure a real server under load, and what bounds it.
 ///
 /// Makes a fresh ledger, starts a server process, loads it over loopback with records signed
-/// beforehand, and compares with the same signatures, bytes and requests alone. Figures are good
-/// beside others of the same run on the same machine.
+/// beforehand, reads proofs and tiles, kills it and starts it again, audits the log, and compares
+/// with the same signatures, bytes and requests alone. Figures are good beside others of the same
+/// run on the same machine.
 #[derive(Args)]
 pub struct BenchArgs {
     /// Load for so many seconds.
@@ -54,6 +62,9 @@ pub struct BenchArgs {
     /// Requests a second, sent on time whatever the answers do; as many as go if left out.
     #[arg(long, value_name = "PER_SECOND")]
     rate: Option<f64>,
+    /// Audit the log again and again over HTTP while it is loaded.
+    #[arg(long)]
+    audit_beside: bool,
     /// Where the ledger is made, on the disk to be measured; a temporary folder if left out.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -65,32 +76,6 @@ pub struct BenchArgs {
     json: bool,
 }
 
-/// What was measured. Rates are a second.
-#[derive(Serialize)]
-struct Measured {
-    issuers: usize,
-    batch: usize,
-    records: usize,
-    requests: usize,
-    seconds: f64,
-    records_per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    p999_ms: f64,
-    server_cpu_us_per_record: f64,
-    client_cpu_us_per_record: f64,
-    rss_bytes: u64,
-    entries: u64,
-    entry_bytes: u64,
-    disk_bytes: u64,
-    state_bytes: u64,
-    verify_only_per_second: f64,
-    strict_only_per_second: f64,
-    raw_append_per_second: f64,
-    empty_handler_per_second: f64,
-    cores: usize,
-}
-
 pub fn run(args: &BenchArgs) -> Done {
     let temp = match &args.dir {
         Some(dir) => {
@@ -100,7 +85,20 @@ pub fn run(args: &BenchArgs) -> Done {
         None => tempfile::tempdir(),
     }
     .context("a folder for the ledger")?;
-    let dir = temp.path().join("ledger");
+    let measured = measure(args, temp.path())?;
+    if let Some(path) = &args.chart {
+        std::fs::write(path, measured.chart()?)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&measured)?);
+    } else {
+        measured.print();
+    }
+    Ok(())
+}
+
+fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
+    let dir = temp.join("ledger");
     let governor = SigningKey::generate()?;
     ledger::make(&dir, &governor)?;
     let server = Server::start(&dir)?;
@@ -108,22 +106,52 @@ pub fn run(args: &BenchArgs) -> Done {
     let issuers = ledger::set_up(&remote, &governor, args.issuers.get())?;
 
     eprintln!("signing");
-    let senders = sign(args, &remote, &issuers)?;
+    let senders: Arc<[Sender]> = sign(args, &remote, &issuers)?.into();
     let time = Duration::from_secs(args.seconds.get());
-    let before = (
-        cpu_seconds(&server.pid().to_string())?,
-        cpu_seconds("self")?,
-    );
+    let pid = server.pid().to_string();
+    let before = (cpu_seconds(&pid)?, cpu_seconds("self")?);
+    let written = written_bytes(&pid)?;
     eprintln!("loading for up to {} s", args.seconds);
-    let loaded = load::send(&server.url, &senders, time, args.rate)?;
-    let after = (
-        cpu_seconds(&server.pid().to_string())?,
-        cpu_seconds("self")?,
-    );
-    let rss_bytes = peak_rss_bytes(server.pid())?;
+    let address = server.address()?;
+    let (loaded, audited_beside_per_second) = if args.audit_beside {
+        let beside = Beside::start(&dir, &server.url)?;
+        let loaded = load::send(address, &senders, time, args.rate)?;
+        (loaded, Some(beside.stop()?))
+    } else {
+        (load::send(address, &senders, time, args.rate)?, None)
+    };
+    let after = (cpu_seconds(&pid)?, cpu_seconds("self")?);
+    let written_bytes = written_bytes(&pid)? - written;
+    let rss_bytes = memory_bytes(server.pid(), "VmHWM:")?;
+    let rss_after_bytes = memory_bytes(server.pid(), "VmRSS:")?;
 
-    eprintln!("reading it back");
-    let (entries, entry_bytes) = entries_of(&dir, &remote)?;
+    eprintln!("reading");
+    let size = audit::size(&dir, &remote)?;
+    let ask = |paths: Vec<String>| load::ask(address, paths, CLIENTS, READ_FOR);
+    let proofs = ask(scattered(size, |index| {
+        format!("v1/proofs/inclusion?index={index}")
+    }))?;
+    // Bundles and tiles of the last entries may not be full.
+    let tiles = (size / TILE_HASHES).max(1);
+    let full = size >= TILE_HASHES;
+    let path = |level: &str, number: u64| {
+        let width = if full {
+            String::new()
+        } else {
+            format!(".p/{size}")
+        };
+        format!("tile/{level}/{}{width}", tile_number(number))
+    };
+    let hashes = ask(scattered(tiles, |number| path("0", number)))?;
+    let bundles = ask(scattered(tiles, |number| path("entries", number)))?;
+
+    eprintln!("starting again, auditing");
+    server.kill()?;
+    let begun = Instant::now();
+    let server = Server::start(&dir)?;
+    let restart_seconds = begun.elapsed().as_secs_f64();
+    let rss_restarted_bytes = memory_bytes(server.pid(), "VmRSS:")?;
+    let audited = audit::whole(&dir, &server.url)?;
     server.stop()?;
     let state_bytes = bytes_under(&dir.join("state"))?;
     let disk_bytes = bytes_under(&dir)? - state_bytes;
@@ -131,39 +159,56 @@ pub fn run(args: &BenchArgs) -> Done {
     eprintln!("yardsticks");
     let batches = || senders.iter().flat_map(|sender| &sender.batches);
     let records = yardsticks::records(batches())?;
+    let empty = yardsticks::empty_handler(CLIENTS, READ_FOR)?;
     let per_record = |from: f64, to: f64| (to - from) * 1e6 / loaded.records.max(1) as f64;
-    let measured = Measured {
+    Ok(Measured {
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
         issuers: args.issuers.get(),
         batch: args.batch.get(),
         records: loaded.records,
         requests: loaded.latencies_ms.len(),
         seconds: loaded.seconds,
-        records_per_second: loaded.records as f64 / loaded.seconds,
+        records_per_second: loaded.per_second(),
         p50_ms: loaded.percentile_ms(50.0),
         p99_ms: loaded.percentile_ms(99.0),
         p999_ms: loaded.percentile_ms(99.9),
+        full: loaded.full,
         server_cpu_us_per_record: per_record(before.0, after.0),
         client_cpu_us_per_record: per_record(before.1, after.1),
         rss_bytes,
-        entries,
-        entry_bytes,
+        rss_after_bytes,
+        entries: audited.entries,
+        accounts: audited.accounts,
+        entry_bytes: audited.entry_bytes,
         disk_bytes,
         state_bytes,
+        written_bytes,
+        proofs_per_second: proofs.per_second(),
+        proofs_p99_ms: proofs.percentile_ms(99.0),
+        tiles_per_second: hashes.per_second(),
+        bundles_per_second: bundles.per_second(),
+        audited_beside_per_second,
+        restart_seconds,
+        rss_restarted_bytes,
+        audit_per_second: audited.per_second,
         verify_only_per_second: yardsticks::verify_only(&records)?,
         strict_only_per_second: yardsticks::strict_only(&records)?,
-        raw_append_per_second: yardsticks::raw_append(temp.path(), batches())?,
-        empty_handler_per_second: yardsticks::empty_handler(CLIENTS)?,
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    if let Some(path) = &args.chart {
-        std::fs::write(path, chart(&measured)?)?;
-    }
-    if args.json {
-        println!("{}", serde_json::to_string(&measured)?);
-    } else {
-        print_words(&measured);
-    }
-    Ok(())
+        raw_append_per_second: yardsticks::raw_append(temp, batches())?,
+        empty_handler_per_second: empty.per_second(),
+        empty_handler_p99_ms: empty.percentile_ms(99.0),
+    })
+}
+
+/// Paths of numbers that are scattered over all below `count`, the same in every run.
+fn scattered(count: u64, path: impl Fn(u64) -> String) -> Vec<String> {
+    let numbers = (1..=PATHS).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % count);
+    numbers.map(path).collect()
+}
+
+/// The last part of a tile's path.
+fn tile_number(number: u64) -> String {
+    let whole = TileId::full(Level::Entries, number).to_string();
+    whole.trim_start_matches("tile/entries/").to_owned()
 }
 
 fn sign(
@@ -220,29 +265,6 @@ fn sign(
     Ok(senders)
 }
 
-/// Entries of the log, and their bytes, each proven to be in the signed tree.
-fn entries_of(dir: &Path, remote: &Remote) -> Result<(u64, u64), Failure> {
-    let vkey: VerifierKey = std::fs::read_to_string(dir.join("log.vkey"))?
-        .trim()
-        .parse()?;
-    let checkpoint = Checkpoint::open(&remote.bytes("checkpoint")?, &vkey)?;
-    let origin = arborlog::audit::origin_of(&vkey).map_err(|why| anyhow::anyhow!(why))?;
-    let log = RemoteLog::new(remote.clone());
-    let mut bytes = 0;
-    each_entry(
-        &log,
-        &origin,
-        checkpoint.head(),
-        threads_default(),
-        |_, checked| {
-            let entry = checked.entry().encode().map_err(|error| error.to_string());
-            bytes += entry.map_or(0, |entry| entry.len() as u64);
-            Ok::<_, WholeError>(())
-        },
-    )?;
-    Ok((checkpoint.head().size, bytes))
-}
-
 fn bytes_under(dir: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for file in std::fs::read_dir(dir)? {
@@ -255,68 +277,4 @@ fn bytes_under(dir: &Path) -> anyhow::Result<u64> {
         };
     }
     Ok(bytes)
-}
-
-fn chart(it: &Measured) -> anyhow::Result<String> {
-    let rows = [
-        ("records appended", it.records_per_second),
-        (
-            "their signatures alone, keys known",
-            it.verify_only_per_second,
-        ),
-        ("their signatures alone, strict", it.strict_only_per_second),
-        ("their bytes alone, synced", it.raw_append_per_second),
-        ("requests to an empty handler", it.empty_handler_per_second),
-    ];
-    Ok(bars("A second, in one run", &rows)?)
-}
-
-fn print_words(it: &Measured) {
-    let row = |name: &str, value: f64, unit: &str| println!("  {name:38} {value:>12.1} {unit}");
-    println!(
-        "{} records in {:.1} s: {} issuers, {} records a request, {} cores",
-        it.records, it.seconds, it.issuers, it.batch, it.cores
-    );
-    row("records a second, durable", it.records_per_second, "");
-    row("a request takes, p50", it.p50_ms, "ms");
-    row("p99", it.p99_ms, "ms");
-    row("p99.9", it.p999_ms, "ms");
-    row(
-        "server's processor time a record",
-        it.server_cpu_us_per_record,
-        "µs",
-    );
-    row("client's", it.client_cpu_us_per_record, "µs");
-    row("server's memory at most", it.rss_bytes as f64 / 1e6, "MB");
-    row(
-        "bytes of an entry",
-        it.entry_bytes as f64 / it.entries.max(1) as f64,
-        "",
-    );
-    row(
-        "disk ÷ entries' bytes, state apart",
-        it.disk_bytes as f64 / it.entry_bytes.max(1) as f64,
-        "",
-    );
-    println!("Yardsticks of the same run, a second:");
-    row(
-        "signatures alone, keys known",
-        it.verify_only_per_second,
-        "",
-    );
-    row("signatures alone, strict", it.strict_only_per_second, "");
-    row(
-        "the same bytes appended and synced",
-        it.raw_append_per_second,
-        "",
-    );
-    row(
-        "requests to an empty handler",
-        it.empty_handler_per_second,
-        "",
-    );
-    println!(
-        "Records ÷ their signatures alone: {:.0} %",
-        it.records_per_second / it.verify_only_per_second.max(1.0) * 100.0
-    );
 }

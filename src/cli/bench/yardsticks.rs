@@ -4,13 +4,11 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::Failure;
 use super::ledger::{Batch, context};
-use arborlog::client::Remote;
+use super::load::{self, Loaded};
 use arborlog::crypto::{self, KnownKeys, VerifyingKey};
 use arborlog::record::SignedRecord;
 
@@ -18,14 +16,14 @@ use arborlog::record::SignedRecord;
 const TOGETHER: usize = 256;
 /// Records that are enough to measure.
 const RECORDS: usize = 100_000;
-/// How long requests are counted.
-const REQUESTS_FOR: Duration = Duration::from_secs(2);
+/// How long bytes are appended.
+const APPEND_FOR: Duration = Duration::from_secs(2);
 
 /// The records of batches, decoded.
 pub fn records<'a>(batches: impl Iterator<Item = &'a Batch>) -> Result<Vec<SignedRecord>, Failure> {
     let mut all = Vec::new();
     for batch in batches {
-        let mut rest = batch.body.as_slice();
+        let mut rest = batch.request.body();
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
             let length = u32::from_be_bytes(*length) as usize;
             let Some((record, after)) = after.split_at_checked(length) else {
@@ -102,10 +100,10 @@ pub fn raw_append<'a>(dir: &Path, batches: impl Iterator<Item = &'a Batch>) -> a
     let begun = Instant::now();
     let mut records = 0;
     for batch in batches {
-        file.write_all(&batch.body)?;
+        file.write_all(batch.request.body())?;
         file.sync_data()?;
         records += batch.records;
-        if begun.elapsed() > REQUESTS_FOR {
+        if begun.elapsed() > APPEND_FOR {
             break;
         }
     }
@@ -114,26 +112,14 @@ pub fn raw_append<'a>(dir: &Path, batches: impl Iterator<Item = &'a Batch>) -> a
     Ok(rate)
 }
 
-/// Requests a second that an axum handler without work answers to so many of the same clients.
-pub fn empty_handler(clients: usize) -> anyhow::Result<f64> {
+/// Requests a second that an axum handler without work answers to the same clients.
+pub fn empty_handler(connections: usize, time: Duration) -> anyhow::Result<Loaded> {
     let runtime = tokio::runtime::Runtime::new()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
     let routes = axum::Router::new().route("/", axum::routing::get(|| async { "" }));
     runtime.spawn(async move { axum::serve(listener, routes).await });
-    let answered = Arc::new(AtomicU64::new(0));
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..clients {
-            let (remote, answered) = (Remote::new(&url), Arc::clone(&answered));
-            scope.spawn(move || {
-                while begun.elapsed() < REQUESTS_FOR && remote.bytes("").is_ok() {
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    let rate = answered.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
+    let asked = load::ask(address, [String::new()], connections, time);
     runtime.shutdown_background();
-    Ok(rate)
+    asked
 }
