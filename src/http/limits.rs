@@ -3,12 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::App;
 use super::problem::Problem;
 
 /// Limits of the server; flags and `ARBORLOG_*` variables set them.
@@ -80,18 +77,11 @@ impl MemoryBudget {
     }
 }
 
-/// Answers 503 when a handler takes too long. What it appended stays appended.
-pub(super) async fn time_out(
-    State(app): State<Arc<App>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match tokio::time::timeout(app.limits.request_timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::unavailable(
-            "timed_out",
-            "the request took too long; it may yet take effect: send the same bytes again",
-        )
-        .into_response(),
-    }
+/// The word on a request that takes too long. What it appended stays appended.
+pub(super) fn timed_out() -> Response {
+    Problem::unavailable(
+        "timed_out",
+        "the request took too long; it may yet take effect: send the same bytes again",
+    )
+    .into_response()
 }

@@ -1,14 +1,17 @@
 //! What the server counts, in OpenMetrics text.
 
+use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,13 +19,14 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::App;
+use super::limits::timed_out;
 use super::problem::ProblemCode;
 use crate::log::{AppendError, Status};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
-    route: String,
-    method: String,
+    route: Route,
+    method: MethodName,
     status: u16,
 }
 
@@ -33,7 +37,46 @@ struct CodeLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct DurationLabels {
-    route: String,
+    route: Route,
+}
+
+/// The route of a request; none for paths that lead nowhere.
+#[derive(Clone, Debug)]
+struct Route(Option<MatchedPath>);
+
+impl Route {
+    fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("none", MatchedPath::as_str)
+    }
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Route {}
+
+impl Hash for Route {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl EncodeLabelValue for Route {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(self.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct MethodName(Method);
+
+impl EncodeLabelValue for MethodName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(self.0.as_str())
+    }
 }
 
 /// The server's counters.
@@ -113,37 +156,31 @@ impl Metrics {
     }
 }
 
-/// Counts a request, its time, and what came of it.
-pub(super) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Answers a request in time, and counts it, its time, and what came of it.
+pub(super) async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("none".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().to_string();
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
+    // Shared by all requests of a route: no copy.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let answered = tokio::time::timeout(app.limits.request_timeout, next.run(request)).await;
+    let response = answered.unwrap_or_else(|_| timed_out());
     if let Some(ProblemCode(code)) = response.extensions().get() {
-        app.metrics
-            .problems
-            .get_or_create(&CodeLabels { code: code.clone() })
-            .inc();
+        let labels = CodeLabels { code: code.clone() };
+        app.metrics.problems.get_or_create(&labels).inc();
     }
+    let labels = RouteLabels {
+        route: Route(route),
+        method: MethodName(method),
+        status: response.status().as_u16(),
+    };
+    app.metrics.requests.get_or_create(&labels).inc();
     let seconds = begun.elapsed().as_secs_f64();
-    app.metrics
+    let RouteLabels { route, .. } = labels;
+    let durations = app
+        .metrics
         .durations
-        .get_or_create(&DurationLabels {
-            route: route.clone(),
-        })
-        .observe(seconds);
-    app.metrics
-        .requests
-        .get_or_create(&RouteLabels {
-            route,
-            method,
-            status,
-        })
-        .inc();
+        .get_or_create(&DurationLabels { route });
+    durations.observe(seconds);
     response
 }
 

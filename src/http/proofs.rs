@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use super::App;
 use super::problem::Problem;
@@ -138,48 +138,82 @@ fn published_size(app: &App, text: Option<&str>) -> Result<u64, Problem> {
     Ok(size)
 }
 
-fn texts(hashes: &[Hash]) -> Vec<String> {
-    hashes.iter().map(Hash::to_string).collect()
+/// An inclusion proof.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct InclusionBody {
+    /// The entry.
+    index: u64,
+    /// The tree.
+    size: u64,
+    /// The entry's leaf hash, base64.
+    #[schema(value_type = String)]
+    leaf_hash: Text,
+    /// From the leaf's sibling up, base64.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text>,
+}
+
+/// A consistency proof.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct ConsistencyBody {
+    /// The smaller tree.
+    from: u64,
+    /// The larger.
+    to: u64,
+    /// As RFC 6962 orders them, base64.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text>,
+}
+
+/// A hash, written into the answer without a string of its own.
+struct Text(Hash);
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }
 
 /// The proof that an entry is in a tree.
 #[utoipa::path(get, path = "/v1/proofs/inclusion", params(
     ("index" = u64, Query, description = "The entry"), ("size" = Option<u64>, Query, description = "The tree; the newest if left out"),
 ), responses(
-    (status = 200, description = "Hashes from the leaf's sibling up (RFC 6962, 2.1.1)", body = Value), (status = 404, body = Problem, description = "Not in that tree"),
+    (status = 200, description = "Hashes from the leaf's sibling up (RFC 6962, 2.1.1)", body = InclusionBody), (status = 404, body = Problem, description = "Not in that tree"),
 ))]
 pub(super) async fn inclusion(
     State(app): State<Arc<App>>,
     query: Result<Query<InclusionQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<InclusionBody>, Problem> {
     let Query(query) = query.map_err(|error| malformed(&error))?;
     let index = number(&query.index, "the index")?;
     let size = published_size(&app, query.size.as_deref())?;
     let reader = app.log.reader();
     let path = reader.inclusion(index, size).await?;
     let leaf = reader.leaf(index, size).await?;
-    Ok(Json(json!({
-        "index": index, "size": size, "leaf_hash": leaf.to_string(), "hashes": texts(&path),
-    })))
+    Ok(Json(InclusionBody {
+        index,
+        size,
+        leaf_hash: Text(leaf),
+        hashes: path.into_iter().map(Text).collect(),
+    }))
 }
 
 /// The proof that one tree begins with another.
 #[utoipa::path(get, path = "/v1/proofs/consistency", params(
     ("from" = u64, Query, description = "The smaller tree"), ("to" = Option<u64>, Query, description = "The larger; the newest if left out"),
 ), responses(
-    (status = 200, description = "Hashes (RFC 6962, 2.1.2)", body = Value), (status = 404, body = Problem, description = "No such trees"),
+    (status = 200, description = "Hashes (RFC 6962, 2.1.2)", body = ConsistencyBody), (status = 404, body = Problem, description = "No such trees"),
 ))]
 pub(super) async fn consistency(
     State(app): State<Arc<App>>,
     query: Result<Query<ConsistencyQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ConsistencyBody>, Problem> {
     let Query(query) = query.map_err(|error| malformed(&error))?;
     let from = number(&query.from, "from")?;
     let to = published_size(&app, query.to.as_deref())?;
     let hashes = app.log.reader().consistency(from, to).await?;
-    Ok(Json(
-        json!({ "from": from, "to": to, "hashes": texts(&hashes) }),
-    ))
+    let hashes = hashes.into_iter().map(Text).collect();
+    Ok(Json(ConsistencyBody { from, to, hashes }))
 }
 
 fn malformed(error: &axum::extract::rejection::QueryRejection) -> Problem {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
@@ -40,7 +41,7 @@ impl AsRef<[u8]> for Hash {
 /// Shown in base64, as checkpoints and proofs write it.
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&STANDARD.encode(self.0))
+        Base64Display::new(&self.0, &STANDARD).fmt(f)
     }
 }
 
