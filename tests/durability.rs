@@ -22,22 +22,25 @@ use tokio::sync::Semaphore;
 
 /// A store in memory, which commits when it is let to, and fails when it is told to.
 struct HeldStore {
-    entries: Mutex<Vec<Vec<u8>>>,
-    gate: Semaphore,
-    fails: AtomicBool,
+    entries: Arc<Mutex<Vec<Vec<u8>>>>,
+    gate: Arc<Semaphore>,
+    fails: Arc<AtomicBool>,
 }
 
 impl HeldStore {
     fn new(genesis: Vec<u8>) -> Self {
         Self {
-            entries: Mutex::new(vec![genesis]),
-            gate: Semaphore::new(0),
-            fails: AtomicBool::new(false),
+            entries: Arc::new(Mutex::new(vec![genesis])),
+            gate: Arc::new(Semaphore::new(0)),
+            fails: Arc::default(),
         }
     }
 
     fn head_now(&self) -> TreeHead {
-        let entries = self.entries.lock().unwrap();
+        Self::head_of(&self.entries.lock().unwrap())
+    }
+
+    fn head_of(entries: &[Vec<u8>]) -> TreeHead {
         let root = root_of(entries.iter().map(|entry| leaf_hash(entry)));
         TreeHead {
             size: entries.len() as u64,
@@ -62,17 +65,20 @@ impl Store for HeldStore {
         Box::pin(async { Ok(self.head_now()) })
     }
 
-    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'_, Outcome> {
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
+        let (gate, fails) = (Arc::clone(&self.gate), Arc::clone(&self.fails));
+        let entries = Arc::clone(&self.entries);
         Box::pin(async move {
-            self.gate.acquire().await.unwrap().forget();
-            if self.fails.load(Ordering::SeqCst) {
+            gate.acquire().await.unwrap().forget();
+            if fails.load(Ordering::SeqCst) {
                 return Outcome::Unknown(StoreError::Stopped("told to".to_owned()));
             }
-            let head = self.head_now();
+            let mut entries = entries.lock().unwrap();
+            let head = Self::head_of(&entries);
             if head != batch.from {
                 return Outcome::Moved(head);
             }
-            self.entries.lock().unwrap().extend(split(&batch.entries));
+            entries.extend(split(&batch.entries));
             Outcome::Committed
         })
     }

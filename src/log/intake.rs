@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::queue::{Answer, Full, Submission};
-use super::workers::{Checked, Identified, RECORDS_TOGETHER};
+use super::workers::{Failed, Identified, RECORDS_TOGETHER};
 use super::{Log, Published, ReadError};
 use crate::crypto::PublicKey;
 use crate::ledger::{ChainHead, Code, Refusal};
@@ -224,21 +224,11 @@ impl Log {
         records: &mut Vec<Identified>,
         from: usize,
     ) -> Result<Option<Refusal>, AppendError> {
-        let mut rest = records.split_off(from.min(records.len())).into_iter();
-        let mut under_way = Vec::new();
-        while rest.len() > 0 {
-            let part = rest.by_ref().take(RECORDS_TOGETHER).collect();
-            under_way.push(self.workers.check(part));
-        }
-        let mut failed = None;
-        for checked in under_way {
-            let Checked {
-                records: part,
-                failed: found,
-            } = checked.await.map_err(|_| AppendError::stopping())?;
-            failed = failed.or(found.map(|(at, what)| (records.len() - from + at, what)));
-            records.extend(part);
-        }
+        let fresh = records.get(from..).unwrap_or_default();
+        let failed = match self.workers.check_alone(fresh) {
+            Some(failed) => failed,
+            None => self.check_by_workers(records, from).await?,
+        };
         Ok(failed.map(|(at, what)| {
             records.truncate(from + at);
             Refusal::new(
@@ -247,6 +237,28 @@ impl Log {
                 "sign the record's bytes as docs/format.md says",
             )
         }))
+    }
+
+    /// What is wrong with the records from `from` on, counted from there.
+    async fn check_by_workers(
+        &self,
+        records: &mut Vec<Identified>,
+        from: usize,
+    ) -> Result<Failed, AppendError> {
+        let mut rest = records.split_off(from.min(records.len())).into_iter();
+        let mut under_way = Vec::new();
+        while rest.len() > 0 {
+            let part = rest.by_ref().take(RECORDS_TOGETHER).collect();
+            under_way.push(self.workers.check(part));
+        }
+        let mut failed = None;
+        for checked in under_way {
+            let checked = checked.await.map_err(|_| AppendError::stopping())?;
+            let before = records.len() - from;
+            failed = failed.or(checked.failed.map(|(at, what)| (before + at, what)));
+            records.extend(checked.records);
+        }
+        Ok(failed)
     }
 
     /// The ids and indexes of an issuer's records with these sequence numbers, walked back from

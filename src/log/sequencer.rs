@@ -47,7 +47,7 @@ struct Flight {
     log_keys: Vec<PublicKey>,
     /// The state as of this batch, to be saved once the batch is durable.
     change: Option<StateChange>,
-    outcome: tokio::task::JoinHandle<Outcome>,
+    outcome: BoxFuture<'static, Outcome>,
 }
 
 impl Sequencer {
@@ -74,7 +74,8 @@ impl Sequencer {
                 break;
             }
             let submissions = self.queue.take(RECORDS_PER_BATCH);
-            let judged = match self.judge(submissions, flight.as_ref()).await {
+            let ahead = flight.as_ref().map(|flight| Arc::clone(&flight.batch));
+            let judged = match self.judge(submissions, ahead).await {
                 Ok(judged) => judged,
                 Err((submissions, why)) => {
                     refuse_all(submissions.into_iter().map(|s| s.reply), &why);
@@ -109,7 +110,7 @@ impl Sequencer {
     async fn judge(
         &mut self,
         submissions: Vec<Submission>,
-        flight: Option<&Flight>,
+        ahead: Option<Arc<Batch>>,
     ) -> Result<Judged, (Vec<Submission>, String)> {
         if let Status::Halted(_, why) = &*self.status.borrow() {
             return Err((submissions, why.clone()));
@@ -122,7 +123,7 @@ impl Sequencer {
             Ok(time) => time,
             Err(error) => return Err((submissions, error.to_string())),
         };
-        let mut targets = match self.targets(&submissions, flight).await {
+        let mut targets = match self.targets(&submissions, ahead.as_deref()).await {
             Ok(targets) => targets,
             Err(why) => return Err((submissions, why)),
         };
@@ -176,7 +177,7 @@ impl Sequencer {
     async fn targets(
         &self,
         submissions: &[Submission],
-        flight: Option<&Flight>,
+        ahead: Option<&Batch>,
     ) -> Result<Targets, String> {
         let mut targets = Targets::new();
         let records = submissions
@@ -188,7 +189,7 @@ impl Sequencer {
                 let read = self.reader.entry(index.0, durable).await;
                 read.map_err(|error| error.to_string())?.to_vec()
             } else {
-                match flight.and_then(|flight| flight.entry(index)) {
+                match ahead.and_then(|batch| entry_of(batch, index)) {
                     Some(bytes) => bytes.to_vec(),
                     None => continue,
                 }
@@ -220,9 +221,7 @@ impl Sequencer {
             None
         };
         let batch = Arc::new(batch);
-        let store = Arc::clone(&self.store);
-        let commit = Arc::clone(&batch);
-        let outcome = tokio::spawn(async move { commit_on(store.as_ref(), commit).await });
+        let outcome = self.store.commit(Arc::clone(&batch));
         Some(Flight {
             batch,
             verdicts,
@@ -239,13 +238,9 @@ impl Sequencer {
 
     /// Publishes and answers a batch that is durable, or recovers if it may not be. `true` if it
     /// is.
-    async fn land(
-        &mut self,
-        flight: Flight,
-        outcome: Result<Outcome, tokio::task::JoinError>,
-    ) -> bool {
+    async fn land(&mut self, flight: Flight, outcome: Outcome) -> bool {
         let why = match outcome {
-            Ok(Outcome::Committed) => match self.publish(&flight.log_keys, flight.batch.to) {
+            Outcome::Committed => match self.publish(&flight.log_keys, flight.batch.to) {
                 Ok(published) => {
                     answer(flight.verdicts, &published);
                     if let Some(change) = flight.change {
@@ -255,9 +250,8 @@ impl Sequencer {
                 }
                 Err(why) => why,
             },
-            Ok(Outcome::Moved(head)) => format!("the store's head moved to {} entries", head.size),
-            Ok(Outcome::Unknown(error)) => error.to_string(),
-            Err(error) => error.to_string(),
+            Outcome::Moved(head) => format!("the store's head moved to {} entries", head.size),
+            Outcome::Unknown(error) => error.to_string(),
         };
         tracing::error!(%why, "a commit failed or its outcome is unknown");
         // First: whoever is refused and asks again meets the state as it is.
@@ -325,16 +319,10 @@ impl Sequencer {
     }
 }
 
-impl Flight {
-    fn entry(&self, index: Index) -> Option<&[u8]> {
-        let place = index.0.checked_sub(self.batch.from.size)?;
-        let bundle = Bundle::parse_all(&self.batch.entries).ok()?;
-        bundle.entries().get(usize::try_from(place).ok()?).copied()
-    }
-}
-
-fn commit_on(store: &dyn Store, batch: Arc<Batch>) -> BoxFuture<'_, Outcome> {
-    store.commit(batch)
+fn entry_of(batch: &Batch, index: Index) -> Option<&[u8]> {
+    let place = index.0.checked_sub(batch.from.size)?;
+    let bundle = Bundle::parse_all(&batch.entries).ok()?;
+    bundle.entries().get(usize::try_from(place).ok()?).copied()
 }
 
 fn answer(verdicts: Vec<Verdict>, published: &Arc<Published>) {

@@ -16,6 +16,12 @@ use crate::record::{RecordId, SignedRecord, SigningContext};
 /// enough for others to get their turn.
 pub(super) const RECORDS_TOGETHER: usize = 256;
 
+/// So few records may be checked where they are.
+const RECORDS_ALONE: usize = 4;
+
+/// The first of some records whose signatures do not all hold, and which of them does not.
+pub(super) type Failed = Option<(usize, String)>;
+
 /// A record with its id.
 pub(super) type Identified = (RecordId, SignedRecord);
 
@@ -23,8 +29,8 @@ pub(super) type Identified = (RecordId, SignedRecord);
 pub(super) struct Checked {
     /// As they came.
     pub records: Vec<Identified>,
-    /// The first whose signatures do not all hold, and which of them does not.
-    pub failed: Option<(usize, String)>,
+    /// What is wrong with them.
+    pub failed: Failed,
 }
 
 struct Job {
@@ -48,6 +54,8 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// Checks that were begun and not ended.
+    under_way: usize,
     closed: bool,
 }
 
@@ -72,6 +80,24 @@ impl Workers {
             })
             .collect::<std::io::Result<_>>()?;
         Ok(Self { shared, threads })
+    }
+
+    /// Checks records on this thread, if they are few and no others are being checked: on a quiet
+    /// server, waking a worker takes longer than the check. `None` if it is for the workers.
+    pub fn check_alone(&self, records: &[Identified]) -> Option<Failed> {
+        if records.len() > RECORDS_ALONE {
+            return None;
+        }
+        {
+            let mut waiting = self.shared.waiting();
+            if waiting.under_way > 0 || !waiting.jobs.is_empty() {
+                return None;
+            }
+            waiting.under_way += 1;
+        }
+        let failed = self.shared.verdicts(records.iter()).failed(records);
+        self.shared.waiting().under_way -= 1;
+        Some(failed)
     }
 
     /// Has records checked, from now on. Nothing comes if a worker broke off.
@@ -115,22 +141,39 @@ impl Shared {
             }
             jobs.extend(waiting.jobs.pop_front());
         }
+        waiting.under_way += 1;
         drop(waiting);
-        let mut batch = Batch::default();
-        for (_, signed) in jobs.iter().flat_map(|job| &job.records) {
-            signed.add_to(&self.context, &self.keys, &mut batch);
-        }
-        let mut verdicts = batch.verdicts().into_iter();
         let some = !jobs.is_empty();
+        let mut verdicts = self.verdicts(jobs.iter().flat_map(|job| &job.records));
         for Job { records, reply } in jobs {
-            let mut failed = None;
-            for (place, (_, signed)) in records.iter().enumerate() {
-                let refused = signed.judged(&mut verdicts).err();
-                failed = failed.or(refused.map(|refusal| (place, refusal.to_string())));
-            }
+            let failed = verdicts.failed(&records);
             // Whoever asked may have gone.
             let _ = reply.send(Checked { records, failed });
         }
+        self.waiting().under_way -= 1;
         some
+    }
+
+    fn verdicts<'a>(&self, records: impl Iterator<Item = &'a Identified>) -> Verdicts {
+        let mut batch = Batch::default();
+        for (_, signed) in records {
+            signed.add_to(&self.context, &self.keys, &mut batch);
+        }
+        Verdicts(batch.verdicts().into_iter())
+    }
+}
+
+/// The verdicts on the signatures of records, in order.
+struct Verdicts(std::vec::IntoIter<bool>);
+
+impl Verdicts {
+    /// Takes those of the next records.
+    fn failed(&mut self, records: &[Identified]) -> Failed {
+        let mut failed = None;
+        for (place, (_, signed)) in records.iter().enumerate() {
+            let refused = signed.judged(&mut self.0).err();
+            failed = failed.or(refused.map(|refusal| (place, refusal.to_string())));
+        }
+        failed
     }
 }

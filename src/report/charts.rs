@@ -349,3 +349,39 @@ pub fn bars(title: &str, rows: &[(&str, f64)]) -> Drawn {
         Ok(())
     })
 }
+
+/// How something grows: points over a scale by tens.
+///
+/// # Errors
+/// [`ChartError`] when it can't be drawn.
+pub fn growth(title: &str, over: &str, points: &[(f64, f64)]) -> Drawn {
+    let first = points.iter().map(|it| it.0).fold(f64::INFINITY, f64::min);
+    let last = points.iter().map(|it| it.0).fold(1.0, f64::max);
+    let top = points
+        .iter()
+        .map(|it| it.1)
+        .fold(f64::MIN_POSITIVE, f64::max);
+    if !(first > 0.0 && first.is_finite()) {
+        return Ok(String::new());
+    }
+    sheet(WIDE, title, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, ("sans-serif", 16))
+            .margin(8)
+            .x_label_area_size(40)
+            .y_label_area_size(84)
+            .build_cartesian_2d((first..last.max(first * 1.1)).log_scale(), 0.0..top * 1.1)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .x_desc(over)
+            .y_labels(6)
+            .light_line_style(WHITE)
+            .draw()
+            .map_err(failed)?;
+        let line = LineSeries::new(points.iter().copied(), GREEN.stroke_width(2));
+        chart.draw_series(line).map_err(failed)?;
+        let marks = points.iter().map(|at| Circle::new(*at, 4, GREEN.filled()));
+        chart.draw_series(marks).map_err(failed).map(drop)
+    })
+}

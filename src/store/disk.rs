@@ -176,17 +176,24 @@ impl Store for DiskStore {
         Box::pin(async { self.head_now() })
     }
 
-    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'_, Outcome> {
-        // The write is on a thread of its own: the caller prepares the next batch meanwhile.
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || shared.commit(&batch)).await;
-            let outcome = done
-                .unwrap_or_else(|error| Outcome::Unknown(StoreError::Stopped(error.to_string())));
-            if let Some((wake, _)) = &*self.tiler.lock().unwrap_or_else(PoisonError::into_inner) {
+        let wake = {
+            let tiler = self.tiler.lock().unwrap_or_else(PoisonError::into_inner);
+            tiler.as_ref().map(|(wake, _)| wake.clone())
+        };
+        let done = tokio::task::spawn_blocking(move || {
+            let outcome = shared.commit(&batch);
+            if let Some(wake) = wake
+                && batch.from.size / TILE_HASHES != batch.to.size / TILE_HASHES
+            {
                 let _ = wake.send(());
             }
             outcome
+        });
+        Box::pin(async move {
+            done.await
+                .unwrap_or_else(|error| Outcome::Unknown(StoreError::Stopped(error.to_string())))
         })
     }
 

@@ -102,8 +102,9 @@ pub trait Store: Send + Sync + 'static {
     /// The tree as last committed; size 0 before the first.
     fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>>;
 
-    /// Makes a batch durable, if the head is still the tree that it extends.
-    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'_, Outcome>;
+    /// Makes a batch durable, if the head is still the tree that it extends. The write is under way
+    /// when this returns: the caller prepares the next batch before it waits.
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome>;
 
     /// The bytes of a tile or bundle, full or partial; `None` if the tree has no such.
     fn read(&self, tile: TileId) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;

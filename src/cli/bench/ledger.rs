@@ -266,8 +266,6 @@ pub fn platform_batches(
 ) -> Result<Vec<Batch>, Failure> {
     let mut awarded = None;
     batches(remote, key, mix.records, mix.batch, |number| {
-        // A fixed scatter over accounts, the same in every run.
-        let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
         let is_claim = number % 100 < mix.claims_percent;
         let statement = match awarded.take() {
             Some(account) if is_claim => Statement::Claim(Claim {
@@ -278,7 +276,8 @@ pub fn platform_batches(
                 points: PRICE,
             }),
             _ => {
-                let whose = scattered % mix.accounts.max(1);
+                // One after the other, and again: their ids are scattered as hashes are.
+                let whose = number % mix.accounts.max(1);
                 let account = AccountId::from_bytes(digest("account", platform, whose));
                 awarded = Some(account);
                 Statement::Award(Award {

@@ -5,6 +5,7 @@ mod connection;
 mod ledger;
 mod load;
 mod measured;
+mod vary;
 mod yardsticks;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -23,6 +24,7 @@ use audit::Beside;
 use ledger::{Batch, Mix, Server};
 use load::{Sender, cpu_seconds, memory_bytes, written_bytes};
 use measured::Measured;
+use vary::Vary;
 
 /// Of a hundred records, plantings and surveys; half of each.
 const TREES_PERCENT: usize = 1;
@@ -39,7 +41,7 @@ const PATHS: u64 = 5_000;
 /// beforehand, reads proofs and tiles, kills it and starts it again, audits the log, and compares
 /// with the same signatures, bytes and requests alone. Figures are good beside others of the same
 /// run on the same machine.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct BenchArgs {
     /// Load for so many seconds.
     #[arg(long, default_value_t = NonZeroU64::MIN.saturating_add(9))]
@@ -68,10 +70,14 @@ pub struct BenchArgs {
     /// Where the ledger is made, on the disk to be measured; a temporary folder if left out.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Write a chart of the rates as SVG.
+    /// Measure once for each value of one number: accounts, issuers, batch or records, such as
+    /// accounts=10000,100000.
+    #[arg(long, value_name = "WHAT=N,N,…")]
+    vary: Option<Vary>,
+    /// Write a chart of the rates as SVG; with --vary charts of how they grow, into a folder.
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
-    /// Print one JSON object.
+    /// Print one JSON object, with --vary one a line.
     #[arg(long)]
     json: bool,
 }
@@ -85,14 +91,25 @@ pub fn run(args: &BenchArgs) -> Done {
         None => tempfile::tempdir(),
     }
     .context("a folder for the ledger")?;
-    let measured = measure(args, temp.path())?;
-    if let Some(path) = &args.chart {
-        std::fs::write(path, measured.chart()?)?;
+    let runs = match &args.vary {
+        Some(vary) => vary.runs(args)?,
+        None => vec![args.clone()],
+    };
+    let mut all = Vec::with_capacity(runs.len());
+    for run in &runs {
+        let one = tempfile::tempdir_in(temp.path())?;
+        let measured = measure(run, one.path())?;
+        if args.json {
+            println!("{}", serde_json::to_string(&measured)?);
+        } else {
+            measured.print();
+        }
+        all.push(measured);
     }
-    if args.json {
-        println!("{}", serde_json::to_string(&measured)?);
-    } else {
-        measured.print();
+    match (&args.chart, &args.vary, all.first()) {
+        (Some(folder), Some(vary), _) => vary.draw(folder, &all)?,
+        (Some(path), None, Some(measured)) => std::fs::write(path, measured.chart()?)?,
+        _ => {}
     }
     Ok(())
 }
