@@ -5,11 +5,12 @@
 mod support;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arborlog::audit::Receipt;
-use arborlog::client::{BatchAnswer, OnRefusal, Remote, Submitter};
+use arborlog::client::{BatchAnswer, JournalError, OnRefusal, Remote, Submitter};
 use arborlog::merkle::{Hash, leaf_hash, verify_consistency, verify_inclusion};
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::record::*;
@@ -403,6 +404,20 @@ fn a_bad_batch_gets_its_status_code_and_advice_and_changes_nothing_else() {
     );
 }
 
+/// Opens a journal that was just closed. Tests run beside each other: a process that another one
+/// forks holds the lock too, until it has become the program that it is to be.
+fn open_again<'a>(remote: &'a Remote, ledger: &'a Ledger, journal: &Path) -> Submitter<'a> {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Submitter::open(remote, &ledger.origin(), &ledger.platform, journal) {
+            Err(JournalError::Locked(_)) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 #[test]
 fn kill_9_at_random_moments_of_a_load_loses_and_doubles_nothing() {
     let ledger = Ledger::init();
@@ -419,8 +434,7 @@ fn kill_9_at_random_moments_of_a_load_loses_and_doubles_nothing() {
             std::thread::sleep(pause);
             server.kill();
         });
-        let mut submitter =
-            Submitter::open(&remote, &ledger.origin(), &ledger.platform, &journal).unwrap();
+        let mut submitter = open_again(&remote, &ledger, &journal);
         let _ = submitter.run(&statements, OnRefusal::Stop, |done| {
             acknowledged = acknowledged.max(done)
         });
@@ -431,8 +445,7 @@ fn kill_9_at_random_moments_of_a_load_loses_and_doubles_nothing() {
         server = Server::start(&ledger.dir);
     }
     let remote = server.remote();
-    let mut submitter =
-        Submitter::open(&remote, &ledger.origin(), &ledger.platform, &journal).unwrap();
+    let mut submitter = open_again(&remote, &ledger, &journal);
     let summary = submitter.run(&statements, OnRefusal::Stop, |_| ()).unwrap();
     assert!(acknowledged <= summary.admitted);
     assert_eq!((summary.admitted, summary.refused), (30_000, 0));

@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower_http::compression::CompressionLayer;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -55,7 +55,7 @@ pub fn router(log: Arc<Log>, limits: Limits) -> Router {
         memory,
         metrics: Metrics::default(),
     });
-    // Bytes that are answered as they are: hashes and signatures hardly shrink.
+    // Answered as they are but for bundles: hashes do not shrink, and proofs are short.
     let plain = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(static_log::checkpoint))
         .routes(routes!(static_log::tile))
@@ -84,8 +84,14 @@ pub fn router(log: Arc<Log>, limits: Limits) -> Router {
             "/openapi.json",
             get(move || async move { ([(CONTENT_TYPE, "application/json")], document) }),
         )
-        .layer(CompressionLayer::new().gzip(true))
-        .merge(plain)
+        .layer(CompressionLayer::new())
+        .merge(
+            plain.layer(
+                CompressionLayer::new()
+                    .quality(CompressionLevel::Fastest)
+                    .compress_when(static_log::is_bundle),
+            ),
+        )
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(axum::middleware::from_fn_with_state(

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::problem::Problem;
-use crate::merkle::TileId;
+use crate::merkle::{Level, TileId};
 
 /// The checkpoint changes with each batch: it is asked again, and often unchanged.
 const FRESH: &str = "no-cache";
@@ -70,5 +70,19 @@ pub(super) async fn tile(
         (CONTENT_TYPE, "application/octet-stream"),
         (CACHE_CONTROL, IMMUTABLE),
     ];
-    Ok((headers, bytes).into_response())
+    let mut response = (headers, bytes).into_response();
+    if id.level() == Level::Entries {
+        response.extensions_mut().insert(IsBundle);
+    }
+    Ok(response)
+}
+
+/// Marks answers that are entry bundles: those should be compressed (c2sp.org/tlog-tiles, "Log
+/// entries").
+#[derive(Clone, Copy)]
+struct IsBundle;
+
+/// Whether an answer is an entry bundle.
+pub(super) fn is_bundle(_: StatusCode, _: Version, _: &HeaderMap, about: &Extensions) -> bool {
+    about.get::<IsBundle>().is_some()
 }
