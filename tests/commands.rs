@@ -234,6 +234,61 @@ fn fsck_finds_a_flipped_byte_anywhere_and_names_the_file() {
 }
 
 #[test]
+fn a_save_of_the_state_that_was_cut_off_leaves_the_one_before() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    let statements: Vec<_> = (0..600).map(|n| award(n, n)).collect();
+    let signed = ledger.sign(&remote, &ledger.platform, &statements);
+    remote.append(&signed).unwrap();
+    assert_eq!(server.stop(), 0);
+    let dir = ledger.dir.to_str().unwrap();
+    let whole = run_ok(&["fsck", dir]);
+    assert!(whole.contains("the state saved at 605 entries is what they make"));
+
+    // Buckets that a later save wrote before it was cut off: one anew, one that is not there yet.
+    let open = || sled::open(ledger.dir.join("state")).unwrap();
+    let later: Vec<Vec<u8>> = {
+        let saved = open();
+        let keys = saved.iter().keys().map(|key| key.unwrap().to_vec());
+        let mut of_buckets = keys.filter(|key| key != b"meta");
+        let mut anew = of_buckets.next().unwrap();
+        let save = anew.len() - 12..anew.len() - 4;
+        let number = u64::from_be_bytes(anew[save.clone()].try_into().unwrap());
+        anew[save].copy_from_slice(&(number + 1).to_be_bytes());
+        let mut other = anew.clone();
+        other[1] ^= 0x55;
+        for key in [&anew, &other] {
+            saved.insert(key, b"not a bucket").unwrap();
+        }
+        saved.flush().unwrap();
+        vec![anew, other]
+    };
+    assert_eq!(run_ok(&["fsck", dir]), whole);
+    {
+        let saved = open();
+        for key in &later {
+            assert!(saved.get(key).unwrap().is_none(), "it is taken out");
+        }
+        // Damage to a bucket of the save that is whole is found.
+        let mut all = saved.iter().map(|item| item.unwrap());
+        let (key, value) = all.find(|(key, _)| key.len() > 40).unwrap();
+        let mut bytes = value.to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        saved.insert(key, bytes).unwrap();
+        saved.flush().unwrap();
+    }
+    let damaged = run(&["fsck", dir]);
+    assert_eq!(damaged.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&damaged.stderr).into_owned();
+    assert!(said.contains("the saved state"), "{said}");
+    // A start makes it anew, and a clean stop saves it.
+    assert_eq!(Server::start(&ledger.dir).stop(), 0);
+    assert_eq!(run_ok(&["fsck", dir]), whole);
+}
+
+#[test]
 fn every_command_teaches_its_use() {
     for command in [
         "demo",
@@ -299,6 +354,12 @@ fn a_short_benchmark_says_what_was_measured() {
         "disk_bytes",
         "entry_bytes",
         "rss_bytes",
+        "accounts",
+        "proofs_per_second",
+        "tiles_per_second",
+        "bundles_per_second",
+        "restart_seconds",
+        "audit_per_second",
     ] {
         assert!(answer[key].as_f64().unwrap() > 0.0, "{key}: {answer}");
     }
