@@ -15,6 +15,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// A server that is full is asked again so much later.
 const FULL_PAUSE: Duration = Duration::from_millis(20);
 
+/// The most connections that send; the server takes some more.
+const CONNECTIONS_MAX: usize = 1_024;
+
 /// What one issuer sends, in order.
 pub struct Sender {
     pub batches: Vec<Batch>,
@@ -58,9 +61,9 @@ struct Course {
     time: Duration,
     sent: AtomicUsize,
     whole: usize,
-    /// The time between two requests of one sender, if they go by the clock.
+    /// The time between two requests of one connection, if they go by the clock.
     interval: Option<Duration>,
-    senders: usize,
+    lanes: usize,
 }
 
 /// Sends all, or what fits into the time; each issuer's batches one after the other, issuers at
@@ -74,11 +77,12 @@ pub fn send(
 ) -> anyhow::Result<Loaded> {
     let batches = senders.iter().flat_map(|sender| &sender.batches);
     let whole = batches.map(|batch| batch.records).sum();
-    let count = senders.len();
+    let lanes = lanes(senders);
+    let count = lanes.len();
     on_one_thread(async move {
         let mut connections = Vec::with_capacity(count);
-        for _ in 0..count {
-            connections.push(Connection::open(server).await?);
+        for lane in lanes {
+            connections.push((lane, Connection::open(server).await?));
         }
         let course = Arc::new(Course {
             begun: Instant::now(),
@@ -86,17 +90,12 @@ pub fn send(
             sent: AtomicUsize::new(0),
             whole,
             interval: rate.map(|rate| Duration::from_secs_f64(count as f64 / rate)),
-            senders: count,
+            lanes: count,
         });
         let mut clients = JoinSet::new();
-        for (number, connection) in connections.into_iter().enumerate() {
+        for (number, (lane, connection)) in connections.into_iter().enumerate() {
             let (course, senders) = (Arc::clone(&course), Arc::clone(senders));
-            clients.spawn(async move {
-                match senders.get(number) {
-                    Some(sender) => course.run(number, sender, connection).await,
-                    None => Ok(Loaded::default()),
-                }
-            });
+            clients.spawn(async move { course.run(number, &senders, &lane, connection).await });
         }
         let mut all = Loaded::default();
         while let Some(loaded) = clients.join_next().await {
@@ -113,14 +112,22 @@ impl Course {
         self.begun.elapsed() >= self.time
     }
 
+    /// Sends what a lane's senders have, a batch of each in turn.
     async fn run(
         &self,
         number: usize,
-        sender: &Sender,
+        senders: &[Sender],
+        lane: &[usize],
         mut connection: Connection,
     ) -> anyhow::Result<Loaded> {
         let mut loaded = Loaded::default();
-        for (place, batch) in sender.batches.iter().enumerate() {
+        for (turn, (place, whose)) in (0_u32..).zip(turns(senders, lane)) {
+            let Some(sender) = senders.get(whose) else {
+                continue;
+            };
+            let Some(batch) = sender.batches.get(place) else {
+                continue;
+            };
             if sender.paced_by_others {
                 let due = self.whole * place / sender.batches.len().max(1);
                 while self.sent.load(Ordering::Relaxed) < due && !self.is_over() {
@@ -132,8 +139,8 @@ impl Course {
             }
             let mut from = Instant::now();
             if let Some(interval) = self.interval {
-                let share = interval * number as u32 / self.senders.max(1) as u32;
-                let due = self.begun + interval * place as u32 + share;
+                let share = interval * number as u32 / self.lanes.max(1) as u32;
+                let due = self.begun + interval * turn + share;
                 tokio::time::sleep_until(due.into()).await;
                 from = due;
             }
@@ -144,6 +151,29 @@ impl Course {
         }
         Ok(loaded)
     }
+}
+
+/// Which batch of which of a lane's senders goes when: the first of each, the second of each.
+fn turns(senders: &[Sender], lane: &[usize]) -> Vec<(usize, usize)> {
+    let of = |number: &usize| senders.get(*number).map_or(0, |it| it.batches.len());
+    let mut turns = Vec::new();
+    for number in lane {
+        turns.extend((0..of(number)).map(|place| (place, *number)));
+    }
+    turns.sort_unstable();
+    turns
+}
+
+/// Which senders share a connection: each has its own, but where they are very many. Who is paced
+/// by others never stands in their way.
+fn lanes(senders: &[Sender]) -> Vec<Vec<usize>> {
+    let (paced, free): (Vec<usize>, Vec<usize>) = (0..senders.len())
+        .partition(|place| senders.get(*place).is_some_and(|it| it.paced_by_others));
+    let count = free.len().min(CONNECTIONS_MAX);
+    let shared = (0..count).map(|lane| free.iter().copied().skip(lane).step_by(count).collect());
+    shared
+        .chain(paced.iter().map(|place| vec![*place]))
+        .collect()
 }
 
 /// Sends until the server is not too full to answer; gives how often it was.

@@ -8,6 +8,9 @@ use super::BenchArgs;
 use super::measured::Measured;
 use arborlog::report::growth;
 
+/// A number of a run.
+type Figure = fn(&Measured) -> f64;
+
 /// What is varied.
 #[derive(Clone, Copy, Debug)]
 enum What {
@@ -64,13 +67,13 @@ impl Vary {
     /// Draws what came of it, a chart each, into a folder.
     pub fn draw(&self, folder: &Path, all: &[Measured]) -> Result<(), Failure> {
         std::fs::create_dir_all(folder)?;
-        let (name, over): (_, fn(&Measured) -> f64) = match self.what {
+        let (name, over): (_, Figure) = match self.what {
             What::Accounts => ("accounts", |it| it.accounts as f64),
             What::Issuers => ("issuers", |it| it.issuers as f64),
             What::Batch => ("batch", |it| it.batch as f64),
             What::Records => ("entries", |it| it.entries as f64),
         };
-        let charts: [(&str, &str, fn(&Measured) -> f64); 5] = [
+        let charts: [(&str, &str, Figure); 5] = [
             ("rate", "records a second", |it| it.records_per_second),
             ("latency", "p99 in ms", |it| it.p99_ms),
             ("memory", "memory after a start in MB", |it| {
