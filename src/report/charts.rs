@@ -364,18 +364,28 @@ pub fn growth(title: &str, over: &str, points: &[(f64, f64)]) -> Drawn {
     if !(first > 0.0 && first.is_finite()) {
         return Ok(String::new());
     }
+    let from = 10_f64.powf(first.log10().floor());
     sheet(WIDE, title, |area| {
         let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 16))
             .margin(8)
             .x_label_area_size(40)
             .y_label_area_size(84)
-            .build_cartesian_2d((first..last.max(first * 1.1)).log_scale(), 0.0..top * 1.1)
+            .build_cartesian_2d((from..last * 1.1).log_scale(), 0.0..top * 1.1)
             .map_err(failed)?;
+        let is_ten = |x: f64| (x.log10() - x.log10().round()).abs() < 1e-9;
         chart
             .configure_mesh()
             .x_desc(over)
             .y_labels(6)
+            .x_label_formatter(&|x| {
+                if is_ten(*x) {
+                    thousands(*x)
+                } else {
+                    String::new()
+                }
+            })
+            .y_label_formatter(&|y| thousands(*y))
             .light_line_style(WHITE)
             .draw()
             .map_err(failed)?;
