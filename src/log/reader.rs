@@ -129,8 +129,7 @@ impl Reader {
     /// [`ReadError::Place`] when it is not in that tree.
     pub async fn entry(&self, index: u64, size: u64) -> Result<Bytes, ReadError> {
         let outside = ProofError::OutOfTree { index, size };
-        let level = Level::Entries;
-        let id = TileId::in_tree(level, index / TILE_HASHES, size).ok_or(outside)?;
+        let id = TileId::in_tree(Level::Entries, index / TILE_HASHES, size).ok_or(outside)?;
         let bytes = self.tile(id).await?;
         let place = (index % TILE_HASHES) as usize;
         let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| damaged(id, &error))?;

@@ -148,19 +148,13 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let proofs = ask(scattered(size, |index| {
         format!("v1/proofs/inclusion?index={index}")
     }))?;
-    // Bundles and tiles of the last entries may not be full.
     let tiles = (size / TILE_HASHES).max(1);
-    let full = size >= TILE_HASHES;
-    let path = |level: &str, number: u64| {
-        let width = if full {
-            String::new()
-        } else {
-            format!(".p/{size}")
-        };
-        format!("tile/{level}/{}{width}", tile_number(number))
+    let path = |level: Level, number: u64| {
+        let id = TileId::in_tree(level, number, size);
+        id.map_or_else(String::new, |id| id.to_string())
     };
-    let hashes = ask(scattered(tiles, |number| path("0", number)))?;
-    let bundles = ask(scattered(tiles, |number| path("entries", number)))?;
+    let hashes = ask(scattered(tiles, |number| path(Level::Hashes(0), number)))?;
+    let bundles = ask(scattered(tiles, |number| path(Level::Entries, number)))?;
 
     eprintln!("starting again, auditing");
     server.kill()?;
@@ -220,12 +214,6 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
 fn scattered(count: u64, path: impl Fn(u64) -> String) -> Vec<String> {
     let numbers = (1..=PATHS).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % count);
     numbers.map(path).collect()
-}
-
-/// The last part of a tile's path.
-fn tile_number(number: u64) -> String {
-    let whole = TileId::full(Level::Entries, number).to_string();
-    whole.trim_start_matches("tile/entries/").to_owned()
 }
 
 fn sign(
