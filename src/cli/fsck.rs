@@ -5,13 +5,15 @@ use clap::Args;
 use super::log_source::{self, failed, is_mirror, is_url};
 use super::receipt::read_vkey;
 use super::{Done, Failure, progress};
-use arborlog::audit::{Auditor, Replay, SourceError, TileSource, check_whole, threads_default};
+use arborlog::audit::{
+    Auditor, Replay, SourceError, TileSource, Tiles, check_whole, threads_default,
+};
 use arborlog::ledger::State;
 use arborlog::log::{LogSigner, state_dir};
-use arborlog::merkle::TileId;
+use arborlog::merkle::{Level, TILE_HASHES, TileId};
 use arborlog::note::TreeHead;
 use arborlog::record::Origin;
-use arborlog::store::{DiskStore, SavedState, StateChange};
+use arborlog::store::{DiskStore, ProvenCopy, RepairError, SavedState, StateChange, repair};
 
 /// Check every byte of a ledger: frames, tiles, bundles, chains, lineage, signatures, rules.
 ///
@@ -24,6 +26,9 @@ pub struct FsckArgs {
     /// For a URL or a mirror: the log's verifier key, or a file that holds it.
     #[arg(long, value_name = "VKEY")]
     log: Option<String>,
+    /// Mend the ledger's directory from this mirror, which is audited first, then check it.
+    #[arg(long, value_name = "MIRROR")]
+    repair_from: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -48,10 +53,86 @@ impl TileSource for Disk {
 
 pub fn run(args: &FsckArgs) -> Done {
     let dir = Path::new(&args.ledger);
-    if is_url(&args.ledger) || is_mirror(dir) {
-        return of_log(args);
+    let of_log = is_url(&args.ledger) || is_mirror(dir);
+    match &args.repair_from {
+        Some(_) if of_log => Err(Failure::usage(
+            "only a ledger's own directory is mended; a mirror is made again by `arborlog mirror`",
+        )),
+        Some(mirror) => {
+            mend(args, dir, mirror)?;
+            of_directory(args, dir)
+        }
+        None if of_log => self::of_log(args),
+        None => of_directory(args, dir),
     }
-    of_directory(args, dir)
+}
+
+/// A mirror's tiles, each proven to be in the tree that was audited.
+struct Copied<'a>(Tiles<'a>);
+
+impl ProvenCopy for Copied<'_> {
+    fn head(&self) -> TreeHead {
+        self.0.head()
+    }
+
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
+        let bytes = match id.level() {
+            Level::Entries => self.0.bundle(id.number()).map(|(_, bytes)| bytes),
+            Level::Hashes(level) => self.0.hashes(level, id.number()).map(|tile| {
+                let hashes = tile.hashes().iter();
+                hashes.flat_map(|hash| *hash.as_bytes()).collect()
+            }),
+        };
+        bytes.map_err(|fault| fault.to_string())
+    }
+}
+
+fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
+    let own = dir.join("log.vkey");
+    let vkey = match &args.log {
+        Some(vkey) => read_vkey(vkey)?,
+        None => read_vkey(&own.display().to_string())?,
+    };
+    let source = log_source::open(mirror)?;
+    let mut auditor = Auditor::new(vkey).map_err(failed)?;
+    let claimed = auditor.look(source.as_ref()).map_err(failed)?;
+    let bar = progress::bar("auditing the mirror", claimed.head().size);
+    let audited = auditor.advance(source.as_ref(), &claimed, threads_default(), |_, replay| {
+        bar.set_position(replay.state().entries());
+    });
+    bar.finish_and_clear();
+    audited.map_err(failed)?;
+    let tiles =
+        Tiles::open(source.as_ref(), claimed.head()).map_err(|fault| failed(fault.into()))?;
+    let bar = progress::bar("comparing bundles", claimed.head().size / TILE_HASHES);
+    let repaired = repair(dir, &Copied(tiles), |bundles| bar.set_position(bundles));
+    bar.finish_and_clear();
+    let repaired = repaired.map_err(|error| match error {
+        RepairError::Store(error) => damaged(error),
+        other => Failure::check(other),
+    })?;
+    // What is derived from damaged files goes too: the next start makes it anew.
+    let state = state_dir(dir);
+    let state_damaged = SavedState::open(&state)?.load().is_err() && state.exists();
+    if state_damaged {
+        std::fs::remove_dir_all(&state)?;
+    }
+    for path in &repaired.tiles {
+        eprintln!("restored {}", path.display());
+    }
+    if let Some(aside) = &repaired.journal_aside {
+        eprintln!(
+            "made the journal anew; what was there is in {}",
+            aside.display()
+        );
+    }
+    if repaired.entries_regained > 0 {
+        eprintln!("{} entries were regained", repaired.entries_regained);
+    }
+    if state_damaged {
+        eprintln!("removed the saved state; the next start makes it anew");
+    }
+    Ok(())
 }
 
 fn of_log(args: &FsckArgs) -> Done {

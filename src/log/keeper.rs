@@ -13,11 +13,22 @@ const ENTRIES_PER_SAVE: u64 = 131_072;
 /// every bucket, so that a save costs what the state does, and a start must load it anyway.
 const SAVES_PER_ACCOUNTS: u64 = 4;
 
+/// As `nice` counts.
+const LEAST_PRIORITY: i32 = 19;
+
 /// Saves the state when told, one save at a time.
 pub(super) struct Keeper {
     thread: Option<(mpsc::Sender<StateChange>, JoinHandle<()>)>,
     busy: Arc<AtomicBool>,
     saved_size: u64,
+}
+
+/// Lets every other thread go first: a save is in no hurry. Linux keeps priorities by thread.
+fn give_way() {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), LEAST_PRIORITY) {
+        tracing::debug!(%error, "the state is saved at the priority of all else");
+    }
 }
 
 impl Keeper {
@@ -29,6 +40,7 @@ impl Keeper {
             std::thread::Builder::new()
                 .name("state-keeper".to_owned())
                 .spawn(move || {
+                    give_way();
                     while let Ok(change) = changes.recv() {
                         if let Err(error) = saved.save(&change) {
                             // What is saved now lacks a change: nothing may build on it.

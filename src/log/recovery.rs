@@ -1,6 +1,8 @@
 //! Starting again from what the store says: the saved state if it speaks of this very log, then
 //! the entries after it; or all entries, if it does not.
 
+use std::collections::VecDeque;
+
 use super::reader::{ReadError, Reader};
 use crate::audit::{Replay, Signatures, Violation};
 use crate::crypto::PublicKey;
@@ -9,6 +11,9 @@ use crate::merkle::{Frontier, TILE_HASHES};
 use crate::note::TreeHead;
 use crate::record::Origin;
 use crate::store::{SavedState, StoreError};
+
+/// Bundles under way while one is replayed.
+const BUNDLES_AHEAD: usize = 16;
 
 /// Why a log can't be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,9 @@ pub enum RecoveryError {
         /// The root in the journal.
         committed: String,
     },
+    /// The program is about to end.
+    #[error("recovery was broken off; start again")]
+    Stopped,
     /// The log is shorter than what was saved of it.
     #[error(
         "the log has {head} entries, but its state was saved at {saved}: acknowledged entries are missing; restore the journal, or the log from a mirror"
@@ -137,20 +145,32 @@ async fn load(
     Ok(Ok((state, frontier)))
 }
 
-/// Replays entries up to `size`.
+/// Replays entries up to `size`: other threads read, decode and hash the bundles to come while this
+/// task applies the rules.
 async fn replay_to(reader: &Reader, replay: &mut Replay, size: u64) -> Result<(), RecoveryError> {
     let mut at = replay.head().size;
+    let mut numbers = at / TILE_HASHES..size.div_ceil(TILE_HASHES);
+    let mut ahead = VecDeque::with_capacity(BUNDLES_AHEAD);
     while at < size {
-        let bundle = reader.bundle(at / TILE_HASHES, size).await?;
-        for bytes in bundle.iter().skip((at % TILE_HASHES) as usize) {
-            let target = match crate::record::Entry::decode(bytes) {
-                Ok(entry) => match super::batch::target_of(&entry.signed) {
-                    Some(index) if index.0 < at => Some(reader.entry(index.0, size).await?),
-                    _ => None,
-                },
-                Err(_) => None,
+        for number in numbers.by_ref().take(BUNDLES_AHEAD - ahead.len()) {
+            let (reader, checker) = (reader.clone(), replay.checker().clone());
+            let seen = usize::try_from(at.saturating_sub(number * TILE_HASHES)).unwrap_or(0);
+            ahead.push_back(tokio::spawn(async move {
+                let bundle = reader.bundle(number, size).await?;
+                let fresh = bundle.iter().skip(seen).map(AsRef::as_ref);
+                Ok::<_, ReadError>(checker.check_all(fresh))
+            }));
+        }
+        let Some(bundle) = ahead.pop_front() else {
+            break;
+        };
+        for checked in bundle.await.map_err(|_| RecoveryError::Stopped)?? {
+            let checked = checked.map_err(|what| Violation { index: at, what })?;
+            let target = match super::batch::target_of(&checked.entry().signed) {
+                Some(index) if index.0 < at => Some(reader.entry(index.0, size).await?),
+                _ => None,
             };
-            replay.take(bytes, |_| target.map(|bytes| bytes.to_vec()))?;
+            replay.take_checked(&checked, |_| target.map(|bytes| bytes.to_vec()))?;
             at += 1;
         }
     }

@@ -16,15 +16,14 @@ use bytes::Bytes;
 
 use super::journal::{Journal, drop_segments, read_segment, segment_files};
 use super::tail::Tail;
-use super::{Batch, BoxFuture, Outcome, Store, StoreError};
-use crate::files::{at, create_dirs, hold, read_if_there, write_all_whole, write_whole};
+use super::tile_files::TileFiles;
+use super::{Batch, BoxFuture, Outcome, RESTORE, Store, StoreError};
+use crate::files::{at, create_dirs, hold, read_if_there, write_whole};
 use crate::merkle::{
-    Bundle, Frontier, Hash, HashTile, Level, Node, TILE_HASHES, TileId, leaf_hash, range_nodes,
+    Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };
 use crate::note::TreeHead;
 
-/// Tiles and bundles that are written together: so many descriptors are open.
-const FILES_AT_ONCE: usize = 64;
 const VERSION: &str = "arborlog store 1\n";
 
 /// A log in plain files.
@@ -37,6 +36,7 @@ pub struct DiskStore {
 
 struct Shared {
     dir: PathBuf,
+    files: TileFiles,
     /// Who commits holds it throughout; nobody else takes it.
     writer: Mutex<Writer>,
     /// Durable entries that are not in files yet. Written after each sync, and by the tiler when
@@ -103,6 +103,7 @@ impl DiskStore {
         };
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
+            files: TileFiles::of(dir),
             writer: Mutex::new(writer),
             tail: RwLock::new(tail),
         });
@@ -121,7 +122,7 @@ impl DiskStore {
         if !tile.is_full() {
             return Ok(None);
         }
-        Ok(read_if_there(&tile_path(&self.shared.dir, tile))?)
+        self.shared.files.bytes(tile)
     }
 
     /// The tree as last committed.
@@ -247,7 +248,7 @@ impl Shared {
                 return Ok(Some(bytes));
             }
         }
-        read_file(&self.dir, tile).map(Some)
+        self.files.read(tile, &self.tail).map(Some)
     }
 
     /// Writes full tiles to files, then forgets them, then drops the journal segments that hold
@@ -261,14 +262,10 @@ impl Shared {
         if ids.is_empty() {
             return Ok(());
         }
-        for some in ids.chunks(FILES_AT_ONCE) {
-            let files: Vec<(PathBuf, Bytes)> = {
-                let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
-                let read = |id: &TileId| Some((tile_path(&self.dir, *id), tail.read(id)?));
-                some.iter().filter_map(read).collect()
-            };
-            write_all_whole(&files)?;
-        }
+        self.files.write(&ids, |id| {
+            let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+            tail.read(id)
+        })?;
         self.tail
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -290,7 +287,7 @@ fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Ha
     (tree.size() == batch.to.size && tree.root() == batch.to.root).then_some(entries)
 }
 
-fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
+pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
     let journals = journal_dir(dir);
     let files = segment_files(&journals)?;
     let mut segments = Vec::new();
@@ -304,7 +301,16 @@ fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
             what: "no journal segment is left".to_owned(),
         });
     };
-    let (mut tail, mut tree) = recover_edge(dir, first.start, &first.path)?;
+    let (mut tail, mut tree) = edge(&TileFiles::of(dir), first.start.size)?;
+    if tree.root() != first.start.root {
+        return Err(StoreError::Damaged {
+            path: dir.join("public"),
+            what: format!(
+                "its tiles do not lead to the root that {} begins at; {RESTORE}",
+                first.path.display()
+            ),
+        });
+    }
     let mut head = first.start;
     for segment in &segments {
         let damaged = |what: &str| StoreError::Damaged {
@@ -337,113 +343,55 @@ fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
     Ok((journal, tail, tree))
 }
 
-/// The tail and the tree where the journal begins, from the files before it.
-fn recover_edge(
-    dir: &Path,
-    start: TreeHead,
-    segment: &Path,
-) -> Result<(Tail, Frontier), StoreError> {
-    let full = start.size / TILE_HASHES;
+/// The tail and the tree of so many entries, from the files before them. Not proven: the caller
+/// holds the root against one that was committed.
+pub(super) fn edge(files: &TileFiles, size: u64) -> Result<(Tail, Frontier), StoreError> {
+    let full = size / TILE_HASHES;
     let mut edges = Vec::new();
     let mut items = full;
-    for level in 1_u8.. {
+    for level in 0_u8.. {
         if items == 0 {
             break;
         }
-        let mut edge = Vec::new();
-        for number in items - items % TILE_HASHES..items {
-            edge.push(full_tile_root(
-                dir,
-                TileId::full(Level::Hashes(level - 1), number),
-            )?);
-        }
-        edges.push(edge);
+        let tiles = items - items % TILE_HASHES..items;
+        let roots = tiles.map(|number| files.unproven(TileId::full(Level::Hashes(level), number)));
+        edges.push(
+            roots
+                .map(|it| Ok(it?.1))
+                .collect::<Result<_, StoreError>>()?,
+        );
         items /= TILE_HASHES;
     }
     let mut tail = Tail::resume(full, edges);
-    let partial = start.size % TILE_HASHES;
+    let partial = size % TILE_HASHES;
     if partial > 0 {
-        // The segment begins inside a bundle, which then is whole in a file.
-        let id = TileId::full(Level::Entries, full);
-        let bytes = read_file(dir, id)?;
-        let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| StoreError::Damaged {
-            path: tile_path(dir, id),
-            what: error.to_string(),
-        })?;
-        for entry in bundle.entries().iter().take(partial as usize) {
+        // It ends inside a bundle, which then is whole in a file.
+        let (bytes, _) = files.unproven(TileId::full(Level::Entries, full))?;
+        let bundle = Bundle::parse_all(&bytes).map(|it| it.entries().to_vec());
+        for entry in bundle.unwrap_or_default().iter().take(partial as usize) {
             tail.push(entry, leaf_hash(entry));
         }
     }
-    let peaks = range_nodes(0, start.size)
+    let peaks = range_nodes(0, size)
         .into_iter()
-        .map(|node| tail_node(dir, &tail, node, start.size))
+        .map(|node| {
+            let missing = || StoreError::Damaged {
+                path: files.path(TileId::full(Level::Entries, full)),
+                what: format!("no tile holds node {node:?}; {RESTORE}"),
+            };
+            let id = TileId::holding(node, size).ok_or_else(missing)?;
+            let bytes = match tail.read(&id) {
+                Some(bytes) => bytes,
+                None => files.unproven(id)?.0,
+            };
+            let tile = HashTile::parse(&id, &bytes).map_err(|_| missing())?;
+            tile.node(node).ok_or_else(missing)
+        })
         .collect::<Result<Vec<Hash>, StoreError>>()?;
-    let tree = Frontier::from_peaks(start.size, peaks).unwrap_or_default();
-    if tree.root() != start.root {
-        return Err(StoreError::Damaged {
-            path: segment.to_owned(),
-            what: "the tiles before it do not lead to the root that it begins at; restore them from a mirror".to_owned(),
-        });
-    }
-    Ok((tail, tree))
+    Ok((tail, Frontier::from_peaks(size, peaks).unwrap_or_default()))
 }
 
-fn tail_node(dir: &Path, tail: &Tail, node: Node, size: u64) -> Result<Hash, StoreError> {
-    let missing = || StoreError::Damaged {
-        path: dir.join("public"),
-        what: format!("no tile holds node {node:?}"),
-    };
-    let id = TileId::holding(node, size).ok_or_else(missing)?;
-    let bytes = match tail.read(&id) {
-        Some(bytes) => bytes,
-        None => read_file(dir, id)?,
-    };
-    let tile = HashTile::parse(&id, &bytes).map_err(|_| missing())?;
-    tile.node(node).ok_or_else(missing)
-}
-
-fn full_tile_root(dir: &Path, id: TileId) -> Result<Hash, StoreError> {
-    let bytes = read_file(dir, id)?;
-    let damaged = |what: String| StoreError::Damaged {
-        path: tile_path(dir, id),
-        what,
-    };
-    HashTile::parse(&id, &bytes)
-        .map_err(|error| damaged(error.to_string()))?
-        .root()
-        .ok_or_else(|| damaged("it is empty".to_owned()))
-}
-
-/// Reads a tile from its file, where it is full; a partial one is the beginning of that.
-fn read_file(dir: &Path, tile: TileId) -> Result<Bytes, StoreError> {
-    let path = tile_path(dir, TileId::full(tile.level(), tile.number()));
-    let damaged = |what: String| StoreError::Damaged {
-        path: path.clone(),
-        what,
-    };
-    let bytes = read_if_there(&path)?.ok_or_else(|| damaged("the file is missing".to_owned()))?;
-    let full = TileId::full(tile.level(), tile.number());
-    match tile.level() {
-        Level::Hashes(_) => {
-            HashTile::parse(&full, &bytes).map_err(|error| damaged(error.to_string()))?;
-            let mut bytes = Bytes::from(bytes);
-            bytes.truncate(usize::from(tile.width()) * crate::merkle::HASH_BYTES);
-            Ok(bytes)
-        }
-        Level::Entries if tile.is_full() => Ok(Bytes::from(bytes)),
-        Level::Entries => {
-            let bundle =
-                Bundle::parse(&bytes, full.width()).map_err(|error| damaged(error.to_string()))?;
-            let kept = bundle.entries().iter().take(tile.width().into());
-            let length: usize = kept.map(|entry| 2 + entry.len()).sum();
-            let mut bytes = Bytes::from(bytes);
-            bytes.truncate(length);
-            Ok(bytes)
-        }
-    }
-}
-
-fn lock(dir: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join("VERSION");
     let Some(found) = read_if_there(&path)? else {
         return Err(StoreError::Missing(dir.to_owned()));
@@ -462,12 +410,8 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     hold(&dir.join("LOCK"))?.ok_or_else(|| StoreError::Locked(dir.to_owned()))
 }
 
-fn journal_dir(dir: &Path) -> PathBuf {
+pub(super) fn journal_dir(dir: &Path) -> PathBuf {
     dir.join("journal")
-}
-
-fn tile_path(dir: &Path, tile: TileId) -> PathBuf {
-    dir.join("public").join(tile.to_string())
 }
 
 fn empty_head() -> TreeHead {

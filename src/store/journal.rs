@@ -192,6 +192,53 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Option<Segment>,
     Ok(Some(segment))
 }
 
+/// All that is whole in a journal that may be damaged anywhere: the trees that its segments begin
+/// at, and its commits, in no order.
+pub(super) fn salvage(dir: &Path) -> Result<(Vec<TreeHead>, Vec<Batch>), StoreError> {
+    let (mut starts, mut commits) = (Vec::new(), Vec::new());
+    if !dir.exists() {
+        return Ok((starts, commits));
+    }
+    for (_, path) in segment_files(dir)? {
+        let bytes = fs::read(&path).map_err(at(&path))?;
+        let mut rest = bytes.as_slice();
+        if let Some((KIND_HEADER, header)) = next_frame(&mut rest) {
+            starts.extend(header.strip_prefix(MAGIC.as_slice()).and_then(parse_head));
+        }
+        while !rest.is_empty() {
+            match next_whole(&mut rest) {
+                Some(commit) => commits.push(commit),
+                // Damage: the next commit begins somewhere behind it.
+                None => rest = rest.split_first().map_or(&[], |(_, after)| after),
+            }
+        }
+    }
+    Ok((starts, commits))
+}
+
+/// A commit at the beginning of these bytes, whatever tree it extends. Checksums are made only
+/// where a commit frame stands behind the entries.
+fn next_whole(rest: &mut &[u8]) -> Option<Batch> {
+    let (length, _) = rest.split_first_chunk::<4>()?;
+    let behind = (u32::from_be_bytes(*length) as usize).checked_add(FRAME_EXTRA_BYTES)?;
+    let marker = (2 * (8 + HASH_BYTES) as u32).to_be_bytes();
+    let commit = rest.get(behind..)?;
+    if rest.get(4) != Some(&KIND_ENTRIES)
+        || !commit.starts_with(&marker)
+        || commit.get(4) != Some(&KIND_COMMIT)
+    {
+        return None;
+    }
+    let mut at = *rest;
+    let (_, entries) = next_frame(&mut at)?;
+    let (_, heads) = next_frame(&mut at)?;
+    let (from, to) = heads.split_at_checked(8 + HASH_BYTES)?;
+    let (from, to) = (parse_head(from)?, parse_head(to)?);
+    *rest = at;
+    let entries = entries.to_vec();
+    Some(Batch { from, entries, to })
+}
+
 /// The largest tree that a whole commit frame anywhere in these bytes extends. One commit may be
 /// torn with its own commit frame on disk; a later one is only ever written after its sync.
 fn last_from(bytes: &[u8]) -> Option<u64> {

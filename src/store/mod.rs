@@ -5,8 +5,10 @@
 
 mod disk;
 mod journal;
+mod repair;
 mod saved_state;
 mod tail;
+mod tile_files;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -16,11 +18,15 @@ use std::sync::Arc;
 pub use bytes::Bytes;
 
 pub use disk::DiskStore;
+pub use repair::{ProvenCopy, RepairError, Repaired, repair};
 pub use saved_state::{SavedState, SavedStateError, StateChange};
 
 use crate::files::FileError;
 use crate::merkle::TileId;
 use crate::note::TreeHead;
+
+/// What helps against damage.
+const RESTORE: &str = "restore it: arborlog fsck DIR --repair-from MIRROR";
 
 /// A future that a trait object can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -97,7 +103,8 @@ pub enum StoreError {
 ///   right after, and every read gives its bytes.
 /// * After [`Outcome::Moved`] nothing of the batch was kept. After [`Outcome::Unknown`] it may or
 ///   may not have been, as a whole: [`Store::head`] tells.
-/// * What [`Store::read`] gives for a tile of a tree that was ever the head never changes.
+/// * What [`Store::read`] gives for a tile of a tree that was ever the head never changes: it is
+///   what was committed, or an error that names what is damaged.
 pub trait Store: Send + Sync + 'static {
     /// The tree as last committed; size 0 before the first.
     fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>>;

@@ -133,6 +133,16 @@ impl Tail {
         }
     }
 
+    /// A hash of a level, if the tail holds the tile that it is in.
+    pub fn hash(&self, level: u8, index: u64) -> Option<Hash> {
+        let row = self.levels.get(usize::from(level))?;
+        let place = (index / TILE_HASHES).checked_sub(row.first)?;
+        let tile = row.tiles.get(usize::try_from(place).ok()?)?;
+        let (hashes, _) = tile.as_slice().as_chunks::<HASH_BYTES>();
+        let hash = hashes.get((index % TILE_HASHES) as usize)?;
+        Some(Hash::from_bytes(*hash))
+    }
+
     /// The full bundles and tiles that are to be written to files, lowest first, and the number
     /// of bundles that will then be in files.
     pub fn full(&self) -> (Vec<TileId>, u64) {

@@ -3,6 +3,8 @@
 
 #![allow(dead_code)]
 
+pub mod dice;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -279,6 +281,20 @@ pub fn award(account: u64, event: u64) -> Statement {
         occurred_on: today(),
         evidence: Digest::from_bytes(evidence),
     })
+}
+
+/// A folder with all in it.
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        let to = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            copy_dir(&file.path(), &to);
+        } else {
+            std::fs::copy(file.path(), to).unwrap();
+        }
+    }
 }
 
 /// A batch's body: each record behind its length.

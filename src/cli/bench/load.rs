@@ -138,7 +138,8 @@ impl Course {
                 break;
             }
             let mut from = Instant::now();
-            if let Some(interval) = self.interval {
+            // Who is paced by others has no time of its own to be late for.
+            if let (Some(interval), false) = (self.interval, sender.paced_by_others) {
                 let share = interval * number as u32 / self.lanes.max(1) as u32;
                 let due = self.begun + interval * turn + share;
                 tokio::time::sleep_until(due.into()).await;

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Makes the corpora to begin with, from the golden files. Run after these changed."""
+
+import json
+import pathlib
+
+here = pathlib.Path(__file__).parent
+golden = here.parent / "tests" / "golden"
+corpus = here / "corpus"
+
+
+def keep(target, name, data):
+    folder = corpus / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name.replace("/", "_")).write_bytes(data)
+
+
+def entries(bundle):
+    while bundle:
+        length = int.from_bytes(bundle[:2], "big")
+        yield bundle[2 : 2 + length]
+        bundle = bundle[2 + length :]
+
+
+for path in sorted((golden / "log" / "257").rglob("*")):
+    if path.is_file():
+        name = str(path.relative_to(golden / "log"))
+        keep("notes" if path.name == "checkpoint" else "tiles", name, path.read_bytes())
+        keep("tiles", "path_" + name, str(path.relative_to(golden / "log" / "257")).encode())
+seen = set()
+for path in sorted((golden / "log" / "257").rglob("entries/*")):
+    if path.is_file():
+        for index, entry in enumerate(entries(path.read_bytes())):
+            # One of each kind of statement is enough to begin with.
+            if len(entry) not in seen:
+                seen.add(len(entry))
+                keep("records", f"entry_{path.name}_{index}", entry)
+for path in sorted((golden / "note").iterdir()):
+    keep("notes", path.name, path.read_bytes().strip() if path.suffix else path.read_bytes())
+for path in sorted((golden / "receipts").iterdir()):
+    keep("receipts", path.name, path.read_bytes())
+for path in sorted((golden / "rejected").glob("*.json")):
+    case = json.loads(path.read_text())
+    if "hex" in case:
+        keep("records", path.stem, bytes.fromhex(case["hex"]))
+for path in sorted((golden / "statements").glob("*.json")):
+    value = json.loads(path.read_text())
+    statement = value.get("statement", value)
+    text = json.dumps(statement, separators=(",", ":")).encode()
+    keep("statements", path.stem, text)
+    keep("http", "signed_" + path.stem, b"\x01" + text)
+for path in [
+    "checkpoint", "tile/entries/000.p/1", "tile/0/000.p/1", "v1/totals", "v1/methods", "metrics",
+    "v1/proofs/inclusion?index=0&size=1", "v1/proofs/consistency?from=1&to=1", "v1/entries/0",
+    "v1/entries/0/receipt", "v1/receipts/0", "v1/trees/1/1", "v1/plots/1", "v1/certificates/0",
+    "v1/accounts/" + "0" * 64, "v1/issuers/" + "0" * 64, "openapi.json", "readyz",
+]:
+    keep("http", "get_" + path.replace("/", "_"), b"\x00" + path.encode())
+record = next(p for p in sorted((corpus / "records").iterdir()) if p.name.startswith("entry"))
+keep("http", "post_binary", b"\x02v1/records\n\x00\x00\x01\x00" + record.read_bytes())
+keep("http", "post_json", b'\x06v1/records\n[{"record":"AA==","signature":"AA==","endorsements":[]}]')
+trips = b"trip_id,duration,start_date,start_station,start_terminal,end_date,end_terminal,bike_id\n"
+trips += b"1,600,3/1/2014 0:16,A,50,3/1/2014 0:26,60,9\n"
+stations = b"station_id,name,lat,long\n50,A,37.79,-122.39\n"
+keep("csv", "trips", b"\x00" + trips)
+keep("csv", "stations", b"\x00" + stations)
+keep("journal", "empty", b"")
+keep("proofs", "one", bytes(8) + b"\x00" * 7 + b"\x08" + bytes(64))
+keep("signatures", "ours", b"\x03" + bytes(99) + b"\x07" + bytes(99))

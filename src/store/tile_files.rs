@@ -1,0 +1,142 @@
+//! Full tiles and bundles in files.
+//!
+//! Nobody sees a file's bytes before they are proven to be the tree's: the root over a tile must be
+//! the hash that the tile above it holds, and so on up to the tail in memory, which a start holds
+//! against the root that was committed. What a disk damaged is found when it is read.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use quick_cache::sync::Cache;
+
+use super::tail::Tail;
+use super::{RESTORE, StoreError};
+use crate::files::{read_if_there, write_all_whole};
+use crate::merkle::{
+    Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, root_of,
+};
+
+/// Tiles that are written together: so many descriptors are open.
+const FILES_AT_ONCE: usize = 64;
+/// Tiles above others that are kept once they were proven: those over 67 million entries.
+const ABOVE_KEPT: usize = 1024;
+
+/// The files of a store.
+pub(super) struct TileFiles {
+    public: PathBuf,
+    above: Cache<TileId, Arc<HashTile>>,
+}
+
+impl TileFiles {
+    /// Those of a store's directory.
+    pub fn of(dir: &Path) -> Self {
+        Self {
+            public: dir.join("public"),
+            above: Cache::new(ABOVE_KEPT),
+        }
+    }
+
+    /// Where a full tile is.
+    pub fn path(&self, tile: TileId) -> PathBuf {
+        self.public.join(tile.to_string())
+    }
+
+    /// A tile's bytes, of a partial one the beginning of the full one; proven to be the tree's
+    /// whose tail this is.
+    pub fn read(&self, tile: TileId, tail: &RwLock<Tail>) -> Result<Bytes, StoreError> {
+        let full = TileId::full(tile.level(), tile.number());
+        let (bytes, root) = self.unproven(full)?;
+        let level = match tile.level() {
+            Level::Entries => 0,
+            Level::Hashes(level) => level,
+        };
+        if root != self.expected(level, tile.number(), tail)? {
+            return Err(self.damaged(full, "its bytes are not those of the tree"));
+        }
+        self.cut(bytes, tile)
+    }
+
+    /// A full tile's bytes and the root over them, as its file has them.
+    pub fn unproven(&self, full: TileId) -> Result<(Bytes, Hash), StoreError> {
+        let bytes = self.bytes(full)?;
+        let bytes = bytes.ok_or_else(|| self.damaged(full, "the file is missing"))?;
+        let root = match full.level() {
+            Level::Entries => Bundle::parse(&bytes, full.width())
+                .map(|bundle| root_of(bundle.entries().iter().map(|entry| leaf_hash(entry))))
+                .map_err(|error| self.damaged(full, &error.to_string()))?,
+            Level::Hashes(_) => HashTile::parse(&full, &bytes)
+                .map_err(|error| self.damaged(full, &error.to_string()))?
+                .root()
+                .ok_or_else(|| self.damaged(full, "it is empty"))?,
+        };
+        Ok((Bytes::from(bytes), root))
+    }
+
+    /// What a full tile's file holds, if there is one.
+    pub fn bytes(&self, full: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(read_if_there(&self.path(full))?)
+    }
+
+    /// Writes full tiles; they are durable when this returns.
+    pub fn write(
+        &self,
+        tiles: &[TileId],
+        bytes: impl Fn(&TileId) -> Option<Bytes>,
+    ) -> Result<(), StoreError> {
+        for some in tiles.chunks(FILES_AT_ONCE) {
+            let file = |id: &TileId| Some((self.path(*id), bytes(id)?));
+            let files: Vec<(PathBuf, Bytes)> = some.iter().filter_map(file).collect();
+            write_all_whole(&files)?;
+        }
+        Ok(())
+    }
+
+    /// The root that a full tile must have.
+    fn expected(&self, level: u8, number: u64, tail: &RwLock<Tail>) -> Result<Hash, StoreError> {
+        let above = TileId::full(Level::Hashes(level + 1), number / TILE_HASHES);
+        {
+            let tail = tail.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(hash) = tail.hash(level + 1, number) {
+                return Ok(hash);
+            }
+        }
+        let tile = match self.above.get(&above) {
+            Some(tile) => tile,
+            None => {
+                let bytes = self.read(above, tail)?;
+                let tile = HashTile::parse(&above, &bytes)
+                    .map_err(|error| self.damaged(above, &error.to_string()))?;
+                let tile = Arc::new(tile);
+                self.above.insert(above, Arc::clone(&tile));
+                tile
+            }
+        };
+        let hash = tile.hashes().get((number % TILE_HASHES) as usize);
+        hash.copied()
+            .ok_or_else(|| self.damaged(above, "it is too short"))
+    }
+
+    fn cut(&self, mut bytes: Bytes, tile: TileId) -> Result<Bytes, StoreError> {
+        let width = usize::from(tile.width());
+        let length = match tile.level() {
+            Level::Hashes(_) => width * HASH_BYTES,
+            Level::Entries if tile.is_full() => bytes.len(),
+            Level::Entries => {
+                let bundle = Bundle::parse_all(&bytes)
+                    .map_err(|error| self.damaged(tile, &error.to_string()))?;
+                let kept = bundle.entries().iter().take(width);
+                kept.map(|entry| 2 + entry.len()).sum()
+            }
+        };
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    fn damaged(&self, tile: TileId, what: &str) -> StoreError {
+        StoreError::Damaged {
+            path: self.path(TileId::full(tile.level(), tile.number())),
+            what: format!("{what}; {RESTORE}"),
+        }
+    }
+}
