@@ -17,13 +17,16 @@ use support::{Ledger, Server, award, copy_dir, run, run_ok};
 
 const ENTRIES: u64 = 1_500;
 const ACCOUNTS: u64 = 100;
+/// Segments of the journal are small, so that most tiles are in files alone.
+const SEGMENT_BYTES: u64 = 60_000;
 /// So many damages; each starts, reads and mends a ledger of its own.
 const DAMAGES: u64 = 60;
 
 /// A ledger of some bundles, stopped, with a mirror beside it.
 fn ledger() -> (Ledger, PathBuf) {
     let ledger = Ledger::init();
-    let server = Server::start(&ledger.dir);
+    let segments = SEGMENT_BYTES.to_string();
+    let server = Server::start_with(&ledger.dir, &["--segment-bytes", &segments]);
     let remote = server.remote();
     ledger.set_up(&remote);
     for from in (0..ENTRIES).step_by(125) {
@@ -69,7 +72,7 @@ struct Given {
 }
 
 fn read(dir: &Path) -> Result<Given, StoreError> {
-    let store = DiskStore::open(dir)?;
+    let store = DiskStore::open_with(dir, SEGMENT_BYTES)?;
     let head = store.head_now()?;
     let (mut read, mut errors) = (BTreeMap::new(), Vec::new());
     for id in tiles(head) {
@@ -91,8 +94,8 @@ fn read(dir: &Path) -> Result<Given, StoreError> {
 /// The balances that the log's own state says.
 async fn balances(dir: &Path) -> Result<Vec<String>, String> {
     let config = LogConfig {
-        dir: dir.to_owned(),
-        accept_clock: false,
+        segment_bytes: SEGMENT_BYTES,
+        ..LogConfig::of(dir)
     };
     let log = Log::open(&config)
         .await
@@ -248,7 +251,7 @@ fn what_neither_the_journal_nor_the_copy_has_is_named_and_nothing_is_given_up() 
 fn a_copy_that_is_ahead_gives_back_what_the_store_lost() {
     let (ledger, mirror) = ledger();
     let whole = read(&ledger.dir).unwrap();
-    // As from an old backup: all but the first commits is gone.
+    // As from an old backup: the newest commits are gone.
     let journal = files(&ledger.dir.join("journal")).pop().unwrap();
     let bytes = std::fs::read(&journal).unwrap();
     std::fs::write(&journal, &bytes[..bytes.len() / 2]).unwrap();

@@ -316,6 +316,13 @@ fn a_bad_batch_gets_its_status_code_and_advice_and_changes_nothing_else() {
             (&0.into(), &0.into())
         );
     }
+    // A path that is no UTF-8 and a query without its parameter are problems like any other.
+    for path in ["tile/%81", "v1/accounts/%ff", "v1/proofs/inclusion?size=1"] {
+        let (status, head, bytes) = curl(&[&format!("{url}/{path}")]);
+        assert_eq!(status, 400, "{head}");
+        let problem: Value = serde_json::from_slice(&bytes).unwrap();
+        assert!(problem["code"].as_str().unwrap().ends_with("_malformed"));
+    }
     assert_eq!(post(url, binary, &[]).0, 200);
     assert_eq!(post(url, "text/plain", &good).0, 415);
     assert_eq!(post(url, "application/json", b"[{\"record\":1}]").0, 400);

@@ -121,7 +121,7 @@ fn record(issuer: &SigningKey, (seq, prev): (Seq, RecordId), statement: Statemen
     }
 }
 
-/// The first byte chooses; then a line with path and query; the rest is the body.
+// The first byte chooses; then a line with path and query; the rest is the body.
 fuzz_target!(|bytes: &[u8]| {
     let Some((choice, rest)) = bytes.split_first() else {
         return;

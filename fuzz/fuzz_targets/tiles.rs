@@ -27,12 +27,12 @@ fuzz_target!(|bytes: &[u8]| {
         if let Ok(id) = &ours {
             assert_eq!(id.to_string(), text);
         }
-        // Their paths name the height of a tile too, ours is always 8.
-        if let Some(rest) = text.strip_prefix("tile/") {
+        // Their paths name the height of a tile too, ours is always 8. Theirs panics at a width of
+        // 0, so only what we read is asked.
+        if let (Ok(_), Some(rest)) = (ours, text.strip_prefix("tile/")) {
             let rest = rest.replacen("entries", "data", 1);
             let theirs = tlog_tiles::Tile::from_path(&format!("tile/8/{rest}"));
-            let bounded = ours.is_err() || theirs.is_ok();
-            assert!(bounded, "{text}: {theirs:?}");
+            assert!(theirs.is_ok(), "{text}: {theirs:?}");
         }
     }
 });

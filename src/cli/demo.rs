@@ -98,10 +98,7 @@ pub fn run(args: &DemoArgs) -> Done {
         .trim()
         .parse()?;
 
-    let config = LogConfig {
-        dir: ledger.clone(),
-        accept_clock: false,
-    };
+    let config = LogConfig::of(&ledger);
     let log = Arc::new(runtime.block_on(Log::open(&config))?);
     let listener = runtime
         .block_on(TcpListener::bind(&args.listen))

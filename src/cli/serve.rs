@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use super::Done;
 use arborlog::http::{Limits, serve};
 use arborlog::log::{Log, LogConfig};
+use arborlog::store::SEGMENT_BYTES;
 
 /// Serve a ledger over HTTP until SIGTERM or Ctrl-C. Every flag has an `ARBORLOG_*` variable.
 #[derive(Args)]
@@ -21,6 +22,9 @@ pub struct ServeArgs {
     /// The clock is right though it jumped: admit records again.
     #[arg(long, env = "ARBORLOG_ACCEPT_CLOCK")]
     accept_clock: bool,
+    /// Begin a new segment of the journal after so many bytes: a start reads one to two of them.
+    #[arg(long, env = "ARBORLOG_SEGMENT_BYTES", default_value_t = SEGMENT_BYTES)]
+    segment_bytes: u64,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -73,6 +77,7 @@ pub fn run(args: &ServeArgs) -> Done {
         let config = LogConfig {
             dir: args.dir.clone(),
             accept_clock: args.accept_clock,
+            segment_bytes: args.segment_bytes,
         };
         let log = Arc::new(Log::open(&config).await?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {

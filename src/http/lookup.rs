@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State as Extract};
+use axum::extract::State as Extract;
 use serde_json::Value;
 
 use super::App;
+use super::extract::Path;
 use super::problem::Problem;
 use super::view;
 use crate::ledger::State;

@@ -2,6 +2,7 @@
 //! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `problem` alone.
 
 mod append;
+mod extract;
 mod limits;
 mod lookup;
 mod metrics;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::App;
+use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::view;
 use crate::audit::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
@@ -182,9 +183,8 @@ impl Serialize for Text {
 ))]
 pub(super) async fn inclusion(
     State(app): State<Arc<App>>,
-    query: Result<Query<InclusionQuery>, axum::extract::rejection::QueryRejection>,
+    Query(query): Query<InclusionQuery>,
 ) -> Result<Json<InclusionBody>, Problem> {
-    let Query(query) = query.map_err(|error| malformed(&error))?;
     let index = number(&query.index, "the index")?;
     let size = published_size(&app, query.size.as_deref())?;
     let reader = app.log.reader();
@@ -206,17 +206,11 @@ pub(super) async fn inclusion(
 ))]
 pub(super) async fn consistency(
     State(app): State<Arc<App>>,
-    query: Result<Query<ConsistencyQuery>, axum::extract::rejection::QueryRejection>,
+    Query(query): Query<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyBody>, Problem> {
-    let Query(query) = query.map_err(|error| malformed(&error))?;
     let from = number(&query.from, "from")?;
     let to = published_size(&app, query.to.as_deref())?;
     let hashes = app.log.reader().consistency(from, to).await?;
     let hashes = hashes.into_iter().map(Text).collect();
     Ok(Json(ConsistencyBody { from, to, hashes }))
-}
-
-fn malformed(error: &axum::extract::rejection::QueryRejection) -> Problem {
-    let advice = "GET /openapi.json tells the parameters";
-    Problem::bad_request("query_malformed", &error.body_text(), advice)
 }

@@ -40,7 +40,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::note::{TreeHead, VerifierKey};
 use crate::record::{Origin, RecordId, SigningContext, TimeMs};
-use crate::store::{DiskStore, SavedState, Store, StoreError};
+use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::Queue;
 use sequencer::Sequencer;
@@ -83,6 +83,19 @@ pub struct LogConfig {
     pub dir: PathBuf,
     /// Whether an operator confirmed the clock after it jumped.
     pub accept_clock: bool,
+    /// After so many bytes a new segment of the journal begins.
+    pub segment_bytes: u64,
+}
+
+impl LogConfig {
+    /// The log in this directory, all else as usual.
+    pub fn of(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            accept_clock: false,
+            segment_bytes: SEGMENT_BYTES,
+        }
+    }
 }
 
 /// Why a log can't be opened.
@@ -136,7 +149,7 @@ impl Log {
     pub async fn open(config: &LogConfig) -> Result<Self, LogError> {
         let dir = &config.dir;
         let signer = LogSigner::open(dir)?;
-        let store: Arc<dyn Store> = Arc::new(DiskStore::open(dir)?);
+        let store: Arc<dyn Store> = Arc::new(DiskStore::open_with(dir, config.segment_bytes)?);
         let saved = SavedState::open(&state_dir(dir))
             .map_err(|error| tracing::warn!(%error, "the state can't be kept between starts"))
             .ok();

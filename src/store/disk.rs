@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
-use super::journal::{Journal, drop_segments, read_segment, segment_files};
+use super::journal::{Journal, SEGMENT_BYTES, drop_segments, read_segment, segment_files};
 use super::tail::Tail;
 use super::tile_files::TileFiles;
 use super::{Batch, BoxFuture, Outcome, RESTORE, Store, StoreError};
@@ -37,6 +37,7 @@ pub struct DiskStore {
 struct Shared {
     dir: PathBuf,
     files: TileFiles,
+    segment_bytes: u64,
     /// Who commits holds it throughout; nobody else takes it.
     writer: Mutex<Writer>,
     /// Durable entries that are not in files yet. Written after each sync, and by the tiler when
@@ -67,7 +68,15 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`] tells what is missing, locked, of another version, or damaged.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let store = Self::inspect(dir)?;
+        Self::open_with(dir, SEGMENT_BYTES)
+    }
+
+    /// As [`Self::open`], with segments of the journal of so many bytes, and a commit more.
+    ///
+    /// # Errors
+    /// [`StoreError`], as above.
+    pub fn open_with(dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
+        let store = Self::inspect_with(dir, segment_bytes)?;
         let shared = &store.shared;
         let (wake, woken) = mpsc::channel();
         let shelf = Arc::clone(shared);
@@ -94,6 +103,10 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`], as above.
     pub fn inspect(dir: &Path) -> Result<Self, StoreError> {
+        Self::inspect_with(dir, SEGMENT_BYTES)
+    }
+
+    fn inspect_with(dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
         let lock = lock(dir)?;
         let (journal, tail, tree) = recover(dir)?;
         let writer = Writer {
@@ -104,6 +117,7 @@ impl DiskStore {
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             files: TileFiles::of(dir),
+            segment_bytes,
             writer: Mutex::new(writer),
             tail: RwLock::new(tail),
         });
@@ -226,7 +240,7 @@ impl Shared {
         let Some(entries) = extend(&mut tree, batch) else {
             return Outcome::Unknown(StoreError::Contradiction);
         };
-        if let Err(error) = writer.journal.commit(batch) {
+        if let Err(error) = writer.journal.commit(batch, self.segment_bytes) {
             writer.stopped = Some(error.to_string());
             return Outcome::Unknown(error);
         }

@@ -23,7 +23,7 @@ const MAGIC: &[u8; 16] = b"arborlog-journal";
 const CHECKSUM_BYTES: usize = 8;
 const FRAME_EXTRA_BYTES: usize = 4 + 1 + CHECKSUM_BYTES;
 /// After so many bytes a commit begins a new segment: old ones can then go.
-const SEGMENT_BYTES: u64 = 16 << 20;
+pub const SEGMENT_BYTES: u64 = 16 << 20;
 
 /// The segment that is written.
 #[derive(Debug)]
@@ -101,10 +101,12 @@ impl Journal {
     /// fdatasync                            then, and only then, it is in
     /// ```
     ///
+    /// A segment of `segment_bytes` or more takes no other commit: the next one begins a new one.
+    ///
     /// After an error the caller writes no more: what the kernel dropped after a failed sync,
     /// no second sync on the same descriptor brings back.
-    pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        if self.bytes >= SEGMENT_BYTES {
+    pub fn commit(&mut self, batch: &Batch, segment_bytes: u64) -> Result<(), StoreError> {
+        if self.bytes >= segment_bytes {
             *self = Self::begin(&self.dir, batch.from)?;
         }
         let mut bytes = frame(KIND_ENTRIES, &batch.entries);

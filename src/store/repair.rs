@@ -12,7 +12,7 @@ use std::sync::{PoisonError, RwLock};
 use bytes::Bytes;
 
 use super::disk::{edge, journal_dir, lock, recover};
-use super::journal::{Journal, salvage};
+use super::journal::{Journal, SEGMENT_BYTES, salvage};
 use super::tail::Tail;
 use super::tile_files::TileFiles;
 use super::{Batch, StoreError};
@@ -279,7 +279,7 @@ fn write_journal(
             .read(&id)
             .map(|bytes| bytes.to_vec())
             .unwrap_or_default();
-        journal.commit(&Batch { from, entries, to })?;
+        journal.commit(&Batch { from, entries, to }, SEGMENT_BYTES)?;
     }
     let old = journal_dir(dir);
     let aside = (0..).map(|number| dir.join(format!("journal.damaged.{number}")));
