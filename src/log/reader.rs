@@ -33,8 +33,9 @@ pub enum ReadError {
     },
 }
 
-/// Full tiles and bundles that were read, as bytes: so much memory.
-const TILE_CACHE_BYTES: u64 = 64 << 20;
+/// Full tiles and bundles that were read, as bytes: so much memory, the bundles of a million
+/// entries. Each was proven when it was read.
+const TILE_CACHE_BYTES: u64 = 256 << 20;
 /// Tiles that proofs were made from, with their inner nodes: so much memory, the nodes over a
 /// million entries.
 const NODE_CACHE_BYTES: u64 = 64 << 20;
