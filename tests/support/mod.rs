@@ -3,7 +3,10 @@
 
 #![allow(dead_code)]
 
+pub mod auditor;
 pub mod dice;
+pub mod disk;
+pub mod trace;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -47,7 +50,18 @@ impl Server {
     }
 
     pub fn start_with(dir: &Path, args: &[&str]) -> Self {
-        let mut child = arborlog()
+        Self::start_by(arborlog(), dir, args)
+    }
+
+    /// Under strace with these arguments, which must write its own words to a file.
+    pub fn start_under(strace: &[&str], dir: &Path, args: &[&str]) -> Self {
+        let mut command = Command::new("strace");
+        command.args(strace).arg(env!("CARGO_BIN_EXE_arborlog"));
+        Self::start_by(command, dir, args)
+    }
+
+    fn start_by(mut command: Command, dir: &Path, args: &[&str]) -> Self {
+        let mut child = command
             .arg("serve")
             .arg(dir)
             .args(["--listen", "127.0.0.1:0"])
@@ -80,9 +94,18 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// The server's own process: the child, or strace's child.
+    pub fn pid(&self) -> u32 {
+        let pid = self.child.id();
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        let children = std::fs::read_to_string(children).unwrap();
+        let first = children.split_whitespace().next();
+        first.map_or(pid, |child| child.parse().unwrap())
+    }
+
     /// SIGTERM, and the exit code.
     pub fn stop(mut self) -> i32 {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(
             Command::new("kill")
                 .args(["-TERM", &pid])
@@ -96,6 +119,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // strace goes with what it traces.
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = Command::new("kill")
+                .args(["-KILL", &self.pid().to_string()])
+                .status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
