@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::Done;
+use super::{Done, Failure};
 use arborlog::http::{Limits, serve};
-use arborlog::log::{Log, LogConfig};
+use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig};
 use arborlog::store::SEGMENT_BYTES;
 
 /// Serve a ledger over HTTP until SIGTERM or Ctrl-C. Every flag has an `ARBORLOG_*` variable.
@@ -25,6 +25,10 @@ pub struct ServeArgs {
     /// Begin a new segment of the journal after so many bytes: a start reads one to two of them.
     #[arg(long, env = "ARBORLOG_SEGMENT_BYTES", default_value_t = SEGMENT_BYTES)]
     segment_bytes: u64,
+    /// Save the state after so many entries, or a quarter as many as there are accounts if that is
+    /// more: what a start replays at most, and half as much again.
+    #[arg(long, env = "ARBORLOG_ENTRIES_PER_SAVE", default_value_t = ENTRIES_PER_SAVE)]
+    entries_per_save: u64,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -78,7 +82,10 @@ pub fn run(args: &ServeArgs) -> Done {
             dir: args.dir.clone(),
             accept_clock: args.accept_clock,
             segment_bytes: args.segment_bytes,
+            entries_per_save: args.entries_per_save,
         };
+        let mut limits = args.limits.limits();
+        limits.connections = connections_for(limits.connections, descriptors())?;
         let log = Arc::new(Log::open(&config).await?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
@@ -86,10 +93,49 @@ pub fn run(args: &ServeArgs) -> Done {
         println!("listening on http://{}", listener.local_addr()?);
         let head = log.published().head;
         tracing::info!(size = head.size, root = %head.root, "serving");
-        serve(listener, log, args.limits.limits(), stop).await?;
+        serve(listener, log, limits, stop).await?;
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })
+}
+
+/// Descriptors that are the store's, whatever clients do: 64 tiles are written at a time, and a
+/// store without descriptors stops admitting.
+const DESCRIPTORS_KEPT: u64 = 128;
+
+/// As many descriptors as the system lets this process have.
+fn descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let whole = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let limit = match setrlimit(Resource::Nofile, whole) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    limit.unwrap_or(u64::MAX)
+}
+
+/// The connections that leave the store enough descriptors.
+fn connections_for(asked: usize, descriptors: u64) -> Result<usize, Failure> {
+    let left = descriptors.saturating_sub(DESCRIPTORS_KEPT);
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    if left == 0 {
+        return Err(anyhow::anyhow!(
+            "the system gives this process {descriptors} descriptors, and the store alone needs {DESCRIPTORS_KEPT}; raise the limit (ulimit -n, LimitNOFILE)"
+        )
+        .into());
+    }
+    if left < asked {
+        tracing::warn!(
+            asked,
+            connections = left,
+            "fewer connections: the system gives too few descriptors"
+        );
+    }
+    Ok(asked.min(left))
 }
 
 /// Resolves at SIGTERM or SIGINT.

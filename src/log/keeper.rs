@@ -8,7 +8,7 @@ use crate::store::{SavedState, StateChange};
 
 /// So many entries after the last save, the state is saved again: what a start replays at most,
 /// and half as much again while a save is under way.
-const ENTRIES_PER_SAVE: u64 = 131_072;
+pub const ENTRIES_PER_SAVE: u64 = 131_072;
 /// Or, if that is more, after as many entries as a part of all accounts: random accounts touch
 /// every bucket, so that a save costs what the state does, and a start must load it anyway.
 const SAVES_PER_ACCOUNTS: u64 = 4;
@@ -21,6 +21,7 @@ pub(super) struct Keeper {
     thread: Option<(mpsc::Sender<StateChange>, JoinHandle<()>)>,
     busy: Arc<AtomicBool>,
     saved_size: u64,
+    entries_per_save: u64,
 }
 
 /// Lets every other thread go first: a save is in no hurry. Linux keeps priorities by thread.
@@ -32,7 +33,7 @@ fn give_way() {
 }
 
 impl Keeper {
-    pub fn start(saved: Option<SavedState>, saved_size: u64) -> Self {
+    pub fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
         let thread = saved.and_then(|mut saved| {
             let (sender, changes) = mpsc::channel::<StateChange>();
@@ -58,12 +59,13 @@ impl Keeper {
             thread,
             busy,
             saved_size,
+            entries_per_save,
         }
     }
 
     /// Whether a save is due for a state of so many entries and accounts.
     pub fn is_due(&self, entries: u64, accounts: u64) -> bool {
-        let apart = ENTRIES_PER_SAVE.max(accounts / SAVES_PER_ACCOUNTS);
+        let apart = self.entries_per_save.max(accounts / SAVES_PER_ACCOUNTS);
         self.thread.is_some()
             && !self.busy.load(Ordering::Acquire)
             && entries >= self.saved_size.saturating_add(apart)

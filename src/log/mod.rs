@@ -41,6 +41,7 @@ use crate::ledger::State;
 use crate::note::{TreeHead, VerifierKey};
 use crate::record::{Origin, RecordId, SigningContext, TimeMs};
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
+pub use keeper::ENTRIES_PER_SAVE;
 use keeper::Keeper;
 use queue::Queue;
 use sequencer::Sequencer;
@@ -85,6 +86,8 @@ pub struct LogConfig {
     pub accept_clock: bool,
     /// After so many bytes a new segment of the journal begins.
     pub segment_bytes: u64,
+    /// After so many entries the state is saved; later if there are very many accounts.
+    pub entries_per_save: u64,
 }
 
 impl LogConfig {
@@ -94,6 +97,7 @@ impl LogConfig {
             dir: dir.to_owned(),
             accept_clock: false,
             segment_bytes: SEGMENT_BYTES,
+            entries_per_save: ENTRIES_PER_SAVE,
         }
     }
 }
@@ -153,7 +157,8 @@ impl Log {
         let saved = SavedState::open(&state_dir(dir))
             .map_err(|error| tracing::warn!(%error, "the state can't be kept between starts"))
             .ok();
-        Self::start(store, signer, saved, Clock::system(config.accept_clock)).await
+        let clock = Clock::system(config.accept_clock);
+        Self::start_with(store, signer, saved, clock, config.entries_per_save).await
     }
 
     /// Runs a log on any store.
@@ -163,8 +168,18 @@ impl Log {
     pub async fn start(
         store: Arc<dyn Store>,
         signer: LogSigner,
+        saved: Option<SavedState>,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        Self::start_with(store, signer, saved, clock, ENTRIES_PER_SAVE).await
+    }
+
+    async fn start_with(
+        store: Arc<dyn Store>,
+        signer: LogSigner,
         mut saved: Option<SavedState>,
         clock: Clock,
+        entries_per_save: u64,
     ) -> Result<Self, LogError> {
         let origin = signer.origin().clone();
         let reader = Reader::new(Arc::clone(&store));
@@ -188,7 +203,7 @@ impl Log {
             tree: recovered.tree,
             queue: Arc::clone(&queue),
             status: sender,
-            keeper: Keeper::start(saved, recovered.saved_size),
+            keeper: Keeper::start(saved, recovered.saved_size, entries_per_save),
         };
         let context = SigningContext::new(&origin);
         let workers = Workers::start(context.clone()).map_err(LogError::Workers)?;

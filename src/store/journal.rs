@@ -133,15 +133,17 @@ pub(super) fn segment_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreErro
 }
 
 /// Removes the segments whose entries are all among the first `in_files`: those behind which
-/// another begins at or before it.
+/// another begins at or before it. Each is gone for good before the next one goes: a disk may keep
+/// removals in any order, and a journal with a hole would be damaged.
 pub(super) fn drop_segments(dir: &Path, in_files: u64) -> Result<(), StoreError> {
     let files = segment_files(dir)?;
     for [(_, path), (next_start, _)] in files.array_windows() {
         if *next_start <= in_files {
             fs::remove_file(path).map_err(at(path))?;
+            sync_dir(dir)?;
         }
     }
-    Ok(sync_dir(dir)?)
+    Ok(())
 }
 
 /// Reads a segment up to its last whole commit.

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod auditor;
+pub mod clients;
 pub mod dice;
 pub mod disk;
 pub mod trace;
@@ -19,8 +20,13 @@ use tempfile::TempDir;
 
 pub const ORIGIN: &str = "test.example/ledger";
 
+/// The program; `ARBORLOG_BIN` names another build of it, for long runs beside work on this one.
+pub fn program() -> String {
+    std::env::var("ARBORLOG_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_arborlog").to_owned())
+}
+
 pub fn arborlog() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_arborlog"))
+    Command::new(program())
 }
 
 pub fn run(args: &[&str]) -> Output {
@@ -56,11 +62,30 @@ impl Server {
     /// Under strace with these arguments, which must write its own words to a file.
     pub fn start_under(strace: &[&str], dir: &Path, args: &[&str]) -> Self {
         let mut command = Command::new("strace");
-        command.args(strace).arg(env!("CARGO_BIN_EXE_arborlog"));
+        command.args(strace).arg(program());
         Self::start_by(command, dir, args)
     }
 
-    fn start_by(mut command: Command, dir: &Path, args: &[&str]) -> Self {
+    /// As above; `None` if it does not start.
+    pub fn try_start_under(strace: &[&str], dir: &Path, args: &[&str]) -> Option<Self> {
+        Self::try_start_to(strace, dir, args, Path::new("/dev/null"))
+    }
+
+    /// As above, with what it logs in a file.
+    pub fn try_start_to(strace: &[&str], dir: &Path, args: &[&str], log: &Path) -> Option<Self> {
+        let mut command = Command::new("strace");
+        command.args(strace).arg(program());
+        command.stderr(std::fs::File::create(log).unwrap());
+        Self::try_start_by(command, dir, args)
+    }
+
+    /// By a program that runs it.
+    pub fn start_by(command: Command, dir: &Path, args: &[&str]) -> Self {
+        Self::try_start_by(command, dir, args).expect("the server's first line")
+    }
+
+    /// As above; `None` if it does not start.
+    pub fn try_start_by(mut command: Command, dir: &Path, args: &[&str]) -> Option<Self> {
         let mut child = command
             .arg("serve")
             .arg(dir)
@@ -74,13 +99,15 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .expect("the server's first line");
-        Self {
-            url: url.to_owned(),
-            child,
+        match line.trim().strip_prefix("listening on ") {
+            Some(url) => Some(Self {
+                url: url.to_owned(),
+                child,
+            }),
+            None => {
+                child.wait().unwrap();
+                None
+            }
         }
     }
 
