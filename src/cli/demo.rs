@@ -115,6 +115,7 @@ pub fn run(args: &DemoArgs) -> Done {
         listener,
         log,
         Limits::default(),
+        None,
         async {
             let _ = stopped.await;
         },

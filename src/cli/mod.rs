@@ -103,8 +103,21 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// What commands return.
 pub type Done = Result<(), Failure>;
 
+/// Keys are in memory: it is not for core files, nor for other processes of the same user. Whoever
+/// must look sets this.
+const CORE_DUMPS: &str = "ARBORLOG_CORE_DUMPS";
+
+fn keep_memory_private() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    if std::env::var_os(CORE_DUMPS).is_none() {
+        // A system without it keeps its own rules.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    keep_memory_private();
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("ARBORLOG_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));

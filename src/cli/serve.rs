@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{Done, Failure};
-use arborlog::http::{Limits, serve};
+use arborlog::http::{Limits, Tls, serve};
 use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig};
 use arborlog::store::SEGMENT_BYTES;
 
@@ -30,7 +30,40 @@ pub struct ServeArgs {
     #[arg(long, env = "ARBORLOG_ENTRIES_PER_SAVE", default_value_t = ENTRIES_PER_SAVE)]
     entries_per_save: u64,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// TLS, if it does not end at a proxy. Both files are read again at SIGHUP.
+#[derive(Args)]
+pub struct TlsArgs {
+    /// The server's certificate and those above it, in PEM.
+    #[arg(
+        long,
+        env = "ARBORLOG_TLS_CERT",
+        requires = "tls_key",
+        value_name = "FILE"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// Its private key in PEM, which nobody else may read.
+    #[arg(
+        long,
+        env = "ARBORLOG_TLS_KEY",
+        requires = "tls_cert",
+        value_name = "FILE"
+    )]
+    tls_key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    fn load(&self) -> Result<Option<Arc<Tls>>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            return Ok(None);
+        };
+        let tls = Tls::load(certificate, key).map_err(Failure::usage)?;
+        Ok(Some(Arc::new(tls)))
+    }
 }
 
 /// Limits on what clients may ask.
@@ -84,19 +117,38 @@ pub fn run(args: &ServeArgs) -> Done {
             segment_bytes: args.segment_bytes,
             entries_per_save: args.entries_per_save,
         };
+        let tls = args.tls.load()?;
+        reload_at_hangup(tls.clone())?;
         let mut limits = args.limits.limits();
         limits.connections = connections_for(limits.connections, descriptors())?;
         let log = Arc::new(Log::open(&config).await?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
         })?;
-        println!("listening on http://{}", listener.local_addr()?);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        println!("listening on {scheme}://{}", listener.local_addr()?);
         let head = log.published().head;
         tracing::info!(size = head.size, root = %head.root, "serving");
-        serve(listener, log, limits, stop).await?;
+        serve(listener, log, limits, tls, stop).await?;
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })
+}
+
+/// Reads the certificate again at each SIGHUP.
+fn reload_at_hangup(tls: Option<Arc<Tls>>) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match tls.as_ref().map(|tls| tls.reload()) {
+                Some(Ok(())) => tracing::info!("the certificate was read again"),
+                Some(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
+                None => tracing::info!("nothing to read again: there is no TLS"),
+            }
+        }
+    });
+    Ok(())
 }
 
 /// Descriptors that are the store's, whatever clients do: 64 tiles are written at a time, and a

@@ -10,6 +10,7 @@ mod problem;
 mod proofs;
 mod server;
 mod static_log;
+mod tls;
 mod view;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use utoipa_axum::routes;
 pub use limits::Limits;
 pub use problem::Problem;
 pub use server::{ServeError, serve};
+pub use tls::{Tls, TlsError};
 
 use crate::log::{Log, Status};
 use limits::MemoryBudget;

@@ -12,7 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::{Limits, router};
+use super::{Limits, Tls, router};
 use crate::log::Log;
 
 /// Requests under way at a stop get this long to be answered.
@@ -28,7 +28,7 @@ pub enum ServeError {
     Undrained,
 }
 
-/// Serves a log until `stop` resolves; then accepts no more, answers what is under way, and
+/// Serves a log, with TLS if there is any, until `stop` resolves; then accepts no more, answers what is under way, and
 /// closes the log.
 ///
 /// # Errors
@@ -37,10 +37,11 @@ pub async fn serve(
     listener: TcpListener,
     log: Arc<Log>,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let router = router(Arc::clone(&log), limits);
-    let drained = accept(listener, router, limits, stop).await;
+    let drained = accept(listener, router, limits, tls, stop).await;
     match Arc::try_unwrap(log) {
         Ok(log) => log.close().await,
         // A request that would not end still holds it: nothing new is admitted.
@@ -53,12 +54,15 @@ async fn accept(
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut builder = Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
+        // Who has said all that it will say still gets its answers.
+        .half_close(true)
         .max_buf_size(64 << 10);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -78,10 +82,26 @@ async fn accept(
         };
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let (builder, watcher) = (builder.clone(), graceful.watcher());
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
-            let _ = connection.await;
+            let _ = match acceptor {
+                None => {
+                    let connection = builder.serve_connection(TokioIo::new(stream), service);
+                    watcher.watch(connection).await
+                }
+                // A handshake is a part of the head: whoever is slow with it is cut off.
+                Some(acceptor) => {
+                    let handshake = acceptor.accept(stream);
+                    match tokio::time::timeout(limits.head_timeout, handshake).await {
+                        Ok(Ok(stream)) => {
+                            let io = TokioIo::new(stream);
+                            watcher.watch(builder.serve_connection(io, service)).await
+                        }
+                        _ => Ok(()),
+                    }
+                }
+            };
             drop(place);
         });
     }

@@ -86,12 +86,21 @@ impl Server {
 
     /// As above; `None` if it does not start.
     pub fn try_start_by(mut command: Command, dir: &Path, args: &[&str]) -> Option<Self> {
+        command.env("ARBORLOG_LOG", "error");
+        Self::spawn(command, dir, args)
+    }
+
+    /// By a program that runs it, which logs as the program says.
+    pub fn logging(command: Command, dir: &Path, args: &[&str]) -> Self {
+        Self::spawn(command, dir, args).expect("the server's first line")
+    }
+
+    fn spawn(mut command: Command, dir: &Path, args: &[&str]) -> Option<Self> {
         let mut child = command
             .arg("serve")
             .arg(dir)
             .args(["--listen", "127.0.0.1:0"])
             .args(args)
-            .env("ARBORLOG_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
 use super::super::govern::{admitted, submit_governed};
-use super::super::{Failure, init};
+use super::super::{CORE_DUMPS, Failure, init};
 use super::connection::Request;
 use arborlog::client::{Remote, batch_body, today};
 use arborlog::crypto::SigningKey;
@@ -41,6 +41,8 @@ impl Server {
             .arg(dir)
             .args(["--listen", "127.0.0.1:0"])
             .env("ARBORLOG_LOG", "warn")
+            // Its counters are read from /proc.
+            .env(CORE_DUMPS, "1")
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();

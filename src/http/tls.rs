@@ -1,0 +1,86 @@
+//! TLS by rustls: a certificate and a key from files, which may be replaced while the server runs.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
+
+/// Why TLS can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file can't be read as PEM.
+    #[error("{0}: {1}; give certificates, the server's own first, and a private key, in PEM")]
+    Pem(PathBuf, String),
+    /// Others can read the key.
+    #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]
+    Open(PathBuf, u32),
+    /// The certificate and the key do not make a server.
+    #[error("{0} with the key in {1}: {2}")]
+    Config(PathBuf, PathBuf, rustls::Error),
+}
+
+/// The server's certificate and key as they are now.
+pub struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// Replaced whole by [`Self::reload`]; connections keep the one that they began with.
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads a certificate chain and its key.
+    ///
+    /// # Errors
+    /// [`TlsError`] says what to mend.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        Ok(Self {
+            config: RwLock::new(Arc::new(read(certificate, key)?)),
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+
+    /// Reads both files again, for the connections to come.
+    ///
+    /// # Errors
+    /// [`TlsError`]; what was read before is then still used.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let config = Arc::new(read(&self.certificate, &self.key)?);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&config))
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let pem =
+        |path: &Path, why: &dyn std::fmt::Display| TlsError::Pem(path.to_owned(), why.to_string());
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| pem(certificate, &error))?;
+    let about = std::fs::metadata(key).map_err(|error| pem(key, &error))?;
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(TlsError::Open(key.to_owned(), mode));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, &error))?;
+    let bad = |error| TlsError::Config(certificate.to_owned(), key.to_owned(), error);
+    // HTTP/1.1 alone: that is what the server speaks.
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(bad)?
+        .with_no_client_auth()
+        .with_single_cert(chain, secret)
+        .map_err(bad)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}

@@ -1,0 +1,405 @@
+//! Clients that lie, stall, flood and probe. After each the server is ready, a correct client gets
+//! in, and memory is bounded.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arborlog::client::BatchAnswer;
+use arborlog::crypto::SigningKey;
+use arborlog::record::*;
+use support::auditor::{Told, audit};
+use support::{Ledger, Server, award, body};
+
+/// With all of this going on a server holds no more.
+const MEMORY_BYTES_MAX: u64 = 400 << 20;
+const BODY_BYTES: usize = 200_000;
+
+struct Target {
+    ledger: Ledger,
+    server: Server,
+    events: AtomicU64,
+    told: Told,
+}
+
+impl Target {
+    fn start(arguments: &[&str]) -> Self {
+        let ledger = Ledger::init();
+        let server = Server::start_with(&ledger.dir, arguments);
+        ledger.set_up(&server.remote());
+        Self {
+            ledger,
+            server,
+            events: AtomicU64::new(0),
+            told: Told::default(),
+        }
+    }
+
+    fn limited() -> Self {
+        let bytes = BODY_BYTES.to_string();
+        Self::start(&[
+            "--body-bytes",
+            &bytes,
+            "--head-timeout-s",
+            "1",
+            "--body-timeout-s",
+            "1",
+        ])
+    }
+
+    fn address(&self) -> &str {
+        self.server.url.strip_prefix("http://").unwrap()
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        stream
+    }
+
+    /// Sends bytes and reads until the server closes or says no more.
+    fn say(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The server may have closed before all is sent.
+        let _ = stream.write_all(bytes);
+        read_all(&mut stream)
+    }
+
+    fn batch(&self, key: &SigningKey, count: u64) -> Vec<SignedRecord> {
+        let from = self.events.fetch_add(count, Ordering::SeqCst);
+        let statements: Vec<Statement> = (from..from + count).map(|n| award(n % 50, n)).collect();
+        self.ledger.sign(&self.server.remote(), key, &statements)
+    }
+
+    /// A correct client still gets in, and nothing else did.
+    fn is_well(&mut self, after: &str) {
+        let records = self.batch(&self.ledger.platform, 3);
+        let BatchAnswer::Admitted(indexes) = self.server.remote().append(&records).unwrap() else {
+            panic!("refused after {after}");
+        };
+        let bytes = records.iter().map(|record| record.bytes().to_vec());
+        self.told.records.extend(indexes.into_iter().zip(bytes));
+        let answer = self.say(b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        assert!(
+            answer.starts_with("HTTP/1.1 200"),
+            "after {after}: {answer}"
+        );
+        let memory = self.memory_bytes("VmHWM:");
+        assert!(memory < MEMORY_BYTES_MAX, "{memory} bytes after {after}");
+    }
+
+    fn memory_bytes(&self, line: &str) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.server.pid())).unwrap();
+        let line = status.lines().find_map(|it| it.strip_prefix(line)).unwrap();
+        line.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
+    }
+
+    fn finish(self) {
+        eprintln!("most memory: {} MB", self.memory_bytes("VmHWM:") >> 20);
+        assert_eq!(self.server.stop(), 0);
+        audit(&self.ledger.dir, &self.told);
+    }
+}
+
+fn read_all(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn post(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "POST /v1/records HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/octet-stream\r\n{headers}\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn starts(answer: &str, statuses: &[u16]) -> bool {
+    statuses
+        .iter()
+        .any(|status| answer.starts_with(&format!("HTTP/1.1 {status} ")))
+}
+
+#[test]
+fn bodies_that_lie_stall_or_never_end_are_refused() {
+    let mut target = Target::limited();
+    let good = body(&target.batch(&target.ledger.platform, 2));
+    // Ten gigabytes, announced: refused unread.
+    let answer = target.say(&post("content-length: 10000000000\r\n", b"x"));
+    assert!(starts(&answer, &[413]), "{answer}");
+    // And in chunks without a length: refused at the limit.
+    let mut endless = post("transfer-encoding: chunked\r\n", b"");
+    for _ in 0..BODY_BYTES / 1_000 + 10 {
+        endless.extend_from_slice(b"3e8\r\n");
+        endless.extend_from_slice(&[0; 1_000]);
+        endless.extend_from_slice(b"\r\n");
+    }
+    let answer = target.say(&endless);
+    assert!(starts(&answer, &[413, 400]), "{answer}");
+    // Less than was announced, then nothing: too late; or cut off.
+    let answer = target.say(&post("content-length: 1000\r\n", b"short"));
+    assert!(starts(&answer, &[408]), "{answer}");
+    let mut stream = target.connect();
+    stream
+        .write_all(&post("content-length: 1000\r\n", b"short"))
+        .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let answer = read_all(&mut stream);
+    assert!(answer.is_empty() || starts(&answer, &[400]), "{answer}");
+    // More than was announced: what follows is no request.
+    let announced = format!("content-length: {}\r\n", good.len() - 1);
+    let answer = target.say(&post(&announced, &good));
+    assert!(starts(&answer, &[400]), "{answer}");
+    // Two lengths; a length and chunks; a length that is no number; chunks that are none.
+    for headers in [
+        "content-length: 4\r\ncontent-length: 5\r\n",
+        "content-length: 4\r\ntransfer-encoding: chunked\r\n",
+        "content-length: -1\r\n",
+        "content-length: 18446744073709551616\r\n",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: gzip\r\n",
+        "transfer-encoding: chunked\r\n",
+    ] {
+        let answer = target.say(&post(headers, b"zz\r\nnot a chunk\r\n"));
+        assert!(
+            answer.is_empty() || starts(&answer, &[400, 413, 415, 501]),
+            "{headers}: {answer}"
+        );
+    }
+    // A bomb is not blown up: requests are not decompressed.
+    let answer = target.say(&post(
+        "content-encoding: gzip\r\ncontent-length: 4\r\n",
+        &[0x1f, 0x8b, 8, 0],
+    ));
+    assert!(starts(&answer, &[400, 415]), "{answer}");
+    // Cut in the middle, again and again: nothing of it gets in.
+    for cut in (1..good.len()).step_by(good.len() / 40) {
+        let headers = format!("content-length: {}\r\n", good.len());
+        let mut stream = target.connect();
+        stream.write_all(&post(&headers, &good[..cut])).unwrap();
+        drop(stream);
+    }
+    target.is_well("bodies");
+    target.finish();
+}
+
+#[test]
+fn heads_that_stall_or_swell_are_cut_off() {
+    let mut target = Target::limited();
+    // A byte at a time, for ever: closed after the time for a head.
+    let begun = Instant::now();
+    let mut stream = target.connect();
+    for byte in b"GET /checkpoint HTTP/1.1\r\nhost: a\r\nx-slow: "
+        .iter()
+        .chain([&b'a'; 400])
+    {
+        if stream.write_all(&[*byte]).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        if begun.elapsed() > Duration::from_secs(15) {
+            panic!("a head may take for ever");
+        }
+    }
+    // A connection that says nothing more after its first answer.
+    let mut stream = target.connect();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    let answer = read_all(&mut stream);
+    assert!(starts(&answer, &[200]), "{answer}");
+    for (request, statuses) in [
+        (
+            format!(
+                "GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
+                "a".repeat(1 << 20)
+            ),
+            vec![431],
+        ),
+        (
+            format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(1 << 20)),
+            vec![414, 431],
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nhost: a\r\n{}\r\n",
+                "x: y\r\n".repeat(1_000)
+            ),
+            vec![431],
+        ),
+        ("NONSENSE\r\n\r\n".to_owned(), vec![400]),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), vec![400, 505]),
+        ("\u{0}\u{1}\u{2}".to_owned(), vec![400]),
+        (
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            vec![400, 505],
+        ),
+    ] {
+        let answer = target.say(request.as_bytes());
+        let shown: String = request.chars().take(60).collect();
+        assert!(
+            answer.is_empty() || starts(&answer, &statuses),
+            "{shown}: {answer}"
+        );
+    }
+    target.is_well("heads");
+    target.finish();
+}
+
+#[test]
+fn paths_queries_and_documents_that_probe_get_a_clear_no() {
+    let mut target = Target::limited();
+    let huge = "9".repeat(400);
+    for path in [
+        "tile/../../../../etc/passwd",
+        "tile/%2e%2e/%2e%2e/etc/passwd",
+        "tile/0/..%2f..%2fkeys%2flog.pem",
+        "tile/0/000/../../../keys/log.pem",
+        "tile/0/000%00.pem",
+        "tile/entries/x001/x002/x003/x004/x005/x006/x007/x008/009",
+        "tile/63/000",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/-01",
+        "//keys/log.pem",
+        "keys/log.pem",
+        "%",
+        "v1/entries/18446744073709551615",
+        "v1/entries/18446744073709551616",
+        "v1/entries/-1",
+        "v1/entries/1e3",
+        "v1/proofs/inclusion?index=18446744073709551615&size=18446744073709551615",
+        "v1/proofs/inclusion?index=0&size=0",
+        "v1/proofs/consistency?from=0&to=0",
+        "v1/proofs/consistency?from=5&to=1",
+        "v1/proofs/consistency?from=18446744073709551615",
+        "v1/accounts/0",
+        "v1/trees/4294967296/1",
+        "v1/plots/99999999999",
+        &format!("v1/entries/{huge}"),
+        &format!("v1/proofs/inclusion?index={huge}"),
+    ] {
+        let request = format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let answer = target.say(request.as_bytes());
+        assert!(starts(&answer, &[400, 404]), "{path}: {answer}");
+        assert!(
+            !answer.contains("PRIVATE") && !answer.contains("root:"),
+            "{path}"
+        );
+    }
+    let deep = [
+        "[".repeat(90_000),
+        "{\"a\":".repeat(30_000),
+        format!("[{{\"record\":{}", "[".repeat(90_000)),
+    ];
+    for json in deep {
+        let head = format!(
+            "POST /v1/records HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            json.len()
+        );
+        let answer = target.say(&[head.as_bytes(), json.as_bytes()].concat());
+        assert!(starts(&answer, &[400]), "{answer}");
+    }
+    // In one write: three answers, in order.
+    let one = |path: &str| format!("GET /{path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    let last = "GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answer = target.say(format!("{}{}{last}", one("healthz"), one("nowhere")).as_bytes());
+    let places = ["HTTP/1.1 200", "HTTP/1.1 404", "ready\n"].map(|it| answer.find(it).unwrap());
+    assert!(places.is_sorted(), "{answer}");
+    target.is_well("probes");
+    target.finish();
+}
+
+#[test]
+fn a_flood_of_nothing_and_five_thousand_idle_connections_leave_room() {
+    let own = std::process::id().to_string();
+    let raised = Command::new("prlimit")
+        .args(["--pid", &own, "--nofile=12000:12000"])
+        .status()
+        .unwrap();
+    assert!(raised.success(), "this test opens 5,000 connections");
+    let mut target = Target::start(&["--connections", "6000"]);
+    let before = target.memory_bytes("VmRSS:");
+    let idle: Vec<TcpStream> = (0..5_000).map(|_| target.connect()).collect();
+    target.is_well("idle connections");
+    let held = target.memory_bytes("VmRSS:").saturating_sub(before);
+    eprintln!("5,000 idle connections: {} KB each", held / 5_000 / 1024);
+    drop(idle);
+    // Batches of nothing, 50,000 at once over four connections.
+    let request = b"POST /v1/records HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\ncontent-length: 0\r\n\r\n";
+    let many = request.repeat(100);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut stream = target.connect();
+                let mut reader = stream.try_clone().unwrap();
+                let read = std::thread::spawn(move || read_all(&mut reader));
+                for _ in 0..125 {
+                    stream.write_all(&many).unwrap();
+                }
+                stream.shutdown(Shutdown::Write).unwrap();
+                let answers = read.join().unwrap();
+                assert_eq!(answers.matches("HTTP/1.1 200").count(), 12_500);
+            });
+        }
+    });
+    target.is_well("batches of nothing");
+    target.finish();
+}
+
+/// One issuer sends as much as goes, over many connections; another, one record at a time, gets in.
+#[test]
+fn a_flood_by_one_issuer_leaves_another_its_turn() {
+    let mut target = Target::start(&["--memory-bytes", "20000000"]);
+    let flooder = SigningKey::from_seed(&[77; 32]);
+    let grant = KeyGrant {
+        key: flooder.public(),
+        role: Role::Platform,
+        holder: "flood".parse().unwrap(),
+        display_name: "flood".parse().unwrap(),
+        expires_on: None,
+    };
+    target.ledger.govern(
+        &target.server.remote(),
+        Statement::KeyGrant(grant),
+        Some(&flooder),
+    );
+    let records = body(&target.batch(&flooder, 1_000));
+    let over = AtomicBool::new(false);
+    let (mut got_in, mut floods) = (0, AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                // The same batch again and again: checked each time, admitted once.
+                while !over.load(Ordering::SeqCst) {
+                    let headers = format!("content-length: {}\r\n", records.len());
+                    target.say(&post(&headers, &records));
+                    floods.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        for _ in 0..30 {
+            let one = target.batch(&target.ledger.platform, 1);
+            let answer = target.server.remote().append(&one).unwrap();
+            got_in += usize::from(matches!(answer, BatchAnswer::Admitted(_)));
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(got_in, 30);
+    assert!(*floods.get_mut() > 30, "no flood");
+    target.is_well("a flood");
+    target.finish();
+}
