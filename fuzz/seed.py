@@ -64,6 +64,16 @@ trips += b"1,600,3/1/2014 0:16,A,50,3/1/2014 0:26,60,9\n"
 stations = b"station_id,name,lat,long\n50,A,37.79,-122.39\n"
 keep("csv", "trips", b"\x00" + trips)
 keep("csv", "stations", b"\x00" + stations)
-keep("journal", "empty", b"")
+keep("journal", "any", b"\x00" + bytes(60))
+keep("journal", "flipped", b"\x01\x00\x40\x01")
+keep("journal", "cut", b"\x03\x01\x00\x00")
+keep("journal", "longer", b"\x05\x00\x80\x09")
+added = b"commit,committed_at,readded,TreeID,qSpecies,PlantDate,Latitude,Longitude\n"
+added += b"ca66d9a5fdd6,2019-03-12T21:58:28-07:00,0,255256,Acer rubrum :: Red Maple,04/27/2018 12:00:00 AM,37.797791888474,-122.400426386373\n"
+keep("csv", "added", b"\x00" + added)
+events = b"commit,committed_at,op,TreeID,field,old,new\n"
+events += b"da66d9a5fdd6,2020-03-12T21:58:28-07:00,remove,255256,,,\n"
+events += b"da66d9a5fdd6,2020-03-12T21:58:28-07:00,change,255256,PlantDate,,03/05/1983 12:00:00 AM\n"
+keep("csv", "added_and_events", b"\x00" + added.ljust(len(events), b"\n") + events.ljust(len(added), b"\n"))
 keep("proofs", "one", bytes(8) + b"\x00" * 7 + b"\x08" + bytes(64))
 keep("signatures", "ours", b"\x03" + bytes(99) + b"\x07" + bytes(99))
