@@ -13,7 +13,7 @@ use support::auditor::audit;
 use support::clients::Clients;
 use support::{Ledger, Server, run_ok};
 
-const SECONDS: u64 = 15;
+const SECONDS: u64 = 6;
 /// So many parts of the time; a restart after each, now by SIGTERM, now by SIGKILL.
 const PARTS: u32 = 12;
 const ARGUMENTS: [&str; 4] = ["--segment-bytes", "1000000", "--entries-per-save", "5000"];
