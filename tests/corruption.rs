@@ -247,6 +247,26 @@ fn what_neither_the_journal_nor_the_copy_has_is_named_and_nothing_is_given_up() 
     assert_eq!(std::fs::read(&journal).unwrap(), bytes);
 }
 
+/// Cut off between putting the old journal aside and the new one in its place: the old one counts.
+#[test]
+fn a_repair_that_was_cut_off_loses_nothing_when_it_is_run_again() {
+    let (ledger, mirror) = ledger();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    let records = ledger.sign(&remote, &ledger.platform, &[award(1, 5_000)]);
+    remote.append(&records).unwrap();
+    assert_eq!(server.stop(), 0);
+    let whole = read(&ledger.dir).unwrap();
+    let aside = ledger.dir.join("journal.damaged.0");
+    std::fs::rename(ledger.dir.join("journal"), aside).unwrap();
+    let dir = ledger.dir.to_str().unwrap();
+    assert!(!run(&["fsck", dir]).status.success());
+    run_ok(&["fsck", dir, "--repair-from", mirror.to_str().unwrap()]);
+    let mended = read(&ledger.dir).unwrap();
+    assert_eq!(mended.head, whole.head);
+    assert!(mended.tiles == whole.tiles);
+}
+
 #[test]
 fn a_copy_that_is_ahead_gives_back_what_the_store_lost() {
     let (ledger, mirror) = ledger();

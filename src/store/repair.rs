@@ -185,7 +185,19 @@ fn rebuild_journal(
     files: &TileFiles,
     copy: &dyn ProvenCopy,
 ) -> Result<PathBuf, RepairError> {
-    let (starts, mut commits) = salvage(&journal_dir(dir))?;
+    // Also what an earlier repair put aside: it may have been cut off before the new one was there.
+    let (mut starts, mut commits) = (Vec::new(), Vec::new());
+    for journal in fs::read_dir(dir)
+        .map_err(at(dir))
+        .map_err(StoreError::from)?
+    {
+        let journal = journal.map_err(at(dir)).map_err(StoreError::from)?;
+        if journal.file_name().to_string_lossy().starts_with("journal") {
+            let (begun, whole) = salvage(&journal.path())?;
+            starts.extend(begun);
+            commits.extend(whole);
+        }
+    }
     let (mut tail, mut tree) = base(files, copy, &starts)?;
     let sizes = starts.iter().map(|start| start.size);
     let committed = sizes
