@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -105,6 +106,12 @@ pub(crate) fn hold(path: &Path) -> Result<Option<File>, FileError> {
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(at(path)(error)),
     }
+}
+
+/// A secret file's mode, if anybody but its owner has rights on it.
+pub(crate) fn open_to_others(about: &fs::Metadata) -> Option<u32> {
+    let mode = about.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
 }
 
 /// The bytes of a file, or `None` if there is none.

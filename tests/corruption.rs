@@ -13,7 +13,7 @@ use arborlog::note::TreeHead;
 use arborlog::record::*;
 use arborlog::store::{DiskStore, StoreError};
 use support::dice::Dice;
-use support::{Ledger, Server, award, copy_dir, run, run_ok};
+use support::{Ledger, Server, award, copy_dir, files, run, run_ok};
 
 const ENTRIES: u64 = 1_500;
 const ACCOUNTS: u64 = 100;
@@ -114,20 +114,6 @@ async fn balances(dir: &Path) -> Result<Vec<String>, String> {
     Ok(balances)
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for file in std::fs::read_dir(dir).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_dir() {
-            all.extend(files(&path));
-        } else {
-            all.push(path);
-        }
-    }
-    all.sort();
-    all
-}
-
 /// Damages a file, and says how.
 fn damage(path: &Path, dice: &mut Dice) -> String {
     let mut bytes = std::fs::read(path).unwrap();
@@ -219,69 +205,4 @@ fn damage_anywhere_is_found_never_served_and_mended_from_a_mirror() {
     }
     // Both were met: a start that was refused, and a tile that was.
     assert!(found["journal"] > 0 && found["tiles"] > 0, "{found:?}");
-}
-
-#[test]
-fn what_neither_the_journal_nor_the_copy_has_is_named_and_nothing_is_given_up() {
-    let (ledger, mirror) = ledger();
-    // Entries that the mirror does not have, then damage to the first of the two commits.
-    let server = Server::start(&ledger.dir);
-    let remote = server.remote();
-    for event in 0..2 {
-        let records = ledger.sign(&remote, &ledger.platform, &[award(1, 5_000 + event)]);
-        remote.append(&records).unwrap();
-    }
-    server.stop();
-    let journal = files(&ledger.dir.join("journal")).pop().unwrap();
-    let mut bytes = std::fs::read(&journal).unwrap();
-    let at = bytes.len() - 600;
-    bytes[at] ^= 1;
-    std::fs::write(&journal, &bytes).unwrap();
-    let dir = ledger.dir.to_str().unwrap();
-    let output = run(&["fsck", dir]);
-    assert_eq!(output.status.code(), Some(1));
-    let output = run(&["fsck", dir, "--repair-from", mirror.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(1));
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("find a newer copy"), "{words}");
-    assert_eq!(std::fs::read(&journal).unwrap(), bytes);
-}
-
-/// Cut off between putting the old journal aside and the new one in its place: the old one counts.
-#[test]
-fn a_repair_that_was_cut_off_loses_nothing_when_it_is_run_again() {
-    let (ledger, mirror) = ledger();
-    let server = Server::start(&ledger.dir);
-    let remote = server.remote();
-    let records = ledger.sign(&remote, &ledger.platform, &[award(1, 5_000)]);
-    remote.append(&records).unwrap();
-    assert_eq!(server.stop(), 0);
-    let whole = read(&ledger.dir).unwrap();
-    let aside = ledger.dir.join("journal.damaged.0");
-    std::fs::rename(ledger.dir.join("journal"), aside).unwrap();
-    let dir = ledger.dir.to_str().unwrap();
-    assert!(!run(&["fsck", dir]).status.success());
-    run_ok(&["fsck", dir, "--repair-from", mirror.to_str().unwrap()]);
-    let mended = read(&ledger.dir).unwrap();
-    assert_eq!(mended.head, whole.head);
-    assert!(mended.tiles == whole.tiles);
-}
-
-#[test]
-fn a_copy_that_is_ahead_gives_back_what_the_store_lost() {
-    let (ledger, mirror) = ledger();
-    let whole = read(&ledger.dir).unwrap();
-    // As from an old backup: the newest commits are gone.
-    let journal = files(&ledger.dir.join("journal")).pop().unwrap();
-    let bytes = std::fs::read(&journal).unwrap();
-    std::fs::write(&journal, &bytes[..bytes.len() / 2]).unwrap();
-    std::fs::remove_dir_all(ledger.dir.join("state")).unwrap();
-    let dir = ledger.dir.to_str().unwrap();
-    let output = run(&["fsck", dir, "--repair-from", mirror.to_str().unwrap()]);
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{words}");
-    assert!(words.contains("entries were regained"), "{words}");
-    let mended = read(&ledger.dir).unwrap();
-    assert_eq!(mended.head, whole.head);
-    assert!(mended.tiles == whole.tiles);
 }

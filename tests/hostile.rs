@@ -197,6 +197,31 @@ fn bodies_that_lie_stall_or_never_end_are_refused() {
 }
 
 #[test]
+fn who_takes_no_answer_loses_the_connection() {
+    let mut target = Target::start(&["--read-timeout-s", "1"]);
+    let descriptors = || {
+        let fds = format!("/proc/{}/fd", target.server.pid());
+        std::fs::read_dir(fds).unwrap().count()
+    };
+    let before = descriptors();
+    let mut stream = target.connect();
+    stream
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    // Until the server's answers, and so our requests, fill every buffer between.
+    let request = b"GET /v1/entries/0 HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1_000);
+    while stream.write_all(&request).is_ok() {}
+    let until = Instant::now() + Duration::from_secs(60);
+    while descriptors() > before {
+        assert!(Instant::now() < until, "it is still held");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(stream);
+    target.is_well("a client that reads nothing");
+    target.finish();
+}
+
+#[test]
 fn heads_that_stall_or_swell_are_cut_off() {
     let mut target = Target::limited();
     // A byte at a time, for ever: closed after the time for a head.
@@ -365,18 +390,10 @@ fn a_flood_of_nothing_and_five_thousand_idle_connections_leave_room() {
 fn a_flood_by_one_issuer_leaves_another_its_turn() {
     let mut target = Target::start(&["--memory-bytes", "20000000"]);
     let flooder = SigningKey::from_seed(&[77; 32]);
-    let grant = KeyGrant {
-        key: flooder.public(),
-        role: Role::Platform,
-        holder: "flood".parse().unwrap(),
-        display_name: "flood".parse().unwrap(),
-        expires_on: None,
-    };
-    target.ledger.govern(
-        &target.server.remote(),
-        Statement::KeyGrant(grant),
-        Some(&flooder),
-    );
+    let remote = target.server.remote();
+    target
+        .ledger
+        .grant(&remote, &flooder, Role::Platform, "flood");
     let records = body(&target.batch(&flooder, 1_000));
     let over = AtomicBool::new(false);
     let (mut got_in, mut floods) = (0, AtomicU64::new(0));

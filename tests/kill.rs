@@ -6,10 +6,10 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use support::auditor::audit;
+use support::auditor::audit_copy;
 use support::clients::Clients;
 use support::dice::Dice;
 use support::{Ledger, Server, arborlog};
@@ -51,29 +51,22 @@ fn whatever_was_acknowledged_before_a_kill_9_is_in_once_and_the_log_is_one() {
                 let server = running.take().unwrap_or_else(|| start(&ledger, &clients));
                 std::thread::sleep(Duration::from_millis(10 + dice.below(250)));
                 if kind == "stop" {
-                    let pid = server.pid().to_string();
-                    assert!(
-                        Command::new("kill")
-                            .args(["-TERM", &pid])
-                            .status()
-                            .unwrap()
-                            .success()
-                    );
+                    server.signal("-TERM");
                     std::thread::sleep(Duration::from_micros(dice.below(20_000)));
                 }
                 server.kill();
             }
             *done.entry(kind).or_default() += 1;
-            audit(&ledger.dir, &clients.told());
+            audit_copy(&ledger.dir, &clients.told());
             running = dice.one_in(2).then(|| start(&ledger, &clients));
         }
         let server = running.unwrap_or_else(|| start(&ledger, &clients));
         let told = clients.finish();
         assert_eq!(server.stop(), 0);
-        entries += audit(&ledger.dir, &told).size;
+        assert!(!told.records.is_empty());
+        entries += audit_copy(&ledger.dir, &told).size;
         acknowledged += told.records.len();
     }
-    assert!(acknowledged > 0);
     eprintln!("killed {done:?}; {acknowledged} records acknowledged, {entries} entries");
 }
 

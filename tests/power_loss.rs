@@ -124,6 +124,34 @@ fn segments_of_the_journal_go_one_after_the_other() {
     assert!(removals > 2, "{removals}");
 }
 
+/// Or one without a header could be found, and what is before it be gone.
+#[test]
+fn a_segment_of_the_journal_appears_whole() {
+    let ledger = Ledger::init();
+    let (steps, _) = recorded(&ledger, &ledger.temp.path().join("start"));
+    let is_segment = |path: &Path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        path.starts_with("journal") && name.parse::<u64>().is_ok()
+    };
+    let mut begun = 0;
+    for (place, step) in steps.iter().enumerate() {
+        match step {
+            Step::Create { path, .. } => assert!(!is_segment(path), "{path:?}"),
+            Step::Rename { from, to } if is_segment(to) => {
+                let before = &steps[..place];
+                let last = |of: &dyn Fn(&Step) -> bool| before.iter().rposition(of);
+                let written =
+                    last(&|it| matches!(it, Step::Write { path, .. } if path == from)).unwrap();
+                let synced = last(&|it| matches!(it, Step::Synced { path, .. } if path == from));
+                assert!(Some(written) < synced);
+                begun += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(begun > 2, "{begun}");
+}
+
 #[test]
 fn at_every_step_a_loss_of_power_takes_nothing_that_was_acknowledged() {
     let ledger = Ledger::init();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arborlog::client::{BatchAnswer, Remote};
 use arborlog::record::*;
-use support::auditor::{Told, audit};
+use support::auditor::{Told, audit_copy};
 use support::{Ledger, Server, award, copy_dir, program, sign_from};
 
 const SEGMENT_BYTES: &str = "60000";
@@ -65,11 +65,11 @@ impl<'a> Sender<'a> {
     /// After all is well again: the log is whole, and takes the same bytes.
     fn goes_on(&mut self, dir: &Path, what: &str) {
         eprintln!("{what}");
-        audit(dir, &self.told);
+        audit_copy(dir, &self.told);
         let server = Server::start_with(dir, &["--segment-bytes", SEGMENT_BYTES]);
         assert!(self.send(&server.remote()), "{what}");
         assert_eq!(server.stop(), 0, "{what}");
-        audit(dir, &self.told);
+        audit_copy(dir, &self.told);
     }
 }
 
@@ -113,7 +113,8 @@ fn says_that_it_stopped(url: &str, why: &str) {
     );
 }
 
-/// Runs a server in which the `when`-th call of a name fails; `true` if it was made that often.
+/// Runs a server in which the `when`-th call of a name fails, in each thread (strace counts so);
+/// `true` if it was made that often.
 fn fails_once(
     ready: &(Ledger, RecordId),
     call: &str,
@@ -287,7 +288,7 @@ fn a_full_disk_stops_admission_and_a_freed_one_goes_on() {
         says_that_it_stopped(&server.url, "a full disk");
         server.stop();
         std::fs::remove_file(&filler).unwrap();
-        audit(&dir, &sender.told);
+        audit_copy(&dir, &sender.told);
     }
     sender.goes_on(&dir, "a full disk");
 }

@@ -10,7 +10,7 @@ use arborlog::audit::{
 };
 use arborlog::ledger::State;
 use arborlog::log::{LogSigner, state_dir};
-use arborlog::merkle::{Level, TILE_HASHES, TileId};
+use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};
 use arborlog::note::TreeHead;
 use arborlog::record::Origin;
 use arborlog::store::{DiskStore, ProvenCopy, RepairError, SavedState, StateChange, repair};
@@ -53,16 +53,16 @@ impl TileSource for Disk {
 
 pub fn run(args: &FsckArgs) -> Done {
     let dir = Path::new(&args.ledger);
-    let of_log = is_url(&args.ledger) || is_mirror(dir);
+    let is_log = is_url(&args.ledger) || is_mirror(dir);
     match &args.repair_from {
-        Some(_) if of_log => Err(Failure::usage(
+        Some(_) if is_log => Err(Failure::usage(
             "only a ledger's own directory is mended; a mirror is made again by `arborlog mirror`",
         )),
         Some(mirror) => {
             mend(args, dir, mirror)?;
             of_directory(args, dir)
         }
-        None if of_log => self::of_log(args),
+        None if is_log => of_log(args),
         None => of_directory(args, dir),
     }
 }
@@ -85,6 +85,10 @@ impl ProvenCopy for Copied<'_> {
         };
         bytes.map_err(|fault| fault.to_string())
     }
+
+    fn root_at(&self, size: u64) -> Result<Hash, String> {
+        self.0.root_at(size).map_err(|fault| fault.to_string())
+    }
 }
 
 fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
@@ -104,18 +108,21 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
     audited.map_err(failed)?;
     let tiles =
         Tiles::open(source.as_ref(), claimed.head()).map_err(|fault| failed(fault.into()))?;
+    let mut saved = SavedState::open(&state_dir(dir))?;
     let bar = progress::bar("comparing bundles", claimed.head().size / TILE_HASHES);
-    let repaired = repair(dir, &Copied(tiles), |bundles| bar.set_position(bundles));
+    let repaired = repair(dir, &Copied(tiles), saved.saved_tree(), |bundles| {
+        bar.set_position(bundles);
+    });
     bar.finish_and_clear();
     let repaired = repaired.map_err(|error| match error {
         RepairError::Store(error) => damaged(error),
         other => Failure::check(other),
     })?;
     // What is derived from damaged files goes too: the next start makes it anew.
-    let state = state_dir(dir);
-    let state_damaged = SavedState::open(&state)?.load().is_err() && state.exists();
+    let state_damaged = saved.saved_tree().is_some() && saved.load().is_err();
+    drop(saved);
     if state_damaged {
-        std::fs::remove_dir_all(&state)?;
+        std::fs::remove_dir_all(state_dir(dir))?;
     }
     for path in &repaired.tiles {
         eprintln!("restored {}", path.display());
@@ -130,7 +137,7 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
         eprintln!("{} entries were regained", repaired.entries_regained);
     }
     if state_damaged {
-        eprintln!("removed the saved state; the next start makes it anew");
+        eprintln!("removed the saved state, which was damaged; the next start makes it anew");
     }
     Ok(())
 }
@@ -165,7 +172,7 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
     let store = DiskStore::inspect(dir).map_err(damaged)?;
     let head = store.head_now().map_err(damaged)?;
     let mut saved = SavedState::open(&state_dir(dir))?;
-    let saved_size = saved.saved_size();
+    let saved_size = saved.saved_tree().map(|tree| tree.size);
     let mut digest = None;
     let state = check(&Disk(store), &origin, head, |replay| {
         if digest.is_none() && Some(replay.state().entries()) == saved_size {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::Signer as _;
@@ -11,6 +11,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, Keypair
 use zeroize::Zeroizing;
 
 use super::key::{PublicKey, Signature};
+use crate::files::open_to_others;
 
 /// No PKCS#8 file of an Ed25519 key is longer.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
@@ -99,8 +100,7 @@ impl SigningKey {
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let io = |error| KeyFileError::Io(path.to_owned(), error);
         let file = File::open(path).map_err(io)?;
-        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = open_to_others(&file.metadata().map_err(io)?) {
             return Err(KeyFileError::Open(path.to_owned(), mode));
         }
         let mut pem = Zeroizing::new(String::new());

@@ -24,6 +24,9 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// A request's head must arrive within this time, or the connection is closed.
     pub head_timeout: Duration,
+    /// A client must take what it is sent: if it takes nothing for this time, or is gone, the
+    /// connection is closed.
+    pub read_timeout: Duration,
     /// The most connections; further ones wait to be accepted.
     pub connections: usize,
 }
@@ -42,6 +45,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
             connections: 4096,
         }
     }

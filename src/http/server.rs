@@ -9,8 +9,9 @@ use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::{Limits, Tls, router};
 use crate::log::Log;
@@ -28,8 +29,8 @@ pub enum ServeError {
     Undrained,
 }
 
-/// Serves a log, with TLS if there is any, until `stop` resolves; then accepts no more, answers what is under way, and
-/// closes the log.
+/// Serves a log, with TLS if there is any, until `stop` resolves; then accepts no more, answers what
+/// is under way, and closes the log.
 ///
 /// # Errors
 /// [`ServeError::Undrained`] when some request did not end.
@@ -66,6 +67,7 @@ async fn accept(
         .max_buf_size(64 << 10);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
+    let (open, closing) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
@@ -81,19 +83,28 @@ async fn accept(
             continue;
         };
         let _ = stream.set_nodelay(true);
+        // Nothing else ends a connection whose client reads no answer: no request is waited for.
+        let silence = limits.read_timeout.as_millis();
+        let _ = sockopt::set_tcp_user_timeout(&stream, u32::try_from(silence).unwrap_or(u32::MAX));
         let service = TowerToHyperService::new(router.clone());
         let (builder, watcher) = (builder.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
+        let mut closing = closing.clone();
         tokio::spawn(async move {
             let _ = match acceptor {
                 None => {
                     let connection = builder.serve_connection(TokioIo::new(stream), service);
                     watcher.watch(connection).await
                 }
-                // A handshake is a part of the head: whoever is slow with it is cut off.
+                // A handshake is a part of the head: whoever is slow with it is cut off, and it has
+                // asked nothing yet that a stop would wait for.
                 Some(acceptor) => {
                     let handshake = acceptor.accept(stream);
-                    match tokio::time::timeout(limits.head_timeout, handshake).await {
+                    let shaken = tokio::select! {
+                        shaken = tokio::time::timeout(limits.head_timeout, handshake) => shaken,
+                        _ = closing.changed() => return,
+                    };
+                    match shaken {
                         Ok(Ok(stream)) => {
                             let io = TokioIo::new(stream);
                             watcher.watch(builder.serve_connection(io, service)).await
@@ -107,6 +118,7 @@ async fn accept(
     }
     drop(listener);
     drop(router);
+    drop(open);
     match tokio::time::timeout(DRAIN, graceful.shutdown()).await {
         Ok(()) => Ok(()),
         Err(_) => Err(ServeError::Undrained),

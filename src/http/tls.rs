@@ -1,6 +1,5 @@
 //! TLS by rustls: a certificate and a key from files, which may be replaced while the server runs.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,6 +8,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::files::open_to_others;
 
 /// Why TLS can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +69,7 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| pem(certificate, &error))?;
     let about = std::fs::metadata(key).map_err(|error| pem(key, &error))?;
-    let mode = about.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = open_to_others(&about) {
         return Err(TlsError::Open(key.to_owned(), mode));
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, &error))?;

@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::files::open_to_others;
 use crate::record::{AccountId, Digest};
 
 /// The line that holds the key of evidence digests.
@@ -54,8 +55,7 @@ impl Pseudonyms {
             .mode(0o600)
             .open(path)
             .map_err(io)?;
-        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = open_to_others(&file.metadata().map_err(io)?) {
             return Err(PseudonymsError::Open(path.to_owned(), mode));
         }
         let mut text = String::new();

@@ -24,14 +24,6 @@ pub(super) struct Keeper {
     entries_per_save: u64,
 }
 
-/// Lets every other thread go first: a save is in no hurry. Linux keeps priorities by thread.
-fn give_way() {
-    let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), LEAST_PRIORITY) {
-        tracing::debug!(%error, "the state is saved at the priority of all else");
-    }
-}
-
 impl Keeper {
     pub fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
@@ -91,5 +83,13 @@ impl Keeper {
             drop(sender);
             let _ = thread.join();
         }
+    }
+}
+
+/// Lets every other thread go first: a save is in no hurry. Linux keeps priorities by thread.
+fn give_way() {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), LEAST_PRIORITY) {
+        tracing::debug!(%error, "the state is saved at the priority of all else");
     }
 }

@@ -21,30 +21,31 @@ mod reader;
 mod recovery;
 mod sequencer;
 mod signer;
+mod status;
 mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use tokio::sync::watch;
-
 pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, has_store};
 pub use intake::{AppendError, Appended, Refused};
+pub use keeper::ENTRIES_PER_SAVE;
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
 pub use signer::{LogSigner, SignerError};
+pub use status::Status;
 
 use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::note::{TreeHead, VerifierKey};
 use crate::record::{Origin, RecordId, SigningContext, TimeMs};
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
-pub use keeper::ENTRIES_PER_SAVE;
 use keeper::Keeper;
 use queue::Queue;
 use sequencer::Sequencer;
+use status::{Board, Setter};
 use workers::Workers;
 
 /// A checkpoint that is out.
@@ -56,25 +57,6 @@ pub struct Published {
     pub checkpoint: String,
     /// When it was signed.
     pub at: TimeMs,
-}
-
-/// What the log is doing.
-#[derive(Clone, Debug)]
-pub enum Status {
-    /// It admits records, and this is the newest checkpoint. The number counts recoveries: what
-    /// was seen of the state before one may never be published.
-    Ready(Arc<Published>, u64),
-    /// It admits none, for this reason; the newest checkpoint is still served.
-    Halted(Arc<Published>, String),
-}
-
-impl Status {
-    /// The newest checkpoint.
-    pub fn published(&self) -> &Arc<Published> {
-        match self {
-            Self::Ready(published, _) | Self::Halted(published, _) => published,
-        }
-    }
 }
 
 /// How to open a log.
@@ -139,7 +121,7 @@ pub struct Log {
     state: Arc<RwLock<State>>,
     /// Changed by the sequencer alone, while it holds the state.
     recoveries: Arc<AtomicU64>,
-    status: watch::Receiver<Status>,
+    status: Arc<Board>,
     queue: Arc<Queue>,
     sequencer: tokio::task::JoinHandle<()>,
 }
@@ -189,7 +171,7 @@ impl Log {
         }
         let at = TimeMs(clock.wall_ms());
         let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head(), at)?);
-        let (sender, status) = watch::channel(Status::Ready(published, 0));
+        let status = Arc::new(Board::new(Status::Ready(published, 0)));
         let queue = Arc::new(Queue::default());
         let state = Arc::new(RwLock::new(recovered.state));
         let recoveries = Arc::new(AtomicU64::new(0));
@@ -202,7 +184,7 @@ impl Log {
             recoveries: Arc::clone(&recoveries),
             tree: recovered.tree,
             queue: Arc::clone(&queue),
-            status: sender,
+            status: Setter(Arc::clone(&status)),
             keeper: Keeper::start(saved, recovered.saved_size, entries_per_save),
         };
         let context = SigningContext::new(&origin);
@@ -222,17 +204,12 @@ impl Log {
 
     /// The newest checkpoint.
     pub fn published(&self) -> Arc<Published> {
-        Arc::clone(self.status.borrow().published())
+        Arc::clone(self.status.now().published())
     }
 
     /// What the log is doing.
     pub fn status(&self) -> Status {
-        self.status.borrow().clone()
-    }
-
-    /// A view that changes with each checkpoint.
-    pub fn watch(&self) -> watch::Receiver<Status> {
-        self.status.clone()
+        self.status.now()
     }
 
     /// Reads entries and proofs.
@@ -280,8 +257,8 @@ impl Log {
 
     /// Waits for a checkpoint that covers what was seen.
     async fn settled(&self, seen: Seen) -> Result<Arc<Published>, AppendError> {
-        let mut status = self.status.clone();
-        let settled = status
+        let settled = self
+            .status
             .wait_for(|status| match status {
                 Status::Halted(..) => true,
                 Status::Ready(published, recoveries) => {
@@ -289,8 +266,8 @@ impl Log {
                 }
             })
             .await
-            .map_err(|_| AppendError::stopping())?;
-        match &*settled {
+            .ok_or_else(AppendError::stopping)?;
+        match &settled {
             Status::Ready(published, recoveries) if *recoveries == seen.recoveries => {
                 Ok(Arc::clone(published))
             }

@@ -6,8 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
-use tokio::sync::watch;
-
+use super::Published;
 use super::batch::{Judged, Targets, Verdict, judge, target_of};
 use super::clock::Clock;
 use super::keeper::Keeper;
@@ -15,7 +14,7 @@ use super::queue::{Answer, Queue, Submission};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::signer::LogSigner;
-use super::{Published, Status};
+use super::status::{Setter, Status};
 use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
@@ -36,7 +35,7 @@ pub(super) struct Sequencer {
     pub recoveries: Arc<AtomicU64>,
     pub tree: Frontier,
     pub queue: Arc<Queue>,
-    pub status: watch::Sender<Status>,
+    pub status: Setter,
     pub keeper: Keeper,
 }
 
@@ -112,7 +111,7 @@ impl Sequencer {
         submissions: Vec<Submission>,
         ahead: Option<Arc<Batch>>,
     ) -> Result<Judged, (Vec<Submission>, String)> {
-        if let Status::Halted(_, why) = &*self.status.borrow() {
+        if let Status::Halted(_, why) = &self.status.0.now() {
             return Err((submissions, why.clone()));
         }
         let last = {
@@ -184,7 +183,7 @@ impl Sequencer {
             .iter()
             .flat_map(|submission| submission.records.iter());
         for index in records.filter_map(|(_, signed)| target_of(signed)) {
-            let durable = self.status.borrow().published().head.size;
+            let durable = self.status.0.now().published().head.size;
             let bytes = if index.0 < durable {
                 let read = self.reader.entry(index.0, durable).await;
                 read.map_err(|error| error.to_string())?.to_vec()
@@ -210,7 +209,7 @@ impl Sequencer {
         } = judged;
         if batch.from == batch.to {
             // Nothing is under way now, so all that these verdicts rest on is published.
-            let published = Arc::clone(self.status.borrow().published());
+            let published = Arc::clone(self.status.0.now().published());
             answer(verdicts, &published);
             return None;
         }
@@ -270,7 +269,7 @@ impl Sequencer {
             .publish(log_keys, head, at)
             .map_err(|error| error.to_string())?;
         let published = Arc::new(published);
-        self.status.send_replace(Status::Ready(
+        self.status.0.set(Status::Ready(
             Arc::clone(&published),
             self.recoveries.load(Ordering::Acquire),
         ));
@@ -301,14 +300,13 @@ impl Sequencer {
 
     fn halt(&self, why: &str) {
         tracing::error!(why, "the log admits no more records");
-        let published = Arc::clone(self.status.borrow().published());
-        self.status
-            .send_replace(Status::Halted(published, why.to_owned()));
+        let published = Arc::clone(self.status.0.now().published());
+        self.status.0.set(Status::Halted(published, why.to_owned()));
     }
 
     /// Saves the state at a clean stop, so that the next start has nothing to replay.
     fn save_last(&mut self) {
-        if matches!(&*self.status.borrow(), Status::Ready(..)) {
+        if matches!(self.status.0.now(), Status::Ready(..)) {
             let tree = TreeHead {
                 size: self.tree.size(),
                 root: self.tree.root(),

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::journal::{Journal, SEGMENT_BYTES, drop_segments, read_segment, segment_files};
 use super::tail::Tail;
-use super::tile_files::TileFiles;
+use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, BoxFuture, Outcome, RESTORE, Store, StoreError};
 use crate::files::{at, create_dirs, hold, read_if_there, write_whole};
 use crate::merkle::{
@@ -97,8 +97,7 @@ impl DiskStore {
         Ok(store)
     }
 
-    /// Opens a store to look at it: as [`Self::open`], but no file is written but a torn end of
-    /// the journal cut.
+    /// Opens a store to look at it: as [`Self::open`], but nothing in it is changed.
     ///
     /// # Errors
     /// [`StoreError`], as above.
@@ -301,21 +300,23 @@ fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Ha
     (tree.size() == batch.to.size && tree.root() == batch.to.root).then_some(entries)
 }
 
+/// What was committed, by the journal and the files before it. Nothing is written.
 pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
     let journals = journal_dir(dir);
     let files = segment_files(&journals)?;
     let mut segments = Vec::new();
     for (place, (_, path)) in files.iter().enumerate() {
         let newest = place + 1 == files.len();
-        segments.extend(read_segment(path, newest)?);
+        segments.push(read_segment(path, newest)?);
     }
-    let Some(first) = segments.first() else {
+    let (Some(first), Some(newest)) = (segments.first(), segments.last()) else {
         return Err(StoreError::Damaged {
             path: journals,
-            what: "no journal segment is left".to_owned(),
+            what: format!("no journal segment is left; {RESTORE}"),
         });
     };
-    let (mut tail, mut tree) = edge(&TileFiles::of(dir), first.start.size)?;
+    let files = TileFiles::of(dir);
+    let (mut tail, mut tree) = edge(&files, &files, first.start.size)?;
     if tree.root() != first.start.root {
         return Err(StoreError::Damaged {
             path: dir.join("public"),
@@ -329,7 +330,7 @@ pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreErro
     for segment in &segments {
         let damaged = |what: &str| StoreError::Damaged {
             path: segment.path.clone(),
-            what: what.to_owned(),
+            what: format!("{what}; {RESTORE}"),
         };
         if segment.start != head {
             return Err(damaged(
@@ -350,16 +351,16 @@ pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreErro
             head = *to;
         }
     }
-    let journal = match segments.last() {
-        Some(newest) => Journal::resume(&journals, newest)?,
-        None => Journal::begin(&journals, head)?,
-    };
-    Ok((journal, tail, tree))
+    Ok((Journal::resume(&journals, newest)?, tail, tree))
 }
 
-/// The tail and the tree of so many entries, from the files before them. Not proven: the caller
-/// holds the root against one that was committed.
-pub(super) fn edge(files: &TileFiles, size: u64) -> Result<(Tail, Frontier), StoreError> {
+/// The tail and the tree of so many entries, from the full tiles before them, whose errors name
+/// their files. Not proven: the caller holds the root against one that was committed.
+pub(super) fn edge(
+    files: &TileFiles,
+    tiles: &dyn FullTiles,
+    size: u64,
+) -> Result<(Tail, Frontier), StoreError> {
     let full = size / TILE_HASHES;
     let mut edges = Vec::new();
     let mut items = full;
@@ -367,8 +368,8 @@ pub(super) fn edge(files: &TileFiles, size: u64) -> Result<(Tail, Frontier), Sto
         if items == 0 {
             break;
         }
-        let tiles = items - items % TILE_HASHES..items;
-        let roots = tiles.map(|number| files.unproven(TileId::full(Level::Hashes(level), number)));
+        let row = items - items % TILE_HASHES..items;
+        let roots = row.map(|number| tiles.unproven(TileId::full(Level::Hashes(level), number)));
         edges.push(
             roots
                 .map(|it| Ok(it?.1))
@@ -380,7 +381,7 @@ pub(super) fn edge(files: &TileFiles, size: u64) -> Result<(Tail, Frontier), Sto
     let partial = size % TILE_HASHES;
     if partial > 0 {
         // It ends inside a bundle, which then is whole in a file.
-        let (bytes, _) = files.unproven(TileId::full(Level::Entries, full))?;
+        let (bytes, _) = tiles.unproven(TileId::full(Level::Entries, full))?;
         let bundle = Bundle::parse_all(&bytes).map(|it| it.entries().to_vec());
         for entry in bundle.unwrap_or_default().iter().take(partial as usize) {
             tail.push(entry, leaf_hash(entry));
@@ -389,14 +390,14 @@ pub(super) fn edge(files: &TileFiles, size: u64) -> Result<(Tail, Frontier), Sto
     let peaks = range_nodes(0, size)
         .into_iter()
         .map(|node| {
-            let missing = || StoreError::Damaged {
-                path: files.path(TileId::full(Level::Entries, full)),
-                what: format!("no tile holds node {node:?}; {RESTORE}"),
+            let missing = || {
+                let last = TileId::full(Level::Entries, full);
+                files.damaged(last, &format!("no tile holds node {node:?}"))
             };
             let id = TileId::holding(node, size).ok_or_else(missing)?;
             let bytes = match tail.read(&id) {
                 Some(bytes) => bytes,
-                None => files.unproven(id)?.0,
+                None => tiles.unproven(id)?.0,
             };
             let tile = HashTile::parse(&id, &bytes).map_err(|_| missing())?;
             tile.node(node).ok_or_else(missing)

@@ -11,17 +11,19 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Batch, StoreError};
+use super::{Batch, RESTORE, StoreError};
 use crate::files::{at, sync_dir};
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 
-const KIND_HEADER: u8 = 0;
-const KIND_ENTRIES: u8 = 1;
-const KIND_COMMIT: u8 = 2;
-const MAGIC: &[u8; 16] = b"arborlog-journal";
+pub(super) const KIND_HEADER: u8 = 0;
+pub(super) const KIND_ENTRIES: u8 = 1;
+pub(super) const KIND_COMMIT: u8 = 2;
+pub(super) const MAGIC: &[u8; 16] = b"arborlog-journal";
 const CHECKSUM_BYTES: usize = 8;
-const FRAME_EXTRA_BYTES: usize = 4 + 1 + CHECKSUM_BYTES;
+pub(super) const FRAME_EXTRA_BYTES: usize = 4 + 1 + CHECKSUM_BYTES;
+/// Two heads: what a commit extends, and what it leads to.
+pub(super) const HEADS_BYTES: usize = 2 * (8 + HASH_BYTES);
 /// After so many bytes a commit begins a new segment: old ones can then go.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
 
@@ -32,6 +34,8 @@ pub(super) struct Journal {
     path: PathBuf,
     file: File,
     bytes: u64,
+    /// The file goes on behind these bytes: a commit that was cut off, or one that was damaged.
+    torn: bool,
 }
 
 /// A segment as it was found.
@@ -49,9 +53,11 @@ pub(super) struct Segment {
 }
 
 impl Journal {
-    /// Begins a segment at a tree.
+    /// Begins a segment at a tree. It appears with its header or not at all: a segment without one
+    /// would be damage, and what is before it could be dropped too early.
     pub fn begin(dir: &Path, start: TreeHead) -> Result<Self, StoreError> {
         let path = dir.join(format!("{:020}", start.size));
+        let unnamed = dir.join("segment.new");
         let header = frame(
             KIND_HEADER,
             &[MAGIC.as_slice(), &head_bytes(start)].concat(),
@@ -60,30 +66,29 @@ impl Journal {
             .create(true)
             .write(true)
             .truncate(true)
-            .open(&path)
-            .map_err(at(&path))?;
-        file.write_all(&header).map_err(at(&path))?;
-        file.sync_all().map_err(at(&path))?;
+            .open(&unnamed)
+            .map_err(at(&unnamed))?;
+        file.write_all(&header).map_err(at(&unnamed))?;
+        file.sync_all().map_err(at(&unnamed))?;
+        fs::rename(&unnamed, &path).map_err(at(&path))?;
         sync_dir(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             path,
             file,
             bytes: header.len() as u64,
+            torn: false,
         })
     }
 
-    /// Goes on in a segment, whose torn end is cut off.
+    /// Goes on in a segment. Its torn end stays until a commit takes its place: whoever only looks
+    /// changes nothing, and a start that is refused later has not thrown anything away.
     pub fn resume(dir: &Path, segment: &Segment) -> Result<Self, StoreError> {
         let path = segment.path.clone();
         let mut file = OpenOptions::new()
             .write(true)
             .open(&path)
             .map_err(at(&path))?;
-        if segment.good_bytes < segment.file_bytes {
-            file.set_len(segment.good_bytes).map_err(at(&path))?;
-            file.sync_all().map_err(at(&path))?;
-        }
         std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(segment.good_bytes))
             .map_err(at(&path))?;
         Ok(Self {
@@ -91,12 +96,14 @@ impl Journal {
             path,
             file,
             bytes: segment.good_bytes,
+            torn: segment.good_bytes < segment.file_bytes,
         })
     }
 
     /// Makes a commit durable:
     ///
     /// ```text
+    /// ftruncate fsync                      once after a start that found a torn end
     /// write(entries frame, commit frame)   one call
     /// fdatasync                            then, and only then, it is in
     /// ```
@@ -106,6 +113,11 @@ impl Journal {
     /// After an error the caller writes no more: what the kernel dropped after a failed sync,
     /// no second sync on the same descriptor brings back.
     pub fn commit(&mut self, batch: &Batch, segment_bytes: u64) -> Result<(), StoreError> {
+        if self.torn {
+            self.file.set_len(self.bytes).map_err(at(&self.path))?;
+            self.file.sync_all().map_err(at(&self.path))?;
+            self.torn = false;
+        }
         if self.bytes >= segment_bytes {
             *self = Self::begin(&self.dir, batch.from)?;
         }
@@ -150,7 +162,7 @@ pub(super) fn drop_segments(dir: &Path, in_files: u64) -> Result<(), StoreError>
 ///
 /// What follows is a commit that was cut off before it was synced, and so never acknowledged; or
 /// damage, if a later commit is found behind it: then nothing is cut and an error says so.
-pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Option<Segment>, StoreError> {
+pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Segment, StoreError> {
     let bytes = fs::read(path).map_err(at(path))?;
     let damaged = |what: String| StoreError::Damaged {
         path: path.to_owned(),
@@ -158,16 +170,14 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Option<Segment>,
     };
     let mut rest = bytes.as_slice();
     let Some((KIND_HEADER, header)) = next_frame(&mut rest) else {
-        // A segment whose header never became durable holds no acknowledged commit.
-        if newest && last_from(&bytes).is_none() {
-            return Ok(None);
-        }
-        return Err(damaged("its header does not match its checksum".to_owned()));
+        return Err(damaged(format!(
+            "its header does not match its checksum; {RESTORE}"
+        )));
     };
     let start = header
         .strip_prefix(MAGIC.as_slice())
         .and_then(parse_head)
-        .ok_or_else(|| damaged("its header is not a journal's".to_owned()))?;
+        .ok_or_else(|| damaged(format!("its header is not a journal's; {RESTORE}")))?;
     let mut segment = Segment {
         path: path.to_owned(),
         start,
@@ -189,72 +199,23 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Option<Segment>,
         .is_some_and(|from| from > head.size);
     if later || (!newest && segment.good_bytes < segment.file_bytes) {
         return Err(damaged(format!(
-            "the commit after entry {} at byte {} does not match its checksum, but later ones are there; restore the file, or the log from a mirror",
+            "the commit after entry {} at byte {} does not match its checksum, but later ones are there; {RESTORE}",
             head.size, segment.good_bytes
         )));
     }
-    Ok(Some(segment))
-}
-
-/// All that is whole in a journal that may be damaged anywhere: the trees that its segments begin
-/// at, and its commits, in no order.
-pub(super) fn salvage(dir: &Path) -> Result<(Vec<TreeHead>, Vec<Batch>), StoreError> {
-    let (mut starts, mut commits) = (Vec::new(), Vec::new());
-    if !dir.exists() {
-        return Ok((starts, commits));
-    }
-    for (_, path) in segment_files(dir)? {
-        let bytes = fs::read(&path).map_err(at(&path))?;
-        let mut rest = bytes.as_slice();
-        if let Some((KIND_HEADER, header)) = next_frame(&mut rest) {
-            starts.extend(header.strip_prefix(MAGIC.as_slice()).and_then(parse_head));
-        }
-        while !rest.is_empty() {
-            match next_whole(&mut rest) {
-                Some(commit) => commits.push(commit),
-                // Damage: the next commit begins somewhere behind it.
-                None => rest = rest.split_first().map_or(&[], |(_, after)| after),
-            }
-        }
-    }
-    Ok((starts, commits))
-}
-
-/// A commit at the beginning of these bytes, whatever tree it extends. Checksums are made only
-/// where a commit frame stands behind the entries.
-fn next_whole(rest: &mut &[u8]) -> Option<Batch> {
-    let (length, _) = rest.split_first_chunk::<4>()?;
-    let behind = (u32::from_be_bytes(*length) as usize).checked_add(FRAME_EXTRA_BYTES)?;
-    let marker = (2 * (8 + HASH_BYTES) as u32).to_be_bytes();
-    let commit = rest.get(behind..)?;
-    if rest.get(4) != Some(&KIND_ENTRIES)
-        || !commit.starts_with(&marker)
-        || commit.get(4) != Some(&KIND_COMMIT)
-    {
-        return None;
-    }
-    let mut at = *rest;
-    let (_, entries) = next_frame(&mut at)?;
-    let (_, heads) = next_frame(&mut at)?;
-    let (from, to) = heads.split_at_checked(8 + HASH_BYTES)?;
-    let (from, to) = (parse_head(from)?, parse_head(to)?);
-    *rest = at;
-    let entries = entries.to_vec();
-    Some(Batch { from, entries, to })
+    Ok(segment)
 }
 
 /// The largest tree that a whole commit frame anywhere in these bytes extends. One commit may be
 /// torn with its own commit frame on disk; a later one is only ever written after its sync.
 fn last_from(bytes: &[u8]) -> Option<u64> {
-    let frame_bytes = FRAME_EXTRA_BYTES + 2 * (8 + HASH_BYTES);
-    let marker = frame(KIND_COMMIT, &[0; 2 * (8 + HASH_BYTES)]);
+    let marker = frame(KIND_COMMIT, &[0; HEADS_BYTES]);
     let marker = marker.get(..5)?;
     bytes
-        .windows(frame_bytes)
+        .windows(HEADS_BYTES + FRAME_EXTRA_BYTES)
         .filter(|window| window.starts_with(marker))
         .filter_map(|mut window| next_frame(&mut window))
-        .filter_map(|(_, heads)| parse_head(heads.get(..8 + HASH_BYTES)?))
-        .map(|from| from.size)
+        .filter_map(|(_, heads)| Some(parse_heads(heads)?.0.size))
         .max()
 }
 
@@ -266,8 +227,7 @@ fn next_commit<'a>(rest: &mut &'a [u8], head: TreeHead) -> Option<(&'a [u8], Tre
     let (KIND_COMMIT, heads) = next_frame(&mut at)? else {
         return None;
     };
-    let (from, to) = heads.split_at_checked(8 + HASH_BYTES)?;
-    let (from, to) = (parse_head(from)?, parse_head(to)?);
+    let (from, to) = parse_heads(heads)?;
     if from != head {
         return None;
     }
@@ -284,7 +244,7 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+pub(super) fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let whole = *rest;
     let (length, after) = whole.split_first_chunk::<4>()?;
     let length = u32::from_be_bytes(*length) as usize;
@@ -307,7 +267,12 @@ fn head_bytes(head: TreeHead) -> Vec<u8> {
     [head.size.to_be_bytes().as_slice(), head.root.as_bytes()].concat()
 }
 
-fn parse_head(bytes: &[u8]) -> Option<TreeHead> {
+pub(super) fn parse_heads(bytes: &[u8]) -> Option<(TreeHead, TreeHead)> {
+    let (from, to) = bytes.split_at_checked(HEADS_BYTES / 2)?;
+    Some((parse_head(from)?, parse_head(to)?))
+}
+
+pub(super) fn parse_head(bytes: &[u8]) -> Option<TreeHead> {
     let (size, root) = bytes.split_first_chunk::<8>()?;
     let root = Hash::from_bytes(<[u8; HASH_BYTES]>::try_from(root).ok()?);
     Some(TreeHead {

@@ -6,6 +6,7 @@
 mod disk;
 mod journal;
 mod repair;
+mod salvage;
 mod saved_state;
 mod tail;
 mod tile_files;

@@ -1,22 +1,27 @@
 //! Mending a store from a copy of its log that was verified.
 //!
-//! Files of tiles are compared with the copy's, and written anew where they differ or are missing.
-//! If the store still can't be opened, or the copy has entries that it lacks, the journal is made
-//! anew: the copy's entries, then every commit of the old journal that goes on from there and leads
-//! to the root that it names. The old journal is put aside, never removed.
+//! ```text
+//! salvage   what journals still hold, and how many entries were committed at least
+//! compare   each full tile with the copy's; each tree that was committed with the copy's tree
+//! plan      the copy's entries, then every commit that goes on from there
+//! mend      write the tiles that differ, and the journal if it does not lead to that tree
+//! ```
+//!
+//! Nothing is written before the plan reaches all that was committed, and nothing that is left
+//! speaks against it. The old journal is put aside, never removed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
 
 use super::disk::{edge, journal_dir, lock, recover};
-use super::journal::{Journal, SEGMENT_BYTES, salvage};
+use super::journal::{Journal, SEGMENT_BYTES};
+use super::salvage::Salvaged;
 use super::tail::Tail;
-use super::tile_files::TileFiles;
+use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, StoreError};
-use crate::files::{at, create_dirs, sync_dir};
+use crate::files::{FileError, at, create_dirs, sync_dir};
 use crate::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash};
 use crate::note::TreeHead;
 
@@ -30,6 +35,12 @@ pub trait ProvenCopy {
     /// # Errors
     /// In words, when it can't be had.
     fn tile(&self, id: TileId) -> Result<Vec<u8>, String>;
+
+    /// The root over its first entries.
+    ///
+    /// # Errors
+    /// In words, when it can't be had.
+    fn root_at(&self, size: u64) -> Result<Hash, String>;
 }
 
 /// What was mended.
@@ -54,15 +65,16 @@ pub enum RepairError {
     Copy(String),
     /// The store has committed another history than the copy's.
     #[error(
-        "the store's tree of {size} entries has another root than the copy's: two histories were signed. Change nothing, keep both, and find out why"
+        "the first {size} entries of the store are not those of the copy: two histories were committed. Nothing was changed; keep both, and find out why"
     )]
     Forked {
-        /// Size of the smaller of both.
+        /// A size at which they differ.
         size: u64,
     },
-    /// What was committed is in neither.
+    /// What was committed is in neither; as files of tiles, names of segments, commits and the saved
+    /// state tell.
     #[error(
-        "entries {from} to {to} were committed, and are neither in the journal nor in the copy: find a newer copy. The journal was not changed"
+        "entries {from} to {to} were committed, and are neither whole in the journal nor in the copy: find a newer copy. Nothing was changed"
     )]
     Missing {
         /// The first that is missing.
@@ -72,28 +84,97 @@ pub enum RepairError {
     },
 }
 
-/// Mends the store in a directory that no server holds. `seen` is called with the number of bundles
-/// that were compared.
+impl From<FileError> for RepairError {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Mends the store in a directory that no server holds. `saved` is the tree that a state saved
+/// beside it speaks of: so much was committed too. `seen` is called with the number of bundles that
+/// were compared.
 ///
 /// # Errors
-/// [`RepairError`]. Tiles that were mended stay mended; the journal is replaced whole or not at all.
+/// [`RepairError`]. But for an error of the disk itself nothing was changed then; and after that
+/// one, tiles that were mended stay mended, and the journal is the old one or the new one.
 pub fn repair(
     dir: &Path,
     copy: &dyn ProvenCopy,
-    mut seen: impl FnMut(u64),
+    saved: Option<TreeHead>,
+    seen: impl FnMut(u64),
 ) -> Result<Repaired, RepairError> {
     let _lock = lock(dir)?;
     let files = TileFiles::of(dir);
-    let mut repaired = Repaired::default();
-    let head = copy.head();
-    let mut row = head.size / TILE_HASHES;
-    for number in 0..row {
-        mend(
-            &files,
+    let mut salvaged = Salvaged::of(dir)?;
+    salvaged.heads.extend(saved);
+    let saved = saved.map_or(0, |head| head.size);
+    let in_files = files.bundles()? * TILE_HASHES;
+    salvaged.committed = salvaged.committed.max(saved).max(in_files);
+    let mut damaged = compare(&files, copy, seen)?;
+    for head in &salvaged.heads {
+        let size = head.size;
+        if size <= copy.head().size && copy.root_at(size).map_err(RepairError::Copy)? != head.root {
+            return Err(RepairError::Forked { size });
+        }
+    }
+    let (tail, tree) = plan(
+        &Mended {
+            files: &files,
             copy,
-            TileId::full(Level::Entries, number),
-            &mut repaired,
-        )?;
+        },
+        &salvaged,
+    )?;
+    for id in tail.full().0 {
+        if files.bytes(id).ok().flatten().as_deref() != tail.read(&id).as_deref() {
+            damaged.push(id);
+        }
+    }
+    let mut repaired = Repaired::default();
+    for id in damaged {
+        let bytes = match tail.read(&id) {
+            Some(bytes) => bytes,
+            None => Bytes::from(copy.tile(id).map_err(RepairError::Copy)?),
+        };
+        files.write(&[id], |_| Some(bytes.clone()))?;
+        repaired.tiles.push(files.path(id));
+    }
+    let before = match recover(dir) {
+        Ok((_, _, before)) if before == tree => return Ok(repaired),
+        Ok((_, _, before)) => before.size(),
+        Err(StoreError::Damaged { .. } | StoreError::Io(_)) => salvaged.committed,
+        Err(error) => return Err(error.into()),
+    };
+    repaired.entries_regained = tree.size().saturating_sub(before);
+    repaired.journal_aside = write_journal(dir, &files, &tail, &tree)?;
+    Ok(repaired)
+}
+
+/// The full tiles of the copy's tree whose files differ from it or are missing.
+fn compare(
+    files: &TileFiles,
+    copy: &dyn ProvenCopy,
+    mut seen: impl FnMut(u64),
+) -> Result<Vec<TileId>, RepairError> {
+    let mut differ = Vec::new();
+    let mut row = copy.head().size / TILE_HASHES;
+    for number in 0..row {
+        let id = TileId::full(Level::Entries, number);
+        if !is_as_in(files, copy, id)? {
+            // A bundle and the tile of its hashes are not damaged in step.
+            let own = |level| {
+                let found = files.unproven(TileId::full(level, number));
+                found.ok().map(|(_, root)| root)
+            };
+            let root = files.root(id, &copy.tile(id).map_err(RepairError::Copy)?)?;
+            if let Some(entries) = own(Level::Entries)
+                && own(Level::Hashes(0)) == Some(entries)
+                && entries != root
+            {
+                let size = (number + 1) * TILE_HASHES;
+                return Err(RepairError::Forked { size });
+            }
+            differ.push(id);
+        }
         seen(number + 1);
     }
     for level in 0_u8.. {
@@ -101,66 +182,111 @@ pub fn repair(
             break;
         }
         for number in 0..row {
-            mend(
-                &files,
-                copy,
-                TileId::full(Level::Hashes(level), number),
-                &mut repaired,
-            )?;
+            let id = TileId::full(Level::Hashes(level), number);
+            if !is_as_in(files, copy, id)? {
+                differ.push(id);
+            }
         }
         row /= TILE_HASHES;
     }
-    match recover(dir) {
-        Ok((_, tail, tree)) if tree.size() >= head.size => {
-            if root_at(&files, &RwLock::new(tail), head.size)? != head.root {
-                return Err(RepairError::Forked { size: head.size });
-            }
-        }
-        Ok((_, _, tree)) => {
-            repaired.entries_regained = head.size - tree.size();
-            repaired.journal_aside = Some(rebuild_journal(dir, &files, copy)?);
-        }
-        Err(StoreError::Damaged { .. } | StoreError::Io(_)) => {
-            repaired.journal_aside = Some(rebuild_journal(dir, &files, copy)?);
-        }
-        Err(error) => return Err(error.into()),
-    }
-    Ok(repaired)
+    Ok(differ)
 }
 
-/// Compares a full tile's file with the copy's bytes, which take its place if they differ.
-fn mend(
-    files: &TileFiles,
-    copy: &dyn ProvenCopy,
-    id: TileId,
-    repaired: &mut Repaired,
-) -> Result<(), RepairError> {
+/// Whether a full tile's file can be read and holds the copy's bytes.
+fn is_as_in(files: &TileFiles, copy: &dyn ProvenCopy, id: TileId) -> Result<bool, RepairError> {
     let bytes = copy.tile(id).map_err(RepairError::Copy)?;
-    if files.bytes(id)?.as_deref() != Some(bytes.as_slice()) {
-        files.write(&[id], |_| Some(Bytes::from(bytes.clone())))?;
-        repaired.tiles.push(files.path(id));
+    Ok(files.bytes(id).ok().flatten() == Some(bytes))
+}
+
+/// Full tiles as they will be: the copy's, and behind its end those in files.
+struct Mended<'a> {
+    files: &'a TileFiles,
+    copy: &'a dyn ProvenCopy,
+}
+
+impl FullTiles for Mended<'_> {
+    fn unproven(&self, full: TileId) -> Result<(Bytes, Hash), StoreError> {
+        if !full.is_in_tree(self.copy.head().size) {
+            return self.files.unproven(full);
+        }
+        let bytes = self.copy.tile(full);
+        let bytes = bytes.map_err(|why| self.files.damaged(full, &why))?;
+        let root = self.files.root(full, &bytes)?;
+        Ok((Bytes::from(bytes), root))
+    }
+}
+
+/// The tree that all that is left leads to, and its right edge: it reaches what was committed, or an
+/// error says what is missing.
+fn plan(mended: &Mended, salvaged: &Salvaged) -> Result<(Tail, Frontier), RepairError> {
+    let head = mended.copy.head();
+    let (mut tail, mut tree) = edge(mended.files, mended, head.size - head.size % TILE_HASHES)?;
+    if let Some(id) = last_bundle(head.size) {
+        let bytes = mended.copy.tile(id).map_err(RepairError::Copy)?;
+        push_all(&bytes, 0, &mut tree, Some(&mut tail));
+    }
+    if tree.root() != head.root {
+        let why = "its tiles do not lead to its root".to_owned();
+        return Err(RepairError::Copy(why));
+    }
+    extend(&salvaged.commits, &mut tail, &mut tree)?;
+    let reached = tree.size();
+    if reached >= salvaged.committed {
+        return Ok((tail, tree));
+    }
+    // The journal may begin behind the copy's end: files in between lead to where it goes on.
+    let mut beyond: Vec<&TreeHead> = salvaged.heads.iter().collect();
+    beyond.retain(|known| known.size > reached);
+    beyond.sort_by_key(|known| std::cmp::Reverse(known.size));
+    for known in beyond {
+        let leads =
+            |(_, tree): &(Tail, Frontier)| tree.root() == known.root && tree.size() == known.size;
+        if let Some((mut tail, mut tree)) =
+            edge(mended.files, mended, known.size).ok().filter(leads)
+        {
+            extend(&salvaged.commits, &mut tail, &mut tree)?;
+            if tree.size() >= salvaged.committed {
+                return Ok((tail, tree));
+            }
+            break;
+        }
+        if edge(mended.files, mended.files, known.size)
+            .ok()
+            .is_some_and(|own| leads(&own))
+        {
+            return Err(RepairError::Forked { size: known.size });
+        }
+    }
+    Err(RepairError::Missing {
+        from: reached,
+        to: salvaged.committed - 1,
+    })
+}
+
+/// Appends all commits that go on from a tree, one after the other.
+fn extend(commits: &[Batch], tail: &mut Tail, tree: &mut Frontier) -> Result<(), RepairError> {
+    for commit in commits {
+        let Some(known) = tree.size().checked_sub(commit.from.size) else {
+            break;
+        };
+        if commit.to.size <= tree.size() {
+            continue;
+        }
+        let mut longer = tree.clone();
+        push_all(&commit.entries, known, &mut longer, None);
+        // Both are whole, and one does not go on from the other.
+        if longer.size() != commit.to.size || longer.root() != commit.to.root {
+            let size = commit.to.size;
+            return Err(RepairError::Forked { size });
+        }
+        push_all(&commit.entries, known, tree, Some(tail));
     }
     Ok(())
 }
 
-/// The root over the first `size` entries.
-fn root_at(files: &TileFiles, tail: &RwLock<Tail>, size: u64) -> Result<Hash, StoreError> {
-    let full = size - size % TILE_HASHES;
-    let (_, mut tree) = edge(files, full)?;
-    if let Some(id) = TileId::in_tree(Level::Entries, full / TILE_HASHES, size)
-        && size > full
-    {
-        let kept = tail
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .read(&id);
-        let bytes = match kept {
-            Some(bytes) => bytes,
-            None => files.read(id, tail)?,
-        };
-        push_all(&bytes, 0, &mut tree, None);
-    }
-    Ok(tree.root())
+/// The bundle that a tree of `size` ends in, if it is not full.
+fn last_bundle(size: u64) -> Option<TileId> {
+    TileId::in_tree(Level::Entries, size / TILE_HASHES, size)
 }
 
 /// Pushes the entries of a bundle's bytes but the first `skip`.
@@ -178,95 +304,13 @@ fn push_all(bytes: &[u8], skip: u64, tree: &mut Frontier, mut tail: Option<&mut 
     }
 }
 
-/// Makes a journal of what the copy has and what the old journal has behind it; gives where the old
-/// one was put.
-fn rebuild_journal(
-    dir: &Path,
-    files: &TileFiles,
-    copy: &dyn ProvenCopy,
-) -> Result<PathBuf, RepairError> {
-    // Also what an earlier repair put aside: it may have been cut off before the new one was there.
-    let (mut starts, mut commits) = (Vec::new(), Vec::new());
-    for journal in fs::read_dir(dir)
-        .map_err(at(dir))
-        .map_err(StoreError::from)?
-    {
-        let journal = journal.map_err(at(dir)).map_err(StoreError::from)?;
-        if journal.file_name().to_string_lossy().starts_with("journal") {
-            let (begun, whole) = salvage(&journal.path())?;
-            starts.extend(begun);
-            commits.extend(whole);
-        }
-    }
-    let (mut tail, mut tree) = base(files, copy, &starts)?;
-    let sizes = starts.iter().map(|start| start.size);
-    let committed = sizes
-        .chain(commits.iter().map(|commit| commit.to.size))
-        .max();
-    commits.sort_by_key(|commit| commit.from.size);
-    for commit in commits {
-        let Some(known) = tree.size().checked_sub(commit.from.size) else {
-            break;
-        };
-        let mut longer = tree.clone();
-        push_all(&commit.entries, known, &mut longer, None);
-        if commit.to.size > tree.size()
-            && longer.size() == commit.to.size
-            && longer.root() == commit.to.root
-        {
-            push_all(&commit.entries, known, &mut tree, Some(&mut tail));
-        }
-    }
-    if let Some(to) = committed.filter(|committed| *committed > tree.size()) {
-        return Err(RepairError::Missing {
-            from: tree.size(),
-            to: to - 1,
-        });
-    }
-    let (full, _) = tail.full();
-    files.write(&full, |id| tail.read(id))?;
-    write_journal(dir, files, &tail, &tree)
-}
-
-/// The larger of the copy's tree and the largest that a segment begins at and the files lead to.
-fn base(
-    files: &TileFiles,
-    copy: &dyn ProvenCopy,
-    starts: &[TreeHead],
-) -> Result<(Tail, Frontier), RepairError> {
-    let head = copy.head();
-    let larger = starts.iter().filter(|start| start.size > head.size);
-    let mut larger: Vec<&TreeHead> = larger.collect();
-    larger.sort_by_key(|start| std::cmp::Reverse(start.size));
-    for start in larger {
-        if let Ok((tail, tree)) = edge(files, start.size)
-            && tree.root() == start.root
-        {
-            return Ok((tail, tree));
-        }
-    }
-    let full = head.size - head.size % TILE_HASHES;
-    let (mut tail, mut tree) = edge(files, full)?;
-    if let Some(id) = TileId::in_tree(Level::Entries, full / TILE_HASHES, head.size)
-        && head.size > full
-    {
-        let bytes = copy.tile(id).map_err(RepairError::Copy)?;
-        push_all(&bytes, 0, &mut tree, Some(&mut tail));
-    }
-    if tree.root() != head.root {
-        let why = "its tiles do not lead to its root".to_owned();
-        return Err(RepairError::Copy(why));
-    }
-    Ok((tail, tree))
-}
-
 /// Writes a journal of the entries behind the full tiles, and puts it in the old one's place.
 fn write_journal(
     dir: &Path,
     files: &TileFiles,
     tail: &Tail,
     tree: &Frontier,
-) -> Result<PathBuf, RepairError> {
+) -> Result<Option<PathBuf>, RepairError> {
     let to = TreeHead {
         size: tree.size(),
         root: tree.root(),
@@ -274,19 +318,15 @@ fn write_journal(
     let full = to.size - to.size % TILE_HASHES;
     let from = TreeHead {
         size: full,
-        root: edge(files, full)?.1.root(),
+        root: edge(files, files, full)?.1.root(),
     };
     let new = dir.join("journal.new");
     if new.exists() {
-        fs::remove_dir_all(&new)
-            .map_err(at(&new))
-            .map_err(StoreError::from)?;
+        fs::remove_dir_all(&new).map_err(at(&new))?;
     }
-    create_dirs(&new).map_err(StoreError::from)?;
+    create_dirs(&new)?;
     let mut journal = Journal::begin(&new, from)?;
-    if let Some(id) = TileId::in_tree(Level::Entries, full / TILE_HASHES, to.size)
-        && to.size > full
-    {
+    if let Some(id) = last_bundle(to.size) {
         let entries = tail
             .read(&id)
             .map(|bytes| bytes.to_vec())
@@ -294,19 +334,15 @@ fn write_journal(
         journal.commit(&Batch { from, entries, to }, SEGMENT_BYTES)?;
     }
     let old = journal_dir(dir);
-    let aside = (0..).map(|number| dir.join(format!("journal.damaged.{number}")));
-    let aside = aside
-        .into_iter()
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| dir.join("journal.damaged"));
+    let mut aside = None;
     if old.exists() {
-        fs::rename(&old, &aside)
-            .map_err(at(&old))
-            .map_err(StoreError::from)?;
+        let mut names = (0..).map(|number| dir.join(format!("journal.damaged.{number}")));
+        let name = names.find(|path| !path.exists());
+        let name = name.unwrap_or_else(|| dir.join("journal.damaged"));
+        fs::rename(&old, &name).map_err(at(&old))?;
+        aside = Some(name);
     }
-    fs::rename(&new, &old)
-        .map_err(at(&new))
-        .map_err(StoreError::from)?;
-    sync_dir(dir).map_err(StoreError::from)?;
+    fs::rename(&new, &old).map_err(at(&new))?;
+    sync_dir(dir)?;
     Ok(aside)
 }

@@ -316,9 +316,12 @@ impl SavedState {
         decode::<Meta, META_BYTES_MAX>(&self.db.get(META).ok()??).ok()
     }
 
-    /// The size of the log that the saved state speaks of, without loading it.
-    pub fn saved_size(&self) -> Option<u64> {
-        self.meta().map(|meta| meta.size)
+    /// The tree that the saved state speaks of, without loading it.
+    pub fn saved_tree(&self) -> Option<TreeHead> {
+        self.meta().map(|meta| TreeHead {
+            size: meta.size,
+            root: Hash::from_bytes(meta.root),
+        })
     }
 
     /// The digest that it says it has; [`Self::load`] checks it.

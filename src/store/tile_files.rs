@@ -4,6 +4,7 @@
 //! the hash that the tile above it holds, and so on up to the tail in memory, which a start holds
 //! against the root that was committed. What a disk damaged is found when it is read.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,7 +13,7 @@ use quick_cache::sync::Cache;
 
 use super::tail::Tail;
 use super::{RESTORE, StoreError};
-use crate::files::{read_if_there, write_all_whole};
+use crate::files::{at, read_if_there, write_all_whole};
 use crate::merkle::{
     Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, root_of,
 };
@@ -21,6 +22,12 @@ use crate::merkle::{
 const FILES_AT_ONCE: usize = 64;
 /// Tiles above others that are kept once they were proven: those over 67 million entries.
 const ABOVE_KEPT: usize = 1024;
+
+/// Where full tiles are had, not proven: from files, or from a copy before them.
+pub(super) trait FullTiles {
+    /// A full tile's bytes and the root over them.
+    fn unproven(&self, full: TileId) -> Result<(Bytes, Hash), StoreError>;
+}
 
 /// The files of a store.
 pub(super) struct TileFiles {
@@ -57,20 +64,41 @@ impl TileFiles {
         self.cut(bytes, tile)
     }
 
-    /// A full tile's bytes and the root over them, as its file has them.
-    pub fn unproven(&self, full: TileId) -> Result<(Bytes, Hash), StoreError> {
-        let bytes = self.bytes(full)?;
-        let bytes = bytes.ok_or_else(|| self.damaged(full, "the file is missing"))?;
+    /// The root over a full tile's bytes.
+    pub fn root(&self, full: TileId, bytes: &[u8]) -> Result<Hash, StoreError> {
         let root = match full.level() {
-            Level::Entries => Bundle::parse(&bytes, full.width())
+            Level::Entries => Bundle::parse(bytes, full.width())
                 .map(|bundle| root_of(bundle.entries().iter().map(|entry| leaf_hash(entry))))
                 .map_err(|error| self.damaged(full, &error.to_string()))?,
-            Level::Hashes(_) => HashTile::parse(&full, &bytes)
+            Level::Hashes(_) => HashTile::parse(&full, bytes)
                 .map_err(|error| self.damaged(full, &error.to_string()))?
                 .root()
                 .ok_or_else(|| self.damaged(full, "it is empty"))?,
         };
-        Ok((Bytes::from(bytes), root))
+        Ok(root)
+    }
+
+    /// The bundles that were full once: behind the last one whose file has its name.
+    pub fn bundles(&self) -> Result<u64, StoreError> {
+        let mut bundles = 0;
+        let mut folders = vec![self.public.join("tile").join("entries")];
+        while let Some(folder) = folders.pop() {
+            let files = match std::fs::read_dir(&folder) {
+                Ok(files) => files,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(at(&folder)(error).into()),
+            };
+            for file in files {
+                let path = file.map_err(at(&folder))?.path();
+                let name = path.strip_prefix(&self.public).ok().and_then(Path::to_str);
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Some(Ok(id)) = name.map(str::parse::<TileId>) {
+                    bundles = bundles.max(id.number() + u64::from(id.is_full()));
+                }
+            }
+        }
+        Ok(bundles)
     }
 
     /// What a full tile's file holds, if there is one.
@@ -133,10 +161,20 @@ impl TileFiles {
         Ok(bytes)
     }
 
-    fn damaged(&self, tile: TileId, what: &str) -> StoreError {
+    /// An error that names a tile's file.
+    pub fn damaged(&self, tile: TileId, what: &str) -> StoreError {
         StoreError::Damaged {
             path: self.path(TileId::full(tile.level(), tile.number())),
             what: format!("{what}; {RESTORE}"),
         }
+    }
+}
+
+impl FullTiles for TileFiles {
+    fn unproven(&self, full: TileId) -> Result<(Bytes, Hash), StoreError> {
+        let bytes = self.bytes(full)?;
+        let bytes = bytes.ok_or_else(|| self.damaged(full, "the file is missing"))?;
+        let root = self.root(full, &bytes)?;
+        Ok((Bytes::from(bytes), root))
     }
 }

@@ -10,7 +10,7 @@ use arborlog::note::TreeHead;
 use arborlog::record::{Entry, Index};
 use arborlog::store::DiskStore;
 
-use super::run_ok;
+use super::{copy_dir, run_ok};
 
 /// What clients were told: it must hold whatever happened since.
 #[derive(Clone, Default)]
@@ -46,6 +46,14 @@ pub fn entries(dir: &Path) -> (TreeHead, Vec<Vec<u8>>) {
         entries.extend(bundle.entries().iter().map(|entry| entry.to_vec()));
     }
     (head, entries)
+}
+
+/// Checks a copy of a log that is stopped: the next start finds it as it was left.
+pub fn audit_copy(dir: &Path, told: &Told) -> TreeHead {
+    let copy = tempfile::tempdir().unwrap();
+    let copy = copy.path().join("ledger");
+    copy_dir(dir, &copy);
+    audit(&copy, told)
 }
 
 /// Checks a log that is stopped: every byte of it by the rules (`fsck`), every acknowledged record

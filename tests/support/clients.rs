@@ -47,14 +47,7 @@ impl Clients {
         });
         let threads = (0..count).map(|number| {
             let key = SigningKey::from_seed(&[100 + number; 32]);
-            let grant = KeyGrant {
-                key: key.public(),
-                role: Role::Platform,
-                holder: "app".parse().unwrap(),
-                display_name: "app".parse().unwrap(),
-                expires_on: None,
-            };
-            ledger.govern(&remote, Statement::KeyGrant(grant), Some(&key));
+            ledger.grant(&remote, &key, Role::Platform, "app");
             let head = remote.issuer(&key.public()).unwrap();
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || shared.run(number.into(), &key, head.prev))

@@ -139,16 +139,16 @@ impl Server {
         first.map_or(pid, |child| child.parse().unwrap())
     }
 
+    /// Sends a signal to the server itself.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// SIGTERM, and the exit code.
     pub fn stop(mut self) -> i32 {
-        let pid = self.pid().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("-TERM");
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 }
@@ -231,16 +231,21 @@ impl Ledger {
             (&self.planter, Role::Planter, "trees"),
             (&self.surveyor, Role::Surveyor, "eyes"),
         ] {
-            let grant = KeyGrant {
-                key: key.public(),
-                role,
-                holder: holder.parse().unwrap(),
-                display_name: holder.parse().unwrap(),
-                expires_on: None,
-            };
-            self.govern(remote, Statement::KeyGrant(grant), Some(key));
+            self.grant(remote, key, role, holder);
         }
         self.govern(remote, Statement::Method(method()), None);
+    }
+
+    /// Grants a key a role.
+    pub fn grant(&self, remote: &Remote, key: &SigningKey, role: Role, holder: &str) {
+        let grant = KeyGrant {
+            key: key.public(),
+            role,
+            holder: holder.parse().unwrap(),
+            display_name: holder.parse().unwrap(),
+            expires_on: None,
+        };
+        self.govern(remote, Statement::KeyGrant(grant), Some(key));
     }
 
     pub fn govern(
@@ -346,6 +351,21 @@ pub fn award(account: u64, event: u64) -> Statement {
         occurred_on: today(),
         evidence: Digest::from_bytes(evidence),
     })
+}
+
+/// All files under a folder, in order.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(dir).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            all.push(path);
+        }
+    }
+    all.sort();
+    all
 }
 
 /// A folder with all in it.

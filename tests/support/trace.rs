@@ -73,8 +73,8 @@ pub fn read(trace: &str, root: &Path) -> Vec<Step> {
 struct Reader {
     root: PathBuf,
     steps: Vec<Step>,
-    /// Of each descriptor: its file, and where it writes next.
-    files: BTreeMap<u64, (PathBuf, u64)>,
+    /// Where each descriptor writes next.
+    files: BTreeMap<u64, u64>,
     /// The beginnings of calls that other threads' lines cut in two.
     unfinished: HashMap<String, (String, Option<u64>)>,
     syncs: u64,
@@ -88,6 +88,7 @@ impl Reader {
         let rest = rest.trim_start();
         if let Some(begun) = rest.strip_suffix(" <unfinished ...>") {
             let sync = self.sync_begins(begun);
+            let _ = self.answer_begins(begun);
             self.unfinished
                 .insert(thread.to_owned(), (begun.to_owned(), sync));
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
@@ -99,6 +100,7 @@ impl Reader {
             }
         } else {
             let sync = self.sync_begins(rest);
+            let _ = self.answer_begins(rest);
             self.call(rest, sync);
         }
     }
@@ -140,7 +142,7 @@ impl Reader {
             "openat" => {
                 let path = path(0)?;
                 let descriptor = u64::try_from(result).ok()?;
-                self.files.insert(descriptor, (path.clone(), 0));
+                self.files.insert(descriptor, 0);
                 if !arguments.contains("O_CREAT") {
                     return None;
                 }
@@ -153,23 +155,18 @@ impl Reader {
             }
             "lseek" => {
                 let file = self.files.get_mut(&descriptor(arguments)?.0)?;
-                file.1 = u64::try_from(result).ok()?;
+                *file = u64::try_from(result).ok()?;
                 return None;
             }
             "write" | "writev" | "sendto" => {
                 let (number, place) = descriptor(arguments)?;
                 let written: Vec<u8> = strings.concat();
-                if place.to_string_lossy().starts_with("socket:")
-                    || place.to_string_lossy().starts_with("TCP:")
-                {
-                    return self.answer(&written);
-                }
                 let path = self.within(&place)?;
-                let file = self.files.entry(number).or_insert((path, 0));
-                let at = file.1;
-                file.1 += u64::try_from(result).ok()?;
+                let file = self.files.entry(number).or_insert(0);
+                let at = *file;
+                *file += u64::try_from(result).ok()?;
                 let bytes = written.get(..usize::try_from(result).ok()?)?.to_vec();
-                let path = file.0.clone();
+                // It may have been renamed since it was opened.
                 Step::Write { path, at, bytes }
             }
             "pwrite64" => {
@@ -215,9 +212,18 @@ impl Reader {
         Some(())
     }
 
-    /// The size of the checkpoint in an answer.
-    fn answer(&mut self, bytes: &[u8]) -> Option<()> {
-        let text = String::from_utf8_lossy(bytes);
+    /// An answer with a checkpoint leaves when its call begins, not when that one ends.
+    fn answer_begins(&mut self, call: &str) -> Option<()> {
+        let (name, arguments) = call.split_once('(')?;
+        let (_, place) = descriptor(arguments)?;
+        let place = place.to_string_lossy();
+        if !matches!(name, "write" | "writev" | "sendto")
+            || !(place.starts_with("socket:") || place.starts_with("TCP:"))
+        {
+            return None;
+        }
+        let bytes = strings(arguments).concat();
+        let text = String::from_utf8_lossy(&bytes);
         let after = text.split_once("\"checkpoint\":\"")?.1;
         let size = after.split("\\n").nth(1)?.parse().ok()?;
         self.steps.push(Step::Answer { size });

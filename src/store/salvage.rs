@@ -1,0 +1,113 @@
+//! What is left of journals that may be damaged anywhere.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use super::journal::{
+    FRAME_EXTRA_BYTES, HEADS_BYTES, KIND_COMMIT, KIND_ENTRIES, KIND_HEADER, MAGIC, next_frame,
+    parse_head, parse_heads, segment_files,
+};
+use super::{Batch, StoreError};
+use crate::files::at;
+use crate::note::TreeHead;
+
+/// What a disk can't read is skipped in blocks of so many bytes.
+const BLOCK_BYTES: usize = 4096;
+
+/// What journals still tell.
+#[derive(Default)]
+pub(super) struct Salvaged {
+    /// Trees that were committed, whether or not their entries are left.
+    pub heads: Vec<TreeHead>,
+    /// Whole commits, by the size of the tree that they extend.
+    pub commits: Vec<Batch>,
+    /// So many entries were committed at least.
+    pub committed: u64,
+}
+
+impl Salvaged {
+    /// From the journal in a store's directory, and those that repairs put aside: one may have been
+    /// cut off before the new journal was there.
+    pub fn of(dir: &Path) -> Result<Self, StoreError> {
+        let mut salvaged = Self::default();
+        for journal in fs::read_dir(dir).map_err(at(dir))? {
+            let journal = journal.map_err(at(dir))?;
+            let path = journal.path();
+            if path.is_dir() && journal.file_name().to_string_lossy().starts_with("journal") {
+                for (start, segment) in segment_files(&path)? {
+                    salvaged.committed = salvaged.committed.max(start);
+                    salvaged.segment(&read_blocks(&segment)?);
+                }
+            }
+        }
+        salvaged.commits.sort_by_key(|commit| commit.from.size);
+        let sizes = salvaged.heads.iter().map(|head| head.size);
+        salvaged.committed = sizes.fold(salvaged.committed, u64::max);
+        Ok(salvaged)
+    }
+
+    fn segment(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        if let Some((KIND_HEADER, header)) = next_frame(&mut rest) {
+            let start = header.strip_prefix(MAGIC.as_slice()).and_then(parse_head);
+            self.heads.extend(start);
+        }
+        while !rest.is_empty() {
+            if let Some(commit) = next_whole(&mut rest) {
+                self.heads.extend([commit.from, commit.to]);
+                self.commits.push(commit);
+            } else {
+                // The heads of a commit whose entries are damaged: it may never have been whole,
+                // but the one before it was.
+                if let Some((from, _)) = next_heads(rest) {
+                    self.heads.push(from);
+                }
+                // The next commit begins somewhere behind.
+                rest = rest.split_first().map_or(&[], |(_, after)| after);
+            }
+        }
+    }
+}
+
+/// The bytes of a file, with zeroes for blocks that the disk can't read.
+fn read_blocks(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let file = File::open(path).map_err(at(path))?;
+    let length = file.metadata().map_err(at(path))?.len();
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    for (place, block) in (0_u64..).zip(bytes.chunks_mut(BLOCK_BYTES)) {
+        if file
+            .read_exact_at(block, place * BLOCK_BYTES as u64)
+            .is_err()
+        {
+            block.fill(0);
+        }
+    }
+    Ok(bytes)
+}
+
+/// A commit at the beginning of these bytes, whatever tree it extends. Checksums are made only
+/// where the heads stand behind the entries.
+fn next_whole(rest: &mut &[u8]) -> Option<Batch> {
+    let (length, _) = rest.split_first_chunk::<4>()?;
+    let behind = (u32::from_be_bytes(*length) as usize).checked_add(FRAME_EXTRA_BYTES)?;
+    if rest.get(4) != Some(&KIND_ENTRIES) {
+        return None;
+    }
+    let (from, to) = next_heads(rest.get(behind..)?)?;
+    let mut at = *rest;
+    let (_, entries) = next_frame(&mut at)?;
+    let (_, _) = next_frame(&mut at)?;
+    *rest = at;
+    let entries = entries.to_vec();
+    Some(Batch { from, entries, to })
+}
+
+/// The heads in a commit frame at the beginning of these bytes.
+fn next_heads(mut rest: &[u8]) -> Option<(TreeHead, TreeHead)> {
+    let (length, behind) = rest.split_first_chunk::<4>()?;
+    if u32::from_be_bytes(*length) as usize != HEADS_BYTES || behind.first() != Some(&KIND_COMMIT) {
+        return None;
+    }
+    parse_heads(next_frame(&mut rest)?.1)
+}
