@@ -1,0 +1,256 @@
+// The bytes of records and entries (docs/format.md, sections 2, 3, 5 and 6). There is one encoding
+// of each value, and only that is read.
+
+// Something is not as the format says: a stable code, and what is wrong in words.
+export class Refused extends Error {
+  constructor(code, what) {
+    super(what);
+    this.code = code;
+  }
+}
+
+export function need(condition, code, what) {
+  if (!condition) throw new Refused(code, what);
+}
+
+const canonical = (condition, what) => need(condition, 'not_canonical', what);
+
+export const RECORD_BYTES_MAX = 16_384;
+export const ENTRY_BYTES_MAX = 32_768;
+export const NONE = 2n ** 64n - 1n;
+
+// ---- bytes and their spellings ----
+
+export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+export function fromHex(text) {
+  need(/^([0-9a-f]{2})*$/.test(text), 'not_hex', 'it is no lower-case hexadecimal');
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+export function base64(bytes) {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+// With padding, without stray bits.
+export function fromBase64(text, what) {
+  let bytes;
+  try {
+    bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  } catch {
+    bytes = null;
+  }
+  need(bytes && base64(bytes) === text, 'base64_malformed', `${what} is no base64`);
+  return bytes;
+}
+
+export function decimal(text, what) {
+  need(/^(0|[1-9][0-9]{0,19})$/.test(text) && BigInt(text) <= NONE, 'number_malformed', `${what} is no plain number`);
+  return BigInt(text);
+}
+
+export const utf8 = (text) => new TextEncoder().encode(text);
+
+export function text8(bytes, code, what) {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Refused(code, what);
+  }
+}
+
+export function concat(...parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+export const equal = (one, other) => one.length === other.length && one.every((byte, at) => byte === other[at]);
+
+// ---- readers: a type is a function that reads its value ----
+
+class Reader {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.place = 0;
+  }
+
+  take(count) {
+    canonical(count <= this.bytes.length - this.place, 'the bytes end too early');
+    const taken = this.bytes.subarray(this.place, this.place + count);
+    this.place += count;
+    return taken;
+  }
+}
+
+export function readWhole(read, bytes) {
+  const reader = new Reader(bytes);
+  const value = read(reader);
+  canonical(reader.place === bytes.length, 'bytes are left over after the end');
+  return value;
+}
+
+const big = (bytes) => bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+
+export const u64 = (reader) => big(reader.take(8));
+
+const uint = (width, low = 0, high = 2 ** (8 * width) - 1) => (reader) => {
+  const value = Number(big(reader.take(width)));
+  canonical(low <= value && value <= high, `a number is not within ${low} to ${high}`);
+  return value;
+};
+
+const i32 = (limit) => (reader) => {
+  const value = Number(BigInt.asIntN(32, big(reader.take(4))));
+  canonical(Math.abs(value) <= limit, `a coordinate is beyond ${limit}`);
+  return value;
+};
+
+const fixed = (width) => (reader) => reader.take(width);
+
+export const byteString = (limit) => (reader) => {
+  const length = u64(reader);
+  canonical(length <= BigInt(limit), `a text or byte string is longer than ${limit} bytes`);
+  return reader.take(Number(length));
+};
+
+const REFUSED_IN_TEXT =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]/;
+const SLUG = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+export const NAME = /^[^\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]+$/u;
+
+export const text = (limit, pattern) => (reader) => {
+  const value = text8(byteString(limit)(reader), 'not_canonical', 'a text is not well-formed UTF-8');
+  canonical(!REFUSED_IN_TEXT.test(value), 'a text has a refused character');
+  canonical(!pattern || pattern.test(value), 'a slug or origin is not of its form');
+  return value;
+};
+
+const option = (inner) => (reader) => {
+  const [tag] = reader.take(1);
+  canonical(tag < 2, "an option's tag is neither 0 nor 1");
+  return tag ? inner(reader) : null;
+};
+
+export const listOf = (inner, low, high) => (reader) => {
+  const number = u64(reader);
+  canonical(BigInt(low) <= number && number <= BigInt(high), `a list has not ${low} to ${high} items`);
+  return Array.from({ length: Number(number) }, () => inner(reader));
+};
+
+export const table = (fields) => (reader) => {
+  const value = {};
+  for (const [name, read] of Object.entries(fields)) value[name] = read(reader);
+  return value;
+};
+
+// One of several, numbered in their order: its name and its fields.
+const variant = (variants) => {
+  const pairs = Object.entries(variants);
+  return (reader) => {
+    const number = u32(reader);
+    canonical(number < pairs.length, `no variant has the number ${number}`);
+    const [kind, read] = pairs[number];
+    return { kind, ...read(reader) };
+  };
+};
+
+// A variant of which none has fields: its name.
+const word = (...names) => {
+  const read = variant(Object.fromEntries(names.map((name) => [name, table({})])));
+  return (reader) => read(reader).kind;
+};
+
+const [u8, u16, u32] = [uint(1), uint(2), uint(4)];
+export const bytes32 = fixed(32);
+const day = uint(4, 0, 2_932_896); // 9999-12-31
+const count = uint(4, 1);
+
+// ---- statements, records, entries ----
+
+const ACTIVITY = table({ code: u16, name: text(60), unit: text(20), factor: u64, cap: u64 });
+const SPECIES = table({ code: u16, name: text(100), price: u64 });
+const GOVERNORS = { governors: listOf(bytes32, 1, 16), quorum: u8 };
+const STATEMENT = variant({
+  genesis: table({ origin: text(200, NAME), programme: text(500), ...GOVERNORS, log_key: bytes32 }),
+  governors: table(GOVERNORS),
+  key_grant: table({
+    key: bytes32, role: word('platform', 'planter', 'surveyor'), holder: text(64, SLUG),
+    display_name: text(100), expires_on: option(day),
+  }),
+  key_revoke: table({ key: bytes32, reason: text(300), compromised_since: option(day) }),
+  log_key: table({ key: bytes32 }),
+  method: table({
+    id: u32, version: u32, effective_from: day, activities: listOf(ACTIVITY, 0, 128),
+    species: listOf(SPECIES, 0, 400), baseline: text(1000), sources: text(1000),
+    jurisdiction: text(200), document: bytes32,
+  }),
+  award: table({
+    account: bytes32, method: u32, version: u32, activity: u16, quantity: u64, points: u64,
+    occurred_on: day, evidence: bytes32,
+  }),
+  transfer: table({
+    from: bytes32, to: option(bytes32), points: u64,
+    reason: word('gift', 'collected', 'pooled', 'expired', 'spent_elsewhere'),
+  }),
+  plot: table({
+    number: u32, name: text(100), latitude: i32(900_000_000), longitude: i32(1_800_000_000),
+    radius_m: u32, outline: bytes32, area_m2: u64, trees_per_ha_max: u32,
+    carbon_rights: variant({
+      none_issued: table({}), issued: table({ registry: text(100), id: text(100) }), unknown: table({}),
+    }),
+    funded_by: text(100),
+  }),
+  planting: table({
+    plot: u32, species: u16, first_serial: u32, count, planted_on: day, evidence: bytes32,
+  }),
+  survey: table({
+    plot: u32, planting: option(u64), surveyed_on: day,
+    basis: word('census', 'random_sample', 'remote_sensing'), sampled: u32, alive: u32, dead: u32,
+    evidence: bytes32, paid_by: text(100), next_due: option(day),
+  }),
+  claim: table({ account: bytes32, method: u32, version: u32, species: u16, points: u64 }),
+  assignment: table({ plot: u32, first_serial: u32, claims: listOf(u64, 1, 1024) }),
+  correction: table({
+    target: u64, reason: text(300),
+    remedy: variant({
+      reverse: table({ points: u64 }),
+      lost: table({ count, first_serial: option(u32), lost_on: day, evidence: option(bytes32) }),
+      void: table({}),
+    }),
+  }),
+});
+const RECORD = table({ issuer: bytes32, seq: u64, prev: bytes32, issued_on: day, statement: STATEMENT });
+const ENTRY = table({
+  version: u16, admitted_at: u64, lineage: listOf(u64, 0, 5), record: byteString(RECORD_BYTES_MAX),
+  signature: fixed(64), endorsements: listOf(table({ key: bytes32, signature: fixed(64) }), 0, 32),
+});
+
+export function decodeRecord(bytes) {
+  canonical(bytes.length <= RECORD_BYTES_MAX, 'a record is longer than 16,384 bytes');
+  const record = readWhole(RECORD, bytes);
+  const said = record.statement;
+  if (said.kind === 'transfer') {
+    const toNobody = ['expired', 'spent_elsewhere'].includes(said.reason);
+    canonical(toNobody === (said.to === null), 'reason and receiver do not fit');
+  }
+  return record;
+}
+
+// An entry with its record's fields in it, the bytes of its record, and who signed.
+export function decodeEntry(bytes) {
+  canonical(bytes.length <= ENTRY_BYTES_MAX, 'an entry is longer than 32,768 bytes');
+  const { record, ...entry } = readWhole(ENTRY, bytes);
+  canonical(entry.version === 1, "an entry's version is not 1");
+  const said = decodeRecord(record);
+  const keys = entry.endorsements.map((endorsement) => hex(endorsement.key));
+  canonical(keys.every((key, at) => at === 0 || keys[at - 1] < key), 'endorsements are not strictly ascending');
+  canonical(!keys.includes(hex(said.issuer)), 'the issuer endorses');
+  return { ...entry, ...said, record, bytes, signers: new Set([hex(said.issuer), ...keys]) };
+}

@@ -1,0 +1,162 @@
+// Receipts: an entry with all that proves it (docs/format.md, section 13). What is proven is told as
+// soon as it is, under the name of a check; the first thing that fails is thrown with that name.
+
+import {
+  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, listOf,
+  need, readWhole, table, u64, utf8,
+} from './codec.mjs';
+import { checkLines, openCheckpoint } from './note.mjs';
+import { signatureHolds } from './signature.mjs';
+import { PROOF_HASHES_MAX, leafHash, rootByPath, sha256 } from './tree.mjs';
+
+const RECEIPT_BYTES_MAX = 4 << 20;
+const EXTRA_BYTES_MAX = 2 << 20;
+const LINK = table({ index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX) });
+const EXTRA = table({ entry: byteString(ENTRY_BYTES_MAX), authority: listOf(LINK, 0, 64) });
+
+const MAY_SAY = {
+  platform: ['award', 'transfer', 'claim', 'assignment', 'correction'],
+  planter: ['plot', 'planting', 'correction'],
+  surveyor: ['survey', 'correction'],
+};
+const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction'];
+
+// The chain from the entry to its last link, each with index and path; and the checkpoint's note.
+export function readReceipt(text) {
+  need(utf8(text).length <= RECEIPT_BYTES_MAX, 'receipt_malformed', 'a receipt is longer than 4 MiB');
+  const parted = text.indexOf('\n\n');
+  const lines = text.slice(0, Math.max(parted, 0)).split('\n');
+  need(
+    parted >= 0 && lines.length >= 3 && lines.length <= 3 + PROOF_HASHES_MAX &&
+      lines[0] === 'c2sp.org/tlog-proof@v1' && lines[1].startsWith('extra ') && lines[2].startsWith('index '),
+    'receipt_malformed', "a receipt's lines are not its first line, extra, index, hashes, and a checkpoint",
+  );
+  const bytes = fromBase64(lines[1].slice(6), 'the extra line');
+  need(bytes.length <= EXTRA_BYTES_MAX, 'receipt_malformed', 'the extra line is longer than 2 MiB');
+  const extra = readWhole(EXTRA, bytes);
+  const index = decimal(lines[2].slice(6), 'the index');
+  const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
+  need(path.every((hash) => hash.length === 32), 'receipt_malformed', 'a hash of the proof has not 32 bytes');
+  return { chain: [{ index, entry: extra.entry, path }, ...extra.authority], note: text.slice(parted + 2) };
+}
+
+const signingInput = (origin, record) => concat(utf8(`arborlog/record/v1\n${origin}\n`), record);
+
+export const recordId = (origin, record) => sha256(signingInput(origin, record));
+
+async function checkSignatures(entry, origin) {
+  const message = signingInput(origin, entry.record);
+  const holds = await signatureHolds(entry.issuer, entry.signature, message);
+  need(holds, 'signature_invalid', "the issuer's signature does not hold");
+  for (const endorsement of entry.endorsements) {
+    const endorsed = await signatureHolds(endorsement.key, endorsement.signature, message);
+    need(endorsed, 'signature_invalid', "an endorsement's signature does not hold");
+  }
+}
+
+// Whoever gets a task signed the statement that gives it.
+function checkPossession(entry) {
+  const said = entry.statement;
+  const given = { genesis: () => [...said.governors, said.log_key], key_grant: () => [said.key] };
+  const keys = given[said.kind]?.() ?? [];
+  need(keys.every((key) => entry.signers.has(hex(key))), 'possession_unproven', 'a key that gets a task did not sign');
+}
+
+async function checkInclusion(link, checkpoint) {
+  const leaf = await leafHash(link.entry);
+  const root = await rootByPath(leaf, link.index, checkpoint.size, link.path);
+  need(equal(root, checkpoint.root), 'not_included', "it is not at its index in the checkpoint's tree");
+  return leaf;
+}
+
+function checkGrant(entry, behind) {
+  const said = behind.statement;
+  const own = equal(said.key, entry.issuer) && MAY_SAY[said.role].includes(entry.statement.kind);
+  need(own, 'role_refused', 'the grant does not give the issuer a role that says this');
+}
+
+function checkQuorum(entry, behind) {
+  const said = behind.statement;
+  need(['genesis', 'governors'].includes(said.kind), 'authority_broken', 'the next link proves nothing');
+  const governors = new Set(said.governors.map(hex));
+  const governs = GOVERNORS_SAY.includes(entry.statement.kind) && governors.has(hex(entry.issuer));
+  need(governs, 'role_refused', "governors don't say this, or the issuer is none of them");
+  const signed = [...governors].filter((key) => entry.signers.has(key)).length;
+  need(signed >= said.quorum, 'quorum_short', `${signed} governors signed, ${said.quorum} are needed`);
+}
+
+// Verifies a receipt by the log's key, the genesis' record id in hexadecimal if one is pinned, and
+// the witnesses that must have cosigned. `tell(check, found)` is called for each check that held:
+// checkpoint, witnesses, entry, inclusion, signature, role, authority, genesis.
+export async function verifyReceipt(text, { vkey, genesis = null, witnesses = [] }, tell = () => {}) {
+  const check = async (name, work) => {
+    try {
+      const found = await work();
+      tell(name, found);
+      return found;
+    } catch (error) {
+      if (error instanceof Refused) error.check ??= name;
+      throw error;
+    }
+  };
+  const { checkpoint, chain } = await check('checkpoint', async () => {
+    const { chain, note } = readReceipt(text);
+    return { chain, checkpoint: await openCheckpoint(note, vkey) };
+  });
+  const seen = await check('witnesses', async () => {
+    const all = [];
+    for (const witness of witnesses) {
+      const lines = await checkLines(checkpoint, witness);
+      need(lines.length > 0, 'witness_missing', `no cosignature by ${witness.name}`);
+      all.push({ name: witness.name, seconds: lines[0].seconds });
+    }
+    return all;
+  });
+  const decoded = (link) => ({ ...decodeEntry(link.entry), index: link.index });
+  const entry = await check('entry', () => decoded(chain[0]));
+  await check('inclusion', async () => ({
+    leaf: await checkInclusion(chain[0], checkpoint), path: chain[0].path, index: entry.index, checkpoint,
+  }));
+  await check('signature', async () => {
+    await checkSignatures(entry, checkpoint.origin);
+    checkPossession(entry);
+    return { key: entry.issuer, signature: entry.signature, message: signingInput(checkpoint.origin, entry.record) };
+  });
+  const entries = [entry];
+  const grant = await check('role', async () => {
+    if (chain.length < 2) return null;
+    entries.push(decoded(chain[1]));
+    const behind = entries[1];
+    if (behind.statement.kind === 'key_grant') checkGrant(entry, behind);
+    else checkQuorum(entry, behind);
+    return behind;
+  });
+  await check('authority', async () => {
+    for (const link of chain.slice(2)) entries.push(decoded(link));
+    for (const [place, link] of chain.entries()) {
+      if (place === 0) continue;
+      await checkInclusion(link, checkpoint);
+      await checkSignatures(entries[place], checkpoint.origin);
+      checkPossession(entries[place]);
+      const before = entries[place - 1];
+      need(
+        before.lineage[1] === link.index && link.index < before.index,
+        'authority_broken', 'the next link is not the earlier entry that its lineage names',
+      );
+      if (place > 1) checkQuorum(before, entries[place]);
+    }
+    return entries.slice(1);
+  });
+  const root = await check('genesis', async () => {
+    const last = entries[entries.length - 1];
+    need(
+      last.statement.kind === 'genesis' && last.index === 0n,
+      'authority_broken', 'the way back does not end at the genesis',
+    );
+    need(last.statement.origin === checkpoint.origin, 'origin_mismatch', 'the genesis is of another origin');
+    const id = hex(await recordId(checkpoint.origin, last.record));
+    need(genesis === null || genesis === id, 'genesis_other', 'the genesis is not the one that was pinned');
+    return id;
+  });
+  return { index: entry.index, entry, grant, checkpoint, genesis: root, seen };
+}

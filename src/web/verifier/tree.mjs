@@ -1,0 +1,60 @@
+// RFC 6962 trees: leaves, inclusion and consistency (docs/format.md, section 11).
+
+import { concat, equal, need } from './codec.mjs';
+
+export const PROOF_HASHES_MAX = 65;
+
+export async function sha256(bytes) {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+}
+
+export const leafHash = (entry) => sha256(concat([0], entry));
+
+const nodeHash = (left, right) => sha256(concat([1], left, right));
+
+// RFC 9162, 2.1.3.2: the root that a leaf and its path lead to.
+export async function rootByPath(leaf, index, size, path) {
+  need(index < size, 'not_included', 'the index is not below the size of the tree');
+  need(path.length <= PROOF_HASHES_MAX, 'not_included', 'the proof is longer than any');
+  let [place, last, root] = [index, size - 1n, leaf];
+  for (const hash of path) {
+    need(last > 0n, 'not_included', 'the proof has hashes left over');
+    if (place & 1n || place === last) {
+      root = await nodeHash(hash, root);
+      while (!(place & 1n) && place > 0n) [place, last] = [place >> 1n, last >> 1n];
+    } else {
+      root = await nodeHash(root, hash);
+    }
+    [place, last] = [place >> 1n, last >> 1n];
+  }
+  need(last === 0n, 'not_included', 'the proof ends too early');
+  return root;
+}
+
+// RFC 9162, 2.1.4.2: that the tree of `from` entries is the beginning of that of `to`.
+export async function checkConsistency(from, fromRoot, to, toRoot, proof) {
+  const holds = (condition) => need(condition, 'forked', 'the smaller tree is not the beginning of the larger');
+  holds(0n < from && from <= to && proof.length <= PROOF_HASHES_MAX);
+  if (from === to) {
+    holds(proof.length === 0 && equal(fromRoot, toRoot));
+    return;
+  }
+  const hashes = (from & (from - 1n)) === 0n ? [fromRoot, ...proof] : [...proof];
+  holds(hashes.length > 0);
+  let [first, last] = [from - 1n, to - 1n];
+  while (first & 1n) [first, last] = [first >> 1n, last >> 1n];
+  let smaller = hashes[0];
+  let larger = hashes[0];
+  for (const hash of hashes.slice(1)) {
+    holds(last > 0n);
+    if (first & 1n || first === last) {
+      smaller = await nodeHash(hash, smaller);
+      larger = await nodeHash(hash, larger);
+      while (!(first & 1n) && first > 0n) [first, last] = [first >> 1n, last >> 1n];
+    } else {
+      larger = await nodeHash(larger, hash);
+    }
+    [first, last] = [first >> 1n, last >> 1n];
+  }
+  holds(last === 0n && equal(smaller, fromRoot) && equal(larger, toRoot));
+}

@@ -1,0 +1,266 @@
+// The browser's verifier by the golden files, and by what must be refused: as the Rust and the
+// Python ones. `node --test tests/web/verifier.test.mjs`
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+
+import {
+  Refused, base64, decodeEntry, decodeRecord, fromBase64, fromHex, hex, text8, utf8,
+} from '../../src/web/verifier/codec.mjs';
+import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/note.mjs';
+import { readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
+import { compare, lastSeen } from '../../src/web/verifier/seen.mjs';
+import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
+import { checkConsistency, leafHash, rootByPath, sha256 } from '../../src/web/verifier/tree.mjs';
+
+const GOLDEN = new URL('../golden/', import.meta.url);
+const bytes = (name) => new Uint8Array(readFileSync(new URL(name, GOLDEN)));
+const text = (name) => text8(bytes(name), 'not_utf8', name);
+const list = (name) => readdirSync(new URL(name, GOLDEN)).sort();
+
+const log = await parseVkey(text('note/log.vkey'), LOG);
+const next = await parseVkey(text('note/log_next.vkey'), LOG);
+const witness = await parseVkey(text('note/witness.vkey'), WITNESS);
+
+// A generator, so that tampering is the same in each run.
+function dice(seed) {
+  let state = BigInt(seed) * 2n + 1n;
+  return (below) => {
+    state = (state * 6364136223846793005n + 1442695040888963407n) & (2n ** 64n - 1n);
+    return Number((state >> 33n) % BigInt(below));
+  };
+}
+
+const refuses = (work, code) =>
+  assert.rejects(work, (error) => error instanceof Refused && (code === undefined || error.code === code));
+
+// The entries of the golden log of this many.
+function entriesOf(size) {
+  const files = [];
+  for (let first = 0; first < size; first += 256) {
+    const width = Math.min(256, size - first);
+    const name = `00${first / 256}${width < 256 ? `.p/${width}` : ''}`;
+    files.push(bytes(`log/${size}/tile/entries/${name}`));
+  }
+  return files.flatMap((bundle) => {
+    const entries = [];
+    for (let at = 0; at < bundle.length;) {
+      const length = bundle[at] * 256 + bundle[at + 1];
+      entries.push(bundle.subarray(at + 2, at + 2 + length));
+      at += 2 + length;
+    }
+    return entries;
+  });
+}
+
+// RFC 6962, 2.1, as it is written there: an independent model of trees and proofs.
+async function root(leaves) {
+  if (leaves.length === 1) return leaves[0];
+  const k = split(leaves.length);
+  const [left, right] = [await root(leaves.slice(0, k)), await root(leaves.slice(k))];
+  return sha256(Uint8Array.from([1, ...left, ...right]));
+}
+
+function split(count) {
+  let k = 1;
+  while (k * 2 < count) k *= 2;
+  return k;
+}
+
+async function path(index, leaves) {
+  if (leaves.length === 1) return [];
+  const k = split(leaves.length);
+  return index < k
+    ? [...(await path(index, leaves.slice(0, k))), await root(leaves.slice(k))]
+    : [...(await path(index - k, leaves.slice(k))), await root(leaves.slice(0, k))];
+}
+
+async function proof(size, leaves, whole = true) {
+  if (size === leaves.length) return whole ? [] : [await root(leaves)];
+  const k = split(leaves.length);
+  return size <= k
+    ? [...(await proof(size, leaves.slice(0, k), whole)), await root(leaves.slice(k))]
+    : [...(await proof(size - k, leaves.slice(k), false)), await root(leaves.slice(0, k))];
+}
+
+test('this engine has Ed25519', async () => assert(await canVerify()));
+
+test('golden statements are read, and their ids and signatures hold', async () => {
+  const names = list('statements').filter((name) => name.endsWith('.hex'));
+  assert(names.length > 14);
+  for (const name of names) {
+    const fields = Object.fromEntries(
+      text(`statements/${name}`).trim().split('\n').map((line) => line.split(/[:=]?\s+/)).map(([key, ...rest]) => [key, rest.at(-1)]),
+    );
+    const kind = JSON.parse(text(`statements/${name.replace('.hex', '.json')}`)).kind;
+    const entry = decodeEntry(fromHex(fields.entry));
+    assert.equal(entry.statement.kind, kind, name);
+    assert.equal(hex(entry.record), fields.record, name);
+    assert.equal(hex(await recordId('example.org/ledger', entry.record)), fields.record_id ?? fields.id, name);
+    assert(
+      await signatureHolds(entry.issuer, entry.signature, Uint8Array.from([...utf8('arborlog/record/v1\nexample.org/ledger\n'), ...entry.record])),
+      name,
+    );
+  }
+});
+
+test('golden receipts hold, by the log’s key, the genesis and the witness', async () => {
+  for (const name of list('receipts')) {
+    const told = [];
+    const receipt = text(`receipts/${name}`);
+    const found = await verifyReceipt(receipt, { vkey: log }, (check) => told.push(check));
+    assert.deepEqual(
+      told, ['checkpoint', 'witnesses', 'entry', 'inclusion', 'signature', 'role', 'authority', 'genesis'], name,
+    );
+    await verifyReceipt(receipt, { vkey: log, genesis: found.genesis });
+    await refuses(verifyReceipt(receipt, { vkey: log, genesis: 'ab'.repeat(32) }), 'genesis_other');
+    const cosigned = verifyReceipt(receipt, { vkey: log, witnesses: [witness] });
+    if (name.includes('cosigned')) assert.equal((await cosigned).seen[0].name, witness.name);
+    else await refuses(cosigned, 'witness_missing');
+    const other = await parseVkey('example.org/other+' + (await vkeyOf('example.org/other', log.key)), LOG);
+    await refuses(verifyReceipt(receipt, { vkey: other }), 'origin_mismatch');
+  }
+});
+
+async function vkeyOf(name, key) {
+  const typed = Uint8Array.from([1, ...key]);
+  const id = (await sha256(Uint8Array.from([...utf8(name), 10, ...typed]))).subarray(0, 4);
+  return `${hex(id)}+${base64(typed)}`;
+}
+
+test('what must be refused is', async () => {
+  const names = list('rejected');
+  assert(names.length > 60);
+  const before = new Uint8Array(18);
+  before[1] = 1;
+  for (const name of names) {
+    const file = JSON.parse(text(`rejected/${name}`));
+    const data = fromHex(file.hex ?? '');
+    const accepts = {
+      record: () => decodeRecord(data),
+      signed_record: () => decodeEntry(Uint8Array.from([...before, ...data])),
+      entry: () => decodeEntry(data),
+      key: () => isGoodKey(data),
+      signature: () => signatureHolds(fromHex(file.key), fromHex(file.signature), fromHex(file.message)),
+      vkey: () => parseVkey(file.text, LOG),
+      checkpoint: () => openCheckpoint(file.text, log),
+      receipt: () => verifyReceipt(file.text, { vkey: log }),
+    }[file.what];
+    let accepted;
+    try {
+      accepted = await accepts();
+    } catch (error) {
+      assert(error instanceof Refused, `${name}: ${error.stack}`);
+      accepted = false;
+    }
+    assert(!accepted, name);
+  }
+});
+
+test('a bit that is flipped anywhere in a receipt is found', async () => {
+  const random = dice(7);
+  for (const name of list('receipts')) {
+    const whole = bytes(`receipts/${name}`);
+    // A line that names a key which nobody pinned is passed over: the last signatures may be other ones.
+    const signatures = text(`receipts/${name}`);
+    const own = utf8(signatures.slice(0, signatures.indexOf('\n', signatures.indexOf('IR8e')))).length;
+    for (let turn = 0; turn < 150; turn += 1) {
+      const wrong = whole.slice();
+      wrong[random(own)] ^= 1 << random(8);
+      await refuses(
+        (async () => {
+          const changed = text8(wrong, 'not_utf8', 'a receipt is not UTF-8');
+          const found = await verifyReceipt(changed, { vkey: log });
+          // A name or a signature of another log key's line: not ours to check.
+          if (changed.length === signatures.length && foreign(signatures, changed)) throw new Refused('foreign', '');
+          return found;
+        })(),
+      );
+    }
+    for (const cut of [0, 1, whole.length >> 1, whole.length - 1]) {
+      await refuses(verifyReceipt(text8(whole.slice(0, cut), 'x', ''), { vkey: log }));
+    }
+  }
+});
+
+// Whether all that differs is a line of signature by another key than the pinned one.
+function foreign(one, other) {
+  const lines = [one.split('\n'), other.split('\n')];
+  return lines[0].every((line, at) => line === lines[1][at] || (line.startsWith('—') && !line.includes('IR8e')));
+}
+
+test('an engine’s own mistakes aside, only what is refused is thrown: noise', async () => {
+  const random = dice(9);
+  const entries = entriesOf(55);
+  for (let turn = 0; turn < 3_000; turn += 1) {
+    const noise = entries[random(entries.length)].slice(0, 20 + random(400));
+    for (let change = 0; change < 3; change += 1) noise[random(noise.length)] = random(256);
+    try {
+      decodeEntry(noise);
+    } catch (error) {
+      assert(error instanceof Refused, error.stack);
+    }
+  }
+});
+
+test('every entry of the golden log has its path, and no other', async () => {
+  const leaves = await Promise.all(entriesOf(55).map(leafHash));
+  const checkpoint = await openCheckpoint(text('log/55/checkpoint'), log);
+  assert.equal(base64(await root(leaves)), base64(checkpoint.root));
+  for (const [index, leaf] of leaves.entries()) {
+    const proven = await path(index, leaves);
+    const found = await rootByPath(leaf, BigInt(index), 55n, proven);
+    assert.equal(hex(found), hex(checkpoint.root));
+    const elsewhere = rootByPath(leaf, BigInt((index + 1) % 55), 55n, proven);
+    assert.notEqual(await elsewhere.then(hex, () => ''), hex(checkpoint.root));
+    await refuses(rootByPath(leaf, BigInt(index), 55n, [...proven, leaf]), 'not_included');
+    await refuses(rootByPath(leaf, BigInt(index), 55n, proven.slice(1)), 'not_included').catch(async () => {
+      assert.notEqual(hex(await rootByPath(leaf, BigInt(index), 55n, proven.slice(1))), hex(checkpoint.root));
+    });
+  }
+});
+
+test('trees of all small sizes are consistent, and nothing else is', async () => {
+  const leaves = await Promise.all(entriesOf(55).slice(0, 33).map(leafHash));
+  const roots = [null, ...(await Promise.all(leaves.map((_, at) => root(leaves.slice(0, at + 1)))))];
+  for (let to = 1; to <= 33; to += 1) {
+    for (let from = 1; from <= to; from += 1) {
+      const hashes = await proof(from, leaves.slice(0, to));
+      await checkConsistency(BigInt(from), roots[from], BigInt(to), roots[to], hashes);
+      const wrong = roots[from === 1 ? 2 : from - 1];
+      await refuses(checkConsistency(BigInt(from), wrong, BigInt(to), roots[to], hashes), 'forked');
+      if (from < to) {
+        await refuses(checkConsistency(BigInt(from), roots[from], BigInt(to), roots[to - 1], hashes), 'forked');
+        await refuses(checkConsistency(BigInt(from), roots[from], BigInt(to), roots[to], hashes.slice(1)), 'forked');
+        await refuses(checkConsistency(BigInt(from), roots[from], BigInt(to), roots[to], [...hashes, roots[1]]), 'forked');
+      }
+    }
+  }
+});
+
+test('a log that grew is the same, one that forked or shrank is not', async () => {
+  const kept = new Map();
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  const leaves = await Promise.all(entriesOf(257).map(leafHash));
+  const prove = async (from, to) => (await proof(Number(from), leaves.slice(0, Number(to)))).map(base64);
+  const at = (size) => openCheckpoint(text(`log/${size}/checkpoint`), log);
+  assert.equal(await compare(await at(55), log, storage, prove), null);
+  assert.equal((await compare(await at(256), log, storage, prove)).size, 55n);
+  // An older one is fine as long as it is the beginning of what was seen.
+  assert.equal((await compare(await at(55), log, storage, prove)).size, 256n);
+  assert.equal((await lastSeen(log, storage)).size, 256n);
+  const lies = async () => [base64(leaves[0])];
+  await assert.rejects(compare(await at(257), log, storage, lies), (error) => error.code === 'forked' && error.notes.length === 2);
+  assert.equal((await lastSeen(log, storage)).size, 256n);
+  const other = { ...(await at(256)), root: leaves[0] };
+  await refuses(compare(other, log, storage, prove), 'forked');
+});
+
+test('keys that sign later follow those that were pinned', async () => {
+  await openCheckpoint(text('log/55/checkpoint'), next);
+  const { chain } = readReceipt(text('receipts/award.tlog-proof'));
+  assert.equal(chain.length, 3);
+  assert.equal(chain.at(-1).index, 0n);
+  assert.throws(() => fromBase64('QQ=', 'x'), Refused);
+});
