@@ -9,11 +9,12 @@
 //! runtime: an auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
-//! `http` serves both. With `client`: `client` signs and sends. With `cli`: `report` shows what an
-//! audit found. `docs/architecture.md` follows one
-//! record through all of it.
+//! `http` serves both, and `charts` draws. With `client`: `client` signs and sends. With `cli`:
+//! `report` shows what an audit found. `docs/architecture.md` follows one record through all of it.
 
 pub mod audit;
+#[cfg(feature = "server")]
+pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod crypto;

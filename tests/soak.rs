@@ -14,6 +14,9 @@ use support::clients::Clients;
 use support::{Ledger, Server, run_ok};
 
 const SECONDS: u64 = 6;
+/// For a minute and more, clients rest between batches: an audit of all of the log after each part
+/// must not become most of the time.
+const LONG_REST_MAX_MS: u64 = 200;
 /// So many parts of the time; a restart after each, now by SIGTERM, now by SIGKILL, but for those
 /// in the middle: half the time is the life of one process.
 const PARTS: u32 = 12;
@@ -76,7 +79,11 @@ fn memory_descriptors_and_disk_stay_flat_over_a_long_life() {
     let vkey = ledger.dir.join("log.vkey");
     let mut server = Server::start_with(&ledger.dir, &ARGUMENTS);
     ledger.set_up(&server.remote());
-    let clients = Clients::start(&ledger, &server.url, 4);
+    let clients = if seconds < 60 {
+        Clients::start(&ledger, &server.url, 4)
+    } else {
+        Clients::start_resting(&ledger, &server.url, 4, LONG_REST_MAX_MS)
+    };
     let part = Duration::from_secs(seconds) / PARTS;
     let mut samples = Vec::new();
     for number in 0..PARTS {

@@ -23,7 +23,7 @@ pub use findings::{Facts, Finding, ITEMS_MAX, Item, Severity, findings};
 pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
-    ActivitySums, IssuerSums, LATENESS_DAYS, LossSeen, Month, MonthSums, Observations, Pause, Span,
+    ActivitySums, IssuerSums, LATENESS_DAYS, LossSeen, MonthSums, Observations, Pause, Span,
 };
 pub use receipt::{
     AUTHORITY_LINKS_MAX, AuthorityLink, Check, RECEIPT_BYTES_MAX, Receipt, ReceiptError,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::replay::CheckedEntry;
 use crate::crypto::PublicKey;
 use crate::record::{
-    ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Remedy, Statement, TimeMs,
+    ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement, TimeMs,
     TransferReason,
 };
 
@@ -48,30 +48,6 @@ impl Span {
             1 => vec![self.first],
             _ => vec![self.first, self.last],
         }
-    }
-}
-
-/// A month of a year: 12 × year + month − 1.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
-pub struct Month(pub u32);
-
-impl Month {
-    /// The month that a day is in.
-    pub fn of(day: Day) -> Self {
-        let (year, month, _) = day.ymd();
-        Self(u32::try_from(year).unwrap_or(0) * 12 + month - 1)
-    }
-
-    /// Year, and month from 1 to 12.
-    pub fn parts(self) -> (u32, u32) {
-        (self.0 / 12, self.0 % 12 + 1)
-    }
-}
-
-impl std::fmt::Display for Month {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (year, month) = self.parts();
-        write!(f, "{year:04}-{month:02}")
     }
 }
 

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::auditor::Auditor;
 use super::findings::Finding;
-use super::observe::{IssuerSums, Month, MonthSums, Observations};
+use super::observe::{IssuerSums, MonthSums, Observations};
 use super::survival::{AgeClass, Books, Cohort, Share, ages, cohorts};
 use crate::crypto::PublicKey;
 use crate::ledger::{ClaimTree, KeyRole, PlotState, State, Totals};
 use crate::record::{
     ActivityCode, Basis, CarbonRights, Day, Grams, Index, MethodId, MethodVersion, Micrograms,
-    PlotNumber, RecordId, SpeciesCode,
+    Month, PlotNumber, RecordId, SpeciesCode,
 };
 
 /// What `report.json` is called by those who read it.

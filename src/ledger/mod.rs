@@ -20,7 +20,7 @@ pub use points::{Account, MethodState};
 pub use refusal::{Code, Refusal, Severity};
 pub use shelf::{BucketImage, ShelfError};
 pub use state::{Head, Proposal, RULES_VERSION, State, StateImage};
-pub use totals::{ConservationError, Totals};
+pub use totals::{ConservationError, MonthTotals, Totals};
 pub use trees::{
     ClaimState, ClaimTree, LossState, LostRange, PlantingState, PlotState, SurveyState, TreeState,
 };

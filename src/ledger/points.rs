@@ -7,7 +7,7 @@ use super::state::{Proposal, State};
 use super::trees::{ClaimState, ClaimTree};
 use crate::record::{
     AccountId, Activity, Award, Claim, Day, Grams, Index, Method, MethodId, MethodVersion,
-    Micrograms, Quantity, Role, Species, Transfer, TransferReason,
+    Micrograms, Month, Quantity, Role, Species, Transfer, TransferReason,
 };
 
 /// Quantities are thousandths and factors micrograms, so a gram is this many of their product.
@@ -297,6 +297,8 @@ impl State {
     pub(super) fn apply_award(&mut self, index: Index, award: &Award) {
         self.change_balance(index, award.account, award.points.0.into());
         self.head.totals.awarded += u128::from(award.points.0);
+        let month = self.head.months.entry(Month::of(award.occurred_on));
+        month.or_default().awarded += u128::from(award.points.0);
     }
 
     pub(super) fn judge_transfer(

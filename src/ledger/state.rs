@@ -1,21 +1,23 @@
 //! The state, and the one way into it.
 
+use std::collections::BTreeMap;
+
 use bincode::{Decode, Encode};
 
 use super::authority::{Council, KeyState};
 use super::points::{Account, MethodState};
 use super::refusal::Refusal;
 use super::shelf::{AnyShelf, BucketImage, Shelf, ShelfError, ShelfImage};
-use super::totals::Totals;
+use super::totals::{MonthTotals, Totals};
 use super::trees::{ClaimState, LossState, PlantingState, PlotState, SurveyState, TreeState};
 use crate::crypto::PublicKey;
 use crate::record::{
-    AccountId, Day, Digest, Entry, Grams, Index, Lineage, MethodId, MethodVersion, Origin,
+    AccountId, Day, Digest, Entry, Grams, Index, Lineage, MethodId, MethodVersion, Month, Origin,
     PlotNumber, Record, RecordId, Serial, SignedRecord, Slug, SpeciesCode, Statement, Text, TimeMs,
 };
 
 /// Changes whenever the same entries would make another state.
-pub const RULES_VERSION: u32 = 1;
+pub const RULES_VERSION: u32 = 2;
 
 /// A record that asks to be the next entry.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,8 @@ pub struct Head {
     pub log_keys: Vec<(PublicKey, Index)>,
     /// Sums.
     pub totals: Totals,
+    /// What was said to have happened in each month.
+    pub months: BTreeMap<Month, MonthTotals>,
 }
 
 impl Head {
@@ -132,6 +136,7 @@ impl State {
             council: Council::default(),
             log_keys: Vec::new(),
             totals: Totals::default(),
+            months: BTreeMap::new(),
         })
     }
 

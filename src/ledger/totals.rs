@@ -37,6 +37,15 @@ pub struct Totals {
     pub accounts_negative: u64,
 }
 
+/// What happened in a month, by the days that records name; corrections are not taken off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct MonthTotals {
+    /// Points awarded for what was done in it.
+    pub awarded: u128,
+    /// Trees planted in it.
+    pub planted: u64,
+}
+
 /// The totals do not reconcile: rule 9 is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the totals do not reconcile: {0}")]

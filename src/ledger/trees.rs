@@ -5,8 +5,8 @@ use bincode::{Decode, Encode};
 use super::refusal::{Code, Refusal, ensure};
 use super::state::{Proposal, State};
 use crate::record::{
-    AccountId, Assignment, Day, Digest, Grams, Index, Planting, Plot, PlotNumber, Role, Serial,
-    Slug, SpeciesCode, Survey,
+    AccountId, Assignment, Day, Digest, Grams, Index, Month, Planting, Plot, PlotNumber, Role,
+    Serial, Slug, SpeciesCode, Survey,
 };
 
 /// Square metres of a hectare.
@@ -385,6 +385,8 @@ impl State {
             return;
         };
         let count = u64::from(planting.count.get());
+        let month = self.head.months.entry(Month::of(planting.planted_on));
+        month.or_default().planted += count;
         let state = PlantingState {
             index,
             species: planting.species,

@@ -18,8 +18,8 @@ pub use codec::{CodecError, decode, encode};
 pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, LINEAGE_MAX, Lineage};
 pub use number::{
     AccountId, ActivityCode, Day, DayError, Digest, Grams, Index, Latitude, Longitude, MethodId,
-    MethodVersion, Micrograms, PlotNumber, Quantity, Seq, Serial, SpeciesCode, TextId32Error,
-    TimeMs,
+    MethodVersion, Micrograms, Month, PlotNumber, Quantity, Seq, Serial, SpeciesCode,
+    TextId32Error, TimeMs,
 };
 pub use signed::{
     ENDORSEMENTS_MAX, Endorsement, RECORD_BYTES_MAX, Record, SignatureRefusal, SignedRecord, draft,

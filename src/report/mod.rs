@@ -6,7 +6,7 @@ mod page;
 
 use std::path::{Path, PathBuf};
 
-pub use charts::{ChartError, bars, growth};
+pub use crate::charts::{ChartError, bars, growth};
 pub use export::{Export, ExportError};
 
 use crate::audit::Report;

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::{ReportError, charts};
 use crate::audit::{Finding, PlotRow, Report, Severity, Share, overall};
+use crate::charts::grouped;
 use crate::record::CarbonRights;
 
 /// Cases that the page shows of each finding; `report.json` has more.
@@ -47,19 +48,6 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
         map: charts::plots_map(report)?,
     };
     Ok(page.render()?)
-}
-
-/// A number with its thousands apart.
-pub(super) fn grouped(number: u128) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Points as a weight: grams, kilograms or tonnes.

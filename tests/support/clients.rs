@@ -18,6 +18,8 @@ use super::dice::Dice;
 use super::{Ledger, award, sign_from};
 
 const BATCH_MAX: u64 = 40;
+/// The longest rest between two batches, in milliseconds.
+const REST_MAX_MS: u64 = 8;
 
 /// Clients at work on a ledger.
 pub struct Clients {
@@ -31,11 +33,17 @@ struct Shared {
     over: AtomicBool,
     context: SigningContext,
     vkey: VerifierKey,
+    rest_max_ms: u64,
 }
 
 impl Clients {
     /// Grants keys of so many platforms, by a server that runs, and lets them begin.
     pub fn start(ledger: &Ledger, url: &str, count: u8) -> Self {
+        Self::start_resting(ledger, url, count, REST_MAX_MS)
+    }
+
+    /// As above, with rests of up to so many milliseconds.
+    pub fn start_resting(ledger: &Ledger, url: &str, count: u8, rest_max_ms: u64) -> Self {
         let remote = Remote::new(url);
         let vkey = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
         let shared = Arc::new(Shared {
@@ -44,6 +52,7 @@ impl Clients {
             over: AtomicBool::new(false),
             context: ledger.context(),
             vkey: vkey.trim().parse().unwrap(),
+            rest_max_ms,
         });
         let threads = (0..count).map(|number| {
             let key = SigningKey::from_seed(&[100 + number; 32]);
@@ -96,7 +105,7 @@ impl Shared {
             self.send(&records);
             seq = Seq(seq.0 + count);
             prev = self.context.id(records.last().unwrap().bytes());
-            std::thread::sleep(Duration::from_millis(dice.below(8)));
+            std::thread::sleep(Duration::from_millis(dice.below(self.rest_max_ms)));
         }
     }
 

@@ -1,0 +1,307 @@
+//! Charts as SVG, to stand within a page: no fonts, scripts or images from elsewhere.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+/// A chart that can't be drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ChartError(String);
+
+/// An SVG, or why there is none.
+pub type Drawn = Result<String, ChartError>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+pub(crate) const WIDE: (u32, u32) = (760, 320);
+const MAP: (u32, u32) = (760, 480);
+/// Trees.
+pub const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
+/// Points.
+pub const BLUE: RGBColor = RGBColor(0x1f, 0x4e, 0x99);
+/// What is spent or short.
+pub const RUST: RGBColor = RGBColor(0xa8, 0x48, 0x12);
+/// Plots whose numbers fit on a map.
+const NAMED_MAX: usize = 40;
+
+pub(crate) fn failed(error: impl std::fmt::Display) -> ChartError {
+    ChartError(error.to_string())
+}
+
+/// Draws on a white sheet; gives the SVG with a title for those who can't see it.
+pub(crate) fn sheet(
+    size: (u32, u32),
+    title: &str,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), ChartError>,
+) -> Drawn {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        area.fill(&WHITE).map_err(failed)?;
+        draw(&area)?;
+        area.present().map_err(failed)?;
+    }
+    // As part of a page it scales with it, and says what it shows.
+    let box_of = format!(r#"viewBox="0 0 {} {}" role="img""#, size.0, size.1);
+    let head = format!(r#"<svg {box_of} aria-label="{title}" xmlns"#);
+    let body = svg
+        .find("<svg")
+        .map_or("", |at| svg.get(at..).unwrap_or(""));
+    let rest = body.find("xmlns").and_then(|at| body.get(at + 5..));
+    let rest = rest.ok_or_else(|| failed("the drawing has no head"))?;
+    Ok(format!("{head}{}", rest.trim_end()))
+}
+
+/// One line of a chart.
+pub struct Line<'a> {
+    /// What it shows.
+    pub name: &'a str,
+    /// Its colour.
+    pub colour: RGBColor,
+    /// Years and sums.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Sums over years; nothing where there are no points.
+///
+/// # Errors
+/// [`ChartError`].
+pub fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
+    let all = || lines.iter().flat_map(|line| line.points.iter());
+    let first = all().map(|it| it.0).fold(f64::INFINITY, f64::min);
+    let last = all().map(|it| it.0).fold(f64::NEG_INFINITY, f64::max);
+    let top = all().map(|it| it.1).fold(1.0, f64::max);
+    if !first.is_finite() {
+        return Ok(String::new());
+    }
+    sheet(WIDE, title, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .x_label_area_size(28)
+            .y_label_area_size(84)
+            .build_cartesian_2d(first..last.max(first + 1.0 / 12.0), 0.0..top * 1.05)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels(8)
+            .y_labels(6)
+            .light_line_style(WHITE)
+            .x_label_formatter(&|year| year_label(*year, last - first))
+            .y_label_formatter(&|value| thousands(*value))
+            .y_desc(unit)
+            .draw()
+            .map_err(failed)?;
+        for line in lines {
+            let colour = line.colour;
+            chart
+                .draw_series(LineSeries::new(steps(&line.points), colour.stroke_width(2)))
+                .map_err(failed)?
+                .label(line.name)
+                .legend(move |(x, y)| {
+                    PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2))
+                });
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerRight)
+            .background_style(WHITE.mix(0.8))
+            .draw()
+            .map_err(failed)
+    })
+}
+
+/// A sum holds until it changes: no slope where nothing happened.
+fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut drawn: Vec<(f64, f64)> = Vec::with_capacity(points.len() * 2);
+    for (at, sum) in points {
+        if let Some((_, before)) = drawn.last() {
+            drawn.push((*at, *before));
+        }
+        drawn.push((*at, *sum));
+    }
+    drawn
+}
+
+/// A year as 2013.25: with its month where the whole is short.
+fn year_label(at: f64, span: f64) -> String {
+    let year = at.floor();
+    if span > 4.0 {
+        return format!("{year:.0}");
+    }
+    let month = ((at - year) * 12.0).floor() + 1.0;
+    format!("{year:.0}-{month:02.0}")
+}
+
+fn thousands(value: f64) -> String {
+    grouped(value.max(0.0) as u128)
+}
+
+/// A plot on a map.
+pub struct Dot {
+    /// Its number.
+    pub number: u32,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// Trees: the wider the disc.
+    pub standing: u64,
+    /// Whether fewer stand than have a claim.
+    pub short: bool,
+}
+
+/// Where plots lie: degrees, the wider the disc the more trees stand; nothing without plots.
+///
+/// # Errors
+/// [`ChartError`].
+pub fn map(title: &str, dots: &[Dot]) -> Drawn {
+    let ends = |of: fn(&Dot) -> f64| {
+        let low = dots.iter().map(of).fold(f64::INFINITY, f64::min);
+        let high = dots.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
+        (low, high)
+    };
+    let (south, north) = ends(|plot| plot.latitude);
+    let (west, east) = ends(|plot| plot.longitude);
+    if !south.is_finite() {
+        return Ok(String::new());
+    }
+    // A degree of longitude is shorter away from the equator: the map is true at its middle.
+    let (middle_north, middle_east) = ((south + north) / 2.0, (west + east) / 2.0);
+    let shrink = middle_north.to_radians().cos().max(0.05);
+    let sides = f64::from(MAP.0) / f64::from(MAP.1);
+    let high = ((north - south) * 1.2)
+        .max((east - west) * 1.2 * shrink / sides)
+        .max(0.01);
+    let wide = high * sides / shrink;
+    let most = dots.iter().map(|plot| plot.standing).max().unwrap_or(0);
+    sheet(MAP, title, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .x_label_area_size(28)
+            .y_label_area_size(64)
+            .build_cartesian_2d(
+                middle_east - wide / 2.0..middle_east + wide / 2.0,
+                middle_north - high / 2.0..middle_north + high / 2.0,
+            )
+            .map_err(failed)?;
+        let digits = if high < 1.0 { 3 } else { 1 };
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .x_labels(8)
+            .y_labels(8)
+            .x_label_formatter(&|degrees| format!("{degrees:.digits$}°"))
+            .y_label_formatter(&|degrees| format!("{degrees:.digits$}°"))
+            .draw()
+            .map_err(failed)?;
+        for plot in dots {
+            let part = plot.standing as f64 / most.max(1) as f64;
+            let size = (3.0 + 12.0 * part.sqrt()) as i32;
+            let colour = if plot.short { RUST } else { GREEN };
+            let place = (plot.longitude, plot.latitude);
+            chart
+                .draw_series([Circle::new(place, size, colour.mix(0.45).filled())])
+                .map_err(failed)?;
+            chart
+                .draw_series([Circle::new(place, size, colour.stroke_width(1))])
+                .map_err(failed)?;
+            if dots.len() <= NAMED_MAX {
+                let style = ("sans-serif", 12).into_font();
+                let name = plot.number.to_string();
+                chart
+                    .draw_series([EmptyElement::at(place) + Text::new(name, (size, -6), style)])
+                    .map_err(failed)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Rates beside each other, as bars.
+///
+/// # Errors
+/// [`ChartError`].
+pub fn bars(title: &str, rows: &[(&str, f64)]) -> Drawn {
+    let most = rows.iter().map(|row| row.1).fold(1.0, f64::max);
+    let size = (WIDE.0, 60 + 40 * u32::try_from(rows.len()).unwrap_or(1));
+    sheet(size, title, |area| {
+        let style = ("sans-serif", 13).into_font();
+        area.draw_text(title, &("sans-serif", 16).into_font().into(), (12, 14))
+            .map_err(failed)?;
+        for (place, (name, rate)) in (0_i32..).zip(rows) {
+            let top = 50 + 40 * place;
+            let end = 270 + (rate / most * 380.0) as i32;
+            let colour = if place == 0 { GREEN } else { BLUE };
+            area.draw(&Rectangle::new(
+                [(270, top), (end, top + 22)],
+                colour.filled(),
+            ))
+            .map_err(failed)?;
+            area.draw_text(name, &style.clone().into(), (12, top + 4))
+                .map_err(failed)?;
+            let label = thousands(*rate);
+            area.draw_text(&label, &style.clone().into(), (end + 6, top + 4))
+                .map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+/// How something grows: points over a scale by tens.
+///
+/// # Errors
+/// [`ChartError`] when it can't be drawn.
+pub fn growth(title: &str, over: &str, points: &[(f64, f64)]) -> Drawn {
+    let first = points.iter().map(|it| it.0).fold(f64::INFINITY, f64::min);
+    let last = points.iter().map(|it| it.0).fold(1.0, f64::max);
+    let top = points
+        .iter()
+        .map(|it| it.1)
+        .fold(f64::MIN_POSITIVE, f64::max);
+    if !(first > 0.0 && first.is_finite()) {
+        return Ok(String::new());
+    }
+    let from = 10_f64.powf(first.log10().floor());
+    sheet(WIDE, title, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, ("sans-serif", 16))
+            .margin(8)
+            .x_label_area_size(40)
+            .y_label_area_size(84)
+            .build_cartesian_2d((from..last * 1.1).log_scale(), 0.0..top * 1.1)
+            .map_err(failed)?;
+        let is_ten = |x: f64| (x.log10() - x.log10().round()).abs() < 1e-9;
+        chart
+            .configure_mesh()
+            .x_desc(over)
+            .y_labels(6)
+            .x_label_formatter(&|x| {
+                if is_ten(*x) {
+                    thousands(*x)
+                } else {
+                    String::new()
+                }
+            })
+            .y_label_formatter(&|y| thousands(*y))
+            .light_line_style(WHITE)
+            .draw()
+            .map_err(failed)?;
+        let line = LineSeries::new(points.iter().copied(), GREEN.stroke_width(2));
+        chart.draw_series(line).map_err(failed)?;
+        let marks = points.iter().map(|at| Circle::new(*at, 4, GREEN.filled()));
+        chart.draw_series(marks).map_err(failed).map(drop)
+    })
+}
+
+/// A number with its thousands apart.
+pub(crate) fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
