@@ -3,6 +3,8 @@
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use crate::figures::grouped;
+
 /// A chart that can't be drawn.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -12,8 +14,16 @@ pub struct ChartError(String);
 pub type Drawn = Result<String, ChartError>;
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-pub(crate) const WIDE: (u32, u32) = (760, 320);
-const MAP: (u32, u32) = (760, 480);
+/// The width and height of a drawing, in pixels at its natural size: letters are 12 of them high.
+pub type Size = (u32, u32);
+/// Across a page.
+pub const WIDE: Size = (760, 320);
+/// Across a page, and square enough for a map.
+pub const WIDE_MAP: Size = (760, 480);
+/// For a phone's width: letters stay large enough.
+pub const SMALL: Size = (460, 280);
+/// As above, for a map.
+pub const SMALL_MAP: Size = (460, 380);
 /// Trees.
 pub const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
 /// Points.
@@ -65,7 +75,7 @@ pub struct Line<'a> {
 ///
 /// # Errors
 /// [`ChartError`].
-pub fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
+pub fn lines(size: Size, title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
     let all = || lines.iter().flat_map(|line| line.points.iter());
     let first = all().map(|it| it.0).fold(f64::INFINITY, f64::min);
     let last = all().map(|it| it.0).fold(f64::NEG_INFINITY, f64::max);
@@ -73,7 +83,7 @@ pub fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
     if !first.is_finite() {
         return Ok(String::new());
     }
-    sheet(WIDE, title, |area| {
+    sheet(size, title, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .x_label_area_size(28)
@@ -83,7 +93,7 @@ pub fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
         chart
             .configure_mesh()
             .disable_x_mesh()
-            .x_labels(8)
+            .x_labels((size.0 / 90) as usize)
             .y_labels(6)
             .light_line_style(WHITE)
             .x_label_formatter(&|year| year_label(*year, last - first))
@@ -100,6 +110,9 @@ pub fn lines(title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
                 .legend(move |(x, y)| {
                     PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2))
                 });
+        }
+        if lines.len() < 2 {
+            return Ok(());
         }
         chart
             .configure_series_labels()
@@ -154,7 +167,7 @@ pub struct Dot {
 ///
 /// # Errors
 /// [`ChartError`].
-pub fn map(title: &str, dots: &[Dot]) -> Drawn {
+pub fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
     let ends = |of: fn(&Dot) -> f64| {
         let low = dots.iter().map(of).fold(f64::INFINITY, f64::min);
         let high = dots.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
@@ -168,13 +181,13 @@ pub fn map(title: &str, dots: &[Dot]) -> Drawn {
     // A degree of longitude is shorter away from the equator: the map is true at its middle.
     let (middle_north, middle_east) = ((south + north) / 2.0, (west + east) / 2.0);
     let shrink = middle_north.to_radians().cos().max(0.05);
-    let sides = f64::from(MAP.0) / f64::from(MAP.1);
+    let sides = f64::from(size.0) / f64::from(size.1);
     let high = ((north - south) * 1.2)
         .max((east - west) * 1.2 * shrink / sides)
         .max(0.01);
     let wide = high * sides / shrink;
     let most = dots.iter().map(|plot| plot.standing).max().unwrap_or(0);
-    sheet(MAP, title, |area| {
+    sheet(size, title, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .x_label_area_size(28)
@@ -188,7 +201,7 @@ pub fn map(title: &str, dots: &[Dot]) -> Drawn {
         chart
             .configure_mesh()
             .light_line_style(WHITE)
-            .x_labels(8)
+            .x_labels((size.0 / 90) as usize)
             .y_labels(8)
             .x_label_formatter(&|degrees| format!("{degrees:.digits$}°"))
             .y_label_formatter(&|degrees| format!("{degrees:.digits$}°"))
@@ -196,20 +209,20 @@ pub fn map(title: &str, dots: &[Dot]) -> Drawn {
             .map_err(failed)?;
         for plot in dots {
             let part = plot.standing as f64 / most.max(1) as f64;
-            let size = (3.0 + 12.0 * part.sqrt()) as i32;
+            let radius = (3.0 + 12.0 * part.sqrt()) as i32;
             let colour = if plot.short { RUST } else { GREEN };
             let place = (plot.longitude, plot.latitude);
             chart
-                .draw_series([Circle::new(place, size, colour.mix(0.45).filled())])
+                .draw_series([Circle::new(place, radius, colour.mix(0.45).filled())])
                 .map_err(failed)?;
             chart
-                .draw_series([Circle::new(place, size, colour.stroke_width(1))])
+                .draw_series([Circle::new(place, radius, colour.stroke_width(1))])
                 .map_err(failed)?;
             if dots.len() <= NAMED_MAX {
                 let style = ("sans-serif", 12).into_font();
                 let name = plot.number.to_string();
                 chart
-                    .draw_series([EmptyElement::at(place) + Text::new(name, (size, -6), style)])
+                    .draw_series([EmptyElement::at(place) + Text::new(name, (radius, -6), style)])
                     .map_err(failed)?;
             }
         }
@@ -291,17 +304,4 @@ pub fn growth(title: &str, over: &str, points: &[(f64, f64)]) -> Drawn {
         let marks = points.iter().map(|at| Circle::new(*at, 4, GREEN.filled()));
         chart.draw_series(marks).map_err(failed).map(drop)
     })
-}
-
-/// A number with its thousands apart.
-pub(crate) fn grouped(number: u128) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

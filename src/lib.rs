@@ -9,8 +9,9 @@
 //! runtime: an auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
-//! `http` serves both, and `charts` draws. With `client`: `client` signs and sends. With `cli`:
-//! `report` shows what an audit found. `docs/architecture.md` follows one record through all of it.
+//! `http` serves both, `charts` draws, and `web` is the pages for people. With `client`: `client`
+//! signs and sends. With `cli`: `report` shows what an audit found. `docs/architecture.md` follows
+//! one record through all of it.
 
 pub mod audit;
 #[cfg(feature = "server")]
@@ -18,6 +19,8 @@ pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod crypto;
+#[cfg(feature = "server")]
+mod figures;
 mod files;
 #[cfg(feature = "server")]
 pub mod http;
@@ -33,3 +36,5 @@ pub mod record;
 pub mod report;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
+pub mod web;

@@ -5,12 +5,13 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use arborlog::crypto::SigningKey;
-use arborlog::http::{Limits, router};
+use arborlog::http::{Closing, Limits, router};
 use arborlog::ledger::{Proposal, State};
 use arborlog::log::{Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, leaf_hash};
 use arborlog::note::TreeHead;
 use arborlog::record::*;
+use arborlog::web::{self, Site};
 use arborlog::store::{Batch, DiskStore, Outcome};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -91,8 +92,10 @@ impl Served {
             batch_records: 64,
             ..Limits::default()
         };
+        // With an end to every stream.
+        let pages = web::router(Arc::clone(&log), Site::default(), Closing::default());
         Self {
-            router: router(Arc::clone(&log), limits),
+            router: router(Arc::clone(&log), limits, pages),
             runtime,
             log,
             context,

@@ -24,6 +24,7 @@ use arborlog::record::{
     AccountId, Activity, ActivityCode, Day, Digest, Grams, Index, KeyGrant, List, Method, MethodId,
     MethodVersion, Micrograms, Origin, Planting, RecordId, Role, Statement, Text,
 };
+use arborlog::web::Site;
 
 const ORIGIN: &str = "demo.arborlog.example/ledger";
 const TRIPS: &[u8] = include_bytes!("../../docs/examples/data/bikeshare_trips.csv.zst");
@@ -111,11 +112,13 @@ pub fn run(args: &DemoArgs) -> Done {
     let url = format!("http://{}", listener.local_addr()?);
     eprintln!("listening on {url}");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let shown = Arc::clone(&log);
     let server = runtime.spawn(arborlog::http::serve(
         listener,
         log,
         Limits::default(),
         None,
+        |closing| arborlog::web::router(shown, Site::default(), closing),
         async {
             let _ = stopped.await;
         },

@@ -9,6 +9,7 @@ use super::{Done, Failure};
 use arborlog::http::{Limits, Tls, serve};
 use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig};
 use arborlog::store::SEGMENT_BYTES;
+use arborlog::web::{self, Site};
 
 /// Serve a ledger over HTTP until SIGTERM or Ctrl-C. Every flag has an `ARBORLOG_*` variable.
 #[derive(Args)]
@@ -29,6 +30,10 @@ pub struct ServeArgs {
     /// more: what a start replays at most, and half as much again.
     #[arg(long, env = "ARBORLOG_ENTRIES_PER_SAVE", default_value_t = ENTRIES_PER_SAVE)]
     entries_per_save: u64,
+    /// The address that certificates and commands on pages lead to, such as
+    /// https://ledger.example.org; the one that a reader used if left out.
+    #[arg(long, env = "ARBORLOG_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    public_url: Option<String>,
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
@@ -110,6 +115,19 @@ impl LimitArgs {
     }
 }
 
+/// `http://` or `https://` and a host, without a slash at the end.
+fn public_url(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]".contains(c);
+    match host {
+        Some(host) if !host.is_empty() && host.chars().all(plain) => Ok(text.to_owned()),
+        _ => Err("write it as https://host or https://host/path".to_owned()),
+    }
+}
+
 pub fn run(args: &ServeArgs) -> Done {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
@@ -133,7 +151,13 @@ pub fn run(args: &ServeArgs) -> Done {
         println!("listening on {scheme}://{}", listener.local_addr()?);
         let head = log.published().head;
         tracing::info!(size = head.size, root = %head.root, "serving");
-        serve(listener, log, limits, tls, stop).await?;
+        let site = Site {
+            public_url: args.public_url.clone(),
+            tls: tls.is_some(),
+        };
+        let shown = Arc::clone(&log);
+        let pages = |closing| web::router(shown, site, closing);
+        serve(listener, log, limits, tls, pages, stop).await?;
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })

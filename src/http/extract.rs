@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 
 /// What a path's places hold.
-pub(super) struct Path<T>(pub T);
+pub(crate) struct Path<T>(pub T);
 
 /// What a query says.
-pub(super) struct Query<T>(pub T);
+pub(crate) struct Query<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;

@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 
 use super::App;
 use super::limits::timed_out;
-use super::problem::ProblemCode;
+use super::problem::Problem;
 use crate::log::{AppendError, Status};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -164,8 +164,9 @@ pub(super) async fn watch(State(app): State<Arc<App>>, request: Request, next: N
     let method = request.method().clone();
     let answered = tokio::time::timeout(app.limits.request_timeout, next.run(request)).await;
     let response = answered.unwrap_or_else(|_| timed_out());
-    if let Some(ProblemCode(code)) = response.extensions().get() {
-        let labels = CodeLabels { code: code.clone() };
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        let code = problem.code().to_owned();
+        let labels = CodeLabels { code };
         app.metrics.problems.get_or_create(&labels).inc();
     }
     let labels = RouteLabels {

@@ -2,7 +2,7 @@
 //! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `problem` alone.
 
 mod append;
-mod extract;
+pub(crate) mod extract;
 mod limits;
 mod lookup;
 mod metrics;
@@ -27,7 +27,7 @@ use utoipa_axum::routes;
 
 pub use limits::Limits;
 pub use problem::Problem;
-pub use server::{ServeError, serve};
+pub use server::{Closing, ServeError, serve};
 pub use tls::{Tls, TlsError};
 
 use crate::log::{Log, Status};
@@ -49,8 +49,8 @@ pub struct App {
 ))]
 struct ApiDoc;
 
-/// All routes of a log.
-pub fn router(log: Arc<Log>, limits: Limits) -> Router {
+/// All routes of a log, and its pages.
+pub fn router(log: Arc<Log>, limits: Limits, pages: Router) -> Router {
     let memory = MemoryBudget::new(limits.memory_bytes);
     let app = Arc::new(App {
         log,
@@ -95,13 +95,11 @@ pub fn router(log: Arc<Log>, limits: Limits) -> Router {
                     .compress_when(static_log::is_bundle),
             ),
         )
+        .with_state(Arc::clone(&app))
+        .merge(pages.layer(CompressionLayer::new()))
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&app),
-            metrics::watch,
-        ))
-        .with_state(app)
+        .layer(axum::middleware::from_fn_with_state(app, metrics::watch))
 }
 
 /// Whether the process runs.

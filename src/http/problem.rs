@@ -60,7 +60,7 @@ impl Problem {
         }
     }
 
-    pub(super) fn not_found(detail: &str) -> Self {
+    pub(crate) fn not_found(detail: &str) -> Self {
         let advice = "GET /openapi.json lists what there is";
         Self::new(StatusCode::NOT_FOUND, "not_found", detail, advice)
     }
@@ -76,11 +76,11 @@ impl Problem {
         )
     }
 
-    pub(super) fn bad_request(code: &str, detail: &str, advice: &str) -> Self {
+    pub(crate) fn bad_request(code: &str, detail: &str, advice: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail, advice)
     }
 
-    pub(super) fn unavailable(code: &str, detail: &str) -> Self {
+    pub(crate) fn unavailable(code: &str, detail: &str) -> Self {
         let advice = "send the same bytes again after Retry-After seconds";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail, advice)
     }
@@ -112,9 +112,24 @@ impl Problem {
         }
     }
 
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// The stable name of the reason.
     pub fn code(&self) -> &str {
         &self.code
+    }
+
+    /// What is wrong with this request.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What would be right, or what to do.
+    pub fn advice(&self) -> &str {
+        &self.advice
     }
 }
 
@@ -148,7 +163,7 @@ impl From<ReadError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
@@ -160,11 +175,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
         }
-        response.extensions_mut().insert(ProblemCode(self.code));
+        // The metrics count it, and pages say it in words.
+        response.extensions_mut().insert(self);
         response
     }
 }
-
-/// The code of the problem that a response holds, for the metrics.
-#[derive(Clone)]
-pub(super) struct ProblemCode(pub String);

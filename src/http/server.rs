@@ -29,8 +29,27 @@ pub enum ServeError {
     Undrained,
 }
 
-/// Serves a log, with TLS if there is any, until `stop` resolves; then accepts no more, answers what
-/// is under way, and closes the log.
+/// Tells answers that have no end of their own that the server stops.
+#[derive(Clone, Debug)]
+pub struct Closing(watch::Receiver<()>);
+
+impl Default for Closing {
+    /// Of a server that has stopped.
+    fn default() -> Self {
+        Self(watch::channel(()).1)
+    }
+}
+
+impl Closing {
+    /// Resolves when the server stops.
+    pub async fn closed(&mut self) {
+        // Nothing is ever sent: the change is that the sender goes.
+        let _ = self.0.changed().await;
+    }
+}
+
+/// Serves a log and its pages, with TLS if there is any, until `stop` resolves; then accepts no
+/// more, answers what is under way, and closes the log.
 ///
 /// # Errors
 /// [`ServeError::Undrained`] when some request did not end.
@@ -39,10 +58,17 @@ pub async fn serve(
     log: Arc<Log>,
     limits: Limits,
     tls: Option<Arc<Tls>>,
+    pages: impl FnOnce(Closing) -> Router,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let router = router(Arc::clone(&log), limits);
-    let drained = accept(listener, router, limits, tls, stop).await;
+    let (open, closing) = watch::channel(());
+    let closing = Closing(closing);
+    let router = router(Arc::clone(&log), limits, pages(closing.clone()));
+    let stop = async move {
+        stop.await;
+        drop(open);
+    };
+    let drained = accept(listener, router, limits, tls, closing, stop).await;
     match Arc::try_unwrap(log) {
         Ok(log) => log.close().await,
         // A request that would not end still holds it: nothing new is admitted.
@@ -56,6 +82,7 @@ async fn accept(
     router: Router,
     limits: Limits,
     tls: Option<Arc<Tls>>,
+    closing: Closing,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut builder = Builder::new();
@@ -67,7 +94,6 @@ async fn accept(
         .max_buf_size(64 << 10);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
-    let (open, closing) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
@@ -102,7 +128,7 @@ async fn accept(
                     let handshake = acceptor.accept(stream);
                     let shaken = tokio::select! {
                         shaken = tokio::time::timeout(limits.head_timeout, handshake) => shaken,
-                        _ = closing.changed() => return,
+                        () = closing.closed() => return,
                     };
                     match shaken {
                         Ok(Ok(stream)) => {
@@ -118,7 +144,6 @@ async fn accept(
     }
     drop(listener);
     drop(router);
-    drop(open);
     match tokio::time::timeout(DRAIN, graceful.shutdown()).await {
         Ok(()) => Ok(()),
         Err(_) => Err(ServeError::Undrained),

@@ -34,7 +34,7 @@ pub use intake::{AppendError, Appended, Refused};
 pub use keeper::ENTRIES_PER_SAVE;
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
-pub use signer::{LogSigner, SignerError};
+pub use signer::{LogSigner, SignerError, vkey};
 pub use status::Status;
 
 use crate::crypto::PublicKey;
@@ -210,6 +210,13 @@ impl Log {
     /// What the log is doing.
     pub fn status(&self) -> Status {
         self.status.now()
+    }
+
+    /// Waits for a checkpoint of more entries than these; `None` if there will be none.
+    pub async fn grown_beyond(&self, size: u64) -> Option<Arc<Published>> {
+        let grown = |status: &Status| status.published().head.size > size;
+        let status = self.status.wait_for(grown).await?;
+        Some(Arc::clone(status.published()))
     }
 
     /// Reads entries and proofs.

@@ -3,7 +3,9 @@
 use plotters::prelude::*;
 
 use crate::audit::Report;
-use crate::charts::{BLUE, Dot, Drawn, GREEN, Line, RUST, WIDE, failed, lines, map, sheet};
+use crate::charts::{
+    BLUE, Dot, Drawn, GREEN, Line, RUST, WIDE, WIDE_MAP, failed, lines, map, sheet,
+};
 
 /// The end of a month, in years.
 fn year_of(month: &str) -> f64 {
@@ -30,6 +32,7 @@ pub(super) fn points_over_time(report: &Report) -> Drawn {
         spent.push((year, claimed));
     }
     lines(
+        WIDE,
         "Points over time",
         "tonnes",
         &[
@@ -63,6 +66,7 @@ pub(super) fn trees_over_time(report: &Report) -> Drawn {
         standing.push((year, planted - lost));
     }
     lines(
+        WIDE,
         "Trees over time",
         "trees",
         &[
@@ -134,5 +138,5 @@ pub(super) fn plots_map(report: &Report) -> Drawn {
         standing: plot.standing,
         short: plot.shortfall > 0,
     });
-    map("Where the plots lie", &dots.collect::<Vec<_>>())
+    map(WIDE_MAP, "Where the plots lie", &dots.collect::<Vec<_>>())
 }

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{ReportError, charts};
 use crate::audit::{Finding, PlotRow, Report, Severity, Share, overall};
-use crate::charts::grouped;
+use crate::figures::{decimal, grouped, weight};
 use crate::record::CarbonRights;
 
 /// Cases that the page shows of each finding; `report.json` has more.
@@ -48,19 +48,6 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
         map: charts::plots_map(report)?,
     };
     Ok(page.render()?)
-}
-
-/// Points as a weight: grams, kilograms or tonnes.
-fn weight(grams: u128) -> String {
-    let unit = |size: u128, name: &str| {
-        let tenths = grams * 10 / size;
-        format!("{}.{} {name}", grouped(tenths / 10), tenths % 10)
-    };
-    match grams {
-        0..1_000 => format!("{grams} g"),
-        1_000..1_000_000 => unit(1_000, "kg"),
-        _ => unit(1_000_000, "t"),
-    }
 }
 
 fn percent(share: &Share) -> String {
@@ -118,8 +105,7 @@ impl Page<'_> {
 
     /// Micrograms as grams.
     fn factor(&self, micrograms: &u64) -> String {
-        let text = format!("{}.{:06}", micrograms / 1_000_000, micrograms % 1_000_000);
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        decimal(*micrograms, 6)
     }
 
     fn share(&self, share: &Option<Share>) -> String {
@@ -157,20 +143,5 @@ impl Page<'_> {
     fn surveyed(&self) -> (u64, String) {
         let (covered, share) = overall(&self.it.cohorts);
         (covered, self.share(&share))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{grouped, weight};
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(weight(999), "999 g");
-        assert_eq!(weight(1_500), "1.5 kg");
-        assert_eq!(weight(12_345_678_900), "12,345.6 t");
     }
 }

@@ -19,6 +19,7 @@ const bytes = (name) => new Uint8Array(readFileSync(new URL(name, GOLDEN)));
 const text = (name) => text8(bytes(name), 'not_utf8', name);
 const list = (name) => readdirSync(new URL(name, GOLDEN)).sort();
 
+const GENESIS = '00'.repeat(32);
 const log = await parseVkey(text('note/log.vkey'), LOG);
 const next = await parseVkey(text('note/log_next.vkey'), LOG);
 const witness = await parseVkey(text('note/witness.vkey'), WITNESS);
@@ -245,16 +246,16 @@ test('a log that grew is the same, one that forked or shrank is not', async () =
   const leaves = await Promise.all(entriesOf(257).map(leafHash));
   const prove = async (from, to) => (await proof(Number(from), leaves.slice(0, Number(to)))).map(base64);
   const at = (size) => openCheckpoint(text(`log/${size}/checkpoint`), log);
-  assert.equal(await compare(await at(55), log, storage, prove), null);
-  assert.equal((await compare(await at(256), log, storage, prove)).size, 55n);
+  assert.equal(await compare(await at(55), log, GENESIS, storage, prove), null);
+  assert.equal((await compare(await at(256), log, GENESIS, storage, prove)).size, 55n);
   // An older one is fine as long as it is the beginning of what was seen.
-  assert.equal((await compare(await at(55), log, storage, prove)).size, 256n);
-  assert.equal((await lastSeen(log, storage)).size, 256n);
+  assert.equal((await compare(await at(55), log, GENESIS, storage, prove)).size, 256n);
+  assert.equal((await lastSeen(GENESIS, storage)).size, 256n);
   const lies = async () => [base64(leaves[0])];
-  await assert.rejects(compare(await at(257), log, storage, lies), (error) => error.code === 'forked' && error.notes.length === 2);
-  assert.equal((await lastSeen(log, storage)).size, 256n);
+  await assert.rejects(compare(await at(257), log, GENESIS, storage, lies), (error) => error.code === 'forked' && error.notes.length === 2);
+  assert.equal((await lastSeen(GENESIS, storage)).size, 256n);
   const other = { ...(await at(256)), root: leaves[0] };
-  await refuses(compare(other, log, storage, prove), 'forked');
+  await refuses(compare(other, log, GENESIS, storage, prove), 'forked');
 });
 
 test('keys that sign later follow those that were pinned', async () => {

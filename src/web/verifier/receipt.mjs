@@ -158,5 +158,16 @@ export async function verifyReceipt(text, { vkey, genesis = null, witnesses = []
     need(genesis === null || genesis === id, 'genesis_other', 'the genesis is not the one that was pinned');
     return id;
   });
-  return { index: entry.index, entry, grant, checkpoint, genesis: root, seen };
+  return { index: entry.index, entry, grant, checkpoint, genesis: root, seen, entries };
+}
+
+// That the genesis, or the governors later, named the key that signs checkpoints. `fetchReceipt`
+// gives the receipt of the entry that named it later.
+export async function checkLogKey(proven, vkey, fetchReceipt) {
+  const root = proven.entries[proven.entries.length - 1];
+  if (equal(root.statement.log_key, vkey.key)) return root;
+  const named = await verifyReceipt(await fetchReceipt(), { vkey, genesis: proven.genesis });
+  const said = named.entry.statement;
+  need(said.kind === 'log_key' && equal(said.key, vkey.key), 'log_key_unnamed', 'nobody named the key that signs here');
+  return named.entry;
 }

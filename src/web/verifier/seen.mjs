@@ -2,21 +2,31 @@
 // the same tree, grown.
 
 import { Refused, decimal, fromBase64, need } from './codec.mjs';
-import { openCheckpoint } from './note.mjs';
+import { LOG, openCheckpoint, parseVkey } from './note.mjs';
 import { checkConsistency } from './tree.mjs';
 
-const place = (vkey) => `arborlog ${vkey.name} ${vkey.written.split('+')[1]}`;
+const place = (genesis) => `arborlog ${genesis}`;
 
-// The newest checkpoint that was kept, or null.
-export async function lastSeen(vkey, storage) {
-  const note = storage.getItem(place(vkey));
-  return note === null ? null : openCheckpoint(note, vkey);
+// The newest checkpoint that was kept of the ledger with this genesis, or null. It is kept behind
+// the key that signed it, for that may change.
+export async function lastSeen(genesis, storage) {
+  const kept = storage.getItem(place(genesis));
+  if (kept === null) return null;
+  const end = kept.indexOf('\n');
+  return openCheckpoint(kept.slice(end + 1), await parseVkey(kept.slice(0, end), LOG));
+}
+
+// A site that shows another ledger than it did before says so; the first one is kept.
+export function checkGenesis(genesis, storage) {
+  const before = storage.getItem('arborlog');
+  need(before === null || before === genesis, 'genesis_changed', `this site showed the ledger ${before} before`);
+  storage.setItem('arborlog', genesis);
 }
 
 // Holds a checkpoint against the one that was seen last, and keeps the larger. `prove(from, to)`
 // gives the hashes of a consistency proof, in base64. A log that forked is thrown with both notes.
-export async function compare(checkpoint, vkey, storage, prove) {
-  const before = await lastSeen(vkey, storage);
+export async function compare(checkpoint, vkey, genesis, storage, prove) {
+  const before = await lastSeen(genesis, storage);
   if (before !== null) {
     const [smaller, larger] = before.size <= checkpoint.size ? [before, checkpoint] : [checkpoint, before];
     try {
@@ -28,7 +38,9 @@ export async function compare(checkpoint, vkey, storage, prove) {
       throw error;
     }
   }
-  if (before === null || checkpoint.size > before.size) storage.setItem(place(vkey), checkpoint.note);
+  if (before === null || checkpoint.size > before.size) {
+    storage.setItem(place(genesis), `${vkey.written}\n${checkpoint.note}`);
+  }
   return before;
 }
 

@@ -1,0 +1,52 @@
+//! Numbers as people read them.
+
+/// A number with its thousands apart.
+pub fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Points as a weight: grams, kilograms or tonnes.
+pub fn weight(grams: u128) -> String {
+    let unit = |size: u128, name: &str| {
+        let tenths = grams * 10 / size;
+        format!("{}.{} {name}", grouped(tenths / 10), tenths % 10)
+    };
+    match grams {
+        0..1_000 => format!("{grams} g"),
+        1_000..1_000_000 => unit(1_000, "kg"),
+        _ => unit(1_000_000, "t"),
+    }
+}
+
+/// A whole number of a unit's 10^-`places` as that unit, without zeros at the end.
+pub fn decimal(number: u64, places: u32) -> String {
+    let one = 10_u64.pow(places);
+    let digits = places as usize;
+    let text = format!("{}.{:0digits$}", number / one, number % one);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(weight(999), "999 g");
+        assert_eq!(weight(1_500), "1.5 kg");
+        assert_eq!(weight(12_345_678_900), "12,345.6 t");
+        assert_eq!(decimal(167_250_000, 6), "167.25");
+        assert_eq!(decimal(3_000, 3), "3");
+    }
+}

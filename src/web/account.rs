@@ -1,0 +1,179 @@
+//! An account: its balance, and the statements that made it, found by walking its lineage.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as Extract;
+use serde::Deserialize;
+
+use super::frame::{Frame, Visit, moment, signed};
+use super::{Answer, Pages, nothing, page, parse};
+use crate::figures::{decimal, grouped};
+use crate::http::Problem;
+use crate::http::extract::{Path, Query};
+use crate::ledger::State;
+use crate::record::{AccountId, Award, Entry, Index, Remedy, Statement};
+
+/// Lines of a statement on one page.
+const LINES: usize = 50;
+
+/// Where a page of the statement begins.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct From {
+    before: Option<String>,
+}
+
+/// What an entry did to an account, and the entry about it before.
+struct Step {
+    change: i128,
+    before: Option<Index>,
+}
+
+/// What an entry did to an account; `None` if it is not about it. `target` is the entry that a
+/// correction names. Which lineage leads on is in `docs/format.md`, 5.1.
+fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
+    let link = |place: usize| entry.lineage.indexes().get(place).copied().flatten();
+    let step = |change: i128, place| {
+        Some(Step {
+            change,
+            before: link(place),
+        })
+    };
+    let grams = |points: crate::record::Grams| i128::from(points.0);
+    match &entry.signed.record().statement {
+        Statement::Award(it) if it.account == *id => step(grams(it.points), 2),
+        Statement::Claim(it) if it.account == *id => step(-grams(it.points), 2),
+        Statement::Transfer(it) if it.from == *id => step(-grams(it.points), 2),
+        Statement::Transfer(it) if it.to == Some(*id) => step(grams(it.points), 3),
+        Statement::Correction(it) => match (&it.remedy, &target?.signed.record().statement) {
+            (Remedy::Reverse { points }, Statement::Award(award)) if award.account == *id => {
+                step(-grams(*points), 3)
+            }
+            (Remedy::Void, Statement::Claim(claim)) if claim.account == *id => {
+                step(grams(claim.points), 3)
+            }
+            (Remedy::Void, Statement::Transfer(back)) if back.from == *id => {
+                step(grams(back.points), 3)
+            }
+            (Remedy::Void, Statement::Transfer(back)) if back.to == Some(*id) => {
+                step(-grams(back.points), 4)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+struct Line {
+    index: Index,
+    when: String,
+    kind: &'static str,
+    change: String,
+    /// The day of the act, for an award.
+    day: String,
+    why: String,
+    /// The award behind it, to tell its method.
+    award: Option<Award>,
+}
+
+/// Activity, quantity and factor: how an award's points came about.
+fn reckoning(state: &State, award: &Award) -> String {
+    let Some(activity) = state.activity(award.method, award.version, award.activity) else {
+        return String::new();
+    };
+    format!(
+        "{}: {} {} × {} g = {} g",
+        activity.name,
+        decimal(award.quantity.0, 3),
+        activity.unit,
+        decimal(activity.factor.0, 6),
+        grouped(award.points.0.into()),
+    )
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    f: Frame,
+    id: String,
+    balance: String,
+    lines: Vec<Line>,
+    older: Option<Index>,
+}
+
+/// The page of an account.
+pub(super) async fn account(
+    Extract(pages): Extract<Arc<Pages>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(from): Query<From>,
+) -> Answer {
+    let id: AccountId = parse(&id)?;
+    let (found, _) = pages
+        .see(&visit, |state| state.account(&id).copied())
+        .await?;
+    let account = found.ok_or_else(|| nothing("such account"))?;
+    let mut next = match &from.before {
+        Some(index) => Some(parse::<Index>(index)?),
+        None => Some(account.last),
+    };
+    let mut lines = Vec::new();
+    while let Some(index) = next
+        && lines.len() < LINES
+    {
+        let (line, before) = about(&pages, &id, index).await?;
+        lines.push(line);
+        next = before;
+    }
+    let (whys, f) = pages
+        .see(&visit, |state| {
+            let why = |line: &Line| line.award.as_ref().map(|award| reckoning(state, award));
+            lines.iter().map(why).collect::<Vec<_>>()
+        })
+        .await?;
+    for (line, why) in lines.iter_mut().zip(whys) {
+        if let Some(why) = why {
+            line.why = why;
+        }
+    }
+    page(&AccountPage {
+        f,
+        id: id.to_string(),
+        balance: signed(account.balance.into()),
+        lines,
+        older: next,
+    })
+}
+
+/// The line of an entry, and the one about the account before it.
+async fn about(
+    pages: &Pages,
+    id: &AccountId,
+    index: Index,
+) -> Result<(Line, Option<Index>), Problem> {
+    let (_, entry) = pages.entry(index).await?;
+    let statement = &entry.signed.record().statement;
+    let target = match statement {
+        Statement::Correction(it) => Some(pages.entry(it.target).await?.1),
+        _ => None,
+    };
+    let step = step(id, &entry, target.as_ref());
+    let step = step.ok_or_else(|| nothing("entry about this account at that place"))?;
+    let (day, why, award) = match statement {
+        Statement::Award(it) => (it.occurred_on.to_string(), String::new(), Some(it.clone())),
+        Statement::Correction(it) => (String::new(), it.reason.to_string(), None),
+        other => (String::new(), super::entry::gist(other), None),
+    };
+    let plus = if step.change > 0 { "+" } else { "" };
+    let line = Line {
+        index,
+        when: moment(entry.admitted_at),
+        kind: statement.kind().name(),
+        change: format!("{plus}{}", signed(step.change)),
+        day,
+        why,
+        award,
+    };
+    Ok((line, step.before))
+}

@@ -1,0 +1,88 @@
+//! Files that pages need: the style, the scripts, the verifier. They are part of the program.
+
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest as _, Sha256};
+
+use super::nothing;
+use crate::http::Problem;
+use crate::http::extract::Path;
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Each with its type.
+const ASSETS: &[(&str, &str, &str)] = &[
+    (
+        "style.css",
+        "text/css; charset=utf-8",
+        include_str!("pages/style.css"),
+    ),
+    ("leaf.svg", "image/svg+xml", include_str!("pages/leaf.svg")),
+    ("live.mjs", SCRIPT, include_str!("pages/live.mjs")),
+    ("panel.mjs", SCRIPT, include_str!("pages/panel.mjs")),
+    ("checks.mjs", SCRIPT, include_str!("pages/checks.mjs")),
+    ("dropped.mjs", SCRIPT, include_str!("pages/dropped.mjs")),
+    ("print.mjs", SCRIPT, include_str!("pages/print.mjs")),
+    (
+        "verifier/codec.mjs",
+        SCRIPT,
+        include_str!("verifier/codec.mjs"),
+    ),
+    (
+        "verifier/tree.mjs",
+        SCRIPT,
+        include_str!("verifier/tree.mjs"),
+    ),
+    (
+        "verifier/signature.mjs",
+        SCRIPT,
+        include_str!("verifier/signature.mjs"),
+    ),
+    (
+        "verifier/note.mjs",
+        SCRIPT,
+        include_str!("verifier/note.mjs"),
+    ),
+    (
+        "verifier/receipt.mjs",
+        SCRIPT,
+        include_str!("verifier/receipt.mjs"),
+    ),
+    (
+        "verifier/seen.mjs",
+        SCRIPT,
+        include_str!("verifier/seen.mjs"),
+    ),
+    (
+        "verifier/story.mjs",
+        SCRIPT,
+        include_str!("verifier/story.mjs"),
+    ),
+];
+
+/// One of them.
+pub(super) async fn asset(
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let known = ASSETS.iter().find(|(known, ..)| *known == name);
+    let (_, kind, text) = known.ok_or_else(|| nothing("such file"))?;
+    let digest = hex::encode(Sha256::digest(text));
+    let etag = format!("\"{}\"", digest.get(..16).unwrap_or(&digest));
+    let same = headers.get(IF_NONE_MATCH).is_some_and(|it| *it == *etag);
+    // Asked again each time, and seldom sent: a page and its scripts are always of one version.
+    let about = [
+        (CONTENT_TYPE, *kind),
+        (ETAG, etag.as_str()),
+        (CACHE_CONTROL, "no-cache"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok(if same {
+        (StatusCode::NOT_MODIFIED, about).into_response()
+    } else {
+        (about, *text).into_response()
+    })
+}

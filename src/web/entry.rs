@@ -1,0 +1,220 @@
+//! An entry: what it says, its bytes, its neighbours; and entries in one line each.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as Extract;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::frame::{Frame, Visit, moment};
+use super::tree::Receipts;
+use super::{Answer, Pages, page, parse};
+use crate::figures::{grouped, weight};
+use crate::http::Problem;
+use crate::http::extract::Path;
+use crate::merkle::{TILE_HASHES, leaf_hash};
+use crate::record::{Entry, Index, Remedy, Statement};
+
+/// Entries that the home page shows.
+pub(super) const NEWEST: u64 = 10;
+/// Digits of an account's pseudonym in a line.
+const SHORT: usize = 12;
+
+/// An entry in one line.
+#[derive(Serialize)]
+pub(super) struct Line {
+    pub index: u64,
+    pub kind: String,
+    pub says: String,
+    pub when: String,
+}
+
+/// The newest entries of a log of this size, the newest first.
+pub(super) async fn newest(
+    pages: &Pages,
+    visit: &Visit,
+    size: u64,
+    count: u64,
+) -> Result<Vec<Line>, Problem> {
+    let first = size.saturating_sub(count);
+    let mut lines = Vec::new();
+    let reader = pages.log.reader();
+    for bundle in first / TILE_HASHES..=size.saturating_sub(1) / TILE_HASHES {
+        for (index, bytes) in (bundle * TILE_HASHES..).zip(reader.bundle(bundle, size).await?) {
+            if index >= first
+                && let Ok(entry) = Entry::decode(&bytes)
+            {
+                lines.push(line(visit, index, &entry));
+            }
+        }
+    }
+    lines.reverse();
+    Ok(lines)
+}
+
+fn line(visit: &Visit, index: u64, entry: &Entry) -> Line {
+    let statement = &entry.signed.record().statement;
+    let t = visit.language.texts();
+    Line {
+        index,
+        kind: t.kind(statement.kind().name()).to_owned(),
+        says: gist(statement),
+        when: moment(entry.admitted_at),
+    }
+}
+
+/// The heart of a statement, in names and numbers: nothing that would need another language.
+pub(super) fn gist(statement: &Statement) -> String {
+    let short = |id: &dyn std::fmt::Display| format!("{id:.SHORT$}…", id = id.to_string());
+    let grams = |points: crate::record::Grams| weight(points.0.into());
+    match statement {
+        Statement::Genesis(it) => it.origin.to_string(),
+        Statement::Governors(it) => format!("{} / {}", it.quorum, it.governors.len()),
+        Statement::KeyGrant(it) => format!("{}: {}", it.display_name, it.role),
+        Statement::KeyRevoke(it) => format!("{}: {}", short(&it.key), it.reason),
+        Statement::LogKey(it) => short(&it.key),
+        Statement::Method(it) => format!("{} v{}", it.id, it.version),
+        Statement::Award(it) => format!("{} → {}", grams(it.points), short(&it.account)),
+        Statement::Transfer(it) => {
+            let to = it.to.map(|to| format!(" → {}", short(&to)));
+            let to = to.unwrap_or_default();
+            format!("{}: {}{to}", grams(it.points), short(&it.from))
+        }
+        Statement::Plot(it) => format!("{} {}", it.number, it.name),
+        Statement::Planting(it) => {
+            let last = it.first_serial.0.saturating_add(it.count.get() - 1);
+            format!("{}/{}–{last}", it.plot, it.first_serial)
+        }
+        Statement::Survey(it) => {
+            let [alive, sampled] = [it.alive, it.sampled].map(|count| grouped(count.into()));
+            format!("{}: {alive} / {sampled}", it.plot)
+        }
+        Statement::Claim(it) => format!("{}: {}", grams(it.points), short(&it.account)),
+        Statement::Assignment(it) => {
+            format!("{}/{} × {}", it.plot, it.first_serial, it.claims.len())
+        }
+        Statement::Correction(it) => {
+            let remedy = match &it.remedy {
+                Remedy::Reverse { points } => format!("−{}", grams(*points)),
+                Remedy::Lost { count, .. } => format!("−{}", grouped(count.get().into())),
+                Remedy::Void => "×".to_owned(),
+            };
+            format!("{}: {remedy} {}", it.target, it.reason)
+        }
+    }
+}
+
+/// A field of a statement, as the page shows it.
+struct Row {
+    name: String,
+    value: String,
+    /// The page that tells more of it.
+    link: Option<String>,
+    /// Whether the browser checks just this text by the bytes.
+    plain: bool,
+}
+
+/// The fields of a statement, those of lists and tables under names with dots.
+fn rows(statement: &Statement) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if let Ok(Value::Object(fields)) = serde_json::to_value(statement) {
+        for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
+            flatten(name, value, true, &mut rows);
+        }
+    }
+    rows
+}
+
+fn flatten(name: &str, value: &Value, top: bool, rows: &mut Vec<Row>) {
+    match value {
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                flatten(&format!("{name}.{place}"), item, false, rows);
+            }
+        }
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                flatten(&format!("{name}.{field}"), value, false, rows);
+            }
+        }
+        Value::Null => {}
+        scalar => {
+            let value = scalar
+                .as_str()
+                .map_or_else(|| scalar.to_string(), str::to_owned);
+            let field = name.split('.').next().unwrap_or(name);
+            let link = match field {
+                "account" | "from" | "to" => Some(format!("/account/{value}")),
+                "plot" => Some(format!("/plot/{value}")),
+                "claims" | "target" | "planting" => Some(format!("/entry/{value}")),
+                "method" => Some("/method".to_owned()),
+                _ => None,
+            };
+            rows.push(Row {
+                // Their digits in the bytes are of ten-millionths.
+                plain: top && !matches!(name, "carbon_rights" | "remedy"),
+                name: name.to_owned(),
+                value,
+                link,
+            });
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "entry.html")]
+struct EntryPage {
+    f: Frame,
+    panel: Receipts,
+    index: u64,
+    kind: &'static str,
+    when: String,
+    issued_on: String,
+    issuer: String,
+    who: Option<String>,
+    seq: u64,
+    id: String,
+    rows: Vec<Row>,
+    lineage: Vec<u64>,
+    certificate: bool,
+    raw: String,
+    leaf: String,
+}
+
+/// The page of an entry.
+pub(super) async fn entry(
+    Extract(pages): Extract<Arc<Pages>>,
+    visit: Visit,
+    Path(index): Path<String>,
+) -> Answer {
+    let index: Index = parse(&index)?;
+    let (bytes, entry) = pages.entry(index).await?;
+    let record = entry.signed.record();
+    let (who, f) = pages
+        .see(&visit, |state| super::tree::who(state, &record.issuer))
+        .await?;
+    page(&EntryPage {
+        panel: Receipts::of(&[("entry", index)]),
+        index: index.0,
+        kind: record.statement.kind().name(),
+        when: moment(entry.admitted_at),
+        issued_on: record.issued_on.to_string(),
+        issuer: record.issuer.to_string(),
+        who,
+        seq: record.seq.0,
+        id: pages.log.context().id(entry.signed.bytes()).to_string(),
+        rows: rows(&record.statement),
+        lineage: entry
+            .lineage
+            .indexes()
+            .iter()
+            .flatten()
+            .map(|it| it.0)
+            .collect(),
+        certificate: matches!(record.statement, Statement::Claim(_)),
+        raw: hex::encode(&bytes),
+        leaf: hex::encode(leaf_hash(&bytes).as_bytes()),
+        f,
+    })
+}

@@ -1,0 +1,251 @@
+//! What stands around every page: the ledger's name and keys, the language, the way to the others.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HOST, LOCATION, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::Site;
+use super::texts::{Language, Texts, fill};
+use crate::figures::{grouped, weight};
+use crate::http::extract::Query;
+use crate::ledger::State;
+use crate::log::Log;
+use crate::record::{Day, Index, TimeMs};
+
+/// A year.
+const COOKIE_SECONDS: u32 = 31_536_000;
+
+/// Who asks for a page, as far as it matters to the page.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub language: Language,
+    /// Path and query.
+    pub path: String,
+    host: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let header = |name| parts.headers.get(name).and_then(|it| it.to_str().ok());
+        let chosen = header(COOKIE).and_then(|cookies| {
+            let mut pairs = cookies
+                .split(';')
+                .filter_map(|it| it.trim().split_once('='));
+            let (_, tag) = pairs.find(|(name, _)| *name == "lang")?;
+            Language::of_tag(tag)
+        });
+        let accepted = || Language::accepted(header(ACCEPT_LANGUAGE).unwrap_or(""));
+        // It is printed, and put into commands: nothing but what a host is made of.
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+        let host = header(HOST).filter(|host| host.chars().all(plain));
+        Ok(Self {
+            language: chosen.unwrap_or_else(accepted),
+            path: parts
+                .uri
+                .path_and_query()
+                .map_or("/", |it| it.as_str())
+                .to_owned(),
+            host: host.unwrap_or("localhost").to_owned(),
+        })
+    }
+}
+
+/// Which language, and where to go on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    to: String,
+    #[serde(default)]
+    back: String,
+}
+
+/// Keeps the language that a reader chose, and goes back.
+pub(super) async fn language(Query(choice): Query<Choice>) -> Response {
+    let language = Language::of_tag(&choice.to).unwrap_or(Language::English);
+    let tag = language.tag();
+    let cookie = format!("lang={tag}; Path=/; Max-Age={COOKIE_SECONDS}; SameSite=Lax");
+    let here = |back: &String| {
+        let rest = back.strip_prefix('/')?;
+        let plain = back
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        (plain && !rest.starts_with('/')).then(|| back.to_owned())
+    };
+    let back = here(&choice.back).unwrap_or_else(|| "/".to_owned());
+    let headers = [(SET_COOKIE, cookie), (LOCATION, back)];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+impl Site {
+    fn address(&self, visit: &Visit) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let used = || format!("{scheme}://{}", visit.host);
+        self.public_url.clone().unwrap_or_else(used)
+    }
+}
+
+/// What stands around a page.
+pub(super) struct Frame {
+    pub t: &'static Texts,
+    pub language: Language,
+    pub origin: String,
+    pub programme: String,
+    /// The verifier key of the key that signs checkpoints.
+    pub vkey: String,
+    /// The entry that names that key.
+    pub log_key_at: Index,
+    /// The genesis record's id.
+    pub genesis: String,
+    /// Entries that the page speaks of.
+    pub size: u64,
+    pub path: String,
+    /// The site's address, without a slash at its end.
+    pub url: String,
+}
+
+impl Frame {
+    /// Around a page of this state.
+    pub fn of(state: &State, visit: &Visit, site: &Site) -> Self {
+        let head = state.head();
+        let (vkey, log_key_at) = head.log_keys.last().map_or_else(
+            || (String::new(), Index(0)),
+            |(key, index)| (crate::log::vkey(&head.origin, *key).to_string(), *index),
+        );
+        let (genesis, programme) = head.genesis.as_ref().map_or_else(
+            || (String::new(), String::new()),
+            |(id, programme)| (id.to_string(), programme.to_string()),
+        );
+        Self {
+            t: visit.language.texts(),
+            language: visit.language,
+            origin: head.origin.to_string(),
+            programme,
+            vkey,
+            log_key_at,
+            genesis,
+            size: state.entries(),
+            path: visit.path.clone(),
+            url: site.address(visit),
+        }
+    }
+
+    /// Around a page that speaks of nothing in the ledger.
+    pub fn bare(log: &Log, visit: &Visit, site: &Site) -> Self {
+        let (vkey, genesis, origin) = log.identity();
+        Self {
+            t: visit.language.texts(),
+            language: visit.language,
+            origin: origin.to_string(),
+            programme: String::new(),
+            vkey: vkey.map(|it| it.to_string()).unwrap_or_default(),
+            log_key_at: Index(0),
+            genesis: genesis.map(|it| it.to_string()).unwrap_or_default(),
+            size: 0,
+            path: visit.path.clone(),
+            url: site.address(visit),
+        }
+    }
+
+    /// What scripts say, as JSON.
+    pub fn words(&self) -> String {
+        serde_json::to_string(&self.t.words).unwrap_or_default()
+    }
+
+    pub fn languages(&self) -> [(Language, &'static str); 3] {
+        Language::ALL.map(|language| (language, language.texts().language.as_str()))
+    }
+
+    /// This page, as part of a query.
+    pub fn back(&self) -> String {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
+        let mut back = String::new();
+        for byte in self.path.as_bytes() {
+            if plain(byte) {
+                back.push(char::from(*byte));
+            } else {
+                back.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        back
+    }
+
+    pub fn n(&self, number: impl Into<Count>) -> String {
+        grouped(number.into().0)
+    }
+
+    pub fn weight(&self, grams: impl Into<Count>) -> String {
+        weight(grams.into().0)
+    }
+
+    pub fn of_sampled(&self, sampled: &u64) -> String {
+        fill(&self.t.of_sampled, grouped((*sampled).into()))
+    }
+
+    /// What a browser checks: its name, title and meaning, and the same as a command.
+    pub fn checks(&self, index: u64) -> [(&'static str, &str, &str, String); 9] {
+        let t = self.t;
+        let (url, vkey, genesis) = (&self.url, &self.vkey, &self.genesis);
+        let file = format!("{index}.tlog-proof");
+        let receipt = format!(
+            "arborlog receipt --from {url} {index} -o {file}\narborlog verify {file} --log '{vkey}' --genesis {genesis}"
+        );
+        let said = format!("curl {url}/v1/entries/{index}");
+        let grown = format!("arborlog audit {url} --log '{vkey}' --state programme.state");
+        let seen = format!("arborlog verify {file} --log '{vkey}' --witness WITNESS-KEY");
+        let all = || receipt.clone();
+        [
+            ("entry", &t.c_entry, &t.h_entry, all()),
+            ("signature", &t.c_signature, &t.h_signature, all()),
+            ("role", &t.c_role, &t.h_role, all()),
+            ("authority", &t.c_authority, &t.h_authority, all()),
+            ("inclusion", &t.c_inclusion, &t.h_inclusion, all()),
+            ("checkpoint", &t.c_checkpoint, &t.h_checkpoint, all()),
+            ("witnesses", &t.c_witnesses, &t.h_witnesses, seen),
+            ("story", &t.c_story, &t.h_story, said),
+            ("consistency", &t.c_consistency, &t.h_consistency, grown),
+        ]
+    }
+
+    pub fn as_of(&self) -> String {
+        fill(&self.t.as_of, grouped(self.size.into()))
+    }
+}
+
+/// A number that may be shown, whatever its width. Askama hands references.
+pub(super) struct Count(u128);
+
+macro_rules! counts {
+    ($($int:ty)*) => {$(
+        impl From<$int> for Count {
+            fn from(number: $int) -> Self {
+                Self(number.into())
+            }
+        }
+        impl From<&$int> for Count {
+            fn from(number: &$int) -> Self {
+                Self((*number).into())
+            }
+        }
+    )*};
+}
+counts!(u32 u64 u128);
+
+/// With a minus if it is below zero, as some balances are after a correction.
+pub(super) fn signed(number: i128) -> String {
+    let sign = if number < 0 { "−" } else { "" };
+    format!("{sign}{}", grouped(number.unsigned_abs()))
+}
+
+/// A time, to the second.
+pub(super) fn moment(at: TimeMs) -> String {
+    let seconds = at.0 / 1000 % 86_400;
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", Day::of(at))
+}

@@ -1,0 +1,160 @@
+//! The first page: the programme, its sums, where its plots lie, and what comes in.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use askama::Template;
+use axum::extract::State as Extract;
+use tokio::sync::Mutex;
+
+use super::entry::{Line, NEWEST, newest};
+use super::frame::{Frame, Visit, moment};
+use super::plot::{dot, drawn};
+use super::{Answer, Pages, page};
+use crate::charts::{self, BLUE, Dot, GREEN, SMALL, SMALL_MAP};
+use crate::http::Problem;
+use crate::ledger::{MonthTotals, State, Totals};
+use crate::record::Month;
+
+/// Sums are gone through at most so often, however many readers there are.
+const FRESH: Duration = Duration::from_secs(2);
+/// Plots that the map shows, those with the most trees.
+const DOTS_MAX: usize = 300;
+
+/// The overview that was made last.
+pub(super) type Kept = Mutex<Option<(Instant, Arc<Overview>)>>;
+
+/// The whole ledger in a few numbers.
+pub(super) struct Overview {
+    size: u64,
+    checkpoint_size: u64,
+    signed_at: String,
+    totals: Totals,
+    accounts: usize,
+    months: Vec<(Month, MonthTotals)>,
+    plots: usize,
+    short: usize,
+    /// Plots with a survey, and what the latest of each found.
+    surveyed: usize,
+    alive: u64,
+    sampled: u64,
+    dots: Vec<Dot>,
+}
+
+impl Overview {
+    fn of(state: &State) -> Self {
+        let mut dots: Vec<Dot> = state.plots().map(|(_, plot)| dot(plot)).collect();
+        let (plots, short) = (dots.len(), dots.iter().filter(|it| it.short).count());
+        dots.sort_by_key(|it| std::cmp::Reverse(it.standing));
+        dots.truncate(DOTS_MAX);
+        let latest = state
+            .plots()
+            .filter_map(|(number, _)| state.surveys(*number).next_back());
+        let mut it = Self {
+            size: state.entries(),
+            checkpoint_size: 0,
+            signed_at: String::new(),
+            totals: state.totals().clone(),
+            accounts: state.accounts_count(),
+            months: state
+                .head()
+                .months
+                .iter()
+                .map(|(month, sums)| (*month, *sums))
+                .collect(),
+            plots,
+            short,
+            surveyed: 0,
+            alive: 0,
+            sampled: 0,
+            dots,
+        };
+        for (_, found) in latest {
+            it.surveyed += 1;
+            it.alive += u64::from(found.survey.alive);
+            it.sampled += u64::from(found.survey.sampled);
+        }
+        it
+    }
+
+    fn awarded(&self) -> u128 {
+        self.totals.awarded.saturating_sub(self.totals.reversed)
+    }
+
+    fn never_surveyed(&self) -> usize {
+        self.plots - self.surveyed
+    }
+
+    /// A sum over time, a line from zero up.
+    fn over_time(&self, of: impl Fn(&MonthTotals) -> f64) -> Vec<(f64, f64)> {
+        let mut sum = 0.0;
+        let mut points = Vec::new();
+        for (month, sums) in self.months.iter().filter(|(_, sums)| of(sums) > 0.0) {
+            sum += of(sums);
+            // The end of the month, in years.
+            points.push((f64::from(month.0 + 1) / 12.0, sum));
+        }
+        points
+    }
+}
+
+impl Pages {
+    async fn overview(&self) -> Result<Arc<Overview>, Problem> {
+        let mut kept = self.overview.lock().await;
+        if let Some((at, overview)) = kept.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(overview));
+        }
+        let (mut overview, published) = self.log.look_up(Overview::of).await?;
+        overview.checkpoint_size = published.head.size;
+        overview.signed_at = moment(published.at);
+        let overview = Arc::new(overview);
+        *kept = Some((Instant::now(), Arc::clone(&overview)));
+        Ok(overview)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage {
+    f: Frame,
+    it: Arc<Overview>,
+    points_chart: String,
+    trees_chart: String,
+    map: String,
+    newest: Vec<Line>,
+}
+
+/// The first page.
+pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
+    let it = pages.overview().await?;
+    let ((), mut f) = pages.see(&visit, |_| ()).await?;
+    f.size = it.size;
+    let t = f.t;
+    let line = |name, colour, points| {
+        [charts::Line {
+            name,
+            colour,
+            points,
+        }]
+    };
+    let points = line(
+        &t.chart_points,
+        BLUE,
+        it.over_time(|sums| sums.awarded as f64 / 1e6),
+    );
+    let trees = line(
+        &t.chart_trees,
+        GREEN,
+        it.over_time(|sums| sums.planted as f64),
+    );
+    page(&HomePage {
+        points_chart: drawn(charts::lines(SMALL, &t.chart_points, &t.tonnes, &points))?,
+        trees_chart: drawn(charts::lines(SMALL, &t.chart_trees, &t.trees_unit, &trees))?,
+        map: drawn(charts::map(SMALL_MAP, &t.map_title, &it.dots))?,
+        newest: newest(&pages, &visit, pages.log.published().head.size, NEWEST).await?,
+        f,
+        it,
+    })
+}

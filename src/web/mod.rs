@@ -1,0 +1,178 @@
+//! The pages for people. The server renders them whole; scripts only verify, in the reader's own
+//! browser (`verifier`), and show new entries as they come (`docs/web.md`).
+
+mod account;
+mod assets;
+mod entry;
+mod frame;
+mod home;
+mod live;
+mod method;
+mod plot;
+mod search;
+mod texts;
+mod tree;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Request, State as Extract};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use tokio::sync::Semaphore;
+
+use crate::http::{Closing, Problem};
+use crate::ledger::State;
+use crate::log::{Log, ReadError};
+use crate::record::{Entry, Index};
+use frame::{Frame, Visit};
+
+/// Nothing from elsewhere, no inline script or style, no frames, no forms but to here.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
+
+/// Where the site is.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// The address that links in print lead to, such as `https://ledger.example.org`; the one that
+    /// a reader used if none is given.
+    pub public_url: Option<String>,
+    /// Whether the server itself speaks TLS.
+    pub tls: bool,
+}
+
+/// What every page sees.
+struct Pages {
+    log: Arc<Log>,
+    site: Site,
+    overview: home::Kept,
+    closing: Closing,
+    streams: Arc<Semaphore>,
+    searches: Semaphore,
+}
+
+type Answer = Result<Html<String>, Problem>;
+
+/// All pages of a log.
+pub fn router(log: Arc<Log>, site: Site, closing: Closing) -> Router {
+    let pages = Arc::new(Pages {
+        log,
+        site,
+        overview: home::Kept::default(),
+        closing,
+        streams: Arc::new(Semaphore::new(live::STREAMS_MAX)),
+        searches: Semaphore::new(search::SEARCHES_MAX),
+    });
+    Router::new()
+        .route("/", get(home::home))
+        .route("/search", get(search::search))
+        .route("/tree/{plot}/{serial}", get(tree::tree))
+        .route("/certificate/{index}", get(tree::certificate))
+        .route("/plot/{number}", get(plot::plot))
+        .route("/account/{id}", get(account::account))
+        .route("/entry/{index}", get(entry::entry))
+        .route("/method", get(method::method))
+        .route("/receipt", get(method::receipt))
+        .route("/check", get(method::check))
+        .route("/language", get(frame::language))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&pages),
+            finish,
+        ))
+        .route("/live", get(live::live))
+        .route("/web/{*name}", get(assets::asset))
+        .with_state(pages)
+}
+
+impl Pages {
+    /// Looks at the ledger for a page; what was seen is published when this returns.
+    async fn see<T>(
+        &self,
+        visit: &Visit,
+        look: impl FnOnce(&State) -> T,
+    ) -> Result<(T, Frame), Problem> {
+        let look = |state: &State| (look(state), Frame::of(state, visit, &self.site));
+        let (seen, _) = self.log.look_up(look).await?;
+        Ok(seen)
+    }
+
+    /// An entry that the newest checkpoint covers.
+    async fn entry(&self, index: Index) -> Result<(Vec<u8>, Entry), Problem> {
+        let size = self.log.published().head.size;
+        let bytes = self.log.reader().entry(index.0, size).await?;
+        let entry = Entry::decode(&bytes).map_err(|error| ReadError::Damaged {
+            tile: format!("entry {index}"),
+            what: error.to_string(),
+        })?;
+        Ok((bytes.to_vec(), entry))
+    }
+}
+
+/// A page as it is sent.
+fn page(template: &impl Template) -> Answer {
+    template.render().map(Html).map_err(|error| {
+        let detail = error.to_string();
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "page_broken",
+            &detail,
+            "tell the operator",
+        )
+    })
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| {
+        Problem::bad_request("path_malformed", &error.to_string(), "mend the address")
+    })
+}
+
+fn nothing(what: &str) -> Problem {
+    Problem::not_found(&format!("there is no {what} in this ledger"))
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    f: Frame,
+    status: u16,
+    detail: String,
+}
+
+/// Problems become pages, and every page has its headers.
+async fn finish(
+    Extract(pages): Extract<Arc<Pages>>,
+    visit: Visit,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions().get::<Problem>().cloned() {
+        let page = ErrorPage {
+            f: Frame::bare(&pages.log, &visit, &pages.site),
+            status: problem.status().as_u16(),
+            detail: problem.detail().to_owned(),
+        };
+        let html = page.render().unwrap_or_default();
+        response = (problem.status(), Html(html)).into_response();
+        response.extensions_mut().insert(problem);
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(VARY, HeaderValue::from_static("accept-language, cookie"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,80 @@
+// How checks are shown: a line each, which opens to its bytes; and what is wrong in the reader's
+// words.
+
+import { Refused, hex } from './verifier/codec.mjs';
+import { fieldText, timeText } from './verifier/story.mjs';
+
+const WORD_OF_CODE = {
+  signature_invalid: 'w_signature', key_invalid: 'w_signature', possession_unproven: 'w_signature',
+  not_included: 'w_inclusion', role_refused: 'w_role', quorum_short: 'w_authority', authority_broken: 'w_authority',
+  genesis_other: 'w_genesis', origin_mismatch: 'w_genesis', genesis_changed: 'w_key', log_key_unnamed: 'w_log_key',
+  unsigned: 'w_checkpoint', forked: 'w_forked', shrunk: 'w_shrunk', unproven: 'w_shrunk', story: 'w_story',
+  away: 'w_away',
+};
+
+// What is wrong, in plain words, and then exactly.
+export function why(error, check, words) {
+  let word = error instanceof Refused ? (WORD_OF_CODE[error.code] ?? 'w_malformed') : 'w_away';
+  if (check === 'checkpoint' && word === 'w_signature') word = 'w_checkpoint';
+  return `${words[word]} (${error.message})`;
+}
+
+export const newElement = (tag, text = '', attributes = {}) => {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+};
+
+export function setState(item, state, words, said = null) {
+  item.dataset.state = state;
+  item.querySelector('.state').textContent = words[`s_${state}`];
+  if (said !== null) item.querySelector('.hint').textContent = said;
+}
+
+// A line for a check, as the server renders it on other pages.
+export function newLine(check, words) {
+  const item = newElement('li', '', { 'data-check': check, 'data-state': 'waiting' });
+  const details = newElement('details');
+  const summary = newElement('summary');
+  summary.append(newElement('b', words[`c_${check}`]), ' ', newElement('span', '', { class: 'state' }), newElement('span', '', { class: 'hint' }));
+  details.append(summary, newElement('div', '', { class: 'shown' }));
+  item.append(details);
+  return item;
+}
+
+const shortened = (text) => (text.length > 4000 ? `${text.slice(0, 4000)} …` : text);
+
+// Fields of a statement, those of lists and tables under names with dots.
+export function fields(value, name = '') {
+  if (value === null) return [];
+  const isTable = typeof value === 'object' && !(value instanceof Uint8Array);
+  if (!isTable) return [[name, fieldText(name.split('.').pop(), value)]];
+  return Object.entries(value).flatMap(([key, inner]) => fields(inner, name ? `${name}.${key}` : key));
+}
+
+const asText = (rows) => rows.map(([name, value]) => `${name}: ${value}`).join('\n');
+const said = (entry) => asText(fields(entry.statement));
+
+// The bytes and hashes behind a check that held.
+const BEHIND = {
+  entry: (entry) => `${said(entry)}\nadmitted_at: ${timeText(entry.admitted_at)}\n\n${hex(entry.bytes)}`,
+  signature: ({ key, signature, message }) =>
+    asText([['key', hex(key)], ['signature', hex(signature)], ['message', hex(message)]]),
+  role: (grant) => (grant === null ? 'genesis' : `${grant.index}\n${said(grant)}`),
+  authority: (links) => links.map((link) => `${link.index}\n${said(link)}\n${hex(link.bytes)}`).join('\n\n'),
+  inclusion: ({ index, leaf, path, checkpoint }) =>
+    asText([['index', index], ['leaf', hex(leaf)], ...path.map((hash, at) => [`hash ${at}`, hash]), ['size', checkpoint.size], ['root', hex(checkpoint.root)]]
+      .map(([name, value]) => [name, value instanceof Uint8Array ? hex(value) : value])),
+  checkpoint: (checkpoint) => checkpoint.note,
+};
+
+export function showBehind(item, title, check, found) {
+  const text = BEHIND[check]?.(found);
+  if (text !== undefined) showText(item, title, text);
+}
+
+export function showText(item, title, text) {
+  const shown = item.querySelector('.shown');
+  shown.append(newElement('p', title, { class: 'small' }), newElement('pre', shortened(text), { tabindex: '0' }));
+}

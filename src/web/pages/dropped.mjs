@@ -1,0 +1,126 @@
+// A receipt that the reader drops, chooses or pastes. The modules are loaded with the page, so it
+// works with the network off; and a receipt can be kept as one page that verifies itself.
+
+import { fields, newElement, newLine, setState, showBehind, showText, why } from './checks.mjs';
+import { LOG, parseVkey } from './verifier/note.mjs';
+import { checkLogKey, verifyReceipt } from './verifier/receipt.mjs';
+import { canVerify } from './verifier/signature.mjs';
+
+const body = document.body;
+const words = JSON.parse(body.dataset.words);
+const panel = document.getElementById('panel');
+const verdict = document.getElementById('verdict');
+const found = document.getElementById('found');
+const save = document.getElementById('save');
+const CHECKS = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint'];
+
+function conclude(state, text) {
+  verdict.textContent = text;
+  panel.dataset.holds = state;
+}
+
+async function show(text) {
+  conclude('waiting', words.checking);
+  const lines = new Map(CHECKS.map((check) => [check, newLine(check, words)]));
+  found.replaceChildren(...lines.values());
+  for (const line of lines.values()) setState(line, 'waiting', words);
+  const lineOf = (check) => lines.get(check === 'genesis' ? 'authority' : check) ?? lines.get('entry');
+  if (!(await canVerify())) {
+    conclude('unable', words.no_ed25519);
+    return;
+  }
+  try {
+    const vkey = await parseVkey(body.dataset.vkey, LOG);
+    const pinned = { vkey, genesis: body.dataset.genesis };
+    const receipt = await verifyReceipt(text, pinned, (check, it) => {
+      if (lines.has(check)) {
+        setState(lines.get(check), 'held', words);
+        showBehind(lines.get(check), '', check, it);
+      }
+    });
+    // With the network off, a key that the governors named later is the page's word.
+    const named = async () => (await fetch(`/v1/receipts/${body.dataset.logKeyAt}`)).text();
+    await checkLogKey(receipt, vkey, named).catch(() => {});
+    conclude('true', `${words.all_held} ${words.c_entry} ${receipt.index}`);
+    const said = newElement('li', '', { 'data-state': 'noted' });
+    const rows = fields(receipt.entry.statement).map(([name, value]) => `${name}: ${value}`).join('\n');
+    said.append(newElement('div', '', { class: 'shown' }));
+    showText(said, `${words.c_entry} ${receipt.index}`, rows);
+    found.append(said);
+  } catch (error) {
+    const check = error.check ?? 'entry';
+    setState(lineOf(check), 'failed', words, why(error, check, words));
+    conclude('false', words.not_all);
+  }
+}
+
+// ---- where a receipt comes from ----
+
+const area = document.getElementById('text');
+const take = async (file) => {
+  area.value = await file.text();
+  await show(area.value);
+};
+
+document.getElementById('drop')?.addEventListener('submit', (event) => {
+  event.preventDefault();
+  show(area.value);
+});
+document.getElementById('file')?.addEventListener('change', (event) => {
+  if (event.target.files.length > 0) take(event.target.files[0]);
+});
+document.addEventListener('dragover', (event) => event.preventDefault());
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length > 0) take(event.dataTransfer.files[0]);
+});
+
+// ---- one page that verifies itself ----
+
+const MODULES = [
+  'verifier/codec.mjs', 'verifier/tree.mjs', 'verifier/signature.mjs', 'verifier/note.mjs', 'verifier/receipt.mjs',
+  'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
+];
+
+// Modules in the order in which they need each other, as one: their names don't collide.
+const joined = (sources) =>
+  sources.join('\n').replace(/^import [\s\S]*?;$/gm, '').replace(/^export (?=const|function|async|class)/gm, '');
+
+const escaped = (text) => text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
+
+async function page(sources, style, text) {
+  const script = joined(sources);
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(script)));
+  const hash = btoa(String.fromCharCode(...digest));
+  const data = ['vkey', 'genesis', 'words', 'logKeyAt']
+    .map((name) => `data-${name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`)}="${escaped(body.dataset[name])}"`);
+  const policy = `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'`;
+  const proves = document.querySelector('footer p').textContent;
+  return `<!doctype html>
+<html lang="${document.documentElement.lang}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<title>${escaped(document.title)}</title><style>${style}</style></head>
+<body ${data.join(' ')}><main><h1>${escaped(document.querySelector('h1').textContent)}</h1>
+<section class="panel" id="panel"><p id="verdict" role="status"></p><ol id="found"></ol></section>
+<textarea id="text" rows="8" readonly aria-label="receipt">${escaped(text)}</textarea></main>
+<footer><p>${escaped(proves)}</p></footer>
+<script type="module">${script}</script></body></html>
+`;
+}
+
+async function offerSaving() {
+  const load = async (name) => (await fetch(`/web/${name}`)).text();
+  const [style, ...sources] = await Promise.all(['style.css', ...MODULES].map(load));
+  save.hidden = false;
+  save.addEventListener('click', async () => {
+    const html = await page(sources, style, area.value);
+    const link = newElement('a', '', { download: 'receipt.html' });
+    link.href = URL.createObjectURL(new Blob([html], { type: 'text/html' }));
+    link.click();
+  });
+}
+
+// On the site the button is there; in a page that was saved, the receipt is.
+if (save) offerSaving().catch(() => {});
+else show(area.value);

@@ -1,0 +1,27 @@
+// New entries, as the server tells them. Nothing here is verified: each entry's own page does that.
+
+const rows = document.getElementById('newest');
+const ROWS_MAX = 10;
+
+function row({ index, kind, says, when }) {
+  const made = document.createElement('tr');
+  const link = document.createElement('a');
+  link.href = `/entry/${index}`;
+  link.textContent = index;
+  for (const content of [link, kind, says, when]) {
+    const cell = document.createElement('td');
+    cell.append(content);
+    made.append(cell);
+  }
+  made.className = 'new';
+  return made;
+}
+
+const newest = () => Number(rows.querySelector('a')?.textContent ?? -1);
+
+new EventSource('/live').addEventListener('message', (event) => {
+  const { entries } = JSON.parse(event.data);
+  const fresh = entries.filter((entry) => entry.index > newest());
+  rows.prepend(...fresh.map(row));
+  while (rows.children.length > ROWS_MAX) rows.lastElementChild.remove();
+});

@@ -1,0 +1,152 @@
+// The panel of a page: fetches the receipts that the page rests on and verifies them here, one
+// check after the other. Nothing that the server says of itself is believed.
+
+import { newElement, setState, showBehind, showText, why } from './checks.mjs';
+import { Refused, hex, need } from './verifier/codec.mjs';
+import { LOG, parseVkey } from './verifier/note.mjs';
+import { checkLogKey, recordId, verifyReceipt } from './verifier/receipt.mjs';
+import { checkGenesis, compare, proveBy } from './verifier/seen.mjs';
+import { canVerify } from './verifier/signature.mjs';
+import { checkStory } from './verifier/story.mjs';
+
+const panel = document.getElementById('panel');
+const verdict = document.getElementById('verdict');
+const words = JSON.parse(document.body.dataset.words);
+const items = new Map([...panel.querySelectorAll('[data-check]')].map((item) => [item.dataset.check, item]));
+// Checks that each receipt goes through; the way to the genesis is the end of its authority.
+const EACH = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint'];
+const lineOf = (check) => items.get(check === 'genesis' ? 'authority' : check);
+
+// At the top of the page in one look, and over the checks.
+function conclude(state, text) {
+  verdict.textContent = text;
+  panel.dataset.holds = state;
+  const answer = document.getElementById('answer');
+  answer.dataset.holds = state;
+  answer.firstElementChild.textContent = `${document.getElementById('panel-title').textContent}: ${text}`;
+}
+
+function fail(error, check) {
+  setState(lineOf(check), 'failed', words, why(error, check, words));
+  lineOf(check).querySelector('details').open = true;
+  conclude('false', words.not_all);
+  if (error.notes) alarm(error.notes, why(error, check, words));
+}
+
+// The log went back on its word: both checkpoints, to keep and to publish.
+function alarm([before, now], text) {
+  const box = document.getElementById('alarm');
+  const file = (note, title, name) => {
+    const link = newElement('a', `${words.download}: ${title}`, { download: name });
+    link.href = URL.createObjectURL(new Blob([note], { type: 'text/plain' }));
+    const shown = newElement('p');
+    shown.append(link);
+    return shown;
+  };
+  box.replaceChildren(
+    newElement('h3', text),
+    file(before, words.old_checkpoint, 'checkpoint-before.txt'), newElement('pre', before, { tabindex: '0' }),
+    file(now, words.new_checkpoint, 'checkpoint-now.txt'), newElement('pre', now, { tabindex: '0' }),
+  );
+}
+
+async function fetchReceipt(index) {
+  let answer;
+  try {
+    answer = await fetch(`/v1/receipts/${index}`);
+  } catch {
+    answer = null;
+  }
+  need(answer?.ok, 'away', `/v1/receipts/${index}: ${answer?.status ?? ''}`);
+  return answer.text();
+}
+
+// Where a browser keeps nothing, it still compares within the page.
+function memory() {
+  try {
+    localStorage.getItem('arborlog');
+    return localStorage;
+  } catch {
+    const kept = new Map();
+    return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  }
+}
+
+// Runs a step; what fails is shown under the check that it names, or under this one.
+async function step(check, work) {
+  try {
+    return await work();
+  } catch (error) {
+    fail(error, error.check ?? check);
+    throw error;
+  }
+}
+
+async function verify(pinned, wanted) {
+  const proven = {};
+  for (const [name, index] of wanted) {
+    const tell = (check, found) => showBehind(lineOf(check), `${name} ${index}`, check, found);
+    proven[name] = await step('entry', async () => {
+      const receipt = await verifyReceipt(await fetchReceipt(index), pinned, tell);
+      if (receipt.index !== BigInt(index)) {
+        const error = new Refused('not_included', `the server gave entry ${receipt.index} for ${index}`);
+        error.check = 'inclusion';
+        throw error;
+      }
+      return receipt;
+    });
+  }
+  return proven;
+}
+
+async function run() {
+  conclude('waiting', words.checking);
+  for (const item of items.values()) setState(item, 'waiting', words);
+  if (!(await canVerify())) {
+    conclude('unable', words.no_ed25519);
+    return;
+  }
+  const { vkey: written, genesis, logKeyAt } = document.body.dataset;
+  const storage = memory();
+  const vkey = await step('checkpoint', () => parseVkey(written, LOG));
+  await step('authority', () => checkGenesis(genesis, storage));
+  const wanted = panel.dataset.receipts.split(' ').map((pair) => pair.split(':'));
+  const proven = await verify({ vkey, genesis }, wanted);
+  const all = Object.values(proven);
+  await step('checkpoint', () => checkLogKey(all[0], vkey, () => fetchReceipt(logKeyAt)).catch((error) => {
+    error.check = 'checkpoint';
+    throw error;
+  }));
+  for (const check of EACH) setState(items.get(check), 'held', words);
+  setState(items.get('witnesses'), 'noted', words);
+  const strangers = all[0].checkpoint.lines.filter((line) => line.name !== vkey.name).map((line) => line.name);
+  if (strangers.length > 0) showText(items.get('witnesses'), words.others, strangers.join('\n'));
+
+  await step('story', async () => {
+    const ids = {};
+    for (const [name, { entry, checkpoint }] of Object.entries(proven)) {
+      ids[name] = hex(await recordId(checkpoint.origin, entry.record));
+    }
+    const shown = [...document.querySelectorAll('[data-fact]')];
+    const facts = shown.map((element) => ({ path: element.dataset.fact, text: element.textContent }));
+    checkStory(facts, proven, ids);
+    setState(items.get('story'), 'held', words);
+    showText(items.get('story'), '', facts.map(({ path, text }) => `${path}: ${text}`).join('\n'));
+  });
+
+  await step('consistency', async () => {
+    let before = null;
+    for (const { checkpoint } of all) {
+      before = (await compare(checkpoint, vkey, genesis, storage, proveBy(fetch.bind(window)))) ?? before;
+    }
+    const first = before === null || all.some(({ checkpoint }) => checkpoint.note === before.note);
+    setState(items.get('consistency'), 'held', words, first && before === null ? words.h_first : null);
+    if (before !== null) showText(items.get('consistency'), words.old_checkpoint, before.note);
+    showText(items.get('consistency'), words.new_checkpoint, all[all.length - 1].checkpoint.note);
+  });
+  conclude('true', words.all_held);
+}
+
+run().catch((error) => {
+  if (panel.dataset.holds !== 'false') conclude('false', `${words.not_all} ${error.message}`);
+});

@@ -1,0 +1,175 @@
+//! A plot: where it lies, what was planted there, and what surveys found.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as Extract;
+
+use super::frame::{Frame, Visit};
+use super::tree::Receipts;
+use super::{Answer, Pages, nothing, page, parse};
+use crate::charts::{self, Dot, SMALL_MAP};
+use crate::figures::grouped;
+use crate::http::Problem;
+use crate::http::extract::Path;
+use crate::ledger::{PlotState, State, SurveyState};
+use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
+
+/// Plantings and surveys that the page lists, the newest; the ledger has them all.
+const ROWS_MAX: usize = 200;
+/// Square metres of a hectare.
+const HECTARE_M2: f64 = 10_000.0;
+
+/// What a survey found.
+pub(super) struct SurveyFacts {
+    pub index: Index,
+    pub planting: Option<Index>,
+    pub on: Day,
+    pub basis: Basis,
+    pub sampled: u32,
+    pub alive: u32,
+    pub dead: u32,
+    pub paid_by: String,
+    pub next_due: Option<Day>,
+}
+
+impl SurveyFacts {
+    pub fn of(index: Index, it: &SurveyState) -> Self {
+        let it = &it.survey;
+        Self {
+            index,
+            planting: it.planting,
+            on: it.surveyed_on,
+            basis: it.basis,
+            sampled: it.sampled,
+            alive: it.alive,
+            dead: it.dead,
+            paid_by: it.paid_by.to_string(),
+            next_due: it.next_due,
+        }
+    }
+
+    /// Of those looked for, the part that lives.
+    pub fn survival(&self) -> String {
+        match self.sampled {
+            0 => "–".to_owned(),
+            sampled => format!(
+                "{:.0} %",
+                f64::from(self.alive) / f64::from(sampled) * 100.0
+            ),
+        }
+    }
+}
+
+struct PlantingRow {
+    index: Index,
+    first: Serial,
+    last: Serial,
+    count: u64,
+    species: String,
+    planted_on: Day,
+    lost: u32,
+    assigned: u32,
+    voided: bool,
+}
+
+struct PlotFacts {
+    plot: PlotState,
+    plantings: Vec<PlantingRow>,
+    plantings_all: usize,
+    surveys: Vec<SurveyFacts>,
+}
+
+impl PlotFacts {
+    fn of(state: &State, number: PlotNumber) -> Option<Self> {
+        let plot = state.plot(number)?.clone();
+        let newest = state.plantings(number).rev().take(ROWS_MAX);
+        let plantings = newest.map(|(first, it)| PlantingRow {
+            index: it.index,
+            first,
+            last: it.last,
+            count: it.count(first),
+            species: state
+                .species_name(it.species)
+                .unwrap_or_default()
+                .to_owned(),
+            planted_on: it.planted_on,
+            lost: it.lost,
+            assigned: it.assigned,
+            voided: it.voided,
+        });
+        let surveys = state.surveys(number).rev().take(ROWS_MAX);
+        Some(Self {
+            plantings: plantings.collect(),
+            plantings_all: state.plantings(number).count(),
+            surveys: surveys
+                .map(|(index, it)| SurveyFacts::of(index, it))
+                .collect(),
+            plot,
+        })
+    }
+
+    fn latest(&self) -> Option<&SurveyFacts> {
+        self.surveys.first()
+    }
+
+    fn receipts(&self) -> Receipts {
+        let mut receipts = vec![("plot", self.plot.stated_at)];
+        receipts.extend(self.latest().map(|it| ("survey", it.index)));
+        Receipts::of(&receipts)
+    }
+
+    fn hectares(&self) -> String {
+        format!("{:.4}", self.plot.plot.area_m2 as f64 / HECTARE_M2)
+    }
+
+    fn density(&self) -> String {
+        let hectares = self.plot.plot.area_m2 as f64 / HECTARE_M2;
+        grouped((self.plot.standing() as f64 / hectares.max(f64::MIN_POSITIVE)) as u128)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "plot.html")]
+struct PlotPage {
+    f: Frame,
+    panel: Receipts,
+    it: PlotFacts,
+    map: String,
+}
+
+/// The page of a plot.
+pub(super) async fn plot(
+    Extract(pages): Extract<Arc<Pages>>,
+    visit: Visit,
+    Path(number): Path<String>,
+) -> Answer {
+    let number: PlotNumber = parse(&number)?;
+    let (found, f) = pages
+        .see(&visit, |state| PlotFacts::of(state, number))
+        .await?;
+    let it = found.ok_or_else(|| nothing("such plot"))?;
+    let map = drawn(charts::map(SMALL_MAP, &f.t.map_title, &[dot(&it.plot)]))?;
+    page(&PlotPage {
+        panel: it.receipts(),
+        f,
+        it,
+        map,
+    })
+}
+
+/// A plot on a map.
+pub(super) fn dot(it: &PlotState) -> Dot {
+    Dot {
+        number: it.plot.number.0,
+        latitude: it.plot.latitude.degrees(),
+        longitude: it.plot.longitude.degrees(),
+        standing: it.standing(),
+        short: it.shortfall() > 0,
+    }
+}
+
+/// A chart that can't be drawn is a fault of the program.
+pub(super) fn drawn(chart: charts::Drawn) -> Result<String, Problem> {
+    chart.map_err(|error| Problem::unavailable("chart_broken", &error.to_string()))
+}

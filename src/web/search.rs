@@ -1,0 +1,148 @@
+//! One box that knows a certificate from a tree, a plot, an account, an entry or a record.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as Extract;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::frame::{Frame, Visit};
+use super::texts::{Texts, fill};
+use super::{Pages, page};
+use crate::crypto::PublicKey;
+use crate::figures::grouped;
+use crate::http::Problem;
+use crate::http::extract::Query;
+use crate::ledger::State;
+use crate::merkle::TILE_HASHES;
+use crate::record::{AccountId, Entry, Index, PlotNumber, RecordId, Serial};
+
+/// Entries among which a record is looked for by its id: the ledger keeps no list of ids.
+const RECORDS_MAX: u64 = 65_536;
+/// So many look for a record at a time; each hashes a while.
+pub(super) const SEARCHES_MAX: usize = 2;
+
+/// What is looked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    #[serde(default)]
+    q: String,
+}
+
+/// Something that a reader may have meant.
+struct Found {
+    what: String,
+    name: String,
+    link: String,
+}
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct SearchPage {
+    f: Frame,
+    asked: String,
+    found: Vec<Found>,
+    nothing: String,
+}
+
+/// Leads to the one thing that was meant, or shows those that may have been.
+pub(super) async fn search(
+    Extract(pages): Extract<Arc<Pages>>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let q = asked.q.trim().trim_start_matches('#').to_owned();
+    let t = visit.language.texts();
+    let (mut found, f) = pages.see(&visit, |state| by_name(state, t, &q)).await?;
+    if found.is_empty()
+        && let Ok(id) = q.parse::<RecordId>()
+        && let Some(index) = pages.find_record(&id).await?
+    {
+        found.push(Found::of(&t.entry, index, format!("/entry/{index}")));
+    }
+    if let [one] = found.as_slice() {
+        return Ok(Redirect::to(&one.link).into_response());
+    }
+    page(&SearchPage {
+        f,
+        nothing: fill(&t.found_nothing, grouped(RECORDS_MAX.into())),
+        asked: q,
+        found,
+    })
+    .map(IntoResponse::into_response)
+}
+
+impl Found {
+    fn of(what: &str, name: impl std::fmt::Display, link: String) -> Self {
+        Self {
+            what: what.to_owned(),
+            name: name.to_string(),
+            link,
+        }
+    }
+}
+
+fn by_name(state: &State, t: &Texts, q: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    if let Some((plot, serial)) = q.split_once('/') {
+        if let (Ok(plot), Ok(serial)) = (plot.trim().parse(), serial.trim().parse::<Serial>())
+            && state.planting_of(plot, serial).is_some()
+        {
+            let name = format!("{plot}/{serial}");
+            found.push(Found::of(&t.tree, &name, format!("/tree/{name}")));
+        }
+        return found;
+    }
+    if let Ok(number) = q.parse::<u64>() {
+        let index = Index(number);
+        if state.claim(index).is_some() {
+            found.push(Found::of(
+                &t.certificate,
+                number,
+                format!("/certificate/{number}"),
+            ));
+        }
+        let plot = u32::try_from(number).ok().map(PlotNumber);
+        if plot.is_some_and(|plot| state.plot(plot).is_some()) {
+            found.push(Found::of(&t.plot, number, format!("/plot/{number}")));
+        }
+        if number < state.entries() {
+            found.push(Found::of(&t.entry, number, format!("/entry/{number}")));
+        }
+        return found;
+    }
+    if let Ok(id) = q.parse::<AccountId>()
+        && state.account(&id).is_some()
+    {
+        found.push(Found::of(&t.account, id, format!("/account/{id}")));
+    }
+    if let Some(key) = q.parse::<PublicKey>().ok().and_then(|key| state.key(&key)) {
+        let index = key.granted_at;
+        found.push(Found::of(&t.issuer, q, format!("/entry/{index}")));
+    }
+    found
+}
+
+impl Pages {
+    /// The entry of a record, if it is among the newest.
+    async fn find_record(&self, id: &RecordId) -> Result<Option<Index>, Problem> {
+        let place = self.searches.acquire().await;
+        let _place = place.map_err(|error| Problem::unavailable("closing", &error.to_string()))?;
+        let size = self.log.published().head.size;
+        let last = size.saturating_sub(1) / TILE_HASHES;
+        let first = size.saturating_sub(RECORDS_MAX) / TILE_HASHES;
+        for bundle in (first..=last).rev() {
+            let entries = self.log.reader().bundle(bundle, size).await?;
+            for (index, bytes) in (bundle * TILE_HASHES..).zip(entries) {
+                let same = |entry: Entry| self.log.context().id(entry.signed.bytes()) == *id;
+                if Entry::decode(&bytes).is_ok_and(same) {
+                    return Ok(Some(Index(index)));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,200 @@
+//! What pages say, in each language: one file each, which must have every text and no other.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::record::Basis;
+
+/// Makes the texts a type: a text that is missing in a language does not start.
+macro_rules! texts {
+    ($($key:ident)*) => {
+        /// The texts of one language.
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Texts {
+            $(pub $key: String,)*
+            /// What scripts say.
+            pub words: BTreeMap<String, String>,
+        }
+    };
+}
+
+texts! {
+    language skip nav_home nav_method nav_receipt nav_check languages proves points_note
+    serial_note as_of search search_hint search_button found found_nothing totals
+    total_awarded total_claimed trees_planted trees_claimed trees_waiting trees_standing
+    trees_alive of_sampled never_surveyed chart_title chart_points chart_trees tonnes
+    trees_unit chart_note map_title map_note plots newest newest_live entry tree certificate
+    plot account record issuer kind when species planting planted_on planted_by claim
+    claimed_for assigned assigned_here unclaimed waiting voided lost life survey
+    surveys surveyed_on surveyed_by paid_by basis basis_census basis_random_sample
+    basis_remote_sensing sampled alive dead shortfall area density capacity holder funded_by
+    carbon_rights rights_none_issued rights_issued rights_unknown place plantings serials
+    count balance statement points why older linkable share_note print qr method version
+    effective_from activity unit factor cap price baseline sources jurisdiction document
+    before after rests_on decoded raw leaf signed_on panel panel_intro panel_no_script
+    command c_entry h_entry c_signature h_signature c_role h_role c_authority h_authority
+    c_inclusion h_inclusion c_checkpoint h_checkpoint c_witnesses h_witnesses c_story
+    h_story c_consistency h_consistency receipt_intro receipt_file receipt_text
+    receipt_check receipt_save receipt_get not_proven check_intro check_key check_genesis
+    check_compare check_audit check_mirror check_receipt check_python check_watch error
+    k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
+    k_plot k_planting k_survey k_claim k_assignment k_correction navigation home_title
+    plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
+    outline density_now survival void day seq survey_one alive_of
+}
+
+/// A language that pages are in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Language {
+    English,
+    Chinese,
+    French,
+}
+
+static ENGLISH: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/en.json")));
+static CHINESE: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/zh.json")));
+static FRENCH: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/fr.json")));
+
+/// The files are a part of the program, and a test reads them all.
+#[allow(clippy::panic)]
+fn read(json: &str) -> Texts {
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("a file of texts: {error}"))
+}
+
+impl Language {
+    /// All, in the order of the switch.
+    pub const ALL: [Self; 3] = [Self::English, Self::Chinese, Self::French];
+
+    /// Its tag (RFC 5646).
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-Hans",
+            Self::French => "fr",
+        }
+    }
+
+    /// Its texts.
+    pub fn texts(self) -> &'static Texts {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Chinese => &CHINESE,
+            Self::French => &FRENCH,
+        }
+    }
+
+    /// The language of a tag, by its first part.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        let primary = tag.split('-').next().unwrap_or("").trim();
+        match primary.to_ascii_lowercase().as_str() {
+            "en" => Some(Self::English),
+            "zh" => Some(Self::Chinese),
+            "fr" => Some(Self::French),
+            _ => None,
+        }
+    }
+
+    /// The one that a reader likes best (RFC 9110, 12.5.4): English if none.
+    pub fn accepted(header: &str) -> Self {
+        let ranked = header.split(',').filter_map(|range| {
+            let (tag, rest) = range.split_once(';').unwrap_or((range, ""));
+            let quality = rest
+                .trim()
+                .strip_prefix("q=")
+                .map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
+            Some((quality, Self::of_tag(tag)?))
+        });
+        let best = ranked.filter(|(quality, _)| *quality > 0.0);
+        // Of those that are liked the same, the first.
+        best.reduce(|best, next| if next.0 > best.0 { next } else { best })
+            .map_or(Self::English, |(_, language)| language)
+    }
+}
+
+impl Texts {
+    /// A kind of statement, by its name in JSON.
+    pub fn kind<'a>(&'a self, name: &'a str) -> &'a str {
+        match name {
+            "genesis" => &self.k_genesis,
+            "governors" => &self.k_governors,
+            "key_grant" => &self.k_key_grant,
+            "key_revoke" => &self.k_key_revoke,
+            "log_key" => &self.k_log_key,
+            "method" => &self.k_method,
+            "award" => &self.k_award,
+            "transfer" => &self.k_transfer,
+            "plot" => &self.k_plot,
+            "planting" => &self.k_planting,
+            "survey" => &self.k_survey,
+            "claim" => &self.k_claim,
+            "assignment" => &self.k_assignment,
+            "correction" => &self.k_correction,
+            other => other,
+        }
+    }
+
+    /// How a survey was made.
+    pub fn basis_of(&self, basis: &Basis) -> &str {
+        match basis {
+            Basis::Census => &self.basis_census,
+            Basis::RandomSample => &self.basis_random_sample,
+            Basis::RemoteSensing => &self.basis_remote_sensing,
+        }
+    }
+}
+
+/// A text with a value in its place.
+pub(super) fn fill(text: &str, value: impl std::fmt::Display) -> String {
+    text.replacen("{}", &value.to_string(), 1)
+}
+
+/// A text with two values, `{}` and `{}` in order, or `{0}` and `{1}` where a language turns them.
+pub(super) fn fill2(
+    text: &str,
+    first: impl std::fmt::Display,
+    second: impl std::fmt::Display,
+) -> String {
+    let (first, second) = (first.to_string(), second.to_string());
+    let turned = text.replace("{0}", &first).replace("{1}", &second);
+    fill(&fill(&turned, first), second)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_every_text() {
+        for language in Language::ALL {
+            assert!(!language.texts().proves.is_empty());
+            assert_eq!(Language::of_tag(language.tag()), Some(language));
+        }
+        // The same places for values, and the same words for scripts.
+        for language in Language::ALL {
+            let keys = |it: Language| it.texts().words.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(language), keys(Language::English));
+            let t = language.texts();
+            assert!(fill2(&t.alive_of, "one", "two").contains("two"));
+            for one in [&t.as_of, &t.of_sampled, &t.found_nothing] {
+                assert_eq!(one.matches("{}").count(), 1, "{one}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_language_that_a_reader_likes_best_is_taken() {
+        for (header, language) in [
+            ("", Language::English),
+            ("fr-CA, en;q=0.9", Language::French),
+            ("de, zh-CN;q=0.8, en;q=0.5", Language::Chinese),
+            ("en;q=0.2, fr;q=0.7", Language::French),
+            ("fr;q=0, zh;q=x", Language::English),
+        ] {
+            assert_eq!(Language::accepted(header), language, "{header}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! A tree, and the certificate that names it: one page, with what happened and what proves it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as Extract;
+use qrcode::QrCode;
+use qrcode::render::svg;
+
+use super::frame::{Frame, Visit, moment};
+use super::plot::SurveyFacts;
+use super::texts::Texts;
+use super::{Answer, Pages, nothing, page, parse};
+use crate::crypto::PublicKey;
+use crate::http::Problem;
+use crate::http::extract::Path;
+use crate::ledger::{ClaimTree, KeyRole, State};
+use crate::record::{Day, Entry, Index, PlotNumber, Serial, SpeciesCode, Statement};
+
+/// Surveys that a tree's life shows, the newest.
+const SURVEYS_MAX: usize = 20;
+/// The narrowest that the code is drawn, in pixels.
+const QR_MIN: u32 = 180;
+
+/// The receipts that the browser is to verify on a page, each with what it is to the page.
+pub(super) struct Receipts(Vec<(&'static str, Index)>);
+
+impl Receipts {
+    pub fn of(receipts: &[(&'static str, Index)]) -> Self {
+        Self(receipts.to_vec())
+    }
+
+    /// `planting:12 claim:40`.
+    pub fn list(&self) -> String {
+        let each = self.0.iter().map(|(name, index)| format!("{name}:{index}"));
+        each.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The entry that commands show as an example.
+    pub fn first(&self) -> u64 {
+        self.0.first().map_or(0, |(_, index)| index.0)
+    }
+}
+
+/// Who signs with a key, by the name that the governors granted it under.
+pub(super) fn who(state: &State, key: &PublicKey) -> Option<String> {
+    match &state.key(key)?.role {
+        KeyRole::Issuer { display_name, .. } => Some(display_name.to_string()),
+        KeyRole::Governor | KeyRole::Log => None,
+    }
+}
+
+/// A tree as the books have it.
+struct Tree {
+    plot: PlotNumber,
+    plot_name: String,
+    plot_at: Index,
+    shortfall: u64,
+    serial: Serial,
+    species: SpeciesCode,
+    species_name: String,
+    /// A method that names the species.
+    method_at: Option<Index>,
+    planting: Index,
+    planted_on: Day,
+    voided: bool,
+    lost_at: Option<Index>,
+    /// The claim, and the assignment that tied it.
+    tied: Option<(Index, Index)>,
+    /// Those that looked at its planting, the latest last.
+    surveys: Vec<SurveyFacts>,
+    /// Of the plot: what stands beside each tree.
+    survey: Option<SurveyFacts>,
+}
+
+impl Tree {
+    fn of(state: &State, plot: PlotNumber, serial: Serial) -> Option<Self> {
+        let (_, planting) = state.planting_of(plot, serial)?;
+        let place = state.plot(plot)?;
+        let lost = planting
+            .lost_ranges
+            .iter()
+            .find(|range| range.holds(serial));
+        let tied = state.tree(plot, serial);
+        let all = || {
+            state
+                .surveys(plot)
+                .rev()
+                .map(|(index, it)| SurveyFacts::of(index, it))
+        };
+        let here = |it: &SurveyFacts| it.planting.is_none_or(|index| index == planting.index);
+        let mut surveys: Vec<_> = all().filter(here).take(SURVEYS_MAX).collect();
+        surveys.reverse();
+        Some(Self {
+            plot,
+            plot_name: place.plot.name.to_string(),
+            plot_at: place.stated_at,
+            shortfall: place.shortfall(),
+            serial,
+            species: planting.species,
+            species_name: species(state, planting.species),
+            method_at: naming(state, planting.species),
+            planting: planting.index,
+            planted_on: planting.planted_on,
+            voided: planting.voided,
+            lost_at: lost.map(|range| range.lost_at),
+            tied: tied.map(|it| (it.claim, it.assigned_at)),
+            surveys,
+            survey: all().next(),
+        })
+    }
+
+    fn receipts(&self) -> Vec<(&'static str, Index)> {
+        let mut receipts = vec![("planting", self.planting)];
+        if let Some((claim, assignment)) = self.tied {
+            receipts.extend([("claim", claim), ("assignment", assignment)]);
+        }
+        receipts.extend(self.survey.as_ref().map(|it| ("survey", it.index)));
+        receipts.push(("plot", self.plot_at));
+        receipts.extend(self.method_at.map(|index| ("method", index)));
+        receipts
+    }
+}
+
+fn species(state: &State, code: SpeciesCode) -> String {
+    state.species_name(code).unwrap_or_default().to_owned()
+}
+
+/// A method that names a species.
+fn naming(state: &State, code: SpeciesCode) -> Option<Index> {
+    let names = |it: &&crate::ledger::MethodState| {
+        it.method.species.iter().any(|species| species.code == code)
+    };
+    state.methods().find(names).map(|it| it.stated_at)
+}
+
+/// Something that happened to a tree.
+struct Event {
+    day: String,
+    what: String,
+    says: String,
+    index: Index,
+}
+
+/// A tree, and who did what to it.
+struct Life {
+    tree: Tree,
+    planter: String,
+    surveyor: String,
+    events: Vec<Event>,
+}
+
+impl Life {
+    async fn of(pages: &Pages, visit: &Visit, tree: Tree) -> Result<Self, Problem> {
+        let t = visit.language.texts();
+        let (_, planting) = pages.entry(tree.planting).await?;
+        let survey = match &tree.survey {
+            Some(survey) => Some(pages.entry(survey.index).await?.1),
+            None => None,
+        };
+        let name = |state: &State, entry: &Entry| {
+            who(state, &entry.signed.record().issuer).unwrap_or_default()
+        };
+        let ((planter, surveyor), _) = pages
+            .see(visit, |state| {
+                let surveyor = survey.as_ref().map(|entry| name(state, entry));
+                (name(state, &planting), surveyor.unwrap_or_default())
+            })
+            .await?;
+        let mut events = vec![Event {
+            day: tree.planted_on.to_string(),
+            what: t.planting.clone(),
+            says: planter.clone(),
+            index: tree.planting,
+        }];
+        for it in &tree.surveys {
+            events.push(Event {
+                day: it.on.to_string(),
+                what: t.survey_one.clone(),
+                says: it.found(t),
+                index: it.index,
+            });
+        }
+        let mut said = vec![];
+        if let Some((claim, assignment)) = tree.tied {
+            said.extend([(claim, &t.claim), (assignment, &t.assigned)]);
+        }
+        said.extend(tree.lost_at.map(|index| (index, &t.lost)));
+        for (index, what) in said {
+            let (_, entry) = pages.entry(index).await?;
+            events.push(Event {
+                day: Day::of(entry.admitted_at).to_string(),
+                what: what.clone(),
+                says: super::entry::gist(&entry.signed.record().statement),
+                index,
+            });
+        }
+        events.sort_by(|a, b| (&a.day, a.index).cmp(&(&b.day, b.index)));
+        Ok(Self {
+            tree,
+            planter,
+            surveyor,
+            events,
+        })
+    }
+}
+
+/// Where a claim stands, in words.
+enum Standing {
+    Waiting,
+    Tied,
+    Voided,
+}
+
+/// A claim as a certificate.
+struct Certificate {
+    index: Index,
+    account: String,
+    points: u64,
+    species: SpeciesCode,
+    species_name: String,
+    standing: Standing,
+    when: String,
+    by: String,
+    url: String,
+    qr: String,
+}
+
+#[derive(Template)]
+#[template(path = "tree.html")]
+struct TreePage {
+    f: Frame,
+    panel: Receipts,
+    certificate: Option<Certificate>,
+    life: Option<Life>,
+}
+
+/// The page of a tree.
+pub(super) async fn tree(
+    Extract(pages): Extract<Arc<Pages>>,
+    visit: Visit,
+    Path((plot, serial)): Path<(String, String)>,
+) -> Answer {
+    let (plot, serial) = (parse(&plot)?, parse(&serial)?);
+    let (tree, f) = pages
+        .see(&visit, |state| Tree::of(state, plot, serial))
+        .await?;
+    let tree = tree.ok_or_else(|| nothing("such tree"))?;
+    page(&TreePage {
+        f,
+        panel: Receipts(tree.receipts()),
+        certificate: None,
+        life: Some(Life::of(&pages, &visit, tree).await?),
+    })
+}
+
+/// The page of a certificate.
+pub(super) async fn certificate(
+    Extract(pages): Extract<Arc<Pages>>,
+    visit: Visit,
+    Path(index): Path<String>,
+) -> Answer {
+    let index: Index = parse(&index)?;
+    let look = |state: &State| {
+        let claim = state.claim(index)?;
+        let (standing, tree) = match claim.tree {
+            ClaimTree::Waiting => (Standing::Waiting, None),
+            ClaimTree::Voided => (Standing::Voided, None),
+            ClaimTree::Tied { plot, serial } => (Standing::Tied, Tree::of(state, plot, serial)),
+        };
+        Some((claim.clone(), standing, tree, species(state, claim.species)))
+    };
+    let (found, _) = pages.see(&visit, look).await?;
+    let (claim, standing, tree, species_name) = found.ok_or_else(|| nothing("such certificate"))?;
+    let (_, entry) = pages.entry(index).await?;
+    let record = entry.signed.record();
+    let method = |state: &State| {
+        let Statement::Claim(said) = &record.statement else {
+            return None;
+        };
+        let same = |it: &&crate::ledger::MethodState| {
+            (it.method.id, it.method.version) == (said.method, said.version)
+        };
+        state.methods().find(same).map(|it| it.stated_at)
+    };
+    let look = |state: &State| (method(state), who(state, &record.issuer));
+    let ((method_at, by), f) = pages.see(&visit, look).await?;
+    let mut receipts = vec![("claim", index)];
+    receipts.extend(method_at.map(|index| ("method", index)));
+    if let Some(tree) = &tree {
+        let others = tree.receipts();
+        receipts.extend(
+            others
+                .into_iter()
+                .filter(|it| !["claim", "method"].contains(&it.0)),
+        );
+    }
+    let life = match tree {
+        Some(tree) => Some(Life::of(&pages, &visit, tree).await?),
+        None => None,
+    };
+    let url = format!("{}/certificate/{index}", f.url);
+    page(&TreePage {
+        f,
+        panel: Receipts(receipts),
+        certificate: Some(Certificate {
+            index,
+            account: claim.account.to_string(),
+            points: claim.points.0,
+            species: claim.species,
+            species_name,
+            standing,
+            when: moment(entry.admitted_at),
+            by: by.unwrap_or_default(),
+            qr: qr(&url)?,
+            url,
+        }),
+        life,
+    })
+}
+
+/// A code that leads there, dark on white for every camera.
+fn qr(url: &str) -> Result<String, Problem> {
+    let code = QrCode::new(url)
+        .map_err(|error| Problem::bad_request("url_too_long", &error.to_string(), "shorten it"))?;
+    let drawn = code
+        .render::<svg::Color<'_>>()
+        .min_dimensions(QR_MIN, QR_MIN)
+        .build();
+    let from = drawn.find("<svg").unwrap_or(0);
+    Ok(drawn.get(from..).unwrap_or("").to_owned())
+}
+
+impl SurveyFacts {
+    /// So many alive of so many.
+    pub fn found(&self, t: &Texts) -> String {
+        super::texts::fill2(&t.alive_of, self.alive, self.sampled)
+    }
+}
