@@ -20,6 +20,8 @@ use crate::record::{AccountId, Entry, Index, PlotNumber, RecordId, Serial};
 
 /// Entries among which a record is looked for by its id: the ledger keeps no list of ids.
 const RECORDS_MAX: u64 = 65_536;
+/// Of an account, a key or a record.
+const ID_DIGITS: usize = 64;
 /// So many look for a record at a time; each hashes a while.
 pub(super) const SEARCHES_MAX: usize = 2;
 
@@ -95,7 +97,10 @@ fn by_name(state: &State, t: &Texts, q: &str) -> Vec<Found> {
         }
         return found;
     }
-    if let Ok(number) = q.parse::<u64>() {
+    // An id may be of decimal digits alone.
+    if q.len() < ID_DIGITS
+        && let Ok(number) = q.parse::<u64>()
+    {
         let index = Index(number);
         if state.claim(index).is_some() {
             found.push(Found::of(

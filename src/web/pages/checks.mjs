@@ -66,7 +66,7 @@ const BEHIND = {
   inclusion: ({ index, leaf, path, checkpoint }) =>
     asText([['index', index], ['leaf', hex(leaf)], ...path.map((hash, at) => [`hash ${at}`, hash]), ['size', checkpoint.size], ['root', hex(checkpoint.root)]]
       .map(([name, value]) => [name, value instanceof Uint8Array ? hex(value) : value])),
-  checkpoint: (checkpoint) => checkpoint.note,
+  checkpoint: ({ checkpoint }) => checkpoint.note,
 };
 
 export function showBehind(item, title, check, found) {

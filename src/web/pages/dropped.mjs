@@ -105,7 +105,7 @@ async function page(sources, style, text) {
 <section class="panel" id="panel"><p id="verdict" role="status"></p><ol id="found"></ol></section>
 <textarea id="text" rows="8" readonly aria-label="receipt">${escaped(text)}</textarea></main>
 <footer><p>${escaped(proves)}</p></footer>
-<script type="module">${script}</script></body></html>
+<script type="module">${script}<\/script></body></html>
 `;
 }
 

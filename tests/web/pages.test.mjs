@@ -1,0 +1,472 @@
+// The pages in a real browser: every way of a reader, and a server that lies at each check.
+// `npm --prefix tests/web ci && node --test tests/web/pages.test.mjs`, with Debian's chromium.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { Forged, keyFromSeed, withAuthority, withBrokenSignature, withTail } from './forge.mjs';
+import { Site, decided, launch, states, visit } from './site.mjs';
+
+const axe = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+const HELD = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint', 'story', 'consistency'];
+
+let site;
+let browser;
+// A certificate that has a tree, with all that is behind it.
+let certificate;
+let entries;
+
+before(async () => {
+  site = await Site.start();
+  browser = await launch();
+  entries = await site.entries();
+  for (let index = entries.length - 1; !certificate; index -= 1) {
+    const answer = await fetch(`${site.real}/v1/certificates/${index}`);
+    const found = answer.ok ? await answer.json() : {};
+    if (found.status === 'assigned') certificate = found;
+  }
+});
+
+after(async () => {
+  await browser?.close();
+  await site?.close();
+});
+
+const tree = () => `${certificate.tree.plot}/${certificate.tree.serial}`;
+const everyPage = () => [
+  '/', `/tree/${tree()}`, `/certificate/${certificate.certificate}`, `/plot/${certificate.tree.plot}`,
+  `/account/${certificate.account}`, `/entry/${certificate.certificate}`, '/entry/0', '/method', '/receipt', '/check',
+  '/search?q=1', '/search?q=nothing', '/tree/1/4000000000',
+];
+const missing = [/404/];
+
+test('the first page tells the sums at a checkpoint, draws them, and finds what is looked for', async () => {
+  const { page, finish } = await visit(browser, site);
+  await page.goto(site.url);
+  const text = await page.textContent('main');
+  const totals = await site.json('/v1/totals');
+  assert.match(text, new RegExp(`After ${totals.entries.toLocaleString('en')} entries`));
+  for (const sum of [totals.planted, totals.assigned, totals.standing]) assert.ok(text.includes(sum.toLocaleString('en')));
+  assert.match(text, /not measured reductions and not credits/);
+  assert.match(text, /never surveyed/);
+  assert.equal(await page.locator('figure svg').count(), 3);
+  assert.equal(await page.locator('#newest tr').count(), 10);
+
+  const { id } = await site.json(`/v1/entries/${entries.length - 1}`);
+  const { issuer } = await site.json(`/v1/entries/${certificate.certificate}`);
+  for (const [asked, path] of [
+    [tree(), `/tree/${tree()}`],
+    [certificate.account, `/account/${certificate.account}`],
+    [id, `/entry/${entries.length - 1}`],
+    [`${entries.length - 1}`, `/entry/${entries.length - 1}`],
+    [issuer, /\/entry\/\d+$/],
+  ]) {
+    await page.goto(site.url);
+    await page.fill('#q', asked);
+    await page.press('#q', 'Enter');
+    await page.waitForURL((url) => (path instanceof RegExp ? path.test(url.pathname) : url.pathname === path));
+  }
+  await page.goto(`${site.url}/search?q=${certificate.certificate}`);
+  const choices = await page.$$eval('.found a', (links) => links.map((link) => link.getAttribute('href')));
+  assert.ok(choices.includes(`/certificate/${certificate.certificate}`) && choices.includes(`/entry/${certificate.certificate}`));
+  await page.goto(`${site.url}/search?q=${'0'.repeat(64)}`);
+  assert.match(await page.textContent('main'), /Nothing in this ledger/);
+  await finish();
+});
+
+test('new entries appear by themselves, hostile names do nothing, and a stop waits for no reader', async () => {
+  const { page, finish } = await visit(browser, site);
+  await page.goto(site.url);
+  const name = '<img src=x onerror=alert(1)>"\'&amp;</script><script>alert(1)</script>';
+  const plot = {
+    kind: 'plot', number: 77, name, latitude: 399000000, longitude: 1160000000, radius_m: 500, outline: 'ab'.repeat(32),
+    area_m2: 500000, trees_per_ha_max: 1000, carbon_rights: 'none_issued', funded_by: name,
+  };
+  const file = join(site.dir, 'plot.ndjson');
+  writeFileSync(file, `${JSON.stringify(plot)}\n`);
+  site.run('submit', file, '--to', site.real, '--key', join(site.dir, 'keys', 'planter.pem'));
+  await page.waitForSelector(`#newest tr:first-child a:text-is("${entries.length}")`);
+  assert.match(await page.textContent('#newest tr'), /<img src=x onerror/);
+
+  page.on('dialog', () => assert.fail('a name ran'));
+  await page.goto(`${site.url}/plot/77`);
+  assert.equal(await decided(page), 'true');
+  assert.ok((await page.textContent('h1')).includes(name));
+  assert.equal(await page.locator('main img, main script').count(), 0);
+  assert.match(await page.textContent('main'), /never surveyed/);
+
+  await page.goto(site.url);
+  await page.waitForTimeout(300);
+  assert.ok((await site.stop()) < 10, 'a reader of the first page kept the server');
+  await site.serve();
+  await page.goto('about:blank');
+  entries = await site.entries();
+  await finish();
+});
+
+test('a tree and its certificate: every check ticks, and opens to its bytes and a command', async () => {
+  const { page, finish } = await visit(browser, site);
+  for (const path of [`/tree/${tree()}`, `/certificate/${certificate.certificate}`]) {
+    await page.goto(site.url + path);
+    assert.equal(await decided(page), 'true', await page.textContent('#panel'));
+    const found = await states(page);
+    for (const check of HELD) assert.equal(found[check], 'held', check);
+    assert.equal(found.witnesses, 'noted');
+    for (const check of HELD) {
+      const item = page.locator(`[data-check=${check}]`);
+      await item.locator('summary').click();
+      assert.ok(await item.locator('pre').last().isVisible());
+      assert.match(await item.locator('pre').last().textContent(), /arborlog|curl/);
+      assert.ok((await item.locator('.shown').textContent()).length > 60, check);
+    }
+    assert.match(await page.textContent('#panel'), /not revoked as far as/);
+    assert.match(await page.textContent('main'), /a place in the books of a planting/);
+    assert.ok((await page.locator('.life li').count()) >= 3);
+    assert.match(await page.textContent('footer'), /cannot prove: that a sapling lives/);
+  }
+  assert.match(await page.textContent('main'), /anybody who sees it can read that account/);
+  assert.match(await page.textContent('[data-check=consistency]'), /saw before/);
+
+  // The command that it shows says the same.
+  const command = await page.locator('[data-check=entry] pre').last().textContent();
+  const [vkey, genesis] = [/--log '([^']+)'/.exec(command)[1], /--genesis (\S+)/.exec(command)[1]];
+  const receipt = join(site.dir, 'claim.tlog-proof');
+  site.run('receipt', '--from', site.real, String(certificate.certificate), '-o', receipt);
+  site.run('verify', receipt, '--log', vkey, '--genesis', genesis);
+  await finish();
+});
+
+// What each liar does, where it turns red, and what it is called.
+const LIARS = {
+  'an entry in other bytes': () => forge((all, index) => { all[index] = withTail(all[index]); }, 'entry', /not as the format/),
+  'a signature that does not hold': () =>
+    forge((all, index) => { all[index] = withBrokenSignature(all[index]); }, 'signature', /signature does not hold/),
+  'an issuer with another role': () =>
+    forge((all, index, grants) => { all[index] = withAuthority(all[index], grants.planter); }, 'role', /not granted a role/),
+  'a grant that nobody signed': () =>
+    forge((all, index, grants) => { all[grants.platform] = withBrokenSignature(all[grants.platform]); }, 'authority', /signature/),
+  'another entry in its place': () => ({
+    check: 'inclusion', words: /not in the log/,
+    tamper: (url) => (url === `/v1/receipts/${certificate.certificate}` ? honest().receipt(certificate.certificate - 1) : undefined),
+  }),
+  'a proof with a wrong hash': () => ({
+    check: 'inclusion', words: /not in the log/,
+    tamper: (url, body) => (url.startsWith('/v1/receipts/') ? body.replace(/^(index \d+\n)./m, (all, line) => `${line}${all.endsWith('A') ? 'B' : 'A'}`) : undefined),
+  }),
+  'a checkpoint of another key': () => {
+    const forged = new Forged(honest().origin, keyFromSeed(Buffer.alloc(32, 7)), entries);
+    return { check: 'checkpoint', words: /not signed by this log's key/, tamper: serving(forged) };
+  },
+  'a key that nobody named': () => {
+    const forged = new Forged(honest().origin, keyFromSeed(Buffer.alloc(32, 7)), entries);
+    const receipts = serving(forged);
+    return {
+      check: 'checkpoint', words: /Neither the genesis nor the governors/,
+      tamper: (url, body) => (isPage(url) ? body.replaceAll(honest().vkey, forged.vkey) : receipts(url)),
+    };
+  },
+  'a page that says more than was signed': () => ({
+    check: 'story', words: /something else than this page/,
+    tamper: (url, body) => (isPage(url) ? body.replace(/(data-fact="claim.points">)([0-9,]+)/, '$19,$2') : undefined),
+  }),
+  'a page of another species': () => ({
+    check: 'story', words: /something else than this page/,
+    tamper: (url, body) => (isPage(url) ? body.replace(/(species_name">)[^<]+/g, '$1Sequoiadendron giganteum') : undefined),
+  }),
+  'a server that gives no receipt': () => ({
+    check: 'entry', words: /did not give what is needed/,
+    tamper: (url) => (url.startsWith('/v1/receipts/') ? { status: 503, body: 'no' } : undefined),
+  }),
+  'another ledger than before': () => ({
+    check: 'authority', words: /another log key or genesis/, visited: true,
+    tamper: (url, body) => (isPage(url) ? body.replace(/data-genesis="[0-9a-f]{64}"/, `data-genesis="${'0'.repeat(64)}"`) : undefined),
+  }),
+  'a log that forked': () => {
+    const lie = forge((all) => { all[40] = all[41]; }, 'consistency', /forked/);
+    return { ...lie, visited: true, alarm: true, tamper: (url) => (url.includes('/consistency') ? undefined : lie.tamper(url)) };
+  },
+  'a log that shrank': () => {
+    const receipts = serving(new Forged(honest().origin, site.logKey, entries.slice(0, entries.length - 1)));
+    return {
+      check: 'consistency', words: /shrank/, visited: true, alarm: true,
+      tamper: (url) => (url.includes('/consistency') ? { status: 404, body: '{}' } : receipts(url)),
+    };
+  },
+};
+
+const isPage = (url) => url.startsWith('/certificate/');
+const serving = (forged) => (url) => {
+  const asked = /^\/v1\/receipts\/(\d+)$/.exec(url);
+  return asked ? forged.receipt(Number(asked[1])) : undefined;
+};
+let kept;
+const honest = () => {
+  const origin = 'demo.arborlog.example/ledger';
+  if (kept?.entries.length !== entries.length) kept = new Forged(origin, site.logKey, entries);
+  return kept;
+};
+let grants;
+
+function forge(change, check, words) {
+  const all = [...entries];
+  change(all, certificate.certificate, grants);
+  return { check, words, tamper: serving(new Forged(honest().origin, site.logKey, all)) };
+}
+
+for (const [name, make] of Object.entries(LIARS)) {
+  test(`a server that lies is shown in red: ${name}`, async () => {
+    const { issuer } = await site.json(`/v1/entries/${certificate.certificate}`);
+    const { issuer: planter } = await site.json(`/v1/entries/${certificate.tree.planting.index}`);
+    const granted = async (key) => (await site.json(`/v1/issuers/${key}`)).granted_at;
+    grants = { platform: await granted(issuer), planter: await granted(planter) };
+    const { check, words, tamper, visited, alarm } = make();
+    const { page, finish } = await visit(browser, site, {}, [/404|503/]);
+    const path = `${site.url}/certificate/${certificate.certificate}`;
+    try {
+      if (visited) {
+        await page.goto(path);
+        assert.equal(await decided(page), 'true');
+      }
+      site.tamper = tamper;
+      await page.goto(path);
+      assert.equal(await decided(page), 'false');
+      const found = await states(page);
+      assert.equal(found[check], 'failed', JSON.stringify(found));
+      assert.match(await page.textContent(`[data-check=${check}] .hint`), words);
+      assert.match(await page.textContent('#verdict'), /Do not trust this page/);
+      assert.match(await page.textContent('#answer'), /Do not trust this page/);
+      assert.ok(await page.locator('#verdict').isVisible());
+      assert.equal(await page.locator('#alarm a[download]').count(), alarm ? 2 : 0);
+      if (alarm) {
+        const download = page.waitForEvent('download');
+        await page.locator('#alarm a[download]').first().click();
+        const note = readFileSync(await (await download).path(), 'utf8');
+        assert.match(note, /^demo\.arborlog\.example\/ledger\n\d+\n/);
+      }
+    } finally {
+      site.tamper = null;
+    }
+    await finish();
+  });
+}
+
+test('an honest forger passes: what turned red was the lie', async () => {
+  const { page, finish } = await visit(browser, site);
+  site.tamper = serving(honest());
+  await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+  assert.equal(await decided(page), 'true');
+  site.tamper = null;
+  await finish();
+});
+
+test('a receipt is verified with the network off, and kept as one page that verifies itself', async () => {
+  const receipt = await (await fetch(`${site.real}/v1/receipts/${certificate.certificate}`)).text();
+  const { context, page, finish } = await visit(browser, site, { acceptDownloads: true });
+  await page.goto(`${site.url}/receipt`);
+  await page.waitForSelector('#save:not([hidden])');
+  await context.setOffline(true);
+  await page.setInputFiles('#file', { name: 'a.tlog-proof', mimeType: 'text/plain', buffer: Buffer.from(receipt) });
+  assert.equal(await decided(page), 'true');
+  assert.match(await page.textContent('#found'), new RegExp(certificate.account));
+
+  const download = page.waitForEvent('download');
+  await page.click('#save');
+  const saved = readFileSync(await (await download).path(), 'utf8');
+
+  for (const [lie, check] of [
+    [receipt.replace(/^index \d+/m, 'index 5'), 'inclusion'],
+    [receipt.replace('extra A', 'extra B'), 'checkpoint'],
+    ['not a receipt', 'checkpoint'],
+  ]) {
+    await page.fill('#text', lie);
+    await page.click('form button');
+    await page.waitForSelector('#panel[data-holds=false]');
+    assert.equal((await states(page))[check], 'failed', check);
+  }
+  // Dropped anywhere on the page.
+  const dropped = await page.evaluateHandle((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], 'dropped.tlog-proof'));
+    return data;
+  }, receipt);
+  await page.dispatchEvent('body', 'drop', { dataTransfer: dropped });
+  await page.waitForSelector('#panel[data-holds=true]');
+  await finish();
+
+  const alone = await visit(browser, site, { offline: true });
+  const file = join(site.dir, 'receipt.html');
+  writeFileSync(file, saved);
+  await alone.page.goto(`file://${file}`);
+  assert.equal(await decided(alone.page), 'true', await alone.page.textContent('body'));
+  writeFileSync(file, saved.replace(/index \d+\n/, 'index 5\n'));
+  await alone.page.goto(`file://${file}`);
+  assert.equal(await decided(alone.page), 'false');
+  await alone.finish();
+});
+
+test('an account, a plot, an entry, the method and how to check us', async () => {
+  const { page, finish } = await visit(browser, site);
+  await page.goto(`${site.url}/account/${certificate.account}`);
+  let text = await page.textContent('main');
+  const { balance } = await site.json(`/v1/accounts/${certificate.account}`);
+  assert.ok(text.includes(balance.toLocaleString('en')));
+  assert.match(text, /Bicycle trip: [0-9.]+ km × 167\.25 g = [0-9,]+ g/);
+  assert.match(text, /can read its whole statement/);
+  // All lines of all pages make the balance.
+  let sum = 0;
+  for (;;) {
+    for (const cell of await page.$$eval('td.r', (cells) => cells.map((it) => it.textContent))) {
+      sum += Number(cell.replace(/[,+]/g, '').replace('−', '-'));
+    }
+    const older = page.getByRole('link', { name: 'Older', exact: true });
+    if ((await older.count()) === 0) break;
+    await older.click();
+    await page.waitForLoadState();
+  }
+  assert.equal(sum, balance);
+
+  await page.goto(`${site.url}/plot/${certificate.tree.plot}`);
+  assert.equal(await decided(page), 'true');
+  text = await page.textContent('main');
+  assert.match(text, /Standing a hectare/);
+  await page.goto(`${site.url}/entry/${certificate.certificate}`);
+  assert.equal(await decided(page), 'true');
+  text = await page.textContent('main');
+  assert.ok(text.includes(entries[certificate.certificate].toString('hex')));
+  await page.click('a[rel=next]');
+  await page.waitForURL(`${site.url}/entry/${certificate.certificate + 1}`);
+  await page.goto(`${site.url}/method`);
+  assert.match(await page.textContent('main'), /DESNZ/);
+  assert.match(await page.textContent('main'), /167\.25/);
+  await page.goto(`${site.url}/check`);
+  const commands = await page.textContent('.steps');
+  assert.ok(commands.includes(`arborlog audit ${site.url} --log '${honest().vkey}'`));
+  assert.match(await page.textContent('main'), /told elsewhere/);
+  await finish();
+});
+
+test('the certificate prints with a code that leads to its check', async () => {
+  const { page, finish } = await visit(browser, site);
+  await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+  await decided(page);
+  await page.emulateMedia({ media: 'print' });
+  assert.ok(await page.locator('.qr svg').isVisible());
+  assert.ok(!(await page.locator('nav').first().isVisible()));
+  assert.ok(!(await page.locator('#print').isVisible()));
+  assert.ok((await page.pdf()).subarray(0, 5).toString() === '%PDF-');
+  const svg = await page.locator('.qr svg').evaluate((it) => it.outerHTML);
+  await finish();
+
+  const { default: jsqr } = await import('jsqr');
+  const blank = await browser.newPage();
+  const { data, side } = await blank.evaluate(async (drawn) => {
+    const image = new Image();
+    image.src = `data:image/svg+xml,${encodeURIComponent(drawn)}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: 400, height: 400 });
+    const drawing = canvas.getContext('2d');
+    drawing.drawImage(image, 0, 0, 400, 400);
+    return { data: [...drawing.getImageData(0, 0, 400, 400).data], side: 400 };
+  }, svg);
+  await blank.close();
+  const code = (jsqr.default ?? jsqr)(Uint8ClampedArray.from(data), side, side);
+  assert.equal(code?.data, `${site.url}/certificate/${certificate.certificate}`);
+});
+
+for (const [width, colorScheme] of [[360, 'light'], [360, 'dark'], [1280, 'light'], [1280, 'dark']]) {
+  test(`every page at ${width} pixels, ${colorScheme}: nothing overflows, and axe finds nothing`, async () => {
+    const { page, finish } = await visit(browser, site, { viewport: { width, height: 800 }, colorScheme }, missing);
+    for (const path of everyPage()) {
+      await page.goto(site.url + path);
+      if (await page.$('#panel[data-receipts]')) await decided(page);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(over <= 0, `${path} is ${over} pixels too wide`);
+      const found = await page.evaluate(async (source) => {
+        // By the tests' own door: the page's policy lets no script in.
+        (0, eval)(source);
+        return (await window.axe.run()).violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(' ')}`);
+      }, axe).catch((error) => [error.message]);
+      assert.deepEqual(found, [], path);
+    }
+    await finish();
+  });
+}
+
+test('with a keyboard alone', async () => {
+  const { page, finish } = await visit(browser, site);
+  await page.goto(site.url);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  await page.keyboard.press('Enter');
+  while ((await page.evaluate(() => document.activeElement.id)) !== 'q') await page.keyboard.press('Tab');
+  await page.keyboard.type(tree());
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${site.url}/tree/${tree()}`);
+  await decided(page);
+  const isTick = () => page.evaluate(() => document.activeElement.tagName === 'SUMMARY');
+  for (let presses = 0; !(await isTick()); presses += 1) {
+    assert.ok(presses < 100);
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.press('Enter');
+  assert.ok(await page.locator('[data-check=entry] pre').first().isVisible());
+  await finish();
+});
+
+test('without scripts a page is complete, and says how to verify', async () => {
+  const { page, finish } = await visit(browser, site, { javaScriptEnabled: false });
+  await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+  const text = await page.textContent('main');
+  assert.ok(text.includes(certificate.species_name) && text.includes(certificate.account));
+  assert.match(await page.innerHTML('noscript'), /arborlog receipt --from/);
+  await finish();
+});
+
+test('a browser without Ed25519 says so, and ticks nothing', async () => {
+  const { context, page, finish } = await visit(browser, site);
+  await context.addInitScript(() => {
+    crypto.subtle.importKey = () => Promise.reject(new DOMException('no such algorithm', 'NotSupportedError'));
+  });
+  await page.goto(`${site.url}/tree/${tree()}`);
+  assert.equal(await decided(page), 'unable');
+  assert.match(await page.textContent('#verdict'), /cannot check Ed25519/);
+  assert.ok(Object.values(await states(page)).every((state) => state === 'waiting'));
+  await finish();
+});
+
+test('in the language that the reader likes, or chose', async () => {
+  const { page, finish } = await visit(browser, site, { locale: 'fr-FR' });
+  await page.goto(`${site.url}/tree/${tree()}?x=1`);
+  assert.equal(await page.getAttribute('html', 'lang'), 'fr');
+  assert.equal(await decided(page), 'true');
+  await page.click('footer a[hreflang=zh-Hans]');
+  await page.waitForURL(`${site.url}/tree/${tree()}?x=1`);
+  assert.equal(await page.getAttribute('html', 'lang'), 'zh-Hans');
+  assert.equal(await decided(page), 'true');
+  await page.goto(site.url);
+  assert.match(await page.textContent('main'), /总计/);
+  for (const away of ['//evil.example', 'https://evil.example', '/\\evil.example']) {
+    const answer = await fetch(`${site.real}/language?to=fr&back=${encodeURIComponent(away)}`, { redirect: 'manual' });
+    assert.equal(answer.headers.get('location'), '/');
+  }
+  await finish();
+});
+
+test('the first page is light, and every page has its policy', async () => {
+  const { page, finish } = await visit(browser, site);
+  const bodies = [];
+  page.on('response', (answer) => {
+    if (!answer.url().endsWith('/live')) bodies.push(answer.body());
+  });
+  await page.goto(site.url);
+  await page.waitForTimeout(500);
+  const bytes = (await Promise.all(bodies)).reduce((sum, body) => sum + body.length, 0);
+  assert.ok(bytes > 10_000 && bytes < 100_000, `${bytes} bytes`);
+  for (const path of everyPage()) {
+    const { headers } = await fetch(site.real + path);
+    assert.match(headers.get('content-security-policy'), /^default-src 'none'; script-src 'self'; style-src 'self';/, path);
+  }
+  await finish();
+});
