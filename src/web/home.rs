@@ -17,7 +17,7 @@ use crate::ledger::{MonthTotals, State, Totals};
 use crate::record::Month;
 
 /// Sums are gone through at most so often, however many readers there are.
-const FRESH: Duration = Duration::from_secs(2);
+const FRESH: Duration = Duration::from_secs(5);
 /// Plots that the map shows, those with the most trees.
 const DOTS_MAX: usize = 300;
 

@@ -23,7 +23,7 @@ const RECORDS_MAX: u64 = 65_536;
 /// Of an account, a key or a record.
 const ID_DIGITS: usize = 64;
 /// So many look for a record at a time; each hashes a while.
-pub(super) const SEARCHES_MAX: usize = 2;
+pub(super) const SEARCHES_MAX: usize = 1;
 
 /// What is looked for.
 #[derive(Deserialize)]

@@ -175,6 +175,10 @@ const LIARS = {
     check: 'story', words: /something else than this page/,
     tamper: (url, body) => (isPage(url) ? body.replace(/(species_name">)[^<]+/g, '$1Sequoiadendron giganteum') : undefined),
   }),
+  'a number that is not marked as a fact': () => ({
+    check: 'story', words: /something else than this page/,
+    tamper: (url, body) => (isPage(url) ? body.replace(/ data-fact="survey.alive">[0-9,]+/, '>999') : undefined),
+  }),
   'a server that gives no receipt': () => ({
     check: 'entry', words: /did not give what is needed/,
     tamper: (url) => (url.startsWith('/v1/receipts/') ? { status: 503, body: 'no' } : undefined),

@@ -10,9 +10,10 @@ import {
   Refused, base64, decodeEntry, decodeRecord, fromBase64, fromHex, hex, text8, utf8,
 } from '../../src/web/verifier/codec.mjs';
 import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/note.mjs';
-import { readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
-import { compare, lastSeen } from '../../src/web/verifier/seen.mjs';
+import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
+import { checkGenesis, compare, lastSeen } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
+import { checkStory, dayText, timeText } from '../../src/web/verifier/story.mjs';
 import { checkConsistency, leafHash, rootByPath, sha256 } from '../../src/web/verifier/tree.mjs';
 
 // Node 18 has it under its own name alone.
@@ -267,4 +268,42 @@ test('keys that sign later follow those that were pinned', async () => {
   assert.equal(chain.length, 3);
   assert.equal(chain.at(-1).index, 0n);
   assert.throws(() => fromBase64('QQ=', 'x'), Refused);
+});
+
+test('a page that says what was signed ticks, and any other is refused', async () => {
+  const entry = await verifyReceipt(text('receipts/award.tlog-proof'), { vkey: log });
+  const said = entry.entry.statement;
+  const right = {
+    'entry.index': String(entry.index), 'entry.kind': 'award', 'entry.issuer': hex(entry.entry.issuer),
+    'entry.bytes': hex(entry.entry.bytes), 'entry.points': Number(said.points).toLocaleString('en'),
+    'entry.account': hex(said.account), 'entry.occurred_on': dayText(said.occurred_on),
+    'entry.by': entry.grant.statement.display_name, 'entry.admitted_at': timeText(entry.entry.admitted_at),
+  };
+  const facts = (changes = {}) => Object.entries({ ...right, ...changes }).map(([path, shown]) => ({ path, text: shown }));
+  checkStory(facts(), { entry });
+  for (const path of Object.keys(right)) {
+    assert.throws(() => checkStory(facts({ [path]: '7' }), { entry }), (error) => error.code === 'story', path);
+  }
+  const without = (path) => facts().filter((fact) => fact.path !== path);
+  assert.throws(() => checkStory(without('entry.bytes'), { entry }), /does not show/);
+  assert.throws(() => checkStory(facts({ 'entry.nothing': '' }), { entry }), /has no nothing/);
+  assert.throws(() => checkStory(facts({ 'claim.index': '1' }), { entry }), /nothing proves/);
+  assert.throws(() => checkStory(facts(), { entry, claim: entry }), /is no claim/);
+});
+
+test('a log key must be named by the genesis, and a site keeps its ledger', async () => {
+  const proven = await verifyReceipt(text('receipts/award.tlog-proof'), { vkey: log });
+  const never = () => assert.fail('the genesis names it');
+  assert.equal((await checkLogKey(proven, log, never)).statement.kind, 'genesis');
+  const award = () => text('receipts/award.tlog-proof');
+  const other = { ...log, key: next.key };
+  await refuses(checkLogKey(proven, other, award));
+  await refuses(checkLogKey({ ...proven, entries: [{ statement: { log_key: next.key } }] }, log, award), 'log_key_unnamed');
+
+  const kept = new Map();
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  checkGenesis(proven.genesis, storage);
+  checkGenesis(proven.genesis, storage);
+  assert.throws(() => checkGenesis(GENESIS, storage), (error) => error.code === 'genesis_changed');
+  assert.throws(() => checkGenesis(GENESIS, storage), Refused);
 });

@@ -55,6 +55,16 @@ const KINDS = {
   planting: 'planting', claim: 'claim', assignment: 'assignment', survey: 'survey', plot: 'plot', method: 'method',
 };
 
+// What a page must show, marked as a fact, of what it rests on: one that leaves the marks out would
+// tick without having been looked at.
+const SHOWN = {
+  planting: ['tree.plot', 'tree.serial', 'planting.species', 'planting.planted_on', 'planting.by'],
+  claim: ['claim.index'],
+  survey: ['survey.surveyed_on', 'survey.sampled', 'survey.alive', 'survey.paid_by'],
+  plot: ['plot.number', 'plot.name'],
+  entry: ['entry.index', 'entry.kind', 'entry.issuer', 'entry.bytes'],
+};
+
 function speciesName(code, { method }) {
   const named = method?.entry.statement.species.find((species) => species.code === code);
   need(named, 'story', 'the method does not name this species');
@@ -91,6 +101,10 @@ function expected(path, proven, tree, idOf) {
 export function checkStory(facts, proven, ids = {}) {
   for (const [name, { entry }] of Object.entries(proven)) {
     need(!(name in KINDS) || entry.statement.kind === KINDS[name], 'story', `the entry is no ${name}`);
+  }
+  const marked = new Set(facts.map((fact) => fact.path));
+  for (const path of Object.keys(proven).flatMap((name) => SHOWN[name] ?? [])) {
+    need(marked.has(path), 'story', `the page does not show ${path}`);
   }
   checkLinks(proven);
   const tree = proven.planting ? treeOf(proven, facts) : {};
