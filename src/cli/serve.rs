@@ -121,10 +121,10 @@ fn public_url(text: &str) -> Result<String, String> {
     let host = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
     match host {
         Some(host) if !host.is_empty() && host.chars().all(plain) => Ok(text.to_owned()),
-        _ => Err("write it as https://host or https://host/path".to_owned()),
+        _ => Err("write it as https://host, without a path: pages lie at the root".to_owned()),
     }
 }
 

@@ -12,14 +12,13 @@ use crate::figures::{decimal, grouped};
 use crate::http::Problem;
 use crate::http::extract::{Path, Query};
 use crate::ledger::State;
-use crate::record::{AccountId, Award, Entry, Index, Remedy, Statement};
+use crate::record::{AccountId, Award, Entry, Index, MethodId, MethodVersion, Remedy, Statement};
 
 /// Lines of a statement on one page.
 const LINES: usize = 50;
 
 /// Where a page of the statement begins.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct From {
     before: Option<String>,
 }
@@ -73,8 +72,10 @@ struct Line {
     /// The day of the act, for an award.
     day: String,
     why: String,
-    /// The award behind it, to tell its method.
+    /// The award behind it, to tell how its points came about.
     award: Option<Award>,
+    /// The method of an award or a claim.
+    method: Option<(MethodId, MethodVersion)>,
 }
 
 /// Activity, quantity and factor: how an award's points came about.
@@ -110,7 +111,7 @@ pub(super) async fn account(
     Query(from): Query<From>,
 ) -> Answer {
     let id: AccountId = parse(&id)?;
-    let (found, _) = pages
+    let (found, f) = pages
         .see(&visit, |state| state.account(&id).copied())
         .await?;
     let account = found.ok_or_else(|| nothing("such account"))?;
@@ -126,7 +127,7 @@ pub(super) async fn account(
         lines.push(line);
         next = before;
     }
-    let (whys, f) = pages
+    let (whys, _) = pages
         .see(&visit, |state| {
             let why = |line: &Line| line.award.as_ref().map(|award| reckoning(state, award));
             lines.iter().map(why).collect::<Vec<_>>()
@@ -174,6 +175,11 @@ async fn about(
         day,
         why,
         award,
+        method: match statement {
+            Statement::Award(it) => Some((it.method, it.version)),
+            Statement::Claim(it) => Some((it.method, it.version)),
+            _ => None,
+        },
     };
     Ok((line, step.before))
 }

@@ -111,8 +111,6 @@ struct Row {
     value: String,
     /// The page that tells more of it.
     link: Option<String>,
-    /// Whether the browser checks just this text by the bytes.
-    plain: bool,
 }
 
 /// The fields of a statement, those of lists and tables under names with dots.
@@ -120,22 +118,22 @@ fn rows(statement: &Statement) -> Vec<Row> {
     let mut rows = Vec::new();
     if let Ok(Value::Object(fields)) = serde_json::to_value(statement) {
         for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
-            flatten(name, value, true, &mut rows);
+            flatten(name, value, &mut rows);
         }
     }
     rows
 }
 
-fn flatten(name: &str, value: &Value, top: bool, rows: &mut Vec<Row>) {
+fn flatten(name: &str, value: &Value, rows: &mut Vec<Row>) {
     match value {
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
-                flatten(&format!("{name}.{place}"), item, false, rows);
+                flatten(&format!("{name}.{place}"), item, rows);
             }
         }
         Value::Object(fields) => {
             for (field, value) in fields {
-                flatten(&format!("{name}.{field}"), value, false, rows);
+                flatten(&format!("{name}.{field}"), value, rows);
             }
         }
         Value::Null => {}
@@ -152,8 +150,6 @@ fn flatten(name: &str, value: &Value, top: bool, rows: &mut Vec<Row>) {
                 _ => None,
             };
             rows.push(Row {
-                // Their digits in the bytes are of ten-millionths.
-                plain: top && !matches!(name, "carbon_rights" | "remedy"),
                 name: name.to_owned(),
                 value,
                 link,

@@ -27,6 +27,8 @@ pub(super) struct Visit {
     /// Path and query.
     pub path: String,
     host: String,
+    /// Whether a proxy before the server says that it spoke TLS.
+    tls: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visit {
@@ -53,6 +55,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
                 .map_or("/", |it| it.as_str())
                 .to_owned(),
             host: host.unwrap_or("localhost").to_owned(),
+            tls: parts
+                .headers
+                .get("x-forwarded-proto")
+                .is_some_and(|it| it == "https"),
         })
     }
 }
@@ -85,7 +91,11 @@ pub(super) async fn language(Query(choice): Query<Choice>) -> Response {
 
 impl Site {
     fn address(&self, visit: &Visit) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
+        let scheme = if self.tls || visit.tls {
+            "https"
+        } else {
+            "http"
+        };
         let used = || format!("{scheme}://{}", visit.host);
         self.public_url.clone().unwrap_or_else(used)
     }
@@ -101,6 +111,8 @@ pub(super) struct Frame {
     pub vkey: String,
     /// The entry that names that key.
     pub log_key_at: Index,
+    /// Every key that signed checkpoints, each behind the entry that names it, as JSON.
+    pub log_keys: String,
     /// The genesis record's id.
     pub genesis: String,
     /// Entries that the page speaks of.
@@ -118,6 +130,9 @@ impl Frame {
             || (String::new(), Index(0)),
             |(key, index)| (crate::log::vkey(&head.origin, *key).to_string(), *index),
         );
+        let keys = head.log_keys.iter();
+        let keys = keys.map(|(key, at)| (at.0, crate::log::vkey(&head.origin, *key).to_string()));
+        let log_keys = serde_json::to_string(&keys.collect::<Vec<_>>()).unwrap_or_default();
         let (genesis, programme) = head.genesis.as_ref().map_or_else(
             || (String::new(), String::new()),
             |(id, programme)| (id.to_string(), programme.to_string()),
@@ -129,6 +144,7 @@ impl Frame {
             programme,
             vkey,
             log_key_at,
+            log_keys,
             genesis,
             size: state.entries(),
             path: visit.path.clone(),
@@ -146,6 +162,7 @@ impl Frame {
             programme: String::new(),
             vkey: vkey.map(|it| it.to_string()).unwrap_or_default(),
             log_key_at: Index(0),
+            log_keys: "[]".to_owned(),
             genesis: genesis.map(|it| it.to_string()).unwrap_or_default(),
             size: 0,
             path: visit.path.clone(),
@@ -177,15 +194,23 @@ impl Frame {
     }
 
     pub fn n(&self, number: impl Into<Count>) -> String {
-        grouped(number.into().0)
+        self.decimal(grouped(number.into().0))
     }
 
     pub fn weight(&self, grams: impl Into<Count>) -> String {
-        weight(grams.into().0)
+        self.decimal(weight(grams.into().0))
+    }
+
+    /// A number as the reader's language writes it.
+    pub fn decimal(&self, english: String) -> String {
+        match self.language {
+            Language::English | Language::Chinese => english,
+            Language::French => english.replace(',', "\u{202f}").replace('.', ","),
+        }
     }
 
     pub fn of_sampled(&self, sampled: &u64) -> String {
-        fill(&self.t.of_sampled, grouped((*sampled).into()))
+        fill(&self.t.of_sampled, self.n(sampled))
     }
 
     /// What a browser checks: its name, title and meaning, and the same as a command.
@@ -214,7 +239,7 @@ impl Frame {
     }
 
     pub fn as_of(&self) -> String {
-        fill(&self.t.as_of, grouped(self.size.into()))
+        fill(&self.t.as_of, self.n(self.size))
     }
 }
 

@@ -7,12 +7,14 @@ use std::time::Duration;
 use axum::extract::State as Extract;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Pages;
 use super::entry::{NEWEST, newest};
 use super::frame::Visit;
+use crate::http::extract::Query;
 use crate::http::{Closing, Problem};
 
 /// The most readers who watch at a time; each holds a connection.
@@ -33,17 +35,28 @@ struct Watcher {
     _place: OwnedSemaphorePermit,
 }
 
-/// The newest entries, again whenever there are more.
+/// What a reader has.
+#[derive(Deserialize)]
+pub(super) struct Seen {
+    /// So many entries were on the page.
+    after: Option<u64>,
+}
+
+/// The newest entries, whenever there are more than a reader has.
 pub(super) async fn live(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
+    Query(seen): Query<Seen>,
 ) -> Result<Response, Problem> {
     let place = Arc::clone(&pages.streams).try_acquire_owned();
     let place =
         place.map_err(|_| Problem::unavailable("streams_full", "too many watch already"))?;
     let watcher = Watcher {
         visit,
-        told: pages.log.published().head.size,
+        told: seen
+            .after
+            .unwrap_or(u64::MAX)
+            .min(pages.log.published().head.size),
         until: Instant::now() + LIFE,
         closing: pages.closing.clone(),
         _place: place,

@@ -15,7 +15,7 @@ use crate::http::extract::Path;
 use crate::ledger::{PlotState, State, SurveyState};
 use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
 
-/// Plantings and surveys that the page lists, the newest; the ledger has them all.
+/// Plantings (by the highest serials) and surveys (the newest) that the page lists; the ledger has them all.
 const ROWS_MAX: usize = 200;
 /// Square metres of a hectare.
 const HECTARE_M2: f64 = 10_000.0;
@@ -50,14 +50,13 @@ impl SurveyFacts {
     }
 
     /// Of those looked for, the part that lives.
-    pub fn survival(&self) -> String {
-        match self.sampled {
-            0 => "–".to_owned(),
-            sampled => format!(
-                "{:.0} %",
-                f64::from(self.alive) / f64::from(sampled) * 100.0
-            ),
+    pub fn survival(&self, f: &Frame) -> String {
+        if self.sampled == 0 {
+            return "–".to_owned();
         }
+        // Rounded down: one dead tree of many shows.
+        let tenths = u64::from(self.alive) * 1000 / u64::from(self.sampled);
+        f.decimal(format!("{}.{} %", tenths / 10, tenths % 10))
     }
 }
 
@@ -119,8 +118,10 @@ impl PlotFacts {
         Receipts::of(&receipts)
     }
 
-    fn hectares(&self) -> String {
-        format!("{:.4}", self.plot.plot.area_m2 as f64 / HECTARE_M2)
+    /// A square metre is a ten-thousandth: exact.
+    fn hectares(&self, f: &Frame) -> String {
+        let area = self.plot.plot.area_m2;
+        f.decimal(format!("{}.{:04}", area / 10_000, area % 10_000))
     }
 
     fn density(&self) -> String {

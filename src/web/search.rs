@@ -1,6 +1,7 @@
 //! One box that knows a certificate from a tree, a plot, an account, an entry or a record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State as Extract;
@@ -20,6 +21,8 @@ use crate::record::{AccountId, Entry, Index, PlotNumber, RecordId, Serial};
 
 /// Entries among which a record is looked for by its id: the ledger keeps no list of ids.
 const RECORDS_MAX: u64 = 65_536;
+/// How long one waits for that.
+const WAIT: Duration = Duration::from_secs(2);
 /// Of an account, a key or a record.
 const ID_DIGITS: usize = 64;
 /// So many look for a record at a time; each hashes a while.
@@ -27,7 +30,6 @@ pub(super) const SEARCHES_MAX: usize = 1;
 
 /// What is looked for.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     #[serde(default)]
     q: String,
@@ -133,8 +135,11 @@ fn by_name(state: &State, t: &Texts, q: &str) -> Vec<Found> {
 impl Pages {
     /// The entry of a record, if it is among the newest.
     async fn find_record(&self, id: &RecordId) -> Result<Option<Index>, Problem> {
-        let place = self.searches.acquire().await;
-        let _place = place.map_err(|error| Problem::unavailable("closing", &error.to_string()))?;
+        let place = tokio::time::timeout(WAIT, self.searches.acquire()).await;
+        let Ok(Ok(_place)) = place else {
+            let detail = "others look for records already; look again in a moment";
+            return Err(Problem::unavailable("searches_full", detail));
+        };
         let size = self.log.published().head.size;
         let last = size.saturating_sub(1) / TILE_HASHES;
         let first = size.saturating_sub(RECORDS_MAX) / TILE_HASHES;

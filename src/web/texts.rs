@@ -28,8 +28,8 @@ texts! {
     trees_alive of_sampled never_surveyed chart_title chart_points chart_trees tonnes
     trees_unit chart_note map_title map_note plots newest newest_live entry tree certificate
     plot account record issuer kind when species planting planted_on planted_by claim
-    claimed_for assigned assigned_here unclaimed waiting voided lost life survey
-    surveys surveyed_on surveyed_by paid_by basis basis_census basis_random_sample
+    claimed_for assigned assigned_here unclaimed waiting voided lost life survey surveys
+    surveyed_on surveyed_by paid_by basis basis_census basis_random_sample
     basis_remote_sensing sampled alive dead shortfall area density capacity holder funded_by
     carbon_rights rights_none_issued rights_issued rights_unknown place plantings serials
     count balance statement points why older linkable share_note print qr method version
@@ -43,7 +43,8 @@ texts! {
     k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
     k_plot k_planting k_survey k_claim k_assignment k_correction navigation home_title
     plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
-    outline density_now survival void day seq survey_one alive_of
+    outline density_now survival void day seq survey_one alive_of life_note survey_other
+    survey_older check_get no_cross
 }
 
 /// A language that pages are in.

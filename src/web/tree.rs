@@ -88,7 +88,9 @@ impl Tree {
                 .rev()
                 .map(|(index, it)| SurveyFacts::of(index, it))
         };
-        let here = |it: &SurveyFacts| it.planting.is_none_or(|index| index == planting.index);
+        let here = |it: &SurveyFacts| {
+            it.planting.is_none_or(|index| index == planting.index) && it.on >= planting.planted_on
+        };
         let mut surveys: Vec<_> = all().filter(here).take(SURVEYS_MAX).collect();
         surveys.reverse();
         Some(Self {
@@ -108,6 +110,19 @@ impl Tree {
             surveys,
             survey: all().next(),
         })
+    }
+
+    /// Whether the plot's latest survey looked at another planting.
+    fn survey_is_of_another(&self) -> bool {
+        let planting = self.survey.as_ref().and_then(|it| it.planting);
+        planting.is_some_and(|index| index != self.planting)
+    }
+
+    /// Whether it was made before this tree was planted.
+    fn survey_is_older(&self) -> bool {
+        self.survey
+            .as_ref()
+            .is_some_and(|it| it.on < self.planted_on)
     }
 
     fn receipts(&self) -> Vec<(&'static str, Index)> {
@@ -270,7 +285,7 @@ pub(super) async fn certificate(
         };
         Some((claim.clone(), standing, tree, species(state, claim.species)))
     };
-    let (found, _) = pages.see(&visit, look).await?;
+    let (found, f) = pages.see(&visit, look).await?;
     let (claim, standing, tree, species_name) = found.ok_or_else(|| nothing("such certificate"))?;
     let (_, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
@@ -284,7 +299,7 @@ pub(super) async fn certificate(
         state.methods().find(same).map(|it| it.stated_at)
     };
     let look = |state: &State| (method(state), who(state, &record.issuer));
-    let ((method_at, by), f) = pages.see(&visit, look).await?;
+    let ((method_at, by), _) = pages.see(&visit, look).await?;
     let mut receipts = vec![("claim", index)];
     receipts.extend(method_at.map(|index| ("method", index)));
     if let Some(tree) = &tree {

@@ -67,7 +67,10 @@ export class Site {
           answer.end(body);
         });
       });
-      if (this.tamper) onward.setHeader('accept-encoding', 'identity');
+      if (this.tamper) {
+        onward.setHeader('accept-encoding', 'identity');
+        onward.removeHeader('if-none-match');
+      }
       onward.on('error', () => answer.destroy());
       answer.on('close', () => onward.destroy());
       ask.pipe(onward);

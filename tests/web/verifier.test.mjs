@@ -11,9 +11,9 @@ import {
 } from '../../src/web/verifier/codec.mjs';
 import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/note.mjs';
 import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
-import { checkGenesis, compare, lastSeen } from '../../src/web/verifier/seen.mjs';
+import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
-import { checkStory, dayText, timeText } from '../../src/web/verifier/story.mjs';
+import { checkStory, dayText, rowsOf, timeText } from '../../src/web/verifier/story.mjs';
 import { checkConsistency, leafHash, rootByPath, sha256 } from '../../src/web/verifier/tree.mjs';
 
 // Node 18 has it under its own name alone.
@@ -244,22 +244,38 @@ test('trees of all small sizes are consistent, and nothing else is', async () =>
   }
 });
 
-test('a log that grew is the same, one that forked or shrank is not', async () => {
+const memory = () => {
   const kept = new Map();
-  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  return {
+    getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value),
+    removeItem: (key) => kept.delete(key),
+  };
+};
+
+test('a log that grew is the same, one that forked, shrank or took back a key is not', async () => {
+  const storage = memory();
   const leaves = await Promise.all(entriesOf(257).map(leafHash));
   const prove = async (from, to) => (await proof(Number(from), leaves.slice(0, Number(to)))).map(base64);
   const at = (size) => openCheckpoint(text(`log/${size}/checkpoint`), log);
-  assert.equal(await compare(await at(55), log, GENESIS, storage, prove), null);
-  assert.equal((await compare(await at(256), log, GENESIS, storage, prove)).size, 55n);
-  // An older one is fine as long as it is the beginning of what was seen.
-  assert.equal((await compare(await at(55), log, GENESIS, storage, prove)).size, 256n);
-  assert.equal((await lastSeen(GENESIS, storage)).size, 256n);
+  const by = { vkey: log, keyAt: 0n, genesis: GENESIS };
+  assert.equal(await compare(await at(55), by, storage, prove), null);
+  assert.equal((await compare(await at(256), by, storage, prove)).size, 55n);
+  assert.equal((await compare(await at(256), by, storage, prove)).size, 256n);
+  const shouts = (code) => (error) => error.code === code && error.notes.length === 2;
+  await assert.rejects(compare(await at(55), by, storage, prove), shouts('shrunk'));
+  await follows(await at(55), await at(256), prove);
   const lies = async () => [base64(leaves[0])];
-  await assert.rejects(compare(await at(257), log, GENESIS, storage, lies), (error) => error.code === 'forked' && error.notes.length === 2);
+  await assert.rejects(compare(await at(257), by, storage, lies), shouts('forked'));
+  // A server that is busy is no liar.
+  const away = proveBy(async () => ({ ok: false, status: 503 }));
+  await assert.rejects(compare(await at(257), by, storage, away), (error) => error.code === 'away' && !error.notes);
   assert.equal((await lastSeen(GENESIS, storage)).size, 256n);
   const other = { ...(await at(256)), root: leaves[0] };
-  await refuses(compare(other, log, GENESIS, storage, prove), 'forked');
+  await refuses(compare(other, by, storage, prove), 'forked');
+  await compare(await at(257), { ...by, keyAt: 9n }, storage, prove);
+  await refuses(compare(await at(257), by, storage, prove), 'key_old');
+  const full = { ...memory(), setItem: () => assert.fail('full') };
+  assert.equal(await compare(await at(55), by, full, prove), null);
 });
 
 test('keys that sign later follow those that were pinned', async () => {
@@ -275,20 +291,79 @@ test('a page that says what was signed ticks, and any other is refused', async (
   const said = entry.entry.statement;
   const right = {
     'entry.index': String(entry.index), 'entry.kind': 'award', 'entry.issuer': hex(entry.entry.issuer),
-    'entry.bytes': hex(entry.entry.bytes), 'entry.points': Number(said.points).toLocaleString('en'),
-    'entry.account': hex(said.account), 'entry.occurred_on': dayText(said.occurred_on),
-    'entry.by': entry.grant.statement.display_name, 'entry.admitted_at': timeText(entry.entry.admitted_at),
+    'entry.bytes': hex(entry.entry.bytes), 'entry.by': entry.grant.statement.display_name,
+    'entry.admitted_at': timeText(entry.entry.admitted_at),
+    ...Object.fromEntries(rowsOf(said).map(([row, value]) => [`entry.${row}`, value instanceof Uint8Array ? hex(value) : String(value)])),
+    'entry.points': Number(said.points).toLocaleString('en'), 'entry.occurred_on': dayText(said.occurred_on),
+  };
+  const pathname = `/entry/${entry.index}`;
+  const facts = (changes = {}) => Object.entries({ ...right, ...changes }).map(([path, shown]) => ({ path, text: shown }));
+  const check = (shown, proven = { entry }, at = pathname) => checkStory(shown, proven, { pathname: at });
+  const refused = (code) => (error) => error.code === code;
+  check(facts());
+  for (const path of Object.keys(right)) {
+    assert.throws(() => check(facts({ [path]: '7' })), refused('story'), path);
+    const without = facts().filter((fact) => fact.path !== path);
+    if (!['entry.by', 'entry.admitted_at'].includes(path)) assert.throws(() => check(without), refused('story'), path);
+  }
+  assert.throws(() => check(facts(), { entry }, '/entry/7'), /asks for another/);
+  assert.throws(() => check(facts(), { entry }, '/'), /nothing is known/);
+  assert.throws(() => check(facts({ 'entry.nothing': '' })), /has no nothing/);
+  assert.throws(() => check(facts({ 'claim.index': '1' })), /nothing proves/);
+  assert.throws(() => check(facts(), { entry, claim: entry }), /is no claim/);
+  assert.throws(() => check(facts(), { entry, other: entry }), /is no other/);
+});
+
+// Statements as `verifyReceipt` gives them, of one tree and its certificate.
+function aTree() {
+  const grant = { statement: { display_name: 'Somebody', holder: 'somebody' } };
+  const of = (index, kind, fields) => ({ index, grant, entry: { statement: { kind, ...fields }, bytes: new Uint8Array(1) } });
+  return {
+    claim: of(40n, 'claim', { species: 3, points: 17_900n }),
+    assignment: of(50n, 'assignment', { plot: 7, first_serial: 40, claims: [39n, 40n, 41n] }),
+    planting: of(30n, 'planting', { plot: 7, species: 3, first_serial: 40, count: 5, planted_on: 0 }),
+    survey: of(35n, 'survey', { plot: 7, surveyed_on: 1, basis: 'census', sampled: 250, alive: 249, dead: 1, paid_by: 'x' }),
+    plot: of(20n, 'plot', { number: 7, name: '12', latitude: 1, longitude: -25, carbon_rights: { kind: 'issued', registry: 'R', id: '9' }, area_m2: 50_001n }),
+    method: of(5n, 'method', { species: [{ code: 3, name: 'Elm' }] }),
+  };
+}
+
+test('a certificate is of its own tree, and every mark is held against the statements', () => {
+  const words = { basis_census: 'census', rights_issued: 'issued', point: '.' };
+  const right = {
+    'claim.index': '40', 'claim.points': '17,900', 'tree.plot': '7', 'tree.serial': '41', 'planting.species': '3',
+    'planting.species_name': 'Elm', 'planting.planted_on': '1970-01-01', 'planting.by': 'Somebody',
+    'survey.surveyed_on': '1970-01-02', 'survey.basis': 'census', 'survey.sampled': '250', 'survey.alive': '249',
+    'survey.survival': '99.6 %', 'survey.paid_by': 'x', 'plot.number': '7', 'plot.name': '12',
+    'plot.longitude': '-0.00000°', 'plot.hectares': '5.0001', 'plot.carbon_rights': 'issued: R 9',
   };
   const facts = (changes = {}) => Object.entries({ ...right, ...changes }).map(([path, shown]) => ({ path, text: shown }));
-  checkStory(facts(), { entry });
-  for (const path of Object.keys(right)) {
-    assert.throws(() => checkStory(facts({ [path]: '7' }), { entry }), (error) => error.code === 'story', path);
-  }
-  const without = (path) => facts().filter((fact) => fact.path !== path);
-  assert.throws(() => checkStory(without('entry.bytes'), { entry }), /does not show/);
-  assert.throws(() => checkStory(facts({ 'entry.nothing': '' }), { entry }), /has no nothing/);
-  assert.throws(() => checkStory(facts({ 'claim.index': '1' }), { entry }), /nothing proves/);
-  assert.throws(() => checkStory(facts(), { entry, claim: entry }), /is no claim/);
+  const check = (changes = {}, proven = aTree(), pathname = '/certificate/40') => checkStory(facts(changes), proven, { pathname, words });
+  const refuse = (...lie) => assert.throws(() => check(...lie), (error) => error.code === 'story', JSON.stringify(lie[0]));
+  check();
+  check({ 'claim.points': '17\u202f900' });
+  check({}, aTree(), '/tree/7/41');
+  for (const path of Object.keys(right)) refuse({ [path]: 'another' === right[path] ? '' : '1' });
+  refuse({ 'plot.name': '1,2' });
+  refuse({ 'claim.points': '1,7900' });
+  refuse({ 'plot.carbon_rights': 'none' });
+  refuse({}, aTree(), '/certificate/41');
+  refuse({}, aTree(), '/tree/7/42');
+  const { assignment, ...untied } = aTree();
+  refuse({}, untied);
+  const { claim, ...unclaimed } = aTree();
+  refuse({}, unclaimed);
+  const changed = (name, fields) => {
+    const all = aTree();
+    Object.assign(all[name].entry.statement, fields);
+    return all;
+  };
+  refuse({}, changed('assignment', { claims: [40n] }));
+  refuse({}, changed('assignment', { plot: 8 }));
+  refuse({}, changed('planting', { count: 1 }));
+  refuse({}, changed('survey', { plot: 8 }));
+  refuse({}, changed('claim', { species: 4 }));
+  refuse({}, changed('method', { species: [] }));
 });
 
 test('a log key must be named by the genesis, and a site keeps its ledger', async () => {
@@ -300,10 +375,11 @@ test('a log key must be named by the genesis, and a site keeps its ledger', asyn
   await refuses(checkLogKey(proven, other, award));
   await refuses(checkLogKey({ ...proven, entries: [{ statement: { log_key: next.key } }] }, log, award), 'log_key_unnamed');
 
-  const kept = new Map();
-  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
-  checkGenesis(proven.genesis, storage);
+  const storage = memory();
+  checkGenesis(GENESIS, storage);
+  keepGenesis(proven.genesis, storage);
   checkGenesis(proven.genesis, storage);
   assert.throws(() => checkGenesis(GENESIS, storage), (error) => error.code === 'genesis_changed');
-  assert.throws(() => checkGenesis(GENESIS, storage), Refused);
+  forget(storage);
+  checkGenesis(GENESIS, storage);
 });

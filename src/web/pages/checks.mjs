@@ -7,8 +7,8 @@ import { fieldText, timeText } from './verifier/story.mjs';
 const WORD_OF_CODE = {
   signature_invalid: 'w_signature', key_invalid: 'w_signature', possession_unproven: 'w_signature',
   not_included: 'w_inclusion', role_refused: 'w_role', quorum_short: 'w_authority', authority_broken: 'w_authority',
-  genesis_other: 'w_genesis', origin_mismatch: 'w_genesis', genesis_changed: 'w_key', log_key_unnamed: 'w_log_key',
-  unsigned: 'w_checkpoint', forked: 'w_forked', shrunk: 'w_shrunk', unproven: 'w_shrunk', story: 'w_story',
+  genesis_other: 'w_genesis', origin_mismatch: 'w_genesis', genesis_changed: 'w_key', key_old: 'w_key', log_key_unnamed: 'w_log_key',
+  unsigned: 'w_checkpoint', forked: 'w_forked', shrunk: 'w_shrunk', story: 'w_story',
   away: 'w_away',
 };
 
@@ -37,7 +37,7 @@ export function newLine(check, words) {
   const item = newElement('li', '', { 'data-check': check, 'data-state': 'waiting' });
   const details = newElement('details');
   const summary = newElement('summary');
-  summary.append(newElement('b', words[`c_${check}`]), ' ', newElement('span', '', { class: 'state' }), newElement('span', '', { class: 'hint' }));
+  summary.append(newElement('b', words[`c_${check}`]), ' ', newElement('span', '', { class: 'state' }), newElement('span', words[`h_${check}`], { class: 'hint' }));
   details.append(summary, newElement('div', '', { class: 'shown' }));
   item.append(details);
   return item;

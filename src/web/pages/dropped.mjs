@@ -2,8 +2,9 @@
 // works with the network off; and a receipt can be kept as one page that verifies itself.
 
 import { fields, newElement, newLine, setState, showBehind, showText, why } from './checks.mjs';
-import { LOG, parseVkey } from './verifier/note.mjs';
-import { checkLogKey, verifyReceipt } from './verifier/receipt.mjs';
+import { Refused, equal, need } from './verifier/codec.mjs';
+import { LOG, parseVkey, readNote } from './verifier/note.mjs';
+import { checkLogKey, readReceipt, verifyReceipt } from './verifier/receipt.mjs';
 import { canVerify } from './verifier/signature.mjs';
 
 const body = document.body;
@@ -19,28 +20,67 @@ function conclude(state, text) {
   panel.dataset.holds = state;
 }
 
+// The key whose line is on the receipt's checkpoint, the entry that names it, and the one that names
+// the next: with that, a key's time is over.
+async function keyFor(text) {
+  const known = JSON.parse(body.dataset.logKeys);
+  const { lines } = readNote(readReceipt(text).note);
+  for (let at = known.length - 1; at >= 0; at -= 1) {
+    const vkey = await parseVkey(known[at][1], LOG);
+    const signed = lines.some((line) => line.name === vkey.name && equal(line.id, vkey.id));
+    if (signed || at === 0) return { vkey, namedAt: known[at][0], over: known[at + 1]?.[0] ?? null };
+  }
+  throw new Refused('unsigned', 'no log key is known');
+}
+
+async function verified(text, tell) {
+  const step = (work) => work.catch((error) => {
+    error.check ??= 'checkpoint';
+    throw error;
+  });
+  const { vkey, namedAt, over } = await step(keyFor(text));
+  const receipt = await verifyReceipt(text, { vkey, genesis: body.dataset.genesis }, tell);
+  await step((async () => {
+    const late = over !== null && receipt.checkpoint.size > BigInt(over);
+    need(!late, 'key_old', `entry ${over} named another key, and this checkpoint is of ${receipt.checkpoint.size}`);
+    // With the network off, a key that the governors named later is the page's word.
+    const named = async () => {
+      const answer = await fetch(`/v1/receipts/${namedAt}`).catch(() => null);
+      if (!answer?.ok) throw new Refused('away', 'no network');
+      return answer.text();
+    };
+    await checkLogKey(receipt, vkey, named).catch((error) => {
+      if (error.code !== 'away') throw error;
+    });
+  })());
+  return receipt;
+}
+
+// What is shown is the receipt that came last, whichever is verified last.
+let turn = 0;
+
 async function show(text) {
+  turn += 1;
+  const mine = turn;
   conclude('waiting', words.checking);
   const lines = new Map(CHECKS.map((check) => [check, newLine(check, words)]));
   found.replaceChildren(...lines.values());
   for (const line of lines.values()) setState(line, 'waiting', words);
   const lineOf = (check) => lines.get(check === 'genesis' ? 'authority' : check) ?? lines.get('entry');
-  if (!(await canVerify())) {
+  const able = await canVerify();
+  if (mine !== turn) return;
+  if (!able) {
     conclude('unable', words.no_ed25519);
     return;
   }
   try {
-    const vkey = await parseVkey(body.dataset.vkey, LOG);
-    const pinned = { vkey, genesis: body.dataset.genesis };
-    const receipt = await verifyReceipt(text, pinned, (check, it) => {
+    const receipt = await verified(text, (check, it) => {
       if (lines.has(check)) {
         setState(lines.get(check), 'held', words);
         showBehind(lines.get(check), '', check, it);
       }
     });
-    // With the network off, a key that the governors named later is the page's word.
-    const named = async () => (await fetch(`/v1/receipts/${body.dataset.logKeyAt}`)).text();
-    await checkLogKey(receipt, vkey, named).catch(() => {});
+    if (mine !== turn) return;
     conclude('true', `${words.all_held} ${words.c_entry} ${receipt.index}`);
     const said = newElement('li', '', { 'data-state': 'noted' });
     const rows = fields(receipt.entry.statement).map(([name, value]) => `${name}: ${value}`).join('\n');
@@ -48,6 +88,7 @@ async function show(text) {
     showText(said, `${words.c_entry} ${receipt.index}`, rows);
     found.append(said);
   } catch (error) {
+    if (mine !== turn) return;
     const check = error.check ?? 'entry';
     setState(lineOf(check), 'failed', words, why(error, check, words));
     conclude('false', words.not_all);
@@ -92,10 +133,11 @@ async function page(sources, style, text) {
   const script = joined(sources);
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(script)));
   const hash = btoa(String.fromCharCode(...digest));
-  const data = ['vkey', 'genesis', 'words', 'logKeyAt']
+  const data = ['genesis', 'words', 'logKeys']
     .map((name) => `data-${name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`)}="${escaped(body.dataset[name])}"`);
   const policy = `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'`;
   const proves = document.querySelector('footer p').textContent;
+  const limits = document.getElementById('limits').textContent;
   return `<!doctype html>
 <html lang="${document.documentElement.lang}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -104,7 +146,7 @@ async function page(sources, style, text) {
 <body ${data.join(' ')}><main><h1>${escaped(document.querySelector('h1').textContent)}</h1>
 <section class="panel" id="panel"><p id="verdict" role="status"></p><ol id="found"></ol></section>
 <textarea id="text" rows="8" readonly aria-label="receipt">${escaped(text)}</textarea></main>
-<footer><p>${escaped(proves)}</p></footer>
+<footer><p>${escaped(limits)}</p><p>${escaped(proves)}</p></footer>
 <script type="module">${script}<\/script></body></html>
 `;
 }

@@ -19,7 +19,7 @@ function row({ index, kind, says, when }) {
 
 const newest = () => Number(rows.querySelector('a')?.textContent ?? -1);
 
-new EventSource('/live').addEventListener('message', (event) => {
+new EventSource(`/live?after=${newest() + 1}`).addEventListener('message', (event) => {
   const { entries } = JSON.parse(event.data);
   const fresh = entries.filter((entry) => entry.index > newest());
   rows.prepend(...fresh.map(row));

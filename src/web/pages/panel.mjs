@@ -3,9 +3,9 @@
 
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
 import { Refused, hex, need } from './verifier/codec.mjs';
-import { LOG, parseVkey } from './verifier/note.mjs';
+import { LOG, openCheckpoint, parseVkey } from './verifier/note.mjs';
 import { checkLogKey, recordId, verifyReceipt } from './verifier/receipt.mjs';
-import { checkGenesis, compare, proveBy } from './verifier/seen.mjs';
+import { checkGenesis, compare, follows, forget, keepGenesis, proveBy } from './verifier/seen.mjs';
 import { canVerify } from './verifier/signature.mjs';
 import { checkStory } from './verifier/story.mjs';
 
@@ -31,6 +31,7 @@ function fail(error, check) {
   lineOf(check).querySelector('details').open = true;
   conclude('false', words.not_all);
   if (error.notes) alarm(error.notes, why(error, check, words));
+  if (error.code === 'genesis_changed') offerForgetting();
 }
 
 // The log went back on its word: both checkpoints, to keep and to publish.
@@ -50,16 +51,23 @@ function alarm([before, now], text) {
   );
 }
 
-async function fetchReceipt(index) {
-  let answer;
-  try {
-    answer = await fetch(`/v1/receipts/${index}`);
-  } catch {
-    answer = null;
-  }
-  need(answer?.ok, 'away', `/v1/receipts/${index}: ${answer?.status ?? ''}`);
+// For who knows why a site shows another ledger.
+function offerForgetting() {
+  const button = newElement('button', words.forget, { type: 'button' });
+  button.addEventListener('click', () => {
+    forget(storage);
+    location.reload();
+  });
+  document.getElementById('alarm').replaceChildren(button);
+}
+
+async function fetchText(path) {
+  const answer = await fetch(path).catch(() => null);
+  need(answer?.ok, 'away', `${path}: ${answer?.status ?? ''}`);
   return answer.text();
 }
+
+const fetchReceipt = (index) => fetchText(`/v1/receipts/${index}`);
 
 // Where a browser keeps nothing, it still compares within the page.
 function memory() {
@@ -68,9 +76,13 @@ function memory() {
     return localStorage;
   } catch {
     const kept = new Map();
-    return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+    return {
+      getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value),
+      removeItem: (key) => kept.delete(key),
+    };
   }
 }
+const storage = memory();
 
 // Runs a step; what fails is shown under the check that it names, or under this one.
 async function step(check, work) {
@@ -85,6 +97,7 @@ async function step(check, work) {
 async function verify(pinned, wanted) {
   const proven = {};
   for (const [name, index] of wanted) {
+    await step('story', () => need(!(name in proven), 'story', `two entries are to be the ${name}`));
     const tell = (check, found) => showBehind(lineOf(check), `${name} ${index}`, check, found);
     proven[name] = await step('entry', async () => {
       const receipt = await verifyReceipt(await fetchReceipt(index), pinned, tell);
@@ -107,16 +120,16 @@ async function run() {
     return;
   }
   const { vkey: written, genesis, logKeyAt } = document.body.dataset;
-  const storage = memory();
   const vkey = await step('checkpoint', () => parseVkey(written, LOG));
   await step('authority', () => checkGenesis(genesis, storage));
   const wanted = panel.dataset.receipts.split(' ').map((pair) => pair.split(':'));
   const proven = await verify({ vkey, genesis }, wanted);
   const all = Object.values(proven);
-  await step('checkpoint', () => checkLogKey(all[0], vkey, () => fetchReceipt(logKeyAt)).catch((error) => {
+  const named = await step('checkpoint', () => checkLogKey(all[0], vkey, () => fetchReceipt(logKeyAt)).catch((error) => {
     error.check = 'checkpoint';
     throw error;
   }));
+  keepGenesis(genesis, storage);
   for (const check of EACH) setState(items.get(check), 'held', words);
   setState(items.get('witnesses'), 'noted', words);
   const strangers = all[0].checkpoint.lines.filter((line) => line.name !== vkey.name).map((line) => line.name);
@@ -129,20 +142,27 @@ async function run() {
     }
     const shown = [...document.querySelectorAll('[data-fact]')];
     const facts = shown.map((element) => ({ path: element.dataset.fact, text: element.textContent }));
-    checkStory(facts, proven, ids);
+    checkStory(facts, proven, { pathname: location.pathname, ids, words });
     setState(items.get('story'), 'held', words);
     showText(items.get('story'), '', facts.map(({ path, text }) => `${path}: ${text}`).join('\n'));
   });
 
   await step('consistency', async () => {
-    let before = null;
-    for (const { checkpoint } of all) {
-      before = (await compare(checkpoint, vkey, genesis, storage, proveBy(fetch.bind(window)))) ?? before;
-    }
-    const first = before === null || all.some(({ checkpoint }) => checkpoint.note === before.note);
-    setState(items.get('consistency'), 'held', words, first && before === null ? words.h_first : null);
+    const prove = proveBy(fetch.bind(window));
+    const identity = { vkey, keyAt: named.index, genesis };
+    const newest = async () => openCheckpoint(await fetchText('/checkpoint'), vkey);
+    let now = await newest();
+    // Another window may have kept a newer one meanwhile.
+    const before = await compare(now, identity, storage, prove).catch(async (error) => {
+      if (error.code !== 'shrunk') throw error;
+      now = await newest();
+      return compare(now, identity, storage, prove);
+    });
+    for (const { checkpoint } of all) await follows(checkpoint, now, prove);
+    if (before === null) setState(items.get('consistency'), 'noted', words, words.h_first);
+    else setState(items.get('consistency'), 'held', words);
     if (before !== null) showText(items.get('consistency'), words.old_checkpoint, before.note);
-    showText(items.get('consistency'), words.new_checkpoint, all[all.length - 1].checkpoint.note);
+    showText(items.get('consistency'), words.new_checkpoint, now.note);
   });
   conclude('true', words.all_held);
 }

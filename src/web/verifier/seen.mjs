@@ -5,57 +5,81 @@ import { Refused, decimal, fromBase64, need } from './codec.mjs';
 import { LOG, openCheckpoint, parseVkey } from './note.mjs';
 import { checkConsistency } from './tree.mjs';
 
-const place = (genesis) => `arborlog ${genesis}`;
+const SITE = 'arborlog';
+const place = (genesis) => `${SITE} ${genesis}`;
 
-// The newest checkpoint that was kept of the ledger with this genesis, or null. It is kept behind
-// the key that signed it, for that may change.
+function keep(storage, name, value) {
+  try {
+    storage.setItem(name, value);
+  } catch {
+    // A browser that keeps nothing compares nothing: no fault of the log's.
+  }
+}
+
+// What was kept of the ledger with this genesis, or null: the newest checkpoint, behind the key that
+// signed it and the entry that names that key.
 export async function lastSeen(genesis, storage) {
   const kept = storage.getItem(place(genesis));
   if (kept === null) return null;
-  const end = kept.indexOf('\n');
-  return openCheckpoint(kept.slice(end + 1), await parseVkey(kept.slice(0, end), LOG));
+  const [head, written] = kept.slice(0, kept.indexOf('\n')).split(' ');
+  const checkpoint = await openCheckpoint(kept.slice(kept.indexOf('\n') + 1), await parseVkey(written, LOG));
+  return { ...checkpoint, keyAt: BigInt(head) };
 }
 
-// A site that shows another ledger than it did before says so; the first one is kept.
+// A site that shows another ledger than it did before says so.
 export function checkGenesis(genesis, storage) {
-  const before = storage.getItem('arborlog');
+  const before = storage.getItem(SITE);
   need(before === null || before === genesis, 'genesis_changed', `this site showed the ledger ${before} before`);
-  storage.setItem('arborlog', genesis);
 }
 
-// Holds a checkpoint against the one that was seen last, and keeps the larger. `prove(from, to)`
-// gives the hashes of a consistency proof, in base64. A log that forked is thrown with both notes.
-export async function compare(checkpoint, vkey, genesis, storage, prove) {
+// The ledger that a site showed, once it was verified.
+export const keepGenesis = (genesis, storage) => keep(storage, SITE, genesis);
+
+// As if the site had never been seen.
+export function forget(storage) {
+  const genesis = storage.getItem(SITE);
+  storage.removeItem(SITE);
+  storage.removeItem(place(genesis));
+}
+
+// That one tree is the beginning of another. `prove(from, to)` gives the hashes of a consistency
+// proof, in base64. Two that are not are thrown with both notes.
+export async function follows(before, now, prove) {
+  try {
+    const written = before.size < now.size ? await prove(before.size, now.size) : [];
+    const proof = written.map((hash) => fromBase64(hash, 'a hash of the proof'));
+    await checkConsistency(before.size, before.root, now.size, now.root, proof);
+  } catch (error) {
+    if (error instanceof Refused && error.code !== 'away') error.notes = [before.note, now.note];
+    throw error;
+  }
+}
+
+// Holds the newest checkpoint against the one that was seen last, and keeps it. `keyAt` is the entry
+// that names the key: one that was replaced since does not come back.
+export async function compare(checkpoint, { vkey, keyAt, genesis }, storage, prove) {
   const before = await lastSeen(genesis, storage);
   if (before !== null) {
-    const [smaller, larger] = before.size <= checkpoint.size ? [before, checkpoint] : [checkpoint, before];
-    try {
-      const written = smaller.size === larger.size ? [] : await prove(smaller.size, larger.size);
-      const proof = written.map((hash) => fromBase64(hash, 'a hash of the proof'));
-      await checkConsistency(smaller.size, smaller.root, larger.size, larger.root, proof);
-    } catch (error) {
-      if (error instanceof Refused) error.notes = [before.note, checkpoint.note];
+    need(keyAt >= before.keyAt, 'key_old', `entry ${before.keyAt} named another key after this one`);
+    if (checkpoint.size < before.size) {
+      const error = new Refused('shrunk', `the log had ${before.size} entries, and shows ${checkpoint.size}`);
+      error.notes = [before.note, checkpoint.note];
       throw error;
     }
+    await follows(before, checkpoint, prove);
   }
-  if (before === null || checkpoint.size > before.size) {
-    storage.setItem(place(genesis), `${vkey.written}\n${checkpoint.note}`);
-  }
+  keep(storage, place(genesis), `${keyAt} ${vkey.written}\n${checkpoint.note}`);
   return before;
 }
 
 // Proves by the log's own API.
 export const proveBy = (fetcher) => async (from, to) => {
-  const answer = await fetcher(`/v1/proofs/consistency?from=${from}&to=${to}`);
-  if (answer.status === 404) {
-    throw new Refused('shrunk', `the log no longer has the ${to} entries that it had`);
-  }
-  need(answer.ok, 'unproven', `the log gives no proof of consistency (${answer.status})`);
+  const answer = await fetcher(`/v1/proofs/consistency?from=${from}&to=${to}`).catch(() => null);
+  need(answer?.ok, 'away', `the log gives no proof of consistency from ${from} to ${to} (${answer?.status ?? ''})`);
   const body = await answer.json();
   need(
     decimal(String(body.from), 'from') === from && decimal(String(body.to), 'to') === to && Array.isArray(body.hashes),
-    'unproven', 'the proof is of other trees',
+    'forked', 'the proof is of other trees',
   );
   return body.hashes;
 };
-

@@ -21,38 +21,35 @@ export function fieldText(name, value) {
   return String(value);
 }
 
-// Numbers are shown with their thousands apart.
-const plain = (text) => (/^[0-9,]+$/.test(text) ? text.replaceAll(',', '') : text);
+// Numbers, and only they, may be shown with their thousands apart: by commas, or narrow spaces.
+const ungrouped = (text) => (/^[0-9]{1,3}([,\u202f][0-9]{3})+$/.test(text) ? text.replace(/[,\u202f]/g, '') : text);
+const isNumber = (value) => ['number', 'bigint'].includes(typeof value);
 
-// What is known of a tree by its claim, assignment and planting: plot and serial.
-function treeOf({ planting, claim, assignment }, facts) {
-  const said = planting.entry.statement;
-  const shown = facts.find((fact) => fact.path === 'tree.serial');
-  let serial = shown ? BigInt(plain(shown.text)) : BigInt(said.first_serial);
-  if (claim && assignment) {
-    const tied = assignment.entry.statement;
-    const place = tied.claims.indexOf(claim.index);
-    need(place >= 0, 'story', 'the assignment does not name this claim');
-    need(tied.plot === said.plot, 'story', 'the assignment is of another plot than the planting');
-    serial = BigInt(tied.first_serial) + BigInt(place);
-  }
-  const [first, count] = [BigInt(said.first_serial), BigInt(said.count)];
-  need(first <= serial && serial < first + count, 'story', 'the planting has no tree with this serial');
-  return { plot: said.plot, serial };
-}
+// As JSON has it: a variant without fields is its name, another a table under its name.
+const asJson = (value) => {
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array || !('kind' in value)) return value;
+  const { kind, ...inner } = value;
+  return Object.keys(inner).length > 0 ? { [kind]: inner } : kind;
+};
 
-// That statements which one page puts together speak of the same plot and species.
-function checkLinks({ planting, survey, plot, claim }) {
-  const same = (one, other, what) => need(one === other, 'story', `the statements are of different ${what}`);
-  if (planting && claim) same(planting.entry.statement.species, claim.entry.statement.species, 'species');
-  if (planting && plot) same(planting.entry.statement.plot, plot.entry.statement.number, 'plots');
-  const place = planting?.entry.statement.plot ?? plot?.entry.statement.number;
-  if (survey && place !== undefined) same(survey.entry.statement.plot, place, 'plots');
+// The fields of a statement as the page of an entry lists them: [path, value], lists and tables
+// with dots.
+export function rowsOf(statement) {
+  const rows = [];
+  const walk = (path, found) => {
+    const value = asJson(found);
+    if (value === null) return;
+    if (typeof value !== 'object' || value instanceof Uint8Array) rows.push([path, value]);
+    else for (const [name, inner] of Object.entries(value)) walk(`${path}.${name}`, inner);
+  };
+  for (const [name, value] of Object.entries(statement)) if (name !== 'kind') walk(name, value);
+  return rows;
 }
 
 // What each receipt must be of.
 const KINDS = {
   planting: 'planting', claim: 'claim', assignment: 'assignment', survey: 'survey', plot: 'plot', method: 'method',
+  entry: null,
 };
 
 // What a page must show, marked as a fact, of what it rests on: one that leaves the marks out would
@@ -60,58 +57,134 @@ const KINDS = {
 const SHOWN = {
   planting: ['tree.plot', 'tree.serial', 'planting.species', 'planting.planted_on', 'planting.by'],
   claim: ['claim.index'],
-  survey: ['survey.surveyed_on', 'survey.sampled', 'survey.alive', 'survey.paid_by'],
+  survey: ['survey.surveyed_on', 'survey.basis', 'survey.sampled', 'survey.alive', 'survey.paid_by'],
   plot: ['plot.number', 'plot.name'],
   entry: ['entry.index', 'entry.kind', 'entry.issuer', 'entry.bytes'],
 };
 
+// What each address asks for, and the facts that must be just that.
+const ASKED = [
+  [/^\/certificate\/(\d+)$/, ['claim.index']],
+  [/^\/tree\/(\d+)\/(\d+)$/, ['tree.plot', 'tree.serial']],
+  [/^\/plot\/(\d+)$/, ['plot.number']],
+  [/^\/entry\/(\d+)$/, ['entry.index']],
+];
+
+const story = (condition, what) => need(condition, 'story', what);
+
+// That the page is the one of its address.
+function checkAsked(pathname, facts) {
+  const asked = ASKED.map(([pattern, paths]) => [pattern.exec(pathname), paths]).find(([found]) => found);
+  story(asked, `nothing is known to verify at ${pathname}`);
+  const [[, ...numbers], paths] = asked;
+  for (const [place, path] of paths.entries()) {
+    const fact = facts.find((it) => it.path === path);
+    story(fact && BigInt(ungrouped(fact.text)) === BigInt(numbers[place]), `the address asks for another ${path}`);
+  }
+}
+
+// What is known of a tree by its claim, assignment and planting: plot and serial.
+function treeOf({ planting, claim, assignment }, facts) {
+  const said = planting.entry.statement;
+  const shown = facts.find((fact) => fact.path === 'tree.serial');
+  let serial = shown ? BigInt(ungrouped(shown.text)) : BigInt(said.first_serial);
+  story(!claim || assignment, 'no assignment ties the claim to this tree');
+  if (assignment) {
+    const tied = assignment.entry.statement;
+    const place = claim ? tied.claims.indexOf(claim.index) : -1;
+    story(place >= 0, 'the assignment does not name this claim');
+    story(tied.plot === said.plot, 'the assignment is of another plot than the planting');
+    serial = BigInt(tied.first_serial) + BigInt(place);
+  }
+  const [first, count] = [BigInt(said.first_serial), BigInt(said.count)];
+  story(first <= serial && serial < first + count, 'the planting has no tree with this serial');
+  return { plot: said.plot, serial };
+}
+
+// That statements which one page puts together speak of the same plot and species.
+function checkLinks({ planting, survey, plot, claim }) {
+  const same = (one, other, what) => story(one === other, `the statements are of different ${what}`);
+  if (planting && claim) same(planting.entry.statement.species, claim.entry.statement.species, 'species');
+  if (planting && plot) same(planting.entry.statement.plot, plot.entry.statement.number, 'plots');
+  const place = planting?.entry.statement.plot ?? plot?.entry.statement.number;
+  if (survey && place !== undefined) same(survey.entry.statement.plot, place, 'plots');
+}
+
 function speciesName(code, { method }) {
   const named = method?.entry.statement.species.find((species) => species.code === code);
-  need(named, 'story', 'the method does not name this species');
+  story(named, 'the method does not name this species');
   return named.name;
 }
 
-// The text that a fact must have.
-function expected(path, proven, tree, idOf) {
-  const [name, field] = path.split('.');
-  if (name === 'tree') return String(tree[field]);
-  const receipt = proven[name];
-  need(receipt, 'story', `nothing proves what the page says of ${path}`);
-  const { entry, grant, index } = receipt;
-  const said = entry.statement;
-  switch (field) {
-    case 'index': return String(index);
-    case 'id': return idOf(name);
-    case 'bytes': return hex(entry.bytes);
-    case 'by': return grant?.statement.display_name ?? '';
-    case 'holder': if (name === 'plot') return grant?.statement.holder ?? ''; break;
-    case 'admitted_at': return timeText(entry.admitted_at);
-    case 'species_name': return speciesName(said.species, proven);
-    case 'issued_on': return dayText(entry.issued_on);
-    case 'issuer': return hex(entry.issuer);
-    case 'seq': return String(entry.seq);
-    default: break;
-  }
-  need(field in said, 'story', `the statement has no ${field}`);
-  return fieldText(field, said[field]);
+// Of those looked for, the part that lives: rounded down, so that one dead tree shows.
+function survival({ sampled, alive }, { point = '.' }) {
+  if (sampled === 0) return '\u2013';
+  const tenths = Math.floor((alive * 1000) / sampled);
+  return `${Math.floor(tenths / 10)}${point}${tenths % 10} %`;
 }
 
-// Throws at the first fact that the proven statements do not bear out. `proven` has what
-// `verifyReceipt` gave, by name; `ids` the record ids in hexadecimal.
-export function checkStory(facts, proven, ids = {}) {
+function rights({ kind, registry, id }, words) {
+  return kind === 'issued' ? `${words.rights_issued}: ${registry} ${id}` : words[`rights_${kind}`];
+}
+
+const degrees = (e7) => `${(e7 / 1e7).toFixed(5)}°`;
+
+// What a fact must be: text, or a number.
+function expected(path, proven, tree, { ids, words }) {
+  const [name, ...rest] = path.split('.');
+  const field = rest.join('.');
+  if (name === 'tree') return tree[field];
+  const receipt = proven[name];
+  story(receipt, `nothing proves what the page says of ${path}`);
+  const { entry, grant, index } = receipt;
+  const said = entry.statement;
+  const special = {
+    index: () => index,
+    id: () => ids[name],
+    bytes: () => hex(entry.bytes),
+    by: () => grant?.statement.display_name ?? '',
+    admitted_at: () => timeText(entry.admitted_at),
+    issued_on: () => dayText(entry.issued_on),
+    issuer: () => hex(entry.issuer),
+    seq: () => entry.seq,
+    kind: () => said.kind,
+  };
+  const shaped = {
+    'plot.holder': () => grant?.statement.holder ?? '',
+    'plot.latitude': () => degrees(said.latitude),
+    'plot.longitude': () => degrees(said.longitude),
+    'plot.carbon_rights': () => rights(said.carbon_rights, words),
+    'plot.hectares': () => `${said.area_m2 / 10_000n}${words.point ?? '.'}${String(said.area_m2 % 10_000n).padStart(4, '0')}`,
+    'survey.basis': () => words[`basis_${said.basis}`],
+    'survey.survival': () => survival(said, words),
+    'claim.species_name': () => speciesName(said.species, proven),
+    'planting.species_name': () => speciesName(said.species, proven),
+  };
+  const make = shaped[path] ?? (Object.hasOwn(special, field) ? special[field] : undefined);
+  if (make) return make();
+  const row = rowsOf(said).find(([row]) => row === field);
+  story(row, `the statement has no ${field}`);
+  return isNumber(row[1]) && !DAYS.has(field.split('.').pop()) ? row[1] : fieldText(field.split('.').pop(), row[1]);
+}
+
+// Throws at the first fact that the proven statements do not bear out, and where the page is not
+// that of its address. `proven` has what `verifyReceipt` gave, by name; `about` the pathname, record
+// ids in hexadecimal, and the words of the reader's language.
+export function checkStory(facts, proven, { pathname, ids = {}, words = {} }) {
   for (const [name, { entry }] of Object.entries(proven)) {
-    need(!(name in KINDS) || entry.statement.kind === KINDS[name], 'story', `the entry is no ${name}`);
+    story(name in KINDS && (KINDS[name] === null || entry.statement.kind === KINDS[name]), `the entry is no ${name}`);
   }
+  checkAsked(pathname, facts);
   const marked = new Set(facts.map((fact) => fact.path));
-  for (const path of Object.keys(proven).flatMap((name) => SHOWN[name] ?? [])) {
-    need(marked.has(path), 'story', `the page does not show ${path}`);
+  const rows = proven.entry ? rowsOf(proven.entry.entry.statement).map(([row]) => `entry.${row}`) : [];
+  for (const path of [...rows, ...Object.keys(proven).flatMap((name) => SHOWN[name] ?? [])]) {
+    story(marked.has(path), `the page does not show ${path}`);
   }
   checkLinks(proven);
   const tree = proven.planting ? treeOf(proven, facts) : {};
   for (const { path, text } of facts) {
-    const right = expected(path, proven, tree, (name) => ids[name]);
-    if (plain(text) !== plain(right)) {
-      throw new Refused('story', `the page says ${path} = ${text}, the signed statement says ${right}`);
-    }
+    const right = expected(path, proven, tree, { ids, words });
+    const holds = isNumber(right) ? ungrouped(text) === String(right) : text === right;
+    if (!holds) throw new Refused('story', `the page says ${path} = ${text}, the signed statement says ${right}`);
   }
 }
