@@ -6,6 +6,7 @@ mod assets;
 mod entry;
 mod frame;
 mod home;
+mod life;
 mod live;
 mod method;
 mod plot;

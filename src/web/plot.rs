@@ -18,7 +18,7 @@ use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
 /// Plantings (by the highest serials) and surveys (the newest) that the page lists; the ledger has them all.
 const ROWS_MAX: usize = 200;
 /// Square metres of a hectare.
-const HECTARE_M2: f64 = 10_000.0;
+const HECTARE_M2: u128 = 10_000;
 
 /// What a survey found.
 pub(super) struct SurveyFacts {
@@ -124,9 +124,11 @@ impl PlotFacts {
         f.decimal(format!("{}.{:04}", area / 10_000, area % 10_000))
     }
 
-    fn density(&self) -> String {
-        let hectares = self.plot.plot.area_m2 as f64 / HECTARE_M2;
-        grouped((self.plot.standing() as f64 / hectares.max(f64::MIN_POSITIVE)) as u128)
+    /// Trees that stand on a hectare.
+    fn density(&self, f: &Frame) -> String {
+        let tenths = u128::from(self.plot.standing()) * HECTARE_M2 * 10
+            / u128::from(self.plot.plot.area_m2.max(1));
+        f.decimal(format!("{}.{}", grouped(tenths / 10), tenths % 10))
     }
 }
 

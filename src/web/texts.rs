@@ -43,7 +43,7 @@ texts! {
     k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
     k_plot k_planting k_survey k_claim k_assignment k_correction navigation home_title
     plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
-    outline density_now survival void day seq survey_one alive_of life_note survey_other
+    outline density_now survival void day seq survey_one life_note survey_other
     survey_older check_get no_cross
 }
 
@@ -152,17 +152,6 @@ pub(super) fn fill(text: &str, value: impl std::fmt::Display) -> String {
     text.replacen("{}", &value.to_string(), 1)
 }
 
-/// A text with two values, `{}` and `{}` in order, or `{0}` and `{1}` where a language turns them.
-pub(super) fn fill2(
-    text: &str,
-    first: impl std::fmt::Display,
-    second: impl std::fmt::Display,
-) -> String {
-    let (first, second) = (first.to_string(), second.to_string());
-    let turned = text.replace("{0}", &first).replace("{1}", &second);
-    fill(&fill(&turned, first), second)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -179,7 +168,6 @@ mod tests {
             let keys = |it: Language| it.texts().words.keys().cloned().collect::<Vec<_>>();
             assert_eq!(keys(language), keys(Language::English));
             let t = language.texts();
-            assert!(fill2(&t.alive_of, "one", "two").contains("two"));
             for one in [&t.as_of, &t.of_sampled, &t.found_nothing] {
                 assert_eq!(one.matches("{}").count(), 1, "{one}");
             }

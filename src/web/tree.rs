@@ -8,14 +8,14 @@ use qrcode::QrCode;
 use qrcode::render::svg;
 
 use super::frame::{Frame, Visit, moment};
+use super::life::Life;
 use super::plot::SurveyFacts;
-use super::texts::Texts;
 use super::{Answer, Pages, nothing, page, parse};
 use crate::crypto::PublicKey;
 use crate::http::Problem;
 use crate::http::extract::Path;
 use crate::ledger::{ClaimTree, KeyRole, State};
-use crate::record::{Day, Entry, Index, PlotNumber, Serial, SpeciesCode, Statement};
+use crate::record::{Day, Index, PlotNumber, Serial, SpeciesCode, Statement};
 
 /// Surveys that a tree's life shows, the newest.
 const SURVEYS_MAX: usize = 20;
@@ -51,26 +51,28 @@ pub(super) fn who(state: &State, key: &PublicKey) -> Option<String> {
 }
 
 /// A tree as the books have it.
-struct Tree {
-    plot: PlotNumber,
-    plot_name: String,
-    plot_at: Index,
-    shortfall: u64,
-    serial: Serial,
-    species: SpeciesCode,
-    species_name: String,
+pub(super) struct Tree {
+    pub plot: PlotNumber,
+    pub plot_name: String,
+    pub plot_at: Index,
+    /// The last entry about the plot.
+    pub plot_last: Index,
+    pub shortfall: u64,
+    pub serial: Serial,
+    pub species: SpeciesCode,
+    pub species_name: String,
     /// A method that names the species.
-    method_at: Option<Index>,
-    planting: Index,
-    planted_on: Day,
-    voided: bool,
-    lost_at: Option<Index>,
+    pub method_at: Option<Index>,
+    pub planting: Index,
+    pub planted_on: Day,
+    pub voided: bool,
+    pub lost_at: Option<Index>,
     /// The claim, and the assignment that tied it.
-    tied: Option<(Index, Index)>,
+    pub tied: Option<(Index, Index)>,
     /// Those that looked at its planting, the latest last.
-    surveys: Vec<SurveyFacts>,
+    pub surveys: Vec<SurveyFacts>,
     /// Of the plot: what stands beside each tree.
-    survey: Option<SurveyFacts>,
+    pub survey: Option<SurveyFacts>,
 }
 
 impl Tree {
@@ -97,6 +99,7 @@ impl Tree {
             plot,
             plot_name: place.plot.name.to_string(),
             plot_at: place.stated_at,
+            plot_last: place.last,
             shortfall: place.shortfall(),
             serial,
             species: planting.species,
@@ -147,77 +150,6 @@ fn naming(state: &State, code: SpeciesCode) -> Option<Index> {
         it.method.species.iter().any(|species| species.code == code)
     };
     state.methods().find(names).map(|it| it.stated_at)
-}
-
-/// Something that happened to a tree.
-struct Event {
-    day: String,
-    what: String,
-    says: String,
-    index: Index,
-}
-
-/// A tree, and who did what to it.
-struct Life {
-    tree: Tree,
-    planter: String,
-    surveyor: String,
-    events: Vec<Event>,
-}
-
-impl Life {
-    async fn of(pages: &Pages, visit: &Visit, tree: Tree) -> Result<Self, Problem> {
-        let t = visit.language.texts();
-        let (_, planting) = pages.entry(tree.planting).await?;
-        let survey = match &tree.survey {
-            Some(survey) => Some(pages.entry(survey.index).await?.1),
-            None => None,
-        };
-        let name = |state: &State, entry: &Entry| {
-            who(state, &entry.signed.record().issuer).unwrap_or_default()
-        };
-        let ((planter, surveyor), _) = pages
-            .see(visit, |state| {
-                let surveyor = survey.as_ref().map(|entry| name(state, entry));
-                (name(state, &planting), surveyor.unwrap_or_default())
-            })
-            .await?;
-        let mut events = vec![Event {
-            day: tree.planted_on.to_string(),
-            what: t.planting.clone(),
-            says: planter.clone(),
-            index: tree.planting,
-        }];
-        for it in &tree.surveys {
-            events.push(Event {
-                day: it.on.to_string(),
-                what: t.survey_one.clone(),
-                says: it.found(t),
-                index: it.index,
-            });
-        }
-        let mut said = vec![];
-        if let Some((claim, assignment)) = tree.tied {
-            said.extend([(claim, &t.claim), (assignment, &t.assigned)]);
-        }
-        said.extend(tree.lost_at.map(|index| (index, &t.lost)));
-        for (index, what) in said {
-            let (_, entry) = pages.entry(index).await?;
-            events.push(Event {
-                day: Day::of(entry.admitted_at).to_string(),
-                what: what.clone(),
-                says: super::entry::gist(&entry.signed.record().statement),
-                index,
-            });
-        }
-        events.sort_by(|a, b| (&a.day, a.index).cmp(&(&b.day, b.index)));
-        Ok(Self {
-            tree,
-            planter,
-            surveyor,
-            events,
-        })
-    }
 }
 
 /// Where a claim stands, in words.
@@ -344,11 +276,4 @@ fn qr(url: &str) -> Result<String, Problem> {
         .build();
     let from = drawn.find("<svg").unwrap_or(0);
     Ok(drawn.get(from..).unwrap_or("").to_owned())
-}
-
-impl SurveyFacts {
-    /// So many alive of so many.
-    pub fn found(&self, t: &Texts) -> String {
-        super::texts::fill2(&t.alive_of, self.alive, self.sampled)
-    }
 }

@@ -1,0 +1,180 @@
+//! The life of a tree: what its plot's lineage says of it, walked back from the newest entry.
+
+use std::collections::BTreeMap;
+
+use super::frame::Visit;
+use super::texts::Texts;
+use super::tree::{Tree, who};
+use super::{Pages, entry};
+use crate::http::Problem;
+use crate::ledger::State;
+use crate::record::{Correction, Day, Entry, Index, PlotNumber, Remedy, Serial, Statement};
+
+/// Entries of the plot that are looked at: a page is answered in milliseconds, however long a plot
+/// lives. What the state still knows of the tree is shown in any case.
+const STEPS_MAX: usize = 300;
+
+/// Something that happened to a tree.
+pub(super) struct Event {
+    pub day: String,
+    pub what: String,
+    pub says: String,
+    pub index: Index,
+}
+
+/// A tree, and who did what to it.
+pub(super) struct Life {
+    pub tree: Tree,
+    pub planter: String,
+    pub surveyor: String,
+    pub events: Vec<Event>,
+    /// Whether the plot has entries that were not looked at.
+    pub more: bool,
+}
+
+/// The entry about a plot before one (`docs/format.md`, 5.1).
+fn before(entry: &Entry) -> Option<Index> {
+    let place = match &entry.signed.record().statement {
+        Statement::Correction(_) => 3,
+        _ => 2,
+    };
+    entry.lineage.indexes().get(place).copied().flatten()
+}
+
+impl Life {
+    pub async fn of(pages: &Pages, visit: &Visit, tree: Tree) -> Result<Self, Problem> {
+        let t = visit.language.texts();
+        let (_, planting) = pages.entry(tree.planting).await?;
+        let survey = match &tree.survey {
+            Some(survey) => Some(pages.entry(survey.index).await?.1),
+            None => None,
+        };
+        let name = |state: &State, entry: &Entry| {
+            who(state, &entry.signed.record().issuer).unwrap_or_default()
+        };
+        let ((planter, surveyor), _) = pages
+            .see(visit, |state| {
+                let surveyor = survey.as_ref().map(|entry| name(state, entry));
+                (name(state, &planting), surveyor.unwrap_or_default())
+            })
+            .await?;
+        let (mut found, more) = walk(pages, t, &tree).await?;
+        let known = [Some(tree.planting), tree.lost_at];
+        let tied = tree.tied.map(|(claim, assignment)| [claim, assignment]);
+        let surveys = tree.surveys.iter().map(|it| it.index);
+        let known = known
+            .into_iter()
+            .flatten()
+            .chain(tied.into_iter().flatten());
+        for index in known.chain(surveys) {
+            if !found.contains_key(&index) {
+                let (_, entry) = pages.entry(index).await?;
+                found.insert(index, event(t, index, &entry));
+            }
+        }
+        let mut events: Vec<Event> = found.into_values().collect();
+        events.sort_by(|a, b| (&a.day, a.index).cmp(&(&b.day, b.index)));
+        Ok(Self {
+            tree,
+            planter,
+            surveyor,
+            events,
+            more,
+        })
+    }
+}
+
+/// What the newest entries of a tree's plot say of it, by their indexes, and whether there are more.
+async fn walk(
+    pages: &Pages,
+    t: &Texts,
+    tree: &Tree,
+) -> Result<(BTreeMap<Index, Event>, bool), Problem> {
+    let mut events = BTreeMap::new();
+    // A void comes before its target on the way back.
+    let mut voids = BTreeMap::new();
+    let mut next = Some(tree.plot_last);
+    for _ in 0..STEPS_MAX {
+        let Some(index) = next else {
+            break;
+        };
+        let (_, entry) = pages.entry(index).await?;
+        next = before(&entry);
+        match &entry.signed.record().statement {
+            Statement::Correction(it) if it.remedy == Remedy::Void => {
+                voids.insert(it.target, (index, event(t, index, &entry)));
+            }
+            statement if speaks_of(statement, tree) => {
+                events.insert(index, event(t, index, &entry));
+                if let Some((at, void)) = voids.remove(&index) {
+                    events.insert(at, void);
+                }
+                // The claim of a tree is of an account, not of a plot.
+                if let Statement::Assignment(it) = statement
+                    && let Some(claim) = it.claims.get(offset(it.first_serial, tree.serial))
+                {
+                    let (_, entry) = pages.entry(*claim).await?;
+                    events.insert(*claim, event(t, *claim, &entry));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((events, next.is_some()))
+}
+
+/// How far a serial lies behind another.
+fn offset(first: Serial, serial: Serial) -> usize {
+    serial
+        .0
+        .checked_sub(first.0)
+        .map_or(usize::MAX, |it| it as usize)
+}
+
+/// Whether a statement about its plot is about the tree itself.
+fn speaks_of(statement: &Statement, tree: &Tree) -> bool {
+    let within = |plot: PlotNumber, first: Serial, count: usize| {
+        plot == tree.plot && offset(first, tree.serial) < count
+    };
+    match statement {
+        Statement::Planting(it) => within(it.plot, it.first_serial, it.count.get() as usize),
+        Statement::Assignment(it) => within(it.plot, it.first_serial, it.claims.len()),
+        Statement::Survey(it) => {
+            it.surveyed_on >= tree.planted_on
+                && it.planting.is_none_or(|planting| planting == tree.planting)
+        }
+        Statement::Correction(Correction {
+            target,
+            remedy:
+                Remedy::Lost {
+                    count,
+                    first_serial: Some(first),
+                    ..
+                },
+            ..
+        }) => *target == tree.planting && within(tree.plot, *first, count.get() as usize),
+        _ => false,
+    }
+}
+
+fn event(t: &Texts, index: Index, entry: &Entry) -> Event {
+    let admitted = Day::of(entry.admitted_at);
+    let statement = &entry.signed.record().statement;
+    let (day, what) = match statement {
+        Statement::Planting(it) => (it.planted_on, &t.planting),
+        Statement::Survey(it) => (it.surveyed_on, &t.survey_one),
+        Statement::Assignment(_) => (admitted, &t.assigned),
+        Statement::Claim(_) => (admitted, &t.claim),
+        Statement::Correction(it) => match &it.remedy {
+            Remedy::Lost { lost_on, .. } => (*lost_on, &t.lost),
+            _ => (admitted, &t.void),
+        },
+        _ => (admitted, &t.entry),
+    };
+    Event {
+        day: day.to_string(),
+        what: what.clone(),
+        says: entry::gist(statement),
+        index,
+    }
+}
