@@ -1,6 +1,7 @@
 //! The life of a tree: what its plot's lineage says of it, walked back from the newest entry.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use super::frame::Visit;
 use super::texts::Texts;
@@ -67,9 +68,9 @@ impl Life {
             .flatten()
             .chain(tied.into_iter().flatten());
         for index in known.chain(surveys) {
-            if !found.contains_key(&index) {
+            if let Slot::Vacant(slot) = found.entry(index) {
                 let (_, entry) = pages.entry(index).await?;
-                found.insert(index, event(t, index, &entry));
+                slot.insert(event(t, index, &entry));
             }
         }
         let mut events: Vec<Event> = found.into_values().collect();
