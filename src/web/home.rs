@@ -19,7 +19,7 @@ use crate::record::Month;
 /// Sums are gone through at most so often, however many readers there are.
 const FRESH: Duration = Duration::from_secs(5);
 /// Plots that the map shows, those with the most trees.
-const DOTS_MAX: usize = 300;
+const DOTS_MAX: usize = 200;
 
 /// The overview that was made last.
 pub(super) type Kept = Mutex<Option<(Instant, Arc<Overview>)>>;

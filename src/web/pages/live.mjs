@@ -2,6 +2,7 @@
 
 const rows = document.getElementById('newest');
 const ROWS_MAX = 10;
+const AGAIN_MS = 30_000;
 
 function row({ index, kind, says, when }) {
   const made = document.createElement('tr');
@@ -19,9 +20,18 @@ function row({ index, kind, says, when }) {
 
 const newest = () => Number(rows.querySelector('a')?.textContent ?? -1);
 
-new EventSource(`/live?after=${newest() + 1}`).addEventListener('message', (event) => {
-  const { entries } = JSON.parse(event.data);
-  const fresh = entries.filter((entry) => entry.index > newest());
-  rows.prepend(...fresh.map(row));
-  while (rows.children.length > ROWS_MAX) rows.lastElementChild.remove();
-});
+function follow() {
+  const source = new EventSource(`/live?after=${newest() + 1}`);
+  source.addEventListener('message', (event) => {
+    const { entries } = JSON.parse(event.data);
+    const fresh = entries.filter((entry) => entry.index > newest());
+    rows.prepend(...fresh.map(row));
+    while (rows.children.length > ROWS_MAX) rows.lastElementChild.remove();
+  });
+  // A browser comes back by itself after a cut, but not after a no: too many watch, say.
+  source.addEventListener('error', () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
+  });
+}
+
+follow();
