@@ -1,5 +1,8 @@
 //! Parts of a path and of a query; what can't be read becomes a problem document.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -33,4 +36,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             Problem::bad_request("query_malformed", &error.body_text(), advice)
         })
     }
+}
+
+/// A part of a path, as what it should be.
+pub(crate) fn parse<T: FromStr>(text: &str, what: &str) -> Result<T, Problem>
+where
+    T::Err: Display,
+{
+    text.parse().map_err(|error: T::Err| {
+        Problem::bad_request(
+            "path_malformed",
+            &format!("{what}: {error}"),
+            "mend the path",
+        )
+    })
 }

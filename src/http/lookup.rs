@@ -8,7 +8,7 @@ use axum::extract::State as Extract;
 use serde_json::Value;
 
 use super::App;
-use super::extract::Path;
+use super::extract::{Path, parse};
 use super::problem::Problem;
 use super::view;
 use crate::ledger::State;
@@ -34,19 +34,6 @@ async fn look_up(
         object.insert("as_of_size".to_owned(), size.into());
     }
     Ok(Json(found))
-}
-
-fn parse<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    text.parse().map_err(|error: T::Err| {
-        Problem::bad_request(
-            "path_malformed",
-            &format!("{what}: {error}"),
-            "mend the path",
-        )
-    })
 }
 
 /// An issuer: its role, and the seq and prev of its next record.

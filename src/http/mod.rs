@@ -2,6 +2,7 @@
 //! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `problem` alone.
 
 mod append;
+pub(crate) mod etag;
 pub(crate) mod extract;
 mod limits;
 mod lookup;

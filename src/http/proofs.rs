@@ -16,22 +16,12 @@ use super::view;
 use crate::audit::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
 use crate::log::{ReadError, Reader};
 use crate::merkle::Hash;
-use crate::record::{Entry, Index};
+use crate::record::Index;
 
 fn number(text: &str, what: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| {
         let detail = format!("{what} is {text:?}, which is no whole number");
         Problem::bad_request("query_malformed", &detail, "write it in decimal digits")
-    })
-}
-
-fn decoded(index: u64, bytes: &[u8]) -> Result<Entry, Problem> {
-    Entry::decode(bytes).map_err(|error| {
-        ReadError::Damaged {
-            tile: format!("entry {index}"),
-            what: error.to_string(),
-        }
-        .into()
     })
 }
 
@@ -45,8 +35,7 @@ pub(super) async fn entry(
 ) -> Result<Json<Value>, Problem> {
     let index = number(&index, "the index")?;
     let size = app.log.published().head.size;
-    let bytes = app.log.reader().entry(index, size).await?;
-    let entry = decoded(index, &bytes)?;
+    let (bytes, entry) = app.log.reader().decoded(index, size).await?;
     Ok(Json(view::entry(app.log.context(), index, &bytes, &entry)))
 }
 
@@ -81,10 +70,10 @@ async fn make_receipt(
     size: u64,
     checkpoint: &str,
 ) -> Result<Receipt, Problem> {
-    let bytes = reader.entry(index, size).await?;
+    let (bytes, entry) = reader.decoded(index, size).await?;
     let path = reader.inclusion(index, size).await?;
     let mut authority = Vec::new();
-    let mut behind = decoded(index, &bytes)?.lineage.authority();
+    let mut behind = entry.lineage.authority();
     while let Some(link) = behind {
         if authority.len() == AUTHORITY_LINKS_MAX {
             let detail = "more statements stand between it and the genesis than a receipt carries";
@@ -92,13 +81,13 @@ async fn make_receipt(
             let status = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
             return Err(Problem::new(status, "authority_too_long", detail, advice));
         }
-        let entry = reader.entry(link.0, size).await?;
+        let (bytes, entry) = reader.decoded(link.0, size).await?;
         let path = reader.inclusion(link.0, size).await?;
         let path = path.iter().map(|hash| *hash.as_bytes()).collect();
-        behind = decoded(link.0, &entry)?.lineage.authority();
+        behind = entry.lineage.authority();
         authority.push(AuthorityLink {
             index: link,
-            entry: entry.to_vec(),
+            entry: bytes.to_vec(),
             path,
         });
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::etag;
 use super::extract::Path;
 use super::problem::Problem;
 use crate::merkle::{Level, TileId};
@@ -30,17 +31,13 @@ pub(super) async fn checkpoint(State(app): State<Arc<App>>, headers: HeaderMap) 
         published.head.size,
         root.get(..16).unwrap_or(&root)
     );
-    let known = headers
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let same = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == etag;
+    let known = etag::is_known(&headers, &etag);
     let headers = [
         (ETAG, etag.as_str()),
         (CACHE_CONTROL, FRESH),
         (CONTENT_TYPE, "text/plain; charset=utf-8"),
     ];
-    if known.split(',').any(|tag| same(tag.trim())) {
+    if known {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, published.checkpoint.clone()).into_response()

@@ -9,6 +9,7 @@ use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, NodeTile, ProofError, TILE_HASHES, TileId,
     consistency_ranges, fold_nodes, inclusion_ranges, range_nodes,
 };
+use crate::record::Entry;
 use crate::store::{Bytes, Store, StoreError};
 
 /// Why something can't be read.
@@ -136,6 +137,19 @@ impl Reader {
         let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| damaged(id, &error))?;
         let entry = bundle.entries().get(place).ok_or(outside)?;
         Ok(bytes.slice_ref(entry))
+    }
+
+    /// As above, and what it says.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] when it is no entry.
+    pub async fn decoded(&self, index: u64, size: u64) -> Result<(Bytes, Entry), ReadError> {
+        let bytes = self.entry(index, size).await?;
+        let entry = Entry::decode(&bytes).map_err(|error| ReadError::Damaged {
+            tile: format!("entry {index}"),
+            what: error.to_string(),
+        })?;
+        Ok((bytes, entry))
     }
 
     /// The hash of a leaf of a tree of `size`.

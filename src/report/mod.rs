@@ -6,10 +6,10 @@ mod page;
 
 use std::path::{Path, PathBuf};
 
-pub use crate::charts::{ChartError, bars, growth};
 pub use export::{Export, ExportError};
 
 use crate::audit::Report;
+use crate::charts::ChartError;
 
 /// A report that can't be written.
 #[derive(Debug, thiserror::Error)]

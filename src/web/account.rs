@@ -7,10 +7,10 @@ use axum::extract::State as Extract;
 use serde::Deserialize;
 
 use super::frame::{Frame, Visit, moment, signed};
-use super::{Answer, Pages, nothing, page, parse};
+use super::{Answer, Pages, nothing, page};
 use crate::figures::{decimal, grouped};
 use crate::http::Problem;
-use crate::http::extract::{Path, Query};
+use crate::http::extract::{Path, Query, parse};
 use crate::ledger::State;
 use crate::record::{AccountId, Award, Entry, Index, MethodId, MethodVersion, Remedy, Statement};
 
@@ -110,13 +110,13 @@ pub(super) async fn account(
     Path(id): Path<String>,
     Query(from): Query<From>,
 ) -> Answer {
-    let id: AccountId = parse(&id)?;
+    let id: AccountId = parse(&id, "the account")?;
     let (found, f) = pages
         .see(&visit, |state| state.account(&id).copied())
         .await?;
     let account = found.ok_or_else(|| nothing("such account"))?;
     let mut next = match &from.before {
-        Some(index) => Some(parse::<Index>(index)?),
+        Some(index) => Some(parse::<Index>(index, "before")?),
         None => Some(account.last),
     };
     let mut lines = Vec::new();
@@ -128,7 +128,8 @@ pub(super) async fn account(
         next = before;
     }
     let (whys, _) = pages
-        .see(&visit, |state| {
+        .log
+        .look_up(|state| {
             let why = |line: &Line| line.award.as_ref().map(|award| reckoning(state, award));
             lines.iter().map(why).collect::<Vec<_>>()
         })

@@ -1,14 +1,13 @@
 //! Files that pages need: the style, the scripts, the verifier. They are part of the program.
 
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
 use super::nothing;
 use crate::http::Problem;
+use crate::http::etag;
 use crate::http::extract::Path;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -68,11 +67,11 @@ pub(super) async fn asset(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let known = ASSETS.iter().find(|(known, ..)| *known == name);
-    let (_, kind, text) = known.ok_or_else(|| nothing("such file"))?;
+    let found = ASSETS.iter().find(|(known, ..)| *known == name);
+    let (_, kind, text) = found.ok_or_else(|| nothing("such file"))?;
     let digest = hex::encode(Sha256::digest(text));
     let etag = format!("\"{}\"", digest.get(..16).unwrap_or(&digest));
-    let same = headers.get(IF_NONE_MATCH).is_some_and(|it| *it == *etag);
+    let known = etag::is_known(&headers, &etag);
     // Asked again each time, and seldom sent: a page and its scripts are always of one version.
     let about = [
         (CONTENT_TYPE, *kind),
@@ -80,7 +79,7 @@ pub(super) async fn asset(
         (CACHE_CONTROL, "no-cache"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    Ok(if same {
+    Ok(if known {
         (StatusCode::NOT_MODIFIED, about).into_response()
     } else {
         (about, *text).into_response()

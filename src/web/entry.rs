@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::frame::{Frame, Visit, moment};
-use super::tree::Receipts;
-use super::{Answer, Pages, page, parse};
+use super::panel::{Receipts, who};
+use super::{Answer, Pages, page};
 use crate::figures::{grouped, weight};
 use crate::http::Problem;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, parse};
 use crate::merkle::{TILE_HASHES, leaf_hash};
 use crate::record::{Entry, Index, Remedy, Statement};
 
@@ -184,14 +184,14 @@ pub(super) async fn entry(
     visit: Visit,
     Path(index): Path<String>,
 ) -> Answer {
-    let index: Index = parse(&index)?;
+    let index: Index = parse(&index, "the entry")?;
     let (bytes, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
     let (who, f) = pages
-        .see(&visit, |state| super::tree::who(state, &record.issuer))
+        .see(&visit, |state| who(state, &record.issuer))
         .await?;
     page(&EntryPage {
-        panel: Receipts::of(&[("entry", index)]),
+        panel: Receipts::of(vec![("entry", index)]),
         index: index.0,
         kind: record.statement.kind().name(),
         when: moment(entry.admitted_at),

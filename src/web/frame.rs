@@ -15,7 +15,7 @@ use crate::figures::{grouped, weight};
 use crate::http::extract::Query;
 use crate::ledger::State;
 use crate::log::Log;
-use crate::record::{Day, Index, TimeMs};
+use crate::record::{Day, TimeMs};
 
 /// A year.
 const COOKIE_SECONDS: u32 = 31_536_000;
@@ -110,7 +110,7 @@ pub(super) struct Frame {
     /// The verifier key of the key that signs checkpoints.
     pub vkey: String,
     /// The entry that names that key.
-    pub log_key_at: Index,
+    pub log_key_at: u64,
     /// Every key that signed checkpoints, each behind the entry that names it, as JSON.
     pub log_keys: String,
     /// The genesis record's id.
@@ -126,13 +126,11 @@ impl Frame {
     /// Around a page of this state.
     pub fn of(state: &State, visit: &Visit, site: &Site) -> Self {
         let head = state.head();
-        let (vkey, log_key_at) = head.log_keys.last().map_or_else(
-            || (String::new(), Index(0)),
-            |(key, index)| (crate::log::vkey(&head.origin, *key).to_string(), *index),
-        );
         let keys = head.log_keys.iter();
         let keys = keys.map(|(key, at)| (at.0, crate::log::vkey(&head.origin, *key).to_string()));
-        let log_keys = serde_json::to_string(&keys.collect::<Vec<_>>()).unwrap_or_default();
+        let keys: Vec<(u64, String)> = keys.collect();
+        let log_keys = serde_json::to_string(&keys).unwrap_or_default();
+        let (log_key_at, vkey) = keys.into_iter().next_back().unwrap_or_default();
         let (genesis, programme) = head.genesis.as_ref().map_or_else(
             || (String::new(), String::new()),
             |(id, programme)| (id.to_string(), programme.to_string()),
@@ -161,7 +159,7 @@ impl Frame {
             origin: origin.to_string(),
             programme: String::new(),
             vkey: vkey.map(|it| it.to_string()).unwrap_or_default(),
-            log_key_at: Index(0),
+            log_key_at: 0,
             log_keys: "[]".to_owned(),
             genesis: genesis.map(|it| it.to_string()).unwrap_or_default(),
             size: 0,
@@ -211,31 +209,6 @@ impl Frame {
 
     pub fn of_sampled(&self, sampled: &u64) -> String {
         fill(&self.t.of_sampled, self.n(sampled))
-    }
-
-    /// What a browser checks: its name, title and meaning, and the same as a command.
-    pub fn checks(&self, index: u64) -> [(&'static str, &str, &str, String); 9] {
-        let t = self.t;
-        let (url, vkey, genesis) = (&self.url, &self.vkey, &self.genesis);
-        let file = format!("{index}.tlog-proof");
-        let receipt = format!(
-            "arborlog receipt --from {url} {index} -o {file}\narborlog verify {file} --log '{vkey}' --genesis {genesis}"
-        );
-        let said = format!("curl {url}/v1/entries/{index}");
-        let grown = format!("arborlog audit {url} --log '{vkey}' --state programme.state");
-        let seen = format!("arborlog verify {file} --log '{vkey}' --witness WITNESS-KEY");
-        let all = || receipt.clone();
-        [
-            ("entry", &t.c_entry, &t.h_entry, all()),
-            ("signature", &t.c_signature, &t.h_signature, all()),
-            ("role", &t.c_role, &t.h_role, all()),
-            ("authority", &t.c_authority, &t.h_authority, all()),
-            ("inclusion", &t.c_inclusion, &t.h_inclusion, all()),
-            ("checkpoint", &t.c_checkpoint, &t.h_checkpoint, all()),
-            ("witnesses", &t.c_witnesses, &t.h_witnesses, seen),
-            ("story", &t.c_story, &t.h_story, said),
-            ("consistency", &t.c_consistency, &t.h_consistency, grown),
-        ]
     }
 
     pub fn as_of(&self) -> String {

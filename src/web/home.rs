@@ -1,5 +1,6 @@
 //! The first page: the programme, its sums, where its plots lie, and what comes in.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,7 @@ pub(super) struct Overview {
     signed_at: String,
     totals: Totals,
     accounts: usize,
-    months: Vec<(Month, MonthTotals)>,
+    months: BTreeMap<Month, MonthTotals>,
     plots: usize,
     short: usize,
     /// Plots with a survey, and what the latest of each found.
@@ -56,12 +57,7 @@ impl Overview {
             signed_at: String::new(),
             totals: state.totals().clone(),
             accounts: state.accounts_count(),
-            months: state
-                .head()
-                .months
-                .iter()
-                .map(|(month, sums)| (*month, *sums))
-                .collect(),
+            months: state.head().months.clone(),
             plots,
             short,
             surveyed: 0,

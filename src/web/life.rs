@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
 use super::frame::Visit;
+use super::panel::who;
 use super::texts::Texts;
-use super::tree::{Tree, who};
+use super::tree::Tree;
 use super::{Pages, entry};
 use crate::http::Problem;
 use crate::ledger::State;
@@ -54,7 +55,8 @@ impl Life {
             who(state, &entry.signed.record().issuer).unwrap_or_default()
         };
         let ((planter, surveyor), _) = pages
-            .see(visit, |state| {
+            .log
+            .look_up(|state| {
                 let surveyor = survey.as_ref().map(|entry| name(state, entry));
                 (name(state, &planting), surveyor.unwrap_or_default())
             })
@@ -62,12 +64,11 @@ impl Life {
         let (mut found, more) = walk(pages, t, &tree).await?;
         let known = [Some(tree.planting), tree.lost_at];
         let tied = tree.tied.map(|(claim, assignment)| [claim, assignment]);
-        let surveys = tree.surveys.iter().map(|it| it.index);
         let known = known
             .into_iter()
             .flatten()
             .chain(tied.into_iter().flatten());
-        for index in known.chain(surveys) {
+        for index in known.chain(tree.surveys.iter().copied()) {
             if let Slot::Vacant(slot) = found.entry(index) {
                 let (_, entry) = pages.entry(index).await?;
                 slot.insert(event(t, index, &entry));

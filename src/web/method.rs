@@ -1,4 +1,4 @@
-//! The methods, and the pages that tell how to check: a receipt, the whole ledger.
+//! The methods: factors, caps, prices and sources.
 
 use std::sync::Arc;
 
@@ -31,28 +31,4 @@ pub(super) async fn method(Extract(pages): Extract<Arc<Pages>>, visit: Visit) ->
     let (mut methods, f) = pages.see(&visit, all).await?;
     methods.reverse();
     page(&MethodPage { f, methods })
-}
-
-#[derive(Template)]
-#[template(path = "receipt.html")]
-struct ReceiptPage {
-    f: Frame,
-}
-
-/// Where a receipt is dropped.
-pub(super) async fn receipt(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
-    let ((), f) = pages.see(&visit, |_| ()).await?;
-    page(&ReceiptPage { f })
-}
-
-#[derive(Template)]
-#[template(path = "check.html")]
-struct CheckPage {
-    f: Frame,
-}
-
-/// What auditors run, with this log's key and address.
-pub(super) async fn check(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
-    let ((), f) = pages.see(&visit, |_| ()).await?;
-    page(&CheckPage { f })
 }

@@ -3,12 +3,14 @@
 
 mod account;
 mod assets;
+mod check;
 mod entry;
 mod frame;
 mod home;
 mod life;
 mod live;
 mod method;
+mod panel;
 mod plot;
 mod search;
 mod texts;
@@ -30,8 +32,9 @@ use tokio::sync::Semaphore;
 
 use crate::http::{Closing, Problem};
 use crate::ledger::State;
-use crate::log::{Log, ReadError};
+use crate::log::Log;
 use crate::record::{Entry, Index};
+use crate::store::Bytes;
 use frame::{Frame, Visit};
 
 /// Nothing from elsewhere, no inline script or style, no frames, no forms but to here.
@@ -81,8 +84,8 @@ pub fn router(log: Arc<Log>, site: Site, closing: Closing) -> Router {
         .route("/account/{id}", get(account::account))
         .route("/entry/{index}", get(entry::entry))
         .route("/method", get(method::method))
-        .route("/receipt", get(method::receipt))
-        .route("/check", get(method::check))
+        .route("/receipt", get(check::receipt))
+        .route("/check", get(check::check))
         .route("/language", get(frame::language))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&pages),
@@ -106,14 +109,9 @@ impl Pages {
     }
 
     /// An entry that the newest checkpoint covers.
-    async fn entry(&self, index: Index) -> Result<(Vec<u8>, Entry), Problem> {
+    async fn entry(&self, index: Index) -> Result<(Bytes, Entry), Problem> {
         let size = self.log.published().head.size;
-        let bytes = self.log.reader().entry(index.0, size).await?;
-        let entry = Entry::decode(&bytes).map_err(|error| ReadError::Damaged {
-            tile: format!("entry {index}"),
-            what: error.to_string(),
-        })?;
-        Ok((bytes.to_vec(), entry))
+        Ok(self.log.reader().decoded(index.0, size).await?)
     }
 }
 
@@ -127,15 +125,6 @@ fn page(template: &impl Template) -> Answer {
             &detail,
             "tell the operator",
         )
-    })
-}
-
-fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    text.parse().map_err(|error: T::Err| {
-        Problem::bad_request("path_malformed", &error.to_string(), "mend the address")
     })
 }
 

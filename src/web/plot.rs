@@ -6,12 +6,12 @@ use askama::Template;
 use axum::extract::State as Extract;
 
 use super::frame::{Frame, Visit};
-use super::tree::Receipts;
-use super::{Answer, Pages, nothing, page, parse};
+use super::panel::Receipts;
+use super::{Answer, Pages, nothing, page};
 use crate::charts::{self, Dot, SMALL_MAP};
 use crate::figures::grouped;
 use crate::http::Problem;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, parse};
 use crate::ledger::{PlotState, State, SurveyState};
 use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
 
@@ -115,7 +115,7 @@ impl PlotFacts {
     fn receipts(&self) -> Receipts {
         let mut receipts = vec![("plot", self.plot.stated_at)];
         receipts.extend(self.latest().map(|it| ("survey", it.index)));
-        Receipts::of(&receipts)
+        Receipts::of(receipts)
     }
 
     /// A square metre is a ten-thousandth: exact.
@@ -147,7 +147,7 @@ pub(super) async fn plot(
     visit: Visit,
     Path(number): Path<String>,
 ) -> Answer {
-    let number: PlotNumber = parse(&number)?;
+    let number: PlotNumber = parse(&number, "the plot")?;
     let (found, f) = pages
         .see(&visit, |state| PlotFacts::of(state, number))
         .await?;

@@ -9,46 +9,18 @@ use qrcode::render::svg;
 
 use super::frame::{Frame, Visit, moment};
 use super::life::Life;
+use super::panel::{Receipts, who};
 use super::plot::SurveyFacts;
-use super::{Answer, Pages, nothing, page, parse};
-use crate::crypto::PublicKey;
+use super::{Answer, Pages, nothing, page};
 use crate::http::Problem;
-use crate::http::extract::Path;
-use crate::ledger::{ClaimTree, KeyRole, State};
+use crate::http::extract::{Path, parse};
+use crate::ledger::{ClaimTree, State};
 use crate::record::{Day, Index, PlotNumber, Serial, SpeciesCode, Statement};
 
 /// Surveys that a tree's life shows, the newest.
 const SURVEYS_MAX: usize = 20;
 /// The narrowest that the code is drawn, in pixels.
 const QR_MIN: u32 = 180;
-
-/// The receipts that the browser is to verify on a page, each with what it is to the page.
-pub(super) struct Receipts(Vec<(&'static str, Index)>);
-
-impl Receipts {
-    pub fn of(receipts: &[(&'static str, Index)]) -> Self {
-        Self(receipts.to_vec())
-    }
-
-    /// `planting:12 claim:40`.
-    pub fn list(&self) -> String {
-        let each = self.0.iter().map(|(name, index)| format!("{name}:{index}"));
-        each.collect::<Vec<_>>().join(" ")
-    }
-
-    /// The entry that commands show as an example.
-    pub fn first(&self) -> u64 {
-        self.0.first().map_or(0, |(_, index)| index.0)
-    }
-}
-
-/// Who signs with a key, by the name that the governors granted it under.
-pub(super) fn who(state: &State, key: &PublicKey) -> Option<String> {
-    match &state.key(key)?.role {
-        KeyRole::Issuer { display_name, .. } => Some(display_name.to_string()),
-        KeyRole::Governor | KeyRole::Log => None,
-    }
-}
 
 /// A tree as the books have it.
 pub(super) struct Tree {
@@ -69,8 +41,8 @@ pub(super) struct Tree {
     pub lost_at: Option<Index>,
     /// The claim, and the assignment that tied it.
     pub tied: Option<(Index, Index)>,
-    /// Those that looked at its planting, the latest last.
-    pub surveys: Vec<SurveyFacts>,
+    /// The newest that looked at its planting.
+    pub surveys: Vec<Index>,
     /// Of the plot: what stands beside each tree.
     pub survey: Option<SurveyFacts>,
 }
@@ -93,8 +65,7 @@ impl Tree {
         let here = |it: &SurveyFacts| {
             it.planting.is_none_or(|index| index == planting.index) && it.on >= planting.planted_on
         };
-        let mut surveys: Vec<_> = all().filter(here).take(SURVEYS_MAX).collect();
-        surveys.reverse();
+        let surveys = all().filter(here).take(SURVEYS_MAX);
         Some(Self {
             plot,
             plot_name: place.plot.name.to_string(),
@@ -110,7 +81,7 @@ impl Tree {
             voided: planting.voided,
             lost_at: lost.map(|range| range.lost_at),
             tied: tied.map(|it| (it.claim, it.assigned_at)),
-            surveys,
+            surveys: surveys.map(|it| it.index).collect(),
             survey: all().next(),
         })
     }
@@ -188,14 +159,14 @@ pub(super) async fn tree(
     visit: Visit,
     Path((plot, serial)): Path<(String, String)>,
 ) -> Answer {
-    let (plot, serial) = (parse(&plot)?, parse(&serial)?);
+    let (plot, serial) = (parse(&plot, "the plot")?, parse(&serial, "the serial")?);
     let (tree, f) = pages
         .see(&visit, |state| Tree::of(state, plot, serial))
         .await?;
     let tree = tree.ok_or_else(|| nothing("such tree"))?;
     page(&TreePage {
         f,
-        panel: Receipts(tree.receipts()),
+        panel: Receipts::of(tree.receipts()),
         certificate: None,
         life: Some(Life::of(&pages, &visit, tree).await?),
     })
@@ -207,7 +178,7 @@ pub(super) async fn certificate(
     visit: Visit,
     Path(index): Path<String>,
 ) -> Answer {
-    let index: Index = parse(&index)?;
+    let index: Index = parse(&index, "the certificate")?;
     let look = |state: &State| {
         let claim = state.claim(index)?;
         let (standing, tree) = match claim.tree {
@@ -231,7 +202,7 @@ pub(super) async fn certificate(
         state.methods().find(same).map(|it| it.stated_at)
     };
     let look = |state: &State| (method(state), who(state, &record.issuer));
-    let ((method_at, by), _) = pages.see(&visit, look).await?;
+    let ((method_at, by), _) = pages.log.look_up(look).await?;
     let mut receipts = vec![("claim", index)];
     receipts.extend(method_at.map(|index| ("method", index)));
     if let Some(tree) = &tree {
@@ -249,7 +220,7 @@ pub(super) async fn certificate(
     let url = format!("{}/certificate/{index}", f.url);
     page(&TreePage {
         f,
-        panel: Receipts(receipts),
+        panel: Receipts::of(receipts),
         certificate: Some(Certificate {
             index,
             account: claim.account.to_string(),

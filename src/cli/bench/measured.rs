@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use arborlog::report::bars;
+use arborlog::charts::bars;
 
 /// What was measured. Rates are a second.
 #[derive(Serialize)]

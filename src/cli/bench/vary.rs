@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::super::Failure;
 use super::BenchArgs;
 use super::measured::Measured;
-use arborlog::report::growth;
+use arborlog::charts::growth;
 
 /// A number of a run.
 type Figure = fn(&Measured) -> f64;

@@ -2,7 +2,7 @@
 // words.
 
 import { Refused, hex } from './verifier/codec.mjs';
-import { fieldText, timeText } from './verifier/story.mjs';
+import { statementText, timeText } from './verifier/story.mjs';
 
 const WORD_OF_CODE = {
   signature_invalid: 'w_signature', key_invalid: 'w_signature', possession_unproven: 'w_signature',
@@ -45,16 +45,8 @@ export function newLine(check, words) {
 
 const shortened = (text) => (text.length > 4000 ? `${text.slice(0, 4000)} …` : text);
 
-// Fields of a statement, those of lists and tables under names with dots.
-export function fields(value, name = '') {
-  if (value === null) return [];
-  const isTable = typeof value === 'object' && !(value instanceof Uint8Array);
-  if (!isTable) return [[name, fieldText(name.split('.').pop(), value)]];
-  return Object.entries(value).flatMap(([key, inner]) => fields(inner, name ? `${name}.${key}` : key));
-}
-
 const asText = (rows) => rows.map(([name, value]) => `${name}: ${value}`).join('\n');
-const said = (entry) => asText(fields(entry.statement));
+const said = (entry) => statementText(entry.statement);
 
 // The bytes and hashes behind a check that held.
 const BEHIND = {
@@ -64,8 +56,10 @@ const BEHIND = {
   role: (grant) => (grant === null ? 'genesis' : `${grant.index}\n${said(grant)}`),
   authority: (links) => links.map((link) => `${link.index}\n${said(link)}\n${hex(link.bytes)}`).join('\n\n'),
   inclusion: ({ index, leaf, path, checkpoint }) =>
-    asText([['index', index], ['leaf', hex(leaf)], ...path.map((hash, at) => [`hash ${at}`, hash]), ['size', checkpoint.size], ['root', hex(checkpoint.root)]]
-      .map(([name, value]) => [name, value instanceof Uint8Array ? hex(value) : value])),
+    asText([
+      ['index', index], ['leaf', hex(leaf)], ...path.map((hash, at) => [`hash ${at}`, hex(hash)]),
+      ['size', checkpoint.size], ['root', hex(checkpoint.root)],
+    ]),
   checkpoint: ({ checkpoint }) => checkpoint.note,
 };
 

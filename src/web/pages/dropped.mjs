@@ -1,11 +1,12 @@
 // A receipt that the reader drops, chooses or pastes. The modules are loaded with the page, so it
 // works with the network off; and a receipt can be kept as one page that verifies itself.
 
-import { fields, newElement, newLine, setState, showBehind, showText, why } from './checks.mjs';
+import { newElement, newLine, setState, showBehind, showText, why } from './checks.mjs';
 import { Refused, equal, need } from './verifier/codec.mjs';
 import { LOG, parseVkey, readNote } from './verifier/note.mjs';
 import { checkLogKey, readReceipt, verifyReceipt } from './verifier/receipt.mjs';
 import { canVerify } from './verifier/signature.mjs';
+import { statementText } from './verifier/story.mjs';
 
 const body = document.body;
 const words = JSON.parse(body.dataset.words);
@@ -83,9 +84,8 @@ async function show(text) {
     if (mine !== turn) return;
     conclude('true', `${words.all_held} ${words.c_entry} ${receipt.index}`);
     const said = newElement('li', '', { 'data-state': 'noted' });
-    const rows = fields(receipt.entry.statement).map(([name, value]) => `${name}: ${value}`).join('\n');
     said.append(newElement('div', '', { class: 'shown' }));
-    showText(said, `${words.c_entry} ${receipt.index}`, rows);
+    showText(said, `${words.c_entry} ${receipt.index}`, statementText(receipt.entry.statement));
     found.append(said);
   } catch (error) {
     if (mine !== turn) return;

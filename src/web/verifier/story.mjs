@@ -46,6 +46,11 @@ export function rowsOf(statement) {
   return rows;
 }
 
+// As above, a line each, under its kind.
+export const statementText = (statement) =>
+  [['kind', statement.kind], ...rowsOf(statement)]
+    .map(([row, value]) => `${row}: ${fieldText(row.split('.').pop(), value)}`).join('\n');
+
 // What each receipt must be of.
 const KINDS = {
   planting: 'planting', claim: 'claim', assignment: 'assignment', survey: 'survey', plot: 'plot', method: 'method',
@@ -164,7 +169,8 @@ function expected(path, proven, tree, { ids, words }) {
   if (make) return make();
   const row = rowsOf(said).find(([row]) => row === field);
   story(row, `the statement has no ${field}`);
-  return isNumber(row[1]) && !DAYS.has(field.split('.').pop()) ? row[1] : fieldText(field.split('.').pop(), row[1]);
+  const last = field.split('.').pop();
+  return isNumber(row[1]) && !DAYS.has(last) ? row[1] : fieldText(last, row[1]);
 }
 
 // Throws at the first fact that the proven statements do not bear out, and where the page is not

@@ -1,0 +1,33 @@
+//! Where a receipt is dropped, and what auditors run.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as Extract;
+
+use super::frame::{Frame, Visit};
+use super::{Answer, Pages, page};
+
+#[derive(Template)]
+#[template(path = "receipt.html")]
+struct ReceiptPage {
+    f: Frame,
+}
+
+/// Where a receipt is dropped.
+pub(super) async fn receipt(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
+    let ((), f) = pages.see(&visit, |_| ()).await?;
+    page(&ReceiptPage { f })
+}
+
+#[derive(Template)]
+#[template(path = "check.html")]
+struct CheckPage {
+    f: Frame,
+}
+
+/// What auditors run, with this log's key and address.
+pub(super) async fn check(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
+    let ((), f) = pages.see(&visit, |_| ()).await?;
+    page(&CheckPage { f })
+}
