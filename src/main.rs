@@ -1,9 +1,91 @@
-//! The command line.
+//! The command line: which command the arguments name. `cli` has the commands of a ledger,
+//! `programs` the jobs that are not the server's; they use `cli`, and `cli` does not know them.
 
 mod cli;
+mod programs;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+use cli::{audit, fsck, govern, init, keygen, mirror, monitor, receipt, serve, submit};
+use programs::{bench, demo, import};
+
+/// An append-only, verifiable carbon ledger.
+///
+/// Awards and plantings are records, signed by whoever vouches for them, chained, and kept in a
+/// Merkle log whose proofs anyone can verify. It proves who said what and when, that the rules
+/// were kept, and that nothing admitted was changed or dropped since. It can't prove that a
+/// sapling lives, or what was never submitted.
+///
+/// Begin with: arborlog demo
+#[derive(Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Keygen(keygen::KeygenArgs),
+    Init(init::InitArgs),
+    Serve(serve::ServeArgs),
+    Grant(govern::GrantArgs),
+    Revoke(govern::RevokeArgs),
+    Method(govern::MethodArgs),
+    Governors(govern::GovernorsArgs),
+    LogKey(govern::LogKeyArgs),
+    Propose(govern::ProposeArgs),
+    Endorse(govern::EndorseArgs),
+    Submit(submit::SubmitArgs),
+    Import(import::ImportArgs),
+    Receipt(receipt::ReceiptArgs),
+    Verify(receipt::VerifyArgs),
+    Audit(audit::AuditArgs),
+    Mirror(mirror::MirrorArgs),
+    Monitor(monitor::MonitorArgs),
+    Fsck(fsck::FsckArgs),
+    Bench(bench::BenchArgs),
+}
+
 fn main() -> ExitCode {
-    cli::main()
+    cli::keep_memory_private();
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ARBORLOG_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Grant(args) => govern::grant(&args),
+        Command::Revoke(args) => govern::revoke(&args),
+        Command::Method(args) => govern::method(&args),
+        Command::Governors(args) => govern::governors(&args),
+        Command::LogKey(args) => govern::log_key(&args),
+        Command::Propose(args) => govern::propose(&args),
+        Command::Endorse(args) => govern::endorse(&args),
+        Command::Submit(args) => submit::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Receipt(args) => receipt::fetch(&args),
+        Command::Verify(args) => receipt::verify(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Mirror(args) => mirror::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
+        Command::Fsck(args) => fsck::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    cli::exit(done)
 }

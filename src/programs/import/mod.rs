@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
-use super::govern::origin_of;
-use super::{Done, Failure, progress, say};
+use crate::cli::govern::origin_of;
+use crate::cli::{Done, Failure, progress, say};
 use arborlog::client::{LineState, OnRefusal, Remote, RemoteError, Submitter, today};
 use arborlog::crypto::SigningKey;
 use arborlog::import::{

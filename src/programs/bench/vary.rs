@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use super::super::Failure;
 use super::BenchArgs;
 use super::measured::Measured;
+use crate::cli::Failure;
 use arborlog::charts::growth;
 
 /// A number of a run.

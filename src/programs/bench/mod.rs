@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{Done, Failure};
+use crate::cli::{Done, Failure};
 use arborlog::client::Remote;
 use arborlog::crypto::SigningKey;
 use arborlog::merkle::{Level, TILE_HASHES, TileId};

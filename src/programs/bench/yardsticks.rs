@@ -6,9 +6,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::super::Failure;
 use super::ledger::{Batch, context};
 use super::load::{self, Loaded};
+use crate::cli::Failure;
 use arborlog::crypto::{self, KnownKeys, VerifyingKey};
 use arborlog::record::SignedRecord;
 

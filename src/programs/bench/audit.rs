@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::super::Failure;
-use super::super::log_source::failed;
 use super::bytes_under;
+use crate::cli::Failure;
+use crate::cli::log_source::failed;
 use arborlog::audit::{Auditor, threads_default};
 use arborlog::client::{Remote, RemoteLog};
 use arborlog::merkle::{Level, TILE_HASHES, TileId};

@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
-use super::super::govern::{admitted, submit_governed};
-use super::super::{CORE_DUMPS, Failure, init};
 use super::connection::Request;
+use crate::cli::govern::{admitted, submit_governed};
+use crate::cli::{CORE_DUMPS, Failure, init};
 use arborlog::client::{Remote, batch_body, today};
 use arborlog::crypto::SigningKey;
 use arborlog::record::{

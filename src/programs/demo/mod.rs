@@ -6,10 +6,10 @@ use std::time::Instant;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::govern::submit_governed;
 use super::import::{Imported, Sender, import_trees, import_trips};
-use super::init::{self, Governor};
-use super::{Done, Failure, say, serve};
+use crate::cli::govern::submit_governed;
+use crate::cli::init::{self, Governor};
+use crate::cli::{Done, Failure, say, serve};
 use arborlog::audit::Receipt;
 use arborlog::client::{Remote, today};
 use arborlog::crypto::SigningKey;
@@ -27,11 +27,11 @@ use arborlog::record::{
 use arborlog::web::Site;
 
 const ORIGIN: &str = "demo.arborlog.example/ledger";
-const TRIPS: &[u8] = include_bytes!("../../docs/examples/data/bikeshare_trips.csv.zst");
-const STATIONS: &[u8] = include_bytes!("../../docs/examples/data/bikeshare_stations.csv");
-const TREES: &[u8] = include_bytes!("../../docs/examples/data/sf_trees_added.csv.zst");
-const EVENTS: &[u8] = include_bytes!("../../docs/examples/data/sf_tree_events.csv.zst");
-const METHOD_DOCUMENT: &[u8] = include_bytes!("../../docs/examples/method.md");
+const TRIPS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_trips.csv.zst");
+const STATIONS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_stations.csv");
+const TREES: &[u8] = include_bytes!("../../../docs/examples/data/sf_trees_added.csv.zst");
+const EVENTS: &[u8] = include_bytes!("../../../docs/examples/data/sf_tree_events.csv.zst");
+const METHOD_DOCUMENT: &[u8] = include_bytes!("../../../docs/examples/method.md");
 
 /// DESNZ 2025, average car, unknown fuel: 0.16725 kg CO2e a vehicle-km (25_301_3074_4_1).
 const CAR_UG_PER_KM: Micrograms = Micrograms(167_250_000);
