@@ -5,7 +5,7 @@
 //!
 //! From the bottom up: [`merkle`] is the tree of RFC 6962 and its tiles; [`crypto`] keys and the
 //! strict verdict; [`note`] checkpoints; [`record`] what is said and its one encoding; [`ledger`]
-//! the rules, pure; [`audit`] receipts and replay. So far there is no I/O, no clock and no
+//! the rules, pure; [`replay`] a ledger from its entries; [`audit`] receipts and whole logs. So far there is no I/O, no clock and no
 //! runtime: an auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
@@ -32,6 +32,7 @@ pub mod log;
 pub mod merkle;
 pub mod note;
 pub mod record;
+pub mod replay;
 #[cfg(feature = "cli")]
 pub mod report;
 #[cfg(feature = "server")]

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arborlog::audit::{AuthorityLink, Folder, Receipt, Replay, Signatures, check_whole};
+use arborlog::audit::{AuthorityLink, Folder, Receipt, check_whole};
 use arborlog::crypto::{PublicKey, Signature, SigningKey, VerifyingKey};
 use arborlog::ledger::{Code, Proposal, Severity, State};
 use arborlog::merkle::{
@@ -32,6 +32,7 @@ use arborlog::record::{
     Day, Endorsement, Entry, Index, Origin, Record, RecordId, Seq, SignedRecord, SigningContext,
     Statement, TimeMs, draft,
 };
+use arborlog::replay::{Replay, Signatures};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use curve25519_dalek::scalar::{Scalar, clamp_integer};
 use serde_json::{Value, json};

@@ -7,10 +7,10 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use arborlog::audit::{Replay, Signatures};
 use arborlog::ledger::State;
 use arborlog::log::{Log, LogConfig};
 use arborlog::record::*;
+use arborlog::replay::{Replay, Signatures};
 use support::auditor::{Told, audit, entries};
 use support::dice::Dice;
 use support::disk::Disk;

@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arborlog::audit::{Replay, Signatures};
 use arborlog::crypto::SigningKey;
 use arborlog::ledger::{Code, Proposal, State};
 use arborlog::log::{AppendError, Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash, root_of};
 use arborlog::note::{Checkpoint, TreeHead};
 use arborlog::record::*;
+use arborlog::replay::{Replay, Signatures};
 use arborlog::store::{Batch, BoxFuture, Bytes, Outcome, Store, StoreError};
 use support::dice::Dice;
 use support::{ORIGIN, award, method};

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 
-use super::replay::{CheckedEntry, Replay, Signatures};
 use super::source::{SourceError, StaticLog};
 use super::tiles::{TileFault, Tiles};
 use super::whole::{WholeError, extend, origin_of};
@@ -13,6 +12,7 @@ use crate::note::{
     Checkpoint, CheckpointError, SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey,
 };
 use crate::record::{Origin, RecordId};
+use crate::replay::{CheckedEntry, Replay, Signatures};
 
 /// Why an audit ends before its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

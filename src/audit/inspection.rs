@@ -9,12 +9,12 @@ use super::auditor::{AuditError, Auditor, Claimed, Verified};
 use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 use super::findings::{Facts, Finding, findings};
 use super::observe::Observations;
-use super::replay::Replay;
 use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
 use crate::note::VerifierKey;
 use crate::record::{Day, Index, Statement};
+use crate::replay::Replay;
 
 /// A long run saves what it did so often,
 const SAVED_EVERY: Duration = Duration::from_secs(60);

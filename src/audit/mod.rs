@@ -1,4 +1,5 @@
-//! Checking without trust: receipts offline, and whole ledgers by replaying every entry.
+//! Checking without trust: receipts offline, and whole ledgers by replaying every entry
+//! ([`crate::replay`]).
 //!
 //! Builds without tokio, axum or sled, so that an auditor can embed it.
 
@@ -9,7 +10,6 @@ mod inspection;
 mod mirror;
 mod observe;
 mod receipt;
-mod replay;
 mod report;
 mod saved;
 mod source;
@@ -29,7 +29,6 @@ pub use receipt::{
     AUTHORITY_LINKS_MAX, AuthorityLink, Check, RECEIPT_BYTES_MAX, Receipt, ReceiptError,
     VerifiedReceipt,
 };
-pub use replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
 pub use report::{
     ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,
     SpeciesRow, SurveyRow,

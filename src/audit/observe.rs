@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-use super::replay::CheckedEntry;
 use crate::crypto::PublicKey;
 use crate::record::{
     ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement, TimeMs,
     TransferReason,
 };
+use crate::replay::CheckedEntry;
 
 /// Pauses between entries that are remembered, the longest first.
 const PAUSES_MAX: usize = 100;

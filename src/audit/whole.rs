@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError, mpsc};
 
-use super::replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
 use super::source::TileSource;
 use super::tiles::{TileFault, Tiles};
 use crate::ledger::State;
 use crate::merkle::{Bundle, Hash, TILE_HASHES, TileId};
 use crate::note::TreeHead;
 use crate::record::{Index, Origin};
+use crate::replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
 
 /// Bundles under way for each thread: one being checked, one waiting for the rules.
 const WINDOW_PER_THREAD: usize = 2;

@@ -5,14 +5,13 @@ use clap::Args;
 use super::log_source::{self, failed, is_mirror, is_url};
 use super::receipt::read_vkey;
 use super::{Done, Failure, progress};
-use arborlog::audit::{
-    Auditor, Replay, SourceError, TileSource, Tiles, check_whole, threads_default,
-};
+use arborlog::audit::{Auditor, SourceError, TileSource, Tiles, check_whole, threads_default};
 use arborlog::ledger::State;
 use arborlog::log::{LogSigner, state_dir};
 use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};
 use arborlog::note::TreeHead;
 use arborlog::record::Origin;
+use arborlog::replay::Replay;
 use arborlog::store::{DiskStore, ProvenCopy, RepairError, SavedState, StateChange, repair};
 
 /// Check every byte of a ledger: frames, tiles, bundles, chains, lineage, signatures, rules.

@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 
 use super::reader::{ReadError, Reader};
-use crate::audit::{Replay, Signatures, Violation};
 use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
 use crate::note::TreeHead;
 use crate::record::Origin;
+use crate::replay::{Replay, Signatures, Violation};
 use crate::store::{SavedState, StoreError};
 
 /// Bundles under way while one is replayed.

@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::audit::CheckedEntry;
 use crate::crypto::PublicKey;
 use crate::note::Checkpoint;
 use crate::record::{CarbonRights, Correction, Index, Plot, Remedy, Statement, Survey};
+use crate::replay::CheckedEntry;
 
 /// Tables that can't be written.
 #[derive(Debug, thiserror::Error)]
