@@ -10,8 +10,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use arborlog::audit::Receipt;
 use arborlog::note::VerifierKey;
+use arborlog::receipt::Receipt;
 use arborlog::record::RecordId;
 
 fn verify(file: &str, vkey: &str, genesis: Option<&str>) -> Result<(), Box<dyn Error>> {

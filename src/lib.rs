@@ -5,8 +5,9 @@
 //!
 //! From the bottom up: [`merkle`] is the tree of RFC 6962 and its tiles; [`crypto`] keys and the
 //! strict verdict; [`note`] checkpoints; [`record`] what is said and its one encoding; [`ledger`]
-//! the rules, pure; [`replay`] a ledger from its entries; [`audit`] receipts and whole logs. So far there is no I/O, no clock and no
-//! runtime: an auditor embeds it with `default-features = false`.
+//! the rules, pure; [`replay`] a ledger from its entries; [`receipt`] the proof of one entry;
+//! [`audit`] whole logs. So far there is no clock and no runtime, and only an audit reads files: an
+//! auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
 //! `http` serves both, `charts` draws, and `web` is the pages for people. With `client`: `client`
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod log;
 pub mod merkle;
 pub mod note;
+pub mod receipt;
 pub mod record;
 pub mod replay;
 #[cfg(feature = "cli")]

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arborlog::audit::{AuthorityLink, Folder, Receipt, check_whole};
+use arborlog::audit::{Folder, check_whole};
 use arborlog::crypto::{PublicKey, Signature, SigningKey, VerifyingKey};
 use arborlog::ledger::{Code, Proposal, Severity, State};
 use arborlog::merkle::{
@@ -28,6 +28,7 @@ use arborlog::merkle::{
 use arborlog::note::{
     Checkpoint, Cosignature, KeyName, SignatureType, TreeHead, VerifierKey, cosign,
 };
+use arborlog::receipt::{AuthorityLink, Receipt};
 use arborlog::record::{
     Day, Endorsement, Entry, Index, Origin, Record, RecordId, Seq, SignedRecord, SigningContext,
     Statement, TimeMs, draft,

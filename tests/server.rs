@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arborlog::audit::Receipt;
 use arborlog::client::{BatchAnswer, JournalError, OnRefusal, Remote, Submitter};
 use arborlog::merkle::{Hash, leaf_hash, verify_consistency, verify_inclusion};
 use arborlog::note::{Checkpoint, VerifierKey};
+use arborlog::receipt::Receipt;
 use arborlog::record::*;
 use serde_json::Value;
 use support::{Ledger, Server, award, body, run, run_ok};

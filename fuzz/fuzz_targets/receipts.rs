@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use arborlog::audit::Receipt;
+use arborlog::receipt::Receipt;
 use arborlog::note::VerifierKey;
 use libfuzzer_sys::fuzz_target;
 

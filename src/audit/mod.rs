@@ -1,5 +1,5 @@
-//! Checking without trust: receipts offline, and whole ledgers by replaying every entry
-//! ([`crate::replay`]).
+//! Checking without trust: whole ledgers, by replaying every entry ([`crate::replay`]). A single
+//! entry's proof is a [`crate::receipt`].
 //!
 //! Builds without tokio, axum or sled, so that an auditor can embed it.
 
@@ -9,7 +9,6 @@ mod findings;
 mod inspection;
 mod mirror;
 mod observe;
-mod receipt;
 mod report;
 mod saved;
 mod source;
@@ -24,10 +23,6 @@ pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
     ActivitySums, IssuerSums, LATENESS_DAYS, LossSeen, MonthSums, Observations, Pause, Span,
-};
-pub use receipt::{
-    AUTHORITY_LINKS_MAX, AuthorityLink, Check, RECEIPT_BYTES_MAX, Receipt, ReceiptError,
-    VerifiedReceipt,
 };
 pub use report::{
     ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Done, Failure, words};
-use arborlog::audit::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
 use arborlog::client::Remote;
 use arborlog::note::VerifierKey;
+use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
 use arborlog::record::{Day, Index, RecordId, TimeMs};
 
 /// Fetch the receipt of an entry: one file that proves it, offline.

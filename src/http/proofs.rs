@@ -13,9 +13,9 @@ use super::App;
 use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::view;
-use crate::audit::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
 use crate::log::{ReadError, Reader};
 use crate::merkle::Hash;
+use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
 use crate::record::Index;
 
 fn number(text: &str, what: &str) -> Result<u64, Problem> {

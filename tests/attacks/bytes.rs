@@ -1,7 +1,7 @@
 //! Bytes that are not what they should be: encodings, tiles, receipts.
 
-use arborlog::audit::Receipt;
 use arborlog::merkle::{Level, TileId};
+use arborlog::receipt::Receipt;
 use arborlog::record::*;
 
 use crate::attack::{Apart, Attack, LOG, No, OPERATOR, PLANTER, PLATFORM, Yes};

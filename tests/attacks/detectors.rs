@@ -8,11 +8,12 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use arborlog::audit::{
-    AuditError, Auditor, AwardRowsLengths, Folder, Mirror, MirrorError, Observations, Receipt,
-    SavedAudit, SourceError, StaticLog, TileSource, Verified,
+    AuditError, Auditor, AwardRowsLengths, Folder, Mirror, MirrorError, Observations, SavedAudit,
+    SourceError, StaticLog, TileSource, Verified,
 };
 use arborlog::merkle::TileId;
 use arborlog::note::VerifierKey;
+use arborlog::receipt::Receipt;
 use arborlog::record::RecordId;
 
 use crate::forge::{Files, Forge, vkey, write};

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use arborlog::audit::{AuthorityLink, Receipt};
 use arborlog::crypto::PublicKey;
 use arborlog::ledger::{KeyRole, Proposal, Refusal, State};
 use arborlog::merkle::{
     Bundle, Hash, Level, TILE_HASHES, TileId, inclusion_ranges, leaf_hash, root_of,
 };
 use arborlog::note::{Checkpoint, KeyName, SignatureType, TreeHead, VerifierKey};
+use arborlog::receipt::{AuthorityLink, Receipt};
 use arborlog::record::*;
 
 use crate::statements::*;

@@ -10,7 +10,6 @@ use super::import::{Imported, Sender, import_trees, import_trips};
 use crate::cli::govern::submit_governed;
 use crate::cli::init::{self, Governor};
 use crate::cli::{Done, Failure, say, serve};
-use arborlog::audit::Receipt;
 use arborlog::client::{Remote, today};
 use arborlog::crypto::SigningKey;
 use arborlog::http::Limits;
@@ -20,6 +19,7 @@ use arborlog::import::{
 };
 use arborlog::log::{Log, LogConfig, has_store};
 use arborlog::note::{Checkpoint, VerifierKey};
+use arborlog::receipt::Receipt;
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Day, Digest, Grams, Index, KeyGrant, List, Method, MethodId,
     MethodVersion, Micrograms, Origin, Planting, RecordId, Role, Statement, Text,

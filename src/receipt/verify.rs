@@ -1,107 +1,13 @@
-//! Receipts: an entry with all that proves it, in one file (`docs/format.md`, "Receipts";
-//! c2sp.org/tlog-proof).
+//! What a receipt proves: the checkpoint, the entry in its tree, and the way to the genesis.
 
 use std::fmt;
-use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bincode::{Decode, Encode};
-
+use super::{Receipt, ReceiptError};
 use crate::crypto::PublicKey;
 use crate::ledger::endorsement_quorum;
-use crate::merkle::{Hash, PROOF_HASHES_MAX, leaf_hash, verify_inclusion};
-use crate::note::{Checkpoint, Cosignature, NoteError, TreeHead, VerifierKey};
-use crate::record::{
-    CodecError, Entry, Index, Kind, Origin, RecordId, Role, SigningContext, Statement, decode,
-    encode,
-};
-
-/// The longest receipt file that is read.
-pub const RECEIPT_BYTES_MAX: usize = 4 << 20;
-/// The longest decoded `extra` line.
-const EXTRA_BYTES_MAX: usize = 2 << 20;
-/// The most statements between an entry and the genesis: a grant, and each change of governors.
-pub const AUTHORITY_LINKS_MAX: usize = 64;
-const HEADER: &str = "c2sp.org/tlog-proof@v1";
-
-/// One statement that an entry's authority rests on.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct AuthorityLink {
-    /// Its index.
-    pub index: Index,
-    /// Its entry's bytes.
-    pub entry: Vec<u8>,
-    /// Its inclusion path to the same checkpoint's root.
-    pub path: Vec<[u8; 32]>,
-}
-
-#[derive(Encode, Decode)]
-struct Extra {
-    entry: Vec<u8>,
-    authority: Vec<AuthorityLink>,
-}
-
-/// A receipt as it was read or made; [`Receipt::verify`] says what it is worth.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Receipt {
-    /// Where the entry is in the log.
-    pub index: Index,
-    /// The entry's bytes.
-    pub entry: Vec<u8>,
-    /// The grant and the governors' statements behind it, back to the genesis.
-    pub authority: Vec<AuthorityLink>,
-    /// The entry's inclusion path.
-    pub path: Vec<Hash>,
-    /// The checkpoint with its signatures, as text.
-    pub checkpoint: String,
-}
-
-/// Why a receipt proves nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReceiptError {
-    /// The file can't be read as a receipt.
-    #[error("this is no receipt: {0}")]
-    Malformed(String),
-    /// The checkpoint is not the log's.
-    #[error("the checkpoint: {0}")]
-    Checkpoint(#[from] crate::note::CheckpointError),
-    /// A witness that must have cosigned did not, or falsely.
-    #[error("the witness's cosignature: {0}")]
-    Witness(NoteError),
-    /// An entry is not in the tree at its index.
-    #[error("entry {index} is not proven to be in the log: {error}")]
-    NotIncluded {
-        /// Which.
-        index: Index,
-        /// Why.
-        error: crate::merkle::ProofError,
-    },
-    /// An entry's bytes or signatures are wrong.
-    #[error("entry {index}: {what}")]
-    Entry {
-        /// Which.
-        index: Index,
-        /// What is wrong.
-        what: String,
-    },
-    /// The way back to the genesis is broken.
-    #[error("the authority of entry {index} is not proven: {what}")]
-    Authority {
-        /// Whose authority.
-        index: Index,
-        /// What is missing.
-        what: String,
-    },
-    /// It leads to the genesis of another ledger.
-    #[error("the receipt leads to genesis {found}, not to {expected}")]
-    OtherGenesis {
-        /// The genesis that it leads to.
-        found: RecordId,
-        /// The one that was asked for.
-        expected: RecordId,
-    },
-}
+use crate::merkle::{Hash, leaf_hash, verify_inclusion};
+use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
+use crate::record::{Entry, Index, Kind, Origin, RecordId, Role, SigningContext, Statement};
 
 /// Something that was verified, in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -133,86 +39,7 @@ pub struct VerifiedReceipt {
     pub checks: Vec<Check>,
 }
 
-impl FromStr for Receipt {
-    type Err = ReceiptError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
-        if text.len() > RECEIPT_BYTES_MAX {
-            return Err(malformed("it is longer than 4 MiB"));
-        }
-        let (head, checkpoint) = text
-            .split_once("\n\n")
-            .ok_or_else(|| malformed("it has no checkpoint"))?;
-        let mut lines = head.split('\n');
-        if lines.next() != Some(HEADER) {
-            return Err(malformed("its first line is not c2sp.org/tlog-proof@v1"));
-        }
-        let extra = lines
-            .next()
-            .and_then(|line| line.strip_prefix("extra "))
-            .ok_or_else(|| malformed("it has no extra line with the entry"))?;
-        let extra = STANDARD
-            .decode(extra)
-            .map_err(|_| malformed("the extra line is no base64"))?;
-        let extra: Extra = decode::<_, EXTRA_BYTES_MAX>(&extra)
-            .map_err(|error| malformed(&format!("the extra line: {error}")))?;
-        if extra.authority.len() > AUTHORITY_LINKS_MAX {
-            return Err(malformed(
-                "too many statements stand between the entry and the genesis",
-            ));
-        }
-        let digits = lines
-            .next()
-            .and_then(|line| line.strip_prefix("index "))
-            .ok_or_else(|| malformed("it has no index line"))?;
-        let index: Index = digits
-            .parse()
-            .map_err(|_| malformed("the index is no number"))?;
-        if index.to_string() != digits {
-            return Err(malformed("the index is not written plainly"));
-        }
-        let mut path = Vec::new();
-        for line in lines {
-            if path.len() == PROOF_HASHES_MAX {
-                return Err(malformed("the inclusion proof is longer than any"));
-            }
-            path.push(
-                line.parse()
-                    .map_err(|_| malformed("a line of the proof is no hash"))?,
-            );
-        }
-        let checkpoint = checkpoint.to_owned();
-        Ok(Self {
-            index,
-            entry: extra.entry,
-            authority: extra.authority,
-            path,
-            checkpoint,
-        })
-    }
-}
-
 impl Receipt {
-    /// The file's text.
-    ///
-    /// # Errors
-    /// [`CodecError::TooLong`] if the way to the genesis is longer than receipts carry.
-    pub fn to_text(&self) -> Result<String, CodecError> {
-        let extra = Extra {
-            entry: self.entry.clone(),
-            authority: self.authority.clone(),
-        };
-        let extra = STANDARD.encode(encode::<_, EXTRA_BYTES_MAX>(&extra)?);
-        let mut text = format!("{HEADER}\nextra {extra}\nindex {}\n", self.index);
-        for hash in &self.path {
-            text.push_str(&format!("{hash}\n"));
-        }
-        text.push('\n');
-        text.push_str(&self.checkpoint);
-        Ok(text)
-    }
-
     /// Verifies everything that a receipt can prove: that the checkpoint is the log's and the
     /// entry in it, that its issuer signed it, and that governors granted the issuer's key its
     /// role, back to the genesis. Each of `witnesses` must have cosigned.
