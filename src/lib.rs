@@ -20,9 +20,9 @@ pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod crypto;
+mod durable;
 #[cfg(feature = "server")]
 mod figures;
-mod files;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "cli")]

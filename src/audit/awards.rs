@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use bincode::{Decode, Encode};
 
-use crate::files::{FileError, at, create_dirs, hold};
+use crate::durable::{FileError, at, create_dirs, hold};
 use crate::record::{
     AccountId, ActivityCode, Award, Day, Digest, Grams, Index, MethodId, MethodVersion,
 };

@@ -18,7 +18,7 @@ use super::auditor::{AuditError, hold_against};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
 use super::whole::{WholeError, walk};
-use crate::files::{FileError, at, create_dirs, hold, read_if_there, sync_dir, write_whole};
+use crate::durable::{FileError, at, create_dirs, hold, read_if_there, sync_dir, write_whole};
 use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
 use crate::note::{Checkpoint, TreeHead, UnverifiedCheckpoint, VerifierKey};
 

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::auditor::Verified;
 use super::awards::AwardRowsLengths;
 use super::observe::Observations;
-use crate::files::{FileError, at, sync_dir};
+use crate::durable::{FileError, at, sync_dir};
 use crate::ledger::{Head, RULES_VERSION, State};
 use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};

@@ -11,7 +11,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, Keypair
 use zeroize::Zeroizing;
 
 use super::key::{PublicKey, Signature};
-use crate::files::open_to_others;
+use crate::durable::open_to_others;
 
 /// No PKCS#8 file of an Ed25519 key is longer.
 const KEY_FILE_BYTES_MAX: u64 = 4096;

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use crate::files::open_to_others;
+use crate::durable::open_to_others;
 
 /// Why TLS can't be had.
 #[derive(Debug, thiserror::Error)]

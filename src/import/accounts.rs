@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::files::open_to_others;
+use crate::durable::open_to_others;
 use crate::record::{AccountId, Digest};
 
 /// The line that holds the key of evidence digests.

@@ -18,7 +18,7 @@ use super::journal::{Journal, SEGMENT_BYTES, drop_segments, read_segment, segmen
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, BoxFuture, Outcome, RESTORE, Store, StoreError};
-use crate::files::{at, create_dirs, hold, read_if_there, write_whole};
+use crate::durable::{at, create_dirs, hold, read_if_there, write_whole};
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::{Batch, RESTORE, StoreError};
-use crate::files::{at, sync_dir};
+use crate::durable::{at, sync_dir};
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 

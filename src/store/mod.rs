@@ -23,7 +23,7 @@ pub use journal::SEGMENT_BYTES;
 pub use repair::{ProvenCopy, RepairError, Repaired, repair};
 pub use saved_state::{SavedState, SavedStateError, StateChange};
 
-use crate::files::FileError;
+use crate::durable::FileError;
 use crate::merkle::TileId;
 use crate::note::TreeHead;
 

@@ -21,7 +21,7 @@ use super::salvage::Salvaged;
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, StoreError};
-use crate::files::{FileError, at, create_dirs, sync_dir};
+use crate::durable::{FileError, at, create_dirs, sync_dir};
 use crate::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash};
 use crate::note::TreeHead;
 

@@ -9,7 +9,7 @@ use super::journal::{
     parse_head, parse_heads, segment_files,
 };
 use super::{Batch, StoreError};
-use crate::files::at;
+use crate::durable::at;
 use crate::note::TreeHead;
 
 /// What a disk can't read is skipped in blocks of so many bytes.

@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 
 use super::tail::Tail;
 use super::{RESTORE, StoreError};
-use crate::files::{at, read_if_there, write_all_whole};
+use crate::durable::{at, read_if_there, write_all_whole};
 use crate::merkle::{
     Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, root_of,
 };
