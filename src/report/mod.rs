@@ -3,6 +3,7 @@
 mod charts;
 mod export;
 mod page;
+mod tables;
 
 use std::path::{Path, PathBuf};
 
