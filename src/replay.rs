@@ -6,7 +6,7 @@ use crate::crypto::{Batch, KnownKeys};
 use crate::ledger::{Proposal, State};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, Origin, RecordId, SigningContext, Statement};
+use crate::record::{Entry, Index, LogHead, Origin, RecordId, SigningContext, Statement};
 
 /// Whether a replay verifies signatures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,12 +211,9 @@ impl Replay {
         sums.map_err(|error| violation(error.to_string()))
     }
 
-    /// Size and root of what was taken in.
-    pub fn head(&self) -> TreeHead {
-        TreeHead {
-            size: self.tree.size(),
-            root: self.tree.root(),
-        }
+    /// The head of what was taken in.
+    pub fn head(&self) -> LogHead {
+        LogHead::without_state(TreeHead::of(&self.tree))
     }
 
     /// The state so far.

@@ -73,7 +73,7 @@ struct Given {
 
 fn read(dir: &Path) -> Result<Given, StoreError> {
     let store = DiskStore::open_with(dir, SEGMENT_BYTES)?;
-    let head = store.head_now()?;
+    let head = store.head_now()?.tree;
     let (mut read, mut errors) = (BTreeMap::new(), Vec::new());
     for id in tiles(head) {
         match store.read_now(id) {

@@ -36,16 +36,16 @@ impl HeldStore {
         }
     }
 
-    fn head_now(&self) -> TreeHead {
+    fn head_now(&self) -> LogHead {
         Self::head_of(&self.entries.lock().unwrap())
     }
 
-    fn head_of(entries: &[Vec<u8>]) -> TreeHead {
+    fn head_of(entries: &[Vec<u8>]) -> LogHead {
         let root = root_of(entries.iter().map(|entry| leaf_hash(entry)));
-        TreeHead {
+        LogHead::without_state(TreeHead {
             size: entries.len() as u64,
             root,
-        }
+        })
     }
 }
 
@@ -61,7 +61,7 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 impl Store for HeldStore {
-    fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>> {
+    fn head(&self) -> BoxFuture<'_, Result<LogHead, StoreError>> {
         Box::pin(async { Ok(self.head_now()) })
     }
 
@@ -266,17 +266,17 @@ async fn every_answer_waits_until_what_it_rests_on_is_durable_and_published() {
         "a balance was told early"
     );
 
-    let before = it.log.published().head.size;
+    let before = it.log.published().head.tree.size;
     it.store.gate.add_permits(10);
     let appended = first.await.unwrap().unwrap();
     assert_eq!(appended.indexes, vec![Index(before)]);
-    assert!(appended.published.head.size > before);
+    assert!(appended.published.head.tree.size > before);
     let appended = again.await.unwrap().unwrap();
     assert_eq!(appended.indexes, vec![Index(before)]);
     match conflict.await.unwrap().unwrap_err() {
         AppendError::Refused(refused) => {
             assert_eq!(refused.refusal.code, Code::SequenceUsed);
-            assert!(refused.published.head.size > before);
+            assert!(refused.published.head.tree.size > before);
         }
         other => panic!("{other}"),
     }
@@ -288,7 +288,7 @@ async fn every_answer_waits_until_what_it_rests_on_is_durable_and_published() {
 async fn after_an_unknown_outcome_the_log_believes_the_store_and_goes_on() {
     let it = running().await;
     let records = it.awards(1).await;
-    let size = it.log.published().head.size;
+    let size = it.log.published().head.tree.size;
     it.store.fails.store(true, Ordering::SeqCst);
     it.store.gate.add_permits(1);
     let error = it.log.append(records.clone(), None).await.unwrap_err();
@@ -312,7 +312,7 @@ async fn a_batch_is_admitted_up_to_its_first_bad_record() {
         Vec::new(),
     )
     .unwrap();
-    let size = it.log.published().head.size;
+    let size = it.log.published().head.tree.size;
     match it.log.append(records.clone(), None).await.unwrap_err() {
         AppendError::Refused(refused) => {
             assert_eq!(refused.position, 3);
@@ -324,14 +324,14 @@ async fn a_batch_is_admitted_up_to_its_first_bad_record() {
         }
         other => panic!("{other}"),
     }
-    assert_eq!(it.log.published().head.size, size + 3);
+    assert_eq!(it.log.published().head.tree.size, size + 3);
     // Sent again, the first three are where they were.
     let again = it.log.append(records[..3].to_vec(), None).await.unwrap();
     assert_eq!(
         again.indexes,
         vec![Index(size), Index(size + 1), Index(size + 2)]
     );
-    assert_eq!(it.log.published().head.size, size + 3);
+    assert_eq!(it.log.published().head.tree.size, size + 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,18 +357,19 @@ async fn a_clock_behind_the_last_admission_stops_admission_until_it_is_confirmed
     }
 }
 
+fn head_of(tree: &Frontier) -> LogHead {
+    LogHead::without_state(TreeHead::of(tree))
+}
+
 /// The contract of every store, on one that is empty.
-fn keeps_the_contract(store: &DiskStore) -> TreeHead {
+fn keeps_the_contract(store: &DiskStore) -> LogHead {
     let mut tree = Frontier::default();
     let mut leaves = Vec::new();
     let mut batch = |count: u64, leaves: &mut Vec<Vec<u8>>| {
-        let from = TreeHead {
-            size: tree.size(),
-            root: tree.root(),
-        };
+        let from = head_of(&tree);
         let mut entries = Vec::new();
         for n in 0..count {
-            let entry = format!("entry {} of {count}", from.size + n).into_bytes();
+            let entry = format!("entry {} of {count}", from.tree.size + n).into_bytes();
             Bundle::append(&mut entries, &entry).unwrap();
             tree.push(leaf_hash(&entry));
             leaves.push(entry);
@@ -376,18 +377,15 @@ fn keeps_the_contract(store: &DiskStore) -> TreeHead {
         Batch {
             from,
             entries,
-            to: TreeHead {
-                size: tree.size(),
-                root: tree.root(),
-            },
+            to: head_of(&tree),
         }
     };
     assert_eq!(
         store.head_now().unwrap(),
-        TreeHead {
+        LogHead::without_state(TreeHead {
             size: 0,
             root: Hash::empty_root()
-        }
+        })
     );
     for count in [1, 254, 1, 1, 255, 300, 1000, 3, 66_000] {
         let next = batch(count, &mut leaves);
@@ -399,7 +397,7 @@ fn keeps_the_contract(store: &DiskStore) -> TreeHead {
             other => panic!("{other:?}"),
         }
         // Whatever is a tile of the tree is given, and nothing else.
-        let size = next.to.size;
+        let size = next.to.tree.size;
         for number in [0, size / 512, size / 256] {
             let Some(id) = TileId::in_tree(Level::Entries, number, size) else {
                 continue;
@@ -426,7 +424,7 @@ fn keeps_the_contract(store: &DiskStore) -> TreeHead {
     // A batch that contradicts itself is kept by nobody.
     let head = store.head_now().unwrap();
     let mut lie = batch(1, &mut leaves);
-    lie.to.root = Hash::empty_root();
+    lie.to.tree.root = Hash::empty_root();
     assert!(matches!(
         store.commit_now(&lie),
         Outcome::Unknown(StoreError::Contradiction)
@@ -446,7 +444,7 @@ fn the_disk_store_keeps_the_contract_and_survives_being_opened_again() {
     assert!(matches!(DiskStore::open(&dir), Err(StoreError::Locked(_))));
     let tiles: BTreeMap<u64, usize> = (0..3)
         .filter_map(|level| {
-            let id = TileId::in_tree(Level::Hashes(level), 0, head.size)?;
+            let id = TileId::in_tree(Level::Hashes(level), 0, head.tree.size)?;
             Some((level.into(), store.read_now(id).unwrap().unwrap().len()))
         })
         .collect();
@@ -464,17 +462,11 @@ fn a_torn_last_commit_is_cut_off_and_a_damaged_earlier_one_is_refused() {
     let mut tree = Frontier::default();
     let mut heads = Vec::new();
     for n in 0..5_u8 {
-        let from = TreeHead {
-            size: tree.size(),
-            root: tree.root(),
-        };
+        let from = head_of(&tree);
         let mut entries = Vec::new();
         Bundle::append(&mut entries, &[n; 40]).unwrap();
         tree.push(leaf_hash(&[n; 40]));
-        let to = TreeHead {
-            size: tree.size(),
-            root: tree.root(),
-        };
+        let to = head_of(&tree);
         heads.push(to);
         assert!(matches!(
             store.commit_now(&Batch { from, entries, to }),

@@ -220,7 +220,7 @@ async fn check(
         Ok(log) => log,
         Err(error) => panic!("{what}: {error}"),
     };
-    let head = log.published().head;
+    let head = log.published().head.tree;
     assert!(
         (acknowledged..=whole).contains(&head.size),
         "{what}: {} of {acknowledged}",

@@ -46,14 +46,14 @@ struct World {
 }
 
 impl World {
-    fn head(&self) -> TreeHead {
-        TreeHead {
+    fn head(&self) -> LogHead {
+        LogHead::without_state(TreeHead {
             size: self.entries.len() as u64,
             root: root_of(self.entries.iter().map(|entry| leaf_hash(entry))),
-        }
+        })
     }
 
-    fn land(&mut self, batch: &Batch) -> Result<(), TreeHead> {
+    fn land(&mut self, batch: &Batch) -> Result<(), LogHead> {
         let head = self.head();
         if head != batch.from {
             return Err(head);
@@ -149,7 +149,7 @@ impl Incarnation {
 }
 
 impl Store for Incarnation {
-    fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>> {
+    fn head(&self) -> BoxFuture<'_, Result<LogHead, StoreError>> {
         Box::pin(async {
             self.pause().await;
             let mut world = self.world.lock().unwrap();
@@ -313,7 +313,7 @@ async fn client(number: u64, first: RecordId, serving: Serving, told: Arc<Mutex<
                 Ok(Ok(appended)) => {
                     let note = appended.published.checkpoint.as_bytes();
                     let head = Checkpoint::open(note, &vkey).unwrap().head();
-                    assert_eq!(head, appended.published.head);
+                    assert_eq!(head, appended.published.head.tree);
                     assert!(appended.indexes.iter().all(|index| index.0 < head.size));
                     let mut told = told.lock().unwrap();
                     told.heads.push(head);
@@ -376,8 +376,8 @@ fn simulate(seed: u64) -> (Hash, u64, [u64; 3]) {
     let world = world.lock().unwrap();
     audit(&world, &told.lock().unwrap());
     (
-        world.head().root,
-        world.head().size,
+        world.head().tree.root,
+        world.head().tree.size,
         [world.crashes, world.unknown, world.late],
     )
 }
@@ -452,7 +452,7 @@ fn audit(world: &World, told: &Told) {
         );
     }
     let sent = told.records.len() as u64 + CLIENTS + 2;
-    assert_eq!(world.head().size, sent, "nothing else is in");
+    assert_eq!(world.head().tree.size, sent, "nothing else is in");
 }
 
 #[test]

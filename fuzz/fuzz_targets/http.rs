@@ -71,10 +71,7 @@ impl Served {
         let batch = Batch {
             from: store.head_now().unwrap(),
             entries,
-            to: TreeHead {
-                size: 1,
-                root: tree.root(),
-            },
+            to: LogHead::without_state(TreeHead::of(&tree)),
         };
         assert!(matches!(store.commit_now(&batch), Outcome::Committed));
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use arborlog::merkle::{Bundle, Frontier, leaf_hash};
 use arborlog::note::TreeHead;
+use arborlog::record::LogHead;
 use arborlog::store::{Batch, DiskStore, Outcome, StoreError};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ struct Good {
     dir: PathBuf,
     segment: PathBuf,
     journal: Vec<u8>,
-    heads: Vec<TreeHead>,
+    heads: Vec<LogHead>,
 }
 
 static GOOD: LazyLock<Good> = LazyLock::new(|| {
@@ -33,10 +34,7 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
             Bundle::append(&mut entries, &entry).unwrap();
             tree.push(leaf_hash(&entry));
         }
-        let to = TreeHead {
-            size: tree.size(),
-            root: tree.root(),
-        };
+        let to = LogHead::without_state(TreeHead::of(&tree));
         let from = *heads.last().unwrap();
         assert!(matches!(store.commit_now(&Batch { from, entries, to }), Outcome::Committed));
         heads.push(to);

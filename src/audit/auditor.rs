@@ -190,7 +190,7 @@ impl Auditor {
             shown: None,
         };
         let aim = UnverifiedCheckpoint::parse(saved.checkpoint.as_bytes())?;
-        let (head, at) = (aim.head(), auditor.replay.head());
+        let (head, at) = (aim.head(), auditor.replay.head().tree);
         let parts_agree = at.size == auditor.state().entries()
             && at.size <= head.size
             && (at.size < head.size || at == head);
@@ -245,7 +245,7 @@ impl Auditor {
         threads: NonZeroUsize,
         seen: impl FnMut(&CheckedEntry, &Replay),
     ) -> Result<std::ops::Range<u64>, AuditError> {
-        let (from, head) = (self.replay.head(), claimed.head());
+        let (from, head) = (self.replay.head().tree, claimed.head());
         if head.size > from.size || from.size == 0 {
             let tiles = Tiles::open(source, head)?;
             if from.size > 0 && tiles.root_at(from.size)? != from.root {
@@ -317,7 +317,7 @@ impl Auditor {
 
     /// The last checkpoint of which everything was verified.
     pub fn last(&self) -> Option<&Checkpoint> {
-        let here = self.replay.head();
+        let here = self.replay.head().tree;
         self.aim.as_ref().filter(|aim| aim.head() == here)
     }
 

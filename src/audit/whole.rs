@@ -80,7 +80,7 @@ pub fn extend(
     mut seen: impl FnMut(&CheckedEntry, &Replay),
 ) -> Result<(), WholeError> {
     let head = tiles.head();
-    let from = replay.head().size;
+    let from = replay.head().tree.size;
     let checker = replay.checker().clone();
     walk(
         tiles,
@@ -112,9 +112,9 @@ pub fn extend(
             }
         },
     )?;
-    if replay.head() != head {
+    if replay.head().tree != head {
         return Err(WholeError::Root {
-            found: replay.head().root,
+            found: replay.head().tree.root,
             expected: head.root,
         });
     }

@@ -109,7 +109,8 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
         Tiles::open(source.as_ref(), claimed.head()).map_err(|fault| failed(fault.into()))?;
     let mut saved = SavedState::open(&state_dir(dir))?;
     let bar = progress::bar("comparing bundles", claimed.head().size / TILE_HASHES);
-    let repaired = repair(dir, &Copied(tiles), saved.saved_tree(), |bundles| {
+    let saved_tree = saved.saved_head().map(|head| head.tree);
+    let repaired = repair(dir, &Copied(tiles), saved_tree, |bundles| {
         bar.set_position(bundles);
     });
     bar.finish_and_clear();
@@ -118,7 +119,7 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
         other => Failure::check(other),
     })?;
     // What is derived from damaged files goes too: the next start makes it anew.
-    let state_damaged = saved.saved_tree().is_some() && saved.load().is_err();
+    let state_damaged = saved_tree.is_some() && saved.load().is_err();
     drop(saved);
     if state_damaged {
         std::fs::remove_dir_all(state_dir(dir))?;
@@ -169,9 +170,9 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
     let signer = LogSigner::open(dir)?;
     let origin = signer.origin().clone();
     let store = DiskStore::inspect(dir).map_err(damaged)?;
-    let head = store.head_now().map_err(damaged)?;
+    let head = store.head_now().map_err(damaged)?.tree;
     let mut saved = SavedState::open(&state_dir(dir))?;
-    let saved_size = saved.saved_tree().map(|tree| tree.size);
+    let saved_size = saved.saved_head().map(|head| head.tree.size);
     let mut digest = None;
     let state = check(&Disk(store), &origin, head, |replay| {
         if digest.is_none() && Some(replay.state().entries()) == saved_size {
@@ -203,7 +204,7 @@ fn damaged(error: arborlog::store::StoreError) -> Failure {
 fn digest_of(replay: &Replay) -> Result<[u8; 32], String> {
     let change = StateChange {
         image: replay.state().clone().image(),
-        tree: replay.head(),
+        head: replay.head(),
     };
     change.digest().map_err(|error| error.to_string())
 }

@@ -149,7 +149,7 @@ pub fn run(args: &ServeArgs) -> Done {
         })?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         println!("listening on {scheme}://{}", listener.local_addr()?);
-        let head = log.published().head;
+        let head = log.published().head.tree;
         tracing::info!(size = head.size, root = %head.root, "serving");
         let site = Site {
             public_url: args.public_url.clone(),

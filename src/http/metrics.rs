@@ -191,7 +191,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let status = app.log.status();
     let published = status.published();
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    app.metrics.tree_size.set(signed(published.head.size));
+    app.metrics.tree_size.set(signed(published.head.tree.size));
     app.metrics.checkpoint_ms.set(signed(published.at.0));
     app.metrics.queue.set(signed(app.log.waiting() as u64));
     app.metrics

@@ -34,7 +34,7 @@ pub(super) async fn entry(
     Path(index): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let index = number(&index, "the index")?;
-    let size = app.log.published().head.size;
+    let size = app.log.published().head.tree.size;
     let (bytes, entry) = app.log.reader().decoded(index, size).await?;
     Ok(Json(view::entry(app.log.context(), index, &bytes, &entry)))
 }
@@ -53,7 +53,7 @@ pub(super) async fn receipt(
     let receipt = make_receipt(
         app.log.reader(),
         index,
-        published.head.size,
+        published.head.tree.size,
         &published.checkpoint,
     )
     .await?;
@@ -118,7 +118,7 @@ pub(super) struct ConsistencyQuery {
 
 /// A size that was published; the newest if none is named.
 fn published_size(app: &App, text: Option<&str>) -> Result<u64, Problem> {
-    let newest = app.log.published().head.size;
+    let newest = app.log.published().head.tree.size;
     let size = text.map_or(Ok(newest), |text| number(text, "the size"))?;
     if size == 0 || size > newest {
         return Err(Problem::not_found(&format!(

@@ -25,10 +25,10 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 ))]
 pub(super) async fn checkpoint(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let published = app.log.published();
-    let root = hex::encode(published.head.root.as_bytes());
+    let root = hex::encode(published.head.tree.root.as_bytes());
     let etag = format!(
         "\"{}-{}\"",
-        published.head.size,
+        published.head.tree.size,
         root.get(..16).unwrap_or(&root)
     );
     let known = etag::is_known(&headers, &etag);
@@ -57,7 +57,7 @@ pub(super) async fn tile(
     let id: TileId = format!("tile/{path}")
         .parse()
         .map_err(|error: crate::merkle::TilePathError| Problem::not_found(&error.to_string()))?;
-    let size = app.log.published().head.size;
+    let size = app.log.published().head.tree.size;
     if !id.is_in_tree(size) {
         return Err(Problem::not_found(&format!(
             "a tree of {size} entries has no {id}"

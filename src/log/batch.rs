@@ -8,7 +8,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Code, Proposal, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, Lineage, SignedRecord, Statement, TimeMs};
+use crate::record::{Entry, Index, Lineage, LogHead, SignedRecord, Statement, TimeMs};
 use crate::store::Batch;
 
 /// A batch that was judged, and the word on each submission that is in it.
@@ -37,10 +37,7 @@ pub(super) fn judge(
     submissions: Vec<Submission>,
     targets: &mut Targets,
 ) -> Judged {
-    let from = TreeHead {
-        size: tree.size(),
-        root: tree.root(),
-    };
+    let from = LogHead::without_state(TreeHead::of(tree));
     let mut entries = Vec::new();
     let all = submissions
         .iter()
@@ -87,10 +84,7 @@ pub(super) fn judge(
             refusal,
         });
     }
-    let to = TreeHead {
-        size: tree.size(),
-        root: tree.root(),
-    };
+    let to = LogHead::without_state(TreeHead::of(tree));
     let log_keys = state.head().log_keys.iter().map(|(key, _)| *key).collect();
     Judged {
         batch: Batch { from, entries, to },

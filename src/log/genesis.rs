@@ -6,7 +6,7 @@ use super::clock::Clock;
 use crate::ledger::{Proposal, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Origin, RecordId, SignedRecord, SigningContext, TimeMs};
+use crate::record::{Entry, LogHead, Origin, RecordId, SignedRecord, SigningContext, TimeMs};
 use crate::store::{Batch, DiskStore, Outcome, StoreError};
 
 /// Why a genesis can't be admitted.
@@ -39,7 +39,7 @@ pub fn admit_genesis(
     genesis: &SignedRecord,
 ) -> Result<RecordId, GenesisError> {
     let store = DiskStore::open(dir)?;
-    if store.head_now()?.size > 0 {
+    if store.head_now()?.tree.size > 0 {
         return Err(GenesisError::Begun);
     }
     let context = SigningContext::new(origin);
@@ -62,20 +62,14 @@ pub fn admit_genesis(
     }
     .encode()?;
     let mut tree = Frontier::default();
-    let from = TreeHead {
-        size: 0,
-        root: tree.root(),
-    };
+    let from = LogHead::empty();
     tree.push(leaf_hash(&entry));
     let mut entries = Vec::new();
     Bundle::append(&mut entries, &entry).ok_or(StoreError::Contradiction)?;
     let batch = Batch {
         from,
         entries,
-        to: TreeHead {
-            size: 1,
-            root: tree.root(),
-        },
+        to: LogHead::without_state(TreeHead::of(&tree)),
     };
     match store.commit_now(&batch) {
         Outcome::Committed => Ok(id),

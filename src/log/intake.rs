@@ -138,7 +138,9 @@ impl Log {
                 .count();
             if let (Some(head), Some(ids)) = (key.head, wanted(&records, old)) {
                 let published = self.settled(seen).await?;
-                let found = self.find_in_chain(head, &ids, published.head.size).await?;
+                let found = self
+                    .find_in_chain(head, &ids, published.head.tree.size)
+                    .await?;
                 for ((seq, id), found) in ids.into_iter().zip(found) {
                     match same_record(seq, id, found) {
                         Ok(index) => indexes.push(index),

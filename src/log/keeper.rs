@@ -66,7 +66,7 @@ impl Keeper {
     /// Saves a change of a state whose entries are durable.
     pub fn save(&mut self, change: StateChange) {
         if let Some((sender, _)) = &self.thread {
-            self.saved_size = change.tree.size;
+            self.saved_size = change.head.tree.size;
             self.busy.store(true, Ordering::Release);
             let _ = sender.send(change);
         }

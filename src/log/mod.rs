@@ -39,8 +39,8 @@ pub use status::Status;
 
 use crate::crypto::PublicKey;
 use crate::ledger::State;
-use crate::note::{TreeHead, VerifierKey};
-use crate::record::{Origin, RecordId, SigningContext, TimeMs};
+use crate::note::VerifierKey;
+use crate::record::{LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::Queue;
@@ -51,8 +51,8 @@ use workers::Workers;
 /// A checkpoint that is out.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// Its size and root.
-    pub head: TreeHead,
+    /// The log that it covers.
+    pub head: LogHead,
     /// The signed note.
     pub checkpoint: String,
     /// When it was signed.
@@ -170,7 +170,7 @@ impl Log {
             return Err(LogError::NoGenesis(signer.dir().to_owned()));
         }
         let at = TimeMs(clock.wall_ms());
-        let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head(), at)?);
+        let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head, at)?);
         let status = Arc::new(Board::new(Status::Ready(published, 0)));
         let queue = Arc::new(Queue::default());
         let state = Arc::new(RwLock::new(recovered.state));
@@ -214,7 +214,7 @@ impl Log {
 
     /// Waits for a checkpoint of more entries than these; `None` if there will be none.
     pub async fn grown_beyond(&self, size: u64) -> Option<Arc<Published>> {
-        let grown = |status: &Status| status.published().head.size > size;
+        let grown = |status: &Status| status.published().head.tree.size > size;
         let status = self.status.wait_for(grown).await?;
         Some(Arc::clone(status.published()))
     }
@@ -269,7 +269,7 @@ impl Log {
             .wait_for(|status| match status {
                 Status::Halted(..) => true,
                 Status::Ready(published, recoveries) => {
-                    published.head.size >= seen.size || *recoveries != seen.recoveries
+                    published.head.tree.size >= seen.size || *recoveries != seen.recoveries
                 }
             })
             .await
@@ -281,7 +281,7 @@ impl Log {
             Status::Ready(..) => Err(AppendError::halted(
                 "a commit failed, and the log recovered",
             )),
-            Status::Halted(published, _) if published.head.size >= seen.size => {
+            Status::Halted(published, _) if published.head.tree.size >= seen.size => {
                 Ok(Arc::clone(published))
             }
             Status::Halted(_, why) => Err(AppendError::halted(why)),

@@ -7,8 +7,7 @@ use super::reader::{ReadError, Reader};
 use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
-use crate::note::TreeHead;
-use crate::record::Origin;
+use crate::record::{LogHead, Origin};
 use crate::replay::{Replay, Signatures, Violation};
 use crate::store::{SavedState, StoreError};
 
@@ -56,18 +55,13 @@ pub enum RecoveryError {
 pub(super) struct Recovered {
     pub state: State,
     pub tree: Frontier,
+    /// As the store says, and as the entries lead to.
+    pub head: LogHead,
     /// The size at which the state is saved already.
     pub saved_size: u64,
 }
 
 impl Recovered {
-    pub fn head(&self) -> TreeHead {
-        TreeHead {
-            size: self.tree.size(),
-            root: self.tree.root(),
-        }
-    }
-
     pub fn log_keys(&self) -> Vec<PublicKey> {
         self.state
             .head()
@@ -94,7 +88,7 @@ pub(super) async fn recover(
                 replay = Replay::resume(state, tree, Signatures::Trust);
             }
             Err(why) => {
-                if head.size > 0 {
+                if head.tree.size > 0 {
                     tracing::info!(%why, "the state is made again from all entries");
                 }
                 if let Err(error) = saved.clear() {
@@ -103,17 +97,18 @@ pub(super) async fn recover(
             }
         }
     }
-    replay_to(reader, &mut replay, head.size).await?;
+    replay_to(reader, &mut replay, head.tree.size).await?;
     if replay.head() != head {
         return Err(RecoveryError::Root {
-            found: replay.head().root.to_string(),
-            committed: head.root.to_string(),
+            found: replay.head().tree.root.to_string(),
+            committed: head.tree.root.to_string(),
         });
     }
     let (state, tree) = replay.into_parts();
     Ok(Recovered {
         state,
         tree,
+        head,
         saved_size,
     })
 }
@@ -123,23 +118,23 @@ async fn load(
     reader: &Reader,
     origin: &Origin,
     saved: &mut SavedState,
-    head: TreeHead,
+    head: LogHead,
 ) -> Result<Result<(State, Frontier), String>, RecoveryError> {
-    let (state, tree) = match saved.load() {
+    let (state, saved_head) = match saved.load() {
         Ok(loaded) => loaded,
         Err(why) => return Ok(Err(why)),
     };
     if state.head().origin != *origin {
         return Ok(Err("it is of another log".to_owned()));
     }
-    if tree.size > head.size {
+    if saved_head.tree.size > head.tree.size {
         return Err(RecoveryError::Short {
-            head: head.size,
-            saved: tree.size,
+            head: head.tree.size,
+            saved: saved_head.tree.size,
         });
     }
-    let frontier = reader.frontier(tree.size).await?;
-    if frontier.root() != tree.root {
+    let frontier = reader.frontier(saved_head.tree.size).await?;
+    if frontier.root() != saved_head.tree.root {
         return Ok(Err("it speaks of another history".to_owned()));
     }
     Ok(Ok((state, frontier)))
@@ -148,7 +143,7 @@ async fn load(
 /// Replays entries up to `size`: other threads read, decode and hash the bundles to come while this
 /// task applies the rules.
 async fn replay_to(reader: &Reader, replay: &mut Replay, size: u64) -> Result<(), RecoveryError> {
-    let mut at = replay.head().size;
+    let mut at = replay.head().tree.size;
     let mut numbers = at / TILE_HASHES..size.div_ceil(TILE_HASHES);
     let mut ahead = VecDeque::with_capacity(BUNDLES_AHEAD);
     while at < size {

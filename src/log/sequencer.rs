@@ -19,7 +19,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, SignedRecord, Statement, TimeMs};
+use crate::record::{Entry, Index, LogHead, SignedRecord, Statement, TimeMs};
 use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
 
 /// A batch takes submissions until it has so many records; a submission is never split.
@@ -183,7 +183,7 @@ impl Sequencer {
             .iter()
             .flat_map(|submission| submission.records.iter());
         for index in records.filter_map(|(_, signed)| target_of(signed)) {
-            let durable = self.status.0.now().published().head.size;
+            let durable = self.status.0.now().published().head.tree.size;
             let bytes = if index.0 < durable {
                 let read = self.reader.entry(index.0, durable).await;
                 read.map_err(|error| error.to_string())?.to_vec()
@@ -214,7 +214,7 @@ impl Sequencer {
             return None;
         }
         let accounts = self.accounts();
-        let change = if self.keeper.is_due(batch.to.size, accounts) {
+        let change = if self.keeper.is_due(batch.to.tree.size, accounts) {
             Some(self.change(batch.to))
         } else {
             None
@@ -230,9 +230,9 @@ impl Sequencer {
         })
     }
 
-    fn change(&self, tree: TreeHead) -> StateChange {
+    fn change(&self, head: LogHead) -> StateChange {
         let image = self.state().image();
-        StateChange { image, tree }
+        StateChange { image, head }
     }
 
     /// Publishes and answers a batch that is durable, or recovers if it may not be. `true` if it
@@ -249,7 +249,7 @@ impl Sequencer {
                 }
                 Err(why) => why,
             },
-            Outcome::Moved(head) => format!("the store's head moved to {} entries", head.size),
+            Outcome::Moved(head) => format!("the store's head moved to {} entries", head.tree.size),
             Outcome::Unknown(error) => error.to_string(),
         };
         tracing::error!(%why, "a commit failed or its outcome is unknown");
@@ -262,7 +262,7 @@ impl Sequencer {
         false
     }
 
-    fn publish(&self, log_keys: &[PublicKey], head: TreeHead) -> Result<Arc<Published>, String> {
+    fn publish(&self, log_keys: &[PublicKey], head: LogHead) -> Result<Arc<Published>, String> {
         let at = TimeMs(self.clock.wall_ms());
         let published = self
             .signer
@@ -281,7 +281,7 @@ impl Sequencer {
         let origin = self.signer.origin().clone();
         match recover(&self.reader, &origin, None).await {
             Ok(recovered) => {
-                let (head, log_keys) = (recovered.head(), recovered.log_keys());
+                let (head, log_keys) = (recovered.head, recovered.log_keys());
                 {
                     let mut state = self.state();
                     *state = recovered.state;
@@ -307,18 +307,14 @@ impl Sequencer {
     /// Saves the state at a clean stop, so that the next start has nothing to replay.
     fn save_last(&mut self) {
         if matches!(self.status.0.now(), Status::Ready(..)) {
-            let tree = TreeHead {
-                size: self.tree.size(),
-                root: self.tree.root(),
-            };
-            let change = self.change(tree);
+            let change = self.change(LogHead::without_state(TreeHead::of(&self.tree)));
             self.keeper.save(change);
         }
     }
 }
 
 fn entry_of(batch: &Batch, index: Index) -> Option<&[u8]> {
-    let place = index.0.checked_sub(batch.from.size)?;
+    let place = index.0.checked_sub(batch.from.tree.size)?;
     let bundle = Bundle::parse_all(&batch.entries).ok()?;
     bundle.entries().get(usize::try_from(place).ok()?).copied()
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::Published;
 use crate::crypto::{KeyFileError, PublicKey, SigningKey};
-use crate::note::{Checkpoint, SignatureType, TreeHead, VerifierKey};
-use crate::record::{Origin, TimeMs};
+use crate::note::{Checkpoint, SignatureType, VerifierKey};
+use crate::record::{LogHead, Origin, TimeMs};
 
 /// The log's private keys: those in its directory `keys`, and the origin that they sign for.
 pub struct LogSigner {
@@ -117,7 +117,7 @@ impl LogSigner {
     pub fn publish(
         &self,
         log_keys: &[PublicKey],
-        head: TreeHead,
+        head: LogHead,
         at: TimeMs,
     ) -> Result<Published, SignerError> {
         let (current, earlier) = log_keys.split_last().ok_or(SignerError::NoGenesis)?;
@@ -125,7 +125,7 @@ impl LogSigner {
             key: *current,
             dir: self.keys_dir(),
         })?;
-        let mut checkpoint = Checkpoint::sign(self.origin.name(), head, key);
+        let mut checkpoint = Checkpoint::sign(self.origin.name(), head.tree, key);
         for key in earlier.iter().filter_map(|key| self.find(key)) {
             checkpoint.also_sign(key);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::signed::{NoteError, SignedNote};
 use super::vkey::{KeyName, VerifierKey};
 use crate::crypto::SigningKey;
-use crate::merkle::Hash;
+use crate::merkle::{Frontier, Hash};
 
 /// A tree: how many leaves, and the root over them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,16 @@ pub struct TreeHead {
     pub size: u64,
     /// Root hash.
     pub root: Hash,
+}
+
+impl TreeHead {
+    /// The head of this tree.
+    pub fn of(tree: &Frontier) -> Self {
+        Self {
+            size: tree.size(),
+            root: tree.root(),
+        }
+    }
 }
 
 /// A tree head that a log signed, in the note that says so.

@@ -1,5 +1,5 @@
 //! What is said and how it is written: statements, the records that issuers sign, the entries
-//! that the log keeps, and the one canonical encoding of each (`docs/format.md`).
+//! that the log keeps, and the one canonical encoding of each (`docs/format.md`); and the log's head.
 //!
 //! A [`Record`] or [`Entry`] that exists was decoded strictly or built here: its bytes are
 //! canonical and every size and range in it holds. Whether it may be admitted is the ledger's to
@@ -8,6 +8,7 @@
 mod chain;
 mod codec;
 mod entry;
+mod head;
 mod number;
 mod signed;
 mod statement;
@@ -16,6 +17,7 @@ mod text;
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
 pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, LINEAGE_MAX, Lineage};
+pub use head::{LogHead, StateHead};
 pub use number::{
     AccountId, ActivityCode, Day, DayError, Digest, Grams, Index, Latitude, Longitude, MethodId,
     MethodVersion, Micrograms, Month, PlotNumber, Quantity, Seq, Serial, SpeciesCode,

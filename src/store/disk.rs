@@ -23,6 +23,7 @@ use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };
 use crate::note::TreeHead;
+use crate::record::LogHead;
 
 const VERSION: &str = "arborlog store 1\n";
 
@@ -59,7 +60,7 @@ impl DiskStore {
     pub fn create(dir: &Path) -> Result<(), StoreError> {
         create_dirs(&journal_dir(dir))?;
         create_dirs(&dir.join("public"))?;
-        Journal::begin(&journal_dir(dir), empty_head())?;
+        Journal::begin(&journal_dir(dir), LogHead::empty())?;
         Ok(write_whole(&dir.join("VERSION"), VERSION.as_bytes())?)
     }
 
@@ -138,15 +139,12 @@ impl DiskStore {
         self.shared.files.bytes(tile)
     }
 
-    /// The tree as last committed.
-    pub fn head_now(&self) -> Result<TreeHead, StoreError> {
+    /// The head as last committed.
+    pub fn head_now(&self) -> Result<LogHead, StoreError> {
         let writer = self.shared.writer();
         match &writer.stopped {
             Some(why) => Err(StoreError::Stopped(why.clone())),
-            None => Ok(TreeHead {
-                size: writer.tree.size(),
-                root: writer.tree.root(),
-            }),
+            None => Ok(head_of(&writer.tree)),
         }
     }
 
@@ -186,7 +184,7 @@ impl Drop for DiskStore {
 }
 
 impl Store for DiskStore {
-    fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>> {
+    fn head(&self) -> BoxFuture<'_, Result<LogHead, StoreError>> {
         Box::pin(async { self.head_now() })
     }
 
@@ -199,7 +197,7 @@ impl Store for DiskStore {
         let done = tokio::task::spawn_blocking(move || {
             let outcome = shared.commit(&batch);
             if let Some(wake) = wake
-                && batch.from.size / TILE_HASHES != batch.to.size / TILE_HASHES
+                && batch.from.tree.size / TILE_HASHES != batch.to.tree.size / TILE_HASHES
             {
                 let _ = wake.send(());
             }
@@ -228,10 +226,7 @@ impl Shared {
         if let Some(why) = &writer.stopped {
             return Outcome::Unknown(StoreError::Stopped(why.clone()));
         }
-        let head = TreeHead {
-            size: writer.tree.size(),
-            root: writer.tree.root(),
-        };
+        let head = head_of(&writer.tree);
         if head != batch.from {
             return Outcome::Moved(head);
         }
@@ -297,7 +292,7 @@ fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Ha
         tree.push(leaf);
         entries.push((*entry, leaf));
     }
-    (tree.size() == batch.to.size && tree.root() == batch.to.root).then_some(entries)
+    (head_of(tree) == batch.to).then_some(entries)
 }
 
 /// What was committed, by the journal and the files before it. Nothing is written.
@@ -316,8 +311,8 @@ pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreErro
         });
     };
     let files = TileFiles::of(dir);
-    let (mut tail, mut tree) = edge(&files, &files, first.start.size)?;
-    if tree.root() != first.start.root {
+    let (mut tail, mut tree) = edge(&files, &files, first.start.tree.size)?;
+    if tree.root() != first.start.tree.root {
         return Err(StoreError::Damaged {
             path: dir.join("public"),
             what: format!(
@@ -429,9 +424,7 @@ pub(super) fn journal_dir(dir: &Path) -> PathBuf {
     dir.join("journal")
 }
 
-fn empty_head() -> TreeHead {
-    TreeHead {
-        size: 0,
-        root: Hash::empty_root(),
-    }
+/// The head of a log of these entries: none of them is a state entry.
+fn head_of(tree: &Frontier) -> LogHead {
+    LogHead::without_state(TreeHead::of(tree))
 }

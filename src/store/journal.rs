@@ -3,7 +3,7 @@
 //! A segment is a header and then, for each commit, a frame with its entries and a frame with the
 //! head that they lead to, written at once and synced once. A frame is: length of its payload
 //! (`u32`), kind (`u8`), payload, and the first 8 bytes of SHA-256 over all that. All integers
-//! are big-endian.
+//! are big-endian. A head is its tree's size (`u64`) and root; see [`LogHead`] for its state entry.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -15,6 +15,7 @@ use super::{Batch, RESTORE, StoreError};
 use crate::durable::{at, sync_dir};
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
+use crate::record::LogHead;
 
 pub(super) const KIND_HEADER: u8 = 0;
 pub(super) const KIND_ENTRIES: u8 = 1;
@@ -42,10 +43,10 @@ pub(super) struct Journal {
 pub(super) struct Segment {
     /// Its file.
     pub path: PathBuf,
-    /// The tree at its beginning.
-    pub start: TreeHead,
+    /// The head at its beginning.
+    pub start: LogHead,
     /// Its whole commits: entries as in a bundle, and the head that they lead to.
-    pub commits: Vec<(Vec<u8>, TreeHead)>,
+    pub commits: Vec<(Vec<u8>, LogHead)>,
     /// Bytes up to the end of the last whole commit.
     pub good_bytes: u64,
     /// Bytes in the file.
@@ -53,10 +54,10 @@ pub(super) struct Segment {
 }
 
 impl Journal {
-    /// Begins a segment at a tree. It appears with its header or not at all: a segment without one
+    /// Begins a segment at a head. It appears with its header or not at all: a segment without one
     /// would be damage, and what is before it could be dropped too early.
-    pub fn begin(dir: &Path, start: TreeHead) -> Result<Self, StoreError> {
-        let path = dir.join(format!("{:020}", start.size));
+    pub fn begin(dir: &Path, start: LogHead) -> Result<Self, StoreError> {
+        let path = dir.join(format!("{:020}", start.tree.size));
         let unnamed = dir.join("segment.new");
         let header = frame(
             KIND_HEADER,
@@ -196,11 +197,11 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Segment, StoreEr
         .and_then(|good| bytes.get(good..));
     let later = behind
         .and_then(last_from)
-        .is_some_and(|from| from > head.size);
+        .is_some_and(|from| from > head.tree.size);
     if later || (!newest && segment.good_bytes < segment.file_bytes) {
         return Err(damaged(format!(
             "the commit after entry {} at byte {} does not match its checksum, but later ones are there; {RESTORE}",
-            head.size, segment.good_bytes
+            head.tree.size, segment.good_bytes
         )));
     }
     Ok(segment)
@@ -215,11 +216,11 @@ fn last_from(bytes: &[u8]) -> Option<u64> {
         .windows(HEADS_BYTES + FRAME_EXTRA_BYTES)
         .filter(|window| window.starts_with(marker))
         .filter_map(|mut window| next_frame(&mut window))
-        .filter_map(|(_, heads)| Some(parse_heads(heads)?.0.size))
+        .filter_map(|(_, heads)| Some(parse_heads(heads)?.0.tree.size))
         .max()
 }
 
-fn next_commit<'a>(rest: &mut &'a [u8], head: TreeHead) -> Option<(&'a [u8], TreeHead)> {
+fn next_commit<'a>(rest: &mut &'a [u8], head: LogHead) -> Option<(&'a [u8], LogHead)> {
     let mut at = *rest;
     let (KIND_ENTRIES, entries) = next_frame(&mut at)? else {
         return None;
@@ -263,20 +264,21 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     [a, b, c, d, e, f, g, h]
 }
 
-fn head_bytes(head: TreeHead) -> Vec<u8> {
-    [head.size.to_be_bytes().as_slice(), head.root.as_bytes()].concat()
+fn head_bytes(head: LogHead) -> Vec<u8> {
+    let TreeHead { size, root } = head.tree;
+    [size.to_be_bytes().as_slice(), root.as_bytes()].concat()
 }
 
-pub(super) fn parse_heads(bytes: &[u8]) -> Option<(TreeHead, TreeHead)> {
+pub(super) fn parse_heads(bytes: &[u8]) -> Option<(LogHead, LogHead)> {
     let (from, to) = bytes.split_at_checked(HEADS_BYTES / 2)?;
     Some((parse_head(from)?, parse_head(to)?))
 }
 
-pub(super) fn parse_head(bytes: &[u8]) -> Option<TreeHead> {
+pub(super) fn parse_head(bytes: &[u8]) -> Option<LogHead> {
     let (size, root) = bytes.split_first_chunk::<8>()?;
     let root = Hash::from_bytes(<[u8; HASH_BYTES]>::try_from(root).ok()?);
-    Some(TreeHead {
+    Some(LogHead::without_state(TreeHead {
         size: u64::from_be_bytes(*size),
         root,
-    })
+    }))
 }

@@ -25,7 +25,7 @@ pub use saved_state::{SavedState, SavedStateError, StateChange};
 
 use crate::durable::FileError;
 use crate::merkle::TileId;
-use crate::note::TreeHead;
+use crate::record::LogHead;
 
 /// What helps against damage.
 const RESTORE: &str = "restore it: arborlog fsck DIR --repair-from MIRROR";
@@ -33,16 +33,16 @@ const RESTORE: &str = "restore it: arborlog fsck DIR --repair-from MIRROR";
 /// A future that a trait object can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Entries that extend a tree, and the tree that they lead to. Self-contained: a store needs
+/// Entries that extend a log, and the head that they lead to. Self-contained: a store needs
 /// nothing else to keep it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The tree that it extends.
-    pub from: TreeHead,
+    /// The head that it extends.
+    pub from: LogHead,
     /// The entries as in a bundle: each behind its length as a big-endian `u16`.
     pub entries: Vec<u8>,
-    /// The tree with them.
-    pub to: TreeHead,
+    /// The head with them.
+    pub to: LogHead,
 }
 
 /// What became of a commit.
@@ -51,7 +51,7 @@ pub enum Outcome {
     /// The batch and its head are durable, and reads give its tiles.
     Committed,
     /// The store's head is another than the batch extends: nothing of it was kept.
-    Moved(TreeHead),
+    Moved(LogHead),
     /// Nobody knows. The caller asks for the head again, and never guesses.
     Unknown(StoreError),
 }
@@ -108,10 +108,10 @@ pub enum StoreError {
 /// * What [`Store::read`] gives for a tile of a tree that was ever the head never changes: it is
 ///   what was committed, or an error that names what is damaged.
 pub trait Store: Send + Sync + 'static {
-    /// The tree as last committed; size 0 before the first.
-    fn head(&self) -> BoxFuture<'_, Result<TreeHead, StoreError>>;
+    /// The head as last committed; [`LogHead::empty`] before the first.
+    fn head(&self) -> BoxFuture<'_, Result<LogHead, StoreError>>;
 
-    /// Makes a batch durable, if the head is still the tree that it extends. The write is under way
+    /// Makes a batch durable, if the head is still the one that it extends. The write is under way
     /// when this returns: the caller prepares the next batch before it waits.
     fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome>;
 

@@ -24,6 +24,7 @@ use super::{Batch, StoreError};
 use crate::durable::{FileError, at, create_dirs, sync_dir};
 use crate::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash};
 use crate::note::TreeHead;
+use crate::record::LogHead;
 
 /// A copy of the log, each of whose tiles was proven to be in the tree of its head.
 pub trait ProvenCopy {
@@ -266,17 +267,17 @@ fn plan(mended: &Mended, salvaged: &Salvaged) -> Result<(Tail, Frontier), Repair
 /// Appends all commits that go on from a tree, one after the other.
 fn extend(commits: &[Batch], tail: &mut Tail, tree: &mut Frontier) -> Result<(), RepairError> {
     for commit in commits {
-        let Some(known) = tree.size().checked_sub(commit.from.size) else {
+        let Some(known) = tree.size().checked_sub(commit.from.tree.size) else {
             break;
         };
-        if commit.to.size <= tree.size() {
+        if commit.to.tree.size <= tree.size() {
             continue;
         }
         let mut longer = tree.clone();
         push_all(&commit.entries, known, &mut longer, None);
         // Both are whole, and one does not go on from the other.
-        if longer.size() != commit.to.size || longer.root() != commit.to.root {
-            let size = commit.to.size;
+        if LogHead::without_state(TreeHead::of(&longer)) != commit.to {
+            let size = commit.to.tree.size;
             return Err(RepairError::Forked { size });
         }
         push_all(&commit.entries, known, tree, Some(tail));
@@ -311,22 +312,17 @@ fn write_journal(
     tail: &Tail,
     tree: &Frontier,
 ) -> Result<Option<PathBuf>, RepairError> {
-    let to = TreeHead {
-        size: tree.size(),
-        root: tree.root(),
-    };
-    let full = to.size - to.size % TILE_HASHES;
-    let from = TreeHead {
-        size: full,
-        root: edge(files, files, full)?.1.root(),
-    };
+    let to = LogHead::without_state(TreeHead::of(tree));
+    let full = tree.size() - tree.size() % TILE_HASHES;
+    let (_, before) = edge(files, files, full)?;
+    let from = LogHead::without_state(TreeHead::of(&before));
     let new = dir.join("journal.new");
     if new.exists() {
         fs::remove_dir_all(&new).map_err(at(&new))?;
     }
     create_dirs(&new)?;
     let mut journal = Journal::begin(&new, from)?;
-    if let Some(id) = last_bundle(to.size) {
+    if let Some(id) = last_bundle(tree.size()) {
         let entries = tail
             .read(&id)
             .map(|bytes| bytes.to_vec())

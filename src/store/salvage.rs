@@ -11,6 +11,7 @@ use super::journal::{
 use super::{Batch, StoreError};
 use crate::durable::at;
 use crate::note::TreeHead;
+use crate::record::LogHead;
 
 /// What a disk can't read is skipped in blocks of so many bytes.
 const BLOCK_BYTES: usize = 4096;
@@ -41,7 +42,7 @@ impl Salvaged {
                 }
             }
         }
-        salvaged.commits.sort_by_key(|commit| commit.from.size);
+        salvaged.commits.sort_by_key(|commit| commit.from.tree.size);
         let sizes = salvaged.heads.iter().map(|head| head.size);
         salvaged.committed = sizes.fold(salvaged.committed, u64::max);
         Ok(salvaged)
@@ -51,17 +52,17 @@ impl Salvaged {
         let mut rest = bytes;
         if let Some((KIND_HEADER, header)) = next_frame(&mut rest) {
             let start = header.strip_prefix(MAGIC.as_slice()).and_then(parse_head);
-            self.heads.extend(start);
+            self.heads.extend(start.map(|head| head.tree));
         }
         while !rest.is_empty() {
             if let Some(commit) = next_whole(&mut rest) {
-                self.heads.extend([commit.from, commit.to]);
+                self.heads.extend([commit.from.tree, commit.to.tree]);
                 self.commits.push(commit);
             } else {
                 // The heads of a commit whose entries are damaged: it may never have been whole,
                 // but the one before it was.
                 if let Some((from, _)) = next_heads(rest) {
-                    self.heads.push(from);
+                    self.heads.push(from.tree);
                 }
                 // The next commit begins somewhere behind.
                 rest = rest.split_first().map_or(&[], |(_, after)| after);
@@ -104,7 +105,7 @@ fn next_whole(rest: &mut &[u8]) -> Option<Batch> {
 }
 
 /// The heads in a commit frame at the beginning of these bytes.
-fn next_heads(mut rest: &[u8]) -> Option<(TreeHead, TreeHead)> {
+fn next_heads(mut rest: &[u8]) -> Option<(LogHead, LogHead)> {
     let (length, behind) = rest.split_first_chunk::<4>()?;
     if u32::from_be_bytes(*length) as usize != HEADS_BYTES || behind.first() != Some(&KIND_COMMIT) {
         return None;

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::ledger::{Head, RULES_VERSION, ShelfError, State, StateImage};
 use crate::merkle::Hash;
 use crate::note::TreeHead;
-use crate::record::{CodecError, decode, encode};
+use crate::record::{CodecError, LogHead, decode, encode};
 
 const FORMAT: u32 = 2;
 const META: &[u8] = b"meta";
@@ -47,8 +47,8 @@ pub enum SavedStateError {
 pub struct StateChange {
     /// The state at the time.
     pub image: StateImage,
-    /// The tree over the same entries.
-    pub tree: TreeHead,
+    /// The head of the log with the same entries.
+    pub head: LogHead,
 }
 
 impl StateChange {
@@ -100,6 +100,16 @@ struct Meta {
     head: Head,
 }
 
+impl Meta {
+    /// The head that the save speaks of. Only its tree was written.
+    fn log_head(&self) -> LogHead {
+        LogHead::without_state(TreeHead {
+            size: self.size,
+            root: Hash::from_bytes(self.root),
+        })
+    }
+}
+
 /// The saved state, open.
 pub struct SavedState {
     path: PathBuf,
@@ -132,9 +142,9 @@ impl SavedState {
         })
     }
 
-    /// The state that was saved, with the tree that it speaks of; or why there is none to use.
+    /// The state that was saved, with the head that it speaks of; or why there is none to use.
     /// The digest over all buckets was checked, bytes by bytes.
-    pub fn load(&mut self) -> Result<(State, TreeHead), String> {
+    pub fn load(&mut self) -> Result<(State, LogHead), String> {
         match self.load_whole() {
             Ok(loaded) => Ok(loaded),
             Err(why) => {
@@ -144,7 +154,7 @@ impl SavedState {
         }
     }
 
-    fn load_whole(&mut self) -> Result<(State, TreeHead), String> {
+    fn load_whole(&mut self) -> Result<(State, LogHead), String> {
         let sled = |error: sled::Error| error.to_string();
         let meta = self
             .db
@@ -156,11 +166,7 @@ impl SavedState {
         if (meta.format, meta.rules) != (FORMAT, RULES_VERSION) {
             return Err("it was saved by another version".to_owned());
         }
-        let tree = TreeHead {
-            size: meta.size,
-            root: Hash::from_bytes(meta.root),
-        };
-        if meta.head.entries != tree.size {
+        if meta.head.entries != meta.size {
             return Err("it contradicts itself".to_owned());
         }
         let mut state = State::from_head(meta.head.clone());
@@ -208,7 +214,7 @@ impl SavedState {
             writer.remove(&key).map_err(sled)?;
         }
         writer.finish().map_err(sled)?;
-        Ok((state, tree))
+        Ok((state, meta.log_head()))
     }
 
     /// Takes a bucket into the state; gives the keys that are of no use any more.
@@ -291,8 +297,8 @@ impl SavedState {
             format: FORMAT,
             rules: RULES_VERSION,
             save,
-            size: change.tree.size,
-            root: *change.tree.root.as_bytes(),
+            size: change.head.tree.size,
+            root: *change.head.tree.root.as_bytes(),
             digest: digest_all(head, &self.kept)?,
             head: head.clone(),
         };
@@ -316,12 +322,9 @@ impl SavedState {
         decode::<Meta, META_BYTES_MAX>(&self.db.get(META).ok()??).ok()
     }
 
-    /// The tree that the saved state speaks of, without loading it.
-    pub fn saved_tree(&self) -> Option<TreeHead> {
-        self.meta().map(|meta| TreeHead {
-            size: meta.size,
-            root: Hash::from_bytes(meta.root),
-        })
+    /// The head that the saved state speaks of, without loading it.
+    pub fn saved_head(&self) -> Option<LogHead> {
+        self.meta().map(|meta| meta.log_head())
     }
 
     /// The digest that it says it has; [`Self::load`] checks it.

@@ -103,7 +103,7 @@ impl Pages {
             return Ok(Arc::clone(overview));
         }
         let (mut overview, published) = self.log.look_up(Overview::of).await?;
-        overview.checkpoint_size = published.head.size;
+        overview.checkpoint_size = published.head.tree.size;
         overview.signed_at = moment(published.at);
         let overview = Arc::new(overview);
         *kept = Some((Instant::now(), Arc::clone(&overview)));
@@ -149,7 +149,7 @@ pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> A
         points_chart: drawn(charts::lines(SMALL, &t.chart_points, &t.tonnes, &points))?,
         trees_chart: drawn(charts::lines(SMALL, &t.chart_trees, &t.trees_unit, &trees))?,
         map: drawn(charts::map(SMALL_MAP, &t.map_title, &it.dots))?,
-        newest: newest(&pages, &visit, pages.log.published().head.size, NEWEST).await?,
+        newest: newest(&pages, &visit, pages.log.published().head.tree.size, NEWEST).await?,
         f,
         it,
     })

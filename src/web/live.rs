@@ -56,7 +56,7 @@ pub(super) async fn live(
         told: seen
             .after
             .unwrap_or(u64::MAX)
-            .min(pages.log.published().head.size),
+            .min(pages.log.published().head.tree.size),
         until: Instant::now() + LIFE,
         closing: pages.closing.clone(),
         _place: place,
@@ -83,7 +83,7 @@ impl Watcher {
             () = self.closing.closed() => return None,
             () = tokio::time::sleep_until(self.until) => return None,
         };
-        self.told = published.head.size;
+        self.told = published.head.tree.size;
         let lines = newest(&self.pages, &self.visit, self.told, NEWEST)
             .await
             .ok()?;

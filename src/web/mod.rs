@@ -110,7 +110,7 @@ impl Pages {
 
     /// An entry that the newest checkpoint covers.
     async fn entry(&self, index: Index) -> Result<(Bytes, Entry), Problem> {
-        let size = self.log.published().head.size;
+        let size = self.log.published().head.tree.size;
         Ok(self.log.reader().decoded(index.0, size).await?)
     }
 }

@@ -140,7 +140,7 @@ impl Pages {
             let detail = "others look for records already; look again in a moment";
             return Err(Problem::unavailable("searches_full", detail));
         };
-        let size = self.log.published().head.size;
+        let size = self.log.published().head.tree.size;
         let last = size.saturating_sub(1) / TILE_HASHES;
         let first = size.saturating_sub(RECORDS_MAX) / TILE_HASHES;
         for bundle in (first..=last).rev() {

@@ -37,7 +37,7 @@ impl Told {
 /// All entries of a store that nobody holds.
 pub fn entries(dir: &Path) -> (TreeHead, Vec<Vec<u8>>) {
     let store = DiskStore::inspect(dir).unwrap();
-    let head = store.head_now().unwrap();
+    let head = store.head_now().unwrap().tree;
     let mut entries = Vec::new();
     for number in 0..head.size.div_ceil(TILE_HASHES) {
         let id = TileId::in_tree(Level::Entries, number, head.size).unwrap();
