@@ -2,25 +2,24 @@
 //! randomness; the sequencer refuses with it and the auditor replays with it.
 //!
 //! [`State::judge`] says whether a record may be admitted next, and on which earlier entries it
-//! stands; [`State::apply`] takes it in. The rules are numbered as in `docs/format.md`:
-//! `authority` holds 1 and 2, `points` 3 and 5, `trees` 4, 6 and 7, `corrections` 8; `totals`
-//! checks 9.
+//! stands; [`State::apply`] takes it in. Both ask `kinds`, where each kind of statement has a file:
+//! what it asks for, what it does, and how it is undone. `rules` are the checks that kinds share,
+//! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on `shelf`s that can
+//! be saved in parts.
 
-mod authority;
-mod corrections;
-mod points;
+mod admission;
+mod kinds;
 mod refusal;
+mod rules;
 mod shelf;
 mod state;
-mod totals;
-mod trees;
 
-pub use authority::{ChainHead, Council, KeyRole, KeyState, endorsement_quorum};
-pub use points::{Account, MethodState};
+pub use admission::Proposal;
 pub use refusal::{Code, Refusal, Severity};
+pub use rules::speakers::endorsement_quorum;
 pub use shelf::{BucketImage, ShelfError};
-pub use state::{Head, Proposal, RULES_VERSION, State, StateImage};
-pub use totals::{ConservationError, MonthTotals, Totals};
-pub use trees::{
-    ClaimState, ClaimTree, LossState, LostRange, PlantingState, PlotState, SurveyState, TreeState,
+pub use state::{
+    Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Head, KeyRole, KeyState,
+    LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState, RULES_VERSION, State,
+    StateImage, SurveyState, Totals, TreeState,
 };

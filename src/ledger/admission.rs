@@ -1,0 +1,72 @@
+//! The one way into the state: a record is judged, then applied.
+
+use super::kinds::rules_of;
+use super::refusal::Refusal;
+use super::rules::chain::check_issuer;
+use super::state::{ChainHead, State};
+use crate::record::{
+    Day, Entry, Index, Lineage, Record, RecordId, SignedRecord, Statement, TimeMs,
+};
+
+/// A record that asks to be the next entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposal<'a> {
+    /// The record with its signatures, which the caller verified or an audit will.
+    pub signed: &'a SignedRecord,
+    /// Its id in this ledger.
+    pub id: RecordId,
+    /// When its batch came in.
+    pub admitted_at: TimeMs,
+    /// For a correction, the entry that it names, if there is one.
+    pub target: Option<&'a Entry>,
+}
+
+impl<'a> Proposal<'a> {
+    /// The record.
+    pub fn record(&self) -> &'a Record {
+        self.signed.record()
+    }
+
+    /// The day of admission.
+    pub(super) fn admitted_on(&self) -> Day {
+        Day::of(self.admitted_at)
+    }
+}
+
+impl State {
+    /// Says whether a record may be the next entry, and on which earlier ones it would stand.
+    /// Changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the first rule that it breaks.
+    pub fn judge(&self, proposal: &Proposal<'_>) -> Result<Lineage, Refusal> {
+        let statement = &proposal.record().statement;
+        let mut lineage = match statement {
+            Statement::Genesis(_) => vec![None, None],
+            _ => {
+                let (before, authority) = check_issuer(self, proposal)?;
+                vec![before, Some(authority)]
+            }
+        };
+        lineage.extend(rules_of(statement).judge(self, proposal)?);
+        Ok(Lineage::new(lineage))
+    }
+
+    /// Takes in the next entry, which [`Self::judge`] allowed in this very state; returns its
+    /// index.
+    pub fn apply(&mut self, proposal: &Proposal<'_>) -> Index {
+        let index = Index(self.head.entries);
+        let record = proposal.record();
+        rules_of(&record.statement).apply(self, proposal, index);
+        let head = ChainHead {
+            seq: record.seq,
+            id: proposal.id,
+            index,
+        };
+        self.keys
+            .update(&record.issuer, |key| key.head = Some(head));
+        self.head.entries += 1;
+        self.head.last_admitted_at = proposal.admitted_at;
+        index
+    }
+}

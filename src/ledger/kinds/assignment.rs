@@ -1,0 +1,169 @@
+//! Assignments (rule 6): claims are tied to planted trees.
+
+use std::collections::BTreeSet;
+
+use super::{Rules, Voidable};
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::plots::known_plot;
+use crate::ledger::rules::speakers::said_by;
+use crate::ledger::state::{ClaimState, ClaimTree, State, TreeState};
+use crate::record::{Assignment, Index, PlotNumber, Role, Serial, SpeciesCode};
+
+impl Rules for Assignment {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        said_by(state, proposal, Role::Platform)?;
+        let plot = known_plot(state, self.plot)?;
+        let mut seen = BTreeSet::new();
+        let mut species = None;
+        for (claim, serial) in pairs(self) {
+            let kind = check_waiting(state, claim)?;
+            ensure(seen.insert(claim), || {
+                Refusal::new(
+                    Code::ClaimTaken,
+                    format!("claim {claim} stands twice"),
+                    "a claim gets one tree",
+                )
+            })?;
+            let tree = serial.ok_or_else(|| unknown_tree(self.plot, "past the last serial"))?;
+            let grown = check_free_tree(state, self.plot, tree)?;
+            let one = *species.get_or_insert(kind);
+            ensure(kind == one && grown == one, || {
+                Refusal::new(
+                    Code::SpeciesMismatch,
+                    format!("claim {claim} is of species {kind}, tree {tree} of {grown}"),
+                    format!("all of this assignment must be of one species, {one}"),
+                )
+            })?;
+        }
+        let assigned = plot.assigned.saturating_add(self.claims.len() as u64);
+        ensure(assigned <= plot.standing(), || {
+            Refusal::new(
+                Code::TreesShort,
+                format!("{assigned} trees would be assigned on plot {}", self.plot),
+                format!("{} stand in its books", plot.standing()),
+            )
+        })?;
+        Ok(vec![Some(plot.last)])
+    }
+
+    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+        for (claim, serial) in pairs(self) {
+            let Some(serial) = serial else { continue };
+            state.tie(
+                self.plot,
+                serial,
+                TreeState {
+                    claim,
+                    assigned_at: index,
+                },
+            );
+        }
+        state.plots.update(&self.plot, |plot| plot.last = index);
+    }
+
+    fn voidable(&self) -> Option<&dyn Voidable> {
+        Some(self)
+    }
+}
+
+impl Voidable for Assignment {
+    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
+        Ok(vec![state.last_of_plot(self.plot)])
+    }
+
+    fn apply_void(&self, state: &mut State, target: Index, index: Index) {
+        for (_, serial) in pairs(self) {
+            let Some(serial) = serial else { continue };
+            let tied = state.trees.get(&(self.plot, serial));
+            if tied.is_some_and(|tree| tree.assigned_at == target) {
+                state.untie(self.plot, serial);
+            }
+        }
+        state.plots.update(&self.plot, |plot| plot.last = index);
+    }
+}
+
+/// The species of a claim that waits for a tree.
+fn check_waiting(state: &State, claim: Index) -> Result<SpeciesCode, Refusal> {
+    let advice = "name the entries of claims that wait for a tree";
+    match state.claims.get(&claim) {
+        Some(ClaimState {
+            tree: ClaimTree::Waiting,
+            species,
+            ..
+        }) => Ok(*species),
+        Some(ClaimState {
+            tree: ClaimTree::Tied { plot, serial },
+            ..
+        }) => Err(Refusal::new(
+            Code::ClaimTaken,
+            format!("claim {claim} has the tree {plot}/{serial}"),
+            advice,
+        )),
+        Some(ClaimState {
+            tree: ClaimTree::Voided,
+            ..
+        }) => Err(Refusal::new(
+            Code::ClaimUnknown,
+            format!("claim {claim} was voided"),
+            advice,
+        )),
+        None => Err(Refusal::new(
+            Code::ClaimUnknown,
+            format!("entry {claim} is no claim"),
+            advice,
+        )),
+    }
+}
+
+/// The species of a tree that stands and has no claim.
+fn check_free_tree(
+    state: &State,
+    plot: PlotNumber,
+    serial: Serial,
+) -> Result<SpeciesCode, Refusal> {
+    let (_, planting) = state
+        .planting_of(plot, serial)
+        .filter(|(_, planting)| !planting.voided)
+        .ok_or_else(|| unknown_tree(plot, &format!("of serial {serial}")))?;
+    if let Some(tree) = state.trees.get(&(plot, serial)) {
+        return Err(Refusal::new(
+            Code::TreeTaken,
+            format!("tree {plot}/{serial} has claim {}", tree.claim),
+            "assign trees that have none",
+        ));
+    }
+    if let Some(lost) = planting
+        .lost_ranges
+        .iter()
+        .find(|range| range.holds(serial))
+    {
+        return Err(Refusal::new(
+            Code::TreeLost,
+            format!("tree {plot}/{serial} is lost since entry {}", lost.lost_at),
+            "assign trees that stand",
+        ));
+    }
+    Ok(planting.species)
+}
+
+/// Each claim of an assignment with its tree.
+fn pairs(assignment: &Assignment) -> impl Iterator<Item = (Index, Option<Serial>)> + '_ {
+    (0_u32..)
+        .zip(assignment.claims.iter())
+        .map(|(offset, claim)| {
+            (
+                *claim,
+                assignment.first_serial.0.checked_add(offset).map(Serial),
+            )
+        })
+}
+
+fn unknown_tree(plot: PlotNumber, which: &str) -> Refusal {
+    Refusal::new(
+        Code::TreeUnknown,
+        format!("no tree {which} was planted on plot {plot}"),
+        "name serials of an unvoided planting there",
+    )
+}

@@ -1,0 +1,68 @@
+//! Awards (rule 3): points for an activity.
+
+use super::Rules;
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::balances::{check_credit, require_nonzero};
+use crate::ledger::rules::chain::check_day;
+use crate::ledger::rules::methods::check_version;
+use crate::ledger::rules::speakers::said_by;
+use crate::ledger::state::State;
+use crate::record::{Award, Grams, Index, Micrograms, Month, Quantity, Role};
+
+/// Quantities are thousandths and factors micrograms, so a gram is this many of their product.
+const QUANTITY_TIMES_FACTOR_PER_GRAM: u128 = 1_000_000_000;
+
+impl Quantity {
+    /// Rule 3: ⌊quantity × factor ÷ 10⁹⌋; `None` if that is more than any award.
+    pub fn points(self, factor: Micrograms) -> Option<Grams> {
+        let product = u128::from(self.0) * u128::from(factor.0);
+        u64::try_from(product / QUANTITY_TIMES_FACTOR_PER_GRAM)
+            .ok()
+            .map(Grams)
+    }
+}
+
+impl Rules for Award {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        said_by(state, proposal, Role::Platform)?;
+        check_day(proposal, "occurred_on", self.occurred_on)?;
+        let method = check_version(state, self.method, self.version, self.occurred_on)?;
+        let activity = method
+            .activities
+            .iter()
+            .find(|activity| activity.code == self.activity)
+            .ok_or_else(|| {
+                Refusal::new(
+                    Code::ActivityUnknown,
+                    format!("method {} has no activity {}", self.method, self.activity),
+                    "GET /v1/methods lists them",
+                )
+            })?;
+        let right = self.quantity.points(activity.factor);
+        ensure(right == Some(self.points), || {
+            let right = right.map_or("too many".to_owned(), |points| points.to_string());
+            Refusal::new(
+                Code::PointsMismatch,
+                format!("{} points for a quantity of {}", self.points, self.quantity),
+                format!("⌊quantity × factor ÷ 10⁹⌋ is {right}"),
+            )
+        })?;
+        require_nonzero(self.points)?;
+        ensure(self.points <= activity.cap, || {
+            Refusal::new(
+                Code::CapExceeded,
+                format!("{} points in one award", self.points),
+                format!("the cap of {:?} is {}", activity.name, activity.cap),
+            )
+        })?;
+        Ok(vec![check_credit(state, &self.account, self.points)?])
+    }
+
+    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+        state.change_balance(index, self.account, self.points.0.into());
+        state.head.totals.awarded += u128::from(self.points.0);
+        let month = state.head.months.entry(Month::of(self.occurred_on));
+        month.or_default().awarded += u128::from(self.points.0);
+    }
+}

@@ -1,0 +1,138 @@
+//! Corrections (rule 8): reversals, losses and voids. `docs/format.md` tables what each does to
+//! each total.
+
+mod lost;
+mod reverse;
+mod void;
+
+use super::{Rules, Voidable};
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::chain::check_day;
+use crate::ledger::rules::speakers::{said_by, said_by_governors};
+use crate::ledger::state::{KeyRole, State};
+use crate::record::{Correction, Index, Kind, Record, Remedy, Role, Statement};
+
+impl Rules for Correction {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        let unknown = || {
+            Refusal::new(
+                Code::TargetUnknown,
+                format!("there is no entry {}", self.target),
+                "name the entry that is put right",
+            )
+        };
+        ensure(self.target.0 < state.head.entries, unknown)?;
+        let target = proposal.target.ok_or_else(unknown)?.signed.record();
+        check_corrector(state, proposal, self, target)?;
+        if let Remedy::Lost { lost_on, .. } = &self.remedy {
+            check_day(proposal, "lost_on", *lost_on)?;
+        }
+        let subject = match (&self.remedy, &target.statement) {
+            (Remedy::Reverse { points }, Statement::Award(award)) => {
+                reverse::judge(state, self.target, award, *points)?
+            }
+            (
+                Remedy::Lost {
+                    count,
+                    first_serial,
+                    ..
+                },
+                Statement::Planting(planting),
+            ) => lost::judge(state, planting, count.get(), *first_serial)?,
+            (Remedy::Void, statement) => void::judge(state, self.target, statement)?,
+            (Remedy::Reverse { .. } | Remedy::Lost { .. }, other) => {
+                return Err(target_refused(&self.remedy, other.kind()));
+            }
+        };
+        let mut lineage = vec![Some(self.target)];
+        lineage.extend(subject);
+        Ok(lineage)
+    }
+
+    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
+        let Some(target) = proposal.target.map(|entry| entry.signed.record()) else {
+            return;
+        };
+        match (&self.remedy, &target.statement) {
+            (Remedy::Reverse { points }, Statement::Award(award)) => {
+                reverse::apply(state, index, self.target, award, *points);
+            }
+            (
+                Remedy::Lost {
+                    count,
+                    first_serial,
+                    ..
+                },
+                Statement::Planting(planting),
+            ) => {
+                lost::apply(state, index, planting, count.get(), *first_serial);
+            }
+            (Remedy::Void, statement) => void::apply(state, index, self.target, statement),
+            (Remedy::Reverse { .. } | Remedy::Lost { .. }, _) => {}
+        }
+    }
+
+    fn voidable(&self) -> Option<&dyn Voidable> {
+        matches!(self.remedy, Remedy::Lost { .. }).then_some(self as &dyn Voidable)
+    }
+}
+
+/// A key of the target's holder and role; a loss also any surveyor; any by k governors.
+fn check_corrector(
+    state: &State,
+    proposal: &Proposal<'_>,
+    correction: &Correction,
+    target: &Record,
+) -> Result<(), Refusal> {
+    match state.role_of(&proposal.record().issuer) {
+        Some(KeyRole::Governor) => said_by_governors(state, proposal, &[]),
+        Some(KeyRole::Issuer { role, holder, .. }) => {
+            said_by(state, proposal, *role)?;
+            let lost = matches!(correction.remedy, Remedy::Lost { .. });
+            let same = matches!(
+                state.role_of(&target.issuer),
+                Some(KeyRole::Issuer { role: r, holder: h, .. }) if r == role && h == holder
+            );
+            ensure(same || (lost && *role == Role::Surveyor), || {
+                Refusal::new(
+                    Code::HolderRefused,
+                    format!(
+                        "entry {} was not said by {holder} as {role}",
+                        correction.target
+                    ),
+                    "a key of the same holder and role corrects it, or k governors do",
+                )
+            })
+        }
+        Some(KeyRole::Log) | None => Err(Refusal::new(
+            Code::RoleRefused,
+            "this key corrects nothing",
+            "a key of the same holder and role corrects it, or k governors do",
+        )),
+    }
+}
+
+fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
+    let (what, of) = match remedy {
+        Remedy::Reverse { .. } => ("reversed", "awards"),
+        Remedy::Lost { .. } => ("lost", "plantings"),
+        Remedy::Void => (
+            "voided",
+            "transfers, plantings, surveys, claims, assignments and losses",
+        ),
+    };
+    Refusal::new(
+        Code::TargetRefused,
+        format!("the target is a {kind}"),
+        format!("only {of} can be {what}"),
+    )
+}
+
+fn voided(detail: &str) -> Refusal {
+    Refusal::new(
+        Code::TargetVoided,
+        detail,
+        "what was voided is not corrected again",
+    )
+}

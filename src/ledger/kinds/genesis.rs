@@ -1,0 +1,71 @@
+//! The genesis: entry 0, signed by all that it names.
+
+use super::Rules;
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::chain::check_issued_on;
+use crate::ledger::rules::keys::{check_governors, check_new_key};
+use crate::ledger::rules::speakers::{check_possession, unasked};
+use crate::ledger::state::{KeyRole, State};
+use crate::record::{Genesis, Index, RecordId, Seq};
+
+impl Rules for Genesis {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        let record = proposal.record();
+        let misplaced = |detail: &str| {
+            Refusal::new(
+                Code::GenesisMisplaced,
+                detail,
+                "a ledger begins with one genesis, seq 0",
+            )
+        };
+        ensure(state.head.entries == 0, || {
+            misplaced("this ledger has its genesis")
+        })?;
+        ensure(self.origin == state.head.origin, || {
+            Refusal::new(
+                Code::OriginMismatch,
+                format!("the genesis is of {}", self.origin),
+                format!("this log is {}", state.head.origin),
+            )
+        })?;
+        ensure(
+            record.seq == Seq(0) && record.prev == RecordId::NONE,
+            || misplaced("the genesis has seq 0 and 32 zero bytes as prev"),
+        )?;
+        ensure(self.governors.first() == Some(&record.issuer), || {
+            misplaced("the genesis is issued by its first governor")
+        })?;
+        check_governors(&self.governors, self.quorum)?;
+        check_issued_on(proposal)?;
+        let mut all = self.governors.to_vec();
+        ensure(!all.contains(&self.log_key), || {
+            Refusal::new(
+                Code::KeyReused,
+                "the log's key governs too",
+                "the log's key and the governors' are different keys",
+            )
+        })?;
+        all.push(self.log_key);
+        for key in &all {
+            check_new_key(state, key)?;
+        }
+        if proposal
+            .signed
+            .endorsements()
+            .iter()
+            .any(|e| !all.contains(&e.key))
+        {
+            return Err(unasked(proposal));
+        }
+        check_possession(proposal, &all)?;
+        Ok(Vec::new())
+    }
+
+    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
+        state.head.genesis = Some((proposal.id, self.programme.clone()));
+        state.set_council(&self.governors, self.quorum, index, proposal.id);
+        state.add_key(self.log_key, KeyRole::Log, index, proposal.id, None);
+        state.head.log_keys.push((self.log_key, index));
+    }
+}

@@ -1,0 +1,51 @@
+//! Key grants: a key gets its role.
+
+use super::Rules;
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::keys::check_new_key;
+use crate::ledger::rules::speakers::said_by_governors;
+use crate::ledger::state::{HolderName, KeyRole, State};
+use crate::record::{Index, KeyGrant, Role};
+
+impl Rules for KeyGrant {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        check_new_key(state, &self.key)?;
+        let had = state
+            .holders
+            .get(&HolderName::of(&self.holder))
+            .copied()
+            .unwrap_or_default();
+        let conflict = match self.role {
+            Role::Surveyor => had.plants_or_awards,
+            Role::Platform | Role::Planter => had.surveys,
+        };
+        ensure(!conflict, || {
+            Refusal::new(
+                Code::HolderConflict,
+                format!(
+                    "{} can't be {} after what it was before",
+                    self.holder, self.role
+                ),
+                "who surveys never plants or awards, and the reverse; another house must do it",
+            )
+        })?;
+        said_by_governors(state, proposal, &[self.key])?;
+        Ok(vec![None])
+    }
+
+    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
+        state
+            .holders
+            .upsert(HolderName::of(&self.holder), |roles| match self.role {
+                Role::Surveyor => roles.surveys = true,
+                Role::Platform | Role::Planter => roles.plants_or_awards = true,
+            });
+        let role = KeyRole::Issuer {
+            role: self.role,
+            holder: self.holder.clone(),
+            display_name: self.display_name.clone(),
+        };
+        state.add_key(self.key, role, index, proposal.id, self.expires_on);
+    }
+}

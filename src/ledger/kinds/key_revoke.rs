@@ -1,0 +1,47 @@
+//! Key revocations: a key may sign no more.
+
+use super::Rules;
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::speakers::said_by_governors;
+use crate::ledger::state::{KeyRole, State};
+use crate::record::{Index, KeyRevoke};
+
+impl Rules for KeyRevoke {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        let key = match state.keys.get(&self.key) {
+            Some(key) if matches!(key.role, KeyRole::Issuer { .. }) => key,
+            Some(_) => {
+                return Err(Refusal::new(
+                    Code::RoleRefused,
+                    "only granted keys are revoked",
+                    "state a new set of governors, or a new log key, instead",
+                ));
+            }
+            None => {
+                return Err(Refusal::new(
+                    Code::KeyUnknown,
+                    format!("the key {} was never granted", self.key),
+                    "name a granted key",
+                ));
+            }
+        };
+        ensure(key.revoked_at.is_none(), || {
+            Refusal::new(
+                Code::KeyRevoked,
+                "the key is revoked already",
+                "nothing is left to do",
+            )
+        })?;
+        said_by_governors(state, proposal, &[])?;
+        Ok(vec![Some(key.about)])
+    }
+
+    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+        state.keys.update(&self.key, |key| {
+            key.revoked_at = Some(index);
+            key.compromised_since = self.compromised_since;
+            key.about = index;
+        });
+    }
+}

@@ -1,0 +1,66 @@
+//! What each kind of statement asks for and does: a file a kind.
+
+mod assignment;
+mod award;
+mod claim;
+mod correction;
+mod genesis;
+mod governors;
+mod key_grant;
+mod key_revoke;
+mod log_key;
+mod method;
+mod planting;
+mod plot;
+mod survey;
+mod transfer;
+
+use super::admission::Proposal;
+use super::refusal::Refusal;
+use super::state::State;
+use crate::record::{Index, Statement};
+
+/// The rules of a kind of statement.
+pub(super) trait Rules {
+    /// Says whether a statement may be the next entry: gives its lineage behind the first two
+    /// places, which every entry has. Changes nothing.
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal>;
+
+    /// Takes a statement in that was judged in this very state.
+    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index);
+
+    /// How the statement is voided, if it can be.
+    fn voidable(&self) -> Option<&dyn Voidable> {
+        None
+    }
+}
+
+/// A statement that a correction can void.
+pub(super) trait Voidable {
+    /// Says whether all effect of this statement, the entry `target`, may be undone: gives the
+    /// correction's lineage behind its target.
+    fn judge_void(&self, state: &State, target: Index) -> Result<Vec<Option<Index>>, Refusal>;
+
+    /// Undoes all effect of this statement, the entry `target`, by the correction `index`.
+    fn apply_void(&self, state: &mut State, target: Index, index: Index);
+}
+
+/// The rules of a statement.
+pub(super) fn rules_of(statement: &Statement) -> &dyn Rules {
+    match statement {
+        Statement::Genesis(genesis) => genesis,
+        Statement::Governors(set) => set,
+        Statement::KeyGrant(grant) => grant,
+        Statement::KeyRevoke(revoke) => revoke,
+        Statement::LogKey(log_key) => log_key,
+        Statement::Method(method) => method,
+        Statement::Award(award) => award,
+        Statement::Transfer(transfer) => transfer,
+        Statement::Plot(plot) => plot,
+        Statement::Planting(planting) => planting,
+        Statement::Survey(survey) => survey,
+        Statement::Claim(claim) => claim,
+        Statement::Assignment(assignment) => assignment,
+        Statement::Correction(correction) => correction,
+    }
+}

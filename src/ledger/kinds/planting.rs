@@ -1,0 +1,166 @@
+//! Plantings (rule 4): trees planted on a plot, each with a serial.
+
+use super::{Rules, Voidable};
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::chain::check_day;
+use crate::ledger::rules::plots::{check_capacity, check_evidence, known_plot};
+use crate::ledger::rules::speakers::said_by;
+use crate::ledger::state::{PlantingState, State};
+use crate::record::{Index, Month, Planting, Role, Serial};
+
+impl Rules for Planting {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        let holder = said_by(state, proposal, Role::Planter)?;
+        let plot = known_plot(state, self.plot)?;
+        ensure(*holder == plot.holder, || {
+            Refusal::new(
+                Code::HolderRefused,
+                format!(
+                    "plot {} is held by {}, not by {holder}",
+                    self.plot, plot.holder
+                ),
+                "a key of the plot's holder signs its plantings",
+            )
+        })?;
+        check_day(proposal, "planted_on", self.planted_on)?;
+        ensure(state.species.contains(&self.species), || {
+            Refusal::new(
+                Code::SpeciesUnknown,
+                format!("no method names a species {}", self.species),
+                "the governors state a method with it first",
+            )
+        })?;
+        let last = last_serial(self).ok_or_else(|| {
+            Refusal::new(
+                Code::SerialsOverlap,
+                format!("{} serials from {} on", self.count, self.first_serial),
+                "serials end at 4294967295",
+            )
+        })?;
+        // Plantings don't overlap each other: if any overlaps this one, the last that begins
+        // before its end does.
+        let overlap = state
+            .plantings
+            .range((self.plot, Serial(0))..=(self.plot, last))
+            .next_back()
+            .map(|((_, first), other)| (*first, other))
+            .filter(|(_, other)| other.last >= self.first_serial);
+        if let Some((first, other)) = overlap {
+            let next = plot.next_serial.map_or("none is left".to_owned(), |next| {
+                format!("the first free one after all is {next}")
+            });
+            return Err(Refusal::new(
+                Code::SerialsOverlap,
+                format!(
+                    "serials {first} to {} are entry {}'s",
+                    other.last, other.index
+                ),
+                next,
+            ));
+        }
+        let standing = plot.standing().saturating_add(self.count.get().into());
+        check_capacity(&plot.plot, standing)?;
+        check_evidence(state, &self.evidence)?;
+        Ok(vec![Some(plot.last)])
+    }
+
+    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+        let Some(last) = last_serial(self) else {
+            return;
+        };
+        let count = u64::from(self.count.get());
+        let month = state.head.months.entry(Month::of(self.planted_on));
+        month.or_default().planted += count;
+        let planting = PlantingState {
+            index,
+            species: self.species,
+            last,
+            planted_on: self.planted_on,
+            voided: false,
+            lost: 0,
+            lost_ranges: Vec::new(),
+            assigned: 0,
+        };
+        let place = (self.plot, self.first_serial);
+        state.plantings.insert(place, planting);
+        state.planting_places.insert(index, place);
+        state.evidence.insert(self.evidence, index);
+        state.plots.update(&self.plot, |plot| {
+            plot.last = index;
+            plot.planted += count;
+            let after = last.0.checked_add(1).map(Serial);
+            plot.next_serial = match (plot.next_serial, after) {
+                (Some(next), Some(after)) => Some(next.max(after)),
+                _ => None,
+            };
+        });
+        state.head.totals.planted_recorded += count;
+        state.head.totals.standing += count;
+    }
+
+    fn voidable(&self) -> Option<&dyn Voidable> {
+        Some(self)
+    }
+}
+
+impl Voidable for Planting {
+    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
+        let place = (self.plot, self.first_serial);
+        let assigned = state
+            .plantings
+            .get(&place)
+            .map_or(0, |planting| planting.assigned);
+        ensure(assigned == 0, || {
+            Refusal::new(
+                Code::VoidBlocked,
+                format!("{assigned} trees of the planting are assigned"),
+                "void their assignments first",
+            )
+        })?;
+        Ok(vec![state.last_of_plot(self.plot)])
+    }
+
+    /// Its trees were never planted, so those lost of it were never lost either.
+    fn apply_void(&self, state: &mut State, _: Index, index: Index) {
+        let (plot, first) = (self.plot, self.first_serial);
+        let count = u64::from(self.count.get());
+        let lost = state
+            .plantings
+            .update(&(plot, first), |planting| {
+                planting.voided = true;
+                planting.lost_ranges.clear();
+                u64::from(std::mem::take(&mut planting.lost))
+            })
+            .unwrap_or(0);
+        if lost > 0 {
+            let gone: Vec<Index> = state
+                .losses
+                .iter()
+                .filter(|(_, loss)| loss.plot == plot && loss.planting == first)
+                .map(|(index, _)| *index)
+                .collect();
+            for loss in gone {
+                state.losses.remove(&loss);
+            }
+        }
+        state.plots.update(&plot, |plot| {
+            plot.last = index;
+            plot.planted = plot.planted.saturating_sub(count);
+            plot.lost = plot.lost.saturating_sub(lost);
+        });
+        let totals = &mut state.head.totals;
+        totals.planted_voided += count;
+        totals.lost = totals.lost.saturating_sub(lost);
+        totals.standing = totals.standing.saturating_sub(count - lost);
+    }
+}
+
+/// The last serial of a planting, if they do not run out.
+fn last_serial(planting: &Planting) -> Option<Serial> {
+    planting
+        .first_serial
+        .0
+        .checked_add(planting.count.get() - 1)
+        .map(Serial)
+}

@@ -1,0 +1,71 @@
+//! Surveys (rule 7): trees looked at, and how many lived.
+
+use super::{Rules, Voidable};
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::chain::check_day;
+use crate::ledger::rules::plots::{check_evidence, known_plot};
+use crate::ledger::rules::speakers::said_by;
+use crate::ledger::state::{State, SurveyState};
+use crate::record::{Index, Role, Survey};
+
+impl Rules for Survey {
+    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+        said_by(state, proposal, Role::Surveyor)?;
+        let plot = known_plot(state, self.plot)?;
+        check_day(proposal, "surveyed_on", self.surveyed_on)?;
+        if let Some(index) = self.planting {
+            let here = state
+                .planting_places
+                .get(&index)
+                .filter(|place| place.0 == self.plot);
+            ensure(here.is_some(), || {
+                Refusal::new(
+                    Code::PlantingUnknown,
+                    format!("entry {index} is no planting on plot {}", self.plot),
+                    "name the entry of a planting there, or none for the whole plot",
+                )
+            })?;
+        }
+        let found = u64::from(self.alive) + u64::from(self.dead);
+        ensure(found <= self.sampled.into(), || {
+            Refusal::new(
+                Code::SurveyCounts,
+                format!("{found} found alive or dead of {} looked for", self.sampled),
+                "alive and dead are part of what was sampled",
+            )
+        })?;
+        check_evidence(state, &self.evidence)?;
+        Ok(vec![Some(plot.last)])
+    }
+
+    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
+        let Some(surveyor) = state.holder_of(&proposal.record().issuer).cloned() else {
+            return;
+        };
+        let survey = SurveyState {
+            survey: self.clone(),
+            surveyor,
+        };
+        state
+            .surveys
+            .insert((self.plot, self.surveyed_on, index), survey);
+        state.evidence.insert(self.evidence, index);
+        state.plots.update(&self.plot, |plot| plot.last = index);
+    }
+
+    fn voidable(&self) -> Option<&dyn Voidable> {
+        Some(self)
+    }
+}
+
+impl Voidable for Survey {
+    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
+        Ok(vec![state.last_of_plot(self.plot)])
+    }
+
+    fn apply_void(&self, state: &mut State, target: Index, index: Index) {
+        state.surveys.remove(&(self.plot, self.surveyed_on, target));
+        state.plots.update(&self.plot, |plot| plot.last = index);
+    }
+}

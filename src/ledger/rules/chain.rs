@@ -1,0 +1,114 @@
+//! Rules 1 and 2: each issuer's chain, and its days.
+
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::state::{KeyRole, State};
+use crate::record::{Day, Index};
+
+/// A record may have been signed so many days before its admission, and one day after it (the
+/// issuer's clock may be ahead, or east).
+const ISSUED_DAYS_BEFORE_MAX: u32 = 30;
+
+/// Checks the issuer's key, chain and days; gives its entry before and its authority's.
+pub(in crate::ledger) fn check_issuer(
+    state: &State,
+    proposal: &Proposal<'_>,
+) -> Result<(Option<Index>, Index), Refusal> {
+    let record = proposal.record();
+    ensure(state.head.genesis.is_some(), || {
+        Refusal::new(
+            Code::GenesisMisplaced,
+            "the ledger has no genesis yet",
+            "entry 0 must be the genesis",
+        )
+    })?;
+    let key = state.keys.get(&record.issuer).ok_or_else(|| {
+        Refusal::new(
+            Code::IssuerUnknown,
+            format!("the key {} was never granted a role", record.issuer),
+            "ask the governors for a key grant",
+        )
+    })?;
+    let (seq, prev) = key.next();
+    ensure(record.seq <= seq, || {
+        Refusal::new(
+            Code::SequenceGap,
+            format!(
+                "the record's seq is {}, the issuer's next is {seq}",
+                record.seq
+            ),
+            "send the records before it first; GET /v1/issuers/{key} tells the head",
+        )
+    })?;
+    ensure(record.seq == seq, || {
+        Refusal::new(
+            Code::SequenceUsed,
+            format!("the issuer's seq {} is used by another record", record.seq),
+            format!("the next is {seq}; never sign a used seq again"),
+        )
+    })?;
+    ensure(record.prev == prev, || {
+        Refusal::new(
+            Code::ChainBroken,
+            format!("prev is {}", record.prev),
+            format!("prev must be {prev}, the id of the issuer's record before"),
+        )
+    })?;
+    ensure(key.revoked_at.is_none(), || {
+        Refusal::new(
+            Code::KeyRevoked,
+            format!(
+                "the key was revoked at entry {}",
+                key.revoked_at.unwrap_or_default()
+            ),
+            "sign with another granted key",
+        )
+    })?;
+    ensure(
+        key.expires_on
+            .is_none_or(|last| proposal.admitted_on() <= last),
+        || {
+            Refusal::new(
+                Code::KeyExpired,
+                "the key's last day has passed",
+                "ask the governors to grant a new key",
+            )
+        },
+    )?;
+    check_issued_on(proposal)?;
+    let authority = match key.role {
+        KeyRole::Governor => state.head.council.stated_at,
+        KeyRole::Log | KeyRole::Issuer { .. } => key.granted_at,
+    };
+    Ok((key.head.map(|head| head.index), authority))
+}
+
+/// Checks that the day of issue is near the day of admission.
+pub(in crate::ledger) fn check_issued_on(proposal: &Proposal<'_>) -> Result<(), Refusal> {
+    let (issued, admitted) = (proposal.record().issued_on, proposal.admitted_on());
+    let first = Day(admitted.0.saturating_sub(ISSUED_DAYS_BEFORE_MAX));
+    let last = Day(admitted.0.saturating_add(1));
+    ensure((first..=last).contains(&issued), || {
+        Refusal::new(
+            Code::DayRefused,
+            format!("issued_on is {issued}"),
+            format!("on this day it must lie from {first} to {last}"),
+        )
+    })
+}
+
+/// Rule 2: a day that is spoken of is not after the day of issue.
+pub(in crate::ledger) fn check_day(
+    proposal: &Proposal<'_>,
+    what: &str,
+    day: Day,
+) -> Result<(), Refusal> {
+    let issued = proposal.record().issued_on;
+    ensure(day <= issued, || {
+        Refusal::new(
+            Code::DayRefused,
+            format!("{what} is {day}, after issued_on {issued}"),
+            "nothing is recorded before it happened",
+        )
+    })
+}

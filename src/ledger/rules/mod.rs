@@ -1,0 +1,8 @@
+//! Checks that several kinds of statement share. Each says `Ok` or the refusal, and changes nothing.
+
+pub(super) mod balances;
+pub(super) mod chain;
+pub(super) mod keys;
+pub(super) mod methods;
+pub(super) mod plots;
+pub(super) mod speakers;

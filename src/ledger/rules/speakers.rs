@@ -1,0 +1,141 @@
+//! Who may say what: roles, and governors by a quorum.
+
+use crate::crypto::PublicKey;
+use crate::ledger::admission::Proposal;
+use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::state::{KeyRole, State};
+use crate::record::{Role, Slug};
+
+/// The issuer's holder, if its key has this role and nobody endorsed.
+pub(in crate::ledger) fn said_by<'a>(
+    state: &'a State,
+    proposal: &Proposal<'_>,
+    needed: Role,
+) -> Result<&'a Slug, Refusal> {
+    ensure(proposal.signed.endorsements().is_empty(), || {
+        unasked(proposal)
+    })?;
+    said_by_endorsed(state, proposal, needed)
+}
+
+/// The issuer's holder, if its key has this role.
+pub(in crate::ledger) fn said_by_endorsed<'a>(
+    state: &'a State,
+    proposal: &Proposal<'_>,
+    needed: Role,
+) -> Result<&'a Slug, Refusal> {
+    let kind = proposal.record().statement.kind();
+    match state.role_of(&proposal.record().issuer) {
+        Some(KeyRole::Issuer { role, holder, .. }) if *role == needed => Ok(holder),
+        other => Err(Refusal::new(
+            Code::RoleRefused,
+            format!(
+                "{kind} needs the role {needed}, and this key is {}",
+                role_name(other)
+            ),
+            format!("sign with a key that was granted the role {needed}"),
+        )),
+    }
+}
+
+/// Checks that a governor issued the record, that k of those in force signed it, that each
+/// of `also` signed it too, and that nobody else did.
+pub(in crate::ledger) fn said_by_governors(
+    state: &State,
+    proposal: &Proposal<'_>,
+    also: &[PublicKey],
+) -> Result<(), Refusal> {
+    let record = proposal.record();
+    ensure(state.is_governor(&record.issuer), || {
+        Refusal::new(
+            Code::RoleRefused,
+            format!(
+                "a {} is said by governors in force",
+                record.statement.kind()
+            ),
+            "a governor of the current set issues it, and others endorse it",
+        )
+    })?;
+    check_quorum(state, proposal, 1, also)
+}
+
+/// Checks the endorsements: k governors in force with the `counted` ones, and all of `also`.
+pub(in crate::ledger) fn check_quorum(
+    state: &State,
+    proposal: &Proposal<'_>,
+    counted: usize,
+    also: &[PublicKey],
+) -> Result<(), Refusal> {
+    let quorum = usize::from(state.head.council.quorum);
+    let mut signed = counted;
+    for endorsement in proposal.signed.endorsements() {
+        if state.is_governor(&endorsement.key) {
+            signed += 1;
+        } else if !also.contains(&endorsement.key) {
+            return Err(Refusal::new(
+                Code::EndorserRefused,
+                format!("{} is no governor in force", endorsement.key),
+                "leave its endorsement out; only those the kind asks for may sign",
+            ));
+        }
+    }
+    ensure(signed >= quorum, || {
+        Refusal::new(
+            Code::QuorumShort,
+            format!("{signed} of the governors in force signed, {quorum} are needed"),
+            format!("have {} more endorse it", quorum - signed),
+        )
+    })?;
+    check_possession(proposal, also)
+}
+
+/// Checks that each of these keys signed the record that names it.
+pub(in crate::ledger) fn check_possession(
+    proposal: &Proposal<'_>,
+    keys: &[PublicKey],
+) -> Result<(), Refusal> {
+    let signs = |key: &PublicKey| {
+        *key == proposal.record().issuer
+            || proposal.signed.endorsements().iter().any(|e| e.key == *key)
+    };
+    match keys.iter().find(|key| !signs(key)) {
+        None => Ok(()),
+        Some(key) => Err(Refusal::new(
+            Code::PossessionUnproven,
+            format!("the key {key} did not sign the record that names it"),
+            "endorse the record with that key too, so that nobody names a key of others",
+        )),
+    }
+}
+
+/// How many distinct keys of a set of governors signed: the issuer and the endorsers. A receipt's
+/// verifier counts with it what the ledger counts in force.
+pub fn endorsement_quorum(
+    governors: &[PublicKey],
+    issuer: &PublicKey,
+    endorsers: impl Iterator<Item = PublicKey>,
+) -> usize {
+    let issuer = usize::from(governors.contains(issuer));
+    issuer + endorsers.filter(|key| governors.contains(key)).count()
+}
+
+/// Somebody endorsed a record whose kind does not ask for it.
+pub(in crate::ledger) fn unasked(proposal: &Proposal<'_>) -> Refusal {
+    Refusal::new(
+        Code::EndorserRefused,
+        format!(
+            "a {} has signatures of others that it does not ask for",
+            proposal.record().statement.kind()
+        ),
+        "leave these endorsements out",
+    )
+}
+
+fn role_name(role: Option<&KeyRole>) -> String {
+    match role {
+        Some(KeyRole::Governor) => "a governor's".to_owned(),
+        Some(KeyRole::Log) => "the log's".to_owned(),
+        Some(KeyRole::Issuer { role, .. }) => format!("a {role}'s"),
+        None => "unknown".to_owned(),
+    }
+}

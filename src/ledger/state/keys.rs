@@ -1,0 +1,170 @@
+//! Keys, their tasks and chains, and the governors in force.
+
+use bincode::{Decode, Encode};
+
+use super::State;
+use crate::crypto::PublicKey;
+use crate::record::{Day, Index, RecordId, Role, Seq, Slug, Text};
+
+/// The governors in force.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct Council {
+    /// Their keys.
+    pub governors: Vec<PublicKey>,
+    /// How many must sign.
+    pub quorum: u8,
+    /// The entry that says so.
+    pub stated_at: Index,
+}
+
+/// What a key is for, for ever.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum KeyRole {
+    /// It governs, or did.
+    Governor,
+    /// It signs checkpoints, or did.
+    Log,
+    /// It was granted a role.
+    Issuer {
+        /// The role.
+        role: Role,
+        /// Who holds it.
+        holder: Slug,
+        /// The holder's name for people.
+        display_name: Text<100>,
+    },
+}
+
+/// The newest record of an issuer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ChainHead {
+    /// Its sequence number.
+    pub seq: Seq,
+    /// Its id.
+    pub id: RecordId,
+    /// Its entry.
+    pub index: Index,
+}
+
+/// What the ledger knows of a key.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct KeyState {
+    /// What it is for.
+    pub role: KeyRole,
+    /// The entry that gave it that.
+    pub granted_at: Index,
+    /// That record's id: `prev` of the key's first.
+    pub granted_id: RecordId,
+    /// The last day on which it may sign.
+    pub expires_on: Option<Day>,
+    /// The entry that revoked it.
+    pub revoked_at: Option<Index>,
+    /// Since when what it signed is in doubt.
+    pub compromised_since: Option<Day>,
+    /// The last entry about it.
+    pub about: Index,
+    /// Its newest record.
+    pub head: Option<ChainHead>,
+}
+
+impl KeyState {
+    /// The sequence number and `prev` of its next record.
+    pub fn next(&self) -> (Seq, RecordId) {
+        match &self.head {
+            Some(head) => (Seq(head.seq.0.saturating_add(1)), head.id),
+            None => (Seq(0), self.granted_id),
+        }
+    }
+}
+
+/// Which roles a holder ever had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub(in crate::ledger) struct HolderRoles {
+    pub surveys: bool,
+    pub plants_or_awards: bool,
+}
+
+/// A holder's slug, hashed so that it can be a fixed-size key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
+pub(in crate::ledger) struct HolderName([u8; 32]);
+
+impl HolderName {
+    pub fn of(holder: &Slug) -> Self {
+        use sha2::Digest as _;
+        Self(sha2::Sha256::digest(holder.as_str()).into())
+    }
+}
+
+impl State {
+    /// What is known of a key.
+    pub fn key(&self, key: &PublicKey) -> Option<&KeyState> {
+        self.keys.get(key)
+    }
+
+    /// All keys that ever had a task.
+    pub fn keys(&self) -> impl Iterator<Item = &(PublicKey, KeyState)> {
+        self.keys.iter()
+    }
+
+    /// What a key is for.
+    pub(in crate::ledger) fn role_of(&self, key: &PublicKey) -> Option<&KeyRole> {
+        self.keys.get(key).map(|key| &key.role)
+    }
+
+    /// Who holds a key that was granted a role.
+    pub(in crate::ledger) fn holder_of(&self, key: &PublicKey) -> Option<&Slug> {
+        match self.role_of(key) {
+            Some(KeyRole::Issuer { holder, .. }) => Some(holder),
+            Some(KeyRole::Governor | KeyRole::Log) | None => None,
+        }
+    }
+
+    /// Whether a key is a governor's in force.
+    pub(in crate::ledger) fn is_governor(&self, key: &PublicKey) -> bool {
+        self.head.council.governors.contains(key)
+    }
+
+    /// Gives a key its task, by the entry `granted_at` of the record `granted_id`.
+    pub(in crate::ledger) fn add_key(
+        &mut self,
+        key: PublicKey,
+        role: KeyRole,
+        granted_at: Index,
+        granted_id: RecordId,
+        expires_on: Option<Day>,
+    ) {
+        self.keys.insert(
+            key,
+            KeyState {
+                role,
+                granted_at,
+                granted_id,
+                expires_on,
+                revoked_at: None,
+                compromised_since: None,
+                about: granted_at,
+                head: None,
+            },
+        );
+    }
+
+    /// Puts a set of governors in force; keys that are new become governors'.
+    pub(in crate::ledger) fn set_council(
+        &mut self,
+        governors: &[PublicKey],
+        quorum: u8,
+        stated_at: Index,
+        stated_id: RecordId,
+    ) {
+        for key in governors {
+            if !self.keys.contains(key) {
+                self.add_key(*key, KeyRole::Governor, stated_at, stated_id, None);
+            }
+        }
+        self.head.council = Council {
+            governors: governors.to_vec(),
+            quorum,
+            stated_at,
+        };
+    }
+}

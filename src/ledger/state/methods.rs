@@ -1,0 +1,56 @@
+//! Methods by their versions, and the species that they name.
+
+use bincode::{Decode, Encode};
+
+use super::State;
+use crate::record::{
+    Activity, ActivityCode, Day, Index, Method, MethodId, MethodVersion, SpeciesCode,
+};
+
+/// A version of a method, and the entry that holds it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct MethodState {
+    /// What it says.
+    pub method: Method,
+    /// Its entry.
+    pub stated_at: Index,
+}
+
+impl State {
+    /// All versions of all methods.
+    pub fn methods(&self) -> impl Iterator<Item = &MethodState> {
+        self.methods.iter().map(|(_, method)| method)
+    }
+
+    /// The versions of a method, the last one last.
+    pub(in crate::ledger) fn versions(
+        &self,
+        id: MethodId,
+    ) -> impl DoubleEndedIterator<Item = &MethodState> {
+        let all = (id, MethodVersion(0))..=(id, MethodVersion(u32::MAX));
+        self.methods.range(all).map(|(_, method)| method)
+    }
+
+    /// The version of a method in effect on a day: the highest whose effective day has come.
+    pub fn method_in_effect(&self, id: MethodId, day: Day) -> Option<&MethodState> {
+        self.versions(id)
+            .rev()
+            .find(|state| state.method.effective_from <= day)
+    }
+
+    /// An activity of a version of a method.
+    pub fn activity(
+        &self,
+        id: MethodId,
+        version: MethodVersion,
+        code: ActivityCode,
+    ) -> Option<&Activity> {
+        let method = &self.methods.get(&(id, version))?.method;
+        method.activities.iter().find(|it| it.code == code)
+    }
+
+    /// The name of a species.
+    pub fn species_name(&self, code: SpeciesCode) -> Option<&str> {
+        self.species.get(&code).map(|name| name.as_str())
+    }
+}

@@ -1,0 +1,203 @@
+//! The state: types, lookups, and the changes that keep several maps in step. Which change is
+//! allowed, the rules say.
+
+mod accounts;
+mod claims;
+mod corrections;
+mod keys;
+mod methods;
+mod plantings;
+mod plots;
+mod surveys;
+mod totals;
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode};
+
+pub use accounts::Account;
+pub use claims::{ClaimState, ClaimTree, TreeState};
+pub use corrections::LossState;
+pub(super) use keys::HolderName;
+use keys::HolderRoles;
+pub use keys::{ChainHead, Council, KeyRole, KeyState};
+pub use methods::MethodState;
+pub use plantings::{LostRange, PlantingState};
+pub use plots::PlotState;
+pub(super) use plots::capacity;
+pub use surveys::SurveyState;
+pub use totals::{ConservationError, MonthTotals, Totals};
+
+use super::shelf::{AnyShelf, BucketImage, Shelf, ShelfError, ShelfImage};
+use crate::crypto::PublicKey;
+use crate::record::{
+    AccountId, Day, Digest, Grams, Index, MethodId, MethodVersion, Month, Origin, PlotNumber,
+    RecordId, Serial, SpeciesCode, Text, TimeMs,
+};
+
+/// Changes whenever the same entries would make another state.
+pub const RULES_VERSION: u32 = 2;
+
+/// What there is once in a ledger.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Head {
+    /// Its origin.
+    pub origin: Origin,
+    /// Number of entries taken in.
+    pub entries: u64,
+    /// When the last one was admitted.
+    pub last_admitted_at: TimeMs,
+    /// The genesis record's id, and what it says of the programme.
+    pub genesis: Option<(RecordId, Text<500>)>,
+    /// The governors in force.
+    pub council: Council,
+    /// The keys that sign checkpoints: each those larger than the index beside it, the last one
+    /// from then on.
+    pub log_keys: Vec<(PublicKey, Index)>,
+    /// Sums.
+    pub totals: Totals,
+    /// What was said to have happened in each month.
+    pub months: BTreeMap<Month, MonthTotals>,
+}
+
+impl Head {
+    /// The key that signs a checkpoint of this size: that of the last log key entry before it.
+    pub fn log_key_at(&self, size: u64) -> Option<&PublicKey> {
+        self.log_keys
+            .iter()
+            .rev()
+            .find(|(_, index)| index.0 < size)
+            .map(|(key, _)| key)
+    }
+}
+
+/// The state of a ledger: what its entries make by the rules.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(in crate::ledger) head: Head,
+    pub(in crate::ledger) keys: Shelf<PublicKey, KeyState>,
+    pub(in crate::ledger) holders: Shelf<HolderName, HolderRoles>,
+    pub(in crate::ledger) methods: Shelf<(MethodId, MethodVersion), MethodState>,
+    pub(in crate::ledger) species: Shelf<SpeciesCode, Text<100>>,
+    pub(in crate::ledger) accounts: Shelf<AccountId, Account>,
+    pub(in crate::ledger) plots: Shelf<PlotNumber, PlotState>,
+    pub(in crate::ledger) plantings: Shelf<(PlotNumber, Serial), PlantingState>,
+    pub(in crate::ledger) planting_places: Shelf<Index, (PlotNumber, Serial)>,
+    pub(in crate::ledger) trees: Shelf<(PlotNumber, Serial), TreeState>,
+    pub(in crate::ledger) surveys: Shelf<(PlotNumber, Day, Index), SurveyState>,
+    pub(in crate::ledger) claims: Shelf<Index, ClaimState>,
+    pub(in crate::ledger) reversed: Shelf<Index, Grams>,
+    pub(in crate::ledger) losses: Shelf<Index, LossState>,
+    pub(in crate::ledger) voided: Shelf<Index, Index>,
+    pub(in crate::ledger) evidence: Shelf<Digest, Index>,
+}
+
+/// A state as it was at one time, to be encoded elsewhere.
+pub struct StateImage {
+    /// What there is once.
+    pub head: Head,
+    shelves: Vec<Box<dyn ShelfImage>>,
+}
+
+impl StateImage {
+    /// Every bucket, in order, with the number of its shelf: what [`State::load`] makes a state of
+    /// again.
+    pub fn buckets(&self) -> impl Iterator<Item = (u8, BucketImage<'_>)> {
+        let shelves = (0_u8..).zip(&self.shelves);
+        shelves.flat_map(|(number, shelf)| shelf.buckets().map(move |bucket| (number, bucket)))
+    }
+}
+
+impl State {
+    /// The state of a ledger that has no entries yet.
+    pub fn empty(origin: Origin) -> Self {
+        Self::from_head(Head {
+            origin,
+            entries: 0,
+            last_admitted_at: TimeMs(0),
+            genesis: None,
+            council: Council::default(),
+            log_keys: Vec::new(),
+            totals: Totals::default(),
+            months: BTreeMap::new(),
+        })
+    }
+
+    /// A state with this head and nothing on its shelves, to be filled by [`Self::load`].
+    pub fn from_head(head: Head) -> Self {
+        Self {
+            head,
+            keys: Shelf::default(),
+            holders: Shelf::default(),
+            methods: Shelf::default(),
+            species: Shelf::default(),
+            accounts: Shelf::default(),
+            plots: Shelf::default(),
+            plantings: Shelf::default(),
+            planting_places: Shelf::default(),
+            trees: Shelf::default(),
+            surveys: Shelf::default(),
+            claims: Shelf::default(),
+            reversed: Shelf::default(),
+            losses: Shelf::default(),
+            voided: Shelf::default(),
+            evidence: Shelf::default(),
+        }
+    }
+
+    /// What there is once.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Number of entries taken in.
+    pub fn entries(&self) -> u64 {
+        self.head.entries
+    }
+
+    /// Sums.
+    pub fn totals(&self) -> &Totals {
+        &self.head.totals
+    }
+
+    fn shelves_mut(&mut self) -> [&mut dyn AnyShelf; 15] {
+        [
+            &mut self.keys,
+            &mut self.holders,
+            &mut self.methods,
+            &mut self.species,
+            &mut self.accounts,
+            &mut self.plots,
+            &mut self.plantings,
+            &mut self.planting_places,
+            &mut self.trees,
+            &mut self.surveys,
+            &mut self.claims,
+            &mut self.reversed,
+            &mut self.losses,
+            &mut self.voided,
+            &mut self.evidence,
+        ]
+    }
+
+    /// The state as it is now; costs little, however large it is. Buckets that change from now on
+    /// have changed since this image.
+    pub fn image(&mut self) -> StateImage {
+        let head = self.head.clone();
+        let shelves = self.shelves_mut();
+        let shelves = shelves.into_iter().map(AnyShelf::image).collect();
+        StateImage { head, shelves }
+    }
+
+    /// Puts a saved bucket behind those that were loaded before, in the order of
+    /// [`StateImage::buckets`].
+    ///
+    /// # Errors
+    /// [`ShelfError`] when the bytes are not that bucket's.
+    pub fn load(&mut self, shelf: u8, place: &[u8], bytes: &[u8]) -> Result<(), ShelfError> {
+        match self.shelves_mut().into_iter().nth(shelf.into()) {
+            Some(shelf) => shelf.load(place, bytes),
+            None => Err(crate::record::CodecError::Malformed("no such shelf".to_owned()).into()),
+        }
+    }
+}

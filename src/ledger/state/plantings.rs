@@ -1,0 +1,97 @@
+//! Plantings, kept under their plot and first serial, and which of their trees are lost.
+
+use bincode::{Decode, Encode};
+
+use super::State;
+use crate::record::{Day, Index, PlotNumber, Serial, SpeciesCode};
+
+/// Trees of a planting that were lost by serial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct LostRange {
+    /// The first one.
+    pub first: Serial,
+    /// The last one.
+    pub last: Serial,
+    /// The correction that says so.
+    pub lost_at: Index,
+}
+
+impl LostRange {
+    /// Whether a serial is in it.
+    pub fn holds(&self, serial: Serial) -> bool {
+        (self.first..=self.last).contains(&serial)
+    }
+}
+
+/// A planting in the books, kept under its plot and first serial.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct PlantingState {
+    /// Its entry.
+    pub index: Index,
+    /// What was planted.
+    pub species: SpeciesCode,
+    /// Its last serial.
+    pub last: Serial,
+    /// When.
+    pub planted_on: Day,
+    /// Whether it was voided; its serials are never used again.
+    pub voided: bool,
+    /// Trees lost, by serial or by count.
+    pub lost: u32,
+    /// Those that are known by serial.
+    pub lost_ranges: Vec<LostRange>,
+    /// Trees with a claim.
+    pub assigned: u32,
+}
+
+impl PlantingState {
+    /// How many trees it is of, when this is its first serial.
+    pub fn count(&self, first: Serial) -> u64 {
+        u64::from(self.last.0.saturating_sub(first.0)) + 1
+    }
+}
+
+impl State {
+    /// The plantings of a plot, by first serial.
+    pub fn plantings(
+        &self,
+        plot: PlotNumber,
+    ) -> impl DoubleEndedIterator<Item = (Serial, &PlantingState)> {
+        self.plantings
+            .range((plot, Serial(0))..=(plot, Serial(u32::MAX)))
+            .map(|((_, first), planting)| (*first, planting))
+    }
+
+    /// The day of the first unvoided planting of a plot.
+    pub fn first_planted_on(&self, plot: PlotNumber) -> Option<Day> {
+        self.plantings(plot)
+            .filter(|(_, planting)| !planting.voided)
+            .map(|(_, planting)| planting.planted_on)
+            .min()
+    }
+
+    /// All plantings, by plot and first serial, voided ones too.
+    pub fn plantings_all(&self) -> impl Iterator<Item = (PlotNumber, Serial, &PlantingState)> {
+        self.plantings
+            .iter()
+            .map(|((plot, first), planting)| (*plot, *first, planting))
+    }
+
+    /// The planting that an entry holds: its plot and first serial.
+    pub fn planting_place(&self, index: Index) -> Option<(PlotNumber, Serial)> {
+        self.planting_places.get(&index).copied()
+    }
+
+    /// The planting that a serial belongs to, and its first serial.
+    pub fn planting_of(
+        &self,
+        plot: PlotNumber,
+        serial: Serial,
+    ) -> Option<(Serial, &PlantingState)> {
+        self.plantings
+            .range((plot, Serial(0))..=(plot, serial))
+            .next_back()
+            .map(|((_, first), planting)| (*first, planting))
+            .filter(|(_, planting)| serial <= planting.last)
+    }
+}
