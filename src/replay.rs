@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::crypto::{Batch, KnownKeys};
-use crate::ledger::{Proposal, State};
+use crate::ledger::{Candidate, State};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{Entry, Index, LogHead, Origin, RecordId, SigningContext, Statement};
@@ -98,7 +98,7 @@ impl Checker {
             let mut verdicts = batch.verdicts().into_iter();
             for it in &mut checked {
                 if let Ok(entry) = it
-                    && let Err(refusal) = entry.entry.signed.judged(&mut verdicts)
+                    && let Err(refusal) = entry.entry.signed.check_verdicts(&mut verdicts)
                 {
                     *it = Err(refusal.to_string());
                 }
@@ -135,7 +135,7 @@ impl Replay {
 
     /// Goes on from a state, with the tree over the same entries.
     pub fn resume(state: State, tree: Frontier, signatures: Signatures) -> Self {
-        let checker = Checker::new(&state.head().origin, signatures);
+        let checker = Checker::new(&state.globals().origin, signatures);
         Self {
             checker,
             state,
@@ -175,7 +175,7 @@ impl Replay {
         let index = self.state.entries();
         let entry = &checked.entry;
         let violation = |what: String| Violation { index, what };
-        let last = self.state.head().last_admitted_at;
+        let last = self.state.globals().last_admitted_at;
         if entry.admitted_at < last {
             return Err(violation(format!(
                 "admitted at {} ms, before the entry before it at {last} ms",
@@ -188,7 +188,7 @@ impl Replay {
             }
             _ => None,
         };
-        let proposal = Proposal {
+        let candidate = Candidate {
             signed: &entry.signed,
             id: checked.id,
             admitted_at: entry.admitted_at,
@@ -196,7 +196,7 @@ impl Replay {
         };
         let lineage = self
             .state
-            .judge(&proposal)
+            .judge(&candidate)
             .map_err(|refusal| violation(refusal.to_string()))?;
         if lineage != entry.lineage {
             return Err(violation(format!(
@@ -205,7 +205,7 @@ impl Replay {
                 lineage.indexes()
             )));
         }
-        self.state.apply(&proposal);
+        self.state.apply(&candidate);
         self.tree.push(checked.leaf);
         let sums = self.state.totals().check();
         sums.map_err(|error| violation(error.to_string()))

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arborlog::client::today;
 use arborlog::crypto::SigningKey;
-use arborlog::ledger::{Code, Proposal, State};
+use arborlog::ledger::{Candidate, Code, State};
 use arborlog::log::{AppendError, Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, Hash, Level, TileId, leaf_hash, root_of};
 use arborlog::note::TreeHead;
@@ -143,14 +143,14 @@ fn genesis(keys: &Keys) -> (Vec<u8>, RecordId) {
     let signed = signed[0].clone().endorse(&context(), &keys.log).unwrap();
     let id = context().id(signed.bytes());
     let admitted_at = TimeMs(u64::from(today().0) * 86_400_000);
-    let proposal = Proposal {
+    let candidate = Candidate {
         signed: &signed,
         id,
         admitted_at,
         target: None,
     };
     let lineage = State::empty(ORIGIN.parse().unwrap())
-        .judge(&proposal)
+        .judge(&candidate)
         .unwrap();
     (
         Entry {

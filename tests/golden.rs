@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use arborlog::audit::{Folder, check_whole};
 use arborlog::crypto::{PublicKey, Signature, SigningKey, VerifyingKey};
-use arborlog::ledger::{Code, Proposal, Severity, State};
+use arborlog::ledger::{Candidate, Code, RefusalClass, State};
 use arborlog::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, inclusion_ranges, leaf_hash,
     root_of, verify_inclusion,
@@ -278,7 +278,7 @@ impl Ledger {
             _ => None,
         };
         let admitted_at = self.now();
-        let proposal = Proposal {
+        let candidate = Candidate {
             signed: &signed,
             id,
             admitted_at,
@@ -288,7 +288,7 @@ impl Ledger {
         let lineage = self
             .replay
             .state()
-            .judge(&proposal)
+            .judge(&candidate)
             .unwrap_or_else(|refusal| {
                 panic!("entry {index}, {json}: {refusal}: {}", refusal.advice)
             });
@@ -327,7 +327,7 @@ impl Ledger {
             statement,
         };
         let (signed, id) = draft(&record, &context(), &issuer).unwrap();
-        let proposal = Proposal {
+        let candidate = Candidate {
             signed: &signed,
             id,
             admitted_at: self.now(),
@@ -335,7 +335,7 @@ impl Ledger {
         };
         self.replay
             .state()
-            .judge(&proposal)
+            .judge(&candidate)
             .err()
             .map(|refusal| refusal.code)
     }
@@ -1383,11 +1383,11 @@ fn format_document_has_the_golden_examples() {
 fn format_document_tables_every_code() {
     let text = std::fs::read_to_string(root_dir().join("docs/format.md")).unwrap();
     for code in Code::ALL {
-        let status = match code.severity() {
-            Severity::Malformed => 400,
-            Severity::Forbidden => 403,
-            Severity::Conflict => 409,
-            Severity::Rule => 422,
+        let status = match code.class() {
+            RefusalClass::Malformed => 400,
+            RefusalClass::Forbidden => 403,
+            RefusalClass::Conflict => 409,
+            RefusalClass::Rule => 422,
         };
         let row = format!("\n| `{code}` | {status} |");
         assert_eq!(

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
 
 use arborlog::crypto::{PublicKey, SigningKey};
-use arborlog::ledger::{ClaimTree, Code, Proposal, State};
+use arborlog::ledger::{Candidate, ClaimTree, Code, State};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
     Day, Digest, Entry, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude,
@@ -1031,7 +1031,7 @@ impl Model {
 
         if !self.said.is_empty() {
             let (stated_at, governors, quorum) = self.council();
-            let council = &state.head().council;
+            let council = &state.globals().council;
             assert_eq!(council.governors, governors);
             assert_eq!(
                 (at(council.stated_at), council.quorum.into()),
@@ -1238,7 +1238,7 @@ impl Run {
             Statement::Correction(it) => self.entries.get(at(it.target)).cloned(),
             _ => None,
         };
-        let proposal = Proposal {
+        let candidate = Candidate {
             signed: &signed,
             id,
             admitted_at,
@@ -1246,7 +1246,7 @@ impl Run {
         };
 
         let ours = self.model.admits(&offer.record, &endorsers, today);
-        let theirs = self.state.judge(&proposal);
+        let theirs = self.state.judge(&candidate);
         assert_eq!(
             ours,
             theirs.is_ok(),
@@ -1276,7 +1276,7 @@ impl Run {
             self.entries.len(),
             offer.record.statement
         );
-        let index = self.state.apply(&proposal);
+        let index = self.state.apply(&candidate);
         assert_eq!(at(index), self.entries.len());
         self.model.said.push(Said {
             id,

@@ -18,7 +18,7 @@ mod says;
 use says::Says;
 
 use arborlog::crypto::{PublicKey, Signature, SigningKey};
-use arborlog::ledger::{ClaimTree, Code, Proposal, Refusal, State};
+use arborlog::ledger::{Candidate, ClaimTree, Code, Refusal, State};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
     Day, Digest, Endorsement, Entry, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke,
@@ -185,23 +185,23 @@ impl Ledger {
                 .cloned(),
             _ => None,
         };
-        let proposal = Proposal {
+        let candidate = Candidate {
             signed,
             id: self.context.id(signed.bytes()),
             admitted_at: self.now(),
             target: target.as_ref(),
         };
         let before = format!("{:?}", self.state);
-        let judged = self.state.judge(&proposal);
+        let judged = self.state.judge(&candidate);
         assert_eq!(
             before,
             format!("{:?}", self.state),
             "judging changed the state"
         );
         let lineage = judged?;
-        let index = self.state.apply(&proposal);
+        let index = self.state.apply(&candidate);
         self.entries.push(Entry {
-            admitted_at: proposal.admitted_at,
+            admitted_at: candidate.admitted_at,
             lineage,
             signed: signed.clone(),
         });
@@ -1051,7 +1051,7 @@ fn a_governors_change_takes_the_quorum_of_the_old_set() {
     ledger.refuse("g1+g4+g5+g6", set(), Code::QuorumShort);
     ledger.refuse("g4+g1+g2+g5+g6", set(), Code::IssuerUnknown);
     let changed = ledger.admit("g1+g2+g4+g5+g6", set());
-    assert_eq!(ledger.state.head().council.stated_at, changed);
+    assert_eq!(ledger.state.globals().council.stated_at, changed);
     // One is enough from now on, and its records root in what named it.
     ledger.refuse("g1+g2", method(2), Code::RoleRefused);
     let index = ledger.admit("g4", method(2));

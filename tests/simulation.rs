@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arborlog::crypto::SigningKey;
-use arborlog::ledger::{Code, Proposal, State};
+use arborlog::ledger::{Candidate, Code, State};
 use arborlog::log::{AppendError, Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash, root_of};
 use arborlog::note::{Checkpoint, TreeHead};
@@ -256,14 +256,14 @@ fn beginning() -> (Vec<Vec<u8>>, Vec<RecordId>) {
             _ => signed,
         };
         let admitted_at = TimeMs(BEGUN_MS);
-        let proposal = Proposal {
+        let candidate = Candidate {
             id: context().id(signed.bytes()),
             signed: &signed,
             admitted_at,
             target: None,
         };
-        let lineage = state.judge(&proposal).unwrap();
-        state.apply(&proposal);
+        let lineage = state.judge(&candidate).unwrap();
+        state.apply(&candidate);
         entries.push(Entry::encode_parts(admitted_at, &lineage, &signed).unwrap());
     }
     let first = |client| {

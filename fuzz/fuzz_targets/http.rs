@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use arborlog::crypto::SigningKey;
 use arborlog::http::{Closing, Limits, router};
-use arborlog::ledger::{Proposal, State};
+use arborlog::ledger::{Candidate, State};
 use arborlog::log::{Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, leaf_hash};
 use arborlog::note::TreeHead;
@@ -56,13 +56,13 @@ impl Served {
         let (signed, id) = draft(&record, &context, &governor).unwrap();
         let signed = signed.endorse(&context, &log_key).unwrap();
         let admitted_at = TimeMs(1_767_300_000_000);
-        let proposal = Proposal {
+        let candidate = Candidate {
             signed: &signed,
             id,
             admitted_at,
             target: None,
         };
-        let lineage = State::empty(origin.clone()).judge(&proposal).unwrap();
+        let lineage = State::empty(origin.clone()).judge(&candidate).unwrap();
         let entry = Entry::encode_parts(admitted_at, &lineage, &signed).unwrap();
         let mut tree = Frontier::default();
         tree.push(leaf_hash(&entry));

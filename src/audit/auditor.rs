@@ -180,7 +180,7 @@ impl Auditor {
     pub fn resume(log: VerifierKey, saved: Verified) -> Result<Self, AuditError> {
         let origin = origin_of(&log).map_err(AuditError::Saved)?;
         let wrong = |what: &str| AuditError::Saved(what.to_owned());
-        if saved.state.head().origin != origin {
+        if saved.state.globals().origin != origin {
             return Err(wrong("it is of another log"));
         }
         let mut auditor = Self {
@@ -199,7 +199,7 @@ impl Auditor {
         }
         // The key may have been replaced since: any that the ledger named will do.
         let mut opened = aim.clone().verify(&auditor.log);
-        for (key, _) in &auditor.state().head().log_keys {
+        for (key, _) in &auditor.state().globals().log_keys {
             opened = opened.or_else(|_| aim.clone().verify(&auditor.vkey(*key)));
         }
         let unsigned = |_| wrong("its checkpoint is not signed by a key of the log");
@@ -262,7 +262,7 @@ impl Auditor {
     /// Checks that the log key in force at a checkpoint's size signed it, that every line of a log
     /// key's holds, and that the key that was given is, or was, one of them.
     fn verify_keys(&self, checkpoint: &Checkpoint) -> Result<(), AuditError> {
-        let head = self.replay.state().head();
+        let head = self.replay.state().globals();
         if !head.log_keys.iter().any(|(key, _)| key == self.log.key()) {
             return Err(AuditError::NotALogKey(*self.log.key()));
         }
@@ -282,7 +282,7 @@ impl Auditor {
     /// # Errors
     /// [`AuditError::OtherGenesis`].
     pub fn check_genesis(&self, expected: &RecordId) -> Result<(), AuditError> {
-        let genesis = &self.state().head().genesis;
+        let genesis = &self.state().globals().genesis;
         let found = genesis.as_ref().map_or(RecordId::NONE, |(id, _)| *id);
         if found == *expected {
             Ok(())
@@ -296,12 +296,12 @@ impl Auditor {
 
     /// The log's name.
     pub fn origin(&self) -> &Origin {
-        &self.state().head().origin
+        &self.state().globals().origin
     }
 
     /// The verifier key of the log key in force, as far as the log was verified.
     pub fn vkey_in_force(&self) -> VerifierKey {
-        let key = self.state().head().log_key_at(self.state().entries());
+        let key = self.state().globals().log_key_at(self.state().entries());
         key.map_or_else(|| self.log.clone(), |key| self.vkey(*key))
     }
 

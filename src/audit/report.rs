@@ -304,7 +304,7 @@ impl Report {
         findings: Vec<Finding>,
     ) -> Option<Self> {
         let (state, checkpoint) = (auditor.state(), auditor.last()?);
-        let (genesis, programme) = state.head().genesis.as_ref()?;
+        let (genesis, programme) = state.globals().genesis.as_ref()?;
         Some(Self {
             format: FORMAT,
             as_of,
@@ -314,8 +314,8 @@ impl Report {
                 genesis: *genesis,
                 programme: programme.to_string(),
                 vkey: auditor.vkey_in_force().to_string(),
-                governors: state.head().council.governors.len(),
-                quorum: state.head().council.quorum,
+                governors: state.globals().council.governors.len(),
+                quorum: state.globals().council.quorum,
             },
             checkpoint: CheckpointRow {
                 size: checkpoint.head().size,
@@ -500,7 +500,7 @@ fn issuers(state: &State, seen: &Observations, as_of: Day) -> Vec<IssuerRow> {
             } else if key.expires_on.is_some_and(|last| last < as_of) {
                 "expired"
             } else if key.role == KeyRole::Governor
-                && !state.head().council.governors.contains(public)
+                && !state.globals().council.governors.contains(public)
             {
                 "replaced"
             } else {

@@ -23,7 +23,7 @@ use super::auditor::Verified;
 use super::awards::AwardRowsLengths;
 use super::observe::Observations;
 use crate::durable::{FileError, at, sync_dir};
-use crate::ledger::{Head, RULES_VERSION, State};
+use crate::ledger::{Globals, RULES_VERSION, State};
 use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};
 
@@ -50,7 +50,7 @@ struct Meta {
     checkpoint: String,
     size: u64,
     peaks: Vec<[u8; 32]>,
-    head: Head,
+    head: Globals,
     observations: Observations,
     awards: AwardRowsLengths,
 }
@@ -105,7 +105,7 @@ impl SavedAudit {
                 .iter()
                 .map(|hash| *hash.as_bytes())
                 .collect(),
-            head: state.head().clone(),
+            head: state.globals().clone(),
             observations: self.observations.clone(),
             awards: self.awards.clone(),
         };
@@ -165,7 +165,7 @@ impl SavedAudit {
         }
         let peaks = meta.peaks.into_iter().map(Hash::from_bytes).collect();
         let tree = Frontier::from_peaks(meta.size, peaks).ok_or("its tree contradicts itself")?;
-        let mut state = State::from_head(meta.head);
+        let mut state = State::from_globals(meta.head);
         loop {
             let mut shelf = [0];
             fill(from, &mut shelf)?;

@@ -224,7 +224,7 @@ fn check_saved(
         ))
     };
     let (state, _) = saved.load().map_err(bad)?;
-    if state.head().origin != *origin {
+    if state.globals().origin != *origin {
         return Err(bad("it is of another log".to_owned()));
     }
     let made = digest

@@ -62,7 +62,7 @@ pub(super) async fn account(
     let id: AccountId = parse(&id, "the account")?;
     look_up(&app, "such account", |state| {
         let account = state.account(&id)?;
-        Some(serde_json::json!({"account": id, "balance": account.balance, "last": account.last}))
+        Some(serde_json::json!({"account": id, "balance": account.balance, "last": account.last_entry}))
     })
     .await
 }

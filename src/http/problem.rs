@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::ledger::{Refusal, Severity};
+use crate::ledger::{Refusal, RefusalClass};
 use crate::log::{AppendError, ReadError, Refused};
 use crate::record::Index;
 
@@ -92,11 +92,11 @@ impl Problem {
             indexes,
             published,
         } = refused;
-        let status = match refusal.code.severity() {
-            Severity::Malformed => StatusCode::BAD_REQUEST,
-            Severity::Forbidden => StatusCode::FORBIDDEN,
-            Severity::Conflict => StatusCode::CONFLICT,
-            Severity::Rule => StatusCode::UNPROCESSABLE_ENTITY,
+        let status = match refusal.code.class() {
+            RefusalClass::Malformed => StatusCode::BAD_REQUEST,
+            RefusalClass::Forbidden => StatusCode::FORBIDDEN,
+            RefusalClass::Conflict => StatusCode::CONFLICT,
+            RefusalClass::Rule => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let Refusal {
             code,

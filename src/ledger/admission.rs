@@ -10,7 +10,7 @@ use crate::record::{
 
 /// A record that asks to be the next entry.
 #[derive(Clone, Copy, Debug)]
-pub struct Proposal<'a> {
+pub struct Candidate<'a> {
     /// The record with its signatures, which the caller verified or an audit will.
     pub signed: &'a SignedRecord,
     /// Its id in this ledger.
@@ -21,7 +21,7 @@ pub struct Proposal<'a> {
     pub target: Option<&'a Entry>,
 }
 
-impl<'a> Proposal<'a> {
+impl<'a> Candidate<'a> {
     /// The record.
     pub fn record(&self) -> &'a Record {
         self.signed.record()
@@ -39,34 +39,34 @@ impl State {
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
-    pub fn judge(&self, proposal: &Proposal<'_>) -> Result<Lineage, Refusal> {
-        let statement = &proposal.record().statement;
+    pub fn judge(&self, candidate: &Candidate<'_>) -> Result<Lineage, Refusal> {
+        let statement = &candidate.record().statement;
         let mut lineage = match statement {
             Statement::Genesis(_) => vec![None, None],
             _ => {
-                let (before, authority) = check_issuer(self, proposal)?;
+                let (before, authority) = check_issuer(self, candidate)?;
                 vec![before, Some(authority)]
             }
         };
-        lineage.extend(rules_of(statement).judge(self, proposal)?);
+        lineage.extend(rules_of(statement).judge(self, candidate)?);
         Ok(Lineage::new(lineage))
     }
 
     /// Takes in the next entry, which [`Self::judge`] allowed in this very state; returns its
     /// index.
-    pub fn apply(&mut self, proposal: &Proposal<'_>) -> Index {
-        let index = Index(self.head.entries);
-        let record = proposal.record();
-        rules_of(&record.statement).apply(self, proposal, index);
+    pub fn apply(&mut self, candidate: &Candidate<'_>) -> Index {
+        let index = Index(self.globals.entries);
+        let record = candidate.record();
+        rules_of(&record.statement).apply(self, candidate, index);
         let head = ChainHead {
             seq: record.seq,
-            id: proposal.id,
+            id: candidate.id,
             index,
         };
         self.keys
             .update(&record.issuer, |key| key.head = Some(head));
-        self.head.entries += 1;
-        self.head.last_admitted_at = proposal.admitted_at;
+        self.globals.entries += 1;
+        self.globals.last_admitted_at = candidate.admitted_at;
         index
     }
 }

@@ -4,22 +4,22 @@
 //! [`State::judge`] says whether a record may be admitted next, and on which earlier entries it
 //! stands; [`State::apply`] takes it in. Both ask `kinds`, where each kind of statement has a file:
 //! what it asks for, what it does, and how it is undone. `rules` are the checks that kinds share,
-//! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on `shelf`s that can
+//! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on `cow_map`s that can
 //! be saved in parts.
 
 mod admission;
+mod cow_map;
 mod kinds;
 mod refusal;
 mod rules;
-mod shelf;
 mod state;
 
-pub use admission::Proposal;
-pub use refusal::{Code, Refusal, Severity};
+pub use admission::Candidate;
+pub use cow_map::{BucketError, BucketImage};
+pub use refusal::{Code, Refusal, RefusalClass};
 pub use rules::speakers::endorsement_quorum;
-pub use shelf::{BucketImage, ShelfError};
 pub use state::{
-    Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Head, KeyRole, KeyState,
-    LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState, RULES_VERSION, State,
-    StateImage, SurveyState, Totals, TreeState,
+    Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, KeyRole,
+    KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,
+    RULES_VERSION, State, StateImage, SurveyState, Totals, TreeState,
 };

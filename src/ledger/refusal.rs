@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What kind of refusal a code is; the HTTP layer makes a status of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Severity {
+pub enum RefusalClass {
     /// The bytes or a signature are wrong.
     Malformed,
     /// The key may not say this.
@@ -16,7 +16,7 @@ pub enum Severity {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $severity:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:ident;)*) => {
         /// A stable name for each reason to refuse a record.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
         pub enum Code {
@@ -33,8 +33,8 @@ macro_rules! codes {
             }
 
             /// What kind of refusal it is.
-            pub fn severity(self) -> Severity {
-                match self { $(Self::$variant => Severity::$severity,)* }
+            pub fn class(self) -> RefusalClass {
+                match self { $(Self::$variant => RefusalClass::$class,)* }
             }
         }
     };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::queue::Submission;
 use crate::crypto::PublicKey;
-use crate::ledger::{Code, Proposal, Refusal, State};
+use crate::ledger::{Candidate, Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{Entry, Index, Lineage, LogHead, SignedRecord, Statement, TimeMs};
@@ -51,13 +51,13 @@ pub(super) fn judge(
         let mut refusal = None;
         for (id, signed) in submission.records.iter() {
             let target = target_of(signed).and_then(|index| targets.get(&index));
-            let proposal = Proposal {
+            let candidate = Candidate {
                 signed,
                 id: *id,
                 admitted_at,
                 target,
             };
-            match admit(state, tree, &proposal, &mut entries) {
+            match admit(state, tree, &candidate, &mut entries) {
                 Ok((index, lineage)) => {
                     indexes.push(index);
                     // A later record of the same batch may correct this one.
@@ -85,7 +85,12 @@ pub(super) fn judge(
         });
     }
     let to = LogHead::without_state(TreeHead::of(tree));
-    let log_keys = state.head().log_keys.iter().map(|(key, _)| *key).collect();
+    let log_keys = state
+        .globals()
+        .log_keys
+        .iter()
+        .map(|(key, _)| *key)
+        .collect();
     Judged {
         batch: Batch { from, entries, to },
         verdicts,
@@ -104,10 +109,10 @@ pub(super) fn target_of(signed: &SignedRecord) -> Option<Index> {
 fn admit(
     state: &mut State,
     tree: &mut Frontier,
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     entries: &mut Vec<u8>,
 ) -> Result<(Index, Lineage), Refusal> {
-    let lineage = state.judge(proposal)?;
+    let lineage = state.judge(candidate)?;
     let too_long = || {
         Refusal::new(
             Code::EntryTooLong,
@@ -115,9 +120,9 @@ fn admit(
             "split the statement",
         )
     };
-    let bytes = Entry::encode_parts(proposal.admitted_at, &lineage, proposal.signed)
+    let bytes = Entry::encode_parts(candidate.admitted_at, &lineage, candidate.signed)
         .map_err(|_| too_long())?;
     Bundle::append(entries, &bytes).ok_or_else(too_long)?;
     tree.push(leaf_hash(&bytes));
-    Ok((state.apply(proposal), lineage))
+    Ok((state.apply(candidate), lineage))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::clock::Clock;
-use crate::ledger::{Proposal, Refusal, State};
+use crate::ledger::{Candidate, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{Entry, LogHead, Origin, RecordId, SignedRecord, SigningContext, TimeMs};
@@ -46,14 +46,14 @@ pub fn admit_genesis(
     genesis.verify(&context)?;
     let id = context.id(genesis.bytes());
     let admitted_at = TimeMs(Clock::system(true).wall_ms());
-    let proposal = Proposal {
+    let candidate = Candidate {
         signed: genesis,
         id,
         admitted_at,
         target: None,
     };
     let lineage = State::empty(origin.clone())
-        .judge(&proposal)
+        .judge(&candidate)
         .map_err(GenesisError::Refused)?;
     let entry = Entry {
         admitted_at,

@@ -291,7 +291,7 @@ impl Log {
     /// The verifier key of the key that signs checkpoints now, and the genesis.
     pub fn identity(&self) -> (Option<VerifierKey>, Option<RecordId>, Origin) {
         let state = self.state();
-        let head = state.head();
+        let head = state.globals();
         let vkey = head
             .log_keys
             .last()

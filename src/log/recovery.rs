@@ -64,7 +64,7 @@ pub(super) struct Recovered {
 impl Recovered {
     pub fn log_keys(&self) -> Vec<PublicKey> {
         self.state
-            .head()
+            .globals()
             .log_keys
             .iter()
             .map(|(key, _)| *key)
@@ -124,7 +124,7 @@ async fn load(
         Ok(loaded) => loaded,
         Err(why) => return Ok(Err(why)),
     };
-    if state.head().origin != *origin {
+    if state.globals().origin != *origin {
         return Ok(Err("it is of another log".to_owned()));
     }
     if saved_head.tree.size > head.tree.size {

@@ -116,7 +116,7 @@ impl Sequencer {
         }
         let last = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            state.head().last_admitted_at
+            state.globals().last_admitted_at
         };
         let admitted_at = match self.clock.admission(last) {
             Ok(time) => time,

@@ -171,7 +171,7 @@ impl Verdicts {
     fn failed(&mut self, records: &[Identified]) -> Failed {
         let mut failed = None;
         for (place, (_, signed)) in records.iter().enumerate() {
-            let refused = signed.judged(&mut self.0).err();
+            let refused = signed.check_verdicts(&mut self.0).err();
             failed = failed.or(refused.map(|refusal| (place, refusal.to_string())));
         }
         failed

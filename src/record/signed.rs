@@ -212,7 +212,7 @@ impl SignedRecord {
     ///
     /// # Errors
     /// [`SignatureRefusal`] names the first that does not hold.
-    pub fn judged(
+    pub fn check_verdicts(
         &self,
         verdicts: &mut impl Iterator<Item = bool>,
     ) -> Result<(), SignatureRefusal> {
@@ -240,7 +240,7 @@ impl SignedRecord {
             .endorsements
             .iter()
             .map(|e| holds(&e.key, &e.signature));
-        self.judged(&mut std::iter::once(issuer).chain(endorsers))
+        self.check_verdicts(&mut std::iter::once(issuer).chain(endorsers))
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use bincode::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
-use crate::ledger::{Head, RULES_VERSION, ShelfError, State, StateImage};
+use crate::ledger::{BucketError, Globals, RULES_VERSION, State, StateImage};
 use crate::merkle::Hash;
 use crate::note::TreeHead;
 use crate::record::{CodecError, LogHead, decode, encode};
@@ -37,7 +37,7 @@ pub enum SavedStateError {
     Sled(PathBuf, sled::Error),
     /// A bucket could not be encoded.
     #[error(transparent)]
-    Shelf(#[from] ShelfError),
+    Shelf(#[from] BucketError),
     /// The meta could not be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -62,7 +62,7 @@ impl StateChange {
             let bytes = bucket.bytes()?;
             kept.insert((shelf, bucket.place), Bucket::of(&bytes, 0));
         }
-        Ok(digest_all(&self.image.head, &kept)?)
+        Ok(digest_all(&self.image.globals, &kept)?)
     }
 }
 
@@ -97,7 +97,7 @@ struct Meta {
     size: u64,
     root: [u8; 32],
     digest: [u8; 32],
-    head: Head,
+    head: Globals,
 }
 
 impl Meta {
@@ -169,7 +169,7 @@ impl SavedState {
         if meta.head.entries != meta.size {
             return Err("it contradicts itself".to_owned());
         }
-        let mut state = State::from_head(meta.head.clone());
+        let mut state = State::from_globals(meta.head.clone());
         let mut found: Option<Found> = None;
         // Of a save that was cut off, or replaced by one that was.
         let mut stale = Vec::new();
@@ -292,7 +292,7 @@ impl SavedState {
         self.kept = kept;
         writer.finish().map_err(sled)?;
         self.db.flush().map_err(sled)?;
-        let head = &change.image.head;
+        let head = &change.image.globals;
         let meta = Meta {
             format: FORMAT,
             rules: RULES_VERSION,
@@ -382,7 +382,7 @@ impl<'a> Writer<'a> {
 }
 
 /// SHA-256 over the head and each bucket's place and digest, in order.
-fn digest_all(head: &Head, kept: &Kept) -> Result<[u8; 32], CodecError> {
+fn digest_all(head: &Globals, kept: &Kept) -> Result<[u8; 32], CodecError> {
     let mut hasher = Sha256::new();
     hasher.update(encode::<_, META_BYTES_MAX>(head)?);
     for ((shelf, place), bucket) in kept {

@@ -117,7 +117,7 @@ pub(super) async fn account(
     let account = found.ok_or_else(|| nothing("such account"))?;
     let mut next = match &from.before {
         Some(index) => Some(parse::<Index>(index, "before")?),
-        None => Some(account.last),
+        None => Some(account.last_entry),
     };
     let mut lines = Vec::new();
     while let Some(index) = next

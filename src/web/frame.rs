@@ -125,7 +125,7 @@ pub(super) struct Frame {
 impl Frame {
     /// Around a page of this state.
     pub fn of(state: &State, visit: &Visit, site: &Site) -> Self {
-        let head = state.head();
+        let head = state.globals();
         let keys = head.log_keys.iter();
         let keys = keys.map(|(key, at)| (at.0, crate::log::vkey(&head.origin, *key).to_string()));
         let keys: Vec<(u64, String)> = keys.collect();

@@ -57,7 +57,7 @@ impl Overview {
             signed_at: String::new(),
             totals: state.totals().clone(),
             accounts: state.accounts_count(),
-            months: state.head().months.clone(),
+            months: state.globals().months.clone(),
             plots,
             short,
             surveyed: 0,

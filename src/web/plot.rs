@@ -86,7 +86,7 @@ impl PlotFacts {
         let plantings = newest.map(|(first, it)| PlantingRow {
             index: it.index,
             first,
-            last: it.last,
+            last: it.last_serial,
             count: it.count(first),
             species: state
                 .species_name(it.species)

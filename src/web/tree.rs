@@ -70,7 +70,7 @@ impl Tree {
             plot,
             plot_name: place.plot.name.to_string(),
             plot_at: place.stated_at,
-            plot_last: place.last,
+            plot_last: place.last_entry,
             shortfall: place.shortfall(),
             serial,
             species: planting.species,

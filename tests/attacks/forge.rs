@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use arborlog::crypto::PublicKey;
-use arborlog::ledger::{KeyRole, Proposal, Refusal, State};
+use arborlog::ledger::{Candidate, KeyRole, Refusal, State};
 use arborlog::merkle::{
     Bundle, Hash, Level, TILE_HASHES, TileId, inclusion_ranges, leaf_hash, root_of,
 };
@@ -230,7 +230,7 @@ impl Forge {
 
     /// What the rules say of a record.
     pub fn judge(&self, signed: &SignedRecord) -> Result<Lineage, Refusal> {
-        self.state.judge(&Proposal {
+        self.state.judge(&Candidate {
             signed,
             id: self.context.id(signed.bytes()),
             admitted_at: self.now,
@@ -270,7 +270,7 @@ impl Forge {
     /// Takes a record in with this lineage.
     pub fn take(&mut self, signed: SignedRecord, lineage: Lineage) -> Index {
         let target = self.target(&signed);
-        let index = self.state.apply(&Proposal {
+        let index = self.state.apply(&Candidate {
             signed: &signed,
             id: self.context.id(signed.bytes()),
             admitted_at: self.now,
@@ -295,7 +295,7 @@ impl Forge {
         let authority = issuer
             .filter(|_| statement.kind() != Kind::Genesis)
             .map(|key| match key.role {
-                KeyRole::Governor => state.head().council.stated_at,
+                KeyRole::Governor => state.globals().council.stated_at,
                 KeyRole::Log | KeyRole::Issuer { .. } => key.granted_at,
             });
         let before = issuer.and_then(|key| key.head.map(|head| head.index));
@@ -315,14 +315,14 @@ impl Forge {
     /// The last entries about what a statement speaks of.
     fn subjects(&self, statement: &Statement) -> Vec<Option<Index>> {
         let state = &self.state;
-        let account = |id: &AccountId| state.account(id).map(|account| account.last);
-        let plot = |number: PlotNumber| state.plot(number).map(|plot| plot.last);
+        let account = |id: &AccountId| state.account(id).map(|account| account.last_entry);
+        let plot = |number: PlotNumber| state.plot(number).map(|plot| plot.last_entry);
         match statement {
             Statement::Genesis(_) => vec![],
-            Statement::Governors(_) => vec![Some(state.head().council.stated_at)],
+            Statement::Governors(_) => vec![Some(state.globals().council.stated_at)],
             Statement::KeyGrant(_) => vec![None],
-            Statement::KeyRevoke(it) => vec![state.key(&it.key).map(|key| key.about)],
-            Statement::LogKey(_) => vec![state.head().log_keys.last().map(|(_, index)| *index)],
+            Statement::KeyRevoke(it) => vec![state.key(&it.key).map(|key| key.last_entry)],
+            Statement::LogKey(_) => vec![state.globals().log_keys.last().map(|(_, index)| *index)],
             Statement::Method(it) => {
                 let versions = state.methods().filter(|known| known.method.id == it.id);
                 vec![versions.last().map(|known| known.stated_at)]
@@ -386,7 +386,7 @@ impl Forge {
     /// A checkpoint as the log signs it: by the key in force, then by those before it.
     pub fn checkpoint(&self, size: u64) -> Checkpoint {
         let name = |key: &PublicKey| *LOG_KEYS.iter().find(|it| public(it) == *key).unwrap();
-        let named = self.state.head().log_keys.iter();
+        let named = self.state.globals().log_keys.iter();
         let mut names: Vec<&str> = named
             .filter(|(_, index)| index.0 < size)
             .map(|(key, _)| name(key))

@@ -72,7 +72,12 @@ fn shortfall(facts: &Facts<'_>) -> Option<Finding> {
                 plot.assigned,
                 plot.standing()
             );
-            cases.add(short, format!("plot {number}"), detail, vec![plot.last]);
+            cases.add(
+                short,
+                format!("plot {number}"),
+                detail,
+                vec![plot.last_entry],
+            );
         }
     }
     cases.finding(|count| {
@@ -98,7 +103,7 @@ fn negative(facts: &Facts<'_>) -> Option<Finding> {
                 account.balance.unsigned_abs(),
                 format!("account {id}"),
                 detail,
-                vec![account.last],
+                vec![account.last_entry],
             );
         }
     }

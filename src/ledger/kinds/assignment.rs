@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::plots::known_plot;
-use crate::ledger::rules::speakers::said_by;
+use crate::ledger::rules::speakers::require_role;
 use crate::ledger::state::{ClaimState, ClaimTree, State, TreeState};
 use crate::record::{Assignment, Index, PlotNumber, Role, Serial, SpeciesCode};
 
 impl Rules for Assignment {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
-        said_by(state, proposal, Role::Platform)?;
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        require_role(state, candidate, Role::Platform)?;
         let plot = known_plot(state, self.plot)?;
         let mut seen = BTreeSet::new();
         let mut species = None;
@@ -44,10 +48,10 @@ impl Rules for Assignment {
                 format!("{} stand in its books", plot.standing()),
             )
         })?;
-        Ok(vec![Some(plot.last)])
+        Ok(vec![Some(plot.last_entry)])
     }
 
-    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
         for (claim, serial) in pairs(self) {
             let Some(serial) = serial else { continue };
             state.tie(
@@ -59,7 +63,9 @@ impl Rules for Assignment {
                 },
             );
         }
-        state.plots.update(&self.plot, |plot| plot.last = index);
+        state
+            .plots
+            .update(&self.plot, |plot| plot.last_entry = index);
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -69,7 +75,7 @@ impl Rules for Assignment {
 
 impl Voidable for Assignment {
     fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
-        Ok(vec![state.last_of_plot(self.plot)])
+        Ok(vec![state.last_entry_of_plot(self.plot)])
     }
 
     fn apply_void(&self, state: &mut State, target: Index, index: Index) {
@@ -80,7 +86,9 @@ impl Voidable for Assignment {
                 state.untie(self.plot, serial);
             }
         }
-        state.plots.update(&self.plot, |plot| plot.last = index);
+        state
+            .plots
+            .update(&self.plot, |plot| plot.last_entry = index);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Awards (rule 3): points for an activity.
 
 use super::Rules;
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, require_nonzero};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::methods::check_version;
-use crate::ledger::rules::speakers::said_by;
+use crate::ledger::rules::speakers::require_role;
 use crate::ledger::state::State;
 use crate::record::{Award, Grams, Index, Micrograms, Month, Quantity, Role};
 
@@ -24,9 +24,13 @@ impl Quantity {
 }
 
 impl Rules for Award {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
-        said_by(state, proposal, Role::Platform)?;
-        check_day(proposal, "occurred_on", self.occurred_on)?;
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        require_role(state, candidate, Role::Platform)?;
+        check_day(candidate, "occurred_on", self.occurred_on)?;
         let method = check_version(state, self.method, self.version, self.occurred_on)?;
         let activity = method
             .activities
@@ -59,10 +63,10 @@ impl Rules for Award {
         Ok(vec![check_credit(state, &self.account, self.points)?])
     }
 
-    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
         state.change_balance(index, self.account, self.points.0.into());
-        state.head.totals.awarded += u128::from(self.points.0);
-        let month = state.head.months.entry(Month::of(self.occurred_on));
+        state.globals.totals.awarded += u128::from(self.points.0);
+        let month = state.globals.months.entry(Month::of(self.occurred_on));
         month.or_default().awarded += u128::from(self.points.0);
     }
 }

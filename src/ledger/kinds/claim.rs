@@ -1,18 +1,22 @@
 //! Claims (rule 5): points become the promise of a tree.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_spending};
 use crate::ledger::rules::methods::check_version;
-use crate::ledger::rules::speakers::said_by;
+use crate::ledger::rules::speakers::require_role;
 use crate::ledger::state::{ClaimState, ClaimTree, State};
 use crate::record::{Claim, Index, Role};
 
 impl Rules for Claim {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
-        said_by(state, proposal, Role::Platform)?;
-        let today = proposal.record().issued_on;
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        require_role(state, candidate, Role::Platform)?;
+        let today = candidate.record().issued_on;
         let method = check_version(state, self.method, self.version, today)?;
         let species = method
             .species
@@ -35,7 +39,7 @@ impl Rules for Claim {
         Ok(vec![check_spending(state, &self.account, self.points)?])
     }
 
-    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
         state.change_balance(index, self.account, -i128::from(self.points.0));
         let claim = ClaimState {
             account: self.account,
@@ -44,7 +48,7 @@ impl Rules for Claim {
             tree: ClaimTree::Waiting,
         };
         state.claims.insert(index, claim);
-        let totals = &mut state.head.totals;
+        let totals = &mut state.globals.totals;
         totals.claimed += u128::from(self.points.0);
         totals.claims += 1;
         totals.waiting += 1;
@@ -69,7 +73,7 @@ impl Voidable for Claim {
             .claims
             .update(&target, |claim| claim.tree = ClaimTree::Voided);
         state.change_balance(index, self.account, self.points.0.into());
-        let totals = &mut state.head.totals;
+        let totals = &mut state.globals.totals;
         totals.claimed = totals.claimed.saturating_sub(self.points.0.into());
         totals.claims = totals.claims.saturating_sub(1);
         totals.waiting = totals.waiting.saturating_sub(1);

@@ -1,7 +1,7 @@
 //! The genesis: entry 0, signed by all that it names.
 
 use super::Rules;
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_issued_on;
 use crate::ledger::rules::keys::{check_governors, check_new_key};
@@ -10,8 +10,12 @@ use crate::ledger::state::{KeyRole, State};
 use crate::record::{Genesis, Index, RecordId, Seq};
 
 impl Rules for Genesis {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
-        let record = proposal.record();
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        let record = candidate.record();
         let misplaced = |detail: &str| {
             Refusal::new(
                 Code::GenesisMisplaced,
@@ -19,14 +23,14 @@ impl Rules for Genesis {
                 "a ledger begins with one genesis, seq 0",
             )
         };
-        ensure(state.head.entries == 0, || {
+        ensure(state.globals.entries == 0, || {
             misplaced("this ledger has its genesis")
         })?;
-        ensure(self.origin == state.head.origin, || {
+        ensure(self.origin == state.globals.origin, || {
             Refusal::new(
                 Code::OriginMismatch,
                 format!("the genesis is of {}", self.origin),
-                format!("this log is {}", state.head.origin),
+                format!("this log is {}", state.globals.origin),
             )
         })?;
         ensure(
@@ -37,7 +41,7 @@ impl Rules for Genesis {
             misplaced("the genesis is issued by its first governor")
         })?;
         check_governors(&self.governors, self.quorum)?;
-        check_issued_on(proposal)?;
+        check_issued_on(candidate)?;
         let mut all = self.governors.to_vec();
         ensure(!all.contains(&self.log_key), || {
             Refusal::new(
@@ -50,22 +54,22 @@ impl Rules for Genesis {
         for key in &all {
             check_new_key(state, key)?;
         }
-        if proposal
+        if candidate
             .signed
             .endorsements()
             .iter()
             .any(|e| !all.contains(&e.key))
         {
-            return Err(unasked(proposal));
+            return Err(unasked(candidate));
         }
-        check_possession(proposal, &all)?;
+        check_possession(candidate, &all)?;
         Ok(Vec::new())
     }
 
-    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
-        state.head.genesis = Some((proposal.id, self.programme.clone()));
-        state.set_council(&self.governors, self.quorum, index, proposal.id);
-        state.add_key(self.log_key, KeyRole::Log, index, proposal.id, None);
-        state.head.log_keys.push((self.log_key, index));
+    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
+        state.globals.genesis = Some((candidate.id, self.programme.clone()));
+        state.set_council(&self.governors, self.quorum, index, candidate.id);
+        state.add_key(self.log_key, KeyRole::Log, index, candidate.id, None);
+        state.globals.log_keys.push((self.log_key, index));
     }
 }

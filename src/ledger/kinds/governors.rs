@@ -2,15 +2,19 @@
 
 use super::Rules;
 use crate::crypto::PublicKey;
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::{check_governors, check_new_key};
-use crate::ledger::rules::speakers::said_by_governors;
+use crate::ledger::rules::speakers::require_governors;
 use crate::ledger::state::State;
 use crate::record::{GovernorSet, Index};
 
 impl Rules for GovernorSet {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
         check_governors(&self.governors, self.quorum)?;
         let new: Vec<PublicKey> = self
             .governors
@@ -21,11 +25,11 @@ impl Rules for GovernorSet {
         for key in &new {
             check_new_key(state, key)?;
         }
-        said_by_governors(state, proposal, &new)?;
-        Ok(vec![Some(state.head.council.stated_at)])
+        require_governors(state, candidate, &new)?;
+        Ok(vec![Some(state.globals.council.stated_at)])
     }
 
-    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
-        state.set_council(&self.governors, self.quorum, index, proposal.id);
+    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
+        state.set_council(&self.governors, self.quorum, index, candidate.id);
     }
 }

@@ -1,15 +1,19 @@
 //! Key grants: a key gets its role.
 
 use super::Rules;
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::keys::check_new_key;
-use crate::ledger::rules::speakers::said_by_governors;
+use crate::ledger::rules::speakers::require_governors;
 use crate::ledger::state::{HolderName, KeyRole, State};
 use crate::record::{Index, KeyGrant, Role};
 
 impl Rules for KeyGrant {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
         check_new_key(state, &self.key)?;
         let had = state
             .holders
@@ -30,11 +34,11 @@ impl Rules for KeyGrant {
                 "who surveys never plants or awards, and the reverse; another house must do it",
             )
         })?;
-        said_by_governors(state, proposal, &[self.key])?;
+        require_governors(state, candidate, &[self.key])?;
         Ok(vec![None])
     }
 
-    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
         state
             .holders
             .upsert(HolderName::of(&self.holder), |roles| match self.role {
@@ -46,6 +50,6 @@ impl Rules for KeyGrant {
             holder: self.holder.clone(),
             display_name: self.display_name.clone(),
         };
-        state.add_key(self.key, role, index, proposal.id, self.expires_on);
+        state.add_key(self.key, role, index, candidate.id, self.expires_on);
     }
 }

@@ -1,14 +1,18 @@
 //! Key revocations: a key may sign no more.
 
 use super::Rules;
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::speakers::said_by_governors;
+use crate::ledger::rules::speakers::require_governors;
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Index, KeyRevoke};
 
 impl Rules for KeyRevoke {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
         let key = match state.keys.get(&self.key) {
             Some(key) if matches!(key.role, KeyRole::Issuer { .. }) => key,
             Some(_) => {
@@ -33,15 +37,15 @@ impl Rules for KeyRevoke {
                 "nothing is left to do",
             )
         })?;
-        said_by_governors(state, proposal, &[])?;
-        Ok(vec![Some(key.about)])
+        require_governors(state, candidate, &[])?;
+        Ok(vec![Some(key.last_entry)])
     }
 
-    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
         state.keys.update(&self.key, |key| {
             key.revoked_at = Some(index);
             key.compromised_since = self.compromised_since;
-            key.about = index;
+            key.last_entry = index;
         });
     }
 }

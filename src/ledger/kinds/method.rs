@@ -1,14 +1,18 @@
 //! Methods (rule 3): how points are calculated, and what trees cost.
 
 use super::Rules;
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::speakers::said_by_governors;
+use crate::ledger::rules::speakers::require_governors;
 use crate::ledger::state::{MethodState, State};
 use crate::record::{Activity, Index, Method, Species};
 
 impl Rules for Method {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
         let last = state.versions(self.id).next_back();
         let next = last.map_or(1, |state| state.method.version.0.saturating_add(1));
         ensure(self.version.0 == next, || {
@@ -19,14 +23,14 @@ impl Rules for Method {
             )
         })?;
         ensure(
-            last.is_none() || self.effective_from >= proposal.admitted_on(),
+            last.is_none() || self.effective_from >= candidate.admitted_on(),
             || {
                 Refusal::new(
                     Code::MethodBackdated,
                     format!("it would take effect on {}", self.effective_from),
                     format!(
                         "only a first version is retroactive; the earliest day is {}",
-                        proposal.admitted_on()
+                        candidate.admitted_on()
                     ),
                 )
             },
@@ -46,11 +50,11 @@ impl Rules for Method {
                 )
             })?;
         }
-        said_by_governors(state, proposal, &[])?;
+        require_governors(state, candidate, &[])?;
         Ok(vec![last.map(|state| state.stated_at)])
     }
 
-    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
         for species in self.species.iter() {
             if !state.species.contains(&species.code) {
                 state.species.insert(species.code, species.name.clone());

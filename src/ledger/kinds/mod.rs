@@ -15,7 +15,7 @@ mod plot;
 mod survey;
 mod transfer;
 
-use super::admission::Proposal;
+use super::admission::Candidate;
 use super::refusal::Refusal;
 use super::state::State;
 use crate::record::{Index, Statement};
@@ -24,10 +24,14 @@ use crate::record::{Index, Statement};
 pub(super) trait Rules {
     /// Says whether a statement may be the next entry: gives its lineage behind the first two
     /// places, which every entry has. Changes nothing.
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal>;
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal>;
 
     /// Takes a statement in that was judged in this very state.
-    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index);
+    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index);
 
     /// How the statement is voided, if it can be.
     fn voidable(&self) -> Option<&dyn Voidable> {

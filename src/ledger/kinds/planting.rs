@@ -1,17 +1,21 @@
 //! Plantings (rule 4): trees planted on a plot, each with a serial.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::plots::{check_capacity, check_evidence, known_plot};
-use crate::ledger::rules::speakers::said_by;
+use crate::ledger::rules::speakers::require_role;
 use crate::ledger::state::{PlantingState, State};
 use crate::record::{Index, Month, Planting, Role, Serial};
 
 impl Rules for Planting {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
-        let holder = said_by(state, proposal, Role::Planter)?;
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        let holder = require_role(state, candidate, Role::Planter)?;
         let plot = known_plot(state, self.plot)?;
         ensure(*holder == plot.holder, || {
             Refusal::new(
@@ -23,7 +27,7 @@ impl Rules for Planting {
                 "a key of the plot's holder signs its plantings",
             )
         })?;
-        check_day(proposal, "planted_on", self.planted_on)?;
+        check_day(candidate, "planted_on", self.planted_on)?;
         ensure(state.species.contains(&self.species), || {
             Refusal::new(
                 Code::SpeciesUnknown,
@@ -45,7 +49,7 @@ impl Rules for Planting {
             .range((self.plot, Serial(0))..=(self.plot, last))
             .next_back()
             .map(|((_, first), other)| (*first, other))
-            .filter(|(_, other)| other.last >= self.first_serial);
+            .filter(|(_, other)| other.last_serial >= self.first_serial);
         if let Some((first, other)) = overlap {
             let next = plot.next_serial.map_or("none is left".to_owned(), |next| {
                 format!("the first free one after all is {next}")
@@ -54,7 +58,7 @@ impl Rules for Planting {
                 Code::SerialsOverlap,
                 format!(
                     "serials {first} to {} are entry {}'s",
-                    other.last, other.index
+                    other.last_serial, other.index
                 ),
                 next,
             ));
@@ -62,20 +66,20 @@ impl Rules for Planting {
         let standing = plot.standing().saturating_add(self.count.get().into());
         check_capacity(&plot.plot, standing)?;
         check_evidence(state, &self.evidence)?;
-        Ok(vec![Some(plot.last)])
+        Ok(vec![Some(plot.last_entry)])
     }
 
-    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
         let Some(last) = last_serial(self) else {
             return;
         };
         let count = u64::from(self.count.get());
-        let month = state.head.months.entry(Month::of(self.planted_on));
+        let month = state.globals.months.entry(Month::of(self.planted_on));
         month.or_default().planted += count;
         let planting = PlantingState {
             index,
             species: self.species,
-            last,
+            last_serial: last,
             planted_on: self.planted_on,
             voided: false,
             lost: 0,
@@ -87,7 +91,7 @@ impl Rules for Planting {
         state.planting_places.insert(index, place);
         state.evidence.insert(self.evidence, index);
         state.plots.update(&self.plot, |plot| {
-            plot.last = index;
+            plot.last_entry = index;
             plot.planted += count;
             let after = last.0.checked_add(1).map(Serial);
             plot.next_serial = match (plot.next_serial, after) {
@@ -95,8 +99,8 @@ impl Rules for Planting {
                 _ => None,
             };
         });
-        state.head.totals.planted_recorded += count;
-        state.head.totals.standing += count;
+        state.globals.totals.planted_recorded += count;
+        state.globals.totals.standing += count;
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -118,7 +122,7 @@ impl Voidable for Planting {
                 "void their assignments first",
             )
         })?;
-        Ok(vec![state.last_of_plot(self.plot)])
+        Ok(vec![state.last_entry_of_plot(self.plot)])
     }
 
     /// Its trees were never planted, so those lost of it were never lost either.
@@ -145,11 +149,11 @@ impl Voidable for Planting {
             }
         }
         state.plots.update(&plot, |plot| {
-            plot.last = index;
+            plot.last_entry = index;
             plot.planted = plot.planted.saturating_sub(count);
             plot.lost = plot.lost.saturating_sub(lost);
         });
-        let totals = &mut state.head.totals;
+        let totals = &mut state.globals.totals;
         totals.planted_voided += count;
         totals.lost = totals.lost.saturating_sub(lost);
         totals.standing = totals.standing.saturating_sub(count - lost);

@@ -1,19 +1,23 @@
 //! Surveys (rule 7): trees looked at, and how many lived.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::plots::{check_evidence, known_plot};
-use crate::ledger::rules::speakers::said_by;
+use crate::ledger::rules::speakers::require_role;
 use crate::ledger::state::{State, SurveyState};
 use crate::record::{Index, Role, Survey};
 
 impl Rules for Survey {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
-        said_by(state, proposal, Role::Surveyor)?;
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        require_role(state, candidate, Role::Surveyor)?;
         let plot = known_plot(state, self.plot)?;
-        check_day(proposal, "surveyed_on", self.surveyed_on)?;
+        check_day(candidate, "surveyed_on", self.surveyed_on)?;
         if let Some(index) = self.planting {
             let here = state
                 .planting_places
@@ -36,11 +40,11 @@ impl Rules for Survey {
             )
         })?;
         check_evidence(state, &self.evidence)?;
-        Ok(vec![Some(plot.last)])
+        Ok(vec![Some(plot.last_entry)])
     }
 
-    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
-        let Some(surveyor) = state.holder_of(&proposal.record().issuer).cloned() else {
+    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
+        let Some(surveyor) = state.holder_of(&candidate.record().issuer).cloned() else {
             return;
         };
         let survey = SurveyState {
@@ -51,7 +55,9 @@ impl Rules for Survey {
             .surveys
             .insert((self.plot, self.surveyed_on, index), survey);
         state.evidence.insert(self.evidence, index);
-        state.plots.update(&self.plot, |plot| plot.last = index);
+        state
+            .plots
+            .update(&self.plot, |plot| plot.last_entry = index);
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -61,11 +67,13 @@ impl Rules for Survey {
 
 impl Voidable for Survey {
     fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
-        Ok(vec![state.last_of_plot(self.plot)])
+        Ok(vec![state.last_entry_of_plot(self.plot)])
     }
 
     fn apply_void(&self, state: &mut State, target: Index, index: Index) {
         state.surveys.remove(&(self.plot, self.surveyed_on, target));
-        state.plots.update(&self.plot, |plot| plot.last = index);
+        state
+            .plots
+            .update(&self.plot, |plot| plot.last_entry = index);
     }
 }

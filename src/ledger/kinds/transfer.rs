@@ -1,16 +1,20 @@
 //! Transfers (rule 5): points go from one account to another, or out.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_debit, check_spending};
-use crate::ledger::rules::speakers::said_by;
+use crate::ledger::rules::speakers::require_role;
 use crate::ledger::state::State;
 use crate::record::{Index, Role, Transfer, TransferReason};
 
 impl Rules for Transfer {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
-        said_by(state, proposal, Role::Platform)?;
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        require_role(state, candidate, Role::Platform)?;
         ensure(self.to != Some(self.from), || {
             Refusal::new(
                 Code::AccountSame,
@@ -26,7 +30,7 @@ impl Rules for Transfer {
         Ok(vec![from, to])
     }
 
-    fn apply(&self, state: &mut State, _: &Proposal<'_>, index: Index) {
+    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
         move_points(state, index, self, 1);
     }
 
@@ -58,8 +62,8 @@ fn move_points(state: &mut State, index: Index, transfer: &Transfer, sign: i128)
         state.change_balance(index, to, sign * i128::from(transfer.points.0));
     }
     let sum = match transfer.reason {
-        TransferReason::Expired => &mut state.head.totals.expired,
-        TransferReason::SpentElsewhere => &mut state.head.totals.spent_elsewhere,
+        TransferReason::Expired => &mut state.globals.totals.expired,
+        TransferReason::SpentElsewhere => &mut state.globals.totals.spent_elsewhere,
         TransferReason::Gift | TransferReason::Collected | TransferReason::Pooled => return,
     };
     *sum = if sign > 0 {

@@ -22,7 +22,7 @@ pub(in crate::ledger) fn check_credit(
             "a balance is at most 2^63 − 1",
         )
     })?;
-    Ok(account.map(|account| account.last))
+    Ok(account.map(|account| account.last_entry))
 }
 
 /// Checks that a correction can take `points` from an account, below zero if need be; gives
@@ -44,7 +44,7 @@ pub(in crate::ledger) fn check_debit(
             "a balance is at least −2^63",
         )
     })?;
-    Ok(account.map(|account| account.last))
+    Ok(account.map(|account| account.last_entry))
 }
 
 /// Checks that an account holds `points`; gives the last entry about it.
@@ -66,7 +66,7 @@ pub(in crate::ledger) fn check_spending(
             )
         },
     )?;
-    Ok(account.map(|account| account.last))
+    Ok(account.map(|account| account.last_entry))
 }
 
 /// Checks that points move at all.

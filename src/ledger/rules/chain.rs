@@ -1,6 +1,6 @@
 //! Rules 1 and 2: each issuer's chain, and its days.
 
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Day, Index};
@@ -12,10 +12,10 @@ const ISSUED_DAYS_BEFORE_MAX: u32 = 30;
 /// Checks the issuer's key, chain and days; gives its entry before and its authority's.
 pub(in crate::ledger) fn check_issuer(
     state: &State,
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
 ) -> Result<(Option<Index>, Index), Refusal> {
-    let record = proposal.record();
-    ensure(state.head.genesis.is_some(), || {
+    let record = candidate.record();
+    ensure(state.globals.genesis.is_some(), || {
         Refusal::new(
             Code::GenesisMisplaced,
             "the ledger has no genesis yet",
@@ -66,7 +66,7 @@ pub(in crate::ledger) fn check_issuer(
     })?;
     ensure(
         key.expires_on
-            .is_none_or(|last| proposal.admitted_on() <= last),
+            .is_none_or(|last| candidate.admitted_on() <= last),
         || {
             Refusal::new(
                 Code::KeyExpired,
@@ -75,17 +75,17 @@ pub(in crate::ledger) fn check_issuer(
             )
         },
     )?;
-    check_issued_on(proposal)?;
+    check_issued_on(candidate)?;
     let authority = match key.role {
-        KeyRole::Governor => state.head.council.stated_at,
+        KeyRole::Governor => state.globals.council.stated_at,
         KeyRole::Log | KeyRole::Issuer { .. } => key.granted_at,
     };
     Ok((key.head.map(|head| head.index), authority))
 }
 
 /// Checks that the day of issue is near the day of admission.
-pub(in crate::ledger) fn check_issued_on(proposal: &Proposal<'_>) -> Result<(), Refusal> {
-    let (issued, admitted) = (proposal.record().issued_on, proposal.admitted_on());
+pub(in crate::ledger) fn check_issued_on(candidate: &Candidate<'_>) -> Result<(), Refusal> {
+    let (issued, admitted) = (candidate.record().issued_on, candidate.admitted_on());
     let first = Day(admitted.0.saturating_sub(ISSUED_DAYS_BEFORE_MAX));
     let last = Day(admitted.0.saturating_add(1));
     ensure((first..=last).contains(&issued), || {
@@ -99,11 +99,11 @@ pub(in crate::ledger) fn check_issued_on(proposal: &Proposal<'_>) -> Result<(), 
 
 /// Rule 2: a day that is spoken of is not after the day of issue.
 pub(in crate::ledger) fn check_day(
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     what: &str,
     day: Day,
 ) -> Result<(), Refusal> {
-    let issued = proposal.record().issued_on;
+    let issued = candidate.record().issued_on;
     ensure(day <= issued, || {
         Refusal::new(
             Code::DayRefused,

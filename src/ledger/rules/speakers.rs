@@ -1,31 +1,31 @@
 //! Who may say what: roles, and governors by a quorum.
 
 use crate::crypto::PublicKey;
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Role, Slug};
 
 /// The issuer's holder, if its key has this role and nobody endorsed.
-pub(in crate::ledger) fn said_by<'a>(
+pub(in crate::ledger) fn require_role<'a>(
     state: &'a State,
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     needed: Role,
 ) -> Result<&'a Slug, Refusal> {
-    ensure(proposal.signed.endorsements().is_empty(), || {
-        unasked(proposal)
+    ensure(candidate.signed.endorsements().is_empty(), || {
+        unasked(candidate)
     })?;
-    said_by_endorsed(state, proposal, needed)
+    require_role_endorsed(state, candidate, needed)
 }
 
 /// The issuer's holder, if its key has this role.
-pub(in crate::ledger) fn said_by_endorsed<'a>(
+pub(in crate::ledger) fn require_role_endorsed<'a>(
     state: &'a State,
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     needed: Role,
 ) -> Result<&'a Slug, Refusal> {
-    let kind = proposal.record().statement.kind();
-    match state.role_of(&proposal.record().issuer) {
+    let kind = candidate.record().statement.kind();
+    match state.role_of(&candidate.record().issuer) {
         Some(KeyRole::Issuer { role, holder, .. }) if *role == needed => Ok(holder),
         other => Err(Refusal::new(
             Code::RoleRefused,
@@ -40,12 +40,12 @@ pub(in crate::ledger) fn said_by_endorsed<'a>(
 
 /// Checks that a governor issued the record, that k of those in force signed it, that each
 /// of `also` signed it too, and that nobody else did.
-pub(in crate::ledger) fn said_by_governors(
+pub(in crate::ledger) fn require_governors(
     state: &State,
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     also: &[PublicKey],
 ) -> Result<(), Refusal> {
-    let record = proposal.record();
+    let record = candidate.record();
     ensure(state.is_governor(&record.issuer), || {
         Refusal::new(
             Code::RoleRefused,
@@ -56,19 +56,19 @@ pub(in crate::ledger) fn said_by_governors(
             "a governor of the current set issues it, and others endorse it",
         )
     })?;
-    check_quorum(state, proposal, 1, also)
+    check_quorum(state, candidate, 1, also)
 }
 
 /// Checks the endorsements: k governors in force with the `counted` ones, and all of `also`.
 pub(in crate::ledger) fn check_quorum(
     state: &State,
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     counted: usize,
     also: &[PublicKey],
 ) -> Result<(), Refusal> {
-    let quorum = usize::from(state.head.council.quorum);
+    let quorum = usize::from(state.globals.council.quorum);
     let mut signed = counted;
-    for endorsement in proposal.signed.endorsements() {
+    for endorsement in candidate.signed.endorsements() {
         if state.is_governor(&endorsement.key) {
             signed += 1;
         } else if !also.contains(&endorsement.key) {
@@ -86,17 +86,21 @@ pub(in crate::ledger) fn check_quorum(
             format!("have {} more endorse it", quorum - signed),
         )
     })?;
-    check_possession(proposal, also)
+    check_possession(candidate, also)
 }
 
 /// Checks that each of these keys signed the record that names it.
 pub(in crate::ledger) fn check_possession(
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     keys: &[PublicKey],
 ) -> Result<(), Refusal> {
     let signs = |key: &PublicKey| {
-        *key == proposal.record().issuer
-            || proposal.signed.endorsements().iter().any(|e| e.key == *key)
+        *key == candidate.record().issuer
+            || candidate
+                .signed
+                .endorsements()
+                .iter()
+                .any(|e| e.key == *key)
     };
     match keys.iter().find(|key| !signs(key)) {
         None => Ok(()),
@@ -120,12 +124,12 @@ pub fn endorsement_quorum(
 }
 
 /// Somebody endorsed a record whose kind does not ask for it.
-pub(in crate::ledger) fn unasked(proposal: &Proposal<'_>) -> Refusal {
+pub(in crate::ledger) fn unasked(candidate: &Candidate<'_>) -> Refusal {
     Refusal::new(
         Code::EndorserRefused,
         format!(
             "a {} has signatures of others that it does not ask for",
-            proposal.record().statement.kind()
+            candidate.record().statement.kind()
         ),
         "leave these endorsements out",
     )

@@ -11,7 +11,7 @@ pub struct Account {
     /// Points held; below zero only after a correction.
     pub balance: i64,
     /// The last entry about it.
-    pub last: Index,
+    pub last_entry: Index,
 }
 
 impl State {
@@ -38,10 +38,10 @@ impl State {
             let after = i128::from(before) + change;
             account.balance =
                 i64::try_from(after).unwrap_or(if after < 0 { i64::MIN } else { i64::MAX });
-            account.last = index;
+            account.last_entry = index;
             negative = i8::from(account.balance < 0) - i8::from(before < 0);
         });
-        let totals = &mut self.head.totals;
+        let totals = &mut self.globals.totals;
         totals.balances += change;
         totals.accounts_negative = totals
             .accounts_negative

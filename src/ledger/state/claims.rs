@@ -91,7 +91,7 @@ impl State {
         self.plots.update(&plot, |plot| {
             plot.assigned = plot.assigned.saturating_add_signed(change)
         });
-        let totals = &mut self.head.totals;
+        let totals = &mut self.globals.totals;
         totals.assigned = totals.assigned.saturating_add_signed(change);
         totals.waiting = totals.waiting.saturating_add_signed(-change);
     }

@@ -62,7 +62,7 @@ pub struct KeyState {
     /// Since when what it signed is in doubt.
     pub compromised_since: Option<Day>,
     /// The last entry about it.
-    pub about: Index,
+    pub last_entry: Index,
     /// Its newest record.
     pub head: Option<ChainHead>,
 }
@@ -121,7 +121,7 @@ impl State {
 
     /// Whether a key is a governor's in force.
     pub(in crate::ledger) fn is_governor(&self, key: &PublicKey) -> bool {
-        self.head.council.governors.contains(key)
+        self.globals.council.governors.contains(key)
     }
 
     /// Gives a key its task, by the entry `granted_at` of the record `granted_id`.
@@ -142,7 +142,7 @@ impl State {
                 expires_on,
                 revoked_at: None,
                 compromised_since: None,
-                about: granted_at,
+                last_entry: granted_at,
                 head: None,
             },
         );
@@ -161,7 +161,7 @@ impl State {
                 self.add_key(*key, KeyRole::Governor, stated_at, stated_id, None);
             }
         }
-        self.head.council = Council {
+        self.globals.council = Council {
             governors: governors.to_vec(),
             quorum,
             stated_at,

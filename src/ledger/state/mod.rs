@@ -28,7 +28,7 @@ pub(super) use plots::capacity;
 pub use surveys::SurveyState;
 pub use totals::{ConservationError, MonthTotals, Totals};
 
-use super::shelf::{AnyShelf, BucketImage, Shelf, ShelfError, ShelfImage};
+use super::cow_map::{AnyMap, BucketError, BucketImage, CowMap, MapImage};
 use crate::crypto::PublicKey;
 use crate::record::{
     AccountId, Day, Digest, Grams, Index, MethodId, MethodVersion, Month, Origin, PlotNumber,
@@ -40,7 +40,7 @@ pub const RULES_VERSION: u32 = 2;
 
 /// What there is once in a ledger.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Head {
+pub struct Globals {
     /// Its origin.
     pub origin: Origin,
     /// Number of entries taken in.
@@ -60,7 +60,7 @@ pub struct Head {
     pub months: BTreeMap<Month, MonthTotals>,
 }
 
-impl Head {
+impl Globals {
     /// The key that signs a checkpoint of this size: that of the last log key entry before it.
     pub fn log_key_at(&self, size: u64) -> Option<&PublicKey> {
         self.log_keys
@@ -74,44 +74,44 @@ impl Head {
 /// The state of a ledger: what its entries make by the rules.
 #[derive(Clone, Debug)]
 pub struct State {
-    pub(in crate::ledger) head: Head,
-    pub(in crate::ledger) keys: Shelf<PublicKey, KeyState>,
-    pub(in crate::ledger) holders: Shelf<HolderName, HolderRoles>,
-    pub(in crate::ledger) methods: Shelf<(MethodId, MethodVersion), MethodState>,
-    pub(in crate::ledger) species: Shelf<SpeciesCode, Text<100>>,
-    pub(in crate::ledger) accounts: Shelf<AccountId, Account>,
-    pub(in crate::ledger) plots: Shelf<PlotNumber, PlotState>,
-    pub(in crate::ledger) plantings: Shelf<(PlotNumber, Serial), PlantingState>,
-    pub(in crate::ledger) planting_places: Shelf<Index, (PlotNumber, Serial)>,
-    pub(in crate::ledger) trees: Shelf<(PlotNumber, Serial), TreeState>,
-    pub(in crate::ledger) surveys: Shelf<(PlotNumber, Day, Index), SurveyState>,
-    pub(in crate::ledger) claims: Shelf<Index, ClaimState>,
-    pub(in crate::ledger) reversed: Shelf<Index, Grams>,
-    pub(in crate::ledger) losses: Shelf<Index, LossState>,
-    pub(in crate::ledger) voided: Shelf<Index, Index>,
-    pub(in crate::ledger) evidence: Shelf<Digest, Index>,
+    pub(in crate::ledger) globals: Globals,
+    pub(in crate::ledger) keys: CowMap<PublicKey, KeyState>,
+    pub(in crate::ledger) holders: CowMap<HolderName, HolderRoles>,
+    pub(in crate::ledger) methods: CowMap<(MethodId, MethodVersion), MethodState>,
+    pub(in crate::ledger) species: CowMap<SpeciesCode, Text<100>>,
+    pub(in crate::ledger) accounts: CowMap<AccountId, Account>,
+    pub(in crate::ledger) plots: CowMap<PlotNumber, PlotState>,
+    pub(in crate::ledger) plantings: CowMap<(PlotNumber, Serial), PlantingState>,
+    pub(in crate::ledger) planting_places: CowMap<Index, (PlotNumber, Serial)>,
+    pub(in crate::ledger) trees: CowMap<(PlotNumber, Serial), TreeState>,
+    pub(in crate::ledger) surveys: CowMap<(PlotNumber, Day, Index), SurveyState>,
+    pub(in crate::ledger) claims: CowMap<Index, ClaimState>,
+    pub(in crate::ledger) reversed: CowMap<Index, Grams>,
+    pub(in crate::ledger) losses: CowMap<Index, LossState>,
+    pub(in crate::ledger) voided: CowMap<Index, Index>,
+    pub(in crate::ledger) evidence: CowMap<Digest, Index>,
 }
 
 /// A state as it was at one time, to be encoded elsewhere.
 pub struct StateImage {
     /// What there is once.
-    pub head: Head,
-    shelves: Vec<Box<dyn ShelfImage>>,
+    pub globals: Globals,
+    maps: Vec<Box<dyn MapImage>>,
 }
 
 impl StateImage {
-    /// Every bucket, in order, with the number of its shelf: what [`State::load`] makes a state of
+    /// Every bucket, in order, with the number of its map: what [`State::load`] makes a state of
     /// again.
     pub fn buckets(&self) -> impl Iterator<Item = (u8, BucketImage<'_>)> {
-        let shelves = (0_u8..).zip(&self.shelves);
-        shelves.flat_map(|(number, shelf)| shelf.buckets().map(move |bucket| (number, bucket)))
+        let maps = (0_u8..).zip(&self.maps);
+        maps.flat_map(|(number, map)| map.buckets().map(move |bucket| (number, bucket)))
     }
 }
 
 impl State {
     /// The state of a ledger that has no entries yet.
     pub fn empty(origin: Origin) -> Self {
-        Self::from_head(Head {
+        Self::from_globals(Globals {
             origin,
             entries: 0,
             last_admitted_at: TimeMs(0),
@@ -123,44 +123,44 @@ impl State {
         })
     }
 
-    /// A state with this head and nothing on its shelves, to be filled by [`Self::load`].
-    pub fn from_head(head: Head) -> Self {
+    /// A state with these globals and empty maps, to be filled by [`Self::load`].
+    pub fn from_globals(globals: Globals) -> Self {
         Self {
-            head,
-            keys: Shelf::default(),
-            holders: Shelf::default(),
-            methods: Shelf::default(),
-            species: Shelf::default(),
-            accounts: Shelf::default(),
-            plots: Shelf::default(),
-            plantings: Shelf::default(),
-            planting_places: Shelf::default(),
-            trees: Shelf::default(),
-            surveys: Shelf::default(),
-            claims: Shelf::default(),
-            reversed: Shelf::default(),
-            losses: Shelf::default(),
-            voided: Shelf::default(),
-            evidence: Shelf::default(),
+            globals,
+            keys: CowMap::default(),
+            holders: CowMap::default(),
+            methods: CowMap::default(),
+            species: CowMap::default(),
+            accounts: CowMap::default(),
+            plots: CowMap::default(),
+            plantings: CowMap::default(),
+            planting_places: CowMap::default(),
+            trees: CowMap::default(),
+            surveys: CowMap::default(),
+            claims: CowMap::default(),
+            reversed: CowMap::default(),
+            losses: CowMap::default(),
+            voided: CowMap::default(),
+            evidence: CowMap::default(),
         }
     }
 
     /// What there is once.
-    pub fn head(&self) -> &Head {
-        &self.head
+    pub fn globals(&self) -> &Globals {
+        &self.globals
     }
 
     /// Number of entries taken in.
     pub fn entries(&self) -> u64 {
-        self.head.entries
+        self.globals.entries
     }
 
     /// Sums.
     pub fn totals(&self) -> &Totals {
-        &self.head.totals
+        &self.globals.totals
     }
 
-    fn shelves_mut(&mut self) -> [&mut dyn AnyShelf; 15] {
+    fn maps_mut(&mut self) -> [&mut dyn AnyMap; 15] {
         [
             &mut self.keys,
             &mut self.holders,
@@ -183,21 +183,21 @@ impl State {
     /// The state as it is now; costs little, however large it is. Buckets that change from now on
     /// have changed since this image.
     pub fn image(&mut self) -> StateImage {
-        let head = self.head.clone();
-        let shelves = self.shelves_mut();
-        let shelves = shelves.into_iter().map(AnyShelf::image).collect();
-        StateImage { head, shelves }
+        let globals = self.globals.clone();
+        let maps = self.maps_mut();
+        let maps = maps.into_iter().map(AnyMap::image).collect();
+        StateImage { globals, maps }
     }
 
     /// Puts a saved bucket behind those that were loaded before, in the order of
     /// [`StateImage::buckets`].
     ///
     /// # Errors
-    /// [`ShelfError`] when the bytes are not that bucket's.
-    pub fn load(&mut self, shelf: u8, place: &[u8], bytes: &[u8]) -> Result<(), ShelfError> {
-        match self.shelves_mut().into_iter().nth(shelf.into()) {
-            Some(shelf) => shelf.load(place, bytes),
-            None => Err(crate::record::CodecError::Malformed("no such shelf".to_owned()).into()),
+    /// [`BucketError`] when the bytes are not that bucket's.
+    pub fn load(&mut self, map: u8, place: &[u8], bytes: &[u8]) -> Result<(), BucketError> {
+        match self.maps_mut().into_iter().nth(map.into()) {
+            Some(map) => map.load(place, bytes),
+            None => Err(crate::record::CodecError::Malformed("no such map".to_owned()).into()),
         }
     }
 }

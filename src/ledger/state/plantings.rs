@@ -31,7 +31,7 @@ pub struct PlantingState {
     /// What was planted.
     pub species: SpeciesCode,
     /// Its last serial.
-    pub last: Serial,
+    pub last_serial: Serial,
     /// When.
     pub planted_on: Day,
     /// Whether it was voided; its serials are never used again.
@@ -47,7 +47,7 @@ pub struct PlantingState {
 impl PlantingState {
     /// How many trees it is of, when this is its first serial.
     pub fn count(&self, first: Serial) -> u64 {
-        u64::from(self.last.0.saturating_sub(first.0)) + 1
+        u64::from(self.last_serial.0.saturating_sub(first.0)) + 1
     }
 }
 
@@ -92,6 +92,6 @@ impl State {
             .range((plot, Serial(0))..=(plot, serial))
             .next_back()
             .map(|((_, first), planting)| (*first, planting))
-            .filter(|(_, planting)| serial <= planting.last)
+            .filter(|(_, planting)| serial <= planting.last_serial)
     }
 }

@@ -18,7 +18,7 @@ pub struct PlotState {
     /// The entry of that statement.
     pub stated_at: Index,
     /// The last entry about it.
-    pub last: Index,
+    pub last_entry: Index,
     /// Trees of its unvoided plantings.
     pub planted: u64,
     /// Of these, lost.
@@ -63,7 +63,7 @@ impl State {
     }
 
     /// The last entry about a plot.
-    pub(in crate::ledger) fn last_of_plot(&self, number: PlotNumber) -> Option<Index> {
-        self.plots.get(&number).map(|plot| plot.last)
+    pub(in crate::ledger) fn last_entry_of_plot(&self, number: PlotNumber) -> Option<Index> {
+        self.plots.get(&number).map(|plot| plot.last_entry)
     }
 }

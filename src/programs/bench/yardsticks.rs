@@ -69,7 +69,9 @@ pub fn verify_only(records: &[SignedRecord]) -> Result<f64, Failure> {
             record.add_to(&context, &keys, &mut batch);
         }
         let mut verdicts = batch.verdicts().into_iter();
-        let mut judged = part.iter().map(|record| record.judged(&mut verdicts));
+        let mut judged = part
+            .iter()
+            .map(|record| record.check_verdicts(&mut verdicts));
         judged.all(|verdict| verdict.is_ok())
     }))
 }

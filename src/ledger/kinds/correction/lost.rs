@@ -25,14 +25,14 @@ pub(super) fn judge(
             detail,
             format!(
                 "{standing} trees of this planting stand, with serials {} to {}",
-                planting.first_serial, known.last
+                planting.first_serial, known.last_serial
             ),
         )
     };
     ensure(count <= standing, || excess(format!("{count} trees lost")))?;
     if let Some(first) = first {
         let range = lost_range(first, count, Index(0))
-            .filter(|range| first >= planting.first_serial && range.last <= known.last);
+            .filter(|range| first >= planting.first_serial && range.last <= known.last_serial);
         let Some(range) = range else {
             return Err(excess(format!("{count} trees from serial {first} on")));
         };
@@ -48,7 +48,7 @@ pub(super) fn judge(
             ));
         }
     }
-    Ok(vec![state.last_of_plot(planting.plot)])
+    Ok(vec![state.last_entry_of_plot(planting.plot)])
 }
 
 /// Takes trees of a planting off the books; claims of those that are named wait again.
@@ -91,10 +91,10 @@ pub(super) fn apply(
 
 fn count_lost(state: &mut State, index: Index, plot: PlotNumber, change: i64) {
     state.plots.update(&plot, |plot| {
-        plot.last = index;
+        plot.last_entry = index;
         plot.lost = plot.lost.saturating_add_signed(change);
     });
-    let totals = &mut state.head.totals;
+    let totals = &mut state.globals.totals;
     totals.lost = totals.lost.saturating_add_signed(change);
     totals.standing = totals.standing.saturating_add_signed(-change);
 }
@@ -108,7 +108,7 @@ impl Voidable for Correction {
             let standing = plot.standing().saturating_add(loss.count.into());
             check_capacity(&plot.plot, standing)?;
         }
-        Ok(vec![state.last_of_plot(loss.plot)])
+        Ok(vec![state.last_entry_of_plot(loss.plot)])
     }
 
     /// The trees stand again; claims that they were taken from get them back if they still wait

@@ -6,15 +6,19 @@ mod reverse;
 mod void;
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Proposal;
+use crate::ledger::admission::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
-use crate::ledger::rules::speakers::{said_by, said_by_governors};
+use crate::ledger::rules::speakers::{require_governors, require_role};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Correction, Index, Kind, Record, Remedy, Role, Statement};
 
 impl Rules for Correction {
-    fn judge(&self, state: &State, proposal: &Proposal<'_>) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge(
+        &self,
+        state: &State,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
         let unknown = || {
             Refusal::new(
                 Code::TargetUnknown,
@@ -22,11 +26,11 @@ impl Rules for Correction {
                 "name the entry that is put right",
             )
         };
-        ensure(self.target.0 < state.head.entries, unknown)?;
-        let target = proposal.target.ok_or_else(unknown)?.signed.record();
-        check_corrector(state, proposal, self, target)?;
+        ensure(self.target.0 < state.globals.entries, unknown)?;
+        let target = candidate.target.ok_or_else(unknown)?.signed.record();
+        check_corrector(state, candidate, self, target)?;
         if let Remedy::Lost { lost_on, .. } = &self.remedy {
-            check_day(proposal, "lost_on", *lost_on)?;
+            check_day(candidate, "lost_on", *lost_on)?;
         }
         let subject = match (&self.remedy, &target.statement) {
             (Remedy::Reverse { points }, Statement::Award(award)) => {
@@ -50,8 +54,8 @@ impl Rules for Correction {
         Ok(lineage)
     }
 
-    fn apply(&self, state: &mut State, proposal: &Proposal<'_>, index: Index) {
-        let Some(target) = proposal.target.map(|entry| entry.signed.record()) else {
+    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
+        let Some(target) = candidate.target.map(|entry| entry.signed.record()) else {
             return;
         };
         match (&self.remedy, &target.statement) {
@@ -81,14 +85,14 @@ impl Rules for Correction {
 /// A key of the target's holder and role; a loss also any surveyor; any by k governors.
 fn check_corrector(
     state: &State,
-    proposal: &Proposal<'_>,
+    candidate: &Candidate<'_>,
     correction: &Correction,
     target: &Record,
 ) -> Result<(), Refusal> {
-    match state.role_of(&proposal.record().issuer) {
-        Some(KeyRole::Governor) => said_by_governors(state, proposal, &[]),
+    match state.role_of(&candidate.record().issuer) {
+        Some(KeyRole::Governor) => require_governors(state, candidate, &[]),
         Some(KeyRole::Issuer { role, holder, .. }) => {
-            said_by(state, proposal, *role)?;
+            require_role(state, candidate, *role)?;
             let lost = matches!(correction.remedy, Remedy::Lost { .. });
             let same = matches!(
                 state.role_of(&target.issuer),

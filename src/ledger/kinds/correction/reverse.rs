@@ -34,5 +34,5 @@ pub(super) fn judge(
 pub(super) fn apply(state: &mut State, index: Index, target: Index, award: &Award, points: Grams) {
     state.reversed.upsert(target, |sum| sum.0 += points.0);
     state.change_balance(index, award.account, -i128::from(points.0));
-    state.head.totals.reversed += u128::from(points.0);
+    state.globals.totals.reversed += u128::from(points.0);
 }

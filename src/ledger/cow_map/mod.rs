@@ -31,11 +31,11 @@ impl<K: Ord + Copy + Encode + Decode<()> + Send + Sync + 'static> Key for K {}
 /// A bucket that can't be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a bucket of the saved state: {0}")]
-pub struct ShelfError(#[from] CodecError);
+pub struct BucketError(#[from] CodecError);
 
 /// A map.
 #[derive(Clone, Debug)]
-pub(super) struct Shelf<K, V> {
+pub(super) struct CowMap<K, V> {
     nodes: Vec<Child<K, Node<K, V>>>,
     len: usize,
     /// How many images were taken.
@@ -47,8 +47,8 @@ type Node<K, V> = Vec<Child<K, Bucket<K, V>>>;
 /// A part of the level above: it holds keys from here on, up to where the next part begins.
 #[derive(Debug)]
 struct Child<K, T> {
-    from: K,
-    of: Arc<T>,
+    first_key: K,
+    content: Arc<T>,
 }
 
 /// Never empty.
@@ -60,7 +60,7 @@ struct Bucket<K, V> {
 }
 
 /// Where a key is, or would be.
-struct Place {
+struct Position {
     node: usize,
     bucket: usize,
     item: Result<usize, usize>,
@@ -69,13 +69,13 @@ struct Place {
 impl<K: Clone, T> Clone for Child<K, T> {
     fn clone(&self) -> Self {
         Self {
-            from: self.from.clone(),
-            of: Arc::clone(&self.of),
+            first_key: self.first_key.clone(),
+            content: Arc::clone(&self.content),
         }
     }
 }
 
-impl<K, V> Default for Shelf<K, V> {
+impl<K, V> Default for CowMap<K, V> {
     fn default() -> Self {
         Self {
             nodes: Vec::new(),
@@ -85,7 +85,7 @@ impl<K, V> Default for Shelf<K, V> {
     }
 }
 
-impl<K: Key, V: Clone> Shelf<K, V> {
+impl<K: Key, V: Clone> CowMap<K, V> {
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.len
@@ -93,10 +93,10 @@ impl<K: Key, V: Clone> Shelf<K, V> {
 
     /// The value of `key`.
     pub fn get(&self, key: &K) -> Option<&V> {
-        let node = &self.nodes.get(before(&self.nodes, key))?.of;
-        let items = &node.get(before(node, key))?.of.items;
-        let place = items.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
-        items.get(place).map(|(_, value)| value)
+        let node = &self.nodes.get(before(&self.nodes, key))?.content;
+        let items = &node.get(before(node, key))?.content.items;
+        let item = items.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
+        items.get(item).map(|(_, value)| value)
     }
 
     /// Whether `key` has a value.
@@ -106,23 +106,23 @@ impl<K: Key, V: Clone> Shelf<K, V> {
 
     /// Sets the value of `key`.
     pub fn insert(&mut self, key: K, value: V) {
-        let place = self.place(&key);
-        match place.item {
+        let position = self.position(&key);
+        match position.item {
             Ok(item) => {
-                let items = self.items_mut(&place);
+                let items = self.items_mut(&position);
                 if let Some((_, old)) = items.and_then(|items| items.get_mut(item)) {
                     *old = value;
                 }
             }
-            Err(item) => self.insert_at(&place, item, (key, value)),
+            Err(item) => self.insert_at(&position, item, (key, value)),
         }
     }
 
     /// Changes the value of `key`, if it has one.
     pub fn update<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> Option<T> {
-        let place = self.place(key);
-        let item = place.item.ok()?;
-        let (_, value) = self.items_mut(&place)?.get_mut(item)?;
+        let position = self.position(key);
+        let item = position.item.ok()?;
+        let (_, value) = self.items_mut(&position)?.get_mut(item)?;
         Some(change(value))
     }
 
@@ -131,10 +131,10 @@ impl<K: Key, V: Clone> Shelf<K, V> {
     where
         V: Default,
     {
-        let place = self.place(&key);
-        match place.item {
+        let position = self.position(&key);
+        match position.item {
             Ok(item) => {
-                let items = self.items_mut(&place);
+                let items = self.items_mut(&position);
                 if let Some((_, value)) = items.and_then(|items| items.get_mut(item)) {
                     change(value);
                 }
@@ -142,24 +142,24 @@ impl<K: Key, V: Clone> Shelf<K, V> {
             Err(item) => {
                 let mut value = V::default();
                 change(&mut value);
-                self.insert_at(&place, item, (key, value));
+                self.insert_at(&position, item, (key, value));
             }
         }
     }
 
     /// Takes `key` out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let place = self.place(key);
-        let item = place.item.ok()?;
-        let items = self.items_mut(&place)?;
+        let position = self.position(key);
+        let item = position.item.ok()?;
+        let items = self.items_mut(&position)?;
         let (_, value) = items.remove(item);
         let emptied = items.is_empty();
         self.len -= 1;
         if emptied {
-            let node = Arc::make_mut(&mut self.nodes.get_mut(place.node)?.of);
-            node.remove(place.bucket);
+            let node = Arc::make_mut(&mut self.nodes.get_mut(position.node)?.content);
+            node.remove(position.bucket);
             if node.is_empty() {
-                self.nodes.remove(place.node);
+                self.nodes.remove(position.node);
             }
         }
         Some(value)
@@ -167,57 +167,57 @@ impl<K: Key, V: Clone> Shelf<K, V> {
 
     /// All items, in order of their keys.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &(K, V)> {
-        let buckets = self.nodes.iter().flat_map(|node| node.of.iter());
-        buckets.flat_map(|bucket| bucket.of.items.iter())
+        let buckets = self.nodes.iter().flat_map(|node| node.content.iter());
+        buckets.flat_map(|bucket| bucket.content.items.iter())
     }
 
     /// The items with keys in `range`, in order.
     pub fn range(&self, range: RangeInclusive<K>) -> impl DoubleEndedIterator<Item = &(K, V)> {
         let (start, end) = range.into_inner();
         let nodes = overlapping(&self.nodes, start, end).iter();
-        let buckets = nodes.flat_map(move |node| overlapping(&node.of, start, end));
+        let buckets = nodes.flat_map(move |node| overlapping(&node.content, start, end));
         buckets.flat_map(move |bucket| {
-            let items = &bucket.of.items;
+            let items = &bucket.content.items;
             let first = items.partition_point(|(key, _)| *key < start);
             let behind = items.partition_point(|(key, _)| *key <= end);
             items.get(first..behind).unwrap_or_default()
         })
     }
 
-    fn place(&self, key: &K) -> Place {
+    fn position(&self, key: &K) -> Position {
         let node = before(&self.nodes, key);
-        let buckets = self.nodes.get(node).map(|node| node.of.as_slice());
+        let buckets = self.nodes.get(node).map(|node| node.content.as_slice());
         let bucket = before(buckets.unwrap_or_default(), key);
-        let items = buckets.and_then(|all| Some(all.get(bucket)?.of.items.as_slice()));
+        let items = buckets.and_then(|all| Some(all.get(bucket)?.content.items.as_slice()));
         let item = items
             .unwrap_or_default()
             .binary_search_by(|(k, _)| k.cmp(key));
-        Place { node, bucket, item }
+        Position { node, bucket, item }
     }
 
-    fn items_mut(&mut self, place: &Place) -> Option<&mut Vec<(K, V)>> {
-        let node = Arc::make_mut(&mut self.nodes.get_mut(place.node)?.of);
-        let bucket = Arc::make_mut(&mut node.get_mut(place.bucket)?.of);
+    fn items_mut(&mut self, position: &Position) -> Option<&mut Vec<(K, V)>> {
+        let node = Arc::make_mut(&mut self.nodes.get_mut(position.node)?.content);
+        let bucket = Arc::make_mut(&mut node.get_mut(position.bucket)?.content);
         bucket.changed = self.images;
         Some(&mut bucket.items)
     }
 
-    fn insert_at(&mut self, place: &Place, at: usize, item: (K, V)) {
+    fn insert_at(&mut self, position: &Position, at: usize, item: (K, V)) {
         self.len += 1;
         let (from, changed) = (item.0, self.images);
-        let Some(node) = self.nodes.get_mut(place.node) else {
+        let Some(node) = self.nodes.get_mut(position.node) else {
             let items = vec![item];
             let node = vec![Child::new(from, Bucket { items, changed })];
             self.nodes.push(Child::new(from, node));
             return;
         };
-        node.from = node.from.min(from);
-        let buckets = Arc::make_mut(&mut node.of);
-        let Some(child) = buckets.get_mut(place.bucket) else {
+        node.first_key = node.first_key.min(from);
+        let buckets = Arc::make_mut(&mut node.content);
+        let Some(child) = buckets.get_mut(position.bucket) else {
             return;
         };
-        child.from = child.from.min(from);
-        let bucket = Arc::make_mut(&mut child.of);
+        child.first_key = child.first_key.min(from);
+        let bucket = Arc::make_mut(&mut child.content);
         bucket.changed = changed;
         let items = &mut bucket.items;
         if items.len() == items.capacity() {
@@ -231,21 +231,22 @@ impl<K: Key, V: Clone> Shelf<K, V> {
             return;
         };
         let next = Child::new(*from, Bucket { items, changed });
-        buckets.insert(place.bucket + 1, next);
-        let Some(buckets) = cut(buckets, place.bucket + 1, BUCKETS_MAX) else {
+        buckets.insert(position.bucket + 1, next);
+        let Some(buckets) = cut(buckets, position.bucket + 1, BUCKETS_MAX) else {
             return;
         };
-        if let Some(from) = buckets.first().map(|first| first.from) {
-            self.nodes.insert(place.node + 1, Child::new(from, buckets));
+        if let Some(from) = buckets.first().map(|first| first.first_key) {
+            self.nodes
+                .insert(position.node + 1, Child::new(from, buckets));
         }
     }
 }
 
 impl<K, T> Child<K, T> {
-    fn new(from: K, of: T) -> Self {
+    fn new(first_key: K, content: T) -> Self {
         Self {
-            from,
-            of: Arc::new(of),
+            first_key,
+            content: Arc::new(content),
         }
     }
 }
@@ -253,13 +254,13 @@ impl<K, T> Child<K, T> {
 /// The last child that begins at or before a key; the first if none does.
 fn before<K: Ord, T>(children: &[Child<K, T>], key: &K) -> usize {
     children
-        .partition_point(|child| child.from <= *key)
+        .partition_point(|child| child.first_key <= *key)
         .saturating_sub(1)
 }
 
 /// The children that may hold keys from `start` to `end`.
 fn overlapping<K: Ord, T>(children: &[Child<K, T>], start: K, end: K) -> &[Child<K, T>] {
-    let behind = children.partition_point(|child| child.from <= end);
+    let behind = children.partition_point(|child| child.first_key <= end);
     children
         .get(before(children, &start)..behind)
         .unwrap_or_default()
@@ -282,7 +283,7 @@ fn cut<T>(all: &mut Vec<T>, last_put: usize, most: usize) -> Option<Vec<T>> {
 }
 
 /// A shelf as it was when it was taken, to be encoded elsewhere.
-pub(super) trait ShelfImage: Send + Sync {
+pub(super) trait MapImage: Send + Sync {
     /// Every bucket, in order.
     fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_>;
 }
@@ -300,59 +301,59 @@ impl BucketImage<'_> {
     /// Its bytes.
     ///
     /// # Errors
-    /// [`ShelfError`] if it grew beyond every limit.
-    pub fn bytes(&self) -> Result<Vec<u8>, ShelfError> {
+    /// [`BucketError`] if it grew beyond every limit.
+    pub fn bytes(&self) -> Result<Vec<u8>, BucketError> {
         self.items.bytes()
     }
 }
 
 trait Items {
-    fn bytes(&self) -> Result<Vec<u8>, ShelfError>;
+    fn bytes(&self) -> Result<Vec<u8>, BucketError>;
 }
 
 impl<K: Encode, V: Encode> Items for Vec<(K, V)> {
-    fn bytes(&self) -> Result<Vec<u8>, ShelfError> {
+    fn bytes(&self) -> Result<Vec<u8>, BucketError> {
         Ok(encode::<_, BUCKET_BYTES_MAX>(self)?)
     }
 }
 
-impl<K, V> ShelfImage for Shelf<K, V>
+impl<K, V> MapImage for CowMap<K, V>
 where
     K: Key,
     V: Clone + Encode + Send + Sync,
 {
     fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_> {
-        let buckets = self.nodes.iter().flat_map(|node| node.of.iter());
+        let buckets = self.nodes.iter().flat_map(|node| node.content.iter());
         Box::new(buckets.map(|bucket| BucketImage {
             // A key is far shorter than the limit, so that this never is empty.
-            place: encode::<_, PLACE_BYTES_MAX>(&bucket.from).unwrap_or_default(),
-            changed: bucket.of.changed == self.images,
-            items: &bucket.of.items,
+            place: encode::<_, PLACE_BYTES_MAX>(&bucket.first_key).unwrap_or_default(),
+            changed: bucket.content.changed == self.images,
+            items: &bucket.content.items,
         }))
     }
 }
 
 /// A shelf without its types, for saving and loading.
-pub(super) trait AnyShelf {
+pub(super) trait AnyMap {
     /// The shelf as it is now. What changes from now on has changed since this image.
-    fn image(&mut self) -> Box<dyn ShelfImage>;
+    fn image(&mut self) -> Box<dyn MapImage>;
 
     /// Puts a saved bucket behind those that were loaded before.
-    fn load(&mut self, place: &[u8], bytes: &[u8]) -> Result<(), ShelfError>;
+    fn load(&mut self, place: &[u8], bytes: &[u8]) -> Result<(), BucketError>;
 }
 
-impl<K, V> AnyShelf for Shelf<K, V>
+impl<K, V> AnyMap for CowMap<K, V>
 where
     K: Key,
     V: Clone + Encode + Decode<()> + Send + Sync + 'static,
 {
-    fn image(&mut self) -> Box<dyn ShelfImage> {
+    fn image(&mut self) -> Box<dyn MapImage> {
         let image = self.clone();
         self.images += 1;
         Box::new(image)
     }
 
-    fn load(&mut self, place: &[u8], bytes: &[u8]) -> Result<(), ShelfError> {
+    fn load(&mut self, place: &[u8], bytes: &[u8]) -> Result<(), BucketError> {
         let from: K = decode::<_, PLACE_BYTES_MAX>(place)?;
         let items: Vec<(K, V)> = decode::<_, BUCKET_BYTES_MAX>(bytes)?;
         let last = self.iter().next_back().map(|(key, _)| *key);
@@ -366,7 +367,9 @@ where
         self.len += items.len();
         let bucket = Child::new(from, Bucket { items, changed: 0 });
         match self.nodes.last_mut() {
-            Some(node) if node.of.len() < BUCKETS_MAX => Arc::make_mut(&mut node.of).push(bucket),
+            Some(node) if node.content.len() < BUCKETS_MAX => {
+                Arc::make_mut(&mut node.content).push(bucket)
+            }
             _ => self.nodes.push(Child::new(from, vec![bucket])),
         }
         Ok(())
@@ -384,7 +387,7 @@ mod tests {
     type Saved = BTreeMap<Vec<u8>, Vec<u8>>;
 
     /// Saves an image onto what was saved before, as a store does.
-    fn save(shelf: &mut Shelf<u32, u16>, saved: &mut Saved) {
+    fn save(shelf: &mut CowMap<u32, u16>, saved: &mut Saved) {
         let image = shelf.image();
         let mut now = Saved::new();
         for bucket in image.buckets() {
@@ -397,7 +400,7 @@ mod tests {
     }
 
     /// All buckets, as a digest over them sees them.
-    fn whole(shelf: &Shelf<u32, u16>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn whole(shelf: &CowMap<u32, u16>) -> Vec<(Vec<u8>, Vec<u8>)> {
         let image = shelf.clone().image();
         let buckets = image.buckets();
         buckets
@@ -405,22 +408,22 @@ mod tests {
             .collect()
     }
 
-    fn load(saved: &Saved) -> Shelf<u32, u16> {
-        let mut shelf = Shelf::default();
+    fn load(saved: &Saved) -> CowMap<u32, u16> {
+        let mut shelf = CowMap::default();
         for (place, bytes) in saved {
             shelf.load(place, bytes).unwrap();
         }
         shelf
     }
 
-    fn check(shelf: &Shelf<u32, u16>, model: &BTreeMap<u32, u16>) {
+    fn check(shelf: &CowMap<u32, u16>, model: &BTreeMap<u32, u16>) {
         let all: Vec<_> = shelf.iter().copied().collect();
         let right: Vec<_> = model.iter().map(|(key, value)| (*key, *value)).collect();
         assert_eq!((shelf.len(), &all), (model.len(), &right));
         for node in &shelf.nodes {
-            assert!((1..=BUCKETS_MAX).contains(&node.of.len()));
-            for bucket in node.of.iter() {
-                assert!((1..=ITEMS_MAX).contains(&bucket.of.items.len()));
+            assert!((1..=BUCKETS_MAX).contains(&node.content.len()));
+            for bucket in node.content.iter() {
+                assert!((1..=ITEMS_MAX).contains(&bucket.content.items.len()));
             }
         }
     }
@@ -437,8 +440,8 @@ mod tests {
             ),
             looked_for in 0_u32..9000,
         ) {
-            let (mut shelf, mut model) = (Shelf::default(), BTreeMap::new());
-            let mut unstopped = Shelf::default();
+            let (mut shelf, mut model) = (CowMap::default(), BTreeMap::new());
+            let mut unstopped = CowMap::default();
             let mut saved = Saved::new();
             for (at, run, step, what) in steps {
                 for key in (at..at + run).step_by(step as usize) {
@@ -488,7 +491,7 @@ mod tests {
 
     #[test]
     fn keys_that_only_grow_fill_their_buckets_and_nodes_are_cut() {
-        let mut shelf = Shelf::default();
+        let mut shelf = CowMap::default();
         let mut model = BTreeMap::new();
         for key in 0..(ITEMS_MAX * BUCKETS_MAX) as u32 + 1000 {
             shelf.insert(key, 1);
@@ -496,14 +499,14 @@ mod tests {
         }
         check(&shelf, &model);
         assert_eq!(shelf.nodes.len(), 2);
-        assert_eq!(shelf.nodes[0].of[3].of.items.len(), ITEMS_MAX);
+        assert_eq!(shelf.nodes[0].content[3].content.items.len(), ITEMS_MAX);
     }
 
     #[test]
     fn a_bucket_out_of_its_place_is_refused() {
         let bytes = encode::<_, 1000>(&vec![(5_u32, 1_u16), (7, 1)]).unwrap();
         let place = |key: u32| encode::<_, 10>(&key).unwrap();
-        let mut shelf = Shelf::<u32, u16>::default();
+        let mut shelf = CowMap::<u32, u16>::default();
         assert!(shelf.load(&place(6), &bytes).is_err());
         shelf.load(&place(4), &bytes).unwrap();
         let later = encode::<_, 1000>(&vec![(7_u32, 1_u16)]).unwrap();
