@@ -5,19 +5,21 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arborlog::client::today;
 use arborlog::crypto::SigningKey;
 use arborlog::ledger::{Candidate, Code, State};
-use arborlog::log::{AppendError, Clock, Log, LogSigner};
+use arborlog::log::{AppendError, Clock, Log, LogConfig, LogError, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, Hash, Level, TileId, leaf_hash, root_of};
 use arborlog::note::TreeHead;
 use arborlog::record::*;
 use arborlog::store::{Batch, BoxFuture, Bytes, DiskStore, Outcome, Store, StoreError};
-use support::{ORIGIN, award, method, sign_from};
+use support::auditor::{Told, audit};
+use support::{Ledger, ORIGIN, Server, award, method, sign_from};
 use tokio::sync::Semaphore;
 
 /// A store in memory, which commits when it is let to, and fails when it is told to.
@@ -25,6 +27,8 @@ struct HeldStore {
     entries: Arc<Mutex<Vec<Vec<u8>>>>,
     gate: Arc<Semaphore>,
     fails: Arc<AtomicBool>,
+    /// Commits that were begun.
+    begun: AtomicU64,
 }
 
 impl HeldStore {
@@ -33,6 +37,7 @@ impl HeldStore {
             entries: Arc::new(Mutex::new(vec![genesis])),
             gate: Arc::new(Semaphore::new(0)),
             fails: Arc::default(),
+            begun: AtomicU64::new(0),
         }
     }
 
@@ -66,6 +71,7 @@ impl Store for HeldStore {
     }
 
     fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         let (gate, fails) = (Arc::clone(&self.gate), Arc::clone(&self.fails));
         let entries = Arc::clone(&self.entries);
         Box::pin(async move {
@@ -216,6 +222,7 @@ impl Running {
 }
 
 const A_WHILE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_waits_until_what_it_rests_on_is_durable_and_published() {
@@ -359,6 +366,98 @@ async fn a_clock_behind_the_last_admission_stops_admission_until_it_is_confirmed
 
 fn head_of(tree: &Frontier) -> LogHead {
     LogHead::without_state(TreeHead::of(tree))
+}
+
+/// Waits for something that happens on another task; fails after a while.
+async fn soon(what: &str, happened: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Opens a log whose last owner dropped it: soon the directory is free.
+async fn open_soon(dir: &Path) -> Log {
+    let begun = Instant::now();
+    loop {
+        match Log::open(&LogConfig::of(dir)).await {
+            Err(LogError::Store(StoreError::Locked(_))) if begun.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+/// Drops a log without closing it, again and again, with appends answered and appends under way.
+async fn drops_and_opens_again(ledger: &Ledger) {
+    let platform = ledger.platform.public();
+    let mut told = Told::default();
+    for round in 0..5 {
+        let log = open_soon(&ledger.dir).await;
+        let ((seq, prev), _) = log
+            .look_up(|state| state.key(&platform).unwrap().next())
+            .await
+            .unwrap();
+        let statements: Vec<Statement> = (0..40).map(|n| award(n, round * 40 + n)).collect();
+        let records = sign_from(&context(), &ledger.platform, seq, prev, &statements);
+        let (answered, left) = records.split_at(20);
+        let appended = log.append(answered.to_vec(), None).await.unwrap();
+        let bytes = answered.iter().map(|record| record.bytes().to_vec());
+        told.records.extend(appended.indexes.into_iter().zip(bytes));
+        told.heads.push(appended.published.head.tree);
+        // Nobody waits for these: they are in, or they are not.
+        let gone = log.append(left.to_vec(), None);
+        let _ = tokio::time::timeout(Duration::from_millis(round), gone).await;
+        drop(log);
+    }
+    let tasks = tokio::runtime::Handle::current().metrics();
+    soon("a task goes on", || tasks.num_alive_tasks() == 0).await;
+    audit(&ledger.dir, &told);
+    let aside = ledger.dir.join("state.damaged");
+    assert!(!aside.exists(), "two were at the saved state at a time");
+    let log = open_soon(&ledger.dir).await;
+    log.close().await;
+    // After a close there is nothing to wait for.
+    let log = Log::open(&LogConfig::of(&ledger.dir)).await.unwrap();
+    log.close().await;
+    audit(&ledger.dir, &told);
+}
+
+#[test]
+fn a_log_that_is_dropped_ends_its_tasks_and_lets_go_of_its_directory() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    ledger.set_up(&server.remote());
+    assert_eq!(server.stop(), 0);
+    let mut one_thread = tokio::runtime::Builder::new_current_thread();
+    let mut many_threads = tokio::runtime::Builder::new_multi_thread();
+    for runtime in [&mut one_thread, &mut many_threads] {
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(drops_and_opens_again(&ledger));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_dropped_ends_with_the_commit_under_way() {
+    let it = running().await;
+    let records = it.awards(1).await;
+    let size = it.store.head_now().tree.size;
+    let log = Arc::clone(&it.log);
+    let append = tokio::spawn(async move { log.append(records, None).await });
+    soon("nothing was begun", || {
+        it.store.begun.load(Ordering::SeqCst) == 3
+    })
+    .await;
+    append.abort();
+    assert!(append.await.unwrap_err().is_cancelled());
+    drop(it.log);
+    tokio::time::sleep(A_WHILE).await;
+    assert!(Arc::strong_count(&it.store) > 1, "a commit is under way");
+    it.store.gate.add_permits(1);
+    soon("the store is held", || Arc::strong_count(&it.store) == 1).await;
+    assert_eq!(it.store.head_now().tree.size, size + 1);
 }
 
 /// The contract of every store, on one that is empty.

@@ -18,7 +18,10 @@ const LEAST_PRIORITY: i32 = 19;
 
 /// Saves the state when told, one save at a time.
 pub(super) struct Keeper {
-    thread: Option<(mpsc::Sender<StateChange>, JoinHandle<()>)>,
+    /// Takes what is to be saved; `None` when nothing may be saved any more.
+    changes: Option<mpsc::Sender<StateChange>>,
+    /// Ends when `changes` is gone.
+    thread: Option<JoinHandle<()>>,
     busy: Arc<AtomicBool>,
     saved_size: u64,
     entries_per_save: u64,
@@ -27,7 +30,7 @@ pub(super) struct Keeper {
 impl Keeper {
     pub fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
-        let thread = saved.and_then(|mut saved| {
+        let started = saved.and_then(|mut saved| {
             let (sender, changes) = mpsc::channel::<StateChange>();
             let done = Arc::clone(&busy);
             std::thread::Builder::new()
@@ -47,7 +50,9 @@ impl Keeper {
                 .ok()
                 .map(|thread| (sender, thread))
         });
+        let (changes, thread) = started.unzip();
         Self {
+            changes,
             thread,
             busy,
             saved_size,
@@ -58,31 +63,38 @@ impl Keeper {
     /// Whether a save is due for a state of so many entries and accounts.
     pub fn is_due(&self, entries: u64, accounts: u64) -> bool {
         let apart = self.entries_per_save.max(accounts / SAVES_PER_ACCOUNTS);
-        self.thread.is_some()
+        self.changes.is_some()
             && !self.busy.load(Ordering::Acquire)
             && entries >= self.saved_size.saturating_add(apart)
     }
 
     /// Saves a change of a state whose entries are durable.
     pub fn save(&mut self, change: StateChange) {
-        if let Some((sender, _)) = &self.thread {
+        if let Some(changes) = &self.changes {
             self.saved_size = change.head.tree.size;
             self.busy.store(true, Ordering::Release);
-            let _ = sender.send(change);
+            let _ = changes.send(change);
         }
     }
 
     /// Saves no more: what is saved stays as it is, of an earlier size of the same log.
     pub fn forget(&mut self) {
-        self.thread = None;
+        self.changes = None;
     }
 
-    /// Waits until all is saved.
-    pub fn finish(self) {
-        if let Some((sender, thread)) = self.thread {
-            drop(sender);
+    /// Waits until all is saved. Nothing can be saved after that.
+    pub fn finish(&mut self) {
+        self.changes = None;
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// Waits for the save under way: when this is gone, nobody is at the saved state.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

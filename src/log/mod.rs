@@ -308,10 +308,15 @@ impl Log {
         self.state().key(key).is_some()
     }
 
-    /// Stops admitting, answers whoever waits, saves the state, and returns when all is done.
-    pub async fn close(self) {
+    /// Stops admitting, answers whoever waits, saves the state, and returns when all is done: the
+    /// directory can be opened again at once.
+    ///
+    /// A log that is dropped instead loses nothing that was answered. Its task ends with the commit
+    /// under way, and then lets go of the directory. The state is not saved: the next start
+    /// replays the entries since the last save.
+    pub async fn close(mut self) {
         self.queue.close();
-        if let Err(error) = self.sequencer.await {
+        if let Err(error) = (&mut self.sequencer).await {
             tracing::error!(%error, "the sequencer did not stop cleanly");
         }
     }
@@ -319,6 +324,12 @@ impl Log {
     /// Stops admitting; [`Self::close`] waits for the rest.
     pub fn stop_admitting(&self) {
         self.queue.close();
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.queue.abandon();
     }
 }
 

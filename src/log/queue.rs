@@ -59,7 +59,19 @@ struct Inner {
     /// Issuers with something waiting, whose turn is next at the front.
     turns: VecDeque<PublicKey>,
     len: usize,
-    closed: bool,
+    phase: Phase,
+}
+
+/// What becomes of submissions.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    /// New ones are taken.
+    #[default]
+    Open,
+    /// New ones are refused; those that wait are still judged and answered.
+    Closed,
+    /// New ones are refused, and those that waited were dropped: nobody is left to answer.
+    Abandoned,
 }
 
 impl Queue {
@@ -73,7 +85,7 @@ impl Queue {
 
     pub fn push(&self, submission: Submission) -> Result<(), Full> {
         let mut inner = self.inner();
-        if inner.closed {
+        if inner.phase != Phase::Open {
             return Err(Full::Closed);
         }
         if inner.len >= SUBMISSIONS_MAX {
@@ -129,7 +141,7 @@ impl Queue {
                 if inner.len > 0 {
                     return true;
                 }
-                if inner.closed {
+                if inner.phase != Phase::Open {
                     return false;
                 }
             }
@@ -139,7 +151,32 @@ impl Queue {
 
     /// Takes no more; what waits is still to be answered.
     pub fn close(&self) {
-        self.inner().closed = true;
+        {
+            let mut inner = self.inner();
+            if inner.phase == Phase::Open {
+                inner.phase = Phase::Closed;
+            }
+        }
         self.ready.notify_one();
+    }
+
+    /// Takes no more, and drops what waits: for a log that nobody holds any more.
+    pub fn abandon(&self) {
+        let waiting = {
+            let mut inner = self.inner();
+            // A closed queue still saves the state when the last answer is given.
+            if inner.phase == Phase::Open {
+                inner.phase = Phase::Abandoned;
+            }
+            inner.turns.clear();
+            inner.len = 0;
+            std::mem::take(&mut inner.waiting)
+        };
+        drop(waiting);
+        self.ready.notify_one();
+    }
+
+    pub fn is_abandoned(&self) -> bool {
+        self.inner().phase == Phase::Abandoned
     }
 }

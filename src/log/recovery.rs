@@ -3,12 +3,14 @@
 
 use std::collections::VecDeque;
 
+use tokio::task::JoinHandle;
+
 use super::reader::{ReadError, Reader};
 use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
 use crate::record::{LogHead, Origin};
-use crate::replay::{Replay, Signatures, Violation};
+use crate::replay::{CheckedEntry, Replay, Signatures, Violation};
 use crate::store::{SavedState, StoreError};
 
 /// Bundles under way while one is replayed.
@@ -140,12 +142,32 @@ async fn load(
     Ok(Ok((state, frontier)))
 }
 
+/// A bundle that is read, decoded and hashed on another thread.
+type CheckedBundle = JoinHandle<Result<Vec<Result<CheckedEntry, String>>, ReadError>>;
+
 /// Replays entries up to `size`: other threads read, decode and hash the bundles to come while this
 /// task applies the rules.
 async fn replay_to(reader: &Reader, replay: &mut Replay, size: u64) -> Result<(), RecoveryError> {
+    let mut ahead = VecDeque::with_capacity(BUNDLES_AHEAD);
+    let replayed = replay_ahead(reader, replay, size, &mut ahead).await;
+    // After an error some are left. Each holds the store, and with it the directory's lock, which
+    // whoever is told of the error may want to take.
+    for bundle in ahead {
+        bundle.abort();
+        // What it read is of no use, whether it was stopped or had ended.
+        let _ = bundle.await;
+    }
+    replayed
+}
+
+async fn replay_ahead(
+    reader: &Reader,
+    replay: &mut Replay,
+    size: u64,
+    ahead: &mut VecDeque<CheckedBundle>,
+) -> Result<(), RecoveryError> {
     let mut at = replay.head().tree.size;
     let mut numbers = at / TILE_HASHES..size.div_ceil(TILE_HASHES);
-    let mut ahead = VecDeque::with_capacity(BUNDLES_AHEAD);
     while at < size {
         for number in numbers.by_ref().take(BUNDLES_AHEAD - ahead.len()) {
             let (reader, checker) = (reader.clone(), replay.checker().clone());

@@ -26,6 +26,9 @@ use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
 const RECORDS_PER_BATCH: usize = 16_384;
 
 pub(super) struct Sequencer {
+    /// Before the store, so that it is dropped first: the directory's lock goes with the store, and
+    /// who opens the directory next must find nobody at the saved state.
+    pub keeper: Keeper,
     pub reader: Reader,
     pub store: Arc<dyn Store>,
     pub signer: LogSigner,
@@ -36,7 +39,6 @@ pub(super) struct Sequencer {
     pub tree: Frontier,
     pub queue: Arc<Queue>,
     pub status: Setter,
-    pub keeper: Keeper,
 }
 
 /// A batch on its way to the store.
@@ -92,7 +94,9 @@ impl Sequencer {
             }
             flight = self.launch(judged);
         }
-        self.save_last();
+        if !self.queue.is_abandoned() {
+            self.save_last();
+        }
         self.keeper.finish();
     }
 

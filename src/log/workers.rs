@@ -38,7 +38,7 @@ struct Job {
     reply: oneshot::Sender<Checked>,
 }
 
-/// The threads; they end when this is dropped, after what waits.
+/// The threads; they end when this is dropped, after what they are at.
 pub(super) struct Workers {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -112,7 +112,12 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.shared.waiting().closed = true;
+        {
+            let mut waiting = self.shared.waiting();
+            waiting.closed = true;
+            // Askers borrow the log that these are a part of: none is left to answer.
+            waiting.jobs.clear();
+        }
         self.shared.ready.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();

@@ -31,8 +31,6 @@ const VERSION: &str = "arborlog store 1\n";
 pub struct DiskStore {
     shared: Arc<Shared>,
     tiler: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
-    /// Held as long as the store: the lock goes with it.
-    _lock: File,
 }
 
 struct Shared {
@@ -44,6 +42,9 @@ struct Shared {
     /// Durable entries that are not in files yet. Written after each sync, and by the tiler when
     /// files are durable; a tile is always in it or in a file.
     tail: RwLock<Tail>,
+    /// Keeps others out. A commit under way holds it too, though its caller may have dropped the
+    /// store: nobody else opens the journal before that commit has ended.
+    _lock: File,
 }
 
 struct Writer {
@@ -120,11 +121,11 @@ impl DiskStore {
             segment_bytes,
             writer: Mutex::new(writer),
             tail: RwLock::new(tail),
+            _lock: lock,
         });
         Ok(Self {
             shared,
             tiler: Mutex::new(None),
-            _lock: lock,
         })
     }
 
