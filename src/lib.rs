@@ -10,10 +10,12 @@
 //! auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
-//! `http` serves both, `charts` draws, and `web` is the pages for people. With `client`: `client`
-//! signs and sends. With `cli`: `report` shows what an audit found. `docs/architecture.md` follows
-//! one record through all of it.
+//! `answer` is what handlers share, `http` serves both, `charts` draws, and `web` is the pages for
+//! people. With `client`: `client` signs and sends. With `cli`: `report` shows what an audit found.
+//! `docs/architecture.md` follows one record through all of it.
 
+#[cfg(feature = "server")]
+pub mod answer;
 pub mod audit;
 #[cfg(feature = "server")]
 pub mod charts;

@@ -5,7 +5,8 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use arborlog::crypto::SigningKey;
-use arborlog::http::{Closing, Limits, router};
+use arborlog::answer::Closing;
+use arborlog::http::{Limits, router};
 use arborlog::ledger::{Candidate, State};
 use arborlog::log::{Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, leaf_hash};

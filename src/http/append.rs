@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::App;
-use super::problem::Problem;
+use crate::answer::Problem;
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
 use crate::record::{CodecError, Endorsement, Index, SignedRecord};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::problem::Problem;
+use crate::answer::Problem;
 
 /// Limits of the server; flags and `ARBORLOG_*` variables set them.
 #[derive(Clone, Copy, Debug)]

@@ -8,9 +8,9 @@ use axum::extract::State as Extract;
 use serde_json::Value;
 
 use super::App;
-use super::extract::{Path, parse};
-use super::problem::Problem;
 use super::view;
+use crate::answer::Problem;
+use crate::answer::extract::{Path, parse};
 use crate::ledger::State;
 use crate::record::{AccountId, Index, PlotNumber, Serial};
 

@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 
 use super::App;
 use super::limits::timed_out;
-use super::problem::Problem;
+use crate::answer::Problem;
 use crate::log::{AppendError, Status};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -203,6 +203,6 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, kind)], text).into_response()
         }
-        Err(_) => super::Problem::unavailable("metrics", "they can't be written").into_response(),
+        Err(_) => Problem::unavailable("metrics", "they can't be written").into_response(),
     }
 }

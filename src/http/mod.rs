@@ -1,13 +1,10 @@
 //! The log over HTTP: the static log of c2sp.org/tlog-tiles, the append API, and the read API
-//! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `problem` alone.
+//! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `answer` alone.
 
 mod append;
-pub(crate) mod etag;
-pub(crate) mod extract;
 mod limits;
 mod lookup;
 mod metrics;
-mod problem;
 mod proofs;
 mod server;
 mod static_log;
@@ -27,10 +24,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use limits::Limits;
-pub use problem::Problem;
-pub use server::{Closing, ServeError, serve};
+pub use server::{ServeError, serve};
 pub use tls::{Tls, TlsError};
 
+use crate::answer::Problem;
 use crate::log::{Log, Status};
 use limits::MemoryBudget;
 use metrics::Metrics;

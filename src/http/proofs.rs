@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::App;
-use super::extract::{Path, Query};
-use super::problem::Problem;
 use super::view;
+use crate::answer::Problem;
+use crate::answer::extract::{Path, Query};
 use crate::log::{ReadError, Reader};
 use crate::merkle::Hash;
 use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};

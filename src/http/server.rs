@@ -11,9 +11,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::{Limits, Tls, router};
+use crate::answer::Closing;
 use crate::log::Log;
 
 /// Requests under way at a stop get this long to be answered.
@@ -29,25 +30,6 @@ pub enum ServeError {
     Undrained,
 }
 
-/// Tells answers that have no end of their own that the server stops.
-#[derive(Clone, Debug)]
-pub struct Closing(watch::Receiver<()>);
-
-impl Default for Closing {
-    /// Of a server that has stopped.
-    fn default() -> Self {
-        Self(watch::channel(()).1)
-    }
-}
-
-impl Closing {
-    /// Resolves when the server stops.
-    pub async fn closed(&mut self) {
-        // Nothing is ever sent: the change is that the sender goes.
-        let _ = self.0.changed().await;
-    }
-}
-
 /// Serves a log and its pages, with TLS if there is any, until `stop` resolves; then accepts no
 /// more, answers what is under way, and closes the log.
 ///
@@ -61,8 +43,7 @@ pub async fn serve(
     pages: impl FnOnce(Closing) -> Router,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let (open, closing) = watch::channel(());
-    let closing = Closing(closing);
+    let (open, closing) = Closing::new();
     let router = router(Arc::clone(&log), limits, pages(closing.clone()));
     let stop = async move {
         stop.await;

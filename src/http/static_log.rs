@@ -8,9 +8,8 @@ use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use super::etag;
-use super::extract::Path;
-use super::problem::Problem;
+use crate::answer::extract::Path;
+use crate::answer::{Problem, etag};
 use crate::merkle::{Level, TileId};
 
 /// The checkpoint changes with each batch: it is asked again, and often unchanged.

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::frame::{Frame, Visit, moment, signed};
 use super::{Answer, Pages, nothing, page};
+use crate::answer::Problem;
+use crate::answer::extract::{Path, Query, parse};
 use crate::figures::{decimal, grouped};
-use crate::http::Problem;
-use crate::http::extract::{Path, Query, parse};
 use crate::ledger::State;
 use crate::record::{AccountId, Award, Entry, Index, MethodId, MethodVersion, Remedy, Statement};
 

@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
 use super::nothing;
-use crate::http::Problem;
-use crate::http::etag;
-use crate::http::extract::Path;
+use crate::answer::Problem;
+use crate::answer::etag;
+use crate::answer::extract::Path;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 

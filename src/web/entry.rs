@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::frame::{Frame, Visit, moment};
 use super::panel::{Receipts, who};
 use super::{Answer, Pages, page};
+use crate::answer::Problem;
+use crate::answer::extract::{Path, parse};
 use crate::figures::{grouped, weight};
-use crate::http::Problem;
-use crate::http::extract::{Path, parse};
 use crate::merkle::{TILE_HASHES, leaf_hash};
 use crate::record::{Entry, Index, Remedy, Statement};
 

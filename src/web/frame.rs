@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::Site;
 use super::texts::{Language, Texts, fill};
+use crate::answer::extract::Query;
 use crate::figures::{grouped, weight};
-use crate::http::extract::Query;
 use crate::ledger::State;
 use crate::log::Log;
 use crate::record::{Day, TimeMs};

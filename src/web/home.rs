@@ -12,8 +12,8 @@ use super::entry::{Line, NEWEST, newest};
 use super::frame::{Frame, Visit, moment};
 use super::plot::{dot, drawn};
 use super::{Answer, Pages, page};
+use crate::answer::Problem;
 use crate::charts::{self, BLUE, Dot, GREEN, SMALL, SMALL_MAP};
-use crate::http::Problem;
 use crate::ledger::{MonthTotals, State, Totals};
 use crate::record::Month;
 

@@ -8,7 +8,7 @@ use super::panel::who;
 use super::texts::Texts;
 use super::tree::Tree;
 use super::{Pages, entry};
-use crate::http::Problem;
+use crate::answer::Problem;
 use crate::ledger::State;
 use crate::record::{Correction, Day, Entry, Index, PlotNumber, Remedy, Serial, Statement};
 

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::Pages;
 use super::entry::{NEWEST, newest};
 use super::frame::Visit;
-use crate::http::extract::Query;
-use crate::http::{Closing, Problem};
+use crate::answer::extract::Query;
+use crate::answer::{Closing, Problem};
 
 /// The most readers who watch at a time; each holds a connection.
 pub(super) const STREAMS_MAX: usize = 512;

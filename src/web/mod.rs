@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State as Extract};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -30,11 +31,10 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
-use crate::http::{Closing, Problem};
+use crate::answer::{Closing, Problem};
 use crate::ledger::State;
 use crate::log::Log;
 use crate::record::{Entry, Index};
-use crate::store::Bytes;
 use frame::{Frame, Visit};
 
 /// Nothing from elsewhere, no inline script or style, no frames, no forms but to here.

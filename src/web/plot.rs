@@ -8,10 +8,10 @@ use axum::extract::State as Extract;
 use super::frame::{Frame, Visit};
 use super::panel::Receipts;
 use super::{Answer, Pages, nothing, page};
+use crate::answer::Problem;
+use crate::answer::extract::{Path, parse};
 use crate::charts::{self, Dot, SMALL_MAP};
 use crate::figures::grouped;
-use crate::http::Problem;
-use crate::http::extract::{Path, parse};
 use crate::ledger::{PlotState, State, SurveyState};
 use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
 

@@ -12,8 +12,8 @@ use super::life::Life;
 use super::panel::{Receipts, who};
 use super::plot::SurveyFacts;
 use super::{Answer, Pages, nothing, page};
-use crate::http::Problem;
-use crate::http::extract::{Path, parse};
+use crate::answer::Problem;
+use crate::answer::extract::{Path, parse};
 use crate::ledger::{ClaimTree, State};
 use crate::record::{Day, Index, PlotNumber, Serial, SpeciesCode, Statement};
 

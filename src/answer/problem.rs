@@ -65,7 +65,7 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail, advice)
     }
 
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let detail = "this path does not take that method";
         let advice = "GET /openapi.json lists what there is";
         Self::new(
