@@ -93,7 +93,7 @@ pub struct LimitArgs {
     #[arg(long, env = "ARBORLOG_HEAD_TIMEOUT_S", default_value_t = Limits::default().head_timeout.as_secs())]
     head_timeout_s: u64,
     /// Seconds for a client to take something of what it is sent.
-    #[arg(long, env = "ARBORLOG_READ_TIMEOUT_S", default_value_t = Limits::default().read_timeout.as_secs())]
+    #[arg(long, env = "ARBORLOG_READ_TIMEOUT_S", default_value_t = Limits::default().write_stall_timeout.as_secs())]
     read_timeout_s: u64,
     /// The most connections.
     #[arg(long, env = "ARBORLOG_CONNECTIONS", default_value_t = Limits::default().connections)]
@@ -109,7 +109,7 @@ impl LimitArgs {
             body_timeout: Duration::from_secs(self.body_timeout_s),
             request_timeout: Duration::from_secs(self.request_timeout_s),
             head_timeout: Duration::from_secs(self.head_timeout_s),
-            read_timeout: Duration::from_secs(self.read_timeout_s),
+            write_stall_timeout: Duration::from_secs(self.read_timeout_s),
             connections: self.connections,
         }
     }

@@ -110,7 +110,7 @@ pub(super) async fn records(
         }
     };
     let records_max = app.limits.batch_records;
-    let (records, bad) = if body.len() <= DECODE_INLINE_BYTES {
+    let Decoded { records, trailing } = if body.len() <= DECODE_INLINE_BYTES {
         decode(&body, json, records_max)?
     } else {
         tokio::task::spawn_blocking(move || decode(&body, json, records_max))
@@ -118,9 +118,13 @@ pub(super) async fn records(
             .map_err(|_| Problem::unavailable("stopping", "the server is stopping"))??
     };
     let sent = records.len();
-    let appended = app.log.append(records, bad).await.inspect_err(|error| {
-        app.metrics.refused(error);
-    })?;
+    let appended = app
+        .log
+        .append(records, trailing)
+        .await
+        .inspect_err(|error| {
+            app.metrics.refused(error);
+        })?;
     app.metrics.admitted(sent);
     Ok(Json(AppendedBody {
         first_index: appended.indexes.first().copied(),
@@ -170,9 +174,31 @@ fn cut_or_large(error: &axum::Error, bytes_max: usize) -> Problem {
     )
 }
 
-type Decoded = (Vec<SignedRecord>, Option<Refusal>);
+/// The records of a body.
+struct Decoded {
+    /// Those before the first that does not decode.
+    records: Vec<SignedRecord>,
+    /// The refusal for the first that does not decode.
+    trailing: Option<Refusal>,
+}
 
-/// The records up to the first that can't be read, and what is wrong with that one.
+impl Decoded {
+    fn all(records: Vec<SignedRecord>) -> Self {
+        Self {
+            records,
+            trailing: None,
+        }
+    }
+
+    fn up_to(records: Vec<SignedRecord>, error: &CodecError) -> Self {
+        Self {
+            records,
+            trailing: Some(not_canonical(error)),
+        }
+    }
+}
+
+/// Decodes a body, up to the first record that does not decode.
 fn decode(body: &Bytes, json: bool, records_max: usize) -> Result<Decoded, Problem> {
     if json {
         decode_json(body, records_max)
@@ -190,19 +216,19 @@ fn decode_binary(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
                 "a batch has at most {records_max} records"
             )));
         }
-        let Some((bytes, after)) = rest.split_first_chunk::<4>().and_then(|(length, after)| {
-            after.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)
+        let Some((bytes, next)) = rest.split_first_chunk::<4>().and_then(|(length, next)| {
+            next.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)
         }) else {
             let cut = "a length reaches past the end of the body".to_owned();
-            return Ok((records, Some(not_canonical(&CodecError::Malformed(cut)))));
+            return Ok(Decoded::up_to(records, &CodecError::Malformed(cut)));
         };
         match SignedRecord::decode(bytes) {
             Ok(record) => records.push(record),
-            Err(error) => return Ok((records, Some(not_canonical(&error)))),
+            Err(error) => return Ok(Decoded::up_to(records, &error)),
         }
-        rest = after;
+        rest = next;
     }
-    Ok((records, None))
+    Ok(Decoded::all(records))
 }
 
 fn decode_json(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
@@ -222,10 +248,10 @@ fn decode_json(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
     for record in batch {
         match decode_json_record(&record) {
             Ok(record) => records.push(record),
-            Err(error) => return Ok((records, Some(not_canonical(&error)))),
+            Err(error) => return Ok(Decoded::up_to(records, &error)),
         }
     }
-    Ok((records, None))
+    Ok(Decoded::all(records))
 }
 
 fn decode_json_record(json: &JsonRecord) -> Result<SignedRecord, CodecError> {
@@ -244,10 +270,10 @@ fn decode_json_record(json: &JsonRecord) -> Result<SignedRecord, CodecError> {
     let endorsements = json
         .endorsements
         .iter()
-        .map(|it| {
+        .map(|endorsement| {
             Ok(Endorsement {
-                key: it.key,
-                signature: signature(&it.signature)?,
+                key: endorsement.key,
+                signature: signature(&endorsement.signature)?,
             })
         })
         .collect::<Result<Vec<_>, CodecError>>()?;

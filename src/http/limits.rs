@@ -11,12 +11,12 @@ use crate::answer::Problem;
 /// Limits of the server; flags and `ARBORLOG_*` variables set them.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The largest body of an append. A larger one is answered 413.
+    /// Bytes in the body of an append, at most. A larger one is answered 413.
     pub body_bytes: usize,
-    /// The most records of a batch. More are answered 413.
+    /// Records in a batch, at most. More are answered 413.
     pub batch_records: usize,
-    /// Memory for all bodies in flight together. Whoever finds none for
-    /// 5 s is answered 503.
+    /// Bytes of memory for all bodies in flight together. A request that finds no room for 5 s is
+    /// answered 503.
     pub memory_bytes: usize,
     /// A body must arrive within this time, or is answered 408.
     pub body_timeout: Duration,
@@ -24,16 +24,16 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// A request's head must arrive within this time, or the connection is closed.
     pub head_timeout: Duration,
-    /// A client must take what it is sent: if it takes nothing for this time, or is gone, the
-    /// connection is closed.
-    pub read_timeout: Duration,
-    /// The most connections; further ones wait to be accepted.
+    /// How long a write to a client may stall. A client that takes nothing of its answer for this
+    /// time, or is gone, has its connection closed.
+    pub write_stall_timeout: Duration,
+    /// Connections at a time, at most. Further ones wait to be accepted.
     pub connections: usize,
 }
 
 /// How long a body waits for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(5);
-/// The budget counts in units of this many bytes.
+/// Bytes in a unit of the budget.
 const MEMORY_UNIT_BYTES: usize = 1024;
 
 impl Default for Limits {
@@ -45,7 +45,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(60),
+            write_stall_timeout: Duration::from_secs(60),
             connections: 4096,
         }
     }
@@ -53,7 +53,9 @@ impl Default for Limits {
 
 /// Memory that all bodies in flight share.
 pub(super) struct MemoryBudget {
+    /// Units that no body has.
     units: Arc<Semaphore>,
+    /// Units in all.
     all: usize,
 }
 
@@ -81,7 +83,7 @@ impl MemoryBudget {
     }
 }
 
-/// The word on a request that takes too long. What it appended stays appended.
+/// The answer to a request that takes too long. What it appended stays appended.
 pub(super) fn timed_out() -> Response {
     Problem::unavailable(
         "timed_out",

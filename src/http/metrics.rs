@@ -80,7 +80,7 @@ impl EncodeLabelValue for MethodName {
 }
 
 /// The server's counters.
-pub(super) struct Metrics {
+pub(super) struct ServerMetrics {
     registry: Registry,
     requests: Family<RouteLabels, Counter>,
     durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
@@ -92,7 +92,7 @@ pub(super) struct Metrics {
     ready: Gauge,
 }
 
-impl Default for Metrics {
+impl Default for ServerMetrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("arborlog");
         let requests = Family::default();
@@ -143,7 +143,7 @@ impl Default for Metrics {
     }
 }
 
-impl Metrics {
+impl ServerMetrics {
     pub fn admitted(&self, records: usize) {
         self.admitted.inc_by(records as u64);
     }
@@ -196,7 +196,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.metrics.queue.set(signed(app.log.waiting() as u64));
     app.metrics
         .ready
-        .set(i64::from(matches!(status, Status::Ready(..))));
+        .set(i64::from(matches!(status, Status::Ready { .. })));
     let mut text = String::new();
     match encode(&mut text, &app.metrics.registry) {
         Ok(()) => {

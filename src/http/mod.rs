@@ -30,14 +30,14 @@ pub use tls::{Tls, TlsError};
 use crate::answer::Problem;
 use crate::log::{Log, Status};
 use limits::MemoryBudget;
-use metrics::Metrics;
+use metrics::ServerMetrics;
 
 /// What every handler sees.
 pub struct App {
     log: Arc<Log>,
     limits: Limits,
     memory: MemoryBudget,
-    metrics: Metrics,
+    metrics: ServerMetrics,
 }
 
 #[derive(OpenApi)]
@@ -54,16 +54,16 @@ pub fn router(log: Arc<Log>, limits: Limits, pages: Router) -> Router {
         log,
         limits,
         memory,
-        metrics: Metrics::default(),
+        metrics: ServerMetrics::default(),
     });
-    // Answered as they are but for bundles: hashes do not shrink, and proofs are short.
-    let plain = OpenApiRouter::with_openapi(ApiDoc::openapi())
+    // Only bundles of these are compressed: hashes do not shrink, and proofs are short.
+    let uncompressed = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(static_log::checkpoint))
         .routes(routes!(static_log::tile))
         .routes(routes!(append::records))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency));
-    let words = OpenApiRouter::default()
+    let compressed = OpenApiRouter::default()
         .routes(routes!(lookup::issuer))
         .routes(routes!(lookup::account))
         .routes(routes!(lookup::tree))
@@ -76,18 +76,18 @@ pub fn router(log: Arc<Log>, limits: Limits, pages: Router) -> Router {
         .routes(routes!(metrics::metrics))
         .routes(routes!(healthz))
         .routes(routes!(readyz));
-    let (words, api) = words.split_for_parts();
-    let (plain, mut whole) = plain.split_for_parts();
+    let (compressed, api) = compressed.split_for_parts();
+    let (uncompressed, mut whole) = uncompressed.split_for_parts();
     whole.merge(api);
     let document = serde_json::to_string_pretty(&whole).unwrap_or_default();
-    words
+    compressed
         .route(
             "/openapi.json",
             get(move || async move { ([(CONTENT_TYPE, "application/json")], document) }),
         )
         .layer(CompressionLayer::new())
         .merge(
-            plain.layer(
+            uncompressed.layer(
                 CompressionLayer::new()
                     .quality(CompressionLevel::Fastest)
                     .compress_when(static_log::is_bundle),
@@ -113,8 +113,8 @@ async fn healthz() -> &'static str {
 ))]
 async fn readyz(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Response {
     match app.log.status() {
-        Status::Ready(..) => "ready\n".into_response(),
-        Status::Halted(_, why) => {
+        Status::Ready { .. } => "ready\n".into_response(),
+        Status::Halted { why, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("halted: {why}\n")).into_response()
         }
     }

@@ -73,20 +73,20 @@ async fn make_receipt(
     let (bytes, entry) = reader.decoded(index, size).await?;
     let path = reader.inclusion(index, size).await?;
     let mut authority = Vec::new();
-    let mut behind = entry.lineage.authority();
-    while let Some(link) = behind {
+    let mut next = entry.lineage.authority();
+    while let Some(index) = next {
         if authority.len() == AUTHORITY_LINKS_MAX {
             let detail = "more statements stand between it and the genesis than a receipt carries";
             let advice = "audit the log instead";
             let status = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
             return Err(Problem::new(status, "authority_too_long", detail, advice));
         }
-        let (bytes, entry) = reader.decoded(link.0, size).await?;
-        let path = reader.inclusion(link.0, size).await?;
+        let (bytes, entry) = reader.decoded(index.0, size).await?;
+        let path = reader.inclusion(index.0, size).await?;
         let path = path.iter().map(|hash| *hash.as_bytes()).collect();
-        behind = entry.lineage.authority();
+        next = entry.lineage.authority();
         authority.push(AuthorityLink {
-            index: link,
+            index,
             entry: bytes.to_vec(),
             path,
         });
@@ -137,10 +137,10 @@ pub(super) struct InclusionBody {
     size: u64,
     /// The entry's leaf hash, base64.
     #[schema(value_type = String)]
-    leaf_hash: Text,
+    leaf_hash: HashText,
     /// From the leaf's sibling up, base64.
     #[schema(value_type = Vec<String>)]
-    hashes: Vec<Text>,
+    hashes: Vec<HashText>,
 }
 
 /// A consistency proof.
@@ -152,13 +152,13 @@ pub(super) struct ConsistencyBody {
     to: u64,
     /// As RFC 6962 orders them, base64.
     #[schema(value_type = Vec<String>)]
-    hashes: Vec<Text>,
+    hashes: Vec<HashText>,
 }
 
 /// A hash, written into the answer without a string of its own.
-struct Text(Hash);
+struct HashText(Hash);
 
-impl Serialize for Text {
+impl Serialize for HashText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -182,8 +182,8 @@ pub(super) async fn inclusion(
     Ok(Json(InclusionBody {
         index,
         size,
-        leaf_hash: Text(leaf),
-        hashes: path.into_iter().map(Text).collect(),
+        leaf_hash: HashText(leaf),
+        hashes: path.into_iter().map(HashText).collect(),
     }))
 }
 
@@ -200,6 +200,6 @@ pub(super) async fn consistency(
     let from = number(&query.from, "from")?;
     let to = published_size(&app, query.to.as_deref())?;
     let hashes = app.log.reader().consistency(from, to).await?;
-    let hashes = hashes.into_iter().map(Text).collect();
+    let hashes = hashes.into_iter().map(HashText).collect();
     Ok(Json(ConsistencyBody { from, to, hashes }))
 }

@@ -1,4 +1,4 @@
-//! Accepting connections: so many at a time, none that is slow to speak, and a clean stop.
+//! Accepting connections: a limited number at a time, none of a slow client, and a clean stop.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use super::{Limits, Tls, router};
 use crate::answer::Closing;
 use crate::log::Log;
 
-/// Requests under way at a stop get this long to be answered.
+/// The time that requests under way at a stop have to be answered.
 const DRAIN: Duration = Duration::from_secs(30);
-/// After an accept that failed (out of descriptors, say), the next is tried this much later.
+/// The wait after an accept that failed (out of descriptors, say) before the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why serving ended badly.
@@ -70,15 +70,15 @@ async fn accept(
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
-        // Who has said all that it will say still gets its answers.
+        // Half-closed clients still get their answers.
         .half_close(true)
         .max_buf_size(64 << 10);
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let free = Arc::new(Semaphore::new(limits.connections));
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
+            let place = Arc::clone(&free).acquire_owned().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
@@ -91,8 +91,8 @@ async fn accept(
         };
         let _ = stream.set_nodelay(true);
         // Nothing else ends a connection whose client reads no answer: no request is waited for.
-        let silence = limits.read_timeout.as_millis();
-        let _ = sockopt::set_tcp_user_timeout(&stream, u32::try_from(silence).unwrap_or(u32::MAX));
+        let stall_ms = limits.write_stall_timeout.as_millis();
+        let _ = sockopt::set_tcp_user_timeout(&stream, u32::try_from(stall_ms).unwrap_or(u32::MAX));
         let service = TowerToHyperService::new(router.clone());
         let (builder, watcher) = (builder.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
@@ -103,15 +103,15 @@ async fn accept(
                     let connection = builder.serve_connection(TokioIo::new(stream), service);
                     watcher.watch(connection).await
                 }
-                // A handshake is a part of the head: whoever is slow with it is cut off, and it has
-                // asked nothing yet that a stop would wait for.
+                // A handshake has the time of a request's head. Its client has asked nothing yet
+                // that a stop would wait for.
                 Some(acceptor) => {
                     let handshake = acceptor.accept(stream);
-                    let shaken = tokio::select! {
-                        shaken = tokio::time::timeout(limits.head_timeout, handshake) => shaken,
+                    let secured = tokio::select! {
+                        secured = tokio::time::timeout(limits.head_timeout, handshake) => secured,
                         () = closing.closed() => return,
                     };
-                    match shaken {
+                    match secured {
                         Ok(Ok(stream)) => {
                             let io = TokioIo::new(stream);
                             watcher.watch(builder.serve_connection(io, service)).await

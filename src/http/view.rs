@@ -22,20 +22,20 @@ fn latest_survey(state: &State, plot: PlotNumber) -> Value {
     }
 }
 
-fn survey_view(index: Index, it: &SurveyState) -> Value {
-    let mut view = as_value(&it.survey);
+fn survey_view(index: Index, survey: &SurveyState) -> Value {
+    let mut view = as_value(&survey.survey);
     if let Some(object) = view.as_object_mut() {
         object.insert("index".to_owned(), json!(index));
-        object.insert("surveyor".to_owned(), json!(it.surveyor));
+        object.insert("surveyor".to_owned(), json!(survey.surveyor));
     }
     view
 }
 
-fn as_value(it: &impl Serialize) -> Value {
-    serde_json::to_value(it).unwrap_or(Value::Null)
+fn as_value(statement: &impl Serialize) -> Value {
+    serde_json::to_value(statement).unwrap_or(Value::Null)
 }
 
-/// An issuer, and where its chain goes on.
+/// An issuer, and what its chain's next record must name.
 pub(super) fn issuer(key: &PublicKey, state: &KeyState) -> Value {
     let (next_seq, prev) = state.next();
     let (role, holder, name) = match &state.role {
@@ -63,8 +63,8 @@ pub(super) fn issuer(key: &PublicKey, state: &KeyState) -> Value {
 }
 
 /// A plot with its books.
-pub(super) fn plot(state: &State, it: &PlotState, plantings_max: usize) -> Value {
-    let number = it.plot.number;
+pub(super) fn plot(state: &State, plot: &PlotState, plantings_max: usize) -> Value {
+    let number = plot.plot.number;
     let plantings: Vec<Value> = state
         .plantings(number)
         .take(plantings_max)
@@ -75,32 +75,32 @@ pub(super) fn plot(state: &State, it: &PlotState, plantings_max: usize) -> Value
         .map(|(index, survey)| survey_view(index, survey))
         .collect();
     json!({
-        "plot": it.plot,
-        "holder": it.holder,
-        "stated_at": it.stated_at,
-        "last": it.last_entry,
-        "planted": it.planted,
-        "lost": it.lost,
-        "standing": it.standing(),
-        "assigned": it.assigned,
-        "shortfall": it.shortfall(),
-        "next_serial": it.next_serial,
+        "plot": plot.plot,
+        "holder": plot.holder,
+        "stated_at": plot.stated_at,
+        "last": plot.last_entry,
+        "planted": plot.planted,
+        "lost": plot.lost,
+        "standing": plot.standing(),
+        "assigned": plot.assigned,
+        "shortfall": plot.shortfall(),
+        "next_serial": plot.next_serial,
         "plantings": plantings,
         "surveys": surveys,
         "latest_survey": latest_survey(state, number),
     })
 }
 
-fn planting_view(first: Serial, it: &PlantingState) -> Value {
+fn planting_view(first: Serial, planting: &PlantingState) -> Value {
     json!({
-        "index": it.index,
-        "species": it.species,
+        "index": planting.index,
+        "species": planting.species,
         "first_serial": first,
-        "last_serial": it.last_serial,
-        "planted_on": it.planted_on,
-        "voided": it.voided,
-        "lost": it.lost,
-        "assigned": it.assigned,
+        "last_serial": planting.last_serial,
+        "planted_on": planting.planted_on,
+        "voided": planting.voided,
+        "lost": planting.lost,
+        "assigned": planting.assigned,
     })
 }
 
@@ -130,8 +130,8 @@ pub(super) fn tree(state: &State, number: PlotNumber, serial: Serial) -> Option<
 }
 
 /// A certificate: a claim, and the tree that it is tied to.
-pub(super) fn certificate(state: &State, index: Index, it: &ClaimState) -> Value {
-    let (status, tree) = match it.tree {
+pub(super) fn certificate(state: &State, index: Index, claim: &ClaimState) -> Value {
+    let (status, tree) = match claim.tree {
         ClaimTree::Waiting => ("waiting", Value::Null),
         ClaimTree::Voided => ("voided", Value::Null),
         ClaimTree::Tied { plot, serial } => (
@@ -141,18 +141,18 @@ pub(super) fn certificate(state: &State, index: Index, it: &ClaimState) -> Value
     };
     json!({
         "certificate": index,
-        "account": it.account,
-        "species": it.species,
-        "species_name": state.species_name(it.species),
-        "points": it.points,
+        "account": claim.account,
+        "species": claim.species,
+        "species_name": state.species_name(claim.species),
+        "points": claim.points,
         "status": status,
         "tree": tree,
     })
 }
 
 /// A version of a method.
-pub(super) fn method(it: &MethodState) -> Value {
-    json!({ "stated_at": it.stated_at, "method": it.method })
+pub(super) fn method(version: &MethodState) -> Value {
+    json!({ "stated_at": version.stated_at, "method": version.method })
 }
 
 /// All sums. `planted` is without what was voided.
@@ -179,25 +179,25 @@ pub(super) fn totals(state: &State, totals: &Totals) -> Value {
 }
 
 /// An entry, decoded and raw.
-pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], it: &Entry) -> Value {
-    let record = it.signed.record();
-    let endorsements: Vec<Value> = it
+pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], entry: &Entry) -> Value {
+    let record = entry.signed.record();
+    let endorsements: Vec<Value> = entry
         .signed
         .endorsements()
         .iter()
-        .map(|e| json!({"key": e.key, "signature": STANDARD.encode(e.signature.as_bytes())}))
+        .map(|other| json!({"key": other.key, "signature": STANDARD.encode(other.signature.as_bytes())}))
         .collect();
     json!({
         "index": index,
-        "admitted_at": it.admitted_at,
-        "lineage": it.lineage.indexes(),
-        "id": context.id(it.signed.bytes()),
+        "admitted_at": entry.admitted_at,
+        "lineage": entry.lineage.indexes(),
+        "id": context.id(entry.signed.bytes()),
         "issuer": record.issuer,
         "seq": record.seq,
         "prev": record.prev,
         "issued_on": record.issued_on,
         "statement": record.statement,
-        "signature": STANDARD.encode(it.signed.signature().as_bytes()),
+        "signature": STANDARD.encode(entry.signed.signature().as_bytes()),
         "endorsements": endorsements,
         "entry": STANDARD.encode(bytes),
         "leaf_hash": leaf_hash(bytes).to_string(),

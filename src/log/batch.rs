@@ -1,5 +1,5 @@
 //! Judging a batch: plain, synchronous, deterministic. Records and the time come in; entries,
-//! the tree with them, and the word on each submission come out.
+//! the tree with them, and a ruling on each submission come out.
 
 use std::collections::HashMap;
 
@@ -11,22 +11,27 @@ use crate::note::TreeHead;
 use crate::record::{Entry, Index, Lineage, LogHead, SignedRecord, Statement, TimeMs};
 use crate::store::Batch;
 
-/// A batch that was judged, and the word on each submission that is in it.
+/// A batch that was judged.
 pub(super) struct Judged {
+    /// The entries of the records that were admitted.
     pub batch: Batch,
-    pub verdicts: Vec<Verdict>,
+    /// A ruling on each submission, in the order in which they were judged.
+    pub rulings: Vec<Ruling>,
     /// The log's keys as of this batch: its checkpoint is signed by the last.
     pub log_keys: Vec<PublicKey>,
 }
 
-/// The word on one submission.
-pub(super) struct Verdict {
+/// What was decided on one submission.
+pub(super) struct Ruling {
+    /// The submission.
     pub submission: Submission,
+    /// Indexes of its records that were admitted, from the first on.
     pub indexes: Vec<Index>,
+    /// The refusal for its next record; `None` if all were admitted.
     pub refusal: Option<Refusal>,
 }
 
-/// Entries that corrections name, fetched before.
+/// Entries that corrections name, by their indexes: fetched before the batch is judged.
 pub(super) type Targets = HashMap<Index, Entry>;
 
 /// Judges submissions in order. A submission is admitted up to its first bad record.
@@ -45,7 +50,7 @@ pub(super) fn judge(
     let corrects = all
         .map(|(_, signed)| target_of(signed))
         .any(|target| target.is_some());
-    let mut verdicts = Vec::with_capacity(submissions.len());
+    let mut rulings = Vec::with_capacity(submissions.len());
     for mut submission in submissions {
         let mut indexes = Vec::with_capacity(submission.records.len());
         let mut refusal = None;
@@ -77,8 +82,8 @@ pub(super) fn judge(
                 }
             }
         }
-        let refusal = refusal.or(submission.after.take());
-        verdicts.push(Verdict {
+        let refusal = refusal.or(submission.trailing.take());
+        rulings.push(Ruling {
             submission,
             indexes,
             refusal,
@@ -93,12 +98,12 @@ pub(super) fn judge(
         .collect();
     Judged {
         batch: Batch { from, entries, to },
-        verdicts,
+        rulings,
         log_keys,
     }
 }
 
-/// The entry that a record corrects, if it does.
+/// The entry that a record corrects; `None` if the record is no correction.
 pub(super) fn target_of(signed: &SignedRecord) -> Option<Index> {
     match &signed.record().statement {
         Statement::Correction(correction) => Some(correction.target),

@@ -12,31 +12,35 @@ const STEP_BACK_MS_MAX: u64 = 1_000;
 /// A clock that jumped; nothing is admitted until an operator confirms it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClockError {
-    /// It moved against uptime.
+    /// The clock moved against uptime.
     #[error(
         "the clock moved {drift_ms} ms against uptime since the start; set it right, or restart with --accept-clock to confirm it"
     )]
     Jumped {
-        /// By how much.
+        /// How far it moved, either way.
         drift_ms: u64,
     },
-    /// It is behind the last admission.
+    /// The clock is behind the last admission.
     #[error(
         "the clock is {behind_ms} ms behind the last admission; set it right, or restart with --accept-clock to confirm it"
     )]
     Behind {
-        /// By how much.
+        /// How far it is behind.
         behind_ms: u64,
     },
 }
 
+/// The wall clock: milliseconds since 1970-01-01 UTC.
 type Wall = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// The clock that gives entries their time.
 pub struct Clock {
     wall: Wall,
+    /// When this clock was made, by uptime.
     started: Instant,
+    /// When this clock was made, by the wall.
     started_wall_ms: u64,
+    /// An operator confirmed the wall clock though it is behind.
     accepted: bool,
 }
 
@@ -46,7 +50,7 @@ impl Clock {
         Self::new(Box::new(system_ms), accepted)
     }
 
-    /// A clock of the caller's, in milliseconds since 1970-01-01 UTC.
+    /// A clock that reads `wall`, in milliseconds since 1970-01-01 UTC.
     pub fn new(wall: Wall, accepted: bool) -> Self {
         let started_wall_ms = wall();
         Self {

@@ -12,19 +12,19 @@ use crate::store::{Batch, DiskStore, Outcome, StoreError};
 /// Why a genesis can't be admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum GenesisError {
-    /// It breaks the rules, or is not signed by all.
+    /// The genesis breaks a rule, or is not signed by all.
     #[error("{}: {} ({})", .0.detail, .0.advice, .0.code)]
     Refused(Refusal),
-    /// The record is no entry.
+    /// The record can't be an entry.
     #[error(transparent)]
     Codec(#[from] crate::record::CodecError),
     /// A signature is false.
     #[error(transparent)]
     Signature(#[from] crate::record::SignatureRefusal),
-    /// The store says no.
+    /// The store can't be opened or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store has entries.
+    /// The store has entries already.
     #[error("the ledger has its genesis already")]
     Begun,
 }

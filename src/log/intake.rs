@@ -1,12 +1,11 @@
-//! What happens to a batch before and after the sequencer: signatures, retries, and the words of
-//! the answer.
+//! What happens to a batch before and after the sequencer: signatures, retries, and the answer.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::queue::{Answer, Full, Submission};
-use super::workers::{Failed, Identified, RECORDS_TOGETHER};
+use super::queue::{PushError, Reply, Submission};
+use super::workers::{CheckedAlone, FirstFailure, Identified, RECORDS_TOGETHER};
 use super::{Log, Published, ReadError};
 use crate::crypto::PublicKey;
 use crate::ledger::{ChainHead, Code, Refusal};
@@ -14,7 +13,8 @@ use crate::merkle::TILE_HASHES;
 use crate::record::{Entry, Index, RecordId, Seq, SignedRecord};
 use crate::store::Bytes;
 
-/// How far back in an issuer's chain a record that is sent again is looked for.
+/// Records of an issuer's chain, from its newest back, among which one that is sent again is
+/// looked for.
 const RETRY_RECORDS_MAX: u64 = 65_536;
 /// A retry can race itself; each round means that another sender of the same records got in.
 const ROUNDS_MAX: usize = 8;
@@ -22,7 +22,7 @@ const ROUNDS_MAX: usize = 8;
 /// Records that are in.
 #[derive(Debug, Clone)]
 pub struct Appended {
-    /// Where, in the order they were sent.
+    /// Their indexes, in the order in which they were sent.
     pub indexes: Vec<Index>,
     /// A checkpoint that covers them all.
     pub published: Arc<Published>,
@@ -31,13 +31,13 @@ pub struct Appended {
 /// A batch that was admitted up to a bad record.
 #[derive(Debug, Clone)]
 pub struct Refused {
-    /// Which record of the batch, from 0.
+    /// Which record of the batch is bad, from 0.
     pub position: usize,
-    /// What is wrong with it.
+    /// What is wrong with that record.
     pub refusal: Refusal,
-    /// Where those before it are.
+    /// Indexes of the records before it, all of which are in.
     pub indexes: Vec<Index>,
-    /// A checkpoint that covers them, and all that the refusal rests on.
+    /// A checkpoint that covers those records, and all that the refusal rests on.
     pub published: Arc<Published>,
 }
 
@@ -50,9 +50,9 @@ pub enum AppendError {
     /// Nothing is known to be in; send the same bytes again later.
     #[error("{why}")]
     Unavailable {
-        /// A stable name.
+        /// A stable name for the reason.
         code: &'static str,
-        /// Why.
+        /// The reason, in words.
         why: String,
     },
     /// The log can't be read.
@@ -77,16 +77,17 @@ impl AppendError {
 }
 
 impl Log {
-    /// Appends one issuer's records, in order, up to the first bad one; `after` is what is wrong
-    /// with a record behind them that could not even be read. Whatever is answered is durable and
-    /// published. Records that are in already are answered with their indexes.
+    /// Appends one issuer's records, in order, up to the first bad one. `trailing` is the refusal
+    /// for the first record that did not decode: it is answered if those before it are in. Every
+    /// answer is durable and published. Records that are in already are answered with their
+    /// indexes.
     ///
     /// # Errors
     /// [`AppendError`].
     pub async fn append(
         &self,
         records: Vec<SignedRecord>,
-        after: Option<Refusal>,
+        trailing: Option<Refusal>,
     ) -> Result<Appended, AppendError> {
         let mut records: Vec<Identified> = records
             .into_iter()
@@ -96,7 +97,7 @@ impl Log {
             Some((_, first)) => first.record().issuer,
             None => {
                 let (indexes, published) = (Vec::new(), self.published());
-                return match after {
+                return match trailing {
                     Some(refusal) => Err(refused(indexes, refusal, published)),
                     None => Ok(Appended { indexes, published }),
                 };
@@ -114,13 +115,13 @@ impl Log {
                 "send each issuer's records in batches of their own",
             )
         });
-        let mut bad = mixed.or(after);
+        let mut bad = mixed.or(trailing);
         let mut verified = 0;
         for _ in 0..ROUNDS_MAX {
             // Only what is answered from the state waits for it to be published.
-            let (key, seen) = {
+            let (key, version) = {
                 let state = self.state();
-                (state.key(&issuer).cloned(), self.seen(&state))
+                (state.key(&issuer).cloned(), self.version(&state))
             };
             let Some(key) = key else {
                 let refusal = Refusal::new(
@@ -128,7 +129,8 @@ impl Log {
                     format!("the key {issuer} was never granted a role"),
                     "ask the governors for a key grant",
                 );
-                return Err(refused(indexes, refusal, self.settled(seen).await?));
+                let published = self.wait_until_published(version).await?;
+                return Err(refused(indexes, refusal, published));
             };
             // What is in already, by an earlier try or another sender of the same bytes.
             let (next, _) = key.next();
@@ -137,7 +139,7 @@ impl Log {
                 .take_while(|(_, r)| r.record().seq < next)
                 .count();
             if let (Some(head), Some(ids)) = (key.head, wanted(&records, old)) {
-                let published = self.settled(seen).await?;
+                let published = self.wait_until_published(version).await?;
                 let found = self
                     .find_in_chain(head, &ids, published.head.tree.size)
                     .await?;
@@ -150,11 +152,11 @@ impl Log {
                 records.drain(..old);
                 verified = verified.max(old) - old;
             }
-            if let Some(failed) = self.verify(&mut records, verified).await? {
-                bad = Some(failed);
+            if let Some(refusal) = self.verify(&mut records, verified).await? {
+                bad = Some(refusal);
             }
             if records.is_empty() {
-                let published = self.settled(seen).await?;
+                let published = self.wait_until_published(version).await?;
                 return match bad {
                     Some(refusal) => Err(refused(indexes, refusal, published)),
                     None => Ok(Appended { indexes, published }),
@@ -185,37 +187,37 @@ impl Log {
         })
     }
 
-    /// Hands verified records to the sequencer and waits for its word.
+    /// Hands verified records to the sequencer and waits for its reply.
     async fn sequence(
         &self,
         issuer: PublicKey,
         records: &Arc<Vec<Identified>>,
     ) -> Result<(Vec<Index>, Option<Refusal>, Arc<Published>), AppendError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, replied) = oneshot::channel();
         let submission = Submission {
             issuer,
             records: Arc::clone(records),
-            after: None,
+            trailing: None,
             reply,
         };
-        self.queue.push(submission).map_err(|full| match full {
-            Full::Closed => AppendError::stopping(),
-            Full::Issuer => AppendError::Unavailable {
+        self.queue.push(submission).map_err(|error| match error {
+            PushError::Closed => AppendError::stopping(),
+            PushError::IssuerFull => AppendError::Unavailable {
                 code: "issuer_queue_full",
                 why: "too many batches of this issuer wait".to_owned(),
             },
-            Full::All => AppendError::Unavailable {
+            PushError::QueueFull => AppendError::Unavailable {
                 code: "queue_full",
                 why: "too many batches wait".to_owned(),
             },
         })?;
-        match answer.await.map_err(|_| AppendError::stopping())? {
-            Answer::Judged {
+        match replied.await.map_err(|_| AppendError::stopping())? {
+            Reply::Judged {
                 indexes,
                 refusal,
                 published,
             } => Ok((indexes, refusal, published)),
-            Answer::Unavailable(why) => Err(AppendError::halted(&why)),
+            Reply::Unavailable(why) => Err(AppendError::halted(&why)),
         }
     }
 
@@ -227,40 +229,43 @@ impl Log {
         from: usize,
     ) -> Result<Option<Refusal>, AppendError> {
         let fresh = records.get(from..).unwrap_or_default();
-        let failed = match self.workers.check_alone(fresh) {
-            Some(failed) => failed,
-            None => self.check_by_workers(records, from).await?,
+        let failure = match self.workers.check_alone(fresh) {
+            CheckedAlone::Done(failure) => failure,
+            CheckedAlone::Busy => self.check_by_workers(records, from).await?,
         };
-        Ok(failed.map(|(at, what)| {
-            records.truncate(from + at);
+        Ok(failure.map(|failure| {
+            records.truncate(from + failure.position);
             Refusal::new(
                 Code::SignatureInvalid,
-                what,
+                failure.what,
                 "sign the record's bytes as docs/format.md says",
             )
         }))
     }
 
-    /// What is wrong with the records from `from` on, counted from there.
+    /// The first failure among the records from `from` on, counted from there.
     async fn check_by_workers(
         &self,
         records: &mut Vec<Identified>,
         from: usize,
-    ) -> Result<Failed, AppendError> {
+    ) -> Result<Option<FirstFailure>, AppendError> {
         let mut rest = records.split_off(from.min(records.len())).into_iter();
         let mut under_way = Vec::new();
         while rest.len() > 0 {
             let part = rest.by_ref().take(RECORDS_TOGETHER).collect();
             under_way.push(self.workers.check(part));
         }
-        let mut failed = None;
+        let mut first = None;
         for checked in under_way {
             let checked = checked.await.map_err(|_| AppendError::stopping())?;
             let before = records.len() - from;
-            failed = failed.or(checked.failed.map(|(at, what)| (before + at, what)));
+            first = first.or(checked.failure.map(|failure| FirstFailure {
+                position: before + failure.position,
+                ..failure
+            }));
             records.extend(checked.records);
         }
-        Ok(failed)
+        Ok(first)
     }
 
     /// The ids and indexes of an issuer's records with these sequence numbers, walked back from

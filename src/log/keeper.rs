@@ -1,4 +1,4 @@
-//! Writing the state behind the log, on a thread of its own.
+//! Saving the ledger's state while the log runs, on a thread of its own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -6,14 +6,13 @@ use std::thread::JoinHandle;
 
 use crate::store::{SavedState, StateChange};
 
-/// So many entries after the last save, the state is saved again: what a start replays at most,
-/// and half as much again while a save is under way.
+/// Entries between two saves. A restart replays at most 1.5 times this.
 pub const ENTRIES_PER_SAVE: u64 = 131_072;
-/// Or, if that is more, after as many entries as a part of all accounts: random accounts touch
-/// every bucket, so that a save costs what the state does, and a start must load it anyway.
-const SAVES_PER_ACCOUNTS: u64 = 4;
+/// Accounts for each entry between two saves, at most: with very many accounts saves are further
+/// apart. Random accounts touch every bucket, so that a save costs what the whole state does.
+const ACCOUNTS_PER_ENTRY: u64 = 4;
 
-/// As `nice` counts.
+/// The lowest priority, on the scale of `nice`.
 const LEAST_PRIORITY: i32 = 19;
 
 /// Saves the state when told, one save at a time.
@@ -22,12 +21,16 @@ pub(super) struct Keeper {
     changes: Option<mpsc::Sender<StateChange>>,
     /// Ends when `changes` is gone.
     thread: Option<JoinHandle<()>>,
+    /// A save is under way. Stays set after a save that failed: no other is due then.
     busy: Arc<AtomicBool>,
+    /// Entries that the last save covers, done or under way.
     saved_size: u64,
+    /// Entries between two saves, if accounts are few.
     entries_per_save: u64,
 }
 
 impl Keeper {
+    /// Starts the thread. Without a saved state to write to, nothing is ever saved.
     pub fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
         let started = saved.and_then(|mut saved| {
@@ -36,7 +39,7 @@ impl Keeper {
             std::thread::Builder::new()
                 .name("state-keeper".to_owned())
                 .spawn(move || {
-                    give_way();
+                    lower_priority();
                     while let Ok(change) = changes.recv() {
                         if let Err(error) = saved.save(&change) {
                             // What is saved now lacks a change: nothing may build on it.
@@ -60,9 +63,9 @@ impl Keeper {
         }
     }
 
-    /// Whether a save is due for a state of so many entries and accounts.
+    /// Whether a save is due for a state of this many entries and accounts.
     pub fn is_due(&self, entries: u64, accounts: u64) -> bool {
-        let apart = self.entries_per_save.max(accounts / SAVES_PER_ACCOUNTS);
+        let apart = self.entries_per_save.max(accounts / ACCOUNTS_PER_ENTRY);
         self.changes.is_some()
             && !self.busy.load(Ordering::Acquire)
             && entries >= self.saved_size.saturating_add(apart)
@@ -77,7 +80,7 @@ impl Keeper {
         }
     }
 
-    /// Saves no more: what is saved stays as it is, of an earlier size of the same log.
+    /// Saves no more. What is saved stays as it is, of an earlier size of the same log.
     pub fn forget(&mut self) {
         self.changes = None;
     }
@@ -98,8 +101,8 @@ impl Drop for Keeper {
     }
 }
 
-/// Lets every other thread go first: a save is in no hurry. Linux keeps priorities by thread.
-fn give_way() {
+/// Runs this thread at the lowest priority: a save is in no hurry. Linux keeps priorities by thread.
+fn lower_priority() {
     let thread = rustix::thread::gettid();
     if let Err(error) = rustix::process::setpriority_process(Some(thread), LEAST_PRIORITY) {
         tracing::debug!(%error, "the state is saved at the priority of all else");

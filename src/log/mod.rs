@@ -45,10 +45,10 @@ use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::Queue;
 use sequencer::Sequencer;
-use status::{Board, Setter};
+use status::{StatusCell, StatusWriter};
 use workers::Workers;
 
-/// A checkpoint that is out.
+/// A checkpoint that was published.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// The log that it covers.
@@ -66,9 +66,9 @@ pub struct LogConfig {
     pub dir: PathBuf,
     /// Whether an operator confirmed the clock after it jumped.
     pub accept_clock: bool,
-    /// After so many bytes a new segment of the journal begins.
+    /// Bytes in a segment of the journal, after which the next begins.
     pub segment_bytes: u64,
-    /// After so many entries the state is saved; later if there are very many accounts.
+    /// Entries between two saves of the state; more if there are very many accounts.
     pub entries_per_save: u64,
 }
 
@@ -87,16 +87,16 @@ impl LogConfig {
 /// Why a log can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The store says no.
+    /// The store can't be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The entries do not make a ledger.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
-    /// No key to sign checkpoints with.
+    /// A key to sign checkpoints with is missing or can't be read.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// No threads for signatures.
+    /// The system gives no threads for signatures.
     #[error("threads for signatures: {0}; raise the limit on threads")]
     Workers(std::io::Error),
     /// There is no genesis yet.
@@ -106,11 +106,13 @@ pub enum LogError {
     NoGenesis(PathBuf),
 }
 
-/// How much of the state an answer rests on.
+/// Which state was read: an answer from it waits until this much is published.
 #[derive(Clone, Copy)]
-struct Seen {
+struct StateVersion {
+    /// Number of entries that were applied to it.
     size: u64,
-    recoveries: u64,
+    /// Number of recoveries before it was read.
+    epoch: u64,
 }
 
 /// A log that runs.
@@ -119,9 +121,10 @@ pub struct Log {
     workers: Workers,
     reader: Reader,
     state: Arc<RwLock<State>>,
-    /// Changed by the sequencer alone, while it holds the state.
-    recoveries: Arc<AtomicU64>,
-    status: Arc<Board>,
+    /// Number of recoveries since the start. Changed by the sequencer alone, while it holds the
+    /// state's write lock: the holder of the read lock reads the epoch of that state.
+    epoch: Arc<AtomicU64>,
+    status: Arc<StatusCell>,
     queue: Arc<Queue>,
     sequencer: tokio::task::JoinHandle<()>,
 }
@@ -171,20 +174,23 @@ impl Log {
         }
         let at = TimeMs(clock.wall_ms());
         let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head, at)?);
-        let status = Arc::new(Board::new(Status::Ready(published, 0)));
+        let status = Arc::new(StatusCell::new(Status::Ready {
+            published,
+            epoch: 0,
+        }));
         let queue = Arc::new(Queue::default());
         let state = Arc::new(RwLock::new(recovered.state));
-        let recoveries = Arc::new(AtomicU64::new(0));
+        let epoch = Arc::new(AtomicU64::new(0));
         let sequencer = Sequencer {
             reader: reader.clone(),
             store,
             signer,
             clock,
             state: Arc::clone(&state),
-            recoveries: Arc::clone(&recoveries),
+            epoch: Arc::clone(&epoch),
             tree: recovered.tree,
             queue: Arc::clone(&queue),
-            status: Setter(Arc::clone(&status)),
+            status: StatusWriter(Arc::clone(&status)),
             keeper: Keeper::start(saved, recovered.saved_size, entries_per_save),
         };
         let context = SigningContext::new(&origin);
@@ -195,7 +201,7 @@ impl Log {
             workers,
             reader,
             state,
-            recoveries,
+            epoch,
             status,
             queue,
             sequencer,
@@ -224,12 +230,12 @@ impl Log {
         &self.reader
     }
 
-    /// What ties records to this ledger.
+    /// What ties records to this ledger: their ids and signatures are made with it.
     pub fn context(&self) -> &SigningContext {
         &self.context
     }
 
-    /// Submissions that wait for the sequencer.
+    /// Number of submissions that wait for the sequencer.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
@@ -238,7 +244,7 @@ impl Log {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks something up in the state, and waits until the state that was seen is durable and
+    /// Looks something up in the state, and waits until the state that was read is durable and
     /// published: nobody is told what a crash could take back.
     ///
     /// # Errors
@@ -247,44 +253,44 @@ impl Log {
         &self,
         look: impl FnOnce(&State) -> T,
     ) -> Result<(T, Arc<Published>), AppendError> {
-        let (found, seen) = {
+        let (found, version) = {
             let state = self.state();
-            (look(&state), self.seen(&state))
+            (look(&state), self.version(&state))
         };
-        Ok((found, self.settled(seen).await?))
+        Ok((found, self.wait_until_published(version).await?))
     }
 
-    /// What of the state was seen, under its lock.
-    fn seen(&self, state: &State) -> Seen {
-        Seen {
+    /// The version of a state, which the caller reads under its lock.
+    fn version(&self, state: &State) -> StateVersion {
+        StateVersion {
             size: state.entries(),
-            recoveries: self.recoveries.load(Ordering::Acquire),
+            epoch: self.epoch.load(Ordering::Acquire),
         }
     }
 
-    /// Waits for a checkpoint that covers what was seen.
-    async fn settled(&self, seen: Seen) -> Result<Arc<Published>, AppendError> {
-        let settled = self
+    /// Waits for a checkpoint that covers a version of the state.
+    async fn wait_until_published(
+        &self,
+        version: StateVersion,
+    ) -> Result<Arc<Published>, AppendError> {
+        let covers = |published: &Published| published.head.tree.size >= version.size;
+        let status = self
             .status
             .wait_for(|status| match status {
-                Status::Halted(..) => true,
-                Status::Ready(published, recoveries) => {
-                    published.head.tree.size >= seen.size || *recoveries != seen.recoveries
-                }
+                Status::Halted { .. } => true,
+                Status::Ready { published, epoch } => covers(published) || *epoch != version.epoch,
             })
             .await
             .ok_or_else(AppendError::stopping)?;
-        match &settled {
-            Status::Ready(published, recoveries) if *recoveries == seen.recoveries => {
+        match &status {
+            Status::Ready { published, epoch } if *epoch == version.epoch => {
                 Ok(Arc::clone(published))
             }
-            Status::Ready(..) => Err(AppendError::halted(
+            Status::Ready { .. } => Err(AppendError::halted(
                 "a commit failed, and the log recovered",
             )),
-            Status::Halted(published, _) if published.head.tree.size >= seen.size => {
-                Ok(Arc::clone(published))
-            }
-            Status::Halted(_, why) => Err(AppendError::halted(why)),
+            Status::Halted { published, .. } if covers(published) => Ok(Arc::clone(published)),
+            Status::Halted { why, .. } => Err(AppendError::halted(why)),
         }
     }
 
@@ -303,13 +309,13 @@ impl Log {
         )
     }
 
-    /// Whether a key was granted any task, as far as is known now.
+    /// Whether a key was ever granted a role, by the newest state, published or not.
     pub fn knows(&self, key: &PublicKey) -> bool {
         self.state().key(key).is_some()
     }
 
-    /// Stops admitting, answers whoever waits, saves the state, and returns when all is done: the
-    /// directory can be opened again at once.
+    /// Stops admitting, answers the appends under way, saves the state, and returns when all is
+    /// done: the directory can be opened again at once.
     ///
     /// A log that is dropped instead loses nothing that was answered. Its task ends with the commit
     /// under way, and then lets go of the directory. The state is not saved: the next start

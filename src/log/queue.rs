@@ -1,7 +1,7 @@
-//! What waits for the sequencer: bounded, and fair per issuer.
+//! Submissions that wait for the sequencer: bounded, and fair per issuer.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -10,54 +10,68 @@ use super::workers::Identified;
 use crate::crypto::PublicKey;
 use crate::ledger::Refusal;
 use crate::record::Index;
-use std::sync::Arc;
 
-/// All issuers' waiting submissions; beyond it a sender is told to come again.
+/// Submissions of all issuers that may wait. Beyond it a sender is told to come again.
 const SUBMISSIONS_MAX: usize = 16_384;
-/// One issuer's: a flood by one leaves room for the others.
+/// Submissions of one issuer that may wait: a flood by one leaves room for the others.
 const SUBMISSIONS_PER_ISSUER_MAX: usize = 64;
 
-/// Verified records of one issuer, and where the answer goes.
+/// Verified records of one issuer, and where the reply goes.
 pub(super) struct Submission {
+    /// The issuer of all the records.
     pub issuer: PublicKey,
+    /// The records, in the order in which they were sent.
     pub records: Arc<Vec<Identified>>,
-    /// What is wrong with the record after these, if one was cut off.
-    pub after: Option<Refusal>,
-    pub reply: oneshot::Sender<Answer>,
+    /// The refusal for the record behind these, if the sequencer cut one off. It is answered if no
+    /// record before it is refused.
+    pub trailing: Option<Refusal>,
+    /// Where the reply goes. Its receiver may be gone.
+    pub reply: oneshot::Sender<Reply>,
 }
 
-/// The sequencer's word on a submission, after all that it depends on is published.
+/// What the sequencer replies to a submission, once all that the reply rests on is published.
 #[derive(Debug)]
-pub(super) enum Answer {
-    /// The first records were admitted at these indexes; the one after them was refused, if any.
+pub(super) enum Reply {
+    /// The records were judged, in order, up to the first that was refused.
     Judged {
+        /// Indexes of the records that were admitted, from the first on.
         indexes: Vec<Index>,
+        /// The refusal for the next one; `None` if all were admitted.
         refusal: Option<Refusal>,
+        /// A checkpoint that covers all that this rests on.
         published: Arc<Published>,
     },
-    /// Nothing is known to be admitted; the sender should ask again.
+    /// Nothing is known to be admitted, for this reason. The sender sends the same again.
     Unavailable(String),
 }
 
 /// Why a submission was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
-    Issuer,
-    All,
+pub(super) enum PushError {
+    /// [`SUBMISSIONS_PER_ISSUER_MAX`] of this issuer wait.
+    IssuerFull,
+    /// [`SUBMISSIONS_MAX`] wait.
+    QueueFull,
+    /// The log stops.
     Closed,
 }
 
+/// Submissions that wait for the sequencer.
 #[derive(Default)]
 pub(super) struct Queue {
-    inner: Mutex<Inner>,
+    lanes: Mutex<Lanes>,
+    /// Notified when something waits, or the queue closes.
     ready: Notify,
 }
 
+/// A lane for each issuer, served in turn.
 #[derive(Default)]
-struct Inner {
+struct Lanes {
+    /// Each issuer's submissions, oldest first. No lane is empty.
     waiting: HashMap<PublicKey, VecDeque<Submission>>,
-    /// Issuers with something waiting, whose turn is next at the front.
+    /// The issuers that have a lane, the next to be served first.
     turns: VecDeque<PublicKey>,
+    /// Submissions in all lanes.
     len: usize,
     phase: Phase,
 }
@@ -75,47 +89,52 @@ enum Phase {
 }
 
 impl Queue {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Number of submissions that wait.
     pub fn len(&self) -> usize {
-        self.inner().len
+        self.lanes().len
     }
 
-    pub fn push(&self, submission: Submission) -> Result<(), Full> {
-        let mut inner = self.inner();
-        if inner.phase != Phase::Open {
-            return Err(Full::Closed);
+    /// Puts a submission last in its issuer's lane.
+    ///
+    /// # Errors
+    /// [`PushError`] says which limit is reached.
+    pub fn push(&self, submission: Submission) -> Result<(), PushError> {
+        let mut lanes = self.lanes();
+        if lanes.phase != Phase::Open {
+            return Err(PushError::Closed);
         }
-        if inner.len >= SUBMISSIONS_MAX {
-            return Err(Full::All);
+        if lanes.len >= SUBMISSIONS_MAX {
+            return Err(PushError::QueueFull);
         }
         let issuer = submission.issuer;
-        let waiting = inner.waiting.entry(issuer).or_default();
+        let waiting = lanes.waiting.entry(issuer).or_default();
         if waiting.len() >= SUBMISSIONS_PER_ISSUER_MAX {
-            return Err(Full::Issuer);
+            return Err(PushError::IssuerFull);
         }
         waiting.push_back(submission);
         if waiting.len() == 1 {
-            inner.turns.push_back(issuer);
+            lanes.turns.push_back(issuer);
         }
-        inner.len += 1;
-        drop(inner);
+        lanes.len += 1;
+        drop(lanes);
         self.ready.notify_one();
         Ok(())
     }
 
-    /// One submission of each issuer in turn, until so many records are reached.
+    /// Takes one submission of each issuer in turn, until they have `records_max` records or more.
     pub fn take(&self, records_max: usize) -> Vec<Submission> {
-        let mut inner = self.inner();
+        let mut lanes = self.lanes();
         let mut taken = Vec::new();
         let mut records = 0;
         while records < records_max {
-            let Some(issuer) = inner.turns.pop_front() else {
+            let Some(issuer) = lanes.turns.pop_front() else {
                 break;
             };
-            let Some(waiting) = inner.waiting.get_mut(&issuer) else {
+            let Some(waiting) = lanes.waiting.get_mut(&issuer) else {
                 continue;
             };
             if let Some(submission) = waiting.pop_front() {
@@ -123,12 +142,12 @@ impl Queue {
                 taken.push(submission);
             }
             if waiting.is_empty() {
-                inner.waiting.remove(&issuer);
+                lanes.waiting.remove(&issuer);
             } else {
-                inner.turns.push_back(issuer);
+                lanes.turns.push_back(issuer);
             }
         }
-        inner.len -= taken.len();
+        lanes.len -= taken.len();
         taken
     }
 
@@ -137,11 +156,11 @@ impl Queue {
         loop {
             let ready = self.ready.notified();
             {
-                let inner = self.inner();
-                if inner.len > 0 {
+                let lanes = self.lanes();
+                if lanes.len > 0 {
                     return true;
                 }
-                if inner.phase != Phase::Open {
+                if lanes.phase != Phase::Open {
                     return false;
                 }
             }
@@ -152,9 +171,9 @@ impl Queue {
     /// Takes no more; what waits is still to be answered.
     pub fn close(&self) {
         {
-            let mut inner = self.inner();
-            if inner.phase == Phase::Open {
-                inner.phase = Phase::Closed;
+            let mut lanes = self.lanes();
+            if lanes.phase == Phase::Open {
+                lanes.phase = Phase::Closed;
             }
         }
         self.ready.notify_one();
@@ -163,20 +182,21 @@ impl Queue {
     /// Takes no more, and drops what waits: for a log that nobody holds any more.
     pub fn abandon(&self) {
         let waiting = {
-            let mut inner = self.inner();
+            let mut lanes = self.lanes();
             // A closed queue still saves the state when the last answer is given.
-            if inner.phase == Phase::Open {
-                inner.phase = Phase::Abandoned;
+            if lanes.phase == Phase::Open {
+                lanes.phase = Phase::Abandoned;
             }
-            inner.turns.clear();
-            inner.len = 0;
-            std::mem::take(&mut inner.waiting)
+            lanes.turns.clear();
+            lanes.len = 0;
+            std::mem::take(&mut lanes.waiting)
         };
         drop(waiting);
         self.ready.notify_one();
     }
 
+    /// Whether the log was dropped without being closed.
     pub fn is_abandoned(&self) -> bool {
-        self.inner().phase == Phase::Abandoned
+        self.lanes().phase == Phase::Abandoned
     }
 }

@@ -15,10 +15,10 @@ use crate::store::{Bytes, Store, StoreError};
 /// Why something can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
-    /// The store says no.
+    /// The store can't read it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No such place in that tree.
+    /// The tree has no such place.
     #[error(transparent)]
     Place(#[from] ProofError),
     /// The store lacks what the tree must have.
@@ -34,21 +34,23 @@ pub enum ReadError {
     },
 }
 
-/// Full tiles and bundles that were read, as bytes: so much memory, the bundles of a million
+/// Memory for full tiles and bundles that were read, as bytes: enough for the bundles of a million
 /// entries. Each was proven when it was read.
 const TILE_CACHE_BYTES: u64 = 256 << 20;
-/// Tiles that proofs were made from, with their inner nodes: so much memory, the nodes over a
+/// Memory for tiles that proofs were made from, with their inner nodes: enough for the nodes over a
 /// million entries.
 const NODE_CACHE_BYTES: u64 = 64 << 20;
-/// What a tile in a cache takes beside its own bytes, about.
+/// What a tile in a cache takes beside its own bytes, roughly.
 const CACHED_EXTRA_BYTES: u64 = 200;
 
 /// A log's tiles, read. Clones share their caches.
 #[derive(Clone)]
 pub struct Reader {
     store: Arc<dyn Store>,
+    /// Full tiles and bundles, as bytes.
     tiles: Arc<Cache<TileId, Bytes, Weight>>,
-    /// Partial ones too: the same name never means other hashes.
+    /// Tiles of hashes with their inner nodes, full or partial: a name stands for the same hashes
+    /// for ever.
     nodes: Arc<Cache<TileId, Arc<NodeTile>, Weight>>,
 }
 
@@ -139,7 +141,7 @@ impl Reader {
         Ok(bytes.slice_ref(entry))
     }
 
-    /// As above, and what it says.
+    /// The bytes of an entry of a tree of `size`, and the entry decoded.
     ///
     /// # Errors
     /// [`ReadError::Damaged`] when it is no entry.
@@ -212,7 +214,7 @@ impl Reader {
         if let Some(tile) = self.nodes.get(&id) {
             return Ok(tile);
         }
-        // Not by way of the other cache: its bytes are in this one then.
+        // Past the cache of bytes: the hashes are kept here once they are read.
         let read = self.store.read(id).await?;
         let bytes = read.ok_or_else(|| ReadError::Missing(id.to_string()))?;
         let tile = HashTile::parse(&id, &bytes).map_err(|error| damaged(id, &error))?;

@@ -19,7 +19,7 @@ const BUNDLES_AHEAD: usize = 16;
 /// Why a log can't be recovered.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
-    /// The store says no.
+    /// The store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A tile or bundle is missing or damaged.
@@ -53,7 +53,7 @@ pub enum RecoveryError {
     },
 }
 
-/// What a log begins with.
+/// What a log starts with.
 pub(super) struct Recovered {
     pub state: State,
     pub tree: Frontier,
@@ -150,8 +150,8 @@ type CheckedBundle = JoinHandle<Result<Vec<Result<CheckedEntry, String>>, ReadEr
 async fn replay_to(reader: &Reader, replay: &mut Replay, size: u64) -> Result<(), RecoveryError> {
     let mut ahead = VecDeque::with_capacity(BUNDLES_AHEAD);
     let replayed = replay_ahead(reader, replay, size, &mut ahead).await;
-    // After an error some are left. Each holds the store, and with it the directory's lock, which
-    // whoever is told of the error may want to take.
+    // After an error some are left. Each holds the store, and with it the directory's lock, which a
+    // caller may want to take again once it is told of the error.
     for bundle in ahead {
         bundle.abort();
         // What it read is of no use, whether it was stopped or had ended.

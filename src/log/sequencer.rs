@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::Published;
-use super::batch::{Judged, Targets, Verdict, judge, target_of};
+use super::batch::{Judged, Ruling, Targets, judge, target_of};
 use super::clock::Clock;
 use super::keeper::Keeper;
-use super::queue::{Answer, Queue, Submission};
+use super::queue::{Queue, Reply, Submission};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::signer::LogSigner;
-use super::status::{Setter, Status};
+use super::status::{Status, StatusWriter};
 use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
@@ -22,7 +22,7 @@ use crate::note::TreeHead;
 use crate::record::{Entry, Index, LogHead, SignedRecord, Statement, TimeMs};
 use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
 
-/// A batch takes submissions until it has so many records; a submission is never split.
+/// A batch takes submissions until it has this many records or more; a submission is never split.
 const RECORDS_PER_BATCH: usize = 16_384;
 
 pub(super) struct Sequencer {
@@ -35,18 +35,21 @@ pub(super) struct Sequencer {
     pub clock: Clock,
     /// Ahead of what is durable by the batches under way. Written here alone.
     pub state: Arc<RwLock<State>>,
-    pub recoveries: Arc<AtomicU64>,
+    /// Number of recoveries since the start. Changed here alone, with the state's write lock held.
+    pub epoch: Arc<AtomicU64>,
+    /// The tree over all entries that were judged: ahead of what is durable, as `state` is.
     pub tree: Frontier,
     pub queue: Arc<Queue>,
-    pub status: Setter,
+    pub status: StatusWriter,
 }
 
 /// A batch on its way to the store.
 struct Flight {
     batch: Arc<Batch>,
-    verdicts: Vec<Verdict>,
+    rulings: Vec<Ruling>,
+    /// The log's keys as of this batch.
     log_keys: Vec<PublicKey>,
-    /// The state as of this batch, to be saved once the batch is durable.
+    /// The state as of this batch, if it is to be saved once the batch is durable.
     change: Option<StateChange>,
     outcome: BoxFuture<'static, Outcome>,
 }
@@ -88,7 +91,7 @@ impl Sequencer {
                 let outcome = (&mut under_way.outcome).await;
                 if !self.land(under_way, outcome).await {
                     let why = "the batch before this one failed; send it again";
-                    refuse_all(judged.verdicts.into_iter().map(|v| v.submission.reply), why);
+                    refuse_all(judged.rulings.into_iter().map(|r| r.submission.reply), why);
                     continue;
                 }
             }
@@ -115,7 +118,7 @@ impl Sequencer {
         submissions: Vec<Submission>,
         ahead: Option<Arc<Batch>>,
     ) -> Result<Judged, (Vec<Submission>, String)> {
-        if let Status::Halted(_, why) = &self.status.0.now() {
+        if let Status::Halted { why, .. } = &self.status.0.now() {
             return Err((submissions, why.clone()));
         }
         let last = {
@@ -169,7 +172,7 @@ impl Sequencer {
             return;
         };
         Arc::make_mut(&mut submission.records).truncate(place);
-        submission.after = Some(Refusal::new(
+        submission.trailing = Some(Refusal::new(
             Code::LogKeyMissing,
             format!("the server does not have the private half of {key}"),
             "put its file into the log's keys directory first",
@@ -208,13 +211,13 @@ impl Sequencer {
     fn launch(&mut self, judged: Judged) -> Option<Flight> {
         let Judged {
             batch,
-            verdicts,
+            rulings,
             log_keys,
         } = judged;
         if batch.from == batch.to {
             // Nothing is under way now, so all that these verdicts rest on is published.
             let published = Arc::clone(self.status.0.now().published());
-            answer(verdicts, &published);
+            answer(rulings, &published);
             return None;
         }
         let accounts = self.accounts();
@@ -227,7 +230,7 @@ impl Sequencer {
         let outcome = self.store.commit(Arc::clone(&batch));
         Some(Flight {
             batch,
-            verdicts,
+            rulings,
             log_keys,
             change,
             outcome,
@@ -245,7 +248,7 @@ impl Sequencer {
         let why = match outcome {
             Outcome::Committed => match self.publish(&flight.log_keys, flight.batch.to) {
                 Ok(published) => {
-                    answer(flight.verdicts, &published);
+                    answer(flight.rulings, &published);
                     if let Some(change) = flight.change {
                         self.keeper.save(change);
                     }
@@ -257,12 +260,9 @@ impl Sequencer {
             Outcome::Unknown(error) => error.to_string(),
         };
         tracing::error!(%why, "a commit failed or its outcome is unknown");
-        // First: whoever is refused and asks again meets the state as it is.
+        // Before the refusals: a sender that asks again meets the state as the store has it.
         self.recover(&why).await;
-        refuse_all(
-            flight.verdicts.into_iter().map(|v| v.submission.reply),
-            &why,
-        );
+        refuse_all(flight.rulings.into_iter().map(|r| r.submission.reply), &why);
         false
     }
 
@@ -273,10 +273,10 @@ impl Sequencer {
             .publish(log_keys, head, at)
             .map_err(|error| error.to_string())?;
         let published = Arc::new(published);
-        self.status.0.set(Status::Ready(
-            Arc::clone(&published),
-            self.recoveries.load(Ordering::Acquire),
-        ));
+        self.status.0.set(Status::Ready {
+            published: Arc::clone(&published),
+            epoch: self.epoch.load(Ordering::Acquire),
+        });
         Ok(published)
     }
 
@@ -289,7 +289,7 @@ impl Sequencer {
                 {
                     let mut state = self.state();
                     *state = recovered.state;
-                    self.recoveries.fetch_add(1, Ordering::AcqRel);
+                    self.epoch.fetch_add(1, Ordering::AcqRel);
                 }
                 self.tree = recovered.tree;
                 // What changed since the last save was forgotten with the old state.
@@ -305,12 +305,13 @@ impl Sequencer {
     fn halt(&self, why: &str) {
         tracing::error!(why, "the log admits no more records");
         let published = Arc::clone(self.status.0.now().published());
-        self.status.0.set(Status::Halted(published, why.to_owned()));
+        let why = why.to_owned();
+        self.status.0.set(Status::Halted { published, why });
     }
 
     /// Saves the state at a clean stop, so that the next start has nothing to replay.
     fn save_last(&mut self) {
-        if matches!(self.status.0.now(), Status::Ready(..)) {
+        if matches!(self.status.0.now(), Status::Ready { .. }) {
             let change = self.change(LogHead::without_state(TreeHead::of(&self.tree)));
             self.keeper.save(change);
         }
@@ -323,16 +324,16 @@ fn entry_of(batch: &Batch, index: Index) -> Option<&[u8]> {
     bundle.entries().get(usize::try_from(place).ok()?).copied()
 }
 
-fn answer(verdicts: Vec<Verdict>, published: &Arc<Published>) {
-    for Verdict {
+fn answer(rulings: Vec<Ruling>, published: &Arc<Published>) {
+    for Ruling {
         submission,
         indexes,
         refusal,
-    } in verdicts
+    } in rulings
     {
         let published = Arc::clone(published);
-        // Whoever asked may have gone; the records are in all the same.
-        let _ = submission.reply.send(Answer::Judged {
+        // The sender may have gone; the records are in all the same.
+        let _ = submission.reply.send(Reply::Judged {
             indexes,
             refusal,
             published,
@@ -340,8 +341,8 @@ fn answer(verdicts: Vec<Verdict>, published: &Arc<Published>) {
     }
 }
 
-fn refuse_all(replies: impl Iterator<Item = tokio::sync::oneshot::Sender<Answer>>, why: &str) {
+fn refuse_all(replies: impl Iterator<Item = tokio::sync::oneshot::Sender<Reply>>, why: &str) {
     for reply in replies {
-        let _ = reply.send(Answer::Unavailable(why.to_owned()));
+        let _ = reply.send(Reply::Unavailable(why.to_owned()));
     }
 }

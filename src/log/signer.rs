@@ -17,23 +17,23 @@ pub struct LogSigner {
 /// Why checkpoints can't be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
-    /// The origin is not to be read.
+    /// The origin's file can't be read.
     #[error("{0}: {1}; is this an arborlog directory? Make one with: arborlog init")]
     Origin(PathBuf, String),
-    /// A key file is not to be read.
+    /// A key file can't be read.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// The key that the ledger names is not there.
+    /// The key that the ledger names is not among the key files.
     #[error(
         "the ledger's log key {key} is not in {dir}; put its file there (mode 0600) and start again"
     )]
     Missing {
-        /// The key.
+        /// The key that is missing.
         key: PublicKey,
-        /// Where it should be.
+        /// The directory where its file should be.
         dir: PathBuf,
     },
-    /// There is no genesis.
+    /// There is no genesis, and so no log key.
     #[error("the ledger has no log key yet")]
     NoGenesis,
 }
@@ -60,7 +60,7 @@ impl LogSigner {
         Ok(signer)
     }
 
-    /// A signer of these keys; for a log without a directory.
+    /// A signer of these keys, for a log without a directory.
     pub fn of_keys(origin: Origin, keys: Vec<SigningKey>) -> Self {
         Self {
             dir: PathBuf::new(),

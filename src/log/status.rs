@@ -9,70 +9,85 @@ use super::Published;
 /// What the log is doing.
 #[derive(Clone, Debug)]
 pub enum Status {
-    /// It admits records, and this is the newest checkpoint. The number counts recoveries: what
-    /// was seen of the state before one may never be published.
-    Ready(Arc<Published>, u64),
-    /// It admits none, for this reason; the newest checkpoint is still served.
-    Halted(Arc<Published>, String),
+    /// It admits records.
+    Ready {
+        /// The newest checkpoint.
+        published: Arc<Published>,
+        /// Number of recoveries since the start. What was read of the state in an earlier epoch
+        /// may never be published.
+        epoch: u64,
+    },
+    /// It admits no records. The newest checkpoint is still served.
+    Halted {
+        /// The newest checkpoint.
+        published: Arc<Published>,
+        /// Why it stopped.
+        why: String,
+    },
 }
 
 impl Status {
     /// The newest checkpoint.
     pub fn published(&self) -> &Arc<Published> {
         match self {
-            Self::Ready(published, _) | Self::Halted(published, _) => published,
+            Self::Ready { published, .. } | Self::Halted { published, .. } => published,
         }
     }
 }
 
-/// The status, for one who sets it and many who wait. They are woken in the order in which they
-/// began to wait: tokio's watch wakes them in any, and a simulation could not do the same again.
+/// The status, for one writer and many who wait for a change. They are woken in the order in which
+/// they began to wait: tokio's watch wakes them in any, and a simulation could not do the same again.
 #[derive(Debug)]
-pub(super) struct Board {
-    status: RwLock<(Status, Over)>,
+pub(super) struct StatusCell {
+    state: RwLock<CellState>,
     changed: Notify,
 }
 
-/// Whether the status will never change again.
-type Over = bool;
+#[derive(Clone, Debug)]
+struct CellState {
+    status: Status,
+    /// The writer is gone: the status will never change again.
+    closed: bool,
+}
 
-impl Board {
+impl StatusCell {
     pub fn new(status: Status) -> Self {
+        let closed = false;
         Self {
-            status: RwLock::new((status, false)),
+            state: RwLock::new(CellState { status, closed }),
             changed: Notify::new(),
         }
     }
 
     /// The status now.
     pub fn now(&self) -> Status {
-        self.look().0
+        self.read().status
     }
 
-    fn look(&self) -> (Status, Over) {
-        let status = self.status.read().unwrap_or_else(PoisonError::into_inner);
-        status.clone()
+    fn read(&self) -> CellState {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.clone()
     }
 
     pub fn set(&self, status: Status) {
-        self.write(|it| it.0 = status);
+        self.write(|state| state.status = status);
     }
 
-    fn write(&self, change: impl FnOnce(&mut (Status, Over))) {
-        change(&mut self.status.write().unwrap_or_else(PoisonError::into_inner));
+    fn write(&self, change: impl FnOnce(&mut CellState)) {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_waiters();
     }
 
-    /// Waits for a status; `None` if it will never come.
+    /// Waits for a status; `None` if there will never be such.
     pub async fn wait_for(&self, is: impl Fn(&Status) -> bool) -> Option<Status> {
         loop {
-            // Before the look: no change in between is missed.
+            // Before the read: no change in between is missed.
             let changed = self.changed.notified();
-            let (status, over) = self.look();
+            let CellState { status, closed } = self.read();
             if is(&status) {
                 return Some(status);
             }
-            if over {
+            if closed {
                 return None;
             }
             changed.await;
@@ -80,11 +95,12 @@ impl Board {
     }
 }
 
-/// Held by the one who sets the status: with it the last change is over.
-pub(super) struct Setter(pub Arc<Board>);
+/// Held by the task that sets the status. When it is dropped, the status never changes again, and
+/// those who wait are told so.
+pub(super) struct StatusWriter(pub Arc<StatusCell>);
 
-impl Drop for Setter {
+impl Drop for StatusWriter {
     fn drop(&mut self) {
-        self.0.write(|it| it.1 = true);
+        self.0.write(|state| state.closed = true);
     }
 }

@@ -1,7 +1,7 @@
-//! Threads that check signatures, as many as there are cores, whoever sends.
+//! Threads that check signatures, one a core, for all senders.
 //!
-//! Records that come one by one are checked together with others that wait, whoever sent those:
-//! each keeps its own verdict (`crypto::Batch`), and all share what checking many at a time saves.
+//! Records that come one by one are checked together with those of other senders: each keeps its
+//! own verdict (`crypto::Batch`), and all share what checking many at a time saves.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,60 +12,79 @@ use tokio::sync::oneshot;
 use crate::crypto::{Batch, KnownKeys};
 use crate::record::{RecordId, SignedRecord, SigningContext};
 
-/// A worker takes up so many records at a time: enough for what they share to cost nothing, few
-/// enough for others to get their turn.
+/// Records that a worker checks at a time: enough that what they share costs little, few enough
+/// that others soon get their turn.
 pub(super) const RECORDS_TOGETHER: usize = 256;
 
-/// So few records may be checked where they are.
+/// Records that may be checked on the caller's thread.
 const RECORDS_ALONE: usize = 4;
 
-/// The first of some records whose signatures do not all hold, and which of them does not.
-pub(super) type Failed = Option<(usize, String)>;
+/// The first of some records that has a signature which does not hold.
+#[derive(Debug)]
+pub(super) struct FirstFailure {
+    /// Which of the records, from 0.
+    pub position: usize,
+    /// Which of its signatures does not hold.
+    pub what: String,
+}
 
 /// A record with its id.
 pub(super) type Identified = (RecordId, SignedRecord);
 
 /// Records that were checked.
 pub(super) struct Checked {
-    /// As they came.
+    /// All of them, in the order in which they came.
     pub records: Vec<Identified>,
-    /// What is wrong with them.
-    pub failed: Failed,
+    /// The first whose signatures do not all hold.
+    pub failure: Option<FirstFailure>,
 }
 
+/// Records to be checked, and where they go afterwards.
 struct Job {
     records: Vec<Identified>,
     reply: oneshot::Sender<Checked>,
 }
 
+/// What became of a check on the caller's thread.
+pub(super) enum CheckedAlone {
+    /// All was checked.
+    Done(Option<FirstFailure>),
+    /// Nothing was checked: the records are for the threads.
+    Busy,
+}
+
 /// The threads; they end when this is dropped, after what they are at.
 pub(super) struct Workers {
-    shared: Arc<Shared>,
+    pool: Arc<Pool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
+/// What the threads share.
+struct Pool {
     context: SigningContext,
     keys: KnownKeys,
     waiting: Mutex<Waiting>,
+    /// Notified when a job waits, or none will come any more.
     ready: Condvar,
 }
 
 #[derive(Default)]
 struct Waiting {
+    /// Jobs that no thread has taken, oldest first.
     jobs: VecDeque<Job>,
-    /// Checks that were begun and not ended.
+    /// Number of checks that were begun and have not ended.
     under_way: usize,
+    /// No job will come any more: the threads end.
     closed: bool,
 }
 
 impl Workers {
-    /// Starts them.
+    /// Starts the threads.
     ///
     /// # Errors
     /// When the system has no thread to give.
     pub fn start(context: SigningContext) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let pool = Arc::new(Pool {
             context,
             keys: KnownKeys::default(),
             waiting: Mutex::default(),
@@ -74,38 +93,39 @@ impl Workers {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = (0..count)
             .map(|number| {
-                let shared = Arc::clone(&shared);
+                let pool = Arc::clone(&pool);
                 let thread = std::thread::Builder::new().name(format!("signatures-{number}"));
-                thread.spawn(move || while shared.work() {})
+                thread.spawn(move || while pool.work() {})
             })
             .collect::<std::io::Result<_>>()?;
-        Ok(Self { shared, threads })
+        Ok(Self { pool, threads })
     }
 
-    /// Checks records on this thread, if they are few and no others are being checked: on a quiet
-    /// server, waking a worker takes longer than the check. `None` if it is for the workers.
-    pub fn check_alone(&self, records: &[Identified]) -> Option<Failed> {
+    /// Checks records on the caller's thread, if they are few and no others are being checked: on a
+    /// quiet server, waking a worker takes longer than the check.
+    pub fn check_alone(&self, records: &[Identified]) -> CheckedAlone {
         if records.len() > RECORDS_ALONE {
-            return None;
+            return CheckedAlone::Busy;
         }
         {
-            let mut waiting = self.shared.waiting();
+            let mut waiting = self.pool.waiting();
             if waiting.under_way > 0 || !waiting.jobs.is_empty() {
-                return None;
+                return CheckedAlone::Busy;
             }
             waiting.under_way += 1;
         }
-        let failed = self.shared.verdicts(records.iter()).failed(records);
-        self.shared.waiting().under_way -= 1;
-        Some(failed)
+        let failure = self.pool.verdicts(records.iter()).first_failure(records);
+        self.pool.waiting().under_way -= 1;
+        CheckedAlone::Done(failure)
     }
 
-    /// Has records checked, from now on. Nothing comes if a worker broke off.
+    /// Hands records to the threads. The receiver gets an error if the thread that took them
+    /// panicked.
     pub fn check(&self, records: Vec<Identified>) -> oneshot::Receiver<Checked> {
         let (reply, checked) = oneshot::channel();
         let job = Job { records, reply };
-        self.shared.waiting().jobs.push_back(job);
-        self.shared.ready.notify_one();
+        self.pool.waiting().jobs.push_back(job);
+        self.pool.ready.notify_one();
         checked
     }
 }
@@ -113,24 +133,25 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         {
-            let mut waiting = self.shared.waiting();
+            let mut waiting = self.pool.waiting();
             waiting.closed = true;
             // Askers borrow the log that these are a part of: none is left to answer.
             waiting.jobs.clear();
         }
-        self.shared.ready.notify_all();
+        self.pool.ready.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
 }
 
-impl Shared {
+impl Pool {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks what waits, up to so many records; `false` when nothing does and nothing will.
+    /// Waits for jobs and checks [`RECORDS_TOGETHER`] records of them, or one job if that has more.
+    /// `false` when no job waits and none will come.
     fn work(&self) -> bool {
         let mut waiting = self.waiting();
         while waiting.jobs.is_empty() && !waiting.closed {
@@ -148,15 +169,15 @@ impl Shared {
         }
         waiting.under_way += 1;
         drop(waiting);
-        let some = !jobs.is_empty();
+        let any = !jobs.is_empty();
         let mut verdicts = self.verdicts(jobs.iter().flat_map(|job| &job.records));
         for Job { records, reply } in jobs {
-            let failed = verdicts.failed(&records);
-            // Whoever asked may have gone.
-            let _ = reply.send(Checked { records, failed });
+            let failure = verdicts.first_failure(&records);
+            // The asker may have been dropped: nobody needs the answer then.
+            let _ = reply.send(Checked { records, failure });
         }
         self.waiting().under_way -= 1;
-        some
+        any
     }
 
     fn verdicts<'a>(&self, records: impl Iterator<Item = &'a Identified>) -> Verdicts {
@@ -168,17 +189,20 @@ impl Shared {
     }
 }
 
-/// The verdicts on the signatures of records, in order.
+/// The verdicts on the signatures of records, in the records' order.
 struct Verdicts(std::vec::IntoIter<bool>);
 
 impl Verdicts {
-    /// Takes those of the next records.
-    fn failed(&mut self, records: &[Identified]) -> Failed {
-        let mut failed = None;
-        for (place, (_, signed)) in records.iter().enumerate() {
-            let refused = signed.check_verdicts(&mut self.0).err();
-            failed = failed.or(refused.map(|refusal| (place, refusal.to_string())));
+    /// Takes the verdicts of the next records.
+    fn first_failure(&mut self, records: &[Identified]) -> Option<FirstFailure> {
+        let mut first = None;
+        for (position, (_, signed)) in records.iter().enumerate() {
+            // Each record takes its own verdicts, those behind the first failure too.
+            if let Err(refusal) = signed.check_verdicts(&mut self.0) {
+                let what = refusal.to_string();
+                first.get_or_insert(FirstFailure { position, what });
+            }
         }
-        failed
+        first
     }
 }

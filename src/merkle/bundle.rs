@@ -4,7 +4,7 @@
 /// The longest entry that a bundle's length prefix could carry.
 pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
 
-/// Bytes that are not a bundle of the number of entries they were asked for.
+/// Bytes that are not a bundle of the number of entries that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
     /// An entry's length reaches past the end.
@@ -23,7 +23,7 @@ pub enum BundleError {
     },
 }
 
-/// The entries of a bundle, in the bytes they came in.
+/// The entries of a bundle, as slices of the bundle's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle<'a> {
     entries: Vec<&'a [u8]>,

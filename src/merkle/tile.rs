@@ -41,8 +41,8 @@ pub struct TileId {
 }
 
 impl TileId {
-    /// The tile of this level and number as it is in a tree of `size` leaves; `None` where that
-    /// tree has none, which is also said of an empty one.
+    /// The tile of this level and number as it is in a tree of `size` leaves; `None` if that tree
+    /// has no such tile. An empty tile is none.
     pub fn in_tree(level: Level, number: u64, size: u64) -> Option<Self> {
         let items = size.checked_shr(level.shift())?;
         let before = number.checked_mul(TILE_HASHES)?;
@@ -174,7 +174,7 @@ pub struct HashTile {
     hashes: Vec<Hash>,
 }
 
-/// Bytes that are not the tile they were asked as.
+/// Bytes that are not the tile that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{tile} has {found} bytes, but {expected} belong there")]
 pub struct TileError {

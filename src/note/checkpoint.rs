@@ -7,7 +7,7 @@ use super::vkey::{KeyName, VerifierKey};
 use crate::crypto::SigningKey;
 use crate::merkle::{Frontier, Hash};
 
-/// A tree: how many leaves, and the root over them.
+/// The head of a tree: how many leaves it has, and the root over them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TreeHead {
     /// Number of leaves.
@@ -34,7 +34,7 @@ pub struct Checkpoint {
     note: SignedNote,
 }
 
-/// What a note says of a log, before anybody's signature on it was verified: a claim, no more.
+/// What a note claims of a log, before a signature on it was verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnverifiedCheckpoint(Checkpoint);
 

@@ -6,16 +6,17 @@ use super::signed::NoteError;
 use super::vkey::{KeyName, SignatureType, VerifierKey};
 use crate::crypto::{Signature, SigningKey, VerifyingKey};
 
-/// A witness's word that it saw this checkpoint, and nothing inconsistent with it, at a time.
+/// A witness's signed statement that at some time it saw this checkpoint, and nothing inconsistent
+/// with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cosignature {
-    /// Who saw it.
+    /// Name of the witness.
     pub witness: KeyName,
-    /// When, in seconds since 1970-01-01 UTC.
+    /// When the witness saw the checkpoint, in seconds since 1970-01-01 UTC.
     pub seen_at_s: u64,
 }
 
-/// The standard's last time: 63 bits.
+/// The last time that the standard allows: it has 63 bits.
 const SEEN_AT_S_MAX: u64 = i64::MAX as u64;
 
 /// The signed message: a header line, a time line, then the checkpoint's text.
@@ -41,22 +42,22 @@ impl Cosignature {
     /// false one.
     pub fn verify(checkpoint: &Checkpoint, witness: &VerifierKey) -> Result<Self, NoteError> {
         let named = || witness.name().to_string();
-        let lie = || NoteError::FalseSignature(named());
+        let false_signature = || NoteError::FalseSignature(named());
         if witness.kind() != SignatureType::CosignatureV1 {
             return Err(NoteError::NotSignedBy(named()));
         }
-        let key = VerifyingKey::new(witness.key()).map_err(|_| lie())?;
+        let key = VerifyingKey::new(witness.key()).map_err(|_| false_signature())?;
         let mut newest = None;
         for line in checkpoint.note().lines_of(witness) {
-            let (time, signature) = line.split_first_chunk::<8>().ok_or_else(lie)?;
-            let signature = <[u8; 64]>::try_from(signature).map_err(|_| lie())?;
+            let (time, signature) = line.split_first_chunk::<8>().ok_or_else(false_signature)?;
+            let signature = <[u8; 64]>::try_from(signature).map_err(|_| false_signature())?;
             let seen_at_s = u64::from_be_bytes(*time);
             let signed = message(seen_at_s, checkpoint.note().text());
             let holds = key
                 .verify(signed.as_bytes(), &Signature::from_bytes(signature))
                 .is_ok();
             if seen_at_s > SEEN_AT_S_MAX || !holds {
-                return Err(lie());
+                return Err(false_signature());
             }
             newest = newest.max(Some(seen_at_s));
         }

@@ -8,19 +8,19 @@ use base64::engine::general_purpose::STANDARD;
 use super::vkey::{KeyName, SignatureType, VerifierKey};
 use crate::crypto::{Signature, SigningKey, VerifyingKey};
 
-/// The longest note that is read: sixteen post-quantum signatures of 5 kB fit well.
+/// Bytes of the longest note that is read: sixteen post-quantum signatures of 5 kB fit.
 pub const NOTE_BYTES_MAX: usize = 262_144;
 /// The most signature lines that are read; the standard asks for 16 at least.
 pub const NOTE_SIGNATURES_MAX: usize = 64;
 
-/// A signature line: whose, which of their keys, and the bytes.
+/// A signature line of a note.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NoteSignature {
-    /// The key's name.
+    /// Name of the key that signed.
     pub name: KeyName,
-    /// The key's id.
+    /// Id of that key, as [`VerifierKey::id`] makes it.
     pub key_id: u32,
-    /// What follows the id; its meaning is the key type's.
+    /// The line's bytes after the id; what they mean depends on the key's type.
     pub bytes: Vec<u8>,
 }
 

@@ -80,12 +80,12 @@ impl VerifierKey {
         Self { name, kind, key }
     }
 
-    /// Whose key it is.
+    /// The key's name.
     pub fn name(&self) -> &KeyName {
         &self.name
     }
 
-    /// What it signs.
+    /// The kind of signature that it makes.
     pub fn kind(&self) -> SignatureType {
         self.kind
     }
