@@ -90,7 +90,7 @@ fn inspect(it: &Forge, as_of: Day) -> (Vec<Finding>, Report) {
     write(&it.files(), &log);
     let source = Folder::new(&log);
     let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
-    let claimed = inspection.look(&source).unwrap();
+    let claimed = inspection.fetch_checkpoint(&source).unwrap();
     inspection
         .advance(&source, &claimed, threads_default(), None, |_| {})
         .unwrap();

@@ -19,7 +19,7 @@ use crate::replay::{CheckedEntry, Replay, Signatures};
 pub enum AuditError {
     /// The log could not be read; that says nothing of it.
     #[error("the log could not be read: {0}")]
-    Away(String),
+    Unreachable(String),
     /// The log has no checkpoint to check, or one that is not its own.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
@@ -88,10 +88,10 @@ pub struct Contradiction {
 
 impl AuditError {
     /// Whether the audit could not be done, which says nothing of the log.
-    pub fn is_away(&self) -> bool {
+    pub fn is_inconclusive(&self) -> bool {
         match self {
-            Self::Away(_) | Self::Saved(_) | Self::Older { .. } => true,
-            Self::Whole(error) => error.is_away(),
+            Self::Unreachable(_) | Self::Saved(_) | Self::Older { .. } => true,
+            Self::Whole(error) => error.is_inconclusive(),
             _ => false,
         }
     }
@@ -112,8 +112,8 @@ impl From<TileFault> for AuditError {
 impl From<SourceError> for AuditError {
     fn from(error: SourceError) -> Self {
         match error {
-            SourceError::Absent => Self::Away("it has no checkpoint".to_owned()),
-            SourceError::Away(why) => Self::Away(why),
+            SourceError::Absent => Self::Unreachable("it has no checkpoint".to_owned()),
+            SourceError::Unreachable(why) => Self::Unreachable(why),
         }
     }
 }
@@ -136,9 +136,9 @@ pub struct Auditor {
     log: VerifierKey,
     replay: Replay,
     /// The last checkpoint that was found to be signed and to extend the one before.
-    aim: Option<Checkpoint>,
+    target: Option<Checkpoint>,
     /// The last one that the log showed with the key's signature, whatever is wrong with it.
-    shown: Option<Checkpoint>,
+    last_shown: Option<Checkpoint>,
 }
 
 /// A checkpoint that the log's key signed, and that does not contradict the last one; its entries
@@ -168,8 +168,8 @@ impl Auditor {
         Ok(Self {
             log,
             replay: Replay::new(&origin, Signatures::Verify),
-            aim: None,
-            shown: None,
+            target: None,
+            last_shown: None,
         })
     }
 
@@ -186,11 +186,11 @@ impl Auditor {
         let mut auditor = Self {
             log,
             replay: Replay::resume(saved.state, saved.tree, Signatures::Verify),
-            aim: None,
-            shown: None,
+            target: None,
+            last_shown: None,
         };
-        let aim = UnverifiedCheckpoint::parse(saved.checkpoint.as_bytes())?;
-        let (head, at) = (aim.head(), auditor.replay.head().tree);
+        let target = UnverifiedCheckpoint::parse(saved.checkpoint.as_bytes())?;
+        let (head, at) = (target.head(), auditor.replay.head().tree);
         let parts_agree = at.size == auditor.state().entries()
             && at.size <= head.size
             && (at.size < head.size || at == head);
@@ -198,12 +198,12 @@ impl Auditor {
             return Err(wrong("its parts are of different sizes; begin a new one"));
         }
         // The key may have been replaced since: any that the ledger named will do.
-        let mut opened = aim.clone().verify(&auditor.log);
+        let mut opened = target.clone().verify(&auditor.log);
         for (key, _) in &auditor.state().globals().log_keys {
-            opened = opened.or_else(|_| aim.clone().verify(&auditor.vkey(*key)));
+            opened = opened.or_else(|_| target.clone().verify(&auditor.vkey(*key)));
         }
         let unsigned = |_| wrong("its checkpoint is not signed by a key of the log");
-        auditor.aim = Some(opened.map_err(unsigned)?);
+        auditor.target = Some(opened.map_err(unsigned)?);
         Ok(auditor)
     }
 
@@ -211,7 +211,7 @@ impl Auditor {
     ///
     /// # Errors
     /// [`AuditError`]; a [`Contradiction`] is a proven lie of whoever has the log's key.
-    pub fn look(&mut self, source: &dyn StaticLog) -> Result<Claimed, AuditError> {
+    pub fn fetch_checkpoint(&mut self, source: &dyn StaticLog) -> Result<Claimed, AuditError> {
         let note = source.checkpoint()?;
         let claimed = UnverifiedCheckpoint::parse(&note)?;
         // Without the key's line nothing that follows is the log's doing.
@@ -219,12 +219,12 @@ impl Auditor {
             return Err(AuditError::NotSigned(self.log.clone()));
         }
         let now = claimed.verify(&self.log)?;
-        self.shown = Some(now.clone());
+        self.last_shown = Some(now.clone());
         if now.head().size == 0 {
             return Err(AuditError::Empty);
         }
-        if let Some(before) = &self.aim {
-            hold_against(source, before, &now)?;
+        if let Some(before) = &self.target {
+            check_extends(source, before, &now)?;
         }
         Ok(Claimed(now))
     }
@@ -255,7 +255,7 @@ impl Auditor {
             extend(&tiles, &mut self.replay, threads, seen)?;
         }
         self.verify_keys(&claimed.0)?;
-        self.aim = Some(claimed.0.clone());
+        self.target = Some(claimed.0.clone());
         Ok(from.size..head.size)
     }
 
@@ -318,24 +318,24 @@ impl Auditor {
     /// The last checkpoint of which everything was verified.
     pub fn last(&self) -> Option<&Checkpoint> {
         let here = self.replay.head().tree;
-        self.aim.as_ref().filter(|aim| aim.head() == here)
+        self.target.as_ref().filter(|target| target.head() == here)
     }
 
     /// The last checkpoint that was found to extend the one before: this one, or the one on the
     /// way to which an error broke off.
-    pub fn aim(&self) -> Option<&Checkpoint> {
-        self.aim.as_ref()
+    pub fn target(&self) -> Option<&Checkpoint> {
+        self.target.as_ref()
     }
 
     /// The last checkpoint that the log showed with the key's signature, whatever was found wrong
     /// with it: evidence.
-    pub fn shown(&self) -> Option<&Checkpoint> {
-        self.shown.as_ref()
+    pub fn last_shown(&self) -> Option<&Checkpoint> {
+        self.last_shown.as_ref()
     }
 }
 
 /// Refuses what does not extend a checkpoint, by the tiles of the larger of both.
-pub(super) fn hold_against(
+pub(super) fn check_extends(
     source: &dyn StaticLog,
     before: &Checkpoint,
     now: &Checkpoint,

@@ -39,7 +39,7 @@ pub enum InspectionError {
 #[derive(Debug)]
 pub struct Inspection {
     auditor: Auditor,
-    seen: Observations,
+    observations: Observations,
     awards: AwardRows,
     /// Entries that were verified when it was resumed.
     resumed_at: Option<u64>,
@@ -57,7 +57,7 @@ impl Inspection {
     fn empty(log: VerifierKey, rows: AwardRowsLock) -> Result<Self, InspectionError> {
         Ok(Self {
             auditor: Auditor::new(log)?,
-            seen: Observations::default(),
+            observations: Observations::default(),
             awards: AwardRows::open(rows, &AwardRowsLengths::default())?,
             resumed_at: None,
         })
@@ -75,7 +75,7 @@ impl Inspection {
         Ok(Self {
             resumed_at: Some(saved.verified.state.entries()),
             auditor: Auditor::resume(log, saved.verified)?,
-            seen: saved.observations,
+            observations: saved.observations,
             awards: AwardRows::open(rows, &saved.awards)?,
         })
     }
@@ -92,17 +92,17 @@ impl Inspection {
             file,
             checkpoint,
             self.auditor.replay(),
-            &self.seen,
+            &self.observations,
             &mut self.awards,
         )
     }
 
-    /// Asks for the log's checkpoint: see [`Auditor::look`].
+    /// Asks for the log's checkpoint: see [`Auditor::fetch_checkpoint`].
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub fn look(&mut self, source: &dyn StaticLog) -> Result<Claimed, InspectionError> {
-        Ok(self.auditor.look(source)?)
+    pub fn fetch_checkpoint(&mut self, source: &dyn StaticLog) -> Result<Claimed, InspectionError> {
+        Ok(self.auditor.fetch_checkpoint(source)?)
     }
 
     /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is told the
@@ -119,14 +119,14 @@ impl Inspection {
         file: Option<&Path>,
         mut progress: impl FnMut(u64),
     ) -> Result<std::ops::Range<u64>, InspectionError> {
-        let (seen, awards) = (&mut self.seen, &mut self.awards);
+        let (observations, awards) = (&mut self.observations, &mut self.awards);
         let mut failed: Option<InspectionError> = None;
         let mut saved = Instant::now();
         let done = self
             .auditor
             .advance(source, claimed, threads, |checked, replay| {
                 let index = Index(replay.state().entries().saturating_sub(1));
-                seen.see(index, checked);
+                observations.record(index, checked);
                 if let Statement::Award(award) = &checked.entry().signed.record().statement
                     && let Err(error) = awards.add(index, award)
                 {
@@ -138,7 +138,7 @@ impl Inspection {
                     && entries.is_multiple_of(ENTRIES_PER_LOOK_AT_THE_CLOCK)
                     && saved.elapsed() >= SAVED_EVERY
                 {
-                    let done = save(file, claimed.note(), replay, seen, awards);
+                    let done = save(file, claimed.note(), replay, observations, awards);
                     if let Err(error) = done {
                         failed.get_or_insert(error);
                     }
@@ -168,7 +168,7 @@ impl Inspection {
     pub fn findings(&mut self, as_of: Day) -> Result<Vec<Finding>, InspectionError> {
         let facts = Facts {
             state: self.auditor.state(),
-            seen: &self.seen,
+            observations: &self.observations,
             as_of,
         };
         Ok(findings(&facts, &mut self.awards)?)
@@ -182,7 +182,7 @@ impl Inspection {
         let findings = self.findings(as_of)?;
         Ok(Report::new(
             &self.auditor,
-            &self.seen,
+            &self.observations,
             as_of,
             self.resumed_at,
             findings,
@@ -194,7 +194,7 @@ fn save(
     file: &Path,
     checkpoint: String,
     replay: &Replay,
-    seen: &Observations,
+    observations: &Observations,
     awards: &mut AwardRows,
 ) -> Result<(), InspectionError> {
     let saved = SavedAudit {
@@ -203,7 +203,7 @@ fn save(
             state: replay.state().clone(),
             tree: replay.tree().clone(),
         },
-        observations: seen.clone(),
+        observations: observations.clone(),
         awards: awards.sync()?,
     };
     Ok(saved.write(file)?)

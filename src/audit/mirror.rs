@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::auditor::{AuditError, hold_against};
+use super::auditor::{AuditError, check_extends};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
 use super::whole::{WholeError, walk};
@@ -65,7 +65,7 @@ pub struct Mirror {
     dir: PathBuf,
     logs: Vec<VerifierKey>,
     last: Option<Checkpoint>,
-    shown: Option<Checkpoint>,
+    last_shown: Option<Checkpoint>,
     _lock: File,
 }
 
@@ -94,7 +94,7 @@ impl Mirror {
             dir: dir.to_owned(),
             logs: logs.to_vec(),
             last,
-            shown: None,
+            last_shown: None,
             _lock: lock,
         })
     }
@@ -106,8 +106,8 @@ impl Mirror {
 
     /// The last checkpoint that the log showed with a signature of its own, whatever was found
     /// wrong with it: evidence.
-    pub fn shown(&self) -> Option<&Checkpoint> {
-        self.shown.as_ref()
+    pub fn last_shown(&self) -> Option<&Checkpoint> {
+        self.last_shown.as_ref()
     }
 
     /// Asks the log for its checkpoint, which must extend the mirror's.
@@ -115,20 +115,20 @@ impl Mirror {
     /// # Errors
     /// [`MirrorError::Log`], with a [`super::Contradiction`] when the log takes back what it
     /// signed.
-    pub fn look(&mut self, source: &dyn StaticLog) -> Result<Checkpoint, MirrorError> {
+    pub fn fetch_checkpoint(&mut self, source: &dyn StaticLog) -> Result<Checkpoint, MirrorError> {
         let note = source.checkpoint().map_err(AuditError::from)?;
         let now = open_by_any(&note, &self.logs)?;
-        self.shown = Some(now.clone());
+        self.last_shown = Some(now.clone());
         if now.head().size == 0 {
             return Err(AuditError::Empty.into());
         }
         if let Some(last) = &self.last {
-            hold_against(source, last, &now)?;
+            check_extends(source, last, &now)?;
         }
         Ok(now)
     }
 
-    /// Copies what is new up to a checkpoint that [`Self::look`] gave, then the checkpoint.
+    /// Copies what is new up to a checkpoint that [`Self::fetch_checkpoint`] gave, then the checkpoint.
     /// `seen` is called with the number of entries that are there. What a run before this one
     /// left without its checkpoint is used if it is right.
     ///
@@ -238,7 +238,7 @@ impl Mirror {
 /// Opens a checkpoint by the first of the keys that signed it.
 fn open_by_any(note: &[u8], logs: &[VerifierKey]) -> Result<Checkpoint, AuditError> {
     let claimed = UnverifiedCheckpoint::parse(note)?;
-    let mut wrong = AuditError::Away("no key was given to open its checkpoint".to_owned());
+    let mut wrong = AuditError::Unreachable("no key was given to open its checkpoint".to_owned());
     for log in logs {
         match claimed.clone().verify(log) {
             Ok(opened) => return Ok(opened),

@@ -22,7 +22,7 @@ pub use findings::{Facts, Finding, ITEMS_MAX, Item, Severity, findings};
 pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
-    ActivitySums, IssuerSums, LATENESS_DAYS, LossSeen, MonthSums, Observations, Pause, Span,
+    ActivitySums, IssuerSums, LATENESS_DAYS, MonthSums, Observations, ObservedLoss, Pause, Span,
 };
 pub use report::{
     ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,

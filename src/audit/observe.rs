@@ -107,13 +107,15 @@ pub struct MonthSums {
     pub reversed: u128,
     /// Points of claims signed in this month, voided ones too.
     pub claimed: u128,
-    /// Points that left otherwise in this month.
-    pub left: u128,
+    /// Points of transfers signed in this month that left the ledger: they expired, or were spent
+    /// on something that is no tree. Voided transfers count too.
+    #[serde(rename = "left")]
+    pub expired_or_spent: u128,
 }
 
 /// A loss as it was said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct LossSeen {
+pub struct ObservedLoss {
     /// The day that it speaks of.
     pub on: Day,
     /// How many trees.
@@ -159,21 +161,21 @@ pub struct Observations {
     /// Entries issued on the day after their admission.
     pub ahead: Span,
     /// Losses, by the correction's index.
-    pub losses: BTreeMap<Index, LossSeen>,
+    pub losses: BTreeMap<Index, ObservedLoss>,
     /// What governors said, in order.
     pub governance: Vec<Index>,
 }
 
 impl Observations {
     /// Notes an entry.
-    pub fn see(&mut self, index: Index, checked: &CheckedEntry) {
+    pub fn record(&mut self, index: Index, checked: &CheckedEntry) {
         let entry = checked.entry();
         let record = entry.signed.record();
         let admitted_on = Day::of(entry.admitted_at);
         if self.days.last().is_none_or(|(day, _)| *day < admitted_on) {
             self.days.push((admitted_on, index));
         }
-        self.see_time(index, entry.admitted_at);
+        self.record_time(index, entry.admitted_at);
         if record.issued_on > admitted_on {
             self.ahead.add(index);
         }
@@ -189,7 +191,7 @@ impl Observations {
             .or_default()
             .entries
             .add(index);
-        self.see_statement(
+        self.record_statement(
             index,
             record.issuer,
             record.issued_on,
@@ -198,7 +200,7 @@ impl Observations {
         );
     }
 
-    fn see_time(&mut self, index: Index, at: TimeMs) {
+    fn record_time(&mut self, index: Index, at: TimeMs) {
         let hour = at.0 / 3_600_000;
         self.hours.entry(hour).or_default().add(index);
         let ms = at.0.saturating_sub(self.last_admitted_at.0);
@@ -211,7 +213,7 @@ impl Observations {
         self.last_admitted_at = at;
     }
 
-    fn see_statement(
+    fn record_statement(
         &mut self,
         index: Index,
         issuer: PublicKey,
@@ -221,38 +223,38 @@ impl Observations {
     ) {
         let sums = self.issuers.entry(issuer).or_default();
         match statement {
-            Statement::Award(it) => {
+            Statement::Award(award) => {
                 sums.awards += 1;
-                sums.points += u128::from(it.points.0);
-                let key = (it.method, it.version, it.activity);
+                sums.points += u128::from(award.points.0);
+                let key = (award.method, award.version, award.activity);
                 let activity = self.activities.entry(key).or_default();
                 activity.awards += 1;
-                activity.points += u128::from(it.points.0);
-                activity.quantity += u128::from(it.quantity.0);
-                let month = self.months.entry(Month::of(it.occurred_on)).or_default();
+                activity.points += u128::from(award.points.0);
+                activity.quantity += u128::from(award.quantity.0);
+                let month = self.months.entry(Month::of(award.occurred_on)).or_default();
                 month.awards += 1;
-                month.awarded += u128::from(it.points.0);
-                let days = admitted_on.0.saturating_sub(it.occurred_on.0);
+                month.awarded += u128::from(award.points.0);
+                let days = admitted_on.0.saturating_sub(award.occurred_on.0);
                 let class = LATENESS_DAYS.iter().filter(|most| days > **most).count();
                 if let Some(span) = self.lateness.get_mut(class) {
                     span.add(index);
                 }
             }
-            Statement::Transfer(it) => match it.reason {
+            Statement::Transfer(transfer) => match transfer.reason {
                 TransferReason::Expired | TransferReason::SpentElsewhere => {
                     let month = self.months.entry(Month::of(issued_on)).or_default();
-                    month.left += u128::from(it.points.0);
+                    month.expired_or_spent += u128::from(transfer.points.0);
                 }
                 TransferReason::Gift | TransferReason::Collected | TransferReason::Pooled => {}
             },
-            Statement::Claim(it) => {
+            Statement::Claim(claim) => {
                 sums.claims += 1;
                 let month = self.months.entry(Month::of(issued_on)).or_default();
-                month.claimed += u128::from(it.points.0);
+                month.claimed += u128::from(claim.points.0);
             }
-            Statement::Planting(it) => sums.planted += u64::from(it.count.get()),
+            Statement::Planting(planting) => sums.planted += u64::from(planting.count.get()),
             Statement::Survey(_) => sums.surveys += 1,
-            Statement::Correction(it) => match &it.remedy {
+            Statement::Correction(correction) => match &correction.remedy {
                 Remedy::Reverse { points } => {
                     sums.reversals += 1;
                     sums.reversed += u128::from(points.0);
@@ -267,7 +269,7 @@ impl Observations {
                 } => {
                     sums.losses += 1;
                     sums.lost += u64::from(count.get());
-                    let seen = LossSeen {
+                    let seen = ObservedLoss {
                         on: *lost_on,
                         count: count.get(),
                         evidenced: evidence.is_some(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::auditor::Auditor;
 use super::findings::Finding;
 use super::observe::{IssuerSums, MonthSums, Observations};
-use super::survival::{AgeClass, Books, Cohort, Share, ages, cohorts};
+use super::survival::{AgeClass, Cohort, PlantingBooks, Share, ages, cohorts};
 use crate::crypto::PublicKey;
 use crate::ledger::{ClaimTree, KeyRole, PlotState, State, Totals};
 use crate::record::{
@@ -298,7 +298,7 @@ impl Report {
     /// The report on what an auditor verified; `None` before it verified anything.
     pub fn new(
         auditor: &Auditor,
-        seen: &Observations,
+        observations: &Observations,
         as_of: Day,
         extends: Option<u64>,
         findings: Vec<Finding>,
@@ -320,8 +320,8 @@ impl Report {
             checkpoint: CheckpointRow {
                 size: checkpoint.head().size,
                 root: checkpoint.head().root.to_string(),
-                first_admitted: seen.admitted_on(Index(0)),
-                last_admitted: seen.last_day(),
+                first_admitted: observations.admitted_on(Index(0)),
+                last_admitted: observations.last_day(),
                 note: checkpoint.to_string(),
             },
             extends: extends.filter(|size| *size > 0),
@@ -330,21 +330,22 @@ impl Report {
             findings,
             totals: state.totals().clone(),
             accounts: state.accounts_count() as u64,
-            kinds: kinds(seen),
-            activities: activities(state, seen),
-            methods: methods(state, seen),
+            kinds: kinds(observations),
+            activities: activities(state, observations),
+            methods: methods(state, observations),
             species: species(state),
             plots: plots(state),
-            issuers: issuers(state, seen, as_of),
-            months: months(state, seen),
+            issuers: issuers(state, observations, as_of),
+            months: months(state, observations),
             cohorts: cohorts(state),
             ages: ages(state),
         })
     }
 }
 
-fn kinds(seen: &Observations) -> Vec<KindRow> {
-    seen.kinds
+fn kinds(observations: &Observations) -> Vec<KindRow> {
+    observations
+        .kinds
         .iter()
         .map(|(kind, span)| KindRow {
             kind: kind.name(),
@@ -353,12 +354,16 @@ fn kinds(seen: &Observations) -> Vec<KindRow> {
         .collect()
 }
 
-fn activities(state: &State, seen: &Observations) -> Vec<ActivityRow> {
+fn activities(state: &State, observations: &Observations) -> Vec<ActivityRow> {
     let mut rows = Vec::new();
     for method in state.methods() {
         for activity in method.method.activities.iter() {
             let key = (method.method.id, method.method.version, activity.code);
-            let sums = seen.activities.get(&key).copied().unwrap_or_default();
+            let sums = observations
+                .activities
+                .get(&key)
+                .copied()
+                .unwrap_or_default();
             rows.push(ActivityRow {
                 method: method.method.id,
                 version: method.method.version,
@@ -380,9 +385,9 @@ fn activities(state: &State, seen: &Observations) -> Vec<ActivityRow> {
     rows
 }
 
-fn methods(state: &State, seen: &Observations) -> Vec<MethodRow> {
+fn methods(state: &State, observations: &Observations) -> Vec<MethodRow> {
     let row = |(method, version): (MethodId, MethodVersion)| {
-        let of = seen.activities.iter();
+        let of = observations.activities.iter();
         let of = of.filter(|((id, of, _), _)| (*id, *of) == (method, version));
         let (awards, points) = of.fold((0, 0), |(awards, points), (_, sums)| {
             (awards + sums.awards, points + sums.points)
@@ -394,7 +399,9 @@ fn methods(state: &State, seen: &Observations) -> Vec<MethodRow> {
             points,
         }
     };
-    let known = state.methods().map(|it| (it.method.id, it.method.version));
+    let known = state
+        .methods()
+        .map(|state| (state.method.id, state.method.version));
     known.map(row).collect()
 }
 
@@ -407,7 +414,10 @@ fn species(state: &State) -> Vec<SpeciesRow> {
             ..SpeciesRow::default()
         }));
     };
-    for (_, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
+    for (_, first, planting) in state
+        .plantings_all()
+        .filter(|(_, _, planting)| !planting.voided)
+    {
         let trees = planting.count(first);
         row(planting.species, &|row| {
             row.planted += trees;
@@ -425,14 +435,19 @@ fn species(state: &State) -> Vec<SpeciesRow> {
 }
 
 fn plots(state: &State) -> Vec<PlotRow> {
-    let books = Books::new(state);
+    let books = PlantingBooks::new(state);
     state
         .plots()
         .map(|(number, plot)| plot_row(state, &books, *number, plot))
         .collect()
 }
 
-fn plot_row(state: &State, books: &Books<'_>, number: PlotNumber, it: &PlotState) -> PlotRow {
+fn plot_row(
+    state: &State,
+    books: &PlantingBooks<'_>,
+    number: PlotNumber,
+    plot: &PlotState,
+) -> PlotRow {
     let latest = state.surveys(number).next_back().map(|(index, survey)| {
         let base = books.base(index, &survey.survey);
         SurveyRow {
@@ -450,28 +465,28 @@ fn plot_row(state: &State, books: &Books<'_>, number: PlotNumber, it: &PlotState
     });
     PlotRow {
         number,
-        name: it.plot.name.to_string(),
-        stated_at: it.stated_at,
-        holder: it.holder.to_string(),
-        latitude: it.plot.latitude.degrees(),
-        longitude: it.plot.longitude.degrees(),
-        radius_m: it.plot.radius_m,
-        area_m2: it.plot.area_m2,
-        funded_by: it.plot.funded_by.to_string(),
-        carbon_rights: it.plot.carbon_rights.clone(),
-        planted: it.planted,
-        lost: it.lost,
-        standing: it.standing(),
-        capacity: it.capacity(),
-        assigned: it.assigned,
-        shortfall: it.shortfall(),
+        name: plot.plot.name.to_string(),
+        stated_at: plot.stated_at,
+        holder: plot.holder.to_string(),
+        latitude: plot.plot.latitude.degrees(),
+        longitude: plot.plot.longitude.degrees(),
+        radius_m: plot.plot.radius_m,
+        area_m2: plot.plot.area_m2,
+        funded_by: plot.plot.funded_by.to_string(),
+        carbon_rights: plot.plot.carbon_rights.clone(),
+        planted: plot.planted,
+        lost: plot.lost,
+        standing: plot.standing(),
+        capacity: plot.capacity(),
+        assigned: plot.assigned,
+        shortfall: plot.shortfall(),
         first_planted: state.first_planted_on(number),
         surveys: state.surveys(number).count() as u64,
         latest_survey: latest,
     }
 }
 
-fn issuers(state: &State, seen: &Observations, as_of: Day) -> Vec<IssuerRow> {
+fn issuers(state: &State, observations: &Observations, as_of: Day) -> Vec<IssuerRow> {
     let mut rows = Vec::new();
     for (public, key) in state.keys() {
         let (role, holder, name) = match &key.role {
@@ -506,24 +521,36 @@ fn issuers(state: &State, seen: &Observations, as_of: Day) -> Vec<IssuerRow> {
             } else {
                 "in force"
             },
-            sums: seen.issuers.get(public).copied().unwrap_or_default(),
+            sums: observations
+                .issuers
+                .get(public)
+                .copied()
+                .unwrap_or_default(),
         });
     }
     rows.sort_by_key(|row| (row.granted_at, row.key));
     rows
 }
 
-fn months(state: &State, seen: &Observations) -> Vec<MonthRow> {
+fn months(state: &State, observations: &Observations) -> Vec<MonthRow> {
     let mut trees = BTreeMap::<Month, (u64, u64)>::new();
-    for (_, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
+    for (_, first, planting) in state
+        .plantings_all()
+        .filter(|(_, _, planting)| !planting.voided)
+    {
         trees.entry(Month::of(planting.planted_on)).or_default().0 += planting.count(first);
     }
-    for (index, loss) in &seen.losses {
+    for (index, loss) in &observations.losses {
         if let Some(state) = state.loss(*index) {
             trees.entry(Month::of(loss.on)).or_default().1 += u64::from(state.count);
         }
     }
-    let mut months: Vec<Month> = seen.months.keys().chain(trees.keys()).copied().collect();
+    let mut months: Vec<Month> = observations
+        .months
+        .keys()
+        .chain(trees.keys())
+        .copied()
+        .collect();
     months.sort_unstable();
     months.dedup();
     months
@@ -532,7 +559,7 @@ fn months(state: &State, seen: &Observations) -> Vec<MonthRow> {
             let (planted, lost) = trees.get(&month).copied().unwrap_or_default();
             MonthRow {
                 month: month.to_string(),
-                points: seen.months.get(&month).copied().unwrap_or_default(),
+                points: observations.months.get(&month).copied().unwrap_or_default(),
                 planted,
                 lost,
             }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! "arborlog audit 2\n"
-//! u64 length, meta                     the codec of docs/format.md, section 2
+//! u64 length, header                     the codec of docs/format.md, section 2
 //! u8 shelf, u64 length, place, u64 length, bytes    for each bucket of the state
 //! u8 0xff
 //! SHA-256 of all before
@@ -28,7 +28,7 @@ use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};
 
 const MAGIC: &[u8] = b"arborlog audit 2\n";
-const META_BYTES_MAX: usize = 1 << 30;
+const HEADER_BYTES_MAX: usize = 1 << 30;
 const PLACE_BYTES_MAX: u64 = 64;
 const BUCKET_BYTES_MAX: u64 = 1 << 30;
 const END: u8 = 0xff;
@@ -45,7 +45,7 @@ pub enum SavedAuditError {
 }
 
 #[derive(Encode, Decode)]
-struct Meta {
+struct FileHeader {
     rules: u32,
     checkpoint: String,
     size: u64,
@@ -83,18 +83,20 @@ impl SavedAudit {
         self.write_to(&mut out).map_err(at(&temporary))?;
         let digest = out.hasher.finalize();
         out.inner.write_all(&digest).map_err(at(&temporary))?;
-        let file = out.inner.into_inner().map_err(|it| it.into_error());
+        let file = out.inner.into_inner().map_err(|error| error.into_error());
         let synced = file.and_then(|file| file.sync_all());
         synced.map_err(at(&temporary))?;
         std::fs::rename(&temporary, path).map_err(at(path))?;
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         Ok(sync_dir(folder.unwrap_or(Path::new(".")))?)
     }
 
     fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
         let other = |error: crate::record::CodecError| std::io::Error::other(error.to_string());
         let state = &self.verified.state;
-        let meta = Meta {
+        let header = FileHeader {
             rules: RULES_VERSION,
             checkpoint: self.verified.checkpoint.clone(),
             size: self.verified.tree.size(),
@@ -109,10 +111,10 @@ impl SavedAudit {
             observations: self.observations.clone(),
             awards: self.awards.clone(),
         };
-        let meta = encode::<_, META_BYTES_MAX>(&meta).map_err(other)?;
+        let header = encode::<_, HEADER_BYTES_MAX>(&header).map_err(other)?;
         out.write_all(MAGIC)?;
-        out.write_all(&(meta.len() as u64).to_be_bytes())?;
-        out.write_all(&meta)?;
+        out.write_all(&(header.len() as u64).to_be_bytes())?;
+        out.write_all(&header)?;
         for (shelf, bucket) in state.clone().image().buckets() {
             let bytes = bucket
                 .bytes()
@@ -158,14 +160,15 @@ impl SavedAudit {
             return Err("it is no saved audit of this version".to_owned());
         }
         let length = number(from)?;
-        let meta = bytes(from, length, META_BYTES_MAX as u64)?;
-        let meta: Meta = decode::<_, META_BYTES_MAX>(&meta).map_err(|error| error.to_string())?;
-        if meta.rules != RULES_VERSION {
+        let header = bytes(from, length, HEADER_BYTES_MAX as u64)?;
+        let header: FileHeader =
+            decode::<_, HEADER_BYTES_MAX>(&header).map_err(|error| error.to_string())?;
+        if header.rules != RULES_VERSION {
             return Err("it was saved under other rules".to_owned());
         }
-        let peaks = meta.peaks.into_iter().map(Hash::from_bytes).collect();
-        let tree = Frontier::from_peaks(meta.size, peaks).ok_or("its tree contradicts itself")?;
-        let mut state = State::from_globals(meta.head);
+        let peaks = header.peaks.into_iter().map(Hash::from_bytes).collect();
+        let tree = Frontier::from_peaks(header.size, peaks).ok_or("its tree contradicts itself")?;
+        let mut state = State::from_globals(header.head);
         loop {
             let mut shelf = [0];
             fill(from, &mut shelf)?;
@@ -182,12 +185,12 @@ impl SavedAudit {
         }
         Ok(Self {
             verified: Verified {
-                checkpoint: meta.checkpoint,
+                checkpoint: header.checkpoint,
                 state,
                 tree,
             },
-            observations: meta.observations,
-            awards: meta.awards,
+            observations: header.observations,
+            awards: header.awards,
         })
     }
 }

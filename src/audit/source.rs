@@ -16,7 +16,7 @@ pub enum SourceError {
     Absent,
     /// It could not be asked; that says nothing of the log.
     #[error("{0}")]
-    Away(String),
+    Unreachable(String),
 }
 
 /// Gives tiles. Asked from several threads at once.
@@ -70,7 +70,7 @@ impl Folder {
         };
         read().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => SourceError::Absent,
-            _ => SourceError::Away(format!("{}: {error}", path.display())),
+            _ => SourceError::Unreachable(format!("{}: {error}", path.display())),
         })
     }
 }

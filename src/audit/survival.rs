@@ -85,12 +85,12 @@ impl Share {
 
 /// Shares on their way to a mean.
 #[derive(Clone, Copy, Default)]
-struct Mean {
+struct WeightedMean {
     weight: f64,
     sums: [f64; 3],
 }
 
-impl Mean {
+impl WeightedMean {
     fn add(&mut self, share: Share, weight: f64) {
         self.weight += weight;
         let parts = [share.estimate, share.low, share.high];
@@ -167,13 +167,13 @@ impl SurveyBase {
 }
 
 /// The books behind surveys.
-pub struct Books<'a> {
+pub struct PlantingBooks<'a> {
     state: &'a State,
     /// Losses that count, by plot and first serial of the planting: correction and trees.
     losses: BTreeMap<(PlotNumber, Serial), Vec<(Index, u64)>>,
 }
 
-impl<'a> Books<'a> {
+impl<'a> PlantingBooks<'a> {
     /// The books of a ledger.
     pub fn new(state: &'a State) -> Self {
         let mut losses = BTreeMap::<_, Vec<_>>::new();
@@ -228,17 +228,19 @@ fn latest<'a>(
     plot: PlotNumber,
     planting: &PlantingState,
 ) -> Option<(Index, &'a SurveyState)> {
-    state
-        .surveys(plot)
-        .rev()
-        .find(|(index, it)| it.survey.sampled > 0 && speaks_of(*index, &it.survey, planting))
+    state.surveys(plot).rev().find(|(index, survey)| {
+        survey.survey.sampled > 0 && speaks_of(*index, &survey.survey, planting)
+    })
 }
 
 /// Survival by year of planting, from the latest survey of each planting.
 pub fn cohorts(state: &State) -> Vec<Cohort> {
-    let books = Books::new(state);
-    let mut years: BTreeMap<i64, (Cohort, Mean)> = BTreeMap::new();
-    for (plot, first, planting) in state.plantings_all().filter(|(_, _, it)| !it.voided) {
+    let books = PlantingBooks::new(state);
+    let mut years: BTreeMap<i64, (Cohort, WeightedMean)> = BTreeMap::new();
+    for (plot, first, planting) in state
+        .plantings_all()
+        .filter(|(_, _, planting)| !planting.voided)
+    {
         let year = planting.planted_on.ymd().0;
         let (cohort, mean) = years.entry(year).or_insert_with(|| {
             let empty = Cohort {
@@ -248,13 +250,14 @@ pub fn cohorts(state: &State) -> Vec<Cohort> {
                 surveyed: 0,
                 survival: None,
             };
-            (empty, Mean::default())
+            (empty, WeightedMean::default())
         });
         let trees = planting.count(first);
         cohort.planted += trees;
         cohort.lost += u64::from(planting.lost);
-        let share = latest(state, plot, planting)
-            .and_then(|(index, it)| since_planting(&it.survey, &books.base(index, &it.survey)));
+        let share = latest(state, plot, planting).and_then(|(index, survey)| {
+            since_planting(&survey.survey, &books.base(index, &survey.survey))
+        });
         if let Some(share) = share {
             // What was booked as lost since is dead whatever a survey said before.
             let standing = trees.saturating_sub(planting.lost.into());
@@ -274,7 +277,7 @@ pub fn cohorts(state: &State) -> Vec<Cohort> {
 
 /// The trees that any survey speaks for, and the survival there.
 pub fn overall(cohorts: &[Cohort]) -> (u64, Option<Share>) {
-    let mut mean = Mean::default();
+    let mut mean = WeightedMean::default();
     for cohort in cohorts {
         if let Some(share) = cohort.survival {
             mean.add(share, cohort.surveyed as f64);
@@ -286,17 +289,17 @@ pub fn overall(cohorts: &[Cohort]) -> (u64, Option<Share>) {
 
 /// Survival by age: every survey, at the mean age of the trees that it speaks of.
 pub fn ages(state: &State) -> Vec<AgeClass> {
-    let books = Books::new(state);
-    let mut classes: BTreeMap<u32, (u64, u64, Mean)> = BTreeMap::new();
+    let books = PlantingBooks::new(state);
+    let mut classes: BTreeMap<u32, (u64, u64, WeightedMean)> = BTreeMap::new();
     for (plot, _) in state.plots() {
-        for (index, it) in state.surveys(*plot) {
-            let spoken_of = books.spoken_of(index, &it.survey);
+        for (index, survey) in state.surveys(*plot) {
+            let spoken_of = books.spoken_of(index, &survey.survey);
             let (trees, days) = spoken_of.fold((0, 0.0), |(trees, days), (first, planting)| {
                 let more = planting.count(first);
-                let age = age_days(planting.planted_on, it.survey.surveyed_on);
+                let age = age_days(planting.planted_on, survey.survey.surveyed_on);
                 (trees + more, days + age * more as f64)
             });
-            let share = since_planting(&it.survey, &books.base(index, &it.survey));
+            let share = since_planting(&survey.survey, &books.base(index, &survey.survey));
             let Some(share) = share.filter(|_| trees > 0) else {
                 continue;
             };

@@ -22,7 +22,7 @@ const BUNDLES_KEPT_MAX: usize = 32;
 pub enum TileFault {
     /// The source could not be asked: nothing is known of the log.
     #[error("{tile}: {why}")]
-    Away {
+    Unreachable {
         /// Its path.
         tile: String,
         /// What happened.
@@ -125,7 +125,7 @@ impl<'a> Tiles<'a> {
         match got {
             Ok(bytes) => Ok((id, bytes)),
             Err(SourceError::Absent) => Err(TileFault::wrong(id, "it is not there")),
-            Err(SourceError::Away(why)) => Err(TileFault::Away {
+            Err(SourceError::Unreachable(why)) => Err(TileFault::Unreachable {
                 tile: id.to_string(),
                 why,
             }),
@@ -177,7 +177,8 @@ impl<'a> Tiles<'a> {
     /// [`TileFault`].
     pub fn bundle(&self, number: u64) -> Result<(TileId, Vec<u8>), TileFault> {
         let (id, bytes) = self.fetch(Level::Entries, number)?;
-        let bundle = Bundle::parse(&bytes, id.width()).map_err(|it| TileFault::wrong(id, it))?;
+        let bundle =
+            Bundle::parse(&bytes, id.width()).map_err(|error| TileFault::wrong(id, error))?;
         let tile = self.hashes(0, number)?;
         for (index, (entry, leaf)) in
             (number * TILE_HASHES..).zip(bundle.entries().iter().zip(tile.hashes()))
@@ -232,7 +233,8 @@ impl<'a> Tiles<'a> {
                 (id, bytes)
             }
         };
-        let bundle = Bundle::parse(&bytes, id.width()).map_err(|it| TileFault::wrong(id, it))?;
+        let bundle =
+            Bundle::parse(&bytes, id.width()).map_err(|error| TileFault::wrong(id, error))?;
         let entry = bundle.entries().get((index.0 % TILE_HASHES) as usize);
         entry
             .map(|entry| entry.to_vec())

@@ -39,8 +39,8 @@ pub enum WholeError {
 
 impl WholeError {
     /// Whether the log could not be read, which says nothing of it.
-    pub fn is_away(&self) -> bool {
-        matches!(self, Self::Tile(TileFault::Away { .. }))
+    pub fn is_inconclusive(&self) -> bool {
+        matches!(self, Self::Tile(TileFault::Unreachable { .. }))
     }
 }
 

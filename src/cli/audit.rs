@@ -82,7 +82,7 @@ pub fn run(args: &AuditArgs) -> Done {
     if args.json {
         println!("{answer}");
     }
-    let grave = |finding: &&Finding| args.fail_on.is_some_and(|it| finding.severity >= it);
+    let grave = |finding: &&Finding| args.fail_on.is_some_and(|least| finding.severity >= least);
     match findings.iter().filter(grave).count() {
         0 => Ok(()),
         count => Err(Failure::check(anyhow::anyhow!(
@@ -186,7 +186,7 @@ pub(super) fn advance(
     threads: NonZeroUsize,
     file: Option<&Path>,
 ) -> Result<std::ops::Range<u64>, InspectionError> {
-    let claimed = inspection.look(source)?;
+    let claimed = inspection.fetch_checkpoint(source)?;
     let from = inspection.auditor().state().entries();
     let more = claimed.head().size.saturating_sub(from);
     let bar = progress::bar("auditing entries", more);
@@ -208,10 +208,10 @@ pub(super) fn failed(
     };
     let auditor = inspection.map(Inspection::auditor);
     let (before, now) = (
-        auditor.and_then(Auditor::aim),
-        auditor.and_then(Auditor::shown),
+        auditor.and_then(Auditor::target),
+        auditor.and_then(Auditor::last_shown),
     );
-    if error.is_away() || now.is_none() {
+    if error.is_inconclusive() || now.is_none() {
         return log_source::failed(error);
     }
     let kept = evidence::keep(file, before, now);

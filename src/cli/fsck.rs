@@ -37,7 +37,7 @@ struct Disk(DiskStore);
 
 impl TileSource for Disk {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
-        let away = |error: arborlog::store::StoreError| SourceError::Away(error.to_string());
+        let away = |error: arborlog::store::StoreError| SourceError::Unreachable(error.to_string());
         // A tile may be in the journal too: the file is what others would be served.
         if let Some(bytes) = self.0.file_now(id).map_err(away)? {
             return Ok(bytes);
@@ -98,7 +98,7 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
     };
     let source = log_source::open(mirror)?;
     let mut auditor = Auditor::new(vkey).map_err(failed)?;
-    let claimed = auditor.look(source.as_ref()).map_err(failed)?;
+    let claimed = auditor.fetch_checkpoint(source.as_ref()).map_err(failed)?;
     let bar = progress::bar("auditing the mirror", claimed.head().size);
     let audited = auditor.advance(source.as_ref(), &claimed, threads_default(), |_, replay| {
         bar.set_position(replay.state().entries());
@@ -150,7 +150,7 @@ fn of_log(args: &FsckArgs) -> Done {
     };
     let source = log_source::open(&args.ledger)?;
     let mut auditor = Auditor::new(read_vkey(vkey)?).map_err(failed)?;
-    let claimed = auditor.look(source.as_ref()).map_err(failed)?;
+    let claimed = auditor.fetch_checkpoint(source.as_ref()).map_err(failed)?;
     let bar = progress::bar("checking entries", claimed.head().size);
     let threads = threads_default();
     let done = auditor.advance(source.as_ref(), &claimed, threads, |_, replay| {

@@ -36,7 +36,7 @@ pub fn is_mirror(dir: &Path) -> bool {
 
 /// A log that is away is no log that is wrong.
 pub fn failed(error: AuditError) -> Failure {
-    if error.is_away() {
+    if error.is_inconclusive() {
         Failure::from(error)
     } else {
         Failure::check(error)

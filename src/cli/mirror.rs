@@ -36,7 +36,7 @@ pub fn run(args: &MirrorArgs) -> Done {
     let source = log_source::open(&args.ledger)?;
     let mut mirror = Mirror::open(&args.dir, &logs).map_err(failed)?;
     let before = mirror.last().map_or(0, |last| last.head().size);
-    let now = match mirror.look(source.as_ref()) {
+    let now = match mirror.fetch_checkpoint(source.as_ref()) {
         Ok(now) => now,
         Err(error) => return Err(kept(args, &mirror, error)),
     };
@@ -73,8 +73,8 @@ pub fn run(args: &MirrorArgs) -> Done {
 /// When the log is wrong, what it signed is kept beside the copy.
 fn kept(args: &MirrorArgs, mirror: &Mirror, error: MirrorError) -> Failure {
     match error {
-        MirrorError::Log(error) if !error.is_away() && mirror.shown().is_some() => {
-            let kept = evidence::keep(Some(&args.dir), mirror.last(), mirror.shown());
+        MirrorError::Log(error) if !error.is_inconclusive() && mirror.last_shown().is_some() => {
+            let kept = evidence::keep(Some(&args.dir), mirror.last(), mirror.last_shown());
             Failure::check(anyhow::anyhow!("{error}{kept}"))
         }
         other => failed(other),

@@ -122,38 +122,38 @@ pub fn verify(args: &VerifyArgs) -> Done {
     Ok(())
 }
 
-fn as_json(it: &VerifiedReceipt) -> serde_json::Value {
-    let record = it.entry.signed.record();
-    let checks: Vec<_> = it
+fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
+    let record = receipt.entry.signed.record();
+    let checks: Vec<_> = receipt
         .checks
         .iter()
         .map(|check| serde_json::json!({"check": check.name, "holds": check.holds}))
         .collect();
     serde_json::json!({
         "verified": true,
-        "index": it.index,
-        "id": it.id,
-        "genesis": it.genesis,
-        "size": it.head.size,
-        "root": it.head.root.to_string(),
+        "index": receipt.index,
+        "id": receipt.id,
+        "genesis": receipt.genesis,
+        "size": receipt.head.size,
+        "root": receipt.head.root.to_string(),
         "issuer": record.issuer,
-        "holder": it.issuer.as_ref().map(|(holder, _, _)| holder),
-        "role": it.issuer.as_ref().map(|(_, _, role)| role.to_string()),
+        "holder": receipt.issuer.as_ref().map(|(holder, _, _)| holder),
+        "role": receipt.issuer.as_ref().map(|(_, _, role)| role.to_string()),
         "issued_on": record.issued_on,
-        "admitted_at": it.entry.admitted_at,
+        "admitted_at": receipt.entry.admitted_at,
         "statement": record.statement,
         "checks": checks,
         "not_proven": NOT_PROVEN,
     })
 }
 
-fn print_words(it: &VerifiedReceipt) {
-    let record = it.entry.signed.record();
-    let who = match &it.issuer {
+fn print_words(receipt: &VerifiedReceipt) {
+    let record = receipt.entry.signed.record();
+    let who = match &receipt.issuer {
         Some((holder, name, role)) => format!("{name} ({holder}), as {role}"),
         None => "the governors".to_owned(),
     };
-    println!("VERIFIED: entry {}", it.index);
+    println!("VERIFIED: entry {}", receipt.index);
     println!();
     println!("  Who said it   {who}");
     println!(
@@ -163,11 +163,11 @@ fn print_words(it: &VerifiedReceipt) {
     println!(
         "  When          signed on {}, admitted on {}",
         record.issued_on,
-        admitted(it)
+        admitted(receipt)
     );
     println!();
     println!("Checked, with nothing but this file and the key you gave:");
-    for check in &it.checks {
+    for check in &receipt.checks {
         println!("  ✓ {}", check.holds);
     }
     println!();
@@ -177,10 +177,10 @@ fn print_words(it: &VerifiedReceipt) {
     }
 }
 
-fn admitted(it: &VerifiedReceipt) -> String {
-    let TimeMs(ms) = it.entry.admitted_at;
+fn admitted(receipt: &VerifiedReceipt) -> String {
+    let TimeMs(ms) = receipt.entry.admitted_at;
     let seconds = ms / 1000 % 86_400;
-    let day = Day::of(it.entry.admitted_at);
+    let day = Day::of(receipt.entry.admitted_at);
     format!(
         "{day} {:02}:{:02}:{:02} UTC",
         seconds / 3600,

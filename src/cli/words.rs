@@ -5,100 +5,127 @@ use arborlog::record::{Correction, Remedy, Statement, Transfer};
 /// One sentence that says what a statement says.
 pub fn say_statement(statement: &Statement) -> String {
     match statement {
-        Statement::Genesis(it) => format!(
+        Statement::Genesis(genesis) => format!(
             "the ledger {} begins: {:?}, {} governors, quorum {}, log key {}",
-            it.origin,
-            it.programme,
-            it.governors.len(),
-            it.quorum,
-            it.log_key
+            genesis.origin,
+            genesis.programme,
+            genesis.governors.len(),
+            genesis.quorum,
+            genesis.log_key
         ),
-        Statement::Governors(it) => {
-            let keys: Vec<String> = it.governors.iter().map(ToString::to_string).collect();
+        Statement::Governors(council) => {
+            let keys: Vec<String> = council.governors.iter().map(ToString::to_string).collect();
             format!(
                 "the governors are now {}, quorum {}",
                 keys.join(", "),
-                it.quorum
+                council.quorum
             )
         }
-        Statement::KeyGrant(it) => {
-            let until = it
+        Statement::KeyGrant(grant) => {
+            let until = grant
                 .expires_on
                 .map_or(String::new(), |day| format!(", until {day}"));
             format!(
                 "the key {} is {}'s ({:?}), as {}{until}",
-                it.key, it.holder, it.display_name, it.role
+                grant.key, grant.holder, grant.display_name, grant.role
             )
         }
-        Statement::KeyRevoke(it) => {
-            let since = it.compromised_since.map_or(String::new(), |day| {
+        Statement::KeyRevoke(revocation) => {
+            let since = revocation.compromised_since.map_or(String::new(), |day| {
                 format!("; what it signed since {day} is in doubt")
             });
-            format!("the key {} is revoked: {:?}{since}", it.key, it.reason)
+            format!(
+                "the key {} is revoked: {:?}{since}",
+                revocation.key, revocation.reason
+            )
         }
-        Statement::LogKey(it) => format!("the key {} signs checkpoints from now on", it.key),
-        Statement::Method(it) => format!(
+        Statement::LogKey(log_key) => {
+            format!("the key {} signs checkpoints from now on", log_key.key)
+        }
+        Statement::Method(method) => format!(
             "method {} version {} from {} on: {} activities, {} species, in {:?}",
-            it.id,
-            it.version,
-            it.effective_from,
-            it.activities.len(),
-            it.species.len(),
-            it.jurisdiction
+            method.id,
+            method.version,
+            method.effective_from,
+            method.activities.len(),
+            method.species.len(),
+            method.jurisdiction
         ),
-        Statement::Award(it) => format!(
+        Statement::Award(award) => format!(
             "account {} is awarded {} points (g CO2e under method {} version {}) for {} thousandths of activity {} on {}",
-            it.account, it.points, it.method, it.version, it.quantity, it.activity, it.occurred_on
+            award.account,
+            award.points,
+            award.method,
+            award.version,
+            award.quantity,
+            award.activity,
+            award.occurred_on
         ),
-        Statement::Transfer(it) => say_transfer(it),
-        Statement::Plot(it) => format!(
+        Statement::Transfer(transfer) => say_transfer(transfer),
+        Statement::Plot(plot) => format!(
             "plot {} {:?}: {} m² at {:.4}, {:.4}, at most {} trees a hectare, paid for by {:?}",
-            it.number,
-            it.name,
-            it.area_m2,
-            it.latitude.degrees(),
-            it.longitude.degrees(),
-            it.trees_per_ha_max,
-            it.funded_by
+            plot.number,
+            plot.name,
+            plot.area_m2,
+            plot.latitude.degrees(),
+            plot.longitude.degrees(),
+            plot.trees_per_ha_max,
+            plot.funded_by
         ),
-        Statement::Planting(it) => format!(
+        Statement::Planting(planting) => format!(
             "{} trees of species {} were planted on plot {} on {}, serials from {} on",
-            it.count, it.species, it.plot, it.planted_on, it.first_serial
+            planting.count,
+            planting.species,
+            planting.plot,
+            planting.planted_on,
+            planting.first_serial
         ),
-        Statement::Survey(it) => format!(
+        Statement::Survey(survey) => format!(
             "of {} trees looked for on plot {} on {}, {} were alive and {} dead ({:?}, paid for by {:?})",
-            it.sampled, it.plot, it.surveyed_on, it.alive, it.dead, it.basis, it.paid_by
+            survey.sampled,
+            survey.plot,
+            survey.surveyed_on,
+            survey.alive,
+            survey.dead,
+            survey.basis,
+            survey.paid_by
         ),
-        Statement::Claim(it) => format!(
+        Statement::Claim(claim) => format!(
             "account {} gives {} points for the promise of a tree of species {}",
-            it.account, it.points, it.species
+            claim.account, claim.points, claim.species
         ),
-        Statement::Assignment(it) => format!(
+        Statement::Assignment(assignment) => format!(
             "{} claims get the trees of plot {} from serial {} on",
-            it.claims.len(),
-            it.plot,
-            it.first_serial
+            assignment.claims.len(),
+            assignment.plot,
+            assignment.first_serial
         ),
-        Statement::Correction(it) => say_correction(it),
+        Statement::Correction(correction) => say_correction(correction),
     }
 }
 
-fn say_transfer(it: &Transfer) -> String {
-    let reason = serde_json::to_value(it.reason).unwrap_or_default();
+fn say_transfer(transfer: &Transfer) -> String {
+    let reason = serde_json::to_value(transfer.reason).unwrap_or_default();
     let reason = reason.as_str().unwrap_or("transfer").replace('_', " ");
-    match &it.to {
+    match &transfer.to {
         Some(to) => format!(
             "{} points go from account {} to {to} ({reason})",
-            it.points, it.from
+            transfer.points, transfer.from
         ),
-        None => format!("{} points leave account {} ({reason})", it.points, it.from),
+        None => format!(
+            "{} points leave account {} ({reason})",
+            transfer.points, transfer.from
+        ),
     }
 }
 
-fn say_correction(it: &Correction) -> String {
-    let what = match &it.remedy {
+fn say_correction(correction: &Correction) -> String {
+    let what = match &correction.remedy {
         Remedy::Reverse { points } => {
-            format!("{points} points of entry {} are taken back", it.target)
+            format!(
+                "{points} points of entry {} are taken back",
+                correction.target
+            )
         }
         Remedy::Lost {
             count,
@@ -110,10 +137,10 @@ fn say_correction(it: &Correction) -> String {
                 first_serial.map_or(String::new(), |first| format!(" from serial {first} on"));
             format!(
                 "{count} trees of entry {}{which} were lost on {lost_on}",
-                it.target
+                correction.target
             )
         }
-        Remedy::Void => format!("entry {} is void", it.target),
+        Remedy::Void => format!("entry {} is void", correction.target),
     };
-    format!("{what}: {:?}", it.reason)
+    format!("{what}: {:?}", correction.reason)
 }

@@ -19,10 +19,10 @@ impl RemoteLog {
         match self.0.file(path, bytes_max as u64) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(SourceError::Absent),
-            Err(RemoteError::Away { url, why }) => Err(SourceError::Away(format!(
+            Err(RemoteError::Away { url, why }) => Err(SourceError::Unreachable(format!(
                 "no whole answer from {url}: {why}"
             ))),
-            Err(error) => Err(SourceError::Away(error.to_string())),
+            Err(error) => Err(SourceError::Unreachable(error.to_string())),
         }
     }
 }

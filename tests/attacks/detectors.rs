@@ -203,7 +203,7 @@ fn incremental(shown: &Shown, before: &Path, now: &Path, state: &Path) -> Verdic
 fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Auditor, String> {
     let mut auditor = auditor;
     let outcome = (|| {
-        let claimed = auditor.look(source)?;
+        let claimed = auditor.fetch_checkpoint(source)?;
         auditor.advance(source, &claimed, THREADS, |_, _| {})?;
         auditor.check_genesis(&shown.genesis)
     })();
@@ -215,7 +215,7 @@ fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Aud
 fn mirror(shown: &Shown, before: Option<&Path>, now: &Path, dir: &Path) -> Verdict {
     let mut mirror = Mirror::open(dir, std::slice::from_ref(&shown.log)).unwrap();
     let mut copy = |source: &dyn StaticLog| {
-        let checkpoint = mirror.look(source)?;
+        let checkpoint = mirror.fetch_checkpoint(source)?;
         mirror.copy(source, checkpoint, THREADS, |_| {})
     };
     if let Some(before) = before {
@@ -228,7 +228,7 @@ fn mirror(shown: &Shown, before: Option<&Path>, now: &Path, dir: &Path) -> Verdi
 }
 
 fn told(error: AuditError) -> String {
-    assert!(!error.is_away(), "{error}");
+    assert!(!error.is_inconclusive(), "{error}");
     error.to_string()
 }
 

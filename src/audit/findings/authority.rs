@@ -47,7 +47,7 @@ fn compromised(facts: &Facts<'_>) -> Option<Finding> {
         let after = (*public, since)..=(*public, Day(u32::MAX));
         let mut indexes: Vec<Index> = Vec::new();
         let mut signed = 0;
-        for (_, span) in facts.seen.signed_on.range(after) {
+        for (_, span) in facts.observations.signed_on.range(after) {
             signed += span.count;
             indexes.extend(span.ends());
         }
@@ -84,7 +84,7 @@ fn retroactive(facts: &Facts<'_>) -> Option<Finding> {
     );
     for method in facts.state.methods() {
         let from = method.method.effective_from;
-        let Some(stated) = facts.seen.admitted_on(method.stated_at) else {
+        let Some(stated) = facts.observations.admitted_on(method.stated_at) else {
             continue;
         };
         if method.method.version == MethodVersion(1) && from < stated {
@@ -111,7 +111,7 @@ fn corrections(facts: &Facts<'_>) -> Option<Finding> {
          how it works. Ask why.",
     );
     let mut all = 0;
-    for (public, sums) in &facts.seen.issuers {
+    for (public, sums) in &facts.observations.issuers {
         let corrections = sums.corrections();
         let Some(key) = facts.state.key(public).filter(|_| corrections > 0) else {
             continue;

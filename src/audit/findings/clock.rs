@@ -33,7 +33,7 @@ fn future(facts: &Facts<'_>) -> Option<Finding> {
         "The operator's clock is ahead of yours: it can admit tomorrow's records today. Check \
          your own clock, then ask the operator.",
     );
-    let last = facts.seen.last_day()?;
+    let last = facts.observations.last_day()?;
     if last.0 > facts.as_of.0.saturating_add(1) {
         let index = crate::record::Index(facts.state.entries().saturating_sub(1));
         let detail = format!("admitted on {last}, reckoned as of {}", facts.as_of);
@@ -48,7 +48,7 @@ fn pauses(facts: &Facts<'_>) -> Option<Finding> {
         Severity::Low,
         "Nothing was admitted for a day or more, or the clock jumped. Ask what happened.",
     );
-    for pause in &facts.seen.pauses {
+    for pause in &facts.observations.pauses {
         let hours = pause.ms / 3_600_000;
         cases.add(
             pause.ms,
@@ -58,7 +58,7 @@ fn pauses(facts: &Facts<'_>) -> Option<Finding> {
         );
     }
     // Only the longest are kept by index.
-    cases.count = facts.seen.pauses_count;
+    cases.count = facts.observations.pauses_count;
     cases.finding(|count| {
         let times = many(count, "time", "times");
         format!("{times} nothing was admitted for a day or more")
@@ -72,7 +72,7 @@ fn ahead(facts: &Facts<'_>) -> Option<Finding> {
         "Issuers east of Greenwich, or with fast clocks, sign on the day after. Many such entries \
          may mean that the operator's clock is behind.",
     );
-    let span = facts.seen.ahead;
+    let span = facts.observations.ahead;
     if span.count > 0 {
         let detail = format!("{} entries", span.count);
         cases.add(0, "all issuers", detail, span.ends());
@@ -90,10 +90,15 @@ fn late(facts: &Facts<'_>) -> Option<Finding> {
         "These awards were admitted long after what they are for: nobody could check them then. \
          An import of history looks so. Ask for the sources.",
     );
-    let total: u64 = facts.seen.lateness.iter().map(|span| span.count).sum();
+    let total: u64 = facts
+        .observations
+        .lateness
+        .iter()
+        .map(|span| span.count)
+        .sum();
     let mut after = None;
     let mut all = 0;
-    for (class, span) in facts.seen.lateness.iter().enumerate() {
+    for (class, span) in facts.observations.lateness.iter().enumerate() {
         if class >= LATE_CLASS && span.count > 0 {
             all += span.count;
             let until = LATENESS_DAYS
@@ -121,16 +126,24 @@ fn bursts(facts: &Facts<'_>) -> Option<Finding> {
         "In these hours far more came in than usual: an import, a campaign, or a machine. Ask \
          which.",
     );
-    let mut counts: Vec<u64> = facts.seen.hours.values().map(|span| span.count).collect();
+    let mut counts: Vec<u64> = facts
+        .observations
+        .hours
+        .values()
+        .map(|span| span.count)
+        .collect();
     // Hours without an entry count too, over a day at least: all at once is a burst.
-    let (first, _) = facts.seen.hours.first_key_value()?;
-    let (last, _) = facts.seen.hours.last_key_value()?;
+    let (first, _) = facts.observations.hours.first_key_value()?;
+    let (last, _) = facts.observations.hours.last_key_value()?;
     let hours = usize::try_from((last - first + 1).max(HOURS_MIN)).unwrap_or(usize::MAX);
     counts.sort_unstable();
     let empty = hours.saturating_sub(counts.len());
     let place = (hours / 2).checked_sub(empty);
-    let median = place.and_then(|it| counts.get(it)).copied().unwrap_or(0);
-    for (hour, span) in &facts.seen.hours {
+    let median = place
+        .and_then(|place| counts.get(place))
+        .copied()
+        .unwrap_or(0);
+    for (hour, span) in &facts.observations.hours {
         let many_times = span.count >= median.saturating_mul(BURST_TIMES_MEDIAN);
         if span.count >= BURST_ENTRIES && many_times {
             let day = Day::of(TimeMs(hour * 3_600_000));

@@ -48,7 +48,7 @@ impl std::str::FromStr for Severity {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Low, Self::Medium, Self::High]
             .into_iter()
-            .find(|it| it.name() == text)
+            .find(|severity| severity.name() == text)
             .ok_or_else(|| format!("{text:?} is no severity: low, medium or high"))
     }
 }
@@ -90,7 +90,7 @@ pub struct Facts<'a> {
     /// The ledger's state.
     pub state: &'a State,
     /// What was seen on the way.
-    pub seen: &'a Observations,
+    pub observations: &'a Observations,
     /// The day for which ages and due dates are reckoned.
     pub as_of: Day,
 }
@@ -102,7 +102,7 @@ struct Cases {
     why: &'static str,
     count: u64,
     weight: u128,
-    ages: bool,
+    weight_is_days: bool,
     items: Vec<(u64, Item)>,
 }
 
@@ -114,14 +114,14 @@ impl Cases {
             why,
             count: 0,
             weight: 0,
-            ages: false,
+            weight_is_days: false,
             items: Vec::new(),
         }
     }
 
     /// Weighs by days, which pass by themselves: that makes no finding graver.
     fn weighed_by_days(mut self) -> Self {
-        self.ages = true;
+        self.weight_is_days = true;
         self
     }
 
@@ -134,7 +134,7 @@ impl Cases {
         indexes: Vec<Index>,
     ) {
         self.count += 1;
-        if !self.ages {
+        if !self.weight_is_days {
             self.weight += u128::from(weight);
         }
         let item = Item {

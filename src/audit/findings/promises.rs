@@ -25,7 +25,7 @@ fn waiting(facts: &Facts<'_>) -> Vec<Finding> {
         if claim.tree != ClaimTree::Waiting {
             continue;
         }
-        let Some(since) = facts.seen.admitted_on(*index) else {
+        let Some(since) = facts.observations.admitted_on(*index) else {
             continue;
         };
         let days = facts.as_of.0.saturating_sub(since.0);
@@ -117,9 +117,9 @@ fn outstanding(facts: &Facts<'_>) -> Option<Finding> {
         .filter_map(|(_, account)| u128::try_from(account.balance).ok())
         .sum();
     // Of the versions in effect on that day: older prices buy nothing any more.
-    let priced = facts.state.methods().filter(|it| {
-        let now = facts.state.method_in_effect(it.method.id, facts.as_of);
-        now.is_some_and(|now| now.stated_at == it.stated_at)
+    let priced = facts.state.methods().filter(|method| {
+        let now = facts.state.method_in_effect(method.method.id, facts.as_of);
+        now.is_some_and(|now| now.stated_at == method.stated_at)
     });
     let cheapest = priced
         .flat_map(|method| method.method.species.iter())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Cases, Facts, Finding, Severity, many};
-use crate::audit::survival::{Books, Share, cohorts};
+use crate::audit::survival::{PlantingBooks, Share, cohorts};
 use crate::ledger::{PlotState, SurveyState};
 use crate::record::{Index, PlotNumber};
 
@@ -58,7 +58,7 @@ fn against_books(facts: &Facts<'_>) -> Option<Finding> {
         "Even at the upper end of its 95 % interval the survey found fewer trees alive than the \
          books still count. Ask why no loss was booked.",
     );
-    let books = Books::new(facts.state);
+    let books = PlantingBooks::new(facts.state);
     let mut trees = 0;
     for ((number, _), (index, survey)) in latest(facts) {
         let base = books.base(index, &survey.survey);
@@ -99,7 +99,7 @@ fn more_than_books(facts: &Facts<'_>) -> Option<Finding> {
         "The survey found more trees alive than the books held there. Ask whether they are trees \
          of the programme, or grew there before it.",
     );
-    let books = Books::new(facts.state);
+    let books = PlantingBooks::new(facts.state);
     for (number, _, index, survey) in all(facts) {
         let standing = books.base(index, &survey.survey).standing();
         let alive = u64::from(survey.survey.alive);
@@ -162,7 +162,7 @@ fn overdue(facts: &Facts<'_>) -> Option<Finding> {
         let Some(due) = survey.survey.next_due.filter(|due| *due < facts.as_of) else {
             continue;
         };
-        let of = planting.map_or(String::new(), |it| format!(", planting {it}"));
+        let of = planting.map_or(String::new(), |index| format!(", planting {index}"));
         let detail = format!("due on {due}, surveyed on {}", survey.survey.surveyed_on);
         let days = facts.as_of.0.saturating_sub(due.0);
         cases.add(
@@ -185,7 +185,7 @@ fn never(facts: &Facts<'_>) -> Option<Finding> {
     let mut trees = 0;
     for (number, plot) in facts.state.plots() {
         let mut surveys = facts.state.surveys(*number);
-        if surveys.any(|(_, it)| it.survey.sampled > 0) || plot.planted == 0 {
+        if surveys.any(|(_, survey)| survey.survey.sampled > 0) || plot.planted == 0 {
             continue;
         }
         let first = facts.state.first_planted_on(*number);

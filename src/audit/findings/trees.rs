@@ -231,7 +231,7 @@ fn without_evidence(facts: &Facts<'_>) -> Option<Finding> {
         "Trees were taken out of the books on somebody's word. Ask for evidence.",
     );
     let mut trees = 0;
-    for (index, loss) in &facts.seen.losses {
+    for (index, loss) in &facts.observations.losses {
         if !loss.evidenced && facts.state.voided_by(*index).is_none() {
             trees += u64::from(loss.count);
             let detail = format!(

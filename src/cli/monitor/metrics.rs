@@ -25,21 +25,22 @@ struct FindingLabels {
 }
 
 /// The monitor's counters.
-pub struct Metrics {
+pub struct MonitorMetrics {
     registry: Arc<Registry>,
     size: Gauge,
     entries: Counter,
     verified_at: Gauge,
-    away: Gauge,
+    unreachable: Gauge,
     wrong: Gauge,
     findings: Family<FindingLabels, Gauge>,
 }
 
-impl Default for Metrics {
+impl Default for MonitorMetrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("arborlog_monitor");
         let (size, entries) = (Gauge::default(), Counter::default());
-        let (verified_at, away, wrong) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let (verified_at, unreachable, wrong) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
         let findings = Family::default();
         registry.register("tree_size", "Entries verified", size.clone());
         registry.register(
@@ -52,7 +53,11 @@ impl Default for Metrics {
             "When a look last ended well, since 1970",
             verified_at.clone(),
         );
-        registry.register("log_away", "1 while the log can't be asked", away.clone());
+        registry.register(
+            "log_away",
+            "1 while the log can't be asked",
+            unreachable.clone(),
+        );
         registry.register("log_wrong", "1 when the log is wrong", wrong.clone());
         registry.register(
             "findings",
@@ -64,25 +69,25 @@ impl Default for Metrics {
             size,
             entries,
             verified_at,
-            away,
+            unreachable,
             wrong,
             findings,
         }
     }
 }
 
-impl Metrics {
+impl MonitorMetrics {
     pub fn verified(&self, new: &std::ops::Range<u64>) {
         self.size.set(i64::try_from(new.end).unwrap_or(i64::MAX));
         self.entries.inc_by(new.end - new.start);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.map_or(0, |now| now.as_secs());
         self.verified_at.set(i64::try_from(seconds).unwrap_or(0));
-        self.away.set(0);
+        self.unreachable.set(0);
     }
 
-    pub fn away(&self) {
-        self.away.set(1);
+    pub fn unreachable(&self) {
+        self.unreachable.set(1);
     }
 
     pub fn wrong(&self) {

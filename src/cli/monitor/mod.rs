@@ -19,7 +19,7 @@ use arborlog::audit::{
 };
 use arborlog::client::today;
 use arborlog::record::RecordId;
-use metrics::Metrics;
+use metrics::MonitorMetrics;
 
 /// Judging findings takes at most about one part in so many of the time.
 const JUDGE_ONE_IN: u32 = 10;
@@ -69,7 +69,7 @@ struct Monitor<'a> {
     source: Box<dyn StaticLog>,
     threads: NonZeroUsize,
     fail_on: Option<Severity>,
-    metrics: Metrics,
+    metrics: MonitorMetrics,
     known: Known,
     judge_after: Option<Instant>,
     unjudged: bool,
@@ -83,7 +83,7 @@ pub fn run(args: &MonitorArgs) -> Done {
         source: log_source::open(&args.ledger)?,
         threads: args.threads.unwrap_or_else(threads_default),
         fail_on: args.fail_on.or(unless_told),
-        metrics: Metrics::default(),
+        metrics: MonitorMetrics::default(),
         known: Known::beside(&args.state)?,
         judge_after: None,
         unjudged: true,
@@ -101,8 +101,8 @@ pub fn run(args: &MonitorArgs) -> Done {
         let begun = Instant::now();
         match monitor.round(&mut inspection) {
             Ok(()) => {}
-            Err(Round::Away(why)) if !args.once => {
-                monitor.metrics.away();
+            Err(RoundError::Unreachable(why)) if !args.once => {
+                monitor.metrics.unreachable();
                 tracing::warn!(%why, "the log is away; it will be asked again");
                 if !inspection.is_settled() {
                     // Goes on from what was saved; the award rows can be held once only.
@@ -110,8 +110,8 @@ pub fn run(args: &MonitorArgs) -> Done {
                     inspection = resume()?;
                 }
             }
-            Err(Round::Away(why)) => return Err(anyhow::anyhow!(why).into()),
-            Err(Round::Ends(failure)) => return Err(failure),
+            Err(RoundError::Unreachable(why)) => return Err(anyhow::anyhow!(why).into()),
+            Err(RoundError::Ends(failure)) => return Err(failure),
         }
         if args.once {
             return Ok(());
@@ -122,19 +122,19 @@ pub fn run(args: &MonitorArgs) -> Done {
 }
 
 /// Why a round does not end well.
-enum Round {
-    Away(String),
+enum RoundError {
+    Unreachable(String),
     Ends(Failure),
 }
 
-impl From<Failure> for Round {
+impl From<Failure> for RoundError {
     fn from(failure: Failure) -> Self {
         Self::Ends(failure)
     }
 }
 
 impl Monitor<'_> {
-    fn round(&mut self, inspection: &mut Inspection) -> Result<(), Round> {
+    fn round(&mut self, inspection: &mut Inspection) -> Result<(), RoundError> {
         let before = inspection.auditor().state().entries();
         let file = Some(self.args.state.as_path());
         let done = advance(inspection, self.source.as_ref(), self.threads, file).and_then(|new| {
@@ -147,10 +147,10 @@ impl Monitor<'_> {
             Ok(new) => new,
             // What the log did not sign is no word of the log's: anybody can show it.
             Err(InspectionError::Audit(error))
-                if error.is_away()
+                if error.is_inconclusive()
                     || matches!(error, AuditError::NotSigned(_) | AuditError::Checkpoint(_)) =>
             {
-                return Err(Round::Away(error.to_string()));
+                return Err(RoundError::Unreachable(error.to_string()));
             }
             Err(error) => return Err(self.wrong(error, inspection)),
         };
@@ -167,7 +167,7 @@ impl Monitor<'_> {
     }
 
     /// The log is wrong: nothing that it says from now on is worth verifying.
-    fn wrong(&mut self, error: InspectionError, inspection: &Inspection) -> Round {
+    fn wrong(&mut self, error: InspectionError, inspection: &Inspection) -> RoundError {
         let failure = failed(error, Some(inspection), Some(&self.args.state));
         if failure.code != 1 {
             return failure.into();

@@ -60,7 +60,7 @@ pub fn whole(dir: &Path, url: &str) -> Result<Audited, Failure> {
 
 fn advance(auditor: &mut Auditor, url: &str, seen: impl Fn(u64)) -> Result<(), Failure> {
     let log = RemoteLog::new(Remote::new(url));
-    let claimed = auditor.look(&log).map_err(failed)?;
+    let claimed = auditor.fetch_checkpoint(&log).map_err(failed)?;
     let done = auditor.advance(&log, &claimed, threads_default(), |_, replay| {
         seen(replay.state().entries());
     });
