@@ -51,8 +51,8 @@ pub(crate) fn sheet(
         area.present().map_err(failed)?;
     }
     // As part of a page it scales with it, and says what it shows.
-    let box_of = format!(r#"viewBox="0 0 {} {}" role="img""#, size.0, size.1);
-    let head = format!(r#"<svg {box_of} aria-label="{title}" xmlns"#);
+    let view_box = format!(r#"viewBox="0 0 {} {}" role="img""#, size.0, size.1);
+    let head = format!(r#"<svg {view_box} aria-label="{title}" xmlns"#);
     let body = svg
         .find("<svg")
         .map_or("", |at| svg.get(at..).unwrap_or(""));
@@ -77,9 +77,11 @@ pub struct Line<'a> {
 /// [`ChartError`].
 pub fn lines(size: Size, title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
     let all = || lines.iter().flat_map(|line| line.points.iter());
-    let first = all().map(|it| it.0).fold(f64::INFINITY, f64::min);
-    let last = all().map(|it| it.0).fold(f64::NEG_INFINITY, f64::max);
-    let top = all().map(|it| it.1).fold(1.0, f64::max);
+    let first = all().map(|(year, _)| *year).fold(f64::INFINITY, f64::min);
+    let last = all()
+        .map(|(year, _)| *year)
+        .fold(f64::NEG_INFINITY, f64::max);
+    let top = all().map(|(_, sum)| *sum).fold(1.0, f64::max);
     if !first.is_finite() {
         return Ok(String::new());
     }
@@ -265,11 +267,11 @@ pub fn bars(title: &str, rows: &[(&str, f64)]) -> Drawn {
 /// # Errors
 /// [`ChartError`] when it can't be drawn.
 pub fn growth(title: &str, over: &str, points: &[(f64, f64)]) -> Drawn {
-    let first = points.iter().map(|it| it.0).fold(f64::INFINITY, f64::min);
-    let last = points.iter().map(|it| it.0).fold(1.0, f64::max);
+    let first = points.iter().map(|(x, _)| *x).fold(f64::INFINITY, f64::min);
+    let last = points.iter().map(|(x, _)| *x).fold(1.0, f64::max);
     let top = points
         .iter()
-        .map(|it| it.1)
+        .map(|(_, y)| *y)
         .fold(f64::MIN_POSITIVE, f64::max);
     if !(first > 0.0 && first.is_finite()) {
         return Ok(String::new());

@@ -110,7 +110,13 @@ impl Export {
                 record.issued_on,
                 entry.admitted_at,
                 spaced(entry.lineage.indexes().iter().map(or_dash)),
-                spaced(entry.signed.endorsements().iter().map(|it| it.key)),
+                spaced(
+                    entry
+                        .signed
+                        .endorsements()
+                        .iter()
+                        .map(|endorsement| endorsement.key)
+                ),
             ],
         )?;
         self.statement(index, &record.statement)
@@ -118,121 +124,142 @@ impl Export {
 
     fn statement(&mut self, index: Index, statement: &Statement) -> Result<(), ExportError> {
         match statement {
-            Statement::Award(it) => self.row(
+            Statement::Award(award) => self.row(
                 Of::Awards,
                 row![
                     index,
-                    it.account,
-                    it.method,
-                    it.version,
-                    it.activity,
-                    it.quantity,
-                    it.points,
-                    it.occurred_on,
-                    it.evidence,
+                    award.account,
+                    award.method,
+                    award.version,
+                    award.activity,
+                    award.quantity,
+                    award.points,
+                    award.occurred_on,
+                    award.evidence,
                 ],
             ),
-            Statement::Transfer(it) => self.row(
+            Statement::Transfer(transfer) => self.row(
                 Of::Transfers,
                 row![
                     index,
-                    it.from,
-                    or_empty(it.to),
-                    it.points,
-                    name_of(&it.reason)
+                    transfer.from,
+                    or_empty(transfer.to),
+                    transfer.points,
+                    name_of(&transfer.reason)
                 ],
             ),
-            Statement::Claim(it) => self.row(
+            Statement::Claim(claim) => self.row(
                 Of::Claims,
                 row![
-                    index, it.account, it.method, it.version, it.species, it.points
+                    index,
+                    claim.account,
+                    claim.method,
+                    claim.version,
+                    claim.species,
+                    claim.points
                 ],
             ),
-            Statement::Assignment(it) => {
-                for (place, claim) in (u64::from(it.first_serial.0)..).zip(it.claims.iter()) {
-                    self.row(Of::Assignments, row![index, it.plot, place, claim])?;
+            Statement::Assignment(assignment) => {
+                for (place, claim) in
+                    (u64::from(assignment.first_serial.0)..).zip(assignment.claims.iter())
+                {
+                    self.row(Of::Assignments, row![index, assignment.plot, place, claim])?;
                 }
                 Ok(())
             }
-            Statement::Plot(it) => self.plot(index, it),
-            Statement::Planting(it) => self.row(
+            Statement::Plot(plot) => self.plot(index, plot),
+            Statement::Planting(planting) => self.row(
                 Of::Plantings,
                 row![
                     index,
-                    it.plot,
-                    it.species,
-                    it.first_serial,
-                    it.count,
-                    it.planted_on,
-                    it.evidence,
+                    planting.plot,
+                    planting.species,
+                    planting.first_serial,
+                    planting.count,
+                    planting.planted_on,
+                    planting.evidence,
                 ],
             ),
-            Statement::Survey(it) => self.survey(index, it),
-            Statement::Correction(it) => self.correction(index, it),
-            Statement::Method(it) => {
+            Statement::Survey(survey) => self.survey(index, survey),
+            Statement::Correction(correction) => self.correction(index, correction),
+            Statement::Method(method) => {
                 self.row(
                     Of::Methods,
                     row![
                         index,
-                        it.id,
-                        it.version,
-                        it.effective_from,
-                        it.baseline,
-                        it.sources,
-                        it.jurisdiction,
-                        it.document,
+                        method.id,
+                        method.version,
+                        method.effective_from,
+                        method.baseline,
+                        method.sources,
+                        method.jurisdiction,
+                        method.document,
                     ],
                 )?;
-                for of in it.activities.iter() {
+                for activity in method.activities.iter() {
                     self.row(
                         Of::Activities,
                         row![
-                            index, it.id, it.version, of.code, of.name, of.unit, of.factor, of.cap,
+                            index,
+                            method.id,
+                            method.version,
+                            activity.code,
+                            activity.name,
+                            activity.unit,
+                            activity.factor,
+                            activity.cap,
                         ],
                     )?;
                 }
-                for of in it.species.iter() {
+                for species in method.species.iter() {
                     self.row(
                         Of::Species,
-                        row![index, it.id, it.version, of.code, of.name, of.price],
+                        row![
+                            index,
+                            method.id,
+                            method.version,
+                            species.code,
+                            species.name,
+                            species.price
+                        ],
                     )?;
                 }
                 Ok(())
             }
-            Statement::Genesis(it) => {
-                self.governors(index, it.governors.iter(), it.quorum)?;
-                self.log_key(index, &it.log_key)
+            Statement::Genesis(genesis) => {
+                self.governors(index, genesis.governors.iter(), genesis.quorum)?;
+                self.log_key(index, &genesis.log_key)
             }
-            Statement::Governors(it) => self.governors(index, it.governors.iter(), it.quorum),
-            Statement::LogKey(it) => self.log_key(index, &it.key),
-            Statement::KeyGrant(it) => self.row(
+            Statement::Governors(set) => self.governors(index, set.governors.iter(), set.quorum),
+            Statement::LogKey(next) => self.log_key(index, &next.key),
+            Statement::KeyGrant(grant) => self.row(
                 Of::Governance,
                 row![
                     index,
-                    it.key,
+                    grant.key,
                     "granted",
                     "",
-                    it.role,
-                    it.holder,
-                    it.display_name,
-                    or_empty(it.expires_on),
+                    grant.role,
+                    grant.holder,
+                    grant.display_name,
+                    or_empty(grant.expires_on),
                     "",
                     "",
                 ],
             ),
-            Statement::KeyRevoke(it) => self.row(
+            Statement::KeyRevoke(revoke) => self.row(
                 Of::Governance,
                 row![
                     index,
-                    it.key,
+                    revoke.key,
                     "revoked",
                     "",
                     "",
                     "",
                     "",
                     "",
-                    it.reason,
-                    or_empty(it.compromised_since),
+                    revoke.reason,
+                    or_empty(revoke.compromised_since),
                 ],
             ),
         }
@@ -256,8 +283,8 @@ impl Export {
         self.row(Of::Governance, row)
     }
 
-    fn plot(&mut self, index: Index, it: &Plot) -> Result<(), ExportError> {
-        let (rights, registry, project) = match &it.carbon_rights {
+    fn plot(&mut self, index: Index, plot: &Plot) -> Result<(), ExportError> {
+        let (rights, registry, project) = match &plot.carbon_rights {
             CarbonRights::NoneIssued => ("none_issued", String::new(), String::new()),
             CarbonRights::Unknown => ("unknown", String::new(), String::new()),
             CarbonRights::Issued { registry, id } => {
@@ -268,50 +295,50 @@ impl Export {
             Of::Plots,
             row![
                 index,
-                it.number,
-                it.name,
-                it.latitude.degrees(),
-                it.longitude.degrees(),
-                it.radius_m,
-                it.outline,
-                it.area_m2,
-                it.trees_per_ha_max,
+                plot.number,
+                plot.name,
+                plot.latitude.degrees(),
+                plot.longitude.degrees(),
+                plot.radius_m,
+                plot.outline,
+                plot.area_m2,
+                plot.trees_per_ha_max,
                 rights,
                 registry,
                 project,
-                it.funded_by,
+                plot.funded_by,
             ],
         )
     }
 
-    fn survey(&mut self, index: Index, it: &Survey) -> Result<(), ExportError> {
+    fn survey(&mut self, index: Index, survey: &Survey) -> Result<(), ExportError> {
         self.row(
             Of::Surveys,
             row![
                 index,
-                it.plot,
-                or_empty(it.planting),
-                it.surveyed_on,
-                name_of(&it.basis),
-                it.sampled,
-                it.alive,
-                it.dead,
-                it.evidence,
-                it.paid_by,
-                or_empty(it.next_due),
+                survey.plot,
+                or_empty(survey.planting),
+                survey.surveyed_on,
+                name_of(&survey.basis),
+                survey.sampled,
+                survey.alive,
+                survey.dead,
+                survey.evidence,
+                survey.paid_by,
+                or_empty(survey.next_due),
             ],
         )
     }
 
-    fn correction(&mut self, index: Index, it: &Correction) -> Result<(), ExportError> {
+    fn correction(&mut self, index: Index, correction: &Correction) -> Result<(), ExportError> {
         let none = String::new;
-        let row = match &it.remedy {
+        let row = match &correction.remedy {
             Remedy::Reverse { points } => {
                 row![
                     index,
-                    it.target,
+                    correction.target,
                     "reverse",
-                    it.reason,
+                    correction.reason,
                     points,
                     none(),
                     none(),
@@ -326,9 +353,9 @@ impl Export {
                 evidence,
             } => row![
                 index,
-                it.target,
+                correction.target,
                 "lost",
-                it.reason,
+                correction.reason,
                 none(),
                 count,
                 or_empty(*first_serial),
@@ -338,9 +365,9 @@ impl Export {
             Remedy::Void => {
                 row![
                     index,
-                    it.target,
+                    correction.target,
                     "void",
-                    it.reason,
+                    correction.reason,
                     none(),
                     none(),
                     none(),

@@ -15,7 +15,7 @@ const PLOTS_SHOWN: usize = 500;
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
-    it: &'a Report,
+    report: &'a Report,
     high: usize,
     medium: usize,
     low: usize,
@@ -37,7 +37,7 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
     plots.truncate(PLOTS_SHOWN);
     plots.sort_by_key(|plot| plot.number);
     let page = Page {
-        it: report,
+        report,
         high: weighing(Severity::High),
         medium: weighing(Severity::Medium),
         low: weighing(Severity::Low),
@@ -78,18 +78,20 @@ impl Page<'_> {
     /// On what the latest surveys rest.
     fn how_surveyed(&self) -> String {
         let latest = || {
-            self.it
+            self.report
                 .plots
                 .iter()
-                .filter_map(|it| it.latest_survey.as_ref())
+                .filter_map(|plot| plot.latest_survey.as_ref())
         };
         let count = latest().count();
-        let payers: std::collections::BTreeSet<_> = latest().map(|it| &it.paid_by).collect();
+        let payers: std::collections::BTreeSet<_> =
+            latest().map(|survey| &survey.paid_by).collect();
         let paid = match payers.first() {
             Some(payer) if payers.len() == 1 => format!("paid by {payer}"),
             _ => format!("paid by {} payers", payers.len()),
         };
-        let bases: std::collections::BTreeSet<_> = latest().map(|it| it.basis.words()).collect();
+        let bases: std::collections::BTreeSet<_> =
+            latest().map(|survey| survey.basis.words()).collect();
         let bases: Vec<_> = bases.into_iter().collect();
         format!("By {}, of {count} plots, {paid}", bases.join(" and "))
     }
@@ -136,12 +138,12 @@ impl Page<'_> {
     }
 
     fn plots_hidden(&self) -> usize {
-        self.it.plots.len() - self.plots.len()
+        self.report.plots.len() - self.plots.len()
     }
 
     /// The trees that any survey speaks for, and the mean survival there.
     fn surveyed(&self) -> (u64, String) {
-        let (covered, share) = overall(&self.it.cohorts);
+        let (covered, share) = overall(&self.report.cohorts);
         (covered, self.share(&share))
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State as Extract;
 use serde::Deserialize;
 
 use super::frame::{Frame, Visit, moment, signed};
-use super::{Answer, Pages, nothing, page};
+use super::{PageResult, Pages, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse};
 use crate::figures::{decimal, grouped};
@@ -19,7 +19,7 @@ const LINES: usize = 50;
 
 /// Where a page of the statement begins.
 #[derive(Deserialize)]
-pub(super) struct From {
+pub(super) struct AccountQuery {
     before: Option<String>,
 }
 
@@ -41,30 +41,34 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
     };
     let grams = |points: crate::record::Grams| i128::from(points.0);
     match &entry.signed.record().statement {
-        Statement::Award(it) if it.account == *id => step(grams(it.points), 2),
-        Statement::Claim(it) if it.account == *id => step(-grams(it.points), 2),
-        Statement::Transfer(it) if it.from == *id => step(-grams(it.points), 2),
-        Statement::Transfer(it) if it.to == Some(*id) => step(grams(it.points), 3),
-        Statement::Correction(it) => match (&it.remedy, &target?.signed.record().statement) {
-            (Remedy::Reverse { points }, Statement::Award(award)) if award.account == *id => {
-                step(-grams(*points), 3)
+        Statement::Award(award) if award.account == *id => step(grams(award.points), 2),
+        Statement::Claim(claim) if claim.account == *id => step(-grams(claim.points), 2),
+        Statement::Transfer(transfer) if transfer.from == *id => step(-grams(transfer.points), 2),
+        Statement::Transfer(transfer) if transfer.to == Some(*id) => {
+            step(grams(transfer.points), 3)
+        }
+        Statement::Correction(correction) => {
+            match (&correction.remedy, &target?.signed.record().statement) {
+                (Remedy::Reverse { points }, Statement::Award(award)) if award.account == *id => {
+                    step(-grams(*points), 3)
+                }
+                (Remedy::Void, Statement::Claim(claim)) if claim.account == *id => {
+                    step(grams(claim.points), 3)
+                }
+                (Remedy::Void, Statement::Transfer(transfer)) if transfer.from == *id => {
+                    step(grams(transfer.points), 3)
+                }
+                (Remedy::Void, Statement::Transfer(transfer)) if transfer.to == Some(*id) => {
+                    step(-grams(transfer.points), 4)
+                }
+                _ => None,
             }
-            (Remedy::Void, Statement::Claim(claim)) if claim.account == *id => {
-                step(grams(claim.points), 3)
-            }
-            (Remedy::Void, Statement::Transfer(back)) if back.from == *id => {
-                step(grams(back.points), 3)
-            }
-            (Remedy::Void, Statement::Transfer(back)) if back.to == Some(*id) => {
-                step(-grams(back.points), 4)
-            }
-            _ => None,
-        },
+        }
         _ => None,
     }
 }
 
-struct Line {
+struct AccountLine {
     index: Index,
     when: String,
     kind: &'static str,
@@ -99,7 +103,7 @@ struct AccountPage {
     f: Frame,
     id: String,
     balance: String,
-    lines: Vec<Line>,
+    lines: Vec<AccountLine>,
     older: Option<Index>,
 }
 
@@ -108,14 +112,14 @@ pub(super) async fn account(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path(id): Path<String>,
-    Query(from): Query<From>,
-) -> Answer {
+    Query(query): Query<AccountQuery>,
+) -> PageResult {
     let id: AccountId = parse(&id, "the account")?;
     let (found, f) = pages
         .see(&visit, |state| state.account(&id).copied())
         .await?;
-    let account = found.ok_or_else(|| nothing("such account"))?;
-    let mut next = match &from.before {
+    let account = found.ok_or_else(|| not_found("account"))?;
+    let mut next = match &query.before {
         Some(index) => Some(parse::<Index>(index, "before")?),
         None => Some(account.last_entry),
     };
@@ -123,14 +127,14 @@ pub(super) async fn account(
     while let Some(index) = next
         && lines.len() < LINES
     {
-        let (line, before) = about(&pages, &id, index).await?;
+        let (line, before) = line_at(&pages, &id, index).await?;
         lines.push(line);
         next = before;
     }
     let (whys, _) = pages
         .log
         .look_up(|state| {
-            let why = |line: &Line| line.award.as_ref().map(|award| reckoning(state, award));
+            let why = |line: &AccountLine| line.award.as_ref().map(|award| reckoning(state, award));
             lines.iter().map(why).collect::<Vec<_>>()
         })
         .await?;
@@ -149,26 +153,32 @@ pub(super) async fn account(
 }
 
 /// The line of an entry, and the one about the account before it.
-async fn about(
+async fn line_at(
     pages: &Pages,
     id: &AccountId,
     index: Index,
-) -> Result<(Line, Option<Index>), Problem> {
+) -> Result<(AccountLine, Option<Index>), Problem> {
     let (_, entry) = pages.entry(index).await?;
     let statement = &entry.signed.record().statement;
     let target = match statement {
-        Statement::Correction(it) => Some(pages.entry(it.target).await?.1),
+        Statement::Correction(correction) => Some(pages.entry(correction.target).await?.1),
         _ => None,
     };
     let step = step(id, &entry, target.as_ref());
-    let step = step.ok_or_else(|| nothing("entry about this account at that place"))?;
+    let step = step.ok_or_else(|| {
+        Problem::not_found("there is no entry about this account at that place in this ledger")
+    })?;
     let (day, why, award) = match statement {
-        Statement::Award(it) => (it.occurred_on.to_string(), String::new(), Some(it.clone())),
-        Statement::Correction(it) => (String::new(), it.reason.to_string(), None),
+        Statement::Award(award) => (
+            award.occurred_on.to_string(),
+            String::new(),
+            Some(award.clone()),
+        ),
+        Statement::Correction(correction) => (String::new(), correction.reason.to_string(), None),
         other => (String::new(), super::entry::gist(other), None),
     };
     let plus = if step.change > 0 { "+" } else { "" };
-    let line = Line {
+    let line = AccountLine {
         index,
         when: moment(entry.admitted_at),
         kind: statement.kind().name(),
@@ -177,8 +187,8 @@ async fn about(
         why,
         award,
         method: match statement {
-            Statement::Award(it) => Some((it.method, it.version)),
-            Statement::Claim(it) => Some((it.method, it.version)),
+            Statement::Award(award) => Some((award.method, award.version)),
+            Statement::Claim(claim) => Some((claim.method, claim.version)),
             _ => None,
         },
     };

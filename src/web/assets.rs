@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
-use super::nothing;
+use super::not_found;
 use crate::answer::Problem;
 use crate::answer::etag;
 use crate::answer::extract::Path;
@@ -68,7 +68,7 @@ pub(super) async fn asset(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
-    let (_, kind, text) = found.ok_or_else(|| nothing("such file"))?;
+    let (_, kind, text) = found.ok_or_else(|| not_found("file"))?;
     let digest = hex::encode(Sha256::digest(text));
     let etag = format!("\"{}\"", digest.get(..16).unwrap_or(&digest));
     let known = etag::is_known(&headers, &etag);

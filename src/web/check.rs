@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State as Extract;
 
 use super::frame::{Frame, Visit};
-use super::{Answer, Pages, page};
+use super::{PageResult, Pages, page};
 
 #[derive(Template)]
 #[template(path = "receipt.html")]
@@ -15,7 +15,7 @@ struct ReceiptPage {
 }
 
 /// Where a receipt is dropped.
-pub(super) async fn receipt(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
+pub(super) async fn receipt(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
     let ((), f) = pages.see(&visit, |_| ()).await?;
     page(&ReceiptPage { f })
 }
@@ -27,7 +27,7 @@ struct CheckPage {
 }
 
 /// What auditors run, with this log's key and address.
-pub(super) async fn check(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
+pub(super) async fn check(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
     let ((), f) = pages.see(&visit, |_| ()).await?;
     page(&CheckPage { f })
 }

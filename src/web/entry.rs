@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::frame::{Frame, Visit, moment};
-use super::panel::{Receipts, who};
-use super::{Answer, Pages, page};
+use super::panel::{Receipts, issuer_name};
+use super::{PageResult, Pages, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::figures::{grouped, weight};
@@ -23,7 +23,7 @@ const SHORT: usize = 12;
 
 /// An entry in one line.
 #[derive(Serialize)]
-pub(super) struct Line {
+pub(super) struct EntryLine {
     pub index: u64,
     pub kind: String,
     pub says: String,
@@ -36,7 +36,7 @@ pub(super) async fn newest(
     visit: &Visit,
     size: u64,
     count: u64,
-) -> Result<Vec<Line>, Problem> {
+) -> Result<Vec<EntryLine>, Problem> {
     let first = size.saturating_sub(count);
     let mut lines = Vec::new();
     let reader = pages.log.reader();
@@ -53,10 +53,10 @@ pub(super) async fn newest(
     Ok(lines)
 }
 
-fn line(visit: &Visit, index: u64, entry: &Entry) -> Line {
+fn line(visit: &Visit, index: u64, entry: &Entry) -> EntryLine {
     let statement = &entry.signed.record().statement;
     let t = visit.language.texts();
-    Line {
+    EntryLine {
         index,
         kind: t.kind(statement.kind().name()).to_owned(),
         says: gist(statement),
@@ -69,44 +69,49 @@ pub(super) fn gist(statement: &Statement) -> String {
     let short = |id: &dyn std::fmt::Display| format!("{id:.SHORT$}…", id = id.to_string());
     let grams = |points: crate::record::Grams| weight(points.0.into());
     match statement {
-        Statement::Genesis(it) => it.origin.to_string(),
-        Statement::Governors(it) => format!("{} / {}", it.quorum, it.governors.len()),
-        Statement::KeyGrant(it) => format!("{}: {}", it.display_name, it.role),
-        Statement::KeyRevoke(it) => format!("{}: {}", short(&it.key), it.reason),
-        Statement::LogKey(it) => short(&it.key),
-        Statement::Method(it) => format!("{} v{}", it.id, it.version),
-        Statement::Award(it) => format!("{} → {}", grams(it.points), short(&it.account)),
-        Statement::Transfer(it) => {
-            let to = it.to.map(|to| format!(" → {}", short(&to)));
+        Statement::Genesis(genesis) => genesis.origin.to_string(),
+        Statement::Governors(set) => format!("{} / {}", set.quorum, set.governors.len()),
+        Statement::KeyGrant(grant) => format!("{}: {}", grant.display_name, grant.role),
+        Statement::KeyRevoke(revoke) => format!("{}: {}", short(&revoke.key), revoke.reason),
+        Statement::LogKey(next) => short(&next.key),
+        Statement::Method(method) => format!("{} v{}", method.id, method.version),
+        Statement::Award(award) => format!("{} → {}", grams(award.points), short(&award.account)),
+        Statement::Transfer(transfer) => {
+            let to = transfer.to.map(|to| format!(" → {}", short(&to)));
             let to = to.unwrap_or_default();
-            format!("{}: {}{to}", grams(it.points), short(&it.from))
+            format!("{}: {}{to}", grams(transfer.points), short(&transfer.from))
         }
-        Statement::Plot(it) => format!("{} {}", it.number, it.name),
-        Statement::Planting(it) => {
-            let last = it.first_serial.0.saturating_add(it.count.get() - 1);
-            format!("{}/{}–{last}", it.plot, it.first_serial)
+        Statement::Plot(plot) => format!("{} {}", plot.number, plot.name),
+        Statement::Planting(planting) => {
+            let last = planting
+                .first_serial
+                .0
+                .saturating_add(planting.count.get() - 1);
+            format!("{}/{}–{last}", planting.plot, planting.first_serial)
         }
-        Statement::Survey(it) => {
-            let [alive, sampled] = [it.alive, it.sampled].map(|count| grouped(count.into()));
-            format!("{}: {alive} / {sampled}", it.plot)
+        Statement::Survey(survey) => {
+            let [alive, sampled] =
+                [survey.alive, survey.sampled].map(|count| grouped(count.into()));
+            format!("{}: {alive} / {sampled}", survey.plot)
         }
-        Statement::Claim(it) => format!("{}: {}", grams(it.points), short(&it.account)),
-        Statement::Assignment(it) => {
-            format!("{}/{} × {}", it.plot, it.first_serial, it.claims.len())
+        Statement::Claim(claim) => format!("{}: {}", grams(claim.points), short(&claim.account)),
+        Statement::Assignment(assignment) => {
+            let trees = assignment.claims.len();
+            format!("{}/{} × {trees}", assignment.plot, assignment.first_serial)
         }
-        Statement::Correction(it) => {
-            let remedy = match &it.remedy {
+        Statement::Correction(correction) => {
+            let remedy = match &correction.remedy {
                 Remedy::Reverse { points } => format!("−{}", grams(*points)),
                 Remedy::Lost { count, .. } => format!("−{}", grouped(count.get().into())),
                 Remedy::Void => "×".to_owned(),
             };
-            format!("{}: {remedy} {}", it.target, it.reason)
+            format!("{}: {remedy} {}", correction.target, correction.reason)
         }
     }
 }
 
 /// A field of a statement, as the page shows it.
-struct Row {
+struct FieldRow {
     name: String,
     value: String,
     /// The page that tells more of it.
@@ -114,7 +119,7 @@ struct Row {
 }
 
 /// The fields of a statement, those of lists and tables under names with dots.
-fn rows(statement: &Statement) -> Vec<Row> {
+fn rows(statement: &Statement) -> Vec<FieldRow> {
     let mut rows = Vec::new();
     if let Ok(Value::Object(fields)) = serde_json::to_value(statement) {
         for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
@@ -124,7 +129,7 @@ fn rows(statement: &Statement) -> Vec<Row> {
     rows
 }
 
-fn flatten(name: &str, value: &Value, rows: &mut Vec<Row>) {
+fn flatten(name: &str, value: &Value, rows: &mut Vec<FieldRow>) {
     match value {
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
@@ -149,7 +154,7 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<Row>) {
                 "method" => Some("/method".to_owned()),
                 _ => None,
             };
-            rows.push(Row {
+            rows.push(FieldRow {
                 name: name.to_owned(),
                 value,
                 link,
@@ -171,7 +176,7 @@ struct EntryPage {
     who: Option<String>,
     seq: u64,
     id: String,
-    rows: Vec<Row>,
+    rows: Vec<FieldRow>,
     lineage: Vec<u64>,
     certificate: bool,
     raw: String,
@@ -183,12 +188,12 @@ pub(super) async fn entry(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path(index): Path<String>,
-) -> Answer {
+) -> PageResult {
     let index: Index = parse(&index, "the entry")?;
     let (bytes, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
     let (who, f) = pages
-        .see(&visit, |state| who(state, &record.issuer))
+        .see(&visit, |state| issuer_name(state, &record.issuer))
         .await?;
     page(&EntryPage {
         panel: Receipts::of(vec![("entry", index)]),
@@ -206,7 +211,7 @@ pub(super) async fn entry(
             .indexes()
             .iter()
             .flatten()
-            .map(|it| it.0)
+            .map(|index| index.0)
             .collect(),
         certificate: matches!(record.statement, Statement::Claim(_)),
         raw: hex::encode(&bytes),

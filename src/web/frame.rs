@@ -35,11 +35,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let header = |name| parts.headers.get(name).and_then(|it| it.to_str().ok());
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
         let chosen = header(COOKIE).and_then(|cookies| {
             let mut pairs = cookies
                 .split(';')
-                .filter_map(|it| it.trim().split_once('='));
+                .filter_map(|pair| pair.trim().split_once('='));
             let (_, tag) = pairs.find(|(name, _)| *name == "lang")?;
             Language::of_tag(tag)
         });
@@ -52,13 +57,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
             path: parts
                 .uri
                 .path_and_query()
-                .map_or("/", |it| it.as_str())
+                .map_or("/", |target| target.as_str())
                 .to_owned(),
             host: host.unwrap_or("localhost").to_owned(),
             tls: parts
                 .headers
                 .get("x-forwarded-proto")
-                .is_some_and(|it| it == "https"),
+                .is_some_and(|scheme| scheme == "https"),
         })
     }
 }
@@ -66,15 +71,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 /// Which language, and where to go on.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Choice {
+pub(super) struct LanguageQuery {
     to: String,
     #[serde(default)]
     back: String,
 }
 
 /// Keeps the language that a reader chose, and goes back.
-pub(super) async fn language(Query(choice): Query<Choice>) -> Response {
-    let language = Language::of_tag(&choice.to).unwrap_or(Language::English);
+pub(super) async fn language(Query(query): Query<LanguageQuery>) -> Response {
+    let language = Language::of_tag(&query.to).unwrap_or(Language::English);
     let tag = language.tag();
     let cookie = format!("lang={tag}; Path=/; Max-Age={COOKIE_SECONDS}; SameSite=Lax");
     let here = |back: &String| {
@@ -84,7 +89,7 @@ pub(super) async fn language(Query(choice): Query<Choice>) -> Response {
             .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         (plain && !rest.starts_with('/')).then(|| back.to_owned())
     };
-    let back = here(&choice.back).unwrap_or_else(|| "/".to_owned());
+    let back = here(&query.back).unwrap_or_else(|| "/".to_owned());
     let headers = [(SET_COOKIE, cookie), (LOCATION, back)];
     (StatusCode::SEE_OTHER, headers).into_response()
 }
@@ -158,10 +163,10 @@ impl Frame {
             language: visit.language,
             origin: origin.to_string(),
             programme: String::new(),
-            vkey: vkey.map(|it| it.to_string()).unwrap_or_default(),
+            vkey: vkey.map(|vkey| vkey.to_string()).unwrap_or_default(),
             log_key_at: 0,
             log_keys: "[]".to_owned(),
-            genesis: genesis.map(|it| it.to_string()).unwrap_or_default(),
+            genesis: genesis.map(|id| id.to_string()).unwrap_or_default(),
             size: 0,
             path: visit.path.clone(),
             url: site.address(visit),

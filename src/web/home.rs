@@ -8,10 +8,10 @@ use askama::Template;
 use axum::extract::State as Extract;
 use tokio::sync::Mutex;
 
-use super::entry::{Line, NEWEST, newest};
+use super::entry::{EntryLine, NEWEST, newest};
 use super::frame::{Frame, Visit, moment};
 use super::plot::{dot, drawn};
-use super::{Answer, Pages, page};
+use super::{PageResult, Pages, page};
 use crate::answer::Problem;
 use crate::charts::{self, BLUE, Dot, GREEN, SMALL, SMALL_MAP};
 use crate::ledger::{MonthTotals, State, Totals};
@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(5);
 const DOTS_MAX: usize = 200;
 
 /// The overview that was made last.
-pub(super) type Kept = Mutex<Option<(Instant, Arc<Overview>)>>;
+pub(super) type CachedOverview = Mutex<Option<(Instant, Arc<Overview>)>>;
 
 /// The whole ledger in a few numbers.
 pub(super) struct Overview {
@@ -45,13 +45,13 @@ pub(super) struct Overview {
 impl Overview {
     fn of(state: &State) -> Self {
         let mut dots: Vec<Dot> = state.plots().map(|(_, plot)| dot(plot)).collect();
-        let (plots, short) = (dots.len(), dots.iter().filter(|it| it.short).count());
-        dots.sort_by_key(|it| std::cmp::Reverse(it.standing));
+        let (plots, short) = (dots.len(), dots.iter().filter(|dot| dot.short).count());
+        dots.sort_by_key(|dot| std::cmp::Reverse(dot.standing));
         dots.truncate(DOTS_MAX);
         let latest = state
             .plots()
             .filter_map(|(number, _)| state.surveys(*number).next_back());
-        let mut it = Self {
+        let mut overview = Self {
             size: state.entries(),
             checkpoint_size: 0,
             signed_at: String::new(),
@@ -66,11 +66,11 @@ impl Overview {
             dots,
         };
         for (_, found) in latest {
-            it.surveyed += 1;
-            it.alive += u64::from(found.survey.alive);
-            it.sampled += u64::from(found.survey.sampled);
+            overview.surveyed += 1;
+            overview.alive += u64::from(found.survey.alive);
+            overview.sampled += u64::from(found.survey.sampled);
         }
-        it
+        overview
     }
 
     fn awarded(&self) -> u128 {
@@ -115,18 +115,18 @@ impl Pages {
 #[template(path = "home.html")]
 struct HomePage {
     f: Frame,
-    it: Arc<Overview>,
+    overview: Arc<Overview>,
     points_chart: String,
     trees_chart: String,
     map: String,
-    newest: Vec<Line>,
+    newest: Vec<EntryLine>,
 }
 
 /// The first page.
-pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
-    let it = pages.overview().await?;
+pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
+    let overview = pages.overview().await?;
     let ((), mut f) = pages.see(&visit, |_| ()).await?;
-    f.size = it.size;
+    f.size = overview.size;
     let t = f.t;
     let line = |name, colour, points| {
         [charts::Line {
@@ -138,19 +138,19 @@ pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> A
     let points = line(
         &t.chart_points,
         BLUE,
-        it.over_time(|sums| sums.awarded as f64 / 1e6),
+        overview.over_time(|sums| sums.awarded as f64 / 1e6),
     );
     let trees = line(
         &t.chart_trees,
         GREEN,
-        it.over_time(|sums| sums.planted as f64),
+        overview.over_time(|sums| sums.planted as f64),
     );
     page(&HomePage {
         points_chart: drawn(charts::lines(SMALL, &t.chart_points, &t.tonnes, &points))?,
         trees_chart: drawn(charts::lines(SMALL, &t.chart_trees, &t.trees_unit, &trees))?,
-        map: drawn(charts::map(SMALL_MAP, &t.map_title, &it.dots))?,
+        map: drawn(charts::map(SMALL_MAP, &t.map_title, &overview.dots))?,
         newest: newest(&pages, &visit, pages.log.published().head.tree.size, NEWEST).await?,
         f,
-        it,
+        overview,
     })
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
 use super::frame::Visit;
-use super::panel::who;
+use super::panel::issuer_name;
 use super::texts::Texts;
-use super::tree::Tree;
+use super::tree::TreeFacts;
 use super::{Pages, entry};
 use crate::answer::Problem;
 use crate::ledger::State;
@@ -17,7 +17,7 @@ use crate::record::{Correction, Day, Entry, Index, PlotNumber, Remedy, Serial, S
 const STEPS_MAX: usize = 300;
 
 /// Something that happened to a tree.
-pub(super) struct Event {
+pub(super) struct TreeEvent {
     pub day: String,
     pub what: String,
     pub says: String,
@@ -26,10 +26,10 @@ pub(super) struct Event {
 
 /// A tree, and who did what to it.
 pub(super) struct Life {
-    pub tree: Tree,
+    pub tree: TreeFacts,
     pub planter: String,
     pub surveyor: String,
-    pub events: Vec<Event>,
+    pub events: Vec<TreeEvent>,
     /// Whether the plot has entries that were not looked at.
     pub more: bool,
 }
@@ -44,7 +44,7 @@ fn before(entry: &Entry) -> Option<Index> {
 }
 
 impl Life {
-    pub async fn of(pages: &Pages, visit: &Visit, tree: Tree) -> Result<Self, Problem> {
+    pub async fn of(pages: &Pages, visit: &Visit, tree: TreeFacts) -> Result<Self, Problem> {
         let t = visit.language.texts();
         let (_, planting) = pages.entry(tree.planting).await?;
         let survey = match &tree.survey {
@@ -52,7 +52,7 @@ impl Life {
             None => None,
         };
         let name = |state: &State, entry: &Entry| {
-            who(state, &entry.signed.record().issuer).unwrap_or_default()
+            issuer_name(state, &entry.signed.record().issuer).unwrap_or_default()
         };
         let ((planter, surveyor), _) = pages
             .log
@@ -74,7 +74,7 @@ impl Life {
                 slot.insert(event(t, index, &entry));
             }
         }
-        let mut events: Vec<Event> = found.into_values().collect();
+        let mut events: Vec<TreeEvent> = found.into_values().collect();
         events.sort_by(|a, b| (&a.day, a.index).cmp(&(&b.day, b.index)));
         Ok(Self {
             tree,
@@ -90,8 +90,8 @@ impl Life {
 async fn walk(
     pages: &Pages,
     t: &Texts,
-    tree: &Tree,
-) -> Result<(BTreeMap<Index, Event>, bool), Problem> {
+    tree: &TreeFacts,
+) -> Result<(BTreeMap<Index, TreeEvent>, bool), Problem> {
     let mut events = BTreeMap::new();
     // A void comes before its target on the way back.
     let mut voids = BTreeMap::new();
@@ -103,8 +103,8 @@ async fn walk(
         let (_, entry) = pages.entry(index).await?;
         next = before(&entry);
         match &entry.signed.record().statement {
-            Statement::Correction(it) if it.remedy == Remedy::Void => {
-                voids.insert(it.target, (index, event(t, index, &entry)));
+            Statement::Correction(correction) if correction.remedy == Remedy::Void => {
+                voids.insert(correction.target, (index, event(t, index, &entry)));
             }
             statement if speaks_of(statement, tree) => {
                 events.insert(index, event(t, index, &entry));
@@ -112,8 +112,10 @@ async fn walk(
                     events.insert(at, void);
                 }
                 // The claim of a tree is of an account, not of a plot.
-                if let Statement::Assignment(it) = statement
-                    && let Some(claim) = it.claims.get(offset(it.first_serial, tree.serial))
+                if let Statement::Assignment(assignment) = statement
+                    && let Some(claim) = assignment
+                        .claims
+                        .get(offset(assignment.first_serial, tree.serial))
                 {
                     let (_, entry) = pages.entry(*claim).await?;
                     events.insert(*claim, event(t, *claim, &entry));
@@ -130,20 +132,30 @@ fn offset(first: Serial, serial: Serial) -> usize {
     serial
         .0
         .checked_sub(first.0)
-        .map_or(usize::MAX, |it| it as usize)
+        .map_or(usize::MAX, |distance| distance as usize)
 }
 
 /// Whether a statement about its plot is about the tree itself.
-fn speaks_of(statement: &Statement, tree: &Tree) -> bool {
+fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
     let within = |plot: PlotNumber, first: Serial, count: usize| {
         plot == tree.plot && offset(first, tree.serial) < count
     };
     match statement {
-        Statement::Planting(it) => within(it.plot, it.first_serial, it.count.get() as usize),
-        Statement::Assignment(it) => within(it.plot, it.first_serial, it.claims.len()),
-        Statement::Survey(it) => {
-            it.surveyed_on >= tree.planted_on
-                && it.planting.is_none_or(|planting| planting == tree.planting)
+        Statement::Planting(planting) => within(
+            planting.plot,
+            planting.first_serial,
+            planting.count.get() as usize,
+        ),
+        Statement::Assignment(assignment) => within(
+            assignment.plot,
+            assignment.first_serial,
+            assignment.claims.len(),
+        ),
+        Statement::Survey(survey) => {
+            survey.surveyed_on >= tree.planted_on
+                && survey
+                    .planting
+                    .is_none_or(|planting| planting == tree.planting)
         }
         Statement::Correction(Correction {
             target,
@@ -159,21 +171,21 @@ fn speaks_of(statement: &Statement, tree: &Tree) -> bool {
     }
 }
 
-fn event(t: &Texts, index: Index, entry: &Entry) -> Event {
+fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
     let admitted = Day::of(entry.admitted_at);
     let statement = &entry.signed.record().statement;
     let (day, what) = match statement {
-        Statement::Planting(it) => (it.planted_on, &t.planting),
-        Statement::Survey(it) => (it.surveyed_on, &t.survey_one),
+        Statement::Planting(planting) => (planting.planted_on, &t.planting),
+        Statement::Survey(survey) => (survey.surveyed_on, &t.survey_one),
         Statement::Assignment(_) => (admitted, &t.assigned),
         Statement::Claim(_) => (admitted, &t.claim),
-        Statement::Correction(it) => match &it.remedy {
+        Statement::Correction(correction) => match &correction.remedy {
             Remedy::Lost { lost_on, .. } => (*lost_on, &t.lost),
             _ => (admitted, &t.void),
         },
         _ => (admitted, &t.entry),
     };
-    Event {
+    TreeEvent {
         day: day.to_string(),
         what: what.clone(),
         says: entry::gist(statement),

@@ -37,7 +37,7 @@ struct Watcher {
 
 /// What a reader has.
 #[derive(Deserialize)]
-pub(super) struct Seen {
+pub(super) struct LiveQuery {
     /// So many entries were on the page.
     after: Option<u64>,
 }
@@ -46,14 +46,14 @@ pub(super) struct Seen {
 pub(super) async fn live(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
-    Query(seen): Query<Seen>,
+    Query(query): Query<LiveQuery>,
 ) -> Result<Response, Problem> {
     let place = Arc::clone(&pages.streams).try_acquire_owned();
     let place =
         place.map_err(|_| Problem::unavailable("streams_full", "too many watch already"))?;
     let watcher = Watcher {
         visit,
-        told: seen
+        told: query
             .after
             .unwrap_or(u64::MAX)
             .min(pages.log.published().head.tree.size),

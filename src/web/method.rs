@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State as Extract;
 
 use super::frame::{Frame, Visit};
-use super::{Answer, Pages, page};
+use super::{PageResult, Pages, page};
 use crate::figures::decimal;
 use crate::ledger::MethodState;
 
@@ -26,7 +26,7 @@ impl MethodPage {
 }
 
 /// All versions of all methods: factors and sources.
-pub(super) async fn method(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> Answer {
+pub(super) async fn method(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
     let all = |state: &crate::ledger::State| state.methods().cloned().collect::<Vec<_>>();
     let (mut methods, f) = pages.see(&visit, all).await?;
     methods.reverse();

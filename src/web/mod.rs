@@ -57,20 +57,20 @@ pub struct Site {
 struct Pages {
     log: Arc<Log>,
     site: Site,
-    overview: home::Kept,
+    overview: home::CachedOverview,
     closing: Closing,
     streams: Arc<Semaphore>,
     searches: Semaphore,
 }
 
-type Answer = Result<Html<String>, Problem>;
+type PageResult = Result<Html<String>, Problem>;
 
 /// All pages of a log.
 pub fn router(log: Arc<Log>, site: Site, closing: Closing) -> Router {
     let pages = Arc::new(Pages {
         log,
         site,
-        overview: home::Kept::default(),
+        overview: home::CachedOverview::default(),
         closing,
         streams: Arc::new(Semaphore::new(live::STREAMS_MAX)),
         searches: Semaphore::new(search::SEARCHES_MAX),
@@ -116,7 +116,7 @@ impl Pages {
 }
 
 /// A page as it is sent.
-fn page(template: &impl Template) -> Answer {
+fn page(template: &impl Template) -> PageResult {
     template.render().map(Html).map_err(|error| {
         let detail = error.to_string();
         Problem::new(
@@ -128,8 +128,8 @@ fn page(template: &impl Template) -> Answer {
     })
 }
 
-fn nothing(what: &str) -> Problem {
-    Problem::not_found(&format!("there is no {what} in this ledger"))
+fn not_found(what: &str) -> Problem {
+    Problem::not_found(&format!("there is no such {what} in this ledger"))
 }
 
 #[derive(Template)]

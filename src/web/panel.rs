@@ -52,7 +52,7 @@ impl Receipts {
 }
 
 /// Who signs with a key, by the name that the governors granted it under.
-pub(super) fn who(state: &State, key: &PublicKey) -> Option<String> {
+pub(super) fn issuer_name(state: &State, key: &PublicKey) -> Option<String> {
     match &state.key(key)?.role {
         KeyRole::Issuer { display_name, .. } => Some(display_name.to_string()),
         KeyRole::Governor | KeyRole::Log => None,

@@ -7,7 +7,7 @@ use axum::extract::State as Extract;
 
 use super::frame::{Frame, Visit};
 use super::panel::Receipts;
-use super::{Answer, Pages, nothing, page};
+use super::{PageResult, Pages, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::charts::{self, Dot, SMALL_MAP};
@@ -34,18 +34,18 @@ pub(super) struct SurveyFacts {
 }
 
 impl SurveyFacts {
-    pub fn of(index: Index, it: &SurveyState) -> Self {
-        let it = &it.survey;
+    pub fn of(index: Index, state: &SurveyState) -> Self {
+        let survey = &state.survey;
         Self {
             index,
-            planting: it.planting,
-            on: it.surveyed_on,
-            basis: it.basis,
-            sampled: it.sampled,
-            alive: it.alive,
-            dead: it.dead,
-            paid_by: it.paid_by.to_string(),
-            next_due: it.next_due,
+            planting: survey.planting,
+            on: survey.surveyed_on,
+            basis: survey.basis,
+            sampled: survey.sampled,
+            alive: survey.alive,
+            dead: survey.dead,
+            paid_by: survey.paid_by.to_string(),
+            next_due: survey.next_due,
         }
     }
 
@@ -83,26 +83,26 @@ impl PlotFacts {
     fn of(state: &State, number: PlotNumber) -> Option<Self> {
         let plot = state.plot(number)?.clone();
         let newest = state.plantings(number).rev().take(ROWS_MAX);
-        let plantings = newest.map(|(first, it)| PlantingRow {
-            index: it.index,
+        let plantings = newest.map(|(first, planting)| PlantingRow {
+            index: planting.index,
             first,
-            last: it.last_serial,
-            count: it.count(first),
+            last: planting.last_serial,
+            count: planting.count(first),
             species: state
-                .species_name(it.species)
+                .species_name(planting.species)
                 .unwrap_or_default()
                 .to_owned(),
-            planted_on: it.planted_on,
-            lost: it.lost,
-            assigned: it.assigned,
-            voided: it.voided,
+            planted_on: planting.planted_on,
+            lost: planting.lost,
+            assigned: planting.assigned,
+            voided: planting.voided,
         });
         let surveys = state.surveys(number).rev().take(ROWS_MAX);
         Some(Self {
             plantings: plantings.collect(),
             plantings_all: state.plantings(number).count(),
             surveys: surveys
-                .map(|(index, it)| SurveyFacts::of(index, it))
+                .map(|(index, survey)| SurveyFacts::of(index, survey))
                 .collect(),
             plot,
         })
@@ -114,7 +114,7 @@ impl PlotFacts {
 
     fn receipts(&self) -> Receipts {
         let mut receipts = vec![("plot", self.plot.stated_at)];
-        receipts.extend(self.latest().map(|it| ("survey", it.index)));
+        receipts.extend(self.latest().map(|survey| ("survey", survey.index)));
         Receipts::of(receipts)
     }
 
@@ -137,7 +137,7 @@ impl PlotFacts {
 struct PlotPage {
     f: Frame,
     panel: Receipts,
-    it: PlotFacts,
+    facts: PlotFacts,
     map: String,
 }
 
@@ -146,29 +146,29 @@ pub(super) async fn plot(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path(number): Path<String>,
-) -> Answer {
+) -> PageResult {
     let number: PlotNumber = parse(&number, "the plot")?;
     let (found, f) = pages
         .see(&visit, |state| PlotFacts::of(state, number))
         .await?;
-    let it = found.ok_or_else(|| nothing("such plot"))?;
-    let map = drawn(charts::map(SMALL_MAP, &f.t.map_title, &[dot(&it.plot)]))?;
+    let facts = found.ok_or_else(|| not_found("plot"))?;
+    let map = drawn(charts::map(SMALL_MAP, &f.t.map_title, &[dot(&facts.plot)]))?;
     page(&PlotPage {
-        panel: it.receipts(),
+        panel: facts.receipts(),
         f,
-        it,
+        facts,
         map,
     })
 }
 
 /// A plot on a map.
-pub(super) fn dot(it: &PlotState) -> Dot {
+pub(super) fn dot(state: &PlotState) -> Dot {
     Dot {
-        number: it.plot.number.0,
-        latitude: it.plot.latitude.degrees(),
-        longitude: it.plot.longitude.degrees(),
-        standing: it.standing(),
-        short: it.shortfall() > 0,
+        number: state.plot.number.0,
+        latitude: state.plot.latitude.degrees(),
+        longitude: state.plot.longitude.degrees(),
+        standing: state.standing(),
+        short: state.shortfall() > 0,
     }
 }
 

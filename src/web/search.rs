@@ -30,13 +30,13 @@ pub(super) const SEARCHES_MAX: usize = 1;
 
 /// What is looked for.
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct SearchQuery {
     #[serde(default)]
     q: String,
 }
 
 /// Something that a reader may have meant.
-struct Found {
+struct SearchHit {
     what: String,
     name: String,
     link: String,
@@ -47,7 +47,7 @@ struct Found {
 struct SearchPage {
     f: Frame,
     asked: String,
-    found: Vec<Found>,
+    found: Vec<SearchHit>,
     nothing: String,
 }
 
@@ -55,16 +55,16 @@ struct SearchPage {
 pub(super) async fn search(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
-    Query(asked): Query<Asked>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Response, Problem> {
-    let q = asked.q.trim().trim_start_matches('#').to_owned();
+    let q = query.q.trim().trim_start_matches('#').to_owned();
     let t = visit.language.texts();
     let (mut found, f) = pages.see(&visit, |state| by_name(state, t, &q)).await?;
     if found.is_empty()
         && let Ok(id) = q.parse::<RecordId>()
         && let Some(index) = pages.find_record(&id).await?
     {
-        found.push(Found::of(&t.entry, index, format!("/entry/{index}")));
+        found.push(SearchHit::of(&t.entry, index, format!("/entry/{index}")));
     }
     if let [one] = found.as_slice() {
         return Ok(Redirect::to(&one.link).into_response());
@@ -78,7 +78,7 @@ pub(super) async fn search(
     .map(IntoResponse::into_response)
 }
 
-impl Found {
+impl SearchHit {
     fn of(what: &str, name: impl std::fmt::Display, link: String) -> Self {
         Self {
             what: what.to_owned(),
@@ -88,14 +88,14 @@ impl Found {
     }
 }
 
-fn by_name(state: &State, t: &Texts, q: &str) -> Vec<Found> {
+fn by_name(state: &State, t: &Texts, q: &str) -> Vec<SearchHit> {
     let mut found = Vec::new();
     if let Some((plot, serial)) = q.split_once('/') {
         if let (Ok(plot), Ok(serial)) = (plot.trim().parse(), serial.trim().parse::<Serial>())
             && state.planting_of(plot, serial).is_some()
         {
             let name = format!("{plot}/{serial}");
-            found.push(Found::of(&t.tree, &name, format!("/tree/{name}")));
+            found.push(SearchHit::of(&t.tree, &name, format!("/tree/{name}")));
         }
         return found;
     }
@@ -105,7 +105,7 @@ fn by_name(state: &State, t: &Texts, q: &str) -> Vec<Found> {
     {
         let index = Index(number);
         if state.claim(index).is_some() {
-            found.push(Found::of(
+            found.push(SearchHit::of(
                 &t.certificate,
                 number,
                 format!("/certificate/{number}"),
@@ -113,21 +113,21 @@ fn by_name(state: &State, t: &Texts, q: &str) -> Vec<Found> {
         }
         let plot = u32::try_from(number).ok().map(PlotNumber);
         if plot.is_some_and(|plot| state.plot(plot).is_some()) {
-            found.push(Found::of(&t.plot, number, format!("/plot/{number}")));
+            found.push(SearchHit::of(&t.plot, number, format!("/plot/{number}")));
         }
         if number < state.entries() {
-            found.push(Found::of(&t.entry, number, format!("/entry/{number}")));
+            found.push(SearchHit::of(&t.entry, number, format!("/entry/{number}")));
         }
         return found;
     }
     if let Ok(id) = q.parse::<AccountId>()
         && state.account(&id).is_some()
     {
-        found.push(Found::of(&t.account, id, format!("/account/{id}")));
+        found.push(SearchHit::of(&t.account, id, format!("/account/{id}")));
     }
     if let Some(key) = q.parse::<PublicKey>().ok().and_then(|key| state.key(&key)) {
         let index = key.granted_at;
-        found.push(Found::of(&t.issuer, q, format!("/entry/{index}")));
+        found.push(SearchHit::of(&t.issuer, q, format!("/entry/{index}")));
     }
     found
 }

@@ -165,7 +165,8 @@ mod tests {
         }
         // The same places for values, and the same words for scripts.
         for language in Language::ALL {
-            let keys = |it: Language| it.texts().words.keys().cloned().collect::<Vec<_>>();
+            let keys =
+                |language: Language| language.texts().words.keys().cloned().collect::<Vec<_>>();
             assert_eq!(keys(language), keys(Language::English));
             let t = language.texts();
             for one in [&t.as_of, &t.of_sampled, &t.found_nothing] {

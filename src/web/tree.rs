@@ -9,9 +9,9 @@ use qrcode::render::svg;
 
 use super::frame::{Frame, Visit, moment};
 use super::life::Life;
-use super::panel::{Receipts, who};
+use super::panel::{Receipts, issuer_name};
 use super::plot::SurveyFacts;
-use super::{Answer, Pages, nothing, page};
+use super::{PageResult, Pages, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::ledger::{ClaimTree, State};
@@ -23,7 +23,7 @@ const SURVEYS_MAX: usize = 20;
 const QR_MIN: u32 = 180;
 
 /// A tree as the books have it.
-pub(super) struct Tree {
+pub(super) struct TreeFacts {
     pub plot: PlotNumber,
     pub plot_name: String,
     pub plot_at: Index,
@@ -47,7 +47,7 @@ pub(super) struct Tree {
     pub survey: Option<SurveyFacts>,
 }
 
-impl Tree {
+impl TreeFacts {
     fn of(state: &State, plot: PlotNumber, serial: Serial) -> Option<Self> {
         let (_, planting) = state.planting_of(plot, serial)?;
         let place = state.plot(plot)?;
@@ -60,10 +60,11 @@ impl Tree {
             state
                 .surveys(plot)
                 .rev()
-                .map(|(index, it)| SurveyFacts::of(index, it))
+                .map(|(index, survey)| SurveyFacts::of(index, survey))
         };
-        let here = |it: &SurveyFacts| {
-            it.planting.is_none_or(|index| index == planting.index) && it.on >= planting.planted_on
+        let here = |survey: &SurveyFacts| {
+            survey.planting.is_none_or(|index| index == planting.index)
+                && survey.on >= planting.planted_on
         };
         let surveys = all().filter(here).take(SURVEYS_MAX);
         Some(Self {
@@ -80,15 +81,15 @@ impl Tree {
             planted_on: planting.planted_on,
             voided: planting.voided,
             lost_at: lost.map(|range| range.lost_at),
-            tied: tied.map(|it| (it.claim, it.assigned_at)),
-            surveys: surveys.map(|it| it.index).collect(),
+            tied: tied.map(|tree| (tree.claim, tree.assigned_at)),
+            surveys: surveys.map(|survey| survey.index).collect(),
             survey: all().next(),
         })
     }
 
     /// Whether the plot's latest survey looked at another planting.
     fn survey_is_of_another(&self) -> bool {
-        let planting = self.survey.as_ref().and_then(|it| it.planting);
+        let planting = self.survey.as_ref().and_then(|survey| survey.planting);
         planting.is_some_and(|index| index != self.planting)
     }
 
@@ -96,7 +97,7 @@ impl Tree {
     fn survey_is_older(&self) -> bool {
         self.survey
             .as_ref()
-            .is_some_and(|it| it.on < self.planted_on)
+            .is_some_and(|survey| survey.on < self.planted_on)
     }
 
     fn receipts(&self) -> Vec<(&'static str, Index)> {
@@ -104,7 +105,7 @@ impl Tree {
         if let Some((claim, assignment)) = self.tied {
             receipts.extend([("claim", claim), ("assignment", assignment)]);
         }
-        receipts.extend(self.survey.as_ref().map(|it| ("survey", it.index)));
+        receipts.extend(self.survey.as_ref().map(|survey| ("survey", survey.index)));
         receipts.push(("plot", self.plot_at));
         receipts.extend(self.method_at.map(|index| ("method", index)));
         receipts
@@ -117,10 +118,14 @@ fn species(state: &State, code: SpeciesCode) -> String {
 
 /// A method that names a species.
 fn naming(state: &State, code: SpeciesCode) -> Option<Index> {
-    let names = |it: &&crate::ledger::MethodState| {
-        it.method.species.iter().any(|species| species.code == code)
+    let names = |state: &&crate::ledger::MethodState| {
+        state
+            .method
+            .species
+            .iter()
+            .any(|species| species.code == code)
     };
-    state.methods().find(names).map(|it| it.stated_at)
+    state.methods().find(names).map(|method| method.stated_at)
 }
 
 /// Where a claim stands, in words.
@@ -158,12 +163,12 @@ pub(super) async fn tree(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path((plot, serial)): Path<(String, String)>,
-) -> Answer {
+) -> PageResult {
     let (plot, serial) = (parse(&plot, "the plot")?, parse(&serial, "the serial")?);
     let (tree, f) = pages
-        .see(&visit, |state| Tree::of(state, plot, serial))
+        .see(&visit, |state| TreeFacts::of(state, plot, serial))
         .await?;
-    let tree = tree.ok_or_else(|| nothing("such tree"))?;
+    let tree = tree.ok_or_else(|| not_found("tree"))?;
     page(&TreePage {
         f,
         panel: Receipts::of(tree.receipts()),
@@ -177,31 +182,33 @@ pub(super) async fn certificate(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path(index): Path<String>,
-) -> Answer {
+) -> PageResult {
     let index: Index = parse(&index, "the certificate")?;
     let look = |state: &State| {
         let claim = state.claim(index)?;
         let (standing, tree) = match claim.tree {
             ClaimTree::Waiting => (Standing::Waiting, None),
             ClaimTree::Voided => (Standing::Voided, None),
-            ClaimTree::Tied { plot, serial } => (Standing::Tied, Tree::of(state, plot, serial)),
+            ClaimTree::Tied { plot, serial } => {
+                (Standing::Tied, TreeFacts::of(state, plot, serial))
+            }
         };
         Some((claim.clone(), standing, tree, species(state, claim.species)))
     };
     let (found, f) = pages.see(&visit, look).await?;
-    let (claim, standing, tree, species_name) = found.ok_or_else(|| nothing("such certificate"))?;
+    let (claim, standing, tree, species_name) = found.ok_or_else(|| not_found("certificate"))?;
     let (_, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
     let method = |state: &State| {
-        let Statement::Claim(said) = &record.statement else {
+        let Statement::Claim(claim) = &record.statement else {
             return None;
         };
-        let same = |it: &&crate::ledger::MethodState| {
-            (it.method.id, it.method.version) == (said.method, said.version)
+        let same = |state: &&crate::ledger::MethodState| {
+            (state.method.id, state.method.version) == (claim.method, claim.version)
         };
-        state.methods().find(same).map(|it| it.stated_at)
+        state.methods().find(same).map(|method| method.stated_at)
     };
-    let look = |state: &State| (method(state), who(state, &record.issuer));
+    let look = |state: &State| (method(state), issuer_name(state, &record.issuer));
     let ((method_at, by), _) = pages.log.look_up(look).await?;
     let mut receipts = vec![("claim", index)];
     receipts.extend(method_at.map(|index| ("method", index)));
@@ -210,7 +217,7 @@ pub(super) async fn certificate(
         receipts.extend(
             others
                 .into_iter()
-                .filter(|it| !["claim", "method"].contains(&it.0)),
+                .filter(|(name, _)| !["claim", "method"].contains(name)),
         );
     }
     let life = match tree {
