@@ -4,10 +4,15 @@ use std::fmt::Display;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::tables::{KINDS, Of};
+use super::tables::{
+    ACTIVITIES, ASSIGNMENTS, AWARDS, CLAIMS, CORRECTIONS, ENTRIES, GOVERNANCE, METHODS, PLANTINGS,
+    PLOTS, SPECIES, SURVEYS, TRANSFERS, TableSchema,
+};
 use crate::crypto::PublicKey;
 use crate::note::Checkpoint;
-use crate::record::{CarbonRights, Correction, Index, Plot, Remedy, Statement, Survey};
+use crate::record::{
+    Basis, CarbonRights, Correction, Index, Plot, Remedy, Statement, Survey, TransferReason,
+};
 use crate::replay::CheckedEntry;
 
 /// Tables that can't be written.
@@ -24,11 +29,96 @@ pub enum ExportError {
     Csv(PathBuf, csv::Error),
 }
 
-/// Tables on their way to disk.
+/// A table on its way to disk.
+#[derive(Debug)]
+struct TableFile<const COLUMNS: usize> {
+    schema: &'static TableSchema<COLUMNS>,
+    path: PathBuf,
+    writer: csv::Writer<File>,
+}
+
+impl<const COLUMNS: usize> TableFile<COLUMNS> {
+    /// Begins the file with the names of its columns.
+    fn create(dir: &Path, schema: &'static TableSchema<COLUMNS>) -> Result<Self, ExportError> {
+        let path = dir.join(schema.file);
+        let wrong = |error| ExportError::Csv(path.clone(), error);
+        let mut writer = csv::Writer::from_path(&path).map_err(wrong)?;
+        let names = schema.columns.iter().map(|(name, _)| name);
+        writer.write_record(names).map_err(wrong)?;
+        Ok(Self {
+            schema,
+            path,
+            writer,
+        })
+    }
+
+    fn row(&mut self, row: [String; COLUMNS]) -> Result<(), ExportError> {
+        let done = self.writer.write_record(&row);
+        done.map_err(|error| ExportError::Csv(self.path.clone(), error))
+    }
+
+    /// Hands the last rows to the system; gives the table's section of the README.
+    fn finish(&mut self) -> Result<String, ExportError> {
+        let flushed = self.writer.flush();
+        flushed.map_err(|error| ExportError::Io(self.path.clone(), error))?;
+        let mut section = format!(
+            "\n## {}\n\nA row is {}.\n\n| column | what it is |\n| --- | --- |\n",
+            self.schema.file, self.schema.row
+        );
+        for (name, meaning) in &self.schema.columns {
+            section.push_str(&format!("| `{name}` | {meaning} |\n"));
+        }
+        Ok(section)
+    }
+}
+
+/// Makes one struct of all tables: each is begun, and each is finished, in this order.
+macro_rules! tables {
+    ($($name:ident: $table:ident,)*) => {
+        /// All tables on their way to disk.
+        #[derive(Debug)]
+        struct Tables {
+            $($name: TableFile<{ $table.columns.len() }>,)*
+        }
+
+        impl Tables {
+            fn create(dir: &Path) -> Result<Self, ExportError> {
+                Ok(Self {
+                    $($name: TableFile::create(dir, &$table)?,)*
+                })
+            }
+
+            /// Finishes each; gives their sections of the README.
+            fn finish(&mut self) -> Result<String, ExportError> {
+                let mut sections = String::new();
+                $(sections.push_str(&self.$name.finish()?);)*
+                Ok(sections)
+            }
+        }
+    };
+}
+
+tables! {
+    entries: ENTRIES,
+    governance: GOVERNANCE,
+    methods: METHODS,
+    activities: ACTIVITIES,
+    species: SPECIES,
+    awards: AWARDS,
+    transfers: TRANSFERS,
+    claims: CLAIMS,
+    assignments: ASSIGNMENTS,
+    plots: PLOTS,
+    plantings: PLANTINGS,
+    surveys: SURVEYS,
+    corrections: CORRECTIONS,
+}
+
+/// Every entry of a ledger, on its way into tables.
 #[derive(Debug)]
 pub struct Export {
     dir: PathBuf,
-    tables: Vec<(PathBuf, csv::Writer<File>)>,
+    tables: Tables,
 }
 
 /// Empty where there is nothing.
@@ -40,11 +130,23 @@ fn or_dash(index: &Option<Index>) -> String {
     index.map_or("-".to_owned(), |index| index.to_string())
 }
 
-/// A unit variant's name, as JSON has it.
-fn name_of(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
+/// The name of a reason, as JSON has it.
+fn reason_name(reason: TransferReason) -> &'static str {
+    match reason {
+        TransferReason::Gift => "gift",
+        TransferReason::Collected => "collected",
+        TransferReason::Pooled => "pooled",
+        TransferReason::Expired => "expired",
+        TransferReason::SpentElsewhere => "spent_elsewhere",
+    }
+}
+
+/// The name of a basis, as JSON has it.
+fn basis_name(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Census => "census",
+        Basis::RandomSample => "random_sample",
+        Basis::RemoteSensing => "remote_sensing",
     }
 }
 
@@ -68,27 +170,10 @@ impl Export {
         if std::fs::read_dir(dir).map_err(io)?.next().is_some() {
             return Err(ExportError::NotEmpty(dir.to_owned()));
         }
-        let mut tables = Vec::with_capacity(KINDS.len());
-        for kind in &KINDS {
-            let path = dir.join(kind.file);
-            let wrong = |error| ExportError::Csv(path.clone(), error);
-            let mut writer = csv::Writer::from_path(&path).map_err(wrong)?;
-            let names = kind.columns.iter().map(|(name, _)| name);
-            writer.write_record(names).map_err(wrong)?;
-            tables.push((path, writer));
-        }
         Ok(Self {
             dir: dir.to_owned(),
-            tables,
+            tables: Tables::create(dir)?,
         })
-    }
-
-    fn row<const N: usize>(&mut self, of: Of, row: [String; N]) -> Result<(), ExportError> {
-        let Some((path, writer)) = self.tables.get_mut(of as usize) else {
-            return Ok(());
-        };
-        let done = writer.write_record(&row);
-        done.map_err(|error| ExportError::Csv(path.clone(), error))
     }
 
     /// Adds an entry.
@@ -98,131 +183,109 @@ impl Export {
     pub fn add(&mut self, index: Index, checked: &CheckedEntry) -> Result<(), ExportError> {
         let entry = checked.entry();
         let record = entry.signed.record();
-        self.row(
-            Of::Entries,
-            row![
-                index,
-                record.statement.kind(),
-                checked.id(),
-                record.issuer,
-                record.seq,
-                record.prev,
-                record.issued_on,
-                entry.admitted_at,
-                spaced(entry.lineage.indexes().iter().map(or_dash)),
-                spaced(
-                    entry
-                        .signed
-                        .endorsements()
-                        .iter()
-                        .map(|endorsement| endorsement.key)
-                ),
-            ],
-        )?;
+        self.tables.entries.row(row![
+            index,
+            record.statement.kind(),
+            checked.id(),
+            record.issuer,
+            record.seq,
+            record.prev,
+            record.issued_on,
+            entry.admitted_at,
+            spaced(entry.lineage.indexes().iter().map(or_dash)),
+            spaced(
+                entry
+                    .signed
+                    .endorsements()
+                    .iter()
+                    .map(|endorsement| endorsement.key)
+            ),
+        ])?;
         self.statement(index, &record.statement)
     }
 
     fn statement(&mut self, index: Index, statement: &Statement) -> Result<(), ExportError> {
         match statement {
-            Statement::Award(award) => self.row(
-                Of::Awards,
-                row![
-                    index,
-                    award.account,
-                    award.method,
-                    award.version,
-                    award.activity,
-                    award.quantity,
-                    award.points,
-                    award.occurred_on,
-                    award.evidence,
-                ],
-            ),
-            Statement::Transfer(transfer) => self.row(
-                Of::Transfers,
-                row![
-                    index,
-                    transfer.from,
-                    or_empty(transfer.to),
-                    transfer.points,
-                    name_of(&transfer.reason)
-                ],
-            ),
-            Statement::Claim(claim) => self.row(
-                Of::Claims,
-                row![
-                    index,
-                    claim.account,
-                    claim.method,
-                    claim.version,
-                    claim.species,
-                    claim.points
-                ],
-            ),
+            Statement::Award(award) => self.tables.awards.row(row![
+                index,
+                award.account,
+                award.method,
+                award.version,
+                award.activity,
+                award.quantity,
+                award.points,
+                award.occurred_on,
+                award.evidence,
+            ]),
+            Statement::Transfer(transfer) => self.tables.transfers.row(row![
+                index,
+                transfer.from,
+                or_empty(transfer.to),
+                transfer.points,
+                reason_name(transfer.reason)
+            ]),
+            Statement::Claim(claim) => self.tables.claims.row(row![
+                index,
+                claim.account,
+                claim.method,
+                claim.version,
+                claim.species,
+                claim.points
+            ]),
             Statement::Assignment(assignment) => {
                 for (place, claim) in
                     (u64::from(assignment.first_serial.0)..).zip(assignment.claims.iter())
                 {
-                    self.row(Of::Assignments, row![index, assignment.plot, place, claim])?;
+                    self.tables
+                        .assignments
+                        .row(row![index, assignment.plot, place, claim])?;
                 }
                 Ok(())
             }
             Statement::Plot(plot) => self.plot(index, plot),
-            Statement::Planting(planting) => self.row(
-                Of::Plantings,
-                row![
-                    index,
-                    planting.plot,
-                    planting.species,
-                    planting.first_serial,
-                    planting.count,
-                    planting.planted_on,
-                    planting.evidence,
-                ],
-            ),
+            Statement::Planting(planting) => self.tables.plantings.row(row![
+                index,
+                planting.plot,
+                planting.species,
+                planting.first_serial,
+                planting.count,
+                planting.planted_on,
+                planting.evidence,
+            ]),
             Statement::Survey(survey) => self.survey(index, survey),
             Statement::Correction(correction) => self.correction(index, correction),
             Statement::Method(method) => {
-                self.row(
-                    Of::Methods,
-                    row![
+                self.tables.methods.row(row![
+                    index,
+                    method.id,
+                    method.version,
+                    method.effective_from,
+                    method.baseline,
+                    method.sources,
+                    method.jurisdiction,
+                    method.document,
+                ])?;
+                for activity in method.activities.iter() {
+                    self.tables.activities.row(row![
                         index,
                         method.id,
                         method.version,
-                        method.effective_from,
-                        method.baseline,
-                        method.sources,
-                        method.jurisdiction,
-                        method.document,
-                    ],
-                )?;
-                for activity in method.activities.iter() {
-                    self.row(
-                        Of::Activities,
-                        row![
-                            index,
-                            method.id,
-                            method.version,
-                            activity.code,
-                            activity.name,
-                            activity.unit,
-                            activity.factor,
-                            activity.cap,
-                        ],
-                    )?;
+                        activity.code,
+                        activity.name,
+                        activity.unit,
+                        activity.factor,
+                        activity.cap,
+                    ])?;
                 }
                 for species in method.species.iter() {
-                    self.row(
-                        Of::Species,
-                        row![
-                            index,
-                            method.id,
-                            method.version,
-                            species.code,
-                            species.name,
-                            species.price
-                        ],
-                    )?;
+                    self.tables.species.row(row![
+                        index,
+                        method.id,
+                        method.version,
+                        species.code,
+                        species.name,
+                        species.price
+                    ])?;
                 }
                 Ok(())
             }
@@ -232,36 +295,30 @@ impl Export {
             }
             Statement::Governors(set) => self.governors(index, set.governors.iter(), set.quorum),
             Statement::LogKey(next) => self.log_key(index, &next.key),
-            Statement::KeyGrant(grant) => self.row(
-                Of::Governance,
-                row![
-                    index,
-                    grant.key,
-                    "granted",
-                    "",
-                    grant.role,
-                    grant.holder,
-                    grant.display_name,
-                    or_empty(grant.expires_on),
-                    "",
-                    "",
-                ],
-            ),
-            Statement::KeyRevoke(revoke) => self.row(
-                Of::Governance,
-                row![
-                    index,
-                    revoke.key,
-                    "revoked",
-                    "",
-                    "",
-                    "",
-                    "",
-                    "",
-                    revoke.reason,
-                    or_empty(revoke.compromised_since),
-                ],
-            ),
+            Statement::KeyGrant(grant) => self.tables.governance.row(row![
+                index,
+                grant.key,
+                "granted",
+                "",
+                grant.role,
+                grant.holder,
+                grant.display_name,
+                or_empty(grant.expires_on),
+                "",
+                "",
+            ]),
+            Statement::KeyRevoke(revoke) => self.tables.governance.row(row![
+                index,
+                revoke.key,
+                "revoked",
+                "",
+                "",
+                "",
+                "",
+                "",
+                revoke.reason,
+                or_empty(revoke.compromised_since),
+            ]),
         }
     }
 
@@ -273,14 +330,14 @@ impl Export {
     ) -> Result<(), ExportError> {
         for key in keys {
             let row = row![index, key, "governs", quorum, "", "", "", "", "", ""];
-            self.row(Of::Governance, row)?;
+            self.tables.governance.row(row)?;
         }
         Ok(())
     }
 
     fn log_key(&mut self, index: Index, key: &PublicKey) -> Result<(), ExportError> {
         let row = row![index, key, "signs_checkpoints", "", "", "", "", "", "", ""];
-        self.row(Of::Governance, row)
+        self.tables.governance.row(row)
     }
 
     fn plot(&mut self, index: Index, plot: &Plot) -> Result<(), ExportError> {
@@ -291,43 +348,37 @@ impl Export {
                 ("issued", registry.to_string(), id.to_string())
             }
         };
-        self.row(
-            Of::Plots,
-            row![
-                index,
-                plot.number,
-                plot.name,
-                plot.latitude.degrees(),
-                plot.longitude.degrees(),
-                plot.radius_m,
-                plot.outline,
-                plot.area_m2,
-                plot.trees_per_ha_max,
-                rights,
-                registry,
-                project,
-                plot.funded_by,
-            ],
-        )
+        self.tables.plots.row(row![
+            index,
+            plot.number,
+            plot.name,
+            plot.latitude.degrees(),
+            plot.longitude.degrees(),
+            plot.radius_m,
+            plot.outline,
+            plot.area_m2,
+            plot.trees_per_ha_max,
+            rights,
+            registry,
+            project,
+            plot.funded_by,
+        ])
     }
 
     fn survey(&mut self, index: Index, survey: &Survey) -> Result<(), ExportError> {
-        self.row(
-            Of::Surveys,
-            row![
-                index,
-                survey.plot,
-                or_empty(survey.planting),
-                survey.surveyed_on,
-                name_of(&survey.basis),
-                survey.sampled,
-                survey.alive,
-                survey.dead,
-                survey.evidence,
-                survey.paid_by,
-                or_empty(survey.next_due),
-            ],
-        )
+        self.tables.surveys.row(row![
+            index,
+            survey.plot,
+            or_empty(survey.planting),
+            survey.surveyed_on,
+            basis_name(survey.basis),
+            survey.sampled,
+            survey.alive,
+            survey.dead,
+            survey.evidence,
+            survey.paid_by,
+            or_empty(survey.next_due),
+        ])
     }
 
     fn correction(&mut self, index: Index, correction: &Correction) -> Result<(), ExportError> {
@@ -376,7 +427,7 @@ impl Export {
                 ]
             }
         };
-        self.row(Of::Corrections, row)
+        self.tables.corrections.row(row)
     }
 
     /// Ends the tables, and writes beside them what their columns mean and the checkpoint whose
@@ -385,11 +436,7 @@ impl Export {
     /// # Errors
     /// [`ExportError`].
     pub fn finish(mut self, checkpoint: &Checkpoint) -> Result<(), ExportError> {
-        for (path, writer) in &mut self.tables {
-            writer
-                .flush()
-                .map_err(|error| ExportError::Io(path.clone(), error))?;
-        }
+        let sections = self.tables.finish()?;
         let head = checkpoint.head();
         let mut readme = format!(
             "# {}: {} entries\n\nEvery entry up to the checkpoint in `checkpoint`, root {}, as an audit of arborlog verified it. CSV as RFC 4180 has it, UTF-8, a header in each file. Days are UTC, as YYYY-MM-DD. A field without a value is empty. Free texts are as their issuers wrote them: a spreadsheet may take one that begins with = for a formula.\n",
@@ -397,15 +444,7 @@ impl Export {
             head.size,
             head.root
         );
-        for kind in &KINDS {
-            readme.push_str(&format!(
-                "\n## {}\n\nA row is {}.\n\n| column | what it is |\n| --- | --- |\n",
-                kind.file, kind.row
-            ));
-            for (name, meaning) in kind.columns {
-                readme.push_str(&format!("| `{name}` | {meaning} |\n"));
-            }
-        }
+        readme.push_str(&sections);
         for (name, text) in [
             ("README.md", readme),
             ("checkpoint", checkpoint.to_string()),
@@ -414,5 +453,26 @@ impl Export {
             std::fs::write(&path, text).map_err(|error| ExportError::Io(path, error))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_json() {
+        for reason in [
+            TransferReason::Gift,
+            TransferReason::Collected,
+            TransferReason::Pooled,
+            TransferReason::Expired,
+            TransferReason::SpentElsewhere,
+        ] {
+            assert_eq!(serde_json::json!(reason), reason_name(reason));
+        }
+        for basis in [Basis::Census, Basis::RandomSample, Basis::RemoteSensing] {
+            assert_eq!(serde_json::json!(basis), basis_name(basis));
+        }
     }
 }
