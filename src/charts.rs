@@ -53,11 +53,10 @@ pub(crate) fn sheet(
     // As part of a page it scales with it, and says what it shows.
     let view_box = format!(r#"viewBox="0 0 {} {}" role="img""#, size.0, size.1);
     let head = format!(r#"<svg {view_box} aria-label="{title}" xmlns"#);
-    let body = svg
-        .find("<svg")
-        .map_or("", |at| svg.get(at..).unwrap_or(""));
-    let rest = body.find("xmlns").and_then(|at| body.get(at + 5..));
-    let rest = rest.ok_or_else(|| failed("the drawing has no head"))?;
+    let rest = svg
+        .split_once("<svg")
+        .and_then(|(_, element)| element.split_once("xmlns"));
+    let (_, rest) = rest.ok_or_else(|| failed("the drawing has no head"))?;
     Ok(format!("{head}{}", rest.trim_end()))
 }
 
@@ -147,6 +146,8 @@ fn year_label(at: f64, span: f64) -> String {
     format!("{year:.0}-{month:02.0}")
 }
 
+/// A whole number with its thousands apart. Every axis and bar here begins at zero; what rounding puts
+/// below it is zero.
 fn thousands(value: f64) -> String {
     grouped(value.max(0.0) as u128)
 }
@@ -188,7 +189,7 @@ pub fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
         .max((east - west) * 1.2 * shrink / sides)
         .max(0.01);
     let wide = high * sides / shrink;
-    let most = dots.iter().map(|plot| plot.standing).max().unwrap_or(0);
+    let most = dots.iter().map(|plot| plot.standing).fold(1, u64::max);
     sheet(size, title, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
@@ -210,7 +211,7 @@ pub fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
             .draw()
             .map_err(failed)?;
         for plot in dots {
-            let part = plot.standing as f64 / most.max(1) as f64;
+            let part = plot.standing as f64 / most as f64;
             let radius = (3.0 + 12.0 * part.sqrt()) as i32;
             let colour = if plot.short { RUST } else { GREEN };
             let place = (plot.longitude, plot.latitude);
@@ -238,7 +239,9 @@ pub fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
 /// [`ChartError`].
 pub fn bars(title: &str, rows: &[(&str, f64)]) -> Drawn {
     let most = rows.iter().map(|row| row.1).fold(1.0, f64::max);
-    let size = (WIDE.0, 60 + 40 * u32::try_from(rows.len()).unwrap_or(1));
+    let count = u32::try_from(rows.len()).ok();
+    let height = count.and_then(|count| count.checked_mul(40)?.checked_add(60));
+    let size = (WIDE.0, height.ok_or_else(|| failed("too many bars"))?);
     sheet(size, title, |area| {
         let style = ("sans-serif", 13).into_font();
         area.draw_text(title, &("sans-serif", 16).into_font().into(), (12, 14))

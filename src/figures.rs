@@ -13,6 +13,12 @@ pub fn grouped(number: u128) -> String {
     out
 }
 
+/// A number that may be below zero, as some balances are after a correction: with a minus then.
+pub fn signed(number: i128) -> String {
+    let sign = if number < 0 { "−" } else { "" };
+    format!("{sign}{}", grouped(number.unsigned_abs()))
+}
+
 /// Points as a weight: grams, kilograms or tonnes.
 pub fn weight(grams: u128) -> String {
     let unit = |size: u128, name: &str| {
@@ -43,6 +49,8 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(signed(-1_234), "−1,234");
+        assert_eq!(signed(0), "0");
         assert_eq!(weight(999), "999 g");
         assert_eq!(weight(1_500), "1.5 kg");
         assert_eq!(weight(12_345_678_900), "12,345.6 t");

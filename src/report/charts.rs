@@ -2,35 +2,51 @@
 
 use plotters::prelude::*;
 
-use crate::audit::Report;
+use crate::audit::{MonthRow, Report};
 use crate::charts::{
-    BLUE, Dot, Drawn, GREEN, Line, RUST, WIDE, WIDE_MAP, failed, lines, map, sheet,
+    BLUE, ChartError, Dot, Drawn, GREEN, Line, RUST, WIDE, WIDE_MAP, failed, lines, map, sheet,
 };
 
-/// The end of a month, in years.
-fn year_of(month: &str) -> f64 {
-    let mut parts = month.split('-').map(|part| part.parse::<f64>());
-    match (parts.next(), parts.next()) {
-        (Some(Ok(year)), Some(Ok(month))) => year + month / 12.0,
-        _ => 0.0,
+/// Labels on the axis of ages, at the most.
+const AGE_LABELS_MAX: u32 = 20;
+
+/// The end of a month such as `2026-11`, in years.
+fn year_of(month: &str) -> Result<f64, ChartError> {
+    let ends = || {
+        let (year, month) = month.split_once('-')?;
+        Some(year.parse::<f64>().ok()? + month.parse::<f64>().ok()? / 12.0)
+    };
+    ends().ok_or_else(|| failed(format_args!("{month} is no month")))
+}
+
+/// Two running sums, each a point at the end of every month that changes them: `change` gives by
+/// how much, or `None` for a month without a point.
+fn running_sums(
+    months: &[MonthRow],
+    change: impl Fn(&MonthRow) -> Option<(f64, f64)>,
+) -> Result<[Vec<(f64, f64)>; 2], ChartError> {
+    let (mut first, mut second) = (0.0, 0.0);
+    let mut points = [Vec::new(), Vec::new()];
+    let [firsts, seconds] = &mut points;
+    for row in months {
+        if let Some((to_first, to_second)) = change(row) {
+            first += to_first;
+            second += to_second;
+            let year = year_of(&row.month)?;
+            firsts.push((year, first));
+            seconds.push((year, second));
+        }
     }
+    Ok(points)
 }
 
 /// Points awarded and spent, in tonnes, summed over time.
 pub(super) fn points_over_time(report: &Report) -> Drawn {
-    let (mut awarded, mut claimed) = (0.0, 0.0);
-    let (mut given, mut spent) = (Vec::new(), Vec::new());
-    for row in report
-        .months
-        .iter()
-        .filter(|row| row.points.awards > 0 || row.points.claimed > 0)
-    {
-        let year = year_of(&row.month);
-        awarded += (row.points.awarded as f64 - row.points.reversed as f64) / 1e6;
-        claimed += row.points.claimed as f64 / 1e6;
-        given.push((year, awarded));
-        spent.push((year, claimed));
-    }
+    let [awarded, spent] = running_sums(&report.months, |row| {
+        let points = &row.points;
+        let net = (points.awarded as f64 - points.reversed as f64) / 1e6;
+        (points.awards > 0 || points.claimed > 0).then(|| (net, points.claimed as f64 / 1e6))
+    })?;
     lines(
         WIDE,
         "Points over time",
@@ -39,7 +55,7 @@ pub(super) fn points_over_time(report: &Report) -> Drawn {
             Line {
                 name: "awarded, less reversed",
                 colour: BLUE,
-                points: given,
+                points: awarded,
             },
             Line {
                 name: "spent on trees",
@@ -52,19 +68,10 @@ pub(super) fn points_over_time(report: &Report) -> Drawn {
 
 /// Trees planted and standing in the books, summed over time.
 pub(super) fn trees_over_time(report: &Report) -> Drawn {
-    let (mut planted, mut lost) = (0.0, 0.0);
-    let (mut all, mut standing) = (Vec::new(), Vec::new());
-    for row in report
-        .months
-        .iter()
-        .filter(|row| row.planted > 0 || row.lost > 0)
-    {
-        let year = year_of(&row.month);
-        planted += row.planted as f64;
-        lost += row.lost as f64;
-        all.push((year, planted));
-        standing.push((year, planted - lost));
-    }
+    let [planted, standing] = running_sums(&report.months, |row| {
+        let (planted, lost) = (row.planted as f64, row.lost as f64);
+        (row.planted > 0 || row.lost > 0).then_some((planted, planted - lost))
+    })?;
     lines(
         WIDE,
         "Trees over time",
@@ -73,7 +80,7 @@ pub(super) fn trees_over_time(report: &Report) -> Drawn {
             Line {
                 name: "planted",
                 colour: BLUE,
-                points: all,
+                points: planted,
             },
             Line {
                 name: "standing in the books",
@@ -100,12 +107,7 @@ pub(super) fn survival_by_age(report: &Report) -> Drawn {
             .configure_mesh()
             .disable_x_mesh()
             .light_line_style(WHITE)
-            .x_labels(
-                usize::try_from(oldest)
-                    .unwrap_or(0)
-                    .saturating_add(1)
-                    .min(20),
-            )
+            .x_labels(oldest.min(AGE_LABELS_MAX - 1) as usize + 1)
             .x_label_formatter(&|years| format!("{years:.0}"))
             .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
             .x_desc("whole years from planting to survey")
@@ -139,4 +141,17 @@ pub(super) fn plots_map(report: &Report) -> Drawn {
         short: plot.shortfall > 0,
     });
     map(WIDE_MAP, "Where the plots lie", &dots.collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_ends_in_its_year() {
+        assert_eq!(year_of("2026-06").unwrap(), 2026.5);
+        for odd in ["2026", "2026-", "-06", "June"] {
+            assert!(year_of(odd).is_err(), "{odd}");
+        }
+    }
 }

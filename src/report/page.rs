@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{ReportError, charts};
 use crate::audit::{Finding, PlotRow, Report, Severity, Share, overall};
-use crate::figures::{decimal, grouped, weight};
+use crate::figures::{decimal, grouped, signed, weight};
 use crate::record::CarbonRights;
 
 /// Cases that the page shows of each finding; `report.json` has more.
@@ -71,8 +71,7 @@ impl Page<'_> {
     }
 
     fn signed(&self, number: &i128) -> String {
-        let sign = if *number < 0 { "−" } else { "" };
-        format!("{sign}{}", grouped(number.unsigned_abs()))
+        signed(*number)
     }
 
     /// On what the latest surveys rest.
@@ -133,6 +132,7 @@ impl Page<'_> {
         finding.items.iter().take(ITEMS_SHOWN)
     }
 
+    /// Cases that the page does not show: none of a finding that has fewer than are shown.
     fn more(&self, finding: &Finding) -> u64 {
         finding.count.saturating_sub(ITEMS_SHOWN as u64)
     }

@@ -6,11 +6,11 @@ use askama::Template;
 use axum::extract::State as Extract;
 use serde::Deserialize;
 
-use super::frame::{Frame, Visit, moment, signed};
+use super::frame::{Frame, Visit, moment};
 use super::{PageResult, Pages, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse};
-use crate::figures::{decimal, grouped};
+use crate::figures::{decimal, grouped, signed};
 use crate::ledger::State;
 use crate::record::{AccountId, Award, Entry, Index, MethodId, MethodVersion, Remedy, Statement};
 

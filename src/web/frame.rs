@@ -240,12 +240,6 @@ macro_rules! counts {
 }
 counts!(u32 u64 u128);
 
-/// With a minus if it is below zero, as some balances are after a correction.
-pub(super) fn signed(number: i128) -> String {
-    let sign = if number < 0 { "−" } else { "" };
-    format!("{sign}{}", grouped(number.unsigned_abs()))
-}
-
 /// A time, to the second.
 pub(super) fn moment(at: TimeMs) -> String {
     let seconds = at.0 / 1000 % 86_400;
