@@ -7,12 +7,14 @@ use axum::extract::State as Extract;
 use serde::Deserialize;
 
 use super::frame::{Frame, Visit, moment};
-use super::{PageResult, Pages, not_found, page};
+use super::{PageResult, Pages, inconsistent, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse};
 use crate::figures::{decimal, grouped, signed};
 use crate::ledger::State;
-use crate::record::{AccountId, Award, Entry, Index, MethodId, MethodVersion, Remedy, Statement};
+use crate::record::{
+    AccountId, Award, Entry, Index, Kind, MethodId, MethodVersion, Remedy, Statement,
+};
 
 /// Lines of a statement on one page.
 const LINES: usize = 50;
@@ -71,7 +73,7 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
 struct AccountLine {
     index: Index,
     when: String,
-    kind: &'static str,
+    kind: Kind,
     change: String,
     /// The day of the act, for an award.
     day: String,
@@ -83,18 +85,17 @@ struct AccountLine {
 }
 
 /// Activity, quantity and factor: how an award's points came about.
-fn reckoning(state: &State, award: &Award) -> String {
-    let Some(activity) = state.activity(award.method, award.version, award.activity) else {
-        return String::new();
-    };
-    format!(
+fn reckoning(state: &State, award: &Award) -> Result<String, Problem> {
+    let activity = state.activity(award.method, award.version, award.activity);
+    let activity = activity.ok_or_else(|| inconsistent("no method has an award's activity"))?;
+    Ok(format!(
         "{}: {} {} × {} g = {} g",
         activity.name,
         decimal(award.quantity.0, 3),
         activity.unit,
         decimal(activity.factor.0, 6),
         grouped(award.points.0.into()),
-    )
+    ))
 }
 
 #[derive(Template)]
@@ -115,30 +116,40 @@ pub(super) async fn account(
     Query(query): Query<AccountQuery>,
 ) -> PageResult {
     let id: AccountId = parse(&id, "the account")?;
-    let (found, f) = pages
-        .see(&visit, |state| state.account(&id).copied())
-        .await?;
-    let account = found.ok_or_else(|| not_found("account"))?;
-    let mut next = match &query.before {
-        Some(index) => Some(parse::<Index>(index, "before")?),
-        None => Some(account.last_entry),
+    let look = |state: &State| {
+        let account = state.account(&id).copied();
+        account.ok_or_else(|| not_found("account"))
     };
+    let (account, f) = pages.see(&visit, look).await?;
+    let asked_for: Option<Index> = match &query.before {
+        Some(index) => Some(parse(index, "before")?),
+        None => None,
+    };
+    let mut next = Some(asked_for.unwrap_or(account.last_entry));
     let mut lines = Vec::new();
     while let Some(index) = next
         && lines.len() < LINES
     {
-        let (line, before) = line_at(&pages, &id, index).await?;
-        lines.push(line);
-        next = before;
+        let found = entry_about(&pages, &id, index).await?;
+        let (entry, step) = found.ok_or_else(|| {
+            if asked_for == Some(index) {
+                let detail = "there is no entry about this account at that place in this ledger";
+                Problem::not_found(detail)
+            } else {
+                let detail = format!("the lineage of account {id} leads to entry {index}");
+                inconsistent(&detail)
+            }
+        })?;
+        lines.push(line(index, &entry, step.change));
+        next = step.before;
     }
-    let (whys, _) = pages
-        .log
-        .look_up(|state| {
-            let why = |line: &AccountLine| line.award.as_ref().map(|award| reckoning(state, award));
-            lines.iter().map(why).collect::<Vec<_>>()
-        })
-        .await?;
-    for (line, why) in lines.iter_mut().zip(whys) {
+    let reckon = |state: &State| {
+        let awards = lines.iter().map(|line| line.award.as_ref());
+        let reckoned = awards.map(|award| award.map(|award| reckoning(state, award)).transpose());
+        reckoned.collect::<Result<Vec<_>, Problem>>()
+    };
+    let reckoned = pages.look(reckon).await?;
+    for (line, why) in lines.iter_mut().zip(reckoned) {
         if let Some(why) = why {
             line.why = why;
         }
@@ -152,22 +163,24 @@ pub(super) async fn account(
     })
 }
 
-/// The line of an entry, and the one about the account before it.
-async fn line_at(
+/// An entry, and what it did to an account; `None` if it is not about that account.
+async fn entry_about(
     pages: &Pages,
     id: &AccountId,
     index: Index,
-) -> Result<(AccountLine, Option<Index>), Problem> {
+) -> Result<Option<(Entry, Step)>, Problem> {
     let (_, entry) = pages.entry(index).await?;
-    let statement = &entry.signed.record().statement;
-    let target = match statement {
+    let target = match &entry.signed.record().statement {
         Statement::Correction(correction) => Some(pages.entry(correction.target).await?.1),
         _ => None,
     };
     let step = step(id, &entry, target.as_ref());
-    let step = step.ok_or_else(|| {
-        Problem::not_found("there is no entry about this account at that place in this ledger")
-    })?;
+    Ok(step.map(|step| (entry, step)))
+}
+
+/// The line of an entry. Why an award has its points is still missing in it: the ledger tells.
+fn line(index: Index, entry: &Entry, change: i128) -> AccountLine {
+    let statement = &entry.signed.record().statement;
     let (day, why, award) = match statement {
         Statement::Award(award) => (
             award.occurred_on.to_string(),
@@ -177,12 +190,12 @@ async fn line_at(
         Statement::Correction(correction) => (String::new(), correction.reason.to_string(), None),
         other => (String::new(), super::entry::gist(other), None),
     };
-    let plus = if step.change > 0 { "+" } else { "" };
-    let line = AccountLine {
+    let plus = if change > 0 { "+" } else { "" };
+    AccountLine {
         index,
         when: moment(entry.admitted_at),
-        kind: statement.kind().name(),
-        change: format!("{plus}{}", signed(step.change)),
+        kind: statement.kind(),
+        change: format!("{plus}{}", signed(change)),
         day,
         why,
         award,
@@ -191,6 +204,5 @@ async fn line_at(
             Statement::Claim(claim) => Some((claim.method, claim.version)),
             _ => None,
         },
-    };
-    Ok((line, step.before))
+    }
 }

@@ -16,7 +16,7 @@ struct ReceiptPage {
 
 /// Where a receipt is dropped.
 pub(super) async fn receipt(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
-    let ((), f) = pages.see(&visit, |_| ()).await?;
+    let ((), f) = pages.see(&visit, |_| Ok(())).await?;
     page(&ReceiptPage { f })
 }
 
@@ -28,6 +28,6 @@ struct CheckPage {
 
 /// What auditors run, with this log's key and address.
 pub(super) async fn check(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
-    let ((), f) = pages.see(&visit, |_| ()).await?;
+    let ((), f) = pages.see(&visit, |_| Ok(())).await?;
     page(&CheckPage { f })
 }

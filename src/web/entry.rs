@@ -8,13 +8,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::frame::{Frame, Visit, moment};
-use super::panel::{Receipts, issuer_name};
-use super::{PageResult, Pages, page};
+use super::names::issuer_name;
+use super::panel::Receipts;
+use super::{PageResult, Pages, broken, decode, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::figures::{grouped, weight};
 use crate::merkle::{TILE_HASHES, leaf_hash};
-use crate::record::{Entry, Index, Remedy, Statement};
+use crate::record::{Entry, Index, Kind, Remedy, Statement};
 
 /// Entries that the home page shows.
 pub(super) const NEWEST: u64 = 10;
@@ -37,15 +38,14 @@ pub(super) async fn newest(
     size: u64,
     count: u64,
 ) -> Result<Vec<EntryLine>, Problem> {
+    // From the genesis on, in a log that has fewer.
     let first = size.saturating_sub(count);
     let mut lines = Vec::new();
     let reader = pages.log.reader();
-    for bundle in first / TILE_HASHES..=size.saturating_sub(1) / TILE_HASHES {
+    for bundle in first / TILE_HASHES..size.div_ceil(TILE_HASHES) {
         for (index, bytes) in (bundle * TILE_HASHES..).zip(reader.bundle(bundle, size).await?) {
-            if index >= first
-                && let Ok(entry) = Entry::decode(&bytes)
-            {
-                lines.push(line(visit, index, &entry));
+            if index >= first {
+                lines.push(line(visit, index, &decode(index, &bytes)?));
             }
         }
     }
@@ -58,7 +58,7 @@ fn line(visit: &Visit, index: u64, entry: &Entry) -> EntryLine {
     let t = visit.language.texts();
     EntryLine {
         index,
-        kind: t.kind(statement.kind().name()).to_owned(),
+        kind: t.kind(&statement.kind()).to_owned(),
         says: gist(statement),
         when: moment(entry.admitted_at),
     }
@@ -77,16 +77,17 @@ pub(super) fn gist(statement: &Statement) -> String {
         Statement::Method(method) => format!("{} v{}", method.id, method.version),
         Statement::Award(award) => format!("{} → {}", grams(award.points), short(&award.account)),
         Statement::Transfer(transfer) => {
-            let to = transfer.to.map(|to| format!(" → {}", short(&to)));
-            let to = to.unwrap_or_default();
-            format!("{}: {}{to}", grams(transfer.points), short(&transfer.from))
+            let given = format!("{}: {}", grams(transfer.points), short(&transfer.from));
+            match &transfer.to {
+                Some(to) => format!("{given} → {}", short(to)),
+                None => given,
+            }
         }
         Statement::Plot(plot) => format!("{} {}", plot.number, plot.name),
         Statement::Planting(planting) => {
-            let last = planting
-                .first_serial
-                .0
-                .saturating_add(planting.count.get() - 1);
+            // Wider than a serial: the sum fits whatever the statement says.
+            let [first, count] = [planting.first_serial.0, planting.count.get()].map(u64::from);
+            let last = first + count - 1;
             format!("{}/{}–{last}", planting.plot, planting.first_serial)
         }
         Statement::Survey(survey) => {
@@ -119,14 +120,15 @@ struct FieldRow {
 }
 
 /// The fields of a statement, those of lists and tables under names with dots.
-fn rows(statement: &Statement) -> Vec<FieldRow> {
+fn rows(statement: &Statement) -> Result<Vec<FieldRow>, Problem> {
+    let json = serde_json::to_value(statement).map_err(|error| broken(&error))?;
+    let fields = json.as_object();
+    let fields = fields.ok_or_else(|| broken(&"a statement is no table of fields"))?;
     let mut rows = Vec::new();
-    if let Ok(Value::Object(fields)) = serde_json::to_value(statement) {
-        for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
-            flatten(name, value, &mut rows);
-        }
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
+        flatten(name, value, &mut rows);
     }
-    rows
+    Ok(rows)
 }
 
 fn flatten(name: &str, value: &Value, rows: &mut Vec<FieldRow>) {
@@ -141,12 +143,13 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<FieldRow>) {
                 flatten(&format!("{name}.{field}"), value, rows);
             }
         }
+        // An optional field that the statement leaves out.
         Value::Null => {}
         scalar => {
             let value = scalar
                 .as_str()
                 .map_or_else(|| scalar.to_string(), str::to_owned);
-            let field = name.split('.').next().unwrap_or(name);
+            let field = name.split_once('.').map_or(name, |(field, _)| field);
             let link = match field {
                 "account" | "from" | "to" => Some(format!("/account/{value}")),
                 "plot" => Some(format!("/plot/{value}")),
@@ -169,7 +172,7 @@ struct EntryPage {
     f: Frame,
     panel: Receipts,
     index: u64,
-    kind: &'static str,
+    kind: Kind,
     when: String,
     issued_on: String,
     issuer: String,
@@ -196,16 +199,16 @@ pub(super) async fn entry(
         .see(&visit, |state| issuer_name(state, &record.issuer))
         .await?;
     page(&EntryPage {
-        panel: Receipts::of(vec![("entry", index)]),
+        panel: Receipts::of("entry", index),
         index: index.0,
-        kind: record.statement.kind().name(),
+        kind: record.statement.kind(),
         when: moment(entry.admitted_at),
         issued_on: record.issued_on.to_string(),
         issuer: record.issuer.to_string(),
         who,
         seq: record.seq.0,
         id: pages.log.context().id(entry.signed.bytes()).to_string(),
-        rows: rows(&record.statement),
+        rows: rows(&record.statement)?,
         lineage: entry
             .lineage
             .indexes()

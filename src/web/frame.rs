@@ -8,10 +8,13 @@ use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::Site;
 use super::texts::{Language, Texts, fill};
+use super::{Site, inconsistent};
+use crate::answer::Problem;
 use crate::answer::extract::Query;
+use crate::crypto::PublicKey;
 use crate::figures::{grouped, weight};
 use crate::ledger::State;
 use crate::log::Log;
@@ -129,33 +132,35 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Around a page of this state.
-    pub fn of(state: &State, visit: &Visit, site: &Site) -> Self {
+    ///
+    /// # Errors
+    /// [`Problem`] for a ledger that has no genesis, which a log does not serve.
+    pub fn of(state: &State, visit: &Visit, site: &Site) -> Result<Self, Problem> {
         let head = state.globals();
-        let keys = head.log_keys.iter();
-        let keys = keys.map(|(key, at)| (at.0, crate::log::vkey(&head.origin, *key).to_string()));
-        let keys: Vec<(u64, String)> = keys.collect();
-        let log_keys = serde_json::to_string(&keys).unwrap_or_default();
-        let (log_key_at, vkey) = keys.into_iter().next_back().unwrap_or_default();
-        let (genesis, programme) = head.genesis.as_ref().map_or_else(
-            || (String::new(), String::new()),
-            |(id, programme)| (id.to_string(), programme.to_string()),
-        );
-        Self {
+        let genesis = head.genesis.as_ref();
+        let (genesis, programme) = genesis.ok_or_else(|| inconsistent("it has no genesis"))?;
+        let vkey = |key: &PublicKey| crate::log::vkey(&head.origin, *key).to_string();
+        let newest = head.log_keys.last();
+        let (key, log_key_at) = newest.ok_or_else(|| inconsistent("it has no log key"))?;
+        let log_keys = head.log_keys.iter();
+        let log_keys: Value = log_keys.map(|(key, at)| json!([at.0, vkey(key)])).collect();
+        Ok(Self {
             t: visit.language.texts(),
             language: visit.language,
             origin: head.origin.to_string(),
-            programme,
-            vkey,
-            log_key_at,
-            log_keys,
-            genesis,
+            programme: programme.to_string(),
+            vkey: vkey(key),
+            log_key_at: log_key_at.0,
+            log_keys: log_keys.to_string(),
+            genesis: genesis.to_string(),
             size: state.entries(),
             path: visit.path.clone(),
             url: site.address(visit),
-        }
+        })
     }
 
-    /// Around a page that speaks of nothing in the ledger.
+    /// Around a page that says what went wrong. It verifies nothing, so a log without a key or a genesis
+    /// has such a page too, with neither on it.
     pub fn bare(log: &Log, visit: &Visit, site: &Site) -> Self {
         let (vkey, genesis, origin) = log.identity();
         Self {
@@ -175,7 +180,7 @@ impl Frame {
 
     /// What scripts say, as JSON.
     pub fn words(&self) -> String {
-        serde_json::to_string(&self.t.words).unwrap_or_default()
+        json!(self.t.words).to_string()
     }
 
     pub fn languages(&self) -> [(Language, &'static str); 3] {

@@ -11,10 +11,11 @@ use tokio::sync::Mutex;
 use super::entry::{EntryLine, NEWEST, newest};
 use super::frame::{Frame, Visit, moment};
 use super::plot::{dot, drawn};
-use super::{PageResult, Pages, page};
+use super::{PageResult, Pages, inconsistent, page};
 use crate::answer::Problem;
 use crate::charts::{self, BLUE, Dot, GREEN, SMALL, SMALL_MAP};
 use crate::ledger::{MonthTotals, State, Totals};
+use crate::log::Published;
 use crate::record::Month;
 
 /// Sums are gone through at most so often, however many readers there are.
@@ -22,15 +23,23 @@ const FRESH: Duration = Duration::from_secs(5);
 /// Plots that the map shows, those with the most trees.
 const DOTS_MAX: usize = 200;
 
-/// The overview that was made last.
-pub(super) type CachedOverview = Mutex<Option<(Instant, Arc<Overview>)>>;
+/// The overview that was made last, if any was.
+pub(super) type CachedOverview = Mutex<Option<Recent>>;
+
+/// An overview, and the checkpoint that covers it.
+#[derive(Clone)]
+pub(super) struct Recent {
+    made_at: Instant,
+    overview: Arc<Overview>,
+    published: Arc<Published>,
+}
 
 /// The whole ledger in a few numbers.
 pub(super) struct Overview {
     size: u64,
-    checkpoint_size: u64,
-    signed_at: String,
     totals: Totals,
+    /// Points awarded, less those that were reversed.
+    awarded: u128,
     accounts: usize,
     months: BTreeMap<Month, MonthTotals>,
     plots: usize,
@@ -43,7 +52,10 @@ pub(super) struct Overview {
 }
 
 impl Overview {
-    fn of(state: &State) -> Self {
+    fn of(state: &State) -> Result<Self, Problem> {
+        let totals = state.totals().clone();
+        let awarded = totals.awarded.checked_sub(totals.reversed);
+        let awarded = awarded.ok_or_else(|| inconsistent("more was reversed than awarded"))?;
         let mut dots: Vec<Dot> = state.plots().map(|(_, plot)| dot(plot)).collect();
         let (plots, short) = (dots.len(), dots.iter().filter(|dot| dot.short).count());
         dots.sort_by_key(|dot| std::cmp::Reverse(dot.standing));
@@ -53,9 +65,8 @@ impl Overview {
             .filter_map(|(number, _)| state.surveys(*number).next_back());
         let mut overview = Self {
             size: state.entries(),
-            checkpoint_size: 0,
-            signed_at: String::new(),
-            totals: state.totals().clone(),
+            totals,
+            awarded,
             accounts: state.accounts_count(),
             months: state.globals().months.clone(),
             plots,
@@ -70,11 +81,7 @@ impl Overview {
             overview.alive += u64::from(found.survey.alive);
             overview.sampled += u64::from(found.survey.sampled);
         }
-        overview
-    }
-
-    fn awarded(&self) -> u128 {
-        self.totals.awarded.saturating_sub(self.totals.reversed)
+        Ok(overview)
     }
 
     fn never_surveyed(&self) -> usize {
@@ -95,19 +102,21 @@ impl Overview {
 }
 
 impl Pages {
-    async fn overview(&self) -> Result<Arc<Overview>, Problem> {
-        let mut kept = self.overview.lock().await;
-        if let Some((at, overview)) = kept.as_ref()
-            && at.elapsed() < FRESH
+    async fn overview(&self) -> Result<Recent, Problem> {
+        let mut recent = self.overview.lock().await;
+        if let Some(recent) = recent.as_ref()
+            && recent.made_at.elapsed() < FRESH
         {
-            return Ok(Arc::clone(overview));
+            return Ok(recent.clone());
         }
-        let (mut overview, published) = self.log.look_up(Overview::of).await?;
-        overview.checkpoint_size = published.head.tree.size;
-        overview.signed_at = moment(published.at);
-        let overview = Arc::new(overview);
-        *kept = Some((Instant::now(), Arc::clone(&overview)));
-        Ok(overview)
+        let (overview, published) = self.log.look_up(Overview::of).await?;
+        let made = Recent {
+            made_at: Instant::now(),
+            overview: Arc::new(overview?),
+            published,
+        };
+        *recent = Some(made.clone());
+        Ok(made)
     }
 }
 
@@ -116,6 +125,8 @@ impl Pages {
 struct HomePage {
     f: Frame,
     overview: Arc<Overview>,
+    checkpoint_size: u64,
+    signed_at: String,
     points_chart: String,
     trees_chart: String,
     map: String,
@@ -124,8 +135,12 @@ struct HomePage {
 
 /// The first page.
 pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
-    let overview = pages.overview().await?;
-    let ((), mut f) = pages.see(&visit, |_| ()).await?;
+    let Recent {
+        overview,
+        published,
+        ..
+    } = pages.overview().await?;
+    let ((), mut f) = pages.see(&visit, |_| Ok(())).await?;
     f.size = overview.size;
     let t = f.t;
     let line = |name, colour, points| {
@@ -152,5 +167,7 @@ pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> P
         newest: newest(&pages, &visit, pages.log.published().head.tree.size, NEWEST).await?,
         f,
         overview,
+        checkpoint_size: published.head.tree.size,
+        signed_at: moment(published.at),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
 use super::frame::Visit;
-use super::panel::issuer_name;
+use super::names::grantee_name;
 use super::texts::Texts;
 use super::tree::TreeFacts;
 use super::{Pages, entry};
@@ -28,7 +28,7 @@ pub(super) struct TreeEvent {
 pub(super) struct Life {
     pub tree: TreeFacts,
     pub planter: String,
-    pub surveyor: String,
+    pub surveyor: Option<String>,
     pub events: Vec<TreeEvent>,
     /// Whether the plot has entries that were not looked at.
     pub more: bool,
@@ -51,16 +51,13 @@ impl Life {
             Some(survey) => Some(pages.entry(survey.index).await?.1),
             None => None,
         };
-        let name = |state: &State, entry: &Entry| {
-            issuer_name(state, &entry.signed.record().issuer).unwrap_or_default()
+        let name =
+            |state: &State, entry: &Entry| grantee_name(state, &entry.signed.record().issuer);
+        let look = |state: &State| {
+            let surveyor = survey.as_ref().map(|entry| name(state, entry));
+            Ok((name(state, &planting)?, surveyor.transpose()?))
         };
-        let ((planter, surveyor), _) = pages
-            .log
-            .look_up(|state| {
-                let surveyor = survey.as_ref().map(|entry| name(state, entry));
-                (name(state, &planting), surveyor.unwrap_or_default())
-            })
-            .await?;
+        let (planter, surveyor) = pages.look(look).await?;
         let (mut found, more) = walk(pages, t, &tree).await?;
         let known = [Some(tree.planting), tree.lost_at];
         let tied = tree.tied.map(|(claim, assignment)| [claim, assignment]);
@@ -113,32 +110,30 @@ async fn walk(
                 }
                 // The claim of a tree is of an account, not of a plot.
                 if let Statement::Assignment(assignment) = statement
-                    && let Some(claim) = assignment
-                        .claims
-                        .get(offset(assignment.first_serial, tree.serial))
+                    && let Some(place) = offset(assignment.first_serial, tree.serial)
+                    && let Some(claim) = assignment.claims.get(place)
                 {
                     let (_, entry) = pages.entry(*claim).await?;
                     events.insert(*claim, event(t, *claim, &entry));
                 }
             }
+            // Of other trees of the plot, or of the plot alone.
             _ => {}
         }
     }
     Ok((events, next.is_some()))
 }
 
-/// How far a serial lies behind another.
-fn offset(first: Serial, serial: Serial) -> usize {
-    serial
-        .0
-        .checked_sub(first.0)
-        .map_or(usize::MAX, |distance| distance as usize)
+/// How far a serial lies behind another; `None` if it lies before.
+fn offset(first: Serial, serial: Serial) -> Option<usize> {
+    let distance = serial.0.checked_sub(first.0)?;
+    usize::try_from(distance).ok()
 }
 
 /// Whether a statement about its plot is about the tree itself.
 fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
     let within = |plot: PlotNumber, first: Serial, count: usize| {
-        plot == tree.plot && offset(first, tree.serial) < count
+        plot == tree.plot && offset(first, tree.serial).is_some_and(|place| place < count)
     };
     match statement {
         Statement::Planting(planting) => within(
@@ -181,7 +176,8 @@ fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
         Statement::Claim(_) => (admitted, &t.claim),
         Statement::Correction(correction) => match &correction.remedy {
             Remedy::Lost { lost_on, .. } => (*lost_on, &t.lost),
-            _ => (admitted, &t.void),
+            Remedy::Void => (admitted, &t.void),
+            Remedy::Reverse { .. } => (admitted, &t.entry),
         },
         _ => (admitted, &t.entry),
     };

@@ -8,7 +8,7 @@ use axum::extract::State as Extract;
 use super::frame::{Frame, Visit};
 use super::{PageResult, Pages, page};
 use crate::figures::decimal;
-use crate::ledger::MethodState;
+use crate::ledger::{MethodState, State};
 
 #[derive(Template)]
 #[template(path = "method.html")]
@@ -27,7 +27,7 @@ impl MethodPage {
 
 /// All versions of all methods: factors and sources.
 pub(super) async fn method(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
-    let all = |state: &crate::ledger::State| state.methods().cloned().collect::<Vec<_>>();
+    let all = |state: &State| Ok(state.methods().cloned().collect::<Vec<_>>());
     let (mut methods, f) = pages.see(&visit, all).await?;
     methods.reverse();
     page(&MethodPage { f, methods })

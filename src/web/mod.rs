@@ -10,12 +10,14 @@ mod home;
 mod life;
 mod live;
 mod method;
+mod names;
 mod panel;
 mod plot;
 mod search;
 mod texts;
 mod tree;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use askama::Template;
@@ -33,8 +35,8 @@ use tokio::sync::Semaphore;
 
 use crate::answer::{Closing, Problem};
 use crate::ledger::State;
-use crate::log::Log;
-use crate::record::{Entry, Index};
+use crate::log::{Log, ReadError};
+use crate::record::{CodecError, Entry, Index};
 use frame::{Frame, Visit};
 
 /// Nothing from elsewhere, no inline script or style, no frames, no forms but to here.
@@ -97,15 +99,20 @@ pub fn router(log: Arc<Log>, site: Site, closing: Closing) -> Router {
 }
 
 impl Pages {
-    /// Looks at the ledger for a page; what was seen is published when this returns.
+    /// Looks at the ledger; what was seen is published when this returns.
+    async fn look<T>(&self, look: impl FnOnce(&State) -> Result<T, Problem>) -> Result<T, Problem> {
+        let (seen, _) = self.log.look_up(look).await?;
+        seen
+    }
+
+    /// Looks at the ledger for a page, and gives the page's frame beside what was seen.
     async fn see<T>(
         &self,
         visit: &Visit,
-        look: impl FnOnce(&State) -> T,
+        look: impl FnOnce(&State) -> Result<T, Problem>,
     ) -> Result<(T, Frame), Problem> {
-        let look = |state: &State| (look(state), Frame::of(state, visit, &self.site));
-        let (seen, _) = self.log.look_up(look).await?;
-        Ok(seen)
+        let frame = |state: &State| Frame::of(state, visit, &self.site);
+        self.look(|state| Ok((look(state)?, frame(state)?))).await
     }
 
     /// An entry that the newest checkpoint covers.
@@ -115,17 +122,31 @@ impl Pages {
     }
 }
 
+/// An entry of a bundle that was read: bytes that are none are a damaged store, not an entry less.
+fn decode(index: u64, bytes: &[u8]) -> Result<Entry, Problem> {
+    let damaged = |error: CodecError| ReadError::Damaged {
+        tile: format!("entry {index}"),
+        what: error.to_string(),
+    };
+    Ok(Entry::decode(bytes).map_err(damaged)?)
+}
+
 /// A page as it is sent.
 fn page(template: &impl Template) -> PageResult {
-    template.render().map(Html).map_err(|error| {
-        let detail = error.to_string();
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "page_broken",
-            &detail,
-            "tell the operator",
-        )
-    })
+    template.render().map(Html).map_err(|error| broken(&error))
+}
+
+/// A page, or a drawing on it, that the program can't make.
+fn broken(error: &dyn Display) -> Problem {
+    let (status, advice) = (StatusCode::INTERNAL_SERVER_ERROR, "tell the operator");
+    Problem::new(status, "page_broken", &error.to_string(), advice)
+}
+
+/// What the rules keep out of a ledger, found in it: no page is shown rather than a wrong one.
+fn inconsistent(detail: &str) -> Problem {
+    tracing::error!(detail, "the ledger has what its rules keep out");
+    let (status, advice) = (StatusCode::INTERNAL_SERVER_ERROR, "tell the operator");
+    Problem::new(status, "ledger_inconsistent", detail, advice)
 }
 
 fn not_found(what: &str) -> Problem {
@@ -154,9 +175,11 @@ async fn finish(
             status: problem.status().as_u16(),
             detail: problem.detail().to_owned(),
         };
-        let html = page.render().unwrap_or_default();
-        response = (problem.status(), Html(html)).into_response();
-        response.extensions_mut().insert(problem);
+        // A page that can't be made leaves the problem as the API words it.
+        if let Ok(html) = page.render() {
+            response = (problem.status(), Html(html)).into_response();
+            response.extensions_mut().insert(problem);
+        }
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);

@@ -1,27 +1,50 @@
 //! The panel of a page: what the browser is to verify there, and how it is done elsewhere.
 
 use super::frame::Frame;
-use crate::crypto::PublicKey;
-use crate::ledger::{KeyRole, State};
 use crate::record::Index;
 
-/// The receipts that the browser is to verify on a page, each with what it is to the page.
-pub(super) struct Receipts(Vec<(&'static str, Index)>);
+/// The receipts that the browser is to verify on a page, at least one: each is the name of what it is
+/// to the page, and the entry that it proves.
+pub(super) struct Receipts {
+    first: (&'static str, Index),
+    others: Vec<(&'static str, Index)>,
+}
 
 impl Receipts {
-    pub fn of(receipts: Vec<(&'static str, Index)>) -> Self {
-        Self(receipts)
+    /// The receipt that the page rests on most.
+    pub fn of(name: &'static str, index: Index) -> Self {
+        Self {
+            first: (name, index),
+            others: Vec::new(),
+        }
+    }
+
+    pub fn add(&mut self, name: &'static str, index: Index) {
+        self.others.push((name, index));
+    }
+
+    /// Adds those of others whose names are not here yet.
+    pub fn add_missing(&mut self, others: &Self) {
+        for (name, index) in others.iter() {
+            if self.iter().all(|(known, _)| known != name) {
+                self.add(name, index);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'static str, Index)> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
     }
 
     /// `planting:12 claim:40`.
     pub fn list(&self) -> String {
-        let each = self.0.iter().map(|(name, index)| format!("{name}:{index}"));
+        let each = self.iter().map(|(name, index)| format!("{name}:{index}"));
         each.collect::<Vec<_>>().join(" ")
     }
 
     /// The entry that commands show as an example.
-    pub fn first(&self) -> u64 {
-        self.0.first().map_or(0, |(_, index)| index.0)
+    pub fn first(&self) -> Index {
+        self.first.1
     }
 
     /// The checks: name, title and meaning, and the same as a command.
@@ -51,10 +74,18 @@ impl Receipts {
     }
 }
 
-/// Who signs with a key, by the name that the governors granted it under.
-pub(super) fn issuer_name(state: &State, key: &PublicKey) -> Option<String> {
-    match &state.key(key)?.role {
-        KeyRole::Issuer { display_name, .. } => Some(display_name.to_string()),
-        KeyRole::Governor | KeyRole::Log => None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_listed_once_a_name() {
+        let mut tree = Receipts::of("planting", Index(3));
+        tree.add("claim", Index(5));
+        tree.add("plot", Index(2));
+        let mut certificate = Receipts::of("claim", Index(5));
+        certificate.add_missing(&tree);
+        assert_eq!(certificate.list(), "claim:5 planting:3 plot:2");
+        assert_eq!(certificate.first(), Index(5));
     }
 }

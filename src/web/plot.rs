@@ -6,8 +6,9 @@ use askama::Template;
 use axum::extract::State as Extract;
 
 use super::frame::{Frame, Visit};
+use super::names::species_name;
 use super::panel::Receipts;
-use super::{PageResult, Pages, not_found, page};
+use super::{PageResult, Pages, broken, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::charts::{self, Dot, SMALL_MAP};
@@ -18,7 +19,7 @@ use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
 /// Plantings (by the highest serials) and surveys (the newest) that the page lists; the ledger has them all.
 const ROWS_MAX: usize = 200;
 /// Square metres of a hectare.
-const HECTARE_M2: u128 = 10_000;
+const HECTARE_M2: u64 = 10_000;
 
 /// What a survey found.
 pub(super) struct SurveyFacts {
@@ -80,31 +81,30 @@ struct PlotFacts {
 }
 
 impl PlotFacts {
-    fn of(state: &State, number: PlotNumber) -> Option<Self> {
-        let plot = state.plot(number)?.clone();
+    fn of(state: &State, number: PlotNumber) -> Result<Self, Problem> {
+        let plot = state.plot(number).ok_or_else(|| not_found("plot"))?;
         let newest = state.plantings(number).rev().take(ROWS_MAX);
-        let plantings = newest.map(|(first, planting)| PlantingRow {
-            index: planting.index,
-            first,
-            last: planting.last_serial,
-            count: planting.count(first),
-            species: state
-                .species_name(planting.species)
-                .unwrap_or_default()
-                .to_owned(),
-            planted_on: planting.planted_on,
-            lost: planting.lost,
-            assigned: planting.assigned,
-            voided: planting.voided,
+        let plantings = newest.map(|(first, planting)| {
+            Ok(PlantingRow {
+                index: planting.index,
+                first,
+                last: planting.last_serial,
+                count: planting.count(first),
+                species: species_name(state, planting.species)?,
+                planted_on: planting.planted_on,
+                lost: planting.lost,
+                assigned: planting.assigned,
+                voided: planting.voided,
+            })
         });
         let surveys = state.surveys(number).rev().take(ROWS_MAX);
-        Some(Self {
-            plantings: plantings.collect(),
+        Ok(Self {
+            plantings: plantings.collect::<Result<_, Problem>>()?,
             plantings_all: state.plantings(number).count(),
             surveys: surveys
                 .map(|(index, survey)| SurveyFacts::of(index, survey))
                 .collect(),
-            plot,
+            plot: plot.clone(),
         })
     }
 
@@ -113,23 +113,30 @@ impl PlotFacts {
     }
 
     fn receipts(&self) -> Receipts {
-        let mut receipts = vec![("plot", self.plot.stated_at)];
-        receipts.extend(self.latest().map(|survey| ("survey", survey.index)));
-        Receipts::of(receipts)
+        let mut receipts = Receipts::of("plot", self.plot.stated_at);
+        if let Some(survey) = self.latest() {
+            receipts.add("survey", survey.index);
+        }
+        receipts
     }
 
     /// A square metre is a ten-thousandth: exact.
     fn hectares(&self, f: &Frame) -> String {
         let area = self.plot.plot.area_m2;
-        f.decimal(format!("{}.{:04}", area / 10_000, area % 10_000))
+        f.decimal(format!("{}.{:04}", area / HECTARE_M2, area % HECTARE_M2))
     }
 
-    /// Trees that stand on a hectare.
     fn density(&self, f: &Frame) -> String {
-        let tenths = u128::from(self.plot.standing()) * HECTARE_M2 * 10
-            / u128::from(self.plot.plot.area_m2.max(1));
-        f.decimal(format!("{}.{}", grouped(tenths / 10), tenths % 10))
+        let density = trees_per_hectare(self.plot.standing(), self.plot.plot.area_m2);
+        density.map_or("–".to_owned(), |density| f.decimal(density))
     }
+}
+
+/// Trees that stand on a hectare, to a tenth; `None` for a plot that is stated to have no area.
+fn trees_per_hectare(standing: u64, area_m2: u64) -> Option<String> {
+    let tenths = u128::from(standing) * u128::from(HECTARE_M2) * 10;
+    let tenths = tenths.checked_div(area_m2.into())?;
+    Some(format!("{}.{}", grouped(tenths / 10), tenths % 10))
 }
 
 #[derive(Template)]
@@ -148,10 +155,9 @@ pub(super) async fn plot(
     Path(number): Path<String>,
 ) -> PageResult {
     let number: PlotNumber = parse(&number, "the plot")?;
-    let (found, f) = pages
+    let (facts, f) = pages
         .see(&visit, |state| PlotFacts::of(state, number))
         .await?;
-    let facts = found.ok_or_else(|| not_found("plot"))?;
     let map = drawn(charts::map(SMALL_MAP, &f.t.map_title, &[dot(&facts.plot)]))?;
     page(&PlotPage {
         panel: facts.receipts(),
@@ -174,5 +180,17 @@ pub(super) fn dot(state: &PlotState) -> Dot {
 
 /// A chart that can't be drawn is a fault of the program.
 pub(super) fn drawn(chart: charts::Drawn) -> Result<String, Problem> {
-    chart.map_err(|error| Problem::unavailable("chart_broken", &error.to_string()))
+    chart.map_err(|error| broken(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plot_without_an_area_has_no_density() {
+        assert_eq!(trees_per_hectare(50, 20_000).as_deref(), Some("25.0"));
+        assert_eq!(trees_per_hectare(0, 1).as_deref(), Some("0.0"));
+        assert_eq!(trees_per_hectare(0, 0), None);
+    }
 }

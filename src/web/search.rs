@@ -10,14 +10,14 @@ use serde::Deserialize;
 
 use super::frame::{Frame, Visit};
 use super::texts::{Texts, fill};
-use super::{Pages, page};
+use super::{Pages, decode, page};
 use crate::answer::Problem;
 use crate::answer::extract::Query;
 use crate::crypto::PublicKey;
 use crate::figures::grouped;
 use crate::ledger::State;
 use crate::merkle::TILE_HASHES;
-use crate::record::{AccountId, Entry, Index, PlotNumber, RecordId, Serial};
+use crate::record::{AccountId, Index, PlotNumber, RecordId, Serial};
 
 /// Entries among which a record is looked for by its id: the ledger keeps no list of ids.
 const RECORDS_MAX: u64 = 65_536;
@@ -59,7 +59,7 @@ pub(super) async fn search(
 ) -> Result<Response, Problem> {
     let q = query.q.trim().trim_start_matches('#').to_owned();
     let t = visit.language.texts();
-    let (mut found, f) = pages.see(&visit, |state| by_name(state, t, &q)).await?;
+    let (mut found, f) = pages.see(&visit, |state| Ok(by_name(state, t, &q))).await?;
     if found.is_empty()
         && let Ok(id) = q.parse::<RecordId>()
         && let Some(index) = pages.find_record(&id).await?
@@ -141,13 +141,13 @@ impl Pages {
             return Err(Problem::unavailable("searches_full", detail));
         };
         let size = self.log.published().head.tree.size;
-        let last = size.saturating_sub(1) / TILE_HASHES;
+        // From the genesis on, in a log that has fewer.
         let first = size.saturating_sub(RECORDS_MAX) / TILE_HASHES;
-        for bundle in (first..=last).rev() {
+        for bundle in (first..size.div_ceil(TILE_HASHES)).rev() {
             let entries = self.log.reader().bundle(bundle, size).await?;
             for (index, bytes) in (bundle * TILE_HASHES..).zip(entries) {
-                let same = |entry: Entry| self.log.context().id(entry.signed.bytes()) == *id;
-                if Entry::decode(&bytes).is_ok_and(same) {
+                let entry = decode(index, &bytes)?;
+                if self.log.context().id(entry.signed.bytes()) == *id {
                     return Ok(Some(Index(index)));
                 }
             }

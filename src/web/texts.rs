@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::record::Basis;
+use crate::record::{Basis, Kind};
 
 /// Makes the texts a type: a text that is missing in a language does not start.
 macro_rules! texts {
@@ -116,24 +116,23 @@ impl Language {
 }
 
 impl Texts {
-    /// A kind of statement, by its name in JSON.
-    pub fn kind<'a>(&'a self, name: &'a str) -> &'a str {
-        match name {
-            "genesis" => &self.k_genesis,
-            "governors" => &self.k_governors,
-            "key_grant" => &self.k_key_grant,
-            "key_revoke" => &self.k_key_revoke,
-            "log_key" => &self.k_log_key,
-            "method" => &self.k_method,
-            "award" => &self.k_award,
-            "transfer" => &self.k_transfer,
-            "plot" => &self.k_plot,
-            "planting" => &self.k_planting,
-            "survey" => &self.k_survey,
-            "claim" => &self.k_claim,
-            "assignment" => &self.k_assignment,
-            "correction" => &self.k_correction,
-            other => other,
+    /// What a kind of statement is called.
+    pub fn kind(&self, kind: &Kind) -> &str {
+        match kind {
+            Kind::Genesis => &self.k_genesis,
+            Kind::Governors => &self.k_governors,
+            Kind::KeyGrant => &self.k_key_grant,
+            Kind::KeyRevoke => &self.k_key_revoke,
+            Kind::LogKey => &self.k_log_key,
+            Kind::Method => &self.k_method,
+            Kind::Award => &self.k_award,
+            Kind::Transfer => &self.k_transfer,
+            Kind::Plot => &self.k_plot,
+            Kind::Planting => &self.k_planting,
+            Kind::Survey => &self.k_survey,
+            Kind::Claim => &self.k_claim,
+            Kind::Assignment => &self.k_assignment,
+            Kind::Correction => &self.k_correction,
         }
     }
 

@@ -9,13 +9,14 @@ use qrcode::render::svg;
 
 use super::frame::{Frame, Visit, moment};
 use super::life::Life;
-use super::panel::{Receipts, issuer_name};
+use super::names::{grantee_name, species_name};
+use super::panel::Receipts;
 use super::plot::SurveyFacts;
-use super::{PageResult, Pages, not_found, page};
+use super::{PageResult, Pages, broken, inconsistent, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::ledger::{ClaimTree, State};
-use crate::record::{Day, Index, PlotNumber, Serial, SpeciesCode, Statement};
+use crate::record::{Claim, Day, Index, Method, PlotNumber, Serial, SpeciesCode, Statement};
 
 /// Surveys that a tree's life shows, the newest.
 const SURVEYS_MAX: usize = 20;
@@ -33,8 +34,8 @@ pub(super) struct TreeFacts {
     pub serial: Serial,
     pub species: SpeciesCode,
     pub species_name: String,
-    /// A method that names the species.
-    pub method_at: Option<Index>,
+    /// The entry of a method that names the species.
+    pub method_at: Index,
     pub planting: Index,
     pub planted_on: Day,
     pub voided: bool,
@@ -48,9 +49,13 @@ pub(super) struct TreeFacts {
 }
 
 impl TreeFacts {
-    fn of(state: &State, plot: PlotNumber, serial: Serial) -> Option<Self> {
-        let (_, planting) = state.planting_of(plot, serial)?;
-        let place = state.plot(plot)?;
+    /// What the state has of a tree; `None` if no planting has its serial.
+    fn of(state: &State, plot: PlotNumber, serial: Serial) -> Result<Option<Self>, Problem> {
+        let Some((_, planting)) = state.planting_of(plot, serial) else {
+            return Ok(None);
+        };
+        let place = state.plot(plot);
+        let place = place.ok_or_else(|| inconsistent(&format!("plot {plot} was never stated")))?;
         let lost = planting
             .lost_ranges
             .iter()
@@ -67,7 +72,7 @@ impl TreeFacts {
                 && survey.on >= planting.planted_on
         };
         let surveys = all().filter(here).take(SURVEYS_MAX);
-        Some(Self {
+        Ok(Some(Self {
             plot,
             plot_name: place.plot.name.to_string(),
             plot_at: place.stated_at,
@@ -75,8 +80,8 @@ impl TreeFacts {
             shortfall: place.shortfall(),
             serial,
             species: planting.species,
-            species_name: species(state, planting.species),
-            method_at: naming(state, planting.species),
+            species_name: species_name(state, planting.species)?,
+            method_at: method_naming(state, planting.species)?,
             planting: planting.index,
             planted_on: planting.planted_on,
             voided: planting.voided,
@@ -84,7 +89,7 @@ impl TreeFacts {
             tied: tied.map(|tree| (tree.claim, tree.assigned_at)),
             surveys: surveys.map(|survey| survey.index).collect(),
             survey: all().next(),
-        })
+        }))
     }
 
     /// Whether the plot's latest survey looked at another planting.
@@ -100,32 +105,36 @@ impl TreeFacts {
             .is_some_and(|survey| survey.on < self.planted_on)
     }
 
-    fn receipts(&self) -> Vec<(&'static str, Index)> {
-        let mut receipts = vec![("planting", self.planting)];
+    fn receipts(&self) -> Receipts {
+        let mut receipts = Receipts::of("planting", self.planting);
         if let Some((claim, assignment)) = self.tied {
-            receipts.extend([("claim", claim), ("assignment", assignment)]);
+            receipts.add("claim", claim);
+            receipts.add("assignment", assignment);
         }
-        receipts.extend(self.survey.as_ref().map(|survey| ("survey", survey.index)));
-        receipts.push(("plot", self.plot_at));
-        receipts.extend(self.method_at.map(|index| ("method", index)));
+        if let Some(survey) = &self.survey {
+            receipts.add("survey", survey.index);
+        }
+        receipts.add("plot", self.plot_at);
+        receipts.add("method", self.method_at);
         receipts
     }
 }
 
-fn species(state: &State, code: SpeciesCode) -> String {
-    state.species_name(code).unwrap_or_default().to_owned()
+/// The entry of the first method that names a species which something in the ledger is of.
+fn method_naming(state: &State, code: SpeciesCode) -> Result<Index, Problem> {
+    let names = |method: &Method| method.species.iter().any(|species| species.code == code);
+    let method = state.methods().find(|state| names(&state.method));
+    let method = method.ok_or_else(|| inconsistent(&format!("no method names species {code}")))?;
+    Ok(method.stated_at)
 }
 
-/// A method that names a species.
-fn naming(state: &State, code: SpeciesCode) -> Option<Index> {
-    let names = |state: &&crate::ledger::MethodState| {
-        state
-            .method
-            .species
-            .iter()
-            .any(|species| species.code == code)
-    };
-    state.methods().find(names).map(|method| method.stated_at)
+/// The entry of the version of a method by which a claim was priced.
+fn method_of(state: &State, claim: &Claim) -> Result<Index, Problem> {
+    let priced_by = (claim.method, claim.version);
+    let mut methods = state.methods();
+    let method = methods.find(|state| (state.method.id, state.method.version) == priced_by);
+    let method = method.ok_or_else(|| inconsistent("no method prices this claim"))?;
+    Ok(method.stated_at)
 }
 
 /// Where a claim stands, in words.
@@ -171,7 +180,7 @@ pub(super) async fn tree(
     let tree = tree.ok_or_else(|| not_found("tree"))?;
     page(&TreePage {
         f,
-        panel: Receipts::of(tree.receipts()),
+        panel: tree.receipts(),
         certificate: None,
         life: Some(Life::of(&pages, &visit, tree).await?),
     })
@@ -185,40 +194,35 @@ pub(super) async fn certificate(
 ) -> PageResult {
     let index: Index = parse(&index, "the certificate")?;
     let look = |state: &State| {
-        let claim = state.claim(index)?;
+        let claim = state.claim(index);
+        let claim = claim.ok_or_else(|| not_found("certificate"))?;
         let (standing, tree) = match claim.tree {
             ClaimTree::Waiting => (Standing::Waiting, None),
             ClaimTree::Voided => (Standing::Voided, None),
             ClaimTree::Tied { plot, serial } => {
-                (Standing::Tied, TreeFacts::of(state, plot, serial))
+                let tree = TreeFacts::of(state, plot, serial)?;
+                let tree = tree.ok_or_else(|| inconsistent("its tree was never planted"))?;
+                (Standing::Tied, Some(tree))
             }
         };
-        Some((claim.clone(), standing, tree, species(state, claim.species)))
+        let species_name = species_name(state, claim.species)?;
+        Ok((claim.clone(), standing, tree, species_name))
     };
-    let (found, f) = pages.see(&visit, look).await?;
-    let (claim, standing, tree, species_name) = found.ok_or_else(|| not_found("certificate"))?;
+    let ((claim, standing, tree, species_name), f) = pages.see(&visit, look).await?;
     let (_, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
-    let method = |state: &State| {
-        let Statement::Claim(claim) = &record.statement else {
-            return None;
-        };
-        let same = |state: &&crate::ledger::MethodState| {
-            (state.method.id, state.method.version) == (claim.method, claim.version)
-        };
-        state.methods().find(same).map(|method| method.stated_at)
+    let Statement::Claim(signed) = &record.statement else {
+        return Err(inconsistent(&format!("entry {index} is no claim")));
     };
-    let look = |state: &State| (method(state), issuer_name(state, &record.issuer));
-    let ((method_at, by), _) = pages.log.look_up(look).await?;
-    let mut receipts = vec![("claim", index)];
-    receipts.extend(method_at.map(|index| ("method", index)));
+    let look = |state: &State| {
+        let method_at = method_of(state, signed)?;
+        Ok((method_at, grantee_name(state, &record.issuer)?))
+    };
+    let (method_at, by) = pages.look(look).await?;
+    let mut receipts = Receipts::of("claim", index);
+    receipts.add("method", method_at);
     if let Some(tree) = &tree {
-        let others = tree.receipts();
-        receipts.extend(
-            others
-                .into_iter()
-                .filter(|(name, _)| !["claim", "method"].contains(name)),
-        );
+        receipts.add_missing(&tree.receipts());
     }
     let life = match tree {
         Some(tree) => Some(Life::of(&pages, &visit, tree).await?),
@@ -227,7 +231,7 @@ pub(super) async fn certificate(
     let url = format!("{}/certificate/{index}", f.url);
     page(&TreePage {
         f,
-        panel: Receipts::of(receipts),
+        panel: receipts,
         certificate: Some(Certificate {
             index,
             account: claim.account.to_string(),
@@ -236,7 +240,7 @@ pub(super) async fn certificate(
             species_name,
             standing,
             when: moment(entry.admitted_at),
-            by: by.unwrap_or_default(),
+            by,
             qr: qr(&url)?,
             url,
         }),
@@ -252,6 +256,7 @@ fn qr(url: &str) -> Result<String, Problem> {
         .render::<svg::Color<'_>>()
         .min_dimensions(QR_MIN, QR_MIN)
         .build();
-    let from = drawn.find("<svg").unwrap_or(0);
-    Ok(drawn.get(from..).unwrap_or("").to_owned())
+    let element = drawn.find("<svg").and_then(|from| drawn.get(from..));
+    let element = element.ok_or_else(|| broken(&"the code has no drawing"))?;
+    Ok(element.to_owned())
 }
