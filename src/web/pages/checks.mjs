@@ -26,10 +26,10 @@ export const newElement = (tag, text = '', attributes = {}) => {
   return made;
 };
 
-export function setState(item, state, words, said = null) {
+export function setState(item, state, words, hint = null) {
   item.dataset.state = state;
   item.querySelector('.state').textContent = words[`s_${state}`];
-  if (said !== null) item.querySelector('.hint').textContent = said;
+  if (hint !== null) item.querySelector('.hint').textContent = hint;
 }
 
 // A line for a check, as the server renders it on other pages.
@@ -46,15 +46,15 @@ export function newLine(check, words) {
 const shortened = (text) => (text.length > 4000 ? `${text.slice(0, 4000)} …` : text);
 
 const asText = (rows) => rows.map(([name, value]) => `${name}: ${value}`).join('\n');
-const said = (entry) => statementText(entry.statement);
+const statementOf = (entry) => statementText(entry.statement);
 
 // The bytes and hashes behind a check that held.
 const BEHIND = {
-  entry: (entry) => `${said(entry)}\nadmitted_at: ${timeText(entry.admitted_at)}\n\n${hex(entry.bytes)}`,
+  entry: (entry) => `${statementOf(entry)}\nadmitted_at: ${timeText(entry.admitted_at)}\n\n${hex(entry.bytes)}`,
   signature: ({ key, signature, message }) =>
     asText([['key', hex(key)], ['signature', hex(signature)], ['message', hex(message)]]),
-  role: (grant) => (grant === null ? 'genesis' : `${grant.index}\n${said(grant)}`),
-  authority: (links) => links.map((link) => `${link.index}\n${said(link)}\n${hex(link.bytes)}`).join('\n\n'),
+  role: (grant) => (grant === null ? 'genesis' : `${grant.index}\n${statementOf(grant)}`),
+  authority: (links) => links.map((link) => `${link.index}\n${statementOf(link)}\n${hex(link.bytes)}`).join('\n\n'),
   inclusion: ({ index, leaf, path, checkpoint }) =>
     asText([
       ['index', index], ['leaf', hex(leaf)], ...path.map((hash, at) => [`hash ${at}`, hex(hash)]),

@@ -1,5 +1,5 @@
-// A receipt that the reader drops, chooses or pastes. The modules are loaded with the page, so it
-// works with the network off; and a receipt can be kept as one page that verifies itself.
+// A receipt that the reader drops, chooses or pastes. The modules are loaded with the page, so it is
+// verified with the network off; and a receipt can be kept as one page that verifies itself.
 
 import { newElement, newLine, setState, showBehind, showText, why } from './checks.mjs';
 import { Refused, equal, need } from './verifier/codec.mjs';
@@ -21,15 +21,15 @@ function conclude(state, text) {
   panel.dataset.holds = state;
 }
 
-// The key whose line is on the receipt's checkpoint, the entry that names it, and the one that names
-// the next: with that, a key's time is over.
+// The log key that signed the receipt's checkpoint, the entry that names that key, and the entry that
+// names the next one: a checkpoint of a larger tree must be signed by the next.
 async function keyFor(text) {
   const known = JSON.parse(body.dataset.logKeys);
   const { lines } = readNote(readReceipt(text).note);
   for (let at = known.length - 1; at >= 0; at -= 1) {
     const vkey = await parseVkey(known[at][1], LOG);
     const signed = lines.some((line) => line.name === vkey.name && equal(line.id, vkey.id));
-    if (signed || at === 0) return { vkey, namedAt: known[at][0], over: known[at + 1]?.[0] ?? null };
+    if (signed || at === 0) return { vkey, namedAt: known[at][0], replacedAt: known[at + 1]?.[0] ?? null };
   }
   throw new Refused('unsigned', 'no log key is known');
 }
@@ -39,12 +39,12 @@ async function verified(text, tell) {
     error.check ??= 'checkpoint';
     throw error;
   });
-  const { vkey, namedAt, over } = await step(keyFor(text));
+  const { vkey, namedAt, replacedAt } = await step(keyFor(text));
   const receipt = await verifyReceipt(text, { vkey, genesis: body.dataset.genesis }, tell);
   await step((async () => {
-    const late = over !== null && receipt.checkpoint.size > BigInt(over);
-    need(!late, 'key_old', `entry ${over} named another key, and this checkpoint is of ${receipt.checkpoint.size}`);
-    // With the network off, a key that the governors named later is the page's word.
+    const late = replacedAt !== null && receipt.checkpoint.size > BigInt(replacedAt);
+    need(!late, 'key_old', `entry ${replacedAt} named another key, and this checkpoint is of ${receipt.checkpoint.size}`);
+    // Without a network, only the page vouches for a key that the governors named after the genesis.
     const named = async () => {
       const answer = await fetch(`/v1/receipts/${namedAt}`).catch(() => null);
       if (!answer?.ok) throw new Refused('away', 'no network');
@@ -57,7 +57,7 @@ async function verified(text, tell) {
   return receipt;
 }
 
-// What is shown is the receipt that came last, whichever is verified last.
+// Counts the receipts that were given: only the last one is shown, in whatever order they are verified.
 let turn = 0;
 
 async function show(text) {
@@ -75,18 +75,18 @@ async function show(text) {
     return;
   }
   try {
-    const receipt = await verified(text, (check, it) => {
+    const receipt = await verified(text, (check, evidence) => {
       if (lines.has(check)) {
         setState(lines.get(check), 'held', words);
-        showBehind(lines.get(check), '', check, it);
+        showBehind(lines.get(check), '', check, evidence);
       }
     });
     if (mine !== turn) return;
     conclude('true', `${words.all_held} ${words.c_entry} ${receipt.index}`);
-    const said = newElement('li', '', { 'data-state': 'noted' });
-    said.append(newElement('div', '', { class: 'shown' }));
-    showText(said, `${words.c_entry} ${receipt.index}`, statementText(receipt.entry.statement));
-    found.append(said);
+    const statement = newElement('li', '', { 'data-state': 'noted' });
+    statement.append(newElement('div', '', { class: 'shown' }));
+    showText(statement, `${words.c_entry} ${receipt.index}`, statementText(receipt.entry.statement));
+    found.append(statement);
   } catch (error) {
     if (mine !== turn) return;
     const check = error.check ?? 'entry';
@@ -123,7 +123,8 @@ const MODULES = [
   'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
 ];
 
-// Modules in the order in which they need each other, as one: their names don't collide.
+// One script of all modules, each after those that it imports. Without imports they share one scope, so
+// no two of them may give the same name to something at their top level.
 const joined = (sources) =>
   sources.join('\n').replace(/^import [\s\S]*?;$/gm, '').replace(/^export (?=const|function|async|class)/gm, '');
 
@@ -163,6 +164,6 @@ async function offerSaving() {
   });
 }
 
-// On the site the button is there; in a page that was saved, the receipt is.
+// The site's page has the button that saves; a saved page has a receipt in its place.
 if (save) offerSaving().catch(() => {});
 else show(area.value);

@@ -1,4 +1,4 @@
-// New entries, as the server tells them. Nothing here is verified: each entry's own page does that.
+// Shows new entries as the server sends them. Nothing is verified here: each entry's own page does that.
 
 const rows = document.getElementById('newest');
 const ROWS_MAX = 10;
@@ -28,7 +28,8 @@ function follow() {
     rows.prepend(...fresh.map(row));
     while (rows.children.length > ROWS_MAX) rows.lastElementChild.remove();
   });
-  // A browser comes back by itself after a cut, but not after a no: too many watch, say.
+  // A browser reconnects by itself after a broken connection, but not after a refusal, which comes
+  // when too many readers watch.
   source.addEventListener('error', () => {
     if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
   });

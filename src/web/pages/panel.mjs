@@ -13,11 +13,11 @@ const panel = document.getElementById('panel');
 const verdict = document.getElementById('verdict');
 const words = JSON.parse(document.body.dataset.words);
 const items = new Map([...panel.querySelectorAll('[data-check]')].map((item) => [item.dataset.check, item]));
-// Checks that each receipt goes through; the way to the genesis is the end of its authority.
+// The checks that each receipt goes through. That the chain ends at the genesis is shown under authority.
 const EACH = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint'];
 const lineOf = (check) => items.get(check === 'genesis' ? 'authority' : check);
 
-// At the top of the page in one look, and over the checks.
+// Shows the verdict above the checks, and again at the top of the page.
 function conclude(state, text) {
   verdict.textContent = text;
   panel.dataset.holds = state;
@@ -34,7 +34,7 @@ function fail(error, check) {
   if (error.code === 'genesis_changed') offerForgetting();
 }
 
-// The log went back on its word: both checkpoints, to keep and to publish.
+// The log contradicts a checkpoint that it signed before: shows both, to keep and to publish.
 function alarm([before, now], text) {
   const box = document.getElementById('alarm');
   const file = (note, title, name) => {
@@ -51,7 +51,7 @@ function alarm([before, now], text) {
   );
 }
 
-// For who knows why a site shows another ledger.
+// For a reader who knows why the site shows another ledger now.
 function offerForgetting() {
   const button = newElement('button', words.forget, { type: 'button' });
   button.addEventListener('click', () => {
@@ -69,8 +69,8 @@ async function fetchText(path) {
 
 const fetchReceipt = (index) => fetchText(`/v1/receipts/${index}`);
 
-// Where a browser keeps nothing, it still compares within the page.
-function memory() {
+// Where a browser stores nothing, checkpoints are still compared within the page.
+function openStorage() {
   try {
     localStorage.getItem('arborlog');
     return localStorage;
@@ -82,9 +82,9 @@ function memory() {
     };
   }
 }
-const storage = memory();
+const storage = openStorage();
 
-// Runs a step; what fails is shown under the check that it names, or under this one.
+// Runs a step. An error is shown under the check that it names, or under the step's own.
 async function step(check, work) {
   try {
     return await work();
@@ -152,7 +152,7 @@ async function run() {
     const identity = { vkey, keyAt: named.index, genesis };
     const newest = async () => openCheckpoint(await fetchText('/checkpoint'), vkey);
     let now = await newest();
-    // Another window may have kept a newer one meanwhile.
+    // Another window may have kept a newer checkpoint since: asks once more before the log has shrunk.
     const before = await compare(now, identity, storage, prove).catch(async (error) => {
       if (error.code !== 'shrunk') throw error;
       now = await newest();

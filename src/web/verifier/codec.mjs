@@ -1,7 +1,7 @@
 // The bytes of records and entries (docs/format.md, sections 2, 3, 5 and 6). There is one encoding
 // of each value, and only that is read.
 
-// Something is not as the format says: a stable code, and what is wrong in words.
+// Something is not as the format has it: a stable code, and what is wrong in words.
 export class Refused extends Error {
   constructor(code, what) {
     super(what);
@@ -235,10 +235,10 @@ const ENTRY = table({
 export function decodeRecord(bytes) {
   canonical(bytes.length <= RECORD_BYTES_MAX, 'a record is longer than 16,384 bytes');
   const record = readWhole(RECORD, bytes);
-  const said = record.statement;
-  if (said.kind === 'transfer') {
-    const toNobody = ['expired', 'spent_elsewhere'].includes(said.reason);
-    canonical(toNobody === (said.to === null), 'reason and receiver do not fit');
+  const { statement } = record;
+  if (statement.kind === 'transfer') {
+    const toNobody = ['expired', 'spent_elsewhere'].includes(statement.reason);
+    canonical(toNobody === (statement.to === null), 'reason and receiver do not fit');
   }
   return record;
 }
@@ -248,9 +248,9 @@ export function decodeEntry(bytes) {
   canonical(bytes.length <= ENTRY_BYTES_MAX, 'an entry is longer than 32,768 bytes');
   const { record, ...entry } = readWhole(ENTRY, bytes);
   canonical(entry.version === 1, "an entry's version is not 1");
-  const said = decodeRecord(record);
+  const fields = decodeRecord(record);
   const keys = entry.endorsements.map((endorsement) => hex(endorsement.key));
   canonical(keys.every((key, at) => at === 0 || keys[at - 1] < key), 'endorsements are not strictly ascending');
-  canonical(!keys.includes(hex(said.issuer)), 'the issuer endorses');
-  return { ...entry, ...said, record, bytes, signers: new Set([hex(said.issuer), ...keys]) };
+  canonical(!keys.includes(hex(fields.issuer)), 'the issuer endorses');
+  return { ...entry, ...fields, record, bytes, signers: new Set([hex(fields.issuer), ...keys]) };
 }

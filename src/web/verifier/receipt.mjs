@@ -1,5 +1,5 @@
-// Receipts: an entry with all that proves it (docs/format.md, section 13). What is proven is told as
-// soon as it is, under the name of a check; the first thing that fails is thrown with that name.
+// Receipts: an entry with all that proves it (docs/format.md, section 13). Each check is reported as
+// soon as it holds; the first error is thrown with the name of its check.
 
 import {
   ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, listOf,
@@ -54,11 +54,12 @@ async function checkSignatures(entry, origin) {
   }
 }
 
-// Whoever gets a task signed the statement that gives it.
+// Each key that a statement gives a task signed that statement too: its holder has the private key.
 function checkPossession(entry) {
-  const said = entry.statement;
-  const given = { genesis: () => [...said.governors, said.log_key], key_grant: () => [said.key] };
-  const keys = given[said.kind]?.() ?? [];
+  const { statement } = entry;
+  const given = { genesis: () => [...statement.governors, statement.log_key], key_grant: () => [statement.key] };
+  // Statements of other kinds give no task.
+  const keys = given[statement.kind]?.() ?? [];
   need(keys.every((key) => entry.signers.has(hex(key))), 'possession_unproven', 'a key that gets a task did not sign');
 }
 
@@ -69,20 +70,21 @@ async function checkInclusion(link, checkpoint) {
   return leaf;
 }
 
-function checkGrant(entry, behind) {
-  const said = behind.statement;
-  const own = equal(said.key, entry.issuer) && MAY_SAY[said.role].includes(entry.statement.kind);
+function checkGrant(entry, grant) {
+  const { key, role } = grant.statement;
+  const own = equal(key, entry.issuer) && MAY_SAY[role].includes(entry.statement.kind);
   need(own, 'role_refused', 'the grant does not give the issuer a role that says this');
 }
 
-function checkQuorum(entry, behind) {
-  const said = behind.statement;
-  need(['genesis', 'governors'].includes(said.kind), 'authority_broken', 'the next link proves nothing');
-  const governors = new Set(said.governors.map(hex));
+// `link` names the governors that were in force when the entry was admitted.
+function checkQuorum(entry, link) {
+  const { statement } = link;
+  need(['genesis', 'governors'].includes(statement.kind), 'authority_broken', 'the next link proves nothing');
+  const governors = new Set(statement.governors.map(hex));
   const governs = GOVERNORS_SAY.includes(entry.statement.kind) && governors.has(hex(entry.issuer));
   need(governs, 'role_refused', "governors don't say this, or the issuer is none of them");
   const signed = [...governors].filter((key) => entry.signers.has(key)).length;
-  need(signed >= said.quorum, 'quorum_short', `${signed} governors signed, ${said.quorum} are needed`);
+  need(signed >= statement.quorum, 'quorum_short', `${signed} governors signed, ${statement.quorum} are needed`);
 }
 
 // Verifies a receipt by the log's key, the genesis' record id in hexadecimal if one is pinned, and
@@ -126,10 +128,10 @@ export async function verifyReceipt(text, { vkey, genesis = null, witnesses = []
   const grant = await check('role', async () => {
     if (chain.length < 2) return null;
     entries.push(decoded(chain[1]));
-    const behind = entries[1];
-    if (behind.statement.kind === 'key_grant') checkGrant(entry, behind);
-    else checkQuorum(entry, behind);
-    return behind;
+    const link = entries[1];
+    if (link.statement.kind === 'key_grant') checkGrant(entry, link);
+    else checkQuorum(entry, link);
+    return link;
   });
   await check('authority', async () => {
     for (const link of chain.slice(2)) entries.push(decoded(link));
@@ -147,7 +149,7 @@ export async function verifyReceipt(text, { vkey, genesis = null, witnesses = []
     }
     return entries.slice(1);
   });
-  const root = await check('genesis', async () => {
+  const genesisId = await check('genesis', async () => {
     const last = entries[entries.length - 1];
     need(
       last.statement.kind === 'genesis' && last.index === 0n,
@@ -158,7 +160,7 @@ export async function verifyReceipt(text, { vkey, genesis = null, witnesses = []
     need(genesis === null || genesis === id, 'genesis_other', 'the genesis is not the one that was pinned');
     return id;
   });
-  return { index: entry.index, entry, grant, checkpoint, genesis: root, seen, entries };
+  return { index: entry.index, entry, grant, checkpoint, genesis: genesisId, seen, entries };
 }
 
 // That the genesis, or the governors later, named the key that signs checkpoints. `fetchReceipt`
@@ -167,7 +169,7 @@ export async function checkLogKey(proven, vkey, fetchReceipt) {
   const root = proven.entries[proven.entries.length - 1];
   if (equal(root.statement.log_key, vkey.key)) return root;
   const named = await verifyReceipt(await fetchReceipt(), { vkey, genesis: proven.genesis });
-  const said = named.entry.statement;
-  need(said.kind === 'log_key' && equal(said.key, vkey.key), 'log_key_unnamed', 'nobody named the key that signs here');
+  const { statement } = named.entry;
+  need(statement.kind === 'log_key' && equal(statement.key, vkey.key), 'log_key_unnamed', 'nobody named the key that signs here');
   return named.entry;
 }

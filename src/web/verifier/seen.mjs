@@ -1,5 +1,5 @@
-// What this browser saw of a log before: its checkpoint is kept here, and every later one must be
-// the same tree, grown.
+// What this browser saw of a log before: the newest checkpoint is stored, and the tree of every later
+// one must begin with its tree.
 
 import { Refused, decimal, fromBase64, need } from './codec.mjs';
 import { LOG, openCheckpoint, parseVkey } from './note.mjs';
@@ -12,7 +12,7 @@ function keep(storage, name, value) {
   try {
     storage.setItem(name, value);
   } catch {
-    // A browser that keeps nothing compares nothing: no fault of the log's.
+    // A browser that stores nothing has nothing to compare with later: that says nothing of the log.
   }
 }
 
@@ -21,21 +21,21 @@ function keep(storage, name, value) {
 export async function lastSeen(genesis, storage) {
   const kept = storage.getItem(place(genesis));
   if (kept === null) return null;
-  const [head, written] = kept.slice(0, kept.indexOf('\n')).split(' ');
+  const [keyAt, written] = kept.slice(0, kept.indexOf('\n')).split(' ');
   const checkpoint = await openCheckpoint(kept.slice(kept.indexOf('\n') + 1), await parseVkey(written, LOG));
-  return { ...checkpoint, keyAt: BigInt(head) };
+  return { ...checkpoint, keyAt: BigInt(keyAt) };
 }
 
-// A site that shows another ledger than it did before says so.
+// Throws where the site shows another ledger than it did before.
 export function checkGenesis(genesis, storage) {
   const before = storage.getItem(SITE);
   need(before === null || before === genesis, 'genesis_changed', `this site showed the ledger ${before} before`);
 }
 
-// The ledger that a site showed, once it was verified.
+// Stores which ledger the site showed, once that was verified.
 export const keepGenesis = (genesis, storage) => keep(storage, SITE, genesis);
 
-// As if the site had never been seen.
+// Removes all that is stored of the site: the next visit is a first one.
 export function forget(storage) {
   const genesis = storage.getItem(SITE);
   storage.removeItem(SITE);
@@ -55,8 +55,8 @@ export async function follows(before, now, prove) {
   }
 }
 
-// Holds the newest checkpoint against the one that was seen last, and keeps it. `keyAt` is the entry
-// that names the key: one that was replaced since does not come back.
+// Compares the newest checkpoint with the one that was seen last, and stores it. `keyAt` is the entry
+// that names the key that signed it: a key that was replaced since may not sign again.
 export async function compare(checkpoint, { vkey, keyAt, genesis }, storage, prove) {
   const before = await lastSeen(genesis, storage);
   if (before !== null) {
@@ -72,7 +72,7 @@ export async function compare(checkpoint, { vkey, keyAt, genesis }, storage, pro
   return before;
 }
 
-// Proves by the log's own API.
+// Consistency proofs from the log's own API.
 export const proveBy = (fetcher) => async (from, to) => {
   const answer = await fetcher(`/v1/proofs/consistency?from=${from}&to=${to}`).catch(() => null);
   need(answer?.ok, 'away', `the log gives no proof of consistency from ${from} to ${to} (${answer?.status ?? ''})`);

@@ -1,5 +1,5 @@
-// Ed25519 with one verdict for intake, audit and browser alike (docs/format.md, section 4). WebCrypto
-// makes the check itself; what it leaves open, good keys and refused encodings, is looked at here.
+// Ed25519 with the same verdict as intake and audit (docs/format.md, section 4). WebCrypto verifies the
+// signature; what it leaves open, weak keys and refused encodings, is checked here.
 
 import { fromHex, hex } from './codec.mjs';
 
@@ -35,7 +35,7 @@ function decodePoint(bytes) {
   return [x, y, 1n, mod(x * y)];
 }
 
-// RFC 8032, 5.1.4; it is complete, so it doubles too.
+// RFC 8032, 5.1.4. The formula is complete: it doubles points too.
 function add([x1, y1, z1, t1], [x2, y2, z2, t2]) {
   const [a, b] = [mod((y1 - x1) * (y2 - x2)), mod((y1 + x1) * (y2 + x2))];
   const [c, d] = [mod(2n * D * t1 * t2), mod(2n * z1 * z2)];
@@ -86,7 +86,7 @@ export async function signatureHolds(key, signature, message) {
   return crypto.subtle.verify({ name: 'Ed25519' }, known, signature, message);
 }
 
-// RFC 8032, 7.1, test 1: whether this browser has Ed25519, and says yes and no where it must.
+// Whether this browser has Ed25519, and accepts and refuses where it must (RFC 8032, 7.1, test 1).
 export async function canVerify() {
   const key = fromHex('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a');
   const signature = fromHex(

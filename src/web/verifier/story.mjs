@@ -46,7 +46,7 @@ export function rowsOf(statement) {
   return rows;
 }
 
-// As above, a line each, under its kind.
+// The kind and the fields of a statement, each in a line.
 export const statementText = (statement) =>
   [['kind', statement.kind], ...rowsOf(statement)]
     .map(([row, value]) => `${row}: ${fieldText(row.split('.').pop(), value)}`).join('\n');
@@ -77,36 +77,36 @@ const ASKED = [
 
 const story = (condition, what) => need(condition, 'story', what);
 
-// That the page is the one of its address.
+// Throws where the page is not the one of its address.
 function checkAsked(pathname, facts) {
   const asked = ASKED.map(([pattern, paths]) => [pattern.exec(pathname), paths]).find(([found]) => found);
   story(asked, `nothing is known to verify at ${pathname}`);
   const [[, ...numbers], paths] = asked;
   for (const [place, path] of paths.entries()) {
-    const fact = facts.find((it) => it.path === path);
+    const fact = facts.find((marked) => marked.path === path);
     story(fact && BigInt(ungrouped(fact.text)) === BigInt(numbers[place]), `the address asks for another ${path}`);
   }
 }
 
-// What is known of a tree by its claim, assignment and planting: plot and serial.
+// The tree of a page, by its planting, and its assignment if it has one: plot and serial.
 function treeOf({ planting, claim, assignment }, facts) {
-  const said = planting.entry.statement;
+  const planted = planting.entry.statement;
   const shown = facts.find((fact) => fact.path === 'tree.serial');
-  let serial = shown ? BigInt(ungrouped(shown.text)) : BigInt(said.first_serial);
+  let serial = shown ? BigInt(ungrouped(shown.text)) : BigInt(planted.first_serial);
   story(!claim || assignment, 'no assignment ties the claim to this tree');
   if (assignment) {
     const tied = assignment.entry.statement;
     const place = claim ? tied.claims.indexOf(claim.index) : -1;
     story(place >= 0, 'the assignment does not name this claim');
-    story(tied.plot === said.plot, 'the assignment is of another plot than the planting');
+    story(tied.plot === planted.plot, 'the assignment is of another plot than the planting');
     serial = BigInt(tied.first_serial) + BigInt(place);
   }
-  const [first, count] = [BigInt(said.first_serial), BigInt(said.count)];
+  const [first, count] = [BigInt(planted.first_serial), BigInt(planted.count)];
   story(first <= serial && serial < first + count, 'the planting has no tree with this serial');
-  return { plot: said.plot, serial };
+  return { plot: planted.plot, serial };
 }
 
-// That statements which one page puts together speak of the same plot and species.
+// Throws where statements that one page puts together are of different plots or species.
 function checkLinks({ planting, survey, plot, claim }) {
   const same = (one, other, what) => story(one === other, `the statements are of different ${what}`);
   if (planting && claim) same(planting.entry.statement.species, claim.entry.statement.species, 'species');
@@ -121,7 +121,7 @@ function speciesName(code, { method }) {
   return named.name;
 }
 
-// Of those looked for, the part that lives: rounded down, so that one dead tree shows.
+// The share of the sampled trees that live: rounded down, so that one dead tree shows.
 function survival({ sampled, alive }, { point = '.' }) {
   if (sampled === 0) return '\u2013';
   const tenths = Math.floor((alive * 1000) / sampled);
@@ -142,7 +142,7 @@ function expected(path, proven, tree, { ids, words }) {
   const receipt = proven[name];
   story(receipt, `nothing proves what the page says of ${path}`);
   const { entry, grant, index } = receipt;
-  const said = entry.statement;
+  const { statement } = entry;
   const special = {
     index: () => index,
     id: () => ids[name],
@@ -152,22 +152,22 @@ function expected(path, proven, tree, { ids, words }) {
     issued_on: () => dayText(entry.issued_on),
     issuer: () => hex(entry.issuer),
     seq: () => entry.seq,
-    kind: () => said.kind,
+    kind: () => statement.kind,
   };
   const shaped = {
     'plot.holder': () => grant?.statement.holder ?? '',
-    'plot.latitude': () => degrees(said.latitude),
-    'plot.longitude': () => degrees(said.longitude),
-    'plot.carbon_rights': () => rights(said.carbon_rights, words),
-    'plot.hectares': () => `${said.area_m2 / 10_000n}${words.point ?? '.'}${String(said.area_m2 % 10_000n).padStart(4, '0')}`,
-    'survey.basis': () => words[`basis_${said.basis}`],
-    'survey.survival': () => survival(said, words),
-    'claim.species_name': () => speciesName(said.species, proven),
-    'planting.species_name': () => speciesName(said.species, proven),
+    'plot.latitude': () => degrees(statement.latitude),
+    'plot.longitude': () => degrees(statement.longitude),
+    'plot.carbon_rights': () => rights(statement.carbon_rights, words),
+    'plot.hectares': () => `${statement.area_m2 / 10_000n}${words.point ?? '.'}${String(statement.area_m2 % 10_000n).padStart(4, '0')}`,
+    'survey.basis': () => words[`basis_${statement.basis}`],
+    'survey.survival': () => survival(statement, words),
+    'claim.species_name': () => speciesName(statement.species, proven),
+    'planting.species_name': () => speciesName(statement.species, proven),
   };
   const make = shaped[path] ?? (Object.hasOwn(special, field) ? special[field] : undefined);
   if (make) return make();
-  const row = rowsOf(said).find(([row]) => row === field);
+  const row = rowsOf(statement).find(([row]) => row === field);
   story(row, `the statement has no ${field}`);
   const last = field.split('.').pop();
   return isNumber(row[1]) && !DAYS.has(last) ? row[1] : fieldText(last, row[1]);
