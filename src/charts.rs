@@ -10,34 +10,35 @@ use crate::figures::grouped;
 #[error("{0}")]
 pub struct ChartError(String);
 
-/// An SVG, or why there is none.
+/// An SVG, empty where there is nothing to draw; or why there is none.
 pub type Drawn = Result<String, ChartError>;
+/// The sheet that a chart is drawn on.
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// The width and height of a drawing, in pixels at its natural size: letters are 12 of them high.
+/// Width and height of a drawing in pixels, at its natural size: letters are 12 pixels high.
 pub type Size = (u32, u32);
-/// Across a page.
+/// A chart across a page.
 pub const WIDE: Size = (760, 320);
-/// Across a page, and square enough for a map.
+/// A map across a page.
 pub const WIDE_MAP: Size = (760, 480);
-/// For a phone's width: letters stay large enough.
+/// A chart as wide as a phone, on which letters stay large enough.
 pub const SMALL: Size = (460, 280);
-/// As above, for a map.
+/// A map as wide as a phone.
 pub const SMALL_MAP: Size = (460, 380);
-/// Trees.
+/// The colour of trees.
 pub const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
-/// Points.
+/// The colour of points.
 pub const BLUE: RGBColor = RGBColor(0x1f, 0x4e, 0x99);
-/// What is spent or short.
+/// The colour of what is spent or short.
 pub const RUST: RGBColor = RGBColor(0xa8, 0x48, 0x12);
-/// Plots whose numbers fit on a map.
+/// The most plots on a map whose numbers still fit beside them.
 const NAMED_MAX: usize = 40;
 
 pub(crate) fn failed(error: impl std::fmt::Display) -> ChartError {
     ChartError(error.to_string())
 }
 
-/// Draws on a white sheet; gives the SVG with a title for those who can't see it.
+/// Draws on a white sheet, with a title for readers who can't see the drawing.
 pub(crate) fn sheet(
     size: (u32, u32),
     title: &str,
@@ -50,7 +51,7 @@ pub(crate) fn sheet(
         draw(&area)?;
         area.present().map_err(failed)?;
     }
-    // As part of a page it scales with it, and says what it shows.
+    // The drawing scales with the page that it is a part of, and names what it shows.
     let view_box = format!(r#"viewBox="0 0 {} {}" role="img""#, size.0, size.1);
     let head = format!(r#"<svg {view_box} aria-label="{title}" xmlns"#);
     let rest = svg
@@ -62,15 +63,15 @@ pub(crate) fn sheet(
 
 /// One line of a chart.
 pub struct Line<'a> {
-    /// What it shows.
+    /// What the line shows, as the legend names it.
     pub name: &'a str,
-    /// Its colour.
+    /// The colour of the line.
     pub colour: RGBColor,
-    /// Years and sums.
+    /// Each sum, behind the time from which it holds, in years: 2013.25 is the end of March 2013.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Sums over years; nothing where there are no points.
+/// Draws sums over years; an empty text where no line has points.
 ///
 /// # Errors
 /// [`ChartError`].
@@ -124,7 +125,7 @@ pub fn lines(size: Size, title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
     })
 }
 
-/// A sum holds until it changes: no slope where nothing happened.
+/// The corners of a line of sums: each holds until the next, with no slope where nothing happened.
 fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut drawn: Vec<(f64, f64)> = Vec::with_capacity(points.len() * 2);
     for (at, sum) in points {
@@ -136,7 +137,7 @@ fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     drawn
 }
 
-/// A year as 2013.25: with its month where the whole is short.
+/// A time such as 2013.25 as its year, with the month where the axis spans few years.
 fn year_label(at: f64, span: f64) -> String {
     let year = at.floor();
     if span > 4.0 {
@@ -146,27 +147,28 @@ fn year_label(at: f64, span: f64) -> String {
     format!("{year:.0}-{month:02.0}")
 }
 
-/// A whole number with its thousands apart. Every axis and bar here begins at zero; what rounding puts
-/// below it is zero.
+/// A whole number with its thousands apart. Axes and bars begin at zero: a label that rounding puts
+/// below is zero.
 fn thousands(value: f64) -> String {
     grouped(value.max(0.0) as u128)
 }
 
 /// A plot on a map.
 pub struct Dot {
-    /// Its number.
+    /// The number of the plot.
     pub number: u32,
-    /// Degrees north.
+    /// The plot's middle, in degrees north.
     pub latitude: f64,
-    /// Degrees east.
+    /// The plot's middle, in degrees east.
     pub longitude: f64,
-    /// Trees: the wider the disc.
+    /// Trees standing there in the books: the more, the wider the disc.
     pub standing: u64,
-    /// Whether fewer stand than have a claim.
+    /// Whether fewer trees stand than have a claim, which colours the disc.
     pub short: bool,
 }
 
-/// Where plots lie: degrees, the wider the disc the more trees stand; nothing without plots.
+/// Draws where plots lie, in degrees, each as a disc that is wider the more trees stand there; an empty
+/// text without plots.
 ///
 /// # Errors
 /// [`ChartError`].
@@ -233,7 +235,7 @@ pub fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
     })
 }
 
-/// Rates beside each other, as bars.
+/// Draws rates beside each other, as bars, the first in a colour of its own.
 ///
 /// # Errors
 /// [`ChartError`].
@@ -265,7 +267,8 @@ pub fn bars(title: &str, rows: &[(&str, f64)]) -> Drawn {
     })
 }
 
-/// How something grows: points over a scale by tens.
+/// Draws how something grows with what is on the horizontal axis, a scale by powers of ten; an empty text
+/// without points.
 ///
 /// # Errors
 /// [`ChartError`] when it can't be drawn.

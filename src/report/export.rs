@@ -15,13 +15,13 @@ use crate::record::{
 };
 use crate::replay::CheckedEntry;
 
-/// Tables that can't be written.
+/// Why tables can't be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// There is something in the folder already.
     #[error("{0} is not empty: name a new folder for the tables")]
     NotEmpty(PathBuf),
-    /// The file system says no.
+    /// A file or folder can't be read or written.
     #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
     /// A row can't be written.
@@ -121,11 +121,12 @@ pub struct Export {
     tables: Tables,
 }
 
-/// Empty where there is nothing.
+/// A value as text; an empty cell for none.
 fn or_empty(value: Option<impl Display>) -> String {
     value.map_or(String::new(), |value| value.to_string())
 }
 
+/// A lineage link as text; a dash for none, since links are told apart by their places.
 fn or_dash(index: &Option<Index>) -> String {
     index.map_or("-".to_owned(), |index| index.to_string())
 }
@@ -150,17 +151,19 @@ fn basis_name(basis: Basis) -> &'static str {
     }
 }
 
+/// Several values in one cell.
 fn spaced(items: impl Iterator<Item = impl Display>) -> String {
     let items: Vec<String> = items.map(|item| item.to_string()).collect();
     items.join(" ")
 }
 
+/// A row of values, each as text.
 macro_rules! row {
     ($($field:expr),* $(,)?) => { [$(($field).to_string()),*] };
 }
 
 impl Export {
-    /// Begins tables in an empty folder, which is made if need be.
+    /// Begins the tables in an empty folder, which is made if there is none.
     ///
     /// # Errors
     /// [`ExportError`].

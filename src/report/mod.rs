@@ -24,7 +24,7 @@ pub enum ReportError {
     /// The data can't be put into JSON.
     #[error("report.json: {0}")]
     Json(#[from] serde_json::Error),
-    /// The file system says no.
+    /// A file or folder can't be written.
     #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
 }

@@ -7,9 +7,9 @@ use crate::audit::{Finding, PlotRow, Report, Severity, Share, overall};
 use crate::figures::{decimal, grouped, signed, weight};
 use crate::record::CarbonRights;
 
-/// Cases that the page shows of each finding; `report.json` has more.
+/// The most cases of a finding that the page shows; `report.json` has more.
 const ITEMS_SHOWN: usize = 10;
-/// Plots that the page shows, those with the most trees.
+/// The most plots that the page shows: those with the most trees planted.
 const PLOTS_SHOWN: usize = 500;
 
 #[derive(Template)]
@@ -59,7 +59,7 @@ fn percent(share: &Share) -> String {
     }
 }
 
-// What the template calls. Askama hands references.
+// What the template calls. Askama passes references.
 #[allow(clippy::unused_self, clippy::trivially_copy_pass_by_ref)]
 impl Page<'_> {
     fn n(&self, number: &u64) -> String {
@@ -74,7 +74,7 @@ impl Page<'_> {
         signed(*number)
     }
 
-    /// On what the latest surveys rest.
+    /// What the latest surveys of all plots rest on: by which methods, of how many plots, who paid.
     fn how_surveyed(&self) -> String {
         let latest = || {
             self.report
@@ -99,7 +99,7 @@ impl Page<'_> {
         weight(*grams)
     }
 
-    /// Quantities are thousandths.
+    /// A quantity, which a record has in thousandths, in whole units.
     fn quantity(&self, thousandths: &u128) -> String {
         grouped(thousandths / 1_000)
     }

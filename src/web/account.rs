@@ -16,12 +16,13 @@ use crate::record::{
     AccountId, Award, Entry, Index, Kind, MethodId, MethodVersion, Remedy, Statement,
 };
 
-/// Lines of a statement on one page.
+/// The most lines of an account's statement on one page.
 const LINES: usize = 50;
 
-/// Where a page of the statement begins.
+/// The query of an account's page.
 #[derive(Deserialize)]
 pub(super) struct AccountQuery {
+    /// The entry whose line is the first on the page; the newest one if left out.
     before: Option<String>,
 }
 
@@ -70,15 +71,19 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
     }
 }
 
+/// A line of an account's statement.
 struct AccountLine {
     index: Index,
+    /// When the entry was admitted.
     when: String,
     kind: Kind,
+    /// The points that the entry added or took, with their sign.
     change: String,
-    /// The day of the act, for an award.
+    /// The day of what an award is for; empty for other kinds.
     day: String,
+    /// How an award's points came about, why something was corrected, or else the statement in brief.
     why: String,
-    /// The award behind it, to tell how its points came about.
+    /// The award that the line is of.
     award: Option<Award>,
     /// The method of an award or a claim.
     method: Option<(MethodId, MethodVersion)>,
@@ -105,6 +110,7 @@ struct AccountPage {
     id: String,
     balance: String,
     lines: Vec<AccountLine>,
+    /// The entry that the next page begins with.
     older: Option<Index>,
 }
 
@@ -178,7 +184,7 @@ async fn entry_about(
     Ok(step.map(|step| (entry, step)))
 }
 
-/// The line of an entry. Why an award has its points is still missing in it: the ledger tells.
+/// The line of an entry. For an award, `why` stays empty: the ledger has the method that explains it.
 fn line(index: Index, entry: &Entry, change: i128) -> AccountLine {
     let statement = &entry.signed.record().statement;
     let (day, why, award) = match statement {

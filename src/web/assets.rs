@@ -1,4 +1,4 @@
-//! Files that pages need: the style, the scripts, the verifier. They are part of the program.
+//! Files that pages load: the style, the scripts, the verifier. They are part of the program.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,7 +12,7 @@ use crate::answer::extract::Path;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Each with its type.
+/// Each file's name, media type and text.
 const ASSETS: &[(&str, &str, &str)] = &[
     (
         "style.css",
@@ -62,26 +62,23 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// One of them.
-pub(super) async fn asset(
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+/// One of these files.
+pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, Problem> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, kind, text) = found.ok_or_else(|| not_found("file"))?;
     let digest = hex::encode(Sha256::digest(text));
     let etag = format!("\"{}\"", digest.get(..16).unwrap_or(&digest));
-    let known = etag::is_known(&headers, &etag);
-    // Asked again each time, and seldom sent: a page and its scripts are always of one version.
-    let about = [
+    let known = etag::is_known(&asked, &etag);
+    // A browser asks each time, and is seldom sent the file: a page and its scripts are of one version.
+    let headers = [
         (CONTENT_TYPE, *kind),
         (ETAG, etag.as_str()),
         (CACHE_CONTROL, "no-cache"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     Ok(if known {
-        (StatusCode::NOT_MODIFIED, about).into_response()
+        (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {
-        (about, *text).into_response()
+        (headers, *text).into_response()
     })
 }

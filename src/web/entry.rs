@@ -19,15 +19,18 @@ use crate::record::{Entry, Index, Kind, Remedy, Statement};
 
 /// Entries that the home page shows.
 pub(super) const NEWEST: u64 = 10;
-/// Digits of an account's pseudonym in a line.
+/// Digits of an account's or a key's id in a line.
 const SHORT: usize = 12;
 
-/// An entry in one line.
+/// An entry in one line, on the first page and in the events that add to it.
 #[derive(Serialize)]
 pub(super) struct EntryLine {
     pub index: u64,
+    /// What its kind is called in the reader's language.
     pub kind: String,
+    /// Its statement in brief.
     pub says: String,
+    /// When it was admitted.
     pub when: String,
 }
 
@@ -64,7 +67,7 @@ fn line(visit: &Visit, index: u64, entry: &Entry) -> EntryLine {
     }
 }
 
-/// The heart of a statement, in names and numbers: nothing that would need another language.
+/// A statement in brief, in names and numbers: nothing that would need another language.
 pub(super) fn gist(statement: &Statement) -> String {
     let short = |id: &dyn std::fmt::Display| format!("{id:.SHORT$}…", id = id.to_string());
     let grams = |points: crate::record::Grams| weight(points.0.into());
@@ -113,9 +116,10 @@ pub(super) fn gist(statement: &Statement) -> String {
 
 /// A field of a statement, as the page shows it.
 struct FieldRow {
+    /// Its name in JSON, behind the names of those that it is in: `activities.0.name`.
     name: String,
     value: String,
-    /// The page that tells more of it.
+    /// The page of what the value names.
     link: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What stands around every page: the ledger's name and keys, the language, the way to the others.
+//! What stands around every page: the ledger's name and keys, the language, links to other pages.
 
 use std::convert::Infallible;
 
@@ -20,17 +20,19 @@ use crate::ledger::State;
 use crate::log::Log;
 use crate::record::{Day, TimeMs};
 
-/// A year.
+/// How long a browser keeps the language that a reader chose: a year.
 const COOKIE_SECONDS: u32 = 31_536_000;
 
-/// Who asks for a page, as far as it matters to the page.
+/// What of a request matters to a page.
 #[derive(Clone, Debug)]
 pub(super) struct Visit {
+    /// The language that the reader chose, or else prefers.
     pub language: Language,
-    /// Path and query.
+    /// The path and query that were asked for.
     pub path: String,
+    /// The host that the reader used.
     host: String,
-    /// Whether a proxy before the server says that it spoke TLS.
+    /// Whether a proxy before the server reports that the reader used TLS.
     tls: bool,
 }
 
@@ -38,6 +40,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // A header that is not ASCII counts as none.
         let header = |name| {
             parts
                 .headers
@@ -52,7 +55,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
             Language::of_tag(tag)
         });
         let accepted = || Language::accepted(header(ACCEPT_LANGUAGE).unwrap_or(""));
-        // It is printed, and put into commands: nothing but what a host is made of.
+        // The host is printed, and put into commands: nothing is taken but what a host is made of.
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
         let host = header(HOST).filter(|host| host.chars().all(plain));
         Ok(Self {
@@ -71,16 +74,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     }
 }
 
-/// Which language, and where to go on.
+/// The query of the switch of languages.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LanguageQuery {
+    /// The tag of the language to keep; English for a tag that is none of ours.
     to: String,
+    /// The page to return to; the first one if left out, or if it is not of this site.
     #[serde(default)]
     back: String,
 }
 
-/// Keeps the language that a reader chose, and goes back.
+/// Keeps the language that a reader chose, and returns to the page.
 pub(super) async fn language(Query(query): Query<LanguageQuery>) -> Response {
     let language = Language::of_tag(&query.to).unwrap_or(Language::English);
     let tag = language.tag();
@@ -109,29 +114,34 @@ impl Site {
     }
 }
 
-/// What stands around a page.
+/// What stands around a page. Templates call it `f`, and its texts `f.t`.
 pub(super) struct Frame {
+    /// The texts of the page's language.
     pub t: &'static Texts,
     pub language: Language,
+    /// The log's name.
     pub origin: String,
+    /// The programme, in the words of the genesis.
     pub programme: String,
     /// The verifier key of the key that signs checkpoints.
     pub vkey: String,
-    /// The entry that names that key.
+    /// The entry that names the key in `vkey`.
     pub log_key_at: u64,
-    /// Every key that signed checkpoints, each behind the entry that names it, as JSON.
+    /// Every key that ever signed checkpoints, as JSON: pairs of the entry that names it, and its verifier
+    /// key.
     pub log_keys: String,
     /// The genesis record's id.
     pub genesis: String,
-    /// Entries that the page speaks of.
+    /// Number of entries in the state that the page shows.
     pub size: u64,
+    /// The path and query that were asked for.
     pub path: String,
     /// The site's address, without a slash at its end.
     pub url: String,
 }
 
 impl Frame {
-    /// Around a page of this state.
+    /// The frame of a page of this state.
     ///
     /// # Errors
     /// [`Problem`] for a ledger that has no genesis, which a log does not serve.
@@ -159,8 +169,8 @@ impl Frame {
         })
     }
 
-    /// Around a page that says what went wrong. It verifies nothing, so a log without a key or a genesis
-    /// has such a page too, with neither on it.
+    /// The frame of a page that says what went wrong. That page verifies nothing, so even a log without a
+    /// key or a genesis has one, with neither on it.
     pub fn bare(log: &Log, visit: &Visit, site: &Site) -> Self {
         let (vkey, genesis, origin) = log.identity();
         Self {
@@ -178,16 +188,17 @@ impl Frame {
         }
     }
 
-    /// What scripts say, as JSON.
+    /// The texts that scripts show, as JSON.
     pub fn words(&self) -> String {
         json!(self.t.words).to_string()
     }
 
+    /// Each language, and what it calls itself.
     pub fn languages(&self) -> [(Language, &'static str); 3] {
         Language::ALL.map(|language| (language, language.texts().language.as_str()))
     }
 
-    /// This page, as part of a query.
+    /// This page's path and query, escaped so that they can be part of a query.
     pub fn back(&self) -> String {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
         let mut back = String::new();
@@ -201,10 +212,12 @@ impl Frame {
         back
     }
 
+    /// A whole number with its thousands apart.
     pub fn n(&self, number: impl Into<Count>) -> String {
         self.decimal(grouped(number.into().0))
     }
 
+    /// Points as a weight.
     pub fn weight(&self, grams: impl Into<Count>) -> String {
         self.decimal(weight(grams.into().0))
     }
@@ -217,16 +230,18 @@ impl Frame {
         }
     }
 
+    /// How many trees were sampled, in words.
     pub fn of_sampled(&self, sampled: &u64) -> String {
         fill(&self.t.of_sampled, self.n(sampled))
     }
 
+    /// How many entries the page is of, in words.
     pub fn as_of(&self) -> String {
         fill(&self.t.as_of, self.n(self.size))
     }
 }
 
-/// A number that may be shown, whatever its width. Askama hands references.
+/// A number to show, whatever its width. Askama passes references.
 pub(super) struct Count(u128);
 
 macro_rules! counts {

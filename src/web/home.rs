@@ -18,9 +18,10 @@ use crate::ledger::{MonthTotals, State, Totals};
 use crate::log::Published;
 use crate::record::Month;
 
-/// Sums are gone through at most so often, however many readers there are.
+/// How long an overview is shown before it is made again, however many readers there are: it goes
+/// through every plot.
 const FRESH: Duration = Duration::from_secs(5);
-/// Plots that the map shows, those with the most trees.
+/// The most plots that the map shows: those with the most trees.
 const DOTS_MAX: usize = 200;
 
 /// The overview that was made last, if any was.
@@ -36,6 +37,7 @@ pub(super) struct Recent {
 
 /// The whole ledger in a few numbers.
 pub(super) struct Overview {
+    /// Number of entries that all this is of.
     size: u64,
     totals: Totals,
     /// Points awarded, less those that were reversed.
@@ -43,11 +45,15 @@ pub(super) struct Overview {
     accounts: usize,
     months: BTreeMap<Month, MonthTotals>,
     plots: usize,
+    /// Plots where fewer trees stand than have a claim.
     short: usize,
-    /// Plots with a survey, and what the latest of each found.
+    /// Plots with a survey.
     surveyed: usize,
+    /// Trees found alive in the latest survey of each plot.
     alive: u64,
+    /// Trees looked for in the latest survey of each plot.
     sampled: u64,
+    /// The plots on the map.
     dots: Vec<Dot>,
 }
 
@@ -88,7 +94,7 @@ impl Overview {
         self.plots - self.surveyed
     }
 
-    /// A sum over time, a line from zero up.
+    /// The running sum of what each month adds, a point for every month that adds something.
     fn over_time(&self, of: impl Fn(&MonthTotals) -> f64) -> Vec<(f64, f64)> {
         let mut sum = 0.0;
         let mut points = Vec::new();
@@ -102,6 +108,7 @@ impl Overview {
 }
 
 impl Pages {
+    /// The overview that was made last, or a new one after [`FRESH`].
     async fn overview(&self) -> Result<Recent, Problem> {
         let mut recent = self.overview.lock().await;
         if let Some(recent) = recent.as_ref()
@@ -125,7 +132,9 @@ impl Pages {
 struct HomePage {
     f: Frame,
     overview: Arc<Overview>,
+    /// The size of the checkpoint that covers the overview.
     checkpoint_size: u64,
+    /// When that checkpoint was signed.
     signed_at: String,
     points_chart: String,
     trees_chart: String,

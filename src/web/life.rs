@@ -12,25 +12,32 @@ use crate::answer::Problem;
 use crate::ledger::State;
 use crate::record::{Correction, Day, Entry, Index, PlotNumber, Remedy, Serial, Statement};
 
-/// Entries of the plot that are looked at: a page is answered in milliseconds, however long a plot
-/// lives. What the state still knows of the tree is shown in any case.
+/// The most entries of the plot that are read, so that a page is answered in milliseconds however many
+/// a plot has. What the state knows of the tree is shown in any case.
 const STEPS_MAX: usize = 300;
 
 /// Something that happened to a tree.
 pub(super) struct TreeEvent {
+    /// The day on which it happened; that of admission, for what has no other.
     pub day: String,
+    /// What it was, in the reader's language.
     pub what: String,
+    /// The statement in brief.
     pub says: String,
+    /// The entry that says so.
     pub index: Index,
 }
 
 /// A tree, and who did what to it.
 pub(super) struct Life {
     pub tree: TreeFacts,
+    /// Who planted it.
     pub planter: String,
+    /// Who made the latest survey of its plot, if there is one.
     pub surveyor: Option<String>,
+    /// What happened to it, by the day.
     pub events: Vec<TreeEvent>,
-    /// Whether the plot has entries that were not looked at.
+    /// Whether the plot has entries that were not read.
     pub more: bool,
 }
 
@@ -90,7 +97,7 @@ async fn walk(
     tree: &TreeFacts,
 ) -> Result<(BTreeMap<Index, TreeEvent>, bool), Problem> {
     let mut events = BTreeMap::new();
-    // A void comes before its target on the way back.
+    // Corrections that void, by the entry that they void: on the way back they come before it.
     let mut voids = BTreeMap::new();
     let mut next = Some(tree.plot_last);
     for _ in 0..STEPS_MAX {
@@ -117,7 +124,7 @@ async fn walk(
                     events.insert(*claim, event(t, *claim, &entry));
                 }
             }
-            // Of other trees of the plot, or of the plot alone.
+            // The entry is about other trees of the plot, or about the plot alone.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! New entries as they come: server-sent events.
+//! New entries as they are published, as server-sent events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,32 +17,34 @@ use super::frame::Visit;
 use crate::answer::extract::Query;
 use crate::answer::{Closing, Problem};
 
-/// The most readers who watch at a time; each holds a connection.
+/// The most readers who watch at a time: each holds a connection.
 pub(super) const STREAMS_MAX: usize = 512;
-/// Between two events: a reader sees no more, and a busy log wakes nobody at each commit.
+/// The least time between two events: readers see no more, and a busy log wakes none at each commit.
 const REST: Duration = Duration::from_secs(1);
-/// A browser asks again by itself: a stream need not live for ever.
+/// The longest that a stream lives. A browser connects again by itself.
 const LIFE: Duration = Duration::from_secs(600);
 
-/// One who watches.
+/// A reader who watches.
 struct Watcher {
     pages: Arc<Pages>,
     visit: Visit,
-    /// Entries that were told.
+    /// The size of the log that the reader knows of.
     told: u64,
+    /// When the stream ends.
     until: Instant,
     closing: Closing,
+    /// One of [`STREAMS_MAX`], free again when the watcher is dropped.
     _place: OwnedSemaphorePermit,
 }
 
-/// What a reader has.
+/// The query of the stream.
 #[derive(Deserialize)]
 pub(super) struct LiveQuery {
-    /// So many entries were on the page.
+    /// The size of the log that the reader knows of, from the page; the log's size now if left out.
     after: Option<u64>,
 }
 
-/// The newest entries, whenever there are more than a reader has.
+/// The newest entries, whenever there are more than the reader knows of.
 pub(super) async fn live(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
@@ -53,6 +55,7 @@ pub(super) async fn live(
         place.map_err(|_| Problem::unavailable("streams_full", "too many watch already"))?;
     let watcher = Watcher {
         visit,
+        // A size that the log does not have yet would wait for long: it is taken for the log's.
         told: query
             .after
             .unwrap_or(u64::MAX)
@@ -72,7 +75,8 @@ pub(super) async fn live(
 }
 
 impl Watcher {
-    /// Waits for entries that were not told yet; `None` at the end of the stream.
+    /// Waits for entries that the reader does not know of; `None` at the end of the stream. Entries that
+    /// can't be read end it too, and the server's log says why: the browser connects again.
     async fn next(&mut self) -> Option<Event> {
         let grown = async {
             tokio::time::sleep(REST).await;

@@ -39,32 +39,37 @@ use crate::log::{Log, ReadError};
 use crate::record::{CodecError, Entry, Index};
 use frame::{Frame, Visit};
 
-/// Nothing from elsewhere, no inline script or style, no frames, no forms but to here.
+/// Nothing from another host, no inline script or style, no frames, and no forms but to this site.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
-/// Where the site is.
+/// The address of the site.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
-    /// The address that links in print lead to, such as `https://ledger.example.org`; the one that
-    /// a reader used if none is given.
+    /// The address that printed links lead to, such as `https://ledger.example.org`; without it, the one
+    /// that a reader used.
     pub public_url: Option<String>,
     /// Whether the server itself speaks TLS.
     pub tls: bool,
 }
 
-/// What every page sees.
+/// What pages are made of.
 struct Pages {
     log: Arc<Log>,
     site: Site,
+    /// The sums of the first page.
     overview: home::CachedOverview,
+    /// Tells streams that the server stops.
     closing: Closing,
+    /// Streams of new entries that may still begin.
     streams: Arc<Semaphore>,
+    /// Searches for a record that may still begin.
     searches: Semaphore,
 }
 
+/// A page, or the problem that is shown in its place.
 type PageResult = Result<Html<String>, Problem>;
 
 /// All pages of a log.
@@ -131,7 +136,7 @@ fn decode(index: u64, bytes: &[u8]) -> Result<Entry, Problem> {
     Ok(Entry::decode(bytes).map_err(damaged)?)
 }
 
-/// A page as it is sent.
+/// Makes a page of its template.
 fn page(template: &impl Template) -> PageResult {
     template.render().map(Html).map_err(|error| broken(&error))
 }
@@ -149,6 +154,7 @@ fn inconsistent(detail: &str) -> Problem {
     Problem::new(status, "ledger_inconsistent", detail, advice)
 }
 
+/// A problem for what was asked for and is not there.
 fn not_found(what: &str) -> Problem {
     Problem::not_found(&format!("there is no such {what} in this ledger"))
 }
@@ -161,7 +167,7 @@ struct ErrorPage {
     detail: String,
 }
 
-/// Problems become pages, and every page has its headers.
+/// Makes pages of problems, and gives every page its headers.
 async fn finish(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,

@@ -47,7 +47,7 @@ impl Receipts {
         self.first.1
     }
 
-    /// The checks: name, title and meaning, and the same as a command.
+    /// The checks, each with its name, its title, what it means, and a command that does the same.
     pub fn checks<'f>(&self, f: &'f Frame) -> [(&'static str, &'f str, &'f str, String); 9] {
         let t = f.t;
         let index = self.first();
@@ -56,9 +56,9 @@ impl Receipts {
         let receipt = format!(
             "arborlog receipt --from {url} {index} -o {file}\narborlog verify {file} --log '{vkey}' --genesis {genesis}"
         );
-        let said = format!("curl {url}/v1/entries/{index}");
-        let grown = format!("arborlog audit {url} --log '{vkey}' --state programme.state");
-        let seen = format!("arborlog verify {file} --log '{vkey}' --witness WITNESS-KEY");
+        let statement = format!("curl {url}/v1/entries/{index}");
+        let audit = format!("arborlog audit {url} --log '{vkey}' --state programme.state");
+        let witnessed = format!("arborlog verify {file} --log '{vkey}' --witness WITNESS-KEY");
         let all = || receipt.clone();
         [
             ("entry", &t.c_entry, &t.h_entry, all()),
@@ -67,9 +67,9 @@ impl Receipts {
             ("authority", &t.c_authority, &t.h_authority, all()),
             ("inclusion", &t.c_inclusion, &t.h_inclusion, all()),
             ("checkpoint", &t.c_checkpoint, &t.h_checkpoint, all()),
-            ("witnesses", &t.c_witnesses, &t.h_witnesses, seen),
-            ("story", &t.c_story, &t.h_story, said),
-            ("consistency", &t.c_consistency, &t.h_consistency, grown),
+            ("witnesses", &t.c_witnesses, &t.h_witnesses, witnessed),
+            ("story", &t.c_story, &t.h_story, statement),
+            ("consistency", &t.c_consistency, &t.h_consistency, audit),
         ]
     }
 }

@@ -16,7 +16,8 @@ use crate::figures::grouped;
 use crate::ledger::{PlotState, State, SurveyState};
 use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
 
-/// Plantings (by the highest serials) and surveys (the newest) that the page lists; the ledger has them all.
+/// The most plantings, those of the highest serials, and the most surveys, the newest, that the page
+/// lists.
 const ROWS_MAX: usize = 200;
 /// Square metres of a hectare.
 const HECTARE_M2: u64 = 10_000;
@@ -24,13 +25,19 @@ const HECTARE_M2: u64 = 10_000;
 /// What a survey found.
 pub(super) struct SurveyFacts {
     pub index: Index,
+    /// The one planting that was surveyed; the whole plot if there is none.
     pub planting: Option<Index>,
+    /// The day of the survey.
     pub on: Day,
     pub basis: Basis,
+    /// Trees looked for.
     pub sampled: u32,
+    /// Trees found alive.
     pub alive: u32,
+    /// Trees found dead.
     pub dead: u32,
     pub paid_by: String,
+    /// When the next survey is due.
     pub next_due: Option<Day>,
 }
 
@@ -50,33 +57,45 @@ impl SurveyFacts {
         }
     }
 
-    /// Of those looked for, the part that lives.
+    /// The share of the sampled trees that were found alive; a dash if none was sampled.
     pub fn survival(&self, f: &Frame) -> String {
         if self.sampled == 0 {
             return "–".to_owned();
         }
-        // Rounded down: one dead tree of many shows.
+        // Rounded down, so that one dead tree of many shows.
         let tenths = u64::from(self.alive) * 1000 / u64::from(self.sampled);
         f.decimal(format!("{}.{} %", tenths / 10, tenths % 10))
     }
 }
 
+/// A planting in a row.
 struct PlantingRow {
     index: Index,
+    /// The serial of its first tree.
     first: Serial,
+    /// The serial of its last tree.
     last: Serial,
+    /// Number of trees.
     count: u64,
+    /// The name of its species.
     species: String,
     planted_on: Day,
+    /// Trees that were lost.
     lost: u32,
+    /// Trees that have a claim.
     assigned: u32,
+    /// Whether a correction voided it.
     voided: bool,
 }
 
+/// A plot as the page shows it.
 struct PlotFacts {
     plot: PlotState,
+    /// The plantings of the highest serials.
     plantings: Vec<PlantingRow>,
+    /// Number of all plantings.
     plantings_all: usize,
+    /// The newest surveys, the newest first.
     surveys: Vec<SurveyFacts>,
 }
 
@@ -120,12 +139,13 @@ impl PlotFacts {
         receipts
     }
 
-    /// A square metre is a ten-thousandth: exact.
+    /// The plot's area in hectares, exact: a square metre is a ten-thousandth of one.
     fn hectares(&self, f: &Frame) -> String {
         let area = self.plot.plot.area_m2;
         f.decimal(format!("{}.{:04}", area / HECTARE_M2, area % HECTARE_M2))
     }
 
+    /// Trees that stand on a hectare; a dash for a plot without an area.
     fn density(&self, f: &Frame) -> String {
         let density = trees_per_hectare(self.plot.standing(), self.plot.plot.area_m2);
         density.map_or("–".to_owned(), |density| f.decimal(density))

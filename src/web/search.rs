@@ -1,4 +1,4 @@
-//! One box that knows a certificate from a tree, a plot, an account, an entry or a record.
+//! One box that tells a certificate from a tree, a plot, an account, an entry or a record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,26 +19,30 @@ use crate::ledger::State;
 use crate::merkle::TILE_HASHES;
 use crate::record::{AccountId, Index, PlotNumber, RecordId, Serial};
 
-/// Entries among which a record is looked for by its id: the ledger keeps no list of ids.
+/// The newest entries, among which a record is looked for by its id: the ledger keeps no list of ids.
 const RECORDS_MAX: u64 = 65_536;
-/// How long one waits for that.
+/// The longest that a search for a record waits for another to end.
 const WAIT: Duration = Duration::from_secs(2);
-/// Of an account, a key or a record.
+/// Hexadecimal digits of the id of an account, a key or a record.
 const ID_DIGITS: usize = 64;
-/// So many look for a record at a time; each hashes a while.
+/// Searches for a record that run at a time: each hashes up to [`RECORDS_MAX`] records.
 pub(super) const SEARCHES_MAX: usize = 1;
 
-/// What is looked for.
+/// The query of a search.
 #[derive(Deserialize)]
 pub(super) struct SearchQuery {
+    /// What is looked for.
     #[serde(default)]
     q: String,
 }
 
 /// Something that a reader may have meant.
 struct SearchHit {
+    /// What kind of thing it is, in the reader's language.
     what: String,
+    /// Its number or id.
     name: String,
+    /// Its page.
     link: String,
 }
 
@@ -88,6 +92,7 @@ impl SearchHit {
     }
 }
 
+/// What the state has under a number, a tree's plot and serial, or an id of an account or a key.
 fn by_name(state: &State, t: &Texts, q: &str) -> Vec<SearchHit> {
     let mut found = Vec::new();
     if let Some((plot, serial)) = q.split_once('/') {
@@ -111,6 +116,7 @@ fn by_name(state: &State, t: &Texts, q: &str) -> Vec<SearchHit> {
                 format!("/certificate/{number}"),
             ));
         }
+        // A number that is too large for a plot is no plot's.
         let plot = u32::try_from(number).ok().map(PlotNumber);
         if plot.is_some_and(|plot| state.plot(plot).is_some()) {
             found.push(SearchHit::of(&t.plot, number, format!("/plot/{number}")));

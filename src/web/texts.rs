@@ -1,4 +1,4 @@
-//! What pages say, in each language: one file each, which must have every text and no other.
+//! The texts of pages: a file for each language, which must have every text and no other.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::record::{Basis, Kind};
 
-/// Makes the texts a type: a text that is missing in a language does not start.
+/// Makes the texts a type: a server does not start with a language that lacks one.
 macro_rules! texts {
     ($($key:ident)*) => {
         /// The texts of one language.
@@ -15,7 +15,7 @@ macro_rules! texts {
         #[serde(deny_unknown_fields)]
         pub(super) struct Texts {
             $(pub $key: String,)*
-            /// What scripts say.
+            /// The texts that scripts show.
             pub words: BTreeMap<String, String>,
         }
     };
@@ -59,14 +59,14 @@ static ENGLISH: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/en.j
 static CHINESE: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/zh.json")));
 static FRENCH: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/fr.json")));
 
-/// The files are a part of the program, and a test reads them all.
+/// Reads the texts of a language. They are a part of the program, and a test reads them all.
 #[allow(clippy::panic)]
 fn read(json: &str) -> Texts {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("a file of texts: {error}"))
 }
 
 impl Language {
-    /// All, in the order of the switch.
+    /// All languages, in the order in which pages offer them.
     pub const ALL: [Self; 3] = [Self::English, Self::Chinese, Self::French];
 
     /// Its tag (RFC 5646).
@@ -98,7 +98,8 @@ impl Language {
         }
     }
 
-    /// The one that a reader likes best (RFC 9110, 12.5.4): English if none.
+    /// The language that a reader prefers (RFC 9110, 12.5.4); English if none of ours is asked for. A range
+    /// whose weight is malformed is passed over.
     pub fn accepted(header: &str) -> Self {
         let ranked = header.split(',').filter_map(|range| {
             let (tag, rest) = range.split_once(';').unwrap_or((range, ""));
@@ -109,7 +110,7 @@ impl Language {
             Some((quality, Self::of_tag(tag)?))
         });
         let best = ranked.filter(|(quality, _)| *quality > 0.0);
-        // Of those that are liked the same, the first.
+        // Of equal weights, the first.
         best.reduce(|best, next| if next.0 > best.0 { next } else { best })
             .map_or(Self::English, |(_, language)| language)
     }
@@ -136,7 +137,7 @@ impl Texts {
         }
     }
 
-    /// How a survey was made.
+    /// What the basis of a survey is called.
     pub fn basis_of(&self, basis: &Basis) -> &str {
         match basis {
             Basis::Census => &self.basis_census,
@@ -146,7 +147,7 @@ impl Texts {
     }
 }
 
-/// A text with a value in its place.
+/// A text with a value in the place that it has for one.
 pub(super) fn fill(text: &str, value: impl std::fmt::Display) -> String {
     text.replacen("{}", &value.to_string(), 1)
 }

@@ -18,33 +18,38 @@ use crate::answer::extract::{Path, parse};
 use crate::ledger::{ClaimTree, State};
 use crate::record::{Claim, Day, Index, Method, PlotNumber, Serial, SpeciesCode, Statement};
 
-/// Surveys that a tree's life shows, the newest.
+/// The most surveys that a tree's life shows: the newest.
 const SURVEYS_MAX: usize = 20;
-/// The narrowest that the code is drawn, in pixels.
+/// The least width of a QR code, in pixels.
 const QR_MIN: u32 = 180;
 
 /// A tree as the books have it.
 pub(super) struct TreeFacts {
     pub plot: PlotNumber,
     pub plot_name: String,
+    /// The entry that states the plot.
     pub plot_at: Index,
     /// The last entry about the plot.
     pub plot_last: Index,
+    /// How many fewer trees stand on the plot than have a claim.
     pub shortfall: u64,
     pub serial: Serial,
     pub species: SpeciesCode,
     pub species_name: String,
     /// The entry of a method that names the species.
     pub method_at: Index,
+    /// The entry of its planting.
     pub planting: Index,
     pub planted_on: Day,
+    /// Whether a correction voided its planting.
     pub voided: bool,
+    /// The entry that says that it was lost.
     pub lost_at: Option<Index>,
-    /// The claim, and the assignment that tied it.
+    /// The claim that it is tied to, and the assignment that tied it.
     pub tied: Option<(Index, Index)>,
-    /// The newest that looked at its planting.
+    /// The newest surveys that looked at its planting.
     pub surveys: Vec<Index>,
-    /// Of the plot: what stands beside each tree.
+    /// The latest survey of the plot.
     pub survey: Option<SurveyFacts>,
 }
 
@@ -98,13 +103,14 @@ impl TreeFacts {
         planting.is_some_and(|index| index != self.planting)
     }
 
-    /// Whether it was made before this tree was planted.
+    /// Whether the plot's latest survey was made before this tree was planted.
     fn survey_is_older(&self) -> bool {
         self.survey
             .as_ref()
             .is_some_and(|survey| survey.on < self.planted_on)
     }
 
+    /// The receipts that its page rests on.
     fn receipts(&self) -> Receipts {
         let mut receipts = Receipts::of("planting", self.planting);
         if let Some((claim, assignment)) = self.tied {
@@ -248,7 +254,7 @@ pub(super) async fn certificate(
     })
 }
 
-/// A code that leads there, dark on white for every camera.
+/// A QR code of an address, dark on white for every camera.
 fn qr(url: &str) -> Result<String, Problem> {
     let code = QrCode::new(url)
         .map_err(|error| Problem::bad_request("url_too_long", &error.to_string(), "shorten it"))?;
