@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use arborlog::client::today;
 use arborlog::crypto::SigningKey;
 use arborlog::ledger::{Candidate, Code, State};
-use arborlog::log::{AppendError, Clock, Log, LogConfig, LogError, LogSigner};
+use arborlog::log::{AppendError, Clock, Log, LogConfig, LogError, LogSigner, Status};
 use arborlog::merkle::{Bundle, Frontier, Hash, Level, TileId, leaf_hash, root_of};
 use arborlog::note::TreeHead;
 use arborlog::record::*;
@@ -27,6 +27,8 @@ struct HeldStore {
     entries: Arc<Mutex<Vec<Vec<u8>>>>,
     gate: Arc<Semaphore>,
     fails: Arc<AtomicBool>,
+    /// A commit panics.
+    breaks: Arc<AtomicBool>,
     /// Commits that were begun.
     begun: AtomicU64,
 }
@@ -37,6 +39,7 @@ impl HeldStore {
             entries: Arc::new(Mutex::new(vec![genesis])),
             gate: Arc::new(Semaphore::new(0)),
             fails: Arc::default(),
+            breaks: Arc::default(),
             begun: AtomicU64::new(0),
         }
     }
@@ -73,9 +76,11 @@ impl Store for HeldStore {
     fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         let (gate, fails) = (Arc::clone(&self.gate), Arc::clone(&self.fails));
+        let breaks = Arc::clone(&self.breaks);
         let entries = Arc::clone(&self.entries);
         Box::pin(async move {
             gate.acquire().await.unwrap().forget();
+            assert!(!breaks.load(Ordering::SeqCst), "told to");
             if fails.load(Ordering::SeqCst) {
                 return Outcome::Unknown(StoreError::Stopped("told to".to_owned()));
             }
@@ -458,6 +463,22 @@ async fn a_log_that_is_dropped_ends_with_the_commit_under_way() {
     it.store.gate.add_permits(1);
     soon("the store is held", || Arc::strong_count(&it.store) == 1).await;
     assert_eq!(it.store.head_now().tree.size, size + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_task_breaks_off_says_so_and_leaves_nobody_waiting() {
+    let it = running().await;
+    let mut records = it.awards(2).await;
+    let later = records.pop().unwrap();
+    it.store.breaks.store(true, Ordering::SeqCst);
+    it.store.gate.add_permits(1);
+    for record in [records.remove(0), later] {
+        let append = it.log.append(vec![record], None);
+        let answered = tokio::time::timeout(PATIENCE, append).await;
+        let error = answered.expect("an answer").unwrap_err();
+        assert!(matches!(error, AppendError::Unavailable { .. }), "{error}");
+    }
+    assert!(matches!(it.log.status(), Status::Halted { .. }));
 }
 
 /// The contract of every store, on one that is empty.

@@ -3,7 +3,7 @@
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::ledger::{Refusal, RefusalClass};
 use crate::log::{AppendError, ReadError, Refused};
@@ -18,7 +18,9 @@ pub struct Problem {
     /// The status in words.
     title: String,
     /// The HTTP status.
-    status: u16,
+    #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16)]
+    status: StatusCode,
     /// A stable name for the reason.
     code: String,
     /// What is wrong with this request.
@@ -40,16 +42,21 @@ pub struct Problem {
     checkpoint: Option<String>,
 }
 
-/// When to come again after a 503.
+/// Seconds after which a request that got a 503 may come again.
 const RETRY_AFTER_S: &str = "1";
+
+fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
 
 impl Problem {
     /// A problem with this status and code.
     pub fn new(status: StatusCode, code: &str, detail: &str, advice: &str) -> Self {
         Self {
             kind: format!("urn:arborlog:problem:{code}"),
+            // Every status that is used here has its reason in the standard.
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: status.as_u16(),
+            status,
             code: code.to_owned(),
             detail: detail.to_owned(),
             advice: advice.to_owned(),
@@ -85,6 +92,17 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail, advice)
     }
 
+    /// The server contradicts itself, and answers with nothing rather than with something wrong.
+    pub(crate) fn contradiction(what: &str) -> Self {
+        tracing::error!(what, "the server contradicts itself");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "contradiction",
+            what,
+            "tell the operator; run: arborlog fsck",
+        )
+    }
+
     fn of_refusal(refused: Refused) -> Self {
         let Refused {
             position,
@@ -114,7 +132,7 @@ impl Problem {
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.status
     }
 
     /// The stable name of the reason.
@@ -163,8 +181,12 @@ impl From<ReadError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let status = self.status;
+        let body = match serde_json::to_vec(&self) {
+            Ok(body) => body,
+            // Not for texts and numbers; were it so, the answer would say so in words.
+            Err(error) => format!("{}: {error}\n", self.code).into_bytes(),
+        };
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(

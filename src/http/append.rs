@@ -89,6 +89,7 @@ pub(super) async fn records(
 ) -> Result<Json<AppendedBody>, Problem> {
     let json = is_json(&headers)?;
     let bytes_max = app.limits.body_bytes;
+    // hyper refuses a length that is no number. A body without one has the most room reserved.
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

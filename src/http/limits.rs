@@ -56,22 +56,25 @@ pub(super) struct MemoryBudget {
     /// Units that no body has.
     units: Arc<Semaphore>,
     /// Units in all.
-    all: usize,
+    all: u32,
 }
 
 impl MemoryBudget {
     pub fn new(bytes: usize) -> Self {
-        let all = (bytes / MEMORY_UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        // 4 TiB at most: more than bodies can fill.
+        let all = u32::try_from(bytes / MEMORY_UNIT_BYTES).unwrap_or(u32::MAX);
+        let all = all.max(1);
         Self {
-            units: Arc::new(Semaphore::new(all)),
+            units: Arc::new(Semaphore::new(all as usize)),
             all,
         }
     }
 
     /// Waits for room for a body; the room is given back when the permit goes.
     pub async fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let units = bytes.div_ceil(MEMORY_UNIT_BYTES).clamp(1, self.all);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        // A body larger than the budget waits for all of it.
+        let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT_BYTES)).unwrap_or(self.all);
+        let units = units.clamp(1, self.all);
         let room = Arc::clone(&self.units).acquire_many_owned(units);
         match tokio::time::timeout(MEMORY_WAIT, room).await {
             Ok(Ok(permit)) => Ok(permit),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Extract;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::App;
 use super::view;
@@ -17,22 +17,23 @@ use crate::record::{AccountId, Index, PlotNumber, Serial};
 /// The most plantings that a plot's answer lists; the tiles have them all.
 const PLANTINGS_MAX: usize = 1000;
 
-/// Looks something up; not found is an answer too, and waits like any.
+/// Looks something up; "not found" is an answer too, and waits until it is published like any.
 async fn look_up(
     app: &App,
     what: &str,
-    look: impl FnOnce(&State) -> Option<Value>,
+    look: impl FnOnce(&State) -> Result<Option<Value>, Problem>,
 ) -> Result<Json<Value>, Problem> {
     let ((found, size), _) = app
         .log
         .look_up(|state| (look(state), state.entries()))
         .await?;
-    let mut found = found.ok_or_else(|| {
+    let mut found = found?.ok_or_else(|| {
         Problem::not_found(&format!("there is no {what} in the first {size} entries"))
     })?;
-    if let Some(object) = found.as_object_mut() {
-        object.insert("as_of_size".to_owned(), size.into());
-    }
+    let object = found
+        .as_object_mut()
+        .ok_or_else(|| Problem::contradiction("what was found is no JSON object"))?;
+    object.insert("as_of_size".to_owned(), size.into());
     Ok(Json(found))
 }
 
@@ -46,7 +47,7 @@ pub(super) async fn issuer(
 ) -> Result<Json<Value>, Problem> {
     let key = parse(&key, "the key")?;
     look_up(&app, "such key", |state| {
-        state.key(&key).map(|known| view::issuer(&key, known))
+        Ok(state.key(&key).map(|known| view::issuer(&key, known)))
     })
     .await
 }
@@ -61,8 +62,9 @@ pub(super) async fn account(
 ) -> Result<Json<Value>, Problem> {
     let id: AccountId = parse(&id, "the account")?;
     look_up(&app, "such account", |state| {
-        let account = state.account(&id)?;
-        Some(serde_json::json!({"account": id, "balance": account.balance, "last": account.last_entry}))
+        Ok(state.account(&id).map(
+            |account| json!({"account": id, "balance": account.balance, "last": account.last_entry}),
+        ))
     })
     .await
 }
@@ -79,7 +81,10 @@ pub(super) async fn tree(
 ) -> Result<Json<Value>, Problem> {
     let plot: PlotNumber = parse(&plot, "the plot")?;
     let serial: Serial = parse(&serial, "the serial")?;
-    look_up(&app, "such tree", |state| view::tree(state, plot, serial)).await
+    look_up(&app, "such tree", |state| {
+        Ok(view::tree(state, plot, serial))
+    })
+    .await
 }
 
 /// A certificate: a claim by its entry's index.
@@ -92,9 +97,10 @@ pub(super) async fn certificate(
 ) -> Result<Json<Value>, Problem> {
     let index: Index = parse(&index, "the certificate")?;
     look_up(&app, "such certificate", |state| {
-        state
-            .claim(index)
+        let claim = state.claim(index);
+        claim
             .map(|claim| view::certificate(state, index, claim))
+            .transpose()
     })
     .await
 }
@@ -109,9 +115,8 @@ pub(super) async fn plot(
 ) -> Result<Json<Value>, Problem> {
     let number: PlotNumber = parse(&number, "the plot")?;
     look_up(&app, "such plot", |state| {
-        state
-            .plot(number)
-            .map(|plot| view::plot(state, plot, PLANTINGS_MAX))
+        let plot = state.plot(number);
+        Ok(plot.map(|plot| view::plot(state, plot, PLANTINGS_MAX)))
     })
     .await
 }
@@ -121,7 +126,7 @@ pub(super) async fn plot(
 pub(super) async fn methods(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
     look_up(&app, "method", |state| {
         let methods: Vec<Value> = state.methods().map(view::method).collect();
-        Some(serde_json::json!({ "methods": methods }))
+        Ok(Some(json!({ "methods": methods })))
     })
     .await
 }
@@ -130,7 +135,7 @@ pub(super) async fn methods(Extract(app): Extract<Arc<App>>) -> Result<Json<Valu
 #[utoipa::path(get, path = "/v1/totals", responses((status = 200, description = "The totals", body = Value)))]
 pub(super) async fn totals(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
     look_up(&app, "total", |state| {
-        Some(view::totals(state, state.totals()))
+        Ok(Some(view::totals(state, state.totals())))
     })
     .await
 }

@@ -190,6 +190,7 @@ pub(super) async fn watch(State(app): State<Arc<App>>, request: Request, next: N
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let status = app.log.status();
     let published = status.published();
+    // Gauges are i64; neither sizes nor times come near its end.
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     app.metrics.tree_size.set(signed(published.head.tree.size));
     app.metrics.checkpoint_ms.set(signed(published.at.0));

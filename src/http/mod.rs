@@ -79,12 +79,11 @@ pub fn router(log: Arc<Log>, limits: Limits, pages: Router) -> Router {
     let (compressed, api) = compressed.split_for_parts();
     let (uncompressed, mut whole) = uncompressed.split_for_parts();
     whole.merge(api);
-    let document = serde_json::to_string_pretty(&whole).unwrap_or_default();
+    let document = serde_json::to_string_pretty(&whole)
+        .map(|text| ([(CONTENT_TYPE, "application/json")], text))
+        .map_err(|error| Problem::contradiction(&format!("the API's description: {error}")));
     compressed
-        .route(
-            "/openapi.json",
-            get(move || async move { ([(CONTENT_TYPE, "application/json")], document) }),
-        )
+        .route("/openapi.json", get(move || async move { document }))
         .layer(CompressionLayer::new())
         .merge(
             uncompressed.layer(

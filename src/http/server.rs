@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::{Limits, Tls, router};
@@ -58,6 +58,15 @@ pub async fn serve(
     drained
 }
 
+fn prepare(stream: &TcpStream, limits: Limits) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Nothing else ends a connection whose client reads no answer: no request is waited for.
+    // The system counts in u32, which ends after 49 days.
+    let stall_ms = u32::try_from(limits.write_stall_timeout.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(stream, stall_ms)?;
+    Ok(())
+}
+
 async fn accept(
     listener: TcpListener,
     router: Router,
@@ -85,19 +94,28 @@ async fn accept(
             next = next => next,
             () = &mut stop => break,
         };
-        let (Ok(place), Ok((stream, _))) = (place, accepted) else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
+        // The semaphore is never closed: without a place there is nothing to accept any more.
+        let Ok(place) = place else { break };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection can't be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
-        let _ = stream.set_nodelay(true);
-        // Nothing else ends a connection whose client reads no answer: no request is waited for.
-        let stall_ms = limits.write_stall_timeout.as_millis();
-        let _ = sockopt::set_tcp_user_timeout(&stream, u32::try_from(stall_ms).unwrap_or(u32::MAX));
+        if let Err(error) = prepare(&stream, limits) {
+            // Its client may have gone already. Without the time-out it could hold its place for
+            // ever, so it does not get one.
+            tracing::debug!(%error, "a connection ended before it was served");
+            continue;
+        }
         let service = TowerToHyperService::new(router.clone());
         let (builder, watcher) = (builder.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         let mut closing = closing.clone();
         tokio::spawn(async move {
+            // An error on a connection is its client's: it is gone, or speaks no HTTP.
             let _ = match acceptor {
                 None => {
                     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -11,6 +11,7 @@ use super::App;
 use crate::answer::extract::Path;
 use crate::answer::{Problem, etag};
 use crate::merkle::{Level, TileId};
+use crate::note::TreeHead;
 
 /// The checkpoint changes with each batch: it is asked again, and often unchanged.
 const FRESH: &str = "no-cache";
@@ -24,12 +25,9 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 ))]
 pub(super) async fn checkpoint(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let published = app.log.published();
-    let root = hex::encode(published.head.tree.root.as_bytes());
-    let etag = format!(
-        "\"{}-{}\"",
-        published.head.tree.size,
-        root.get(..16).unwrap_or(&root)
-    );
+    let TreeHead { size, root } = published.head.tree;
+    let [a, b, c, d, e, f, g, h, ..] = *root.as_bytes();
+    let etag = format!("\"{size}-{}\"", hex::encode([a, b, c, d, e, f, g, h]));
     let known = etag::is_known(&headers, &etag);
     let headers = [
         (ETAG, etag.as_str()),

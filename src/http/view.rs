@@ -6,13 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::answer::Problem;
 use crate::crypto::PublicKey;
 use crate::ledger::{
     ClaimState, ClaimTree, KeyRole, KeyState, MethodState, PlantingState, PlotState, State,
     SurveyState, Totals,
 };
 use crate::merkle::leaf_hash;
-use crate::record::{Entry, Index, PlotNumber, Serial, SigningContext};
+use crate::record::{Entry, Index, PlotNumber, Serial, SigningContext, Slug, Survey};
 
 /// The newest survey of a plot, printed beside whatever speaks of its trees.
 fn latest_survey(state: &State, plot: PlotNumber) -> Value {
@@ -22,17 +23,20 @@ fn latest_survey(state: &State, plot: PlotNumber) -> Value {
     }
 }
 
-fn survey_view(index: Index, survey: &SurveyState) -> Value {
-    let mut view = as_value(&survey.survey);
-    if let Some(object) = view.as_object_mut() {
-        object.insert("index".to_owned(), json!(index));
-        object.insert("surveyor".to_owned(), json!(survey.surveyor));
-    }
-    view
+#[derive(Serialize)]
+struct SurveyView<'a> {
+    #[serde(flatten)]
+    survey: &'a Survey,
+    index: Index,
+    surveyor: &'a Slug,
 }
 
-fn as_value(statement: &impl Serialize) -> Value {
-    serde_json::to_value(statement).unwrap_or(Value::Null)
+fn survey_view(index: Index, survey: &SurveyState) -> Value {
+    json!(SurveyView {
+        survey: &survey.survey,
+        index,
+        surveyor: &survey.surveyor,
+    })
 }
 
 /// An issuer, and what its chain's next record must name.
@@ -106,8 +110,8 @@ fn planting_view(first: Serial, planting: &PlantingState) -> Value {
 
 /// A tree: its planting, its claim, and how its plot fares.
 pub(super) fn tree(state: &State, number: PlotNumber, serial: Serial) -> Option<Value> {
-    let (first, planting) = state.planting_of(number, serial)?;
     let plot = state.plot(number)?;
+    let (first, planting) = state.planting_of(number, serial)?;
     let lost = planting
         .lost_ranges
         .iter()
@@ -130,16 +134,26 @@ pub(super) fn tree(state: &State, number: PlotNumber, serial: Serial) -> Option<
 }
 
 /// A certificate: a claim, and the tree that it is tied to.
-pub(super) fn certificate(state: &State, index: Index, claim: &ClaimState) -> Value {
+///
+/// # Errors
+/// [`Problem`] when it is tied to a tree that the state does not have.
+pub(super) fn certificate(
+    state: &State,
+    index: Index,
+    claim: &ClaimState,
+) -> Result<Value, Problem> {
     let (status, tree) = match claim.tree {
         ClaimTree::Waiting => ("waiting", Value::Null),
         ClaimTree::Voided => ("voided", Value::Null),
         ClaimTree::Tied { plot, serial } => (
             "assigned",
-            self::tree(state, plot, serial).unwrap_or(Value::Null),
+            self::tree(state, plot, serial).ok_or_else(|| {
+                let what = format!("claim {index} is tied to tree {plot}/{serial}, which is none");
+                Problem::contradiction(&what)
+            })?,
         ),
     };
-    json!({
+    Ok(json!({
         "certificate": index,
         "account": claim.account,
         "species": claim.species,
@@ -147,7 +161,7 @@ pub(super) fn certificate(state: &State, index: Index, claim: &ClaimState) -> Va
         "points": claim.points,
         "status": status,
         "tree": tree,
-    })
+    }))
 }
 
 /// A version of a method.

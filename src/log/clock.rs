@@ -72,11 +72,14 @@ impl Clock {
     /// [`ClockError`] when the clock jumped.
     pub fn admission(&self, last: TimeMs) -> Result<TimeMs, ClockError> {
         let now = (self.wall)();
+        // Uptime fits u64 for half a billion years.
         let uptime = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Only a wall clock that is wrong by as much comes near the end of u64.
         let drift_ms = now.abs_diff(self.started_wall_ms.saturating_add(uptime));
         if drift_ms > DRIFT_MS_MAX {
             return Err(ClockError::Jumped { drift_ms });
         }
+        // 0 if the clock is not behind.
         let behind_ms = last.0.saturating_sub(now);
         if behind_ms > STEP_BACK_MS_MAX && !self.accepted {
             return Err(ClockError::Behind { behind_ms });
@@ -86,8 +89,10 @@ impl Clock {
 }
 
 fn system_ms() -> u64 {
+    // A clock before 1970 reads 0, which is behind every admission.
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    // The time fits u64 for half a billion years.
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

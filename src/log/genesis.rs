@@ -65,12 +65,15 @@ pub fn admit_genesis(
     let from = LogHead::empty();
     tree.push(leaf_hash(&entry));
     let mut entries = Vec::new();
+    // An entry that could be encoded is shorter than what a bundle takes.
     Bundle::append(&mut entries, &entry).ok_or(StoreError::Contradiction)?;
     let batch = Batch {
         from,
         entries,
         to: LogHead::without_state(TreeHead::of(&tree)),
     };
+    // A crash before or in this leaves an empty log: `init --complete` does the same again. After it,
+    // a ledger that has begun.
     match store.commit_now(&batch) {
         Outcome::Committed => Ok(id),
         Outcome::Moved(_) => Err(GenesisError::Begun),

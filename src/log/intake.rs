@@ -116,7 +116,7 @@ impl Log {
             )
         });
         let mut bad = mixed.or(trailing);
-        let mut verified = 0;
+        let mut verified = false;
         for _ in 0..ROUNDS_MAX {
             // Only what is answered from the state waits for it to be published.
             let (key, version) = {
@@ -141,7 +141,7 @@ impl Log {
             if let (Some(head), Some(ids)) = (key.head, wanted(&records, old)) {
                 let published = self.wait_until_published(version).await?;
                 let found = self
-                    .find_in_chain(head, &ids, published.head.tree.size)
+                    .find_in_chain(issuer, head, &ids, published.head.tree.size)
                     .await?;
                 for ((seq, id), found) in ids.into_iter().zip(found) {
                     match same_record(seq, id, found) {
@@ -150,10 +150,13 @@ impl Log {
                     }
                 }
                 records.drain(..old);
-                verified = verified.max(old) - old;
             }
-            if let Some(refusal) = self.verify(&mut records, verified).await? {
-                bad = Some(refusal);
+            // Once: later rounds have what is left of the same records.
+            if !verified {
+                if let Some(refusal) = self.verify(&mut records).await? {
+                    bad = Some(refusal);
+                }
+                verified = true;
             }
             if records.is_empty() {
                 let published = self.wait_until_published(version).await?;
@@ -171,7 +174,6 @@ impl Log {
                 (Some(refusal), later) if refusal.code == Code::SequenceUsed => {
                     records = Arc::unwrap_or_clone(sent);
                     records.drain(..count);
-                    verified = records.len();
                     bad = later;
                 }
                 (Some(refusal), _) | (None, Some(refusal)) => {
@@ -221,20 +223,15 @@ impl Log {
         }
     }
 
-    /// Verifies the records from `from` on; cuts them off at the first that fails, and says what
+    /// Verifies the records' signatures; cuts the records off at the first that fails, and says what
     /// is wrong with it.
-    async fn verify(
-        &self,
-        records: &mut Vec<Identified>,
-        from: usize,
-    ) -> Result<Option<Refusal>, AppendError> {
-        let fresh = records.get(from..).unwrap_or_default();
-        let failure = match self.workers.check_alone(fresh) {
+    async fn verify(&self, records: &mut Vec<Identified>) -> Result<Option<Refusal>, AppendError> {
+        let failure = match self.workers.check_alone(records) {
             CheckedAlone::Done(failure) => failure,
-            CheckedAlone::Busy => self.check_by_workers(records, from).await?,
+            CheckedAlone::Busy => self.check_by_workers(records).await?,
         };
         Ok(failure.map(|failure| {
-            records.truncate(from + failure.position);
+            records.truncate(failure.position);
             Refusal::new(
                 Code::SignatureInvalid,
                 failure.what,
@@ -243,13 +240,12 @@ impl Log {
         }))
     }
 
-    /// The first failure among the records from `from` on, counted from there.
+    /// The first failure among the records, checked by the worker threads.
     async fn check_by_workers(
         &self,
         records: &mut Vec<Identified>,
-        from: usize,
     ) -> Result<Option<FirstFailure>, AppendError> {
-        let mut rest = records.split_off(from.min(records.len())).into_iter();
+        let mut rest = std::mem::take(records).into_iter();
         let mut under_way = Vec::new();
         while rest.len() > 0 {
             let part = rest.by_ref().take(RECORDS_TOGETHER).collect();
@@ -258,7 +254,7 @@ impl Log {
         let mut first = None;
         for checked in under_way {
             let checked = checked.await.map_err(|_| AppendError::stopping())?;
-            let before = records.len() - from;
+            let before = records.len();
             first = first.or(checked.failure.map(|failure| FirstFailure {
                 position: before + failure.position,
                 ..failure
@@ -270,19 +266,26 @@ impl Log {
 
     /// The ids and indexes of an issuer's records with these sequence numbers, walked back from
     /// its head; `None` for those too far back.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] where the chain that was committed is not one chain.
     async fn find_in_chain(
         &self,
+        issuer: PublicKey,
         head: ChainHead,
         wanted: &[(Seq, RecordId)],
         size: u64,
     ) -> Result<Vec<Option<(RecordId, Index)>>, AppendError> {
         let mut found = vec![None; wanted.len()];
-        let first = wanted.iter().map(|(seq, _)| *seq).min().unwrap_or_default();
+        let Some(first) = wanted.iter().map(|(seq, _)| *seq).min() else {
+            return Ok(found);
+        };
+        // A chain begins at 0: a short one is walked to its beginning.
         let oldest = Seq(head.seq.0.saturating_sub(RETRY_RECORDS_MAX - 1)).max(first);
         let mut bundle: Option<(u64, Vec<Bytes>)> = None;
-        let mut at = Some(head.index);
+        let mut index = head.index;
         let mut seq = head.seq;
-        while let Some(index) = at {
+        loop {
             let number = index.0 / TILE_HASHES;
             let entries = match &bundle {
                 Some((kept, entries)) if *kept == number => entries,
@@ -291,23 +294,33 @@ impl Log {
                     &bundle.insert((number, entries)).1
                 }
             };
-            let missing = || ReadError::Missing(format!("entry {index}"));
+            let damaged = |what: String| ReadError::Damaged {
+                tile: format!("entry {index}"),
+                what,
+            };
             let bytes = entries
                 .get((index.0 % TILE_HASHES) as usize)
-                .ok_or_else(missing)?;
-            let entry = Entry::decode(bytes).map_err(|_| missing())?;
+                .ok_or_else(|| ReadError::Missing(format!("entry {index}")))?;
+            let entry = Entry::decode(bytes).map_err(|error| damaged(error.to_string()))?;
+            let record = entry.signed.record();
+            if (record.issuer, record.seq) != (issuer, seq) {
+                let what = format!("the chain of {issuer} leads to it as to seq {seq}");
+                return Err(damaged(what).into());
+            }
             for (place, (want, _)) in found.iter_mut().zip(wanted) {
                 if *want == seq {
                     *place = Some((self.context.id(entry.signed.bytes()), index));
                 }
             }
             if seq <= oldest {
-                break;
+                return Ok(found);
             }
             seq = Seq(seq.0 - 1);
-            at = entry.lineage.issuer_before();
+            index = entry
+                .lineage
+                .issuer_before()
+                .ok_or_else(|| damaged(format!("it does not name its issuer's seq {seq}")))?;
         }
-        Ok(found)
     }
 }
 

@@ -33,25 +33,17 @@ impl Keeper {
     /// Starts the thread. Without a saved state to write to, nothing is ever saved.
     pub fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
-        let started = saved.and_then(|mut saved| {
-            let (sender, changes) = mpsc::channel::<StateChange>();
-            let done = Arc::clone(&busy);
-            std::thread::Builder::new()
-                .name("state-keeper".to_owned())
-                .spawn(move || {
-                    lower_priority();
-                    while let Ok(change) = changes.recv() {
-                        if let Err(error) = saved.save(&change) {
-                            // What is saved now lacks a change: nothing may build on it.
-                            tracing::warn!(%error, "saving the state failed; the next start replays the log");
-                            let _ = saved.clear();
-                            return;
-                        }
-                        done.store(false, Ordering::Release);
-                    }
-                })
-                .ok()
-                .map(|thread| (sender, thread))
+        let started = saved.and_then(|saved| {
+            let (sender, changes) = mpsc::channel();
+            let busy = Arc::clone(&busy);
+            let thread = std::thread::Builder::new().name("state-keeper".to_owned());
+            match thread.spawn(move || keep(saved, &changes, &busy)) {
+                Ok(thread) => Some((sender, thread)),
+                Err(error) => {
+                    tracing::warn!(%error, "no thread can be had to save the state; the next start replays the log");
+                    None
+                }
+            }
         });
         let (changes, thread) = started.unzip();
         Self {
@@ -68,6 +60,7 @@ impl Keeper {
         let apart = self.entries_per_save.max(accounts / ACCOUNTS_PER_ENTRY);
         self.changes.is_some()
             && !self.busy.load(Ordering::Acquire)
+            // An operator may ask for saves as far apart as u64 reaches, and so for none.
             && entries >= self.saved_size.saturating_add(apart)
     }
 
@@ -76,6 +69,8 @@ impl Keeper {
         if let Some(changes) = &self.changes {
             self.saved_size = change.head.tree.size;
             self.busy.store(true, Ordering::Release);
+            // The thread is gone only after a save that failed, which it told; or a panic, which
+            // `finish` tells.
             let _ = changes.send(change);
         }
     }
@@ -88,8 +83,10 @@ impl Keeper {
     /// Waits until all is saved. Nothing can be saved after that.
     pub fn finish(&mut self) {
         self.changes = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("saving the state broke off; the next start replays the log");
         }
     }
 }
@@ -98,6 +95,23 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// What the thread does: saves each change, until none can come or one fails.
+fn keep(mut saved: SavedState, changes: &mpsc::Receiver<StateChange>, busy: &AtomicBool) {
+    lower_priority();
+    while let Ok(change) = changes.recv() {
+        if let Err(error) = saved.save(&change) {
+            // What is saved now lacks a change: nothing may build on it.
+            tracing::warn!(%error, "saving the state failed; the next start replays the log");
+            if let Err(error) = saved.clear() {
+                // It is whole or its digest does not match: a start uses it only in the first case.
+                tracing::warn!(%error, "the saved state can't be removed");
+            }
+            return;
+        }
+        busy.store(false, Ordering::Release);
     }
 }
 

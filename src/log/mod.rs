@@ -43,7 +43,7 @@ use crate::note::VerifierKey;
 use crate::record::{LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
-use queue::Queue;
+use queue::{Queue, QueueTaker};
 use sequencer::Sequencer;
 use status::{StatusCell, StatusWriter};
 use workers::Workers;
@@ -139,6 +139,7 @@ impl Log {
         let dir = &config.dir;
         let signer = LogSigner::open(dir)?;
         let store: Arc<dyn Store> = Arc::new(DiskStore::open_with(dir, config.segment_bytes)?);
+        // Without a saved state the log is as right, and only slower to start.
         let saved = SavedState::open(&state_dir(dir))
             .map_err(|error| tracing::warn!(%error, "the state can't be kept between starts"))
             .ok();
@@ -189,7 +190,7 @@ impl Log {
             state: Arc::clone(&state),
             epoch: Arc::clone(&epoch),
             tree: recovered.tree,
-            queue: Arc::clone(&queue),
+            queue: QueueTaker(Arc::clone(&queue)),
             status: StatusWriter(Arc::clone(&status)),
             keeper: Keeper::start(saved, recovered.saved_size, entries_per_save),
         };

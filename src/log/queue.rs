@@ -64,6 +64,16 @@ pub(super) struct Queue {
     ready: Notify,
 }
 
+/// Held by the task that takes submissions. When it is dropped, for whatever reason, what waits is
+/// dropped too: its senders are told, and do not wait for ever.
+pub(super) struct QueueTaker(pub Arc<Queue>);
+
+impl Drop for QueueTaker {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
 /// A lane for each issuer, served in turn.
 #[derive(Default)]
 struct Lanes {
@@ -84,7 +94,7 @@ enum Phase {
     Open,
     /// New ones are refused; those that wait are still judged and answered.
     Closed,
-    /// New ones are refused, and those that waited were dropped: nobody is left to answer.
+    /// New ones are refused, and those that waited were dropped.
     Abandoned,
 }
 
@@ -134,6 +144,8 @@ impl Queue {
             let Some(issuer) = lanes.turns.pop_front() else {
                 break;
             };
+            // Turns and lanes change together, under one lock: an issuer with a turn has a lane. If it
+            // had none, nothing would be lost by skipping it.
             let Some(waiting) = lanes.waiting.get_mut(&issuer) else {
                 continue;
             };
@@ -179,7 +191,7 @@ impl Queue {
         self.ready.notify_one();
     }
 
-    /// Takes no more, and drops what waits: for a log that nobody holds any more.
+    /// Takes no more, and drops what waits: for a log that was dropped, or whose task ended.
     pub fn abandon(&self) {
         let waiting = {
             let mut lanes = self.lanes();

@@ -115,6 +115,7 @@ impl Reader {
     /// [`ReadError`].
     pub async fn bundle(&self, number: u64, size: u64) -> Result<Vec<Bytes>, ReadError> {
         let id = TileId::in_tree(Level::Entries, number, size).ok_or(ProofError::OutOfTree {
+            // For the error's words alone: no tree reaches where this saturates.
             index: number.saturating_mul(TILE_HASHES),
             size,
         })?;

@@ -167,19 +167,26 @@ async fn replay_ahead(
     ahead: &mut VecDeque<CheckedBundle>,
 ) -> Result<(), RecoveryError> {
     let mut at = replay.head().tree.size;
-    let mut numbers = at / TILE_HASHES..size.div_ceil(TILE_HASHES);
-    while at < size {
+    if at == size {
+        return Ok(());
+    }
+    let first = at / TILE_HASHES;
+    // Entries of the first bundle that were replayed before.
+    let known = (at % TILE_HASHES) as usize;
+    let mut numbers = first..size.div_ceil(TILE_HASHES);
+    loop {
         for number in numbers.by_ref().take(BUNDLES_AHEAD - ahead.len()) {
             let (reader, checker) = (reader.clone(), replay.checker().clone());
-            let seen = usize::try_from(at.saturating_sub(number * TILE_HASHES)).unwrap_or(0);
+            let skipped = if number == first { known } else { 0 };
             ahead.push_back(tokio::spawn(async move {
                 let bundle = reader.bundle(number, size).await?;
-                let fresh = bundle.iter().skip(seen).map(AsRef::as_ref);
+                let fresh = bundle.iter().skip(skipped).map(AsRef::as_ref);
                 Ok::<_, ReadError>(checker.check_all(fresh))
             }));
         }
         let Some(bundle) = ahead.pop_front() else {
-            break;
+            // The caller holds the root of what was replayed against the one that was committed.
+            return Ok(());
         };
         for checked in bundle.await.map_err(|_| RecoveryError::Stopped)?? {
             let checked = checked.map_err(|what| Violation { index: at, what })?;
@@ -191,5 +198,4 @@ async fn replay_ahead(
             at += 1;
         }
     }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! It judges the next batch while the last one is being made durable, and answers nobody before
 //! what the answer rests on is durable and its checkpoint published.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
@@ -10,7 +11,7 @@ use super::Published;
 use super::batch::{Judged, Ruling, Targets, judge, target_of};
 use super::clock::Clock;
 use super::keeper::Keeper;
-use super::queue::{Queue, Reply, Submission};
+use super::queue::{QueueTaker, Reply, Submission};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::signer::LogSigner;
@@ -19,7 +20,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, LogHead, SignedRecord, Statement, TimeMs};
+use crate::record::{Entry, LogHead, SignedRecord, Statement, TimeMs};
 use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
 
 /// A batch takes submissions until it has this many records or more; a submission is never split.
@@ -33,14 +34,23 @@ pub(super) struct Sequencer {
     pub store: Arc<dyn Store>,
     pub signer: LogSigner,
     pub clock: Clock,
-    /// Ahead of what is durable by the batches under way. Written here alone.
+    /// Ahead of what is durable by the batch under way and the one judged after it. Written here
+    /// alone.
     pub state: Arc<RwLock<State>>,
     /// Number of recoveries since the start. Changed here alone, with the state's write lock held.
     pub epoch: Arc<AtomicU64>,
     /// The tree over all entries that were judged: ahead of what is durable, as `state` is.
     pub tree: Frontier,
-    pub queue: Arc<Queue>,
+    pub queue: QueueTaker,
     pub status: StatusWriter,
+}
+
+/// Why submissions were not judged.
+enum Unjudged {
+    /// The same may be sent again later.
+    Unavailable(String),
+    /// An invariant is broken: the log halts.
+    Broken(String),
 }
 
 /// A batch on its way to the store.
@@ -60,7 +70,7 @@ impl Sequencer {
         loop {
             // With a batch under way, whichever comes first: its end, or more to judge.
             if let Some(mut under_way) = flight.take() {
-                let queue = Arc::clone(&self.queue);
+                let queue = Arc::clone(&self.queue.0);
                 tokio::select! {
                     biased;
                     outcome = &mut under_way.outcome => {
@@ -74,14 +84,23 @@ impl Sequencer {
                         continue;
                     }
                 }
-            } else if !self.queue.wait().await {
+            } else if !self.queue.0.wait().await {
                 break;
             }
-            let submissions = self.queue.take(RECORDS_PER_BATCH);
+            // A crash before the commit below leaves nothing behind: what is taken and judged is in
+            // memory alone, and nobody was answered.
+            let submissions = self.queue.0.take(RECORDS_PER_BATCH);
             let ahead = flight.as_ref().map(|flight| Arc::clone(&flight.batch));
             let judged = match self.judge(submissions, ahead).await {
                 Ok(judged) => judged,
-                Err((submissions, why)) => {
+                Err((submissions, unjudged)) => {
+                    let why = match unjudged {
+                        Unjudged::Unavailable(why) => why,
+                        Unjudged::Broken(why) => {
+                            self.halt(&why);
+                            why
+                        }
+                    };
                     refuse_all(submissions.into_iter().map(|s| s.reply), &why);
                     continue;
                 }
@@ -97,7 +116,7 @@ impl Sequencer {
             }
             flight = self.launch(judged);
         }
-        if !self.queue.is_abandoned() {
+        if !self.queue.0.is_abandoned() {
             self.save_last();
         }
         self.keeper.finish();
@@ -117,9 +136,9 @@ impl Sequencer {
         &mut self,
         submissions: Vec<Submission>,
         ahead: Option<Arc<Batch>>,
-    ) -> Result<Judged, (Vec<Submission>, String)> {
-        if let Status::Halted { why, .. } = &self.status.0.now() {
-            return Err((submissions, why.clone()));
+    ) -> Result<Judged, (Vec<Submission>, Unjudged)> {
+        if let Status::Halted { why, .. } = self.status.0.now() {
+            return Err((submissions, Unjudged::Unavailable(why)));
         }
         let last = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -127,11 +146,11 @@ impl Sequencer {
         };
         let admitted_at = match self.clock.admission(last) {
             Ok(time) => time,
-            Err(error) => return Err((submissions, error.to_string())),
+            Err(error) => return Err((submissions, Unjudged::Unavailable(error.to_string()))),
         };
         let mut targets = match self.targets(&submissions, ahead.as_deref()).await {
             Ok(targets) => targets,
-            Err(why) => return Err((submissions, why)),
+            Err(unjudged) => return Err((submissions, unjudged)),
         };
         let mut submissions = submissions;
         submissions
@@ -179,30 +198,43 @@ impl Sequencer {
         ));
     }
 
-    /// Fetches the entries that corrections name: from the store, or the batch under way.
+    /// Fetches the entries that corrections name: from the store, or from the batch under way.
     async fn targets(
         &self,
         submissions: &[Submission],
         ahead: Option<&Batch>,
-    ) -> Result<Targets, String> {
+    ) -> Result<Targets, Unjudged> {
         let mut targets = Targets::new();
+        let durable = self.status.0.now().published().head.tree.size;
+        let mut entries_ahead = None;
         let records = submissions
             .iter()
             .flat_map(|submission| submission.records.iter());
         for index in records.filter_map(|(_, signed)| target_of(signed)) {
-            let durable = self.status.0.now().published().head.tree.size;
-            let bytes = if index.0 < durable {
-                let read = self.reader.entry(index.0, durable).await;
-                read.map_err(|error| error.to_string())?.to_vec()
-            } else {
-                match ahead.and_then(|batch| entry_of(batch, index)) {
-                    Some(bytes) => bytes.to_vec(),
-                    None => continue,
-                }
+            let broken = |what: &dyn Display| {
+                Unjudged::Broken(format!("entry {index}, which was judged, is none: {what}"))
             };
-            if let Ok(entry) = Entry::decode(&bytes) {
-                targets.insert(index, entry);
-            }
+            let entry = if index.0 < durable {
+                let read = self.reader.entry(index.0, durable).await;
+                let bytes = read.map_err(|error| Unjudged::Unavailable(error.to_string()))?;
+                Entry::decode(&bytes)
+            } else if let Some(batch) = ahead
+                && index.0 < batch.to.tree.size
+            {
+                let bundle = match &entries_ahead {
+                    Some(bundle) => bundle,
+                    None => entries_ahead
+                        .insert(Bundle::parse_all(&batch.entries).map_err(|e| broken(&e))?),
+                };
+                let place = usize::try_from(index.0 - batch.from.tree.size);
+                let bytes = place.ok().and_then(|place| bundle.entries().get(place));
+                Entry::decode(bytes.ok_or_else(|| broken(&"its batch ends before it"))?)
+            } else {
+                // Either a record of the batch to be judged, which `judge` adds when it admits it,
+                // or an entry that does not exist: the rules refuse the correction then.
+                continue;
+            };
+            targets.insert(index, entry.map_err(|error| broken(&error))?);
         }
         Ok(targets)
     }
@@ -226,6 +258,8 @@ impl Sequencer {
         } else {
             None
         };
+        // From here on a crash leaves all of the batch or nothing of it, by the store's contract. If
+        // all, the next start publishes it, and whoever sends the same again gets its indexes.
         let batch = Arc::new(batch);
         let outcome = self.store.commit(Arc::clone(&batch));
         Some(Flight {
@@ -246,9 +280,15 @@ impl Sequencer {
     /// is.
     async fn land(&mut self, flight: Flight, outcome: Outcome) -> bool {
         let why = match outcome {
+            // A crash here leaves the batch without a checkpoint: the next start signs it. Ed25519
+            // gives the same bytes again.
             Outcome::Committed => match self.publish(&flight.log_keys, flight.batch.to) {
                 Ok(published) => {
+                    // A crash here, or halfway through the answers, leaves senders who were not
+                    // answered: they send the same again and get its indexes.
                     answer(flight.rulings, &published);
+                    // A crash here, or while the keeper saves, leaves the state of the save before:
+                    // the next start replays the entries since.
                     if let Some(change) = flight.change {
                         self.keeper.save(change);
                     }
@@ -273,9 +313,17 @@ impl Sequencer {
             .publish(log_keys, head, at)
             .map_err(|error| error.to_string())?;
         let published = Arc::new(published);
-        self.status.0.set(Status::Ready {
-            published: Arc::clone(&published),
-            epoch: self.epoch.load(Ordering::Acquire),
+        let head = Arc::clone(&published);
+        self.status.0.set(match self.status.0.now() {
+            Status::Ready { .. } => Status::Ready {
+                published: head,
+                epoch: self.epoch.load(Ordering::Acquire),
+            },
+            // It halted with this commit under way, and stays so until it is opened again.
+            Status::Halted { why, .. } => Status::Halted {
+                published: head,
+                why,
+            },
         });
         Ok(published)
     }
@@ -318,12 +366,6 @@ impl Sequencer {
     }
 }
 
-fn entry_of(batch: &Batch, index: Index) -> Option<&[u8]> {
-    let place = index.0.checked_sub(batch.from.tree.size)?;
-    let bundle = Bundle::parse_all(&batch.entries).ok()?;
-    bundle.entries().get(usize::try_from(place).ok()?).copied()
-}
-
 fn answer(rulings: Vec<Ruling>, published: &Arc<Published>) {
     for Ruling {
         submission,
@@ -343,6 +385,7 @@ fn answer(rulings: Vec<Ruling>, published: &Arc<Published>) {
 
 fn refuse_all(replies: impl Iterator<Item = tokio::sync::oneshot::Sender<Reply>>, why: &str) {
     for reply in replies {
+        // The sender may have gone: nothing of what it sent is in.
         let _ = reply.send(Reply::Unavailable(why.to_owned()));
     }
 }

@@ -99,8 +99,11 @@ impl LogSigner {
 
     /// Whether checkpoints could be signed with this key; looks again for its file.
     pub fn has(&mut self, key: &PublicKey) -> bool {
-        if self.find(key).is_none() && !self.dir.as_os_str().is_empty() {
-            let _ = self.reload();
+        if self.find(key).is_none()
+            && !self.dir.as_os_str().is_empty()
+            && let Err(error) = self.reload()
+        {
+            tracing::warn!(%error, "the log's key files can't be read again");
         }
         self.find(key).is_some()
     }

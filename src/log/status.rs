@@ -96,11 +96,18 @@ impl StatusCell {
 }
 
 /// Held by the task that sets the status. When it is dropped, the status never changes again, and
-/// those who wait are told so.
+/// those who wait are told so. If the task panicked, the log is halted.
 pub(super) struct StatusWriter(pub Arc<StatusCell>);
 
 impl Drop for StatusWriter {
     fn drop(&mut self) {
-        self.0.write(|state| state.closed = true);
+        self.0.write(|state| {
+            state.closed = true;
+            if std::thread::panicking() {
+                let published = Arc::clone(state.status.published());
+                let why = "the log's task broke off; start the server again".to_owned();
+                state.status = Status::Halted { published, why };
+            }
+        });
     }
 }

@@ -90,6 +90,7 @@ impl Workers {
             waiting: Mutex::default(),
             ready: Condvar::new(),
         });
+        // One, where the system does not say how many cores there are.
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = (0..count)
             .map(|number| {
@@ -140,7 +141,9 @@ impl Drop for Workers {
         }
         self.pool.ready.notify_all();
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            if thread.join().is_err() {
+                tracing::error!("a thread that checks signatures broke off");
+            }
         }
     }
 }

@@ -219,6 +219,7 @@ impl HashTile {
     /// The hash of `node`, whose subtree lies in this tile; `None` if it lies beyond its width.
     pub fn node(&self, node: Node) -> Option<Hash> {
         let inner = u32::from(node.level % TILE_HEIGHT);
+        // The place within the tile: bits that the shift drops are the tile's number.
         let first = ((node.index << inner) % TILE_HASHES) as usize;
         self.range_root(first, first + (1 << inner))
     }
@@ -258,12 +259,14 @@ impl NodeTile {
 
     /// Hashes all nodes of a tile.
     pub fn new(tile: HashTile) -> Self {
-        let mut rows = vec![tile.hashes];
+        let mut rows = Vec::with_capacity(usize::from(TILE_HEIGHT) + 1);
+        let mut row = tile.hashes;
         for _ in 0..TILE_HEIGHT {
-            let below = rows.last().map_or([].as_slice(), Vec::as_slice);
-            let pairs = below.as_chunks::<2>().0.iter();
-            rows.push(pairs.map(|[left, right]| node_hash(left, right)).collect());
+            let pairs = row.as_chunks::<2>().0.iter();
+            let above = pairs.map(|[left, right]| node_hash(left, right)).collect();
+            rows.push(std::mem::replace(&mut row, above));
         }
+        rows.push(row);
         Self { rows }
     }
 

@@ -73,13 +73,11 @@ impl Frontier {
 
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        for _ in 0..self.size.trailing_ones() {
-            if let Some(left) = self.peaks.pop() {
-                hash = node_hash(&left, &hash);
-            }
-        }
-        self.peaks.push(hash);
+        // The leaf completes one subtree for each trailing one of the size; each has its peak.
+        let rest = self.peaks.len() - self.size.trailing_ones() as usize;
+        let complete = self.peaks.drain(rest..).rev();
+        let root = complete.fold(leaf, |right, left| node_hash(&left, &right));
+        self.peaks.push(root);
         self.size += 1;
     }
 
