@@ -18,7 +18,7 @@ mod says;
 use says::Says;
 
 use arborlog::crypto::{PublicKey, Signature, SigningKey};
-use arborlog::ledger::{Candidate, ClaimTree, Code, Refusal, State};
+use arborlog::ledger::{Candidate, ClaimTree, Code, Refusal, State, speakers};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
     Day, Digest, Endorsement, Entry, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke,
@@ -797,6 +797,46 @@ fn each_kind_is_refused_from_the_wrong_role() {
         }
         ledger.admit(right, said);
     }
+}
+
+/// Receipts are verified by the table; the ledger checks in each kind's own order.
+#[test]
+fn the_table_of_speakers_is_what_the_ledger_judges_by() {
+    let (mut ledger, planting) = Ledger::with_oaks(10);
+    ledger.admit("platform", award(ANN, 1000));
+    let claimed = ledger.admit("platform", claim(ANN));
+    let (planted, surveyed) = (ledger.planting(11, 1), ledger.survey());
+    let statements: [Statement; 13] = [
+        governors(&["g1", "g2", "g3"], 2).says(),
+        grant("new", Role::Planter, "newcomers").says(),
+        revoke("platform2").says(),
+        log_key("log2").says(),
+        method(2).says(),
+        award(ANN, 5).says(),
+        gift(ANN, BEN, 5).says(),
+        plot(2).says(),
+        planted.says(),
+        surveyed.says(),
+        claim(ANN).says(),
+        assign(1, 1, &[claimed]).says(),
+        lost(planting, 1, None).says(),
+    ];
+    for said in statements {
+        let speakers = speakers(&said);
+        for (who, included) in [
+            ("platform", speakers.include_role(Role::Platform)),
+            ("planter", speakers.include_role(Role::Planter)),
+            ("surveyor", speakers.include_role(Role::Surveyor)),
+            ("g1", speakers.include_governors()),
+        ] {
+            let signed = ledger.sign(who, &ledger.record(who, said.clone()));
+            let code = ledger.offer(&signed).err().map(|refusal| refusal.code);
+            let refused = code == Some(Code::RoleRefused);
+            assert_eq!(refused, !included, "{who}, {}: {code:?}", said.kind());
+        }
+    }
+    let genesis = speakers(&genesis(&["g1"], 1).says());
+    assert!(!genesis.include_governors() && !genesis.include_role(Role::Platform));
 }
 
 #[test]

@@ -41,15 +41,15 @@ impl State {
     /// [`Refusal`]: the first rule that it breaks.
     pub fn judge(&self, candidate: &Candidate<'_>) -> Result<Lineage, Refusal> {
         let statement = &candidate.record().statement;
-        let mut lineage = match statement {
-            Statement::Genesis(_) => vec![None, None],
+        let (issuer_before, authority) = match statement {
+            Statement::Genesis(_) => (None, None),
             _ => {
                 let (before, authority) = check_issuer(self, candidate)?;
-                vec![before, Some(authority)]
+                (before, Some(authority))
             }
         };
-        lineage.extend(rules_of(statement).judge(self, candidate)?);
-        Ok(Lineage::new(lineage))
+        let places = rules_of(statement).judge(self, candidate)?;
+        Ok(places.behind(issuer_before, authority))
     }
 
     /// Takes in the next entry, which [`Self::judge`] allowed in this very state; returns its

@@ -3,21 +3,24 @@
 //!
 //! [`State::judge`] says whether a record may be admitted next, and on which earlier entries it
 //! stands; [`State::apply`] takes it in. Both ask `kinds`, where each kind of statement has a file:
-//! what it asks for, what it does, and how it is undone. `rules` are the checks that kinds share,
+//! who may state it, what it asks for, what it does, and how it is undone. `lineage` names what
+//! entries stand on. `rules` are the checks that kinds share,
 //! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on `cow_map`s that can
 //! be saved in parts.
 
 mod admission;
 mod cow_map;
 mod kinds;
+pub mod lineage;
 mod refusal;
 mod rules;
 mod state;
 
 pub use admission::Candidate;
 pub use cow_map::{BucketError, BucketImage};
+pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};
-pub use rules::speakers::endorsement_quorum;
+pub use rules::speakers::{Speakers, endorsement_quorum};
 pub use state::{
     Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, KeyRole,
     KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::{Receipt, ReceiptError};
 use crate::crypto::PublicKey;
-use crate::ledger::endorsement_quorum;
+use crate::ledger::{endorsement_quorum, speakers};
 use crate::merkle::{Hash, leaf_hash, verify_inclusion};
 use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
-use crate::record::{Entry, Index, Kind, Origin, RecordId, Role, SigningContext, Statement};
+use crate::record::{Entry, Index, Origin, RecordId, Role, SigningContext, Statement};
 
 /// Something that was verified, in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -187,16 +187,17 @@ fn check_authority(
             )));
         }
         let key = &entry.signed.record().issuer;
-        let kind = entry.signed.record().statement.kind();
+        let statement = &entry.signed.record().statement;
         match &behind.signed.record().statement {
             Statement::KeyGrant(grant) if issuer.is_none() && *index == chain_start(chain) => {
                 if grant.key != *key {
                     return Err(broken("the grant is of another key".to_owned()));
                 }
-                if !may_say(grant.role, kind) {
+                if !speakers(statement).include_role(grant.role) {
                     return Err(broken(format!(
-                        "the role {} may not say {kind}",
-                        grant.role
+                        "the role {} may not say {}",
+                        grant.role,
+                        statement.kind()
                     )));
                 }
                 issuer = Some((
@@ -254,37 +255,12 @@ fn check_origin(chain: &[(Index, Entry)], origin: &Origin) -> Result<(), Receipt
     }
 }
 
-/// What a role may say on its own; corrections are each role's, of its own words.
-fn may_say(role: Role, kind: Kind) -> bool {
-    match role {
-        Role::Platform => matches!(
-            kind,
-            Kind::Award | Kind::Transfer | Kind::Claim | Kind::Assignment | Kind::Correction
-        ),
-        Role::Planter => matches!(kind, Kind::Plot | Kind::Planting | Kind::Correction),
-        Role::Surveyor => matches!(kind, Kind::Survey | Kind::Correction),
-    }
-}
-
-/// What governors say by themselves.
-fn governors_may_say(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Governors
-            | Kind::KeyGrant
-            | Kind::KeyRevoke
-            | Kind::LogKey
-            | Kind::Method
-            | Kind::Correction
-    )
-}
-
 /// A governors' record: its issuer governs, and k of them signed.
 fn check_quorum(entry: &Entry, governors: &[PublicKey], quorum: u8) -> Result<(), String> {
     let issuer = &entry.signed.record().issuer;
-    let kind = entry.signed.record().statement.kind();
-    if !governors_may_say(kind) {
-        return Err(format!("governors do not say {kind}"));
+    let statement = &entry.signed.record().statement;
+    if !speakers(statement).include_governors() {
+        return Err(format!("governors do not say {}", statement.kind()));
     }
     if !governors.contains(issuer) {
         return Err("its issuer is no governor of the set it names".to_owned());

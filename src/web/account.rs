@@ -12,6 +12,9 @@ use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse};
 use crate::figures::{decimal, grouped, signed};
 use crate::ledger::State;
+use crate::ledger::lineage::{
+    AccountCorrectionPlaces, AccountPlaces, TransferPlaces, TransferVoidPlaces,
+};
 use crate::record::{
     AccountId, Award, Entry, Index, Kind, MethodId, MethodVersion, Remedy, Statement,
 };
@@ -33,36 +36,37 @@ struct Step {
 }
 
 /// What an entry did to an account; `None` if it is not about it. `target` is the entry that a
-/// correction names. Which lineage leads on is in `docs/format.md`, 5.1.
+/// correction names.
 fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
-    let link = |place: usize| entry.lineage.indexes().get(place).copied().flatten();
-    let step = |change: i128, place| {
-        Some(Step {
-            change,
-            before: link(place),
-        })
-    };
+    let step = |change: i128, before| Some(Step { change, before });
     let grams = |points: crate::record::Grams| i128::from(points.0);
     match &entry.signed.record().statement {
-        Statement::Award(award) if award.account == *id => step(grams(award.points), 2),
-        Statement::Claim(claim) if claim.account == *id => step(-grams(claim.points), 2),
-        Statement::Transfer(transfer) if transfer.from == *id => step(-grams(transfer.points), 2),
+        Statement::Award(award) if award.account == *id => {
+            step(grams(award.points), AccountPlaces::of(entry)?.account)
+        }
+        Statement::Claim(claim) if claim.account == *id => {
+            step(-grams(claim.points), AccountPlaces::of(entry)?.account)
+        }
+        Statement::Transfer(transfer) if transfer.from == *id => {
+            step(-grams(transfer.points), TransferPlaces::of(entry)?.from)
+        }
         Statement::Transfer(transfer) if transfer.to == Some(*id) => {
-            step(grams(transfer.points), 3)
+            step(grams(transfer.points), TransferPlaces::of(entry)?.to)
         }
         Statement::Correction(correction) => {
             match (&correction.remedy, &target?.signed.record().statement) {
                 (Remedy::Reverse { points }, Statement::Award(award)) if award.account == *id => {
-                    step(-grams(*points), 3)
+                    step(-grams(*points), AccountCorrectionPlaces::of(entry)?.account)
                 }
-                (Remedy::Void, Statement::Claim(claim)) if claim.account == *id => {
-                    step(grams(claim.points), 3)
-                }
+                (Remedy::Void, Statement::Claim(claim)) if claim.account == *id => step(
+                    grams(claim.points),
+                    AccountCorrectionPlaces::of(entry)?.account,
+                ),
                 (Remedy::Void, Statement::Transfer(transfer)) if transfer.from == *id => {
-                    step(grams(transfer.points), 3)
+                    step(grams(transfer.points), TransferVoidPlaces::of(entry)?.from)
                 }
                 (Remedy::Void, Statement::Transfer(transfer)) if transfer.to == Some(*id) => {
-                    step(-grams(transfer.points), 4)
+                    step(-grams(transfer.points), TransferVoidPlaces::of(entry)?.to)
                 }
                 _ => None,
             }

@@ -10,6 +10,7 @@ use super::tree::TreeFacts;
 use super::{Pages, entry};
 use crate::answer::Problem;
 use crate::ledger::State;
+use crate::ledger::lineage::{PlotCorrectionPlaces, PlotPlaces};
 use crate::record::{Correction, Day, Entry, Index, PlotNumber, Remedy, Serial, Statement};
 
 /// The most entries of the plot that are read, so that a page is answered in milliseconds however many
@@ -43,11 +44,10 @@ pub(super) struct Life {
 
 /// The entry about a plot before one (`docs/format.md`, 5.1).
 fn before(entry: &Entry) -> Option<Index> {
-    let place = match &entry.signed.record().statement {
-        Statement::Correction(_) => 3,
-        _ => 2,
-    };
-    entry.lineage.indexes().get(place).copied().flatten()
+    match &entry.signed.record().statement {
+        Statement::Correction(_) => PlotCorrectionPlaces::of(entry)?.plot,
+        _ => PlotPlaces::of(entry)?.plot,
+    }
 }
 
 impl Life {

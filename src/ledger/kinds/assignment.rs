@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::plots::known_plot;
-use crate::ledger::rules::speakers::require_role;
+use crate::ledger::rules::speakers::{Speakers, require_role};
 use crate::ledger::state::{ClaimState, ClaimTree, State, TreeState};
 use crate::record::{Assignment, Index, PlotNumber, Role, Serial, SpeciesCode};
 
 impl Rules for Assignment {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Role(Role::Platform)
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
         let plot = known_plot(state, self.plot)?;
         let mut seen = BTreeSet::new();
@@ -48,7 +49,8 @@ impl Rules for Assignment {
                 format!("{} stand in its books", plot.standing()),
             )
         })?;
-        Ok(vec![Some(plot.last_entry)])
+        let plot = Some(plot.last_entry);
+        Ok(PlotPlaces { plot }.into())
     }
 
     fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
@@ -74,8 +76,10 @@ impl Rules for Assignment {
 }
 
 impl Voidable for Assignment {
-    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
-        Ok(vec![state.last_entry_of_plot(self.plot)])
+    fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
+        let plot = state.last_entry_of_plot(self.plot);
+        let target = Some(target);
+        Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
     fn apply_void(&self, state: &mut State, target: Index, index: Index) {

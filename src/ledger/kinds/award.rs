@@ -2,11 +2,12 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, require_nonzero};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::methods::check_version;
-use crate::ledger::rules::speakers::require_role;
+use crate::ledger::rules::speakers::{Speakers, require_role};
 use crate::ledger::state::State;
 use crate::record::{Award, Grams, Index, Micrograms, Month, Quantity, Role};
 
@@ -24,11 +25,11 @@ impl Quantity {
 }
 
 impl Rules for Award {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Role(Role::Platform)
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
         check_day(candidate, "occurred_on", self.occurred_on)?;
         let method = check_version(state, self.method, self.version, self.occurred_on)?;
@@ -60,7 +61,8 @@ impl Rules for Award {
                 format!("the cap of {:?} is {}", activity.name, activity.cap),
             )
         })?;
-        Ok(vec![check_credit(state, &self.account, self.points)?])
+        let account = check_credit(state, &self.account, self.points)?;
+        Ok(AccountPlaces { account }.into())
     }
 
     fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {

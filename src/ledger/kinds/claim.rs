@@ -2,19 +2,20 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{AccountCorrectionPlaces, AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_spending};
 use crate::ledger::rules::methods::check_version;
-use crate::ledger::rules::speakers::require_role;
+use crate::ledger::rules::speakers::{Speakers, require_role};
 use crate::ledger::state::{ClaimState, ClaimTree, State};
 use crate::record::{Claim, Index, Role};
 
 impl Rules for Claim {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Role(Role::Platform)
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
         let today = candidate.record().issued_on;
         let method = check_version(state, self.method, self.version, today)?;
@@ -36,7 +37,8 @@ impl Rules for Claim {
                 format!("its price is {}", species.price),
             )
         })?;
-        Ok(vec![check_spending(state, &self.account, self.points)?])
+        let account = check_spending(state, &self.account, self.points)?;
+        Ok(AccountPlaces { account }.into())
     }
 
     fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
@@ -60,8 +62,10 @@ impl Rules for Claim {
 }
 
 impl Voidable for Claim {
-    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
-        Ok(vec![check_credit(state, &self.account, self.points)?])
+    fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
+        let account = check_credit(state, &self.account, self.points)?;
+        let target = Some(target);
+        Ok(AccountCorrectionPlaces { target, account }.into())
     }
 
     fn apply_void(&self, state: &mut State, target: Index, index: Index) {

@@ -2,19 +2,20 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{GenesisPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_issued_on;
 use crate::ledger::rules::keys::{check_governors, check_new_key};
-use crate::ledger::rules::speakers::{check_possession, unasked};
+use crate::ledger::rules::speakers::{Speakers, check_possession, unasked};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Genesis, Index, RecordId, Seq};
 
 impl Rules for Genesis {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::FirstGovernor
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let record = candidate.record();
         let misplaced = |detail: &str| {
             Refusal::new(
@@ -63,7 +64,7 @@ impl Rules for Genesis {
             return Err(unasked(candidate));
         }
         check_possession(candidate, &all)?;
-        Ok(Vec::new())
+        Ok(GenesisPlaces {}.into())
     }
 
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {

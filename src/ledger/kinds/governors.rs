@@ -3,18 +3,19 @@
 use super::Rules;
 use crate::crypto::PublicKey;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{GovernorsPlaces, Places};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::{check_governors, check_new_key};
-use crate::ledger::rules::speakers::require_governors;
+use crate::ledger::rules::speakers::{Speakers, require_governors};
 use crate::ledger::state::State;
 use crate::record::{GovernorSet, Index};
 
 impl Rules for GovernorSet {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Governors
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         check_governors(&self.governors, self.quorum)?;
         let new: Vec<PublicKey> = self
             .governors
@@ -26,7 +27,8 @@ impl Rules for GovernorSet {
             check_new_key(state, key)?;
         }
         require_governors(state, candidate, &new)?;
-        Ok(vec![Some(state.globals.council.stated_at)])
+        let in_force = Some(state.globals.council.stated_at);
+        Ok(GovernorsPlaces { in_force }.into())
     }
 
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {

@@ -2,18 +2,19 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{KeyGrantPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::keys::check_new_key;
-use crate::ledger::rules::speakers::require_governors;
+use crate::ledger::rules::speakers::{Speakers, require_governors};
 use crate::ledger::state::{HolderName, KeyRole, State};
 use crate::record::{Index, KeyGrant, Role};
 
 impl Rules for KeyGrant {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Governors
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         check_new_key(state, &self.key)?;
         let had = state
             .holders
@@ -35,7 +36,8 @@ impl Rules for KeyGrant {
             )
         })?;
         require_governors(state, candidate, &[self.key])?;
-        Ok(vec![None])
+        let granted_before = None;
+        Ok(KeyGrantPlaces { granted_before }.into())
     }
 
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {

@@ -2,17 +2,18 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{KeyRevokePlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::speakers::require_governors;
+use crate::ledger::rules::speakers::{Speakers, require_governors};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Index, KeyRevoke};
 
 impl Rules for KeyRevoke {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Governors
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let key = match state.keys.get(&self.key) {
             Some(key) if matches!(key.role, KeyRole::Issuer { .. }) => key,
             Some(_) => {
@@ -38,7 +39,8 @@ impl Rules for KeyRevoke {
             )
         })?;
         require_governors(state, candidate, &[])?;
-        Ok(vec![Some(key.last_entry)])
+        let key = Some(key.last_entry);
+        Ok(KeyRevokePlaces { key }.into())
     }
 
     fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {

@@ -2,21 +2,23 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{LogKeyPlaces, Places};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::check_new_key;
-use crate::ledger::rules::speakers::require_governors;
+use crate::ledger::rules::speakers::{Speakers, require_governors};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Index, LogKey};
 
 impl Rules for LogKey {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Governors
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         check_new_key(state, &self.key)?;
         require_governors(state, candidate, &[self.key])?;
-        Ok(vec![state.globals.log_keys.last().map(|(_, index)| *index)])
+        let log_key_before = state.globals.log_keys.last().map(|(_, index)| *index);
+        Ok(LogKeyPlaces { log_key_before }.into())
     }
 
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {

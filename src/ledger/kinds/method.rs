@@ -2,17 +2,18 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{MethodPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::speakers::require_governors;
+use crate::ledger::rules::speakers::{Speakers, require_governors};
 use crate::ledger::state::{MethodState, State};
 use crate::record::{Activity, Index, Method, Species};
 
 impl Rules for Method {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Governors
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let last = state.versions(self.id).next_back();
         let next = last.map_or(1, |state| state.method.version.0.saturating_add(1));
         ensure(self.version.0 == next, || {
@@ -51,7 +52,8 @@ impl Rules for Method {
             })?;
         }
         require_governors(state, candidate, &[])?;
-        Ok(vec![last.map(|state| state.stated_at)])
+        let version_before = last.map(|state| state.stated_at);
+        Ok(MethodPlaces { version_before }.into())
     }
 
     fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {

@@ -16,19 +16,19 @@ mod survey;
 mod transfer;
 
 use super::admission::Candidate;
+use super::lineage::Places;
 use super::refusal::Refusal;
+use super::rules::speakers::Speakers;
 use super::state::State;
 use crate::record::{Index, Statement};
 
 /// The rules of a kind of statement.
 pub(super) trait Rules {
-    /// Says whether a statement may be the next entry: gives its lineage behind the first two
-    /// places, which every entry has. Changes nothing.
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal>;
+    /// Who may state this kind.
+    fn speakers(&self) -> Speakers;
+
+    /// Says whether a statement may be the next entry, and gives its lineage. Changes nothing.
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal>;
 
     /// Takes a statement in that was judged in this very state.
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index);
@@ -41,9 +41,9 @@ pub(super) trait Rules {
 
 /// A statement that a correction can void.
 pub(super) trait Voidable {
-    /// Says whether all effect of this statement, the entry `target`, may be undone: gives the
-    /// correction's lineage behind its target.
-    fn judge_void(&self, state: &State, target: Index) -> Result<Vec<Option<Index>>, Refusal>;
+    /// Says whether all effect of this statement, the entry `target`, may be undone, and
+    /// gives the correction's lineage.
+    fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal>;
 
     /// Undoes all effect of this statement, the entry `target`, by the correction `index`.
     fn apply_void(&self, state: &mut State, target: Index, index: Index);
@@ -67,4 +67,9 @@ pub(super) fn rules_of(statement: &Statement) -> &dyn Rules {
         Statement::Assignment(assignment) => assignment,
         Statement::Correction(correction) => correction,
     }
+}
+
+/// Who may state this kind of statement: the one table of it, for the ledger and for receipts.
+pub fn speakers(statement: &Statement) -> Speakers {
+    rules_of(statement).speakers()
 }

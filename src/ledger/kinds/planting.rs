@@ -2,19 +2,20 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::plots::{check_capacity, check_evidence, known_plot};
-use crate::ledger::rules::speakers::require_role;
+use crate::ledger::rules::speakers::{Speakers, require_role};
 use crate::ledger::state::{PlantingState, State};
 use crate::record::{Index, Month, Planting, Role, Serial};
 
 impl Rules for Planting {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Role(Role::Planter)
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let holder = require_role(state, candidate, Role::Planter)?;
         let plot = known_plot(state, self.plot)?;
         ensure(*holder == plot.holder, || {
@@ -66,7 +67,8 @@ impl Rules for Planting {
         let standing = plot.standing().saturating_add(self.count.get().into());
         check_capacity(&plot.plot, standing)?;
         check_evidence(state, &self.evidence)?;
-        Ok(vec![Some(plot.last_entry)])
+        let plot = Some(plot.last_entry);
+        Ok(PlotPlaces { plot }.into())
     }
 
     fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
@@ -109,7 +111,7 @@ impl Rules for Planting {
 }
 
 impl Voidable for Planting {
-    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
         let place = (self.plot, self.first_serial);
         let assigned = state
             .plantings
@@ -122,7 +124,9 @@ impl Voidable for Planting {
                 "void their assignments first",
             )
         })?;
-        Ok(vec![state.last_entry_of_plot(self.plot)])
+        let plot = state.last_entry_of_plot(self.plot);
+        let target = Some(target);
+        Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
     /// Its trees were never planted, so those lost of it were never lost either.

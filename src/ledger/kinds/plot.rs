@@ -2,26 +2,28 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{Places, PlotPlaces};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::plots::check_capacity;
-use crate::ledger::rules::speakers::{check_quorum, require_role, require_role_endorsed};
+use crate::ledger::rules::speakers::{Speakers, check_quorum, require_role, require_role_endorsed};
 use crate::ledger::state::{PlotState, State};
 use crate::record::{Index, Plot, Role, Serial};
 
 impl Rules for Plot {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Role(Role::Planter)
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let Some(known) = state.plots.get(&self.number) else {
             require_role(state, candidate, Role::Planter)?;
-            return Ok(vec![None]);
+            return Ok(PlotPlaces { plot: None }.into());
         };
         require_role_endorsed(state, candidate, Role::Planter)?;
         check_quorum(state, candidate, 0, &[])?;
         check_capacity(self, known.standing())?;
-        Ok(vec![Some(known.last_entry)])
+        let plot = Some(known.last_entry);
+        Ok(PlotPlaces { plot }.into())
     }
 
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {

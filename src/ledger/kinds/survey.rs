@@ -2,19 +2,20 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::plots::{check_evidence, known_plot};
-use crate::ledger::rules::speakers::require_role;
+use crate::ledger::rules::speakers::{Speakers, require_role};
 use crate::ledger::state::{State, SurveyState};
 use crate::record::{Index, Role, Survey};
 
 impl Rules for Survey {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Role(Role::Surveyor)
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Surveyor)?;
         let plot = known_plot(state, self.plot)?;
         check_day(candidate, "surveyed_on", self.surveyed_on)?;
@@ -40,7 +41,8 @@ impl Rules for Survey {
             )
         })?;
         check_evidence(state, &self.evidence)?;
-        Ok(vec![Some(plot.last_entry)])
+        let plot = Some(plot.last_entry);
+        Ok(PlotPlaces { plot }.into())
     }
 
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
@@ -66,8 +68,10 @@ impl Rules for Survey {
 }
 
 impl Voidable for Survey {
-    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
-        Ok(vec![state.last_entry_of_plot(self.plot)])
+    fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
+        let plot = state.last_entry_of_plot(self.plot);
+        let target = Some(target);
+        Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
     fn apply_void(&self, state: &mut State, target: Index, index: Index) {

@@ -2,18 +2,19 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::{Places, TransferPlaces, TransferVoidPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_debit, check_spending};
-use crate::ledger::rules::speakers::require_role;
+use crate::ledger::rules::speakers::{Speakers, require_role};
 use crate::ledger::state::State;
 use crate::record::{Index, Role, Transfer, TransferReason};
 
 impl Rules for Transfer {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::Role(Role::Platform)
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
         ensure(self.to != Some(self.from), || {
             Refusal::new(
@@ -27,7 +28,7 @@ impl Rules for Transfer {
             Some(to) => check_credit(state, to, self.points)?,
             None => None,
         };
-        Ok(vec![from, to])
+        Ok(TransferPlaces { from, to }.into())
     }
 
     fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
@@ -40,13 +41,14 @@ impl Rules for Transfer {
 }
 
 impl Voidable for Transfer {
-    fn judge_void(&self, state: &State, _: Index) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
         let from = check_credit(state, &self.from, self.points)?;
         let to = match &self.to {
             Some(to) => check_debit(state, to, self.points)?,
             None => None,
         };
-        Ok(vec![from, to])
+        let target = Some(target);
+        Ok(TransferVoidPlaces { target, from, to }.into())
     }
 
     fn apply_void(&self, state: &mut State, _: Index, index: Index) {

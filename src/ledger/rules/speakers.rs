@@ -6,6 +6,39 @@ use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Role, Slug};
 
+/// Who may state a kind of statement (`docs/format.md`, 6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speakers {
+    /// The first of the governors that it names; all others whom it names endorse: the genesis.
+    FirstGovernor,
+    /// A governor in force, with the quorum.
+    Governors,
+    /// A key that was granted this role.
+    Role(Role),
+    /// A key of any role, about what its holder stated in that role (a surveyor also about any
+    /// loss); or a governor in force, with the quorum: corrections.
+    HolderOrGovernors,
+}
+
+impl Speakers {
+    /// Whether a key that was granted this role may be the issuer.
+    pub fn include_role(self, granted: Role) -> bool {
+        match self {
+            Self::Role(role) => role == granted,
+            Self::HolderOrGovernors => true,
+            Self::FirstGovernor | Self::Governors => false,
+        }
+    }
+
+    /// Whether a governor in force may be the issuer.
+    pub fn include_governors(self) -> bool {
+        match self {
+            Self::Governors | Self::HolderOrGovernors => true,
+            Self::FirstGovernor | Self::Role(_) => false,
+        }
+    }
+}
+
 /// The issuer's holder, if its key has this role and nobody endorsed.
 pub(in crate::ledger) fn require_role<'a>(
     state: &'a State,

@@ -2,18 +2,20 @@
 
 use super::voided;
 use crate::ledger::kinds::Voidable;
+use crate::ledger::lineage::{Places, PlotCorrectionPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::plots::check_capacity;
 use crate::ledger::state::{ClaimTree, LossState, LostRange, State, TreeState};
 use crate::record::{Correction, Index, Planting, PlotNumber, Serial};
 
-/// Says whether trees of a planting may be lost; gives the plot's last entry.
+/// Says whether trees of the planting `target` may be lost.
 pub(super) fn judge(
     state: &State,
+    target: Index,
     planting: &Planting,
     count: u32,
     first: Option<Serial>,
-) -> Result<Vec<Option<Index>>, Refusal> {
+) -> Result<Places, Refusal> {
     let place = (planting.plot, planting.first_serial);
     let Some(known) = state.plantings.get(&place).filter(|known| !known.voided) else {
         return Err(voided("the planting was voided"));
@@ -48,7 +50,9 @@ pub(super) fn judge(
             ));
         }
     }
-    Ok(vec![state.last_entry_of_plot(planting.plot)])
+    let plot = state.last_entry_of_plot(planting.plot);
+    let target = Some(target);
+    Ok(PlotCorrectionPlaces { target, plot }.into())
 }
 
 /// Takes trees of a planting off the books; claims of those that are named wait again.
@@ -100,7 +104,7 @@ fn count_lost(state: &mut State, index: Index, plot: PlotNumber, change: i64) {
 }
 
 impl Voidable for Correction {
-    fn judge_void(&self, state: &State, target: Index) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
         let Some(loss) = state.losses.get(&target) else {
             return Err(voided("the planting that it speaks of was voided"));
         };
@@ -108,7 +112,9 @@ impl Voidable for Correction {
             let standing = plot.standing().saturating_add(loss.count.into());
             check_capacity(&plot.plot, standing)?;
         }
-        Ok(vec![state.last_entry_of_plot(loss.plot)])
+        let plot = state.last_entry_of_plot(loss.plot);
+        let target = Some(target);
+        Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
     /// The trees stand again; claims that they were taken from get them back if they still wait

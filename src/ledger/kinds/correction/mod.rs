@@ -7,18 +7,19 @@ mod void;
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::lineage::Places;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
-use crate::ledger::rules::speakers::{require_governors, require_role};
+use crate::ledger::rules::speakers::{Speakers, require_governors, require_role};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Correction, Index, Kind, Record, Remedy, Role, Statement};
 
 impl Rules for Correction {
-    fn judge(
-        &self,
-        state: &State,
-        candidate: &Candidate<'_>,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn speakers(&self) -> Speakers {
+        Speakers::HolderOrGovernors
+    }
+
+    fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let unknown = || {
             Refusal::new(
                 Code::TargetUnknown,
@@ -32,9 +33,9 @@ impl Rules for Correction {
         if let Remedy::Lost { lost_on, .. } = &self.remedy {
             check_day(candidate, "lost_on", *lost_on)?;
         }
-        let subject = match (&self.remedy, &target.statement) {
+        match (&self.remedy, &target.statement) {
             (Remedy::Reverse { points }, Statement::Award(award)) => {
-                reverse::judge(state, self.target, award, *points)?
+                reverse::judge(state, self.target, award, *points)
             }
             (
                 Remedy::Lost {
@@ -43,15 +44,12 @@ impl Rules for Correction {
                     ..
                 },
                 Statement::Planting(planting),
-            ) => lost::judge(state, planting, count.get(), *first_serial)?,
-            (Remedy::Void, statement) => void::judge(state, self.target, statement)?,
+            ) => lost::judge(state, self.target, planting, count.get(), *first_serial),
+            (Remedy::Void, statement) => void::judge(state, self.target, statement),
             (Remedy::Reverse { .. } | Remedy::Lost { .. }, other) => {
-                return Err(target_refused(&self.remedy, other.kind()));
+                Err(target_refused(&self.remedy, other.kind()))
             }
-        };
-        let mut lineage = vec![Some(self.target)];
-        lineage.extend(subject);
-        Ok(lineage)
+        }
     }
 
     fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {

@@ -1,17 +1,18 @@
 //! Reversals: points of an award are taken back.
 
+use crate::ledger::lineage::{AccountCorrectionPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::check_debit;
 use crate::ledger::state::State;
 use crate::record::{Award, Grams, Index};
 
-/// Says whether points of the award `target` may be taken back; gives the account's last entry.
+/// Says whether points of the award `target` may be taken back.
 pub(super) fn judge(
     state: &State,
     target: Index,
     award: &Award,
     points: Grams,
-) -> Result<Vec<Option<Index>>, Refusal> {
+) -> Result<Places, Refusal> {
     let before = state.reversed(target);
     let left = award.points.0.saturating_sub(before.0);
     ensure(points.0 > 0, || {
@@ -27,7 +28,9 @@ pub(super) fn judge(
             format!("at most {left} are left to reverse"),
         )
     })?;
-    Ok(vec![check_debit(state, &award.account, points)?])
+    let account = check_debit(state, &award.account, points)?;
+    let target = Some(target);
+    Ok(AccountCorrectionPlaces { target, account }.into())
 }
 
 /// Takes points of the award `target` back.

@@ -2,16 +2,17 @@
 
 use super::{target_refused, voided};
 use crate::ledger::kinds::rules_of;
+use crate::ledger::lineage::Places;
 use crate::ledger::refusal::Refusal;
 use crate::ledger::state::State;
 use crate::record::{Index, Remedy, Statement};
 
-/// Says whether the entry `target` may be undone; gives the lineage behind it.
+/// Says whether the entry `target` may be undone.
 pub(super) fn judge(
     state: &State,
     target: Index,
     statement: &Statement,
-) -> Result<Vec<Option<Index>>, Refusal> {
+) -> Result<Places, Refusal> {
     if let Some(by) = state.voided.get(&target) {
         return Err(voided(&format!("entry {target} was voided by entry {by}")));
     }

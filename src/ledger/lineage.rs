@@ -1,0 +1,130 @@
+//! What the places of a lineage mean (`docs/format.md`, 5.1). The first two are the same for every
+//! kind and have names in [`Lineage`]; those behind them have names here, for the kind that writes
+//! them and for whoever follows them back.
+
+use crate::record::{Entry, Index, Lineage};
+
+/// A lineage behind its first two places. Only the named places below make one.
+pub(super) struct Places(Vec<Option<Index>>);
+
+impl Places {
+    /// The whole lineage of an entry: its issuer's entry before, its authority's, and these.
+    pub(super) fn behind(self, issuer_before: Option<Index>, authority: Option<Index>) -> Lineage {
+        let mut indexes = Vec::with_capacity(2 + self.0.len());
+        indexes.extend([issuer_before, authority]);
+        indexes.extend(self.0);
+        Lineage::new(indexes)
+    }
+}
+
+/// Named places, in their order: written by `From`, read again by `of`.
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$place_doc:meta])* $place:ident),* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+            pub struct $name {
+                $($(#[$place_doc])* pub $place: Option<Index>,)*
+            }
+
+            impl From<$name> for Places {
+                fn from(places: $name) -> Self {
+                    let $name { $($place),* } = places;
+                    Self(vec![$($place),*])
+                }
+            }
+
+            impl $name {
+                /// Reads these places of an entry; `None` if its lineage has more or fewer.
+                pub fn of(entry: &Entry) -> Option<Self> {
+                    let [_, _, $($place),*] = *entry.lineage.indexes() else {
+                        return None;
+                    };
+                    Some(Self { $($place),* })
+                }
+            }
+        )*
+    };
+}
+
+places! {
+    /// Of a genesis: it stands on nothing.
+    GenesisPlaces {}
+
+    /// Of a `governors` statement.
+    GovernorsPlaces {
+        /// The entry of the set of governors in force until then.
+        in_force
+    }
+
+    /// Of a key grant.
+    KeyGrantPlaces {
+        /// Always none: a key is granted once.
+        granted_before
+    }
+
+    /// Of a key revocation.
+    KeyRevokePlaces {
+        /// The last entry about the key: its grant.
+        key
+    }
+
+    /// Of a log key.
+    LogKeyPlaces {
+        /// The entry that named the log key before.
+        log_key_before
+    }
+
+    /// Of a method.
+    MethodPlaces {
+        /// The entry of the method's version before; none for its first.
+        version_before
+    }
+
+    /// Of an award or a claim.
+    AccountPlaces {
+        /// The last entry about the account; none for its first.
+        account
+    }
+
+    /// Of a transfer.
+    TransferPlaces {
+        /// The last entry about the account that the points leave.
+        from,
+        /// The last entry about the account that the points go to; none for its first, or if they
+        /// go to no account.
+        to
+    }
+
+    /// Of a plot, planting, survey or assignment.
+    PlotPlaces {
+        /// The last entry about the plot; none for the plot's first.
+        plot
+    }
+
+    /// Of the reversal of an award, or the void of a claim.
+    AccountCorrectionPlaces {
+        /// The entry that is corrected.
+        target,
+        /// The last entry about the account.
+        account
+    }
+
+    /// Of a loss, or the void of a planting, survey, assignment or loss.
+    PlotCorrectionPlaces {
+        /// The entry that is corrected.
+        target,
+        /// The last entry about the plot.
+        plot
+    }
+
+    /// Of the void of a transfer.
+    TransferVoidPlaces {
+        /// The transfer that is voided.
+        target,
+        /// The last entry about the account that gets its points back.
+        from,
+        /// The last entry about the account that had them; none if they went to no account.
+        to
+    }
+}
