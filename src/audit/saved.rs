@@ -23,7 +23,7 @@ use super::auditor::Verified;
 use super::awards::AwardRowsLengths;
 use super::observe::Observations;
 use crate::durable::{FileError, at, sync_dir};
-use crate::ledger::{Globals, RULES_VERSION, State};
+use crate::ledger::{BucketError, Globals, RULES_VERSION, State};
 use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};
 
@@ -116,12 +116,12 @@ impl SavedAudit {
         out.write_all(&(header.len() as u64).to_be_bytes())?;
         out.write_all(&header)?;
         for (shelf, bucket) in state.clone().image().buckets() {
-            let bytes = bucket
-                .bytes()
-                .map_err(|error| std::io::Error::other(error.to_string()))?;
+            let other = |error: BucketError| std::io::Error::other(error.to_string());
+            let place = bucket.first_key().map_err(other)?;
+            let bytes = bucket.bytes().map_err(other)?;
             out.write_all(&[shelf])?;
-            out.write_all(&(bucket.place.len() as u64).to_be_bytes())?;
-            out.write_all(&bucket.place)?;
+            out.write_all(&(place.len() as u64).to_be_bytes())?;
+            out.write_all(&place)?;
             out.write_all(&(bytes.len() as u64).to_be_bytes())?;
             out.write_all(&bytes)?;
         }

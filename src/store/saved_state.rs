@@ -60,7 +60,7 @@ impl StateChange {
         let mut kept = Kept::new();
         for (shelf, bucket) in self.image.buckets() {
             let bytes = bucket.bytes()?;
-            kept.insert((shelf, bucket.place), Bucket::of(&bytes, 0));
+            kept.insert((shelf, bucket.first_key()?), Bucket::of(&bytes, 0));
         }
         Ok(digest_all(&self.image.globals, &kept)?)
     }
@@ -260,7 +260,7 @@ impl SavedState {
         let mut writer = Writer::new(&self.db);
         for (shelf, image) in change.image.buckets() {
             let changed = image.changed;
-            let place = (shelf, image.place.clone());
+            let place = (shelf, image.first_key()?);
             let before = self.kept.remove_entry(&place);
             if let Some((place, bucket)) = before.as_ref().filter(|_| !changed) {
                 kept.insert(place.clone(), *bucket);
