@@ -14,122 +14,6 @@ use crate::note::{
 use crate::record::{Origin, RecordId};
 use crate::replay::{CheckedEntry, Replay, Signatures};
 
-/// Why an audit ends before its end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuditError {
-    /// The log could not be read; that says nothing of it.
-    #[error("the log could not be read: {0}")]
-    Unreachable(String),
-    /// The log has no checkpoint to check, or one that is not its own.
-    #[error("the checkpoint: {0}")]
-    Checkpoint(#[from] CheckpointError),
-    /// What the checkpoint promises is not there, or not right.
-    #[error(transparent)]
-    Whole(WholeError),
-    /// A ledger has its genesis at least.
-    #[error("the checkpoint is of no entries, which is never published")]
-    Empty,
-    /// Whoever shows this checkpoint need not be the log: it proves nothing, for or against it.
-    #[error(
-        "the checkpoint is not signed by {0}, the key that you gave: it is not that log's, or the log's key was replaced. Get the key in force from the programme, not from the server"
-    )]
-    NotSigned(VerifierKey),
-    /// The log shows an older checkpoint, which is true to what was verified.
-    #[error(
-        "the log shows a checkpoint of {shown} entries, older than the {verified} verified before, and true to them: a copy that lags, or a cache. Ask again, or ask another copy"
-    )]
-    Older {
-        /// Entries of the one it shows.
-        shown: u64,
-        /// Entries verified.
-        verified: u64,
-    },
-    /// The log shows an older checkpoint, and the entries after it are gone.
-    #[error(
-        "the log shows {shown} entries, and has no longer all of the {verified} that it signed for before: it was rolled back. Keep the checkpoint of {verified}"
-    )]
-    RolledBack {
-        /// Entries of the checkpoint that it shows.
-        shown: u64,
-        /// Entries that it signed for.
-        verified: u64,
-    },
-    /// The key that was given never signed for this ledger.
-    #[error("the key {0}, which you gave, is not one of this ledger's log keys")]
-    NotALogKey(PublicKey),
-    /// The genesis is another one than asked for.
-    #[error("the ledger begins with genesis {found}, not with {expected}")]
-    OtherGenesis {
-        /// The one that was found.
-        found: RecordId,
-        /// The one asked for.
-        expected: RecordId,
-    },
-    /// The log contradicts what it signed before.
-    #[error(transparent)]
-    Contradiction(#[from] Contradiction),
-    /// What was saved can't be gone on from.
-    #[error("the saved audit: {0}")]
-    Saved(String),
-}
-
-/// Two checkpoints that the log signed and that can't both be of one append-only log: evidence
-/// for anybody.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}; keep both checkpoints: they are the evidence")]
-pub struct Contradiction {
-    /// In words.
-    pub what: String,
-    /// The checkpoint that was verified before, with its signatures.
-    pub before: String,
-    /// The one that the log shows now.
-    pub now: String,
-}
-
-impl AuditError {
-    /// Whether the audit could not be done, which says nothing of the log.
-    pub fn is_inconclusive(&self) -> bool {
-        match self {
-            Self::Unreachable(_) | Self::Saved(_) | Self::Older { .. } => true,
-            Self::Whole(error) => error.is_inconclusive(),
-            _ => false,
-        }
-    }
-}
-
-impl From<WholeError> for AuditError {
-    fn from(error: WholeError) -> Self {
-        Self::Whole(error)
-    }
-}
-
-impl From<TileFault> for AuditError {
-    fn from(fault: TileFault) -> Self {
-        Self::Whole(fault.into())
-    }
-}
-
-impl From<SourceError> for AuditError {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::Absent => Self::Unreachable("it has no checkpoint".to_owned()),
-            SourceError::Unreachable(why) => Self::Unreachable(why),
-        }
-    }
-}
-
-/// What was verified so far, to go on from.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// The last checkpoint that was looked at, as text with its signatures: all before it was
-    /// verified, or what state and tree hold of it.
-    pub checkpoint: String,
-    /// The ledger's state.
-    pub state: State,
-    /// The tree over the same entries.
-    pub tree: Frontier,
-}
-
 /// Follows one log.
 #[derive(Clone, Debug)]
 pub struct Auditor {
@@ -139,23 +23,6 @@ pub struct Auditor {
     target: Option<Checkpoint>,
     /// The last one that the log showed with the key's signature, whatever is wrong with it.
     last_shown: Option<Checkpoint>,
-}
-
-/// A checkpoint that the log's key signed, and that does not contradict the last one; its entries
-/// are still to be verified.
-#[derive(Clone, Debug)]
-pub struct Claimed(Checkpoint);
-
-impl Claimed {
-    /// Size and root that it claims.
-    pub fn head(&self) -> TreeHead {
-        self.0.head()
-    }
-
-    /// It as text, with its signatures.
-    pub fn note(&self) -> String {
-        self.0.to_string()
-    }
 }
 
 impl Auditor {
@@ -332,6 +199,139 @@ impl Auditor {
     pub fn last_shown(&self) -> Option<&Checkpoint> {
         self.last_shown.as_ref()
     }
+}
+
+/// A checkpoint that the log's key signed, and that does not contradict the last one; its entries
+/// are still to be verified.
+#[derive(Clone, Debug)]
+pub struct Claimed(Checkpoint);
+
+impl Claimed {
+    /// Size and root that it claims.
+    pub fn head(&self) -> TreeHead {
+        self.0.head()
+    }
+
+    /// It as text, with its signatures.
+    pub fn note(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// What was verified so far, to go on from.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The last checkpoint that was looked at, as text with its signatures: all before it was
+    /// verified, or what state and tree hold of it.
+    pub checkpoint: String,
+    /// The ledger's state.
+    pub state: State,
+    /// The tree over the same entries.
+    pub tree: Frontier,
+}
+
+/// Why an audit ends before its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The log could not be read; that says nothing of it.
+    #[error("the log could not be read: {0}")]
+    Unreachable(String),
+    /// The log has no checkpoint to check, or one that is not its own.
+    #[error("the checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// What the checkpoint promises is not there, or not right.
+    #[error(transparent)]
+    Whole(WholeError),
+    /// A ledger has its genesis at least.
+    #[error("the checkpoint is of no entries, which is never published")]
+    Empty,
+    /// Whoever shows this checkpoint need not be the log: it proves nothing, for or against it.
+    #[error(
+        "the checkpoint is not signed by {0}, the key that you gave: it is not that log's, or the log's key was replaced. Get the key in force from the programme, not from the server"
+    )]
+    NotSigned(VerifierKey),
+    /// The log shows an older checkpoint, which is true to what was verified.
+    #[error(
+        "the log shows a checkpoint of {shown} entries, older than the {verified} verified before, and true to them: a copy that lags, or a cache. Ask again, or ask another copy"
+    )]
+    Older {
+        /// Entries of the one it shows.
+        shown: u64,
+        /// Entries verified.
+        verified: u64,
+    },
+    /// The log shows an older checkpoint, and the entries after it are gone.
+    #[error(
+        "the log shows {shown} entries, and has no longer all of the {verified} that it signed for before: it was rolled back. Keep the checkpoint of {verified}"
+    )]
+    RolledBack {
+        /// Entries of the checkpoint that it shows.
+        shown: u64,
+        /// Entries that it signed for.
+        verified: u64,
+    },
+    /// The key that was given never signed for this ledger.
+    #[error("the key {0}, which you gave, is not one of this ledger's log keys")]
+    NotALogKey(PublicKey),
+    /// The genesis is another one than asked for.
+    #[error("the ledger begins with genesis {found}, not with {expected}")]
+    OtherGenesis {
+        /// The one that was found.
+        found: RecordId,
+        /// The one asked for.
+        expected: RecordId,
+    },
+    /// The log contradicts what it signed before.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// What was saved can't be gone on from.
+    #[error("the saved audit: {0}")]
+    Saved(String),
+}
+
+impl AuditError {
+    /// Whether the audit could not be done, which says nothing of the log.
+    pub fn is_inconclusive(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Saved(_) | Self::Older { .. } => true,
+            Self::Whole(error) => error.is_inconclusive(),
+            _ => false,
+        }
+    }
+}
+
+impl From<WholeError> for AuditError {
+    fn from(error: WholeError) -> Self {
+        Self::Whole(error)
+    }
+}
+
+impl From<TileFault> for AuditError {
+    fn from(fault: TileFault) -> Self {
+        Self::Whole(fault.into())
+    }
+}
+
+impl From<SourceError> for AuditError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Absent => Self::Unreachable("it has no checkpoint".to_owned()),
+            SourceError::Unreachable(why) => Self::Unreachable(why),
+        }
+    }
+}
+
+/// Two checkpoints that the log signed and that can't both be of one append-only log: evidence
+/// for anybody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; keep both checkpoints: they are the evidence")]
+pub struct Contradiction {
+    /// In words.
+    pub what: String,
+    /// The checkpoint that was verified before, with its signatures.
+    pub before: String,
+    /// The one that the log shows now.
+    pub now: String,
 }
 
 /// Refuses what does not extend a checkpoint, by the tiles of the larger of both.

@@ -21,118 +21,6 @@ const PAUSE_MS_MIN: u64 = 24 * 3_600_000;
 /// Days from an event to its admission: up to a day, a week, a month, a quarter, a year, more.
 pub const LATENESS_DAYS: [u32; 5] = [1, 7, 31, 92, 366];
 
-/// Some entries: how many, the first and the last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
-pub struct Span {
-    /// How many.
-    pub count: u64,
-    /// The first one's index.
-    pub first: Index,
-    /// The last one's index.
-    pub last: Index,
-}
-
-impl Span {
-    fn add(&mut self, index: Index) {
-        if self.count == 0 {
-            self.first = index;
-        }
-        self.last = index;
-        self.count += 1;
-    }
-
-    /// The ends, as examples to look up.
-    pub fn ends(&self) -> Vec<Index> {
-        match self.count {
-            0 => Vec::new(),
-            1 => vec![self.first],
-            _ => vec![self.first, self.last],
-        }
-    }
-}
-
-/// Awards of one activity of one version of a method.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
-pub struct ActivitySums {
-    /// How many.
-    pub awards: u64,
-    /// Their points, in grams.
-    pub points: u128,
-    /// Their quantities, in thousandths of the unit.
-    pub quantity: u128,
-}
-
-/// What one key said.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
-pub struct IssuerSums {
-    /// Its entries.
-    pub entries: Span,
-    /// Its awards,
-    pub awards: u64,
-    /// and their points.
-    pub points: u128,
-    /// Trees of its plantings.
-    pub planted: u64,
-    /// Its surveys.
-    pub surveys: u64,
-    /// Its claims.
-    pub claims: u64,
-    /// Its reversals,
-    pub reversals: u64,
-    /// and their points.
-    pub reversed: u128,
-    /// Its losses,
-    pub losses: u64,
-    /// and their trees.
-    pub lost: u64,
-    /// Its voids.
-    pub voids: u64,
-}
-
-impl IssuerSums {
-    /// Everything that it put right.
-    pub fn corrections(&self) -> u64 {
-        self.reversals + self.losses + self.voids
-    }
-}
-
-/// Points by the month in which they were earned, or left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
-pub struct MonthSums {
-    /// Awards for what was done in this month,
-    pub awards: u64,
-    /// and their points.
-    pub awarded: u128,
-    /// Points reversed by corrections signed in this month.
-    pub reversed: u128,
-    /// Points of claims signed in this month, voided ones too.
-    pub claimed: u128,
-    /// Points of transfers signed in this month that left the ledger: they expired, or were spent
-    /// on something that is no tree. Voided transfers count too.
-    #[serde(rename = "left")]
-    pub expired_or_spent: u128,
-}
-
-/// A loss as it was said.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct ObservedLoss {
-    /// The day that it speaks of.
-    pub on: Day,
-    /// How many trees.
-    pub count: u32,
-    /// Whether it names evidence.
-    pub evidenced: bool,
-}
-
-/// A time without admissions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Pause {
-    /// How long.
-    pub ms: u64,
-    /// The entry after it.
-    pub index: Index,
-}
-
 /// All that is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Observations {
@@ -298,4 +186,116 @@ impl Observations {
     pub fn last_day(&self) -> Option<Day> {
         self.days.last().map(|(day, _)| *day)
     }
+}
+
+/// Some entries: how many, the first and the last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct Span {
+    /// How many.
+    pub count: u64,
+    /// The first one's index.
+    pub first: Index,
+    /// The last one's index.
+    pub last: Index,
+}
+
+impl Span {
+    fn add(&mut self, index: Index) {
+        if self.count == 0 {
+            self.first = index;
+        }
+        self.last = index;
+        self.count += 1;
+    }
+
+    /// The ends, as examples to look up.
+    pub fn ends(&self) -> Vec<Index> {
+        match self.count {
+            0 => Vec::new(),
+            1 => vec![self.first],
+            _ => vec![self.first, self.last],
+        }
+    }
+}
+
+/// Awards of one activity of one version of a method.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct ActivitySums {
+    /// How many.
+    pub awards: u64,
+    /// Their points, in grams.
+    pub points: u128,
+    /// Their quantities, in thousandths of the unit.
+    pub quantity: u128,
+}
+
+/// What one key said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct IssuerSums {
+    /// Its entries.
+    pub entries: Span,
+    /// Its awards,
+    pub awards: u64,
+    /// and their points.
+    pub points: u128,
+    /// Trees of its plantings.
+    pub planted: u64,
+    /// Its surveys.
+    pub surveys: u64,
+    /// Its claims.
+    pub claims: u64,
+    /// Its reversals,
+    pub reversals: u64,
+    /// and their points.
+    pub reversed: u128,
+    /// Its losses,
+    pub losses: u64,
+    /// and their trees.
+    pub lost: u64,
+    /// Its voids.
+    pub voids: u64,
+}
+
+impl IssuerSums {
+    /// Everything that it put right.
+    pub fn corrections(&self) -> u64 {
+        self.reversals + self.losses + self.voids
+    }
+}
+
+/// Points by the month in which they were earned, or left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+pub struct MonthSums {
+    /// Awards for what was done in this month,
+    pub awards: u64,
+    /// and their points.
+    pub awarded: u128,
+    /// Points reversed by corrections signed in this month.
+    pub reversed: u128,
+    /// Points of claims signed in this month, voided ones too.
+    pub claimed: u128,
+    /// Points of transfers signed in this month that left the ledger: they expired, or were spent
+    /// on something that is no tree. Voided transfers count too.
+    #[serde(rename = "left")]
+    pub expired_or_spent: u128,
+}
+
+/// A loss as it was said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ObservedLoss {
+    /// The day that it speaks of.
+    pub on: Day,
+    /// How many trees.
+    pub count: u32,
+    /// Whether it names evidence.
+    pub evidenced: bool,
+}
+
+/// A time without admissions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Pause {
+    /// How long.
+    pub ms: u64,
+    /// The entry after it.
+    pub index: Index,
 }

@@ -83,32 +83,6 @@ impl Share {
     }
 }
 
-/// Shares on their way to a mean.
-#[derive(Clone, Copy, Default)]
-struct WeightedMean {
-    weight: f64,
-    sums: [f64; 3],
-}
-
-impl WeightedMean {
-    fn add(&mut self, share: Share, weight: f64) {
-        self.weight += weight;
-        let parts = [share.estimate, share.low, share.high];
-        for (sum, part) in self.sums.iter_mut().zip(parts) {
-            *sum += part * weight;
-        }
-    }
-
-    fn share(self) -> Option<Share> {
-        let [estimate, low, high] = self.sums.map(|sum| sum / self.weight);
-        (self.weight > 0.0).then_some(Share {
-            estimate,
-            low,
-            high,
-        })
-    }
-}
-
 /// The trees planted in one year.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Cohort {
@@ -122,115 +96,6 @@ pub struct Cohort {
     pub surveyed: u64,
     /// Alive of those planted, as far as they were surveyed.
     pub survival: Option<Share>,
-}
-
-/// Surveys at one age of the trees.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct AgeClass {
-    /// Whole years from planting to survey.
-    pub years: u32,
-    /// How many surveys.
-    pub surveys: u64,
-    /// Trees that they speak for.
-    pub trees: u64,
-    /// Alive of those planted.
-    pub survival: Share,
-}
-
-/// What a survey could speak of, as the books have it now: a planting that was voided, or a loss
-/// that was, never was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct SurveyBase {
-    /// Trees of unvoided plantings that were recorded before it, and planted by its day.
-    pub planted: u64,
-    /// Of these, lost in the books before it,
-    pub lost_before: u64,
-    /// and lost in the books until now.
-    pub lost: u64,
-}
-
-impl SurveyBase {
-    /// Trees that stood in the books when it came in.
-    pub fn standing(&self) -> u64 {
-        self.planted.saturating_sub(self.lost_before)
-    }
-
-    /// The trees among which it looked: those that stood, or, when it looked for more, all that
-    /// were planted.
-    pub fn looked_among(&self, survey: &Survey) -> u64 {
-        if u64::from(survey.sampled) > self.standing() {
-            self.planted
-        } else {
-            self.standing()
-        }
-    }
-}
-
-/// The books behind surveys.
-pub struct PlantingBooks<'a> {
-    state: &'a State,
-    /// Losses that count, by plot and first serial of the planting: correction and trees.
-    losses: BTreeMap<(PlotNumber, Serial), Vec<(Index, u64)>>,
-}
-
-impl<'a> PlantingBooks<'a> {
-    /// The books of a ledger.
-    pub fn new(state: &'a State) -> Self {
-        let mut losses = BTreeMap::<_, Vec<_>>::new();
-        for (index, loss) in state.losses() {
-            let of = losses.entry((loss.plot, loss.planting)).or_default();
-            of.push((*index, loss.count.into()));
-        }
-        Self { state, losses }
-    }
-
-    /// Unvoided plantings that a survey could speak of, with their first serials.
-    fn spoken_of<'s>(
-        &'s self,
-        index: Index,
-        survey: &'s Survey,
-    ) -> impl Iterator<Item = (Serial, &'s PlantingState)> {
-        self.state
-            .plantings(survey.plot)
-            .filter(move |(_, planting)| speaks_of(index, survey, planting))
-    }
-
-    /// What a survey could speak of.
-    pub fn base(&self, index: Index, survey: &Survey) -> SurveyBase {
-        let mut base = SurveyBase::default();
-        for (first, planting) in self.spoken_of(index, survey) {
-            base.planted += planting.count(first);
-            base.lost += u64::from(planting.lost);
-            let losses = self.losses.get(&(survey.plot, first));
-            let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
-            base.lost_before += before.map(|loss| loss.1).sum::<u64>();
-        }
-        base
-    }
-}
-
-fn speaks_of(index: Index, survey: &Survey, planting: &PlantingState) -> bool {
-    !planting.voided
-        && planting.index < index
-        && planting.planted_on <= survey.surveyed_on
-        && survey.planting.is_none_or(|one| one == planting.index)
-}
-
-/// Alive of those planted: the share found, of the trees among which the survey looked.
-fn since_planting(survey: &Survey, base: &SurveyBase) -> Option<Share> {
-    let among = base.looked_among(survey) as f64 / base.planted.max(1) as f64;
-    Share::of_survey(survey, base).map(|share| share.times(among))
-}
-
-/// The latest survey that speaks of a planting.
-fn latest<'a>(
-    state: &'a State,
-    plot: PlotNumber,
-    planting: &PlantingState,
-) -> Option<(Index, &'a SurveyState)> {
-    state.surveys(plot).rev().find(|(index, survey)| {
-        survey.survey.sampled > 0 && speaks_of(*index, &survey.survey, planting)
-    })
 }
 
 /// Survival by year of planting, from the latest survey of each planting.
@@ -287,6 +152,19 @@ pub fn overall(cohorts: &[Cohort]) -> (u64, Option<Share>) {
     (surveyed, mean.share())
 }
 
+/// Surveys at one age of the trees.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AgeClass {
+    /// Whole years from planting to survey.
+    pub years: u32,
+    /// How many surveys.
+    pub surveys: u64,
+    /// Trees that they speak for.
+    pub trees: u64,
+    /// Alive of those planted.
+    pub survival: Share,
+}
+
 /// Survival by age: every survey, at the mean age of the trees that it speaks of.
 pub fn ages(state: &State) -> Vec<AgeClass> {
     let books = PlantingBooks::new(state);
@@ -325,6 +203,128 @@ pub fn ages(state: &State) -> Vec<AgeClass> {
 
 fn age_days(planted: Day, surveyed: Day) -> f64 {
     f64::from(surveyed.0.saturating_sub(planted.0))
+}
+
+/// Alive of those planted: the share found, of the trees among which the survey looked.
+fn since_planting(survey: &Survey, base: &SurveyBase) -> Option<Share> {
+    let among = base.looked_among(survey) as f64 / base.planted.max(1) as f64;
+    Share::of_survey(survey, base).map(|share| share.times(among))
+}
+
+/// The latest survey that speaks of a planting.
+fn latest<'a>(
+    state: &'a State,
+    plot: PlotNumber,
+    planting: &PlantingState,
+) -> Option<(Index, &'a SurveyState)> {
+    state.surveys(plot).rev().find(|(index, survey)| {
+        survey.survey.sampled > 0 && speaks_of(*index, &survey.survey, planting)
+    })
+}
+
+fn speaks_of(index: Index, survey: &Survey, planting: &PlantingState) -> bool {
+    !planting.voided
+        && planting.index < index
+        && planting.planted_on <= survey.surveyed_on
+        && survey.planting.is_none_or(|one| one == planting.index)
+}
+
+/// The books behind surveys.
+pub struct PlantingBooks<'a> {
+    state: &'a State,
+    /// Losses that count, by plot and first serial of the planting: correction and trees.
+    losses: BTreeMap<(PlotNumber, Serial), Vec<(Index, u64)>>,
+}
+
+impl<'a> PlantingBooks<'a> {
+    /// The books of a ledger.
+    pub fn new(state: &'a State) -> Self {
+        let mut losses = BTreeMap::<_, Vec<_>>::new();
+        for (index, loss) in state.losses() {
+            let of = losses.entry((loss.plot, loss.planting)).or_default();
+            of.push((*index, loss.count.into()));
+        }
+        Self { state, losses }
+    }
+
+    /// Unvoided plantings that a survey could speak of, with their first serials.
+    fn spoken_of<'s>(
+        &'s self,
+        index: Index,
+        survey: &'s Survey,
+    ) -> impl Iterator<Item = (Serial, &'s PlantingState)> {
+        self.state
+            .plantings(survey.plot)
+            .filter(move |(_, planting)| speaks_of(index, survey, planting))
+    }
+
+    /// What a survey could speak of.
+    pub fn base(&self, index: Index, survey: &Survey) -> SurveyBase {
+        let mut base = SurveyBase::default();
+        for (first, planting) in self.spoken_of(index, survey) {
+            base.planted += planting.count(first);
+            base.lost += u64::from(planting.lost);
+            let losses = self.losses.get(&(survey.plot, first));
+            let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
+            base.lost_before += before.map(|loss| loss.1).sum::<u64>();
+        }
+        base
+    }
+}
+
+/// What a survey could speak of, as the books have it now: a planting that was voided, or a loss
+/// that was, never was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SurveyBase {
+    /// Trees of unvoided plantings that were recorded before it, and planted by its day.
+    pub planted: u64,
+    /// Of these, lost in the books before it,
+    pub lost_before: u64,
+    /// and lost in the books until now.
+    pub lost: u64,
+}
+
+impl SurveyBase {
+    /// Trees that stood in the books when it came in.
+    pub fn standing(&self) -> u64 {
+        self.planted.saturating_sub(self.lost_before)
+    }
+
+    /// The trees among which it looked: those that stood, or, when it looked for more, all that
+    /// were planted.
+    pub fn looked_among(&self, survey: &Survey) -> u64 {
+        if u64::from(survey.sampled) > self.standing() {
+            self.planted
+        } else {
+            self.standing()
+        }
+    }
+}
+
+/// Shares on their way to a mean.
+#[derive(Clone, Copy, Default)]
+struct WeightedMean {
+    weight: f64,
+    sums: [f64; 3],
+}
+
+impl WeightedMean {
+    fn add(&mut self, share: Share, weight: f64) {
+        self.weight += weight;
+        let parts = [share.estimate, share.low, share.high];
+        for (sum, part) in self.sums.iter_mut().zip(parts) {
+            *sum += part * weight;
+        }
+    }
+
+    fn share(self) -> Option<Share> {
+        let [estimate, low, high] = self.sums.map(|sum| sum / self.weight);
+        (self.weight > 0.0).then_some(Share {
+            estimate,
+            low,
+            high,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -18,38 +18,6 @@ use crate::replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
 /// Bundles under way for each thread: one being checked, one waiting for the rules.
 const WINDOW_PER_THREAD: usize = 2;
 
-/// Why a log is not whole.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WholeError {
-    /// A tile can't be had, or is not what its name says.
-    #[error(transparent)]
-    Tile(#[from] TileFault),
-    /// An entry is wrong.
-    #[error(transparent)]
-    Violation(#[from] Violation),
-    /// The entries lead to another root.
-    #[error("the entries lead to the root {found}, but the head says {expected}")]
-    Root {
-        /// The root over the entries.
-        found: Hash,
-        /// The head's.
-        expected: Hash,
-    },
-}
-
-impl WholeError {
-    /// Whether the log could not be read, which says nothing of it.
-    pub fn is_inconclusive(&self) -> bool {
-        matches!(self, Self::Tile(TileFault::Unreachable { .. }))
-    }
-}
-
-/// How many threads check entries when nobody says: all cores, and enough to wait for a network.
-pub fn threads_default() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    cores.max(NonZeroUsize::MIN.saturating_add(7))
-}
-
 /// Replays a log of this head from its first entry, with every signature, and compares every tile
 /// of hashes with what the entries make. `seen` is called after each entry.
 ///
@@ -236,10 +204,42 @@ fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> Check
     checked
 }
 
+/// How many threads check entries when nobody says: all cores, and enough to wait for a network.
+pub fn threads_default() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cores.max(NonZeroUsize::MIN.saturating_add(7))
+}
+
 /// The origin of a log as records name it.
 ///
 /// # Errors
 /// In words, when the name can't be an origin.
 pub fn origin_of(log: &crate::note::VerifierKey) -> Result<Origin, String> {
     Origin::try_from(log.name().to_string()).map_err(|error| error.to_string())
+}
+
+/// Why a log is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WholeError {
+    /// A tile can't be had, or is not what its name says.
+    #[error(transparent)]
+    Tile(#[from] TileFault),
+    /// An entry is wrong.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// The entries lead to another root.
+    #[error("the entries lead to the root {found}, but the head says {expected}")]
+    Root {
+        /// The root over the entries.
+        found: Hash,
+        /// The head's.
+        expected: Hash,
+    },
+}
+
+impl WholeError {
+    /// Whether the log could not be read, which says nothing of it.
+    pub fn is_inconclusive(&self) -> bool {
+        matches!(self, Self::Tile(TileFault::Unreachable { .. }))
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::receipt::read_vkey;
+use super::log_source::read_vkey;
 use super::{Done, Failure, progress, say};
 use super::{evidence, log_source};
 use arborlog::audit::{

@@ -2,8 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::log_source::{self, failed, is_mirror, is_url};
-use super::receipt::read_vkey;
+use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
 use super::{Done, Failure, progress};
 use arborlog::audit::{Auditor, SourceError, TileSource, Tiles, check_whole, threads_default};
 use arborlog::ledger::State;
@@ -33,23 +32,6 @@ pub struct FsckArgs {
     json: bool,
 }
 
-struct Disk(DiskStore);
-
-impl TileSource for Disk {
-    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
-        let away = |error: arborlog::store::StoreError| SourceError::Unreachable(error.to_string());
-        // A tile may be in the journal too: the file is what others would be served.
-        if let Some(bytes) = self.0.file_now(id).map_err(away)? {
-            return Ok(bytes);
-        }
-        match self.0.read_now(id) {
-            Ok(Some(bytes)) => Ok(bytes.to_vec()),
-            Ok(None) => Err(SourceError::Absent),
-            Err(error) => Err(away(error)),
-        }
-    }
-}
-
 pub fn run(args: &FsckArgs) -> Done {
     let dir = Path::new(&args.ledger);
     let is_log = is_url(&args.ledger) || is_mirror(dir);
@@ -66,28 +48,92 @@ pub fn run(args: &FsckArgs) -> Done {
     }
 }
 
-/// A mirror's tiles, each proven to be in the tree that was audited.
-struct Copied<'a>(Tiles<'a>);
+fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
+    let signer = LogSigner::open(dir)?;
+    let origin = signer.origin().clone();
+    let store = DiskStore::inspect(dir).map_err(damaged)?;
+    let head = store.head_now().map_err(damaged)?.tree;
+    let mut saved = SavedState::open(&state_dir(dir))?;
+    let saved_size = saved.saved_head().map(|head| head.tree.size);
+    let mut digest = None;
+    let state = check(&Disk(store), &origin, head, |replay| {
+        if digest.is_none() && Some(replay.state().entries()) == saved_size {
+            digest = Some(digest_of(replay));
+        }
+    })?;
+    let saved_says = match saved_size {
+        None => "no state is saved; a start makes it from the entries".to_owned(),
+        Some(size) if size > head.size => {
+            return Err(Failure::check(anyhow::anyhow!(
+                "the state was saved at {size} entries, the log has {}: acknowledged entries are missing",
+                head.size
+            )));
+        }
+        Some(size) => check_saved(&mut saved, &origin, dir, size, digest)?,
+    };
+    report(args, &state, head, &saved_says)
+}
 
-impl ProvenCopy for Copied<'_> {
-    fn head(&self) -> TreeHead {
-        self.0.head()
-    }
+/// The digest of a state made from the entries.
+fn digest_of(replay: &Replay) -> Result<[u8; 32], String> {
+    let change = StateChange {
+        image: replay.state().clone().image(),
+        head: replay.head(),
+    };
+    change.digest().map_err(|error| error.to_string())
+}
 
-    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
-        let bytes = match id.level() {
-            Level::Entries => self.0.bundle(id.number()).map(|(_, bytes)| bytes),
-            Level::Hashes(level) => self.0.hashes(level, id.number()).map(|tile| {
-                let hashes = tile.hashes().iter();
-                hashes.flat_map(|hash| *hash.as_bytes()).collect()
-            }),
-        };
-        bytes.map_err(|fault| fault.to_string())
+fn check_saved(
+    saved: &mut SavedState,
+    origin: &Origin,
+    dir: &Path,
+    size: u64,
+    digest: Option<Result<[u8; 32], String>>,
+) -> Result<String, Failure> {
+    let bad = |why: String| {
+        let path: PathBuf = state_dir(dir);
+        Failure::check(anyhow::anyhow!(
+            "the saved state in {} is damaged: {why}; the log itself is whole. Remove that folder: the next start makes it anew",
+            path.display()
+        ))
+    };
+    let (state, _) = saved.load().map_err(bad)?;
+    if state.globals().origin != *origin {
+        return Err(bad("it is of another log".to_owned()));
     }
+    let made = digest
+        .unwrap_or_else(|| Err("no such size".to_owned()))
+        .map_err(bad)?;
+    if saved.saved_digest() != Some(made) {
+        return Err(bad(format!("it is not what the first {size} entries make")));
+    }
+    Ok(format!(
+        "the state saved at {size} entries is what they make"
+    ))
+}
 
-    fn root_at(&self, size: u64) -> Result<Hash, String> {
-        self.0.root_at(size).map_err(|fault| fault.to_string())
-    }
+fn of_log(args: &FsckArgs) -> Done {
+    let Some(vkey) = &args.log else {
+        return Err(Failure::usage(
+            "for a URL or a mirror, give the log's key with --log: never the server's own word",
+        ));
+    };
+    let source = log_source::open(&args.ledger)?;
+    let mut auditor = Auditor::new(read_vkey(vkey)?).map_err(failed)?;
+    let claimed = auditor.fetch_checkpoint(source.as_ref()).map_err(failed)?;
+    let bar = progress::bar("checking entries", claimed.head().size);
+    let threads = threads_default();
+    let done = auditor.advance(source.as_ref(), &claimed, threads, |_, replay| {
+        bar.set_position(replay.state().entries());
+    });
+    bar.finish_and_clear();
+    done.map_err(failed)?;
+    report(
+        args,
+        auditor.state(),
+        claimed.head(),
+        "the checkpoint is signed by the log key in force",
+    )
 }
 
 fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
@@ -142,100 +188,45 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
     Ok(())
 }
 
-fn of_log(args: &FsckArgs) -> Done {
-    let Some(vkey) = &args.log else {
-        return Err(Failure::usage(
-            "for a URL or a mirror, give the log's key with --log: never the server's own word",
-        ));
-    };
-    let source = log_source::open(&args.ledger)?;
-    let mut auditor = Auditor::new(read_vkey(vkey)?).map_err(failed)?;
-    let claimed = auditor.fetch_checkpoint(source.as_ref()).map_err(failed)?;
-    let bar = progress::bar("checking entries", claimed.head().size);
-    let threads = threads_default();
-    let done = auditor.advance(source.as_ref(), &claimed, threads, |_, replay| {
-        bar.set_position(replay.state().entries());
-    });
-    bar.finish_and_clear();
-    done.map_err(failed)?;
-    report(
-        args,
-        auditor.state(),
-        claimed.head(),
-        "the checkpoint is signed by the log key in force",
-    )
+/// A mirror's tiles, each proven to be in the tree that was audited.
+struct Copied<'a>(Tiles<'a>);
+
+impl ProvenCopy for Copied<'_> {
+    fn head(&self) -> TreeHead {
+        self.0.head()
+    }
+
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
+        let bytes = match id.level() {
+            Level::Entries => self.0.bundle(id.number()).map(|(_, bytes)| bytes),
+            Level::Hashes(level) => self.0.hashes(level, id.number()).map(|tile| {
+                let hashes = tile.hashes().iter();
+                hashes.flat_map(|hash| *hash.as_bytes()).collect()
+            }),
+        };
+        bytes.map_err(|fault| fault.to_string())
+    }
+
+    fn root_at(&self, size: u64) -> Result<Hash, String> {
+        self.0.root_at(size).map_err(|fault| fault.to_string())
+    }
 }
 
-fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
-    let signer = LogSigner::open(dir)?;
-    let origin = signer.origin().clone();
-    let store = DiskStore::inspect(dir).map_err(damaged)?;
-    let head = store.head_now().map_err(damaged)?.tree;
-    let mut saved = SavedState::open(&state_dir(dir))?;
-    let saved_size = saved.saved_head().map(|head| head.tree.size);
-    let mut digest = None;
-    let state = check(&Disk(store), &origin, head, |replay| {
-        if digest.is_none() && Some(replay.state().entries()) == saved_size {
-            digest = Some(digest_of(replay));
+struct Disk(DiskStore);
+
+impl TileSource for Disk {
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
+        let away = |error: arborlog::store::StoreError| SourceError::Unreachable(error.to_string());
+        // A tile may be in the journal too: the file is what others would be served.
+        if let Some(bytes) = self.0.file_now(id).map_err(away)? {
+            return Ok(bytes);
         }
-    })?;
-    let saved_says = match saved_size {
-        None => "no state is saved; a start makes it from the entries".to_owned(),
-        Some(size) if size > head.size => {
-            return Err(Failure::check(anyhow::anyhow!(
-                "the state was saved at {size} entries, the log has {}: acknowledged entries are missing",
-                head.size
-            )));
+        match self.0.read_now(id) {
+            Ok(Some(bytes)) => Ok(bytes.to_vec()),
+            Ok(None) => Err(SourceError::Absent),
+            Err(error) => Err(away(error)),
         }
-        Some(size) => check_saved(&mut saved, &origin, dir, size, digest)?,
-    };
-    report(args, &state, head, &saved_says)
-}
-
-fn damaged(error: arborlog::store::StoreError) -> Failure {
-    use arborlog::store::StoreError;
-    match error {
-        StoreError::Damaged { .. } => Failure::check(error),
-        other => other.into(),
     }
-}
-
-/// The digest of a state made from the entries.
-fn digest_of(replay: &Replay) -> Result<[u8; 32], String> {
-    let change = StateChange {
-        image: replay.state().clone().image(),
-        head: replay.head(),
-    };
-    change.digest().map_err(|error| error.to_string())
-}
-
-fn check_saved(
-    saved: &mut SavedState,
-    origin: &Origin,
-    dir: &Path,
-    size: u64,
-    digest: Option<Result<[u8; 32], String>>,
-) -> Result<String, Failure> {
-    let bad = |why: String| {
-        let path: PathBuf = state_dir(dir);
-        Failure::check(anyhow::anyhow!(
-            "the saved state in {} is damaged: {why}; the log itself is whole. Remove that folder: the next start makes it anew",
-            path.display()
-        ))
-    };
-    let (state, _) = saved.load().map_err(bad)?;
-    if state.globals().origin != *origin {
-        return Err(bad("it is of another log".to_owned()));
-    }
-    let made = digest
-        .unwrap_or_else(|| Err("no such size".to_owned()))
-        .map_err(bad)?;
-    if saved.saved_digest() != Some(made) {
-        return Err(bad(format!("it is not what the first {size} entries make")));
-    }
-    Ok(format!(
-        "the state saved at {size} entries is what they make"
-    ))
 }
 
 fn check(
@@ -270,4 +261,12 @@ fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
     );
     println!("{also}");
     Ok(())
+}
+
+fn damaged(error: arborlog::store::StoreError) -> Failure {
+    use arborlog::store::StoreError;
+    match error {
+        StoreError::Damaged { .. } => Failure::check(error),
+        other => other.into(),
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arborlog::audit::{AuditError, Folder, StaticLog};
 use arborlog::client::{Remote, RemoteLog};
+use arborlog::note::VerifierKey;
 
 use super::Failure;
 
@@ -24,6 +25,23 @@ pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
     Err(Failure::from(anyhow::anyhow!(
         "{place} is no URL and no mirror: a folder with checkpoint and tile/ in it, as `arborlog mirror` makes"
     )))
+}
+
+/// A verifier key, or the file that holds it.
+pub fn read_vkey(text: &str) -> Result<VerifierKey, Failure> {
+    if let Ok(vkey) = text.parse() {
+        return Ok(vkey);
+    }
+    let path = Path::new(text);
+    if !path.exists() {
+        let error = text.parse::<VerifierKey>().err();
+        let why = error.map_or(String::new(), |error| format!(": {error}"));
+        return Err(Failure::usage(format!("{text:?} is no verifier key{why}")));
+    }
+    std::fs::read_to_string(path)?
+        .trim()
+        .parse()
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 pub fn is_url(place: &str) -> bool {

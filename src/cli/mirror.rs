@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::receipt::read_vkey;
+use super::log_source::read_vkey;
 use super::{Done, Failure, evidence, log_source, progress, say};
 use arborlog::audit::{Mirror, MirrorError, threads_default};
 

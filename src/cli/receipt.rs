@@ -1,11 +1,11 @@
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::log_source::read_vkey;
 use super::{Done, Failure, words};
 use arborlog::client::Remote;
-use arborlog::note::VerifierKey;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
 use arborlog::record::{Day, Index, RecordId, TimeMs};
 
@@ -57,23 +57,6 @@ pub fn fetch(args: &ReceiptArgs) -> Done {
         None => print!("{text}"),
     }
     Ok(())
-}
-
-/// A verifier key, or the file that holds it.
-pub fn read_vkey(text: &str) -> Result<VerifierKey, Failure> {
-    if let Ok(vkey) = text.parse() {
-        return Ok(vkey);
-    }
-    let path = Path::new(text);
-    if !path.exists() {
-        let error = text.parse::<VerifierKey>().err();
-        let why = error.map_or(String::new(), |error| format!(": {error}"));
-        return Err(Failure::usage(format!("{text:?} is no verifier key{why}")));
-    }
-    std::fs::read_to_string(path)?
-        .trim()
-        .parse()
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 pub fn verify(args: &VerifyArgs) -> Done {

@@ -16,6 +16,64 @@ use super::observe::Observations;
 use crate::ledger::State;
 use crate::record::{Day, Index};
 
+/// All findings, the gravest first.
+///
+/// # Errors
+/// [`AwardRowsError`] when the award rows can't be read.
+pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding>, AwardRowsError> {
+    let mut all: Vec<Finding> = Vec::new();
+    all.extend(promises::findings(facts));
+    all.extend(surveys::findings(facts));
+    all.extend(trees::findings(facts));
+    all.extend(authority::findings(facts));
+    all.extend(clock::findings(facts));
+    all.extend(awards::findings(facts, awards)?);
+    all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(all)
+}
+
+/// What findings are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The ledger's state.
+    pub state: &'a State,
+    /// What was seen on the way.
+    pub observations: &'a Observations,
+    /// The day for which ages and due dates are reckoned.
+    pub as_of: Day,
+}
+
+/// Something to ask about.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Finding {
+    /// Its name for machines, the same for ever.
+    pub code: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What was found, in a sentence.
+    pub title: String,
+    /// Why it matters, and what to ask.
+    pub why: &'static str,
+    /// How many there are.
+    pub count: u64,
+    /// The sum of what they weigh: trees, points or days, as the code has it. Tells whether a
+    /// finding got graver.
+    pub weight: u128,
+    /// The gravest of them, at most [`ITEMS_MAX`].
+    pub items: Vec<Item>,
+}
+
+/// One case of a finding.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Item {
+    /// What it is about: a plot, an account, a key.
+    pub subject: String,
+    /// What is the matter.
+    pub detail: String,
+    /// Entries to look up.
+    pub indexes: Vec<Index>,
+}
+
 /// Items that a finding lists; its count is of all.
 pub const ITEMS_MAX: usize = 100;
 
@@ -51,48 +109,6 @@ impl std::str::FromStr for Severity {
             .find(|severity| severity.name() == text)
             .ok_or_else(|| format!("{text:?} is no severity: low, medium or high"))
     }
-}
-
-/// Something to ask about.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Finding {
-    /// Its name for machines, the same for ever.
-    pub code: &'static str,
-    /// How much it weighs.
-    pub severity: Severity,
-    /// What was found, in a sentence.
-    pub title: String,
-    /// Why it matters, and what to ask.
-    pub why: &'static str,
-    /// How many there are.
-    pub count: u64,
-    /// The sum of what they weigh: trees, points or days, as the code has it. Tells whether a
-    /// finding got graver.
-    pub weight: u128,
-    /// The gravest of them, at most [`ITEMS_MAX`].
-    pub items: Vec<Item>,
-}
-
-/// One case of a finding.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Item {
-    /// What it is about: a plot, an account, a key.
-    pub subject: String,
-    /// What is the matter.
-    pub detail: String,
-    /// Entries to look up.
-    pub indexes: Vec<Index>,
-}
-
-/// What findings are made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The ledger's state.
-    pub state: &'a State,
-    /// What was seen on the way.
-    pub observations: &'a Observations,
-    /// The day for which ages and due dates are reckoned.
-    pub as_of: Day,
 }
 
 /// The cases of one finding, gathered: the gravest are kept.
@@ -179,20 +195,4 @@ fn many(count: u64, one: &str, several: &str) -> String {
 /// "is" or "are".
 fn are(count: u64) -> &'static str {
     if count == 1 { "is" } else { "are" }
-}
-
-/// All findings, the gravest first.
-///
-/// # Errors
-/// [`AwardRowsError`] when the award rows can't be read.
-pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding>, AwardRowsError> {
-    let mut all: Vec<Finding> = Vec::new();
-    all.extend(promises::findings(facts));
-    all.extend(surveys::findings(facts));
-    all.extend(trees::findings(facts));
-    all.extend(authority::findings(facts));
-    all.extend(clock::findings(facts));
-    all.extend(awards::findings(facts, awards)?);
-    all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    Ok(all)
 }

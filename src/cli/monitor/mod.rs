@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::audit::{advance, failed};
-use super::receipt::read_vkey;
+use super::log_source::read_vkey;
 use super::{Done, Failure, log_source};
 use alert::{Alert, Known, WHAT_FINDING, WHAT_LIE};
 use arborlog::audit::{
