@@ -9,7 +9,7 @@ use arborlog::note::VerifierKey;
 
 use super::Failure;
 
-/// How long a log may be away before a command gives up.
+/// How long a command asks a log that does not answer before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The log's static files at a URL or in a folder.
@@ -52,7 +52,7 @@ pub fn is_mirror(dir: &Path) -> bool {
     dir.join("checkpoint").is_file()
 }
 
-/// A log that is away is no log that is wrong.
+/// How a command fails when an audit does: a log that could not be checked is no log that is wrong.
 pub fn failed(error: AuditError) -> Failure {
     if error.is_inconclusive() {
         Failure::from(error)

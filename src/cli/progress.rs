@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub fn bar(what: &str, length: u64) -> ProgressBar {
     let bar = ProgressBar::new(length);
     let style = "{msg:26} {bar:32} {human_pos:>9}/{human_len:9} {per_sec:>14} {eta:>5}";
+    // A template that can't be read leaves the bar in the default style.
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
     }

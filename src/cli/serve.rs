@@ -183,7 +183,7 @@ fn reload_at_hangup(tls: Option<Arc<Tls>>) -> std::io::Result<()> {
 /// store without descriptors stops admitting.
 const DESCRIPTORS_KEPT: u64 = 128;
 
-/// As many descriptors as the system lets this process have.
+/// The most descriptors that the system lets this process have.
 fn descriptors() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -193,21 +193,24 @@ fn descriptors() -> u64 {
     };
     let limit = match setrlimit(Resource::Nofile, whole) {
         Ok(()) => limit.maximum,
+        // A system that does not raise the limit leaves it where it is.
         Err(_) => limit.current,
     };
+    // None is no limit.
     limit.unwrap_or(u64::MAX)
 }
 
 /// The connections that leave the store enough descriptors.
 fn connections_for(asked: usize, descriptors: u64) -> Result<usize, Failure> {
-    let left = descriptors.saturating_sub(DESCRIPTORS_KEPT);
-    let left = usize::try_from(left).unwrap_or(usize::MAX);
-    if left == 0 {
+    let left = descriptors.checked_sub(DESCRIPTORS_KEPT);
+    let Some(left) = left.filter(|left| *left > 0) else {
         return Err(anyhow::anyhow!(
             "the system gives this process {descriptors} descriptors, and the store alone needs {DESCRIPTORS_KEPT}; raise the limit (ulimit -n, LimitNOFILE)"
         )
         .into());
-    }
+    };
+    // More than a usize counts are enough for any number that was asked for.
+    let left = usize::try_from(left).map_or(asked, |left| left.min(asked));
     if left < asked {
         tracing::warn!(
             asked,
@@ -215,7 +218,7 @@ fn connections_for(asked: usize, descriptors: u64) -> Result<usize, Failure> {
             "fewer connections: the system gives too few descriptors"
         );
     }
-    Ok(asked.min(left))
+    Ok(left)
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -45,7 +45,13 @@ fn submit_proposal(args: &SubmitArgs, remote: &Remote) -> Done {
     let proposal = Proposal::read(&args.input).map_err(Failure::check)?;
     match remote.append(std::slice::from_ref(&proposal.signed))? {
         BatchAnswer::Admitted(indexes) => {
-            let index = indexes.first().copied().unwrap_or_default();
+            let [index] = indexes.as_slice() else {
+                return Err(anyhow::anyhow!(
+                    "the server says that the one record was admitted, and names {} entries for it",
+                    indexes.len()
+                )
+                .into());
+            };
             if args.json {
                 println!("{}", serde_json::json!({"index": index}));
             } else {
@@ -91,6 +97,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             LineState::Refused { code, detail } => {
                 eprintln!("line {}: {detail} ({code})", at + 1);
             }
+            // Not sent, because one before it was refused.
             LineState::Signed(_) => {}
         }
     }

@@ -105,8 +105,7 @@ pub fn say_statement(statement: &Statement) -> String {
 }
 
 fn say_transfer(transfer: &Transfer) -> String {
-    let reason = serde_json::to_value(transfer.reason).unwrap_or_default();
-    let reason = reason.as_str().unwrap_or("transfer").replace('_', " ");
+    let reason = transfer.reason.words();
     match &transfer.to {
         Some(to) => format!(
             "{} points go from account {} to {to} ({reason})",

@@ -298,6 +298,17 @@ pub enum TransferReason {
 }
 
 impl TransferReason {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Gift => "gift",
+            Self::Collected => "collected",
+            Self::Pooled => "pooled",
+            Self::Expired => "expired",
+            Self::SpentElsewhere => "spent elsewhere",
+        }
+    }
+
     /// Whether points with this reason go to another account.
     pub fn has_receiver(self) -> bool {
         matches!(self, Self::Gift | Self::Collected | Self::Pooled)

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -18,6 +19,9 @@ use prometheus_client::registry::Registry;
 
 use arborlog::audit::Finding;
 
+/// A gauge of a number that is never below zero.
+type UnsignedGauge = Gauge<u64, AtomicU64>;
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct FindingLabels {
     code: &'static str,
@@ -27,21 +31,20 @@ struct FindingLabels {
 /// The monitor's counters.
 pub struct MonitorMetrics {
     registry: Arc<Registry>,
-    size: Gauge,
+    size: UnsignedGauge,
     entries: Counter,
-    verified_at: Gauge,
+    verified_at: UnsignedGauge,
     unreachable: Gauge,
     wrong: Gauge,
-    findings: Family<FindingLabels, Gauge>,
+    findings: Family<FindingLabels, UnsignedGauge>,
 }
 
 impl Default for MonitorMetrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("arborlog_monitor");
-        let (size, entries) = (Gauge::default(), Counter::default());
-        let (verified_at, unreachable, wrong) =
-            (Gauge::default(), Gauge::default(), Gauge::default());
-        let findings = Family::default();
+        let (size, verified_at) = (UnsignedGauge::default(), UnsignedGauge::default());
+        let (entries, findings) = (Counter::default(), Family::default());
+        let (unreachable, wrong) = (Gauge::default(), Gauge::default());
         registry.register("tree_size", "Entries verified", size.clone());
         registry.register(
             "entries",
@@ -78,11 +81,11 @@ impl Default for MonitorMetrics {
 
 impl MonitorMetrics {
     pub fn verified(&self, new: &std::ops::Range<u64>) {
-        self.size.set(i64::try_from(new.end).unwrap_or(i64::MAX));
+        self.size.set(new.end);
         self.entries.inc_by(new.end - new.start);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let seconds = now.map_or(0, |now| now.as_secs());
-        self.verified_at.set(i64::try_from(seconds).unwrap_or(0));
+        // A clock before 1970 can't tell when that was: the gauge says 0, which alerts.
+        self.verified_at.set(now.map_or(0, |now| now.as_secs()));
         self.unreachable.set(0);
     }
 
@@ -101,8 +104,7 @@ impl MonitorMetrics {
                 code: finding.code,
                 severity: finding.severity.name(),
             };
-            let count = i64::try_from(finding.count).unwrap_or(i64::MAX);
-            self.findings.get_or_create(&labels).set(count);
+            self.findings.get_or_create(&labels).set(finding.count);
         }
     }
 

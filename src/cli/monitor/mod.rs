@@ -21,7 +21,7 @@ use arborlog::client::today;
 use arborlog::record::RecordId;
 use metrics::MonitorMetrics;
 
-/// Judging findings takes at most about one part in so many of the time.
+/// Judging findings takes at most about one part in this many of the time.
 const JUDGE_ONE_IN: u32 = 10;
 
 /// Follow a log: verify each new checkpoint and its new entries, until something is wrong.
@@ -68,10 +68,13 @@ struct Monitor<'a> {
     args: &'a MonitorArgs,
     source: Box<dyn StaticLog>,
     threads: NonZeroUsize,
+    /// A new finding of this severity or a graver one ends the monitor.
     fail_on: Option<Severity>,
     metrics: MonitorMetrics,
     known: Known,
+    /// When findings may be judged again; `None` before the first time.
     judge_after: Option<Instant>,
+    /// Whether entries were verified since findings were judged.
     unjudged: bool,
 }
 
@@ -105,7 +108,7 @@ pub fn run(args: &MonitorArgs) -> Done {
                 monitor.metrics.unreachable();
                 tracing::warn!(%why, "the log is away; it will be asked again");
                 if !inspection.is_settled() {
-                    // Goes on from what was saved; the award rows can be held once only.
+                    // Resumes from what was saved; the award rows can be held once only.
                     drop(inspection);
                     inspection = resume()?;
                 }
@@ -116,14 +119,17 @@ pub fn run(args: &MonitorArgs) -> Done {
         if args.once {
             return Ok(());
         }
+        // A round that took longer than that leaves no rest.
         let rest = Duration::from_secs(args.every.max(1)).saturating_sub(begun.elapsed());
         std::thread::sleep(rest);
     }
 }
 
-/// Why a round does not end well.
+/// Why a round fails.
 enum RoundError {
+    /// The log could not be checked; that says nothing about it.
     Unreachable(String),
+    /// The log is wrong, or the monitor can't do its work: it ends.
     Ends(Failure),
 }
 
@@ -145,7 +151,7 @@ impl Monitor<'_> {
         });
         let new = match done {
             Ok(new) => new,
-            // What the log did not sign is no word of the log's: anybody can show it.
+            // What the log did not sign proves nothing about it: anybody can show it.
             Err(InspectionError::Audit(error))
                 if error.is_inconclusive()
                     || matches!(error, AuditError::NotSigned(_) | AuditError::Checkpoint(_)) =>
@@ -222,8 +228,8 @@ impl Monitor<'_> {
         Ok(())
     }
 
-    /// Whether it was told. A program that fails must not stop the watching: it is told again
-    /// when findings are next judged.
+    /// Tells the program of `--on-finding`; gives whether it was told. A program that fails must not
+    /// stop the monitor: it is told again when findings are next judged.
     fn tell(&self, alert: &Alert<'_>) -> bool {
         let Some(program) = &self.args.on_finding else {
             return true;
