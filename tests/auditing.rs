@@ -421,3 +421,42 @@ fn a_monitor_follows_tells_and_ends_at_a_lie() {
     assert_eq!(last["what"], "violation");
     assert_eq!(last["severity"], "high");
 }
+
+/// What was verified or copied once stays: a smaller checkpoint of the same log takes neither an
+/// auditor nor a mirror back, whoever hands it in.
+#[test]
+fn an_older_checkpoint_takes_nobody_back() {
+    use arborlog::audit::{AuditError, Auditor, Folder, Mirror, MirrorError, threads_default};
+    let temp = tempfile::tempdir().unwrap();
+    let (new, old) = (temp.path().join("new"), temp.path().join("old"));
+    let honest = Forge::honest();
+    forge::write(&honest.files(), &new);
+    forge::write(&honest.files_at(3), &old);
+    let (new, old, key) = (Folder::new(&new), Folder::new(&old), forge::vkey("log"));
+    let older = AuditError::Older {
+        shown: 3,
+        verified: honest.size(),
+    };
+
+    let mut auditor = Auditor::new(key.clone()).unwrap();
+    let claimed = auditor.fetch_checkpoint(&new).unwrap();
+    let each = |_, _: &_, _: &_| Ok::<_, AuditError>(());
+    let done = auditor.advance(&new, &claimed, threads_default(), each);
+    assert_eq!(done, Ok(0..honest.size()));
+    let mut stranger = Auditor::new(key.clone()).unwrap();
+    let claimed = stranger.fetch_checkpoint(&old).unwrap();
+    let done = auditor.advance(&old, &claimed, threads_default(), each);
+    assert_eq!(done, Err(older.clone()));
+    assert_eq!(auditor.last().unwrap().head().size, honest.size());
+
+    let keys = [key];
+    let mut mirror = Mirror::open(&temp.path().join("copy"), &keys).unwrap();
+    let checkpoint = mirror.fetch_checkpoint(&new).unwrap();
+    let done = mirror.copy(&new, checkpoint, threads_default(), |_| {});
+    assert_eq!(done.unwrap(), 0..honest.size());
+    let mut stranger = Mirror::open(&temp.path().join("copy2"), &keys).unwrap();
+    let checkpoint = stranger.fetch_checkpoint(&old).unwrap();
+    let done = mirror.copy(&old, checkpoint, threads_default(), |_| {});
+    assert!(matches!(done, Err(MirrorError::Log(error)) if error == older));
+    assert_eq!(mirror.last().unwrap().head().size, honest.size());
+}

@@ -11,17 +11,19 @@ use crate::merkle::Frontier;
 use crate::note::{
     Checkpoint, CheckpointError, SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey,
 };
-use crate::record::{Origin, RecordId};
+use crate::record::{Index, Origin, RecordId};
 use crate::replay::{CheckedEntry, Replay, Signatures};
 
 /// Follows one log.
 #[derive(Clone, Debug)]
 pub struct Auditor {
+    /// The key that the caller gave: the one in force, or one that was replaced.
     log: VerifierKey,
+    /// The entries that were verified.
     replay: Replay,
     /// The last checkpoint that was found to be signed and to extend the one before.
     target: Option<Checkpoint>,
-    /// The last one that the log showed with the key's signature, whatever is wrong with it.
+    /// The last checkpoint that the log showed with the key's signature, whatever is wrong with it.
     last_shown: Option<Checkpoint>,
 }
 
@@ -40,7 +42,7 @@ impl Auditor {
         })
     }
 
-    /// Goes on from what was verified before, which is taken at its word.
+    /// Resumes from what was verified before, which is taken at its word.
     ///
     /// # Errors
     /// [`AuditError::Saved`] when it is of another log or contradicts itself.
@@ -56,7 +58,9 @@ impl Auditor {
             target: None,
             last_shown: None,
         };
-        let target = UnverifiedCheckpoint::parse(saved.checkpoint.as_bytes())?;
+        // A fault of the auditor's own file is no fault of the log.
+        let target = UnverifiedCheckpoint::parse(saved.checkpoint.as_bytes())
+            .map_err(|error| wrong(&error.to_string()))?;
         let (head, at) = (target.head(), auditor.replay.head().tree);
         let parts_agree = at.size == auditor.state().entries()
             && at.size <= head.size
@@ -74,10 +78,10 @@ impl Auditor {
         Ok(auditor)
     }
 
-    /// Asks the log for its checkpoint, and holds it against the last one.
+    /// Asks the log for its checkpoint, and checks that it extends the last one.
     ///
     /// # Errors
-    /// [`AuditError`]; a [`Contradiction`] is a proven lie of whoever has the log's key.
+    /// [`AuditError`]; a [`Contradiction`] proves that the holder of the log's key lied.
     pub fn fetch_checkpoint(&mut self, source: &dyn StaticLog) -> Result<Claimed, AuditError> {
         let note = source.checkpoint()?;
         let claimed = UnverifiedCheckpoint::parse(&note)?;
@@ -101,25 +105,31 @@ impl Auditor {
     }
 
     /// Verifies every entry up to a checkpoint, then that the key in force there signed it.
-    /// `seen` is called after each entry. Gives the sizes from and to which it went.
+    /// `each` is called after each entry, with its index and the replay that took it in. Gives the
+    /// sizes from and to which it went.
     ///
     /// # Errors
-    /// [`AuditError`]: the first thing that is wrong; this auditor is of no use then.
-    pub fn advance(
+    /// [`AuditError`]: the first thing that is wrong, or what `each` gives; this auditor is of no
+    /// use then.
+    pub fn advance<E: From<AuditError> + From<WholeError>>(
         &mut self,
         source: &dyn StaticLog,
         claimed: &Claimed,
         threads: NonZeroUsize,
-        seen: impl FnMut(&CheckedEntry, &Replay),
-    ) -> Result<std::ops::Range<u64>, AuditError> {
+        each: impl FnMut(Index, &CheckedEntry, &Replay) -> Result<(), E>,
+    ) -> Result<std::ops::Range<u64>, E> {
         let (from, head) = (self.replay.head().tree, claimed.head());
-        if head.size > from.size || from.size == 0 {
-            let tiles = Tiles::open(source, head)?;
-            if from.size > 0 && tiles.root_at(from.size)? != from.root {
+        if head.size < from.size {
+            let (shown, verified) = (head.size, from.size);
+            return Err(AuditError::Older { shown, verified }.into());
+        }
+        if head != from {
+            let tiles = Tiles::open(source, head).map_err(AuditError::from)?;
+            if from.size > 0 && tiles.root_at(from.size).map_err(AuditError::from)? != from.root {
                 let what = "what it holds is no part of this log; begin a new one";
-                return Err(AuditError::Saved(what.to_owned()));
+                return Err(AuditError::Saved(what.to_owned()).into());
             }
-            extend(&tiles, &mut self.replay, threads, seen)?;
+            extend(&tiles, &mut self.replay, threads, each)?;
         }
         self.verify_keys(&claimed.0)?;
         self.target = Some(claimed.0.clone());
@@ -134,10 +144,12 @@ impl Auditor {
             return Err(AuditError::NotALogKey(*self.log.key()));
         }
         let note = checkpoint.note();
+        // Only before the genesis is there no key in force.
         let in_force = head.log_key_at(checkpoint.head().size);
+        let in_force = in_force.ok_or(AuditError::Empty)?;
         for (key, _) in &head.log_keys {
             let vkey = self.vkey(*key);
-            if note.names(&vkey) || Some(key) == in_force {
+            if note.names(&vkey) || key == in_force {
                 note.verify(&vkey).map_err(CheckpointError::from)?;
             }
         }
@@ -147,15 +159,15 @@ impl Auditor {
     /// Checks that the ledger begins with this genesis.
     ///
     /// # Errors
-    /// [`AuditError::OtherGenesis`].
+    /// [`AuditError::OtherGenesis`]; [`AuditError::Empty`] before anything was verified.
     pub fn check_genesis(&self, expected: &RecordId) -> Result<(), AuditError> {
-        let genesis = &self.state().globals().genesis;
-        let found = genesis.as_ref().map_or(RecordId::NONE, |(id, _)| *id);
-        if found == *expected {
+        let genesis = self.state().globals().genesis.as_ref();
+        let (found, _) = genesis.ok_or(AuditError::Empty)?;
+        if found == expected {
             Ok(())
         } else {
             Err(AuditError::OtherGenesis {
-                found,
+                found: *found,
                 expected: *expected,
             })
         }
@@ -188,8 +200,8 @@ impl Auditor {
         self.target.as_ref().filter(|target| target.head() == here)
     }
 
-    /// The last checkpoint that was found to extend the one before: this one, or the one on the
-    /// way to which an error broke off.
+    /// The last checkpoint that was found to extend the one before it: [`Self::last`], or the one
+    /// towards which an error broke off.
     pub fn target(&self) -> Option<&Checkpoint> {
         self.target.as_ref()
     }
@@ -207,18 +219,18 @@ impl Auditor {
 pub struct Claimed(Checkpoint);
 
 impl Claimed {
-    /// Size and root that it claims.
+    /// The size and root that the checkpoint claims.
     pub fn head(&self) -> TreeHead {
         self.0.head()
     }
 
-    /// It as text, with its signatures.
+    /// The checkpoint as text, with its signatures.
     pub fn note(&self) -> String {
         self.0.to_string()
     }
 }
 
-/// What was verified so far, to go on from.
+/// What was verified so far, to resume from.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The last checkpoint that was looked at, as text with its signatures: all before it was
@@ -230,22 +242,22 @@ pub struct Verified {
     pub tree: Frontier,
 }
 
-/// Why an audit ends before its end.
+/// Why an audit fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuditError {
-    /// The log could not be read; that says nothing of it.
+    /// The log could not be read; that says nothing about it.
     #[error("the log could not be read: {0}")]
     Unreachable(String),
     /// The log has no checkpoint to check, or one that is not its own.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// What the checkpoint promises is not there, or not right.
+    /// What the checkpoint promises is not there, or is wrong.
     #[error(transparent)]
     Whole(WholeError),
     /// A ledger has its genesis at least.
     #[error("the checkpoint is of no entries, which is never published")]
     Empty,
-    /// Whoever shows this checkpoint need not be the log: it proves nothing, for or against it.
+    /// Anybody can show such a checkpoint: it proves nothing, for or against the log.
     #[error(
         "the checkpoint is not signed by {0}, the key that you gave: it is not that log's, or the log's key was replaced. Get the key in force from the programme, not from the server"
     )]
@@ -255,9 +267,9 @@ pub enum AuditError {
         "the log shows a checkpoint of {shown} entries, older than the {verified} verified before, and true to them: a copy that lags, or a cache. Ask again, or ask another copy"
     )]
     Older {
-        /// Entries of the one it shows.
+        /// Entries of the checkpoint that the log shows.
         shown: u64,
-        /// Entries verified.
+        /// Entries that were verified before.
         verified: u64,
     },
     /// The log shows an older checkpoint, and the entries after it are gone.
@@ -265,32 +277,33 @@ pub enum AuditError {
         "the log shows {shown} entries, and has no longer all of the {verified} that it signed for before: it was rolled back. Keep the checkpoint of {verified}"
     )]
     RolledBack {
-        /// Entries of the checkpoint that it shows.
+        /// Entries of the checkpoint that the log shows.
         shown: u64,
-        /// Entries that it signed for.
+        /// Entries of the checkpoint that the log signed before.
         verified: u64,
     },
     /// The key that was given never signed for this ledger.
     #[error("the key {0}, which you gave, is not one of this ledger's log keys")]
     NotALogKey(PublicKey),
-    /// The genesis is another one than asked for.
+    /// The genesis is not the one that was asked for.
     #[error("the ledger begins with genesis {found}, not with {expected}")]
     OtherGenesis {
-        /// The one that was found.
+        /// The genesis that was found.
         found: RecordId,
-        /// The one asked for.
+        /// The genesis that was asked for.
         expected: RecordId,
     },
     /// The log contradicts what it signed before.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
-    /// What was saved can't be gone on from.
+    /// What was saved can't be resumed.
     #[error("the saved audit: {0}")]
     Saved(String),
 }
 
 impl AuditError {
-    /// Whether the audit could not be done, which says nothing of the log.
+    /// Whether the log could not be checked: the error says nothing about it, neither that it is
+    /// whole nor that it is wrong.
     pub fn is_inconclusive(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Saved(_) | Self::Older { .. } => true,
@@ -326,11 +339,11 @@ impl From<SourceError> for AuditError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; keep both checkpoints: they are the evidence")]
 pub struct Contradiction {
-    /// In words.
+    /// What contradicts what, in words.
     pub what: String,
     /// The checkpoint that was verified before, with its signatures.
     pub before: String,
-    /// The one that the log shows now.
+    /// The checkpoint that the log shows now.
     pub now: String,
 }
 

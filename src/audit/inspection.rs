@@ -12,8 +12,9 @@ use super::observe::Observations;
 use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
+use super::whole::WholeError;
 use crate::note::VerifierKey;
-use crate::record::{Day, Index, Statement};
+use crate::record::{Day, Statement};
 use crate::replay::Replay;
 
 /// A long run saves what it did so often,
@@ -33,6 +34,15 @@ pub enum InspectionError {
     /// The award rows' side.
     #[error(transparent)]
     Awards(#[from] AwardRowsError),
+    /// Nothing is verified up to a checkpoint, so there is nothing to save.
+    #[error("nothing was saved: no checkpoint was verified yet")]
+    NothingVerified,
+}
+
+impl From<WholeError> for InspectionError {
+    fn from(error: WholeError) -> Self {
+        Self::Audit(error.into())
+    }
 }
 
 /// An audit under way.
@@ -83,14 +93,14 @@ impl Inspection {
     /// Saves what was verified, for [`Self::resume`].
     ///
     /// # Errors
-    /// [`InspectionError`]; the file is then as it was.
+    /// [`InspectionError`]; the file is then as it was. [`InspectionError::NothingVerified`] amid
+    /// what an error broke off, and before the first checkpoint.
     pub fn save(&mut self, file: &Path) -> Result<(), InspectionError> {
-        let Some(checkpoint) = self.auditor.last().map(ToString::to_string) else {
-            return Ok(());
-        };
+        let checkpoint = self.auditor.last();
+        let checkpoint = checkpoint.ok_or(InspectionError::NothingVerified)?;
         save(
             file,
-            checkpoint,
+            checkpoint.to_string(),
             self.auditor.replay(),
             &self.observations,
             &mut self.awards,
@@ -120,35 +130,24 @@ impl Inspection {
         mut progress: impl FnMut(u64),
     ) -> Result<std::ops::Range<u64>, InspectionError> {
         let (observations, awards) = (&mut self.observations, &mut self.awards);
-        let mut failed: Option<InspectionError> = None;
-        let mut saved = Instant::now();
-        let done = self
-            .auditor
-            .advance(source, claimed, threads, |checked, replay| {
-                let index = Index(replay.state().entries().saturating_sub(1));
+        let mut saved_at = Instant::now();
+        self.auditor
+            .advance(source, claimed, threads, |index, checked, replay| {
                 observations.record(index, checked);
-                if let Statement::Award(award) = &checked.entry().signed.record().statement
-                    && let Err(error) = awards.add(index, award)
-                {
-                    failed.get_or_insert(error.into());
+                if let Statement::Award(award) = &checked.entry().signed.record().statement {
+                    awards.add(index, award)?;
                 }
                 let entries = replay.state().entries();
                 progress(entries);
                 if let Some(file) = file
                     && entries.is_multiple_of(ENTRIES_PER_LOOK_AT_THE_CLOCK)
-                    && saved.elapsed() >= SAVED_EVERY
+                    && saved_at.elapsed() >= SAVED_EVERY
                 {
-                    let done = save(file, claimed.note(), replay, observations, awards);
-                    if let Err(error) = done {
-                        failed.get_or_insert(error);
-                    }
-                    saved = Instant::now();
+                    save(file, claimed.note(), replay, observations, awards)?;
+                    saved_at = Instant::now();
                 }
-            })?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(done),
-        }
+                Ok(())
+            })
     }
 
     /// Whether it stands at a checkpoint, and not amid what an error broke off.

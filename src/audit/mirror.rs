@@ -11,6 +11,7 @@
 //! tiles go once the full ones are there, which the standard allows.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -28,16 +29,16 @@ const LEVELS_MAX: u8 = 8;
 /// Why a mirror is not brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
-    /// The log's side: away, false, or in contradiction to what is mirrored.
+    /// The log is wrong, contradicts what is mirrored, or could not be checked.
     #[error(transparent)]
     Log(#[from] AuditError),
-    /// The folder's side.
+    /// The folder can't be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Somebody else writes to it.
+    /// Another process writes to the folder.
     #[error("{0} is being written by another arborlog; wait for that one")]
     Locked(PathBuf),
-    /// What is there is no mirror of this log, or damaged.
+    /// What the folder holds is no mirror of this log, or is damaged.
     #[error("{dir} is no whole mirror of this log: {why}. Nothing was written to it")]
     Damaged {
         /// The folder.
@@ -63,14 +64,17 @@ impl From<WholeError> for MirrorError {
 #[derive(Debug)]
 pub struct Mirror {
     dir: PathBuf,
+    /// The keys of which one must have signed a checkpoint.
     logs: Vec<VerifierKey>,
+    /// The checkpoint in the folder: all that it promises is there.
     last: Option<Checkpoint>,
+    /// The last checkpoint that the log showed with a signature of its own.
     last_shown: Option<Checkpoint>,
     _lock: File,
 }
 
 impl Mirror {
-    /// Opens a folder, or begins one. What is there is checked from the edge of its tiles to its
+    /// Opens a folder, or begins one. What it holds is checked from the edge of its tiles to its
     /// signed root. A checkpoint counts when one of the keys signed it: after the log's key was
     /// replaced, the old one opens what is there and the new one what comes.
     ///
@@ -113,7 +117,7 @@ impl Mirror {
     /// Asks the log for its checkpoint, which must extend the mirror's.
     ///
     /// # Errors
-    /// [`MirrorError::Log`], with a [`super::Contradiction`] when the log takes back what it
+    /// [`MirrorError::Log`], with a [`super::Contradiction`] when the log does not extend what it
     /// signed.
     pub fn fetch_checkpoint(&mut self, source: &dyn StaticLog) -> Result<Checkpoint, MirrorError> {
         let note = source.checkpoint().map_err(AuditError::from)?;
@@ -128,9 +132,10 @@ impl Mirror {
         Ok(now)
     }
 
-    /// Copies what is new up to a checkpoint that [`Self::fetch_checkpoint`] gave, then the checkpoint.
-    /// `seen` is called with the number of entries that are there. What a run before this one
-    /// left without its checkpoint is used if it is right.
+    /// Copies what is new up to a checkpoint that [`Self::fetch_checkpoint`] gave, then the
+    /// checkpoint. `progress` is told the number of entries that are there. What a run that broke
+    /// off left without its checkpoint is used if it is right. Gives the sizes from and to which it
+    /// went.
     ///
     /// # Errors
     /// [`MirrorError`]; the mirror's checkpoint is then still the old one.
@@ -139,33 +144,40 @@ impl Mirror {
         source: &dyn StaticLog,
         now: Checkpoint,
         threads: NonZeroUsize,
-        mut seen: impl FnMut(u64),
-    ) -> Result<(), MirrorError> {
-        let resumed = Resumed {
-            here: Folder::new(&self.dir),
-            source,
+        mut progress: impl FnMut(u64),
+    ) -> Result<std::ops::Range<u64>, MirrorError> {
+        let resumed = FolderThenLog {
+            folder: Folder::new(&self.dir),
+            log: source,
         };
         let head = now.head();
-        match self.copy_tiles(&resumed, head, threads, &mut seen) {
-            // What a broken run left is wrong: the log's own files take its place.
-            Err(MirrorError::Log(_)) => self.copy_tiles(source, head, threads, &mut seen)?,
+        let from = self.last.as_ref().map_or(0, |last| last.head().size);
+        if head.size < from {
+            let (shown, verified) = (head.size, from);
+            return Err(AuditError::Older { shown, verified }.into());
+        }
+        match self.copy_tiles(&resumed, from, head, threads, &mut progress) {
+            // What a broken run left may be what is wrong: the log's own files take its place. If
+            // the log is wrong, this fails again, and says so.
+            Err(MirrorError::Log(_)) => {
+                self.copy_tiles(source, from, head, threads, &mut progress)?;
+            }
             done => done?,
         }
         write_whole(&self.dir.join("checkpoint"), now.to_string().as_bytes())?;
-        let from = self.last.as_ref().map_or(0, |last| last.head().size);
         self.drop_partials(from, head.size)?;
         self.last = Some(now);
-        Ok(())
+        Ok(from..head.size)
     }
 
     fn copy_tiles(
         &self,
         source: &dyn TileSource,
+        from: u64,
         head: TreeHead,
         threads: NonZeroUsize,
-        seen: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64),
     ) -> Result<(), MirrorError> {
-        let from = self.last.as_ref().map_or(0, |last| last.head().size);
         let tiles = Tiles::open(source, head)?;
         walk(
             &tiles,
@@ -178,7 +190,7 @@ impl Mirror {
                 let leaves = in_tree(Level::Hashes(0), number, head)?;
                 self.put(id, &bytes)?;
                 self.put(leaves, &joined(row.hashes()))?;
-                seen((number * TILE_HASHES + u64::from(id.width())).min(head.size));
+                progress((number * TILE_HASHES + u64::from(id.width())).min(head.size));
                 Ok(())
             },
         )?;
@@ -202,7 +214,7 @@ impl Mirror {
         write_whole(&path, bytes)
     }
 
-    /// Removes the partial tiles of the old edge that a later tile stands for now.
+    /// Removes the partial tiles of the old edge that a later tile contains now.
     fn drop_partials(&self, old: u64, new: u64) -> Result<(), FileError> {
         let levels = (0..LEVELS_MAX).map(Level::Hashes);
         for level in levels.chain([Level::Entries]) {
@@ -216,8 +228,11 @@ impl Mirror {
             let kept = TileId::in_tree(level, number, new)
                 .filter(|id| !id.is_full())
                 .map(|id| id.width().to_string());
-            let Ok(files) = fs::read_dir(&folder) else {
-                continue;
+            let files = match fs::read_dir(&folder) {
+                Ok(files) => files,
+                // The old edge had no partial tile at this level.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(at(&folder)(error)),
             };
             for file in files {
                 let file = file.map_err(at(&folder))?;
@@ -238,6 +253,7 @@ impl Mirror {
 /// Opens a checkpoint by the first of the keys that signed it.
 fn open_by_any(note: &[u8], logs: &[VerifierKey]) -> Result<Checkpoint, AuditError> {
     let claimed = UnverifiedCheckpoint::parse(note)?;
+    // Said only when there are no keys: each of them gives its own reason.
     let mut wrong = AuditError::Unreachable("no key was given to open its checkpoint".to_owned());
     for log in logs {
         match claimed.clone().verify(log) {
@@ -262,18 +278,19 @@ fn joined(hashes: &[crate::merkle::Hash]) -> Vec<u8> {
 }
 
 /// The folder first, for what a broken run left, then the log.
-struct Resumed<'a> {
-    here: Folder,
-    source: &'a dyn StaticLog,
+struct FolderThenLog<'a> {
+    folder: Folder,
+    log: &'a dyn StaticLog,
 }
 
-impl TileSource for Resumed<'_> {
+impl TileSource for FolderThenLog<'_> {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
         if id.is_full()
-            && let Ok(bytes) = self.here.tile(id)
+            // A tile that is not there, or can't be read, comes from the log.
+            && let Ok(bytes) = self.folder.tile(id)
         {
             return Ok(bytes);
         }
-        self.source.tile(id)
+        self.log.tile(id)
     }
 }

@@ -11,10 +11,10 @@ use crate::record::ENTRY_BYTES_MAX;
 /// Why a source gives no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// It answers, and has no such tile: what a checkpoint promises must be there.
+    /// The source answers, and has no such file: what a checkpoint promises must be there.
     #[error("it is not there")]
     Absent,
-    /// It could not be asked; that says nothing of the log.
+    /// The source could not be asked; that says nothing about the log.
     #[error("{0}")]
     Unreachable(String),
 }
@@ -28,7 +28,7 @@ pub trait TileSource: Sync {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError>;
 }
 
-/// Gives the newest checkpoint too.
+/// Gives tiles, and the newest checkpoint.
 pub trait StaticLog: TileSource {
     /// The bytes of the checkpoint's note.
     ///
@@ -37,7 +37,8 @@ pub trait StaticLog: TileSource {
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError>;
 }
 
-/// No tile of this level is longer: 256 hashes, or 256 of the longest entries behind their lengths.
+/// The length that no tile of this level exceeds: 256 hashes, or 256 of the longest entries, each
+/// behind its length.
 pub fn tile_bytes_max(id: TileId) -> usize {
     TILE_HASHES as usize
         * match id.level() {
@@ -56,7 +57,7 @@ impl Folder {
         Self(path.to_owned())
     }
 
-    /// A regular file, up to one byte more than it may have: that shows one that is too long.
+    /// A regular file, up to one byte more than it may have: that byte shows one that is too long.
     fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, SourceError> {
         let path = self.0.join(name);
         let read = || {

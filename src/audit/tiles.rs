@@ -1,4 +1,4 @@
-//! The tiles of one tree, each authenticated from the root down: nothing that a source says is
+//! The tiles of one tree, each authenticated from the root down: nothing that a source gives is
 //! used before it is proven to be in the tree.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::merkle::{
 use crate::note::TreeHead;
 use crate::record::Index;
 
-/// Tiles of hashes that are kept: as many as proofs and neighbours ask for again, 2 MB at most.
+/// Tiles of hashes that are kept, for proofs and neighbours that need them again: 2 MB at most.
 const TILES_KEPT_MAX: usize = 256;
 /// Bundles kept for the targets of corrections: some 3 MB of usual ones.
 const BUNDLES_KEPT_MAX: usize = 32;
@@ -20,10 +20,10 @@ const BUNDLES_KEPT_MAX: usize = 32;
 /// A tile that can't be had, or is not what its name says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TileFault {
-    /// The source could not be asked: nothing is known of the log.
+    /// The source could not be asked, or the check did not end: that says nothing about the log.
     #[error("{tile}: {why}")]
     Unreachable {
-        /// Its path.
+        /// The tile's path.
         tile: String,
         /// What happened.
         why: String,
@@ -31,7 +31,7 @@ pub enum TileFault {
     /// The source lacks it, or gives other bytes: the log is not what its checkpoint says.
     #[error("{tile}: {what}")]
     Wrong {
-        /// Its path.
+        /// The tile's path.
         tile: String,
         /// What is wrong.
         what: String,
@@ -53,7 +53,9 @@ pub struct Tiles<'a> {
     head: TreeHead,
     /// The partial tiles, by level.
     edge: Vec<Option<Arc<HashTile>>>,
+    /// Full tiles of hashes, each proven to be in the tree.
     hashes: Mutex<HashMap<TileId, Arc<HashTile>>>,
+    /// Bundles, each proven to be in the tree.
     bundles: Mutex<HashMap<TileId, Arc<Vec<u8>>>>,
 }
 
@@ -151,12 +153,13 @@ impl<'a> Tiles<'a> {
         {
             return Ok(Arc::clone(tile));
         }
+        // A thread that panicked left the map whole: nothing panics amid a change of it.
         let lock = || self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tile) = id.and_then(|id| lock().get(&id).cloned()) {
             return Ok(tile);
         }
         let tile = self.fetch_hashes(level, number)?;
-        // A full tile's root is an item of a tile of the level above, and so on to the edge.
+        // A full tile's root is an item of a tile of the level above, up to the edge.
         let above = self.hashes(level + 1, number / TILE_HASHES)?;
         let expected = above.hashes().get((number % TILE_HASHES) as usize).copied();
         let id = TileId::full(Level::Hashes(level), number);
@@ -211,8 +214,8 @@ impl<'a> Tiles<'a> {
         Ok(fold_nodes(nodes.into_iter()).unwrap_or_else(Hash::empty_root))
     }
 
-    /// The bytes of an entry, proven to be in this tree: a source that gives one bundle to the
-    /// replay and another to who asks again is caught.
+    /// The bytes of an entry, proven to be in this tree: a source that gives another bundle when it
+    /// is asked again is caught.
     ///
     /// # Errors
     /// [`TileFault`].
@@ -258,6 +261,7 @@ fn cut(mut bytes: Vec<u8>, id: &TileId) -> Vec<u8> {
                 .take(width)
                 .map(|entry| entry.len() + 2)
                 .sum(),
+            // The bytes stay as they are: the parse that follows says what is wrong.
             Err(_) => bytes.len(),
         },
     };

@@ -17,9 +17,14 @@ use crate::replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
 
 /// Bundles under way for each thread: one being checked, one waiting for the rules.
 const WINDOW_PER_THREAD: usize = 2;
+/// Requests that a network has time for while one is answered.
+const THREADS_MIN: NonZeroUsize = match NonZeroUsize::new(8) {
+    Some(threads) => threads,
+    None => NonZeroUsize::MIN,
+};
 
 /// Replays a log of this head from its first entry, with every signature, and compares every tile
-/// of hashes with what the entries make. `seen` is called after each entry.
+/// of hashes with what the entries make. `each` is called after each entry.
 ///
 /// # Errors
 /// [`WholeError`]: the first thing that is wrong.
@@ -27,26 +32,29 @@ pub fn check_whole(
     source: &dyn TileSource,
     origin: &Origin,
     head: TreeHead,
-    mut seen: impl FnMut(&Replay),
+    mut each: impl FnMut(&Replay),
 ) -> Result<State, WholeError> {
     let mut replay = Replay::new(origin, Signatures::Verify);
     let tiles = Tiles::open(source, head)?;
-    extend(&tiles, &mut replay, threads_default(), |_, replay| {
-        seen(replay)
+    extend(&tiles, &mut replay, threads_default(), |_, _, replay| {
+        each(replay);
+        Ok::<_, WholeError>(())
     })?;
     Ok(replay.into_parts().0)
 }
 
-/// Takes a replay from where it is to the tree of `tiles`. `seen` is called after each entry.
+/// Takes a replay from where it is to the tree of `tiles`. `each` is called after each entry, with
+/// its index and the replay that took it in.
 ///
 /// # Errors
-/// [`WholeError`]: the first thing that is wrong; the replay is of no use then.
-pub fn extend(
+/// [`WholeError`]: the first thing that is wrong, or what `each` gives; the replay is of no use
+/// then.
+pub fn extend<E: From<WholeError>>(
     tiles: &Tiles<'_>,
     replay: &mut Replay,
     threads: NonZeroUsize,
-    mut seen: impl FnMut(&CheckedEntry, &Replay),
-) -> Result<(), WholeError> {
+    mut each: impl FnMut(Index, &CheckedEntry, &Replay) -> Result<(), E>,
+) -> Result<(), E> {
     let head = tiles.head();
     let from = replay.head().tree.size;
     let checker = replay.checker().clone();
@@ -58,8 +66,9 @@ pub fn extend(
             let checker = checker.clone();
             move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &checker, from)
         },
-        |bundle| -> Result<(), WholeError> {
+        |bundle| -> Result<(), E> {
             for checked in &bundle.entries {
+                let index = Index(replay.state().entries());
                 let mut fault = None;
                 let taken = replay.take_checked(checked, |index| match tiles.entry(index) {
                     Ok(bytes) => Some(bytes),
@@ -68,23 +77,22 @@ pub fn extend(
                         None
                     }
                 });
+                // What broke the rules may only be that the earlier entry could not be had.
                 if let Some(fault) = fault {
-                    return Err(fault.into());
+                    return Err(WholeError::from(fault).into());
                 }
-                taken?;
-                seen(checked, replay);
+                taken.map_err(WholeError::from)?;
+                each(index, checked, replay)?;
             }
             match bundle.failed {
-                Some(violation) => Err(violation.into()),
+                Some(violation) => Err(WholeError::from(violation).into()),
                 None => Ok(()),
             }
         },
     )?;
     if replay.head().tree != head {
-        return Err(WholeError::Root {
-            found: replay.head().tree.root,
-            expected: head.root,
-        });
+        let (found, expected) = (replay.head().tree.root, head.root);
+        return Err(WholeError::Root { found, expected }.into());
     }
     Ok(())
 }
@@ -134,10 +142,11 @@ pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<Whole
     mut each: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
     let size = tiles.head().size;
-    let mut numbers = from / TILE_HASHES..size.div_ceil(TILE_HASHES);
-    if from >= size {
-        numbers = 0..0;
-    }
+    let mut numbers = if from < size {
+        from / TILE_HASHES..size.div_ceil(TILE_HASHES)
+    } else {
+        0..0
+    };
     let (jobs, queue) = mpsc::channel::<(u64, mpsc::Sender<Result<T, TileFault>>)>();
     let queue = Mutex::new(queue);
     let window = threads.get() * WINDOW_PER_THREAD;
@@ -149,7 +158,8 @@ pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<Whole
                 let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 while let Ok((number, done)) = next() {
                     let checked = tiles.bundle(number).map(|(id, bytes)| check(id, bytes));
-                    // Whoever waited may have stopped at an error: nobody misses this then.
+                    // This fails only when the loop below stopped at an error: it waits for
+                    // nothing any more.
                     let _ = done.send(checked);
                 }
             });
@@ -161,22 +171,30 @@ pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<Whole
             while asked.len() < window {
                 let Some(number) = numbers.next() else { break };
                 let (done, bundle) = mpsc::channel();
+                // The queue outlives the threads, so this does not fail. If it did, `done` would be
+                // dropped, and `recv` below would say that the check did not end.
                 let _ = jobs.send((number, done));
                 asked.push_back((number, bundle));
             }
             let Some((number, bundle)) = asked.pop_front() else {
                 return Ok(());
             };
-            let lost = |_| TileFault::wrong(format!("bundle {number}"), "its check did not end");
+            // A thread of ours that panicked says nothing about the log.
+            let lost = |_| TileFault::Unreachable {
+                tile: format!("bundle {number}"),
+                why: "its check did not end".to_owned(),
+            };
             let checked = bundle.recv().map_err(lost).and_then(|checked| checked);
             each(checked.map_err(WholeError::Tile)?)?;
         }
     })
 }
 
-/// A bundle as a thread leaves it: its new entries up to the first that is wrong by itself.
+/// A bundle as a thread leaves it.
 struct CheckedBundle {
+    /// The new entries up to the first that is wrong by itself.
     entries: Vec<CheckedEntry>,
+    /// What is wrong with that one.
     failed: Option<Violation>,
 }
 
@@ -185,13 +203,19 @@ fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> Check
         entries: Vec::new(),
         failed: None,
     };
-    // It was parsed when it was proven to be in the tree.
-    let Ok(bundle) = Bundle::parse_all(bytes) else {
-        return checked;
-    };
     let first = id.number() * TILE_HASHES;
-    let seen = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
-    let fresh = bundle.entries().iter().copied().skip(seen);
+    let bundle = match Bundle::parse_all(bytes) {
+        Ok(bundle) => bundle,
+        // It was parsed already when it was proven to be in the tree.
+        Err(error) => {
+            let what = error.to_string();
+            checked.failed = Some(Violation { index: first, what });
+            return checked;
+        }
+    };
+    let indexed = (first..).zip(bundle.entries().iter().copied());
+    let fresh = indexed.filter(|(index, _)| *index >= from);
+    let fresh = fresh.map(|(_, entry)| entry);
     for (index, entry) in (first.max(from)..).zip(checker.check_all(fresh)) {
         match entry {
             Ok(entry) => checked.entries.push(entry),
@@ -204,10 +228,11 @@ fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> Check
     checked
 }
 
-/// How many threads check entries when nobody says: all cores, and enough to wait for a network.
+/// How many threads check entries when the caller does not say: one for each core, and enough to
+/// wait for a network.
 pub fn threads_default() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    cores.max(NonZeroUsize::MIN.saturating_add(7))
+    // A system that does not tell its cores gets what a network needs.
+    std::thread::available_parallelism().map_or(THREADS_MIN, |cores| cores.max(THREADS_MIN))
 }
 
 /// The origin of a log as records name it.
@@ -218,7 +243,7 @@ pub fn origin_of(log: &crate::note::VerifierKey) -> Result<Origin, String> {
     Origin::try_from(log.name().to_string()).map_err(|error| error.to_string())
 }
 
-/// Why a log is not whole.
+/// Why a log is not whole, or could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WholeError {
     /// A tile can't be had, or is not what its name says.
@@ -238,7 +263,7 @@ pub enum WholeError {
 }
 
 impl WholeError {
-    /// Whether the log could not be read, which says nothing of it.
+    /// Whether the log could not be checked, which says nothing about it.
     pub fn is_inconclusive(&self) -> bool {
         matches!(self, Self::Tile(TileFault::Unreachable { .. }))
     }

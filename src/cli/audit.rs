@@ -122,7 +122,9 @@ fn audit(
     if let Some(file) = &args.state {
         inspection.save(file)?;
     }
-    let Some(report) = inspection.report(args.as_of.unwrap_or_else(today))? else {
+    let report = inspection.report(args.as_of.unwrap_or_else(today))?;
+    let checkpoint = inspection.auditor().last();
+    let (Some(report), Some(checkpoint)) = (report, checkpoint) else {
         return Err(Failure::check(anyhow::anyhow!(
             "the log has no entries: there is nothing to report on"
         )));
@@ -138,7 +140,7 @@ fn audit(
             format!("report: {}", dir.join("report.html").display()),
         );
     }
-    if let (Some(dir), Some(checkpoint)) = (&args.export, inspection.auditor().last()) {
+    if let Some(dir) = &args.export {
         export(dir, source, checkpoint, &inspection, threads)?;
         say(args.json, format!("tables: {}", dir.display()));
     }
@@ -173,13 +175,16 @@ fn remove_when_stopped(dir: PathBuf) -> std::io::Result<()> {
     };
     std::thread::spawn(move || {
         runtime.block_on(stopped);
-        let _ = std::fs::remove_dir_all(dir);
+        if let Err(error) = std::fs::remove_dir_all(&dir) {
+            eprintln!("{} could not be removed: {error}", dir.display());
+        }
         std::process::exit(STOPPED);
     });
     Ok(())
 }
 
-/// Takes an inspection to the log's newest checkpoint, with a bar; gives the sizes from and to.
+/// Takes an inspection to the log's newest checkpoint, with a bar; gives the sizes from and to
+/// which it went.
 pub(super) fn advance(
     inspection: &mut Inspection,
     source: &dyn StaticLog,
@@ -188,6 +193,7 @@ pub(super) fn advance(
 ) -> Result<std::ops::Range<u64>, InspectionError> {
     let claimed = inspection.fetch_checkpoint(source)?;
     let from = inspection.auditor().state().entries();
+    // The bar is only drawn: what was verified is told by the range that is returned.
     let more = claimed.head().size.saturating_sub(from);
     let bar = progress::bar("auditing entries", more);
     let done = inspection.advance(source, &claimed, threads, file, |entries| {
@@ -197,7 +203,8 @@ pub(super) fn advance(
     done
 }
 
-/// What an inspection's end means. When the log is wrong, what it signed is kept beside `file`.
+/// How a command fails when an inspection does. When the log is wrong, what it signed is kept
+/// beside `file`.
 pub(super) fn failed(
     error: InspectionError,
     inspection: Option<&Inspection>,
@@ -218,7 +225,7 @@ pub(super) fn failed(
     Failure::check(anyhow::anyhow!("{error}{kept}"))
 }
 
-/// Why tables end before their end.
+/// Why the tables can't be written.
 #[derive(Debug, thiserror::Error)]
 enum ExportFailure {
     #[error(transparent)]

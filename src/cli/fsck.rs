@@ -4,11 +4,13 @@ use clap::Args;
 
 use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
 use super::{Done, Failure, progress};
-use arborlog::audit::{Auditor, SourceError, TileSource, Tiles, check_whole, threads_default};
+use arborlog::audit::{
+    AuditError, Auditor, SourceError, StaticLog, TileSource, Tiles, check_whole, threads_default,
+};
 use arborlog::ledger::State;
 use arborlog::log::{LogSigner, state_dir};
 use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};
-use arborlog::note::TreeHead;
+use arborlog::note::{TreeHead, VerifierKey};
 use arborlog::record::Origin;
 use arborlog::replay::Replay;
 use arborlog::store::{DiskStore, ProvenCopy, RepairError, SavedState, StateChange, repair};
@@ -56,7 +58,7 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
     let mut saved = SavedState::open(&state_dir(dir))?;
     let saved_size = saved.saved_head().map(|head| head.tree.size);
     let mut digest = None;
-    let state = check(&Disk(store), &origin, head, |replay| {
+    let state = check(&LedgerFiles(store), &origin, head, |replay| {
         if digest.is_none() && Some(replay.state().entries()) == saved_size {
             digest = Some(digest_of(replay));
         }
@@ -119,21 +121,32 @@ fn of_log(args: &FsckArgs) -> Done {
         ));
     };
     let source = log_source::open(&args.ledger)?;
-    let mut auditor = Auditor::new(read_vkey(vkey)?).map_err(failed)?;
-    let claimed = auditor.fetch_checkpoint(source.as_ref()).map_err(failed)?;
-    let bar = progress::bar("checking entries", claimed.head().size);
-    let threads = threads_default();
-    let done = auditor.advance(source.as_ref(), &claimed, threads, |_, replay| {
-        bar.set_position(replay.state().entries());
-    });
-    bar.finish_and_clear();
-    done.map_err(failed)?;
+    let (auditor, head) = audit(read_vkey(vkey)?, source.as_ref(), "checking entries")?;
     report(
         args,
         auditor.state(),
-        claimed.head(),
+        head,
         "the checkpoint is signed by the log key in force",
     )
+}
+
+/// Audits a log from its first entry to its newest checkpoint, with a bar; gives the size and root
+/// up to which all was verified.
+fn audit(
+    log: VerifierKey,
+    source: &dyn StaticLog,
+    what: &str,
+) -> Result<(Auditor, TreeHead), Failure> {
+    let mut auditor = Auditor::new(log).map_err(failed)?;
+    let claimed = auditor.fetch_checkpoint(source).map_err(failed)?;
+    let bar = progress::bar(what, claimed.head().size);
+    let audited = auditor.advance(source, &claimed, threads_default(), |_, _, replay| {
+        bar.set_position(replay.state().entries());
+        Ok::<_, AuditError>(())
+    });
+    bar.finish_and_clear();
+    audited.map_err(failed)?;
+    Ok((auditor, claimed.head()))
 }
 
 fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
@@ -143,20 +156,12 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
         None => read_vkey(&own.display().to_string())?,
     };
     let source = log_source::open(mirror)?;
-    let mut auditor = Auditor::new(vkey).map_err(failed)?;
-    let claimed = auditor.fetch_checkpoint(source.as_ref()).map_err(failed)?;
-    let bar = progress::bar("auditing the mirror", claimed.head().size);
-    let audited = auditor.advance(source.as_ref(), &claimed, threads_default(), |_, replay| {
-        bar.set_position(replay.state().entries());
-    });
-    bar.finish_and_clear();
-    audited.map_err(failed)?;
-    let tiles =
-        Tiles::open(source.as_ref(), claimed.head()).map_err(|fault| failed(fault.into()))?;
+    let (_, head) = audit(vkey, source.as_ref(), "auditing the mirror")?;
+    let tiles = Tiles::open(source.as_ref(), head).map_err(|fault| failed(fault.into()))?;
     let mut saved = SavedState::open(&state_dir(dir))?;
-    let bar = progress::bar("comparing bundles", claimed.head().size / TILE_HASHES);
+    let bar = progress::bar("comparing bundles", head.size / TILE_HASHES);
     let saved_tree = saved.saved_head().map(|head| head.tree);
-    let repaired = repair(dir, &Copied(tiles), saved_tree, |bundles| {
+    let repaired = repair(dir, &AuditedMirror(tiles), saved_tree, |bundles| {
         bar.set_position(bundles);
     });
     bar.finish_and_clear();
@@ -189,9 +194,9 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
 }
 
 /// A mirror's tiles, each proven to be in the tree that was audited.
-struct Copied<'a>(Tiles<'a>);
+struct AuditedMirror<'a>(Tiles<'a>);
 
-impl ProvenCopy for Copied<'_> {
+impl ProvenCopy for AuditedMirror<'_> {
     fn head(&self) -> TreeHead {
         self.0.head()
     }
@@ -212,19 +217,21 @@ impl ProvenCopy for Copied<'_> {
     }
 }
 
-struct Disk(DiskStore);
+/// The static files of a ledger's directory, and what its journal holds beyond them.
+struct LedgerFiles(DiskStore);
 
-impl TileSource for Disk {
+impl TileSource for LedgerFiles {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
-        let away = |error: arborlog::store::StoreError| SourceError::Unreachable(error.to_string());
+        let unreachable =
+            |error: arborlog::store::StoreError| SourceError::Unreachable(error.to_string());
         // A tile may be in the journal too: the file is what others would be served.
-        if let Some(bytes) = self.0.file_now(id).map_err(away)? {
+        if let Some(bytes) = self.0.file_now(id).map_err(unreachable)? {
             return Ok(bytes);
         }
         match self.0.read_now(id) {
             Ok(Some(bytes)) => Ok(bytes.to_vec()),
             Ok(None) => Err(SourceError::Absent),
-            Err(error) => Err(away(error)),
+            Err(error) => Err(unreachable(error)),
         }
     }
 }

@@ -41,16 +41,18 @@ pub fn run(args: &MirrorArgs) -> Done {
         Err(error) => return Err(kept(args, &mirror, error)),
     };
     let head = now.head();
-    let more = head.size.saturating_sub(before);
-    let bar = progress::bar("copying entries", more);
+    // The bar is only drawn: what was copied is told by the range that `copy` returns.
+    let bar = progress::bar("copying entries", head.size.saturating_sub(before));
     let threads = args.threads.unwrap_or_else(threads_default);
-    let done = mirror.copy(source.as_ref(), now, threads, |entries| {
+    let copied = mirror.copy(source.as_ref(), now, threads, |entries| {
         bar.set_position(entries.saturating_sub(before));
     });
     bar.finish_and_clear();
-    if let Err(error) = done {
-        return Err(kept(args, &mirror, error));
-    }
+    let copied = match copied {
+        Ok(copied) => copied,
+        Err(error) => return Err(kept(args, &mirror, error)),
+    };
+    let more = copied.end - copied.start;
     if args.json {
         println!(
             "{}",

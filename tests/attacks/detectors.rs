@@ -204,7 +204,7 @@ fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Aud
     let mut auditor = auditor;
     let outcome = (|| {
         let claimed = auditor.fetch_checkpoint(source)?;
-        auditor.advance(source, &claimed, THREADS, |_, _| {})?;
+        auditor.advance(source, &claimed, THREADS, |_, _, _| Ok::<_, AuditError>(()))?;
         auditor.check_genesis(&shown.genesis)
     })();
     outcome.map_err(told)?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::bytes_under;
 use crate::cli::Failure;
 use crate::cli::log_source::failed;
-use arborlog::audit::{Auditor, threads_default};
+use arborlog::audit::{AuditError, Auditor, threads_default};
 use arborlog::client::{Remote, RemoteLog};
 use arborlog::merkle::{Level, TILE_HASHES, TileId};
 use arborlog::note::{Checkpoint, VerifierKey};
@@ -61,8 +61,9 @@ pub fn whole(dir: &Path, url: &str) -> Result<Audited, Failure> {
 fn advance(auditor: &mut Auditor, url: &str, seen: impl Fn(u64)) -> Result<(), Failure> {
     let log = RemoteLog::new(Remote::new(url));
     let claimed = auditor.fetch_checkpoint(&log).map_err(failed)?;
-    let done = auditor.advance(&log, &claimed, threads_default(), |_, replay| {
+    let done = auditor.advance(&log, &claimed, threads_default(), |_, _, replay| {
         seen(replay.state().entries());
+        Ok::<_, AuditError>(())
     });
     done.map(drop).map_err(failed)
 }
