@@ -10,7 +10,9 @@ mod statements;
 
 use std::collections::BTreeMap;
 
-use arborlog::audit::{Finding, Folder, Inspection, Report, threads_default};
+use arborlog::audit::{
+    Finding, Folder, Inspection, InspectionError, Observations, Report, SavedAudit, threads_default,
+};
 use arborlog::record::*;
 use forge::{DAY_MS, Forge, vkey, write};
 use statements::*;
@@ -97,6 +99,64 @@ fn inspect(it: &Forge, as_of: Day) -> (Vec<Finding>, Report) {
     let findings = inspection.findings(as_of).unwrap();
     let report = inspection.report(as_of).unwrap().unwrap();
     (findings, report)
+}
+
+/// A saved audit whose observations are of other entries than its state gives no finding and no
+/// report: each of its sums would be wrong.
+#[test]
+fn observations_that_do_not_add_up_to_the_state_are_no_findings() {
+    let temp = tempfile::tempdir().unwrap();
+    let (log, file) = (temp.path().join("log"), temp.path().join("audit.state"));
+    let mut it = plain();
+    let award = it.admit("platform", ride(BEN, 20, 2));
+    it.admit("platform", reverse(award, 5));
+    write(&it.files(), &log);
+    let source = Folder::new(&log);
+    let mut inspection = Inspection::resume(vkey("log"), &file).unwrap();
+    let claimed = inspection.fetch_checkpoint(&source).unwrap();
+    inspection
+        .advance(&source, &claimed, threads_default(), None, |_| {})
+        .unwrap();
+    inspection.save(&file).unwrap();
+    drop(inspection);
+
+    type Change = fn(&mut Observations);
+    let changes: [(&str, Change); 9] = [
+        ("entries by kind", |seen| *seen = Observations::default()),
+        ("entries by kind", |seen| seen.kinds.clear()),
+        ("entries by issuer", |seen| seen.issuers.clear()),
+        ("entries by hour", |seen| seen.hours.clear()),
+        ("awards by lateness", |seen| seen.lateness[0].count += 1),
+        ("claims by issuer", |seen| {
+            seen.issuers.values_mut().for_each(|sums| sums.claims += 1);
+        }),
+        ("points by activity", |seen| seen.activities.clear()),
+        ("points awarded by month", |seen| {
+            seen.months.values_mut().for_each(|sums| sums.awarded = 0);
+        }),
+        ("points reversed by month", |seen| {
+            seen.months.values_mut().for_each(|sums| sums.reversed = 0);
+        }),
+    ];
+    let whole = SavedAudit::read(&file).unwrap().unwrap();
+    for (what, change) in changes {
+        let mut saved = whole.clone();
+        change(&mut saved.observations);
+        saved.write(&file).unwrap();
+        let mut inspection = Inspection::resume(vkey("log"), &file).unwrap();
+        for failed in [
+            inspection.findings(TODAY).err(),
+            inspection.report(TODAY).err(),
+        ] {
+            let Some(InspectionError::Inconsistent(why)) = failed else {
+                panic!("{what}: {failed:?}");
+            };
+            assert!(why.to_string().contains(what), "{what}: {why}");
+        }
+    }
+    whole.write(&file).unwrap();
+    let mut inspection = Inspection::resume(vkey("log"), &file).unwrap();
+    assert!(inspection.report(TODAY).unwrap().is_some());
 }
 
 /// Findings by code, with the entries of their gravest case.

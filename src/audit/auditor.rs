@@ -178,10 +178,11 @@ impl Auditor {
         &self.state().globals().origin
     }
 
-    /// The verifier key of the log key in force, as far as the log was verified.
-    pub fn vkey_in_force(&self) -> VerifierKey {
+    /// The verifier key of the log key in force, as far as the log was verified; `None` before
+    /// anything was.
+    pub fn vkey_in_force(&self) -> Option<VerifierKey> {
         let key = self.state().globals().log_key_at(self.state().entries());
-        key.map_or_else(|| self.log.clone(), |key| self.vkey(*key))
+        key.map(|key| self.vkey(*key))
     }
 
     /// The ledger's state as far as it was verified.

@@ -28,41 +28,56 @@ const EVIDENCE_BYTES: usize = 32 + 8 + 8;
 /// Rows that can't be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum AwardRowsError {
-    /// The file system says no.
+    /// A file can't be written or read.
     #[error(transparent)]
     Io(#[from] FileError),
     /// Rows that were saved are gone.
     #[error("{0} is shorter than it was saved: begin with a new state file")]
     Cut(PathBuf),
-    /// Somebody else writes to them.
+    /// What was saved does not end with a whole row.
+    #[error("{0} does not hold whole rows: begin with a new state file")]
+    Damaged(PathBuf),
+    /// The lengths that were saved are not those of the partitions that there are.
+    #[error("the saved audit has award rows in {0} files, not in 256: begin with a new state file")]
+    Partitions(usize),
+    /// Another process writes to them.
     #[error("{0} is in use by another audit or monitor; wait for that one")]
     Locked(PathBuf),
 }
 
-/// One award, as it is compared with others.
+/// One award, as it is compared with others. The order of the fields is the order of the rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct AwardRow {
-    /// Whose.
+    /// The account that was awarded.
     pub account: AccountId,
-    /// The method,
+    /// The method that the award follows.
     pub method: MethodId,
-    /// and the activity in it.
+    /// The activity, by its code in the method.
     pub activity: ActivityCode,
-    /// When it was done.
+    /// The day of the event that was awarded.
     pub occurred_on: Day,
-    /// The method's version.
+    /// The version of the method.
     pub version: MethodVersion,
-    /// The entry.
+    /// The award's entry.
     pub index: Index,
-    /// Its points.
+    /// The award's points.
     pub points: Grams,
 }
 
 /// Bytes in each partition's file.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct AwardRowsLengths {
     by_account: Vec<u64>,
     by_evidence: Vec<u64>,
+}
+
+impl Default for AwardRowsLengths {
+    fn default() -> Self {
+        Self {
+            by_account: vec![0; PARTITIONS],
+            by_evidence: vec![0; PARTITIONS],
+        }
+    }
 }
 
 /// All awards that were seen.
@@ -73,8 +88,8 @@ pub struct AwardRows {
     _lock: AwardRowsLock,
 }
 
-/// A folder of rows, held: nobody else cuts or adds rows meanwhile. Taken before the lengths are
-/// read.
+/// A folder of rows, held: no other process cuts or adds rows meanwhile. Taken before the lengths
+/// are read.
 #[derive(Debug)]
 pub struct AwardRowsLock {
     dir: PathBuf,
@@ -85,7 +100,7 @@ impl AwardRowsLock {
     /// Holds a folder, which is made if need be.
     ///
     /// # Errors
-    /// [`AwardRowsError::Locked`] when somebody else does.
+    /// [`AwardRowsError::Locked`] when another process does.
     pub fn hold(dir: &Path) -> Result<Self, AwardRowsError> {
         create_dirs(dir)?;
         let file = hold(&dir.join("LOCK"))?;
@@ -97,7 +112,8 @@ impl AwardRowsLock {
 }
 
 impl AwardRows {
-    /// Begins, or goes on from these lengths, in a folder of their own.
+    /// Opens the rows of a folder at these lengths; the default ones begin without rows. What a
+    /// run that did not end wrote after them is cut.
     ///
     /// # Errors
     /// [`AwardRowsError`], also when rows that were saved are gone.
@@ -146,46 +162,35 @@ impl AwardRows {
     /// and index.
     ///
     /// # Errors
-    /// [`AwardRowsError`].
-    pub fn each_account(
+    /// [`AwardRowsError`], and what `each` gives.
+    pub fn each_account<E: From<AwardRowsError>>(
         &mut self,
-        mut each: impl FnMut(&[AwardRow]),
-    ) -> Result<(), AwardRowsError> {
-        self.by_account.each(|bytes| {
-            let mut rows: Vec<AwardRow> = bytes
-                .as_chunks::<ROW_BYTES>()
-                .0
-                .iter()
-                .filter_map(read_row)
-                .collect();
+        mut each: impl FnMut(&[AwardRow]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.by_account.each(read_row, |rows| {
             rows.sort_unstable();
             rows.chunk_by(|a, b| a.account == b.account)
-                .for_each(&mut each);
+                .try_for_each(&mut each)
         })
     }
 
     /// Calls `each` with the evidence that several awards name, their indexes and points.
     ///
     /// # Errors
-    /// [`AwardRowsError`].
-    pub fn each_repeated_evidence(
+    /// [`AwardRowsError`], and what `each` gives.
+    pub fn each_repeated_evidence<E: From<AwardRowsError>>(
         &mut self,
-        mut each: impl FnMut(Digest, Vec<(Index, Grams)>),
-    ) -> Result<(), AwardRowsError> {
-        self.by_evidence.each(|bytes| {
-            let mut rows = bytes.as_chunks::<EVIDENCE_BYTES>().0.to_vec();
+        mut each: impl FnMut(Digest, Vec<(Index, Grams)>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.by_evidence.each(read_evidence, |rows| {
             rows.sort_unstable();
-            for same in rows.chunk_by(|a, b| a[..32] == b[..32]) {
-                if let [first, _, ..] = same
-                    && let Some((digest, ..)) = read_evidence(first)
-                {
-                    let awards = same.iter().filter_map(read_evidence);
-                    each(
-                        digest,
-                        awards.map(|(_, index, points)| (index, points)).collect(),
-                    );
+            for same in rows.chunk_by(|a, b| a.0 == b.0) {
+                if let [(digest, ..), _, ..] = same {
+                    let awards = same.iter().map(|(_, index, points)| (*index, *points));
+                    each(*digest, awards.collect())?;
                 }
             }
+            Ok(())
         })
     }
 }
@@ -221,22 +226,27 @@ fn read_row(row: &[u8; ROW_BYTES]) -> Option<AwardRow> {
 /// Rows in files by the first byte of what they are sorted by.
 #[derive(Debug)]
 struct Partitions {
+    /// One for each value of that byte.
     parts: Vec<Partition>,
 }
 
 #[derive(Debug)]
 struct Partition {
     path: PathBuf,
+    /// Bytes in the file that count.
     written: u64,
+    /// Rows that are not in the file yet.
     waiting: Vec<u8>,
 }
 
 impl Partitions {
     fn open(dir: &Path, name: &str, lengths: &[u64]) -> Result<Self, AwardRowsError> {
+        if lengths.len() != PARTITIONS {
+            return Err(AwardRowsError::Partitions(lengths.len()));
+        }
         let mut parts = Vec::with_capacity(PARTITIONS);
-        for number in 0..PARTITIONS {
+        for (number, &written) in lengths.iter().enumerate() {
             let path = dir.join(format!("{name}-{number:02x}"));
-            let written = lengths.get(number).copied().unwrap_or(0);
             let file = OpenOptions::new()
                 .write(true)
                 .create(true)
@@ -257,9 +267,10 @@ impl Partitions {
     }
 
     fn add(&mut self, key: &[u8; 32], row: &[u8]) -> Result<(), AwardRowsError> {
-        let Some(part) = self.parts.get_mut(usize::from(key[0])) else {
-            return Ok(());
-        };
+        // There is a partition for each first byte: `open` checked it.
+        let count = self.parts.len();
+        let part = self.parts.get_mut(usize::from(key[0]));
+        let part = part.ok_or(AwardRowsError::Partitions(count))?;
         part.waiting.extend_from_slice(row);
         if part.waiting.len() >= BUFFER_BYTES {
             part.write()?;
@@ -276,20 +287,38 @@ impl Partitions {
         Ok(self.parts.iter().map(|part| part.written).collect())
     }
 
-    fn each(&mut self, mut each: impl FnMut(&[u8])) -> Result<(), AwardRowsError> {
+    /// Calls `each` with the rows of each partition, in the order in which they were added.
+    fn each<const N: usize, R, E: From<AwardRowsError>>(
+        &mut self,
+        read: impl Fn(&[u8; N]) -> Option<R>,
+        mut each: impl FnMut(&mut [R]) -> Result<(), E>,
+    ) -> Result<(), E> {
         for part in &mut self.parts {
-            part.write()?;
-            let mut bytes = Vec::new();
-            File::open(&part.path)
-                .and_then(|file| file.take(part.written).read_to_end(&mut bytes))
-                .map_err(at(&part.path))?;
-            each(&bytes);
+            let bytes = part.read()?;
+            let (rows, rest) = bytes.as_chunks::<N>();
+            let rows: Option<Vec<R>> = rows.iter().map(&read).collect();
+            let rows = rows.filter(|_| rest.is_empty());
+            each(&mut rows.ok_or_else(|| AwardRowsError::Damaged(part.path.clone()))?)?;
         }
         Ok(())
     }
 }
 
 impl Partition {
+    /// All bytes, those that waited too.
+    fn read(&mut self) -> Result<Vec<u8>, AwardRowsError> {
+        self.write()?;
+        let mut bytes = Vec::new();
+        File::open(&self.path)
+            .and_then(|file| file.take(self.written).read_to_end(&mut bytes))
+            .map_err(at(&self.path))?;
+        // The file is held, but nothing keeps others from cutting it.
+        if bytes.len() as u64 != self.written {
+            return Err(AwardRowsError::Cut(self.path.clone()));
+        }
+        Ok(bytes)
+    }
+
     /// Appends what waits; the file, if there was something.
     fn write(&mut self) -> Result<Option<File>, AwardRowsError> {
         if self.waiting.is_empty() {
@@ -307,5 +336,84 @@ impl Partition {
         self.written += self.waiting.len() as u64;
         self.waiting.clear();
         Ok(Some(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock, ROW_BYTES};
+    use crate::record::{
+        AccountId, ActivityCode, Award, Day, Digest, Grams, Index, MethodId, MethodVersion,
+        Quantity,
+    };
+
+    fn award(account: u8) -> Award {
+        Award {
+            account: AccountId::from_bytes([account; 32]),
+            method: MethodId(1),
+            version: MethodVersion(1),
+            activity: ActivityCode(1),
+            occurred_on: Day(20_000),
+            quantity: Quantity(1_000),
+            points: Grams(100),
+            evidence: Digest::from_bytes([account; 32]),
+        }
+    }
+
+    fn open(dir: &Path, lengths: &AwardRowsLengths) -> Result<AwardRows, AwardRowsError> {
+        AwardRows::open(AwardRowsLock::hold(dir)?, lengths)
+    }
+
+    fn count(rows: &mut AwardRows) -> Result<usize, AwardRowsError> {
+        let mut count = 0;
+        rows.each_account(|rows| {
+            count += rows.len();
+            Ok::<_, AwardRowsError>(())
+        })?;
+        Ok(count)
+    }
+
+    /// Each award is there when awards are compared, or the comparison fails.
+    #[test]
+    fn no_row_is_lost_without_an_error() {
+        let temp = tempfile::tempdir().unwrap();
+        let (dir, file) = (temp.path(), temp.path().join("account-07"));
+        let cut_to = |bytes: usize| {
+            let file = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+            file.set_len(bytes as u64).unwrap();
+        };
+        let mut rows = open(dir, &AwardRowsLengths::default()).unwrap();
+        for index in 0..3 {
+            rows.add(Index(index), &award(7)).unwrap();
+        }
+        let lengths = rows.sync().unwrap();
+        assert_eq!(count(&mut rows).unwrap(), 3);
+
+        // Cut under a run that goes on.
+        cut_to(2 * ROW_BYTES);
+        assert!(matches!(count(&mut rows), Err(AwardRowsError::Cut(path)) if path == file));
+        drop(rows);
+        // Cut between two runs.
+        let found = open(dir, &lengths);
+        assert!(matches!(found, Err(AwardRowsError::Cut(path)) if path == file));
+
+        // Saved at lengths that end amid a row, or are of other files.
+        let amid = AwardRowsLengths {
+            by_account: (0..256).map(|part| u64::from(part == 7) * 100).collect(),
+            ..AwardRowsLengths::default()
+        };
+        let mut rows = open(dir, &amid).unwrap();
+        assert!(matches!(count(&mut rows), Err(AwardRowsError::Damaged(path)) if path == file));
+        drop(rows);
+        let few = AwardRowsLengths {
+            by_evidence: vec![0; 255],
+            ..AwardRowsLengths::default()
+        };
+        assert!(matches!(
+            open(dir, &few),
+            Err(AwardRowsError::Partitions(255))
+        ));
     }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::auditor::{AuditError, Auditor, Claimed, Verified};
 use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
-use super::findings::{Facts, Finding, findings};
+use super::facts::{Facts, Inconsistent};
+use super::findings::{Finding, FindingsError, findings};
 use super::observe::Observations;
 use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
@@ -17,23 +18,26 @@ use crate::note::VerifierKey;
 use crate::record::{Day, Statement};
 use crate::replay::Replay;
 
-/// A long run saves what it did so often,
-const SAVED_EVERY: Duration = Duration::from_secs(60);
-/// and asks the clock after so many entries.
-const ENTRIES_PER_LOOK_AT_THE_CLOCK: u64 = 4096;
+/// Time between two saves of a long run: the most work that a broken run loses.
+const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+/// Entries after which a long run asks the clock whether to save: a small part of a second.
+const ENTRIES_PER_CLOCK_CHECK: u64 = 4096;
 
-/// Why an inspection does not go on.
+/// Why an inspection fails.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectionError {
-    /// The log's side.
+    /// The log is wrong, or could not be checked.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The saved audit's side.
+    /// The saved audit can't be written or used.
     #[error(transparent)]
     Saved(#[from] SavedAuditError),
-    /// The award rows' side.
+    /// The award rows can't be written or read.
     #[error(transparent)]
     Awards(#[from] AwardRowsError),
+    /// What was verified and what was observed contradict each other.
+    #[error(transparent)]
+    Inconsistent(#[from] Inconsistent),
     /// Nothing is verified up to a checkpoint, so there is nothing to save.
     #[error("nothing was saved: no checkpoint was verified yet")]
     NothingVerified,
@@ -42,6 +46,15 @@ pub enum InspectionError {
 impl From<WholeError> for InspectionError {
     fn from(error: WholeError) -> Self {
         Self::Audit(error.into())
+    }
+}
+
+impl From<FindingsError> for InspectionError {
+    fn from(error: FindingsError) -> Self {
+        match error {
+            FindingsError::Awards(error) => Self::Awards(error),
+            FindingsError::Inconsistent(error) => Self::Inconsistent(error),
+        }
     }
 }
 
@@ -73,7 +86,7 @@ impl Inspection {
         })
     }
 
-    /// Goes on from what was saved in `file`, or begins, if there is no such file.
+    /// Resumes what was saved in `file`, or begins, if there is no such file.
     ///
     /// # Errors
     /// [`InspectionError`].
@@ -116,8 +129,8 @@ impl Inspection {
     }
 
     /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is told the
-    /// number of entries done. What was done is saved to `file` once a minute, so that a run that
-    /// breaks off is not for nothing. Gives the sizes from and to which it went.
+    /// number of entries done. What was done is saved to `file` once a minute, so that the next run
+    /// resumes there if this one breaks off. Gives the sizes from and to which it went.
     ///
     /// # Errors
     /// [`InspectionError`]; the inspection is of no use then.
@@ -133,15 +146,15 @@ impl Inspection {
         let mut saved_at = Instant::now();
         self.auditor
             .advance(source, claimed, threads, |index, checked, replay| {
-                observations.record(index, checked);
+                observations.observe(index, checked);
                 if let Statement::Award(award) = &checked.entry().signed.record().statement {
                     awards.add(index, award)?;
                 }
                 let entries = replay.state().entries();
                 progress(entries);
                 if let Some(file) = file
-                    && entries.is_multiple_of(ENTRIES_PER_LOOK_AT_THE_CLOCK)
-                    && saved_at.elapsed() >= SAVED_EVERY
+                    && entries.is_multiple_of(ENTRIES_PER_CLOCK_CHECK)
+                    && saved_at.elapsed() >= SAVE_INTERVAL
                 {
                     save(file, claimed.note(), replay, observations, awards)?;
                     saved_at = Instant::now();
@@ -150,7 +163,8 @@ impl Inspection {
             })
     }
 
-    /// Whether it stands at a checkpoint, and not amid what an error broke off.
+    /// Whether it stands at a checkpoint, or before the first entry, and not amid what an error
+    /// broke off.
     pub fn is_settled(&self) -> bool {
         self.auditor.last().is_some() || self.auditor.state().entries() == 0
     }
@@ -163,29 +177,25 @@ impl Inspection {
     /// What there is to ask about, as of a day.
     ///
     /// # Errors
-    /// [`InspectionError::Awards`].
+    /// [`InspectionError::Awards`] and [`InspectionError::Inconsistent`].
     pub fn findings(&mut self, as_of: Day) -> Result<Vec<Finding>, InspectionError> {
-        let facts = Facts {
-            state: self.auditor.state(),
-            observations: &self.observations,
-            as_of,
-        };
+        let facts = Facts::new(self.auditor.state(), &self.observations, as_of)?;
         Ok(findings(&facts, &mut self.awards)?)
     }
 
     /// The report, with its findings; `None` before anything was verified.
     ///
     /// # Errors
-    /// [`InspectionError::Awards`].
+    /// [`InspectionError::Awards`] and [`InspectionError::Inconsistent`].
     pub fn report(&mut self, as_of: Day) -> Result<Option<Report>, InspectionError> {
-        let findings = self.findings(as_of)?;
+        let facts = Facts::new(self.auditor.state(), &self.observations, as_of)?;
+        let findings = findings(&facts, &mut self.awards)?;
         Ok(Report::new(
             &self.auditor,
-            &self.observations,
-            as_of,
+            &facts,
             self.resumed_at,
             findings,
-        ))
+        )?)
     }
 }
 

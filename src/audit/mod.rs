@@ -5,6 +5,7 @@
 
 mod auditor;
 mod awards;
+mod facts;
 mod findings;
 mod inspection;
 mod mirror;
@@ -18,7 +19,8 @@ mod whole;
 
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
 pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
-pub use findings::{Facts, Finding, ITEMS_MAX, Item, Severity, findings};
+pub use facts::{Facts, Inconsistent};
+pub use findings::{Finding, FindingsError, ITEMS_MAX, Item, Severity, findings};
 pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{

@@ -21,49 +21,54 @@ const PAUSE_MS_MIN: u64 = 24 * 3_600_000;
 /// Days from an event to its admission: up to a day, a week, a month, a quarter, a year, more.
 pub const LATENESS_DAYS: [u32; 5] = [1, 7, 31, 92, 366];
 
-/// All that is kept.
+/// What was observed of the entries so far.
+///
+/// No sum can overflow: an index is 64 bits, so there are fewer than 2^64 entries, and each adds
+/// less than 2^64 to a sum of 128 bits, or at most 2^32 trees to one of 64.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Observations {
     /// Each day of admission with its first entry: an entry's day is found by its index.
     days: Vec<(Day, Index)>,
+    /// When the last entry was admitted.
     last_admitted_at: TimeMs,
     /// Entries by kind.
     pub kinds: BTreeMap<Kind, Span>,
     /// Awards by method, version and activity.
     pub activities: BTreeMap<(MethodId, MethodVersion, ActivityCode), ActivitySums>,
-    /// Entries by key.
+    /// Entries by the key that issued them.
     pub issuers: BTreeMap<PublicKey, IssuerSums>,
     /// Points by month.
     pub months: BTreeMap<Month, MonthSums>,
     /// Entries by key and day, of issue or of admission, whichever is later: a thief can date a
     /// record back.
     pub signed_on: BTreeMap<(PublicKey, Day), Span>,
-    /// Awards by days from the event to admission: see [`LATENESS_DAYS`].
-    pub lateness: [Span; 6],
+    /// Awards by days from the event to admission: a class for each of [`LATENESS_DAYS`], and one
+    /// for those that took longer.
+    pub lateness: [Span; LATENESS_DAYS.len() + 1],
     /// Entries by hour of admission since 1970.
     pub hours: BTreeMap<u64, Span>,
-    /// The longest pauses,
+    /// The longest pauses, the longest first.
     pub pauses: Vec<Pause>,
-    /// and how many there were.
+    /// How many pauses there were, with those that are not kept in `pauses`.
     pub pauses_count: u64,
     /// Entries issued on the day after their admission.
     pub ahead: Span,
-    /// Losses, by the correction's index.
+    /// Losses, by the correction's index; those that were voided later too.
     pub losses: BTreeMap<Index, ObservedLoss>,
-    /// What governors said, in order.
+    /// Entries that governors issued, in order.
     pub governance: Vec<Index>,
 }
 
 impl Observations {
-    /// Notes an entry.
-    pub fn record(&mut self, index: Index, checked: &CheckedEntry) {
+    /// Takes in an entry that the rules allowed. Entries come in order, each once.
+    pub fn observe(&mut self, index: Index, checked: &CheckedEntry) {
         let entry = checked.entry();
         let record = entry.signed.record();
         let admitted_on = Day::of(entry.admitted_at);
         if self.days.last().is_none_or(|(day, _)| *day < admitted_on) {
             self.days.push((admitted_on, index));
         }
-        self.record_time(index, entry.admitted_at);
+        self.observe_time(index, entry.admitted_at);
         if record.issued_on > admitted_on {
             self.ahead.add(index);
         }
@@ -79,7 +84,7 @@ impl Observations {
             .or_default()
             .entries
             .add(index);
-        self.record_statement(
+        self.observe_statement(
             index,
             record.issuer,
             record.issued_on,
@@ -88,20 +93,25 @@ impl Observations {
         );
     }
 
-    fn record_time(&mut self, index: Index, at: TimeMs) {
-        let hour = at.0 / 3_600_000;
+    fn observe_time(&mut self, index: Index, admitted_at: TimeMs) {
+        let hour = admitted_at.0 / 3_600_000;
         self.hours.entry(hour).or_default().add(index);
-        let ms = at.0.saturating_sub(self.last_admitted_at.0);
-        if index.0 > 0 && ms >= PAUSE_MS_MIN {
+        // Before the first entry there is none to pause after. From then on the rules keep time
+        // from going back.
+        let since_last = admitted_at.0.checked_sub(self.last_admitted_at.0);
+        if let Some(ms) = since_last
+            && index.0 > 0
+            && ms >= PAUSE_MS_MIN
+        {
             self.pauses_count += 1;
             self.pauses.push(Pause { ms, index });
             self.pauses.sort_by_key(|pause| std::cmp::Reverse(pause.ms));
             self.pauses.truncate(PAUSES_MAX);
         }
-        self.last_admitted_at = at;
+        self.last_admitted_at = admitted_at;
     }
 
-    fn record_statement(
+    fn observe_statement(
         &mut self,
         index: Index,
         issuer: PublicKey,
@@ -122,17 +132,15 @@ impl Observations {
                 let month = self.months.entry(Month::of(award.occurred_on)).or_default();
                 month.awards += 1;
                 month.awarded += u128::from(award.points.0);
-                let days = admitted_on.0.saturating_sub(award.occurred_on.0);
-                let class = LATENESS_DAYS.iter().filter(|most| days > **most).count();
-                if let Some(span) = self.lateness.get_mut(class) {
-                    span.add(index);
-                }
+                self.lateness_class(award.occurred_on, admitted_on)
+                    .add(index);
             }
             Statement::Transfer(transfer) => match transfer.reason {
                 TransferReason::Expired | TransferReason::SpentElsewhere => {
                     let month = self.months.entry(Month::of(issued_on)).or_default();
                     month.expired_or_spent += u128::from(transfer.points.0);
                 }
+                // Points that stay in the ledger change no sum over all accounts.
                 TransferReason::Gift | TransferReason::Collected | TransferReason::Pooled => {}
             },
             Statement::Claim(claim) => {
@@ -157,15 +165,16 @@ impl Observations {
                 } => {
                     sums.losses += 1;
                     sums.lost += u64::from(count.get());
-                    let seen = ObservedLoss {
+                    let loss = ObservedLoss {
                         on: *lost_on,
                         count: count.get(),
                         evidenced: evidence.is_some(),
                     };
-                    self.losses.insert(index, seen);
+                    self.losses.insert(index, loss);
                 }
                 Remedy::Void => sums.voids += 1,
             },
+            // The state has all that findings ask of them.
             Statement::Plot(_) | Statement::Assignment(_) => {}
             Statement::Genesis(_)
             | Statement::Governors(_)
@@ -176,13 +185,23 @@ impl Observations {
         }
     }
 
-    /// The day on which an entry was admitted.
+    /// The awards that were admitted as late after their event.
+    fn lateness_class(&mut self, occurred_on: Day, admitted_on: Day) -> &mut Span {
+        // An award issued on the day after its admission may be for that day: not late at all.
+        let days = admitted_on.0.saturating_sub(occurred_on.0);
+        let [classes @ .., later] = &mut self.lateness;
+        let mut classes = classes.iter_mut().zip(LATENESS_DAYS);
+        let class = classes.find(|(_, days_max)| days <= *days_max);
+        class.map_or(later, |(span, _)| span)
+    }
+
+    /// The day on which an entry was admitted; `None` when none was observed that early.
     pub fn admitted_on(&self, index: Index) -> Option<Day> {
         let after = self.days.partition_point(|(_, first)| *first <= index);
         self.days.get(after.checked_sub(1)?).map(|(day, _)| *day)
     }
 
-    /// The day of the last admission.
+    /// The day of the last admission; `None` before the first.
     pub fn last_day(&self) -> Option<Day> {
         self.days.last().map(|(day, _)| *day)
     }
@@ -191,7 +210,7 @@ impl Observations {
 /// Some entries: how many, the first and the last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
 pub struct Span {
-    /// How many.
+    /// How many entries.
     pub count: u64,
     /// The first one's index.
     pub first: Index,
@@ -208,7 +227,7 @@ impl Span {
         self.count += 1;
     }
 
-    /// The ends, as examples to look up.
+    /// The first and the last entry, as examples to look up.
     pub fn ends(&self) -> Vec<Index> {
         match self.count {
             0 => Vec::new(),
@@ -221,81 +240,81 @@ impl Span {
 /// Awards of one activity of one version of a method.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
 pub struct ActivitySums {
-    /// How many.
+    /// How many awards.
     pub awards: u64,
-    /// Their points, in grams.
+    /// The sum of their points, in grams.
     pub points: u128,
-    /// Their quantities, in thousandths of the unit.
+    /// The sum of their quantities, in thousandths of the unit.
     pub quantity: u128,
 }
 
-/// What one key said.
+/// What one key issued. Nothing is taken off for what was corrected later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
 pub struct IssuerSums {
-    /// Its entries.
+    /// All its entries.
     pub entries: Span,
-    /// Its awards,
+    /// How many awards.
     pub awards: u64,
-    /// and their points.
+    /// The points of its awards, in grams.
     pub points: u128,
     /// Trees of its plantings.
     pub planted: u64,
-    /// Its surveys.
+    /// How many surveys.
     pub surveys: u64,
-    /// Its claims.
+    /// How many claims.
     pub claims: u64,
-    /// Its reversals,
+    /// How many reversals of awards.
     pub reversals: u64,
-    /// and their points.
+    /// The points that its reversals took back, in grams.
     pub reversed: u128,
-    /// Its losses,
+    /// How many losses of trees.
     pub losses: u64,
-    /// and their trees.
+    /// The trees of its losses.
     pub lost: u64,
-    /// Its voids.
+    /// How many voids.
     pub voids: u64,
 }
 
 impl IssuerSums {
-    /// Everything that it put right.
+    /// How many corrections, of all three remedies.
     pub fn corrections(&self) -> u64 {
         self.reversals + self.losses + self.voids
     }
 }
 
-/// Points by the month in which they were earned, or left.
+/// Points by the month in which they were earned, taken back or spent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
 pub struct MonthSums {
-    /// Awards for what was done in this month,
+    /// How many awards for events of this month.
     pub awards: u64,
-    /// and their points.
+    /// The points of those awards, in grams.
     pub awarded: u128,
-    /// Points reversed by corrections signed in this month.
+    /// Points reversed by corrections signed in this month, in grams.
     pub reversed: u128,
-    /// Points of claims signed in this month, voided ones too.
+    /// Points of claims signed in this month, voided ones too, in grams.
     pub claimed: u128,
-    /// Points of transfers signed in this month that left the ledger: they expired, or were spent
-    /// on something that is no tree. Voided transfers count too.
+    /// Points of transfers signed in this month that left the ledger, in grams: they expired, or
+    /// were spent on something that is no tree. Voided transfers count too.
     #[serde(rename = "left")]
     pub expired_or_spent: u128,
 }
 
-/// A loss as it was said.
+/// A loss of trees as its correction states it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct ObservedLoss {
-    /// The day that it speaks of.
+    /// The day on which the trees were lost.
     pub on: Day,
     /// How many trees.
     pub count: u32,
-    /// Whether it names evidence.
+    /// Whether the correction names evidence.
     pub evidenced: bool,
 }
 
 /// A time without admissions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Pause {
-    /// How long.
+    /// How long it was, in milliseconds.
     pub ms: u64,
-    /// The entry after it.
+    /// The entry that ended it.
     pub index: Index,
 }

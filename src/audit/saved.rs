@@ -3,14 +3,14 @@
 //!
 //! ```text
 //! "arborlog audit 2\n"
-//! u64 length, header                     the codec of docs/format.md, section 2
+//! u64 length, header                   the codec of docs/format.md, section 2
 //! u8 shelf, u64 length, place, u64 length, bytes    for each bucket of the state
 //! u8 0xff
 //! SHA-256 of all before
 //! ```
 //!
-//! The digest finds damage. It is no signature: whoever can write the file can make a false one,
-//! so it belongs where only the auditor writes.
+//! The digest finds damage. It is no signature: anybody who can write the file can make a false
+//! one, so the file belongs where only the auditor writes.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -33,25 +33,33 @@ const PLACE_BYTES_MAX: u64 = 64;
 const BUCKET_BYTES_MAX: u64 = 1 << 30;
 const END: u8 = 0xff;
 
-/// A saved audit that can't be written or used.
+/// Why a saved audit can't be written or used.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedAuditError {
-    /// The file system says no.
+    /// The file can't be written or read.
     #[error(transparent)]
     Io(#[from] FileError),
-    /// It is damaged, or no saved audit of this version.
+    /// The file is damaged, or is no saved audit of this version.
     #[error("{0} can't be gone on from: {1}. Move it away to begin with a whole audit")]
     Unusable(PathBuf, String),
 }
 
+/// All of a saved audit but the state's buckets, which follow it in the file.
 #[derive(Encode, Decode)]
 struct FileHeader {
+    /// The rules that made the state: under others it would be another one.
     rules: u32,
+    /// The checkpoint as text, with its signatures.
     checkpoint: String,
+    /// Entries that the tree is over.
     size: u64,
+    /// The hashes of the tree's right edge.
     peaks: Vec<[u8; 32]>,
-    head: Globals,
+    /// What there is once in the state.
+    globals: Globals,
+    /// What was observed on the way.
     observations: Observations,
+    /// How long the files of award rows were.
     awards: AwardRowsLengths,
 }
 
@@ -107,7 +115,7 @@ impl SavedAudit {
                 .iter()
                 .map(|hash| *hash.as_bytes())
                 .collect(),
-            head: state.globals().clone(),
+            globals: state.globals().clone(),
             observations: self.observations.clone(),
             awards: self.awards.clone(),
         };
@@ -168,7 +176,7 @@ impl SavedAudit {
         }
         let peaks = header.peaks.into_iter().map(Hash::from_bytes).collect();
         let tree = Frontier::from_peaks(header.size, peaks).ok_or("its tree contradicts itself")?;
-        let mut state = State::from_globals(header.head);
+        let mut state = State::from_globals(header.globals);
         loop {
             let mut shelf = [0];
             fill(from, &mut shelf)?;
@@ -225,7 +233,8 @@ struct Hashing<T> {
 impl<T: Write> Write for Hashing<T> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.inner.write(bytes)?;
-        self.hasher.update(bytes.get(..written).unwrap_or(bytes));
+        let beyond = || std::io::Error::other("more bytes were written than there were");
+        self.hasher.update(bytes.get(..written).ok_or_else(beyond)?);
         Ok(written)
     }
 
@@ -237,7 +246,8 @@ impl<T: Write> Write for Hashing<T> {
 impl<T: Read> Read for Hashing<T> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let read = self.inner.read(into)?;
-        self.hasher.update(into.get(..read).unwrap_or(&[]));
+        let beyond = || std::io::Error::other("more bytes were read than there was room for");
+        self.hasher.update(into.get(..read).ok_or_else(beyond)?);
         Ok(read)
     }
 }

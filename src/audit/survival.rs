@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::facts::Inconsistent;
 use crate::ledger::{PlantingState, State, SurveyState};
 use crate::record::{Basis, Day, Index, PlotNumber, Serial, Survey};
 
@@ -23,20 +24,21 @@ const DAYS_PER_YEAR: f64 = 365.25;
 pub struct Share {
     /// The estimate.
     pub estimate: f64,
-    /// The lower end,
+    /// The lower end of the interval.
     pub low: f64,
-    /// and the upper.
+    /// The upper end of the interval.
     pub high: f64,
 }
 
 impl Share {
-    /// The share of `alive` in `sampled`, drawn at random; `None` without a sample.
+    /// The share of `alive` in `sampled`, drawn at random; `None` without a sample, or when more
+    /// are alive than were sampled.
     pub fn of_sample(alive: u32, sampled: u32) -> Option<Self> {
-        if sampled == 0 {
+        if sampled == 0 || alive > sampled {
             return None;
         }
         let n = f64::from(sampled);
-        let p = f64::from(alive.min(sampled)) / n;
+        let p = f64::from(alive) / n;
         let middle = p + Z * Z / (2.0 * n);
         let reach = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         let all = 1.0 + Z * Z / n;
@@ -47,15 +49,17 @@ impl Share {
         })
     }
 
-    /// The share alive of the trees that a survey looked among. A census that looked for all of
-    /// them leaves no room for chance.
-    pub fn of_survey(survey: &Survey, base: &SurveyBase) -> Option<Self> {
-        // Of trees that the books don't have (any more), nothing is said.
+    /// The share alive of the trees that a survey looked among; `None` when it looked for none. A
+    /// census that looked for all of them leaves no room for chance.
+    pub(super) fn of_survey(survey: &Survey, base: &SurveyBase) -> Option<Self> {
+        // Trees that the ledger does not have (any more) are no part of any share: what was found
+        // beyond those that it has is cut off.
         let among = base.looked_among(survey);
-        let sampled = survey.sampled.min(u32::try_from(among).unwrap_or(u32::MAX));
+        let sampled =
+            u32::try_from(among).map_or(survey.sampled, |among| among.min(survey.sampled));
         let share = Self::of_sample(survey.alive.min(sampled), sampled)?;
-        let whole = survey.basis == Basis::Census && u64::from(sampled) >= among;
-        Some(if whole {
+        let is_complete = survey.basis == Basis::Census && u64::from(sampled) == among;
+        Some(if is_complete {
             Self {
                 low: share.estimate,
                 high: share.estimate,
@@ -90,16 +94,19 @@ pub struct Cohort {
     pub year: i64,
     /// Trees of unvoided plantings.
     pub planted: u64,
-    /// Of these, lost in the books.
+    /// Trees of these that are lost in the books.
     pub lost: u64,
-    /// Of these, trees of plantings that a survey spoke of since: the coverage.
+    /// Trees of these whose planting a survey spoke of since: the coverage.
     pub surveyed: u64,
-    /// Alive of those planted, as far as they were surveyed.
+    /// The share alive of those planted, over the plantings that were surveyed.
     pub survival: Option<Share>,
 }
 
 /// Survival by year of planting, from the latest survey of each planting.
-pub fn cohorts(state: &State) -> Vec<Cohort> {
+///
+/// # Errors
+/// [`Inconsistent`] when the state contradicts itself.
+pub fn cohorts(state: &State) -> Result<Vec<Cohort>, Inconsistent> {
     let books = PlantingBooks::new(state);
     let mut years: BTreeMap<i64, (Cohort, WeightedMean)> = BTreeMap::new();
     for (plot, first, planting) in state
@@ -120,24 +127,26 @@ pub fn cohorts(state: &State) -> Vec<Cohort> {
         let trees = planting.count(first);
         cohort.planted += trees;
         cohort.lost += u64::from(planting.lost);
-        let share = latest(state, plot, planting).and_then(|(index, survey)| {
-            since_planting(&survey.survey, &books.base(index, &survey.survey))
-        });
+        let share = match latest_survey(state, plot, planting) {
+            Some((index, survey)) => {
+                since_planting(&survey.survey, &books.base(index, &survey.survey)?)
+            }
+            None => None,
+        };
+        // What no survey spoke of is in no mean; `surveyed` shows how much that is.
         if let Some(share) = share {
             // What was booked as lost since is dead whatever a survey said before.
-            let standing = trees.saturating_sub(planting.lost.into());
+            let standing = standing(trees, planting.lost.into(), planting.index)?;
             let share = share.at_most(standing as f64 / trees as f64);
             cohort.surveyed += trees;
             mean.add(share, trees as f64);
         }
     }
-    years
-        .into_values()
-        .map(|(cohort, mean)| Cohort {
-            survival: mean.share(),
-            ..cohort
-        })
-        .collect()
+    let cohorts = years.into_values().map(|(cohort, mean)| Cohort {
+        survival: mean.share(),
+        ..cohort
+    });
+    Ok(cohorts.collect())
 }
 
 /// The trees that any survey speaks for, and the survival there.
@@ -159,25 +168,30 @@ pub struct AgeClass {
     pub years: u32,
     /// How many surveys.
     pub surveys: u64,
-    /// Trees that they speak for.
+    /// Trees that the surveys speak for.
     pub trees: u64,
-    /// Alive of those planted.
+    /// The share alive of those planted.
     pub survival: Share,
 }
 
 /// Survival by age: every survey, at the mean age of the trees that it speaks of.
-pub fn ages(state: &State) -> Vec<AgeClass> {
+///
+/// # Errors
+/// [`Inconsistent`] when the state contradicts itself.
+pub fn ages(state: &State) -> Result<Vec<AgeClass>, Inconsistent> {
     let books = PlantingBooks::new(state);
     let mut classes: BTreeMap<u32, (u64, u64, WeightedMean)> = BTreeMap::new();
     for (plot, _) in state.plots() {
         for (index, survey) in state.surveys(*plot) {
-            let spoken_of = books.spoken_of(index, &survey.survey);
+            let survey = &survey.survey;
+            let spoken_of = books.spoken_of(index, survey);
             let (trees, days) = spoken_of.fold((0, 0.0), |(trees, days), (first, planting)| {
                 let more = planting.count(first);
-                let age = age_days(planting.planted_on, survey.survey.surveyed_on);
+                let age = age_days(planting.planted_on, survey.surveyed_on);
                 (trees + more, days + age * more as f64)
             });
-            let share = since_planting(&survey.survey, &books.base(index, &survey.survey));
+            // A survey that looked for no tree, or speaks of none that is planted, has no share.
+            let share = since_planting(survey, &books.base(index, survey)?);
             let Some(share) = share.filter(|_| trees > 0) else {
                 continue;
             };
@@ -188,7 +202,8 @@ pub fn ages(state: &State) -> Vec<AgeClass> {
             mean.add(share, trees as f64);
         }
     }
-    classes
+    // Each class has trees, so its mean is a share.
+    let classes = classes
         .into_iter()
         .filter_map(|(years, (surveys, trees, mean))| {
             Some(AgeClass {
@@ -197,22 +212,86 @@ pub fn ages(state: &State) -> Vec<AgeClass> {
                 trees,
                 survival: mean.share()?,
             })
+        });
+    Ok(classes.collect())
+}
+
+/// The trees planted that surveys can speak of, and the losses booked on each planting.
+pub(super) struct PlantingBooks<'a> {
+    state: &'a State,
+    /// Losses that count, by plot and first serial of the planting: correction and trees.
+    losses: BTreeMap<(PlotNumber, Serial), Vec<(Index, u64)>>,
+}
+
+impl<'a> PlantingBooks<'a> {
+    /// The books of a ledger.
+    pub(super) fn new(state: &'a State) -> Self {
+        let mut losses = BTreeMap::<_, Vec<_>>::new();
+        for (index, loss) in state.losses() {
+            let of_planting = losses.entry((loss.plot, loss.planting)).or_default();
+            of_planting.push((*index, loss.count.into()));
+        }
+        Self { state, losses }
+    }
+
+    /// What a survey could speak of.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] when more trees are lost than were planted.
+    pub(super) fn base(&self, index: Index, survey: &Survey) -> Result<SurveyBase, Inconsistent> {
+        let (mut planted, mut lost, mut lost_before) = (0, 0, 0);
+        for (first, planting) in self.spoken_of(index, survey) {
+            planted += planting.count(first);
+            lost += u64::from(planting.lost);
+            let losses = self.losses.get(&(survey.plot, first));
+            let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
+            lost_before += before.map(|loss| loss.1).sum::<u64>();
+        }
+        Ok(SurveyBase {
+            planted,
+            standing: standing(planted, lost_before, index)?,
+            lost,
         })
-        .collect()
+    }
+
+    /// Unvoided plantings that a survey could speak of, with their first serials.
+    fn spoken_of<'s>(
+        &'s self,
+        index: Index,
+        survey: &'s Survey,
+    ) -> impl Iterator<Item = (Serial, &'s PlantingState)> {
+        self.state
+            .plantings(survey.plot)
+            .filter(move |(_, planting)| speaks_of(index, survey, planting))
+    }
 }
 
-fn age_days(planted: Day, surveyed: Day) -> f64 {
-    f64::from(surveyed.0.saturating_sub(planted.0))
+/// What a survey could speak of, as the books have it now: a planting that was voided, or a loss
+/// that was, never was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SurveyBase {
+    /// Trees of unvoided plantings that were recorded before the survey, and planted by its day.
+    pub(super) planted: u64,
+    /// Trees of these that stood in the books when the survey came in.
+    pub(super) standing: u64,
+    /// Trees of these that are lost in the books until now.
+    pub(super) lost: u64,
 }
 
-/// Alive of those planted: the share found, of the trees among which the survey looked.
-fn since_planting(survey: &Survey, base: &SurveyBase) -> Option<Share> {
-    let among = base.looked_among(survey) as f64 / base.planted.max(1) as f64;
-    Share::of_survey(survey, base).map(|share| share.times(among))
+impl SurveyBase {
+    /// The trees among which a survey looked: those that stood, or, when it looked for more, all
+    /// that were planted.
+    pub(super) fn looked_among(&self, survey: &Survey) -> u64 {
+        if u64::from(survey.sampled) > self.standing {
+            self.planted
+        } else {
+            self.standing
+        }
+    }
 }
 
 /// The latest survey that speaks of a planting.
-fn latest<'a>(
+fn latest_survey<'a>(
     state: &'a State,
     plot: PlotNumber,
     planting: &PlantingState,
@@ -229,76 +308,25 @@ fn speaks_of(index: Index, survey: &Survey, planting: &PlantingState) -> bool {
         && survey.planting.is_none_or(|one| one == planting.index)
 }
 
-/// The books behind surveys.
-pub struct PlantingBooks<'a> {
-    state: &'a State,
-    /// Losses that count, by plot and first serial of the planting: correction and trees.
-    losses: BTreeMap<(PlotNumber, Serial), Vec<(Index, u64)>>,
+/// Alive of those planted: the share found, of the trees among which the survey looked.
+fn since_planting(survey: &Survey, base: &SurveyBase) -> Option<Share> {
+    // Where nothing is planted there is no share either; the 1 only keeps 0 ÷ 0 out.
+    let among = base.looked_among(survey) as f64 / base.planted.max(1) as f64;
+    Share::of_survey(survey, base).map(|share| share.times(among))
 }
 
-impl<'a> PlantingBooks<'a> {
-    /// The books of a ledger.
-    pub fn new(state: &'a State) -> Self {
-        let mut losses = BTreeMap::<_, Vec<_>>::new();
-        for (index, loss) in state.losses() {
-            let of = losses.entry((loss.plot, loss.planting)).or_default();
-            of.push((*index, loss.count.into()));
-        }
-        Self { state, losses }
-    }
-
-    /// Unvoided plantings that a survey could speak of, with their first serials.
-    fn spoken_of<'s>(
-        &'s self,
-        index: Index,
-        survey: &'s Survey,
-    ) -> impl Iterator<Item = (Serial, &'s PlantingState)> {
-        self.state
-            .plantings(survey.plot)
-            .filter(move |(_, planting)| speaks_of(index, survey, planting))
-    }
-
-    /// What a survey could speak of.
-    pub fn base(&self, index: Index, survey: &Survey) -> SurveyBase {
-        let mut base = SurveyBase::default();
-        for (first, planting) in self.spoken_of(index, survey) {
-            base.planted += planting.count(first);
-            base.lost += u64::from(planting.lost);
-            let losses = self.losses.get(&(survey.plot, first));
-            let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
-            base.lost_before += before.map(|loss| loss.1).sum::<u64>();
-        }
-        base
-    }
+/// Trees that stand of those planted, as seen by an entry.
+fn standing(planted: u64, lost: u64, entry: Index) -> Result<u64, Inconsistent> {
+    planted.checked_sub(lost).ok_or_else(|| {
+        Inconsistent::new(format!(
+            "of {planted} trees that entry {entry} speaks of, {lost} are lost"
+        ))
+    })
 }
 
-/// What a survey could speak of, as the books have it now: a planting that was voided, or a loss
-/// that was, never was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct SurveyBase {
-    /// Trees of unvoided plantings that were recorded before it, and planted by its day.
-    pub planted: u64,
-    /// Of these, lost in the books before it,
-    pub lost_before: u64,
-    /// and lost in the books until now.
-    pub lost: u64,
-}
-
-impl SurveyBase {
-    /// Trees that stood in the books when it came in.
-    pub fn standing(&self) -> u64 {
-        self.planted.saturating_sub(self.lost_before)
-    }
-
-    /// The trees among which it looked: those that stood, or, when it looked for more, all that
-    /// were planted.
-    pub fn looked_among(&self, survey: &Survey) -> u64 {
-        if u64::from(survey.sampled) > self.standing() {
-            self.planted
-        } else {
-            self.standing()
-        }
-    }
+/// Days from planting to a survey that [`speaks_of`] the planting, and so is not older.
+fn age_days(planted_on: Day, surveyed_on: Day) -> f64 {
+    f64::from(surveyed_on.0) - f64::from(planted_on.0)
 }
 
 /// Shares on their way to a mean.
@@ -317,9 +345,13 @@ impl WeightedMean {
         }
     }
 
+    /// The mean; `None` of nothing.
     fn share(self) -> Option<Share> {
+        if self.weight <= 0.0 {
+            return None;
+        }
         let [estimate, low, high] = self.sums.map(|sum| sum / self.weight);
-        (self.weight > 0.0).then_some(Share {
+        Some(Share {
             estimate,
             low,
             high,
@@ -345,5 +377,6 @@ mod tests {
             assert!((share.high - high).abs() < 1e-5, "{share:?}");
         }
         assert_eq!(Share::of_sample(0, 0), None);
+        assert_eq!(Share::of_sample(11, 10), None);
     }
 }

@@ -1,27 +1,26 @@
 //! Keys, methods and who corrects what.
 
-use super::{Cases, Facts, Finding, Severity, many};
+use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
+use crate::crypto::PublicKey;
 use crate::ledger::{KeyRole, KeyState};
 use crate::record::{Day, Index, MethodVersion};
 
-/// A key that expires within so many days is near its end.
+/// A key is near its end when it expires within this many days.
 const EXPIRY_DAYS: u32 = 60;
 
-pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
-    [
+pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
+    let found = [
         compromised(facts),
-        retroactive(facts),
-        corrections(facts),
+        retroactive(facts)?,
+        corrections(facts)?,
         expiring(facts),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    Ok(found.into_iter().flatten().collect())
 }
 
-/// Who holds a key, for people.
-fn holder(key: &KeyState) -> String {
-    match &key.role {
+/// A key and who holds it, as the subject of a case.
+fn subject(public: &PublicKey, key: &KeyState) -> String {
+    let holder = match &key.role {
         KeyRole::Issuer {
             role,
             display_name,
@@ -29,7 +28,8 @@ fn holder(key: &KeyState) -> String {
         } => format!("{role} {display_name} ({holder})"),
         KeyRole::Governor => "governor".to_owned(),
         KeyRole::Log => "log".to_owned(),
-    }
+    };
+    format!("{holder}, key {public}")
 }
 
 fn compromised(facts: &Facts<'_>) -> Option<Finding> {
@@ -58,12 +58,7 @@ fn compromised(facts: &Facts<'_>) -> Option<Finding> {
             ends.dedup();
             ends.extend(key.revoked_at);
             let detail = format!("{signed} entries signed or admitted since {since}");
-            cases.add(
-                signed,
-                format!("{}, key {public}", holder(key)),
-                detail,
-                ends,
-            );
+            cases.add(signed.into(), subject(public, key), detail, ends);
         }
     }
     cases.finding(|count| {
@@ -75,7 +70,7 @@ fn compromised(facts: &Facts<'_>) -> Option<Finding> {
     })
 }
 
-fn retroactive(facts: &Facts<'_>) -> Option<Finding> {
+fn retroactive(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "method_retroactive",
         Severity::Low,
@@ -84,26 +79,24 @@ fn retroactive(facts: &Facts<'_>) -> Option<Finding> {
     );
     for method in facts.state.methods() {
         let from = method.method.effective_from;
-        let Some(stated) = facts.observations.admitted_on(method.stated_at) else {
-            continue;
-        };
+        let stated = facts.admitted_on(method.stated_at)?;
         if method.method.version == MethodVersion(1) && from < stated {
             let detail = format!("stated on {stated}, in effect from {from}");
             cases.add(
-                u64::from(stated.0 - from.0),
+                u128::from(stated.0 - from.0),
                 format!("method {}", method.method.id),
                 detail,
                 vec![method.stated_at],
             );
         }
     }
-    cases.finding(|count| {
+    Ok(cases.finding(|count| {
         let methods = many(count, "method speaks", "methods speak");
         format!("{methods} of days before the first version was stated")
-    })
+    }))
 }
 
-fn corrections(facts: &Facts<'_>) -> Option<Finding> {
+fn corrections(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "corrections_by_issuer",
         Severity::Low,
@@ -113,25 +106,30 @@ fn corrections(facts: &Facts<'_>) -> Option<Finding> {
     let mut all = 0;
     for (public, sums) in &facts.observations.issuers {
         let corrections = sums.corrections();
-        let Some(key) = facts.state.key(public).filter(|_| corrections > 0) else {
+        if corrections == 0 {
             continue;
-        };
+        }
+        let key = facts.state.key(public).ok_or_else(|| {
+            Inconsistent::new(format!(
+                "the key {public} issued entries and was never granted"
+            ))
+        })?;
         all += corrections;
         let detail = format!(
             "{} reversals ({} points), {} losses ({} trees, before voids), {} voids, in {} entries",
             sums.reversals, sums.reversed, sums.losses, sums.lost, sums.voids, sums.entries.count
         );
         cases.add(
-            corrections,
-            format!("{}, key {public}", holder(key)),
+            corrections.into(),
+            subject(public, key),
             detail,
             sums.entries.ends(),
         );
     }
-    cases.finding(|count| {
+    Ok(cases.finding(|count| {
         let issuers = many(count, "key", "keys");
         format!("{} by {issuers}", many(all, "correction", "corrections"))
-    })
+    }))
 }
 
 fn expiring(facts: &Facts<'_>) -> Option<Finding> {
@@ -141,15 +139,18 @@ fn expiring(facts: &Facts<'_>) -> Option<Finding> {
         "After that day the key can't sign. Ask whether its holder has another.",
     );
     for (public, key) in facts.state.keys() {
+        // A revoked key can't sign anyway.
         let Some(day) = key.expires_on.filter(|_| key.revoked_at.is_none()) else {
             continue;
         };
-        let left = day.0.saturating_sub(facts.as_of.0);
-        if day >= facts.as_of && left <= EXPIRY_DAYS {
+        // A key that has expired already is no key near its end.
+        if let Some(left) = day.0.checked_sub(facts.as_of.0)
+            && left <= EXPIRY_DAYS
+        {
             let detail = format!("may sign until {day}, {left} days from now");
             cases.add(
-                u64::from(EXPIRY_DAYS - left),
-                format!("{}, key {public}", holder(key)),
+                u128::from(EXPIRY_DAYS - left),
+                subject(public, key),
                 detail,
                 vec![key.granted_at],
             );

@@ -1,19 +1,19 @@
-//! Awards held against each other: split above the cap, at the cap day after day, in bursts, for
+//! Awards compared with each other: split above the cap, at the cap day after day, in bursts, for
 //! one event twice.
 
-use super::{Cases, Facts, Finding, Severity, many};
-use crate::audit::awards::{AwardRow, AwardRows, AwardRowsError};
+use super::{Cases, Facts, Finding, FindingsError, Inconsistent, Severity, many};
+use crate::audit::awards::{AwardRow, AwardRows};
 use crate::record::{Grams, Index};
 
-/// So many days in a row at the cap are a finding.
+/// This many days in a row at the cap are a finding.
 const CAP_DAYS: u64 = 7;
-/// So many awards to one account on one day are a burst.
+/// This many awards to one account on one day are a burst.
 const BURST_AWARDS: usize = 100;
 
 pub(super) fn findings(
     facts: &Facts<'_>,
     awards: &mut AwardRows,
-) -> Result<Vec<Finding>, AwardRowsError> {
+) -> Result<Vec<Finding>, FindingsError> {
     let mut split = Cases::new(
         "awards_split",
         Severity::Medium,
@@ -35,13 +35,13 @@ pub(super) fn findings(
             let days: Vec<OneDay<'_>> = one
                 .chunk_by(|a, b| a.occurred_on == b.occurred_on)
                 .map(|rows| OneDay::new(facts, rows))
-                .collect();
+                .collect::<Result<_, _>>()?;
             for day in &days {
-                see_split(day, &mut split);
+                add_split(day, &mut split);
             }
-            see_daily(&days, &mut daily);
+            add_daily(&days, &mut daily);
         }
-        see_bursts(facts, rows, &mut burst);
+        add_bursts(facts, rows, &mut burst)
     })?;
     let mut repeated = Cases::new(
         "award_evidence_repeated",
@@ -49,8 +49,8 @@ pub(super) fn findings(
         "Several awards name the same evidence: one event was counted more than once. Ask for \
          reversals.",
     );
-    awards.each_repeated_evidence(|digest, indexes| {
-        let standing: Vec<Index> = indexes
+    awards.each_repeated_evidence(|digest, awards| {
+        let standing: Vec<Index> = awards
             .into_iter()
             .filter(|(index, points)| facts.state.reversed(*index) < *points)
             .map(|(index, _)| index)
@@ -58,12 +58,13 @@ pub(super) fn findings(
         if standing.len() > 1 {
             let detail = format!("{} awards for one event", standing.len());
             repeated.add(
-                standing.len() as u64,
+                standing.len() as u128,
                 format!("evidence {digest}"),
                 detail,
                 standing.iter().copied().take(10).collect(),
             );
         }
+        Ok::<_, FindingsError>(())
     })?;
     let found = [
         repeated.finding(|count| {
@@ -89,35 +90,52 @@ pub(super) fn findings(
 /// Awards of one account, method, activity and day.
 struct OneDay<'a> {
     rows: &'a [AwardRow],
-    /// Their points, less reversals.
+    /// The sum of their points, less reversals.
     net: u128,
     /// The most that one award may give, of the versions that awarded on that day.
-    cap: Option<u128>,
+    cap: u128,
 }
 
 impl<'a> OneDay<'a> {
-    fn new(facts: &Facts<'_>, rows: &'a [AwardRow]) -> Self {
-        let caps = rows.iter().filter_map(|row| {
+    fn new(facts: &Facts<'_>, rows: &'a [AwardRow]) -> Result<Self, Inconsistent> {
+        let (mut sum, mut cap) = (0, 0);
+        for row in rows {
             let activity = facts.state.activity(row.method, row.version, row.activity);
-            activity.map(|activity| u128::from(activity.cap.0))
-        });
-        Self {
-            rows,
-            net: rows.iter().map(|row| net(facts, row)).sum(),
-            cap: caps.max(),
+            let activity = activity.ok_or_else(|| {
+                Inconsistent::new(format!(
+                    "the award in entry {} is for an activity that no method has",
+                    row.index
+                ))
+            })?;
+            sum += net(facts, row)?;
+            cap = cap.max(activity.cap.0.into());
         }
+        Ok(Self {
+            rows,
+            net: sum,
+            cap,
+        })
     }
 }
 
-fn net(facts: &Facts<'_>, row: &AwardRow) -> u128 {
+/// The points of an award, less reversals.
+fn net(facts: &Facts<'_>, row: &AwardRow) -> Result<u128, Inconsistent> {
     let Grams(reversed) = facts.state.reversed(row.index);
-    u128::from(row.points.0.saturating_sub(reversed))
+    let net = row.points.0.checked_sub(reversed).ok_or_else(|| {
+        Inconsistent::new(format!(
+            "of the {} points awarded in entry {}, {reversed} are reversed",
+            row.points, row.index
+        ))
+    })?;
+    Ok(net.into())
 }
 
-fn see_split(day: &OneDay<'_>, cases: &mut Cases) {
-    let ([first, _, ..], Some(cap)) = (day.rows, day.cap) else {
+fn add_split(day: &OneDay<'_>, cases: &mut Cases) {
+    // One award is never above its cap: the rules see to it.
+    let [first, _, ..] = day.rows else {
         return;
     };
+    let cap = day.cap;
     if day.net > cap {
         let detail = format!(
             "{} awards for {}, {} points together, the cap is {cap}",
@@ -125,9 +143,8 @@ fn see_split(day: &OneDay<'_>, cases: &mut Cases) {
             first.occurred_on,
             day.net
         );
-        let over = u64::try_from(day.net - cap).unwrap_or(u64::MAX);
         cases.add(
-            over,
+            day.net - cap,
             format!("account {}", first.account),
             detail,
             day.rows.iter().map(|row| row.index).take(10).collect(),
@@ -136,7 +153,7 @@ fn see_split(day: &OneDay<'_>, cases: &mut Cases) {
 }
 
 /// Days of one account and activity, in order.
-fn see_daily(days: &[OneDay<'_>], cases: &mut Cases) {
+fn add_daily(days: &[OneDay<'_>], cases: &mut Cases) {
     let mut run: Option<(&AwardRow, &AwardRow, u64)> = None;
     let mut end = |run: Option<(&AwardRow, &AwardRow, u64)>| {
         if let Some((first, last, days)) = run
@@ -147,7 +164,7 @@ fn see_daily(days: &[OneDay<'_>], cases: &mut Cases) {
                 first.occurred_on, last.occurred_on
             );
             cases.add(
-                days,
+                days.into(),
                 format!("account {}", first.account),
                 detail,
                 vec![first.index, last.index],
@@ -155,8 +172,9 @@ fn see_daily(days: &[OneDay<'_>], cases: &mut Cases) {
         }
     };
     for day in days {
-        let at_cap = day.cap.is_some_and(|cap| day.net >= cap);
-        let Some(row) = day.rows.last().filter(|_| at_cap) else {
+        // A day below the cap is in no run, and ends the one before it: the next row is not of
+        // the day after.
+        let Some(row) = day.rows.last().filter(|_| day.net >= day.cap) else {
             continue;
         };
         run = match run {
@@ -174,12 +192,21 @@ fn see_daily(days: &[OneDay<'_>], cases: &mut Cases) {
     end(run);
 }
 
-fn see_bursts(facts: &Facts<'_>, rows: &[AwardRow], cases: &mut Cases) {
+/// Awards of one account.
+fn add_bursts(
+    facts: &Facts<'_>,
+    rows: &[AwardRow],
+    cases: &mut Cases,
+) -> Result<(), FindingsError> {
     if rows.len() < BURST_AWARDS {
-        return;
+        return Ok(());
     }
-    let standing = rows.iter().filter(|row| net(facts, row) > 0);
-    let mut days: Vec<_> = standing.map(|row| (row.occurred_on, row.index)).collect();
+    let mut days = Vec::new();
+    for row in rows {
+        if net(facts, row)? > 0 {
+            days.push((row.occurred_on, row.index));
+        }
+    }
     days.sort_unstable();
     for day in days.chunk_by(|a, b| a.0 == b.0) {
         if let [(on, first), .., (_, last)] = day
@@ -187,11 +214,12 @@ fn see_bursts(facts: &Facts<'_>, rows: &[AwardRow], cases: &mut Cases) {
             && let Some(row) = rows.first()
         {
             cases.add(
-                day.len() as u64,
+                day.len() as u128,
                 format!("account {}", row.account),
                 format!("{} awards for {on}", day.len()),
                 vec![*first, *last],
             );
         }
     }
+    Ok(())
 }

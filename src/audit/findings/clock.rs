@@ -2,16 +2,17 @@
 
 use super::{Cases, Facts, Finding, Severity, many};
 use crate::audit::observe::LATENESS_DAYS;
-use crate::record::{Day, TimeMs};
+use crate::record::{Day, Index, TimeMs};
 
-/// An hour is a burst with so many entries at least,
+/// An hour with fewer entries is no burst.
 const BURST_ENTRIES: u64 = 10_000;
-/// and so many times as many as the median hour.
-const BURST_TIMES_MEDIAN: u64 = 20;
-/// The median is taken over so many hours at least.
+/// An hour is a burst from this many times the entries of the median hour on.
+const BURST_TIMES_MEDIAN: u128 = 20;
+/// The median is taken over this many hours at least.
 const HOURS_MIN: u64 = 24;
-/// Awards later than this class of [`LATENESS_DAYS`] are a finding: more than a quarter of a year.
-const LATE_CLASS: usize = 4;
+/// Awards admitted later than this after their event are a finding: a quarter of a year, one of
+/// [`LATENESS_DAYS`].
+const LATE_AWARD_DAYS: u32 = 92;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     [
@@ -33,9 +34,11 @@ fn future(facts: &Facts<'_>) -> Option<Finding> {
         "The operator's clock is ahead of yours: it can admit tomorrow's records today. Check \
          your own clock, then ask the operator.",
     );
+    // Both are missing only before the first entry.
     let last = facts.observations.last_day()?;
-    if last.0 > facts.as_of.0.saturating_add(1) {
-        let index = crate::record::Index(facts.state.entries().saturating_sub(1));
+    let index = Index(facts.state.entries().checked_sub(1)?);
+    let tomorrow = facts.as_of.0.checked_add(1);
+    if tomorrow.is_some_and(|tomorrow| last.0 > tomorrow) {
         let detail = format!("admitted on {last}, reckoned as of {}", facts.as_of);
         cases.add(0, format!("entry {index}"), detail, vec![index]);
     }
@@ -51,7 +54,7 @@ fn pauses(facts: &Facts<'_>) -> Option<Finding> {
     for pause in &facts.observations.pauses {
         let hours = pause.ms / 3_600_000;
         cases.add(
-            pause.ms,
+            pause.ms.into(),
             format!("before entry {}", pause.index),
             format!("{hours} hours without an admission"),
             vec![pause.index],
@@ -96,22 +99,21 @@ fn late(facts: &Facts<'_>) -> Option<Finding> {
         .iter()
         .map(|span| span.count)
         .sum();
-    let mut after = None;
     let mut all = 0;
-    for (class, span) in facts.observations.lateness.iter().enumerate() {
-        if class >= LATE_CLASS && span.count > 0 {
+    // A class begins where the one before it ends; the last one has no end.
+    let begins = LATENESS_DAYS;
+    let ends = LATENESS_DAYS.into_iter().skip(1).map(Some).chain([None]);
+    let classes = facts.observations.lateness.iter().skip(1);
+    for ((span, more_than), up_to) in classes.zip(begins).zip(ends) {
+        if more_than >= LATE_AWARD_DAYS && span.count > 0 {
             all += span.count;
-            let until = LATENESS_DAYS
-                .get(class)
-                .map_or(String::new(), |days| format!(", up to {days}"));
+            let until = up_to.map_or(String::new(), |days| format!(", up to {days}"));
             let detail = format!(
-                "{} of {total} awards more than {} days after{until}",
-                span.count,
-                after.unwrap_or(0)
+                "{} of {total} awards more than {more_than} days after{until}",
+                span.count
             );
-            cases.add(span.count, "awards", detail, span.ends());
+            cases.add(span.count.into(), "awards", detail, span.ends());
         }
-        after = LATENESS_DAYS.get(class).copied();
     }
     cases.finding(|_| {
         let awards = many(all, "award was", "awards were");
@@ -135,21 +137,21 @@ fn bursts(facts: &Facts<'_>) -> Option<Finding> {
     // Hours without an entry count too, over a day at least: all at once is a burst.
     let (first, _) = facts.observations.hours.first_key_value()?;
     let (last, _) = facts.observations.hours.last_key_value()?;
-    let hours = usize::try_from((last - first + 1).max(HOURS_MIN)).unwrap_or(usize::MAX);
-    counts.sort_unstable();
-    let empty = hours.saturating_sub(counts.len());
-    let place = (hours / 2).checked_sub(empty);
+    let hours = (last - first + 1).max(HOURS_MIN);
+    // From the fullest hour down, the empty ones last: a median past those with entries is 0.
+    counts.sort_unstable_by_key(|count| std::cmp::Reverse(*count));
+    let place = usize::try_from(hours - 1 - hours / 2).ok();
     let median = place
         .and_then(|place| counts.get(place))
         .copied()
         .unwrap_or(0);
     for (hour, span) in &facts.observations.hours {
-        let many_times = span.count >= median.saturating_mul(BURST_TIMES_MEDIAN);
+        let many_times = u128::from(span.count) >= u128::from(median) * BURST_TIMES_MEDIAN;
         if span.count >= BURST_ENTRIES && many_times {
             let day = Day::of(TimeMs(hour * 3_600_000));
             let detail = format!("{} entries, the median hour has {median}", span.count);
             cases.add(
-                span.count,
+                span.count.into(),
                 format!("{day} {:02}:00 UTC", hour % 24),
                 detail,
                 span.ends(),

@@ -12,35 +12,35 @@ mod trees;
 use serde::Serialize;
 
 use super::awards::{AwardRows, AwardRowsError};
-use super::observe::Observations;
-use crate::ledger::State;
-use crate::record::{Day, Index};
+use super::facts::{Facts, Inconsistent};
+use crate::ledger::PlotState;
+use crate::record::{Index, PlotNumber};
 
 /// All findings, the gravest first.
 ///
 /// # Errors
-/// [`AwardRowsError`] when the award rows can't be read.
-pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding>, AwardRowsError> {
+/// [`FindingsError`]: none of them is known then.
+pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding>, FindingsError> {
     let mut all: Vec<Finding> = Vec::new();
-    all.extend(promises::findings(facts));
-    all.extend(surveys::findings(facts));
+    all.extend(promises::findings(facts)?);
+    all.extend(surveys::findings(facts)?);
     all.extend(trees::findings(facts));
-    all.extend(authority::findings(facts));
+    all.extend(authority::findings(facts)?);
     all.extend(clock::findings(facts));
     all.extend(awards::findings(facts, awards)?);
     all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(all)
 }
 
-/// What findings are made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The ledger's state.
-    pub state: &'a State,
-    /// What was seen on the way.
-    pub observations: &'a Observations,
-    /// The day for which ages and due dates are reckoned.
-    pub as_of: Day,
+/// Why findings can't be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum FindingsError {
+    /// The award rows can't be read.
+    #[error(transparent)]
+    Awards(#[from] AwardRowsError),
+    /// The parts of the audit contradict each other.
+    #[error(transparent)]
+    Inconsistent(#[from] Inconsistent),
 }
 
 /// Something to ask about.
@@ -54,28 +54,28 @@ pub struct Finding {
     pub title: String,
     /// Why it matters, and what to ask.
     pub why: &'static str,
-    /// How many there are.
+    /// How many cases there are, with those that are not listed.
     pub count: u64,
-    /// The sum of what they weigh: trees, points or days, as the code has it. Tells whether a
+    /// The sum of the cases' weights: trees, points or days, as the code has it. Tells whether a
     /// finding got graver.
     pub weight: u128,
-    /// The gravest of them, at most [`ITEMS_MAX`].
+    /// The gravest cases, at most [`ITEMS_MAX`].
     pub items: Vec<Item>,
 }
+
+/// Cases that a finding lists; its count is of all.
+pub const ITEMS_MAX: usize = 100;
 
 /// One case of a finding.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Item {
-    /// What it is about: a plot, an account, a key.
+    /// What the case is about: a plot, an account, a key.
     pub subject: String,
     /// What is the matter.
     pub detail: String,
     /// Entries to look up.
     pub indexes: Vec<Index>,
 }
-
-/// Items that a finding lists; its count is of all.
-pub const ITEMS_MAX: usize = 100;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -90,7 +90,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Its name.
+    /// The severity's name, as JSON and commands have it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Low => "low",
@@ -116,10 +116,15 @@ struct Cases {
     code: &'static str,
     severity: Severity,
     why: &'static str,
+    /// How many cases were added.
     count: u64,
+    /// The sum of their weights.
     weight: u128,
+    /// Days pass by themselves, which makes no finding graver: they order the cases, and are not
+    /// added up.
     weight_is_days: bool,
-    items: Vec<(u64, Item)>,
+    /// The gravest cases with their weights, and some that are dropped at the end.
+    items: Vec<(u128, Item)>,
 }
 
 impl Cases {
@@ -135,7 +140,7 @@ impl Cases {
         }
     }
 
-    /// Weighs by days, which pass by themselves: that makes no finding graver.
+    /// The same for cases that are weighed by days.
     fn weighed_by_days(mut self) -> Self {
         self.weight_is_days = true;
         self
@@ -144,14 +149,14 @@ impl Cases {
     /// Adds a case; `weight` says how grave it is beside the others.
     fn add(
         &mut self,
-        weight: u64,
+        weight: u128,
         subject: impl Into<String>,
         detail: impl Into<String>,
         indexes: Vec<Index>,
     ) {
         self.count += 1;
         if !self.weight_is_days {
-            self.weight += u128::from(weight);
+            self.weight += weight;
         }
         let item = Item {
             subject: subject.into(),
@@ -162,6 +167,16 @@ impl Cases {
         if self.items.len() >= 2 * ITEMS_MAX {
             self.keep_gravest();
         }
+    }
+
+    /// Adds a case of a plot, with the entry that states the plot.
+    fn add_plot(&mut self, weight: u128, (number, plot): &(PlotNumber, PlotState), detail: String) {
+        self.add(
+            weight,
+            format!("plot {number}"),
+            detail,
+            vec![plot.stated_at],
+        );
     }
 
     fn keep_gravest(&mut self) {
@@ -190,9 +205,4 @@ impl Cases {
 fn many(count: u64, one: &str, several: &str) -> String {
     let word = if count == 1 { one } else { several };
     format!("{count} {word}")
-}
-
-/// "is" or "are".
-fn are(count: u64) -> &'static str {
-    if count == 1 { "is" } else { "are" }
 }

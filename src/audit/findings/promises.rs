@@ -1,23 +1,23 @@
 //! What is owed: trees for claims that wait, trees for points, trees for claims that were tied.
 
-use super::{Cases, Facts, Finding, Severity, are, many};
+use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
 use crate::ledger::ClaimTree;
 use crate::record::Grams;
 
-/// A promise that waits so many days is late,
-const LATE_DAYS: u32 = 365;
-/// and so many very late.
-const VERY_LATE_DAYS: u32 = 730;
+/// A promise that has waited longer than this is late.
+const LATE_PROMISE_DAYS: u32 = 365;
+/// A promise that has waited longer than this is very late.
+const VERY_LATE_PROMISE_DAYS: u32 = 730;
 
-pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
-    let mut found = waiting(facts);
+pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
+    let mut found = waiting(facts)?;
     found.extend(shortfall(facts));
     found.extend(negative(facts));
     found.extend(outstanding(facts));
-    found
+    Ok(found)
 }
 
-fn waiting(facts: &Facts<'_>) -> Vec<Finding> {
+fn waiting(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
     let why = "Somebody paid for a tree and has none yet. Ask when and where it will be planted.";
     let mut late = Cases::new("promises_late", Severity::Medium, why).weighed_by_days();
     let mut very_late = Cases::new("promises_very_late", Severity::High, why).weighed_by_days();
@@ -25,13 +25,11 @@ fn waiting(facts: &Facts<'_>) -> Vec<Finding> {
         if claim.tree != ClaimTree::Waiting {
             continue;
         }
-        let Some(since) = facts.observations.admitted_on(*index) else {
-            continue;
-        };
-        let days = facts.as_of.0.saturating_sub(since.0);
+        let since = facts.admitted_on(*index)?;
+        let days = facts.days_since(since);
         let cases = match days {
-            days if days > VERY_LATE_DAYS => &mut very_late,
-            days if days > LATE_DAYS => &mut late,
+            days if days > VERY_LATE_PROMISE_DAYS => &mut very_late,
+            days if days > LATE_PROMISE_DAYS => &mut late,
             _ => continue,
         };
         let detail = format!("promised on {since}, waiting for {days} days");
@@ -48,11 +46,9 @@ fn waiting(facts: &Facts<'_>) -> Vec<Finding> {
             format!("{promises} waited for a tree for more than {months}")
         }
     };
-    very_late
-        .finding(title("24 months"))
-        .into_iter()
-        .chain(late.finding(title("12 months, but no more than 24")))
-        .collect()
+    let very_late = very_late.finding(title("24 months"));
+    let late = late.finding(title("12 months, but no more than 24"));
+    Ok(very_late.into_iter().chain(late).collect())
 }
 
 fn shortfall(facts: &Facts<'_>) -> Option<Finding> {
@@ -73,7 +69,7 @@ fn shortfall(facts: &Facts<'_>) -> Option<Finding> {
                 plot.standing()
             );
             cases.add(
-                short,
+                short.into(),
                 format!("plot {number}"),
                 detail,
                 vec![plot.last_entry],
@@ -100,7 +96,7 @@ fn negative(facts: &Facts<'_>) -> Option<Finding> {
         if account.balance < 0 {
             let detail = format!("balance {} points", account.balance);
             cases.add(
-                account.balance.unsigned_abs(),
+                account.balance.unsigned_abs().into(),
                 format!("account {id}"),
                 detail,
                 vec![account.last_entry],
@@ -114,7 +110,8 @@ fn outstanding(facts: &Facts<'_>) -> Option<Finding> {
     let points: u128 = facts
         .state
         .accounts()
-        .filter_map(|(_, account)| u128::try_from(account.balance).ok())
+        .filter(|(_, account)| account.balance > 0)
+        .map(|(_, account)| u128::from(account.balance.unsigned_abs()))
         .sum();
     // Of the versions in effect on that day: older prices buy nothing any more.
     let priced = facts.state.methods().filter(|method| {
@@ -145,7 +142,7 @@ fn outstanding(facts: &Facts<'_>) -> Option<Finding> {
             Vec::new(),
         );
     }
-    let verb = are(u64::try_from(points).unwrap_or(u64::MAX));
+    let verb = if points == 1 { "is" } else { "are" };
     cases.finding(|_| {
         format!("{points} points {verb} not spent yet: enough for up to {trees} trees")
     })

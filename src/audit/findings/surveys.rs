@@ -2,31 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cases, Facts, Finding, Severity, many};
+use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
 use crate::audit::survival::{PlantingBooks, Share, cohorts};
 use crate::ledger::{PlotState, SurveyState};
 use crate::record::{Index, PlotNumber};
 
-/// A plot is never surveyed for too long after so many days from its first planting.
+/// A plot without a survey is a finding once this many days passed since its first planting.
 const UNSURVEYED_DAYS: u32 = 365;
-/// A cohort of which less is surely alive is a finding.
+/// A cohort is a finding when, by the upper end of the interval, at most this share of it lives.
 const SURVIVAL_MIN: f64 = 0.5;
 
-pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
-    [
-        against_books(facts),
-        more_than_books(facts),
-        low_survival(facts),
+pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
+    let found = [
+        against_books(facts)?,
+        more_than_books(facts)?,
+        low_survival(facts)?,
         overdue(facts),
         never(facts),
         one_payer(facts),
         own_payer(facts),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    Ok(found.into_iter().flatten().collect())
 }
 
+/// All surveys that were not voided, with their plots.
 fn all<'a>(
     facts: &Facts<'a>,
 ) -> impl Iterator<Item = (PlotNumber, &'a PlotState, Index, &'a SurveyState)> {
@@ -51,7 +50,7 @@ fn latest<'a>(
     latest
 }
 
-fn against_books(facts: &Facts<'_>) -> Option<Finding> {
+fn against_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "survey_implies_losses",
         Severity::High,
@@ -61,13 +60,15 @@ fn against_books(facts: &Facts<'_>) -> Option<Finding> {
     let books = PlantingBooks::new(facts.state);
     let mut trees = 0;
     for ((number, _), (index, survey)) in latest(facts) {
-        let base = books.base(index, &survey.survey);
+        let base = books.base(index, &survey.survey)?;
+        // Nothing is planted that the survey could speak of.
         let Some(share) = Share::of_survey(&survey.survey, &base) else {
             continue;
         };
         let among = base.looked_among(&survey.survey);
-        let alive_most = (share.high * among as f64).ceil() as u64;
-        let dead_least = base.planted.saturating_sub(alive_most);
+        let alive_most = ((share.high * among as f64).ceil() as u64).min(base.planted);
+        let dead_least = base.planted - alive_most;
+        // When more trees are booked as lost than the survey implies, none is missing.
         let missing = dead_least.saturating_sub(base.lost);
         if missing > 0 {
             trees += missing;
@@ -80,19 +81,24 @@ fn against_books(facts: &Facts<'_>) -> Option<Finding> {
                 base.planted,
                 base.lost
             );
-            cases.add(missing, format!("plot {number}"), detail, vec![index]);
+            cases.add(
+                missing.into(),
+                format!("plot {number}"),
+                detail,
+                vec![index],
+            );
         }
     }
-    cases.finding(|count| {
+    Ok(cases.finding(|count| {
         format!(
             "{} at least {} that no loss was booked for",
             many(count, "survey implies", "surveys imply"),
             many(trees, "dead tree", "dead trees")
         )
-    })
+    }))
 }
 
-fn more_than_books(facts: &Facts<'_>) -> Option<Finding> {
+fn more_than_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "survey_exceeds_books",
         Severity::Medium,
@@ -101,32 +107,32 @@ fn more_than_books(facts: &Facts<'_>) -> Option<Finding> {
     );
     let books = PlantingBooks::new(facts.state);
     for (number, _, index, survey) in all(facts) {
-        let standing = books.base(index, &survey.survey).standing();
+        let standing = books.base(index, &survey.survey)?.standing;
         let alive = u64::from(survey.survey.alive);
         if alive > standing {
             let detail = format!("{alive} found alive, {standing} in the books");
             cases.add(
-                alive - standing,
+                u128::from(alive - standing),
                 format!("plot {number}"),
                 detail,
                 vec![index],
             );
         }
     }
-    cases.finding(|count| {
+    Ok(cases.finding(|count| {
         let surveys = many(count, "survey finds", "surveys find");
         format!("{surveys} more trees than the books hold")
-    })
+    }))
 }
 
-fn low_survival(facts: &Facts<'_>) -> Option<Finding> {
+fn low_survival(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "survival_low",
         Severity::Medium,
         "Of the trees planted in that year, as far as they were surveyed, at most half live. Ask \
          what the programme says in public about them.",
     );
-    for cohort in cohorts(facts.state) {
+    for cohort in cohorts(facts.state)? {
         let Some(share) = cohort.survival.filter(|share| share.high <= SURVIVAL_MIN) else {
             continue;
         };
@@ -139,16 +145,16 @@ fn low_survival(facts: &Facts<'_>) -> Option<Finding> {
             cohort.surveyed
         );
         cases.add(
-            cohort.planted,
+            cohort.planted.into(),
             format!("planted in {}", cohort.year),
             detail,
             Vec::new(),
         );
     }
-    cases.finding(|count| {
+    Ok(cases.finding(|count| {
         let years = many(count, "year", "years");
         format!("of the trees of {years} at most half live")
-    })
+    }))
 }
 
 fn overdue(facts: &Facts<'_>) -> Option<Finding> {
@@ -164,9 +170,8 @@ fn overdue(facts: &Facts<'_>) -> Option<Finding> {
         };
         let of = planting.map_or(String::new(), |index| format!(", planting {index}"));
         let detail = format!("due on {due}, surveyed on {}", survey.survey.surveyed_on);
-        let days = facts.as_of.0.saturating_sub(due.0);
         cases.add(
-            days.into(),
+            facts.days_since(due).into(),
             format!("plot {number}{of}"),
             detail,
             vec![index],
@@ -183,24 +188,19 @@ fn never(facts: &Facts<'_>) -> Option<Finding> {
          Ask for a survey.",
     );
     let mut trees = 0;
-    for (number, plot) in facts.state.plots() {
+    for stated in facts.state.plots() {
+        let (number, plot) = stated;
         let mut surveys = facts.state.surveys(*number);
         if surveys.any(|(_, survey)| survey.survey.sampled > 0) || plot.planted == 0 {
             continue;
         }
         let first = facts.state.first_planted_on(*number);
-        let Some(since) = first.filter(|day| day.0.saturating_add(UNSURVEYED_DAYS) < facts.as_of.0)
-        else {
+        let Some(since) = first.filter(|day| facts.days_since(*day) > UNSURVEYED_DAYS) else {
             continue;
         };
         trees += plot.planted;
         let detail = format!("{} trees planted since {since}", plot.planted);
-        cases.add(
-            plot.planted,
-            format!("plot {number}"),
-            detail,
-            vec![plot.stated_at],
-        );
+        cases.add_plot(plot.planted.into(), stated, detail);
     }
     cases.finding(|count| {
         format!(
@@ -271,7 +271,7 @@ fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
             let basis = survey.survey.basis.words();
             let detail = format!("{basis} of {}, paid by {payer}", survey.survey.surveyed_on);
             cases.add(
-                plot.planted,
+                plot.planted.into(),
                 format!("plot {number}"),
                 detail,
                 vec![index, plot.stated_at],

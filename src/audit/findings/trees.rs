@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// A plot is nearly full from this share of its capacity on, in hundredths.
 const DENSE_PERCENT: u64 = 90;
-/// A plot is compared with so many to the north of it, at most: thousands at one spot are found
+/// A plot is compared with at most this many to the north of it: thousands at one spot are found
 /// anyway, and must not take hours.
 const NEIGHBOURS_MAX: usize = 1_000;
 /// The Earth's mean radius (IUGG), in metres.
@@ -76,7 +76,7 @@ fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
                 let mut indexes = vec![plot.stated_at, other.stated_at];
                 indexes.sort_unstable();
                 cases.add(
-                    (radii - apart) as u64,
+                    (radii - apart) as u128,
                     format!("plots {one} and {two}"),
                     detail,
                     indexes,
@@ -105,7 +105,7 @@ fn same_outline(facts: &Facts<'_>) -> Option<Finding> {
         let names: Vec<_> = plots.iter().map(|(number, _)| number.to_string()).collect();
         let first: Vec<_> = names.iter().take(10).cloned().collect();
         cases.add(
-            plots.len() as u64,
+            plots.len() as u128,
             format!("plots {}", first.join(", ")),
             format!("{} plots with outline {digest}", plots.len()),
             plots
@@ -128,18 +128,14 @@ fn larger_than_circle(facts: &Facts<'_>) -> Option<Finding> {
         "The stated area does not fit into the circle that is said to hold the plot, and the area \
          decides how many trees it may hold. Ask for the outline.",
     );
-    for (number, plot) in facts.state.plots() {
+    for stated in facts.state.plots() {
+        let (_, plot) = stated;
         let radius = f64::from(plot.plot.radius_m);
         let circle = std::f64::consts::PI * radius * radius;
         let area = plot.plot.area_m2 as f64;
         if area > circle {
             let detail = format!("area {} m², circle {circle:.0} m²", plot.plot.area_m2);
-            cases.add(
-                (area - circle) as u64,
-                format!("plot {number}"),
-                detail,
-                vec![plot.stated_at],
-            );
+            cases.add_plot((area - circle) as u128, stated, detail);
         }
     }
     cases.finding(|count| {
@@ -155,15 +151,11 @@ fn carbon_sold(facts: &Facts<'_>) -> Option<Finding> {
         "Credits were issued on these plots: what the trees store may be sold to somebody else \
          too. Ask how the programme tells its users.",
     );
-    for (number, plot) in facts.state.plots() {
+    for stated in facts.state.plots() {
+        let (_, plot) = stated;
         if let CarbonRights::Issued { registry, id } = &plot.plot.carbon_rights {
             let detail = format!("registry {registry}, project {id}");
-            cases.add(
-                plot.planted,
-                format!("plot {number}"),
-                detail,
-                vec![plot.stated_at],
-            );
+            cases.add_plot(plot.planted.into(), stated, detail);
         }
     }
     cases.finding(|count| {
@@ -178,15 +170,11 @@ fn carbon_unknown(facts: &Facts<'_>) -> Option<Finding> {
         Severity::Low,
         "Nobody says whether credits were issued on these plots. Ask the planter.",
     );
-    for (number, plot) in facts.state.plots() {
+    for stated in facts.state.plots() {
+        let (_, plot) = stated;
         if plot.plot.carbon_rights == CarbonRights::Unknown {
             let detail = format!("{} trees planted", plot.planted);
-            cases.add(
-                plot.planted,
-                format!("plot {number}"),
-                detail,
-                vec![plot.stated_at],
-            );
+            cases.add_plot(plot.planted.into(), stated, detail);
         }
     }
     cases.finding(|count| {
@@ -202,7 +190,8 @@ fn dense(facts: &Facts<'_>) -> Option<Finding> {
         "The books hold nearly as many trees as the plot's area allows at the density that it \
          states. Ask whether that density grows there.",
     );
-    for (number, plot) in facts.state.plots() {
+    for stated in facts.state.plots() {
+        let (_, plot) = stated;
         let (standing, capacity) = (plot.standing(), plot.capacity());
         let percent = u128::from(standing) * 100 / u128::from(capacity.max(1));
         if standing > 0 && percent >= u128::from(DENSE_PERCENT) {
@@ -210,12 +199,7 @@ fn dense(facts: &Facts<'_>) -> Option<Finding> {
                 "{standing} of at most {capacity} trees, at {} a hectare",
                 plot.plot.trees_per_ha_max
             );
-            cases.add(
-                standing,
-                format!("plot {number}"),
-                detail,
-                vec![plot.stated_at],
-            );
+            cases.add_plot(standing.into(), stated, detail);
         }
     }
     cases.finding(|count| {

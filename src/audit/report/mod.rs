@@ -5,8 +5,9 @@ mod rows;
 use serde::Serialize;
 
 use super::auditor::Auditor;
+use super::facts::{Facts, Inconsistent};
 use super::findings::Finding;
-use super::observe::{IssuerSums, MonthSums, Observations};
+use super::observe::{IssuerSums, MonthSums};
 use super::survival::{AgeClass, Cohort, Share, ages, cohorts};
 use crate::crypto::PublicKey;
 use crate::ledger::Totals;
@@ -15,7 +16,7 @@ use crate::record::{
     PlotNumber, RecordId, SpeciesCode,
 };
 
-/// What `report.json` is called by those who read it.
+/// The name and version of the format of `report.json`, for programs that read it.
 const FORMAT: &str = "arborlog-report/1";
 
 /// What was checked, for people.
@@ -74,9 +75,9 @@ pub struct Report {
     pub species: Vec<SpeciesRow>,
     /// Plots.
     pub plots: Vec<PlotRow>,
-    /// Keys and what they said.
+    /// Keys and what they issued.
     pub issuers: Vec<IssuerRow>,
-    /// By month.
+    /// Points and trees by month.
     pub months: Vec<MonthRow>,
     /// Survival by year of planting.
     pub cohorts: Vec<Cohort>,
@@ -84,20 +85,78 @@ pub struct Report {
     pub ages: Vec<AgeClass>,
 }
 
+impl Report {
+    /// The report on what an auditor verified, by the facts of its ledger; `None` before it
+    /// verified anything.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] when a number can't be reckoned.
+    pub(super) fn new(
+        auditor: &Auditor,
+        facts: &Facts<'_>,
+        extends: Option<u64>,
+        findings: Vec<Finding>,
+    ) -> Result<Option<Self>, Inconsistent> {
+        let state = facts.state;
+        let (Some(checkpoint), Some((genesis, programme)), Some(vkey)) = (
+            auditor.last(),
+            state.globals().genesis.as_ref(),
+            auditor.vkey_in_force(),
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            format: FORMAT,
+            as_of: facts.as_of,
+            made_by: concat!("arborlog ", env!("CARGO_PKG_VERSION")),
+            log: LogRow {
+                origin: auditor.origin().to_string(),
+                genesis: *genesis,
+                programme: programme.to_string(),
+                vkey: vkey.to_string(),
+                governors: state.globals().council.governors.len(),
+                quorum: state.globals().council.quorum,
+            },
+            checkpoint: CheckpointRow {
+                size: checkpoint.head().size,
+                root: checkpoint.head().root.to_string(),
+                first_admitted: Some(facts.admitted_on(Index(0))?),
+                last_admitted: facts.observations.last_day(),
+                note: checkpoint.to_string(),
+            },
+            extends: extends.filter(|size| *size > 0),
+            checked: CHECKED,
+            not_checked: NOT_CHECKED,
+            findings,
+            totals: state.totals().clone(),
+            accounts: state.accounts_count() as u64,
+            kinds: rows::kinds(facts),
+            activities: rows::activities(facts),
+            methods: rows::methods(facts),
+            species: rows::species(state)?,
+            plots: rows::plots(state)?,
+            issuers: rows::issuers(facts),
+            months: rows::months(facts),
+            cohorts: cohorts(state)?,
+            ages: ages(state)?,
+        }))
+    }
+}
+
 /// The log.
 #[derive(Clone, Debug, Serialize)]
 pub struct LogRow {
-    /// Its name.
+    /// The log's name.
     pub origin: String,
-    /// The id of its genesis.
+    /// The id of the log's genesis.
     pub genesis: RecordId,
     /// The programme, as the genesis says.
     pub programme: String,
     /// The verifier key that signs checkpoints of this size.
     pub vkey: String,
-    /// How many governors there are,
+    /// How many governors there are.
     pub governors: usize,
-    /// and how many must sign.
+    /// How many governors must sign what governors issue.
     pub quorum: u8,
 }
 
@@ -108,11 +167,11 @@ pub struct CheckpointRow {
     pub size: u64,
     /// Root hash.
     pub root: String,
-    /// The day of the first admission,
+    /// The day of the first admission.
     pub first_admitted: Option<Day>,
-    /// and of the last.
+    /// The day of the last admission.
     pub last_admitted: Option<Day>,
-    /// All of it, with its signatures.
+    /// The whole checkpoint as text, with its signatures.
     pub note: String,
 }
 
@@ -128,23 +187,23 @@ pub struct KindRow {
 /// Awards of an activity.
 #[derive(Clone, Debug, Serialize)]
 pub struct ActivityRow {
-    /// The method,
+    /// The method's id.
     pub method: MethodId,
-    /// its version,
+    /// The version of the method.
     pub version: MethodVersion,
-    /// and the entry that states it.
+    /// The entry that states this version.
     pub stated_at: Index,
-    /// In effect from.
+    /// The day from which this version is in effect.
     pub effective_from: Day,
-    /// Where the factors come from.
+    /// Where the method's factors come from.
     pub sources: String,
     /// What the savings are measured against.
     pub baseline: String,
-    /// Code,
+    /// The activity's code in the method.
     pub activity: ActivityCode,
-    /// and name.
+    /// The activity's name.
     pub name: String,
-    /// Unit.
+    /// The unit in which quantities are measured.
     pub unit: String,
     /// Micrograms of CO2e for one unit.
     pub factor: Micrograms,
@@ -152,111 +211,111 @@ pub struct ActivityRow {
     pub cap: Grams,
     /// How many awards.
     pub awards: u64,
-    /// Their points.
+    /// The points of those awards, in grams.
     pub points: u128,
-    /// Their quantities, in thousandths of the unit.
+    /// The quantities of those awards, in thousandths of the unit.
     pub quantity: u128,
 }
 
 /// Awards of a version of a method.
 #[derive(Clone, Debug, Serialize)]
 pub struct MethodRow {
-    /// The method,
+    /// The method's id.
     pub method: MethodId,
-    /// and its version.
+    /// The version of the method.
     pub version: MethodVersion,
     /// How many awards.
     pub awards: u64,
-    /// Their points, with those that were reversed later.
+    /// The points of those awards, in grams, with those that were reversed later.
     pub points: u128,
 }
 
 /// Trees and promises of a species.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SpeciesRow {
-    /// Its code.
+    /// The species' code.
     pub code: SpeciesCode,
-    /// Its name.
+    /// The species' name, as the last method that names it has it.
     pub name: String,
     /// Trees of unvoided plantings.
     pub planted: u64,
-    /// Of these, lost.
+    /// Trees of these that are lost.
     pub lost: u64,
-    /// Promises with a tree.
+    /// Promises that have a tree.
     pub assigned: u64,
-    /// Promises without one.
+    /// Promises that wait for one.
     pub waiting: u64,
 }
 
 /// A survey.
 #[derive(Clone, Debug, Serialize)]
 pub struct SurveyRow {
-    /// Its entry.
+    /// The survey's entry.
     pub index: Index,
-    /// When.
+    /// The day of the survey.
     pub surveyed_on: Day,
-    /// How.
+    /// How it was made.
     pub basis: Basis,
     /// Whether it is of one planting only.
     pub one_planting: bool,
-    /// Looked for.
+    /// Trees that were looked for.
     pub sampled: u32,
-    /// Found alive.
+    /// Trees that were found alive.
     pub alive: u32,
     /// The share alive of those that stood in the books.
     pub share: Option<Share>,
     /// Who surveyed.
     pub surveyor: String,
-    /// Who paid.
+    /// Who paid for the survey.
     pub paid_by: String,
-    /// When the next is due.
+    /// The day on which the next survey is due.
     pub next_due: Option<Day>,
 }
 
 /// A plot.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlotRow {
-    /// Its number.
+    /// The plot's number.
     pub number: PlotNumber,
-    /// Its name.
+    /// The plot's name.
     pub name: String,
-    /// The entry that states it.
+    /// The entry that states the plot as it is now.
     pub stated_at: Index,
-    /// Who holds it.
+    /// Who holds the plot.
     pub holder: String,
-    /// Degrees north,
+    /// The middle of the circle around the plot, in degrees north.
     pub latitude: f64,
-    /// and east.
+    /// The middle of the circle around the plot, in degrees east.
     pub longitude: f64,
-    /// Its radius.
+    /// The radius of the circle around the plot, in metres.
     pub radius_m: u32,
-    /// Its area.
+    /// The plot's area, in square metres.
     pub area_m2: u64,
-    /// Who pays.
+    /// Who pays for the planting.
     pub funded_by: String,
-    /// Carbon rights.
+    /// What the planter says about carbon credits on the plot.
     pub carbon_rights: CarbonRights,
     /// Trees of unvoided plantings.
     pub planted: u64,
-    /// Of these, lost.
+    /// Trees of these that are lost.
     pub lost: u64,
-    /// Standing in the books.
+    /// Trees that stand in the books.
     pub standing: u64,
-    /// The most that may stand.
+    /// The most trees that may stand.
     pub capacity: u64,
-    /// Trees with a claim.
+    /// Trees that have a claim.
     pub assigned: u64,
     /// Claims whose tree does not stand.
     pub shortfall: u64,
-    /// When it was first planted.
+    /// The day of the first unvoided planting.
     pub first_planted: Option<Day>,
-    /// Its surveys.
+    /// How many surveys of the plot there are that were not voided.
     pub surveys: u64,
-    /// The latest one.
+    /// The latest of these surveys.
     pub latest_survey: Option<SurveyRow>,
 }
 
-/// A key and what it said.
+/// A key and what it issued.
 #[derive(Clone, Debug, Serialize)]
 pub struct IssuerRow {
     /// The key.
@@ -275,7 +334,7 @@ pub struct IssuerRow {
     pub expires_on: Option<Day>,
     /// Whether it may sign now: `in force`, `revoked`, `expired` or `replaced`.
     pub standing: &'static str,
-    /// What it said.
+    /// What it issued.
     #[serde(flatten)]
     pub sums: IssuerSums,
 }
@@ -283,62 +342,13 @@ pub struct IssuerRow {
 /// A month.
 #[derive(Clone, Debug, Serialize)]
 pub struct MonthRow {
-    /// `2026-11`.
+    /// The month, such as `2026-11`.
     pub month: String,
-    /// Points.
+    /// The points of that month.
     #[serde(flatten)]
     pub points: MonthSums,
     /// Trees planted in it, of unvoided plantings.
     pub planted: u64,
     /// Trees lost in it.
     pub lost: u64,
-}
-
-impl Report {
-    /// The report on what an auditor verified; `None` before it verified anything.
-    pub fn new(
-        auditor: &Auditor,
-        observations: &Observations,
-        as_of: Day,
-        extends: Option<u64>,
-        findings: Vec<Finding>,
-    ) -> Option<Self> {
-        let (state, checkpoint) = (auditor.state(), auditor.last()?);
-        let (genesis, programme) = state.globals().genesis.as_ref()?;
-        Some(Self {
-            format: FORMAT,
-            as_of,
-            made_by: concat!("arborlog ", env!("CARGO_PKG_VERSION")),
-            log: LogRow {
-                origin: auditor.origin().to_string(),
-                genesis: *genesis,
-                programme: programme.to_string(),
-                vkey: auditor.vkey_in_force().to_string(),
-                governors: state.globals().council.governors.len(),
-                quorum: state.globals().council.quorum,
-            },
-            checkpoint: CheckpointRow {
-                size: checkpoint.head().size,
-                root: checkpoint.head().root.to_string(),
-                first_admitted: observations.admitted_on(Index(0)),
-                last_admitted: observations.last_day(),
-                note: checkpoint.to_string(),
-            },
-            extends: extends.filter(|size| *size > 0),
-            checked: CHECKED,
-            not_checked: NOT_CHECKED,
-            findings,
-            totals: state.totals().clone(),
-            accounts: state.accounts_count() as u64,
-            kinds: rows::kinds(observations),
-            activities: rows::activities(state, observations),
-            methods: rows::methods(state, observations),
-            species: rows::species(state),
-            plots: rows::plots(state),
-            issuers: rows::issuers(state, observations, as_of),
-            months: rows::months(state, observations),
-            cohorts: cohorts(state),
-            ages: ages(state),
-        })
-    }
 }

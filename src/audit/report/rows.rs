@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{ActivityRow, IssuerRow, KindRow, MethodRow, MonthRow, PlotRow, SpeciesRow, SurveyRow};
-use crate::audit::observe::Observations;
+use crate::audit::facts::{Facts, Inconsistent};
 use crate::audit::survival::{PlantingBooks, Share};
-use crate::ledger::{ClaimTree, KeyRole, PlotState, State};
-use crate::record::{Day, MethodId, MethodVersion, Month, PlotNumber, SpeciesCode};
+use crate::ledger::{ClaimTree, KeyRole, PlotState, State, SurveyState};
+use crate::record::{Index, Month, PlotNumber, SpeciesCode};
 
-pub(super) fn kinds(observations: &Observations) -> Vec<KindRow> {
-    observations
-        .kinds
-        .iter()
+pub(super) fn kinds(facts: &Facts<'_>) -> Vec<KindRow> {
+    let kinds = facts.observations.kinds.iter();
+    kinds
         .map(|(kind, span)| KindRow {
             kind: kind.name(),
             entries: span.count,
@@ -19,16 +18,14 @@ pub(super) fn kinds(observations: &Observations) -> Vec<KindRow> {
         .collect()
 }
 
-pub(super) fn activities(state: &State, observations: &Observations) -> Vec<ActivityRow> {
+pub(super) fn activities(facts: &Facts<'_>) -> Vec<ActivityRow> {
     let mut rows = Vec::new();
-    for method in state.methods() {
+    for method in facts.state.methods() {
         for activity in method.method.activities.iter() {
             let key = (method.method.id, method.method.version, activity.code);
-            let sums = observations
-                .activities
-                .get(&key)
-                .copied()
-                .unwrap_or_default();
+            // An activity that was never observed has no awards.
+            let sums = facts.observations.activities.get(&key);
+            let sums = sums.copied().unwrap_or_default();
             rows.push(ActivityRow {
                 method: method.method.id,
                 version: method.method.version,
@@ -50,56 +47,58 @@ pub(super) fn activities(state: &State, observations: &Observations) -> Vec<Acti
     rows
 }
 
-pub(super) fn methods(state: &State, observations: &Observations) -> Vec<MethodRow> {
-    let row = |(method, version): (MethodId, MethodVersion)| {
-        let of = observations.activities.iter();
-        let of = of.filter(|((id, of, _), _)| (*id, *of) == (method, version));
-        let (awards, points) = of.fold((0, 0), |(awards, points), (_, sums)| {
-            (awards + sums.awards, points + sums.points)
-        });
-        MethodRow {
-            method,
-            version,
-            awards,
-            points,
-        }
-    };
-    let known = state
-        .methods()
-        .map(|state| (state.method.id, state.method.version));
-    known.map(row).collect()
+pub(super) fn methods(facts: &Facts<'_>) -> Vec<MethodRow> {
+    let methods = facts.state.methods();
+    methods
+        .map(|state| {
+            let (method, version) = (state.method.id, state.method.version);
+            let mut row = MethodRow {
+                method,
+                version,
+                awards: 0,
+                points: 0,
+            };
+            for ((id, of_version, _), sums) in &facts.observations.activities {
+                if (*id, *of_version) == (method, version) {
+                    row.awards += sums.awards;
+                    row.points += sums.points;
+                }
+            }
+            row
+        })
+        .collect()
 }
 
-pub(super) fn species(state: &State) -> Vec<SpeciesRow> {
+pub(super) fn species(state: &State) -> Result<Vec<SpeciesRow>, Inconsistent> {
     let mut rows = BTreeMap::<SpeciesCode, SpeciesRow>::new();
-    let mut row = |code, change: &dyn Fn(&mut SpeciesRow)| {
-        change(rows.entry(code).or_insert_with(|| SpeciesRow {
-            code,
-            name: state.species_name(code).unwrap_or_default().to_owned(),
-            ..SpeciesRow::default()
-        }));
-    };
     for (_, first, planting) in state
         .plantings_all()
         .filter(|(_, _, planting)| !planting.voided)
     {
-        let trees = planting.count(first);
-        row(planting.species, &|row| {
-            row.planted += trees;
-            row.lost += u64::from(planting.lost);
-        });
+        let row = rows.entry(planting.species).or_default();
+        row.planted += planting.count(first);
+        row.lost += u64::from(planting.lost);
     }
     for (_, claim) in state.claims() {
-        row(claim.species, &|row| match claim.tree {
+        let row = rows.entry(claim.species).or_default();
+        match claim.tree {
             ClaimTree::Waiting => row.waiting += 1,
             ClaimTree::Tied { .. } => row.assigned += 1,
+            // A voided claim is no promise. Its species has a row all the same.
             ClaimTree::Voided => {}
-        });
+        }
     }
-    rows.into_values().collect()
+    for (code, row) in &mut rows {
+        let name = state
+            .species_name(*code)
+            .ok_or_else(|| Inconsistent::new(format!("no method names the species {code}")))?;
+        row.code = *code;
+        row.name = name.to_owned();
+    }
+    Ok(rows.into_values().collect())
 }
 
-pub(super) fn plots(state: &State) -> Vec<PlotRow> {
+pub(super) fn plots(state: &State) -> Result<Vec<PlotRow>, Inconsistent> {
     let books = PlantingBooks::new(state);
     state
         .plots()
@@ -112,23 +111,10 @@ fn plot_row(
     books: &PlantingBooks<'_>,
     number: PlotNumber,
     plot: &PlotState,
-) -> PlotRow {
-    let latest = state.surveys(number).next_back().map(|(index, survey)| {
-        let base = books.base(index, &survey.survey);
-        SurveyRow {
-            index,
-            surveyed_on: survey.survey.surveyed_on,
-            basis: survey.survey.basis,
-            one_planting: survey.survey.planting.is_some(),
-            sampled: survey.survey.sampled,
-            alive: survey.survey.alive,
-            share: Share::of_survey(&survey.survey, &base),
-            surveyor: survey.surveyor.to_string(),
-            paid_by: survey.survey.paid_by.to_string(),
-            next_due: survey.survey.next_due,
-        }
-    });
-    PlotRow {
+) -> Result<PlotRow, Inconsistent> {
+    let latest = state.surveys(number).next_back();
+    let latest = latest.map(|(index, survey)| survey_row(books, index, survey));
+    Ok(PlotRow {
         number,
         name: plot.plot.name.to_string(),
         stated_at: plot.stated_at,
@@ -147,11 +133,32 @@ fn plot_row(
         shortfall: plot.shortfall(),
         first_planted: state.first_planted_on(number),
         surveys: state.surveys(number).count() as u64,
-        latest_survey: latest,
-    }
+        latest_survey: latest.transpose()?,
+    })
 }
 
-pub(super) fn issuers(state: &State, observations: &Observations, as_of: Day) -> Vec<IssuerRow> {
+fn survey_row(
+    books: &PlantingBooks<'_>,
+    index: Index,
+    state: &SurveyState,
+) -> Result<SurveyRow, Inconsistent> {
+    let survey = &state.survey;
+    Ok(SurveyRow {
+        index,
+        surveyed_on: survey.surveyed_on,
+        basis: survey.basis,
+        one_planting: survey.planting.is_some(),
+        sampled: survey.sampled,
+        alive: survey.alive,
+        share: Share::of_survey(survey, &books.base(index, survey)?),
+        surveyor: state.surveyor.to_string(),
+        paid_by: survey.paid_by.to_string(),
+        next_due: survey.next_due,
+    })
+}
+
+pub(super) fn issuers(facts: &Facts<'_>) -> Vec<IssuerRow> {
+    let state = facts.state;
     let mut rows = Vec::new();
     for (public, key) in state.keys() {
         let (role, holder, name) = match &key.role {
@@ -167,6 +174,8 @@ pub(super) fn issuers(state: &State, observations: &Observations, as_of: Day) ->
                 display_name.to_string(),
             ),
         };
+        // A key that never issued anything has sums of zero.
+        let sums = facts.observations.issuers.get(public);
         rows.push(IssuerRow {
             key: *public,
             role,
@@ -177,7 +186,7 @@ pub(super) fn issuers(state: &State, observations: &Observations, as_of: Day) ->
             expires_on: key.expires_on,
             standing: if key.revoked_at.is_some() {
                 "revoked"
-            } else if key.expires_on.is_some_and(|last| last < as_of) {
+            } else if key.expires_on.is_some_and(|last| last < facts.as_of) {
                 "expired"
             } else if key.role == KeyRole::Governor
                 && !state.globals().council.governors.contains(public)
@@ -186,18 +195,15 @@ pub(super) fn issuers(state: &State, observations: &Observations, as_of: Day) ->
             } else {
                 "in force"
             },
-            sums: observations
-                .issuers
-                .get(public)
-                .copied()
-                .unwrap_or_default(),
+            sums: sums.copied().unwrap_or_default(),
         });
     }
     rows.sort_by_key(|row| (row.granted_at, row.key));
     rows
 }
 
-pub(super) fn months(state: &State, observations: &Observations) -> Vec<MonthRow> {
+pub(super) fn months(facts: &Facts<'_>) -> Vec<MonthRow> {
+    let (state, points) = (facts.state, &facts.observations.months);
     let mut trees = BTreeMap::<Month, (u64, u64)>::new();
     for (_, first, planting) in state
         .plantings_all()
@@ -205,26 +211,23 @@ pub(super) fn months(state: &State, observations: &Observations) -> Vec<MonthRow
     {
         trees.entry(Month::of(planting.planted_on)).or_default().0 += planting.count(first);
     }
-    for (index, loss) in &observations.losses {
-        if let Some(state) = state.loss(*index) {
-            trees.entry(Month::of(loss.on)).or_default().1 += u64::from(state.count);
+    for (index, observed) in &facts.observations.losses {
+        // The state has only the losses that count: a loss that was voided never was.
+        if let Some(loss) = state.loss(*index) {
+            trees.entry(Month::of(observed.on)).or_default().1 += u64::from(loss.count);
         }
     }
-    let mut months: Vec<Month> = observations
-        .months
-        .keys()
-        .chain(trees.keys())
-        .copied()
-        .collect();
+    let mut months: Vec<Month> = points.keys().chain(trees.keys()).copied().collect();
     months.sort_unstable();
     months.dedup();
     months
         .into_iter()
         .map(|month| {
+            // A month may have trees and no points, or points and no trees.
             let (planted, lost) = trees.get(&month).copied().unwrap_or_default();
             MonthRow {
                 month: month.to_string(),
-                points: observations.months.get(&month).copied().unwrap_or_default(),
+                points: points.get(&month).copied().unwrap_or_default(),
                 planted,
                 lost,
             }
