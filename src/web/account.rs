@@ -7,7 +7,7 @@ use axum::extract::State as Extract;
 use serde::Deserialize;
 
 use super::frame::{Frame, Visit, moment};
-use super::{PageResult, Pages, inconsistent, not_found, page};
+use super::{PageResult, Pages, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse};
 use crate::figures::{decimal, grouped, signed};
@@ -96,7 +96,8 @@ struct AccountLine {
 /// Activity, quantity and factor: how an award's points came about.
 fn reckoning(state: &State, award: &Award) -> Result<String, Problem> {
     let activity = state.activity(award.method, award.version, award.activity);
-    let activity = activity.ok_or_else(|| inconsistent("no method has an award's activity"))?;
+    let activity =
+        activity.ok_or_else(|| Problem::contradiction("no method has an award's activity"))?;
     Ok(format!(
         "{}: {} {} × {} g = {} g",
         activity.name,
@@ -147,7 +148,7 @@ pub(super) async fn account(
                 Problem::not_found(detail)
             } else {
                 let detail = format!("the lineage of account {id} leads to entry {index}");
-                inconsistent(&detail)
+                Problem::contradiction(&detail)
             }
         })?;
         lines.push(line(index, &entry, step.change));

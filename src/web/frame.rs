@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Site;
 use super::texts::{Language, Texts, fill};
-use super::{Site, inconsistent};
 use crate::answer::Problem;
 use crate::answer::extract::Query;
 use crate::crypto::PublicKey;
@@ -148,10 +148,12 @@ impl Frame {
     pub fn of(state: &State, visit: &Visit, site: &Site) -> Result<Self, Problem> {
         let head = state.globals();
         let genesis = head.genesis.as_ref();
-        let (genesis, programme) = genesis.ok_or_else(|| inconsistent("it has no genesis"))?;
+        let (genesis, programme) =
+            genesis.ok_or_else(|| Problem::contradiction("the ledger has no genesis"))?;
         let vkey = |key: &PublicKey| crate::log::vkey(&head.origin, *key).to_string();
         let newest = head.log_keys.last();
-        let (key, log_key_at) = newest.ok_or_else(|| inconsistent("it has no log key"))?;
+        let (key, log_key_at) =
+            newest.ok_or_else(|| Problem::contradiction("the ledger has no log key"))?;
         let log_keys = head.log_keys.iter();
         let log_keys: Value = log_keys.map(|(key, at)| json!([at.0, vkey(key)])).collect();
         Ok(Self {

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::entry::{EntryLine, NEWEST, newest};
 use super::frame::{Frame, Visit, moment};
 use super::plot::{dot, drawn};
-use super::{PageResult, Pages, inconsistent, page};
+use super::{PageResult, Pages, page};
 use crate::answer::Problem;
 use crate::charts::{self, BLUE, Dot, GREEN, SMALL, SMALL_MAP};
 use crate::ledger::{MonthTotals, State, Totals};
@@ -61,7 +61,8 @@ impl Overview {
     fn of(state: &State) -> Result<Self, Problem> {
         let totals = state.totals().clone();
         let awarded = totals.awarded.checked_sub(totals.reversed);
-        let awarded = awarded.ok_or_else(|| inconsistent("more was reversed than awarded"))?;
+        let awarded =
+            awarded.ok_or_else(|| Problem::contradiction("more was reversed than awarded"))?;
         let mut dots: Vec<Dot> = state.plots().map(|(_, plot)| dot(plot)).collect();
         let (plots, short) = (dots.len(), dots.iter().filter(|dot| dot.short).count());
         dots.sort_by_key(|dot| std::cmp::Reverse(dot.standing));

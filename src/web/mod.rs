@@ -147,13 +147,6 @@ fn broken(error: &dyn Display) -> Problem {
     Problem::new(status, "page_broken", &error.to_string(), advice)
 }
 
-/// What the rules keep out of a ledger, found in it: no page is shown rather than a wrong one.
-fn inconsistent(detail: &str) -> Problem {
-    tracing::error!(detail, "the ledger has what its rules keep out");
-    let (status, advice) = (StatusCode::INTERNAL_SERVER_ERROR, "tell the operator");
-    Problem::new(status, "ledger_inconsistent", detail, advice)
-}
-
 /// A problem for what was asked for and is not there.
 fn not_found(what: &str) -> Problem {
     Problem::not_found(&format!("there is no such {what} in this ledger"))

@@ -1,6 +1,5 @@
 //! What people call a species or an issuer, as the ledger has it.
 
-use super::inconsistent;
 use crate::answer::Problem;
 use crate::crypto::PublicKey;
 use crate::ledger::{KeyRole, State};
@@ -9,7 +8,8 @@ use crate::record::SpeciesCode;
 /// The name of a species that something in the ledger is of: a method named it before.
 pub(super) fn species_name(state: &State, code: SpeciesCode) -> Result<String, Problem> {
     let name = state.species_name(code);
-    let name = name.ok_or_else(|| inconsistent(&format!("no method names species {code}")))?;
+    let name =
+        name.ok_or_else(|| Problem::contradiction(&format!("no method names species {code}")))?;
     Ok(name.to_owned())
 }
 
@@ -17,7 +17,8 @@ pub(super) fn species_name(state: &State, code: SpeciesCode) -> Result<String, P
 /// under; `None` for a key that governs or signs checkpoints, which was granted to nobody.
 pub(super) fn issuer_name(state: &State, key: &PublicKey) -> Result<Option<String>, Problem> {
     let known = state.key(key);
-    let known = known.ok_or_else(|| inconsistent(&format!("nobody granted the key {key}")))?;
+    let known =
+        known.ok_or_else(|| Problem::contradiction(&format!("nobody granted the key {key}")))?;
     Ok(match &known.role {
         KeyRole::Issuer { display_name, .. } => Some(display_name.to_string()),
         KeyRole::Governor | KeyRole::Log => None,
@@ -27,7 +28,7 @@ pub(super) fn issuer_name(state: &State, key: &PublicKey) -> Result<Option<Strin
 /// As [`issuer_name`], of an issuer whose statement only a granted key may sign.
 pub(super) fn grantee_name(state: &State, key: &PublicKey) -> Result<String, Problem> {
     let name = issuer_name(state, key)?;
-    name.ok_or_else(|| inconsistent(&format!("the key {key} was granted to nobody")))
+    name.ok_or_else(|| Problem::contradiction(&format!("the key {key} was granted to nobody")))
 }
 
 #[cfg(test)]
@@ -46,7 +47,7 @@ mod tests {
         ];
         for problem in problems {
             assert_eq!(problem.status().as_u16(), 500);
-            assert_eq!(problem.code(), "ledger_inconsistent");
+            assert_eq!(problem.code(), "contradiction");
         }
     }
 }

@@ -12,7 +12,7 @@ use super::life::Life;
 use super::names::{grantee_name, species_name};
 use super::panel::Receipts;
 use super::plot::SurveyFacts;
-use super::{PageResult, Pages, broken, inconsistent, not_found, page};
+use super::{PageResult, Pages, broken, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::ledger::{ClaimTree, State};
@@ -60,7 +60,8 @@ impl TreeFacts {
             return Ok(None);
         };
         let place = state.plot(plot);
-        let place = place.ok_or_else(|| inconsistent(&format!("plot {plot} was never stated")))?;
+        let place = place
+            .ok_or_else(|| Problem::contradiction(&format!("plot {plot} was never stated")))?;
         let lost = planting
             .lost_ranges
             .iter()
@@ -130,7 +131,8 @@ impl TreeFacts {
 fn method_naming(state: &State, code: SpeciesCode) -> Result<Index, Problem> {
     let names = |method: &Method| method.species.iter().any(|species| species.code == code);
     let method = state.methods().find(|state| names(&state.method));
-    let method = method.ok_or_else(|| inconsistent(&format!("no method names species {code}")))?;
+    let method =
+        method.ok_or_else(|| Problem::contradiction(&format!("no method names species {code}")))?;
     Ok(method.stated_at)
 }
 
@@ -139,7 +141,7 @@ fn method_of(state: &State, claim: &Claim) -> Result<Index, Problem> {
     let priced_by = (claim.method, claim.version);
     let mut methods = state.methods();
     let method = methods.find(|state| (state.method.id, state.method.version) == priced_by);
-    let method = method.ok_or_else(|| inconsistent("no method prices this claim"))?;
+    let method = method.ok_or_else(|| Problem::contradiction("no method prices this claim"))?;
     Ok(method.stated_at)
 }
 
@@ -207,7 +209,9 @@ pub(super) async fn certificate(
             ClaimTree::Voided => (Standing::Voided, None),
             ClaimTree::Tied { plot, serial } => {
                 let tree = TreeFacts::of(state, plot, serial)?;
-                let tree = tree.ok_or_else(|| inconsistent("its tree was never planted"))?;
+                let tree = tree.ok_or_else(|| {
+                    Problem::contradiction("the tree of a claim was never planted")
+                })?;
                 (Standing::Tied, Some(tree))
             }
         };
@@ -218,7 +222,9 @@ pub(super) async fn certificate(
     let (_, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
     let Statement::Claim(signed) = &record.statement else {
-        return Err(inconsistent(&format!("entry {index} is no claim")));
+        return Err(Problem::contradiction(&format!(
+            "entry {index} is no claim"
+        )));
     };
     let look = |state: &State| {
         let method_at = method_of(state, signed)?;
