@@ -42,12 +42,14 @@ pub(super) struct Life {
     pub more: bool,
 }
 
-/// The entry about a plot before one (`docs/format.md`, 5.1).
-fn before(entry: &Entry) -> Option<Index> {
-    match &entry.signed.record().statement {
-        Statement::Correction(_) => PlotCorrectionPlaces::of(entry)?.plot,
-        _ => PlotPlaces::of(entry)?.plot,
-    }
+/// The entry before this one that is about the same plot.
+fn before(entry: &Entry) -> Result<Option<Index>, Problem> {
+    let before = match &entry.signed.record().statement {
+        Statement::Correction(_) => PlotCorrectionPlaces::of(entry).map(|places| places.plot),
+        _ => PlotPlaces::of(entry).map(|places| places.plot),
+    };
+    // A life that ended here would look whole.
+    before.ok_or_else(|| Problem::contradiction("an entry about a plot has another lineage"))
 }
 
 impl Life {
@@ -105,7 +107,7 @@ async fn walk(
             break;
         };
         let (_, entry) = pages.entry(index).await?;
-        next = before(&entry);
+        next = before(&entry)?;
         match &entry.signed.record().statement {
             Statement::Correction(correction) if correction.remedy == Remedy::Void => {
                 voids.insert(correction.target, (index, event(t, index, &entry)));
