@@ -3,11 +3,11 @@
 //! Awards and plantings are records, signed by whoever vouches for them, hash-chained to their
 //! signer's record before, and kept in a Merkle log whose proofs anyone can verify.
 //!
-//! From the bottom up: [`merkle`] is the tree of RFC 6962 and its tiles; [`crypto`] keys and the
-//! strict verdict; [`note`] checkpoints; [`record`] what is said and its one encoding; [`ledger`]
-//! the rules, pure; [`replay`] a ledger from its entries; [`receipt`] the proof of one entry;
-//! [`audit`] whole logs. So far there is no clock and no runtime, and only an audit reads files: an
-//! auditor embeds it with `default-features = false`.
+//! From the bottom up: [`durable`] makes files survive the loss of power; [`merkle`] is the tree of
+//! RFC 6962 and its tiles; [`crypto`] keys and the strict verdict; [`note`] checkpoints; [`record`]
+//! what is said and its one encoding; [`ledger`] the rules, pure; [`replay`] a ledger from its
+//! entries; [`receipt`] the proof of one entry; [`audit`] whole logs. So far there is no clock and
+//! no runtime, and only an audit reads files: an auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
 //! `answer` is what handlers share, `http` serves both, `charts` draws, and `web` is the pages for
@@ -22,7 +22,7 @@ pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod crypto;
-mod durable;
+pub mod durable;
 #[cfg(feature = "server")]
 mod figures;
 #[cfg(feature = "server")]

@@ -7,13 +7,13 @@
 //! takes 110 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
 //! them, of a run that did not end, are cut.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use bincode::{Decode, Encode};
 
-use crate::durable::{FileError, at, create_dirs, hold};
+use crate::durable::{AppendFile, FileError, Held, at, hold, make_empty, make_folders};
 use crate::record::{
     AccountId, ActivityCode, Award, Day, Digest, Grams, Index, MethodId, MethodVersion,
 };
@@ -93,7 +93,7 @@ pub struct AwardRows {
 #[derive(Debug)]
 pub struct AwardRowsLock {
     dir: PathBuf,
-    _file: File,
+    _held: Held,
 }
 
 impl AwardRowsLock {
@@ -102,11 +102,11 @@ impl AwardRowsLock {
     /// # Errors
     /// [`AwardRowsError::Locked`] when another process does.
     pub fn hold(dir: &Path) -> Result<Self, AwardRowsError> {
-        create_dirs(dir)?;
-        let file = hold(&dir.join("LOCK"))?;
+        make_folders(dir)?;
+        let held = hold(&dir.join("LOCK"))?;
         Ok(Self {
             dir: dir.to_owned(),
-            _file: file.ok_or_else(|| AwardRowsError::Locked(dir.to_owned()))?,
+            _held: held.ok_or_else(|| AwardRowsError::Locked(dir.to_owned()))?,
         })
     }
 }
@@ -233,8 +233,11 @@ struct Partitions {
 #[derive(Debug)]
 struct Partition {
     path: PathBuf,
-    /// Bytes in the file that count.
+    /// Bytes in the file. What is behind them is of a run that did not end, and is cut by the next
+    /// write.
     written: u64,
+    /// Of these, the bytes that are durable.
+    synced: u64,
     /// Rows that are not in the file yet.
     waiting: Vec<u8>,
 }
@@ -244,22 +247,20 @@ impl Partitions {
         if lengths.len() != PARTITIONS {
             return Err(AwardRowsError::Partitions(lengths.len()));
         }
+        let names: Vec<String> = (0..PARTITIONS)
+            .map(|number| format!("{name}-{number:02x}"))
+            .collect();
+        make_empty(dir, &names)?;
         let mut parts = Vec::with_capacity(PARTITIONS);
-        for (number, &written) in lengths.iter().enumerate() {
-            let path = dir.join(format!("{name}-{number:02x}"));
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .map_err(at(&path))?;
-            if file.metadata().map_err(at(&path))?.len() < written {
+        for (name, &written) in names.iter().zip(lengths) {
+            let path = dir.join(name);
+            if fs::metadata(&path).map_err(at(&path))?.len() < written {
                 return Err(AwardRowsError::Cut(path));
             }
-            file.set_len(written).map_err(at(&path))?;
             parts.push(Partition {
                 path,
                 written,
+                synced: written,
                 waiting: Vec::new(),
             });
         }
@@ -280,9 +281,7 @@ impl Partitions {
 
     fn sync(&mut self) -> Result<Vec<u64>, AwardRowsError> {
         for part in &mut self.parts {
-            if let Some(file) = part.write()? {
-                file.sync_data().map_err(at(&part.path))?;
-            }
+            part.sync()?;
         }
         Ok(self.parts.iter().map(|part| part.written).collect())
     }
@@ -319,23 +318,32 @@ impl Partition {
         Ok(bytes)
     }
 
-    /// Appends what waits; the file, if there was something.
-    fn write(&mut self) -> Result<Option<File>, AwardRowsError> {
-        if self.waiting.is_empty() {
-            return Ok(None);
+    fn open(&self) -> Result<AppendFile, AwardRowsError> {
+        AppendFile::resume(&self.path, self.written).map_err(|error| match error.error.kind() {
+            ErrorKind::UnexpectedEof => AwardRowsError::Cut(self.path.clone()),
+            _ => error.into(),
+        })
+    }
+
+    /// Appends what waits.
+    fn write(&mut self) -> Result<(), AwardRowsError> {
+        if !self.waiting.is_empty() {
+            let mut file = self.open()?;
+            file.append(&self.waiting)?;
+            self.written = file.end();
+            self.waiting.clear();
         }
-        let written = OpenOptions::new()
-            .write(true)
-            .open(&self.path)
-            .and_then(|mut file| {
-                file.seek(std::io::SeekFrom::Start(self.written))?;
-                file.write_all(&self.waiting)?;
-                Ok(file)
-            });
-        let file = written.map_err(at(&self.path))?;
-        self.written += self.waiting.len() as u64;
-        self.waiting.clear();
-        Ok(Some(file))
+        Ok(())
+    }
+
+    /// Appends what waits, and makes durable all that was appended since the last sync.
+    fn sync(&mut self) -> Result<(), AwardRowsError> {
+        self.write()?;
+        if self.synced < self.written {
+            self.open()?.sync()?;
+            self.synced = self.written;
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@
 //! signed and which extends the one that is there. Full tiles are never written again. Partial
 //! tiles go once the full ones are there, which the standard allows.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,9 @@ use super::auditor::{AuditError, check_extends};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
 use super::whole::{WholeError, walk};
-use crate::durable::{FileError, at, create_dirs, hold, read_if_there, sync_dir, write_whole};
+use crate::durable::{
+    FileError, Held, at, hold, make_folders, read_if_there, replace, sync_folder,
+};
 use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
 use crate::note::{Checkpoint, TreeHead, UnverifiedCheckpoint, VerifierKey};
 
@@ -70,7 +72,7 @@ pub struct Mirror {
     last: Option<Checkpoint>,
     /// The last checkpoint that the log showed with a signature of its own.
     last_shown: Option<Checkpoint>,
-    _lock: File,
+    _lock: Held,
 }
 
 impl Mirror {
@@ -81,7 +83,7 @@ impl Mirror {
     /// # Errors
     /// [`MirrorError`].
     pub fn open(dir: &Path, logs: &[VerifierKey]) -> Result<Self, MirrorError> {
-        create_dirs(dir)?;
+        make_folders(dir)?;
         let lock = hold(&dir.join("LOCK"))?.ok_or_else(|| MirrorError::Locked(dir.to_owned()))?;
         let damaged = |why: AuditError| MirrorError::Damaged {
             dir: dir.to_owned(),
@@ -164,7 +166,7 @@ impl Mirror {
             }
             done => done?,
         }
-        write_whole(&self.dir.join("checkpoint"), now.to_string().as_bytes())?;
+        replace(&self.dir.join("checkpoint"), now.to_string().as_bytes())?;
         self.drop_partials(from, head.size)?;
         self.last = Some(now);
         Ok(from..head.size)
@@ -211,7 +213,7 @@ impl Mirror {
         if read_if_there(&path)?.is_some_and(|there| there == bytes) {
             return Ok(());
         }
-        write_whole(&path, bytes)
+        replace(&path, bytes)
     }
 
     /// Removes the partial tiles of the old edge that a later tile contains now.
@@ -243,7 +245,7 @@ impl Mirror {
             if kept.is_none() {
                 fs::remove_dir(&folder).map_err(at(&folder))?;
             } else {
-                sync_dir(&folder)?;
+                sync_folder(&folder)?;
             }
         }
         Ok(())

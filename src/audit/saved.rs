@@ -13,7 +13,7 @@
 //! one, so the file belongs where only the auditor writes.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bincode::{Decode, Encode};
@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::auditor::Verified;
 use super::awards::AwardRowsLengths;
 use super::observe::Observations;
-use crate::durable::{FileError, at, sync_dir};
+use crate::durable::{FileError, at, replace_with};
 use crate::ledger::{BucketError, Globals, RULES_VERSION, State};
 use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};
@@ -75,30 +75,21 @@ pub struct SavedAudit {
 }
 
 impl SavedAudit {
-    /// Writes the file anew: a temporary one, synced, renamed over the old.
+    /// Writes the file anew, whole, in place of the one before; it is durable when this returns.
+    /// The award rows whose lengths it names must be durable already: `AwardRows::sync`.
     ///
     /// # Errors
-    /// [`SavedAuditError::Io`]; the old file is then as it was.
+    /// [`SavedAuditError::Io`]; the file is then as it was, or the new one.
     pub fn write(&self, path: &Path) -> Result<(), SavedAuditError> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".arborlog-new");
-        let temporary = PathBuf::from(temporary);
-        let file = File::create(&temporary).map_err(at(&temporary))?;
-        let mut out = Hashing {
-            inner: BufWriter::new(file),
-            hasher: Sha256::new(),
-        };
-        self.write_to(&mut out).map_err(at(&temporary))?;
-        let digest = out.hasher.finalize();
-        out.inner.write_all(&digest).map_err(at(&temporary))?;
-        let file = out.inner.into_inner().map_err(|error| error.into_error());
-        let synced = file.and_then(|file| file.sync_all());
-        synced.map_err(at(&temporary))?;
-        std::fs::rename(&temporary, path).map_err(at(path))?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        Ok(sync_dir(folder.unwrap_or(Path::new(".")))?)
+        Ok(replace_with(path, |file| {
+            let mut out = Hashing {
+                inner: file,
+                hasher: Sha256::new(),
+            };
+            self.write_to(&mut out)?;
+            let digest = out.hasher.finalize();
+            out.inner.write_all(&digest)
+        })?)
     }
 
     fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {

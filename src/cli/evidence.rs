@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use arborlog::durable::{FileError, make_folders, replace};
 use arborlog::note::Checkpoint;
 
 /// Writes signed checkpoints into PLACE.evidence/, named by size and root; gives words that say
@@ -34,11 +35,11 @@ pub fn keep(place: Option<&Path>, before: Option<&Checkpoint>, now: Option<&Chec
     words
 }
 
-fn write(place: &Path, checkpoint: &Checkpoint, note: &str) -> std::io::Result<PathBuf> {
+fn write(place: &Path, checkpoint: &Checkpoint, note: &str) -> Result<PathBuf, FileError> {
     let mut dir = place.as_os_str().to_owned();
     dir.push(".evidence");
     let dir = PathBuf::from(dir);
-    std::fs::create_dir_all(&dir)?;
+    make_folders(&dir)?;
     let root = checkpoint.head().root.to_string();
     let root: String = root
         .chars()
@@ -46,6 +47,6 @@ fn write(place: &Path, checkpoint: &Checkpoint, note: &str) -> std::io::Result<P
         .take(10)
         .collect();
     let path = dir.join(format!("{}-{root}.checkpoint", checkpoint.head().size));
-    std::fs::write(&path, note)?;
+    replace(&path, note.as_bytes())?;
     Ok(path)
 }

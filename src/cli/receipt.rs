@@ -6,6 +6,7 @@ use clap::Args;
 use super::log_source::read_vkey;
 use super::{Done, Failure, words};
 use arborlog::client::Remote;
+use arborlog::durable::write_unsynced;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
 use arborlog::record::{Day, Index, RecordId, TimeMs};
 
@@ -53,7 +54,7 @@ const NOT_PROVEN: [&str; 5] = [
 pub fn fetch(args: &ReceiptArgs) -> Done {
     let text = Remote::new(&args.from).text(&format!("v1/receipts/{}", args.index))?;
     match &args.output {
-        Some(path) => std::fs::write(path, text)?,
+        Some(path) => write_unsynced(path, text)?,
         None => print!("{text}"),
     }
     Ok(())

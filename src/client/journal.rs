@@ -1,8 +1,6 @@
 //! The client's journal: what was signed, and what became of it. One JSON object a line; a line
 //! that was cut off at the end was never acted on and is cut away.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -10,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::PublicKey;
+use crate::durable::{AppendFile, FileError, at};
 use crate::record::{Index, SignedRecord};
 
 /// A journal that can't be used.
@@ -41,8 +40,8 @@ pub enum JournalError {
     #[error("{0} is in use by another submit; wait for it, or stop it")]
     Locked(PathBuf),
     /// Anything that the file system says.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
 }
 
 /// What became of one statement of the input.
@@ -85,8 +84,7 @@ enum Event {
 
 /// A journal, open.
 pub struct Journal {
-    path: PathBuf,
-    file: File,
+    file: AppendFile,
     lines: Vec<LineState>,
 }
 
@@ -96,24 +94,17 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn open(path: &Path, origin: &str, issuer: &PublicKey) -> Result<Self, JournalError> {
-        let io = |error| JournalError::Io(path.to_owned(), error);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(io)?;
-        file.try_lock()
-            .map_err(|_| JournalError::Locked(path.to_owned()))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
+        let mut file = AppendFile::open(path)?;
+        if !file.try_lock()? {
+            return Err(JournalError::Locked(path.to_owned()));
+        }
+        let bytes = file.read_all()?;
         let whole = bytes
             .iter()
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |end| end + 1);
+        file.end_at(whole as u64)?;
         let mut journal = Self {
-            path: path.to_owned(),
             file,
             lines: Vec::new(),
         };
@@ -144,23 +135,13 @@ impl Journal {
             }
             journal.replay(event).ok_or_else(damaged)?;
         }
-        journal.file.set_len(whole as u64).map_err(io)?;
-        journal
-            .file
-            .seek(SeekFrom::Start(whole as u64))
-            .map_err(io)?;
         if whole == 0 {
             let begin = Event::Begin {
                 origin: origin.to_owned(),
                 issuer: *issuer,
             };
             journal.write(&[begin])?;
-            journal.sync()?;
-            if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-                File::open(parent)
-                    .and_then(|dir| dir.sync_all())
-                    .map_err(io)?;
-            }
+            journal.file.sync()?;
         }
         Ok(journal)
     }
@@ -205,9 +186,9 @@ impl Journal {
     pub fn signed(&mut self, records: &[SignedRecord]) -> Result<(), JournalError> {
         let mut events = Vec::with_capacity(records.len());
         for (offset, record) in records.iter().enumerate() {
-            let bytes = record.encode().map_err(|error| {
-                JournalError::Io(self.path.clone(), std::io::Error::other(error))
-            })?;
+            let bytes = record
+                .encode()
+                .map_err(|error| at(self.file.path())(std::io::Error::other(error)))?;
             let line = self.lines.len() + offset;
             events.push(Event::Signed {
                 line,
@@ -215,7 +196,7 @@ impl Journal {
             });
         }
         self.write(&events)?;
-        self.sync()?;
+        self.file.sync()?;
         self.lines.extend(
             records
                 .iter()
@@ -247,25 +228,18 @@ impl Journal {
             detail: detail.to_owned(),
         };
         self.write(std::slice::from_ref(&event))?;
-        self.sync()?;
+        self.file.sync()?;
         let _ = self.replay(event);
         Ok(())
     }
 
     fn write(&mut self, events: &[Event]) -> Result<(), JournalError> {
-        let io = |error| JournalError::Io(self.path.clone(), error);
         let mut bytes = Vec::new();
         for event in events {
             serde_json::to_writer(&mut bytes, event)
-                .map_err(|error| JournalError::Io(self.path.clone(), error.into()))?;
+                .map_err(|error| at(self.file.path())(error.into()))?;
             bytes.push(b'\n');
         }
-        self.file.write_all(&bytes).map_err(io)
-    }
-
-    fn sync(&self) -> Result<(), JournalError> {
-        self.file
-            .sync_data()
-            .map_err(|error| JournalError::Io(self.path.clone(), error))
+        Ok(self.file.append(&bytes)?)
     }
 }

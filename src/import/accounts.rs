@@ -3,15 +3,12 @@
 //! stays in the log.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::durable::open_to_others;
+use crate::durable::{AppendFile, FileError};
 use crate::record::{AccountId, Digest};
 
 /// The line that holds the key of evidence digests.
@@ -30,13 +27,16 @@ pub enum PseudonymsError {
     #[error("the system gives no randomness: {0}")]
     Random(getrandom::Error),
     /// Anything that the file system says.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
+    /// The file is no text.
+    #[error("{0} is not in UTF-8")]
+    NotText(PathBuf),
 }
 
 /// The keys, each of 32 random bytes.
 pub struct Pseudonyms {
-    path: PathBuf,
+    file: AppendFile,
     keys: HashMap<String, [u8; 32]>,
     unsaved: Vec<String>,
 }
@@ -47,19 +47,12 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError`].
     pub fn open(path: &Path) -> Result<Self, PseudonymsError> {
-        let io = |error| PseudonymsError::Io(path.to_owned(), error);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(io)?;
-        if let Some(mode) = open_to_others(&file.metadata().map_err(io)?) {
+        let mut file = AppendFile::open_secret(path)?;
+        if let Some(mode) = file.open_to_others()? {
             return Err(PseudonymsError::Open(path.to_owned(), mode));
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(io)?;
+        let text = String::from_utf8(file.read_all()?)
+            .map_err(|_| PseudonymsError::NotText(path.to_owned()))?;
         let mut keys = HashMap::new();
         // A last line that was cut off was never used: names are used after they are synced.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
@@ -70,9 +63,9 @@ impl Pseudonyms {
             hex::decode_to_slice(digits, &mut key).map_err(|_| wrong())?;
             keys.insert(name.to_owned(), key);
         }
-        file.set_len(whole as u64).map_err(io)?;
+        file.end_at(whole as u64)?;
         Ok(Self {
-            path: path.to_owned(),
+            file,
             keys,
             unsaved: Vec::new(),
         })
@@ -116,19 +109,14 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError::Io`].
     pub fn save(&mut self) -> Result<(), PseudonymsError> {
-        let io = |error| PseudonymsError::Io(self.path.clone(), error);
         let mut text = String::new();
         for name in &self.unsaved {
             if let Some(key) = self.keys.get(name) {
                 text.push_str(&format!("{name} {}\n", hex::encode(key)));
             }
         }
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(&self.path)
-            .map_err(io)?;
-        file.write_all(text.as_bytes()).map_err(io)?;
-        file.sync_all().map_err(io)?;
+        self.file.append(text.as_bytes())?;
+        self.file.sync()?;
         self.unsaved.clear();
         Ok(())
     }

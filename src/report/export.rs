@@ -9,6 +9,7 @@ use super::tables::{
     PLOTS, SPECIES, SURVEYS, TRANSFERS, TableSchema,
 };
 use crate::crypto::PublicKey;
+use crate::durable::{FileError, at, create_unsynced, make_folders, write_unsynced};
 use crate::note::Checkpoint;
 use crate::record::{
     Basis, CarbonRights, Correction, Index, Plot, Remedy, Statement, Survey, TransferReason,
@@ -22,8 +23,8 @@ pub enum ExportError {
     #[error("{0} is not empty: name a new folder for the tables")]
     NotEmpty(PathBuf),
     /// A file or folder can't be read or written.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// A row can't be written.
     #[error("{0}: {1}")]
     Csv(PathBuf, csv::Error),
@@ -42,7 +43,7 @@ impl<const COLUMNS: usize> TableFile<COLUMNS> {
     fn create(dir: &Path, schema: &'static TableSchema<COLUMNS>) -> Result<Self, ExportError> {
         let path = dir.join(schema.file);
         let wrong = |error| ExportError::Csv(path.clone(), error);
-        let mut writer = csv::Writer::from_path(&path).map_err(wrong)?;
+        let mut writer = csv::Writer::from_writer(create_unsynced(&path)?);
         let names = schema.columns.iter().map(|(name, _)| name);
         writer.write_record(names).map_err(wrong)?;
         Ok(Self {
@@ -60,7 +61,7 @@ impl<const COLUMNS: usize> TableFile<COLUMNS> {
     /// Hands the last rows to the system; gives the table's section of the README.
     fn finish(&mut self) -> Result<String, ExportError> {
         let flushed = self.writer.flush();
-        flushed.map_err(|error| ExportError::Io(self.path.clone(), error))?;
+        flushed.map_err(at(&self.path))?;
         let mut section = format!(
             "\n## {}\n\nA row is {}.\n\n| column | what it is |\n| --- | --- |\n",
             self.schema.file, self.schema.row
@@ -168,9 +169,8 @@ impl Export {
     /// # Errors
     /// [`ExportError`].
     pub fn begin(dir: &Path) -> Result<Self, ExportError> {
-        let io = |error| ExportError::Io(dir.to_owned(), error);
-        std::fs::create_dir_all(dir).map_err(io)?;
-        if std::fs::read_dir(dir).map_err(io)?.next().is_some() {
+        make_folders(dir)?;
+        if std::fs::read_dir(dir).map_err(at(dir))?.next().is_some() {
             return Err(ExportError::NotEmpty(dir.to_owned()));
         }
         Ok(Self {
@@ -452,8 +452,7 @@ impl Export {
             ("README.md", readme),
             ("checkpoint", checkpoint.to_string()),
         ] {
-            let path = self.dir.join(name);
-            std::fs::write(&path, text).map_err(|error| ExportError::Io(path, error))?;
+            write_unsynced(&self.dir.join(name), text)?;
         }
         Ok(())
     }

@@ -5,12 +5,13 @@ mod export;
 mod page;
 mod tables;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use export::{Export, ExportError};
 
 use crate::audit::Report;
 use crate::charts::ChartError;
+use crate::durable::{FileError, make_folders, write_unsynced};
 
 /// A report that can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +26,8 @@ pub enum ReportError {
     #[error("report.json: {0}")]
     Json(#[from] serde_json::Error),
     /// A file or folder can't be written.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
 }
 
 /// Writes `report.html` and `report.json` into a folder, which it makes if need be.
@@ -34,15 +35,9 @@ pub enum ReportError {
 /// # Errors
 /// [`ReportError`].
 pub fn write(dir: &Path, report: &Report) -> Result<(), ReportError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |error| ReportError::Io(path, error)
-    };
-    std::fs::create_dir_all(dir).map_err(io(dir))?;
-    let html = dir.join("report.html");
-    std::fs::write(&html, page::html(report)?).map_err(io(&html))?;
-    let json = dir.join("report.json");
+    make_folders(dir)?;
+    write_unsynced(&dir.join("report.html"), page::html(report)?)?;
     let mut data = serde_json::to_vec_pretty(report)?;
     data.push(b'\n');
-    std::fs::write(&json, data).map_err(io(&json))
+    Ok(write_unsynced(&dir.join("report.json"), data)?)
 }

@@ -7,7 +7,6 @@
 //! DIR/public/tile/…      full tiles and bundles, as c2sp.org/tlog-tiles names them
 //! ```
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
 use std::thread::JoinHandle;
@@ -18,7 +17,7 @@ use super::journal::{Journal, SEGMENT_BYTES, drop_segments, read_segment, segmen
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, BoxFuture, Outcome, RESTORE, Store, StoreError};
-use crate::durable::{at, create_dirs, hold, read_if_there, write_whole};
+use crate::durable::{Held, at, hold, make_folders, read_if_there, replace};
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };
@@ -44,7 +43,7 @@ struct Shared {
     tail: RwLock<Tail>,
     /// Keeps others out. A commit under way holds it too, though its caller may have dropped the
     /// store: nobody else opens the journal before that commit has ended.
-    _lock: File,
+    _lock: Held,
 }
 
 struct Writer {
@@ -59,10 +58,29 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn create(dir: &Path) -> Result<(), StoreError> {
-        create_dirs(&journal_dir(dir))?;
-        create_dirs(&dir.join("public"))?;
+        make_folders(&journal_dir(dir))?;
+        make_folders(&dir.join("public"))?;
         Journal::begin(&journal_dir(dir), LogHead::empty())?;
-        Ok(write_whole(&dir.join("VERSION"), VERSION.as_bytes())?)
+        Ok(replace(&dir.join("VERSION"), VERSION.as_bytes())?)
+    }
+
+    /// Whether a directory holds what [`Self::create`] leaves if it is cut off before its last step,
+    /// or less: no VERSION, no entries.
+    ///
+    /// # Errors
+    /// [`StoreError`] when what is there can't be read.
+    pub fn is_unfinished(dir: &Path) -> Result<bool, StoreError> {
+        let mut files = Vec::new();
+        if journal_dir(dir).exists() {
+            files = segment_files(&journal_dir(dir))?;
+        }
+        for (start, path) in files {
+            if start > 0 || !read_segment(&path, true)?.commits.is_empty() {
+                return Ok(false);
+            }
+        }
+        let has = |name: &str| dir.join(name).exists();
+        Ok(!has("VERSION") && !has("LOCK") && TileFiles::of(dir).bundles()? == 0)
     }
 
     /// Opens a store, recovers the tree as last committed, and keeps others out.
@@ -402,7 +420,7 @@ pub(super) fn edge(
     Ok((tail, Frontier::from_peaks(size, peaks).unwrap_or_default()))
 }
 
-pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(dir: &Path) -> Result<Held, StoreError> {
     let path = dir.join("VERSION");
     let Some(found) = read_if_there(&path)? else {
         return Err(StoreError::Missing(dir.to_owned()));

@@ -5,14 +5,13 @@
 //! (`u32`), kind (`u8`), payload, and the first 8 bytes of SHA-256 over all that. All integers
 //! are big-endian. A head is its tree's size (`u64`) and root; see [`LogHead`] for its state entry.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{Batch, RESTORE, StoreError};
-use crate::durable::{at, sync_dir};
+use crate::durable::{AppendFile, at, remove};
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 use crate::record::LogHead;
@@ -32,11 +31,7 @@ pub const SEGMENT_BYTES: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Journal {
     dir: PathBuf,
-    path: PathBuf,
-    file: File,
-    bytes: u64,
-    /// The file goes on behind these bytes: a commit that was cut off, or one that was damaged.
-    torn: bool,
+    file: AppendFile,
 }
 
 /// A segment as it was found.
@@ -58,46 +53,22 @@ impl Journal {
     /// would be damage, and what is before it could be dropped too early.
     pub fn begin(dir: &Path, start: LogHead) -> Result<Self, StoreError> {
         let path = dir.join(format!("{:020}", start.tree.size));
-        let unnamed = dir.join("segment.new");
         let header = frame(
             KIND_HEADER,
             &[MAGIC.as_slice(), &head_bytes(start)].concat(),
         );
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .open(&unnamed)
-            .map_err(at(&unnamed))?;
-        file.write_all(&header).map_err(at(&unnamed))?;
-        file.sync_all().map_err(at(&unnamed))?;
-        fs::rename(&unnamed, &path).map_err(at(&path))?;
-        sync_dir(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
-            path,
-            file,
-            bytes: header.len() as u64,
-            torn: false,
+            file: AppendFile::begin(&path, &header)?,
         })
     }
 
     /// Goes on in a segment. Its torn end stays until a commit takes its place: whoever only looks
     /// changes nothing, and a start that is refused later has not thrown anything away.
     pub fn resume(dir: &Path, segment: &Segment) -> Result<Self, StoreError> {
-        let path = segment.path.clone();
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .map_err(at(&path))?;
-        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(segment.good_bytes))
-            .map_err(at(&path))?;
         Ok(Self {
             dir: dir.to_owned(),
-            path,
-            file,
-            bytes: segment.good_bytes,
-            torn: segment.good_bytes < segment.file_bytes,
+            file: AppendFile::resume(&segment.path, segment.good_bytes)?,
         })
     }
 
@@ -114,21 +85,16 @@ impl Journal {
     /// After an error the caller writes no more: what the kernel dropped after a failed sync,
     /// no second sync on the same descriptor brings back.
     pub fn commit(&mut self, batch: &Batch, segment_bytes: u64) -> Result<(), StoreError> {
-        if self.torn {
-            self.file.set_len(self.bytes).map_err(at(&self.path))?;
-            self.file.sync_all().map_err(at(&self.path))?;
-            self.torn = false;
-        }
-        if self.bytes >= segment_bytes {
+        // Also if this segment takes no more: only the newest one may have a torn end.
+        self.file.cut()?;
+        if self.file.end() >= segment_bytes {
             *self = Self::begin(&self.dir, batch.from)?;
         }
         let mut bytes = frame(KIND_ENTRIES, &batch.entries);
         let heads = [head_bytes(batch.from), head_bytes(batch.to)].concat();
         bytes.extend(frame(KIND_COMMIT, &heads));
-        self.file.write_all(&bytes).map_err(at(&self.path))?;
-        self.file.sync_data().map_err(at(&self.path))?;
-        self.bytes += bytes.len() as u64;
-        Ok(())
+        self.file.append(&bytes)?;
+        Ok(self.file.sync()?)
     }
 }
 
@@ -152,8 +118,7 @@ pub(super) fn drop_segments(dir: &Path, in_files: u64) -> Result<(), StoreError>
     let files = segment_files(dir)?;
     for [(_, path), (next_start, _)] in files.array_windows() {
         if *next_start <= in_files {
-            fs::remove_file(path).map_err(at(path))?;
-            sync_dir(dir)?;
+            remove(path)?;
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ use super::salvage::Salvaged;
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, StoreError};
-use crate::durable::{FileError, at, create_dirs, sync_dir};
+use crate::durable::{FileError, at, make_folders, rename_folder};
 use crate::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::LogHead;
@@ -320,7 +320,7 @@ fn write_journal(
     if new.exists() {
         fs::remove_dir_all(&new).map_err(at(&new))?;
     }
-    create_dirs(&new)?;
+    make_folders(&new)?;
     let mut journal = Journal::begin(&new, from)?;
     if let Some(id) = last_bundle(tree.size()) {
         let entries = tail
@@ -335,10 +335,9 @@ fn write_journal(
         let mut names = (0..).map(|number| dir.join(format!("journal.damaged.{number}")));
         let name = names.find(|path| !path.exists());
         let name = name.unwrap_or_else(|| dir.join("journal.damaged"));
-        fs::rename(&old, &name).map_err(at(&old))?;
+        rename_folder(&old, &name)?;
         aside = Some(name);
     }
-    fs::rename(&new, &old).map_err(at(&new))?;
-    sync_dir(dir)?;
+    rename_folder(&new, &old)?;
     Ok(aside)
 }

@@ -9,11 +9,13 @@
 //! meta, then takes out what it replaced: a stop anywhere leaves the save before, or this one.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bincode::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
+use crate::durable::{FileError, at, rename_folder};
 use crate::ledger::{BucketError, Globals, RULES_VERSION, State, StateImage};
 use crate::merkle::Hash;
 use crate::note::TreeHead;
@@ -35,6 +37,9 @@ pub enum SavedStateError {
     /// sled says no.
     #[error("the saved state in {0}: {1}")]
     Sled(PathBuf, sled::Error),
+    /// A database that can't be read could not be put aside.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A bucket could not be encoded.
     #[error(transparent)]
     Shelf(#[from] BucketError),
@@ -126,14 +131,12 @@ impl SavedState {
     /// [`SavedStateError::Sled`].
     pub fn open(path: &Path) -> Result<Self, SavedStateError> {
         let config = || sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
+        let sled = |error| SavedStateError::Sled(path.to_owned(), error);
         let db = config().open().or_else(|error| {
             tracing::warn!(%error, "the saved state can't be read; it is rebuilt from the log");
-            let aside = path.with_extension("damaged");
-            let _ = std::fs::remove_dir_all(&aside);
-            std::fs::rename(path, &aside).map_err(sled::Error::from)?;
-            config().open()
-        });
-        let db = db.map_err(|error| SavedStateError::Sled(path.to_owned(), error))?;
+            put_aside(path).map_err(SavedStateError::File)?;
+            config().open().map_err(sled)
+        })?;
         Ok(Self {
             path: path.to_owned(),
             db,
@@ -330,6 +333,15 @@ impl SavedState {
     /// The digest that it says it has; [`Self::load`] checks it.
     pub fn saved_digest(&self) -> Option<[u8; 32]> {
         self.meta().map(|meta| meta.digest)
+    }
+}
+
+/// Puts a database aside, in the place of the one that was put aside before.
+fn put_aside(path: &Path) -> Result<(), FileError> {
+    let aside = path.with_extension("damaged");
+    match std::fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&aside)(error)),
+        _ => rename_folder(path, &aside),
     }
 }
 

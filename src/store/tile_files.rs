@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 
 use super::tail::Tail;
 use super::{RESTORE, StoreError};
-use crate::durable::{at, read_if_there, write_all_whole};
+use crate::durable::{at, read_if_there, replace_all};
 use crate::merkle::{
     Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, root_of,
 };
@@ -115,7 +115,7 @@ impl TileFiles {
         for some in tiles.chunks(FILES_AT_ONCE) {
             let file = |id: &TileId| Some((self.path(*id), bytes(id)?));
             let files: Vec<(PathBuf, Bytes)> = some.iter().filter_map(file).collect();
-            write_all_whole(&files)?;
+            replace_all(&files)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use arborlog::audit::{Finding, Severity};
+use arborlog::durable::replace;
 
 /// A program that was told has so long to take it in.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,10 +112,6 @@ impl Known {
             subjects: finding.items.iter().map(|it| it.subject.clone()).collect(),
         };
         self.told.insert(finding.code.to_owned(), told);
-        let mut temporary = self.path.as_os_str().to_owned();
-        temporary.push(".arborlog-new");
-        std::fs::write(&temporary, serde_json::to_vec(&self.told)?)?;
-        std::fs::rename(&temporary, &self.path)?;
-        Ok(())
+        Ok(replace(&self.path, &serde_json::to_vec(&self.told)?)?)
     }
 }

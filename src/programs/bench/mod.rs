@@ -19,6 +19,7 @@ use clap::Args;
 use crate::cli::{Done, Failure};
 use arborlog::client::Remote;
 use arborlog::crypto::SigningKey;
+use arborlog::durable::{make_folders, write_unsynced};
 use arborlog::merkle::{Level, TILE_HASHES, TileId};
 use audit::Beside;
 use ledger::{Batch, Mix, Server};
@@ -85,7 +86,7 @@ pub struct BenchArgs {
 pub fn run(args: &BenchArgs) -> Done {
     let temp = match &args.dir {
         Some(dir) => {
-            std::fs::create_dir_all(dir)?;
+            make_folders(dir)?;
             tempfile::tempdir_in(dir)
         }
         None => tempfile::tempdir(),
@@ -108,7 +109,7 @@ pub fn run(args: &BenchArgs) -> Done {
     }
     match (&args.chart, &args.vary, all.first()) {
         (Some(folder), Some(vary), _) => vary.draw(folder, &all)?,
-        (Some(path), None, Some(measured)) => std::fs::write(path, measured.chart()?)?,
+        (Some(path), None, Some(measured)) => write_unsynced(path, measured.chart()?)?,
         _ => {}
     }
     Ok(())

@@ -7,6 +7,7 @@ use super::BenchArgs;
 use super::measured::Measured;
 use crate::cli::Failure;
 use arborlog::charts::growth;
+use arborlog::durable::{make_folders, write_unsynced};
 
 /// A number of a run.
 type Figure = fn(&Measured) -> f64;
@@ -66,7 +67,7 @@ impl Vary {
 
     /// Draws what came of it, a chart each, into a folder.
     pub fn draw(&self, folder: &Path, all: &[Measured]) -> Result<(), Failure> {
-        std::fs::create_dir_all(folder)?;
+        make_folders(folder)?;
         let (name, over): (_, Figure) = match self.what {
             What::Accounts => ("accounts", |it| it.accounts as f64),
             What::Issuers => ("issuers", |it| it.issuers as f64),
@@ -89,7 +90,7 @@ impl Vary {
         for (file, title, value) in charts {
             let points: Vec<(f64, f64)> = all.iter().map(|it| (over(it), value(it))).collect();
             let svg = growth(title, name, &points)?;
-            std::fs::write(folder.join(format!("{name}-{file}.svg")), svg)?;
+            write_unsynced(&folder.join(format!("{name}-{file}.svg")), svg)?;
         }
         Ok(())
     }

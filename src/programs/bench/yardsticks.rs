@@ -1,8 +1,6 @@
 //! What the machine could do if there were less to do: the same signatures alone, the same bytes
 //! alone, requests alone.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,6 +8,7 @@ use super::ledger::{Batch, context};
 use super::load::{self, Loaded};
 use crate::cli::Failure;
 use arborlog::crypto::{self, KnownKeys, VerifyingKey};
+use arborlog::durable::AppendFile;
 use arborlog::record::SignedRecord;
 
 /// Signatures are checked so many at a time, as the server does.
@@ -98,12 +97,12 @@ pub fn strict_only(records: &[SignedRecord]) -> Result<f64, Failure> {
 /// The same bodies, appended to a file with an fdatasync each.
 pub fn raw_append<'a>(dir: &Path, batches: impl Iterator<Item = &'a Batch>) -> anyhow::Result<f64> {
     let path = dir.join("raw");
-    let mut file = File::create(&path)?;
+    let mut file = AppendFile::open(&path)?;
     let begun = Instant::now();
     let mut records = 0;
     for batch in batches {
-        file.write_all(batch.request.body())?;
-        file.sync_data()?;
+        file.append(batch.request.body())?;
+        file.sync()?;
         records += batch.records;
         if begun.elapsed() > APPEND_FOR {
             break;

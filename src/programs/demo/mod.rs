@@ -12,6 +12,7 @@ use crate::cli::init::{self, Governor};
 use crate::cli::{Done, Failure, say, serve};
 use arborlog::client::{Remote, today};
 use arborlog::crypto::SigningKey;
+use arborlog::durable::make_folders;
 use arborlog::http::Limits;
 use arborlog::import::{
     Table, TreePlan, Trips, added_columns, all_species, event_columns, plan_claims,
@@ -266,7 +267,7 @@ fn print(args: &DemoArgs, outcome: &Outcome, seconds: f64) -> Done {
 }
 
 fn make_keys(dir: &Path) -> Result<Keys, Failure> {
-    std::fs::create_dir_all(dir)?;
+    make_folders(dir)?;
     let key = |name: &str| -> Result<SigningKey, Failure> {
         let path = dir.join(format!("{name}.pem"));
         // A key that was cut off while it was written signed nothing yet.

@@ -9,6 +9,7 @@ use crate::cli::govern::origin_of;
 use crate::cli::{Done, Failure, progress, say};
 use arborlog::client::{LineState, OnRefusal, Remote, RemoteError, Submitter, today};
 use arborlog::crypto::SigningKey;
+use arborlog::durable::{make_folders, replace};
 use arborlog::import::{
     Pseudonyms, SetAside, Table, TreeCorrection, TreePlan, Trees, TreesConfig, Trips, TripsConfig,
     added_columns, event_columns, plan_trees, read_trees, read_trips, station_columns,
@@ -185,7 +186,7 @@ impl Sent {
 impl Sender {
     /// A sender to the server at `url`.
     pub fn open(url: &str, work: &Path) -> Result<Self, Failure> {
-        fs::create_dir_all(work)?;
+        make_folders(work)?;
         let remote = Remote::new(url);
         let origin = origin_of(&remote)?;
         Ok(Self {
@@ -228,7 +229,8 @@ impl Sender {
             }
         }
         if !refusals.is_empty() {
-            fs::write(self.work.join(format!("{phase}.refused.ndjson")), refusals)?;
+            let path = self.work.join(format!("{phase}.refused.ndjson"));
+            replace(&path, refusals.as_bytes())?;
         }
         let indexes = (0..statements.len())
             .map(|place| submitter.index(place))
@@ -245,7 +247,8 @@ impl Sender {
             lines.push_str(&serde_json::to_string(row)?);
             lines.push('\n');
         }
-        fs::write(self.work.join(format!("{what}.set-aside.ndjson")), lines)?;
+        let path = self.work.join(format!("{what}.set-aside.ndjson"));
+        replace(&path, lines.as_bytes())?;
         eprintln!("{what}: {} rows set aside", rows.len());
         Ok(())
     }
@@ -377,11 +380,7 @@ fn plan(sender: &Sender, trees: &mut Trees) -> Result<TreePlan, Failure> {
             kept.push((plot.number, serial));
         }
     }
-    let temporary = path.with_extension("tmp");
-    let mut file = fs::File::create(&temporary)?;
-    std::io::Write::write_all(&mut file, serde_json::to_string(&kept)?.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, &path)?;
+    replace(&path, serde_json::to_string(&kept)?.as_bytes())?;
     Ok(plan_trees(trees, &config, &kept.into_iter().collect()))
 }
 

@@ -1,0 +1,50 @@
+//! Who may read a file: its mode, which is set when the file is created and never widened.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// The mode of a file that anybody may read, as far as the process's umask allows.
+pub(super) const SHARED: u32 = 0o666;
+/// The mode of a file that only its owner may read: keys.
+pub(super) const OWNER_ONLY: u32 = 0o600;
+
+/// Creates a file, which must not be there, with at most the rights of `mode`.
+///
+/// Without Unix there are no modes: the file gets the rights that its folder gives it.
+pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    set_mode(&mut options, mode);
+    options.open(path)
+}
+
+#[cfg(unix)]
+pub(super) fn set_mode(options: &mut OpenOptions, mode: u32) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(mode);
+}
+
+#[cfg(not(unix))]
+pub(super) fn set_mode(_options: &mut OpenOptions, _mode: u32) {}
+
+/// The rights that a file has, without those of its kind.
+#[cfg(unix)]
+pub(super) fn mode_of(metadata: &Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o777
+}
+
+#[cfg(not(unix))]
+pub(super) fn mode_of(_metadata: &Metadata) -> u32 {
+    SHARED
+}
+
+/// A secret file's mode, if anybody but its owner has rights on it.
+///
+/// Always `None` without Unix, where a file's mode can't be seen: then nothing is refused, and
+/// whoever keeps keys there sees to their folder's rights.
+pub fn open_to_others(metadata: &Metadata) -> Option<u32> {
+    let mode = mode_of(metadata);
+    (cfg!(unix) && mode & 0o077 != 0).then_some(mode)
+}

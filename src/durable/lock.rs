@@ -1,0 +1,42 @@
+//! Locks between processes.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use super::{FileError, at};
+
+/// A lock that this process has: let go of when dropped, or when the process ends however it ends.
+#[derive(Debug)]
+pub struct Held {
+    _file: File,
+}
+
+/// Takes the lock of a file, which is made if need be; `None` if another process has it.
+///
+/// ```text
+/// open(path, O_CREAT) flock(LOCK_EX | LOCK_NB)
+/// ```
+///
+/// Nothing is synced: the lock is the kernel's and does not outlive it, and the file is made again
+/// if it is lost. A crash leaves an empty file that nobody holds.
+///
+/// # Errors
+/// [`FileError`] when the file can't be opened or the file system has no locks.
+pub fn hold(path: &Path) -> Result<Option<Held>, FileError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(at(path))?;
+    Ok(try_lock(&file, path)?.then_some(Held { _file: file }))
+}
+
+/// Locks an open file; `false` if another process has.
+pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, FileError> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(at(path)(error)),
+    }
+}
