@@ -247,3 +247,37 @@ pub(super) fn parse_head(bytes: &[u8]) -> Option<LogHead> {
         root,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only the newest segment may have a torn end: one that takes no more commits loses it first.
+    #[test]
+    fn a_torn_end_is_cut_before_another_segment_begins() {
+        let temp = tempfile::tempdir().unwrap();
+        let head = |size| {
+            let root = Hash::empty_root();
+            LogHead::without_state(TreeHead { size, root })
+        };
+        let batch = |size| Batch {
+            from: head(size),
+            entries: vec![0, 1, 7],
+            to: head(size + 1),
+        };
+        let mut journal = Journal::begin(temp.path(), head(0)).unwrap();
+        journal.commit(&batch(0), SEGMENT_BYTES).unwrap();
+        let first = temp.path().join(format!("{:020}", 0));
+        let whole = fs::read(&first).unwrap();
+        fs::write(&first, [whole.as_slice(), &whole[..90]].concat()).unwrap();
+        let found = read_segment(&first, true).unwrap();
+        assert_eq!(found.good_bytes, whole.len() as u64);
+        let mut journal = Journal::resume(temp.path(), &found).unwrap();
+        assert_eq!(fs::read(&first).unwrap().len(), whole.len() + 90);
+        journal.commit(&batch(1), 1).unwrap();
+        assert_eq!(fs::read(&first).unwrap(), whole);
+        assert_eq!(read_segment(&first, false).unwrap().commits.len(), 1);
+        let second = temp.path().join(format!("{:020}", 1));
+        assert_eq!(read_segment(&second, true).unwrap().commits.len(), 1);
+    }
+}
