@@ -1,12 +1,15 @@
-//! The power fails: at every step of a real server (as strace saw it) what was not synced is lost,
-//! torn or reordered, and what was acknowledged before is still there.
+//! The power fails: at every step of a real server or command (as strace saw it) what was not
+//! synced is lost, torn or reordered, and what was acknowledged before is still there.
 #![cfg(feature = "cli")]
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use arborlog::client::Proposal;
+use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::ledger::State;
 use arborlog::log::{Log, LogConfig};
 use arborlog::record::*;
@@ -15,7 +18,7 @@ use support::auditor::{Told, audit, entries};
 use support::dice::Dice;
 use support::disk::Disk;
 use support::trace::{CALLS, Step, read};
-use support::{Ledger, Server, award, copy_dir};
+use support::{Ledger, ORIGIN, Server, award, copy_dir, program, run, run_ok};
 
 const ACCOUNTS: u64 = 40;
 const SEGMENT_BYTES: u64 = 40_000;
@@ -161,8 +164,7 @@ fn at_every_step_a_loss_of_power_takes_nothing_that_was_acknowledged() {
     let (whole, entries) = entries(&ledger.dir);
     let states = states(&entries, &ledger.origin());
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    // By default each step once; `ARBORLOG_POWER_CUTS=20` loses power 20 times at each.
-    let cuts = std::env::var("ARBORLOG_POWER_CUTS").map_or(1, |it| it.parse().unwrap());
+    let cuts = cuts(1);
     let mut disk = Disk::of(&start);
     let mut acknowledged = 0;
     let mut met: BTreeMap<String, u64> = BTreeMap::new();
@@ -193,6 +195,11 @@ fn at_every_step_a_loss_of_power_takes_nothing_that_was_acknowledged() {
     }
     assert_eq!((answered, acknowledged), (ROUNDS * BATCHES, whole.size));
     eprintln!("{} steps, losses {met:?}", steps.len());
+}
+
+/// How often the power is lost at each step; `ARBORLOG_POWER_CUTS=20` says 20 times.
+fn cuts(by_default: u64) -> u64 {
+    std::env::var("ARBORLOG_POWER_CUTS").map_or(by_default, |cuts| cuts.parse().unwrap())
 }
 
 fn name(step: &Step) -> String {
@@ -237,4 +244,326 @@ async fn check(
     let (found, _) = log.look_up(says).await.unwrap();
     assert_eq!(found, states[head.size as usize], "{what}");
     log.close().await;
+}
+
+/// Losses of power at each step of a command: its states are few, and what is found is small.
+const COMMAND_CUTS: u64 = 8;
+
+/// A command, all that it did in a folder, and what was in the folder before.
+struct Traced {
+    start: tempfile::TempDir,
+    steps: Vec<Step>,
+}
+
+impl Traced {
+    fn run(root: &Path, args: &[String]) -> Self {
+        let start = tempfile::tempdir().unwrap();
+        copy_dir(root, start.path());
+        let temp = tempfile::tempdir().unwrap();
+        let trace = temp.path().join("trace");
+        let output = Command::new("strace")
+            .args(["-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o"])
+            .arg(&trace)
+            .arg(program())
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{args:?}: {}",
+            words(&output.stderr)
+        );
+        let steps = read(&std::fs::read_to_string(&trace).unwrap(), root);
+        Self { start, steps }
+    }
+
+    /// Loses power at each step, in several ways; `check` is given each state that is found, once,
+    /// and what the command had said by then.
+    fn lose_power(&self, mut check: impl FnMut(&Path, &str, &str)) {
+        let mut disk = Disk::of(self.start.path());
+        let mut said = String::new();
+        let mut seen = HashSet::new();
+        for (place, step) in self.steps.iter().enumerate() {
+            // What is said may be read before its call ends.
+            if let Step::Said { text } = step {
+                said.push_str(text);
+            }
+            disk.apply(step);
+            for cut in 0..cuts(COMMAND_CUTS) {
+                let temp = tempfile::tempdir().unwrap();
+                let dir = temp.path().join("lost");
+                let mut dice = Dice::new((place as u64) << 16 | cut);
+                let fate = disk.lose_power(&dir, &mut dice);
+                if seen.insert((tree(&dir, &dir), said.clone())) {
+                    let what = format!("step {place} {} cut {cut} {fate:?}", name(step));
+                    check(&dir, &said, &what);
+                }
+            }
+        }
+        eprintln!("{} steps, {} states", self.steps.len(), seen.len());
+        assert!(seen.len() > 3 && !said.is_empty());
+    }
+}
+
+/// All folders and files in a folder, with what is in them.
+fn tree(root: &Path, dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(dir).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.strip_prefix(root).unwrap().to_owned();
+        if path.is_dir() {
+            all.push((name, None));
+            all.extend(tree(root, &path));
+        } else {
+            all.push((name, Some(std::fs::read(&path).unwrap())));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn words(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_key_that_keygen_told_of_is_there_after_a_loss_of_power() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("keys");
+    std::fs::create_dir(&root).unwrap();
+    let key = path(&root, "key.pem");
+    let mut told = 0;
+    Traced::run(&root, &["keygen", &key].map(str::to_owned)).lose_power(|lost, said, what| {
+        let key = path(lost, "key.pem");
+        if said.is_empty() {
+            let again = run(&["keygen", &key]);
+            let refused = words(&again.stderr);
+            if refused.contains("holds no whole key") {
+                assert!(
+                    refused.contains(&key) && refused.contains("remove it"),
+                    "{refused}"
+                );
+                std::fs::remove_file(&key).unwrap();
+                run_ok(&["keygen", &key]);
+            } else if !again.status.success() {
+                // One that is whole is kept, whether or not it was told of.
+                assert!(refused.contains("is not overwritten"), "{what}: {refused}");
+            }
+        }
+        let found = SigningKey::read(Path::new(&key));
+        let found = found.unwrap_or_else(|error| panic!("{what}: {error}"));
+        if !said.is_empty() {
+            assert_eq!(found.public().to_string(), said.trim(), "{what}");
+            told += 1;
+        }
+    });
+    assert!(told > 0);
+}
+
+/// Two governors' key files in a folder that is made for them.
+fn governors(root: &Path) {
+    std::fs::create_dir(root).unwrap();
+    for name in ["one.pem", "two.pem"] {
+        run_ok(&["keygen", root.join(name).to_str().unwrap()]);
+    }
+}
+
+fn path(root: &Path, name: &str) -> String {
+    root.join(name).to_str().unwrap().to_owned()
+}
+
+/// `arborlog init` of `ledger` in a folder; the second governor is there and signs, or signs later.
+fn init_args(root: &Path, second_signs: bool) -> Vec<String> {
+    let second = path(root, "two.pem");
+    let absent = || SigningKey::read(Path::new(&second)).unwrap().public();
+    let second = if second_signs {
+        second.clone()
+    } else {
+        absent().to_string()
+    };
+    let (ledger, first) = (path(root, "ledger"), path(root, "one.pem"));
+    let args = ["init", &ledger, "--origin", ORIGIN, "--programme", "a test"];
+    let governors = ["--governor", &first, "--governor", &second];
+    args.into_iter()
+        .chain(governors)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn run_args(args: &[String]) -> std::process::Output {
+    run(&args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// What a power cut left of `arborlog init` names no key that it lost, and if it is a ledger, it has
+/// all its parts.
+fn nothing_names_what_is_lost(ledger: &Path, what: &str) {
+    let key = SigningKey::read(&ledger.join("keys/log.pem"));
+    let genesis = Proposal::read(&ledger.join("genesis.json"));
+    if let Ok(genesis) = &genesis {
+        let key = key.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let Statement::Genesis(genesis) = &genesis.signed.record().statement else {
+            panic!("{what}: no genesis");
+        };
+        assert_eq!(genesis.log_key, key.public(), "{what}");
+    }
+    if ledger.join("VERSION").exists() {
+        genesis.unwrap_or_else(|error| panic!("{what}: {error}"));
+        for (name, begins) in [("origin", ORIGIN), ("log.vkey", ORIGIN)] {
+            let text = std::fs::read_to_string(ledger.join(name));
+            let text = text.unwrap_or_else(|error| panic!("{what}: {name}: {error}"));
+            assert!(
+                text.starts_with(begins) && text.ends_with('\n'),
+                "{what}: {name}"
+            );
+        }
+    }
+}
+
+/// Runs init again, and does what it says, until there is a ledger; the second governor signs if
+/// that is still to be done.
+fn init_again(root: &Path, second_signs: bool, what: &str) {
+    let ledger = path(root, "ledger");
+    let again = run_args(&init_args(root, second_signs));
+    let refused = words(&again.stderr);
+    if !again.status.success() {
+        assert!(refused.contains("choose another"), "{what}: {refused}");
+        if refused.contains(&format!("remove {ledger} and run this again")) {
+            std::fs::remove_dir_all(&ledger).unwrap();
+            let again = run_args(&init_args(root, second_signs));
+            assert!(again.status.success(), "{what}: {}", words(&again.stderr));
+        } else if !refused.contains(&format!("arborlog init {ledger} --complete")) {
+            // It was whole.
+            assert_eq!(entries(Path::new(&ledger)).0.size, 1, "{what}: {refused}");
+        }
+    }
+    complete(root, what);
+}
+
+/// Has the second governor sign, and admits the genesis, if that is not done; then all is there.
+fn complete(root: &Path, what: &str) {
+    let (ledger, genesis) = (path(root, "ledger"), path(root, "ledger/genesis.json"));
+    if entries(Path::new(&ledger)).0.size == 0 {
+        let second = path(root, "two.pem");
+        let key = SigningKey::read(Path::new(&second)).unwrap().public();
+        if !endorsed(Path::new(&genesis), &key, what) {
+            run_ok(&["endorse", &genesis, "--key", &second]);
+        }
+        run_ok(&["init", &ledger, "--complete"]);
+    }
+    audit(Path::new(&ledger), &Told::default());
+    assert_eq!(entries(Path::new(&ledger)).0.size, 1, "{what}");
+}
+
+/// Whether a proposal, which is whole, has a key's signature.
+fn endorsed(proposal: &Path, key: &PublicKey, what: &str) -> bool {
+    let proposal = Proposal::read(proposal).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let endorsements = proposal.signed.endorsements();
+    endorsements
+        .iter()
+        .any(|endorsement| endorsement.key == *key)
+}
+
+#[test]
+fn a_ledger_that_init_told_of_is_there_after_a_loss_of_power() {
+    for second_signs in [true, false] {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("root");
+        governors(&root);
+        let init = Traced::run(&root, &init_args(&root, second_signs));
+        let mut told = 0;
+        init.lose_power(|lost, said, what| {
+            let ledger = lost.join("ledger");
+            nothing_names_what_is_lost(&ledger, what);
+            let line = |name: &str| said.lines().find_map(|line| line.strip_prefix(name));
+            if let (Some(genesis), Some(vkey)) = (line("genesis   "), line("log vkey  ")) {
+                let text = std::fs::read_to_string(ledger.join("log.vkey")).unwrap();
+                assert_eq!(text.trim(), vkey, "{what}");
+                let proposal = Proposal::read(&ledger.join("genesis.json")).unwrap();
+                let id = SigningContext::new(&proposal.origin).id(proposal.signed.bytes());
+                assert_eq!(id.to_string(), genesis, "{what}");
+                assert_eq!(entries(&ledger).0.size, 1, "{what}");
+                told += 1;
+            } else if said.contains("Next: each runs") {
+                complete(lost, what);
+                told += 1;
+            } else {
+                init_again(lost, second_signs, what);
+            }
+        });
+        assert!(told > 0);
+    }
+}
+
+#[test]
+fn a_signature_that_endorse_told_of_is_there_after_a_loss_of_power() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("root");
+    governors(&root);
+    assert!(run_args(&init_args(&root, false)).status.success());
+    let second = path(&root, "two.pem");
+    let key = SigningKey::read(Path::new(&second)).unwrap().public();
+    let genesis = path(&root, "ledger/genesis.json");
+    let args = ["endorse", &genesis, "--key", &second].map(str::to_owned);
+    let mut told = 0;
+    Traced::run(&root, &args).lose_power(|lost, said, what| {
+        // The proposal before or the one after, never a torn one.
+        let has = endorsed(&lost.join("ledger/genesis.json"), &key, what);
+        if said.contains("endorsed by") {
+            assert!(has, "{what}");
+            told += 1;
+        }
+        complete(lost, what);
+    });
+    assert!(told > 0);
+}
+
+/// Or the saved audit could count rows that are gone, and the next audit would refuse it.
+#[test]
+fn a_saved_audit_follows_the_sync_of_the_award_rows_that_it_counts() {
+    // So many rows of one account are written while the audit runs, and none waits at its end.
+    const AWARDS: u64 = 265;
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    let statements: Vec<Statement> = (0..AWARDS).map(|event| award(1, event)).collect();
+    let records = ledger.sign(&remote, &ledger.platform, &statements);
+    remote.append(&records).unwrap();
+    let root = ledger.temp.path().join("audits");
+    std::fs::create_dir(&root).unwrap();
+    let (state, vkey) = (path(&root, "state"), path(&ledger.dir, "log.vkey"));
+    let args = ["audit", &server.url, "--log", &vkey, "--state", &state].map(str::to_owned);
+    let steps = Traced::run(&root, &args).steps;
+    let saved = |step: &Step| matches!(step, Step::Rename { to, .. } if to == Path::new("state"));
+    let before = &steps[..steps.iter().position(saved).unwrap()];
+    let is_synced_after = |place: usize, path: &Path| {
+        before[place..].iter().any(|step| match step {
+            Step::SyncBegins { path: synced, sync } if synced == path => before[place..]
+                .iter()
+                .any(|step| matches!(step, Step::Synced { sync: ended, .. } if ended == sync)),
+            _ => false,
+        })
+    };
+    let mut written = 0;
+    for (place, step) in before.iter().enumerate() {
+        match step {
+            Step::Write { path, .. } if path.starts_with("state.awards") => {
+                assert!(
+                    is_synced_after(place, path),
+                    "{path:?} is counted, not synced"
+                );
+                written += 1;
+            }
+            Step::Create { path, .. } if path.starts_with("state.awards") => {
+                let folder = path.parent().unwrap();
+                assert!(
+                    is_synced_after(place, folder),
+                    "{path:?} has no durable name"
+                );
+            }
+            _ => {}
+        }
+    }
+    assert!(written > 1, "{written}");
+    assert_eq!(server.stop(), 0);
 }

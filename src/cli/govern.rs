@@ -226,7 +226,7 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
         statement,
     };
     let proposal = Proposal::new(origin, &record, &key)?;
-    proposal.write(&proposing.out, false)?;
+    proposal.write_new(&proposing.out)?;
     println!("{}", words::say_statement(&record.statement));
     println!("signed by {}", key.public());
     println!(
@@ -248,7 +248,7 @@ pub fn endorse(args: &EndorseArgs) -> Done {
         words::say_statement(&proposal.signed.record().statement)
     );
     let proposal = proposal.endorse(&key)?;
-    proposal.write(&args.proposal, true)?;
+    proposal.replace(&args.proposal)?;
     println!("endorsed by {}", key.public());
     Ok(())
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use super::{Done, Failure};
 use arborlog::client::{Proposal, today};
 use arborlog::crypto::{PublicKey, SigningKey};
+use arborlog::durable::{self, make_folders};
 use arborlog::log::{GenesisError, admit_genesis, has_store};
 use arborlog::note::{SignatureType, VerifierKey};
 use arborlog::record::{
@@ -135,10 +136,7 @@ pub fn create(
     quorum: Option<u8>,
 ) -> Done {
     if has_store(dir) || std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()) {
-        return Err(Failure::usage(format!(
-            "{} is there and not empty; choose another",
-            dir.display()
-        )));
+        return Err(occupied(dir));
     }
     // Whoever issues the genesis is its first governor, and must be here to sign it.
     let Some(first) = governors
@@ -176,20 +174,73 @@ pub fn create(
             proposal = proposal.endorse(key)?;
         }
     }
+    // Each step is durable before the next one begins. The key comes first: whatever names it must
+    // not outlive it. A crash before the last step leaves files that nobody was told of, in a
+    // directory that is no ledger yet; `occupied` says so to the next init.
     let keys_dir = dir.join("keys");
-    std::fs::create_dir_all(&keys_dir)?;
+    make_folders(&keys_dir)?;
     log_key.write_new(&keys_dir.join("log.pem"))?;
-    std::fs::write(dir.join("origin"), format!("{origin}\n"))?;
+    durable::create(&dir.join("origin"), format!("{origin}\n").as_bytes())?;
     let vkey = VerifierKey::new(
         origin.name().clone(),
         SignatureType::Ed25519,
         log_key.public(),
     );
-    std::fs::write(dir.join("log.vkey"), format!("{vkey}\n"))?;
-    proposal.write(&genesis_path(dir), false)?;
-    // Last, and synced: only a directory with VERSION is a store.
+    durable::create(&dir.join("log.vkey"), format!("{vkey}\n").as_bytes())?;
+    proposal.write_new(&genesis_path(dir))?;
+    // Its own last step writes VERSION, without which a directory is no ledger.
     DiskStore::create(dir)?;
     Ok(())
+}
+
+/// Why no ledger is made in a directory that is not empty, and what to do if an init that was cut
+/// off left it so.
+fn occupied(dir: &Path) -> Failure {
+    let place = dir.display();
+    let advice = if is_left_by_init(dir) {
+        format!(
+            ". It holds only what an init that was cut off leaves, of which nobody was told: if it is that, remove {place} and run this again"
+        )
+    } else if is_without_genesis(dir) {
+        format!(". Its genesis is not admitted yet; for that run: arborlog init {place} --complete")
+    } else {
+        String::new()
+    };
+    Failure::usage(format!(
+        "{place} is there and not empty; choose another{advice}"
+    ))
+}
+
+/// Whether a directory holds nothing but what [`create`] makes before it is a ledger.
+fn is_left_by_init(dir: &Path) -> bool {
+    let made = [
+        "keys",
+        "origin",
+        "log.vkey",
+        "genesis.json",
+        "journal",
+        "public",
+    ];
+    let only = |folder: &Path, names: &[&str]| {
+        std::fs::read_dir(folder).is_ok_and(|mut files| {
+            files.all(|file| {
+                file.is_ok_and(|file| {
+                    let name = file.file_name().to_string_lossy().into_owned();
+                    names.contains(&name.as_str()) || durable::is_temporary(&file.path())
+                })
+            })
+        })
+    };
+    only(dir, &made)
+        && only(&dir.join("keys"), &["log.pem"])
+        && DiskStore::is_unfinished(dir).unwrap_or(false)
+}
+
+/// Whether a directory holds a store without entries.
+fn is_without_genesis(dir: &Path) -> bool {
+    DiskStore::inspect(dir)
+        .and_then(|store| store.head_now())
+        .is_ok_and(|head| head.tree.size == 0)
 }
 
 /// Admits the genesis of a directory, if that was not done yet; gives its id.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{PublicKey, Signature, SigningKey};
+use crate::durable::{FileError, at, create, replace};
 use crate::record::{
     CodecError, Endorsement, Origin, Record, SignedRecord, SigningContext, Statement, draft,
 };
@@ -49,8 +50,8 @@ pub enum ProposalError {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// Anything that the file system says.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,15 +102,14 @@ impl Proposal {
     /// # Errors
     /// [`ProposalError`].
     pub fn read(path: &Path) -> Result<Self, ProposalError> {
-        let io = |error| ProposalError::Io(path.to_owned(), error);
         let malformed = |why: String| ProposalError::Malformed {
             path: path.to_owned(),
             why,
         };
-        if std::fs::metadata(path).map_err(io)?.len() > PROPOSAL_BYTES_MAX {
+        if std::fs::metadata(path).map_err(at(path))?.len() > PROPOSAL_BYTES_MAX {
             return Err(malformed("it is longer than any".to_owned()));
         }
-        let file: File = serde_json::from_slice(&std::fs::read(path).map_err(io)?)
+        let file: File = serde_json::from_slice(&std::fs::read(path).map_err(at(path))?)
             .map_err(|error| malformed(error.to_string()))?;
         if file.arborlog_proposal != 1 {
             return Err(malformed(format!(
@@ -159,12 +159,23 @@ impl Proposal {
         })
     }
 
-    /// Writes the proposal: to a new file, or in place of the one that it came from.
+    /// Writes the proposal to a new file; it is durable when this returns.
     ///
     /// # Errors
-    /// [`ProposalError::Io`].
-    pub fn write(&self, path: &Path, replace: bool) -> Result<(), ProposalError> {
-        let io = |error| ProposalError::Io(path.to_owned(), error);
+    /// [`ProposalError::Io`], also when there is a file of that name: it is never touched.
+    pub fn write_new(&self, path: &Path) -> Result<(), ProposalError> {
+        Ok(create(path, self.to_json(path)?.as_bytes())?)
+    }
+
+    /// Writes the proposal in place of the one that it came from; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`ProposalError::Io`]; the file then holds the proposal before, or this one.
+    pub fn replace(&self, path: &Path) -> Result<(), ProposalError> {
+        Ok(replace(path, self.to_json(path)?.as_bytes())?)
+    }
+
+    fn to_json(&self, path: &Path) -> Result<String, ProposalError> {
         let file = File {
             arborlog_proposal: 1,
             origin: self.origin.clone(),
@@ -182,19 +193,9 @@ impl Proposal {
                 })
                 .collect(),
         };
-        let mut text = serde_json::to_string_pretty(&file)
-            .map_err(|error| ProposalError::Io(path.to_owned(), error.into()))?;
+        let mut text =
+            serde_json::to_string_pretty(&file).map_err(|error| at(path)(error.into()))?;
         text.push('\n');
-        if replace {
-            let temporary = path.with_extension("tmp");
-            std::fs::write(&temporary, text).map_err(io)?;
-            return std::fs::rename(&temporary, path).map_err(io);
-        }
-        let mut new = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .map_err(io)?;
-        std::io::Write::write_all(&mut new, text.as_bytes()).map_err(io)
+        Ok(text)
     }
 }

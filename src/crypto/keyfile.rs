@@ -1,8 +1,7 @@
 //! Private keys: made, kept in files that only their owner can read, and wiped after use.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::Signer as _;
@@ -11,7 +10,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, Keypair
 use zeroize::Zeroizing;
 
 use super::key::{PublicKey, Signature};
-use crate::durable::open_to_others;
+use crate::durable::{FileError, at, create_secret, open_to_others};
 
 /// No PKCS#8 file of an Ed25519 key is longer.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
@@ -26,6 +25,11 @@ pub enum KeyFileError {
     /// There is a file of that name.
     #[error("{0} exists already and is not overwritten; choose another name")]
     Exists(PathBuf),
+    /// There is a file of that name, and no key in it: writing it may have been cut off.
+    #[error(
+        "{0} exists already and holds no whole key; if writing it was cut off, remove it and run this again, else choose another name"
+    )]
+    ExistsTorn(PathBuf),
     /// Group or others have rights on the file.
     #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]
     Open(PathBuf, u32),
@@ -36,8 +40,8 @@ pub enum KeyFileError {
     #[error("the system gives no randomness: {0}")]
     Random(getrandom::Error),
     /// Anything that the file system says.
-    #[error("{0}: {1}")]
-    Io(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] FileError),
 }
 
 impl SigningKey {
@@ -66,12 +70,13 @@ impl SigningKey {
         Signature::from_bytes(self.0.sign(message).to_bytes())
     }
 
-    /// Writes the key as PKCS#8 PEM to a new file of mode 0600, synced.
+    /// Writes the key as PKCS#8 PEM to a new file of mode 0600; file and name are durable when this
+    /// returns. A crash may leave an empty or cut file of that name: [`KeyFileError::ExistsTorn`]
+    /// tells then what to remove.
     ///
     /// # Errors
     /// [`KeyFileError::Exists`] rather than overwrite anything.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        let io = |error| KeyFileError::Io(path.to_owned(), error);
         // Version 1, without the public key: OpenSSL 3.0 refuses version 2.
         let bytes = KeypairBytes {
             secret_key: *self.0.as_bytes(),
@@ -80,17 +85,15 @@ impl SigningKey {
         let pem = bytes
             .to_pkcs8_pem(LineEnding::LF)
             .map_err(|_| KeyFileError::NotAKey(path.to_owned()))?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
-                _ => io(error),
-            })?;
-        file.write_all(pem.as_bytes()).map_err(io)?;
-        file.sync_all().map_err(io)
+        create_secret(path, pem.as_bytes()).map_err(|error| {
+            if error.error.kind() != ErrorKind::AlreadyExists {
+                return KeyFileError::Io(error);
+            }
+            match Self::read(path) {
+                Err(KeyFileError::NotAKey(path)) => KeyFileError::ExistsTorn(path),
+                _ => KeyFileError::Exists(path.to_owned()),
+            }
+        })
     }
 
     /// Reads a key that only its owner can read.
@@ -98,9 +101,8 @@ impl SigningKey {
     /// # Errors
     /// [`KeyFileError::Open`] when group or others have rights on it.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let io = |error| KeyFileError::Io(path.to_owned(), error);
-        let file = File::open(path).map_err(io)?;
-        if let Some(mode) = open_to_others(&file.metadata().map_err(io)?) {
+        let file = File::open(path).map_err(at(path))?;
+        if let Some(mode) = open_to_others(&file.metadata().map_err(at(path))?) {
             return Err(KeyFileError::Open(path.to_owned(), mode));
         }
         let mut pem = Zeroizing::new(String::new());

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Published;
 use crate::crypto::{KeyFileError, PublicKey, SigningKey};
+use crate::durable::at;
 use crate::note::{Checkpoint, SignatureType, VerifierKey};
 use crate::record::{LogHead, Origin, TimeMs};
 
@@ -71,10 +72,12 @@ impl LogSigner {
 
     fn reload(&mut self) -> Result<(), SignerError> {
         let dir = self.keys_dir();
-        let io = |error| KeyFileError::Io(dir.clone(), error);
         let mut keys = Vec::new();
-        for file in std::fs::read_dir(&dir).map_err(io)? {
-            let path = file.map_err(io)?.path();
+        for file in std::fs::read_dir(&dir)
+            .map_err(at(&dir))
+            .map_err(KeyFileError::from)?
+        {
+            let path = file.map_err(at(&dir)).map_err(KeyFileError::from)?.path();
             if path.extension().is_some_and(|extension| extension == "pem") {
                 keys.push(SigningKey::read(&path)?);
             }

@@ -168,7 +168,7 @@ impl Disk {
                 self.now.insert(path.clone(), Kind::Folder);
                 self.names.push((number, Name::MakeDir(path.clone())));
             }
-            Step::Answer { .. } => {}
+            Step::Answer { .. } | Step::Said { .. } => {}
         }
     }
 

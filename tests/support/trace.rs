@@ -53,6 +53,10 @@ pub enum Step {
     Answer {
         size: u64,
     },
+    /// A command says something on its standard output or error, which are pipes.
+    Said {
+        text: String,
+    },
 }
 
 /// Reads a trace; steps outside `root` are left out, those within have their paths made relative.
@@ -89,6 +93,7 @@ impl Reader {
         if let Some(begun) = rest.strip_suffix(" <unfinished ...>") {
             let sync = self.sync_begins(begun);
             let _ = self.answer_begins(begun);
+            let _ = self.words_begin(begun);
             self.unfinished
                 .insert(thread.to_owned(), (begun.to_owned(), sync));
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
@@ -101,6 +106,7 @@ impl Reader {
         } else {
             let sync = self.sync_begins(rest);
             let _ = self.answer_begins(rest);
+            let _ = self.words_begin(rest);
             self.call(rest, sync);
         }
     }
@@ -227,6 +233,21 @@ impl Reader {
         let after = text.split_once("\"checkpoint\":\"")?.1;
         let size = after.split("\\n").nth(1)?.parse().ok()?;
         self.steps.push(Step::Answer { size });
+        Some(())
+    }
+
+    /// So do a command's words.
+    fn words_begin(&mut self, call: &str) -> Option<()> {
+        let (name, arguments) = call.split_once('(')?;
+        let (number, place) = descriptor(arguments)?;
+        if name != "write"
+            || !(1..=2).contains(&number)
+            || !place.to_string_lossy().starts_with("pipe:")
+        {
+            return None;
+        }
+        let text = String::from_utf8(strings(arguments).concat()).ok()?;
+        self.steps.push(Step::Said { text });
         Some(())
     }
 }
