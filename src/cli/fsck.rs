@@ -56,7 +56,7 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
     let store = DiskStore::inspect(dir).map_err(damaged)?;
     let head = store.head_now().map_err(damaged)?.tree;
     let mut saved = SavedState::open(&state_dir(dir))?;
-    let saved_size = saved.saved_head().map(|head| head.tree.size);
+    let saved_size = saved.saved_head()?.map(|head| head.tree.size);
     let mut digest = None;
     let state = check(&LedgerFiles(store), &origin, head, |replay| {
         if digest.is_none() && Some(replay.state().entries()) == saved_size {
@@ -106,7 +106,7 @@ fn check_saved(
     let made = digest
         .unwrap_or_else(|| Err("no such size".to_owned()))
         .map_err(bad)?;
-    if saved.saved_digest() != Some(made) {
+    if saved.saved_digest()? != Some(made) {
         return Err(bad(format!("it is not what the first {size} entries make")));
     }
     Ok(format!(
@@ -160,7 +160,7 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
     let tiles = Tiles::open(source.as_ref(), head).map_err(|fault| failed(fault.into()))?;
     let mut saved = SavedState::open(&state_dir(dir))?;
     let bar = progress::bar("comparing bundles", head.size / TILE_HASHES);
-    let saved_tree = saved.saved_head().map(|head| head.tree);
+    let saved_tree = saved.saved_head()?.map(|head| head.tree);
     let repaired = repair(dir, &AuditedMirror(tiles), saved_tree, |bundles| {
         bar.set_position(bundles);
     });

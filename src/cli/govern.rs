@@ -277,7 +277,10 @@ pub fn submit_governed(
         proposal = proposal.endorse(key)?;
     }
     let indexes = admitted(remote.append(&[proposal.signed])?)?;
-    Ok(indexes.first().copied().unwrap_or_default())
+    indexes
+        .first()
+        .copied()
+        .ok_or_else(|| anyhow::anyhow!("the server gave no index for a record").into())
 }
 
 /// The indexes of a batch that must be admitted whole.

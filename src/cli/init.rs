@@ -149,7 +149,10 @@ pub fn create(
     };
     governors.swap(0, first);
     let keys: Vec<PublicKey> = governors.iter().map(Governor::public).collect();
-    let quorum = quorum.unwrap_or(u8::try_from(keys.len()).unwrap_or(u8::MAX));
+    let quorum = match quorum {
+        Some(quorum) => quorum,
+        None => u8::try_from(keys.len()).map_err(Failure::usage)?,
+    };
     let log_key = SigningKey::generate()?;
     let genesis = Genesis {
         origin: origin.clone(),
@@ -233,6 +236,7 @@ fn is_left_by_init(dir: &Path) -> bool {
     };
     only(dir, &made)
         && only(&dir.join("keys"), &["log.pem"])
+        // What can't be looked at is not said to be removable.
         && DiskStore::is_unfinished(dir).unwrap_or(false)
 }
 

@@ -213,8 +213,7 @@ impl Journal {
     pub fn admitted(&mut self, line: usize, indexes: Vec<Index>) -> Result<(), JournalError> {
         let event = Event::Admitted { line, indexes };
         self.write(std::slice::from_ref(&event))?;
-        let _ = self.replay(event);
-        Ok(())
+        self.took(event, line)
     }
 
     /// Notes that a statement was refused; those signed after it are void, and were not admitted.
@@ -229,8 +228,16 @@ impl Journal {
         };
         self.write(std::slice::from_ref(&event))?;
         self.file.sync()?;
-        let _ = self.replay(event);
-        Ok(())
+        self.took(event, line)
+    }
+
+    /// Takes in what was written. What fits no line would be damage to the next run, so this one
+    /// ends with it.
+    fn took(&mut self, event: Event, line: usize) -> Result<(), JournalError> {
+        self.replay(event).ok_or_else(|| JournalError::Damaged {
+            path: self.file.path().to_owned(),
+            line,
+        })
     }
 
     fn write(&mut self, events: &[Event]) -> Result<(), JournalError> {

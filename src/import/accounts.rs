@@ -38,7 +38,8 @@ pub enum PseudonymsError {
 pub struct Pseudonyms {
     file: AppendFile,
     keys: HashMap<String, [u8; 32]>,
-    unsaved: Vec<String>,
+    /// New keys that are not in the file yet.
+    unsaved: Vec<(String, [u8; 32])>,
 }
 
 impl Pseudonyms {
@@ -78,7 +79,7 @@ impl Pseudonyms {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(PseudonymsError::Random)?;
         self.keys.insert(name.to_owned(), key);
-        self.unsaved.push(name.to_owned());
+        self.unsaved.push((name.to_owned(), key));
         Ok(key)
     }
 
@@ -110,10 +111,8 @@ impl Pseudonyms {
     /// [`PseudonymsError::Io`].
     pub fn save(&mut self) -> Result<(), PseudonymsError> {
         let mut text = String::new();
-        for name in &self.unsaved {
-            if let Some(key) = self.keys.get(name) {
-                text.push_str(&format!("{name} {}\n", hex::encode(key)));
-            }
+        for (name, key) in &self.unsaved {
+            text.push_str(&format!("{name} {}\n", hex::encode(key)));
         }
         self.file.append(text.as_bytes())?;
         self.file.sync()?;
@@ -123,11 +122,44 @@ impl Pseudonyms {
 }
 
 fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
-    let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
-        Ok(mac) => mac,
-        // HMAC takes keys of any length.
-        Err(_) => return [0; 32],
-    };
+    // A key shorter than SHA-256's block is filled up with zeros (RFC 2104, section 2): done here,
+    // so that there is no length that could be refused.
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
     mac.update(message);
     mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another HMAC for the same person would be another account.
+    #[test]
+    fn a_key_that_is_filled_up_gives_the_same_pseudonym_as_a_short_one() {
+        for byte in [0, 1, 255] {
+            let mut short = Hmac::<Sha256>::new_from_slice(&[byte; 32]).unwrap();
+            short.update(b"person 7");
+            let expected: [u8; 32] = short.finalize().into_bytes().into();
+            assert_eq!(hmac(&[byte; 32], b"person 7"), expected);
+        }
+    }
+
+    #[test]
+    fn keys_are_kept_and_a_cut_last_line_was_never_used() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("pseudonyms.keys");
+        let mut first = Pseudonyms::open(&path).unwrap();
+        let account = first.account("person").unwrap();
+        first.save().unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [whole.as_slice(), b"other 00ff"].concat()).unwrap();
+        let mut second = Pseudonyms::open(&path).unwrap();
+        assert_eq!(second.account("person").unwrap(), account);
+        second.account("other").unwrap();
+        second.save().unwrap();
+        assert!(std::fs::read(&path).unwrap().starts_with(&whole));
+        assert_eq!(Pseudonyms::open(&path).unwrap().keys.len(), 2);
+    }
 }

@@ -8,7 +8,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -29,7 +29,15 @@ const VERSION: &str = "arborlog store 1\n";
 /// A log in plain files.
 pub struct DiskStore {
     shared: Arc<Shared>,
-    tiler: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
+    /// Writes full tiles; none in a store that is only looked at.
+    tiler: Option<Tiler>,
+}
+
+/// The thread that writes full tiles to files.
+struct Tiler {
+    /// Wakes the thread; when it is dropped, the thread ends.
+    wake: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 struct Shared {
@@ -50,6 +58,13 @@ struct Writer {
     journal: Journal,
     tree: Frontier,
     stopped: Option<String>,
+}
+
+impl Writer {
+    /// Takes no more commits; the first reason stands.
+    fn stop(&mut self, why: &StoreError) {
+        self.stopped.get_or_insert_with(|| why.to_string());
+    }
 }
 
 impl DiskStore {
@@ -96,24 +111,23 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`], as above.
     pub fn open_with(dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
-        let store = Self::inspect_with(dir, segment_bytes)?;
-        let shared = &store.shared;
+        let mut store = Self::inspect_with(dir, segment_bytes)?;
         let (wake, woken) = mpsc::channel();
-        let shelf = Arc::clone(shared);
-        let tiler = std::thread::Builder::new()
+        let shared = Arc::clone(&store.shared);
+        let thread = std::thread::Builder::new()
             .name("tiler".to_owned())
             .spawn(move || {
                 while woken.recv().is_ok() {
                     while woken.try_recv().is_ok() {}
-                    if let Err(error) = shelf.write_tiles() {
-                        shelf.writer().stopped = Some(error.to_string());
+                    if let Err(error) = shared.write_tiles() {
+                        shared.writer().stop(&error);
                         tracing::error!(%error, "writing tiles failed; the store stops");
                     }
                 }
             })
             .map_err(at(dir))?;
-        let _ = wake.send(());
-        *store.tiler.lock().unwrap_or_else(PoisonError::into_inner) = Some((wake, tiler));
+        store.shared.wake(&wake);
+        store.tiler = Some(Tiler { wake, thread });
         Ok(store)
     }
 
@@ -143,7 +157,7 @@ impl DiskStore {
         });
         Ok(Self {
             shared,
-            tiler: Mutex::new(None),
+            tiler: None,
         })
     }
 
@@ -179,9 +193,9 @@ impl DiskStore {
     pub fn commit_now(&self, batch: &Batch) -> Outcome {
         let outcome = self.shared.commit(batch);
         if matches!(outcome, Outcome::Committed)
-            && let Some((wake, _)) = &*self.tiler.lock().unwrap_or_else(PoisonError::into_inner)
+            && let Some(tiler) = &self.tiler
         {
-            let _ = wake.send(());
+            self.shared.wake(&tiler.wake);
         }
         outcome
     }
@@ -190,14 +204,12 @@ impl DiskStore {
 /// Waits for the tiler to finish what it is at.
 impl Drop for DiskStore {
     fn drop(&mut self) {
-        let tiler = self
-            .tiler
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some((wake, tiler)) = tiler {
+        if let Some(Tiler { wake, thread }) = self.tiler.take() {
             drop(wake);
-            let _ = tiler.join();
+            if thread.join().is_err() {
+                // What it did not write is still in the journal: the next start does.
+                tracing::error!("the thread that writes tiles panicked");
+            }
         }
     }
 }
@@ -209,16 +221,13 @@ impl Store for DiskStore {
 
     fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
         let shared = Arc::clone(&self.shared);
-        let wake = {
-            let tiler = self.tiler.lock().unwrap_or_else(PoisonError::into_inner);
-            tiler.as_ref().map(|(wake, _)| wake.clone())
-        };
+        let wake = self.tiler.as_ref().map(|tiler| tiler.wake.clone());
         let done = tokio::task::spawn_blocking(move || {
             let outcome = shared.commit(&batch);
             if let Some(wake) = wake
                 && batch.from.tree.size / TILE_HASHES != batch.to.tree.size / TILE_HASHES
             {
-                let _ = wake.send(());
+                shared.wake(&wake);
             }
             outcome
         });
@@ -236,8 +245,45 @@ impl Store for DiskStore {
 }
 
 impl Shared {
+    /// The writer; stopped if a thread panicked that had it: what that one did is unknown.
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(|poisoned| {
+            let mut writer = poisoned.into_inner();
+            writer.stop(&StoreError::Inconsistent(
+                "a thread panicked during a commit",
+            ));
+            writer
+        })
+    }
+
+    /// The tail, to be read.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] if a thread panicked while it changed it.
+    fn tail(&self) -> Result<RwLockReadGuard<'_, Tail>, StoreError> {
+        let tail = self.tail.read();
+        tail.map_err(|_| {
+            StoreError::Inconsistent("a thread panicked while it changed the right edge")
+        })
+    }
+
+    /// The tail, to be changed.
+    ///
+    /// # Errors
+    /// As [`Self::tail`].
+    fn tail_mut(&self) -> Result<RwLockWriteGuard<'_, Tail>, StoreError> {
+        let tail = self.tail.write();
+        tail.map_err(|_| {
+            StoreError::Inconsistent("a thread panicked while it changed the right edge")
+        })
+    }
+
+    /// Wakes the tiler. Without it the journal would grow for ever: then the store stops.
+    fn wake(&self, wake: &mpsc::Sender<()>) {
+        if wake.send(()).is_err() {
+            let gone = StoreError::Inconsistent("the thread that writes tiles has ended");
+            self.writer().stop(&gone);
+        }
     }
 
     fn commit(&self, batch: &Batch) -> Outcome {
@@ -253,21 +299,29 @@ impl Shared {
         let Some(entries) = extend(&mut tree, batch) else {
             return Outcome::Unknown(StoreError::Contradiction);
         };
-        if let Err(error) = writer.journal.commit(batch, self.segment_bytes) {
-            writer.stopped = Some(error.to_string());
-            return Outcome::Unknown(error);
+        // A crash in here leaves the commit in the journal or not, as a whole: the next start tells.
+        let done = writer.journal.commit(batch, self.segment_bytes);
+        let done = done.and_then(|()| {
+            let mut tail = self.tail_mut()?;
+            entries
+                .into_iter()
+                .try_for_each(|(entry, leaf)| tail.push(entry, leaf))
+        });
+        match done {
+            Ok(()) => {
+                writer.tree = tree;
+                Outcome::Committed
+            }
+            Err(error) => {
+                writer.stop(&error);
+                Outcome::Unknown(error)
+            }
         }
-        writer.tree = tree;
-        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
-        for (entry, leaf) in entries {
-            tail.push(entry, leaf);
-        }
-        Outcome::Committed
     }
 
     fn read(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
         {
-            let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+            let tail = self.tail()?;
             if !tile.is_in_tree(tail.size()) {
                 return Ok(None);
             }
@@ -281,22 +335,15 @@ impl Shared {
     /// Writes full tiles to files, then forgets them, then drops the journal segments that hold
     /// nothing else.
     fn write_tiles(&self) -> Result<(), StoreError> {
-        let (ids, bundles) = self
-            .tail
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .full();
+        let (ids, bundles) = self.tail()?.full();
         if ids.is_empty() {
             return Ok(());
         }
-        self.files.write(&ids, |id| {
-            let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
-            tail.read(id)
-        })?;
-        self.tail
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .forget(&ids);
+        // A crash from here on leaves tiles in files and in the journal: the next start reads the
+        // journal from the beginning of its first segment, and writes them again.
+        self.files
+            .write(&ids, |id| self.tail().ok().and_then(|tail| tail.read(id)))?;
+        self.tail_mut()?.forget(&ids)?;
         drop_segments(&journal_dir(&self.dir), bundles * TILE_HASHES)
     }
 }
@@ -360,7 +407,7 @@ pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreErro
             let entries = extend(&mut tree, &batch)
                 .ok_or_else(|| damaged("its entries do not lead to the root that was committed"))?;
             for (entry, leaf) in entries {
-                tail.push(entry, leaf);
+                tail.push(entry, leaf)?;
             }
             head = *to;
         }
@@ -396,9 +443,11 @@ pub(super) fn edge(
     if partial > 0 {
         // It ends inside a bundle, which then is whole in a file.
         let (bytes, _) = tiles.unproven(TileId::full(Level::Entries, full))?;
-        let bundle = Bundle::parse_all(&bytes).map(|it| it.entries().to_vec());
-        for entry in bundle.unwrap_or_default().iter().take(partial as usize) {
-            tail.push(entry, leaf_hash(entry));
+        let last = TileId::full(Level::Entries, full);
+        let bundle = Bundle::parse_all(&bytes);
+        let bundle = bundle.map_err(|error| files.damaged(last, &error.to_string()))?;
+        for entry in bundle.entries().iter().take(partial as usize) {
+            tail.push(entry, leaf_hash(entry))?;
         }
     }
     let peaks = range_nodes(0, size)
@@ -417,7 +466,13 @@ pub(super) fn edge(
             tile.node(node).ok_or_else(missing)
         })
         .collect::<Result<Vec<Hash>, StoreError>>()?;
-    Ok((tail, Frontier::from_peaks(size, peaks).unwrap_or_default()))
+    let tree = Frontier::from_peaks(size, peaks);
+    Ok((
+        tail,
+        tree.ok_or(StoreError::Inconsistent(
+            "a tree has another number of peaks",
+        ))?,
+    ))
 }
 
 pub(super) fn lock(dir: &Path) -> Result<Held, StoreError> {

@@ -90,6 +90,9 @@ impl Journal {
         if self.file.end() >= segment_bytes {
             *self = Self::begin(&self.dir, batch.from)?;
         }
+        if u32::try_from(batch.entries.len()).is_err() {
+            return Err(StoreError::Inconsistent("a batch is longer than a frame"));
+        }
         let mut bytes = frame(KIND_ENTRIES, &batch.entries);
         let heads = [head_bytes(batch.from), head_bytes(batch.to)].concat();
         bytes.extend(frame(KIND_COMMIT, &heads));
@@ -103,6 +106,7 @@ pub(super) fn segment_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreErro
     let mut files = Vec::new();
     for file in fs::read_dir(dir).map_err(at(dir))? {
         let file = file.map_err(at(dir))?;
+        // What has another name is no segment: a temporary file that a crash left.
         if let Some(size) = file.file_name().to_str().and_then(|name| name.parse().ok()) {
             files.push((size, file.path()));
         }
@@ -157,12 +161,7 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Segment, StoreEr
         segment.good_bytes = (bytes.len() - rest.len()) as u64;
         head = to;
     }
-    let behind = usize::try_from(segment.good_bytes)
-        .ok()
-        .and_then(|good| bytes.get(good..));
-    let later = behind
-        .and_then(last_from)
-        .is_some_and(|from| from > head.tree.size);
+    let later = last_from(rest).is_some_and(|from| from > head.tree.size);
     if later || (!newest && segment.good_bytes < segment.file_bytes) {
         return Err(damaged(format!(
             "the commit after entry {} at byte {} does not match its checksum, but later ones are there; {RESTORE}",

@@ -93,6 +93,11 @@ pub enum StoreError {
     /// The batch contradicts itself: its entries do not lead to its head.
     #[error("the batch's entries do not lead to the head that it names")]
     Contradiction,
+    /// What is in memory contradicts itself: the store stops before it does harm.
+    #[error(
+        "the store contradicts itself in memory ({0}); nothing acknowledged is lost; start again, and report this"
+    )]
+    Inconsistent(&'static str),
     /// Anything that the file system says.
     #[error(transparent)]
     Io(#[from] FileError),

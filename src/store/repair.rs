@@ -126,6 +126,7 @@ pub fn repair(
         &salvaged,
     )?;
     for id in tail.full().0 {
+        // A file that can't be read is written anew, as one that differs.
         if files.bytes(id).ok().flatten().as_deref() != tail.read(&id).as_deref() {
             damaged.push(id);
         }
@@ -145,7 +146,11 @@ pub fn repair(
         Err(StoreError::Damaged { .. } | StoreError::Io(_)) => salvaged.committed,
         Err(error) => return Err(error.into()),
     };
-    repaired.entries_regained = tree.size().saturating_sub(before);
+    let missing = || RepairError::Missing {
+        from: tree.size(),
+        to: before - 1,
+    };
+    repaired.entries_regained = tree.size().checked_sub(before).ok_or_else(missing)?;
     repaired.journal_aside = write_journal(dir, &files, &tail, &tree)?;
     Ok(repaired)
 }
@@ -224,7 +229,7 @@ fn plan(mended: &Mended, salvaged: &Salvaged) -> Result<(Tail, Frontier), Repair
     let (mut tail, mut tree) = edge(mended.files, mended, head.size - head.size % TILE_HASHES)?;
     if let Some(id) = last_bundle(head.size) {
         let bytes = mended.copy.tile(id).map_err(RepairError::Copy)?;
-        push_all(&bytes, 0, &mut tree, Some(&mut tail));
+        push_all(&bytes, 0, &mut tree, Some(&mut tail))?;
     }
     if tree.root() != head.root {
         let why = "its tiles do not lead to its root".to_owned();
@@ -274,13 +279,13 @@ fn extend(commits: &[Batch], tail: &mut Tail, tree: &mut Frontier) -> Result<(),
             continue;
         }
         let mut longer = tree.clone();
-        push_all(&commit.entries, known, &mut longer, None);
+        push_all(&commit.entries, known, &mut longer, None)?;
         // Both are whole, and one does not go on from the other.
         if LogHead::without_state(TreeHead::of(&longer)) != commit.to {
             let size = commit.to.tree.size;
             return Err(RepairError::Forked { size });
         }
-        push_all(&commit.entries, known, tree, Some(tail));
+        push_all(&commit.entries, known, tree, Some(tail))?;
     }
     Ok(())
 }
@@ -291,18 +296,22 @@ fn last_bundle(size: u64) -> Option<TileId> {
 }
 
 /// Pushes the entries of a bundle's bytes but the first `skip`.
-fn push_all(bytes: &[u8], skip: u64, tree: &mut Frontier, mut tail: Option<&mut Tail>) {
-    let Ok(bundle) = Bundle::parse_all(bytes) else {
-        return;
-    };
-    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    for entry in bundle.entries().iter().skip(skip) {
+fn push_all(
+    bytes: &[u8],
+    skip: u64,
+    tree: &mut Frontier,
+    mut tail: Option<&mut Tail>,
+) -> Result<(), StoreError> {
+    let bundle = Bundle::parse_all(bytes).map_err(|_| StoreError::Contradiction)?;
+    let numbered = (0_u64..).zip(bundle.entries());
+    for (_, entry) in numbered.filter(|(place, _)| *place >= skip) {
         let leaf = leaf_hash(entry);
         tree.push(leaf);
         if let Some(tail) = &mut tail {
-            tail.push(entry, leaf);
+            tail.push(entry, leaf)?;
         }
     }
+    Ok(())
 }
 
 /// Writes a journal of the entries behind the full tiles, and puts it in the old one's place.
@@ -323,10 +332,9 @@ fn write_journal(
     make_folders(&new)?;
     let mut journal = Journal::begin(&new, from)?;
     if let Some(id) = last_bundle(tree.size()) {
-        let entries = tail
-            .read(&id)
-            .map(|bytes| bytes.to_vec())
-            .unwrap_or_default();
+        let entries = tail.read(&id);
+        let entries = entries.ok_or(StoreError::Inconsistent("the last bundle is not held"))?;
+        let entries = entries.to_vec();
         journal.commit(&Batch { from, entries, to }, SEGMENT_BYTES)?;
     }
     let old = journal_dir(dir);

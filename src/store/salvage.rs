@@ -75,7 +75,9 @@ impl Salvaged {
 fn read_blocks(path: &Path) -> Result<Vec<u8>, StoreError> {
     let file = File::open(path).map_err(at(path))?;
     let length = file.metadata().map_err(at(path))?.len();
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let length = usize::try_from(length)
+        .map_err(|_| at(path)(std::io::Error::from(std::io::ErrorKind::FileTooLarge)))?;
+    let mut bytes = vec![0; length];
     for (place, block) in (0_u64..).zip(bytes.chunks_mut(BLOCK_BYTES)) {
         if file
             .read_exact_at(block, place * BLOCK_BYTES as u64)

@@ -321,18 +321,28 @@ impl SavedState {
         writer.finish().map_err(sled)
     }
 
-    fn meta(&self) -> Option<Meta> {
-        decode::<Meta, META_BYTES_MAX>(&self.db.get(META).ok()??).ok()
+    /// `None` also for one that does not decode: it is damaged or of another version, and says
+    /// nothing.
+    fn meta(&self) -> Result<Option<Meta>, SavedStateError> {
+        let bytes = self.db.get(META);
+        let bytes = bytes.map_err(|error| SavedStateError::Sled(self.path.clone(), error))?;
+        Ok(bytes.and_then(|bytes| decode::<Meta, META_BYTES_MAX>(&bytes).ok()))
     }
 
     /// The head that the saved state speaks of, without loading it.
-    pub fn saved_head(&self) -> Option<LogHead> {
-        self.meta().map(|meta| meta.log_head())
+    ///
+    /// # Errors
+    /// [`SavedStateError::Sled`] when it can't be read: that is not the same as none.
+    pub fn saved_head(&self) -> Result<Option<LogHead>, SavedStateError> {
+        Ok(self.meta()?.map(|meta| meta.log_head()))
     }
 
     /// The digest that it says it has; [`Self::load`] checks it.
-    pub fn saved_digest(&self) -> Option<[u8; 32]> {
-        self.meta().map(|meta| meta.digest)
+    ///
+    /// # Errors
+    /// [`SavedStateError::Sled`], as above.
+    pub fn saved_digest(&self) -> Result<Option<[u8; 32]>, SavedStateError> {
+        Ok(self.meta()?.map(|meta| meta.digest))
     }
 }
 

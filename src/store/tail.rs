@@ -4,66 +4,68 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId};
+use super::StoreError;
+use crate::merkle::{Bundle, HASH_BYTES, Hash, Level, TILE_HASHES, TileId, root_of};
 
-/// A bundle that grows; a narrower one is a prefix of its bytes.
-#[derive(Debug, Default)]
-struct GrowingBundle {
-    bytes: Growing,
+/// A bundle's bytes; a narrower one is a prefix of them.
+#[derive(Debug)]
+struct FullBundle {
+    bytes: Bytes,
     /// Where each entry ends.
     ends: Vec<usize>,
 }
 
-/// Bytes that grow, and are shared without a copy once they are whole.
-#[derive(Debug)]
-enum Growing {
-    Growing(Vec<u8>),
-    Whole(Bytes),
-}
-
-/// One level of tiles: from the first that is not in a file on.
+/// The bundle that new entries go into: fewer than [`TILE_HASHES`].
 #[derive(Debug, Default)]
-struct GrowingLevel {
-    first: u64,
-    tiles: VecDeque<Growing>,
+struct GrowingBundle {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
-/// Bundles and tiles from the first that is not in a file on.
+/// One level of hash tiles: from the first that is not in a file on.
+#[derive(Debug, Default)]
+struct TileLevel {
+    /// The number of the first tile in `full`, or, if that is empty, of the growing one.
+    first: u64,
+    /// Full tiles, each [`TILE_BYTES`] long; shared without a copy.
+    full: VecDeque<Bytes>,
+    /// The tile that new hashes go into: fewer than [`TILE_BYTES`].
+    growing: Vec<u8>,
+}
+
+/// Bundles and hash tiles from the first that is not in a file on.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     size: u64,
     first_bundle: u64,
-    bundles: VecDeque<GrowingBundle>,
-    levels: Vec<GrowingLevel>,
+    full_bundles: VecDeque<FullBundle>,
+    growing_bundle: GrowingBundle,
+    levels: Vec<TileLevel>,
 }
 
 impl Tail {
     /// The tail of a tree whose full bundles and tiles are all in files. `edges` are the hashes
     /// of its partial tiles at levels 1 and above.
     pub fn resume(full_bundles: u64, edges: Vec<Vec<Hash>>) -> Self {
-        let mut tail = Self {
-            size: full_bundles * TILE_HASHES,
-            first_bundle: full_bundles,
-            ..Self::default()
-        };
-        tail.levels.push(GrowingLevel {
+        let mut levels = vec![TileLevel {
             first: full_bundles,
-            tiles: VecDeque::new(),
-        });
+            ..TileLevel::default()
+        }];
         let mut items = full_bundles;
         for edge in edges {
-            let tiles = if edge.is_empty() {
-                VecDeque::new()
-            } else {
-                VecDeque::from([Growing::Growing(tile_bytes(&edge))])
-            };
-            tail.levels.push(GrowingLevel {
-                first: items / TILE_HASHES,
-                tiles,
-            });
             items /= TILE_HASHES;
+            levels.push(TileLevel {
+                first: items,
+                full: VecDeque::new(),
+                growing: tile_bytes(&edge),
+            });
         }
-        tail
+        Self {
+            size: full_bundles * TILE_HASHES,
+            first_bundle: full_bundles,
+            levels,
+            ..Self::default()
+        }
     }
 
     /// Number of leaves, with those in files.
@@ -71,48 +73,35 @@ impl Tail {
         self.size
     }
 
-    /// Appends an entry, whose leaf hash the caller made. `None`, and nothing appended, if it is
-    /// too long for a bundle.
-    pub fn push(&mut self, entry: &[u8], leaf: Hash) -> Option<()> {
-        if self.size.is_multiple_of(TILE_HASHES) {
-            self.bundles.push_back(GrowingBundle::default());
-        }
-        let bundle = self.bundles.back_mut()?;
-        let bytes = bundle.bytes.growing()?;
-        Bundle::append(bytes, entry)?;
-        bundle.ends.push(bytes.len());
+    /// Appends an entry, whose leaf hash the caller made.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] if it is too long for a bundle; nothing is appended then.
+    pub fn push(&mut self, entry: &[u8], leaf: Hash) -> Result<(), StoreError> {
+        let bundle = &mut self.growing_bundle;
+        Bundle::append(&mut bundle.bytes, entry).ok_or(StoreError::Inconsistent(
+            "an entry is too long for a bundle",
+        ))?;
+        bundle.ends.push(bundle.bytes.len());
         self.size += 1;
         if self.size.is_multiple_of(TILE_HASHES) {
-            bundle.bytes.close();
+            let GrowingBundle { bytes, ends } = std::mem::take(bundle);
+            let bytes = Bytes::from(bytes);
+            self.full_bundles.push_back(FullBundle { bytes, ends });
         }
-        self.push_hash(0, leaf);
-        Some(())
-    }
-
-    fn push_hash(&mut self, level: usize, hash: Hash) {
-        if self.levels.len() <= level {
-            self.levels.push(GrowingLevel::default());
-        }
-        let Some(row) = self.levels.get_mut(level) else {
-            return;
-        };
-        if row.tiles.back_mut().is_none_or(|it| it.growing().is_none()) {
-            row.tiles.push_back(Growing::default());
-        }
-        let Some(tile) = row.tiles.back_mut() else {
-            return;
-        };
-        if let Some(bytes) = tile.growing() {
-            bytes.extend_from_slice(hash.as_bytes());
-        }
-        if tile.as_slice().len() == TILE_BYTES {
-            tile.close();
-            let id = TileId::full(Level::Hashes(0), 0);
-            let whole = HashTile::parse(&id, tile.as_slice()).ok();
-            if let Some(root) = whole.and_then(|tile| tile.root()) {
-                self.push_hash(level + 1, root);
+        // A tile that becomes full gives a hash to the level above.
+        let mut hash = leaf;
+        for level in &mut self.levels {
+            match level.push(hash) {
+                Some(root) => hash = root,
+                None => return Ok(()),
             }
         }
+        self.levels.push(TileLevel {
+            growing: tile_bytes(&[hash]),
+            ..TileLevel::default()
+        });
+        Ok(())
     }
 
     /// The bytes of a tile that the tail holds.
@@ -120,25 +109,45 @@ impl Tail {
         let width = usize::from(id.width());
         match id.level() {
             Level::Entries => {
-                let place = id.number().checked_sub(self.first_bundle)?;
-                let bundle = self.bundles.get(usize::try_from(place).ok()?)?;
-                bundle.bytes.prefix(*bundle.ends.get(width - 1)?)
+                let place = place_of(id.number(), self.first_bundle)?;
+                match self.full_bundles.get(place) {
+                    Some(bundle) => {
+                        let end = *bundle.ends.get(width.checked_sub(1)?)?;
+                        (end <= bundle.bytes.len()).then(|| bundle.bytes.slice(..end))
+                    }
+                    None if place == self.full_bundles.len() => {
+                        let bundle = &self.growing_bundle;
+                        let end = *bundle.ends.get(width.checked_sub(1)?)?;
+                        bundle.bytes.get(..end).map(Bytes::copy_from_slice)
+                    }
+                    None => None,
+                }
             }
             Level::Hashes(level) => {
-                let row = self.levels.get(usize::from(level))?;
-                let place = id.number().checked_sub(row.first)?;
-                let tile = row.tiles.get(usize::try_from(place).ok()?)?;
-                tile.prefix(width * HASH_BYTES)
+                let level = self.levels.get(usize::from(level))?;
+                let place = place_of(id.number(), level.first)?;
+                let end = width * HASH_BYTES;
+                match level.full.get(place) {
+                    Some(tile) => (end <= tile.len()).then(|| tile.slice(..end)),
+                    None if place == level.full.len() => {
+                        level.growing.get(..end).map(Bytes::copy_from_slice)
+                    }
+                    None => None,
+                }
             }
         }
     }
 
     /// A hash of a level, if the tail holds the tile that it is in.
     pub fn hash(&self, level: u8, index: u64) -> Option<Hash> {
-        let row = self.levels.get(usize::from(level))?;
-        let place = (index / TILE_HASHES).checked_sub(row.first)?;
-        let tile = row.tiles.get(usize::try_from(place).ok()?)?;
-        let (hashes, _) = tile.as_slice().as_chunks::<HASH_BYTES>();
+        let level = self.levels.get(usize::from(level))?;
+        let place = place_of(index / TILE_HASHES, level.first)?;
+        let tile = match level.full.get(place) {
+            Some(tile) => tile,
+            None if place == level.full.len() => level.growing.as_slice(),
+            None => return None,
+        };
+        let (hashes, _) = tile.as_chunks::<HASH_BYTES>();
         let hash = hashes.get((index % TILE_HASHES) as usize)?;
         Some(Hash::from_bytes(*hash))
     }
@@ -150,73 +159,59 @@ impl Tail {
         let mut ids: Vec<TileId> = (self.first_bundle..bundles)
             .map(|number| TileId::full(Level::Entries, number))
             .collect();
-        for (level, row) in (0_u8..).zip(&self.levels) {
-            let full = row
-                .tiles
-                .iter()
-                .filter(|tile| tile.as_slice().len() == TILE_BYTES)
-                .count();
-            let numbers = row.first..row.first + full as u64;
-            ids.extend(numbers.map(|number| TileId::full(Level::Hashes(level), number)));
+        for (number, level) in (0_u8..).zip(&self.levels) {
+            let numbers = level.first..level.first + level.full.len() as u64;
+            ids.extend(numbers.map(|tile| TileId::full(Level::Hashes(number), tile)));
         }
         (ids, bundles)
     }
 
-    /// Forgets what is in files now.
-    pub fn forget(&mut self, written: &[TileId]) {
+    /// Forgets full bundles and tiles that are in files now, as [`Self::full`] listed them.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] for one that is not the first of its level.
+    pub fn forget(&mut self, written: &[TileId]) -> Result<(), StoreError> {
         for id in written {
-            match id.level() {
+            let forgotten = match id.level() {
                 Level::Entries if id.number() == self.first_bundle => {
-                    self.bundles.pop_front();
                     self.first_bundle += 1;
+                    self.full_bundles.pop_front().is_some()
                 }
-                Level::Hashes(level) => {
-                    if let Some(row) = self.levels.get_mut(usize::from(level))
-                        && id.number() == row.first
-                    {
-                        row.tiles.pop_front();
-                        row.first += 1;
+                Level::Hashes(level) => match self.levels.get_mut(usize::from(level)) {
+                    Some(level) if id.number() == level.first => {
+                        level.first += 1;
+                        level.full.pop_front().is_some()
                     }
-                }
-                Level::Entries => {}
+                    _ => false,
+                },
+                Level::Entries => false,
+            };
+            if !forgotten {
+                return Err(StoreError::Inconsistent("a tile is forgotten out of order"));
             }
         }
+        Ok(())
     }
 }
 
-impl Default for Growing {
-    fn default() -> Self {
-        Self::Growing(Vec::new())
+impl TileLevel {
+    /// Appends a hash; gives the root over the tile if it is full now.
+    fn push(&mut self, hash: Hash) -> Option<Hash> {
+        self.growing.extend_from_slice(hash.as_bytes());
+        if self.growing.len() < TILE_BYTES {
+            return None;
+        }
+        let tile = std::mem::take(&mut self.growing);
+        let (hashes, _) = tile.as_chunks::<HASH_BYTES>();
+        let root = root_of(hashes.iter().map(|hash| Hash::from_bytes(*hash)));
+        self.full.push_back(Bytes::from(tile));
+        Some(root)
     }
 }
 
-impl Growing {
-    fn growing(&mut self) -> Option<&mut Vec<u8>> {
-        match self {
-            Self::Growing(bytes) => Some(bytes),
-            Self::Whole(_) => None,
-        }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Growing(bytes) => bytes,
-            Self::Whole(bytes) => bytes,
-        }
-    }
-
-    fn close(&mut self) {
-        if let Self::Growing(bytes) = self {
-            *self = Self::Whole(Bytes::from(std::mem::take(bytes)));
-        }
-    }
-
-    fn prefix(&self, length: usize) -> Option<Bytes> {
-        match self {
-            Self::Growing(bytes) => bytes.get(..length).map(Bytes::copy_from_slice),
-            Self::Whole(bytes) => (length <= bytes.len()).then(|| bytes.slice(..length)),
-        }
-    }
+/// The place of a number in a list that begins with the number `first`.
+fn place_of(number: u64, first: u64) -> Option<usize> {
+    usize::try_from(number.checked_sub(first)?).ok()
 }
 
 /// Bytes of a full tile of hashes.

@@ -6,7 +6,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use quick_cache::sync::Cache;
@@ -113,8 +113,14 @@ impl TileFiles {
         bytes: impl Fn(&TileId) -> Option<Bytes>,
     ) -> Result<(), StoreError> {
         for some in tiles.chunks(FILES_AT_ONCE) {
-            let file = |id: &TileId| Some((self.path(*id), bytes(id)?));
-            let files: Vec<(PathBuf, Bytes)> = some.iter().filter_map(file).collect();
+            // A tile that is not there must not be taken for one that was written: the caller
+            // forgets what was, and drops its journal.
+            let file = |id: &TileId| {
+                let bytes = bytes(id).ok_or(StoreError::Inconsistent("a full tile is not held"))?;
+                Ok((self.path(*id), bytes))
+            };
+            let files: Vec<(PathBuf, Bytes)> =
+                some.iter().map(file).collect::<Result<_, StoreError>>()?;
             replace_all(&files)?;
         }
         Ok(())
@@ -124,7 +130,9 @@ impl TileFiles {
     fn expected(&self, level: u8, number: u64, tail: &RwLock<Tail>) -> Result<Hash, StoreError> {
         let above = TileId::full(Level::Hashes(level + 1), number / TILE_HASHES);
         {
-            let tail = tail.read().unwrap_or_else(PoisonError::into_inner);
+            let tail = tail.read().map_err(|_| {
+                StoreError::Inconsistent("a thread panicked while it changed the right edge")
+            })?;
             if let Some(hash) = tail.hash(level + 1, number) {
                 return Ok(hash);
             }
