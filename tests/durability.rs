@@ -17,7 +17,9 @@ use arborlog::log::{AppendError, Clock, Log, LogConfig, LogError, LogSigner, Sta
 use arborlog::merkle::{Bundle, Frontier, Hash, Level, TileId, leaf_hash, root_of};
 use arborlog::note::TreeHead;
 use arborlog::record::*;
-use arborlog::store::{Batch, BoxFuture, Bytes, DiskStore, Outcome, Store, StoreError};
+use arborlog::store::{
+    Batch, BoxFuture, Bytes, DiskStore, Outcome, SavedState, StateChange, Store, StoreError,
+};
 use support::auditor::{Told, audit};
 use support::{Ledger, ORIGIN, Server, award, method, sign_from};
 use tokio::sync::Semaphore;
@@ -310,6 +312,78 @@ async fn after_an_unknown_outcome_the_log_believes_the_store_and_goes_on() {
     let appended = it.log.append(records, None).await.unwrap();
     assert_eq!(appended.indexes, vec![Index(size)]);
     assert_eq!(it.log.published().head, it.store.head_now());
+}
+
+/// A saved state whose sums are wrong, as a fault of the software or of memory would leave it.
+fn wrong_state(of: &State, head: LogHead, month: Month, dir: &Path) -> SavedState {
+    let mut saved = SavedState::open(dir).unwrap();
+    let mut image = of.clone().image();
+    let sums = image.globals.months.entry(month).or_default();
+    sums.awarded = u128::MAX;
+    saved.save(&StateChange { image, head }).unwrap();
+    saved
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_contradicts_itself_halts_the_log_before_the_commit() {
+    let it = running().await;
+    let (state, published) = it.log.look_up(State::clone).await.unwrap();
+    let mut statements: Vec<Statement> = (0..3).map(|n| award(n, n)).collect();
+    let early: Day = "2020-02-29".parse().unwrap();
+    if let Statement::Award(award) = &mut statements[1] {
+        award.occurred_on = early;
+    }
+    let platform = &it.keys.platform;
+    let (seq, prev) = state.key(&platform.public()).unwrap().next();
+    let records = sign_from(&context(), platform, seq, prev, &statements);
+    let Ok(log) = Arc::try_unwrap(it.log) else {
+        panic!("somebody else has the log");
+    };
+    log.close().await;
+
+    let dir = tempfile::tempdir().unwrap();
+    let saved = wrong_state(&state, published.head, Month::of(early), dir.path());
+    let signer = || LogSigner::of_keys(ORIGIN.parse().unwrap(), vec![it.keys.log.clone()]);
+    let clock = || Clock::system(false);
+    let log = Log::start(it.store.clone(), signer(), Some(saved), clock()).await;
+    let log = Arc::new(log.unwrap());
+    let append = |records: &[SignedRecord]| {
+        let (log, records) = (Arc::clone(&log), records.to_vec());
+        tokio::spawn(async move { log.append(records, None).await })
+    };
+    // An award of another month is under way when the one comes that overflows its month's sum.
+    let mut good = append(&records[..1]);
+    assert!(tokio::time::timeout(A_WHILE, &mut good).await.is_err());
+    let mut bad = append(&records[1..2]);
+    assert!(tokio::time::timeout(A_WHILE, &mut bad).await.is_err());
+    it.store.gate.add_permits(10);
+    let size = published.head.tree.size;
+    assert_eq!(good.await.unwrap().unwrap().indexes, vec![Index(size)]);
+    let why = match bad.await.unwrap().unwrap_err() {
+        AppendError::Unavailable { why, .. } => why,
+        other => panic!("{other}"),
+    };
+    assert!(why.contains("breaks an invariant of the ledger"), "{why}");
+    // Halted, with nothing of that batch in the store; nothing is admitted or told any more.
+    assert!(matches!(log.status(), Status::Halted { .. }));
+    assert_eq!(it.store.head_now().tree.size, size + 1);
+    assert_eq!(log.published().head, it.store.head_now());
+    assert!(append(&records[2..]).await.unwrap().is_err());
+    assert!(log.look_up(State::entries).await.is_err());
+    let Ok(log) = Arc::try_unwrap(log) else {
+        panic!("somebody else has the log");
+    };
+    log.close().await;
+    assert_eq!(it.store.head_now().tree.size, size + 1);
+
+    // The wrong state was not saved again either: made anew from the entries, all is well.
+    let log = Log::start(it.store.clone(), signer(), None, clock()).await;
+    let log = log.unwrap();
+    let appended = log.append(records, None).await.unwrap();
+    let indexes = [size, size + 1, size + 2].map(Index).to_vec();
+    assert_eq!(appended.indexes, indexes);
+    let mut saved = SavedState::open(dir.path()).unwrap();
+    assert_eq!(saved.load().unwrap().1, published.head);
 }
 
 #[tokio::test(flavor = "multi_thread")]

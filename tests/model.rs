@@ -969,8 +969,8 @@ impl Model {
             let standing = planted - lost;
             assert_eq!(
                 (
-                    theirs.planted,
-                    theirs.lost,
+                    theirs.planted(),
+                    theirs.lost(),
                     theirs.standing(),
                     theirs.assigned
                 ),
@@ -1276,7 +1276,7 @@ impl Run {
             self.entries.len(),
             offer.record.statement
         );
-        let index = self.state.apply(&candidate);
+        let index = self.state.apply(&candidate).unwrap();
         assert_eq!(at(index), self.entries.len());
         self.model.said.push(Said {
             id,

@@ -199,7 +199,7 @@ impl Ledger {
             "judging changed the state"
         );
         let lineage = judged?;
-        let index = self.state.apply(&candidate);
+        let index = self.state.apply(&candidate).unwrap();
         self.entries.push(Entry {
             admitted_at: candidate.admitted_at,
             lineage,

@@ -263,7 +263,7 @@ fn beginning() -> (Vec<Vec<u8>>, Vec<RecordId>) {
             target: None,
         };
         let lineage = state.judge(&candidate).unwrap();
-        state.apply(&candidate);
+        state.apply(&candidate).unwrap();
         entries.push(Entry::encode_parts(admitted_at, &lineage, &signed).unwrap());
     }
     let first = |client| {

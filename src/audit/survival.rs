@@ -126,7 +126,7 @@ pub fn cohorts(state: &State) -> Result<Vec<Cohort>, Inconsistent> {
         });
         let trees = planting.count(first);
         cohort.planted += trees;
-        cohort.lost += u64::from(planting.lost);
+        cohort.lost += u64::from(planting.lost());
         let share = match latest_survey(state, plot, planting) {
             Some((index, survey)) => {
                 since_planting(&survey.survey, &books.base(index, &survey.survey)?)
@@ -136,7 +136,7 @@ pub fn cohorts(state: &State) -> Result<Vec<Cohort>, Inconsistent> {
         // What no survey spoke of is in no mean; `surveyed` shows how much that is.
         if let Some(share) = share {
             // What was booked as lost since is dead whatever a survey said before.
-            let standing = standing(trees, planting.lost.into(), planting.index)?;
+            let standing = standing(trees, planting.lost().into(), planting.index)?;
             let share = share.at_most(standing as f64 / trees as f64);
             cohort.surveyed += trees;
             mean.add(share, trees as f64);
@@ -242,7 +242,7 @@ impl<'a> PlantingBooks<'a> {
         let (mut planted, mut lost, mut lost_before) = (0, 0, 0);
         for (first, planting) in self.spoken_of(index, survey) {
             planted += planting.count(first);
-            lost += u64::from(planting.lost);
+            lost += u64::from(planting.lost());
             let losses = self.losses.get(&(survey.plot, first));
             let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
             lost_before += before.map(|loss| loss.1).sum::<u64>();

@@ -83,8 +83,8 @@ pub(super) fn plot(state: &State, plot: &PlotState, plantings_max: usize) -> Val
         "holder": plot.holder,
         "stated_at": plot.stated_at,
         "last": plot.last_entry,
-        "planted": plot.planted,
-        "lost": plot.lost,
+        "planted": plot.planted(),
+        "lost": plot.lost(),
         "standing": plot.standing(),
         "assigned": plot.assigned,
         "shortfall": plot.shortfall(),
@@ -103,7 +103,7 @@ fn planting_view(first: Serial, planting: &PlantingState) -> Value {
         "last_serial": planting.last_serial,
         "planted_on": planting.planted_on,
         "voided": planting.voided,
-        "lost": planting.lost,
+        "lost": planting.lost(),
         "assigned": planting.assigned,
     })
 }

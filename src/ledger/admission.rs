@@ -1,5 +1,6 @@
 //! The one way into the state: a record is judged, then applied.
 
+use super::broken::{Contradiction, InvariantBroken, Sum};
 use super::kinds::rules_of;
 use super::refusal::Refusal;
 use super::rules::chain::check_issuer;
@@ -52,21 +53,32 @@ impl State {
         Ok(places.behind(issuer_before, authority))
     }
 
-    /// Takes in the next entry, which [`Self::judge`] allowed in this very state; returns its
-    /// index.
-    pub fn apply(&mut self, candidate: &Candidate<'_>) -> Index {
+    /// Takes in the next entry, which [`Self::judge`] allowed in this very state, and checks rule 9;
+    /// returns the entry's index.
+    ///
+    /// # Errors
+    /// [`InvariantBroken`]: the state contradicts itself, and is of no use any more. It counts the
+    /// entry already, so that whatever was read from it waits for a checkpoint that never comes.
+    pub fn apply(&mut self, candidate: &Candidate<'_>) -> Result<Index, InvariantBroken> {
         let index = Index(self.globals.entries);
+        self.apply_at(index, candidate)
+            .map_err(|contradiction| contradiction.at(index))?;
+        Ok(index)
+    }
+
+    fn apply_at(&mut self, index: Index, candidate: &Candidate<'_>) -> Result<(), Contradiction> {
+        // Before anything can fail: see `apply`.
+        self.globals.entries.raise(1, "entries")?;
+        self.globals.last_admitted_at = candidate.admitted_at;
         let record = candidate.record();
-        rules_of(&record.statement).apply(self, candidate, index);
+        rules_of(&record.statement).apply(self, candidate, index)?;
         let head = ChainHead {
             seq: record.seq,
             id: candidate.id,
             index,
         };
-        self.keys
-            .update(&record.issuer, |key| key.head = Some(head));
-        self.globals.entries += 1;
-        self.globals.last_admitted_at = candidate.admitted_at;
-        index
+        self.advance_chain(&record.issuer, head)?;
+        let sums = self.globals.totals.check();
+        sums.map_err(|error| Contradiction::new(error.to_string()))
     }
 }

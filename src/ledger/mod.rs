@@ -9,6 +9,7 @@
 //! be saved in parts.
 
 mod admission;
+mod broken;
 mod cow_map;
 mod kinds;
 pub mod lineage;
@@ -17,6 +18,7 @@ mod rules;
 mod state;
 
 pub use admission::Candidate;
+pub use broken::InvariantBroken;
 pub use cow_map::{BucketError, BucketImage};
 pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::queue::Submission;
 use crate::crypto::PublicKey;
-use crate::ledger::{Candidate, Code, Refusal, State};
+use crate::ledger::{Candidate, Code, InvariantBroken, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{Entry, Index, Lineage, LogHead, SignedRecord, Statement, TimeMs};
@@ -34,6 +34,13 @@ pub(super) struct Ruling {
 /// Entries that corrections name, by their indexes: fetched before the batch is judged.
 pub(super) type Targets = HashMap<Index, Entry>;
 
+/// Submissions that can't be answered: the state contradicted itself while they were judged. None of
+/// their records may become durable, and the state is of no use.
+pub(super) struct Broken {
+    pub submissions: Vec<Submission>,
+    pub why: InvariantBroken,
+}
+
 /// Judges submissions in order. A submission is admitted up to its first bad record.
 pub(super) fn judge(
     state: &mut State,
@@ -41,7 +48,7 @@ pub(super) fn judge(
     admitted_at: TimeMs,
     submissions: Vec<Submission>,
     targets: &mut Targets,
-) -> Judged {
+) -> Result<Judged, Broken> {
     let from = LogHead::without_state(TreeHead::of(tree));
     let mut entries = Vec::new();
     let all = submissions
@@ -51,7 +58,8 @@ pub(super) fn judge(
         .map(|(_, signed)| target_of(signed))
         .any(|target| target.is_some());
     let mut rulings = Vec::with_capacity(submissions.len());
-    for mut submission in submissions {
+    let mut submissions = submissions.into_iter();
+    while let Some(mut submission) = submissions.next() {
         let mut indexes = Vec::with_capacity(submission.records.len());
         let mut refusal = None;
         for (id, signed) in submission.records.iter() {
@@ -63,7 +71,7 @@ pub(super) fn judge(
                 target,
             };
             match admit(state, tree, &candidate, &mut entries) {
-                Ok((index, lineage)) => {
+                Ok(Ok((index, lineage))) => {
                     indexes.push(index);
                     // A later record of the same batch may correct this one.
                     if corrects {
@@ -76,9 +84,14 @@ pub(super) fn judge(
                         targets.insert(index, entry);
                     }
                 }
-                Err(why) => {
+                Ok(Err(why)) => {
                     refusal = Some(why);
                     break;
+                }
+                Err(why) => {
+                    let judged = rulings.into_iter().map(|ruling: Ruling| ruling.submission);
+                    let submissions = judged.chain([submission]).chain(submissions).collect();
+                    return Err(Broken { submissions, why });
                 }
             }
         }
@@ -96,11 +109,11 @@ pub(super) fn judge(
         .iter()
         .map(|(key, _)| *key)
         .collect();
-    Judged {
+    Ok(Judged {
         batch: Batch { from, entries, to },
         rulings,
         log_keys,
-    }
+    })
 }
 
 /// The entry that a record corrects; `None` if the record is no correction.
@@ -111,23 +124,36 @@ pub(super) fn target_of(signed: &SignedRecord) -> Option<Index> {
     }
 }
 
+/// Admits a record, or refuses it and changes nothing.
 fn admit(
     state: &mut State,
     tree: &mut Frontier,
     candidate: &Candidate<'_>,
     entries: &mut Vec<u8>,
-) -> Result<(Index, Lineage), Refusal> {
-    let lineage = state.judge(candidate)?;
-    let too_long = || {
-        Refusal::new(
-            Code::EntryTooLong,
-            "the entry would be too long",
-            "split the statement",
-        )
+) -> Result<Result<(Index, Lineage), Refusal>, InvariantBroken> {
+    let (lineage, bytes) = match judge_one(state, candidate) {
+        Ok(judged) => judged,
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    let bytes = Entry::encode_parts(candidate.admitted_at, &lineage, candidate.signed)
-        .map_err(|_| too_long())?;
-    Bundle::append(entries, &bytes).ok_or_else(too_long)?;
+    if Bundle::append(entries, &bytes).is_none() {
+        return Ok(Err(too_long()));
+    }
     tree.push(leaf_hash(&bytes));
-    Ok((state.apply(candidate), lineage))
+    let index = state.apply(candidate)?;
+    Ok(Ok((index, lineage)))
+}
+
+/// The lineage and the bytes of the entry that a record would be.
+fn judge_one(state: &State, candidate: &Candidate<'_>) -> Result<(Lineage, Vec<u8>), Refusal> {
+    let lineage = state.judge(candidate)?;
+    let bytes = Entry::encode_parts(candidate.admitted_at, &lineage, candidate.signed);
+    Ok((lineage, bytes.map_err(|_| too_long())?))
+}
+
+fn too_long() -> Refusal {
+    Refusal::new(
+        Code::EntryTooLong,
+        "the entry would be too long",
+        "split the statement",
+    )
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::Published;
-use super::batch::{Judged, Ruling, Targets, judge, target_of};
+use super::batch::{Broken, Judged, Ruling, Targets, judge, target_of};
 use super::clock::Clock;
 use super::keeper::Keeper;
 use super::queue::{QueueTaker, Reply, Submission};
@@ -168,7 +168,8 @@ impl Sequencer {
             )
         };
         self.tree = tree;
-        Ok(judged)
+        judged
+            .map_err(|Broken { submissions, why }| (submissions, Unjudged::Broken(why.to_string())))
     }
 
     /// A log key whose private half is not here would leave every later checkpoint unsigned: its

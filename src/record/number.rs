@@ -176,9 +176,19 @@ bincode::impl_borrow_decode!(Day);
 const DAY_MS: u64 = 86_400_000;
 
 impl Day {
-    /// The day that a time falls on.
+    /// The day that a time falls on; of all times after the last `Day`, that one.
     pub fn of(time: TimeMs) -> Self {
-        Self(u32::try_from(time.0 / DAY_MS).unwrap_or(u32::MAX))
+        u32::try_from(time.0 / DAY_MS).map_or(Self(u32::MAX), Self)
+    }
+
+    /// The day this many days before; the first one, 1970-01-01, if that would lie before it.
+    pub fn earlier(self, days: u32) -> Self {
+        Self(self.0.saturating_sub(days))
+    }
+
+    /// The day this many days after; the last `Day`, if that would lie after it.
+    pub fn later(self, days: u32) -> Self {
+        Self(self.0.saturating_add(days))
     }
 
     /// The day of this year, month (1 to 12) and day of the month, of the Gregorian calendar.

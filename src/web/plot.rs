@@ -111,7 +111,7 @@ impl PlotFacts {
                 count: planting.count(first),
                 species: species_name(state, planting.species)?,
                 planted_on: planting.planted_on,
-                lost: planting.lost,
+                lost: planting.lost(),
                 assigned: planting.assigned,
                 voided: planting.voided,
             })

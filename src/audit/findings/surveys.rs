@@ -191,16 +191,16 @@ fn never(facts: &Facts<'_>) -> Option<Finding> {
     for stated in facts.state.plots() {
         let (number, plot) = stated;
         let mut surveys = facts.state.surveys(*number);
-        if surveys.any(|(_, survey)| survey.survey.sampled > 0) || plot.planted == 0 {
+        if surveys.any(|(_, survey)| survey.survey.sampled > 0) || plot.planted() == 0 {
             continue;
         }
         let first = facts.state.first_planted_on(*number);
         let Some(since) = first.filter(|day| facts.days_since(*day) > UNSURVEYED_DAYS) else {
             continue;
         };
-        trees += plot.planted;
-        let detail = format!("{} trees planted since {since}", plot.planted);
-        cases.add_plot(plot.planted.into(), stated, detail);
+        trees += plot.planted();
+        let detail = format!("{} trees planted since {since}", plot.planted());
+        cases.add_plot(plot.planted().into(), stated, detail);
     }
     cases.finding(|count| {
         format!(
@@ -271,7 +271,7 @@ fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
             let basis = survey.survey.basis.words();
             let detail = format!("{basis} of {}, paid by {payer}", survey.survey.surveyed_on);
             cases.add(
-                plot.planted.into(),
+                plot.planted().into(),
                 format!("plot {number}"),
                 detail,
                 vec![index, plot.stated_at],

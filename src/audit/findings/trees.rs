@@ -155,7 +155,7 @@ fn carbon_sold(facts: &Facts<'_>) -> Option<Finding> {
         let (_, plot) = stated;
         if let CarbonRights::Issued { registry, id } = &plot.plot.carbon_rights {
             let detail = format!("registry {registry}, project {id}");
-            cases.add_plot(plot.planted.into(), stated, detail);
+            cases.add_plot(plot.planted().into(), stated, detail);
         }
     }
     cases.finding(|count| {
@@ -173,8 +173,8 @@ fn carbon_unknown(facts: &Facts<'_>) -> Option<Finding> {
     for stated in facts.state.plots() {
         let (_, plot) = stated;
         if plot.plot.carbon_rights == CarbonRights::Unknown {
-            let detail = format!("{} trees planted", plot.planted);
-            cases.add_plot(plot.planted.into(), stated, detail);
+            let detail = format!("{} trees planted", plot.planted());
+            cases.add_plot(plot.planted().into(), stated, detail);
         }
     }
     cases.finding(|count| {

@@ -77,7 +77,7 @@ pub(super) fn species(state: &State) -> Result<Vec<SpeciesRow>, Inconsistent> {
     {
         let row = rows.entry(planting.species).or_default();
         row.planted += planting.count(first);
-        row.lost += u64::from(planting.lost);
+        row.lost += u64::from(planting.lost());
     }
     for (_, claim) in state.claims() {
         let row = rows.entry(claim.species).or_default();
@@ -125,8 +125,8 @@ fn plot_row(
         area_m2: plot.plot.area_m2,
         funded_by: plot.plot.funded_by.to_string(),
         carbon_rights: plot.plot.carbon_rights.clone(),
-        planted: plot.planted,
-        lost: plot.lost,
+        planted: plot.planted(),
+        lost: plot.lost(),
         standing: plot.standing(),
         capacity: plot.capacity(),
         assigned: plot.assigned,

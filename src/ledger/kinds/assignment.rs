@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::plots::known_plot;
@@ -41,8 +42,8 @@ impl Rules for Assignment {
                 )
             })?;
         }
-        let assigned = plot.assigned.saturating_add(self.claims.len() as u64);
-        ensure(assigned <= plot.standing(), || {
+        let assigned = u128::from(plot.assigned) + self.claims.len() as u128;
+        ensure(assigned <= plot.standing().into(), || {
             Refusal::new(
                 Code::TreesShort,
                 format!("{assigned} trees would be assigned on plot {}", self.plot),
@@ -53,21 +54,18 @@ impl Rules for Assignment {
         Ok(PlotPlaces { plot }.into())
     }
 
-    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
+    fn apply(
+        &self,
+        state: &mut State,
+        _: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
         for (claim, serial) in pairs(self) {
-            let Some(serial) = serial else { continue };
-            state.tie(
-                self.plot,
-                serial,
-                TreeState {
-                    claim,
-                    assigned_at: index,
-                },
-            );
+            let serial = present(serial, "a serial of the assignment")?;
+            let assigned_at = index;
+            state.tie(self.plot, serial, TreeState { claim, assigned_at })?;
         }
-        state
-            .plots
-            .update(&self.plot, |plot| plot.last_entry = index);
+        state.change_plot(index, self.plot, |_| Ok(()))
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -77,22 +75,26 @@ impl Rules for Assignment {
 
 impl Voidable for Assignment {
     fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
-        let plot = state.last_entry_of_plot(self.plot);
+        let plot = Some(known_plot(state, self.plot)?.last_entry);
         let target = Some(target);
         Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
-    fn apply_void(&self, state: &mut State, target: Index, index: Index) {
+    fn apply_void(
+        &self,
+        state: &mut State,
+        target: Index,
+        index: Index,
+    ) -> Result<(), Contradiction> {
         for (_, serial) in pairs(self) {
-            let Some(serial) = serial else { continue };
+            let serial = present(serial, "a serial of the assignment")?;
+            // A tree that was lost since has no claim, or one by another assignment.
             let tied = state.trees.get(&(self.plot, serial));
             if tied.is_some_and(|tree| tree.assigned_at == target) {
-                state.untie(self.plot, serial);
+                state.untie(self.plot, serial)?;
             }
         }
-        state
-            .plots
-            .update(&self.plot, |plot| plot.last_entry = index);
+        state.change_plot(index, self.plot, |_| Ok(()))
     }
 }
 

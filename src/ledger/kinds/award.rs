@@ -2,6 +2,7 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, Sum};
 use crate::ledger::lineage::{AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, require_nonzero};
@@ -65,10 +66,19 @@ impl Rules for Award {
         Ok(AccountPlaces { account }.into())
     }
 
-    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
-        state.change_balance(index, self.account, self.points.0.into());
-        state.globals.totals.awarded += u128::from(self.points.0);
+    fn apply(
+        &self,
+        state: &mut State,
+        _: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        state.credit(index, self.account, self.points)?;
+        let points = u128::from(self.points.0);
         let month = state.globals.months.entry(Month::of(self.occurred_on));
-        month.or_default().awarded += u128::from(self.points.0);
+        month
+            .or_default()
+            .awarded
+            .raise(points, "points awarded in the month")?;
+        state.globals.totals.awarded.raise(points, "points awarded")
     }
 }

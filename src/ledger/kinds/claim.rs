@@ -2,6 +2,7 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, Sum, absent, present};
 use crate::ledger::lineage::{AccountCorrectionPlaces, AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_spending};
@@ -41,19 +42,26 @@ impl Rules for Claim {
         Ok(AccountPlaces { account }.into())
     }
 
-    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
-        state.change_balance(index, self.account, -i128::from(self.points.0));
+    fn apply(
+        &self,
+        state: &mut State,
+        _: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        state.debit(index, self.account, self.points)?;
         let claim = ClaimState {
             account: self.account,
             species: self.species,
             points: self.points,
             tree: ClaimTree::Waiting,
         };
-        state.claims.insert(index, claim);
+        absent(state.claims.insert(index, claim), "a new claim")?;
         let totals = &mut state.globals.totals;
-        totals.claimed += u128::from(self.points.0);
-        totals.claims += 1;
-        totals.waiting += 1;
+        totals
+            .claimed
+            .raise(self.points.0.into(), "points claimed")?;
+        totals.claims.raise(1, "claims")?;
+        totals.waiting.raise(1, "claims that wait")
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -68,18 +76,23 @@ impl Voidable for Claim {
         Ok(AccountCorrectionPlaces { target, account }.into())
     }
 
-    fn apply_void(&self, state: &mut State, target: Index, index: Index) {
+    fn apply_void(
+        &self,
+        state: &mut State,
+        target: Index,
+        index: Index,
+    ) -> Result<(), Contradiction> {
         let tree = state.claims.get(&target).map(|claim| claim.tree);
-        if let Some(ClaimTree::Tied { plot, serial }) = tree {
-            state.untie(plot, serial);
+        if let ClaimTree::Tied { plot, serial } = present(tree, "the claim")? {
+            state.untie(plot, serial)?;
         }
-        state
-            .claims
-            .update(&target, |claim| claim.tree = ClaimTree::Voided);
-        state.change_balance(index, self.account, self.points.0.into());
+        state.move_claim(target, ClaimTree::Waiting, ClaimTree::Voided)?;
+        state.credit(index, self.account, self.points)?;
         let totals = &mut state.globals.totals;
-        totals.claimed = totals.claimed.saturating_sub(self.points.0.into());
-        totals.claims = totals.claims.saturating_sub(1);
-        totals.waiting = totals.waiting.saturating_sub(1);
+        totals
+            .claimed
+            .lower(self.points.0.into(), "points claimed")?;
+        totals.claims.lower(1, "claims")?;
+        totals.waiting.lower(1, "claims that wait")
     }
 }

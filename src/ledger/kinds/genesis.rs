@@ -2,6 +2,7 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::Contradiction;
 use crate::ledger::lineage::{GenesisPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_issued_on;
@@ -67,10 +68,16 @@ impl Rules for Genesis {
         Ok(GenesisPlaces {}.into())
     }
 
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
         state.globals.genesis = Some((candidate.id, self.programme.clone()));
-        state.set_council(&self.governors, self.quorum, index, candidate.id);
-        state.add_key(self.log_key, KeyRole::Log, index, candidate.id, None);
+        state.set_council(&self.governors, self.quorum, index, candidate.id)?;
+        state.add_key(self.log_key, KeyRole::Log, index, candidate.id, None)?;
         state.globals.log_keys.push((self.log_key, index));
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::Rules;
 use crate::crypto::PublicKey;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::Contradiction;
 use crate::ledger::lineage::{GovernorsPlaces, Places};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::{check_governors, check_new_key};
@@ -31,7 +32,12 @@ impl Rules for GovernorSet {
         Ok(GovernorsPlaces { in_force }.into())
     }
 
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
-        state.set_council(&self.governors, self.quorum, index, candidate.id);
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        state.set_council(&self.governors, self.quorum, index, candidate.id)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::Contradiction;
 use crate::ledger::lineage::{KeyGrantPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::keys::check_new_key;
@@ -16,15 +17,11 @@ impl Rules for KeyGrant {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         check_new_key(state, &self.key)?;
-        let had = state
-            .holders
-            .get(&HolderName::of(&self.holder))
-            .copied()
-            .unwrap_or_default();
-        let conflict = match self.role {
+        let had = state.holders.get(&HolderName::of(&self.holder));
+        let conflict = had.is_some_and(|had| match self.role {
             Role::Surveyor => had.plants_or_awards,
             Role::Platform | Role::Planter => had.surveys,
-        };
+        });
         ensure(!conflict, || {
             Refusal::new(
                 Code::HolderConflict,
@@ -40,7 +37,12 @@ impl Rules for KeyGrant {
         Ok(KeyGrantPlaces { granted_before }.into())
     }
 
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
         state
             .holders
             .upsert(HolderName::of(&self.holder), |roles| match self.role {
@@ -52,6 +54,6 @@ impl Rules for KeyGrant {
             holder: self.holder.clone(),
             display_name: self.display_name.clone(),
         };
-        state.add_key(self.key, role, index, candidate.id, self.expires_on);
+        state.add_key(self.key, role, index, candidate.id, self.expires_on)
     }
 }

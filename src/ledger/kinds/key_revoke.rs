@@ -2,6 +2,7 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::lineage::{KeyRevokePlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::speakers::{Speakers, require_governors};
@@ -43,11 +44,17 @@ impl Rules for KeyRevoke {
         Ok(KeyRevokePlaces { key }.into())
     }
 
-    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
-        state.keys.update(&self.key, |key| {
+    fn apply(
+        &self,
+        state: &mut State,
+        _: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        let revoked = state.keys.update(&self.key, |key| {
             key.revoked_at = Some(index);
             key.compromised_since = self.compromised_since;
             key.last_entry = index;
         });
+        present(revoked, "the key to revoke")
     }
 }

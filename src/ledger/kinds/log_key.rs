@@ -2,6 +2,7 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::Contradiction;
 use crate::ledger::lineage::{LogKeyPlaces, Places};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::check_new_key;
@@ -21,8 +22,14 @@ impl Rules for LogKey {
         Ok(LogKeyPlaces { log_key_before }.into())
     }
 
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
-        state.add_key(self.key, KeyRole::Log, index, candidate.id, None);
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        state.add_key(self.key, KeyRole::Log, index, candidate.id, None)?;
         state.globals.log_keys.push((self.key, index));
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, absent};
 use crate::ledger::lineage::{MethodPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::speakers::{Speakers, require_governors};
@@ -15,12 +16,18 @@ impl Rules for Method {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let last = state.versions(self.id).next_back();
-        let next = last.map_or(1, |state| state.method.version.0.saturating_add(1));
-        ensure(self.version.0 == next, || {
+        let next = match last {
+            Some(last) => last.method.version.0.checked_add(1),
+            None => Some(1),
+        };
+        ensure(Some(self.version.0) == next, || {
             Refusal::new(
                 Code::MethodVersion,
                 format!("method {} version {}", self.id, self.version),
-                format!("its next version is {next}"),
+                match next {
+                    Some(next) => format!("its next version is {next}"),
+                    None => "its versions ran out; state a method of another id".to_owned(),
+                },
             )
         })?;
         ensure(
@@ -36,8 +43,12 @@ impl Rules for Method {
                 )
             },
         )?;
-        check_codes(self.activities.iter().map(|it: &Activity| it.code))?;
-        check_codes(self.species.iter().map(|it: &Species| it.code))?;
+        check_codes(
+            self.activities
+                .iter()
+                .map(|activity: &Activity| activity.code),
+        )?;
+        check_codes(self.species.iter().map(|species: &Species| species.code))?;
         for species in self.species.iter() {
             let known = state.species.get(&species.code);
             ensure(known.is_none_or(|name| *name == species.name), || {
@@ -56,17 +67,24 @@ impl Rules for Method {
         Ok(MethodPlaces { version_before }.into())
     }
 
-    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
+    fn apply(
+        &self,
+        state: &mut State,
+        _: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
         for species in self.species.iter() {
             if !state.species.contains(&species.code) {
-                state.species.insert(species.code, species.name.clone());
+                let before = state.species.insert(species.code, species.name.clone());
+                absent(before, "a species' first name")?;
             }
         }
         let stated = MethodState {
             method: self.clone(),
             stated_at: index,
         };
-        state.methods.insert((self.id, self.version), stated);
+        let before = state.methods.insert((self.id, self.version), stated);
+        absent(before, "a method's next version")
     }
 }
 

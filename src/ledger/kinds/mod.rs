@@ -16,6 +16,7 @@ mod survey;
 mod transfer;
 
 use super::admission::Candidate;
+use super::broken::Contradiction;
 use super::lineage::Places;
 use super::refusal::Refusal;
 use super::rules::speakers::Speakers;
@@ -30,8 +31,14 @@ pub(super) trait Rules {
     /// Says whether a statement may be the next entry, and gives its lineage. Changes nothing.
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal>;
 
-    /// Takes a statement in that was judged in this very state.
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index);
+    /// Takes a statement in that was judged in this very state. After a contradiction the state is
+    /// half changed and of no use.
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction>;
 
     /// How the statement is voided, if it can be.
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -46,7 +53,12 @@ pub(super) trait Voidable {
     fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal>;
 
     /// Undoes all effect of this statement, the entry `target`, by the correction `index`.
-    fn apply_void(&self, state: &mut State, target: Index, index: Index);
+    fn apply_void(
+        &self,
+        state: &mut State,
+        target: Index,
+        index: Index,
+    ) -> Result<(), Contradiction>;
 }
 
 /// The rules of a statement.

@@ -2,6 +2,7 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, Sum, absent, present};
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
@@ -64,45 +65,45 @@ impl Rules for Planting {
                 next,
             ));
         }
-        let standing = plot.standing().saturating_add(self.count.get().into());
+        let standing = u128::from(plot.standing()) + u128::from(self.count.get());
         check_capacity(&plot.plot, standing)?;
         check_evidence(state, &self.evidence)?;
         let plot = Some(plot.last_entry);
         Ok(PlotPlaces { plot }.into())
     }
 
-    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
-        let Some(last) = last_serial(self) else {
-            return;
-        };
+    fn apply(
+        &self,
+        state: &mut State,
+        _: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        let last = present(last_serial(self), "the last serial of a planting")?;
         let count = u64::from(self.count.get());
         let month = state.globals.months.entry(Month::of(self.planted_on));
-        month.or_default().planted += count;
-        let planting = PlantingState {
-            index,
-            species: self.species,
-            last_serial: last,
-            planted_on: self.planted_on,
-            voided: false,
-            lost: 0,
-            lost_ranges: Vec::new(),
-            assigned: 0,
-        };
+        month
+            .or_default()
+            .planted
+            .raise(count, "trees planted in the month")?;
         let place = (self.plot, self.first_serial);
-        state.plantings.insert(place, planting);
-        state.planting_places.insert(index, place);
-        state.evidence.insert(self.evidence, index);
-        state.plots.update(&self.plot, |plot| {
-            plot.last_entry = index;
-            plot.planted += count;
+        let planting = PlantingState::new(index, self, last);
+        absent(state.plantings.insert(place, planting), "a new planting")?;
+        absent(
+            state.planting_places.insert(index, place),
+            "a new planting's place",
+        )?;
+        absent(state.evidence.insert(self.evidence, index), "new evidence")?;
+        state.change_plot(index, self.plot, |plot| {
             let after = last.0.checked_add(1).map(Serial);
             plot.next_serial = match (plot.next_serial, after) {
                 (Some(next), Some(after)) => Some(next.max(after)),
-                _ => None,
+                (None, _) | (_, None) => None,
             };
-        });
-        state.globals.totals.planted_recorded += count;
-        state.globals.totals.standing += count;
+            plot.trees.plant(count)
+        })?;
+        let totals = &mut state.globals.totals;
+        totals.planted_recorded.raise(count, "trees planted")?;
+        totals.standing.raise(count, "trees that stand")
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -113,10 +114,17 @@ impl Rules for Planting {
 impl Voidable for Planting {
     fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
         let place = (self.plot, self.first_serial);
-        let assigned = state
-            .plantings
-            .get(&place)
-            .map_or(0, |planting| planting.assigned);
+        let assigned = state.plantings.get(&place).map(|known| known.assigned);
+        let assigned = assigned.ok_or_else(|| {
+            Refusal::new(
+                Code::PlantingUnknown,
+                format!(
+                    "no planting has the serial {} of plot {}",
+                    self.first_serial, self.plot
+                ),
+                "name the entry of a planting",
+            )
+        })?;
         ensure(assigned == 0, || {
             Refusal::new(
                 Code::VoidBlocked,
@@ -124,43 +132,33 @@ impl Voidable for Planting {
                 "void their assignments first",
             )
         })?;
-        let plot = state.last_entry_of_plot(self.plot);
+        let plot = Some(known_plot(state, self.plot)?.last_entry);
         let target = Some(target);
         Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
     /// Its trees were never planted, so those lost of it were never lost either.
-    fn apply_void(&self, state: &mut State, _: Index, index: Index) {
-        let (plot, first) = (self.plot, self.first_serial);
-        let count = u64::from(self.count.get());
-        let lost = state
-            .plantings
-            .update(&(plot, first), |planting| {
-                planting.voided = true;
-                planting.lost_ranges.clear();
-                u64::from(std::mem::take(&mut planting.lost))
-            })
-            .unwrap_or(0);
-        if lost > 0 {
-            let gone: Vec<Index> = state
-                .losses
-                .iter()
-                .filter(|(_, loss)| loss.plot == plot && loss.planting == first)
-                .map(|(index, _)| *index)
-                .collect();
-            for loss in gone {
-                state.losses.remove(&loss);
-            }
+    fn apply_void(&self, state: &mut State, _: Index, index: Index) -> Result<(), Contradiction> {
+        let place = (self.plot, self.first_serial);
+        let lost = state.plantings.update(&place, PlantingState::void);
+        let lost = u64::from(present(lost, "the planting")?);
+        let losses = state.losses.iter();
+        let of_planting: Vec<Index> = losses
+            .filter(|(_, loss)| (loss.plot, loss.planting) == place)
+            .map(|(index, _)| *index)
+            .collect();
+        for loss in of_planting {
+            present(state.losses.remove(&loss), "a loss of the planting")?;
         }
-        state.plots.update(&plot, |plot| {
-            plot.last_entry = index;
-            plot.planted = plot.planted.saturating_sub(count);
-            plot.lost = plot.lost.saturating_sub(lost);
-        });
+        let count = u64::from(self.count.get());
+        state.change_plot(index, self.plot, |plot| plot.trees.unplant(count, lost))?;
         let totals = &mut state.globals.totals;
-        totals.planted_voided += count;
-        totals.lost = totals.lost.saturating_sub(lost);
-        totals.standing = totals.standing.saturating_sub(count - lost);
+        totals
+            .planted_voided
+            .raise(count, "trees of voided plantings")?;
+        totals.lost.lower(lost, "trees lost")?;
+        totals.standing.raise(lost, "trees that stand")?;
+        totals.standing.lower(count, "trees that stand")
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::Rules;
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::lineage::{Places, PlotPlaces};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::plots::check_capacity;
 use crate::ledger::rules::speakers::{Speakers, check_quorum, require_role, require_role_endorsed};
-use crate::ledger::state::{PlotState, State};
+use crate::ledger::state::{PlotState, State, TreeCounts};
 use crate::record::{Index, Plot, Role, Serial};
 
 impl Rules for Plot {
@@ -21,15 +22,19 @@ impl Rules for Plot {
         };
         require_role_endorsed(state, candidate, Role::Planter)?;
         check_quorum(state, candidate, 0, &[])?;
-        check_capacity(self, known.standing())?;
+        check_capacity(self, known.standing().into())?;
         let plot = Some(known.last_entry);
         Ok(PlotPlaces { plot }.into())
     }
 
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
-        let Some(holder) = state.holder_of(&candidate.record().issuer).cloned() else {
-            return;
-        };
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        let holder = state.holder_of(&candidate.record().issuer).cloned();
+        let holder = present(holder, "the holder of a planter's key")?;
         let stated = match state.plots.get(&self.number) {
             Some(known) => PlotState {
                 plot: self.clone(),
@@ -43,12 +48,13 @@ impl Rules for Plot {
                 holder,
                 stated_at: index,
                 last_entry: index,
-                planted: 0,
-                lost: 0,
+                trees: TreeCounts::default(),
                 assigned: 0,
                 next_serial: Some(Serial(0)),
             },
         };
-        state.plots.insert(self.number, stated);
+        // A plot that is stated again replaces the one before.
+        let _ = state.plots.insert(self.number, stated);
+        Ok(())
     }
 }

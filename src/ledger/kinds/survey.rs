@@ -2,6 +2,7 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, absent, present};
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
@@ -45,21 +46,22 @@ impl Rules for Survey {
         Ok(PlotPlaces { plot }.into())
     }
 
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
-        let Some(surveyor) = state.holder_of(&candidate.record().issuer).cloned() else {
-            return;
-        };
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        let surveyor = state.holder_of(&candidate.record().issuer).cloned();
+        let surveyor = present(surveyor, "the holder of a surveyor's key")?;
         let survey = SurveyState {
             survey: self.clone(),
             surveyor,
         };
-        state
-            .surveys
-            .insert((self.plot, self.surveyed_on, index), survey);
-        state.evidence.insert(self.evidence, index);
-        state
-            .plots
-            .update(&self.plot, |plot| plot.last_entry = index);
+        let key = (self.plot, self.surveyed_on, index);
+        absent(state.surveys.insert(key, survey), "a new survey")?;
+        absent(state.evidence.insert(self.evidence, index), "new evidence")?;
+        state.change_plot(index, self.plot, |_| Ok(()))
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -69,15 +71,19 @@ impl Rules for Survey {
 
 impl Voidable for Survey {
     fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
-        let plot = state.last_entry_of_plot(self.plot);
+        let plot = Some(known_plot(state, self.plot)?.last_entry);
         let target = Some(target);
         Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
-    fn apply_void(&self, state: &mut State, target: Index, index: Index) {
-        state.surveys.remove(&(self.plot, self.surveyed_on, target));
-        state
-            .plots
-            .update(&self.plot, |plot| plot.last_entry = index);
+    fn apply_void(
+        &self,
+        state: &mut State,
+        target: Index,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        let key = (self.plot, self.surveyed_on, target);
+        present(state.surveys.remove(&key), "the survey")?;
+        state.change_plot(index, self.plot, |_| Ok(()))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, Sum};
 use crate::ledger::lineage::{Places, TransferPlaces, TransferVoidPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_debit, check_spending};
@@ -31,8 +32,20 @@ impl Rules for Transfer {
         Ok(TransferPlaces { from, to }.into())
     }
 
-    fn apply(&self, state: &mut State, _: &Candidate<'_>, index: Index) {
-        move_points(state, index, self, 1);
+    fn apply(
+        &self,
+        state: &mut State,
+        _: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        state.debit(index, self.from, self.points)?;
+        if let Some(to) = self.to {
+            state.credit(index, to, self.points)?;
+        }
+        match sum_outside(state, self.reason) {
+            Some(sum) => sum.raise(self.points.0.into(), "points that left all accounts"),
+            None => Ok(()),
+        }
     }
 
     fn voidable(&self) -> Option<&dyn Voidable> {
@@ -51,26 +64,24 @@ impl Voidable for Transfer {
         Ok(TransferVoidPlaces { target, from, to }.into())
     }
 
-    fn apply_void(&self, state: &mut State, _: Index, index: Index) {
-        move_points(state, index, self, -1);
+    fn apply_void(&self, state: &mut State, _: Index, index: Index) -> Result<(), Contradiction> {
+        state.credit(index, self.from, self.points)?;
+        if let Some(to) = self.to {
+            state.debit(index, to, self.points)?;
+        }
+        match sum_outside(state, self.reason) {
+            Some(sum) => sum.lower(self.points.0.into(), "points that left all accounts"),
+            None => Ok(()),
+        }
     }
 }
 
-/// Moves a transfer's points, forth (1) or back (−1).
-fn move_points(state: &mut State, index: Index, transfer: &Transfer, sign: i128) {
-    let points = u128::from(transfer.points.0);
-    state.change_balance(index, transfer.from, -sign * i128::from(transfer.points.0));
-    if let Some(to) = transfer.to {
-        state.change_balance(index, to, sign * i128::from(transfer.points.0));
+/// The total that points count into when they go to no account.
+fn sum_outside(state: &mut State, reason: TransferReason) -> Option<&mut u128> {
+    let totals = &mut state.globals.totals;
+    match reason {
+        TransferReason::Expired => Some(&mut totals.expired),
+        TransferReason::SpentElsewhere => Some(&mut totals.spent_elsewhere),
+        TransferReason::Gift | TransferReason::Collected | TransferReason::Pooled => None,
     }
-    let sum = match transfer.reason {
-        TransferReason::Expired => &mut state.globals.totals.expired,
-        TransferReason::SpentElsewhere => &mut state.globals.totals.spent_elsewhere,
-        TransferReason::Gift | TransferReason::Collected | TransferReason::Pooled => return,
-    };
-    *sum = if sign > 0 {
-        *sum + points
-    } else {
-        sum.saturating_sub(points)
-    };
 }

@@ -54,16 +54,13 @@ pub(in crate::ledger) fn check_issuer(
             format!("prev must be {prev}, the id of the issuer's record before"),
         )
     })?;
-    ensure(key.revoked_at.is_none(), || {
-        Refusal::new(
+    if let Some(revoked_at) = key.revoked_at {
+        return Err(Refusal::new(
             Code::KeyRevoked,
-            format!(
-                "the key was revoked at entry {}",
-                key.revoked_at.unwrap_or_default()
-            ),
+            format!("the key was revoked at entry {revoked_at}"),
             "sign with another granted key",
-        )
-    })?;
+        ));
+    }
     ensure(
         key.expires_on
             .is_none_or(|last| candidate.admitted_on() <= last),
@@ -86,8 +83,8 @@ pub(in crate::ledger) fn check_issuer(
 /// Checks that the day of issue is near the day of admission.
 pub(in crate::ledger) fn check_issued_on(candidate: &Candidate<'_>) -> Result<(), Refusal> {
     let (issued, admitted) = (candidate.record().issued_on, candidate.admitted_on());
-    let first = Day(admitted.0.saturating_sub(ISSUED_DAYS_BEFORE_MAX));
-    let last = Day(admitted.0.saturating_add(1));
+    let first = admitted.earlier(ISSUED_DAYS_BEFORE_MAX);
+    let last = admitted.later(1);
     ensure((first..=last).contains(&issued), || {
         Refusal::new(
             Code::DayRefused,

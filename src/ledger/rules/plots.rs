@@ -19,9 +19,9 @@ pub(in crate::ledger) fn known_plot(
 }
 
 /// Checks that this number of trees fits on a plot.
-pub(in crate::ledger) fn check_capacity(plot: &Plot, standing: u64) -> Result<(), Refusal> {
+pub(in crate::ledger) fn check_capacity(plot: &Plot, standing: u128) -> Result<(), Refusal> {
     let holds = capacity(plot);
-    ensure(u128::from(standing) <= holds, || {
+    ensure(standing <= holds, || {
         Refusal::new(
             Code::PlotFull,
             format!("{standing} trees would stand on plot {}", plot.number),

@@ -3,7 +3,8 @@
 use bincode::{Decode, Encode};
 
 use super::State;
-use crate::record::{AccountId, Index};
+use crate::ledger::broken::{Contradiction, Sum};
+use crate::record::{AccountId, Grams, Index};
 
 /// An account: some sixty bytes in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
@@ -30,21 +31,46 @@ impl State {
         self.accounts.iter()
     }
 
-    /// Changes a balance, and notes the entry that did. Judged before: it fits.
-    pub(in crate::ledger) fn change_balance(&mut self, index: Index, id: AccountId, change: i128) {
-        let mut negative = 0_i8;
-        self.accounts.upsert(id, |account| {
+    /// Adds points to a balance, by the entry `index`.
+    pub(in crate::ledger) fn credit(
+        &mut self,
+        index: Index,
+        id: AccountId,
+        points: Grams,
+    ) -> Result<(), Contradiction> {
+        self.change_balance(index, id, points.0.into())
+    }
+
+    /// Takes points from a balance, by the entry `index`.
+    pub(in crate::ledger) fn debit(
+        &mut self,
+        index: Index,
+        id: AccountId,
+        points: Grams,
+    ) -> Result<(), Contradiction> {
+        self.change_balance(index, id, -i128::from(points.0))
+    }
+
+    fn change_balance(
+        &mut self,
+        index: Index,
+        id: AccountId,
+        change: i128,
+    ) -> Result<(), Contradiction> {
+        let (before, after) = self.accounts.upsert(id, |account| {
             let before = account.balance;
-            let after = i128::from(before) + change;
+            let after = i64::try_from(i128::from(before) + change);
             account.balance =
-                i64::try_from(after).unwrap_or(if after < 0 { i64::MIN } else { i64::MAX });
+                after.map_err(|_| Contradiction::new("a balance is beyond 64 bits"))?;
             account.last_entry = index;
-            negative = i8::from(account.balance < 0) - i8::from(before < 0);
-        });
+            Ok((before, account.balance))
+        })?;
         let totals = &mut self.globals.totals;
-        totals.balances += change;
-        totals.accounts_negative = totals
-            .accounts_negative
-            .saturating_add_signed(i64::from(negative));
+        totals.balances.raise(change, "balances")?;
+        match (before < 0, after < 0) {
+            (false, true) => totals.accounts_negative.raise(1, "negative accounts"),
+            (true, false) => totals.accounts_negative.lower(1, "negative accounts"),
+            (true, true) | (false, false) => Ok(()),
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use bincode::{Decode, Encode};
 
-use super::State;
+use super::{PlantingState, State};
+use crate::ledger::broken::{Contradiction, Sum, absent, present};
 use crate::record::{AccountId, Grams, Index, PlotNumber, Serial, SpeciesCode};
 
 /// A tree that has a claim; trees without one are not kept apart.
@@ -60,12 +61,25 @@ impl State {
     }
 
     /// Ties a waiting claim to a free tree.
-    pub(in crate::ledger) fn tie(&mut self, plot: PlotNumber, serial: Serial, tree: TreeState) {
-        self.trees.insert((plot, serial), tree);
-        self.claims.update(&tree.claim, |claim| {
-            claim.tree = ClaimTree::Tied { plot, serial }
-        });
-        self.count_tied(plot, serial, 1);
+    pub(in crate::ledger) fn tie(
+        &mut self,
+        plot: PlotNumber,
+        serial: Serial,
+        tree: TreeState,
+    ) -> Result<(), Contradiction> {
+        absent(self.trees.insert((plot, serial), tree), "a tree's claim")?;
+        let tied = ClaimTree::Tied { plot, serial };
+        self.move_claim(tree.claim, ClaimTree::Waiting, tied)?;
+        self.planting_with(plot, serial, |planting| {
+            planting.assigned.raise(1, "claims on the planting")
+        })?;
+        let on_plot = self
+            .plots
+            .update(&plot, |plot| plot.assigned.raise(1, "claims on the plot"));
+        present(on_plot, "the plot")??;
+        let totals = &mut self.globals.totals;
+        totals.assigned.raise(1, "claims with a tree")?;
+        totals.waiting.lower(1, "claims that wait")
     }
 
     /// Parts a tree from its claim, which waits again. Gives what was tied.
@@ -73,26 +87,52 @@ impl State {
         &mut self,
         plot: PlotNumber,
         serial: Serial,
-    ) -> Option<TreeState> {
-        let tree = self.trees.remove(&(plot, serial))?;
-        self.claims
-            .update(&tree.claim, |claim| claim.tree = ClaimTree::Waiting);
-        self.count_tied(plot, serial, -1);
-        Some(tree)
+    ) -> Result<TreeState, Contradiction> {
+        let tree = present(self.trees.remove(&(plot, serial)), "a tree's claim")?;
+        let tied = ClaimTree::Tied { plot, serial };
+        self.move_claim(tree.claim, tied, ClaimTree::Waiting)?;
+        self.planting_with(plot, serial, |planting| {
+            planting.assigned.lower(1, "claims on the planting")
+        })?;
+        let on_plot = self
+            .plots
+            .update(&plot, |plot| plot.assigned.lower(1, "claims on the plot"));
+        present(on_plot, "the plot")??;
+        let totals = &mut self.globals.totals;
+        totals.assigned.lower(1, "claims with a tree")?;
+        totals.waiting.raise(1, "claims that wait")?;
+        Ok(tree)
     }
 
-    fn count_tied(&mut self, plot: PlotNumber, serial: Serial, change: i32) {
-        if let Some((first, _)) = self.planting_of(plot, serial) {
-            self.plantings.update(&(plot, first), |planting| {
-                planting.assigned = planting.assigned.saturating_add_signed(change);
-            });
+    /// Changes where a claim stands, from where it must have stood.
+    pub(in crate::ledger) fn move_claim(
+        &mut self,
+        claim: Index,
+        from: ClaimTree,
+        to: ClaimTree,
+    ) -> Result<(), Contradiction> {
+        let before = self
+            .claims
+            .update(&claim, |claim| std::mem::replace(&mut claim.tree, to));
+        match present(before, "the claim")? {
+            before if before == from => Ok(()),
+            before => Err(Contradiction::new(format!(
+                "claim {claim} is {before:?}, not {from:?}"
+            ))),
         }
-        let change = i64::from(change);
-        self.plots.update(&plot, |plot| {
-            plot.assigned = plot.assigned.saturating_add_signed(change)
-        });
-        let totals = &mut self.globals.totals;
-        totals.assigned = totals.assigned.saturating_add_signed(change);
-        totals.waiting = totals.waiting.saturating_add_signed(-change);
+    }
+
+    /// Changes the planting that a serial belongs to.
+    fn planting_with(
+        &mut self,
+        plot: PlotNumber,
+        serial: Serial,
+        change: impl FnOnce(&mut PlantingState) -> Result<(), Contradiction>,
+    ) -> Result<(), Contradiction> {
+        let (first, _) = present(self.planting_of(plot, serial), "the planting of a tree")?;
+        present(
+            self.plantings.update(&(plot, first), change),
+            "the planting",
+        )?
     }
 }

@@ -23,7 +23,7 @@ pub struct LossState {
 impl State {
     /// Points of an award that were reversed so far.
     pub fn reversed(&self, award: Index) -> Grams {
-        self.reversed.get(&award).copied().unwrap_or_default()
+        self.reversed.get(&award).map_or(Grams(0), |points| *points)
     }
 
     /// A loss that still counts: it was not voided, nor the planting that it speaks of.

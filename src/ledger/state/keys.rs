@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 
 use super::State;
 use crate::crypto::PublicKey;
+use crate::ledger::broken::{Contradiction, absent, present};
 use crate::record::{Day, Index, RecordId, Role, Seq, Slug, Text};
 
 /// The governors in force.
@@ -35,7 +36,7 @@ pub enum KeyRole {
     },
 }
 
-/// The newest record of an issuer.
+/// The newest record of an issuer. Its sequence number is never the last one that there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct ChainHead {
     /// Its sequence number.
@@ -71,7 +72,7 @@ impl KeyState {
     /// The sequence number and `prev` of its next record.
     pub fn next(&self) -> (Seq, RecordId) {
         match &self.head {
-            Some(head) => (Seq(head.seq.0.saturating_add(1)), head.id),
+            Some(head) => (Seq(head.seq.0 + 1), head.id),
             None => (Seq(0), self.granted_id),
         }
     }
@@ -132,20 +133,31 @@ impl State {
         granted_at: Index,
         granted_id: RecordId,
         expires_on: Option<Day>,
-    ) {
-        self.keys.insert(
-            key,
-            KeyState {
-                role,
-                granted_at,
-                granted_id,
-                expires_on,
-                revoked_at: None,
-                compromised_since: None,
-                last_entry: granted_at,
-                head: None,
-            },
-        );
+    ) -> Result<(), Contradiction> {
+        let granted = KeyState {
+            role,
+            granted_at,
+            granted_id,
+            expires_on,
+            revoked_at: None,
+            compromised_since: None,
+            last_entry: granted_at,
+            head: None,
+        };
+        absent(self.keys.insert(key, granted), "a key that gets its task")
+    }
+
+    /// Makes a record the newest of its issuer.
+    pub(in crate::ledger) fn advance_chain(
+        &mut self,
+        issuer: &PublicKey,
+        head: ChainHead,
+    ) -> Result<(), Contradiction> {
+        if head.seq == Seq(u64::MAX) {
+            return Err(Contradiction::new("an issuer's sequence numbers ran out"));
+        }
+        let advanced = self.keys.update(issuer, |key| key.head = Some(head));
+        present(advanced, "the issuer's key")
     }
 
     /// Puts a set of governors in force; keys that are new become governors'.
@@ -155,10 +167,10 @@ impl State {
         quorum: u8,
         stated_at: Index,
         stated_id: RecordId,
-    ) {
+    ) -> Result<(), Contradiction> {
         for key in governors {
             if !self.keys.contains(key) {
-                self.add_key(*key, KeyRole::Governor, stated_at, stated_id, None);
+                self.add_key(*key, KeyRole::Governor, stated_at, stated_id, None)?;
             }
         }
         self.globals.council = Council {
@@ -166,5 +178,6 @@ impl State {
             quorum,
             stated_at,
         };
+        Ok(())
     }
 }

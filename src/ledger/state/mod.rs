@@ -24,6 +24,7 @@ pub use keys::{ChainHead, Council, KeyRole, KeyState};
 pub use methods::MethodState;
 pub use plantings::{LostRange, PlantingState};
 pub use plots::PlotState;
+pub(super) use plots::TreeCounts;
 pub(super) use plots::capacity;
 pub use surveys::SurveyState;
 pub use totals::{ConservationError, MonthTotals, Totals};

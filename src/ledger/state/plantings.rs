@@ -3,7 +3,8 @@
 use bincode::{Decode, Encode};
 
 use super::State;
-use crate::record::{Day, Index, PlotNumber, Serial, SpeciesCode};
+use crate::ledger::broken::{Contradiction, Sum};
+use crate::record::{Day, Index, Planting, PlotNumber, Serial, SpeciesCode};
 
 /// Trees of a planting that were lost by serial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -36,8 +37,8 @@ pub struct PlantingState {
     pub planted_on: Day,
     /// Whether it was voided; its serials are never used again.
     pub voided: bool,
-    /// Trees lost, by serial or by count.
-    pub lost: u32,
+    /// Trees lost, by serial or by count: never more than there are.
+    lost: u32,
     /// Those that are known by serial.
     pub lost_ranges: Vec<LostRange>,
     /// Trees with a claim.
@@ -45,9 +46,67 @@ pub struct PlantingState {
 }
 
 impl PlantingState {
-    /// How many trees it is of, when this is its first serial.
+    /// A planting as it is recorded: none of its trees is lost or has a claim.
+    pub(in crate::ledger) fn new(index: Index, planting: &Planting, last_serial: Serial) -> Self {
+        Self {
+            index,
+            species: planting.species,
+            last_serial,
+            planted_on: planting.planted_on,
+            voided: false,
+            lost: 0,
+            lost_ranges: Vec::new(),
+            assigned: 0,
+        }
+    }
+
+    /// Number of serials from `first` to the last one: of trees, when that is the first serial.
     pub fn count(&self, first: Serial) -> u64 {
-        u64::from(self.last_serial.0.saturating_sub(first.0)) + 1
+        (u64::from(self.last_serial.0) + 1).saturating_sub(first.0.into())
+    }
+
+    /// Trees lost, by serial or by count.
+    pub fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Trees that stand in the books, when this is the first serial.
+    pub(in crate::ledger) fn standing(&self, first: Serial) -> u64 {
+        self.count(first) - u64::from(self.lost)
+    }
+
+    /// Trees are lost of a planting with this first serial; which, if it is known.
+    pub(in crate::ledger) fn lose(
+        &mut self,
+        first: Serial,
+        count: u32,
+        range: Option<LostRange>,
+    ) -> Result<(), Contradiction> {
+        self.lost.raise(count, "trees lost of the planting")?;
+        self.lost_ranges.extend(range);
+        if u64::from(self.lost) <= self.count(first) {
+            return Ok(());
+        }
+        Err(Contradiction::new(
+            "more trees are lost of a planting than it has",
+        ))
+    }
+
+    /// The trees of a loss stand again.
+    pub(in crate::ledger) fn restore(
+        &mut self,
+        count: u32,
+        lost_at: Index,
+    ) -> Result<(), Contradiction> {
+        self.lost_ranges.retain(|range| range.lost_at != lost_at);
+        self.lost.lower(count, "trees lost of the planting")
+    }
+
+    /// Its trees were never planted, so those that were lost were never lost; gives their number.
+    pub(in crate::ledger) fn void(&mut self) -> u32 {
+        self.voided = true;
+        self.lost_ranges.clear();
+        std::mem::take(&mut self.lost)
     }
 }
 

@@ -52,9 +52,9 @@ pub struct MonthTotals {
 pub struct ConservationError(&'static str);
 
 impl Totals {
-    /// Trees of unvoided plantings.
+    /// Trees of unvoided plantings: by rule 9, those that stand and those that are lost.
     pub fn planted(&self) -> u64 {
-        self.planted_recorded.saturating_sub(self.planted_voided)
+        self.standing + self.lost
     }
 
     /// Rule 9.
@@ -62,23 +62,33 @@ impl Totals {
     /// # Errors
     /// [`ConservationError`] says which sum fails.
     pub fn check(&self) -> Result<(), ConservationError> {
-        let signed = |points: u128| i128::try_from(points).unwrap_or(i128::MAX);
-        let left = signed(self.awarded)
-            - signed(self.reversed)
-            - signed(self.expired)
-            - signed(self.spent_elsewhere)
-            - signed(self.claimed);
-        if left != self.balances {
+        if self.points_left() != Some(self.balances) {
             return Err(ConservationError(
                 "awarded − reversed − expired − spent elsewhere − claimed ≠ balances",
             ));
         }
-        if self.planted_recorded != self.planted_voided + self.lost + self.standing {
+        let trees = |count: u64| u128::from(count);
+        let accounted = trees(self.planted_voided) + trees(self.lost) + trees(self.standing);
+        if trees(self.planted_recorded) != accounted {
             return Err(ConservationError("planted − voided − lost ≠ standing"));
         }
-        if self.claims != self.assigned + self.waiting {
+        if trees(self.claims) != trees(self.assigned) + trees(self.waiting) {
             return Err(ConservationError("unvoided claims ≠ assigned + waiting"));
         }
         Ok(())
+    }
+
+    /// What was awarded, less all that left the accounts; `None` beyond 127 bits.
+    fn points_left(&self) -> Option<i128> {
+        let mut left = i128::try_from(self.awarded).ok()?;
+        for out in [
+            self.reversed,
+            self.expired,
+            self.spent_elsewhere,
+            self.claimed,
+        ] {
+            left = left.checked_sub(i128::try_from(out).ok()?)?;
+        }
+        Some(left)
     }
 }

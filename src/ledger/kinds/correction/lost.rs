@@ -1,12 +1,13 @@
 //! Losses: trees of a planting stand no more; and what voiding a loss brings back.
 
 use super::voided;
+use crate::ledger::broken::{Contradiction, Sum, absent, present};
 use crate::ledger::kinds::Voidable;
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::plots::check_capacity;
-use crate::ledger::state::{ClaimTree, LossState, LostRange, State, TreeState};
-use crate::record::{Correction, Index, Planting, PlotNumber, Serial};
+use crate::ledger::rules::plots::{check_capacity, known_plot};
+use crate::ledger::state::{ClaimTree, LossState, LostRange, PlantingState, State, TreeState};
+use crate::record::{Correction, Index, Planting, Serial};
 
 /// Says whether trees of the planting `target` may be lost.
 pub(super) fn judge(
@@ -20,7 +21,7 @@ pub(super) fn judge(
     let Some(known) = state.plantings.get(&place).filter(|known| !known.voided) else {
         return Err(voided("the planting was voided"));
     };
-    let standing = planting.count.get().saturating_sub(known.lost);
+    let standing = known.standing(planting.first_serial);
     let excess = |detail: String| {
         Refusal::new(
             Code::LossExcess,
@@ -31,7 +32,9 @@ pub(super) fn judge(
             ),
         )
     };
-    ensure(count <= standing, || excess(format!("{count} trees lost")))?;
+    ensure(u64::from(count) <= standing, || {
+        excess(format!("{count} trees lost"))
+    })?;
     if let Some(first) = first {
         let range = lost_range(first, count, Index(0))
             .filter(|range| first >= planting.first_serial && range.last <= known.last_serial);
@@ -50,7 +53,7 @@ pub(super) fn judge(
             ));
         }
     }
-    let plot = state.last_entry_of_plot(planting.plot);
+    let plot = Some(known_plot(state, planting.plot)?.last_entry);
     let target = Some(target);
     Ok(PlotCorrectionPlaces { target, plot }.into())
 }
@@ -62,9 +65,12 @@ pub(super) fn apply(
     planting: &Planting,
     count: u32,
     first: Option<Serial>,
-) {
-    let plot = planting.plot;
-    let range = first.and_then(|first| lost_range(first, count, index));
+) -> Result<(), Contradiction> {
+    let place @ (plot, first_serial) = (planting.plot, planting.first_serial);
+    let range = match first {
+        Some(first) => Some(present(lost_range(first, count, index), "the last serial")?),
+        None => None,
+    };
     let mut displaced = Vec::new();
     if let Some(range) = range {
         let tied: Vec<Serial> = state
@@ -73,34 +79,24 @@ pub(super) fn apply(
             .map(|((_, serial), _)| *serial)
             .collect();
         for serial in tied {
-            displaced.extend(state.untie(plot, serial).map(|tree| (serial, tree)));
+            displaced.push((serial, state.untie(plot, serial)?));
         }
     }
-    state
-        .plantings
-        .update(&(plot, planting.first_serial), |known| {
-            known.lost += count;
-            known.lost_ranges.extend(range);
-        });
+    let lose = |known: &mut PlantingState| known.lose(first_serial, count, range);
+    present(state.plantings.update(&place, lose), "the planting")??;
     let loss = LossState {
         plot,
-        planting: planting.first_serial,
+        planting: first_serial,
         count,
         by_serial: range.is_some(),
         displaced,
     };
-    state.losses.insert(index, loss);
-    count_lost(state, index, plot, i64::from(count));
-}
-
-fn count_lost(state: &mut State, index: Index, plot: PlotNumber, change: i64) {
-    state.plots.update(&plot, |plot| {
-        plot.last_entry = index;
-        plot.lost = plot.lost.saturating_add_signed(change);
-    });
+    absent(state.losses.insert(index, loss), "a new loss")?;
+    let count = u64::from(count);
+    state.change_plot(index, plot, |plot| plot.trees.lose(count))?;
     let totals = &mut state.globals.totals;
-    totals.lost = totals.lost.saturating_add_signed(change);
-    totals.standing = totals.standing.saturating_add_signed(-change);
+    totals.lost.raise(count, "trees lost")?;
+    totals.standing.lower(count, "trees that stand")
 }
 
 impl Voidable for Correction {
@@ -108,44 +104,46 @@ impl Voidable for Correction {
         let Some(loss) = state.losses.get(&target) else {
             return Err(voided("the planting that it speaks of was voided"));
         };
-        if let Some(plot) = state.plots.get(&loss.plot) {
-            let standing = plot.standing().saturating_add(loss.count.into());
-            check_capacity(&plot.plot, standing)?;
-        }
-        let plot = state.last_entry_of_plot(loss.plot);
-        let target = Some(target);
+        let plot = known_plot(state, loss.plot)?;
+        let standing = u128::from(plot.standing()) + u128::from(loss.count);
+        check_capacity(&plot.plot, standing)?;
+        let (target, plot) = (Some(target), Some(plot.last_entry));
         Ok(PlotCorrectionPlaces { target, plot }.into())
     }
 
     /// The trees stand again; claims that they were taken from get them back if they still wait
     /// and their assignment was not voided.
-    fn apply_void(&self, state: &mut State, target: Index, index: Index) {
-        let Some(loss) = state.losses.remove(&target) else {
-            return;
-        };
-        state
-            .plantings
-            .update(&(loss.plot, loss.planting), |known| {
-                known.lost = known.lost.saturating_sub(loss.count);
-                known.lost_ranges.retain(|range| range.lost_at != target);
-            });
-        count_lost(state, index, loss.plot, -i64::from(loss.count));
+    fn apply_void(
+        &self,
+        state: &mut State,
+        target: Index,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        let loss = present(state.losses.remove(&target), "the loss")?;
+        let place = (loss.plot, loss.planting);
+        let restore = |known: &mut PlantingState| known.restore(loss.count, target);
+        present(state.plantings.update(&place, restore), "the planting")??;
+        let count = u64::from(loss.count);
+        state.change_plot(index, loss.plot, |plot| plot.trees.restore(count))?;
+        let totals = &mut state.globals.totals;
+        totals.lost.lower(count, "trees lost")?;
+        totals.standing.raise(count, "trees that stand")?;
         for (serial, tree) in loss.displaced {
-            if may_return(state, &tree) {
-                state.tie(loss.plot, serial, tree);
+            if may_return(state, &tree)? {
+                state.tie(loss.plot, serial, tree)?;
             }
         }
+        Ok(())
     }
 }
 
-fn may_return(state: &State, tree: &TreeState) -> bool {
-    let waits = state
-        .claims
-        .get(&tree.claim)
-        .is_some_and(|claim| claim.tree == ClaimTree::Waiting);
-    waits && !state.voided.contains(&tree.assigned_at)
+/// Whether a claim that lost its tree may have it again.
+fn may_return(state: &State, tree: &TreeState) -> Result<bool, Contradiction> {
+    let claim = present(state.claims.get(&tree.claim), "a claim that lost its tree")?;
+    Ok(claim.tree == ClaimTree::Waiting && !state.voided.contains(&tree.assigned_at))
 }
 
+/// The serials of a loss, if they do not run out.
 fn lost_range(first: Serial, count: u32, lost_at: Index) -> Option<LostRange> {
     let last = first.0.checked_add(count.checked_sub(1)?).map(Serial)?;
     Some(LostRange {

@@ -7,6 +7,7 @@ mod void;
 
 use super::{Rules, Voidable};
 use crate::ledger::admission::Candidate;
+use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::lineage::Places;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
@@ -52,13 +53,17 @@ impl Rules for Correction {
         }
     }
 
-    fn apply(&self, state: &mut State, candidate: &Candidate<'_>, index: Index) {
-        let Some(target) = candidate.target.map(|entry| entry.signed.record()) else {
-            return;
-        };
+    fn apply(
+        &self,
+        state: &mut State,
+        candidate: &Candidate<'_>,
+        index: Index,
+    ) -> Result<(), Contradiction> {
+        let target = present(candidate.target, "the entry that is corrected")?;
+        let target = target.signed.record();
         match (&self.remedy, &target.statement) {
             (Remedy::Reverse { points }, Statement::Award(award)) => {
-                reverse::apply(state, index, self.target, award, *points);
+                reverse::apply(state, index, self.target, award, *points)
             }
             (
                 Remedy::Lost {
@@ -67,11 +72,14 @@ impl Rules for Correction {
                     ..
                 },
                 Statement::Planting(planting),
-            ) => {
-                lost::apply(state, index, planting, count.get(), *first_serial);
-            }
+            ) => lost::apply(state, index, planting, count.get(), *first_serial),
             (Remedy::Void, statement) => void::apply(state, index, self.target, statement),
-            (Remedy::Reverse { .. } | Remedy::Lost { .. }, _) => {}
+            (Remedy::Reverse { .. } | Remedy::Lost { .. }, other) => {
+                let kind = other.kind();
+                Err(Contradiction::new(format!(
+                    "the remedy does not fit a {kind}"
+                )))
+            }
         }
     }
 

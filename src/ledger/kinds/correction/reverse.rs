@@ -1,5 +1,6 @@
 //! Reversals: points of an award are taken back.
 
+use crate::ledger::broken::{Contradiction, Sum};
 use crate::ledger::lineage::{AccountCorrectionPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::check_debit;
@@ -14,11 +15,12 @@ pub(super) fn judge(
     points: Grams,
 ) -> Result<Places, Refusal> {
     let before = state.reversed(target);
-    let left = award.points.0.saturating_sub(before.0);
     ensure(points.0 > 0, || {
         Refusal::new(Code::PointsZero, "0 points", "reverse one at least")
     })?;
-    ensure(points.0 <= left, || {
+    let left = award.points.0.checked_sub(before.0);
+    ensure(left.is_some_and(|left| points.0 <= left), || {
+        let left = left.map_or("none".to_owned(), |left| left.to_string());
         Refusal::new(
             Code::ReversalExcess,
             format!(
@@ -34,8 +36,23 @@ pub(super) fn judge(
 }
 
 /// Takes points of the award `target` back.
-pub(super) fn apply(state: &mut State, index: Index, target: Index, award: &Award, points: Grams) {
-    state.reversed.upsert(target, |sum| sum.0 += points.0);
-    state.change_balance(index, award.account, -i128::from(points.0));
-    state.globals.totals.reversed += u128::from(points.0);
+pub(super) fn apply(
+    state: &mut State,
+    index: Index,
+    target: Index,
+    award: &Award,
+    points: Grams,
+) -> Result<(), Contradiction> {
+    state.reversed.upsert(target, |reversed| {
+        reversed.0.raise(points.0, "points reversed of the award")?;
+        if *reversed <= award.points {
+            return Ok(());
+        }
+        Err(Contradiction::new(
+            "more points are reversed than were awarded",
+        ))
+    })?;
+    state.debit(index, award.account, points)?;
+    let reversed = &mut state.globals.totals.reversed;
+    reversed.raise(points.0.into(), "points reversed")
 }

@@ -1,6 +1,7 @@
 //! Voids: all effect of an entry is undone. How, each kind's own file says.
 
 use super::{target_refused, voided};
+use crate::ledger::broken::{Contradiction, absent, present};
 use crate::ledger::kinds::rules_of;
 use crate::ledger::lineage::Places;
 use crate::ledger::refusal::Refusal;
@@ -23,9 +24,13 @@ pub(super) fn judge(
 }
 
 /// Undoes the entry `target`.
-pub(super) fn apply(state: &mut State, index: Index, target: Index, statement: &Statement) {
-    state.voided.insert(target, index);
-    if let Some(voidable) = rules_of(statement).voidable() {
-        voidable.apply_void(state, target, index);
-    }
+pub(super) fn apply(
+    state: &mut State,
+    index: Index,
+    target: Index,
+    statement: &Statement,
+) -> Result<(), Contradiction> {
+    absent(state.voided.insert(target, index), "the void of the entry")?;
+    let voidable = present(rules_of(statement).voidable(), "a way to void the entry")?;
+    voidable.apply_void(state, target, index)
 }
