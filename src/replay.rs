@@ -13,8 +13,8 @@ use crate::record::{Entry, Index, LogHead, Origin, RecordId, SigningContext, Sta
 pub enum Signatures {
     /// Every one, strictly.
     Verify,
-    /// None: the bytes are known to be those that were signed for, as in recovery, which ends at
-    /// a root that was signed.
+    /// None. The bytes are those that were verified before: recovery ends at a root that the log
+    /// signed after it had verified them.
     Trust,
 }
 
@@ -22,14 +22,14 @@ pub enum Signatures {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry {index}: {what}")]
 pub struct Violation {
-    /// Which entry.
+    /// The entry's index.
     pub index: u64,
-    /// What is wrong with it.
+    /// What is wrong with the entry.
     pub what: String,
 }
 
-/// What can be said of an entry without the ledger's state: it decodes and, if asked for, its
-/// signatures hold. Made on any thread.
+/// An entry that holds by itself, without the ledger's state: it decodes and, if asked for, its
+/// signatures hold. Can be made on any thread.
 #[derive(Clone, Debug)]
 pub struct CheckedEntry {
     entry: Entry,
@@ -43,18 +43,18 @@ impl CheckedEntry {
         &self.entry
     }
 
-    /// The id of its record.
+    /// The id of the entry's record.
     pub fn id(&self) -> RecordId {
         self.id
     }
 
-    /// Its leaf hash.
+    /// The entry's leaf hash.
     pub fn leaf(&self) -> Hash {
         self.leaf
     }
 }
 
-/// Checks entries by themselves. Clones share the keys that they know.
+/// Checks entries by themselves. Clones share their cache of keys.
 #[derive(Clone, Debug)]
 pub struct Checker {
     context: SigningContext,
@@ -81,12 +81,16 @@ impl Checker {
         self.check_all([bytes]).pop().unwrap_or_else(nothing)
     }
 
-    /// The same of several, quicker together: each with what is wrong, in order.
+    /// As [`Self::check`], of many entries, which is quicker together: each entry or what is wrong with
+    /// it, in their order.
     pub fn check_all<'a>(
         &self,
         entries: impl IntoIterator<Item = &'a [u8]>,
     ) -> Vec<Result<CheckedEntry, String>> {
-        let mut checked: Vec<_> = entries.into_iter().map(|it| self.decode(it)).collect();
+        let mut checked: Vec<_> = entries
+            .into_iter()
+            .map(|bytes| self.decode(bytes))
+            .collect();
         if self.signatures == Signatures::Verify {
             let mut batch = Batch::default();
             for entry in checked.iter().flatten() {
@@ -96,11 +100,11 @@ impl Checker {
                     .add_to(&self.context, &self.keys, &mut batch);
             }
             let mut verdicts = batch.verdicts().into_iter();
-            for it in &mut checked {
-                if let Ok(entry) = it
+            for result in &mut checked {
+                if let Ok(entry) = result
                     && let Err(refusal) = entry.entry.signed.check_verdicts(&mut verdicts)
                 {
-                    *it = Err(refusal.to_string());
+                    *result = Err(refusal.to_string());
                 }
             }
         }
@@ -115,7 +119,7 @@ impl Checker {
     }
 }
 
-/// A ledger on its way from its first entry to its last.
+/// A ledger that is replayed, entry by entry.
 #[derive(Clone, Debug)]
 pub struct Replay {
     checker: Checker,
@@ -124,7 +128,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins before the genesis.
+    /// A replay from the genesis on.
     pub fn new(origin: &Origin, signatures: Signatures) -> Self {
         Self::resume(
             State::empty(origin.clone()),
@@ -133,7 +137,7 @@ impl Replay {
         )
     }
 
-    /// Goes on from a state, with the tree over the same entries.
+    /// A replay from a state on, with the tree over the same entries.
     pub fn resume(state: State, tree: Frontier, signatures: Signatures) -> Self {
         let checker = Checker::new(&state.globals().origin, signatures);
         Self {
@@ -143,12 +147,11 @@ impl Replay {
         }
     }
 
-    /// Takes in the next entry, if everything about it is right: its encoding, its time, its
-    /// lineage, the rules and, if asked for, its signatures. `earlier` gives the bytes of an
-    /// earlier entry, for corrections.
+    /// Takes in the next entry, after checking its encoding, its time, its lineage, the rules and, if
+    /// asked for, its signatures. `earlier` returns the bytes of an earlier entry, for corrections.
     ///
     /// # Errors
-    /// [`Violation`] names the entry and what is wrong. The replay is of no use then.
+    /// [`Violation`] names the entry and what is wrong. The replay must not be used any more.
     pub fn take(
         &mut self,
         bytes: &[u8],
@@ -163,10 +166,10 @@ impl Replay {
         Ok(checked.entry)
     }
 
-    /// As [`Self::take`], of an entry that was checked by itself already, elsewhere.
+    /// As [`Self::take`], of an entry that a [`Checker`] has checked already.
     ///
     /// # Errors
-    /// [`Violation`], as above.
+    /// [`Violation`], as [`Self::take`].
     pub fn take_checked(
         &mut self,
         checked: &CheckedEntry,
@@ -215,17 +218,17 @@ impl Replay {
         Ok(())
     }
 
-    /// The head of what was taken in.
+    /// The head of the log with the entries taken in.
     pub fn head(&self) -> LogHead {
         LogHead::without_state(TreeHead::of(&self.tree))
     }
 
-    /// The state so far.
+    /// The state after the entries taken in.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// The tree so far.
+    /// The tree over the entries taken in.
     pub fn tree(&self) -> &Frontier {
         &self.tree
     }
@@ -235,7 +238,7 @@ impl Replay {
         &self.checker
     }
 
-    /// Gives the state and the tree away.
+    /// Returns the state and the tree.
     pub fn into_parts(self) -> (State, Frontier) {
         (self.state, self.tree)
     }

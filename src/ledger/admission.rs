@@ -14,11 +14,11 @@ use crate::record::{
 pub struct Candidate<'a> {
     /// The record with its signatures, which the caller verified or an audit will.
     pub signed: &'a SignedRecord,
-    /// Its id in this ledger.
+    /// The record's id in this ledger.
     pub id: RecordId,
-    /// When its batch came in.
+    /// When the record's batch came in.
     pub admitted_at: TimeMs,
-    /// For a correction, the entry that it names, if there is one.
+    /// For a correction, the entry that it corrects, if there is one.
     pub target: Option<&'a Entry>,
 }
 
@@ -35,11 +35,11 @@ impl<'a> Candidate<'a> {
 }
 
 impl State {
-    /// Says whether a record may be the next entry, and on which earlier ones it would stand.
-    /// Changes nothing.
+    /// Checks whether a record may be the next entry; returns the lineage that it would have. Changes
+    /// nothing.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
+    /// [`Refusal`]: the first rule that the record breaks.
     pub fn judge(&self, candidate: &Candidate<'_>) -> Result<Lineage, Refusal> {
         let statement = &candidate.record().statement;
         let (issuer_before, authority) = match statement {

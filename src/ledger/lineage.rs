@@ -1,6 +1,6 @@
 //! What the places of a lineage mean (`docs/format.md`, 5.1). The first two are the same for every
 //! kind and have names in [`Lineage`]; those behind them have names here, for the kind that writes
-//! them and for whoever follows them back.
+//! them and for readers who follow them back.
 
 use crate::record::{Entry, Index, Lineage};
 

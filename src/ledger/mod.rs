@@ -1,5 +1,5 @@
-//! The ledger: the state that the rules make of the entries. Pure: no I/O, no clock, no
-//! randomness; the sequencer refuses with it and the auditor replays with it.
+//! The ledger: the state that the rules make of the entries. Pure: no I/O, no clock, no randomness.
+//! The sequencer judges by it, and a replay checks by it.
 //!
 //! [`State::judge`] says whether a record may be admitted next, and on which earlier entries it
 //! stands; [`State::apply`] takes it in. Both ask `kinds`, where each kind of statement has a file:

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What kind of refusal a code is; the HTTP layer makes a status of it.
+/// The class of a refusal, which decides the status of an HTTP answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefusalClass {
     /// The bytes or a signature are wrong.
@@ -32,7 +32,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What kind of refusal it is.
+            /// The class of refusals with this code.
             pub fn class(self) -> RefusalClass {
                 match self { $(Self::$variant => RefusalClass::$class,)* }
             }
@@ -55,9 +55,9 @@ codes! {
     KeyExpired = "key_expired", Forbidden;
     /// The key's role does not allow this statement.
     RoleRefused = "role_refused", Forbidden;
-    /// The key's holder does not hold the plot, or did not say what is corrected.
+    /// The key's holder does not hold the plot, or did not state what is corrected.
     HolderRefused = "holder_refused", Forbidden;
-    /// Somebody signed whom this kind does not ask for.
+    /// An endorsement that this kind of statement does not ask for.
     EndorserRefused = "endorser_refused", Forbidden;
     /// Too few governors signed.
     QuorumShort = "quorum_short", Forbidden;
@@ -109,7 +109,7 @@ codes! {
     CapExceeded = "cap_exceeded", Rule;
     /// The balance would be more than can be kept.
     BalanceLimit = "balance_limit", Rule;
-    /// The account does not hold so many.
+    /// The account holds fewer points.
     BalanceShort = "balance_short", Rule;
     /// From an account to itself.
     AccountSame = "account_same", Rule;
@@ -178,7 +178,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal of these words.
+    /// A refusal with this code, saying what is wrong and what would be right.
     pub fn new(code: Code, detail: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
             code,

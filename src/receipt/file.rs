@@ -21,11 +21,11 @@ const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// One statement that an entry's authority rests on.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct AuthorityLink {
-    /// Its index.
+    /// The index of the statement's entry.
     pub index: Index,
-    /// Its entry's bytes.
+    /// The bytes of that entry.
     pub entry: Vec<u8>,
-    /// Its inclusion path to the same checkpoint's root.
+    /// The inclusion proof of that entry in the same checkpoint's tree.
     pub path: Vec<[u8; 32]>,
 }
 
@@ -35,16 +35,17 @@ struct Extra {
     authority: Vec<AuthorityLink>,
 }
 
-/// A receipt as it was read or made; [`Receipt::verify`] says what it is worth.
+/// A receipt as it was read or made. Only [`Receipt::verify`] tells what it proves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Receipt {
-    /// Where the entry is in the log.
+    /// The entry's index in the log.
     pub index: Index,
     /// The entry's bytes.
     pub entry: Vec<u8>,
-    /// The grant and the governors' statements behind it, back to the genesis.
+    /// The statements that the entry's authority rests on: its grant, if it has one, and the
+    /// governors' statements, back to the genesis.
     pub authority: Vec<AuthorityLink>,
-    /// The entry's inclusion path.
+    /// The entry's inclusion proof.
     pub path: Vec<Hash>,
     /// The checkpoint with its signatures, as text.
     pub checkpoint: String,
@@ -114,7 +115,7 @@ impl Receipt {
     /// The file's text.
     ///
     /// # Errors
-    /// [`CodecError::TooLong`] if the way to the genesis is longer than receipts carry.
+    /// [`CodecError::TooLong`] if the chain of authority is longer than a receipt may carry.
     pub fn to_text(&self) -> Result<String, CodecError> {
         let extra = Extra {
             entry: self.entry.clone(),

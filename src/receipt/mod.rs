@@ -1,4 +1,4 @@
-//! Receipts: an entry with all that proves it, in one file (`docs/format.md`, "Receipts";
+//! Receipts: an entry with everything that proves it, in one file (`docs/format.md`, "Receipts";
 //! c2sp.org/tlog-proof).
 
 mod file;
@@ -20,39 +20,39 @@ pub enum ReceiptError {
     /// The checkpoint is not the log's.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// A witness that must have cosigned did not, or falsely.
+    /// A required witness did not cosign, or its cosignature does not hold.
     #[error("the witness's cosignature: {0}")]
     Witness(NoteError),
     /// An entry is not in the tree at its index.
     #[error("entry {index} is not proven to be in the log: {error}")]
     NotIncluded {
-        /// Which.
+        /// The entry's index.
         index: Index,
-        /// Why.
+        /// Why the inclusion is not proven.
         error: ProofError,
     },
     /// An entry's bytes or signatures are wrong.
     #[error("entry {index}: {what}")]
     Entry {
-        /// Which.
+        /// The entry's index.
         index: Index,
-        /// What is wrong.
+        /// What is wrong with the entry.
         what: String,
     },
-    /// The way back to the genesis is broken.
+    /// The chain of authority back to the genesis is broken.
     #[error("the authority of entry {index} is not proven: {what}")]
     Authority {
-        /// Whose authority.
+        /// The entry whose authority is not proven.
         index: Index,
         /// What is missing.
         what: String,
     },
-    /// It leads to the genesis of another ledger.
+    /// The chain of authority leads to the genesis of another ledger.
     #[error("the receipt leads to genesis {found}, not to {expected}")]
     OtherGenesis {
-        /// The genesis that it leads to.
+        /// The id of the genesis that the chain leads to.
         found: RecordId,
-        /// The one that was asked for.
+        /// The id of the genesis that was asked for.
         expected: RecordId,
     },
 }

@@ -1,4 +1,5 @@
-//! What a receipt proves: the checkpoint, the entry in its tree, and the way to the genesis.
+//! What a receipt proves: the checkpoint, the entry in its tree, and the chain of authority back to
+//! the genesis.
 
 use std::fmt;
 
@@ -9,31 +10,31 @@ use crate::merkle::{Hash, leaf_hash, verify_inclusion};
 use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
 use crate::record::{Entry, Index, Origin, RecordId, Role, SigningContext, Statement};
 
-/// Something that was verified, in words.
+/// One thing that was verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Check {
-    /// A stable name.
+    /// A stable name of what was checked.
     pub name: &'static str,
-    /// What holds.
+    /// What holds, in words.
     pub holds: String,
 }
 
 /// What a receipt proves.
 #[derive(Clone, Debug)]
 pub struct VerifiedReceipt {
-    /// Where the entry is.
+    /// The entry's index in the log.
     pub index: Index,
     /// The entry.
     pub entry: Entry,
-    /// Its record's id.
+    /// The id of the entry's record.
     pub id: RecordId,
-    /// Who the issuer is: holder, name for people and role; none for governors.
+    /// The issuer's holder, the holder's name for people, and the role; `None` for governors.
     pub issuer: Option<(String, String, Role)>,
-    /// The genesis that everything leads to.
+    /// The id of the genesis that the chain of authority leads to.
     pub genesis: RecordId,
-    /// The tree that it is in.
+    /// Size and root of the tree that the entry is in.
     pub head: TreeHead,
-    /// Witnesses asked for, and when they saw it.
+    /// The cosignatures of the required witnesses, with the times at which they saw the checkpoint.
     pub cosignatures: Vec<Cosignature>,
     /// What was checked, in order.
     pub checks: Vec<Check>,
@@ -165,7 +166,9 @@ fn open(
     Ok(entry)
 }
 
-/// Walks from the entry to the genesis: each statement's authority is the next one.
+/// Follows the chain from the entry to the genesis: each statement's authority is the next one.
+/// Returns the issuer's holder, the holder's name and the role, if the entry was not stated by
+/// governors.
 fn check_authority(
     chain: &[(Index, Entry)],
 ) -> Result<Option<(String, String, Role)>, ReceiptError> {
@@ -255,7 +258,7 @@ fn check_origin(chain: &[(Index, Entry)], origin: &Origin) -> Result<(), Receipt
     }
 }
 
-/// A governors' record: its issuer governs, and k of them signed.
+/// Checks a record of governors: its issuer governs, and the quorum of them signed.
 fn check_quorum(entry: &Entry, governors: &[PublicKey], quorum: u8) -> Result<(), String> {
     let issuer = &entry.signed.record().issuer;
     let statement = &entry.signed.record().statement;
@@ -273,7 +276,7 @@ fn check_quorum(entry: &Entry, governors: &[PublicKey], quorum: u8) -> Result<()
     Ok(())
 }
 
-/// Whoever gets a task signed the statement that gives it.
+/// Checks that each key that gets a task signed the statement that names it.
 fn check_possession(entry: &Entry) -> Result<(), String> {
     let record = entry.signed.record();
     let signs = |key: &PublicKey| {

@@ -1,4 +1,4 @@
-//! Record ids: what is signed, and how an issuer's records hang together.
+//! Record ids: the bytes that are signed, and the chain of an issuer's records.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,11 +16,12 @@ id32! {
 }
 
 impl RecordId {
-    /// What the genesis has as the record before it.
+    /// `prev` of the genesis, which no record precedes.
     pub const NONE: Self = Self([0; 32]);
 }
 
-/// What ties records to one ledger: `arborlog/record/v1\n` ‖ origin ‖ `\n` before the bytes.
+/// Ties records to one ledger: `arborlog/record/v1\n` ‖ origin ‖ `\n` precedes the record's bytes in
+/// what is signed and hashed.
 #[derive(Clone, Debug)]
 pub struct SigningContext {
     prefix: Vec<u8>,
@@ -34,7 +35,7 @@ impl SigningContext {
         }
     }
 
-    /// What Ed25519 signs: the prefix and the record's bytes.
+    /// The message that Ed25519 signs: the prefix and the record's bytes.
     pub fn input(&self, record: &[u8]) -> Vec<u8> {
         [self.prefix.as_slice(), record].concat()
     }

@@ -1,5 +1,5 @@
-//! The codec: bincode 2 with big-endian, fixed-width integers, a limit on every decode, and the
-//! refusal of whatever would be written otherwise.
+//! The codec: bincode 2 with big-endian, fixed-width integers and a limit on every decode. Bytes that
+//! encoding would write otherwise are refused.
 //!
 //! Only this file and the derives name bincode, which is no longer maintained: it can be
 //! replaced behind these two functions, and `docs/format.md` says what the bytes are.
@@ -24,7 +24,7 @@ pub enum CodecError {
         /// Bytes allowed.
         max: usize,
     },
-    /// A field is cut, out of its range, or of an unknown kind.
+    /// A field is cut short, out of its range, or of an unknown variant.
     #[error("malformed: {0}")]
     Malformed(String),
     /// There are bytes after the end.

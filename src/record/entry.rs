@@ -11,12 +11,12 @@ use crate::crypto::Signature;
 pub const ENTRY_BYTES_MAX: usize = 32_768;
 /// The version of the entry format.
 pub const ENTRY_VERSION: u16 = 1;
-/// The most indexes that a lineage has: a voided transfer's.
+/// The most indexes in a lineage: that of a void of a transfer.
 pub const LINEAGE_MAX: usize = 5;
 
-/// Indexes of the earlier entries that an entry stands on; which is which depends on the kind
-/// (`docs/format.md`, "Lineage"). The first is always the issuer's entry before, the second the
-/// entry that its key's authority rests on.
+/// Indexes of the earlier entries that an entry stands on (`docs/format.md`, 5.1). The first is the
+/// issuer's entry before, the second the entry that the issuer's authority rests on; the meaning of
+/// the others depends on the kind.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Lineage(Vec<Option<Index>>);
 
@@ -26,17 +26,18 @@ impl Lineage {
         Self(indexes)
     }
 
-    /// All of it.
+    /// All places, in order.
     pub fn indexes(&self) -> &[Option<Index>] {
         &self.0
     }
 
-    /// The issuer's entry before; none for its first.
+    /// The issuer's entry before; `None` for the issuer's first.
     pub fn issuer_before(&self) -> Option<Index> {
         self.0.first().copied().flatten()
     }
 
-    /// The entry of the grant, or for a governor that of the set in force; none for the genesis.
+    /// The entry that the issuer's authority rests on: its grant, or for a governor the set in force;
+    /// `None` for the genesis.
     pub fn authority(&self) -> Option<Index> {
         self.0.get(1).copied().flatten()
     }
@@ -45,16 +46,17 @@ impl Lineage {
 /// A record as the log keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// When its batch came in.
+    /// When the record's batch came in.
     pub admitted_at: TimeMs,
-    /// What it stands on.
+    /// The earlier entries that it stands on.
     pub lineage: Lineage,
-    /// What was said, and by whom.
+    /// The record with its signatures.
     pub signed: SignedRecord,
 }
 
+/// An entry's fields, in the order of their bytes.
 #[derive(Encode, Decode)]
-struct Wire {
+struct EntryFields {
     version: u16,
     admitted_at: TimeMs,
     lineage: Vec<u64>,
@@ -63,8 +65,9 @@ struct Wire {
     endorsements: Vec<Endorsement>,
 }
 
+/// As [`EntryFields`], without copies.
 #[derive(Encode)]
-struct WireRef<'a> {
+struct EntryFieldsRef<'a> {
     version: u16,
     admitted_at: TimeMs,
     lineage: Vec<u64>,
@@ -79,7 +82,7 @@ impl Entry {
     /// # Errors
     /// [`CodecError`] when the bytes are not the one encoding of an entry of version 1.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let wire: Wire = decode::<_, ENTRY_BYTES_MAX>(bytes)?;
+        let wire: EntryFields = decode::<_, ENTRY_BYTES_MAX>(bytes)?;
         if wire.version != ENTRY_VERSION {
             return Err(CodecError::Malformed(format!(
                 "the entry is of version {}; this software reads version {ENTRY_VERSION}",
@@ -120,7 +123,7 @@ impl Entry {
         signed: &SignedRecord,
     ) -> Result<Vec<u8>, CodecError> {
         let indexes = lineage.0.iter();
-        encode::<_, ENTRY_BYTES_MAX>(&WireRef {
+        encode::<_, ENTRY_BYTES_MAX>(&EntryFieldsRef {
             version: ENTRY_VERSION,
             admitted_at,
             lineage: indexes.map(|i| i.map_or(u64::MAX, |i| i.0)).collect(),

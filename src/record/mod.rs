@@ -1,9 +1,8 @@
-//! What is said and how it is written: statements, the records that issuers sign, the entries
-//! that the log keeps, and the one canonical encoding of each (`docs/format.md`); and the log's head.
+//! Statements, the records that issuers sign, the entries that the log keeps, the log's head, and the
+//! one canonical encoding of each (`docs/format.md`).
 //!
 //! A [`Record`] or [`Entry`] that exists was decoded strictly or built here: its bytes are
-//! canonical and every size and range in it holds. Whether it may be admitted is the ledger's to
-//! say.
+//! canonical, and every size and range in it holds. The ledger decides whether it may be admitted.
 
 mod chain;
 mod codec;

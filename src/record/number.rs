@@ -43,7 +43,7 @@ number! {
     Micrograms(u64)
 }
 number! {
-    /// How much of an activity, in thousandths of its unit.
+    /// An amount of an activity, in thousandths of its unit.
     Quantity(u64)
 }
 number! {
@@ -63,7 +63,7 @@ number! {
     MethodId(u32)
 }
 number! {
-    /// A method's version, from 1 without gaps.
+    /// A method's version: 1, 2, 3 and so on, without gaps.
     MethodVersion(u32)
 }
 number! {
@@ -79,7 +79,7 @@ number! {
     PlotNumber(u32)
 }
 number! {
-    /// A tree's place in the books of its plot.
+    /// The number of a tree on its plot: an entry in the books, not a tag on a sapling.
     Serial(u32)
 }
 
@@ -145,7 +145,7 @@ pub(super) use id32;
 pub struct TextId32Error;
 
 id32! {
-    /// An account's pseudonym: an HMAC that only the platform could link to a person.
+    /// An account's pseudonym: an HMAC that only the platform can link to a person.
     AccountId
 }
 id32! {

@@ -10,23 +10,23 @@ use crate::crypto::{Batch, KnownKeys, PublicKey, Signature, SigningKey, Verifyin
 
 /// The longest record.
 pub const RECORD_BYTES_MAX: usize = 16_384;
-/// The most endorsements: sixteen governors, old and new, are within it.
+/// The most endorsements: sixteen governors of an old set and sixteen of a new one.
 pub const ENDORSEMENTS_MAX: usize = 32;
-/// A signed record is never longer: record, its length, signature, endorsements.
+/// The longest signed record: length and bytes of the record, signature, endorsements.
 const SIGNED_BYTES_MAX: usize = RECORD_BYTES_MAX + 8 + 64 + 8 + ENDORSEMENTS_MAX * 96;
 
 /// A statement as its issuer signs it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Record {
-    /// Who says it.
+    /// The key of the issuer.
     pub issuer: PublicKey,
-    /// Where it stands in the issuer's chain.
+    /// The record's place in the issuer's chain, from 0.
     pub seq: Seq,
-    /// The id of the issuer's record before; at 0 that of the one that granted the key.
+    /// The id of the issuer's record before; at 0, the id of the record that gave the key its task.
     pub prev: RecordId,
-    /// The day that it was signed.
+    /// The day of signing.
     pub issued_on: Day,
-    /// What is said.
+    /// The statement.
     pub statement: Statement,
 }
 
@@ -50,7 +50,7 @@ impl Record {
     /// The record's bytes.
     ///
     /// # Errors
-    /// [`CodecError::TooLong`] beyond [`RECORD_BYTES_MAX`], and whatever decoding would refuse.
+    /// [`CodecError::TooLong`] beyond [`RECORD_BYTES_MAX`], and what decoding would refuse.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let bytes = encode::<_, RECORD_BYTES_MAX>(self)?;
         Self::decode(&bytes)?;
@@ -66,17 +66,18 @@ fn receiver_mismatch(reason: TransferReason) -> &'static str {
     }
 }
 
-/// Somebody else's signature over the same record.
+/// A signature over a record by another key than the issuer's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Endorsement {
-    /// Whose.
+    /// The endorser's key.
     pub key: PublicKey,
-    /// Over the record's signing input.
+    /// The signature over the record's signing input.
     pub signature: Signature,
 }
 
+/// A signed record's fields, in the order of their bytes.
 #[derive(Encode, Decode)]
-struct Wire {
+struct SignedFields {
     record: Vec<u8>,
     signature: Signature,
     endorsements: Vec<Endorsement>,
@@ -103,7 +104,7 @@ pub enum SignatureRefusal {
 }
 
 impl SignedRecord {
-    /// Puts a record's bytes and its signatures together.
+    /// Joins a record's bytes and its signatures.
     ///
     /// # Errors
     /// [`CodecError`] when the record is not canonical, or the endorsements are too many, not
@@ -146,16 +147,16 @@ impl SignedRecord {
     /// # Errors
     /// [`CodecError`] when the bytes are not the one encoding of a signed record.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let wire: Wire = decode::<_, SIGNED_BYTES_MAX>(bytes)?;
+        let wire: SignedFields = decode::<_, SIGNED_BYTES_MAX>(bytes)?;
         Self::new(wire.record, wire.signature, wire.endorsements)
     }
 
-    /// Its bytes, as a batch carries them.
+    /// The signed record's bytes, as a batch carries them.
     ///
     /// # Errors
     /// None that can occur: a signed record that exists fits.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        encode::<_, SIGNED_BYTES_MAX>(&Wire {
+        encode::<_, SIGNED_BYTES_MAX>(&SignedFields {
             record: self.bytes.clone(),
             signature: self.signature,
             endorsements: self.endorsements.clone(),
@@ -207,8 +208,8 @@ impl SignedRecord {
         }
     }
 
-    /// What the verdicts on its signatures mean, in the order of [`Self::add_to`]; takes them off
-    /// the front.
+    /// Takes the verdicts on the record's signatures, in the order of [`Self::add_to`], from the front
+    /// of the iterator. A verdict that is missing counts as a signature that does not hold.
     ///
     /// # Errors
     /// [`SignatureRefusal`] names the first that does not hold.

@@ -17,41 +17,41 @@ use crate::crypto::PublicKey;
 /// The most claims that one assignment ties to trees.
 pub const CLAIMS_PER_ASSIGNMENT_MAX: usize = 1024;
 
-/// What is said.
+/// What a record states.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Statement {
     /// 0: a ledger begins.
     Genesis(Genesis),
-    /// 1: the governors from now on.
+    /// 1: the governors from the next entry on.
     Governors(GovernorSet),
     /// 2: a key gets its role.
     KeyGrant(KeyGrant),
-    /// 3: a key loses it.
+    /// 3: a key loses its role.
     KeyRevoke(KeyRevoke),
     /// 4: the next key that signs checkpoints.
     LogKey(LogKey),
-    /// 5: how points are reckoned, and what trees cost.
+    /// 5: how points are calculated, and what trees cost.
     Method(Method),
     /// 6: points for an activity.
     Award(Award),
-    /// 7: points go from one account to another, or out.
+    /// 7: points leave an account, for another or for none.
     Transfer(Transfer),
     /// 8: a piece of land.
     Plot(Plot),
-    /// 9: trees planted there.
+    /// 9: trees planted on a plot.
     Planting(Planting),
-    /// 10: trees looked at.
+    /// 10: trees inspected on a plot.
     Survey(Survey),
     /// 11: points become the promise of a tree.
     Claim(Claim),
-    /// 12: promises are tied to planted trees.
+    /// 12: claims are tied to planted trees.
     Assignment(Assignment),
-    /// 13: something earlier is put right.
+    /// 13: an earlier entry is corrected.
     Correction(Correction),
 }
 
-/// The kind of a statement, without what it says.
+/// The kind of a statement, without its fields.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -100,7 +100,7 @@ impl fmt::Display for Kind {
 }
 
 impl Statement {
-    /// Its kind.
+    /// The statement's kind.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Genesis(_) => Kind::Genesis,
@@ -131,7 +131,7 @@ pub struct Genesis {
     pub programme: Text<500>,
     /// The governors' keys; the first one issues this record.
     pub governors: List<PublicKey, 1, 16>,
-    /// How many governors must sign what governors say.
+    /// The number of governors who must sign what governors state.
     pub quorum: u8,
     /// The key that signs checkpoints.
     pub log_key: PublicKey,
@@ -141,9 +141,9 @@ pub struct Genesis {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GovernorSet {
-    /// Their keys.
+    /// The governors' keys.
     pub governors: List<PublicKey, 1, 16>,
-    /// How many must sign from now on.
+    /// The number of governors who must sign from the next entry on.
     pub quorum: u8,
 }
 
@@ -171,31 +171,31 @@ impl fmt::Display for Role {
     }
 }
 
-/// A key gets a role, once and for ever.
+/// A key gets a role. It keeps that role for ever and never gets another.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyGrant {
-    /// The key.
+    /// The key that gets a role.
     pub key: PublicKey,
-    /// Its role.
+    /// The role.
     pub role: Role,
-    /// Who holds it.
+    /// Who holds the key.
     pub holder: Slug,
     /// The holder's name for people.
     pub display_name: Text<100>,
-    /// The last day on which it may sign, if there is one.
+    /// The last day on which what the key signs is admitted, if there is one.
     pub expires_on: Option<Day>,
 }
 
-/// A key may sign no more.
+/// A key loses its role.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRevoke {
-    /// The key.
+    /// The key that loses its role.
     pub key: PublicKey,
-    /// Why.
+    /// Why the key is revoked.
     pub reason: Text<300>,
-    /// The day since which what it signed is in doubt, if there is one.
+    /// The day since which what the key signed is in doubt, if there is one.
     pub compromised_since: Option<Day>,
 }
 
@@ -203,85 +203,85 @@ pub struct KeyRevoke {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogKey {
-    /// The key.
+    /// The key that signs checkpoints larger than this entry's index.
     pub key: PublicKey,
 }
 
-/// One thing that earns points.
+/// An activity that earns points.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activity {
-    /// Its code in this version.
+    /// The activity's code in this version.
     pub code: ActivityCode,
-    /// Its name.
+    /// The activity's name.
     pub name: Text<60>,
-    /// What one of it is: `km`, `bill`.
+    /// The unit that quantities count: `km`, `bill`.
     pub unit: Text<20>,
-    /// CO2e for one unit.
+    /// CO2e of one unit.
     pub factor: Micrograms,
     /// The most points that one award may give.
     pub cap: Grams,
 }
 
-/// One species that points can promise.
+/// A species that points can be spent on.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Species {
-    /// Its code, the same in every method for ever.
+    /// The species' code, the same in every method.
     pub code: SpeciesCode,
-    /// Its name.
+    /// The species' name.
     pub name: Text<100>,
-    /// What the promise of one tree costs.
+    /// The points that a claim of one tree costs.
     pub price: Grams,
 }
 
-/// How points are reckoned from a day on, and what trees cost.
+/// How points are calculated from a day on, and what trees cost.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Method {
-    /// Its number.
+    /// The method's number.
     pub id: MethodId,
-    /// Its version.
+    /// The version that this statement makes.
     pub version: MethodVersion,
-    /// The first day that it speaks of.
+    /// The first day on which the version is in effect.
     pub effective_from: Day,
-    /// What earns points.
+    /// The activities that earn points.
     pub activities: List<Activity, 0, 128>,
-    /// What points can promise.
+    /// The species that points can be spent on.
     pub species: List<Species, 0, 400>,
-    /// What the savings are measured against.
+    /// The baseline that savings are measured against.
     pub baseline: Text<1000>,
-    /// Where the factors come from.
+    /// The sources of the factors.
     pub sources: Text<1000>,
-    /// Where they apply.
+    /// The jurisdiction that the factors apply in.
     pub jurisdiction: Text<200>,
-    /// SHA-256 of the document that describes it all.
+    /// SHA-256 of the document that describes the method.
     pub document: Digest,
 }
 
-/// Points for an activity; may sum one account's activity over its day.
+/// Points for an activity. One award may sum an account's activity over a day.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Award {
-    /// Whose they are.
+    /// The account that the points go to.
     pub account: AccountId,
-    /// The method,
+    /// The method by which the points are calculated.
     pub method: MethodId,
-    /// its version in effect on `occurred_on`,
+    /// The method's version in effect on `occurred_on`.
     pub version: MethodVersion,
-    /// and the activity in it.
+    /// The activity's code in that version.
     pub activity: ActivityCode,
-    /// How much was done.
+    /// The amount of the activity, in thousandths of its unit.
     pub quantity: Quantity,
-    /// ⌊quantity × factor ÷ 10⁹⌋.
+    /// The points awarded: ⌊quantity × factor ÷ 10⁹⌋.
     pub points: Grams,
-    /// The day that it was done.
+    /// The day of the activity.
     pub occurred_on: Day,
-    /// HMAC of the source event under a key of the platform's.
+    /// HMAC of the source event under a key of the platform.
     pub evidence: Digest,
 }
 
-/// Why points move. The first three go to an account, the others out.
+/// Why points move. With the first three reasons they go to an account, with the others to none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransferReason {
@@ -291,9 +291,9 @@ pub enum TransferReason {
     Collected,
     /// Pooled for a shared tree.
     Pooled,
-    /// They expired.
+    /// The points expired.
     Expired,
-    /// Spent on something that is no tree.
+    /// The points were spent on something other than a tree.
     SpentElsewhere,
 }
 
@@ -319,13 +319,13 @@ impl TransferReason {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
-    /// From whom.
+    /// The account that the points leave.
     pub from: AccountId,
-    /// To whom, when the reason has a receiver.
+    /// The account that the points go to, if the reason has one.
     pub to: Option<AccountId>,
-    /// How many.
+    /// The number of points.
     pub points: Grams,
-    /// Why.
+    /// Why the points move.
     pub reason: TransferReason,
 }
 
@@ -333,42 +333,43 @@ pub struct Transfer {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CarbonRights {
-    /// No credits were issued on it.
+    /// No credits were issued on the plot.
     NoneIssued,
-    /// Credits were issued.
+    /// Credits were issued on the plot.
     Issued {
-        /// Under this registry,
+        /// The registry that issued them.
         registry: Text<100>,
-        /// as this project.
+        /// The project's id in that registry.
         id: Text<100>,
     },
-    /// Not known.
+    /// It is not known whether credits were issued.
     Unknown,
 }
 
-/// A piece of land. Stated again by its planter with the governors, it replaces the earlier one.
+/// A piece of land. Stated again by a planter with the governors, the statement replaces the earlier
+/// one.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plot {
-    /// Its number.
+    /// The plot's number.
     pub number: PlotNumber,
-    /// Its name.
+    /// The plot's name.
     pub name: Text<100>,
-    /// Where its middle lies: north,
+    /// Latitude of the plot's centre.
     pub latitude: Latitude,
-    /// and east.
+    /// Longitude of the plot's centre.
     pub longitude: Longitude,
-    /// A circle of this radius around the middle holds it.
+    /// Radius, in metres, of a circle around the centre that contains the plot.
     pub radius_m: u32,
-    /// SHA-256 of its outline (a GeoJSON file).
+    /// SHA-256 of the plot's outline, a GeoJSON file.
     pub outline: Digest,
-    /// Its area.
+    /// The plot's area in square metres.
     pub area_m2: u64,
-    /// The most trees that may stand on a hectare.
+    /// The most trees that may stand on one hectare.
     pub trees_per_ha_max: u32,
-    /// Carbon rights.
+    /// Who has the carbon rights.
     pub carbon_rights: CarbonRights,
-    /// Who pays.
+    /// Who pays for the planting.
     pub funded_by: Text<100>,
 }
 
@@ -376,21 +377,21 @@ pub struct Plot {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planting {
-    /// Where.
+    /// The plot on which the trees were planted.
     pub plot: PlotNumber,
-    /// What.
+    /// The species of the trees.
     pub species: SpeciesCode,
-    /// The first tree's serial.
+    /// The serial of the first tree.
     pub first_serial: Serial,
-    /// How many.
+    /// The number of trees.
     pub count: NonZeroU32,
-    /// When.
+    /// The day of the planting.
     pub planted_on: Day,
     /// SHA-256 of the evidence file.
     pub evidence: Digest,
 }
 
-/// How trees were looked at.
+/// How trees were inspected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
@@ -403,7 +404,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// In words.
+    /// The basis in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Census => "census",
@@ -413,45 +414,45 @@ impl Basis {
     }
 }
 
-/// Trees looked at, and how many lived.
+/// Trees that were inspected, and how many of them lived.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Survey {
-    /// Where.
+    /// The plot that was surveyed.
     pub plot: PlotNumber,
-    /// The entry of the one planting that was surveyed, or the whole plot.
+    /// The entry of the one planting that was surveyed; `None` if it was the whole plot.
     pub planting: Option<Index>,
-    /// When.
+    /// The day of the survey.
     pub surveyed_on: Day,
-    /// How.
+    /// How the trees were inspected.
     pub basis: Basis,
-    /// Trees looked for.
+    /// The number of trees that were looked for.
     pub sampled: u32,
-    /// Found alive.
+    /// The number of trees found alive.
     pub alive: u32,
-    /// Found dead.
+    /// The number of trees found dead.
     pub dead: u32,
     /// SHA-256 of the evidence file.
     pub evidence: Digest,
     /// Who paid for the survey.
     pub paid_by: Text<100>,
-    /// When the next one is due, if it is known.
+    /// The day on which the next survey is due, if it is known.
     pub next_due: Option<Day>,
 }
 
-/// Points become the promise of a tree. The certificate's number is this entry's index.
+/// Points become the promise of a tree. The index of this entry is the certificate's number.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// Whose.
+    /// The account that claims.
     pub account: AccountId,
-    /// The method,
+    /// The method that sets the price.
     pub method: MethodId,
-    /// its version in effect on the day of issue,
+    /// The method's version in effect on the day of issue.
     pub version: MethodVersion,
-    /// and the species in it.
+    /// The species' code in that version.
     pub species: SpeciesCode,
-    /// Its price.
+    /// The points spent: the species' price.
     pub points: Grams,
 }
 
@@ -459,30 +460,30 @@ pub struct Claim {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// Where the trees stand.
+    /// The plot on which the trees stand.
     pub plot: PlotNumber,
-    /// The first claim's tree.
+    /// The serial of the first claim's tree.
     pub first_serial: Serial,
-    /// The claims' entries.
+    /// The entries of the claims.
     pub claims: List<Index, 1, CLAIMS_PER_ASSIGNMENT_MAX>,
 }
 
-/// How something earlier is put right.
+/// How an earlier entry is corrected.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Remedy {
     /// Points of an award are taken back.
     Reverse {
-        /// How many.
+        /// The number of points.
         points: Grams,
     },
     /// Trees of a planting are lost.
     Lost {
-        /// How many.
+        /// The number of trees.
         count: NonZeroU32,
-        /// The first one's serial, if it is known which.
+        /// The serial of the first one, if it is known which trees are lost.
         first_serial: Option<Serial>,
-        /// When.
+        /// The day of the loss.
         lost_on: Day,
         /// SHA-256 of the evidence file, if there is one.
         evidence: Option<Digest>,
@@ -491,14 +492,14 @@ pub enum Remedy {
     Void,
 }
 
-/// Something earlier is put right; it stays in the log.
+/// An earlier entry is corrected. That entry stays in the log.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Correction {
     /// The entry that is corrected.
     pub target: Index,
-    /// Why.
+    /// Why the entry is corrected.
     pub reason: Text<300>,
-    /// How.
+    /// How the entry is corrected.
     pub remedy: Remedy,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::note::KeyName;
 
-/// Text that its field can't hold.
+/// Why a text or list does not fit its field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// Too long for the field.
@@ -25,12 +25,12 @@ pub enum TextError {
     /// It has a character that could mislead a reader.
     #[error("the text has a control or bidirectional-override character (U+{0:04X})")]
     Character(u32),
-    /// Not a slug.
+    /// The text is no slug.
     #[error(
         "{0:?} is no slug: 1 to 64 of a-z, 0-9 and -, beginning and ending with a letter or digit"
     )]
     Slug(String),
-    /// Not an origin.
+    /// The text is no origin.
     #[error(transparent)]
     Origin(#[from] crate::note::NameError),
     /// A list with more or fewer items than its field holds.
@@ -38,9 +38,9 @@ pub enum TextError {
     Items {
         /// Items found.
         found: usize,
-        /// The fewest.
+        /// The fewest items that belong there.
         min: usize,
-        /// The most.
+        /// The most items that belong there.
         max: usize,
     },
 }

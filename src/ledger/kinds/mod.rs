@@ -1,4 +1,5 @@
-//! What each kind of statement asks for and does: a file a kind.
+//! The kinds of statement, a file each: who may state it, what it asks for, what it does, and how it is
+//! voided. A new kind's file is found by one line of [`rules_of`].
 
 mod assignment;
 mod award;
@@ -28,7 +29,7 @@ pub(super) trait Rules {
     /// Who may state this kind.
     fn speakers(&self) -> Speakers;
 
-    /// Says whether a statement may be the next entry, and gives its lineage. Changes nothing.
+    /// Checks whether a statement may be the next entry; returns its lineage. Changes nothing.
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal>;
 
     /// Takes a statement in that was judged in this very state. After a contradiction the state is
@@ -48,8 +49,8 @@ pub(super) trait Rules {
 
 /// A statement that a correction can void.
 pub(super) trait Voidable {
-    /// Says whether all effect of this statement, the entry `target`, may be undone, and
-    /// gives the correction's lineage.
+    /// Checks whether all effect of this statement, the entry `target`, may be undone; returns the
+    /// correction's lineage.
     fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal>;
 
     /// Undoes all effect of this statement, the entry `target`, by the correction `index`.

@@ -1,10 +1,11 @@
-//! Rule 5, for every kind that moves points: what an account can take and give.
+//! Rule 5, for every kind that moves points: what an account can receive and give. Each check returns
+//! the last entry about the account.
 
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::State;
 use crate::record::{AccountId, Grams, Index};
 
-/// Checks that an account can take `points`; gives the last entry about it.
+/// Checks that an account can receive `points`.
 pub(in crate::ledger) fn check_credit(
     state: &State,
     id: &AccountId,
@@ -25,8 +26,7 @@ pub(in crate::ledger) fn check_credit(
     Ok(account.map(|account| account.last_entry))
 }
 
-/// Checks that a correction can take `points` from an account, below zero if need be; gives
-/// the last entry about it.
+/// Checks that a correction can take `points` from an account, below zero if need be.
 pub(in crate::ledger) fn check_debit(
     state: &State,
     id: &AccountId,
@@ -47,7 +47,7 @@ pub(in crate::ledger) fn check_debit(
     Ok(account.map(|account| account.last_entry))
 }
 
-/// Checks that an account holds `points`; gives the last entry about it.
+/// Checks that an account holds `points`.
 pub(in crate::ledger) fn check_spending(
     state: &State,
     id: &AccountId,
@@ -69,7 +69,7 @@ pub(in crate::ledger) fn check_spending(
     Ok(account.map(|account| account.last_entry))
 }
 
-/// Checks that points move at all.
+/// Checks that any points move.
 pub(in crate::ledger) fn require_nonzero(points: Grams) -> Result<(), Refusal> {
     ensure(points.0 > 0, || {
         Refusal::new(

@@ -5,11 +5,12 @@ use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Day, Index};
 
-/// A record may have been signed so many days before its admission, and one day after it (the
-/// issuer's clock may be ahead, or east).
+/// The most days between signing and admission. A record may also be signed one day after its
+/// admission: the issuer's clock may be ahead, or east.
 const ISSUED_DAYS_BEFORE_MAX: u32 = 30;
 
-/// Checks the issuer's key, chain and days; gives its entry before and its authority's.
+/// Checks the issuer's key, chain and days. Returns the issuer's entry before, and the entry that its
+/// authority rests on.
 pub(in crate::ledger) fn check_issuer(
     state: &State,
     candidate: &Candidate<'_>,
@@ -94,7 +95,7 @@ pub(in crate::ledger) fn check_issued_on(candidate: &Candidate<'_>) -> Result<()
     })
 }
 
-/// Rule 2: a day that is spoken of is not after the day of issue.
+/// Checks rule 2: a day that a statement names is not after the day of issue.
 pub(in crate::ledger) fn check_day(
     candidate: &Candidate<'_>,
     what: &str,

@@ -1,4 +1,5 @@
-//! Checks that several kinds of statement share. Each says `Ok` or the refusal, and changes nothing.
+//! Checks that several kinds of statement share. Each returns the refusal if its rule is broken, and
+//! changes nothing.
 
 pub(super) mod balances;
 pub(super) mod chain;

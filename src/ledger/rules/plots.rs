@@ -1,10 +1,10 @@
-//! Rule 4, for every kind that speaks of a plot: which there are, what fits on one, evidence.
+//! Rule 4, for every kind that names a plot: the plot exists, the trees fit on it, the evidence is new.
 
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{PlotState, State, capacity};
 use crate::record::{Digest, Plot, PlotNumber};
 
-/// The plot of a number.
+/// The plot of this number.
 pub(in crate::ledger) fn known_plot(
     state: &State,
     number: PlotNumber,

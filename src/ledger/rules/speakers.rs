@@ -1,4 +1,4 @@
-//! Who may say what: roles, and governors by a quorum.
+//! Who may state what: roles, and governors by a quorum.
 
 use crate::crypto::PublicKey;
 use crate::ledger::admission::Candidate;
@@ -39,7 +39,7 @@ impl Speakers {
     }
 }
 
-/// The issuer's holder, if its key has this role and nobody endorsed.
+/// Checks that the issuer's key has this role, and that nobody endorsed. Returns the key's holder.
 pub(in crate::ledger) fn require_role<'a>(
     state: &'a State,
     candidate: &Candidate<'_>,
@@ -51,7 +51,7 @@ pub(in crate::ledger) fn require_role<'a>(
     require_role_endorsed(state, candidate, needed)
 }
 
-/// The issuer's holder, if its key has this role.
+/// Checks that the issuer's key has this role; others may have endorsed. Returns the key's holder.
 pub(in crate::ledger) fn require_role_endorsed<'a>(
     state: &'a State,
     candidate: &Candidate<'_>,
@@ -71,7 +71,7 @@ pub(in crate::ledger) fn require_role_endorsed<'a>(
     }
 }
 
-/// Checks that a governor issued the record, that k of those in force signed it, that each
+/// Checks that a governor in force issued the record, that the quorum of them signed it, that each
 /// of `also` signed it too, and that nobody else did.
 pub(in crate::ledger) fn require_governors(
     state: &State,
@@ -92,7 +92,8 @@ pub(in crate::ledger) fn require_governors(
     check_quorum(state, candidate, 1, also)
 }
 
-/// Checks the endorsements: k governors in force with the `counted` ones, and all of `also`.
+/// Checks the endorsements: the quorum of governors in force, of whom `counted` signed otherwise, and
+/// all of `also`.
 pub(in crate::ledger) fn check_quorum(
     state: &State,
     candidate: &Candidate<'_>,
@@ -145,8 +146,8 @@ pub(in crate::ledger) fn check_possession(
     }
 }
 
-/// How many distinct keys of a set of governors signed: the issuer and the endorsers. A receipt's
-/// verifier counts with it what the ledger counts in force.
+/// Number of distinct keys of a set of governors that signed, as issuer or endorser. The ledger
+/// counts so for the set in force, a receipt's verifier for the set behind an entry.
 pub fn endorsement_quorum(
     governors: &[PublicKey],
     issuer: &PublicKey,
@@ -156,7 +157,7 @@ pub fn endorsement_quorum(
     issuer + endorsers.filter(|key| governors.contains(key)).count()
 }
 
-/// Somebody endorsed a record whose kind does not ask for it.
+/// The refusal of an endorsement that the kind does not ask for.
 pub(in crate::ledger) fn unasked(candidate: &Candidate<'_>) -> Refusal {
     Refusal::new(
         Code::EndorserRefused,

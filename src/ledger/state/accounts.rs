@@ -9,24 +9,24 @@ use crate::record::{AccountId, Grams, Index};
 /// An account: some sixty bytes in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Account {
-    /// Points held; below zero only after a correction.
+    /// Points that the account holds; below zero only after a correction.
     pub balance: i64,
-    /// The last entry about it.
+    /// The last entry about the account.
     pub last_entry: Index,
 }
 
 impl State {
-    /// An account; `None` if nothing was ever said of it.
+    /// An account; `None` if no entry names it.
     pub fn account(&self, id: &AccountId) -> Option<&Account> {
         self.accounts.get(id)
     }
 
-    /// Number of accounts that were ever spoken of.
+    /// Number of accounts that entries name.
     pub fn accounts_count(&self) -> usize {
         self.accounts.len()
     }
 
-    /// All accounts, in order.
+    /// All accounts, in order of their ids.
     pub fn accounts(&self) -> impl Iterator<Item = &(AccountId, Account)> {
         self.accounts.iter()
     }

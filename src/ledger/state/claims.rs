@@ -6,51 +6,51 @@ use super::{PlantingState, State};
 use crate::ledger::broken::{Contradiction, Sum, absent, present};
 use crate::record::{AccountId, Grams, Index, PlotNumber, Serial, SpeciesCode};
 
-/// A tree that has a claim; trees without one are not kept apart.
+/// A tree that has a claim. Trees without one are known by their planting alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct TreeState {
-    /// The claim.
+    /// The claim's entry.
     pub claim: Index,
-    /// The assignment that tied them.
+    /// The entry of the assignment that tied claim and tree.
     pub assigned_at: Index,
 }
 
 /// Where a claim stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum ClaimTree {
-    /// It waits for a tree.
+    /// The claim waits for a tree.
     Waiting,
-    /// It has one.
+    /// The claim has a tree.
     Tied {
-        /// On this plot,
+        /// The tree's plot.
         plot: PlotNumber,
-        /// in this place.
+        /// The tree's serial.
         serial: Serial,
     },
-    /// It was voided.
+    /// The claim was voided.
     Voided,
 }
 
-/// A claim in the books.
+/// A claim.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct ClaimState {
-    /// Whose.
+    /// The account that claims.
     pub account: AccountId,
-    /// Of what.
+    /// The species of the promised tree.
     pub species: SpeciesCode,
-    /// At which price.
+    /// The price that was paid.
     pub points: Grams,
-    /// Where it stands.
+    /// Where the claim stands.
     pub tree: ClaimTree,
 }
 
 impl State {
-    /// The claim of a tree.
+    /// A tree's claim; `None` if it has none.
     pub fn tree(&self, plot: PlotNumber, serial: Serial) -> Option<&TreeState> {
         self.trees.get(&(plot, serial))
     }
 
-    /// A claim.
+    /// The claim that an entry holds.
     pub fn claim(&self, index: Index) -> Option<&ClaimState> {
         self.claims.get(&index)
     }
@@ -82,7 +82,7 @@ impl State {
         totals.waiting.lower(1, "claims that wait")
     }
 
-    /// Parts a tree from its claim, which waits again. Gives what was tied.
+    /// Parts a tree from its claim, which waits again. Returns what was tied.
     pub(in crate::ledger) fn untie(
         &mut self,
         plot: PlotNumber,

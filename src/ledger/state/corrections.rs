@@ -1,22 +1,22 @@
-//! What was put right: reversals, losses, voids.
+//! What corrections did: reversals, losses, voids.
 
 use bincode::{Decode, Encode};
 
 use super::{State, TreeState};
 use crate::record::{Grams, Index, PlotNumber, Serial};
 
-/// A loss in the books: what a void of it must bring back.
+/// A loss that still counts, with what a void of it must bring back.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct LossState {
-    /// The plot,
+    /// The plot of the planting.
     pub plot: PlotNumber,
-    /// and the first serial of the planting.
+    /// The first serial of the planting.
     pub planting: Serial,
-    /// How many trees.
+    /// Number of trees lost.
     pub count: u32,
-    /// Whether it names them.
+    /// Whether the loss names the trees' serials.
     pub by_serial: bool,
-    /// Trees, and what was tied to them when they were lost.
+    /// The lost trees that had a claim, and which.
     pub displaced: Vec<(Serial, TreeState)>,
 }
 
@@ -26,7 +26,7 @@ impl State {
         self.reversed.get(&award).map_or(Grams(0), |points| *points)
     }
 
-    /// A loss that still counts: it was not voided, nor the planting that it speaks of.
+    /// A loss that still counts: neither the loss nor its planting was voided.
     pub fn loss(&self, correction: Index) -> Option<&LossState> {
         self.losses.get(&correction)
     }
@@ -36,7 +36,7 @@ impl State {
         self.losses.iter()
     }
 
-    /// The correction that voided an entry.
+    /// The correction that voided an entry, if it was voided.
     pub fn voided_by(&self, target: Index) -> Option<Index> {
         self.voided.get(&target).copied()
     }

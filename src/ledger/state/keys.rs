@@ -10,26 +10,26 @@ use crate::record::{Day, Index, RecordId, Role, Seq, Slug, Text};
 /// The governors in force.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Council {
-    /// Their keys.
+    /// The governors' keys.
     pub governors: Vec<PublicKey>,
-    /// How many must sign.
+    /// How many governors must sign what governors state.
     pub quorum: u8,
-    /// The entry that says so.
+    /// The entry that states this set: the genesis, or a `governors`.
     pub stated_at: Index,
 }
 
-/// What a key is for, for ever.
+/// The task of a key. It never changes: a key that lost its task gets no other.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum KeyRole {
-    /// It governs, or did.
+    /// The key governs, or did.
     Governor,
-    /// It signs checkpoints, or did.
+    /// The key signs checkpoints, or did.
     Log,
-    /// It was granted a role.
+    /// The key was granted a role.
     Issuer {
-        /// The role.
+        /// The role that was granted.
         role: Role,
-        /// Who holds it.
+        /// Who holds the key.
         holder: Slug,
         /// The holder's name for people.
         display_name: Text<100>,
@@ -39,37 +39,37 @@ pub enum KeyRole {
 /// The newest record of an issuer. Its sequence number is never the last one that there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct ChainHead {
-    /// Its sequence number.
+    /// The record's sequence number.
     pub seq: Seq,
-    /// Its id.
+    /// The record's id.
     pub id: RecordId,
-    /// Its entry.
+    /// The record's entry.
     pub index: Index,
 }
 
-/// What the ledger knows of a key.
+/// A key that has, or had, a task.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct KeyState {
-    /// What it is for.
+    /// The key's task.
     pub role: KeyRole,
-    /// The entry that gave it that.
+    /// The entry that gave the key its task.
     pub granted_at: Index,
-    /// That record's id: `prev` of the key's first.
+    /// The id of that entry's record: `prev` of the key's first record.
     pub granted_id: RecordId,
-    /// The last day on which it may sign.
+    /// The last day on which what the key signs is admitted, if there is one.
     pub expires_on: Option<Day>,
-    /// The entry that revoked it.
+    /// The entry that revoked the key, if it was revoked.
     pub revoked_at: Option<Index>,
-    /// Since when what it signed is in doubt.
+    /// The day since which what the key signed is in doubt, if the revocation names one.
     pub compromised_since: Option<Day>,
-    /// The last entry about it.
+    /// The last entry about the key: its grant, or its revocation.
     pub last_entry: Index,
-    /// Its newest record.
+    /// The key's newest record, if it issued any.
     pub head: Option<ChainHead>,
 }
 
 impl KeyState {
-    /// The sequence number and `prev` of its next record.
+    /// The sequence number and `prev` of the key's next record.
     pub fn next(&self) -> (Seq, RecordId) {
         match &self.head {
             Some(head) => (Seq(head.seq.0 + 1), head.id),
@@ -81,7 +81,9 @@ impl KeyState {
 /// Which roles a holder ever had.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub(in crate::ledger) struct HolderRoles {
+    /// A key of the holder was granted the role of surveyor.
     pub surveys: bool,
+    /// A key of the holder was granted the role of platform or planter.
     pub plants_or_awards: bool,
 }
 
@@ -97,7 +99,7 @@ impl HolderName {
 }
 
 impl State {
-    /// What is known of a key.
+    /// A key; `None` if it never had a task.
     pub fn key(&self, key: &PublicKey) -> Option<&KeyState> {
         self.keys.get(key)
     }
@@ -107,7 +109,7 @@ impl State {
         self.keys.iter()
     }
 
-    /// What a key is for.
+    /// The task of a key.
     pub(in crate::ledger) fn role_of(&self, key: &PublicKey) -> Option<&KeyRole> {
         self.keys.get(key).map(|key| &key.role)
     }

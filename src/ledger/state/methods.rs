@@ -10,19 +10,19 @@ use crate::record::{
 /// A version of a method, and the entry that holds it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct MethodState {
-    /// What it says.
+    /// The version as it was stated.
     pub method: Method,
-    /// Its entry.
+    /// The entry that states it.
     pub stated_at: Index,
 }
 
 impl State {
-    /// All versions of all methods.
+    /// All versions of all methods, in order of method and version.
     pub fn methods(&self) -> impl Iterator<Item = &MethodState> {
         self.methods.iter().map(|(_, method)| method)
     }
 
-    /// The versions of a method, the last one last.
+    /// The versions of a method, the newest one last.
     pub(in crate::ledger) fn versions(
         &self,
         id: MethodId,
@@ -46,7 +46,10 @@ impl State {
         code: ActivityCode,
     ) -> Option<&Activity> {
         let method = &self.methods.get(&(id, version))?.method;
-        method.activities.iter().find(|it| it.code == code)
+        method
+            .activities
+            .iter()
+            .find(|activity| activity.code == code)
     }
 
     /// The name of a species.

@@ -1,5 +1,5 @@
-//! The state: types, lookups, and the changes that keep several maps in step. Which change is
-//! allowed, the rules say.
+//! The state: its types, lookups, and the changes that keep several maps in step. The rules, which
+//! are above it, say which change is allowed.
 
 mod accounts;
 mod claims;
@@ -36,28 +36,29 @@ use crate::record::{
     RecordId, Serial, SpeciesCode, Text, TimeMs,
 };
 
-/// Changes whenever the same entries would make another state.
+/// Raised whenever the same entries make another state, or the state another encoding: a state
+/// that was saved under another version is not loaded.
 pub const RULES_VERSION: u32 = 2;
 
-/// What there is once in a ledger.
+/// The part of the state that is not a map: what a ledger has one of.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Globals {
-    /// Its origin.
+    /// The ledger's origin.
     pub origin: Origin,
     /// Number of entries taken in.
     pub entries: u64,
-    /// When the last one was admitted.
+    /// When the last entry was admitted.
     pub last_admitted_at: TimeMs,
-    /// The genesis record's id, and what it says of the programme.
+    /// The genesis record's id, and its description of the programme.
     pub genesis: Option<(RecordId, Text<500>)>,
     /// The governors in force.
     pub council: Council,
-    /// The keys that sign checkpoints: each those larger than the index beside it, the last one
-    /// from then on.
+    /// The keys that sign checkpoints, each with the index of the entry that named it. A key signs
+    /// the checkpoints larger than its index, until the next one's.
     pub log_keys: Vec<(PublicKey, Index)>,
-    /// Sums.
+    /// The sums over the whole ledger.
     pub totals: Totals,
-    /// What was said to have happened in each month.
+    /// Points awarded and trees planted in each month, by the days that records name.
     pub months: BTreeMap<Month, MonthTotals>,
 }
 
@@ -93,16 +94,15 @@ pub struct State {
     pub(in crate::ledger) evidence: CowMap<Digest, Index>,
 }
 
-/// A state as it was at one time, to be encoded elsewhere.
+/// A state as it was when the image was taken, to be encoded by another thread.
 pub struct StateImage {
-    /// What there is once.
+    /// The part that is not a map.
     pub globals: Globals,
     maps: Vec<Box<dyn MapImage>>,
 }
 
 impl StateImage {
-    /// Every bucket, in order, with the number of its map: what [`State::load`] makes a state of
-    /// again.
+    /// Every bucket, in order, with the number of its map: what [`State::load`] takes.
     pub fn buckets(&self) -> impl Iterator<Item = (u8, BucketImage<'_>)> {
         let maps = (0_u8..).zip(&self.maps);
         maps.flat_map(|(number, map)| map.buckets().map(move |bucket| (number, bucket)))
@@ -146,7 +146,7 @@ impl State {
         }
     }
 
-    /// What there is once.
+    /// The part of the state that is not a map.
     pub fn globals(&self) -> &Globals {
         &self.globals
     }
@@ -156,7 +156,7 @@ impl State {
         self.globals.entries
     }
 
-    /// Sums.
+    /// The sums over the whole ledger.
     pub fn totals(&self) -> &Totals {
         &self.globals.totals
     }
@@ -181,8 +181,8 @@ impl State {
         ]
     }
 
-    /// The state as it is now; costs little, however large it is. Buckets that change from now on
-    /// have changed since this image.
+    /// The state as it is now, at the cost of a pointer for each node of its maps. What changes from
+    /// now on counts as changed since this image.
     pub fn image(&mut self) -> StateImage {
         let globals = self.globals.clone();
         let maps = self.maps_mut();
@@ -190,14 +190,14 @@ impl State {
         StateImage { globals, maps }
     }
 
-    /// Puts a saved bucket behind those that were loaded before, in the order of
+    /// Loads a saved bucket, behind those that were loaded before: in the order of
     /// [`StateImage::buckets`].
     ///
     /// # Errors
     /// [`BucketError`] when the bytes are not that bucket's.
-    pub fn load(&mut self, map: u8, place: &[u8], bytes: &[u8]) -> Result<(), BucketError> {
+    pub fn load(&mut self, map: u8, first_key: &[u8], bytes: &[u8]) -> Result<(), BucketError> {
         match self.maps_mut().into_iter().nth(map.into()) {
-            Some(map) => map.load(place, bytes),
+            Some(map) => map.load(first_key, bytes),
             None => Err(crate::record::CodecError::Malformed("no such map".to_owned()).into()),
         }
     }

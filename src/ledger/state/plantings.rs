@@ -9,44 +9,44 @@ use crate::record::{Day, Index, Planting, PlotNumber, Serial, SpeciesCode};
 /// Trees of a planting that were lost by serial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct LostRange {
-    /// The first one.
+    /// The first serial.
     pub first: Serial,
-    /// The last one.
+    /// The last serial, in the range too.
     pub last: Serial,
-    /// The correction that says so.
+    /// The correction that states the loss.
     pub lost_at: Index,
 }
 
 impl LostRange {
-    /// Whether a serial is in it.
+    /// Whether a serial is in the range.
     pub fn holds(&self, serial: Serial) -> bool {
         (self.first..=self.last).contains(&serial)
     }
 }
 
-/// A planting in the books, kept under its plot and first serial.
+/// A planting, kept under its plot and first serial.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct PlantingState {
-    /// Its entry.
+    /// The planting's entry.
     pub index: Index,
-    /// What was planted.
+    /// The species that was planted.
     pub species: SpeciesCode,
-    /// Its last serial.
+    /// The planting's last serial.
     pub last_serial: Serial,
-    /// When.
+    /// The day of the planting.
     pub planted_on: Day,
-    /// Whether it was voided; its serials are never used again.
+    /// Whether the planting was voided. Its serials are never used again.
     pub voided: bool,
-    /// Trees lost, by serial or by count: never more than there are.
+    /// Trees lost, by serial or by count: never more than were planted.
     lost: u32,
-    /// Those that are known by serial.
+    /// The serials of those losses that name them.
     pub lost_ranges: Vec<LostRange>,
-    /// Trees with a claim.
+    /// Trees of the planting that have a claim.
     pub assigned: u32,
 }
 
 impl PlantingState {
-    /// A planting as it is recorded: none of its trees is lost or has a claim.
+    /// A new planting: none of its trees is lost or has a claim.
     pub(in crate::ledger) fn new(index: Index, planting: &Planting, last_serial: Serial) -> Self {
         Self {
             index,
@@ -60,7 +60,8 @@ impl PlantingState {
         }
     }
 
-    /// Number of serials from `first` to the last one: of trees, when that is the first serial.
+    /// Number of serials from `first` to the last one. With the planting's first serial, the number
+    /// of its trees.
     pub fn count(&self, first: Serial) -> u64 {
         (u64::from(self.last_serial.0) + 1).saturating_sub(first.0.into())
     }
@@ -70,12 +71,12 @@ impl PlantingState {
         self.lost
     }
 
-    /// Trees that stand in the books, when this is the first serial.
+    /// Trees that stand of a planting with this first serial.
     pub(in crate::ledger) fn standing(&self, first: Serial) -> u64 {
         self.count(first) - u64::from(self.lost)
     }
 
-    /// Trees are lost of a planting with this first serial; which, if it is known.
+    /// Counts trees as lost, of a planting with this first serial; and which, if the loss names them.
     pub(in crate::ledger) fn lose(
         &mut self,
         first: Serial,
@@ -92,7 +93,7 @@ impl PlantingState {
         ))
     }
 
-    /// The trees of a loss stand again.
+    /// Counts the trees of a voided loss as standing again.
     pub(in crate::ledger) fn restore(
         &mut self,
         count: u32,
@@ -102,7 +103,8 @@ impl PlantingState {
         self.lost.lower(count, "trees lost of the planting")
     }
 
-    /// Its trees were never planted, so those that were lost were never lost; gives their number.
+    /// Voids the planting: its trees were never planted, so none of them was lost. Returns the number
+    /// that had been lost.
     pub(in crate::ledger) fn void(&mut self) -> u32 {
         self.voided = true;
         self.lost_ranges.clear();
@@ -111,7 +113,7 @@ impl PlantingState {
 }
 
 impl State {
-    /// The plantings of a plot, by first serial.
+    /// The plantings of a plot with their first serials, in that order.
     pub fn plantings(
         &self,
         plot: PlotNumber,
@@ -129,14 +131,14 @@ impl State {
             .min()
     }
 
-    /// All plantings, by plot and first serial, voided ones too.
+    /// All plantings with their plots and first serials, in that order, voided ones too.
     pub fn plantings_all(&self) -> impl Iterator<Item = (PlotNumber, Serial, &PlantingState)> {
         self.plantings
             .iter()
             .map(|((plot, first), planting)| (*plot, *first, planting))
     }
 
-    /// The planting that an entry holds: its plot and first serial.
+    /// Plot and first serial of the planting that an entry holds.
     pub fn planting_place(&self, index: Index) -> Option<(PlotNumber, Serial)> {
         self.planting_places.get(&index).copied()
     }

@@ -9,22 +9,22 @@ use crate::record::{Index, Plot, PlotNumber, Serial, Slug};
 /// Square metres of a hectare.
 const HECTARE_M2: u128 = 10_000;
 
-/// A plot in the books.
+/// A plot as it is in force.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct PlotState {
     /// The statement in force.
     pub plot: Plot,
-    /// Who holds it.
+    /// Who holds the plot.
     pub holder: Slug,
-    /// The entry of that statement.
+    /// The entry of the statement in force.
     pub stated_at: Index,
-    /// The last entry about it.
+    /// The last entry about the plot.
     pub last_entry: Index,
-    /// Trees of its unvoided plantings.
+    /// Trees of the plot's unvoided plantings.
     pub(in crate::ledger) trees: TreeCounts,
-    /// Of its trees, those with a claim.
+    /// Trees of the plot that have a claim.
     pub assigned: u64,
-    /// The first serial after all that were ever used; none when they ran out.
+    /// The first serial behind all that were ever used; none when they ran out.
     pub next_serial: Option<Serial>,
 }
 
@@ -36,25 +36,25 @@ pub(in crate::ledger) struct TreeCounts {
 }
 
 impl TreeCounts {
-    /// Trees of a planting come in.
+    /// Adds the trees of a planting.
     pub fn plant(&mut self, count: u64) -> Result<(), Contradiction> {
         self.planted.raise(count, "trees planted on the plot")
     }
 
-    /// A planting is voided, with as many of its trees as were lost.
+    /// Takes out the trees of a voided planting, of which some were lost.
     pub fn unplant(&mut self, count: u64, lost: u64) -> Result<(), Contradiction> {
         self.lost.lower(lost, "trees lost on the plot")?;
         self.planted.lower(count, "trees planted on the plot")?;
         self.check()
     }
 
-    /// Trees are lost.
+    /// Counts trees as lost.
     pub fn lose(&mut self, count: u64) -> Result<(), Contradiction> {
         self.lost.raise(count, "trees lost on the plot")?;
         self.check()
     }
 
-    /// Lost trees stand again.
+    /// Counts lost trees as standing again.
     pub fn restore(&mut self, count: u64) -> Result<(), Contradiction> {
         self.lost.lower(count, "trees lost on the plot")
     }
@@ -70,7 +70,7 @@ impl TreeCounts {
 }
 
 impl PlotState {
-    /// Trees of its unvoided plantings.
+    /// Trees of the plot's unvoided plantings.
     pub fn planted(&self) -> u64 {
         self.trees.planted
     }
@@ -80,17 +80,17 @@ impl PlotState {
         self.trees.lost
     }
 
-    /// Trees that stand in the books.
+    /// Trees that were planted and are not lost.
     pub fn standing(&self) -> u64 {
         self.trees.planted - self.trees.lost
     }
 
-    /// The most trees that its area holds at its density; no more than 64 bits can say.
+    /// The most trees that the plot's area holds at its density; `u64::MAX` if there are more.
     pub fn capacity(&self) -> u64 {
         u64::try_from(capacity(&self.plot)).unwrap_or(u64::MAX)
     }
 
-    /// Trees that claims were promised and that stand no more.
+    /// Claims with a tree beyond the trees that stand: promises that the plot can't keep.
     pub fn shortfall(&self) -> u64 {
         self.assigned.saturating_sub(self.standing())
     }
@@ -107,7 +107,7 @@ impl State {
         self.plots.get(&number)
     }
 
-    /// All plots, in order.
+    /// All plots, in order of their numbers.
     pub fn plots(&self) -> impl Iterator<Item = &(PlotNumber, PlotState)> {
         self.plots.iter()
     }

@@ -5,12 +5,12 @@ use bincode::{Decode, Encode};
 use super::State;
 use crate::record::{Day, Index, PlotNumber, Slug, Survey};
 
-/// A survey that was not voided, kept under plot, day and entry.
+/// A survey that was not voided, kept under its plot, day and entry.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct SurveyState {
-    /// What it says.
+    /// The survey as it was stated.
     pub survey: Survey,
-    /// Who surveyed.
+    /// The holder of the surveyor's key.
     pub surveyor: Slug,
 }
 

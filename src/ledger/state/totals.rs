@@ -1,4 +1,4 @@
-//! What the ledger adds up to, and rule 9.
+//! The sums over the whole ledger, and rule 9: they reconcile.
 
 use bincode::{Decode, Encode};
 use serde::Serialize;
@@ -13,23 +13,23 @@ pub struct Totals {
     pub reversed: u128,
     /// Points that expired.
     pub expired: u128,
-    /// Points spent on other things than trees.
+    /// Points spent on something other than trees.
     pub spent_elsewhere: u128,
     /// Points of unvoided claims.
     pub claimed: u128,
     /// The sum of all balances.
     pub balances: i128,
-    /// Trees that plantings recorded, voided ones too.
+    /// Trees of all plantings, voided ones too.
     pub planted_recorded: u64,
     /// Trees of voided plantings.
     pub planted_voided: u64,
     /// Trees lost of unvoided plantings.
     pub lost: u64,
-    /// Trees standing in the books.
+    /// Trees of unvoided plantings that are not lost.
     pub standing: u64,
-    /// Unvoided claims with a tree.
+    /// Unvoided claims that have a tree.
     pub assigned: u64,
-    /// Unvoided claims without one.
+    /// Unvoided claims that wait for a tree.
     pub waiting: u64,
     /// Unvoided claims.
     pub claims: u64,
@@ -40,9 +40,9 @@ pub struct Totals {
 /// What happened in a month, by the days that records name; corrections are not taken off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
 pub struct MonthTotals {
-    /// Points awarded for what was done in it.
+    /// Points awarded for what was done in the month.
     pub awarded: u128,
-    /// Trees planted in it.
+    /// Trees planted in the month.
     pub planted: u64,
 }
 
@@ -57,7 +57,7 @@ impl Totals {
         self.standing + self.lost
     }
 
-    /// Rule 9.
+    /// Checks rule 9, on the sums alone.
     ///
     /// # Errors
     /// [`ConservationError`] says which sum fails.

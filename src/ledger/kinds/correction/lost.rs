@@ -9,7 +9,7 @@ use crate::ledger::rules::plots::{check_capacity, known_plot};
 use crate::ledger::state::{ClaimTree, LossState, LostRange, PlantingState, State, TreeState};
 use crate::record::{Correction, Index, Planting, Serial};
 
-/// Says whether trees of the planting `target` may be lost.
+/// Checks whether trees of the planting `target` may be lost.
 pub(super) fn judge(
     state: &State,
     target: Index,

@@ -7,7 +7,7 @@ use crate::ledger::rules::balances::check_debit;
 use crate::ledger::state::State;
 use crate::record::{Award, Grams, Index};
 
-/// Says whether points of the award `target` may be taken back.
+/// Checks whether points of the award `target` may be taken back.
 pub(super) fn judge(
     state: &State,
     target: Index,

@@ -8,7 +8,7 @@ use crate::ledger::refusal::Refusal;
 use crate::ledger::state::State;
 use crate::record::{Index, Remedy, Statement};
 
-/// Says whether the entry `target` may be undone.
+/// Checks whether the entry `target` may be undone.
 pub(super) fn judge(
     state: &State,
     target: Index,
