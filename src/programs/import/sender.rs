@@ -1,0 +1,140 @@
+//! Statements on their way to a server, with what was sent and what was set aside in a work folder.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::cli::govern::origin_of;
+use crate::cli::{Failure, progress};
+use arborlog::client::{LineState, OnRefusal, Remote, RemoteError, Submitter};
+use arborlog::crypto::SigningKey;
+use arborlog::durable::{make_folders, replace};
+use arborlog::import::SetAside;
+use arborlog::record::{Index, Method, Origin, PlotNumber, Serial, Statement};
+
+/// Sends statements with journals in a work folder.
+pub struct Sender {
+    remote: Remote,
+    origin: Origin,
+    work: PathBuf,
+}
+
+/// What became of statements, in their order.
+pub struct Sent {
+    pub indexes: Vec<Option<Index>>,
+    pub refused: usize,
+}
+
+impl Sent {
+    /// Where a statement is, if it is in.
+    pub fn index(&self, place: usize) -> Option<Index> {
+        self.indexes.get(place).copied().flatten()
+    }
+
+    pub fn admitted(&self) -> usize {
+        self.indexes.iter().flatten().count()
+    }
+}
+
+impl Sender {
+    /// A sender to the server at `url`.
+    pub fn open(url: &str, work: &Path) -> Result<Self, Failure> {
+        make_folders(work)?;
+        let remote = Remote::new(url);
+        let origin = origin_of(&remote)?;
+        Ok(Self {
+            remote,
+            origin,
+            work: work.to_owned(),
+        })
+    }
+
+    /// The server.
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// A file of the work folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.work.join(name)
+    }
+
+    /// Sends a phase's statements, those that are not in yet.
+    pub fn send(
+        &self,
+        phase: &str,
+        key: &SigningKey,
+        statements: &[Statement],
+    ) -> Result<Sent, Failure> {
+        let journal = self.work.join(format!("{phase}.journal"));
+        let mut submitter = Submitter::open(&self.remote, &self.origin, key, &journal)?;
+        let bar = progress::bar(phase, statements.len() as u64);
+        let summary = submitter.run(statements, OnRefusal::Skip, |done| {
+            bar.set_position(done as u64)
+        })?;
+        let line = format!(
+            "{phase}: {} in, {} refused",
+            summary.admitted, summary.refused
+        );
+        progress::done(&bar, &line);
+        let mut refusals = String::new();
+        for (place, line) in submitter.lines().iter().enumerate() {
+            if let LineState::Refused { code, detail } = line {
+                let refusal = serde_json::json!({
+                    "statement": place + 1, "code": code, "detail": detail,
+                });
+                refusals.push_str(&format!("{refusal}\n"));
+            }
+        }
+        if !refusals.is_empty() {
+            let path = self.work.join(format!("{phase}.refused.ndjson"));
+            replace(&path, refusals.as_bytes())?;
+        }
+        let indexes = (0..statements.len())
+            .map(|place| submitter.index(place))
+            .collect();
+        Ok(Sent {
+            indexes,
+            refused: summary.refused,
+        })
+    }
+
+    pub fn set_aside(&self, what: &str, rows: &[SetAside]) -> Result<(), Failure> {
+        let mut lines = String::new();
+        for row in rows {
+            lines.push_str(&serde_json::to_string(row)?);
+            lines.push('\n');
+        }
+        let path = self.work.join(format!("{what}.set-aside.ndjson"));
+        replace(&path, lines.as_bytes())?;
+        eprintln!("{what}: {} rows set aside", rows.len());
+        Ok(())
+    }
+
+    /// The versions of a method in the ledger.
+    pub fn methods(&self) -> Result<Vec<Method>, Failure> {
+        #[derive(Deserialize)]
+        struct Listed {
+            method: Method,
+        }
+        #[derive(Deserialize)]
+        struct Methods {
+            methods: Vec<Listed>,
+        }
+        let listed: Methods = self.remote.json("v1/methods")?;
+        Ok(listed.methods.into_iter().map(|it| it.method).collect())
+    }
+
+    /// The first free serial of a plot; none if the ledger has no such plot.
+    pub fn next_serial(&self, plot: PlotNumber) -> Result<Option<Serial>, Failure> {
+        #[derive(Deserialize)]
+        struct Known {
+            next_serial: Option<Serial>,
+        }
+        match self.remote.json::<Known>(&format!("v1/plots/{plot}")) {
+            Ok(known) => Ok(known.next_serial),
+            Err(RemoteError::Problem { problem, .. }) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
