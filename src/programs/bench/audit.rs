@@ -1,4 +1,4 @@
-//! Audits as a stranger makes them, over HTTP: alone, and beside a load.
+//! Audits over HTTP, with nothing but the log's key: alone, and beside a load.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use arborlog::merkle::{Level, TILE_HASHES, TileId};
 use arborlog::note::{Checkpoint, VerifierKey};
 
 /// What an audit of a whole log came to.
-pub struct Audited {
+pub struct AuditResult {
     pub entries: u64,
     pub accounts: usize,
     pub entry_bytes: u64,
@@ -35,7 +35,7 @@ pub fn size(dir: &Path, remote: &Remote) -> Result<u64, Failure> {
 }
 
 /// Audits the whole log.
-pub fn whole(dir: &Path, url: &str) -> Result<Audited, Failure> {
+pub fn whole(dir: &Path, url: &str) -> Result<AuditResult, Failure> {
     let mut auditor = Auditor::new(vkey(dir)?).map_err(failed)?;
     let begun = Instant::now();
     advance(&mut auditor, url, |_| ())?;
@@ -50,7 +50,7 @@ pub fn whole(dir: &Path, url: &str) -> Result<Audited, Failure> {
     if let Some(last) = last {
         bytes += Remote::new(url).bytes(&last.to_string())?.len() as u64;
     }
-    Ok(Audited {
+    Ok(AuditResult {
         entries,
         accounts: auditor.state().accounts_count(),
         entry_bytes: bytes - 2 * entries,
@@ -58,23 +58,24 @@ pub fn whole(dir: &Path, url: &str) -> Result<Audited, Failure> {
     })
 }
 
-fn advance(auditor: &mut Auditor, url: &str, seen: impl Fn(u64)) -> Result<(), Failure> {
+fn advance(auditor: &mut Auditor, url: &str, replayed: impl Fn(u64)) -> Result<(), Failure> {
     let log = RemoteLog::new(Remote::new(url));
     let claimed = auditor.fetch_checkpoint(&log).map_err(failed)?;
     let done = auditor.advance(&log, &claimed, threads_default(), |_, _, replay| {
-        seen(replay.state().entries());
+        replayed(replay.state().entries());
         Ok::<_, AuditError>(())
     });
     done.map(drop).map_err(failed)
 }
 
-/// Audits that run while something else does, each of the whole log.
-pub struct Beside {
+/// Audits of the whole log, one after the other on a thread of their own.
+pub struct RepeatedAudit {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<f64, Failure>>,
 }
 
-impl Beside {
+impl RepeatedAudit {
+    /// Begins the first audit.
     pub fn start(dir: &Path, url: &str) -> Result<Self, Failure> {
         let (vkey, url) = (vkey(dir)?, url.to_owned());
         let stop = Arc::new(AtomicBool::new(false));
@@ -95,7 +96,7 @@ impl Beside {
         Ok(Self { stop, thread })
     }
 
-    /// Entries a second; the audit under way ends first.
+    /// Ends after the audit under way; gives the entries that were audited a second.
     pub fn stop(self) -> Result<f64, Failure> {
         self.stop.store(true, Ordering::Relaxed);
         let lost = |_| Err(anyhow::anyhow!("the audit broke off").into());

@@ -1,4 +1,4 @@
-//! A client that costs as little as can be: what is measured is the server.
+//! A client that does as little as it can: what is measured is the server.
 
 use std::net::SocketAddr;
 
@@ -38,9 +38,9 @@ impl Request {
         Self { bytes, body_at }
     }
 
-    /// What it sends behind its head.
+    /// The body, behind the head.
     pub fn body(&self) -> &[u8] {
-        self.bytes.get(self.body_at..).unwrap_or_default()
+        self.bytes.split_at(self.body_at).1
     }
 }
 
@@ -51,6 +51,7 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Connects to a server.
     pub async fn open(server: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
@@ -73,8 +74,11 @@ impl Connection {
         while self.buffer.len() < end {
             self.read().await?;
         }
-        let body = self.buffer.get(body_at..end).unwrap_or_default();
-        Ok((status, body))
+        let body = self.buffer.get(body_at..end);
+        Ok((
+            status,
+            body.context("an answer that is shorter than its head")?,
+        ))
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {
@@ -85,7 +89,7 @@ impl Connection {
     }
 }
 
-/// Status, length of the head, length of the body; `None` if the head is not there yet.
+/// The status, the length of the head and that of the body; `None` until the head is whole.
 fn head(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);

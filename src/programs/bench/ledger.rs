@@ -28,20 +28,20 @@ const PRICE: Grams = Grams(100);
 const PLOT: PlotNumber = PlotNumber(1);
 const GRANTS_AT_ONCE: usize = 1_000;
 
-/// A server's process; ended when it is dropped.
-pub struct Server {
+/// The process of a server; ended when this is dropped.
+pub struct ServerProcess {
     child: Child,
     pub url: String,
 }
 
-impl Server {
+impl ServerProcess {
     pub fn start(dir: &Path) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("serve")
             .arg(dir)
             .args(["--listen", "127.0.0.1:0"])
             .env("ARBORLOG_LOG", "warn")
-            // Its counters are read from /proc.
+            // The server's counters are read from /proc.
             .env(CORE_DUMPS, "1")
             .stdout(Stdio::piped())
             .spawn()?;
@@ -79,26 +79,27 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Who signs batches.
+/// The keys that sign batches.
 pub struct Issuers {
     pub platforms: Vec<SigningKey>,
     pub planter: SigningKey,
     pub surveyor: SigningKey,
 }
 
-/// A batch, signed, as it is sent.
-pub struct Batch {
+/// A request that appends signed records.
+pub struct SignedBatch {
     pub request: Request,
     pub records: usize,
 }
 
+/// What the signatures of the benchmark's records are bound to.
 pub fn context() -> Result<SigningContext, Failure> {
     Ok(SigningContext::new(&ORIGIN.parse()?))
 }
@@ -126,10 +127,10 @@ pub fn set_up(
         planter: SigningKey::generate()?,
         surveyor: SigningKey::generate()?,
     };
-    let of = Statement::Method(method()?);
+    let method = Statement::Method(method()?);
     let governors = std::slice::from_ref(governor);
-    submit_governed(remote, &ORIGIN.parse()?, governors, of, None)?;
-    let mut chain = Chain::begin(remote, governor)?;
+    submit_governed(remote, &ORIGIN.parse()?, governors, method, None)?;
+    let mut chain = IssuerChain::begin(remote, governor)?;
     let roles = issuers
         .platforms
         .iter()
@@ -150,11 +151,11 @@ pub fn set_up(
         let grant = chain.sign(Statement::KeyGrant(grant))?;
         grants.push(grant.endorse(&chain.context, key)?);
     }
-    for some in grants.chunks(GRANTS_AT_ONCE) {
-        admitted(remote.append(some)?)?;
+    for batch in grants.chunks(GRANTS_AT_ONCE) {
+        admitted(remote.append(batch)?)?;
     }
     let plot = plot()?;
-    let mut chain = Chain::begin(remote, &issuers.planter)?;
+    let mut chain = IssuerChain::begin(remote, &issuers.planter)?;
     let signed = chain.sign(Statement::Plot(plot))?;
     admitted(remote.append(&[signed])?)?;
     Ok(issuers)
@@ -203,15 +204,15 @@ fn plot() -> Result<Plot, Failure> {
     })
 }
 
-/// An issuer's chain on this side.
-struct Chain<'a> {
+/// Where an issuer's chain continues, as its signer keeps it.
+struct IssuerChain<'a> {
     key: &'a SigningKey,
     context: SigningContext,
     seq: Seq,
     prev: RecordId,
 }
 
-impl<'a> Chain<'a> {
+impl<'a> IssuerChain<'a> {
     fn begin(remote: &Remote, key: &'a SigningKey) -> Result<Self, Failure> {
         let head = remote.issuer(&key.public())?;
         Ok(Self {
@@ -237,17 +238,17 @@ impl<'a> Chain<'a> {
     }
 }
 
-fn digest(what: &str, of: u64, number: u64) -> [u8; 32] {
+fn digest(thing: &str, issuer: u64, number: u64) -> [u8; 32] {
     let mut hasher = Sha256::new();
-    hasher.update(what);
-    hasher.update(of.to_be_bytes());
+    hasher.update(thing);
+    hasher.update(issuer.to_be_bytes());
     hasher.update(number.to_be_bytes());
     hasher.finalize().into()
 }
 
-/// How much of what.
+/// What each platform sends.
 #[derive(Clone, Copy)]
-pub struct Mix {
+pub struct PlatformLoad {
     /// Records of a platform.
     pub records: usize,
     /// Records of a batch.
@@ -259,16 +260,16 @@ pub struct Mix {
 }
 
 /// A platform's awards and claims. Each platform has accounts of its own, so that what it may
-/// claim does not hang on who is first.
+/// claim does not depend on what others sent before.
 pub fn platform_batches(
     remote: &Remote,
     key: &SigningKey,
     platform: u64,
-    mix: Mix,
-) -> Result<Vec<Batch>, Failure> {
+    load: PlatformLoad,
+) -> Result<Vec<SignedBatch>, Failure> {
     let mut awarded = None;
-    batches(remote, key, mix.records, mix.batch, |number| {
-        let is_claim = number % 100 < mix.claims_percent;
+    batches(remote, key, load.records, load.batch, |number| {
+        let is_claim = number % 100 < load.claims_percent;
         let statement = match awarded.take() {
             Some(account) if is_claim => Statement::Claim(Claim {
                 account,
@@ -278,9 +279,9 @@ pub fn platform_batches(
                 points: PRICE,
             }),
             _ => {
-                // One after the other, and again: their ids are scattered as hashes are.
-                let whose = number % mix.accounts.max(1);
-                let account = AccountId::from_bytes(digest("account", platform, whose));
+                // The accounts take turns; their ids are scattered as hashes are.
+                let holder = number % load.accounts.max(1);
+                let account = AccountId::from_bytes(digest("account", platform, holder));
                 awarded = Some(account);
                 Statement::Award(Award {
                     account,
@@ -304,7 +305,7 @@ pub fn planter_batches(
     key: &SigningKey,
     records: usize,
     batch: usize,
-) -> Result<Vec<Batch>, Failure> {
+) -> Result<Vec<SignedBatch>, Failure> {
     batches(remote, key, records, batch, |number| {
         Ok(Statement::Planting(Planting {
             plot: PLOT,
@@ -323,7 +324,7 @@ pub fn surveyor_batches(
     key: &SigningKey,
     records: usize,
     batch: usize,
-) -> Result<Vec<Batch>, Failure> {
+) -> Result<Vec<SignedBatch>, Failure> {
     batches(remote, key, records, batch, |number| {
         Ok(Statement::Survey(Survey {
             plot: PLOT,
@@ -346,21 +347,23 @@ fn batches(
     records: usize,
     batch: usize,
     mut statement: impl FnMut(u64) -> Result<Statement, Failure>,
-) -> Result<Vec<Batch>, Failure> {
-    let mut chain = Chain::begin(remote, key)?;
+) -> Result<Vec<SignedBatch>, Failure> {
+    let mut chain = IssuerChain::begin(remote, key)?;
     let mut all = Vec::new();
     let mut number = 0;
-    while (number as usize) < records {
-        let count = batch.min(records - number as usize);
+    let mut left = records;
+    while left > 0 {
+        let count = batch.min(left);
         let mut signed = Vec::with_capacity(count);
         for _ in 0..count {
             signed.push(chain.sign(statement(number)?)?);
             number += 1;
         }
-        all.push(Batch {
+        all.push(SignedBatch {
             request: Request::post(&batch_body(&signed)?),
             records: count,
         });
+        left -= count;
     }
     Ok(all)
 }

@@ -21,19 +21,21 @@ use arborlog::client::Remote;
 use arborlog::crypto::SigningKey;
 use arborlog::durable::{make_folders, write_unsynced};
 use arborlog::merkle::{Level, TILE_HASHES, TileId};
-use audit::Beside;
-use ledger::{Batch, Mix, Server};
-use load::{Sender, cpu_seconds, memory_bytes, written_bytes};
+use audit::RepeatedAudit;
+use ledger::{PlatformLoad, ServerProcess, SignedBatch};
+use load::{IssuerLoad, cpu_seconds, memory_bytes, written_bytes};
 use measured::Measured;
 use vary::Vary;
 
-/// Of a hundred records, plantings and surveys; half of each.
+/// Plantings and surveys among a hundred records; half of each.
 const TREES_PERCENT: usize = 1;
 /// Connections that read.
 const CLIENTS: usize = 16;
-/// How long each kind of thing is read.
+/// Records that are signed for each second of the load, unless a number is given.
+const RECORDS_PER_SECOND: usize = 100_000;
+/// How long each kind of path is read.
 const READ_FOR: Duration = Duration::from_secs(2);
-/// Different things of a kind that are read.
+/// Paths of each kind that are read.
 const PATHS: u64 = 5_000;
 
 /// Measure a real server under load, and what bounds it.
@@ -44,7 +46,7 @@ const PATHS: u64 = 5_000;
 /// run on the same machine.
 #[derive(Args, Clone)]
 pub struct BenchArgs {
-    /// Load for so many seconds.
+    /// How many seconds the load lasts.
     #[arg(long, default_value_t = NonZeroU64::MIN.saturating_add(9))]
     seconds: NonZeroU64,
     /// Platforms that send, each over a connection of its own.
@@ -119,12 +121,12 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let dir = temp.join("ledger");
     let governor = SigningKey::generate()?;
     ledger::make(&dir, &governor)?;
-    let server = Server::start(&dir)?;
+    let server = ServerProcess::start(&dir)?;
     let remote = Remote::new(&server.url);
     let issuers = ledger::set_up(&remote, &governor, args.issuers.get())?;
 
     eprintln!("signing");
-    let senders: Arc<[Sender]> = sign(args, &remote, &issuers)?.into();
+    let issuers: Arc<[IssuerLoad]> = sign(args, &remote, &issuers)?.into();
     let time = Duration::from_secs(args.seconds.get());
     let pid = server.pid().to_string();
     let before = (cpu_seconds(&pid)?, cpu_seconds("self")?);
@@ -132,11 +134,11 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     eprintln!("loading for up to {} s", args.seconds);
     let address = server.address()?;
     let (loaded, audited_beside_per_second) = if args.audit_beside {
-        let beside = Beside::start(&dir, &server.url)?;
-        let loaded = load::send(address, &senders, time, args.rate)?;
-        (loaded, Some(beside.stop()?))
+        let audits = RepeatedAudit::start(&dir, &server.url)?;
+        let loaded = load::send(address, &issuers, time, args.rate)?;
+        (loaded, Some(audits.stop()?))
     } else {
-        (load::send(address, &senders, time, args.rate)?, None)
+        (load::send(address, &issuers, time, args.rate)?, None)
     };
     let after = (cpu_seconds(&pid)?, cpu_seconds("self")?);
     let written_bytes = written_bytes(&pid)? - written;
@@ -147,20 +149,21 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let size = audit::size(&dir, &remote)?;
     let ask = |paths: Vec<String>| load::ask(address, paths, CLIENTS, READ_FOR);
     let proofs = ask(scattered(size, |index| {
-        format!("v1/proofs/inclusion?index={index}")
-    }))?;
+        Ok(format!("v1/proofs/inclusion?index={index}"))
+    })?)?;
     let tiles = (size / TILE_HASHES).max(1);
     let path = |level: Level, number: u64| {
         let id = TileId::in_tree(level, number, size);
-        id.map_or_else(String::new, |id| id.to_string())
+        let id = id.with_context(|| format!("a tree of {size} entries has no tile {number}"))?;
+        Ok(id.to_string())
     };
-    let hashes = ask(scattered(tiles, |number| path(Level::Hashes(0), number)))?;
-    let bundles = ask(scattered(tiles, |number| path(Level::Entries, number)))?;
+    let hashes = ask(scattered(tiles, |number| path(Level::Hashes(0), number))?)?;
+    let bundles = ask(scattered(tiles, |number| path(Level::Entries, number))?)?;
 
     eprintln!("starting again, auditing");
     server.kill()?;
     let begun = Instant::now();
-    let server = Server::start(&dir)?;
+    let server = ServerProcess::start(&dir)?;
     let restart_seconds = begun.elapsed().as_secs_f64();
     let rss_restarted_bytes = memory_bytes(server.pid(), "VmRSS:")?;
     let audited = audit::whole(&dir, &server.url)?;
@@ -169,10 +172,10 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let disk_bytes = bytes_under(&dir)? - state_bytes;
 
     eprintln!("yardsticks");
-    let batches = || senders.iter().flat_map(|sender| &sender.batches);
+    let batches = || issuers.iter().flat_map(|issuer| &issuer.batches);
     let records = yardsticks::records(batches())?;
     let empty = yardsticks::empty_handler(CLIENTS, READ_FOR)?;
-    let per_record = |from: f64, to: f64| (to - from) * 1e6 / loaded.records.max(1) as f64;
+    let per_record = |from: f64, to: f64| (to - from) * 1e6 / loaded.records as f64;
     Ok(Measured {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         issuers: args.issuers.get(),
@@ -180,10 +183,10 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
         records: loaded.records,
         requests: loaded.latencies_ms.len(),
         seconds: loaded.seconds,
-        records_per_second: loaded.per_second(),
-        p50_ms: loaded.percentile_ms(50.0),
-        p99_ms: loaded.percentile_ms(99.0),
-        p999_ms: loaded.percentile_ms(99.9),
+        records_per_second: loaded.per_second()?,
+        p50_ms: loaded.percentile_ms(50.0)?,
+        p99_ms: loaded.percentile_ms(99.0)?,
+        p999_ms: loaded.percentile_ms(99.9)?,
         full: loaded.full,
         server_cpu_us_per_record: per_record(before.0, after.0),
         client_cpu_us_per_record: per_record(before.1, after.1),
@@ -195,10 +198,10 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
         disk_bytes,
         state_bytes,
         written_bytes,
-        proofs_per_second: proofs.per_second(),
-        proofs_p99_ms: proofs.percentile_ms(99.0),
-        tiles_per_second: hashes.per_second(),
-        bundles_per_second: bundles.per_second(),
+        proofs_per_second: proofs.per_second()?,
+        proofs_p99_ms: proofs.percentile_ms(99.0)?,
+        tiles_per_second: hashes.per_second()?,
+        bundles_per_second: bundles.per_second()?,
         audited_beside_per_second,
         restart_seconds,
         rss_restarted_bytes,
@@ -206,13 +209,16 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
         verify_only_per_second: yardsticks::verify_only(&records)?,
         strict_only_per_second: yardsticks::strict_only(&records)?,
         raw_append_per_second: yardsticks::raw_append(temp, batches())?,
-        empty_handler_per_second: empty.per_second(),
-        empty_handler_p99_ms: empty.percentile_ms(99.0),
+        empty_handler_per_second: empty.per_second()?,
+        empty_handler_p99_ms: empty.percentile_ms(99.0)?,
     })
 }
 
 /// Paths of numbers that are scattered over all below `count`, the same in every run.
-fn scattered(count: u64, path: impl Fn(u64) -> String) -> Vec<String> {
+fn scattered(
+    count: u64,
+    path: impl Fn(u64) -> anyhow::Result<String>,
+) -> anyhow::Result<Vec<String>> {
     let numbers = (1..=PATHS).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % count);
     numbers.map(path).collect()
 }
@@ -221,15 +227,18 @@ fn sign(
     args: &BenchArgs,
     remote: &Remote,
     issuers: &ledger::Issuers,
-) -> Result<Vec<Sender>, Failure> {
+) -> Result<Vec<IssuerLoad>, Failure> {
     let seconds = usize::try_from(args.seconds.get())?;
-    let whole = args
-        .records
-        .unwrap_or_else(|| seconds.saturating_mul(100_000));
-    let trees = whole * TREES_PERCENT / 200;
+    let records = match args.records {
+        Some(records) => records,
+        None => seconds
+            .checked_mul(RECORDS_PER_SECOND)
+            .ok_or_else(|| Failure::usage("--seconds asks for more records than can be counted"))?,
+    };
+    let trees = records * TREES_PERCENT / 200;
     let platforms = issuers.platforms.len();
-    let mix = Mix {
-        records: (whole - 2 * trees).div_ceil(platforms),
+    let load = PlatformLoad {
+        records: (records - 2 * trees).div_ceil(platforms),
         batch: args.batch.get(),
         claims_percent: args.claims,
         accounts: args.accounts / platforms as u64,
@@ -237,14 +246,14 @@ fn sign(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let numbered: Vec<(u64, &SigningKey)> = (0..).zip(&issuers.platforms).collect();
     let lost = || Err(anyhow::anyhow!("signing broke off").into());
-    let signed: Vec<Result<Vec<Vec<Batch>>, Failure>> = std::thread::scope(|scope| {
+    let signed: Vec<Result<Vec<Vec<SignedBatch>>, Failure>> = std::thread::scope(|scope| {
         let workers: Vec<_> = numbered
             .chunks(platforms.div_ceil(cores).max(1))
             .map(|part| {
-                let of = |(number, key): &(u64, &SigningKey)| {
-                    ledger::platform_batches(remote, key, *number, mix)
+                let batches = |(number, key): &(u64, &SigningKey)| {
+                    ledger::platform_batches(remote, key, *number, load)
                 };
-                scope.spawn(move || part.iter().map(of).collect())
+                scope.spawn(move || part.iter().map(batches).collect())
             })
             .collect();
         workers
@@ -252,23 +261,23 @@ fn sign(
             .map(|worker| worker.join().unwrap_or_else(|_| lost()))
             .collect()
     });
-    let mut senders = Vec::with_capacity(platforms + 2);
+    let mut loads = Vec::with_capacity(platforms + 2);
     for part in signed {
-        senders.extend(part?.into_iter().map(|batches| Sender {
+        loads.extend(part?.into_iter().map(|batches| IssuerLoad {
             batches,
             paced_by_others: false,
         }));
     }
     for batches in [
-        ledger::planter_batches(remote, &issuers.planter, trees, mix.batch)?,
-        ledger::surveyor_batches(remote, &issuers.surveyor, trees, mix.batch)?,
+        ledger::planter_batches(remote, &issuers.planter, trees, load.batch)?,
+        ledger::surveyor_batches(remote, &issuers.surveyor, trees, load.batch)?,
     ] {
-        senders.push(Sender {
+        loads.push(IssuerLoad {
             batches,
             paced_by_others: true,
         });
     }
-    Ok(senders)
+    Ok(loads)
 }
 
 fn bytes_under(dir: &Path) -> anyhow::Result<u64> {

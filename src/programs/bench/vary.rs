@@ -9,22 +9,22 @@ use crate::cli::Failure;
 use arborlog::charts::growth;
 use arborlog::durable::{make_folders, write_unsynced};
 
-/// A number of a run.
-type Figure = fn(&Measured) -> f64;
+/// Takes a number out of what a run measured.
+type MeasuredNumber = fn(&Measured) -> f64;
 
-/// What is varied.
+/// The argument that is varied.
 #[derive(Clone, Copy, Debug)]
-enum What {
+enum VariedArgument {
     Accounts,
     Issuers,
     Batch,
     Records,
 }
 
-/// Which number takes which values.
+/// Which argument takes which values.
 #[derive(Clone, Debug)]
 pub struct Vary {
-    what: What,
+    argument: VariedArgument,
     values: Vec<u32>,
 }
 
@@ -33,62 +33,67 @@ impl FromStr for Vary {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let usage = || "write accounts, issuers, batch or records, then =1000,10000".to_owned();
-        let (what, values) = text.split_once('=').ok_or_else(usage)?;
-        let what = match what {
-            "accounts" => What::Accounts,
-            "issuers" => What::Issuers,
-            "batch" => What::Batch,
-            "records" => What::Records,
+        let (argument, values) = text.split_once('=').ok_or_else(usage)?;
+        let argument = match argument {
+            "accounts" => VariedArgument::Accounts,
+            "issuers" => VariedArgument::Issuers,
+            "batch" => VariedArgument::Batch,
+            "records" => VariedArgument::Records,
             _ => return Err(usage()),
         };
         let values = values.split(',').map(|value| value.parse().ok());
         let values: Option<Vec<u32>> = values.collect();
         let values = values.filter(|all| all.iter().all(|value| *value > 0));
         let values = values.ok_or_else(usage)?;
-        Ok(Self { what, values })
+        Ok(Self { argument, values })
     }
 }
 
 impl Vary {
     /// The arguments of each run.
     pub fn runs(&self, args: &BenchArgs) -> Result<Vec<BenchArgs>, Failure> {
-        let of = |value: &u32| {
+        let with = |value: &u32| {
             let mut run = args.clone();
-            match self.what {
-                What::Accounts => run.accounts = u64::from(*value),
-                What::Issuers => run.issuers = usize::try_from(*value)?.try_into()?,
-                What::Batch => run.batch = usize::try_from(*value)?.try_into()?,
-                What::Records => run.records = Some(usize::try_from(*value)?),
+            match self.argument {
+                VariedArgument::Accounts => run.accounts = u64::from(*value),
+                VariedArgument::Issuers => run.issuers = usize::try_from(*value)?.try_into()?,
+                VariedArgument::Batch => run.batch = usize::try_from(*value)?.try_into()?,
+                VariedArgument::Records => run.records = Some(usize::try_from(*value)?),
             }
             Ok(run)
         };
-        self.values.iter().map(of).collect()
+        self.values.iter().map(with).collect()
     }
 
-    /// Draws what came of it, a chart each, into a folder.
+    /// Draws how each result grew with the argument, a chart each, into a folder.
     pub fn draw(&self, folder: &Path, all: &[Measured]) -> Result<(), Failure> {
         make_folders(folder)?;
-        let (name, over): (_, Figure) = match self.what {
-            What::Accounts => ("accounts", |it| it.accounts as f64),
-            What::Issuers => ("issuers", |it| it.issuers as f64),
-            What::Batch => ("batch", |it| it.batch as f64),
-            What::Records => ("entries", |it| it.entries as f64),
+        let (name, varied): (_, MeasuredNumber) = match self.argument {
+            VariedArgument::Accounts => ("accounts", |measured| measured.accounts as f64),
+            VariedArgument::Issuers => ("issuers", |measured| measured.issuers as f64),
+            VariedArgument::Batch => ("batch", |measured| measured.batch as f64),
+            VariedArgument::Records => ("entries", |measured| measured.entries as f64),
         };
-        let charts: [(&str, &str, Figure); 5] = [
-            ("rate", "records a second", |it| it.records_per_second),
-            ("latency", "p99 in ms", |it| it.p99_ms),
-            ("memory", "memory after a start in MB", |it| {
-                it.rss_restarted_bytes as f64 / 1e6
+        let charts: [(&str, &str, MeasuredNumber); 5] = [
+            ("rate", "records a second", |measured| {
+                measured.records_per_second
             }),
-            ("restart", "seconds to start after kill -9", |it| {
-                it.restart_seconds
+            ("latency", "p99 in ms", |measured| measured.p99_ms),
+            ("memory", "memory after a start in MB", |measured| {
+                measured.rss_restarted_bytes as f64 / 1e6
             }),
-            ("audit", "entries audited a second", |it| {
-                it.audit_per_second
+            ("restart", "seconds to start after kill -9", |measured| {
+                measured.restart_seconds
+            }),
+            ("audit", "entries audited a second", |measured| {
+                measured.audit_per_second
             }),
         ];
         for (file, title, value) in charts {
-            let points: Vec<(f64, f64)> = all.iter().map(|it| (over(it), value(it))).collect();
+            let points: Vec<(f64, f64)> = all
+                .iter()
+                .map(|measured| (varied(measured), value(measured)))
+                .collect();
             let svg = growth(title, name, &points)?;
             write_unsynced(&folder.join(format!("{name}-{file}.svg")), svg)?;
         }

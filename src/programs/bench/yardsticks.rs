@@ -1,17 +1,17 @@
-//! What the machine could do if there were less to do: the same signatures alone, the same bytes
-//! alone, requests alone.
+//! What the machine can do at most: the same signatures alone, the same bytes alone, requests
+//! alone.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::ledger::{Batch, context};
-use super::load::{self, Loaded};
+use super::ledger::{SignedBatch, context};
+use super::load::{self, LoadResult};
 use crate::cli::Failure;
 use arborlog::crypto::{self, KnownKeys, VerifyingKey};
 use arborlog::durable::AppendFile;
 use arborlog::record::SignedRecord;
 
-/// Signatures are checked so many at a time, as the server does.
+/// Signatures that are checked together, as the server does.
 const TOGETHER: usize = 256;
 /// Records that are enough to measure.
 const RECORDS: usize = 100_000;
@@ -19,15 +19,17 @@ const RECORDS: usize = 100_000;
 const APPEND_FOR: Duration = Duration::from_secs(2);
 
 /// The records of batches, decoded.
-pub fn records<'a>(batches: impl Iterator<Item = &'a Batch>) -> Result<Vec<SignedRecord>, Failure> {
+pub fn records<'a>(
+    batches: impl Iterator<Item = &'a SignedBatch>,
+) -> Result<Vec<SignedRecord>, Failure> {
     let mut all = Vec::new();
     for batch in batches {
         let mut rest = batch.request.body();
-        while let Some((length, after)) = rest.split_first_chunk::<4>() {
-            let length = u32::from_be_bytes(*length) as usize;
-            let Some((record, after)) = after.split_at_checked(length) else {
-                break;
-            };
+        while !rest.is_empty() {
+            let cut = || anyhow::anyhow!("a batch that was signed here ends within a record");
+            let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+            let length = usize::try_from(u32::from_be_bytes(*length))?;
+            let (record, after) = after.split_at_checked(length).ok_or_else(cut)?;
             all.push(SignedRecord::decode(record)?);
             rest = after;
         }
@@ -38,12 +40,15 @@ pub fn records<'a>(batches: impl Iterator<Item = &'a Batch>) -> Result<Vec<Signe
     Ok(all)
 }
 
-/// On all cores: how many records a second `check` gets through.
-fn per_second(records: &[SignedRecord], check: impl Fn(&[SignedRecord]) -> bool + Sync) -> f64 {
+/// Records a second that `check` gets through on all cores; every one of them must hold.
+fn per_second(
+    records: &[SignedRecord],
+    check: impl Fn(&[SignedRecord]) -> bool + Sync,
+) -> Result<f64, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = records.len().div_ceil(cores).max(1);
     let begun = Instant::now();
-    let whole = std::thread::scope(|scope| {
+    let hold = std::thread::scope(|scope| {
         let workers: Vec<_> = records
             .chunks(share)
             .map(|part| scope.spawn(|| part.chunks(TOGETHER).all(&check)))
@@ -52,17 +57,16 @@ fn per_second(records: &[SignedRecord], check: impl Fn(&[SignedRecord]) -> bool 
         ended.all(|holds| holds.unwrap_or(false))
     });
     let seconds = begun.elapsed().as_secs_f64();
-    if whole {
-        records.len() as f64 / seconds
-    } else {
-        0.0
+    if !hold {
+        return Err(anyhow::anyhow!("a signature that was made here does not hold").into());
     }
+    Ok(records.len() as f64 / seconds)
 }
 
 /// The signature check of the server alone, keys known.
 pub fn verify_only(records: &[SignedRecord]) -> Result<f64, Failure> {
     let (context, keys) = (context()?, KnownKeys::default());
-    Ok(per_second(records, |part| {
+    per_second(records, |part| {
         let mut batch = crypto::Batch::default();
         for record in part {
             record.add_to(&context, &keys, &mut batch);
@@ -72,7 +76,7 @@ pub fn verify_only(records: &[SignedRecord]) -> Result<f64, Failure> {
             .iter()
             .map(|record| record.check_verdicts(&mut verdicts));
         judged.all(|verdict| verdict.is_ok())
-    }))
+    })
 }
 
 /// `verify_strict` on each, keys decompressed and checked beforehand.
@@ -85,17 +89,20 @@ pub fn strict_only(records: &[SignedRecord]) -> Result<f64, Failure> {
             vacant.insert(VerifyingKey::new(&key)?);
         }
     }
-    Ok(per_second(records, |part| {
+    per_second(records, |part| {
         part.iter().all(|record| {
             let input = context.input(record.bytes());
             let key = keys.get(&record.record().issuer);
             key.is_some_and(|key| key.verify(&input, record.signature()).is_ok())
         })
-    }))
+    })
 }
 
 /// The same bodies, appended to a file with an fdatasync each.
-pub fn raw_append<'a>(dir: &Path, batches: impl Iterator<Item = &'a Batch>) -> anyhow::Result<f64> {
+pub fn raw_append<'a>(
+    dir: &Path,
+    batches: impl Iterator<Item = &'a SignedBatch>,
+) -> anyhow::Result<f64> {
     let path = dir.join("raw");
     let mut file = AppendFile::open(&path)?;
     let begun = Instant::now();
@@ -113,8 +120,8 @@ pub fn raw_append<'a>(dir: &Path, batches: impl Iterator<Item = &'a Batch>) -> a
     Ok(rate)
 }
 
-/// Requests a second that an axum handler without work answers to the same clients.
-pub fn empty_handler(connections: usize, time: Duration) -> anyhow::Result<Loaded> {
+/// The same clients at an HTTP handler that does nothing.
+pub fn empty_handler(connections: usize, time: Duration) -> anyhow::Result<LoadResult> {
     let runtime = tokio::runtime::Runtime::new()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
     let address = listener.local_addr()?;
