@@ -2,10 +2,9 @@
 //! that the trip ended.
 
 use std::collections::HashMap;
-use std::num::ParseFloatError;
 
 use super::accounts::{Pseudonyms, PseudonymsError};
-use super::table::{Row, SetAside, Table, TableError};
+use super::csv_table::{CsvRow, CsvTable, CsvTableError, SetAside};
 use crate::record::{ActivityCode, Award, Day, Grams, Method, Quantity, Statement};
 
 /// A longer trip is a bicycle that was not returned, not a ride.
@@ -15,7 +14,8 @@ const SPEED_KMH_MAX: f64 = 35.0;
 /// Mean radius of the Earth, as the haversine formula takes it (IUGG).
 const EARTH_RADIUS_M: f64 = 6_371_008.8;
 
-const TRIP_COLUMNS: [&str; 8] = [
+/// The columns that a table of trips must have.
+pub const TRIP_COLUMNS: [&str; 9] = [
     "trip_id",
     "duration",
     "start_date",
@@ -24,15 +24,19 @@ const TRIP_COLUMNS: [&str; 8] = [
     "end_date",
     "end_terminal",
     "bike_id",
+    "end_station",
 ];
-const END_STATION: &str = "end_station";
-const STATION_COLUMNS: [&str; 4] = ["station_id", "name", "lat", "long"];
+/// The columns that a table of stations must have.
+pub const STATION_COLUMNS: [&str; 4] = ["station_id", "name", "lat", "long"];
+
+type TripTable = CsvTable<{ TRIP_COLUMNS.len() }>;
+type StationTable = CsvTable<{ STATION_COLUMNS.len() }>;
 
 /// By which method trips are awarded.
 pub struct TripsConfig<'a> {
     /// The versions of one method.
     pub versions: &'a [Method],
-    /// The activity in it, in km.
+    /// The activity of that method, measured in kilometres.
     pub activity: ActivityCode,
     /// No trip ended after this day.
     pub today: Day,
@@ -40,16 +44,43 @@ pub struct TripsConfig<'a> {
 
 /// What the files came to.
 #[derive(Default)]
-pub struct Trips {
+pub struct TripPlan {
     /// The awards, in the order of the rows.
-    pub awards: Vec<Statement>,
-    /// The row of each award.
-    pub rows: Vec<usize>,
-    /// Awards (by place) of trips that began before the same bicycle's trip of another row ended:
-    /// to be reversed, with the reason.
-    pub overlaps: Vec<(usize, String)>,
+    pub awards: Vec<Award>,
+    /// Awards that are to be reversed, in their order.
+    pub overlaps: Vec<Overlap>,
     /// Rows that do not go in.
     pub set_aside: Vec<SetAside>,
+}
+
+/// A trip that began before another trip of the same bicycle had ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// Its award, by position in [`TripPlan::awards`].
+    pub award: usize,
+    /// Its row.
+    pub row: usize,
+    /// The row of the other trip.
+    pub earlier_row: usize,
+}
+
+impl TripPlan {
+    /// The awards, as statements.
+    pub fn statements(&self) -> Vec<Statement> {
+        self.awards.iter().cloned().map(Statement::Award).collect()
+    }
+}
+
+/// Why trips can't be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TripsError {
+    /// A file.
+    #[error(transparent)]
+    Table(#[from] CsvTableError),
+    /// The pseudonyms' keys.
+    #[error(transparent)]
+    Pseudonyms(#[from] PseudonymsError),
 }
 
 struct Station {
@@ -58,28 +89,64 @@ struct Station {
     long: f64,
 }
 
-/// When a bicycle's last trip ended (minutes), and its row.
-type Ends = HashMap<String, Vec<(u64, u64, usize, usize)>>;
+/// Stations by id; one that was moved has several locations.
+type Stations = HashMap<String, Vec<Station>>;
 
-/// Reads stations and trips.
+/// A minute, since 1970, and the day in which it lies.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment {
+    minute: u64,
+    day: Day,
+}
+
+/// When a bicycle was on a trip, which award the trip became, and its row.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Ride {
+    start: Moment,
+    end: Moment,
+    award: usize,
+    row: usize,
+}
+
+/// Why a row does not go in: a stable name, and words.
+type RowFault = (&'static str, String);
+
+enum TripFault {
+    Row(RowFault),
+    Pseudonyms(PseudonymsError),
+}
+
+impl From<RowFault> for TripFault {
+    fn from(fault: RowFault) -> Self {
+        Self::Row(fault)
+    }
+}
+
+impl From<PseudonymsError> for TripFault {
+    fn from(error: PseudonymsError) -> Self {
+        Self::Pseudonyms(error)
+    }
+}
+
+/// Reads stations and trips, and plans awards.
 ///
 /// # Errors
-/// [`TableError`] and [`PseudonymsError`]; a bad row is no error but set aside.
-pub fn read_trips(
-    mut trips: Table,
-    mut stations: Table,
+/// [`TripsError`]; a row that is wrong is no error but set aside.
+pub fn plan_trips(
+    mut trips: TripTable,
+    mut stations: StationTable,
     config: &TripsConfig<'_>,
     pseudonyms: &mut Pseudonyms,
-) -> Result<Trips, TripsError> {
-    let stations = read_stations(&mut stations)?;
-    let mut seen: HashMap<String, (usize, [u8; 32])> = HashMap::new();
-    let mut read = Trips::default();
-    let mut ends = Ends::new();
+) -> Result<TripPlan, TripsError> {
+    let mut plan = TripPlan::default();
+    let stations = read_stations(&mut stations, &mut plan.set_aside)?;
+    let mut rows_by_id: HashMap<String, (usize, [u8; 32])> = HashMap::new();
+    let mut rides: HashMap<String, Vec<Ride>> = HashMap::new();
     while let Some(row) = trips.next_row()? {
-        let id = row.field(0).to_owned();
-        let mut aside = |reason, detail: String, other_row| {
-            read.set_aside.push(SetAside {
-                file: trips.name().to_owned(),
+        let [id, .., bike, _end_station] = &row.fields;
+        let mut set_aside = |(reason, detail): RowFault, other_row| {
+            plan.set_aside.push(SetAside {
+                file: trips.file().to_owned(),
                 row: row.number,
                 id: format!("trip {id}"),
                 reason,
@@ -87,203 +154,174 @@ pub fn read_trips(
                 other_row,
             });
         };
-        if let Some((first, whole)) = seen.get(&id) {
-            let (reason, how) = if *whole == row.digest {
+        if let Some((first, digest)) = rows_by_id.get(id) {
+            let (reason, how) = if *digest == row.digest {
                 ("duplicate", "the same in every field")
             } else {
                 ("trip_id_repeated", "another trip under the same id")
             };
-            aside(
-                reason,
-                format!("rows {first} and {} are {how}", row.number),
-                Some(*first),
-            );
+            let detail = format!("rows {first} and {} are {how}", row.number);
+            set_aside((reason, detail), Some(*first));
             continue;
         }
-        seen.insert(id.clone(), (row.number, row.digest));
+        rows_by_id.insert(id.clone(), (row.number, row.digest));
         match award(&row, &stations, config, pseudonyms) {
-            Ok(award) => {
-                let place = read.awards.len();
-                if let (Some(start), Some(end)) = (minute(row.field(2)), minute(row.field(5))) {
-                    let bike = row.field(7).to_owned();
-                    ends.entry(bike)
-                        .or_default()
-                        .push((start, end, place, row.number));
-                }
-                read.awards.push(Statement::Award(award));
-                read.rows.push(row.number);
+            Ok((award, start, end)) => {
+                rides.entry(bike.clone()).or_default().push(Ride {
+                    start,
+                    end,
+                    award: plan.awards.len(),
+                    row: row.number,
+                });
+                plan.awards.push(award);
             }
-            Err(Bad::Row(reason, detail)) => aside(reason, detail, None),
-            Err(Bad::Pseudonyms(error)) => return Err(error.into()),
+            Err(TripFault::Row(fault)) => set_aside(fault, None),
+            Err(TripFault::Pseudonyms(error)) => return Err(error.into()),
         }
     }
-    read.overlaps = overlaps(ends);
-    Ok(read)
+    plan.overlaps = overlaps(rides);
+    Ok(plan)
 }
 
-/// Why trips can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum TripsError {
-    /// A file.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// The pseudonyms' keys.
-    #[error(transparent)]
-    Pseudonyms(#[from] PseudonymsError),
-}
-
-enum Bad {
-    Row(&'static str, String),
-    Pseudonyms(PseudonymsError),
-}
-
-/// The columns that a table of trips must have.
-pub fn trip_columns() -> Vec<&'static str> {
-    let mut columns = TRIP_COLUMNS.to_vec();
-    columns.push(END_STATION);
-    columns
-}
-
-/// The columns that a table of stations must have.
-pub fn station_columns() -> &'static [&'static str] {
-    &STATION_COLUMNS
-}
-
-fn read_stations(table: &mut Table) -> Result<HashMap<String, Vec<Station>>, TableError> {
-    let mut stations: HashMap<String, Vec<Station>> = HashMap::new();
+fn read_stations(
+    table: &mut StationTable,
+    set_aside: &mut Vec<SetAside>,
+) -> Result<Stations, CsvTableError> {
+    let mut stations = Stations::new();
     while let Some(row) = table.next_row()? {
-        let degrees = |text: &str| -> Result<f64, ParseFloatError> { text.parse() };
-        if let (Ok(lat), Ok(long)) = (degrees(row.field(2)), degrees(row.field(3))) {
-            let station = Station {
-                name: row.field(1).to_owned(),
-                lat,
-                long,
-            };
-            stations
-                .entry(row.field(0).to_owned())
-                .or_default()
-                .push(station);
+        let [id, name, lat, long] = row.fields;
+        match (degrees(&lat, 90.0), degrees(&long, 180.0)) {
+            (Some(lat), Some(long)) => {
+                let station = Station { name, lat, long };
+                stations.entry(id).or_default().push(station);
+            }
+            _ => set_aside.push(SetAside {
+                file: table.file().to_owned(),
+                row: row.number,
+                id: format!("station {id}"),
+                reason: "place_wrong",
+                detail: format!("latitude {lat:?}, longitude {long:?} are not degrees"),
+                other_row: None,
+            }),
         }
     }
     Ok(stations)
 }
 
-/// A station by its id; of one that moved, the place that has the name of the row.
-fn place<'a>(
-    stations: &'a HashMap<String, Vec<Station>>,
-    id: &str,
-    name: &str,
-) -> Result<&'a Station, Bad> {
-    stations
-        .get(id)
-        .and_then(|places| places.iter().find(|it| it.name == name).or(places.first()))
-        .ok_or_else(|| Bad::Row("station_unknown", format!("there is no station {id}")))
+fn degrees(text: &str, most: f64) -> Option<f64> {
+    let degrees: f64 = text.parse().ok()?;
+    (degrees.abs() <= most).then_some(degrees)
 }
 
+/// A station by its id; of one that was moved, the location that has the name of the row.
+fn station<'a>(stations: &'a Stations, id: &str, name: &str) -> Result<&'a Station, RowFault> {
+    stations
+        .get(id)
+        .and_then(|locations| {
+            let named = locations.iter().find(|station| station.name == name);
+            named.or(locations.first())
+        })
+        .ok_or_else(|| ("station_unknown", format!("there is no station {id}")))
+}
+
+/// The award of a row, and when the trip began and ended.
 fn award(
-    row: &Row,
-    stations: &HashMap<String, Vec<Station>>,
+    row: &CsvRow<{ TRIP_COLUMNS.len() }>,
+    stations: &Stations,
     config: &TripsConfig<'_>,
     pseudonyms: &mut Pseudonyms,
-) -> Result<Award, Bad> {
-    let bad = |reason, detail: String| Bad::Row(reason, detail);
-    let (id, bike) = (row.field(0), row.field(7));
+) -> Result<(Award, Moment, Moment), TripFault> {
+    let [
+        id,
+        duration,
+        started,
+        start_station,
+        start_terminal,
+        ended,
+        end_terminal,
+        bike,
+        end_station,
+    ] = &row.fields;
     if id.is_empty() || bike.is_empty() {
-        return Err(bad(
-            "id_missing",
-            "it has no trip id or no bicycle".to_owned(),
-        ));
+        let detail = "it has no trip id or no bicycle".to_owned();
+        return Err(("id_missing", detail).into());
     }
-    let duration: u64 = row
-        .field(1)
+    let duration: u64 = duration
         .parse()
-        .map_err(|_| bad("duration_malformed", format!("duration {:?}", row.field(1))))?;
+        .map_err(|_| ("duration_malformed", format!("duration {duration:?}")))?;
     if duration > DURATION_S_MAX {
         let days = duration / DURATION_S_MAX;
-        return Err(bad(
-            "too_long",
-            format!("it lasted {duration} s, over {days} days: not a ride"),
-        ));
+        let detail = format!("it lasted {duration} s, over {days} days: not a ride");
+        return Err(("too_long", detail).into());
     }
-    let day = |text: &str| -> Result<Day, Bad> {
-        minute(text)
-            .and_then(|_| text.get(..10)?.parse().ok())
-            .ok_or_else(|| bad("date_malformed", format!("date {text:?}")))
-    };
-    let (start, end) = (day(row.field(2))?, day(row.field(5))?);
-    if minute(row.field(5)) < minute(row.field(2)) || end < start {
-        return Err(bad("date_reversed", "it ended before it began".to_owned()));
+    let moment =
+        |text: &str| moment(text).ok_or_else(|| ("date_malformed", format!("date {text:?}")));
+    let (start, end) = (moment(started)?, moment(ended)?);
+    if end < start {
+        return Err(("date_reversed", "it ended before it began".to_owned()).into());
     }
-    if end > config.today {
-        return Err(bad(
-            "date_future",
-            format!("it ended on {end}, which is yet to come"),
-        ));
+    if end.day > config.today {
+        let detail = format!("it ended on {}, which is yet to come", end.day);
+        return Err(("date_future", detail).into());
     }
-    let from = place(stations, row.field(4), row.field(3))?;
-    let to = place(stations, row.field(6), row.field(8))?;
+    let from = station(stations, start_terminal, start_station)?;
+    let to = station(stations, end_terminal, end_station)?;
     let metres = great_circle_m(from, to).round();
     if metres < 1.0 {
-        return Err(bad(
-            "no_distance",
-            "it ended where it began: no straight-line distance".to_owned(),
-        ));
+        let detail = "it ended where it began: no straight-line distance".to_owned();
+        return Err(("no_distance", detail).into());
     }
     let speed = metres / 1000.0 / (duration.max(1) as f64 / 3600.0);
     if speed > SPEED_KMH_MAX {
-        return Err(bad(
-            "too_fast",
-            format!("{metres} m in {duration} s are {speed:.0} km/h"),
-        ));
+        let detail = format!("{metres} m in {duration} s are {speed:.0} km/h");
+        return Err(("too_fast", detail).into());
     }
+    let no_method = |detail| ("no_method", detail);
     let method = config
         .versions
         .iter()
-        .filter(|method| method.effective_from <= end)
+        .filter(|method| method.effective_from <= end.day)
         .max_by_key(|method| method.version)
         .ok_or_else(|| {
-            bad(
-                "no_method",
-                format!("no version of the method was in effect on {end}"),
-            )
+            no_method(format!(
+                "no version of the method was in effect on {}",
+                end.day
+            ))
         })?;
     let activity = method
         .activities
         .iter()
-        .find(|it| it.code == config.activity)
-        .ok_or_else(|| {
-            bad(
-                "no_method",
-                format!("it has no activity {}", config.activity),
-            )
-        })?;
-    // Metres are thousandths of the unit, a kilometre.
+        .find(|activity| activity.code == config.activity)
+        .ok_or_else(|| no_method(format!("it has no activity {}", config.activity)))?;
+    // Metres are thousandths of the unit, a kilometre. They are whole, and fewer than half the
+    // Earth's circumference has.
     let quantity = Quantity(metres as u64);
-    let points = quantity.points(activity.factor).unwrap_or(Grams(u64::MAX));
-    if points.0 == 0 || points > activity.cap {
-        let cap = activity.cap;
-        return Err(bad(
-            "points_out_of_range",
-            format!("{points} points; 1 to {cap} are awarded"),
-        ));
+    let out_of_range = |points: String| {
+        let detail = format!("{points} points; 1 to {} are awarded", activity.cap);
+        ("points_out_of_range", detail)
+    };
+    let points = quantity
+        .points(activity.factor)
+        .ok_or_else(|| out_of_range("more than 64 bits of".to_owned()))?;
+    if points == Grams(0) || points > activity.cap {
+        return Err(out_of_range(points.to_string()).into());
     }
-    let evidence = format!("{id}\n{}\n{}", row.field(4), row.field(6));
-    Ok(Award {
-        account: pseudonyms
-            .account(&format!("bike:{bike}"))
-            .map_err(Bad::Pseudonyms)?,
+    let evidence = format!("{id}\n{start_terminal}\n{end_terminal}");
+    let award = Award {
+        account: pseudonyms.account(&format!("bike:{bike}"))?,
         method: method.id,
         version: method.version,
         activity: config.activity,
         quantity,
         points,
-        occurred_on: end,
-        evidence: pseudonyms.evidence(&evidence).map_err(Bad::Pseudonyms)?,
-    })
+        occurred_on: end.day,
+        evidence: pseudonyms.evidence(&evidence)?,
+    };
+    Ok((award, start, end))
 }
 
-/// Minutes since 1970 of `2014-01-01T08:14:00Z`.
-fn minute(text: &str) -> Option<u64> {
+/// `2014-01-01T08:14:00Z`, without its seconds.
+fn moment(text: &str) -> Option<Moment> {
     let (date, time) = text.split_once('T')?;
     let day: Day = date.parse().ok()?;
     let mut parts = time
@@ -291,7 +329,10 @@ fn minute(text: &str) -> Option<u64> {
         .split(':')
         .map(|part| part.parse::<u64>().ok());
     let (hours, minutes) = (parts.next()??, parts.next()??);
-    (hours < 24 && minutes < 60).then_some((u64::from(day.0) * 24 + hours) * 60 + minutes)
+    (hours < 24 && minutes < 60).then_some(Moment {
+        minute: (u64::from(day.0) * 24 + hours) * 60 + minutes,
+        day,
+    })
 }
 
 /// Haversine.
@@ -302,23 +343,23 @@ fn great_circle_m(from: &Station, to: &Station) -> f64 {
     2.0 * EARTH_RADIUS_M * h.sqrt().min(1.0).asin()
 }
 
-/// Trips that begin before the same bicycle's trip before them ended.
-fn overlaps(ends: Ends) -> Vec<(usize, String)> {
+/// Trips that began before an earlier trip of the same bicycle had ended, in the awards' order.
+fn overlaps(rides: HashMap<String, Vec<Ride>>) -> Vec<Overlap> {
     let mut found = Vec::new();
-    for mut trips in ends.into_values() {
-        trips.sort_unstable();
-        let mut last: Option<(u64, usize)> = None;
-        for (start, end, place, row) in trips {
-            match last {
-                Some((until, other)) if start < until => {
-                    let why =
-                        format!("row {row} begins before row {other} of the same bicycle ends");
-                    found.push((place, why));
-                }
-                _ => last = Some((end, row)),
+    for mut rides in rides.into_values() {
+        rides.sort_unstable();
+        let mut last: Option<Ride> = None;
+        for ride in rides {
+            match &last {
+                Some(earlier) if ride.start < earlier.end => found.push(Overlap {
+                    award: ride.award,
+                    row: ride.row,
+                    earlier_row: earlier.row,
+                }),
+                _ => last = Some(ride),
             }
         }
     }
-    found.sort();
+    found.sort_by_key(|overlap| overlap.award);
     found
 }

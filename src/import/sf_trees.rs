@@ -9,8 +9,9 @@ use std::num::NonZeroU32;
 
 use sha2::{Digest as _, Sha256};
 
-use super::species::species_of;
-use super::table::{Row, SetAside, Table, TableError};
+use super::csv_table::{CsvRow, CsvTable, CsvTableError, SetAside};
+use super::serials::{self, SerialsExhausted};
+use super::species::SpeciesList;
 use crate::record::{
     CarbonRights, Day, Digest, Latitude, Longitude, Planting, Plot, PlotNumber, Serial,
     SpeciesCode, Statement,
@@ -31,7 +32,8 @@ const TREES_PER_HA_MAX: u32 = 400;
 const CITY_LAT: std::ops::Range<f64> = 37.60..37.90;
 const CITY_LONG: std::ops::Range<f64> = -122.60..-122.30;
 
-const ADDED_COLUMNS: [&str; 8] = [
+/// The columns that a table of added trees must have.
+pub const ADDED_COLUMNS: [&str; 8] = [
     "TreeID",
     "commit",
     "committed_at",
@@ -41,7 +43,8 @@ const ADDED_COLUMNS: [&str; 8] = [
     "Latitude",
     "Longitude",
 ];
-const EVENT_COLUMNS: [&str; 7] = [
+/// The columns that a table of events must have.
+pub const EVENT_COLUMNS: [&str; 7] = [
     "commit",
     "committed_at",
     "op",
@@ -51,41 +54,47 @@ const EVENT_COLUMNS: [&str; 7] = [
     "new",
 ];
 
-/// The columns that a table of added trees must have.
-pub fn added_columns() -> &'static [&'static str] {
-    &ADDED_COLUMNS
-}
-
-/// The columns that a table of events must have.
-pub fn event_columns() -> &'static [&'static str] {
-    &EVENT_COLUMNS
-}
+type AddedTable = CsvTable<{ ADDED_COLUMNS.len() }>;
+type EventTable = CsvTable<{ EVENT_COLUMNS.len() }>;
 
 /// By what trees are judged.
-pub struct TreesConfig {
+pub struct TreesConfig<'a> {
     /// Nothing was planted after this day.
     pub today: Day,
+    /// The species that the method has.
+    pub species: &'a SpeciesList,
 }
 
 /// What the register says of a tree.
 #[derive(Clone, Debug)]
-struct Tree {
+struct RegisteredTree {
     file: String,
     row: usize,
     digest: [u8; 32],
     species: String,
-    place: Result<Option<(f64, f64)>, String>,
-    /// Each date that it was given, and the day and commit that did.
-    dates: Vec<(String, Day, String)>,
+    /// Latitude and longitude, if they are published; else why they can't be right.
+    location: Result<Option<(f64, f64)>, String>,
+    /// The planting dates that the register gave the tree, oldest first.
+    dates: Vec<PlantingDate>,
     removed: Option<Day>,
     returned: bool,
     commit: String,
 }
 
-/// Trees that were read, ready to be planned.
+/// A planting date as the register gave it.
+#[derive(Clone, Debug)]
+struct PlantingDate {
+    text: String,
+    /// The day on which the register gave it.
+    published: Day,
+    /// The commit of the register's history that gave it.
+    commit: String,
+}
+
+/// The city's register of trees, read and ready to be planned.
 #[derive(Default)]
-pub struct Trees {
-    trees: BTreeMap<u64, Tree>,
+pub struct TreeRegister {
+    trees: BTreeMap<u64, RegisteredTree>,
     /// Rows that do not go in.
     pub set_aside: Vec<SetAside>,
     last_day: Option<Day>,
@@ -103,9 +112,9 @@ pub struct PlannedPlanting {
 /// What is put right about a planting.
 #[derive(Clone, Debug)]
 pub enum TreeCorrection {
-    /// The trees were removed from the register; and came back.
+    /// The trees were removed from the register, and may have come back.
     Lost {
-        /// When.
+        /// The day of their removal.
         on: Day,
         /// Whether they came back.
         returned: bool,
@@ -128,139 +137,158 @@ pub struct TreePlan {
 /// Reads the register's history.
 ///
 /// # Errors
-/// [`TableError`]; a bad row is no error but set aside.
-pub fn read_trees(mut added: Table, events: Option<Table>) -> Result<Trees, TableError> {
-    let mut read = Trees::default();
+/// [`CsvTableError`]; a row that is wrong is no error but set aside.
+pub fn read_trees(
+    mut added: AddedTable,
+    events: Option<EventTable>,
+) -> Result<TreeRegister, CsvTableError> {
+    let mut register = TreeRegister::default();
     while let Some(row) = added.next_row()? {
-        read.add(added.name(), &row);
+        register.add(added.file(), &row);
     }
     let Some(mut events) = events else {
-        return Ok(read);
+        return Ok(register);
     };
-    let mut unknown: BTreeMap<u64, Tree> = BTreeMap::new();
+    // Trees that were in the register before the history begins.
+    let mut older: BTreeMap<u64, RegisteredTree> = BTreeMap::new();
     while let Some(row) = events.next_row()? {
-        let (Ok(id), Some(day)) = (row.field(3).parse::<u64>(), day_of(row.field(1))) else {
-            continue;
-        };
-        read.last_day = read.last_day.max(Some(day));
-        if row.field(4) == "Latitude"
-            && let Some(why) = placeholder(row.field(5)).or_else(|| placeholder(row.field(6)))
-        {
-            read.set_aside.push(SetAside {
-                file: events.name().to_owned(),
+        let [commit, committed_at, _op, id, field, old, new] = &row.fields;
+        let mut set_aside = |reason, detail| {
+            register.set_aside.push(SetAside {
+                file: events.file().to_owned(),
                 row: row.number,
                 id: format!("tree {id}"),
-                reason: "place_wrong",
-                detail: why,
+                reason,
+                detail,
                 other_row: None,
             });
+        };
+        let Ok(id) = id.parse::<u64>() else {
+            set_aside("id_missing", format!("TreeID {id:?}"));
+            continue;
+        };
+        let Some(day) = day_of(committed_at) else {
+            set_aside("date_malformed", format!("committed_at {committed_at:?}"));
+            continue;
+        };
+        register.last_day = register.last_day.max(Some(day));
+        if field == "Latitude"
+            && let Some(why) = placeholder(old).or_else(|| placeholder(new))
+        {
+            set_aside("place_wrong", why);
             continue;
         }
-        let tree = match read.trees.get_mut(&id) {
+        let tree = match register.trees.get_mut(&id) {
             Some(tree) => tree,
-            None => unknown.entry(id).or_insert_with(|| Tree {
-                file: events.name().to_owned(),
+            None => older.entry(id).or_insert_with(|| RegisteredTree {
+                file: events.file().to_owned(),
                 row: row.number,
                 digest: row.digest,
                 species: String::new(),
-                place: Ok(None),
+                location: Ok(None),
                 dates: Vec::new(),
                 removed: None,
                 returned: false,
-                commit: row.field(0).to_owned(),
+                commit: commit.clone(),
             }),
         };
         tree.take(&row, day);
     }
-    // Of trees that were there before the history begins, those whose planting date it tells.
-    unknown.retain(|_, tree| !tree.dates.is_empty());
-    read.trees.extend(unknown);
-    Ok(read)
+    // Of the older trees, only those whose planting date the history tells.
+    older.retain(|_, tree| !tree.dates.is_empty());
+    register.trees.extend(older);
+    Ok(register)
 }
 
-impl Tree {
-    fn take(&mut self, row: &Row, day: Day) {
-        let (op, field, old, new) = (row.field(2), row.field(4), row.field(5), row.field(6));
-        match (op, field) {
-            ("change", "PlantDate") if !new.is_empty() => {
-                self.dates
-                    .push((new.to_owned(), day, row.field(0).to_owned()));
-            }
-            ("change", "qSpecies") if self.species.is_empty() => self.species = new.to_owned(),
+impl RegisteredTree {
+    /// Takes an event of the register's history.
+    fn take(&mut self, row: &CsvRow<{ EVENT_COLUMNS.len() }>, day: Day) {
+        let [commit, _committed_at, op, _id, field, old, new] = &row.fields;
+        match (op.as_str(), field.as_str()) {
+            ("change", "PlantDate") if !new.is_empty() => self.dates.push(PlantingDate {
+                text: new.clone(),
+                published: day,
+                commit: commit.clone(),
+            }),
+            ("change", "qSpecies") if self.species.is_empty() => self.species.clone_from(new),
             ("remove", "qSpecies") => {
                 self.removed = Some(day);
                 if self.species.is_empty() {
-                    self.species = old.to_owned();
+                    self.species.clone_from(old);
                 }
             }
+            // A removal has a row for each field, of which one is enough; and no statement tells
+            // of caretakers, nor of a place or species that was altered later.
             _ => {}
         }
     }
 }
 
-impl Trees {
-    fn add(&mut self, file: &str, row: &Row) {
-        let mut aside = |reason, detail, other_row| {
-            let id = format!("tree {}", row.field(0));
+impl TreeRegister {
+    fn add(&mut self, file: &str, row: &CsvRow<{ ADDED_COLUMNS.len() }>) {
+        let [
+            id,
+            commit,
+            committed_at,
+            readded,
+            species,
+            plant_date,
+            lat,
+            long,
+        ] = &row.fields;
+        let mut set_aside = |reason, detail, other_row| {
             self.set_aside.push(SetAside {
                 file: file.to_owned(),
                 row: row.number,
-                id,
+                id: format!("tree {id}"),
                 reason,
                 detail,
                 other_row,
             });
         };
-        let Ok(id) = row.field(0).parse::<u64>() else {
-            return aside("id_missing", format!("TreeID {:?}", row.field(0)), None);
+        let Ok(number) = id.parse::<u64>() else {
+            return set_aside("id_missing", format!("TreeID {id:?}"), None);
         };
-        let Some(published) = day_of(row.field(2)) else {
-            return aside(
-                "date_malformed",
-                format!("committed_at {:?}", row.field(2)),
-                None,
-            );
+        let Some(published) = day_of(committed_at) else {
+            let detail = format!("committed_at {committed_at:?}");
+            return set_aside("date_malformed", detail, None);
         };
-        if let Some(tree) = self.trees.get_mut(&id) {
+        if let Some(tree) = self.trees.get_mut(&number) {
             let rows = format!("rows {} and {}", tree.row, row.number);
             if tree.digest == row.digest {
-                return aside(
-                    "duplicate",
-                    format!("{rows} are the same in every field"),
-                    Some(tree.row),
-                );
+                let detail = format!("{rows} are the same in every field");
+                return set_aside("duplicate", detail, Some(tree.row));
             }
-            if row.field(3) == "1" {
+            let how = if readded == "1" {
                 tree.returned = true;
-            }
-            let how = if row.field(3) == "1" {
                 "came back to the register"
             } else {
                 "stands twice"
             };
-            return aside(
-                "tree_repeated",
-                format!("{rows} are one tree, which {how}"),
-                Some(tree.row),
-            );
+            let detail = format!("{rows} are one tree, which {how}");
+            return set_aside("tree_repeated", detail, Some(tree.row));
         }
         let mut dates = Vec::new();
-        if !row.field(5).is_empty() {
-            dates.push((row.field(5).to_owned(), published, row.field(1).to_owned()));
+        if !plant_date.is_empty() {
+            dates.push(PlantingDate {
+                text: plant_date.clone(),
+                published,
+                commit: commit.clone(),
+            });
         }
-        let tree = Tree {
+        let tree = RegisteredTree {
             file: file.to_owned(),
             row: row.number,
             digest: row.digest,
-            species: row.field(4).to_owned(),
-            place: place_of(row.field(6), row.field(7)),
+            species: species.clone(),
+            location: location_of(lat, long),
             dates,
             removed: None,
             returned: false,
-            commit: row.field(1).to_owned(),
+            commit: commit.clone(),
         };
         self.last_day = self.last_day.max(Some(published));
-        self.trees.insert(id, tree);
+        self.trees.insert(number, tree);
     }
 
     /// Number of trees read.
@@ -275,7 +303,7 @@ impl Trees {
 }
 
 /// `37.79, -122.40`; none where both are missing; an error where they lie outside of the city.
-fn place_of(lat: &str, long: &str) -> Result<Option<(f64, f64)>, String> {
+fn location_of(lat: &str, long: &str) -> Result<Option<(f64, f64)>, String> {
     match (lat.parse::<f64>(), long.parse::<f64>()) {
         (Ok(lat), Ok(long)) if CITY_LAT.contains(&lat) && CITY_LONG.contains(&long) => {
             Ok(Some((lat, long)))
@@ -321,35 +349,39 @@ fn us_day(text: &str) -> Option<Day> {
     Day::from_ymd(year.into(), month, day)
 }
 
-/// A tree that is good to go in.
-struct Good<'a> {
+/// A tree that goes in.
+struct PlantableTree<'a> {
     id: u64,
-    tree: &'a Tree,
+    registered: &'a RegisteredTree,
     plot: PlotNumber,
     species: SpeciesCode,
     planted_on: Day,
+    /// The day to which the planting date was altered last, and the commit that did it.
     redated: Option<(Day, String)>,
 }
 
 /// Plans plots, plantings and corrections. `first_serials` gives the first free serial of a plot
 /// that the ledger has already.
+///
+/// # Errors
+/// [`SerialsExhausted`]; a tree that does not go in is no error but set aside.
 pub fn plan_trees(
-    trees: &mut Trees,
-    config: &TreesConfig,
+    register: &mut TreeRegister,
+    config: &TreesConfig<'_>,
     first_serials: &HashMap<PlotNumber, Serial>,
-) -> TreePlan {
+) -> Result<TreePlan, SerialsExhausted> {
     let mut set_aside = Vec::new();
-    let mut groups: BTreeMap<GroupKey, Vec<Good<'_>>> = BTreeMap::new();
-    let mut cells: BTreeMap<PlotNumber, Plot> = BTreeMap::new();
-    for (id, tree) in &trees.trees {
-        match good(*id, tree, config.today) {
-            Ok((good, plot)) => {
-                cells.entry(good.plot).or_insert(plot);
-                groups.entry(group_key(&good)).or_default().push(good);
+    let mut groups: BTreeMap<GroupKey, Vec<PlantableTree<'_>>> = BTreeMap::new();
+    let mut plots: BTreeMap<PlotNumber, Plot> = BTreeMap::new();
+    for (id, registered) in &register.trees {
+        match plantable(*id, registered, config) {
+            Ok((tree, plot)) => {
+                plots.entry(tree.plot).or_insert(plot);
+                groups.entry(group_key(&tree)).or_default().push(tree);
             }
             Err((reason, detail)) => set_aside.push(SetAside {
-                file: tree.file.clone(),
-                row: tree.row,
+                file: registered.file.clone(),
+                row: registered.row,
                 id: format!("tree {id}"),
                 reason,
                 detail,
@@ -357,92 +389,100 @@ pub fn plan_trees(
             }),
         }
     }
-    let mut next: HashMap<PlotNumber, u32> = first_serials
-        .iter()
-        .map(|(plot, serial)| (*plot, serial.0))
-        .collect();
+    let mut free_serials = first_serials.clone();
     let mut plan = TreePlan {
-        last_day: trees.last_day,
+        last_day: register.last_day,
         ..TreePlan::default()
     };
     for group in groups.values() {
-        plan.plantings.extend(planting_of(group, &mut next));
+        plan.plantings
+            .extend(planting_of(group, &mut free_serials)?);
     }
     // New plantings of altered dates take the serials after all others.
     for planned in &mut plan.plantings {
         if let Some(TreeCorrection::Redated(planting)) = &mut planned.correction {
-            let serial = next.entry(planting.plot).or_insert(0);
-            planting.first_serial = Serial(*serial);
-            *serial += planting.count.get();
+            planting.first_serial = take_serials(&mut free_serials, planting.plot, planting.count)?;
         }
     }
-    plan.plots = cells
+    plan.plots = plots
         .into_iter()
         .filter(|(number, _)| !first_serials.contains_key(number))
         .map(|(_, plot)| plot)
         .collect();
-    trees.set_aside.extend(set_aside);
-    plan
+    register.set_aside.extend(set_aside);
+    Ok(plan)
+}
+
+/// The first of `count` serials of a plot, which are then taken.
+fn take_serials(
+    free: &mut HashMap<PlotNumber, Serial>,
+    plot: PlotNumber,
+    count: NonZeroU32,
+) -> Result<Serial, SerialsExhausted> {
+    let next = free.entry(plot).or_insert(Serial(0));
+    let first = *next;
+    *next = serials::after(plot, first, count)?;
+    Ok(first)
 }
 
 /// Trees of one plot, species, day and fate make a planting; one whose date was altered is alone.
 type GroupKey = (PlotNumber, SpeciesCode, Day, Option<Day>, bool, Option<u64>);
 
-fn group_key(good: &Good<'_>) -> GroupKey {
-    let alone = good.redated.is_some().then_some(good.id);
+fn group_key(tree: &PlantableTree<'_>) -> GroupKey {
+    let alone = tree.redated.is_some().then_some(tree.id);
     (
-        good.plot,
-        good.species,
-        good.planted_on,
-        good.tree.removed,
-        good.tree.returned,
+        tree.plot,
+        tree.species,
+        tree.planted_on,
+        tree.registered.removed,
+        tree.registered.returned,
         alone,
     )
 }
 
-fn good(id: u64, tree: &Tree, today: Day) -> Result<(Good<'_>, Plot), (&'static str, String)> {
-    let place = tree.place.clone().map_err(|why| ("place_wrong", why))?;
-    let Some((text, published, _)) = tree.dates.first() else {
+/// The tree as it goes in, and its plot; or a stable name for what is wrong with it, and words.
+fn plantable<'a>(
+    id: u64,
+    tree: &'a RegisteredTree,
+    config: &TreesConfig<'_>,
+) -> Result<(PlantableTree<'a>, Plot), (&'static str, String)> {
+    let location = tree.location.clone().map_err(|why| ("place_wrong", why))?;
+    let Some(date) = tree.dates.first() else {
         return Err(("no_date", "the register gives no planting date".to_owned()));
     };
-    let planted_on = us_day(text).ok_or_else(|| {
-        (
-            "date_malformed",
-            format!("planting date {text:?}, before 1970 or none"),
-        )
+    let planted_on = us_day(&date.text).ok_or_else(|| {
+        let detail = format!("planting date {:?}, before 1970 or none", date.text);
+        ("date_malformed", detail)
     })?;
-    if planted_on > *published {
+    if planted_on > date.published {
+        let published = date.published;
         let why = format!("planted on {planted_on}, after it was published on {published}");
         return Err(("date_after_publication", why));
     }
-    if planted_on > today {
-        return Err((
-            "date_future",
-            format!("planted on {planted_on}, which is yet to come"),
-        ));
+    if planted_on > config.today {
+        let why = format!("planted on {planted_on}, which is yet to come");
+        return Err(("date_future", why));
     }
-    let species = species_of(&tree.species).ok_or_else(|| {
-        (
-            "species_unknown",
-            format!(
-                "species {:?} is a placeholder, or not in the method",
-                tree.species
-            ),
-        )
+    let species = config.species.code_of(&tree.species).ok_or_else(|| {
+        let detail = format!(
+            "species {:?} is a placeholder, or not in the method",
+            tree.species
+        );
+        ("species_unknown", detail)
     })?;
     let redated = tree
         .dates
         .iter()
         .skip(1)
-        .filter_map(|(text, day, commit)| Some((us_day(text)?, *day, commit)))
-        .rfind(|(date, published, _)| date <= published && *date != planted_on)
-        .map(|(date, _, commit)| (date, commit.clone()));
+        .filter_map(|date| Some((us_day(&date.text)?, date)))
+        .rfind(|(day, date)| *day <= date.published && *day != planted_on)
+        .map(|(day, date)| (day, date.commit.clone()));
     let plot =
-        plot_at(place).ok_or_else(|| ("place_wrong", "no plot can be made there".to_owned()))?;
+        plot_at(location).ok_or_else(|| ("place_wrong", "no plot can be made there".to_owned()))?;
     Ok((
-        Good {
+        PlantableTree {
             id,
-            tree,
+            registered: tree,
             plot: plot.number,
             species,
             planted_on,
@@ -452,24 +492,30 @@ fn good(id: u64, tree: &Tree, today: Day) -> Result<(Good<'_>, Plot), (&'static 
     ))
 }
 
-fn planting_of(group: &[Good<'_>], next: &mut HashMap<PlotNumber, u32>) -> Option<PlannedPlanting> {
-    let first = group.first()?;
-    let count = NonZeroU32::new(u32::try_from(group.len()).ok()?)?;
-    let serial = next.entry(first.plot).or_insert(0);
-    let first_serial = Serial(*serial);
-    *serial += count.get();
+/// The planting of a group's trees; none of a group without trees.
+fn planting_of(
+    group: &[PlantableTree<'_>],
+    free_serials: &mut HashMap<PlotNumber, Serial>,
+) -> Result<Option<PlannedPlanting>, SerialsExhausted> {
+    let Some(first) = group.first() else {
+        return Ok(None);
+    };
+    let count = u32::try_from(group.len()).ok().and_then(NonZeroU32::new);
+    let count = count.ok_or(SerialsExhausted(first.plot))?;
     let planting = Planting {
         plot: first.plot,
         species: first.species,
-        first_serial,
+        first_serial: take_serials(free_serials, first.plot, count)?,
         count,
         planted_on: first.planted_on,
         evidence: evidence(
-            group.iter().map(|it| (it.id, it.tree.commit.as_str())),
+            group
+                .iter()
+                .map(|tree| (tree.id, tree.registered.commit.as_str())),
             first.planted_on,
         ),
     };
-    let correction = match (&first.redated, first.tree.removed) {
+    let correction = match (&first.redated, first.registered.removed) {
         (Some((date, commit)), _) => Some(TreeCorrection::Redated(Box::new(Planting {
             planted_on: *date,
             evidence: evidence([(first.id, commit.as_str())].into_iter(), *date),
@@ -477,14 +523,14 @@ fn planting_of(group: &[Good<'_>], next: &mut HashMap<PlotNumber, u32>) -> Optio
         }))),
         (None, Some(on)) => Some(TreeCorrection::Lost {
             on,
-            returned: first.tree.returned,
+            returned: first.registered.returned,
         }),
         (None, None) => None,
     };
-    Some(PlannedPlanting {
+    Ok(Some(PlannedPlanting {
         planting,
         correction,
-    })
+    }))
 }
 
 /// SHA-256 of a file that lists the trees, the register's commits that tell of them, and the day.
@@ -496,8 +542,8 @@ fn evidence<'a>(trees: impl Iterator<Item = (u64, &'a str)>, day: Day) -> Digest
     Digest::from_bytes(Sha256::digest(file).into())
 }
 
-fn plot_at(place: Option<(f64, f64)>) -> Option<Plot> {
-    let Some((lat, long)) = place else {
+fn plot_at(location: Option<(f64, f64)>) -> Option<Plot> {
+    let Some((lat, long)) = location else {
         return plot(
             UNLOCATED,
             "San Francisco, place not published".to_owned(),
@@ -508,6 +554,7 @@ fn plot_at(place: Option<(f64, f64)>) -> Option<Plot> {
     };
     let south = (lat * CELLS_PER_DEGREE).floor();
     let west = (long * CELLS_PER_DEGREE).floor();
+    // Both are whole, and no location outside of the city comes so far.
     let number = (south + 9_000.0) as u32 * 36_000 + (west + 18_000.0) as u32;
     let middle = |edge: f64| (edge + 0.5) / CELLS_PER_DEGREE;
     plot(
@@ -555,7 +602,7 @@ impl TreePlan {
         let plantings = self
             .plantings
             .iter()
-            .map(|it| Statement::Planting(it.planting.clone()));
+            .map(|planned| Statement::Planting(planned.planting.clone()));
         plots.chain(plantings).collect()
     }
 }

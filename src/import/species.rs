@@ -1,16 +1,16 @@
-//! The species list and price table of the demonstration method.
+//! The species list of the demonstration method, with a price each.
 //!
 //! Prices in grams follow what was published, second hand, about a large tree programme: 17,900
 //! for a desert shrub, 146,210 for a pine, 330,759 for a fir. Here every tree costs the first,
 //! but pines, podocarps and cedars the second, and firs, cypresses and redwoods the third. They
 //! are prices of a programme, not measures of what a tree takes up.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::collections::{HashMap, HashSet};
 
 use crate::record::{Grams, Species, SpeciesCode};
 
-/// The list that ships: `code,latin,common`, one line a species. Codes are never used again.
+/// The list that ships: a header, then `code,latin,common`, one line a species. A code that a line
+/// once had is never given to another species.
 pub const SPECIES_TABLE: &str = include_str!("../../docs/examples/data/species.csv");
 
 const PRICE: Grams = Grams(17_900);
@@ -28,15 +28,68 @@ const FIRS: [&str; 8] = [
     "Picea",
 ];
 
-static BY_NAME: LazyLock<HashMap<&'static str, SpeciesCode>> =
-    LazyLock::new(|| rows().map(|(code, latin, _)| (latin, code)).collect());
+/// A line of a species list that is not `code,latin,common`, or whose code or Latin name an
+/// earlier line has: its number, from 1 for the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "line {0} of the species list is not a code, a Latin name and a common name, each code and Latin name once"
+)]
+pub struct SpeciesListError(pub usize);
 
-fn rows() -> impl Iterator<Item = (SpeciesCode, &'static str, &'static str)> {
-    SPECIES_TABLE.lines().skip(1).filter_map(|line| {
-        let mut fields = line.splitn(3, ',');
-        let code = fields.next()?.parse().ok()?;
-        Some((code, fields.next()?, fields.next()?))
-    })
+/// The species of a method, and the code of each by its Latin name.
+pub struct SpeciesList {
+    species: Vec<Species>,
+    codes: HashMap<String, SpeciesCode>,
+}
+
+impl SpeciesList {
+    /// The list that ships: [`SPECIES_TABLE`].
+    ///
+    /// # Errors
+    /// [`SpeciesListError`].
+    pub fn shipped() -> Result<Self, SpeciesListError> {
+        Self::read(SPECIES_TABLE)
+    }
+
+    /// Reads a list: a header, then `code,latin,common`, one line a species.
+    ///
+    /// # Errors
+    /// [`SpeciesListError`].
+    pub fn read(text: &str) -> Result<Self, SpeciesListError> {
+        let mut species = Vec::new();
+        let mut codes = HashMap::new();
+        let mut seen = HashSet::new();
+        for (number, line) in (1..).zip(text.lines()).skip(1) {
+            let (one, latin) = species_of_line(line).ok_or(SpeciesListError(number))?;
+            if !seen.insert(one.code) || codes.insert(latin.to_owned(), one.code).is_some() {
+                return Err(SpeciesListError(number));
+            }
+            species.push(one);
+        }
+        Ok(Self { species, codes })
+    }
+
+    /// All species with their prices, in the order of the list.
+    pub fn species(&self) -> &[Species] {
+        &self.species
+    }
+
+    /// The code of `Latin :: Common`, if the list has the Latin name; a placeholder has none.
+    pub fn code_of(&self, text: &str) -> Option<SpeciesCode> {
+        let latin = text.split("::").next().unwrap_or("").trim();
+        self.codes.get(latin).copied()
+    }
+}
+
+fn species_of_line(line: &str) -> Option<(Species, &str)> {
+    let mut fields = line.splitn(3, ',');
+    let (code, latin, _common) = (fields.next()?, fields.next()?, fields.next()?);
+    let species = Species {
+        code: code.parse().ok()?,
+        name: latin.parse().ok()?,
+        price: price(latin),
+    };
+    Some((species, latin))
 }
 
 fn price(latin: &str) -> Grams {
@@ -48,23 +101,4 @@ fn price(latin: &str) -> Grams {
     } else {
         PRICE
     }
-}
-
-/// All species of the list with their prices, by code.
-pub fn all_species() -> Vec<Species> {
-    rows()
-        .filter_map(|(code, latin, _)| {
-            Some(Species {
-                code,
-                name: latin.parse().ok()?,
-                price: price(latin),
-            })
-        })
-        .collect()
-}
-
-/// The code of `Latin :: Common`, if the list has the Latin name; a placeholder has none.
-pub fn species_of(text: &str) -> Option<SpeciesCode> {
-    let latin = text.split("::").next().unwrap_or("").trim();
-    BY_NAME.get(latin).copied()
 }

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::programme::{Keys, ensure_method, grant};
+use anyhow::Context as _;
+
+use super::programme::{ProgrammeKeys, ensure_method, grant};
 use crate::cli::Failure;
-use crate::programs::import::{Imported, Sender, import_trees, import_trips};
+use crate::programs::import::{ImportSummary, StatementSender, import_trees, import_trips};
 use arborlog::client::{Remote, today};
 use arborlog::import::{
-    Table, TreePlan, Trips, added_columns, event_columns, plan_claims, station_columns,
-    trip_columns,
+    ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, STATION_COLUMNS, SpeciesList, TRIP_COLUMNS, TreePlan,
+    TripPlan, plan_claims,
 };
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::receipt::Receipt;
-use arborlog::record::{AccountId, ActivityCode, Method, Planting, RecordId, Role, Statement};
+use arborlog::record::{AccountId, ActivityCode, Method, Planting, RecordId, Role};
 
 const TRIPS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_trips.csv.zst");
 const STATIONS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_stations.csv");
@@ -21,24 +23,40 @@ const TREES: &[u8] = include_bytes!("../../../docs/examples/data/sf_trees_added.
 const EVENTS: &[u8] = include_bytes!("../../../docs/examples/data/sf_tree_events.csv.zst");
 
 /// What the demonstration came to.
-pub struct Outcome {
+pub struct DemoSummary {
     pub vkey: VerifierKey,
     pub genesis: RecordId,
     pub checkpoint: Checkpoint,
     pub refused: usize,
     pub receipts_verified: usize,
-    pub totals: serde_json::Map<String, serde_json::Value>,
+    /// Those of [`TOTALS`], as the server gives them.
+    pub totals: Vec<(&'static str, serde_json::Value)>,
 }
+
+/// The totals that are shown.
+const TOTALS: [&str; 11] = [
+    "awarded",
+    "reversed",
+    "expired",
+    "spent_elsewhere",
+    "claimed",
+    "balances",
+    "planted",
+    "lost",
+    "standing",
+    "assigned",
+    "waiting",
+];
 
 /// Appends all that is not in yet, and verifies receipts.
 pub fn play(
     work: &Path,
     url: &str,
-    keys: &Keys,
+    keys: &ProgrammeKeys,
     vkey: &VerifierKey,
     genesis: RecordId,
-) -> Result<Outcome, Failure> {
-    let sender = Sender::open(url, work)?;
+) -> Result<DemoSummary, Failure> {
+    let sender = StatementSender::open(url, work)?;
     let remote = sender.remote();
     grant(
         remote,
@@ -64,10 +82,11 @@ pub fn play(
         "sf-register-watch",
         "Register Watch",
     )?;
-    let method = ensure_method(&sender, keys)?;
+    let species = SpeciesList::shipped()?;
+    let method = ensure_method(&sender, keys, &species)?;
 
-    let trips = table("bikeshare_trips.csv.zst", TRIPS, true, &trip_columns())?;
-    let stations = table("bikeshare_stations.csv", STATIONS, false, station_columns())?;
+    let trips = table("bikeshare_trips.csv.zst", TRIPS, true, &TRIP_COLUMNS)?;
+    let stations = table("bikeshare_stations.csv", STATIONS, false, &STATION_COLUMNS)?;
     let (awarded, trips) = import_trips(
         &sender,
         trips,
@@ -76,12 +95,13 @@ pub fn play(
         ActivityCode(1),
         &keys.platform,
     )?;
-    let added = table("sf_trees_added.csv.zst", TREES, true, added_columns())?;
-    let events = table("sf_tree_events.csv.zst", EVENTS, true, event_columns())?;
+    let added = table("sf_trees_added.csv.zst", TREES, true, &ADDED_COLUMNS)?;
+    let events = table("sf_tree_events.csv.zst", EVENTS, true, &EVENT_COLUMNS)?;
     let (planted, plan) = import_trees(
         &sender,
         added,
         Some(events),
+        &species,
         &keys.planter,
         Some(&keys.surveyor),
     )?;
@@ -91,45 +111,47 @@ pub fn play(
     let checkpoint = Checkpoint::open(&note, vkey).map_err(Failure::check)?;
     let size = checkpoint.head().size;
     let receipts_verified = verify_receipts(remote, vkey, &genesis, size)?;
-    let totals: serde_json::Map<String, serde_json::Value> = remote.json("v1/totals")?;
-    let parts: [&Imported; 3] = [&awarded, &planted, &claimed];
-    let refused = parts.iter().map(|it| it.refused + it.set_aside.len()).sum();
-    Ok(Outcome {
+    let parts: [&ImportSummary; 3] = [&awarded, &planted, &claimed];
+    let refused = parts
+        .iter()
+        .map(|part| part.refused + part.set_aside.len())
+        .sum();
+    Ok(DemoSummary {
         vkey: vkey.clone(),
         genesis,
         checkpoint,
         refused,
         receipts_verified,
-        totals,
+        totals: totals(remote)?,
     })
 }
 
-fn table(
-    name: &str,
+fn table<const N: usize>(
+    file: &str,
     bytes: &'static [u8],
     zstd: bool,
-    columns: &[&'static str],
-) -> Result<Table, Failure> {
-    Ok(Table::read(
-        name.to_owned(),
+    columns: &[&'static str; N],
+) -> Result<CsvTable<N>, Failure> {
+    Ok(CsvTable::read(
+        file.to_owned(),
         Box::new(bytes),
         zstd,
         columns,
     )?)
 }
 
-/// Accounts with points enough claim trees, and get those that were planted and not put right.
+/// Accounts that can pay claim trees, and get those that were planted and not corrected.
 fn claim(
-    sender: &Sender,
-    keys: &Keys,
+    sender: &StatementSender,
+    keys: &ProgrammeKeys,
     method: &Method,
-    trips: &Trips,
+    trips: &TripPlan,
     plan: &TreePlan,
-) -> Result<Imported, Failure> {
+) -> Result<ImportSummary, Failure> {
     let mut balances: BTreeMap<AccountId, u64> = BTreeMap::new();
-    for (place, statement) in trips.awards.iter().enumerate() {
-        let overlaps = trips.overlaps.iter().any(|(other, _)| *other == place);
-        if let (Statement::Award(award), false) = (statement, overlaps) {
+    for (position, award) in trips.awards.iter().enumerate() {
+        let mut overlaps = trips.overlaps.iter();
+        if !overlaps.any(|overlap| overlap.award == position) {
             *balances.entry(award.account).or_default() += award.points.0;
         }
     }
@@ -139,16 +161,33 @@ fn claim(
         .filter(|planned| planned.correction.is_none())
         .map(|planned| planned.planting.clone())
         .collect();
-    plantings.sort_by_key(|it| (std::cmp::Reverse(it.count), it.plot, it.first_serial));
+    plantings.sort_by_key(|planting| {
+        (
+            std::cmp::Reverse(planting.count),
+            planting.plot,
+            planting.first_serial,
+        )
+    });
     let claims = plan_claims(&balances, &plantings, method, today());
     let sent = sender.send("claims", &keys.platform, &claims.claims)?;
-    let assignments = claims.assignments(|place| sent.index(place));
+    let assignments = claims.assignments(|claim| sent.index(claim))?;
     let tied = sender.send("assignments", &keys.platform, &assignments)?;
-    Ok(Imported {
+    Ok(ImportSummary {
         admitted: 0,
         refused: sent.refused + tied.refused,
         set_aside: Vec::new(),
     })
+}
+
+fn totals(remote: &Remote) -> Result<Vec<(&'static str, serde_json::Value)>, Failure> {
+    let mut answer: serde_json::Map<String, serde_json::Value> = remote.json("v1/totals")?;
+    let mut totals = Vec::with_capacity(TOTALS.len());
+    for name in TOTALS {
+        let total = answer.remove(name);
+        let total = total.with_context(|| format!("the server's totals lack {name}"))?;
+        totals.push((name, total));
+    }
+    Ok(totals)
 }
 
 /// Fetches receipts from all over the log and verifies each with the two things that are pinned.
@@ -159,9 +198,10 @@ fn verify_receipts(
     size: u64,
 ) -> Result<usize, Failure> {
     const RECEIPTS: u64 = 8;
+    let last = size.checked_sub(1).context("the log has no entry")?;
     let mut verified = 0;
     for step in 0..RECEIPTS {
-        let index = (size - 1) * step / (RECEIPTS - 1);
+        let index = last * step / (RECEIPTS - 1);
         let text = remote.text(&format!("v1/receipts/{index}"))?;
         let receipt: Receipt = text.parse().map_err(Failure::check)?;
         receipt

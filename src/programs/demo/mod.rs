@@ -15,7 +15,7 @@ use arborlog::http::Limits;
 use arborlog::log::{Log, LogConfig};
 use arborlog::note::VerifierKey;
 use arborlog::web::Site;
-use job::{Outcome, play};
+use job::{DemoSummary, play};
 use programme::{make_keys, make_ledger};
 
 /// Run the main job on real data: keys, a ledger, awards, plots, claims; then verify and serve.
@@ -37,20 +37,6 @@ pub struct DemoArgs {
     #[arg(long)]
     json: bool,
 }
-
-const TOTALS: [&str; 11] = [
-    "awarded",
-    "reversed",
-    "expired",
-    "spent_elsewhere",
-    "claimed",
-    "balances",
-    "planted",
-    "lost",
-    "standing",
-    "assigned",
-    "waiting",
-];
 
 pub fn run(args: &DemoArgs) -> Done {
     let begun = Instant::now();
@@ -88,8 +74,8 @@ pub fn run(args: &DemoArgs) -> Done {
     ));
 
     let done = play(&args.dir.join("work"), &url, &keys, &vkey, genesis);
-    if let Ok(outcome) = &done {
-        print(args, outcome, begun.elapsed().as_secs_f64())?;
+    if let Ok(summary) = &done {
+        print(args, summary, begun.elapsed().as_secs_f64())?;
         if !args.once {
             say(args.json, format!("serving on {url} until Ctrl-C"));
             runtime.block_on(async {
@@ -103,24 +89,23 @@ pub fn run(args: &DemoArgs) -> Done {
     done.map(drop)
 }
 
-fn print(args: &DemoArgs, outcome: &Outcome, seconds: f64) -> Done {
-    let head = outcome.checkpoint.head();
+fn print(args: &DemoArgs, summary: &DemoSummary, seconds: f64) -> Done {
+    let head = summary.checkpoint.head();
     if args.json {
         let mut object = serde_json::json!({
             "dir": args.dir,
-            "origin": outcome.checkpoint.origin().as_str(),
-            "log_vkey": outcome.vkey.to_string(),
-            "genesis": outcome.genesis,
+            "origin": summary.checkpoint.origin().as_str(),
+            "log_vkey": summary.vkey.to_string(),
+            "genesis": summary.genesis,
             "entries": head.size,
-            "refused": outcome.refused,
-            "receipts_verified": outcome.receipts_verified,
+            "refused": summary.refused,
+            "receipts_verified": summary.receipts_verified,
             "root": head.root.to_string(),
             "seconds": seconds,
         });
         if let Some(object) = object.as_object_mut() {
-            for name in TOTALS {
-                let total = outcome.totals.get(name).cloned().unwrap_or_default();
-                object.insert(name.to_owned(), total);
+            for (name, total) in &summary.totals {
+                object.insert((*name).to_owned(), total.clone());
             }
         }
         println!("{object}");
@@ -133,23 +118,18 @@ fn print(args: &DemoArgs, outcome: &Outcome, seconds: f64) -> Done {
     );
     println!(
         "{} rows set aside or refused: see {}",
-        outcome.refused,
+        summary.refused,
         args.dir.join("work").display()
     );
-    println!("{} receipts verified offline", outcome.receipts_verified);
-    println!("log vkey {}", outcome.vkey);
-    println!("genesis  {}", outcome.genesis);
+    println!("{} receipts verified offline", summary.receipts_verified);
+    println!("log vkey {}", summary.vkey);
+    println!("genesis  {}", summary.genesis);
     println!();
     println!(
         "Points are grams of CO2e under the programme's own method: no measured reductions, no credits."
     );
-    for name in TOTALS {
-        let total = outcome
-            .totals
-            .get(name)
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        println!("  {:16} {total:>14}", name.replace('_', " "));
+    for (name, total) in &summary.totals {
+        println!("  {:16} {:>14}", name.replace('_', " "), total.to_string());
     }
     println!("Standing is what the books say, not what grows; surveys stand beside it.");
     Ok(())

@@ -5,15 +5,15 @@ use std::path::Path;
 use crate::cli::govern::submit_governed;
 use crate::cli::init::{self, Governor};
 use crate::cli::{Done, Failure};
-use crate::programs::import::Sender;
-use arborlog::client::Remote;
+use crate::programs::import::StatementSender;
+use arborlog::client::{Remote, RemoteError};
 use arborlog::crypto::SigningKey;
 use arborlog::durable::make_folders;
-use arborlog::import::all_species;
+use arborlog::import::SpeciesList;
 use arborlog::log::has_store;
 use arborlog::record::{
-    Activity, ActivityCode, Day, Digest, Grams, Index, KeyGrant, List, Method, MethodId,
-    MethodVersion, Micrograms, Origin, RecordId, Role, Statement, Text,
+    Activity, ActivityCode, Digest, Grams, Index, KeyGrant, List, Method, MethodId, MethodVersion,
+    Micrograms, Origin, RecordId, Role, Statement, Text,
 };
 
 const ORIGIN: &str = "demo.arborlog.example/ledger";
@@ -23,19 +23,20 @@ const METHOD_DOCUMENT: &[u8] = include_bytes!("../../../docs/examples/method.md"
 const CAR_UG_PER_KM: Micrograms = Micrograms(167_250_000);
 const TRIP_CAP: Grams = Grams(5_000);
 
-/// Who signs what in the demonstration.
-pub struct Keys {
+/// The keys of the demonstration's programme.
+pub struct ProgrammeKeys {
     pub governors: Vec<SigningKey>,
     pub platform: SigningKey,
     pub planter: SigningKey,
     pub surveyor: SigningKey,
 }
 
-pub fn make_keys(dir: &Path) -> Result<Keys, Failure> {
+/// Reads the programme's keys; those that are not there yet are made.
+pub fn make_keys(dir: &Path) -> Result<ProgrammeKeys, Failure> {
     make_folders(dir)?;
     let key = |name: &str| -> Result<SigningKey, Failure> {
         let path = dir.join(format!("{name}.pem"));
-        // A key that was cut off while it was written signed nothing yet.
+        // Killed while the key was written: an empty file, and a key that signed nothing yet.
         if path.exists() && std::fs::metadata(&path)?.len() == 0 {
             std::fs::remove_file(&path)?;
         }
@@ -44,7 +45,7 @@ pub fn make_keys(dir: &Path) -> Result<Keys, Failure> {
         }
         Ok(SigningKey::read(&path)?)
     };
-    Ok(Keys {
+    Ok(ProgrammeKeys {
         governors: vec![key("governor-1")?, key("governor-2")?],
         platform: key("platform")?,
         planter: key("planter")?,
@@ -52,9 +53,10 @@ pub fn make_keys(dir: &Path) -> Result<Keys, Failure> {
     })
 }
 
-pub fn make_ledger(dir: &Path, keys: &Keys) -> Result<RecordId, Failure> {
+/// The id of the ledger's genesis; the ledger is made if it is not there yet.
+pub fn make_ledger(dir: &Path, keys: &ProgrammeKeys) -> Result<RecordId, Failure> {
     if !has_store(dir) {
-        // Killed while it was made: nothing is in it yet.
+        // Killed while the ledger was made: nothing is in it yet.
         if dir.exists() {
             std::fs::remove_dir_all(dir)?;
         }
@@ -70,26 +72,29 @@ pub fn make_ledger(dir: &Path, keys: &Keys) -> Result<RecordId, Failure> {
     init::complete(dir)
 }
 
-/// What the demonstration's governors say.
+/// Submits what the governors of the demonstration decided; a key that a grant names signs too.
 fn govern(
     remote: &Remote,
-    keys: &Keys,
+    keys: &ProgrammeKeys,
     statement: Statement,
     also: Option<&SigningKey>,
 ) -> Result<Index, Failure> {
     submit_governed(remote, &ORIGIN.parse()?, &keys.governors, statement, also)
 }
 
+/// Grants a key its role, if it has none yet.
 pub fn grant(
     remote: &Remote,
-    keys: &Keys,
+    keys: &ProgrammeKeys,
     key: &SigningKey,
     role: Role,
     holder: &str,
     name: &str,
 ) -> Done {
-    if remote.issuer(&key.public()).is_ok() {
-        return Ok(());
+    match remote.issuer(&key.public()) {
+        Ok(_) => return Ok(()),
+        Err(RemoteError::Problem { problem, .. }) if problem.status == 404 => {}
+        Err(error) => return Err(error.into()),
     }
     let grant = KeyGrant {
         key: key.public(),
@@ -101,15 +106,20 @@ pub fn grant(
     govern(remote, keys, Statement::KeyGrant(grant), Some(key)).map(drop)
 }
 
-pub fn ensure_method(sender: &Sender, keys: &Keys) -> Result<Method, Failure> {
+/// The programme's method, which is stated if the ledger does not have it yet.
+pub fn ensure_method(
+    sender: &StatementSender,
+    keys: &ProgrammeKeys,
+    species: &SpeciesList,
+) -> Result<Method, Failure> {
     if let Some(method) = sender
         .methods()?
         .into_iter()
-        .find(|it| it.id == MethodId(1))
+        .find(|method| method.id == MethodId(1))
     {
         return Ok(method);
     }
-    let method = demo_method()?;
+    let method = demo_method(species)?;
     govern(
         sender.remote(),
         keys,
@@ -119,7 +129,7 @@ pub fn ensure_method(sender: &Sender, keys: &Keys) -> Result<Method, Failure> {
     Ok(method)
 }
 
-fn demo_method() -> Result<Method, Failure> {
+fn demo_method(species: &SpeciesList) -> Result<Method, Failure> {
     use sha2::Digest as _;
     let text = |text: &str| text.parse::<Text<1000>>();
     let activity = Activity {
@@ -132,9 +142,9 @@ fn demo_method() -> Result<Method, Failure> {
     Ok(Method {
         id: MethodId(1),
         version: MethodVersion(1),
-        effective_from: Day::from_ymd(2013, 8, 29).unwrap_or(Day(0)),
+        effective_from: "2013-08-29".parse()?,
         activities: List::try_from(vec![activity])?,
-        species: List::try_from(all_species())?,
+        species: List::try_from(species.species().to_vec())?,
         baseline: text("The same straight-line distance by an average car with one occupant.")?,
         sources: text(
             "UK DESNZ greenhouse gas conversion factors 2025, passenger vehicles, average car, unknown fuel: 0.16725 kg CO2e per vehicle-km.",

@@ -13,11 +13,11 @@ use clap::{Args, Subcommand};
 use crate::cli::{Done, say};
 use arborlog::crypto::SigningKey;
 use arborlog::import::{
-    SetAside, Table, added_columns, event_columns, station_columns, trip_columns,
+    ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, STATION_COLUMNS, SetAside, SpeciesList, TRIP_COLUMNS,
 };
 use arborlog::record::{ActivityCode, MethodId};
 
-pub use sender::Sender;
+pub use sender::StatementSender;
 pub use trees::import_trees;
 pub use trips::import_trips;
 
@@ -62,10 +62,10 @@ struct BikeshareArgs {
     /// The platform's key file.
     #[arg(long)]
     key: PathBuf,
-    /// The method that awards them,
+    /// The method that awards the trips.
     #[arg(long, default_value = "1")]
     method: MethodId,
-    /// and the activity in it, in km.
+    /// The method's activity that is measured in km.
     #[arg(long, default_value = "1")]
     activity: ActivityCode,
     #[command(flatten)]
@@ -92,28 +92,31 @@ struct SfTreesArgs {
 
 /// What an import came to.
 #[derive(Default)]
-pub struct Imported {
+pub struct ImportSummary {
+    /// Records that are in.
     pub admitted: usize,
+    /// Records that the ledger's rules refused.
     pub refused: usize,
+    /// Rows that no record was made of.
     pub set_aside: Vec<SetAside>,
 }
 
 pub fn run(args: &ImportArgs) -> Done {
     match &args.source {
         Source::Bikeshare(args) => {
-            let sender = Sender::open(&args.sending.to, &args.sending.work)?;
-            let trips = Table::open(&args.trips, &trip_columns())?;
-            let stations = Table::open(&args.stations, station_columns())?;
+            let sender = StatementSender::open(&args.sending.to, &args.sending.work)?;
+            let trips = CsvTable::open(&args.trips, &TRIP_COLUMNS)?;
+            let stations = CsvTable::open(&args.stations, &STATION_COLUMNS)?;
             let key = SigningKey::read(&args.key)?;
             let (imported, _) =
                 import_trips(&sender, trips, stations, args.method, args.activity, &key)?;
             report(&args.sending, &imported)
         }
         Source::SfTrees(args) => {
-            let sender = Sender::open(&args.sending.to, &args.sending.work)?;
-            let added = Table::open(&args.added, added_columns())?;
+            let sender = StatementSender::open(&args.sending.to, &args.sending.work)?;
+            let added = CsvTable::open(&args.added, &ADDED_COLUMNS)?;
             let events = match &args.events {
-                Some(path) => Some(Table::open(path, event_columns())?),
+                Some(path) => Some(CsvTable::open(path, &EVENT_COLUMNS)?),
                 None => None,
             };
             let planter = SigningKey::read(&args.planter_key)?;
@@ -122,13 +125,20 @@ pub fn run(args: &ImportArgs) -> Done {
                 .as_deref()
                 .map(SigningKey::read)
                 .transpose()?;
-            let (imported, _) = import_trees(&sender, added, events, &planter, surveyor.as_ref())?;
+            let (imported, _) = import_trees(
+                &sender,
+                added,
+                events,
+                &SpeciesList::shipped()?,
+                &planter,
+                surveyor.as_ref(),
+            )?;
             report(&args.sending, &imported)
         }
     }
 }
 
-fn report(sending: &Sending, imported: &Imported) -> Done {
+fn report(sending: &Sending, imported: &ImportSummary) -> Done {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for row in &imported.set_aside {
         *reasons.entry(row.reason).or_default() += 1;

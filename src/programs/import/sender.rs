@@ -12,8 +12,8 @@ use arborlog::durable::{make_folders, replace};
 use arborlog::import::SetAside;
 use arborlog::record::{Index, Method, Origin, PlotNumber, Serial, Statement};
 
-/// Sends statements with journals in a work folder.
-pub struct Sender {
+/// Sends statements, each phase with a journal of its own in the work folder.
+pub struct StatementSender {
     remote: Remote,
     origin: Origin,
     work: PathBuf,
@@ -26,17 +26,18 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Where a statement is, if it is in.
-    pub fn index(&self, place: usize) -> Option<Index> {
-        self.indexes.get(place).copied().flatten()
+    /// The entry of the statement at a position, if it was admitted.
+    pub fn index(&self, position: usize) -> Option<Index> {
+        self.indexes.get(position).copied().flatten()
     }
 
+    /// Number of statements that were admitted.
     pub fn admitted(&self) -> usize {
         self.indexes.iter().flatten().count()
     }
 }
 
-impl Sender {
+impl StatementSender {
     /// A sender to the server at `url`.
     pub fn open(url: &str, work: &Path) -> Result<Self, Failure> {
         make_folders(work)?;
@@ -78,10 +79,10 @@ impl Sender {
         );
         progress::done(&bar, &line);
         let mut refusals = String::new();
-        for (place, line) in submitter.lines().iter().enumerate() {
+        for (number, line) in (1..).zip(submitter.lines()) {
             if let LineState::Refused { code, detail } = line {
                 let refusal = serde_json::json!({
-                    "statement": place + 1, "code": code, "detail": detail,
+                    "statement": number, "code": code, "detail": detail,
                 });
                 refusals.push_str(&format!("{refusal}\n"));
             }
@@ -91,7 +92,7 @@ impl Sender {
             replace(&path, refusals.as_bytes())?;
         }
         let indexes = (0..statements.len())
-            .map(|place| submitter.index(place))
+            .map(|position| submitter.index(position))
             .collect();
         Ok(Sent {
             indexes,
@@ -114,25 +115,26 @@ impl Sender {
     /// The versions of a method in the ledger.
     pub fn methods(&self) -> Result<Vec<Method>, Failure> {
         #[derive(Deserialize)]
-        struct Listed {
+        struct ListedMethod {
             method: Method,
         }
         #[derive(Deserialize)]
-        struct Methods {
-            methods: Vec<Listed>,
+        struct MethodList {
+            methods: Vec<ListedMethod>,
         }
-        let listed: Methods = self.remote.json("v1/methods")?;
-        Ok(listed.methods.into_iter().map(|it| it.method).collect())
+        let list: MethodList = self.remote.json("v1/methods")?;
+        let listed = list.methods.into_iter();
+        Ok(listed.map(|listed| listed.method).collect())
     }
 
     /// The first free serial of a plot; none if the ledger has no such plot.
     pub fn next_serial(&self, plot: PlotNumber) -> Result<Option<Serial>, Failure> {
         #[derive(Deserialize)]
-        struct Known {
+        struct PlotAnswer {
             next_serial: Option<Serial>,
         }
-        match self.remote.json::<Known>(&format!("v1/plots/{plot}")) {
-            Ok(known) => Ok(known.next_serial),
+        match self.remote.json::<PlotAnswer>(&format!("v1/plots/{plot}")) {
+            Ok(plot) => Ok(plot.next_serial),
             Err(RemoteError::Problem { problem, .. }) if problem.status == 404 => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io::ErrorKind;
 
 use super::sender::Sent;
-use super::{Imported, Sender};
+use super::{ImportSummary, StatementSender};
 use crate::cli::Failure;
 use arborlog::client::today;
 use arborlog::crypto::SigningKey;
 use arborlog::durable::replace;
 use arborlog::import::{
-    Table, TreeCorrection, TreePlan, Trees, TreesConfig, plan_trees, read_trees,
+    ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, SpeciesList, TreeCorrection, TreePlan, TreeRegister,
+    TreesConfig, plan_trees, read_trees,
 };
 use arborlog::record::{
     Basis, Correction, Day, Digest, Index, PlotNumber, Remedy, Serial, Statement, Survey, Text,
@@ -18,48 +20,61 @@ use arborlog::record::{
 
 /// Trees as plots and plantings, then what happened to them later.
 pub fn import_trees(
-    sender: &Sender,
-    added: Table,
-    events: Option<Table>,
+    sender: &StatementSender,
+    added: CsvTable<{ ADDED_COLUMNS.len() }>,
+    events: Option<CsvTable<{ EVENT_COLUMNS.len() }>>,
+    species: &SpeciesList,
     planter: &SigningKey,
     surveyor: Option<&SigningKey>,
-) -> Result<(Imported, TreePlan), Failure> {
-    let mut trees = read_trees(added, events)?;
-    let plan = plan(sender, &mut trees)?;
-    sender.set_aside("trees", &trees.set_aside)?;
+) -> Result<(ImportSummary, TreePlan), Failure> {
+    let mut register = read_trees(added, events)?;
+    let plan = plan(sender, &mut register, species)?;
+    sender.set_aside("trees", &register.set_aside)?;
     let planted = sender.send("plots and plantings", planter, &plan.statements())?;
-    let index_of = |place: usize| planted.index(plan.plots.len() + place);
+    let index_of = |planting: usize| planted.index(plan.plots.len() + planting);
     let (first, second) = corrections(&plan, index_of)?;
     let losses = sender.send("losses and voids", planter, &first)?;
     let second: Vec<Statement> = second
         .into_iter()
-        .filter_map(|later| later.statement(&losses))
+        .filter_map(|follow_up| follow_up.statement(&losses))
         .collect();
     let mended = sender.send("returns and new dates", planter, &second)?;
-    let mut imported = Imported {
+    let mut summary = ImportSummary {
         admitted: planted.admitted() + losses.admitted() + mended.admitted(),
         refused: planted.refused + losses.refused + mended.refused,
-        set_aside: trees.set_aside.clone(),
+        set_aside: register.set_aside.clone(),
     };
     if let Some(surveyor) = surveyor {
         let surveyed = sender.send("surveys", surveyor, &surveys(&plan)?)?;
-        imported.admitted += surveyed.admitted();
-        imported.refused += surveyed.refused;
+        summary.admitted += surveyed.admitted();
+        summary.refused += surveyed.refused;
     }
-    Ok((imported, plan))
+    Ok((summary, plan))
 }
 
 /// Plans with the serials that were free when this import began, which its folder keeps.
-fn plan(sender: &Sender, trees: &mut Trees) -> Result<TreePlan, Failure> {
+fn plan(
+    sender: &StatementSender,
+    register: &mut TreeRegister,
+    species: &SpeciesList,
+) -> Result<TreePlan, Failure> {
     let path = sender.file("first-serials.json");
-    let config = TreesConfig { today: today() };
-    if let Ok(text) = fs::read_to_string(&path) {
-        let kept: Vec<(PlotNumber, Serial)> = serde_json::from_str(&text)?;
-        return Ok(plan_trees(trees, &config, &kept.into_iter().collect()));
+    let config = TreesConfig {
+        today: today(),
+        species,
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let kept: Vec<(PlotNumber, Serial)> = serde_json::from_str(&text)?;
+            return Ok(plan_trees(register, &config, &kept.into_iter().collect())?);
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        // Other serials than those that were planned with would make other statements.
+        Err(error) => return Err(error.into()),
     }
-    let before = trees.set_aside.len();
-    let sketch = plan_trees(trees, &config, &HashMap::new());
-    trees.set_aside.truncate(before);
+    let before = register.set_aside.len();
+    let sketch = plan_trees(register, &config, &HashMap::new())?;
+    register.set_aside.truncate(before);
     let mut kept = Vec::new();
     for plot in &sketch.plots {
         if let Some(serial) = sender.next_serial(plot.number)? {
@@ -67,21 +82,26 @@ fn plan(sender: &Sender, trees: &mut Trees) -> Result<TreePlan, Failure> {
         }
     }
     replace(&path, serde_json::to_string(&kept)?.as_bytes())?;
-    Ok(plan_trees(trees, &config, &kept.into_iter().collect()))
+    Ok(plan_trees(register, &config, &kept.into_iter().collect())?)
 }
 
-/// What is sent after the first corrections: it may name one of them.
-enum Later {
+/// What is sent after the first corrections.
+enum FollowUp {
     Statement(Statement),
-    VoidOf { place: usize, reason: Text<300> },
+    /// The void of the first correction at a position.
+    VoidOf {
+        first: usize,
+        reason: Text<300>,
+    },
 }
 
-impl Later {
-    fn statement(self, first: &Sent) -> Option<Statement> {
+impl FollowUp {
+    /// The statement; none where the correction that it voids was refused.
+    fn statement(self, corrected: &Sent) -> Option<Statement> {
         match self {
             Self::Statement(statement) => Some(statement),
-            Self::VoidOf { place, reason } => Some(Statement::Correction(Correction {
-                target: first.index(place)?,
+            Self::VoidOf { first, reason } => Some(Statement::Correction(Correction {
+                target: corrected.index(first)?,
                 reason,
                 remedy: Remedy::Void,
             })),
@@ -93,21 +113,22 @@ fn reason(text: &str) -> Result<Text<300>, Failure> {
     text.parse().map_err(Failure::usage)
 }
 
+/// The corrections of plantings whose entries are known, and what follows them.
 fn corrections(
     plan: &TreePlan,
     index_of: impl Fn(usize) -> Option<Index>,
-) -> Result<(Vec<Statement>, Vec<Later>), Failure> {
+) -> Result<(Vec<Statement>, Vec<FollowUp>), Failure> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
-    for (place, planned) in plan.plantings.iter().enumerate() {
-        let (Some(target), Some(correction)) = (index_of(place), &planned.correction) else {
+    for (number, planned) in plan.plantings.iter().enumerate() {
+        let (Some(target), Some(correction)) = (index_of(number), &planned.correction) else {
             continue;
         };
         match correction {
             TreeCorrection::Lost { on, returned } => {
                 if *returned {
                     let reason = reason("the trees came back to the city's register")?;
-                    second.push(Later::VoidOf {
-                        place: first.len(),
+                    second.push(FollowUp::VoidOf {
+                        first: first.len(),
                         reason,
                     });
                 }
@@ -132,15 +153,24 @@ fn corrections(
                     reason: reason(&why)?,
                     remedy: Remedy::Void,
                 }));
-                second.push(Later::Statement(Statement::Planting((**planting).clone())));
+                second.push(FollowUp::Statement(Statement::Planting(
+                    (**planting).clone(),
+                )));
             }
         }
     }
     Ok((first, second))
 }
 
-/// So many plots, those with the most trees, are surveyed.
+/// Number of plots that are surveyed: those with the most trees.
 const SURVEYS: usize = 12;
+
+/// What the register lists on a plot.
+#[derive(Default)]
+struct PlotCensus {
+    listed: u32,
+    removed: u32,
+}
 
 /// A census of the register, on its newest day: which of the trees it still lists. Nobody looked
 /// at a tree, and the survey says so.
@@ -148,11 +178,11 @@ fn surveys(plan: &TreePlan) -> Result<Vec<Statement>, Failure> {
     let Some(day) = plan.last_day else {
         return Ok(Vec::new());
     };
-    let mut plots: BTreeMap<PlotNumber, (u32, u32)> = BTreeMap::new();
+    let mut plots: BTreeMap<PlotNumber, PlotCensus> = BTreeMap::new();
     for planned in &plan.plantings {
-        let counts = plots.entry(planned.planting.plot).or_default();
+        let census = plots.entry(planned.planting.plot).or_default();
         let count = planned.planting.count.get();
-        counts.0 += count;
+        census.listed += count;
         if matches!(
             planned.correction,
             Some(TreeCorrection::Lost {
@@ -160,24 +190,24 @@ fn surveys(plan: &TreePlan) -> Result<Vec<Statement>, Failure> {
                 ..
             })
         ) {
-            counts.1 += count;
+            census.removed += count;
         }
     }
     let mut plots: Vec<_> = plots.into_iter().collect();
-    plots.sort_by_key(|(number, (sampled, _))| (std::cmp::Reverse(*sampled), *number));
+    plots.sort_by_key(|(number, census)| (std::cmp::Reverse(census.listed), *number));
     plots
         .into_iter()
         .take(SURVEYS)
-        .map(|(plot, (sampled, dead))| {
+        .map(|(plot, PlotCensus { listed, removed })| {
             Ok(Statement::Survey(Survey {
                 plot,
                 planting: None,
                 surveyed_on: day,
                 basis: Basis::Census,
-                sampled,
-                alive: sampled - dead,
-                dead,
-                evidence: survey_evidence(plot, day, sampled, dead),
+                sampled: listed,
+                alive: listed - removed,
+                dead: removed,
+                evidence: survey_evidence(plot, day, listed, removed),
                 paid_by: "City and County of San Francisco (its register, not a visit)"
                     .parse()
                     .map_err(Failure::usage)?,
@@ -187,9 +217,10 @@ fn surveys(plan: &TreePlan) -> Result<Vec<Statement>, Failure> {
         .collect()
 }
 
-fn survey_evidence(plot: PlotNumber, day: Day, sampled: u32, dead: u32) -> Digest {
+/// SHA-256 of a file that says what the register lists.
+fn survey_evidence(plot: PlotNumber, day: Day, listed: u32, removed: u32) -> Digest {
     use sha2::Digest as _;
     let file =
-        format!("register census of plot {plot} on {day}: {sampled} listed, {dead} removed\n");
+        format!("register census of plot {plot} on {day}: {listed} listed, {removed} removed\n");
     Digest::from_bytes(sha2::Sha256::digest(file).into())
 }

@@ -7,15 +7,16 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-/// A table that can't be read.
+/// A file that can't be read as CSV.
 #[derive(Debug, thiserror::Error)]
-pub enum TableError {
+#[non_exhaustive]
+pub enum CsvTableError {
     /// The file can't be opened.
     #[error("{0}: {1}")]
     Io(String, std::io::Error),
-    /// A row is no CSV, or not UTF-8.
+    /// A row is no CSV, or not UTF-8: the file, and what is wrong where.
     #[error("{0}: {1}")]
-    Csv(String, csv::Error),
+    Csv(String, String),
     /// A column is missing.
     #[error("{file} has no column {column:?}; it has {found}")]
     Column {
@@ -23,7 +24,7 @@ pub enum TableError {
         file: String,
         /// The column that is needed.
         column: &'static str,
-        /// Those that there are.
+        /// The columns that the file has.
         found: String,
     },
 }
@@ -35,7 +36,7 @@ pub struct SetAside {
     pub file: String,
     /// The row, from 1 after the header.
     pub row: usize,
-    /// What the file calls it.
+    /// What the file calls the thing that the row tells of.
     pub id: String,
     /// A stable name for the reason.
     pub reason: &'static str,
@@ -46,60 +47,56 @@ pub struct SetAside {
     pub other_row: Option<usize>,
 }
 
-/// A table that is read row by row.
-pub struct Table {
-    name: String,
+/// A CSV file, read row by row for `N` of its columns.
+pub struct CsvTable<const N: usize> {
+    file: String,
     reader: csv::Reader<Box<dyn Read>>,
-    columns: Vec<usize>,
+    /// Where in a row each column stands, in the order in which columns were asked for.
+    positions: [usize; N],
     rows: usize,
 }
 
-/// The fields of a row that were asked for, in that order.
-pub struct Row {
+/// What a row has in the columns that were asked for, in that order.
+pub struct CsvRow<const N: usize> {
     /// Its number, from 1 after the header.
     pub number: usize,
-    /// SHA-256 of all its fields, to tell exact duplicates.
+    /// SHA-256 of all its fields, also of columns that were not asked for: equal only for exact
+    /// duplicates.
     pub digest: [u8; 32],
-    fields: Vec<String>,
+    /// The fields, without space around them. A row may end early: what it lacks is empty.
+    pub fields: [String; N],
 }
 
-impl Row {
-    /// The field of the `column`-th name that was asked for.
-    pub fn field(&self, column: usize) -> &str {
-        self.fields.get(column).map_or("", |field| field.trim())
-    }
-}
-
-impl Table {
+impl<const N: usize> CsvTable<N> {
     /// Opens a file; one that ends in `.zst` is decompressed as it is read.
     ///
     /// # Errors
-    /// [`TableError`].
-    pub fn open(path: &Path, columns: &[&'static str]) -> Result<Self, TableError> {
-        let name = path
+    /// [`CsvTableError`].
+    pub fn open(path: &Path, columns: &[&'static str; N]) -> Result<Self, CsvTableError> {
+        let file = path
             .file_name()
             .unwrap_or(path.as_os_str())
             .to_string_lossy()
             .into_owned();
-        let file =
-            File::open(path).map_err(|error| TableError::Io(path.display().to_string(), error))?;
+        let source = File::open(path)
+            .map_err(|error| CsvTableError::Io(path.display().to_string(), error))?;
         let zstd = path.extension().is_some_and(|extension| extension == "zst");
-        Self::read(name, Box::new(file), zstd, columns)
+        Self::read(file, Box::new(source), zstd, columns)
     }
 
-    /// Reads a table from anywhere.
+    /// Reads CSV from anywhere; `file` is what errors call it.
     ///
     /// # Errors
-    /// [`TableError`].
+    /// [`CsvTableError`].
     pub fn read(
-        name: String,
+        file: String,
         source: Box<dyn Read>,
         zstd: bool,
-        columns: &[&'static str],
-    ) -> Result<Self, TableError> {
+        columns: &[&'static str; N],
+    ) -> Result<Self, CsvTableError> {
         let source: Box<dyn Read> = if zstd {
-            let decoder =
-                zstd::Decoder::new(source).map_err(|error| TableError::Io(name.clone(), error))?;
+            let decoder = zstd::Decoder::new(source)
+                .map_err(|error| CsvTableError::Io(file.clone(), error))?;
             Box::new(decoder)
         } else {
             source
@@ -107,62 +104,55 @@ impl Table {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
         let header = reader
             .headers()
-            .map_err(|error| TableError::Csv(name.clone(), error))?;
-        let place = |column: &'static str| {
-            header
+            .map_err(|error| CsvTableError::Csv(file.clone(), error.to_string()))?;
+        let mut positions = [0; N];
+        for (position, column) in positions.iter_mut().zip(columns) {
+            *position = header
                 .iter()
-                .position(|found| found.trim_start_matches('\u{feff}') == column)
-                .ok_or_else(|| TableError::Column {
-                    file: name.clone(),
+                .position(|name| name.trim_start_matches('\u{feff}') == *column)
+                .ok_or_else(|| CsvTableError::Column {
+                    file: file.clone(),
                     column,
                     found: header.iter().collect::<Vec<_>>().join(", "),
-                })
-        };
-        let columns = columns
-            .iter()
-            .map(|column| place(column))
-            .collect::<Result<Vec<_>, TableError>>()?;
+                })?;
+        }
         Ok(Self {
-            name,
+            file,
             reader,
-            columns,
+            positions,
             rows: 0,
         })
     }
 
     /// The file's name.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
-    /// The next row.
+    /// The next row; none at the end of the file.
     ///
     /// # Errors
-    /// [`TableError::Csv`].
-    pub fn next_row(&mut self) -> Result<Option<Row>, TableError> {
+    /// [`CsvTableError::Csv`].
+    pub fn next_row(&mut self) -> Result<Option<CsvRow<N>>, CsvTableError> {
         let mut record = csv::StringRecord::new();
         let more = self
             .reader
             .read_record(&mut record)
-            .map_err(|error| TableError::Csv(self.name.clone(), error))?;
+            .map_err(|error| CsvTableError::Csv(self.file.clone(), error.to_string()))?;
         if !more {
             return Ok(None);
         }
         self.rows += 1;
-        let fields = self
-            .columns
-            .iter()
-            .map(|at| record.get(*at).unwrap_or("").to_owned())
-            .collect();
+        let field = |position| record.get(position).unwrap_or("").trim().to_owned();
+        let fields = self.positions.map(field);
         let mut hasher = Sha256::new();
         for field in &record {
             hasher.update((field.len() as u64).to_be_bytes());
             hasher.update(field);
         }
-        let digest = hasher.finalize().into();
-        Ok(Some(Row {
+        Ok(Some(CsvRow {
             number: self.rows,
-            digest,
+            digest: hasher.finalize().into(),
             fields,
         }))
     }
