@@ -18,7 +18,7 @@ mod words;
 
 use std::process::ExitCode;
 
-/// How a command ends when it does not end well.
+/// Why a command failed, and the exit code that says so.
 pub struct Failure {
     code: u8,
     error: anyhow::Error,
@@ -33,7 +33,7 @@ impl Failure {
         }
     }
 
-    /// Used wrongly: 2.
+    /// The command was used wrongly: 2.
     pub fn usage(what: impl std::fmt::Display) -> Self {
         Self {
             code: 2,
@@ -42,18 +42,7 @@ impl Failure {
     }
 }
 
-/// How a process ends after its command: what went wrong stands on stderr.
-pub fn exit(done: Done) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, error }) => {
-            eprintln!("arborlog: {error:#}");
-            ExitCode::from(code)
-        }
-    }
-}
-
-/// Whatever else goes wrong could not be done: 3.
+/// Any other error: what was asked could not be done, 3.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self {
@@ -66,15 +55,26 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// What commands return.
 pub type Done = Result<(), Failure>;
 
-/// Keys are in memory: it is not for core files, nor for other processes of the same user. Whoever
-/// must look sets this.
+/// The exit code of a command; a failure is told on stderr.
+pub fn exit(done: Done) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, error }) => {
+            eprintln!("arborlog: {error:#}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// The environment variable that leaves core files and debuggers as the system has them.
 pub const CORE_DUMPS: &str = "ARBORLOG_CORE_DUMPS";
 
-/// Asks the system to keep this process's memory from other processes.
+/// Keeps memory, which holds keys, out of core files and from other processes of the same user,
+/// unless [`CORE_DUMPS`] is set.
 pub fn keep_memory_private() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
     if std::env::var_os(CORE_DUMPS).is_none() {
-        // A system without it keeps its own rules.
+        // A system without the call keeps its own rules.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }
