@@ -27,7 +27,7 @@ pub mod durable;
 mod figures;
 #[cfg(feature = "server")]
 pub mod http;
-#[cfg(feature = "cli")]
+#[cfg(feature = "import")]
 pub mod import;
 pub mod ledger;
 #[cfg(feature = "server")]

@@ -37,6 +37,7 @@ pub enum KeyFileError {
     #[error("{0} holds no Ed25519 private key in PKCS#8 PEM")]
     NotAKey(PathBuf),
     /// No randomness from the system.
+    #[cfg(feature = "random")]
     #[error("the system gives no randomness: {0}")]
     Random(getrandom::Error),
     /// Anything that the file system says.
@@ -49,6 +50,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`KeyFileError::Random`].
+    #[cfg(feature = "random")]
     pub fn generate() -> Result<Self, KeyFileError> {
         let mut seed = Zeroizing::new([0_u8; 32]);
         getrandom::fill(seed.as_mut_slice()).map_err(KeyFileError::Random)?;
