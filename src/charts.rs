@@ -16,21 +16,21 @@ pub type Drawn = Result<String, ChartError>;
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Width and height of a drawing in pixels, at its natural size: letters are 12 pixels high.
-pub type Size = (u32, u32);
+pub(crate) type Size = (u32, u32);
 /// A chart across a page.
-pub const WIDE: Size = (760, 320);
+pub(crate) const WIDE: Size = (760, 320);
 /// A map across a page.
-pub const WIDE_MAP: Size = (760, 480);
+pub(crate) const WIDE_MAP: Size = (760, 480);
 /// A chart as wide as a phone, on which letters stay large enough.
-pub const SMALL: Size = (460, 280);
+pub(crate) const SMALL: Size = (460, 280);
 /// A map as wide as a phone.
-pub const SMALL_MAP: Size = (460, 380);
+pub(crate) const SMALL_MAP: Size = (460, 380);
 /// The colour of trees.
-pub const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
+pub(crate) const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
 /// The colour of points.
-pub const BLUE: RGBColor = RGBColor(0x1f, 0x4e, 0x99);
+pub(crate) const BLUE: RGBColor = RGBColor(0x1f, 0x4e, 0x99);
 /// The colour of what is spent or short.
-pub const RUST: RGBColor = RGBColor(0xa8, 0x48, 0x12);
+pub(crate) const RUST: RGBColor = RGBColor(0xa8, 0x48, 0x12);
 /// The most plots on a map whose numbers still fit beside them.
 const NAMED_MAX: usize = 40;
 
@@ -62,7 +62,7 @@ pub(crate) fn sheet(
 }
 
 /// One line of a chart.
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// What the line shows, as the legend names it.
     pub name: &'a str,
     /// The colour of the line.
@@ -75,7 +75,7 @@ pub struct Line<'a> {
 ///
 /// # Errors
 /// [`ChartError`].
-pub fn lines(size: Size, title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
+pub(crate) fn lines(size: Size, title: &str, unit: &str, lines: &[Line<'_>]) -> Drawn {
     let all = || lines.iter().flat_map(|line| line.points.iter());
     let first = all().map(|(year, _)| *year).fold(f64::INFINITY, f64::min);
     let last = all()
@@ -154,7 +154,7 @@ fn thousands(value: f64) -> String {
 }
 
 /// A plot on a map.
-pub struct Dot {
+pub(crate) struct Dot {
     /// The number of the plot.
     pub number: u32,
     /// The plot's middle, in degrees north.
@@ -172,7 +172,7 @@ pub struct Dot {
 ///
 /// # Errors
 /// [`ChartError`].
-pub fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
+pub(crate) fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
     let ends = |of: fn(&Dot) -> f64| {
         let low = dots.iter().map(of).fold(f64::INFINITY, f64::min);
         let high = dots.iter().map(of).fold(f64::NEG_INFINITY, f64::max);

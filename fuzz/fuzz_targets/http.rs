@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use arborlog::crypto::SigningKey;
 use arborlog::answer::Closing;
-use arborlog::http::{Limits, router};
+use arborlog::http::{Limits, router_of};
 use arborlog::ledger::{Candidate, State};
 use arborlog::log::{Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, leaf_hash};
@@ -91,9 +91,9 @@ impl Served {
             ..Limits::default()
         };
         // With an end to every stream.
-        let pages = web::router(Arc::clone(&log), Site::default(), Closing::default());
+        let pages = web::pages(Arc::clone(&log), Site::default(), Closing::default());
         Self {
-            router: router(Arc::clone(&log), limits, pages),
+            router: router_of(Arc::clone(&log), limits, pages),
             runtime,
             log,
             context,

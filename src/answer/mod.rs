@@ -4,7 +4,9 @@
 mod closing;
 pub(crate) mod etag;
 pub(crate) mod extract;
+mod page_routes;
 mod problem;
 
 pub use closing::Closing;
-pub use problem::Problem;
+pub use page_routes::PageRoutes;
+pub(crate) use problem::Problem;

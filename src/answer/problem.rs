@@ -11,7 +11,7 @@ use crate::record::Index;
 
 /// A problem document.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// `urn:arborlog:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
@@ -143,11 +143,6 @@ impl Problem {
     /// What is wrong with this request.
     pub fn detail(&self) -> &str {
         &self.detail
-    }
-
-    /// What would be right, or what to do.
-    pub fn advice(&self) -> &str {
-        &self.advice
     }
 }
 

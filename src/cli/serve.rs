@@ -156,7 +156,7 @@ pub fn run(args: &ServeArgs) -> Done {
             tls: tls.is_some(),
         };
         let shown = Arc::clone(&log);
-        let pages = |closing| web::router(shown, site, closing);
+        let pages = |closing| web::pages(shown, site, closing);
         serve(listener, log, limits, tls, pages, stop).await?;
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())

@@ -39,7 +39,7 @@ pub enum KeyFileError {
     /// No randomness from the system.
     #[cfg(feature = "random")]
     #[error("the system gives no randomness: {0}")]
-    Random(getrandom::Error),
+    Random(String),
     /// Anything that the file system says.
     #[error(transparent)]
     Io(#[from] FileError),
@@ -53,7 +53,8 @@ impl SigningKey {
     #[cfg(feature = "random")]
     pub fn generate() -> Result<Self, KeyFileError> {
         let mut seed = Zeroizing::new([0_u8; 32]);
-        getrandom::fill(seed.as_mut_slice()).map_err(KeyFileError::Random)?;
+        getrandom::fill(seed.as_mut_slice())
+            .map_err(|error| KeyFileError::Random(error.to_string()))?;
         Ok(Self::from_seed(&seed))
     }
 

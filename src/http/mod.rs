@@ -27,13 +27,13 @@ pub use limits::Limits;
 pub use server::{ServeError, serve};
 pub use tls::{Tls, TlsError};
 
-use crate::answer::Problem;
+use crate::answer::{PageRoutes, Problem};
 use crate::log::{Log, Status};
 use limits::MemoryBudget;
 use metrics::ServerMetrics;
 
 /// What every handler sees.
-pub struct App {
+struct App {
     log: Arc<Log>,
     limits: Limits,
     memory: MemoryBudget,
@@ -47,8 +47,14 @@ pub struct App {
 ))]
 struct ApiDoc;
 
+/// All routes of a log, and its pages: what a fuzz target asks without a connection.
+#[cfg(fuzzing)]
+pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
+    router(log, limits, pages)
+}
+
 /// All routes of a log, and its pages.
-pub fn router(log: Arc<Log>, limits: Limits, pages: Router) -> Router {
+fn router(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
     let memory = MemoryBudget::new(limits.memory_bytes);
     let app = Arc::new(App {
         log,
@@ -93,7 +99,7 @@ pub fn router(log: Arc<Log>, limits: Limits, pages: Router) -> Router {
             ),
         )
         .with_state(Arc::clone(&app))
-        .merge(pages.layer(CompressionLayer::new()))
+        .merge(pages.0.layer(CompressionLayer::new()))
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(axum::middleware::from_fn_with_state(app, metrics::watch))

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::{Limits, Tls, router};
-use crate::answer::Closing;
+use crate::answer::{Closing, PageRoutes};
 use crate::log::Log;
 
 /// The time that requests under way at a stop have to be answered.
@@ -40,7 +40,7 @@ pub async fn serve(
     log: Arc<Log>,
     limits: Limits,
     tls: Option<Arc<Tls>>,
-    pages: impl FnOnce(Closing) -> Router,
+    pages: impl FnOnce(Closing) -> PageRoutes,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (open, closing) = Closing::new();

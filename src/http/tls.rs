@@ -22,7 +22,7 @@ pub enum TlsError {
     Open(PathBuf, u32),
     /// The certificate and the key do not make a server.
     #[error("{0} with the key in {1}: {2}")]
-    Config(PathBuf, PathBuf, rustls::Error),
+    Config(PathBuf, PathBuf, String),
 }
 
 /// The server's certificate and key as they are now.
@@ -73,7 +73,9 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
         return Err(TlsError::Open(key.to_owned(), mode));
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, &error))?;
-    let bad = |error| TlsError::Config(certificate.to_owned(), key.to_owned(), error);
+    let bad = |error: rustls::Error| {
+        TlsError::Config(certificate.to_owned(), key.to_owned(), error.to_string())
+    };
     // HTTP/1.1 alone: that is what the server speaks.
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

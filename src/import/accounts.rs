@@ -25,7 +25,7 @@ pub enum PseudonymsError {
     Line(PathBuf, usize),
     /// No randomness.
     #[error("the system gives no randomness: {0}")]
-    Random(getrandom::Error),
+    Random(String),
     /// Anything that the file system says.
     #[error(transparent)]
     Io(#[from] FileError),
@@ -77,7 +77,7 @@ impl Pseudonyms {
             return Ok(*key);
         }
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(PseudonymsError::Random)?;
+        getrandom::fill(&mut key).map_err(|error| PseudonymsError::Random(error.to_string()))?;
         self.keys.insert(name.to_owned(), key);
         self.unsaved.push((name.to_owned(), key));
         Ok(key)

@@ -27,7 +27,7 @@ pub enum ExportError {
     Io(#[from] FileError),
     /// A row can't be written.
     #[error("{0}: {1}")]
-    Csv(PathBuf, csv::Error),
+    Csv(PathBuf, String),
 }
 
 /// A table on its way to disk.
@@ -42,7 +42,7 @@ impl<const COLUMNS: usize> TableFile<COLUMNS> {
     /// Begins the file with the names of its columns.
     fn create(dir: &Path, schema: &'static TableSchema<COLUMNS>) -> Result<Self, ExportError> {
         let path = dir.join(schema.file);
-        let wrong = |error| ExportError::Csv(path.clone(), error);
+        let wrong = |error: csv::Error| ExportError::Csv(path.clone(), error.to_string());
         let mut writer = csv::Writer::from_writer(create_unsynced(&path)?);
         let names = schema.columns.iter().map(|(name, _)| name);
         writer.write_record(names).map_err(wrong)?;
@@ -55,7 +55,7 @@ impl<const COLUMNS: usize> TableFile<COLUMNS> {
 
     fn row(&mut self, row: [String; COLUMNS]) -> Result<(), ExportError> {
         let done = self.writer.write_record(&row);
-        done.map_err(|error| ExportError::Csv(self.path.clone(), error))
+        done.map_err(|error| ExportError::Csv(self.path.clone(), error.to_string()))
     }
 
     /// Hands the last rows to the system; gives the table's section of the README.

@@ -21,10 +21,10 @@ pub enum ReportError {
     Chart(#[from] ChartError),
     /// The page can't be made.
     #[error("the page: {0}")]
-    Page(#[from] askama::Error),
+    Page(String),
     /// The data can't be put into JSON.
     #[error("report.json: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
     /// A file or folder can't be written.
     #[error(transparent)]
     Io(#[from] FileError),
@@ -37,7 +37,8 @@ pub enum ReportError {
 pub fn write(dir: &Path, report: &Report) -> Result<(), ReportError> {
     make_folders(dir)?;
     write_unsynced(&dir.join("report.html"), page::html(report)?)?;
-    let mut data = serde_json::to_vec_pretty(report)?;
+    let mut data =
+        serde_json::to_vec_pretty(report).map_err(|error| ReportError::Json(error.to_string()))?;
     data.push(b'\n');
     Ok(write_unsynced(&dir.join("report.json"), data)?)
 }

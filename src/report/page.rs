@@ -47,7 +47,8 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
         survival_chart: charts::survival_by_age(report)?,
         map: charts::plots_map(report)?,
     };
-    Ok(page.render()?)
+    page.render()
+        .map_err(|error| ReportError::Page(error.to_string()))
 }
 
 fn percent(share: &Share) -> String {

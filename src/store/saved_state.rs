@@ -36,7 +36,7 @@ const CACHE_BYTES: u64 = 32 << 20;
 pub enum SavedStateError {
     /// sled says no.
     #[error("the saved state in {0}: {1}")]
-    Sled(PathBuf, sled::Error),
+    Sled(PathBuf, String),
     /// A database that can't be read could not be put aside.
     #[error(transparent)]
     File(#[from] FileError),
@@ -131,7 +131,7 @@ impl SavedState {
     /// [`SavedStateError::Sled`].
     pub fn open(path: &Path) -> Result<Self, SavedStateError> {
         let config = || sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
-        let sled = |error| SavedStateError::Sled(path.to_owned(), error);
+        let sled = |error: sled::Error| SavedStateError::Sled(path.to_owned(), error.to_string());
         let db = config().open().or_else(|error| {
             tracing::warn!(%error, "the saved state can't be read; it is rebuilt from the log");
             put_aside(path).map_err(SavedStateError::File)?;
@@ -246,9 +246,9 @@ impl SavedState {
     /// [`SavedStateError::Sled`].
     pub fn clear(&mut self) -> Result<(), SavedStateError> {
         self.kept.clear();
-        self.db
-            .clear()
-            .map_err(|error| SavedStateError::Sled(self.path.clone(), error))
+        self.db.clear().map_err(|error: sled::Error| {
+            SavedStateError::Sled(self.path.clone(), error.to_string())
+        })
     }
 
     /// Saves a state: what changed since the save before.
@@ -256,7 +256,7 @@ impl SavedState {
     /// # Errors
     /// [`SavedStateError`]; what was saved before is then still there.
     pub fn save(&mut self, change: &StateChange) -> Result<(), SavedStateError> {
-        let sled = |error| SavedStateError::Sled(self.path.clone(), error);
+        let sled = |error: sled::Error| SavedStateError::Sled(self.path.clone(), error.to_string());
         let save = self.save + 1;
         let mut kept = Kept::new();
         let mut replaced = Vec::new();

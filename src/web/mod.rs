@@ -33,7 +33,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
-use crate::answer::{Closing, Problem};
+use crate::answer::{Closing, PageRoutes, Problem};
 use crate::ledger::State;
 use crate::log::{Log, ReadError};
 use crate::record::{CodecError, Entry, Index};
@@ -73,7 +73,7 @@ struct Pages {
 type PageResult = Result<Html<String>, Problem>;
 
 /// All pages of a log.
-pub fn router(log: Arc<Log>, site: Site, closing: Closing) -> Router {
+pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
     let pages = Arc::new(Pages {
         log,
         site,
@@ -82,7 +82,7 @@ pub fn router(log: Arc<Log>, site: Site, closing: Closing) -> Router {
         streams: Arc::new(Semaphore::new(live::STREAMS_MAX)),
         searches: Semaphore::new(search::SEARCHES_MAX),
     });
-    Router::new()
+    let router = Router::new()
         .route("/", get(home::home))
         .route("/search", get(search::search))
         .route("/tree/{plot}/{serial}", get(tree::tree))
@@ -100,7 +100,8 @@ pub fn router(log: Arc<Log>, site: Site, closing: Closing) -> Router {
         ))
         .route("/live", get(live::live))
         .route("/web/{*name}", get(assets::asset))
-        .with_state(pages)
+        .with_state(pages);
+    PageRoutes(router)
 }
 
 impl Pages {

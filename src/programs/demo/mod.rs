@@ -67,7 +67,7 @@ pub fn run(args: &DemoArgs) -> Done {
         log,
         Limits::default(),
         None,
-        |closing| arborlog::web::router(shown, Site::default(), closing),
+        |closing| arborlog::web::pages(shown, Site::default(), closing),
         async {
             let _ = stopped.await;
         },
