@@ -92,7 +92,7 @@ impl<'a> Admission<'a> {
 
 /// Takes in a candidate that the rules allow.
 pub fn apply(state: &mut State, candidate: &Candidate<'_>) {
-    state.apply(candidate);
+    state.apply(candidate).expect("a state that holds");
 }
 
 /// The golden ledger's state after the entries given.

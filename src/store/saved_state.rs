@@ -325,7 +325,8 @@ impl SavedState {
     /// nothing.
     fn meta(&self) -> Result<Option<Meta>, SavedStateError> {
         let bytes = self.db.get(META);
-        let bytes = bytes.map_err(|error| SavedStateError::Sled(self.path.clone(), error))?;
+        let bytes =
+            bytes.map_err(|error| SavedStateError::Sled(self.path.clone(), error.to_string()))?;
         Ok(bytes.and_then(|bytes| decode::<Meta, META_BYTES_MAX>(&bytes).ok()))
     }
 
