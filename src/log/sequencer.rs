@@ -240,7 +240,7 @@ impl Sequencer {
         Ok(targets)
     }
 
-    /// Sends a batch to the store. One without entries is answered as soon as may be.
+    /// Sends a batch to the store. One without entries is answered at once.
     fn launch(&mut self, judged: Judged) -> Option<Flight> {
         let Judged {
             batch,
@@ -260,7 +260,7 @@ impl Sequencer {
             None
         };
         // From here on a crash leaves all of the batch or nothing of it, by the store's contract. If
-        // all, the next start publishes it, and whoever sends the same again gets its indexes.
+        // all, the next start publishes it, and a sender of the same records gets their indexes.
         let batch = Arc::new(batch);
         let outcome = self.store.commit(Arc::clone(&batch));
         Some(Flight {
@@ -386,7 +386,7 @@ fn answer(rulings: Vec<Ruling>, published: &Arc<Published>) {
 
 fn refuse_all(replies: impl Iterator<Item = tokio::sync::oneshot::Sender<Reply>>, why: &str) {
     for reply in replies {
-        // The sender may have gone: nothing of what it sent is in.
+        // The sender may have gone. It was told nothing, and so sends the same again.
         let _ = reply.send(Reply::Unavailable(why.to_owned()));
     }
 }
