@@ -71,53 +71,48 @@ pub enum Kind {
     Correction,
 }
 
-impl Kind {
-    /// The name that JSON and messages use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Genesis => "genesis",
-            Self::Governors => "governors",
-            Self::KeyGrant => "key_grant",
-            Self::KeyRevoke => "key_revoke",
-            Self::LogKey => "log_key",
-            Self::Method => "method",
-            Self::Award => "award",
-            Self::Transfer => "transfer",
-            Self::Plot => "plot",
-            Self::Planting => "planting",
-            Self::Survey => "survey",
-            Self::Claim => "claim",
-            Self::Assignment => "assignment",
-            Self::Correction => "correction",
+/// The kinds in their order, each with the name that JSON and messages use.
+macro_rules! kinds {
+    ($($kind:ident = $name:literal,)*) => {
+        impl Kind {
+            /// Every kind, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The name that JSON and messages use.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
         }
-    }
+
+        impl Statement {
+            /// The statement's kind.
+            pub fn kind(&self) -> Kind {
+                match self { $(Self::$kind(_) => Kind::$kind,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Genesis = "genesis",
+    Governors = "governors",
+    KeyGrant = "key_grant",
+    KeyRevoke = "key_revoke",
+    LogKey = "log_key",
+    Method = "method",
+    Award = "award",
+    Transfer = "transfer",
+    Plot = "plot",
+    Planting = "planting",
+    Survey = "survey",
+    Claim = "claim",
+    Assignment = "assignment",
+    Correction = "correction",
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl Statement {
-    /// The statement's kind.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Genesis(_) => Kind::Genesis,
-            Self::Governors(_) => Kind::Governors,
-            Self::KeyGrant(_) => Kind::KeyGrant,
-            Self::KeyRevoke(_) => Kind::KeyRevoke,
-            Self::LogKey(_) => Kind::LogKey,
-            Self::Method(_) => Kind::Method,
-            Self::Award(_) => Kind::Award,
-            Self::Transfer(_) => Kind::Transfer,
-            Self::Plot(_) => Kind::Plot,
-            Self::Planting(_) => Kind::Planting,
-            Self::Survey(_) => Kind::Survey,
-            Self::Claim(_) => Kind::Claim,
-            Self::Assignment(_) => Kind::Assignment,
-            Self::Correction(_) => Kind::Correction,
-        }
     }
 }
 
