@@ -97,6 +97,12 @@ impl Sequencer {
                     let why = match unjudged {
                         Unjudged::Unavailable(why) => why,
                         Unjudged::Broken(why) => {
+                            // The batch under way was judged before the fault: it lands, and its
+                            // senders are answered. A crash here leaves it durable or not, as any.
+                            if let Some(mut under_way) = flight.take() {
+                                let outcome = (&mut under_way.outcome).await;
+                                self.land(under_way, outcome).await;
+                            }
                             self.halt(&why);
                             why
                         }
