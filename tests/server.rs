@@ -9,7 +9,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arborlog::client::{BatchAnswer, JournalError, OnRefusal, Remote, Submitter};
+use arborlog::client::{
+    BatchAnswer, HeadError, IssuerKey, JournalError, OnRefusal, Options, Outcome, Remote,
+    SubmitError, Submitter,
+};
 use arborlog::merkle::{Hash, leaf_hash, verify_consistency, verify_inclusion};
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::receipt::Receipt;
@@ -413,14 +416,22 @@ fn a_bad_batch_gets_its_status_code_and_advice_and_changes_nothing_else() {
 
 /// Opens a journal that was just closed. Tests run beside each other: a process that another one
 /// forks holds the lock too, until it has become the program that it is to be.
-fn open_again<'a>(remote: &'a Remote, ledger: &'a Ledger, journal: &Path) -> Submitter<'a> {
+fn open_again<'a>(
+    remote: &'a Remote,
+    ledger: &Ledger,
+    key: &'a IssuerKey,
+    journal: &Path,
+) -> Result<Submitter<'a>, SubmitError> {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        match Submitter::open(remote, &ledger.origin(), &ledger.platform, journal) {
-            Err(JournalError::Locked(_)) if Instant::now() < until => {
+        match Submitter::open(remote, &ledger.origin(), key, journal, Options::default()) {
+            Err(
+                SubmitError::Journal(JournalError::Locked(_))
+                | SubmitError::Head(HeadError::Locked(_)),
+            ) if Instant::now() < until => {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            opened => return opened.unwrap(),
+            opened => return opened,
         }
     }
 }
@@ -432,6 +443,7 @@ fn kill_9_at_random_moments_of_a_load_loses_and_doubles_nothing() {
     ledger.set_up(&server.remote());
     let statements: Vec<Statement> = (0..30_000).map(|n| award(n % 500, n)).collect();
     let journal = ledger.temp.path().join("load.journal");
+    let key = IssuerKey::read(Path::new(&ledger.path("platform.pem"))).unwrap();
     let mut seen: Vec<arborlog::note::TreeHead> = Vec::new();
     let mut acknowledged = 0;
     for round in 0..6_u64 {
@@ -441,10 +453,12 @@ fn kill_9_at_random_moments_of_a_load_loses_and_doubles_nothing() {
             std::thread::sleep(pause);
             server.kill();
         });
-        let mut submitter = open_again(&remote, &ledger, &journal);
-        let _ = submitter.run(&statements, OnRefusal::Stop, |done| {
-            acknowledged = acknowledged.max(done)
-        });
+        // It may be killed before anything is known of it.
+        if let Ok(submitter) = open_again(&remote, &ledger, &key, &journal) {
+            let _ = submitter.run_statements(&statements, OnRefusal::Stop, &mut |done| {
+                acknowledged = acknowledged.max(done)
+            });
+        }
         if let Ok(note) = remote.bytes("checkpoint") {
             seen.push(Checkpoint::open(&note, &vkey(&ledger)).unwrap().head());
         }
@@ -452,20 +466,27 @@ fn kill_9_at_random_moments_of_a_load_loses_and_doubles_nothing() {
         server = Server::start(&ledger.dir);
     }
     let remote = server.remote();
-    let mut submitter = open_again(&remote, &ledger, &journal);
-    let summary = submitter.run(&statements, OnRefusal::Stop, |_| ()).unwrap();
-    assert!(acknowledged <= summary.admitted);
-    assert_eq!((summary.admitted, summary.refused), (30_000, 0));
+    let submitter = open_again(&remote, &ledger, &key, &journal).unwrap();
+    let (outcomes, summary) = submitter
+        .run_statements(&statements, OnRefusal::Stop, &mut |_| ())
+        .unwrap();
+    assert!(acknowledged > 0, "none was killed in the middle");
+    assert_eq!(summary.admitted + summary.already_in, 30_000);
+    assert_eq!((summary.all_in(), summary.refused), (true, 0));
     // In, once each, where it was said.
-    let indexes: HashSet<Index> = (0..30_000)
-        .map(|line| submitter.index(line).unwrap())
+    let at: Vec<Index> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Outcome::Admitted(index) | Outcome::AlreadyIn(index) => *index,
+            other => panic!("{other:?}"),
+        })
         .collect();
-    assert_eq!(indexes.len(), 30_000);
+    assert_eq!(at.iter().collect::<HashSet<_>>().len(), 30_000);
     let totals: Value = remote.json("v1/totals").unwrap();
     assert_eq!(totals["entries"], 30_005);
     assert_eq!(totals["awarded"], 30_000_u64 * 104);
     for line in [0, 1, 9_999, 29_999] {
-        let index = submitter.index(line).unwrap();
+        let index = at[line];
         let entry: Value = remote.json(&format!("v1/entries/{index}")).unwrap();
         let statement: Statement = serde_json::from_value(entry["statement"].clone()).unwrap();
         assert_eq!(statement, statements[line]);

@@ -1,23 +1,34 @@
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
 
 use super::govern::origin_of;
-use super::{Done, Failure, progress, say};
+use super::log_source::read_vkey;
+use super::{Done, Failure, progress};
 use arborlog::client::{
-    BatchAnswer, LineState, OnRefusal, Proposal, Remote, SubmitError, Submitter,
+    BatchAnswer, IssuerKey, NdjsonLines, OnRefusal, Options, Outcome, Proposal, ProposalError,
+    Remote, SubmitError, Submitter, Summary, Verdict,
 };
-use arborlog::crypto::SigningKey;
-use arborlog::record::Statement;
+use arborlog::crypto::PublicKey;
 
 /// Send statements, or a proposal that others have signed.
 ///
-/// With --key, INPUT is statements as NDJSON, one a line (docs/statements.md). Each is signed
-/// once into INPUT.journal, which is durable before anything is sent; after any cut, the same
-/// command goes on with exactly those bytes. One writer a key. Without --key, INPUT is a proposal.
+/// With --key, INPUT is statements as NDJSON, one a line (docs/statements.md). A line is known by
+/// what it says: INPUT may grow and change its order, and only what is not in is signed and sent.
+/// What was signed is kept in INPUT.journal, durable before anything is sent; after any cut, the
+/// same command continues. KEY.head, beside the key, tells of a lost or an old journal, of a server
+/// that lost what it acknowledged, and of another writer with the same key. Without --key, INPUT
+/// is a proposal.
+///
+/// Exit codes: 0 all lines are in; 1 journal, head and log contradict each other; 2 wrong use;
+/// 3 could not be done, try again; 4 no proposal, no journal; 5 not all lines are in.
 #[derive(Args)]
 pub struct SubmitArgs {
-    /// Statements as NDJSON, or a proposal.
+    /// Statements as NDJSON, or a proposal; - reads statements from standard input.
     input: PathBuf,
     /// The ledger's server.
     #[arg(long, value_name = "URL")]
@@ -25,16 +36,53 @@ pub struct SubmitArgs {
     /// The issuer's key file.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// Note a statement that the rules refuse and go on, rather than stop there.
-    #[arg(long)]
+    /// The journal, if not INPUT.journal: one for each input.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    journal: Option<PathBuf>,
+    /// The head of the key, if not KEY.head: where the key's folder can't be written, or the key
+    /// signs for several ledgers.
+    #[arg(long, value_name = "FILE", env = "ARBORLOG_HEAD")]
+    head: Option<PathBuf>,
+    /// The log's verifier key, or a file that holds it: each checkpoint must be signed by it.
+    #[arg(long = "log", value_name = "VKEY", requires = "key")]
+    log: Option<String>,
+    /// Note a statement that the rules refuse and continue, rather than stop there.
+    #[arg(long, requires = "key")]
     skip_refused: bool,
-    /// Print one JSON object.
+    /// Send again what the journal notes as refused.
+    #[arg(long, requires = "key")]
+    retry_refused: bool,
+    /// Make the journal and the head anew from the log: lines that the key's records say are taken
+    /// as sent, the rest is signed. What is left of both is renamed, not removed.
+    #[arg(long, requires = "key")]
+    recover: bool,
+    /// With --recover: the public half of a key that this one replaced, and that signed lines of
+    /// INPUT; again for several.
+    #[arg(long = "old-key", value_name = "KEY", requires = "recover")]
+    old_keys: Vec<PublicKey>,
+    /// Sign also lines that may be in already: the log has a record of the key that says the same and
+    /// that no journal holds, or another input began with the same line. They are further ones.
+    #[arg(long, requires = "key", conflicts_with = "recover")]
+    sign_anew: bool,
+    /// Print one JSON object: the sums, and what became of each line (docs/statements.md).
     #[arg(long)]
     json: bool,
 }
 
+/// Not that kind of thing.
+const OTHER_KIND: u8 = 4;
+/// Not all went in.
+const NOT_ALL_IN: u8 = 5;
+
 pub fn run(args: &SubmitArgs) -> Done {
     let remote = Remote::new(&args.to);
+    remote.check_address().map_err(Failure::usage)?;
+    if args.input.is_dir() {
+        return Err(Failure::usage(format!(
+            "{} is a folder; name a file of statements, or a proposal",
+            args.input.display()
+        )));
+    }
     match &args.key {
         Some(key) => submit_statements(args, &remote, key),
         None => submit_proposal(args, &remote),
@@ -42,7 +90,14 @@ pub fn run(args: &SubmitArgs) -> Done {
 }
 
 fn submit_proposal(args: &SubmitArgs, remote: &Remote) -> Done {
-    let proposal = Proposal::read(&args.input).map_err(Failure::check)?;
+    let proposal = Proposal::read(&args.input).map_err(|error| match error {
+        ProposalError::Malformed { .. } => Failure {
+            code: OTHER_KIND,
+            error: anyhow::anyhow!("{error}; statements need --key"),
+        },
+        ProposalError::Io(..) => error.into(),
+        false_one => Failure::check(false_one),
+    })?;
     match remote.append(std::slice::from_ref(&proposal.signed))? {
         BatchAnswer::Admitted(indexes) => {
             let [index] = indexes.as_slice() else {
@@ -52,98 +107,303 @@ fn submit_proposal(args: &SubmitArgs, remote: &Remote) -> Done {
                 )
                 .into());
             };
-            if args.json {
-                println!("{}", serde_json::json!({"index": index}));
-            } else {
-                println!("admitted as entry {index}");
-            }
-            Ok(())
+            print(|out| {
+                if args.json {
+                    writeln!(out, "{}", json!({"index": index}))
+                } else {
+                    writeln!(out, "admitted as entry {index}")
+                }
+            })
         }
-        BatchAnswer::Refused { problem, .. } => Err(Failure::check(anyhow::anyhow!(
+        BatchAnswer::Refused { problem, .. } => Err(not_all_in(format!(
             "refused: {} ({}); {}",
-            problem.detail,
-            problem.code,
-            problem.advice
+            problem.detail, problem.code, problem.advice
         ))),
     }
 }
 
 fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
-    let statements = read_statements(&args.input)?;
-    let key = SigningKey::read(key)?;
+    let from_stdin = args.input == Path::new("-");
+    let journal = match (&args.journal, from_stdin) {
+        (Some(journal), _) => journal.clone(),
+        (None, true) => {
+            return Err(Failure::usage(
+                "standard input has no name: say with --journal where its journal is, one for each input",
+            ));
+        }
+        (None, false) => {
+            let mut journal = args.input.clone().into_os_string();
+            journal.push(".journal");
+            journal.into()
+        }
+    };
+    let mut key = IssuerKey::read(key)?;
+    if let Some(head) = &args.head {
+        key = key.with_head(head);
+    }
+    let options = Options {
+        log: args.log.as_deref().map(read_vkey).transpose()?,
+        old_keys: args.old_keys.clone(),
+        sign_anew: args.sign_anew,
+        retry_refused: args.retry_refused,
+    };
+    let (reader, line_count): (Box<dyn BufRead>, u64) = if from_stdin {
+        (Box::new(io::stdin().lock()), 0)
+    } else {
+        let at = |error| anyhow::anyhow!("{}: {error}", args.input.display());
+        let count = count_lines(&args.input).map_err(at)?;
+        let file = File::open(&args.input).map_err(at)?;
+        (Box::new(BufReader::new(file)), count)
+    };
+
     let origin = origin_of(remote)?;
-    let mut journal = args.input.clone().into_os_string();
-    journal.push(".journal");
-    let mut submitter = Submitter::open(remote, &origin, &key, Path::new(&journal))?;
+    let submitter = if args.recover {
+        let bar = progress::bar("reading the key's chain", 0);
+        let recovered = Submitter::recover(
+            remote,
+            &origin,
+            &key,
+            &journal,
+            options,
+            &mut |read, total| {
+                bar.set_length(total);
+                bar.set_position(read);
+            },
+        );
+        bar.finish_and_clear();
+        recovered
+    } else {
+        Submitter::open(remote, &origin, &key, &journal, options)
+    }
+    .map_err(failure)?;
+    let journal = submitter.journal().to_owned();
+    let mut report = Report::new(args.json, &journal)?;
+    let bar = match line_count {
+        0 => ProgressBar::hidden(),
+        count => progress::bar("submitting", count),
+    };
     let on_refusal = if args.skip_refused {
         OnRefusal::Skip
     } else {
         OnRefusal::Stop
     };
-    let bar = progress::bar("submitting", statements.len() as u64);
-    let ran = submitter.run(&statements, on_refusal, |done| {
-        bar.set_position(done as u64)
-    });
+    let ran = submitter.run(
+        NdjsonLines::new(reader),
+        on_refusal,
+        &mut |line, outcome| report.tell(&bar, line, &outcome),
+        &mut |line| bar.set_position(line),
+    );
     bar.finish_and_clear();
-    let summary = match ran {
-        Ok(summary) => summary,
-        Err(error @ SubmitError::Refused { .. }) => return Err(Failure::check(error)),
-        Err(error) => return Err(error.into()),
-    };
-    let mut indexes = Vec::new();
-    for (at, line) in submitter.lines().iter().enumerate() {
-        match line {
-            LineState::Admitted(index) => indexes.push(*index),
-            LineState::Refused { code, detail } => {
-                eprintln!("line {}: {detail} ({code})", at + 1);
-            }
-            // Not sent, because one before it was refused.
-            LineState::Signed(_) => {}
-        }
+    let summary = ran.map_err(failure)?;
+    if summary.read > 0 && summary.read == summary.set_aside {
+        return Err(Failure::usage(format!(
+            "{}: no line is a statement; docs/statements.md says what one is",
+            args.input.display()
+        )));
     }
-    if args.json {
-        println!(
-            "{}",
-            serde_json::json!({
-                "admitted": summary.admitted, "refused": summary.refused, "indexes": indexes,
-            })
-        );
-    } else {
-        let (first, last) = (indexes.first(), indexes.last());
-        let range = match (first, last) {
-            (Some(first), Some(last)) => format!(" (entries {first} to {last})"),
-            _ => String::new(),
-        };
-        say(
-            false,
-            format!(
-                "{} admitted{range}, {} refused",
-                summary.admitted, summary.refused
+    if summary.gone > 0 {
+        tell(
+            &bar,
+            &format!(
+                "lines that were sent before and stand in the input no more: {}. What they say stays in the ledger until a correction takes it back",
+                summary.gone
             ),
         );
     }
-    if summary.refused > 0 {
-        Err(Failure::check(anyhow::anyhow!(
-            "some statements were refused"
-        )))
-    } else {
-        Ok(())
+    report.print(&summary)?;
+    if summary.all_in() {
+        return Ok(());
+    }
+    Err(not_all_in(match &summary.stopped {
+        Some(stopped) => format!(
+            "stopped at line {}: {} ({}); {}. What follows it was not sent{}",
+            stopped.line,
+            stopped.problem.detail,
+            stopped.problem.code,
+            stopped.problem.advice,
+            hint(&stopped.problem.code)
+        ),
+        None => "not all lines are in".to_owned(),
+    }))
+}
+
+/// What to do after a refusal, besides its own advice.
+fn hint(code: &str) -> &'static str {
+    match code {
+        "day_refused" => ". If no day in the line is to come, look at this machine's clock",
+        "key_revoked" | "key_expired" | "issuer_unknown" => {
+            ". With another granted key, the same command continues where this one ended"
+        }
+        _ => {
+            ": correct the line and run the same command again, or leave it out with --skip-refused"
+        }
     }
 }
 
-/// NDJSON: a statement a line; empty lines are passed over.
-fn read_statements(path: &Path) -> Result<Vec<Statement>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(at, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                Failure::usage(format!("{} line {}: {error}", path.display(), at + 1))
-            })
+/// How a submit that did not end well ends a command.
+pub fn failure(error: SubmitError) -> Failure {
+    match error.verdict() {
+        Verdict::False => Failure::check(error),
+        Verdict::Usage => Failure::usage(error),
+        Verdict::OtherKind => Failure {
+            code: OTHER_KIND,
+            error: error.into(),
+        },
+        Verdict::NotDone => error.into(),
+    }
+}
+
+fn not_all_in(what: String) -> Failure {
+    Failure {
+        code: NOT_ALL_IN,
+        error: anyhow::anyhow!(what),
+    }
+}
+
+fn count_lines(path: &Path) -> io::Result<u64> {
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let (mut count, mut last) = (0, b'\n');
+    loop {
+        let bytes = reader.fill_buf()?;
+        let Some(end) = bytes.last() else {
+            return Ok(count + u64::from(last != b'\n'));
+        };
+        last = *end;
+        count += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let read = bytes.len();
+        reader.consume(read);
+    }
+}
+
+/// Writes to standard error, beside a progress bar; nobody may be reading it any more.
+fn tell(bar: &ProgressBar, words: &str) {
+    bar.suspend(|| {
+        let _ = writeln!(io::stderr(), "{words}");
+    });
+}
+
+/// What became of the lines, kept in a file without a name until it is proven.
+struct Report {
+    lines: Option<BufWriter<File>>,
+    begun: bool,
+}
+
+impl Report {
+    fn new(json: bool, journal: &Path) -> Result<Self, Failure> {
+        let folder = journal.parent().unwrap_or(Path::new("."));
+        let lines = json.then(|| tempfile::tempfile_in(folder)).transpose()?;
+        Ok(Self {
+            lines: lines.map(BufWriter::new),
+            begun: false,
         })
-        .collect()
+    }
+
+    fn tell(&mut self, bar: &ProgressBar, line: u64, outcome: &Outcome) -> io::Result<()> {
+        match outcome {
+            Outcome::Refused { code, detail } => {
+                tell(bar, &format!("line {line}: refused: {detail} ({code})"));
+            }
+            Outcome::SetAside(why) => {
+                tell(
+                    bar,
+                    &format!("line {line}: set aside, it is no statement: {why}"),
+                );
+            }
+            Outcome::Admitted(_) | Outcome::AlreadyIn(_) | Outcome::NotSent => {}
+        }
+        let Some(lines) = &mut self.lines else {
+            return Ok(());
+        };
+        let object = match outcome {
+            Outcome::Admitted(index) => {
+                json!({"line": line, "outcome": "admitted", "index": index})
+            }
+            Outcome::AlreadyIn(index) => {
+                json!({"line": line, "outcome": "already_in", "index": index})
+            }
+            Outcome::Refused { code, detail } => {
+                json!({"line": line, "outcome": "refused", "code": code, "detail": detail})
+            }
+            Outcome::SetAside(why) => {
+                json!({"line": line, "outcome": "set_aside", "detail": why})
+            }
+            Outcome::NotSent => json!({"line": line, "outcome": "not_sent"}),
+        };
+        if self.begun {
+            lines.write_all(b",\n")?;
+        }
+        self.begun = true;
+        write!(lines, "{object}")
+    }
+
+    fn print(self, summary: &Summary) -> Done {
+        let Some(lines) = self.lines else {
+            return print(|out| print_words(out, summary));
+        };
+        let mut lines = lines.into_inner().map_err(io::IntoInnerError::into_error)?;
+        lines.rewind()?;
+        let sums = json!({
+            "read": summary.read,
+            "admitted": summary.admitted,
+            "already_in": summary.already_in,
+            "refused": summary.refused,
+            "set_aside": summary.set_aside,
+            "not_sent": summary.not_sent,
+            "gone": summary.gone,
+            "log": {"size": summary.head.size, "root": summary.head.root.to_string()},
+        })
+        .to_string();
+        print(|out| {
+            // The lines are the object's last member.
+            let sums = sums.strip_suffix('}').unwrap_or(&sums);
+            writeln!(out, "{sums},\"lines\":[")?;
+            io::copy(&mut lines, out)?;
+            out.write_all(b"\n]}\n")
+        })
+    }
+}
+
+fn print_words(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    let entries = match summary.entries {
+        Some((first, last)) if first == last => format!(" (entry {first})"),
+        Some((first, last)) => format!(" (entries {first} to {last})"),
+        None => String::new(),
+    };
+    write!(
+        out,
+        "{}: {} admitted{entries}, {} already in, {} refused, {} set aside",
+        lines_read(summary.read),
+        summary.admitted,
+        summary.already_in,
+        summary.refused,
+        summary.set_aside
+    )?;
+    if summary.not_sent > 0 {
+        write!(out, ", {} not sent", summary.not_sent)?;
+    }
+    writeln!(out)?;
+    writeln!(
+        out,
+        "What is in is proven to be in the log of {} entries, root {}",
+        summary.head.size, summary.head.root
+    )
+}
+
+fn lines_read(count: u64) -> String {
+    match count {
+        1 => "1 line read".to_owned(),
+        count => format!("{count} lines read"),
+    }
+}
+
+/// Prints to standard output. A reader that closed it has seen what it wanted.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Done {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::anyhow!(
+            "standard output can't be written: {error}. What was sent is in; run the same command again to be told"
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }

@@ -1,41 +1,98 @@
-//! The client's journal: what was signed, and what became of it. One JSON object a line; a line
-//! that was cut off at the end was never acted on and is cut away.
+//! The journal of one input: what was signed, with which key, and what became of it.
+//!
+//! Lines of JSON with checksums ([`super::chained`]):
+//!
+//! ```text
+//! {"journal":{"version":2,"id":…,"origin":…}}          the first line
+//! {"batch":{"key":…,"seq":…}}                         the lines after it are signed by this key
+//! {"signed":{"digest":…,"record":…}}                  a statement's digest, and the signed record
+//! {"in":{"seq":…,"index":…,"count":…}}                records of the batch are in, at these indexes
+//! {"refused":{"seq":…,"digest":…,"code":…,"detail":…}}  one is refused; those after it are void
+//! {"retried":{"digest":…}}                            that refusal counts no more
+//! {"void":{"seq":…}}                                  the rest of the batch is not in
+//! {"found":{"key":…,"digest":…,"seq":…,"id":…,"index":…}}  read from the log, not sent from here
+//! {"answered":{"checkpoint":…}}                       the server answered with this checkpoint
+//! {"proven":{"checkpoint":…}}                         all above was proven to be in its tree
+//! ```
+//!
+//! Signed records are durable before they are sent; what became of them may be lost, and the log
+//! tells it. A line that was cut off at the end was never acted on, and the next write takes its
+//! place. At most one batch is open: the next is signed when each record of it has its answer.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::chained::{Chain, ChainedLines, LineFault};
+use super::remote::ChainEnd;
+use super::seq_ranges::SeqRanges;
 use crate::crypto::PublicKey;
 use crate::durable::{AppendFile, FileError, at};
-use crate::record::{Index, SignedRecord};
+use crate::record::{Digest, Index, Origin, RecordId, Seq, SignedRecord, SigningContext};
+
+/// The version of the journal's format.
+const VERSION: u32 = 2;
+/// The most records of one batch.
+pub(super) const BATCH_RECORDS_MAX: usize = 16_384;
+/// What is read from the file at a time.
+const READ_BYTES: usize = 1 << 16;
 
 /// A journal that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// It belongs to other records.
+    /// The file is something else.
+    #[error("{0} is no journal of arborlog submit; name another file with --journal")]
+    NotAJournal(PathBuf),
+    /// It has the format of another release.
     #[error(
-        "{path} is the journal of {found}, not of {expected}; move it away, or use the key and ledger it was begun with"
+        "{0} is a journal of another release, and this one does not read it. Run the same command with --recover: it renames that file, finds in the log what was sent, and signs only the rest"
     )]
-    Other {
+    Version(PathBuf),
+    /// It is of another ledger.
+    #[error(
+        "{path} is a journal of the ledger {found}, not of {expected}; name another file with --journal, or the server of that ledger with --to"
+    )]
+    OtherLedger {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// The ledger that it names.
         found: String,
-        /// Whose it should be.
+        /// The ledger of the server.
         expected: String,
     },
-    /// A line in its middle is not readable.
+    /// A line does not follow from those before it.
     #[error(
-        "{path} line {line} is damaged; restore it before anything is sent: what it signed must not be signed differently"
+        "{path} line {line} is damaged: it was changed, or a line before it is missing. Put the journal back as it was, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
+        /// The line, from 1.
+        line: u64,
     },
+    /// It holds less, or other things, than the key's head saw in it.
+    #[error(
+        "{path} is not as it was: it holds {found} records that are in, and the head of the key saw {known} in it. It was cut, or an older copy was put back. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Records that are in, by the journal.
+        found: u64,
+        /// Records that are in, by the head.
+        known: u64,
+    },
+    /// It has records that this release can't read.
+    #[error(
+        "{0} has records that this release can't read; run the same command with the release that signed them"
+    )]
+    Unreadable(PathBuf),
     /// Another process writes it.
     #[error("{0} is in use by another submit; wait for it, or stop it")]
     Locked(PathBuf),
@@ -44,209 +101,937 @@ pub enum JournalError {
     Io(#[from] FileError),
 }
 
-/// What became of one statement of the input.
-#[derive(Clone, Debug)]
-pub enum LineState {
-    /// Signed; perhaps sent.
-    Signed(Box<SignedRecord>),
-    /// In.
-    Admitted(Index),
-    /// Refused, by the server or by whoever prepared it.
-    Refused {
-        /// The stable name.
-        code: String,
-        /// Why.
-        detail: String,
-    },
-}
-
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Event {
-    Begin {
-        origin: String,
-        issuer: PublicKey,
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Event<'a> {
+    Journal {
+        version: u32,
+        #[serde(borrow)]
+        id: Cow<'a, str>,
+        #[serde(borrow)]
+        origin: Cow<'a, str>,
+    },
+    Batch {
+        key: PublicKey,
+        seq: Seq,
     },
     Signed {
-        line: usize,
-        record: String,
+        digest: Digest,
+        record: Cow<'a, str>,
     },
-    Admitted {
-        line: usize,
-        indexes: Vec<Index>,
+    In {
+        seq: Seq,
+        index: Index,
+        count: u64,
     },
     Refused {
-        line: usize,
-        code: String,
-        detail: String,
+        seq: Seq,
+        digest: Digest,
+        code: Cow<'a, str>,
+        detail: Cow<'a, str>,
+    },
+    Retried {
+        digest: Digest,
+    },
+    Void {
+        seq: Seq,
+    },
+    Found {
+        key: PublicKey,
+        digest: Digest,
+        seq: Seq,
+        id: RecordId,
+        index: Index,
+    },
+    Answered {
+        checkpoint: Cow<'a, str>,
+    },
+    Proven {
+        checkpoint: Cow<'a, str>,
     },
 }
 
-/// A journal, open.
-pub struct Journal {
+/// A point of a journal that a head saw.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// Bytes up to it.
+    pub bytes: u64,
+    /// Records that are in up to it.
+    pub records: u64,
+    /// The value that the lines up to it lead to.
+    pub checksum: String,
+}
+
+/// What a journal holds of one key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyRecords {
+    /// Those that are in.
+    pub seqs: SeqRanges,
+    /// The last of them.
+    pub last: Option<ChainEnd>,
+}
+
+impl KeyRecords {
+    fn add(&mut self, first: Seq, count: u64, last: ChainEnd) {
+        self.seqs.insert(first, count);
+        if self.last.is_none_or(|known| known.seq < last.seq) {
+            self.last = Some(last);
+        }
+    }
+}
+
+/// A signed record without an answer.
+struct OpenRecord {
+    digest: Digest,
+    record: Stored,
+}
+
+/// Most are answered without being looked at again.
+enum Stored {
+    Encoded(Box<str>),
+    Decoded(Box<SignedRecord>),
+}
+
+impl Stored {
+    fn decoded(&self) -> Option<SignedRecord> {
+        match self {
+            Self::Decoded(record) => Some((**record).clone()),
+            Self::Encoded(text) => SignedRecord::decode(&STANDARD.decode(&**text).ok()?).ok(),
+        }
+    }
+}
+
+/// Signed records without an answer, consecutive in their issuer's chain.
+pub(super) struct OpenBatch {
+    pub key: PublicKey,
+    /// The seq of the first of them.
+    pub seq: Seq,
+    records: VecDeque<OpenRecord>,
+}
+
+impl OpenBatch {
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
+        self.records.iter().map(|open| &open.digest)
+    }
+
+    fn records(&self, count: usize) -> Option<Vec<SignedRecord>> {
+        let first = self.records.iter().take(count);
+        first.map(|open| open.record.decoded()).collect()
+    }
+}
+
+/// Records that are in by the server's word alone, which no proof covers yet: the first and the
+/// last.
+#[derive(Clone)]
+pub(super) struct Unproven {
+    pub first: (Index, SignedRecord),
+    pub last: (Index, SignedRecord),
+}
+
+/// A journal, open and locked.
+pub(super) struct Journal {
     file: AppendFile,
-    lines: Vec<LineState>,
+    id: String,
+    context: SigningContext,
+    chain: Chain,
+    keys: BTreeMap<PublicKey, KeyRecords>,
+    open: Option<OpenBatch>,
+    answered: Option<String>,
+    proven: Option<String>,
+    unproven: Option<Unproven>,
+    /// Records that are in.
+    records: u64,
+    /// Lines of the input that it knows: in, refused, or found.
+    settled: u64,
+    /// Refusals that count no more.
+    retried: u64,
+    /// The first line of the input that is in.
+    first: Option<Digest>,
 }
 
 impl Journal {
-    /// Opens the journal of an issuer's records, or begins it.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn open(path: &Path, origin: &str, issuer: &PublicKey) -> Result<Self, JournalError> {
-        let mut file = AppendFile::open(path)?;
-        if !file.try_lock()? {
-            return Err(JournalError::Locked(path.to_owned()));
-        }
-        let bytes = file.read_all()?;
-        let whole = bytes
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |end| end + 1);
-        file.end_at(whole as u64)?;
-        let mut journal = Self {
-            file,
-            lines: Vec::new(),
+    /// Whether there is a file that holds anything.
+    pub fn is_there(path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|about| about.len() > 0)
+    }
+
+    /// The id of the journal in a file; `None` if none can be read.
+    pub fn id_of(path: &Path) -> Result<Option<String>, JournalError> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(at(path)(error).into()),
         };
-        let expected = format!("{issuer} at {origin}");
-        for (number, line) in bytes
-            .get(..whole)
-            .unwrap_or_default()
-            .split(|b| *b == b'\n')
-            .enumerate()
-        {
-            if line.is_empty() {
-                continue;
-            }
-            let damaged = || JournalError::Damaged {
+        let mut lines = ChainedLines::new(BufReader::new(file), true);
+        Ok(match lines.next() {
+            Ok(Some(json)) => match serde_json::from_slice(json) {
+                Ok(Event::Journal { id, .. }) => Some(id.into_owned()),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// Opens a journal, or begins it. Every line is checked, and that it passes the point that a
+    /// head saw.
+    pub fn open(path: &Path, origin: &Origin, mark: Option<&Mark>) -> Result<Self, JournalError> {
+        let mut journal = Self::lock(path, origin)?;
+        let damaged = journal.read(origin, mark)?;
+        if let Some(line) = damaged {
+            return Err(JournalError::Damaged {
                 path: path.to_owned(),
-                line: number + 1,
-            };
-            let event: Event = serde_json::from_slice(line).map_err(|_| damaged())?;
-            if let Event::Begin { origin, issuer } = &event {
-                let found = format!("{issuer} at {origin}");
-                if found != expected {
-                    return Err(JournalError::Other {
-                        path: path.to_owned(),
-                        found,
-                        expected,
-                    });
-                }
-            }
-            journal.replay(event).ok_or_else(damaged)?;
+                line,
+            });
         }
-        if whole == 0 {
-            let begin = Event::Begin {
-                origin: origin.to_owned(),
-                issuer: *issuer,
-            };
-            journal.write(&[begin])?;
-            journal.file.sync()?;
+        if journal.file.end() == 0 {
+            journal.begin(origin)?;
         }
         Ok(journal)
     }
 
-    fn replay(&mut self, event: Event) -> Option<()> {
+    /// Opens a journal to take over what is whole of it: up to the first damaged line.
+    pub fn salvage(path: &Path, origin: &Origin) -> Result<Self, JournalError> {
+        let mut journal = Self::lock(path, origin)?;
+        journal.read(origin, None)?;
+        Ok(journal)
+    }
+
+    fn lock(path: &Path, origin: &Origin) -> Result<Self, JournalError> {
+        if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            return Err(JournalError::NotAJournal(path.to_owned()));
+        }
+        let file = AppendFile::open(path)?;
+        if !file.try_lock()? {
+            return Err(JournalError::Locked(path.to_owned()));
+        }
+        Ok(Self {
+            id: String::new(),
+            context: SigningContext::new(origin),
+            chain: Chain::default(),
+            keys: BTreeMap::new(),
+            open: None,
+            answered: None,
+            proven: None,
+            unproven: None,
+            records: 0,
+            settled: 0,
+            retried: 0,
+            first: None,
+            file,
+        })
+    }
+
+    /// Reads all lines up to one that was cut off at the end; gives the number of a damaged one
+    /// before it, where it stopped.
+    fn read(&mut self, origin: &Origin, mark: Option<&Mark>) -> Result<Option<u64>, JournalError> {
+        let path = self.path().to_owned();
+        let reading = File::open(&path).map_err(at(&path))?;
+        let reading = BufReader::with_capacity(READ_BYTES, reading);
+        let mut lines = ChainedLines::new(reading, true);
+        let (mut end, mut damaged) = (0, None);
+        let mut at_mark = mark.is_none();
+        loop {
+            let number = lines.number + 1;
+            let event = match lines.next() {
+                Ok(Some(json)) => serde_json::from_slice::<Event<'_>>(json).ok(),
+                Ok(None) => break,
+                Err(LineFault::Damaged) if number == 1 => return Err(not_of_this_version(&path)),
+                Err(LineFault::Damaged) => None,
+                Err(LineFault::Io(error)) => return Err(at(&path)(error).into()),
+            };
+            let taken = match event {
+                Some(event) if number == 1 => Some(self.begin_with(&path, origin, &event)?),
+                Some(event) => self.apply(&event),
+                None => None,
+            };
+            if taken.is_none() {
+                damaged = Some(number);
+                break;
+            }
+            self.chain = lines.chain();
+            end = lines.end;
+            if let Some(mark) = mark
+                && mark.bytes == lines.end
+            {
+                at_mark = mark.checksum == self.chain.to_string();
+                if !at_mark {
+                    break;
+                }
+            }
+        }
+        self.file.end_at(end)?;
+        self.open.take_if(|open| open.len() == 0);
+        match mark {
+            Some(mark) if damaged.is_none() && !at_mark => Err(JournalError::Older {
+                path,
+                found: self.records,
+                known: mark.records,
+            }),
+            _ => Ok(damaged),
+        }
+    }
+
+    /// A new journal, in the place of nothing.
+    fn begin(&mut self, origin: &Origin) -> Result<(), JournalError> {
+        let mut id = [0_u8; 16];
+        getrandom::fill(&mut id).map_err(|error| {
+            let why = format!("the system gives no randomness: {error}");
+            at(self.file.path())(std::io::Error::other(why))
+        })?;
+        self.id = hex::encode(id);
+        let event = Event::Journal {
+            version: VERSION,
+            id: Cow::Owned(self.id.clone()),
+            origin: Cow::Owned(origin.to_string()),
+        };
+        self.write(&[event])?;
+        self.sync()
+    }
+
+    fn begin_with(
+        &mut self,
+        path: &Path,
+        origin: &Origin,
+        event: &Event<'_>,
+    ) -> Result<(), JournalError> {
         match event {
-            Event::Begin { .. } => {}
-            Event::Signed { line, record } => {
-                // Lines after a refused one are signed again, once.
-                if line > self.lines.len() {
+            Event::Journal { version, .. } if *version != VERSION => {
+                Err(JournalError::Version(path.to_owned()))
+            }
+            Event::Journal {
+                id, origin: found, ..
+            } if *found == origin.to_string() => {
+                self.id = id.to_string();
+                Ok(())
+            }
+            Event::Journal { origin: found, .. } => Err(JournalError::OtherLedger {
+                path: path.to_owned(),
+                found: found.to_string(),
+                expected: origin.to_string(),
+            }),
+            _ => Err(JournalError::NotAJournal(path.to_owned())),
+        }
+    }
+
+    /// Takes an event in; `None` if it can't follow on what was before.
+    fn apply(&mut self, event: &Event<'_>) -> Option<()> {
+        match event {
+            Event::Journal { .. } => return None,
+            Event::Batch { key, seq } => {
+                // One without records was cut off where it began.
+                if self.open.as_ref().is_some_and(|open| open.len() > 0) {
                     return None;
                 }
-                self.lines.truncate(line);
-                let record = SignedRecord::decode(&STANDARD.decode(record).ok()?).ok()?;
-                self.lines.push(LineState::Signed(Box::new(record)));
+                self.open = Some(OpenBatch {
+                    key: *key,
+                    seq: *seq,
+                    records: VecDeque::new(),
+                });
             }
-            Event::Admitted { line, indexes } => {
-                for (offset, index) in indexes.into_iter().enumerate() {
-                    *self.lines.get_mut(line + offset)? = LineState::Admitted(index);
-                }
-            }
-            Event::Refused { line, code, detail } => {
-                if line > self.lines.len() {
+            Event::Signed { digest, record } => {
+                let open = self.open.as_mut()?;
+                if open.records.len() == BATCH_RECORDS_MAX {
                     return None;
                 }
-                self.lines.truncate(line);
-                self.lines.push(LineState::Refused { code, detail });
+                open.records.push_back(OpenRecord {
+                    digest: *digest,
+                    record: Stored::Encoded(record.as_ref().into()),
+                });
+            }
+            Event::In { seq, index, count } => self.apply_in(*seq, *index, *count)?,
+            Event::Refused { seq, .. } => {
+                self.open.take_if(|open| open.seq == *seq)?;
+                self.settled += 1;
+            }
+            Event::Retried { .. } => {
+                self.settled = self.settled.checked_sub(1)?;
+                self.retried += 1;
+            }
+            Event::Void { seq } => {
+                self.open.take_if(|open| open.seq == *seq)?;
+            }
+            Event::Found {
+                key,
+                seq,
+                id,
+                index,
+                digest,
+            } => {
+                self.first.get_or_insert(*digest);
+                let (seq, id, index) = (*seq, *id, *index);
+                let end = ChainEnd { seq, id, index };
+                self.keys.entry(*key).or_default().add(seq, 1, end);
+                self.records += 1;
+                self.settled += 1;
+            }
+            Event::Answered { checkpoint } => self.answered = Some(checkpoint.to_string()),
+            Event::Proven { checkpoint } => {
+                self.proven = Some(checkpoint.to_string());
+                self.unproven = None;
             }
         }
         Some(())
     }
 
-    /// What became of each statement so far, in the input's order.
-    pub fn lines(&self) -> &[LineState] {
-        &self.lines
-    }
-
-    /// Notes signed records, durably: only then may they be sent.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`]; nothing may then be sent.
-    pub fn signed(&mut self, records: &[SignedRecord]) -> Result<(), JournalError> {
-        let mut events = Vec::with_capacity(records.len());
-        for (offset, record) in records.iter().enumerate() {
-            let bytes = record
-                .encode()
-                .map_err(|error| at(self.file.path())(std::io::Error::other(error)))?;
-            let line = self.lines.len() + offset;
-            events.push(Event::Signed {
-                line,
-                record: STANDARD.encode(bytes),
-            });
+    fn apply_in(&mut self, seq: Seq, index: Index, count: u64) -> Option<()> {
+        let open = self.open.as_mut().filter(|open| open.seq == seq)?;
+        let key = open.key;
+        let count_here = usize::try_from(count).ok()?;
+        if count_here == 0 || count_here > open.records.len() {
+            return None;
         }
-        self.write(&events)?;
-        self.file.sync()?;
-        self.lines.extend(
-            records
-                .iter()
-                .cloned()
-                .map(|r| LineState::Signed(Box::new(r))),
-        );
-        Ok(())
-    }
-
-    /// Notes that the records from `line` on are in. If this is lost, sending them again tells.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`].
-    pub fn admitted(&mut self, line: usize, indexes: Vec<Index>) -> Result<(), JournalError> {
-        let event = Event::Admitted { line, indexes };
-        self.write(std::slice::from_ref(&event))?;
-        self.took(event, line)
-    }
-
-    /// Notes that a statement was refused; those signed after it are void, and were not admitted.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`].
-    pub fn refused(&mut self, line: usize, code: &str, detail: &str) -> Result<(), JournalError> {
-        let event = Event::Refused {
-            line,
-            code: code.to_owned(),
-            detail: detail.to_owned(),
+        let mut answered = open.records.drain(..count_here);
+        let first = answered.next()?;
+        self.first.get_or_insert(first.digest);
+        let first = first.record.decoded()?;
+        let last = match answered.next_back() {
+            Some(last) => last.record.decoded()?,
+            None => first.clone(),
         };
-        self.write(std::slice::from_ref(&event))?;
-        self.file.sync()?;
-        self.took(event, line)
+        drop(answered);
+        let more = count - 1;
+        let end = ChainEnd {
+            seq: Seq(seq.0.checked_add(more)?),
+            id: self.context.id(last.bytes()),
+            index: Index(index.0.checked_add(more)?),
+        };
+        if last.record().issuer != key || last.record().seq != end.seq {
+            return None;
+        }
+        open.seq = Seq(end.seq.0.checked_add(1)?);
+        if open.records.is_empty() {
+            self.open = None;
+        }
+        self.keys.entry(key).or_default().add(seq, count, end);
+        self.records += count;
+        self.settled += count;
+        match &mut self.unproven {
+            Some(unproven) => unproven.last = (end.index, last),
+            None => {
+                self.unproven = Some(Unproven {
+                    first: (index, first),
+                    last: (end.index, last),
+                });
+            }
+        }
+        Some(())
     }
 
-    /// Takes in what was written. What fits no line would be damage to the next run, so this one
-    /// ends with it.
-    fn took(&mut self, event: Event, line: usize) -> Result<(), JournalError> {
-        self.replay(event).ok_or_else(|| JournalError::Damaged {
-            path: self.file.path().to_owned(),
-            line,
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// What tells it from other journals, wherever it is.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it holds of each key.
+    pub fn keys(&self) -> &BTreeMap<PublicKey, KeyRecords> {
+        &self.keys
+    }
+
+    /// The last record of a key that is in.
+    pub fn last(&self, key: &PublicKey) -> Option<ChainEnd> {
+        self.keys.get(key).and_then(|records| records.last)
+    }
+
+    /// What was signed and has no answer.
+    pub fn open_batch(&self) -> Option<&OpenBatch> {
+        self.open.as_ref()
+    }
+
+    /// The first `count` signed records of the open batch, if that is of this key.
+    pub fn open_records(
+        &self,
+        key: &PublicKey,
+        count: usize,
+    ) -> Result<Vec<SignedRecord>, JournalError> {
+        match self.open.as_ref().filter(|open| open.key == *key) {
+            Some(open) => open
+                .records(count)
+                .ok_or_else(|| JournalError::Unreadable(self.path().to_owned())),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The newest checkpoints that the server showed: answered with, and proven.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &str> {
+        [self.proven.as_deref(), self.answered.as_deref()]
+            .into_iter()
+            .flatten()
+    }
+
+    /// What is in by the server's word alone.
+    pub fn unproven(&self) -> Option<&Unproven> {
+        self.unproven.as_ref()
+    }
+
+    /// How many lines of the input it knows.
+    pub fn settled_count(&self) -> u64 {
+        self.settled
+    }
+
+    /// The digest of the first line that it holds.
+    pub fn first_line(&self) -> Option<&Digest> {
+        self.first.as_ref()
+    }
+
+    /// How many refusals in it count no more.
+    pub fn retried_count(&self) -> u64 {
+        self.retried
+    }
+
+    /// Where it ends now, for a head.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            bytes: self.file.end(),
+            records: self.records,
+            checksum: self.chain.to_string(),
+        }
+    }
+
+    /// What became of each line of the input that it knows, in the order in which they were
+    /// settled: what it holds now, not what is written later.
+    pub fn settled(&self) -> Result<SettledLines, JournalError> {
+        let file = File::open(self.path()).map_err(at(self.path()))?;
+        let reader = BufReader::with_capacity(READ_BYTES, file);
+        Ok(SettledLines {
+            path: self.path().to_owned(),
+            lines: ChainedLines::new(reader, false),
+            end: self.file.end(),
+            batch: VecDeque::new(),
+            ready: VecDeque::new(),
         })
     }
 
-    fn write(&mut self, events: &[Event]) -> Result<(), JournalError> {
-        let mut bytes = Vec::new();
-        for event in events {
-            serde_json::to_writer(&mut bytes, event)
-                .map_err(|error| at(self.file.path())(error.into()))?;
-            bytes.push(b'\n');
+    /// Notes signed records that continue a key's chain, durably: only then may they be sent.
+    pub fn signed(
+        &mut self,
+        key: PublicKey,
+        seq: Seq,
+        records: Vec<(Digest, SignedRecord)>,
+    ) -> Result<(), JournalError> {
+        let mut lines = Vec::new();
+        self.line(&Event::Batch { key, seq }, &mut lines)?;
+        for (digest, record) in &records {
+            let bytes = record
+                .encode()
+                .map_err(|error| at(self.file.path())(std::io::Error::other(error)))?;
+            let event = Event::Signed {
+                digest: *digest,
+                record: Cow::Owned(STANDARD.encode(bytes)),
+            };
+            self.line(&event, &mut lines)?;
         }
-        Ok(self.file.append(&bytes)?)
+        self.file.append(&lines)?;
+        self.sync()?;
+        self.open = Some(OpenBatch {
+            key,
+            seq,
+            records: records
+                .into_iter()
+                .map(|(digest, record)| OpenRecord {
+                    digest,
+                    record: Stored::Decoded(Box::new(record)),
+                })
+                .collect(),
+        });
+        Ok(())
+    }
+
+    /// Notes that the first records of the open batch are in. If this is lost, the log tells it.
+    pub fn admitted(&mut self, indexes: &[Index]) -> Result<(), JournalError> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        let mut seq = open.seq;
+        let mut events = Vec::new();
+        for run in indexes.chunk_by(|before, index| before.0.checked_add(1) == Some(index.0)) {
+            if let Some(index) = run.first() {
+                let count = run.len() as u64;
+                events.push(Event::In {
+                    seq,
+                    index: *index,
+                    count,
+                });
+                seq = Seq(seq.0.saturating_add(count));
+            }
+        }
+        self.write(&events)
+    }
+
+    /// Notes that the first record of the open batch is refused for what it says; the others of
+    /// the batch are void.
+    pub fn refused(&mut self, code: &str, detail: &str) -> Result<(), JournalError> {
+        let Some((seq, digest)) = self
+            .open
+            .as_ref()
+            .and_then(|open| Some((open.seq, *open.digests().next()?)))
+        else {
+            return Ok(());
+        };
+        self.write(&[Event::Refused {
+            seq,
+            digest,
+            code: Cow::Borrowed(code),
+            detail: Cow::Borrowed(detail),
+        }])
+    }
+
+    /// Notes that the refusal of a line counts no more: the line is signed again.
+    pub fn retried(&mut self, digest: Digest) -> Result<(), JournalError> {
+        self.write(&[Event::Retried { digest }])
+    }
+
+    /// Notes that what is left of the open batch is not in.
+    pub fn void(&mut self) -> Result<(), JournalError> {
+        match self.open.as_ref().map(|open| open.seq) {
+            Some(seq) => self.write(&[Event::Void { seq }]),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes a record of the log that says what a line of the input says.
+    pub fn found(
+        &mut self,
+        key: PublicKey,
+        digest: Digest,
+        record: ChainEnd,
+    ) -> Result<(), JournalError> {
+        let ChainEnd { seq, id, index } = record;
+        self.write(&[Event::Found {
+            key,
+            digest,
+            seq,
+            id,
+            index,
+        }])
+    }
+
+    /// Notes a checkpoint that the server answered with.
+    pub fn answered(&mut self, checkpoint: &str) -> Result<(), JournalError> {
+        self.write(&[Event::Answered {
+            checkpoint: Cow::Borrowed(checkpoint),
+        }])
+    }
+
+    /// Notes a checkpoint whose tree was proven to hold all that is in.
+    pub fn proven(&mut self, checkpoint: &str) -> Result<(), JournalError> {
+        if self.proven.as_deref() == Some(checkpoint) && self.unproven.is_none() {
+            return Ok(());
+        }
+        self.write(&[Event::Proven {
+            checkpoint: Cow::Borrowed(checkpoint),
+        }])
+    }
+
+    /// Makes durable what was noted.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        Ok(self.file.sync()?)
+    }
+
+    fn line(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), JournalError> {
+        let json = serde_json::to_vec(event).map_err(|error| at(self.file.path())(error.into()))?;
+        self.chain.write(&json, out);
+        Ok(())
+    }
+
+    fn write(&mut self, events: &[Event<'_>]) -> Result<(), JournalError> {
+        let mut lines = Vec::new();
+        for event in events {
+            self.line(event, &mut lines)?;
+        }
+        self.file.append(&lines)?;
+        for event in events {
+            if !matches!(event, Event::Journal { .. }) && self.apply(event).is_none() {
+                // Not reached: what is noted follows from the open batch.
+                let why = "an answer does not follow on what was signed";
+                return Err(at(self.file.path())(std::io::Error::other(why)).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What became of a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// It is in.
+    In(Index),
+    /// It was refused for what it says, in the journal's line that begins here.
+    Refused { at: u64 },
+    /// A refusal of the same statement before it counts no more.
+    Retried,
+}
+
+/// Reads what became of each line.
+pub(super) struct SettledLines {
+    path: PathBuf,
+    lines: ChainedLines<BufReader<File>>,
+    end: u64,
+    /// Digests of the batch whose answers were not read yet.
+    batch: VecDeque<Digest>,
+    ready: VecDeque<(Digest, Fate)>,
+}
+
+impl SettledLines {
+    /// The next line.
+    pub fn next(&mut self) -> Result<Option<(Digest, Fate)>, JournalError> {
+        while self.ready.is_empty() && self.lines.end < self.end {
+            let number = self.lines.number + 1;
+            let damaged = || JournalError::Damaged {
+                path: self.path.clone(),
+                line: number,
+            };
+            let at_line = self.lines.end;
+            let json = match self.lines.next() {
+                Ok(Some(json)) => json,
+                Ok(None) | Err(LineFault::Damaged) => return Err(damaged()),
+                Err(LineFault::Io(error)) => return Err(at(&self.path)(error).into()),
+            };
+            match serde_json::from_slice(json).map_err(|_| damaged())? {
+                Event::Signed { digest, .. } => self.batch.push_back(digest),
+                Event::In { index, count, .. } => {
+                    for offset in 0..count {
+                        let digest = self.batch.pop_front().ok_or_else(damaged)?;
+                        let index = Index(index.0.saturating_add(offset));
+                        self.ready.push_back((digest, Fate::In(index)));
+                    }
+                }
+                Event::Refused { digest, .. } => {
+                    self.batch.clear();
+                    self.ready
+                        .push_back((digest, Fate::Refused { at: at_line }));
+                }
+                Event::Retried { digest } => self.ready.push_back((digest, Fate::Retried)),
+                Event::Void { .. } => self.batch.clear(),
+                Event::Found { digest, index, .. } => {
+                    self.ready.push_back((digest, Fate::In(index)));
+                }
+                Event::Journal { .. }
+                | Event::Batch { .. }
+                | Event::Answered { .. }
+                | Event::Proven { .. } => {}
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// The code and the detail of a refusal.
+    pub fn refusal(&self, at_line: u64) -> Result<(String, String), JournalError> {
+        let read = || {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(at_line))?;
+            let mut lines = ChainedLines::new(BufReader::new(file), false);
+            Ok(match lines.next() {
+                Ok(Some(json)) => match serde_json::from_slice(json) {
+                    Ok(Event::Refused { code, detail, .. }) => {
+                        Some((code.into_owned(), detail.into_owned()))
+                    }
+                    _ => None,
+                },
+                Ok(None) | Err(LineFault::Damaged) => None,
+                Err(LineFault::Io(error)) => return Err(error),
+            })
+        };
+        let found: std::io::Result<_> = read();
+        found
+            .map_err(at(&self.path))?
+            .ok_or_else(|| JournalError::Damaged {
+                path: self.path.clone(),
+                line: 0,
+            })
+    }
+}
+
+/// What a file is whose first line has no checksum.
+fn not_of_this_version(path: &Path) -> JournalError {
+    // The first release began its journals with {"begin":…}.
+    const FIRST: &[u8] = b"{\"begin\":";
+    let mut begin = [0; FIRST.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    if read.is_ok() && begin == FIRST {
+        JournalError::Version(path.to_owned())
+    } else {
+        JournalError::NotAJournal(path.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::statement_digest;
+    use crate::crypto::SigningKey;
+    use crate::record::{
+        AccountId, Claim, Day, Grams, MethodId, MethodVersion, Record, SpeciesCode, Statement,
+        draft,
+    };
+
+    fn origin() -> Origin {
+        "test.example/ledger".parse().unwrap()
+    }
+
+    fn statement(points: u64) -> Statement {
+        Statement::Claim(Claim {
+            account: AccountId::from_bytes([7; 32]),
+            method: MethodId(1),
+            version: MethodVersion(1),
+            species: SpeciesCode(1),
+            points: Grams(points),
+        })
+    }
+
+    fn signed(first: u64, count: u64) -> Vec<(Digest, SignedRecord)> {
+        let (context, key) = (
+            SigningContext::new(&origin()),
+            SigningKey::from_seed(&[1; 32]),
+        );
+        let mut prev = RecordId::NONE;
+        (first..first + count)
+            .map(|n| {
+                let record = Record {
+                    issuer: key.public(),
+                    seq: Seq(n),
+                    prev,
+                    issued_on: Day(20_000),
+                    statement: statement(n),
+                };
+                let (signed, id) = draft(&record, &context, &key).unwrap();
+                prev = id;
+                (statement_digest(&record.statement).unwrap(), signed)
+            })
+            .collect()
+    }
+
+    fn fates(journal: &Journal) -> Vec<(Digest, Fate)> {
+        let mut lines = journal.settled().unwrap();
+        std::iter::from_fn(|| lines.next().unwrap()).collect()
+    }
+
+    /// A journal with every kind of line.
+    fn written(path: &Path) -> Journal {
+        let key = SigningKey::from_seed(&[1; 32]).public();
+        let mut journal = Journal::open(path, &origin(), None).unwrap();
+        journal.signed(key, Seq(0), signed(0, 4)).unwrap();
+        journal.admitted(&[Index(5), Index(6), Index(9)]).unwrap();
+        journal.answered("note 1").unwrap();
+        journal.refused("points_mismatch", "no").unwrap();
+        journal.signed(key, Seq(3), signed(3, 3)).unwrap();
+        journal.admitted(&[Index(11)]).unwrap();
+        journal.void().unwrap();
+        journal.proven("note 2").unwrap();
+        let (digest, record) = signed(8, 1).remove(0);
+        let end = ChainEnd {
+            seq: Seq(8),
+            id: SigningContext::new(&origin()).id(record.bytes()),
+            index: Index(20),
+        };
+        journal.found(key, digest, end).unwrap();
+        journal.retried(signed(3, 1)[0].0).unwrap();
+        journal.signed(key, Seq(9), signed(9, 2)).unwrap();
+        journal
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("journal");
+        let digest = |n| statement_digest(&statement(n)).unwrap();
+        let key = SigningKey::from_seed(&[1; 32]).public();
+        let before = written(&path);
+        assert!(matches!(
+            Journal::open(&path, &origin(), None),
+            Err(JournalError::Locked(_))
+        ));
+        let (told, mark) = (fates(&before), before.mark());
+        drop(before);
+        let journal = Journal::open(&path, &origin(), Some(&mark)).unwrap();
+        assert_eq!(fates(&journal), told);
+        let plain: Vec<_> = told
+            .iter()
+            .filter(|(_, fate)| matches!(fate, Fate::In(_)))
+            .collect();
+        assert_eq!(
+            plain,
+            [
+                &(digest(0), Fate::In(Index(5))),
+                &(digest(1), Fate::In(Index(6))),
+                &(digest(2), Fate::In(Index(9))),
+                &(digest(3), Fate::In(Index(11))),
+                &(digest(8), Fate::In(Index(20))),
+            ]
+        );
+        let Some((refused, Fate::Refused { at })) = told.get(3) else {
+            panic!("{told:?}");
+        };
+        assert_eq!(*refused, digest(3));
+        let (code, detail) = journal.settled().unwrap().refusal(*at).unwrap();
+        assert_eq!((code.as_str(), detail.as_str()), ("points_mismatch", "no"));
+        assert_eq!(told.last(), Some(&(digest(3), Fate::Retried)));
+        let records = &journal.keys()[&key];
+        assert_eq!(records.last.unwrap().index, Index(20));
+        assert_eq!(records.seqs.first_gap(Seq(8)), Some(Seq(4)));
+        assert_eq!(
+            journal.checkpoints().collect::<Vec<_>>(),
+            ["note 2", "note 1"]
+        );
+        assert!(journal.unproven().is_none());
+        let open = journal.open_batch().unwrap();
+        assert_eq!((open.seq, open.len()), (Seq(9), 2));
+        assert_eq!(journal.first_line(), Some(&digest(0)));
+        assert_eq!(journal.mark(), mark);
+    }
+
+    #[test]
+    fn a_cut_leaves_the_first_lines_and_a_change_is_never_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("journal");
+        let (told, mark) = {
+            let journal = written(&path);
+            (fates(&journal), journal.mark())
+        };
+        let whole = std::fs::read(&path).unwrap();
+        for cut in (0..whole.len()).step_by(37) {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let journal = Journal::open(&path, &origin(), None).unwrap();
+            assert!(told.starts_with(&fates(&journal)), "cut at {cut}");
+            drop(journal);
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let older = Journal::open(&path, &origin(), Some(&mark));
+            assert!(
+                matches!(older, Err(JournalError::Older { .. })),
+                "cut at {cut}"
+            );
+        }
+        for at in (0..whole.len()).step_by(41) {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            std::fs::write(&path, &changed).unwrap();
+            let opened = Journal::open(&path, &origin(), None);
+            // A newline that is lost at the end makes a torn line of the last one.
+            assert!(
+                opened.is_err() || at + 1 == whole.len(),
+                "byte {at} of {}",
+                whole.len()
+            );
+            assert_eq!(
+                std::fs::read(&path).unwrap(),
+                changed,
+                "it is left as it is"
+            );
+            if let Ok(left) = Journal::salvage(&path, &origin()) {
+                let keys: Vec<_> = left.keys().keys().copied().collect();
+                assert!(
+                    keys.iter()
+                        .all(|key| *key == SigningKey::from_seed(&[1; 32]).public())
+                );
+            }
+        }
     }
 }

@@ -1,17 +1,48 @@
 //! The append client: what a platform, a planter or a surveyor sends records with.
 //!
-//! Blocking, and careful: a record is signed once, and its bytes are durable in a journal before
-//! they are sent; after any cut just those bytes are sent again, until an answer says what became
-//! of them. One writer a key.
+//! Blocking, and careful. A statement is signed once: its bytes are durable in the journal of its
+//! input before they are sent, and after any cut the log tells what became of them. What was sent
+//! is known by what it says, so that an input may grow, shrink and change its order. Beside each
+//! key stands a head, so that a lost or an old journal, an older log and another writer are
+//! noticed before anything is doubled. One writer a key.
+//!
+//! [`Submitter`] is the whole of it: `opening` makes journal, head and log agree, `sending` runs
+//! over an input, `recovery` makes journal and head anew from the log. Below them `journal` and
+//! `key_head` are the two files, `proven_log` and `own_chain` what the log is proven to hold,
+//! `known_lines` and `strays` find lines by their digests, on disk. `remote` speaks HTTP.
 
+mod chained;
+mod digest_table;
+mod evidence;
+mod input;
 mod journal;
+mod key_head;
+mod known_lines;
+mod log_fault;
+mod opening;
+mod own_chain;
 mod proposal;
+mod proven_log;
+mod recovery;
+mod refusals;
 mod remote;
+mod sending;
+mod seq_ranges;
 mod static_log;
+mod strays;
 mod submitter;
 
-pub use journal::{Journal, JournalError, LineState};
+pub use input::{Line, NdjsonLines, statement_digest};
+pub use journal::JournalError;
+pub use key_head::{HeadError, IssuerKey};
+pub use log_fault::LogFault;
 pub use proposal::{Proposal, ProposalError};
-pub use remote::{BatchAnswer, IssuerHead, Remote, RemoteError, RemoteProblem, batch_body};
+
+pub use remote::{
+    BatchAnswer, ChainEnd, IssuerHead, IssuerState, Remote, RemoteError, RemoteProblem, Sent,
+    batch_body,
+};
 pub use static_log::RemoteLog;
-pub use submitter::{OnRefusal, SubmitError, Submitter, Summary, today};
+pub use submitter::{
+    OnRefusal, Options, Outcome, Stopped, SubmitError, Submitter, Summary, Verdict, today,
+};

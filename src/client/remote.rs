@@ -1,13 +1,16 @@
 //! A log's server, over HTTP.
 
 use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::crypto::PublicKey;
-use crate::record::{CodecError, Index, RecordId, Seq, SignedRecord};
+use crate::record::{CodecError, Day, Index, RecordId, Seq, SignedRecord};
 
 /// How long a server may be away before a sender gives up; its journal keeps what is unsent.
 const RETRY_FOR: Duration = Duration::from_secs(120);
@@ -25,6 +28,9 @@ pub struct Remote {
     base: String,
     agent: ureq::Agent,
     retry_for: Duration,
+    /// Whether this server ever answered. A name that never resolved is a wrong name; one that did
+    /// may fail to for a while.
+    reached: Arc<AtomicBool>,
 }
 
 /// What a problem document says.
@@ -44,6 +50,9 @@ pub struct RemoteProblem {
     pub position: Option<usize>,
     /// The indexes of those before it.
     pub indexes: Option<Vec<Index>>,
+    /// A checkpoint that covers all that the refusal rests on.
+    #[serde(default)]
+    pub checkpoint: Option<String>,
 }
 
 /// Why a server could not be asked.
@@ -55,6 +64,22 @@ pub enum RemoteError {
         /// What was asked.
         url: String,
         /// What happened last.
+        why: String,
+    },
+    /// The address can't be one of a server.
+    #[error("{base:?} is no address of a server: {why}")]
+    Address {
+        /// What was given.
+        base: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It could not be asked, and asking again would not help.
+    #[error("{url}: {why}")]
+    Unusable {
+        /// What was asked.
+        url: String,
+        /// What is wrong, and what to do.
         why: String,
     },
     /// The server says no.
@@ -84,6 +109,48 @@ pub struct IssuerHead {
     pub prev: RecordId,
 }
 
+/// The newest record of an issuer, as the ledger has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChainEnd {
+    /// Its place in the issuer's chain.
+    pub seq: Seq,
+    /// Its id, which the next record names.
+    pub id: RecordId,
+    /// Its entry.
+    pub index: Index,
+}
+
+/// What the server says of a key. Unproven: an entry of the log that it names can be proven.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct IssuerState {
+    /// What the next record's `prev` must be.
+    pub prev: RecordId,
+    /// Its newest record, if there is one.
+    pub head: Option<ChainEnd>,
+    /// The last day on which it may sign.
+    pub expires_on: Option<Day>,
+    /// The entry that revoked it.
+    pub revoked_at: Option<Index>,
+    /// How many entries of the log the answer rests on.
+    pub as_of_size: u64,
+}
+
+/// What a server answered to a batch.
+#[derive(Clone, Debug)]
+pub enum Sent {
+    /// Judged, in order, up to the first refused record.
+    Judged {
+        /// The indexes of those that are in.
+        indexes: Vec<Index>,
+        /// A checkpoint that covers them; none is said of an empty batch.
+        checkpoint: Option<String>,
+        /// Why the one after them is refused.
+        refused: Option<Box<RemoteProblem>>,
+    },
+    /// The body is larger than the server, or a proxy before it, takes. Nothing of it is in.
+    TooLarge,
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug)]
 pub enum BatchAnswer {
@@ -101,6 +168,8 @@ pub enum BatchAnswer {
 #[derive(Deserialize)]
 struct Appended {
     indexes: Vec<Index>,
+    #[serde(default)]
+    checkpoint: Option<String>,
 }
 
 /// A batch as it is sent: each record behind its length.
@@ -120,7 +189,10 @@ pub fn batch_body(records: &[SignedRecord]) -> Result<Vec<u8>, CodecError> {
 /// One try's outcome.
 enum Tried {
     Answer(u16, Vec<u8>),
+    /// It may pass.
     Again(String),
+    /// It will not.
+    Never(String),
 }
 
 impl Remote {
@@ -134,7 +206,35 @@ impl Remote {
             base: base.trim_end_matches('/').to_owned(),
             agent: config.into(),
             retry_for: RETRY_FOR,
+            reached: Arc::default(),
         }
+    }
+
+    /// Checks that the address can be one of a server, without asking it.
+    ///
+    /// # Errors
+    /// [`RemoteError::Address`].
+    pub fn check_address(&self) -> Result<(), RemoteError> {
+        let wrong = |why: &str| RemoteError::Address {
+            base: self.base.clone(),
+            why: why.to_owned(),
+        };
+        let Some((scheme, rest)) = self.base.split_once("://") else {
+            return Err(wrong(if matches!(self.base.as_str(), "http:" | "https:") {
+                "it names no host"
+            } else if Path::new(&self.base).is_dir() {
+                "it is a folder; write the URL of the server that serves it, such as http://127.0.0.1:8080"
+            } else {
+                "it has no scheme; write http:// or https:// before it"
+            }));
+        };
+        if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+            return Err(wrong("its scheme is not http or https"));
+        }
+        if rest.starts_with(['/', ':']) {
+            return Err(wrong("it names no host"));
+        }
+        Ok(())
     }
 
     /// Gives up sooner or later than two minutes.
@@ -208,6 +308,14 @@ impl Remote {
         self.json(&format!("v1/issuers/{key}"))
     }
 
+    /// What the server says of a key.
+    ///
+    /// # Errors
+    /// [`RemoteError::Problem`] with `not_found` for a key that was never granted.
+    pub fn issuer_state(&self, key: &PublicKey) -> Result<IssuerState, RemoteError> {
+        self.json(&format!("v1/issuers/{key}"))
+    }
+
     /// Sends a batch until it is answered.
     ///
     /// # Errors
@@ -225,6 +333,29 @@ impl Remote {
     /// # Errors
     /// [`RemoteError`]; the caller sends the same bytes again later.
     pub fn append_body(&self, body: &[u8], records: usize) -> Result<BatchAnswer, RemoteError> {
+        match self.send(body, records)? {
+            Sent::Judged {
+                indexes,
+                refused: None,
+                ..
+            } => Ok(BatchAnswer::Admitted(indexes)),
+            Sent::Judged {
+                indexes,
+                refused: Some(problem),
+                ..
+            } => Ok(BatchAnswer::Refused { indexes, problem }),
+            Sent::TooLarge => Err(RemoteError::Answer {
+                url: format!("{}/v1/records", self.base),
+                why: "the batch is larger than it takes (413)".to_owned(),
+            }),
+        }
+    }
+
+    /// Sends the body of `records` records, that [`batch_body`] wrote, until it is answered.
+    ///
+    /// # Errors
+    /// [`RemoteError`]; the caller sends the same bytes again later.
+    pub fn send(&self, body: &[u8], records: usize) -> Result<Sent, RemoteError> {
         let url = format!("{}/v1/records", self.base);
         let (status, answer) = self.retried(&url, ANSWER_BYTES_MAX, || {
             self.agent
@@ -232,29 +363,36 @@ impl Remote {
                 .content_type("application/octet-stream")
                 .send(body)
         })?;
+        if status == 413 {
+            return Ok(Sent::TooLarge);
+        }
+        let wrong = |why: String| RemoteError::Answer {
+            url: url.clone(),
+            why,
+        };
         if status == 200 {
-            return match serde_json::from_slice::<Appended>(&answer) {
-                Ok(it) if it.indexes.len() == records => Ok(BatchAnswer::Admitted(it.indexes)),
-                Ok(_) => Err(RemoteError::Answer {
-                    url,
-                    why: "wrong number of indexes".to_owned(),
-                }),
-                Err(error) => Err(RemoteError::Answer {
-                    url,
-                    why: error.to_string(),
-                }),
-            };
+            let appended = serde_json::from_slice::<Appended>(&answer)
+                .map_err(|error| wrong(error.to_string()))?;
+            if appended.indexes.len() != records {
+                return Err(wrong("wrong number of indexes".to_owned()));
+            }
+            return Ok(Sent::Judged {
+                indexes: appended.indexes,
+                checkpoint: appended.checkpoint,
+                refused: None,
+            });
         }
         match problem(url.clone(), status, &answer) {
-            RemoteError::Problem { problem, .. } if problem.position.is_some() => {
+            RemoteError::Problem { mut problem, .. } if problem.position.is_some() => {
                 let indexes = problem.indexes.clone().unwrap_or_default();
                 if problem.position != Some(indexes.len()) || indexes.len() >= records {
-                    return Err(RemoteError::Answer {
-                        url,
-                        why: "positions disagree".to_owned(),
-                    });
+                    return Err(wrong("positions disagree".to_owned()));
                 }
-                Ok(BatchAnswer::Refused { indexes, problem })
+                Ok(Sent::Judged {
+                    indexes,
+                    checkpoint: problem.checkpoint.take(),
+                    refused: Some(problem),
+                })
             }
             other => Err(other),
         }
@@ -266,12 +404,19 @@ impl Remote {
         bytes_max: u64,
         ask: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<(u16, Vec<u8>), RemoteError> {
+        self.check_address()?;
         let begun = Instant::now();
         let mut pause = PAUSE_FIRST;
         loop {
-            let why = match tried(ask(), bytes_max) {
+            let why = match self.tried(ask(), bytes_max) {
                 Tried::Answer(status, bytes) => return Ok((status, bytes)),
                 Tried::Again(why) => why,
+                Tried::Never(why) => {
+                    return Err(RemoteError::Unusable {
+                        url: url.to_owned(),
+                        why,
+                    });
+                }
             };
             if begun.elapsed() + pause > self.retry_for {
                 return Err(RemoteError::Away {
@@ -283,23 +428,67 @@ impl Remote {
             pause = (pause * 2).min(PAUSE_LONGEST);
         }
     }
+
+    fn tried(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        bytes_max: u64,
+    ) -> Tried {
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return self.failed(&error),
+        };
+        self.reached.store(true, Ordering::Relaxed);
+        let status = answer.status().as_u16();
+        let mut bytes = Vec::new();
+        let mut body = answer.body_mut().as_reader().take(bytes_max);
+        match body.read_to_end(&mut bytes) {
+            Ok(_) if matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
+                Tried::Again(format!("{status} {}", String::from_utf8_lossy(&bytes)))
+            }
+            Ok(_) => Tried::Answer(status, bytes),
+            Err(error) => Tried::Again(error.to_string()),
+        }
+    }
+
+    /// Tells what may pass from what asking again can't mend.
+    fn failed(&self, error: &ureq::Error) -> Tried {
+        use ureq::Error;
+        let why = error.to_string();
+        let reached = self.reached.load(Ordering::Relaxed);
+        match error {
+            Error::BadUri(_) | Error::Http(_) => {
+                Tried::Never(format!("{why}; write http://HOST:PORT or https://HOST"))
+            }
+            Error::HostNotFound if !reached => Tried::Never(unknown_host(&why)),
+            // The system's resolver has no kind of error of its own.
+            Error::Io(_) if why.contains("failed to lookup address") && !reached => {
+                Tried::Never(unknown_host(&why))
+            }
+            // rustls says so of a certificate that does not hold, and of a server without TLS.
+            Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
+                Tried::Never(wrong_tls(&why))
+            }
+            Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => {
+                Tried::Never(wrong_tls(&why))
+            }
+            Error::RedirectFailed | Error::TooManyRedirects => Tried::Never(format!(
+                "{why}: the server redirects to another address; give that one"
+            )),
+            Error::InvalidProxyUrl => {
+                Tried::Never(format!("{why}: see HTTP_PROXY and HTTPS_PROXY"))
+            }
+            _ => Tried::Again(why),
+        }
+    }
 }
 
-fn tried(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, bytes_max: u64) -> Tried {
-    let mut answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return Tried::Again(error.to_string()),
-    };
-    let status = answer.status().as_u16();
-    let mut bytes = Vec::new();
-    let mut body = answer.body_mut().as_reader().take(bytes_max);
-    match body.read_to_end(&mut bytes) {
-        Ok(_) if matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
-            Tried::Again(format!("{status} {}", String::from_utf8_lossy(&bytes)))
-        }
-        Ok(_) => Tried::Answer(status, bytes),
-        Err(error) => Tried::Again(error.to_string()),
-    }
+fn unknown_host(why: &str) -> String {
+    format!("{why}; check the host's name, it can't be looked up")
+}
+
+fn wrong_tls(why: &str) -> String {
+    format!("{why}; the server's certificate is not trusted for this host, or the port has no TLS")
 }
 
 fn problem(url: String, status: u16, bytes: &[u8]) -> RemoteError {

@@ -1,238 +1,410 @@
 //! Signing statements and sending them, each exactly once.
+//!
+//! A line is known by what it says, not by where it stands ([`super::statement_digest`]): what the journal
+//! has is not sent again, wherever it stands now, and what it does not have is.
+//!
+//! Before anything is signed or said, three things must agree, and all that they know must be in
+//! the log as it is now: the log's checkpoint extends every one that was seen before; the key's
+//! chain ends where the key's head and the journals say, and each of its records is held by one of
+//! them; the journal is what the head saw, or continues from there. Where they do not agree, nothing
+//! is guessed: [`SubmitError`] says which, both checkpoints are kept, and [`Submitter::recover`]
+//! makes journal and head anew from the log.
+//!
+//! Why nothing is doubled: every record names the one before it, so of two records under one
+//! sequence number only one is ever admitted, and a record only if all before it were. A line is
+//! signed again only behind a record that is in, on a chain which the line is not on. The bytes of
+//! a batch are durable before they are sent; after a cut the log tells which of them are in.
+//!
+//! Crash points are in [`super::journal`] and [`super::key_head`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::journal::{Journal, JournalError, LineState};
-use super::remote::{BatchAnswer, IssuerHead, Remote, RemoteError, RemoteProblem};
-use crate::crypto::SigningKey;
-use crate::record::{
-    CodecError, Day, Index, Origin, Record, Seq, SignedRecord, SigningContext, Statement, TimeMs,
-    draft,
-};
+use super::journal::{Journal, JournalError};
+use super::key_head::{HeadError, IssuerKey, KeyHead};
+use super::known_lines::KnownLines;
+use super::log_fault::LogFault;
+use super::proven_log::{Proven, ProvenLog};
+use super::remote::{ChainEnd, RemoteError, RemoteProblem};
+use super::strays::LoggedRecords;
+use crate::crypto::PublicKey;
+use crate::durable::FileError;
+use crate::note::{TreeHead, VerifierKey};
+use crate::record::{Day, Index, RecordId, Seq, SigningContext, TimeMs};
 
 /// Records of a batch: enough that a commit's sync is shared by many.
-const RECORDS_PER_BATCH: usize = 1000;
+pub(super) const RECORDS_PER_BATCH: usize = 1000;
 
-/// What to do when the server refuses a statement by the rules.
+/// What to do when the server refuses a statement for what it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnRefusal {
-    /// Stop there.
+    /// Send nothing more.
     Stop,
-    /// Note it and go on with the next.
+    /// Note it in the journal and send the next.
     Skip,
 }
 
-/// Why not all statements are in.
+/// How to submit.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The log's key, which must have signed each checkpoint.
+    pub log: Option<VerifierKey>,
+    /// Keys that signed lines of this input before, whose chains a recovery reads too.
+    pub old_keys: Vec<PublicKey>,
+    /// Sign also where that may double something: lines that say the same as a record of the key
+    /// which no journal holds, or as one of an older key that was refused for a day to come; and an
+    /// input that begins like another one.
+    pub sign_anew: bool,
+    /// Sign lines again that the journal notes as refused.
+    pub retry_refused: bool,
+}
+
+/// What became of a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was sent, and is in.
+    Admitted(Index),
+    /// It was in before.
+    AlreadyIn(Index),
+    /// The server refused it, now or in an earlier run.
+    Refused {
+        /// The stable name of the reason.
+        code: String,
+        /// The reason.
+        detail: String,
+    },
+    /// It is no statement that could be signed.
+    SetAside(String),
+    /// It was not sent, because a line before it was refused.
+    NotSent,
+}
+
+/// Why the rest of an input was not sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stopped {
+    /// The line that was refused.
+    pub line: u64,
+    /// The refusal.
+    pub problem: RemoteProblem,
+}
+
+/// What a run came to. The lines that were read are all accounted for: read = admitted +
+/// already in + refused + set aside + not sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// Lines of the input, without empty ones.
+    pub read: u64,
+    /// Sent now, and in.
+    pub admitted: u64,
+    /// In before.
+    pub already_in: u64,
+    /// Refused by the server.
+    pub refused: u64,
+    /// No statements.
+    pub set_aside: u64,
+    /// Not sent, because a line before was refused.
+    pub not_sent: u64,
+    /// The first and the last entry of those that were admitted now.
+    pub entries: Option<(Index, Index)>,
+    /// Lines that were sent in earlier runs and stand in the input no more.
+    pub gone: u64,
+    /// The log in which all that is in was proven to be.
+    pub head: TreeHead,
+    /// Why the rest was not sent.
+    pub stopped: Option<Stopped>,
+}
+
+impl Summary {
+    /// Whether every line of the input is in.
+    pub fn all_in(&self) -> bool {
+        self.refused + self.set_aside + self.not_sent == 0
+    }
+
+    pub(super) fn new(head: TreeHead) -> Self {
+        Self {
+            read: 0,
+            admitted: 0,
+            already_in: 0,
+            refused: 0,
+            set_aside: 0,
+            not_sent: 0,
+            entries: None,
+            gone: 0,
+            head,
+            stopped: None,
+        }
+    }
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// What is known contradicts itself: the log, the journal or the head is not what it was.
+    False,
+    /// It could not be done or checked; trying again may do.
+    NotDone,
+    /// It was asked for wrongly.
+    Usage,
+    /// A file is something else than it should be.
+    OtherKind,
+}
+
+/// Why not all could be done.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// The journal says no.
+    /// The journal can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The server can't be asked.
+    /// The key's head can't be used.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The log is not what it was, or could not be checked.
+    #[error("{fault}{kept}")]
+    Log {
+        /// What is wrong.
+        fault: LogFault,
+        /// Where both checkpoints were kept, and what to do.
+        kept: String,
+    },
+    /// The server could not be asked.
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// A statement can't be written as a record.
-    #[error("statement {line}: {error}")]
-    Codec {
-        /// Which, from 1.
-        line: usize,
-        /// Why.
-        error: CodecError,
-    },
-    /// The input changed since it was signed.
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The journal that the head knows is not there.
     #[error(
-        "statement {line} is not what was signed for it before; the input of a journal never changes"
+        "{path} is not there, and the head of the key knows that it held {records} records that are in. If this input was sent with it, put it back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest. If this is another input, give it a name of its own, or its journal with --journal"
     )]
-    Changed {
-        /// Which, from 1.
-        line: usize,
+    JournalLost {
+        /// Where it was.
+        path: PathBuf,
+        /// What it held.
+        records: u64,
     },
-    /// The server refused a statement.
-    #[error("statement {line}: {} ({}); {}", .problem.detail, .problem.code, .problem.advice)]
-    Refused {
-        /// Which, from 1.
-        line: usize,
-        /// Why.
+    /// Another journal is in the place of the one that the head knows.
+    #[error(
+        "{path} is not the journal that the head of the key knows there, which held {records} records that are in: an older copy was put back, or another file. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
+    )]
+    JournalReplaced {
+        /// Where it is.
+        path: PathBuf,
+        /// What the other one held.
+        records: u64,
+    },
+    /// A recovery was cut off.
+    #[error(
+        "{0} was being made anew from the log, and that was cut off; run the command that sends its input with --recover again"
+    )]
+    RecoveryUnfinished(PathBuf),
+    /// The server's chain of this key ends before what it acknowledged.
+    #[error(
+        "the server lost records that it had acknowledged: {0}. Nothing was sent. Tell the operator: an older copy of the ledger was put back, and its log must be restored to the newest. What is missing there is in the journals"
+    )]
+    RecordsLost(String),
+    /// The log has records of this key that nobody here knows.
+    #[error(
+        "the log has {count} of this key, from seq {first} on, that neither the head of the key nor a journal knows: another writer used the key, or {head} was lost or is older. Nothing was sent. Make sure that nobody else signs with this key; then run the same command with --recover: it reads the key's records in the log, takes lines that they say as sent, and signs only the rest"
+    )]
+    UnknownRecords {
+        /// How many, in words.
+        count: String,
+        /// The first.
+        first: Seq,
+        /// The head's file.
+        head: PathBuf,
+    },
+    /// A line says the same as a record that no journal holds.
+    #[error(
+        "line {line} says what entry {index} says, which this key signed and no journal holds. If that was this line, run the same command with --recover; if the line is a further one that says the same, with --sign-anew. Lines before it may have been sent"
+    )]
+    Ambiguous {
+        /// The line.
+        line: u64,
+        /// The record's entry.
+        index: Index,
+    },
+    /// Another journal begins with the same line.
+    #[error(
+        "line {line} is the first line of another input that this key sent, whose journal {} {}. If this is that input, run the same command with --journal {}{}; if it is another one that begins with the same line, with --sign-anew",
+        .other.display(),
+        if *.there { "is there" } else { "is gone" },
+        .other.display(),
+        if *.there { "" } else { " --recover" }
+    )]
+    SameInput {
+        /// The line.
+        line: u64,
+        /// The other journal.
+        other: PathBuf,
+        /// Whether its file is there.
+        there: bool,
+    },
+    /// The file of strays is not the one that the head knows.
+    #[error(
+        "{0} is missing or damaged: it says which records of the key no journal holds; run the same command with --recover, which makes it anew from the log"
+    )]
+    StraysDamaged(PathBuf),
+    /// A record of an older key may still come in.
+    #[error(
+        "the journal has records of the key {key}, signed for the day {issued_on}, which the server refuses until that day comes: they could come in then, beside what is signed now. Wait for the day, have the governors revoke that key, or run the same command with --sign-anew if nobody can send them any more"
+    )]
+    OldKeyLater {
+        /// The older key.
+        key: PublicKey,
+        /// When its records were signed, by their own word.
+        issued_on: Day,
+    },
+    /// The server refuses, again and again, to continue a chain that is its own.
+    #[error(
+        "the server refuses records that continue the key's chain as its own log has it: {} ({}); {}", .problem.detail, .problem.code, .problem.advice
+    )]
+    ChainRefused {
+        /// Its word.
         problem: Box<RemoteProblem>,
     },
+    /// One record alone is more than the server takes.
+    #[error(
+        "line {line} alone is more than the server, or a proxy before it, takes (413): its limit of a body must be 32 KiB at least"
+    )]
+    TooLarge {
+        /// The line.
+        line: u64,
+    },
+    /// The input can't be read.
+    #[error("the input can't be read: {0}")]
+    Input(std::io::Error),
+    /// The caller could not take an outcome.
+    #[error("what became of the lines can't be written: {0}")]
+    Outcomes(std::io::Error),
 }
 
-/// What a run came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Statements that are in.
-    pub admitted: usize,
-    /// Statements that were refused.
-    pub refused: usize,
+impl From<LogFault> for SubmitError {
+    fn from(fault: LogFault) -> Self {
+        Self::Log {
+            fault,
+            kept: String::new(),
+        }
+    }
 }
 
-/// Sends one issuer's statements.
+impl SubmitError {
+    /// What kind of failure it is.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Log { fault, .. } => match fault {
+                LogFault::Remote(RemoteError::Address { .. }) => Verdict::Usage,
+                LogFault::Remote(_) | LogFault::NotGranted(_) | LogFault::Unchecked(_) => {
+                    Verdict::NotDone
+                }
+                LogFault::Contradiction { .. } | LogFault::Wrong(_) | LogFault::Checkpoint(_) => {
+                    Verdict::False
+                }
+            },
+            Self::Journal(JournalError::Damaged { .. } | JournalError::Older { .. })
+            | Self::Head(HeadError::Damaged(_))
+            | Self::JournalLost { .. }
+            | Self::JournalReplaced { .. }
+            | Self::RecoveryUnfinished(_)
+            | Self::RecordsLost(_)
+            | Self::UnknownRecords { .. }
+            | Self::Ambiguous { .. }
+            | Self::SameInput { .. }
+            | Self::StraysDamaged(_)
+            | Self::OldKeyLater { .. }
+            | Self::ChainRefused { .. } => Verdict::False,
+            Self::Journal(JournalError::NotAJournal(_) | JournalError::Version(_)) => {
+                Verdict::OtherKind
+            }
+            Self::Remote(RemoteError::Address { .. })
+            | Self::Journal(JournalError::OtherLedger { .. })
+            | Self::Head(HeadError::Other { .. }) => Verdict::Usage,
+            _ => Verdict::NotDone,
+        }
+    }
+}
+
+/// Sends one input's statements as one issuer. The key and the journal are locked while it lives.
 pub struct Submitter<'a> {
-    remote: &'a Remote,
-    key: &'a SigningKey,
-    context: SigningContext,
-    journal: Journal,
+    pub(super) log: ProvenLog<'a>,
+    pub(super) key: &'a IssuerKey,
+    pub(super) public: PublicKey,
+    pub(super) context: SigningContext,
+    pub(super) options: Options,
+    pub(super) head: KeyHead,
+    pub(super) journal: Journal,
+    /// Where files without names go: beside the journal.
+    pub(super) folder: PathBuf,
+    /// What the journal held when it was opened.
+    pub(super) known: KnownLines,
+    /// The newest checkpoint that was proven.
+    pub(super) proven: Proven,
+    /// The key's newest record that is in.
+    pub(super) last: Option<ChainEnd>,
+    /// `prev` of the key's first record, while it has none.
+    pub(super) granted: RecordId,
+    /// Of a recovery: records of the log that may be lines of this input.
+    pub(super) candidates: Option<Candidates>,
+    /// Records of the key that no journal holds, once they were needed.
+    pub(super) strays: Option<LoggedRecords>,
+    /// Whether the journal has lines: if not, the first one tells whether the input is a new one.
+    pub(super) begun: bool,
+    /// How many records the next batch has at most: fewer where many are refused.
+    pub(super) batch: usize,
+    /// How many a batch ever has: fewer where the server takes only smaller ones.
+    pub(super) batch_most: usize,
+}
+
+/// What a recovery found in the log.
+pub(super) struct Candidates {
+    /// Records that the lost journal held.
+    pub ours: LoggedRecords,
+    /// Records that nothing holds.
+    pub unknown: LoggedRecords,
 }
 
 impl<'a> Submitter<'a> {
-    /// A sender with a journal.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn open(
-        remote: &'a Remote,
-        origin: &Origin,
-        key: &'a SigningKey,
-        journal: &Path,
-    ) -> Result<Self, JournalError> {
-        let journal = Journal::open(journal, &origin.to_string(), &key.public())?;
-        Ok(Self {
-            remote,
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "its fields, given by the two ways of opening one"
+    )]
+    pub(super) fn of(
+        log: ProvenLog<'a>,
+        key: &'a IssuerKey,
+        context: SigningContext,
+        options: Options,
+        head: KeyHead,
+        journal: Journal,
+        folder: PathBuf,
+        known: KnownLines,
+        proven: Proven,
+        last: Option<ChainEnd>,
+        granted: RecordId,
+    ) -> Self {
+        Self {
+            begun: journal.settled_count() > 0,
+            log,
             key,
-            context: SigningContext::new(origin),
+            public: key.key().public(),
+            context,
+            options,
+            head,
             journal,
-        })
-    }
-
-    /// What became of each statement so far.
-    pub fn lines(&self) -> &[LineState] {
-        self.journal.lines()
-    }
-
-    /// Where a statement is, if it is in.
-    pub fn index(&self, line: usize) -> Option<Index> {
-        match self.journal.lines().get(line) {
-            Some(LineState::Admitted(index)) => Some(*index),
-            _ => None,
+            folder,
+            known,
+            proven,
+            last,
+            granted,
+            candidates: None,
+            strays: None,
+            batch: RECORDS_PER_BATCH,
+            batch_most: RECORDS_PER_BATCH,
         }
     }
 
-    /// Sends all statements of `input` that are not in yet; `progress` is told how many are done.
-    ///
-    /// # Errors
-    /// [`SubmitError`]; running it again with the same input and journal goes on.
-    pub fn run(
-        &mut self,
-        input: &[Statement],
-        on_refusal: OnRefusal,
-        mut progress: impl FnMut(usize),
-    ) -> Result<Summary, SubmitError> {
-        self.check_unchanged(input)?;
-        loop {
-            let first = self.first_unanswered();
-            progress(first);
-            let unanswered = self.journal.lines().get(first..).unwrap_or_default();
-            let signed: Vec<SignedRecord> = unanswered
-                .iter()
-                .take(RECORDS_PER_BATCH)
-                .filter_map(|line| match line {
-                    LineState::Signed(record) => Some((**record).clone()),
-                    _ => None,
-                })
-                .collect();
-            if !signed.is_empty() {
-                self.send(first, &signed, on_refusal)?;
-                continue;
-            }
-            let rest = input.get(first..).unwrap_or_default();
-            if rest.is_empty() {
-                return Ok(self.summary());
-            }
-            self.sign(first, rest.get(..RECORDS_PER_BATCH).unwrap_or(rest))?;
-        }
-    }
-
-    fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for line in self.journal.lines() {
-            match line {
-                LineState::Admitted(_) => summary.admitted += 1,
-                LineState::Refused { .. } => summary.refused += 1,
-                LineState::Signed(_) => {}
-            }
-        }
-        summary
-    }
-
-    fn check_unchanged(&self, input: &[Statement]) -> Result<(), SubmitError> {
-        let lines = self.journal.lines();
-        if lines.len() > input.len() {
-            return Err(SubmitError::Changed {
-                line: input.len() + 1,
-            });
-        }
-        for (at, (line, statement)) in lines.iter().zip(input).enumerate() {
-            if let LineState::Signed(record) = line
-                && record.record().statement != *statement
-            {
-                return Err(SubmitError::Changed { line: at + 1 });
-            }
-        }
-        Ok(())
-    }
-
-    fn first_unanswered(&self) -> usize {
-        let lines = self.journal.lines();
-        lines
-            .iter()
-            .rposition(|line| !matches!(line, LineState::Signed(_)))
-            .map_or(0, |at| at + 1)
-    }
-
-    /// Signs statements as the continuation of the chain, into the journal.
-    fn sign(&mut self, first: usize, statements: &[Statement]) -> Result<(), SubmitError> {
-        let IssuerHead {
-            mut next_seq,
-            mut prev,
-        } = self.remote.issuer(&self.key.public())?;
-        let issued_on = today();
-        let mut records = Vec::with_capacity(statements.len());
-        for (offset, statement) in statements.iter().enumerate() {
-            let record = Record {
-                issuer: self.key.public(),
-                seq: next_seq,
-                prev,
-                issued_on,
-                statement: statement.clone(),
-            };
-            let (signed, id) =
-                draft(&record, &self.context, self.key).map_err(|error| SubmitError::Codec {
-                    line: first + offset + 1,
-                    error,
-                })?;
-            records.push(signed);
-            next_seq = Seq(next_seq.0 + 1);
-            prev = id;
-        }
-        Ok(self.journal.signed(&records)?)
-    }
-
-    fn send(
-        &mut self,
-        first: usize,
-        records: &[SignedRecord],
-        on_refusal: OnRefusal,
-    ) -> Result<(), SubmitError> {
-        match self.remote.append(records)? {
-            BatchAnswer::Admitted(indexes) => self.journal.admitted(first, indexes)?,
-            BatchAnswer::Refused { indexes, problem } => {
-                let line = first + indexes.len();
-                if !indexes.is_empty() {
-                    self.journal.admitted(first, indexes)?;
-                }
-                // By the rules, one statement is wrong and the next may be right. A wrong key or
-                // a broken chain would refuse them all.
-                if on_refusal == OnRefusal::Stop || problem.status != 422 {
-                    return Err(SubmitError::Refused {
-                        line: line + 1,
-                        problem,
-                    });
-                }
-                self.journal.refused(line, &problem.code, &problem.detail)?;
-            }
-        }
-        Ok(())
+    /// The file of the journal.
+    pub fn journal(&self) -> &Path {
+        self.journal.path()
     }
 }
 

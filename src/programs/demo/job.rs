@@ -61,7 +61,7 @@ pub fn play(
     grant(
         remote,
         keys,
-        &keys.platform,
+        keys.platform.key(),
         Role::Platform,
         "bay-bike-points",
         "Bay Bike Points",
@@ -69,7 +69,7 @@ pub fn play(
     grant(
         remote,
         keys,
-        &keys.planter,
+        keys.planter.key(),
         Role::Planter,
         "sf-street-trees",
         "San Francisco street trees",
@@ -77,7 +77,7 @@ pub fn play(
     grant(
         remote,
         keys,
-        &keys.surveyor,
+        keys.surveyor.key(),
         Role::Surveyor,
         "sf-register-watch",
         "Register Watch",

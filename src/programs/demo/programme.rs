@@ -1,12 +1,12 @@
 //! The programme of the demonstration: keys, ledger, grants, method.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::govern::submit_governed;
 use crate::cli::init::{self, Governor};
 use crate::cli::{Done, Failure};
 use crate::programs::import::StatementSender;
-use arborlog::client::{Remote, RemoteError};
+use arborlog::client::{IssuerKey, Remote, RemoteError};
 use arborlog::crypto::SigningKey;
 use arborlog::durable::make_folders;
 use arborlog::import::SpeciesList;
@@ -26,15 +26,15 @@ const TRIP_CAP: Grams = Grams(5_000);
 /// The keys of the demonstration's programme.
 pub struct ProgrammeKeys {
     pub governors: Vec<SigningKey>,
-    pub platform: SigningKey,
-    pub planter: SigningKey,
-    pub surveyor: SigningKey,
+    pub platform: IssuerKey,
+    pub planter: IssuerKey,
+    pub surveyor: IssuerKey,
 }
 
 /// Reads the programme's keys; those that are not there yet are made.
 pub fn make_keys(dir: &Path) -> Result<ProgrammeKeys, Failure> {
     make_folders(dir)?;
-    let key = |name: &str| -> Result<SigningKey, Failure> {
+    let file = |name: &str| -> Result<PathBuf, Failure> {
         let path = dir.join(format!("{name}.pem"));
         // Killed while the key was written: an empty file, and a key that signed nothing yet.
         if path.exists() && std::fs::metadata(&path)?.len() == 0 {
@@ -43,13 +43,15 @@ pub fn make_keys(dir: &Path) -> Result<ProgrammeKeys, Failure> {
         if !path.exists() {
             SigningKey::generate()?.write_new(&path)?;
         }
-        Ok(SigningKey::read(&path)?)
+        Ok(path)
     };
+    let governor = |name| Ok::<_, Failure>(SigningKey::read(&file(name)?)?);
+    let issuer = |name| Ok::<_, Failure>(IssuerKey::read(&file(name)?)?);
     Ok(ProgrammeKeys {
-        governors: vec![key("governor-1")?, key("governor-2")?],
-        platform: key("platform")?,
-        planter: key("planter")?,
-        surveyor: key("surveyor")?,
+        governors: vec![governor("governor-1")?, governor("governor-2")?],
+        platform: issuer("platform")?,
+        planter: issuer("planter")?,
+        surveyor: issuer("surveyor")?,
     })
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::cli::{Done, say};
-use arborlog::crypto::SigningKey;
+use arborlog::client::IssuerKey;
 use arborlog::import::{
     ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, STATION_COLUMNS, SetAside, SpeciesList, TRIP_COLUMNS,
 };
@@ -107,7 +107,7 @@ pub fn run(args: &ImportArgs) -> Done {
             let sender = StatementSender::open(&args.sending.to, &args.sending.work)?;
             let trips = CsvTable::open(&args.trips, &TRIP_COLUMNS)?;
             let stations = CsvTable::open(&args.stations, &STATION_COLUMNS)?;
-            let key = SigningKey::read(&args.key)?;
+            let key = IssuerKey::read(&args.key)?;
             let (imported, _) =
                 import_trips(&sender, trips, stations, args.method, args.activity, &key)?;
             report(&args.sending, &imported)
@@ -119,11 +119,11 @@ pub fn run(args: &ImportArgs) -> Done {
                 Some(path) => Some(CsvTable::open(path, &EVENT_COLUMNS)?),
                 None => None,
             };
-            let planter = SigningKey::read(&args.planter_key)?;
+            let planter = IssuerKey::read(&args.planter_key)?;
             let surveyor = args
                 .surveyor_key
                 .as_deref()
-                .map(SigningKey::read)
+                .map(IssuerKey::read)
                 .transpose()?;
             let (imported, _) = import_trees(
                 &sender,

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cli::govern::origin_of;
+use crate::cli::submit::failure;
 use crate::cli::{Failure, progress};
-use arborlog::client::{LineState, OnRefusal, Remote, RemoteError, Submitter};
-use arborlog::crypto::SigningKey;
+use arborlog::client::{IssuerKey, OnRefusal, Options, Outcome, Remote, RemoteError, Submitter};
 use arborlog::durable::{make_folders, replace};
 use arborlog::import::SetAside;
 use arborlog::record::{Index, Method, Origin, PlotNumber, Serial, Statement};
@@ -64,23 +64,39 @@ impl StatementSender {
     pub fn send(
         &self,
         phase: &str,
-        key: &SigningKey,
+        key: &IssuerKey,
         statements: &[Statement],
     ) -> Result<Sent, Failure> {
         let journal = self.work.join(format!("{phase}.journal"));
-        let mut submitter = Submitter::open(&self.remote, &self.origin, key, &journal)?;
+        let options = Options::default();
+        let submitter =
+            Submitter::open(&self.remote, &self.origin, key, &journal, options).map_err(failure)?;
         let bar = progress::bar(phase, statements.len() as u64);
-        let summary = submitter.run(statements, OnRefusal::Skip, |done| {
-            bar.set_position(done as u64)
-        })?;
+        let (outcomes, summary) = submitter
+            .run_statements(statements, OnRefusal::Skip, &mut |done| {
+                bar.set_position(done)
+            })
+            .map_err(failure)?;
+        if let Some(stopped) = &summary.stopped {
+            let problem = &stopped.problem;
+            return Err(anyhow::anyhow!(
+                "{phase}: statement {}: {} ({}); {}",
+                stopped.line,
+                problem.detail,
+                problem.code,
+                problem.advice
+            )
+            .into());
+        }
         let line = format!(
             "{phase}: {} in, {} refused",
-            summary.admitted, summary.refused
+            summary.admitted + summary.already_in,
+            summary.refused
         );
         progress::done(&bar, &line);
         let mut refusals = String::new();
-        for (number, line) in (1..).zip(submitter.lines()) {
-            if let LineState::Refused { code, detail } = line {
+        for (number, outcome) in (1..).zip(&outcomes) {
+            if let Outcome::Refused { code, detail } = outcome {
                 let refusal = serde_json::json!({
                     "statement": number, "code": code, "detail": detail,
                 });
@@ -91,12 +107,16 @@ impl StatementSender {
             let path = self.work.join(format!("{phase}.refused.ndjson"));
             replace(&path, refusals.as_bytes())?;
         }
-        let indexes = (0..statements.len())
-            .map(|position| submitter.index(position))
+        let indexes = outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Admitted(index) | Outcome::AlreadyIn(index) => Some(*index),
+                _ => None,
+            })
             .collect();
         Ok(Sent {
             indexes,
-            refused: summary.refused,
+            refused: usize::try_from(summary.refused)?,
         })
     }
 

@@ -7,8 +7,7 @@ use std::io::ErrorKind;
 use super::sender::Sent;
 use super::{ImportSummary, StatementSender};
 use crate::cli::Failure;
-use arborlog::client::today;
-use arborlog::crypto::SigningKey;
+use arborlog::client::{IssuerKey, today};
 use arborlog::durable::replace;
 use arborlog::import::{
     ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, SpeciesList, TreeCorrection, TreePlan, TreeRegister,
@@ -24,8 +23,8 @@ pub fn import_trees(
     added: CsvTable<{ ADDED_COLUMNS.len() }>,
     events: Option<CsvTable<{ EVENT_COLUMNS.len() }>>,
     species: &SpeciesList,
-    planter: &SigningKey,
-    surveyor: Option<&SigningKey>,
+    planter: &IssuerKey,
+    surveyor: Option<&IssuerKey>,
 ) -> Result<(ImportSummary, TreePlan), Failure> {
     let mut register = read_trees(added, events)?;
     let plan = plan(sender, &mut register, species)?;

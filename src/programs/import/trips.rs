@@ -2,8 +2,7 @@
 
 use super::{ImportSummary, StatementSender};
 use crate::cli::Failure;
-use arborlog::client::today;
-use arborlog::crypto::SigningKey;
+use arborlog::client::{IssuerKey, today};
 use arborlog::import::{
     CsvTable, Pseudonyms, STATION_COLUMNS, TRIP_COLUMNS, TripPlan, TripsConfig, plan_trips,
 };
@@ -16,7 +15,7 @@ pub fn import_trips(
     stations: CsvTable<{ STATION_COLUMNS.len() }>,
     method: MethodId,
     activity: ActivityCode,
-    key: &SigningKey,
+    key: &IssuerKey,
 ) -> Result<(ImportSummary, TripPlan), Failure> {
     let mut versions = sender.methods()?;
     versions.retain(|version| version.id == method);

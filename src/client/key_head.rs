@@ -1,0 +1,373 @@
+//! The head beside a key: what the key signed last, the newest checkpoint that the log showed,
+//! and which journals hold what was signed. A journal that was lost, or put back from a backup, is
+//! noticed by it.
+//!
+//! ```text
+//! KEY.head          JSON, and in a second line its SHA-256; mode 0600, replaced whole
+//! KEY.head.lock     held while the key is used
+//! KEY.head.strays   records of the key that no journal holds (super::strays)
+//! ```
+//!
+//! It may be older than the journals, by what was written after it when a process was killed, and
+//! never newer: journals are synced before it is replaced.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::journal::{Journal, KeyRecords, Mark};
+use super::remote::ChainEnd;
+use super::seq_ranges::SeqRanges;
+use crate::crypto::{KeyFileError, PublicKey, SigningKey};
+use crate::durable::{FileError, Held, create_secret, hold, read_if_there, rename_folder, replace};
+use crate::record::{Digest, Origin, Seq};
+
+/// The version of the head's format.
+const VERSION: u32 = 1;
+
+/// A head that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// Another process uses the key.
+    #[error("the key of {0} is in use by another submit or import; wait for it, or stop it")]
+    Locked(PathBuf),
+    /// It was changed by other hands, or cut.
+    #[error(
+        "{0} is damaged, or the head of another release. Put it back as it was; or run the same command with --recover: it renames that file, and finds in the log what the key signed"
+    )]
+    Damaged(PathBuf),
+    /// It is of another key or ledger.
+    #[error(
+        "{path} is the head of {found}, not of {expected}; name another file with --head, one for each ledger that the key signs for"
+    )]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        expected: String,
+    },
+    /// It can't be kept there.
+    #[error(
+        "{0}. The head of a key is kept beside it; where that folder can't be written, name another file with --head"
+    )]
+    Unwritable(FileError),
+    /// It can't be read.
+    #[error(transparent)]
+    Io(FileError),
+}
+
+/// An issuer's private key, and where its head is kept.
+#[derive(Clone, Debug)]
+pub struct IssuerKey {
+    key: SigningKey,
+    head: PathBuf,
+}
+
+impl IssuerKey {
+    /// Reads a key file; its head is KEY.head beside it.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
+        Ok(Self {
+            key: SigningKey::read(path)?,
+            head: with_suffix(path, ".head"),
+        })
+    }
+
+    /// A key whose head is kept in this file.
+    pub fn new(key: SigningKey, head: &Path) -> Self {
+        Self {
+            key,
+            head: head.to_owned(),
+        }
+    }
+
+    /// The same key, with its head in another file.
+    #[must_use]
+    pub fn with_head(self, head: &Path) -> Self {
+        Self::new(self.key, head)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// The head's file.
+    pub fn head(&self) -> &Path {
+        &self.head
+    }
+}
+
+/// A file's path with something behind its name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Gives a file the first free name of PATH.WHY.1, PATH.WHY.2 …; gives that name.
+pub(super) fn put_aside(path: &Path, why: &str) -> Result<PathBuf, FileError> {
+    let free = (1..u32::MAX)
+        .map(|number| with_suffix(path, &format!(".{why}.{number}")))
+        .find(|path| !path.exists());
+    let aside = free.unwrap_or_else(|| with_suffix(path, why));
+    rename_folder(path, &aside)?;
+    Ok(aside)
+}
+
+/// A journal as the head saw it last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JournalSeen {
+    pub id: String,
+    pub path: String,
+    /// It is being made anew from the log, and does not hold all yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovering: bool,
+    pub mark: Mark,
+    /// The digest of the first line that it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Digest>,
+    /// Which records of which keys it holds.
+    pub keys: BTreeMap<PublicKey, SeqRanges>,
+}
+
+/// The file of strays, as the head knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StraysSeen {
+    pub count: u64,
+    /// SHA-256 of the file.
+    pub checksum: String,
+    /// Those of this key.
+    pub seqs: SeqRanges,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    arborlog_key_head: u32,
+    origin: String,
+    key: PublicKey,
+    /// The key's newest record that is in.
+    last: Option<ChainEnd>,
+    /// The newest checkpoint that was proven to extend those before it.
+    checkpoint: Option<String>,
+    journals: Vec<JournalSeen>,
+    /// Records that are no line of any input: proposals, which others endorsed, and what somebody
+    /// said is none.
+    #[serde(default, skip_serializing_if = "SeqRanges::is_empty")]
+    others: SeqRanges,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    strays: Option<StraysSeen>,
+}
+
+/// A key's head, locked.
+pub(super) struct KeyHead {
+    path: PathBuf,
+    state: State,
+    saved: Vec<u8>,
+    _lock: Held,
+}
+
+impl KeyHead {
+    /// Locks a key and reads its head. Of a damaged head, `put_damaged_aside` makes a new one.
+    pub fn open(
+        path: &Path,
+        origin: &Origin,
+        key: &PublicKey,
+        put_damaged_aside: bool,
+    ) -> Result<Self, HeadError> {
+        let lock = hold(&with_suffix(path, ".lock"))
+            .map_err(HeadError::Unwritable)?
+            .ok_or_else(|| HeadError::Locked(path.to_owned()))?;
+        let mut bytes = read_if_there(path).map_err(HeadError::Io)?;
+        let state = match bytes.as_deref().map(|bytes| parse(path, bytes)) {
+            Some(Err(HeadError::Damaged(_))) if put_damaged_aside => {
+                put_aside(path, "damaged").map_err(HeadError::Unwritable)?;
+                bytes = None;
+                None
+            }
+            Some(parsed) => Some(parsed?),
+            None => None,
+        };
+        let state = state.unwrap_or_else(|| State {
+            arborlog_key_head: VERSION,
+            origin: origin.to_string(),
+            key: *key,
+            last: None,
+            checkpoint: None,
+            journals: Vec::new(),
+            others: SeqRanges::default(),
+            strays: None,
+        });
+        if state.origin != origin.to_string() || state.key != *key {
+            return Err(HeadError::Other {
+                path: path.to_owned(),
+                found: format!("{} at {}", state.key, state.origin),
+                expected: format!("{key} at {origin}"),
+            });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            state,
+            saved: bytes.unwrap_or_default(),
+            _lock: lock,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn last(&self) -> Option<ChainEnd> {
+        self.state.last
+    }
+
+    pub fn set_last(&mut self, last: Option<ChainEnd>) {
+        self.state.last = last;
+    }
+
+    pub fn checkpoint(&self) -> Option<&str> {
+        self.state.checkpoint.as_deref()
+    }
+
+    pub fn set_checkpoint(&mut self, note: &str) {
+        self.state.checkpoint = Some(note.to_owned());
+    }
+
+    pub fn journals(&self) -> &[JournalSeen] {
+        &self.state.journals
+    }
+
+    /// The journal that was at this path.
+    pub fn journal_at(&self, path: &Path) -> Option<&JournalSeen> {
+        let path = path.to_string_lossy();
+        self.state.journals.iter().find(|seen| seen.path == path)
+    }
+
+    pub fn journal_of_id(&self, id: &str) -> Option<&JournalSeen> {
+        self.state.journals.iter().find(|seen| seen.id == id)
+    }
+
+    /// A journal other than that of this id whose first line is this one.
+    pub fn journal_beginning_with(&self, first: &Digest, id: &str) -> Option<&JournalSeen> {
+        let mut journals = self.state.journals.iter();
+        journals.find(|seen| seen.first.as_ref() == Some(first) && seen.id != id)
+    }
+
+    /// Notes a journal as it is now, in the place of what was at its path.
+    pub fn see(&mut self, journal: &Journal, recovering: bool) {
+        let path = journal.path().to_string_lossy().into_owned();
+        let holds = |(key, records): (&PublicKey, &KeyRecords)| (*key, records.seqs.clone());
+        let seen = JournalSeen {
+            id: journal.id().to_owned(),
+            recovering,
+            mark: journal.mark(),
+            first: journal.first_line().copied(),
+            keys: journal.keys().iter().map(holds).collect(),
+            path,
+        };
+        let journals = &mut self.state.journals;
+        journals.retain(|known| known.id == seen.id || known.path != seen.path);
+        match journals.iter_mut().find(|known| known.id == seen.id) {
+            Some(known) => *known = seen,
+            None => journals.push(seen),
+        }
+    }
+
+    /// Notes a record that is no line of any input.
+    pub fn add_other(&mut self, seq: Seq) {
+        self.state.others.insert(seq, 1);
+    }
+
+    /// Forgets a journal whose place another one takes.
+    pub fn forget(&mut self, id: &str) {
+        self.state.journals.retain(|known| known.id != id);
+    }
+
+    pub fn strays(&self) -> Option<&StraysSeen> {
+        self.state.strays.as_ref()
+    }
+
+    pub fn set_strays(&mut self, strays: Option<StraysSeen>) {
+        self.state.strays = strays;
+    }
+
+    /// Which records of a key are held elsewhere than in the journal of this id: in other journals,
+    /// or by nothing because they are no lines.
+    pub fn held_elsewhere(&self, key: &PublicKey, id: Option<&str>) -> SeqRanges {
+        let mut held = SeqRanges::default();
+        for seen in self
+            .state
+            .journals
+            .iter()
+            .filter(|seen| Some(seen.id.as_str()) != id)
+        {
+            if let Some(seqs) = seen.keys.get(key) {
+                held.extend(seqs);
+            }
+        }
+        if *key == self.state.key {
+            held.extend(&self.state.others);
+        }
+        held
+    }
+
+    /// The first record of the key up to `last` that nothing holds.
+    pub fn first_unaccounted(&self, last: Seq) -> Option<Seq> {
+        let mut held = self.held_elsewhere(&self.state.key, None);
+        if let Some(strays) = &self.state.strays {
+            held.extend(&strays.seqs);
+        }
+        held.first_gap(last)
+    }
+
+    /// Replaces the file, if anything changed.
+    pub fn save(&mut self) -> Result<(), HeadError> {
+        let json = serde_json::to_string(&self.state)
+            .map_err(|error| HeadError::Unwritable(crate::durable::at(&self.path)(error.into())))?;
+        let bytes = format!("{json}\n{}\n", checksum(json.as_bytes())).into_bytes();
+        if bytes == self.saved {
+            return Ok(());
+        }
+        // Its first mode stays: only its owner reads it.
+        match create_secret(&self.path, &bytes) {
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                replace(&self.path, &bytes)
+            }
+            created => created,
+        }
+        .map_err(HeadError::Unwritable)?;
+        self.saved = bytes;
+        Ok(())
+    }
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<State, HeadError> {
+    let damaged = || HeadError::Damaged(path.to_owned());
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged())?;
+    let (json, digits) = text
+        .strip_suffix('\n')
+        .and_then(|text| text.split_once('\n'))
+        .ok_or_else(damaged)?;
+    if digits != checksum(json.as_bytes()) {
+        return Err(damaged());
+    }
+    let state: State = serde_json::from_str(json).map_err(|_| damaged())?;
+    if state.arborlog_key_head != VERSION {
+        return Err(damaged());
+    }
+    Ok(state)
+}

@@ -1,0 +1,437 @@
+//! What must agree before anything is signed or said: the log with every checkpoint that was seen,
+//! the key's chain with its head and the journals, the journal with what the head saw of it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::evidence;
+use super::journal::{Journal, JournalError};
+use super::key_head::{IssuerKey, KeyHead};
+use super::known_lines::KnownLines;
+use super::log_fault::LogFault;
+use super::own_chain::{Walk, Walked, is_entry};
+use super::proven_log::{KeyLook, ProvenLog};
+use super::refusals::{About, about};
+use super::remote::{ChainEnd, Remote, Sent, batch_body};
+use super::submitter::{Options, SubmitError, Submitter, today};
+use crate::audit::Tiles;
+use crate::crypto::PublicKey;
+use crate::durable::at;
+use crate::record::{Index, Origin, RecordId, Seq, SignedRecord, SigningContext};
+
+/// The most records past the last known one that are looked at one by one: what a run can leave
+/// without an answer, and proposals. More is not explained by either.
+const UNKNOWN_RECORDS_MAX: u64 = 65_536;
+
+impl<'a> Submitter<'a> {
+    /// Opens the journal of an input (`INPUT.journal`), or begins it, and checks that journal,
+    /// head and log agree. Sends nothing new; of an earlier run it settles what has no answer.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn open(
+        remote: &'a Remote,
+        origin: &Origin,
+        key: &'a IssuerKey,
+        journal: &Path,
+        options: Options,
+    ) -> Result<Self, SubmitError> {
+        remote.check_address()?;
+        let public = key.key().public();
+        let path = canonical(journal)?;
+        let mut head = KeyHead::open(key.head(), origin, &public, false)?;
+        let mut journal = open_journal(&head, &path, origin)?;
+        let mut others = open_grown_journals(&head, journal.id(), origin);
+        let log = ProvenLog::new(remote, origin, options.log.clone());
+        let context = SigningContext::new(origin);
+        let source = log.source();
+        let mut known = checkpoints(&head, &journal);
+        for other in &others {
+            known.extend(other.checkpoints().map(str::to_owned));
+        }
+        let look = log
+            .look(&source, &context, &public, &known)
+            .map_err(|fault| evidence::kept(journal.path(), fault))?;
+
+        let settled = settle(
+            &public,
+            &context,
+            &mut head,
+            &mut journal,
+            &mut others,
+            &look,
+        )?;
+        let last = settled.end;
+        void_what_does_not_continue(&public, &mut journal, last, look.state.prev)?;
+        check_unproven(&journal, &look.tiles)
+            .map_err(|fault| evidence::kept(journal.path(), fault))?;
+        journal.proven(&look.proven.note)?;
+        journal.sync()?;
+        head.see(&journal, false);
+        if let Some(last) = last
+            && let Some(first) = head.first_unaccounted(last.seq)
+        {
+            if let Some(other) = head.journals().iter().find(|seen| seen.recovering) {
+                return Err(SubmitError::RecoveryUnfinished((&other.path).into()));
+            }
+            return Err(SubmitError::UnknownRecords {
+                count: "records".to_owned(),
+                first,
+                head: head.path().to_owned(),
+            });
+        }
+        head.set_last(last);
+        head.set_checkpoint(&look.proven.note);
+        head.save()?;
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let known = KnownLines::new(&journal)?;
+        let (granted, proven) = (look.state.prev, look.proven);
+        let mut submitter = Submitter::of(
+            log, key, context, options, head, journal, folder, known, proven, last, granted,
+        );
+        if submitter.settle_older_key()? {
+            submitter.prove()?;
+            submitter.known = KnownLines::new(&submitter.journal)?;
+            submitter.save_head()?;
+        }
+        Ok(submitter)
+    }
+}
+
+/// The journal's path without links and dots: the same file has the same path in every run.
+pub(super) fn canonical(path: &Path) -> Result<PathBuf, SubmitError> {
+    let name = path.file_name().ok_or_else(|| {
+        at(path)(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "this names no file",
+        ))
+    })?;
+    if let Ok(whole) = path.canonicalize() {
+        return Ok(whole);
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    Ok(folder.canonicalize().map_err(at(folder))?.join(name))
+}
+
+/// Every checkpoint that was seen before.
+pub(super) fn checkpoints(head: &KeyHead, journal: &Journal) -> Vec<String> {
+    let seen = head.checkpoint().into_iter().chain(journal.checkpoints());
+    seen.map(str::to_owned).collect()
+}
+
+fn open_journal(head: &KeyHead, path: &Path, origin: &Origin) -> Result<Journal, SubmitError> {
+    let at_path = head.journal_at(path);
+    if let Some(seen) = at_path
+        && seen.recovering
+    {
+        return Err(SubmitError::RecoveryUnfinished(path.to_owned()));
+    }
+    if !Journal::is_there(path)
+        && let Some(seen) = at_path
+        && seen.mark.records > 0
+    {
+        return Err(SubmitError::JournalLost {
+            path: path.to_owned(),
+            records: seen.mark.records,
+        });
+    }
+    // Which mark counts is known once the journal's id was read.
+    let id = Journal::id_of(path)?;
+    let seen = id.as_deref().and_then(|id| head.journal_of_id(id));
+    if let (None, Some(replaced)) = (seen, at_path)
+        && replaced.mark.records > 0
+    {
+        return Err(SubmitError::JournalReplaced {
+            path: path.to_owned(),
+            records: replaced.mark.records,
+        });
+    }
+    Ok(Journal::open(path, origin, seen.map(|seen| &seen.mark))?)
+}
+
+/// The key's journals but for that of this id, that went on since the head saw them: a process that wrote one was
+/// killed, or another key wrote to it. What can't be opened is left out: if it matters, the log has
+/// records that nothing here explains.
+pub(super) fn open_grown_journals(head: &KeyHead, id: &str, origin: &Origin) -> Vec<Journal> {
+    let grown = head.journals().iter().filter(|seen| {
+        let length = std::fs::metadata(&seen.path).map_or(0, |about| about.len());
+        seen.id != id && length > seen.mark.bytes
+    });
+    grown
+        .filter_map(|seen| {
+            let other = Journal::open(Path::new(&seen.path), origin, Some(&seen.mark)).ok()?;
+            (other.id() == seen.id).then_some(other)
+        })
+        .collect()
+}
+
+/// What the log told of records without an answer.
+pub(super) struct Settled {
+    /// The end of the key's chain.
+    pub end: Option<ChainEnd>,
+    /// Where the first records of the journal's open batch are.
+    pub ours: Vec<Index>,
+}
+
+/// Explains the end of the key's chain in the log: it is the last record that was known to be in,
+/// or records follow which a journal has without an answer, or proposals. Notes their answers in
+/// the journals.
+pub(super) fn settle(
+    public: &PublicKey,
+    context: &SigningContext,
+    head: &mut KeyHead,
+    journal: &mut Journal,
+    others: &mut [Journal],
+    look: &KeyLook<'_>,
+) -> Result<Settled, SubmitError> {
+    let known = others
+        .iter()
+        .chain([&*journal])
+        .filter_map(|journal| journal.last(public))
+        .chain(head.last())
+        .max_by_key(|end| end.seq);
+    let end = check_end(known, look)?;
+    let first_new = known.map_or(0, |known| known.seq.0.saturating_add(1));
+    let new = end.map_or(0, |end| (end.seq.0 + 1).saturating_sub(first_new));
+    let unknown = |count: u64, first: u64| SubmitError::UnknownRecords {
+        count: match count {
+            1 => "a record".to_owned(),
+            count => format!("{count} records"),
+        },
+        first: Seq(first),
+        head: head.path().to_owned(),
+    };
+    if new > UNKNOWN_RECORDS_MAX {
+        return Err(unknown(new, first_new));
+    }
+    let walked = match end {
+        Some(end) if new > 0 => {
+            let walk = Walk::new(&look.tiles, context, public, end);
+            walk.since(Seq(first_new))?
+        }
+        _ => Vec::new(),
+    };
+    if let (Some(known), Some(first)) = (known, walked.first())
+        && first.prev != known.id
+    {
+        return Err(SubmitError::RecordsLost(format!(
+            "the record {} of this key was entry {}, and is not in its chain",
+            known.seq, known.index
+        )));
+    }
+    let journals = others.len();
+    let mut unanswered: HashMap<RecordId, usize> = HashMap::new();
+    for (place, journal) in others.iter().chain([&*journal]).enumerate() {
+        let records = journal.open_records(public, usize::MAX)?;
+        unanswered.extend(records.iter().map(|it| (context.id(it.bytes()), place)));
+    }
+    let mut found: Vec<Vec<Index>> = vec![Vec::new(); journals + 1];
+    let mut strange: Option<(u64, Seq)> = None;
+    let mut proposals = Vec::new();
+    for Walked { end, endorsed, .. } in &walked {
+        match unanswered
+            .get(&end.id)
+            .and_then(|place| found.get_mut(*place))
+        {
+            Some(found) => found.push(end.index),
+            None if *endorsed => proposals.push(end.seq),
+            None => {
+                let (count, first) = strange.unwrap_or((0, end.seq));
+                strange = Some((count + 1, first));
+            }
+        }
+    }
+    if let Some((count, first)) = strange {
+        return Err(unknown(count, first.0));
+    }
+    for seq in proposals {
+        head.add_other(seq);
+    }
+    let mut found = found.into_iter();
+    for other in others.iter_mut() {
+        settle_other(head, other, public, &found.next().unwrap_or_default())?;
+    }
+    let ours = found.next().unwrap_or_default();
+    journal.admitted(&ours)?;
+    Ok(Settled { end, ours })
+}
+
+/// Notes in another journal of the key which of its records without an answer are in.
+pub(super) fn settle_other(
+    head: &mut KeyHead,
+    other: &mut Journal,
+    public: &PublicKey,
+    indexes: &[Index],
+) -> Result<(), JournalError> {
+    other.admitted(indexes)?;
+    // The rest is not in, and never will be once this run has signed: its places in the chain are
+    // taken then. A crash before that leaves it to be signed again, in the same places.
+    if other.open_batch().is_some_and(|open| open.key == *public) {
+        other.void()?;
+    }
+    other.sync()?;
+    head.see(other, false);
+    Ok(())
+}
+
+/// The end of the key's chain by the server, unless it is before the last record that is known to
+/// be in, or another one in its place.
+pub(super) fn check_end(
+    known: Option<ChainEnd>,
+    look: &KeyLook<'_>,
+) -> Result<Option<ChainEnd>, SubmitError> {
+    let end = look.state.head;
+    let Some(known) = known else {
+        return Ok(end);
+    };
+    let lost = match end {
+        None => Some("it knows none of this key".to_owned()),
+        Some(end) if end.seq < known.seq => Some(format!(
+            "its last of this key has seq {}, and it had one of seq {}, entry {}",
+            end.seq, known.seq, known.index
+        )),
+        Some(end) if end.seq == known.seq && end.id != known.id => Some(format!(
+            "under seq {} of this key it has another record than it had, entry {}",
+            known.seq, known.index
+        )),
+        Some(_) => None,
+    };
+    match lost {
+        Some(what) => Err(SubmitError::RecordsLost(what)),
+        None => Ok(end),
+    }
+}
+
+/// Records that were signed behind another end than the chain has can never come in.
+pub(super) fn void_what_does_not_continue(
+    public: &PublicKey,
+    journal: &mut Journal,
+    last: Option<ChainEnd>,
+    granted: RecordId,
+) -> Result<(), JournalError> {
+    let records = journal.open_records(public, 1)?;
+    let Some(first) = records.first().map(SignedRecord::record) else {
+        return Ok(());
+    };
+    let (seq, prev) = last.map_or((Seq(0), granted), |last| (Seq(last.seq.0 + 1), last.id));
+    if (first.seq, first.prev) == (seq, prev) {
+        Ok(())
+    } else {
+        journal.void()
+    }
+}
+
+/// Checks that the first and the last record that are in by the server's word are at the indexes
+/// that it told. The records between name each other, and their indexes lie between.
+pub(super) fn check_unproven(journal: &Journal, tiles: &Tiles<'_>) -> Result<(), LogFault> {
+    let Some(unproven) = journal.unproven() else {
+        return Ok(());
+    };
+    for (index, record) in [&unproven.first, &unproven.last] {
+        if !is_entry(tiles, *index, record)? {
+            return Err(LogFault::Wrong(format!(
+                "the server answered that the record {} of this key is entry {index}, and its log of {} entries does not have it there. Nothing of it is reported. Tell the operator",
+                record.record().seq,
+                tiles.head().size
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Submitter<'_> {
+    /// Sends again what an older key signed in this journal and has no answer: that needs no private
+    /// key, and only an answer tells that it can't come in later, beside what this key signs.
+    /// Gives whether there was anything.
+    fn settle_older_key(&mut self) -> Result<bool, SubmitError> {
+        let Some(key) = self
+            .journal
+            .open_batch()
+            .map(|open| open.key)
+            .filter(|key| *key != self.public)
+        else {
+            return Ok(false);
+        };
+        self.settle_from_log(&key)?;
+        while self.journal.open_batch().is_some() {
+            let records = self.journal.open_records(&key, self.batch_max())?;
+            let body = batch_body(&records)
+                .map_err(|error| at(self.journal.path())(std::io::Error::other(error)))?;
+            match self.log.remote.send(&body, records.len())? {
+                Sent::TooLarge => self.halve_batches(records.len(), 0)?,
+                Sent::Judged {
+                    indexes,
+                    checkpoint,
+                    refused,
+                } => {
+                    self.take_answer(&records, &indexes, checkpoint.as_deref())?;
+                    if let (Some(problem), Some(record)) = (refused, records.get(indexes.len())) {
+                        self.settle_from_log(&key)?;
+                        self.check_never(&key, record, &problem)?;
+                        self.journal.void()?;
+                    }
+                }
+            }
+        }
+        self.journal.sync()?;
+        Ok(true)
+    }
+
+    /// Notes which records of a key that have no answer are in the log.
+    fn settle_from_log(&mut self, key: &PublicKey) -> Result<(), SubmitError> {
+        let source = self.log.source();
+        let look = self
+            .log
+            .look(&source, &self.context, key, &self.checkpoints())
+            .map_err(|fault| evidence::kept(self.journal.path(), fault))?;
+        let Some((end, open)) = look.state.head.zip(self.journal.open_batch()) else {
+            return Ok(());
+        };
+        let walked = Walk::new(&look.tiles, &self.context, key, end).since(open.seq)?;
+        let records = self.journal.open_records(key, usize::MAX)?;
+        let ours = walked.iter().zip(&records);
+        let indexes: Vec<Index> = ours
+            .take_while(|(walked, record)| walked.end.id == self.context.id(record.bytes()))
+            .map(|(walked, _)| walked.end.index)
+            .collect();
+        self.journal.admitted(&indexes)?;
+        self.proven = look.proven;
+        Ok(())
+    }
+
+    /// Whether a refused record of an older key could still come in: only if it was signed for a
+    /// day to come. What is too old, against a rule, or of a revoked key is refused for good, and
+    /// the log does not have it.
+    fn check_never(
+        &self,
+        key: &PublicKey,
+        record: &SignedRecord,
+        problem: &super::remote::RemoteProblem,
+    ) -> Result<(), SubmitError> {
+        let issued_on = record.record().issued_on;
+        let later = about(problem, record.record()) == About::SigningDay && issued_on > today();
+        if later && !self.options.sign_anew {
+            return Err(SubmitError::OldKeyLater {
+                key: *key,
+                issued_on,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn checkpoints(&self) -> Vec<String> {
+        checkpoints(&self.head, &self.journal)
+    }
+
+    /// Makes durable where the key and the journal are now.
+    pub(super) fn save_head(&mut self) -> Result<(), SubmitError> {
+        self.journal.sync()?;
+        self.head.see(&self.journal, self.candidates.is_some());
+        self.head.set_last(self.last);
+        self.head.set_checkpoint(&self.proven.note);
+        Ok(self.head.save()?)
+    }
+}

@@ -1,0 +1,317 @@
+//! Making a journal and a head anew from the log.
+//!
+//! The key's chain is read back from its end, each entry proven to be in the log. A record is a
+//! candidate for a line of the input unless another journal that the head knows holds it; those
+//! that the lost journal held, by the head, come first. What no line of the input asks for is kept:
+//! what the lost journal held as found, the rest as strays.
+//!
+//! A crash on the way leaves a head that says so, and the next recovery begins anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use super::evidence;
+use super::journal::{Journal, JournalError};
+use super::key_head::{IssuerKey, JournalSeen, KeyHead, put_aside, with_suffix};
+use super::known_lines::KnownLines;
+use super::opening::{canonical, check_end, open_grown_journals, settle_other};
+use super::own_chain::{Walk, Walked};
+use super::proven_log::ProvenLog;
+use super::remote::{ChainEnd, Remote};
+use super::seq_ranges::SeqRanges;
+use super::strays::LoggedRecords;
+use super::submitter::{Candidates, Options, SubmitError, Submitter};
+use crate::crypto::PublicKey;
+use crate::record::{Index, Origin, RecordId, Seq, SigningContext};
+
+/// How often progress is told.
+const RECORDS_PER_PROGRESS: u64 = 256;
+
+impl<'a> Submitter<'a> {
+    /// Makes the journal and the head anew from the log, whatever is left of them: what is there
+    /// gets another name, and is never removed. The key's chain is read back from its end as far
+    /// as nothing else holds its records; [`Self::run`] then takes each line that one of them says
+    /// as sent. `progress` is told how many records were read, of how many.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn recover(
+        remote: &'a Remote,
+        origin: &Origin,
+        key: &'a IssuerKey,
+        journal: &Path,
+        options: Options,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, SubmitError> {
+        remote.check_address()?;
+        let public = key.key().public();
+        let path = canonical(journal)?;
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let mut head = KeyHead::open(key.head(), origin, &public, true)?;
+        let left = what_is_left(&path, origin)?;
+        let seen = left
+            .as_ref()
+            .and_then(|left| head.journal_of_id(left.id()))
+            .or_else(|| head.journal_at(&path))
+            .cloned();
+        let id = seen.as_ref().map_or("", |seen| &seen.id);
+        let mut others = open_grown_journals(&head, id, origin);
+
+        let log = ProvenLog::new(remote, origin, options.log.clone());
+        let context = SigningContext::new(origin);
+        let source = log.source();
+        let kept = |fault| evidence::kept(&path, fault);
+        let mut known: Vec<String> = head.checkpoint().map(str::to_owned).into_iter().collect();
+        for journal in others.iter().chain(&left) {
+            known.extend(journal.checkpoints().map(str::to_owned));
+        }
+        let look = log.look(&source, &context, &public, &known).map_err(kept)?;
+        let last_known = others
+            .iter()
+            .chain(&left)
+            .filter_map(|journal| journal.last(&public))
+            .chain(head.last())
+            .max_by_key(|end| end.seq);
+        let last = check_end(last_known, &look)?;
+        let granted = look.state.prev;
+
+        // The keys that signed lines of this input, each with what its journal held of it.
+        let mut keys = what_was_held(seen.as_ref(), left.as_ref());
+        for key in options.old_keys.iter().chain([&public]) {
+            keys.entry(*key).or_default();
+        }
+        let (mut chains, mut newest) = (Vec::new(), look);
+        for (key, ours) in keys {
+            let end = if key == public {
+                last
+            } else {
+                known.push(newest.proven.note.clone());
+                newest = log.look(&source, &context, &key, &known).map_err(kept)?;
+                newest.state.head
+            };
+            let mut elsewhere = head.held_elsewhere(&key, Some(id));
+            for records in others.iter().filter_map(|other| other.keys().get(&key)) {
+                elsewhere.extend(&records.seqs);
+            }
+            let is_own = key == public;
+            let last_known = last_known.filter(|_| is_own);
+            let chain =
+                end.and_then(|end| Chain::new(key, is_own, end, ours, elsewhere, last_known));
+            chains.extend(chain);
+        }
+
+        let mut reading = Reading {
+            candidates: Candidates::new(&folder, chains.iter().map(Chain::len).sum())?,
+            unanswered: HashMap::new(),
+            answers: vec![Vec::new(); others.len()],
+            proposals: Vec::new(),
+        };
+        for (place, other) in others.iter().enumerate() {
+            for record in other.open_records(&public, usize::MAX)? {
+                let id = context.id(record.bytes());
+                reading.unanswered.insert(id, place);
+            }
+        }
+        let total = chains.iter().map(Chain::len).sum();
+        let mut read = 0;
+        for chain in &chains {
+            let mut walk = Walk::new(&newest.tiles, &context, &chain.key, chain.end);
+            while let Some(walked) = walk.next()? {
+                reading.take(chain, &walked)?;
+                read += 1;
+                if read % RECORDS_PER_PROGRESS == 0 || read == total {
+                    progress(read, total);
+                }
+                if walked.end.seq == chain.first {
+                    break;
+                }
+            }
+        }
+        let Reading {
+            candidates,
+            answers,
+            proposals,
+            ..
+        } = reading;
+        for seq in proposals {
+            head.add_other(seq);
+        }
+        for (other, answers) in others.iter_mut().zip(answers) {
+            let indexes: Vec<Index> = answers.into_iter().rev().collect();
+            settle_other(&mut head, other, &public, &indexes)?;
+        }
+
+        drop(left);
+        if path.exists() {
+            put_aside(&path, "old")?;
+        }
+        head.forget(id);
+        let mut journal = Journal::open(&path, origin, None)?;
+        journal.proven(&newest.proven.note)?;
+        let known = KnownLines::new(&journal)?;
+        let proven = newest.proven;
+        let mut submitter = Submitter::of(
+            log, key, context, options, head, journal, folder, known, proven, last, granted,
+        );
+        submitter.candidates = Some(candidates);
+        // From here on a crash leaves a head that asks for another recovery.
+        submitter.save_head()?;
+        Ok(submitter)
+    }
+
+    /// Ends a recovery: what no line asked for is kept as what it is.
+    pub(super) fn finish_recovery(&mut self) -> Result<(), SubmitError> {
+        let Some(candidates) = self.candidates.take() else {
+            return Ok(());
+        };
+        let mut failed = None;
+        let journal = &mut self.journal;
+        candidates.ours.for_each(|key, digest, end| {
+            if failed.is_none() {
+                failed = journal.found(*key, *digest, end).err();
+            }
+            Ok(())
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let path = with_suffix(self.head.path(), ".strays");
+        let seen = candidates.unknown.write_strays(&path, &self.public)?;
+        self.head.set_strays(seen);
+        Ok(())
+    }
+}
+
+impl Candidates {
+    fn new(folder: &Path, records_max: u64) -> Result<Self, SubmitError> {
+        Ok(Self {
+            ours: LoggedRecords::new(folder, records_max)?,
+            unknown: LoggedRecords::new(folder, records_max)?,
+        })
+    }
+}
+
+/// A key's chain that is read back, from `end` to `first`.
+struct Chain {
+    key: PublicKey,
+    /// It is that of the key in use, not of an older one.
+    is_own: bool,
+    end: ChainEnd,
+    first: Seq,
+    /// What the journal that is made anew held.
+    ours: SeqRanges,
+    /// What other journals hold.
+    elsewhere: SeqRanges,
+    /// A record that must be on it.
+    last_known: Option<ChainEnd>,
+}
+
+impl Chain {
+    /// As much of a chain as has to be looked at; `None` if nothing has.
+    fn new(
+        key: PublicKey,
+        is_own: bool,
+        end: ChainEnd,
+        ours: SeqRanges,
+        elsewhere: SeqRanges,
+        last_known: Option<ChainEnd>,
+    ) -> Option<Self> {
+        let firsts = [
+            elsewhere.first_gap(end.seq),
+            ours.first(),
+            last_known.map(|known| known.seq),
+        ];
+        let first = firsts.into_iter().flatten().min()?.min(end.seq);
+        Some(Self {
+            key,
+            is_own,
+            end,
+            first,
+            ours,
+            elsewhere,
+            last_known,
+        })
+    }
+
+    fn len(&self) -> u64 {
+        self.end.seq.0 - self.first.0 + 1
+    }
+}
+
+/// What was found on the way back.
+struct Reading {
+    candidates: Candidates,
+    /// Records without an answer in other journals of the key, by the place of the journal.
+    unanswered: HashMap<RecordId, usize>,
+    /// Where those are that are in, newest first.
+    answers: Vec<Vec<Index>>,
+    proposals: Vec<Seq>,
+}
+
+impl Reading {
+    fn take(&mut self, chain: &Chain, walked: &Walked) -> Result<(), SubmitError> {
+        let seq = walked.end.seq;
+        if let Some(known) = chain.last_known.filter(|known| known.seq == seq)
+            && known.id != walked.end.id
+        {
+            return Err(SubmitError::RecordsLost(format!(
+                "the record {seq} of this key was entry {}, and is not in its chain",
+                known.index
+            )));
+        }
+        let answered = self.unanswered.get(&walked.end.id);
+        if let Some(answers) = answered.and_then(|place| self.answers.get_mut(*place)) {
+            answers.push(walked.end.index);
+            return Ok(());
+        }
+        let candidates = &mut self.candidates;
+        if chain.ours.contains(seq) {
+            candidates
+                .ours
+                .put(&chain.key, &walked.digest, walked.end)?;
+        } else if chain.elsewhere.contains(seq) {
+            // A line of another input.
+        } else if walked.endorsed {
+            self.proposals.extend(chain.is_own.then_some(seq));
+        } else {
+            candidates
+                .unknown
+                .put(&chain.key, &walked.digest, walked.end)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which records of which keys the journal held, by the head that knew it and by what is left.
+fn what_was_held(
+    seen: Option<&JournalSeen>,
+    left: Option<&Journal>,
+) -> BTreeMap<PublicKey, SeqRanges> {
+    let mut held = BTreeMap::new();
+    let mut add = |key: &PublicKey, seqs: &SeqRanges| {
+        let known: &mut SeqRanges = held.entry(*key).or_default();
+        known.extend(seqs);
+    };
+    for (key, seqs) in seen.iter().flat_map(|seen| &seen.keys) {
+        add(key, seqs);
+    }
+    for (key, records) in left.iter().flat_map(|left| left.keys()) {
+        add(key, &records.seqs);
+    }
+    if let Some(open) = left.and_then(Journal::open_batch) {
+        add(&open.key, &SeqRanges::default());
+    }
+    held
+}
+
+/// The journal as far as it can be read; `None` if there is none, or one of another format.
+fn what_is_left(path: &Path, origin: &Origin) -> Result<Option<Journal>, SubmitError> {
+    if !Journal::is_there(path) {
+        return Ok(None);
+    }
+    match Journal::salvage(path, origin) {
+        Ok(journal) => Ok(Some(journal)),
+        Err(JournalError::NotAJournal(_) | JournalError::Version(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

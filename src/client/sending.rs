@@ -1,0 +1,590 @@
+//! The run over an input: what the journal has is told, what it does not have is signed and sent,
+//! batch by batch; then all is proven.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::evidence;
+use super::input::{Line, statement_digest};
+use super::journal::{Fate, Journal};
+use super::key_head::with_suffix;
+use super::log_fault::LogFault;
+use super::opening::{check_unproven, settle, void_what_does_not_continue};
+use super::refusals::{About, about};
+use super::remote::{RemoteProblem, Sent, batch_body};
+use super::strays::LoggedRecords;
+use super::submitter::{
+    OnRefusal, Outcome, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary, today,
+};
+use crate::durable::at;
+use crate::note::UnverifiedCheckpoint;
+use crate::record::{CodecError, Digest, Index, Record, Seq, SignedRecord, Statement, draft};
+
+/// Outcomes that wait for those before them: past it a smaller batch is sent.
+const OUTCOMES_WAITING_MAX: usize = 16_384;
+/// How often the head is replaced on the way: a start bridges what it lacks from the journal.
+const HEAD_EVERY: Duration = Duration::from_secs(1);
+/// How often what was answered is proven on the way.
+const PROOF_EVERY: Duration = Duration::from_secs(30);
+/// How often a chain is looked at again after the server refused to continue it, in a row.
+const CHAIN_LOOKS_MAX: u32 = 4;
+
+/// A line that the journal does not have.
+struct Fresh {
+    line: u64,
+    digest: Digest,
+    statement: Statement,
+}
+
+/// The state of a run.
+struct Run<'r> {
+    on_refusal: OnRefusal,
+    tell: &'r mut dyn FnMut(u64, Outcome) -> io::Result<()>,
+    progress: &'r mut dyn FnMut(u64),
+    summary: Summary,
+    fresh: VecDeque<Fresh>,
+    /// Outcomes of lines in their order; those of fresh lines are not known yet.
+    waiting: VecDeque<(u64, Option<Outcome>)>,
+    /// No record of this key is admitted any more: what was signed stays as it is.
+    key_refused: bool,
+    chain_looks: u32,
+    head_saved: Instant,
+    proven: Instant,
+}
+
+impl Run<'_> {
+    fn settle(&mut self, line: u64, outcome: Outcome) {
+        self.waiting.push_back((line, Some(outcome)));
+    }
+
+    /// What became of the first fresh line.
+    fn answer(&mut self, outcome: Outcome) {
+        if let Some(fresh) = self.fresh.pop_front()
+            && let Some((_, waiting)) = self
+                .waiting
+                .iter_mut()
+                .find(|(line, waiting)| *line == fresh.line && waiting.is_none())
+        {
+            *waiting = Some(outcome);
+        }
+    }
+
+    fn admitted(&mut self, indexes: &[Index]) {
+        for index in indexes {
+            self.answer(Outcome::Admitted(*index));
+        }
+    }
+
+    fn refused(&mut self, problem: &RemoteProblem) {
+        self.answer(Outcome::Refused {
+            code: problem.code.clone(),
+            detail: problem.detail.clone(),
+        });
+    }
+
+    fn stop(&mut self, line: u64, problem: &RemoteProblem) {
+        self.summary.stopped = Some(Stopped {
+            line,
+            problem: problem.clone(),
+        });
+    }
+
+    /// Tells the outcomes that are known, in the order of the lines.
+    fn tell(&mut self) -> Result<(), SubmitError> {
+        while let Some((line, outcome)) =
+            self.waiting.pop_front_if(|(_, outcome)| outcome.is_some())
+        {
+            let Some(outcome) = outcome else {
+                break;
+            };
+            let summary = &mut self.summary;
+            match &outcome {
+                Outcome::Admitted(index) => {
+                    summary.admitted += 1;
+                    let (first, _) = summary.entries.unwrap_or((*index, *index));
+                    summary.entries = Some((first, *index));
+                }
+                Outcome::AlreadyIn(_) => summary.already_in += 1,
+                Outcome::Refused { .. } => summary.refused += 1,
+                Outcome::SetAside(_) => summary.set_aside += 1,
+                Outcome::NotSent => summary.not_sent += 1,
+            }
+            (self.tell)(line, outcome).map_err(SubmitError::Outcomes)?;
+            (self.progress)(line);
+        }
+        Ok(())
+    }
+}
+
+impl Submitter<'_> {
+    /// Sends all lines of an input that are not in yet. `tell` is told what became of each line, in
+    /// their order: it counts only once this returned, for only then it is proven. `progress` is
+    /// told how far it is.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; the same input with the same journal continues where it ended.
+    pub fn run(
+        mut self,
+        lines: impl IntoIterator<Item = io::Result<Line>>,
+        on_refusal: OnRefusal,
+        tell: &mut dyn FnMut(u64, Outcome) -> io::Result<()>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Summary, SubmitError> {
+        let mut run = Run {
+            on_refusal,
+            tell,
+            progress,
+            summary: Summary::new(self.proven.head),
+            fresh: VecDeque::new(),
+            waiting: VecDeque::new(),
+            key_refused: false,
+            chain_looks: 0,
+            head_saved: Instant::now(),
+            proven: Instant::now(),
+        };
+        let done = self.run_over(lines, &mut run);
+        if done.is_err() {
+            // What is in is in the journal; the head then need not be bridged from it.
+            let _ = self.save_head();
+        }
+        done.map(|()| run.summary)
+    }
+
+    /// As [`Self::run`], of statements at hand: gives what became of each.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn run_statements(
+        self,
+        statements: &[Statement],
+        on_refusal: OnRefusal,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(Vec<Outcome>, Summary), SubmitError> {
+        let lines = (1..).zip(statements).map(|(number, statement)| {
+            Ok(Line {
+                number,
+                statement: Ok(statement.clone()),
+            })
+        });
+        let mut outcomes = Vec::with_capacity(statements.len());
+        let mut tell = |_, outcome| {
+            outcomes.push(outcome);
+            Ok(())
+        };
+        let summary = self.run(lines, on_refusal, &mut tell, progress)?;
+        Ok((outcomes, summary))
+    }
+
+    fn run_over(
+        &mut self,
+        lines: impl IntoIterator<Item = io::Result<Line>>,
+        run: &mut Run<'_>,
+    ) -> Result<(), SubmitError> {
+        for line in lines {
+            let line = line.map_err(SubmitError::Input)?;
+            run.summary.read += 1;
+            match line.statement {
+                Err(why) => run.settle(line.number, Outcome::SetAside(why)),
+                Ok(statement) => self.place(line.number, statement, run)?,
+            }
+            if run.fresh.len() == RECORDS_PER_BATCH || run.waiting.len() >= OUTCOMES_WAITING_MAX {
+                self.send_fresh(run)?;
+            }
+        }
+        self.send_fresh(run)?;
+        if !run.key_refused {
+            self.journal.void()?;
+        }
+        self.finish_recovery()?;
+        self.write_strays()?;
+        self.prove()?;
+        self.save_head()?;
+        run.summary.head = self.proven.head;
+        run.summary.gone = self.known.left();
+        Ok(())
+    }
+
+    /// What the journal or the log says of a line; else it is to be sent.
+    fn place(
+        &mut self,
+        line: u64,
+        statement: Statement,
+        run: &mut Run<'_>,
+    ) -> Result<(), SubmitError> {
+        let digest = match statement_digest(&statement) {
+            Ok(digest) => digest,
+            Err(error) => {
+                run.settle(line, Outcome::SetAside(unsignable(&error)));
+                return Ok(());
+            }
+        };
+        match self.known.take(&self.folder, &digest)? {
+            Some(Fate::In(index)) => {
+                if index.0 >= self.proven.head.size {
+                    return Err(LogFault::Wrong(format!(
+                        "the journal has line {line} as entry {index}, and the log has {} entries",
+                        self.proven.head.size
+                    ))
+                    .into());
+                }
+                run.settle(line, Outcome::AlreadyIn(index));
+                return Ok(());
+            }
+            Some(Fate::Refused { at }) if !self.options.retry_refused => {
+                let (code, detail) = self.known.refusal(at)?;
+                run.settle(line, Outcome::Refused { code, detail });
+                return Ok(());
+            }
+            Some(Fate::Refused { .. }) => self.journal.retried(digest)?,
+            Some(Fate::Retried) | None => {}
+        }
+        let sign_anew = self.options.sign_anew;
+        if let Some(candidates) = &mut self.candidates {
+            let found = match candidates.ours.take(&digest)? {
+                None => candidates.unknown.take(&digest)?,
+                found => found,
+            };
+            if let Some((key, record)) = found {
+                self.journal.found(key, digest, record)?;
+                run.settle(line, Outcome::AlreadyIn(record.index));
+                return Ok(());
+            }
+        } else if let Some(strays) = self.strays()? {
+            if sign_anew {
+                if let Some((key, record)) = strays.take(&digest)?
+                    && key == self.public
+                {
+                    self.head.add_other(record.seq);
+                }
+            } else if let Some((_, record)) = strays.peek(&digest)? {
+                return Err(SubmitError::Ambiguous {
+                    line,
+                    index: record.index,
+                });
+            }
+        }
+        if run.summary.stopped.is_some() {
+            run.settle(line, Outcome::NotSent);
+        } else {
+            self.check_new_input(line, &digest)?;
+            run.waiting.push_back((line, None));
+            run.fresh.push_back(Fresh {
+                line,
+                digest,
+                statement,
+            });
+        }
+        Ok(())
+    }
+
+    /// Stops before the first line of a new journal is signed if another journal of the key begins
+    /// with the same line: that is the same input, under another name or in another folder.
+    fn check_new_input(&mut self, line: u64, digest: &Digest) -> Result<(), SubmitError> {
+        if std::mem::replace(&mut self.begun, true)
+            || self.candidates.is_some()
+            || self.options.sign_anew
+        {
+            return Ok(());
+        }
+        match self.head.journal_beginning_with(digest, self.journal.id()) {
+            Some(other) => Err(SubmitError::SameInput {
+                line,
+                other: other.path.clone().into(),
+                there: Journal::is_there(Path::new(&other.path)),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends the fresh lines, until each has its answer, and tells all outcomes.
+    fn send_fresh(&mut self, run: &mut Run<'_>) -> Result<(), SubmitError> {
+        while !run.fresh.is_empty() {
+            if run.summary.stopped.is_some() {
+                run.answer(Outcome::NotSent);
+                continue;
+            }
+            let count = self.sign(run)?;
+            if count > 0 {
+                self.send(count, run)?;
+            }
+            if run.head_saved.elapsed() >= HEAD_EVERY {
+                self.save_head()?;
+                run.head_saved = Instant::now();
+            }
+            if run.proven.elapsed() >= PROOF_EVERY {
+                self.prove()?;
+                run.proven = Instant::now();
+            }
+        }
+        run.tell()
+    }
+
+    /// Makes the first fresh lines the first of the journal's open batch; gives how many. What was
+    /// signed for the same lines and never answered is sent as it is.
+    fn sign(&mut self, run: &mut Run<'_>) -> Result<usize, SubmitError> {
+        let most = self.batch_max();
+        if let Some(open) = self.journal.open_batch() {
+            let same = open.digests().zip(run.fresh.iter().take(most));
+            let same = same.take_while(|(digest, fresh)| **digest == fresh.digest);
+            let same = same.count();
+            if same > 0 {
+                return Ok(same);
+            }
+            self.journal.void()?;
+        }
+        let (first_seq, mut prev) = match self.last {
+            Some(last) => (last.seq.0.saturating_add(1), last.id),
+            None => (0, self.granted),
+        };
+        let issued_on = today();
+        let mut records = Vec::new();
+        for (seq, fresh) in (first_seq..).zip(run.fresh.iter().take(most)) {
+            let record = Record {
+                issuer: self.public,
+                seq: Seq(seq),
+                prev,
+                issued_on,
+                statement: fresh.statement.clone(),
+            };
+            match draft(&record, &self.context, self.key.key()) {
+                Ok((signed, id)) => {
+                    prev = id;
+                    records.push((fresh.digest, signed));
+                }
+                // Those before it are sent first.
+                Err(_) if !records.is_empty() => break,
+                Err(error) => {
+                    run.answer(Outcome::SetAside(unsignable(&error)));
+                    return Ok(0);
+                }
+            }
+        }
+        let count = records.len();
+        self.journal.signed(self.public, Seq(first_seq), records)?;
+        Ok(count)
+    }
+
+    /// Sends the first `count` records of the open batch, which are those of the first fresh lines.
+    fn send(&mut self, count: usize, run: &mut Run<'_>) -> Result<(), SubmitError> {
+        let records = self.journal.open_records(&self.public, count)?;
+        let body = batch_body(&records)
+            .map_err(|error| at(self.journal.path())(io::Error::other(error)))?;
+        match self.log.remote.send(&body, records.len())? {
+            Sent::TooLarge => {
+                let line = run.fresh.front().map_or(0, |fresh| fresh.line);
+                self.halve_batches(records.len(), line)
+            }
+            Sent::Judged {
+                indexes,
+                checkpoint,
+                refused,
+            } => {
+                self.take_answer(&records, &indexes, checkpoint.as_deref())?;
+                run.admitted(&indexes);
+                match refused.zip(records.get(indexes.len())) {
+                    Some((problem, record)) => self.take_refusal(&problem, record, run),
+                    None => {
+                        run.chain_looks = 0;
+                        self.batch = (self.batch * 2).min(self.batch_most);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes that the first of these records are in, if the answer can be true.
+    pub(super) fn take_answer(
+        &mut self,
+        records: &[SignedRecord],
+        indexes: &[Index],
+        checkpoint: Option<&str>,
+    ) -> Result<(), SubmitError> {
+        let claimed = match checkpoint {
+            Some(note) => Some(
+                UnverifiedCheckpoint::parse(note.as_bytes())
+                    .map_err(LogFault::from)?
+                    .head(),
+            ),
+            None => None,
+        };
+        let before = records
+            .first()
+            .and_then(|first| self.journal.last(&first.record().issuer))
+            .map(|last| last.index);
+        let all: Vec<Index> = before.into_iter().chain(indexes.iter().copied()).collect();
+        let ascending = all.is_sorted_by(|one, next| one < next);
+        let covered = match (indexes.last(), claimed) {
+            (Some(last), Some(claimed)) => last.0 < claimed.size,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        if !ascending || !covered {
+            return Err(LogFault::Wrong(format!(
+                "the server answered with the entries {:?} and a checkpoint of {} entries, which can't be: nothing of it was noted",
+                indexes,
+                claimed.map_or(0, |claimed| claimed.size)
+            ))
+            .into());
+        }
+        self.journal.admitted(indexes)?;
+        if let Some(note) = checkpoint.filter(|_| !indexes.is_empty()) {
+            self.journal.answered(note)?;
+        }
+        if let Some(last) = self.journal.last(&self.public)
+            && self.last.is_none_or(|known| known.seq < last.seq)
+        {
+            self.last = Some(last);
+        }
+        Ok(())
+    }
+
+    /// The record behind those that are in was refused.
+    fn take_refusal(
+        &mut self,
+        problem: &RemoteProblem,
+        record: &SignedRecord,
+        run: &mut Run<'_>,
+    ) -> Result<(), SubmitError> {
+        let line = run.fresh.front().map_or(0, |fresh| fresh.line);
+        match about(problem, record.record()) {
+            // Signed on another day: it is signed anew, for the same place in the chain.
+            About::SigningDay | About::LaterDay if record.record().issued_on != today() => {
+                self.journal.void()?;
+            }
+            About::Line => {
+                run.refused(problem);
+                if run.on_refusal == OnRefusal::Skip {
+                    self.journal.refused(&problem.code, &problem.detail)?;
+                    // Where many are refused, less is signed in vain.
+                    self.batch = (self.batch / 2).max(1);
+                } else {
+                    self.journal.void()?;
+                    run.stop(line, problem);
+                }
+            }
+            About::LaterDay => {
+                run.refused(problem);
+                self.journal.void()?;
+                self.batch = (self.batch / 2).max(1);
+                if run.on_refusal == OnRefusal::Stop {
+                    run.stop(line, problem);
+                }
+            }
+            About::SigningDay => {
+                run.refused(problem);
+                self.journal.void()?;
+                run.stop(line, problem);
+            }
+            About::Key => {
+                run.refused(problem);
+                run.key_refused = true;
+                run.stop(line, problem);
+            }
+            About::Chain => {
+                run.chain_looks += 1;
+                if run.chain_looks > CHAIN_LOOKS_MAX {
+                    return Err(SubmitError::ChainRefused {
+                        problem: Box::new(problem.clone()),
+                    });
+                }
+                let found = self.look_at_chain()?;
+                run.admitted(&found);
+            }
+        }
+        Ok(())
+    }
+
+    /// After the server refused to continue the chain: looks where it ends in the log. Records of
+    /// the open batch that are in are noted, and given; what does not continue it is void.
+    fn look_at_chain(&mut self) -> Result<Vec<Index>, SubmitError> {
+        let source = self.log.source();
+        let look = self
+            .log
+            .look(&source, &self.context, &self.public, &self.checkpoints())
+            .map_err(|fault| evidence::kept(self.journal.path(), fault))?;
+        let settled = settle(
+            &self.public,
+            &self.context,
+            &mut self.head,
+            &mut self.journal,
+            &mut [],
+            &look,
+        )?;
+        self.last = settled.end;
+        void_what_does_not_continue(
+            &self.public,
+            &mut self.journal,
+            settled.end,
+            look.state.prev,
+        )?;
+        self.proven = look.proven;
+        Ok(settled.ours)
+    }
+
+    /// Proves that the log as it is now extends every checkpoint that was seen, and holds what is
+    /// in by the server's word.
+    pub(super) fn prove(&mut self) -> Result<(), SubmitError> {
+        if self.journal.unproven().is_some() {
+            let source = self.log.source();
+            let kept = |fault| evidence::kept(self.journal.path(), fault);
+            // What the server says of the key tells an old checkpoint, from a cache, from a log that
+            // lost what it acknowledged.
+            let look = self
+                .log
+                .look(&source, &self.context, &self.public, &self.checkpoints())
+                .map_err(kept)?;
+            check_unproven(&self.journal, &look.tiles).map_err(kept)?;
+            self.proven = look.proven;
+        }
+        Ok(self.journal.proven(&self.proven.note)?)
+    }
+
+    /// The records of the key that no journal holds, if there are any.
+    fn strays(&mut self) -> Result<Option<&mut LoggedRecords>, SubmitError> {
+        let Some(seen) = self.head.strays() else {
+            return Ok(None);
+        };
+        if self.strays.is_none() {
+            let path = with_suffix(self.head.path(), ".strays");
+            let held = self.head.held_elsewhere(&self.public, None);
+            let own = self.public;
+            let strays = LoggedRecords::read_strays(&path, &self.folder, seen, |key, seq| {
+                *key == own && held.contains(seq)
+            })?;
+            self.strays = Some(strays.ok_or(SubmitError::StraysDamaged(path))?);
+        }
+        Ok(self.strays.as_mut())
+    }
+
+    /// After some of them were taken for settled.
+    fn write_strays(&mut self) -> Result<(), SubmitError> {
+        if let Some(strays) = self.strays.as_ref().filter(|strays| strays.taken() > 0) {
+            let path = with_suffix(self.head.path(), ".strays");
+            let seen = strays.write_strays(&path, &self.public)?;
+            self.head.set_strays(seen);
+        }
+        Ok(())
+    }
+
+    /// How many records the next batch has at most.
+    pub(super) fn batch_max(&self) -> usize {
+        self.batch
+    }
+
+    /// After a batch was too large for the server, or a proxy before it.
+    pub(super) fn halve_batches(&mut self, sent: usize, line: u64) -> Result<(), SubmitError> {
+        if sent <= 1 {
+            return Err(SubmitError::TooLarge { line });
+        }
+        self.batch_most = sent / 2;
+        self.batch = self.batch_most;
+        Ok(())
+    }
+}
+
+fn unsignable(error: &CodecError) -> String {
+    format!("it can't be signed: {error}")
+}

@@ -1,0 +1,207 @@
+//! Records of a key that are in the log and in no journal: another writer used the key, or a
+//! journal was lost with the head. Each may be a line of some input: before a line that says the
+//! same is signed, somebody has to say which it is.
+//!
+//! ```text
+//! key [32] ‖ digest of the statement [32] ‖ seq u64 ‖ index u64 ‖ id [32]      for each
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::digest_table::{DigestTable, Value};
+use super::key_head::StraysSeen;
+use super::remote::ChainEnd;
+use super::seq_ranges::SeqRanges;
+use crate::crypto::PublicKey;
+use crate::durable::{FileError, at, replace_with};
+use crate::record::{Digest, Index, RecordId, Seq};
+
+const STRAY_BYTES: usize = 112;
+
+/// Records of the log by the digests of their statements, on disk.
+pub(super) struct LoggedRecords {
+    table: DigestTable,
+    /// Whose they are; a value names one by its place here.
+    keys: Vec<PublicKey>,
+    folder: PathBuf,
+    taken: u64,
+}
+
+impl LoggedRecords {
+    /// A table for up to `records_max`, in this folder.
+    pub fn new(folder: &Path, records_max: u64) -> Result<Self, FileError> {
+        Ok(Self {
+            table: DigestTable::new(folder, records_max).map_err(at(folder))?,
+            keys: Vec::new(),
+            folder: folder.to_owned(),
+            taken: 0,
+        })
+    }
+
+    /// How many were taken out.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub fn put(
+        &mut self,
+        key: &PublicKey,
+        digest: &Digest,
+        record: ChainEnd,
+    ) -> Result<(), FileError> {
+        let place = match self.keys.iter().position(|known| known == key) {
+            Some(place) => place,
+            None => {
+                self.keys.push(*key);
+                self.keys.len() - 1
+            }
+        };
+        let (id, _) = record.id.as_bytes().as_chunks::<8>();
+        let mut id = id.iter().map(|chunk| u64::from_be_bytes(*chunk));
+        let mut value: Value = [place as u64, record.seq.0, record.index.0, 0, 0, 0, 0];
+        for number in value.iter_mut().skip(3) {
+            *number = id.next().unwrap_or_default();
+        }
+        self.table.put(digest, value).map_err(at(&self.folder))
+    }
+
+    /// Takes out the first record of a digest.
+    pub fn take(&mut self, digest: &Digest) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
+        let taken = self.table.take(digest).map_err(at(&self.folder))?;
+        self.taken += u64::from(taken.is_some());
+        Ok(taken.and_then(|value| self.record(value)))
+    }
+
+    /// The first record of a digest, which stays.
+    pub fn peek(&self, digest: &Digest) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
+        let found = self.table.peek(digest).map_err(at(&self.folder))?;
+        Ok(found.and_then(|value| self.record(value)))
+    }
+
+    fn record(&self, value: Value) -> Option<(PublicKey, ChainEnd)> {
+        let [place, seq, index, id @ ..] = value;
+        let key = self.keys.get(usize::try_from(place).ok()?)?;
+        let mut bytes = [0; 32];
+        let (chunks, _) = bytes.as_chunks_mut::<8>();
+        for (chunk, number) in chunks.iter_mut().zip(id) {
+            *chunk = number.to_be_bytes();
+        }
+        let end = ChainEnd {
+            seq: Seq(seq),
+            id: RecordId::from_bytes(bytes),
+            index: Index(index),
+        };
+        Some((*key, end))
+    }
+
+    /// Calls `each` with all that was not taken out.
+    pub fn for_each(
+        &self,
+        mut each: impl FnMut(&PublicKey, &Digest, ChainEnd) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let mut failed = None;
+        let walked = self.table.for_each(|digest, value| {
+            if let Some((key, end)) = self.record(value)
+                && let Err(error) = each(&key, &digest, end)
+            {
+                failed = Some(error);
+                return Err(io::ErrorKind::Other.into());
+            }
+            Ok(())
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => walked.map_err(at(&self.folder)),
+        }
+    }
+
+    /// Writes all that was not taken out, as the strays of a key's head; `None` if that is nothing.
+    pub fn write_strays(
+        &self,
+        path: &Path,
+        own: &PublicKey,
+    ) -> Result<Option<StraysSeen>, FileError> {
+        let mut hasher = Sha256::new();
+        let (mut count, mut seqs) = (0, SeqRanges::default());
+        let folder = at(&self.folder);
+        replace_with(path, |file| {
+            self.table.for_each(|digest, value| {
+                let Some((key, end)) = self.record(value) else {
+                    return Ok(());
+                };
+                let mut bytes = Vec::with_capacity(STRAY_BYTES);
+                bytes.extend_from_slice(key.as_bytes());
+                bytes.extend_from_slice(digest.as_bytes());
+                bytes.extend_from_slice(&end.seq.0.to_be_bytes());
+                bytes.extend_from_slice(&end.index.0.to_be_bytes());
+                bytes.extend_from_slice(end.id.as_bytes());
+                hasher.update(&bytes);
+                count += 1;
+                if key == *own {
+                    seqs.insert(end.seq, 1);
+                }
+                file.write_all(&bytes)
+            })
+        })
+        .map_err(|error| folder(io::Error::new(error.error.kind(), error)))?;
+        Ok((count > 0).then(|| StraysSeen {
+            count,
+            checksum: hex::encode(hasher.finalize()),
+            seqs,
+        }))
+    }
+
+    /// Reads the strays of a head, but for those that a journal holds by now; `None` if the file is
+    /// not the one that the head knows.
+    pub fn read_strays(
+        path: &Path,
+        folder: &Path,
+        seen: &StraysSeen,
+        held: impl Fn(&PublicKey, Seq) -> bool,
+    ) -> Result<Option<Self>, FileError> {
+        let mut records = Self::new(folder, seen.count)?;
+        let mut reader = match File::open(path) {
+            Ok(file) => BufReader::new(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(at(path)(error)),
+        };
+        let mut hasher = Sha256::new();
+        let mut bytes = [0; STRAY_BYTES];
+        for _ in 0..seen.count {
+            match reader.read_exact(&mut bytes) {
+                Ok(()) => hasher.update(bytes),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+                Err(error) => return Err(at(path)(error)),
+            }
+            let Some((key, digest, end)) = decode(&bytes) else {
+                return Ok(None);
+            };
+            if !held(&key, end.seq) {
+                records.put(&key, &digest, end)?;
+            }
+        }
+        Ok((hex::encode(hasher.finalize()) == seen.checksum).then_some(records))
+    }
+}
+
+fn decode(bytes: &[u8; STRAY_BYTES]) -> Option<(PublicKey, Digest, ChainEnd)> {
+    let (key, rest) = bytes.split_first_chunk::<32>()?;
+    let (digest, rest) = rest.split_first_chunk::<32>()?;
+    let (seq, rest) = rest.split_first_chunk::<8>()?;
+    let (index, rest) = rest.split_first_chunk::<8>()?;
+    let (id, _) = rest.split_first_chunk::<32>()?;
+    let end = ChainEnd {
+        seq: Seq(u64::from_be_bytes(*seq)),
+        index: Index(u64::from_be_bytes(*index)),
+        id: RecordId::from_bytes(*id),
+    };
+    Some((
+        PublicKey::from_bytes(*key),
+        Digest::from_bytes(*digest),
+        end,
+    ))
+}

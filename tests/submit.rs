@@ -1,0 +1,1370 @@
+//! `submit` as a platform uses it, with a real server: what files, journals, heads, keys, servers
+//! and clocks do in a year, and that each award is in once all the same.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use arborlog::crypto::SigningKey;
+use arborlog::record::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use sha2::Digest as _;
+use support::dice::Dice;
+use support::{Ledger, Server, arborlog, award, copy_dir, run_ok, sign_from};
+
+/// A ledger with a server, and one platform's files.
+struct Place {
+    ledger: Ledger,
+    server: Server,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(args: &[&str]) -> Self {
+        let ledger = Ledger::init();
+        let server = Server::start_with(&ledger.dir, args);
+        ledger.set_up(&server.remote());
+        Self { ledger, server }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.ledger.path(name)
+    }
+
+    /// Writes an input of awards: each is for the account of its number, of an event of its own.
+    fn write(&self, name: &str, awards: impl IntoIterator<Item = u64>) {
+        let lines = awards.into_iter().map(|n| line(&award(n, n)));
+        std::fs::write(self.path(name), lines.collect::<String>()).unwrap();
+    }
+
+    fn submit_to(&self, url: &str, name: &str, more: &[&str]) -> Output {
+        let input = match name {
+            "-" => "-".to_owned(),
+            name => self.path(name),
+        };
+        let mut command = arborlog();
+        command.args(["submit", &input, "--to", url]);
+        if !more.contains(&"--key") {
+            command.args(["--key", &self.path("platform.pem")]);
+        }
+        command.args(more).output().unwrap()
+    }
+
+    fn submit(&self, name: &str, more: &[&str]) -> Told {
+        let output = self.submit_to(&self.server.url, name, more);
+        Told {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// All awards in the ledger, by account: none of a test's accounts has two, unless it says so.
+    fn points(&self, account: u64) -> u64 {
+        let Statement::Award(award) = award(account, account) else {
+            panic!();
+        };
+        let path = format!("v1/accounts/{}", award.account);
+        let found = self.server.remote().json::<Value>(&path);
+        found.map_or(0, |found| {
+            let balance = &found["balance"];
+            let text = balance.as_str().map(str::to_owned);
+            text.unwrap_or_else(|| balance.to_string()).parse().unwrap()
+        })
+    }
+
+    /// How often each of these was awarded.
+    fn times(&self, accounts: impl IntoIterator<Item = u64>) -> Vec<u64> {
+        accounts.into_iter().map(|n| self.points(n) / 104).collect()
+    }
+
+    fn once(&self, accounts: impl IntoIterator<Item = u64>) {
+        let times = self.times(accounts);
+        assert!(times.iter().all(|times| *times == 1), "{times:?}");
+    }
+
+    fn entries(&self) -> u64 {
+        let totals: Value = self.server.remote().json("v1/totals").unwrap();
+        totals["entries"].as_u64().unwrap()
+    }
+
+    /// Another key of the platform.
+    fn grant(&self, name: &str) -> SigningKey {
+        run_ok(&["keygen", &self.path(name)]);
+        let key = SigningKey::read(Path::new(&self.path(name))).unwrap();
+        self.ledger
+            .grant(&self.server.remote(), &key, Role::Platform, "app");
+        key
+    }
+
+    /// Stops the server, puts another copy of the ledger in its place, and starts it again.
+    fn put_back(&mut self, copy: &Path) {
+        self.stop();
+        std::fs::remove_dir_all(&self.ledger.dir).unwrap();
+        copy_dir(copy, &self.ledger.dir);
+        self.start();
+    }
+
+    fn stop(&mut self) {
+        self.server.signal("-TERM");
+        self.server.child.wait().unwrap();
+    }
+
+    fn start(&mut self) {
+        self.server = Server::start(&self.ledger.dir);
+    }
+}
+
+struct Told {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Told {
+    /// Ended so, with these words.
+    fn ends(&self, code: i32, words: &[&str]) -> &Self {
+        let all = format!("{}{}", self.out, self.err);
+        assert_eq!(self.code, code, "{all}");
+        for word in words {
+            assert!(all.contains(word), "{word:?} is not in: {all}");
+        }
+        self
+    }
+
+    fn json(&self) -> Value {
+        let told: Value = serde_json::from_str(&self.out).unwrap();
+        let sum = |names: &[&str]| -> u64 {
+            let numbers = names.iter().map(|name| told[name].as_u64().unwrap());
+            numbers.sum()
+        };
+        let parts = ["admitted", "already_in", "refused", "set_aside", "not_sent"];
+        assert_eq!(sum(&["read"]), sum(&parts), "{told}");
+        assert_eq!(
+            sum(&["read"]),
+            told["lines"].as_array().unwrap().len() as u64
+        );
+        for name in parts {
+            let lines = told["lines"].as_array().unwrap().iter();
+            let count = lines.filter(|line| line["outcome"] == name).count() as u64;
+            assert_eq!(told[name], count, "{name}: {told}");
+        }
+        told
+    }
+
+    /// Line, outcome, and index or code.
+    fn lines(&self) -> Vec<(u64, String, Value)> {
+        let told = self.json();
+        let lines = told["lines"].as_array().unwrap().iter();
+        lines
+            .map(|line| {
+                let what = match &line["index"] {
+                    Value::Null => line["code"].clone(),
+                    index => index.clone(),
+                };
+                let outcome = line["outcome"].as_str().unwrap().to_owned();
+                (line["line"].as_u64().unwrap(), outcome, what)
+            })
+            .collect()
+    }
+}
+
+fn line(statement: &Statement) -> String {
+    format!("{}\n", serde_json::to_string(statement).unwrap())
+}
+
+/// An award with a point too many.
+fn wrong(n: u64) -> String {
+    line(&award(n, n)).replace("\"points\":104", "\"points\":105")
+}
+
+#[test]
+fn a_file_with_other_lines_sends_those_and_only_those() {
+    let place = Place::new();
+    place.write("day.ndjson", [1, 2]);
+    place
+        .submit("day.ndjson", &[])
+        .ends(0, &["2 admitted (entries 5 to 6)"]);
+    // Another day under the same name.
+    place.write("day.ndjson", [11, 12]);
+    place.submit("day.ndjson", &[]).ends(
+        0,
+        &["2 admitted (entries 7 to 8)", "stand in the input no more"],
+    );
+    place.once([1, 2, 11, 12]);
+    // In the middle, in front, another order, some gone, other blanks in the JSON.
+    place.write("day.ndjson", [12, 31, 2, 11, 32]);
+    let text = std::fs::read_to_string(place.path("day.ndjson")).unwrap();
+    std::fs::write(place.path("day.ndjson"), text.replace("\":", "\" : ")).unwrap();
+    let told = place.submit("day.ndjson", &["--json"]);
+    told.ends(0, &[]);
+    let lines = told.lines();
+    let outcomes: Vec<&str> = lines
+        .iter()
+        .map(|(_, outcome, _)| outcome.as_str())
+        .collect();
+    let expected = [
+        "already_in",
+        "admitted",
+        "already_in",
+        "already_in",
+        "admitted",
+    ];
+    assert_eq!(outcomes, expected);
+    let indexes: Vec<u64> = lines
+        .iter()
+        .map(|(_, _, it)| it.as_u64().unwrap())
+        .collect();
+    assert_eq!(indexes, [8, 9, 6, 7, 10]);
+    place.once([1, 2, 11, 12, 31, 32]);
+    assert_eq!(place.entries(), 11);
+}
+
+#[test]
+fn the_same_line_twice_is_two_and_a_third_is_one_more() {
+    let place = Place::new();
+    let gift = line(&award(7, 7));
+    let other = line(&award(8, 8));
+    std::fs::write(place.path("a.ndjson"), format!("{gift}{gift}{other}")).unwrap();
+    place.submit("a.ndjson", &[]).ends(0, &["3 admitted"]);
+    std::fs::write(place.path("a.ndjson"), format!("{gift}{other}{gift}{gift}")).unwrap();
+    place
+        .submit("a.ndjson", &[])
+        .ends(0, &["1 admitted", "3 already in"]);
+    place
+        .submit("a.ndjson", &[])
+        .ends(0, &["0 admitted", "4 already in"]);
+    assert_eq!(place.times([7, 8]), [3, 1]);
+}
+
+#[test]
+fn every_line_is_accounted_for_and_the_exit_code_says_when_not_all_are_in() {
+    let place = Place::new();
+    let good = |n| line(&award(n, n));
+    let text = format!(
+        "{}\n{}{{\"kind\":\"gift\"}}\n{}not json\n{}",
+        good(1),
+        wrong(2),
+        good(3),
+        good(4)
+    );
+    std::fs::write(place.path("a.ndjson"), text).unwrap();
+    // It stops at the first refusal; nothing behind it is sent.
+    let told = place.submit("a.ndjson", &["--json"]);
+    told.ends(
+        5,
+        &["stopped at line 3", "points_mismatch", "--skip-refused"],
+    );
+    let expected = [
+        (1, "admitted", Value::from(5)),
+        (3, "refused", "points_mismatch".into()),
+        (4, "set_aside", Value::Null),
+        (5, "not_sent", Value::Null),
+        (6, "set_aside", Value::Null),
+        (7, "not_sent", Value::Null),
+    ];
+    let expected = expected.map(|(line, outcome, what)| (line, outcome.to_owned(), what));
+    assert_eq!(told.lines(), expected);
+    // It notes just the one that is refused.
+    let told = place.submit("a.ndjson", &["--json", "--skip-refused"]);
+    told.ends(
+        5,
+        &["line 3: refused", "line 4: set aside", "line 6: set aside"],
+    );
+    let outcomes: Vec<String> = told.lines().into_iter().map(|(_, it, _)| it).collect();
+    let expected = [
+        "already_in",
+        "refused",
+        "set_aside",
+        "admitted",
+        "set_aside",
+        "admitted",
+    ];
+    assert_eq!(outcomes, expected);
+    // Told again, also without the flag, and not sent again.
+    let told = place.submit("a.ndjson", &[]);
+    told.ends(
+        5,
+        &["3 already in, 1 refused, 2 set aside", "line 3: refused"],
+    );
+    assert_eq!(place.entries(), 8);
+    // A corrected line is a new line.
+    std::fs::write(
+        place.path("a.ndjson"),
+        [good(1), good(2), good(3), good(4)].concat(),
+    )
+    .unwrap();
+    place
+        .submit("a.ndjson", &[])
+        .ends(0, &["1 admitted", "3 already in"]);
+    place.once([1, 2, 3, 4]);
+}
+
+#[test]
+fn a_refused_line_can_be_corrected_or_sent_again_when_it_is_right() {
+    let place = Place::new();
+    let claim = format!(
+        "{{\"kind\":\"claim\",\"account\":\"{}\",\"method\":1,\"version\":1,\"species\":1,\"points\":100}}\n",
+        match award(1, 1) {
+            Statement::Award(award) => award.account,
+            _ => panic!(),
+        }
+    );
+    std::fs::write(place.path("claims.ndjson"), &claim).unwrap();
+    place
+        .submit("claims.ndjson", &["--skip-refused"])
+        .ends(5, &["balance_short"]);
+    place.write("awards.ndjson", [1]);
+    place.submit("awards.ndjson", &[]).ends(0, &[]);
+    place
+        .submit("claims.ndjson", &[])
+        .ends(5, &["balance_short"]);
+    place
+        .submit("claims.ndjson", &["--retry-refused"])
+        .ends(0, &["1 admitted"]);
+    place
+        .submit("claims.ndjson", &[])
+        .ends(0, &["1 already in"]);
+    assert_eq!(place.points(1), 4);
+
+    // A day to come is no refusal for good.
+    let Statement::Award(mut later) = award(9, 9) else {
+        panic!();
+    };
+    later.occurred_on = Day(later.occurred_on.0 + 1);
+    let text = line(&Statement::Award(later)) + &line(&award(10, 10));
+    std::fs::write(place.path("later.ndjson"), text).unwrap();
+    place
+        .submit("later.ndjson", &["--skip-refused"])
+        .ends(5, &["1 admitted", "1 refused", "day_refused"]);
+    let journal = std::fs::read_to_string(place.path("later.ndjson.journal")).unwrap();
+    assert!(!journal.contains("day_refused"), "{journal}");
+    place.once([10]);
+}
+
+#[test]
+fn many_refused_lines_among_good_ones_are_each_noted() {
+    let place = Place::new();
+    let mut dice = Dice::new(7);
+    let bad: Vec<bool> = (0..2_500).map(|_| dice.one_in(3)).collect();
+    let text: String = (0..)
+        .zip(&bad)
+        .map(|(n, bad)| if *bad { wrong(n) } else { line(&award(n, n)) })
+        .collect();
+    std::fs::write(place.path("a.ndjson"), text).unwrap();
+    let told = place.submit("a.ndjson", &["--json", "--skip-refused"]);
+    told.ends(5, &[]);
+    for ((number, outcome, what), bad) in told.lines().iter().zip(&bad) {
+        let expected = if *bad { "refused" } else { "admitted" };
+        assert_eq!(outcome, expected, "line {number}");
+        assert_eq!(what.is_u64(), !bad);
+    }
+    let good = bad.iter().filter(|bad| !**bad).count() as u64;
+    assert_eq!(place.entries(), 5 + good);
+    let again = place.submit("a.ndjson", &["--json"]);
+    assert_eq!(again.json()["already_in"], good);
+    assert_eq!(place.entries(), 5 + good);
+}
+
+#[test]
+fn a_lost_a_cut_or_an_old_journal_is_noticed_and_made_anew_from_the_log() {
+    let place = Place::new();
+    let journal = place.path("a.ndjson.journal");
+    place.write("a.ndjson", 0..40);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    let lines =
+        |text: &str| -> Vec<String> { text.split_inclusive('\n').map(str::to_owned).collect() };
+    type Damage<'a> = (
+        &'a str,
+        Box<dyn Fn(&str, &str) -> Option<String> + 'a>,
+        &'a str,
+    );
+    let damages: [Damage<'_>; 6] = [
+        ("lost", Box::new(|_, _| None), "is not there"),
+        (
+            "yesterday's",
+            Box::new(|_, before| Some(before.to_owned())),
+            "older copy was put back",
+        ),
+        (
+            "cut",
+            Box::new(|now, _| {
+                let lines = lines(now);
+                Some(lines[..lines.len() - 2].concat())
+            }),
+            "It was cut",
+        ),
+        (
+            "a changed index",
+            Box::new(|now, _| {
+                let changed = now.replacen("\"index\":5}", "\"index\":6}", 1);
+                Some(changed).filter(|changed| changed != now)
+            }),
+            "is damaged",
+        ),
+        (
+            "a line less",
+            Box::new(|now, _| {
+                let mut lines = lines(now);
+                lines.remove(20);
+                Some(lines.concat())
+            }),
+            "line 21 is damaged",
+        ),
+        (
+            "a journal of before a recovery",
+            Box::new(|_, _| None),
+            "was put back",
+        ),
+    ];
+    let mut count = 40;
+    for (what, damage, words) in damages {
+        let before = std::fs::read_to_string(&journal).unwrap();
+        count += 10;
+        place.write("a.ndjson", 0..count);
+        place.submit("a.ndjson", &[]).ends(0, &["10 admitted"]);
+        let now = std::fs::read_to_string(&journal).unwrap();
+        match damage(&now, &before) {
+            Some(text) => std::fs::write(&journal, text).unwrap(),
+            None if what == "a journal of before a recovery" => {
+                std::fs::copy(place.path("a.ndjson.journal.old.1"), &journal).unwrap();
+            }
+            None => {
+                assert_eq!(what, "lost");
+                std::fs::remove_file(&journal).unwrap();
+            }
+        }
+        count += 1;
+        place.write("a.ndjson", 0..count);
+        let told = place.submit("a.ndjson", &[]);
+        told.ends(1, &[words, "--recover"]);
+        assert!(!told.out.contains("admitted"), "{what}: {}", told.out);
+        assert_eq!(place.entries(), 5 + count - 1, "{what}");
+        place
+            .submit("a.ndjson", &["--recover"])
+            .ends(0, &["1 admitted", &format!("{} already in", count - 1)]);
+        place
+            .submit("a.ndjson", &[])
+            .ends(0, &["0 admitted", &format!("{count} already in")]);
+    }
+    place.once(0..count);
+    // What was there is put aside, never removed.
+    for number in 1..=5 {
+        let aside = place.path(&format!("a.ndjson.journal.old.{number}"));
+        assert!(std::fs::metadata(aside).unwrap().len() > 1_000);
+    }
+}
+
+#[test]
+fn the_same_file_under_another_name_is_asked_about() {
+    let place = Place::new();
+    place.write("a.ndjson", 0..10);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    place.write("copy.ndjson", 0..11);
+    let journal = place.path("a.ndjson.journal");
+    let named = ["--journal", journal.as_str()];
+    place.submit("copy.ndjson", &[]).ends(
+        1,
+        &[
+            "first line of another input",
+            &journal,
+            "is there",
+            "--sign-anew",
+        ],
+    );
+    place
+        .submit("copy.ndjson", &named)
+        .ends(0, &["1 admitted", "10 already in"]);
+    // A folder of its own for each run, gone after it.
+    std::fs::remove_file(&journal).unwrap();
+    place
+        .submit("copy.ndjson", &[])
+        .ends(1, &["is gone", &format!("--journal {journal} --recover")]);
+    place
+        .submit("copy.ndjson", &["--journal", &journal, "--recover"])
+        .ends(0, &["11 already in"]);
+    place.once(0..11);
+    // Another one that begins with the same line.
+    place.write("more.ndjson", [0, 20]);
+    place.submit("more.ndjson", &[]).ends(1, &["--sign-anew"]);
+    place
+        .submit("more.ndjson", &["--sign-anew"])
+        .ends(0, &["2 admitted"]);
+    place.submit("more.ndjson", &[]).ends(0, &["2 already in"]);
+    assert_eq!(place.times([0, 20]), [2, 1]);
+}
+
+#[test]
+fn a_torn_end_of_a_journal_is_cut_off_and_the_log_tells_what_became_of_it() {
+    let place = Place::new();
+    place.write("a.ndjson", 0..30);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    // Without the head, and without the answers: as if the process had been killed at the send.
+    let journal = place.path("a.ndjson.journal");
+    let whole = std::fs::read_to_string(&journal).unwrap();
+    let sent = whole.find("{\"in\":").unwrap();
+    let end = whole[..sent].rfind('\n').unwrap() + 1;
+    std::fs::write(&journal, format!("{}{}", &whole[..end], "0123")).unwrap();
+    std::fs::remove_file(place.path("platform.pem.head")).unwrap();
+    place
+        .submit("a.ndjson", &[])
+        .ends(0, &["0 admitted", "30 already in"]);
+    place.once(0..30);
+}
+
+#[test]
+fn a_lost_head_is_no_harm_where_the_journal_has_all_and_is_noticed_where_not() {
+    let place = Place::new();
+    let head = place.path("platform.pem.head");
+    place.write("a.ndjson", 0..10);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    let mode = std::fs::metadata(&head).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    std::fs::remove_file(&head).unwrap();
+    place.write("a.ndjson", 0..12);
+    place.submit("a.ndjson", &[]).ends(0, &["2 admitted"]);
+
+    // Two inputs: neither journal has all, and the head alone knew that there were two.
+    place.write("b.ndjson", 20..30);
+    place.submit("b.ndjson", &[]).ends(0, &[]);
+    std::fs::remove_file(&head).unwrap();
+    let entries = place.entries();
+    for input in ["a.ndjson", "b.ndjson"] {
+        place.submit(input, &[]).ends(1, &["--recover"]);
+    }
+    // A head that was put back from before is no better than none.
+    place.write("c.ndjson", [40]);
+    place.submit("c.ndjson", &[]).ends(1, &["--recover"]);
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["0 admitted", "12 already in"]);
+    // What a does not say is b's, or nobody's: b's journal has it.
+    place.submit("b.ndjson", &[]).ends(0, &["10 already in"]);
+    place.submit("c.ndjson", &[]).ends(0, &["1 admitted"]);
+    place.once((0..12).chain(20..30).chain([40]));
+    assert_eq!(place.entries(), entries + 1);
+    // A changed head is noticed.
+    let text = std::fs::read_to_string(&head).unwrap();
+    std::fs::write(&head, text.replace("\"seq\":22", "\"seq\":2")).unwrap();
+    place
+        .submit("c.ndjson", &[])
+        .ends(1, &["platform.pem.head is damaged"]);
+}
+
+#[test]
+fn when_all_is_lost_each_input_is_recovered_and_what_says_the_same_is_asked_about() {
+    let place = Place::new();
+    // Equal lines in both: a gift a day.
+    let gift = line(&award(50, 50));
+    for (input, own) in [("a.ndjson", 0..10), ("b.ndjson", 10..20)] {
+        place.write(input, own);
+        let text = std::fs::read_to_string(place.path(input)).unwrap();
+        std::fs::write(place.path(input), format!("{text}{gift}")).unwrap();
+        place.submit(input, &[]).ends(0, &["11 admitted"]);
+    }
+    let entries = place.entries();
+    // A pod's disk: journals and head.
+    for file in ["a.ndjson.journal", "b.ndjson.journal", "platform.pem.head"] {
+        std::fs::remove_file(place.path(file)).unwrap();
+    }
+    place
+        .submit("a.ndjson", &[])
+        .ends(1, &["22 records", "--recover"]);
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["11 already in"]);
+    // b has no journal, and a line of it says what a record says that nothing holds.
+    place.submit("b.ndjson", &[]).ends(
+        1,
+        &["line 1 says what entry 16 says", "--recover", "--sign-anew"],
+    );
+    place
+        .submit("b.ndjson", &["--recover"])
+        .ends(0, &["0 admitted", "11 already in"]);
+    assert_eq!(place.entries(), entries);
+    // Another input may say the same once more: all others are accounted for now.
+    std::fs::write(place.path("c.ndjson"), &gift).unwrap();
+    place.submit("c.ndjson", &[]).ends(0, &["1 admitted"]);
+    for input in ["a.ndjson", "b.ndjson", "c.ndjson"] {
+        place.submit(input, &[]).ends(0, &["0 admitted"]);
+    }
+    place.once(0..20);
+    assert_eq!(place.times([50]), [3]);
+}
+
+#[test]
+fn of_a_lost_journal_the_head_knows_which_records_were_its_own() {
+    let place = Place::new();
+    let gift = line(&award(50, 50));
+    std::fs::write(place.path("a.ndjson"), line(&award(1, 1))).unwrap();
+    std::fs::write(place.path("b.ndjson"), &gift).unwrap();
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    place.submit("b.ndjson", &[]).ends(0, &[]);
+    // a gets the same gift, and loses its journal before it is sent.
+    std::fs::write(place.path("a.ndjson"), line(&award(1, 1)) + &gift).unwrap();
+    std::fs::remove_file(place.path("a.ndjson.journal")).unwrap();
+    place.submit("a.ndjson", &[]).ends(1, &["--recover"]);
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["1 admitted", "1 already in"]);
+    place.submit("b.ndjson", &[]).ends(0, &["1 already in"]);
+    assert_eq!(place.times([1, 50]), [1, 2]);
+}
+
+#[test]
+fn a_key_that_is_replaced_in_the_middle_of_a_file_goes_on_where_the_old_one_ended() {
+    let place = Place::new();
+    place.write("d.ndjson", [41, 42]);
+    place.submit("d.ndjson", &[]).ends(0, &[]);
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    place.write("d.ndjson", [41, 42, 43]);
+    place
+        .submit("d.ndjson", &["--key", &app2])
+        .ends(0, &["1 admitted", "2 already in"]);
+    // The journal is lost: the new key's head knows that there was one, and whose lines it had.
+    std::fs::rename(place.path("d.ndjson.journal"), place.path("away")).unwrap();
+    place
+        .submit("d.ndjson", &["--key", &app2])
+        .ends(1, &["is not there", "--recover"]);
+    place
+        .submit("d.ndjson", &["--key", &app2, "--recover"])
+        .ends(0, &["3 already in"]);
+    // With neither, the old key is named.
+    std::fs::remove_file(place.path("d.ndjson.journal")).unwrap();
+    std::fs::remove_file(place.path("app2.pem.head")).unwrap();
+    let old = place.ledger.platform.public().to_string();
+    place
+        .submit(
+            "d.ndjson",
+            &["--key", &app2, "--recover", "--old-key", &old],
+        )
+        .ends(0, &["0 admitted", "3 already in"]);
+    place.once([41, 42, 43]);
+}
+
+/// A journal as a process left it that was killed before it had an answer.
+fn left_unanswered(place: &Place, name: &str, key: &SigningKey, issued_on: Day, awards: &[u64]) {
+    let remote = place.server.remote();
+    let head = remote.issuer(&key.public()).unwrap();
+    let context = place.ledger.context();
+    let (mut seq, mut prev) = (head.next_seq, head.prev);
+    let mut lines = vec![
+        serde_json::json!({"journal": {
+            "version": 2, "id": format!("of {name}"), "origin": support::ORIGIN,
+        }}),
+        serde_json::json!({"batch": {"key": key.public(), "seq": seq}}),
+    ];
+    for n in awards {
+        let record = Record {
+            issuer: key.public(),
+            seq,
+            prev,
+            issued_on,
+            statement: award(*n, *n),
+        };
+        let (signed, id) = draft(&record, &context, key).unwrap();
+        let digest = arborlog::client::statement_digest(&record.statement).unwrap();
+        let bytes = STANDARD.encode(signed.encode().unwrap());
+        lines.push(serde_json::json!({"signed": {"digest": digest, "record": bytes}}));
+        (seq, prev) = (Seq(seq.0 + 1), id);
+    }
+    let (mut text, mut chain) = (String::new(), [0_u8; 32]);
+    for json in lines {
+        let json = json.to_string();
+        let mut hasher = sha2::Sha256::new();
+        hasher.update(chain);
+        hasher.update(&json);
+        chain = hasher.finalize().into();
+        text.push_str(&format!("{} {json}\n", hex::encode(&chain[..16])));
+    }
+    std::fs::write(place.path(name), text).unwrap();
+}
+
+#[test]
+fn what_was_signed_with_a_wrong_clock_is_signed_anew() {
+    let place = Place::new();
+    let today = arborlog::client::today();
+    for (input, days, awards) in [("a.ndjson", 40_i64, [1, 2]), ("b.ndjson", -40, [3, 4])] {
+        let day = Day(u32::try_from(i64::from(today.0) + days).unwrap());
+        place.write(input, awards);
+        let journal = format!("{input}.journal");
+        left_unanswered(&place, &journal, &place.ledger.platform, day, &awards);
+        place.submit(input, &[]).ends(0, &["2 admitted"]);
+        place.submit(input, &[]).ends(0, &["2 already in"]);
+    }
+    place.once([1, 2, 3, 4]);
+}
+
+#[test]
+fn what_an_older_key_signed_is_sent_as_it_is_or_signed_anew_once_it_can_never_come_in() {
+    let place = Place::new();
+    let old = place.ledger.platform.clone();
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    let today = arborlog::client::today();
+
+    // Nobody knows whether it came in: it is sent again, which needs no private key.
+    place.write("a.ndjson", [1, 2]);
+    left_unanswered(&place, "a.ndjson.journal", &old, today, &[1, 2]);
+    std::fs::rename(place.path("platform.pem"), place.path("gone.pem")).unwrap();
+    place
+        .submit("a.ndjson", &["--key", &app2])
+        .ends(0, &["0 admitted", "2 already in"]);
+    let entry: Value = place.server.remote().json("v1/entries/6").unwrap();
+    assert_eq!(entry["issuer"], old.public().to_string(), "{entry}");
+
+    // It was signed for a day to come: it could come in then.
+    place.write("b.ndjson", [3]);
+    left_unanswered(&place, "b.ndjson.journal", &old, Day(today.0 + 40), &[3]);
+    place
+        .submit("b.ndjson", &["--key", &app2])
+        .ends(1, &["until that day comes", "revoke", "--sign-anew"]);
+    // Too long ago: never again.
+    place.write("c.ndjson", [4]);
+    left_unanswered(&place, "c.ndjson.journal", &old, Day(today.0 - 40), &[4]);
+    place
+        .submit("c.ndjson", &["--key", &app2])
+        .ends(0, &["1 admitted"]);
+    // The key is revoked: never again, whatever the day.
+    place.ledger.govern(
+        &place.server.remote(),
+        Statement::KeyRevoke(KeyRevoke {
+            key: old.public(),
+            reason: "replaced".parse().unwrap(),
+            compromised_since: None,
+        }),
+        None,
+    );
+    place
+        .submit("b.ndjson", &["--key", &app2])
+        .ends(0, &["1 admitted"]);
+    place.once([1, 2, 3, 4]);
+    // The old key itself says what to do.
+    place.write("e.ndjson", [5]);
+    place
+        .submit("e.ndjson", &["--key", &place.path("gone.pem"), "--recover"])
+        .ends(5, &["key_revoked", "With another granted key"]);
+    let told = place.submit("e.ndjson", &["--key", &app2]);
+    told.ends(0, &["1 admitted"]);
+    place.once([5]);
+}
+
+#[test]
+fn a_server_that_was_put_back_from_an_older_copy_is_told_from_the_log_that_it_was() {
+    let mut place = Place::new();
+    place.write("a.ndjson", [1, 2]);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    place.stop();
+    let copy = place.ledger.temp.path().join("copy");
+    copy_dir(&place.ledger.dir, &copy);
+    place.start();
+    place.write("a.ndjson", [1, 2, 3, 4]);
+    place.submit("a.ndjson", &[]).ends(0, &["2 admitted"]);
+    place.stop();
+    let newest = place.ledger.temp.path().join("newest");
+    copy_dir(&place.ledger.dir, &newest);
+    place.start();
+
+    place.put_back(&copy);
+    let told = place.submit("a.ndjson", &["--json"]);
+    told.ends(1, &["has 7 entries, and had 9", "Tell the operator"]);
+    assert_eq!(told.out, "");
+    let folder = place.path("a.ndjson.journal.evidence");
+    let mut notes: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    notes.sort_by_key(|note| note.lines().nth(1).unwrap().parse::<u64>().unwrap());
+    let sizes: Vec<&str> = notes
+        .iter()
+        .map(|note| note.lines().nth(1).unwrap())
+        .collect();
+    assert_eq!(sizes, ["7", "9"]);
+    // Other inputs of the key do not go on either, nor does a recovery.
+    place.write("b.ndjson", [5]);
+    place
+        .submit("b.ndjson", &[])
+        .ends(1, &["Tell the operator"]);
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(1, &["Tell the operator"]);
+    // Nor when others made the log as long again.
+    let more: Vec<Statement> = (100..110).map(|n| award(n, n)).collect();
+    let key = place.grant("other.pem");
+    let remote = place.server.remote();
+    let head = remote.issuer(&key.public()).unwrap();
+    let context = place.ledger.context();
+    let records = sign_from(&context, &key, head.next_seq, head.prev, &more);
+    remote.append(&records).unwrap();
+    place
+        .submit("a.ndjson", &[])
+        .ends(1, &["the first 9 entries of the log are others"]);
+    // The newest copy mends it.
+    place.put_back(&newest);
+    place.submit("a.ndjson", &[]).ends(0, &["4 already in"]);
+    place.submit("b.ndjson", &[]).ends(0, &["1 admitted"]);
+    place.once([1, 2, 3, 4, 5]);
+
+    // If the loss is final, head and journal are put aside, and the log tells what is missing.
+    place.put_back(&copy);
+    for file in ["a.ndjson.journal", "b.ndjson.journal", "platform.pem.head"] {
+        std::fs::rename(place.path(file), place.path(&format!("{file}.aside"))).unwrap();
+    }
+    place.submit("a.ndjson", &[]).ends(1, &["--recover"]);
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["2 admitted", "2 already in"]);
+    place.submit("b.ndjson", &[]).ends(0, &["1 admitted"]);
+    place.once([1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_server_that_is_put_back_while_a_file_is_sent_is_noticed_and_nothing_is_reported() {
+    let mut place = Place::new();
+    place.write("a.ndjson", 0..500);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    place.stop();
+    let copy = place.ledger.temp.path().join("copy");
+    copy_dir(&place.ledger.dir, &copy);
+    place.start();
+    let to = Arc::new(Mutex::new(place.server.url.clone()));
+    let url = small_proxy(Arc::clone(&to), usize::MAX);
+    place.write("a.ndjson", 0..100_000);
+    let child = arborlog()
+        .args(["submit", &place.path("a.ndjson"), "--to", &url])
+        .args(["--key", &place.path("platform.pem")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while place.entries() < 3_000 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    place.put_back(&copy);
+    to.lock().unwrap().clone_from(&place.server.url);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("Tell the operator"), "{said}");
+    assert_eq!(output.stdout, b"");
+    assert_eq!(place.entries(), 505, "nothing was sent to the older copy");
+}
+
+#[test]
+fn every_checkpoint_must_be_signed_by_the_key_that_is_named() {
+    let place = Place::new();
+    place.write("a.ndjson", [1]);
+    let vkey = place.ledger.dir.join("log.vkey");
+    let named = ["--log", vkey.to_str().unwrap()];
+    place.submit("a.ndjson", &named).ends(0, &["1 admitted"]);
+    let other = Ledger::init();
+    let vkey = other.dir.join("log.vkey");
+    let named = ["--log", vkey.to_str().unwrap()];
+    place.submit("a.ndjson", &named).ends(1, &["not signed by"]);
+}
+
+#[test]
+fn two_submits_with_one_key_file_wait_for_each_other_and_with_copies_of_it_are_noticed() {
+    let place = Place::new();
+    place.write("a.ndjson", 0..3_000);
+    place.write("b.ndjson", 3_000..6_000);
+    let start = |input: &str, key: &str| {
+        let mut command = arborlog();
+        command.args(["submit", &place.path(input), "--to", &place.server.url]);
+        command.args(["--key", &place.path(key)]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let (one, two) = (
+        start("a.ndjson", "platform.pem"),
+        start("b.ndjson", "platform.pem"),
+    );
+    let ended = [one, two].map(|child| child.wait_with_output().unwrap());
+    let codes = ended.each_ref().map(|it| it.status.code().unwrap());
+    assert!(codes.contains(&0), "{codes:?}");
+    if let Some(at) = codes.iter().position(|code| *code == 3) {
+        let said = String::from_utf8_lossy(&ended[at].stderr);
+        assert!(said.contains("in use by another submit"), "{said}");
+    }
+    for input in ["a.ndjson", "b.ndjson"] {
+        place.submit(input, &[]).ends(0, &[]);
+    }
+    assert_eq!(place.entries(), 6_005);
+
+    // On two machines.
+    for name in ["one.pem", "two.pem"] {
+        for suffix in ["", ".head"] {
+            let from = place.path(&format!("platform.pem{suffix}"));
+            std::fs::copy(from, place.path(&format!("{name}{suffix}"))).unwrap();
+        }
+    }
+    place.write("c.ndjson", 10_000..14_000);
+    place.write("d.ndjson", 20_000..24_000);
+    let (one, two) = (start("c.ndjson", "one.pem"), start("d.ndjson", "two.pem"));
+    for (input, key, child) in [("c.ndjson", "one.pem", one), ("d.ndjson", "two.pem", two)] {
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        match ended.status.code().unwrap() {
+            0 => {}
+            1 => assert!(said.contains("another writer used the key"), "{said}"),
+            code => panic!("{code}: {said}"),
+        }
+        let _ = (input, key);
+    }
+    // Each recovers, one after the other, as often as the other one got ahead of it.
+    for _ in 0..2 {
+        for (input, key) in [("c.ndjson", "one.pem"), ("d.ndjson", "two.pem")] {
+            let key = place.path(key);
+            let told = place.submit(input, &["--key", &key]);
+            if told.code != 0 {
+                told.ends(1, &["--recover"]);
+                place
+                    .submit(input, &["--key", &key, "--recover"])
+                    .ends(0, &["4000 lines read"]);
+            }
+        }
+    }
+    assert_eq!(place.entries(), 14_005);
+    place.once([0, 5_999, 10_000, 13_999, 20_000, 23_999]);
+}
+
+#[test]
+fn another_writer_is_told_from_ones_own_record_that_came_first() {
+    let place = Place::new();
+    place.write("a.ndjson", [1, 2]);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    // Somebody else with the key says what a line to come says, and something else.
+    let remote = place.server.remote();
+    let theirs = [award(3, 3), award(9, 9)];
+    let records = place.ledger.sign(&remote, &place.ledger.platform, &theirs);
+    remote.append(&records).unwrap();
+    place.write("a.ndjson", [1, 2, 3, 4]);
+    place.submit("a.ndjson", &[]).ends(
+        1,
+        &[
+            "2 records of this key, from seq 2 on",
+            "another writer",
+            "--recover",
+        ],
+    );
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["1 admitted", "3 already in"]);
+    place.once([1, 2, 3, 4, 9]);
+    // The other one's record stays known as nobody's.
+    place.write("b.ndjson", [9]);
+    place
+        .submit("b.ndjson", &[])
+        .ends(1, &["line 1 says what entry"]);
+    place
+        .submit("b.ndjson", &["--sign-anew"])
+        .ends(0, &["1 admitted"]);
+    place.submit("b.ndjson", &[]).ends(0, &["1 already in"]);
+    place.write("c.ndjson", [8, 9]);
+    place.submit("c.ndjson", &[]).ends(0, &["2 admitted"]);
+    assert_eq!(place.times([9]), [3]);
+}
+
+#[test]
+fn a_proposal_by_the_same_key_is_no_other_writer() {
+    let place = Place::new();
+    let plot = |name: &str| {
+        format!(
+            "{{\"kind\":\"plot\",\"number\":1,\"name\":\"{name}\",\"latitude\":1,\"longitude\":1,\"radius_m\":180,\"outline\":\"{}\",\"area_m2\":62500,\"trees_per_ha_max\":400,\"carbon_rights\":\"unknown\",\"funded_by\":\"x\"}}\n",
+            "0".repeat(64)
+        )
+    };
+    let planter = place.path("planter.pem");
+    std::fs::write(place.path("plots.ndjson"), plot("Slope")).unwrap();
+    place
+        .submit("plots.ndjson", &["--key", &planter])
+        .ends(0, &[]);
+    std::fs::write(place.path("again.json"), plot("North slope")).unwrap();
+    let proposal = place.path("proposal.json");
+    run_ok(&[
+        "propose",
+        &place.path("again.json"),
+        "--key",
+        &planter,
+        "--out",
+        &proposal,
+        "--from",
+        &place.server.url,
+    ]);
+    for governor in ["governor-1.pem", "governor-2.pem"] {
+        run_ok(&["endorse", &proposal, "--key", &place.path(governor)]);
+    }
+    run_ok(&["submit", &proposal, "--to", &place.server.url]);
+    let planting = format!(
+        "{{\"kind\":\"planting\",\"plot\":1,\"species\":1,\"first_serial\":0,\"count\":10,\"planted_on\":\"2026-03-14\",\"evidence\":\"{}\"}}\n",
+        "1".repeat(64)
+    );
+    std::fs::write(place.path("plots.ndjson"), plot("Slope") + &planting).unwrap();
+    place
+        .submit("plots.ndjson", &["--key", &planter])
+        .ends(0, &["1 admitted", "1 already in"]);
+}
+
+#[test]
+fn kill_9_of_submit_at_any_moment_and_the_same_command_again_is_once() {
+    let place = Place::new();
+    let mut dice = Dice::new(3);
+    let key = place.path("platform.pem");
+    // A file that grows, beside another one of the same key.
+    let (mut ends, mut killed) = (BTreeMap::from([("a.ndjson", 0_u64), ("b.ndjson", 0)]), 0);
+    for round in 0..24_u64 {
+        let input = ["a.ndjson", "b.ndjson"][dice.below(2) as usize];
+        let end = ends.get_mut(input).unwrap();
+        *end = (*end + dice.below(2_500)).min(20_000);
+        let first = if input == "a.ndjson" { 0 } else { 100_000 };
+        place.write(input, first..first + *end);
+        if dice.one_in(4) {
+            // In another order.
+            place.write(input, (first..first + *end).rev());
+        }
+        let mut child = arborlog()
+            .args(["submit", &place.path(input), "--to", &place.server.url])
+            .args(["--key", &key])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(dice.below(40 + 20 * round)));
+        killed += u64::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(killed > 5, "only {killed} were killed at work");
+    // A recovery too.
+    std::fs::remove_file(place.path("a.ndjson.journal")).unwrap();
+    for _ in 0..6 {
+        let mut child = arborlog()
+            .args(["submit", &place.path("a.ndjson"), "--to", &place.server.url])
+            .args(["--key", &key, "--recover"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(dice.below(300)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    place.submit("a.ndjson", &["--recover"]).ends(0, &[]);
+    for (input, end) in &ends {
+        let told = place.submit(input, &["--json"]);
+        told.ends(0, &[]);
+        assert_eq!(told.json()["read"], *end);
+        let mut indexes: Vec<u64> = told
+            .lines()
+            .iter()
+            .map(|(_, _, index)| index.as_u64().unwrap())
+            .collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        assert_eq!(indexes.len() as u64, *end, "{input}");
+    }
+    let all: u64 = ends.values().sum();
+    assert_eq!(place.entries(), 5 + all);
+    let totals: Value = place.server.remote().json("v1/totals").unwrap();
+    let awarded = totals["awarded"].to_string();
+    assert_eq!(awarded.trim_matches('"'), (all * 104).to_string());
+}
+
+#[test]
+fn standard_input_is_read_with_a_journal_of_its_own() {
+    let place = Place::new();
+    let told = place.submit("-", &[]);
+    told.ends(2, &["--journal"]);
+    let journal = place.path("piped.journal");
+    for (awards, expected) in [(0..2_000, "2000 admitted"), (0..2_001, "1 admitted")] {
+        let mut child = arborlog()
+            .args([
+                "submit",
+                "-",
+                "--to",
+                &place.server.url,
+                "--journal",
+                &journal,
+            ])
+            .args(["--key", &place.path("platform.pem")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        for n in awards {
+            stdin.write_all(line(&award(n, n)).as_bytes()).unwrap();
+        }
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && out.contains(expected), "{out}");
+    }
+    assert_eq!(place.entries(), 2_006);
+}
+
+#[test]
+fn the_head_can_be_kept_where_the_keys_folder_cannot_be_written() {
+    let place = Place::new();
+    place.write("a.ndjson", [1]);
+    let head = place.path("elsewhere.head");
+    let named = ["--head", head.as_str()];
+    place.submit("a.ndjson", &named).ends(0, &["1 admitted"]);
+    assert!(!Path::new(&place.path("platform.pem.head")).exists());
+    let text = std::fs::read_to_string(&head).unwrap();
+    assert!(text.contains(support::ORIGIN), "{text}");
+    // A head of one key is not another's.
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    place
+        .submit("a.ndjson", &["--key", &app2, "--head", &head])
+        .ends(2, &["--head"]);
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_halved_until_it_fits() {
+    let place = Place::with(&["--body-bytes", "30000"]);
+    place.write("a.ndjson", 0..1_500);
+    place.submit("a.ndjson", &[]).ends(0, &["1500 admitted"]);
+    assert_eq!(place.entries(), 1_505);
+
+    // A proxy that hangs up on large bodies, with a page of its own.
+    let place = Place::new();
+    place.write("a.ndjson", 0..1_500);
+    let url = small_proxy(Arc::new(Mutex::new(place.server.url.clone())), 40_000);
+    let output = place.submit_to(&url, "a.ndjson", &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(place.entries(), 1_505);
+}
+
+/// Passes requests on, one a connection, but for bodies that are too large: those are answered
+/// with a page, unread.
+fn small_proxy(to: Arc<Mutex<String>>, body_max: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let to = to.lock().unwrap().clone();
+            std::thread::spawn(move || {
+                let mut client = client.unwrap();
+                let mut request = Vec::new();
+                let mut byte = [0];
+                while !request.ends_with(b"\r\n\r\n") {
+                    if client.read(&mut byte).unwrap_or(0) == 0 {
+                        return;
+                    }
+                    request.push(byte[0]);
+                }
+                let head = String::from_utf8(request).unwrap();
+                let named = |name: &str| {
+                    let line = head
+                        .lines()
+                        .find(|line| line.to_lowercase().starts_with(name));
+                    line.map(|line| line.split_once(':').unwrap().1.trim().to_owned())
+                };
+                let length = named("content-length").map_or(0, |it| it.parse().unwrap());
+                if length > body_max {
+                    let page = "<html>413 Request Entity Too Large</html>";
+                    let answer = format!(
+                        "HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+                        page.len()
+                    );
+                    let _ = client.write_all(answer.as_bytes());
+                    // As proxies do: what comes is read for a moment, so that the answer arrives.
+                    client
+                        .set_read_timeout(Some(Duration::from_millis(200)))
+                        .unwrap();
+                    let _ = client.read_to_end(&mut Vec::new());
+                    return;
+                }
+                if named("expect").is_some() {
+                    client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+                }
+                let mut body = vec![0; length];
+                client.read_exact(&mut body).unwrap();
+                let to = to.strip_prefix("http://").unwrap();
+                // While a server is exchanged for another one, nobody answers.
+                let Ok(mut server) = std::net::TcpStream::connect(to) else {
+                    return;
+                };
+                let (first, rest) = head.split_once("\r\n").unwrap();
+                let rest: String = rest
+                    .lines()
+                    .filter(|line| !line.to_lowercase().starts_with("expect"))
+                    .map(|line| format!("{line}\r\n"))
+                    .collect();
+                let head = format!("{first}\r\nConnection: close\r\n{rest}");
+                server.write_all(head.as_bytes()).unwrap();
+                server.write_all(&body).unwrap();
+                let _ = std::io::copy(&mut server, &mut client);
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn what_no_retry_can_cure_fails_at_once_and_says_what_to_do() {
+    let place = Place::new();
+    place.write("a.ndjson", [1]);
+    let folder = place.ledger.dir.to_str().unwrap().to_owned();
+    let cases = [
+        ("localhost:8080", 2, "no scheme"),
+        (folder.as_str(), 2, "is a folder"),
+        ("ftp://127.0.0.1/", 2, "http or https"),
+        ("http://", 2, "names no host"),
+        ("http://no-such-host.invalid", 3, "can't be looked up"),
+    ];
+    for (url, code, words) in cases {
+        let begun = Instant::now();
+        let output = place.submit_to(url, "a.ndjson", &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{url}: {said}");
+        assert!(said.contains(words), "{url}: {said}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{url}: {:?}",
+            begun.elapsed()
+        );
+    }
+    // A server with a certificate that nobody vouches for, and TLS where there is none.
+    let (cert, key) = self_signed(&place);
+    let tls = ["--tls-cert", cert.as_str(), "--tls-key", key.as_str()];
+    let other = Ledger::init();
+    let server = Server::start_with(&other.dir, &tls);
+    let plain = place.server.url.replace("http://", "https://");
+    for url in [server.url.as_str(), &plain] {
+        assert!(url.starts_with("https://"), "{url}");
+        let begun = Instant::now();
+        let output = place.submit_to(url, "a.ndjson", &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{url}: {said}");
+        assert!(said.contains("certificate is not trusted"), "{url}: {said}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{url}");
+    }
+    let told = place.submit("ledger", &[]);
+    told.ends(2, &["is a folder"]);
+    // Statements without --key, and what is neither.
+    let without_key = support::run(&["submit", &place.path("a.ndjson"), "--to", &place.server.url]);
+    assert_eq!(without_key.status.code(), Some(4));
+    assert_eq!(place.entries(), 5);
+}
+
+fn self_signed(place: &Place) -> (String, String) {
+    let (cert, key) = (place.path("tls.crt"), place.path("tls.key"));
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+        ])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", &key, "-out", &cert])
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    (cert, key)
+}
+
+#[test]
+fn other_files_under_the_journals_name_are_not_touched() {
+    let place = Place::new();
+    place.write("a.ndjson", [1]);
+    let journal = place.path("a.ndjson.journal");
+    std::fs::write(&journal, "my notes\n").unwrap();
+    place.submit("a.ndjson", &[]).ends(4, &["is no journal"]);
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), "my notes\n");
+    // The journal of the release before: its lines can be in already.
+    let old = format!(
+        "{{\"begin\":{{\"origin\":\"{}\",\"issuer\":\"{}\"}}}}\n",
+        support::ORIGIN,
+        place.ledger.platform.public()
+    );
+    std::fs::write(&journal, &old).unwrap();
+    place
+        .submit("a.ndjson", &[])
+        .ends(4, &["journal of another release", "--recover"]);
+    let remote = place.server.remote();
+    let records = place
+        .ledger
+        .sign(&remote, &place.ledger.platform, &[award(1, 1)]);
+    remote.append(&records).unwrap();
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["0 admitted", "1 already in"]);
+    let aside = std::fs::read_to_string(place.path("a.ndjson.journal.old.1")).unwrap();
+    assert_eq!(aside, old);
+    // A proposal is no input of statements.
+    std::fs::write(place.path("grant.json"), "{\n\"arborlog_proposal\": 1\n}\n").unwrap();
+    place
+        .submit("grant.json", &[])
+        .ends(2, &["no line is a statement"]);
+}
+
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    let place = Place::new();
+    let peak = |input: &str, awards: std::ops::Range<u64>| {
+        place.write(input, awards);
+        peak_kib(&place, input)
+    };
+    let small = peak("small.ndjson", 0..2_000);
+    let large = peak("large.ndjson", 100_000..130_000);
+    // All in: the same again; and in another order, which is looked up on disk.
+    let again = peak_kib(&place, "large.ndjson");
+    place.write("large.ndjson", (100_000..130_000).rev());
+    let turned = peak_kib(&place, "large.ndjson");
+    for (what, kib) in [("first", large), ("again", again), ("turned", turned)] {
+        assert!(
+            kib < small + 6 * 1024,
+            "{what}: {kib} KiB, {small} KiB of a small file"
+        );
+    }
+}
+
+/// The most memory that a submit had, in KiB.
+fn peak_kib(place: &Place, input: &str) -> u64 {
+    let mut child = arborlog()
+        .args(["submit", &place.path(input), "--to", &place.server.url])
+        .args(["--key", &place.path("platform.pem"), "--json"])
+        .env("ARBORLOG_CORE_DUMPS", "1")
+        .stdout(std::fs::File::create(place.path("out.json")).unwrap())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        if let Ok(text) = std::fs::read_to_string(&status)
+            && let Some(line) = text.lines().find(|line| line.starts_with("VmHWM:"))
+        {
+            peak = peak.max(line.split_whitespace().nth(1).unwrap().parse().unwrap());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
