@@ -563,6 +563,24 @@ async fn a_log_whose_task_breaks_off_says_so_and_leaves_nobody_waiting() {
         .expect("a log that says so");
 }
 
+/// A killed process leaves commits that only the kernel's memory holds. What a start publishes must
+/// not rest on them: the segment is written and synced anew before anything is read of it.
+#[test]
+fn a_start_writes_the_newest_segment_anew_and_a_look_changes_nothing() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    DiskStore::create(dir.path()).unwrap();
+    let segment = dir.path().join("journal/00000000000000000000");
+    let inode = || std::fs::metadata(&segment).unwrap().ino();
+    let bytes = std::fs::read(&segment).unwrap();
+    let made = inode();
+    drop(DiskStore::inspect(dir.path()).unwrap());
+    assert_eq!(inode(), made);
+    drop(DiskStore::open(dir.path()).unwrap());
+    assert_ne!(inode(), made);
+    assert_eq!(std::fs::read(&segment).unwrap(), bytes);
+}
+
 /// The contract of every store, on one that is empty.
 fn keeps_the_contract(store: &DiskStore) -> LogHead {
     let mut tree = Frontier::default();

@@ -214,6 +214,15 @@ fn occupied(dir: &Path) -> Failure {
     ))
 }
 
+/// Removes what a [`create`] that was cut off left, of which nobody was told. A directory that holds
+/// anything else stays as it is: [`create`] then refuses it.
+pub fn remove_unfinished(dir: &Path) -> Done {
+    if is_left_by_init(dir) {
+        std::fs::remove_dir_all(dir)?;
+    }
+    Ok(())
+}
+
 /// Whether a directory holds nothing but what [`create`] makes before it is a ledger.
 fn is_left_by_init(dir: &Path) -> bool {
     let made = [

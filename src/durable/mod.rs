@@ -48,7 +48,7 @@ pub use append::{AppendFile, make_empty};
 pub use folder::{make_folders, remove, rename_folder, sync_folder};
 pub use lock::{Held, hold};
 pub use unsynced::{create_unsynced, write_unsynced};
-pub use whole::{create, create_secret, is_temporary, replace, replace_all, replace_with};
+pub use whole::{create, create_secret, is_temporary, renew, replace, replace_all, replace_with};
 
 /// A file or folder that can't be read or written.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -52,6 +52,40 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace_all(&[(path, bytes)])
 }
 
+/// Makes durable what a reader finds in a file that another process may have left unsynced: its
+/// bytes are written anew, in the place of the file. A sync of the old file would do after a kill,
+/// but not after a sync that failed: the kernel then holds pages that no later sync writes.
+///
+/// ```text
+/// read(path)
+/// as [`replace`]
+/// open(path) fsync close               instead, where the disk has no room for a second copy
+/// ```
+///
+/// A crash leaves the file as it was, and maybe a temporary file.
+///
+/// # Errors
+/// [`FileError`]; the file is then what it was before, or the new one.
+pub fn renew(path: &Path) -> Result<(), FileError> {
+    let bytes = fs::read(path).map_err(at(path))?;
+    let Err(error) = replace(path, &bytes) else {
+        return Ok(());
+    };
+    match error.error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let half = temporary(path);
+            match fs::remove_file(&half) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&half)(error)),
+                _ => {}
+            }
+            File::open(path)
+                .and_then(|file| file.sync_all())
+                .map_err(at(path))
+        }
+        _ => Err(error),
+    }
+}
+
 /// Writes files that each appear whole or not at all, in the place of those of their names; they
 /// are durable when this returns. All are open at once: callers bound their number.
 ///

@@ -4,6 +4,7 @@ use super::broken::{Contradiction, InvariantBroken, Sum};
 use super::kinds::rules_of;
 use super::refusal::Refusal;
 use super::rules::chain::check_issuer;
+use super::rules::speakers::require_speaker;
 use super::state::{ChainHead, State};
 use crate::record::{
     Day, Entry, Index, Lineage, Record, RecordId, SignedRecord, Statement, TimeMs,
@@ -49,7 +50,11 @@ impl State {
                 (before, Some(authority))
             }
         };
-        let places = rules_of(statement).judge(self, candidate)?;
+        let rules = rules_of(statement);
+        let places = rules.judge(self, candidate)?;
+        // Behind the kind's own rules, which say more of what is wrong: a kind that forgets to ask
+        // who its issuer is admits nobody whom the table of speakers does not name.
+        require_speaker(self, candidate, rules.speakers())?;
         Ok(places.behind(issuer_before, authority))
     }
 

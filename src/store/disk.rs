@@ -13,7 +13,9 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
-use super::journal::{Journal, SEGMENT_BYTES, drop_segments, read_segment, segment_files};
+use super::journal::{
+    Journal, SEGMENT_BYTES, drop_segments, read_segment, renew_newest, segment_files,
+};
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, BoxFuture, Outcome, RESTORE, Store, StoreError};
@@ -111,7 +113,7 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`], as above.
     pub fn open_with(dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
-        let mut store = Self::inspect_with(dir, segment_bytes)?;
+        let mut store = Self::inspect_with(dir, segment_bytes, renew_newest)?;
         let (wake, woken) = mpsc::channel();
         let shared = Arc::clone(&store.shared);
         let thread = std::thread::Builder::new()
@@ -136,11 +138,17 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`], as above.
     pub fn inspect(dir: &Path) -> Result<Self, StoreError> {
-        Self::inspect_with(dir, SEGMENT_BYTES)
+        Self::inspect_with(dir, SEGMENT_BYTES, |_| Ok(()))
     }
 
-    fn inspect_with(dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
+    /// `locked` is called with the journal's folder once nobody else can write there.
+    fn inspect_with(
+        dir: &Path,
+        segment_bytes: u64,
+        locked: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let lock = lock(dir)?;
+        locked(&journal_dir(dir))?;
         let (journal, tail, tree) = recover(dir)?;
         let writer = Writer {
             journal,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::{Batch, RESTORE, StoreError};
-use crate::durable::{AppendFile, at, remove};
+use crate::durable::{AppendFile, at, remove, renew};
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 use crate::record::LogHead;
@@ -113,6 +113,16 @@ pub(super) fn segment_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreErro
     }
     files.sort();
     Ok(files)
+}
+
+/// Makes the newest segment durable as it stands: a process that was killed between a write and its
+/// sync leaves a commit that only the kernel's memory holds. A start that went by it would publish
+/// what a loss of power takes back. The segments before it were synced before it began.
+pub(super) fn renew_newest(dir: &Path) -> Result<(), StoreError> {
+    match segment_files(dir)?.last() {
+        Some((_, path)) => Ok(renew(path)?),
+        None => Ok(()),
+    }
 }
 
 /// Removes the segments whose entries are all among the first `in_files`: those behind which

@@ -132,11 +132,17 @@ impl SavedState {
     pub fn open(path: &Path) -> Result<Self, SavedStateError> {
         let config = || sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
         let sled = |error: sled::Error| SavedStateError::Sled(path.to_owned(), error.to_string());
-        let db = config().open().or_else(|error| {
-            tracing::warn!(%error, "the saved state can't be read; it is rebuilt from the log");
-            put_aside(path).map_err(SavedStateError::File)?;
-            config().open().map_err(sled)
-        })?;
+        let db = match config().open() {
+            Ok(db) => db,
+            // Damaged, or of another version of sled. Any other error says nothing of the bytes:
+            // a lock, say, is held by a server that uses this very database.
+            Err(error @ (sled::Error::Corruption { .. } | sled::Error::Unsupported(_))) => {
+                tracing::warn!(%error, "the saved state can't be read; it is rebuilt from the log");
+                put_aside(path).map_err(SavedStateError::File)?;
+                config().open().map_err(sled)?
+            }
+            Err(error) => return Err(sled(error)),
+        };
         Ok(Self {
             path: path.to_owned(),
             db,

@@ -39,6 +39,34 @@ impl Speakers {
     }
 }
 
+/// Checks that the issuer is one of those who may state the candidate's kind.
+pub(in crate::ledger) fn require_speaker(
+    state: &State,
+    candidate: &Candidate<'_>,
+    speakers: Speakers,
+) -> Result<(), Refusal> {
+    let issuer = &candidate.record().issuer;
+    let role = state.role_of(issuer);
+    let may_state = match role {
+        // Of an empty ledger: the genesis has named its governors itself.
+        None => speakers == Speakers::FirstGovernor,
+        Some(KeyRole::Issuer { role, .. }) => speakers.include_role(*role),
+        Some(KeyRole::Governor) => speakers.include_governors() && state.is_governor(issuer),
+        Some(KeyRole::Log) => false,
+    };
+    ensure(may_state, || {
+        Refusal::new(
+            Code::RoleRefused,
+            format!(
+                "{} is not for this key, which is {}",
+                candidate.record().statement.kind(),
+                role_name(role)
+            ),
+            "sign with a key that was granted the role for it",
+        )
+    })
+}
+
 /// Checks that the issuer's key has this role, and that nobody endorsed. Returns the key's holder.
 pub(in crate::ledger) fn require_role<'a>(
     state: &'a State,

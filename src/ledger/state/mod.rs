@@ -161,23 +161,43 @@ impl State {
         &self.globals.totals
     }
 
+    /// Every map, in the order in which maps are saved. A map that is missing here would be neither
+    /// saved nor digested, so the compiler asks for each field by name.
     fn maps_mut(&mut self) -> [&mut dyn AnyMap; 15] {
+        let Self {
+            globals: _,
+            keys,
+            holders,
+            methods,
+            species,
+            accounts,
+            plots,
+            plantings,
+            planting_places,
+            trees,
+            surveys,
+            claims,
+            reversed,
+            losses,
+            voided,
+            evidence,
+        } = self;
         [
-            &mut self.keys,
-            &mut self.holders,
-            &mut self.methods,
-            &mut self.species,
-            &mut self.accounts,
-            &mut self.plots,
-            &mut self.plantings,
-            &mut self.planting_places,
-            &mut self.trees,
-            &mut self.surveys,
-            &mut self.claims,
-            &mut self.reversed,
-            &mut self.losses,
-            &mut self.voided,
-            &mut self.evidence,
+            keys,
+            holders,
+            methods,
+            species,
+            accounts,
+            plots,
+            plantings,
+            planting_places,
+            trees,
+            surveys,
+            claims,
+            reversed,
+            losses,
+            voided,
+            evidence,
         ]
     }
 

@@ -58,10 +58,7 @@ pub fn make_keys(dir: &Path) -> Result<ProgrammeKeys, Failure> {
 /// The id of the ledger's genesis; the ledger is made if it is not there yet.
 pub fn make_ledger(dir: &Path, keys: &ProgrammeKeys) -> Result<RecordId, Failure> {
     if !has_store(dir) {
-        // Killed while the ledger was made: nothing is in it yet.
-        if dir.exists() {
-            std::fs::remove_dir_all(dir)?;
-        }
+        init::remove_unfinished(dir)?;
         let origin: Origin = ORIGIN.parse()?;
         let governors = keys
             .governors
