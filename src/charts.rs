@@ -150,7 +150,12 @@ fn year_label(at: f64, span: f64) -> String {
 /// A whole number with its thousands apart. Axes and bars begin at zero: a label that rounding puts
 /// below is zero.
 fn thousands(value: f64) -> String {
-    grouped(value.max(0.0) as u128)
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a label's fraction is cut off"
+    )]
+    let whole = value.max(0.0) as u128;
+    grouped(whole)
 }
 
 /// A plot on a map.
@@ -214,6 +219,7 @@ pub(crate) fn map(size: Size, title: &str, dots: &[Dot]) -> Drawn {
             .map_err(failed)?;
         for plot in dots {
             let part = plot.standing as f64 / most as f64;
+            #[expect(clippy::cast_possible_truncation, reason = "pixels, up to 15")]
             let radius = (3.0 + 12.0 * part.sqrt()) as i32;
             let colour = if plot.short { RUST } else { GREEN };
             let place = (plot.longitude, plot.latitude);
@@ -250,7 +256,9 @@ pub fn bars(title: &str, rows: &[(&str, f64)]) -> Drawn {
             .map_err(failed)?;
         for (place, (name, rate)) in (0_i32..).zip(rows) {
             let top = 50 + 40 * place;
-            let end = 270 + (rate / most * 380.0) as i32;
+            #[expect(clippy::cast_possible_truncation, reason = "pixels, up to 380")]
+            let length = (rate / most * 380.0) as i32;
+            let end = 270 + length;
             let colour = if place == 0 { GREEN } else { BLUE };
             area.draw(&Rectangle::new(
                 [(270, top), (end, top + 22)],

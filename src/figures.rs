@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// A number with its thousands apart.
-pub fn grouped(number: u128) -> String {
+pub(crate) fn grouped(number: u128) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -14,13 +14,13 @@ pub fn grouped(number: u128) -> String {
 }
 
 /// A number that may be below zero, as some balances are after a correction: with a minus then.
-pub fn signed(number: i128) -> String {
+pub(crate) fn signed(number: i128) -> String {
     let sign = if number < 0 { "−" } else { "" };
     format!("{sign}{}", grouped(number.unsigned_abs()))
 }
 
 /// Points as a weight: grams, kilograms or tonnes.
-pub fn weight(grams: u128) -> String {
+pub(crate) fn weight(grams: u128) -> String {
     let unit = |size: u128, name: &str| {
         let tenths = grams * 10 / size;
         format!("{}.{} {name}", grouped(tenths / 10), tenths % 10)
@@ -33,7 +33,7 @@ pub fn weight(grams: u128) -> String {
 }
 
 /// A whole number of a unit's 10^-`places` as that unit, without zeros at the end.
-pub fn decimal(number: u64, places: u32) -> String {
+pub(crate) fn decimal(number: u64, places: u32) -> String {
     let one = 10_u64.pow(places);
     let digits = places as usize;
     let text = format!("{}.{:0digits$}", number / one, number % one);

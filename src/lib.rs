@@ -14,6 +14,11 @@
 //! people. With `client`: `client` signs and sends. With `cli`: `report` shows what an audit found.
 //! `docs/architecture.md` follows one record through all of it.
 
+// What is public here is what other crates use; a type among it that they can't name, and a `pub`
+// that nobody outside can reach, are mistakes.
+#![warn(unnameable_types, unreachable_pub)]
+#![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
+
 #[cfg(feature = "server")]
 pub mod answer;
 pub mod audit;

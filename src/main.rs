@@ -1,6 +1,8 @@
 //! The command line: which command the arguments name. `cli` has the commands of a ledger,
 //! `programs` the jobs that are not the server's; they use `cli`, and `cli` does not know them.
 
+#![warn(clippy::cast_possible_truncation)]
+
 mod cli;
 mod programs;
 

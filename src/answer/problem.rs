@@ -51,7 +51,7 @@ fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok,
 
 impl Problem {
     /// A problem with this status and code.
-    pub fn new(status: StatusCode, code: &str, detail: &str, advice: &str) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &str, detail: &str, advice: &str) -> Self {
         Self {
             kind: format!("urn:arborlog:problem:{code}"),
             // Every status that is used here has its reason in the standard.
@@ -131,17 +131,17 @@ impl Problem {
     }
 
     /// The HTTP status.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The stable name of the reason.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         &self.code
     }
 
     /// What is wrong with this request.
-    pub fn detail(&self) -> &str {
+    pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 }

@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
+use crate::merkle::{HASH_BYTES, HashTile, Level, TileId};
 use crate::note::NOTE_BYTES_MAX;
 use crate::record::ENTRY_BYTES_MAX;
 
@@ -40,7 +40,7 @@ pub trait StaticLog: TileSource {
 /// The length that no tile of this level exceeds: 256 hashes, or 256 of the longest entries, each
 /// behind its length.
 pub fn tile_bytes_max(id: TileId) -> usize {
-    TILE_HASHES as usize
+    HashTile::HASHES_MAX
         * match id.level() {
             Level::Entries => ENTRY_BYTES_MAX + 2,
             Level::Hashes(_) => HASH_BYTES,

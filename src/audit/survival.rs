@@ -195,6 +195,7 @@ pub fn ages(state: &State) -> Result<Vec<AgeClass>, Inconsistent> {
             let Some(share) = share.filter(|_| trees > 0) else {
                 continue;
             };
+            #[expect(clippy::cast_possible_truncation, reason = "years since 1970 at most")]
             let years = (days / trees as f64 / DAYS_PER_YEAR) as u32;
             let (surveys, all, mean) = classes.entry(years).or_default();
             *surveys += 1;

@@ -180,7 +180,12 @@ pub fn batch_body(records: &[SignedRecord]) -> Result<Vec<u8>, CodecError> {
     let mut body = Vec::new();
     for record in records {
         let bytes = record.encode()?;
-        body.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the encoding of a record is limited to some KiB"
+        )]
+        let length = bytes.len() as u32;
+        body.extend_from_slice(&length.to_be_bytes());
         body.extend_from_slice(&bytes);
     }
     Ok(body)

@@ -108,6 +108,7 @@ impl Comb {
 /// first, and what is carried out of the last: nothing.
 fn digits(scalar: &Scalar, size: TableSize) -> ([i16; WINDOWS_MAX], i16) {
     let bytes = scalar.to_bytes();
+    #[expect(clippy::cast_possible_truncation, reason = "128 at most")]
     let (bits, half) = (size.bits(), size.multiples() as i16);
     let byte = |at: usize| bytes.get(at).map_or(0, |byte| u16::from(*byte));
     let mut digits = [0; WINDOWS_MAX];

@@ -160,7 +160,7 @@ pub(super) struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    pub fn begin(path: &'a Path) -> Result<Self, FileError> {
+    pub(super) fn begin(path: &'a Path) -> Result<Self, FileError> {
         let temporary = temporary(path);
         let mode = match fs::metadata(path) {
             Ok(metadata) => mode_of(&metadata),
@@ -182,19 +182,19 @@ impl<'a> Replacement<'a> {
         })
     }
 
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         write: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), FileError> {
         write(&mut self.file).map_err(at(&self.temporary))
     }
 
-    pub fn sync(&self) -> Result<(), FileError> {
+    pub(super) fn sync(&self) -> Result<(), FileError> {
         self.file.sync_all().map_err(at(&self.temporary))
     }
 
     /// Renames it; gives the file, open at its end. The name is durable once the folder is synced.
-    pub fn put_in_place(self) -> Result<File, FileError> {
+    pub(super) fn put_in_place(self) -> Result<File, FileError> {
         fs::rename(&self.temporary, self.path).map_err(at(self.path))?;
         Ok(self.file)
     }

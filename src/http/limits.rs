@@ -60,7 +60,7 @@ pub(super) struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    pub fn new(bytes: usize) -> Self {
+    pub(super) fn new(bytes: usize) -> Self {
         // 4 TiB at most: more than bodies can fill.
         let all = u32::try_from(bytes / MEMORY_UNIT_BYTES).unwrap_or(u32::MAX);
         let all = all.max(1);
@@ -71,7 +71,7 @@ impl MemoryBudget {
     }
 
     /// Waits for room for a body; the room is given back when the permit goes.
-    pub async fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         // A body larger than the budget waits for all of it.
         let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT_BYTES)).unwrap_or(self.all);
         let units = units.clamp(1, self.all);

@@ -144,12 +144,12 @@ impl Default for ServerMetrics {
 }
 
 impl ServerMetrics {
-    pub fn admitted(&self, records: usize) {
+    pub(super) fn admitted(&self, records: usize) {
         self.admitted.inc_by(records as u64);
     }
 
     /// Counts the records before the refused one.
-    pub fn refused(&self, error: &AppendError) {
+    pub(super) fn refused(&self, error: &AppendError) {
         if let AppendError::Refused(refused) = error {
             self.admitted(refused.indexes.len());
         }

@@ -293,8 +293,11 @@ fn award(
         .iter()
         .find(|activity| activity.code == config.activity)
         .ok_or_else(|| no_method(format!("it has no activity {}", config.activity)))?;
-    // Metres are thousandths of the unit, a kilometre. They are whole, and fewer than half the
-    // Earth's circumference has.
+    // Metres are thousandths of the unit, a kilometre.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "metres are whole, and at most half the Earth's circumference"
+    )]
     let quantity = Quantity(metres as u64);
     let out_of_range = |points: String| {
         let detail = format!("{points} points; 1 to {} are awarded", activity.cap);

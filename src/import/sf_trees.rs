@@ -554,7 +554,10 @@ fn plot_at(location: Option<(f64, f64)>) -> Option<Plot> {
     };
     let south = (lat * CELLS_PER_DEGREE).floor();
     let west = (long * CELLS_PER_DEGREE).floor();
-    // Both are whole, and no location outside of the city comes so far.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "both are whole, and no location outside of the city is read"
+    )]
     let number = (south + 9_000.0) as u32 * 36_000 + (west + 18_000.0) as u32;
     let middle = |edge: f64| (edge + 0.5) / CELLS_PER_DEGREE;
     plot(
@@ -577,6 +580,10 @@ fn plot(
     radius_m: u32,
     area_m2: u64,
 ) -> Option<Plot> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "180 degrees at most, which are below 2^31"
+    )]
     let e7 = |degrees: f64| (degrees * 1e7).round() as i32;
     let outline = format!("cell {number} around {lat:.3} {long:.3}\n");
     Some(Plot {

@@ -31,7 +31,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts the thread. Without a saved state to write to, nothing is ever saved.
-    pub fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
+    pub(super) fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
         let started = saved.and_then(|saved| {
             let (sender, changes) = mpsc::channel();
@@ -56,7 +56,7 @@ impl Keeper {
     }
 
     /// Whether a save is due for a state of this many entries and accounts.
-    pub fn is_due(&self, entries: u64, accounts: u64) -> bool {
+    pub(super) fn is_due(&self, entries: u64, accounts: u64) -> bool {
         let apart = self.entries_per_save.max(accounts / ACCOUNTS_PER_ENTRY);
         self.changes.is_some()
             && !self.busy.load(Ordering::Acquire)
@@ -65,7 +65,7 @@ impl Keeper {
     }
 
     /// Saves a change of a state whose entries are durable.
-    pub fn save(&mut self, change: StateChange) {
+    pub(super) fn save(&mut self, change: StateChange) {
         if let Some(changes) = &self.changes {
             self.saved_size = change.head.tree.size;
             self.busy.store(true, Ordering::Release);
@@ -76,12 +76,12 @@ impl Keeper {
     }
 
     /// Saves no more. What is saved stays as it is, of an earlier size of the same log.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.changes = None;
     }
 
     /// Waits until all is saved. Nothing can be saved after that.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.changes = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

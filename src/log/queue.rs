@@ -104,7 +104,7 @@ impl Queue {
     }
 
     /// Number of submissions that wait.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.lanes().len
     }
 
@@ -112,7 +112,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`PushError`] says which limit is reached.
-    pub fn push(&self, submission: Submission) -> Result<(), PushError> {
+    pub(super) fn push(&self, submission: Submission) -> Result<(), PushError> {
         let mut lanes = self.lanes();
         if lanes.phase != Phase::Open {
             return Err(PushError::Closed);
@@ -136,7 +136,7 @@ impl Queue {
     }
 
     /// Takes one submission of each issuer in turn, until they have `records_max` records or more.
-    pub fn take(&self, records_max: usize) -> Vec<Submission> {
+    pub(super) fn take(&self, records_max: usize) -> Vec<Submission> {
         let mut lanes = self.lanes();
         let mut taken = Vec::new();
         let mut records = 0;
@@ -164,7 +164,7 @@ impl Queue {
     }
 
     /// Returns when something waits; `false` when nothing does and nothing will.
-    pub async fn wait(&self) -> bool {
+    pub(super) async fn wait(&self) -> bool {
         loop {
             let ready = self.ready.notified();
             {
@@ -181,7 +181,7 @@ impl Queue {
     }
 
     /// Takes no more; what waits is still to be answered.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         {
             let mut lanes = self.lanes();
             if lanes.phase == Phase::Open {
@@ -192,7 +192,7 @@ impl Queue {
     }
 
     /// Takes no more, and drops what waits: for a log that was dropped, or whose task ended.
-    pub fn abandon(&self) {
+    pub(super) fn abandon(&self) {
         let waiting = {
             let mut lanes = self.lanes();
             // A closed queue still saves the state when the last answer is given.
@@ -208,7 +208,7 @@ impl Queue {
     }
 
     /// Whether the log was dropped without being closed.
-    pub fn is_abandoned(&self) -> bool {
+    pub(super) fn is_abandoned(&self) -> bool {
         self.lanes().phase == Phase::Abandoned
     }
 }

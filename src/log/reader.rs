@@ -72,6 +72,10 @@ impl Weighter<TileId, Arc<NodeTile>> for Weight {
 impl Reader {
     /// A reader of this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a number of tiles that memory holds"
+        )]
         let items = |bytes: u64| (bytes / NodeTile::BYTES_MAX as u64) as usize;
         Self {
             store,

@@ -64,7 +64,7 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    pub fn log_keys(&self) -> Vec<PublicKey> {
+    pub(super) fn log_keys(&self) -> Vec<PublicKey> {
         self.state
             .globals()
             .log_keys

@@ -65,7 +65,7 @@ struct Flight {
 }
 
 impl Sequencer {
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let mut flight: Option<Flight> = None;
         loop {
             // With a batch under way, whichever comes first: its end, or more to judge.

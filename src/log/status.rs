@@ -51,7 +51,7 @@ struct CellState {
 }
 
 impl StatusCell {
-    pub fn new(status: Status) -> Self {
+    pub(super) fn new(status: Status) -> Self {
         let closed = false;
         Self {
             state: RwLock::new(CellState { status, closed }),
@@ -60,7 +60,7 @@ impl StatusCell {
     }
 
     /// The status now.
-    pub fn now(&self) -> Status {
+    pub(super) fn now(&self) -> Status {
         self.read().status
     }
 
@@ -69,7 +69,7 @@ impl StatusCell {
         state.clone()
     }
 
-    pub fn set(&self, status: Status) {
+    pub(super) fn set(&self, status: Status) {
         self.write(|state| state.status = status);
     }
 
@@ -79,7 +79,7 @@ impl StatusCell {
     }
 
     /// Waits for a status; `None` if there will never be such.
-    pub async fn wait_for(&self, is: impl Fn(&Status) -> bool) -> Option<Status> {
+    pub(super) async fn wait_for(&self, is: impl Fn(&Status) -> bool) -> Option<Status> {
         loop {
             // Before the read: no change in between is missed.
             let changed = self.changed.notified();

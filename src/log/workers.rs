@@ -83,7 +83,7 @@ impl Workers {
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn start(context: SigningContext) -> std::io::Result<Self> {
+    pub(super) fn start(context: SigningContext) -> std::io::Result<Self> {
         let pool = Arc::new(Pool {
             context,
             keys: KnownKeys::default(),
@@ -104,7 +104,7 @@ impl Workers {
 
     /// Checks records on the caller's thread, if they are few and no others are being checked: on a
     /// quiet server, waking a worker takes longer than the check.
-    pub fn check_alone(&self, records: &[Identified]) -> CheckedAlone {
+    pub(super) fn check_alone(&self, records: &[Identified]) -> CheckedAlone {
         if records.len() > RECORDS_ALONE {
             return CheckedAlone::Busy;
         }
@@ -122,7 +122,7 @@ impl Workers {
 
     /// Hands records to the threads. The receiver gets an error if the thread that took them
     /// panicked.
-    pub fn check(&self, records: Vec<Identified>) -> oneshot::Receiver<Checked> {
+    pub(super) fn check(&self, records: Vec<Identified>) -> oneshot::Receiver<Checked> {
         let (reply, checked) = oneshot::channel();
         let job = Job { records, reply };
         self.pool.waiting().jobs.push_back(job);

@@ -10,6 +10,8 @@ use super::tree::{Node, fold_nodes, range_nodes};
 pub const TILE_HEIGHT: u8 = 8;
 /// Hashes in a full tile; entries in a full bundle.
 pub const TILE_HASHES: u64 = 1 << TILE_HEIGHT;
+/// The same, as a tile's name has it.
+const WIDTH_MAX: u16 = 1 << TILE_HEIGHT;
 /// No tile of a tree with `u64` leaves is above this level.
 const TILE_LEVEL_MAX: u8 = 7;
 
@@ -59,7 +61,7 @@ impl TileId {
         Self {
             level,
             number,
-            width: TILE_HASHES as u16,
+            width: WIDTH_MAX,
         }
     }
 
@@ -153,7 +155,7 @@ impl TileId {
         };
         let (number, width) = match rest.split_once(".p/") {
             Some((number, width)) => (number, width.parse().ok().filter(|w| (1..256).contains(w))?),
-            None => (rest, TILE_HASHES as u16),
+            None => (rest, WIDTH_MAX),
         };
         let mut value = 0_u64;
         for group in number.split('/') {
@@ -187,6 +189,9 @@ pub struct TileError {
 }
 
 impl HashTile {
+    /// Hashes in a full tile: [`TILE_HASHES`], as a length.
+    pub const HASHES_MAX: usize = 1 << TILE_HEIGHT;
+
     /// Reads the tile's bytes: exactly `width` hashes.
     ///
     /// # Errors
@@ -255,7 +260,7 @@ pub struct NodeTile {
 
 impl NodeTile {
     /// What a full one takes in memory.
-    pub const BYTES_MAX: usize = 2 * TILE_HASHES as usize * HASH_BYTES;
+    pub const BYTES_MAX: usize = 2 * HashTile::HASHES_MAX * HASH_BYTES;
 
     /// Hashes all nodes of a tile.
     pub fn new(tile: HashTile) -> Self {
@@ -275,6 +280,6 @@ impl NodeTile {
         let inner = node.level % TILE_HEIGHT;
         let row = self.rows.get(usize::from(inner))?;
         let place = node.index % (TILE_HASHES >> inner);
-        row.get(place as usize).copied()
+        row.get(usize::try_from(place).ok()?).copied()
     }
 }

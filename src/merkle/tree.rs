@@ -22,8 +22,10 @@ pub fn range_nodes(start: u64, end: u64) -> Vec<Node> {
         let fits = (end - at).ilog2();
         let aligned = if at == 0 { fits } else { at.trailing_zeros() };
         let level = fits.min(aligned);
+        #[expect(clippy::cast_possible_truncation, reason = "a level is below 64")]
+        let height = level as u8;
         nodes.push(Node {
-            level: level as u8,
+            level: height,
             index: at >> level,
         });
         at += 1 << level;

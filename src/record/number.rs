@@ -222,7 +222,9 @@ impl Day {
             shifted - 9
         };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
-        (year, month as u32, day as u32)
+        #[expect(clippy::cast_possible_truncation, reason = "1 to 12, and 1 to 31")]
+        let (month, day) = (month as u32, day as u32);
+        (year, month, day)
     }
 }
 

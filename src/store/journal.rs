@@ -51,12 +51,12 @@ pub(super) struct Segment {
 impl Journal {
     /// Begins a segment at a head. It appears with its header or not at all: a segment without one
     /// would be damage, and what is before it could be dropped too early.
-    pub fn begin(dir: &Path, start: LogHead) -> Result<Self, StoreError> {
+    pub(super) fn begin(dir: &Path, start: LogHead) -> Result<Self, StoreError> {
         let path = dir.join(format!("{:020}", start.tree.size));
         let header = frame(
             KIND_HEADER,
             &[MAGIC.as_slice(), &head_bytes(start)].concat(),
-        );
+        )?;
         Ok(Self {
             dir: dir.to_owned(),
             file: AppendFile::begin(&path, &header)?,
@@ -65,7 +65,7 @@ impl Journal {
 
     /// Goes on in a segment. Its torn end stays until a commit takes its place: whoever only looks
     /// changes nothing, and a start that is refused later has not thrown anything away.
-    pub fn resume(dir: &Path, segment: &Segment) -> Result<Self, StoreError> {
+    pub(super) fn resume(dir: &Path, segment: &Segment) -> Result<Self, StoreError> {
         Ok(Self {
             dir: dir.to_owned(),
             file: AppendFile::resume(&segment.path, segment.good_bytes)?,
@@ -84,18 +84,15 @@ impl Journal {
     ///
     /// After an error the caller writes no more: what the kernel dropped after a failed sync,
     /// no second sync on the same descriptor brings back.
-    pub fn commit(&mut self, batch: &Batch, segment_bytes: u64) -> Result<(), StoreError> {
+    pub(super) fn commit(&mut self, batch: &Batch, segment_bytes: u64) -> Result<(), StoreError> {
         // Also if this segment takes no more: only the newest one may have a torn end.
         self.file.cut()?;
         if self.file.end() >= segment_bytes {
             *self = Self::begin(&self.dir, batch.from)?;
         }
-        if u32::try_from(batch.entries.len()).is_err() {
-            return Err(StoreError::Inconsistent("a batch is longer than a frame"));
-        }
-        let mut bytes = frame(KIND_ENTRIES, &batch.entries);
+        let mut bytes = frame(KIND_ENTRIES, &batch.entries)?;
         let heads = [head_bytes(batch.from), head_bytes(batch.to)].concat();
-        bytes.extend(frame(KIND_COMMIT, &heads));
+        bytes.extend(frame(KIND_COMMIT, &heads)?);
         self.file.append(&bytes)?;
         Ok(self.file.sync()?)
     }
@@ -184,7 +181,7 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Segment, StoreEr
 /// The largest tree that a whole commit frame anywhere in these bytes extends. One commit may be
 /// torn with its own commit frame on disk; a later one is only ever written after its sync.
 fn last_from(bytes: &[u8]) -> Option<u64> {
-    let marker = frame(KIND_COMMIT, &[0; HEADS_BYTES]);
+    let marker = frame(KIND_COMMIT, &[0; HEADS_BYTES]).ok()?;
     let marker = marker.get(..5)?;
     bytes
         .windows(HEADS_BYTES + FRAME_EXTRA_BYTES)
@@ -210,13 +207,15 @@ fn next_commit<'a>(rest: &mut &'a [u8], head: LogHead) -> Option<(&'a [u8], LogH
     Some((entries, to))
 }
 
-fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+fn frame(kind: u8, payload: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let length = u32::try_from(payload.len())
+        .map_err(|_| StoreError::Inconsistent("a batch is longer than a frame"))?;
     let mut bytes = Vec::with_capacity(payload.len() + FRAME_EXTRA_BYTES);
-    bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(&length.to_be_bytes());
     bytes.push(kind);
     bytes.extend_from_slice(payload);
     bytes.extend_from_slice(&checksum(&bytes));
-    bytes
+    Ok(bytes)
 }
 
 pub(super) fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {

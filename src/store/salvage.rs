@@ -30,7 +30,7 @@ pub(super) struct Salvaged {
 impl Salvaged {
     /// From the journal in a store's directory, and those that repairs put aside: one may have been
     /// cut off before the new journal was there.
-    pub fn of(dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn of(dir: &Path) -> Result<Self, StoreError> {
         let mut salvaged = Self::default();
         for journal in fs::read_dir(dir).map_err(at(dir))? {
             let journal = journal.map_err(at(dir))?;

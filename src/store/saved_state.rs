@@ -86,10 +86,12 @@ struct Bucket {
 
 impl Bucket {
     fn of(bytes: &[u8], save: u64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "a bucket has some KiB")]
+        let chunks = bytes.len().div_ceil(CHUNK_BYTES) as u32;
         Self {
             digest: Sha256::digest(bytes).into(),
             save,
-            chunks: bytes.len().div_ceil(CHUNK_BYTES) as u32,
+            chunks,
         }
     }
 }

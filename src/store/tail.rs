@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::StoreError;
-use crate::merkle::{Bundle, HASH_BYTES, Hash, Level, TILE_HASHES, TileId, root_of};
+use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, root_of};
 
 /// A bundle's bytes; a narrower one is a prefix of them.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) struct Tail {
 impl Tail {
     /// The tail of a tree whose full bundles and tiles are all in files. `edges` are the hashes
     /// of its partial tiles at levels 1 and above.
-    pub fn resume(full_bundles: u64, edges: Vec<Vec<Hash>>) -> Self {
+    pub(super) fn resume(full_bundles: u64, edges: Vec<Vec<Hash>>) -> Self {
         let mut levels = vec![TileLevel {
             first: full_bundles,
             ..TileLevel::default()
@@ -69,7 +69,7 @@ impl Tail {
     }
 
     /// Number of leaves, with those in files.
-    pub fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.size
     }
 
@@ -77,7 +77,7 @@ impl Tail {
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] if it is too long for a bundle; nothing is appended then.
-    pub fn push(&mut self, entry: &[u8], leaf: Hash) -> Result<(), StoreError> {
+    pub(super) fn push(&mut self, entry: &[u8], leaf: Hash) -> Result<(), StoreError> {
         let bundle = &mut self.growing_bundle;
         Bundle::append(&mut bundle.bytes, entry).ok_or(StoreError::Inconsistent(
             "an entry is too long for a bundle",
@@ -105,7 +105,7 @@ impl Tail {
     }
 
     /// The bytes of a tile that the tail holds.
-    pub fn read(&self, id: &TileId) -> Option<Bytes> {
+    pub(super) fn read(&self, id: &TileId) -> Option<Bytes> {
         let width = usize::from(id.width());
         match id.level() {
             Level::Entries => {
@@ -139,7 +139,7 @@ impl Tail {
     }
 
     /// A hash of a level, if the tail holds the tile that it is in.
-    pub fn hash(&self, level: u8, index: u64) -> Option<Hash> {
+    pub(super) fn hash(&self, level: u8, index: u64) -> Option<Hash> {
         let level = self.levels.get(usize::from(level))?;
         let place = place_of(index / TILE_HASHES, level.first)?;
         let tile = match level.full.get(place) {
@@ -154,7 +154,7 @@ impl Tail {
 
     /// The full bundles and tiles that are to be written to files, lowest first, and the number
     /// of bundles that will then be in files.
-    pub fn full(&self) -> (Vec<TileId>, u64) {
+    pub(super) fn full(&self) -> (Vec<TileId>, u64) {
         let bundles = self.size / TILE_HASHES;
         let mut ids: Vec<TileId> = (self.first_bundle..bundles)
             .map(|number| TileId::full(Level::Entries, number))
@@ -170,7 +170,7 @@ impl Tail {
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] for one that is not the first of its level.
-    pub fn forget(&mut self, written: &[TileId]) -> Result<(), StoreError> {
+    pub(super) fn forget(&mut self, written: &[TileId]) -> Result<(), StoreError> {
         for id in written {
             let forgotten = match id.level() {
                 Level::Entries if id.number() == self.first_bundle => {
@@ -215,7 +215,7 @@ fn place_of(number: u64, first: u64) -> Option<usize> {
 }
 
 /// Bytes of a full tile of hashes.
-const TILE_BYTES: usize = TILE_HASHES as usize * HASH_BYTES;
+const TILE_BYTES: usize = HashTile::HASHES_MAX * HASH_BYTES;
 
 fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(TILE_BYTES);

@@ -37,7 +37,7 @@ pub(super) struct TileFiles {
 
 impl TileFiles {
     /// Those of a store's directory.
-    pub fn of(dir: &Path) -> Self {
+    pub(super) fn of(dir: &Path) -> Self {
         Self {
             public: dir.join("public"),
             above: Cache::new(ABOVE_KEPT),
@@ -45,13 +45,13 @@ impl TileFiles {
     }
 
     /// Where a full tile is.
-    pub fn path(&self, tile: TileId) -> PathBuf {
+    pub(super) fn path(&self, tile: TileId) -> PathBuf {
         self.public.join(tile.to_string())
     }
 
     /// A tile's bytes, of a partial one the beginning of the full one; proven to be the tree's
     /// whose tail this is.
-    pub fn read(&self, tile: TileId, tail: &RwLock<Tail>) -> Result<Bytes, StoreError> {
+    pub(super) fn read(&self, tile: TileId, tail: &RwLock<Tail>) -> Result<Bytes, StoreError> {
         let full = TileId::full(tile.level(), tile.number());
         let (bytes, root) = self.unproven(full)?;
         let level = match tile.level() {
@@ -65,7 +65,7 @@ impl TileFiles {
     }
 
     /// The root over a full tile's bytes.
-    pub fn root(&self, full: TileId, bytes: &[u8]) -> Result<Hash, StoreError> {
+    pub(super) fn root(&self, full: TileId, bytes: &[u8]) -> Result<Hash, StoreError> {
         let root = match full.level() {
             Level::Entries => Bundle::parse(bytes, full.width())
                 .map(|bundle| root_of(bundle.entries().iter().map(|entry| leaf_hash(entry))))
@@ -79,7 +79,7 @@ impl TileFiles {
     }
 
     /// The bundles that were full once: behind the last one whose file has its name.
-    pub fn bundles(&self) -> Result<u64, StoreError> {
+    pub(super) fn bundles(&self) -> Result<u64, StoreError> {
         let mut bundles = 0;
         let mut folders = vec![self.public.join("tile").join("entries")];
         while let Some(folder) = folders.pop() {
@@ -102,12 +102,12 @@ impl TileFiles {
     }
 
     /// What a full tile's file holds, if there is one.
-    pub fn bytes(&self, full: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn bytes(&self, full: TileId) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(read_if_there(&self.path(full))?)
     }
 
     /// Writes full tiles; they are durable when this returns.
-    pub fn write(
+    pub(super) fn write(
         &self,
         tiles: &[TileId],
         bytes: impl Fn(&TileId) -> Option<Bytes>,
@@ -170,7 +170,7 @@ impl TileFiles {
     }
 
     /// An error that names a tile's file.
-    pub fn damaged(&self, tile: TileId, what: &str) -> StoreError {
+    pub(super) fn damaged(&self, tile: TileId, what: &str) -> StoreError {
         StoreError::Damaged {
             path: self.path(TileId::full(tile.level(), tile.number())),
             what: format!("{what}; {RESTORE}"),

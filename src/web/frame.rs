@@ -145,7 +145,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`Problem`] for a ledger that has no genesis, which a log does not serve.
-    pub fn of(state: &State, visit: &Visit, site: &Site) -> Result<Self, Problem> {
+    pub(super) fn of(state: &State, visit: &Visit, site: &Site) -> Result<Self, Problem> {
         let head = state.globals();
         let genesis = head.genesis.as_ref();
         let (genesis, programme) =
@@ -173,7 +173,7 @@ impl Frame {
 
     /// The frame of a page that says what went wrong. That page verifies nothing, so even a log without a
     /// key or a genesis has one, with neither on it.
-    pub fn bare(log: &Log, visit: &Visit, site: &Site) -> Self {
+    pub(super) fn bare(log: &Log, visit: &Visit, site: &Site) -> Self {
         let (vkey, genesis, origin) = log.identity();
         Self {
             t: visit.language.texts(),
@@ -191,17 +191,17 @@ impl Frame {
     }
 
     /// The texts that scripts show, as JSON.
-    pub fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         json!(self.t.words).to_string()
     }
 
     /// Each language, and what it calls itself.
-    pub fn languages(&self) -> [(Language, &'static str); 3] {
+    pub(super) fn languages(&self) -> [(Language, &'static str); 3] {
         Language::ALL.map(|language| (language, language.texts().language.as_str()))
     }
 
     /// This page's path and query, escaped so that they can be part of a query.
-    pub fn back(&self) -> String {
+    pub(super) fn back(&self) -> String {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
         let mut back = String::new();
         for byte in self.path.as_bytes() {
@@ -215,17 +215,17 @@ impl Frame {
     }
 
     /// A whole number with its thousands apart.
-    pub fn n(&self, number: impl Into<Count>) -> String {
+    pub(super) fn n(&self, number: impl Into<Count>) -> String {
         self.decimal(grouped(number.into().0))
     }
 
     /// Points as a weight.
-    pub fn weight(&self, grams: impl Into<Count>) -> String {
+    pub(super) fn weight(&self, grams: impl Into<Count>) -> String {
         self.decimal(weight(grams.into().0))
     }
 
     /// A number as the reader's language writes it.
-    pub fn decimal(&self, english: String) -> String {
+    pub(super) fn decimal(&self, english: String) -> String {
         match self.language {
             Language::English | Language::Chinese => english,
             Language::French => english.replace(',', "\u{202f}").replace('.', ","),
@@ -233,12 +233,12 @@ impl Frame {
     }
 
     /// How many trees were sampled, in words.
-    pub fn of_sampled(&self, sampled: &u64) -> String {
+    pub(super) fn of_sampled(&self, sampled: &u64) -> String {
         fill(&self.t.of_sampled, self.n(sampled))
     }
 
     /// How many entries the page is of, in words.
-    pub fn as_of(&self) -> String {
+    pub(super) fn as_of(&self) -> String {
         fill(&self.t.as_of, self.n(self.size))
     }
 }

@@ -53,7 +53,7 @@ fn before(entry: &Entry) -> Result<Option<Index>, Problem> {
 }
 
 impl Life {
-    pub async fn of(pages: &Pages, visit: &Visit, tree: TreeFacts) -> Result<Self, Problem> {
+    pub(super) async fn of(pages: &Pages, visit: &Visit, tree: TreeFacts) -> Result<Self, Problem> {
         let t = visit.language.texts();
         let (_, planting) = pages.entry(tree.planting).await?;
         let survey = match &tree.survey {

@@ -12,19 +12,19 @@ pub(super) struct Receipts {
 
 impl Receipts {
     /// The receipt that the page rests on most.
-    pub fn of(name: &'static str, index: Index) -> Self {
+    pub(super) fn of(name: &'static str, index: Index) -> Self {
         Self {
             first: (name, index),
             others: Vec::new(),
         }
     }
 
-    pub fn add(&mut self, name: &'static str, index: Index) {
+    pub(super) fn add(&mut self, name: &'static str, index: Index) {
         self.others.push((name, index));
     }
 
     /// Adds those of others whose names are not here yet.
-    pub fn add_missing(&mut self, others: &Self) {
+    pub(super) fn add_missing(&mut self, others: &Self) {
         for (name, index) in others.iter() {
             if self.iter().all(|(known, _)| known != name) {
                 self.add(name, index);
@@ -37,18 +37,18 @@ impl Receipts {
     }
 
     /// `planting:12 claim:40`.
-    pub fn list(&self) -> String {
+    pub(super) fn list(&self) -> String {
         let each = self.iter().map(|(name, index)| format!("{name}:{index}"));
         each.collect::<Vec<_>>().join(" ")
     }
 
     /// The entry that commands show as an example.
-    pub fn first(&self) -> Index {
+    pub(super) fn first(&self) -> Index {
         self.first.1
     }
 
     /// The checks, each with its name, its title, what it means, and a command that does the same.
-    pub fn checks<'f>(&self, f: &'f Frame) -> [(&'static str, &'f str, &'f str, String); 9] {
+    pub(super) fn checks<'f>(&self, f: &'f Frame) -> [(&'static str, &'f str, &'f str, String); 9] {
         let t = f.t;
         let index = self.first();
         let (url, vkey, genesis) = (&f.url, &f.vkey, &f.genesis);

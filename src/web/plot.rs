@@ -42,7 +42,7 @@ pub(super) struct SurveyFacts {
 }
 
 impl SurveyFacts {
-    pub fn of(index: Index, state: &SurveyState) -> Self {
+    pub(super) fn of(index: Index, state: &SurveyState) -> Self {
         let survey = &state.survey;
         Self {
             index,
@@ -58,7 +58,7 @@ impl SurveyFacts {
     }
 
     /// The share of the sampled trees that were found alive; a dash if none was sampled.
-    pub fn survival(&self, f: &Frame) -> String {
+    pub(super) fn survival(&self, f: &Frame) -> String {
         if self.sampled == 0 {
             return "–".to_owned();
         }

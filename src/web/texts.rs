@@ -67,10 +67,10 @@ fn read(json: &str) -> Texts {
 
 impl Language {
     /// All languages, in the order in which pages offer them.
-    pub const ALL: [Self; 3] = [Self::English, Self::Chinese, Self::French];
+    pub(super) const ALL: [Self; 3] = [Self::English, Self::Chinese, Self::French];
 
     /// Its tag (RFC 5646).
-    pub fn tag(self) -> &'static str {
+    pub(super) fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::Chinese => "zh-Hans",
@@ -79,7 +79,7 @@ impl Language {
     }
 
     /// Its texts.
-    pub fn texts(self) -> &'static Texts {
+    pub(super) fn texts(self) -> &'static Texts {
         match self {
             Self::English => &ENGLISH,
             Self::Chinese => &CHINESE,
@@ -88,7 +88,7 @@ impl Language {
     }
 
     /// The language of a tag, by its first part.
-    pub fn of_tag(tag: &str) -> Option<Self> {
+    pub(super) fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split('-').next().unwrap_or("").trim();
         match primary.to_ascii_lowercase().as_str() {
             "en" => Some(Self::English),
@@ -100,7 +100,7 @@ impl Language {
 
     /// The language that a reader prefers (RFC 9110, 12.5.4); English if none of ours is asked for. A range
     /// whose weight is malformed is passed over.
-    pub fn accepted(header: &str) -> Self {
+    pub(super) fn accepted(header: &str) -> Self {
         let ranked = header.split(',').filter_map(|range| {
             let (tag, rest) = range.split_once(';').unwrap_or((range, ""));
             let quality = rest
@@ -118,7 +118,7 @@ impl Language {
 
 impl Texts {
     /// What a kind of statement is called.
-    pub fn kind(&self, kind: &Kind) -> &str {
+    pub(super) fn kind(&self, kind: &Kind) -> &str {
         match kind {
             Kind::Genesis => &self.k_genesis,
             Kind::Governors => &self.k_governors,
@@ -138,7 +138,7 @@ impl Texts {
     }
 
     /// What the basis of a survey is called.
-    pub fn basis_of(&self, basis: &Basis) -> &str {
+    pub(super) fn basis_of(&self, basis: &Basis) -> &str {
         match basis {
             Basis::Census => &self.basis_census,
             Basis::RandomSample => &self.basis_random_sample,

@@ -66,6 +66,10 @@ fn against_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
             continue;
         };
         let among = base.looked_among(&survey.survey);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a share of the trees, which are counted in 64 bits"
+        )]
         let alive_most = ((share.high * among as f64).ceil() as u64).min(base.planted);
         let dead_least = base.planted - alive_most;
         // When more trees are booked as lost than the survey implies, none is missing.

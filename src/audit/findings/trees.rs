@@ -75,12 +75,9 @@ fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
                 );
                 let mut indexes = vec![plot.stated_at, other.stated_at];
                 indexes.sort_unstable();
-                cases.add(
-                    (radii - apart) as u128,
-                    format!("plots {one} and {two}"),
-                    detail,
-                    indexes,
-                );
+                #[expect(clippy::cast_possible_truncation, reason = "metres on the Earth")]
+                let overlap = (radii - apart) as u128;
+                cases.add(overlap, format!("plots {one} and {two}"), detail, indexes);
             }
         }
     }
@@ -135,7 +132,9 @@ fn larger_than_circle(facts: &Facts<'_>) -> Option<Finding> {
         let area = plot.plot.area_m2 as f64;
         if area > circle {
             let detail = format!("area {} m², circle {circle:.0} m²", plot.plot.area_m2);
-            cases.add_plot((area - circle) as u128, stated, detail);
+            #[expect(clippy::cast_possible_truncation, reason = "square metres below 2^64")]
+            let excess = (area - circle) as u128;
+            cases.add_plot(excess, stated, detail);
         }
     }
     cases.finding(|count| {

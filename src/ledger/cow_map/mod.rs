@@ -86,12 +86,12 @@ impl<K, V> Default for CowMap<K, V> {
 
 impl<K: Key, V: Clone> CowMap<K, V> {
     /// Number of items.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// The value of `key`.
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub(super) fn get(&self, key: &K) -> Option<&V> {
         let node = &self.nodes.get(child_of(&self.nodes, key))?.content;
         let bucket = &node.get(child_of(node, key))?.content;
         let (found, value) = bucket.items.get(item_of(&bucket.items, key))?;
@@ -99,13 +99,13 @@ impl<K: Key, V: Clone> CowMap<K, V> {
     }
 
     /// Whether `key` has a value.
-    pub fn contains(&self, key: &K) -> bool {
+    pub(super) fn contains(&self, key: &K) -> bool {
         self.get(key).is_some()
     }
 
     /// Sets the value of `key`; returns the value before.
     #[must_use = "a value that was there already may contradict what was judged"]
-    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         if let Some(present) = self.get_mut(&key) {
             return Some(std::mem::replace(present, value));
         }
@@ -115,12 +115,12 @@ impl<K: Key, V: Clone> CowMap<K, V> {
 
     /// Changes the value of `key`; `None` if it has none.
     #[must_use = "nothing changes if there is no value"]
-    pub fn update<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> Option<T> {
+    pub(super) fn update<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> Option<T> {
         self.get_mut(key).map(change)
     }
 
     /// Changes the value of `key`, which begins as the default.
-    pub fn upsert<T>(&mut self, key: K, change: impl FnOnce(&mut V) -> T) -> T
+    pub(super) fn upsert<T>(&mut self, key: K, change: impl FnOnce(&mut V) -> T) -> T
     where
         V: Default,
     {
@@ -135,7 +135,7 @@ impl<K: Key, V: Clone> CowMap<K, V> {
 
     /// Takes `key` out; returns its value.
     #[must_use = "nothing changes if there is no value"]
-    pub fn remove(&mut self, key: &K) -> Option<V> {
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         let Position { node, bucket, item } = self.find(key)?;
         let buckets = Arc::make_mut(&mut self.nodes.get_mut(node)?.content);
         let content = Arc::make_mut(&mut buckets.get_mut(bucket)?.content);
@@ -152,13 +152,16 @@ impl<K: Key, V: Clone> CowMap<K, V> {
     }
 
     /// All items, in order of their keys.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &(K, V)> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &(K, V)> {
         let buckets = self.nodes.iter().flat_map(|node| node.content.iter());
         buckets.flat_map(|bucket| bucket.content.items.iter())
     }
 
     /// The items with keys in `range`, in order; none if the range ends before it begins.
-    pub fn range(&self, range: RangeInclusive<K>) -> impl DoubleEndedIterator<Item = &(K, V)> {
+    pub(super) fn range(
+        &self,
+        range: RangeInclusive<K>,
+    ) -> impl DoubleEndedIterator<Item = &(K, V)> {
         let (start, end) = range.into_inner();
         let nodes = overlapping(&self.nodes, start, end);
         let buckets = nodes.flat_map(move |node| overlapping(&node.content, start, end));

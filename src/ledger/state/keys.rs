@@ -92,7 +92,7 @@ pub(in crate::ledger) struct HolderRoles {
 pub(in crate::ledger) struct HolderName([u8; 32]);
 
 impl HolderName {
-    pub fn of(holder: &Slug) -> Self {
+    pub(crate) fn of(holder: &Slug) -> Self {
         use sha2::Digest as _;
         Self(sha2::Sha256::digest(holder.as_str()).into())
     }

@@ -37,25 +37,25 @@ pub(in crate::ledger) struct TreeCounts {
 
 impl TreeCounts {
     /// Adds the trees of a planting.
-    pub fn plant(&mut self, count: u64) -> Result<(), Contradiction> {
+    pub(crate) fn plant(&mut self, count: u64) -> Result<(), Contradiction> {
         self.planted.raise(count, "trees planted on the plot")
     }
 
     /// Takes out the trees of a voided planting, of which some were lost.
-    pub fn unplant(&mut self, count: u64, lost: u64) -> Result<(), Contradiction> {
+    pub(crate) fn unplant(&mut self, count: u64, lost: u64) -> Result<(), Contradiction> {
         self.lost.lower(lost, "trees lost on the plot")?;
         self.planted.lower(count, "trees planted on the plot")?;
         self.check()
     }
 
     /// Counts trees as lost.
-    pub fn lose(&mut self, count: u64) -> Result<(), Contradiction> {
+    pub(crate) fn lose(&mut self, count: u64) -> Result<(), Contradiction> {
         self.lost.raise(count, "trees lost on the plot")?;
         self.check()
     }
 
     /// Counts lost trees as standing again.
-    pub fn restore(&mut self, count: u64) -> Result<(), Contradiction> {
+    pub(crate) fn restore(&mut self, count: u64) -> Result<(), Contradiction> {
         self.lost.lower(count, "trees lost on the plot")
     }
 

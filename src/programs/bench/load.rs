@@ -45,6 +45,7 @@ impl LoadResult {
     pub fn percentile_ms(&self, percent: f64) -> anyhow::Result<f64> {
         let last = self.latencies_ms.len().checked_sub(1);
         let last = last.context("no request was answered in the time that there was")?;
+        #[expect(clippy::cast_possible_truncation, reason = "a percentage of a length")]
         let position = (percent / 100.0 * last as f64).round() as usize;
         let latency = self.latencies_ms.get(position).copied();
         latency.context("a percentile is 0 to 100")
