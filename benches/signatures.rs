@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use arborlog::crypto::{Batch, KnownKey, Signature, SigningKey, TableSize, VerifyingKey};
+use arborlog::crypto::{KnownKey, Signature, SignatureBatch, SigningKey, TableSize, VerifyingKey};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const SIGNATURES: usize = 256;
@@ -50,7 +50,7 @@ fn signed(keys: usize, table: Option<TableSize>) -> Vec<Signed> {
 }
 
 fn together(all: &[Signed]) -> bool {
-    let mut batch = Batch::default();
+    let mut batch = SignatureBatch::default();
     for it in all {
         batch.add(Some(Arc::clone(&it.key)), &it.message, &it.signature);
     }

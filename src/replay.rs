@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::crypto::{Batch, KnownKeys};
+use crate::crypto::{KnownKeys, SignatureBatch};
 use crate::ledger::{Candidate, State};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::note::TreeHead;
@@ -92,7 +92,7 @@ impl Checker {
             .map(|bytes| self.decode(bytes))
             .collect();
         if self.signatures == Signatures::Verify {
-            let mut batch = Batch::default();
+            let mut batch = SignatureBatch::default();
             for entry in checked.iter().flatten() {
                 entry
                     .entry

@@ -18,8 +18,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use arborlog::crypto::{
-    Batch, KeyError, KeyFileError, KnownKey, PublicKey, Signature, SignatureError, SigningKey,
-    TableSize, VerifyingKey,
+    KeyError, KeyFileError, KnownKey, PublicKey, Signature, SignatureBatch, SignatureError,
+    SigningKey, TableSize, VerifyingKey,
 };
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::EIGHT_TORSION;
@@ -114,7 +114,7 @@ fn ours(key: &[u8; 32], message: &[u8], signature: &Signature) -> bool {
     // Beside others, that the order of verdicts is the order of adding.
     let other = SigningKey::from_seed(&[9; 32]);
     let other_key = Arc::new(KnownKey::new(&other.public()).unwrap());
-    let mut batch = Batch::default();
+    let mut batch = SignatureBatch::default();
     batch.add(known, message, signature);
     batch.add(Some(other_key), b"another", &other.sign(b"another"));
     for key in tabled {

@@ -192,7 +192,7 @@ impl KnownKey {
 
 /// Signatures to be checked together.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct SignatureBatch {
     checks: Vec<Option<Check>>,
 }
 
@@ -204,7 +204,7 @@ struct Check {
     r: [u8; 32],
 }
 
-impl Batch {
+impl SignatureBatch {
     /// Adds a signature over a message. Without a key it does not hold.
     pub fn add(&mut self, key: Option<Arc<KnownKey>>, message: &[u8], signature: &Signature) {
         let (r, s) = signature.halves();

@@ -10,7 +10,7 @@ mod keyfile;
 mod known_keys;
 mod verify;
 
-pub use comb::{Batch, KnownKey, TableSize};
+pub use comb::{KnownKey, SignatureBatch, TableSize};
 pub use key::{KeyError, PublicKey, Signature};
 pub use keyfile::{KeyFileError, SigningKey};
 pub use known_keys::KnownKeys;

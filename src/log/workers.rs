@@ -1,7 +1,7 @@
 //! Threads that check signatures, one a core, for all senders.
 //!
 //! Records that come one by one are checked together with those of other senders: each keeps its
-//! own verdict (`crypto::Batch`), and all share what checking many at a time saves.
+//! own verdict (`crypto::SignatureBatch`), and all share what checking many at a time saves.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::crypto::{Batch, KnownKeys};
+use crate::crypto::{KnownKeys, SignatureBatch};
 use crate::record::{RecordId, SignedRecord, SigningContext};
 
 /// Records that a worker checks at a time: enough that what they share costs little, few enough
@@ -184,7 +184,7 @@ impl Pool {
     }
 
     fn verdicts<'a>(&self, records: impl Iterator<Item = &'a Identified>) -> Verdicts {
-        let mut batch = Batch::default();
+        let mut batch = SignatureBatch::default();
         for (_, signed) in records {
             signed.add_to(&self.context, &self.keys, &mut batch);
         }

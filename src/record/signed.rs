@@ -6,7 +6,7 @@ use super::chain::{RecordId, SigningContext};
 use super::codec::{CodecError, decode, encode};
 use super::number::{Day, Seq};
 use super::statement::{Statement, TransferReason};
-use crate::crypto::{Batch, KnownKeys, PublicKey, Signature, SigningKey, VerifyingKey};
+use crate::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey, VerifyingKey};
 
 /// The longest record.
 pub const RECORD_BYTES_MAX: usize = 16_384;
@@ -199,7 +199,7 @@ impl SignedRecord {
     }
 
     /// Adds every signature to a batch: the issuer's, then the endorsements' in order.
-    pub fn add_to(&self, context: &SigningContext, keys: &KnownKeys, batch: &mut Batch) {
+    pub fn add_to(&self, context: &SigningContext, keys: &KnownKeys, batch: &mut SignatureBatch) {
         let input = context.input(&self.bytes);
         batch.add(keys.get(&self.record.issuer).ok(), &input, &self.signature);
         for endorsement in &self.endorsements {

@@ -67,7 +67,7 @@ fn per_second(
 pub fn verify_only(records: &[SignedRecord]) -> Result<f64, Failure> {
     let (context, keys) = (context()?, KnownKeys::default());
     per_second(records, |part| {
-        let mut batch = crypto::Batch::default();
+        let mut batch = crypto::SignatureBatch::default();
         for record in part {
             record.add_to(&context, &keys, &mut batch);
         }
