@@ -37,7 +37,7 @@ impl Chain {
     }
 
     /// Appends a line of this JSON.
-    pub fn write(&mut self, json: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn write(&mut self, json: &[u8], out: &mut Vec<u8>) {
         *self = self.after(json);
         out.extend_from_slice(self.digits().as_bytes());
         out.push(b' ');
@@ -77,7 +77,7 @@ pub(super) struct ChainedLines<R> {
 }
 
 impl<R: BufRead> ChainedLines<R> {
-    pub fn new(reader: R, verify: bool) -> Self {
+    pub(super) fn new(reader: R, verify: bool) -> Self {
         Self {
             reader,
             line: Vec::new(),
@@ -90,12 +90,12 @@ impl<R: BufRead> ChainedLines<R> {
     }
 
     /// The value that the lines read so far lead to.
-    pub fn chain(&self) -> Chain {
+    pub(super) fn chain(&self) -> Chain {
         self.chain
     }
 
     /// The next line's JSON; `None` at the end, or where the last line was cut off.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, LineFault> {
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, LineFault> {
         self.line.clear();
         let mut limited = std::io::Read::take(&mut self.reader, LINE_BYTES_MAX);
         let read = limited

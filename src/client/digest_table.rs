@@ -64,7 +64,7 @@ impl Slot {
 
 impl DigestTable {
     /// An empty table for up to `values_max` values; its files are in `folder`, without names.
-    pub fn new(folder: &Path, values_max: u64) -> io::Result<Self> {
+    pub(super) fn new(folder: &Path, values_max: u64) -> io::Result<Self> {
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -85,7 +85,7 @@ impl DigestTable {
     }
 
     /// Puts a value behind those that the digest has.
-    pub fn put(&mut self, digest: &Digest, value: Value) -> io::Result<()> {
+    pub(super) fn put(&mut self, digest: &Digest, value: Value) -> io::Result<()> {
         if self.values_count == self.values_max {
             return Err(io::Error::other("more lines than were counted"));
         }
@@ -120,7 +120,7 @@ impl DigestTable {
     }
 
     /// Takes the first value of a digest out, if there is one.
-    pub fn take(&mut self, digest: &Digest) -> io::Result<Option<Value>> {
+    pub(super) fn take(&mut self, digest: &Digest) -> io::Result<Option<Value>> {
         let (at, Some(slot)) = self.find(digest)? else {
             return Ok(None);
         };
@@ -139,7 +139,7 @@ impl DigestTable {
     }
 
     /// The first value of a digest, which stays.
-    pub fn peek(&self, digest: &Digest) -> io::Result<Option<Value>> {
+    pub(super) fn peek(&self, digest: &Digest) -> io::Result<Option<Value>> {
         match self.find(digest)? {
             (_, Some(slot)) if slot.first != 0 => Ok(Some(self.value(slot.first)?.0)),
             _ => Ok(None),
@@ -147,7 +147,7 @@ impl DigestTable {
     }
 
     /// Calls `each` with all that was not taken out.
-    pub fn for_each(
+    pub(super) fn for_each(
         &self,
         mut each: impl FnMut(Digest, Value) -> io::Result<()>,
     ) -> io::Result<()> {

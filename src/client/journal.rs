@@ -210,11 +210,11 @@ pub(super) struct OpenBatch {
 }
 
 impl OpenBatch {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.records.len()
     }
 
-    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
+    pub(super) fn digests(&self) -> impl Iterator<Item = &Digest> {
         self.records.iter().map(|open| &open.digest)
     }
 
@@ -255,12 +255,12 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Whether there is a file that holds anything.
-    pub fn is_there(path: &Path) -> bool {
+    pub(super) fn is_there(path: &Path) -> bool {
         std::fs::metadata(path).is_ok_and(|about| about.len() > 0)
     }
 
     /// The id of the journal in a file; `None` if none can be read.
-    pub fn id_of(path: &Path) -> Result<Option<String>, JournalError> {
+    pub(super) fn id_of(path: &Path) -> Result<Option<String>, JournalError> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -278,7 +278,11 @@ impl Journal {
 
     /// Opens a journal, or begins it. Every line is checked, and that it passes the point that a
     /// head saw.
-    pub fn open(path: &Path, origin: &Origin, mark: Option<&Mark>) -> Result<Self, JournalError> {
+    pub(super) fn open(
+        path: &Path,
+        origin: &Origin,
+        mark: Option<&Mark>,
+    ) -> Result<Self, JournalError> {
         let mut journal = Self::lock(path, origin)?;
         let damaged = journal.read(origin, mark)?;
         if let Some(line) = damaged {
@@ -294,7 +298,7 @@ impl Journal {
     }
 
     /// Opens a journal to take over what is whole of it: up to the first damaged line.
-    pub fn salvage(path: &Path, origin: &Origin) -> Result<Self, JournalError> {
+    pub(super) fn salvage(path: &Path, origin: &Origin) -> Result<Self, JournalError> {
         let mut journal = Self::lock(path, origin)?;
         journal.read(origin, None)?;
         Ok(journal)
@@ -522,32 +526,32 @@ impl Journal {
     }
 
     /// Its file.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.file.path()
     }
 
     /// What tells it from other journals, wherever it is.
-    pub fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         &self.id
     }
 
     /// What it holds of each key.
-    pub fn keys(&self) -> &BTreeMap<PublicKey, KeyRecords> {
+    pub(super) fn keys(&self) -> &BTreeMap<PublicKey, KeyRecords> {
         &self.keys
     }
 
     /// The last record of a key that is in.
-    pub fn last(&self, key: &PublicKey) -> Option<ChainEnd> {
+    pub(super) fn last(&self, key: &PublicKey) -> Option<ChainEnd> {
         self.keys.get(key).and_then(|records| records.last)
     }
 
     /// What was signed and has no answer.
-    pub fn open_batch(&self) -> Option<&OpenBatch> {
+    pub(super) fn open_batch(&self) -> Option<&OpenBatch> {
         self.open.as_ref()
     }
 
     /// The first `count` signed records of the open batch, if that is of this key.
-    pub fn open_records(
+    pub(super) fn open_records(
         &self,
         key: &PublicKey,
         count: usize,
@@ -561,34 +565,34 @@ impl Journal {
     }
 
     /// The newest checkpoints that the server showed: answered with, and proven.
-    pub fn checkpoints(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn checkpoints(&self) -> impl Iterator<Item = &str> {
         [self.proven.as_deref(), self.answered.as_deref()]
             .into_iter()
             .flatten()
     }
 
     /// What is in by the server's word alone.
-    pub fn unproven(&self) -> Option<&Unproven> {
+    pub(super) fn unproven(&self) -> Option<&Unproven> {
         self.unproven.as_ref()
     }
 
     /// How many lines of the input it knows.
-    pub fn settled_count(&self) -> u64 {
+    pub(super) fn settled_count(&self) -> u64 {
         self.settled
     }
 
     /// The digest of the first line that it holds.
-    pub fn first_line(&self) -> Option<&Digest> {
+    pub(super) fn first_line(&self) -> Option<&Digest> {
         self.first.as_ref()
     }
 
     /// How many refusals in it count no more.
-    pub fn retried_count(&self) -> u64 {
+    pub(super) fn retried_count(&self) -> u64 {
         self.retried
     }
 
     /// Where it ends now, for a head.
-    pub fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         Mark {
             bytes: self.file.end(),
             records: self.records,
@@ -598,7 +602,7 @@ impl Journal {
 
     /// What became of each line of the input that it knows, in the order in which they were
     /// settled: what it holds now, not what is written later.
-    pub fn settled(&self) -> Result<SettledLines, JournalError> {
+    pub(super) fn settled(&self) -> Result<SettledLines, JournalError> {
         let file = File::open(self.path()).map_err(at(self.path()))?;
         let reader = BufReader::with_capacity(READ_BYTES, file);
         Ok(SettledLines {
@@ -611,7 +615,7 @@ impl Journal {
     }
 
     /// Notes signed records that continue a key's chain, durably: only then may they be sent.
-    pub fn signed(
+    pub(super) fn signed(
         &mut self,
         key: PublicKey,
         seq: Seq,
@@ -646,7 +650,7 @@ impl Journal {
     }
 
     /// Notes that the first records of the open batch are in. If this is lost, the log tells it.
-    pub fn admitted(&mut self, indexes: &[Index]) -> Result<(), JournalError> {
+    pub(super) fn admitted(&mut self, indexes: &[Index]) -> Result<(), JournalError> {
         let Some(open) = &self.open else {
             return Ok(());
         };
@@ -668,7 +672,7 @@ impl Journal {
 
     /// Notes that the first record of the open batch is refused for what it says; the others of
     /// the batch are void.
-    pub fn refused(&mut self, code: &str, detail: &str) -> Result<(), JournalError> {
+    pub(super) fn refused(&mut self, code: &str, detail: &str) -> Result<(), JournalError> {
         let Some((seq, digest)) = self
             .open
             .as_ref()
@@ -685,12 +689,12 @@ impl Journal {
     }
 
     /// Notes that the refusal of a line counts no more: the line is signed again.
-    pub fn retried(&mut self, digest: Digest) -> Result<(), JournalError> {
+    pub(super) fn retried(&mut self, digest: Digest) -> Result<(), JournalError> {
         self.write(&[Event::Retried { digest }])
     }
 
     /// Notes that what is left of the open batch is not in.
-    pub fn void(&mut self) -> Result<(), JournalError> {
+    pub(super) fn void(&mut self) -> Result<(), JournalError> {
         match self.open.as_ref().map(|open| open.seq) {
             Some(seq) => self.write(&[Event::Void { seq }]),
             None => Ok(()),
@@ -698,7 +702,7 @@ impl Journal {
     }
 
     /// Notes a record of the log that says what a line of the input says.
-    pub fn found(
+    pub(super) fn found(
         &mut self,
         key: PublicKey,
         digest: Digest,
@@ -715,14 +719,14 @@ impl Journal {
     }
 
     /// Notes a checkpoint that the server answered with.
-    pub fn answered(&mut self, checkpoint: &str) -> Result<(), JournalError> {
+    pub(super) fn answered(&mut self, checkpoint: &str) -> Result<(), JournalError> {
         self.write(&[Event::Answered {
             checkpoint: Cow::Borrowed(checkpoint),
         }])
     }
 
     /// Notes a checkpoint whose tree was proven to hold all that is in.
-    pub fn proven(&mut self, checkpoint: &str) -> Result<(), JournalError> {
+    pub(super) fn proven(&mut self, checkpoint: &str) -> Result<(), JournalError> {
         if self.proven.as_deref() == Some(checkpoint) && self.unproven.is_none() {
             return Ok(());
         }
@@ -732,7 +736,7 @@ impl Journal {
     }
 
     /// Makes durable what was noted.
-    pub fn sync(&mut self) -> Result<(), JournalError> {
+    pub(super) fn sync(&mut self) -> Result<(), JournalError> {
         Ok(self.file.sync()?)
     }
 
@@ -782,7 +786,7 @@ pub(super) struct SettledLines {
 
 impl SettledLines {
     /// The next line.
-    pub fn next(&mut self) -> Result<Option<(Digest, Fate)>, JournalError> {
+    pub(super) fn next(&mut self) -> Result<Option<(Digest, Fate)>, JournalError> {
         while self.ready.is_empty() && self.lines.end < self.end {
             let number = self.lines.number + 1;
             let damaged = || JournalError::Damaged {
@@ -824,7 +828,7 @@ impl SettledLines {
     }
 
     /// The code and the detail of a refusal.
-    pub fn refusal(&self, at_line: u64) -> Result<(String, String), JournalError> {
+    pub(super) fn refusal(&self, at_line: u64) -> Result<(String, String), JournalError> {
         let read = || {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(at_line))?;

@@ -179,7 +179,7 @@ pub(super) struct KeyHead {
 
 impl KeyHead {
     /// Locks a key and reads its head. Of a damaged head, `put_damaged_aside` makes a new one.
-    pub fn open(
+    pub(super) fn open(
         path: &Path,
         origin: &Origin,
         key: &PublicKey,
@@ -223,48 +223,48 @@ impl KeyHead {
         })
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub fn last(&self) -> Option<ChainEnd> {
+    pub(super) fn last(&self) -> Option<ChainEnd> {
         self.state.last
     }
 
-    pub fn set_last(&mut self, last: Option<ChainEnd>) {
+    pub(super) fn set_last(&mut self, last: Option<ChainEnd>) {
         self.state.last = last;
     }
 
-    pub fn checkpoint(&self) -> Option<&str> {
+    pub(super) fn checkpoint(&self) -> Option<&str> {
         self.state.checkpoint.as_deref()
     }
 
-    pub fn set_checkpoint(&mut self, note: &str) {
+    pub(super) fn set_checkpoint(&mut self, note: &str) {
         self.state.checkpoint = Some(note.to_owned());
     }
 
-    pub fn journals(&self) -> &[JournalSeen] {
+    pub(super) fn journals(&self) -> &[JournalSeen] {
         &self.state.journals
     }
 
     /// The journal that was at this path.
-    pub fn journal_at(&self, path: &Path) -> Option<&JournalSeen> {
+    pub(super) fn journal_at(&self, path: &Path) -> Option<&JournalSeen> {
         let path = path.to_string_lossy();
         self.state.journals.iter().find(|seen| seen.path == path)
     }
 
-    pub fn journal_of_id(&self, id: &str) -> Option<&JournalSeen> {
+    pub(super) fn journal_of_id(&self, id: &str) -> Option<&JournalSeen> {
         self.state.journals.iter().find(|seen| seen.id == id)
     }
 
     /// A journal other than that of this id whose first line is this one.
-    pub fn journal_beginning_with(&self, first: &Digest, id: &str) -> Option<&JournalSeen> {
+    pub(super) fn journal_beginning_with(&self, first: &Digest, id: &str) -> Option<&JournalSeen> {
         let mut journals = self.state.journals.iter();
         journals.find(|seen| seen.first.as_ref() == Some(first) && seen.id != id)
     }
 
     /// Notes a journal as it is now, in the place of what was at its path.
-    pub fn see(&mut self, journal: &Journal, recovering: bool) {
+    pub(super) fn see(&mut self, journal: &Journal, recovering: bool) {
         let path = journal.path().to_string_lossy().into_owned();
         let holds = |(key, records): (&PublicKey, &KeyRecords)| (*key, records.seqs.clone());
         let seen = JournalSeen {
@@ -284,26 +284,26 @@ impl KeyHead {
     }
 
     /// Notes a record that is no line of any input.
-    pub fn add_other(&mut self, seq: Seq) {
+    pub(super) fn add_other(&mut self, seq: Seq) {
         self.state.others.insert(seq, 1);
     }
 
     /// Forgets a journal whose place another one takes.
-    pub fn forget(&mut self, id: &str) {
+    pub(super) fn forget(&mut self, id: &str) {
         self.state.journals.retain(|known| known.id != id);
     }
 
-    pub fn strays(&self) -> Option<&StraysSeen> {
+    pub(super) fn strays(&self) -> Option<&StraysSeen> {
         self.state.strays.as_ref()
     }
 
-    pub fn set_strays(&mut self, strays: Option<StraysSeen>) {
+    pub(super) fn set_strays(&mut self, strays: Option<StraysSeen>) {
         self.state.strays = strays;
     }
 
     /// Which records of a key are held elsewhere than in the journal of this id: in other journals,
     /// or by nothing because they are no lines.
-    pub fn held_elsewhere(&self, key: &PublicKey, id: Option<&str>) -> SeqRanges {
+    pub(super) fn held_elsewhere(&self, key: &PublicKey, id: Option<&str>) -> SeqRanges {
         let mut held = SeqRanges::default();
         for seen in self
             .state
@@ -322,7 +322,7 @@ impl KeyHead {
     }
 
     /// The first record of the key up to `last` that nothing holds.
-    pub fn first_unaccounted(&self, last: Seq) -> Option<Seq> {
+    pub(super) fn first_unaccounted(&self, last: Seq) -> Option<Seq> {
         let mut held = self.held_elsewhere(&self.state.key, None);
         if let Some(strays) = &self.state.strays {
             held.extend(&strays.seqs);
@@ -331,7 +331,7 @@ impl KeyHead {
     }
 
     /// Replaces the file, if anything changed.
-    pub fn save(&mut self) -> Result<(), HeadError> {
+    pub(super) fn save(&mut self) -> Result<(), HeadError> {
         let json = serde_json::to_string(&self.state)
             .map_err(|error| HeadError::Unwritable(crate::durable::at(&self.path)(error.into())))?;
         let bytes = format!("{json}\n{}\n", checksum(json.as_bytes())).into_bytes();

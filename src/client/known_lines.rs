@@ -29,7 +29,7 @@ pub(super) struct KnownLines {
 
 impl KnownLines {
     /// What a journal holds now.
-    pub fn new(journal: &Journal) -> Result<Self, JournalError> {
+    pub(super) fn new(journal: &Journal) -> Result<Self, JournalError> {
         let mut lines = journal.settled()?;
         Ok(Self {
             next: lines.next()?,
@@ -41,12 +41,16 @@ impl KnownLines {
     }
 
     /// How many lines of the journal the input did not ask for.
-    pub fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         self.left
     }
 
     /// What became of the next line of the input, which says this.
-    pub fn take(&mut self, folder: &Path, digest: &Digest) -> Result<Option<Fate>, JournalError> {
+    pub(super) fn take(
+        &mut self,
+        folder: &Path,
+        digest: &Digest,
+    ) -> Result<Option<Fate>, JournalError> {
         if self.retried > 0 && self.table.is_none() {
             self.look_up_from_here(folder)?;
         }
@@ -74,7 +78,7 @@ impl KnownLines {
     }
 
     /// The code and the detail of a refusal.
-    pub fn refusal(&self, at_line: u64) -> Result<(String, String), JournalError> {
+    pub(super) fn refusal(&self, at_line: u64) -> Result<(String, String), JournalError> {
         self.lines.refusal(at_line)
     }
 

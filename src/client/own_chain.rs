@@ -33,7 +33,7 @@ pub(super) struct Walk<'t, 's> {
 
 impl<'t, 's> Walk<'t, 's> {
     /// Begins at the end that the server names.
-    pub fn new(
+    pub(super) fn new(
         tiles: &'t Tiles<'s>,
         context: &'t SigningContext,
         key: &PublicKey,
@@ -49,7 +49,7 @@ impl<'t, 's> Walk<'t, 's> {
     }
 
     /// The next record, one nearer to the beginning; `None` behind the first.
-    pub fn next(&mut self) -> Result<Option<Walked>, LogFault> {
+    pub(super) fn next(&mut self) -> Result<Option<Walked>, LogFault> {
         let Some(end) = self.next else {
             return Ok(None);
         };
@@ -96,7 +96,7 @@ impl<'t, 's> Walk<'t, 's> {
     }
 
     /// The records from `from` to the end, ascending; none if the chain ends before.
-    pub fn since(mut self, from: Seq) -> Result<Vec<Walked>, LogFault> {
+    pub(super) fn since(mut self, from: Seq) -> Result<Vec<Walked>, LogFault> {
         let mut walked = Vec::new();
         while self.next.is_some_and(|end| end.seq >= from) {
             walked.extend(self.next()?);

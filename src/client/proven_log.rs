@@ -32,7 +32,7 @@ pub(super) struct ProvenLog<'a> {
 }
 
 impl<'a> ProvenLog<'a> {
-    pub fn new(remote: &'a Remote, origin: &Origin, vkey: Option<VerifierKey>) -> Self {
+    pub(super) fn new(remote: &'a Remote, origin: &Origin, vkey: Option<VerifierKey>) -> Self {
         Self {
             remote,
             origin: origin.clone(),
@@ -41,13 +41,13 @@ impl<'a> ProvenLog<'a> {
     }
 
     /// Where tiles come from.
-    pub fn source(&self) -> RemoteLog {
+    pub(super) fn source(&self) -> RemoteLog {
         RemoteLog::new(self.remote.clone())
     }
 
     /// The newest checkpoint, proven to extend the known ones. `told` is the size of an answer that
     /// the server gave before.
-    pub fn newest<'s>(
+    pub(super) fn newest<'s>(
         &self,
         source: &'s RemoteLog,
         known: &[String],
@@ -112,7 +112,7 @@ impl<'a> ProvenLog<'a> {
 
     /// What the ledger has of a key, and the log that this is part of. The end of the key's chain
     /// is proven to be in it.
-    pub fn look<'s>(
+    pub(super) fn look<'s>(
         &self,
         source: &'s RemoteLog,
         context: &SigningContext,

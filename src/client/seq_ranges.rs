@@ -17,11 +17,11 @@ pub(super) struct SeqRanges(
 );
 
 impl SeqRanges {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub fn contains(&self, seq: Seq) -> bool {
+    pub(super) fn contains(&self, seq: Seq) -> bool {
         let after = self.0.partition_point(|(first, _)| *first <= seq.0);
         after
             .checked_sub(1)
@@ -30,12 +30,12 @@ impl SeqRanges {
     }
 
     /// The smallest number in it.
-    pub fn first(&self) -> Option<Seq> {
+    pub(super) fn first(&self) -> Option<Seq> {
         self.0.first().map(|(first, _)| Seq(*first))
     }
 
     /// Adds `count` numbers from `first` on.
-    pub fn insert(&mut self, first: Seq, count: u64) {
+    pub(super) fn insert(&mut self, first: Seq, count: u64) {
         let Some(more) = count.checked_sub(1) else {
             return;
         };
@@ -60,14 +60,14 @@ impl SeqRanges {
     }
 
     /// Adds all of another set.
-    pub fn extend(&mut self, other: &Self) {
+    pub(super) fn extend(&mut self, other: &Self) {
         for (first, last) in &other.0 {
             self.insert(Seq(*first), last - first + 1);
         }
     }
 
     /// The first number from 0 to `last` that is not in it.
-    pub fn first_gap(&self, last: Seq) -> Option<Seq> {
+    pub(super) fn first_gap(&self, last: Seq) -> Option<Seq> {
         let next = match self.0.first() {
             Some((0, end)) => end.saturating_add(1),
             _ => 0,

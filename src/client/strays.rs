@@ -33,7 +33,7 @@ pub(super) struct LoggedRecords {
 
 impl LoggedRecords {
     /// A table for up to `records_max`, in this folder.
-    pub fn new(folder: &Path, records_max: u64) -> Result<Self, FileError> {
+    pub(super) fn new(folder: &Path, records_max: u64) -> Result<Self, FileError> {
         Ok(Self {
             table: DigestTable::new(folder, records_max).map_err(at(folder))?,
             keys: Vec::new(),
@@ -43,11 +43,11 @@ impl LoggedRecords {
     }
 
     /// How many were taken out.
-    pub fn taken(&self) -> u64 {
+    pub(super) fn taken(&self) -> u64 {
         self.taken
     }
 
-    pub fn put(
+    pub(super) fn put(
         &mut self,
         key: &PublicKey,
         digest: &Digest,
@@ -70,14 +70,17 @@ impl LoggedRecords {
     }
 
     /// Takes out the first record of a digest.
-    pub fn take(&mut self, digest: &Digest) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
+    pub(super) fn take(
+        &mut self,
+        digest: &Digest,
+    ) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
         let taken = self.table.take(digest).map_err(at(&self.folder))?;
         self.taken += u64::from(taken.is_some());
         Ok(taken.and_then(|value| self.record(value)))
     }
 
     /// The first record of a digest, which stays.
-    pub fn peek(&self, digest: &Digest) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
+    pub(super) fn peek(&self, digest: &Digest) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
         let found = self.table.peek(digest).map_err(at(&self.folder))?;
         Ok(found.and_then(|value| self.record(value)))
     }
@@ -99,7 +102,7 @@ impl LoggedRecords {
     }
 
     /// Calls `each` with all that was not taken out.
-    pub fn for_each(
+    pub(super) fn for_each(
         &self,
         mut each: impl FnMut(&PublicKey, &Digest, ChainEnd) -> Result<(), FileError>,
     ) -> Result<(), FileError> {
@@ -120,7 +123,7 @@ impl LoggedRecords {
     }
 
     /// Writes all that was not taken out, as the strays of a key's head; `None` if that is nothing.
-    pub fn write_strays(
+    pub(super) fn write_strays(
         &self,
         path: &Path,
         own: &PublicKey,
@@ -157,7 +160,7 @@ impl LoggedRecords {
 
     /// Reads the strays of a head, but for those that a journal holds by now; `None` if the file is
     /// not the one that the head knows.
-    pub fn read_strays(
+    pub(super) fn read_strays(
         path: &Path,
         folder: &Path,
         seen: &StraysSeen,
