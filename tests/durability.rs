@@ -18,7 +18,7 @@ use arborlog::merkle::{Bundle, Frontier, Hash, Level, TileId, leaf_hash, root_of
 use arborlog::note::TreeHead;
 use arborlog::record::*;
 use arborlog::store::{
-    Batch, BoxFuture, Bytes, DiskStore, Outcome, SavedState, StateChange, Store, StoreError,
+    Batch, BoxFuture, Bytes, CommitOutcome, DiskStore, SavedState, StateChange, Store, StoreError,
 };
 use support::auditor::{Told, audit};
 use support::{Ledger, ORIGIN, Server, award, method, sign_from};
@@ -75,7 +75,7 @@ impl Store for HeldStore {
         Box::pin(async { Ok(self.head_now()) })
     }
 
-    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, CommitOutcome> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         let (gate, fails) = (Arc::clone(&self.gate), Arc::clone(&self.fails));
         let breaks = Arc::clone(&self.breaks);
@@ -84,15 +84,15 @@ impl Store for HeldStore {
             gate.acquire().await.unwrap().forget();
             assert!(!breaks.load(Ordering::SeqCst), "told to");
             if fails.load(Ordering::SeqCst) {
-                return Outcome::Unknown(StoreError::Stopped("told to".to_owned()));
+                return CommitOutcome::Unknown(StoreError::Stopped("told to".to_owned()));
             }
             let mut entries = entries.lock().unwrap();
             let head = Self::head_of(&entries);
             if head != batch.from {
-                return Outcome::Moved(head);
+                return CommitOutcome::Moved(head);
             }
             entries.extend(split(&batch.entries));
-            Outcome::Committed
+            CommitOutcome::Committed
         })
     }
 
@@ -609,11 +609,11 @@ fn keeps_the_contract(store: &DiskStore) -> LogHead {
     );
     for count in [1, 254, 1, 1, 255, 300, 1000, 3, 66_000] {
         let next = batch(count, &mut leaves);
-        assert!(matches!(store.commit_now(&next), Outcome::Committed));
+        assert!(matches!(store.commit_now(&next), CommitOutcome::Committed));
         assert_eq!(store.head_now().unwrap(), next.to);
         // Nothing is kept twice.
         match store.commit_now(&next) {
-            Outcome::Moved(head) => assert_eq!(head, next.to),
+            CommitOutcome::Moved(head) => assert_eq!(head, next.to),
             other => panic!("{other:?}"),
         }
         // Whatever is a tile of the tree is given, and nothing else.
@@ -647,7 +647,7 @@ fn keeps_the_contract(store: &DiskStore) -> LogHead {
     lie.to.tree.root = Hash::empty_root();
     assert!(matches!(
         store.commit_now(&lie),
-        Outcome::Unknown(StoreError::Contradiction)
+        CommitOutcome::Unknown(StoreError::Contradiction)
     ));
     assert_eq!(store.head_now().unwrap(), head);
     head
@@ -690,7 +690,7 @@ fn a_torn_last_commit_is_cut_off_and_a_damaged_earlier_one_is_refused() {
         heads.push(to);
         assert!(matches!(
             store.commit_now(&Batch { from, entries, to }),
-            Outcome::Committed
+            CommitOutcome::Committed
         ));
     }
     drop(store);

@@ -19,7 +19,7 @@ use arborlog::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_
 use arborlog::note::{Checkpoint, TreeHead};
 use arborlog::record::*;
 use arborlog::replay::{Replay, Signatures};
-use arborlog::store::{Batch, BoxFuture, Bytes, Outcome, Store, StoreError};
+use arborlog::store::{Batch, BoxFuture, Bytes, CommitOutcome, Store, StoreError};
 use support::dice::Dice;
 use support::{ORIGIN, award, method};
 use tokio::time::{Instant, sleep};
@@ -93,8 +93,8 @@ impl Incarnation {
         }
     }
 
-    async fn write(self, batch: Arc<Batch>) -> Outcome {
-        let told = |why: &str| Outcome::Unknown(StoreError::Stopped(why.to_owned()));
+    async fn write(self, batch: Arc<Batch>) -> CommitOutcome {
+        let told = |why: &str| CommitOutcome::Unknown(StoreError::Stopped(why.to_owned()));
         // A write that is on its way when the server dies may still arrive.
         let (delay, fate) = {
             let mut world = self.world.lock().unwrap();
@@ -121,7 +121,7 @@ impl Incarnation {
                 self.world.lock().unwrap().unknown += 1;
                 match landed {
                     Ok(()) => told("it failed, but happened"),
-                    Err(head) => Outcome::Moved(head),
+                    Err(head) => CommitOutcome::Moved(head),
                 }
             }
             2 => {
@@ -140,8 +140,8 @@ impl Incarnation {
                 let landed = self.world.lock().unwrap().land(&batch);
                 self.pause().await;
                 match landed {
-                    Ok(()) => Outcome::Committed,
-                    Err(head) => Outcome::Moved(head),
+                    Ok(()) => CommitOutcome::Committed,
+                    Err(head) => CommitOutcome::Moved(head),
                 }
             }
         }
@@ -160,7 +160,7 @@ impl Store for Incarnation {
         })
     }
 
-    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, CommitOutcome> {
         let writing = tokio::spawn(self.clone().write(batch));
         Box::pin(async move { writing.await.unwrap() })
     }

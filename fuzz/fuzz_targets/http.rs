@@ -13,7 +13,7 @@ use arborlog::merkle::{Bundle, Frontier, leaf_hash};
 use arborlog::note::TreeHead;
 use arborlog::record::*;
 use arborlog::web::{self, Site};
-use arborlog::store::{Batch, DiskStore, Outcome};
+use arborlog::store::{Batch, CommitOutcome, DiskStore};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
@@ -74,7 +74,7 @@ impl Served {
             entries,
             to: LogHead::without_state(TreeHead::of(&tree)),
         };
-        assert!(matches!(store.commit_now(&batch), Outcome::Committed));
+        assert!(matches!(store.commit_now(&batch), CommitOutcome::Committed));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use arborlog::merkle::{Bundle, Frontier, leaf_hash};
 use arborlog::note::TreeHead;
 use arborlog::record::LogHead;
-use arborlog::store::{Batch, DiskStore, Outcome, StoreError};
+use arborlog::store::{Batch, CommitOutcome, DiskStore, StoreError};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -36,7 +36,7 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
         }
         let to = LogHead::without_state(TreeHead::of(&tree));
         let from = *heads.last().unwrap();
-        assert!(matches!(store.commit_now(&Batch { from, entries, to }), Outcome::Committed));
+        assert!(matches!(store.commit_now(&Batch { from, entries, to }), CommitOutcome::Committed));
         heads.push(to);
     }
     drop(store);

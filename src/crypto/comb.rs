@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha512};
 use super::key::{KeyError, PublicKey, Signature};
 use super::verify::VerifyingKey;
 
-/// How wide a comb's windows are, which is how much memory it takes for how few additions.
+/// How wide a comb's windows are: wider ones take more memory and fewer additions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TableSize {
     /// 51 windows of 5 bits, 127.5 KiB.
@@ -27,6 +27,7 @@ pub enum TableSize {
 }
 
 impl TableSize {
+    /// Bits of the scalar in a window.
     const fn bits(self) -> usize {
         match self {
             Self::Small => 5,
@@ -34,27 +35,31 @@ impl TableSize {
         }
     }
 
-    /// A reduced scalar is below 2^253: so many windows hold it, and the last one's carry.
+    /// Number of windows that hold a reduced scalar, which is below 2^253, and the carry of the
+    /// last one.
     const fn windows(self) -> usize {
         (SCALAR_BITS + 1).div_ceil(self.bits())
     }
 
-    /// Multiples of a point in a window: digits are from 1 − this to this.
+    /// Number of multiples of a point in a window: digits are from 1 − this to this.
     const fn multiples(self) -> usize {
         1 << (self.bits() - 1)
     }
 }
 
+/// Bits of a reduced scalar.
 const SCALAR_BITS: usize = 253;
 /// The most windows of any size.
 const WINDOWS_MAX: usize = TableSize::Small.windows();
-/// Multiples are taken from the table so many at a time: the processor then waits for memory once
-/// for all of them, and not at every addition.
+/// Number of multiples that are taken from the table at a time: the processor then waits for memory
+/// once for all of them, and not at every addition.
 const GATHERED: usize = 8;
 
-/// d · 2^(bits · w) · P for each window w and each d from 1 to its multiples.
+/// A table of a point's multiples: d · 2^(bits · w) · P for each window w and each digit d from 1.
 struct Comb {
+    /// How wide the windows are.
     size: TableSize,
+    /// The multiples, window by window, each window's by rising d.
     multiples: Vec<EdwardsPoint>,
 }
 
@@ -74,8 +79,8 @@ impl Comb {
         Self { size, multiples }
     }
 
-    /// Adds the product of the point and a scalar. Takes a time that tells the scalar: all of this
-    /// is public.
+    /// Adds the product of the point and a scalar. The time that it takes depends on the scalar,
+    /// which is public, as keys and signatures are.
     fn add_product(&self, scalar: &Scalar, sum: &mut EdwardsPoint) {
         let (digits, _) = digits(scalar, self.size);
         let windows = self.multiples.chunks_exact(self.size.multiples());
@@ -123,12 +128,13 @@ fn digits(scalar: &Scalar, size: TableSize) -> ([i16; WINDOWS_MAX], i16) {
     (digits, carry)
 }
 
+/// The table of the base point, made at the first use.
 fn base() -> &'static Comb {
     static BASE: OnceLock<Comb> = OnceLock::new();
     BASE.get_or_init(|| Comb::new(&ED25519_BASEPOINT_POINT, TableSize::Large))
 }
 
-/// The eight encodings that the sum could have if R were of small order.
+/// Whether an encoding is one of the eight points of small order, of which R must be none.
 fn is_small_order(encoding: &[u8; 32]) -> bool {
     static SMALL: OnceLock<[[u8; 32]; 8]> = OnceLock::new();
     SMALL
@@ -138,8 +144,11 @@ fn is_small_order(encoding: &[u8; 32]) -> bool {
 
 /// A key that was checked, with its table if it has one.
 pub struct KnownKey {
+    /// The key's bytes, which are hashed with each message.
     key: PublicKey,
+    /// −A, where A is the key's point.
     minus: EdwardsPoint,
+    /// The table of −A, if the key signs enough to be worth one.
     comb: Option<Comb>,
 }
 
@@ -162,7 +171,7 @@ impl KnownKey {
         })
     }
 
-    /// The same with a table.
+    /// The same key with a table.
     pub fn with_table(&self, size: TableSize) -> Self {
         Self {
             key: self.key,
@@ -171,12 +180,12 @@ impl KnownKey {
         }
     }
 
-    /// The size of its table, if it has one.
+    /// The size of the key's table, if it has one.
     pub fn table(&self) -> Option<TableSize> {
         self.comb.as_ref().map(|comb| comb.size)
     }
 
-    /// sB − kA.
+    /// sB − kA, which a valid signature's R encodes.
     fn sum(&self, k: &Scalar, s: &Scalar) -> EdwardsPoint {
         match &self.comb {
             Some(comb) => {
@@ -193,37 +202,44 @@ impl KnownKey {
 /// Signatures to be checked together.
 #[derive(Debug, Default)]
 pub struct SignatureBatch {
-    checks: Vec<Option<Check>>,
+    /// The signatures in the order in which they were added; `None` for one that fails already, as
+    /// it has no key, or its s is not below L.
+    pending: Vec<Option<PendingSignature>>,
 }
 
+/// A signature whose verdict is not known yet.
 #[derive(Debug)]
-struct Check {
+struct PendingSignature {
+    /// The key that the signature must be of.
     key: Arc<KnownKey>,
+    /// SHA-512 over R, the key and the message, as a scalar (RFC 8032, section 5.1.7).
     k: Scalar,
+    /// The signature's second half.
     s: Scalar,
+    /// The signature's first half: the encoding of R, never decompressed.
     r: [u8; 32],
 }
 
 impl SignatureBatch {
-    /// Adds a signature over a message. Without a key it does not hold.
+    /// Adds a signature over a message. A `None` key counts as a failed signature.
     pub fn add(&mut self, key: Option<Arc<KnownKey>>, message: &[u8], signature: &Signature) {
         let (r, s) = signature.halves();
         let s: Option<Scalar> = Scalar::from_canonical_bytes(s).into();
-        self.checks.push(key.zip(s).map(|(key, s)| {
+        self.pending.push(key.zip(s).map(|(key, s)| {
             let mut hasher = Sha512::new();
             hasher.update(r);
             hasher.update(key.key.as_bytes());
             hasher.update(message);
             let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
-            Check { key, k, s, r }
+            PendingSignature { key, k, s, r }
         }));
     }
 
-    /// Whether each holds, in the order in which they were added.
+    /// Whether each signature holds, in the order in which they were added.
     pub fn verdicts(self) -> Vec<bool> {
-        let mut holds = vec![false; self.checks.len()];
-        let numbered = self.checks.into_iter().enumerate();
-        let mut checks: Vec<(usize, Check)> = numbered
+        let mut holds = vec![false; self.pending.len()];
+        let numbered = self.pending.into_iter().enumerate();
+        let mut checks: Vec<(usize, PendingSignature)> = numbered
             .filter_map(|(place, check)| Some((place, check?)))
             .collect();
         // A key's table stays in the processor's cache while its signatures last.
@@ -253,12 +269,12 @@ mod tests {
         let largest = -Scalar::ONE;
         let mut scalar = Scalar::ONE;
         for _ in 0..500 {
-            for (it, size) in [scalar, -scalar, largest - scalar]
+            for (tried, size) in [scalar, -scalar, largest - scalar]
                 .into_iter()
-                .flat_map(|it| SIZES.map(|size| (it, size)))
+                .flat_map(|tried| SIZES.map(|size| (tried, size)))
             {
                 let (mut sum, mut unit) = (Scalar::ZERO, Scalar::ONE);
-                let (digits, carry) = digits(&it, size);
+                let (digits, carry) = digits(&tried, size);
                 assert_eq!(carry, 0);
                 for digit in digits {
                     let most = size.multiples() as i16;
@@ -267,7 +283,7 @@ mod tests {
                     sum += unit * if digit < 0 { -value } else { value };
                     unit *= Scalar::from(1_u64 << size.bits());
                 }
-                assert_eq!(sum, it);
+                assert_eq!(sum, tried);
             }
             scalar = scalar * Scalar::from(0x8080_8081_7f80_u64) + Scalar::from(255_u64);
         }

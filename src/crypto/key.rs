@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 
-/// An Ed25519 public key as its 32 bytes (RFC 8032, section 5.1.5). Nothing is said of the bytes
-/// yet: [`super::VerifyingKey`] is one that was checked.
+/// An Ed25519 public key as its 32 bytes (RFC 8032, section 5.1.5). The bytes are not
+/// checked yet: [`super::VerifyingKey`] is a key that was.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct PublicKey([u8; 32]);
 

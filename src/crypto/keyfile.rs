@@ -40,7 +40,7 @@ pub enum KeyFileError {
     #[cfg(feature = "random")]
     #[error("the system gives no randomness: {0}")]
     Random(String),
-    /// Anything that the file system says.
+    /// An operation of the file system failed.
     #[error(transparent)]
     Io(#[from] FileError),
 }
@@ -74,8 +74,8 @@ impl SigningKey {
     }
 
     /// Writes the key as PKCS#8 PEM to a new file of mode 0600; file and name are durable when this
-    /// returns. A crash may leave an empty or cut file of that name: [`KeyFileError::ExistsTorn`]
-    /// tells then what to remove.
+    /// returns. A crash before may leave an empty or cut file of that name, whose key nobody was
+    /// given: [`KeyFileError::ExistsTorn`] says then what to remove.
     ///
     /// # Errors
     /// [`KeyFileError::Exists`] rather than overwrite anything.

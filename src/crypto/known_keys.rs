@@ -1,4 +1,5 @@
-//! Keys that were checked, and tables for those that sign the most: bounded memory, whoever signs.
+//! Keys that were checked, and tables for those that sign the most. The memory is bounded for any
+//! number of keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,57 +7,64 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::comb::{KnownKey, TableSize};
 use super::key::{KeyError, PublicKey};
 
-/// Keys that are kept; beyond, all are forgotten and checked again.
+/// Number of keys in the cache. When one more comes, all are dropped, and checked again on use.
 const KEYS_MAX: usize = 65_536;
 
 /// Which keys get a table of a size, and how many: 40 MiB of large ones and 64 MiB of small ones.
 struct Tier {
+    /// The size of the tier's tables.
     size: TableSize,
+    /// Number of keys that have a table of this size at most.
     tables_max: usize,
-    /// A key with so many signatures is worth a table: making it takes as long as half as many
-    /// checks.
-    from: u32,
+    /// Number of signatures from which on a key is worth a table: making one takes as long as half
+    /// as many checks.
+    signatures_min: u32,
 }
 
 const TIERS: [Tier; 2] = [
     Tier {
         size: TableSize::Small,
         tables_max: 512,
-        from: 32,
+        signatures_min: 32,
     },
     Tier {
         size: TableSize::Large,
         tables_max: 64,
-        from: 256,
+        signatures_min: 256,
     },
 ];
 
-/// A table gives way to a key that signed so many times as much lately: tables made in turn for
-/// all would cost more than they save.
-const TABLE_GIVES_WAY: u32 = 2;
-/// After so many signatures, what was signed before counts half.
+/// A full tier evicts its coldest key only for one more than twice as hot; otherwise keys in
+/// rotation would rebuild tables forever.
+const EVICTION_FACTOR: u32 = 2;
+/// Number of signatures of all keys after which every key's count is halved: old ones weigh less.
 const COUNTS_HALVE: u32 = 1 << 20;
 
-/// Gives keys by their bytes. Shared by threads.
+/// A cache of checked keys by their bytes, shared by threads.
 #[derive(Debug, Default)]
 pub struct KnownKeys(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// The keys that were checked.
     keys: HashMap<PublicKey, Counted>,
-    /// The keys with a table of each tier.
+    /// The keys with a table, by tier.
     tables: [Vec<PublicKey>; TIERS.len()],
+    /// Number of signatures of all keys since counts were halved last.
     signatures: u32,
 }
 
+/// A key and how much it signs.
 #[derive(Debug)]
 struct Counted {
+    /// The key, with its table if it has one.
     key: Arc<KnownKey>,
+    /// Number of signatures, earlier ones halved with time.
     signatures: u32,
 }
 
 impl KnownKeys {
-    /// A key, checked now or before, to check one signature with.
+    /// A key, checked now or before, to check one signature with: each call counts as a signature.
     ///
     /// # Errors
     /// [`KeyError`] when it is no good key.
@@ -65,7 +73,7 @@ impl KnownKeys {
         match found {
             Some((known, None)) => Ok(known),
             Some((known, Some(size))) => {
-                // Not under the lock: others check meanwhile.
+                // Not under the lock: other threads check signatures meanwhile.
                 let tabled = Arc::new(known.with_table(size));
                 self.locked(|inner| inner.put_table(key, &tabled));
                 Ok(tabled)
@@ -84,7 +92,8 @@ impl KnownKeys {
 }
 
 impl Inner {
-    /// A key that is known, and the size of the table that it should have now and has not.
+    /// Counts a signature. Gives the key if it is known, and the size of the table to make for it
+    /// if it is due one.
     fn count(&mut self, key: &PublicKey) -> Option<(Arc<KnownKey>, Option<TableSize>)> {
         self.signatures += 1;
         if self.signatures >= COUNTS_HALVE {
@@ -98,19 +107,20 @@ impl Inner {
         let signatures = counted.signatures;
         let known = Arc::clone(&counted.key);
         let has = known.table();
-        // Asked for now and then only: whether others make way takes a look at all of them.
+        // Only at multiples of the minimum: finding the coldest key of a tier visits all of its
+        // keys.
         let mut tiers = TIERS.iter().zip(&mut self.tables).rev();
         let due = tiers.find_map(|(tier, tables)| {
             let worth = has < Some(tier.size)
-                && signatures.is_multiple_of(tier.from)
-                && makes_way(&mut self.keys, tables, tier, signatures);
+                && signatures.is_multiple_of(tier.signatures_min)
+                && try_make_room(&mut self.keys, tables, tier, signatures);
             worth.then_some(tier.size)
         });
         Some((known, due))
     }
 
     fn put_table(&mut self, key: &PublicKey, tabled: &Arc<KnownKey>) {
-        // Another thread may have been first, or all were forgotten meanwhile.
+        // All keys may have been dropped meanwhile: then the table serves this one check.
         let Some(counted) = self.keys.get_mut(key) else {
             return;
         };
@@ -118,6 +128,7 @@ impl Inner {
         let room = tiers
             .find(|(tier, _)| Some(tier.size) == tabled.table())
             .filter(|(tier, tables)| tables.len() < tier.tables_max);
+        // Another thread may have been first, with this table or a larger one.
         if let Some((_, tables)) = room
             && counted.key.table() < tabled.table()
         {
@@ -142,9 +153,9 @@ impl Inner {
     }
 }
 
-/// Whether there is room for a tier's table of a key with so many signatures; makes it if another
-/// signed much less.
-fn makes_way(
+/// Whether a tier has room for the table of a key with this number of signatures. A full tier
+/// evicts its coldest key if that one signed much less.
+fn try_make_room(
     keys: &mut HashMap<PublicKey, Counted>,
     tables: &mut Vec<PublicKey>,
     tier: &Tier,
@@ -153,18 +164,18 @@ fn makes_way(
     if tables.len() < tier.tables_max {
         return true;
     }
-    let count = |key: &PublicKey| keys.get(key).map_or(0, |it| it.signatures);
+    let count = |key: &PublicKey| keys.get(key).map_or(0, |counted| counted.signatures);
     let all = tables.iter().enumerate();
     let Some((least, place)) = all.map(|(place, key)| (count(key), place)).min() else {
         return false;
     };
     // No count is past COUNTS_HALVE: twice that is far below the type's end.
-    if least * TABLE_GIVES_WAY >= signatures {
+    if least * EVICTION_FACTOR >= signatures {
         return false;
     }
-    let loser = tables.swap_remove(place);
-    // Without its table it is checked again, should it come back.
-    keys.remove(&loser);
+    let evicted = tables.swap_remove(place);
+    // The key goes with its table; its next signature has it checked again.
+    keys.remove(&evicted);
     true
 }
 
@@ -187,11 +198,13 @@ mod tests {
         keys.get(&key).unwrap()
     }
 
-    /// Keys with a table of a size, by their own word and by the list.
+    /// Number of keys with a table of a size, by the keys themselves and by the tier's list.
     fn tables(keys: &KnownKeys, size: TableSize) -> (usize, usize) {
         let inner = keys.0.lock().unwrap();
         let tabled = inner.keys.values();
-        let tabled = tabled.filter(|it| it.key.table() == Some(size)).count();
+        let tabled = tabled
+            .filter(|counted| counted.key.table() == Some(size))
+            .count();
         let mut tiers = TIERS.iter().zip(&inner.tables);
         let listed = tiers.find(|(tier, _)| tier.size == size).unwrap().1.len();
         (tabled, listed)
@@ -201,27 +214,27 @@ mod tests {
     fn tables_go_to_those_that_sign_most_and_stay_few() {
         let [small, large] = &TIERS;
         let keys = KnownKeys::default();
-        assert_eq!(sign(&keys, 0, small.from - 1).table(), None);
+        assert_eq!(sign(&keys, 0, small.signatures_min - 1).table(), None);
         assert_eq!(sign(&keys, 0, 1).table(), Some(TableSize::Small));
         assert_eq!(tables(&keys, TableSize::Small), (1, 1));
-        let more = large.from - small.from;
+        let more = large.signatures_min - small.signatures_min;
         assert_eq!(sign(&keys, 0, more).table(), Some(TableSize::Large));
         assert_eq!(tables(&keys, TableSize::Small), (0, 0));
         for number in 1..large.tables_max as u32 {
-            let key = sign(&keys, number, large.from);
+            let key = sign(&keys, number, large.signatures_min);
             assert_eq!(key.table(), Some(TableSize::Large));
         }
         // Small ones for those that sign as much as they do; a large one for one that signs
         // much more.
         for number in 1000..1000 + small.tables_max as u32 {
-            let key = sign(&keys, number, small.from);
+            let key = sign(&keys, number, small.signatures_min);
             assert_eq!(key.table(), Some(TableSize::Small));
         }
-        assert_eq!(sign(&keys, 5000, small.from).table(), None);
-        let much = TABLE_GIVES_WAY * large.from;
+        assert_eq!(sign(&keys, 5000, small.signatures_min).table(), None);
+        let much = EVICTION_FACTOR * large.signatures_min;
         assert_eq!(sign(&keys, 1000, much).table(), Some(TableSize::Small));
         assert_eq!(
-            sign(&keys, 1000, large.from).table(),
+            sign(&keys, 1000, large.signatures_min).table(),
             Some(TableSize::Large)
         );
         assert_eq!(tables(&keys, TableSize::Large), (64, 64));

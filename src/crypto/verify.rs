@@ -14,7 +14,7 @@ pub struct VerifyingKey(ed25519_dalek::VerifyingKey);
 pub struct SignatureError;
 
 impl VerifyingKey {
-    /// Checks the key, as is done when it is granted.
+    /// Checks the key, as the ledger does when it grants the key.
     ///
     /// # Errors
     /// [`KeyError`] says what is wrong with it.
@@ -35,7 +35,7 @@ impl VerifyingKey {
         Ok(Self(verifying))
     }
 
-    /// The point.
+    /// The key's point on the curve.
     pub(super) fn point(&self) -> EdwardsPoint {
         self.0.to_edwards()
     }

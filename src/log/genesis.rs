@@ -7,7 +7,7 @@ use crate::ledger::{Candidate, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{Entry, LogHead, Origin, RecordId, SignedRecord, SigningContext, TimeMs};
-use crate::store::{Batch, DiskStore, Outcome, StoreError};
+use crate::store::{Batch, CommitOutcome, DiskStore, StoreError};
 
 /// Why a genesis can't be admitted.
 #[derive(Debug, thiserror::Error)]
@@ -75,9 +75,9 @@ pub fn admit_genesis(
     // A crash before or in this leaves an empty log: `init --complete` does the same again. After it,
     // a ledger that has begun.
     match store.commit_now(&batch) {
-        Outcome::Committed => Ok(id),
-        Outcome::Moved(_) => Err(GenesisError::Begun),
-        Outcome::Unknown(error) => Err(error.into()),
+        CommitOutcome::Committed => Ok(id),
+        CommitOutcome::Moved(_) => Err(GenesisError::Begun),
+        CommitOutcome::Unknown(error) => Err(error.into()),
     }
 }
 

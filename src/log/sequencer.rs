@@ -21,7 +21,7 @@ use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
 use crate::record::{Entry, LogHead, SignedRecord, Statement, TimeMs};
-use crate::store::{Batch, BoxFuture, Outcome, StateChange, Store};
+use crate::store::{Batch, BoxFuture, CommitOutcome, StateChange, Store};
 
 /// A batch takes submissions until it has this many records or more; a submission is never split.
 const RECORDS_PER_BATCH: usize = 16_384;
@@ -61,7 +61,7 @@ struct Flight {
     log_keys: Vec<PublicKey>,
     /// The state as of this batch, if it is to be saved once the batch is durable.
     change: Option<StateChange>,
-    outcome: BoxFuture<'static, Outcome>,
+    outcome: BoxFuture<'static, CommitOutcome>,
 }
 
 impl Sequencer {
@@ -285,11 +285,11 @@ impl Sequencer {
 
     /// Publishes and answers a batch that is durable, or recovers if it may not be. `true` if it
     /// is.
-    async fn land(&mut self, flight: Flight, outcome: Outcome) -> bool {
+    async fn land(&mut self, flight: Flight, outcome: CommitOutcome) -> bool {
         let why = match outcome {
             // A crash here leaves the batch without a checkpoint: the next start signs it. Ed25519
             // gives the same bytes again.
-            Outcome::Committed => match self.publish(&flight.log_keys, flight.batch.to) {
+            CommitOutcome::Committed => match self.publish(&flight.log_keys, flight.batch.to) {
                 Ok(published) => {
                     // A crash here, or halfway through the answers, leaves senders who were not
                     // answered: they send the same again and get its indexes.
@@ -303,8 +303,10 @@ impl Sequencer {
                 }
                 Err(why) => why,
             },
-            Outcome::Moved(head) => format!("the store's head moved to {} entries", head.tree.size),
-            Outcome::Unknown(error) => error.to_string(),
+            CommitOutcome::Moved(head) => {
+                format!("the store's head moved to {} entries", head.tree.size)
+            }
+            CommitOutcome::Unknown(error) => error.to_string(),
         };
         tracing::error!(%why, "a commit failed or its outcome is unknown");
         // Before the refusals: a sender that asks again meets the state as the store has it.

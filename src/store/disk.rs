@@ -14,11 +14,11 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 
 use super::journal::{
-    Journal, SEGMENT_BYTES, drop_segments, read_segment, renew_newest, segment_files,
+    JournalWriter, SEGMENT_BYTES, drop_segments, read_segment, renew_newest, segment_files,
 };
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
-use super::{Batch, BoxFuture, Outcome, RESTORE, Store, StoreError};
+use super::{Batch, BoxFuture, CommitOutcome, RESTORE, Store, StoreError};
 use crate::durable::{Held, at, hold, make_folders, read_if_there, replace};
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, range_nodes,
@@ -30,59 +30,72 @@ const VERSION: &str = "arborlog store 1\n";
 
 /// A log in plain files.
 pub struct DiskStore {
+    /// What commits, reads and the tiler work on. A commit under way keeps it alive.
     shared: Arc<Shared>,
-    /// Writes full tiles; none in a store that is only looked at.
+    /// The thread that writes full tiles; `None` in a store that was opened to be inspected.
     tiler: Option<Tiler>,
 }
 
 /// The thread that writes full tiles to files.
 struct Tiler {
-    /// Wakes the thread; when it is dropped, the thread ends.
+    /// Wakes the thread; when the sender is dropped, the thread ends.
     wake: mpsc::Sender<()>,
+    /// The thread, to be joined when the store is dropped.
     thread: JoinHandle<()>,
 }
 
 struct Shared {
+    /// The store's directory.
     dir: PathBuf,
+    /// Full tiles and bundles in files.
     files: TileFiles,
+    /// Bytes of a journal segment after which a commit begins the next one.
     segment_bytes: u64,
-    /// Who commits holds it throughout; nobody else takes it.
-    writer: Mutex<Writer>,
-    /// Durable entries that are not in files yet. Written after each sync, and by the tiler when
-    /// files are durable; a tile is always in it or in a file.
+    /// Held from the beginning to the end of a commit, so that commits come one after the other.
+    /// Otherwise only locked to read the head, or to stop. The tail's lock is taken inside, never
+    /// the other way round.
+    committer: Mutex<Committer>,
+    /// Durable entries that are not in files yet. A commit adds to the tail after its sync, and the
+    /// tiler removes from it once files are durable: a tile is always in the tail or in a file.
     tail: RwLock<Tail>,
-    /// Keeps others out. A commit under way holds it too, though its caller may have dropped the
-    /// store: nobody else opens the journal before that commit has ended.
+    /// The lock on the directory. A commit under way holds the lock even when its caller dropped
+    /// the store: no other process opens the journal before that commit has ended.
     _lock: Held,
 }
 
-struct Writer {
-    journal: Journal,
+/// What one commit at a time changes.
+struct Committer {
+    /// The journal's newest segment.
+    journal: JournalWriter,
+    /// The tree over all durable entries.
     tree: Frontier,
+    /// Why the store commits nothing more, once a write failed or an invariant broke.
     stopped: Option<String>,
 }
 
-impl Writer {
-    /// Takes no more commits; the first reason stands.
+impl Committer {
+    /// Refuses all commits from now on. The first reason is kept: later ones follow from it.
     fn stop(&mut self, why: &StoreError) {
         self.stopped.get_or_insert_with(|| why.to_string());
     }
 }
 
 impl DiskStore {
-    /// Makes an empty store in a directory that is not there yet, or is empty.
+    /// Makes an empty store in a directory that is not there yet, or is empty. VERSION comes last:
+    /// a crash before leaves a directory without one, which no store opens and
+    /// [`Self::is_unfinished`] recognizes.
     ///
     /// # Errors
     /// [`StoreError::Io`].
     pub fn create(dir: &Path) -> Result<(), StoreError> {
         make_folders(&journal_dir(dir))?;
         make_folders(&dir.join("public"))?;
-        Journal::begin(&journal_dir(dir), LogHead::empty())?;
+        JournalWriter::begin(&journal_dir(dir), LogHead::empty())?;
         Ok(replace(&dir.join("VERSION"), VERSION.as_bytes())?)
     }
 
-    /// Whether a directory holds what [`Self::create`] leaves if it is cut off before its last step,
-    /// or less: no VERSION, no entries.
+    /// Whether a directory holds no more than [`Self::create`] leaves when a crash comes before its
+    /// last step: no VERSION, no entries.
     ///
     /// # Errors
     /// [`StoreError`] when what is there can't be read.
@@ -108,7 +121,7 @@ impl DiskStore {
         Self::open_with(dir, SEGMENT_BYTES)
     }
 
-    /// As [`Self::open`], with segments of the journal of so many bytes, and a commit more.
+    /// As [`Self::open`]; a journal segment of `segment_bytes` or more gets no further commit.
     ///
     /// # Errors
     /// [`StoreError`], as above.
@@ -122,7 +135,7 @@ impl DiskStore {
                 while woken.recv().is_ok() {
                     while woken.try_recv().is_ok() {}
                     if let Err(error) = shared.write_tiles() {
-                        shared.writer().stop(&error);
+                        shared.committer().stop(&error);
                         tracing::error!(%error, "writing tiles failed; the store stops");
                     }
                 }
@@ -133,7 +146,7 @@ impl DiskStore {
         Ok(store)
     }
 
-    /// Opens a store to look at it: as [`Self::open`], but nothing in it is changed.
+    /// Opens a store to inspect it: as [`Self::open`], but nothing in the directory is changed.
     ///
     /// # Errors
     /// [`StoreError`], as above.
@@ -150,7 +163,7 @@ impl DiskStore {
         let lock = lock(dir)?;
         locked(&journal_dir(dir))?;
         let (journal, tail, tree) = recover(dir)?;
-        let writer = Writer {
+        let committer = Committer {
             journal,
             tree,
             stopped: None,
@@ -159,7 +172,7 @@ impl DiskStore {
             dir: dir.to_owned(),
             files: TileFiles::of(dir),
             segment_bytes,
-            writer: Mutex::new(writer),
+            committer: Mutex::new(committer),
             tail: RwLock::new(tail),
             _lock: lock,
         });
@@ -182,10 +195,10 @@ impl DiskStore {
 
     /// The head as last committed.
     pub fn head_now(&self) -> Result<LogHead, StoreError> {
-        let writer = self.shared.writer();
-        match &writer.stopped {
+        let committer = self.shared.committer();
+        match &committer.stopped {
             Some(why) => Err(StoreError::Stopped(why.clone())),
-            None => Ok(head_of(&writer.tree)),
+            None => Ok(head_of(&committer.tree)),
         }
     }
 
@@ -198,9 +211,9 @@ impl DiskStore {
     }
 
     /// Makes a batch durable on this thread.
-    pub fn commit_now(&self, batch: &Batch) -> Outcome {
+    pub fn commit_now(&self, batch: &Batch) -> CommitOutcome {
         let outcome = self.shared.commit(batch);
-        if matches!(outcome, Outcome::Committed)
+        if matches!(outcome, CommitOutcome::Committed)
             && let Some(tiler) = &self.tiler
         {
             self.shared.wake(&tiler.wake);
@@ -209,13 +222,14 @@ impl DiskStore {
     }
 }
 
-/// Waits for the tiler to finish what it is at.
+/// Waits until the tiler has finished the tiles that it is writing.
 impl Drop for DiskStore {
     fn drop(&mut self) {
         if let Some(Tiler { wake, thread }) = self.tiler.take() {
             drop(wake);
             if thread.join().is_err() {
-                // What it did not write is still in the journal: the next start does.
+                // Tiles that the thread did not write are still in the journal: the next start
+                // writes them.
                 tracing::error!("the thread that writes tiles panicked");
             }
         }
@@ -227,7 +241,7 @@ impl Store for DiskStore {
         Box::pin(async { self.head_now() })
     }
 
-    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome> {
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, CommitOutcome> {
         let shared = Arc::clone(&self.shared);
         let wake = self.tiler.as_ref().map(|tiler| tiler.wake.clone());
         let done = tokio::task::spawn_blocking(move || {
@@ -240,8 +254,9 @@ impl Store for DiskStore {
             outcome
         });
         Box::pin(async move {
-            done.await
-                .unwrap_or_else(|error| Outcome::Unknown(StoreError::Stopped(error.to_string())))
+            done.await.unwrap_or_else(|error| {
+                CommitOutcome::Unknown(StoreError::Stopped(error.to_string()))
+            })
         })
     }
 
@@ -253,21 +268,22 @@ impl Store for DiskStore {
 }
 
 impl Shared {
-    /// The writer; stopped if a thread panicked that had it: what that one did is unknown.
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(|poisoned| {
-            let mut writer = poisoned.into_inner();
-            writer.stop(&StoreError::Inconsistent(
+    /// The committer. Stopped if a thread panicked while it held the lock: how far that commit came
+    /// is unknown.
+    fn committer(&self) -> MutexGuard<'_, Committer> {
+        self.committer.lock().unwrap_or_else(|poisoned| {
+            let mut committer = poisoned.into_inner();
+            committer.stop(&StoreError::Inconsistent(
                 "a thread panicked during a commit",
             ));
-            writer
+            committer
         })
     }
 
     /// The tail, to be read.
     ///
     /// # Errors
-    /// [`StoreError::Inconsistent`] if a thread panicked while it changed it.
+    /// [`StoreError::Inconsistent`] if a thread panicked while it changed the tail.
     fn tail(&self) -> Result<RwLockReadGuard<'_, Tail>, StoreError> {
         let tail = self.tail.read();
         tail.map_err(|_| {
@@ -290,25 +306,26 @@ impl Shared {
     fn wake(&self, wake: &mpsc::Sender<()>) {
         if wake.send(()).is_err() {
             let gone = StoreError::Inconsistent("the thread that writes tiles has ended");
-            self.writer().stop(&gone);
+            self.committer().stop(&gone);
         }
     }
 
-    fn commit(&self, batch: &Batch) -> Outcome {
-        let mut writer = self.writer();
-        if let Some(why) = &writer.stopped {
-            return Outcome::Unknown(StoreError::Stopped(why.clone()));
+    fn commit(&self, batch: &Batch) -> CommitOutcome {
+        let mut committer = self.committer();
+        if let Some(why) = &committer.stopped {
+            return CommitOutcome::Unknown(StoreError::Stopped(why.clone()));
         }
-        let head = head_of(&writer.tree);
+        let head = head_of(&committer.tree);
         if head != batch.from {
-            return Outcome::Moved(head);
+            return CommitOutcome::Moved(head);
         }
-        let mut tree = writer.tree.clone();
+        let mut tree = committer.tree.clone();
         let Some(entries) = extend(&mut tree, batch) else {
-            return Outcome::Unknown(StoreError::Contradiction);
+            return CommitOutcome::Unknown(StoreError::Contradiction);
         };
-        // A crash in here leaves the commit in the journal or not, as a whole: the next start tells.
-        let done = writer.journal.commit(batch, self.segment_bytes);
+        // A crash in here leaves the commit in the journal whole, torn, or not at all. A start
+        // drops a torn one, and takes a whole one as committed though nobody was told so.
+        let done = committer.journal.commit(batch, self.segment_bytes);
         let done = done.and_then(|()| {
             let mut tail = self.tail_mut()?;
             entries
@@ -317,12 +334,12 @@ impl Shared {
         });
         match done {
             Ok(()) => {
-                writer.tree = tree;
-                Outcome::Committed
+                committer.tree = tree;
+                CommitOutcome::Committed
             }
             Err(error) => {
-                writer.stop(&error);
-                Outcome::Unknown(error)
+                committer.stop(&error);
+                CommitOutcome::Unknown(error)
             }
         }
     }
@@ -347,11 +364,14 @@ impl Shared {
         if ids.is_empty() {
             return Ok(());
         }
-        // A crash from here on leaves tiles in files and in the journal: the next start reads the
-        // journal from the beginning of its first segment, and writes them again.
+        // A crash during the write leaves some of the tiles in files, all of them in the journal; a
+        // crash after it leaves all of them in both. The next start reads the journal from its
+        // first segment, and writes the tiles again.
         self.files
             .write(&ids, |id| self.tail().ok().and_then(|tail| tail.read(id)))?;
         self.tail_mut()?.forget(&ids)?;
+        // A crash in here leaves a later beginning of the journal: each segment goes for good
+        // before the next one does.
         drop_segments(&journal_dir(&self.dir), bundles * TILE_HASHES)
     }
 }
@@ -369,8 +389,9 @@ fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Ha
     (head_of(tree) == batch.to).then_some(entries)
 }
 
-/// What was committed, by the journal and the files before it. Nothing is written.
-pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreError> {
+/// The journal, tail and tree as of the last commit, by the journal and the files before it.
+/// Nothing is written.
+pub(super) fn recover(dir: &Path) -> Result<(JournalWriter, Tail, Frontier), StoreError> {
     let journals = journal_dir(dir);
     let files = segment_files(&journals)?;
     let mut segments = Vec::new();
@@ -420,11 +441,11 @@ pub(super) fn recover(dir: &Path) -> Result<(Journal, Tail, Frontier), StoreErro
             head = *to;
         }
     }
-    Ok((Journal::resume(&journals, newest)?, tail, tree))
+    Ok((JournalWriter::resume(&journals, newest)?, tail, tree))
 }
 
-/// The tail and the tree of so many entries, from the full tiles before them, whose errors name
-/// their files. Not proven: the caller holds the root against one that was committed.
+/// The tail and the tree of the first `size` entries, from full tiles, whose errors name their
+/// files. Not proven: the caller compares the root with one that was committed.
 pub(super) fn edge(
     files: &TileFiles,
     tiles: &dyn FullTiles,
@@ -441,7 +462,7 @@ pub(super) fn edge(
         let roots = row.map(|number| tiles.unproven(TileId::full(Level::Hashes(level), number)));
         edges.push(
             roots
-                .map(|it| Ok(it?.1))
+                .map(|tile| Ok(tile?.1))
                 .collect::<Result<_, StoreError>>()?,
         );
         items /= TILE_HASHES;
@@ -449,7 +470,7 @@ pub(super) fn edge(
     let mut tail = Tail::resume(full, edges);
     let partial = size % TILE_HASHES;
     if partial > 0 {
-        // It ends inside a bundle, which then is whole in a file.
+        // The tree ends inside a bundle, whose file holds the whole bundle.
         let (bytes, _) = tiles.unproven(TileId::full(Level::Entries, full))?;
         let last = TileId::full(Level::Entries, full);
         let bundle = Bundle::parse_all(&bytes);

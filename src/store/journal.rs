@@ -24,33 +24,36 @@ const CHECKSUM_BYTES: usize = 8;
 pub(super) const FRAME_EXTRA_BYTES: usize = 4 + 1 + CHECKSUM_BYTES;
 /// Two heads: what a commit extends, and what it leads to.
 pub(super) const HEADS_BYTES: usize = 2 * (8 + HASH_BYTES);
-/// After so many bytes a commit begins a new segment: old ones can then go.
+/// Bytes of a segment after which a commit begins the next one: old segments can then be removed.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
 
-/// The segment that is written.
+/// The newest segment, open for commits.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct JournalWriter {
+    /// The folder that the segments are in.
     dir: PathBuf,
+    /// The newest segment's file.
     file: AppendFile,
 }
 
-/// A segment as it was found.
+/// A segment as it was read.
 pub(super) struct Segment {
-    /// Its file.
+    /// The segment's file.
     pub path: PathBuf,
-    /// The head at its beginning.
+    /// The head that the segment's first commit extends.
     pub start: LogHead,
-    /// Its whole commits: entries as in a bundle, and the head that they lead to.
+    /// The whole commits, in order: entries as in a bundle, and the head that they lead to.
     pub commits: Vec<(Vec<u8>, LogHead)>,
-    /// Bytes up to the end of the last whole commit.
+    /// Number of bytes up to the end of the last whole commit.
     pub good_bytes: u64,
-    /// Bytes in the file.
+    /// Number of bytes in the file.
     pub file_bytes: u64,
 }
 
-impl Journal {
-    /// Begins a segment at a head. It appears with its header or not at all: a segment without one
-    /// would be damage, and what is before it could be dropped too early.
+impl JournalWriter {
+    /// Begins a segment at a head. A crash leaves the segment with its header, or none: one without
+    /// a header would count as damage, and by its name alone the segments before it could be
+    /// removed too early.
     pub(super) fn begin(dir: &Path, start: LogHead) -> Result<Self, StoreError> {
         let path = dir.join(format!("{:020}", start.tree.size));
         let header = frame(
@@ -63,8 +66,8 @@ impl Journal {
         })
     }
 
-    /// Goes on in a segment. Its torn end stays until a commit takes its place: whoever only looks
-    /// changes nothing, and a start that is refused later has not thrown anything away.
+    /// Opens a segment for further commits. A torn end stays until a commit takes its place:
+    /// opening changes nothing on disk, and a start that is refused later has destroyed nothing.
     pub(super) fn resume(dir: &Path, segment: &Segment) -> Result<Self, StoreError> {
         Ok(Self {
             dir: dir.to_owned(),
@@ -77,15 +80,19 @@ impl Journal {
     /// ```text
     /// ftruncate fsync                      once after a start that found a torn end
     /// write(entries frame, commit frame)   one call
-    /// fdatasync                            then, and only then, it is in
+    /// fdatasync                            once this returns, the commit is durable
     /// ```
     ///
-    /// A segment of `segment_bytes` or more takes no other commit: the next one begins a new one.
+    /// A crash before the sync leaves both frames, neither, or a part, which the checksums show:
+    /// then the commit never happened, and nobody was told that it did.
     ///
-    /// After an error the caller writes no more: what the kernel dropped after a failed sync,
-    /// no second sync on the same descriptor brings back.
+    /// A segment of `segment_bytes` or more takes no further commit: the next commit begins a new
+    /// segment. A crash between the two leaves a segment without commits, which is whole.
+    ///
+    /// After an error the caller writes no more: pages that the kernel dropped after a failed sync
+    /// are not written by a second sync on the same descriptor.
     pub(super) fn commit(&mut self, batch: &Batch, segment_bytes: u64) -> Result<(), StoreError> {
-        // Also if this segment takes no more: only the newest one may have a torn end.
+        // Also if this segment takes no further commit: only the newest may have a torn end.
         self.file.cut()?;
         if self.file.end() >= segment_bytes {
             *self = Self::begin(&self.dir, batch.from)?;
@@ -103,7 +110,7 @@ pub(super) fn segment_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreErro
     let mut files = Vec::new();
     for file in fs::read_dir(dir).map_err(at(dir))? {
         let file = file.map_err(at(dir))?;
-        // What has another name is no segment: a temporary file that a crash left.
+        // A file of another name is no segment, but a temporary file that a crash left.
         if let Some(size) = file.file_name().to_str().and_then(|name| name.parse().ok()) {
             files.push((size, file.path()));
         }
@@ -122,9 +129,10 @@ pub(super) fn renew_newest(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Removes the segments whose entries are all among the first `in_files`: those behind which
-/// another begins at or before it. Each is gone for good before the next one goes: a disk may keep
-/// removals in any order, and a journal with a hole would be damaged.
+/// Removes the segments whose entries are all among the first `in_files`: those whose next segment
+/// begins at or before that size. Each removal is durable before the next: a disk may keep removals
+/// in any order, and a journal with a hole would be damaged. A crash leaves the segments from some
+/// one on.
 pub(super) fn drop_segments(dir: &Path, in_files: u64) -> Result<(), StoreError> {
     let files = segment_files(dir)?;
     for [(_, path), (next_start, _)] in files.array_windows() {
@@ -273,14 +281,14 @@ mod tests {
             entries: vec![0, 1, 7],
             to: head(size + 1),
         };
-        let mut journal = Journal::begin(temp.path(), head(0)).unwrap();
+        let mut journal = JournalWriter::begin(temp.path(), head(0)).unwrap();
         journal.commit(&batch(0), SEGMENT_BYTES).unwrap();
         let first = temp.path().join(format!("{:020}", 0));
         let whole = fs::read(&first).unwrap();
         fs::write(&first, [whole.as_slice(), &whole[..90]].concat()).unwrap();
         let found = read_segment(&first, true).unwrap();
         assert_eq!(found.good_bytes, whole.len() as u64);
-        let mut journal = Journal::resume(temp.path(), &found).unwrap();
+        let mut journal = JournalWriter::resume(temp.path(), &found).unwrap();
         assert_eq!(fs::read(&first).unwrap().len(), whole.len() + 90);
         journal.commit(&batch(1), 1).unwrap();
         assert_eq!(fs::read(&first).unwrap(), whole);

@@ -27,65 +27,65 @@ use crate::durable::FileError;
 use crate::merkle::TileId;
 use crate::record::LogHead;
 
-/// What helps against damage.
+/// What an error about damage tells the operator to do.
 const RESTORE: &str = "restore it: arborlog fsck DIR --repair-from MIRROR";
 
 /// A future that a trait object can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Entries that extend a log, and the head that they lead to. Self-contained: a store needs
-/// nothing else to keep it.
+/// nothing else to commit them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The head that it extends.
+    /// The head of the log before these entries.
     pub from: LogHead,
-    /// The entries as in a bundle: each behind its length as a big-endian `u16`.
+    /// The entries, encoded as in a bundle: each behind its length as a big-endian `u16`.
     pub entries: Vec<u8>,
-    /// The head with them.
+    /// The head of the log with these entries.
     pub to: LogHead,
 }
 
 /// What became of a commit.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum CommitOutcome {
     /// The batch and its head are durable, and reads give its tiles.
     Committed,
-    /// The store's head is another than the batch extends: nothing of it was kept.
+    /// The store's head is another than the batch extends: nothing of the batch was written.
     Moved(LogHead),
-    /// Nobody knows. The caller asks for the head again, and never guesses.
+    /// The batch may be durable or not. The caller asks the store for its head, and never guesses.
     Unknown(StoreError),
 }
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// A server has the directory.
+    /// Another process holds the directory's lock.
     #[error("{0} is in use by another arborlog; stop that one first")]
     Locked(PathBuf),
-    /// It was written by another version.
+    /// The directory was written by another version of this software.
     #[error(
         "{dir} holds {found:?}, but this software reads {expected:?}; use the arborlog that wrote it, or mirror the log into a new directory"
     )]
     Version {
-        /// The directory.
+        /// The store's directory.
         dir: PathBuf,
-        /// What its VERSION file says.
+        /// The text of the VERSION file, cut to a length that an error can show.
         found: String,
-        /// What it should say.
+        /// The text that this software writes there.
         expected: &'static str,
     },
-    /// There is no store.
+    /// The directory holds no VERSION file: there is no store in it.
     #[error("{0} is no arborlog directory; make one with: arborlog init {0} …")]
     Missing(PathBuf),
     /// Bytes on disk are not those that were written.
     #[error("{path} is damaged: {what}")]
     Damaged {
-        /// The file.
+        /// The damaged file, or the folder whose files contradict each other.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the bytes, and what to do.
         what: String,
     },
-    /// A write or sync failed before; the store takes no more until it is opened again.
+    /// A write or sync failed before this call. The store commits nothing until it is opened again.
     #[error(
         "the store stopped after a failed write ({0}); nothing acknowledged is lost; mend the disk and start again"
     )]
@@ -93,22 +93,23 @@ pub enum StoreError {
     /// The batch contradicts itself: its entries do not lead to its head.
     #[error("the batch's entries do not lead to the head that it names")]
     Contradiction,
-    /// What is in memory contradicts itself: the store stops before it does harm.
+    /// An invariant of the state in memory is broken: the store stops before it writes what is
+    /// wrong.
     #[error(
         "the store contradicts itself in memory ({0}); nothing acknowledged is lost; start again, and report this"
     )]
     Inconsistent(&'static str),
-    /// Anything that the file system says.
+    /// An operation of the file system failed.
     #[error(transparent)]
     Io(#[from] FileError),
 }
 
-/// A place that keeps a log.
+/// What keeps a log durably.
 ///
 /// * There is one head at a time, and each commit moves it from one tree to a larger one.
-/// * When [`Outcome::Committed`] is returned, the batch and the head survive the loss of power
+/// * When [`CommitOutcome::Committed`] is returned, the batch and the head survive the loss of power
 ///   right after, and every read gives its bytes.
-/// * After [`Outcome::Moved`] nothing of the batch was kept. After [`Outcome::Unknown`] it may or
+/// * After [`CommitOutcome::Moved`] nothing of the batch was written. After [`CommitOutcome::Unknown`] it may or
 ///   may not have been, as a whole: [`Store::head`] tells.
 /// * What [`Store::read`] gives for a tile of a tree that was ever the head never changes: it is
 ///   what was committed, or an error that names what is damaged.
@@ -118,7 +119,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes a batch durable, if the head is still the one that it extends. The write is under way
     /// when this returns: the caller prepares the next batch before it waits.
-    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, Outcome>;
+    fn commit(&self, batch: Arc<Batch>) -> BoxFuture<'static, CommitOutcome>;
 
     /// The bytes of a tile or bundle, full or partial; `None` if the tree has no such.
     fn read(&self, tile: TileId) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;

@@ -3,12 +3,12 @@
 //! ```text
 //! salvage   what journals still hold, and how many entries were committed at least
 //! compare   each full tile with the copy's; each tree that was committed with the copy's tree
-//! plan      the copy's entries, then every commit that goes on from there
+//! plan      the copy's entries, then every commit that extends them
 //! mend      write the tiles that differ, and the journal if it does not lead to that tree
 //! ```
 //!
-//! Nothing is written before the plan reaches all that was committed, and nothing that is left
-//! speaks against it. The old journal is put aside, never removed.
+//! Nothing is written before the plan reaches every committed entry and no remaining evidence
+//! contradicts it. The old journal is renamed, never removed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::disk::{edge, journal_dir, lock, recover};
-use super::journal::{Journal, SEGMENT_BYTES};
+use super::journal::{JournalWriter, SEGMENT_BYTES};
 use super::salvage::Salvaged;
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
@@ -28,16 +28,16 @@ use crate::record::LogHead;
 
 /// A copy of the log, each of whose tiles was proven to be in the tree of its head.
 pub trait ProvenCopy {
-    /// Its head.
+    /// The head of the copied log.
     fn head(&self) -> TreeHead;
 
-    /// A tile of its tree, full or partial.
+    /// A tile of the copy's tree, full or partial.
     ///
     /// # Errors
     /// In words, when it can't be had.
     fn tile(&self, id: TileId) -> Result<Vec<u8>, String>;
 
-    /// The root over its first entries.
+    /// The root over the copy's first `size` entries.
     ///
     /// # Errors
     /// In words, when it can't be had.
@@ -47,21 +47,21 @@ pub trait ProvenCopy {
 /// What was mended.
 #[derive(Debug, Default)]
 pub struct Repaired {
-    /// Files of tiles that were damaged or missing.
+    /// The files of tiles that were damaged or missing, and are whole now.
     pub tiles: Vec<PathBuf>,
-    /// Where the old journal was put, if it was made anew.
+    /// The old journal's folder under its new name, if the journal was written anew.
     pub journal_aside: Option<PathBuf>,
-    /// Entries that the store did not have, and the copy did.
+    /// Number of entries that the copy had and the store did not.
     pub entries_regained: u64,
 }
 
 /// Why a store can't be mended.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// The store says no.
+    /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The copy says no.
+    /// The copy could not be read, or contradicts its own head.
     #[error("the copy: {0}")]
     Copy(String),
     /// The store has committed another history than the copy's.
@@ -72,15 +72,15 @@ pub enum RepairError {
         /// A size at which they differ.
         size: u64,
     },
-    /// What was committed is in neither; as files of tiles, names of segments, commits and the saved
-    /// state tell.
+    /// Entries that were committed are in neither. That they were committed shows in files of
+    /// tiles, names of segments, commits, or the saved state.
     #[error(
         "entries {from} to {to} were committed, and are neither whole in the journal nor in the copy: find a newer copy. Nothing was changed"
     )]
     Missing {
-        /// The first that is missing.
+        /// The index of the first entry that is missing.
         from: u64,
-        /// The last.
+        /// The index of the last entry that is missing.
         to: u64,
     },
 }
@@ -91,13 +91,14 @@ impl From<FileError> for RepairError {
     }
 }
 
-/// Mends the store in a directory that no server holds. `saved` is the tree that a state saved
-/// beside it speaks of: so much was committed too. `seen` is called with the number of bundles that
-/// were compared.
+/// Mends the store in a directory that no server holds. `saved` is the tree that the saved state
+/// belongs to, which was committed too. `seen` is called with the number of bundles that were
+/// compared so far.
 ///
 /// # Errors
-/// [`RepairError`]. But for an error of the disk itself nothing was changed then; and after that
-/// one, tiles that were mended stay mended, and the journal is the old one or the new one.
+/// [`RepairError`]. Nothing was changed then, unless the disk itself failed: after that, as after a
+/// crash, tiles that were mended stay mended, and the journal is the old one, the new one, or
+/// missing with both under other names; a second repair reads them all.
 pub fn repair(
     dir: &Path,
     copy: &dyn ProvenCopy,
@@ -204,7 +205,7 @@ fn is_as_in(files: &TileFiles, copy: &dyn ProvenCopy, id: TileId) -> Result<bool
     Ok(files.bytes(id).ok().flatten() == Some(bytes))
 }
 
-/// Full tiles as they will be: the copy's, and behind its end those in files.
+/// Full tiles as they will be once mended: the copy's, and beyond the copy's end those in files.
 struct Mended<'a> {
     files: &'a TileFiles,
     copy: &'a dyn ProvenCopy,
@@ -222,8 +223,8 @@ impl FullTiles for Mended<'_> {
     }
 }
 
-/// The tree that all that is left leads to, and its right edge: it reaches what was committed, or an
-/// error says what is missing.
+/// The largest tree that the copy, the files and the salvaged commits lead to, and its right edge:
+/// it reaches every committed entry, or an error says which are missing.
 fn plan(mended: &Mended, salvaged: &Salvaged) -> Result<(Tail, Frontier), RepairError> {
     let head = mended.copy.head();
     let (mut tail, mut tree) = edge(mended.files, mended, head.size - head.size % TILE_HASHES)?;
@@ -240,7 +241,7 @@ fn plan(mended: &Mended, salvaged: &Salvaged) -> Result<(Tail, Frontier), Repair
     if reached >= salvaged.committed {
         return Ok((tail, tree));
     }
-    // The journal may begin behind the copy's end: files in between lead to where it goes on.
+    // The journal may begin beyond the copy's end: then files lead from there to its beginning.
     let mut beyond: Vec<&TreeHead> = salvaged.heads.iter().collect();
     beyond.retain(|known| known.size > reached);
     beyond.sort_by_key(|known| std::cmp::Reverse(known.size));
@@ -269,7 +270,7 @@ fn plan(mended: &Mended, salvaged: &Salvaged) -> Result<(Tail, Frontier), Repair
     })
 }
 
-/// Appends all commits that go on from a tree, one after the other.
+/// Appends the commits that extend a tree, in order, up to the first that begins beyond it.
 fn extend(commits: &[Batch], tail: &mut Tail, tree: &mut Frontier) -> Result<(), RepairError> {
     for commit in commits {
         let Some(known) = tree.size().checked_sub(commit.from.tree.size) else {
@@ -280,7 +281,7 @@ fn extend(commits: &[Batch], tail: &mut Tail, tree: &mut Frontier) -> Result<(),
         }
         let mut longer = tree.clone();
         push_all(&commit.entries, known, &mut longer, None)?;
-        // Both are whole, and one does not go on from the other.
+        // The commit is whole, and does not extend this tree.
         if LogHead::without_state(TreeHead::of(&longer)) != commit.to {
             let size = commit.to.tree.size;
             return Err(RepairError::Forked { size });
@@ -295,7 +296,7 @@ fn last_bundle(size: u64) -> Option<TileId> {
     TileId::in_tree(Level::Entries, size / TILE_HASHES, size)
 }
 
-/// Pushes the entries of a bundle's bytes but the first `skip`.
+/// Appends the entries of a bundle's bytes, without the first `skip`.
 fn push_all(
     bytes: &[u8],
     skip: u64,
@@ -314,7 +315,12 @@ fn push_all(
     Ok(())
 }
 
-/// Writes a journal of the entries behind the full tiles, and puts it in the old one's place.
+/// Writes a journal of the entries that are in no full tile, and puts it in the old one's place;
+/// gives the old one's new name.
+///
+/// A crash before the first rename leaves the old journal, and `journal.new`, which the next repair
+/// removes. A crash between the renames leaves no journal: the store does not open, and the next
+/// repair reads the old one under its new name.
 fn write_journal(
     dir: &Path,
     files: &TileFiles,
@@ -330,7 +336,7 @@ fn write_journal(
         fs::remove_dir_all(&new).map_err(at(&new))?;
     }
     make_folders(&new)?;
-    let mut journal = Journal::begin(&new, from)?;
+    let mut journal = JournalWriter::begin(&new, from)?;
     if let Some(id) = last_bundle(tree.size()) {
         let entries = tail.read(&id);
         let entries = entries.ok_or(StoreError::Inconsistent("the last bundle is not held"))?;
@@ -338,14 +344,14 @@ fn write_journal(
         journal.commit(&Batch { from, entries, to }, SEGMENT_BYTES)?;
     }
     let old = journal_dir(dir);
-    let mut aside = None;
+    let mut renamed = None;
     if old.exists() {
         let mut names = (0..).map(|number| dir.join(format!("journal.damaged.{number}")));
         let name = names.find(|path| !path.exists());
         let name = name.unwrap_or_else(|| dir.join("journal.damaged"));
         rename_folder(&old, &name)?;
-        aside = Some(name);
+        renamed = Some(name);
     }
     rename_folder(&new, &old)?;
-    Ok(aside)
+    Ok(renamed)
 }

@@ -13,23 +13,23 @@ use crate::durable::at;
 use crate::note::TreeHead;
 use crate::record::LogHead;
 
-/// What a disk can't read is skipped in blocks of so many bytes.
+/// What a disk can't read is skipped in blocks of this size.
 const BLOCK_BYTES: usize = 4096;
 
-/// What journals still tell.
+/// What can still be read in journals.
 #[derive(Default)]
 pub(super) struct Salvaged {
     /// Trees that were committed, whether or not their entries are left.
     pub heads: Vec<TreeHead>,
     /// Whole commits, by the size of the tree that they extend.
     pub commits: Vec<Batch>,
-    /// So many entries were committed at least.
+    /// Number of entries that were committed at least.
     pub committed: u64,
 }
 
 impl Salvaged {
-    /// From the journal in a store's directory, and those that repairs put aside: one may have been
-    /// cut off before the new journal was there.
+    /// Reads the journal in a store's directory, and those that repairs renamed or had begun: a
+    /// repair may have been cut off before the new journal was in place.
     pub(super) fn of(dir: &Path) -> Result<Self, StoreError> {
         let mut salvaged = Self::default();
         for journal in fs::read_dir(dir).map_err(at(dir))? {
@@ -64,7 +64,7 @@ impl Salvaged {
                 if let Some((from, _)) = next_heads(rest) {
                     self.heads.push(from.tree);
                 }
-                // The next commit begins somewhere behind.
+                // The next commit begins at some later byte.
                 rest = rest.split_first().map_or(&[], |(_, after)| after);
             }
         }
@@ -89,8 +89,8 @@ fn read_blocks(path: &Path) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-/// A commit at the beginning of these bytes, whatever tree it extends. Checksums are made only
-/// where the heads stand behind the entries.
+/// A commit at the beginning of these bytes, whatever tree it extends. The entries' checksum is
+/// computed only where a frame with heads follows them: at each byte it would take too long.
 fn next_whole(rest: &mut &[u8]) -> Option<Batch> {
     let (length, _) = rest.split_first_chunk::<4>()?;
     let behind = (u32::from_be_bytes(*length) as usize).checked_add(FRAME_EXTRA_BYTES)?;

@@ -2,11 +2,12 @@
 //!
 //! Derived: on start it must match the log, and whatever does not is rebuilt from the entries.
 //!
-//! A value is a chunk of a bucket as of one save. Its key is: shelf (`u8`), the bucket's place (of
-//! one length on each shelf), number of the save (`u64`), chunk (`u32`). One more, the meta, names
-//! the last save that is whole, which log and which size it speaks of, and the digest over all
-//! buckets. A save writes what changed beside what is there, in batches of bounded size, then the
-//! meta, then takes out what it replaced: a stop anywhere leaves the save before, or this one.
+//! A value is a chunk of a bucket as of one save. Its key is: number of the ledger's map (`u8`),
+//! the encoded key that the bucket begins at (of one length in each map), number of the save
+//! (`u64`), number of the chunk (`u32`). One value more, the header, names the last whole save, the
+//! tree that it belongs to, and the digest over all buckets. A save writes the buckets that changed
+//! beside the old ones, in batches of bounded size, then the header, then removes what it replaced:
+//! a crash anywhere leaves the save before, or this one.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -21,70 +22,76 @@ use crate::merkle::Hash;
 use crate::note::TreeHead;
 use crate::record::{CodecError, LogHead, decode, encode};
 
+/// The version of this layout: a save of another one is not read.
 const FORMAT: u32 = 2;
-const META: &[u8] = b"meta";
-const META_BYTES_MAX: usize = 1 << 20;
+/// The key of the header. Older than the header's name: the bytes in databases stay.
+const HEADER_KEY: &[u8] = b"meta";
+const HEADER_BYTES_MAX: usize = 1 << 20;
 /// sled keeps larger values in files of their own, which it never syncs.
 const CHUNK_BYTES: usize = 32 * 1024;
-/// What is handed to sled at once: it holds that much in memory twice.
+/// Bytes handed to sled at once: it holds them in memory twice.
 const BATCH_BYTES: usize = 4 << 20;
 /// sled's own cache; the state is in our memory, so it needs little.
 const CACHE_BYTES: u64 = 32 << 20;
 
-/// Why the saved state can't be used or written; the log itself is not touched by it.
+/// Why the saved state can't be used or written. The log itself is not affected.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedStateError {
-    /// sled says no.
+    /// sled returned an error, here as text.
     #[error("the saved state in {0}: {1}")]
     Sled(PathBuf, String),
-    /// A database that can't be read could not be put aside.
+    /// A database that can't be read could not be renamed.
     #[error(transparent)]
     File(#[from] FileError),
     /// A bucket could not be encoded.
     #[error(transparent)]
-    Shelf(#[from] BucketError),
-    /// The meta could not be encoded.
+    Bucket(#[from] BucketError),
+    /// The header could not be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
 }
 
 /// A state to be saved.
 pub struct StateChange {
-    /// The state at the time.
+    /// The state as it was when the change was taken.
     pub image: StateImage,
-    /// The head of the log with the same entries.
+    /// The head of the log with the entries that the state rests on.
     pub head: LogHead,
 }
 
 impl StateChange {
-    /// The digest of the state: what is saved of it must have it.
+    /// The digest over the whole state. What [`SavedState::load`] reads back must have the same
+    /// one.
     ///
     /// # Errors
     /// [`SavedStateError`] when a bucket can't be encoded.
     pub fn digest(&self) -> Result<[u8; 32], SavedStateError> {
-        let mut kept = Kept::new();
-        for (shelf, bucket) in self.image.buckets() {
+        let mut buckets = SavedBuckets::new();
+        for (map, bucket) in self.image.buckets() {
             let bytes = bucket.bytes()?;
-            kept.insert((shelf, bucket.first_key()?), Bucket::of(&bytes, 0));
+            buckets.insert((map, bucket.first_key()?), SavedBucket::of(&bytes, 0));
         }
-        Ok(digest_all(&self.image.globals, &kept)?)
+        Ok(digest_all(&self.image.globals, &buckets)?)
     }
 }
 
-/// Which buckets are saved.
-type Kept = BTreeMap<Place, Bucket>;
-/// A shelf, and a bucket's place on it.
-type Place = (u8, Vec<u8>);
+/// The buckets of one save, in the order of their ids, which the digest is made in.
+type SavedBuckets = BTreeMap<BucketId, SavedBucket>;
+/// The number of a ledger's map, and the encoded key that a bucket of that map begins at.
+type BucketId = (u8, Vec<u8>);
 
-/// A bucket as it is saved.
+/// What is known of a bucket in the database without its bytes.
 #[derive(Clone, Copy)]
-struct Bucket {
+struct SavedBucket {
+    /// SHA-256 over the bucket's bytes.
     digest: [u8; 32],
+    /// The number of the save that wrote the bucket.
     save: u64,
+    /// The number of values that the bucket's bytes are in.
     chunks: u32,
 }
 
-impl Bucket {
+impl SavedBucket {
     fn of(bytes: &[u8], save: u64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "a bucket has some KiB")]
         let chunks = bytes.len().div_ceil(CHUNK_BYTES) as u32;
@@ -96,19 +103,27 @@ impl Bucket {
     }
 }
 
+/// The value that makes a save whole: a save without a header that names it never happened.
 #[derive(Encode, Decode)]
-struct Meta {
+struct SaveHeader {
+    /// The layout of the database: [`FORMAT`] when it was written.
     format: u32,
+    /// The version of the rules that made the state: [`RULES_VERSION`] when it was written.
     rules: u32,
+    /// The number of the save.
     save: u64,
+    /// Number of entries in the tree that the state rests on.
     size: u64,
+    /// Root over that tree.
     root: [u8; 32],
+    /// The digest over `globals` and all buckets: see [`digest_all`].
     digest: [u8; 32],
-    head: Globals,
+    /// What the state holds beside its maps.
+    globals: Globals,
 }
 
-impl Meta {
-    /// The head that the save speaks of. Only its tree was written.
+impl SaveHeader {
+    /// The head that the save belongs to. Only its tree was written.
     fn log_head(&self) -> LogHead {
         LogHead::without_state(TreeHead {
             size: self.size,
@@ -119,15 +134,20 @@ impl Meta {
 
 /// The saved state, open.
 pub struct SavedState {
+    /// The database's folder, for errors.
     path: PathBuf,
+    /// The database. Nobody else opens it while this is open: sled locks it.
     db: sled::Db,
-    kept: Kept,
+    /// The buckets of the last whole save; empty before [`Self::load`] succeeded, and after a
+    /// clear: then the next save writes all.
+    buckets: SavedBuckets,
     /// The number of the last save that is whole.
     save: u64,
 }
 
 impl SavedState {
-    /// Opens the database, or makes an empty one; one that sled can't read is put aside.
+    /// Opens the database, or makes an empty one. One that sled can't read is renamed, and an empty
+    /// one made; a crash between the two leaves none, which the next start makes.
     ///
     /// # Errors
     /// [`SavedStateError::Sled`].
@@ -140,7 +160,7 @@ impl SavedState {
             // a lock, say, is held by a server that uses this very database.
             Err(error @ (sled::Error::Corruption { .. } | sled::Error::Unsupported(_))) => {
                 tracing::warn!(%error, "the saved state can't be read; it is rebuilt from the log");
-                put_aside(path).map_err(SavedStateError::File)?;
+                rename_damaged(path).map_err(SavedStateError::File)?;
                 config().open().map_err(sled)?
             }
             Err(error) => return Err(sled(error)),
@@ -148,18 +168,18 @@ impl SavedState {
         Ok(Self {
             path: path.to_owned(),
             db,
-            kept: Kept::new(),
+            buckets: SavedBuckets::new(),
             save: 0,
         })
     }
 
-    /// The state that was saved, with the head that it speaks of; or why there is none to use.
-    /// The digest over all buckets was checked, bytes by bytes.
+    /// The state that was saved, with the head that it belongs to; or why there is none to use.
+    /// Every byte of it was checked by the digest over all buckets.
     pub fn load(&mut self) -> Result<(State, LogHead), String> {
         match self.load_whole() {
             Ok(loaded) => Ok(loaded),
             Err(why) => {
-                self.kept.clear();
+                self.buckets.clear();
                 Err(why)
             }
         }
@@ -167,46 +187,46 @@ impl SavedState {
 
     fn load_whole(&mut self) -> Result<(State, LogHead), String> {
         let sled = |error: sled::Error| error.to_string();
-        let meta = self
+        let header = self
             .db
-            .get(META)
+            .get(HEADER_KEY)
             .map_err(sled)?
             .ok_or("nothing was saved yet")?;
-        let meta: Meta =
-            decode::<_, META_BYTES_MAX>(&meta).map_err(|error| format!("its head: {error}"))?;
-        if (meta.format, meta.rules) != (FORMAT, RULES_VERSION) {
+        let header: SaveHeader =
+            decode::<_, HEADER_BYTES_MAX>(&header).map_err(|error| format!("its head: {error}"))?;
+        if (header.format, header.rules) != (FORMAT, RULES_VERSION) {
             return Err("it was saved by another version".to_owned());
         }
-        if meta.head.entries != meta.size {
+        if header.globals.entries != header.size {
             return Err("it contradicts itself".to_owned());
         }
-        let mut state = State::from_globals(meta.head.clone());
-        let mut found: Option<Found> = None;
-        // Of a save that was cut off, or replaced by one that was.
+        let mut state = State::from_globals(header.globals.clone());
+        let mut found: Option<FoundBucket> = None;
+        // Keys of a save that was cut off, and of buckets that a later save replaced.
         let mut stale = Vec::new();
         for item in self.db.iter() {
             let (key, value) = item.map_err(sled)?;
-            let Some((place, save)) = parse_key(&key) else {
+            let Some((id, save)) = parse_key(&key) else {
                 continue;
             };
-            if save > meta.save {
+            if save > header.save {
                 stale.push(key);
                 continue;
             }
             match &mut found {
-                Some(found) if found.place == place && found.save == save => {
+                Some(found) if found.id == id && found.save == save => {
                     found.bytes.extend_from_slice(&value);
                     found.keys.push(key);
                 }
                 _ => {
-                    let next = Found {
-                        place,
+                    let next = FoundBucket {
+                        id,
                         save,
                         bytes: value.to_vec(),
                         keys: vec![key],
                     };
                     if let Some(done) = found.replace(next) {
-                        let replaced = found.as_ref().is_some_and(|it| it.place == done.place);
+                        let replaced = found.as_ref().is_some_and(|next| next.id == done.id);
                         stale.extend(self.put(&mut state, done, replaced)?);
                     }
                 }
@@ -215,171 +235,183 @@ impl SavedState {
         if let Some(done) = found {
             stale.extend(self.put(&mut state, done, false)?);
         }
-        let digest = digest_all(&meta.head, &self.kept).map_err(|error| error.to_string())?;
-        if digest != meta.digest {
+        let digest =
+            digest_all(&header.globals, &self.buckets).map_err(|error| error.to_string())?;
+        if digest != header.digest {
             return Err("its digest does not match: it is damaged".to_owned());
         }
-        self.save = meta.save;
-        let mut writer = Writer::new(&self.db);
+        self.save = header.save;
+        // A crash in here leaves some of these keys; the next load finds them stale again.
+        let mut writer = BatchedWriter::new(&self.db);
         for key in stale {
             writer.remove(&key).map_err(sled)?;
         }
         writer.finish().map_err(sled)?;
-        Ok((state, meta.log_head()))
+        Ok((state, header.log_head()))
     }
 
-    /// Takes a bucket into the state; gives the keys that are of no use any more.
+    /// Loads a bucket into the state, or gives its keys, to be removed, if a later save replaced
+    /// it.
     fn put(
         &mut self,
         state: &mut State,
-        found: Found,
+        found: FoundBucket,
         replaced: bool,
     ) -> Result<Vec<sled::IVec>, String> {
-        // Nothing in it: the bucket was taken out by that save.
+        // An empty one is a tombstone: that save found the bucket gone.
         if replaced || found.bytes.is_empty() {
             return Ok(found.keys);
         }
-        let (shelf, place) = &found.place;
+        let (map, first_key) = &found.id;
         state
-            .load(*shelf, place, &found.bytes)
+            .load(*map, first_key, &found.bytes)
             .map_err(|error| error.to_string())?;
-        let bucket = Bucket::of(&found.bytes, found.save);
-        self.kept.insert(found.place, bucket);
+        let bucket = SavedBucket::of(&found.bytes, found.save);
+        self.buckets.insert(found.id, bucket);
         Ok(Vec::new())
     }
 
-    /// Forgets all that is saved, before a rebuild.
+    /// Removes all that is saved, before a rebuild. A crash in here leaves a part, which no load
+    /// takes: its header is gone, or its digest does not match.
     ///
     /// # Errors
     /// [`SavedStateError::Sled`].
     pub fn clear(&mut self) -> Result<(), SavedStateError> {
-        self.kept.clear();
+        self.buckets.clear();
         self.db.clear().map_err(|error: sled::Error| {
             SavedStateError::Sled(self.path.clone(), error.to_string())
         })
     }
 
-    /// Saves a state: what changed since the save before.
+    /// Saves a state: writes the buckets that changed since the save before.
     ///
     /// # Errors
-    /// [`SavedStateError`]; what was saved before is then still there.
+    /// [`SavedStateError`]; the save before is then still in the database.
     pub fn save(&mut self, change: &StateChange) -> Result<(), SavedStateError> {
         let sled = |error: sled::Error| SavedStateError::Sled(self.path.clone(), error.to_string());
         let save = self.save + 1;
-        let mut kept = Kept::new();
+        let mut buckets = SavedBuckets::new();
         let mut replaced = Vec::new();
-        let mut writer = Writer::new(&self.db);
-        for (shelf, image) in change.image.buckets() {
+        let mut writer = BatchedWriter::new(&self.db);
+        for (map, image) in change.image.buckets() {
             let changed = image.changed;
-            let place = (shelf, image.first_key()?);
-            let before = self.kept.remove_entry(&place);
-            if let Some((place, bucket)) = before.as_ref().filter(|_| !changed) {
-                kept.insert(place.clone(), *bucket);
+            let id = (map, image.first_key()?);
+            let before = self.buckets.remove_entry(&id);
+            if let Some((id, bucket)) = before.as_ref().filter(|_| !changed) {
+                buckets.insert(id.clone(), *bucket);
                 continue;
             }
             let bytes = image.bytes()?;
             for (chunk, value) in (0_u32..).zip(bytes.chunks(CHUNK_BYTES)) {
-                writer
-                    .insert(&key(&place, save, chunk), value)
-                    .map_err(sled)?;
+                writer.insert(&key(&id, save, chunk), value).map_err(sled)?;
             }
-            kept.insert(place, Bucket::of(&bytes, save));
+            buckets.insert(id, SavedBucket::of(&bytes, save));
             replaced.extend(before);
         }
-        // What no image has any more: an empty value says so until its chunks are out.
-        for (place, bucket) in std::mem::take(&mut self.kept) {
-            let tombstone = key(&place, save, 0);
+        // Buckets that the image has no more: an empty value says so until their chunks are gone.
+        for (id, bucket) in std::mem::take(&mut self.buckets) {
+            let tombstone = key(&id, save, 0);
             writer.insert(&tombstone, &[]).map_err(sled)?;
             replaced.push((
-                place.clone(),
-                Bucket {
+                id.clone(),
+                SavedBucket {
                     save,
                     chunks: 1,
                     ..bucket
                 },
             ));
-            replaced.push((place, bucket));
+            replaced.push((id, bucket));
         }
-        self.kept = kept;
+        self.buckets = buckets;
+        // A crash up to here leaves the save before whole, and values of a later number, which a
+        // load removes. The flush comes before the header: a header on disk has all of its buckets
+        // there.
         writer.finish().map_err(sled)?;
         self.db.flush().map_err(sled)?;
-        let head = &change.image.globals;
-        let meta = Meta {
+        let globals = &change.image.globals;
+        let header = SaveHeader {
             format: FORMAT,
             rules: RULES_VERSION,
             save,
             size: change.head.tree.size,
             root: *change.head.tree.root.as_bytes(),
-            digest: digest_all(head, &self.kept)?,
-            head: head.clone(),
+            digest: digest_all(globals, &self.buckets)?,
+            globals: globals.clone(),
         };
-        let meta = encode::<_, META_BYTES_MAX>(&meta)?;
-        self.db.insert(META, meta).map_err(sled)?;
+        let header = encode::<_, HEADER_BYTES_MAX>(&header)?;
+        self.db.insert(HEADER_KEY, header).map_err(sled)?;
         self.db.flush().map_err(sled)?;
         self.save = save;
-        let mut writer = Writer::new(&self.db);
-        // Old values before the tombstone over them.
-        for (place, bucket) in replaced.iter().rev() {
+        // A crash from here on leaves this save, and values that it replaced, which a load removes.
+        let mut writer = BatchedWriter::new(&self.db);
+        // Old values go before the tombstone over them: without it they would count again.
+        for (id, bucket) in replaced.iter().rev() {
             for chunk in 0..bucket.chunks {
-                writer
-                    .remove(&key(place, bucket.save, chunk))
-                    .map_err(sled)?;
+                writer.remove(&key(id, bucket.save, chunk)).map_err(sled)?;
             }
         }
         writer.finish().map_err(sled)
     }
 
-    /// `None` also for one that does not decode: it is damaged or of another version, and says
-    /// nothing.
-    fn meta(&self) -> Result<Option<Meta>, SavedStateError> {
-        let bytes = self.db.get(META);
+    /// The header, if there is one. `None` also for one that does not decode: it is damaged or of
+    /// another version, and nothing can be concluded from it.
+    fn header(&self) -> Result<Option<SaveHeader>, SavedStateError> {
+        let bytes = self.db.get(HEADER_KEY);
         let bytes =
             bytes.map_err(|error| SavedStateError::Sled(self.path.clone(), error.to_string()))?;
-        Ok(bytes.and_then(|bytes| decode::<Meta, META_BYTES_MAX>(&bytes).ok()))
+        Ok(bytes.and_then(|bytes| decode::<SaveHeader, HEADER_BYTES_MAX>(&bytes).ok()))
     }
 
-    /// The head that the saved state speaks of, without loading it.
+    /// The head that the saved state belongs to, without loading the state.
     ///
     /// # Errors
-    /// [`SavedStateError::Sled`] when it can't be read: that is not the same as none.
+    /// [`SavedStateError::Sled`] when the database can't be read: that is not the same as no head.
     pub fn saved_head(&self) -> Result<Option<LogHead>, SavedStateError> {
-        Ok(self.meta()?.map(|meta| meta.log_head()))
+        Ok(self.header()?.map(|header| header.log_head()))
     }
 
-    /// The digest that it says it has; [`Self::load`] checks it.
+    /// The digest that the header states; [`Self::load`] checks it.
     ///
     /// # Errors
     /// [`SavedStateError::Sled`], as above.
     pub fn saved_digest(&self) -> Result<Option<[u8; 32]>, SavedStateError> {
-        Ok(self.meta()?.map(|meta| meta.digest))
+        Ok(self.header()?.map(|header| header.digest))
     }
 }
 
-/// Puts a database aside, in the place of the one that was put aside before.
-fn put_aside(path: &Path) -> Result<(), FileError> {
-    let aside = path.with_extension("damaged");
-    match std::fs::remove_dir_all(&aside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&aside)(error)),
-        _ => rename_folder(path, &aside),
+/// Gives a database that can't be read the extension `damaged`, and removes the one that had that
+/// name. A crash in between leaves the unreadable database under its own name: the next start comes
+/// here again.
+fn rename_damaged(path: &Path) -> Result<(), FileError> {
+    let damaged = path.with_extension("damaged");
+    match std::fs::remove_dir_all(&damaged) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(at(&damaged)(error)),
+        _ => rename_folder(path, &damaged),
     }
 }
 
 /// A bucket as one save left it.
-struct Found {
-    place: Place,
+struct FoundBucket {
+    /// Which bucket of which map it is.
+    id: BucketId,
+    /// The number of the save that wrote it.
     save: u64,
+    /// The values of its chunks, one behind the other.
     bytes: Vec<u8>,
+    /// The keys of its chunks in the database.
     keys: Vec<sled::IVec>,
 }
 
 /// Hands changes to sled in batches of bounded size.
-struct Writer<'a> {
+struct BatchedWriter<'a> {
     db: &'a sled::Db,
+    /// The changes that sled does not have yet.
     batch: sled::Batch,
+    /// Bytes of keys and values in `batch`.
     bytes: usize,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> BatchedWriter<'a> {
     fn new(db: &'a sled::Db) -> Self {
         Self {
             db,
@@ -412,35 +444,36 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// SHA-256 over the head and each bucket's place and digest, in order.
-fn digest_all(head: &Globals, kept: &Kept) -> Result<[u8; 32], CodecError> {
+/// SHA-256 over the globals and each bucket's id and digest, in the order of ids.
+fn digest_all(globals: &Globals, buckets: &SavedBuckets) -> Result<[u8; 32], CodecError> {
     let mut hasher = Sha256::new();
-    hasher.update(encode::<_, META_BYTES_MAX>(head)?);
-    for ((shelf, place), bucket) in kept {
-        hasher.update([*shelf]);
-        hasher.update(place);
+    hasher.update(encode::<_, HEADER_BYTES_MAX>(globals)?);
+    for ((map, first_key), bucket) in buckets {
+        hasher.update([*map]);
+        hasher.update(first_key);
         hasher.update(bucket.digest);
     }
     Ok(hasher.finalize().into())
 }
 
-/// Never the meta's key: no shelf has the number of its first letter.
-fn key((shelf, place): &Place, save: u64, chunk: u32) -> Vec<u8> {
+/// The key of a chunk. Never the header's key: no map has the number of that one's first letter.
+fn key((map, first_key): &BucketId, save: u64, chunk: u32) -> Vec<u8> {
     [
-        [*shelf].as_slice(),
-        place,
+        [*map].as_slice(),
+        first_key,
         &save.to_be_bytes(),
         &chunk.to_be_bytes(),
     ]
     .concat()
 }
 
-fn parse_key(key: &[u8]) -> Option<(Place, u64)> {
-    if key == META {
+/// Which bucket a chunk's key belongs to, and the number of the save that wrote the chunk.
+fn parse_key(key: &[u8]) -> Option<(BucketId, u64)> {
+    if key == HEADER_KEY {
         return None;
     }
     let (rest, _chunk) = key.split_last_chunk::<4>()?;
     let (rest, save) = rest.split_last_chunk::<8>()?;
-    let (shelf, place) = rest.split_first()?;
-    Some(((*shelf, place.to_vec()), u64::from_be_bytes(*save)))
+    let (map, first_key) = rest.split_first()?;
+    Some(((*map, first_key.to_vec()), u64::from_be_bytes(*save)))
 }

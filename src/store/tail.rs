@@ -7,25 +7,28 @@ use bytes::Bytes;
 use super::StoreError;
 use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, root_of};
 
-/// A bundle's bytes; a narrower one is a prefix of them.
+/// A full bundle. A narrower bundle is a prefix of its bytes.
 #[derive(Debug)]
 struct FullBundle {
+    /// The bundle's encoding; shared without a copy.
     bytes: Bytes,
-    /// Where each entry ends.
+    /// The offset in `bytes` at which each entry ends.
     ends: Vec<usize>,
 }
 
 /// The bundle that new entries go into: fewer than [`TILE_HASHES`].
 #[derive(Debug, Default)]
 struct GrowingBundle {
+    /// The encoding of the entries so far.
     bytes: Vec<u8>,
+    /// The offset in `bytes` at which each entry ends.
     ends: Vec<usize>,
 }
 
 /// One level of hash tiles: from the first that is not in a file on.
 #[derive(Debug, Default)]
 struct TileLevel {
-    /// The number of the first tile in `full`, or, if that is empty, of the growing one.
+    /// The number of the first tile in `full`, or, if `full` is empty, of the growing tile.
     first: u64,
     /// Full tiles, each [`TILE_BYTES`] long; shared without a copy.
     full: VecDeque<Bytes>,
@@ -36,10 +39,15 @@ struct TileLevel {
 /// Bundles and hash tiles from the first that is not in a file on.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
+    /// Number of leaves in the tree, with those in files.
     size: u64,
+    /// The number of the first bundle that is not in a file.
     first_bundle: u64,
+    /// The full bundles that are not in files, in order.
     full_bundles: VecDeque<FullBundle>,
+    /// The bundle behind the full ones.
     growing_bundle: GrowingBundle,
+    /// The levels of hash tiles, the leaves' first.
     levels: Vec<TileLevel>,
 }
 
@@ -68,12 +76,12 @@ impl Tail {
         }
     }
 
-    /// Number of leaves, with those in files.
+    /// Number of leaves in the tree, with those in files.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Appends an entry, whose leaf hash the caller made.
+    /// Appends an entry, whose leaf hash the caller computed.
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] if it is too long for a bundle; nothing is appended then.
@@ -166,7 +174,7 @@ impl Tail {
         (ids, bundles)
     }
 
-    /// Forgets full bundles and tiles that are in files now, as [`Self::full`] listed them.
+    /// Drops full bundles and tiles that are in files now, as [`Self::full`] listed them.
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] for one that is not the first of its level.
@@ -209,7 +217,7 @@ impl TileLevel {
     }
 }
 
-/// The place of a number in a list that begins with the number `first`.
+/// The position of a number in a list that begins with the number `first`; `None` before it.
 fn place_of(number: u64, first: u64) -> Option<usize> {
     usize::try_from(number.checked_sub(first)?).ok()
 }

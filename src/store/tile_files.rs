@@ -1,8 +1,8 @@
 //! Full tiles and bundles in files.
 //!
-//! Nobody sees a file's bytes before they are proven to be the tree's: the root over a tile must be
-//! the hash that the tile above it holds, and so on up to the tail in memory, which a start holds
-//! against the root that was committed. What a disk damaged is found when it is read.
+//! A file's bytes are proven to be the tree's before a read returns them: the root over a tile must
+//! be the hash that the tile above it holds, and so on up to the tail in memory, which a start
+//! compares with the root that was committed. Damage on disk is found when it is read.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use crate::merkle::{
     Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, root_of,
 };
 
-/// Tiles that are written together: so many descriptors are open.
+/// Number of tiles that are written together; each takes a descriptor.
 const FILES_AT_ONCE: usize = 64;
-/// Tiles above others that are kept once they were proven: those over 67 million entries.
+/// Number of proven tiles of upper levels in the cache: those over 67 million entries.
 const ABOVE_KEPT: usize = 1024;
 
-/// Where full tiles are had, not proven: from files, or from a copy before them.
+/// A source of full tiles that are not proven: files, or a copy and then files.
 pub(super) trait FullTiles {
     /// A full tile's bytes and the root over them.
     fn unproven(&self, full: TileId) -> Result<(Bytes, Hash), StoreError>;
@@ -31,12 +31,14 @@ pub(super) trait FullTiles {
 
 /// The files of a store.
 pub(super) struct TileFiles {
+    /// The folder that a web server can serve as it is.
     public: PathBuf,
+    /// Proven hash tiles above those that were read.
     above: Cache<TileId, Arc<HashTile>>,
 }
 
 impl TileFiles {
-    /// Those of a store's directory.
+    /// The files in a store's directory. Nothing is read yet.
     pub(super) fn of(dir: &Path) -> Self {
         Self {
             public: dir.join("public"),
@@ -44,13 +46,13 @@ impl TileFiles {
         }
     }
 
-    /// Where a full tile is.
+    /// The path of a full tile's file.
     pub(super) fn path(&self, tile: TileId) -> PathBuf {
         self.public.join(tile.to_string())
     }
 
-    /// A tile's bytes, of a partial one the beginning of the full one; proven to be the tree's
-    /// whose tail this is.
+    /// A tile's bytes, proven to be those of the tree that `tail` is the right edge of. A partial
+    /// tile is cut from the full one.
     pub(super) fn read(&self, tile: TileId, tail: &RwLock<Tail>) -> Result<Bytes, StoreError> {
         let full = TileId::full(tile.level(), tile.number());
         let (bytes, root) = self.unproven(full)?;
@@ -78,7 +80,8 @@ impl TileFiles {
         Ok(root)
     }
 
-    /// The bundles that were full once: behind the last one whose file has its name.
+    /// Number of bundles that were full once, by the last one that has a file: earlier files may be
+    /// missing.
     pub(super) fn bundles(&self) -> Result<u64, StoreError> {
         let mut bundles = 0;
         let mut folders = vec![self.public.join("tile").join("entries")];
@@ -101,20 +104,21 @@ impl TileFiles {
         Ok(bundles)
     }
 
-    /// What a full tile's file holds, if there is one.
+    /// The bytes in a full tile's file, or `None` if there is no file. Not proven.
     pub(super) fn bytes(&self, full: TileId) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(read_if_there(&self.path(full))?)
     }
 
-    /// Writes full tiles; they are durable when this returns.
+    /// Writes full tiles; they are durable when this returns. A crash leaves some of them, each
+    /// whole.
     pub(super) fn write(
         &self,
         tiles: &[TileId],
         bytes: impl Fn(&TileId) -> Option<Bytes>,
     ) -> Result<(), StoreError> {
         for some in tiles.chunks(FILES_AT_ONCE) {
-            // A tile that is not there must not be taken for one that was written: the caller
-            // forgets what was, and drops its journal.
+            // A tile without bytes must not pass for one that was written: the caller drops from
+            // memory and from the journal what was.
             let file = |id: &TileId| {
                 let bytes = bytes(id).ok_or(StoreError::Inconsistent("a full tile is not held"))?;
                 Ok((self.path(*id), bytes))
