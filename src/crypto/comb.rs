@@ -82,6 +82,9 @@ impl Comb {
     /// Adds the product of the point and a scalar. The time that it takes depends on the scalar,
     /// which is public, as keys and signatures are.
     fn add_product(&self, scalar: &Scalar, sum: &mut EdwardsPoint) {
+        // Nothing is carried out of the last digit, and no digit is beyond a window's multiples: a
+        // test says so of both. If one were, its addition would be left out, the sum be another
+        // point, and a signature that holds would fail: never the other way round.
         let (digits, _) = digits(scalar, self.size);
         let windows = self.multiples.chunks_exact(self.size.multiples());
         let mut places = windows.zip(digits).filter_map(|(window, digit)| {
@@ -115,6 +118,7 @@ fn digits(scalar: &Scalar, size: TableSize) -> ([i16; WINDOWS_MAX], i16) {
     let bytes = scalar.to_bytes();
     #[expect(clippy::cast_possible_truncation, reason = "128 at most")]
     let (bits, half) = (size.bits(), size.multiples() as i16);
+    // Beyond its 32 bytes a scalar is zeroes.
     let byte = |at: usize| bytes.get(at).map_or(0, |byte| u16::from(*byte));
     let mut digits = [0; WINDOWS_MAX];
     let mut carry = 0;
@@ -237,22 +241,21 @@ impl SignatureBatch {
 
     /// Whether each signature holds, in the order in which they were added.
     pub fn verdicts(self) -> Vec<bool> {
+        // A signature fails until its own sum says otherwise.
         let mut holds = vec![false; self.pending.len()];
-        let numbered = self.pending.into_iter().enumerate();
-        let mut checks: Vec<(usize, PendingSignature)> = numbered
-            .filter_map(|(place, check)| Some((place, check?)))
+        let verdicts = holds.iter_mut().zip(self.pending);
+        let mut checks: Vec<(&mut bool, PendingSignature)> = verdicts
+            .filter_map(|(verdict, pending)| Some((verdict, pending?)))
             .collect();
         // A key's table stays in the processor's cache while its signatures last.
-        checks.sort_unstable_by_key(|(place, check)| (check.key.key, *place));
+        checks.sort_by_key(|(_, pending)| pending.key.key);
         let sums: Vec<EdwardsPoint> = checks
             .iter()
-            .map(|(_, check)| check.key.sum(&check.k, &check.s))
+            .map(|(_, pending)| pending.key.sum(&pending.k, &pending.s))
             .collect();
         let encodings = EdwardsPoint::compress_batch_alloc(&sums);
-        for ((place, check), encoding) in checks.iter().zip(encodings) {
-            if let Some(verdict) = holds.get_mut(*place) {
-                *verdict = encoding.to_bytes() == check.r && !is_small_order(&check.r);
-            }
+        for ((verdict, pending), encoding) in checks.into_iter().zip(encodings) {
+            *verdict = encoding.to_bytes() == pending.r && !is_small_order(&pending.r);
         }
         holds
     }

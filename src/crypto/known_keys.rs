@@ -87,6 +87,8 @@ impl KnownKeys {
     }
 
     fn locked<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        // After a panic too: at worst a key has no table. That a key here was checked is not at
+        // stake: only `KnownKey::new` makes one.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -164,6 +166,7 @@ fn try_make_room(
     if tables.len() < tier.tables_max {
         return true;
     }
+    // A key with a table is in the map; one that were not counts nothing, and is evicted first.
     let count = |key: &PublicKey| keys.get(key).map_or(0, |counted| counted.signatures);
     let all = tables.iter().enumerate();
     let Some((least, place)) = all.map(|(place, key)| (count(key), place)).min() else {

@@ -43,7 +43,7 @@ pub(super) fn mode_of(_metadata: &Metadata) -> u32 {
 /// A secret file's mode, if anybody but its owner has rights on it.
 ///
 /// Always `None` without Unix, where a file's mode can't be seen: then nothing is refused, and
-/// whoever keeps keys there sees to their folder's rights.
+/// an operator who keeps keys there restricts the rights on their folder.
 pub fn open_to_others(metadata: &Metadata) -> Option<u32> {
     let mode = mode_of(metadata);
     (cfg!(unix) && mode & 0o077 != 0).then_some(mode)

@@ -13,14 +13,14 @@ use super::{FileError, at, sync_folder};
 /// A file that is only ever appended to, and its end, open.
 ///
 /// What is behind the end that a reader found to be whole stays on disk until the first append
-/// takes its place: whoever opens a file only to look changes nothing.
+/// takes its place: opening a file to inspect it changes nothing.
 #[derive(Debug)]
 pub struct AppendFile {
     path: PathBuf,
     file: File,
     /// Where the next append goes.
     end: u64,
-    /// The file goes on behind `end`, with bytes of an append that was cut off.
+    /// The file has bytes after `end`, of an append that was cut off.
     torn: bool,
     /// An append or sync failed: what is on disk is unknown until the file is opened again.
     failed: bool,
@@ -174,7 +174,7 @@ impl AppendFile {
         Ok(())
     }
 
-    /// Cuts the file at its end, durably, if it goes on behind it.
+    /// Cuts the file at its end, durably, if there are bytes after it.
     ///
     /// ```text
     /// ftruncate(end) fsync
@@ -198,7 +198,7 @@ impl AppendFile {
     /// Appends bytes, in one write: durable once [`Self::sync`] returned.
     ///
     /// ```text
-    /// ftruncate(end) fsync                 once, if the file goes on behind its end: Self::cut
+    /// ftruncate(end) fsync                 once, if the file has bytes after its end: Self::cut
     /// write
     /// ```
     ///

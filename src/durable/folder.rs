@@ -76,8 +76,8 @@ fn is_empty(folder: &Path) -> io::Result<bool> {
     Ok(fs::read_dir(folder)?.next().transpose()?.is_none())
 }
 
-/// Gives a folder another name in the folder that it stands in: to put it aside, or in the place of
-/// one that was put aside. No folder may have that name, but for an empty one.
+/// Gives a folder another name in the folder that it stands in: to keep it under another name, or
+/// to take the place of one that was so kept. No folder may have that name, but for an empty one.
 ///
 /// ```text
 /// rename(from, to)

@@ -101,7 +101,9 @@ impl DiskStore {
     /// [`StoreError`] when what is there can't be read.
     pub fn is_unfinished(dir: &Path) -> Result<bool, StoreError> {
         let mut files = Vec::new();
-        if journal_dir(dir).exists() {
+        // A path that can't be looked up is no missing one: the error says so.
+        let has = |path: &Path| path.try_exists().map_err(at(path));
+        if has(&journal_dir(dir))? {
             files = segment_files(&journal_dir(dir))?;
         }
         for (start, path) in files {
@@ -109,8 +111,9 @@ impl DiskStore {
                 return Ok(false);
             }
         }
-        let has = |name: &str| dir.join(name).exists();
-        Ok(!has("VERSION") && !has("LOCK") && TileFiles::of(dir).bundles()? == 0)
+        Ok(!has(&dir.join("VERSION"))?
+            && !has(&dir.join("LOCK"))?
+            && TileFiles::of(dir).bundles()? == 0)
     }
 
     /// Opens a store, recovers the tree as last committed, and keeps others out.
@@ -246,6 +249,7 @@ impl Store for DiskStore {
         let wake = self.tiler.as_ref().map(|tiler| tiler.wake.clone());
         let done = tokio::task::spawn_blocking(move || {
             let outcome = shared.commit(&batch);
+            // Also after a commit that failed: a wake without full tiles does nothing.
             if let Some(wake) = wake
                 && batch.from.tree.size / TILE_HASHES != batch.to.tree.size / TILE_HASHES
             {
@@ -367,6 +371,7 @@ impl Shared {
         // A crash during the write leaves some of the tiles in files, all of them in the journal; a
         // crash after it leaves all of them in both. The next start reads the journal from its
         // first segment, and writes the tiles again.
+        // A tail that can't be read gives no bytes, and the write stops at the tile.
         self.files
             .write(&ids, |id| self.tail().ok().and_then(|tail| tail.read(id)))?;
         self.tail_mut()?.forget(&ids)?;

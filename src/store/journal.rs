@@ -189,11 +189,18 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Segment, StoreEr
 /// The largest tree that a whole commit frame anywhere in these bytes extends. One commit may be
 /// torn with its own commit frame on disk; a later one is only ever written after its sync.
 fn last_from(bytes: &[u8]) -> Option<u64> {
-    let marker = frame(KIND_COMMIT, &[0; HEADS_BYTES]).ok()?;
-    let marker = marker.get(..5)?;
+    // Looked at before the checksum is computed: the length of the payload, and the kind.
+    let may_be_commit = |window: &[u8]| {
+        window
+            .split_first_chunk::<4>()
+            .is_some_and(|(length, rest)| {
+                u32::from_be_bytes(*length) as usize == HEADS_BYTES
+                    && rest.first() == Some(&KIND_COMMIT)
+            })
+    };
     bytes
         .windows(HEADS_BYTES + FRAME_EXTRA_BYTES)
-        .filter(|window| window.starts_with(marker))
+        .filter(|window| may_be_commit(window))
         .filter_map(|mut window| next_frame(&mut window))
         .filter_map(|(_, heads)| Some(parse_heads(heads)?.0.tree.size))
         .max()
@@ -245,6 +252,8 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     [a, b, c, d, e, f, g, h]
 }
 
+/// A head as frames hold it. Its state entry has no place there, and need not have one: a commit
+/// that names one leads to no head of the store's, and is refused before it comes here.
 fn head_bytes(head: LogHead) -> Vec<u8> {
     let TreeHead { size, root } = head.tree;
     [size.to_be_bytes().as_slice(), root.as_bytes()].concat()

@@ -246,6 +246,8 @@ fn plan(mended: &Mended, salvaged: &Salvaged) -> Result<(Tail, Frontier), Repair
     beyond.retain(|known| known.size > reached);
     beyond.sort_by_key(|known| std::cmp::Reverse(known.size));
     for known in beyond {
+        // Files that can't be read lead nowhere: then entries are missing, and the error says
+        // which.
         let leads =
             |(_, tree): &(Tail, Frontier)| tree.root() == known.root && tree.size() == known.size;
         if let Some((mut tail, mut tree)) =
@@ -332,7 +334,7 @@ fn write_journal(
     let (_, before) = edge(files, files, full)?;
     let from = LogHead::without_state(TreeHead::of(&before));
     let new = dir.join("journal.new");
-    if new.exists() {
+    if new.try_exists().map_err(at(&new))? {
         fs::remove_dir_all(&new).map_err(at(&new))?;
     }
     make_folders(&new)?;
@@ -345,10 +347,15 @@ fn write_journal(
     }
     let old = journal_dir(dir);
     let mut renamed = None;
-    if old.exists() {
-        let mut names = (0..).map(|number| dir.join(format!("journal.damaged.{number}")));
-        let name = names.find(|path| !path.exists());
-        let name = name.unwrap_or_else(|| dir.join("journal.damaged"));
+    if old.try_exists().map_err(at(&old))? {
+        let mut number = 0_u64;
+        let name = loop {
+            let name = dir.join(format!("journal.damaged.{number}"));
+            if !name.try_exists().map_err(at(&name))? {
+                break name;
+            }
+            number += 1;
+        };
         rename_folder(&old, &name)?;
         renamed = Some(name);
     }

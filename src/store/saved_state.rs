@@ -69,7 +69,7 @@ impl StateChange {
         let mut buckets = SavedBuckets::new();
         for (map, bucket) in self.image.buckets() {
             let bytes = bucket.bytes()?;
-            buckets.insert((map, bucket.first_key()?), SavedBucket::of(&bytes, 0));
+            buckets.insert((map, bucket.first_key()?), SavedBucket::of(&bytes, 0)?);
         }
         Ok(digest_all(&self.image.globals, &buckets)?)
     }
@@ -92,14 +92,14 @@ struct SavedBucket {
 }
 
 impl SavedBucket {
-    fn of(bytes: &[u8], save: u64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "a bucket has some KiB")]
-        let chunks = bytes.len().div_ceil(CHUNK_BYTES) as u32;
-        Self {
+    fn of(bytes: &[u8], save: u64) -> Result<Self, CodecError> {
+        let too_long =
+            |_| CodecError::Malformed("a bucket has more chunks than a key can count".to_owned());
+        Ok(Self {
             digest: Sha256::digest(bytes).into(),
             save,
-            chunks,
-        }
+            chunks: u32::try_from(bytes.len().div_ceil(CHUNK_BYTES)).map_err(too_long)?,
+        })
     }
 }
 
@@ -206,9 +206,10 @@ impl SavedState {
         let mut stale = Vec::new();
         for item in self.db.iter() {
             let (key, value) = item.map_err(sled)?;
-            let Some((id, save)) = parse_key(&key) else {
+            if key == HEADER_KEY {
                 continue;
-            };
+            }
+            let (id, save) = parse_key(&key).ok_or("a key in it is no bucket's: it is damaged")?;
             if save > header.save {
                 stale.push(key);
                 continue;
@@ -266,7 +267,8 @@ impl SavedState {
         state
             .load(*map, first_key, &found.bytes)
             .map_err(|error| error.to_string())?;
-        let bucket = SavedBucket::of(&found.bytes, found.save);
+        let bucket =
+            SavedBucket::of(&found.bytes, found.save).map_err(|error| error.to_string())?;
         self.buckets.insert(found.id, bucket);
         Ok(Vec::new())
     }
@@ -302,10 +304,11 @@ impl SavedState {
                 continue;
             }
             let bytes = image.bytes()?;
+            let bucket = SavedBucket::of(&bytes, save)?;
             for (chunk, value) in (0_u32..).zip(bytes.chunks(CHUNK_BYTES)) {
                 writer.insert(&key(&id, save, chunk), value).map_err(sled)?;
             }
-            buckets.insert(id, SavedBucket::of(&bytes, save));
+            buckets.insert(id, bucket);
             replaced.extend(before);
         }
         // Buckets that the image has no more: an empty value says so until their chunks are gone.
@@ -469,9 +472,7 @@ fn key((map, first_key): &BucketId, save: u64, chunk: u32) -> Vec<u8> {
 
 /// Which bucket a chunk's key belongs to, and the number of the save that wrote the chunk.
 fn parse_key(key: &[u8]) -> Option<(BucketId, u64)> {
-    if key == HEADER_KEY {
-        return None;
-    }
+    // Chunks are read in the order of their numbers; a missing one shows in the digest.
     let (rest, _chunk) = key.split_last_chunk::<4>()?;
     let (rest, save) = rest.split_last_chunk::<8>()?;
     let (map, first_key) = rest.split_first()?;

@@ -112,7 +112,8 @@ impl Tail {
         Ok(())
     }
 
-    /// The bytes of a tile that the tail holds.
+    /// The bytes of a tile that the tail holds. For any other tile `None`: that one is in a file,
+    /// or a read of its file says that it is missing.
     pub(super) fn read(&self, id: &TileId) -> Option<Bytes> {
         let width = usize::from(id.width());
         match id.level() {

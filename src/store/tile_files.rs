@@ -96,6 +96,7 @@ impl TileFiles {
                 let name = path.strip_prefix(&self.public).ok().and_then(Path::to_str);
                 if path.is_dir() {
                     folders.push(path);
+                // A file without a tile's name is a temporary one that a crash left.
                 } else if let Some(Ok(id)) = name.map(str::parse::<TileId>) {
                     bundles = bundles.max(id.number() + u64::from(id.is_full()));
                 }
@@ -169,6 +170,7 @@ impl TileFiles {
                 kept.map(|entry| 2 + entry.len()).sum()
             }
         };
+        // Never longer than the bytes: they are a full tile's, which `root` parsed.
         bytes.truncate(length);
         Ok(bytes)
     }
