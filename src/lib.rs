@@ -1,6 +1,6 @@
 //! arborlog: an append-only, verifiable carbon ledger.
 //!
-//! Awards and plantings are records, signed by whoever vouches for them, hash-chained to their
+//! Awards and plantings are records, signed by those who vouch for them, hash-chained to their
 //! signer's record before, and kept in a Merkle log whose proofs anyone can verify.
 //!
 //! From the bottom up: [`durable`] makes files survive the loss of power; [`merkle`] is the tree of
