@@ -245,6 +245,7 @@ pub struct Verified {
 
 /// Why an audit fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AuditError {
     /// The log could not be read; that says nothing about it.
     #[error("the log could not be read: {0}")]

@@ -27,6 +27,7 @@ const EVIDENCE_BYTES: usize = 32 + 8 + 8;
 
 /// Rows that can't be written or read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AwardRowsError {
     /// A file can't be written or read.
     #[error(transparent)]

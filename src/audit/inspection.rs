@@ -25,6 +25,7 @@ const ENTRIES_PER_CLOCK_CHECK: u64 = 4096;
 
 /// Why an inspection fails.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum InspectionError {
     /// The log is wrong, or could not be checked.
     #[error(transparent)]

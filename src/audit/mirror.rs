@@ -30,6 +30,7 @@ const LEVELS_MAX: u8 = 8;
 
 /// Why a mirror is not brought up to date.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MirrorError {
     /// The log is wrong, contradicts what is mirrored, or could not be checked.
     #[error(transparent)]

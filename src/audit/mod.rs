@@ -2,6 +2,27 @@
 //! entry's proof is a [`crate::receipt`].
 //!
 //! Builds without tokio, axum or sled, so that an auditor can embed it.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = format!("{}/tests/golden/log/257", env!("CARGO_MANIFEST_DIR"));
+//! use std::path::Path;
+//!
+//! use arborlog::audit::{AuditError, Auditor, Folder, threads_default};
+//!
+//! let vkey = "example.org/ledger+211f1e13+AW56HN0psLeP0Tr0xVmP7/TvKpcWbjym8uT7/M2AUFvx";
+//! let log = Folder::new(Path::new(&folder));
+//! let mut auditor = Auditor::new(vkey.parse()?)?;
+//! let claimed = auditor.fetch_checkpoint(&log)?;
+//! let checked = auditor.advance(&log, &claimed, threads_default(), |index, entry, _| {
+//!     println!("{index}: {}", entry.entry().signed.record().statement.kind());
+//!     Ok::<_, AuditError>(())
+//! })?;
+//! assert_eq!(checked, 0..257);
+//! println!("{} points awarded", auditor.state().totals().awarded);
+//! # Ok(())
+//! # }
+//! ```
 
 mod auditor;
 mod awards;

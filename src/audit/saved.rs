@@ -35,6 +35,7 @@ const END: u8 = 0xff;
 
 /// Why a saved audit can't be written or used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SavedAuditError {
     /// The file can't be written or read.
     #[error(transparent)]

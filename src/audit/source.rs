@@ -10,6 +10,7 @@ use crate::record::ENTRY_BYTES_MAX;
 
 /// Why a source gives no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SourceError {
     /// The source answers, and has no such file: what a checkpoint promises must be there.
     #[error("it is not there")]

@@ -19,6 +19,7 @@ const BUNDLES_KEPT_MAX: usize = 32;
 
 /// A tile that can't be had, or is not what its name says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TileFault {
     /// The source could not be asked, or the check did not end: that says nothing about the log.
     #[error("{tile}: {why}")]

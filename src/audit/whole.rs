@@ -245,6 +245,7 @@ pub fn origin_of(log: &crate::note::VerifierKey) -> Result<Origin, String> {
 
 /// Why a log is not whole, or could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WholeError {
     /// A tile can't be had, or is not what its name says.
     #[error(transparent)]

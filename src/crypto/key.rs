@@ -37,6 +37,7 @@ impl fmt::Debug for PublicKey {
 
 /// Why bytes are not a usable public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     /// Not 64 hexadecimal digits.
     #[error("a public key is 64 hexadecimal digits")]

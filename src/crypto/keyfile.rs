@@ -21,6 +21,7 @@ pub struct SigningKey(ed25519_dalek::SigningKey);
 
 /// Why a key file could not be written or read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyFileError {
     /// There is a file of that name.
     #[error("{0} exists already and is not overwritten; choose another name")]

@@ -24,6 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why serving ended badly.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServeError {
     /// Requests did not end in time.
     #[error("requests were still under way {} s after the stop; what they appended is in", DRAIN.as_secs())]

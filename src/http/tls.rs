@@ -13,6 +13,7 @@ use crate::durable::open_to_others;
 
 /// Why TLS can't be had.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TlsError {
     /// A file can't be read as PEM.
     #[error("{0}: {1}; give certificates, the server's own first, and a private key, in PEM")]

@@ -16,6 +16,7 @@ const EVIDENCE: &str = "evidence";
 
 /// A file of pseudonym keys that can't be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PseudonymsError {
     /// Others can read it.
     #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]

@@ -11,6 +11,7 @@ const STEP_BACK_MS_MAX: u64 = 1_000;
 
 /// A clock that jumped; nothing is admitted until an operator confirms it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClockError {
     /// The clock moved against uptime.
     #[error(

@@ -11,6 +11,7 @@ use crate::store::{Batch, CommitOutcome, DiskStore, StoreError};
 
 /// Why a genesis can't be admitted.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GenesisError {
     /// The genesis breaks a rule, or is not signed by all.
     #[error("{}: {} ({})", .0.detail, .0.advice, .0.code)]

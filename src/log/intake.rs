@@ -43,6 +43,7 @@ pub struct Refused {
 
 /// Why not all of a batch is in.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum AppendError {
     /// A record was refused; the ones before it are in.
     #[error("record {}: {}", .0.position, .0.refusal)]

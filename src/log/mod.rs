@@ -10,6 +10,68 @@
 //! store       make entries and head durable        (while the next batch is being judged)
 //! publish     sign the checkpoint, then answer: indexes, refusals and "already in" alike
 //! ```
+//!
+//! A log begins with its genesis, in a directory that `arborlog init` makes, or as here:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temp = tempfile::tempdir()?;
+//! # let dir = temp.path().join("ledger");
+//! use arborlog::crypto::SigningKey;
+//! use arborlog::durable::{create, make_folders};
+//! use arborlog::log::{Log, LogConfig, admit_genesis};
+//! use arborlog::record::{
+//!     Genesis, KeyGrant, List, Origin, Record, RecordId, Role, Seq, SigningContext, Statement, draft,
+//! };
+//! use arborlog::store::DiskStore;
+//!
+//! let (governor, log_key) = (SigningKey::generate()?, SigningKey::generate()?);
+//! let origin: Origin = "example.org/ledger".parse()?;
+//! let context = SigningContext::new(&origin);
+//! make_folders(&dir.join("keys"))?;
+//! log_key.write_new(&dir.join("keys/log.pem"))?;
+//! create(&dir.join("origin"), format!("{origin}\n").as_bytes())?;
+//! DiskStore::create(&dir)?;
+//!
+//! let record = |seq, prev, statement| Record {
+//!     issuer: governor.public(),
+//!     seq,
+//!     prev,
+//!     issued_on: "2026-03-01".parse().expect("a day"),
+//!     statement,
+//! };
+//! let genesis = Statement::Genesis(Genesis {
+//!     origin: origin.clone(),
+//!     programme: "Green rides".parse()?,
+//!     governors: List::try_from(vec![governor.public()])?,
+//!     quorum: 1,
+//!     log_key: log_key.public(),
+//! });
+//! let (signed, first) = draft(&record(Seq(0), RecordId::NONE, genesis), &context, &governor)?;
+//! admit_genesis(&dir, &origin, &signed.endorse(&context, &log_key)?)?;
+//!
+//! let app = SigningKey::generate()?;
+//! let grant = Statement::KeyGrant(KeyGrant {
+//!     key: app.public(),
+//!     role: Role::Platform,
+//!     holder: "green-app".parse()?,
+//!     display_name: "Green App".parse()?,
+//!     expires_on: None,
+//! });
+//! let (signed, _) = draft(&record(Seq(1), first, grant), &context, &governor)?;
+//! let signed = signed.endorse(&context, &app)?;
+//! tokio::runtime::Runtime::new()?.block_on(async {
+//!     let log = Log::open(&LogConfig::of(&dir)).await?;
+//!     let appended = log.append(vec![signed], None).await?;
+//!     // Durable, and covered by the checkpoint that comes with the answer.
+//!     assert_eq!(appended.indexes[0].0, 1);
+//!     assert_eq!(appended.published.head.tree.size, 2);
+//!     log.close().await;
+//!     Ok::<_, Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 mod clock;
@@ -86,6 +148,7 @@ impl LogConfig {
 
 /// Why a log can't be opened.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LogError {
     /// The store can't be opened or read.
     #[error(transparent)]

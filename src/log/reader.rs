@@ -14,6 +14,7 @@ use crate::store::{Bytes, Store, StoreError};
 
 /// Why something can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The store can't read it.
     #[error(transparent)]

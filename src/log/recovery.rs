@@ -18,6 +18,7 @@ const BUNDLES_AHEAD: usize = 16;
 
 /// Why a log can't be recovered.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecoveryError {
     /// The store can't be read.
     #[error(transparent)]

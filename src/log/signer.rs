@@ -17,6 +17,7 @@ pub struct LogSigner {
 
 /// Why checkpoints can't be signed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignerError {
     /// The origin's file can't be read.
     #[error("{0}: {1}; is this an arborlog directory? Make one with: arborlog init")]

@@ -9,6 +9,7 @@ pub const PROOF_HASHES_MAX: usize = 65;
 
 /// Why a proof does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProofError {
     /// The leaf lies outside the tree.
     #[error("index {index} is not in a tree of {size} leaves")]

@@ -82,6 +82,7 @@ impl UnverifiedCheckpoint {
 
 /// Why a note is no checkpoint of the log asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// The note is malformed or its signature does not hold.
     #[error(transparent)]

@@ -33,6 +33,7 @@ pub struct SignedNote {
 
 /// Why text is no signed note, or not signed by the key asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NoteError {
     /// Longer than [`NOTE_BYTES_MAX`].
     #[error("the note is longer than {NOTE_BYTES_MAX} bytes")]

@@ -122,6 +122,7 @@ impl fmt::Display for VerifierKey {
 
 /// Text that is no verifier key of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VkeyError {
     /// Not three parts joined by plus signs, or not in their encodings.
     #[error("a verifier key reads <name>+<8 hex digits>+<base64>")]

@@ -1,5 +1,30 @@
 //! Receipts: an entry with everything that proves it, in one file (`docs/format.md`, "Receipts";
 //! c2sp.org/tlog-proof).
+//!
+//! What a holder of a receipt needs: the file, the log's verifier key, and the id of its genesis, the
+//! last two by a way that does not lead through the server.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let root = env!("CARGO_MANIFEST_DIR");
+//! # let file = format!("{root}/tests/golden/receipts/award.tlog-proof");
+//! use arborlog::note::VerifierKey;
+//! use arborlog::receipt::Receipt;
+//!
+//! let log: VerifierKey =
+//!     "example.org/ledger+211f1e13+AW56HN0psLeP0Tr0xVmP7/TvKpcWbjym8uT7/M2AUFvx".parse()?;
+//! let receipt: Receipt = std::fs::read_to_string(file)?.parse()?;
+//! let verified = receipt.verify(&log, None, &[])?;
+//! for check in &verified.checks {
+//!     println!("{}: {}", check.name, check.holds);
+//! }
+//! // A receipt that was changed anywhere proves nothing.
+//! let mut changed = receipt.clone();
+//! changed.checkpoint = changed.checkpoint.replace("example.org", "example.com");
+//! assert!(changed.verify(&log, None, &[]).is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod file;
 mod verify;
@@ -13,6 +38,7 @@ use crate::record::{Index, RecordId};
 
 /// Why a receipt proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReceiptError {
     /// The file can't be read as a receipt.
     #[error("this is no receipt: {0}")]

@@ -15,6 +15,7 @@ const CONFIG: Configuration<BigEndian, Fixint, NoLimit> = bincode::config::stand
 
 /// Bytes that are not the canonical encoding of what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CodecError {
     /// Longer than the limit.
     #[error("{found} bytes, but at most {max} are allowed")]

@@ -3,6 +3,33 @@
 //!
 //! A [`Record`] or [`Entry`] that exists was decoded strictly or built here: its bytes are
 //! canonical, and every size and range in it holds. The ledger decides whether it may be admitted.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use arborlog::crypto::SigningKey;
+//! use arborlog::record::{Origin, Record, RecordId, Seq, SigningContext, Statement, draft};
+//!
+//! let key = SigningKey::from_seed(&[7; 32]);
+//! // A signature is good for one ledger: its origin is a part of what is signed.
+//! let context = SigningContext::new(&"example.org/ledger".parse::<Origin>()?);
+//! let statement: Statement = serde_json::from_str(
+//!     r#"{"kind": "key_revoke", "key": "KEY", "reason": "the phone was lost"}"#
+//!         .replace("KEY", &key.public().to_string())
+//!         .as_str(),
+//! )?;
+//! let record = Record {
+//!     issuer: key.public(),
+//!     seq: Seq(0),
+//!     prev: RecordId::NONE,
+//!     issued_on: "2026-03-01".parse()?,
+//!     statement,
+//! };
+//! let (signed, id) = draft(&record, &context, &key)?;
+//! signed.verify(&context)?;
+//! assert_eq!(id, context.id(signed.bytes()));
+//! # Ok(())
+//! # }
+//! ```
 
 mod chain;
 mod codec;

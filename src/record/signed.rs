@@ -94,6 +94,7 @@ pub struct SignedRecord {
 
 /// Which signature on a record does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignatureRefusal {
     /// The issuer's.
     #[error("the issuer's signature does not verify")]

@@ -54,6 +54,7 @@ pub enum Statement {
 /// The kind of a statement, without its fields.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub enum Kind {
     Genesis,
     Governors,
@@ -147,6 +148,7 @@ pub struct GovernorSet {
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Role {
     /// Awards, transfers, claims and assignments.
     Platform,

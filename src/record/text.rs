@@ -13,6 +13,7 @@ use crate::note::KeyName;
 
 /// Why a text or list does not fit its field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TextError {
     /// Too long for the field.
     #[error("the text has {found} bytes, but at most {max} fit")]

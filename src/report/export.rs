@@ -18,6 +18,7 @@ use crate::replay::CheckedEntry;
 
 /// Why tables can't be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExportError {
     /// There is something in the folder already.
     #[error("{0} is not empty: name a new folder for the tables")]

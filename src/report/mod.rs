@@ -15,6 +15,7 @@ use crate::durable::{FileError, make_folders, write_unsynced};
 
 /// A report that can't be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// A chart can't be drawn.
     #[error("a chart: {0}")]

@@ -58,6 +58,7 @@ pub enum CommitOutcome {
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// Another process holds the directory's lock.
     #[error("{0} is in use by another arborlog; stop that one first")]

@@ -57,6 +57,7 @@ pub struct Repaired {
 
 /// Why a store can't be mended.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RepairError {
     /// The store could not be read or written.
     #[error(transparent)]

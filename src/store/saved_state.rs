@@ -36,6 +36,7 @@ const CACHE_BYTES: u64 = 32 << 20;
 
 /// Why the saved state can't be used or written. The log itself is not affected.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SavedStateError {
     /// sled returned an error, here as text.
     #[error("the saved state in {0}: {1}")]

@@ -34,6 +34,7 @@ pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding
 
 /// Why findings can't be judged.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FindingsError {
     /// The award rows can't be read.
     #[error(transparent)]
