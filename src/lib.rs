@@ -6,8 +6,9 @@
 //! From the bottom up: [`durable`] makes files survive the loss of power; [`merkle`] is the tree of
 //! RFC 6962 and its tiles; [`crypto`] keys and the strict verdict; [`note`] checkpoints; [`record`]
 //! what is said and its one encoding; [`ledger`] the rules, pure; [`replay`] a ledger from its
-//! entries; [`receipt`] the proof of one entry; [`audit`] whole logs. So far there is no clock and
-//! no runtime, and only an audit reads files: an auditor embeds it with `default-features = false`.
+//! entries; [`receipt`] the proof of one entry; [`audit`] whole logs; any check of these
+//! comes to one [`outcome`] of four. So far there is no clock and no runtime, and only an audit reads
+//! files: an auditor embeds it with `default-features = false`.
 //!
 //! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
 //! `answer` is what handlers share, `http` serves both, `charts` draws, and `web` is the pages for
@@ -39,6 +40,7 @@ pub mod ledger;
 pub mod log;
 pub mod merkle;
 pub mod note;
+pub mod outcome;
 pub mod receipt;
 pub mod record;
 pub mod replay;

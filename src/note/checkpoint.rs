@@ -6,6 +6,7 @@ use super::signed::{NoteError, SignedNote};
 use super::vkey::{KeyName, VerifierKey};
 use crate::crypto::SigningKey;
 use crate::merkle::{Frontier, Hash};
+use crate::outcome::Outcome;
 
 /// The head of a tree: how many leaves it has, and the root over them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +102,25 @@ pub enum CheckpointError {
         /// The origin asked for.
         expected: String,
     },
+}
+
+impl CheckpointError {
+    /// What a checkpoint with this error comes to: only a signature that does not hold is a lie.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Note(error) => error.outcome(),
+            _ => Outcome::Unchecked,
+        }
+    }
+
+    /// A stable name of what is wrong (`docs/format.md`, section 13.2).
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Note(error) => error.code(),
+            Self::Shape | Self::Extension => "checkpoint_malformed",
+            Self::Origin { .. } => "other_log",
+        }
+    }
 }
 
 impl Checkpoint {

@@ -29,10 +29,12 @@
 
 mod checkpoint;
 mod cosignature;
+mod file_fault;
 mod signed;
 mod vkey;
 
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint};
 pub use cosignature::{Cosignature, cosign};
+pub use file_fault::FileFault;
 pub use signed::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote};
 pub use vkey::{KeyName, NameError, SignatureType, VerifierKey, VkeyError};

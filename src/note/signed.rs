@@ -5,8 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::vkey::{KeyName, SignatureType, VerifierKey};
+use super::vkey::{KeyName, SignatureType, VerifierKey, can_stand_in_a_line};
 use crate::crypto::{Signature, SigningKey, VerifyingKey};
+use crate::outcome::Outcome;
 
 /// Bytes of the longest note that is read: sixteen post-quantum signatures of 5 kB fit.
 pub const NOTE_BYTES_MAX: usize = 262_144;
@@ -16,8 +17,9 @@ pub const NOTE_SIGNATURES_MAX: usize = 64;
 /// A signature line of a note.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NoteSignature {
-    /// Name of the key that signed.
-    pub name: KeyName,
+    /// Name of the key that signed, as the line has it. One that [`KeyName`] refuses is no known
+    /// key's.
+    pub name: String,
     /// Id of that key, as [`VerifierKey::id`] makes it.
     pub key_id: u32,
     /// The line's bytes after the id; what they mean depends on the key's type.
@@ -56,6 +58,25 @@ pub enum NoteError {
     /// A line names the key, and its signature is false.
     #[error("the signature by {0} is false")]
     FalseSignature(String),
+}
+
+impl NoteError {
+    /// What a note with this error comes to: only a signature that does not hold is a lie.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::FalseSignature(_) => Outcome::False,
+            _ => Outcome::Unchecked,
+        }
+    }
+
+    /// A stable name of what is wrong (`docs/format.md`, section 13.2).
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::FalseSignature(_) => "signature_invalid",
+            Self::NotSignedBy(_) => "unsigned",
+            _ => "note_malformed",
+        }
+    }
 }
 
 impl SignedNote {
@@ -114,9 +135,8 @@ impl SignedNote {
 
     /// Adds the line of a signature that was made elsewhere.
     pub(super) fn attach(&mut self, vkey: &VerifierKey, bytes: Vec<u8>) {
-        let name = vkey.name().clone();
         self.signatures.push(NoteSignature {
-            name,
+            name: vkey.name().to_string(),
             key_id: vkey.id(),
             bytes,
         });
@@ -129,7 +149,7 @@ impl SignedNote {
 
     /// The bytes of the lines that name `vkey`.
     pub(super) fn lines_of(&self, vkey: &VerifierKey) -> impl Iterator<Item = &[u8]> {
-        let (name, id) = (vkey.name().clone(), vkey.id());
+        let (name, id) = (vkey.name().to_string(), vkey.id());
         self.signatures
             .iter()
             .filter(move |line| line.name == name && line.key_id == id)
@@ -173,9 +193,11 @@ fn parse_line(line: &str) -> Option<NoteSignature> {
     if rest.is_empty() {
         return None;
     }
-    let name = name.parse().ok()?;
+    if !can_stand_in_a_line(name) {
+        return None;
+    }
     Some(NoteSignature {
-        name,
+        name: name.to_owned(),
         key_id: u32::from_be_bytes(*id),
         bytes: rest.to_vec(),
     })

@@ -7,18 +7,31 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::crypto::PublicKey;
+use crate::crypto::{KeyError, PublicKey, VerifyingKey};
 
-/// The name of a key, and the origin of a log: no spaces, plus signs or control characters.
+/// The name of a key, and the origin of a log: 1 to 200 bytes without white space, plus signs,
+/// control characters or characters that can't be seen (`docs/format.md`, section 2.2).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KeyName(String);
 
+/// The longest name, in bytes.
+const NAME_BYTES_MAX: usize = 200;
+
 /// Text that can't name a key or a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a name is not empty and has no spaces, plus signs or control characters, such as example.org/ledger"
-)]
-pub struct NameError;
+pub enum NameError {
+    /// Empty, or with a character that parts what is written around a name.
+    #[error(
+        "a name is not empty and has no spaces, plus signs or control characters, such as example.org/ledger"
+    )]
+    Shape,
+    /// Longer than 200 bytes.
+    #[error("a name has at most {NAME_BYTES_MAX} bytes")]
+    TooLong,
+    /// It has a character that can't be seen, or that reorders what is seen.
+    #[error("the name has a character that can't be seen (U+{0:04X})")]
+    Invisible(u32),
+}
 
 impl KeyName {
     /// The text.
@@ -31,15 +44,33 @@ impl FromStr for KeyName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = !text
-            .chars()
-            .any(|c| c.is_whitespace() || c < ' ' || c == '+');
-        if !text.is_empty() && plain {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NameError)
+        if !can_stand_in_a_line(text) || text.chars().any(char::is_control) {
+            return Err(NameError::Shape);
+        }
+        if text.len() > NAME_BYTES_MAX {
+            return Err(NameError::TooLong);
+        }
+        match text.chars().find(|c| is_invisible(*c)) {
+            Some(c) => Err(NameError::Invisible(c.into())),
+            None => Ok(Self(text.to_owned())),
         }
     }
+}
+
+/// What the standard asks of the name in a signature line (c2sp.org/signed-note, "Format"): lines
+/// of keys that nobody here knows may have names that [`KeyName`] refuses.
+pub(super) fn can_stand_in_a_line(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c == '+')
+}
+
+/// Unicode's Default_Ignorable_Code_Point, the marks of interlinear annotation, and the empty
+/// braille pattern: two names that differ by one of these look alike.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}'
+        | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
+        | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 impl fmt::Display for KeyName {
@@ -133,18 +164,26 @@ pub enum VkeyError {
     /// The key id does not belong to the name and key.
     #[error("the key id does not match the name and the key: was a character lost?")]
     Id,
+    /// A name that no key may have.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The bytes are no key that a signature could hold for (`docs/format.md`, section 4).
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
+/// Spaces, tabs and line ends around a key are not part of it: people paste it, and files end in a
+/// newline.
 impl FromStr for VerifierKey {
     type Err = VkeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parts = text.trim().splitn(3, '+');
+        let mut parts = text.trim_ascii().splitn(3, '+');
         let (Some(name), Some(id), Some(material)) = (parts.next(), parts.next(), parts.next())
         else {
             return Err(VkeyError::Shape);
         };
-        let name = name.parse().map_err(|_| VkeyError::Shape)?;
+        let name = name.parse()?;
         let material = STANDARD.decode(material).map_err(|_| VkeyError::Shape)?;
         let (kind, key) = material.split_first().ok_or(VkeyError::Shape)?;
         let kind = match kind {
@@ -154,10 +193,10 @@ impl FromStr for VerifierKey {
         };
         let key = <[u8; 32]>::try_from(key).map_err(|_| VkeyError::Shape)?;
         let vkey = Self::new(name, kind, PublicKey::from_bytes(key));
-        if format!("{:08x}", vkey.id()) == id {
-            Ok(vkey)
-        } else {
-            Err(VkeyError::Id)
+        if format!("{:08x}", vkey.id()) != id {
+            return Err(VkeyError::Id);
         }
+        VerifyingKey::new(vkey.key())?;
+        Ok(vkey)
     }
 }

@@ -162,9 +162,6 @@ impl fmt::Display for Slug {
     }
 }
 
-/// The longest origin.
-const ORIGIN_BYTES_MAX: usize = 200;
-
 /// The name of a log, as the first line of its checkpoints.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -177,20 +174,18 @@ impl Origin {
     }
 }
 
+/// A key's name and a log's are held to the same.
+impl From<KeyName> for Origin {
+    fn from(name: KeyName) -> Self {
+        Self(name)
+    }
+}
+
 impl TryFrom<String> for Origin {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.len() > ORIGIN_BYTES_MAX {
-            return Err(TextError::TooLong {
-                found: text.len(),
-                max: ORIGIN_BYTES_MAX,
-            });
-        }
-        match text.chars().find(|c| misleads(*c)) {
-            Some(c) => Err(TextError::Character(c.into())),
-            None => Ok(Self(text.parse()?)),
-        }
+        Ok(Self(text.parse()?))
     }
 }
 
