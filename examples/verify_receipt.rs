@@ -17,7 +17,7 @@ use arborlog::record::RecordId;
 fn verify(file: &str, vkey: &str, genesis: Option<&str>) -> Result<(), Box<dyn Error>> {
     let log: VerifierKey = vkey.parse()?;
     let genesis: Option<RecordId> = genesis.map(str::parse).transpose()?;
-    let receipt: Receipt = std::fs::read_to_string(file)?.parse()?;
+    let receipt = Receipt::read(&std::fs::read(file)?)?;
     let verified = receipt.verify(&log, genesis.as_ref(), &[])?;
 
     println!("entry {} of {}", verified.index, verified.head.size);

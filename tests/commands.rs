@@ -195,7 +195,7 @@ fn statements_are_submitted_once_and_their_receipts_verify_offline() {
             .code(),
         Some(2)
     );
-    // A cut file, a changed byte, another log's key.
+    // A cut file proves nothing, and what is no receipt is none; another index is a lie.
     let text = std::fs::read_to_string(&receipt).unwrap();
     for cut in [1, text.len() / 2, text.len() - 3] {
         std::fs::write(ledger.path("cut"), &text[..text.floor_char_boundary(cut)]).unwrap();
@@ -203,17 +203,35 @@ fn statements_are_submitted_once_and_their_receipts_verify_offline() {
             run(&["verify", &ledger.path("cut"), "--log", vkey])
                 .status
                 .code(),
-            Some(1)
+            Some(3)
         );
     }
+    let verdict = |given: &[u8], args: &[&str]| {
+        let given_path = ledger.path("given");
+        std::fs::write(&given_path, given).unwrap();
+        let output = run(&[&["verify", &given_path, "--log", vkey, "--json"], args].concat());
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), json["code"].clone(), words)
+    };
     let moved = text.replace("index 42", "index 43");
-    std::fs::write(ledger.path("moved"), moved).unwrap();
+    let (code, what, words) = verdict(moved.as_bytes(), &[]);
+    assert_eq!((code, what), (1, "not_included".into()), "{words}");
+    let (code, what, words) = verdict(text.replace('\n', "\r\n").as_bytes(), &[]);
+    assert_eq!((code, what), (3, "file_crlf".into()), "{words}");
+    assert!(words.contains("CRLF line ends"), "{words}");
+    let (code, what, words) = verdict(b"<!doctype html><title>Not Found</title>", &[]);
+    assert_eq!((code, what), (4, "not_a_receipt".into()), "{words}");
+    assert!(words.contains("<!doctype html>"), "{words}");
+    let witness = include_str!("golden/note/witness.vkey");
+    let (code, what, words) = verdict(text.as_bytes(), &["--witness", witness]);
+    assert_eq!((code, what), (3, "witness_missing".into()), "{words}");
+    // Nothing endless is read, and a folder is no file.
     assert_eq!(
-        run(&["verify", &ledger.path("moved"), "--log", vkey])
-            .status
-            .code(),
-        Some(1)
+        run(&["verify", "/dev/zero", "--log", vkey]).status.code(),
+        Some(4)
     );
+    assert_eq!(run(&["verify", "/", "--log", vkey]).status.code(), Some(3));
 }
 
 #[test]

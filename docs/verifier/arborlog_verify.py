@@ -4,7 +4,8 @@
     arborlog_verify.py receipt FILE --log VKEY [--genesis HEX] [--witness VKEY]... [--json]
     arborlog_verify.py audit DIR --log VKEY [--genesis HEX] [--json]
 
-Exit code: 0 whole; 1 a check failed; 2 wrong usage; 3 something needed could not be read.
+A key or witness may be a file that holds it. Exit code: 0 it holds; 1 it is false; 2 wrong usage; 3 it could
+not be checked; 4 it is no receipt (§13.2).
 Needs Python 3.11 and the package `cryptography`. It reads files and writes none.
 """
 import argparse, base64, binascii, bisect, contextlib, functools, hashlib, json, os, re, sys
@@ -16,14 +17,34 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 class Refused(Exception):
     """Something is not as format.md says: a code (of §10 where it has one), a sentence, and where."""
-    def __init__(self, code, what, where=None, exit_code=1):
+    def __init__(self, code, what, where=None):
         super().__init__(what)
-        self.code, self.what, self.where, self.exit_code = code, what, where, exit_code
+        self.code, self.what, self.where = code, what, where
+
+    @property
+    def exit_code(self):
+        return 4 if self.code == "not_a_receipt" else 3 if self.code in UNCHECKED or self.code in FILE_FAULTS else 1
+
+
+OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
+# What says nothing against anybody (§13.2): something is missing, or was changed on its way.
+UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
+             "unsigned", "witness_missing", "proof_incomplete", "library_unfit", "changed_meanwhile"}
 
 
 def need(condition, code, what, where=None):
     if not condition:
         raise Refused(code, what, where)
+
+
+@contextlib.contextmanager
+def reading(code):
+    """Says that it was this that could not be read, whatever is wrong inside."""
+    try:
+        yield
+    except Refused as refused:
+        refused.code = code
+        raise
 
 
 @contextlib.contextmanager
@@ -90,7 +111,10 @@ def byte_string(limit):
 
 REFUSED_IN_TEXT = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
 SLUG = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
-ORIGIN = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]+"
+LINE_NAME = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]+"
+INVISIBLE = (r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+             r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff")
+ORIGIN = LINE_NAME[:2] + INVISIBLE + LINE_NAME[2:]
 
 def text(limit, pattern=None):
     read_bytes, pattern = byte_string(limit), pattern and re.compile(pattern)
@@ -844,14 +868,15 @@ def levels_of(leaves):
         leaves = [merkle_root(leaves[i:i + 256]) for i in range(0, len(leaves) - 255, 256)]
 
 
-def read_file(path, limit, where):
+def read_file(path, limit, where, cut=False):
+    """A file's bytes; of one that is longer than the limit nothing, or one byte more than that."""
     try:
         with open(path, "rb") as file:
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
         what = f"{path}: {getattr(error, 'strerror', None) or error}"
-        raise Refused("unreadable", what, where, exit_code=3) from None
-    need(len(data) <= limit, "too_long", f"the file is longer than {limit} bytes", where)
+        raise Refused("unreadable", what, where) from None
+    need(cut or len(data) <= limit, "too_long", f"the file is longer than {limit} bytes", where)
     return data
 
 
@@ -901,7 +926,7 @@ def verifier_key(name, kind, key):
 
 
 def parse_vkey(written, kind):
-    parts = written.split("+", 2)
+    parts = written.strip("\t\n\x0c\r ").split("+", 2)
     need(len(parts) == 3, "vkey_malformed", "a verifier key is not <name>+<id>+<base64>")
     name, decoded = parts[0].encode("utf-8", "surrogateescape"), decode_base64(parts[2], "the verifier key")
     name = read_whole(text(200, ORIGIN), len(name).to_bytes(8, "big") + name)
@@ -925,39 +950,105 @@ def read_note(data):
     lines = []
     for line in signatures[:-1].split("\n"):
         parts = line.split(" ")
-        need(len(parts) == 3 and parts[0] == "\u2014" and re.fullmatch(ORIGIN, parts[1]), "note_malformed",
+        need(len(parts) == 3 and parts[0] == "\u2014" and re.fullmatch(LINE_NAME, parts[1]), "note_malformed",
              "a signature's line is not a dash, a name and base64")
-        decoded = decode_base64(parts[2], "a signature's line")
+        with reading("note_malformed"):
+            decoded = decode_base64(parts[2], "a signature's line")
         need(len(decoded) >= 5, "note_malformed", "a signature's line has no signature")
         lines.append((parts[1], decoded[:4], decoded[4:]))
     need(len(lines) <= 64, "note_malformed", "a note has more than 64 lines of signatures")
     return signed + "\n", lines
 
 
-def open_checkpoint(data, pinned):
-    """Origin, size and root of a checkpoint that the pinned log key signed."""
+def read_checkpoint(data):
+    """Origin, size and root that a checkpoint claims, and its lines; nothing is verified yet."""
     signed, lines = read_note(data)
-    parts = signed.split("\n")
-    need(len(parts) == 4, "checkpoint_malformed", "a checkpoint's text is not just three lines")
-    size, root = decode_decimal(parts[1], "the size"), decode_base64(parts[2], "the root")
-    need(size > 0 and len(root) == 32, "checkpoint_malformed", "the size is 0, or the root not of 32 bytes")
-    need(parts[0] == pinned.name, "origin_mismatch", "the checkpoint's origin is not the key's name")
-    checkpoint = SimpleNamespace(origin=parts[0], size=size, root=root, signed=signed.encode(), lines=lines)
+    with reading("checkpoint_malformed"):
+        parts = signed.split("\n")
+        need(len(parts) == 4, "", "a checkpoint's text is not just three lines")
+        name = parts[0].encode()
+        read_whole(text(200, ORIGIN), len(name).to_bytes(8, "big") + name)
+        size, root = decode_decimal(parts[1], "the size"), decode_base64(parts[2], "the root")
+        need(size > 0 and len(root) == 32, "", "the size is 0, or the root not of 32 bytes")
+    return SimpleNamespace(origin=parts[0], size=size, root=root, signed=signed.encode(), lines=lines)
+
+
+def open_checkpoint(data, pinned):
+    """A checkpoint that the pinned log key signed."""
+    try:
+        checkpoint = read_checkpoint(data)
+    except Refused as refused:
+        raise name_fault(data, refused)
+    return verify_checkpoint(checkpoint, pinned)
+
+
+def verify_checkpoint(checkpoint, pinned):
+    need(checkpoint.origin == pinned.name, "other_log",
+         f"the checkpoint is of {checkpoint.origin}, the key given is {pinned.name}'s")
     need(check_lines(checkpoint, pinned), "unsigned", "no line of the checkpoint is by the log key that was given")
     return checkpoint
 
 
 def check_lines(checkpoint, vkey):
-    """Checks every line that names the key; gives their places."""
-    places = [place for place, line in enumerate(checkpoint.lines) if line[:2] == (vkey.name, vkey.id)]
-    for place in places:
-        signature, message = checkpoint.lines[place][2], checkpoint.signed
+    """Checks every line that names the key; gives a list of their times, in seconds (a log's have none: 0)."""
+    times = []
+    for _, _, signature in (line for line in checkpoint.lines if line[:2] == (vkey.name, vkey.id)):
+        seconds, message = 0, checkpoint.signed
         if vkey.kind == WITNESS:
             seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
             message = b"cosignature/v1\ntime %d\n" % seconds + message
-        need(len(signature) == 64 and signature_holds(vkey.key, signature, message), "signature_invalid",
-             f"the checkpoint's line by {vkey.name} {vkey.id.hex()} does not hold")
-    return places
+        need(seconds < 2**63 and len(signature) == 64 and signature_holds(vkey.key, signature, message),
+             "signature_invalid", f"the checkpoint's line by {vkey.name} {vkey.id.hex()} does not hold")
+        times.append(seconds)
+    return times
+
+
+# ---- §12.1 What was done to a file on its way --------------------------------------------------------
+
+FILE_FAULTS = {
+    "file_utf16": "it was saved as UTF-16",
+    "file_bom": "it begins with a byte order mark",
+    "file_crlf": "it has CRLF line ends",
+    "file_not_utf8": "it is not UTF-8",
+    "file_quoted": "its lines begin with '>', as a mail program quotes text",
+    "file_spaces": "it has white space where none belongs",
+    "file_wrapped": "its long lines were broken into several, or its index line is missing",
+    "file_cut": "its end is missing: its last line has no line end, or no line is a signature's",
+    "file_trailing": "something follows its last signature line",
+}
+STRAY_SPACE = re.compile("[\t\x0b\x0c\xa0\u1680\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff]|(^|\n) | (\n|$)|  ")
+
+
+def file_fault(data):
+    """The code of what was done to a file that could not be read, the first that applies; or None."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or 0 in data[:2]:
+        return "file_utf16"
+    if data[:3] == b"\xef\xbb\xbf":
+        return "file_bom"
+    if b"\r" in data:
+        return "file_crlf"
+    try:
+        whole = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "file_not_utf8"
+    lines = whole.split("\n")
+    signatures = [place for place, line in enumerate(lines) if line.startswith("\u2014 ")]
+    if whole.startswith(">"):
+        return "file_quoted"
+    if STRAY_SPACE.search(whole):
+        return "file_spaces"
+    if any(line.startswith("extra ") and after and not after.startswith("index ")
+           for line, after in zip(lines, lines[1:])):
+        return "file_wrapped"
+    if not whole.endswith("\n") or not signatures:
+        return "file_cut"
+    return "file_trailing" if signatures[-1] + 2 < len(lines) else None
+
+
+def name_fault(data, refused):
+    """What was done to the file, if that can be told, in the place of what could not be read for it."""
+    code = file_fault(data)
+    return Refused(code, f"{FILE_FAULTS[code]}; get it again", refused.where) if code else refused
 
 
 # ---- §13 Receipts ------------------------------------------------------------------------------------
@@ -969,31 +1060,59 @@ MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"
 GOVERNORS_SAY = ("governors", "key_grant", "key_revoke", "log_key", "method", "correction")
 
 
+FIRST_LINE = b"c2sp.org/tlog-proof@v1"
+
+
 def read_receipt(data):
-    """The chain from the entry to its last link, each with index and path; and the checkpoint's bytes."""
+    """The chain from the entry to its last link, each with index and path; and the checkpoint, as it was read."""
+    visible = bytes(byte for byte in data[:256] if 0x21 <= byte <= 0x7e).lstrip(b">")
+    need(visible.startswith(FIRST_LINE) or len(data) <= 256 and FIRST_LINE.startswith(visible), "not_a_receipt",
+         f"its first line is not {FIRST_LINE.decode()}: it begins with {data[:48]!r}")
+    need(len(data) <= 4 << 20, "too_long", "a receipt is longer than 4 MiB")
+    try:
+        with reading("receipt_malformed"):
+            chain, note = read_lines(data)
+        return chain, read_checkpoint(note)
+    except Refused as refused:
+        raise name_fault(data, refused) from None
+
+
+def read_lines(data):
     head, parted, note = data.partition(b"\n\n")
     try:
         lines = head.decode("utf-8").split("\n")
     except UnicodeDecodeError:
-        raise Refused("receipt_malformed", "a receipt is not UTF-8") from None
-    need(parted and 3 <= len(lines) <= 3 + 65 and lines[0] == "c2sp.org/tlog-proof@v1"
-         and lines[1].startswith("extra ") and lines[2].startswith("index "), "receipt_malformed",
+        raise Refused("", "a receipt is not UTF-8") from None
+    need(parted and 3 <= len(lines) <= 3 + 65 and lines[0] == FIRST_LINE.decode()
+         and lines[1].startswith("extra ") and lines[2].startswith("index "), "",
          "a receipt's lines are not its first line, extra, index, at most 65 hashes, and a checkpoint")
     extra = decode_base64(lines[1][6:], "the extra line")
-    need(len(extra) <= 2 << 20, "receipt_malformed", "the extra line is longer than 2 MiB")
+    need(len(extra) <= 2 << 20, "", "the extra line is longer than 2 MiB")
     extra, index = read_whole(EXTRA, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
-    need(all(len(one) == 32 for one in path), "receipt_malformed", "a hash of the proof has not 32 bytes")
+    need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
     return [SimpleNamespace(index=index, entry=extra.entry, path=path), *extra.authority], note
 
 
+def path_length(index, size):
+    """How many hashes prove a leaf: to where its way parts from the last leaf's, then one for each turn left."""
+    parted = (index ^ size - 1).bit_length()
+    return parted + (index >> parted).bit_count()
+
+
 def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
-    """§13.1, steps 1 to 8."""
-    chain, note = read_receipt(data)
+    """§13.1, steps 1 to 9."""
+    chain, checkpoint = read_receipt(data)
+    seen = []
     with at("checkpoint"):
-        checkpoint = open_checkpoint(note, pinned)
+        verify_checkpoint(checkpoint, pinned)
         for witness in witnesses:
-            need(check_lines(checkpoint, witness), "witness_missing", f"no cosignature by {witness.name}")
+            times = check_lines(checkpoint, witness)
+            need(times, "witness_missing", f"no cosignature by {witness.name}")
+            seen.append({"name": witness.name, "seen_at_s": max(times)})
+    for link in chain:
+        need(link.index < checkpoint.size and len(link.path) == path_length(link.index, checkpoint.size),
+             "proof_incomplete", f"the proof of entry {link.index} has not the number of hashes that it needs")
     entries, places = [], ["entry"] + [f"link {place}" for place in range(len(chain) - 1)]
     for link, where in zip(chain, places):
         with at(where):
@@ -1007,17 +1126,17 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     first, last = entries[0], entries[-1]
     with at(places[-1]):
         need(last.kind == "genesis" and last.index == 0, "authority_broken", "the last one is no genesis at 0")
-        need(last.statement.origin == checkpoint.origin, "origin_mismatch", "the genesis is of another origin")
+        need(last.statement.origin == checkpoint.origin, "genesis_other", "the genesis is of another log")
         need(genesis_id in (None, last.id), "genesis_other", "the genesis is not the one that was pinned")
     return {"index": first.index, "tree_size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
-            "kind": first.kind, "issuer": first.issuer.hex(), "id": first.id.hex(), "genesis": last.id.hex()}
+            "kind": first.kind, "issuer": first.issuer.hex(), "id": first.id.hex(), "genesis": last.id.hex(),
+            "witnesses": seen}
 
 
 def check_link(link, checkpoint):
-    """Steps 4 and 7."""
+    """Steps 5 and 8."""
     leaf = sha256(b"\0" + link.entry)
-    need(link.index < checkpoint.size
-         and root_by_path(leaf, link.index, checkpoint.size, link.path) == checkpoint.root, "not_included",
+    need(root_by_path(leaf, link.index, checkpoint.size, link.path) == checkpoint.root, "not_included",
          "it is not at its index in the checkpoint's tree")
     entry = decode_entry(link.entry)
     check_signatures(entry, checkpoint.origin)
@@ -1029,7 +1148,7 @@ def check_link(link, checkpoint):
 
 
 def check_authority(entry, behind):
-    """Step 6, but for the place of a grant."""
+    """Step 7, but for the place of a grant."""
     s = behind.statement
     if behind.kind == "key_grant":
         need(s.key == entry.issuer and entry.kind in MAY_SAY[s.role], "role_refused",
@@ -1121,8 +1240,8 @@ def parse_arguments(arguments):
         command.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     try:
-        options.log = parse_vkey(options.log, LOG)
-        options.witness = [parse_vkey(witness, WITNESS) for witness in options.witness]
+        options.log = parse_vkey(read_key(options.log), LOG)
+        options.witness = [parse_vkey(read_key(witness), WITNESS) for witness in options.witness]
     except Refused as refused:
         parser.error(f"--log or --witness: {refused.what}")
     if options.witness and options.command == "audit":
@@ -1133,19 +1252,27 @@ def parse_arguments(arguments):
     return options
 
 
+def read_key(written):
+    """A verifier key as it was given, or what is in the file of that name."""
+    if "+" in written or not os.path.isfile(written):
+        return written
+    return read_file(written, 4096, "key").decode("utf-8", "surrogateescape")
+
+
 def main(arguments=None):
     options = parse_arguments(arguments)
     try:
         need(library_is_cofactorless(), "library_unfit", "this `cryptography` checks signatures with the cofactor")
         if options.command == "receipt":
-            data = read_file(options.target, 4 << 20, "receipt")
+            data = read_file(options.target, 4 << 20, "receipt", cut=True)
             answer = verify_receipt(data, options.log, options.genesis, options.witness)
         else:
             answer = audit(options.target, options.log, options.genesis)
-        exit_code, answer = 0, {"ok": True} | answer
+        exit_code, answer = 0, {"ok": True, "outcome": OUTCOMES[0]} | answer
     except Refused as refused:
         exit_code, where = refused.exit_code, refused.where or options.command
-        answer = {"ok": False, "where": where, "code": refused.code, "what": refused.what}
+        answer = {"ok": False, "outcome": OUTCOMES[exit_code], "where": where, "code": refused.code,
+                  "what": refused.what}
     if options.json:
         print(json.dumps(answer))
         return exit_code

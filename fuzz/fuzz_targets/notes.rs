@@ -46,6 +46,6 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Ok(vkey) = text.parse::<VerifierKey>()
     {
-        assert_eq!(vkey.to_string(), text.trim());
+        assert_eq!(vkey.to_string(), text.trim_ascii());
     }
 });

@@ -1,5 +1,5 @@
 //! The commands of a ledger, and how a command ends. Exit codes: 0 fine, 1 a check failed, 2 wrong
-//! use, 3 could not be done.
+//! use, 3 could not be done or checked, 4 not that kind of thing.
 
 pub mod audit;
 mod evidence;
@@ -18,6 +18,8 @@ mod words;
 
 use std::process::ExitCode;
 
+use arborlog::outcome::Outcome;
+
 /// Why a command failed, and the exit code that says so.
 pub struct Failure {
     code: u8,
@@ -33,12 +35,30 @@ impl Failure {
         }
     }
 
+    /// A check came to this outcome, for this reason.
+    pub fn of(outcome: Outcome, error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            code: exit_code(outcome),
+            error: error.into(),
+        }
+    }
+
     /// The command was used wrongly: 2.
     pub fn usage(what: impl std::fmt::Display) -> Self {
         Self {
             code: 2,
             error: anyhow::anyhow!("{what}"),
         }
+    }
+}
+
+/// The one place where outcomes become exit codes.
+const fn exit_code(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Holds => 0,
+        Outcome::False => 1,
+        Outcome::Unchecked => 3,
+        Outcome::NotThatKind => 4,
     }
 }
 

@@ -1,5 +1,5 @@
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -7,6 +7,7 @@ use super::log_source::read_vkey;
 use super::{Done, Failure, words};
 use arborlog::client::Remote;
 use arborlog::durable::write_unsynced;
+use arborlog::outcome::Outcome;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
 use arborlog::record::{Day, Index, RecordId, TimeMs};
 
@@ -24,6 +25,10 @@ pub struct ReceiptArgs {
 }
 
 /// Verify a receipt, offline.
+///
+/// Exit codes: 0 it holds; 1 it is false: something signed contradicts it; 3 it could not be
+/// checked: the file was cut or changed on its way, a witness's cosignature is missing, the key
+/// given did not sign; 4 it is no receipt.
 #[derive(Args)]
 pub struct VerifyArgs {
     /// The receipt.
@@ -67,43 +72,45 @@ pub fn verify(args: &VerifyArgs) -> Done {
         .iter()
         .map(|text| read_vkey(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let text = std::fs::File::open(&args.file)
-        .and_then(|file| {
-            let mut text = Vec::new();
-            file.take(RECEIPT_BYTES_MAX as u64 + 1)
-                .read_to_end(&mut text)?;
-            Ok(text)
-        })
-        .map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?;
-    if text.len() > RECEIPT_BYTES_MAX {
-        return Err(Failure::check(anyhow::anyhow!(
-            "{} is too long for a receipt",
-            args.file.display()
-        )));
-    }
-    let verified = String::from_utf8(text)
-        .map_err(|_| {
-            Failure::check(anyhow::anyhow!(
-                "{} is no receipt: it is not text",
-                args.file.display()
-            ))
-        })?
-        .parse::<Receipt>()
+    let bytes = read_file(&args.file)?;
+    let verified = Receipt::read(&bytes)
         .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses));
     match verified {
         Ok(verified) if args.json => println!("{}", as_json(&verified)),
         Ok(verified) => print_words(&verified),
         Err(error) => {
+            let outcome = error.outcome();
             if args.json {
                 println!(
                     "{}",
-                    serde_json::json!({"verified": false, "error": error.to_string()})
+                    serde_json::json!({
+                        "verified": false, "outcome": outcome, "code": error.code(),
+                        "error": error.to_string(),
+                    })
                 );
             }
-            return Err(Failure::check(anyhow::anyhow!("NOT VERIFIED: {error}")));
+            let verdict = match outcome {
+                Outcome::Holds | Outcome::False => "FALSE",
+                Outcome::Unchecked => "COULD NOT BE CHECKED",
+                Outcome::NotThatKind => "NOT A RECEIPT",
+            };
+            let what = format!("{verdict}: {}: {error}", args.file.display());
+            return Err(Failure::of(outcome, anyhow::anyhow!(what)));
         }
     }
     Ok(())
+}
+
+/// A receipt's file, and one byte more than the longest has.
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| {
+            file.take(RECEIPT_BYTES_MAX as u64 + 1)
+                .read_to_end(&mut bytes)
+        })
+        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    Ok(bytes)
 }
 
 fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
@@ -113,8 +120,14 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         .iter()
         .map(|check| serde_json::json!({"check": check.name, "holds": check.holds}))
         .collect();
+    let witnesses: Vec<_> = receipt
+        .cosignatures
+        .iter()
+        .map(|seen| serde_json::json!({"name": seen.witness.as_str(), "seen_at_s": seen.seen_at_s}))
+        .collect();
     serde_json::json!({
         "verified": true,
+        "outcome": Outcome::Holds,
         "index": receipt.index,
         "id": receipt.id,
         "genesis": receipt.genesis,
@@ -126,6 +139,7 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         "issued_on": record.issued_on,
         "admitted_at": receipt.entry.admitted_at,
         "statement": record.statement,
+        "witnesses": witnesses,
         "checks": checks,
         "not_proven": NOT_PROVEN,
     })

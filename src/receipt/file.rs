@@ -8,6 +8,8 @@ use bincode::{Decode, Encode};
 
 use super::ReceiptError;
 use crate::merkle::{Hash, PROOF_HASHES_MAX};
+use crate::note::{CheckpointError, FileFault, UnverifiedCheckpoint};
+use crate::outcome::first_bytes;
 use crate::record::{CodecError, Index, decode, encode};
 
 /// The longest receipt file that is read.
@@ -17,6 +19,8 @@ const EXTRA_BYTES_MAX: usize = 2 << 20;
 /// The most statements between an entry and the genesis: a grant, and each change of governors.
 pub const AUTHORITY_LINKS_MAX: usize = 64;
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
+/// How far into a file its first line is looked for, when something stands before it.
+const BEGINNING_BYTES: usize = 256;
 
 /// One statement that an entry's authority rests on.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -55,63 +59,30 @@ impl FromStr for Receipt {
     type Err = ReceiptError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
-        if text.len() > RECEIPT_BYTES_MAX {
-            return Err(malformed("it is longer than 4 MiB"));
-        }
-        let (head, checkpoint) = text
-            .split_once("\n\n")
-            .ok_or_else(|| malformed("it has no checkpoint"))?;
-        let mut lines = head.split('\n');
-        if lines.next() != Some(HEADER) {
-            return Err(malformed("its first line is not c2sp.org/tlog-proof@v1"));
-        }
-        let extra = lines
-            .next()
-            .and_then(|line| line.strip_prefix("extra "))
-            .ok_or_else(|| malformed("it has no extra line with the entry"))?;
-        let extra = STANDARD
-            .decode(extra)
-            .map_err(|_| malformed("the extra line is no base64"))?;
-        let extra: Extra = decode::<_, EXTRA_BYTES_MAX>(&extra)
-            .map_err(|error| malformed(&format!("the extra line: {error}")))?;
-        if extra.authority.len() > AUTHORITY_LINKS_MAX {
-            return Err(malformed(
-                "too many statements stand between the entry and the genesis",
-            ));
-        }
-        let digits = lines
-            .next()
-            .and_then(|line| line.strip_prefix("index "))
-            .ok_or_else(|| malformed("it has no index line"))?;
-        let index: Index = digits
-            .parse()
-            .map_err(|_| malformed("the index is no number"))?;
-        if index.to_string() != digits {
-            return Err(malformed("the index is not written plainly"));
-        }
-        let mut path = Vec::new();
-        for line in lines {
-            if path.len() == PROOF_HASHES_MAX {
-                return Err(malformed("the inclusion proof is longer than any"));
-            }
-            path.push(
-                line.parse()
-                    .map_err(|_| malformed("a line of the proof is no hash"))?,
-            );
-        }
-        let checkpoint = checkpoint.to_owned();
-        Ok(Self {
-            index,
-            entry: extra.entry,
-            authority: extra.authority,
-            path,
-            checkpoint,
-        })
+        Self::read(text.as_bytes())
     }
 }
 
 impl Receipt {
+    /// Reads a receipt's file. Nothing is trimmed, converted or passed over: there is one writing
+    /// of a receipt (`docs/format.md`, section 13), and what was done to it on its way is named.
+    ///
+    /// # Errors
+    /// [`ReceiptError::NotAReceipt`], [`ReceiptError::TooLong`], [`ReceiptError::Changed`],
+    /// [`ReceiptError::Malformed`], [`ReceiptError::Checkpoint`]. No signature is verified.
+    pub fn read(bytes: &[u8]) -> Result<Self, ReceiptError> {
+        if !begins_as_a_receipt(bytes) {
+            return Err(ReceiptError::NotAReceipt(first_bytes(bytes)));
+        }
+        if bytes.len() > RECEIPT_BYTES_MAX {
+            return Err(ReceiptError::TooLong);
+        }
+        read_strictly(bytes).map_err(|error| match FileFault::of(bytes) {
+            Some(fault) => ReceiptError::Changed(fault),
+            None => error,
+        })
+    }
+
     /// The file's text.
     ///
     /// # Errors
@@ -130,4 +101,79 @@ impl Receipt {
         text.push_str(&self.checkpoint);
         Ok(text)
     }
+}
+
+/// Whether this is a receipt, or was one before something was done to it: its first line is looked
+/// for among the visible ASCII characters of its beginning, behind any `>`.
+fn begins_as_a_receipt(bytes: &[u8]) -> bool {
+    let beginning = bytes.get(..BEGINNING_BYTES).unwrap_or(bytes);
+    let visible: Vec<u8> = beginning
+        .iter()
+        .copied()
+        .filter(u8::is_ascii_graphic)
+        .skip_while(|byte| *byte == b'>')
+        .collect();
+    // A file that was cut within its first line is still one that was cut.
+    visible.starts_with(HEADER.as_bytes())
+        || (beginning.len() == bytes.len() && HEADER.as_bytes().starts_with(&visible))
+}
+
+fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
+    let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8"))?;
+    let (head, checkpoint) = text
+        .split_once("\n\n")
+        .ok_or_else(|| malformed("it has no checkpoint"))?;
+    let mut lines = head.split('\n');
+    if lines.next() != Some(HEADER) {
+        return Err(malformed("its first line is not c2sp.org/tlog-proof@v1"));
+    }
+    let extra = lines
+        .next()
+        .and_then(|line| line.strip_prefix("extra "))
+        .ok_or_else(|| malformed("it has no extra line with the entry"))?;
+    let extra = STANDARD
+        .decode(extra)
+        .map_err(|_| malformed("the extra line is no base64"))?;
+    let extra: Extra = decode::<_, EXTRA_BYTES_MAX>(&extra)
+        .map_err(|error| malformed(&format!("the extra line: {error}")))?;
+    if extra.authority.len() > AUTHORITY_LINKS_MAX {
+        return Err(malformed(
+            "too many statements stand between the entry and the genesis",
+        ));
+    }
+    let digits = lines
+        .next()
+        .and_then(|line| line.strip_prefix("index "))
+        .ok_or_else(|| malformed("it has no index line"))?;
+    let index: Index = digits
+        .parse()
+        .map_err(|_| malformed("the index is no number"))?;
+    if index.to_string() != digits {
+        return Err(malformed("the index is not written plainly"));
+    }
+    let mut path = Vec::new();
+    for line in lines {
+        if path.len() == PROOF_HASHES_MAX {
+            return Err(malformed("the inclusion proof is longer than any"));
+        }
+        path.push(
+            line.parse()
+                .map_err(|_| malformed("a line of the proof is no hash"))?,
+        );
+    }
+    if UnverifiedCheckpoint::parse(checkpoint.as_bytes())?
+        .head()
+        .size
+        == 0
+    {
+        return Err(CheckpointError::Shape.into());
+    }
+    Ok(Receipt {
+        index,
+        entry: extra.entry,
+        authority: extra.authority,
+        path,
+        checkpoint: checkpoint.to_owned(),
+    })
 }

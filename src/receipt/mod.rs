@@ -33,23 +33,34 @@ pub use file::{AUTHORITY_LINKS_MAX, AuthorityLink, RECEIPT_BYTES_MAX, Receipt};
 pub use verify::{Check, VerifiedReceipt};
 
 use crate::merkle::ProofError;
-use crate::note::{CheckpointError, NoteError};
+use crate::note::{CheckpointError, FileFault, NoteError};
+use crate::outcome::Outcome;
 use crate::record::{Index, RecordId};
 
 /// Why a receipt proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiptError {
-    /// The file can't be read as a receipt.
-    #[error("this is no receipt: {0}")]
+    /// The file is something else.
+    #[error("this is no receipt: its first line is not c2sp.org/tlog-proof@v1. It is {0}")]
+    NotAReceipt(String),
+    /// The file begins as a receipt does, and is longer than any.
+    #[error("the receipt is longer than 4 MiB")]
+    TooLong,
+    /// The file was a receipt, and something was done to it on its way.
+    #[error("the receipt was changed on its way: {0}")]
+    Changed(FileFault),
+    /// The file begins as a receipt does, and can't be read as one.
+    #[error("the receipt can't be read: {0}; it was cut or changed on its way: get it again")]
     Malformed(String),
-    /// The checkpoint is not the log's.
+    /// The checkpoint can't be read, or is not the log's.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// A required witness did not cosign, or its cosignature does not hold.
     #[error("the witness's cosignature: {0}")]
     Witness(NoteError),
-    /// An entry is not in the tree at its index.
+    /// An entry is not proven to be in the tree at its index: its proof is not complete, or leads
+    /// to another root.
     #[error("entry {index} is not proven to be in the log: {error}")]
     NotIncluded {
         /// The entry's index.
@@ -73,6 +84,9 @@ pub enum ReceiptError {
         /// What is missing.
         what: String,
     },
+    /// The genesis that it leads to is of another log.
+    #[error("the genesis is of another log")]
+    OtherOrigin,
     /// The chain of authority leads to the genesis of another ledger.
     #[error("the receipt leads to genesis {found}, not to {expected}")]
     OtherGenesis {
@@ -81,4 +95,47 @@ pub enum ReceiptError {
         /// The id of the genesis that was asked for.
         expected: RecordId,
     },
+}
+
+impl ReceiptError {
+    /// What a receipt with this error comes to: it is false, or says nothing.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotAReceipt(_) => Outcome::NotThatKind,
+            Self::TooLong | Self::Changed(_) | Self::Malformed(_) => Outcome::Unchecked,
+            Self::Checkpoint(error) => error.outcome(),
+            Self::Witness(error) => error.outcome(),
+            // A line that is missing in the file is no lie; a proof that is complete and leads
+            // elsewhere is.
+            Self::NotIncluded { error, .. } => match error {
+                ProofError::RootMismatch => Outcome::False,
+                _ => Outcome::Unchecked,
+            },
+            Self::Entry { .. }
+            | Self::Authority { .. }
+            | Self::OtherOrigin
+            | Self::OtherGenesis { .. } => Outcome::False,
+        }
+    }
+
+    /// A stable name of what is wrong (`docs/format.md`, section 13.2): where the outcome is not
+    /// false, every verifier gives the same.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAReceipt(_) => "not_a_receipt",
+            Self::TooLong => "too_long",
+            Self::Changed(fault) => fault.code(),
+            Self::Malformed(_) => "receipt_malformed",
+            Self::Checkpoint(error) => error.code(),
+            Self::Witness(NoteError::NotSignedBy(_)) => "witness_missing",
+            Self::Witness(error) => error.code(),
+            Self::NotIncluded { error, .. } => match error {
+                ProofError::RootMismatch => "not_included",
+                _ => "proof_incomplete",
+            },
+            Self::Entry { .. } => "entry_wrong",
+            Self::Authority { .. } => "authority_broken",
+            Self::OtherOrigin | Self::OtherGenesis { .. } => "genesis_other",
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Receipt, ReceiptError};
 use crate::crypto::PublicKey;
 use crate::ledger::{endorsement_quorum, speakers};
-use crate::merkle::{Hash, leaf_hash, verify_inclusion};
+use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
 use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
 use crate::record::{Entry, Index, Origin, RecordId, Role, SigningContext, Statement};
 
@@ -77,8 +77,8 @@ impl Receipt {
             );
             cosignatures.push(seen);
         }
-        let origin = Origin::try_from(log.name().to_string())
-            .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
+        self.check_lengths(head.size)?;
+        let origin = Origin::from(log.name().clone());
         let context = SigningContext::new(&origin);
         let entry = open(&context, head, self.index, &self.entry, &self.path)?;
         held(
@@ -144,6 +144,23 @@ impl Receipt {
             cosignatures,
             checks,
         })
+    }
+}
+
+impl Receipt {
+    /// Checks that each proof has just as many hashes as its index needs in a tree of this size:
+    /// one that has not was cut, and says nothing.
+    fn check_lengths(&self, size: u64) -> Result<(), ReceiptError> {
+        let links = self.authority.iter();
+        let all = links.map(|link| (link.index, link.path.len()));
+        for (index, found) in std::iter::once((self.index, self.path.len())).chain(all) {
+            let unfit = |error| ReceiptError::NotIncluded { index, error };
+            let needed = inclusion_ranges(index.0, size).map_err(unfit)?.len();
+            if found != needed {
+                return Err(unfit(ProofError::Length { found }));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -252,9 +269,7 @@ fn check_origin(chain: &[(Index, Entry)], origin: &Origin) -> Result<(), Receipt
         .map(|(_, entry)| &entry.signed.record().statement)
     {
         Some(Statement::Genesis(genesis)) if genesis.origin == *origin => Ok(()),
-        _ => Err(ReceiptError::Malformed(
-            "the genesis is of another log".to_owned(),
-        )),
+        _ => Err(ReceiptError::OtherOrigin),
     }
 }
 

@@ -31,6 +31,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/codec.mjs"),
     ),
     (
+        "verifier/file.mjs",
+        SCRIPT,
+        include_str!("verifier/file.mjs"),
+    ),
+    (
         "verifier/tree.mjs",
         SCRIPT,
         include_str!("verifier/tree.mjs"),

@@ -17,11 +17,13 @@ use arborlog::receipt::Receipt;
 use arborlog::record::RecordId;
 
 use crate::forge::{Files, Forge, vkey, write};
+use crate::verifiers::{Question, Verifiers};
 
 const THREADS: NonZeroUsize = NonZeroUsize::MIN;
-/// Exit codes of the second verifier.
+/// Exit codes of the second verifier: what holds, what is false, what proves nothing, what is not
+/// the kind of thing that was to be checked.
 const HOLDS: i32 = 0;
-const LIE: i32 = 1;
+const REFUSES: [i32; 3] = [1, 3, 4];
 
 /// What strangers see, and what they hold.
 pub struct Shown {
@@ -75,7 +77,7 @@ impl Shown {
 /// What a detector says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It sees a lie, and says which.
+    /// It sees a lie, or that nothing is proven, and says which.
     Detected(String),
     /// It sees none.
     Unnoticed,
@@ -169,10 +171,25 @@ fn receipt(shown: &Shown) -> Verdict {
     let Some(text) = &shown.receipt else {
         return Verdict::NotConcerned;
     };
+    agreed(shown, text);
     let verified = text
         .parse::<Receipt>()
         .and_then(|it| it.verify(&shown.log, Some(&shown.genesis), shown.witness.as_slice()));
     Verdict::of(verified.map_err(|error| error.to_string()))
+}
+
+/// All three verifiers come to the same outcome.
+fn agreed(shown: &Shown, receipt: &str) {
+    thread_local! {
+        static VERIFIERS: RefCell<Verifiers> = RefCell::new(Verifiers::start());
+    }
+    let question = Question {
+        receipt: receipt.as_bytes().to_vec(),
+        log: shown.log.to_string(),
+        genesis: Some(shown.genesis.to_string()),
+        witnesses: shown.witness.iter().map(VerifierKey::to_string).collect(),
+    };
+    VERIFIERS.with_borrow_mut(|verifiers| verifiers.ask("an attack", &question));
 }
 
 /// Whoever reads all of it.
@@ -247,7 +264,7 @@ fn second(shown: &Shown, what: &str, path: &Path) -> Verdict {
     let (told, code) = PYTHON.with_borrow_mut(|python| python.run(&args));
     match code {
         HOLDS => Verdict::Unnoticed,
-        LIE => Verdict::Detected(told),
+        code if REFUSES.contains(&code) => Verdict::Detected(told),
         other => panic!("the second verifier ended with {other}: {told}"),
     }
 }

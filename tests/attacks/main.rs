@@ -18,6 +18,8 @@ mod issuers;
 mod keys;
 mod operator;
 mod statements;
+#[path = "../verdicts/verifiers.rs"]
+mod verifiers;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

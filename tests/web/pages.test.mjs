@@ -299,16 +299,24 @@ test('a receipt is verified with the network off, and kept as one page that veri
   await page.click('#save');
   const saved = readFileSync(await (await download).path(), 'utf8');
 
-  for (const [lie, check] of [
-    [receipt.replace(/^index \d+/m, 'index 5'), 'inclusion'],
-    [receipt.replace('extra A', 'extra B'), 'checkpoint'],
-    ['not a receipt', 'checkpoint'],
+  // The other leaf of the same two: its proof has as many hashes.
+  const beside = (text) => text.replace(/^index (\d+)/m, (_, index) => `index ${Number(index) ^ 1}`);
+  for (const [given, check, holds] of [
+    [beside(receipt), 'inclusion', 'false'],
+    [receipt.replace('extra A', 'extra B'), 'checkpoint', 'unable'],
+    [receipt.slice(0, -2), 'checkpoint', 'unable'],
+    ['not a receipt', 'checkpoint', 'unable'],
   ]) {
-    await page.fill('#text', lie);
+    await page.fill('#text', given);
     await page.click('form button');
-    await page.waitForSelector('#panel[data-holds=false]');
-    assert.equal((await states(page))[check], 'failed', check);
+    await page.waitForSelector(`#panel[data-holds=${holds}]`);
+    assert.equal((await states(page))[check], holds === 'false' ? 'failed' : 'waiting', check);
   }
+  // A file is read by its bytes, as the command line reads it.
+  const crlf = Buffer.from(receipt.replaceAll('\n', '\r\n'));
+  await page.setInputFiles('#file', { name: 'a.tlog-proof', mimeType: 'text/plain', buffer: crlf });
+  await page.waitForFunction(() => document.getElementById('found').textContent.includes('CRLF'));
+  assert.equal(await decided(page), 'unable');
   // Dropped anywhere on the page.
   const dropped = await page.evaluateHandle((text) => {
     const data = new DataTransfer();
@@ -324,7 +332,7 @@ test('a receipt is verified with the network off, and kept as one page that veri
   writeFileSync(file, saved);
   await alone.page.goto(`file://${file}`);
   assert.equal(await decided(alone.page), 'true', await alone.page.textContent('body'));
-  writeFileSync(file, saved.replace(/index \d+\n/, 'index 5\n'));
+  writeFileSync(file, beside(saved));
   await alone.page.goto(`file://${file}`);
   assert.equal(await decided(alone.page), 'false');
   await alone.finish();

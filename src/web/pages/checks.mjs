@@ -7,14 +7,15 @@ import { statementText, timeText } from './verifier/story.mjs';
 const WORD_OF_CODE = {
   signature_invalid: 'w_signature', key_invalid: 'w_signature', possession_unproven: 'w_signature',
   not_included: 'w_inclusion', role_refused: 'w_role', quorum_short: 'w_authority', authority_broken: 'w_authority',
-  genesis_other: 'w_genesis', origin_mismatch: 'w_genesis', genesis_changed: 'w_key', key_old: 'w_key', log_key_unnamed: 'w_log_key',
-  unsigned: 'w_checkpoint', forked: 'w_forked', shrunk: 'w_shrunk', story: 'w_story',
+  genesis_other: 'w_genesis', other_log: 'w_genesis', genesis_changed: 'w_key', key_old: 'w_key', log_key_unnamed: 'w_log_key',
+  unsigned: 'w_checkpoint', witness_missing: 'w_checkpoint', proof_incomplete: 'w_changed', not_a_receipt: 'no_receipt', forked: 'w_forked', shrunk: 'w_shrunk', story: 'w_story',
   away: 'w_away',
 };
 
 // What is wrong, in plain words, and then exactly.
 export function why(error, check, words) {
-  let word = error instanceof Refused ? (WORD_OF_CODE[error.code] ?? 'w_malformed') : 'w_away';
+  const other = error.outcome === 'unchecked' ? 'w_changed' : 'w_malformed';
+  let word = error instanceof Refused ? (WORD_OF_CODE[error.code] ?? other) : 'w_away';
   if (check === 'checkpoint' && word === 'w_signature') word = 'w_checkpoint';
   return `${words[word]} (${error.message})`;
 }

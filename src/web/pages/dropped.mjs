@@ -3,7 +3,7 @@
 
 import { newElement, newLine, setState, showBehind, showText, why } from './checks.mjs';
 import { Refused, equal, need } from './verifier/codec.mjs';
-import { LOG, parseVkey, readNote } from './verifier/note.mjs';
+import { LOG, parseVkey } from './verifier/note.mjs';
 import { checkLogKey, readReceipt, verifyReceipt } from './verifier/receipt.mjs';
 import { canVerify } from './verifier/signature.mjs';
 import { statementText } from './verifier/story.mjs';
@@ -23,9 +23,9 @@ function conclude(state, text) {
 
 // The log key that signed the receipt's checkpoint, the entry that names that key, and the entry that
 // names the next one: a checkpoint of a larger tree must be signed by the next.
-async function keyFor(text) {
+async function keyFor(file) {
   const known = JSON.parse(body.dataset.logKeys);
-  const { lines } = readNote(readReceipt(text).note);
+  const { lines } = readReceipt(file).checkpoint;
   for (let at = known.length - 1; at >= 0; at -= 1) {
     const vkey = await parseVkey(known[at][1], LOG);
     const signed = lines.some((line) => line.name === vkey.name && equal(line.id, vkey.id));
@@ -34,13 +34,13 @@ async function keyFor(text) {
   throw new Refused('unsigned', 'no log key is known');
 }
 
-async function verified(text, tell) {
+async function verified(file, tell) {
   const step = (work) => work.catch((error) => {
     error.check ??= 'checkpoint';
     throw error;
   });
-  const { vkey, namedAt, replacedAt } = await step(keyFor(text));
-  const receipt = await verifyReceipt(text, { vkey, genesis: body.dataset.genesis }, tell);
+  const { vkey, namedAt, replacedAt } = await step(keyFor(file));
+  const receipt = await verifyReceipt(file, { vkey, genesis: body.dataset.genesis }, tell);
   await step((async () => {
     const late = replacedAt !== null && receipt.checkpoint.size > BigInt(replacedAt);
     need(!late, 'key_old', `entry ${replacedAt} named another key, and this checkpoint is of ${receipt.checkpoint.size}`);
@@ -48,7 +48,7 @@ async function verified(text, tell) {
     const named = async () => {
       const answer = await fetch(`/v1/receipts/${namedAt}`).catch(() => null);
       if (!answer?.ok) throw new Refused('away', 'no network');
-      return answer.text();
+      return new Uint8Array(await answer.arrayBuffer());
     };
     await checkLogKey(receipt, vkey, named).catch((error) => {
       if (error.code !== 'away') throw error;
@@ -60,7 +60,8 @@ async function verified(text, tell) {
 // Counts the receipts that were given: only the last one is shown, in whatever order they are verified.
 let turn = 0;
 
-async function show(text) {
+// A file is verified by its bytes: as text, a browser would hide what was done to them.
+async function show(file) {
   turn += 1;
   const mine = turn;
   conclude('waiting', words.checking);
@@ -75,7 +76,7 @@ async function show(text) {
     return;
   }
   try {
-    const receipt = await verified(text, (check, evidence) => {
+    const receipt = await verified(file, (check, evidence) => {
       if (lines.has(check)) {
         setState(lines.get(check), 'held', words);
         showBehind(lines.get(check), '', check, evidence);
@@ -90,8 +91,10 @@ async function show(text) {
   } catch (error) {
     if (mine !== turn) return;
     const check = error.check ?? 'entry';
-    setState(lineOf(check), 'failed', words, why(error, check, words));
-    conclude('false', words.not_all);
+    const outcome = error instanceof Refused ? error.outcome : 'unchecked';
+    setState(lineOf(check), outcome === 'false' ? 'failed' : 'waiting', words, why(error, check, words));
+    if (outcome === 'false') conclude('false', words.not_all);
+    else conclude('unable', outcome === 'unchecked' ? words.no_verdict : words.no_receipt);
   }
 }
 
@@ -100,7 +103,7 @@ async function show(text) {
 const area = document.getElementById('text');
 const take = async (file) => {
   area.value = await file.text();
-  await show(area.value);
+  await show(new Uint8Array(await file.arrayBuffer()));
 };
 
 document.getElementById('drop')?.addEventListener('submit', (event) => {
@@ -119,8 +122,8 @@ document.addEventListener('drop', (event) => {
 // ---- one page that verifies itself ----
 
 const MODULES = [
-  'verifier/codec.mjs', 'verifier/tree.mjs', 'verifier/signature.mjs', 'verifier/note.mjs', 'verifier/receipt.mjs',
-  'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
+  'verifier/codec.mjs', 'verifier/file.mjs', 'verifier/tree.mjs', 'verifier/signature.mjs', 'verifier/note.mjs',
+  'verifier/receipt.mjs', 'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
 ];
 
 // One script of all modules, each after those that it imports. Without imports they share one scope, so

@@ -61,13 +61,14 @@ function offerForgetting() {
   document.getElementById('alarm').replaceChildren(button);
 }
 
-async function fetchText(path) {
+// Bytes: as text, a browser would hide what was done to them.
+async function fetchBytes(path) {
   const answer = await fetch(path).catch(() => null);
   need(answer?.ok, 'away', `${path}: ${answer?.status ?? ''}`);
-  return answer.text();
+  return new Uint8Array(await answer.arrayBuffer());
 }
 
-const fetchReceipt = (index) => fetchText(`/v1/receipts/${index}`);
+const fetchReceipt = (index) => fetchBytes(`/v1/receipts/${index}`);
 
 // Where a browser stores nothing, checkpoints are still compared within the page.
 function openStorage() {
@@ -150,7 +151,7 @@ async function run() {
   await step('consistency', async () => {
     const prove = proveBy(fetch.bind(window));
     const identity = { vkey, keyAt: named.index, genesis };
-    const newest = async () => openCheckpoint(await fetchText('/checkpoint'), vkey);
+    const newest = async () => openCheckpoint(await fetchBytes('/checkpoint'), vkey);
     let now = await newest();
     // Another window may have kept a newer checkpoint since: asks once more before the log has shrunk.
     const before = await compare(now, identity, storage, prove).catch(async (error) => {

@@ -7,6 +7,28 @@ export class Refused extends Error {
     super(what);
     this.code = code;
   }
+
+  // One of the four outcomes (section 13.2), but for the first, which is no error.
+  get outcome() {
+    if (this.code === 'not_a_receipt') return 'not_that_kind';
+    return UNCHECKED.has(this.code) || this.code.startsWith('file_') ? 'unchecked' : 'false';
+  }
+}
+
+// What says nothing against anybody: something is missing, or was changed on its way.
+const UNCHECKED = new Set([
+  'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
+  'witness_missing', 'proof_incomplete', 'away',
+]);
+
+// Says that it was this that could not be read, whatever is wrong inside.
+export function reading(code, work) {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Refused) error.code = code;
+    throw error;
+  }
 }
 
 export function need(condition, code, what) {
@@ -45,6 +67,9 @@ export function fromBase64(text, what) {
   need(bytes && base64(bytes) === text, 'base64_malformed', `${what} is no base64`);
   return bytes;
 }
+
+// A name of a log or a witness.
+export const isName = (name) => NAME.test(name) && !REFUSED_IN_TEXT.test(name) && utf8(name).length <= 200;
 
 export function decimal(text, what) {
   need(/^(0|[1-9][0-9]{0,19})$/.test(text) && BigInt(text) <= NONE, 'number_malformed', `${what} is no plain number`);
@@ -123,7 +148,11 @@ export const byteString = (limit) => (reader) => {
 const REFUSED_IN_TEXT =
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]/;
 const SLUG = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
-export const NAME = /^[^\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]+$/u;
+// What the standard asks of a name in a signature line, and what a log's or a witness's name is.
+const LINE_NAME_REFUSED = String.raw`\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+`;
+const INVISIBLE = String.raw`\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}`;
+export const LINE_NAME = new RegExp(`^[^${LINE_NAME_REFUSED}]+$`, 'u');
+export const NAME = new RegExp(`^[^${LINE_NAME_REFUSED}${INVISIBLE}]+$`, 'u');
 
 export const text = (limit, pattern) => (reader) => {
   const value = text8(byteString(limit)(reader), 'not_canonical', 'a text is not well-formed UTF-8');

@@ -3,14 +3,17 @@
 
 import {
   ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, listOf,
-  need, readWhole, table, u64, utf8,
+  need, readWhole, reading, table, u64, utf8,
 } from './codec.mjs';
-import { checkLines, openCheckpoint } from './note.mjs';
+import { bytesOf, readFile } from './file.mjs';
+import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
 import { signatureHolds } from './signature.mjs';
-import { PROOF_HASHES_MAX, leafHash, rootByPath, sha256 } from './tree.mjs';
+import { PROOF_HASHES_MAX, leafHash, pathLength, rootByPath, sha256 } from './tree.mjs';
 
 const RECEIPT_BYTES_MAX = 4 << 20;
 const EXTRA_BYTES_MAX = 2 << 20;
+const FIRST_LINE = 'c2sp.org/tlog-proof@v1';
+const BEGINNING_BYTES = 256;
 const LINK = table({ index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX) });
 const EXTRA = table({ entry: byteString(ENTRY_BYTES_MAX), authority: listOf(LINK, 0, 64) });
 
@@ -21,23 +24,50 @@ const MAY_SAY = {
 };
 const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction'];
 
-// The chain from the entry to its last link, each with index and path; and the checkpoint's note.
-export function readReceipt(text) {
-  need(utf8(text).length <= RECEIPT_BYTES_MAX, 'receipt_malformed', 'a receipt is longer than 4 MiB');
+// Whether a file is a receipt, or was one before something was done to it: its first line is looked
+// for among the visible characters of its beginning, behind any `>`.
+function beginsAsAReceipt(bytes) {
+  const beginning = bytes.subarray(0, BEGINNING_BYTES);
+  const visible = String.fromCharCode(...beginning.filter((byte) => byte >= 0x21 && byte <= 0x7e)).replace(/^>+/, '');
+  return visible.startsWith(FIRST_LINE) || (beginning.length === bytes.length && FIRST_LINE.startsWith(visible));
+}
+
+function readLines(text) {
   const parted = text.indexOf('\n\n');
   const lines = text.slice(0, Math.max(parted, 0)).split('\n');
   need(
     parted >= 0 && lines.length >= 3 && lines.length <= 3 + PROOF_HASHES_MAX &&
-      lines[0] === 'c2sp.org/tlog-proof@v1' && lines[1].startsWith('extra ') && lines[2].startsWith('index '),
-    'receipt_malformed', "a receipt's lines are not its first line, extra, index, hashes, and a checkpoint",
+      lines[0] === FIRST_LINE && lines[1].startsWith('extra ') && lines[2].startsWith('index '),
+    '', "a receipt's lines are not its first line, extra, index, hashes, and a checkpoint",
   );
   const bytes = fromBase64(lines[1].slice(6), 'the extra line');
-  need(bytes.length <= EXTRA_BYTES_MAX, 'receipt_malformed', 'the extra line is longer than 2 MiB');
+  need(bytes.length <= EXTRA_BYTES_MAX, '', 'the extra line is longer than 2 MiB');
   const extra = readWhole(EXTRA, bytes);
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
-  need(path.every((hash) => hash.length === 32), 'receipt_malformed', 'a hash of the proof has not 32 bytes');
+  need(path.every((hash) => hash.length === 32), '', 'a hash of the proof has not 32 bytes');
   return { chain: [{ index, entry: extra.entry, path }, ...extra.authority], note: text.slice(parted + 2) };
+}
+
+// The chain from the entry to its last link, each with index and path, and the checkpoint as it was
+// read; from a file's bytes, or from text that was pasted.
+export function readReceipt(file) {
+  const bytes = bytesOf(file);
+  need(beginsAsAReceipt(bytes), 'not_a_receipt', `its first line is not ${FIRST_LINE}`);
+  need(bytes.length <= RECEIPT_BYTES_MAX, 'too_long', 'a receipt is longer than 4 MiB');
+  return readFile(bytes, (text) => {
+    const { chain, note } = reading('receipt_malformed', () => readLines(text));
+    return { chain, checkpoint: readCheckpoint(note) };
+  });
+}
+
+// That each proof has just as many hashes as its index needs in the checkpoint's tree: one that has
+// not was cut, and says nothing.
+function checkLengths(chain, { size }) {
+  for (const { index, path } of chain) {
+    const fits = index < size && path.length === pathLength(index, size);
+    need(fits, 'proof_incomplete', `the proof of entry ${index} has not the number of hashes that it needs`);
+  }
 }
 
 const signingInput = (origin, record) => concat(utf8(`arborlog/record/v1\n${origin}\n`), record);
@@ -87,33 +117,40 @@ function checkQuorum(entry, link) {
   need(signed >= statement.quorum, 'quorum_short', `${signed} governors signed, ${statement.quorum} are needed`);
 }
 
-// Verifies a receipt by the log's key, the genesis' record id in hexadecimal if one is pinned, and
+// Verifies a receipt, from its bytes or its text, by the log's key, the genesis' record id in hexadecimal if one is pinned, and
 // the witnesses that must have cosigned. `tell(check, found)` is called for each check that held:
 // checkpoint, witnesses, entry, inclusion, signature, role, authority, genesis.
-export async function verifyReceipt(text, { vkey, genesis = null, witnesses = [] }, tell = () => {}) {
-  const check = async (name, work) => {
+export async function verifyReceipt(file, { vkey, genesis = null, witnesses = [] }, tell = () => {}) {
+  const named = async (name, work) => {
     try {
-      const found = await work();
-      tell(name, found);
-      return found;
+      return await work();
     } catch (error) {
       if (error instanceof Refused) error.check ??= name;
       throw error;
     }
   };
+  const check = async (name, work) => {
+    const found = await named(name, work);
+    tell(name, found);
+    return found;
+  };
   const { checkpoint, chain } = await check('checkpoint', async () => {
-    const { chain, note } = readReceipt(text);
-    return { chain, checkpoint: await openCheckpoint(note, vkey) };
+    const read = readReceipt(file);
+    await verifyCheckpoint(read.checkpoint, vkey);
+    return read;
   });
   const seen = await check('witnesses', async () => {
     const all = [];
     for (const witness of witnesses) {
       const lines = await checkLines(checkpoint, witness);
       need(lines.length > 0, 'witness_missing', `no cosignature by ${witness.name}`);
-      all.push({ name: witness.name, seconds: lines[0].seconds });
+      // Of several lines all hold, and the newest time counts.
+      const seconds = lines.map((line) => line.seconds).reduce((one, other) => (one > other ? one : other));
+      all.push({ name: witness.name, seconds });
     }
     return all;
   });
+  await named('inclusion', async () => checkLengths(chain, checkpoint));
   const decoded = (link) => ({ ...decodeEntry(link.entry), index: link.index });
   const entry = await check('entry', () => decoded(chain[0]));
   await check('inclusion', async () => ({
@@ -155,7 +192,7 @@ export async function verifyReceipt(text, { vkey, genesis = null, witnesses = []
       last.statement.kind === 'genesis' && last.index === 0n,
       'authority_broken', 'the way back does not end at the genesis',
     );
-    need(last.statement.origin === checkpoint.origin, 'origin_mismatch', 'the genesis is of another origin');
+    need(last.statement.origin === checkpoint.origin, 'genesis_other', 'the genesis is of another log');
     const id = hex(await recordId(checkpoint.origin, last.record));
     need(genesis === null || genesis === id, 'genesis_other', 'the genesis is not the one that was pinned');
     return id;

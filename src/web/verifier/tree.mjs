@@ -12,6 +12,12 @@ export const leafHash = (entry) => sha256(concat([0], entry));
 
 const nodeHash = (left, right) => sha256(concat([1], left, right));
 
+// How many hashes prove a leaf: to where its way parts from the last leaf's, then one for each turn left.
+export function pathLength(index, size) {
+  const parted = (index ^ (size - 1n)).toString(2).replace(/^0$/, '').length;
+  return parted + (index >> BigInt(parted)).toString(2).replaceAll('0', '').length;
+}
+
 // RFC 9162, 2.1.3.2: the root that a leaf and its path lead to.
 export async function rootByPath(leaf, index, size, path) {
   need(index < size, 'not_included', 'the index is not below the size of the tree');

@@ -1,0 +1,205 @@
+//! The three verifiers, asked the same: this crate, `docs/verifier/arborlog_verify.py`, and the
+//! modules that browsers run (`src/web/verifier`).
+
+#![allow(dead_code)]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use arborlog::note::{SignatureType, VerifierKey};
+use arborlog::outcome::Outcome;
+use arborlog::receipt::Receipt;
+use arborlog::record::RecordId;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+/// A receipt, and by what it is to be verified.
+pub struct Question {
+    pub receipt: Vec<u8>,
+    pub log: String,
+    pub genesis: Option<String>,
+    pub witnesses: Vec<String>,
+}
+
+/// What a verifier says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds: index, record id, genesis, size, and when each witness saw it.
+    Holds(String),
+    /// It is false; each verifier may find something else first.
+    False,
+    /// It is neither: the outcome and the code that every verifier gives.
+    Neither(Outcome, String),
+    /// A key that was given is none.
+    Usage,
+}
+
+/// All three, two of them in processes that answer many questions.
+pub struct Verifiers {
+    python: Process,
+    node: Process,
+}
+
+impl Verifiers {
+    pub fn start() -> Self {
+        let (docs, web) = (
+            concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verifier"),
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/web/verdicts.mjs"),
+        );
+        let mut python = Command::new("python3");
+        python
+            .args(["-B", "-c", PYTHON])
+            .env("PYTHONPATH", docs)
+            .env("PYTHONIOENCODING", "utf-8");
+        let mut node = Command::new("node");
+        node.arg(web);
+        Self {
+            python: Process::start("python3, with `cryptography`", python),
+            node: Process::start("node", node),
+        }
+    }
+
+    /// What all of them say.
+    ///
+    /// # Panics
+    /// When they differ.
+    pub fn ask(&mut self, what: &str, question: &Question) -> Verdict {
+        let line = json!({
+            "receipt": STANDARD.encode(&question.receipt), "log": question.log,
+            "genesis": question.genesis, "witnesses": question.witnesses,
+        })
+        .to_string();
+        self.python.send(&line);
+        self.node.send(&line);
+        let rust = by_this_crate(question);
+        for process in [&mut self.python, &mut self.node] {
+            let answer = process.receive();
+            let theirs = read(&answer);
+            assert_eq!(
+                theirs,
+                rust,
+                "{what}: {} says {answer}, this crate {rust:?}\n{}",
+                process.name,
+                question.receipt.escape_ascii()
+            );
+        }
+        rust
+    }
+}
+
+fn by_this_crate(question: &Question) -> Verdict {
+    let of_kind = |text: &str, kind| {
+        let key = text.parse::<VerifierKey>().ok();
+        key.filter(|key| key.kind() == kind)
+    };
+    let witnesses = question.witnesses.iter();
+    let witnesses = witnesses.map(|text| of_kind(text, SignatureType::CosignatureV1));
+    let witnesses: Option<Vec<_>> = witnesses.collect();
+    let log = of_kind(&question.log, SignatureType::Ed25519);
+    let (Some(log), Some(witnesses)) = (log, witnesses) else {
+        return Verdict::Usage;
+    };
+    let genesis = question.genesis.as_deref();
+    let genesis: Option<RecordId> = genesis.map(|text| text.parse().unwrap());
+    let verified = Receipt::read(&question.receipt)
+        .and_then(|receipt| receipt.verify(&log, genesis.as_ref(), &witnesses));
+    match verified {
+        Ok(it) => {
+            let times = it
+                .cosignatures
+                .iter()
+                .map(|seen| seen.seen_at_s.to_string());
+            let times: Vec<_> = times.collect();
+            Verdict::Holds(format!(
+                "{} {} {} {} {}",
+                it.index,
+                it.id,
+                it.genesis,
+                it.head.size,
+                times.join(",")
+            ))
+        }
+        Err(error) => match error.outcome() {
+            Outcome::Holds => panic!("{error} is no outcome that holds"),
+            Outcome::False => Verdict::False,
+            outcome => Verdict::Neither(outcome, error.code().to_owned()),
+        },
+    }
+}
+
+/// An answer of the other two: `{"outcome", "code" or "meaning"}`.
+fn read(answer: &str) -> Verdict {
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    match text("outcome").as_str() {
+        "holds" => Verdict::Holds(text("meaning")),
+        "false" => Verdict::False,
+        "unchecked" => Verdict::Neither(Outcome::Unchecked, text("code")),
+        "not_that_kind" => Verdict::Neither(Outcome::NotThatKind, text("code")),
+        "usage" => Verdict::Usage,
+        _ => panic!("{answer}"),
+    }
+}
+
+const PYTHON: &str = r#"
+import base64, json, sys, arborlog_verify as v
+for line in sys.stdin:
+    q = json.loads(line)
+    try:
+        log, witnesses = v.parse_vkey(q["log"], v.LOG), [v.parse_vkey(w, v.WITNESS) for w in q["witnesses"]]
+    except v.Refused:
+        print(json.dumps({"outcome": "usage"}), flush=True)
+        continue
+    genesis = bytes.fromhex(q["genesis"]) if q["genesis"] else None
+    try:
+        a = v.verify_receipt(base64.b64decode(q["receipt"]), log, genesis, witnesses)
+        times = ",".join(str(seen["seen_at_s"]) for seen in a["witnesses"])
+        meaning = f"{a['index']} {a['id']} {a['genesis']} {a['tree_size']} {times}"
+        print(json.dumps({"outcome": "holds", "meaning": meaning}), flush=True)
+    except v.Refused as refused:
+        print(json.dumps({"outcome": v.OUTCOMES[refused.exit_code], "code": refused.code}), flush=True)
+"#;
+
+/// A verifier that reads a question a line and answers each with a line.
+struct Process {
+    name: &'static str,
+    child: Child,
+    questions: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(name: &'static str, mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        Self {
+            name,
+            questions: child.stdin.take(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        }
+    }
+
+    fn send(&mut self, line: &str) {
+        // If the process is gone, so is its answer.
+        let _ = writeln!(self.questions.as_mut().unwrap(), "{line}");
+    }
+
+    fn receive(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.answers.read_line(&mut line).unwrap();
+        assert!(read > 0, "{} broke off", self.name);
+        line
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.questions.take());
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,35 @@
+// The browser's verifier as a process: a question a line as JSON in, an answer a line as JSON out.
+// `tests/verdicts` asks it beside the other two verifiers.
+
+import { webcrypto } from 'node:crypto';
+import { createInterface } from 'node:readline';
+
+import { Refused, hex } from '../../src/web/verifier/codec.mjs';
+import { LOG, WITNESS, parseVkey } from '../../src/web/verifier/note.mjs';
+import { recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
+
+// Node 18 has it under its own name alone.
+globalThis.crypto ??= webcrypto;
+
+async function answer({ receipt, log, genesis, witnesses }) {
+  let keys;
+  try {
+    keys = { vkey: await parseVkey(log, LOG), witnesses: await Promise.all(witnesses.map((key) => parseVkey(key, WITNESS))) };
+  } catch (error) {
+    if (error instanceof Refused) return { outcome: 'usage' };
+    throw error;
+  }
+  try {
+    const found = await verifyReceipt(new Uint8Array(Buffer.from(receipt, 'base64')), { ...keys, genesis });
+    const id = hex(await recordId(found.checkpoint.origin, found.entry.record));
+    const times = found.seen.map(({ seconds }) => seconds).join(',');
+    return { outcome: 'holds', meaning: `${found.index} ${id} ${found.genesis} ${found.checkpoint.size} ${times}` };
+  } catch (error) {
+    if (error instanceof Refused) return { outcome: error.outcome, code: error.code };
+    throw error;
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await answer(JSON.parse(line)))}\n`);
+}
