@@ -67,7 +67,8 @@ impl<R: BufRead> NdjsonLines<R> {
             return Err(format!("it is longer than {LINE_BYTES_MAX} bytes"));
         }
         serde_json::from_slice(line).map_err(|error| match std::str::from_utf8(line) {
-            Ok(_) => error.to_string(),
+            // It is one line for the JSON reader; which of the input, the caller says.
+            Ok(_) => error.to_string().replace(" at line 1 column ", ", column "),
             Err(_) if line.contains(&0) => "it is not UTF-8, but looks like UTF-16".to_owned(),
             Err(_) => "it is not UTF-8".to_owned(),
         })
