@@ -1,39 +1,13 @@
 //! The one way into the state: a record is judged, then applied.
 
 use super::broken::{Contradiction, InvariantBroken, Sum};
+use super::candidate::Candidate;
 use super::kinds::rules_of;
 use super::refusal::Refusal;
 use super::rules::chain::check_issuer;
 use super::rules::speakers::require_speaker;
 use super::state::{ChainHead, State};
-use crate::record::{
-    Day, Entry, Index, Lineage, Record, RecordId, SignedRecord, Statement, TimeMs,
-};
-
-/// A record that asks to be the next entry.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
-    /// The record with its signatures, which the caller verified or an audit will.
-    pub signed: &'a SignedRecord,
-    /// The record's id in this ledger.
-    pub id: RecordId,
-    /// When the record's batch came in.
-    pub admitted_at: TimeMs,
-    /// For a correction, the entry that it corrects, if there is one.
-    pub target: Option<&'a Entry>,
-}
-
-impl<'a> Candidate<'a> {
-    /// The record.
-    pub fn record(&self) -> &'a Record {
-        self.signed.record()
-    }
-
-    /// The day of admission.
-    pub(super) fn admitted_on(&self) -> Day {
-        Day::of(self.admitted_at)
-    }
-}
+use crate::record::{Index, Lineage, Statement};
 
 impl State {
     /// Checks whether a record may be the next entry; returns the lineage that it would have. Changes

@@ -10,6 +10,7 @@
 
 mod admission;
 mod broken;
+mod candidate;
 mod cow_map;
 mod kinds;
 pub mod lineage;
@@ -17,8 +18,8 @@ mod refusal;
 mod rules;
 mod state;
 
-pub use admission::Candidate;
 pub use broken::InvariantBroken;
+pub use candidate::Candidate;
 pub use cow_map::{BucketError, BucketImage};
 pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, present};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::plots::known_plot;

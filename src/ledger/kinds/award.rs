@@ -1,8 +1,8 @@
 //! Awards (rule 3): points for an activity.
 
 use super::Rules;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, Sum};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, require_nonzero};

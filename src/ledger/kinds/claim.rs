@@ -1,8 +1,8 @@
 //! Claims (rule 5): points become the promise of a tree.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, Sum, absent, present};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{AccountCorrectionPlaces, AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_spending};

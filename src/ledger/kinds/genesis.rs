@@ -1,8 +1,8 @@
 //! The genesis: entry 0, signed by all that it names.
 
 use super::Rules;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::Contradiction;
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{GenesisPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_issued_on;

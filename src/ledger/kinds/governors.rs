@@ -2,8 +2,8 @@
 
 use super::Rules;
 use crate::crypto::PublicKey;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::Contradiction;
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{GovernorsPlaces, Places};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::{check_governors, check_new_key};

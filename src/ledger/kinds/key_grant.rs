@@ -1,8 +1,8 @@
 //! Key grants: a key gets its role.
 
 use super::Rules;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::Contradiction;
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{KeyGrantPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::keys::check_new_key;

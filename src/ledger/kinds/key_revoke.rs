@@ -1,8 +1,8 @@
 //! Key revocations: a key may sign no more.
 
 use super::Rules;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, present};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{KeyRevokePlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::speakers::{Speakers, require_governors};

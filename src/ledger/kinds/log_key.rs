@@ -1,8 +1,8 @@
 //! Log keys: the next key that signs checkpoints.
 
 use super::Rules;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::Contradiction;
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{LogKeyPlaces, Places};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::check_new_key;

@@ -1,8 +1,8 @@
 //! Methods (rule 3): how points are calculated, and what trees cost.
 
 use super::Rules;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, absent};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{MethodPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::speakers::{Speakers, require_governors};

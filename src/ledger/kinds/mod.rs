@@ -16,8 +16,8 @@ mod plot;
 mod survey;
 mod transfer;
 
-use super::admission::Candidate;
 use super::broken::Contradiction;
+use super::candidate::Candidate;
 use super::lineage::Places;
 use super::refusal::Refusal;
 use super::rules::speakers::Speakers;

@@ -1,8 +1,8 @@
 //! Plantings (rule 4): trees planted on a plot, each with a serial.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, Sum, absent, present};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;

@@ -1,8 +1,8 @@
 //! Plots (rule 4): a piece of land, and who holds it.
 
 use super::Rules;
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, present};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, PlotPlaces};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::plots::check_capacity;

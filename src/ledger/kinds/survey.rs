@@ -1,8 +1,8 @@
 //! Surveys (rule 7): trees looked at, and how many lived.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, absent, present};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;

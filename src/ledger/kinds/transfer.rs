@@ -1,8 +1,8 @@
 //! Transfers (rule 5): points go from one account to another, or out.
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, Sum};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, TransferPlaces, TransferVoidPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_debit, check_spending};

@@ -1,6 +1,6 @@
 //! Rules 1 and 2: each issuer's chain, and its days.
 
-use crate::ledger::admission::Candidate;
+use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Day, Index};

@@ -1,7 +1,7 @@
 //! Who may state what: roles, and governors by a quorum.
 
 use crate::crypto::PublicKey;
-use crate::ledger::admission::Candidate;
+use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Role, Slug};

@@ -6,8 +6,8 @@ mod reverse;
 mod void;
 
 use super::{Rules, Voidable};
-use crate::ledger::admission::Candidate;
 use crate::ledger::broken::{Contradiction, present};
+use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::Places;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
