@@ -4,14 +4,14 @@
 
 use std::sync::LazyLock;
 
-use arborlog::crypto::{Batch, KnownKeys, PublicKey, Signature, SigningKey, VerifyingKey};
+use arborlog::crypto::{SignatureBatch, KnownKeys, PublicKey, Signature, SigningKey, VerifyingKey};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<KnownKeys> = LazyLock::new(KnownKeys::default);
 static OURS: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::from_seed(&[3; 32]));
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut batch = Batch::default();
+    let mut batch = SignatureBatch::default();
     let mut strict = Vec::new();
     let (chunks, _) = bytes.as_chunks::<100>();
     for chunk in chunks {
