@@ -142,11 +142,8 @@ fn the_format_and_the_page_of_statements_describe_every_kind() {
             let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(kind.name()))
         };
-        let lineage = lineages.lines().filter(|line| line.starts_with('|'));
-        assert!(
-            lineage.map(words).any(|found| found),
-            "the lineage of {kind}"
-        );
+        let mut lineage = lineages.lines().filter(|line| line.starts_with('|'));
+        assert!(lineage.any(words), "the lineage of {kind}");
         // A paragraph of rules begins with its kind, or is under a heading that names the kind.
         let paragraph = format!("**{kind}.**");
         let named = rules.lines().any(|line| {

@@ -21,7 +21,8 @@
 //! use arborlog::durable::{create, make_folders};
 //! use arborlog::log::{Log, LogConfig, admit_genesis};
 //! use arborlog::record::{
-//!     Genesis, KeyGrant, List, Origin, Record, RecordId, Role, Seq, SigningContext, Statement, draft,
+//!     Day, Genesis, KeyGrant, List, Origin, Record, RecordId, Role, Seq, SigningContext, Statement,
+//!     TimeMs, draft,
 //! };
 //! use arborlog::store::DiskStore;
 //!
@@ -33,11 +34,13 @@
 //! create(&dir.join("origin"), format!("{origin}\n").as_bytes())?;
 //! DiskStore::create(&dir)?;
 //!
+//! let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+//! let today = Day::of(TimeMs(since_1970.as_millis().try_into()?));
 //! let record = |seq, prev, statement| Record {
 //!     issuer: governor.public(),
 //!     seq,
 //!     prev,
-//!     issued_on: "2026-03-01".parse().expect("a day"),
+//!     issued_on: today,
 //!     statement,
 //! };
 //! let genesis = Statement::Genesis(Genesis {

@@ -530,7 +530,9 @@ fn witnesses_with_odd_names_and_times_get_one_verdict() {
     for c in (0..=0x10ffff).filter_map(char::from_u32) {
         // Every character that is refused or stands at the edge of a range of them, and others.
         let near = [c as u32 + 1, c as u32, (c as u32).saturating_sub(1)];
-        if near.into_iter().filter_map(char::from_u32).any(refused) || c as u32 % 0x3001 == 0 {
+        if near.into_iter().filter_map(char::from_u32).any(refused)
+            || (c as u32).is_multiple_of(0x3001)
+        {
             let expected = if refused(c) { "Usage" } else { "5" };
             // The tag characters are many, and all alike.
             if !(0xe0010..0xe0ff0).contains(&(c as u32)) {
