@@ -129,7 +129,9 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`], as above.
     pub fn open_with(dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
-        let mut store = Self::inspect_with(dir, segment_bytes, renew_newest)?;
+        let lock = lock(dir)?;
+        renew_newest(&journal_dir(dir))?;
+        let mut store = Self::read_locked(dir, segment_bytes, lock)?;
         let (wake, woken) = mpsc::channel();
         let shared = Arc::clone(&store.shared);
         let thread = std::thread::Builder::new()
@@ -154,17 +156,11 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`], as above.
     pub fn inspect(dir: &Path) -> Result<Self, StoreError> {
-        Self::inspect_with(dir, SEGMENT_BYTES, |_| Ok(()))
+        Self::read_locked(dir, SEGMENT_BYTES, lock(dir)?)
     }
 
-    /// `locked` is called with the journal's folder once nobody else can write there.
-    fn inspect_with(
-        dir: &Path,
-        segment_bytes: u64,
-        locked: impl FnOnce(&Path) -> Result<(), StoreError>,
-    ) -> Result<Self, StoreError> {
-        let lock = lock(dir)?;
-        locked(&journal_dir(dir))?;
+    /// Recovers the tree as last committed; without a tiler.
+    fn read_locked(dir: &Path, segment_bytes: u64, lock: Held) -> Result<Self, StoreError> {
         let (journal, tail, tree) = recover(dir)?;
         let committer = Committer {
             journal,
