@@ -26,7 +26,7 @@ use programs::{bench, demo, import};
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done."
+    after_help = "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done or checked, 4 not that kind of thing, 5 not all went in."
 )]
 struct Cli {
     #[command(subcommand)]
