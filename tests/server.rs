@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use arborlog::client::{
-    BatchAnswer, HeadError, IssuerKey, JournalError, OnRefusal, Options, Outcome, Remote,
+    BatchAnswer, HeadError, IssuerKey, JournalError, LineOutcome, OnRefusal, Options, Remote,
     SubmitError, Submitter,
 };
 use arborlog::merkle::{Hash, leaf_hash, verify_consistency, verify_inclusion};
@@ -477,7 +477,7 @@ fn kill_9_at_random_moments_of_a_load_loses_and_doubles_nothing() {
     let at: Vec<Index> = outcomes
         .iter()
         .map(|outcome| match outcome {
-            Outcome::Admitted(index) | Outcome::AlreadyIn(index) => *index,
+            LineOutcome::Admitted(index) | LineOutcome::AlreadyIn(index) => *index,
             other => panic!("{other:?}"),
         })
         .collect();

@@ -1,5 +1,5 @@
 //! The commands of a ledger, and how a command ends. Exit codes: 0 fine, 1 a check failed, 2 wrong
-//! use, 3 could not be done or checked, 4 not that kind of thing.
+//! use, 3 could not be done or checked, 4 not that kind of thing, 5 not all went in.
 
 pub mod audit;
 mod evidence;
@@ -40,6 +40,14 @@ impl Failure {
         Self {
             code: exit_code(outcome),
             error: error.into(),
+        }
+    }
+
+    /// Not all of what was to be sent is in: 5.
+    pub fn not_all_in(what: String) -> Self {
+        Self {
+            code: 5,
+            error: anyhow::anyhow!(what),
         }
     }
 

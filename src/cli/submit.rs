@@ -10,10 +10,11 @@ use super::govern::origin_of;
 use super::log_source::read_vkey;
 use super::{Done, Failure, progress};
 use arborlog::client::{
-    BatchAnswer, IssuerKey, NdjsonLines, OnRefusal, Options, Outcome, Proposal, ProposalError,
-    Remote, SubmitError, Submitter, Summary, Verdict,
+    BatchAnswer, IssuerKey, LineOutcome, NdjsonLines, OnRefusal, Options, Proposal, ProposalError,
+    Remote, SubmitError, Submitter, Summary,
 };
 use arborlog::crypto::PublicKey;
+use arborlog::outcome::Outcome;
 
 /// Send statements, or a proposal that others have signed.
 ///
@@ -69,11 +70,6 @@ pub struct SubmitArgs {
     json: bool,
 }
 
-/// Not that kind of thing.
-const OTHER_KIND: u8 = 4;
-/// Not all went in.
-const NOT_ALL_IN: u8 = 5;
-
 pub fn run(args: &SubmitArgs) -> Done {
     let remote = Remote::new(&args.to);
     remote.check_address().map_err(Failure::usage)?;
@@ -91,10 +87,10 @@ pub fn run(args: &SubmitArgs) -> Done {
 
 fn submit_proposal(args: &SubmitArgs, remote: &Remote) -> Done {
     let proposal = Proposal::read(&args.input).map_err(|error| match error {
-        ProposalError::Malformed { .. } => Failure {
-            code: OTHER_KIND,
-            error: anyhow::anyhow!("{error}; statements need --key"),
-        },
+        ProposalError::Malformed { .. } => Failure::of(
+            Outcome::NotThatKind,
+            anyhow::anyhow!("{error}; statements need --key"),
+        ),
         ProposalError::Io(..) => error.into(),
         false_one => Failure::check(false_one),
     })?;
@@ -115,7 +111,7 @@ fn submit_proposal(args: &SubmitArgs, remote: &Remote) -> Done {
                 }
             })
         }
-        BatchAnswer::Refused { problem, .. } => Err(not_all_in(format!(
+        BatchAnswer::Refused { problem, .. } => Err(Failure::not_all_in(format!(
             "refused: {} ({}); {}",
             problem.detail, problem.code, problem.advice
         ))),
@@ -214,7 +210,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     if summary.all_in() {
         return Ok(());
     }
-    Err(not_all_in(match &summary.stopped {
+    Err(Failure::not_all_in(match &summary.stopped {
         Some(stopped) => format!(
             "stopped at line {}: {} ({}); {}. What follows it was not sent{}",
             stopped.line,
@@ -242,21 +238,9 @@ fn hint(code: &str) -> &'static str {
 
 /// How a submit that did not end well ends a command.
 pub fn failure(error: SubmitError) -> Failure {
-    match error.verdict() {
-        Verdict::False => Failure::check(error),
-        Verdict::Usage => Failure::usage(error),
-        Verdict::OtherKind => Failure {
-            code: OTHER_KIND,
-            error: error.into(),
-        },
-        Verdict::NotDone => error.into(),
-    }
-}
-
-fn not_all_in(what: String) -> Failure {
-    Failure {
-        code: NOT_ALL_IN,
-        error: anyhow::anyhow!(what),
+    match error.outcome() {
+        Some(outcome) => Failure::of(outcome, error),
+        None => Failure::usage(error),
     }
 }
 
@@ -298,36 +282,36 @@ impl Report {
         })
     }
 
-    fn tell(&mut self, bar: &ProgressBar, line: u64, outcome: &Outcome) -> io::Result<()> {
+    fn tell(&mut self, bar: &ProgressBar, line: u64, outcome: &LineOutcome) -> io::Result<()> {
         match outcome {
-            Outcome::Refused { code, detail } => {
+            LineOutcome::Refused { code, detail } => {
                 tell(bar, &format!("line {line}: refused: {detail} ({code})"));
             }
-            Outcome::SetAside(why) => {
+            LineOutcome::SetAside(why) => {
                 tell(
                     bar,
                     &format!("line {line}: set aside, it is no statement: {why}"),
                 );
             }
-            Outcome::Admitted(_) | Outcome::AlreadyIn(_) | Outcome::NotSent => {}
+            LineOutcome::Admitted(_) | LineOutcome::AlreadyIn(_) | LineOutcome::NotSent => {}
         }
         let Some(lines) = &mut self.lines else {
             return Ok(());
         };
         let object = match outcome {
-            Outcome::Admitted(index) => {
+            LineOutcome::Admitted(index) => {
                 json!({"line": line, "outcome": "admitted", "index": index})
             }
-            Outcome::AlreadyIn(index) => {
+            LineOutcome::AlreadyIn(index) => {
                 json!({"line": line, "outcome": "already_in", "index": index})
             }
-            Outcome::Refused { code, detail } => {
+            LineOutcome::Refused { code, detail } => {
                 json!({"line": line, "outcome": "refused", "code": code, "detail": detail})
             }
-            Outcome::SetAside(why) => {
+            LineOutcome::SetAside(why) => {
                 json!({"line": line, "outcome": "set_aside", "detail": why})
             }
-            Outcome::NotSent => json!({"line": line, "outcome": "not_sent"}),
+            LineOutcome::NotSent => json!({"line": line, "outcome": "not_sent"}),
         };
         if self.begun {
             lines.write_all(b",\n")?;

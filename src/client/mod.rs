@@ -44,5 +44,5 @@ pub use remote::{
 };
 pub use static_log::RemoteLog;
 pub use submitter::{
-    OnRefusal, Options, Outcome, Stopped, SubmitError, Submitter, Summary, Verdict, today,
+    LineOutcome, OnRefusal, Options, Stopped, SubmitError, Submitter, Summary, today,
 };

@@ -12,7 +12,7 @@ use super::log_fault::LogFault;
 use super::own_chain::{Walk, Walked, is_entry};
 use super::proven_log::{KeyLook, ProvenLog};
 use super::refusals::{About, about};
-use super::remote::{ChainEnd, Remote, Sent, batch_body};
+use super::remote::{ChainEnd, Remote, Sent};
 use super::submitter::{Options, SubmitError, Submitter, today};
 use crate::audit::Tiles;
 use crate::crypto::PublicKey;
@@ -357,10 +357,8 @@ impl Submitter<'_> {
         };
         self.settle_from_log(&key)?;
         while self.journal.open_batch().is_some() {
-            let records = self.journal.open_records(&key, self.batch_max())?;
-            let body = batch_body(&records)
-                .map_err(|error| at(self.journal.path())(std::io::Error::other(error)))?;
-            match self.log.remote.send(&body, records.len())? {
+            let (records, sent) = self.send_open(&key, self.batch_max())?;
+            match sent {
                 Sent::TooLarge => self.halve_batches(records.len(), 0)?,
                 Sent::Judged {
                     indexes,

@@ -16,8 +16,9 @@ use super::refusals::{About, about};
 use super::remote::{RemoteProblem, Sent, batch_body};
 use super::strays::LoggedRecords;
 use super::submitter::{
-    OnRefusal, Outcome, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary, today,
+    LineOutcome, OnRefusal, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary, today,
 };
+use crate::crypto::PublicKey;
 use crate::durable::at;
 use crate::note::UnverifiedCheckpoint;
 use crate::record::{CodecError, Digest, Index, Record, Seq, SignedRecord, Statement, draft};
@@ -41,12 +42,12 @@ struct Fresh {
 /// The state of a run.
 struct Run<'r> {
     on_refusal: OnRefusal,
-    tell: &'r mut dyn FnMut(u64, Outcome) -> io::Result<()>,
+    tell: &'r mut dyn FnMut(u64, LineOutcome) -> io::Result<()>,
     progress: &'r mut dyn FnMut(u64),
     summary: Summary,
     fresh: VecDeque<Fresh>,
     /// Outcomes of lines in their order; those of fresh lines are not known yet.
-    waiting: VecDeque<(u64, Option<Outcome>)>,
+    waiting: VecDeque<(u64, Option<LineOutcome>)>,
     /// No record of this key is admitted any more: what was signed stays as it is.
     key_refused: bool,
     chain_looks: u32,
@@ -55,12 +56,12 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    fn settle(&mut self, line: u64, outcome: Outcome) {
+    fn settle(&mut self, line: u64, outcome: LineOutcome) {
         self.waiting.push_back((line, Some(outcome)));
     }
 
     /// What became of the first fresh line.
-    fn answer(&mut self, outcome: Outcome) {
+    fn answer(&mut self, outcome: LineOutcome) {
         if let Some(fresh) = self.fresh.pop_front()
             && let Some((_, waiting)) = self
                 .waiting
@@ -73,12 +74,12 @@ impl Run<'_> {
 
     fn admitted(&mut self, indexes: &[Index]) {
         for index in indexes {
-            self.answer(Outcome::Admitted(*index));
+            self.answer(LineOutcome::Admitted(*index));
         }
     }
 
     fn refused(&mut self, problem: &RemoteProblem) {
-        self.answer(Outcome::Refused {
+        self.answer(LineOutcome::Refused {
             code: problem.code.clone(),
             detail: problem.detail.clone(),
         });
@@ -101,15 +102,15 @@ impl Run<'_> {
             };
             let summary = &mut self.summary;
             match &outcome {
-                Outcome::Admitted(index) => {
+                LineOutcome::Admitted(index) => {
                     summary.admitted += 1;
                     let (first, _) = summary.entries.unwrap_or((*index, *index));
                     summary.entries = Some((first, *index));
                 }
-                Outcome::AlreadyIn(_) => summary.already_in += 1,
-                Outcome::Refused { .. } => summary.refused += 1,
-                Outcome::SetAside(_) => summary.set_aside += 1,
-                Outcome::NotSent => summary.not_sent += 1,
+                LineOutcome::AlreadyIn(_) => summary.already_in += 1,
+                LineOutcome::Refused { .. } => summary.refused += 1,
+                LineOutcome::SetAside(_) => summary.set_aside += 1,
+                LineOutcome::NotSent => summary.not_sent += 1,
             }
             (self.tell)(line, outcome).map_err(SubmitError::Outcomes)?;
             (self.progress)(line);
@@ -129,7 +130,7 @@ impl Submitter<'_> {
         mut self,
         lines: impl IntoIterator<Item = io::Result<Line>>,
         on_refusal: OnRefusal,
-        tell: &mut dyn FnMut(u64, Outcome) -> io::Result<()>,
+        tell: &mut dyn FnMut(u64, LineOutcome) -> io::Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Summary, SubmitError> {
         let mut run = Run {
@@ -161,7 +162,7 @@ impl Submitter<'_> {
         statements: &[Statement],
         on_refusal: OnRefusal,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<(Vec<Outcome>, Summary), SubmitError> {
+    ) -> Result<(Vec<LineOutcome>, Summary), SubmitError> {
         let lines = (1..).zip(statements).map(|(number, statement)| {
             Ok(Line {
                 number,
@@ -186,7 +187,7 @@ impl Submitter<'_> {
             let line = line.map_err(SubmitError::Input)?;
             run.summary.read += 1;
             match line.statement {
-                Err(why) => run.settle(line.number, Outcome::SetAside(why)),
+                Err(why) => run.settle(line.number, LineOutcome::SetAside(why)),
                 Ok(statement) => self.place(line.number, statement, run)?,
             }
             if run.fresh.len() == RECORDS_PER_BATCH || run.waiting.len() >= OUTCOMES_WAITING_MAX {
@@ -216,7 +217,7 @@ impl Submitter<'_> {
         let digest = match statement_digest(&statement) {
             Ok(digest) => digest,
             Err(error) => {
-                run.settle(line, Outcome::SetAside(unsignable(&error)));
+                run.settle(line, LineOutcome::SetAside(unsignable(&error)));
                 return Ok(());
             }
         };
@@ -229,12 +230,12 @@ impl Submitter<'_> {
                     ))
                     .into());
                 }
-                run.settle(line, Outcome::AlreadyIn(index));
+                run.settle(line, LineOutcome::AlreadyIn(index));
                 return Ok(());
             }
             Some(Fate::Refused { at }) if !self.options.retry_refused => {
                 let (code, detail) = self.known.refusal(at)?;
-                run.settle(line, Outcome::Refused { code, detail });
+                run.settle(line, LineOutcome::Refused { code, detail });
                 return Ok(());
             }
             Some(Fate::Refused { .. }) => self.journal.retried(digest)?,
@@ -248,7 +249,7 @@ impl Submitter<'_> {
             };
             if let Some((key, record)) = found {
                 self.journal.found(key, digest, record)?;
-                run.settle(line, Outcome::AlreadyIn(record.index));
+                run.settle(line, LineOutcome::AlreadyIn(record.index));
                 return Ok(());
             }
         } else if let Some(strays) = self.strays()? {
@@ -266,7 +267,7 @@ impl Submitter<'_> {
             }
         }
         if run.summary.stopped.is_some() {
-            run.settle(line, Outcome::NotSent);
+            run.settle(line, LineOutcome::NotSent);
         } else {
             self.check_new_input(line, &digest)?;
             run.waiting.push_back((line, None));
@@ -302,7 +303,7 @@ impl Submitter<'_> {
     fn send_fresh(&mut self, run: &mut Run<'_>) -> Result<(), SubmitError> {
         while !run.fresh.is_empty() {
             if run.summary.stopped.is_some() {
-                run.answer(Outcome::NotSent);
+                run.answer(LineOutcome::NotSent);
                 continue;
             }
             let count = self.sign(run)?;
@@ -356,7 +357,7 @@ impl Submitter<'_> {
                 // Those before it are sent first.
                 Err(_) if !records.is_empty() => break,
                 Err(error) => {
-                    run.answer(Outcome::SetAside(unsignable(&error)));
+                    run.answer(LineOutcome::SetAside(unsignable(&error)));
                     return Ok(0);
                 }
             }
@@ -368,10 +369,8 @@ impl Submitter<'_> {
 
     /// Sends the first `count` records of the open batch, which are those of the first fresh lines.
     fn send(&mut self, count: usize, run: &mut Run<'_>) -> Result<(), SubmitError> {
-        let records = self.journal.open_records(&self.public, count)?;
-        let body = batch_body(&records)
-            .map_err(|error| at(self.journal.path())(io::Error::other(error)))?;
-        match self.log.remote.send(&body, records.len())? {
+        let (records, sent) = self.send_open(&self.public, count)?;
+        match sent {
             Sent::TooLarge => {
                 let line = run.fresh.front().map_or(0, |fresh| fresh.line);
                 self.halve_batches(records.len(), line)
@@ -393,6 +392,20 @@ impl Submitter<'_> {
                 }
             }
         }
+    }
+
+    /// Sends the open batch's first records of a key, `count` at the most: just the bytes that the
+    /// journal has.
+    pub(super) fn send_open(
+        &self,
+        key: &PublicKey,
+        count: usize,
+    ) -> Result<(Vec<SignedRecord>, Sent), SubmitError> {
+        let records = self.journal.open_records(key, count)?;
+        let body = batch_body(&records)
+            .map_err(|error| at(self.journal.path())(io::Error::other(error)))?;
+        let sent = self.log.remote.send(&body, records.len())?;
+        Ok((records, sent))
     }
 
     /// Notes that the first of these records are in, if the answer can be true.

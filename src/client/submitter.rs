@@ -30,6 +30,7 @@ use super::strays::LoggedRecords;
 use crate::crypto::PublicKey;
 use crate::durable::FileError;
 use crate::note::{TreeHead, VerifierKey};
+use crate::outcome::Outcome;
 use crate::record::{Day, Index, RecordId, Seq, SigningContext, TimeMs};
 
 /// Records of a batch: enough that a commit's sync is shared by many.
@@ -61,7 +62,7 @@ pub struct Options {
 
 /// What became of a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum LineOutcome {
     /// It was sent, and is in.
     Admitted(Index),
     /// It was in before.
@@ -134,19 +135,6 @@ impl Summary {
             stopped: None,
         }
     }
-}
-
-/// What kind of failure it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// What is known contradicts itself: the log, the journal or the head is not what it was.
-    False,
-    /// It could not be done or checked; trying again may do.
-    NotDone,
-    /// It was asked for wrongly.
-    Usage,
-    /// A file is something else than it should be.
-    OtherKind,
 }
 
 /// Why not all could be done.
@@ -289,16 +277,17 @@ impl From<LogFault> for SubmitError {
 }
 
 impl SubmitError {
-    /// What kind of failure it is.
-    pub fn verdict(&self) -> Verdict {
+    /// What it comes to: false, where what is known contradicts itself; `None` where something was
+    /// asked for wrongly.
+    pub fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Log { fault, .. } => match fault {
-                LogFault::Remote(RemoteError::Address { .. }) => Verdict::Usage,
+                LogFault::Remote(RemoteError::Address { .. }) => None,
                 LogFault::Remote(_) | LogFault::NotGranted(_) | LogFault::Unchecked(_) => {
-                    Verdict::NotDone
+                    Some(Outcome::Unchecked)
                 }
                 LogFault::Contradiction { .. } | LogFault::Wrong(_) | LogFault::Checkpoint(_) => {
-                    Verdict::False
+                    Some(Outcome::False)
                 }
             },
             Self::Journal(JournalError::Damaged { .. } | JournalError::Older { .. })
@@ -312,14 +301,14 @@ impl SubmitError {
             | Self::SameInput { .. }
             | Self::StraysDamaged(_)
             | Self::OldKeyLater { .. }
-            | Self::ChainRefused { .. } => Verdict::False,
+            | Self::ChainRefused { .. } => Some(Outcome::False),
             Self::Journal(JournalError::NotAJournal(_) | JournalError::Version(_)) => {
-                Verdict::OtherKind
+                Some(Outcome::NotThatKind)
             }
             Self::Remote(RemoteError::Address { .. })
             | Self::Journal(JournalError::OtherLedger { .. })
-            | Self::Head(HeadError::Other { .. }) => Verdict::Usage,
-            _ => Verdict::NotDone,
+            | Self::Head(HeadError::Other { .. }) => None,
+            _ => Some(Outcome::Unchecked),
         }
     }
 }

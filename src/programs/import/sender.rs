@@ -7,7 +7,9 @@ use serde::Deserialize;
 use crate::cli::govern::origin_of;
 use crate::cli::submit::failure;
 use crate::cli::{Failure, progress};
-use arborlog::client::{IssuerKey, OnRefusal, Options, Outcome, Remote, RemoteError, Submitter};
+use arborlog::client::{
+    IssuerKey, LineOutcome, OnRefusal, Options, Remote, RemoteError, Submitter,
+};
 use arborlog::durable::{make_folders, replace};
 use arborlog::import::SetAside;
 use arborlog::record::{Index, Method, Origin, PlotNumber, Serial, Statement};
@@ -96,7 +98,7 @@ impl StatementSender {
         progress::done(&bar, &line);
         let mut refusals = String::new();
         for (number, outcome) in (1..).zip(&outcomes) {
-            if let Outcome::Refused { code, detail } = outcome {
+            if let LineOutcome::Refused { code, detail } = outcome {
                 let refusal = serde_json::json!({
                     "statement": number, "code": code, "detail": detail,
                 });
@@ -110,7 +112,7 @@ impl StatementSender {
         let indexes = outcomes
             .iter()
             .map(|outcome| match outcome {
-                Outcome::Admitted(index) | Outcome::AlreadyIn(index) => Some(*index),
+                LineOutcome::Admitted(index) | LineOutcome::AlreadyIn(index) => Some(*index),
                 _ => None,
             })
             .collect();
