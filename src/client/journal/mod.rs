@@ -19,10 +19,14 @@
 //! tells it. A line that was cut off at the end was never acted on, and the next write takes its
 //! place. At most one batch is open: the next is signed when each record of it has its answer.
 
+mod settled;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -35,6 +39,8 @@ use super::seq_ranges::SeqRanges;
 use crate::crypto::PublicKey;
 use crate::durable::{AppendFile, FileError, at};
 use crate::record::{Digest, Index, Origin, RecordId, Seq, SignedRecord, SigningContext};
+
+pub(super) use settled::{Fate, SettledLines};
 
 /// The version of the journal's format.
 const VERSION: u32 = 2;
@@ -763,97 +769,6 @@ impl Journal {
     }
 }
 
-/// What became of a line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
-    /// It is in.
-    In(Index),
-    /// It was refused for what it says, in the journal's line that begins here.
-    Refused { at: u64 },
-    /// A refusal of the same statement before it counts no more.
-    Retried,
-}
-
-/// Reads what became of each line.
-pub(super) struct SettledLines {
-    path: PathBuf,
-    lines: ChainedLines<BufReader<File>>,
-    end: u64,
-    /// Digests of the batch whose answers were not read yet.
-    batch: VecDeque<Digest>,
-    ready: VecDeque<(Digest, Fate)>,
-}
-
-impl SettledLines {
-    /// The next line.
-    pub(super) fn next(&mut self) -> Result<Option<(Digest, Fate)>, JournalError> {
-        while self.ready.is_empty() && self.lines.end < self.end {
-            let number = self.lines.number + 1;
-            let damaged = || JournalError::Damaged {
-                path: self.path.clone(),
-                line: number,
-            };
-            let at_line = self.lines.end;
-            let json = match self.lines.next() {
-                Ok(Some(json)) => json,
-                Ok(None) | Err(LineFault::Damaged) => return Err(damaged()),
-                Err(LineFault::Io(error)) => return Err(at(&self.path)(error).into()),
-            };
-            match serde_json::from_slice(json).map_err(|_| damaged())? {
-                Event::Signed { digest, .. } => self.batch.push_back(digest),
-                Event::In { index, count, .. } => {
-                    for offset in 0..count {
-                        let digest = self.batch.pop_front().ok_or_else(damaged)?;
-                        let index = Index(index.0.saturating_add(offset));
-                        self.ready.push_back((digest, Fate::In(index)));
-                    }
-                }
-                Event::Refused { digest, .. } => {
-                    self.batch.clear();
-                    self.ready
-                        .push_back((digest, Fate::Refused { at: at_line }));
-                }
-                Event::Retried { digest } => self.ready.push_back((digest, Fate::Retried)),
-                Event::Void { .. } => self.batch.clear(),
-                Event::Found { digest, index, .. } => {
-                    self.ready.push_back((digest, Fate::In(index)));
-                }
-                Event::Journal { .. }
-                | Event::Batch { .. }
-                | Event::Answered { .. }
-                | Event::Proven { .. } => {}
-            }
-        }
-        Ok(self.ready.pop_front())
-    }
-
-    /// The code and the detail of a refusal.
-    pub(super) fn refusal(&self, at_line: u64) -> Result<(String, String), JournalError> {
-        let read = || {
-            let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(at_line))?;
-            let mut lines = ChainedLines::new(BufReader::new(file), false);
-            Ok(match lines.next() {
-                Ok(Some(json)) => match serde_json::from_slice(json) {
-                    Ok(Event::Refused { code, detail, .. }) => {
-                        Some((code.into_owned(), detail.into_owned()))
-                    }
-                    _ => None,
-                },
-                Ok(None) | Err(LineFault::Damaged) => None,
-                Err(LineFault::Io(error)) => return Err(error),
-            })
-        };
-        let found: std::io::Result<_> = read();
-        found
-            .map_err(at(&self.path))?
-            .ok_or_else(|| JournalError::Damaged {
-                path: self.path.clone(),
-                line: 0,
-            })
-    }
-}
-
 /// What a file is whose first line has no checksum.
 fn not_of_this_version(path: &Path) -> JournalError {
     // The first release began its journals with {"begin":…}.
@@ -864,178 +779,5 @@ fn not_of_this_version(path: &Path) -> JournalError {
         JournalError::Version(path.to_owned())
     } else {
         JournalError::NotAJournal(path.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::statement_digest;
-    use crate::crypto::SigningKey;
-    use crate::record::{
-        AccountId, Claim, Day, Grams, MethodId, MethodVersion, Record, SpeciesCode, Statement,
-        draft,
-    };
-
-    fn origin() -> Origin {
-        "test.example/ledger".parse().unwrap()
-    }
-
-    fn statement(points: u64) -> Statement {
-        Statement::Claim(Claim {
-            account: AccountId::from_bytes([7; 32]),
-            method: MethodId(1),
-            version: MethodVersion(1),
-            species: SpeciesCode(1),
-            points: Grams(points),
-        })
-    }
-
-    fn signed(first: u64, count: u64) -> Vec<(Digest, SignedRecord)> {
-        let (context, key) = (
-            SigningContext::new(&origin()),
-            SigningKey::from_seed(&[1; 32]),
-        );
-        let mut prev = RecordId::NONE;
-        (first..first + count)
-            .map(|n| {
-                let record = Record {
-                    issuer: key.public(),
-                    seq: Seq(n),
-                    prev,
-                    issued_on: Day(20_000),
-                    statement: statement(n),
-                };
-                let (signed, id) = draft(&record, &context, &key).unwrap();
-                prev = id;
-                (statement_digest(&record.statement).unwrap(), signed)
-            })
-            .collect()
-    }
-
-    fn fates(journal: &Journal) -> Vec<(Digest, Fate)> {
-        let mut lines = journal.settled().unwrap();
-        std::iter::from_fn(|| lines.next().unwrap()).collect()
-    }
-
-    /// A journal with every kind of line.
-    fn written(path: &Path) -> Journal {
-        let key = SigningKey::from_seed(&[1; 32]).public();
-        let mut journal = Journal::open(path, &origin(), None).unwrap();
-        journal.signed(key, Seq(0), signed(0, 4)).unwrap();
-        journal.admitted(&[Index(5), Index(6), Index(9)]).unwrap();
-        journal.answered("note 1").unwrap();
-        journal.refused("points_mismatch", "no").unwrap();
-        journal.signed(key, Seq(3), signed(3, 3)).unwrap();
-        journal.admitted(&[Index(11)]).unwrap();
-        journal.void().unwrap();
-        journal.proven("note 2").unwrap();
-        let (digest, record) = signed(8, 1).remove(0);
-        let end = ChainEnd {
-            seq: Seq(8),
-            id: SigningContext::new(&origin()).id(record.bytes()),
-            index: Index(20),
-        };
-        journal.found(key, digest, end).unwrap();
-        journal.retried(signed(3, 1)[0].0).unwrap();
-        journal.signed(key, Seq(9), signed(9, 2)).unwrap();
-        journal
-    }
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("journal");
-        let digest = |n| statement_digest(&statement(n)).unwrap();
-        let key = SigningKey::from_seed(&[1; 32]).public();
-        let before = written(&path);
-        assert!(matches!(
-            Journal::open(&path, &origin(), None),
-            Err(JournalError::Locked(_))
-        ));
-        let (told, mark) = (fates(&before), before.mark());
-        drop(before);
-        let journal = Journal::open(&path, &origin(), Some(&mark)).unwrap();
-        assert_eq!(fates(&journal), told);
-        let plain: Vec<_> = told
-            .iter()
-            .filter(|(_, fate)| matches!(fate, Fate::In(_)))
-            .collect();
-        assert_eq!(
-            plain,
-            [
-                &(digest(0), Fate::In(Index(5))),
-                &(digest(1), Fate::In(Index(6))),
-                &(digest(2), Fate::In(Index(9))),
-                &(digest(3), Fate::In(Index(11))),
-                &(digest(8), Fate::In(Index(20))),
-            ]
-        );
-        let Some((refused, Fate::Refused { at })) = told.get(3) else {
-            panic!("{told:?}");
-        };
-        assert_eq!(*refused, digest(3));
-        let (code, detail) = journal.settled().unwrap().refusal(*at).unwrap();
-        assert_eq!((code.as_str(), detail.as_str()), ("points_mismatch", "no"));
-        assert_eq!(told.last(), Some(&(digest(3), Fate::Retried)));
-        let records = &journal.keys()[&key];
-        assert_eq!(records.last.unwrap().index, Index(20));
-        assert_eq!(records.seqs.first_gap(Seq(8)), Some(Seq(4)));
-        assert_eq!(
-            journal.checkpoints().collect::<Vec<_>>(),
-            ["note 2", "note 1"]
-        );
-        assert!(journal.unproven().is_none());
-        let open = journal.open_batch().unwrap();
-        assert_eq!((open.seq, open.len()), (Seq(9), 2));
-        assert_eq!(journal.first_line(), Some(&digest(0)));
-        assert_eq!(journal.mark(), mark);
-    }
-
-    #[test]
-    fn a_cut_leaves_the_first_lines_and_a_change_is_never_read() {
-        let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("journal");
-        let (told, mark) = {
-            let journal = written(&path);
-            (fates(&journal), journal.mark())
-        };
-        let whole = std::fs::read(&path).unwrap();
-        for cut in (0..whole.len()).step_by(37) {
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            let journal = Journal::open(&path, &origin(), None).unwrap();
-            assert!(told.starts_with(&fates(&journal)), "cut at {cut}");
-            drop(journal);
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            let older = Journal::open(&path, &origin(), Some(&mark));
-            assert!(
-                matches!(older, Err(JournalError::Older { .. })),
-                "cut at {cut}"
-            );
-        }
-        for at in (0..whole.len()).step_by(41) {
-            let mut changed = whole.clone();
-            changed[at] ^= 1;
-            std::fs::write(&path, &changed).unwrap();
-            let opened = Journal::open(&path, &origin(), None);
-            // A newline that is lost at the end makes a torn line of the last one.
-            assert!(
-                opened.is_err() || at + 1 == whole.len(),
-                "byte {at} of {}",
-                whole.len()
-            );
-            assert_eq!(
-                std::fs::read(&path).unwrap(),
-                changed,
-                "it is left as it is"
-            );
-            if let Ok(left) = Journal::salvage(&path, &origin()) {
-                let keys: Vec<_> = left.keys().keys().copied().collect();
-                assert!(
-                    keys.iter()
-                        .all(|key| *key == SigningKey::from_seed(&[1; 32]).public())
-                );
-            }
-        }
     }
 }
