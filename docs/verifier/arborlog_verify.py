@@ -29,7 +29,8 @@ class Refused(Exception):
 OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
-             "unsigned", "witness_missing", "proof_incomplete", "library_unfit", "changed_meanwhile"}
+             "unsigned", "witness_missing", "proof_incomplete", "library_unfit", "tile_missing", "tile_malformed",
+             "bundle_malformed"}
 
 
 def need(condition, code, what, where=None):
@@ -891,13 +892,13 @@ def read_tile(directory, path, limit):
 def read_bundle(directory, path, width):
     """The entries' bytes."""
     data, longer = read_tile(directory, path, 256 * (2 + 65_535))
-    reader = Reader(data)
+    reader, there = Reader(data), 256 if longer else width
     try:
-        entries = [reader.take(u16(reader)) for _ in range(width)]
+        entries = [reader.take(u16(reader)) for _ in range(there)]
     except Refused:
-        raise Refused("bundle_malformed", f"the bundle ends within its {width} entries", path) from None
-    need(longer or reader.place == len(data), "bundle_malformed", "bytes follow the bundle's last entry", path)
-    return entries
+        raise Refused("bundle_malformed", f"the bundle ends within its {there} entries", path) from None
+    need(reader.place == len(data), "bundle_malformed", "bytes follow the bundle's last entry", path)
+    return entries[:width]
 
 
 # ---- §12 Notes and checkpoints -----------------------------------------------------------------------
@@ -1201,8 +1202,9 @@ def check_tree(directory, leaves, checkpoint):
         in_tiles = []
         for path, first, width in tiles_of(level, len(hashes)):
             tile, longer = read_tile(directory, path, 8192)
-            tile = tile[:32 * width] if longer else tile
-            need(len(tile) == 32 * width, "tile_malformed", f"the tile has not {width} hashes", path)
+            there = 256 if longer else width
+            need(len(tile) == 32 * there, "tile_malformed", f"the tile has not {there} hashes", path)
+            tile = tile[:32 * width]
             need(not whole or tile == b"".join(hashes[first:first + width]), "tile_wrong",
                  "the tile has not the hashes that the entries make", path)
             in_tiles += [tile[place:place + 32] for place in range(0, len(tile), 32)]

@@ -191,7 +191,7 @@ class Tampered(Scratch):
                 for changed in [*wrong, data[:-1], data[:len(data) // 2], b"", data + b"\0", data + data, data[1:]]:
                     self.expect_lie(self.audit_of(files | {name: changed}), name)
                 code, answer = self.audit_of({other: files[other] for other in files if other != name})
-                absent = (3, "unreadable") if name == "checkpoint" else (1, "tile_missing")
+                absent = (3, "unreadable" if name == "checkpoint" else "tile_missing")
                 self.assertEqual((code, answer["code"], answer["where"]), (*absent, name))
 
     def test_swapped_entries_and_tiles(self):
@@ -812,6 +812,11 @@ class Rules(Scratch):
         files = files_of(GOLDEN / "log/256")
         files["checkpoint"] = (GOLDEN / "log/255/checkpoint").read_bytes()
         self.assertEqual(self.audit_of(files)[0], 0)
+        for name, code in (("tile/entries/000", "bundle_malformed"), ("tile/0/000", "tile_malformed")):
+            for wrong in (files[name] + b"\0\0", files[name][:-1]):
+                answer = self.audit_of(files | {name: wrong})
+                self.assertEqual(answer[0], 3, (name, answer))
+                self.assertIn(answer[1]["code"], (code, "too_long"), (name, answer))
 
     def test_books_that_do_not_add_up(self):
         for spoil in (lambda ledger: ledger.totals.update(claimed=0), lambda ledger: ledger.totals.update(balances=0)):

@@ -2,15 +2,17 @@
 
 use std::num::NonZeroUsize;
 
-use super::source::{SourceError, StaticLog};
+use super::source::{SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
 use super::whole::{WholeError, extend, origin_of};
 use crate::crypto::PublicKey;
 use crate::ledger::State;
-use crate::merkle::Frontier;
+use crate::merkle::{Frontier, Node, fold_nodes, range_nodes};
 use crate::note::{
-    Checkpoint, CheckpointError, SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey,
+    Checkpoint, CheckpointError, FileFault, SignatureType, TreeHead, UnverifiedCheckpoint,
+    VerifierKey,
 };
+use crate::outcome::{Outcome, first_bytes};
 use crate::record::{Index, Origin, RecordId};
 use crate::replay::{CheckedEntry, Replay, Signatures};
 
@@ -23,8 +25,8 @@ pub struct Auditor {
     replay: Replay,
     /// The last checkpoint that was found to be signed and to extend the one before.
     target: Option<Checkpoint>,
-    /// The last checkpoint that the log showed with the key's signature, whatever is wrong with it.
-    last_shown: Option<Checkpoint>,
+    /// The last checkpoint that the log showed with a line by the key, whatever is wrong with it.
+    last_shown: Option<UnverifiedCheckpoint>,
 }
 
 impl Auditor {
@@ -83,19 +85,18 @@ impl Auditor {
     /// # Errors
     /// [`AuditError`]; a [`Contradiction`] proves that the holder of the log's key lied.
     pub fn fetch_checkpoint(&mut self, source: &dyn StaticLog) -> Result<Claimed, AuditError> {
-        let note = source.checkpoint()?;
-        let claimed = UnverifiedCheckpoint::parse(&note)?;
+        let claimed = read_checkpoint(&source.checkpoint()?)?;
         // Without the key's line nothing that follows is the log's doing.
         if claimed.origin() == self.log.name() && !claimed.note().names(&self.log) {
             return Err(AuditError::NotSigned(self.log.clone()));
         }
+        self.last_shown = Some(claimed.clone());
         let now = claimed.verify(&self.log)?;
-        self.last_shown = Some(now.clone());
         if now.head().size == 0 {
             return Err(AuditError::Empty);
         }
         if let Some(before) = &self.target {
-            check_extends(source, before, &now)?;
+            check_extends(source, before, &now, &KnownTree::Peaks(self.replay.tree()))?;
         }
         Ok(Claimed(now))
     }
@@ -149,8 +150,13 @@ impl Auditor {
         let in_force = in_force.ok_or(AuditError::Empty)?;
         for (key, _) in &head.log_keys {
             let vkey = self.vkey(*key);
-            if note.names(&vkey) || key == in_force {
+            if note.names(&vkey) {
                 note.verify(&vkey).map_err(CheckpointError::from)?;
+            } else if key == in_force {
+                return Err(AuditError::NotInForce {
+                    signed: *self.log.key(),
+                    in_force: *key,
+                });
             }
         }
         Ok(())
@@ -207,9 +213,9 @@ impl Auditor {
         self.target.as_ref()
     }
 
-    /// The last checkpoint that the log showed with the key's signature, whatever was found wrong
-    /// with it: evidence.
-    pub fn last_shown(&self) -> Option<&Checkpoint> {
+    /// The last checkpoint that the log showed with a line by the key, whatever was found wrong
+    /// with it, that line too: evidence.
+    pub fn last_shown(&self) -> Option<&UnverifiedCheckpoint> {
         self.last_shown.as_ref()
     }
 }
@@ -250,6 +256,17 @@ pub enum AuditError {
     /// The log could not be read; that says nothing about it.
     #[error("the log could not be read: {0}")]
     Unreachable(String),
+    /// There is no log at this address, or in this folder.
+    #[error("there is no checkpoint here: this is no log's address, nor a mirror of one")]
+    NoLog,
+    /// What came in the place of the checkpoint is none.
+    #[error("what came as the checkpoint can't be read: {why}. It was {came}")]
+    NoCheckpoint {
+        /// Why it can't be read.
+        why: String,
+        /// Its first bytes.
+        came: String,
+    },
     /// The log has no checkpoint to check, or one that is not its own.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
@@ -274,15 +291,26 @@ pub enum AuditError {
         /// Entries that were verified before.
         verified: u64,
     },
-    /// The log shows an older checkpoint, and the entries after it are gone.
+    /// The log shows an older checkpoint, and has not what it signed for later. Nothing that it
+    /// shows contradicts what was verified.
     #[error(
-        "the log shows {shown} entries, and has no longer all of the {verified} that it signed for before: it was rolled back. Keep the checkpoint of {verified}"
+        "the log shows {shown} entries, and does not have all of the {verified} that it signed for before. Nothing of it contradicts them, so it is a copy that lags, or a log that was rolled back: keep the checkpoint of {verified}, and ask the operator if this stays so"
     )]
-    RolledBack {
+    Shorter {
         /// Entries of the checkpoint that the log shows.
         shown: u64,
         /// Entries of the checkpoint that the log signed before.
         verified: u64,
+    },
+    /// A key that was replaced signed, and the one in its place did not.
+    #[error(
+        "the checkpoint is signed by {signed}, which was replaced, and not by {in_force}, the log key in force for its size"
+    )]
+    NotInForce {
+        /// The key that signed.
+        signed: PublicKey,
+        /// The key that had to.
+        in_force: PublicKey,
     },
     /// The key that was given never signed for this ledger.
     #[error("the key {0}, which you gave, is not one of this ledger's log keys")]
@@ -304,13 +332,34 @@ pub enum AuditError {
 }
 
 impl AuditError {
-    /// Whether the log could not be checked: the error says nothing about it, neither that it is
-    /// whole nor that it is wrong.
-    pub fn is_inconclusive(&self) -> bool {
+    /// What an audit with this error comes to. What is missing, lags, or was not signed by the key
+    /// says nothing about the log.
+    pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Unreachable(_) | Self::Saved(_) | Self::Older { .. } => true,
-            Self::Whole(error) => error.is_inconclusive(),
-            _ => false,
+            Self::Unreachable(_)
+            | Self::NoCheckpoint { .. }
+            | Self::Empty
+            | Self::NotSigned(_)
+            | Self::Older { .. }
+            | Self::Shorter { .. }
+            | Self::Saved(_) => Outcome::Unchecked,
+            Self::NoLog => Outcome::NotThatKind,
+            Self::Checkpoint(error) => error.outcome(),
+            Self::Whole(error) => error.outcome(),
+            Self::NotInForce { .. }
+            | Self::NotALogKey(_)
+            | Self::OtherGenesis { .. }
+            | Self::Contradiction(_) => Outcome::False,
+        }
+    }
+
+    /// The sizes shown and verified, when the log only lags behind what was verified.
+    pub const fn lag(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Older { shown, verified } | Self::Shorter { shown, verified } => {
+                Some((*shown, *verified))
+            }
+            _ => None,
         }
     }
 }
@@ -330,7 +379,7 @@ impl From<TileFault> for AuditError {
 impl From<SourceError> for AuditError {
     fn from(error: SourceError) -> Self {
         match error {
-            SourceError::Absent => Self::Unreachable("it has no checkpoint".to_owned()),
+            SourceError::Absent => Self::NoLog,
             SourceError::Unreachable(why) => Self::Unreachable(why),
         }
     }
@@ -349,11 +398,62 @@ pub struct Contradiction {
     pub now: String,
 }
 
-/// Refuses what does not extend a checkpoint, by the tiles of the larger of both.
+/// Reads what came as the checkpoint. What can't be read was no word of the log's: the error says
+/// what it was, and what was done to it.
+pub(super) fn read_checkpoint(note: &[u8]) -> Result<UnverifiedCheckpoint, AuditError> {
+    UnverifiedCheckpoint::parse(note).map_err(|error| AuditError::NoCheckpoint {
+        why: FileFault::of(note).map_or(error.to_string(), |fault| fault.to_string()),
+        came: first_bytes(note),
+    })
+}
+
+/// What the caller keeps of the tree that it verified, for when the log has it no longer.
+pub(super) enum KnownTree<'a> {
+    /// All of its tiles.
+    Tiles(&'a dyn TileSource),
+    /// The roots of its complete subtrees.
+    Peaks(&'a Frontier),
+}
+
+impl KnownTree<'_> {
+    /// Whether a smaller tree, whose tiles `source` has, is the beginning of the one that is known,
+    /// as far as that can be told: `Some(false)` is proven, `None` is not known.
+    fn begins_with(
+        &self,
+        source: &dyn TileSource,
+        long: TreeHead,
+        short: TreeHead,
+    ) -> Option<bool> {
+        match self {
+            Self::Tiles(tiles) => {
+                let tiles = Tiles::open(*tiles, long).ok()?;
+                Some(tiles.root_at(short.size).ok()? == short.root)
+            }
+            Self::Peaks(tree) if tree.size() == long.size => {
+                // The subtrees that lie within the smaller tree are its own too.
+                let nodes = range_nodes(0, long.size);
+                let within = |node: &Node| (node.index + 1) << node.level <= short.size;
+                let shared = nodes.iter().take_while(|node| within(node)).count();
+                let end = nodes.get(shared.checked_sub(1)?)?;
+                let end = (end.index + 1) << end.level;
+                let peaks = tree.peaks().get(..shared)?;
+                let expected = fold_nodes(peaks.iter().copied())?;
+                let found = Tiles::open(source, short).ok()?.root_at(end).ok()?;
+                // The same subtrees say nothing about what follows them.
+                (found != expected).then_some(false)
+            }
+            Self::Peaks(_) => None,
+        }
+    }
+}
+
+/// Refuses what does not extend a checkpoint, by the tiles of the larger of both, or by what is
+/// known of it.
 pub(super) fn check_extends(
     source: &dyn StaticLog,
     before: &Checkpoint,
     now: &Checkpoint,
+    known: &KnownTree<'_>,
 ) -> Result<(), AuditError> {
     let (old, new) = (before.head(), now.head());
     let (verified, shown) = (old.size, new.size);
@@ -377,17 +477,27 @@ pub(super) fn check_extends(
     // The tiles are proven to lead to the longer root: if they do not to the shorter, the log was
     // rewritten.
     let root = Tiles::open(source, long).and_then(|tiles| tiles.root_at(short.size));
-    match root {
-        Err(TileFault::Wrong { .. }) if shown < verified => {
-            Err(AuditError::RolledBack { shown, verified })
+    let begins = match root {
+        Ok(root) => root == short.root,
+        // Only a log that went on must have the tiles of what it shows.
+        Err(fault) if shown > verified => return Err(fault.into()),
+        Err(TileFault::Unreachable { tile, why }) => {
+            return Err(TileFault::Unreachable { tile, why }.into());
         }
-        Err(fault) => Err(fault.into()),
-        Ok(root) if root != short.root => Err(contradiction(format!(
+        Err(_) => match known.begins_with(source, long, short) {
+            Some(begins) => begins,
+            None => return Err(AuditError::Shorter { shown, verified }),
+        },
+    };
+    if !begins {
+        return Err(contradiction(format!(
             "the first {} entries of the log are others in its checkpoint of {verified} entries than in that of {shown}",
             short.size
         ))
-        .into()),
-        Ok(_) if shown < verified => Err(AuditError::Older { shown, verified }),
-        Ok(_) => Ok(()),
+        .into());
     }
+    if shown < verified {
+        return Err(AuditError::Older { shown, verified });
+    }
+    Ok(())
 }

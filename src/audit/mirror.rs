@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::auditor::{AuditError, check_extends};
+use super::auditor::{AuditError, KnownTree, check_extends, read_checkpoint};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
 use super::whole::{WholeError, walk};
@@ -23,7 +23,10 @@ use crate::durable::{
     FileError, Held, at, hold, make_folders, read_if_there, replace, sync_folder,
 };
 use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
-use crate::note::{Checkpoint, TreeHead, UnverifiedCheckpoint, VerifierKey};
+use crate::note::{
+    Checkpoint, CheckpointError, NoteError, TreeHead, UnverifiedCheckpoint, VerifierKey,
+};
+use crate::outcome::Outcome;
 
 /// Levels of tiles that a tree of `u64` leaves can have.
 const LEVELS_MAX: u8 = 8;
@@ -51,6 +54,21 @@ pub enum MirrorError {
     },
 }
 
+impl MirrorError {
+    /// What a mirror with this error comes to.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Log(error) => error.outcome(),
+            Self::File(_) | Self::Locked(_) => Outcome::Unchecked,
+            // What is wrong with the copy is no fault of the log, but the copy is not what it says.
+            Self::Damaged { why, .. } => match why.outcome() {
+                Outcome::NotThatKind => Outcome::NotThatKind,
+                _ => Outcome::False,
+            },
+        }
+    }
+}
+
 impl From<TileFault> for MirrorError {
     fn from(fault: TileFault) -> Self {
         Self::Log(fault.into())
@@ -71,8 +89,8 @@ pub struct Mirror {
     logs: Vec<VerifierKey>,
     /// The checkpoint in the folder: all that it promises is there.
     last: Option<Checkpoint>,
-    /// The last checkpoint that the log showed with a signature of its own.
-    last_shown: Option<Checkpoint>,
+    /// The last checkpoint that the log showed with a line by one of the keys.
+    last_shown: Option<UnverifiedCheckpoint>,
     _lock: Held,
 }
 
@@ -91,7 +109,7 @@ impl Mirror {
             why,
         };
         let last = read_if_there(&dir.join("checkpoint"))?
-            .map(|note| open_by_any(&note, logs))
+            .map(|note| verify_by_any(&read_checkpoint(&note)?, logs))
             .transpose()
             .map_err(damaged)?;
         if let Some(last) = &last {
@@ -111,9 +129,9 @@ impl Mirror {
         self.last.as_ref()
     }
 
-    /// The last checkpoint that the log showed with a signature of its own, whatever was found
-    /// wrong with it: evidence.
-    pub fn last_shown(&self) -> Option<&Checkpoint> {
+    /// The last checkpoint that the log showed with a line by one of the keys, whatever was found
+    /// wrong with it, that line too: evidence.
+    pub fn last_shown(&self) -> Option<&UnverifiedCheckpoint> {
         self.last_shown.as_ref()
     }
 
@@ -123,14 +141,17 @@ impl Mirror {
     /// [`MirrorError::Log`], with a [`super::Contradiction`] when the log does not extend what it
     /// signed.
     pub fn fetch_checkpoint(&mut self, source: &dyn StaticLog) -> Result<Checkpoint, MirrorError> {
-        let note = source.checkpoint().map_err(AuditError::from)?;
-        let now = open_by_any(&note, &self.logs)?;
-        self.last_shown = Some(now.clone());
+        let claimed = read_checkpoint(&source.checkpoint().map_err(AuditError::from)?)?;
+        if self.logs.iter().any(|log| claimed.note().names(log)) {
+            self.last_shown = Some(claimed.clone());
+        }
+        let now = verify_by_any(&claimed, &self.logs)?;
         if now.head().size == 0 {
             return Err(AuditError::Empty.into());
         }
         if let Some(last) = &self.last {
-            check_extends(source, last, &now)?;
+            let own = Folder::new(&self.dir);
+            check_extends(source, last, &now, &KnownTree::Tiles(&own))?;
         }
         Ok(now)
     }
@@ -253,14 +274,21 @@ impl Mirror {
     }
 }
 
-/// Opens a checkpoint by the first of the keys that signed it.
-fn open_by_any(note: &[u8], logs: &[VerifierKey]) -> Result<Checkpoint, AuditError> {
-    let claimed = UnverifiedCheckpoint::parse(note)?;
+/// Opens a checkpoint by the first of the keys that signed it. A line that names one of them and
+/// does not hold counts before one that is not there.
+fn verify_by_any(
+    claimed: &UnverifiedCheckpoint,
+    logs: &[VerifierKey],
+) -> Result<Checkpoint, AuditError> {
     // Said only when there are no keys: each of them gives its own reason.
     let mut wrong = AuditError::Unreachable("no key was given to open its checkpoint".to_owned());
     for log in logs {
         match claimed.clone().verify(log) {
             Ok(opened) => return Ok(opened),
+            Err(_) if wrong.outcome() == Outcome::False => {}
+            Err(CheckpointError::Note(NoteError::NotSignedBy(_))) => {
+                wrong = AuditError::NotSigned(log.clone());
+            }
             Err(error) => wrong = error.into(),
         }
     }

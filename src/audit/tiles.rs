@@ -10,6 +10,7 @@ use crate::merkle::{
     leaf_hash, range_nodes,
 };
 use crate::note::TreeHead;
+use crate::outcome::{Outcome, first_bytes};
 use crate::record::Index;
 
 /// Tiles of hashes that are kept, for proofs and neighbours that need them again: 2 MB at most.
@@ -29,7 +30,24 @@ pub enum TileFault {
         /// What happened.
         why: String,
     },
-    /// The source lacks it, or gives other bytes: the log is not what its checkpoint says.
+    /// The source has no such file, which the checkpoint promises. Nobody signs that a file is
+    /// missing: a copy may lack it, or the way to it may be wrong.
+    #[error("{tile}: it is not there, and the checkpoint promises it")]
+    Absent {
+        /// The tile's path.
+        tile: String,
+    },
+    /// What came has not a tile's shape: a page in its place, or a part of it.
+    #[error("{tile}: what came is no such tile ({what}); it was {came}")]
+    NotATile {
+        /// The tile's path.
+        tile: String,
+        /// What is wrong with its shape.
+        what: String,
+        /// Its first bytes.
+        came: String,
+    },
+    /// The source gives a tile, and other hashes or entries than the checkpoint signs for.
     #[error("{tile}: {what}")]
     Wrong {
         /// The tile's path.
@@ -40,6 +58,24 @@ pub enum TileFault {
 }
 
 impl TileFault {
+    /// What a log with this fault comes to.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unreachable { .. } | Self::Absent { .. } | Self::NotATile { .. } => {
+                Outcome::Unchecked
+            }
+            Self::Wrong { .. } => Outcome::False,
+        }
+    }
+
+    fn no_tile(tile: TileId, what: impl ToString, came: &[u8]) -> Self {
+        Self::NotATile {
+            tile: tile.to_string(),
+            what: what.to_string(),
+            came: first_bytes(came),
+        }
+    }
+
     pub(super) fn wrong(tile: impl ToString, what: impl ToString) -> Self {
         Self::Wrong {
             tile: tile.to_string(),
@@ -120,14 +156,17 @@ impl<'a> Tiles<'a> {
         })?;
         let full = TileId::full(level, number);
         let got = match self.source.tile(id) {
-            Err(SourceError::Absent) if !id.is_full() => {
-                self.source.tile(full).map(|bytes| cut(bytes, &id))
-            }
+            Err(SourceError::Absent) if !id.is_full() => match self.source.tile(full) {
+                Ok(bytes) => Ok(beginning_of(bytes, full, id.width())?),
+                Err(error) => Err(error),
+            },
             got => got,
         };
         match got {
             Ok(bytes) => Ok((id, bytes)),
-            Err(SourceError::Absent) => Err(TileFault::wrong(id, "it is not there")),
+            Err(SourceError::Absent) => Err(TileFault::Absent {
+                tile: id.to_string(),
+            }),
             Err(SourceError::Unreachable(why)) => Err(TileFault::Unreachable {
                 tile: id.to_string(),
                 why,
@@ -139,7 +178,7 @@ impl<'a> Tiles<'a> {
         let (id, bytes) = self.fetch(Level::Hashes(level), number)?;
         HashTile::parse(&id, &bytes)
             .map(Arc::new)
-            .map_err(|error| TileFault::wrong(id, error))
+            .map_err(|error| TileFault::no_tile(id, error, &bytes))
     }
 
     /// A tile of hashes, proven to be in the tree.
@@ -181,8 +220,8 @@ impl<'a> Tiles<'a> {
     /// [`TileFault`].
     pub fn bundle(&self, number: u64) -> Result<(TileId, Vec<u8>), TileFault> {
         let (id, bytes) = self.fetch(Level::Entries, number)?;
-        let bundle =
-            Bundle::parse(&bytes, id.width()).map_err(|error| TileFault::wrong(id, error))?;
+        let bundle = Bundle::parse(&bytes, id.width())
+            .map_err(|error| TileFault::no_tile(id, error, &bytes))?;
         let tile = self.hashes(0, number)?;
         for (index, (entry, leaf)) in
             (number * TILE_HASHES..).zip(bundle.entries().iter().zip(tile.hashes()))
@@ -250,22 +289,21 @@ fn beyond(node: Node) -> TileFault {
     TileFault::wrong(format!("node {node:?}"), "the tree has no such")
 }
 
-/// The first items of a full tile's bytes.
-fn cut(mut bytes: Vec<u8>, id: &TileId) -> Vec<u8> {
-    let width = usize::from(id.width());
-    let end = match id.level() {
-        Level::Hashes(_) => width * HASH_BYTES,
-        Level::Entries => match Bundle::parse_all(&bytes) {
-            Ok(bundle) => bundle
-                .entries()
-                .iter()
-                .take(width)
-                .map(|entry| entry.len() + 2)
-                .sum(),
-            // The bytes stay as they are: the parse that follows says what is wrong.
-            Err(_) => bytes.len(),
-        },
+/// The first items of a full tile, which must be one whole: a reader that passed over what is wrong
+/// behind them would find another log whole than one that reads on.
+fn beginning_of(mut bytes: Vec<u8>, full: TileId, width: u16) -> Result<Vec<u8>, TileFault> {
+    let end = match full.level() {
+        Level::Hashes(_) => HashTile::parse(&full, &bytes)
+            .map(|_| usize::from(width) * HASH_BYTES)
+            .map_err(|error| TileFault::no_tile(full, error, &bytes))?,
+        Level::Entries => Bundle::parse(&bytes, full.width())
+            .map_err(|error| TileFault::no_tile(full, error, &bytes))?
+            .entries()
+            .iter()
+            .take(usize::from(width))
+            .map(|entry| entry.len() + 2)
+            .sum(),
     };
     bytes.truncate(end);
-    bytes
+    Ok(bytes)
 }

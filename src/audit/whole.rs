@@ -12,6 +12,7 @@ use super::tiles::{TileFault, Tiles};
 use crate::ledger::State;
 use crate::merkle::{Bundle, Hash, TILE_HASHES, TileId};
 use crate::note::TreeHead;
+use crate::outcome::Outcome;
 use crate::record::{Index, Origin};
 use crate::replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
 
@@ -264,8 +265,11 @@ pub enum WholeError {
 }
 
 impl WholeError {
-    /// Whether the log could not be checked, which says nothing about it.
-    pub fn is_inconclusive(&self) -> bool {
-        matches!(self, Self::Tile(TileFault::Unreachable { .. }))
+    /// What a log with this error comes to.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Tile(fault) => fault.outcome(),
+            Self::Violation(_) | Self::Root { .. } => Outcome::False,
+        }
     }
 }

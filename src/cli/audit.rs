@@ -6,14 +6,15 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, progress, say};
+use super::{Done, Failure, answered, progress, say};
 use super::{evidence, log_source};
 use arborlog::audit::{
-    Auditor, Finding, Inspection, InspectionError, Severity, StaticLog, WholeError, each_entry,
-    threads_default,
+    AuditError, Auditor, Finding, Inspection, InspectionError, Severity, StaticLog, WholeError,
+    each_entry, threads_default,
 };
 use arborlog::client::today;
 use arborlog::note::{Checkpoint, VerifierKey};
+use arborlog::outcome::Outcome;
 use arborlog::record::{Day, RecordId};
 use arborlog::report::{self, Export, ExportError};
 
@@ -25,6 +26,10 @@ const STOPPED: i32 = 130;
 /// Trusts neither the operator nor the server: only the key that you give. Checks the checkpoint,
 /// every entry into its root, every signature, chain, lineage link and rule, and that points and
 /// trees add up. A finding is no violation: see --fail-on.
+///
+/// Exit codes: 0 the ledger holds; 1 it is false, and what it signed is kept as evidence (or
+/// --fail-on names a finding); 3 it could not be checked: it does not answer, lags, gives something
+/// else in the place of a tile, or the key given did not sign; 4 there is no log at this address.
 #[derive(Args)]
 pub struct AuditArgs {
     /// The ledger's URL, or a mirror.
@@ -61,6 +66,10 @@ pub struct AuditArgs {
 }
 
 pub fn run(args: &AuditArgs) -> Done {
+    answered(args.json, audit_and_report(args))
+}
+
+fn audit_and_report(args: &AuditArgs) -> Done {
     let log = read_vkey(&args.log)?;
     let source = log_source::open(&args.ledger)?;
     if let Some(dir) = &args.export
@@ -68,17 +77,7 @@ pub fn run(args: &AuditArgs) -> Done {
     {
         return Err(Failure::usage(ExportError::NotEmpty(dir.clone())));
     }
-    let audited = audit(args, log, source.as_ref());
-    if args.json
-        && let Err(failure) = &audited
-        && failure.code == 1
-    {
-        println!(
-            "{}",
-            serde_json::json!({"whole": false, "error": format!("{:#}", failure.error)})
-        );
-    }
-    let (findings, answer) = audited?;
+    let (findings, answer) = audit(args, log, source.as_ref())?;
     if args.json {
         println!("{answer}");
     }
@@ -117,7 +116,7 @@ fn audit(
         inspection
             .auditor()
             .check_genesis(genesis)
-            .map_err(Failure::check)?;
+            .map_err(log_source::failed)?;
     }
     if let Some(file) = &args.state {
         inspection.save(file)?;
@@ -125,9 +124,7 @@ fn audit(
     let report = inspection.report(args.as_of.unwrap_or_else(today))?;
     let checkpoint = inspection.auditor().last();
     let (Some(report), Some(checkpoint)) = (report, checkpoint) else {
-        return Err(Failure::check(anyhow::anyhow!(
-            "the log has no entries: there is nothing to report on"
-        )));
+        return Err(log_source::failed(AuditError::Empty));
     };
     let seconds = begun.elapsed().as_secs_f64();
     if !args.json {
@@ -145,6 +142,7 @@ fn audit(
         say(args.json, format!("tables: {}", dir.display()));
     }
     let answer = serde_json::json!({
+        "outcome": Outcome::Holds,
         "whole": true,
         "entries": report.checkpoint.size,
         "root": report.checkpoint.root,
@@ -218,7 +216,7 @@ pub(super) fn failed(
         auditor.and_then(Auditor::target),
         auditor.and_then(Auditor::last_shown),
     );
-    if error.is_inconclusive() || now.is_none() {
+    if error.outcome() != Outcome::False || now.is_none() {
         return log_source::failed(error);
     }
     let kept = evidence::keep(file, before, now);

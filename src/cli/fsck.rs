@@ -3,14 +3,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
-use super::{Done, Failure, progress};
+use super::{Done, Failure, answered, progress};
 use arborlog::audit::{
-    AuditError, Auditor, SourceError, StaticLog, TileSource, Tiles, check_whole, threads_default,
+    AuditError, Auditor, SourceError, StaticLog, TileFault, TileSource, Tiles, WholeError,
+    check_whole, threads_default,
 };
 use arborlog::ledger::State;
 use arborlog::log::{LogSigner, state_dir};
 use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};
 use arborlog::note::{TreeHead, VerifierKey};
+use arborlog::outcome::Outcome;
 use arborlog::record::Origin;
 use arborlog::replay::Replay;
 use arborlog::store::{DiskStore, ProvenCopy, RepairError, SavedState, StateChange, repair};
@@ -18,7 +20,8 @@ use arborlog::store::{DiskStore, ProvenCopy, RepairError, SavedState, StateChang
 /// Check every byte of a ledger: frames, tiles, bundles, chains, lineage, signatures, rules.
 ///
 /// Of a ledger's directory (whose server must be stopped) also the saved state against its digest;
-/// of a URL or a mirror the checkpoint's signature, by the log key in force.
+/// of a URL or a mirror the checkpoint's signature, by the log key in force. Exit codes: 0 it is
+/// whole; 1 it is damaged or false; 3 it could not be checked; 4 it is no ledger.
 #[derive(Args)]
 pub struct FsckArgs {
     /// The ledger's directory, its server's URL, or a mirror.
@@ -35,6 +38,10 @@ pub struct FsckArgs {
 }
 
 pub fn run(args: &FsckArgs) -> Done {
+    answered(args.json, fsck(args))
+}
+
+fn fsck(args: &FsckArgs) -> Done {
     let dir = Path::new(&args.ledger);
     let is_log = is_url(&args.ledger) || is_mirror(dir);
     match &args.repair_from {
@@ -248,7 +255,11 @@ fn check(
         seen(replay);
     });
     bar.finish_and_clear();
-    checked.map_err(|error| failed(error.into()))
+    checked.map_err(|error| match error {
+        WholeError::Tile(TileFault::Unreachable { .. }) => failed(error.into()),
+        // These are the ledger's own files: what is missing in them, or cut, is damage.
+        error => Failure::check(error),
+    })
 }
 
 fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
@@ -256,7 +267,7 @@ fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
         println!(
             "{}",
             serde_json::json!({
-                "whole": true, "entries": head.size, "root": head.root.to_string(),
+                "outcome": Outcome::Holds, "whole": true, "entries": head.size, "root": head.root.to_string(),
                 "accounts": state.accounts_count(), "note": also,
             })
         );

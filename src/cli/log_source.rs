@@ -6,6 +6,7 @@ use std::time::Duration;
 use arborlog::audit::{AuditError, Folder, StaticLog};
 use arborlog::client::{Remote, RemoteLog};
 use arborlog::note::VerifierKey;
+use arborlog::outcome::Outcome;
 
 use super::Failure;
 
@@ -22,9 +23,10 @@ pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
     if is_mirror(dir) {
         return Ok(Box::new(Folder::new(dir)));
     }
-    Err(Failure::from(anyhow::anyhow!(
+    let what = anyhow::anyhow!(
         "{place} is no URL and no mirror: a folder with checkpoint and tile/ in it, as `arborlog mirror` makes"
-    )))
+    );
+    Err(Failure::of(Outcome::NotThatKind, what))
 }
 
 /// A verifier key, or the file that holds it.
@@ -49,14 +51,10 @@ pub fn is_url(place: &str) -> bool {
 }
 
 pub fn is_mirror(dir: &Path) -> bool {
-    dir.join("checkpoint").is_file()
+    dir.join("checkpoint").exists()
 }
 
 /// How a command fails when an audit does: a log that could not be checked is no log that is wrong.
 pub fn failed(error: AuditError) -> Failure {
-    if error.is_inconclusive() {
-        Failure::from(error)
-    } else {
-        Failure::check(error)
-    }
+    Failure::of(error.outcome(), error)
 }

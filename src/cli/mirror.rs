@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, evidence, log_source, progress, say};
+use super::{Done, Failure, answered, evidence, log_source, progress, say};
 use arborlog::audit::{Mirror, MirrorError, threads_default};
+use arborlog::outcome::Outcome;
 
 /// Keep a verified copy of a log as static files, which any web server can serve.
 ///
 /// Appends only, goes on where it ended, and refuses what does not extend what is there. `audit`
 /// and `fsck` run on the copy. Checks that every entry is in the signed tree, not the rules:
-/// `audit` does.
+/// `audit` does. Exit codes: 0 the copy is up to date; 1 the log is false; 3 it could not be
+/// checked, or lags behind the copy; 4 it is no log.
 #[derive(Args)]
 pub struct MirrorArgs {
     /// The ledger's URL, or another mirror.
@@ -31,6 +33,10 @@ pub struct MirrorArgs {
 }
 
 pub fn run(args: &MirrorArgs) -> Done {
+    answered(args.json, mirror(args))
+}
+
+fn mirror(args: &MirrorArgs) -> Done {
     let logs = args.logs.iter().map(|log| read_vkey(log));
     let logs = logs.collect::<Result<Vec<_>, _>>()?;
     let source = log_source::open(&args.ledger)?;
@@ -57,7 +63,7 @@ pub fn run(args: &MirrorArgs) -> Done {
         println!(
             "{}",
             serde_json::json!({
-                "entries": head.size, "root": head.root.to_string(), "new_entries": more,
+                "outcome": Outcome::Holds, "entries": head.size, "root": head.root.to_string(), "new_entries": more,
             })
         );
     }
@@ -75,7 +81,9 @@ pub fn run(args: &MirrorArgs) -> Done {
 /// When the log is wrong, what it signed is kept beside the copy.
 fn kept(args: &MirrorArgs, mirror: &Mirror, error: MirrorError) -> Failure {
     match error {
-        MirrorError::Log(error) if !error.is_inconclusive() && mirror.last_shown().is_some() => {
+        MirrorError::Log(error)
+            if error.outcome() == Outcome::False && mirror.last_shown().is_some() =>
+        {
             let kept = evidence::keep(Some(&args.dir), mirror.last(), mirror.last_shown());
             Failure::check(anyhow::anyhow!("{error}{kept}"))
         }
@@ -84,9 +92,5 @@ fn kept(args: &MirrorArgs, mirror: &Mirror, error: MirrorError) -> Failure {
 }
 
 fn failed(error: MirrorError) -> Failure {
-    match error {
-        MirrorError::Log(error) => log_source::failed(error),
-        MirrorError::Damaged { .. } => Failure::check(error),
-        other => other.into(),
-    }
+    Failure::of(error.outcome(), error)
 }

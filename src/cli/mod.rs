@@ -51,6 +51,14 @@ impl Failure {
         }
     }
 
+    /// What a check that fails so came to; `None` when the command was used wrongly.
+    fn outcome(&self) -> Option<Outcome> {
+        let outcomes = [Outcome::False, Outcome::Unchecked, Outcome::NotThatKind];
+        outcomes
+            .into_iter()
+            .find(|outcome| exit_code(*outcome) == self.code)
+    }
+
     /// The command was used wrongly: 2.
     pub fn usage(what: impl std::fmt::Display) -> Self {
         Self {
@@ -58,6 +66,24 @@ impl Failure {
             error: anyhow::anyhow!("{what}"),
         }
     }
+}
+
+/// Answers a command's failure as one JSON object too, when the answer is for a machine.
+pub fn answered(json: bool, done: Done) -> Done {
+    if json
+        && let Err(failure) = &done
+        && let Some(outcome) = failure.outcome()
+    {
+        let mut answer = serde_json::json!({
+            "outcome": outcome, "error": format!("{:#}", failure.error),
+        });
+        // What could not be checked is neither whole nor not.
+        if outcome == Outcome::False {
+            answer["whole"] = false.into();
+        }
+        println!("{answer}");
+    }
+    done
 }
 
 /// The one place where outcomes become exit codes.

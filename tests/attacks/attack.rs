@@ -20,18 +20,21 @@ pub const GOVERNORS: &str = "operator: the log's; k governors: their own";
 pub enum Seen {
     /// It does, and its reason has these words.
     Yes(&'static str),
+    /// It refuses what it is shown as unproven, with these words, and accuses nobody.
+    Unproven(&'static str),
     /// It does not.
     No,
     /// It has nothing to look at.
     Apart,
 }
 
-pub use Seen::{Apart, No, Yes};
+pub use Seen::{Apart, No, Unproven, Yes};
 
 impl Seen {
     pub fn cell(self) -> &'static str {
         match self {
             Yes(_) => "yes",
+            Unproven(_) => "unproven",
             No => "no",
             Apart => "–",
         }
@@ -39,7 +42,9 @@ impl Seen {
 
     pub fn is(self, verdict: &Verdict) -> bool {
         match (self, verdict) {
-            (Yes(words), Verdict::Detected(why)) => why.contains(words),
+            (Yes(words), Verdict::Detected(why)) | (Unproven(words), Verdict::Unproven(why)) => {
+                why.contains(words)
+            }
             (No, Verdict::Unnoticed) | (Apart, Verdict::NotConcerned) => true,
             _ => false,
         }
@@ -155,6 +160,22 @@ impl Attack {
 
     pub fn second(self, second: Seen) -> Self {
         Self { second, ..self }
+    }
+
+    /// Those who notice accuse nobody: what is shown proves nothing.
+    pub fn unproven(self) -> Self {
+        let unproven = |seen| match seen {
+            Yes(words) => Unproven(words),
+            other => other,
+        };
+        Self {
+            receipt: unproven(self.receipt),
+            audit: unproven(self.audit),
+            incremental: unproven(self.incremental),
+            mirror: unproven(self.mirror),
+            second: unproven(self.second),
+            ..self
+        }
     }
 
     pub fn would(self, what: &'static str) -> Self {

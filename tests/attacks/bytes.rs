@@ -283,18 +283,21 @@ fn tiles() -> Vec<Attack> {
             |files| {
                 files.get_mut(&full(ENTRIES, 1)).unwrap().pop();
             },
-        ),
+        )
+        .unproven(),
         tile_lie(
             "A bundle with bytes after its end",
             "256 belong there",
             |files| {
                 files.get_mut(&full(ENTRIES, 1)).unwrap().extend([0, 0]);
             },
-        ),
+        )
+        .unproven(),
         tile_lie("A bundle that is compressed", "", |files| {
             let bundle = files.get_mut(&full(ENTRIES, 1)).unwrap();
             *bundle = zstd::encode_all(bundle.as_slice(), 0).unwrap();
-        }),
+        })
+        .unproven(),
         tile_lie(
             "A bundle in another's place",
             "not the one that the tree holds",
@@ -319,7 +322,8 @@ fn tiles() -> Vec<Attack> {
                 let bundle = files.remove(&full(ENTRIES, 1)).unwrap();
                 files.insert(format!("{}.p/255", full(ENTRIES, 1)), bundle);
             },
-        ),
+        )
+        .unproven(),
         tile_lie(
             "The last bundle with an entry more",
             "8 belong there",
@@ -329,7 +333,8 @@ fn tiles() -> Vec<Attack> {
                 let last = files.get_mut(&edge(ENTRIES, 2)).unwrap();
                 last.extend(&more[..first]);
             },
-        ),
+        )
+        .unproven(),
         tile_lie(
             "A hash changed, its bundle right",
             "not those of the tree",
@@ -345,14 +350,16 @@ fn tiles() -> Vec<Attack> {
         }),
         tile_lie("A tile of hashes that is cut", "belong there", |files| {
             files.get_mut(&full(LEAVES, 1)).unwrap().pop();
-        }),
+        })
+        .unproven(),
         tile_lie(
             "A tile of hashes that is missing",
             "it is not there",
             |files| {
                 files.remove(&full(LEAVES, 1)).unwrap();
             },
-        ),
+        )
+        .unproven(),
         tile_lie(
             "Two tiles of hashes swapped",
             "not those of the tree",
@@ -454,7 +461,8 @@ fn receipts() -> Vec<Attack> {
                 ..Shown::receipt(&forge, &forge.receipt(forge.at("award")))
             }
         })
-        .receipt(Yes("not of other.example/ledger")),
+        .receipt(Yes("not of other.example/ledger"))
+        .unproven(),
         Attack::receipt_only("A receipt that leads to another genesis", OPERATOR, || {
             let forge = Forge::honest();
             Shown {
@@ -505,7 +513,8 @@ fn receipts() -> Vec<Attack> {
             |forge, it| {
                 it.checkpoint = forge.checkpoint(it.index.0).to_string();
             },
-        ),
+        )
+        .unproven(),
         receipt_lie(
             "A receipt with another key's grant",
             "lineage does not name",
@@ -547,7 +556,8 @@ fn receipts() -> Vec<Attack> {
             "A receipt with its index written otherwise",
             "not written plainly",
             |text| text.replace("index ", "index 0"),
-        ),
+        )
+        .unproven(),
         text_lie(
             "A receipt with a hash in another base64",
             "no hash",
@@ -557,10 +567,12 @@ fn receipts() -> Vec<Attack> {
                 let other = char::from(hash.as_bytes()[42] + 1);
                 text.replacen(hash, &format!("{}{other}=", &hash[..42]), 1)
             },
-        ),
+        )
+        .unproven(),
         text_lie("A receipt of another version", "first line", |text| {
             text.replace("tlog-proof@v1", "tlog-proof@v2")
-        }),
+        })
+        .unproven(),
         text_lie(
             "A receipt with a line more in its proof",
             "not proven to be in the log",
@@ -568,6 +580,7 @@ fn receipts() -> Vec<Attack> {
                 let hash = text.lines().nth(3).unwrap();
                 text.replacen("\n\n", &format!("\n{hash}\n\n"), 1)
             },
-        ),
+        )
+        .unproven(),
     ]
 }

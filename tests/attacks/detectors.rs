@@ -13,6 +13,7 @@ use arborlog::audit::{
 };
 use arborlog::merkle::TileId;
 use arborlog::note::VerifierKey;
+use arborlog::outcome::Outcome;
 use arborlog::receipt::Receipt;
 use arborlog::record::RecordId;
 
@@ -20,10 +21,6 @@ use crate::forge::{Files, Forge, vkey, write};
 use crate::verifiers::{Question, Verifiers};
 
 const THREADS: NonZeroUsize = NonZeroUsize::MIN;
-/// Exit codes of the second verifier: what holds, what is false, what proves nothing, what is not
-/// the kind of thing that was to be checked.
-const HOLDS: i32 = 0;
-const REFUSES: [i32; 3] = [1, 3, 4];
 
 /// What strangers see, and what they hold.
 pub struct Shown {
@@ -77,8 +74,10 @@ impl Shown {
 /// What a detector says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It sees a lie, or that nothing is proven, and says which.
+    /// It sees a lie, and says which.
     Detected(String),
+    /// It sees no lie, and that nothing is proven.
+    Unproven(String),
     /// It sees none.
     Unnoticed,
     /// It has nothing to look at.
@@ -86,10 +85,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn of<T>(outcome: Result<T, String>) -> Self {
+    fn of<T>(outcome: Result<T, Self>) -> Self {
+        outcome.map_or_else(|verdict| verdict, |_| Self::Unnoticed)
+    }
+
+    fn refused(outcome: Outcome, why: String) -> Self {
         match outcome {
-            Ok(_) => Self::Unnoticed,
-            Err(why) => Self::Detected(why),
+            Outcome::Holds => panic!("{why} is no outcome that holds"),
+            Outcome::False => Self::Detected(why),
+            Outcome::Unchecked | Outcome::NotThatKind => Self::Unproven(why),
         }
     }
 }
@@ -112,19 +116,24 @@ impl Verdicts {
     pub fn second(&self) -> &Verdict {
         let (receipt, audit) = (&self.second_receipt, &self.second_audit);
         match (receipt, audit) {
-            (_, Verdict::Detected(_)) => audit,
-            (Verdict::Detected(_), _) | (_, Verdict::NotConcerned) => receipt,
+            (_, Verdict::Detected(_) | Verdict::Unproven(_)) => audit,
+            (Verdict::Detected(_) | Verdict::Unproven(_), _) | (_, Verdict::NotConcerned) => {
+                receipt
+            }
             _ => audit,
         }
     }
 
     /// Whether both verifiers say the same of the receipt, and of the log.
     pub fn agree(&self) -> bool {
-        use Verdict::{Detected, NotConcerned, Unnoticed};
+        use Verdict::{Detected, NotConcerned, Unnoticed, Unproven};
         let same = |ours: &Verdict, theirs: &Verdict| {
             matches!(
                 (ours, theirs),
-                (Detected(_), Detected(_)) | (Unnoticed, Unnoticed) | (_, NotConcerned)
+                (Detected(_), Detected(_))
+                    | (Unproven(_), Unproven(_))
+                    | (Unnoticed, Unnoticed)
+                    | (_, NotConcerned)
             )
         };
         same(&self.receipt, &self.second_receipt) && same(&self.audit, &self.second_audit)
@@ -175,7 +184,7 @@ fn receipt(shown: &Shown) -> Verdict {
     let verified = text
         .parse::<Receipt>()
         .and_then(|it| it.verify(&shown.log, Some(&shown.genesis), shown.witness.as_slice()));
-    Verdict::of(verified.map_err(|error| error.to_string()))
+    Verdict::of(verified.map_err(|error| Verdict::refused(error.outcome(), error.to_string())))
 }
 
 /// All three verifiers come to the same outcome.
@@ -217,7 +226,7 @@ fn incremental(shown: &Shown, before: &Path, now: &Path, state: &Path) -> Verdic
     Verdict::of(follow(shown, auditor, &Source::of(shown, now)))
 }
 
-fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Auditor, String> {
+fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Auditor, Verdict> {
     let mut auditor = auditor;
     let outcome = (|| {
         let claimed = auditor.fetch_checkpoint(source)?;
@@ -244,9 +253,8 @@ fn mirror(shown: &Shown, before: Option<&Path>, now: &Path, dir: &Path) -> Verdi
     }))
 }
 
-fn told(error: AuditError) -> String {
-    assert!(!error.is_inconclusive(), "{error}");
-    error.to_string()
+fn told(error: AuditError) -> Verdict {
+    Verdict::refused(error.outcome(), error.to_string())
 }
 
 /// Whoever wrote a verifier from `docs/format.md` alone.
@@ -263,8 +271,9 @@ fn second(shown: &Shown, what: &str, path: &Path) -> Verdict {
     }
     let (told, code) = PYTHON.with_borrow_mut(|python| python.run(&args));
     match code {
-        HOLDS => Verdict::Unnoticed,
-        code if REFUSES.contains(&code) => Verdict::Detected(told),
+        0 => Verdict::Unnoticed,
+        1 => Verdict::Detected(told),
+        3 | 4 => Verdict::Unproven(told),
         other => panic!("the second verifier ended with {other}: {told}"),
     }
 }

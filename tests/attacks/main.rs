@@ -25,7 +25,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arborlog::record::*;
-use attack::{Attack, Yes};
+use attack::{Attack, Unproven, Yes};
 use detectors::{Shown, Verdict, Verdicts, look};
 use forge::Forge;
 use statements::*;
@@ -154,7 +154,7 @@ fn differences(attack: &Attack, all: &Verdicts) -> Vec<String> {
         attack.incremental,
         attack.mirror,
     ];
-    let noticed = ours.iter().any(|seen| matches!(seen, Yes(_)));
+    let noticed = ours.iter().any(|seen| matches!(seen, Yes(_) | Unproven(_)));
     if noticed == attack.would.is_some() {
         wrong.push("it must say what would notice just when nothing does".to_owned());
     }

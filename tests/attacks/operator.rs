@@ -182,7 +182,8 @@ fn history() -> Vec<Attack> {
             let now = forge.files_at(forge.size() - 3);
             Shown::log(&forge, Some(forge.files()), now).with(&forge.receipt(forge.at("survey")))
         })
-        .rewritten("it was rolled back"),
+        .rewritten("a copy that lags")
+        .unproven(),
         Attack::new("A record never admitted", OPERATOR, || {
             let mut forge = Forge::honest();
             let before = forge.files();
@@ -265,7 +266,8 @@ fn views() -> Vec<Attack> {
                 }
             },
         )
-        .receipt(Yes("not signed by witness.example/w")),
+        .receipt(Yes("not signed by witness.example/w"))
+        .unproven(),
         Attack::receipt_only(
             "A receipt in one view with the cosignature of the other",
             PLATFORM,
@@ -400,7 +402,8 @@ fn checkpoints() -> Vec<Attack> {
         )
         // The size is in no hash: a proof that is as long in the larger tree holds there too.
         .receipt(No)
-        .second(Yes("tile_missing")),
+        .second(Yes("tile_missing"))
+        .unproven(),
         checkpoint_lie("A checkpoint over a root of no tree", LOG, "", |it| {
             let head = TreeHead {
                 root: root_of([]),
@@ -419,7 +422,8 @@ fn checkpoints() -> Vec<Attack> {
                     "stranger",
                 )
             },
-        ),
+        )
+        .unproven(),
         checkpoint_lie(
             "A checkpoint with a line in the key's name that it did not sign",
             OPERATOR,
@@ -448,7 +452,8 @@ fn checkpoints() -> Vec<Attack> {
                 let text = head_text(it.head(it.size())).replace(ORIGIN, OTHER_ORIGIN);
                 note(&text, &vkey_of(OTHER_ORIGIN, "log"), "log")
             },
-        ),
+        )
+        .unproven(),
         checkpoint_lie(
             "A checkpoint with another line that nobody can audit",
             LOG,
@@ -457,7 +462,8 @@ fn checkpoints() -> Vec<Attack> {
                 let text = head_text(it.head(it.size())) + "and more\n";
                 note(&text, &vkey("log"), "log")
             },
-        ),
+        )
+        .unproven(),
         checkpoint_lie(
             "A checkpoint whose size is written otherwise",
             LOG,
@@ -467,7 +473,8 @@ fn checkpoints() -> Vec<Attack> {
                 let text = format!("{ORIGIN}\n0{}\n{}\n", head.size, head.root);
                 note(&text, &vkey("log"), "log")
             },
-        ),
+        )
+        .unproven(),
         Attack::new("A checkpoint of no entries", LOG, || {
             let forge = Forge::honest();
             let empty = TreeHead {
@@ -481,7 +488,8 @@ fn checkpoints() -> Vec<Attack> {
         .receipt(Apart)
         .audit(Yes(""))
         .rewritten("of no entries")
-        .second(Yes("")),
+        .second(Yes(""))
+        .unproven(),
     ]
 }
 
@@ -519,7 +527,8 @@ fn log_keys() -> Vec<Attack> {
         .receipt(Apart)
         .audits("not signed by")
         .mirror(Yes("not signed by"))
-        .second(Yes("unsigned")),
+        .second(Yes("unsigned"))
+        .unproven(),
         Attack::new(
             "A checkpoint signed by a log key that another replaced",
             "thief: the old log key",
@@ -532,7 +541,7 @@ fn log_keys() -> Vec<Attack> {
                 Shown::log(&forge, Some(forge.files_at(before)), now).with(&receipt)
             },
         )
-        .audits("not signed by")
+        .audits("which was replaced")
         .second(Yes("")),
         Attack::new(
             "A checkpoint signed by a log key before it was in force",

@@ -17,7 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use arborlog::audit::Finding;
+use arborlog::audit::{AuditError, Finding};
 
 /// A gauge of a number that is never below zero.
 type UnsignedGauge = Gauge<u64, AtomicU64>;
@@ -34,7 +34,8 @@ pub struct MonitorMetrics {
     size: UnsignedGauge,
     entries: Counter,
     verified_at: UnsignedGauge,
-    unreachable: Gauge,
+    unchecked: Gauge,
+    lag: UnsignedGauge,
     wrong: Gauge,
     findings: Family<FindingLabels, UnsignedGauge>,
 }
@@ -44,7 +45,8 @@ impl Default for MonitorMetrics {
         let mut registry = Registry::with_prefix("arborlog_monitor");
         let (size, verified_at) = (UnsignedGauge::default(), UnsignedGauge::default());
         let (entries, findings) = (Counter::default(), Family::default());
-        let (unreachable, wrong) = (Gauge::default(), Gauge::default());
+        let (unchecked, wrong) = (Gauge::default(), Gauge::default());
+        let lag = UnsignedGauge::default();
         registry.register("tree_size", "Entries verified", size.clone());
         registry.register(
             "entries",
@@ -58,8 +60,13 @@ impl Default for MonitorMetrics {
         );
         registry.register(
             "log_away",
-            "1 while the log can't be asked",
-            unreachable.clone(),
+            "1 while the log can't be checked",
+            unchecked.clone(),
+        );
+        registry.register(
+            "log_lag_entries",
+            "Verified entries that the log does not show",
+            lag.clone(),
         );
         registry.register("log_wrong", "1 when the log is wrong", wrong.clone());
         registry.register(
@@ -72,7 +79,8 @@ impl Default for MonitorMetrics {
             size,
             entries,
             verified_at,
-            unreachable,
+            unchecked,
+            lag,
             wrong,
             findings,
         }
@@ -86,11 +94,15 @@ impl MonitorMetrics {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         // A clock before 1970 can't tell when that was: the gauge says 0, which alerts.
         self.verified_at.set(now.map_or(0, |now| now.as_secs()));
-        self.unreachable.set(0);
+        self.unchecked.set(0);
+        self.lag.set(0);
     }
 
-    pub fn unreachable(&self) {
-        self.unreachable.set(1);
+    pub fn unchecked(&self, error: &AuditError) {
+        self.unchecked.set(1);
+        let lag = error.lag();
+        self.lag
+            .set(lag.map_or(0, |(shown, verified)| verified.saturating_sub(shown)));
     }
 
     pub fn wrong(&self) {

@@ -18,6 +18,7 @@ use arborlog::audit::{
     AuditError, Inspection, InspectionError, Severity, StaticLog, threads_default,
 };
 use arborlog::client::today;
+use arborlog::outcome::Outcome;
 use arborlog::record::RecordId;
 use metrics::MonitorMetrics;
 
@@ -27,8 +28,9 @@ const JUDGE_ONE_IN: u32 = 10;
 /// Follow a log: verify each new checkpoint and its new entries, until something is wrong.
 ///
 /// Ends with exit code 1 when the log is wrong or contradicts what it signed before; its
-/// checkpoints are kept in FILE.evidence/. A log that is away, or shows what its key did not sign,
-/// is asked again.
+/// checkpoints are kept in FILE.evidence/. A log that could not be checked (it does not answer,
+/// lags, gives a page in the place of a tile, shows what its key did not sign) is asked again; with
+/// --once the exit code is 3 then, and 4 where there is no log.
 #[derive(Args)]
 pub struct MonitorArgs {
     /// The ledger's URL, or a mirror that somebody updates.
@@ -104,16 +106,16 @@ pub fn run(args: &MonitorArgs) -> Done {
         let begun = Instant::now();
         match monitor.round(&mut inspection) {
             Ok(()) => {}
-            Err(RoundError::Unreachable(why)) if !args.once => {
-                monitor.metrics.unreachable();
-                tracing::warn!(%why, "the log is away; it will be asked again");
+            Err(RoundError::Unchecked(error)) if !args.once => {
+                monitor.metrics.unchecked(&error);
+                tracing::warn!(%error, "the log could not be checked; it will be asked again");
                 if !inspection.is_settled() {
                     // Resumes from what was saved; the award rows can be held once only.
                     drop(inspection);
                     inspection = resume()?;
                 }
             }
-            Err(RoundError::Unreachable(why)) => return Err(anyhow::anyhow!(why).into()),
+            Err(RoundError::Unchecked(error)) => return Err(log_source::failed(error)),
             Err(RoundError::Ends(failure)) => return Err(failure),
         }
         if args.once {
@@ -128,7 +130,7 @@ pub fn run(args: &MonitorArgs) -> Done {
 /// Why a round fails.
 enum RoundError {
     /// The log could not be checked; that says nothing about it.
-    Unreachable(String),
+    Unchecked(AuditError),
     /// The log is wrong, or the monitor can't do its work: it ends.
     Ends(Failure),
 }
@@ -151,12 +153,10 @@ impl Monitor<'_> {
         });
         let new = match done {
             Ok(new) => new,
-            // What the log did not sign proves nothing about it: anybody can show it.
-            Err(InspectionError::Audit(error))
-                if error.is_inconclusive()
-                    || matches!(error, AuditError::NotSigned(_) | AuditError::Checkpoint(_)) =>
-            {
-                return Err(RoundError::Unreachable(error.to_string()));
+            // What could not be checked, lags, or was not signed by the log proves nothing about
+            // it: it is asked again.
+            Err(InspectionError::Audit(error)) if error.outcome() != Outcome::False => {
+                return Err(RoundError::Unchecked(error));
             }
             Err(error) => return Err(self.wrong(error, inspection)),
         };

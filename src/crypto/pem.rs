@@ -1,0 +1,150 @@
+//! The text of a private key's file (RFC 7468, PKCS#8), and what stands in files that hold none.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::pkcs8::{KeypairBytes, ObjectIdentifier, PrivateKeyInfoRef};
+use zeroize::Zeroizing;
+
+/// Why a file's bytes give no Ed25519 private key: what they are, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAKey {
+    /// No byte in it.
+    #[error("is empty")]
+    Empty,
+    /// Longer than a key's file.
+    #[error("is too long for a key")]
+    TooLong,
+    /// Bytes that are not text, such as DER.
+    #[error(
+        "is not text; a key in DER is converted by: openssl pkey -inform DER -in FILE -out NEW.pem"
+    )]
+    NotText,
+    /// UTF-16, as some editors save it.
+    #[error("was saved as UTF-16; save it as plain text (UTF-8)")]
+    Utf16,
+    /// Text without `-----BEGIN`.
+    #[error("holds no PEM block: its text is not between -----BEGIN PRIVATE KEY----- and -----END PRIVATE KEY-----")]
+    NoPem,
+    /// A block that does not end.
+    #[error("was cut: the line -----END {0}----- is missing")]
+    Cut(String),
+    /// Which of several keys is meant can't be known.
+    #[error("holds several keys ({0}); leave one PRIVATE KEY in the file")]
+    Several(String),
+    /// It needs a passphrase.
+    #[error("holds an encrypted key, and no passphrase is asked for here; decrypt it into a file that only you can read: openssl pkey -in FILE -out NEW.pem")]
+    Encrypted,
+    /// OpenSSH's own form.
+    #[error("holds an OpenSSH key, which is another form; make a key by: arborlog keygen NEW.pem")]
+    OpenSsh,
+    /// Only what others may know of the key.
+    #[error("holds the public half of a key; give the private key's file")]
+    PublicHalf,
+    /// Another algorithm.
+    #[error("holds a key for {0}, not for Ed25519; make one by: arborlog keygen NEW.pem")]
+    NotEd25519(String),
+    /// Another kind of PEM block.
+    #[error("holds a {0}, no private key")]
+    Other(String),
+    /// The block's base64 or DER can't be read, or its halves are of two keys.
+    #[error("holds a private key that is damaged: {0}")]
+    Damaged(&'static str),
+}
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+const DASHES: &str = "-----";
+
+/// Reads the one private key in a file's bytes. White space around lines, empty lines, and text
+/// outside the block mean nothing (RFC 7468, section 2); nor does a byte order mark.
+///
+/// # Errors
+/// [`NotAKey`] says what is there.
+pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey, NotAKey> {
+    let text = match bytes {
+        [] => return Err(NotAKey::Empty),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [b'-', 0, ..] => {
+            return Err(NotAKey::Utf16);
+        }
+        bytes => std::str::from_utf8(bytes).map_err(|_| NotAKey::NotText)?,
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (label, body) = only_block(text)?;
+    match label {
+        "PRIVATE KEY" => {}
+        "ENCRYPTED PRIVATE KEY" => return Err(NotAKey::Encrypted),
+        // The older form of OpenSSL says so in a header.
+        _ if body.contains("ENCRYPTED") => return Err(NotAKey::Encrypted),
+        "OPENSSH PRIVATE KEY" => return Err(NotAKey::OpenSsh),
+        "PUBLIC KEY" => return Err(NotAKey::PublicHalf),
+        label => {
+            return Err(match label.strip_suffix(" PRIVATE KEY") {
+                Some(algorithm) => NotAKey::NotEd25519(algorithm.to_owned()),
+                None => NotAKey::Other(label.to_owned()),
+            });
+        }
+    }
+    let der = STANDARD
+        .decode(body.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_| NotAKey::Damaged("its base64 can't be read"))?;
+    let info = PrivateKeyInfoRef::try_from(der.as_slice())
+        .map_err(|_| NotAKey::Damaged("it is no PKCS#8"))?;
+    if info.algorithm.oid != ED25519 {
+        return Err(NotAKey::NotEd25519(algorithm_name(&info.algorithm.oid)));
+    }
+    let halves = KeypairBytes::try_from(info)
+        .map_err(|_| NotAKey::Damaged("it has not the 32 bytes of an Ed25519 key"))?;
+    ed25519_dalek::SigningKey::try_from(&halves)
+        .map_err(|_| NotAKey::Damaged("its public half is another key's"))
+}
+
+/// The label and the text of the one block, without white space.
+fn only_block(text: &str) -> Result<(&str, Zeroizing<String>), NotAKey> {
+    let labels: Vec<&str> = text.lines().filter_map(|line| marked(line, BEGIN)).collect();
+    let label = match labels.as_slice() {
+        [] if text.trim_start().starts_with("ssh-") => return Err(NotAKey::PublicHalf),
+        [] if is_hex_key(text) => return Err(NotAKey::PublicHalf),
+        [] => return Err(NotAKey::NoPem),
+        [label] => *label,
+        several => return Err(NotAKey::Several(several.join(", "))),
+    };
+    // No longer than the file: the key's text is never moved, so that one copy is to be wiped.
+    let mut body = Zeroizing::new(String::with_capacity(text.len()));
+    let mut lines = text
+        .lines()
+        .skip_while(|line| marked(line, BEGIN).is_none())
+        .skip(1);
+    loop {
+        match lines.next() {
+            None => return Err(NotAKey::Cut(label.to_owned())),
+            Some(line) if marked(line, END) == Some(label) => return Ok((label, body)),
+            Some(line) => body.extend(line.split_ascii_whitespace()),
+        }
+    }
+}
+
+/// The label of a line that begins or ends a block.
+fn marked<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    line.trim_ascii().strip_prefix(mark)?.strip_suffix(DASHES)
+}
+
+/// Whether a text is 64 hexadecimal digits, as `keygen` prints public keys.
+fn is_hex_key(text: &str) -> bool {
+    let text = text.trim_ascii();
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// RFC 8410, section 3.
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+fn algorithm_name(oid: &ObjectIdentifier) -> String {
+    match oid.to_string().as_str() {
+        "1.3.101.110" => "X25519".to_owned(),
+        "1.3.101.111" => "X448".to_owned(),
+        "1.3.101.113" => "Ed448".to_owned(),
+        "1.2.840.10045.2.1" => "an elliptic curve (ECDSA)".to_owned(),
+        "1.2.840.113549.1.1.1" => "RSA".to_owned(),
+        other => format!("the algorithm {other}"),
+    }
+}
