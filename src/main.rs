@@ -2,7 +2,10 @@
 //! `programs` the jobs that are not the server's; they use `cli`, and `cli` does not know them.
 
 #![warn(clippy::cast_possible_truncation)]
+// `cli::out` prints: these panic when a pipe is closed or a disk is full.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
+#[macro_use]
 mod cli;
 mod programs;
 
@@ -11,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use cli::{audit, fsck, govern, init, keygen, mirror, monitor, receipt, serve, submit};
+use cli::{audit, fsck, govern, init, keygen, keys, mirror, monitor, receipt, serve, submit};
 use programs::{bench, demo, import};
 
 /// An append-only, verifiable carbon ledger.
@@ -26,7 +29,8 @@ use programs::{bench, demo, import};
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 3 could not be done or checked, 4 not that kind of thing, 5 not all went in."
+    after_help = "Exit codes, of every command: 0 it holds, or is done; 1 it is false, or was refused; 2 wrong use; \
+        3 it could not be checked, or done; 4 it is not that kind of thing; 5 not all went in."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -37,6 +41,8 @@ struct Cli {
 enum Command {
     Demo(demo::DemoArgs),
     Keygen(keygen::KeygenArgs),
+    Key(keys::KeyArgs),
+    Vkey(keys::VkeyArgs),
     Init(init::InitArgs),
     Serve(serve::ServeArgs),
     Grant(govern::GrantArgs),
@@ -70,6 +76,8 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Keygen(args) => keygen::run(&args),
+        Command::Key(args) => keys::key(&args),
+        Command::Vkey(args) => keys::vkey(&args),
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Grant(args) => govern::grant(&args),

@@ -38,7 +38,7 @@ impl fmt::Display for Outcome {
 }
 
 /// How many bytes of something unexpected are shown.
-const SHOWN_BYTES_MAX: usize = 48;
+const SHOWN_BYTES_MAX: usize = 40;
 
 /// The first bytes of what came in the place of something else, on one line, for an error message.
 pub fn first_bytes(bytes: &[u8]) -> String {

@@ -4,7 +4,7 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use support::{Ledger, Server, arborlog, award, run, run_ok};
@@ -232,6 +232,247 @@ fn statements_are_submitted_once_and_their_receipts_verify_offline() {
         Some(4)
     );
     assert_eq!(run(&["verify", "/", "--log", vkey]).status.code(), Some(3));
+}
+
+/// A reader may close the pipe, and a disk may be full: nothing panics.
+#[test]
+fn an_answer_that_nobody_reads_or_that_can_t_be_written_ends_quietly() {
+    let ledger = Ledger::init();
+    let (dir, full) = (ledger.dir.to_str().unwrap(), || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    });
+    let commands = [
+        vec!["fsck", dir],
+        vec!["fsck", dir, "--json"],
+        vec!["vkey", dir],
+        vec!["key", "governor-1.pem"],
+    ];
+    for args in &commands {
+        let command = || {
+            let mut command = arborlog();
+            command.args(args).current_dir(ledger.path(""));
+            command.stderr(Stdio::piped());
+            command
+        };
+        let mut child = command().stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let closed = child.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&closed.stderr).into_owned();
+        assert_eq!(closed.status.code(), Some(0), "{args:?}: {words}");
+        assert!(!words.contains("panicked"), "{args:?}: {words}");
+        let written = command().stdout(full()).output().unwrap();
+        let words = String::from_utf8_lossy(&written.stderr).into_owned();
+        assert_eq!(written.status.code(), Some(3), "{args:?}: {words}");
+        assert!(words.contains("No space left"), "{args:?}: {words}");
+    }
+    // What was found is told by the exit code all the same, and nothing panics for its words.
+    let mut lost = arborlog();
+    lost.args(["audit", "/nonexistent", "--log", "log.vkey"]);
+    lost.current_dir(&ledger.dir).stdout(full()).stderr(full());
+    assert_eq!(lost.status().unwrap().code(), Some(4));
+}
+
+#[test]
+fn the_keys_in_force_are_printed_with_what_vouches_for_them() {
+    let ledger = Ledger::init();
+    let made = run_ok(&["keygen", &ledger.path("new.pem")]);
+    assert_eq!(run_ok(&["key", &ledger.path("new.pem")]), made);
+    let dir = ledger.dir.to_str().unwrap();
+    let log = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
+    let log = log.trim();
+    assert_eq!(run_ok(&["vkey", dir]).trim(), log);
+
+    let server = Server::start(&ledger.dir);
+    ledger.set_up(&server.remote());
+    // The governors name the next key, whose file is in its place.
+    let next = run_ok(&[
+        "keygen",
+        ledger.dir.join("keys/log-2.pem").to_str().unwrap(),
+    ]);
+    let proposal = ledger.path("log-key.json");
+    let governor = ledger.path("governor-1.pem");
+    run_ok(&[
+        "log-key",
+        "--next",
+        next.trim(),
+        "--key",
+        &governor,
+        "--out",
+        &proposal,
+        "--from",
+        &server.url,
+    ]);
+    let next_file = ledger.dir.join("keys/log-2.pem");
+    for key in [next_file.to_str().unwrap(), &ledger.path("governor-2.pem")] {
+        run_ok(&["endorse", &proposal, "--key", key]);
+    }
+    run_ok(&["submit", &proposal, "--to", &server.url]);
+
+    // From the key that was replaced to the one in force, proven.
+    let proven = run(&["vkey", &server.url, "--log", log, "--json"]);
+    let proven: Value = serde_json::from_slice(&proven.stdout).unwrap();
+    let in_force = proven["vkey"].as_str().unwrap();
+    assert_eq!(proven["proven"], true);
+    assert_ne!(in_force, log);
+    // By the server's own word, which says that it is no more.
+    let told = run(&["vkey", &server.url]);
+    assert_eq!(String::from_utf8_lossy(&told.stdout).trim(), in_force);
+    assert!(String::from_utf8_lossy(&told.stderr).starts_with("not proven"));
+    let mirror = ledger.path("mirror");
+    run_ok(&["mirror", &server.url, &mirror, "--log", log]);
+    assert_eq!(run_ok(&["vkey", &mirror]).trim(), in_force);
+    assert_eq!(server.stop(), 0);
+    assert_eq!(run_ok(&["vkey", dir]).trim(), in_force);
+    assert_eq!(run(&["vkey", &ledger.path("")]).status.code(), Some(4));
+}
+
+#[test]
+fn a_signature_that_would_spoil_a_proposal_is_refused_when_it_is_made() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    ledger.set_up(&server.remote());
+    let path = |name: &str| ledger.path(name);
+    let keygen = |name: &str| run_ok(&["keygen", &path(name)]).trim().to_owned();
+    let (new, _) = (keygen("new.pem"), keygen("stranger.pem"));
+    let grant = |key: &str, governor: &str, out: &str| {
+        run(&[
+            "grant",
+            "--grantee",
+            key,
+            "--role",
+            "surveyor",
+            "--holder",
+            "eye",
+            "--name",
+            "Eye",
+            "--key",
+            &path(governor),
+            "--out",
+            &path(out),
+            "--from",
+            &server.url,
+        ])
+    };
+    let words =
+        |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(grant(&new, "governor-1.pem", "grant.json").status.success());
+    let before = std::fs::read(path("grant.json")).unwrap();
+    for stranger in ["stranger.pem", "platform.pem"] {
+        let refused = run(&["endorse", &path("grant.json"), "--key", &path(stranger)]);
+        assert_eq!(refused.status.code(), Some(1), "{}", words(&refused));
+        assert!(
+            words(&refused).contains("is not asked to sign"),
+            "{}",
+            words(&refused)
+        );
+    }
+    assert_eq!(std::fs::read(path("grant.json")).unwrap(), before);
+    run_ok(&["endorse", &path("grant.json"), "--key", &path("new.pem")]);
+    run_ok(&[
+        "endorse",
+        &path("grant.json"),
+        "--key",
+        &path("governor-2.pem"),
+    ]);
+    run_ok(&["submit", &path("grant.json"), "--to", &server.url]);
+
+    // What can't succeed, whoever signs: a key with a task, a stranger who grants.
+    let again = grant(&new, "governor-1.pem", "again.json");
+    assert_eq!(again.status.code(), Some(1), "{}", words(&again));
+    assert!(words(&again).contains("can't succeed"), "{}", words(&again));
+    let fresh = keygen("fresh.pem");
+    let by_platform = grant(&fresh, "platform.pem", "by-platform.json");
+    assert!(
+        words(&by_platform).contains("no governor in force"),
+        "{}",
+        words(&by_platform)
+    );
+    for name in ["again.json", "by-platform.json"] {
+        assert!(!std::path::Path::new(&path(name)).exists());
+    }
+    // Made without a server, it is not known who governs; whoever signs may ask.
+    let issuer: Value = server
+        .remote()
+        .json(&format!(
+            "v1/issuers/{}",
+            run_ok(&["key", &path("governor-1.pem")]).trim()
+        ))
+        .unwrap();
+    run_ok(&[
+        "revoke",
+        "--revoked",
+        &new,
+        "--reason",
+        "lost",
+        "--key",
+        &path("governor-1.pem"),
+        "--out",
+        &path("revoke.json"),
+        "--origin",
+        support::ORIGIN,
+        "--seq",
+        &issuer["next_seq"].to_string(),
+        "--prev",
+        issuer["prev"].as_str().unwrap(),
+    ]);
+    let asked = [
+        "endorse",
+        &path("revoke.json"),
+        "--key",
+        &path("stranger.pem"),
+        "--from",
+        &server.url,
+    ];
+    assert_eq!(run(&asked).status.code(), Some(1));
+    // A file that is no proposal is another kind of thing; a byte order mark is named.
+    assert_eq!(
+        run(&["endorse", &path("new.pem"), "--key", &path("new.pem")])
+            .status
+            .code(),
+        Some(4)
+    );
+    let marked = [b"\xef\xbb\xbf".as_slice(), &before].concat();
+    std::fs::write(path("marked.json"), marked).unwrap();
+    let marked = run(&["endorse", &path("marked.json"), "--key", &path("new.pem")]);
+    assert!(
+        words(&marked).contains("byte order mark"),
+        "{}",
+        words(&marked)
+    );
+}
+
+#[test]
+fn a_ledger_is_made_in_the_root_of_a_fresh_file_system() {
+    let ledger = Ledger::init();
+    let governor = ledger.path("governor-1.pem");
+    let init = |dir: &str| {
+        run(&[
+            "init",
+            dir,
+            "--origin",
+            "a.example/b",
+            "--programme",
+            "p",
+            "--governor",
+            &governor,
+        ])
+    };
+    let volume = ledger.path("volume");
+    std::fs::create_dir_all(format!("{volume}/lost+found")).unwrap();
+    let made = init(&volume);
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    run_ok(&["fsck", &volume]);
+    let other = ledger.path("other");
+    std::fs::create_dir_all(format!("{other}/lost+found")).unwrap();
+    std::fs::write(format!("{other}/file"), "x").unwrap();
+    assert_eq!(init(&other).status.code(), Some(2));
 }
 
 #[test]

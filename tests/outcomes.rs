@@ -343,7 +343,15 @@ fn a_site_that_lags_is_no_lie_and_one_that_forked_is_and_leaves_evidence() {
         vec!["audit", url, "--log", &vkey, "--state", &state],
         vec!["mirror", url, &copy, "--log", &vkey],
         vec![
-            "monitor", url, "--log", &vkey, "--state", &watched, "--once",
+            "monitor",
+            url,
+            "--log",
+            &vkey,
+            "--state",
+            &watched,
+            "--once",
+            "--on-finding",
+            "/bin/true",
         ],
     ];
     for command in &commands {

@@ -21,6 +21,8 @@ use arborlog::crypto::{
     KeyError, KeyFileError, KnownKey, PublicKey, Signature, SignatureBatch, SignatureError,
     SigningKey, TableSize, VerifyingKey,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
@@ -706,6 +708,126 @@ fn a_key_file_with_rights_for_others_is_refused() {
 }
 
 #[test]
+fn a_group_may_read_a_key_that_nobody_may_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.pem");
+    SigningKey::from_seed(&[4; 32]).write_new(&path).unwrap();
+    // As a pod's secret is mounted: for a group that the process is in.
+    set_mode(&path, 0o440);
+    SigningKey::read(&path).unwrap();
+    for mode in [0o640, 0o460, 0o444, 0o450, 0o441] {
+        set_mode(&path, mode);
+        assert!(
+            matches!(SigningKey::read(&path), Err(KeyFileError::Open(..))),
+            "{mode:o}"
+        );
+    }
+    // Another's group: only root can give a file to one.
+    set_mode(&path, 0o440);
+    if std::os::unix::fs::chown(&path, None, Some(54_321)).is_ok() {
+        assert!(matches!(
+            SigningKey::read(&path),
+            Err(KeyFileError::Open(..))
+        ));
+    }
+}
+
+#[test]
+fn what_editors_and_other_programs_make_of_a_key_is_read_or_named() {
+    use ed25519_dalek::pkcs8::EncodePrivateKey as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.pem");
+    let key = SigningKey::from_seed(&[4; 32]);
+    key.write_new(&path).unwrap();
+    let good = std::fs::read_to_string(&path).unwrap();
+    let body = good.lines().nth(1).unwrap().to_owned();
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        SigningKey::read(&path).map_err(|error| error.to_string())
+    };
+    let version_2 = ed25519_dalek::SigningKey::from_bytes(&[4; 32]);
+    let version_2 = version_2.to_pkcs8_pem(Default::default()).unwrap();
+    let by_ring = [
+        b"\x30\x53\x02\x01\x01\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".as_slice(),
+        &[4; 32],
+        b"\xa1\x23\x03\x21\x00",
+        key.public().as_bytes(),
+    ]
+    .concat();
+    let by_ring = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(by_ring)
+    );
+    let wrapped = good.replacen(&body, &format!("{}\n{}", &body[..40], &body[40..]), 1);
+    for (what, text) in [
+        ("as it was written", good.clone()),
+        ("empty lines after it", format!("{good}\n\n")),
+        ("an empty line before it", format!("\n{good}")),
+        ("CRLF", good.replace('\n', "\r\n")),
+        ("spaces at the ends of lines", good.replace('\n', " \n")),
+        ("a byte order mark", format!("\u{feff}{good}")),
+        ("no last line end", good.trim_end().to_owned()),
+        ("other lines", wrapped),
+        (
+            "words around it",
+            format!("Bag Attributes\n{good}that was the key\n"),
+        ),
+        ("version 2, with the public half", version_2.to_string()),
+        ("version 2, as ring writes it", by_ring),
+    ] {
+        let found = read(text.as_bytes()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(found.public(), key.public(), "{what}");
+    }
+
+    let block = |label: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+    let ec = "-----BEGIN PRIVATE KEY-----\n\
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgznplfc6km8vYUoCc\n\
+        hFGWbMmrRtIWBNwDpBQQ9K7zHIuhRANCAAQ9pTxkMH+LhkXujYGiKsoGu48TJbVX\n\
+        uBtYF2wGndQq722BOXab66OBwirPEUnY9zcUEgI01+ALxFvat+pnn59j\n\
+        -----END PRIVATE KEY-----\n";
+    let other_half = version_2.lines().collect::<Vec<_>>();
+    let mut other_half = STANDARD
+        .decode(other_half[1..other_half.len() - 1].concat())
+        .unwrap();
+    *other_half.last_mut().unwrap() ^= 1;
+    let other_half = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(other_half)
+    );
+    let one_line = good.replace('\n', " ");
+    for (what, bytes, words) in [
+        ("encrypted", block("ENCRYPTED PRIVATE KEY").into_bytes(), "encrypted"),
+        (
+            "encrypted, the older form",
+            b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n".to_vec(),
+            "encrypted",
+        ),
+        ("OpenSSH", block("OPENSSH PRIVATE KEY").into_bytes(), "OpenSSH"),
+        ("the public half", block("PUBLIC KEY").into_bytes(), "public half"),
+        ("an OpenSSH public key", b"ssh-ed25519 AAAAC3Nz a@b\n".to_vec(), "public half"),
+        ("what keygen prints", format!("{}\n", key.public()).into_bytes(), "public half"),
+        ("both halves", (good.clone() + &block("PUBLIC KEY")).into_bytes(), "several keys (PRIVATE KEY, PUBLIC KEY)"),
+        ("two keys", good.repeat(2).into_bytes(), "several keys"),
+        ("X25519", good.replacen("AwBQYDK2Vw", "AwBQYDK2Vu", 1).into_bytes(), "X25519, not for Ed25519"),
+        ("an elliptic curve", ec.as_bytes().to_vec(), "ECDSA"),
+        ("RSA", block("RSA PRIVATE KEY").into_bytes(), "RSA, not for Ed25519"),
+        ("a certificate", block("CERTIFICATE").into_bytes(), "CERTIFICATE, no private key"),
+        ("cut", good[..60].as_bytes().to_vec(), "was cut"),
+        ("a damaged body", good.replacen("MC4", "MC!", 1).into_bytes(), "damaged"),
+        ("another's public half", other_half.into_bytes(), "another key's"),
+        ("on one line", one_line.into_bytes(), "no PEM block"),
+        ("DER", STANDARD.decode(&body).unwrap(), "DER"),
+        ("UTF-16", good.encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16"),
+        ("nothing", Vec::new(), "is empty"),
+        ("a long file", vec![b'x'; 5000], "too long"),
+    ] {
+        let words_found = read(&bytes).map(|_| ()).unwrap_err();
+        assert!(words_found.contains(words), "{what}: {words_found}");
+        assert!(!words_found.contains(&body[10..]), "{what}: it shows the key");
+    }
+}
+
+#[test]
 fn what_is_no_key_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key.pem");
@@ -717,7 +839,7 @@ fn what_is_no_key_file_is_refused() {
         assert_eq!(mode_of(&path), 0o600);
         let refused = SigningKey::read(&path).unwrap_err();
         assert!(
-            matches!(refused, KeyFileError::NotAKey(_)),
+            matches!(refused, KeyFileError::NotAKey(..)),
             "{name}: {refused}"
         );
         // Whatever it says, it does not say what is in the file.
@@ -872,7 +994,7 @@ fn we_read_openssl_s_keys_and_verify_its_signatures() {
     assert!(openssl(at, &arguments).unwrap().status.success());
     set_mode(&at.join("other.pem"), 0o600);
     let refused = SigningKey::read(&at.join("other.pem")).unwrap_err();
-    assert!(matches!(refused, KeyFileError::NotAKey(_)), "{refused}");
+    assert!(matches!(refused, KeyFileError::NotAKey(..)), "{refused}");
 }
 
 #[test]

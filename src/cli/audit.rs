@@ -79,7 +79,7 @@ fn audit_and_report(args: &AuditArgs) -> Done {
     }
     let (findings, answer) = audit(args, log, source.as_ref())?;
     if args.json {
-        println!("{answer}");
+        outln!("{answer}");
     }
     let grave = |finding: &&Finding| args.fail_on.is_some_and(|least| finding.severity >= least);
     match findings.iter().filter(grave).count() {
@@ -174,7 +174,7 @@ fn remove_when_stopped(dir: PathBuf) -> std::io::Result<()> {
     std::thread::spawn(move || {
         runtime.block_on(stopped);
         if let Err(error) = std::fs::remove_dir_all(&dir) {
-            eprintln!("{} could not be removed: {error}", dir.display());
+            errln!("{} could not be removed: {error}", dir.display());
         }
         std::process::exit(STOPPED);
     });
@@ -257,28 +257,28 @@ fn export(
 
 fn print_words(report: &arborlog::audit::Report, new: &std::ops::Range<u64>, seconds: f64) {
     let size = report.checkpoint.size;
-    println!("WHOLE: {}, {size} entries", report.log.origin);
-    println!("  root {}", report.checkpoint.root);
-    println!("  genesis {}", report.log.genesis);
-    println!("  log key in force {}", report.log.vkey);
+    outln!("WHOLE: {}, {size} entries", report.log.origin);
+    outln!("  root {}", report.checkpoint.root);
+    outln!("  genesis {}", report.log.genesis);
+    outln!("  log key in force {}", report.log.vkey);
     let count = new.end - new.start;
     if new.start > 0 {
-        println!(
+        outln!(
             "  the log extends the {} entries verified before",
             new.start
         );
     }
-    println!(
+    outln!(
         "  {count} entries in {seconds:.1} s: every signature, chain, lineage link and rule, every tile, the totals"
     );
-    println!();
+    outln!();
     if report.findings.is_empty() {
-        println!("No findings.");
+        outln!("No findings.");
     } else {
-        println!("Findings, to ask the programme about; none is a violation of the rules:");
+        outln!("Findings, to ask the programme about; none is a violation of the rules:");
     }
     for finding in &report.findings {
-        println!("  {:6}  {}", finding.severity.name(), finding.title);
+        outln!("  {:6}  {}", finding.severity.name(), finding.title);
         if let Some(item) = finding.items.first() {
             let indexes: Vec<String> = item.indexes.iter().map(ToString::to_string).collect();
             let at = match indexes.len() {
@@ -286,12 +286,12 @@ fn print_words(report: &arborlog::audit::Report, new: &std::ops::Range<u64>, sec
                 1 => format!(" (entry {})", indexes.join("")),
                 _ => format!(" (entries {})", indexes.join(", ")),
             };
-            println!("          {}: {}{at}", item.subject, item.detail);
+            outln!("          {}: {}{at}", item.subject, item.detail);
         }
     }
-    println!();
-    println!("Not checked, or not to be known from any ledger:");
+    outln!();
+    outln!("Not checked, or not to be known from any ledger:");
     for what in report.not_checked {
-        println!("  – {what}");
+        outln!("  – {what}");
     }
 }

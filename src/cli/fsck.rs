@@ -183,19 +183,19 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
         std::fs::remove_dir_all(state_dir(dir))?;
     }
     for path in &repaired.tiles {
-        eprintln!("restored {}", path.display());
+        errln!("restored {}", path.display());
     }
     if let Some(aside) = &repaired.journal_aside {
-        eprintln!(
+        errln!(
             "made the journal anew; what was there is in {}",
             aside.display()
         );
     }
     if repaired.entries_regained > 0 {
-        eprintln!("{} entries were regained", repaired.entries_regained);
+        errln!("{} entries were regained", repaired.entries_regained);
     }
     if state_damaged {
-        eprintln!("removed the saved state, which was damaged; the next start makes it anew");
+        errln!("removed the saved state, which was damaged; the next start makes it anew");
     }
     Ok(())
 }
@@ -225,7 +225,7 @@ impl ProvenCopy for AuditedMirror<'_> {
 }
 
 /// The static files of a ledger's directory, and what its journal holds beyond them.
-struct LedgerFiles(DiskStore);
+pub(super) struct LedgerFiles(pub(super) DiskStore);
 
 impl TileSource for LedgerFiles {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
@@ -264,7 +264,7 @@ fn check(
 
 fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
     if args.json {
-        println!(
+        outln!(
             "{}",
             serde_json::json!({
                 "outcome": Outcome::Holds, "whole": true, "entries": head.size, "root": head.root.to_string(),
@@ -273,15 +273,13 @@ fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
         );
         return Ok(());
     }
-    println!("whole: {} entries, root {}", head.size, head.root);
-    println!(
-        "every signature, chain, lineage link and rule, every tile and the totals were checked"
-    );
-    println!("{also}");
+    outln!("whole: {} entries, root {}", head.size, head.root);
+    outln!("every signature, chain, lineage link and rule, every tile and the totals were checked");
+    outln!("{also}");
     Ok(())
 }
 
-fn damaged(error: arborlog::store::StoreError) -> Failure {
+pub(super) fn damaged(error: arborlog::store::StoreError) -> Failure {
     use arborlog::store::StoreError;
     match error {
         StoreError::Damaged { .. } => Failure::check(error),

@@ -1,11 +1,15 @@
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
 
 use super::{Done, Failure, words};
-use arborlog::client::{BatchAnswer, IssuerHead, Proposal, Remote, today};
+use arborlog::client::{
+    BatchAnswer, CouncilInForce, IssuerHead, Proposal, ProposalError, Remote, RemoteError, today,
+};
 use arborlog::crypto::{PublicKey, SigningKey};
+use arborlog::outcome::Outcome;
 use arborlog::record::{
     Day, GovernorSet, Index, KeyGrant, KeyRevoke, List, LogKey, Method, Origin, Record, RecordId,
     Role, Seq, Slug, Statement,
@@ -115,6 +119,9 @@ pub struct ProposeArgs {
 }
 
 /// Sign somebody's proposal, after reading what it says.
+///
+/// A key that is not asked to sign is refused: with its signature the ledger would refuse the record.
+/// A proposal that was made with --from says who is asked.
 #[derive(Args)]
 pub struct EndorseArgs {
     /// The proposal; the signature is added to it.
@@ -122,6 +129,9 @@ pub struct EndorseArgs {
     /// Your key file.
     #[arg(long)]
     key: PathBuf,
+    /// The ledger's server, which tells who governs now.
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {
@@ -199,7 +209,7 @@ pub fn origin_of(remote: &Remote) -> Result<Origin, Failure> {
 
 fn write(proposing: &Proposing, statement: Statement) -> Done {
     let key = SigningKey::read(&proposing.key)?;
-    let (origin, head) = match (
+    let (origin, head, council) = match (
         &proposing.from,
         &proposing.origin,
         proposing.seq,
@@ -207,10 +217,13 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
     ) {
         (Some(url), _, _, _) => {
             let remote = Remote::new(url);
-            (origin_of(&remote)?, remote.issuer(&key.public())?)
+            let council = remote.json("v1/governors")?;
+            check_can_succeed(&remote, &council, &key.public(), &statement)?;
+            let head = remote.issuer(&key.public())?;
+            (origin_of(&remote)?, head, Some(council))
         }
         (None, Some(origin), Some(next_seq), Some(prev)) => {
-            (origin.clone(), IssuerHead { next_seq, prev })
+            (origin.clone(), IssuerHead { next_seq, prev }, None)
         }
         _ => {
             return Err(Failure::usage(
@@ -225,15 +238,17 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
         issued_on: today(),
         statement,
     };
-    let proposal = Proposal::new(origin, &record, &key)?;
+    let mut proposal = Proposal::new(origin, &record, &key)?;
+    proposal.council = council;
     proposal.write_new(&proposing.out)?;
-    println!("{}", words::say_statement(&record.statement));
-    println!("signed by {}", key.public());
-    println!(
+    outln!("{}", words::say_statement(&record.statement));
+    outln!("signed by {}", key.public());
+    say_who_is_missing(&proposal);
+    outln!(
         "Next: others run  arborlog endorse {} --key THEIR.pem",
         proposing.out.display()
     );
-    println!(
+    outln!(
         "Then:             arborlog submit {} --to URL",
         proposing.out.display()
     );
@@ -241,16 +256,145 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
 }
 
 pub fn endorse(args: &EndorseArgs) -> Done {
-    let proposal = Proposal::read(&args.proposal).map_err(Failure::check)?;
+    let mut proposal = read_proposal(&args.proposal)?;
     let key = SigningKey::read(&args.key)?;
-    println!(
+    if let Some(url) = &args.from {
+        let remote = Remote::new(url);
+        let origin = origin_of(&remote)?;
+        if origin != proposal.origin {
+            return Err(Failure::check(anyhow::anyhow!(
+                "the proposal is for {}, and {url} serves {origin}",
+                proposal.origin
+            )));
+        }
+        proposal.council = Some(remote.json("v1/governors")?);
+    }
+    outln!(
         "{}",
         words::say_statement(&proposal.signed.record().statement)
     );
-    let proposal = proposal.endorse(&key)?;
+    let proposal = proposal.endorse(&key).map_err(|error| match error {
+        ProposalError::NotAsked(_) => Failure::check(error),
+        other => other.into(),
+    })?;
     proposal.replace(&args.proposal)?;
-    println!("endorsed by {}", key.public());
+    outln!("endorsed by {}", key.public());
+    say_who_is_missing(&proposal);
+    if proposal.asks_governors() && proposal.council.is_none() {
+        outln!("Who governs is not known here: --from URL would tell whether this key is asked.");
+    }
     Ok(())
+}
+
+/// Reads a proposal: a file that is none is another kind of thing, and one whose signatures do not
+/// hold, or that shows something else than it signs, is false.
+fn read_proposal(path: &Path) -> Result<Proposal, Failure> {
+    Proposal::read(path).map_err(|error| {
+        let outcome = match &error {
+            ProposalError::Malformed { .. } => Outcome::NotThatKind,
+            ProposalError::Misleading(_) | ProposalError::Signature { .. } => Outcome::False,
+            _ => Outcome::Unchecked,
+        };
+        Failure::of(outcome, error)
+    })
+}
+
+/// Who must still sign, as far as it is known.
+fn say_who_is_missing(proposal: &Proposal) {
+    let record = proposal.signed.record();
+    let signed = |key: &PublicKey| {
+        *key == record.issuer
+            || proposal
+                .signed
+                .endorsements()
+                .iter()
+                .any(|it| it.key == *key)
+    };
+    let governors = proposal
+        .council
+        .iter()
+        .flat_map(|council| &council.governors);
+    for key in proposal.named_keys() {
+        // A governor who stays need not sign the next set.
+        if !signed(&key) && !governors.clone().any(|governor| *governor == key) {
+            outln!("must sign: {key}");
+        }
+    }
+    match proposal.governors_missing() {
+        Some(0) | None => {}
+        Some(missing) => outln!("must sign: {missing} more of the governors in force"),
+    }
+}
+
+/// Refuses a proposal that the ledger would refuse whoever signs it, as far as its server tells.
+fn check_can_succeed(
+    remote: &Remote,
+    council: &CouncilInForce,
+    issuer: &PublicKey,
+    statement: &Statement,
+) -> Done {
+    let no = |why: String| Err(Failure::check(anyhow::anyhow!("this can't succeed: {why}")));
+    let governed = !matches!(statement, Statement::Plot(_) | Statement::Correction(_));
+    if governed && !council.governors.contains(issuer) {
+        return no(format!(
+            "{issuer} is no governor in force, and a {} is said by one",
+            statement.kind()
+        ));
+    }
+    let known = |key: &PublicKey| match remote.json::<KnownKey>(&format!("v1/issuers/{key}")) {
+        Ok(known) => Ok(Some(known)),
+        Err(RemoteError::Problem { problem, .. }) if problem.code == "not_found" => Ok(None),
+        Err(error) => Err(Failure::from(error)),
+    };
+    match statement {
+        Statement::KeyGrant(grant) => fresh(&grant.key, known(&grant.key)?),
+        Statement::LogKey(log_key) => fresh(&log_key.key, known(&log_key.key)?),
+        Statement::Governors(set) => {
+            let count = set.governors.len();
+            let distinct: BTreeSet<_> = set.governors.iter().collect();
+            if distinct.len() < count {
+                return no("a governor is named twice".to_owned());
+            }
+            if set.quorum == 0 || usize::from(set.quorum) > count {
+                return no(format!("a quorum of {count} governors is 1 to {count}"));
+            }
+            let new = set.governors.iter();
+            for key in new.filter(|key| !council.governors.contains(key)) {
+                fresh(key, known(key)?)?;
+            }
+            Ok(())
+        }
+        Statement::KeyRevoke(revoke) => match known(&revoke.key)? {
+            None => no(format!("{} was never granted", revoke.key)),
+            Some(KnownKey {
+                revoked_at: Some(index),
+                ..
+            }) => no(format!("{} was revoked by entry {index}", revoke.key)),
+            Some(KnownKey { role, .. }) if role == "governor" || role == "log" => no(format!(
+                "{} is a {role}'s key, which is not revoked but replaced",
+                revoke.key
+            )),
+            Some(_) => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// What the server says of a key that has, or had, a task.
+#[derive(Deserialize)]
+struct KnownKey {
+    role: String,
+    revoked_at: Option<Index>,
+}
+
+/// A key never gets a second task.
+fn fresh(key: &PublicKey, known: Option<KnownKey>) -> Done {
+    match known {
+        None => Ok(()),
+        Some(KnownKey { role, .. }) => Err(Failure::check(anyhow::anyhow!(
+            "this can't succeed: {key} has, or had, the task of a {role}, and no key gets another; take a fresh one (arborlog keygen)"
+        ))),
+    }
 }
 
 /// Proposes, endorses and submits what governors say, when all their keys are at hand.

@@ -64,15 +64,15 @@ pub fn run(args: &InitArgs) -> Done {
         Ok(id) => report(args, &id, vkey.trim()),
         Err(GenesisError::Refused(refusal)) if refusal.code.name() == "possession_unproven" => {
             let path = genesis_path(&args.dir);
-            eprintln!(
+            errln!(
                 "The ledger's directory is made, but not all governors have signed yet: {}",
                 refusal.detail
             );
-            eprintln!(
+            errln!(
                 "Next: each runs  arborlog endorse {} --key THEIR.pem",
                 path.display()
             );
-            eprintln!(
+            errln!(
                 "Then:            arborlog init {} --complete",
                 args.dir.display()
             );
@@ -88,16 +88,16 @@ pub fn run(args: &InitArgs) -> Done {
 
 fn report(args: &InitArgs, id: &RecordId, vkey: &str) -> Done {
     if args.json {
-        println!(
+        outln!(
             "{}",
             serde_json::json!({"dir": args.dir, "genesis": id, "log_vkey": vkey})
         );
         return Ok(());
     }
-    println!("genesis   {id}");
-    println!("log vkey  {vkey}");
-    println!("Publish both: verifiers pin them.");
-    println!("Next: arborlog serve {}", args.dir.display());
+    outln!("genesis   {id}");
+    outln!("log vkey  {vkey}");
+    outln!("Publish both: verifiers pin them.");
+    outln!("Next: arborlog serve {}", args.dir.display());
     Ok(())
 }
 
@@ -135,7 +135,7 @@ pub fn create(
     mut governors: Vec<Governor>,
     quorum: Option<u8>,
 ) -> Done {
-    if has_store(dir) || std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()) {
+    if has_store(dir) || !is_empty(dir)? {
         return Err(occupied(dir));
     }
     // Whoever issues the genesis is its first governor, and must be here to sign it.
@@ -196,6 +196,21 @@ pub fn create(
     Ok(())
 }
 
+/// Whether nothing is in a directory but what a file system puts into its own root.
+fn is_empty(dir: &Path) -> Result<bool, Failure> {
+    let files = match std::fs::read_dir(dir) {
+        Ok(files) => files,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(anyhow::anyhow!("{}: {error}", dir.display()).into()),
+    };
+    for file in files {
+        if file?.file_name() != "lost+found" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Why no ledger is made in a directory that is not empty, and what to do if an init that was cut
 /// off left it so.
 fn occupied(dir: &Path) -> Failure {
@@ -226,6 +241,7 @@ pub fn remove_unfinished(dir: &Path) -> Done {
 /// Whether a directory holds nothing but what [`create`] makes before it is a ledger.
 fn is_left_by_init(dir: &Path) -> bool {
     let made = [
+        "lost+found",
         "keys",
         "origin",
         "log.vkey",

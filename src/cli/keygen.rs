@@ -19,12 +19,12 @@ pub fn run(args: &KeygenArgs) -> Done {
     let key = SigningKey::generate()?;
     key.write_new(&args.file)?;
     if args.json {
-        println!(
+        outln!(
             "{}",
             serde_json::json!({"file": args.file, "public": key.public()})
         );
     } else {
-        println!("{}", key.public());
+        outln!("{}", key.public());
     }
     Ok(())
 }

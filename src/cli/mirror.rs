@@ -60,7 +60,7 @@ fn mirror(args: &MirrorArgs) -> Done {
     };
     let more = copied.end - copied.start;
     if args.json {
-        println!(
+        outln!(
             "{}",
             serde_json::json!({
                 "outcome": Outcome::Holds, "entries": head.size, "root": head.root.to_string(), "new_entries": more,

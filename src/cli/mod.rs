@@ -1,12 +1,16 @@
 //! The commands of a ledger, and how a command ends. Exit codes: 0 fine, 1 a check failed, 2 wrong
 //! use, 3 could not be done or checked, 4 not that kind of thing, 5 not all went in.
 
+#[macro_use]
+pub mod out;
+
 pub mod audit;
 mod evidence;
 pub mod fsck;
 pub mod govern;
 pub mod init;
 pub mod keygen;
+pub mod keys;
 pub mod log_source;
 pub mod mirror;
 pub mod monitor;
@@ -81,10 +85,13 @@ pub fn answered(json: bool, done: Done) -> Done {
         if outcome == Outcome::False {
             answer["whole"] = false.into();
         }
-        println!("{answer}");
+        outln!("{answer}");
     }
     done
 }
+
+/// What a command ends with when it could not do what was asked.
+const CODE_NOT_DONE: u8 = exit_code(Outcome::Unchecked);
 
 /// The one place where outcomes become exit codes.
 const fn exit_code(outcome: Outcome) -> u8 {
@@ -100,7 +107,7 @@ const fn exit_code(outcome: Outcome) -> u8 {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self {
-            code: 3,
+            code: CODE_NOT_DONE,
             error: error.into(),
         }
     }
@@ -111,11 +118,17 @@ pub type Done = Result<(), Failure>;
 
 /// The exit code of a command; a failure is told on stderr.
 pub fn exit(done: Done) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, error }) => {
-            eprintln!("arborlog: {error:#}");
-            ExitCode::from(code)
+    if let Err(Failure { error, .. }) = &done {
+        errln!("arborlog: {error:#}");
+    }
+    let code = done.map_or_else(|failure| failure.code, |()| exit_code(Outcome::Holds));
+    match out::finish() {
+        Ok(()) => ExitCode::from(code),
+        Err(error) => {
+            errln!("arborlog: the answer could not be written to standard output: {error}");
+            // An answer that nobody got is none; what the command found is told by its code all the
+            // same.
+            ExitCode::from(if code == 0 { CODE_NOT_DONE } else { code })
         }
     }
 }
@@ -136,8 +149,8 @@ pub fn keep_memory_private() {
 /// Prints a line for people, unless the answer is for a machine.
 pub fn say(json: bool, line: impl std::fmt::Display) {
     if json {
-        eprintln!("{line}");
+        errln!("{line}");
     } else {
-        println!("{line}");
+        outln!("{line}");
     }
 }

@@ -21,5 +21,5 @@ pub fn bar(what: &str, length: u64) -> ProgressBar {
 /// Ends a bar with a line that stays.
 pub fn done(bar: &ProgressBar, line: &str) {
     bar.finish_and_clear();
-    eprintln!("{line}");
+    errln!("{line}");
 }

@@ -60,7 +60,7 @@ pub fn fetch(args: &ReceiptArgs) -> Done {
     let text = Remote::new(&args.from).text(&format!("v1/receipts/{}", args.index))?;
     match &args.output {
         Some(path) => write_unsynced(path, text)?,
-        None => print!("{text}"),
+        None => super::out::write(format_args!("{text}")),
     }
     Ok(())
 }
@@ -76,12 +76,12 @@ pub fn verify(args: &VerifyArgs) -> Done {
     let verified = Receipt::read(&bytes)
         .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses));
     match verified {
-        Ok(verified) if args.json => println!("{}", as_json(&verified)),
+        Ok(verified) if args.json => outln!("{}", as_json(&verified)),
         Ok(verified) => print_words(&verified),
         Err(error) => {
             let outcome = error.outcome();
             if args.json {
-                println!(
+                outln!(
                     "{}",
                     serde_json::json!({
                         "verified": false, "outcome": outcome, "code": error.code(),
@@ -151,27 +151,27 @@ fn print_words(receipt: &VerifiedReceipt) {
         Some((holder, name, role)) => format!("{name} ({holder}), as {role}"),
         None => "the governors".to_owned(),
     };
-    println!("VERIFIED: entry {}", receipt.index);
-    println!();
-    println!("  Who said it   {who}");
-    println!(
+    outln!("VERIFIED: entry {}", receipt.index);
+    outln!();
+    outln!("  Who said it   {who}");
+    outln!(
         "  What          {}",
         words::say_statement(&record.statement)
     );
-    println!(
+    outln!(
         "  When          signed on {}, admitted on {}",
         record.issued_on,
         admitted(receipt)
     );
-    println!();
-    println!("Checked, with nothing but this file and the key you gave:");
+    outln!();
+    outln!("Checked, with nothing but this file and the key you gave:");
     for check in &receipt.checks {
-        println!("  ✓ {}", check.holds);
+        outln!("  ✓ {}", check.holds);
     }
-    println!();
-    println!("Not proven by a receipt:");
+    outln!();
+    outln!("Not proven by a receipt:");
     for what in NOT_PROVEN {
-        println!("  – {what}");
+        outln!("  – {what}");
     }
 }
 

@@ -148,7 +148,7 @@ pub fn run(args: &ServeArgs) -> Done {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
         })?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        println!("listening on {scheme}://{}", listener.local_addr()?);
+        outln!("listening on {scheme}://{}", listener.local_addr()?);
         let head = log.published().head.tree;
         tracing::info!(size = head.size, root = %head.root, "serving");
         let site = Site {

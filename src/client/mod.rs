@@ -36,8 +36,7 @@ pub use input::{Line, NdjsonLines, statement_digest};
 pub use journal::JournalError;
 pub use key_head::{HeadError, IssuerKey};
 pub use log_fault::LogFault;
-pub use proposal::{Proposal, ProposalError};
-
+pub use proposal::{CouncilInForce, Proposal, ProposalError};
 pub use remote::{
     BatchAnswer, ChainEnd, IssuerHead, IssuerState, Remote, RemoteError, RemoteProblem, Sent,
     batch_body,

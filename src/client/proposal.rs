@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{PublicKey, Signature, SigningKey};
 use crate::durable::{FileError, at, create, replace};
+use crate::note::FileFault;
 use crate::record::{
-    CodecError, Endorsement, Origin, Record, SignedRecord, SigningContext, Statement, draft,
+    CodecError, Endorsement, Kind, Origin, Record, SignedRecord, SigningContext, Statement, draft,
 };
 
 /// No proposal is longer: a record and 32 endorsements, in base64, twice told.
@@ -22,6 +23,18 @@ pub struct Proposal {
     pub origin: Origin,
     /// The record with the signatures so far.
     pub signed: SignedRecord,
+    /// The governors in force when it was made, if a server told them: who is asked to sign, and how
+    /// many must. Nobody signs this; the ledger's rules decide when it is submitted.
+    pub council: Option<CouncilInForce>,
+}
+
+/// The governors in force, as a server tells them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CouncilInForce {
+    /// Their keys.
+    pub governors: Vec<PublicKey>,
+    /// How many of them must sign.
+    pub quorum: u8,
 }
 
 /// A proposal that can't be used.
@@ -46,6 +59,9 @@ pub enum ProposalError {
         /// Which.
         why: String,
     },
+    /// A key that is not asked to sign it: with its signature, the ledger would refuse the record.
+    #[error("{0}")]
+    NotAsked(String),
     /// The record can't be written, or not endorsed by this key.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -66,6 +82,9 @@ struct File {
     record: String,
     signature: String,
     endorsements: Vec<FileEndorsement>,
+    /// Who is asked to sign, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    council: Option<CouncilInForce>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,19 +101,102 @@ impl Proposal {
     /// [`ProposalError::Codec`] when the record is too long.
     pub fn new(origin: Origin, record: &Record, key: &SigningKey) -> Result<Self, ProposalError> {
         let (signed, _) = draft(record, &SigningContext::new(&origin), key)?;
-        Ok(Self { origin, signed })
+        Ok(Self {
+            origin,
+            signed,
+            council: None,
+        })
     }
 
     /// Adds another's signature.
     ///
     /// # Errors
-    /// [`ProposalError::Codec`] when that key signed already.
+    /// [`ProposalError::NotAsked`] when the ledger would refuse the record for it, as far as that is
+    /// known; [`ProposalError::Codec`] when that key signed already.
     pub fn endorse(self, key: &SigningKey) -> Result<Self, ProposalError> {
+        self.check_asked(&key.public())?;
         let context = SigningContext::new(&self.origin);
         Ok(Self {
             signed: self.signed.endorse(&context, key)?,
-            origin: self.origin,
+            ..self
         })
+    }
+
+    /// The keys that the statement itself asks to sign it: it gives them a task.
+    pub fn named_keys(&self) -> Vec<PublicKey> {
+        match &self.signed.record().statement {
+            Statement::Genesis(genesis) => {
+                let governors = genesis.governors.iter().copied();
+                governors.chain([genesis.log_key]).collect()
+            }
+            Statement::Governors(set) => set.governors.to_vec(),
+            Statement::KeyGrant(grant) => vec![grant.key],
+            Statement::LogKey(log_key) => vec![log_key.key],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether governors may sign it beside its issuer.
+    pub fn asks_governors(&self) -> bool {
+        matches!(
+            self.signed.record().statement.kind(),
+            Kind::Governors
+                | Kind::KeyGrant
+                | Kind::KeyRevoke
+                | Kind::LogKey
+                | Kind::Method
+                | Kind::Plot
+                | Kind::Correction
+        )
+    }
+
+    /// Governors that must still sign, as far as it is known who governs.
+    pub fn governors_missing(&self) -> Option<usize> {
+        let council = self.council.as_ref().filter(|_| self.asks_governors())?;
+        let record = self.signed.record();
+        let endorsers = self.signed.endorsements().iter().map(|it| it.key);
+        // A plot is stated by a planter, who is no governor.
+        let signed = endorsers
+            .chain([record.issuer])
+            .filter(|key| council.governors.contains(key))
+            .count();
+        Some(usize::from(council.quorum).saturating_sub(signed))
+    }
+
+    /// Refuses a key that is not asked to sign.
+    fn check_asked(&self, key: &PublicKey) -> Result<(), ProposalError> {
+        let named = self.named_keys();
+        if named.contains(key) {
+            return Ok(());
+        }
+        let kind = self.signed.record().statement.kind();
+        let refused = |why: String| Err(ProposalError::NotAsked(why));
+        match &self.council {
+            _ if kind == Kind::Genesis => refused(format!(
+                "{key} is neither a governor nor the log key that the genesis names: nobody else signs it"
+            )),
+            _ if !self.asks_governors() => refused(format!(
+                "nobody but its issuer signs a {kind}: with another's signature the ledger refuses it"
+            )),
+            Some(council)
+                if kind == Kind::Correction
+                    && !council.governors.contains(&self.signed.record().issuer) =>
+            {
+                refused(
+                    "its issuer is no governor, and nobody else signs an issuer's own correction: with another's signature the ledger refuses it".to_owned(),
+                )
+            }
+            Some(council) if !council.governors.contains(key) => {
+                let asked = council.governors.iter().chain(&named);
+                let asked: Vec<String> = asked.map(ToString::to_string).collect();
+                refused(format!(
+                    "{key} is not asked to sign this: with its signature the ledger would refuse it. Asked are {}",
+                    asked.join(", ")
+                ))
+            }
+            // Who governs is not known here; the ledger decides.
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Reads a proposal, and checks that it shows what it signs and that all signatures hold.
@@ -109,8 +211,13 @@ impl Proposal {
         if std::fs::metadata(path).map_err(at(path))?.len() > PROPOSAL_BYTES_MAX {
             return Err(malformed("it is longer than any".to_owned()));
         }
-        let file: File = serde_json::from_slice(&std::fs::read(path).map_err(at(path))?)
-            .map_err(|error| malformed(error.to_string()))?;
+        let bytes = std::fs::read(path).map_err(at(path))?;
+        // JSON has no place for either; its line ends may be any.
+        if let Some(fault @ (FileFault::Utf16 | FileFault::ByteOrderMark)) = FileFault::of(&bytes) {
+            return Err(malformed(fault.to_string()));
+        }
+        let file: File =
+            serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         if file.arborlog_proposal != 1 {
             return Err(malformed(format!(
                 "it is of version {}",
@@ -156,6 +263,7 @@ impl Proposal {
         Ok(Self {
             origin: file.origin,
             signed,
+            council: file.council,
         })
     }
 
@@ -183,6 +291,7 @@ impl Proposal {
             statement: self.signed.record().statement.clone(),
             record: STANDARD.encode(self.signed.bytes()),
             signature: STANDARD.encode(self.signed.signature().as_bytes()),
+            council: self.council.clone(),
             endorsements: self
                 .signed
                 .endorsements()

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
 use zeroize::Zeroizing;
 
 use super::key::{PublicKey, Signature};
+use super::pem::{NotAKey, read_private_key};
 use crate::durable::{FileError, at, create_secret, open_to_others};
 
-/// No PKCS#8 file of an Ed25519 key is longer.
+/// No PKCS#8 file of an Ed25519 key is longer, with words around it.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
 
 /// A private key. Wiped from memory when dropped; shown nowhere.
@@ -34,9 +35,9 @@ pub enum KeyFileError {
     /// Group or others have rights on the file.
     #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]
     Open(PathBuf, u32),
-    /// The file holds no PKCS#8 Ed25519 key.
-    #[error("{0} holds no Ed25519 private key in PKCS#8 PEM")]
-    NotAKey(PathBuf),
+    /// The file holds no Ed25519 private key in PKCS#8 PEM.
+    #[error("{0} {1}")]
+    NotAKey(PathBuf, NotAKey),
     /// No randomness from the system.
     #[cfg(feature = "random")]
     #[error("the system gives no randomness: {0}")]
@@ -86,36 +87,42 @@ impl SigningKey {
             secret_key: *self.0.as_bytes(),
             public_key: None,
         };
-        let pem = bytes
-            .to_pkcs8_pem(LineEnding::LF)
-            .map_err(|_| KeyFileError::NotAKey(path.to_owned()))?;
+        let pem = bytes.to_pkcs8_pem(LineEnding::LF).map_err(|_| {
+            let why = NotAKey::Damaged("it can't be encoded");
+            KeyFileError::NotAKey(path.to_owned(), why)
+        })?;
         create_secret(path, pem.as_bytes()).map_err(|error| {
             if error.error.kind() != ErrorKind::AlreadyExists {
                 return KeyFileError::Io(error);
             }
             match Self::read(path) {
-                Err(KeyFileError::NotAKey(path)) => KeyFileError::ExistsTorn(path),
+                Err(KeyFileError::NotAKey(path, _)) => KeyFileError::ExistsTorn(path),
                 _ => KeyFileError::Exists(path.to_owned()),
             }
         })
     }
 
-    /// Reads a key that only its owner can read.
+    /// Reads a key that only its owner can read, or, at mode 0440, a group that this process is in:
+    /// so systems that hand keys to processes mount them.
     ///
     /// # Errors
-    /// [`KeyFileError::Open`] when group or others have rights on it.
+    /// [`KeyFileError::Open`] when others have rights on it; [`KeyFileError::NotAKey`] says what
+    /// the file holds instead of a key.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let file = File::open(path).map_err(at(path))?;
         if let Some(mode) = open_to_others(&file.metadata().map_err(at(path))?) {
             return Err(KeyFileError::Open(path.to_owned(), mode));
         }
-        let mut pem = Zeroizing::new(String::new());
-        file.take(KEY_FILE_BYTES_MAX)
-            .read_to_string(&mut pem)
-            .map_err(|_| KeyFileError::NotAKey(path.to_owned()))?;
-        ed25519_dalek::SigningKey::from_pkcs8_pem(&pem)
-            .map(Self)
-            .map_err(|_| KeyFileError::NotAKey(path.to_owned()))
+        // No longer than the capacity: a vector that grows leaves copies that are not wiped.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX as usize + 1));
+        file.take(KEY_FILE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(at(path))?;
+        let not_a_key = |why| KeyFileError::NotAKey(path.to_owned(), why);
+        if bytes.len() as u64 > KEY_FILE_BYTES_MAX {
+            return Err(not_a_key(NotAKey::TooLong));
+        }
+        read_private_key(&bytes).map(Self).map_err(not_a_key)
     }
 }
 

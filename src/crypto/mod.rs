@@ -8,10 +8,12 @@ mod comb;
 mod key;
 mod keyfile;
 mod known_keys;
+mod pem;
 mod verify;
 
 pub use comb::{KnownKey, SignatureBatch, TableSize};
 pub use key::{KeyError, PublicKey, Signature};
 pub use keyfile::{KeyFileError, SigningKey};
 pub use known_keys::KnownKeys;
+pub use pem::NotAKey;
 pub use verify::{SignatureError, VerifyingKey};

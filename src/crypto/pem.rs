@@ -23,7 +23,9 @@ pub enum NotAKey {
     #[error("was saved as UTF-16; save it as plain text (UTF-8)")]
     Utf16,
     /// Text without `-----BEGIN`.
-    #[error("holds no PEM block: its text is not between -----BEGIN PRIVATE KEY----- and -----END PRIVATE KEY-----")]
+    #[error(
+        "holds no PEM block: its text is not between -----BEGIN PRIVATE KEY----- and -----END PRIVATE KEY-----"
+    )]
     NoPem,
     /// A block that does not end.
     #[error("was cut: the line -----END {0}----- is missing")]
@@ -32,7 +34,9 @@ pub enum NotAKey {
     #[error("holds several keys ({0}); leave one PRIVATE KEY in the file")]
     Several(String),
     /// It needs a passphrase.
-    #[error("holds an encrypted key, and no passphrase is asked for here; decrypt it into a file that only you can read: openssl pkey -in FILE -out NEW.pem")]
+    #[error(
+        "holds an encrypted key, and no passphrase is asked for here; decrypt it into a file that only you can read: openssl pkey -in FILE -out NEW.pem"
+    )]
     Encrypted,
     /// OpenSSH's own form.
     #[error("holds an OpenSSH key, which is another form; make a key by: arborlog keygen NEW.pem")]
@@ -54,6 +58,8 @@ pub enum NotAKey {
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
+/// Longer than any label that there is, and shorter than a key.
+const LABEL_BYTES_MAX: usize = 40;
 
 /// Reads the one private key in a file's bytes. White space around lines, empty lines, and text
 /// outside the block mean nothing (RFC 7468, section 2); nor does a byte order mark.
@@ -88,6 +94,11 @@ pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey
         .decode(body.as_bytes())
         .map(Zeroizing::new)
         .map_err(|_| NotAKey::Damaged("its base64 can't be read"))?;
+    if let Some((seed, public)) = ring_halves(&der) {
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
+        let own = key.verifying_key().to_bytes() == *public;
+        return own.then_some(key).ok_or(OTHER_HALF);
+    }
     let info = PrivateKeyInfoRef::try_from(der.as_slice())
         .map_err(|_| NotAKey::Damaged("it is no PKCS#8"))?;
     if info.algorithm.oid != ED25519 {
@@ -95,13 +106,27 @@ pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey
     }
     let halves = KeypairBytes::try_from(info)
         .map_err(|_| NotAKey::Damaged("it has not the 32 bytes of an Ed25519 key"))?;
-    ed25519_dalek::SigningKey::try_from(&halves)
-        .map_err(|_| NotAKey::Damaged("its public half is another key's"))
+    ed25519_dalek::SigningKey::try_from(&halves).map_err(|_| OTHER_HALF)
+}
+
+const OTHER_HALF: NotAKey = NotAKey::Damaged("its public half is another key's");
+
+/// The two halves of a key as the Rust crate ring has long written it: version 2, with a tag around
+/// the public half that RFC 8410 does not have.
+fn ring_halves(der: &[u8]) -> Option<(&[u8; 32], &[u8; 32])> {
+    const BEFORE: &[u8] = b"\x30\x53\x02\x01\x01\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    const BETWEEN: &[u8] = b"\xa1\x23\x03\x21\x00";
+    let (seed, rest) = der.strip_prefix(BEFORE)?.split_first_chunk::<32>()?;
+    let public = rest.strip_prefix(BETWEEN)?;
+    Some((seed, public.try_into().ok()?))
 }
 
 /// The label and the text of the one block, without white space.
 fn only_block(text: &str) -> Result<(&str, Zeroizing<String>), NotAKey> {
-    let labels: Vec<&str> = text.lines().filter_map(|line| marked(line, BEGIN)).collect();
+    let labels: Vec<&str> = text
+        .lines()
+        .filter_map(|line| marked(line, BEGIN))
+        .collect();
     let label = match labels.as_slice() {
         [] if text.trim_start().starts_with("ssh-") => return Err(NotAKey::PublicHalf),
         [] if is_hex_key(text) => return Err(NotAKey::PublicHalf),
@@ -124,9 +149,12 @@ fn only_block(text: &str) -> Result<(&str, Zeroizing<String>), NotAKey> {
     }
 }
 
-/// The label of a line that begins or ends a block.
+/// The label of a line that begins or ends a block. Labels are shown in errors, so nothing else may
+/// be taken for one: of a key on one line, that would be the key.
 fn marked<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
-    line.trim_ascii().strip_prefix(mark)?.strip_suffix(DASHES)
+    let label = line.trim_ascii().strip_prefix(mark)?.strip_suffix(DASHES)?;
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ';
+    (label.len() <= LABEL_BYTES_MAX && label.bytes().all(plain)).then_some(label)
 }
 
 /// Whether a text is 64 hexadecimal digits, as `keygen` prints public keys.

@@ -40,11 +40,37 @@ pub(super) fn mode_of(_metadata: &Metadata) -> u32 {
     SHARED
 }
 
-/// A secret file's mode, if anybody but its owner has rights on it.
+/// A secret file's mode, if anybody has rights on it who should not: others ever, and its group,
+/// unless nobody may write the file (0440) and this process is in that group. So Kubernetes mounts a
+/// secret for the group of a pod, whose processes do not own it; a umask makes no such mode.
 ///
 /// Always `None` without Unix, where a file's mode can't be seen: then nothing is refused, and
 /// an operator who keeps keys there restricts the rights on their folder.
 pub fn open_to_others(metadata: &Metadata) -> Option<u32> {
     let mode = mode_of(metadata);
-    (cfg!(unix) && mode & 0o077 != 0).then_some(mode)
+    let is_open = match mode {
+        GROUP_READS => !is_own_group(metadata),
+        mode => mode & 0o077 != 0,
+    };
+    (cfg!(unix) && is_open).then_some(mode)
+}
+
+/// The mode of a secret that a group may read.
+const GROUP_READS: u32 = 0o440;
+
+/// Whether this process is in a file's group.
+#[cfg(all(unix, any(feature = "client", feature = "server")))]
+fn is_own_group(metadata: &Metadata) -> bool {
+    use rustix::process::{getegid, getgroups};
+    use std::os::unix::fs::MetadataExt as _;
+    let group = metadata.gid();
+    let among = |groups: Vec<rustix::process::Gid>| groups.iter().any(|it| it.as_raw() == group);
+    // A system that does not tell its groups vouches for none.
+    getegid().as_raw() == group || getgroups().is_ok_and(among)
+}
+
+/// Without the feature that signs, no system call tells the groups: none is vouched for.
+#[cfg(not(all(unix, any(feature = "client", feature = "server"))))]
+fn is_own_group(_metadata: &Metadata) -> bool {
+    false
 }

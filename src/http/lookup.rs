@@ -12,6 +12,7 @@ use super::view;
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::ledger::State;
+use crate::log::vkey;
 use crate::record::{AccountId, Index, PlotNumber, Serial};
 
 /// The most plantings that a plot's answer lists; the tiles have them all.
@@ -127,6 +128,25 @@ pub(super) async fn methods(Extract(app): Extract<Arc<App>>) -> Result<Json<Valu
     look_up(&app, "method", |state| {
         let methods: Vec<Value> = state.methods().map(view::method).collect();
         Ok(Some(json!({ "methods": methods })))
+    })
+    .await
+}
+
+/// The governors in force, how many of them must sign, and the keys of the log, the last one in
+/// force.
+#[utoipa::path(get, path = "/v1/governors", responses((status = 200, description = "The governors", body = Value)))]
+pub(super) async fn governors(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
+    look_up(&app, "governors", |state| {
+        let globals = state.globals();
+        let council = &globals.council;
+        let log_keys = globals.log_keys.iter().map(|(key, index)| {
+            let vkey = vkey(&globals.origin, *key).to_string();
+            json!({ "vkey": vkey, "named_at": index })
+        });
+        Ok(Some(json!({
+            "governors": council.governors, "quorum": council.quorum, "stated_at": council.stated_at,
+            "log_keys": log_keys.collect::<Vec<Value>>(),
+        })))
     })
     .await
 }

@@ -76,6 +76,7 @@ fn router(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
         .routes(routes!(lookup::certificate))
         .routes(routes!(lookup::plot))
         .routes(routes!(lookup::methods))
+        .routes(routes!(lookup::governors))
         .routes(routes!(lookup::totals))
         .routes(routes!(proofs::entry))
         .routes(routes!(proofs::receipt))

@@ -95,7 +95,7 @@ pub fn run(args: &MonitorArgs) -> Done {
     };
     if let Some(address) = args.listen {
         let at = monitor.metrics.serve(address)?;
-        println!("listening on http://{at}");
+        outln!("listening on http://{at}");
     }
     let resume = || {
         Inspection::resume(log.clone(), &args.state)

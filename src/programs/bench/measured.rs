@@ -67,11 +67,15 @@ impl Measured {
 
     /// In words.
     pub fn print(&self) {
-        let row = |name: &str, value: f64, unit: &str| println!("  {name:40} {value:>12.1} {unit}");
+        let row = |name: &str, value: f64, unit: &str| outln!("  {name:40} {value:>12.1} {unit}");
         let ratio = |part: f64, whole: f64| part / whole.max(1e-9);
-        println!(
+        outln!(
             "{} records in {:.1} s: {} issuers, {} records a request, {} cores",
-            self.records, self.seconds, self.issuers, self.batch, self.cores
+            self.records,
+            self.seconds,
+            self.issuers,
+            self.batch,
+            self.cores
         );
         row("records a second, durable", self.records_per_second, "");
         row("a request takes, p50", self.p50_ms, "ms");
@@ -105,7 +109,7 @@ impl Measured {
         if let Some(audited) = self.audited_beside_per_second {
             row("entries a second audited beside", audited, "");
         }
-        println!("Then:");
+        outln!("Then:");
         row("inclusion proofs a second", self.proofs_per_second, "");
         row("p99", self.proofs_p99_ms, "ms");
         row("tiles a second", self.tiles_per_second, "");
@@ -113,7 +117,7 @@ impl Measured {
         row("start after kill -9", self.restart_seconds, "s");
         row("memory then", self.rss_restarted_bytes as f64 / 1e6, "MB");
         row("entries a second audited", self.audit_per_second, "");
-        println!("Yardsticks of the same run, a second:");
+        outln!("Yardsticks of the same run, a second:");
         row(
             "signatures alone, keys known",
             self.verify_only_per_second,
@@ -132,7 +136,7 @@ impl Measured {
         );
         row("p99", self.empty_handler_p99_ms, "ms");
         let percent = |part, whole| ratio(part, whole) * 100.0;
-        println!(
+        outln!(
             "Records ÷ their signatures alone: {:.0} %; proofs ÷ empty handler: {:.0} %",
             percent(self.records_per_second, self.verify_only_per_second),
             percent(self.proofs_per_second, self.empty_handler_per_second)

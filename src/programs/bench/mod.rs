@@ -103,7 +103,7 @@ pub fn run(args: &BenchArgs) -> Done {
         let one = tempfile::tempdir_in(temp.path())?;
         let measured = measure(run, one.path())?;
         if args.json {
-            println!("{}", serde_json::to_string(&measured)?);
+            outln!("{}", serde_json::to_string(&measured)?);
         } else {
             measured.print();
         }
@@ -125,13 +125,13 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let remote = Remote::new(&server.url);
     let issuers = ledger::set_up(&remote, &governor, args.issuers.get())?;
 
-    eprintln!("signing");
+    errln!("signing");
     let issuers: Arc<[IssuerLoad]> = sign(args, &remote, &issuers)?.into();
     let time = Duration::from_secs(args.seconds.get());
     let pid = server.pid().to_string();
     let before = (cpu_seconds(&pid)?, cpu_seconds("self")?);
     let written = written_bytes(&pid)?;
-    eprintln!("loading for up to {} s", args.seconds);
+    errln!("loading for up to {} s", args.seconds);
     let address = server.address()?;
     let (loaded, audited_beside_per_second) = if args.audit_beside {
         let audits = RepeatedAudit::start(&dir, &server.url)?;
@@ -145,7 +145,7 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let rss_bytes = memory_bytes(server.pid(), "VmHWM:")?;
     let rss_after_bytes = memory_bytes(server.pid(), "VmRSS:")?;
 
-    eprintln!("reading");
+    errln!("reading");
     let size = audit::size(&dir, &remote)?;
     let ask = |paths: Vec<String>| load::ask(address, paths, CLIENTS, READ_FOR);
     let proofs = ask(scattered(size, |index| {
@@ -160,7 +160,7 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let hashes = ask(scattered(tiles, |number| path(Level::Hashes(0), number))?)?;
     let bundles = ask(scattered(tiles, |number| path(Level::Entries, number))?)?;
 
-    eprintln!("starting again, auditing");
+    errln!("starting again, auditing");
     server.kill()?;
     let begun = Instant::now();
     let server = ServerProcess::start(&dir)?;
@@ -171,7 +171,7 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let state_bytes = bytes_under(&dir.join("state"))?;
     let disk_bytes = bytes_under(&dir)? - state_bytes;
 
-    eprintln!("yardsticks");
+    errln!("yardsticks");
     let batches = || issuers.iter().flat_map(|issuer| &issuer.batches);
     let records = yardsticks::records(batches())?;
     let empty = yardsticks::empty_handler(CLIENTS, READ_FOR)?;

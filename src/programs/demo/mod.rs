@@ -59,7 +59,7 @@ pub fn run(args: &DemoArgs) -> Done {
             )
         })?;
     let url = format!("http://{}", listener.local_addr()?);
-    eprintln!("listening on {url}");
+    errln!("listening on {url}");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let shown = Arc::clone(&log);
     let server = runtime.spawn(arborlog::http::serve(
@@ -108,29 +108,30 @@ fn print(args: &DemoArgs, summary: &DemoSummary, seconds: f64) -> Done {
                 object.insert((*name).to_owned(), total.clone());
             }
         }
-        println!("{object}");
+        outln!("{object}");
         return Ok(());
     }
-    println!();
-    println!(
+    outln!();
+    outln!(
         "{} entries in {seconds:.1} s, root {}",
-        head.size, head.root
+        head.size,
+        head.root
     );
-    println!(
+    outln!(
         "{} rows set aside or refused: see {}",
         summary.refused,
         args.dir.join("work").display()
     );
-    println!("{} receipts verified offline", summary.receipts_verified);
-    println!("log vkey {}", summary.vkey);
-    println!("genesis  {}", summary.genesis);
-    println!();
-    println!(
+    outln!("{} receipts verified offline", summary.receipts_verified);
+    outln!("log vkey {}", summary.vkey);
+    outln!("genesis  {}", summary.genesis);
+    outln!();
+    outln!(
         "Points are grams of CO2e under the programme's own method: no measured reductions, no credits."
     );
     for (name, total) in &summary.totals {
-        println!("  {:16} {:>14}", name.replace('_', " "), total.to_string());
+        outln!("  {:16} {:>14}", name.replace('_', " "), total.to_string());
     }
-    println!("Standing is what the books say, not what grows; surveys stand beside it.");
+    outln!("Standing is what the books say, not what grows; surveys stand beside it.");
     Ok(())
 }

@@ -144,7 +144,7 @@ fn report(sending: &Sending, imported: &ImportSummary) -> Done {
         *reasons.entry(row.reason).or_default() += 1;
     }
     if sending.json {
-        println!(
+        outln!(
             "{}",
             serde_json::json!({
                 "admitted": imported.admitted,
@@ -164,8 +164,8 @@ fn report(sending: &Sending, imported: &ImportSummary) -> Done {
         ),
     );
     for (reason, rows) in reasons {
-        println!("{rows:>8} rows set aside: {reason}");
+        outln!("{rows:>8} rows set aside: {reason}");
     }
-    println!("Each is in {}", sending.work.display());
+    outln!("Each is in {}", sending.work.display());
     Ok(())
 }

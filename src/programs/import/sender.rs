@@ -130,7 +130,7 @@ impl StatementSender {
         }
         let path = self.work.join(format!("{what}.set-aside.ndjson"));
         replace(&path, lines.as_bytes())?;
-        eprintln!("{what}: {} rows set aside", rows.len());
+        errln!("{what}: {} rows set aside", rows.len());
         Ok(())
     }
 

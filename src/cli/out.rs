@@ -1,0 +1,49 @@
+//! What a command prints. This is the one place that writes to standard output and standard error:
+//! the standard macros panic when a pipe is closed or a disk is full.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+/// The first error of standard output; nothing is written after it.
+static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Prints a line of the answer, as `println!` does. A reader who closed the pipe has read enough:
+/// the command goes on in silence, and its exit code is that of its work. What else goes wrong is
+/// told by [`finish`].
+macro_rules! outln {
+    () => { $crate::cli::out::write(format_args!("\n")) };
+    ($($words:tt)*) => { $crate::cli::out::write(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+/// Prints a line beside the answer, as `eprintln!` does. There is nowhere to say that it failed.
+macro_rules! errln {
+    ($($words:tt)*) => { $crate::cli::out::write_error(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+/// Writes a piece of the answer.
+pub fn write(words: Arguments<'_>) {
+    let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if failed.is_none() {
+        *failed = io::stdout().lock().write_fmt(words).err();
+    }
+}
+
+/// Writes to standard error.
+pub fn write_error(words: Arguments<'_>) {
+    // A closed or full standard error loses words for people, never the answer or the exit code.
+    let _ = io::stderr().lock().write_fmt(words);
+}
+
+/// Writes what is left of the answer.
+///
+/// # Errors
+/// When not all of it could be written, but for a reader who closed the pipe.
+pub fn finish() -> io::Result<()> {
+    let failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let done = failed.map_or_else(|| io::stdout().lock().flush(), Err);
+    match done {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
