@@ -72,6 +72,8 @@ pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [b'-', 0, ..] => {
             return Err(NotAKey::Utf16);
         }
+        // DER may be UTF-8 by chance, but its lengths and versions hold a zero, and no text does.
+        bytes if bytes.contains(&0) => return Err(NotAKey::NotText),
         bytes => std::str::from_utf8(bytes).map_err(|_| NotAKey::NotText)?,
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
