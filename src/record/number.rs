@@ -210,8 +210,17 @@ impl Day {
 
     /// Year, month and day of the month.
     pub fn ymd(self) -> (i64, u32, u32) {
-        let days = i64::from(self.0) + 719_468;
-        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let (year, month, day) = self.civil();
+        (year.into(), month, day)
+    }
+
+    /// As [`Self::ymd`]. Civil from days, after Howard Hinnant, where nothing overflows: an era is 400
+    /// years from March on, and 1970-01-01 is day 135,080 of era 4.
+    fn civil(self) -> (u32, u32, u32) {
+        const DAYS_PER_ERA: u32 = 146_097;
+        let days = self.0 % DAYS_PER_ERA + 135_080;
+        let era = self.0 / DAYS_PER_ERA + 4 + days / DAYS_PER_ERA;
+        let of_era = days % DAYS_PER_ERA;
         let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted = (5 * of_year + 2) / 153;
@@ -221,10 +230,7 @@ impl Day {
         } else {
             shifted - 9
         };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        #[expect(clippy::cast_possible_truncation, reason = "1 to 12, and 1 to 31")]
-        let (month, day) = (month as u32, day as u32);
-        (year, month, day)
+        (year_of_era + era * 400 + u32::from(month <= 2), month, day)
     }
 }
 
@@ -337,8 +343,8 @@ pub struct Month(pub u32);
 impl Month {
     /// The month that a day is in.
     pub fn of(day: Day) -> Self {
-        let (year, month, _) = day.ymd();
-        Self(u32::try_from(year).unwrap_or(0) * 12 + month - 1)
+        let (year, month, _) = day.civil();
+        Self(year * 12 + month - 1)
     }
 
     /// Year, and month from 1 to 12.
