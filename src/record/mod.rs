@@ -35,6 +35,7 @@ mod chain;
 mod codec;
 mod entry;
 mod head;
+mod kind;
 mod number;
 mod signed;
 mod statement;
@@ -44,6 +45,7 @@ pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
 pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, LINEAGE_MAX, Lineage};
 pub use head::{LogHead, StateHead};
+pub use kind::Kind;
 pub use number::{
     AccountId, ActivityCode, Day, DayError, Digest, Grams, Index, Latitude, Longitude, MethodId,
     MethodVersion, Micrograms, Month, PlotNumber, Quantity, Seq, Serial, SpeciesCode,
@@ -54,7 +56,7 @@ pub use signed::{
 };
 pub use statement::{
     Activity, Assignment, Award, Basis, CLAIMS_PER_ASSIGNMENT_MAX, CarbonRights, Claim, Correction,
-    Genesis, GovernorSet, KeyGrant, KeyRevoke, Kind, LogKey, Method, Planting, Plot, Remedy, Role,
+    Genesis, GovernorSet, KeyGrant, KeyRevoke, LogKey, Method, Planting, Plot, Remedy, Role,
     Species, Statement, Survey, Transfer, TransferReason,
 };
 pub use text::{List, Origin, Slug, Text, TextError};
