@@ -14,7 +14,7 @@ use super::pem::{NotAKey, read_private_key};
 use crate::durable::{FileError, at, create_secret, open_to_others};
 
 /// No PKCS#8 file of an Ed25519 key is longer, with words around it.
-const KEY_FILE_BYTES_MAX: u64 = 4096;
+const KEY_FILE_BYTES_MAX: usize = 4096;
 
 /// A private key. Wiped from memory when dropped; shown nowhere.
 #[derive(Clone)]
@@ -114,12 +114,12 @@ impl SigningKey {
             return Err(KeyFileError::Open(path.to_owned(), mode));
         }
         // No longer than the capacity: a vector that grows leaves copies that are not wiped.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX as usize + 1));
-        file.take(KEY_FILE_BYTES_MAX + 1)
+        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 1));
+        file.take(KEY_FILE_BYTES_MAX as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(at(path))?;
         let not_a_key = |why| KeyFileError::NotAKey(path.to_owned(), why);
-        if bytes.len() as u64 > KEY_FILE_BYTES_MAX {
+        if bytes.len() > KEY_FILE_BYTES_MAX {
             return Err(not_a_key(NotAKey::TooLong));
         }
         read_private_key(&bytes).map(Self).map_err(not_a_key)
