@@ -6,7 +6,7 @@ use crate::crypto::{KnownKeys, SignatureBatch};
 use crate::ledger::{Candidate, State};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, LogHead, Origin, RecordId, SigningContext, Statement};
+use crate::record::{Entry, Index, LogHead, Origin, RecordId, SigningContext};
 
 /// Whether a replay verifies signatures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -185,11 +185,15 @@ impl Replay {
                 entry.admitted_at
             )));
         }
-        let target = match &entry.signed.record().statement {
-            Statement::Correction(correction) if correction.target.0 < index => {
-                earlier(correction.target).and_then(|bytes| Entry::decode(&bytes).ok())
-            }
-            _ => None,
+        let target = match entry.signed.record().statement.target() {
+            Some(target) if target.0 < index => earlier(target)
+                .map(|bytes| Entry::decode(&bytes))
+                .transpose()
+                .map_err(|error| {
+                    violation(format!("entry {target}, which it corrects: {error}"))
+                })?,
+            // The rules refuse a correction of an entry that is not there.
+            Some(_) | None => None,
         };
         let candidate = Candidate {
             signed: &entry.signed,

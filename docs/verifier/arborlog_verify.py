@@ -1142,7 +1142,8 @@ def check_link(link, checkpoint):
     entry = decode_entry(link.entry)
     check_signatures(entry, checkpoint.origin)
     entry.index, s = link.index, entry.statement
-    given_tasks = {"genesis": lambda: [*s.governors, s.log_key], "key_grant": lambda: [s.key]}
+    given_tasks = {"genesis": lambda: [*s.governors, s.log_key], "key_grant": lambda: [s.key],
+                   "log_key": lambda: [s.key]}
     need(entry.signers.issuperset(given_tasks.get(entry.kind, list)()), "possession_unproven",
          "a key that gets a task did not sign")
     return entry

@@ -189,8 +189,9 @@ impl Mirror {
             done => done?,
         }
         replace(&self.dir.join("checkpoint"), now.to_string().as_bytes())?;
-        self.drop_partials(from, head.size)?;
+        // The checkpoint counts from here on, whatever becomes of the files that it makes needless.
         self.last = Some(now);
+        self.drop_partials(from, head.size)?;
         Ok(from..head.size)
     }
 

@@ -8,7 +8,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Candidate, Code, InvariantBroken, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, Lineage, LogHead, SignedRecord, Statement, TimeMs};
+use crate::record::{Entry, Index, Lineage, LogHead, TimeMs};
 use crate::store::Batch;
 
 /// A batch that was judged.
@@ -55,7 +55,7 @@ pub(super) fn judge(
         .iter()
         .flat_map(|submission| submission.records.iter());
     let corrects = all
-        .map(|(_, signed)| target_of(signed))
+        .map(|(_, signed)| signed.record().statement.target())
         .any(|target| target.is_some());
     let mut rulings = Vec::with_capacity(submissions.len());
     let mut submissions = submissions.into_iter();
@@ -63,7 +63,11 @@ pub(super) fn judge(
         let mut indexes = Vec::with_capacity(submission.records.len());
         let mut refusal = None;
         for (id, signed) in submission.records.iter() {
-            let target = target_of(signed).and_then(|index| targets.get(&index));
+            let target = signed
+                .record()
+                .statement
+                .target()
+                .and_then(|index| targets.get(&index));
             let candidate = Candidate {
                 signed,
                 id: *id,
@@ -114,14 +118,6 @@ pub(super) fn judge(
         rulings,
         log_keys,
     })
-}
-
-/// The entry that a record corrects; `None` if the record is no correction.
-pub(super) fn target_of(signed: &SignedRecord) -> Option<Index> {
-    match &signed.record().statement {
-        Statement::Correction(correction) => Some(correction.target),
-        _ => None,
-    }
 }
 
 /// Admits a record, or refuses it and changes nothing.

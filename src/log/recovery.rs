@@ -191,7 +191,7 @@ async fn replay_ahead(
         };
         for checked in bundle.await.map_err(|_| RecoveryError::Stopped)?? {
             let checked = checked.map_err(|what| Violation { index: at, what })?;
-            let target = match super::batch::target_of(&checked.entry().signed) {
+            let target = match checked.entry().signed.record().statement.target() {
                 Some(index) if index.0 < at => Some(reader.entry(index.0, size).await?),
                 _ => None,
             };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::Published;
-use super::batch::{Broken, Judged, Ruling, Targets, judge, target_of};
+use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::Clock;
 use super::keeper::Keeper;
 use super::queue::{QueueTaker, Reply, Submission};
@@ -217,7 +217,7 @@ impl Sequencer {
         let records = submissions
             .iter()
             .flat_map(|submission| submission.records.iter());
-        for index in records.filter_map(|(_, signed)| target_of(signed)) {
+        for index in records.filter_map(|(_, signed)| signed.record().statement.target()) {
             let broken = |what: &dyn Display| {
                 Unjudged::Broken(format!("entry {index}, which was judged, is none: {what}"))
             };

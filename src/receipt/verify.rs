@@ -297,17 +297,8 @@ fn check_possession(entry: &Entry) -> Result<(), String> {
     let signs = |key: &PublicKey| {
         *key == record.issuer || entry.signed.endorsements().iter().any(|e| e.key == *key)
     };
-    let needed = match &record.statement {
-        Statement::Genesis(genesis) => {
-            let mut all = genesis.governors.to_vec();
-            all.push(genesis.log_key);
-            all
-        }
-        Statement::KeyGrant(grant) => vec![grant.key],
-        // Continuing governors need not sign; the ledger's rules, not a receipt, know who is new.
-        _ => Vec::new(),
-    };
-    match needed.iter().find(|key| !signs(key)) {
+    let appointed = record.statement.appointed_keys();
+    match appointed.iter().find(|key| !signs(key)) {
         None => Ok(()),
         Some(key) => Err(format!(
             "the key {key} did not sign the statement that names it"

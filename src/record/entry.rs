@@ -89,11 +89,7 @@ impl Entry {
                 wire.version
             )));
         }
-        if wire.lineage.len() > LINEAGE_MAX {
-            return Err(CodecError::Malformed(
-                "the lineage has too many indexes".to_owned(),
-            ));
-        }
+        check_length(wire.lineage.len())?;
         let lineage = wire
             .lineage
             .into_iter()
@@ -108,7 +104,7 @@ impl Entry {
     /// The entry's bytes.
     ///
     /// # Errors
-    /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
+    /// As [`Self::encode_parts`].
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         Self::encode_parts(self.admitted_at, &self.lineage, &self.signed)
     }
@@ -116,12 +112,14 @@ impl Entry {
     /// The bytes of an entry of these parts.
     ///
     /// # Errors
-    /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
+    /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`], [`CodecError::Malformed`] for a lineage that
+    /// no reader would take.
     pub fn encode_parts(
         admitted_at: TimeMs,
         lineage: &Lineage,
         signed: &SignedRecord,
     ) -> Result<Vec<u8>, CodecError> {
+        check_length(lineage.0.len())?;
         let indexes = lineage.0.iter();
         encode::<_, ENTRY_BYTES_MAX>(&EntryFieldsRef {
             version: ENTRY_VERSION,
@@ -132,4 +130,14 @@ impl Entry {
             endorsements: signed.endorsements(),
         })
     }
+}
+
+/// One length for who writes and who reads: an entry that can be admitted can be read again.
+fn check_length(lineage: usize) -> Result<(), CodecError> {
+    if lineage > LINEAGE_MAX {
+        return Err(CodecError::Malformed(format!(
+            "the lineage has too many indexes, {lineage} instead of at most {LINEAGE_MAX}"
+        )));
+    }
+    Ok(())
 }

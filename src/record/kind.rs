@@ -1,10 +1,13 @@
-//! The kinds of statement, and what each says of keys and of other entries.
+//! The kinds of statement, and what a reader of any kind asks of them: which keys they appoint, and
+//! which earlier entry they correct.
 
 use std::fmt;
 
 use bincode::{Decode, Encode};
 
+use super::number::Index;
 use super::statement::Statement;
+use crate::crypto::PublicKey;
 
 /// The kind of a statement, without its fields.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
@@ -69,5 +72,56 @@ kinds! {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Statement {
+    /// The keys that get a task by this statement. Each of them signs its record too, as issuer or
+    /// endorser, which proves that the private key is held (`docs/format.md`, section 8).
+    ///
+    /// Of a new set of governors it is empty: those who governed before need not sign, and who is
+    /// new the ledger's state tells, not the statement.
+    pub fn appointed_keys(&self) -> Vec<PublicKey> {
+        match self {
+            Self::Genesis(genesis) => {
+                let mut keys = genesis.governors.to_vec();
+                keys.push(genesis.log_key);
+                keys
+            }
+            Self::KeyGrant(grant) => vec![grant.key],
+            Self::LogKey(next) => vec![next.key],
+            Self::Governors(_)
+            | Self::KeyRevoke(_)
+            | Self::Method(_)
+            | Self::Award(_)
+            | Self::Transfer(_)
+            | Self::Plot(_)
+            | Self::Planting(_)
+            | Self::Survey(_)
+            | Self::Claim(_)
+            | Self::Assignment(_)
+            | Self::Correction(_) => Vec::new(),
+        }
+    }
+
+    /// The earlier entry that this statement corrects. Judging and applying it needs that entry
+    /// beside the state.
+    pub fn target(&self) -> Option<Index> {
+        match self {
+            Self::Correction(correction) => Some(correction.target),
+            Self::Genesis(_)
+            | Self::Governors(_)
+            | Self::KeyGrant(_)
+            | Self::KeyRevoke(_)
+            | Self::LogKey(_)
+            | Self::Method(_)
+            | Self::Award(_)
+            | Self::Transfer(_)
+            | Self::Plot(_)
+            | Self::Planting(_)
+            | Self::Survey(_)
+            | Self::Claim(_)
+            | Self::Assignment(_) => None,
+        }
     }
 }

@@ -83,6 +83,20 @@ number! {
     Serial(u32)
 }
 
+/// Quantities are thousandths and factors micrograms, so a gram is this many of their product.
+const QUANTITY_TIMES_FACTOR_PER_GRAM: u128 = 1_000_000_000;
+
+impl Quantity {
+    /// The points of an award: ⌊quantity × factor ÷ 10⁹⌋ (`docs/format.md`, rule 3); `None` if that is
+    /// more than any award.
+    pub fn points(self, factor: Micrograms) -> Option<Grams> {
+        let product = u128::from(self.0) * u128::from(factor.0);
+        u64::try_from(product / QUANTITY_TIMES_FACTOR_PER_GRAM)
+            .ok()
+            .map(Grams)
+    }
+}
+
 macro_rules! id32 {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

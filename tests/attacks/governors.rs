@@ -117,7 +117,8 @@ fn sets() -> Vec<Attack> {
             "A log key that did not sign",
             Code::PossessionUnproven,
             |it| it.force("g1+g2", log_key("log2")),
-        ),
+        )
+        .receipt(Yes("did not sign")),
         rule("A governor's key made the log's", Code::KeyReused, |it| {
             it.force("g1+g2+g4", log_key("g4"))
         }),

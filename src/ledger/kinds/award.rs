@@ -10,20 +10,7 @@ use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::methods::check_version;
 use crate::ledger::rules::speakers::{Speakers, require_role};
 use crate::ledger::state::State;
-use crate::record::{Award, Grams, Index, Micrograms, Month, Quantity, Role};
-
-/// Quantities are thousandths and factors micrograms, so a gram is this many of their product.
-const QUANTITY_TIMES_FACTOR_PER_GRAM: u128 = 1_000_000_000;
-
-impl Quantity {
-    /// Rule 3: ⌊quantity × factor ÷ 10⁹⌋; `None` if that is more than any award.
-    pub fn points(self, factor: Micrograms) -> Option<Grams> {
-        let product = u128::from(self.0) * u128::from(factor.0);
-        u64::try_from(product / QUANTITY_TIMES_FACTOR_PER_GRAM)
-            .ok()
-            .map(Grams)
-    }
-}
+use crate::record::{Award, Index, Month, Role};
 
 impl Rules for Award {
     fn speakers(&self) -> Speakers {

@@ -44,15 +44,14 @@ impl Rules for Genesis {
         })?;
         check_governors(&self.governors, self.quorum)?;
         check_issued_on(candidate)?;
-        let mut all = self.governors.to_vec();
-        ensure(!all.contains(&self.log_key), || {
+        ensure(!self.governors.contains(&self.log_key), || {
             Refusal::new(
                 Code::KeyReused,
                 "the log's key governs too",
                 "the log's key and the governors' are different keys",
             )
         })?;
-        all.push(self.log_key);
+        let all = record.statement.appointed_keys();
         for key in &all {
             check_new_key(state, key)?;
         }

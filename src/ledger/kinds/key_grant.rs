@@ -32,7 +32,11 @@ impl Rules for KeyGrant {
                 "who surveys never plants or awards, and the reverse; another house must do it",
             )
         })?;
-        require_governors(state, candidate, &[self.key])?;
+        require_governors(
+            state,
+            candidate,
+            &candidate.record().statement.appointed_keys(),
+        )?;
         let granted_before = None;
         Ok(KeyGrantPlaces { granted_before }.into())
     }

@@ -17,7 +17,11 @@ impl Rules for LogKey {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         check_new_key(state, &self.key)?;
-        require_governors(state, candidate, &[self.key])?;
+        require_governors(
+            state,
+            candidate,
+            &candidate.record().statement.appointed_keys(),
+        )?;
         let log_key_before = state.globals.log_keys.last().map(|(_, index)| *index);
         Ok(LogKeyPlaces { log_key_before }.into())
     }

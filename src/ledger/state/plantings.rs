@@ -61,9 +61,9 @@ impl PlantingState {
     }
 
     /// Number of serials from `first` to the last one. With the planting's first serial, the number
-    /// of its trees.
+    /// of its trees: no planting has none, so the last serial is not below the first.
     pub fn count(&self, first: Serial) -> u64 {
-        (u64::from(self.last_serial.0) + 1).saturating_sub(first.0.into())
+        u64::from(self.last_serial.0) + 1 - u64::from(first.0)
     }
 
     /// Trees lost, by serial or by count.

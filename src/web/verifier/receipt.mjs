@@ -87,7 +87,11 @@ async function checkSignatures(entry, origin) {
 // Each key that a statement gives a task signed that statement too: its holder has the private key.
 function checkPossession(entry) {
   const { statement } = entry;
-  const given = { genesis: () => [...statement.governors, statement.log_key], key_grant: () => [statement.key] };
+  const given = {
+    genesis: () => [...statement.governors, statement.log_key],
+    key_grant: () => [statement.key],
+    log_key: () => [statement.key],
+  };
   // Statements of other kinds give no task.
   const keys = given[statement.kind]?.() ?? [];
   need(keys.every((key) => entry.signers.has(hex(key))), 'possession_unproven', 'a key that gets a task did not sign');
