@@ -78,13 +78,13 @@ pub fn answered(json: bool, done: Done) -> Done {
         && let Err(failure) = &done
         && let Some(outcome) = failure.outcome()
     {
-        let mut answer = serde_json::json!({
-            "outcome": outcome, "error": format!("{:#}", failure.error),
-        });
+        let error = format!("{:#}", failure.error);
         // What could not be checked is neither whole nor not.
-        if outcome == Outcome::False {
-            answer["whole"] = false.into();
-        }
+        let answer = if outcome == Outcome::False {
+            serde_json::json!({"outcome": outcome, "error": error, "whole": false})
+        } else {
+            serde_json::json!({"outcome": outcome, "error": error})
+        };
         outln!("{answer}");
     }
     done
