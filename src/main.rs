@@ -10,11 +10,14 @@ mod cli;
 mod programs;
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use cli::{audit, fsck, govern, init, keygen, keys, mirror, monitor, receipt, serve, submit};
+use cli::{
+    audit, connect, fsck, govern, init, keygen, keys, mirror, monitor, receipt, serve, submit,
+};
 use programs::{bench, demo, import};
 
 /// An append-only, verifiable carbon ledger.
@@ -33,6 +36,10 @@ use programs::{bench, demo, import};
         3 it could not be checked, or done; 4 it is not that kind of thing; 5 not all went in."
 )]
 struct Cli {
+    /// Trust the certificate authorities in this file (PEM), and no others, for servers with
+    /// https; without it, those that this system trusts.
+    #[arg(long, value_name = "FILE", global = true, env = "ARBORLOG_CACERT")]
+    cacert: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -73,6 +80,9 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    if let Err(failure) = connect::trust(cli.cacert.as_deref()) {
+        return cli::exit(Err(failure));
+    }
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Keygen(args) => keygen::run(&args),

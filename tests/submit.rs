@@ -1265,6 +1265,85 @@ fn what_no_retry_can_cure_fails_at_once_and_says_what_to_do() {
     assert_eq!(place.entries(), 5);
 }
 
+/// Runs openssl in a folder.
+fn openssl(at: &str, arguments: &[&str]) {
+    let made = std::process::Command::new("openssl")
+        .current_dir(at)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "openssl {arguments:?}: {said}");
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_the_systems_otherwise() {
+    let mut place = Place::new();
+    place.write("a.ndjson", [1]);
+    let at = place.path("");
+    std::fs::write(
+        place.path("leaf.ext"),
+        "basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1\n",
+    )
+    .unwrap();
+    let curve = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ];
+    let authority = ["-x509", "-days", "2", "-subj", "/CN=our authority"];
+    let out = ["-keyout", "ca.key", "-out", "ca.crt"];
+    openssl(&at, &[&["req"][..], &curve, &authority, &out].concat());
+    let leaf = [
+        "-subj",
+        "/CN=ledger",
+        "-keyout",
+        "leaf.key",
+        "-out",
+        "leaf.csr",
+    ];
+    openssl(&at, &[&["req"][..], &curve, &leaf].concat());
+    let sign = [
+        "x509", "-req", "-in", "leaf.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
+    ];
+    let leaf = ["-days", "2", "-extfile", "leaf.ext", "-out", "leaf.crt"];
+    openssl(&at, &[&sign[..], &["-CAcreateserial"], &leaf].concat());
+    let (key, cert) = (place.path("leaf.key"), place.path("leaf.crt"));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    place.stop();
+    let server = Server::start_with(&place.ledger.dir, &["--tls-cert", &cert, "--tls-key", &key]);
+    let ca = place.path("ca.crt");
+
+    let unknown = place.submit_to(&server.url, "a.ndjson", &[]);
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert_eq!(unknown.status.code(), Some(3), "{said}");
+    assert!(said.contains("--cacert"), "{said}");
+    for (file, words) in [
+        (&key, "no certificate"),
+        (&place.path("none.crt"), "none.crt"),
+    ] {
+        let wrong = place.submit_to(&server.url, "a.ndjson", &["--cacert", file]);
+        let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+        assert_eq!(wrong.status.code(), Some(2), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+    let named = place.submit_to(&server.url, "a.ndjson", &["--cacert", &ca]);
+    let said = String::from_utf8_lossy(&named.stderr).into_owned();
+    assert_eq!(named.status.code(), Some(0), "{said}");
+    // The same by the environment; and as one of the system's.
+    for name in ["ARBORLOG_CACERT", "SSL_CERT_FILE"] {
+        let receipt = arborlog()
+            .args(["receipt", "0", "--from", &server.url])
+            .env(name, &ca)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&receipt.stderr).into_owned();
+        assert_eq!(receipt.status.code(), Some(0), "{name}: {said}");
+    }
+}
+
 fn self_signed(place: &Place) -> (String, String) {
     let (cert, key) = (place.path("tls.crt"), place.path("tls.key"));
     let made = std::process::Command::new("openssl")

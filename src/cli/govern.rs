@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
-use super::{Done, Failure, words};
+use super::{Done, Failure, connect, words};
 use arborlog::client::{
     BatchAnswer, CouncilInForce, IssuerHead, Proposal, ProposalError, Remote, RemoteError, today,
 };
@@ -216,7 +216,7 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
         proposing.prev,
     ) {
         (Some(url), _, _, _) => {
-            let remote = Remote::new(url);
+            let remote = connect::to(url);
             let council = remote.json("v1/governors")?;
             check_can_succeed(&remote, &council, &key.public(), &statement)?;
             let head = remote.issuer(&key.public())?;
@@ -259,7 +259,7 @@ pub fn endorse(args: &EndorseArgs) -> Done {
     let mut proposal = read_proposal(&args.proposal)?;
     let key = SigningKey::read(&args.key)?;
     if let Some(url) = &args.from {
-        let remote = Remote::new(url);
+        let remote = connect::to(url);
         let origin = origin_of(&remote)?;
         if origin != proposal.origin {
             return Err(Failure::check(anyhow::anyhow!(

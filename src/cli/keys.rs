@@ -7,11 +7,10 @@ use serde::Deserialize;
 
 use super::fsck::{LedgerFiles, damaged};
 use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
-use super::{Done, Failure, progress};
+use super::{Done, Failure, connect, progress};
 use arborlog::audit::{
     AuditError, Auditor, Folder, StaticLog, TileSource, WholeError, each_entry, threads_default,
 };
-use arborlog::client::Remote;
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::log::{LogSigner, has_store};
 use arborlog::note::{SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey};
@@ -135,7 +134,7 @@ struct NamedLogKey {
 }
 
 fn by_its_server(url: &str) -> Result<Found, Failure> {
-    let remote = Remote::new(url);
+    let remote = connect::to(url);
     let told: LogKeys = remote.json("v1/governors")?;
     let last = told.log_keys.last();
     let last = last.ok_or_else(|| anyhow::anyhow!("{url} names no log key"))?;

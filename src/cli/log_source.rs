@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use arborlog::audit::{AuditError, Folder, StaticLog};
-use arborlog::client::{Remote, RemoteLog};
+use arborlog::client::RemoteLog;
 use arborlog::note::VerifierKey;
 use arborlog::outcome::Outcome;
 
-use super::Failure;
+use super::{Failure, connect};
 
 /// How long a command asks a log that does not answer before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The log's static files at a URL or in a folder.
 pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
     if is_url(place) {
-        let remote = Remote::new(place).retrying_for(PATIENCE);
+        let remote = connect::to(place).retrying_for(PATIENCE);
         return Ok(Box::new(RemoteLog::new(remote)));
     }
     let dir = Path::new(place);

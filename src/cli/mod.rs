@@ -5,6 +5,7 @@
 pub mod out;
 
 pub mod audit;
+pub mod connect;
 mod evidence;
 pub mod fsck;
 pub mod govern;

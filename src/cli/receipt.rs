@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, words};
-use arborlog::client::Remote;
+use super::{Done, Failure, connect, words};
 use arborlog::durable::write_unsynced;
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
@@ -57,7 +56,7 @@ const NOT_PROVEN: [&str; 5] = [
 ];
 
 pub fn fetch(args: &ReceiptArgs) -> Done {
-    let text = Remote::new(&args.from).text(&format!("v1/receipts/{}", args.index))?;
+    let text = connect::to(&args.from).text(&format!("v1/receipts/{}", args.index))?;
     match &args.output {
         Some(path) => write_unsynced(path, text)?,
         None => super::out::write(format_args!("{text}")),

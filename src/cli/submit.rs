@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::govern::origin_of;
 use super::log_source::read_vkey;
-use super::{Done, Failure, progress};
+use super::{Done, Failure, connect, progress};
 use arborlog::client::{
     BatchAnswer, IssuerKey, LineOutcome, NdjsonLines, OnRefusal, Options, Proposal, ProposalError,
     Remote, SubmitError, Submitter, Summary,
@@ -71,7 +71,7 @@ pub struct SubmitArgs {
 }
 
 pub fn run(args: &SubmitArgs) -> Done {
-    let remote = Remote::new(&args.to);
+    let remote = connect::to(&args.to);
     remote.check_address().map_err(Failure::usage)?;
     if args.input.is_dir() {
         return Err(Failure::usage(format!(

@@ -9,7 +9,7 @@
 //! [`Submitter`] is the whole of it: `opening` makes journal, head and log agree, `sending` runs
 //! over an input, `recovery` makes journal and head anew from the log. Below them `journal` and
 //! `key_head` are the two files, `proven_log` and `own_chain` what the log is proven to hold,
-//! `known_lines` and `strays` find lines by their digests, on disk. `remote` speaks HTTP.
+//! `known_lines` and `strays` find lines by their digests, on disk. `remote` speaks HTTP, `roots` has the certificates it trusts.
 
 mod chained;
 mod digest_table;
@@ -26,6 +26,7 @@ mod proven_log;
 mod recovery;
 mod refusals;
 mod remote;
+mod roots;
 mod sending;
 mod seq_ranges;
 mod static_log;
@@ -41,6 +42,7 @@ pub use remote::{
     BatchAnswer, ChainEnd, IssuerHead, IssuerState, Remote, RemoteError, RemoteProblem, Sent,
     batch_body,
 };
+pub use roots::{CertificateRoots, RootsError};
 pub use static_log::RemoteLog;
 pub use submitter::{
     LineOutcome, OnRefusal, Options, Stopped, SubmitError, Submitter, Summary, today,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::roots::CertificateRoots;
 use crate::crypto::PublicKey;
 use crate::record::{CodecError, Day, Index, RecordId, Seq, SignedRecord};
 
@@ -201,11 +202,26 @@ enum Tried {
 }
 
 impl Remote {
-    /// The server at this URL.
+    /// The server at this URL. One with https must show a certificate by an authority that this
+    /// system trusts ([`CertificateRoots::system`]).
     pub fn new(base: &str) -> Self {
+        let roots = if is_https(base) {
+            CertificateRoots::system()
+        } else {
+            CertificateRoots::none()
+        };
+        Self::trusting(base, roots)
+    }
+
+    /// The server at this URL, whose certificate must be by one of these authorities.
+    pub fn trusting(base: &str, roots: CertificateRoots) -> Self {
+        let tls = ureq::tls::TlsConfig::builder()
+            .root_certs(roots.certificates())
+            .build();
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(REQUEST_TIMEOUT))
             .http_status_as_error(false)
+            .tls_config(tls)
             .build();
         Self {
             base: base.trim_end_matches('/').to_owned(),
@@ -488,12 +504,19 @@ impl Remote {
     }
 }
 
+fn is_https(url: &str) -> bool {
+    url.get(..8)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
 fn unknown_host(why: &str) -> String {
     format!("{why}; check the host's name, it can't be looked up")
 }
 
 fn wrong_tls(why: &str) -> String {
-    format!("{why}; the server's certificate is not trusted for this host, or the port has no TLS")
+    format!(
+        "{why}; the server's certificate is not trusted for this host, or the port has no TLS. An authority of your own is named by: --cacert FILE"
+    )
 }
 
 fn problem(url: String, status: u16, bytes: &[u8]) -> RemoteError {

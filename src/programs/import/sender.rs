@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::cli::govern::origin_of;
 use crate::cli::submit::failure;
-use crate::cli::{Failure, progress};
+use crate::cli::{Failure, connect, progress};
 use arborlog::client::{
     IssuerKey, LineOutcome, OnRefusal, Options, Remote, RemoteError, Submitter,
 };
@@ -43,7 +43,7 @@ impl StatementSender {
     /// A sender to the server at `url`.
     pub fn open(url: &str, work: &Path) -> Result<Self, Failure> {
         make_folders(work)?;
-        let remote = Remote::new(url);
+        let remote = connect::to(url);
         let origin = origin_of(&remote)?;
         Ok(Self {
             remote,
