@@ -4,7 +4,8 @@ use super::*;
 use crate::client::statement_digest;
 use crate::crypto::SigningKey;
 use crate::record::{
-    AccountId, Claim, Day, Grams, MethodId, MethodVersion, Record, SpeciesCode, Statement, draft,
+    AccountId, Claim, Day, Grams, MethodId, MethodVersion, Origin, Record, SpeciesCode, Statement,
+    draft,
 };
 
 fn origin() -> Origin {
