@@ -168,7 +168,18 @@ fn statements_are_submitted_once_and_their_receipts_verify_offline() {
     assert_eq!(bad.status.code(), Some(2));
 
     let receipt = ledger.path("receipt.tlog-proof");
+    // An older receipt is replaced whole: who has it open still reads the older one.
+    std::fs::write(&receipt, "an older one").unwrap();
+    let mut open = std::fs::File::open(&receipt).unwrap();
     run_ok(&["receipt", "--from", &server.url, "42", "-o", &receipt]);
+    let mut older = String::new();
+    std::io::Read::read_to_string(&mut open, &mut older).unwrap();
+    assert_eq!(older, "an older one");
+    // A link stays one, and what it leads to is written.
+    let link = ledger.path("link.tlog-proof");
+    std::os::unix::fs::symlink(&receipt, &link).unwrap();
+    run_ok(&["receipt", "--from", &server.url, "42", "-o", &link]);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(server.stop(), 0);
     let vkey = ledger.dir.join("log.vkey");
     let vkey = vkey.to_str().unwrap();

@@ -4,7 +4,7 @@
 //! ```text
 //! "arborlog audit 2\n"
 //! u64 length, header                   the codec of docs/format.md, section 2
-//! u8 shelf, u64 length, place, u64 length, bytes    for each bucket of the state
+//! u8 map, u64 length, place, u64 length, bytes    for each bucket of the state
 //! u8 0xff
 //! SHA-256 of all before
 //! ```
@@ -115,11 +115,11 @@ impl SavedAudit {
         out.write_all(MAGIC)?;
         out.write_all(&(header.len() as u64).to_be_bytes())?;
         out.write_all(&header)?;
-        for (shelf, bucket) in state.clone().image().buckets() {
+        for (map, bucket) in state.clone().image().buckets() {
             let other = |error: BucketError| std::io::Error::other(error.to_string());
             let place = bucket.first_key().map_err(other)?;
             let bytes = bucket.bytes().map_err(other)?;
-            out.write_all(&[shelf])?;
+            out.write_all(&[map])?;
             out.write_all(&(place.len() as u64).to_be_bytes())?;
             out.write_all(&place)?;
             out.write_all(&(bytes.len() as u64).to_be_bytes())?;
@@ -170,9 +170,9 @@ impl SavedAudit {
         let tree = Frontier::from_peaks(header.size, peaks).ok_or("its tree contradicts itself")?;
         let mut state = State::from_globals(header.globals);
         loop {
-            let mut shelf = [0];
-            fill(from, &mut shelf)?;
-            if shelf == [END] {
+            let mut map = [0];
+            fill(from, &mut map)?;
+            if map == [END] {
                 break;
             }
             let length = number(from)?;
@@ -180,7 +180,7 @@ impl SavedAudit {
             let length = number(from)?;
             let bucket = bytes(from, length, BUCKET_BYTES_MAX)?;
             state
-                .load(shelf[0], &place, &bucket)
+                .load(map[0], &place, &bucket)
                 .map_err(|error| error.to_string())?;
         }
         Ok(Self {

@@ -195,18 +195,6 @@ pub fn propose(args: &ProposeArgs) -> Done {
     write(&args.proposing, statement)
 }
 
-/// The ledger's origin, as the server's genesis says it.
-pub fn origin_of(remote: &Remote) -> Result<Origin, Failure> {
-    #[derive(Deserialize)]
-    struct GenesisEntry {
-        statement: Statement,
-    }
-    match remote.json::<GenesisEntry>("v1/entries/0")?.statement {
-        Statement::Genesis(genesis) => Ok(genesis.origin),
-        _ => Err(anyhow::anyhow!("{}: entry 0 is no genesis", remote.base()).into()),
-    }
-}
-
 fn write(proposing: &Proposing, statement: Statement) -> Done {
     let key = SigningKey::read(&proposing.key)?;
     let (origin, head, council) = match (
@@ -220,7 +208,7 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
             let council = remote.json("v1/governors")?;
             check_can_succeed(&remote, &council, &key.public(), &statement)?;
             let head = remote.issuer(&key.public())?;
-            (origin_of(&remote)?, head, Some(council))
+            (remote.origin()?, head, Some(council))
         }
         (None, Some(origin), Some(next_seq), Some(prev)) => {
             (origin.clone(), IssuerHead { next_seq, prev }, None)
@@ -260,7 +248,7 @@ pub fn endorse(args: &EndorseArgs) -> Done {
     let key = SigningKey::read(&args.key)?;
     if let Some(url) = &args.from {
         let remote = connect::to(url);
-        let origin = origin_of(&remote)?;
+        let origin = remote.origin()?;
         if origin != proposal.origin {
             return Err(Failure::check(anyhow::anyhow!(
                 "the proposal is for {}, and {url} serves {origin}",

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::log_source::read_vkey;
 use super::{Done, Failure, connect, words};
-use arborlog::durable::write_unsynced;
+use arborlog::durable::{FileError, replace, write_unsynced};
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
 use arborlog::record::{Day, Index, RecordId, TimeMs};
@@ -58,10 +58,19 @@ const NOT_PROVEN: [&str; 5] = [
 pub fn fetch(args: &ReceiptArgs) -> Done {
     let text = connect::to(&args.from).text(&format!("v1/receipts/{}", args.index))?;
     match &args.output {
-        Some(path) => write_unsynced(path, text)?,
+        Some(path) => write(path, text.as_bytes())?,
         None => super::out::write(format_args!("{text}")),
     }
     Ok(())
+}
+
+/// Puts a receipt in the place of an older one, or leaves that whole. What is no file (a link, a
+/// pipe, a device) stays what it is, and is written to.
+fn write(path: &Path, receipt: &[u8]) -> Result<(), FileError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => write_unsynced(path, receipt),
+        _ => replace(path, receipt),
+    }
 }
 
 pub fn verify(args: &VerifyArgs) -> Done {

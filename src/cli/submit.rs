@@ -6,7 +6,6 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::govern::origin_of;
 use super::log_source::read_vkey;
 use super::{Done, Failure, connect, progress};
 use arborlog::client::{
@@ -152,7 +151,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         (Box::new(BufReader::new(file)), count)
     };
 
-    let origin = origin_of(remote)?;
+    let origin = remote.origin()?;
     let submitter = if args.recover {
         let bar = progress::bar("reading the key's chain", 0);
         let recovered = Submitter::recover(

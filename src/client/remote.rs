@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::roots::CertificateRoots;
 use crate::crypto::PublicKey;
-use crate::record::{CodecError, Day, Index, RecordId, Seq, SignedRecord};
+use crate::record::{CodecError, Day, Index, Origin, RecordId, Seq, SignedRecord, Statement};
 
 /// How long a server may be away before a sender gives up; its journal keeps what is unsent.
 const RETRY_FOR: Duration = Duration::from_secs(120);
@@ -319,6 +319,24 @@ impl Remote {
             url: format!("{}/{path}", self.base),
             why: error.to_string(),
         })
+    }
+
+    /// The ledger's origin, as the server's genesis says it.
+    ///
+    /// # Errors
+    /// [`RemoteError::Answer`] when entry 0 is no genesis.
+    pub fn origin(&self) -> Result<Origin, RemoteError> {
+        #[derive(Deserialize)]
+        struct GenesisEntry {
+            statement: Statement,
+        }
+        match self.json::<GenesisEntry>("v1/entries/0")?.statement {
+            Statement::Genesis(genesis) => Ok(genesis.origin),
+            other => Err(RemoteError::Answer {
+                url: format!("{}/v1/entries/0", self.base),
+                why: format!("entry 0 is a {}, no genesis", other.kind()),
+            }),
+        }
     }
 
     /// Where an issuer's chain goes on.

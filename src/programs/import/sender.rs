@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::cli::govern::origin_of;
 use crate::cli::submit::failure;
 use crate::cli::{Failure, connect, progress};
 use arborlog::client::{
@@ -44,7 +43,7 @@ impl StatementSender {
     pub fn open(url: &str, work: &Path) -> Result<Self, Failure> {
         make_folders(work)?;
         let remote = connect::to(url);
-        let origin = origin_of(&remote)?;
+        let origin = remote.origin()?;
         Ok(Self {
             remote,
             origin,
