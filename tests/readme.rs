@@ -1,4 +1,5 @@
-//! The README's tours run as they stand.
+//! Documents hold what they promise: the README's tours run as they stand, and every dependency has
+//! its reason.
 #![cfg(feature = "cli")]
 
 use std::process::Command;
@@ -28,4 +29,37 @@ fn the_readmes_commands_run() {
     );
     assert!(output.status.success(), "{out}\n{err}");
     assert!(out.contains("VERIFIED: entry 3"), "{out}");
+}
+
+/// `name version` of each dependency in one section of Cargo.toml, as the document writes them.
+fn dependencies(section: &str) -> Vec<String> {
+    let manifest = include_str!("../Cargo.toml");
+    let (_, rest) = manifest.split_once(section).unwrap();
+    let lines = rest
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    lines
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, rest)| {
+            let version = rest.split('"').nth(1).unwrap();
+            format!("{name} {version}")
+        })
+        .collect()
+}
+
+#[test]
+fn every_dependency_has_its_version_and_its_reason_in_the_document() {
+    let document = include_str!("../docs/dependencies.md");
+    for (section, least) in [("[dependencies]", 30), ("[dev-dependencies]", 5)] {
+        let found = dependencies(section);
+        assert!(found.len() > least, "{section}: {found:?}");
+        for dependency in found {
+            let (name, _) = dependency.split_once(' ').unwrap();
+            // Tokio stands in both sections; a tempfile of tests is named without a version.
+            let known = document.contains(&dependency)
+                || (section == "[dev-dependencies]" && document.contains(name));
+            assert!(known, "docs/dependencies.md does not name {dependency}");
+        }
+    }
 }
