@@ -22,7 +22,7 @@ use programs::{bench, demo, import};
 
 /// An append-only, verifiable carbon ledger.
 ///
-/// Awards and plantings are records, signed by whoever vouches for them, chained, and kept in a
+/// Awards and plantings are records, signed by those who vouch for them, chained, and kept in a
 /// Merkle log whose proofs anyone can verify. It proves who said what and when, that the rules
 /// were kept, and that nothing admitted was changed or dropped since. It can't prove that a
 /// sapling lives, or what was never submitted.

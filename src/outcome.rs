@@ -9,8 +9,8 @@ use std::fmt;
 pub enum Outcome {
     /// All that was to be checked was checked, and holds.
     Holds,
-    /// Something that a key signed contradicts what is shown, or itself: evidence against whoever
-    /// shows it, worth keeping.
+    /// Something that a key signed contradicts what is shown, or itself: evidence, worth keeping,
+    /// against those who show it.
     False,
     /// What is needed to say either is missing: a server does not answer, a copy lags, a file was
     /// cut or changed on its way, a cosignature is not there. That says nothing against the log.

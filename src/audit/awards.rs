@@ -400,7 +400,7 @@ mod tests {
         let lengths = rows.sync().unwrap();
         assert_eq!(count(&mut rows).unwrap(), 3);
 
-        // Cut under a run that goes on.
+        // Cut while a run reads it.
         cut_to(2 * ROW_BYTES);
         assert!(matches!(count(&mut rows), Err(AwardRowsError::Cut(path)) if path == file));
         drop(rows);

@@ -41,7 +41,7 @@ pub struct AuditArgs {
     /// The genesis id that you were told.
     #[arg(long, value_name = "ID")]
     genesis: Option<RecordId>,
-    /// Keep what was verified in this file, and go on from it: the next audit proves that the log
+    /// Keep what was verified in this file, and continue from there: the next audit proves that the log
     /// extends it, and reads only what is new. FILE.awards/ beside it holds the awards.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,

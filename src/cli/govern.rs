@@ -24,7 +24,7 @@ pub struct Proposing {
     /// The proposal to write; governors hand it on with `arborlog endorse`.
     #[arg(long)]
     out: PathBuf,
-    /// The ledger's server, which tells where the issuer's chain goes on.
+    /// The ledger's server, which tells where the issuer's chain continues.
     #[arg(long, value_name = "URL", required_unless_present_all = ["origin", "seq", "prev"])]
     from: Option<String>,
     /// Without a server: the ledger's origin,
@@ -296,7 +296,7 @@ fn say_who_is_missing(proposal: &Proposal) {
                 .signed
                 .endorsements()
                 .iter()
-                .any(|it| it.key == *key)
+                .any(|endorsement| endorsement.key == *key)
     };
     let governors = proposal
         .council
@@ -314,7 +314,7 @@ fn say_who_is_missing(proposal: &Proposal) {
     }
 }
 
-/// Refuses a proposal that the ledger would refuse whoever signs it, as far as its server tells.
+/// Refuses a proposal that the ledger would refuse with any signatures, as far as its server tells.
 fn check_can_succeed(
     remote: &Remote,
     council: &CouncilInForce,

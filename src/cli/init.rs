@@ -127,7 +127,7 @@ fn parse_governor(text: &str) -> Result<Governor, Failure> {
     }
 }
 
-/// Makes the directory, with the genesis signed by whoever is present and by the log's key.
+/// Makes the directory, with the genesis signed by the governors who are present and by the log's key.
 pub fn create(
     dir: &Path,
     origin: &Origin,
@@ -141,7 +141,7 @@ pub fn create(
     // Whoever issues the genesis is its first governor, and must be here to sign it.
     let Some(first) = governors
         .iter()
-        .position(|it| matches!(it, Governor::Present(_)))
+        .position(|governor| matches!(governor, Governor::Present(_)))
     else {
         return Err(Failure::usage(
             "one --governor at least must be a key file, to sign the genesis",

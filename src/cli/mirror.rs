@@ -10,7 +10,7 @@ use arborlog::outcome::Outcome;
 
 /// Keep a verified copy of a log as static files, which any web server can serve.
 ///
-/// Appends only, goes on where it ended, and refuses what does not extend what is there. `audit`
+/// Appends only, continues where it ended, and refuses what does not extend what is there. `audit`
 /// and `fsck` run on the copy. Checks that every entry is in the signed tree, not the rules:
 /// `audit` does. Exit codes: 0 the copy is up to date; 1 the log is false; 3 it could not be
 /// checked, or lags behind the copy; 4 it is no log.

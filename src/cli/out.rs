@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Prints a line of the answer, as `println!` does. A reader who closed the pipe has read enough:
-/// the command goes on in silence, and its exit code is that of its work. What else goes wrong is
+/// the command continues in silence, and its exit code is that of its work. What else goes wrong is
 /// told by [`finish`].
 macro_rules! outln {
     () => { $crate::cli::out::write(format_args!("\n")) };

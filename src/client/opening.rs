@@ -226,7 +226,11 @@ pub(super) fn settle(
     let mut unanswered: HashMap<RecordId, usize> = HashMap::new();
     for (place, journal) in others.iter().chain([&*journal]).enumerate() {
         let records = journal.open_records(public, usize::MAX)?;
-        unanswered.extend(records.iter().map(|it| (context.id(it.bytes()), place)));
+        unanswered.extend(
+            records
+                .iter()
+                .map(|record| (context.id(record.bytes()), place)),
+        );
     }
     let mut found: Vec<Vec<Index>> = vec![Vec::new(); journals + 1];
     let mut strange: Option<(u64, Seq)> = None;

@@ -154,7 +154,11 @@ impl Proposal {
     pub fn governors_missing(&self) -> Option<usize> {
         let council = self.council.as_ref().filter(|_| self.asks_governors())?;
         let record = self.signed.record();
-        let endorsers = self.signed.endorsements().iter().map(|it| it.key);
+        let endorsers = self
+            .signed
+            .endorsements()
+            .iter()
+            .map(|endorsement| endorsement.key);
         // A plot is stated by a planter, who is no governor.
         let signed = endorsers
             .chain([record.issuer])
@@ -237,10 +241,10 @@ impl Proposal {
         let endorsements = file
             .endorsements
             .iter()
-            .map(|it| {
+            .map(|endorsement| {
                 Ok(Endorsement {
-                    key: it.key,
-                    signature: signature(&it.signature)?,
+                    key: endorsement.key,
+                    signature: signature(&endorsement.signature)?,
                 })
             })
             .collect::<Result<Vec<_>, ProposalError>>()?;

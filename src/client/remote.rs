@@ -13,7 +13,7 @@ use super::roots::CertificateRoots;
 use crate::crypto::PublicKey;
 use crate::record::{CodecError, Day, Index, Origin, RecordId, Seq, SignedRecord, Statement};
 
-/// How long a server may be away before a sender gives up; its journal keeps what is unsent.
+/// How long a server may be unreachable before a sender gives up; its journal keeps what is unsent.
 const RETRY_FOR: Duration = Duration::from_secs(120);
 /// Pauses between tries begin with this and double, up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -101,7 +101,7 @@ pub enum RemoteError {
     },
 }
 
-/// Where an issuer's chain goes on.
+/// Where an issuer's chain continues.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct IssuerHead {
     /// The next record's sequence number.
@@ -339,7 +339,7 @@ impl Remote {
         }
     }
 
-    /// Where an issuer's chain goes on.
+    /// Where an issuer's chain continues.
     ///
     /// # Errors
     /// [`RemoteError::Problem`] with `not_found` for a key that was never granted.
@@ -367,7 +367,7 @@ impl Remote {
         self.append_body(&body, records.len())
     }
 
-    /// The same, of so many records that [`batch_body`] wrote.
+    /// As [`Self::append`], of a body of `records` records that [`batch_body`] wrote.
     ///
     /// # Errors
     /// [`RemoteError`]; the caller sends the same bytes again later.

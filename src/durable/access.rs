@@ -64,7 +64,7 @@ fn is_own_group(metadata: &Metadata) -> bool {
     use rustix::process::{getegid, getgroups};
     use std::os::unix::fs::MetadataExt as _;
     let group = metadata.gid();
-    let among = |groups: Vec<rustix::process::Gid>| groups.iter().any(|it| it.as_raw() == group);
+    let among = |groups: Vec<rustix::process::Gid>| groups.iter().any(|id| id.as_raw() == group);
     // A system that does not tell its groups vouches for none.
     getegid().as_raw() == group || getgroups().is_ok_and(among)
 }

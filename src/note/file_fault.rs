@@ -1,5 +1,5 @@
 //! What mail programs, editors and shells do to a signed file. No reader undoes it: the bytes are
-//! read as they are, and what can't be read so says nothing against whoever signed. A reader names
+//! read as they are, and what can't be read so says nothing against the signer. A reader names
 //! what was done, so that somebody can get the file again (`docs/format.md`, section 12.1).
 
 /// What was done to a file on its way: the first that applies, in this order.

@@ -109,7 +109,11 @@ impl Known {
         let told = Told {
             count: finding.count,
             weight: finding.weight,
-            subjects: finding.items.iter().map(|it| it.subject.clone()).collect(),
+            subjects: finding
+                .items
+                .iter()
+                .map(|item| item.subject.clone())
+                .collect(),
         };
         self.told.insert(finding.code.to_owned(), told);
         Ok(replace(&self.path, &serde_json::to_vec(&self.told)?)?)

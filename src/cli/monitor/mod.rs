@@ -222,7 +222,7 @@ impl Monitor<'_> {
         self.judge_after = Some(Instant::now() + begun.elapsed() * JUDGE_ONE_IN);
         if grave > 0 {
             return Err(Failure::check(anyhow::anyhow!(
-                "{grave} new findings that end the monitor (--fail-on); a restart goes on after them"
+                "{grave} new findings that end the monitor (--fail-on); a restart continues after them"
             )));
         }
         Ok(())

@@ -30,7 +30,7 @@ pub struct DemoArgs {
     /// Where to listen; port 0 takes a free one and prints it.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: String,
-    /// Stop after verifying, rather than go on serving.
+    /// Stop after verifying, and do not serve.
     #[arg(long)]
     once: bool,
     /// Print one JSON object on stdout; progress goes to stderr.
