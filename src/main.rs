@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
+use cli::log_lines::{LastLines, LogLines};
 use cli::{
     audit, connect, fsck, govern, init, keygen, keys, mirror, monitor, receipt, serve, submit,
 };
@@ -70,20 +72,50 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
+/// What is logged unless `ARBORLOG_LOG` asks for something else.
+const LOG_DEFAULT: &str = "info";
+
 fn main() -> ExitCode {
     cli::keep_memory_private();
     let cli = Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ARBORLOG_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let last_lines = match log_to_stderr() {
+        Ok(last_lines) => last_lines,
+        Err(error) => {
+            return cli::exit(Err(anyhow::anyhow!("a thread for the log: {error}").into()));
+        }
+    };
+    let done = connect::trust(cli.cacert.as_deref()).and_then(|()| run(cli.command));
+    drop(last_lines);
+    cli::exit(done)
+}
+
+/// Sends log lines and panics to standard error, filtered by `ARBORLOG_LOG`.
+fn log_to_stderr() -> std::io::Result<LastLines> {
+    let (lines, last_lines) = LogLines::start()?;
+    let panics = lines.clone();
+    std::panic::set_hook(Box::new(move |panic| panics.tell_panic(panic)));
+    let asked = std::env::var_os("ARBORLOG_LOG").unwrap_or_else(|| LOG_DEFAULT.into());
+    let filter = asked.to_str().map(EnvFilter::try_new);
+    let (filter, understood) = match filter {
+        Some(Ok(filter)) => (filter, true),
+        _ => (EnvFilter::new(LOG_DEFAULT), false),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || lines.clone())
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    if let Err(failure) = connect::trust(cli.cacert.as_deref()) {
-        return cli::exit(Err(failure));
+    if !understood {
+        tracing::warn!(
+            ?asked,
+            "ARBORLOG_LOG is no filter; {LOG_DEFAULT} is in force. Write it as error, warn, info, debug or trace"
+        );
     }
-    let done = match cli.command {
+    Ok(last_lines)
+}
+
+fn run(command: Command) -> cli::Done {
+    match command {
         Command::Demo(args) => demo::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Key(args) => keys::key(&args),
@@ -106,6 +138,5 @@ fn main() -> ExitCode {
         Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),
         Command::Bench(args) => bench::run(&args),
-    };
-    cli::exit(done)
+    }
 }

@@ -12,6 +12,7 @@ pub mod govern;
 pub mod init;
 pub mod keygen;
 pub mod keys;
+pub mod log_lines;
 pub mod log_source;
 pub mod mirror;
 pub mod monitor;

@@ -3,10 +3,13 @@
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The first error of standard output; nothing is written after it.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
+/// Standard error takes nothing: a write to it could wait for ever.
+static ABANDONED: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line of the answer, as `println!` does. A reader who closed the pipe has read enough:
 /// the command continues in silence, and its exit code is that of its work. What else goes wrong is
@@ -31,8 +34,15 @@ pub fn write(words: Arguments<'_>) {
 
 /// Writes to standard error.
 pub fn write_error(words: Arguments<'_>) {
-    // A closed or full standard error loses words for people, never the answer or the exit code.
-    let _ = io::stderr().lock().write_fmt(words);
+    if !ABANDONED.load(Ordering::Acquire) {
+        // A closed or full standard error loses words for people, never the answer or the exit code.
+        let _ = io::stderr().lock().write_fmt(words);
+    }
+}
+
+/// Writes no more to standard error: nobody reads the pipe, and the process is to end.
+pub fn abandon_stderr() {
+    ABANDONED.store(true, Ordering::Release);
 }
 
 /// Writes what is left of the answer.

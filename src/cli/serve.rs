@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::{Done, Failure};
 use arborlog::http::{Limits, Tls, serve};
@@ -140,13 +141,14 @@ pub fn run(args: &ServeArgs) -> Done {
             entries_per_save: args.entries_per_save,
         };
         let tls = args.tls.load()?;
-        reload_at_hangup(tls.clone())?;
+        let reloads = reload_at_hangup(tls.clone())?;
         let mut limits = args.limits.limits();
         limits.connections = connections_for(limits.connections, descriptors())?;
         let log = Arc::new(Log::open(&config).await?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
         })?;
+        tokio::spawn(end_by_force(log.broke_off()));
         let scheme = if tls.is_some() { "https" } else { "http" };
         outln!("listening on {scheme}://{}", listener.local_addr()?);
         let head = log.published().head.tree;
@@ -157,17 +159,29 @@ pub fn run(args: &ServeArgs) -> Done {
         };
         let shown = Arc::clone(&log);
         let pages = |closing| web::pages(shown, site, closing);
+        // Without its task a SIGHUP would end the process, or be forgotten.
+        let mut reloads_ended = false;
+        let ended = &mut reloads_ended;
+        let stop = async move {
+            tokio::select! {
+                () = stop => {}
+                _ = reloads => *ended = true,
+            }
+        };
         serve(listener, log, limits, tls, pages, stop).await?;
+        if reloads_ended {
+            return Err(anyhow::anyhow!("the task that waits for SIGHUP broke off").into());
+        }
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })
 }
 
 /// Reads the certificate again at each SIGHUP.
-fn reload_at_hangup(tls: Option<Arc<Tls>>) -> std::io::Result<()> {
+fn reload_at_hangup(tls: Option<Arc<Tls>>) -> std::io::Result<JoinHandle<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
+    Ok(tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             match tls.as_ref().map(|tls| tls.reload()) {
                 Some(Ok(())) => tracing::info!("the certificate was read again"),
@@ -175,8 +189,19 @@ fn reload_at_hangup(tls: Option<Arc<Tls>>) -> std::io::Result<()> {
                 None => tracing::info!("nothing to read again: there is no TLS"),
             }
         }
-    });
-    Ok(())
+    }))
+}
+
+/// The time in which a log that broke off is closed; requests under way have 30 s of it.
+const CLOSED_WITHIN: Duration = Duration::from_secs(40);
+
+/// Ends the process some time after the log broke off: what broke off may keep the rest from
+/// closing, and only another process admits records again. What was acknowledged is durable.
+async fn end_by_force(broke_off: impl Future<Output = &'static str>) {
+    let what = broke_off.await;
+    tracing::error!("{what} broke off; the process ends");
+    tokio::time::sleep(CLOSED_WITHIN).await;
+    std::process::exit(i32::from(super::CODE_NOT_DONE));
 }
 
 /// Descriptors that are the store's, whatever clients do: 64 tiles are written at a time, and a

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::{Limits, Tls, router};
 use crate::answer::{Closing, PageRoutes};
-use crate::log::Log;
+use crate::log::{Log, Status};
 
 /// The time that requests under way at a stop have to be answered.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -29,13 +29,21 @@ pub enum ServeError {
     /// Requests did not end in time.
     #[error("requests were still under way {} s after the stop; what they appended is in", DRAIN.as_secs())]
     Undrained,
+    /// A task or thread that the log can't do without ended by itself.
+    #[error(
+        "{0} broke off, which is a fault of the software; what was acknowledged is in. Start the server again, and report this"
+    )]
+    BrokeOff(&'static str),
+    /// The log had halted when it was stopped.
+    #[error("the log admitted no more records: {0}")]
+    Halted(String),
 }
 
-/// Serves a log and its pages, with TLS if there is any, until `stop` resolves; then accepts no
-/// more, answers what is under way, and closes the log.
+/// Serves a log and its pages, with TLS if there is any, until `stop` resolves or the log breaks
+/// off; then accepts no more, answers what is under way, and closes the log.
 ///
 /// # Errors
-/// [`ServeError::Undrained`] when some request did not end.
+/// [`ServeError`] when not all was well: a request did not end, or the log had halted or broken off.
 pub async fn serve(
     listener: TcpListener,
     log: Arc<Log>,
@@ -46,17 +54,30 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (open, closing) = Closing::new();
     let router = router(Arc::clone(&log), limits, pages(closing.clone()));
+    let mut broke_off = None;
+    let (broken_off, broken) = (log.broke_off(), &mut broke_off);
     let stop = async move {
-        stop.await;
+        tokio::select! {
+            () = stop => {}
+            what = broken_off => *broken = Some(what),
+        }
         drop(open);
     };
     let drained = accept(listener, router, limits, tls, closing, stop).await;
+    let status = log.status();
     match Arc::try_unwrap(log) {
         Ok(log) => log.close().await,
         // A request that would not end still holds it: nothing new is admitted.
         Err(log) => log.stop_admitting(),
     }
-    drained
+    if let Some(what) = broke_off {
+        return Err(ServeError::BrokeOff(what));
+    }
+    drained?;
+    match status {
+        Status::Ready { .. } => Ok(()),
+        Status::Halted { why, .. } => Err(ServeError::Halted(why)),
+    }
 }
 
 fn prepare(stream: &TcpStream, limits: Limits) -> std::io::Result<()> {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
+use super::status::Vital;
 use crate::store::{SavedState, StateChange};
 
 /// Entries between two saves. A restart replays at most 1.5 times this.
@@ -31,13 +32,22 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts the thread. Without a saved state to write to, nothing is ever saved.
-    pub(super) fn start(saved: Option<SavedState>, saved_size: u64, entries_per_save: u64) -> Self {
+    pub(super) fn start(
+        saved: Option<SavedState>,
+        saved_size: u64,
+        entries_per_save: u64,
+        vital: Vital,
+    ) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
         let started = saved.and_then(|saved| {
             let (sender, changes) = mpsc::channel();
             let busy = Arc::clone(&busy);
             let thread = std::thread::Builder::new().name("state-keeper".to_owned());
-            match thread.spawn(move || keep(saved, &changes, &busy)) {
+            let keeps = move || {
+                let _vital = vital;
+                keep(saved, &changes, &busy);
+            };
+            match thread.spawn(keeps) {
                 Ok(thread) => Some((sender, thread)),
                 Err(error) => {
                     tracing::warn!(%error, "no thread can be had to save the state; the next start replays the log");

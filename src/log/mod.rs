@@ -110,7 +110,7 @@ use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::{Queue, QueueTaker};
 use sequencer::Sequencer;
-use status::{StatusCell, StatusWriter};
+use status::{StatusCell, StatusWriter, Vital};
 use workers::Workers;
 
 /// A checkpoint that was published.
@@ -258,10 +258,18 @@ impl Log {
             tree: recovered.tree,
             queue: QueueTaker(Arc::clone(&queue)),
             status: StatusWriter(Arc::clone(&status)),
-            keeper: Keeper::start(saved, recovered.saved_size, entries_per_save),
+            keeper: Keeper::start(
+                saved,
+                recovered.saved_size,
+                entries_per_save,
+                vital(&status, "the thread that saves the state"),
+            ),
         };
         let context = SigningContext::new(&origin);
-        let workers = Workers::start(context.clone()).map_err(LogError::Workers)?;
+        let workers = Workers::start(context.clone(), || {
+            vital(&status, "a thread that checks signatures")
+        })
+        .map_err(LogError::Workers)?;
         let sequencer = tokio::spawn(sequencer.run());
         Ok(Self {
             context,
@@ -283,6 +291,13 @@ impl Log {
     /// What the log is doing.
     pub fn status(&self) -> Status {
         self.status.now()
+    }
+
+    /// Waits until a task or thread of the log has ended by a fault of the software, and gives its
+    /// name; for ever if none does. The log admits nothing then, and the process should end: only
+    /// another start makes it whole.
+    pub fn broke_off(&self) -> impl Future<Output = &'static str> + Send + use<> {
+        Arc::clone(&self.status).broke_off()
     }
 
     /// Waits for a checkpoint of more entries than these; `None` if there will be none.
@@ -404,6 +419,11 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.queue.abandon();
     }
+}
+
+fn vital(status: &Arc<StatusCell>, what: &'static str) -> Vital {
+    let status = Arc::clone(status);
+    Vital { status, what }
 }
 
 /// Where the state is kept between starts.

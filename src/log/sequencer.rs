@@ -21,7 +21,7 @@ use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
 use crate::record::{Entry, LogHead, SignedRecord, Statement, TimeMs};
-use crate::store::{Batch, BoxFuture, CommitOutcome, StateChange, Store};
+use crate::store::{Batch, BoxFuture, CommitOutcome, StateChange, Store, StoreError};
 
 /// A batch takes submissions until it has this many records or more; a submission is never split.
 const RECORDS_PER_BATCH: usize = 16_384;
@@ -67,6 +67,8 @@ struct Flight {
 impl Sequencer {
     pub(super) async fn run(mut self) {
         let mut flight: Option<Flight> = None;
+        let store = Arc::clone(&self.store);
+        let mut stopped = Some(store.stopped());
         loop {
             // With a batch under way, whichever comes first: its end, or more to judge.
             if let Some(mut under_way) = flight.take() {
@@ -84,8 +86,26 @@ impl Sequencer {
                         continue;
                     }
                 }
-            } else if !self.queue.0.wait().await {
-                break;
+            } else {
+                let queue = Arc::clone(&self.queue.0);
+                let store_stopped = async {
+                    match stopped.as_mut() {
+                        Some(stopped) => stopped.await,
+                        None => std::future::pending().await,
+                    }
+                };
+                // A store can stop between commits too: readiness must not wait for the next one.
+                tokio::select! {
+                    biased;
+                    more = queue.wait() => if !more {
+                        break;
+                    },
+                    error = store_stopped => {
+                        stopped = None;
+                        self.store_stopped(&error);
+                        continue;
+                    }
+                }
             }
             // A crash before the commit below leaves nothing behind: what is taken and judged is in
             // memory alone, and nobody was answered.
@@ -322,18 +342,8 @@ impl Sequencer {
             .publish(log_keys, head, at)
             .map_err(|error| error.to_string())?;
         let published = Arc::new(published);
-        let head = Arc::clone(&published);
-        self.status.0.set(match self.status.0.now() {
-            Status::Ready { .. } => Status::Ready {
-                published: head,
-                epoch: self.epoch.load(Ordering::Acquire),
-            },
-            // It halted with this commit under way, and stays so until it is opened again.
-            Status::Halted { why, .. } => Status::Halted {
-                published: head,
-                why,
-            },
-        });
+        let epoch = self.epoch.load(Ordering::Acquire);
+        self.status.0.publish(Arc::clone(&published), epoch);
         Ok(published)
     }
 
@@ -361,9 +371,20 @@ impl Sequencer {
 
     fn halt(&self, why: &str) {
         tracing::error!(why, "the log admits no more records");
-        let published = Arc::clone(self.status.0.now().published());
-        let why = why.to_owned();
-        self.status.0.set(Status::Halted { published, why });
+        self.status.0.halt(why);
+    }
+
+    /// The store stopped by itself, with nothing under way that would tell.
+    fn store_stopped(&self, error: &StoreError) {
+        match error {
+            StoreError::BrokeOff(what) => {
+                tracing::error!(%error, "the store broke off; the process has to end");
+                self.status.0.break_off(what);
+            }
+            // A commit that failed has told already.
+            _ if matches!(self.status.0.now(), Status::Halted { .. }) => {}
+            _ => self.halt(&error.to_string()),
+        }
     }
 
     /// Saves the state at a clean stop, so that the next start has nothing to replay.

@@ -48,13 +48,18 @@ struct CellState {
     status: Status,
     /// The writer is gone: the status will never change again.
     closed: bool,
+    /// Which task or thread panicked: the process has to end.
+    broke_off: Option<&'static str>,
 }
 
 impl StatusCell {
     pub(super) fn new(status: Status) -> Self {
-        let closed = false;
         Self {
-            state: RwLock::new(CellState { status, closed }),
+            state: RwLock::new(CellState {
+                status,
+                closed: false,
+                broke_off: None,
+            }),
             changed: Notify::new(),
         }
     }
@@ -69,8 +74,44 @@ impl StatusCell {
         state.clone()
     }
 
-    pub(super) fn set(&self, status: Status) {
-        self.write(|state| state.status = status);
+    /// Publishes a checkpoint. A log that halted meanwhile stays halted until it is opened again.
+    pub(super) fn publish(&self, published: Arc<Published>, epoch: u64) {
+        self.write(|state| {
+            state.status = match &state.status {
+                Status::Ready { .. } => Status::Ready { published, epoch },
+                Status::Halted { why, .. } => Status::Halted {
+                    published,
+                    why: why.clone(),
+                },
+            };
+        });
+    }
+
+    /// Admits no more, for this reason.
+    pub(super) fn halt(&self, why: &str) {
+        self.write(|state| state.halt(why));
+    }
+
+    /// Admits no more, since a task or thread that the log can't do without has ended by itself.
+    pub(super) fn break_off(&self, what: &'static str) {
+        self.write(|state| {
+            state.halt(&format!(
+                "{what} broke off, which is a fault of the software; start the server again, and report this"
+            ));
+            state.broke_off.get_or_insert(what);
+        });
+    }
+
+    /// Waits until something broke off; for ever if nothing does.
+    pub(super) async fn broke_off(self: Arc<Self>) -> &'static str {
+        loop {
+            // Before the read: no change in between is missed.
+            let changed = self.changed.notified();
+            if let Some(what) = self.read().broke_off {
+                return what;
+            }
+            changed.await;
+        }
     }
 
     fn write(&self, change: impl FnOnce(&mut CellState)) {
@@ -83,7 +124,7 @@ impl StatusCell {
         loop {
             // Before the read: no change in between is missed.
             let changed = self.changed.notified();
-            let CellState { status, closed } = self.read();
+            let CellState { status, closed, .. } = self.read();
             if is(&status) {
                 return Some(status);
             }
@@ -95,19 +136,39 @@ impl StatusCell {
     }
 }
 
+impl CellState {
+    fn halt(&mut self, why: &str) {
+        let published = Arc::clone(self.status.published());
+        let why = why.to_owned();
+        self.status = Status::Halted { published, why };
+    }
+}
+
+/// Held by a thread that the log can't do without. If the thread panics, the log admits no more,
+/// and the server is told to end the process.
+pub(super) struct Vital {
+    pub status: Arc<StatusCell>,
+    /// What it is, for the reason that is given.
+    pub what: &'static str,
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.status.break_off(self.what);
+        }
+    }
+}
+
 /// Held by the task that sets the status. When it is dropped, the status never changes again, and
-/// those who wait are told so. If the task panicked, the log is halted.
+/// those who wait are told so. If the task panicked, the log has broken off.
 pub(super) struct StatusWriter(pub Arc<StatusCell>);
 
 impl Drop for StatusWriter {
     fn drop(&mut self) {
-        self.0.write(|state| {
-            state.closed = true;
-            if std::thread::panicking() {
-                let published = Arc::clone(state.status.published());
-                let why = "the log's task broke off; start the server again".to_owned();
-                state.status = Status::Halted { published, why };
-            }
-        });
+        if std::thread::panicking() {
+            self.0.break_off("the log's task");
+        }
+        self.0.write(|state| state.closed = true);
     }
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::status::Vital;
 use crate::crypto::{KnownKeys, SignatureBatch};
 use crate::record::{RecordId, SignedRecord, SigningContext};
 
@@ -83,7 +84,10 @@ impl Workers {
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub(super) fn start(context: SigningContext) -> std::io::Result<Self> {
+    pub(super) fn start(
+        context: SigningContext,
+        vital: impl Fn() -> Vital,
+    ) -> std::io::Result<Self> {
         let pool = Arc::new(Pool {
             context,
             keys: KnownKeys::default(),
@@ -96,7 +100,11 @@ impl Workers {
             .map(|number| {
                 let pool = Arc::clone(&pool);
                 let thread = std::thread::Builder::new().name(format!("signatures-{number}"));
-                thread.spawn(move || while pool.work() {})
+                let vital = vital();
+                thread.spawn(move || {
+                    let _vital = vital;
+                    while pool.work() {}
+                })
             })
             .collect::<std::io::Result<_>>()?;
         Ok(Self { pool, threads })

@@ -8,10 +8,13 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc,
+};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::journal::{
     JournalWriter, SEGMENT_BYTES, drop_segments, read_segment, renew_newest, segment_files,
@@ -38,10 +41,19 @@ pub struct DiskStore {
 
 /// The thread that writes full tiles to files.
 struct Tiler {
-    /// Wakes the thread; when the sender is dropped, the thread ends.
-    wake: mpsc::Sender<()>,
+    /// Wakes the thread. A commit that the runtime never ran keeps a sender for ever, so the thread
+    /// is told its end.
+    wake: mpsc::Sender<Wake>,
     /// The thread, to be joined when the store is dropped.
     thread: JoinHandle<()>,
+}
+
+/// What the thread that writes tiles is woken for.
+enum Wake {
+    /// Tiles may be full.
+    Write,
+    /// The store is dropped.
+    End,
 }
 
 struct Shared {
@@ -51,8 +63,13 @@ struct Shared {
     files: TileFiles,
     /// Bytes of a journal segment after which a commit begins the next one.
     segment_bytes: u64,
+    /// Why the store commits nothing more, once a write failed, an invariant broke, or a thread
+    /// panicked. The first reason is kept: later ones follow from it.
+    stopped: OnceLock<StoreError>,
+    /// Notified when `stopped` is set.
+    stops: Notify,
     /// Held from the beginning to the end of a commit, so that commits come one after the other.
-    /// Otherwise only locked to read the head, or to stop. The tail's lock is taken inside, never
+    /// Otherwise only locked to read the head. The tail's lock is taken inside, never
     /// the other way round.
     committer: Mutex<Committer>,
     /// Durable entries that are not in files yet. A commit adds to the tail after its sync, and the
@@ -69,14 +86,17 @@ struct Committer {
     journal: JournalWriter,
     /// The tree over all durable entries.
     tree: Frontier,
-    /// Why the store commits nothing more, once a write failed or an invariant broke.
-    stopped: Option<String>,
 }
 
-impl Committer {
-    /// Refuses all commits from now on. The first reason is kept: later ones follow from it.
-    fn stop(&mut self, why: &StoreError) {
-        self.stopped.get_or_insert_with(|| why.to_string());
+/// Held by the thread that writes tiles: if it panics, the store stops.
+struct StopsAtPanic(Arc<Shared>);
+
+impl Drop for StopsAtPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let tiler = "the thread that writes tiles";
+            self.0.stop(StoreError::BrokeOff(tiler));
+        }
     }
 }
 
@@ -137,11 +157,11 @@ impl DiskStore {
         let thread = std::thread::Builder::new()
             .name("tiler".to_owned())
             .spawn(move || {
-                while woken.recv().is_ok() {
-                    while woken.try_recv().is_ok() {}
-                    if let Err(error) = shared.write_tiles() {
-                        shared.committer().stop(&error);
+                let shared = StopsAtPanic(shared);
+                while let Ok(Wake::Write) = woken.recv() {
+                    if let Err(error) = shared.0.write_tiles() {
                         tracing::error!(%error, "writing tiles failed; the store stops");
+                        shared.0.stop(error);
                     }
                 }
             })
@@ -162,15 +182,13 @@ impl DiskStore {
     /// Recovers the tree as last committed; without a tiler.
     fn read_locked(dir: &Path, segment_bytes: u64, lock: Held) -> Result<Self, StoreError> {
         let (journal, tail, tree) = recover(dir)?;
-        let committer = Committer {
-            journal,
-            tree,
-            stopped: None,
-        };
+        let committer = Committer { journal, tree };
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             files: TileFiles::of(dir),
             segment_bytes,
+            stopped: OnceLock::new(),
+            stops: Notify::new(),
             committer: Mutex::new(committer),
             tail: RwLock::new(tail),
             _lock: lock,
@@ -195,8 +213,8 @@ impl DiskStore {
     /// The head as last committed.
     pub fn head_now(&self) -> Result<LogHead, StoreError> {
         let committer = self.shared.committer();
-        match &committer.stopped {
-            Some(why) => Err(StoreError::Stopped(why.clone())),
+        match self.shared.stopped.get() {
+            Some(why) => Err(StoreError::Stopped(why.to_string())),
             None => Ok(head_of(&committer.tree)),
         }
     }
@@ -225,7 +243,8 @@ impl DiskStore {
 impl Drop for DiskStore {
     fn drop(&mut self) {
         if let Some(Tiler { wake, thread }) = self.tiler.take() {
-            drop(wake);
+            // The thread may have ended by a panic.
+            let _ = wake.send(Wake::End);
             if thread.join().is_err() {
                 // Tiles that the thread did not write are still in the journal: the next start
                 // writes them.
@@ -265,6 +284,19 @@ impl Store for DiskStore {
         // handing it to another.
         Box::pin(async move { self.shared.read(tile) })
     }
+
+    fn stopped(&self) -> BoxFuture<'_, StoreError> {
+        Box::pin(async move {
+            loop {
+                // Before the look: no change in between is missed.
+                let stops = self.shared.stops.notified();
+                if let Some(why) = self.shared.stopped.get() {
+                    return why.clone();
+                }
+                stops.await;
+            }
+        })
+    }
 }
 
 impl Shared {
@@ -272,12 +304,16 @@ impl Shared {
     /// is unknown.
     fn committer(&self) -> MutexGuard<'_, Committer> {
         self.committer.lock().unwrap_or_else(|poisoned| {
-            let mut committer = poisoned.into_inner();
-            committer.stop(&StoreError::Inconsistent(
-                "a thread panicked during a commit",
-            ));
-            committer
+            self.stop(StoreError::BrokeOff("a commit"));
+            poisoned.into_inner()
         })
+    }
+
+    /// Refuses all commits from now on.
+    fn stop(&self, why: StoreError) {
+        // A later reason follows from the first.
+        let _ = self.stopped.set(why);
+        self.stops.notify_waiters();
     }
 
     /// The tail, to be read.
@@ -303,17 +339,16 @@ impl Shared {
     }
 
     /// Wakes the tiler. Without it the journal would grow for ever: then the store stops.
-    fn wake(&self, wake: &mpsc::Sender<()>) {
-        if wake.send(()).is_err() {
-            let gone = StoreError::Inconsistent("the thread that writes tiles has ended");
-            self.committer().stop(&gone);
+    fn wake(&self, wake: &mpsc::Sender<Wake>) {
+        if wake.send(Wake::Write).is_err() {
+            self.stop(StoreError::BrokeOff("the thread that writes tiles"));
         }
     }
 
     fn commit(&self, batch: &Batch) -> CommitOutcome {
         let mut committer = self.committer();
-        if let Some(why) = &committer.stopped {
-            return CommitOutcome::Unknown(StoreError::Stopped(why.clone()));
+        if let Some(why) = self.stopped.get() {
+            return CommitOutcome::Unknown(StoreError::Stopped(why.to_string()));
         }
         let head = head_of(&committer.tree);
         if head != batch.from {
@@ -338,7 +373,7 @@ impl Shared {
                 CommitOutcome::Committed
             }
             Err(error) => {
-                committer.stop(&error);
+                self.stop(error.clone());
                 CommitOutcome::Unknown(error)
             }
         }

@@ -91,6 +91,11 @@ pub enum StoreError {
         "the store stopped after a failed write ({0}); nothing acknowledged is lost; mend the disk and start again"
     )]
     Stopped(String),
+    /// A thread of the store panicked. It commits nothing until it is opened again.
+    #[error(
+        "{0} broke off, which is a fault of the software; nothing acknowledged is lost; start again, and report this"
+    )]
+    BrokeOff(&'static str),
     /// The batch contradicts itself: its entries do not lead to its head.
     #[error("the batch's entries do not lead to the head that it names")]
     Contradiction,
@@ -124,4 +129,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The bytes of a tile or bundle, full or partial; `None` if the tree has no such.
     fn read(&self, tile: TileId) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+
+    /// Waits until the store commits nothing more, and gives the reason. A store without work of
+    /// its own fails in commits alone, which tell: it waits for ever.
+    fn stopped(&self) -> BoxFuture<'_, StoreError> {
+        Box::pin(std::future::pending())
+    }
 }
