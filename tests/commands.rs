@@ -544,6 +544,12 @@ fn a_save_of_the_state_that_was_cut_off_leaves_the_one_before() {
         saved.flush().unwrap();
         vec![anew, other]
     };
+    // A check sees that they are none, and changes nothing; a start takes them out.
+    assert_eq!(run_ok(&["fsck", dir]), whole);
+    for key in &later {
+        assert!(open().get(key).unwrap().is_some(), "fsck changed something");
+    }
+    assert_eq!(Server::start(&ledger.dir).stop(), 0);
     assert_eq!(run_ok(&["fsck", dir]), whole);
     {
         let saved = open();

@@ -11,7 +11,7 @@ use arborlog::merkle::TILE_HASHES;
 use arborlog::note::TreeHead;
 use arborlog::record::*;
 use support::auditor::entries;
-use support::{Ledger, Server, award, copy_dir, files, program, run, run_ok};
+use support::{Ledger, Server, arborlog, award, copy_dir, files, program, run, run_ok};
 
 /// Segments are small, so that most tiles are in files alone.
 const SEGMENT_BYTES: &str = "60000";
@@ -377,4 +377,130 @@ fn a_torn_end_stays_until_a_commit_takes_its_place() {
     append(&ledger, &ledger.dir, 5, 7_000);
     assert_ne!(std::fs::read(&segment).ok(), before.get(&segment).cloned());
     run_ok(&["fsck", dir]);
+}
+
+/// Every file with its bytes, its mode and the time of its last change, and every folder with its
+/// time.
+fn exactly(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, std::time::SystemTime)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_dir() {
+                folders.push(file.path());
+            } else {
+                let metadata = file.metadata().unwrap();
+                let bytes = std::fs::read(file.path()).unwrap();
+                let mode = metadata.permissions().mode();
+                found.insert(file.path(), (bytes, mode, metadata.modified().unwrap()));
+            }
+        }
+        let metadata = std::fs::metadata(&folder).unwrap();
+        let mode = metadata.permissions().mode();
+        found.insert(folder, (Vec::new(), mode, metadata.modified().unwrap()));
+    }
+    found
+}
+
+/// A folder that is mounted once more, where nothing can be written; gone when dropped.
+struct ReadOnly(tempfile::TempDir);
+
+impl ReadOnly {
+    fn of(dir: &Path) -> Self {
+        let at = tempfile::tempdir().unwrap();
+        let mounted = Self(at);
+        let run = |arguments: &[&str]| {
+            let done = Command::new("mount").args(arguments).status().unwrap();
+            assert!(done.success(), "this test mounts a folder, as root");
+        };
+        let (from, to) = (dir.to_str().unwrap(), mounted.0.path().to_str().unwrap());
+        run(&["--bind", from, to]);
+        run(&["-o", "remount,bind,ro", to]);
+        mounted
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_check_changes_nothing_and_needs_nothing_that_can_be_written() {
+    let ledger = ledger_of(700);
+    let dir = &ledger.dir;
+    let before = exactly(dir);
+    let words = run_ok(&["fsck", dir.to_str().unwrap()]);
+    assert!(words.contains("is what they make"), "{words}");
+    assert!(exactly(dir) == before, "fsck changed something");
+
+    let read_only = ReadOnly::of(dir);
+    let words = run_ok(&["fsck", read_only.0.path().to_str().unwrap()]);
+    assert!(words.contains("is what they make"), "{words}");
+    drop(read_only);
+
+    // A backup, as docs/operations.md has it: without locks, state and keys.
+    let backup = ledger.temp.path().join("backup");
+    copy_dir(dir, &backup);
+    std::fs::remove_file(backup.join("LOCK")).unwrap();
+    std::fs::remove_dir_all(backup.join("state")).unwrap();
+    std::fs::remove_dir_all(backup.join("keys")).unwrap();
+    let before = exactly(&backup);
+    run_ok(&["fsck", backup.to_str().unwrap()]);
+    assert!(exactly(&backup) == before, "fsck changed something");
+
+    // No room for the copy that the saved state is read from: that is said, and is no damage.
+    let output = arborlog()
+        .args(["fsck", dir.to_str().unwrap()])
+        .env("TMPDIR", ledger.temp.path().join("nowhere"))
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{words}");
+    assert!(words.contains("the log itself is whole"), "{words}");
+    assert!(words.contains("could not be checked"), "{words}");
+}
+
+/// The lock comes first: whatever a repair reads or removes is no running server's.
+#[test]
+fn a_repair_of_a_ledger_that_is_served_touches_nothing() {
+    use std::os::unix::fs::MetadataExt as _;
+    let ledger = ledger_of(700);
+    let mirror = mirror_of(&ledger.dir, &ledger.temp.path().join("mirror"));
+    // What sled can't read would have been renamed, under the running server.
+    let server = Server::start(&ledger.dir);
+    for file in files(&ledger.dir.join("state")) {
+        if file.file_name().is_some_and(|name| name == "conf") {
+            std::fs::write(file, "nothing that sled wrote").unwrap();
+        }
+    }
+    // The server writes into its own state meanwhile: that it is still there is enough.
+    let state = ledger.dir.join("state");
+    let now = || {
+        let mut now = exactly(&ledger.dir);
+        now.retain(|path, _| !path.starts_with(&state));
+        (now, std::fs::metadata(&state).unwrap().ino())
+    };
+    let before = now();
+    for arguments in [&["--repair-from", mirror.to_str().unwrap()][..], &[]] {
+        let dir = ledger.dir.to_str().unwrap();
+        let output = run(&[&["fsck", dir], arguments].concat());
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        assert!(words.contains("in use by another arborlog"), "{words}");
+        assert!(now() == before, "{arguments:?} changed something");
+    }
+    let remote = server.remote();
+    let records = ledger.sign(&remote, &ledger.platform, &[award(1, 9_000)]);
+    remote.append(&records).unwrap();
+    server.stop();
+    // Stopped, the state that can't be read is damage, which a repair takes away.
+    let dir = ledger.dir.to_str().unwrap();
+    assert_eq!(run(&["fsck", dir]).status.code(), Some(1));
+    let (code, words) = repair(&ledger.dir, &mirror);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("removed the saved state"), "{words}");
 }

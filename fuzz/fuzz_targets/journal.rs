@@ -24,7 +24,7 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
     let temp = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
     let dir = temp.path().join("ledger");
     DiskStore::create(&dir).unwrap();
-    let store = DiskStore::inspect(&dir).unwrap();
+    let store = DiskStore::open(&dir).unwrap();
     let mut heads = vec![store.head_now().unwrap()];
     let mut tree = Frontier::default();
     for commit in 0..6_u8 {
@@ -73,14 +73,14 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(&good.segment, &journal).unwrap();
     match DiskStore::inspect(&good.dir) {
         Ok(store) => {
-            let head = store.head_now().unwrap();
+            let head = store.head();
             drop(store);
             if kind & 1 == 1 {
                 assert!(good.heads.contains(&head), "{head:?} was never committed");
             }
             // The second start finds what the first one left.
             let again = DiskStore::inspect(&good.dir).unwrap();
-            assert_eq!(again.head_now().unwrap(), head);
+            assert_eq!(again.head(), head);
         }
         Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error}"),
     }

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 
@@ -8,14 +8,18 @@ use arborlog::audit::{
     AuditError, Auditor, SourceError, StaticLog, TileFault, TileSource, Tiles, WholeError,
     check_whole, threads_default,
 };
+use arborlog::durable::{FileError, remove_folder};
 use arborlog::ledger::State;
-use arborlog::log::{LogSigner, state_dir};
+use arborlog::log::{read_origin, state_dir};
 use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};
 use arborlog::note::{TreeHead, VerifierKey};
 use arborlog::outcome::Outcome;
 use arborlog::record::Origin;
 use arborlog::replay::Replay;
-use arborlog::store::{DiskStore, ProvenCopy, RepairError, SavedState, StateChange, repair};
+use arborlog::store::{
+    DiskStore, InspectedStore, ProvenCopy, RepairError, SavedState, SavedStateError, StateChange,
+    StoreLock, repair,
+};
 
 /// Check every byte of a ledger: frames, tiles, bundles, chains, lineage, signatures, rules.
 ///
@@ -58,29 +62,80 @@ fn fsck(args: &FsckArgs) -> Done {
 }
 
 fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
-    let signer = LogSigner::open(dir)?;
-    let origin = signer.origin().clone();
+    let origin = read_origin(dir)?;
     let store = DiskStore::inspect(dir).map_err(damaged)?;
-    let head = store.head_now().map_err(damaged)?.tree;
-    let mut saved = SavedState::open(&state_dir(dir))?;
-    let saved_size = saved.saved_head()?.map(|head| head.tree.size);
+    let head = store.head().tree;
+    // The log is checked first: what becomes of the saved state says nothing of it.
+    let mut saved = StateCopy::of(dir);
+    let saved_size = match &mut saved {
+        Ok(Some(copy)) => copy.state.saved_head()?.map(|head| head.tree.size),
+        _ => None,
+    };
     let mut digest = None;
     let state = check(&LedgerFiles(store), &origin, head, |replay| {
         if digest.is_none() && Some(replay.state().entries()) == saved_size {
             digest = Some(digest_of(replay));
         }
     })?;
-    let saved_says = match saved_size {
-        None => "no state is saved; a start makes it from the entries".to_owned(),
-        Some(size) if size > head.size => {
+    let saved_says = match (saved, saved_size) {
+        (Err(error @ SavedStateError::Damaged(..)), _) => {
+            return Err(state_damaged(dir, &error.to_string()));
+        }
+        (Err(error), _) => {
+            return Err(Failure::of(
+                Outcome::Unchecked,
+                anyhow::anyhow!(
+                    "the log itself is whole ({} entries, root {}); the saved state could not be checked: {error}",
+                    head.size,
+                    head.root
+                ),
+            ));
+        }
+        (Ok(_), None) => "no state is saved; a start makes it from the entries".to_owned(),
+        (Ok(_), Some(size)) if size > head.size => {
             return Err(Failure::check(anyhow::anyhow!(
                 "the state was saved at {size} entries, the log has {}: acknowledged entries are missing",
                 head.size
             )));
         }
-        Some(size) => check_saved(&mut saved, &origin, dir, size, digest)?,
+        (Ok(None), Some(_)) => return Err(state_damaged(dir, "it is gone")),
+        (Ok(Some(mut copy)), Some(size)) => {
+            check_saved(&mut copy.state, &origin, dir, size, digest)?
+        }
     };
     report(args, &state, head, &saved_says)
+}
+
+/// The saved state of a ledger, in a copy that is gone when dropped: sled changes the files of what
+/// it opens, and a check changes nothing.
+struct StateCopy {
+    /// Before the folder that it is in, so that it is dropped first.
+    state: SavedState,
+    _folder: tempfile::TempDir,
+}
+
+impl StateCopy {
+    /// A copy of the state in a ledger's directory, whose lock the caller holds; `None` if no state
+    /// is there.
+    fn of(dir: &Path) -> Result<Option<Self>, SavedStateError> {
+        let temp = std::env::temp_dir();
+        let folder = tempfile::tempdir().map_err(|error| FileError {
+            path: temp,
+            error: std::sync::Arc::new(error),
+        })?;
+        let state = SavedState::open_copy(&state_dir(dir), &folder.path().join("state"))?;
+        Ok(state.map(|state| Self {
+            state,
+            _folder: folder,
+        }))
+    }
+}
+
+fn state_damaged(dir: &Path, why: &str) -> Failure {
+    Failure::check(anyhow::anyhow!(
+        "the saved state in {} is damaged: {why}; the log itself is whole. Remove that folder: the next start makes it anew",
+        state_dir(dir).display()
+    ))
 }
 
 /// The digest of a state made from the entries.
@@ -99,13 +154,7 @@ fn check_saved(
     size: u64,
     digest: Option<Result<[u8; 32], String>>,
 ) -> Result<String, Failure> {
-    let bad = |why: String| {
-        let path: PathBuf = state_dir(dir);
-        Failure::check(anyhow::anyhow!(
-            "the saved state in {} is damaged: {why}; the log itself is whole. Remove that folder: the next start makes it anew",
-            path.display()
-        ))
-    };
+    let bad = |why: String| state_damaged(dir, &why);
     let (state, _) = saved.load().map_err(bad)?;
     if state.globals().origin != *origin {
         return Err(bad("it is of another log".to_owned()));
@@ -157,6 +206,9 @@ fn audit(
 }
 
 fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
+    // Before anything is opened: a running server's saved state is not for us to read, let alone to
+    // remove.
+    let lock = StoreLock::take(dir).map_err(damaged)?;
     let own = dir.join("log.vkey");
     let vkey = match &args.log {
         Some(vkey) => read_vkey(vkey)?,
@@ -165,10 +217,19 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
     let source = log_source::open(mirror)?;
     let (_, head) = audit(vkey, source.as_ref(), "auditing the mirror")?;
     let tiles = Tiles::open(source.as_ref(), head).map_err(|fault| failed(fault.into()))?;
-    let mut saved = SavedState::open(&state_dir(dir))?;
+    let saved = StateCopy::of(dir);
     let bar = progress::bar("comparing bundles", head.size / TILE_HASHES);
-    let saved_tree = saved.saved_head()?.map(|head| head.tree);
-    let repaired = repair(dir, &AuditedMirror(tiles), saved_tree, |bundles| {
+    let (saved_tree, state_damaged) = match saved {
+        Ok(None) => (None, false),
+        Ok(Some(StateCopy { mut state, _folder })) => {
+            let tree = state.saved_head()?.map(|head| head.tree);
+            (tree, tree.is_some() && state.load().is_err())
+        }
+        Err(SavedStateError::Damaged(..)) => (None, true),
+        // It may be whole, and know what was committed.
+        Err(error) => return Err(error.into()),
+    };
+    let repaired = repair(&lock, &AuditedMirror(tiles), saved_tree, |bundles| {
         bar.set_position(bundles);
     });
     bar.finish_and_clear();
@@ -177,10 +238,8 @@ fn mend(args: &FsckArgs, dir: &Path, mirror: &str) -> Done {
         other => Failure::check(other),
     })?;
     // What is derived from damaged files goes too: the next start makes it anew.
-    let state_damaged = saved_tree.is_some() && saved.load().is_err();
-    drop(saved);
     if state_damaged {
-        std::fs::remove_dir_all(state_dir(dir))?;
+        remove_folder(&state_dir(dir))?;
     }
     for path in &repaired.tiles {
         errln!("restored {}", path.display());
@@ -225,17 +284,17 @@ impl ProvenCopy for AuditedMirror<'_> {
 }
 
 /// The static files of a ledger's directory, and what its journal holds beyond them.
-pub(super) struct LedgerFiles(pub(super) DiskStore);
+pub(super) struct LedgerFiles(pub(super) InspectedStore);
 
 impl TileSource for LedgerFiles {
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
         let unreachable =
             |error: arborlog::store::StoreError| SourceError::Unreachable(error.to_string());
         // A tile may be in the journal too: the file is what others would be served.
-        if let Some(bytes) = self.0.file_now(id).map_err(unreachable)? {
+        if let Some(bytes) = self.0.file(id).map_err(unreachable)? {
             return Ok(bytes);
         }
-        match self.0.read_now(id) {
+        match self.0.read(id) {
             Ok(Some(bytes)) => Ok(bytes.to_vec()),
             Ok(None) => Err(SourceError::Absent),
             Err(error) => Err(unreachable(error)),

@@ -267,9 +267,7 @@ fn is_left_by_init(dir: &Path) -> bool {
 
 /// Whether a directory holds a store without entries.
 fn is_without_genesis(dir: &Path) -> bool {
-    DiskStore::inspect(dir)
-        .and_then(|store| store.head_now())
-        .is_ok_and(|head| head.tree.size == 0)
+    DiskStore::inspect(dir).is_ok_and(|store| store.head().tree.size == 0)
 }
 
 /// Admits the genesis of a directory, if that was not done yet; gives its id.

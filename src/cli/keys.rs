@@ -12,7 +12,7 @@ use arborlog::audit::{
     AuditError, Auditor, Folder, StaticLog, TileSource, WholeError, each_entry, threads_default,
 };
 use arborlog::crypto::{PublicKey, SigningKey};
-use arborlog::log::{LogSigner, has_store};
+use arborlog::log::{has_store, read_origin};
 use arborlog::note::{SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey};
 use arborlog::record::{Index, Origin, Statement};
 use arborlog::store::DiskStore;
@@ -170,9 +170,9 @@ fn by_its_tiles(dir: &Path) -> Result<Found, Failure> {
 }
 
 fn by_its_files(dir: &Path) -> Result<Found, Failure> {
-    let origin = LogSigner::open(dir)?.origin().clone();
+    let origin = read_origin(dir)?;
     let store = DiskStore::inspect(dir).map_err(damaged)?;
-    let head = store.head_now().map_err(damaged)?.tree;
+    let head = store.head().tree;
     if head.size == 0 {
         return Err(anyhow::anyhow!(
             "{} has no genesis yet: run arborlog init {} --complete",

@@ -108,3 +108,20 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     fs::remove_file(path).map_err(at(path))?;
     sync_folder(folder_of(path))
 }
+
+/// Removes a folder with all that is in it, for good.
+///
+/// ```text
+/// unlink, rmdir                        all that is in it, then itself
+/// open(parent) fsync close
+/// ```
+///
+/// A crash before the sync leaves any part of it: callers remove only what is of no use to anybody,
+/// whole or in part.
+///
+/// # Errors
+/// [`FileError`]; a part of it may be gone.
+pub fn remove_folder(folder: &Path) -> Result<(), FileError> {
+    fs::remove_dir_all(folder).map_err(at(folder))?;
+    sync_folder(folder_of(folder))
+}

@@ -1,6 +1,7 @@
 //! Locks between processes.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{FileError, at};
@@ -30,6 +31,39 @@ pub fn hold(path: &Path) -> Result<Option<Held>, FileError> {
         .open(path)
         .map_err(at(path))?;
     Ok(try_lock(&file, path)?.then_some(Held { _file: file }))
+}
+
+/// A lock that is taken where nothing can be written, to read what others write.
+#[derive(Debug)]
+pub enum LockToRead {
+    /// It is held, maybe with others who read: nobody who writes gets it.
+    Held(Held),
+    /// A process that writes has it.
+    Others,
+    /// There is no such file: nobody ever took the lock.
+    NoFile,
+}
+
+/// Takes the lock of a file to read what it protects; nothing is changed, and nothing need be
+/// writable.
+///
+/// ```text
+/// open(path, O_RDONLY) flock(LOCK_SH | LOCK_NB)
+/// ```
+///
+/// # Errors
+/// [`FileError`] when the file can't be opened or the file system has no locks.
+pub fn hold_to_read(path: &Path) -> Result<LockToRead, FileError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LockToRead::NoFile),
+        Err(error) => return Err(at(path)(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(LockToRead::Held(Held { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(LockToRead::Others),
+        Err(TryLockError::Error(error)) => Err(at(path)(error)),
+    }
 }
 
 /// Locks an open file; `false` if another process has.

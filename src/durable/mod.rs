@@ -45,9 +45,9 @@ use std::sync::Arc;
 
 pub use access::open_to_others;
 pub use append::{AppendFile, make_empty};
-pub use folder::{make_folders, remove, rename_folder, sync_folder};
-pub use lock::{Held, hold};
-pub use unsynced::{create_unsynced, write_unsynced};
+pub use folder::{make_folders, remove, remove_folder, rename_folder, sync_folder};
+pub use lock::{Held, LockToRead, hold, hold_to_read};
+pub use unsynced::{copy_folder_unsynced, create_unsynced, write_unsynced};
 pub use whole::{create, create_secret, is_temporary, renew, replace, replace_all, replace_with};
 
 /// A file or folder that can't be read or written.

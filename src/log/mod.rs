@@ -99,7 +99,7 @@ pub use intake::{AppendError, Appended, Refused};
 pub use keeper::ENTRIES_PER_SAVE;
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
-pub use signer::{LogSigner, SignerError, vkey};
+pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use status::Status;
 
 use crate::crypto::PublicKey;

@@ -46,16 +46,9 @@ impl LogSigner {
     /// # Errors
     /// [`SignerError`].
     pub fn open(dir: &Path) -> Result<Self, SignerError> {
-        let path = dir.join("origin");
-        let unreadable = |why: String| SignerError::Origin(path.clone(), why);
-        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
-        let origin = text
-            .trim_end()
-            .parse()
-            .map_err(|error: crate::record::TextError| unreadable(error.to_string()))?;
         let mut signer = Self {
             dir: dir.to_owned(),
-            origin,
+            origin: read_origin(dir)?,
             keys: Vec::new(),
         };
         signer.reload()?;
@@ -142,6 +135,19 @@ impl LogSigner {
             at,
         })
     }
+}
+
+/// The name of the log in a directory. No key is read.
+///
+/// # Errors
+/// [`SignerError::Origin`].
+pub fn read_origin(dir: &Path) -> Result<Origin, SignerError> {
+    let path = dir.join("origin");
+    let unreadable = |why: String| SignerError::Origin(path.clone(), why);
+    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+    text.trim_end()
+        .parse()
+        .map_err(|error: crate::record::TextError| unreadable(error.to_string()))
 }
 
 /// The verifier key of a log's key.

@@ -17,12 +17,14 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::journal::{
-    JournalWriter, SEGMENT_BYTES, drop_segments, read_segment, renew_newest, segment_files,
+    JournalWriter, SEGMENT_BYTES, Segment, drop_segments, read_segment, renew_newest, segment_files,
 };
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, BoxFuture, CommitOutcome, RESTORE, Store, StoreError};
-use crate::durable::{Held, at, hold, make_folders, read_if_there, replace};
+use crate::durable::{
+    Held, LockToRead, at, hold, hold_to_read, make_folders, read_if_there, replace,
+};
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, range_nodes,
 };
@@ -35,7 +37,7 @@ const VERSION: &str = "arborlog store 1\n";
 pub struct DiskStore {
     /// What commits, reads and the tiler work on. A commit under way keeps it alive.
     shared: Arc<Shared>,
-    /// The thread that writes full tiles; `None` in a store that was opened to be inspected.
+    /// The thread that writes full tiles; `None` once it was told to end.
     tiler: Option<Tiler>,
 }
 
@@ -149,40 +151,16 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`], as above.
     pub fn open_with(dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
-        let lock = lock(dir)?;
-        renew_newest(&journal_dir(dir))?;
-        let mut store = Self::read_locked(dir, segment_bytes, lock)?;
-        let (wake, woken) = mpsc::channel();
-        let shared = Arc::clone(&store.shared);
-        let thread = std::thread::Builder::new()
-            .name("tiler".to_owned())
-            .spawn(move || {
-                let shared = StopsAtPanic(shared);
-                while let Ok(Wake::Write) = woken.recv() {
-                    if let Err(error) = shared.0.write_tiles() {
-                        tracing::error!(%error, "writing tiles failed; the store stops");
-                        shared.0.stop(error);
-                    }
-                }
-            })
-            .map_err(at(dir))?;
-        store.shared.wake(&wake);
-        store.tiler = Some(Tiler { wake, thread });
-        Ok(store)
-    }
-
-    /// Opens a store to inspect it: as [`Self::open`], but nothing in the directory is changed.
-    ///
-    /// # Errors
-    /// [`StoreError`], as above.
-    pub fn inspect(dir: &Path) -> Result<Self, StoreError> {
-        Self::read_locked(dir, SEGMENT_BYTES, lock(dir)?)
-    }
-
-    /// Recovers the tree as last committed; without a tiler.
-    fn read_locked(dir: &Path, segment_bytes: u64, lock: Held) -> Result<Self, StoreError> {
-        let (journal, tail, tree) = recover(dir)?;
-        let committer = Committer { journal, tree };
+        let StoreLock { lock, .. } = StoreLock::take(dir)?;
+        let journals = journal_dir(dir);
+        renew_newest(&journals)?;
+        let Recovered {
+            newest, tail, tree, ..
+        } = recover(dir)?;
+        let committer = Committer {
+            journal: JournalWriter::resume(&journals, &newest)?,
+            tree,
+        };
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             files: TileFiles::of(dir),
@@ -193,21 +171,47 @@ impl DiskStore {
             tail: RwLock::new(tail),
             _lock: lock,
         });
+        let (wake, woken) = mpsc::channel();
+        let writes = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("tiler".to_owned())
+            .spawn(move || {
+                let shared = StopsAtPanic(writes);
+                while let Ok(Wake::Write) = woken.recv() {
+                    if let Err(error) = shared.0.write_tiles() {
+                        tracing::error!(%error, "writing tiles failed; the store stops");
+                        shared.0.stop(error);
+                    }
+                }
+            })
+            .map_err(at(dir))?;
+        shared.wake(&wake);
         Ok(Self {
             shared,
-            tiler: None,
+            tiler: Some(Tiler { wake, thread }),
         })
     }
 
-    /// The bytes of a full tile's file, if it has one: what a web server beside this one serves.
+    /// Opens a store to inspect it: nothing in the directory is changed, and nothing need be
+    /// writable. Where a `LOCK` is, it is held, shared with others who inspect. Where none is, as
+    /// in a backup, no server ever ran.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
-    pub fn file_now(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
-        if !tile.is_full() {
-            return Ok(None);
-        }
-        self.shared.files.bytes(tile)
+    /// [`StoreError`], as of [`Self::open`].
+    pub fn inspect(dir: &Path) -> Result<InspectedStore, StoreError> {
+        check_version(dir)?;
+        let lock = match hold_to_read(&dir.join("LOCK"))? {
+            LockToRead::Held(held) => Some(held),
+            LockToRead::NoFile => None,
+            LockToRead::Others => return Err(StoreError::Locked(dir.to_owned())),
+        };
+        let Recovered { tail, tree, .. } = recover(dir)?;
+        Ok(InspectedStore {
+            files: TileFiles::of(dir),
+            tail: RwLock::new(tail),
+            tree,
+            _lock: lock,
+        })
     }
 
     /// The head as last committed.
@@ -251,6 +255,67 @@ impl Drop for DiskStore {
                 tracing::error!("the thread that writes tiles panicked");
             }
         }
+    }
+}
+
+/// A store that was opened to be inspected: nothing in its directory is written.
+pub struct InspectedStore {
+    files: TileFiles,
+    /// What is in the journal alone. Never changed.
+    tail: RwLock<Tail>,
+    tree: Frontier,
+    /// None where no `LOCK` is: nobody ever served the directory.
+    _lock: Option<Held>,
+}
+
+impl InspectedStore {
+    /// The head as last committed.
+    pub fn head(&self) -> LogHead {
+        head_of(&self.tree)
+    }
+
+    /// The bytes of a full tile's file, if it has one: what a web server beside this one serves.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn file(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        if !tile.is_full() {
+            return Ok(None);
+        }
+        self.files.bytes(tile)
+    }
+
+    /// Reads a tile.
+    ///
+    /// # Errors
+    /// [`StoreError`] when its file can't be read or has another length.
+    pub fn read(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        read_tile(&self.files, &self.tail, tile)
+    }
+}
+
+/// The lock on a store's directory: as long as it is held, nobody opens the store.
+pub struct StoreLock {
+    dir: PathBuf,
+    lock: Held,
+}
+
+impl StoreLock {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// [`StoreError`] tells whether the directory is in use, of another version, or no store.
+    pub fn take(dir: &Path) -> Result<Self, StoreError> {
+        check_version(dir)?;
+        let held = hold(&dir.join("LOCK"))?;
+        let lock = held.ok_or_else(|| StoreError::Locked(dir.to_owned()))?;
+        let dir = dir.to_owned();
+        Ok(Self { dir, lock })
+    }
+
+    /// The store's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 }
 
@@ -321,10 +386,7 @@ impl Shared {
     /// # Errors
     /// [`StoreError::Inconsistent`] if a thread panicked while it changed the tail.
     fn tail(&self) -> Result<RwLockReadGuard<'_, Tail>, StoreError> {
-        let tail = self.tail.read();
-        tail.map_err(|_| {
-            StoreError::Inconsistent("a thread panicked while it changed the right edge")
-        })
+        read_tail(&self.tail)
     }
 
     /// The tail, to be changed.
@@ -380,16 +442,7 @@ impl Shared {
     }
 
     fn read(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
-        {
-            let tail = self.tail()?;
-            if !tile.is_in_tree(tail.size()) {
-                return Ok(None);
-            }
-            if let Some(bytes) = tail.read(&tile) {
-                return Ok(Some(bytes));
-            }
-        }
-        self.files.read(tile, &self.tail).map(Some)
+        read_tile(&self.files, &self.tail, tile)
     }
 
     /// Writes full tiles to files, then forgets them, then drops the journal segments that hold
@@ -412,6 +465,29 @@ impl Shared {
     }
 }
 
+fn read_tail(tail: &RwLock<Tail>) -> Result<RwLockReadGuard<'_, Tail>, StoreError> {
+    tail.read()
+        .map_err(|_| StoreError::Inconsistent("a thread panicked while it changed the right edge"))
+}
+
+/// A tile of the tree that `tail` is the right edge of; `None` if the tree has no such.
+fn read_tile(
+    files: &TileFiles,
+    tail: &RwLock<Tail>,
+    tile: TileId,
+) -> Result<Option<Bytes>, StoreError> {
+    {
+        let tail = read_tail(tail)?;
+        if !tile.is_in_tree(tail.size()) {
+            return Ok(None);
+        }
+        if let Some(bytes) = tail.read(&tile) {
+            return Ok(Some(bytes));
+        }
+    }
+    files.read(tile, tail).map(Some)
+}
+
 /// Appends a batch's entries to a tree; gives them with their leaf hashes, or `None` if they don't
 /// lead where the batch says.
 fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Hash)>> {
@@ -425,9 +501,18 @@ fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Ha
     (head_of(tree) == batch.to).then_some(entries)
 }
 
-/// The journal, tail and tree as of the last commit, by the journal and the files before it.
-/// Nothing is written.
-pub(super) fn recover(dir: &Path) -> Result<(JournalWriter, Tail, Frontier), StoreError> {
+/// A store as of its last commit.
+pub(super) struct Recovered {
+    /// The newest segment of the journal.
+    newest: Segment,
+    /// What is not in files.
+    tail: Tail,
+    /// The tree over all entries that were committed.
+    pub(super) tree: Frontier,
+}
+
+/// The store as of its last commit, by the journal and the files before it. Nothing is written.
+pub(super) fn recover(dir: &Path) -> Result<Recovered, StoreError> {
     let journals = journal_dir(dir);
     let files = segment_files(&journals)?;
     let mut segments = Vec::new();
@@ -435,12 +520,11 @@ pub(super) fn recover(dir: &Path) -> Result<(JournalWriter, Tail, Frontier), Sto
         let newest = place + 1 == files.len();
         segments.push(read_segment(path, newest)?);
     }
-    let (Some(first), Some(newest)) = (segments.first(), segments.last()) else {
-        return Err(StoreError::Damaged {
-            path: journals,
-            what: format!("no journal segment is left; {RESTORE}"),
-        });
+    let none_left = || StoreError::Damaged {
+        path: journals.clone(),
+        what: format!("no journal segment is left; {RESTORE}"),
     };
+    let first = segments.first().ok_or_else(none_left)?;
     let files = TileFiles::of(dir);
     let (mut tail, mut tree) = edge(&files, &files, first.start.tree.size)?;
     if tree.root() != first.start.tree.root {
@@ -477,7 +561,11 @@ pub(super) fn recover(dir: &Path) -> Result<(JournalWriter, Tail, Frontier), Sto
             head = *to;
         }
     }
-    Ok((JournalWriter::resume(&journals, newest)?, tail, tree))
+    Ok(Recovered {
+        newest: segments.pop().ok_or_else(none_left)?,
+        tail,
+        tree,
+    })
 }
 
 /// The tail and the tree of the first `size` entries, from full tiles, whose errors name their
@@ -540,9 +628,9 @@ pub(super) fn edge(
     ))
 }
 
-pub(super) fn lock(dir: &Path) -> Result<Held, StoreError> {
-    let path = dir.join("VERSION");
-    let Some(found) = read_if_there(&path)? else {
+/// Whether this software reads the store in a directory.
+fn check_version(dir: &Path) -> Result<(), StoreError> {
+    let Some(found) = read_if_there(&dir.join("VERSION"))? else {
         return Err(StoreError::Missing(dir.to_owned()));
     };
     if found != VERSION.as_bytes() {
@@ -556,7 +644,7 @@ pub(super) fn lock(dir: &Path) -> Result<Held, StoreError> {
             expected: VERSION.trim_ascii(),
         });
     }
-    hold(&dir.join("LOCK"))?.ok_or_else(|| StoreError::Locked(dir.to_owned()))
+    Ok(())
 }
 
 pub(super) fn journal_dir(dir: &Path) -> PathBuf {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use bytes::Bytes;
 
-pub use disk::DiskStore;
+pub use disk::{DiskStore, InspectedStore, StoreLock};
 pub use journal::SEGMENT_BYTES;
 pub use repair::{ProvenCopy, RepairError, Repaired, repair};
 pub use saved_state::{SavedState, SavedStateError, StateChange};

@@ -10,18 +10,17 @@
 //! Nothing is written before the plan reaches every committed entry and no remaining evidence
 //! contradicts it. The old journal is renamed, never removed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::disk::{edge, journal_dir, lock, recover};
+use super::disk::{StoreLock, edge, journal_dir, recover};
 use super::journal::{JournalWriter, SEGMENT_BYTES};
 use super::salvage::Salvaged;
 use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, StoreError};
-use crate::durable::{FileError, at, make_folders, rename_folder};
+use crate::durable::{FileError, at, make_folders, remove_folder, rename_folder};
 use crate::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::LogHead;
@@ -92,7 +91,8 @@ impl From<FileError> for RepairError {
     }
 }
 
-/// Mends the store in a directory that no server holds. `saved` is the tree that the saved state
+/// Mends the store whose lock is held: what the caller reads before, such as the saved state, was
+/// then no running server's. `saved` is the tree that the saved state
 /// belongs to, which was committed too. `seen` is called with the number of bundles that were
 /// compared so far.
 ///
@@ -101,12 +101,12 @@ impl From<FileError> for RepairError {
 /// crash, tiles that were mended stay mended, and the journal is the old one, the new one, or
 /// missing with both under other names; a second repair reads them all.
 pub fn repair(
-    dir: &Path,
+    lock: &StoreLock,
     copy: &dyn ProvenCopy,
     saved: Option<TreeHead>,
     seen: impl FnMut(u64),
 ) -> Result<Repaired, RepairError> {
-    let _lock = lock(dir)?;
+    let dir = lock.dir();
     let files = TileFiles::of(dir);
     let mut salvaged = Salvaged::of(dir)?;
     salvaged.heads.extend(saved);
@@ -143,8 +143,8 @@ pub fn repair(
         repaired.tiles.push(files.path(id));
     }
     let before = match recover(dir) {
-        Ok((_, _, before)) if before == tree => return Ok(repaired),
-        Ok((_, _, before)) => before.size(),
+        Ok(before) if before.tree == tree => return Ok(repaired),
+        Ok(before) => before.tree.size(),
         Err(StoreError::Damaged { .. } | StoreError::Io(_)) => salvaged.committed,
         Err(error) => return Err(error.into()),
     };
@@ -336,7 +336,7 @@ fn write_journal(
     let from = LogHead::without_state(TreeHead::of(&before));
     let new = dir.join("journal.new");
     if new.try_exists().map_err(at(&new))? {
-        fs::remove_dir_all(&new).map_err(at(&new))?;
+        remove_folder(&new)?;
     }
     make_folders(&new)?;
     let mut journal = JournalWriter::begin(&new, from)?;

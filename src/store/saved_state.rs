@@ -10,13 +10,12 @@
 //! a crash anywhere leaves the save before, or this one.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bincode::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
-use crate::durable::{FileError, at, rename_folder};
+use crate::durable::{FileError, at, copy_folder_unsynced, remove_folder, rename_folder};
 use crate::ledger::{BucketError, Globals, RULES_VERSION, State, StateImage};
 use crate::merkle::Hash;
 use crate::note::TreeHead;
@@ -38,7 +37,11 @@ const CACHE_BYTES: u64 = 32 << 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedStateError {
-    /// sled returned an error, here as text.
+    /// The bytes of the database are not those that sled wrote, or another version of sled wrote
+    /// them; sled's reason as text.
+    #[error("the saved state in {0} is damaged: {1}")]
+    Damaged(PathBuf, String),
+    /// sled returned another error, here as text. It says nothing of the bytes.
     #[error("the saved state in {0}: {1}")]
     Sled(PathBuf, String),
     /// A database that can't be read could not be renamed.
@@ -153,25 +156,44 @@ impl SavedState {
     /// # Errors
     /// [`SavedStateError::Sled`].
     pub fn open(path: &Path) -> Result<Self, SavedStateError> {
-        let config = || sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
-        let sled = |error: sled::Error| SavedStateError::Sled(path.to_owned(), error.to_string());
-        let db = match config().open() {
-            Ok(db) => db,
-            // Damaged, or of another version of sled. Any other error says nothing of the bytes:
-            // a lock, say, is held by a server that uses this very database.
-            Err(error @ (sled::Error::Corruption { .. } | sled::Error::Unsupported(_))) => {
-                tracing::warn!(%error, "the saved state can't be read; it is rebuilt from the log");
-                rename_damaged(path).map_err(SavedStateError::File)?;
-                config().open().map_err(sled)?
+        let db = match open_db(path) {
+            Err(error @ SavedStateError::Damaged(..)) => {
+                tracing::warn!(%error, "it is rebuilt from the log");
+                rename_damaged(path)?;
+                open_db(path)?
             }
-            Err(error) => return Err(sled(error)),
+            opened => opened?,
         };
-        Ok(Self {
+        Ok(Self::of(path, db))
+    }
+
+    /// Opens a copy of a database, which this makes in the folder `copy`: sled changes the files of
+    /// what it opens. `None` if there is no database.
+    ///
+    /// # Errors
+    /// [`SavedStateError::Damaged`] if sled can't read it; nothing is renamed. Another error says
+    /// nothing of the database.
+    pub fn open_copy(path: &Path, copy: &Path) -> Result<Option<Self>, SavedStateError> {
+        if !path.try_exists().map_err(at(path))? {
+            return Ok(None);
+        }
+        copy_folder_unsynced(path, copy)?;
+        match open_db(copy) {
+            // Of the database, not of its copy, which nobody looks for.
+            Err(SavedStateError::Damaged(_, why)) => {
+                Err(SavedStateError::Damaged(path.to_owned(), why))
+            }
+            opened => Ok(Some(Self::of(path, opened?))),
+        }
+    }
+
+    fn of(path: &Path, db: sled::Db) -> Self {
+        Self {
             path: path.to_owned(),
             db,
             buckets: SavedBuckets::new(),
             save: 0,
-        })
+        }
     }
 
     /// The state that was saved, with the head that it belongs to; or why there is none to use.
@@ -383,15 +405,29 @@ impl SavedState {
     }
 }
 
+fn open_db(path: &Path) -> Result<sled::Db, SavedStateError> {
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
+    config.open().map_err(|error| {
+        let words = error.to_string();
+        match error {
+            sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => {
+                SavedStateError::Damaged(path.to_owned(), words)
+            }
+            // A lock, say, is held by a server that uses this very database.
+            _ => SavedStateError::Sled(path.to_owned(), words),
+        }
+    })
+}
+
 /// Gives a database that can't be read the extension `damaged`, and removes the one that had that
 /// name. A crash in between leaves the unreadable database under its own name: the next start comes
 /// here again.
 fn rename_damaged(path: &Path) -> Result<(), FileError> {
     let damaged = path.with_extension("damaged");
-    match std::fs::remove_dir_all(&damaged) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(at(&damaged)(error)),
-        _ => rename_folder(path, &damaged),
+    if damaged.try_exists().map_err(at(&damaged))? {
+        remove_folder(&damaged)?;
     }
+    rename_folder(path, &damaged)
 }
 
 /// A bucket as one save left it.

@@ -37,11 +37,11 @@ impl Told {
 /// All entries of a store that nobody holds.
 pub fn entries(dir: &Path) -> (TreeHead, Vec<Vec<u8>>) {
     let store = DiskStore::inspect(dir).unwrap();
-    let head = store.head_now().unwrap().tree;
+    let head = store.head().tree;
     let mut entries = Vec::new();
     for number in 0..head.size.div_ceil(TILE_HASHES) {
         let id = TileId::in_tree(Level::Entries, number, head.size).unwrap();
-        let bytes = store.read_now(id).unwrap().unwrap();
+        let bytes = store.read(id).unwrap().unwrap();
         let bundle = Bundle::parse(&bytes, id.width()).unwrap();
         entries.extend(bundle.entries().iter().map(|entry| entry.to_vec()));
     }
