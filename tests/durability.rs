@@ -19,6 +19,7 @@ use arborlog::note::TreeHead;
 use arborlog::record::*;
 use arborlog::store::{
     Batch, BoxFuture, Bytes, CommitOutcome, DiskStore, SavedState, StateChange, Store, StoreError,
+    StoreLock, repair,
 };
 use support::auditor::{Told, audit};
 use support::{Ledger, ORIGIN, Server, award, method, sign_from};
@@ -704,7 +705,7 @@ fn a_torn_last_commit_is_cut_off_and_a_damaged_earlier_one_is_refused() {
             "cut by {cut}"
         );
     }
-    for at in [70, 100, 200, whole.len() - 400] {
+    for at in [70, 100, 200, 4_200, whole.len() - 400] {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;
         std::fs::write(&journal, damaged).unwrap();
@@ -715,9 +716,126 @@ fn a_torn_last_commit_is_cut_off_and_a_damaged_earlier_one_is_refused() {
     }
     std::fs::write(&journal, &whole).unwrap();
     assert_eq!(DiskStore::open(&dir).unwrap().head_now().unwrap(), heads[4]);
-    std::fs::write(dir.join("VERSION"), "arborlog store 2\n").unwrap();
-    assert!(matches!(
-        DiskStore::open(&dir),
-        Err(StoreError::Version { .. })
-    ));
+    for other in ["arborlog store 1\n", "arborlog store 3\n"] {
+        std::fs::write(dir.join("VERSION"), other).unwrap();
+
+        assert!(matches!(
+            DiskStore::open(&dir),
+            Err(StoreError::Version { .. })
+        ));
+    }
+}
+
+/// A commit frame as anybody can make it who reads the source: its checksum has no salt.
+fn quoted_commit(from: u64) -> Vec<u8> {
+    use sha2::{Digest as _, Sha256};
+    let mut frame = 80_u32.to_be_bytes().to_vec();
+    frame.push(2);
+    for size in [from, from + 1] {
+        frame.extend_from_slice(&size.to_be_bytes());
+        frame.extend_from_slice(&[7; 32]);
+    }
+    let checksum: [u8; 32] = Sha256::digest(&frame).into();
+    frame.extend_from_slice(&checksum[..8]);
+    frame
+}
+
+/// A copy that has the first entry alone.
+struct FirstEntry(Vec<u8>);
+
+impl arborlog::store::ProvenCopy for FirstEntry {
+    fn head(&self) -> TreeHead {
+        let root = self.root_at(1).unwrap();
+        TreeHead { size: 1, root }
+    }
+
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        match id.level() {
+            Level::Entries => Bundle::append(&mut bytes, &self.0).unwrap(),
+            Level::Hashes(_) => bytes.extend_from_slice(leaf_hash(&self.0).as_bytes()),
+        }
+        Ok(bytes)
+    }
+
+    fn root_at(&self, size: u64) -> Result<Hash, String> {
+        let entries = [&self.0];
+        let entries = entries.iter().take(size as usize);
+        Ok(root_of(entries.map(|entry| leaf_hash(entry))))
+    }
+}
+
+/// What an entry says is never taken for what the store wrote: a torn end is one, and a repair takes
+/// no quoted commit for one that is missing.
+#[test]
+fn a_commit_frame_that_an_entry_quotes_is_no_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    DiskStore::create(dir.path()).unwrap();
+    let segment = dir.path().join("journal/00000000000000000000");
+    // The best that a sender can do: also with what stands in a segment that it once saw.
+    let seen = std::fs::read(&segment).unwrap();
+    let mut quoting = b"an entry that quotes frames: ".to_vec();
+    quoting.extend(quoted_commit(1_000_000));
+    quoting.extend(quoted_commit(2));
+    quoting.extend(seen.iter().rev());
+    let store = DiskStore::open(dir.path()).unwrap();
+    let mut tree = Frontier::default();
+    let mut whole = 0;
+    for entry in [b"first".to_vec(), quoting] {
+        whole = std::fs::metadata(&segment).unwrap().len();
+        let from = head_of(&tree);
+        let mut entries = Vec::new();
+        Bundle::append(&mut entries, &entry).unwrap();
+        tree.push(leaf_hash(&entry));
+        let to = head_of(&tree);
+        let outcome = store.commit_now(&Batch { from, entries, to });
+        assert!(matches!(outcome, CommitOutcome::Committed));
+    }
+    drop(store);
+    let bytes = std::fs::read(&segment).unwrap();
+    for end in [whole as usize + 1, bytes.len() - 100, bytes.len() - 1] {
+        std::fs::write(&segment, &bytes[..end]).unwrap();
+        let inspected = DiskStore::inspect(dir.path());
+        let inspected = inspected.unwrap_or_else(|error| panic!("cut at {end}: {error}"));
+        assert_eq!(inspected.head().tree.size, 1);
+        drop(inspected);
+        let lock = StoreLock::take(dir.path()).unwrap();
+        let mended = repair(&lock, &FirstEntry(b"first".to_vec()), None, |_| ());
+        let mended = mended.unwrap_or_else(|error| panic!("cut at {end}: {error}"));
+        assert!(mended.tiles.is_empty() && mended.journal_aside.is_none());
+    }
+}
+
+/// The salt is needed to read commits: a bad sector takes one copy of the header, and a repair reads
+/// the other.
+#[test]
+fn each_copy_of_a_segments_header_is_enough_for_a_repair() {
+    for (from, to) in [(0, 4096), (30, 31), (4096, 4200), (4100, 4101)] {
+        let dir = tempfile::tempdir().unwrap();
+        DiskStore::create(dir.path()).unwrap();
+        let store = DiskStore::open(dir.path()).unwrap();
+        let mut tree = Frontier::default();
+        for entry in [b"first", b"after"] {
+            let before = head_of(&tree);
+            let mut entries = Vec::new();
+            Bundle::append(&mut entries, entry).unwrap();
+            tree.push(leaf_hash(entry));
+            let (from, to) = (before, head_of(&tree));
+            store.commit_now(&Batch { from, entries, to });
+        }
+        drop(store);
+        let segment = dir.path().join("journal/00000000000000000000");
+        let mut bytes = std::fs::read(&segment).unwrap();
+        bytes[from..to].iter_mut().for_each(|byte| *byte ^= 0x55);
+        std::fs::write(&segment, &bytes).unwrap();
+        let opened = DiskStore::open(dir.path());
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })));
+        let lock = StoreLock::take(dir.path()).unwrap();
+        let mended = repair(&lock, &FirstEntry(b"first".to_vec()), None, |_| ()).unwrap();
+        assert!(mended.journal_aside.is_some());
+        drop(lock);
+        // Both entries are there, though the copy has one.
+        let store = DiskStore::open(dir.path()).unwrap();
+        assert_eq!(store.head_now().unwrap(), head_of(&tree));
+    }
 }

@@ -31,7 +31,8 @@ use crate::merkle::{
 use crate::note::TreeHead;
 use crate::record::LogHead;
 
-const VERSION: &str = "arborlog store 1\n";
+/// 2: the checksums of the journal are salted.
+const VERSION: &str = "arborlog store 2\n";
 
 /// A log in plain files.
 pub struct DiskStore {

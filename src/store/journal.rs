@@ -2,10 +2,20 @@
 //!
 //! A segment is a header and then, for each commit, a frame with its entries and a frame with the
 //! head that they lead to, written at once and synced once. A frame is: length of its payload
-//! (`u32`), kind (`u8`), payload, and the first 8 bytes of SHA-256 over all that. All integers
-//! are big-endian. A head is its tree's size (`u64`) and root; see [`LogHead`] for its state entry.
+//! (`u32`), kind (`u8`), payload, and the first 8 bytes of SHA-256 over the segment's salt and all
+//! that. All integers are big-endian. A head is its tree's size (`u64`) and root; see [`LogHead`]
+//! for its state entry.
+//!
+//! The salt is 16 random bytes, which are in the header and in no answer of the server. So no
+//! sender can write an entry that holds what looks like a frame of the segment: what is found
+//! behind a torn end is a commit only if this software wrote it as one.
+//!
+//! The header is a frame without a salt: the word [`MAGIC`], the salt, and the head that the first
+//! commit extends. It stands at byte 0, and once more at byte [`HEADER_COPY_AT`], with zeroes
+//! between: a sector that can't be read does not take the salt of all that is behind it.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -16,10 +26,13 @@ use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 use crate::record::LogHead;
 
-pub(super) const KIND_HEADER: u8 = 0;
+const KIND_HEADER: u8 = 0;
 pub(super) const KIND_ENTRIES: u8 = 1;
 pub(super) const KIND_COMMIT: u8 = 2;
-pub(super) const MAGIC: &[u8; 16] = b"arborlog-journal";
+const MAGIC: &[u8; 16] = b"arborlog-journal";
+const SALT_BYTES: usize = 16;
+/// Where the header stands a second time: behind the largest sector in use.
+const HEADER_COPY_AT: usize = 4096;
 const CHECKSUM_BYTES: usize = 8;
 pub(super) const FRAME_EXTRA_BYTES: usize = 4 + 1 + CHECKSUM_BYTES;
 /// Two heads: what a commit extends, and what it leads to.
@@ -34,12 +47,29 @@ pub(super) struct JournalWriter {
     dir: PathBuf,
     /// The newest segment's file.
     file: AppendFile,
+    /// What the checksums of that segment begin with.
+    salt: Salt,
+}
+
+/// What each checksum of a segment begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Salt([u8; SALT_BYTES]);
+
+/// The header of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// What each checksum of the segment begins with.
+    pub salt: Salt,
+    /// The head that the segment's first commit extends.
+    pub start: LogHead,
 }
 
 /// A segment as it was read.
 pub(super) struct Segment {
     /// The segment's file.
     pub path: PathBuf,
+    /// What each checksum of the segment begins with.
+    pub salt: Salt,
     /// The head that the segment's first commit extends.
     pub start: LogHead,
     /// The whole commits, in order: entries as in a bundle, and the head that they lead to.
@@ -56,13 +86,13 @@ impl JournalWriter {
     /// removed too early.
     pub(super) fn begin(dir: &Path, start: LogHead) -> Result<Self, StoreError> {
         let path = dir.join(format!("{:020}", start.tree.size));
-        let header = frame(
-            KIND_HEADER,
-            &[MAGIC.as_slice(), &head_bytes(start)].concat(),
-        )?;
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|error| at(&path)(io::Error::other(error)))?;
+        let salt = Salt(salt);
         Ok(Self {
             dir: dir.to_owned(),
-            file: AppendFile::begin(&path, &header)?,
+            file: AppendFile::begin(&path, &Header { salt, start }.bytes()?)?,
+            salt,
         })
     }
 
@@ -72,6 +102,7 @@ impl JournalWriter {
         Ok(Self {
             dir: dir.to_owned(),
             file: AppendFile::resume(&segment.path, segment.good_bytes)?,
+            salt: segment.salt,
         })
     }
 
@@ -97,9 +128,10 @@ impl JournalWriter {
         if self.file.end() >= segment_bytes {
             *self = Self::begin(&self.dir, batch.from)?;
         }
-        let mut bytes = frame(KIND_ENTRIES, &batch.entries)?;
+        let salt = &self.salt.0;
+        let mut bytes = frame(salt, KIND_ENTRIES, &batch.entries)?;
         let heads = [head_bytes(batch.from), head_bytes(batch.to)].concat();
-        bytes.extend(frame(KIND_COMMIT, &heads)?);
+        bytes.extend(frame(salt, KIND_COMMIT, &heads)?);
         self.file.append(&bytes)?;
         Ok(self.file.sync()?)
     }
@@ -153,30 +185,33 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Segment, StoreEr
         path: path.to_owned(),
         what,
     };
-    let mut rest = bytes.as_slice();
-    let Some((KIND_HEADER, header)) = next_frame(&mut rest) else {
-        return Err(damaged(format!(
-            "its header does not match its checksum; {RESTORE}"
-        )));
-    };
-    let start = header
-        .strip_prefix(MAGIC.as_slice())
-        .and_then(parse_head)
-        .ok_or_else(|| damaged(format!("its header is not a journal's; {RESTORE}")))?;
+    let header = Header::parse(&bytes).ok_or_else(|| {
+        damaged(format!(
+            "its header is no journal's, or does not match its checksum; {RESTORE}"
+        ))
+    })?;
+    let block = header.bytes()?;
+    let mut rest = bytes.strip_prefix(block.as_slice()).ok_or_else(|| {
+        damaged(format!(
+            "its header does not stand at byte {HEADER_COPY_AT} once more, with zeroes before it; {RESTORE}"
+        ))
+    })?;
+    let Header { salt, start } = header;
     let mut segment = Segment {
         path: path.to_owned(),
+        salt,
         start,
         commits: Vec::new(),
         good_bytes: (bytes.len() - rest.len()) as u64,
         file_bytes: bytes.len() as u64,
     };
     let mut head = start;
-    while let Some((entries, to)) = next_commit(&mut rest, head) {
+    while let Some((entries, to)) = next_commit(salt, &mut rest, head) {
         segment.commits.push((entries.to_vec(), to));
         segment.good_bytes = (bytes.len() - rest.len()) as u64;
         head = to;
     }
-    let later = last_from(rest).is_some_and(|from| from > head.tree.size);
+    let later = last_from(salt, rest).is_some_and(|from| from > head.tree.size);
     if later || (!newest && segment.good_bytes < segment.file_bytes) {
         return Err(damaged(format!(
             "the commit after entry {} at byte {} does not match its checksum, but later ones are there; {RESTORE}",
@@ -188,7 +223,7 @@ pub(super) fn read_segment(path: &Path, newest: bool) -> Result<Segment, StoreEr
 
 /// The largest tree that a whole commit frame anywhere in these bytes extends. One commit may be
 /// torn with its own commit frame on disk; a later one is only ever written after its sync.
-fn last_from(bytes: &[u8]) -> Option<u64> {
+fn last_from(salt: Salt, bytes: &[u8]) -> Option<u64> {
     // Looked at before the checksum is computed: the length of the payload, and the kind.
     let may_be_commit = |window: &[u8]| {
         window
@@ -201,17 +236,17 @@ fn last_from(bytes: &[u8]) -> Option<u64> {
     bytes
         .windows(HEADS_BYTES + FRAME_EXTRA_BYTES)
         .filter(|window| may_be_commit(window))
-        .filter_map(|mut window| next_frame(&mut window))
+        .filter_map(|mut window| salt.next_frame(&mut window))
         .filter_map(|(_, heads)| Some(parse_heads(heads)?.0.tree.size))
         .max()
 }
 
-fn next_commit<'a>(rest: &mut &'a [u8], head: LogHead) -> Option<(&'a [u8], LogHead)> {
+fn next_commit<'a>(salt: Salt, rest: &mut &'a [u8], head: LogHead) -> Option<(&'a [u8], LogHead)> {
     let mut at = *rest;
-    let (KIND_ENTRIES, entries) = next_frame(&mut at)? else {
+    let (KIND_ENTRIES, entries) = salt.next_frame(&mut at)? else {
         return None;
     };
-    let (KIND_COMMIT, heads) = next_frame(&mut at)? else {
+    let (KIND_COMMIT, heads) = salt.next_frame(&mut at)? else {
         return None;
     };
     let (from, to) = parse_heads(heads)?;
@@ -222,33 +257,76 @@ fn next_commit<'a>(rest: &mut &'a [u8], head: LogHead) -> Option<(&'a [u8], LogH
     Some((entries, to))
 }
 
-fn frame(kind: u8, payload: &[u8]) -> Result<Vec<u8>, StoreError> {
+impl Header {
+    /// The bytes that a segment begins with.
+    fn bytes(&self) -> Result<Vec<u8>, StoreError> {
+        let start = head_bytes(self.start);
+        let payload = [MAGIC.as_slice(), &self.salt.0, &start].concat();
+        let frame = frame(&[], KIND_HEADER, &payload)?;
+        let mut bytes = frame.clone();
+        bytes.resize(HEADER_COPY_AT, 0);
+        bytes.extend(frame);
+        Ok(bytes)
+    }
+
+    /// The header at the beginning of these bytes.
+    fn parse(mut bytes: &[u8]) -> Option<Self> {
+        let (KIND_HEADER, payload) = next_frame(&[], &mut bytes)? else {
+            return None;
+        };
+        let payload = payload.strip_prefix(MAGIC.as_slice())?;
+        let (salt, start) = payload.split_first_chunk::<SALT_BYTES>()?;
+        Some(Self {
+            salt: Salt(*salt),
+            start: parse_head(start)?,
+        })
+    }
+
+    /// The header of a segment that may be damaged, by either copy, and the bytes behind both.
+    pub(super) fn salvage(segment: &[u8]) -> Option<(Self, &[u8])> {
+        let copy = || segment.get(HEADER_COPY_AT..).and_then(Self::parse);
+        let header = Self::parse(segment).or_else(copy)?;
+        let commits = segment.get(header.bytes().ok()?.len()..);
+        Some((header, commits.unwrap_or(&[])))
+    }
+}
+
+impl Salt {
+    /// The kind and payload of the frame that begins these bytes, which are then those behind it;
+    /// `None` if they begin with no frame of this segment.
+    pub(super) fn next_frame<'a>(self, rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+        next_frame(&self.0, rest)
+    }
+}
+
+fn frame(salt: &[u8], kind: u8, payload: &[u8]) -> Result<Vec<u8>, StoreError> {
     let length = u32::try_from(payload.len())
         .map_err(|_| StoreError::Inconsistent("a batch is longer than a frame"))?;
     let mut bytes = Vec::with_capacity(payload.len() + FRAME_EXTRA_BYTES);
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.push(kind);
     bytes.extend_from_slice(payload);
-    bytes.extend_from_slice(&checksum(&bytes));
+    bytes.extend_from_slice(&checksum(salt, &bytes));
     Ok(bytes)
 }
 
-pub(super) fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+fn next_frame<'a>(salt: &[u8], rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let whole = *rest;
     let (length, after) = whole.split_first_chunk::<4>()?;
     let length = u32::from_be_bytes(*length) as usize;
     let (kind, after) = after.split_first()?;
     let (payload, after) = after.split_at_checked(length)?;
     let (found, after) = after.split_first_chunk::<CHECKSUM_BYTES>()?;
-    if *found != checksum(whole.get(..5 + length)?) {
+    if *found != checksum(salt, whole.get(..5 + length)?) {
         return None;
     }
     *rest = after;
     Some((*kind, payload))
 }
 
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(bytes));
+fn checksum(salt: &[u8], bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let digest = Sha256::new().chain_update(salt).chain_update(bytes);
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(digest.finalize());
     [a, b, c, d, e, f, g, h]
 }
 
@@ -264,7 +342,7 @@ pub(super) fn parse_heads(bytes: &[u8]) -> Option<(LogHead, LogHead)> {
     Some((parse_head(from)?, parse_head(to)?))
 }
 
-pub(super) fn parse_head(bytes: &[u8]) -> Option<LogHead> {
+fn parse_head(bytes: &[u8]) -> Option<LogHead> {
     let (size, root) = bytes.split_first_chunk::<8>()?;
     let root = Hash::from_bytes(<[u8; HASH_BYTES]>::try_from(root).ok()?);
     Some(LogHead::without_state(TreeHead {

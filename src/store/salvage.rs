@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::journal::{
-    FRAME_EXTRA_BYTES, HEADS_BYTES, KIND_COMMIT, KIND_ENTRIES, KIND_HEADER, MAGIC, next_frame,
-    parse_head, parse_heads, segment_files,
+    FRAME_EXTRA_BYTES, HEADS_BYTES, Header, KIND_COMMIT, KIND_ENTRIES, Salt, parse_heads,
+    segment_files,
 };
 use super::{Batch, StoreError};
 use crate::durable::at;
@@ -49,19 +49,19 @@ impl Salvaged {
     }
 
     fn segment(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        if let Some((KIND_HEADER, header)) = next_frame(&mut rest) {
-            let start = header.strip_prefix(MAGIC.as_slice()).and_then(parse_head);
-            self.heads.extend(start.map(|head| head.tree));
-        }
+        // Without the salt a commit can't be told from what an entry quotes: nothing is taken.
+        let Some((Header { salt, start }, mut rest)) = Header::salvage(bytes) else {
+            return;
+        };
+        self.heads.push(start.tree);
         while !rest.is_empty() {
-            if let Some(commit) = next_whole(&mut rest) {
+            if let Some(commit) = next_whole(salt, &mut rest) {
                 self.heads.extend([commit.from.tree, commit.to.tree]);
                 self.commits.push(commit);
             } else {
                 // The heads of a commit whose entries are damaged: it may never have been whole,
                 // but the one before it was.
-                if let Some((from, _)) = next_heads(rest) {
+                if let Some((from, _)) = next_heads(salt, rest) {
                     self.heads.push(from.tree);
                 }
                 // The next commit begins at some later byte.
@@ -91,26 +91,26 @@ fn read_blocks(path: &Path) -> Result<Vec<u8>, StoreError> {
 
 /// A commit at the beginning of these bytes, whatever tree it extends. The entries' checksum is
 /// computed only where a frame with heads follows them: at each byte it would take too long.
-fn next_whole(rest: &mut &[u8]) -> Option<Batch> {
+fn next_whole(salt: Salt, rest: &mut &[u8]) -> Option<Batch> {
     let (length, _) = rest.split_first_chunk::<4>()?;
     let behind = (u32::from_be_bytes(*length) as usize).checked_add(FRAME_EXTRA_BYTES)?;
     if rest.get(4) != Some(&KIND_ENTRIES) {
         return None;
     }
-    let (from, to) = next_heads(rest.get(behind..)?)?;
+    let (from, to) = next_heads(salt, rest.get(behind..)?)?;
     let mut at = *rest;
-    let (_, entries) = next_frame(&mut at)?;
-    let (_, _) = next_frame(&mut at)?;
+    let (_, entries) = salt.next_frame(&mut at)?;
+    let (_, _) = salt.next_frame(&mut at)?;
     *rest = at;
     let entries = entries.to_vec();
     Some(Batch { from, entries, to })
 }
 
 /// The heads in a commit frame at the beginning of these bytes.
-fn next_heads(mut rest: &[u8]) -> Option<(LogHead, LogHead)> {
+fn next_heads(salt: Salt, mut rest: &[u8]) -> Option<(LogHead, LogHead)> {
     let (length, behind) = rest.split_first_chunk::<4>()?;
     if u32::from_be_bytes(*length) as usize != HEADS_BYTES || behind.first() != Some(&KIND_COMMIT) {
         return None;
     }
-    parse_heads(next_frame(&mut rest)?.1)
+    parse_heads(salt.next_frame(&mut rest)?.1)
 }
