@@ -444,6 +444,76 @@ async fn a_clock_behind_the_last_admission_stops_admission_until_it_is_confirmed
     }
 }
 
+/// A clock that a test sets.
+fn settable(at_ms: u64) -> (Clock, Arc<AtomicU64>) {
+    let wall = Arc::new(AtomicU64::new(at_ms));
+    let read = Arc::clone(&wall);
+    let clock = Clock::new(Box::new(move || read.load(Ordering::SeqCst)), false);
+    (clock, wall)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_is_what_a_post_would_get_by_the_clock() {
+    const HOUR_MS: u64 = 3_600_000;
+    let keys = keys();
+    let (entry, id) = genesis(&keys);
+    let genesis_ms = u64::from(today().0) * 86_400_000;
+    let method = |id| Method {
+        id: MethodId(id),
+        ..method()
+    };
+    let statements: Vec<Statement> = (1..=2).map(|n| Statement::Method(method(n))).collect();
+    let records = sign_from(&context(), &keys.governor, Seq(1), id, &statements);
+    // How the clock stands at the start, and what is said of it.
+    for (begun_ms, words) in [
+        (genesis_ms - 2 * HOUR_MS, "behind the last admission"),
+        (
+            genesis_ms + 40 * 24 * HOUR_MS,
+            "ahead of the last admission",
+        ),
+        (genesis_ms + 1, ""),
+    ] {
+        let store = Arc::new(HeldStore::new(entry.clone()));
+        store.gate.add_permits(10);
+        let signer = LogSigner::of_keys(ORIGIN.parse().unwrap(), vec![keys.log.clone()]);
+        let (clock, wall) = settable(begun_ms);
+        let log = Log::start(store.clone(), signer, None, clock)
+            .await
+            .unwrap();
+        let mut records = records.clone().into_iter();
+        let mut next = records.next();
+        // What the log says, and what a sender gets, while the clock stands so.
+        for (set_ms, words) in [
+            (begun_ms, words),
+            (genesis_ms + 10, ""),
+            (genesis_ms + 40 * 24 * HOUR_MS, "against uptime"),
+            (genesis_ms - 2 * HOUR_MS, "against uptime"),
+            (genesis_ms + 20, ""),
+        ] {
+            wall.store(set_ms, Ordering::SeqCst);
+            let said = log.readiness().map_err(|error| error.to_string());
+            let Some(record) = next.clone() else { break };
+            let got = log.append(vec![record], None).await;
+            match (said, got) {
+                (Ok(()), Ok(_)) => {
+                    assert_eq!(words, "");
+                    next = records.next();
+                }
+                (Err(said), Err(AppendError::Unavailable { why, .. })) => {
+                    assert!(!words.is_empty() && said.contains(words), "{said}");
+                    // Numbers apart: time passes.
+                    let plain = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+                    assert_eq!(plain(&said), plain(&why));
+                }
+                (said, got) => panic!("{words}: {said:?}, but {got:?}"),
+            }
+        }
+        // No admission got a wrong time: all that was sent is in.
+        assert_eq!(store.head_now().tree.size, 3);
+        log.close().await;
+    }
+}
+
 fn head_of(tree: &Frontier) -> LogHead {
     LogHead::without_state(TreeHead::of(tree))
 }

@@ -21,7 +21,8 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one and prints it.
     #[arg(long, env = "ARBORLOG_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// The clock is right though it jumped: admit records again.
+    /// The clock is right, though it is behind the last admission, or more than 14 days ahead of it:
+    /// admit records. It is held against uptime from then on.
     #[arg(long, env = "ARBORLOG_ACCEPT_CLOCK")]
     accept_clock: bool,
     /// Begin a new segment of the journal after so many bytes: a start reads one to two of them.

@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use super::App;
 use super::limits::timed_out;
 use crate::answer::Problem;
-use crate::log::{AppendError, Status};
+use crate::log::AppendError;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
@@ -197,7 +197,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.metrics.queue.set(signed(app.log.waiting() as u64));
     app.metrics
         .ready
-        .set(i64::from(matches!(status, Status::Ready { .. })));
+        .set(i64::from(app.log.readiness().is_ok()));
     let mut text = String::new();
     match encode(&mut text, &app.metrics.registry) {
         Ok(()) => {

@@ -28,7 +28,7 @@ pub use server::{ServeError, serve};
 pub use tls::{Tls, TlsError};
 
 use crate::answer::{PageRoutes, Problem};
-use crate::log::{Log, Status};
+use crate::log::{AppendError, Log};
 use limits::MemoryBudget;
 use metrics::ServerMetrics;
 
@@ -112,16 +112,17 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether records are admitted.
+/// Whether a record that is sent now would be judged.
 #[utoipa::path(get, path = "/readyz", responses(
     (status = 200, description = "Records are admitted", body = String),
     (status = 503, description = "None are; the text says why", body = String),
 ))]
 async fn readyz(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Response {
-    match app.log.status() {
-        Status::Ready { .. } => "ready\n".into_response(),
-        Status::Halted { why, .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("halted: {why}\n")).into_response()
+    match app.log.readiness() {
+        Ok(()) => "ready\n".into_response(),
+        Err(AppendError::Unavailable { code, why }) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{code}: {why}\n")).into_response()
         }
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }

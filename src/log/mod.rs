@@ -129,7 +129,8 @@ pub struct Published {
 pub struct LogConfig {
     /// Its directory.
     pub dir: PathBuf,
-    /// Whether an operator confirmed the clock after it jumped.
+    /// Whether an operator confirmed the clock, though it is behind the last admission or far ahead
+    /// of it.
     pub accept_clock: bool,
     /// Bytes in a segment of the journal, after which the next begins.
     pub segment_bytes: u64,
@@ -192,6 +193,7 @@ pub struct Log {
     epoch: Arc<AtomicU64>,
     status: Arc<StatusCell>,
     queue: Arc<Queue>,
+    clock: Arc<Clock>,
     sequencer: tokio::task::JoinHandle<()>,
 }
 
@@ -210,7 +212,7 @@ impl Log {
             .map_err(|error| tracing::warn!(%error, "the state can't be kept between starts"))
             .ok();
         let clock = Clock::system(config.accept_clock);
-        Self::start_with(store, signer, saved, clock, config.entries_per_save).await
+        Self::start_with(store, signer, saved, clock, config).await
     }
 
     /// Runs a log on any store.
@@ -223,7 +225,8 @@ impl Log {
         saved: Option<SavedState>,
         clock: Clock,
     ) -> Result<Self, LogError> {
-        Self::start_with(store, signer, saved, clock, ENTRIES_PER_SAVE).await
+        let config = LogConfig::of(Path::new(""));
+        Self::start_with(store, signer, saved, clock, &config).await
     }
 
     async fn start_with(
@@ -231,7 +234,7 @@ impl Log {
         signer: LogSigner,
         mut saved: Option<SavedState>,
         clock: Clock,
-        entries_per_save: u64,
+        config: &LogConfig,
     ) -> Result<Self, LogError> {
         let origin = signer.origin().clone();
         let reader = Reader::new(Arc::clone(&store));
@@ -241,6 +244,12 @@ impl Log {
         }
         let at = TimeMs(clock.wall_ms());
         let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head, at)?);
+        let clock = Arc::new(clock);
+        let wrong_clock = clock.admission(recovered.state.globals().last_admitted_at);
+        let wrong_clock = wrong_clock.err();
+        if let Some(error) = &wrong_clock {
+            tracing::error!(%error, "no record is admitted by this clock");
+        }
         let status = Arc::new(StatusCell::new(Status::Ready {
             published,
             epoch: 0,
@@ -252,7 +261,8 @@ impl Log {
             reader: reader.clone(),
             store,
             signer,
-            clock,
+            clock: Arc::clone(&clock),
+            wrong_clock,
             state: Arc::clone(&state),
             epoch: Arc::clone(&epoch),
             tree: recovered.tree,
@@ -261,7 +271,7 @@ impl Log {
             keeper: Keeper::start(
                 saved,
                 recovered.saved_size,
-                entries_per_save,
+                config.entries_per_save,
                 vital(&status, "the thread that saves the state"),
             ),
         };
@@ -279,6 +289,7 @@ impl Log {
             epoch,
             status,
             queue,
+            clock,
             sequencer,
         })
     }
@@ -291,6 +302,23 @@ impl Log {
     /// What the log is doing.
     pub fn status(&self) -> Status {
         self.status.now()
+    }
+
+    /// Whether a record that is sent now would be judged.
+    ///
+    /// # Errors
+    /// [`AppendError::Unavailable`]: what its sender would be answered.
+    pub fn readiness(&self) -> Result<(), AppendError> {
+        if let Status::Halted { why, .. } = self.status.now() {
+            return Err(AppendError::halted(&why));
+        }
+        if self.queue.is_closed() {
+            return Err(AppendError::stopping());
+        }
+        let last = self.state().globals().last_admitted_at;
+        let time = self.clock.admission(last);
+        time.map(|_| ())
+            .map_err(|error| AppendError::halted(&error.to_string()))
     }
 
     /// Waits until a task or thread of the log has ended by a fault of the software, and gives its

@@ -207,6 +207,11 @@ impl Queue {
         self.ready.notify_one();
     }
 
+    /// Whether no submission is taken any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lanes().phase != Phase::Open
+    }
+
     /// Whether the log was dropped without being closed.
     pub(super) fn is_abandoned(&self) -> bool {
         self.lanes().phase == Phase::Abandoned

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
-use super::clock::Clock;
+use super::clock::{Clock, ClockError};
 use super::keeper::Keeper;
 use super::queue::{QueueTaker, Reply, Submission};
 use super::reader::Reader;
@@ -33,7 +33,9 @@ pub(super) struct Sequencer {
     pub reader: Reader,
     pub store: Arc<dyn Store>,
     pub signer: LogSigner,
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
+    /// What was wrong with the clock when it was last read for a batch, and is in the log.
+    pub wrong_clock: Option<ClockError>,
     /// Ahead of what is durable by the batch under way and the one judged after it. Written here
     /// alone.
     pub state: Arc<RwLock<State>>,
@@ -166,11 +168,7 @@ impl Sequencer {
         if let Status::Halted { why, .. } = self.status.0.now() {
             return Err((submissions, Unjudged::Unavailable(why)));
         }
-        let last = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            state.globals().last_admitted_at
-        };
-        let admitted_at = match self.clock.admission(last) {
+        let admitted_at = match self.admission_time() {
             Ok(time) => time,
             Err(error) => return Err((submissions, Unjudged::Unavailable(error.to_string()))),
         };
@@ -196,6 +194,24 @@ impl Sequencer {
         self.tree = tree;
         judged
             .map_err(|Broken { submissions, why }| (submissions, Unjudged::Broken(why.to_string())))
+    }
+
+    /// The time for the next batch. What is wrong with the clock is logged once, not for each batch.
+    fn admission_time(&mut self) -> Result<TimeMs, ClockError> {
+        let last = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            state.globals().last_admitted_at
+        };
+        let time = self.clock.admission(last);
+        let wrong = time.as_ref().err().cloned();
+        match (&self.wrong_clock, &wrong) {
+            (Some(before), Some(now)) if before.is_as(now) => {}
+            (_, Some(error)) => tracing::error!(%error, "no record is admitted by this clock"),
+            (Some(_), None) => tracing::info!("the clock is right again: records are admitted"),
+            (None, None) => {}
+        }
+        self.wrong_clock = wrong;
+        time
     }
 
     /// A log key whose private half is not here would leave every later checkpoint unsigned: its
