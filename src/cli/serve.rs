@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::{Done, Failure};
 use arborlog::http::{Limits, Tls, serve};
-use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig};
+use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig, LogError, SignedBeforeError};
+use arborlog::outcome::Outcome;
 use arborlog::store::SEGMENT_BYTES;
 use arborlog::web::{self, Site};
 
@@ -25,6 +26,14 @@ pub struct ServeArgs {
     /// admit records. It is held against uptime from then on.
     #[arg(long, env = "ARBORLOG_ACCEPT_CLOCK")]
     accept_clock: bool,
+    /// Start only if the log extends the checkpoint in this file, from a monitor, a mirror or a
+    /// client: an older copy of the directory does not, and would sign a second history.
+    #[arg(long, env = "ARBORLOG_AT_LEAST", value_name = "CHECKPOINT_FILE")]
+    at_least: Option<PathBuf>,
+    /// Keep the newest checkpoint in this file, on another disk, before it is published; start only
+    /// if the log extends it. Its folder must be there.
+    #[arg(long, env = "ARBORLOG_LAST_SIGNED", value_name = "FILE")]
+    last_signed: Option<PathBuf>,
     /// Begin a new segment of the journal after so many bytes: a start reads one to two of them.
     #[arg(long, env = "ARBORLOG_SEGMENT_BYTES", default_value_t = SEGMENT_BYTES)]
     segment_bytes: u64,
@@ -140,12 +149,14 @@ pub fn run(args: &ServeArgs) -> Done {
             accept_clock: args.accept_clock,
             segment_bytes: args.segment_bytes,
             entries_per_save: args.entries_per_save,
+            at_least: args.at_least.clone(),
+            last_signed: args.last_signed.clone(),
         };
         let tls = args.tls.load()?;
         let reloads = reload_at_hangup(tls.clone())?;
         let mut limits = args.limits.limits();
         limits.connections = connections_for(limits.connections, descriptors())?;
-        let log = Arc::new(Log::open(&config).await?);
+        let log = Arc::new(Log::open(&config).await.map_err(not_opened)?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
         })?;
@@ -176,6 +187,18 @@ pub fn run(args: &ServeArgs) -> Done {
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })
+}
+
+/// A log that does not extend what was signed is false to that, and a file that holds no checkpoint
+/// of it is another kind of thing. All else says nothing of the log.
+fn not_opened(error: LogError) -> Failure {
+    use SignedBeforeError::{Changed, Forked, NoCheckpoint, Older, OtherLog};
+    let outcome = match &error {
+        LogError::SignedBefore(Older { .. } | Forked { .. } | Changed(_)) => Outcome::False,
+        LogError::SignedBefore(NoCheckpoint { .. } | OtherLog { .. }) => Outcome::NotThatKind,
+        _ => Outcome::Unchecked,
+    };
+    Failure::of(outcome, error)
 }
 
 /// Reads the certificate again at each SIGHUP.

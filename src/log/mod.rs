@@ -85,13 +85,14 @@ mod queue;
 mod reader;
 mod recovery;
 mod sequencer;
+mod signed_before;
 mod signer;
 mod status;
 mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, has_store};
@@ -99,6 +100,7 @@ pub use intake::{AppendError, Appended, Refused};
 pub use keeper::ENTRIES_PER_SAVE;
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
+pub use signed_before::SignedBeforeError;
 pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use status::Status;
 
@@ -110,6 +112,7 @@ use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::{Queue, QueueTaker};
 use sequencer::Sequencer;
+use signed_before::{LastSigned, RecoveredLog, advance, check_extends, read_checkpoint};
 use status::{StatusCell, StatusWriter, Vital};
 use workers::Workers;
 
@@ -136,6 +139,10 @@ pub struct LogConfig {
     pub segment_bytes: u64,
     /// Entries between two saves of the state; more if there are very many accounts.
     pub entries_per_save: u64,
+    /// A file with a checkpoint that the log must extend.
+    pub at_least: Option<PathBuf>,
+    /// A file, on another disk, that keeps the newest checkpoint: the log must extend it at a start.
+    pub last_signed: Option<PathBuf>,
 }
 
 impl LogConfig {
@@ -146,6 +153,8 @@ impl LogConfig {
             accept_clock: false,
             segment_bytes: SEGMENT_BYTES,
             entries_per_save: ENTRIES_PER_SAVE,
+            at_least: None,
+            last_signed: None,
         }
     }
 }
@@ -163,6 +172,9 @@ pub enum LogError {
     /// A key to sign checkpoints with is missing or can't be read.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// The log does not extend what was signed before, or that can't be known.
+    #[error(transparent)]
+    SignedBefore(#[from] SignedBeforeError),
     /// The system gives no threads for signatures.
     #[error("threads for signatures: {0}; raise the limit on threads")]
     Workers(std::io::Error),
@@ -242,8 +254,12 @@ impl Log {
         if recovered.tree.size() == 0 {
             return Err(LogError::NoGenesis(signer.dir().to_owned()));
         }
+        let last_signed = signs_on(&reader, &origin, &recovered, config).await?;
         let at = TimeMs(clock.wall_ms());
         let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head, at)?);
+        if let Some(last) = &last_signed {
+            advance(last, &published.checkpoint).await?;
+        }
         let clock = Arc::new(clock);
         let wrong_clock = clock.admission(recovered.state.globals().last_admitted_at);
         let wrong_clock = wrong_clock.err();
@@ -261,6 +277,7 @@ impl Log {
             reader: reader.clone(),
             store,
             signer,
+            last_signed,
             clock: Arc::clone(&clock),
             wrong_clock,
             state: Arc::clone(&state),
@@ -447,6 +464,38 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.queue.abandon();
     }
+}
+
+/// Checks that a recovered log extends what was signed before, by the files that the operator named;
+/// gives the one that keeps the newest checkpoint.
+async fn signs_on(
+    reader: &Reader,
+    origin: &Origin,
+    recovered: &recovery::Recovered,
+    config: &LogConfig,
+) -> Result<Option<Arc<Mutex<LastSigned>>>, SignedBeforeError> {
+    let log = RecoveredLog {
+        reader,
+        origin,
+        head: recovered.head.tree,
+        keys: &recovered.log_keys(),
+    };
+    if let Some(path) = &config.at_least {
+        check_extends(&log, path, read_checkpoint(path)?).await?;
+    }
+    let Some(path) = &config.last_signed else {
+        return Ok(None);
+    };
+    let last = LastSigned::open(path)?;
+    match last.checkpoint()? {
+        Some(checkpoint) => check_extends(&log, path, checkpoint).await?,
+        None => tracing::warn!(
+            size = log.head.size,
+            "{} holds no checkpoint yet: this start is not held against one",
+            last.path().display()
+        ),
+    }
+    Ok(Some(Arc::new(Mutex::new(last))))
 }
 
 fn vital(status: &Arc<StatusCell>, what: &'static str) -> Vital {

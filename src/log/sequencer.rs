@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
@@ -14,6 +14,7 @@ use super::keeper::Keeper;
 use super::queue::{QueueTaker, Reply, Submission};
 use super::reader::Reader;
 use super::recovery::recover;
+use super::signed_before::{LastSigned, advance};
 use super::signer::LogSigner;
 use super::status::{Status, StatusWriter};
 use crate::crypto::PublicKey;
@@ -33,6 +34,9 @@ pub(super) struct Sequencer {
     pub reader: Reader,
     pub store: Arc<dyn Store>,
     pub signer: LogSigner,
+    /// Keeps the newest checkpoint elsewhere, if the operator asked for it: it is written before a
+    /// checkpoint is published. Locked here alone, one write at a time.
+    pub last_signed: Option<Arc<Mutex<LastSigned>>>,
     pub clock: Arc<Clock>,
     /// What was wrong with the clock when it was last read for a batch, and is in the log.
     pub wrong_clock: Option<ClockError>,
@@ -325,7 +329,8 @@ impl Sequencer {
         let why = match outcome {
             // A crash here leaves the batch without a checkpoint: the next start signs it. Ed25519
             // gives the same bytes again.
-            CommitOutcome::Committed => match self.publish(&flight.log_keys, flight.batch.to) {
+            CommitOutcome::Committed => match self.publish(&flight.log_keys, flight.batch.to).await
+            {
                 Ok(published) => {
                     // A crash here, or halfway through the answers, leaves senders who were not
                     // answered: they send the same again and get its indexes.
@@ -351,12 +356,23 @@ impl Sequencer {
         false
     }
 
-    fn publish(&self, log_keys: &[PublicKey], head: LogHead) -> Result<Arc<Published>, String> {
+    async fn publish(
+        &self,
+        log_keys: &[PublicKey],
+        head: LogHead,
+    ) -> Result<Arc<Published>, String> {
         let at = TimeMs(self.clock.wall_ms());
         let published = self
             .signer
             .publish(log_keys, head, at)
             .map_err(|error| error.to_string())?;
+        if let Some(last) = &self.last_signed {
+            // A crash before this leaves an earlier checkpoint of this log in the file; after it,
+            // one that nobody saw. The entries of both are durable in the store: the next start
+            // extends either, and publishes this one again.
+            let kept = advance(last, &published.checkpoint).await;
+            kept.map_err(|error| error.to_string())?;
+        }
         let published = Arc::new(published);
         let epoch = self.epoch.load(Ordering::Acquire);
         self.status.0.publish(Arc::clone(&published), epoch);
@@ -377,7 +393,7 @@ impl Sequencer {
                 self.tree = recovered.tree;
                 // What changed since the last save was forgotten with the old state.
                 self.keeper.forget();
-                if let Err(error) = self.publish(&log_keys, head) {
+                if let Err(error) = self.publish(&log_keys, head).await {
                     self.halt(&error);
                 }
             }
