@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use arborlog::client::Proposal;
+use arborlog::client::{Proposal, Remote};
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::ledger::State;
 use arborlog::log::{Log, LogConfig};
@@ -18,7 +18,7 @@ use support::auditor::{Told, audit, entries};
 use support::dice::Dice;
 use support::disk::Disk;
 use support::trace::{CALLS, Step, read};
-use support::{Ledger, ORIGIN, Server, award, copy_dir, program, run, run_ok};
+use support::{Ledger, ORIGIN, Server, award, copy_dir, program, run, run_ok, sign_from};
 
 const ACCOUNTS: u64 = 40;
 const SEGMENT_BYTES: u64 = 40_000;
@@ -195,6 +195,81 @@ fn at_every_step_a_loss_of_power_takes_nothing_that_was_acknowledged() {
     }
     assert_eq!((answered, acknowledged), (ROUNDS * BATCHES, whole.size));
     eprintln!("{} steps, losses {met:?}", steps.len());
+}
+
+/// A process that is killed between a write and its sync leaves a commit that only the kernel's
+/// memory holds. The next start finds it, publishes it and answers by it: it must be on disk by then.
+#[test]
+fn what_a_start_after_a_kill_publishes_survives_a_loss_of_power() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    ledger.set_up(&server.remote());
+    let head = server.remote().issuer(&ledger.platform.public()).unwrap();
+    assert_eq!(server.stop(), 0);
+    let start = ledger.temp.path().join("start");
+    copy_dir(&ledger.dir, &start);
+    let awards: Vec<Statement> = (0..3).map(|event| award(event, event)).collect();
+    let key = &ledger.platform;
+    let records = sign_from(&ledger.context(), key, head.next_seq, head.prev, &awards);
+    let run = |name: &str, also: &[&str]| {
+        let trace = ledger.path(name);
+        let strace = [
+            "-f", "-y", "-xx", "-s", "1000000", "-o", &trace, "-e", CALLS,
+        ];
+        let server = Server::start_under(&[&strace, also].concat(), &ledger.dir, &[]);
+        (server, PathBuf::from(trace))
+    };
+    let steps_of = |trace: &Path| read(&std::fs::read_to_string(trace).unwrap(), &ledger.dir);
+
+    let (mut server, trace) = run("killed", &["-e", "inject=fdatasync:signal=KILL:when=2"]);
+    let impatient = Remote::new(&server.url).retrying_for(std::time::Duration::ZERO);
+    let answered = records
+        .iter()
+        .take_while(|record| impatient.append(std::slice::from_ref(*record)).is_ok())
+        .count();
+    server.child.wait().unwrap();
+    assert!(answered < records.len(), "it was not killed");
+    let killed = steps_of(&trace);
+    // The commit that was not answered is in the kernel's memory.
+    let written = killed
+        .iter()
+        .rposition(|step| matches!(step, Step::Write { path, .. } if path.starts_with("journal")));
+    let synced = killed
+        .iter()
+        .rposition(|step| matches!(step, Step::Synced { path, .. } if path.starts_with("journal")));
+    assert!(written > synced);
+
+    let (server, trace) = run("started", &[]);
+    // Sent again, it is in already, and so is answered without a commit.
+    for record in &records {
+        server
+            .remote()
+            .append(std::slice::from_ref(record))
+            .unwrap();
+    }
+    assert_eq!(server.stop(), 0);
+    let (whole, entries) = entries(&ledger.dir);
+    let states = states(&entries, &ledger.origin());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut disk = Disk::of(&start);
+    killed.iter().for_each(|step| disk.apply(step));
+    let (mut acknowledged, mut answers) = (0, 0);
+    for (place, step) in steps_of(&trace).iter().enumerate() {
+        if let Step::Answer { size } = step {
+            (acknowledged, answers) = (*size, answers + 1);
+        }
+        disk.apply(step);
+        for cut in 0..cuts(4) {
+            let mut dice = Dice::new((place as u64) << 16 | cut);
+            let dir = ledger.temp.path().join("lost");
+            let fate = disk.lose_power(&dir, &mut dice);
+            let what = format!("step {place} {} cut {cut} {fate:?}", name(step));
+            let checked = check(&dir, acknowledged, whole.size, &entries, &states, &what);
+            runtime.block_on(checked);
+            std::fs::remove_dir_all(&dir).unwrap();
+        }
+    }
+    assert_eq!((answers, acknowledged), (records.len(), whole.size));
 }
 
 /// How often the power is lost at each step; `ARBORLOG_POWER_CUTS=20` says 20 times.
