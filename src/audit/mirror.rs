@@ -20,7 +20,7 @@ use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
 use super::whole::{WholeError, walk};
 use crate::durable::{
-    FileError, Held, at, hold, make_folders, read_if_there, replace, sync_folder,
+    FileError, Held, at, hold, make_folders, read_if_there, remove, remove_folder, replace,
 };
 use crate::merkle::{HASH_BYTES, Level, TILE_HASHES, TileId};
 use crate::note::{
@@ -259,16 +259,15 @@ impl Mirror {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(at(&folder)(error)),
             };
+            if kept.is_none() {
+                remove_folder(&folder)?;
+                continue;
+            }
             for file in files {
                 let file = file.map_err(at(&folder))?;
                 if kept.as_deref() != file.file_name().to_str() {
-                    fs::remove_file(file.path()).map_err(at(&folder))?;
+                    remove(&file.path())?;
                 }
-            }
-            if kept.is_none() {
-                fs::remove_dir(&folder).map_err(at(&folder))?;
-            } else {
-                sync_folder(&folder)?;
             }
         }
         Ok(())

@@ -173,7 +173,7 @@ fn remove_when_stopped(dir: PathBuf) -> std::io::Result<()> {
     };
     std::thread::spawn(move || {
         runtime.block_on(stopped);
-        if let Err(error) = std::fs::remove_dir_all(&dir) {
+        if let Err(error) = arborlog::durable::remove_folder(&dir) {
             errln!("{} could not be removed: {error}", dir.display());
         }
         std::process::exit(STOPPED);

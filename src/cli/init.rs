@@ -135,7 +135,7 @@ pub fn create(
     mut governors: Vec<Governor>,
     quorum: Option<u8>,
 ) -> Done {
-    if has_store(dir) || !is_empty(dir)? {
+    if has_store(dir)? || !is_empty(dir)? {
         return Err(occupied(dir));
     }
     // Whoever issues the genesis is its first governor, and must be here to sign it.
@@ -233,7 +233,7 @@ fn occupied(dir: &Path) -> Failure {
 /// anything else stays as it is: [`create`] then refuses it.
 pub fn remove_unfinished(dir: &Path) -> Done {
     if is_left_by_init(dir) {
-        std::fs::remove_dir_all(dir)?;
+        durable::remove_folder(dir)?;
     }
     Ok(())
 }

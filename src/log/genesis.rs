@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::clock::Clock;
+use crate::durable::{FileError, at};
 use crate::ledger::{Candidate, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
@@ -83,6 +84,10 @@ pub fn admit_genesis(
 }
 
 /// Whether a directory holds a store at all.
-pub fn has_store(dir: &Path) -> bool {
-    dir.join("VERSION").exists()
+///
+/// # Errors
+/// [`FileError`] when that can't be looked up.
+pub fn has_store(dir: &Path) -> Result<bool, FileError> {
+    let version = dir.join("VERSION");
+    version.try_exists().map_err(at(&version))
 }

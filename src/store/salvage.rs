@@ -35,7 +35,9 @@ impl Salvaged {
         for journal in fs::read_dir(dir).map_err(at(dir))? {
             let journal = journal.map_err(at(dir))?;
             let path = journal.path();
-            if path.is_dir() && journal.file_name().to_string_lossy().starts_with("journal") {
+            if journal.file_name().to_string_lossy().starts_with("journal")
+                && fs::metadata(&path).map_err(at(&path))?.is_dir()
+            {
                 for (start, segment) in segment_files(&path)? {
                     salvaged.committed = salvaged.committed.max(start);
                     salvaged.segment(&read_blocks(&segment)?);

@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 
 use super::tail::Tail;
 use super::{RESTORE, StoreError};
-use crate::durable::{at, read_if_there, replace_all};
+use crate::durable::{FileError, at, read_if_there, replace_all};
 use crate::merkle::{
     Bundle, HASH_BYTES, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, root_of,
 };
@@ -92,9 +92,11 @@ impl TileFiles {
                 Err(error) => return Err(at(&folder)(error).into()),
             };
             for file in files {
-                let path = file.map_err(at(&folder))?.path();
+                let file = file.map_err(at(&folder))?;
+                let path = file.path();
                 let name = path.strip_prefix(&self.public).ok().and_then(Path::to_str);
-                if path.is_dir() {
+                let kind = file.file_type().map_err(at(&path))?;
+                if kind.is_dir() || kind.is_symlink() && is_folder(&path)? {
                     folders.push(path);
                 // A file without a tile's name is a temporary one that a crash left.
                 } else if let Some(Ok(id)) = name.map(str::parse::<TileId>) {
@@ -191,4 +193,9 @@ impl FullTiles for TileFiles {
         let root = self.root(full, &bytes)?;
         Ok((Bytes::from(bytes), root))
     }
+}
+
+/// Whether a path leads to a folder. One that can't be looked up is no missing one.
+fn is_folder(path: &Path) -> Result<bool, FileError> {
+    Ok(std::fs::metadata(path).map_err(at(path))?.is_dir())
 }

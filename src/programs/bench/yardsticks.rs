@@ -116,7 +116,7 @@ pub fn raw_append<'a>(
         }
     }
     let rate = records as f64 / begun.elapsed().as_secs_f64();
-    std::fs::remove_file(&path)?;
+    arborlog::durable::remove(&path)?;
     Ok(rate)
 }
 

@@ -8,7 +8,7 @@ use crate::cli::{Done, Failure};
 use crate::programs::import::StatementSender;
 use arborlog::client::{IssuerKey, Remote, RemoteError};
 use arborlog::crypto::SigningKey;
-use arborlog::durable::make_folders;
+use arborlog::durable::{make_folders, remove};
 use arborlog::import::SpeciesList;
 use arborlog::log::has_store;
 use arborlog::record::{
@@ -37,10 +37,10 @@ pub fn make_keys(dir: &Path) -> Result<ProgrammeKeys, Failure> {
     let file = |name: &str| -> Result<PathBuf, Failure> {
         let path = dir.join(format!("{name}.pem"));
         // Killed while the key was written: an empty file, and a key that signed nothing yet.
-        if path.exists() && std::fs::metadata(&path)?.len() == 0 {
-            std::fs::remove_file(&path)?;
+        if path.try_exists()? && std::fs::metadata(&path)?.len() == 0 {
+            remove(&path)?;
         }
-        if !path.exists() {
+        if !path.try_exists()? {
             SigningKey::generate()?.write_new(&path)?;
         }
         Ok(path)
@@ -57,7 +57,7 @@ pub fn make_keys(dir: &Path) -> Result<ProgrammeKeys, Failure> {
 
 /// The id of the ledger's genesis; the ledger is made if it is not there yet.
 pub fn make_ledger(dir: &Path, keys: &ProgrammeKeys) -> Result<RecordId, Failure> {
-    if !has_store(dir) {
+    if !has_store(dir)? {
         init::remove_unfinished(dir)?;
         let origin: Origin = ORIGIN.parse()?;
         let governors = keys
