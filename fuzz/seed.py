@@ -68,6 +68,10 @@ keep("journal", "any", b"\x00" + bytes(60))
 keep("journal", "flipped", b"\x01\x00\x40\x01")
 keep("journal", "cut", b"\x03\x01\x00\x00")
 keep("journal", "longer", b"\x05\x00\x80\x09")
+# Behind both copies of the header.
+keep("journal", "flipped_commit", b"\x01\x10\x80\x01")
+keep("journal", "cut_commit", b"\x03\x11\x00\x00")
+keep("journal", "longer_commit", b"\x05\x10\xc0\x09")
 added = b"commit,committed_at,readded,TreeID,qSpecies,PlantDate,Latitude,Longitude\n"
 added += b"ca66d9a5fdd6,2019-03-12T21:58:28-07:00,0,255256,Acer rubrum :: Red Maple,04/27/2018 12:00:00 AM,37.797791888474,-122.400426386373\n"
 keep("csv", "added", b"\x00" + added)
