@@ -16,23 +16,18 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::committed::{Recovered, extend, head_of, recover};
+use super::directory::{StoreLock, VERSION, journal_dir};
+use super::inspected::{read_tail, read_tile};
 use super::journal::{
-    JournalWriter, SEGMENT_BYTES, Segment, drop_segments, read_segment, renew_newest, segment_files,
+    JournalWriter, SEGMENT_BYTES, drop_segments, read_segment, renew_newest, segment_files,
 };
 use super::tail::Tail;
-use super::tile_files::{FullTiles, TileFiles};
-use super::{Batch, BoxFuture, CommitOutcome, RESTORE, Store, StoreError};
-use crate::durable::{
-    Held, LockToRead, at, hold, hold_to_read, make_folders, read_if_there, replace,
-};
-use crate::merkle::{
-    Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, leaf_hash, range_nodes,
-};
-use crate::note::TreeHead;
+use super::tile_files::TileFiles;
+use super::{Batch, BoxFuture, CommitOutcome, Store, StoreError};
+use crate::durable::{Held, at, make_folders, replace};
+use crate::merkle::{Frontier, TILE_HASHES, TileId};
 use crate::record::LogHead;
-
-/// 2: the checksums of the journal are salted.
-const VERSION: &str = "arborlog store 2\n";
 
 /// A log in plain files.
 pub struct DiskStore {
@@ -193,28 +188,6 @@ impl DiskStore {
         })
     }
 
-    /// Opens a store to inspect it: nothing in the directory is changed, and nothing need be
-    /// writable. Where a `LOCK` is, it is held, shared with others who inspect. Where none is, as
-    /// in a backup, no server ever ran.
-    ///
-    /// # Errors
-    /// [`StoreError`], as of [`Self::open`].
-    pub fn inspect(dir: &Path) -> Result<InspectedStore, StoreError> {
-        check_version(dir)?;
-        let lock = match hold_to_read(&dir.join("LOCK"))? {
-            LockToRead::Held(held) => Some(held),
-            LockToRead::NoFile => None,
-            LockToRead::Others => return Err(StoreError::Locked(dir.to_owned())),
-        };
-        let Recovered { tail, tree, .. } = recover(dir)?;
-        Ok(InspectedStore {
-            files: TileFiles::of(dir),
-            tail: RwLock::new(tail),
-            tree,
-            _lock: lock,
-        })
-    }
-
     /// The head as last committed.
     pub fn head_now(&self) -> Result<LogHead, StoreError> {
         let committer = self.shared.committer();
@@ -256,67 +229,6 @@ impl Drop for DiskStore {
                 tracing::error!("the thread that writes tiles panicked");
             }
         }
-    }
-}
-
-/// A store that was opened to be inspected: nothing in its directory is written.
-pub struct InspectedStore {
-    files: TileFiles,
-    /// What is in the journal alone. Never changed.
-    tail: RwLock<Tail>,
-    tree: Frontier,
-    /// None where no `LOCK` is: nobody ever served the directory.
-    _lock: Option<Held>,
-}
-
-impl InspectedStore {
-    /// The head as last committed.
-    pub fn head(&self) -> LogHead {
-        head_of(&self.tree)
-    }
-
-    /// The bytes of a full tile's file, if it has one: what a web server beside this one serves.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`].
-    pub fn file(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
-        if !tile.is_full() {
-            return Ok(None);
-        }
-        self.files.bytes(tile)
-    }
-
-    /// Reads a tile.
-    ///
-    /// # Errors
-    /// [`StoreError`] when its file can't be read or has another length.
-    pub fn read(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
-        read_tile(&self.files, &self.tail, tile)
-    }
-}
-
-/// The lock on a store's directory: as long as it is held, nobody opens the store.
-pub struct StoreLock {
-    dir: PathBuf,
-    lock: Held,
-}
-
-impl StoreLock {
-    /// Takes it.
-    ///
-    /// # Errors
-    /// [`StoreError`] tells whether the directory is in use, of another version, or no store.
-    pub fn take(dir: &Path) -> Result<Self, StoreError> {
-        check_version(dir)?;
-        let held = hold(&dir.join("LOCK"))?;
-        let lock = held.ok_or_else(|| StoreError::Locked(dir.to_owned()))?;
-        let dir = dir.to_owned();
-        Ok(Self { dir, lock })
-    }
-
-    /// The store's directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
     }
 }
 
@@ -464,195 +376,4 @@ impl Shared {
         // before the next one does.
         drop_segments(&journal_dir(&self.dir), bundles * TILE_HASHES)
     }
-}
-
-fn read_tail(tail: &RwLock<Tail>) -> Result<RwLockReadGuard<'_, Tail>, StoreError> {
-    tail.read()
-        .map_err(|_| StoreError::Inconsistent("a thread panicked while it changed the right edge"))
-}
-
-/// A tile of the tree that `tail` is the right edge of; `None` if the tree has no such.
-fn read_tile(
-    files: &TileFiles,
-    tail: &RwLock<Tail>,
-    tile: TileId,
-) -> Result<Option<Bytes>, StoreError> {
-    {
-        let tail = read_tail(tail)?;
-        if !tile.is_in_tree(tail.size()) {
-            return Ok(None);
-        }
-        if let Some(bytes) = tail.read(&tile) {
-            return Ok(Some(bytes));
-        }
-    }
-    files.read(tile, tail).map(Some)
-}
-
-/// Appends a batch's entries to a tree; gives them with their leaf hashes, or `None` if they don't
-/// lead where the batch says.
-fn extend<'a>(tree: &mut Frontier, batch: &'a Batch) -> Option<Vec<(&'a [u8], Hash)>> {
-    let bundle = Bundle::parse_all(&batch.entries).ok()?;
-    let mut entries = Vec::with_capacity(bundle.entries().len());
-    for entry in bundle.entries() {
-        let leaf = leaf_hash(entry);
-        tree.push(leaf);
-        entries.push((*entry, leaf));
-    }
-    (head_of(tree) == batch.to).then_some(entries)
-}
-
-/// A store as of its last commit.
-pub(super) struct Recovered {
-    /// The newest segment of the journal.
-    newest: Segment,
-    /// What is not in files.
-    tail: Tail,
-    /// The tree over all entries that were committed.
-    pub(super) tree: Frontier,
-}
-
-/// The store as of its last commit, by the journal and the files before it. Nothing is written.
-pub(super) fn recover(dir: &Path) -> Result<Recovered, StoreError> {
-    let journals = journal_dir(dir);
-    let files = segment_files(&journals)?;
-    let mut segments = Vec::new();
-    for (place, (_, path)) in files.iter().enumerate() {
-        let newest = place + 1 == files.len();
-        segments.push(read_segment(path, newest)?);
-    }
-    let none_left = || StoreError::Damaged {
-        path: journals.clone(),
-        what: format!("no journal segment is left; {RESTORE}"),
-    };
-    let first = segments.first().ok_or_else(none_left)?;
-    let files = TileFiles::of(dir);
-    let (mut tail, mut tree) = edge(&files, &files, first.start.tree.size)?;
-    if tree.root() != first.start.tree.root {
-        return Err(StoreError::Damaged {
-            path: dir.join("public"),
-            what: format!(
-                "its tiles do not lead to the root that {} begins at; {RESTORE}",
-                first.path.display()
-            ),
-        });
-    }
-    let mut head = first.start;
-    for segment in &segments {
-        let damaged = |what: &str| StoreError::Damaged {
-            path: segment.path.clone(),
-            what: format!("{what}; {RESTORE}"),
-        };
-        if segment.start != head {
-            return Err(damaged(
-                "it does not begin where the segment before it ends",
-            ));
-        }
-        for (entries, to) in &segment.commits {
-            let batch = Batch {
-                from: head,
-                entries: entries.clone(),
-                to: *to,
-            };
-            let entries = extend(&mut tree, &batch)
-                .ok_or_else(|| damaged("its entries do not lead to the root that was committed"))?;
-            for (entry, leaf) in entries {
-                tail.push(entry, leaf)?;
-            }
-            head = *to;
-        }
-    }
-    Ok(Recovered {
-        newest: segments.pop().ok_or_else(none_left)?,
-        tail,
-        tree,
-    })
-}
-
-/// The tail and the tree of the first `size` entries, from full tiles, whose errors name their
-/// files. Not proven: the caller compares the root with one that was committed.
-pub(super) fn edge(
-    files: &TileFiles,
-    tiles: &dyn FullTiles,
-    size: u64,
-) -> Result<(Tail, Frontier), StoreError> {
-    let full = size / TILE_HASHES;
-    let mut edges = Vec::new();
-    let mut items = full;
-    for level in 0_u8.. {
-        if items == 0 {
-            break;
-        }
-        let row = items - items % TILE_HASHES..items;
-        let roots = row.map(|number| tiles.unproven(TileId::full(Level::Hashes(level), number)));
-        edges.push(
-            roots
-                .map(|tile| Ok(tile?.1))
-                .collect::<Result<_, StoreError>>()?,
-        );
-        items /= TILE_HASHES;
-    }
-    let mut tail = Tail::resume(full, edges);
-    let partial = size % TILE_HASHES;
-    if partial > 0 {
-        // The tree ends inside a bundle, whose file holds the whole bundle.
-        let (bytes, _) = tiles.unproven(TileId::full(Level::Entries, full))?;
-        let last = TileId::full(Level::Entries, full);
-        let bundle = Bundle::parse_all(&bytes);
-        let bundle = bundle.map_err(|error| files.damaged(last, &error.to_string()))?;
-        for entry in bundle.entries().iter().take(partial as usize) {
-            tail.push(entry, leaf_hash(entry))?;
-        }
-    }
-    let peaks = range_nodes(0, size)
-        .into_iter()
-        .map(|node| {
-            let missing = || {
-                let last = TileId::full(Level::Entries, full);
-                files.damaged(last, &format!("no tile holds node {node:?}"))
-            };
-            let id = TileId::holding(node, size).ok_or_else(missing)?;
-            let bytes = match tail.read(&id) {
-                Some(bytes) => bytes,
-                None => tiles.unproven(id)?.0,
-            };
-            let tile = HashTile::parse(&id, &bytes).map_err(|_| missing())?;
-            tile.node(node).ok_or_else(missing)
-        })
-        .collect::<Result<Vec<Hash>, StoreError>>()?;
-    let tree = Frontier::from_peaks(size, peaks);
-    Ok((
-        tail,
-        tree.ok_or(StoreError::Inconsistent(
-            "a tree has another number of peaks",
-        ))?,
-    ))
-}
-
-/// Whether this software reads the store in a directory.
-fn check_version(dir: &Path) -> Result<(), StoreError> {
-    let Some(found) = read_if_there(&dir.join("VERSION"))? else {
-        return Err(StoreError::Missing(dir.to_owned()));
-    };
-    if found != VERSION.as_bytes() {
-        return Err(StoreError::Version {
-            dir: dir.to_owned(),
-            found: String::from_utf8_lossy(&found)
-                .trim()
-                .chars()
-                .take(80)
-                .collect(),
-            expected: VERSION.trim_ascii(),
-        });
-    }
-    Ok(())
-}
-
-pub(super) fn journal_dir(dir: &Path) -> PathBuf {
-    dir.join("journal")
-}
-
-/// The head of a log of these entries: none of them is a state entry.
-fn head_of(tree: &Frontier) -> LogHead {
-    LogHead::without_state(TreeHead::of(tree))
 }

@@ -3,7 +3,10 @@
 //! [`Store`] is what the sequencer needs of any store; [`DiskStore`] keeps the log in plain files;
 //! [`SavedState`] keeps the ledger's derived state in sled between starts.
 
+mod committed;
+mod directory;
 mod disk;
+mod inspected;
 mod journal;
 mod repair;
 mod salvage;
@@ -18,7 +21,9 @@ use std::sync::Arc;
 
 pub use bytes::Bytes;
 
-pub use disk::{DiskStore, InspectedStore, StoreLock};
+pub use directory::StoreLock;
+pub use disk::DiskStore;
+pub use inspected::InspectedStore;
 pub use journal::SEGMENT_BYTES;
 pub use repair::{ProvenCopy, RepairError, Repaired, repair};
 pub use saved_state::{SavedState, SavedStateError, StateChange};

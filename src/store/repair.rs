@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::disk::{StoreLock, edge, journal_dir, recover};
+use super::committed::{edge, recover};
+use super::directory::{StoreLock, journal_dir};
 use super::journal::{JournalWriter, SEGMENT_BYTES};
 use super::salvage::Salvaged;
 use super::tail::Tail;
