@@ -484,7 +484,16 @@ fn a_repair_of_a_ledger_that_is_served_touches_nothing() {
         now.retain(|path, _| !path.starts_with(&state));
         (now, std::fs::metadata(&state).unwrap().ino())
     };
-    let before = now();
+    // A start writes the tiles of its journal once more, on a thread of its own.
+    let mut before = now();
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let later = now();
+        if later == before {
+            break;
+        }
+        before = later;
+    }
     for arguments in [&["--repair-from", mirror.to_str().unwrap()][..], &[]] {
         let dir = ledger.dir.to_str().unwrap();
         let output = run(&[&["fsck", dir], arguments].concat());
