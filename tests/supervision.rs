@@ -168,6 +168,19 @@ fn a_sequencer_that_panics_takes_the_process_with_it() {
     goes_on(&ledger, &ledger.dir);
 }
 
+/// Or an operator waits for lines that never come.
+#[test]
+fn a_filter_that_is_none_is_said() {
+    let output = arborlog()
+        .args(["fsck", "/nothing/here"])
+        .env("ARBORLOG_LOG", "arborlog=loud")
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("ARBORLOG_LOG is no filter"), "{words}");
+    assert_eq!(output.status.code(), Some(3), "{words}");
+}
+
 /// Waits until a process is traced.
 fn attached(pid: u32) {
     let until = Instant::now() + Duration::from_secs(10);

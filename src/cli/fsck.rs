@@ -1,4 +1,5 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -66,22 +67,22 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
     let store = DiskStore::inspect(dir).map_err(damaged)?;
     let head = store.head().tree;
     // The log is checked first: what becomes of the saved state says nothing of it.
-    let mut saved = StateCopy::of(dir);
-    let saved_size = match &mut saved {
-        Ok(Some(copy)) => copy.state.saved_head()?.map(|head| head.tree.size),
-        _ => None,
-    };
+    let saved = StateCopy::of(dir).and_then(|copy| {
+        let Some(copy) = copy else { return Ok(None) };
+        let head = copy.state.saved_head()?;
+        Ok(head.map(|head| (copy, head.tree.size)))
+    });
+    let saved_size = saved.as_ref().ok().and_then(Option::as_ref);
+    let saved_size = saved_size.map(|(_, size)| *size);
     let mut digest = None;
     let state = check(&LedgerFiles(store), &origin, head, |replay| {
         if digest.is_none() && Some(replay.state().entries()) == saved_size {
             digest = Some(digest_of(replay));
         }
     })?;
-    let saved_says = match (saved, saved_size) {
-        (Err(error @ SavedStateError::Damaged(..)), _) => {
-            return Err(state_damaged(dir, &error.to_string()));
-        }
-        (Err(error), _) => {
+    let saved_says = match saved {
+        Err(SavedStateError::Damaged(_, why)) => return Err(state_damaged(dir, &why)),
+        Err(error) => {
             return Err(Failure::of(
                 Outcome::Unchecked,
                 anyhow::anyhow!(
@@ -91,17 +92,14 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
                 ),
             ));
         }
-        (Ok(_), None) => "no state is saved; a start makes it from the entries".to_owned(),
-        (Ok(_), Some(size)) if size > head.size => {
+        Ok(None) => "no state is saved; a start makes it from the entries".to_owned(),
+        Ok(Some((_, size))) if size > head.size => {
             return Err(Failure::check(anyhow::anyhow!(
                 "the state was saved at {size} entries, the log has {}: acknowledged entries are missing",
                 head.size
             )));
         }
-        (Ok(None), Some(_)) => return Err(state_damaged(dir, "it is gone")),
-        (Ok(Some(mut copy)), Some(size)) => {
-            check_saved(&mut copy.state, &origin, dir, size, digest)?
-        }
+        Ok(Some((mut copy, size))) => check_saved(&mut copy.state, &origin, dir, size, digest)?,
     };
     report(args, &state, head, &saved_says)
 }
@@ -118,12 +116,18 @@ impl StateCopy {
     /// A copy of the state in a ledger's directory, whose lock the caller holds; `None` if no state
     /// is there.
     fn of(dir: &Path) -> Result<Option<Self>, SavedStateError> {
-        let temp = std::env::temp_dir();
-        let folder = tempfile::tempdir().map_err(|error| FileError {
-            path: temp,
-            error: std::sync::Arc::new(error),
-        })?;
-        let state = SavedState::open_copy(&state_dir(dir), &folder.path().join("state"))?;
+        let file_error = |path: PathBuf| {
+            move |error| FileError {
+                path,
+                error: Arc::new(error),
+            }
+        };
+        let path = state_dir(dir);
+        if !path.try_exists().map_err(file_error(path.clone()))? {
+            return Ok(None);
+        }
+        let folder = tempfile::tempdir().map_err(file_error(std::env::temp_dir()))?;
+        let state = SavedState::open_copy(&path, &folder.path().join("state"))?;
         Ok(state.map(|state| Self {
             state,
             _folder: folder,
