@@ -257,6 +257,7 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/v1/certificates/{index}",
         "/v1/plots/{number}",
         "/v1/methods",
+        "/v1/governors",
         "/v1/totals",
         "/metrics",
         "/healthz",

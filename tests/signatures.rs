@@ -812,7 +812,7 @@ fn what_editors_and_other_programs_make_of_a_key_is_read_or_named() {
         ("an elliptic curve", ec.as_bytes().to_vec(), "ECDSA"),
         ("RSA", block("RSA PRIVATE KEY").into_bytes(), "RSA, not for Ed25519"),
         ("a certificate", block("CERTIFICATE").into_bytes(), "CERTIFICATE, no private key"),
-        ("cut", good[..60].as_bytes().to_vec(), "was cut"),
+        ("cut", good.as_bytes()[..60].to_vec(), "was cut"),
         ("a damaged body", good.replacen("MC4", "MC!", 1).into_bytes(), "damaged"),
         ("another's public half", other_half.into_bytes(), "another key's"),
         ("on one line", one_line.into_bytes(), "no PEM block"),
