@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::accounts::{Pseudonyms, PseudonymsError};
-use super::csv_table::{CsvRow, CsvTable, CsvTableError, SetAside};
+use crate::import::accounts::{Pseudonyms, PseudonymsError};
+use crate::import::csv_table::{CsvRow, CsvTable, CsvTableError, SetAside};
 use crate::record::{ActivityCode, Award, Day, Grams, Method, Quantity, Statement};
 
 /// A longer trip is a bicycle that was not returned, not a ride.

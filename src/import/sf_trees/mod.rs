@@ -9,9 +9,9 @@ use std::num::NonZeroU32;
 
 use sha2::{Digest as _, Sha256};
 
-use super::csv_table::{CsvRow, CsvTable, CsvTableError, SetAside};
-use super::serials::{self, SerialsExhausted};
-use super::species::SpeciesList;
+use crate::import::csv_table::{CsvRow, CsvTable, CsvTableError, SetAside};
+use crate::import::serials::{self, SerialsExhausted};
+use crate::import::species::SpeciesList;
 use crate::record::{
     CarbonRights, Day, Digest, Latitude, Longitude, Planting, Plot, PlotNumber, Serial,
     SpeciesCode, Statement,
