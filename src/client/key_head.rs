@@ -103,6 +103,12 @@ impl IssuerKey {
     pub fn head(&self) -> &Path {
         &self.head
     }
+
+    /// A file beside the head, of the same name with something behind it: what belongs to the key
+    /// in this ledger.
+    pub fn beside_head(&self, suffix: &str) -> PathBuf {
+        with_suffix(&self.head, suffix)
+    }
 }
 
 /// A file's path with something behind its name.

@@ -17,7 +17,7 @@ use super::submitter::{Options, SubmitError, Submitter, today};
 use crate::audit::Tiles;
 use crate::crypto::PublicKey;
 use crate::durable::at;
-use crate::record::{Index, Origin, RecordId, Seq, SignedRecord, SigningContext};
+use crate::record::{Index, Origin, RecordId, Seq, SignedRecord, SigningContext, Statement};
 
 /// The most records past the last known one that are looked at one by one: what a run can leave
 /// without an answer, and proposals. More is not explained by either.
@@ -95,6 +95,34 @@ impl<'a> Submitter<'a> {
             submitter.save_head()?;
         }
         Ok(submitter)
+    }
+}
+
+impl Submitter<'_> {
+    /// Tells what a key said in the log, newest first, each entry proven to be in it: the key in
+    /// use, or another one whose records count for it. While this lives nothing else uses the key
+    /// in use, so what it said is what it will have said when this sends.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn statements_of(
+        &self,
+        key: &PublicKey,
+        tell: &mut dyn FnMut(Index, &Statement),
+    ) -> Result<(), SubmitError> {
+        let source = self.log.source();
+        let look = self
+            .log
+            .look(&source, &self.context, key, &self.checkpoints())
+            .map_err(|fault| evidence::kept(self.journal.path(), fault))?;
+        let Some(end) = look.state.head else {
+            return Ok(());
+        };
+        let mut walk = Walk::new(&look.tiles, &self.context, key, end);
+        while let Some((walked, statement)) = walk.next_statement()? {
+            tell(walked.end.index, &statement);
+        }
+        Ok(())
     }
 }
 

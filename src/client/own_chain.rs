@@ -7,7 +7,7 @@ use super::remote::ChainEnd;
 use super::statement_digest;
 use crate::audit::Tiles;
 use crate::crypto::PublicKey;
-use crate::record::{Digest, Entry, Index, RecordId, Seq, SigningContext};
+use crate::record::{Digest, Entry, Index, RecordId, Seq, SigningContext, Statement};
 
 /// A record on the way back.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,11 @@ impl<'t, 's> Walk<'t, 's> {
 
     /// The next record, one nearer to the beginning; `None` behind the first.
     pub(super) fn next(&mut self) -> Result<Option<Walked>, LogFault> {
+        Ok(self.next_statement()?.map(|(walked, _)| walked))
+    }
+
+    /// As [`Self::next`], with what the record says.
+    pub(super) fn next_statement(&mut self) -> Result<Option<(Walked, Statement)>, LogFault> {
         let Some(end) = self.next else {
             return Ok(None);
         };
@@ -87,12 +92,13 @@ impl<'t, 's> Walk<'t, 's> {
             }),
             _ => return Err(wrong("it does not name the entry before it")),
         };
-        Ok(Some(Walked {
+        let walked = Walked {
             end,
             prev: record.prev,
             digest,
             endorsed: !entry.signed.endorsements().is_empty(),
-        }))
+        };
+        Ok(Some((walked, record.statement.clone())))
     }
 
     /// The records from `from` to the end, ascending; none if the chain ends before.
