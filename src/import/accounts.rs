@@ -1,6 +1,7 @@
-//! Pseudonyms: a key for each account, kept by the platform in a file of its own. Deleting a
-//! line ends the programme's own link between the account and the person; what was admitted
-//! stays in the log.
+//! Pseudonyms: a key for each account and one for evidence, kept by the platform in one file,
+//! whatever is imported and from where: the same trip has the same evidence, and the same person
+//! the same account, in every import. Deleting a line ends the programme's own link between the
+//! account and the person; what was admitted stays in the log.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +9,14 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::durable::{AppendFile, FileError};
+use crate::crypto::PublicKey;
+use crate::durable::{AppendFile, FileError, renew};
 use crate::record::{AccountId, Digest};
 
 /// The line that holds the key of evidence digests.
 const EVIDENCE: &str = "evidence";
+/// Lines that hold the public half of a key that signed what was made with these keys.
+const SIGNED_BY: &str = "signed-by";
 
 /// A file of pseudonym keys that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,7 @@ pub enum PseudonymsError {
 pub struct Pseudonyms {
     file: AppendFile,
     keys: HashMap<String, [u8; 32]>,
+    signers: Vec<PublicKey>,
     /// New keys that are not in the file yet.
     unsaved: Vec<(String, [u8; 32])>,
 }
@@ -49,28 +54,56 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError`].
     pub fn open(path: &Path) -> Result<Self, PseudonymsError> {
+        // Keys that are found are used as if they were synced, and a process that was killed may
+        // have left them unsynced.
+        if path.exists() {
+            renew(path)?;
+        }
         let mut file = AppendFile::open_secret(path)?;
         if let Some(mode) = file.open_to_others()? {
             return Err(PseudonymsError::Open(path.to_owned(), mode));
         }
         let text = String::from_utf8(file.read_all()?)
             .map_err(|_| PseudonymsError::NotText(path.to_owned()))?;
-        let mut keys = HashMap::new();
+        let (mut keys, mut signers) = (HashMap::new(), Vec::new());
         // A last line that was cut off was never used: names are used after they are synced.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         for (number, line) in text.get(..whole).unwrap_or("").lines().enumerate() {
             let wrong = || PseudonymsError::Line(path.to_owned(), number + 1);
-            let (name, digits) = line.split_once(' ').ok_or_else(wrong)?;
+            let (name, digits) = line.rsplit_once(' ').ok_or_else(wrong)?;
             let mut key = [0; 32];
             hex::decode_to_slice(digits, &mut key).map_err(|_| wrong())?;
-            keys.insert(name.to_owned(), key);
+            if name == SIGNED_BY {
+                signers.push(PublicKey::from_bytes(key));
+            } else {
+                keys.insert(name.to_owned(), key);
+            }
         }
         file.end_at(whole as u64)?;
         Ok(Self {
             file,
             keys,
+            signers,
             unsaved: Vec::new(),
         })
+    }
+
+    /// Whether no evidence was made with these keys yet.
+    pub fn is_new(&self) -> bool {
+        !self.keys.contains_key(EVIDENCE)
+    }
+
+    /// The keys that signed what was made with these keys: several, where one replaced another.
+    pub fn signers(&self) -> &[PublicKey] {
+        &self.signers
+    }
+
+    /// Notes a key that signs what is made with these keys.
+    pub fn add_signer(&mut self, key: &PublicKey) {
+        if !self.signers.contains(key) {
+            self.signers.push(*key);
+            self.unsaved.push((SIGNED_BY.to_owned(), *key.as_bytes()));
+        }
     }
 
     fn key(&mut self, name: &str) -> Result<[u8; 32], PseudonymsError> {
@@ -111,6 +144,9 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError::Io`].
     pub fn save(&mut self) -> Result<(), PseudonymsError> {
+        if self.unsaved.is_empty() {
+            return Ok(());
+        }
         let mut text = String::new();
         for (name, key) in &self.unsaved {
             text.push_str(&format!("{name} {}\n", hex::encode(key)));
@@ -159,8 +195,10 @@ mod tests {
         let mut second = Pseudonyms::open(&path).unwrap();
         assert_eq!(second.account("person").unwrap(), account);
         second.account("other").unwrap();
+        // Names of other people's files have spaces.
+        second.account("bike 7 of 9").unwrap();
         second.save().unwrap();
         assert!(std::fs::read(&path).unwrap().starts_with(&whole));
-        assert_eq!(Pseudonyms::open(&path).unwrap().keys.len(), 2);
+        assert_eq!(Pseudonyms::open(&path).unwrap().keys.len(), 3);
     }
 }

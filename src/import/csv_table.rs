@@ -1,22 +1,47 @@
-//! CSV files, plain or compressed with zstd, row by row.
+//! CSV files, plain or compressed with zstd, line by line.
+//!
+//! Each row stands on one line. RFC 4180 lets a quoted field contain line breaks; a reader that
+//! follows it takes one stray quotation mark for the beginning of a field that swallows all rows
+//! up to the next one. Here a quoted field may contain commas and doubled quotation marks, and a
+//! row that does not end on its line is set aside by itself: the rows behind it are read right.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+/// A longer line is no row.
+const LINE_BYTES_MAX: usize = 1 << 20;
+/// What some editors write at the beginning of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A file that can't be read as CSV.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsvTableError {
-    /// The file can't be opened.
+    /// The file can't be opened or read.
     #[error("{0}: {1}")]
-    Io(String, std::io::Error),
-    /// A row is no CSV, or not UTF-8: the file, and what is wrong where.
-    #[error("{0}: {1}")]
-    Csv(String, String),
+    Io(String, io::Error),
+    /// The file is of another kind.
+    #[error("{file} is {found}; {advice}. Nothing of it was taken")]
+    OtherKind {
+        /// The file.
+        file: String,
+        /// What it is.
+        found: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The header can't be read.
+    #[error("{file}: its first line is no header: {what}")]
+    Header {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A column is missing.
     #[error("{file} has no column {column:?}; it has {found}")]
     Column {
@@ -27,45 +52,66 @@ pub enum CsvTableError {
         /// The columns that the file has.
         found: String,
     },
+    /// A column is there twice.
+    #[error("{file} has the column {column:?} twice; remove the one that is not meant")]
+    ColumnTwice {
+        /// The file.
+        file: String,
+        /// The column.
+        column: &'static str,
+    },
 }
 
-/// A row that does not go in.
+/// A line that does not go in.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct SetAside {
     /// The file.
     pub file: String,
-    /// The row, from 1 after the header.
-    pub row: usize,
-    /// What the file calls the thing that the row tells of.
+    /// The line, as an editor counts: the header is line 1.
+    pub line: u64,
+    /// What the file calls the thing that the line tells of; empty where that can't be read.
     pub id: String,
     /// A stable name for the reason.
     pub reason: &'static str,
     /// The reason in words.
     pub detail: String,
-    /// For a duplicate: the row that it repeats.
+    /// For a duplicate: the line that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_row: Option<usize>,
+    pub other_line: Option<u64>,
 }
 
-/// A CSV file, read row by row for `N` of its columns.
+/// A CSV file, read line by line for `N` of its columns.
 pub struct CsvTable<const N: usize> {
     file: String,
-    reader: csv::Reader<Box<dyn Read>>,
+    source: Box<dyn BufRead>,
+    header: Vec<String>,
     /// Where in a row each column stands, in the order in which columns were asked for.
     positions: [usize; N],
-    rows: usize,
+    /// The line that was read last.
+    line: u64,
 }
 
 /// What a row has in the columns that were asked for, in that order.
 pub struct CsvRow<const N: usize> {
-    /// Its number, from 1 after the header.
-    pub number: usize,
+    /// Its line, as an editor counts: the header is line 1.
+    pub line: u64,
     /// SHA-256 of all its fields, also of columns that were not asked for: equal only for exact
     /// duplicates.
     pub digest: [u8; 32],
-    /// The fields, without space around them. A row may end early: what it lacks is empty.
+    /// The fields, without space around them.
     pub fields: [String; N],
 }
+
+/// What a line is.
+pub enum CsvLine<const N: usize> {
+    /// A row.
+    Row(CsvRow<N>),
+    /// No row: it is set aside.
+    SetAside(SetAside),
+}
+
+/// Why a line is no row: a stable name, and words.
+type LineFault = (&'static str, String);
 
 impl<const N: usize> CsvTable<N> {
     /// Opens a file; one that ends in `.zst` is decompressed as it is read.
@@ -94,33 +140,37 @@ impl<const N: usize> CsvTable<N> {
         zstd: bool,
         columns: &[&'static str; N],
     ) -> Result<Self, CsvTableError> {
-        let source: Box<dyn Read> = if zstd {
-            let decoder = zstd::Decoder::new(source)
-                .map_err(|error| CsvTableError::Io(file.clone(), error))?;
-            Box::new(decoder)
+        let io = |error| CsvTableError::Io(file.clone(), error);
+        let mut source: Box<dyn BufRead> = if zstd {
+            let decoder = zstd::Decoder::new(source).map_err(io)?;
+            Box::new(BufReader::new(decoder))
         } else {
-            source
+            Box::new(BufReader::new(source))
         };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
-        let header = reader
-            .headers()
-            .map_err(|error| CsvTableError::Csv(file.clone(), error.to_string()))?;
+        let first = read_line(&mut source).map_err(io)?;
+        let header = read_header(&file, first, columns)?;
         let mut positions = [0; N];
         for (position, column) in positions.iter_mut().zip(columns) {
-            *position = header
-                .iter()
-                .position(|name| name.trim_start_matches('\u{feff}') == *column)
-                .ok_or_else(|| CsvTableError::Column {
-                    file: file.clone(),
-                    column,
-                    found: header.iter().collect::<Vec<_>>().join(", "),
-                })?;
+            let mut found = (0..).zip(&header).filter(|(_, name)| name == column);
+            *position = match (found.next(), found.next()) {
+                (Some((place, _)), None) => place,
+                (Some(_), Some(_)) => return Err(CsvTableError::ColumnTwice { file, column }),
+                (None, _) => {
+                    let found = header.join(", ");
+                    return Err(CsvTableError::Column {
+                        file,
+                        column,
+                        found,
+                    });
+                }
+            };
         }
         Ok(Self {
             file,
-            reader,
+            source,
+            header,
             positions,
-            rows: 0,
+            line: 1,
         })
     }
 
@@ -129,31 +179,322 @@ impl<const N: usize> CsvTable<N> {
         &self.file
     }
 
-    /// The next row; none at the end of the file.
+    /// The next line that is not empty; none at the end of the file.
     ///
     /// # Errors
-    /// [`CsvTableError::Csv`].
-    pub fn next_row(&mut self) -> Result<Option<CsvRow<N>>, CsvTableError> {
-        let mut record = csv::StringRecord::new();
-        let more = self
-            .reader
-            .read_record(&mut record)
-            .map_err(|error| CsvTableError::Csv(self.file.clone(), error.to_string()))?;
-        if !more {
-            return Ok(None);
+    /// [`CsvTableError::Io`].
+    pub fn next_line(&mut self) -> Result<Option<CsvLine<N>>, CsvTableError> {
+        loop {
+            let bytes = read_line(&mut self.source)
+                .map_err(|error| CsvTableError::Io(self.file.clone(), error))?;
+            let bytes = match bytes {
+                ReadLine::End => return Ok(None),
+                ReadLine::Whole(bytes) => Some(bytes),
+                ReadLine::TooLong => None,
+            };
+            self.line += 1;
+            if bytes.as_ref().is_some_and(|bytes| is_blank(bytes)) {
+                continue;
+            }
+            return Ok(Some(match self.row(bytes.as_deref()) {
+                Ok(row) => CsvLine::Row(row),
+                Err((reason, detail)) => CsvLine::SetAside(SetAside {
+                    file: self.file.clone(),
+                    line: self.line,
+                    id: String::new(),
+                    reason,
+                    detail,
+                    other_line: None,
+                }),
+            }));
         }
-        self.rows += 1;
-        let field = |position| record.get(position).unwrap_or("").trim().to_owned();
-        let fields = self.positions.map(field);
+    }
+
+    fn row(&self, bytes: Option<&[u8]>) -> Result<CsvRow<N>, LineFault> {
+        let Some(bytes) = bytes else {
+            let detail = format!("it has over {LINE_BYTES_MAX} bytes");
+            return Err(("line_too_long", detail));
+        };
+        let fields = fields_of_line(bytes)?;
+        if fields == self.header {
+            let detail = "the header stands here again".to_owned();
+            return Err(("header_repeated", detail));
+        }
+        let (found, expected) = (fields.len(), self.header.len());
+        if found != expected {
+            let reason = if found < expected {
+                "fields_missing"
+            } else {
+                "fields_too_many"
+            };
+            let detail = format!("it has {found} fields, and the header {expected}");
+            return Err((reason, detail));
+        }
         let mut hasher = Sha256::new();
-        for field in &record {
+        for field in &fields {
             hasher.update((field.len() as u64).to_be_bytes());
             hasher.update(field);
         }
-        Ok(Some(CsvRow {
-            number: self.rows,
+        let field = |position: usize| fields.get(position).map_or("", String::as_str).to_owned();
+        Ok(CsvRow {
+            line: self.line,
             digest: hasher.finalize().into(),
-            fields,
-        }))
+            fields: self.positions.map(field),
+        })
+    }
+}
+
+/// What was read up to a line break or the end.
+enum ReadLine {
+    Whole(Vec<u8>),
+    /// Over [`LINE_BYTES_MAX`], passed over.
+    TooLong,
+    /// Nothing more.
+    End,
+}
+
+/// Reads a line; what breaks it is not a part of it.
+fn read_line(source: &mut dyn BufRead) -> io::Result<ReadLine> {
+    let mut line = Vec::new();
+    let (mut begun, mut too_long) = (false, false);
+    loop {
+        let bytes = match source.fill_buf() {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if bytes.is_empty() {
+            break;
+        }
+        begun = true;
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let (part, used) = match end {
+            Some(end) => (bytes.get(..end).unwrap_or(bytes), end + 1),
+            None => (bytes, bytes.len()),
+        };
+        too_long |= line.len() + part.len() > LINE_BYTES_MAX;
+        if !too_long {
+            line.extend_from_slice(part);
+        }
+        source.consume(used);
+        if end.is_some() {
+            break;
+        }
+    }
+    if !begun {
+        return Ok(ReadLine::End);
+    }
+    if too_long {
+        return Ok(ReadLine::TooLong);
+    }
+    while line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(ReadLine::Whole(line))
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_whitespace)
+}
+
+/// The names of a header, if the first line is one; else what the file is instead, as far as its
+/// first line shows it.
+fn read_header(
+    file: &str,
+    first: ReadLine,
+    columns: &[&'static str],
+) -> Result<Vec<String>, CsvTableError> {
+    let wrong = |what: &str| CsvTableError::Header {
+        file: file.to_owned(),
+        what: what.to_owned(),
+    };
+    let other = |found, advice| CsvTableError::OtherKind {
+        file: file.to_owned(),
+        found,
+        advice,
+    };
+    const SAVE_AS_UTF8: &str = "save it as CSV in UTF-8, with commas";
+    let bytes = match first {
+        ReadLine::Whole(bytes) => bytes,
+        ReadLine::TooLong => return Err(wrong("it has over a million bytes")),
+        ReadLine::End => return Err(wrong("the file is empty")),
+    };
+    let begins = |magic: &[u8]| bytes.starts_with(magic);
+    if begins(b"\xff\xfe") || begins(b"\xfe\xff") || bytes.contains(&0) {
+        return Err(other("text in UTF-16, or no text", SAVE_AS_UTF8));
+    }
+    if begins(b"PK\x03\x04") {
+        return Err(other("a workbook or a ZIP archive", SAVE_AS_UTF8));
+    }
+    if begins(b"\x1f\x8b") {
+        return Err(other(
+            "compressed with gzip",
+            "decompress it, or compress it with zstd as .csv.zst",
+        ));
+    }
+    if begins(b"\x28\xb5\x2f\xfd") {
+        return Err(other(
+            "compressed with zstd",
+            "give it a name that ends in .csv.zst",
+        ));
+    }
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    if is_blank(bytes) {
+        return Err(wrong("it is empty"));
+    }
+    if bytes.contains(&b'\r') {
+        return Err(other(
+            "a text whose lines end with carriage returns alone",
+            SAVE_AS_UTF8,
+        ));
+    }
+    // Quotation marks may stand around names whatever is between them.
+    let text = String::from_utf8_lossy(bytes);
+    for (separator, found) in [
+        (';', "separated by semicolons"),
+        ('\t', "separated by tabs"),
+        ('|', "separated by bars"),
+    ] {
+        let is_there = |column: &&str| {
+            let mut names = text.split(separator);
+            names.any(|name| name.trim().trim_matches('"') == *column)
+        };
+        if text.contains(separator) && columns.iter().all(is_there) {
+            return Err(other(found, "save it with commas between the fields"));
+        }
+    }
+    fields_of_line(bytes).map_err(|(_, detail)| wrong(&detail))
+}
+
+/// The fields of a line, without space around them.
+fn fields_of_line(bytes: &[u8]) -> Result<Vec<String>, LineFault> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let detail = "it is not in UTF-8: save the file in UTF-8".to_owned();
+        return Err(("not_utf8", detail));
+    };
+    if text.contains('\0') {
+        return Err(("not_text", "it has a zero byte".to_owned()));
+    }
+    let mut fields = Vec::new();
+    let mut rest = text;
+    loop {
+        let (field, behind) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted_field(quoted)?,
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let (field, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                if field.contains('"') {
+                    let detail = format!(
+                        "a quotation mark stands in field {}, which does not begin with one",
+                        fields.len() + 1
+                    );
+                    return Err(("quote_stray", detail));
+                }
+                (field.to_owned(), behind)
+            }
+        };
+        fields.push(field.trim().to_owned());
+        match behind.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return Ok(fields),
+        }
+    }
+}
+
+/// A field behind its first quotation mark, and what follows the last.
+fn quoted_field(mut rest: &str) -> Result<(String, &str), LineFault> {
+    let mut field = String::new();
+    loop {
+        let Some((part, behind)) = rest.split_once('"') else {
+            let detail =
+                "a quotation mark that is not closed on this line: a row may not span lines";
+            return Err(("quote_unclosed", detail.to_owned()));
+        };
+        field.push_str(part);
+        match behind.strip_prefix('"') {
+            Some(more) => {
+                field.push('"');
+                rest = more;
+            }
+            None if behind.is_empty() || behind.starts_with(',') => return Ok((field, behind)),
+            None => {
+                let detail = "text follows the quotation mark that closes a field".to_owned();
+                return Err(("quote_stray", detail));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> Vec<Result<[String; 2], &'static str>> {
+        let source = Box::new(io::Cursor::new(text.to_vec()));
+        let mut table = CsvTable::read("t.csv".to_owned(), source, false, &["a", "b"]).unwrap();
+        let mut read = Vec::new();
+        while let Some(line) = table.next_line().unwrap() {
+            read.push(match line {
+                CsvLine::Row(row) => Ok(row.fields),
+                CsvLine::SetAside(row) => Err(row.reason),
+            });
+        }
+        read
+    }
+
+    fn refusal(text: &[u8]) -> String {
+        let source = Box::new(io::Cursor::new(text.to_vec()));
+        let table = CsvTable::read("t.csv".to_owned(), source, false, &["a", "b"]);
+        table.err().unwrap().to_string()
+    }
+
+    fn row(a: &str, b: &str) -> Result<[String; 2], &'static str> {
+        Ok([a.to_owned(), b.to_owned()])
+    }
+
+    #[test]
+    fn a_line_that_is_no_row_is_set_aside_alone() {
+        let text = b"\xef\xbb\xbfb,c,a\r\n1,2,3\n4,\"5,\"\"6\",7\n8,\"9,10\n11\",12,13\n14,1\"5,16\n\n17,18\n19,20,21,22\n\
+            b,c,a\n23,caf\xe9,24\n25,\"26\"x,27\n28, 29 ,30";
+        let expected = [
+            row("3", "1"),
+            row("7", "4"),
+            Err("quote_unclosed"),
+            Err("quote_stray"),
+            Err("quote_stray"),
+            Err("fields_missing"),
+            Err("fields_too_many"),
+            Err("header_repeated"),
+            Err("not_utf8"),
+            Err("quote_stray"),
+            row("30", "28"),
+        ];
+        assert_eq!(lines(text), expected);
+    }
+
+    #[test]
+    fn a_line_without_end_is_passed_over() {
+        let long = format!("a,b\n1,\"{}\n2,3\n", "x".repeat(3 << 20));
+        assert_eq!(
+            lines(long.as_bytes()),
+            [Err("line_too_long"), row("2", "3")]
+        );
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_named() {
+        let wide: Vec<u8> = "a,b\n1,2\n".bytes().flat_map(|byte| [byte, 0]).collect();
+        assert!(refusal(&wide).contains("UTF-16"));
+        assert!(refusal(&[b"\xff\xfe".as_slice(), &wide].concat()).contains("UTF-16"));
+        assert!(refusal(b"a;b\n1;2\n").contains("semicolons"));
+        assert!(refusal(b"\"a\";\"b\"\n1;2\n").contains("semicolons"));
+        assert!(refusal(b"a\tb\n").contains("tabs"));
+        assert!(refusal(b"a,b\r1,2\r3,4\r").contains("carriage returns"));
+        assert!(refusal(b"PK\x03\x04and more").contains("workbook"));
+        assert!(refusal(b"\x1f\x8b\x08").contains("gzip"));
+        assert!(refusal(b"").contains("empty"));
+        assert!(refusal(b"a,c\n").contains("no column \"b\""));
+        assert!(refusal(b"a,b,a\n").contains("twice"));
+        assert!(refusal(b"a,\"b\n").contains("not closed"));
     }
 }

@@ -1,18 +1,41 @@
 //! Bay Area Bike Share trips as awards: great-circle distance between the stations, on the day
-//! that the trip ended.
+//! that the trip ended. A trip is known by its source's own id: its award's evidence is made of
+//! that id alone, so that whatever else a later export says, the trip counts once.
 
-use std::collections::HashMap;
+mod known;
+mod overlaps;
+mod stations;
 
-use crate::import::accounts::{Pseudonyms, PseudonymsError};
-use crate::import::csv_table::{CsvRow, CsvTable, CsvTableError, SetAside};
-use crate::record::{ActivityCode, Award, Day, Grams, Method, Quantity, Statement};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::accounts::{Pseudonyms, PseudonymsError};
+use super::area::{Area, PlacesError};
+use super::csv_table::{CsvLine, CsvRow, CsvTable, CsvTableError};
+use super::dates::digits;
+use super::outcome::{LineFate, RowOutcome};
+use super::register::RegisterError;
+use crate::record::{
+    AccountId, ActivityCode, Award, Day, Digest, Grams, Index, Method, Quantity, Slug,
+};
+use known::{KnownAward, TripFacts, fingerprint_of_account, fingerprint_of_row};
+use overlaps::{Ride, overlaps};
+use stations::great_circle_m;
+
+pub use known::KnownTrips;
+pub use overlaps::Overlap;
+pub use stations::{Stations, read_stations};
+
+/// Where the stations of Bay Area Bike Share lie.
+pub const BAY_AREA: Area = Area {
+    south: 37.0,
+    west: -123.0,
+    north: 38.5,
+    east: -121.2,
+};
 /// A longer trip is a bicycle that was not returned, not a ride.
 const DURATION_S_MAX: u64 = 86_400;
 /// Nobody rides faster between two stations, by the straight line.
 const SPEED_KMH_MAX: f64 = 35.0;
-/// Mean radius of the Earth, as the haversine formula takes it (IUGG).
-const EARTH_RADIUS_M: f64 = 6_371_008.8;
 
 /// The columns that a table of trips must have.
 pub const TRIP_COLUMNS: [&str; 9] = [
@@ -34,6 +57,8 @@ type StationTable = CsvTable<{ STATION_COLUMNS.len() }>;
 
 /// By which method trips are awarded.
 pub struct TripsConfig<'a> {
+    /// Whose ids the trips and bicycles have.
+    pub source: &'a Slug,
     /// The versions of one method.
     pub versions: &'a [Method],
     /// The activity of that method, measured in kilometres.
@@ -42,32 +67,90 @@ pub struct TripsConfig<'a> {
     pub today: Day,
 }
 
-/// What the files came to.
+/// What a file of trips came to.
 #[derive(Default)]
 pub struct TripPlan {
-    /// The awards, in the order of the rows.
-    pub awards: Vec<Award>,
+    /// The trips that are not in, in the order of the rows.
+    pub trips: Vec<PlannedTrip>,
     /// Awards that are to be reversed, in their order.
     pub overlaps: Vec<Overlap>,
-    /// Rows that do not go in.
-    pub set_aside: Vec<SetAside>,
+    /// Points of the file's trips, in before or not, by account, once the overlaps are reversed.
+    pub balances: BTreeMap<AccountId, u64>,
+    /// Number of lines that were read, without empty ones.
+    pub read: u64,
+    /// What the register lacks of trips that are in.
+    lacking: Vec<(Digest, TripFacts)>,
 }
 
-/// A trip that began before another trip of the same bicycle had ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overlap {
-    /// Its award, by position in [`TripPlan::awards`].
-    pub award: usize,
-    /// Its row.
-    pub row: usize,
-    /// The row of the other trip.
-    pub earlier_row: usize,
+/// A trip that goes in.
+pub struct PlannedTrip {
+    /// Its line.
+    pub line: u64,
+    /// The source's own id of it.
+    pub number: u64,
+    /// Its award.
+    pub award: Award,
+    facts: TripFacts,
+}
+
+/// Which trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TripRef {
+    /// The one whose award is this entry.
+    Entry(Index),
+    /// The one at this position in [`TripPlan::trips`].
+    Row(usize),
 }
 
 impl TripPlan {
-    /// The awards, as statements.
-    pub fn statements(&self) -> Vec<Statement> {
-        self.awards.iter().cloned().map(Statement::Award).collect()
+    /// Notes trips in the platform's register, durably: to be done before they are sent.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn note(&self, known: &mut KnownTrips) -> Result<(), RegisterError> {
+        let new = self.trips.iter();
+        let new = new.map(|trip| (&trip.award.evidence, trip.facts));
+        let lacking = self.lacking.iter();
+        known.note(new.chain(lacking.map(|(evidence, facts)| (evidence, *facts))))
+    }
+
+    /// Finds the overlaps, among the plan's trips and with those that are in.
+    fn find_overlaps(&mut self, known: &KnownTrips) {
+        let ride = |facts: &TripFacts, trip| Ride {
+            bike: facts.bike,
+            start: facts.start,
+            end: facts.end,
+            trip,
+        };
+        let new = self.trips.iter().enumerate();
+        let mut rides: Vec<Ride> = new
+            .map(|(position, trip)| ride(&trip.facts, TripRef::Row(position)))
+            .collect();
+        // Those of the register that lacked were read from rows.
+        let lacking = self.lacking.iter().filter_map(|(evidence, facts)| {
+            let index = known.award(evidence)?.index;
+            (!known.is_corrected(index)).then(|| ride(facts, TripRef::Entry(index)))
+        });
+        rides.extend(lacking);
+        let bikes = self.balances.keys().map(fingerprint_of_account);
+        let bikes: HashSet<_> = bikes.collect();
+        let standing = known.standing();
+        let standing = standing.filter(|(_, facts)| bikes.contains(&facts.bike));
+        rides.extend(standing.map(|(index, facts)| ride(&facts, TripRef::Entry(index))));
+        self.overlaps = overlaps(rides);
+        for overlap in &self.overlaps {
+            let points = match overlap.reversed {
+                TripRef::Entry(index) => known.points(index),
+                TripRef::Row(position) => self.trips.get(position).map(|trip| trip.award.points),
+            };
+            let account = self
+                .balances
+                .iter_mut()
+                .find(|(account, _)| fingerprint_of_account(account) == overlap.bike);
+            if let (Some((_, balance)), Some(points)) = (account, points) {
+                *balance = balance.saturating_sub(points.0);
+            }
+        }
     }
 }
 
@@ -78,34 +161,19 @@ pub enum TripsError {
     /// A file.
     #[error(transparent)]
     Table(#[from] CsvTableError),
+    /// The places of the stations.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
     /// The pseudonyms' keys.
     #[error(transparent)]
     Pseudonyms(#[from] PseudonymsError),
 }
 
-struct Station {
-    name: String,
-    lat: f64,
-    long: f64,
-}
-
-/// Stations by id; one that was moved has several locations.
-type Stations = HashMap<String, Vec<Station>>;
-
 /// A minute, since 1970, and the day in which it lies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Moment {
-    minute: u64,
+    minute: u32,
     day: Day,
-}
-
-/// When a bicycle was on a trip, which award the trip became, and its row.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Ride {
-    start: Moment,
-    end: Moment,
-    award: usize,
-    row: usize,
 }
 
 /// Why a row does not go in: a stable name, and words.
@@ -128,111 +196,158 @@ impl From<PseudonymsError> for TripFault {
     }
 }
 
-/// Reads stations and trips, and plans awards.
+/// Plans an award for each trip that is not in, and tells what became of all other lines. A row of
+/// a trip that is in is compared with its award: where it says otherwise now, it is set aside, for
+/// the award may have been spent, and who is right is for people to say.
 ///
 /// # Errors
-/// [`TripsError`]; a row that is wrong is no error but set aside.
+/// [`TripsError`]; a line that is wrong is no error but set aside.
 pub fn plan_trips(
-    mut trips: TripTable,
-    mut stations: StationTable,
+    mut table: TripTable,
+    stations: &Stations,
     config: &TripsConfig<'_>,
     pseudonyms: &mut Pseudonyms,
+    known: &KnownTrips,
+    tell: &mut dyn FnMut(LineFate),
 ) -> Result<TripPlan, TripsError> {
     let mut plan = TripPlan::default();
-    let stations = read_stations(&mut stations, &mut plan.set_aside)?;
-    let mut rows_by_id: HashMap<String, (usize, [u8; 32])> = HashMap::new();
-    let mut rides: HashMap<String, Vec<Ride>> = HashMap::new();
-    while let Some(row) = trips.next_row()? {
-        let [id, .., bike, _end_station] = &row.fields;
-        let mut set_aside = |(reason, detail): RowFault, other_row| {
-            plan.set_aside.push(SetAside {
-                file: trips.file().to_owned(),
-                row: row.number,
+    // The line and the beginning of the digest of the first row of each trip.
+    let mut rows_by_id: HashMap<u64, (u64, [u8; 8])> = HashMap::new();
+    while let Some(line) = table.next_line()? {
+        plan.read += 1;
+        let row = match line {
+            CsvLine::Row(row) => row,
+            CsvLine::SetAside(row) => {
+                tell(row.into());
+                continue;
+            }
+        };
+        let [id, ..] = &row.fields;
+        let mut tell = |outcome| {
+            tell(LineFate {
+                file: table.file().to_owned(),
+                line: row.line,
                 id: format!("trip {id}"),
-                reason,
-                detail,
-                other_row,
+                outcome,
             });
         };
-        if let Some((first, digest)) = rows_by_id.get(id) {
-            let (reason, how) = if *digest == row.digest {
+        let number = match trip_number(&row) {
+            Ok(number) => number,
+            Err((reason, detail)) => {
+                tell(RowOutcome::SetAside(reason, detail));
+                continue;
+            }
+        };
+        let digest = row.digest.first_chunk().copied().unwrap_or_default();
+        if let Some((first, known)) = rows_by_id.get(&number) {
+            let (reason, how) = if *known == digest {
                 ("duplicate", "the same in every field")
             } else {
                 ("trip_id_repeated", "another trip under the same id")
             };
-            let detail = format!("rows {first} and {} are {how}", row.number);
-            set_aside((reason, detail), Some(*first));
+            let detail = format!("lines {first} and {} are {how}", row.line);
+            tell(RowOutcome::SetAside(reason, detail));
             continue;
         }
-        rows_by_id.insert(id.clone(), (row.number, row.digest));
-        match award(&row, &stations, config, pseudonyms) {
-            Ok((award, start, end)) => {
-                rides.entry(bike.clone()).or_default().push(Ride {
-                    start,
-                    end,
-                    award: plan.awards.len(),
-                    row: row.number,
-                });
-                plan.awards.push(award);
+        let evidence = pseudonyms.evidence(&format!("{} trip {number}", config.source))?;
+        let in_log = known.award(&evidence);
+        let trip = match (award(&row, evidence, stations, config, pseudonyms), in_log) {
+            (Err(TripFault::Pseudonyms(error)), _) => return Err(error.into()),
+            // Another row of the same id may be right.
+            (Err(TripFault::Row((reason, detail))), None) => {
+                tell(RowOutcome::SetAside(reason, detail));
+                continue;
             }
-            Err(TripFault::Row(fault)) => set_aside(fault, None),
-            Err(TripFault::Pseudonyms(error)) => return Err(error.into()),
+            (Err(TripFault::Row((_, detail))), Some(in_log)) => Trip::Changed(format!(
+                "entry {} awards the trip, and now {detail}",
+                in_log.index
+            )),
+            (Ok((award, facts)), None) => Trip::New(PlannedTrip {
+                line: row.line,
+                number,
+                award,
+                facts,
+            }),
+            (Ok((award, facts)), Some(in_log)) => {
+                match compare(&award, facts, in_log, known.facts(&evidence)) {
+                    Some(why) => Trip::Changed(why),
+                    None => Trip::In(in_log.index, award, facts),
+                }
+            }
+        };
+        rows_by_id.insert(number, (row.line, digest));
+        match trip {
+            Trip::New(trip) => {
+                *plan.balances.entry(trip.award.account).or_default() += trip.award.points.0;
+                plan.trips.push(trip);
+            }
+            Trip::In(index, award, facts) => {
+                if !known.is_corrected(index) {
+                    *plan.balances.entry(award.account).or_default() += award.points.0;
+                }
+                if known.facts(&evidence).is_none() {
+                    plan.lacking.push((evidence, facts));
+                }
+                tell(RowOutcome::AlreadyIn(index));
+            }
+            Trip::Changed(why) => tell(RowOutcome::SetAside("changed", why)),
         }
     }
-    plan.overlaps = overlaps(rides);
+    plan.find_overlaps(known);
     Ok(plan)
 }
 
-fn read_stations(
-    table: &mut StationTable,
-    set_aside: &mut Vec<SetAside>,
-) -> Result<Stations, CsvTableError> {
-    let mut stations = Stations::new();
-    while let Some(row) = table.next_row()? {
-        let [id, name, lat, long] = row.fields;
-        match (degrees(&lat, 90.0), degrees(&long, 180.0)) {
-            (Some(lat), Some(long)) => {
-                let station = Station { name, lat, long };
-                stations.entry(id).or_default().push(station);
-            }
-            _ => set_aside.push(SetAside {
-                file: table.file().to_owned(),
-                row: row.number,
-                id: format!("station {id}"),
-                reason: "place_wrong",
-                detail: format!("latitude {lat:?}, longitude {long:?} are not degrees"),
-                other_row: None,
-            }),
-        }
+/// A trip that a row tells of.
+enum Trip {
+    New(PlannedTrip),
+    /// Its award is this entry, which says the same.
+    In(Index, Award, TripFacts),
+    /// Its award says otherwise.
+    Changed(String),
+}
+
+/// What a row says otherwise than the award of its trip; none if nothing.
+fn compare(
+    award: &Award,
+    facts: TripFacts,
+    in_log: KnownAward,
+    noted: Option<TripFacts>,
+) -> Option<String> {
+    let index = in_log.index;
+    if !in_log.says(award) {
+        return Some(format!(
+            "entry {index} awards the trip otherwise than this row with these stations and this method would"
+        ));
     }
-    Ok(stations)
+    let changed = noted.is_some_and(|noted| noted.row != facts.row);
+    changed.then(|| format!("entry {index} awards the trip, and its row was another one then"))
 }
 
-fn degrees(text: &str, most: f64) -> Option<f64> {
-    let degrees: f64 = text.parse().ok()?;
-    (degrees.abs() <= most).then_some(degrees)
+/// The source's own id of a trip.
+fn trip_number(row: &CsvRow<{ TRIP_COLUMNS.len() }>) -> Result<u64, RowFault> {
+    let [id, .., bike, _end_station] = &row.fields;
+    if id.is_empty() || bike.is_empty() {
+        let detail = "it has no trip id or no bicycle".to_owned();
+        return Err(("id_missing", detail));
+    }
+    // 7, 07 and +7 would be one trip, and 7.0 another.
+    let number = id.bytes().all(|byte| byte.is_ascii_digit());
+    number
+        .then(|| id.parse().ok())
+        .flatten()
+        .ok_or_else(|| ("id_malformed", format!("trip id {id:?} is no whole number")))
 }
 
-/// A station by its id; of one that was moved, the location that has the name of the row.
-fn station<'a>(stations: &'a Stations, id: &str, name: &str) -> Result<&'a Station, RowFault> {
-    stations
-        .get(id)
-        .and_then(|locations| {
-            let named = locations.iter().find(|station| station.name == name);
-            named.or(locations.first())
-        })
-        .ok_or_else(|| ("station_unknown", format!("there is no station {id}")))
-}
-
-/// The award of a row, and when the trip began and ended.
+/// The award of a row, and what the register keeps of its trip.
 fn award(
     row: &CsvRow<{ TRIP_COLUMNS.len() }>,
+    evidence: Digest,
     stations: &Stations,
     config: &TripsConfig<'_>,
     pseudonyms: &mut Pseudonyms,
-) -> Result<(Award, Moment, Moment), TripFault> {
+) -> Result<(Award, TripFacts), TripFault> {
     let [
-        id,
+        _id,
         duration,
         started,
         start_station,
@@ -242,13 +357,9 @@ fn award(
         bike,
         end_station,
     ] = &row.fields;
-    if id.is_empty() || bike.is_empty() {
-        let detail = "it has no trip id or no bicycle".to_owned();
-        return Err(("id_missing", detail).into());
-    }
-    let duration: u64 = duration
-        .parse()
-        .map_err(|_| ("duration_malformed", format!("duration {duration:?}")))?;
+    let duration = digits(duration)
+        .map(u64::from)
+        .ok_or_else(|| ("duration_malformed", format!("duration {duration:?}")))?;
     if duration > DURATION_S_MAX {
         let days = duration / DURATION_S_MAX;
         let detail = format!("it lasted {duration} s, over {days} days: not a ride");
@@ -264,8 +375,8 @@ fn award(
         let detail = format!("it ended on {}, which is yet to come", end.day);
         return Err(("date_future", detail).into());
     }
-    let from = station(stations, start_terminal, start_station)?;
-    let to = station(stations, end_terminal, end_station)?;
+    let from = stations.named(start_terminal, start_station)?;
+    let to = stations.named(end_terminal, end_station)?;
     let metres = great_circle_m(from, to).round();
     if metres < 1.0 {
         let detail = "it ended where it began: no straight-line distance".to_owned();
@@ -309,60 +420,39 @@ fn award(
     if points == Grams(0) || points > activity.cap {
         return Err(out_of_range(points.to_string()).into());
     }
-    let evidence = format!("{id}\n{start_terminal}\n{end_terminal}");
     let award = Award {
-        account: pseudonyms.account(&format!("bike:{bike}"))?,
+        account: pseudonyms.account(&format!("{}:bike:{bike}", config.source))?,
         method: method.id,
         version: method.version,
         activity: config.activity,
         quantity,
         points,
         occurred_on: end.day,
-        evidence: pseudonyms.evidence(&evidence)?,
+        evidence,
     };
-    Ok((award, start, end))
+    let facts = TripFacts {
+        row: fingerprint_of_row(&row.fields),
+        bike: fingerprint_of_account(&award.account),
+        start: start.minute,
+        end: end.minute,
+    };
+    Ok((award, facts))
 }
 
 /// `2014-01-01T08:14:00Z`, without its seconds.
 fn moment(text: &str) -> Option<Moment> {
     let (date, time) = text.split_once('T')?;
     let day: Day = date.parse().ok()?;
-    let mut parts = time
-        .strip_suffix('Z')?
-        .split(':')
-        .map(|part| part.parse::<u64>().ok());
-    let (hours, minutes) = (parts.next()??, parts.next()??);
-    (hours < 24 && minutes < 60).then_some(Moment {
-        minute: (u64::from(day.0) * 24 + hours) * 60 + minutes,
-        day,
-    })
-}
-
-/// Haversine.
-fn great_circle_m(from: &Station, to: &Station) -> f64 {
-    let (lat1, lat2) = (from.lat.to_radians(), to.lat.to_radians());
-    let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-    let h = half(to.lat - from.lat) + lat1.cos() * lat2.cos() * half(to.long - from.long);
-    2.0 * EARTH_RADIUS_M * h.sqrt().min(1.0).asin()
-}
-
-/// Trips that began before an earlier trip of the same bicycle had ended, in the awards' order.
-fn overlaps(rides: HashMap<String, Vec<Ride>>) -> Vec<Overlap> {
-    let mut found = Vec::new();
-    for mut rides in rides.into_values() {
-        rides.sort_unstable();
-        let mut last: Option<Ride> = None;
-        for ride in rides {
-            match &last {
-                Some(earlier) if ride.start < earlier.end => found.push(Overlap {
-                    award: ride.award,
-                    row: ride.row,
-                    earlier_row: earlier.row,
-                }),
-                _ => last = Some(ride),
-            }
-        }
-    }
-    found.sort_by_key(|overlap| overlap.award);
-    found
+    let mut parts = time.strip_suffix('Z')?.split(':');
+    let mut two = |below: u32| {
+        let part = parts.next()?;
+        let number = digits(part).filter(|_| part.len() == 2)?;
+        (number < below).then_some(number)
+    };
+    let (hours, minutes) = (two(24)?, two(60)?);
+    // A leap second is the sixty-first.
+    let _seconds = two(61)?;
+    let minute = (day.0.checked_mul(24)?.checked_add(hours)?).checked_mul(60)?;
+    let minute = minute.checked_add(minutes)?;
+    parts.next().is_none().then_some(Moment { minute, day })
 }

@@ -1,21 +1,22 @@
 //! What is appended, and what is verified of it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::programme::{ProgrammeKeys, ensure_method, grant};
 use crate::cli::Failure;
-use crate::programs::import::{ImportSummary, StatementSender, import_trees, import_trips};
+use crate::programs::import::{
+    SendOptions, StatementSender, TripSource, import_trees, import_trips,
+};
 use arborlog::client::{Remote, today};
 use arborlog::import::{
-    ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, STATION_COLUMNS, SpeciesList, TRIP_COLUMNS, TreePlan,
-    TripPlan, plan_claims,
+    ADDED_COLUMNS, BAY_AREA, CsvTable, EVENT_COLUMNS, STATION_COLUMNS, SpeciesList, TRIP_COLUMNS,
+    TreeBooks, TripPlan, plan_claims,
 };
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::receipt::Receipt;
-use arborlog::record::{AccountId, ActivityCode, Method, Planting, RecordId, Role};
+use arborlog::record::{ActivityCode, Method, Planting, RecordId, Role, Statement};
 
 const TRIPS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_trips.csv.zst");
 const STATIONS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_stations.csv");
@@ -27,7 +28,7 @@ pub struct DemoSummary {
     pub vkey: VerifierKey,
     pub genesis: RecordId,
     pub checkpoint: Checkpoint,
-    pub refused: usize,
+    pub refused: u64,
     pub receipts_verified: usize,
     /// Those of [`TOTALS`], as the server gives them.
     pub totals: Vec<(&'static str, serde_json::Value)>,
@@ -56,7 +57,7 @@ pub fn play(
     vkey: &VerifierKey,
     genesis: RecordId,
 ) -> Result<DemoSummary, Failure> {
-    let sender = StatementSender::open(url, work)?;
+    let sender = StatementSender::open(url, work, SendOptions::default())?;
     let remote = sender.remote();
     grant(
         remote,
@@ -91,31 +92,35 @@ pub fn play(
         &sender,
         trips,
         stations,
-        method.id,
-        ActivityCode(1),
+        &TripSource {
+            name: "bay-area-bike-share".parse()?,
+            area: BAY_AREA,
+        },
+        (method.id, ActivityCode(1)),
         &keys.platform,
     )?;
     let added = table("sf_trees_added.csv.zst", TREES, true, &ADDED_COLUMNS)?;
     let events = table("sf_tree_events.csv.zst", EVENTS, true, &EVENT_COLUMNS)?;
-    let (planted, plan) = import_trees(
+    let (planted, books) = import_trees(
         &sender,
         added,
         Some(events),
+        None,
         &species,
         &keys.planter,
         Some(&keys.surveyor),
     )?;
-    let claimed = claim(&sender, keys, &method, &trips, &plan)?;
+    let claims_refused = claim(&sender, keys, &method, &trips, &books)?;
 
     let note = remote.bytes("checkpoint")?;
     let checkpoint = Checkpoint::open(&note, vkey).map_err(Failure::check)?;
     let size = checkpoint.head().size;
     let receipts_verified = verify_receipts(remote, vkey, &genesis, size)?;
-    let parts: [&ImportSummary; 3] = [&awarded, &planted, &claimed];
-    let refused = parts
+    let refused = [&awarded, &planted]
         .iter()
-        .map(|part| part.refused + part.set_aside.len())
-        .sum();
+        .map(|part| part.records_refused + part.lines.refused + part.lines.set_aside)
+        .sum::<u64>()
+        + claims_refused;
     Ok(DemoSummary {
         vkey: vkey.clone(),
         genesis,
@@ -140,27 +145,16 @@ fn table<const N: usize>(
     )?)
 }
 
-/// Accounts that can pay claim trees, and get those that were planted and not corrected.
+/// Accounts that can pay claim trees, and get those that were planted and not corrected. Gives how
+/// many records were refused.
 fn claim(
     sender: &StatementSender,
     keys: &ProgrammeKeys,
     method: &Method,
     trips: &TripPlan,
-    plan: &TreePlan,
-) -> Result<ImportSummary, Failure> {
-    let mut balances: BTreeMap<AccountId, u64> = BTreeMap::new();
-    for (position, award) in trips.awards.iter().enumerate() {
-        let mut overlaps = trips.overlaps.iter();
-        if !overlaps.any(|overlap| overlap.award == position) {
-            *balances.entry(award.account).or_default() += award.points.0;
-        }
-    }
-    let mut plantings: Vec<Planting> = plan
-        .plantings
-        .iter()
-        .filter(|planned| planned.correction.is_none())
-        .map(|planned| planned.planting.clone())
-        .collect();
+    books: &TreeBooks,
+) -> Result<u64, Failure> {
+    let mut plantings: Vec<Planting> = books.untouched();
     plantings.sort_by_key(|planting| {
         (
             std::cmp::Reverse(planting.count),
@@ -168,15 +162,15 @@ fn claim(
             planting.first_serial,
         )
     });
-    let claims = plan_claims(&balances, &plantings, method, today());
-    let sent = sender.send("claims", &keys.platform, &claims.claims)?;
+    let claims = plan_claims(&trips.balances, &plantings, method, today());
+    let send = |phase, statements: Vec<Statement>| {
+        let submitter = sender.open_phase(phase, &keys.platform)?;
+        sender.send(phase, submitter, statements.into_iter())
+    };
+    let sent = send("claims", claims.claims.clone())?;
     let assignments = claims.assignments(|claim| sent.index(claim))?;
-    let tied = sender.send("assignments", &keys.platform, &assignments)?;
-    Ok(ImportSummary {
-        admitted: 0,
-        refused: sent.refused + tied.refused,
-        set_aside: Vec::new(),
-    })
+    let tied = send("assignments", assignments)?;
+    Ok(sent.refused() + tied.refused())
 }
 
 fn totals(remote: &Remote) -> Result<Vec<(&'static str, serde_json::Value)>, Failure> {

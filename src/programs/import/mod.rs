@@ -1,30 +1,40 @@
-//! Open data into a ledger: files are read and planned by `arborlog::import`, and what was planned
-//! is sent, so that a second run after any cut sends nothing twice.
+//! Open data into a ledger: files are read and planned by `arborlog::import`, held against what the
+//! log has, and what is lacking is sent, so that nothing is sent twice: not by a second run after
+//! any cut, not by the next export of the same source, not with another work folder.
 
+mod report;
 mod sender;
 mod trees;
 mod trips;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::cli::{Done, say};
+use crate::cli::{Done, Failure};
 use arborlog::client::IssuerKey;
+use arborlog::durable::{Held, hold, make_folders};
 use arborlog::import::{
-    ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, STATION_COLUMNS, SetAside, SpeciesList, TRIP_COLUMNS,
+    ADDED_COLUMNS, Area, BAY_AREA, CsvTable, CsvTableError, DateOrder, EVENT_COLUMNS,
+    STATION_COLUMNS, SpeciesList, TRIP_COLUMNS, TreesError, TripsError,
 };
-use arborlog::record::{ActivityCode, MethodId};
+use arborlog::outcome::Outcome;
+use arborlog::record::{ActivityCode, MethodId, Slug};
 
-pub use sender::StatementSender;
+pub use sender::{SendOptions, StatementSender};
 pub use trees::import_trees;
-pub use trips::import_trips;
+pub use trips::{TripSource, import_trips};
 
 /// Import open data: each good row as a statement, each bad one set aside with its reason.
 ///
-/// Files are CSV, or CSV compressed with zstd (.csv.zst). What was sent and what was set aside is
-/// kept in the work folder; after any cut, the same command goes on and sends nothing twice.
+/// Files are CSV in UTF-8 with commas, or that compressed with zstd (.csv.zst), a row on each line.
+/// Trips and trees are known by their source's own ids: the same file again, the next export, late
+/// rows and another work folder send only what is not in. Keep what stands beside the key's head:
+/// KEY.head.pseudonyms and KEY.head.trees can't be made anew (docs/importing.md).
+///
+/// Exit codes: 0 all rows are in; 1 log, key and registers contradict each other; 2 wrong use, or a
+/// file that can be read in two ways; 3 could not be done, try again; 4 no such file of CSV; 5 not
+/// all rows are in, some were refused or set aside.
 #[derive(Args)]
 pub struct ImportArgs {
     #[command(subcommand)]
@@ -43,10 +53,23 @@ struct Sending {
     /// The ledger's server.
     #[arg(long, value_name = "URL")]
     to: String,
-    /// The folder for journals, pseudonym keys and what is set aside.
+    /// The folder for reports of what is set aside. It may be lost.
     #[arg(long)]
     work: PathBuf,
-    /// Print one JSON object.
+    /// The folder for the keys' heads and all that stands beside them, if not that of the keys: where
+    /// that can't be written. It must outlive the process.
+    #[arg(long, value_name = "DIR")]
+    heads: Option<PathBuf>,
+    /// Make the journals beside the keys anew from the log, after they were lost.
+    #[arg(long)]
+    recover: bool,
+    /// What the key said in the log and the registers beside it do not know was not sent by import.
+    #[arg(long)]
+    not_imported: bool,
+    /// Send again what the journals note as refused.
+    #[arg(long)]
+    retry_refused: bool,
+    /// Print one JSON object: the sums, and what became of each line (docs/importing.md).
     #[arg(long)]
     json: bool,
 }
@@ -62,6 +85,12 @@ struct BikeshareArgs {
     /// The platform's key file.
     #[arg(long)]
     key: PathBuf,
+    /// The name of the source: trips of the same id from two sources are two trips.
+    #[arg(long, default_value = "bay-area-bike-share")]
+    source: Slug,
+    /// The area in which the stations lie, in degrees: another than that of Bay Area Bike Share.
+    #[arg(long, value_name = "S,W,N,E", default_value_t = BAY_AREA, allow_hyphen_values = true)]
+    area: Area,
     /// The method that awards the trips.
     #[arg(long, default_value = "1")]
     method: MethodId,
@@ -80,6 +109,10 @@ struct SfTreesArgs {
     /// What happened to trees in it.
     #[arg(long)]
     events: Option<PathBuf>,
+    /// In which order the files write day and month, where they do not tell: day-first,
+    /// month-first or iso.
+    #[arg(long, value_name = "ORDER")]
+    dates: Option<DateOrder>,
     /// The planter's key file.
     #[arg(long)]
     planter_key: PathBuf,
@@ -90,82 +123,117 @@ struct SfTreesArgs {
     sending: Sending,
 }
 
-/// What an import came to.
-#[derive(Default)]
-pub struct ImportSummary {
-    /// Records that are in.
-    pub admitted: usize,
-    /// Records that the ledger's rules refused.
-    pub refused: usize,
-    /// Rows that no record was made of.
-    pub set_aside: Vec<SetAside>,
+impl Sending {
+    fn sender(&self) -> Result<StatementSender, Failure> {
+        let options = SendOptions {
+            recover: self.recover,
+            not_imported: self.not_imported,
+            retry_refused: self.retry_refused,
+            json: self.json,
+        };
+        StatementSender::open(&self.to, &self.work, options)
+    }
+
+    /// A key, with its head where heads are kept.
+    fn key(&self, path: &Path) -> Result<IssuerKey, Failure> {
+        let key = IssuerKey::read(path)?;
+        let Some(heads) = &self.heads else {
+            return Ok(key);
+        };
+        make_folders(heads)?;
+        let head = key.head().file_name().map(|name| heads.join(name));
+        Ok(match head {
+            Some(head) => key.with_head(&head),
+            None => key,
+        })
+    }
 }
 
 pub fn run(args: &ImportArgs) -> Done {
     match &args.source {
         Source::Bikeshare(args) => {
-            let sender = StatementSender::open(&args.sending.to, &args.sending.work)?;
-            let trips = CsvTable::open(&args.trips, &TRIP_COLUMNS)?;
-            let stations = CsvTable::open(&args.stations, &STATION_COLUMNS)?;
-            let key = IssuerKey::read(&args.key)?;
-            let (imported, _) =
-                import_trips(&sender, trips, stations, args.method, args.activity, &key)?;
-            report(&args.sending, &imported)
+            let trips = table(&args.trips, &TRIP_COLUMNS)?;
+            let stations = table(&args.stations, &STATION_COLUMNS)?;
+            let key = args.sending.key(&args.key)?;
+            let sender = args.sending.sender()?;
+            let source = TripSource {
+                name: args.source.clone(),
+                area: args.area,
+            };
+            let by = (args.method, args.activity);
+            let (imported, _) = import_trips(&sender, trips, stations, &source, by, &key)?;
+            imported.print(args.sending.json)
         }
         Source::SfTrees(args) => {
-            let sender = StatementSender::open(&args.sending.to, &args.sending.work)?;
-            let added = CsvTable::open(&args.added, &ADDED_COLUMNS)?;
-            let events = match &args.events {
-                Some(path) => Some(CsvTable::open(path, &EVENT_COLUMNS)?),
-                None => None,
-            };
-            let planter = IssuerKey::read(&args.planter_key)?;
-            let surveyor = args
-                .surveyor_key
-                .as_deref()
-                .map(IssuerKey::read)
-                .transpose()?;
+            let added = table(&args.added, &ADDED_COLUMNS)?;
+            let events = args.events.as_ref();
+            let events = events.map(|path| table(path, &EVENT_COLUMNS)).transpose()?;
+            let planter = args.sending.key(&args.planter_key)?;
+            let surveyor = args.surveyor_key.as_deref();
+            let surveyor = surveyor.map(|key| args.sending.key(key)).transpose()?;
+            let sender = args.sending.sender()?;
             let (imported, _) = import_trees(
                 &sender,
                 added,
                 events,
+                args.dates,
                 &SpeciesList::shipped()?,
                 &planter,
                 surveyor.as_ref(),
             )?;
-            report(&args.sending, &imported)
+            imported.print(args.sending.json)
         }
     }
 }
 
-fn report(sending: &Sending, imported: &ImportSummary) -> Done {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in &imported.set_aside {
-        *reasons.entry(row.reason).or_default() += 1;
+fn table<const N: usize>(path: &Path, columns: &[&'static str; N]) -> Result<CsvTable<N>, Failure> {
+    CsvTable::open(path, columns).map_err(table_failure)
+}
+
+/// Locks what an import keeps beside a key, until this is dropped: several phases use it.
+fn hold_imports(key: &IssuerKey) -> Result<Held, Failure> {
+    let lock = key.beside_head(".imports.lock");
+    hold(&lock)?.ok_or_else(|| {
+        anyhow::anyhow!(
+            "{} is locked: another import uses the key; wait for it, or stop it",
+            lock.display()
+        )
+        .into()
+    })
+}
+
+fn table_failure(error: CsvTableError) -> Failure {
+    match error {
+        CsvTableError::Io(..) => error.into(),
+        _ => Failure::of(Outcome::NotThatKind, error),
     }
-    if sending.json {
-        outln!(
-            "{}",
-            serde_json::json!({
-                "admitted": imported.admitted,
-                "refused": imported.refused,
-                "set_aside": imported.set_aside.len(),
-                "reasons": reasons,
-                "work": sending.work,
-            })
-        );
-        return Ok(());
+}
+
+/// How a command ends whose file can't be taken as it is.
+trait FileError {
+    fn failure(self) -> Failure;
+}
+
+fn file_failure(error: impl FileError) -> Failure {
+    error.failure()
+}
+
+impl FileError for TripsError {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Table(error) => table_failure(error),
+            Self::Places(_) => Failure::usage(self),
+            _ => self.into(),
+        }
     }
-    say(
-        false,
-        format!(
-            "{} records admitted, {} refused",
-            imported.admitted, imported.refused
-        ),
-    );
-    for (reason, rows) in reasons {
-        outln!("{rows:>8} rows set aside: {reason}");
+}
+
+impl FileError for TreesError {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Table(error) => table_failure(error),
+            Self::Places(_) | Self::Dates(_) => Failure::usage(self),
+            _ => self.into(),
+        }
     }
-    outln!("Each is in {}", sending.work.display());
-    Ok(())
 }

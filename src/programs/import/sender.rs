@@ -1,4 +1,5 @@
-//! Statements on their way to a server, with what was sent and what was set aside in a work folder.
+//! Statements on their way to a server. Journals stand beside the key that signs, as all does that
+//! tells what an import sent: the work folder has only reports, and may be lost.
 
 use std::path::{Path, PathBuf};
 
@@ -7,40 +8,75 @@ use serde::Deserialize;
 use crate::cli::submit::failure;
 use crate::cli::{Failure, connect, progress};
 use arborlog::client::{
-    IssuerKey, LineOutcome, OnRefusal, Options, Remote, RemoteError, Submitter,
+    IssuerKey, Line, LineOutcome, LogFault, OnRefusal, Options, Remote, RemoteError, SubmitError,
+    Submitter,
 };
-use arborlog::durable::{make_folders, replace};
-use arborlog::import::SetAside;
+use arborlog::crypto::PublicKey;
+use arborlog::durable::make_folders;
+use arborlog::import::PlotSerials;
 use arborlog::record::{Index, Method, Origin, PlotNumber, Serial, Statement};
 
-/// Sends statements, each phase with a journal of its own in the work folder.
+/// What an import does beside the usual.
+#[derive(Clone, Copy, Default)]
+pub struct SendOptions {
+    /// Make journals and heads anew from the log.
+    pub recover: bool,
+    /// What is in and can't be recognised was not sent by an import.
+    pub not_imported: bool,
+    /// Send again what was refused before.
+    pub retry_refused: bool,
+    /// Keep what became of each line, to be printed.
+    pub json: bool,
+}
+
+/// Sends statements, each phase with a journal of its own beside the key.
 pub struct StatementSender {
     remote: Remote,
     origin: Origin,
     work: PathBuf,
+    pub options: SendOptions,
 }
 
 /// What became of statements, in their order.
 pub struct Sent {
-    pub indexes: Vec<Option<Index>>,
-    pub refused: usize,
+    pub outcomes: Vec<LineOutcome>,
 }
 
 impl Sent {
-    /// The entry of the statement at a position, if it was admitted.
+    /// The entry of the statement at a position, if it is in.
     pub fn index(&self, position: usize) -> Option<Index> {
-        self.indexes.get(position).copied().flatten()
+        match self.outcomes.get(position)? {
+            LineOutcome::Admitted(index) | LineOutcome::AlreadyIn(index) => Some(*index),
+            _ => None,
+        }
     }
 
-    /// Number of statements that were admitted.
-    pub fn admitted(&self) -> usize {
-        self.indexes.iter().flatten().count()
+    /// Number of statements that were admitted now.
+    pub fn admitted(&self) -> u64 {
+        self.count(|outcome| matches!(outcome, LineOutcome::Admitted(_)))
+    }
+
+    /// Number of statements that are not in.
+    pub fn refused(&self) -> u64 {
+        self.count(|outcome| {
+            !matches!(
+                outcome,
+                LineOutcome::Admitted(_) | LineOutcome::AlreadyIn(_)
+            )
+        })
+    }
+
+    fn count(&self, is_one: impl Fn(&LineOutcome) -> bool) -> u64 {
+        self.outcomes
+            .iter()
+            .filter(|outcome| is_one(outcome))
+            .count() as u64
     }
 }
 
 impl StatementSender {
     /// A sender to the server at `url`.
-    pub fn open(url: &str, work: &Path) -> Result<Self, Failure> {
+    pub fn open(url: &str, work: &Path, options: SendOptions) -> Result<Self, Failure> {
         make_folders(work)?;
         let remote = connect::to(url);
         let origin = remote.origin()?;
@@ -48,6 +84,7 @@ impl StatementSender {
             remote,
             origin,
             work: work.to_owned(),
+            options,
         })
     }
 
@@ -56,27 +93,53 @@ impl StatementSender {
         &self.remote
     }
 
-    /// A file of the work folder.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.work.join(name)
+    /// The folder for reports.
+    pub fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// Opens the journal of a phase: while it is open, nothing else signs with the key.
+    pub fn open_phase<'a>(
+        &'a self,
+        phase: &str,
+        key: &'a IssuerKey,
+    ) -> Result<Submitter<'a>, Failure> {
+        let journal = key.beside_head(&format!(".{phase}.journal"));
+        let options = Options {
+            retry_refused: self.options.retry_refused,
+            ..Options::default()
+        };
+        let (remote, origin) = (&self.remote, &self.origin);
+        if self.options.recover {
+            Submitter::recover(remote, origin, key, &journal, options, &mut |_, _| {})
+        } else {
+            Submitter::open(remote, origin, key, &journal, options)
+        }
+        .map_err(failure)
     }
 
     /// Sends a phase's statements, those that are not in yet.
     pub fn send(
         &self,
         phase: &str,
-        key: &IssuerKey,
-        statements: &[Statement],
+        submitter: Submitter<'_>,
+        statements: impl Iterator<Item = Statement>,
     ) -> Result<Sent, Failure> {
-        let journal = self.work.join(format!("{phase}.journal"));
-        let options = Options::default();
-        let submitter =
-            Submitter::open(&self.remote, &self.origin, key, &journal, options).map_err(failure)?;
-        let bar = progress::bar(phase, statements.len() as u64);
-        let (outcomes, summary) = submitter
-            .run_statements(statements, OnRefusal::Skip, &mut |done| {
-                bar.set_position(done)
+        let bar = progress::bar(phase, statements.size_hint().0 as u64);
+        let lines = (1..).zip(statements).map(|(number, statement)| {
+            Ok(Line {
+                number,
+                statement: Ok(statement),
             })
+        });
+        let mut outcomes = Vec::new();
+        let mut tell = |_, outcome| {
+            outcomes.push(outcome);
+            Ok(())
+        };
+        let mut progress = |done| bar.set_position(done);
+        let summary = submitter
+            .run(lines, OnRefusal::Skip, &mut tell, &mut progress)
             .map_err(failure)?;
         if let Some(stopped) = &summary.stopped {
             let problem = &stopped.problem;
@@ -95,42 +158,29 @@ impl StatementSender {
             summary.refused
         );
         progress::done(&bar, &line);
-        let mut refusals = String::new();
-        for (number, outcome) in (1..).zip(&outcomes) {
-            if let LineOutcome::Refused { code, detail } = outcome {
-                let refusal = serde_json::json!({
-                    "statement": number, "code": code, "detail": detail,
-                });
-                refusals.push_str(&format!("{refusal}\n"));
-            }
-        }
-        if !refusals.is_empty() {
-            let path = self.work.join(format!("{phase}.refused.ndjson"));
-            replace(&path, refusals.as_bytes())?;
-        }
-        let indexes = outcomes
-            .iter()
-            .map(|outcome| match outcome {
-                LineOutcome::Admitted(index) | LineOutcome::AlreadyIn(index) => Some(*index),
-                _ => None,
-            })
-            .collect();
-        Ok(Sent {
-            indexes,
-            refused: usize::try_from(summary.refused)?,
-        })
+        Ok(Sent { outcomes })
     }
 
-    pub fn set_aside(&self, what: &str, rows: &[SetAside]) -> Result<(), Failure> {
-        let mut lines = String::new();
-        for row in rows {
-            lines.push_str(&serde_json::to_string(row)?);
-            lines.push('\n');
+    /// Tells all that a key said in the log, and those that it replaced.
+    pub fn said_by(
+        &self,
+        submitter: &Submitter<'_>,
+        key: &IssuerKey,
+        before: &[PublicKey],
+        tell: &mut dyn FnMut(Index, &Statement),
+    ) -> Result<(), Failure> {
+        let public = key.key().public();
+        for key in before.iter().filter(|key| **key != public) {
+            match submitter.statements_of(key, tell) {
+                // A key of another ledger has said nothing in this one.
+                Err(SubmitError::Log {
+                    fault: LogFault::NotGranted(_),
+                    ..
+                }) => {}
+                said => said.map_err(failure)?,
+            }
         }
-        let path = self.work.join(format!("{what}.set-aside.ndjson"));
-        replace(&path, lines.as_bytes())?;
-        errln!("{what}: {} rows set aside", rows.len());
-        Ok(())
+        submitter.statements_of(&public, tell).map_err(failure)
     }
 
     /// The versions of a method in the ledger.
@@ -148,16 +198,38 @@ impl StatementSender {
         Ok(listed.map(|listed| listed.method).collect())
     }
 
-    /// The first free serial of a plot; none if the ledger has no such plot.
-    pub fn next_serial(&self, plot: PlotNumber) -> Result<Option<Serial>, Failure> {
+    /// Which serials of a plot are free.
+    pub fn serials(&self, plot: PlotNumber) -> Result<PlotSerials, Failure> {
         #[derive(Deserialize)]
         struct PlotAnswer {
             next_serial: Option<Serial>,
         }
         match self.remote.json::<PlotAnswer>(&format!("v1/plots/{plot}")) {
-            Ok(plot) => Ok(plot.next_serial),
-            Err(RemoteError::Problem { problem, .. }) if problem.status == 404 => Ok(None),
+            Ok(plot) => Ok(plot
+                .next_serial
+                .map_or(PlotSerials::Exhausted, PlotSerials::From)),
+            Err(RemoteError::Problem { problem, .. }) if problem.code == "not_found" => {
+                Ok(PlotSerials::NoPlot)
+            }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What a line came to whose statement came to this.
+pub fn row_outcome(outcome: &LineOutcome) -> arborlog::import::RowOutcome {
+    use arborlog::import::RowOutcome;
+    match outcome {
+        LineOutcome::Admitted(index) => RowOutcome::Admitted(*index),
+        LineOutcome::AlreadyIn(index) => RowOutcome::AlreadyIn(*index),
+        LineOutcome::Refused { code, detail } => RowOutcome::Refused {
+            code: code.clone(),
+            detail: detail.clone(),
+        },
+        LineOutcome::SetAside(why) => RowOutcome::SetAside("unsignable", why.clone()),
+        LineOutcome::NotSent => RowOutcome::SetAside(
+            "not_sent",
+            "a statement before it was refused; run the same command again".to_owned(),
+        ),
     }
 }

@@ -1,204 +1,181 @@
 //! Street trees: plots and plantings, what became of them, and a census of the register.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io::ErrorKind;
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 
-use super::sender::Sent;
-use super::{ImportSummary, StatementSender};
+use super::report::{ImportSummary, Report};
+use super::{StatementSender, file_failure, hold_imports};
 use crate::cli::Failure;
-use arborlog::client::{IssuerKey, today};
-use arborlog::durable::replace;
+use arborlog::client::{IssuerKey, LineOutcome, today};
 use arborlog::import::{
-    ADDED_COLUMNS, CsvTable, EVENT_COLUMNS, SpeciesList, TreeCorrection, TreePlan, TreeRegister,
-    TreesConfig, plan_trees, read_trees,
+    ADDED_COLUMNS, Answers, CsvTable, DateOrder, EVENT_COLUMNS, PlotCensus, RecognizeError,
+    SpeciesList, TreeBooks, TreeRegister, TreesConfig, account, census, plan_trees, read_trees,
+    recognize,
 };
-use arborlog::record::{
-    Basis, Correction, Day, Digest, Index, PlotNumber, Remedy, Serial, Statement, Survey, Text,
-};
+use arborlog::record::{Basis, Day, Digest, PlotNumber, Statement, Survey};
 
-/// Trees as plots and plantings, then what happened to them later.
+/// A tree takes no more rounds than this: planted, voided, planted again, lost, returned. More are
+/// only needed where something contradicts itself.
+const ROUNDS_MAX: usize = 16;
+
+/// Trees as plots and plantings, then what happened to them later: in rounds, each of which says
+/// what is still lacking in the books.
 pub fn import_trees(
     sender: &StatementSender,
     added: CsvTable<{ ADDED_COLUMNS.len() }>,
     events: Option<CsvTable<{ EVENT_COLUMNS.len() }>>,
+    dates: Option<DateOrder>,
     species: &SpeciesList,
     planter: &IssuerKey,
     surveyor: Option<&IssuerKey>,
-) -> Result<(ImportSummary, TreePlan), Failure> {
-    let mut register = read_trees(added, events)?;
-    let plan = plan(sender, &mut register, species)?;
-    sender.set_aside("trees", &register.set_aside)?;
-    let planted = sender.send("plots and plantings", planter, &plan.statements())?;
-    let index_of = |planting: usize| planted.index(plan.plots.len() + planting);
-    let (first, second) = corrections(&plan, index_of)?;
-    let losses = sender.send("losses and voids", planter, &first)?;
-    let second: Vec<Statement> = second
-        .into_iter()
-        .filter_map(|follow_up| follow_up.statement(&losses))
-        .collect();
-    let mended = sender.send("returns and new dates", planter, &second)?;
-    let mut summary = ImportSummary {
-        admitted: planted.admitted() + losses.admitted() + mended.admitted(),
-        refused: planted.refused + losses.refused + mended.refused,
-        set_aside: register.set_aside.clone(),
-    };
-    if let Some(surveyor) = surveyor {
-        let surveyed = sender.send("surveys", surveyor, &surveys(&plan)?)?;
-        summary.admitted += surveyed.admitted();
-        summary.refused += surveyed.refused;
-    }
-    Ok((summary, plan))
-}
-
-/// Plans with the serials that were free when this import began, which its folder keeps.
-fn plan(
-    sender: &StatementSender,
-    register: &mut TreeRegister,
-    species: &SpeciesList,
-) -> Result<TreePlan, Failure> {
-    let path = sender.file("first-serials.json");
+) -> Result<(ImportSummary, TreeBooks), Failure> {
+    let mut report = Report::new("trees", sender.work(), sender.options.json)?;
+    let register = read_trees(added, events, dates, &mut |row| report.tell(&row.into()))
+        .map_err(file_failure)?;
     let config = TreesConfig {
         today: today(),
         species,
     };
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let kept: Vec<(PlotNumber, Serial)> = serde_json::from_str(&text)?;
-            return Ok(plan_trees(register, &config, &kept.into_iter().collect())?);
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        // Other serials than those that were planned with would make other statements.
-        Err(error) => return Err(error.into()),
+    let _held = hold_imports(planter)?;
+    let mut imported = Imported::default();
+    let books = plant(sender, &register, &config, planter, &mut imported)?;
+    if let Some(surveyor) = surveyor {
+        survey(sender, &register, &config, surveyor, &books, &mut imported)?;
     }
-    let before = register.set_aside.len();
-    let sketch = plan_trees(register, &config, &HashMap::new())?;
-    register.set_aside.truncate(before);
-    let mut kept = Vec::new();
-    for plot in &sketch.plots {
-        if let Some(serial) = sender.next_serial(plot.number)? {
-            kept.push((plot.number, serial));
-        }
+    let told = account(&register, &books, &config, &imported.answers, &mut |fate| {
+        report.tell(&fate);
+        Ok::<_, Infallible>(())
+    });
+    match told {
+        Ok(()) => {}
+        Err(never) => match never {},
     }
-    replace(&path, serde_json::to_string(&kept)?.as_bytes())?;
-    Ok(plan_trees(register, &config, &kept.into_iter().collect())?)
+    let summary = report.finish(register.read(), imported.admitted, imported.refused)?;
+    Ok((summary, books))
 }
 
-/// What is sent after the first corrections.
-enum FollowUp {
-    Statement(Statement),
-    /// The void of the first correction at a position.
-    VoidOf {
-        first: usize,
-        reason: Text<300>,
-    },
+/// What was sent.
+#[derive(Default)]
+struct Imported {
+    answers: Answers,
+    admitted: u64,
+    refused: u64,
 }
 
-impl FollowUp {
-    /// The statement; none where the correction that it voids was refused.
-    fn statement(self, corrected: &Sent) -> Option<Statement> {
-        match self {
-            Self::Statement(statement) => Some(statement),
-            Self::VoidOf { first, reason } => Some(Statement::Correction(Correction {
-                target: corrected.index(first)?,
-                reason,
-                remedy: Remedy::Void,
-            })),
-        }
+fn plant(
+    sender: &StatementSender,
+    register: &TreeRegister,
+    config: &TreesConfig<'_>,
+    planter: &IssuerKey,
+    imported: &mut Imported,
+) -> Result<TreeBooks, Failure> {
+    let opened = sender.open_phase("trees", planter)?;
+    let mut books = TreeBooks::open(&planter.beside_head(".trees"))?;
+    let signers = books.signers().to_vec();
+    sender.said_by(&opened, planter, &signers, &mut |index, said| {
+        books.take(index, said);
+    })?;
+    match recognize(register, &mut books, config) {
+        Err(RecognizeError::Unknown(_)) if sender.options.not_imported => books.leave_unknown()?,
+        Err(RecognizeError::Unknown(unknown)) => return Err(Failure::check(unknown)),
+        recognized => recognized?,
     }
-}
-
-fn reason(text: &str) -> Result<Text<300>, Failure> {
-    text.parse().map_err(Failure::usage)
-}
-
-/// The corrections of plantings whose entries are known, and what follows them.
-fn corrections(
-    plan: &TreePlan,
-    index_of: impl Fn(usize) -> Option<Index>,
-) -> Result<(Vec<Statement>, Vec<FollowUp>), Failure> {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    for (number, planned) in plan.plantings.iter().enumerate() {
-        let (Some(target), Some(correction)) = (index_of(number), &planned.correction) else {
-            continue;
+    books.add_signer(&planter.key().public())?;
+    let mut opened = Some(opened);
+    for _ in 0..ROUNDS_MAX {
+        let round = plan_trees(register, &books, config);
+        if round.is_empty() {
+            break;
+        }
+        let mut serials = HashMap::new();
+        for plot in round.plots() {
+            serials.insert(plot, sender.serials(plot)?);
+        }
+        // A crash here leaves trees of plantings that were not sent: they count once the log has
+        // a planting of that evidence.
+        books.note(round.plantings())?;
+        let said = round.statements(&serials)?;
+        let statements = said.iter().map(|said| said.statement.clone());
+        let submitter = match opened.take() {
+            Some(submitter) => submitter,
+            None => sender.open_phase("trees", planter)?,
         };
-        match correction {
-            TreeCorrection::Lost { on, returned } => {
-                if *returned {
-                    let reason = reason("the trees came back to the city's register")?;
-                    second.push(FollowUp::VoidOf {
-                        first: first.len(),
-                        reason,
-                    });
+        let sent = sender.send("trees", submitter, statements)?;
+        imported.admitted += sent.admitted();
+        imported.refused = sent.refused();
+        let mut progress = false;
+        for (said, outcome) in said.iter().zip(&sent.outcomes) {
+            match outcome {
+                LineOutcome::Admitted(index) | LineOutcome::AlreadyIn(index) => {
+                    progress = true;
+                    books.take(*index, &said.statement);
+                    if matches!(outcome, LineOutcome::Admitted(_)) {
+                        imported.answers.admitted.insert(*index);
+                    }
                 }
-                first.push(Statement::Correction(Correction {
-                    target,
-                    reason: reason("removed from the city's register")?,
-                    remedy: Remedy::Lost {
-                        count: planned.planting.count,
-                        first_serial: Some(planned.planting.first_serial),
-                        lost_on: *on,
-                        evidence: None,
-                    },
-                }));
-            }
-            TreeCorrection::Redated(planting) => {
-                let why = format!(
-                    "the register altered the planting date to {}",
-                    planting.planted_on
-                );
-                first.push(Statement::Correction(Correction {
-                    target,
-                    reason: reason(&why)?,
-                    remedy: Remedy::Void,
-                }));
-                second.push(FollowUp::Statement(Statement::Planting(
-                    (**planting).clone(),
-                )));
+                LineOutcome::Refused { code, detail } => {
+                    let answers = &mut imported.answers;
+                    answers.refused(&said.statement, &said.trees, code, detail);
+                }
+                LineOutcome::SetAside(why) => {
+                    let answers = &mut imported.answers;
+                    answers.refused(&said.statement, &said.trees, "unsignable", why);
+                }
+                LineOutcome::NotSent => {}
             }
         }
+        if !progress {
+            break;
+        }
     }
-    Ok((first, second))
+    Ok(books)
 }
 
 /// Number of plots that are surveyed: those with the most trees.
 const SURVEYS: usize = 12;
 
-/// What the register lists on a plot.
-#[derive(Default)]
-struct PlotCensus {
-    listed: u32,
-    removed: u32,
+/// A census of the register, on its newest day: which of the trees it still lists. Nobody looked
+/// at a tree, and the survey says so. A survey that is in is not made again.
+fn survey(
+    sender: &StatementSender,
+    register: &TreeRegister,
+    config: &TreesConfig<'_>,
+    surveyor: &IssuerKey,
+    books: &TreeBooks,
+    imported: &mut Imported,
+) -> Result<(), Failure> {
+    let submitter = sender.open_phase("surveys", surveyor)?;
+    let mut known: HashSet<Digest> = HashSet::new();
+    sender.said_by(&submitter, surveyor, &[], &mut |_, said| {
+        if let Statement::Survey(survey) = said {
+            known.insert(survey.evidence);
+        }
+    })?;
+    let mut surveys = surveys(register, config, books)?;
+    surveys.retain(|survey| !known.contains(&survey.evidence));
+    let statements = surveys.into_iter().map(Statement::Survey);
+    let sent = sender.send("surveys", submitter, statements)?;
+    imported.admitted += sent.admitted();
+    imported.refused += sent.refused();
+    Ok(())
 }
 
-/// A census of the register, on its newest day: which of the trees it still lists. Nobody looked
-/// at a tree, and the survey says so.
-fn surveys(plan: &TreePlan) -> Result<Vec<Statement>, Failure> {
-    let Some(day) = plan.last_day else {
+fn surveys(
+    register: &TreeRegister,
+    config: &TreesConfig<'_>,
+    books: &TreeBooks,
+) -> Result<Vec<Survey>, Failure> {
+    let Some(day) = register.last_day() else {
         return Ok(Vec::new());
     };
-    let mut plots: BTreeMap<PlotNumber, PlotCensus> = BTreeMap::new();
-    for planned in &plan.plantings {
-        let census = plots.entry(planned.planting.plot).or_default();
-        let count = planned.planting.count.get();
-        census.listed += count;
-        if matches!(
-            planned.correction,
-            Some(TreeCorrection::Lost {
-                returned: false,
-                ..
-            })
-        ) {
-            census.removed += count;
-        }
-    }
+    let plots = census(register, books, config);
     let mut plots: Vec<_> = plots.into_iter().collect();
     plots.sort_by_key(|(number, census)| (std::cmp::Reverse(census.listed), *number));
     plots
         .into_iter()
         .take(SURVEYS)
         .map(|(plot, PlotCensus { listed, removed })| {
-            Ok(Statement::Survey(Survey {
+            Ok(Survey {
                 plot,
                 planting: None,
                 surveyed_on: day,
@@ -211,7 +188,7 @@ fn surveys(plan: &TreePlan) -> Result<Vec<Statement>, Failure> {
                     .parse()
                     .map_err(Failure::usage)?,
                 next_due: Day::from_ymd(day.ymd().0 + 1, 12, 31),
-            }))
+            })
         })
         .collect()
 }

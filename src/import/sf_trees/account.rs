@@ -1,0 +1,163 @@
+//! What became of each line of the register.
+
+use std::collections::{HashMap, HashSet};
+
+use super::TreesConfig;
+use super::books::TreeBooks;
+use super::judge::{Fault, Judge, Judgement, TreeInBooks, check_date};
+use super::register::{EventAbout, EventLine, RegisteredTree, TreeRegister};
+use crate::import::outcome::{LineFate, RowOutcome};
+use crate::record::{Index, Statement};
+
+/// What an import was told of its statements.
+#[derive(Default)]
+pub struct Answers {
+    /// Entries that this import made.
+    pub admitted: HashSet<Index>,
+    plantings_refused: HashMap<u64, (String, String)>,
+    corrections_refused: HashMap<u64, (String, String)>,
+}
+
+impl Answers {
+    /// Takes the refusal of a statement of these trees: its code and words.
+    pub fn refused(&mut self, statement: &Statement, trees: &[u64], code: &str, detail: &str) {
+        let refused = match statement {
+            Statement::Planting(_) => &mut self.plantings_refused,
+            _ => &mut self.corrections_refused,
+        };
+        for id in trees {
+            refused.insert(*id, (code.to_owned(), detail.to_owned()));
+        }
+    }
+
+    fn of_entry(&self, index: Index) -> RowOutcome {
+        if self.admitted.contains(&index) {
+            RowOutcome::Admitted(index)
+        } else {
+            RowOutcome::AlreadyIn(index)
+        }
+    }
+}
+
+/// Tells what became of each line that was not set aside when it was read.
+pub fn account<E>(
+    register: &TreeRegister,
+    books: &TreeBooks,
+    config: &TreesConfig<'_>,
+    answers: &Answers,
+    tell: &mut dyn FnMut(LineFate) -> Result<(), E>,
+) -> Result<(), E> {
+    let judge = Judge::new(register, books, config);
+    for (id, tree) in &register.trees {
+        if let Some(line) = tree.added {
+            tell(LineFate {
+                file: register.added_file().to_owned(),
+                line,
+                id: format!("tree {id}"),
+                outcome: outcome_of_tree(*id, &judge.judge(*id, tree), answers),
+            })?;
+        }
+    }
+    for event in &register.events {
+        let outcome = match register.trees.get(&event.tree) {
+            Some(tree) => {
+                let judgement = judge.judge(event.tree, tree);
+                outcome_of_event(event, tree, &judgement, config, answers)
+            }
+            None => RowOutcome::SetAside(
+                "no_date",
+                "the register gives no planting date of this tree".to_owned(),
+            ),
+        };
+        tell(LineFate {
+            file: register.events_file().to_owned(),
+            line: event.line,
+            id: format!("tree {}", event.tree),
+            outcome,
+        })?;
+    }
+    Ok(())
+}
+
+fn outcome_of_tree(id: u64, judgement: &Judgement<'_>, answers: &Answers) -> RowOutcome {
+    match judgement {
+        Judgement::SetAside(fault) => set_aside(fault),
+        Judgement::In(now) => answers.of_entry(now.tree.index),
+        Judgement::Plant(..) => match answers.plantings_refused.get(&id) {
+            Some((code, detail)) => RowOutcome::Refused {
+                code: code.clone(),
+                detail: detail.clone(),
+            },
+            None => not_sent(),
+        },
+    }
+}
+
+fn outcome_of_event(
+    event: &EventLine,
+    tree: &RegisteredTree,
+    judgement: &Judgement<'_>,
+    config: &TreesConfig<'_>,
+    answers: &Answers,
+) -> RowOutcome {
+    let of_tree = || outcome_of_tree(event.tree, judgement, answers);
+    let Judgement::In(now) = judgement else {
+        return of_tree();
+    };
+    match event.about {
+        EventAbout::Species => of_tree(),
+        EventAbout::Date => outcome_of_date(event, tree, now, config, answers),
+        EventAbout::Removal => match (now.loss, &now.removal_fault) {
+            (Some(loss), _) => answers.of_entry(loss),
+            (None, Some(fault)) => set_aside(fault),
+            (None, None) => correction_refused(event.tree, answers),
+        },
+    }
+}
+
+fn outcome_of_date(
+    event: &EventLine,
+    tree: &RegisteredTree,
+    now: &TreeInBooks<'_>,
+    config: &TreesConfig<'_>,
+    answers: &Answers,
+) -> RowOutcome {
+    let mut dates = tree.dates.iter();
+    let Some(date) = dates.find(|date| date.event == Some(event.line)) else {
+        return not_sent();
+    };
+    match check_date(date, config.today) {
+        Err(fault) => set_aside(&fault),
+        Ok(day) if day == now.tree.planted_on() => answers.of_entry(now.tree.index),
+        Ok(_) => match &now.date_fault {
+            Some(fault) => set_aside(fault),
+            None if now.next.is_some() => correction_refused(event.tree, answers),
+            None => RowOutcome::SetAside(
+                "date_superseded",
+                "the register gave the tree another date later".to_owned(),
+            ),
+        },
+    }
+}
+
+fn correction_refused(tree: u64, answers: &Answers) -> RowOutcome {
+    match answers.corrections_refused.get(&tree) {
+        Some((code, detail)) => RowOutcome::Refused {
+            code: code.clone(),
+            detail: detail.clone(),
+        },
+        None => not_sent(),
+    }
+}
+
+fn set_aside((reason, detail): &Fault) -> RowOutcome {
+    RowOutcome::SetAside(reason, detail.clone())
+}
+
+/// The import ended before it came to what would tell of the line.
+fn not_sent() -> RowOutcome {
+    RowOutcome::SetAside(
+        "not_sent",
+        "what tells of it was not sent; run the same command again".to_owned(),
+    )
+}

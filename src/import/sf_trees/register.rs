@@ -1,0 +1,368 @@
+//! The city's register of trees, read: the trees that were added to it, and what happened to
+//! trees in it.
+
+use std::collections::BTreeMap;
+
+use super::cells::CITY;
+use super::{AddedTable, EVENT_COLUMNS, EventTable, TreesError};
+use crate::import::area::{Place, PlaceCounts};
+use crate::import::csv_table::{CsvLine, CsvRow, SetAside};
+use crate::import::dates::{DateEvidence, DateOrder, read_day, utc_day};
+use crate::import::sf_trees::ADDED_COLUMNS;
+use crate::record::Day;
+
+/// The city's register of trees, read and ready to be planned.
+pub struct TreeRegister {
+    pub(super) trees: BTreeMap<u64, RegisteredTree>,
+    /// Lines of the events that a statement may tell of.
+    pub(super) events: Vec<EventLine>,
+    added_file: String,
+    events_file: String,
+    read: u64,
+    last_day: Option<Day>,
+}
+
+/// What the register says of a tree.
+#[derive(Clone, Debug)]
+pub(super) struct RegisteredTree {
+    /// Its line in the table of added trees; none of a tree that only events tell of.
+    pub added: Option<u64>,
+    digest: [u8; 32],
+    pub species: String,
+    /// Latitude and longitude, if they are published; else why they can't be right.
+    pub location: Result<Option<(f64, f64)>, String>,
+    /// The planting dates that the register gave the tree, oldest first.
+    pub dates: Vec<PlantingDate>,
+    pub removed: Option<Day>,
+    pub returned: bool,
+    pub commit: String,
+}
+
+/// A planting date as the register gave it.
+#[derive(Clone, Debug)]
+pub(super) struct PlantingDate {
+    pub text: String,
+    /// The day that it names, once the order of the file's dates is decided.
+    pub day: Option<Day>,
+    /// The day on which the register gave it.
+    pub published: Day,
+    /// The commit of the register's history that gave it.
+    pub commit: String,
+    /// The line of the events that gave it; none of a date in the table of added trees.
+    pub event: Option<u64>,
+}
+
+/// A line of the events that a statement may tell of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EventLine {
+    pub line: u64,
+    pub tree: u64,
+    pub about: EventAbout,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventAbout {
+    /// A planting date was given or altered.
+    Date,
+    /// The species of a tree whose species was not known yet.
+    Species,
+    /// The tree was removed. A removal has a line for each field.
+    Removal,
+}
+
+/// Reads the register's history. `dates` says in which order it writes day and month; without it,
+/// each file has to tell.
+///
+/// # Errors
+/// [`TreesError`]; a line that is wrong, or that no statement tells of, is no error but set aside.
+pub fn read_trees(
+    mut added: AddedTable,
+    events: Option<EventTable>,
+    dates: Option<DateOrder>,
+    set_aside: &mut dyn FnMut(SetAside),
+) -> Result<TreeRegister, TreesError> {
+    let mut register = TreeRegister {
+        trees: BTreeMap::new(),
+        events: Vec::new(),
+        added_file: added.file().to_owned(),
+        events_file: String::new(),
+        read: 0,
+        last_day: None,
+    };
+    let (mut places, mut added_dates) = (PlaceCounts::default(), DateEvidence::default());
+    while let Some(line) = added.next_line()? {
+        register.read += 1;
+        match line {
+            CsvLine::Row(row) => {
+                let [.., plant_date, _, _] = &row.fields;
+                added_dates.see(row.line, plant_date);
+                register.add(&row, &mut places, set_aside);
+            }
+            CsvLine::SetAside(row) => set_aside(row),
+        }
+    }
+    places.check_exchanged(added.file())?;
+    let order = added_dates.decide(added.file(), dates)?;
+    register.read_dates(false, order);
+    if let Some(mut events) = events {
+        let mut event_dates = DateEvidence::default();
+        events.file().clone_into(&mut register.events_file);
+        register.read_events(&mut events, &mut event_dates, set_aside)?;
+        let order = event_dates.decide(events.file(), dates)?;
+        register.read_dates(true, order);
+    }
+    Ok(register)
+}
+
+impl TreeRegister {
+    /// Number of trees read.
+    pub fn len(&self) -> usize {
+        self.trees.len()
+    }
+
+    /// Whether none was read.
+    pub fn is_empty(&self) -> bool {
+        self.trees.is_empty()
+    }
+
+    /// Number of lines that were read of both files, without empty ones.
+    pub fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// The newest day that the register speaks of.
+    pub fn last_day(&self) -> Option<Day> {
+        self.last_day
+    }
+
+    /// The file of the trees that were added.
+    pub(super) fn added_file(&self) -> &str {
+        &self.added_file
+    }
+
+    /// The file of events.
+    pub(super) fn events_file(&self) -> &str {
+        &self.events_file
+    }
+
+    fn add(
+        &mut self,
+        row: &CsvRow<{ ADDED_COLUMNS.len() }>,
+        places: &mut PlaceCounts,
+        set_aside: &mut dyn FnMut(SetAside),
+    ) {
+        let [
+            id,
+            commit,
+            committed_at,
+            readded,
+            species,
+            plant_date,
+            lat,
+            long,
+        ] = &row.fields;
+        let mut set_aside = |reason, detail, other_line| {
+            set_aside(SetAside {
+                file: self.added_file.clone(),
+                line: row.line,
+                id: format!("tree {id}"),
+                reason,
+                detail,
+                other_line,
+            });
+        };
+        let location = match (lat.is_empty(), long.is_empty()) {
+            (true, true) => Ok(None),
+            _ => {
+                let place = CITY.place(lat, long);
+                places.see(row.line, place);
+                let why = match place {
+                    Place::Inside(lat, long) => Ok(Some((lat, long))),
+                    Place::Exchanged => Err("look exchanged"),
+                    Place::Outside => Err("lie outside of the city"),
+                };
+                why.map_err(|why| format!("latitude {lat} and longitude {long} {why}"))
+            }
+        };
+        let Some(number) = tree_number(id) else {
+            return set_aside("id_missing", format!("TreeID {id:?}"), None);
+        };
+        let Some(published) = utc_day(committed_at) else {
+            let detail = format!("committed_at {committed_at:?}");
+            return set_aside("date_malformed", detail, None);
+        };
+        if let Some(tree) = self.trees.get_mut(&number) {
+            let first = tree.added.unwrap_or_default();
+            let lines = format!("lines {first} and {}", row.line);
+            if tree.digest == row.digest {
+                let detail = format!("{lines} are the same in every field");
+                return set_aside("duplicate", detail, Some(first));
+            }
+            let how = if readded == "1" {
+                tree.returned = true;
+                "came back to the register"
+            } else {
+                "stands twice"
+            };
+            let detail = format!("{lines} are one tree, which {how}");
+            return set_aside("tree_repeated", detail, Some(first));
+        }
+        let mut dates = Vec::new();
+        if !plant_date.is_empty() {
+            dates.push(PlantingDate {
+                text: plant_date.clone(),
+                day: None,
+                published,
+                commit: commit.clone(),
+                event: None,
+            });
+        }
+        let tree = RegisteredTree {
+            added: Some(row.line),
+            digest: row.digest,
+            species: species.clone(),
+            location,
+            dates,
+            removed: None,
+            returned: false,
+            commit: commit.clone(),
+        };
+        self.last_day = self.last_day.max(Some(published));
+        self.trees.insert(number, tree);
+    }
+
+    fn read_events(
+        &mut self,
+        table: &mut EventTable,
+        dates: &mut DateEvidence,
+        set_aside: &mut dyn FnMut(SetAside),
+    ) -> Result<(), TreesError> {
+        // Trees that were in the register before the history begins.
+        let mut older: BTreeMap<u64, RegisteredTree> = BTreeMap::new();
+        while let Some(line) = table.next_line()? {
+            self.read += 1;
+            let row = match line {
+                CsvLine::Row(row) => row,
+                CsvLine::SetAside(row) => {
+                    set_aside(row);
+                    continue;
+                }
+            };
+            let [commit, committed_at, _op, id, field, old, new] = &row.fields;
+            let mut set_aside = |reason, detail| {
+                set_aside(SetAside {
+                    file: self.events_file.clone(),
+                    line: row.line,
+                    id: format!("tree {id}"),
+                    reason,
+                    detail,
+                    other_line: None,
+                });
+            };
+            let Some(id) = tree_number(id) else {
+                set_aside("id_missing", format!("TreeID {id:?}"));
+                continue;
+            };
+            let Some(day) = utc_day(committed_at) else {
+                set_aside("date_malformed", format!("committed_at {committed_at:?}"));
+                continue;
+            };
+            self.last_day = self.last_day.max(Some(day));
+            if field == "Latitude"
+                && let Some(why) = placeholder(old).or_else(|| placeholder(new))
+            {
+                set_aside("place_wrong", why);
+                continue;
+            }
+            let tree = match self.trees.get_mut(&id) {
+                Some(tree) => tree,
+                None => older.entry(id).or_insert_with(|| RegisteredTree {
+                    added: None,
+                    digest: row.digest,
+                    species: String::new(),
+                    location: Ok(None),
+                    dates: Vec::new(),
+                    removed: None,
+                    returned: false,
+                    commit: commit.clone(),
+                }),
+            };
+            match tree.take(&row, day) {
+                Ok(about) => {
+                    if about == EventAbout::Date {
+                        dates.see(row.line, new);
+                    }
+                    self.events.push(EventLine {
+                        line: row.line,
+                        tree: id,
+                        about,
+                    });
+                }
+                Err(why) => set_aside("not_stated", why),
+            }
+        }
+        // Of the older trees, only those whose planting date the history tells.
+        older.retain(|_, tree| !tree.dates.is_empty());
+        self.trees.extend(older);
+        Ok(())
+    }
+
+    /// Reads the dates of one of the files in the order that was decided.
+    fn read_dates(&mut self, of_events: bool, order: DateOrder) {
+        let dates = self.trees.values_mut().flat_map(|tree| &mut tree.dates);
+        for date in dates.filter(|date| date.event.is_some() == of_events) {
+            date.day = read_day(&date.text, order);
+        }
+    }
+}
+
+impl RegisteredTree {
+    /// Takes an event of the register's history; gives what it is about, or why no statement
+    /// tells of it.
+    fn take(
+        &mut self,
+        row: &CsvRow<{ EVENT_COLUMNS.len() }>,
+        day: Day,
+    ) -> Result<EventAbout, String> {
+        let [commit, _committed_at, op, _id, field, old, new] = &row.fields;
+        match (op.as_str(), field.as_str()) {
+            ("change", "PlantDate") if !new.is_empty() => {
+                self.dates.push(PlantingDate {
+                    text: new.clone(),
+                    day: None,
+                    published: day,
+                    commit: commit.clone(),
+                    event: Some(row.line),
+                });
+                Ok(EventAbout::Date)
+            }
+            ("change", "PlantDate") => Err("no statement takes a planting date back".to_owned()),
+            ("change", "qSpecies") if self.species.is_empty() => {
+                self.species.clone_from(new);
+                Ok(EventAbout::Species)
+            }
+            ("remove", field) => {
+                self.removed = Some(day);
+                if field == "qSpecies" && self.species.is_empty() {
+                    self.species.clone_from(old);
+                }
+                Ok(EventAbout::Removal)
+            }
+            ("add", _) => Err("the table of added trees tells of it".to_owned()),
+            (_, field) => Err(format!("no statement tells of a change of {field}")),
+        }
+    }
+}
+
+/// A tree's id, of digits alone.
+fn tree_number(id: &str) -> Option<u64> {
+    let only_digits = id.bytes().all(|byte| byte.is_ascii_digit());
+    only_digits.then(|| id.parse().ok()).flatten()
+}
+
+/// What is wrong with a latitude that is there and not in the city.
+fn placeholder(lat: &str) -> Option<String> {
+    let degrees: f64 = lat.parse().ok()?;
+    (!(CITY.south..=CITY.north).contains(&degrees))
+        .then(|| format!("latitude {lat} lies outside of the city: a placeholder"))
+}

@@ -1,0 +1,337 @@
+//! What became of each line: counted, kept in the work folder, and told.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::cli::{Done, Failure, say};
+use arborlog::durable::replace_with;
+use arborlog::import::{LineFate, RowOutcome};
+
+/// Lines of files, by what became of them: read = admitted + already in + refused + set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCounts {
+    pub read: u64,
+    pub admitted: u64,
+    pub already_in: u64,
+    pub refused: u64,
+    pub set_aside: u64,
+}
+
+/// What an import came to.
+#[derive(Default)]
+pub struct ImportSummary {
+    pub lines: LineCounts,
+    /// Lines set aside, by reason.
+    reasons: BTreeMap<String, u64>,
+    /// Records that were sent now and are in.
+    pub records_admitted: u64,
+    /// Records that the ledger's rules refused.
+    pub records_refused: u64,
+    /// A table beside the main one, such as that of stations: its name and lines.
+    beside: Option<Beside>,
+    /// All lines in a file without a name, if they are to be told.
+    told: Option<ToldLines>,
+    set_aside: Option<PathBuf>,
+}
+
+struct Beside {
+    what: &'static str,
+    read: u64,
+    used: u64,
+    set_aside: Vec<Value>,
+}
+
+/// Takes what becomes of each line, in any order.
+pub struct Report {
+    what: &'static str,
+    work: PathBuf,
+    lines: LineCounts,
+    reasons: BTreeMap<String, u64>,
+    beside: Option<Beside>,
+    /// Lines that did not go in, as NDJSON.
+    not_in: BufWriter<File>,
+    told: Option<ToldLines>,
+    failed: Option<io::Error>,
+}
+
+/// Lines as JSON objects, in the order in which they were told.
+struct ToldLines {
+    spool: BufWriter<File>,
+    end: u64,
+    files: Vec<String>,
+    /// The place in `files`, the line, and where its object begins.
+    places: Vec<(u32, u64, u64)>,
+}
+
+impl Report {
+    /// A report on a kind of lines; its files are in the work folder.
+    pub fn new(what: &'static str, work: &Path, json: bool) -> Result<Self, Failure> {
+        let told = json
+            .then(|| {
+                Ok::<_, io::Error>(ToldLines {
+                    spool: BufWriter::new(tempfile::tempfile_in(work)?),
+                    end: 0,
+                    files: Vec::new(),
+                    places: Vec::new(),
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            what,
+            work: work.to_owned(),
+            lines: LineCounts::default(),
+            reasons: BTreeMap::new(),
+            beside: None,
+            not_in: BufWriter::new(tempfile::tempfile_in(work)?),
+            told,
+            failed: None,
+        })
+    }
+
+    /// Takes a line. An error of the files is kept for [`Self::finish`].
+    pub fn tell(&mut self, fate: &LineFate) {
+        let object = self.object(fate);
+        match &fate.outcome {
+            RowOutcome::Admitted(_) => self.lines.admitted += 1,
+            RowOutcome::AlreadyIn(_) => self.lines.already_in += 1,
+            RowOutcome::Refused { .. } => self.lines.refused += 1,
+            RowOutcome::SetAside(reason, _) => {
+                self.lines.set_aside += 1;
+                *self.reasons.entry((*reason).to_owned()).or_default() += 1;
+            }
+        }
+        if let Some(told) = &mut self.told
+            && let Err(error) = told.add(fate, &object)
+        {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Takes a line of a table beside the main one that was set aside.
+    pub fn tell_beside(&mut self, what: &'static str, fate: &LineFate) {
+        let object = self.object(fate);
+        let beside = self.beside.get_or_insert_with(|| Beside::new(what));
+        beside.set_aside.push(object);
+    }
+
+    /// Sets how many lines of the table beside were read, and how many were of use.
+    pub fn read_beside(&mut self, what: &'static str, read: u64, used: u64) {
+        let beside = self.beside.get_or_insert_with(|| Beside::new(what));
+        (beside.read, beside.used) = (read, used);
+    }
+
+    fn object(&mut self, fate: &LineFate) -> Value {
+        let LineFate {
+            file,
+            line,
+            id,
+            outcome,
+        } = fate;
+        let mut object = json!({"file": file, "line": line});
+        let fields = match outcome {
+            RowOutcome::Admitted(index) => json!({"outcome": "admitted", "index": index}),
+            RowOutcome::AlreadyIn(index) => json!({"outcome": "already_in", "index": index}),
+            RowOutcome::Refused { code, detail } => {
+                json!({"outcome": "refused", "id": id, "code": code, "detail": detail})
+            }
+            RowOutcome::SetAside(reason, detail) => {
+                json!({"outcome": "set_aside", "id": id, "reason": reason, "detail": detail})
+            }
+        };
+        if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
+            object.extend(fields);
+        }
+        let is_in = matches!(outcome, RowOutcome::Admitted(_) | RowOutcome::AlreadyIn(_));
+        if !is_in && let Err(error) = writeln!(self.not_in, "{object}") {
+            self.failed.get_or_insert(error);
+        }
+        object
+    }
+
+    /// Checks that each line that was read is accounted for, and keeps those that did not go in.
+    pub fn finish(
+        mut self,
+        read: u64,
+        records_admitted: u64,
+        records_refused: u64,
+    ) -> Result<ImportSummary, Failure> {
+        if let Some(error) = self.failed.take() {
+            return Err(error.into());
+        }
+        self.lines.read = read;
+        let LineCounts {
+            admitted,
+            already_in,
+            refused,
+            set_aside,
+            ..
+        } = self.lines;
+        let told = admitted + already_in + refused + set_aside;
+        if told != read {
+            return Err(anyhow::anyhow!(
+                "of {read} lines that were read, {told} are accounted for: this is a fault of arborlog. What was sent is in"
+            )
+            .into());
+        }
+        let path = self.work.join(format!("{}.set-aside.ndjson", self.what));
+        let mut not_in = self
+            .not_in
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        not_in.rewind()?;
+        replace_with(&path, |file| io::copy(&mut not_in, file).map(drop))?;
+        errln!(
+            "{}: {read} lines read: {admitted} admitted, {already_in} already in, {refused} refused, {set_aside} set aside",
+            self.what
+        );
+        Ok(ImportSummary {
+            lines: self.lines,
+            reasons: self.reasons,
+            records_admitted,
+            records_refused,
+            beside: self.beside,
+            told: self.told,
+            set_aside: Some(path),
+        })
+    }
+}
+
+impl Beside {
+    fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            read: 0,
+            used: 0,
+            set_aside: Vec::new(),
+        }
+    }
+}
+
+impl ToldLines {
+    fn add(&mut self, fate: &LineFate, object: &Value) -> io::Result<()> {
+        let place = match self.files.iter().position(|file| *file == fate.file) {
+            Some(place) => place,
+            None => {
+                self.files.push(fate.file.clone());
+                self.files.len() - 1
+            }
+        };
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        self.places.push((place, fate.line, self.end));
+        let text = format!("{object}\n");
+        self.end += text.len() as u64;
+        self.spool.write_all(text.as_bytes())
+    }
+
+    /// Prints them in the order of files and lines, each on a line of text.
+    fn print(self) -> io::Result<()> {
+        let spool = self.spool.into_inner();
+        let mut spool = BufReader::new(spool.map_err(io::IntoInnerError::into_error)?);
+        let mut places = self.places;
+        places.sort_unstable();
+        let (mut at, mut text) = (None, String::new());
+        for (number, (.., begin)) in places.iter().enumerate() {
+            if at != Some(*begin) {
+                spool.seek(SeekFrom::Start(*begin))?;
+            }
+            text.clear();
+            let read = spool.read_line(&mut text)?;
+            at = Some(begin + read as u64);
+            let comma = if number + 1 < places.len() { "," } else { "" };
+            outln!("{}{comma}", text.trim_end());
+        }
+        Ok(())
+    }
+}
+
+impl ImportSummary {
+    /// Whether every line is in, and every record that follows from them.
+    pub fn all_in(&self) -> bool {
+        let beside = self.beside.as_ref();
+        self.lines.refused + self.lines.set_aside + self.records_refused == 0
+            && beside.is_none_or(|beside| beside.set_aside.is_empty())
+    }
+
+    /// Prints what the import came to; an error if not all went in.
+    pub fn print(self, json: bool) -> Done {
+        let all_in = self.all_in();
+        let not_in = self.set_aside.clone();
+        if json {
+            self.print_json()?;
+        } else {
+            self.print_words();
+        }
+        if all_in {
+            return Ok(());
+        }
+        let place = not_in.map_or_else(String::new, |path| format!(": see {}", path.display()));
+        Err(Failure::not_all_in(format!("not all lines are in{place}")))
+    }
+
+    fn print_words(&self) {
+        let LineCounts {
+            read,
+            admitted,
+            already_in,
+            refused,
+            set_aside,
+        } = self.lines;
+        say(
+            false,
+            format!(
+                "{read} lines read: {admitted} admitted, {already_in} already in, {refused} refused, {set_aside} set aside"
+            ),
+        );
+        if let Some(beside) = &self.beside {
+            outln!(
+                "{} {}: {} used, {} set aside",
+                beside.read,
+                beside.what,
+                beside.used,
+                beside.set_aside.len()
+            );
+        }
+        outln!(
+            "{} records admitted, {} refused",
+            self.records_admitted,
+            self.records_refused
+        );
+        for (reason, rows) in &self.reasons {
+            outln!("{rows:>8} lines set aside: {reason}");
+        }
+    }
+
+    fn print_json(self) -> Result<(), Failure> {
+        let mut sums = json!({
+            "read": self.lines.read,
+            "admitted": self.lines.admitted,
+            "already_in": self.lines.already_in,
+            "refused": self.lines.refused,
+            "set_aside": self.lines.set_aside,
+            "reasons": self.reasons,
+            "records": {"admitted": self.records_admitted, "refused": self.records_refused},
+            "set_aside_file": self.set_aside,
+        });
+        if let (Some(sums), Some(beside)) = (sums.as_object_mut(), self.beside) {
+            let object = json!({
+                "read": beside.read,
+                "used": beside.used,
+                "set_aside": beside.set_aside.len(),
+                "lines": beside.set_aside,
+            });
+            sums.insert(beside.what.to_owned(), object);
+        }
+        let sums = sums.to_string();
+        // The lines are the object's last member.
+        outln!("{},\"lines\":[", sums.strip_suffix('}').unwrap_or(&sums));
+        if let Some(told) = self.told {
+            told.print()?;
+        }
+        outln!("]}}");
+        Ok(())
+    }
+}

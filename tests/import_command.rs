@@ -1,0 +1,611 @@
+//! `import` as people use it, with a real server: the next export of the same source, another work
+//! folder, files that other programs wrote, and files that were lost. Each trip and tree is in
+//! once, each line is accounted for, and the exit code says whether all are in.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use arborlog::crypto::SigningKey;
+use arborlog::import::SpeciesList;
+use arborlog::record::*;
+use serde_json::Value;
+use support::dice::Dice;
+use support::{Ledger, Server, arborlog, method, run, run_ok};
+
+const STATIONS: &str = "station_id,name,lat,long,dock_count\n\
+    64,2nd at South Park,37.782259,-122.392738,15\n\
+    66,South Van Ness at Market,37.774814,-122.418954,19\n\
+    67,Market at 10th,37.776619,-122.417385,27\n";
+
+/// A ledger with a server, whose method has kilometres and the species of street trees.
+struct Place {
+    ledger: Ledger,
+    server: Server,
+}
+
+/// What a run of the command came to.
+struct Told {
+    code: i32,
+    json: Value,
+    err: String,
+}
+
+impl Told {
+    /// Read, admitted, already in, refused, set aside.
+    fn sums(&self) -> [u64; 5] {
+        let sum = |name: &str| self.json[name].as_u64().unwrap();
+        let sums = ["read", "admitted", "already_in", "refused", "set_aside"].map(sum);
+        assert_eq!(sums[0], sums[1..].iter().sum::<u64>(), "{}", self.json);
+        let lines = self.json["lines"].as_array().unwrap();
+        assert_eq!(lines.len() as u64, sums[0]);
+        let mut places: Vec<_> = lines.iter().map(|line| line["line"].as_u64()).collect();
+        places.dedup();
+        assert_eq!(places.len(), lines.len(), "each line once: {}", self.json);
+        sums
+    }
+
+    /// The lines that were set aside, each with its reason.
+    fn set_aside(&self) -> BTreeMap<u64, String> {
+        let lines = self.json["lines"].as_array().unwrap().iter();
+        lines
+            .filter(|line| line["outcome"] == "set_aside")
+            .map(|line| {
+                let reason = line["reason"].as_str().unwrap();
+                (line["line"].as_u64().unwrap(), reason.to_owned())
+            })
+            .collect()
+    }
+}
+
+impl Place {
+    fn new() -> Self {
+        let ledger = Ledger::init();
+        let server = Server::start(&ledger.dir);
+        let remote = server.remote();
+        for (key, role, holder) in [
+            (&ledger.platform, Role::Platform, "app"),
+            (&ledger.planter, Role::Planter, "trees"),
+            (&ledger.surveyor, Role::Surveyor, "eyes"),
+        ] {
+            ledger.grant(&remote, key, role, holder);
+        }
+        let method = Method {
+            effective_from: "2013-01-01".parse().unwrap(),
+            activities: List::try_from(vec![Activity {
+                code: ActivityCode(1),
+                name: "trip".parse().unwrap(),
+                unit: "km".parse().unwrap(),
+                factor: Micrograms(167_250_000),
+                cap: Grams(5_000),
+            }])
+            .unwrap(),
+            species: List::try_from(SpeciesList::shipped().unwrap().species().to_vec()).unwrap(),
+            ..method()
+        };
+        ledger.govern(&remote, Statement::Method(method), None);
+        let place = Self { ledger, server };
+        place.write("stations.csv", STATIONS);
+        place
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.ledger.path(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = arborlog();
+        command
+            .arg("import")
+            .args(args)
+            .args(["--json", "--to", &self.server.url]);
+        if !args.contains(&"--work") {
+            command.args(["--work", &self.path("work")]);
+        }
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Told {
+        let output = self.command(args).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        Told {
+            code: output.status.code().unwrap(),
+            json: serde_json::from_str(&out).unwrap_or(Value::Null),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn trips_with(&self, file: &str, more: &[&str]) -> Told {
+        let (file, stations) = (self.path(file), self.path("stations.csv"));
+        let key = self.path("platform.pem");
+        let mut args = vec!["bikeshare", &file];
+        if !more.contains(&"--stations") {
+            args.extend(["--stations", &stations]);
+        }
+        if !more.contains(&"--key") {
+            args.extend(["--key", &key]);
+        }
+        args.extend(more);
+        self.run(&args)
+    }
+
+    fn trips(&self, file: &str) -> Told {
+        self.trips_with(file, &[])
+    }
+
+    fn trees_with(&self, file: &str, more: &[&str]) -> Told {
+        let (file, key) = (self.path(file), self.path("planter.pem"));
+        let mut args = vec!["sf-trees", &file, "--planter-key", &key];
+        args.extend(more);
+        self.run(&args)
+    }
+
+    fn trees(&self, file: &str) -> Told {
+        self.trees_with(file, &[])
+    }
+
+    fn total(&self, name: &str) -> u64 {
+        let totals: Value = self.server.remote().json("v1/totals").unwrap();
+        let total = &totals[name];
+        let text = total.as_str().map(str::to_owned);
+        text.unwrap_or_else(|| total.to_string()).parse().unwrap()
+    }
+
+    fn entries(&self) -> u64 {
+        self.total("entries")
+    }
+}
+
+fn trip_at(id: u64, bike: u64, clock: (u64, u64)) -> String {
+    let (hour, minute) = clock;
+    format!(
+        "{id},600,2014-02-01T{hour:02}:{minute:02}:00Z,2nd at South Park,64,2014-02-01T{hour:02}:{:02}:00Z,South Van Ness at Market,66,{bike},Subscriber,94107",
+        minute + 10
+    )
+}
+
+fn trip(id: u64, bike: u64) -> String {
+    trip_at(id, bike, (9, 11))
+}
+
+const TRIPS: &str = "trip_id,duration,start_date,start_station,start_terminal,end_date,end_station,end_terminal,bike_id,subscription_type,zip_code";
+
+fn trip_file(rows: &[String]) -> String {
+    format!("{TRIPS}\n{}\n", rows.join("\n"))
+}
+
+/// Points of a trip from 2nd at South Park to South Van Ness at Market.
+const POINTS: u64 = 409;
+
+#[test]
+fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
+    let place = Place::new();
+    let before = place.entries();
+    place.write(
+        "week.csv",
+        trip_file(&[trip(11, 701), trip(12, 702), trip(13, 703)]),
+    );
+    let told = place.trips("week.csv");
+    assert_eq!(
+        (told.code, told.sums()),
+        (0, [3, 3, 0, 0, 0]),
+        "{}",
+        told.err
+    );
+    assert_eq!(place.total("awarded"), 3 * POINTS);
+    for work in ["work", "other"] {
+        let told = place.trips_with("week.csv", &["--work", &place.path(work)]);
+        assert_eq!((told.code, told.sums()), (0, [3, 0, 3, 0, 0]));
+    }
+    // Late rows in front, between and behind; one while its bicycle was on another trip.
+    let rows = [
+        trip(10, 700),
+        trip(11, 701),
+        trip_at(14, 701, (9, 15)),
+        trip(12, 702),
+        trip(13, 703),
+        trip(15, 705),
+    ];
+    place.write("late.csv", trip_file(&rows));
+    std::fs::remove_dir_all(place.path("work")).unwrap();
+    let told = place.trips("late.csv");
+    assert_eq!((told.code, told.sums()), (0, [6, 3, 3, 0, 0]));
+    assert_eq!(place.total("awarded"), 6 * POINTS);
+    assert_eq!(place.total("reversed"), POINTS);
+    assert_eq!(place.entries(), before + 7);
+    // An export that has nothing of what is in, but for a bicycle that was on another trip then.
+    place.write(
+        "more.csv",
+        trip_file(&[trip_at(16, 703, (9, 5)), trip(17, 707)]),
+    );
+    let told = place.trips("more.csv");
+    assert_eq!((told.code, told.sums()), (0, [2, 2, 0, 0, 0]));
+    assert_eq!(place.total("reversed"), 2 * POINTS);
+    let told = place.trips_with("late.csv", &["--work", &place.path("third")]);
+    assert_eq!((told.code, told.sums()), (0, [6, 0, 6, 0, 0]));
+    assert_eq!(place.entries(), before + 10);
+    // A changed row of a known id.
+    let changed = trip(12, 702).replace("South Van Ness at Market,66", "Market at 10th,67");
+    place.write(
+        "changed.csv",
+        trip_file(&[trip(11, 701), changed, trip(18, 708)]),
+    );
+    let told = place.trips("changed.csv");
+    assert_eq!((told.code, told.sums()), (5, [3, 1, 1, 0, 1]));
+    assert_eq!(
+        told.set_aside(),
+        BTreeMap::from([(3, "changed".to_owned())])
+    );
+    assert_eq!(place.entries(), before + 11);
+    // No award's evidence was used twice, and no pseudonym was made twice.
+    let vkey = std::fs::read_to_string(place.ledger.dir.join("log.vkey")).unwrap();
+    let audit = run(&["audit", &place.server.url, "--log", vkey.trim(), "--json"]);
+    let audit = String::from_utf8(audit.stdout).unwrap();
+    assert!(audit.contains("\"findings\""), "{audit}");
+    assert!(!audit.contains("award_evidence_repeated"), "{audit}");
+}
+
+#[test]
+fn what_stands_beside_the_key_is_recovered_or_missed() {
+    let place = Place::new();
+    place.write("week.csv", trip_file(&[trip(11, 701), trip(12, 702)]));
+    assert_eq!(place.trips("week.csv").code, 0);
+    let entries = place.entries();
+    let beside = |suffix: &str| place.path(&format!("platform.pem.head{suffix}"));
+    // What was noted of trips is found in the log.
+    std::fs::remove_file(beside(".trips")).unwrap();
+    assert_eq!(place.trips("week.csv").sums(), [2, 0, 2, 0, 0]);
+    // A lost journal stops with what to do, and then is made anew.
+    std::fs::remove_file(beside(".awards.journal")).unwrap();
+    let told = place.trips("week.csv");
+    assert!(
+        told.code == 1 && told.err.contains("--recover"),
+        "{}",
+        told.err
+    );
+    let told = place.trips_with("week.csv", &["--recover"]);
+    assert_eq!(
+        (told.code, told.sums()),
+        (0, [2, 0, 2, 0, 0]),
+        "{}",
+        told.err
+    );
+    // The keys of evidence are nowhere else.
+    std::fs::rename(beside(".pseudonyms"), place.path("kept")).unwrap();
+    let told = place.trips("week.csv");
+    assert!(
+        told.code == 1 && told.err.contains("backup"),
+        "{}",
+        told.err
+    );
+    std::fs::rename(place.path("kept"), beside(".pseudonyms")).unwrap();
+    assert_eq!(place.trips("week.csv").sums(), [2, 0, 2, 0, 0]);
+    assert_eq!(place.entries(), entries);
+
+    // A key that follows another takes over its file, and with it what that one sent.
+    run_ok(&["keygen", &place.path("next.pem")]);
+    let key = SigningKey::read(Path::new(&place.path("next.pem"))).unwrap();
+    let remote = place.server.remote();
+    place.ledger.grant(&remote, &key, Role::Platform, "app");
+    std::fs::copy(
+        beside(".pseudonyms"),
+        place.path("next.pem.head.pseudonyms"),
+    )
+    .unwrap();
+    place.write(
+        "next.csv",
+        trip_file(&[trip(11, 701), trip(12, 702), trip(13, 703)]),
+    );
+    let told = place.trips_with("next.csv", &["--key", &place.path("next.pem")]);
+    assert_eq!(
+        (told.code, told.sums()),
+        (0, [3, 1, 2, 0, 0]),
+        "{}",
+        told.err
+    );
+    // A head that is gone is made anew from the journal, and without both from the log.
+    std::fs::remove_file(beside("")).unwrap();
+    assert_eq!(place.trips("week.csv").sums(), [2, 0, 2, 0, 0]);
+    std::fs::remove_file(beside("")).unwrap();
+    std::fs::remove_file(beside(".awards.journal")).unwrap();
+    let told = place.trips("week.csv");
+    assert!(
+        told.code == 1 && told.err.contains("--recover"),
+        "{}",
+        told.err
+    );
+    let told = place.trips_with("week.csv", &["--recover"]);
+    assert_eq!(
+        (told.code, told.sums()),
+        (0, [2, 0, 2, 0, 0]),
+        "{}",
+        told.err
+    );
+    let told = place.trips("week.csv");
+    assert_eq!(
+        (told.code, told.sums()),
+        (0, [2, 0, 2, 0, 0]),
+        "{}",
+        told.err
+    );
+    // Another platform's trips are its own.
+    run_ok(&["keygen", &place.path("rival.pem")]);
+    let key = SigningKey::read(Path::new(&place.path("rival.pem"))).unwrap();
+    place.ledger.grant(&remote, &key, Role::Platform, "rival");
+    let (rival, heads) = (place.path("rival.pem"), place.path("heads"));
+    let told = place.trips_with("next.csv", &["--key", &rival, "--heads", &heads]);
+    assert_eq!(told.sums(), [3, 3, 0, 0, 0]);
+    assert!(Path::new(&heads).join("rival.pem.head.pseudonyms").exists());
+}
+
+#[test]
+fn an_import_that_is_killed_again_and_again_sends_each_trip_once() {
+    let place = Place::new();
+    let before = place.entries();
+    let mut dice = Dice::new(7);
+    let rows: Vec<String> = (1..=6_000).map(|id| trip(id, id)).collect();
+    for round in 1..=5 {
+        place.write("trips.csv", trip_file(&rows[..round * 1_200]));
+        let (file, stations) = (place.path("trips.csv"), place.path("stations.csv"));
+        let (key, work) = (
+            place.path("platform.pem"),
+            place.path(&format!("work{round}")),
+        );
+        let args = [
+            "bikeshare",
+            &file,
+            "--stations",
+            &stations,
+            "--key",
+            &key,
+            "--work",
+            &work,
+        ];
+        let mut child = place
+            .command(&args)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(100 + dice.below(400)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let told = place.trips("trips.csv");
+    let [read, admitted, already_in, ..] = told.sums();
+    assert_eq!(
+        (told.code, read, admitted + already_in),
+        (0, 6_000, 6_000),
+        "{}",
+        told.err
+    );
+    assert_eq!(place.entries(), before + 6_000);
+    assert_eq!(place.total("awarded"), 6_000 * POINTS);
+}
+
+const TREES: &str = "commit,committed_at,readded,TreeID,qLegalStatus,qSpecies,qAddress,SiteOrder,qSiteInfo,PlantType,qCaretaker,qCareAssistant,PlantDate,DBH,PlotSize,PermitNotes,XCoord,YCoord,Latitude,Longitude";
+
+fn tree(id: u64, date: &str) -> String {
+    format!(
+        "aaaaaaaaaaaa,2019-03-12T21:58:28-07:00,0,{id},DPW,Acer rubrum :: Red Maple,240 Pacific Ave,3,s,Tree,Private,,{date},3,3x3,,1,2,37.79779,-122.40042"
+    )
+}
+
+fn tree_file(rows: &[String]) -> String {
+    format!("{TREES}\n{}\n", rows.join("\n"))
+}
+
+fn trees(ids: impl IntoIterator<Item = u64>) -> String {
+    let rows: Vec<String> = ids
+        .into_iter()
+        .map(|id| tree(id, "04/27/2018 12:00:00 AM"))
+        .collect();
+    tree_file(&rows)
+}
+
+#[test]
+fn the_next_exports_of_a_register_plant_each_tree_once() {
+    let place = Place::new();
+    place.write("march.csv", trees(1001..=1005));
+    place.write("april.csv", trees(1001..=1006));
+    place.write("may.csv", trees([1001, 1002, 1004, 1005, 1006]));
+    place.write("june.csv", trees(1000..=1008));
+    let told = place.trees("march.csv");
+    assert_eq!(
+        (told.code, told.sums()),
+        (0, [5, 5, 0, 0, 0]),
+        "{}",
+        told.err
+    );
+    assert_eq!(place.trees("march.csv").sums(), [5, 0, 5, 0, 0]);
+    let told = place.trees_with("april.csv", &["--work", &place.path("other")]);
+    assert_eq!((told.code, told.sums()), (0, [6, 1, 5, 0, 0]));
+    assert_eq!(place.trees("may.csv").sums(), [5, 0, 5, 0, 0]);
+    assert_eq!(place.trees("june.csv").sums(), [9, 3, 6, 0, 0]);
+    assert_eq!(place.total("planted"), 9);
+    // The next history: one was removed, one has another date than it was planted with.
+    place.write(
+        "events.csv",
+        "seq,commit,committed_at,op,TreeID,field,old,new\n\
+         1,bbbbbbbbbbbb,2020-03-12T21:58:28-07:00,remove,1002,qSpecies,Acer rubrum :: Red Maple,\n\
+         2,bbbbbbbbbbbb,2020-03-12T21:58:28-07:00,change,1003,PlantDate,04/27/2018,04/28/2018\n\
+         3,bbbbbbbbbbbb,2020-03-12T21:58:28-07:00,change,1003,DBH,1,2\n",
+    );
+    for run in 0..2 {
+        let told = place.trees_with("june.csv", &["--events", &place.path("events.csv")]);
+        assert_eq!(told.code, 5);
+        let json = told.json.clone();
+        assert_eq!(json["read"], 12, "{json}");
+        assert_eq!(json["admitted"], 1 - run, "{json}");
+        assert_eq!(json["reasons"]["date_of_several"], 1);
+        assert_eq!(json["reasons"]["not_stated"], 1);
+        assert_eq!((place.total("planted"), place.total("lost")), (9, 1));
+    }
+    // Without the register beside the key: found in the log, or not.
+    let register = place.path("planter.pem.head.trees");
+    std::fs::rename(&register, place.path("kept")).unwrap();
+    let told = place.trees("march.csv");
+    assert!(
+        told.code == 1 && told.err.contains("newest copy"),
+        "{}",
+        told.err
+    );
+    std::fs::rename(place.path("kept"), &register).unwrap();
+    assert_eq!(place.trees("june.csv").sums(), [9, 0, 9, 0, 0]);
+    assert_eq!(place.total("planted"), 9);
+}
+
+#[test]
+fn a_date_is_never_read_in_two_ways() {
+    let place = Place::new();
+    let entries = place.entries();
+    place.write(
+        "either.csv",
+        tree_file(&[tree(1, "05/04/2018"), tree(2, "06/04/2018")]),
+    );
+    let told = place.trees("either.csv");
+    assert!(
+        told.code == 2 && told.err.contains("--dates"),
+        "{}",
+        told.err
+    );
+    place.write(
+        "mixed.csv",
+        tree_file(&[tree(1, "27/04/2018"), tree(2, "04/27/2018 12:00:00 AM")]),
+    );
+    let told = place.trees("mixed.csv");
+    assert!(
+        told.code == 2 && told.err.contains("two orders"),
+        "{}",
+        told.err
+    );
+    assert_eq!(place.entries(), entries);
+    let told = place.trees_with("mixed.csv", &["--dates", "month-first"]);
+    assert_eq!((told.code, told.sums()), (5, [2, 1, 0, 0, 1]));
+    assert_eq!(told.set_aside()[&2], "date_malformed");
+    place.write(
+        "day_first.csv",
+        tree_file(&[
+            tree(3, "27/04/2018"),
+            tree(4, "05/04/2018"),
+            tree(5, "2018-04-27"),
+        ]),
+    );
+    let told = place.trees("day_first.csv");
+    assert_eq!((told.code, told.sums()), (0, [3, 3, 0, 0, 0]));
+    let plot = told.json["lines"][1]["index"].as_u64().unwrap();
+    let entry = place
+        .server
+        .remote()
+        .text(&format!("entry/{plot}"))
+        .unwrap();
+    assert!(entry.contains("2018-04-05"), "{entry}");
+}
+
+#[test]
+fn lines_of_other_peoples_files_are_set_aside_one_by_one() {
+    let place = Place::new();
+    let mut rows: Vec<String> = (1..=8).map(|id| trip(id, 500 + id)).collect();
+    let mut expected = 0;
+    let mut import = |name: &str, rows: &[String], reason: &str| {
+        place.write(name, trip_file(rows));
+        let told = place.trips(name);
+        let [read, admitted, already_in, refused, set_aside] = told.sums();
+        assert_eq!(
+            (told.code, read, refused, set_aside),
+            (5, rows.len() as u64, 0, 1),
+            "{name}"
+        );
+        assert_eq!(
+            told.set_aside(),
+            BTreeMap::from([(4, reason.to_owned())]),
+            "{name}"
+        );
+        expected += admitted;
+        assert_eq!(admitted + already_in, read - 1);
+        assert_eq!(place.total("awarded"), expected * POINTS);
+    };
+    let good = rows[2].clone();
+    rows[2] = good.replace("94107", "\"94107");
+    import("stray_at_the_end.csv", &rows, "quote_unclosed");
+    rows[2] = good.replace("2nd", "\"2nd");
+    import("stray_between.csv", &rows, "quote_unclosed");
+    rows[2] = good.replace("2nd at", "2nd \"at");
+    import("stray_in_a_field.csv", &rows, "quote_stray");
+    rows[2] = good.replace(",94107", "");
+    import("fewer.csv", &rows, "fields_missing");
+    rows[2] = format!("{good},");
+    import("more.csv", &rows, "fields_too_many");
+    rows[2] = TRIPS.to_owned();
+    import("header_again.csv", &rows, "header_repeated");
+    rows[2] = good.replace("2014-02-01T09:11", "2014-02-01 09:11");
+    import("date.csv", &rows, "date_malformed");
+
+    rows[2] = good.replace("2nd", "Caf#");
+    let latin: Vec<u8> = trip_file(&rows)
+        .bytes()
+        .map(|byte| if byte == b'#' { 0xe9 } else { byte })
+        .collect();
+    place.write("latin1.csv", latin);
+    let told = place.trips("latin1.csv");
+    assert_eq!((told.code, told.sums()), (5, [8, 0, 7, 0, 1]));
+    assert_eq!(
+        told.set_aside(),
+        BTreeMap::from([(4, "not_utf8".to_owned())])
+    );
+    // All that was good is in; the row that was always bad goes in once it is right.
+    rows[2] = good;
+    place.write("good.csv", trip_file(&rows));
+    let told = place.trips("good.csv");
+    assert_eq!((told.code, told.sums()), (0, [8, 1, 7, 0, 0]));
+}
+
+#[test]
+fn files_of_another_kind_are_refused_by_name() {
+    let place = Place::new();
+    let entries = place.entries();
+    let good = trip_file(&[trip(1, 501)]);
+    let wide: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    place.write("utf16.csv", [&b"\xff\xfe"[..], &wide].concat());
+    place.write("semicolon.csv", good.replace(',', ";"));
+    for (name, words) in [("utf16.csv", "UTF-16"), ("semicolon.csv", "semicolons")] {
+        let told = place.trips(name);
+        assert!(told.code == 4 && told.err.contains(words), "{}", told.err);
+    }
+    // Exchanged coordinates stop all; without them, everything would be set aside or counted wrong.
+    place.write("good.csv", &good);
+    let exchanged: String = STATIONS
+        .lines()
+        .map(
+            |line| match line.split(',').collect::<Vec<_>>().as_slice() {
+                [id, name, lat, long, docks] => format!("{id},{name},{long},{lat},{docks}\n"),
+                other => panic!("{other:?}"),
+            },
+        )
+        .collect();
+    // Under the right names of the columns, and under exchanged names with the right order.
+    let header = "station_id,name,lat,long,dock_count";
+    let names = STATIONS.replace(header, "station_id,name,long,lat,dock_count");
+    for text in [exchanged.replace("name,long,lat", "name,lat,long"), names] {
+        place.write("swapped.csv", text);
+        let told = place.trips_with("good.csv", &["--stations", &place.path("swapped.csv")]);
+        assert!(
+            told.code == 2 && told.err.contains("exchanged"),
+            "{}",
+            told.err
+        );
+    }
+    assert_eq!(place.entries(), entries);
+    // Everything refused is no success.
+    let told = place.trips_with("good.csv", &["--activity", "9"]);
+    assert_eq!((told.code, told.sums()), (5, [1, 0, 0, 0, 1]));
+    let told = place.trips("good.csv");
+    assert_eq!((told.code, told.sums()), (0, [1, 1, 0, 0, 0]));
+}
