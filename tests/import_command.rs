@@ -38,7 +38,10 @@ struct Told {
 impl Told {
     /// Read, admitted, already in, refused, set aside.
     fn sums(&self) -> [u64; 5] {
-        let sum = |name: &str| self.json[name].as_u64().unwrap();
+        let sum = |name: &str| {
+            let sum = self.json[name].as_u64();
+            sum.unwrap_or_else(|| panic!("exit {}: {}", self.code, self.err))
+        };
         let sums = ["read", "admitted", "already_in", "refused", "set_aside"].map(sum);
         assert_eq!(sums[0], sums[1..].iter().sum::<u64>(), "{}", self.json);
         let lines = self.json["lines"].as_array().unwrap();

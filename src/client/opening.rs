@@ -115,7 +115,14 @@ impl Submitter<'_> {
             .log
             .look(&source, &self.context, key, &self.checkpoints())
             .map_err(|fault| evidence::kept(self.journal.path(), fault))?;
-        let Some(end) = look.state.head else {
+        // Of the key in use: as of the opening. What an earlier process sent and comes in only now
+        // is still open in the journal, which settles it when the same statements are sent.
+        let end = if *key == self.public {
+            self.last
+        } else {
+            look.state.head
+        };
+        let Some(end) = end else {
             return Ok(());
         };
         let mut walk = Walk::new(&look.tiles, &self.context, key, end);

@@ -302,7 +302,10 @@ pub fn recognize(
             }
         }
     }
-    let unknown: Vec<Planting> = books.unknown().map(|(_, it)| it.clone()).collect();
+    let unknown: Vec<Planting> = books
+        .unknown()
+        .map(|(_, planting)| planting.clone())
+        .collect();
     let mut found: Vec<(Digest, Vec<u64>)> = Vec::new();
     for planting in unknown {
         let key = (planting.plot, planting.species, planting.planted_on);

@@ -161,8 +161,8 @@ impl StatementSender {
         Ok(Sent { outcomes })
     }
 
-    /// Tells all that a key said in the log, and those that it replaced.
-    pub fn said_by(
+    /// Tells the statements of a key in the log, and of those that it replaced.
+    pub fn statements_of(
         &self,
         submitter: &Submitter<'_>,
         key: &IssuerKey,
@@ -177,7 +177,7 @@ impl StatementSender {
                     fault: LogFault::NotGranted(_),
                     ..
                 }) => {}
-                said => said.map_err(failure)?,
+                told => told.map_err(failure)?,
             }
         }
         submitter.statements_of(&public, tell).map_err(failure)

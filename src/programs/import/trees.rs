@@ -72,8 +72,8 @@ fn plant(
     let opened = sender.open_phase("trees", planter)?;
     let mut books = TreeBooks::open(&planter.beside_head(".trees"))?;
     let signers = books.signers().to_vec();
-    sender.said_by(&opened, planter, &signers, &mut |index, said| {
-        books.take(index, said);
+    sender.statements_of(&opened, planter, &signers, &mut |index, statement| {
+        books.take(index, statement);
     })?;
     match recognize(register, &mut books, config) {
         Err(RecognizeError::Unknown(_)) if sender.options.not_imported => books.leave_unknown()?,
@@ -94,8 +94,8 @@ fn plant(
         // A crash here leaves trees of plantings that were not sent: they count once the log has
         // a planting of that evidence.
         books.note(round.plantings())?;
-        let said = round.statements(&serials)?;
-        let statements = said.iter().map(|said| said.statement.clone());
+        let planned = round.statements(&serials)?;
+        let statements = planned.iter().map(|one| one.statement.clone());
         let submitter = match opened.take() {
             Some(submitter) => submitter,
             None => sender.open_phase("trees", planter)?,
@@ -104,22 +104,22 @@ fn plant(
         imported.admitted += sent.admitted();
         imported.refused = sent.refused();
         let mut progress = false;
-        for (said, outcome) in said.iter().zip(&sent.outcomes) {
+        for (planned, outcome) in planned.iter().zip(&sent.outcomes) {
             match outcome {
                 LineOutcome::Admitted(index) | LineOutcome::AlreadyIn(index) => {
                     progress = true;
-                    books.take(*index, &said.statement);
+                    books.take(*index, &planned.statement);
                     if matches!(outcome, LineOutcome::Admitted(_)) {
                         imported.answers.admitted.insert(*index);
                     }
                 }
                 LineOutcome::Refused { code, detail } => {
                     let answers = &mut imported.answers;
-                    answers.refused(&said.statement, &said.trees, code, detail);
+                    answers.refused(&planned.statement, &planned.trees, code, detail);
                 }
                 LineOutcome::SetAside(why) => {
                     let answers = &mut imported.answers;
-                    answers.refused(&said.statement, &said.trees, "unsignable", why);
+                    answers.refused(&planned.statement, &planned.trees, "unsignable", why);
                 }
                 LineOutcome::NotSent => {}
             }
@@ -146,8 +146,8 @@ fn survey(
 ) -> Result<(), Failure> {
     let submitter = sender.open_phase("surveys", surveyor)?;
     let mut known: HashSet<Digest> = HashSet::new();
-    sender.said_by(&submitter, surveyor, &[], &mut |_, said| {
-        if let Statement::Survey(survey) = said {
+    sender.statements_of(&submitter, surveyor, &[], &mut |_, statement| {
+        if let Statement::Survey(survey) = statement {
             known.insert(survey.evidence);
         }
     })?;

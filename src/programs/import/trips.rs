@@ -50,11 +50,16 @@ pub fn import_trips(
     let mut pseudonyms = Pseudonyms::open(&file)?;
     let mut known = KnownTrips::open(&key.beside_head(".trips"))?;
     let mut failed = None;
-    sender.said_by(&submitter, key, pseudonyms.signers(), &mut |index, said| {
-        if let Err(error) = known.take(index, said) {
-            failed.get_or_insert(error);
-        }
-    })?;
+    sender.statements_of(
+        &submitter,
+        key,
+        pseudonyms.signers(),
+        &mut |index, statement| {
+            if let Err(error) = known.take(index, statement) {
+                failed.get_or_insert(error);
+            }
+        },
+    )?;
     if let Some(error) = failed {
         return Err(error.into());
     }
