@@ -10,7 +10,7 @@
 //! comes to one [`outcome`] of four. So far there is no clock and no runtime, and only an audit reads
 //! files: an auditor embeds it with `default-features = false`.
 //!
-//! Above, with the feature `server`: `store` keeps bytes, `log` gives order and durability,
+//! Above, with the feature `server`: `shares` is what clients share, `store` keeps bytes, `log` gives order and durability,
 //! `answer` is what handlers share, `http` serves both, `charts` draws, and `web` is the pages for
 //! people. With `client`: `client` signs and sends. With `cli`: `report` shows what an audit found.
 //! `docs/architecture.md` follows one record through all of it.
@@ -46,6 +46,8 @@ pub mod record;
 pub mod replay;
 #[cfg(feature = "cli")]
 pub mod report;
+#[cfg(feature = "server")]
+pub mod shares;
 #[cfg(feature = "server")]
 pub mod store;
 #[cfg(feature = "server")]

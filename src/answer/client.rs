@@ -1,0 +1,19 @@
+//! Whom a request is from, for what clients share.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use crate::shares::ClientNet;
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientNet {
+    type Rejection = Infallible;
+
+    /// The network that the server found the request to be from. Without a server there is none: then
+    /// it is this machine.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let net = parts.extensions.get::<Self>().copied();
+        Ok(net.unwrap_or(Self::LOCAL))
+    }
+}
