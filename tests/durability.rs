@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use arborlog::client::today;
 use arborlog::crypto::SigningKey;
 use arborlog::ledger::{Candidate, Code, State};
-use arborlog::log::{AppendError, Clock, Log, LogConfig, LogError, LogSigner, Status};
+use arborlog::log::{AppendError, Clock, Log, LogConfig, LogError, LogSigner, Sender, Status};
 use arborlog::merkle::{Bundle, Frontier, Hash, Level, TileId, leaf_hash, root_of};
 use arborlog::note::TreeHead;
 use arborlog::record::*;
+use arborlog::shares::{ClientNet, Shares};
 use arborlog::store::{
     Batch, BoxFuture, Bytes, CommitOutcome, DiskStore, SavedState, StateChange, Store, StoreError,
     StoreLock, repair,
@@ -313,6 +314,62 @@ async fn after_an_unknown_outcome_the_log_believes_the_store_and_goes_on() {
     let appended = it.log.append(records, None).await.unwrap();
     assert_eq!(appended.indexes, vec![Index(size)]);
     assert_eq!(it.log.published().head, it.store.head_now());
+}
+
+/// The memory that a batch counts for, of which a network has this much.
+const MEMORY: usize = 10;
+
+fn from_afar(memory: &Shares) -> Sender {
+    let net = ClientNet::of([192, 0, 2, 1].into());
+    let memory = Some(Arc::new(memory.try_take(net, MEMORY).unwrap()));
+    Sender { net, memory }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_taken_until_the_answer_though_the_sender_is_gone() {
+    let it = running().await;
+    let records = it.awards(1).await;
+    let memory = Shares::new(MEMORY, MEMORY);
+    let (log, sender) = (Arc::clone(&it.log), from_afar(&memory));
+    let append = tokio::spawn(async move { log.append_from(&sender, records, None).await });
+    let begun = || it.store.begun.load(Ordering::SeqCst);
+    soon("nothing was begun", || begun() == 3).await;
+    append.abort();
+    assert!(append.await.unwrap_err().is_cancelled());
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(memory.free(), 0, "the commit still holds the records");
+    it.store.gate.add_permits(1);
+    soon("the memory is still taken", || memory.free() == MEMORY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_not_begun_once_its_sender_is_gone() {
+    let it = running().await;
+    let records = it.awards(3).await;
+    let size = it.store.head_now().tree.size;
+    let memory = Shares::new(MEMORY, MEMORY);
+    let append = |record: &SignedRecord, sender: Sender| {
+        let (log, record) = (Arc::clone(&it.log), record.clone());
+        tokio::spawn(async move { log.append_from(&sender, vec![record], None).await })
+    };
+    // One is being committed, the next is judged, and the third waits.
+    let first = append(&records[0], Sender::LOCAL);
+    let begun = || it.store.begun.load(Ordering::SeqCst);
+    soon("nothing was begun", || begun() == 3).await;
+    let second = append(&records[1], Sender::LOCAL);
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(it.log.waiting(), 0);
+    let third = append(&records[2], from_afar(&memory));
+    soon("nothing waits", || it.log.waiting() == 1).await;
+    third.abort();
+    assert!(third.await.unwrap_err().is_cancelled());
+    it.store.gate.add_permits(10);
+    assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    soon("it still waits", || memory.free() == MEMORY).await;
+    assert_eq!(it.store.head_now().tree.size, size + 2);
+    // It was not told, so it is sent again.
+    let again = it.log.append(vec![records[2].clone()], None).await;
+    assert_eq!(again.unwrap().indexes, vec![Index(size + 2)]);
 }
 
 /// A saved state whose sums are wrong, as a fault of the software or of memory would leave it.

@@ -193,6 +193,7 @@ impl Ledger {
         };
         let before = format!("{:?}", self.state);
         let judged = self.state.judge(&candidate);
+        self.screen_agrees(signed, judged.as_ref().err());
         assert_eq!(
             before,
             format!("{:?}", self.state),
@@ -208,6 +209,22 @@ impl Ledger {
         assert_eq!(self.state.entries(), self.entries.len() as u64);
         self.reconcile();
         Ok(index)
+    }
+
+    /// What is refused before signatures are looked at is refused by the rules, with the same code.
+    fn screen_agrees(&self, signed: &SignedRecord, refusal: Option<&Refusal>) {
+        let Record { issuer, seq, .. } = signed.record();
+        let known = self.state.key(issuer);
+        // A used seq is looked for, not screened; the beginning of a ledger is no client's.
+        let genesis = matches!(signed.record().statement, Statement::Genesis(_));
+        let first = self.state.entries() == 0;
+        if first || genesis || known.is_some_and(|key| *seq < key.next().0) {
+            return;
+        }
+        if let Some((position, early)) = self.state.screen(issuer, std::slice::from_ref(signed)) {
+            let late = refusal.unwrap_or_else(|| panic!("admitted, but screened out: {early}"));
+            assert_eq!((position, early.code), (0, late.code), "{early}; {late}");
+        }
     }
 
     /// Rule 9, and the sums that only all accounts together show.

@@ -2,7 +2,8 @@
 //! The sequencer judges by it, and a replay checks by it.
 //!
 //! [`State::judge`] says whether a record may be admitted next, and on which earlier entries it
-//! stands; [`State::apply`] takes it in. Both ask `kinds`, where each kind of statement has a file:
+//! stands; [`State::apply`] takes it in; [`State::screen`] says of
+//! many records, before anybody looks at their signatures, which is surely refused. All ask `kinds`, where each kind of statement has a file:
 //! who may state it, what it asks for, what it does, and how it is undone. `lineage` names what
 //! entries stand on. `rules` are the checks that kinds share,
 //! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on `cow_map`s that can
@@ -16,6 +17,7 @@ mod kinds;
 pub mod lineage;
 mod refusal;
 mod rules;
+mod screening;
 mod state;
 
 pub use broken::InvariantBroken;
@@ -27,5 +29,5 @@ pub use rules::speakers::{Speakers, endorsement_quorum};
 pub use state::{
     Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, KeyRole,
     KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,
-    RULES_VERSION, State, StateImage, SurveyState, Totals, TreeState,
+    RULES_VERSION, SEQS_PER_MARK, State, StateImage, SurveyState, Totals, TreeState,
 };

@@ -1,21 +1,20 @@
-//! What happens to a batch before and after the sequencer: signatures, retries, and the answer.
+//! What happens to a batch before and after the sequencer, the cheapest first: what is in already, what
+//! is surely refused, signatures, and the answer. The first record that is refused ends the batch:
+//! nothing behind it is looked at.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::queue::{PushError, Reply, Submission};
-use super::workers::{CheckedAlone, FirstFailure, Identified, RECORDS_TOGETHER};
-use super::{Log, Published, ReadError};
+use super::retries::{Retries, RetryError, UsedSeq};
+use super::sender::Sender;
+use super::workers::{BatchEnd, Checked, CheckedAlone, FirstFailure, Identified, RECORDS_TOGETHER};
+use super::{Log, Published, ReadError, StateVersion};
 use crate::crypto::PublicKey;
-use crate::ledger::{ChainHead, Code, Refusal};
-use crate::merkle::TILE_HASHES;
-use crate::record::{Entry, Index, RecordId, Seq, SignedRecord};
-use crate::store::Bytes;
+use crate::ledger::{ChainHead, Code, Refusal, State};
+use crate::record::{Index, Seq, SignedRecord};
 
-/// Records of an issuer's chain, from its newest back, among which one that is sent again is
-/// looked for.
-const RETRY_RECORDS_MAX: u64 = 65_536;
 /// A retry can race itself; each round means that another sender of the same records got in.
 const ROUNDS_MAX: usize = 8;
 
@@ -77,11 +76,34 @@ impl AppendError {
     }
 }
 
+impl From<RetryError> for AppendError {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Read(error) => error.into(),
+            RetryError::Stopped => Self::stopping(),
+        }
+    }
+}
+
+/// What the state says of a batch, before anybody looks at signatures.
+struct FirstLook {
+    version: StateVersion,
+    /// The issuer's newest record, if it issued any.
+    head: Option<ChainHead>,
+    /// Records at the batch's front whose seq the issuer used: they may be in already.
+    old: usize,
+}
+
+/// How far a batch has come.
+struct Progress {
+    /// Indexes of its records that are in, from the first on.
+    indexes: Vec<Index>,
+    /// The refusal for the record behind those that are left.
+    ends_with: Option<Refusal>,
+}
+
 impl Log {
-    /// Appends one issuer's records, in order, up to the first bad one. `trailing` is the refusal
-    /// for the first record that did not decode: it is answered if those before it are in. Every
-    /// answer is durable and published. Records that are in already are answered with their
-    /// indexes.
+    /// As [`Self::append_from`], of records that the program itself has.
     ///
     /// # Errors
     /// [`AppendError`].
@@ -90,97 +112,97 @@ impl Log {
         records: Vec<SignedRecord>,
         trailing: Option<Refusal>,
     ) -> Result<Appended, AppendError> {
-        let mut records: Vec<Identified> = records
-            .into_iter()
-            .map(|r| (self.context.id(r.bytes()), r))
-            .collect();
-        let issuer = match records.first() {
-            Some((_, first)) => first.record().issuer,
-            None => {
-                let (indexes, published) = (Vec::new(), self.published());
-                return match trailing {
-                    Some(refusal) => Err(refused(indexes, refusal, published)),
-                    None => Ok(Appended { indexes, published }),
-                };
-            }
+        self.append_from(&Sender::LOCAL, records, trailing).await
+    }
+
+    /// Appends one issuer's records, in order, up to the first bad one. `trailing` is the refusal
+    /// for the first record that did not decode: it is answered if those before it are in. Every
+    /// answer is durable and published. Records that are in already are answered with their
+    /// indexes.
+    ///
+    /// A caller that drops this gives up: what is not before the sequencer yet is not admitted.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append_from(
+        &self,
+        sender: &Sender,
+        mut records: Vec<SignedRecord>,
+        trailing: Option<Refusal>,
+    ) -> Result<Appended, AppendError> {
+        let mut progress = Progress {
+            indexes: Vec::new(),
+            ends_with: trailing,
         };
-        let mut indexes = Vec::new();
-        let mixed = records
-            .iter()
-            .position(|(_, r)| r.record().issuer != issuer);
-        let mixed = mixed.map(|position| {
+        let issuer = match records.first() {
+            Some(first) => first.record().issuer,
+            None => return progress.answer(self.published()),
+        };
+        let mixed = records.iter().position(|r| r.record().issuer != issuer);
+        if let Some(position) = mixed {
             records.truncate(position);
-            Refusal::new(
+            progress.ends_with = Some(Refusal::new(
                 Code::IssuersMixed,
                 "a batch has records of one issuer",
                 "send each issuer's records in batches of their own",
-            )
-        });
-        let mut bad = mixed.or(trailing);
-        let mut verified = false;
+            ));
+        }
+        let (look, screened) = {
+            let state = self.state();
+            let look = self.look(&state, &issuer, records.iter());
+            let new = records.get(look.old..).unwrap_or_default();
+            (look, state.screen(&issuer, new))
+        };
+        if let Some((position, refusal)) = screened {
+            records.truncate(look.old + position);
+            progress.ends_with = Some(refusal);
+        }
+        let old: Vec<SignedRecord> = records.drain(..look.old).collect();
+        let old = old.iter();
+        if let Some(refused) = self
+            .find_old(sender, issuer, &look, old, &mut progress)
+            .await?
+        {
+            return Err(refused);
+        }
+        let screened_on = look.version;
+        let mut verified = self.verify(sender, records, &mut progress).await?;
+        let mut seen_on = look.version;
         for _ in 0..ROUNDS_MAX {
-            // Only what is answered from the state waits for it to be published.
-            let (key, version) = {
-                let state = self.state();
-                (state.key(&issuer).cloned(), self.version(&state))
-            };
-            let Some(key) = key else {
-                let refusal = Refusal::new(
-                    Code::IssuerUnknown,
-                    format!("the key {issuer} was never granted a role"),
-                    "ask the governors for a key grant",
-                );
-                let published = self.wait_until_published(version).await?;
-                return Err(refused(indexes, refusal, published));
-            };
-            // What is in already, by an earlier try or another sender of the same bytes.
-            let (next, _) = key.next();
-            let old = records
-                .iter()
-                .take_while(|(_, r)| r.record().seq < next)
-                .count();
-            if let (Some(head), Some(ids)) = (key.head, wanted(&records, old)) {
-                let published = self.wait_until_published(version).await?;
-                let found = self
-                    .find_in_chain(issuer, head, &ids, published.head.tree.size)
-                    .await?;
-                for ((seq, id), found) in ids.into_iter().zip(found) {
-                    match same_record(seq, id, found) {
-                        Ok(index) => indexes.push(index),
-                        Err(refusal) => return Err(refused(indexes, refusal, published)),
-                    }
-                }
-                records.drain(..old);
+            if verified.is_empty() {
+                // Only what is answered from the state waits for it to be published.
+                return progress.answer(self.wait_until_published(seen_on).await?);
             }
-            // Once: later rounds have what is left of the same records.
-            if !verified {
-                if let Some(refusal) = self.verify(&mut records).await? {
-                    bad = Some(refusal);
-                }
-                verified = true;
-            }
-            if records.is_empty() {
-                let published = self.wait_until_published(version).await?;
-                return match bad {
-                    Some(refusal) => Err(refused(indexes, refusal, published)),
-                    None => Ok(Appended { indexes, published }),
-                };
-            }
-            let sent = Arc::new(std::mem::take(&mut records));
-            let (admitted, refusal, published) = self.sequence(issuer, &sent).await?;
+            let sent = Arc::new(std::mem::take(&mut verified));
+            let (admitted, refusal, published) = self.sequence(sender, issuer, &sent).await?;
             let count = admitted.len();
-            indexes.extend(admitted);
-            match (refusal, bad.take()) {
+            progress.indexes.extend(admitted);
+            match refusal {
                 // Somebody sent the same meanwhile: look again what it was.
-                (Some(refusal), later) if refusal.code == Code::SequenceUsed => {
-                    records = Arc::unwrap_or_clone(sent);
-                    records.drain(..count);
-                    bad = later;
+                Some(refusal) if refusal.code == Code::SequenceUsed => {
+                    verified = Arc::unwrap_or_clone(sent);
+                    verified.drain(..count);
+                    let look = {
+                        let state = self.state();
+                        self.look(&state, &issuer, verified.iter().map(|(_, r)| r))
+                    };
+                    let old: Vec<Identified> = verified.drain(..look.old).collect();
+                    let old = old.iter().map(|(_, record)| record);
+                    let found = self.find_old(sender, issuer, &look, old, &mut progress);
+                    if let Some(refused) = found.await? {
+                        return Err(refused);
+                    }
+                    seen_on = look.version;
                 }
-                (Some(refusal), _) | (None, Some(refusal)) => {
-                    return Err(refused(indexes, refusal, published));
+                Some(refusal) => {
+                    progress.ends_with = Some(refusal);
+                    return progress.answer(published);
                 }
-                (None, None) => return Ok(Appended { indexes, published }),
+                None => {
+                    // What was said before signatures were looked at rests on the state of then.
+                    self.wait_until_published(screened_on).await?;
+                    return progress.answer(published);
+                }
             }
         }
         let why = "other senders of this issuer's records are in the way; one writer a key";
@@ -190,9 +212,68 @@ impl Log {
         })
     }
 
+    /// What the state says of one issuer's records.
+    fn look<'a>(
+        &self,
+        state: &State,
+        issuer: &PublicKey,
+        records: impl Iterator<Item = &'a SignedRecord>,
+    ) -> FirstLook {
+        let key = state.key(issuer);
+        let next = key.map_or(Seq(0), |key| key.next().0);
+        FirstLook {
+            version: self.version(state),
+            head: key.and_then(|key| key.head),
+            old: records.take_while(|r| r.record().seq < next).count(),
+        }
+    }
+
+    /// Finds what is in already, by an earlier try or another sender of the same bytes. Gives the
+    /// answer to the batch if one of the records is another than the one that is in.
+    async fn find_old(
+        &self,
+        sender: &Sender,
+        issuer: PublicKey,
+        look: &FirstLook,
+        records: impl ExactSizeIterator<Item = &SignedRecord>,
+        progress: &mut Progress,
+    ) -> Result<Option<AppendError>, AppendError> {
+        let (Some(head), 1..) = (look.head, records.len()) else {
+            return Ok(None);
+        };
+        let published = self.wait_until_published(look.version).await?;
+        let size = published.head.tree.size;
+        let mut retries = Retries::new(self, sender, issuer, head, size, records.len());
+        for signed in records {
+            let seq = signed.record().seq;
+            let refusal = match retries.find(seq).await? {
+                UsedSeq::By(record, index) if record == signed.bytes() => {
+                    progress.indexes.push(index);
+                    continue;
+                }
+                UsedSeq::By(_, index) => Refusal::new(
+                    Code::SequenceUsed,
+                    format!("the issuer's seq {seq} is used by another record, entry {index}"),
+                    "never sign a used seq again; GET /v1/issuers/{key} tells the next",
+                ),
+                UsedSeq::NotLookedFor => Refusal::new(
+                    Code::AlreadyIn,
+                    format!(
+                        "the issuer's seq {seq} is used, and the batch is not in the order of its chain"
+                    ),
+                    "it is in or another is; send records in the order of their chain to learn which",
+                ),
+            };
+            let indexes = std::mem::take(&mut progress.indexes);
+            return Ok(Some(refused(indexes, refusal, published)));
+        }
+        Ok(None)
+    }
+
     /// Hands verified records to the sequencer and waits for its reply.
     async fn sequence(
         &self,
+        sender: &Sender,
         issuer: PublicKey,
         records: &Arc<Vec<Identified>>,
     ) -> Result<(Vec<Index>, Option<Refusal>, Arc<Published>), AppendError> {
@@ -202,6 +283,7 @@ impl Log {
             records: Arc::clone(records),
             trailing: None,
             reply,
+            _sender: sender.clone(),
         };
         self.queue.push(submission).map_err(|error| match error {
             PushError::Closed => AppendError::stopping(),
@@ -224,128 +306,81 @@ impl Log {
         }
     }
 
-    /// Verifies the records' signatures; cuts the records off at the first that fails, and says what
-    /// is wrong with it.
-    async fn verify(&self, records: &mut Vec<Identified>) -> Result<Option<Refusal>, AppendError> {
-        let failure = match self.workers.check_alone(records) {
-            CheckedAlone::Done(failure) => failure,
-            CheckedAlone::Busy => self.check_by_workers(records).await?,
-        };
-        Ok(failure.map(|failure| {
-            records.truncate(failure.position);
-            Refusal::new(
-                Code::SignatureInvalid,
-                failure.what,
-                "sign the record's bytes as docs/format.md says",
-            )
-        }))
-    }
-
-    /// The first failure among the records, checked by the worker threads.
-    async fn check_by_workers(
+    /// Verifies the records' signatures, up to the first that fails: the batch ends with it.
+    async fn verify(
         &self,
-        records: &mut Vec<Identified>,
-    ) -> Result<Option<FirstFailure>, AppendError> {
-        let mut rest = std::mem::take(records).into_iter();
-        let mut under_way = Vec::new();
-        while rest.len() > 0 {
-            let part = rest.by_ref().take(RECORDS_TOGETHER).collect();
-            under_way.push(self.workers.check(part));
-        }
-        let mut first = None;
-        for checked in under_way {
-            let checked = checked.await.map_err(|_| AppendError::stopping())?;
-            let before = records.len();
-            first = first.or(checked.failure.map(|failure| FirstFailure {
-                position: before + failure.position,
-                ..failure
-            }));
+        sender: &Sender,
+        records: Vec<SignedRecord>,
+        progress: &mut Progress,
+    ) -> Result<Vec<Identified>, AppendError> {
+        let mut rest = records.into_iter();
+        // A batch in another's name ends with its first record, at the cost of one signature.
+        let first = rest.by_ref().take(1).collect();
+        let Checked {
+            mut records,
+            mut failure,
+        } = self.check(sender, first).await?;
+        if failure.is_none() && rest.len() > 0 {
+            let checked = self.check(sender, rest.collect()).await?;
             records.extend(checked.records);
+            failure = checked.failure;
         }
-        Ok(first)
+        if let Some(FirstFailure { what, .. }) = failure {
+            progress.ends_with = Some(Refusal::new(
+                Code::SignatureInvalid,
+                what.to_string(),
+                "sign the record's bytes as docs/format.md says",
+            ));
+        }
+        Ok(records)
     }
 
-    /// The ids and indexes of an issuer's records with these sequence numbers, walked back from
-    /// its head; `None` for those too far back.
-    ///
-    /// # Errors
-    /// [`ReadError::Damaged`] where the chain that was committed is not one chain.
-    async fn find_in_chain(
+    /// Checks records' signatures where they are, or by the worker threads.
+    async fn check(
         &self,
-        issuer: PublicKey,
-        head: ChainHead,
-        wanted: &[(Seq, RecordId)],
-        size: u64,
-    ) -> Result<Vec<Option<(RecordId, Index)>>, AppendError> {
-        let mut found = vec![None; wanted.len()];
-        let Some(first) = wanted.iter().map(|(seq, _)| *seq).min() else {
-            return Ok(found);
+        sender: &Sender,
+        records: Vec<SignedRecord>,
+    ) -> Result<Checked, AppendError> {
+        let records = match self.workers.check_alone(records) {
+            CheckedAlone::Done(checked) => return Ok(checked),
+            CheckedAlone::Busy(records) => records,
         };
-        // A chain begins at 0: a short one is walked to its beginning.
-        let oldest = Seq(head.seq.0.saturating_sub(RETRY_RECORDS_MAX - 1)).max(first);
-        let mut bundle: Option<(u64, Vec<Bytes>)> = None;
-        let mut index = head.index;
-        let mut seq = head.seq;
-        loop {
-            let number = index.0 / TILE_HASHES;
-            let entries = match &bundle {
-                Some((kept, entries)) if *kept == number => entries,
-                _ => {
-                    let entries = self.reader.bundle(number, size).await?;
-                    &bundle.insert((number, entries)).1
-                }
-            };
-            let damaged = |what: String| ReadError::Damaged {
-                tile: format!("entry {index}"),
-                what,
-            };
-            let bytes = entries
-                .get((index.0 % TILE_HASHES) as usize)
-                .ok_or_else(|| ReadError::Missing(format!("entry {index}")))?;
-            let entry = Entry::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-            let record = entry.signed.record();
-            if (record.issuer, record.seq) != (issuer, seq) {
-                let what = format!("the chain of {issuer} leads to it as to seq {seq}");
-                return Err(damaged(what).into());
-            }
-            for (place, (want, _)) in found.iter_mut().zip(wanted) {
-                if *want == seq {
-                    *place = Some((self.context.id(entry.signed.bytes()), index));
-                }
-            }
-            if seq <= oldest {
-                return Ok(found);
-            }
-            seq = Seq(seq.0 - 1);
-            index = entry
-                .lineage
-                .issuer_before()
-                .ok_or_else(|| damaged(format!("it does not name its issuer's seq {seq}")))?;
+        let end = BatchEnd::open();
+        let mut rest = records.into_iter();
+        let (mut under_way, mut position) = (Vec::new(), 0);
+        while rest.len() > 0 {
+            let part: Vec<SignedRecord> = rest.by_ref().take(RECORDS_TOGETHER).collect();
+            let count = part.len();
+            under_way.push(self.workers.check(sender, part, position, &end));
+            position += count;
         }
+        let mut records = Vec::with_capacity(position);
+        for part in under_way {
+            let part = part.await.map_err(|_| AppendError::stopping())?;
+            records.extend(part.records);
+            // The parts behind it are dropped here, and so are not checked if nobody has begun.
+            if let Some(failure) = part.failure {
+                return Ok(Checked {
+                    records,
+                    failure: Some(failure),
+                });
+            }
+        }
+        Ok(Checked {
+            records,
+            failure: None,
+        })
     }
 }
 
-fn wanted(records: &[Identified], old: usize) -> Option<Vec<(Seq, RecordId)>> {
-    let wanted = records
-        .iter()
-        .take(old)
-        .map(|(id, r)| (r.record().seq, *id));
-    (old > 0).then(|| wanted.collect())
-}
-
-fn same_record(seq: Seq, id: RecordId, found: Option<(RecordId, Index)>) -> Result<Index, Refusal> {
-    match found {
-        Some((known, index)) if known == id => Ok(index),
-        Some((_, index)) => Err(Refusal::new(
-            Code::SequenceUsed,
-            format!("the issuer's seq {seq} is used by another record, entry {index}"),
-            "never sign a used seq again; GET /v1/issuers/{key} tells the next",
-        )),
-        None => Err(Refusal::new(
-            Code::AlreadyIn,
-            format!("the issuer's seq {seq} was used more than {RETRY_RECORDS_MAX} records ago"),
-            "it is in or another is; GET /v1/issuers/{key} tells where to go on",
-        )),
+impl Progress {
+    /// The answer, if nothing of the batch is left.
+    fn answer(self, published: Arc<Published>) -> Result<Appended, AppendError> {
+        let Self { indexes, ends_with } = self;
+        match ends_with {
+            Some(refusal) => Err(refused(indexes, refusal, published)),
+            None => Ok(Appended { indexes, published }),
+        }
     }
 }
 

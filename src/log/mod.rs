@@ -4,7 +4,7 @@
 //! One task, the sequencer, owns the order of entries. A batch goes through it so:
 //!
 //! ```text
-//! intake      decode, refuse what is surely wrong, verify signatures        (many at a time)
+//! intake      find what is in, refuse what is surely wrong, then signatures (many at a time)
 //! queue       wait, fair per issuer
 //! batch       judge by the rules, give index, time and lineage, hash        (one at a time)
 //! store       make entries and head durable        (while the next batch is being judged)
@@ -84,6 +84,8 @@ mod keeper;
 mod queue;
 mod reader;
 mod recovery;
+mod retries;
+mod sender;
 mod sequencer;
 mod signed_before;
 mod signer;
@@ -100,6 +102,7 @@ pub use intake::{AppendError, Appended, Refused};
 pub use keeper::ENTRIES_PER_SAVE;
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
+pub use sender::Sender;
 pub use signed_before::SignedBeforeError;
 pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use status::Status;
@@ -108,6 +111,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::note::VerifierKey;
 use crate::record::{LogHead, Origin, RecordId, SigningContext, TimeMs};
+use crate::shares::Shares;
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::{Queue, QueueTaker};
@@ -206,6 +210,8 @@ pub struct Log {
     status: Arc<StatusCell>,
     queue: Arc<Queue>,
     clock: Arc<Clock>,
+    /// Look-ups of records that are sent again.
+    walks: Shares,
     sequencer: tokio::task::JoinHandle<()>,
 }
 
@@ -307,6 +313,7 @@ impl Log {
             status,
             queue,
             clock,
+            walks: Shares::new(retries::WALKS_MAX, retries::WALKS_EACH),
             sequencer,
         })
     }

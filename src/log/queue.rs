@@ -1,15 +1,16 @@
 //! Submissions that wait for the sequencer: bounded, and fair per issuer.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
 use super::Published;
+use super::sender::Sender;
 use super::workers::Identified;
 use crate::crypto::PublicKey;
 use crate::ledger::Refusal;
 use crate::record::Index;
+use crate::shares::Turns;
 
 /// Submissions of all issuers that may wait. Beyond it a sender is told to come again.
 const SUBMISSIONS_MAX: usize = 16_384;
@@ -27,6 +28,8 @@ pub(super) struct Submission {
     pub trailing: Option<Refusal>,
     /// Where the reply goes. Its receiver may be gone.
     pub reply: oneshot::Sender<Reply>,
+    /// Who sent the records: kept until they are answered.
+    pub _sender: Sender,
 }
 
 /// What the sequencer replies to a submission, once all that the reply rests on is published.
@@ -74,15 +77,10 @@ impl Drop for QueueTaker {
     }
 }
 
-/// A lane for each issuer, served in turn.
 #[derive(Default)]
 struct Lanes {
-    /// Each issuer's submissions, oldest first. No lane is empty.
-    waiting: HashMap<PublicKey, VecDeque<Submission>>,
-    /// The issuers that have a lane, the next to be served first.
-    turns: VecDeque<PublicKey>,
-    /// Submissions in all lanes.
-    len: usize,
+    /// The submissions: issuers in turn, of each the oldest first.
+    waiting: Turns<PublicKey, Submission>,
     phase: Phase,
 }
 
@@ -105,7 +103,7 @@ impl Queue {
 
     /// Number of submissions that wait.
     pub(super) fn len(&self) -> usize {
-        self.lanes().len
+        self.lanes().waiting.len()
     }
 
     /// Puts a submission last in its issuer's lane.
@@ -117,49 +115,38 @@ impl Queue {
         if lanes.phase != Phase::Open {
             return Err(PushError::Closed);
         }
-        if lanes.len >= SUBMISSIONS_MAX {
+        if lanes.waiting.len() >= SUBMISSIONS_MAX {
             return Err(PushError::QueueFull);
         }
         let issuer = submission.issuer;
-        let waiting = lanes.waiting.entry(issuer).or_default();
-        if waiting.len() >= SUBMISSIONS_PER_ISSUER_MAX {
+        if lanes.waiting.len_of(&issuer) >= SUBMISSIONS_PER_ISSUER_MAX {
             return Err(PushError::IssuerFull);
         }
-        waiting.push_back(submission);
-        if waiting.len() == 1 {
-            lanes.turns.push_back(issuer);
-        }
-        lanes.len += 1;
+        lanes.waiting.push(issuer, submission);
         drop(lanes);
         self.ready.notify_one();
         Ok(())
     }
 
     /// Takes one submission of each issuer in turn, until they have `records_max` records or more.
+    /// Those whose sender is gone are dropped: nothing of them is judged or written.
     pub(super) fn take(&self, records_max: usize) -> Vec<Submission> {
-        let mut lanes = self.lanes();
-        let mut taken = Vec::new();
+        let (mut taken, mut gone) = (Vec::new(), Vec::new());
         let mut records = 0;
-        while records < records_max {
-            let Some(issuer) = lanes.turns.pop_front() else {
-                break;
-            };
-            // Turns and lanes change together, under one lock: an issuer with a turn has a lane. If it
-            // had none, nothing would be lost by skipping it.
-            let Some(waiting) = lanes.waiting.get_mut(&issuer) else {
-                continue;
-            };
-            if let Some(submission) = waiting.pop_front() {
+        let mut lanes = self.lanes();
+        while records < records_max
+            && let Some(submission) = lanes.waiting.pop()
+        {
+            if submission.reply.is_closed() {
+                gone.push(submission);
+            } else {
                 records += submission.records.len();
                 taken.push(submission);
             }
-            if waiting.is_empty() {
-                lanes.waiting.remove(&issuer);
-            } else {
-                lanes.turns.push_back(issuer);
-            }
         }
-        lanes.len -= taken.len();
+        drop(lanes);
+        // Not under the lock: they may hold much.
+        drop(gone);
         taken
     }
 
@@ -169,7 +156,7 @@ impl Queue {
             let ready = self.ready.notified();
             {
                 let lanes = self.lanes();
-                if lanes.len > 0 {
+                if !lanes.waiting.is_empty() {
                     return true;
                 }
                 if lanes.phase != Phase::Open {
@@ -199,8 +186,6 @@ impl Queue {
             if lanes.phase == Phase::Open {
                 lanes.phase = Phase::Abandoned;
             }
-            lanes.turns.clear();
-            lanes.len = 0;
             std::mem::take(&mut lanes.waiting)
         };
         drop(waiting);

@@ -1,24 +1,27 @@
-//! Threads that check signatures, one a core, for all senders.
+//! Threads that check signatures, one a core, for all senders in turn.
 //!
 //! Records that come one by one are checked together with those of other senders: each keeps its
-//! own verdict (`crypto::SignatureBatch`), and all share what checking many at a time saves.
+//! own verdict (`crypto::SignatureBatch`), and all share what checking many at a time saves. Issuers'
+//! signatures are checked first; endorsements only of records whose issuer signed them.
 
-use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::sender::Sender;
 use super::status::Vital;
-use crate::crypto::{KnownKeys, SignatureBatch};
-use crate::record::{RecordId, SignedRecord, SigningContext};
+use crate::crypto::{KnownKeys, PublicKey, SignatureBatch};
+use crate::record::{RecordId, SignatureRefusal, SignedRecord, SigningContext};
+use crate::shares::{ClientNet, Turns};
 
 /// Records that a worker checks at a time: enough that what they share costs little, few enough
 /// that others soon get their turn.
 pub(super) const RECORDS_TOGETHER: usize = 256;
 
-/// Records that may be checked on the caller's thread.
-const RECORDS_ALONE: usize = 4;
+/// Signatures that may be checked on the caller's thread.
+const SIGNATURES_ALONE: usize = 8;
 
 /// The first of some records that has a signature which does not hold.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub(super) struct FirstFailure {
     /// Which of the records, from 0.
     pub position: usize,
     /// Which of its signatures does not hold.
-    pub what: String,
+    pub what: SignatureRefusal,
 }
 
 /// A record with its id.
@@ -34,24 +37,54 @@ pub(super) type Identified = (RecordId, SignedRecord);
 
 /// Records that were checked.
 pub(super) struct Checked {
-    /// All of them, in the order in which they came.
+    /// Those before the first whose signatures do not all hold, in the order in which they came.
     pub records: Vec<Identified>,
     /// The first whose signatures do not all hold.
     pub failure: Option<FirstFailure>,
 }
 
+/// Where a batch ends whose records are checked in parts: at the first record with a signature that
+/// does not hold. Nothing behind it is worth looking at.
+pub(super) struct BatchEnd(AtomicUsize);
+
+impl BatchEnd {
+    pub(super) fn open() -> Arc<Self> {
+        Arc::new(Self(AtomicUsize::new(usize::MAX)))
+    }
+
+    fn is_before(&self, position: usize) -> bool {
+        self.0.load(Ordering::Relaxed) < position
+    }
+
+    fn cut_at(&self, position: usize) {
+        self.0.fetch_min(position, Ordering::Relaxed);
+    }
+}
+
 /// Records to be checked, and where they go afterwards.
 struct Job {
-    records: Vec<Identified>,
+    records: Vec<SignedRecord>,
+    /// The place in the batch of the first of them.
+    position: usize,
+    end: Arc<BatchEnd>,
     reply: oneshot::Sender<Checked>,
+    /// Kept for as long as the records are: who sent them, and what memory they count for.
+    _sender: Sender,
+}
+
+impl Job {
+    /// Whether nobody needs the verdict any more: the sender is gone, or the batch ends before it.
+    fn is_moot(&self) -> bool {
+        self.reply.is_closed() || self.end.is_before(self.position)
+    }
 }
 
 /// What became of a check on the caller's thread.
 pub(super) enum CheckedAlone {
     /// All was checked.
-    Done(Option<FirstFailure>),
+    Done(Checked),
     /// Nothing was checked: the records are for the threads.
-    Busy,
+    Busy(Vec<SignedRecord>),
 }
 
 /// The threads; they end when this is dropped, after what they are at.
@@ -71,8 +104,8 @@ struct Pool {
 
 #[derive(Default)]
 struct Waiting {
-    /// Jobs that no thread has taken, oldest first.
-    jobs: VecDeque<Job>,
+    /// Jobs that no thread has taken: networks in turn, of each the oldest first.
+    jobs: Turns<ClientNet, Job>,
     /// Number of checks that were begun and have not ended.
     under_way: usize,
     /// No job will come any more: the threads end.
@@ -112,28 +145,44 @@ impl Workers {
 
     /// Checks records on the caller's thread, if they are few and no others are being checked: on a
     /// quiet server, waking a worker takes longer than the check.
-    pub(super) fn check_alone(&self, records: &[Identified]) -> CheckedAlone {
-        if records.len() > RECORDS_ALONE {
-            return CheckedAlone::Busy;
+    pub(super) fn check_alone(&self, records: Vec<SignedRecord>) -> CheckedAlone {
+        let signatures = records
+            .iter()
+            .map(|record| 1 + record.endorsements().len())
+            .sum::<usize>();
+        if signatures > SIGNATURES_ALONE {
+            return CheckedAlone::Busy(records);
         }
         {
             let mut waiting = self.pool.waiting();
             if waiting.under_way > 0 || !waiting.jobs.is_empty() {
-                return CheckedAlone::Busy;
+                return CheckedAlone::Busy(records);
             }
             waiting.under_way += 1;
         }
-        let failure = self.pool.verdicts(records.iter()).first_failure(records);
+        let failure = self.pool.first_failures(&[records.as_slice()]).pop();
         self.pool.waiting().under_way -= 1;
-        CheckedAlone::Done(failure)
+        CheckedAlone::Done(self.pool.identify(records, failure.flatten()))
     }
 
-    /// Hands records to the threads. The receiver gets an error if the thread that took them
-    /// panicked.
-    pub(super) fn check(&self, records: Vec<Identified>) -> oneshot::Receiver<Checked> {
+    /// Hands a part of a batch to the threads, the first of which stands at a position in it. The
+    /// receiver gets an error if the thread that took them panicked, or the batch ends before them.
+    pub(super) fn check(
+        &self,
+        sender: &Sender,
+        records: Vec<SignedRecord>,
+        position: usize,
+        end: &Arc<BatchEnd>,
+    ) -> oneshot::Receiver<Checked> {
         let (reply, checked) = oneshot::channel();
-        let job = Job { records, reply };
-        self.pool.waiting().jobs.push_back(job);
+        let job = Job {
+            records,
+            position,
+            end: Arc::clone(end),
+            reply,
+            _sender: sender.clone(),
+        };
+        self.pool.waiting().jobs.push(sender.net, job);
         self.pool.ready.notify_one();
         checked
     }
@@ -141,12 +190,13 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        {
+        let left = {
             let mut waiting = self.pool.waiting();
             waiting.closed = true;
             // Askers borrow the log that these are a part of: none is left to answer.
-            waiting.jobs.clear();
-        }
+            std::mem::take(&mut waiting.jobs)
+        };
+        drop(left);
         self.pool.ready.notify_all();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -169,51 +219,104 @@ impl Pool {
             let woken = self.ready.wait(waiting);
             waiting = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        let mut jobs = Vec::new();
+        let (mut jobs, mut moot) = (Vec::new(), Vec::new());
         let mut records = 0;
-        while let Some(job) = waiting.jobs.front() {
-            records += job.records.len();
-            if !jobs.is_empty() && records > RECORDS_TOGETHER {
-                break;
+        while let Some((_, job)) = waiting.jobs.front() {
+            if !job.is_moot() {
+                records += job.records.len();
+                if !jobs.is_empty() && records > RECORDS_TOGETHER {
+                    break;
+                }
+                jobs.extend(waiting.jobs.pop());
+            } else {
+                moot.extend(waiting.jobs.pop());
             }
-            jobs.extend(waiting.jobs.pop_front());
         }
         waiting.under_way += 1;
         drop(waiting);
-        let any = !jobs.is_empty();
-        let mut verdicts = self.verdicts(jobs.iter().flat_map(|job| &job.records));
-        for Job { records, reply } in jobs {
-            let failure = verdicts.first_failure(&records);
+        let any = !jobs.is_empty() || !moot.is_empty();
+        // Not under the lock: they may hold much.
+        drop(moot);
+        let parts: Vec<&[SignedRecord]> = jobs.iter().map(|job| job.records.as_slice()).collect();
+        let failures = self.first_failures(&parts);
+        for (job, failure) in jobs.into_iter().zip(failures) {
+            if let Some(failure) = &failure {
+                job.end.cut_at(job.position + failure.position);
+            }
             // The asker may have been dropped: nobody needs the answer then.
-            let _ = reply.send(Checked { records, failure });
+            let _ = job.reply.send(self.identify(job.records, failure));
         }
         self.waiting().under_way -= 1;
         any
     }
 
-    fn verdicts<'a>(&self, records: impl Iterator<Item = &'a Identified>) -> Verdicts {
+    /// The first failure in each of some parts. Issuers' signatures are all checked first, and the
+    /// endorsements of those records alone that stand before a part's first failure.
+    fn first_failures(&self, parts: &[&[SignedRecord]]) -> Vec<Option<FirstFailure>> {
         let mut batch = SignatureBatch::default();
-        for (_, signed) in records {
-            signed.add_to(&self.context, &self.keys, &mut batch);
+        for signed in parts.iter().copied().flatten() {
+            signed.add_issuer_to(&self.context, &self.keys, &mut batch);
         }
-        Verdicts(batch.verdicts().into_iter())
+        let mut verdicts = batch.verdicts().into_iter();
+        let mut failures: Vec<Option<FirstFailure>> = parts
+            .iter()
+            .map(|part| {
+                // Each part takes its own verdicts, those behind the first failure too.
+                let of_part: Vec<bool> = verdicts.by_ref().take(part.len()).collect();
+                // A verdict that is missing counts as a signature that does not hold.
+                let position = of_part
+                    .iter()
+                    .position(|holds| !holds)
+                    .unwrap_or(of_part.len());
+                (position < part.len()).then_some(FirstFailure {
+                    position,
+                    what: SignatureRefusal::Issuer,
+                })
+            })
+            .collect();
+        self.check_endorsements(parts, &mut failures);
+        failures
     }
-}
 
-/// The verdicts on the signatures of records, in the records' order.
-struct Verdicts(std::vec::IntoIter<bool>);
-
-impl Verdicts {
-    /// Takes the verdicts of the next records.
-    fn first_failure(&mut self, records: &[Identified]) -> Option<FirstFailure> {
-        let mut first = None;
-        for (position, (_, signed)) in records.iter().enumerate() {
-            // Each record takes its own verdicts, those behind the first failure too.
-            if let Err(refusal) = signed.check_verdicts(&mut self.0) {
-                let what = refusal.to_string();
-                first.get_or_insert(FirstFailure { position, what });
+    fn check_endorsements(&self, parts: &[&[SignedRecord]], failures: &mut [Option<FirstFailure>]) {
+        let mut batch = SignatureBatch::default();
+        // The part, the position in it and the endorser of each signature.
+        let mut endorsed: Vec<(usize, usize, PublicKey)> = Vec::new();
+        for (number, (part, failure)) in parts.iter().zip(&*failures).enumerate() {
+            let end = failure
+                .as_ref()
+                .map_or(part.len(), |failure| failure.position);
+            for (position, signed) in part.iter().take(end).enumerate() {
+                signed.add_endorsements_to(&self.context, &self.keys, &mut batch);
+                let keys = signed.endorsements().iter();
+                endorsed.extend(keys.map(|endorsement| (number, position, endorsement.key)));
             }
         }
-        first
+        let mut verdicts = batch.verdicts().into_iter();
+        let mut ended = None;
+        for (number, position, key) in endorsed {
+            // A verdict that is missing counts as a signature that does not hold.
+            if verdicts.next().unwrap_or(false) || ended == Some(number) {
+                continue;
+            }
+            // All of these stand before the part's first record that its issuer did not sign.
+            ended = Some(number);
+            if let Some(failure) = failures.get_mut(number) {
+                let what = SignatureRefusal::Endorsement(key);
+                *failure = Some(FirstFailure { position, what });
+            }
+        }
+    }
+
+    /// The records before the first failure, with their ids.
+    fn identify(&self, mut records: Vec<SignedRecord>, failure: Option<FirstFailure>) -> Checked {
+        if let Some(failure) = &failure {
+            records.truncate(failure.position);
+        }
+        let records = records
+            .into_iter()
+            .map(|signed| (self.context.id(signed.bytes()), signed))
+            .collect();
+        Checked { records, failure }
     }
 }

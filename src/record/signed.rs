@@ -201,8 +201,32 @@ impl SignedRecord {
 
     /// Adds every signature to a batch: the issuer's, then the endorsements' in order.
     pub fn add_to(&self, context: &SigningContext, keys: &KnownKeys, batch: &mut SignatureBatch) {
+        self.add_issuer_to(context, keys, batch);
+        self.add_endorsements_to(context, keys, batch);
+    }
+
+    /// Adds the issuer's signature alone to a batch.
+    pub fn add_issuer_to(
+        &self,
+        context: &SigningContext,
+        keys: &KnownKeys,
+        batch: &mut SignatureBatch,
+    ) {
+        let key = keys.get(&self.record.issuer).ok();
+        batch.add(key, &context.input(&self.bytes), &self.signature);
+    }
+
+    /// Adds the endorsements' signatures to a batch, in order.
+    pub fn add_endorsements_to(
+        &self,
+        context: &SigningContext,
+        keys: &KnownKeys,
+        batch: &mut SignatureBatch,
+    ) {
+        if self.endorsements.is_empty() {
+            return;
+        }
         let input = context.input(&self.bytes);
-        batch.add(keys.get(&self.record.issuer).ok(), &input, &self.signature);
         for endorsement in &self.endorsements {
             let key = keys.get(&endorsement.key).ok();
             batch.add(key, &input, &endorsement.signature);

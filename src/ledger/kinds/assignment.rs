@@ -8,13 +8,17 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::plots::known_plot;
-use crate::ledger::rules::speakers::{Speakers, require_role};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
 use crate::ledger::state::{ClaimState, ClaimTree, State, TreeState};
 use crate::record::{Assignment, Index, PlotNumber, Role, Serial, SpeciesCode};
 
 impl Rules for Assignment {
     fn speakers(&self) -> Speakers {
         Speakers::Role(Role::Platform)
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::None
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

@@ -8,13 +8,17 @@ use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, require_nonzero};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::methods::check_version;
-use crate::ledger::rules::speakers::{Speakers, require_role};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
 use crate::ledger::state::State;
 use crate::record::{Award, Index, Month, Role};
 
 impl Rules for Award {
     fn speakers(&self) -> Speakers {
         Speakers::Role(Role::Platform)
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::None
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

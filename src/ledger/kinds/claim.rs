@@ -7,13 +7,17 @@ use crate::ledger::lineage::{AccountCorrectionPlaces, AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_spending};
 use crate::ledger::rules::methods::check_version;
-use crate::ledger::rules::speakers::{Speakers, require_role};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
 use crate::ledger::state::{ClaimState, ClaimTree, State};
 use crate::record::{Claim, Index, Role};
 
 impl Rules for Claim {
     fn speakers(&self) -> Speakers {
         Speakers::Role(Role::Platform)
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::None
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

@@ -7,13 +7,19 @@ use crate::ledger::lineage::{GenesisPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_issued_on;
 use crate::ledger::rules::keys::{check_governors, check_new_key};
-use crate::ledger::rules::speakers::{Speakers, check_possession, unasked};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, check_possession, unasked};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Genesis, Index, RecordId, Seq};
 
 impl Rules for Genesis {
     fn speakers(&self) -> Speakers {
         Speakers::FirstGovernor
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        let mut named = self.governors.to_vec();
+        named.push(self.log_key);
+        Endorsers::GovernorsAnd(named)
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
@@ -61,7 +67,7 @@ impl Rules for Genesis {
             .iter()
             .any(|e| !all.contains(&e.key))
         {
-            return Err(unasked(candidate));
+            return Err(unasked(record.statement.kind()));
         }
         check_possession(candidate, &all)?;
         Ok(GenesisPlaces {}.into())

@@ -7,13 +7,17 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{GovernorsPlaces, Places};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::keys::{check_governors, check_new_key};
-use crate::ledger::rules::speakers::{Speakers, require_governors};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors};
 use crate::ledger::state::State;
 use crate::record::{GovernorSet, Index};
 
 impl Rules for GovernorSet {
     fn speakers(&self) -> Speakers {
         Speakers::Governors
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::GovernorsAnd(self.governors.to_vec())
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

@@ -6,13 +6,17 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{KeyGrantPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::keys::check_new_key;
-use crate::ledger::rules::speakers::{Speakers, require_governors};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors};
 use crate::ledger::state::{HolderName, KeyRole, State};
 use crate::record::{Index, KeyGrant, Role};
 
 impl Rules for KeyGrant {
     fn speakers(&self) -> Speakers {
         Speakers::Governors
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::GovernorsAnd(vec![self.key])
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

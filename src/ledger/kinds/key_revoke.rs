@@ -5,13 +5,17 @@ use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{KeyRevokePlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::speakers::{Speakers, require_governors};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Index, KeyRevoke};
 
 impl Rules for KeyRevoke {
     fn speakers(&self) -> Speakers {
         Speakers::Governors
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::Governors
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

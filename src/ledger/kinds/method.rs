@@ -5,13 +5,17 @@ use crate::ledger::broken::{Contradiction, absent};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{MethodPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::speakers::{Speakers, require_governors};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors};
 use crate::ledger::state::{MethodState, State};
 use crate::record::{Activity, Index, Method, Species};
 
 impl Rules for Method {
     fn speakers(&self) -> Speakers {
         Speakers::Governors
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::Governors
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

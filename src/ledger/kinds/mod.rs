@@ -20,7 +20,7 @@ use super::broken::Contradiction;
 use super::candidate::Candidate;
 use super::lineage::Places;
 use super::refusal::Refusal;
-use super::rules::speakers::Speakers;
+use super::rules::speakers::{Endorsers, Speakers};
 use super::state::State;
 use crate::record::{Index, Statement};
 
@@ -28,6 +28,10 @@ use crate::record::{Index, Statement};
 pub(super) trait Rules {
     /// Who may state this kind.
     fn speakers(&self) -> Speakers;
+
+    /// Whose endorsements a statement of this kind may have, at most: what more it asks for of them,
+    /// [`Self::judge`] says.
+    fn endorsers(&self) -> Endorsers;
 
     /// Checks whether a statement may be the next entry; returns its lineage. Changes nothing.
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal>;

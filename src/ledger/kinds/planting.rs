@@ -7,13 +7,17 @@ use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::plots::{check_capacity, check_evidence, known_plot};
-use crate::ledger::rules::speakers::{Speakers, require_role};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
 use crate::ledger::state::{PlantingState, State};
 use crate::record::{Index, Month, Planting, Role, Serial};
 
 impl Rules for Planting {
     fn speakers(&self) -> Speakers {
         Speakers::Role(Role::Planter)
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::None
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

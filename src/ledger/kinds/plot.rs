@@ -6,13 +6,20 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, PlotPlaces};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::plots::check_capacity;
-use crate::ledger::rules::speakers::{Speakers, check_quorum, require_role, require_role_endorsed};
+use crate::ledger::rules::speakers::{
+    Endorsers, Speakers, check_quorum, require_role, require_role_endorsed,
+};
 use crate::ledger::state::{PlotState, State, TreeCounts};
 use crate::record::{Index, Plot, Role, Serial};
 
 impl Rules for Plot {
     fn speakers(&self) -> Speakers {
         Speakers::Role(Role::Planter)
+    }
+
+    /// A plot that is stated again has the governors' endorsements; a new one has none.
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::Governors
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

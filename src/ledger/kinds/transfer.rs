@@ -6,13 +6,17 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, TransferPlaces, TransferVoidPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::balances::{check_credit, check_debit, check_spending};
-use crate::ledger::rules::speakers::{Speakers, require_role};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
 use crate::ledger::state::State;
 use crate::record::{Index, Role, Transfer, TransferReason};
 
 impl Rules for Transfer {
     fn speakers(&self) -> Speakers {
         Speakers::Role(Role::Platform)
+    }
+
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::None
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {

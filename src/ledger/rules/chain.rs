@@ -1,9 +1,10 @@
 //! Rules 1 and 2: each issuer's chain, and its days.
 
+use crate::crypto::PublicKey;
 use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::state::{KeyRole, State};
-use crate::record::{Day, Index};
+use crate::ledger::state::{KeyRole, KeyState, State};
+use crate::record::{Day, Index, Seq};
 
 /// The most days between signing and admission. A record may also be signed one day after its
 /// admission: the issuer's clock may be ahead, or east.
@@ -23,24 +24,9 @@ pub(in crate::ledger) fn check_issuer(
             "entry 0 must be the genesis",
         )
     })?;
-    let key = state.keys.get(&record.issuer).ok_or_else(|| {
-        Refusal::new(
-            Code::IssuerUnknown,
-            format!("the key {} was never granted a role", record.issuer),
-            "ask the governors for a key grant",
-        )
-    })?;
+    let key = known_issuer(state, &record.issuer)?;
     let (seq, prev) = key.next();
-    ensure(record.seq <= seq, || {
-        Refusal::new(
-            Code::SequenceGap,
-            format!(
-                "the record's seq is {}, the issuer's next is {seq}",
-                record.seq
-            ),
-            "send the records before it first; GET /v1/issuers/{key} tells the head",
-        )
-    })?;
+    ensure(record.seq <= seq, || sequence_gap(record.seq, seq))?;
     ensure(record.seq == seq, || {
         Refusal::new(
             Code::SequenceUsed,
@@ -55,6 +41,40 @@ pub(in crate::ledger) fn check_issuer(
             format!("prev must be {prev}, the id of the issuer's record before"),
         )
     })?;
+    check_in_use(key, candidate.admitted_on())?;
+    check_issued_on(candidate)?;
+    let authority = match key.role {
+        KeyRole::Governor => state.globals.council.stated_at,
+        KeyRole::Log | KeyRole::Issuer { .. } => key.granted_at,
+    };
+    Ok((key.head.map(|head| head.index), authority))
+}
+
+/// The key of an issuer.
+pub(in crate::ledger) fn known_issuer<'a>(
+    state: &'a State,
+    issuer: &PublicKey,
+) -> Result<&'a KeyState, Refusal> {
+    state.keys.get(issuer).ok_or_else(|| {
+        Refusal::new(
+            Code::IssuerUnknown,
+            format!("the key {issuer} was never granted a role"),
+            "ask the governors for a key grant",
+        )
+    })
+}
+
+/// The refusal of a record whose seq is beyond the next.
+pub(in crate::ledger) fn sequence_gap(seq: Seq, next: Seq) -> Refusal {
+    Refusal::new(
+        Code::SequenceGap,
+        format!("the record's seq is {seq}, the issuer's next is {next}"),
+        "send the records before it first; GET /v1/issuers/{key} tells the head",
+    )
+}
+
+/// Checks that a key may sign records that are admitted on a day.
+pub(in crate::ledger) fn check_in_use(key: &KeyState, admitted_on: Day) -> Result<(), Refusal> {
     if let Some(revoked_at) = key.revoked_at {
         return Err(Refusal::new(
             Code::KeyRevoked,
@@ -63,8 +83,7 @@ pub(in crate::ledger) fn check_issuer(
         ));
     }
     ensure(
-        key.expires_on
-            .is_none_or(|last| candidate.admitted_on() <= last),
+        key.expires_on.is_none_or(|last| admitted_on <= last),
         || {
             Refusal::new(
                 Code::KeyExpired,
@@ -72,13 +91,7 @@ pub(in crate::ledger) fn check_issuer(
                 "ask the governors to grant a new key",
             )
         },
-    )?;
-    check_issued_on(candidate)?;
-    let authority = match key.role {
-        KeyRole::Governor => state.globals.council.stated_at,
-        KeyRole::Log | KeyRole::Issuer { .. } => key.granted_at,
-    };
-    Ok((key.head.map(|head| head.index), authority))
+    )
 }
 
 /// Checks that the day of issue is near the day of admission.

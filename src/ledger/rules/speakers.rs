@@ -4,7 +4,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{KeyRole, State};
-use crate::record::{Role, Slug};
+use crate::record::{Kind, Role, Slug};
 
 /// Who may state a kind of statement (`docs/format.md`, 6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +37,17 @@ impl Speakers {
             Self::FirstGovernor | Self::Role(_) => false,
         }
     }
+}
+
+/// Whose endorsements a kind of statement may have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::ledger) enum Endorsers {
+    /// Nobody's.
+    None,
+    /// Those of governors in force.
+    Governors,
+    /// Those of governors in force, and of these keys, which the statement names.
+    GovernorsAnd(Vec<PublicKey>),
 }
 
 /// Checks that the issuer is one of those who may state the candidate's kind.
@@ -74,7 +85,7 @@ pub(in crate::ledger) fn require_role<'a>(
     needed: Role,
 ) -> Result<&'a Slug, Refusal> {
     ensure(candidate.signed.endorsements().is_empty(), || {
-        unasked(candidate)
+        unasked(candidate.record().statement.kind())
     })?;
     require_role_endorsed(state, candidate, needed)
 }
@@ -108,14 +119,7 @@ pub(in crate::ledger) fn require_governors(
 ) -> Result<(), Refusal> {
     let record = candidate.record();
     ensure(state.is_governor(&record.issuer), || {
-        Refusal::new(
-            Code::RoleRefused,
-            format!(
-                "a {} is said by governors in force",
-                record.statement.kind()
-            ),
-            "a governor of the current set issues it, and others endorse it",
-        )
+        for_governors(record.statement.kind())
     })?;
     check_quorum(state, candidate, 1, also)
 }
@@ -134,11 +138,7 @@ pub(in crate::ledger) fn check_quorum(
         if state.is_governor(&endorsement.key) {
             signed += 1;
         } else if !also.contains(&endorsement.key) {
-            return Err(Refusal::new(
-                Code::EndorserRefused,
-                format!("{} is no governor in force", endorsement.key),
-                "leave its endorsement out; only those the kind asks for may sign",
-            ));
+            return Err(no_governor(&endorsement.key));
         }
     }
     ensure(signed >= quorum, || {
@@ -185,14 +185,29 @@ pub fn endorsement_quorum(
     issuer + endorsers.filter(|key| governors.contains(key)).count()
 }
 
-/// The refusal of an endorsement that the kind does not ask for.
-pub(in crate::ledger) fn unasked(candidate: &Candidate<'_>) -> Refusal {
+/// The refusal of a statement that governors in force alone may state, by somebody else.
+pub(in crate::ledger) fn for_governors(kind: Kind) -> Refusal {
+    Refusal::new(
+        Code::RoleRefused,
+        format!("a {kind} is said by governors in force"),
+        "a governor of the current set issues it, and others endorse it",
+    )
+}
+
+/// The refusal of an endorsement by a key that is neither a governor's in force nor named.
+pub(in crate::ledger) fn no_governor(key: &PublicKey) -> Refusal {
     Refusal::new(
         Code::EndorserRefused,
-        format!(
-            "a {} has signatures of others that it does not ask for",
-            candidate.record().statement.kind()
-        ),
+        format!("{key} is no governor in force"),
+        "leave its endorsement out; only those the kind asks for may sign",
+    )
+}
+
+/// The refusal of an endorsement that the kind does not ask for.
+pub(in crate::ledger) fn unasked(kind: Kind) -> Refusal {
+    Refusal::new(
+        Code::EndorserRefused,
+        format!("a {kind} has signatures of others that it does not ask for"),
         "leave these endorsements out",
     )
 }

@@ -7,6 +7,11 @@ use crate::crypto::PublicKey;
 use crate::ledger::broken::{Contradiction, absent, present};
 use crate::record::{Day, Index, RecordId, Role, Seq, Slug, Text};
 
+/// Of every issuer's chain the entry of each record whose seq is a multiple of this is kept in the
+/// state: whoever looks for an older record walks at most so many records back. A mark takes 48 bytes
+/// and its place in a map, some 250 bytes for a thousand entries.
+pub const SEQS_PER_MARK: u64 = 256;
+
 /// The governors in force.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Council {
@@ -159,7 +164,31 @@ impl State {
             return Err(Contradiction::new("an issuer's sequence numbers ran out"));
         }
         let advanced = self.keys.update(issuer, |key| key.head = Some(head));
-        present(advanced, "the issuer's key")
+        present(advanced, "the issuer's key")?;
+        if !head.seq.0.is_multiple_of(SEQS_PER_MARK) {
+            return Ok(());
+        }
+        let before = self.chain_marks.insert((*issuer, head.seq), head.index);
+        absent(before, "the mark of an issuer's new record")
+    }
+
+    /// The seq and entry of an issuer's first record at or after a seq that is a mark or the newest
+    /// record, `head`: from there the chain leads back to that seq in less than [`SEQS_PER_MARK`]
+    /// steps. `None` if the chain, as far as `head`, does not reach the seq.
+    pub fn mark_from(
+        &self,
+        issuer: &PublicKey,
+        seq: Seq,
+        head: &ChainHead,
+    ) -> Option<(Seq, Index)> {
+        let marked = seq.0.checked_next_multiple_of(SEQS_PER_MARK).map(Seq);
+        match marked.filter(|marked| *marked <= head.seq) {
+            Some(marked) => {
+                let index = self.chain_marks.get(&(*issuer, marked))?;
+                Some((marked, *index))
+            }
+            None => (seq <= head.seq).then_some((head.seq, head.index)),
+        }
     }
 
     /// Puts a set of governors in force; keys that are new become governors'.

@@ -20,7 +20,7 @@ pub use claims::{ClaimState, ClaimTree, TreeState};
 pub use corrections::LossState;
 pub(super) use keys::HolderName;
 use keys::HolderRoles;
-pub use keys::{ChainHead, Council, KeyRole, KeyState};
+pub use keys::{ChainHead, Council, KeyRole, KeyState, SEQS_PER_MARK};
 pub use methods::MethodState;
 pub use plantings::{LostRange, PlantingState};
 pub use plots::PlotState;
@@ -33,12 +33,12 @@ use super::cow_map::{AnyMap, BucketError, BucketImage, CowMap, MapImage};
 use crate::crypto::PublicKey;
 use crate::record::{
     AccountId, Day, Digest, Grams, Index, MethodId, MethodVersion, Month, Origin, PlotNumber,
-    RecordId, Serial, SpeciesCode, Text, TimeMs,
+    RecordId, Seq, Serial, SpeciesCode, Text, TimeMs,
 };
 
 /// Raised whenever the same entries make another state, or the state another encoding: a state
 /// that was saved under another version is not loaded.
-pub const RULES_VERSION: u32 = 2;
+pub const RULES_VERSION: u32 = 3;
 
 /// The part of the state that is not a map: what a ledger has one of.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -92,6 +92,8 @@ pub struct State {
     pub(in crate::ledger) losses: CowMap<Index, LossState>,
     pub(in crate::ledger) voided: CowMap<Index, Index>,
     pub(in crate::ledger) evidence: CowMap<Digest, Index>,
+    /// The entry of each record whose seq is a multiple of [`SEQS_PER_MARK`]: no rule asks for it.
+    pub(in crate::ledger) chain_marks: CowMap<(PublicKey, Seq), Index>,
 }
 
 /// A state as it was when the image was taken, to be encoded by another thread.
@@ -143,6 +145,7 @@ impl State {
             losses: CowMap::default(),
             voided: CowMap::default(),
             evidence: CowMap::default(),
+            chain_marks: CowMap::default(),
         }
     }
 
@@ -163,7 +166,7 @@ impl State {
 
     /// Every map, in the order in which maps are saved. A map that is missing here would be neither
     /// saved nor digested, so the compiler asks for each field by name.
-    fn maps_mut(&mut self) -> [&mut dyn AnyMap; 15] {
+    fn maps_mut(&mut self) -> [&mut dyn AnyMap; 16] {
         let Self {
             globals: _,
             keys,
@@ -181,6 +184,7 @@ impl State {
             losses,
             voided,
             evidence,
+            chain_marks,
         } = self;
         [
             keys,
@@ -198,6 +202,7 @@ impl State {
             losses,
             voided,
             evidence,
+            chain_marks,
         ]
     }
 

@@ -11,13 +11,18 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::Places;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
-use crate::ledger::rules::speakers::{Speakers, require_governors, require_role};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors, require_role};
 use crate::ledger::state::{KeyRole, State};
 use crate::record::{Correction, Index, Kind, Record, Remedy, Role, Statement};
 
 impl Rules for Correction {
     fn speakers(&self) -> Speakers {
         Speakers::HolderOrGovernors
+    }
+
+    /// Of the governors' corrections; those by a holder have none.
+    fn endorsers(&self) -> Endorsers {
+        Endorsers::Governors
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
