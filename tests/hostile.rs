@@ -5,13 +5,13 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arborlog::client::BatchAnswer;
-use arborlog::crypto::SigningKey;
+use arborlog::crypto::{Signature, SigningKey};
 use arborlog::record::*;
 use support::auditor::{Told, audit};
 use support::{Ledger, Server, award, body};
@@ -49,6 +49,8 @@ impl Target {
             "1",
             "--body-timeout-s",
             "1",
+            "--idle-timeout-s",
+            "2",
         ])
     }
 
@@ -240,12 +242,15 @@ fn heads_that_stall_or_swell_are_cut_off() {
         }
     }
     // A connection that says nothing more after its first answer.
+    let begun = Instant::now();
     let mut stream = target.connect();
     stream
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
         .unwrap();
     let answer = read_all(&mut stream);
     assert!(starts(&answer, &[200]), "{answer}");
+    let idle = begun.elapsed();
+    assert!(idle > Duration::from_secs(1) && idle < Duration::from_secs(10));
     for (request, statuses) in [
         (
             format!(
@@ -418,5 +423,325 @@ fn a_flood_by_one_issuer_leaves_another_its_turn() {
     assert_eq!(got_in, 30);
     assert!(*floods.get_mut() > 30, "no flood");
     target.is_well("a flood");
+    target.finish();
+}
+
+// Floods without a key, and those who append beside them.
+
+/// The one that floods, and an honest client behind the same address.
+const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// An honest client elsewhere.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// How long a flood lasts.
+const FLOOD: Duration = Duration::from_secs(3);
+/// No honest append takes longer beside a flood, tries again included; but one in a hundred may.
+const P99_MAX: Duration = Duration::from_secs(1);
+/// Records in the chain that floods pretend to continue.
+const CHAIN: u64 = 4_000;
+
+/// A connection from an address of this machine.
+fn connect_from(address: Ipv4Addr, to: &str) -> std::io::Result<TcpStream> {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let SocketAddr::V4(to) = to.parse().unwrap() else {
+        panic!("servers of tests listen at IPv4 addresses")
+    };
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddrV4::new(address, 0))?;
+    connect(&socket, &to)?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(2)))?;
+    Ok(stream)
+}
+
+/// Somebody who appends a record at a time, with a key of its own, from an address.
+struct Honest {
+    from: Ipv4Addr,
+    records: std::vec::IntoIter<SignedRecord>,
+}
+
+impl Honest {
+    fn new(target: &Target, from: Ipv4Addr, seed: u8) -> Self {
+        let key = SigningKey::from_seed(&[seed; 32]);
+        let remote = target.server.remote();
+        target.ledger.grant(&remote, &key, Role::Platform, "honest");
+        let records = target.batch(&key, 6_000).into_iter();
+        Self { from, records }
+    }
+
+    /// Appends until told to stop. Gives the time of each append, from the first try to the answer that
+    /// it is in.
+    fn append_until(&mut self, target: &Target, over: &AtomicBool) -> Vec<Duration> {
+        let mut took = Vec::new();
+        while !over.load(Ordering::SeqCst) {
+            let record = self.records.next().expect("records were signed for longer");
+            let body = body(&[record]);
+            let request = post(&format!("content-length: {}\r\n", body.len()), &body);
+            let begun = Instant::now();
+            loop {
+                let mut answer = String::new();
+                if let Ok(mut stream) = connect_from(self.from, target.address())
+                    && stream.write_all(&request).is_ok()
+                {
+                    answer = read_all(&mut stream);
+                }
+                if starts(&answer, &[200]) {
+                    break;
+                }
+                assert!(
+                    answer.is_empty() || starts(&answer, &[408, 503]),
+                    "{answer}"
+                );
+                assert!(
+                    begun.elapsed() < Duration::from_secs(60),
+                    "shut out: {answer}"
+                );
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            took.push(begun.elapsed());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        took
+    }
+}
+
+/// Sends a request from the flood's address as often as it goes, over this many connections at a time,
+/// and sees what is answered; without an answer the sender hangs up.
+fn send_again_and_again(
+    target: &Target,
+    connections: usize,
+    request: &[u8],
+    answered: Option<&str>,
+    over: &AtomicBool,
+) -> usize {
+    let sent = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..connections {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    let Ok(mut stream) = connect_from(HERE, target.address()) else {
+                        continue;
+                    };
+                    // The server may refuse it before all is sent.
+                    let whole = stream.write_all(request).is_ok();
+                    match answered {
+                        Some(code) if whole => {
+                            let answer = read_all(&mut stream);
+                            let refused = answer.contains(code) || starts(&answer, &[503]);
+                            assert!(refused || answer.is_empty(), "{answer}");
+                        }
+                        Some(_) => {}
+                        None => std::thread::sleep(Duration::from_millis(100)),
+                    }
+                    sent.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    sent.into_inner() as usize
+}
+
+/// Holds this many connections on which this was sent and nothing more; one that the server closes is
+/// opened again.
+fn hold(target: &Target, connections: usize, sent: &[u8], over: &AtomicBool) -> usize {
+    let mut held: Vec<TcpStream> = Vec::new();
+    let mut opened = 0;
+    while !over.load(Ordering::SeqCst) {
+        held.retain(|stream| {
+            let mut byte = [0];
+            stream.set_nonblocking(true).unwrap();
+            let peeked = stream.peek(&mut byte);
+            stream.set_nonblocking(false).unwrap();
+            matches!(peeked, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+        });
+        while held.len() < connections && !over.load(Ordering::SeqCst) {
+            let Ok(mut stream) = connect_from(HERE, target.address()) else {
+                break;
+            };
+            let _ = stream.write_all(sent);
+            held.push(stream);
+            opened += 1;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    opened
+}
+
+/// Records in a key's name that it never signed, from a seq on.
+fn junk(issuer: &SigningKey, seqs: impl Iterator<Item = u64>, endorsers: &[SigningKey]) -> Vec<u8> {
+    let bad = Signature::from_bytes(std::array::from_fn(|place| u8::from(place < 63)));
+    let mut keys: Vec<_> = endorsers.iter().map(SigningKey::public).collect();
+    keys.sort_unstable();
+    let endorsements: Vec<Endorsement> = keys
+        .into_iter()
+        .map(|key| Endorsement {
+            key,
+            signature: bad,
+        })
+        .collect();
+    let records = seqs.map(|seq| {
+        let record = Record {
+            issuer: issuer.public(),
+            seq: Seq(seq),
+            prev: RecordId::NONE,
+            issued_on: arborlog::client::today(),
+            statement: award(seq % 50, seq),
+        };
+        SignedRecord::new(record.encode().unwrap(), bad, endorsements.clone()).unwrap()
+    });
+    body(&records.collect::<Vec<_>>())
+}
+
+fn whole_post(body: &[u8]) -> Vec<u8> {
+    post(&format!("content-length: {}\r\n", body.len()), body)
+}
+
+impl Target {
+    /// Appends from two addresses while a flood goes on, and sees that it holds up neither.
+    fn flooded_by(
+        &self,
+        name: &str,
+        honest: &mut [Honest],
+        flood: impl FnOnce(&AtomicBool) -> usize + Send,
+    ) {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let flood = scope.spawn(|| flood(&over));
+            let honest: Vec<_> = honest
+                .iter_mut()
+                .map(|honest| {
+                    let from = honest.from;
+                    (from, scope.spawn(|| honest.append_until(self, &over)))
+                })
+                .collect();
+            std::thread::sleep(FLOOD);
+            over.store(true, Ordering::SeqCst);
+            let count = flood.join().unwrap();
+            for (from, honest) in honest {
+                let mut took = honest.join().unwrap();
+                took.sort_unstable();
+                let p99 = took[(took.len() * 99).div_ceil(100) - 1];
+                eprintln!(
+                    "{name}, {count} of them; from {from}: {} appends, median {:?}, p99 {p99:?}",
+                    took.len(),
+                    took[took.len() / 2]
+                );
+                assert!(p99 <= P99_MAX, "{name} holds up {from}: {p99:?}");
+            }
+            assert!(count > 1, "{name} was no flood");
+        });
+    }
+
+    /// Seconds of processor time that the server has taken.
+    fn cpu_s(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.server.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+        // Fields 14 and 15 of proc(5); a hundred ticks are a second on every Linux.
+        let ticks = |place: usize| fields[place].parse::<f64>().unwrap();
+        (ticks(12) + ticks(13)) / 100.0
+    }
+}
+
+#[test]
+fn no_flood_by_strangers_holds_up_an_append() {
+    let mut target = Target::start(&[]);
+    let platform = target.ledger.platform.clone();
+    for _ in 0..CHAIN / 1_000 {
+        let records = target.batch(&platform, 1_000);
+        let answer = target.server.remote().append(&records).unwrap();
+        assert!(matches!(answer, BatchAnswer::Admitted(_)));
+    }
+    let mut honest = [
+        Honest::new(&target, HERE, 81),
+        Honest::new(&target, ELSEWHERE, 82),
+    ];
+    let strangers: Vec<SigningKey> = (0..32)
+        .map(|number| SigningKey::from_seed(&[150 + number; 32]))
+        .collect();
+
+    let endorsed = whole_post(&junk(&platform, CHAIN..CHAIN + 2_400, &strangers));
+    assert!(endorsed.len() > 7 << 20 && endorsed.len() < 8 << 20);
+    let before = target.cpu_s();
+    let answer = target.say(&endorsed);
+    assert!(answer.contains("endorser_refused"), "{answer}");
+    let cost = target.cpu_s() - before;
+    eprintln!("79,200 signatures that nobody asked for: {cost:.2} s of processor time");
+    assert!(cost < 1.0, "{cost} s");
+    target.flooded_by("endorsements by strangers", &mut honest, |over| {
+        send_again_and_again(&target, 2, &endorsed, Some("endorser_refused"), over)
+    });
+    target.flooded_by("endorsements, then hung up", &mut honest, |over| {
+        send_again_and_again(&target, 4, &endorsed, None, over)
+    });
+    let unsigned = whole_post(&junk(&platform, CHAIN..CHAIN + 16_384, &[]));
+    target.flooded_by("a full batch that nobody signed", &mut honest, |over| {
+        send_again_and_again(&target, 4, &unsigned, Some("signature_invalid"), over)
+    });
+    let again = whole_post(&junk(&platform, std::iter::repeat_n(0, 16_384), &[]));
+    target.flooded_by("16,384 records of a used seq", &mut honest, |over| {
+        send_again_and_again(&target, 4, &again, Some("sequence_used"), over)
+    });
+    let everywhere = (0..16_384).map(|place| (place * 257) % CHAIN);
+    let everywhere = whole_post(&junk(&platform, everywhere, &[]));
+    target.flooded_by("16,384 used seqs", &mut honest, |over| {
+        send_again_and_again(&target, 4, &everywhere, Some("sequence_used"), over)
+    });
+    let one = whole_post(&junk(&platform, [1].into_iter(), &[]));
+    target.flooded_by("a record of a used seq", &mut honest, |over| {
+        send_again_and_again(&target, 16, &one, Some("sequence_used"), over)
+    });
+    let announced = post("content-length: 8388608\r\n", b"");
+    target.flooded_by("8 MiB announced and nothing sent", &mut honest, |over| {
+        hold(&target, 64, &announced, over)
+    });
+    let half = [announced.as_slice(), &[0; 2 << 20]].concat();
+    target.flooded_by("8 MiB announced and a quarter sent", &mut honest, |over| {
+        hold(&target, 64, &half, over)
+    });
+    target.is_well("floods");
+    target.finish();
+}
+
+#[test]
+fn nobody_keeps_others_out_by_holding_connections() {
+    let mut target = Target::start(&["--connections", "64"]);
+    let mut honest = [
+        Honest::new(&target, HERE, 81),
+        Honest::new(&target, ELSEWHERE, 82),
+    ];
+    let half_a_head = b"POST /v1/records HTTP/1.1\r\nhost: a\r\n";
+    let body_begun = post("content-length: 1000\r\n", b"begun");
+    for (name, sent) in [
+        ("connections that say nothing", b"".as_slice()),
+        ("heads that do not end", half_a_head.as_slice()),
+        ("bodies that do not end", body_begun.as_slice()),
+    ] {
+        target.flooded_by(name, &mut honest, |over| hold(&target, 200, sent, over));
+    }
+    target.is_well("connections");
+    target.finish();
+}
+
+#[test]
+fn whatever_methods_and_paths_are_asked_for_there_are_few_series() {
+    let mut target = Target::start(&[]);
+    let mut stream = target.connect();
+    let mut reader = stream.try_clone().unwrap();
+    let read = std::thread::spawn(move || read_all(&mut reader));
+    for number in 0..5_000 {
+        let method = format!("N{number}{}", "X".repeat(100));
+        let request = format!("{method} /x{number} HTTP/1.1\r\nhost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read.join().unwrap().matches("HTTP/1.1 404").count(), 5_000);
+    let metrics = target.say(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert!(
+        metrics.contains("method=\"other\",status=\"404\"} 5000"),
+        "{metrics}"
+    );
+    assert!(metrics.len() < 100_000, "{} bytes", metrics.len());
+    target.is_well("methods");
     target.finish();
 }

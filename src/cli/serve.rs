@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::{Done, Failure};
-use arborlog::http::{Limits, Tls, serve};
+use arborlog::http::{Limits, Tls, TrustedProxies, serve};
 use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig, LogError, SignedBeforeError};
 use arborlog::outcome::Outcome;
 use arborlog::store::SEGMENT_BYTES;
@@ -45,6 +45,15 @@ pub struct ServeArgs {
     /// https://ledger.example.org; the one that a reader used if left out.
     #[arg(long, env = "ARBORLOG_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// The address of a proxy that is believed when it says, in X-Forwarded-For, whom a request is from:
+    /// what clients share is shared out by their addresses. Give it once for each proxy.
+    #[arg(
+        long,
+        env = "ARBORLOG_TRUSTED_PROXY",
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    trusted_proxy: Vec<std::net::IpAddr>,
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
@@ -91,22 +100,28 @@ pub struct LimitArgs {
     /// The most records of a batch.
     #[arg(long, env = "ARBORLOG_BATCH_RECORDS", default_value_t = Limits::default().batch_records)]
     batch_records: usize,
-    /// Memory for all bodies in flight, in bytes.
+    /// Memory for all bodies in flight, in bytes. Clients of one network have a quarter of it.
     #[arg(long, env = "ARBORLOG_MEMORY_BYTES", default_value_t = Limits::default().memory_bytes)]
     memory_bytes: usize,
     /// Seconds for a body to arrive.
     #[arg(long, env = "ARBORLOG_BODY_TIMEOUT_S", default_value_t = Limits::default().body_timeout.as_secs())]
     body_timeout_s: u64,
+    /// Bytes a second that a body must bring, or it is 5 s behind and cut off; 0 for any number.
+    #[arg(long, env = "ARBORLOG_BODY_RATE", default_value_t = Limits::default().body_rate)]
+    body_rate: u64,
     /// Seconds for a request to be answered.
     #[arg(long, env = "ARBORLOG_REQUEST_TIMEOUT_S", default_value_t = Limits::default().request_timeout.as_secs())]
     request_timeout_s: u64,
     /// Seconds for a request's head to arrive.
     #[arg(long, env = "ARBORLOG_HEAD_TIMEOUT_S", default_value_t = Limits::default().head_timeout.as_secs())]
     head_timeout_s: u64,
+    /// Seconds that a connection may be without a request. Give a proxy in front less.
+    #[arg(long, env = "ARBORLOG_IDLE_TIMEOUT_S", default_value_t = Limits::default().idle_timeout.as_secs())]
+    idle_timeout_s: u64,
     /// Seconds for a client to take something of what it is sent.
     #[arg(long, env = "ARBORLOG_READ_TIMEOUT_S", default_value_t = Limits::default().write_stall_timeout.as_secs())]
     read_timeout_s: u64,
-    /// The most connections.
+    /// The most connections; clients of one network have half of them.
     #[arg(long, env = "ARBORLOG_CONNECTIONS", default_value_t = Limits::default().connections)]
     connections: usize,
 }
@@ -118,8 +133,10 @@ impl LimitArgs {
             batch_records: self.batch_records,
             memory_bytes: self.memory_bytes,
             body_timeout: Duration::from_secs(self.body_timeout_s),
+            body_rate: self.body_rate,
             request_timeout: Duration::from_secs(self.request_timeout_s),
             head_timeout: Duration::from_secs(self.head_timeout_s),
+            idle_timeout: Duration::from_secs(self.idle_timeout_s),
             write_stall_timeout: Duration::from_secs(self.read_timeout_s),
             connections: self.connections,
         }
@@ -180,7 +197,8 @@ pub fn run(args: &ServeArgs) -> Done {
                 _ = reloads => *ended = true,
             }
         };
-        serve(listener, log, limits, tls, pages, stop).await?;
+        let proxies = TrustedProxies::new(args.trusted_proxy.iter().copied());
+        serve(listener, log, limits, proxies, tls, pages, stop).await?;
         if reloads_ended {
             return Err(anyhow::anyhow!("the task that waits for SIGHUP broke off").into());
         }

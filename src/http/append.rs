@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
@@ -12,10 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::App;
+use super::body::{Received, receive, too_large};
+use super::connections::Connection;
 use crate::answer::Problem;
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
+use crate::log::Sender;
 use crate::record::{CodecError, Endorsement, Index, SignedRecord};
+use crate::shares::ClientNet;
 
 /// Bodies from this size on are decoded on a worker thread.
 const DECODE_INLINE_BYTES: usize = 64 << 10;
@@ -84,44 +87,49 @@ struct JsonEndorsement {
     ))]
 pub(super) async fn records(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Body,
+    net: ClientNet,
+    request: Request,
 ) -> Result<Json<AppendedBody>, Problem> {
-    let json = is_json(&headers)?;
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    if let Some(connection) = &connection {
+        connection.body_is_read(false);
+    }
+    let json = is_json(request.headers())?;
     let bytes_max = app.limits.body_bytes;
-    // hyper refuses a length that is no number. A body without one has the most room reserved.
-    let announced = headers
+    // hyper refuses a length that is no number.
+    let announced = request
+        .headers()
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > bytes_max) {
-        return Err(too_large(&format!("a body has at most {bytes_max} bytes")));
+        return Err(too_large(bytes_max));
     }
-    let _room = app.memory.reserve(announced.unwrap_or(bytes_max)).await?;
-    let body = match tokio::time::timeout(app.limits.body_timeout, to_bytes(body, bytes_max)).await
-    {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => return Err(cut_or_large(&error, bytes_max)),
-        Err(_) => {
-            return Err(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_late",
-                "the body did not arrive in time; nothing of it was admitted",
-                "send it again, or in smaller batches",
-            ));
-        }
-    };
+    let body = request.into_body();
+    let received = receive(body, &app.limits, &app.memory, net, connection.as_ref());
+    let Received { bytes, memory } = received.await?;
+    if let Some(connection) = &connection {
+        connection.body_is_read(true);
+    }
+    let sender = Sender { net, memory };
     let records_max = app.limits.batch_records;
-    let Decoded { records, trailing } = if body.len() <= DECODE_INLINE_BYTES {
-        decode(&body, json, records_max)?
+    let Decoded { records, trailing } = if bytes.len() <= DECODE_INLINE_BYTES {
+        decode(&bytes, json, records_max)?
     } else {
-        tokio::task::spawn_blocking(move || decode(&body, json, records_max))
-            .await
-            .map_err(|_| Problem::unavailable("stopping", "the server is stopping"))??
+        let _place = app.decoders.take(net, 1).await;
+        // The memory is taken for as long as it is used, though the client may be gone.
+        let memory = sender.memory.clone();
+        tokio::task::spawn_blocking(move || {
+            let decoded = decode(&bytes, json, records_max);
+            drop((bytes, memory));
+            decoded
+        })
+        .await
+        .map_err(|_| Problem::unavailable("stopping", "the server is stopping"))??
     };
     let sent = records.len();
     let appended = app
         .log
-        .append(records, trailing)
+        .append_from(&sender, records, trailing)
         .await
         .inspect_err(|error| {
             app.metrics.refused(error);
@@ -151,27 +159,12 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-fn too_large(detail: &str) -> Problem {
+fn too_many(records_max: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "batch_too_large",
-        detail,
+        &format!("a batch has at most {records_max} records"),
         "send smaller batches",
-    )
-}
-
-fn cut_or_large(error: &axum::Error, bytes_max: usize) -> Problem {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.to_string().contains("length limit exceeded") {
-            return too_large(&format!("a body has at most {bytes_max} bytes"));
-        }
-        source = inner.source();
-    }
-    Problem::bad_request(
-        "body_cut",
-        "the body ended before it was whole; nothing of it was admitted",
-        "send it again",
     )
 }
 
@@ -200,7 +193,7 @@ impl Decoded {
 }
 
 /// Decodes a body, up to the first record that does not decode.
-fn decode(body: &Bytes, json: bool, records_max: usize) -> Result<Decoded, Problem> {
+fn decode(body: &[u8], json: bool, records_max: usize) -> Result<Decoded, Problem> {
     if json {
         decode_json(body, records_max)
     } else {
@@ -213,9 +206,7 @@ fn decode_binary(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
     let mut rest = body;
     while !rest.is_empty() {
         if records.len() == records_max {
-            return Err(too_large(&format!(
-                "a batch has at most {records_max} records"
-            )));
+            return Err(too_many(records_max));
         }
         let Some((bytes, next)) = rest.split_first_chunk::<4>().and_then(|(length, next)| {
             next.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)
@@ -241,9 +232,7 @@ fn decode_json(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
         )
     })?;
     if batch.len() > records_max {
-        return Err(too_large(&format!(
-            "a batch has at most {records_max} records"
-        )));
+        return Err(too_many(records_max));
     }
     let mut records = Vec::with_capacity(batch.len());
     for record in batch {

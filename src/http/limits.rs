@@ -1,10 +1,8 @@
 //! What a client may ask of the server, and what happens at each limit.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::Problem;
 
@@ -15,26 +13,29 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Records in a batch, at most. More are answered 413.
     pub batch_records: usize,
-    /// Bytes of memory for all bodies in flight together. A request that finds no room for 5 s is
-    /// answered 503.
+    /// Bytes of memory for all bodies in flight together, until they are answered. Bodies from one
+    /// network have a quarter of it, or room for one. A body that finds no room for 5 s is answered
+    /// 503; 16 KiB of each need none.
     pub memory_bytes: usize,
     /// A body must arrive within this time, or is answered 408.
     pub body_timeout: Duration,
+    /// Bytes that a body must bring each second; 0 for any number. One that is 5 s behind is answered
+    /// 408.
+    pub body_rate: u64,
     /// A request must be answered within this time, or is answered 503.
     pub request_timeout: Duration,
     /// A request's head must arrive within this time, or the connection is closed.
     pub head_timeout: Duration,
+    /// How long a connection may be without a request after it was answered. Longer than proxies keep
+    /// theirs: a request must not meet a connection that is just being closed.
+    pub idle_timeout: Duration,
     /// How long a write to a client may stall. A client that takes nothing of its answer for this
     /// time, or is gone, has its connection closed.
     pub write_stall_timeout: Duration,
-    /// Connections at a time, at most. Further ones wait to be accepted.
+    /// Connections at a time, at most; half of them from one network. Further ones take the place of
+    /// those that have been silent for longest, or wait.
     pub connections: usize,
 }
-
-/// How long a body waits for memory.
-const MEMORY_WAIT: Duration = Duration::from_secs(5);
-/// Bytes in a unit of the budget.
-const MEMORY_UNIT_BYTES: usize = 1024;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -43,45 +44,12 @@ impl Default for Limits {
             batch_records: 16_384,
             memory_bytes: 256 << 20,
             body_timeout: Duration::from_secs(30),
+            body_rate: 16 << 10,
             request_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             write_stall_timeout: Duration::from_secs(60),
             connections: 4096,
-        }
-    }
-}
-
-/// Memory that all bodies in flight share.
-pub(super) struct MemoryBudget {
-    /// Units that no body has.
-    units: Arc<Semaphore>,
-    /// Units in all.
-    all: u32,
-}
-
-impl MemoryBudget {
-    pub(super) fn new(bytes: usize) -> Self {
-        // 4 TiB at most: more than bodies can fill.
-        let all = u32::try_from(bytes / MEMORY_UNIT_BYTES).unwrap_or(u32::MAX);
-        let all = all.max(1);
-        Self {
-            units: Arc::new(Semaphore::new(all as usize)),
-            all,
-        }
-    }
-
-    /// Waits for room for a body; the room is given back when the permit goes.
-    pub(super) async fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        // A body larger than the budget waits for all of it.
-        let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT_BYTES)).unwrap_or(self.all);
-        let units = units.clamp(1, self.all);
-        let room = Arc::clone(&self.units).acquire_many_owned(units);
-        match tokio::time::timeout(MEMORY_WAIT, room).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Problem::unavailable(
-                "memory_full",
-                "bodies in flight fill the memory",
-            )),
         }
     }
 }

@@ -70,12 +70,29 @@ impl EncodeLabelValue for Route {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct MethodName(Method);
+/// A request's method: one of the standard's, or some other. A client may send any token, and each
+/// name would be a series for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct MethodName(&'static str);
+
+impl MethodName {
+    fn of(method: &Method) -> Self {
+        // RFC 9110, section 9.3, and RFC 5789.
+        let standard = [
+            "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+        ];
+        let mut names = standard.into_iter();
+        Self(
+            names
+                .find(|name| *name == method.as_str())
+                .unwrap_or("other"),
+        )
+    }
+}
 
 impl EncodeLabelValue for MethodName {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        encoder.write_str(self.0.as_str())
+        encoder.write_str(self.0)
     }
 }
 
@@ -161,7 +178,7 @@ pub(super) async fn watch(State(app): State<Arc<App>>, request: Request, next: N
     let begun = Instant::now();
     // Shared by all requests of a route: no copy.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
+    let method = MethodName::of(request.method());
     let answered = tokio::time::timeout(app.limits.request_timeout, next.run(request)).await;
     let response = answered.unwrap_or_else(|_| timed_out());
     if let Some(problem) = response.extensions().get::<Problem>() {
@@ -171,7 +188,7 @@ pub(super) async fn watch(State(app): State<Arc<App>>, request: Request, next: N
     }
     let labels = RouteLabels {
         route: Route(route),
-        method: MethodName(method),
+        method,
         status: response.status().as_u16(),
     };
     app.metrics.requests.get_or_create(&labels).inc();

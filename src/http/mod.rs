@@ -2,6 +2,9 @@
 //! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `answer` alone.
 
 mod append;
+mod body;
+mod connections;
+mod forwarded;
 mod limits;
 mod lookup;
 mod metrics;
@@ -23,20 +26,24 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use forwarded::TrustedProxies;
 pub use limits::Limits;
 pub use server::{ServeError, serve};
 pub use tls::{Tls, TlsError};
 
 use crate::answer::{PageRoutes, Problem};
 use crate::log::{AppendError, Log};
-use limits::MemoryBudget;
+use crate::shares::Shares;
+use body::BodyMemory;
 use metrics::ServerMetrics;
 
 /// What every handler sees.
 struct App {
     log: Arc<Log>,
     limits: Limits,
-    memory: MemoryBudget,
+    memory: BodyMemory,
+    /// Large bodies that are being decoded: one thread for each.
+    decoders: Shares,
     metrics: ServerMetrics,
 }
 
@@ -55,11 +62,13 @@ pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
 
 /// All routes of a log, and its pages.
 fn router(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
-    let memory = MemoryBudget::new(limits.memory_bytes);
+    // One, where the system does not say how many cores there are.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = Arc::new(App {
         log,
         limits,
-        memory,
+        memory: BodyMemory::new(&limits),
+        decoders: Shares::new(cores, cores.div_ceil(2)),
         metrics: ServerMetrics::default(),
     });
     // Only bundles of these are compressed: hashes do not shrink, and proofs are short.

@@ -8,12 +8,11 @@ use axum::Router;
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
-use super::{Limits, Tls, router};
+use super::connections::{Connections, Noted};
+use super::{Limits, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes};
 use crate::log::{Log, Status};
 
@@ -48,6 +47,7 @@ pub async fn serve(
     listener: TcpListener,
     log: Arc<Log>,
     limits: Limits,
+    proxies: TrustedProxies,
     tls: Option<Arc<Tls>>,
     pages: impl FnOnce(Closing) -> PageRoutes,
     stop: impl Future<Output = ()>,
@@ -63,7 +63,7 @@ pub async fn serve(
         }
         drop(open);
     };
-    let drained = accept(listener, router, limits, tls, closing, stop).await;
+    let drained = accept(listener, router, limits, proxies, tls, closing, stop).await;
     let status = log.status();
     match Arc::try_unwrap(log) {
         Ok(log) => log.close().await,
@@ -93,6 +93,7 @@ async fn accept(
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    proxies: TrustedProxies,
     tls: Option<Arc<Tls>>,
     closing: Closing,
     stop: impl Future<Output = ()>,
@@ -100,26 +101,22 @@ async fn accept(
     let mut builder = Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        // It counts from the end of the request before. How long a head itself may take is
+        // `Connection`'s to say.
+        .header_read_timeout(limits.idle_timeout + limits.head_timeout)
         // Half-closed clients still get their answers.
         .half_close(true)
         .max_buf_size(64 << 10);
     let graceful = GracefulShutdown::new();
-    let free = Arc::new(Semaphore::new(limits.connections));
+    let connections = Connections::new(&limits, proxies);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let next = async {
-            let place = Arc::clone(&free).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            next = next => next,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        // The semaphore is never closed: without a place there is nothing to accept any more.
-        let Ok(place) = place else { break };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection can't be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -132,34 +129,43 @@ async fn accept(
             tracing::debug!(%error, "a connection ended before it was served");
             continue;
         }
-        let service = TowerToHyperService::new(router.clone());
+        let place = tokio::select! {
+            place = connections.take_place(peer.ip()) => place,
+            () = &mut stop => break,
+        };
+        let Some(place) = place else {
+            tracing::debug!(%peer, "too many connections from one network");
+            continue;
+        };
+        let service = connections.service(&place, router.clone());
         let (builder, watcher) = (builder.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         let mut closing = closing.clone();
         tokio::spawn(async move {
+            let connection = &place.connection;
             // An error on a connection is its client's: it is gone, or speaks no HTTP.
-            let _ = match acceptor {
+            match acceptor {
                 None => {
-                    let connection = builder.serve_connection(TokioIo::new(stream), service);
-                    watcher.watch(connection).await
+                    let io = TokioIo::new(Noted::new(stream, connection));
+                    let served = watcher.watch(builder.serve_connection(io, service));
+                    connection.run(&limits, served).await;
                 }
                 // A handshake has the time of a request's head. Its client has asked nothing yet
                 // that a stop would wait for.
                 Some(acceptor) => {
-                    let handshake = acceptor.accept(stream);
-                    let secured = tokio::select! {
-                        secured = tokio::time::timeout(limits.head_timeout, handshake) => secured,
+                    let mut secured = None;
+                    let handshake = async { secured = acceptor.accept(stream).await.ok() };
+                    tokio::select! {
+                        () = connection.run(&limits, handshake) => {}
                         () = closing.closed() => return,
-                    };
-                    match secured {
-                        Ok(Ok(stream)) => {
-                            let io = TokioIo::new(stream);
-                            watcher.watch(builder.serve_connection(io, service)).await
-                        }
-                        _ => Ok(()),
+                    }
+                    if let Some(stream) = secured {
+                        let io = TokioIo::new(Noted::new(stream, connection));
+                        let served = watcher.watch(builder.serve_connection(io, service));
+                        connection.run(&limits, served).await;
                     }
                 }
-            };
+            }
             drop(place);
         });
     }

@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::cli::{Done, say, serve};
-use arborlog::http::Limits;
+use arborlog::http::{Limits, TrustedProxies};
 use arborlog::log::{Log, LogConfig};
 use arborlog::note::VerifierKey;
 use arborlog::web::Site;
@@ -70,6 +70,7 @@ pub fn run(args: &DemoArgs) -> Done {
         listener,
         log,
         Limits::default(),
+        TrustedProxies::default(),
         None,
         |closing| arborlog::web::pages(shown, Site::default(), closing),
         async {
