@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::body::{Received, receive, too_large};
-use super::connections::Connection;
+use super::connection::Connection;
 use crate::answer::Problem;
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};

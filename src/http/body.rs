@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::Limits;
-use super::connections::Connection;
+use super::connection::Connection;
 use crate::answer::Problem;
 use crate::shares::{ClientNet, Share, Shares};
 

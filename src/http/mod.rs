@@ -3,6 +3,7 @@
 
 mod append;
 mod body;
+mod connection;
 mod connections;
 mod forwarded;
 mod limits;

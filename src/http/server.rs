@@ -11,7 +11,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connections::{Connections, Noted};
+use super::connection::Noted;
+use super::connections::Connections;
 use super::{Limits, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes};
 use crate::log::{Log, Status};
