@@ -16,7 +16,7 @@ use arborlog::client::{
 };
 use arborlog::crypto::SigningKey;
 use arborlog::durable::{create, make_folders};
-use arborlog::http::{Limits, serve};
+use arborlog::http::{Limits, TrustedProxies, serve};
 use arborlog::log::{Log, LogConfig, admit_genesis, vkey};
 use arborlog::note::VerifierKey;
 use arborlog::receipt::Receipt;
@@ -143,6 +143,7 @@ fn main() -> Fallible<()> {
             listener,
             log,
             Limits::default(),
+            TrustedProxies::default(),
             None,
             |_| PageRoutes::none(),
             stopped,
