@@ -22,8 +22,9 @@ pub(crate) fn signed(number: i128) -> String {
 /// Points as a weight: grams, kilograms or tonnes.
 pub(crate) fn weight(grams: u128) -> String {
     let unit = |size: u128, name: &str| {
-        let tenths = grams * 10 / size;
-        format!("{}.{} {name}", grouped(tenths / 10), tenths % 10)
+        // Not `grams * 10 / size`: that could exceed 128 bits.
+        let tenth = grams % size * 10 / size;
+        format!("{}.{tenth} {name}", grouped(grams / size))
     };
     match grams {
         0..1_000 => format!("{grams} g"),
@@ -54,6 +55,7 @@ mod tests {
         assert_eq!(weight(999), "999 g");
         assert_eq!(weight(1_500), "1.5 kg");
         assert_eq!(weight(12_345_678_900), "12,345.6 t");
+        assert!(weight(u128::MAX).ends_with("431,768.2 t"));
         assert_eq!(decimal(167_250_000, 6), "167.25");
         assert_eq!(decimal(3_000, 3), "3");
     }

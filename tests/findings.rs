@@ -642,6 +642,6 @@ fn the_report_and_its_page() {
     assert_eq!(page.matches("<svg").count(), 4);
     let data = std::fs::read(dir.path().join("report.json")).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
-    assert_eq!(data["format"], "arborlog-report/1");
-    assert_eq!(data["totals"]["standing"], 30);
+    assert_eq!(data["format"], "arborlog-report/2");
+    assert_eq!(data["totals"]["standing"], "30");
 }

@@ -1192,7 +1192,9 @@ def audit(directory, pinned, genesis_id=None):
     with at("checkpoint"):
         check_log_keys(ledger, checkpoint, pinned)
     return {"entries": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
-            "genesis": ledger.genesis_id.hex(), "totals": totals}
+            "genesis": ledger.genesis_id.hex(),
+            # Sums may exceed what a number of JSON carries: they are decimal strings there.
+            "totals": {name: str(total) for name, total in totals.items()}}
 
 
 def check_tree(directory, leaves, checkpoint):

@@ -8,6 +8,7 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::crypto::PublicKey;
+use crate::ledger::decimal;
 use crate::record::{
     ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement, TimeMs,
     TransferReason,
@@ -243,8 +244,10 @@ pub struct ActivitySums {
     /// How many awards.
     pub awards: u64,
     /// The sum of their points, in grams.
+    #[serde(serialize_with = "decimal")]
     pub points: u128,
     /// The sum of their quantities, in thousandths of the unit.
+    #[serde(serialize_with = "decimal")]
     pub quantity: u128,
 }
 
@@ -256,6 +259,7 @@ pub struct IssuerSums {
     /// How many awards.
     pub awards: u64,
     /// The points of its awards, in grams.
+    #[serde(serialize_with = "decimal")]
     pub points: u128,
     /// Trees of its plantings.
     pub planted: u64,
@@ -266,6 +270,7 @@ pub struct IssuerSums {
     /// How many reversals of awards.
     pub reversals: u64,
     /// The points that its reversals took back, in grams.
+    #[serde(serialize_with = "decimal")]
     pub reversed: u128,
     /// How many losses of trees.
     pub losses: u64,
@@ -288,14 +293,17 @@ pub struct MonthSums {
     /// How many awards for events of this month.
     pub awards: u64,
     /// The points of those awards, in grams.
+    #[serde(serialize_with = "decimal")]
     pub awarded: u128,
     /// Points reversed by corrections signed in this month, in grams.
+    #[serde(serialize_with = "decimal")]
     pub reversed: u128,
     /// Points of claims signed in this month, voided ones too, in grams.
+    #[serde(serialize_with = "decimal")]
     pub claimed: u128,
     /// Points of transfers signed in this month that left the ledger, in grams: they expired, or
     /// were spent on something that is no tree. Voided transfers count too.
-    #[serde(rename = "left")]
+    #[serde(rename = "left", serialize_with = "decimal")]
     pub expired_or_spent: u128,
 }
 

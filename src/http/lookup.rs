@@ -8,7 +8,7 @@ use axum::extract::State as Extract;
 use serde_json::{Value, json};
 
 use super::App;
-use super::view;
+use super::view::{self, TotalsView};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::ledger::State;
@@ -64,7 +64,7 @@ pub(super) async fn account(
     let id: AccountId = parse(&id, "the account")?;
     look_up(&app, "such account", |state| {
         Ok(state.account(&id).map(
-            |account| json!({"account": id, "balance": account.balance, "last": account.last_entry}),
+            |account| json!({"account": id, "balance": account.balance.to_string(), "last": account.last_entry}),
         ))
     })
     .await
@@ -155,7 +155,7 @@ pub(super) async fn governors(Extract(app): Extract<Arc<App>>) -> Result<Json<Va
 #[utoipa::path(get, path = "/v1/totals", responses((status = 200, description = "The totals", body = Value)))]
 pub(super) async fn totals(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
     look_up(&app, "total", |state| {
-        Ok(Some(view::totals(state, state.totals())))
+        Ok(Some(json!(TotalsView::of(state))))
     })
     .await
 }

@@ -10,7 +10,7 @@ use crate::answer::Problem;
 use crate::crypto::PublicKey;
 use crate::ledger::{
     ClaimState, ClaimTree, KeyRole, KeyState, MethodState, PlantingState, PlotState, State,
-    SurveyState, Totals,
+    SurveyState, Totals, decimal,
 };
 use crate::merkle::leaf_hash;
 use crate::record::{Entry, Index, PlotNumber, Serial, SigningContext, Slug, Survey};
@@ -169,27 +169,30 @@ pub(super) fn method(version: &MethodState) -> Value {
     json!({ "stated_at": version.stated_at, "method": version.method })
 }
 
-/// All sums. `planted` is without what was voided.
-pub(super) fn totals(state: &State, totals: &Totals) -> Value {
-    json!({
-        "entries": state.entries(),
-        "accounts": state.accounts_count(),
-        "awarded": totals.awarded,
-        "reversed": totals.reversed,
-        "expired": totals.expired,
-        "spent_elsewhere": totals.spent_elsewhere,
-        "claimed": totals.claimed,
-        "balances": totals.balances,
-        "accounts_negative": totals.accounts_negative,
-        "planted": totals.planted(),
-        "planted_recorded": totals.planted_recorded,
-        "planted_voided": totals.planted_voided,
-        "lost": totals.lost,
-        "standing": totals.standing,
-        "claims": totals.claims,
-        "assigned": totals.assigned,
-        "waiting": totals.waiting,
-    })
+/// All sums, each a decimal string. Sizes of the log stay numbers.
+#[derive(Serialize)]
+pub(super) struct TotalsView {
+    /// Number of entries.
+    entries: u64,
+    /// Accounts that entries name.
+    #[serde(serialize_with = "decimal")]
+    accounts: usize,
+    /// Trees of all plantings but the voided ones.
+    #[serde(serialize_with = "decimal")]
+    planted: u64,
+    #[serde(flatten)]
+    totals: Totals,
+}
+
+impl TotalsView {
+    pub(super) fn of(state: &State) -> Self {
+        Self {
+            entries: state.entries(),
+            accounts: state.accounts_count(),
+            planted: state.totals().planted(),
+            totals: state.totals().clone(),
+        }
+    }
 }
 
 /// An entry, decoded and raw.

@@ -50,7 +50,7 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   const text = await page.textContent('main');
   const totals = await site.json('/v1/totals');
   assert.match(text, new RegExp(`After ${totals.entries.toLocaleString('en')} entries`));
-  for (const sum of [totals.planted, totals.assigned, totals.standing]) assert.ok(text.includes(sum.toLocaleString('en')));
+  for (const sum of [totals.planted, totals.assigned, totals.standing]) assert.ok(text.includes(BigInt(sum).toLocaleString('en')));
   assert.match(text, /not measured reductions and not credits/);
   assert.match(text, /never surveyed/);
   assert.equal(await page.locator('figure svg').count(), 3);
@@ -343,7 +343,7 @@ test('an account, a plot, an entry, the method and how to check us', async () =>
   await page.goto(`${site.url}/account/${certificate.account}`);
   let text = await page.textContent('main');
   const { balance } = await site.json(`/v1/accounts/${certificate.account}`);
-  assert.ok(text.includes(balance.toLocaleString('en')));
+  assert.ok(text.includes(BigInt(balance).toLocaleString('en')));
   assert.match(text, /Bicycle trip: [0-9.]+ km × 167\.25 g = [0-9,]+ g/);
   assert.match(text, /can read its whole statement/);
   // All lines of all pages make the balance.
@@ -357,7 +357,7 @@ test('an account, a plot, an entry, the method and how to check us', async () =>
     await older.click();
     await page.waitForLoadState();
   }
-  assert.equal(sum, balance);
+  assert.equal(String(sum), balance);
 
   await page.goto(`${site.url}/plot/${certificate.tree.plot}`);
   assert.equal(await decided(page), 'true');

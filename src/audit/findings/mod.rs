@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::awards::{AwardRows, AwardRowsError};
 use super::facts::{Facts, Inconsistent};
-use crate::ledger::PlotState;
+use crate::ledger::{PlotState, decimal};
 use crate::record::{Index, PlotNumber};
 
 /// All findings, the gravest first.
@@ -59,6 +59,7 @@ pub struct Finding {
     pub count: u64,
     /// The sum of the cases' weights: trees, points or days, as the code has it. Tells whether a
     /// finding got graver.
+    #[serde(serialize_with = "decimal")]
     pub weight: u128,
     /// The gravest cases, at most [`ITEMS_MAX`].
     pub items: Vec<Item>,

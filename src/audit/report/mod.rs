@@ -1,4 +1,5 @@
-//! What an audit reports, as data. `report.json` is this structure; `report.html` shows it.
+//! What an audit reports, as data. `report.json` is this structure; `report.html` shows it. Sums of
+//! points and quantities are decimal strings there, and so are all totals.
 
 mod rows;
 
@@ -10,14 +11,14 @@ use super::findings::Finding;
 use super::observe::{IssuerSums, MonthSums};
 use super::survival::{AgeClass, Cohort, Share, ages, cohorts};
 use crate::crypto::PublicKey;
-use crate::ledger::Totals;
+use crate::ledger::{Totals, decimal};
 use crate::record::{
     ActivityCode, Basis, CarbonRights, Day, Grams, Index, MethodId, MethodVersion, Micrograms,
     PlotNumber, RecordId, SpeciesCode,
 };
 
 /// The name and version of the format of `report.json`, for programs that read it.
-const FORMAT: &str = "arborlog-report/1";
+const FORMAT: &str = "arborlog-report/2";
 
 /// What was checked, for people.
 const CHECKED: [&str; 7] = [
@@ -212,8 +213,10 @@ pub struct ActivityRow {
     /// How many awards.
     pub awards: u64,
     /// The points of those awards, in grams.
+    #[serde(serialize_with = "decimal")]
     pub points: u128,
     /// The quantities of those awards, in thousandths of the unit.
+    #[serde(serialize_with = "decimal")]
     pub quantity: u128,
 }
 
@@ -227,6 +230,7 @@ pub struct MethodRow {
     /// How many awards.
     pub awards: u64,
     /// The points of those awards, in grams, with those that were reversed later.
+    #[serde(serialize_with = "decimal")]
     pub points: u128,
 }
 

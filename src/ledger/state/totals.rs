@@ -3,42 +3,59 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use crate::ledger::decimal::decimal;
+
 /// Sums over the whole ledger. Points in grams, trees by count. Promised, planted, standing,
-/// assigned and surveyed alive are different things and never added together.
+/// assigned and surveyed alive are different things and never added together. In JSON each sum is a
+/// decimal string.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
 pub struct Totals {
     /// Points awarded.
+    #[serde(serialize_with = "decimal")]
     pub awarded: u128,
     /// Points of awards taken back.
+    #[serde(serialize_with = "decimal")]
     pub reversed: u128,
     /// Points that expired.
+    #[serde(serialize_with = "decimal")]
     pub expired: u128,
     /// Points spent on something other than trees.
+    #[serde(serialize_with = "decimal")]
     pub spent_elsewhere: u128,
     /// Points of unvoided claims.
+    #[serde(serialize_with = "decimal")]
     pub claimed: u128,
     /// The sum of all balances.
+    #[serde(serialize_with = "decimal")]
     pub balances: i128,
     /// Trees of all plantings, voided ones too.
+    #[serde(serialize_with = "decimal")]
     pub planted_recorded: u64,
     /// Trees of voided plantings.
+    #[serde(serialize_with = "decimal")]
     pub planted_voided: u64,
     /// Trees lost of unvoided plantings.
+    #[serde(serialize_with = "decimal")]
     pub lost: u64,
     /// Trees of unvoided plantings that are not lost.
+    #[serde(serialize_with = "decimal")]
     pub standing: u64,
     /// Unvoided claims that have a tree.
+    #[serde(serialize_with = "decimal")]
     pub assigned: u64,
     /// Unvoided claims that wait for a tree.
+    #[serde(serialize_with = "decimal")]
     pub waiting: u64,
     /// Unvoided claims.
+    #[serde(serialize_with = "decimal")]
     pub claims: u64,
     /// Accounts whose balance is below zero.
+    #[serde(serialize_with = "decimal")]
     pub accounts_negative: u64,
 }
 
 /// What happened in a month, by the days that records name; corrections are not taken off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct MonthTotals {
     /// Points awarded for what was done in the month.
     pub awarded: u128,

@@ -31,7 +31,7 @@ pub struct DemoSummary {
     pub refused: u64,
     pub receipts_verified: usize,
     /// Those of [`TOTALS`], as the server gives them.
-    pub totals: Vec<(&'static str, serde_json::Value)>,
+    pub totals: Vec<(&'static str, String)>,
 }
 
 /// The totals that are shown.
@@ -173,13 +173,13 @@ fn claim(
     Ok(sent.refused() + tied.refused())
 }
 
-fn totals(remote: &Remote) -> Result<Vec<(&'static str, serde_json::Value)>, Failure> {
-    let mut answer: serde_json::Map<String, serde_json::Value> = remote.json("v1/totals")?;
+fn totals(remote: &Remote) -> Result<Vec<(&'static str, String)>, Failure> {
+    let answer: serde_json::Map<String, serde_json::Value> = remote.json("v1/totals")?;
     let mut totals = Vec::with_capacity(TOTALS.len());
     for name in TOTALS {
-        let total = answer.remove(name);
+        let total = answer.get(name).and_then(serde_json::Value::as_str);
         let total = total.with_context(|| format!("the server's totals lack {name}"))?;
-        totals.push((name, total));
+        totals.push((name, total.to_owned()));
     }
     Ok(totals)
 }

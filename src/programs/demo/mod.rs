@@ -110,7 +110,7 @@ fn print(args: &DemoArgs, summary: &DemoSummary, seconds: f64) -> Done {
         });
         if let Some(object) = object.as_object_mut() {
             for (name, total) in &summary.totals {
-                object.insert((*name).to_owned(), total.clone());
+                object.insert((*name).to_owned(), total.clone().into());
             }
         }
         outln!("{object}");
@@ -135,7 +135,7 @@ fn print(args: &DemoArgs, summary: &DemoSummary, seconds: f64) -> Done {
         "Points are grams of CO2e under the programme's own method: no measured reductions, no credits."
     );
     for (name, total) in &summary.totals {
-        outln!("  {:16} {:>14}", name.replace('_', " "), total.to_string());
+        outln!("  {:16} {:>14}", name.replace('_', " "), total);
     }
     outln!("Standing is what the books say, not what grows; surveys stand beside it.");
     Ok(())
