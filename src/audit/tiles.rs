@@ -298,11 +298,7 @@ fn beginning_of(mut bytes: Vec<u8>, full: TileId, width: u16) -> Result<Vec<u8>,
             .map_err(|error| TileFault::no_tile(full, error, &bytes))?,
         Level::Entries => Bundle::parse(&bytes, full.width())
             .map_err(|error| TileFault::no_tile(full, error, &bytes))?
-            .entries()
-            .iter()
-            .take(usize::from(width))
-            .map(|entry| entry.len() + 2)
-            .sum(),
+            .bytes_of_first(width),
     };
     bytes.truncate(end);
     Ok(bytes)

@@ -3,6 +3,8 @@
 
 /// The longest entry that a bundle's length prefix could carry.
 pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
+/// Bytes of an entry's length prefix.
+const LENGTH_BYTES: usize = size_of::<u16>();
 
 /// Bytes that are not a bundle of the number of entries that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +45,12 @@ impl<'a> Bundle<'a> {
         Ok(bundle)
     }
 
+    /// Bytes that its first `width` entries take: where a partial bundle of that width ends.
+    pub fn bytes_of_first(&self, width: u16) -> usize {
+        let first = self.entries.iter().take(width.into());
+        first.map(|entry| LENGTH_BYTES + entry.len()).sum()
+    }
+
     /// Reads entries to the end of the bytes, however many there are.
     ///
     /// # Errors
@@ -54,7 +62,7 @@ impl<'a> Bundle<'a> {
             let cut = BundleError::Cut {
                 position: entries.len(),
             };
-            let (length, after) = rest.split_first_chunk::<2>().ok_or(cut)?;
+            let (length, after) = rest.split_first_chunk::<LENGTH_BYTES>().ok_or(cut)?;
             let (entry, after) = after
                 .split_at_checked(usize::from(u16::from_be_bytes(*length)))
                 .ok_or(cut)?;

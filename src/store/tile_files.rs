@@ -161,16 +161,12 @@ impl TileFiles {
     }
 
     fn cut(&self, mut bytes: Bytes, tile: TileId) -> Result<Bytes, StoreError> {
-        let width = usize::from(tile.width());
         let length = match tile.level() {
-            Level::Hashes(_) => width * HASH_BYTES,
+            Level::Hashes(_) => usize::from(tile.width()) * HASH_BYTES,
             Level::Entries if tile.is_full() => bytes.len(),
-            Level::Entries => {
-                let bundle = Bundle::parse_all(&bytes)
-                    .map_err(|error| self.damaged(tile, &error.to_string()))?;
-                let kept = bundle.entries().iter().take(width);
-                kept.map(|entry| 2 + entry.len()).sum()
-            }
+            Level::Entries => Bundle::parse_all(&bytes)
+                .map_err(|error| self.damaged(tile, &error.to_string()))?
+                .bytes_of_first(tile.width()),
         };
         // Never longer than the bytes: they are a full tile's, which `root` parsed.
         bytes.truncate(length);
