@@ -33,6 +33,7 @@
 
 mod chain;
 mod codec;
+mod distance;
 mod entry;
 mod head;
 mod kind;
@@ -43,6 +44,7 @@ mod text;
 
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
+pub use distance::{Place, great_circle_m};
 pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, LINEAGE_MAX, Lineage};
 pub use head::{LogHead, StateHead};
 pub use kind::Kind;

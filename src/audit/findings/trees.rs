@@ -2,7 +2,7 @@
 
 use super::{Cases, Facts, Finding, Severity, many};
 use crate::ledger::PlotState;
-use crate::record::{CarbonRights, Digest, PlotNumber};
+use crate::record::{CarbonRights, Digest, Place, PlotNumber, great_circle_m};
 use std::collections::BTreeMap;
 
 /// A plot is nearly full from this share of its capacity on, in hundredths.
@@ -10,8 +10,6 @@ const DENSE_PERCENT: u64 = 90;
 /// A plot is compared with at most this many to the north of it: thousands at one spot are found
 /// anyway, and must not take hours.
 const NEIGHBOURS_MAX: usize = 1_000;
-/// The Earth's mean radius (IUGG), in metres.
-const EARTH_M: f64 = 6_371_008.8;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     [
@@ -28,18 +26,19 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     .collect()
 }
 
-fn latitude(plot: &PlotState) -> f64 {
-    plot.plot.latitude.degrees().to_radians()
+/// The middle of a plot.
+fn middle(plot: &PlotState) -> Place {
+    (plot.plot.latitude.degrees(), plot.plot.longitude.degrees())
 }
 
-/// Metres between the middles of two plots, on a sphere (the haversine formula).
+/// Metres between the middles of two plots.
 fn distance_m(a: &PlotState, b: &PlotState) -> f64 {
-    let east = |plot: &PlotState| plot.plot.longitude.degrees().to_radians();
-    let (north_a, north_b) = (latitude(a), latitude(b));
-    let half_north = ((north_b - north_a) / 2.0).sin();
-    let half_east = ((east(b) - east(a)) / 2.0).sin();
-    let h = half_north * half_north + north_a.cos() * north_b.cos() * half_east * half_east;
-    2.0 * EARTH_M * h.sqrt().min(1.0).asin()
+    great_circle_m(middle(a), middle(b))
+}
+
+/// Metres that one plot lies north of another, or south of it.
+fn north_m(a: &PlotState, b: &PlotState) -> f64 {
+    great_circle_m((middle(a).0, 0.0), (middle(b).0, 0.0))
 }
 
 fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
@@ -59,7 +58,7 @@ fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
             .iter()
             .skip(place + 1)
             .take(NEIGHBOURS_MAX)
-            .take_while(|(_, other)| (latitude(other) - latitude(plot)) * EARTH_M <= reach);
+            .take_while(|(_, other)| north_m(plot, other) <= reach);
         for (other_number, other) in near {
             let radii = f64::from(plot.plot.radius_m) + f64::from(other.plot.radius_m);
             let apart = distance_m(plot, other);

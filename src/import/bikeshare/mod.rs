@@ -19,7 +19,6 @@ use crate::record::{
 };
 use known::{KnownAward, TripFacts, fingerprint_of_account, fingerprint_of_row};
 use overlaps::{Ride, overlaps};
-use stations::great_circle_m;
 
 pub use known::KnownTrips;
 pub use overlaps::Overlap;
@@ -377,7 +376,7 @@ fn award(
     }
     let from = stations.named(start_terminal, start_station)?;
     let to = stations.named(end_terminal, end_station)?;
-    let metres = great_circle_m(from, to).round();
+    let metres = from.metres_to(to).round();
     if metres < 1.0 {
         let detail = "it ended where it began: no straight-line distance".to_owned();
         return Err(("no_distance", detail).into());

@@ -5,14 +5,19 @@ use std::collections::HashMap;
 use super::{RowFault, StationTable, TripsError};
 use crate::import::area::{Area, Place, PlaceCounts};
 use crate::import::csv_table::{CsvLine, SetAside};
-
-/// Mean radius of the Earth, as the haversine formula takes it (IUGG).
-const EARTH_RADIUS_M: f64 = 6_371_008.8;
+use crate::record::great_circle_m;
 
 pub(super) struct Station {
     name: String,
     lat: f64,
     long: f64,
+}
+
+impl Station {
+    /// Metres to another station, by the straight line.
+    pub(super) fn metres_to(&self, other: &Self) -> f64 {
+        great_circle_m((self.lat, self.long), (other.lat, other.long))
+    }
 }
 
 /// Stations by id; one that was moved has several locations.
@@ -90,12 +95,4 @@ impl Stations {
             })
             .ok_or_else(|| ("station_unknown", format!("there is no station {id}")))
     }
-}
-
-/// Haversine.
-pub(super) fn great_circle_m(from: &Station, to: &Station) -> f64 {
-    let (lat1, lat2) = (from.lat.to_radians(), to.lat.to_radians());
-    let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-    let h = half(to.lat - from.lat) + lat1.cos() * lat2.cos() * half(to.long - from.long);
-    2.0 * EARTH_RADIUS_M * h.sqrt().min(1.0).asin()
 }
