@@ -8,7 +8,7 @@ use super::{Done, Failure, connect, words};
 use arborlog::durable::{FileError, replace, write_unsynced};
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
-use arborlog::record::{Day, Index, RecordId, TimeMs};
+use arborlog::record::{Index, RecordId};
 
 /// Fetch the receipt of an entry: one file that proves it, offline.
 #[derive(Args)]
@@ -169,7 +169,7 @@ fn print_words(receipt: &VerifiedReceipt) {
     outln!(
         "  When          signed on {}, admitted on {}",
         record.issued_on,
-        admitted(receipt)
+        receipt.entry.admitted_at.to_utc()
     );
     outln!();
     outln!("Checked, with nothing but this file and the key you gave:");
@@ -181,16 +181,4 @@ fn print_words(receipt: &VerifiedReceipt) {
     for what in NOT_PROVEN {
         outln!("  – {what}");
     }
-}
-
-fn admitted(receipt: &VerifiedReceipt) -> String {
-    let TimeMs(ms) = receipt.entry.admitted_at;
-    let seconds = ms / 1000 % 86_400;
-    let day = Day::of(receipt.entry.admitted_at);
-    format!(
-        "{day} {:02}:{:02}:{:02} UTC",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
 }

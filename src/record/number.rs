@@ -189,6 +189,20 @@ bincode::impl_borrow_decode!(Day);
 
 const DAY_MS: u64 = 86_400_000;
 
+impl TimeMs {
+    /// The time as people read it, to the second.
+    ///
+    /// ```
+    /// # use arborlog::record::TimeMs;
+    /// assert_eq!(TimeMs(86_399_999).to_utc(), "1970-01-01 23:59:59 UTC");
+    /// ```
+    pub fn to_utc(self) -> String {
+        let seconds = self.0 / 1000 % 86_400;
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!("{} {hour:02}:{minute:02}:{second:02} UTC", Day::of(self))
+    }
+}
+
 impl Day {
     /// The day that a time falls on; of all times after the last `Day`, that one.
     pub fn of(time: TimeMs) -> Self {
