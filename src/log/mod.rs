@@ -85,6 +85,7 @@ mod queue;
 mod reader;
 mod recovery;
 mod retries;
+mod rewind;
 mod sender;
 mod sequencer;
 mod signed_before;
@@ -115,6 +116,7 @@ use crate::shares::Shares;
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use queue::{Queue, QueueTaker};
+use rewind::Rewind;
 use sequencer::Sequencer;
 use signed_before::{LastSigned, RecoveredLog, advance, check_extends, read_checkpoint};
 use status::{StatusCell, StatusWriter, Vital};
@@ -204,9 +206,12 @@ pub struct Log {
     workers: Workers,
     reader: Reader,
     state: Arc<RwLock<State>>,
-    /// Number of recoveries since the start. Changed by the sequencer alone, while it holds the
-    /// state's write lock: the holder of the read lock reads the epoch of that state.
+    /// Number of recoveries since the start. Changed by the sequencer, and after a halt by `rewind`
+    /// alone, while the state's write lock is held: the holder of the read lock reads the epoch of
+    /// that state.
     epoch: Arc<AtomicU64>,
+    /// Gives readers the state of the newest checkpoint once the log halted.
+    rewind: Rewind,
     status: Arc<StatusCell>,
     queue: Arc<Queue>,
     clock: Arc<Clock>,
@@ -310,6 +315,7 @@ impl Log {
             reader,
             state,
             epoch,
+            rewind: Rewind::default(),
             status,
             queue,
             clock,
@@ -379,19 +385,57 @@ impl Log {
     }
 
     /// Looks something up in the state, and waits until the state that was read is durable and
-    /// published: nobody is told what a crash could take back.
+    /// published: nobody is told what a crash could take back. A log that halted is read as of its
+    /// newest checkpoint.
+    ///
+    /// The sequencer waits while `look` runs: it may do a bounded number of steps, none of which
+    /// grows with what the ledger holds. [`Self::look_at_image`] is for all else.
     ///
     /// # Errors
-    /// [`AppendError::Unavailable`] when the log halts meanwhile.
+    /// [`AppendError::Unavailable`] when the log halts meanwhile, or can't be read since it halted.
     pub async fn look_up<T>(
         &self,
         look: impl FnOnce(&State) -> T,
     ) -> Result<(T, Arc<Published>), AppendError> {
+        self.rewind_if_halted().await?;
         let (found, version) = {
             let state = self.state();
             (look(&state), self.version(&state))
         };
         Ok((found, self.wait_until_published(version).await?))
+    }
+
+    /// As [`Self::look_up`], for what may take long: it looks at an image of the state, on a thread
+    /// for such work, and the sequencer does not wait for it.
+    ///
+    /// # Errors
+    /// As [`Self::look_up`].
+    pub async fn look_at_image<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<(T, Arc<Published>), AppendError> {
+        self.rewind_if_halted().await?;
+        let (image, version) = {
+            let state = self.state();
+            (state.clone(), self.version(&state))
+        };
+        let looked = tokio::task::spawn_blocking(move || look(&image)).await;
+        // A look that panicked gives no answer; the panic was told where it happened.
+        let found = looked.map_err(|_| AppendError::stopping())?;
+        Ok((found, self.wait_until_published(version).await?))
+    }
+
+    /// Takes the state of a log that halted back to the newest checkpoint, if it is ahead of that.
+    async fn rewind_if_halted(&self) -> Result<(), AppendError> {
+        let Status::Halted { published, .. } = self.status.now() else {
+            return Ok(());
+        };
+        if self.state().entries() <= published.head.tree.size {
+            return Ok(());
+        }
+        self.rewind
+            .done(&self.reader, &published, &self.state, &self.epoch)
+            .await
     }
 
     /// The version of a state, which the caller reads under its lock.

@@ -116,6 +116,23 @@ pub(super) async fn recover(
     })
 }
 
+/// The state of a log's first entries: those of `head`, which was committed.
+pub(super) async fn state_of(
+    reader: &Reader,
+    origin: &Origin,
+    head: LogHead,
+) -> Result<State, RecoveryError> {
+    let mut replay = Replay::new(origin, Signatures::Trust);
+    replay_to(reader, &mut replay, head.tree.size).await?;
+    if replay.head() != head {
+        return Err(RecoveryError::Root {
+            found: replay.head().tree.root.to_string(),
+            committed: head.tree.root.to_string(),
+        });
+    }
+    Ok(replay.into_parts().0)
+}
+
 /// The saved state, if it is of this log at an earlier time; or why not.
 async fn load(
     reader: &Reader,
