@@ -6,6 +6,7 @@ mod closing;
 pub(crate) mod etag;
 pub(crate) mod extract;
 mod page_routes;
+pub(crate) mod places;
 mod problem;
 
 pub use closing::Closing;

@@ -1,34 +1,53 @@
 //! Looking things up in the ledger. Each answer says the size of the log that it speaks of, and
 //! is given when that much is published.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Extract;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::App;
-use super::view::{self, TotalsView};
+use super::view::{self, PlotLists, TotalsView};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, parse};
+use crate::answer::extract::{Path, Query, parse};
+use crate::answer::places::MethodPlace;
 use crate::ledger::State;
-use crate::log::vkey;
 use crate::record::{AccountId, Index, PlotNumber, Serial};
 
-/// The most plantings that a plot's answer lists; the tiles have them all.
-const PLANTINGS_MAX: usize = 1000;
-
-/// Looks something up; "not found" is an answer too, and waits until it is published like any.
-async fn look_up(
+/// Looks something up in a bounded number of steps, while the sequencer waits; `tell` makes the answer
+/// afterwards. "Not found" is an answer too, and waits until it is published like any.
+async fn look_up<T>(
     app: &App,
     what: &str,
-    look: impl FnOnce(&State) -> Result<Option<Value>, Problem>,
+    look: impl FnOnce(&State) -> Option<T>,
+    tell: impl FnOnce(T) -> Value,
 ) -> Result<Json<Value>, Problem> {
     let ((found, size), _) = app
         .log
         .look_up(|state| (look(state), state.entries()))
         .await?;
-    let mut found = found?.ok_or_else(|| {
+    answer(found.map(tell), size, what)
+}
+
+/// As [`look_up`], for what takes longer, or makes much: the sequencer does not wait for it.
+async fn look_at_image(
+    app: &App,
+    what: &str,
+    look: impl FnOnce(&State) -> Result<Option<Value>, Problem> + Send + 'static,
+) -> Result<Json<Value>, Problem> {
+    let ((found, size), _) = app
+        .log
+        .look_at_image(|state| (look(state), state.entries()))
+        .await?;
+    answer(found?, size, what)
+}
+
+fn answer(found: Option<Value>, size: u64, what: &str) -> Result<Json<Value>, Problem> {
+    let mut found = found.ok_or_else(|| {
         Problem::not_found(&format!("there is no {what} in the first {size} entries"))
     })?;
     let object = found
@@ -36,6 +55,14 @@ async fn look_up(
         .ok_or_else(|| Problem::contradiction("what was found is no JSON object"))?;
     object.insert("as_of_size".to_owned(), size.into());
     Ok(Json(found))
+}
+
+/// Where a list begins, if the query says so.
+fn place<T: FromStr>(text: Option<&str>, what: &str) -> Result<Option<T>, Problem>
+where
+    T::Err: Display,
+{
+    text.map(|text| parse(text, what)).transpose()
 }
 
 /// An issuer: its role, and the seq and prev of its next record.
@@ -47,10 +74,8 @@ pub(super) async fn issuer(
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let key = parse(&key, "the key")?;
-    look_up(&app, "such key", |state| {
-        Ok(state.key(&key).map(|known| view::issuer(&key, known)))
-    })
-    .await
+    let look = |state: &State| state.key(&key).cloned();
+    look_up(&app, "such key", look, |known| view::issuer(&key, &known)).await
 }
 
 /// An account's balance.
@@ -62,10 +87,11 @@ pub(super) async fn account(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let id: AccountId = parse(&id, "the account")?;
-    look_up(&app, "such account", |state| {
-        Ok(state.account(&id).map(
-            |account| json!({"account": id, "balance": account.balance.to_string(), "last": account.last_entry}),
-        ))
+    let look = |state: &State| state.account(&id).copied();
+    look_up(&app, "such account", look, |account| {
+        // The sums of an account's points, as all sums: a decimal string.
+        let balance = account.balance.to_string();
+        json!({"account": id, "balance": balance, "last": account.last_entry})
     })
     .await
 }
@@ -82,7 +108,7 @@ pub(super) async fn tree(
 ) -> Result<Json<Value>, Problem> {
     let plot: PlotNumber = parse(&plot, "the plot")?;
     let serial: Serial = parse(&serial, "the serial")?;
-    look_up(&app, "such tree", |state| {
+    look_at_image(&app, "such tree", move |state| {
         Ok(view::tree(state, plot, serial))
     })
     .await
@@ -97,7 +123,7 @@ pub(super) async fn certificate(
     Path(index): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let index: Index = parse(&index, "the certificate")?;
-    look_up(&app, "such certificate", |state| {
+    look_at_image(&app, "such certificate", move |state| {
         let claim = state.claim(index);
         claim
             .map(|claim| view::certificate(state, index, claim))
@@ -106,47 +132,80 @@ pub(super) async fn certificate(
     .await
 }
 
-/// A plot with its plantings and surveys.
-#[utoipa::path(get, path = "/v1/plots/{number}", params(("number" = u32, Path, description = "The plot's number")), responses(
+/// Where the lists of a plot begin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlotQuery {
+    plantings_after: Option<String>,
+    surveys_after: Option<String>,
+}
+
+/// A plot with its books, and a page of its plantings and of its surveys: at most 100 of each.
+#[utoipa::path(get, path = "/v1/plots/{number}", params(
+    ("number" = u32, Path, description = "The plot's number"),
+    ("plantings_after" = Option<u32>, Query, description = "The plantings behind the one with this first serial; from the first on if left out"),
+    ("surveys_after" = Option<String>, Query, description = "The surveys behind this one, as `surveys_next` has it; from the first on if left out"),
+), responses(
     (status = 200, description = "The plot", body = Value), (status = 404, body = Problem, description = "No such plot"),
 ))]
 pub(super) async fn plot(
     Extract(app): Extract<Arc<App>>,
     Path(number): Path<String>,
+    Query(query): Query<PlotQuery>,
 ) -> Result<Json<Value>, Problem> {
     let number: PlotNumber = parse(&number, "the plot")?;
-    look_up(&app, "such plot", |state| {
+    let lists = PlotLists {
+        plantings_after: place(query.plantings_after.as_deref(), "plantings_after")?,
+        surveys_after: place(query.surveys_after.as_deref(), "surveys_after")?,
+    };
+    look_at_image(&app, "such plot", move |state| {
         let plot = state.plot(number);
-        Ok(plot.map(|plot| view::plot(state, plot, PLANTINGS_MAX)))
+        Ok(plot.map(|plot| view::plot(state, plot, lists)))
     })
     .await
 }
 
-/// All versions of all methods.
-#[utoipa::path(get, path = "/v1/methods", responses((status = 200, description = "The methods", body = Value)))]
-pub(super) async fn methods(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
-    look_up(&app, "method", |state| {
-        let methods: Vec<Value> = state.methods().map(view::method).collect();
-        Ok(Some(json!({ "methods": methods })))
+/// Where the list of methods begins.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MethodsQuery {
+    after: Option<String>,
+}
+
+/// All versions of all methods, at most 16 an answer.
+#[utoipa::path(get, path = "/v1/methods", params(
+    ("after" = Option<String>, Query, description = "The versions behind this one, as `next` has it; from the first on if left out"),
+), responses((status = 200, description = "The methods", body = Value)))]
+pub(super) async fn methods(
+    Extract(app): Extract<Arc<App>>,
+    Query(query): Query<MethodsQuery>,
+) -> Result<Json<Value>, Problem> {
+    let after: Option<MethodPlace> = place(query.after.as_deref(), "after")?;
+    look_at_image(&app, "method", move |state| {
+        Ok(Some(view::methods(state, after)))
     })
     .await
 }
 
-/// The governors in force, how many of them must sign, and the keys of the log, the last one in
-/// force.
-#[utoipa::path(get, path = "/v1/governors", responses((status = 200, description = "The governors", body = Value)))]
-pub(super) async fn governors(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
-    look_up(&app, "governors", |state| {
-        let globals = state.globals();
-        let council = &globals.council;
-        let log_keys = globals.log_keys.iter().map(|(key, index)| {
-            let vkey = vkey(&globals.origin, *key).to_string();
-            json!({ "vkey": vkey, "named_at": index })
-        });
-        Ok(Some(json!({
-            "governors": council.governors, "quorum": council.quorum, "stated_at": council.stated_at,
-            "log_keys": log_keys.collect::<Vec<Value>>(),
-        })))
+/// Where the list of log keys ends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GovernorsQuery {
+    log_keys_before: Option<String>,
+}
+
+/// The governors in force, how many of them must sign, and the newest keys of the log, at most 100, the
+/// last one in force.
+#[utoipa::path(get, path = "/v1/governors", params(
+    ("log_keys_before" = Option<u64>, Query, description = "The log keys that entries before this one name, as `log_keys_next` has it"),
+), responses((status = 200, description = "The governors", body = Value)))]
+pub(super) async fn governors(
+    Extract(app): Extract<Arc<App>>,
+    Query(query): Query<GovernorsQuery>,
+) -> Result<Json<Value>, Problem> {
+    let before: Option<Index> = place(query.log_keys_before.as_deref(), "log_keys_before")?;
+    look_at_image(&app, "governors", move |state| {
+        Ok(Some(view::governors(state.globals(), before)))
     })
     .await
 }
@@ -154,8 +213,6 @@ pub(super) async fn governors(Extract(app): Extract<Arc<App>>) -> Result<Json<Va
 /// All sums.
 #[utoipa::path(get, path = "/v1/totals", responses((status = 200, description = "The totals", body = Value)))]
 pub(super) async fn totals(Extract(app): Extract<Arc<App>>) -> Result<Json<Value>, Problem> {
-    look_up(&app, "total", |state| {
-        Ok(Some(json!(TotalsView::of(state))))
-    })
-    .await
+    let look = |state: &State| Some(TotalsView::of(state));
+    look_up(&app, "total", look, |totals| json!(totals)).await
 }

@@ -7,13 +7,17 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::answer::Problem;
+use crate::answer::places::{ListPage, MethodPlace, SurveyPlace};
 use crate::crypto::PublicKey;
 use crate::ledger::{
-    ClaimState, ClaimTree, KeyRole, KeyState, MethodState, PlantingState, PlotState, State,
-    SurveyState, Totals, decimal,
+    ClaimState, ClaimTree, Globals, KeyRole, KeyState, MethodState, PlantingState, PlotState,
+    State, SurveyState, Totals, decimal,
 };
+use crate::log::vkey;
 use crate::merkle::leaf_hash;
-use crate::record::{Entry, Index, PlotNumber, Serial, SigningContext, Slug, Survey};
+use crate::record::{
+    Day, Entry, Index, MethodId, MethodVersion, PlotNumber, Serial, SigningContext, Slug, Survey,
+};
 
 /// The newest survey of a plot, printed beside whatever speaks of its trees.
 fn latest_survey(state: &State, plot: PlotNumber) -> Value {
@@ -66,16 +70,53 @@ pub(super) fn issuer(key: &PublicKey, state: &KeyState) -> Value {
     })
 }
 
-/// A plot with its books.
-pub(super) fn plot(state: &State, plot: &PlotState, plantings_max: usize) -> Value {
+/// Where the lists of a plot begin: after these, or with the first.
+#[derive(Clone, Copy, Default)]
+pub(super) struct PlotLists {
+    pub plantings_after: Option<Serial>,
+    pub surveys_after: Option<SurveyPlace>,
+}
+
+/// The most plantings, and the most surveys, of one answer; the next page follows.
+pub(super) const ROWS_MAX: usize = 100;
+
+/// A plot with its books, and a page of its plantings and of its surveys.
+pub(super) fn plot(state: &State, plot: &PlotState, lists: PlotLists) -> Value {
     let number = plot.plot.number;
-    let plantings: Vec<Value> = state
-        .plantings(number)
-        .take(plantings_max)
+    // After the last serial that there is, and the last entry of a day, comes nothing.
+    let from = lists
+        .plantings_after
+        .map_or(Some(0), |after| after.0.checked_add(1));
+    let rows = from
+        .into_iter()
+        .flat_map(|from| state.plantings_in(number, Serial(from)..=Serial(u32::MAX)));
+    let plantings = ListPage::of(rows, ROWS_MAX);
+    let SurveyPlace(day, index) = lists.surveys_after.unwrap_or(SurveyPlace(Day(0), Index(0)));
+    let from = index
+        .0
+        .checked_add(u64::from(lists.surveys_after.is_some()));
+    let rows = from.into_iter().flat_map(|from| {
+        state.surveys_in(
+            number,
+            (day, Index(from))..=(Day(u32::MAX), Index(u64::MAX)),
+        )
+    });
+    let surveys = ListPage::of(rows, ROWS_MAX);
+    let plantings_next = plantings
+        .next_after()
+        .map(|(first, _)| format!("/v1/plots/{number}?plantings_after={first}"));
+    let surveys_next = surveys.next_after().map(|(index, survey)| {
+        let place = SurveyPlace(survey.survey.surveyed_on, *index);
+        format!("/v1/plots/{number}?surveys_after={place}")
+    });
+    let plantings: Vec<Value> = plantings
+        .items
+        .into_iter()
         .map(|(first, planting)| planting_view(first, planting))
         .collect();
-    let surveys: Vec<Value> = state
-        .surveys(number)
+    let surveys: Vec<Value> = surveys
+        .items
+        .into_iter()
         .map(|(index, survey)| survey_view(index, survey))
         .collect();
     json!({
@@ -90,7 +131,9 @@ pub(super) fn plot(state: &State, plot: &PlotState, plantings_max: usize) -> Val
         "shortfall": plot.shortfall(),
         "next_serial": plot.next_serial,
         "plantings": plantings,
+        "plantings_next": plantings_next,
         "surveys": surveys,
+        "surveys_next": surveys_next,
         "latest_survey": latest_survey(state, number),
     })
 }
@@ -164,9 +207,64 @@ pub(super) fn certificate(
     }))
 }
 
-/// A version of a method.
-pub(super) fn method(version: &MethodState) -> Value {
+/// The most versions of methods in one answer: each may be as long as an entry.
+const METHODS_MAX: usize = 16;
+
+/// Versions of methods, behind a place in their list.
+pub(super) fn methods(state: &State, after: Option<MethodPlace>) -> Value {
+    let last = (MethodId(u32::MAX), MethodVersion(u32::MAX));
+    let from = match after {
+        None => Some((MethodId(0), MethodVersion(0))),
+        Some(MethodPlace(id, MethodVersion(u32::MAX))) => {
+            id.0.checked_add(1)
+                .map(|id| (MethodId(id), MethodVersion(0)))
+        }
+        Some(MethodPlace(id, version)) => Some((id, MethodVersion(version.0 + 1))),
+    };
+    let versions = from
+        .into_iter()
+        .flat_map(|from| state.methods_in(from..=last));
+    let page = ListPage::of(versions, METHODS_MAX);
+    let next = page.next_after().map(|version| {
+        let place = MethodPlace(version.method.id, version.method.version);
+        format!("/v1/methods?after={place}")
+    });
+    let methods: Vec<Value> = page.items.into_iter().map(method).collect();
+    json!({ "methods": methods, "next": next })
+}
+
+fn method(version: &MethodState) -> Value {
     json!({ "stated_at": version.stated_at, "method": version.method })
+}
+
+/// The most log keys of one answer: the newest.
+const LOG_KEYS_MAX: usize = 100;
+
+/// The governors in force, and the keys of the log that entries before one name, the newest last.
+pub(super) fn governors(globals: &Globals, before: Option<Index>) -> Value {
+    let council = &globals.council;
+    let named = globals.log_keys.iter().rev();
+    let named = named.filter(|(_, index)| before.is_none_or(|before| *index < before));
+    let page = ListPage::of(named, LOG_KEYS_MAX);
+    let next = page
+        .next_after()
+        .map(|(_, index)| format!("/v1/governors?log_keys_before={index}"));
+    let log_keys: Vec<Value> = page
+        .items
+        .into_iter()
+        .rev()
+        .map(|(key, index)| {
+            let vkey = vkey(&globals.origin, *key).to_string();
+            json!({ "vkey": vkey, "named_at": index })
+        })
+        .collect();
+    json!({
+        "governors": council.governors,
+        "quorum": council.quorum,
+        "stated_at": council.stated_at,
+        "log_keys": log_keys,
+        "log_keys_next": next,
+    })
 }
 
 /// All sums, each a decimal string. Sizes of the log stay numbers.

@@ -1,5 +1,7 @@
 //! Methods by their versions, and the species that they name.
 
+use std::ops::RangeInclusive;
+
 use bincode::{Decode, Encode};
 
 use super::State;
@@ -22,13 +24,20 @@ impl State {
         self.methods.iter().map(|(_, method)| method)
     }
 
+    /// The versions of methods in a range, in order of method and version.
+    pub fn methods_in(
+        &self,
+        versions: RangeInclusive<(MethodId, MethodVersion)>,
+    ) -> impl DoubleEndedIterator<Item = &MethodState> {
+        self.methods.range(versions).map(|(_, method)| method)
+    }
+
     /// The versions of a method, the newest one last.
     pub(in crate::ledger) fn versions(
         &self,
         id: MethodId,
     ) -> impl DoubleEndedIterator<Item = &MethodState> {
-        let all = (id, MethodVersion(0))..=(id, MethodVersion(u32::MAX));
-        self.methods.range(all).map(|(_, method)| method)
+        self.methods_in((id, MethodVersion(0))..=(id, MethodVersion(u32::MAX)))
     }
 
     /// The version of a method in effect on a day: the highest whose effective day has come.

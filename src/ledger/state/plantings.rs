@@ -1,5 +1,7 @@
 //! Plantings, kept under their plot and first serial, and which of their trees are lost.
 
+use std::ops::RangeInclusive;
+
 use bincode::{Decode, Encode};
 
 use super::State;
@@ -118,8 +120,18 @@ impl State {
         &self,
         plot: PlotNumber,
     ) -> impl DoubleEndedIterator<Item = (Serial, &PlantingState)> {
+        self.plantings_in(plot, Serial(0)..=Serial(u32::MAX))
+    }
+
+    /// The plantings of a plot whose first serials are in a range, in order of those.
+    pub fn plantings_in(
+        &self,
+        plot: PlotNumber,
+        first_serials: RangeInclusive<Serial>,
+    ) -> impl DoubleEndedIterator<Item = (Serial, &PlantingState)> {
+        let (from, to) = first_serials.into_inner();
         self.plantings
-            .range((plot, Serial(0))..=(plot, Serial(u32::MAX)))
+            .range((plot, from)..=(plot, to))
             .map(|((_, first), planting)| (*first, planting))
     }
 

@@ -1,5 +1,7 @@
 //! Surveys that were not voided.
 
+use std::ops::RangeInclusive;
+
 use bincode::{Decode, Encode};
 
 use super::State;
@@ -20,9 +22,18 @@ impl State {
         &self,
         plot: PlotNumber,
     ) -> impl DoubleEndedIterator<Item = (Index, &SurveyState)> {
-        let all = (plot, Day(0), Index(0))..=(plot, Day(u32::MAX), Index(u64::MAX));
+        self.surveys_in(plot, (Day(0), Index(0))..=(Day(u32::MAX), Index(u64::MAX)))
+    }
+
+    /// The unvoided surveys of a plot whose days and entries are in a range, the latest last.
+    pub fn surveys_in(
+        &self,
+        plot: PlotNumber,
+        places: RangeInclusive<(Day, Index)>,
+    ) -> impl DoubleEndedIterator<Item = (Index, &SurveyState)> {
+        let ((from_day, from), (to_day, to)) = places.into_inner();
         self.surveys
-            .range(all)
+            .range((plot, from_day, from)..=(plot, to_day, to))
             .map(|((_, _, index), survey)| (*index, survey))
     }
 }

@@ -192,10 +192,18 @@ impl StatementSender {
         #[derive(Deserialize)]
         struct MethodList {
             methods: Vec<ListedMethod>,
+            /// The path of the next page.
+            #[serde(default)]
+            next: Option<String>,
         }
-        let list: MethodList = self.remote.json("v1/methods")?;
-        let listed = list.methods.into_iter();
-        Ok(listed.map(|listed| listed.method).collect())
+        let mut methods = Vec::new();
+        let mut page = Some("/v1/methods".to_owned());
+        while let Some(path) = page {
+            let list: MethodList = self.remote.json(path.trim_start_matches('/'))?;
+            methods.extend(list.methods.into_iter().map(|listed| listed.method));
+            page = list.next;
+        }
+        Ok(methods)
     }
 
     /// Which serials of a plot are free.
