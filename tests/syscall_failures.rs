@@ -106,6 +106,26 @@ fn says_that_it_stopped(url: &str, why: &str) {
     assert_eq!(curl(&format!("{url}/checkpoint")).0, 200);
     assert_eq!(curl(&format!("{url}/v1/entries/0")).0, 200);
     assert_eq!(curl(&format!("{url}/v1/proofs/inclusion?index=0")).0, 200);
+    let (_, checkpoint) = curl(&format!("{url}/checkpoint"));
+    let size = checkpoint.lines().nth(1).unwrap();
+    // What readers are told is of the newest checkpoint: nothing of what did not become durable.
+    let (status, totals) = curl(&format!("{url}/v1/totals"));
+    assert_eq!(status, 200, "{why}: {totals}");
+    assert!(
+        totals.contains(&format!("\"as_of_size\":{size}")),
+        "{totals}"
+    );
+    for page in ["", "check", "receipt", "method", "entry/0", "search?q=zzz"] {
+        let (status, html) = curl(&format!("{url}/{page}"));
+        assert_eq!(status, 200, "{why}: /{page}: {html}");
+        let shown: String = html.chars().filter(|c| *c != ',').collect();
+        let halted = format!("newest checkpoint, after {size} entries");
+        assert!(html.contains("id=\"halted\""), "{why}: /{page}: {html}");
+        assert!(
+            shown.contains(&halted.replace(',', "")),
+            "{why}: /{page}: {html}"
+        );
+    }
     let (status, metrics) = curl(&format!("{url}/metrics"));
     assert!(
         status == 200 && metrics.contains("arborlog_ready 0"),

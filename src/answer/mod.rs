@@ -1,14 +1,19 @@
 //! What every handler, of the API or of a page, reads of a request and answers with: places of a
-//! path and a query, entity tags, problem documents (RFC 9457), and the sign that the server stops.
+//! path and a query, entity tags, problem documents (RFC 9457), places in lists that are given page by
+//! page, the client that asks, memory of answers in flight, and the sign that the server stops.
 
 mod client;
 mod closing;
 pub(crate) mod etag;
 pub(crate) mod extract;
+mod in_flight;
 mod page_routes;
+mod peer;
 pub(crate) mod places;
 mod problem;
 
 pub use closing::Closing;
+pub(crate) use in_flight::{AnswerBudget, hold_answer};
 pub use page_routes::PageRoutes;
+pub(crate) use peer::Peer;
 pub(crate) use problem::Problem;

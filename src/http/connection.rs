@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use super::Limits;
 use super::forwarded::TrustedProxies;
+use crate::answer::Peer;
 use crate::shares::ClientNet;
 
 /// How long a connection is read from after its end was sent, where its client still sends a body that
@@ -258,6 +259,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Noted<S> {
 #[derive(Clone)]
 pub(super) struct ConnectionService {
     connection: Arc<Connection>,
+    peer: Peer,
     proxies: TrustedProxies,
     router: axum::Router,
 }
@@ -265,11 +267,13 @@ pub(super) struct ConnectionService {
 impl ConnectionService {
     pub(super) fn new(
         connection: &Arc<Connection>,
+        peer: Peer,
         proxies: &TrustedProxies,
         router: axum::Router,
     ) -> Self {
         Self {
             connection: Arc::clone(connection),
+            peer,
             proxies: proxies.clone(),
             router,
         }
@@ -289,6 +293,7 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
             .proxies
             .client_of(self.connection.peer, request.headers());
         request.extensions_mut().insert(net);
+        request.extensions_mut().insert(self.peer.clone());
         request
             .extensions_mut()
             .insert(Arc::clone(&self.connection));

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::Limits;
 use super::connection::{Connection, ConnectionService};
 use super::forwarded::TrustedProxies;
+use crate::answer::Peer;
 use crate::shares::ClientNet;
 
 /// Connections among which one that gives way is looked for: the oldest ones, others next time.
@@ -85,8 +86,13 @@ impl Connections {
     }
 
     /// What a connection's requests are handed to.
-    pub(super) fn service(&self, place: &Place, router: axum::Router) -> ConnectionService {
-        ConnectionService::new(&place.connection, &self.proxies, router)
+    pub(super) fn service(
+        &self,
+        place: &Place,
+        peer: Peer,
+        router: axum::Router,
+    ) -> ConnectionService {
+        ConnectionService::new(&place.connection, peer, &self.proxies, router)
     }
 }
 

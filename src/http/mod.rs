@@ -11,17 +11,19 @@ mod lookup;
 mod metrics;
 mod proofs;
 mod server;
+mod shared_stream;
 mod static_log;
 mod tls;
 mod view;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,7 +34,7 @@ pub use limits::Limits;
 pub use server::{ServeError, serve};
 pub use tls::{Tls, TlsError};
 
-use crate::answer::{PageRoutes, Problem};
+use crate::answer::{AnswerBudget, PageRoutes, Problem, hold_answer};
 use crate::log::{AppendError, Log};
 use crate::shares::Shares;
 use body::BodyMemory;
@@ -101,9 +103,10 @@ fn router(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
         .map_err(|error| Problem::contradiction(&format!("the API's description: {error}")));
     compressed
         .route("/openapi.json", get(move || async move { document }))
+        .layer(from_fn(hold_answer))
         .layer(CompressionLayer::new())
         .merge(
-            uncompressed.layer(
+            uncompressed.layer(from_fn(hold_answer)).layer(
                 CompressionLayer::new()
                     .quality(CompressionLevel::Fastest)
                     .compress_when(static_log::is_bundle),
@@ -113,7 +116,8 @@ fn router(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
         .merge(pages.0.layer(CompressionLayer::new()))
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(axum::middleware::from_fn_with_state(app, metrics::watch))
+        .layer(Extension(AnswerBudget::new()))
+        .layer(from_fn_with_state(app, metrics::watch))
 }
 
 /// Whether the process runs.

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State as Extract;
 use serde::Deserialize;
 
-use super::frame::{Frame, Visit, moment};
+use super::frame::{Frame, Visit};
 use super::{PageResult, Pages, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse};
@@ -16,7 +16,7 @@ use crate::ledger::lineage::{
     AccountCorrectionPlaces, AccountPlaces, TransferPlaces, TransferVoidPlaces,
 };
 use crate::record::{
-    AccountId, Award, Entry, Index, Kind, MethodId, MethodVersion, Remedy, Statement,
+    AccountId, Award, Entry, Index, Kind, MethodId, MethodVersion, Remedy, Statement, Transfer,
 };
 
 /// The most lines of an account's statement on one page.
@@ -40,38 +40,95 @@ struct Step {
 fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
     let step = |change: i128, before| Some(Step { change, before });
     let grams = |points: crate::record::Grams| i128::from(points.0);
+    // Every kind stands here, so that a new one is asked about.
     match &entry.signed.record().statement {
-        Statement::Award(award) if award.account == *id => {
+        Statement::Award(award) => {
+            about(&award.account, id)?;
             step(grams(award.points), AccountPlaces::of(entry)?.account)
         }
-        Statement::Claim(claim) if claim.account == *id => {
+        Statement::Claim(claim) => {
+            about(&claim.account, id)?;
             step(-grams(claim.points), AccountPlaces::of(entry)?.account)
         }
-        Statement::Transfer(transfer) if transfer.from == *id => {
-            step(-grams(transfer.points), TransferPlaces::of(entry)?.from)
-        }
-        Statement::Transfer(transfer) if transfer.to == Some(*id) => {
-            step(grams(transfer.points), TransferPlaces::of(entry)?.to)
-        }
-        Statement::Correction(correction) => {
-            match (&correction.remedy, &target?.signed.record().statement) {
-                (Remedy::Reverse { points }, Statement::Award(award)) if award.account == *id => {
-                    step(-grams(*points), AccountCorrectionPlaces::of(entry)?.account)
+        Statement::Transfer(transfer) => match side(transfer, id)? {
+            Side::Giver => step(-grams(transfer.points), TransferPlaces::of(entry)?.from),
+            Side::Taker => step(grams(transfer.points), TransferPlaces::of(entry)?.to),
+        },
+        Statement::Correction(correction) => match &target?.signed.record().statement {
+            Statement::Award(award) => {
+                about(&award.account, id)?;
+                match &correction.remedy {
+                    Remedy::Reverse { points } => {
+                        step(-grams(*points), AccountCorrectionPlaces::of(entry)?.account)
+                    }
+                    Remedy::Lost { .. } | Remedy::Void => None,
                 }
-                (Remedy::Void, Statement::Claim(claim)) if claim.account == *id => step(
-                    grams(claim.points),
-                    AccountCorrectionPlaces::of(entry)?.account,
-                ),
-                (Remedy::Void, Statement::Transfer(transfer)) if transfer.from == *id => {
-                    step(grams(transfer.points), TransferVoidPlaces::of(entry)?.from)
-                }
-                (Remedy::Void, Statement::Transfer(transfer)) if transfer.to == Some(*id) => {
-                    step(-grams(transfer.points), TransferVoidPlaces::of(entry)?.to)
-                }
-                _ => None,
             }
-        }
-        _ => None,
+            Statement::Claim(claim) => {
+                about(&claim.account, id)?;
+                match &correction.remedy {
+                    Remedy::Void => step(
+                        grams(claim.points),
+                        AccountCorrectionPlaces::of(entry)?.account,
+                    ),
+                    Remedy::Lost { .. } | Remedy::Reverse { .. } => None,
+                }
+            }
+            Statement::Transfer(transfer) => {
+                let side = side(transfer, id)?;
+                match (&correction.remedy, side) {
+                    (Remedy::Void, Side::Giver) => {
+                        step(grams(transfer.points), TransferVoidPlaces::of(entry)?.from)
+                    }
+                    (Remedy::Void, Side::Taker) => {
+                        step(-grams(transfer.points), TransferVoidPlaces::of(entry)?.to)
+                    }
+                    (Remedy::Lost { .. } | Remedy::Reverse { .. }, _) => None,
+                }
+            }
+            Statement::Genesis(_)
+            | Statement::Governors(_)
+            | Statement::KeyGrant(_)
+            | Statement::KeyRevoke(_)
+            | Statement::LogKey(_)
+            | Statement::Method(_)
+            | Statement::Plot(_)
+            | Statement::Planting(_)
+            | Statement::Survey(_)
+            | Statement::Assignment(_)
+            | Statement::Correction(_) => None,
+        },
+        Statement::Genesis(_)
+        | Statement::Governors(_)
+        | Statement::KeyGrant(_)
+        | Statement::KeyRevoke(_)
+        | Statement::LogKey(_)
+        | Statement::Method(_)
+        | Statement::Plot(_)
+        | Statement::Planting(_)
+        | Statement::Survey(_)
+        | Statement::Assignment(_) => None,
+    }
+}
+
+/// That a statement about one account is about this one.
+fn about(account: &AccountId, id: &AccountId) -> Option<()> {
+    (account == id).then_some(())
+}
+
+/// Which side of a transfer an account is on.
+#[derive(Clone, Copy)]
+enum Side {
+    Giver,
+    Taker,
+}
+
+/// The side of an account; `None` if the transfer is between others.
+fn side(transfer: &Transfer, id: &AccountId) -> Option<Side> {
+    if transfer.from == *id {
+        Some(Side::Giver)
+    } else {
+        (transfer.to == Some(*id)).then_some(Side::Taker)
     }
 }
 
@@ -204,7 +261,7 @@ fn line(index: Index, entry: &Entry, change: i128) -> AccountLine {
     let plus = if change > 0 { "+" } else { "" };
     AccountLine {
         index,
-        when: moment(entry.admitted_at),
+        when: entry.admitted_at.to_utc(),
         kind: statement.kind(),
         change: format!("{plus}{}", signed(change)),
         day,

@@ -7,7 +7,7 @@ use axum::extract::State as Extract;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::frame::{Frame, Visit, moment};
+use super::frame::{Frame, Visit};
 use super::names::issuer_name;
 use super::panel::Receipts;
 use super::{PageResult, Pages, broken, decode, page};
@@ -63,7 +63,7 @@ fn line(visit: &Visit, index: u64, entry: &Entry) -> EntryLine {
         index,
         kind: t.kind(&statement.kind()).to_owned(),
         says: gist(statement),
-        when: moment(entry.admitted_at),
+        when: entry.admitted_at.to_utc(),
     }
 }
 
@@ -206,7 +206,7 @@ pub(super) async fn entry(
         panel: Receipts::of("entry", index),
         index: index.0,
         kind: record.statement.kind(),
-        when: moment(entry.admitted_at),
+        when: entry.admitted_at.to_utc(),
         issued_on: record.issued_on.to_string(),
         issuer: record.issuer.to_string(),
         who,

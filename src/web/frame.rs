@@ -18,7 +18,7 @@ use crate::crypto::PublicKey;
 use crate::figures::{grouped, weight};
 use crate::ledger::State;
 use crate::log::Log;
-use crate::record::{Day, TimeMs};
+use crate::record::{Index, Origin, RecordId, Text};
 
 /// How long a browser keeps the language that a reader chose: a year.
 const COOKIE_SECONDS: u32 = 31_536_000;
@@ -114,6 +114,44 @@ impl Site {
     }
 }
 
+/// The most log keys on a page: the newest. A receipt that an older one signed is verified elsewhere.
+const LOG_KEYS_MAX: usize = 100;
+
+/// What of the ledger stands around a page, as it was when the page looked.
+pub(super) struct LedgerFacts {
+    origin: Origin,
+    genesis: RecordId,
+    programme: Text<500>,
+    /// The key that signs checkpoints, and the entry that names it.
+    log_key: (PublicKey, Index),
+    /// The newest keys that signed checkpoints, each with the entry that names it.
+    log_keys: Vec<(PublicKey, Index)>,
+    /// Number of entries.
+    size: u64,
+}
+
+impl LedgerFacts {
+    /// # Errors
+    /// [`Problem`] for a ledger that has no genesis, which a log does not serve.
+    pub(super) fn of(state: &State) -> Result<Self, Problem> {
+        let head = state.globals();
+        let genesis = head.genesis.clone();
+        let (genesis, programme) =
+            genesis.ok_or_else(|| Problem::contradiction("the ledger has no genesis"))?;
+        let newest = head.log_keys.last();
+        let newest = newest.ok_or_else(|| Problem::contradiction("the ledger has no log key"))?;
+        let first = head.log_keys.len().saturating_sub(LOG_KEYS_MAX);
+        Ok(Self {
+            origin: head.origin.clone(),
+            genesis,
+            programme,
+            log_key: *newest,
+            log_keys: head.log_keys.iter().skip(first).copied().collect(),
+            size: state.entries(),
+        })
+    }
+}
+
 /// What stands around a page. Templates call it `f`, and its texts `f.t`.
 pub(super) struct Frame {
     /// The texts of the page's language.
@@ -127,13 +165,15 @@ pub(super) struct Frame {
     pub vkey: String,
     /// The entry that names the key in `vkey`.
     pub log_key_at: u64,
-    /// Every key that ever signed checkpoints, as JSON: pairs of the entry that names it, and its verifier
-    /// key.
+    /// The keys that signed checkpoints, the newest last, as JSON: pairs of the entry that names it, and
+    /// its verifier key.
     pub log_keys: String,
     /// The genesis record's id.
     pub genesis: String,
     /// Number of entries in the state that the page shows.
     pub size: u64,
+    /// Whether the log takes no more records.
+    pub halted: bool,
     /// The path and query that were asked for.
     pub path: String,
     /// The site's address, without a slash at its end.
@@ -141,34 +181,26 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The frame of a page of this state.
-    ///
-    /// # Errors
-    /// [`Problem`] for a ledger that has no genesis, which a log does not serve.
-    pub(super) fn of(state: &State, visit: &Visit, site: &Site) -> Result<Self, Problem> {
-        let head = state.globals();
-        let genesis = head.genesis.as_ref();
-        let (genesis, programme) =
-            genesis.ok_or_else(|| Problem::contradiction("the ledger has no genesis"))?;
-        let vkey = |key: &PublicKey| crate::log::vkey(&head.origin, *key).to_string();
-        let newest = head.log_keys.last();
-        let (key, log_key_at) =
-            newest.ok_or_else(|| Problem::contradiction("the ledger has no log key"))?;
-        let log_keys = head.log_keys.iter();
+    /// The frame of a page of this ledger, whose log may have halted.
+    pub(super) fn of(facts: LedgerFacts, visit: &Visit, site: &Site, halted: bool) -> Self {
+        let vkey = |key: &PublicKey| crate::log::vkey(&facts.origin, *key).to_string();
+        let (key, log_key_at) = &facts.log_key;
+        let log_keys = facts.log_keys.iter();
         let log_keys: Value = log_keys.map(|(key, at)| json!([at.0, vkey(key)])).collect();
-        Ok(Self {
+        Self {
             t: visit.language.texts(),
             language: visit.language,
-            origin: head.origin.to_string(),
-            programme: programme.to_string(),
             vkey: vkey(key),
             log_key_at: log_key_at.0,
             log_keys: log_keys.to_string(),
-            genesis: genesis.to_string(),
-            size: state.entries(),
+            origin: facts.origin.to_string(),
+            programme: facts.programme.to_string(),
+            genesis: facts.genesis.to_string(),
+            size: facts.size,
+            halted,
             path: visit.path.clone(),
             url: site.address(visit),
-        })
+        }
     }
 
     /// The frame of a page that says what went wrong. That page verifies nothing, so even a log without a
@@ -185,6 +217,7 @@ impl Frame {
             log_keys: "[]".to_owned(),
             genesis: genesis.map(|id| id.to_string()).unwrap_or_default(),
             size: 0,
+            halted: false,
             path: visit.path.clone(),
             url: site.address(visit),
         }
@@ -237,6 +270,11 @@ impl Frame {
         fill(&self.t.of_sampled, self.n(sampled))
     }
 
+    /// That the log takes no records, and what the page is of, in words.
+    pub(super) fn halted_at(&self) -> String {
+        fill(&self.t.halted, self.n(self.size))
+    }
+
     /// How many entries the page is of, in words.
     pub(super) fn as_of(&self) -> String {
         fill(&self.t.as_of, self.n(self.size))
@@ -261,10 +299,3 @@ macro_rules! counts {
     )*};
 }
 counts!(u32 u64 u128);
-
-/// A time, to the second.
-pub(super) fn moment(at: TimeMs) -> String {
-    let seconds = at.0 / 1000 % 86_400;
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{} {hour:02}:{minute:02}:{second:02} UTC", Day::of(at))
-}

@@ -9,7 +9,7 @@ use axum::extract::State as Extract;
 use tokio::sync::Mutex;
 
 use super::entry::{EntryLine, NEWEST, newest};
-use super::frame::{Frame, Visit, moment};
+use super::frame::{Frame, Visit};
 use super::plot::{dot, drawn};
 use super::{PageResult, Pages, page};
 use crate::answer::Problem;
@@ -117,7 +117,7 @@ impl Pages {
         {
             return Ok(recent.clone());
         }
-        let (overview, published) = self.log.look_up(Overview::of).await?;
+        let (overview, published) = self.log.look_at_image(Overview::of).await?;
         let made = Recent {
             made_at: Instant::now(),
             overview: Arc::new(overview?),
@@ -178,6 +178,6 @@ pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> P
         f,
         overview,
         checkpoint_size: published.head.tree.size,
-        signed_at: moment(published.at),
+        signed_at: published.at.to_utc(),
     })
 }

@@ -171,7 +171,18 @@ fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
                 },
             ..
         }) => *target == tree.planting && within(tree.plot, *first, count.get() as usize),
-        _ => false,
+        // A loss that names no serials, a void, a reversal; and the plot itself: about no one tree.
+        Statement::Correction(_) | Statement::Plot(_) => false,
+        // Never in a plot's lineage. Every kind stands here, so that a new one is asked about.
+        Statement::Genesis(_)
+        | Statement::Governors(_)
+        | Statement::KeyGrant(_)
+        | Statement::KeyRevoke(_)
+        | Statement::LogKey(_)
+        | Statement::Method(_)
+        | Statement::Award(_)
+        | Statement::Transfer(_)
+        | Statement::Claim(_) => false,
     }
 }
 
@@ -188,7 +199,16 @@ fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
             Remedy::Void => (admitted, &t.void),
             Remedy::Reverse { .. } => (admitted, &t.entry),
         },
-        _ => (admitted, &t.entry),
+        // In no tree's life. Every kind stands here, so that a new one is asked about.
+        Statement::Genesis(_)
+        | Statement::Governors(_)
+        | Statement::KeyGrant(_)
+        | Statement::KeyRevoke(_)
+        | Statement::LogKey(_)
+        | Statement::Method(_)
+        | Statement::Award(_)
+        | Statement::Transfer(_)
+        | Statement::Plot(_) => (admitted, &t.entry),
     };
     TreeEvent {
         day: day.to_string(),

@@ -5,22 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State as Extract;
+use axum::http::HeaderName;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Pages;
 use super::entry::{NEWEST, newest};
 use super::frame::Visit;
 use crate::answer::extract::Query;
-use crate::answer::{Closing, Problem};
+use crate::answer::{Closing, Peer, Problem};
+use crate::shares::{ClientNet, Share};
 
 /// The most readers who watch at a time: each holds a connection.
 pub(super) const STREAMS_MAX: usize = 512;
+/// The most of them from one client's network, so that no one client keeps all others from watching.
+pub(super) const STREAMS_EACH: usize = 64;
 /// The least time between two events: readers see no more, and a busy log wakes none at each commit.
 const REST: Duration = Duration::from_secs(1);
+/// Tells nginx, and those that heed the same header, to pass each event on at once.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// The longest that a stream lives. A browser connects again by itself.
 const LIFE: Duration = Duration::from_secs(600);
 
@@ -33,8 +38,9 @@ struct Watcher {
     /// When the stream ends.
     until: Instant,
     closing: Closing,
+    peer: Peer,
     /// One of [`STREAMS_MAX`], free again when the watcher is dropped.
-    _place: OwnedSemaphorePermit,
+    _place: Share,
 }
 
 /// The query of the stream.
@@ -48,11 +54,15 @@ pub(super) struct LiveQuery {
 pub(super) async fn live(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
+    net: ClientNet,
+    peer: Peer,
     Query(query): Query<LiveQuery>,
 ) -> Result<Response, Problem> {
-    let place = Arc::clone(&pages.streams).try_acquire_owned();
-    let place =
-        place.map_err(|_| Problem::unavailable("streams_full", "too many watch already"))?;
+    let place = pages.streams.try_take(net, 1);
+    let place = place.ok_or_else(|| {
+        let detail = "too many watch already, in all or from this address";
+        Problem::unavailable("streams_full", detail)
+    })?;
     let watcher = Watcher {
         visit,
         // A size that the log does not have yet would wait for long: it is taken for the log's.
@@ -62,6 +72,7 @@ pub(super) async fn live(
             .min(pages.log.published().head.tree.size),
         until: Instant::now() + LIFE,
         closing: pages.closing.clone(),
+        peer,
         _place: place,
         pages,
     };
@@ -69,9 +80,10 @@ pub(super) async fn live(
         let event = watcher.next().await?;
         Some((Ok::<_, Infallible>(event), watcher))
     });
-    Ok(Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response())
+    // A proxy that gathers answers would show no entry until the stream ends.
+    let unbuffered = [(X_ACCEL_BUFFERING, "no")];
+    let events = Sse::new(events).keep_alive(KeepAlive::default());
+    Ok((unbuffered, events).into_response())
 }
 
 impl Watcher {
@@ -85,6 +97,8 @@ impl Watcher {
         let published = tokio::select! {
             published = grown => published?,
             () = self.closing.closed() => return None,
+            // Its place is free for another at once.
+            () = self.peer.gone() => return None,
             () = tokio::time::sleep_until(self.until) => return None,
         };
         self.told = published.head.tree.size;

@@ -31,13 +31,13 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use tokio::sync::Semaphore;
 
-use crate::answer::{Closing, PageRoutes, Problem};
+use crate::answer::{Closing, PageRoutes, Problem, hold_answer};
 use crate::ledger::State;
-use crate::log::{Log, ReadError};
+use crate::log::{Log, ReadError, Status};
 use crate::record::{CodecError, Entry, Index};
-use frame::{Frame, Visit};
+use crate::shares::Shares;
+use frame::{Frame, LedgerFacts, Visit};
 
 /// Nothing from another host, no inline script or style, no frames, and no forms but to this site.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -63,10 +63,10 @@ struct Pages {
     overview: home::CachedOverview,
     /// Tells streams that the server stops.
     closing: Closing,
-    /// Streams of new entries that may still begin.
-    streams: Arc<Semaphore>,
-    /// Searches for a record that may still begin.
-    searches: Semaphore,
+    /// Streams of new entries.
+    streams: Shares,
+    /// Searches for a record.
+    searches: Shares,
 }
 
 /// A page, or the problem that is shown in its place.
@@ -74,13 +74,14 @@ type PageResult = Result<Html<String>, Problem>;
 
 /// All pages of a log.
 pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
+    texts::Language::read_all();
     let pages = Arc::new(Pages {
         log,
         site,
         overview: home::CachedOverview::default(),
         closing,
-        streams: Arc::new(Semaphore::new(live::STREAMS_MAX)),
-        searches: Semaphore::new(search::SEARCHES_MAX),
+        streams: Shares::new(live::STREAMS_MAX, live::STREAMS_EACH),
+        searches: Shares::new(search::SEARCHES_MAX, search::SEARCHES_EACH),
     });
     let router = Router::new()
         .route("/", get(home::home))
@@ -94,6 +95,7 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         .route("/receipt", get(check::receipt))
         .route("/check", get(check::check))
         .route("/language", get(frame::language))
+        .layer(axum::middleware::from_fn(hold_answer))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&pages),
             finish,
@@ -105,20 +107,41 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
 }
 
 impl Pages {
-    /// Looks at the ledger; what was seen is published when this returns.
+    /// Looks at the ledger, in a bounded number of steps; what was seen is published when this
+    /// returns.
     async fn look<T>(&self, look: impl FnOnce(&State) -> Result<T, Problem>) -> Result<T, Problem> {
         let (seen, _) = self.log.look_up(look).await?;
         seen
     }
 
-    /// Looks at the ledger for a page, and gives the page's frame beside what was seen.
+    /// Looks at the ledger for a page, in a bounded number of steps, and gives the page's frame
+    /// beside what was seen.
     async fn see<T>(
         &self,
         visit: &Visit,
         look: impl FnOnce(&State) -> Result<T, Problem>,
     ) -> Result<(T, Frame), Problem> {
-        let frame = |state: &State| Frame::of(state, visit, &self.site);
-        self.look(|state| Ok((look(state)?, frame(state)?))).await
+        let both = |state: &State| Ok((look(state)?, LedgerFacts::of(state)?));
+        let (seen, facts) = self.look(both).await?;
+        Ok((seen, self.frame(facts, visit)))
+    }
+
+    /// As [`Self::see`], for what may take more steps the more the ledger holds: the sequencer does
+    /// not wait for it.
+    async fn see_image<T: Send + 'static>(
+        &self,
+        visit: &Visit,
+        look: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<(T, Frame), Problem> {
+        let both = |state: &State| Ok::<_, Problem>((look(state)?, LedgerFacts::of(state)?));
+        let (seen, _) = self.log.look_at_image(both).await?;
+        let (seen, facts) = seen?;
+        Ok((seen, self.frame(facts, visit)))
+    }
+
+    fn frame(&self, facts: LedgerFacts, visit: &Visit) -> Frame {
+        let halted = matches!(self.log.status(), Status::Halted { .. });
+        Frame::of(facts, visit, &self.site, halted)
     }
 
     /// An entry that the newest checkpoint covers.

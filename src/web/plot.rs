@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State as Extract;
+use serde::Deserialize;
 
 use super::frame::{Frame, Visit};
 use super::names::species_name;
 use super::panel::Receipts;
 use super::{PageResult, Pages, broken, not_found, page};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, parse};
+use crate::answer::extract::{Path, Query, parse};
+use crate::answer::places::{ListPage, SurveyPlace};
 use crate::charts::{self, Dot, SMALL_MAP};
 use crate::figures::grouped;
 use crate::ledger::{PlotState, State, SurveyState};
 use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
 
-/// The most plantings, those of the highest serials, and the most surveys, the newest, that the page
-/// lists.
-const ROWS_MAX: usize = 200;
+/// The most plantings, from the highest serials on, and the most surveys, from the newest on, that one
+/// page lists.
+const ROWS_MAX: usize = 100;
 /// Square metres of a hectare.
 const HECTARE_M2: u64 = 10_000;
 
@@ -88,22 +90,50 @@ struct PlantingRow {
     voided: bool,
 }
 
+/// The query of a plot's page: which rows its lists begin with.
+#[derive(Deserialize)]
+pub(super) struct PlotQuery {
+    /// The plantings below this first serial; all if left out.
+    plantings_below: Option<String>,
+    /// The surveys before this one; all if left out.
+    surveys_before: Option<String>,
+}
+
+/// Where the lists of a page begin, as [`PlotQuery`] says.
+#[derive(Clone, Copy)]
+struct PlotLists {
+    plantings_below: Option<Serial>,
+    surveys_before: Option<SurveyPlace>,
+}
+
 /// A plot as the page shows it.
 struct PlotFacts {
     plot: PlotState,
-    /// The plantings of the highest serials.
+    /// Plantings, from the highest serials on.
     plantings: Vec<PlantingRow>,
-    /// Number of all plantings.
-    plantings_all: usize,
-    /// The newest surveys, the newest first.
+    /// The first serial below which the next page of plantings begins.
+    plantings_next: Option<Serial>,
+    /// Surveys, the newest first.
     surveys: Vec<SurveyFacts>,
+    /// The survey before which the next page of surveys begins.
+    surveys_next: Option<SurveyPlace>,
+    /// The entry of the latest survey of all.
+    latest: Option<Index>,
 }
 
 impl PlotFacts {
-    fn of(state: &State, number: PlotNumber) -> Result<Self, Problem> {
+    fn of(state: &State, number: PlotNumber, lists: PlotLists) -> Result<Self, Problem> {
         let plot = state.plot(number).ok_or_else(|| not_found("plot"))?;
-        let newest = state.plantings(number).rev().take(ROWS_MAX);
-        let plantings = newest.map(|(first, planting)| {
+        // Below the first serial, and before the first entry of a day, comes nothing more.
+        let to = lists
+            .plantings_below
+            .map_or(Some(u32::MAX), |below| below.0.checked_sub(1));
+        let rows = to
+            .into_iter()
+            .flat_map(|to| state.plantings_in(number, Serial(0)..=Serial(to)).rev());
+        let rows = ListPage::of(rows, ROWS_MAX);
+        let plantings_next = rows.next_after().map(|(first, _)| *first);
+        let plantings = rows.items.into_iter().map(|(first, planting)| {
             Ok(PlantingRow {
                 index: planting.index,
                 first,
@@ -116,24 +146,43 @@ impl PlotFacts {
                 voided: planting.voided,
             })
         });
-        let surveys = state.surveys(number).rev().take(ROWS_MAX);
+        // Before the survey that the query names, or at the last place that there could be.
+        let to = match lists.surveys_before {
+            None => Some((Day(u32::MAX), Index(u64::MAX))),
+            Some(SurveyPlace(day, Index(0))) => {
+                day.0.checked_sub(1).map(|day| (Day(day), Index(u64::MAX)))
+            }
+            Some(SurveyPlace(day, index)) => Some((day, Index(index.0 - 1))),
+        };
+        let rows = to
+            .into_iter()
+            .flat_map(|to| state.surveys_in(number, (Day(0), Index(0))..=to).rev());
+        let rows = ListPage::of(rows, ROWS_MAX);
+        let surveys_next = rows
+            .next_after()
+            .map(|(index, survey)| SurveyPlace(survey.survey.surveyed_on, *index));
+        let surveys = rows.items.into_iter();
         Ok(Self {
             plantings: plantings.collect::<Result<_, Problem>>()?,
-            plantings_all: state.plantings(number).count(),
+            plantings_next,
             surveys: surveys
                 .map(|(index, survey)| SurveyFacts::of(index, survey))
                 .collect(),
+            surveys_next,
+            latest: state.surveys(number).next_back().map(|(index, _)| index),
             plot: plot.clone(),
         })
     }
 
-    fn latest(&self) -> Option<&SurveyFacts> {
-        self.surveys.first()
+    /// Whether a survey is the latest of all: what the browser verifies on this page.
+    fn is_latest(&self, survey: &SurveyFacts) -> bool {
+        self.latest == Some(survey.index)
     }
 
     fn receipts(&self) -> Receipts {
         let mut receipts = Receipts::of("plot", self.plot.stated_at);
-        if let Some(survey) = self.latest() {
+        // A later page of the list does not show it.
+        if let Some(survey) = self.surveys.first().filter(|survey| self.is_latest(survey)) {
             receipts.add("survey", survey.index);
         }
         receipts
@@ -173,10 +222,21 @@ pub(super) async fn plot(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path(number): Path<String>,
+    Query(query): Query<PlotQuery>,
 ) -> PageResult {
     let number: PlotNumber = parse(&number, "the plot")?;
+    let below = query.plantings_below.as_deref();
+    let before = query.surveys_before.as_deref();
+    let lists = PlotLists {
+        plantings_below: below
+            .map(|text| parse(text, "plantings_below"))
+            .transpose()?,
+        surveys_before: before
+            .map(|text| parse(text, "surveys_before"))
+            .transpose()?,
+    };
     let (facts, f) = pages
-        .see(&visit, |state| PlotFacts::of(state, number))
+        .see_image(&visit, move |state| PlotFacts::of(state, number, lists))
         .await?;
     let map = drawn(charts::map(SMALL_MAP, &f.t.map_title, &[dot(&facts.plot)]))?;
     page(&PlotPage {

@@ -18,15 +18,18 @@ use crate::figures::grouped;
 use crate::ledger::State;
 use crate::merkle::TILE_HASHES;
 use crate::record::{AccountId, Index, PlotNumber, RecordId, Serial};
+use crate::shares::ClientNet;
 
 /// The newest entries, among which a record is looked for by its id: the ledger keeps no list of ids.
 const RECORDS_MAX: u64 = 65_536;
-/// The longest that a search for a record waits for another to end.
+/// The longest that a search for a record waits for others to end.
 const WAIT: Duration = Duration::from_secs(2);
 /// Hexadecimal digits of the id of an account, a key or a record.
 const ID_DIGITS: usize = 64;
 /// Searches for a record that run at a time: each hashes up to [`RECORDS_MAX`] records.
-pub(super) const SEARCHES_MAX: usize = 1;
+pub(super) const SEARCHES_MAX: usize = 4;
+/// Those of them that one client's network may have: all its others wait for that one.
+pub(super) const SEARCHES_EACH: usize = 1;
 
 /// The query of a search.
 #[derive(Deserialize)]
@@ -59,6 +62,7 @@ struct SearchPage {
 pub(super) async fn search(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
+    net: ClientNet,
     Query(query): Query<SearchQuery>,
 ) -> Result<Response, Problem> {
     let q = query.q.trim().trim_start_matches('#').to_owned();
@@ -66,7 +70,7 @@ pub(super) async fn search(
     let (mut found, f) = pages.see(&visit, |state| Ok(by_name(state, t, &q))).await?;
     if found.is_empty()
         && let Ok(id) = q.parse::<RecordId>()
-        && let Some(index) = pages.find_record(&id).await?
+        && let Some(index) = pages.find_record(net, &id).await?
     {
         found.push(SearchHit::of(&t.entry, index, format!("/entry/{index}")));
     }
@@ -140,12 +144,13 @@ fn by_name(state: &State, t: &Texts, q: &str) -> Vec<SearchHit> {
 
 impl Pages {
     /// The entry of a record, if it is among the newest.
-    async fn find_record(&self, id: &RecordId) -> Result<Option<Index>, Problem> {
-        let place = tokio::time::timeout(WAIT, self.searches.acquire()).await;
-        let Ok(Ok(_place)) = place else {
+    async fn find_record(&self, net: ClientNet, id: &RecordId) -> Result<Option<Index>, Problem> {
+        let place = tokio::time::timeout(WAIT, self.searches.take(net, 1)).await;
+        // Held until the search ends.
+        let _place = place.map_err(|_| {
             let detail = "others look for records already; look again in a moment";
-            return Err(Problem::unavailable("searches_full", detail));
-        };
+            Problem::unavailable("searches_full", detail)
+        })?;
         let size = self.log.published().head.tree.size;
         // From the genesis on, in a log that has fewer.
         let first = size.saturating_sub(RECORDS_MAX) / TILE_HASHES;

@@ -44,7 +44,7 @@ texts! {
     k_plot k_planting k_survey k_claim k_assignment k_correction navigation home_title
     plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
     outline density_now survival void day seq survey_one life_note survey_other
-    survey_older check_get no_cross
+    survey_older check_get no_cross halted
 }
 
 /// A language that pages are in.
@@ -75,6 +75,13 @@ impl Language {
             Self::English => "en",
             Self::Chinese => "zh-Hans",
             Self::French => "fr",
+        }
+    }
+
+    /// Reads the texts of all languages: a server that has them once has them for every reader.
+    pub(super) fn read_all() {
+        for language in Self::ALL {
+            language.texts();
         }
     }
 
@@ -169,7 +176,7 @@ mod tests {
                 |language: Language| language.texts().words.keys().cloned().collect::<Vec<_>>();
             assert_eq!(keys(language), keys(Language::English));
             let t = language.texts();
-            for one in [&t.as_of, &t.of_sampled, &t.found_nothing] {
+            for one in [&t.as_of, &t.of_sampled, &t.found_nothing, &t.halted] {
                 assert_eq!(one.matches("{}").count(), 1, "{one}");
             }
         }

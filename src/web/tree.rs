@@ -7,7 +7,7 @@ use axum::extract::State as Extract;
 use qrcode::QrCode;
 use qrcode::render::svg;
 
-use super::frame::{Frame, Visit, moment};
+use super::frame::{Frame, Visit};
 use super::life::Life;
 use super::names::{grantee_name, species_name};
 use super::panel::Receipts;
@@ -16,10 +16,12 @@ use super::{PageResult, Pages, broken, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse};
 use crate::ledger::{ClaimTree, State};
-use crate::record::{Claim, Day, Index, Method, PlotNumber, Serial, SpeciesCode, Statement};
+use crate::record::{Day, Index, Method, PlotNumber, Serial, SpeciesCode, Statement};
 
 /// The most surveys that a tree's life shows: the newest.
 const SURVEYS_MAX: usize = 20;
+/// The most surveys of a plot among which those of one planting are looked for: the newest.
+const SURVEYS_READ_MAX: usize = 1_000;
 /// The least width of a QR code, in pixels.
 const QR_MIN: u32 = 180;
 
@@ -77,7 +79,7 @@ impl TreeFacts {
             survey.planting.is_none_or(|index| index == planting.index)
                 && survey.on >= planting.planted_on
         };
-        let surveys = all().filter(here).take(SURVEYS_MAX);
+        let surveys = all().take(SURVEYS_READ_MAX).filter(here).take(SURVEYS_MAX);
         Ok(Some(Self {
             plot,
             plot_name: place.plot.name.to_string(),
@@ -136,15 +138,6 @@ fn method_naming(state: &State, code: SpeciesCode) -> Result<Index, Problem> {
     Ok(method.stated_at)
 }
 
-/// The entry of the version of a method by which a claim was priced.
-fn method_of(state: &State, claim: &Claim) -> Result<Index, Problem> {
-    let priced_by = (claim.method, claim.version);
-    let mut methods = state.methods();
-    let method = methods.find(|state| (state.method.id, state.method.version) == priced_by);
-    let method = method.ok_or_else(|| Problem::contradiction("no method prices this claim"))?;
-    Ok(method.stated_at)
-}
-
 /// Where a claim stands, in words.
 enum Standing {
     Waiting,
@@ -183,7 +176,7 @@ pub(super) async fn tree(
 ) -> PageResult {
     let (plot, serial) = (parse(&plot, "the plot")?, parse(&serial, "the serial")?);
     let (tree, f) = pages
-        .see(&visit, |state| TreeFacts::of(state, plot, serial))
+        .see_image(&visit, move |state| TreeFacts::of(state, plot, serial))
         .await?;
     let tree = tree.ok_or_else(|| not_found("tree"))?;
     page(&TreePage {
@@ -201,7 +194,7 @@ pub(super) async fn certificate(
     Path(index): Path<String>,
 ) -> PageResult {
     let index: Index = parse(&index, "the certificate")?;
-    let look = |state: &State| {
+    let look = move |state: &State| {
         let claim = state.claim(index);
         let claim = claim.ok_or_else(|| not_found("certificate"))?;
         let (standing, tree) = match claim.tree {
@@ -218,7 +211,7 @@ pub(super) async fn certificate(
         let species_name = species_name(state, claim.species)?;
         Ok((claim.clone(), standing, tree, species_name))
     };
-    let ((claim, standing, tree, species_name), f) = pages.see(&visit, look).await?;
+    let ((claim, standing, tree, species_name), f) = pages.see_image(&visit, look).await?;
     let (_, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
     let Statement::Claim(signed) = &record.statement else {
@@ -227,8 +220,12 @@ pub(super) async fn certificate(
         )));
     };
     let look = |state: &State| {
-        let method_at = method_of(state, signed)?;
-        Ok((method_at, grantee_name(state, &record.issuer)?))
+        let priced_by = (signed.method, signed.version);
+        let mut method = state.methods_in(priced_by..=priced_by);
+        let method = method
+            .next()
+            .ok_or_else(|| Problem::contradiction("no method prices this claim"))?;
+        Ok((method.stated_at, grantee_name(state, &record.issuer)?))
     };
     let (method_at, by) = pages.look(look).await?;
     let mut receipts = Receipts::of("claim", index);
@@ -251,7 +248,7 @@ pub(super) async fn certificate(
             species: claim.species,
             species_name,
             standing,
-            when: moment(entry.admitted_at),
+            when: entry.admitted_at.to_utc(),
             by,
             qr: qr(&url)?,
             url,
