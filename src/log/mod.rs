@@ -503,6 +503,7 @@ impl Log {
         if let Err(error) = (&mut self.sequencer).await {
             tracing::error!(%error, "the sequencer did not stop cleanly");
         }
+        self.rewind.stop().await;
     }
 
     /// Stops admitting; [`Self::close`] waits for the rest.

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::reader::Reader;
 use super::recovery::state_of;
@@ -29,17 +29,26 @@ pub(super) struct Rewind(OnceLock<Rewinding>);
 struct Rewinding {
     /// What came of it: `None` while it is under way.
     outcome: watch::Receiver<Option<Result<(), String>>>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Drop for Rewinding {
     fn drop(&mut self) {
-        // The task holds the store, and with it the directory's lock.
+        // The task holds the store, and with it the directory's lock, until it sees this.
         self.task.abort();
     }
 }
 
 impl Rewind {
+    /// Stops what is under way, and returns when nothing of it holds the store any more.
+    pub(super) async fn stop(&mut self) {
+        if let Some(rewinding) = self.0.get_mut() {
+            rewinding.task.abort();
+            // It ended or was stopped: there is nothing to tell anybody.
+            let _ = (&mut rewinding.task).await;
+        }
+    }
+
     /// Waits until the state is that of the checkpoint. The log has halted: nobody else changes the
     /// state any more.
     pub(super) async fn done(
@@ -61,10 +70,7 @@ impl Rewind {
                 // Nobody listens only when the log is dropped.
                 let _ = tell.send(Some(done));
             });
-            Rewinding {
-                outcome,
-                task: task.abort_handle(),
-            }
+            Rewinding { outcome, task }
         });
         let mut outcome = rewinding.outcome.clone();
         let done = tokio::time::timeout(WAIT, outcome.wait_for(Option::is_some)).await;
