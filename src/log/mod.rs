@@ -94,7 +94,7 @@ mod status;
 mod workers;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 pub use clock::{Clock, ClockError};
@@ -210,6 +210,8 @@ pub struct Log {
     /// alone, while the state's write lock is held: the holder of the read lock reads the epoch of
     /// that state.
     epoch: Arc<AtomicU64>,
+    /// Whether the state contradicted itself: then nothing is told of it, made again or not.
+    contradicted: Arc<AtomicBool>,
     /// Gives readers the state of the newest checkpoint once the log halted.
     rewind: Rewind,
     status: Arc<StatusCell>,
@@ -284,6 +286,7 @@ impl Log {
         let queue = Arc::new(Queue::default());
         let state = Arc::new(RwLock::new(recovered.state));
         let epoch = Arc::new(AtomicU64::new(0));
+        let contradicted = Arc::new(AtomicBool::new(false));
         let sequencer = Sequencer {
             reader: reader.clone(),
             store,
@@ -293,6 +296,7 @@ impl Log {
             wrong_clock,
             state: Arc::clone(&state),
             epoch: Arc::clone(&epoch),
+            contradicted: Arc::clone(&contradicted),
             tree: recovered.tree,
             queue: QueueTaker(Arc::clone(&queue)),
             status: StatusWriter(Arc::clone(&status)),
@@ -315,6 +319,7 @@ impl Log {
             reader,
             state,
             epoch,
+            contradicted,
             rewind: Rewind::default(),
             status,
             queue,
@@ -386,7 +391,7 @@ impl Log {
 
     /// Looks something up in the state, and waits until the state that was read is durable and
     /// published: nobody is told what a crash could take back. A log that halted is read as of its
-    /// newest checkpoint.
+    /// newest checkpoint, unless its state contradicted itself: the rules are in doubt then.
     ///
     /// The sequencer waits while `look` runs: it may do a bounded number of steps, none of which
     /// grows with what the ledger holds. [`Self::look_at_image`] is for all else.
@@ -425,12 +430,14 @@ impl Log {
         Ok((found, self.wait_until_published(version).await?))
     }
 
-    /// Takes the state of a log that halted back to the newest checkpoint, if it is ahead of that.
+    /// Takes the state of a log that halted back to the newest checkpoint, if it is ahead of that and
+    /// did not contradict itself.
     async fn rewind_if_halted(&self) -> Result<(), AppendError> {
         let Status::Halted { published, .. } = self.status.now() else {
             return Ok(());
         };
-        if self.state().entries() <= published.head.tree.size {
+        let contradicted = self.contradicted.load(Ordering::Acquire);
+        if contradicted || self.state().entries() <= published.head.tree.size {
             return Ok(());
         }
         self.rewind

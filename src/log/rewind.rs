@@ -1,7 +1,7 @@
 //! What readers see of a log that halted: the state as of its newest checkpoint.
 //!
-//! The sequencer's state is ahead of what is durable when a commit fails, and half changed when an
-//! invariant breaks. Nobody may be told anything of that. So the first reader who finds the log halted
+//! The sequencer's state is ahead of what is durable when a commit fails, and nobody may be told
+//! anything of that. So the first reader who finds the log halted
 //! and its state ahead has the state made again, from the entries that the newest checkpoint covers,
 //! and all others wait for it.
 

@@ -4,7 +4,7 @@
 //! what the answer rests on is durable and its checkpoint published.
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::Published;
@@ -45,6 +45,8 @@ pub(super) struct Sequencer {
     pub state: Arc<RwLock<State>>,
     /// Number of recoveries since the start. Changed here alone, with the state's write lock held.
     pub epoch: Arc<AtomicU64>,
+    /// Set here alone, before the log halts, when the state contradicted itself.
+    pub contradicted: Arc<AtomicBool>,
     /// The tree over all entries that were judged: ahead of what is durable, as `state` is.
     pub tree: Frontier,
     pub queue: QueueTaker,
@@ -129,6 +131,7 @@ impl Sequencer {
                                 let outcome = (&mut under_way.outcome).await;
                                 self.land(under_way, outcome).await;
                             }
+                            self.contradicted.store(true, Ordering::Release);
                             self.halt(&why);
                             why
                         }
