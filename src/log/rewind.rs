@@ -1,9 +1,8 @@
 //! What readers see of a log that halted: the state as of its newest checkpoint.
 //!
 //! The sequencer's state is ahead of what is durable when a commit fails, and nobody may be told
-//! anything of that. So the first reader who finds the log halted
-//! and its state ahead has the state made again, from the entries that the newest checkpoint covers,
-//! and all others wait for it.
+//! anything of that. So the first reader who finds the log halted and its state ahead has the state made
+//! again, from the entries that the newest checkpoint covers, and all others wait for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
