@@ -41,7 +41,7 @@ pub enum SavedAuditError {
     #[error(transparent)]
     Io(#[from] FileError),
     /// The file is damaged, or is no saved audit of this version.
-    #[error("{0} can't be continued: {1}. Rename it to begin with a whole audit")]
+    #[error("{0} can't be continued: {1}. Move it away to begin with a whole audit")]
     Unusable(PathBuf, String),
 }
 

@@ -105,7 +105,7 @@ impl Shares {
         free.then(|| places.give(&self.0, net, count))
     }
 
-    /// Waits for places, behind others of the same network and in turn with other networks. Whoever
+    /// Waits for places, behind others of the same network and in turn with other networks. One that
     /// asks for more than a network may have is given that.
     pub async fn take(&self, net: ClientNet, count: usize) -> Share {
         let count = count.min(self.0.each);
