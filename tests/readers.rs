@@ -74,7 +74,7 @@ fn resident_mib(server: &Server) -> u64 {
     let path = format!("/proc/{}/statm", server.pid());
     let pages = std::fs::read_to_string(path).unwrap();
     let pages: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096 >> 20
+    (pages * 4096) >> 20
 }
 
 /// Memory of a server, and of all connections on this machine, in MiB.
@@ -85,7 +85,7 @@ fn held_mib(server: &Server) -> u64 {
         .find(|line| line.starts_with("TCP:"))
         .unwrap();
     let pages: u64 = tcp.rsplit(' ').next().unwrap().parse().unwrap();
-    resident_mib(server) + (pages * 4096 >> 20)
+    resident_mib(server) + ((pages * 4096) >> 20)
 }
 
 /// The slowest but one in a hundred of so many appends of one record, one after the other.
