@@ -16,8 +16,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
+use super::client::Client;
 use super::problem::Problem;
-use crate::shares::{ClientNet, Share, Shares};
+use crate::shares::{Share, Shares};
 
 /// Bytes of all larger answers in flight.
 const ALL_BYTES: usize = 128 << 20;
@@ -44,7 +45,7 @@ impl AnswerBudget {
 /// nothing is counted.
 pub(crate) async fn hold_answer(
     budget: Option<Extension<AnswerBudget>>,
-    net: ClientNet,
+    Client(net): Client,
     request: Request,
     next: Next,
 ) -> Response {

@@ -12,6 +12,7 @@ mod peer;
 pub(crate) mod places;
 mod problem;
 
+pub(crate) use client::Client;
 pub use closing::Closing;
 pub(crate) use in_flight::{AnswerBudget, hold_answer};
 pub use page_routes::PageRoutes;

@@ -57,6 +57,11 @@ const NOT_PROVEN: [&str; 5] = [
 
 pub fn fetch(args: &ReceiptArgs) -> Done {
     let text = connect::to(&args.from).text(&format!("v1/receipts/{}", args.index))?;
+    // A page of a proxy, say, must not be kept as a receipt.
+    Receipt::read(text.as_bytes()).map_err(|error| {
+        let what = anyhow::anyhow!("{} gave no receipt: {error}", args.from);
+        Failure::of(Outcome::Unchecked, what)
+    })?;
     match &args.output {
         Some(path) => write(path, text.as_bytes())?,
         None => super::out::write(format_args!("{text}")),

@@ -13,12 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use super::body::{Received, receive, too_large};
 use super::connection::Connection;
-use crate::answer::Problem;
+use crate::answer::{Client, Problem};
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
 use crate::log::Sender;
 use crate::record::{CodecError, Endorsement, Index, SignedRecord};
-use crate::shares::ClientNet;
 
 /// Bodies from this size on are decoded on a worker thread.
 const DECODE_INLINE_BYTES: usize = 64 << 10;
@@ -87,7 +86,7 @@ struct JsonEndorsement {
     ))]
 pub(super) async fn records(
     State(app): State<Arc<App>>,
-    net: ClientNet,
+    Client(net): Client,
     request: Request,
 ) -> Result<Json<AppendedBody>, Problem> {
     let connection = request.extensions().get::<Arc<Connection>>().cloned();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::crypto::PublicKey;
 use crate::durable::{AppendFile, FileError, renew};
@@ -25,8 +25,10 @@ pub enum PseudonymsError {
     /// Others can read it.
     #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]
     Open(PathBuf, u32),
-    /// A line is not `name key`.
-    #[error("{0} line {1} is not a name and a key of 64 hexadecimal digits")]
+    /// A line is not `name key checksum`, or was changed.
+    #[error(
+        "{0} line {1} is not a name, a key of 64 hexadecimal digits and the checksum of both: it was changed, or damaged. Put the newest copy of the file in its place; with another key every trip would be awarded again"
+    )]
     Line(PathBuf, usize),
     /// No randomness.
     #[error("the system gives no randomness: {0}")]
@@ -70,7 +72,11 @@ impl Pseudonyms {
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         for (number, line) in text.get(..whole).unwrap_or("").lines().enumerate() {
             let wrong = || PseudonymsError::Line(path.to_owned(), number + 1);
-            let (name, digits) = line.rsplit_once(' ').ok_or_else(wrong)?;
+            let (signed, sum) = line.rsplit_once(' ').ok_or_else(wrong)?;
+            if sum != checksum(signed) {
+                return Err(wrong());
+            }
+            let (name, digits) = signed.rsplit_once(' ').ok_or_else(wrong)?;
             let mut key = [0; 32];
             hex::decode_to_slice(digits, &mut key).map_err(|_| wrong())?;
             if name == SIGNED_BY {
@@ -149,13 +155,21 @@ impl Pseudonyms {
         }
         let mut text = String::new();
         for (name, key) in &self.unsaved {
-            text.push_str(&format!("{name} {}\n", hex::encode(key)));
+            let line = format!("{name} {}", hex::encode(key));
+            text.push_str(&format!("{line} {}\n", checksum(&line)));
         }
         self.file.append(text.as_bytes())?;
         self.file.sync()?;
         self.unsaved.clear();
         Ok(())
     }
+}
+
+/// The first eight bytes of the line's SHA-256, in hexadecimal. One a line, not one over all: people
+/// delete lines, and a changed key would be another person's pseudonym.
+fn checksum(line: &str) -> String {
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(line.as_bytes()));
+    hex::encode([a, b, c, d, e, f, g, h])
 }
 
 fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
@@ -198,7 +212,30 @@ mod tests {
         // Names of other people's files have spaces.
         second.account("bike 7 of 9").unwrap();
         second.save().unwrap();
-        assert!(std::fs::read(&path).unwrap().starts_with(&whole));
+        let saved = std::fs::read_to_string(&path).unwrap();
+        assert!(saved.as_bytes().starts_with(&whole));
         assert_eq!(Pseudonyms::open(&path).unwrap().keys.len(), 3);
+        // One digit of a key that was changed would award every trip again.
+        let digit = saved.find(' ').unwrap() + 7;
+        let other = if saved.as_bytes()[digit] == b'0' {
+            "1"
+        } else {
+            "0"
+        };
+        let mut changed = saved.clone();
+        changed.replace_range(digit..=digit, other);
+        std::fs::write(&path, changed).unwrap();
+        assert!(matches!(
+            Pseudonyms::open(&path),
+            Err(PseudonymsError::Line(_, 1))
+        ));
+        // A deleted line ends one link, and no other.
+        let rest: String = saved
+            .lines()
+            .skip(1)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        std::fs::write(&path, rest).unwrap();
+        assert_eq!(Pseudonyms::open(&path).unwrap().keys.len(), 2);
     }
 }

@@ -15,8 +15,8 @@ use super::Pages;
 use super::entry::{NEWEST, newest};
 use super::frame::Visit;
 use crate::answer::extract::Query;
-use crate::answer::{Closing, Peer, Problem};
-use crate::shares::{ClientNet, Share};
+use crate::answer::{Client, Closing, Peer, Problem};
+use crate::shares::Share;
 
 /// The most readers who watch at a time: each holds a connection.
 pub(super) const STREAMS_MAX: usize = 512;
@@ -54,7 +54,7 @@ pub(super) struct LiveQuery {
 pub(super) async fn live(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
-    net: ClientNet,
+    Client(net): Client,
     peer: Peer,
     Query(query): Query<LiveQuery>,
 ) -> Result<Response, Problem> {

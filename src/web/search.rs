@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::frame::{Frame, Visit};
 use super::texts::{Texts, fill};
 use super::{Pages, decode, page};
-use crate::answer::Problem;
 use crate::answer::extract::Query;
+use crate::answer::{Client, Problem};
 use crate::crypto::PublicKey;
 use crate::figures::grouped;
 use crate::ledger::State;
@@ -62,7 +62,7 @@ struct SearchPage {
 pub(super) async fn search(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
-    net: ClientNet,
+    Client(net): Client,
     Query(query): Query<SearchQuery>,
 ) -> Result<Response, Problem> {
     let q = query.q.trim().trim_start_matches('#').to_owned();
