@@ -210,10 +210,12 @@ pub fn run(args: &ServeArgs) -> Done {
 /// A log that does not extend what was signed is false to that, and a file that holds no checkpoint
 /// of it is another kind of thing. All else says nothing of the log.
 fn not_opened(error: LogError) -> Failure {
-    use SignedBeforeError::{Changed, Forked, NoCheckpoint, Older, OtherLog};
+    use SignedBeforeError::{Changed, Forked, NoCheckpoint, NotAFile, Older, OtherLog};
     let outcome = match &error {
         LogError::SignedBefore(Older { .. } | Forked { .. } | Changed(_)) => Outcome::False,
-        LogError::SignedBefore(NoCheckpoint { .. } | OtherLog { .. }) => Outcome::NotThatKind,
+        LogError::SignedBefore(NoCheckpoint { .. } | OtherLog { .. } | NotAFile(_)) => {
+            Outcome::NotThatKind
+        }
         _ => Outcome::Unchecked,
     };
     Failure::of(outcome, error)

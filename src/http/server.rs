@@ -20,6 +20,9 @@ use crate::log::{Log, Status};
 
 /// The time that requests under way at a stop have to be answered.
 const DRAIN: Duration = Duration::from_secs(30);
+/// New connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`).
+/// Past it a client's first packet is dropped, and it tries again after a second.
+const LISTEN_BACKLOG: i32 = 4096;
 /// The wait after an accept that failed (out of descriptors, say) before the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -116,6 +119,10 @@ async fn accept(
         .max_buf_size(64 << 10);
     let graceful = GracefulShutdown::new();
     let connections = Connections::new(&limits, proxies);
+    // Of a listener that listens already, this changes the length of its queue alone.
+    if let Err(error) = rustix::net::listen(&listener, LISTEN_BACKLOG) {
+        tracing::warn!(%error, "the queue of new connections stays as short as it was");
+    }
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {

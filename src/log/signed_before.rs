@@ -15,13 +15,14 @@
 //! out: between the first two steps the file names an earlier tree of the same log; after the second
 //! it names the tree that the next start publishes.
 
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::reader::{ReadError, Reader};
 use crate::crypto::PublicKey;
-use crate::durable::{FileError, Held, hold, read_if_there, replace};
-use crate::note::{CheckpointError, TreeHead, UnverifiedCheckpoint};
+use crate::durable::{FileError, Held, at, hold, replace};
+use crate::note::{CheckpointError, NOTE_BYTES_MAX, TreeHead, UnverifiedCheckpoint};
 use crate::record::Origin;
 
 /// Why a log does not start, or publishes no more, by what was signed before.
@@ -76,6 +77,14 @@ pub enum SignedBeforeError {
         /// The log's origin.
         origin: String,
     },
+    /// It is no file: a device, a pipe, a folder.
+    #[error("{0} is no file, but a device, a pipe or a folder; name a file")]
+    NotAFile(PathBuf),
+    /// A link leads to nothing, as when the disk that it leads to is not mounted.
+    #[error(
+        "{0} is a link that leads to nothing: is its disk mounted? Nothing is begun in its place"
+    )]
+    DanglingLink(PathBuf),
     /// The file to be compared with is not there.
     #[error("{0} is not there")]
     Absent(PathBuf),
@@ -113,9 +122,10 @@ const UNSIGNED: &str =
 /// # Errors
 /// [`SignedBeforeError`] when there is none.
 pub(super) fn read_checkpoint(path: &Path) -> Result<UnverifiedCheckpoint, SignedBeforeError> {
-    let bytes = read_if_there(path)?;
-    let bytes = bytes.ok_or_else(|| SignedBeforeError::Absent(path.to_owned()))?;
-    parse(path, &bytes)
+    let path = resolved(path)?;
+    let bytes = read_file(&path)?;
+    let bytes = bytes.ok_or_else(|| SignedBeforeError::Absent(path.clone()))?;
+    parse(&path, &bytes)
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<UnverifiedCheckpoint, SignedBeforeError> {
@@ -194,14 +204,18 @@ impl LastSigned {
     /// # Errors
     /// [`SignedBeforeError`].
     pub(super) fn open(path: &Path) -> Result<Self, SignedBeforeError> {
+        // A link stays one: the file that it leads to is replaced, on the disk where that is.
+        let path = &resolved(path)?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder
-            && !folder.try_exists().map_err(crate::durable::at(folder))?
+            && !folder.try_exists().map_err(at(folder))?
         {
             return Err(SignedBeforeError::NoFolder(path.to_owned()));
         }
+        // Before a lock is made beside a device.
+        is_file(path)?;
         let mut lock = path.as_os_str().to_owned();
         lock.push(".lock");
         let lock = hold(Path::new(&lock))?;
@@ -248,8 +262,46 @@ impl LastSigned {
 }
 
 /// What a file holds; `None` if it is not there or empty.
-fn held_by(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    Ok(read_if_there(path)?.filter(|bytes| !bytes.is_empty()))
+fn held_by(path: &Path) -> Result<Option<Vec<u8>>, SignedBeforeError> {
+    Ok(read_file(path)?.filter(|bytes| !bytes.is_empty()))
+}
+
+/// The path without links; as it is if nothing is there.
+fn resolved(path: &Path) -> Result<PathBuf, SignedBeforeError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => match std::fs::canonicalize(path) {
+            Ok(target) => Ok(target),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(SignedBeforeError::DanglingLink(path.to_owned()))
+            }
+            Err(error) => Err(at(path)(error).into()),
+        },
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(at(path)(error).into()),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+/// Whether there is a file; an error if something else is there.
+fn is_file(path: &Path) -> Result<bool, SignedBeforeError> {
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => Ok(true),
+        Ok(_) => Err(SignedBeforeError::NotAFile(path.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(at(path)(error).into()),
+    }
+}
+
+/// The bytes of a file, no more than tell that they are no checkpoint; `None` if nothing is there.
+/// What is no file is not opened: a pipe would hold up the start, a device has no end.
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>, SignedBeforeError> {
+    if !is_file(path)? {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(NOTE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
+        .map_err(at(path))?;
+    Ok(Some(bytes))
 }
 
 /// Makes a checkpoint durable in the file, on a thread that may block.
@@ -278,6 +330,42 @@ pub(super) async fn advance(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_neither_read_nor_replaced() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for path in [Path::new("/dev/full"), &at("socket"), temp.path()] {
+            for refused in [
+                LastSigned::open(path).map(drop),
+                read_checkpoint(path).map(drop),
+            ] {
+                let why = refused.unwrap_err();
+                assert!(matches!(why, SignedBeforeError::NotAFile(_)), "{why}");
+            }
+        }
+        std::os::unix::fs::symlink("/not/mounted/last-signed", at("dangling")).unwrap();
+        let why = LastSigned::open(&at("dangling")).map(drop).unwrap_err();
+        assert!(matches!(why, SignedBeforeError::DanglingLink(_)), "{why}");
+        // A file without an end to speak of is read no further than a checkpoint can reach.
+        let huge = std::fs::File::create(at("huge")).unwrap();
+        huge.set_len(1 << 40).unwrap();
+        let held = LastSigned::open(&at("huge")).unwrap();
+        assert!(matches!(
+            held.checkpoint(),
+            Err(SignedBeforeError::NoCheckpoint { .. })
+        ));
+        // A link stays one, and the file that it leads to is replaced.
+        std::fs::create_dir(at("other")).unwrap();
+        std::fs::write(at("other/last-signed"), "").unwrap();
+        std::os::unix::fs::symlink(at("other/last-signed"), at("link")).unwrap();
+        let mut last = LastSigned::open(&at("link")).unwrap();
+        last.advance("a checkpoint").unwrap();
+        assert!(std::fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        let held = std::fs::read_to_string(at("other/last-signed")).unwrap();
+        assert_eq!(held, "a checkpoint");
+    }
 
     #[test]
     fn the_file_is_compared_before_it_is_replaced() {
