@@ -13,8 +13,8 @@ use arborlog::import::{
     ADDED_COLUMNS, Answers, BAY_AREA, CsvLine, CsvTable, DateOrder, EVENT_COLUMNS, KnownTrips,
     LineFate, PlotSerials, Pseudonyms, RoundError, RowOutcome, STATION_COLUMNS, SerialsExhausted,
     SetAside, SpeciesList, SpeciesListError, TRIP_COLUMNS, TreeBooks, TreeRegister, TreesConfig,
-    TripPlan, TripRef, TripsConfig, account, plan_trees, plan_trips, read_stations, read_trees,
-    recognize,
+    TreesError, TripPlan, TripRef, TripsConfig, account, plan_trees, plan_trips, read_stations,
+    read_trees, recognize,
 };
 use arborlog::record::{
     Activity, ActivityCode, Correction, Digest, Grams, Index, List, Method, MethodId,
@@ -245,6 +245,31 @@ fn an_event_that_tells_of_no_tree_or_no_day_is_set_aside() {
     assert_eq!(register.len(), 1);
     let reasons: Vec<_> = set_aside.iter().map(|row| (row.line, row.reason)).collect();
     assert_eq!(reasons, [(3, "id_missing"), (4, "date_malformed")]);
+}
+
+/// What became of a tree depends on the order of its lines, so a shuffled history is no other history.
+#[test]
+fn lines_of_a_tree_out_of_order_stop_the_import() {
+    let read = |added: &[&str], events: &[&str]| {
+        let (added, events) = (table(&ADDED_COLUMNS, added), table(&EVENT_COLUMNS, events));
+        read_trees(added, Some(events), None, &mut |_| {})
+    };
+    let removed = "c2,2020-02-01T00:00:00Z,remove,7,qSpecies,Pinus radiata,";
+    let dated = "c3,2020-03-01T00:00:00Z,change,7,PlantDate,,02/13/2020 12:00:00 AM";
+    let of_other = "c1,2020-01-05T00:00:00Z,remove,8,qSpecies,Pinus radiata,";
+    let again = PINE
+        .replace("2020-01-02", "2020-04-02")
+        .replace(",0,", ",1,");
+    assert!(read(&[PINE, &again], &[removed, dated, of_other]).is_ok());
+    for (added, events, at) in [
+        (vec![PINE], vec![dated, removed], 3),
+        (vec![again.as_str(), PINE], vec![removed], 3),
+    ] {
+        let Err(TreesError::Unordered { line, tree, .. }) = read(&added, &events) else {
+            panic!("{added:?} {events:?}");
+        };
+        assert_eq!((line, tree), (at, 7));
+    }
 }
 
 /// What a planter keeps beside its key, and the log as far as it is the planter's.

@@ -77,4 +77,16 @@ pub enum TreesError {
     /// The dates of a file.
     #[error(transparent)]
     Dates(#[from] DatesError),
+    /// Lines of one tree are not in the order of their times. What became of a tree depends on it.
+    #[error(
+        "{file} line {line}: of tree {tree}, an earlier line is of a later time; sort the file by committed_at, as the register writes it, and import it again"
+    )]
+    Unordered {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The tree.
+        tree: u64,
+    },
 }

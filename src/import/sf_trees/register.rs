@@ -7,7 +7,7 @@ use super::cells::CITY;
 use super::{AddedTable, EVENT_COLUMNS, EventTable, TreesError};
 use crate::import::area::{Place, PlaceCounts};
 use crate::import::csv_table::{CsvLine, CsvRow, SetAside};
-use crate::import::dates::{DateEvidence, DateOrder, read_day, utc_day};
+use crate::import::dates::{DateEvidence, DateOrder, read_day, utc_day, utc_seconds};
 use crate::import::sf_trees::ADDED_COLUMNS;
 use crate::record::Day;
 
@@ -36,6 +36,10 @@ pub(super) struct RegisteredTree {
     pub removed: Option<Day>,
     pub returned: bool,
     pub commit: String,
+    /// When the newest line of it so far was written, in seconds: of the table of added trees, and of
+    /// the events.
+    last_added_s: Option<i64>,
+    last_event_s: Option<i64>,
 }
 
 /// A planting date as the register gave it.
@@ -96,7 +100,7 @@ pub fn read_trees(
             CsvLine::Row(row) => {
                 let [.., plant_date, _, _] = &row.fields;
                 added_dates.see(row.line, plant_date);
-                register.add(&row, &mut places, set_aside);
+                register.add(&row, &mut places, set_aside)?;
             }
             CsvLine::SetAside(row) => set_aside(row),
         }
@@ -150,7 +154,7 @@ impl TreeRegister {
         row: &CsvRow<{ ADDED_COLUMNS.len() }>,
         places: &mut PlaceCounts,
         set_aside: &mut dyn FnMut(SetAside),
-    ) {
+    ) -> Result<(), TreesError> {
         let [
             id,
             commit,
@@ -185,18 +189,28 @@ impl TreeRegister {
             }
         };
         let Some(number) = tree_number(id) else {
-            return set_aside("id_missing", format!("TreeID {id:?}"), None);
+            set_aside("id_missing", format!("TreeID {id:?}"), None);
+            return Ok(());
         };
         let Some(published) = utc_day(committed_at) else {
             let detail = format!("committed_at {committed_at:?}");
-            return set_aside("date_malformed", detail, None);
+            set_aside("date_malformed", detail, None);
+            return Ok(());
         };
         if let Some(tree) = self.trees.get_mut(&number) {
             let first = tree.added.unwrap_or_default();
             let lines = format!("lines {first} and {}", row.line);
             if tree.digest == row.digest {
                 let detail = format!("{lines} are the same in every field");
-                return set_aside("duplicate", detail, Some(first));
+                set_aside("duplicate", detail, Some(first));
+                return Ok(());
+            }
+            if !in_order(&mut tree.last_added_s, utc_seconds(committed_at)) {
+                return Err(TreesError::Unordered {
+                    file: self.added_file.clone(),
+                    line: row.line,
+                    tree: number,
+                });
             }
             let how = if readded == "1" {
                 tree.returned = true;
@@ -205,7 +219,8 @@ impl TreeRegister {
                 "stands twice"
             };
             let detail = format!("{lines} are one tree, which {how}");
-            return set_aside("tree_repeated", detail, Some(first));
+            set_aside("tree_repeated", detail, Some(first));
+            return Ok(());
         }
         let mut dates = Vec::new();
         if !plant_date.is_empty() {
@@ -226,9 +241,12 @@ impl TreeRegister {
             removed: None,
             returned: false,
             commit: commit.clone(),
+            last_added_s: utc_seconds(committed_at),
+            last_event_s: None,
         };
         self.last_day = self.last_day.max(Some(published));
         self.trees.insert(number, tree);
+        Ok(())
     }
 
     fn read_events(
@@ -285,8 +303,17 @@ impl TreeRegister {
                     removed: None,
                     returned: false,
                     commit: commit.clone(),
+                    last_added_s: None,
+                    last_event_s: None,
                 }),
             };
+            if !in_order(&mut tree.last_event_s, utc_seconds(committed_at)) {
+                return Err(TreesError::Unordered {
+                    file: self.events_file.clone(),
+                    line: row.line,
+                    tree: id,
+                });
+            }
             match tree.take(&row, day) {
                 Ok(about) => {
                     if about == EventAbout::Date {
@@ -314,6 +341,13 @@ impl TreeRegister {
             date.day = read_day(&date.text, order);
         }
     }
+}
+
+/// Whether a line is no earlier than those before it; then it is the newest.
+fn in_order(newest: &mut Option<i64>, time: Option<i64>) -> bool {
+    let in_order = time >= *newest;
+    *newest = time.max(*newest);
+    in_order
 }
 
 impl RegisteredTree {

@@ -232,7 +232,7 @@ impl FileError for TreesError {
     fn failure(self) -> Failure {
         match self {
             Self::Table(error) => table_failure(error),
-            Self::Places(_) | Self::Dates(_) => Failure::usage(self),
+            Self::Places(_) | Self::Dates(_) | Self::Unordered { .. } => Failure::usage(self),
             _ => self.into(),
         }
     }
