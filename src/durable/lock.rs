@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::{FileError, at};
 
@@ -12,7 +13,13 @@ pub struct Held {
     _file: File,
 }
 
-/// Takes the lock of a file, which is made if need be; `None` if another process has it.
+/// How long a lock is asked for again. While a thread of this process starts a program, the child has
+/// a copy of every descriptor until its exec, and with it the lock of a log that was closed since.
+const CHILD_WAIT: Duration = Duration::from_millis(500);
+const CHILD_LOOK: Duration = Duration::from_millis(5);
+
+/// Takes the lock of a file, which is made if need be; `None` if another process has it, and still
+/// has it after half a second.
 ///
 /// ```text
 /// open(path, O_CREAT) flock(LOCK_EX | LOCK_NB)
@@ -30,7 +37,14 @@ pub fn hold(path: &Path) -> Result<Option<Held>, FileError> {
         .write(true)
         .open(path)
         .map_err(at(path))?;
-    Ok(try_lock(&file, path)?.then_some(Held { _file: file }))
+    let until = Instant::now() + CHILD_WAIT;
+    while !try_lock(&file, path)? {
+        if Instant::now() >= until {
+            return Ok(None);
+        }
+        std::thread::sleep(CHILD_LOOK);
+    }
+    Ok(Some(Held { _file: file }))
 }
 
 /// A lock that is taken where nothing can be written, to read what others write.
