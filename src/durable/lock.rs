@@ -37,14 +37,7 @@ pub fn hold(path: &Path) -> Result<Option<Held>, FileError> {
         .write(true)
         .open(path)
         .map_err(at(path))?;
-    let until = Instant::now() + CHILD_WAIT;
-    while !try_lock(&file, path)? {
-        if Instant::now() >= until {
-            return Ok(None);
-        }
-        std::thread::sleep(CHILD_LOOK);
-    }
-    Ok(Some(Held { _file: file }))
+    Ok(try_lock(&file, path)?.then_some(Held { _file: file }))
 }
 
 /// A lock that is taken where nothing can be written, to read what others write.
@@ -73,18 +66,28 @@ pub fn hold_to_read(path: &Path) -> Result<LockToRead, FileError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LockToRead::NoFile),
         Err(error) => return Err(at(path)(error)),
     };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(LockToRead::Held(Held { _file: file })),
-        Err(TryLockError::WouldBlock) => Ok(LockToRead::Others),
-        Err(TryLockError::Error(error)) => Err(at(path)(error)),
-    }
+    Ok(match taken(path, || file.try_lock_shared())? {
+        true => LockToRead::Held(Held { _file: file }),
+        false => LockToRead::Others,
+    })
 }
 
-/// Locks an open file; `false` if another process has.
+/// Locks an open file; `false` if another process has, and still has after half a second.
 pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, FileError> {
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(at(path)(error)),
+    taken(path, || file.try_lock())
+}
+
+/// Asks for a lock until it is taken, or a child that is being started can't be what holds it.
+fn taken(path: &Path, ask: impl Fn() -> Result<(), TryLockError>) -> Result<bool, FileError> {
+    let until = Instant::now() + CHILD_WAIT;
+    loop {
+        match ask() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(CHILD_LOOK);
+            }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(at(path)(error)),
+        }
     }
 }
