@@ -1,9 +1,9 @@
 //! Where an audit reads a log from: the static interface of c2sp.org/tlog-tiles, of a server or a
 //! folder.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::durable::{at, read_at_most};
 use crate::merkle::{HASH_BYTES, HashTile, Level, TileId};
 use crate::note::NOTE_BYTES_MAX;
 use crate::record::ENTRY_BYTES_MAX;
@@ -62,17 +62,14 @@ impl Folder {
     fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, SourceError> {
         let path = self.0.join(name);
         let read = || {
-            if !std::fs::metadata(&path)?.is_file() {
-                return Err(std::io::Error::other("it is no file"));
+            if !std::fs::metadata(&path).map_err(at(&path))?.is_file() {
+                return Err(at(&path)(std::io::Error::other("it is no file")));
             }
-            let mut bytes = Vec::new();
-            let file = std::fs::File::open(&path)?;
-            file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-            Ok(bytes)
+            read_at_most(&path, bytes_max)
         };
-        read().map_err(|error| match error.kind() {
+        read().map_err(|failed| match failed.error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => SourceError::Absent,
-            _ => SourceError::Unreachable(format!("{}: {error}", path.display())),
+            _ => SourceError::Unreachable(failed.to_string()),
         })
     }
 }

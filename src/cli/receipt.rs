@@ -1,11 +1,10 @@
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::log_source::read_vkey;
 use super::{Done, Failure, connect, words};
-use arborlog::durable::{FileError, replace, write_unsynced};
+use arborlog::durable::{FileError, read_at_most, replace, write_unsynced};
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
 use arborlog::record::{Index, RecordId};
@@ -85,7 +84,7 @@ pub fn verify(args: &VerifyArgs) -> Done {
         .iter()
         .map(|text| read_vkey(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let bytes = read_file(&args.file)?;
+    let bytes = read_at_most(&args.file, RECEIPT_BYTES_MAX)?;
     let verified = Receipt::read(&bytes)
         .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses));
     match verified {
@@ -112,18 +111,6 @@ pub fn verify(args: &VerifyArgs) -> Done {
         }
     }
     Ok(())
-}
-
-/// A receipt's file, and one byte more than the longest has.
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| {
-            file.take(RECEIPT_BYTES_MAX as u64 + 1)
-                .read_to_end(&mut bytes)
-        })
-        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    Ok(bytes)
 }
 
 fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-use crate::durable::{FileError, at};
+use crate::durable::{FileError, read_at_most};
 
 /// No file of certificates is longer: that of all public authorities has some 250 kB.
-const PEM_BYTES_MAX: u64 = 4 << 20;
+const PEM_BYTES_MAX: usize = 4 << 20;
 
 /// Certificates of authorities that a server's certificate may lead back to.
 #[derive(Clone, Debug)]
@@ -63,7 +63,10 @@ impl CertificateRoots {
     /// # Errors
     /// [`RootsError`] says what the file is.
     pub fn read(path: &Path) -> Result<Self, RootsError> {
-        let bytes = read_bounded(path)?;
+        let bytes = read_at_most(path, PEM_BYTES_MAX)?;
+        if bytes.len() > PEM_BYTES_MAX {
+            return Err(RootsError::TooLong(path.to_owned()));
+        }
         let malformed = |error: ureq::Error| RootsError::Malformed {
             path: path.to_owned(),
             why: error.to_string(),
@@ -83,16 +86,4 @@ impl CertificateRoots {
     pub(super) fn certificates(self) -> RootCerts {
         self.0
     }
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, RootsError> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(at(path))?;
-    if bytes.len() as u64 > PEM_BYTES_MAX {
-        return Err(RootsError::TooLong(path.to_owned()));
-    }
-    Ok(bytes)
 }

@@ -39,7 +39,8 @@ mod lock;
 mod unsynced;
 mod whole;
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,6 +79,18 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(at(path)(error)),
     }
+}
+
+/// The first bytes of a file: one more than `bytes_max` at most, which shows one that is too long.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_at_most(path: &Path, bytes_max: usize) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(bytes_max as u64 + 1).read_to_end(&mut bytes))
+        .map_err(at(path))?;
+    Ok(bytes)
 }
 
 #[cfg(all(test, unix))]

@@ -165,6 +165,7 @@ impl Drop for Enters {
         self.0.enter(self.1);
     }
 }
+
 /// A stream that notes when its client sends something.
 pub(super) struct Noted<S> {
     stream: S,
@@ -335,6 +336,7 @@ impl HttpBody for AnswerBody {
         self.body.size_hint()
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

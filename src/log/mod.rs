@@ -95,7 +95,7 @@ mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, has_store};
@@ -118,7 +118,7 @@ use keeper::Keeper;
 use queue::{Queue, QueueTaker};
 use rewind::Rewind;
 use sequencer::Sequencer;
-use signed_before::{LastSigned, RecoveredLog, advance, check_extends, read_checkpoint};
+use signed_before::{RecoveredLog, advance, signs_on};
 use status::{StatusCell, StatusWriter, Vital};
 use workers::Workers;
 
@@ -267,7 +267,14 @@ impl Log {
         if recovered.tree.size() == 0 {
             return Err(LogError::NoGenesis(signer.dir().to_owned()));
         }
-        let last_signed = signs_on(&reader, &origin, &recovered, config).await?;
+        let log = RecoveredLog {
+            reader: &reader,
+            origin: &origin,
+            head: recovered.head.tree,
+            keys: &recovered.log_keys(),
+        };
+        let (at_least, last_signed) = (&config.at_least, &config.last_signed);
+        let last_signed = signs_on(&log, at_least.as_deref(), last_signed.as_deref()).await?;
         let at = TimeMs(clock.wall_ms());
         let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head, at)?);
         if let Some(last) = &last_signed {
@@ -523,38 +530,6 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.queue.abandon();
     }
-}
-
-/// Checks that a recovered log extends what was signed before, by the files that the operator named;
-/// gives the one that keeps the newest checkpoint.
-async fn signs_on(
-    reader: &Reader,
-    origin: &Origin,
-    recovered: &recovery::Recovered,
-    config: &LogConfig,
-) -> Result<Option<Arc<Mutex<LastSigned>>>, SignedBeforeError> {
-    let log = RecoveredLog {
-        reader,
-        origin,
-        head: recovered.head.tree,
-        keys: &recovered.log_keys(),
-    };
-    if let Some(path) = &config.at_least {
-        check_extends(&log, path, read_checkpoint(path)?).await?;
-    }
-    let Some(path) = &config.last_signed else {
-        return Ok(None);
-    };
-    let last = LastSigned::open(path)?;
-    match last.checkpoint()? {
-        Some(checkpoint) => check_extends(&log, path, checkpoint).await?,
-        None => tracing::warn!(
-            size = log.head.size,
-            "{} holds no checkpoint yet: this start is not held against one",
-            last.path().display()
-        ),
-    }
-    Ok(Some(Arc::new(Mutex::new(last))))
 }
 
 fn vital(status: &Arc<StatusCell>, what: &'static str) -> Vital {

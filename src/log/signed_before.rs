@@ -2,7 +2,7 @@
 //! not extend that is an older copy, or another history: it must sign nothing, for it would sign
 //! two histories of the same sizes.
 //!
-//! An operator can name a checkpoint ([`check_extends`] at a start), or let the log keep its newest
+//! An operator can name a checkpoint ([`signs_on`] at a start), or let the log keep its newest
 //! one in a file on another disk ([`LastSigned`]).
 //!
 //! ```text
@@ -15,13 +15,13 @@
 //! out: between the first two steps the file names an earlier tree of the same log; after the second
 //! it names the tree that the next start publishes.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::reader::{ReadError, Reader};
 use crate::crypto::PublicKey;
-use crate::durable::{FileError, Held, at, hold, replace};
+use crate::durable::{FileError, Held, at, hold, read_at_most, replace};
 use crate::note::{CheckpointError, NOTE_BYTES_MAX, TreeHead, UnverifiedCheckpoint};
 use crate::record::Origin;
 
@@ -121,7 +121,7 @@ const UNSIGNED: &str =
 ///
 /// # Errors
 /// [`SignedBeforeError`] when there is none.
-pub(super) fn read_checkpoint(path: &Path) -> Result<UnverifiedCheckpoint, SignedBeforeError> {
+fn read_checkpoint(path: &Path) -> Result<UnverifiedCheckpoint, SignedBeforeError> {
     let path = resolved(path)?;
     let bytes = read_file(&path)?;
     let bytes = bytes.ok_or_else(|| SignedBeforeError::Absent(path.clone()))?;
@@ -148,7 +148,7 @@ pub(super) struct RecoveredLog<'a> {
 ///
 /// # Errors
 /// [`SignedBeforeError`], if it does not or if that can't be known.
-pub(super) async fn check_extends(
+async fn check_extends(
     log: &RecoveredLog<'_>,
     path: &Path,
     checkpoint: UnverifiedCheckpoint,
@@ -203,7 +203,7 @@ impl LastSigned {
     ///
     /// # Errors
     /// [`SignedBeforeError`].
-    pub(super) fn open(path: &Path) -> Result<Self, SignedBeforeError> {
+    fn open(path: &Path) -> Result<Self, SignedBeforeError> {
         // A link stays one: the file that it leads to is replaced, on the disk where that is.
         let path = &resolved(path)?;
         let folder = path
@@ -227,7 +227,7 @@ impl LastSigned {
     }
 
     /// The file.
-    pub(super) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.path
     }
 
@@ -235,7 +235,7 @@ impl LastSigned {
     ///
     /// # Errors
     /// [`SignedBeforeError::NoCheckpoint`] if it holds something else.
-    pub(super) fn checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>, SignedBeforeError> {
+    fn checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>, SignedBeforeError> {
         let holds = self.holds.as_deref();
         holds.map(|bytes| parse(&self.path, bytes)).transpose()
     }
@@ -259,6 +259,34 @@ impl LastSigned {
         self.holds = Some(next.to_vec());
         Ok(())
     }
+}
+
+/// Checks that a recovered log extends what was signed before, by the files that the operator named;
+/// gives the one that keeps the newest checkpoint.
+///
+/// # Errors
+/// [`SignedBeforeError`] when it does not, or that can't be known.
+pub(super) async fn signs_on(
+    log: &RecoveredLog<'_>,
+    at_least: Option<&Path>,
+    last_signed: Option<&Path>,
+) -> Result<Option<Arc<Mutex<LastSigned>>>, SignedBeforeError> {
+    if let Some(path) = at_least {
+        check_extends(log, path, read_checkpoint(path)?).await?;
+    }
+    let Some(path) = last_signed else {
+        return Ok(None);
+    };
+    let last = LastSigned::open(path)?;
+    match last.checkpoint()? {
+        Some(checkpoint) => check_extends(log, path, checkpoint).await?,
+        None => tracing::warn!(
+            size = log.head.size,
+            "{} holds no checkpoint yet: this start is not held against one",
+            last.path().display()
+        ),
+    }
+    Ok(Some(Arc::new(Mutex::new(last))))
 }
 
 /// What a file holds; `None` if it is not there or empty.
@@ -297,11 +325,7 @@ fn read_file(path: &Path) -> Result<Option<Vec<u8>>, SignedBeforeError> {
     if !is_file(path)? {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(NOTE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
-        .map_err(at(path))?;
-    Ok(Some(bytes))
+    Ok(Some(read_at_most(path, NOTE_BYTES_MAX)?))
 }
 
 /// Makes a checkpoint durable in the file, on a thread that may block.
