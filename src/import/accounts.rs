@@ -4,13 +4,15 @@
 //! account and the person; what was admitted stays in the log.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
+use super::register::{Register, RegisterError};
 use crate::crypto::PublicKey;
-use crate::durable::{AppendFile, FileError, renew};
+use crate::durable::{FileError, at, open_to_others, renew};
 use crate::record::{AccountId, Digest};
 
 /// The line that holds the key of evidence digests.
@@ -29,25 +31,30 @@ pub enum PseudonymsError {
     #[error(
         "{0} line {1} is not a name, a key of 64 hexadecimal digits and the checksum of both: it was changed, or damaged. Put the newest copy of the file in its place; with another key every trip would be awarded again"
     )]
-    Line(PathBuf, usize),
+    Line(PathBuf, u64),
     /// No randomness.
     #[error("the system gives no randomness: {0}")]
     Random(String),
     /// Anything that the file system says.
     #[error(transparent)]
     Io(#[from] FileError),
-    /// The file is no text.
-    #[error("{0} is not in UTF-8")]
-    NotText(PathBuf),
 }
 
-/// The keys, each of 32 random bytes.
+impl From<RegisterError> for PseudonymsError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Damaged(path, line) => Self::Line(path, line),
+            RegisterError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+/// The keys, each of 32 random bytes. The file has a line for each, with a checksum of its own: people
+/// delete lines.
 pub struct Pseudonyms {
-    file: AppendFile,
+    register: Register,
     keys: HashMap<String, [u8; 32]>,
     signers: Vec<PublicKey>,
-    /// New keys that are not in the file yet.
-    unsaved: Vec<(String, [u8; 32])>,
 }
 
 impl Pseudonyms {
@@ -56,41 +63,38 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError`].
     pub fn open(path: &Path) -> Result<Self, PseudonymsError> {
-        // Keys that are found are used as if they were synced, and a process that was killed may
-        // have left them unsynced.
-        if path.exists() {
-            renew(path)?;
-        }
-        let mut file = AppendFile::open_secret(path)?;
-        if let Some(mode) = file.open_to_others()? {
-            return Err(PseudonymsError::Open(path.to_owned(), mode));
-        }
-        let text = String::from_utf8(file.read_all()?)
-            .map_err(|_| PseudonymsError::NotText(path.to_owned()))?;
-        let (mut keys, mut signers) = (HashMap::new(), Vec::new());
-        // A last line that was cut off was never used: names are used after they are synced.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        for (number, line) in text.get(..whole).unwrap_or("").lines().enumerate() {
-            let wrong = || PseudonymsError::Line(path.to_owned(), number + 1);
-            let (signed, sum) = line.rsplit_once(' ').ok_or_else(wrong)?;
-            if sum != checksum(signed) {
-                return Err(wrong());
+        match std::fs::metadata(path) {
+            Ok(there) => {
+                if let Some(mode) = open_to_others(&there) {
+                    return Err(PseudonymsError::Open(path.to_owned(), mode));
+                }
+                // Keys that are found are used as if they were synced, and a process that was killed
+                // may have left them unsynced.
+                renew(path)?;
             }
-            let (name, digits) = signed.rsplit_once(' ').ok_or_else(wrong)?;
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(at(path)(error).into()),
+        }
+        let (mut keys, mut signers) = (HashMap::new(), Vec::new());
+        let register = Register::open(path, &mut |line| {
+            let Some((name, digits)) = line.rsplit_once(' ') else {
+                return false;
+            };
             let mut key = [0; 32];
-            hex::decode_to_slice(digits, &mut key).map_err(|_| wrong())?;
+            if hex::decode_to_slice(digits, &mut key).is_err() {
+                return false;
+            }
             if name == SIGNED_BY {
                 signers.push(PublicKey::from_bytes(key));
             } else {
                 keys.insert(name.to_owned(), key);
             }
-        }
-        file.end_at(whole as u64)?;
+            true
+        })?;
         Ok(Self {
-            file,
+            register,
             keys,
             signers,
-            unsaved: Vec::new(),
         })
     }
 
@@ -105,11 +109,19 @@ impl Pseudonyms {
     }
 
     /// Notes a key that signs what is made with these keys.
-    pub fn add_signer(&mut self, key: &PublicKey) {
+    ///
+    /// # Errors
+    /// [`PseudonymsError::Io`].
+    pub fn add_signer(&mut self, key: &PublicKey) -> Result<(), PseudonymsError> {
         if !self.signers.contains(key) {
             self.signers.push(*key);
-            self.unsaved.push((SIGNED_BY.to_owned(), *key.as_bytes()));
+            self.add(SIGNED_BY, key.as_bytes())?;
         }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, key: &[u8; 32]) -> Result<(), PseudonymsError> {
+        Ok(self.register.add(&format!("{name} {}", hex::encode(key)))?)
     }
 
     fn key(&mut self, name: &str) -> Result<[u8; 32], PseudonymsError> {
@@ -118,8 +130,8 @@ impl Pseudonyms {
         }
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| PseudonymsError::Random(error.to_string()))?;
+        self.add(name, &key)?;
         self.keys.insert(name.to_owned(), key);
-        self.unsaved.push((name.to_owned(), key));
         Ok(key)
     }
 
@@ -150,26 +162,8 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError::Io`].
     pub fn save(&mut self) -> Result<(), PseudonymsError> {
-        if self.unsaved.is_empty() {
-            return Ok(());
-        }
-        let mut text = String::new();
-        for (name, key) in &self.unsaved {
-            let line = format!("{name} {}", hex::encode(key));
-            text.push_str(&format!("{line} {}\n", checksum(&line)));
-        }
-        self.file.append(text.as_bytes())?;
-        self.file.sync()?;
-        self.unsaved.clear();
-        Ok(())
+        Ok(self.register.save()?)
     }
-}
-
-/// The first eight bytes of the line's SHA-256, in hexadecimal. One a line, not one over all: people
-/// delete lines, and a changed key would be another person's pseudonym.
-fn checksum(line: &str) -> String {
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(line.as_bytes()));
-    hex::encode([a, b, c, d, e, f, g, h])
 }
 
 fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {

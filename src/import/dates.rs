@@ -135,15 +135,16 @@ pub(super) fn read_day(text: &str, order: DateOrder) -> Option<Day> {
     }
 }
 
-/// The UTC day of an RFC 3339 time, whatever its offset.
-pub(super) fn utc_day(time: &str) -> Option<Day> {
-    u32::try_from(utc_seconds(time)?.div_euclid(86_400))
-        .ok()
-        .map(Day)
+/// A time from 1970 on, in UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct UtcTime {
+    /// Its day.
+    pub day: Day,
+    second: i64,
 }
 
-/// Seconds from 1970 on, UTC, of an RFC 3339 time, whatever its offset.
-pub(super) fn utc_seconds(time: &str) -> Option<i64> {
+/// An RFC 3339 time, whatever its offset.
+pub(super) fn utc_time(time: &str) -> Option<UtcTime> {
     let day: Day = time.get(..10)?.parse().ok()?;
     let number = |range| time.get(range).and_then(digits).map(i64::from);
     let minutes = number(11..13)? * 60 + number(14..16)?;
@@ -154,8 +155,11 @@ pub(super) fn utc_seconds(time: &str) -> Option<i64> {
             sign * (number(20..22)? * 60 + number(23..25)?)
         }
     };
-    let seconds = number(17..19)?;
-    Some((i64::from(day.0) * 1440 + minutes - offset) * 60 + seconds)
+    let utc = (i64::from(day.0) * 1440 + minutes - offset) * 60 + number(17..19)?;
+    Some(UtcTime {
+        day: Day(u32::try_from(utc.div_euclid(86_400)).ok()?),
+        second: utc.rem_euclid(86_400),
+    })
 }
 
 /// A number of decimal digits alone: no sign, as `str::parse` would take one.

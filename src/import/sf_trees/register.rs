@@ -7,7 +7,7 @@ use super::cells::CITY;
 use super::{AddedTable, EVENT_COLUMNS, EventTable, TreesError};
 use crate::import::area::{Place, PlaceCounts};
 use crate::import::csv_table::{CsvLine, CsvRow, SetAside};
-use crate::import::dates::{DateEvidence, DateOrder, read_day, utc_day, utc_seconds};
+use crate::import::dates::{DateEvidence, DateOrder, UtcTime, read_day, utc_time};
 use crate::import::sf_trees::ADDED_COLUMNS;
 use crate::record::Day;
 
@@ -36,10 +36,10 @@ pub(super) struct RegisteredTree {
     pub removed: Option<Day>,
     pub returned: bool,
     pub commit: String,
-    /// When the newest line of it so far was written, in seconds: of the table of added trees, and of
-    /// the events.
-    last_added_s: Option<i64>,
-    last_event_s: Option<i64>,
+    /// When the newest line of it so far was written, in the table of added trees.
+    last_added: Option<UtcTime>,
+    /// The same, in the events.
+    last_event: Option<UtcTime>,
 }
 
 /// A planting date as the register gave it.
@@ -192,7 +192,7 @@ impl TreeRegister {
             set_aside("id_missing", format!("TreeID {id:?}"), None);
             return Ok(());
         };
-        let Some(published) = utc_day(committed_at) else {
+        let Some(published) = utc_time(committed_at) else {
             let detail = format!("committed_at {committed_at:?}");
             set_aside("date_malformed", detail, None);
             return Ok(());
@@ -205,7 +205,7 @@ impl TreeRegister {
                 set_aside("duplicate", detail, Some(first));
                 return Ok(());
             }
-            if !in_order(&mut tree.last_added_s, utc_seconds(committed_at)) {
+            if !in_order(&mut tree.last_added, published) {
                 return Err(TreesError::Unordered {
                     file: self.added_file.clone(),
                     line: row.line,
@@ -227,7 +227,7 @@ impl TreeRegister {
             dates.push(PlantingDate {
                 text: plant_date.clone(),
                 day: None,
-                published,
+                published: published.day,
                 commit: commit.clone(),
                 event: None,
             });
@@ -241,10 +241,10 @@ impl TreeRegister {
             removed: None,
             returned: false,
             commit: commit.clone(),
-            last_added_s: utc_seconds(committed_at),
-            last_event_s: None,
+            last_added: Some(published),
+            last_event: None,
         };
-        self.last_day = self.last_day.max(Some(published));
+        self.last_day = self.last_day.max(Some(published.day));
         self.trees.insert(number, tree);
         Ok(())
     }
@@ -281,11 +281,11 @@ impl TreeRegister {
                 set_aside("id_missing", format!("TreeID {id:?}"));
                 continue;
             };
-            let Some(day) = utc_day(committed_at) else {
+            let Some(time) = utc_time(committed_at) else {
                 set_aside("date_malformed", format!("committed_at {committed_at:?}"));
                 continue;
             };
-            self.last_day = self.last_day.max(Some(day));
+            self.last_day = self.last_day.max(Some(time.day));
             if field == "Latitude"
                 && let Some(why) = placeholder(old).or_else(|| placeholder(new))
             {
@@ -303,18 +303,18 @@ impl TreeRegister {
                     removed: None,
                     returned: false,
                     commit: commit.clone(),
-                    last_added_s: None,
-                    last_event_s: None,
+                    last_added: None,
+                    last_event: None,
                 }),
             };
-            if !in_order(&mut tree.last_event_s, utc_seconds(committed_at)) {
+            if !in_order(&mut tree.last_event, time) {
                 return Err(TreesError::Unordered {
                     file: self.events_file.clone(),
                     line: row.line,
                     tree: id,
                 });
             }
-            match tree.take(&row, day) {
+            match tree.take(&row, time.day) {
                 Ok(about) => {
                     if about == EventAbout::Date {
                         dates.see(row.line, new);
@@ -344,9 +344,9 @@ impl TreeRegister {
 }
 
 /// Whether a line is no earlier than those before it; then it is the newest.
-fn in_order(newest: &mut Option<i64>, time: Option<i64>) -> bool {
-    let in_order = time >= *newest;
-    *newest = time.max(*newest);
+fn in_order(newest: &mut Option<UtcTime>, time: UtcTime) -> bool {
+    let in_order = newest.is_none_or(|newest| newest <= time);
+    *newest = (*newest).max(Some(time));
     in_order
 }
 

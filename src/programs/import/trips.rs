@@ -70,7 +70,7 @@ pub fn import_trips(
             file.display()
         )));
     }
-    pseudonyms.add_signer(&key.key().public());
+    pseudonyms.add_signer(&key.key().public())?;
     let config = TripsConfig {
         source: &source.name,
         versions: &versions,
