@@ -36,6 +36,11 @@ struct Told {
 }
 
 impl Told {
+    /// Checks the exit code and the sums.
+    fn ends(&self, code: i32, sums: [u64; 5]) {
+        assert_eq!((self.code, self.sums()), (code, sums), "{}", self.err);
+    }
+
     /// Read, admitted, already in, refused, set aside.
     fn sums(&self) -> [u64; 5] {
         let sum = |name: &str| {
@@ -197,16 +202,11 @@ fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
         trip_file(&[trip(11, 701), trip(12, 702), trip(13, 703)]),
     );
     let told = place.trips("week.csv");
-    assert_eq!(
-        (told.code, told.sums()),
-        (0, [3, 3, 0, 0, 0]),
-        "{}",
-        told.err
-    );
+    told.ends(0, [3, 3, 0, 0, 0]);
     assert_eq!(place.total("awarded"), 3 * POINTS);
     for work in ["work", "other"] {
         let told = place.trips_with("week.csv", &["--work", &place.path(work)]);
-        assert_eq!((told.code, told.sums()), (0, [3, 0, 3, 0, 0]));
+        told.ends(0, [3, 0, 3, 0, 0]);
     }
     // Late rows in front, between and behind; one while its bicycle was on another trip.
     let rows = [
@@ -220,7 +220,7 @@ fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
     place.write("late.csv", trip_file(&rows));
     std::fs::remove_dir_all(place.path("work")).unwrap();
     let told = place.trips("late.csv");
-    assert_eq!((told.code, told.sums()), (0, [6, 3, 3, 0, 0]));
+    told.ends(0, [6, 3, 3, 0, 0]);
     assert_eq!(place.total("awarded"), 6 * POINTS);
     assert_eq!(place.total("reversed"), POINTS);
     assert_eq!(place.entries(), before + 7);
@@ -230,10 +230,10 @@ fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
         trip_file(&[trip_at(16, 703, (9, 5)), trip(17, 707)]),
     );
     let told = place.trips("more.csv");
-    assert_eq!((told.code, told.sums()), (0, [2, 2, 0, 0, 0]));
+    told.ends(0, [2, 2, 0, 0, 0]);
     assert_eq!(place.total("reversed"), 2 * POINTS);
     let told = place.trips_with("late.csv", &["--work", &place.path("third")]);
-    assert_eq!((told.code, told.sums()), (0, [6, 0, 6, 0, 0]));
+    told.ends(0, [6, 0, 6, 0, 0]);
     assert_eq!(place.entries(), before + 10);
     // A changed row of a known id.
     let changed = trip(12, 702).replace("South Van Ness at Market,66", "Market at 10th,67");
@@ -242,7 +242,7 @@ fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
         trip_file(&[trip(11, 701), changed, trip(18, 708)]),
     );
     let told = place.trips("changed.csv");
-    assert_eq!((told.code, told.sums()), (5, [3, 1, 1, 0, 1]));
+    told.ends(5, [3, 1, 1, 0, 1]);
     assert_eq!(
         told.set_aside(),
         BTreeMap::from([(3, "changed".to_owned())])
@@ -275,12 +275,7 @@ fn what_stands_beside_the_key_is_recovered_or_missed() {
         told.err
     );
     let told = place.trips_with("week.csv", &["--recover"]);
-    assert_eq!(
-        (told.code, told.sums()),
-        (0, [2, 0, 2, 0, 0]),
-        "{}",
-        told.err
-    );
+    told.ends(0, [2, 0, 2, 0, 0]);
     // The keys of evidence are nowhere else.
     std::fs::rename(beside(".pseudonyms"), place.path("kept")).unwrap();
     let told = place.trips("week.csv");
@@ -308,12 +303,7 @@ fn what_stands_beside_the_key_is_recovered_or_missed() {
         trip_file(&[trip(11, 701), trip(12, 702), trip(13, 703)]),
     );
     let told = place.trips_with("next.csv", &["--key", &place.path("next.pem")]);
-    assert_eq!(
-        (told.code, told.sums()),
-        (0, [3, 1, 2, 0, 0]),
-        "{}",
-        told.err
-    );
+    told.ends(0, [3, 1, 2, 0, 0]);
     // A head that is gone is made anew from the journal, and without both from the log.
     std::fs::remove_file(beside("")).unwrap();
     assert_eq!(place.trips("week.csv").sums(), [2, 0, 2, 0, 0]);
@@ -326,19 +316,9 @@ fn what_stands_beside_the_key_is_recovered_or_missed() {
         told.err
     );
     let told = place.trips_with("week.csv", &["--recover"]);
-    assert_eq!(
-        (told.code, told.sums()),
-        (0, [2, 0, 2, 0, 0]),
-        "{}",
-        told.err
-    );
+    told.ends(0, [2, 0, 2, 0, 0]);
     let told = place.trips("week.csv");
-    assert_eq!(
-        (told.code, told.sums()),
-        (0, [2, 0, 2, 0, 0]),
-        "{}",
-        told.err
-    );
+    told.ends(0, [2, 0, 2, 0, 0]);
     // Another platform's trips are its own.
     run_ok(&["keygen", &place.path("rival.pem")]);
     let key = SigningKey::read(Path::new(&place.path("rival.pem"))).unwrap();
@@ -421,15 +401,10 @@ fn the_next_exports_of_a_register_plant_each_tree_once() {
     place.write("may.csv", trees([1001, 1002, 1004, 1005, 1006]));
     place.write("june.csv", trees(1000..=1008));
     let told = place.trees("march.csv");
-    assert_eq!(
-        (told.code, told.sums()),
-        (0, [5, 5, 0, 0, 0]),
-        "{}",
-        told.err
-    );
+    told.ends(0, [5, 5, 0, 0, 0]);
     assert_eq!(place.trees("march.csv").sums(), [5, 0, 5, 0, 0]);
     let told = place.trees_with("april.csv", &["--work", &place.path("other")]);
-    assert_eq!((told.code, told.sums()), (0, [6, 1, 5, 0, 0]));
+    told.ends(0, [6, 1, 5, 0, 0]);
     assert_eq!(place.trees("may.csv").sums(), [5, 0, 5, 0, 0]);
     assert_eq!(place.trees("june.csv").sums(), [9, 3, 6, 0, 0]);
     assert_eq!(place.total("planted"), 9);
@@ -491,7 +466,7 @@ fn a_date_is_never_read_in_two_ways() {
     );
     assert_eq!(place.entries(), entries);
     let told = place.trees_with("mixed.csv", &["--dates", "month-first"]);
-    assert_eq!((told.code, told.sums()), (5, [2, 1, 0, 0, 1]));
+    told.ends(5, [2, 1, 0, 0, 1]);
     assert_eq!(told.set_aside()[&2], "date_malformed");
     place.write(
         "day_first.csv",
@@ -502,7 +477,7 @@ fn a_date_is_never_read_in_two_ways() {
         ]),
     );
     let told = place.trees("day_first.csv");
-    assert_eq!((told.code, told.sums()), (0, [3, 3, 0, 0, 0]));
+    told.ends(0, [3, 3, 0, 0, 0]);
     let plot = told.json["lines"][1]["index"].as_u64().unwrap();
     let entry = place
         .server
@@ -558,7 +533,7 @@ fn lines_of_other_peoples_files_are_set_aside_one_by_one() {
         .collect();
     place.write("latin1.csv", latin);
     let told = place.trips("latin1.csv");
-    assert_eq!((told.code, told.sums()), (5, [8, 0, 7, 0, 1]));
+    told.ends(5, [8, 0, 7, 0, 1]);
     assert_eq!(
         told.set_aside(),
         BTreeMap::from([(4, "not_utf8".to_owned())])
@@ -567,7 +542,7 @@ fn lines_of_other_peoples_files_are_set_aside_one_by_one() {
     rows[2] = good;
     place.write("good.csv", trip_file(&rows));
     let told = place.trips("good.csv");
-    assert_eq!((told.code, told.sums()), (0, [8, 1, 7, 0, 0]));
+    told.ends(0, [8, 1, 7, 0, 0]);
 }
 
 #[test]
@@ -608,7 +583,7 @@ fn files_of_another_kind_are_refused_by_name() {
     assert_eq!(place.entries(), entries);
     // Everything refused is no success.
     let told = place.trips_with("good.csv", &["--activity", "9"]);
-    assert_eq!((told.code, told.sums()), (5, [1, 0, 0, 0, 1]));
+    told.ends(5, [1, 0, 0, 0, 1]);
     let told = place.trips("good.csv");
-    assert_eq!((told.code, told.sums()), (0, [1, 1, 0, 0, 0]));
+    told.ends(0, [1, 1, 0, 0, 0]);
 }

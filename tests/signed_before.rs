@@ -18,16 +18,8 @@ use arborlog::record::*;
 use arborlog::store::{Batch, CommitOutcome, DiskStore};
 use support::auditor::{Told, audit_copy, entries};
 use support::{
-    Ledger, ORIGIN, Server, arborlog, award, copy_dir, method, program, run_ok, sign_from,
+    Ledger, ORIGIN, Server, arborlog, award, copy_dir, curl, method, program, run_ok, sign_from,
 };
-
-fn ready_ledger() -> Ledger {
-    let ledger = Ledger::init();
-    let server = Server::start(&ledger.dir);
-    ledger.set_up(&server.remote());
-    assert_eq!(server.stop(), 0);
-    ledger
-}
 
 /// Sends awards one by one; gives those that were acknowledged.
 fn append(ledger: &Ledger, remote: &Remote, events: std::ops::Range<u64>) -> Told {
@@ -39,16 +31,6 @@ fn append(ledger: &Ledger, remote: &Remote, events: std::ops::Range<u64>) -> Tol
         }
     }
     told
-}
-
-fn curl(url: &str) -> (u16, String) {
-    let output = Command::new("curl")
-        .args(["-s", "-m", "10", "-w", "\n%{http_code}", url])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (body, status) = text.rsplit_once('\n').unwrap();
-    (status.parse().unwrap(), body.to_owned())
 }
 
 /// A start that is refused.
@@ -74,7 +56,7 @@ fn checkpoint_to(server: &Server, path: &Path) -> String {
 
 #[test]
 fn an_older_copy_or_another_history_is_not_served_at_least_a_checkpoint() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     let copy = ledger.temp.path().join("copy");
     copy_dir(&ledger.dir, &copy);
     let (file, early) = (ledger.path("checkpoint"), ledger.path("early"));
@@ -126,7 +108,7 @@ fn an_older_copy_or_another_history_is_not_served_at_least_a_checkpoint() {
 /// The newest checkpoint is kept elsewhere: an old copy of the directory is not served, unasked.
 #[test]
 fn an_older_copy_is_not_served_below_what_was_signed_last() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     let elsewhere = ledger.temp.path().join("elsewhere");
     let file = elsewhere.join("last-signed");
     let arguments = ["--last-signed", file.to_str().unwrap()];
@@ -166,7 +148,7 @@ fn an_older_copy_is_not_served_below_what_was_signed_last() {
 /// docs/operations.md, "The machine died": what rarely changes is in a backup, the rest in a mirror.
 #[test]
 fn a_ledger_is_rebuilt_from_its_five_files_and_a_mirror() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     let elsewhere = ledger.temp.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     let last = elsewhere.join("last-signed");
@@ -219,7 +201,7 @@ fn a_ledger_is_rebuilt_from_its_five_files_and_a_mirror() {
 /// answered, and the log says why.
 #[test]
 fn nothing_is_published_before_it_is_kept() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     for hinder in ["changed", "in the way"] {
         let elsewhere = ledger.temp.path().join(hinder);
         std::fs::create_dir(&elsewhere).unwrap();
@@ -254,7 +236,7 @@ fn nothing_is_published_before_it_is_kept() {
 /// kill -9 at each system call between a commit and its answer: the next start is never refused.
 #[test]
 fn no_crash_on_the_way_locks_the_operator_out() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     let elsewhere = ledger.temp.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     let file = elsewhere.join("last-signed");

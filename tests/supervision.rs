@@ -11,19 +11,10 @@ use std::time::{Duration, Instant};
 
 use arborlog::client::{BatchAnswer, Remote};
 use support::auditor::{Told, audit_copy};
-use support::{Ledger, Server, arborlog, award, program};
+use support::{Ledger, Server, arborlog, award, curl, program};
 
 /// Bytes that a pipe of Linux holds.
 const PIPE_BYTES: usize = 65_536;
-
-/// A ledger with a platform in it.
-fn ready_ledger() -> Ledger {
-    let ledger = Ledger::init();
-    let server = Server::start(&ledger.dir);
-    ledger.set_up(&server.remote());
-    assert_eq!(server.stop(), 0);
-    ledger
-}
 
 /// Sends one award; `true` if it was admitted.
 fn admits(ledger: &Ledger, remote: &Remote, event: u64) -> bool {
@@ -33,18 +24,6 @@ fn admits(ledger: &Ledger, remote: &Remote, event: u64) -> bool {
 
 fn impatient(server: &Server) -> Remote {
     Remote::new(&server.url).retrying_for(Duration::ZERO)
-}
-
-/// A path's status code and body; nothing if nobody listens any more.
-fn curl(url: &str) -> Option<(u16, String)> {
-    let output = Command::new("curl")
-        .args(["-s", "-m", "10", "-w", "\n%{http_code}", url])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (body, status) = text.rsplit_once('\n').unwrap();
-    let status = status.parse().unwrap();
-    (status > 0).then(|| (status, body.to_owned()))
 }
 
 /// The exit code of a process that should end soon.
@@ -74,7 +53,7 @@ fn deaf(closed: bool) -> (Stdio, Option<std::io::PipeReader>) {
 /// task that wrote it.
 #[test]
 fn a_server_whose_log_lines_nobody_takes_admits_records_and_stops_cleanly() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     for closed in [true, false] {
         let (stderr, reader) = deaf(closed);
         let mut command = arborlog();
@@ -88,7 +67,7 @@ fn a_server_whose_log_lines_nobody_takes_admits_records_and_stops_cleanly() {
             let event = event + u64::from(closed) * 100;
             assert!(admits(&ledger, &remote, event), "closed: {closed}");
         }
-        assert_eq!(curl(&format!("{}/readyz", server.url)).unwrap().0, 200);
+        assert_eq!(curl(&format!("{}/readyz", server.url)).0, 200);
         assert_eq!(server.stop(), 0, "closed: {closed}");
         drop(reader);
     }
@@ -98,7 +77,7 @@ fn a_server_whose_log_lines_nobody_takes_admits_records_and_stops_cleanly() {
 /// The sequencer itself has something to say: a sync failed.
 #[test]
 fn a_disk_that_fails_while_nobody_takes_log_lines_halts_the_log_and_is_said() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     for closed in [true, false] {
         let (stderr, _reader) = deaf(closed);
         let trace = ledger.path("trace");
@@ -117,13 +96,13 @@ fn a_disk_that_fails_while_nobody_takes_log_lines_halts_the_log_and_is_said() {
             event += 1;
             assert!(begun.elapsed() < Duration::from_secs(20));
         }
-        let (status, why) = curl(&format!("{}/readyz", server.url)).unwrap();
+        let (status, why) = curl(&format!("{}/readyz", server.url));
         assert_eq!(status, 503);
         assert!(
             why.starts_with("halted: ") && why.contains("journal"),
             "{why}"
         );
-        assert_eq!(curl(&format!("{}/checkpoint", server.url)).unwrap().0, 200);
+        assert_eq!(curl(&format!("{}/checkpoint", server.url)).0, 200);
         // It did not stop well, and its end says so.
         server.signal("-TERM");
         let code = ends(&mut server.child, Duration::from_secs(20));
@@ -136,7 +115,7 @@ fn a_disk_that_fails_while_nobody_takes_log_lines_halts_the_log_and_is_said() {
 /// process ends, and what supervises it starts it again.
 #[test]
 fn a_sequencer_that_panics_takes_the_process_with_it() {
-    let ledger = ready_ledger();
+    let ledger = Ledger::ready();
     let words = ledger.temp.path().join("words");
     let mut command = arborlog();
     command

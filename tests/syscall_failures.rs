@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use arborlog::client::{BatchAnswer, Remote};
 use arborlog::record::*;
 use support::auditor::{Told, audit_copy};
-use support::{Ledger, Server, award, copy_dir, program, sign_from};
+use support::{Ledger, Server, award, copy_dir, curl, program, sign_from};
 
 const SEGMENT_BYTES: &str = "60000";
 const BATCH: u64 = 40;
@@ -82,16 +82,6 @@ fn ready_ledger() -> (Ledger, RecordId) {
     let first = remote.issuer(&ledger.platform.public()).unwrap().prev;
     assert_eq!(server.stop(), 0);
     (ledger, first)
-}
-
-fn curl(url: &str) -> (u16, String) {
-    let output = Command::new("curl")
-        .args(["-s", "-m", "10", "-w", "\n%{http_code}", url])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (body, status) = text.rsplit_once('\n').unwrap();
-    (status.parse().unwrap(), body.to_owned())
 }
 
 /// A server that admits no more says so and still serves what it can.

@@ -44,6 +44,17 @@ pub fn run_ok(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A path's status code and body, as another's client reads them; 0 if nobody answers.
+pub fn curl(url: &str) -> (u16, String) {
+    let output = Command::new("curl")
+        .args(["-s", "-m", "10", "-w", "\n%{http_code}", url])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
 /// A server process; killed if the test forgets it.
 pub struct Server {
     pub child: Child,
@@ -222,6 +233,15 @@ impl Ledger {
 
     pub fn context(&self) -> SigningContext {
         SigningContext::new(&self.origin())
+    }
+
+    /// A ledger that was set up by a server, which has stopped.
+    pub fn ready() -> Self {
+        let ledger = Self::init();
+        let server = Server::start(&ledger.dir);
+        ledger.set_up(&server.remote());
+        assert_eq!(server.stop(), 0);
+        ledger
     }
 
     /// Grants the three roles, and states method 1.
