@@ -1584,6 +1584,11 @@ fn rejected_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             forged("genesis", |it| it["programme"] = json!("abc\u{202e}def")),
         ),
         (
+            "invisible_character",
+            "the text has the zero width space U+200B, which can't be seen",
+            forged("genesis", |it| it["programme"] = json!("abc\u{200b}def")),
+        ),
+        (
             "text_too_long",
             "a display name has at most 100 bytes, and this has 101",
             forged("key_grant", |it| {

@@ -65,7 +65,7 @@ pub(super) fn can_stand_in_a_line(name: &str) -> bool {
 
 /// Unicode's Default_Ignorable_Code_Point, the marks of interlinear annotation, and the empty
 /// braille pattern: two names that differ by one of these look alike.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}'
         | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
         | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}'

@@ -9,7 +9,7 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::note::KeyName;
+use crate::note::{KeyName, is_invisible};
 
 /// Why a text or list does not fit its field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,9 @@ pub enum TextError {
         max: usize,
     },
     /// It has a character that could mislead a reader.
-    #[error("the text has a control or bidirectional-override character (U+{0:04X})")]
+    #[error(
+        "the text has a control character, or one that can't be seen or reorders what is seen (U+{0:04X})"
+    )]
     Character(u32),
     /// The text is no slug.
     #[error(
@@ -52,7 +54,7 @@ impl From<TextError> for DecodeError {
     }
 }
 
-/// UTF-8 text of at most `MAX` bytes, without control or bidirectional-override characters.
+/// UTF-8 text of at most `MAX` bytes, without control characters and those that can't be seen.
 #[derive(Clone, PartialEq, Eq, Hash, Encode, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Text<const MAX: usize>(String);
@@ -64,11 +66,9 @@ impl<const MAX: usize> Text<MAX> {
     }
 }
 
-/// Characters that reorder or hide what a reader sees (Unicode TR 9 and TR 36).
+/// Characters that reorder or hide what a reader sees, or can't be seen themselves.
 fn misleads(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}'
-            | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_invisible(c)
 }
 
 impl<const MAX: usize> TryFrom<String> for Text<MAX> {

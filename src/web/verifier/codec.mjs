@@ -145,12 +145,11 @@ export const byteString = (limit) => (reader) => {
   return reader.take(Number(length));
 };
 
-const REFUSED_IN_TEXT =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]/;
 const SLUG = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 // What the standard asks of a name in a signature line, and what a log's or a witness's name is.
 const LINE_NAME_REFUSED = String.raw`\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+`;
 const INVISIBLE = String.raw`\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}`;
+const REFUSED_IN_TEXT = new RegExp(String.raw`[\u0000-\u001f\u007f-\u009f\u2028\u2029${INVISIBLE}]`, 'u');
 export const LINE_NAME = new RegExp(`^[^${LINE_NAME_REFUSED}]+$`, 'u');
 export const NAME = new RegExp(`^[^${LINE_NAME_REFUSED}${INVISIBLE}]+$`, 'u');
 
