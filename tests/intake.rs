@@ -96,8 +96,9 @@ async fn a_record_that_is_sent_again_is_found_however_long_ago_it_was() {
     // Two issuers in turn, in batches of odd sizes: their chains cross bundles.
     let (mut sent, mut indexes) = (Vec::new(), Vec::new());
     for round in 0..12 {
-        for key in [&it.ledger.platform, &other] {
-            let events = (0..61 + round).map(|n| award(n, round * 1_000 + n));
+        // Each with accounts of its own.
+        for (key, first) in [(&it.ledger.platform, 0), (&other, 100)] {
+            let events = (0..61 + round).map(|n| award(first + n, round * 1_000 + n));
             let records = it.sign(key, &events.collect::<Vec<_>>()).await;
             let appended = it.log.append(records.clone(), None).await.unwrap();
             if key.public() == it.ledger.platform.public() {

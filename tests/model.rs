@@ -78,6 +78,7 @@ struct Sums {
     spent_elsewhere: u128,
     claimed: u128,
     balances: i128,
+    owed: u64,
     planted: u64,
     lost: u64,
     standing: u64,
@@ -289,6 +290,21 @@ impl Model {
         balances
     }
 
+    /// The holder whose key first named an account.
+    fn account_holder(&self, account: &AccountId) -> Option<String> {
+        let first = self.said.iter().find(|said| {
+            let accounts = self.accounts_of(&said.record.statement);
+            accounts.contains(account)
+        })?;
+        self.grant(&first.record.issuer).map(|(_, holder)| holder)
+    }
+
+    /// Whether a record's issuer may award to an account and spend from it.
+    fn owns(&self, record: &Record, account: &AccountId) -> bool {
+        let holder = self.account_holder(account);
+        holder.is_none() || holder == self.grant(&record.issuer).map(|(_, holder)| holder)
+    }
+
     fn balance(&self, account: &AccountId) -> i128 {
         self.balances().get(account).copied().unwrap_or(0)
     }
@@ -392,6 +408,12 @@ impl Model {
             .filter(|loss| of_plot(loss.1))
             .map(|loss| u64::from(loss.2))
             .sum()
+    }
+
+    fn lost_of(&self, planting: usize) -> u32 {
+        let losses = self.losses();
+        let of_it = losses.iter().filter(|loss| loss.1 == planting);
+        of_it.map(|loss| loss.2).sum()
     }
 
     fn standing(&self, plot: u32) -> u64 {
@@ -535,6 +557,9 @@ impl Model {
         }
         let issuer = &record.issuer;
         self.next_in_chain(issuer) == Some((record.seq, record.prev))
+            && self.said.iter().all(|said| {
+                said.record.issuer != *issuer || said.record.issued_on <= record.issued_on
+            })
             && !self.revoked(issuer)
             && !self.expired(issuer, today)
             && match &record.statement {
@@ -553,20 +578,26 @@ impl Model {
                     self.admits_method(it, today) && self.quorum(record, endorsers, &[])
                 }
                 Statement::Plot(it) => self.admits_plot(record, endorsers, it),
-                Statement::Correction(it) => self.admits_correction(record, endorsers, it),
+                Statement::Correction(it) => self.admits_correction(record, endorsers, it, today),
                 Statement::Award(it) => {
-                    self.alone(record, endorsers, Role::Platform) && self.admits_award(record, it)
+                    self.alone(record, endorsers, Role::Platform)
+                        && self.owns(record, &it.account)
+                        && self.admits_award(record, it)
                 }
                 Statement::Transfer(it) => {
                     self.alone(record, endorsers, Role::Platform)
                         && it.to != Some(it.from)
+                        && self.owns(record, &it.from)
                         && self.pays(&it.from, it.points)
                 }
                 Statement::Claim(it) => {
-                    self.alone(record, endorsers, Role::Platform) && self.admits_claim(record, it)
+                    self.alone(record, endorsers, Role::Platform)
+                        && self.owns(record, &it.account)
+                        && self.admits_claim(it, today)
                 }
                 Statement::Assignment(it) => {
-                    self.alone(record, endorsers, Role::Platform) && self.admits_assignment(it)
+                    self.alone(record, endorsers, Role::Platform)
+                        && self.admits_assignment(record, it)
                 }
                 Statement::Planting(it) => {
                     self.alone(record, endorsers, Role::Planter) && self.admits_planting(record, it)
@@ -602,7 +633,22 @@ impl Model {
             }
             _ => false,
         });
-        !conflict && self.free(&it.key) && self.quorum(record, endorsers, &[it.key])
+        !conflict
+            && self.names_free(it)
+            && self.free(&it.key)
+            && self.quorum(record, endorsers, &[it.key])
+    }
+
+    /// Whether nobody else ever had a name that could be taken for one of these.
+    fn names_free(&self, it: &KeyGrant) -> bool {
+        let forms = |it: &KeyGrant| [it.holder.to_string(), it.display_name.to_string()].map(form);
+        self.statements().all(|(_, statement)| match statement {
+            Statement::KeyGrant(other) => {
+                other.holder == it.holder
+                    || !forms(it).iter().any(|form| forms(other).contains(form))
+            }
+            _ => true,
+        })
     }
 
     fn admits_method(&self, it: &Method, today: Day) -> bool {
@@ -640,13 +686,13 @@ impl Model {
         points.0 > 0 && i128::from(points.0) <= self.balance(account)
     }
 
-    fn admits_claim(&self, record: &Record, it: &Claim) -> bool {
-        self.in_effect(it.method, record.issued_on)
-            .is_some_and(|method| {
+    fn admits_claim(&self, it: &Claim, today: Day) -> bool {
+        [today.0, today.0 - 1].iter().any(|day| {
+            self.in_effect(it.method, Day(*day)).is_some_and(|method| {
                 let priced = |s: &Species| s.code == it.species && s.price == it.points;
                 method.version == it.version && method.species.iter().any(priced)
             })
-            && self.pays(&it.account, it.points)
+        }) && self.pays(&it.account, it.points)
     }
 
     fn admits_plot(&self, record: &Record, endorsers: &[PublicKey], it: &Plot) -> bool {
@@ -688,13 +734,14 @@ impl Model {
             && !self.evidence_used(&it.evidence)
     }
 
-    fn admits_assignment(&self, it: &Assignment) -> bool {
+    fn admits_assignment(&self, record: &Record, it: &Assignment) -> bool {
         if self.plot(it.plot.0).is_none() {
             return false;
         }
         let (trees, lost, ties, claims) =
             (self.trees(), self.lost_trees(), self.ties(), self.claims());
         let mut species = HashSet::new();
+        let mut promised: HashMap<usize, u32> = HashMap::new();
         for (offset, index) in (0..).zip(it.claims.iter()) {
             let Some(serial) = it.first_serial.0.checked_add(offset) else {
                 return false;
@@ -710,16 +757,32 @@ impl Model {
             if lost.contains(&place) || ties.iter().any(taken) {
                 return false;
             }
+            if !self.owns(record, &claim.account) {
+                return false;
+            }
+            *promised.entry(tree.planting).or_default() += 1;
             species.extend([claim.species.0, tree.species]);
         }
         let distinct: HashSet<Index> = it.claims.iter().copied().collect();
-        let here = ties.iter().filter(|tie| tie.plot == it.plot.0).count();
-        distinct.len() == it.claims.len()
-            && species.len() == 1
-            && (here + it.claims.len()) as u64 <= self.standing(it.plot.0)
+        let stand = promised.iter().all(|(planting, more)| {
+            let of_it = |tie: &&Tie| {
+                let here = |tree: &&Tree| (tree.plot, tree.serial) == (tie.plot, tie.serial);
+                trees.iter().find(here).map(|tree| tree.planting) == Some(*planting)
+            };
+            let tied = ties.iter().filter(of_it).count() as u32;
+            let all = trees.iter().filter(|tree| tree.planting == *planting);
+            tied + more + self.lost_of(*planting) <= all.count() as u32
+        });
+        distinct.len() == it.claims.len() && species.len() == 1 && stand
     }
 
-    fn admits_correction(&self, record: &Record, endorsers: &[PublicKey], it: &Correction) -> bool {
+    fn admits_correction(
+        &self,
+        record: &Record,
+        endorsers: &[PublicKey],
+        it: &Correction,
+        today: Day,
+    ) -> bool {
         let target = at(it.target);
         let Some(said) = self.said.get(target) else {
             return false;
@@ -730,7 +793,24 @@ impl Model {
         } else {
             let lost = matches!(it.remedy, Remedy::Lost { .. });
             let same = by.is_some() && by == self.grant(&said.record.issuer);
-            endorsers.is_empty() && (same || lost && self.has_role(&record.issuer, Role::Surveyor))
+            let payer = match (&it.remedy, &said.record.statement) {
+                (Remedy::Reverse { .. }, Statement::Award(award)) => Some(award.account),
+                (Remedy::Void, Statement::Transfer(transfer)) => transfer.to,
+                _ => None,
+            };
+            let payer = payer.filter(|account| !self.owns(record, account));
+            let consent = match payer.and_then(|account| self.account_holder(&account)) {
+                None => endorsers.is_empty(),
+                Some(holder) => {
+                    let agrees = |key: &PublicKey| {
+                        self.grant(key) == Some((Role::Platform, holder.clone()))
+                            && !self.revoked(key)
+                            && !self.expired(key, today)
+                    };
+                    !endorsers.is_empty() && endorsers.iter().all(agrees)
+                }
+            };
+            consent && (same || lost && self.has_role(&record.issuer, Role::Surveyor))
         };
         let voided = self.voided();
         may && match (&it.remedy, &said.record.statement) {
@@ -746,12 +826,7 @@ impl Model {
                 },
                 Statement::Planting(planting),
             ) => {
-                let gone: u32 = self
-                    .losses()
-                    .iter()
-                    .filter(|loss| loss.1 == target)
-                    .map(|loss| loss.2)
-                    .sum();
+                let gone = self.lost_of(target);
                 let stand = first_serial.is_none_or(|first| {
                     let (trees, lost) = (self.trees(), self.lost_trees());
                     (0..u64::from(count.get())).all(|offset| {
@@ -765,6 +840,7 @@ impl Model {
                 });
                 !voided.contains(&target)
                     && *lost_on <= record.issued_on
+                    && *lost_on >= planting.planted_on
                     && gone + count.get() <= planting.count.get()
                     && stand
             }
@@ -889,6 +965,11 @@ impl Model {
             spent_elsewhere: 0,
             claimed: 0,
             balances: self.balances().values().sum(),
+            owed: self
+                .balances()
+                .values()
+                .map(|points| u64::try_from((-points).max(0)).unwrap())
+                .sum(),
             planted: self.trees().len() as u64,
             lost: self.losses().iter().map(|loss| u64::from(loss.2)).sum(),
             standing: 0,
@@ -936,6 +1017,7 @@ impl Model {
             spent_elsewhere: totals.spent_elsewhere,
             claimed: totals.claimed,
             balances: totals.balances,
+            owed: totals.owed,
             planted: totals.planted(),
             lost: totals.lost,
             standing: totals.standing,
@@ -1044,6 +1126,15 @@ impl Model {
             assert_eq!(Some(theirs.next()), self.next_in_chain(key));
         }
     }
+}
+
+/// The form in which names are compared, of those that come up here.
+fn form(name: String) -> String {
+    let plain = name.to_ascii_lowercase().replace(['-', ' '], "");
+    plain
+        .replace('0', "o")
+        .replace(['1', 'i'], "l")
+        .replace("rn", "m")
 }
 
 /// Whether each governor is named once, and a quorum of them can be had.
@@ -1195,7 +1286,7 @@ impl Run {
             run.offer(&offer);
         }
         for (place, (role, holder)) in ISSUERS.into_iter().enumerate() {
-            let said = run.grant(run.people.issuers[place], role, holder, None);
+            let said = run.grant(run.people.issuers[place], role, holder, holder, None);
             run.say_governed(dice, said);
         }
         let said = run.method(dice, 1, 1, FIRST_DAY - 100);
@@ -1452,7 +1543,15 @@ impl Run {
                 let (role, holder) = dice.pick(&ISSUERS).unwrap();
                 let holder = if dice.once_in(4) { "newcomers" } else { holder };
                 let expires = dice.once_in(3).then(|| Day(self.today + dice.small(12)));
-                let said = self.grant(key, role, holder, expires);
+                let names = [
+                    "City R1de",
+                    "Green Hands",
+                    "OTHERLAND",
+                    "E-y-e-s",
+                    "Newcomers",
+                ];
+                let name = dice.pick(&names).filter(|_| dice.once_in(2));
+                let said = self.grant(key, role, holder, name.unwrap_or(holder), expires);
                 self.governed(dice, said)
             }
             5 => {
@@ -1574,13 +1673,14 @@ impl Run {
         key: PublicKey,
         role: Role,
         holder: &str,
+        name: &str,
         expires_on: Option<Day>,
     ) -> Statement {
         Statement::KeyGrant(KeyGrant {
             key,
             role,
             holder: holder.parse().unwrap(),
-            display_name: "somebody".parse().unwrap(),
+            display_name: name.parse().unwrap(),
             expires_on,
         })
     }
@@ -1671,7 +1771,7 @@ impl Run {
             occurred_on,
             evidence: Digest::from_bytes([7; 32]),
         };
-        self.by_role(dice, Role::Platform, Statement::Award(said))
+        self.by_owner(dice, said.account, Statement::Award(said))
     }
 
     fn transfer(&self, dice: &mut Dice) -> Offer {
@@ -1690,9 +1790,16 @@ impl Run {
         } else {
             held.max(1)
         };
+        let mut to = account(dice);
+        for _ in 0..4 {
+            // Often an account of another holder.
+            if self.model.account_holder(&to) == self.model.account_holder(&from) {
+                to = account(dice);
+            }
+        }
         let said = Transfer {
             from,
-            to: reason.has_receiver().then(|| account(dice)),
+            to: reason.has_receiver().then_some(to),
             points: Grams(if dice.once_in(3) {
                 most
             } else {
@@ -1700,7 +1807,18 @@ impl Run {
             }),
             reason,
         };
-        self.by_role(dice, Role::Platform, Statement::Transfer(said))
+        self.by_owner(dice, said.from, Statement::Transfer(said))
+    }
+
+    /// By a platform, mostly one of the account's holder.
+    fn by_owner(&self, dice: &mut Dice, account: AccountId, statement: Statement) -> Offer {
+        let mut offer = self.by_role(dice, Role::Platform, statement);
+        for _ in 0..4 {
+            if !self.model.owns(&offer.record, &account) && !dice.once_in(12) {
+                offer = self.by_role(dice, Role::Platform, offer.record.statement);
+            }
+        }
+        offer
     }
 
     /// An account, often the one that holds most.
@@ -1844,7 +1962,7 @@ impl Run {
             species,
             points: Grams(price.unwrap_or(50) + u64::from(dice.once_in(15))),
         };
-        self.by_role(dice, Role::Platform, Statement::Claim(said))
+        self.by_owner(dice, said.account, Statement::Claim(said))
     }
 
     fn assignment(&self, dice: &mut Dice) -> Offer {
@@ -1858,13 +1976,20 @@ impl Run {
             let place = (tree.plot, tree.serial);
             !lost.contains(&place) && ties.iter().all(|tie| (tie.plot, tie.serial) != place)
         });
-        // Waiting claims, of the species of a free tree, and no more than its free neighbours.
+        // Waiting claims of one holder, of the species of a free tree, and no more than its free
+        // neighbours.
         let of = |species: u16| -> Vec<Index> {
             let waits = |index: &usize| ties.iter().all(|tie| tie.claim != *index);
-            let fits = claims
+            let fits: Vec<_> = claims
                 .iter()
-                .filter(|(index, it)| it.species.0 == species && waits(index));
-            fits.map(|(index, _)| Index(*index as u64)).collect()
+                .filter(|(index, it)| it.species.0 == species && waits(index))
+                .map(|(index, it)| (*index, self.model.account_holder(&it.account)))
+                .collect();
+            let one = fits.first().map(|(_, holder)| holder.clone());
+            let same = fits
+                .iter()
+                .filter(|(_, holder)| Some(holder) == one.as_ref());
+            same.map(|(index, _)| Index(*index as u64)).collect()
         };
         if !dice.once_in(8) {
             free.retain(|tree| !of(tree.species).is_empty());
@@ -1902,7 +2027,10 @@ impl Run {
             first_serial: Serial(first_serial),
             claims: waiting.try_into().unwrap(),
         };
-        self.by_role(dice, Role::Platform, Statement::Assignment(said))
+        let owner = claims
+            .get(&at(said.claims[0]))
+            .map_or(account(dice), |claim| claim.account);
+        self.by_owner(dice, owner, Statement::Assignment(said))
     }
 
     fn correction(&self, dice: &mut Dice) -> Offer {
@@ -1973,11 +2101,30 @@ impl Run {
                 let offset = dice.small(it.count.get() + 1);
                 let first = it.first_serial.0.saturating_add(offset);
                 let first = tie.map_or(first, |tie| tie.serial);
+                let lost: BTreeSet<_> = self.model.lost_trees().into_iter().collect();
+                let lost: Vec<u32> = lost
+                    .iter()
+                    .filter(|(plot, _)| *plot == it.plot.0 && dice.once_in(2))
+                    .map(|(_, serial)| *serial)
+                    .collect();
+                let first = dice
+                    .pick(&lost)
+                    .filter(|_| dice.once_in(4))
+                    .unwrap_or(first);
                 let most = if dice.once_in(2) { it.count.get() } else { 3 };
                 Remedy::Lost {
-                    count: NonZeroU32::new(1 + dice.small(most)).unwrap(),
+                    count: if dice.once_in(12) {
+                        NonZeroU32::new(it.count.get() - self.model.lost_of(target))
+                            .unwrap_or(NonZeroU32::MIN)
+                    } else {
+                        NonZeroU32::new(1 + dice.small(most)).unwrap()
+                    },
                     first_serial: (!dice.once_in(3)).then_some(Serial(first)),
-                    lost_on: Day(self.today + u32::from(dice.once_in(15))),
+                    lost_on: if dice.once_in(15) {
+                        Day(it.planted_on.0 - 1)
+                    } else {
+                        Day(self.today + u32::from(dice.once_in(15)))
+                    },
                     evidence: None,
                 }
             }
@@ -2012,10 +2159,29 @@ impl Run {
                         offer = self.by_role(dice, role, offer.record.statement);
                     }
                 }
+                self.consent(dice, &mut offer, target);
                 offer
             }
             _ => self.governed(dice, said),
         }
+    }
+
+    /// Often has the holder of the account that pays back a transfer endorse its void.
+    fn consent(&self, dice: &mut Dice, offer: &mut Offer, target: usize) {
+        let Some(Statement::Transfer(Transfer { to: Some(to), .. })) = self.model.statement(target)
+        else {
+            return;
+        };
+        if self.model.owns(&offer.record, to) && !dice.once_in(8) || dice.once_in(3) {
+            return;
+        }
+        let holder = self.model.account_holder(to);
+        let keys = self.people.issuers.iter().filter(|key| {
+            let grant = self.model.grant(key);
+            grant.is_some_and(|(_, by)| Some(by) == holder)
+        });
+        let keys: Vec<PublicKey> = keys.copied().collect();
+        offer.endorsers.extend(dice.pick(&keys));
     }
 }
 
@@ -2051,7 +2217,7 @@ proptest! {
 #[test]
 fn the_sequences_reach_every_statement_and_every_correction() {
     let mut sum = Tally::new();
-    for seed in 0..32 {
+    for seed in 0..48 {
         let mut dice = Dice(seed);
         let steps: Vec<u64> = (0..240).map(|_| dice.next()).collect();
         for (name, (admitted, refused)) in run(seed, &steps) {

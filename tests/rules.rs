@@ -240,6 +240,11 @@ impl Ledger {
             totals.balances,
             balances.iter().copied().map(i128::from).sum::<i128>()
         );
+        let owed = balances.iter().filter(|balance| **balance < 0);
+        assert_eq!(
+            totals.owed,
+            owed.map(|balance| balance.unsigned_abs()).sum::<u64>()
+        );
         let negative = balances.iter().filter(|balance| **balance < 0).count();
         assert_eq!(totals.accounts_negative, negative as u64);
         let plots = || self.state.plots().map(|(_, plot)| plot);
@@ -371,7 +376,7 @@ fn grant(name: &str, role: Role, holder: &str) -> KeyGrant {
         key: public(name),
         role,
         holder: holder.parse().unwrap(),
-        display_name: "somebody".parse().unwrap(),
+        display_name: holder.parse().unwrap(),
         expires_on: None,
     }
 }
@@ -911,6 +916,45 @@ fn a_holder_that_was_ever_surveyor_stays_one_after_revocation() {
 }
 
 #[test]
+fn a_name_that_could_be_taken_for_anothers_is_refused() {
+    let mut ledger = Ledger::new();
+    let named = |slug: &str, name: &str| KeyGrant {
+        display_name: name.parse().unwrap(),
+        ..grant("newcomer", Role::Platform, slug)
+    };
+    let old = KeyGrant {
+        display_name: "City Ride".parse().unwrap(),
+        ..grant("platform-c", Role::Platform, "cityride")
+    };
+    ledger.admit("g1+g2+platform-c", old);
+    let renamed = KeyGrant {
+        display_name: "Metro".parse().unwrap(),
+        ..grant("platform-d", Role::Platform, "cityride")
+    };
+    ledger.admit("g1+g2+platform-d", renamed);
+    let who = "g1+g2+newcomer";
+    for (slug, name) in [
+        ("newcomer", "CITY RIDE"),
+        ("newcomer", "C\u{456}ty R1de"),
+        ("newcomer", "City-R\u{ed}de"),
+        ("newcomer", "Metr0"),
+        ("city-ride", "Newcomer"),
+        ("c1tyr1de", "Newcomer"),
+        ("newcomer", "greenhands"),
+    ] {
+        let advice = ledger.refuse(who, named(slug, name), Code::NameTaken);
+        assert!(advice.contains("look alike"), "{advice}");
+    }
+    ledger.admit(who, named("newcomer", "City Rides"));
+    // A holder may go back to a name of its own.
+    let back = KeyGrant {
+        display_name: "CITY RIDE".parse().unwrap(),
+        ..grant("platform-e", Role::Platform, "cityride")
+    };
+    ledger.admit("g1+g2+platform-e", back);
+}
+
+#[test]
 fn a_key_granted_before_is_refused() {
     let mut ledger = Ledger::new();
     let again = grant("platform", Role::Platform, "cityride");
@@ -1264,10 +1308,35 @@ fn a_record_issued_too_long_before_or_too_far_ahead_is_refused() {
     let ahead = issued(&ledger, TODAY.0 + 2);
     let advice = ledger.refuse_record("planter", &ahead, Code::DayRefused);
     assert!(advice.contains(&window), "{advice}");
-    for day in [TODAY.0 - 30, TODAY.0 + 1, TODAY.0] {
+    for day in [TODAY.0 - 30, TODAY.0, TODAY.0 + 1] {
         let right = issued(&ledger, day);
         ledger.admit_record("planter", &right);
     }
+}
+
+#[test]
+fn a_record_issued_before_the_issuers_last_is_refused() {
+    let mut ledger = Ledger::new();
+    let issued = |ledger: &Ledger, who: &str, day: u32| Record {
+        issued_on: Day(day),
+        ..ledger.record(who, plot(day))
+    };
+    let ahead = issued(&ledger, "planter", TODAY.0 + 1);
+    ledger.admit_record("planter", &ahead);
+    let back = issued(&ledger, "planter", TODAY.0);
+    let advice = ledger.refuse_record("planter", &back, Code::IssuedOnDecreases);
+    assert!(advice.contains(&Day(TODAY.0 + 1).to_string()), "{advice}");
+    // Another key of the same holder has a chain of its own.
+    let other = Record {
+        issued_on: TODAY,
+        ..ledger.record("planter-b", plot(2))
+    };
+    ledger.admit_record("planter-b", &other);
+    let again = Record {
+        issued_on: Day(TODAY.0 + 1),
+        ..back
+    };
+    ledger.admit_record("planter", &again);
 }
 
 #[test]
@@ -1317,6 +1386,15 @@ fn nothing_is_said_before_it_happened() {
         Code::DayRefused,
     );
     ledger.admit("planter", lost(planting, 1, None));
+}
+
+#[test]
+fn a_loss_is_not_dated_before_its_planting() {
+    let (mut ledger, planting) = Ledger::with_oaks(5);
+    let early = lost_on(planting, 1, None, Day(TODAY.0 - 1));
+    let advice = ledger.refuse("planter", early, Code::DayRefused);
+    assert!(advice.contains("planting"), "{advice}");
+    ledger.admit("planter", lost_on(planting, 1, None, TODAY));
 }
 
 #[test]
@@ -1570,57 +1648,64 @@ fn a_balance_that_would_overflow_is_refused() {
     let mut ledger = Ledger::new();
     let most = u64::try_from(i64::MAX).unwrap();
     ledger.refuse("platform", award(ANN, most + 1), Code::BalanceLimit);
-    ledger.admit("platform", award(ANN, most));
-    let advice = ledger.refuse("platform", award(ANN, 1), Code::BalanceLimit);
+    let awarded = ledger.admit("platform", award(ANN, most));
+    let advice = ledger.refuse("platform", award(BEN, 1), Code::BalanceLimit);
     assert!(advice.contains("2^63"), "{advice}");
-    // By a gift or a void too.
-    ledger.admit("platform", award(BEN, 1));
-    ledger.refuse("platform", gift(BEN, ANN, 1), Code::BalanceLimit);
-    let sent = ledger.admit("platform", gift(ANN, EVE, 1));
-    ledger.admit("platform", gift(BEN, ANN, 1));
+    // What one account holds may be more than was awarded, once others owe: by a gift or a void.
+    ledger.admit("platform", gift(ANN, BEN, most));
+    ledger.admit("platform", reverse(awarded, most));
+    ledger.refuse("platform", award(ANN, 1), Code::BalanceLimit);
+    assert_eq!(ledger.balance(BEN), i64::MAX);
+    assert_eq!(ledger.balance(ANN), -i64::MAX);
+    assert_eq!(ledger.state.totals().owed, most);
+}
+
+#[test]
+fn a_balance_that_would_exceed_what_a_number_holds_is_refused() {
+    let mut ledger = Ledger::new();
+    let half = 1 << 62;
+    // Given away and taken back twice, the points are with Ben, and owed by Ann and Eve.
+    let first = ledger.admit("platform", award(ANN, half));
+    let sent = ledger.admit("platform", gift(ANN, BEN, half));
+    ledger.admit("platform", gift(BEN, EVE, half));
+    ledger.admit("platform", void(sent));
+    ledger.admit("platform", gift(ANN, EVE, half - 1));
+    ledger.admit("platform", reverse(first, half));
+    // Ben owes 2^62, Ann 2^62 − 1, and Eve holds 2^63 − 1.
+    assert_eq!(ledger.balance(EVE), i64::MAX);
+    ledger.admit("platform", award(4, 1));
+    let advice = ledger.refuse("platform", gift(4, EVE, 1), Code::BalanceLimit);
+    assert!(advice.contains("2^63"), "{advice}");
+    let sent = ledger.admit("platform", gift(EVE, 5, 1));
+    ledger.admit("platform", gift(4, EVE, 1));
     ledger.refuse("platform", void(sent), Code::BalanceLimit);
-    let claimed = ledger.admit("platform", claim(ANN));
-    ledger.admit("platform", award(ANN, OAK_PRICE));
+    let claimed = ledger.admit("platform", claim(EVE));
+    ledger.admit("platform", award(5, OAK_PRICE));
+    ledger.admit("platform", gift(5, EVE, OAK_PRICE));
     ledger.refuse("platform", void(claimed), Code::BalanceLimit);
-    ledger.admit("platform", gift(ANN, EVE, OAK_PRICE));
+    ledger.admit("platform", gift(EVE, 5, OAK_PRICE));
     ledger.admit("platform", void(claimed));
-    assert_eq!(ledger.balance(ANN), i64::MAX);
 }
 
 #[test]
-fn a_balance_that_would_underflow_is_refused() {
+fn more_owed_in_all_than_a_number_holds_is_refused() {
     let mut ledger = Ledger::new();
     let most = u64::try_from(i64::MAX).unwrap();
-    let mut given = |to: u8| {
-        let awarded = ledger.admit("platform", award(ANN, most));
-        (awarded, ledger.admit("platform", gift(ANN, to, most)))
-    };
-    let ((first, _), (second, _)) = (given(BEN), given(EVE));
-    ledger.admit("platform", reverse(first, most));
-    let advice = ledger.refuse("platform", reverse(second, 2), Code::BalanceLimit);
+    let awarded = ledger.admit("platform", award(ANN, most - 1));
+    let sent = ledger.admit("platform", gift(ANN, BEN, most - 1));
+    ledger.admit("platform", gift(BEN, EVE, most - 1));
+    ledger.admit("platform", void(sent));
+    ledger.admit("platform", gift(ANN, 4, 2));
+    // Ben owes 2^63 − 2, and Ann has as many less two: what is taken from Ann below 0 is owed too.
+    let advice = ledger.refuse("platform", reverse(awarded, most - 1), Code::BalanceLimit);
     assert!(advice.contains("2^63"), "{advice}");
-    ledger.admit("platform", reverse(second, 1));
-    assert_eq!(ledger.balance(ANN), i64::MIN);
-}
-
-#[test]
-fn a_voided_transfer_that_would_underflow_its_receiver_is_refused() {
-    let mut ledger = Ledger::new();
-    let most = u64::try_from(i64::MAX).unwrap();
-    let mut through_ben = |to: u8| {
-        ledger.admit("platform", award(ANN, most));
-        let given = ledger.admit("platform", gift(ANN, BEN, most));
-        ledger.admit("platform", gift(BEN, to, most));
-        given
-    };
-    let (first, second) = (through_ben(EVE), through_ben(4));
-    ledger.admit("platform", void(first));
-    ledger.admit("platform", spend(ANN, most, TransferReason::Expired));
-    let advice = ledger.refuse("platform", void(second), Code::BalanceLimit);
-    assert!(advice.contains("2^63"), "{advice}");
-    ledger.admit("platform", award(BEN, most));
-    ledger.admit("platform", void(second));
-    assert_eq!(ledger.balance(BEN), -i64::MAX);
+    ledger.admit("platform", reverse(awarded, most - 2));
+    assert_eq!(
+        (ledger.balance(ANN), ledger.balance(BEN)),
+        (-1, 1 - i64::MAX)
+    );
+    assert_eq!(ledger.state.totals().owed, most);
+    ledger.refuse("platform", reverse(awarded, 1), Code::BalanceLimit);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -1746,7 +1831,7 @@ fn a_claim_of_a_species_the_method_does_not_price_is_refused() {
 }
 
 #[test]
-fn a_claim_is_made_under_the_version_in_effect_on_its_day_of_issue() {
+fn a_claim_is_at_the_price_of_its_day_of_admission_or_of_the_day_before() {
     let mut ledger = Ledger::new();
     ledger.admit("platform", award(ANN, 1000));
     let dearer = vec![species(OAK, "oak", 150)];
@@ -1763,21 +1848,87 @@ fn a_claim_is_made_under_the_version_in_effect_on_its_day_of_issue() {
     };
     let advice = ledger.refuse("platform", new(), Code::MethodVersion);
     assert!(advice.contains("version 1"), "{advice}");
+    // On the day of the change both prices are right, whatever the day of issue.
     ledger.today = change;
+    ledger.admit("platform", claim(ANN));
+    ledger.admit("platform", new());
+    // A day later the old one is not, not even for what says that it was issued before.
+    ledger.today = change.later(1);
     let advice = ledger.refuse("platform", claim(ANN), Code::MethodVersion);
     assert!(advice.contains("version 2"), "{advice}");
-    ledger.admit("platform", new());
-    // Issued the day before, admitted today: the old price.
     let issued_before = Record {
-        issued_on: Day(change.0 - 1),
+        issued_on: change,
         ..ledger.record("platform", claim(ANN))
     };
-    ledger.admit_record("platform", &issued_before);
+    ledger.refuse_record("platform", &issued_before, Code::MethodVersion);
+    ledger.admit("platform", new());
     let wrong = Claim {
         method: MethodId(7),
         ..claim(ANN)
     };
     ledger.refuse("platform", wrong, Code::MethodUnknown);
+}
+
+#[test]
+fn an_account_belongs_to_the_holder_whose_key_first_named_it() {
+    let (mut ledger, _) = Ledger::with_oaks(10);
+    ledger.admit("platform", award(ANN, 1000));
+    let claimed = ledger.admit("platform", claim(ANN));
+    // Another platform neither awards to the account nor spends from it, nor ties its claims.
+    let advice = ledger.refuse("platform2", award(ANN, 5), Code::HolderRefused);
+    assert!(advice.contains("first named"), "{advice}");
+    for spent in [
+        gift(ANN, BEN, 5),
+        spend(ANN, 5, TransferReason::Expired),
+        spend(ANN, 5, TransferReason::SpentElsewhere),
+    ] {
+        ledger.refuse("platform2", spent, Code::HolderRefused);
+    }
+    ledger.refuse("platform2", claim(ANN), Code::HolderRefused);
+    ledger.refuse("platform2", assign(1, 1, &[claimed]), Code::HolderRefused);
+    // Every key of the holder does.
+    ledger.admit("platform-b", assign(1, 1, &[claimed]));
+    ledger.admit("platform-b", gift(ANN, BEN, 5));
+    // An account that was first named as a receiver is the sender's; anybody may give to it.
+    ledger.refuse("platform2", award(BEN, 5), Code::HolderRefused);
+    ledger.admit("platform2", award(EVE, 5));
+    ledger.admit("platform2", gift(EVE, BEN, 5));
+    ledger.refuse("platform2", gift(BEN, EVE, 5), Code::HolderRefused);
+    ledger.refuse("platform", gift(EVE, BEN, 5), Code::HolderRefused);
+}
+
+#[test]
+fn a_void_that_takes_from_another_holders_account_needs_that_holder() {
+    let mut ledger = Ledger::new();
+    ledger.admit(
+        "g1+g2+city-planter",
+        grant("city-planter", Role::Planter, "otherride"),
+    );
+    ledger.admit("platform2", award(BEN, 1));
+    ledger.admit("platform", award(ANN, 100));
+    let own = ledger.admit("platform", gift(ANN, EVE, 1));
+    let given = ledger.admit("platform", gift(ANN, BEN, 10));
+    let again = ledger.admit("platform", gift(ANN, BEN, 20));
+    let third = ledger.admit("platform", gift(ANN, BEN, 30));
+    let advice = ledger.refuse("platform", void(given), Code::ConsentMissing);
+    assert!(advice.contains("that holder's platform keys"), "{advice}");
+    for endorser in ["platform-b", "g1", "city-planter", "surveyor"] {
+        ledger.refuse(
+            &format!("platform+{endorser}"),
+            void(given),
+            Code::EndorserRefused,
+        );
+    }
+    ledger.refuse("platform+platform2+g1", void(given), Code::EndorserRefused);
+    ledger.admit("platform-b+platform2", void(given));
+    assert_eq!((ledger.balance(ANN), ledger.balance(BEN)), (49, 51));
+    // Where nobody else pays, nobody else endorses; governors take back what they must.
+    ledger.refuse("platform+platform2", void(own), Code::EndorserRefused);
+    ledger.admit("platform", void(own));
+    ledger.admit("g1+g2", void(again));
+    // A revoked key agrees to nothing.
+    ledger.admit("g1+g2", revoke("platform2"));
+    ledger.refuse("platform+platform2", void(third), Code::KeyRevoked);
 }
 
 #[test]
@@ -2200,16 +2351,23 @@ fn an_assignment_of_several_species_is_refused() {
 }
 
 #[test]
-fn more_assigned_than_stand_are_refused() {
+fn more_assigned_of_a_planting_than_stand_are_refused() {
     let (mut ledger, planting) = Ledger::with_oaks(4);
-    let claims = ledger.oak_claims(3);
+    // Ten live ones beside them don't hide those that were lost.
+    let said = ledger.planting(5, 10);
+    ledger.admit("planter", said);
+    let claims = ledger.oak_claims(4);
     let loss = ledger.admit("planter", lost(planting, 2, None));
-    let advice = ledger.refuse("platform", assign(1, 1, &claims), Code::TreesShort);
-    assert!(advice.starts_with("2 stand"), "{advice}");
+    let advice = ledger.refuse("platform", assign(1, 1, &claims[..3]), Code::TreesShort);
+    assert!(advice.starts_with("2 of them stand"), "{advice}");
+    ledger.refuse("platform", assign(1, 2, &claims), Code::TreesShort);
     ledger.admit("platform", assign(1, 1, &claims[..2]));
-    ledger.refuse("platform", assign(1, 3, &claims[2..]), Code::TreesShort);
+    ledger.refuse("platform", assign(1, 4, &claims[2..]), Code::TreesShort);
+    // Nor does a planting that fell short keep claims from others.
+    ledger.admit("planter", lost(planting, 1, None));
+    ledger.admit("platform", assign(1, 5, &claims[2..3]));
     ledger.admit("planter", void(loss));
-    ledger.admit("platform", assign(1, 3, &claims[2..]));
+    ledger.admit("platform", assign(1, 4, &claims[3..]));
 }
 
 // ---------------------------------------------------------------------------------------------

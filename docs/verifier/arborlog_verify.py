@@ -110,11 +110,11 @@ def byte_string(limit):
     return read
 
 
-REFUSED_IN_TEXT = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
 SLUG = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 LINE_NAME = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]+"
 INVISIBLE = (r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
              r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff")
+REFUSED_IN_TEXT = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029" + INVISIBLE + "]")
 ORIGIN = LINE_NAME[:2] + INVISIBLE + LINE_NAME[2:]
 
 def text(limit, pattern=None):
@@ -331,7 +331,7 @@ def library_is_cofactorless():
 
 # ---- §7 State, §8 rules, §9 corrections and totals, §5.1 lineage -------------------------------------
 
-TOTALS = ("awarded", "reversed", "expired", "spent_elsewhere", "claimed", "balances", "planted_recorded",
+TOTALS = ("awarded", "reversed", "expired", "spent_elsewhere", "claimed", "balances", "owed", "planted_recorded",
           "planted_voided", "lost", "standing", "claims", "assigned", "waiting")
 
 
@@ -349,6 +349,41 @@ def is_lost(first, last, planting):
     return any(first <= end and start <= last for start, end in planting.lost_ranges.values())
 
 
+# §2.3: the letter that each Latin letter with a mark is taken for, from a code point on; "." for none.
+MARKED_LATIN = {0xc0: (
+    "aaaaaa.ceeeeiiiidnooooo.ouuuuyp.aaaaaa.ceeeeiiiidnooooo.ouuuuypy"
+    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii..jjkkkllllll."
+    ".llnnnnnnnnnoooooo..rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzf"
+    "bbbb...ccdddd....ffg...ikkl..nn.oo..pp.....ttttuu.vyyzz........."
+    "l............aaiioouuuuuuuuuu.aaaa..ggggkkoooo..j...gg..nnaa...."
+    "aaaaeeeeiiiioooorrrruuuusstt..hhnd..zzaaeeooooooooyylntj..acclt."
+    "...bu.eejjqqrryy"), 0x1e00: (
+    "aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiiikkkkkkllllllllmm"
+    "mmmmnnnnnnnnoooooooopppprrrrrrrrssssssssssttttttttuuuuuuuuuuvvvv"
+    "wwwwwwwwwwxxxxyyzzzzzzhtwy......aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeee"
+    "eeeeeeeeiiiioooooooooooooooooooooooouuuuuuuuuuuuuuyyyyyyyy......")}
+LOOK_ALIKES = (
+    "ΑaΒbΕeΖzΗhΙiΚkΜmΝnΟoΡpΤtΥyΧxΆaΈeΉhΊiΌoΎyΪiΫyαaοoρpνvυuιiκkχxγyτtωwάaόoύuίiϊiϋuϲcϹcϳjͿj"
+    "АaВbЕeЅsІiЇiЈjКkМmНhОoРpСcТtУyХxЁeЀeЍиЙиЌkЎyаaвbеeѕsіiїiјjкkмmнhоoрpсcтtуyхxёeѐeѝийиќkўyҮyүyҺhһhԀdԁdԚqԛqԜwԝwѴvѵv"
+    "ӀlӏlӒaӓaӦoӧoⅠiⅤvⅩxⅬlⅭcⅮdⅯmⅰiⅴvⅹxⅼlⅽcⅾdⅿmℂcℊgℋhℌhℍhℎhℐiℑiℒlℓlℕnℙp"
+    "ℚqℛrℜrℝrℤz\u212ak\u212baℬbℭcℯeℰeℱfℳmℴoℹi")
+LETTERS = {first + place: letter for first, letters in MARKED_LATIN.items()
+           for place, letter in enumerate(letters) if letter != "."}
+LETTERS |= {ord(one): other for one, other in zip(LOOK_ALIKES[::2], LOOK_ALIKES[1::2])}
+LETTERS |= {code: chr(code - 0xfee0) for code in range(0xff01, 0xff5f)}
+LETTERS |= {code: chr(ord("a") + (code - first) % 26)
+            for first, last in ((0x1d400, 0x1d6a3), (0x24b6, 0x24e9)) for code in range(first, last + 1)}
+LEFT_OUT = re.compile(r"[\0-/:-@\[-`{-\x7f\xa0-\xbf\xd7\xf7\u02b0-\u036f\u2000-\u206f\u3000-\u3003\u30fb"
+                      r"\ufe20-\ufe2f\uff65]")
+LOWER = {code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)} | dict(zip(map(ord, "01i|I"), "ollll"))
+
+
+def compared(name):
+    """§2.3: the form in which the names of holders are compared."""
+    letters = LEFT_OUT.sub("", name.translate(LETTERS).translate(LOWER))
+    return letters.replace("rn", "m").replace("vv", "w")
+
+
 class Ledger:
     """Every entry goes through `admit`, in order; `fetch(index)` gives an earlier one, decoded.
 
@@ -362,9 +397,10 @@ class Ledger:
         self.log_keys = []                  # (key, index), in order
         self.keys = {}                      # key: task, holder, …: see give_task
         self.holders = {}                   # slug: whether it is a surveyor's
+        self.holder_names = {}              # a name as it is compared: the slug of the holder that had it
         self.methods = {}                   # id: its versions, (statement, index)
         self.species = {}                   # code: name
-        self.accounts = {}                  # account: balance, last
+        self.accounts = {}                  # account: balance, last, holder
         self.plots = {}                     # number: statement, holder, last, standing, assigned, plantings
         self.plantings = {}                 # index: plot, species, first, last, …: see planting
         self.claims = {}                    # index: account, species, points, voided, tree
@@ -394,7 +430,7 @@ class Ledger:
             authority = self.council_at if key.task == "governor" else key.given_at
             lineage = [key.last, authority, *getattr(self, entry.kind)(entry, entry.statement, key)]
         key = self.keys[entry.issuer]
-        key.next_seq, key.last_id, key.last = key.next_seq + 1, entry.id, entry.index
+        key.next_seq, key.last_id, key.last, key.last_day = key.next_seq + 1, entry.id, entry.index, entry.issued_on
         return lineage
 
     def check_sums(self):
@@ -411,6 +447,7 @@ class Ledger:
         claims = [claim for claim in self.claims.values() if not claim.voided]
         books = {
             "balances": [sum(account.balance for account in accounts)],
+            "owed": [sum(max(0, -account.balance) for account in accounts)],
             "claimed": [sum(claim.points for claim in claims)],
             "planted_recorded": [sum(planting.count for planting in plantings)],
             "planted_voided": [sum(planting.count for planting in plantings if planting.voided)],
@@ -451,7 +488,7 @@ class Ledger:
     def give_task(self, task, key, entry, holder=None, expires_on=None):
         """The task of a key: governor, log, or a role with its holder."""
         self.keys[key] = SimpleNamespace(task=task, holder=holder, given_at=entry.index, expires_on=expires_on,
-                                         revoked=False, next_seq=0, last_id=entry.id, last=NONE)
+                                         revoked=False, next_seq=0, last_id=entry.id, last=NONE, last_day=0)
 
     # -- rules 1 and 2: keys, chains, days --
 
@@ -494,6 +531,8 @@ class Ledger:
         need(not key.revoked, "key_revoked", "the issuer's key is revoked")
         need(key.expires_on is None or entry.day <= key.expires_on, "key_expired", "its last day has passed")
         self.check_issue_day(entry)
+        need(entry.issued_on >= key.last_day, "issued_on_decreases",
+             "it was issued before the issuer's record before")
         return key
 
     def governors(self, entry, s, key):
@@ -513,8 +552,12 @@ class Ledger:
         surveys = s.role == "surveyor"
         need(self.holders.get(s.holder, surveys) == surveys, "holder_conflict",
              "surveyor and planter or platform in one holder")
+        names = [compared(s.holder), compared(s.display_name)]
+        need(all(self.holder_names.get(name, s.holder) == s.holder for name in names), "name_taken",
+             "a name that could be taken for that of another holder")
         self.said_by_governors(entry, also=[s.key])
         self.holders[s.holder] = surveys
+        self.holder_names.update(dict.fromkeys(names, s.holder))
         self.give_task(s.role, s.key, entry, s.holder, s.expires_on)
         return [NONE]
 
@@ -562,6 +605,7 @@ class Ledger:
 
     def award(self, entry, s, key):
         self.said_by("platform", entry, key)
+        self.check_holder(s.account, key)
         self.check_day(s.occurred_on, entry)
         version = self.method_in_effect(s, s.occurred_on)
         activity = next((one for one in version.activities if one.code == s.activity), None)
@@ -569,9 +613,10 @@ class Ledger:
         need(s.points == s.quantity * activity.factor // 10**9, "points_mismatch", "not quantity × factor ÷ 10⁹")
         need(s.points > 0, "points_zero", "nothing would move")
         need(s.points <= activity.cap, "cap_exceeded", "more than the activity's cap")
+        need(self.totals["awarded"] + s.points < 2**63, "balance_limit", "2^63 points or more awarded in all")
         self.check_room(s.account, s.points)
         self.count(awarded=s.points)
-        return [self.move(entry, s.account, s.points)]
+        return [self.move(entry, s.account, s.points, key.holder)]
 
     # -- rule 5: transfers and claims --
 
@@ -579,37 +624,54 @@ class Ledger:
         return self.accounts[account].balance if account in self.accounts else 0
 
     def check_room(self, account, change):
-        need(-2**63 <= self.balance(account) + change < 2**63, "balance_limit",
-             "a balance of 2^63 or more, or below -2^63")
+        after = self.balance(account) + change
+        need(after < 2**63, "balance_limit", "a balance of 2^63 or more")
+        # What the account owes already counts only where it pays more.
+        more = -change - max(0, self.balance(account)) if change < 0 else 0
+        need(self.totals["owed"] + max(0, more) < 2**63, "balance_limit", "2^63 points or more owed in all")
 
-    def move(self, entry, account, points):
-        """Adds points to an account; the entry is its last one now. Gives the one before, or none."""
-        held = self.accounts.setdefault(account, SimpleNamespace(balance=0, last=NONE))
+    def check_holder(self, account, key):
+        need(account not in self.accounts or self.accounts[account].holder == key.holder, "holder_refused",
+             "the account is another holder's")
+
+    def move(self, entry, account, points, holder=None):
+        """Adds points to an account; the entry is its last one now. Gives the one before, or none. An account that
+        nobody named before is the holder's now."""
+        held = self.accounts.setdefault(account, SimpleNamespace(balance=0, last=NONE, holder=holder))
         before, held.last = held.last, entry.index
+        owed = max(0, -held.balance)
         held.balance += points
-        self.count(balances=points)
+        self.count(balances=points, owed=max(0, -held.balance) - owed)
         return before
 
     def transfer(self, entry, s, key):
         self.said_by("platform", entry, key)
         need(s.to != s.sender, "account_same", "a transfer to its own account")
+        self.check_holder(s.sender, key)
         need(s.points > 0, "points_zero", "nothing would move")
         need(self.balance(s.sender) >= s.points, "balance_short", "the account holds less")
         if s.to is not None:
             self.check_room(s.to, s.points)
-        return self.move_both(entry, s, s.points)
+        return self.move_both(entry, s, s.points, key.holder)
 
-    def move_both(self, entry, s, points):
+    def move_both(self, entry, s, points, holder=None):
         """Moves points as the transfer says, and back when they are below 0."""
         before = self.move(entry, s.sender, -points)
         if s.to is not None:
-            return [before, self.move(entry, s.to, points)]
+            return [before, self.move(entry, s.to, points, holder)]
         self.count(**{s.reason: points})
         return [before, NONE]
 
     def claim(self, entry, s, key):
         self.said_by("platform", entry, key)
-        version = self.method_in_effect(s, entry.issued_on)
+        self.check_holder(s.account, key)
+        try:
+            version = self.method_in_effect(s, entry.day)
+        except Refused as today:
+            try:
+                version = self.method_in_effect(s, max(0, entry.day - 1))
+            except Refused:
+                raise today from None
         species = next((one for one in version.species if one.code == s.species), None)
         need(species, "species_unknown", "the method lacks the species")
         need(s.points == species.price, "price_mismatch", "not the species' price")
@@ -685,11 +747,12 @@ class Ledger:
 
     def assignment(self, entry, s, key):
         self.said_by("platform", entry, key)
-        plot, seen = self.find_plot(s.plot), set()
+        plot, seen, promised = self.find_plot(s.plot), set(), {}
         for serial, index in enumerate(s.claims, s.first_serial):
             claim, planting = self.claims.get(index), planting_at_or_before(serial, plot)
             need(claim and not claim.voided, "claim_unknown", f"{index} is no claim, or a voided one")
             need(claim.tree is None and index not in seen, "claim_taken", f"{index} has a tree, or stands twice")
+            self.check_holder(claim.account, key)
             need(serial < 2**32 and planting and serial <= planting.last and not planting.voided,
                  "tree_unknown", f"no unvoided planting has the serial {serial}")
             need(serial not in planting.tied, "tree_taken", f"the tree {serial} has a claim")
@@ -697,7 +760,9 @@ class Ledger:
             need(claim.species == planting.species == self.claims[s.claims[0]].species, "species_mismatch",
                  "claims or trees of several species")
             seen.add(index)
-        need(plot.assigned + len(seen) <= plot.standing, "trees_short", "more would be assigned than stand")
+            promised[planting.first] = promised.get(planting.first, 0) + 1
+            need(len(planting.tied) + promised[planting.first] <= planting.count - planting.lost, "trees_short",
+                 "more of a planting would be assigned than stand")
         for serial, index in enumerate(s.claims, s.first_serial):
             self.tie(planting_at_or_before(serial, plot), serial, index, entry.index)
         return [self.touch(entry, plot)]
@@ -723,11 +788,13 @@ class Ledger:
             self.said_by_governors(entry)
         else:
             need(key.task != "log", "role_refused", "a log's key corrects nothing")
-            need(not entry.endorsers, "endorser_refused", "an endorsement that is not asked for")
+            other_pays = self.check_endorsers(entry, key, target, remedy)
             said_it = self.keys[target.issuer]
             need((said_it.holder, said_it.task) == (key.holder, key.task)
                  or (remedy == "lost" and key.task == "surveyor"), "holder_refused",
                  "the issuer's holder did not say the target in that role")
+            need(entry.endorsers or not other_pays, "consent_missing",
+                 "the holder of the account that pays did not endorse it")
         if remedy == "lost":
             self.check_day(fields.lost_on, entry)
         if remedy == "void":
@@ -735,8 +802,26 @@ class Ledger:
         if remedy == "reverse" and target.kind == "award":
             return [s.target, self.reverse(entry, s.target, target.statement, fields.points)]
         if remedy == "lost" and target.kind == "planting":
+            need(fields.lost_on >= target.statement.planted_on, "day_refused", "a loss before its planting")
             return [s.target, self.lose(entry, self.plantings[s.target], fields)]
         raise Refused("target_refused", f"the remedy {remedy} does not fit the kind {target.kind}")
+
+    def check_endorsers(self, entry, key, target, remedy):
+        """Whether the correction takes points from another holder's account; then that holder may endorse it, and
+        nobody else."""
+        paying = {("reverse", "award"): "account", ("void", "transfer"): "to"}.get((remedy, target.kind))
+        account = self.accounts.get(getattr(target.statement, paying)) if paying else None
+        if account is None or account.holder == key.holder:
+            need(not entry.endorsers, "endorser_refused", "an endorsement that is not asked for")
+            return False
+        for endorser in entry.endorsers:
+            known = self.keys.get(endorser)
+            need(known and (known.task, known.holder) == ("platform", account.holder), "endorser_refused",
+                 "an endorser is no platform key of the account's holder")
+            need(not known.revoked, "key_revoked", "an endorser's key is revoked")
+            need(known.expires_on is None or entry.day <= known.expires_on, "key_expired",
+                 "the last day of an endorser's key has passed")
+        return True
 
     def reverse(self, entry, index, award, points):
         before = self.reversed.get(index, 0)

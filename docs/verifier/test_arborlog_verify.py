@@ -371,7 +371,7 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
                 ("quorum", u8, 2), ("log_key", "key", None)],
     "governors": [("governors", "keys", None), ("quorum", u8, 2)],
     "key_grant": [("key", "key", None), ("role", word("platform", "planter", "surveyor"), None), ("holder", text, None),
-                  ("display_name", text, "somebody"), ("expires_on", "day?", None)],
+                  ("display_name", "name", None), ("expires_on", "day?", None)],
     "key_revoke": [("key", "key", None), ("reason", text, "because"), ("compromised_since", "day?", None)],
     "log_key": [("key", "key", None)],
     "method": [("id", u32, 1), ("version", u32, 1), ("effective_from", u32, 0), ("activities", activity, []),
@@ -412,7 +412,7 @@ A, B, C, D = (SEEDS[name] for name in ("ada", "ben", "cleo", "dan"))
 LOG_KEY, LOG_KEY_2, PLATFORM, PLATFORM_2, GUEST, PLANTER, PLANTER_2, SURVEYOR, EXPIRING, STRANGER, GONE = (
     SEEDS[name] for name in "log log2 platform platform2 guest planter planter2 surveyor expiring stranger gone".split())
 EVIDENCE = iter(range(1, 10**9))
-ANN, BOB, CAT = (bytes([n]) * 32 for n in (1, 2, 3))
+ANN, BOB, CAT, DEB = (bytes([n]) * 32 for n in (1, 2, 3, 4))
 
 
 def public(key):
@@ -426,10 +426,14 @@ def vkey_of(name, key, kind=1):
 
 def write_statement(kind, said):
     written = u32(KINDS.index(kind))
+    if kind == "key_grant":
+        said.setdefault("display_name", said["holder"])
     for name, write, default in WRITE[kind]:
         value = said.pop(name, default)
         if write == "evidence":
             written += value if value is not None else v.sha256(u64(next(EVIDENCE)))
+        elif write == "name":
+            written += text(value)
         elif write == "key":
             written += public(value)
         elif write == "keys":
@@ -542,9 +546,10 @@ def base_ledger():
     at["void planting"] = b.add("planting", PLANTER, first_serial=15, count=2)
     b.add("correction", PLANTER, target=at["void planting"])
     at["award"] = b.award(ANN, 10_000)
-    at["rich"] = b.award(BOB, 2**63 - 1000)
+    at["rich"] = b.award(BOB, 2**63 - 20_000)
     at["gift"] = b.add("transfer", PLATFORM, sender=BOB, to=CAT, points=1000)
-    at["refund"] = b.award(BOB, 1000)                                           # voiding the gift would be too much
+    b.add("award", GUEST, account=DEB, quantity=10, points=10, occurred_on=TODAY)
+    at["gift to a guest"] = b.add("transfer", PLATFORM, sender=ANN, to=DEB, points=5)
     at["claims"] = [b.add("claim", PLATFORM, account=ANN) for _ in range(8)]
     at["fir claim"] = b.add("claim", PLATFORM, account=ANN, species=3, points=10)
     at["assignment"] = b.add("assignment", PLATFORM, first_serial=0, claims=at["claims"][:2])
@@ -593,6 +598,21 @@ def cases():
     yield "role_refused", e("correction", LOG_KEY, target=at["award"])
     yield "holder_refused", e("planting", PLANTER_2, first_serial=30, count=1)
     yield "holder_refused", e("correction", GUEST, target=at["gift"])
+    yield "holder_refused", e("award", GUEST, **award)
+    yield "holder_refused", e("transfer", GUEST, sender=ANN, to=DEB, points=1)
+    yield "holder_refused", e("transfer", GUEST, sender=ANN, to=None, points=1, reason="expired")
+    yield "holder_refused", e("transfer", PLATFORM, sender=DEB, to=ANN, points=1)
+    yield "holder_refused", e("claim", GUEST, account=ANN)
+    yield "holder_refused", e("assignment", GUEST, first_serial=2, claims=claims[2:3])
+    yield "consent_missing", e("correction", PLATFORM, target=at["gift to a guest"])
+    yield "endorser_refused", e("correction", PLATFORM, PLATFORM_2, target=at["gift to a guest"])
+    yield "endorser_refused", e("correction", PLATFORM, GUEST, A, target=at["gift to a guest"])
+    yield "endorser_refused", e("correction", PLATFORM, GUEST, target=at["gift"])
+    yield "issued_on_decreases", e("award", PLATFORM, issued_on=TODAY - 1, **award | dict(occurred_on=TODAY - 1))
+    yield "name_taken", e("key_grant", A, B, STRANGER, **grant, display_name="C\u217cub")
+    yield "name_taken", e("key_grant", A, B, STRANGER, **grant | dict(holder="gue-sts"))
+    yield "name_taken", e("key_grant", A, B, STRANGER, **grant, display_name="CLUB")
+    yield "day_refused", e("correction", PLANTER, target=oaks, remedy=dict(lost=1, lost_on=0))
     yield "holder_refused", e("correction", SURVEYOR, target=oaks)
     yield "endorser_refused", e("award", PLATFORM, A, **award)
     yield "endorser_refused", e("award", PLANTER, A, **award)           # before the role
@@ -638,7 +658,8 @@ def cases():
     yield "method_version", e("award", PLATFORM, **award | dict(version=2))
     yield "method_version", e("method", A, B, version=4, effective_from=TODAY)
     yield "method_version", e("method", A, B, id=2, version=2, effective_from=TODAY)
-    yield "method_version", e("claim", PLATFORM, account=ANN, version=1, issued_on=TODAY + 1)
+    yield "method_version", e("claim", PLATFORM, account=ANN, version=2, issued_on=TODAY + 1)
+    yield "method_version", e("claim", PLATFORM, account=ANN, version=1, day=TODAY + 2)
     yield "method_backdated", e("method", A, B, version=3, effective_from=TODAY - 1)
     yield "code_repeated", e("method", A, B, id=2, activities=[dict(code=1, factor=1, cap=1)] * 2)
     yield "code_repeated", e("method", A, B, id=2, species=[dict(code=1, name="oak", price=1)] * 2)
@@ -653,8 +674,7 @@ def cases():
     yield "points_zero", e("claim", PLATFORM, account=ANN, species=2, points=0)
     yield "points_zero", e("correction", PLATFORM, target=at["award"], remedy=dict(reverse=0))
     yield "cap_exceeded", e("award", PLATFORM, **award | dict(activity=3, quantity=51, points=51))
-    yield "balance_limit", e("award", PLATFORM, **award | dict(account=BOB, quantity=2000, points=2000))
-    yield "balance_limit", e("transfer", PLATFORM, sender=ANN, to=BOB, points=2000)
+    yield "balance_limit", e("award", PLATFORM, **award | dict(account=CAT, quantity=9990, points=9990))
     yield "balance_short", e("transfer", PLATFORM, sender=CAT, to=ANN, points=1001)
     yield "balance_short", e("claim", PLATFORM, account=bytes(32))
     yield "account_same", e("transfer", PLATFORM, sender=ANN, to=ANN, points=1)
@@ -701,7 +721,6 @@ def cases():
     yield "loss_excess", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=9))
     yield "tree_lost", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=4))
     yield "void_blocked", e("correction", PLANTER, target=oaks)
-    yield "balance_limit", e("correction", PLATFORM, target=at["gift"])
 
 
 class Rules(Scratch):
@@ -750,6 +769,40 @@ class Rules(Scratch):
         self.check("holder_refused", b, b.entry("planting", PLANTER, first_serial=20, count=1))
         self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
 
+    def test_dead_trees_do_not_hide_behind_live_ones(self):
+        b = BASE.fork()
+        b.add("correction", SURVEYOR, target=b.at["oaks"], remedy=dict(lost=7))         # 2 oaks stand, and 5 firs
+        self.check("trees_short", b, b.entry("assignment", PLATFORM, first_serial=2, claims=b.at["claims"][2:3]))
+        b.add("assignment", PLATFORM, first_serial=10, claims=[b.at["fir claim"]])
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
+
+    def test_what_is_taken_back_from_others(self):
+        b = BASE.fork()
+        b.add("correction", PLATFORM_2, GUEST, target=b.at["gift to a guest"])
+        self.assertEqual(b.ledger.balance(DEB), 10)
+        again = b.add("transfer", PLATFORM, sender=ANN, to=DEB, points=5)
+        b.add("key_revoke", A, B, key=GUEST)
+        self.check("key_revoked", b, b.entry("correction", PLATFORM, GUEST, target=again))
+        b.add("correction", A, B, target=again)
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
+
+    def test_points_owed_and_held(self):
+        b, most = Builder(), 2**63 - 1
+        b.add("genesis", A, B, C, LOG_KEY, governors=[A, B, C], log_key=LOG_KEY)
+        b.add("key_grant", A, B, PLATFORM, key=PLATFORM, role="platform", holder="club")
+        b.add("method", A, B, **METHOD)
+        awarded = b.award(ANN, most)
+        sent = b.add("transfer", PLATFORM, sender=ANN, to=BOB, points=most - 1)
+        self.check("balance_limit", b, b.entry("award", PLATFORM, account=CAT, quantity=1, points=1, occurred_on=TODAY))
+        b.add("transfer", PLATFORM, sender=BOB, to=CAT, points=most - 1)
+        b.add("correction", PLATFORM, target=sent)                      # Bob owes most - 1
+        b.add("transfer", PLATFORM, sender=ANN, to=CAT, points=1)
+        self.check("balance_limit", b, b.entry("transfer", PLATFORM, sender=ANN, to=CAT, points=1))
+        b.add("transfer", PLATFORM, sender=ANN, to=None, points=most - 1, reason="expired")
+        self.check("balance_limit", b, b.entry("correction", PLATFORM, target=awarded, remedy=dict(reverse=2)))
+        b.add("correction", PLATFORM, target=awarded, remedy=dict(reverse=1))
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[1]["totals"]["owed"], str(most))
+
     def test_what_the_void_of_a_loss_gives_back(self):
         b = BASE.fork()
         first, second, third, fourth = b.at["claims"][2:6]
@@ -779,13 +832,16 @@ class Rules(Scratch):
 
     def test_days_at_their_ends(self):
         b = BASE.fork()
-        b.award(ANN, 1, issued_on=TODAY - 30, occurred_on=TODAY - 30)
-        b.award(ANN, 1, issued_on=TODAY + 1, occurred_on=TODAY + 1, version=2)
+        ride = dict(account=ANN, quantity=1, points=1)
+        b.add("key_grant", A, B, STRANGER, key=STRANGER, role="platform", holder="club", expires_on=TODAY)
+        b.add("award", STRANGER, **ride, issued_on=TODAY - 30, occurred_on=TODAY - 30)
+        b.add("award", PLATFORM_2, **ride, issued_on=TODAY + 1, occurred_on=TODAY + 1, version=2)
         b.award(ANN, 1, occurred_on=TODAY)
-        last_day = b.add("key_grant", A, B, STRANGER, key=STRANGER, role="platform", holder="club", expires_on=TODAY)
         b.add("claim", STRANGER, account=ANN)
         b.add("method", A, B, version=3, effective_from=TODAY, **METHOD)      # a higher one hides version 2 and 1
-        self.check("method_version", b, b.entry("claim", PLATFORM, account=ANN, version=1))
+        self.check("method_version", b, b.entry("claim", PLATFORM, account=ANN, version=2))
+        b.add("claim", PLATFORM, account=ANN, version=1)                      # in effect the day before
+        self.check("method_version", b, b.entry("claim", PLATFORM, account=ANN, version=1, day=TODAY + 1))
         b.add("claim", PLATFORM, account=ANN, version=3, day=TODAY + 1)
         self.check("key_expired", b, b.entry("claim", STRANGER, account=ANN, version=3, day=TODAY + 1))
         self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)

@@ -210,9 +210,15 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
             let head = remote.issuer(&key.public())?;
             (remote.origin()?, head, Some(council))
         }
-        (None, Some(origin), Some(next_seq), Some(prev)) => {
-            (origin.clone(), IssuerHead { next_seq, prev }, None)
-        }
+        (None, Some(origin), Some(next_seq), Some(prev)) => (
+            origin.clone(),
+            IssuerHead {
+                next_seq,
+                prev,
+                last_issued_on: None,
+            },
+            None,
+        ),
         _ => {
             return Err(Failure::usage(
                 "give --from URL, or --origin, --seq and --prev",
@@ -223,7 +229,7 @@ fn write(proposing: &Proposing, statement: Statement) -> Done {
         issuer: key.public(),
         seq: head.next_seq,
         prev: head.prev,
-        issued_on: today(),
+        issued_on: head.issue_day(today()),
         statement,
     };
     let mut proposal = Proposal::new(origin, &record, &key)?;
@@ -401,7 +407,7 @@ pub fn submit_governed(
         issuer: first.public(),
         seq: head.next_seq,
         prev: head.prev,
-        issued_on: today(),
+        issued_on: head.issue_day(today()),
         statement,
     };
     let mut proposal = Proposal::new(origin.clone(), &record, first)?;

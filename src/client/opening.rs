@@ -85,10 +85,12 @@ impl<'a> Submitter<'a> {
         head.save()?;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         let known = KnownLines::new(&journal)?;
-        let (granted, proven) = (look.state.prev, look.proven);
+        let (granted, last_issued_on) = (look.state.prev, look.state.last_issued_on);
+        let proven = look.proven;
         let mut submitter = Submitter::of(
             log, key, context, options, head, journal, folder, known, proven, last, granted,
         );
+        submitter.signed_for(last_issued_on);
         if submitter.settle_older_key()? {
             submitter.prove()?;
             submitter.known = KnownLines::new(&submitter.journal)?;

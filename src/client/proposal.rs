@@ -10,7 +10,8 @@ use crate::crypto::{PublicKey, Signature, SigningKey};
 use crate::durable::{FileError, at, create, replace};
 use crate::note::FileFault;
 use crate::record::{
-    CodecError, Endorsement, Kind, Origin, Record, SignedRecord, SigningContext, Statement, draft,
+    CodecError, Correction, Endorsement, Kind, Origin, Record, Remedy, SignedRecord,
+    SigningContext, Statement, draft,
 };
 
 /// No proposal is longer: a record and 32 endorsements, in base64, twice told.
@@ -154,6 +155,11 @@ impl Proposal {
     pub fn governors_missing(&self) -> Option<usize> {
         let council = self.council.as_ref().filter(|_| self.asks_governors())?;
         let record = self.signed.record();
+        let own = matches!(record.statement, Statement::Correction(_))
+            && !council.governors.contains(&record.issuer);
+        if own {
+            return None;
+        }
         let endorsers = self
             .signed
             .endorsements()
@@ -165,6 +171,19 @@ impl Proposal {
             .filter(|key| council.governors.contains(key))
             .count();
         Some(usize::from(council.quorum).saturating_sub(signed))
+    }
+
+    /// Whether it is a void by a key that does not govern.
+    fn is_own_void(&self, council: &CouncilInForce) -> bool {
+        let record = self.signed.record();
+        let void = matches!(
+            &record.statement,
+            Statement::Correction(Correction {
+                remedy: Remedy::Void,
+                ..
+            })
+        );
+        void && !council.governors.contains(&record.issuer)
     }
 
     /// Refuses a key that is not asked to sign.
@@ -182,12 +201,15 @@ impl Proposal {
             _ if !self.asks_governors() => refused(format!(
                 "nobody but its issuer signs a {kind}: with another's signature the ledger refuses it"
             )),
+            // Of a transfer to another holder's account: that holder agrees. Whose account pays, the
+            // ledger knows.
+            Some(council) if self.is_own_void(council) => Ok(()),
             Some(council)
                 if kind == Kind::Correction
                     && !council.governors.contains(&self.signed.record().issuer) =>
             {
                 refused(
-                    "its issuer is no governor, and nobody else signs an issuer's own correction: with another's signature the ledger refuses it".to_owned(),
+                    "its issuer is no governor, and nobody else signs an issuer's own correction but the void of a transfer: with another's signature the ledger refuses it".to_owned(),
                 )
             }
             Some(council) if !council.governors.contains(key) => {

@@ -73,7 +73,7 @@ impl<'a> Submitter<'a> {
             .chain(head.last())
             .max_by_key(|end| end.seq);
         let last = check_end(last_known, &look)?;
-        let granted = look.state.prev;
+        let (granted, last_issued_on) = (look.state.prev, look.state.last_issued_on);
 
         // The keys that signed lines of this input, each with what its journal held of it.
         let mut keys = what_was_held(seen.as_ref(), left.as_ref());
@@ -153,6 +153,7 @@ impl<'a> Submitter<'a> {
         let mut submitter = Submitter::of(
             log, key, context, options, head, journal, folder, known, proven, last, granted,
         );
+        submitter.signed_for(last_issued_on);
         submitter.candidates = Some(candidates);
         // From here on a crash leaves a head that asks for another recovery.
         submitter.save_head()?;

@@ -28,10 +28,12 @@ pub(super) fn about(problem: &RemoteProblem, record: &Record) -> About {
             Some(day) if day > record.issued_on => About::LaterDay,
             _ => About::SigningDay,
         },
+        ("issued_on_decreases", _) => About::SigningDay,
         (
             "role_refused"
             | "holder_refused"
             | "endorser_refused"
+            | "consent_missing"
             | "quorum_short"
             | "possession_unproven",
             _,

@@ -108,6 +108,15 @@ pub struct IssuerHead {
     pub next_seq: Seq,
     /// What its `prev` must be.
     pub prev: RecordId,
+    /// The day of issue of the record before it: the next one's is not earlier.
+    pub last_issued_on: Option<Day>,
+}
+
+impl IssuerHead {
+    /// The day for which the next record is signed, if it is `today` by this machine's clock.
+    pub fn issue_day(&self, today: Day) -> Day {
+        self.last_issued_on.map_or(today, |last| last.max(today))
+    }
 }
 
 /// The newest record of an issuer, as the ledger has it.
@@ -128,6 +137,8 @@ pub struct IssuerState {
     pub prev: RecordId,
     /// Its newest record, if there is one.
     pub head: Option<ChainEnd>,
+    /// The day of issue of that record.
+    pub last_issued_on: Option<Day>,
     /// The last day on which it may sign.
     pub expires_on: Option<Day>,
     /// The entry that revoked it.

@@ -332,6 +332,9 @@ pub struct Submitter<'a> {
     pub(super) last: Option<ChainEnd>,
     /// `prev` of the key's first record, while it has none.
     pub(super) granted: RecordId,
+    /// The day of issue of the key's newest record that was signed or is in: no later one may be signed
+    /// for an earlier day.
+    pub(super) last_issued_on: Day,
     /// Of a recovery: records of the log that may be lines of this input.
     pub(super) candidates: Option<Candidates>,
     /// Records of the key that no journal holds, once they were needed.
@@ -372,6 +375,7 @@ impl<'a> Submitter<'a> {
     ) -> Self {
         Self {
             begun: journal.settled_count() > 0,
+            last_issued_on: Day(0),
             log,
             key,
             public: key.key().public(),
@@ -389,6 +393,17 @@ impl<'a> Submitter<'a> {
             batch: RECORDS_PER_BATCH,
             batch_most: RECORDS_PER_BATCH,
         }
+    }
+
+    /// The day for which records are signed now: today, by this machine's clock, unless that is before
+    /// the day of the key's newest record.
+    pub(super) fn issue_day(&self) -> Day {
+        today().max(self.last_issued_on)
+    }
+
+    /// Notes for which day the key's newest record was signed.
+    pub(super) fn signed_for(&mut self, day: Option<Day>) {
+        self.last_issued_on = self.last_issued_on.max(day.unwrap_or(Day(0)));
     }
 
     /// The file of the journal.

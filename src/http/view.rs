@@ -53,6 +53,7 @@ pub(super) fn issuer(key: &PublicKey, state: &KeyState) -> Value {
             role,
             holder,
             display_name,
+            ..
         } => (role.to_string(), Some(holder), Some(display_name)),
     };
     json!({
@@ -66,6 +67,7 @@ pub(super) fn issuer(key: &PublicKey, state: &KeyState) -> Value {
         "compromised_since": state.compromised_since,
         "next_seq": next_seq,
         "prev": prev,
+        "last_issued_on": state.head.map(|head| head.issued_on),
         "head": state.head.map(|head| json!({"seq": head.seq, "id": head.id, "index": head.index})),
     })
 }

@@ -55,6 +55,7 @@ impl State {
             seq: record.seq,
             id: candidate.id,
             index,
+            issued_on: record.issued_on,
         };
         self.advance_chain(&record.issuer, head)?;
         let sums = self.globals.totals.check();

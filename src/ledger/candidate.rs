@@ -22,7 +22,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// The day of admission.
-    pub(super) fn admitted_on(&self) -> Day {
+    pub(in crate::ledger) fn admitted_on(&self) -> Day {
         Day::of(self.admitted_at)
     }
 }

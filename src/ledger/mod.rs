@@ -29,7 +29,7 @@ pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};
 pub use rules::speakers::{Speakers, endorsement_quorum};
 pub use state::{
-    Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, KeyRole,
-    KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,
+    Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, HolderNumber,
+    KeyRole, KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,
     RULES_VERSION, SEQS_PER_MARK, State, StateImage, SurveyState, Totals, TreeState,
 };

@@ -55,10 +55,12 @@ codes! {
     KeyExpired = "key_expired", Forbidden;
     /// The key's role does not allow this statement.
     RoleRefused = "role_refused", Forbidden;
-    /// The key's holder does not hold the plot, or did not state what is corrected.
+    /// The key's holder does not hold the plot or the account, or did not state what is corrected.
     HolderRefused = "holder_refused", Forbidden;
     /// An endorsement that this kind of statement does not ask for.
     EndorserRefused = "endorser_refused", Forbidden;
+    /// Points would be taken from another holder's account without its endorsement.
+    ConsentMissing = "consent_missing", Forbidden;
     /// Too few governors signed.
     QuorumShort = "quorum_short", Forbidden;
     /// A key that gets a task did not sign itself.
@@ -77,6 +79,8 @@ codes! {
     OriginMismatch = "origin_mismatch", Rule;
     /// A day lies outside of what rule 2 allows.
     DayRefused = "day_refused", Rule;
+    /// The day of issue is before that of the issuer's record before.
+    IssuedOnDecreases = "issued_on_decreases", Rule;
     /// A quorum of none, or of more than there are governors; or a governor named twice.
     QuorumImpossible = "quorum_impossible", Rule;
     /// The key is no safe Ed25519 key.
@@ -85,6 +89,8 @@ codes! {
     KeyReused = "key_reused", Rule;
     /// The key to revoke was never granted.
     KeyUnknown = "key_unknown", Rule;
+    /// The name could be taken for that of another holder.
+    NameTaken = "name_taken", Rule;
     /// The holder would survey what it plants or pays for.
     HolderConflict = "holder_conflict", Rule;
     /// No such method.

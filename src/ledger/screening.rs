@@ -5,9 +5,9 @@ use super::kinds::rules_of;
 use super::refusal::{Refusal, ensure};
 use super::rules::chain::{check_in_use, known_issuer, sequence_gap};
 use super::rules::speakers::{Endorsers, Speakers, for_governors, no_governor, unasked};
-use super::state::State;
+use super::state::{KeyRole, State};
 use crate::crypto::PublicKey;
-use crate::record::{Day, Seq, SignedRecord, Statement};
+use crate::record::{Day, Role, Seq, SignedRecord, Statement};
 
 /// How far beyond an issuer's next seq a record may be for its signature to be looked at: records
 /// before it may be on their way. More than an issuer's batches that can wait hold together.
@@ -60,17 +60,32 @@ impl State {
         }
         let statement = &signed.record().statement;
         let rules = rules_of(statement);
-        let named = match rules.endorsers() {
+        let asked = match rules.endorsers() {
             Endorsers::None => return Err(unasked(statement.kind())),
-            Endorsers::Governors => Vec::new(),
-            Endorsers::GovernorsAnd(named) => named,
+            Endorsers::Governors => (Vec::new(), false),
+            Endorsers::GovernorsAnd(named) => (named, false),
+            Endorsers::GovernorsOrPlatforms => (Vec::new(), true),
+        };
+        let (named, platforms) = asked;
+        let platform = |key: &PublicKey| {
+            let role = self.role_of(key);
+            platforms
+                && matches!(
+                    role,
+                    Some(KeyRole::Issuer {
+                        role: Role::Platform,
+                        ..
+                    })
+                )
         };
         let governs = |key: &PublicKey| self.is_governor(key) || coming.contains(key);
         let mut keys = signed
             .endorsements()
             .iter()
             .map(|endorsement| endorsement.key);
-        let Some(stranger) = keys.find(|key| !governs(key) && !named.contains(key)) else {
+        let Some(stranger) =
+            keys.find(|key| !governs(key) && !named.contains(key) && !platform(key))
+        else {
             return Ok(());
         };
         // As the rules say when governors of an older set sign.

@@ -125,7 +125,7 @@ impl Forge {
         it.admit("planter", void(mistake));
         it.place("award", |it| it.admit("platform", award(ANN, 1000)));
         it.place("award of Ben", |it| it.admit("platform", award(BEN, 400)));
-        it.admit("platform2", award(BEN, 60));
+        it.admit("platform2", award(PAT, 60));
         let tied = it.place("tied", |it| it.admit("platform", claim(ANN)));
         it.place("waiting", |it| it.admit("platform", claim(ANN)));
         it.place("waiting elm", |it| it.admit("platform", elm_claim(ANN)));

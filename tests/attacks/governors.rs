@@ -32,7 +32,7 @@ fn quorum() -> Vec<Attack> {
             Code::QuorumShort,
             move |it| {
                 it.force("g1+new", new());
-                it.admit("new", award(ANN, 100))
+                it.admit("new", award(NOBODY, 100))
             },
         )
         .receipt(Yes("1 governors signed, 2 are needed")),
@@ -128,6 +128,17 @@ fn sets() -> Vec<Attack> {
 fn grants() -> Vec<Attack> {
     let rule = |name, code, lie: fn(&mut Forge) -> Index| Attack::rule(name, GOVERNORS, code, lie);
     vec![
+        rule(
+            "A holder whose name passes for another's",
+            Code::NameTaken,
+            |it| {
+                let close = KeyGrant {
+                    display_name: "C\u{456}ty R\u{456}de".parse().unwrap(),
+                    ..grant("stranger", Role::Platform, "newcomer")
+                };
+                it.force("g1+g2+stranger", close)
+            },
+        ),
         rule(
             "A key granted to somebody who does not hold it",
             Code::PossessionUnproven,

@@ -110,28 +110,75 @@ fn points() -> Vec<Attack> {
             },
         ),
         Attack::rule(
-            "A balance that no account can hold",
+            "More points owed in all than a sum holds",
             HUGE,
             Code::BalanceLimit,
             |it| {
                 it.admit("g1+g2", huge());
-                it.admit("platform", huge_award(ANN));
-                it.force("platform", award(ANN, 1000))
+                let award = it.admit("platform", huge_award(NOBODY));
+                let sent = it.admit("platform", gift(NOBODY, BEN, HUGE_POINTS));
+                it.admit("platform", gift(BEN, EVE, HUGE_POINTS));
+                it.admit("platform", void(sent));
+                it.admit("platform", gift(NOBODY, ANN, HUGE_POINTS));
+                it.force("platform", reverse(award, HUGE_POINTS))
             },
         ),
         Attack::rule(
-            "Reversals that take a balance below any",
+            "More points awarded in all than a sum holds",
             HUGE,
             Code::BalanceLimit,
             |it| {
                 it.admit("g1+g2", huge());
-                let all = [BEN, EVE].map(|friend| {
-                    let award = it.admit("platform", huge_award(NOBODY));
-                    it.admit("platform", gift(NOBODY, friend, HUGE_POINTS));
-                    award
-                });
-                it.admit("platform", reverse(all[0], HUGE_POINTS));
-                it.force("platform", reverse(all[1], HUGE_POINTS))
+                it.admit("platform", huge_award(NOBODY));
+                it.force("platform", award(BEN, 1000))
+            },
+        ),
+        rule(
+            "Points awarded to another platform's user",
+            Code::HolderRefused,
+            |it| it.force("platform2", award(ANN, 5)),
+        ),
+        rule(
+            "Points of another platform's user given away",
+            Code::HolderRefused,
+            |it| it.force("platform2", gift(ANN, PAT, 5)),
+        ),
+        rule(
+            "Points of another platform's user said to have expired",
+            Code::HolderRefused,
+            |it| {
+                let expired = Transfer {
+                    to: None,
+                    reason: TransferReason::Expired,
+                    ..gift(ANN, PAT, 5)
+                };
+                it.force("platform2", expired)
+            },
+        ),
+        rule(
+            "A tree claimed with the points of another platform's user",
+            Code::HolderRefused,
+            |it| it.force("platform2", claim(ANN)),
+        ),
+        rule(
+            "A claim at a price that ended, under an old day of issue",
+            Code::MethodVersion,
+            |it| {
+                let mut dearer = method(2).species.to_vec();
+                for species in &mut dearer {
+                    species.price = Grams(species.price.0 + 1);
+                }
+                let change = Day::of(it.now);
+                let dearer = Method {
+                    effective_from: change,
+                    species: dearer.try_into().unwrap(),
+                    ..method(2)
+                };
+                it.admit("g1+g2", dearer);
+                it.now.0 += 2 * DAY_MS;
+                let mut record = it.record("platform", claim(ANN));
+                record.issued_on = change;
+                it.force_record("platform", &record)
             },
         ),
         rule("An award of nothing", Code::PointsZero, |it| {
@@ -141,7 +188,8 @@ fn points() -> Vec<Attack> {
 }
 
 const HUGE: &str = "operator: the log's; platform and k governors: their own";
-const HUGE_POINTS: u64 = (1 << 63) - 1000;
+/// With what was awarded before nearly all that a ledger can award.
+const HUGE_POINTS: u64 = (1 << 63) - 2000;
 
 /// A method whose awards have no cap.
 fn huge() -> Method {
@@ -231,6 +279,23 @@ fn trees() -> Vec<Attack> {
             it.admit("surveyor2", lost(elms, 10, None));
             it.force("platform", assign(2, &[claim]))
         }),
+        platform(
+            "Dead trees promised behind live ones of another planting",
+            Code::TreesShort,
+            |it| {
+                let (oaks, claim) = (it.at("oaks"), it.at("waiting"));
+                it.admit("surveyor2", lost(oaks, 17, None));
+                it.force("platform", assign(2, &[claim]))
+            },
+        ),
+        platform(
+            "A tree assigned to the claim of another platform's user",
+            Code::HolderRefused,
+            |it| {
+                let claim = it.at("waiting");
+                it.force("platform2", assign(2, &[claim]))
+            },
+        ),
         planter("Serials planted twice", Code::SerialsOverlap, |it| {
             it.force("planter", planting(1, 20, 5, 77))
         }),
@@ -372,6 +437,22 @@ fn corrections() -> Vec<Attack> {
             },
         ),
         platform(
+            "A gift taken back from another platform's user, who was not asked",
+            Code::ConsentMissing,
+            |it| {
+                let given = it.admit("platform", gift(ANN, PAT, 5));
+                it.force("platform", void(given))
+            },
+        ),
+        platform(
+            "The same, with an endorsement by the giver's own house",
+            Code::EndorserRefused,
+            |it| {
+                let given = it.admit("platform", gift(ANN, PAT, 5));
+                it.force("platform+old", void(given))
+            },
+        ),
+        platform(
             "An entry corrected that is not there yet",
             Code::TargetUnknown,
             |it| {
@@ -383,6 +464,22 @@ fn corrections() -> Vec<Attack> {
             let target = it.at("oaks");
             it.force("planter", lost(target, 19, None))
         }),
+        planter(
+            "Trees lost before they were planted",
+            Code::DayRefused,
+            |it| {
+                let early = Correction {
+                    remedy: Remedy::Lost {
+                        count: std::num::NonZeroU32::MIN,
+                        first_serial: None,
+                        lost_on: Day(TODAY.0 - 40),
+                        evidence: None,
+                    },
+                    ..lost(it.at("oaks"), 1, None)
+                };
+                it.force("planter", early)
+            },
+        ),
         planter("A tree lost twice", Code::TreeLost, |it| {
             let target = it.at("oaks");
             it.force("planter", lost(target, 1, Some(11)))
@@ -541,6 +638,19 @@ fn chains() -> Vec<Attack> {
                 };
                 let mut record = it.record("platform", past);
                 record.issued_on = Day(TODAY.0 - 31);
+                it.force_record("platform", &record)
+            },
+        ),
+        rule(
+            "A record signed for a day before its issuer's last",
+            Code::IssuedOnDecreases,
+            |it| {
+                let past = Award {
+                    occurred_on: Day(TODAY.0 - 1),
+                    ..award(ANN, 100)
+                };
+                let mut record = it.record("platform", past);
+                record.issued_on = Day(TODAY.0 - 1);
                 it.force_record("platform", &record)
             },
         ),

@@ -70,8 +70,9 @@ fn edges() -> Forge {
     let mut it = Forge::honest();
     it.now.0 -= 1000;
     it.admit("old", award(BEN, CAP));
-    for (days, who) in [(-30, "platform"), (1, "platform2")] {
-        let mut record = it.record(who, award(BEN, 1));
+    it.admit("g1+g2+late", grant("late", Role::Platform, "cityride"));
+    for (days, who, account) in [(-30, "late", BEN), (1, "platform2", PAT)] {
+        let mut record = it.record(who, award(account, 1));
         record.issued_on = Day(TODAY.0.checked_add_signed(days).unwrap());
         if let Statement::Award(award) = &mut record.statement {
             award.occurred_on = record.issued_on.min(TODAY);

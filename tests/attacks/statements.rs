@@ -15,6 +15,8 @@ pub const TODAY: Day = Day(20_700);
 pub const ANN: u8 = 1;
 pub const BEN: u8 = 2;
 pub const EVE: u8 = 3;
+/// Of another platform than the others.
+pub const PAT: u8 = 5;
 pub const NOBODY: u8 = 4;
 
 /// The species, and what their trees cost.
@@ -82,7 +84,7 @@ pub fn grant_key(key: PublicKey, role: Role, holder: &str) -> KeyGrant {
         key,
         role,
         holder: holder.parse().unwrap(),
-        display_name: "somebody".parse().unwrap(),
+        display_name: holder.parse().unwrap(),
         expires_on: None,
     }
 }

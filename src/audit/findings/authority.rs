@@ -25,6 +25,7 @@ fn subject(public: &PublicKey, key: &KeyState) -> String {
             role,
             display_name,
             holder,
+            ..
         } => format!("{role} {display_name} ({holder})"),
         KeyRole::Governor => "governor".to_owned(),
         KeyRole::Log => "log".to_owned(),

@@ -168,6 +168,7 @@ pub(super) fn issuers(facts: &Facts<'_>) -> Vec<IssuerRow> {
                 role,
                 holder,
                 display_name,
+                ..
             } => (
                 role.to_string(),
                 holder.to_string(),

@@ -9,7 +9,7 @@ use crate::client::log_fault::LogFault;
 use crate::client::opening::{settle, void_what_does_not_continue};
 use crate::client::refusals::{About, about};
 use crate::client::remote::{RemoteProblem, Sent, batch_body};
-use crate::client::submitter::{OnRefusal, SubmitError, Submitter, today};
+use crate::client::submitter::{OnRefusal, SubmitError, Submitter};
 use crate::crypto::PublicKey;
 use crate::durable::at;
 use crate::note::UnverifiedCheckpoint;
@@ -86,7 +86,9 @@ impl Submitter<'_> {
         let line = run.fresh.front().map_or(0, |fresh| fresh.line);
         match about(problem, record.record()) {
             // Signed on another day: it is signed anew, for the same place in the chain.
-            About::SigningDay | About::LaterDay if record.record().issued_on != today() => {
+            About::SigningDay | About::LaterDay
+                if record.record().issued_on != self.issue_day() =>
+            {
                 self.journal.void()?;
             }
             About::Line => {

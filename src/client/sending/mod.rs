@@ -17,7 +17,7 @@ use crate::client::opening::check_unproven;
 use crate::client::remote::{RemoteProblem, Sent};
 use crate::client::strays::LoggedRecords;
 use crate::client::submitter::{
-    LineOutcome, OnRefusal, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary, today,
+    LineOutcome, OnRefusal, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary,
 };
 use crate::record::{CodecError, Digest, Index, Record, Seq, Statement, draft};
 
@@ -337,7 +337,8 @@ impl Submitter<'_> {
             Some(last) => (last.seq.0.saturating_add(1), last.id),
             None => (0, self.granted),
         };
-        let issued_on = today();
+        let issued_on = self.issue_day();
+        self.signed_for(Some(issued_on));
         let mut records = Vec::new();
         for (seq, fresh) in (first_seq..).zip(run.fresh.iter().take(most)) {
             let record = Record {

@@ -7,10 +7,11 @@ use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, PlotCorrectionPlaces, PlotPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
+use crate::ledger::rules::balances::check_holder;
 use crate::ledger::rules::plots::known_plot;
 use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
-use crate::ledger::state::{ClaimState, ClaimTree, State, TreeState};
-use crate::record::{Assignment, Index, PlotNumber, Role, Serial, SpeciesCode};
+use crate::ledger::state::{ClaimState, ClaimTree, PlantingState, State, TreeState};
+use crate::record::{Assignment, Index, PlotNumber, Role, Serial};
 
 impl Rules for Assignment {
     fn speakers(&self) -> Speakers {
@@ -26,8 +27,11 @@ impl Rules for Assignment {
         let plot = known_plot(state, self.plot)?;
         let mut seen = BTreeSet::new();
         let mut species = None;
+        let mut promised: Option<Promised<'_>> = None;
         for (claim, serial) in pairs(self) {
-            let kind = check_waiting(state, claim)?;
+            let waiting = check_waiting(state, claim)?;
+            check_holder(state, candidate, &waiting.account)?;
+            let kind = waiting.species;
             ensure(seen.insert(claim), || {
                 Refusal::new(
                     Code::ClaimTaken,
@@ -36,7 +40,8 @@ impl Rules for Assignment {
                 )
             })?;
             let tree = serial.ok_or_else(|| unknown_tree(self.plot, "past the last serial"))?;
-            let grown = check_free_tree(state, self.plot, tree)?;
+            let (first, planting) = check_free_tree(state, self.plot, tree)?;
+            let grown = planting.species;
             let one = *species.get_or_insert(kind);
             ensure(kind == one && grown == one, || {
                 Refusal::new(
@@ -45,15 +50,17 @@ impl Rules for Assignment {
                     format!("all of this assignment must be of one species, {one}"),
                 )
             })?;
+            // Serials ascend, so a planting's trees stand together.
+            promised = Some(match promised.filter(|promised| promised.first == first) {
+                Some(promised) => promised.with_one_more(self.plot)?,
+                None => Promised {
+                    first,
+                    planting,
+                    more: 0,
+                }
+                .with_one_more(self.plot)?,
+            });
         }
-        let assigned = u128::from(plot.assigned) + self.claims.len() as u128;
-        ensure(assigned <= plot.standing().into(), || {
-            Refusal::new(
-                Code::TreesShort,
-                format!("{assigned} trees would be assigned on plot {}", self.plot),
-                format!("{} stand in its books", plot.standing()),
-            )
-        })?;
         let plot = Some(plot.last_entry);
         Ok(PlotPlaces { plot }.into())
     }
@@ -102,15 +109,44 @@ impl Voidable for Assignment {
     }
 }
 
-/// The species of a claim that waits for a tree.
-fn check_waiting(state: &State, claim: Index) -> Result<SpeciesCode, Refusal> {
+/// A planting whose trees an assignment promises, and how many of them so far.
+#[derive(Clone, Copy)]
+struct Promised<'a> {
+    first: Serial,
+    planting: &'a PlantingState,
+    more: u64,
+}
+
+impl Promised<'_> {
+    /// Promises one more tree, if as many stand as are promised then.
+    fn with_one_more(self, plot: PlotNumber) -> Result<Self, Refusal> {
+        let more = self.more + 1;
+        let assigned = u64::from(self.planting.assigned) + more;
+        let standing = self.planting.standing(self.first);
+        ensure(assigned <= standing, || {
+            Refusal::new(
+                Code::TreesShort,
+                format!(
+                    "{assigned} trees of the planting from serial {} on plot {plot} would be assigned",
+                    self.first
+                ),
+                format!("{standing} of them stand in the books"),
+            )
+        })?;
+        Ok(Self { more, ..self })
+    }
+}
+
+/// A claim that waits for a tree.
+fn check_waiting(state: &State, claim: Index) -> Result<&ClaimState, Refusal> {
     let advice = "name the entries of claims that wait for a tree";
     match state.claims.get(&claim) {
-        Some(ClaimState {
-            tree: ClaimTree::Waiting,
-            species,
-            ..
-        }) => Ok(*species),
+        Some(
+            waiting @ ClaimState {
+                tree: ClaimTree::Waiting,
+                ..
+            },
+        ) => Ok(waiting),
         Some(ClaimState {
             tree: ClaimTree::Tied { plot, serial },
             ..
@@ -135,13 +171,13 @@ fn check_waiting(state: &State, claim: Index) -> Result<SpeciesCode, Refusal> {
     }
 }
 
-/// The species of a tree that stands and has no claim.
+/// The planting, and its first serial, of a tree that stands and has no claim.
 fn check_free_tree(
     state: &State,
     plot: PlotNumber,
     serial: Serial,
-) -> Result<SpeciesCode, Refusal> {
-    let (_, planting) = state
+) -> Result<(Serial, &PlantingState), Refusal> {
+    let (first, planting) = state
         .planting_of(plot, serial)
         .filter(|(_, planting)| !planting.voided)
         .ok_or_else(|| unknown_tree(plot, &format!("of serial {serial}")))?;
@@ -163,7 +199,7 @@ fn check_free_tree(
             "assign trees that stand",
         ));
     }
-    Ok(planting.species)
+    Ok((first, planting))
 }
 
 /// Each claim of an assignment with its tree.

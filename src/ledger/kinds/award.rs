@@ -5,10 +5,10 @@ use crate::ledger::broken::{Contradiction, Sum};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::balances::{check_credit, require_nonzero};
+use crate::ledger::rules::balances::{check_awarded, check_credit, check_holder, require_nonzero};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::methods::check_version;
-use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, issuing_holder, require_role};
 use crate::ledger::state::State;
 use crate::record::{Award, Index, Month, Role};
 
@@ -23,6 +23,7 @@ impl Rules for Award {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
+        check_holder(state, candidate, &self.account)?;
         check_day(candidate, "occurred_on", self.occurred_on)?;
         let method = check_version(state, self.method, self.version, self.occurred_on)?;
         let activity = method
@@ -53,6 +54,7 @@ impl Rules for Award {
                 format!("the cap of {:?} is {}", activity.name, activity.cap),
             )
         })?;
+        check_awarded(state, self.points)?;
         let account = check_credit(state, &self.account, self.points)?;
         Ok(AccountPlaces { account }.into())
     }
@@ -60,10 +62,11 @@ impl Rules for Award {
     fn apply(
         &self,
         state: &mut State,
-        _: &Candidate<'_>,
+        candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        state.credit(index, self.account, self.points)?;
+        let holder = issuing_holder(state, candidate)?;
+        state.credit(index, self.account, self.points, holder)?;
         let points = u128::from(self.points.0);
         let month = state.globals.months.entry(Month::of(self.occurred_on));
         month

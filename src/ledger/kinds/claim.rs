@@ -5,8 +5,8 @@ use crate::ledger::broken::{Contradiction, Sum, absent, present};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{AccountCorrectionPlaces, AccountPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::balances::{check_credit, check_spending};
-use crate::ledger::rules::methods::check_version;
+use crate::ledger::rules::balances::{check_credit, check_holder, check_spending};
+use crate::ledger::rules::methods::check_version_lately;
 use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
 use crate::ledger::state::{ClaimState, ClaimTree, State};
 use crate::record::{Claim, Index, Role};
@@ -22,8 +22,9 @@ impl Rules for Claim {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
-        let today = candidate.record().issued_on;
-        let method = check_version(state, self.method, self.version, today)?;
+        check_holder(state, candidate, &self.account)?;
+        let today = candidate.admitted_on();
+        let method = check_version_lately(state, self.method, self.version, today)?;
         let species = method
             .species
             .iter()
@@ -91,7 +92,7 @@ impl Voidable for Claim {
             state.untie(plot, serial)?;
         }
         state.move_claim(target, ClaimTree::Waiting, ClaimTree::Voided)?;
-        state.credit(index, self.account, self.points)?;
+        state.give_back(index, self.account, self.points)?;
         let totals = &mut state.globals.totals;
         totals
             .claimed

@@ -6,8 +6,9 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{KeyGrantPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::keys::check_new_key;
+use crate::ledger::rules::names::{check_names, compared, names};
 use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors};
-use crate::ledger::state::{HolderName, KeyRole, State};
+use crate::ledger::state::{KeyRole, State};
 use crate::record::{Index, KeyGrant, Role};
 
 impl Rules for KeyGrant {
@@ -21,7 +22,7 @@ impl Rules for KeyGrant {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         check_new_key(state, &self.key)?;
-        let had = state.holders.get(&HolderName::of(&self.holder));
+        let had = state.holder(&self.holder);
         let conflict = had.is_some_and(|had| match self.role {
             Role::Surveyor => had.plants_or_awards,
             Role::Platform | Role::Planter => had.surveys,
@@ -36,6 +37,7 @@ impl Rules for KeyGrant {
                 "who surveys never plants or awards, and the reverse; another house must do it",
             )
         })?;
+        check_names(state, self)?;
         require_governors(
             state,
             candidate,
@@ -51,15 +53,14 @@ impl Rules for KeyGrant {
         candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        state
-            .holders
-            .upsert(HolderName::of(&self.holder), |roles| match self.role {
-                Role::Surveyor => roles.surveys = true,
-                Role::Platform | Role::Planter => roles.plants_or_awards = true,
-            });
+        let holder_number = state.enrol_holder(&self.holder, self.role)?;
+        for name in names(self) {
+            state.keep_name(&compared(name), holder_number)?;
+        }
         let role = KeyRole::Issuer {
             role: self.role,
             holder: self.holder.clone(),
+            holder_number,
             display_name: self.display_name.clone(),
         };
         state.add_key(self.key, role, index, candidate.id, self.expires_on)

@@ -5,8 +5,8 @@ use crate::ledger::broken::{Contradiction, Sum};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::{Places, TransferPlaces, TransferVoidPlaces};
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::balances::{check_credit, check_debit, check_spending};
-use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
+use crate::ledger::rules::balances::{check_credit, check_debit, check_holder, check_spending};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, issuing_holder, require_role};
 use crate::ledger::state::State;
 use crate::record::{Index, Role, Transfer, TransferReason};
 
@@ -28,6 +28,7 @@ impl Rules for Transfer {
                 "name another account",
             )
         })?;
+        check_holder(state, candidate, &self.from)?;
         let from = check_spending(state, &self.from, self.points)?;
         let to = match &self.to {
             Some(to) => check_credit(state, to, self.points)?,
@@ -39,12 +40,13 @@ impl Rules for Transfer {
     fn apply(
         &self,
         state: &mut State,
-        _: &Candidate<'_>,
+        candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
         state.debit(index, self.from, self.points)?;
         if let Some(to) = self.to {
-            state.credit(index, to, self.points)?;
+            let holder = issuing_holder(state, candidate)?;
+            state.credit(index, to, self.points, holder)?;
         }
         match sum_outside(state, self.reason) {
             Some(sum) => sum.raise(self.points.0.into(), "points that left all accounts"),
@@ -69,7 +71,7 @@ impl Voidable for Transfer {
     }
 
     fn apply_void(&self, state: &mut State, _: Index, index: Index) -> Result<(), Contradiction> {
-        state.credit(index, self.from, self.points)?;
+        state.give_back(index, self.from, self.points)?;
         if let Some(to) = self.to {
             state.debit(index, to, self.points)?;
         }

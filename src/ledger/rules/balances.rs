@@ -1,9 +1,13 @@
 //! Rule 5, for every kind that moves points: what an account can receive and give. Each check returns
 //! the last entry about the account.
 
+use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::State;
 use crate::record::{AccountId, Grams, Index};
+
+/// All points awarded are fewer, and so are all points owed.
+const POINTS_LIMIT: u64 = 1 << 63;
 
 /// Checks that an account can receive `points`.
 pub(in crate::ledger) fn check_credit(
@@ -34,17 +38,47 @@ pub(in crate::ledger) fn check_debit(
 ) -> Result<Option<Index>, Refusal> {
     let account = state.accounts.get(id);
     let balance = account.map_or(0, |account| account.balance);
-    let fits = i64::try_from(points.0)
-        .ok()
-        .and_then(|less| balance.checked_sub(less));
-    ensure(fits.is_some(), || {
+    let short = i128::from(points.0) - i128::from(balance.max(0));
+    let owed = i128::from(state.totals().owed) + short.max(0);
+    ensure(owed < i128::from(POINTS_LIMIT), || {
         Refusal::new(
             Code::BalanceLimit,
             format!("{points} points from a balance of {balance}"),
-            "a balance is at least −2^63",
+            format!("accounts would owe {owed} points in all, and at most 2^63 − 1 can be owed"),
         )
     })?;
     Ok(account.map(|account| account.last_entry))
+}
+
+/// Checks that the ledger can award `points` more. With the bound on what is owed it keeps every sum
+/// of points within 64 bits.
+pub(in crate::ledger) fn check_awarded(state: &State, points: Grams) -> Result<(), Refusal> {
+    let awarded = state.totals().awarded + u128::from(points.0);
+    ensure(awarded < u128::from(POINTS_LIMIT), || {
+        Refusal::new(
+            Code::BalanceLimit,
+            format!("{awarded} points would be awarded in all"),
+            "a ledger awards at most 2^63 − 1",
+        )
+    })
+}
+
+/// Checks that the issuer's holder may award to an account and spend from it: the account is that
+/// holder's, or nobody's yet.
+pub(in crate::ledger) fn check_holder(
+    state: &State,
+    candidate: &Candidate<'_>,
+    id: &AccountId,
+) -> Result<(), Refusal> {
+    let issuer = state.holder_number(&candidate.record().issuer);
+    let holder = state.accounts.get(id).map(|account| account.holder);
+    ensure(holder.is_none() || holder == issuer, || {
+        Refusal::new(
+            Code::HolderRefused,
+            format!("the account {id} is another holder's"),
+            "the holder whose key first named an account awards to it and spends from it; others may transfer points to it",
+        )
+    })
 }
 
 /// Checks that an account holds `points`.

@@ -43,6 +43,17 @@ pub(in crate::ledger) fn check_issuer(
     })?;
     check_in_use(key, candidate.admitted_on())?;
     check_issued_on(candidate)?;
+    if let Some(before) = key.head.map(|head| head.issued_on) {
+        ensure(before <= record.issued_on, || {
+            Refusal::new(
+                Code::IssuedOnDecreases,
+                format!("issued_on is {}", record.issued_on),
+                format!(
+                    "the issuer's record before was issued on {before}: sign for that day or a later one"
+                ),
+            )
+        })?;
+    }
     let authority = match key.role {
         KeyRole::Governor => state.globals.council.stated_at,
         KeyRole::Log | KeyRole::Issuer { .. } => key.granted_at,

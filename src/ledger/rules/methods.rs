@@ -28,3 +28,15 @@ pub(in crate::ledger) fn check_version(
     })?;
     Ok(&in_effect.method)
 }
+
+/// As [`check_version`], for a day or the day before it: what was signed shortly before a price
+/// changed comes in for some hours more.
+pub(in crate::ledger) fn check_version_lately(
+    state: &State,
+    id: MethodId,
+    version: MethodVersion,
+    day: Day,
+) -> Result<&Method, Refusal> {
+    check_version(state, id, version, day)
+        .or_else(|refusal| check_version(state, id, version, day.earlier(1)).map_err(|_| refusal))
+}

@@ -5,5 +5,6 @@ pub(super) mod balances;
 pub(super) mod chain;
 pub(super) mod keys;
 pub(super) mod methods;
+pub(super) mod names;
 pub(super) mod plots;
 pub(super) mod speakers;

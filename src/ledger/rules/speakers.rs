@@ -1,9 +1,10 @@
 //! Who may state what: roles, and governors by a quorum.
 
 use crate::crypto::PublicKey;
+use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::state::{KeyRole, State};
+use crate::ledger::state::{HolderNumber, KeyRole, State};
 use crate::record::{Kind, Role, Slug};
 
 /// Who may state a kind of statement (`docs/format.md`, 6).
@@ -48,6 +49,8 @@ pub(in crate::ledger) enum Endorsers {
     Governors,
     /// Those of governors in force, and of these keys, which the statement names.
     GovernorsAnd(Vec<PublicKey>),
+    /// Those of governors in force, or of platforms' keys: who of them, the target says.
+    GovernorsOrPlatforms,
 }
 
 /// Checks that the issuer is one of those who may state the candidate's kind.
@@ -210,6 +213,15 @@ pub(in crate::ledger) fn unasked(kind: Kind) -> Refusal {
         format!("a {kind} has signatures of others that it does not ask for"),
         "leave these endorsements out",
     )
+}
+
+/// The holder of a candidate's issuer, which was granted a role.
+pub(in crate::ledger) fn issuing_holder(
+    state: &State,
+    candidate: &Candidate<'_>,
+) -> Result<HolderNumber, Contradiction> {
+    let holder = state.holder_number(&candidate.record().issuer);
+    present(holder, "the issuer's holder")
 }
 
 fn role_name(role: Option<&KeyRole>) -> String {

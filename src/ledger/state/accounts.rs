@@ -2,17 +2,30 @@
 
 use bincode::{Decode, Encode};
 
-use super::State;
-use crate::ledger::broken::{Contradiction, Sum};
+use super::{HolderNumber, State};
+use crate::ledger::broken::{Contradiction, Sum, absent, present};
 use crate::record::{AccountId, Grams, Index};
 
 /// An account: some sixty bytes in memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Account {
     /// Points that the account holds; below zero only after a correction.
     pub balance: i64,
     /// The last entry about the account.
     pub last_entry: Index,
+    /// The holder whose key first named the account: its keys alone award to it and spend from it.
+    pub holder: HolderNumber,
+}
+
+impl Account {
+    /// Points that the account owes: those that its balance is below zero.
+    pub fn owed(&self) -> u64 {
+        if self.balance < 0 {
+            self.balance.unsigned_abs()
+        } else {
+            0
+        }
+    }
 }
 
 impl State {
@@ -31,43 +44,66 @@ impl State {
         self.accounts.iter()
     }
 
-    /// Adds points to a balance, by the entry `index`.
+    /// Adds points to an account, by the entry `index`. An account that no entry named before is now
+    /// that holder's.
     pub(in crate::ledger) fn credit(
         &mut self,
         index: Index,
         id: AccountId,
         points: Grams,
+        holder: HolderNumber,
     ) -> Result<(), Contradiction> {
-        self.change_balance(index, id, points.0.into())
+        if !self.accounts.contains(&id) {
+            let account = Account {
+                balance: 0,
+                last_entry: index,
+                holder,
+            };
+            absent(self.accounts.insert(id, account), "a new account")?;
+        }
+        self.change_balance(index, &id, points.0.into())
     }
 
-    /// Takes points from a balance, by the entry `index`.
+    /// Gives points back to an account that had them, by the entry `index`.
+    pub(in crate::ledger) fn give_back(
+        &mut self,
+        index: Index,
+        id: AccountId,
+        points: Grams,
+    ) -> Result<(), Contradiction> {
+        self.change_balance(index, &id, points.0.into())
+    }
+
+    /// Takes points from an account, by the entry `index`.
     pub(in crate::ledger) fn debit(
         &mut self,
         index: Index,
         id: AccountId,
         points: Grams,
     ) -> Result<(), Contradiction> {
-        self.change_balance(index, id, -i128::from(points.0))
+        self.change_balance(index, &id, -i128::from(points.0))
     }
 
     fn change_balance(
         &mut self,
         index: Index,
-        id: AccountId,
+        id: &AccountId,
         change: i128,
     ) -> Result<(), Contradiction> {
-        let (before, after) = self.accounts.upsert(id, |account| {
-            let before = account.balance;
-            let after = i64::try_from(i128::from(before) + change);
+        let changed = self.accounts.update(id, |account| {
+            let before = *account;
+            let after = i64::try_from(i128::from(before.balance) + change);
             account.balance =
                 after.map_err(|_| Contradiction::new("a balance is beyond 64 bits"))?;
             account.last_entry = index;
-            Ok((before, account.balance))
-        })?;
+            Ok((before, *account))
+        });
+        let (before, after) = present(changed, "the account")??;
         let totals = &mut self.globals.totals;
         totals.balances.raise(change, "balances")?;
-        match (before < 0, after < 0) {
+        totals.owed.lower(before.owed(), "points owed")?;
+        totals.owed.raise(after.owed(), "points owed")?;
+        match (before.balance < 0, after.balance < 0) {
             (false, true) => totals.accounts_negative.raise(1, "negative accounts"),
             (true, false) => totals.accounts_negative.lower(1, "negative accounts"),
             (true, true) | (false, false) => Ok(()),

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::State;
+use super::{HolderNumber, State};
 use crate::crypto::PublicKey;
 use crate::ledger::broken::{Contradiction, absent, present};
 use crate::record::{Day, Index, RecordId, Role, Seq, Slug, Text};
@@ -36,9 +36,21 @@ pub enum KeyRole {
         role: Role,
         /// Who holds the key.
         holder: Slug,
+        /// The holder's number.
+        holder_number: HolderNumber,
         /// The holder's name for people.
         display_name: Text<100>,
     },
+}
+
+impl KeyRole {
+    /// The holder of a granted key.
+    pub fn holder_number(&self) -> Option<HolderNumber> {
+        match self {
+            Self::Issuer { holder_number, .. } => Some(*holder_number),
+            Self::Governor | Self::Log => None,
+        }
+    }
 }
 
 /// The newest record of an issuer. Its sequence number is never the last one that there is.
@@ -50,6 +62,8 @@ pub struct ChainHead {
     pub id: RecordId,
     /// The record's entry.
     pub index: Index,
+    /// The record's day of issue: the next one's is not before it.
+    pub issued_on: Day,
 }
 
 /// A key that has, or had, a task.
@@ -80,26 +94,6 @@ impl KeyState {
             Some(head) => (Seq(head.seq.0 + 1), head.id),
             None => (Seq(0), self.granted_id),
         }
-    }
-}
-
-/// Which roles a holder ever had.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
-pub(in crate::ledger) struct HolderRoles {
-    /// A key of the holder was granted the role of surveyor.
-    pub surveys: bool,
-    /// A key of the holder was granted the role of platform or planter.
-    pub plants_or_awards: bool,
-}
-
-/// A holder's slug, hashed so that it can be a fixed-size key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
-pub(in crate::ledger) struct HolderName([u8; 32]);
-
-impl HolderName {
-    pub(crate) fn of(holder: &Slug) -> Self {
-        use sha2::Digest as _;
-        Self(sha2::Sha256::digest(holder.as_str()).into())
     }
 }
 

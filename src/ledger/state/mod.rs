@@ -4,6 +4,7 @@
 mod accounts;
 mod claims;
 mod corrections;
+mod holders;
 mod keys;
 mod methods;
 mod plantings;
@@ -18,8 +19,8 @@ use bincode::{Decode, Encode};
 pub use accounts::Account;
 pub use claims::{ClaimState, ClaimTree, TreeState};
 pub use corrections::LossState;
-pub(super) use keys::HolderName;
-use keys::HolderRoles;
+pub use holders::HolderNumber;
+use holders::{HolderState, TextHash};
 pub use keys::{ChainHead, Council, KeyRole, KeyState, SEQS_PER_MARK};
 pub use methods::MethodState;
 pub use plantings::{LostRange, PlantingState};
@@ -38,7 +39,7 @@ use crate::record::{
 
 /// Raised whenever the same entries make another state, or the state another encoding: a state
 /// that was saved under another version is not loaded.
-pub const RULES_VERSION: u32 = 3;
+pub const RULES_VERSION: u32 = 4;
 
 /// The part of the state that is not a map: what a ledger has one of.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -78,7 +79,9 @@ impl Globals {
 pub struct State {
     pub(in crate::ledger) globals: Globals,
     pub(in crate::ledger) keys: CowMap<PublicKey, KeyState>,
-    pub(in crate::ledger) holders: CowMap<HolderName, HolderRoles>,
+    pub(in crate::ledger) holders: CowMap<TextHash, HolderState>,
+    /// Every name that a holder ever had, in the form in which names are compared.
+    pub(in crate::ledger) holder_names: CowMap<TextHash, HolderNumber>,
     pub(in crate::ledger) methods: CowMap<(MethodId, MethodVersion), MethodState>,
     pub(in crate::ledger) species: CowMap<SpeciesCode, Text<100>>,
     pub(in crate::ledger) accounts: CowMap<AccountId, Account>,
@@ -132,6 +135,7 @@ impl State {
             globals,
             keys: CowMap::default(),
             holders: CowMap::default(),
+            holder_names: CowMap::default(),
             methods: CowMap::default(),
             species: CowMap::default(),
             accounts: CowMap::default(),
@@ -166,11 +170,12 @@ impl State {
 
     /// Every map, in the order in which maps are saved. A map that is missing here would be neither
     /// saved nor digested, so the compiler asks for each field by name.
-    fn maps_mut(&mut self) -> [&mut dyn AnyMap; 16] {
+    fn maps_mut(&mut self) -> [&mut dyn AnyMap; 17] {
         let Self {
             globals: _,
             keys,
             holders,
+            holder_names,
             methods,
             species,
             accounts,
@@ -189,6 +194,7 @@ impl State {
         [
             keys,
             holders,
+            holder_names,
             methods,
             species,
             accounts,

@@ -28,6 +28,9 @@ pub struct Totals {
     /// The sum of all balances.
     #[serde(serialize_with = "decimal")]
     pub balances: i128,
+    /// The sum of what accounts owe: of the balances below zero, without their signs.
+    #[serde(serialize_with = "decimal")]
+    pub owed: u64,
     /// Trees of all plantings, voided ones too.
     #[serde(serialize_with = "decimal")]
     pub planted_recorded: u64,

@@ -10,19 +10,20 @@ use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::Places;
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::rules::chain::check_day;
-use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors, require_role};
-use crate::ledger::state::{KeyRole, State};
-use crate::record::{Correction, Index, Kind, Record, Remedy, Role, Statement};
+use crate::ledger::rules::chain::{check_day, check_in_use};
+use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors, unasked};
+use crate::ledger::state::{HolderNumber, KeyRole, State};
+use crate::record::{Correction, Day, Index, Kind, Planting, Record, Remedy, Role, Statement};
 
 impl Rules for Correction {
     fn speakers(&self) -> Speakers {
         Speakers::HolderOrGovernors
     }
 
-    /// Of the governors' corrections; those by a holder have none.
+    /// Governors' endorse governors' corrections. A void that takes points from the account of another
+    /// holder is endorsed by that holder; other corrections by a holder have no endorsements.
     fn endorsers(&self) -> Endorsers {
-        Endorsers::Governors
+        Endorsers::GovernorsOrPlatforms
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
@@ -47,10 +48,14 @@ impl Rules for Correction {
                 Remedy::Lost {
                     count,
                     first_serial,
+                    lost_on,
                     ..
                 },
                 Statement::Planting(planting),
-            ) => lost::judge(state, self.target, planting, count.get(), *first_serial),
+            ) => {
+                check_not_before_planting(*lost_on, planting)?;
+                lost::judge(state, self.target, planting, count.get(), *first_serial)
+            }
             (Remedy::Void, statement) => void::judge(state, self.target, statement),
             (Remedy::Reverse { .. } | Remedy::Lost { .. }, other) => {
                 Err(target_refused(&self.remedy, other.kind()))
@@ -103,7 +108,8 @@ fn check_corrector(
     match state.role_of(&candidate.record().issuer) {
         Some(KeyRole::Governor) => require_governors(state, candidate, &[]),
         Some(KeyRole::Issuer { role, holder, .. }) => {
-            require_role(state, candidate, *role)?;
+            let payer = other_payer(state, candidate, correction, target);
+            check_endorsers(state, candidate, payer)?;
             let lost = matches!(correction.remedy, Remedy::Lost { .. });
             let same = matches!(
                 state.role_of(&target.issuer),
@@ -118,6 +124,14 @@ fn check_corrector(
                     ),
                     "a key of the same holder and role corrects it, or k governors do",
                 )
+            })?;
+            let endorsed = !candidate.signed.endorsements().is_empty();
+            ensure(payer.is_none() || endorsed, || {
+                Refusal::new(
+                    Code::ConsentMissing,
+                    "points would be taken from the account of another holder",
+                    "one of that holder's platform keys must endorse the correction, or governors make it",
+                )
             })
         }
         Some(KeyRole::Log) | None => Err(Refusal::new(
@@ -126,6 +140,52 @@ fn check_corrector(
             "a key of the same holder and role corrects it, or k governors do",
         )),
     }
+}
+
+/// Endorsements of a correction by a holder: by platform keys of the other holder that pays, if one
+/// does.
+fn check_endorsers(
+    state: &State,
+    candidate: &Candidate<'_>,
+    payer: Option<HolderNumber>,
+) -> Result<(), Refusal> {
+    for endorsement in candidate.signed.endorsements() {
+        let payer = payer.ok_or_else(|| unasked(candidate.record().statement.kind()))?;
+        let key = state.keys.get(&endorsement.key).filter(|key| {
+            matches!(
+                key.role,
+                KeyRole::Issuer { role: Role::Platform, holder_number, .. } if holder_number == payer
+            )
+        });
+        let key = key.ok_or_else(|| {
+            Refusal::new(
+                Code::EndorserRefused,
+                format!(
+                    "{} is no platform key of the account's holder",
+                    endorsement.key
+                ),
+                "only the holder of the account that pays may endorse this correction",
+            )
+        })?;
+        check_in_use(key, candidate.admitted_on())?;
+    }
+    Ok(())
+}
+
+/// The holder, other than the issuer's, from whose account a correction takes points.
+fn other_payer(
+    state: &State,
+    candidate: &Candidate<'_>,
+    correction: &Correction,
+    target: &Record,
+) -> Option<HolderNumber> {
+    let account = match (&correction.remedy, &target.statement) {
+        (Remedy::Reverse { .. }, Statement::Award(award)) => Some(award.account),
+        (Remedy::Void, Statement::Transfer(transfer)) => transfer.to,
+        _ => None,
+    };
+    let payer = state.accounts.get(&account?)?.holder;
+    (Some(payer) != state.holder_number(&candidate.record().issuer)).then_some(payer)
 }
 
 fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
@@ -142,6 +202,20 @@ fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
         format!("the target is a {kind}"),
         format!("only {of} can be {what}"),
     )
+}
+
+/// Trees are lost after they were planted.
+fn check_not_before_planting(lost_on: Day, planting: &Planting) -> Result<(), Refusal> {
+    ensure(planting.planted_on <= lost_on, || {
+        Refusal::new(
+            Code::DayRefused,
+            format!(
+                "lost_on is {lost_on}, and the trees were planted on {}",
+                planting.planted_on
+            ),
+            "a loss is not dated before its planting",
+        )
+    })
 }
 
 fn voided(detail: &str) -> Refusal {
