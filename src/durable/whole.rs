@@ -67,8 +67,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError`]; the file is then what it was before, or the new one.
 pub fn renew(path: &Path) -> Result<(), FileError> {
-    let bytes = fs::read(path).map_err(at(path))?;
-    let Err(error) = replace(path, &bytes) else {
+    let mut old = File::open(path).map_err(at(path))?;
+    // Bit by bit: registers and journals may be large.
+    let Err(error) = replace_with(path, |new| io::copy(&mut old, new).map(drop)) else {
         return Ok(());
     };
     match error.error.kind() {
