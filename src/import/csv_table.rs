@@ -89,6 +89,8 @@ pub struct CsvTable<const N: usize> {
     positions: [usize; N],
     /// The line that was read last.
     line: u64,
+    /// The last line, if no line break is behind it.
+    cut: Option<u64>,
 }
 
 /// What a row has in the columns that were asked for, in that order.
@@ -171,12 +173,19 @@ impl<const N: usize> CsvTable<N> {
             header,
             positions,
             line: 1,
+            cut: None,
         })
     }
 
     /// The file's name.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// The last line, once it was read, if no line break is behind it: the file may have been cut
+    /// there, even within a number, and lines behind it are then missing too.
+    pub fn cut_line(&self) -> Option<u64> {
+        self.cut
     }
 
     /// The next line that is not empty; none at the end of the file.
@@ -189,14 +198,23 @@ impl<const N: usize> CsvTable<N> {
                 .map_err(|error| CsvTableError::Io(self.file.clone(), error))?;
             let bytes = match bytes {
                 ReadLine::End => return Ok(None),
-                ReadLine::Whole(bytes) => Some(bytes),
-                ReadLine::TooLong => None,
+                ReadLine::Whole(bytes) => Ok(bytes),
+                ReadLine::TooLong => {
+                    let detail = format!("it has over {LINE_BYTES_MAX} bytes");
+                    Err(("line_too_long", detail))
+                }
+                ReadLine::Cut(bytes) if is_blank(&bytes) => Ok(bytes),
+                ReadLine::Cut(_) => {
+                    self.cut = Some(self.line + 1);
+                    let detail = "the file ends in this line, which may be cut: if it is whole, add a line break behind it";
+                    Err(("line_cut", detail.to_owned()))
+                }
             };
             self.line += 1;
-            if bytes.as_ref().is_some_and(|bytes| is_blank(bytes)) {
+            if bytes.as_ref().is_ok_and(|bytes| is_blank(bytes)) {
                 continue;
             }
-            return Ok(Some(match self.row(bytes.as_deref()) {
+            return Ok(Some(match bytes.and_then(|bytes| self.row(&bytes)) {
                 Ok(row) => CsvLine::Row(row),
                 Err((reason, detail)) => CsvLine::SetAside(SetAside {
                     file: self.file.clone(),
@@ -210,11 +228,7 @@ impl<const N: usize> CsvTable<N> {
         }
     }
 
-    fn row(&self, bytes: Option<&[u8]>) -> Result<CsvRow<N>, LineFault> {
-        let Some(bytes) = bytes else {
-            let detail = format!("it has over {LINE_BYTES_MAX} bytes");
-            return Err(("line_too_long", detail));
-        };
+    fn row(&self, bytes: &[u8]) -> Result<CsvRow<N>, LineFault> {
         let fields = fields_of_line(bytes)?;
         if fields == self.header {
             let detail = "the header stands here again".to_owned();
@@ -247,6 +261,8 @@ impl<const N: usize> CsvTable<N> {
 /// What was read up to a line break or the end.
 enum ReadLine {
     Whole(Vec<u8>),
+    /// Up to the end, without a line break.
+    Cut(Vec<u8>),
     /// Over [`LINE_BYTES_MAX`], passed over.
     TooLong,
     /// Nothing more.
@@ -256,7 +272,7 @@ enum ReadLine {
 /// Reads a line; what breaks it is not a part of it.
 fn read_line(source: &mut dyn BufRead) -> io::Result<ReadLine> {
     let mut line = Vec::new();
-    let (mut begun, mut too_long) = (false, false);
+    let (mut begun, mut ended, mut too_long) = (false, false, false);
     loop {
         let bytes = match source.fill_buf() {
             Ok(bytes) => bytes,
@@ -278,6 +294,7 @@ fn read_line(source: &mut dyn BufRead) -> io::Result<ReadLine> {
         }
         source.consume(used);
         if end.is_some() {
+            ended = true;
             break;
         }
     }
@@ -290,7 +307,11 @@ fn read_line(source: &mut dyn BufRead) -> io::Result<ReadLine> {
     while line.last() == Some(&b'\r') {
         line.pop();
     }
-    Ok(ReadLine::Whole(line))
+    Ok(if ended {
+        ReadLine::Whole(line)
+    } else {
+        ReadLine::Cut(line)
+    })
 }
 
 fn is_blank(bytes: &[u8]) -> bool {
@@ -315,7 +336,8 @@ fn read_header(
     };
     const SAVE_AS_UTF8: &str = "save it as CSV in UTF-8, with commas";
     let bytes = match first {
-        ReadLine::Whole(bytes) => bytes,
+        // A header has no numbers that a cut could change, and its columns are looked for.
+        ReadLine::Whole(bytes) | ReadLine::Cut(bytes) => bytes,
         ReadLine::TooLong => return Err(wrong("it has over a million bytes")),
         ReadLine::End => return Err(wrong("the file is empty")),
     };
@@ -455,7 +477,7 @@ mod tests {
     #[test]
     fn a_line_that_is_no_row_is_set_aside_alone() {
         let text = b"\xef\xbb\xbfb,c,a\r\n1,2,3\n4,\"5,\"\"6\",7\n8,\"9,10\n11\",12,13\n14,1\"5,16\n\n17,18\n19,20,21,22\n\
-            b,c,a\n23,caf\xe9,24\n25,\"26\"x,27\n28, 29 ,30";
+            b,c,a\n23,caf\xe9,24\n25,\"26\"x,27\n28, 29 ,30\n\n";
         let expected = [
             row("3", "1"),
             row("7", "4"),
@@ -470,6 +492,24 @@ mod tests {
             row("30", "28"),
         ];
         assert_eq!(lines(text), expected);
+    }
+
+    /// Each cut of a file is shorter by what was cut, and never another row.
+    #[test]
+    fn a_last_line_without_a_line_break_is_set_aside() {
+        let whole = b"a,b\n1,37.7751\n2,37.7752\n";
+        let rows = [row("1", "37.7751"), row("2", "37.7752")];
+        assert_eq!(lines(whole), rows);
+        for length in 4..whole.len() {
+            let read = lines(&whole[..length]);
+            for line in &read {
+                assert!(rows.contains(line) || *line == Err("line_cut"), "{read:?}");
+            }
+        }
+        assert_eq!(
+            lines(&whole[..whole.len() - 2]),
+            [row("1", "37.7751"), Err("line_cut")]
+        );
     }
 
     #[test]

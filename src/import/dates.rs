@@ -143,19 +143,37 @@ pub(super) struct UtcTime {
     second: i64,
 }
 
-/// An RFC 3339 time, whatever its offset.
+/// An RFC 3339 time of whole seconds, whatever its offset. No leap second: what it would be in
+/// another offset's order of times, nobody tells.
 pub(super) fn utc_time(time: &str) -> Option<UtcTime> {
     let day: Day = time.get(..10)?.parse().ok()?;
-    let number = |range| time.get(range).and_then(digits).map(i64::from);
-    let minutes = number(11..13)? * 60 + number(14..16)?;
-    let offset = match time.get(19..)? {
-        "Z" => 0,
-        _ => {
-            let sign = if time.get(19..20)? == "-" { -1 } else { 1 };
-            sign * (number(20..22)? * 60 + number(23..25)?)
+    let mark = |at: usize, marks: &str| {
+        let found = time.get(at..=at)?;
+        marks.contains(found).then_some(found)
+    };
+    let two = |at: usize, below: u32| {
+        let number = time.get(at..at + 2).and_then(digits)?;
+        (number < below).then(|| i64::from(number))
+    };
+    mark(10, "T")?;
+    let hours = two(11, 24)?;
+    mark(13, ":")?;
+    let minutes = two(14, 60)?;
+    mark(16, ":")?;
+    let seconds = two(17, 60)?;
+    let (offset, length) = match mark(19, "Z+-")? {
+        "Z" => (0, 20),
+        sign => {
+            let hours = two(20, 24)?;
+            mark(22, ":")?;
+            let offset = hours * 60 + two(23, 60)?;
+            (if sign == "-" { -offset } else { offset }, 25)
         }
     };
-    let utc = (i64::from(day.0) * 1440 + minutes - offset) * 60 + number(17..19)?;
+    if time.len() != length {
+        return None;
+    }
+    let utc = (i64::from(day.0) * 1440 + hours * 60 + minutes - offset) * 60 + seconds;
     Some(UtcTime {
         day: Day(u32::try_from(utc.div_euclid(86_400)).ok()?),
         second: utc.rem_euclid(86_400),
@@ -196,18 +214,39 @@ fn written(text: &str) -> Option<Written> {
 
 /// `12:00`, `12:00:00 AM`, `00:00:00.000Z`, `00:00:00-07:00`: the day is taken, the time is not.
 fn is_time(text: &str) -> bool {
-    let clock = text
+    let half = text
         .strip_suffix(" AM")
-        .or_else(|| text.strip_suffix(" PM"))
-        .unwrap_or(text);
-    let two = |range| clock.get(range).and_then(digits);
-    two(0..2).is_some_and(|hours| hours < 24)
-        && clock.get(2..3) == Some(":")
-        && two(3..5).is_some_and(|minutes| minutes < 60)
-        && clock
-            .bytes()
-            .skip(5)
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'Z' | b'+' | b'-'))
+        .or_else(|| text.strip_suffix(" PM"));
+    let clock = half.unwrap_or(text);
+    // What an offset adds to the day is not asked: the day is the one that is written.
+    let offset = clock.find(['Z', '+', '-']).unwrap_or(clock.len());
+    let (clock, offset) = clock.split_at_checked(offset).unwrap_or((clock, ""));
+    let (clock, fraction) = match clock.split_once('.') {
+        Some((clock, fraction)) => (clock, Some(fraction)),
+        None => (clock, None),
+    };
+    let hours_below = if half.is_some() { 13 } else { 24 };
+    is_clock(clock, hours_below, fraction.is_some())
+        && fraction.is_none_or(|fraction| digits(fraction).is_some())
+        && match offset.split_at_checked(1) {
+            None => true,
+            Some(("Z", rest)) => half.is_none() && rest.is_empty(),
+            Some((_, offset)) => half.is_none() && is_clock(offset, 24, false),
+        }
+}
+
+/// `12:00`, or `12:00:00`.
+fn is_clock(text: &str, hours_below: u32, with_seconds: bool) -> bool {
+    let two =
+        |part: &str, below| part.len() == 2 && digits(part).is_some_and(|number| number < below);
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts.as_slice() {
+        [hours, minutes] => !with_seconds && two(hours, hours_below) && two(minutes, 60),
+        [hours, minutes, seconds] => {
+            two(hours, hours_below) && two(minutes, 60) && two(seconds, 60)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -241,6 +280,30 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_a_time_or_nothing() {
+        let day = |text| utc_time(text).map(|time| time.day.to_string());
+        assert_eq!(day("2019-03-12T21:58:28-07:00").unwrap(), "2019-03-13");
+        assert_eq!(day("2019-03-12T01:58:28+07:00").unwrap(), "2019-03-11");
+        assert_eq!(day("2019-03-12T23:59:59Z").unwrap(), "2019-03-12");
+        for text in [
+            "2019-03-12T23:59:60Z",
+            "2019-03-12T24:00:00Z",
+            "2019-03-12T23:60:00Z",
+            "2019-03-12 23:59:59Z",
+            "2019-03-12T23-59-59Z",
+            "2019-03-12T23:59:59",
+            "2019-03-12T23:59:59ZZ",
+            "2019-03-12T23:59:59x07:00",
+            "2019-03-12T23:59:59+99:00",
+            "2019-03-12T23:59:59+07:00:00",
+            "2019-03-12T23:59:59+0700",
+            "2019-02-30T23:59:59Z",
+        ] {
+            assert_eq!(day(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_day_is_read_in_one_order_only() {
         let day = |text, order| read_day(text, order).map(|day| day.to_string());
         let some = |text: &str| Some(text.to_owned());
@@ -254,8 +317,19 @@ mod tests {
             day("2018-04-05T00:00:00.000", DateOrder::Iso),
             some("2018-04-05")
         );
+        assert_eq!(
+            day("2018-04-05T23:59:59.25-07:00", DateOrder::Iso),
+            some("2018-04-05")
+        );
         for text in [
             "05/04/2018 soon",
+            "05/04/2018 12:00:60 AM",
+            "05/04/2018 13:00:00 PM",
+            "05/04/2018 12:00:0",
+            "05/04/2018 12:00::",
+            "05/04/2018 12:00Z+",
+            "05/04/2018 12:00+99:00",
+            "05/04/2018 12:00:00:00",
             "4/7/18",
             "13/13/2018",
             "+5/04/2018",
