@@ -937,6 +937,13 @@ fn a_species_list_is_whole_or_an_error() {
         line("code,latin,common\n1,Pinus radiata,Monterey Pine\n"),
         None
     );
+    let mut long = "code,latin,common\n".to_owned();
+    for code in 1..=401 {
+        long.push_str(&format!("{code},Acer number {code},Maple\n"));
+        assert_eq!(line(&long).is_some(), code > 400);
+    }
+    let error = line(&long).unwrap().to_string();
+    assert!(error.contains("401 items, but 0 to 400"), "{error}");
     for (wrong, number) in [
         ("code,latin,common\n1,Pinus radiata\n", 2),
         ("code,latin,common\n1,Pinus radiata,a\nx,Abies alba,b\n", 3),
@@ -946,6 +953,6 @@ fn a_species_list_is_whole_or_an_error() {
             3,
         ),
     ] {
-        assert_eq!(line(wrong), Some(SpeciesListError(number)), "{wrong}");
+        assert_eq!(line(wrong), Some(SpeciesListError::Line(number)), "{wrong}");
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::record::{Grams, Species, SpeciesCode};
+use crate::record::{Grams, List, Species, SpeciesCode, TextError};
 
 /// The list that ships: a header, then `code,latin,common`, one line a species. A code that a line
 /// once had is never given to another species.
@@ -28,17 +28,26 @@ const FIRS: [&str; 8] = [
     "Picea",
 ];
 
-/// A line of a species list that is not `code,latin,common`, or whose code or Latin name an
-/// earlier line has: its number, from 1 for the header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "line {0} of the species list is not a code, a Latin name and a common name, each code and Latin name once"
-)]
-pub struct SpeciesListError(pub usize);
+/// A species list that no method can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpeciesListError {
+    /// A line is not `code,latin,common`, or an earlier line has its code or Latin name: its number,
+    /// from 1 for the header.
+    #[error(
+        "line {0} of the species list is not a code, a Latin name and a common name, each code and Latin name once"
+    )]
+    Line(usize),
+    /// More species than a method holds.
+    #[error(
+        "the species list does not fit into a method: {0}. Leave out species of which no tree is planted, or make methods of parts of the list"
+    )]
+    Length(#[from] TextError),
+}
 
 /// The species of a method, and the code of each by its Latin name.
 pub struct SpeciesList {
-    species: Vec<Species>,
+    species: List<Species, 0, 400>,
     codes: HashMap<String, SpeciesCode>,
 }
 
@@ -60,12 +69,13 @@ impl SpeciesList {
         let mut codes = HashMap::new();
         let mut seen = HashSet::new();
         for (number, line) in (1..).zip(text.lines()).skip(1) {
-            let (one, latin) = species_of_line(line).ok_or(SpeciesListError(number))?;
+            let (one, latin) = species_of_line(line).ok_or(SpeciesListError::Line(number))?;
             if !seen.insert(one.code) || codes.insert(latin.to_owned(), one.code).is_some() {
-                return Err(SpeciesListError(number));
+                return Err(SpeciesListError::Line(number));
             }
             species.push(one);
         }
+        let species = List::try_from(species)?;
         Ok(Self { species, codes })
     }
 
