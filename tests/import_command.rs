@@ -6,6 +6,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -327,6 +328,96 @@ fn what_stands_beside_the_key_is_recovered_or_missed() {
     let told = place.trips_with("next.csv", &["--key", &rival, "--heads", &heads]);
     assert_eq!(told.sums(), [3, 3, 0, 0, 0]);
     assert!(Path::new(&heads).join("rival.pem.head.pseudonyms").exists());
+}
+
+#[test]
+fn an_older_copy_of_the_pseudonyms_is_never_used() {
+    let place = Place::new();
+    let keys = place.path("platform.pem.head.pseudonyms");
+    let register = place.path("platform.pem.head.trips");
+    let stops = |words: &str| {
+        let entries = place.entries();
+        let before = std::fs::read(&keys).ok();
+        let told = place.trips("week.csv");
+        assert!(told.code == 1 && told.err.contains(words), "{}", told.err);
+        assert_eq!(place.entries(), entries);
+        assert_eq!(std::fs::read(&keys).ok(), before, "nothing was changed");
+    };
+    let put = |bytes: &[u8]| {
+        std::fs::write(&keys, bytes).unwrap();
+        std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    place.write("week.csv", trip_file(&[trip(11, 701)]));
+    assert_eq!(place.trips("week.csv").code, 0);
+    let older = std::fs::read(&keys).unwrap();
+    place.write("week.csv", trip_file(&[trip(11, 701), trip(12, 702)]));
+    place.trips("week.csv").ends(0, [2, 1, 1, 0, 0]);
+    let newest = std::fs::read(&keys).unwrap();
+    let noted = std::fs::read(&register).unwrap();
+    place.write("week.csv", trip_file(&[trip(13, 702), trip(14, 703)]));
+    put(&older);
+    stops("lacks the keys of 1 accounts");
+    // The log tells it too, where all that stands beside the key is an older copy.
+    std::fs::remove_file(&register).unwrap();
+    stops("lacks the keys of 1 accounts");
+    std::fs::write(&register, &noted).unwrap();
+
+    // Neither is a file without the key of evidence taken for a new one.
+    put(b"");
+    stops("it is empty");
+    put(&newest[..40]);
+    stops("it is empty, or its first line was cut off");
+    std::fs::remove_file(&keys).unwrap();
+    stops("is not there");
+    let mut changed = newest.clone();
+    changed[3] ^= 1;
+    put(&changed);
+    stops("line 1 ");
+    // What import sent was not sent otherwise, whatever somebody says.
+    put(b"");
+    let told = place.trips_with("week.csv", &["--not-imported"]);
+    assert_eq!(told.code, 1, "{}", told.err);
+    put(&older);
+    let told = place.trips_with("week.csv", &["--not-imported"]);
+    assert_eq!(told.code, 1, "{}", told.err);
+
+    // A person who is forgotten is another one from then on: once somebody says so.
+    let told = place.trips_with("week.csv", &["--forgotten", "2"]);
+    assert!(told.code == 1 && told.err.contains("--forgotten"));
+    let told = place.trips_with("week.csv", &["--forgotten", "1"]);
+    told.ends(0, [2, 2, 0, 0, 0]);
+    place.trips("week.csv").ends(0, [2, 0, 2, 0, 0]);
+
+    // Without the register, overlaps with trips that are not in the file can't be found: told.
+    std::fs::remove_file(&register).unwrap();
+    place.write("week.csv", trip_file(&[trip(14, 703), trip(15, 704)]));
+    let told = place.trips("week.csv");
+    told.ends(0, [2, 1, 1, 0, 0]);
+    assert_eq!(
+        told.json["notes"]["trips_without_times"], 2,
+        "{}",
+        told.json
+    );
+}
+
+#[test]
+fn a_station_at_two_places_is_told_where_a_trip_rests_on_it() {
+    let place = Place::new();
+    let moved = "66,South Van Ness at Market,37.784814,-122.418954,19\n";
+    place.write("stations.csv", format!("{STATIONS}{moved}"));
+    let elsewhere = trip(2, 502).replace("South Van Ness at Market,66", "Market at 10th,67");
+    place.write("elsewhere.csv", trip_file(&[elsewhere]));
+    let told = place.trips("elsewhere.csv");
+    told.ends(0, [1, 1, 0, 0, 0]);
+    assert_eq!(told.json["stations"]["used"], 3);
+    assert_eq!(
+        told.json["stations"]["lines"][0]["reason"],
+        "station_repeated"
+    );
+    place.write("there.csv", trip_file(&[trip(1, 501)]));
+    let told = place.trips("there.csv");
+    told.ends(5, [1, 1, 0, 0, 0]);
+    assert_eq!(told.json["notes"]["trips_at_repeated_stations"], 1);
 }
 
 #[test]

@@ -189,9 +189,14 @@ fn each_trip_goes_in_or_is_set_aside_with_its_reason() {
             "15,600,2014-01-01T08:00:00Z,Caltrain,2,2014-01-01T08:10:00Z,4,b1,Nowhere",
             // The id of the first trip, if it were taken for a number.
             "1.0,600,2014-01-01T08:00:00Z,Caltrain,2,2014-01-01T08:10:00Z,3,b1,Civic Center",
+            "16,600,2014-01-01T08:00:00Z,Caltrain,2,2014-01-01T09:10:00Z,3,b2,Civic Center",
+            "17,1200,2014-01-01T08:00:00Z,Caltrain,2,2014-01-01T08:10:00Z,3,b2,Civic Center",
+            // Times that a source cuts to the minute are no contradiction.
+            "18,641,2014-01-01T08:00:00Z,Caltrain,2,2014-01-01T08:10:00Z,3,b2,Civic Center",
+            "19,600,2014-01-01T09:11:00Z,Caltrain,2,2014-01-01T09:21:60Z,3,b2,Civic Center",
         ],
     );
-    assert_eq!(points, [Grams(190), Grams(190)]);
+    assert_eq!(points, [Grams(190), Grams(190), Grams(190)]);
     assert_eq!(overlaps, [3]);
     let expected = [
         (4, "place_wrong"), // of the stations
@@ -210,8 +215,65 @@ fn each_trip_goes_in_or_is_set_aside_with_its_reason() {
         (16, "fields_missing"),
         (17, "station_unknown"),
         (18, "id_malformed"),
+        (19, "times_contradict"),
+        (20, "times_contradict"),
+        (22, "date_malformed"),
     ];
     assert_eq!(set_aside, expected);
+}
+
+#[test]
+fn a_station_that_stands_twice_under_one_name_is_told() {
+    let mut set_aside = Vec::new();
+    let rows = [
+        "2,Caltrain,37.3297,-121.9018",
+        "3,Civic Center,37.3307,-121.8890",
+        // Renamed: a trip names the one or the other.
+        "3,City Hall,37.3400,-121.8890",
+        // Moved, and listed again.
+        "2,Caltrain,37.3400,-121.9018",
+        "3,City Hall,37.3400,-121.8890",
+    ];
+    let stations = table(&STATION_COLUMNS, &rows);
+    let stations = read_stations(stations, BAY_AREA, &mut |row| set_aside.push(row)).unwrap();
+    assert_eq!((stations.read(), stations.used()), (5, 3));
+    let lines: Vec<_> = set_aside
+        .iter()
+        .map(|row| (row.line, row.reason, row.other_line))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (5, "station_repeated", Some(2)),
+            (6, "station_repeated", Some(4))
+        ]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let mut pseudonyms = Pseudonyms::open(&folder.path().join("keys")).unwrap();
+    let config = TripsConfig {
+        source: &"here".parse().unwrap(),
+        versions: &[method(1_000_000)],
+        activity: ActivityCode(1),
+        today: "2016-01-01".parse().unwrap(),
+    };
+    let trips = [
+        "1,600,2014-01-01T08:00:00Z,Civic Center,3,2014-01-01T08:10:00Z,3,b1,City Hall",
+        "2,600,2014-01-01T08:00:00Z,Caltrain,2,2014-01-01T08:10:00Z,3,b2,City Hall",
+        // The place can't be told.
+        "3,600,2014-01-01T08:00:00Z,Town Hall,3,2014-01-01T08:10:00Z,2,b3,Caltrain",
+    ];
+    let mut fates = Vec::new();
+    let plan = plan_trips(
+        table(&TRIP_COLUMNS, &trips),
+        &stations,
+        &config,
+        &mut pseudonyms,
+        &KnownTrips::open(&folder.path().join("trips")).unwrap(),
+        &mut |fate| fates.push(fate),
+    )
+    .unwrap();
+    assert_eq!((plan.trips.len(), plan.at_repeated_stations), (2, 1));
+    assert_eq!(words(&fates), ["station_unknown"]);
 }
 
 #[test]

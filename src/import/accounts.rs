@@ -2,8 +2,12 @@
 //! whatever is imported and from where: the same trip has the same evidence, and the same person
 //! the same account, in every import. Deleting a line ends the programme's own link between the
 //! account and the person; what was admitted stays in the log.
+//!
+//! An older copy of the file lacks the accounts that came later, and would give their persons new
+//! ones. A checksum can't tell that, and lines may be deleted; the log tells it: every account that
+//! an award of the platform names must have its key here, or a line that says that it has none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -12,13 +16,24 @@ use sha2::Sha256;
 
 use super::register::{Register, RegisterError};
 use crate::crypto::PublicKey;
-use crate::durable::{FileError, at, open_to_others, renew};
+use crate::durable::{FileError, at, open_to_others};
 use crate::record::{AccountId, Digest};
+
+/// The beginning of an account: enough to tell accounts apart, which are HMACs.
+pub(super) type AccountStart = [u8; 8];
+
+/// The beginning of an account.
+pub(super) fn account_start(account: &AccountId) -> AccountStart {
+    account.as_bytes().first_chunk().copied().unwrap_or([0; 8])
+}
 
 /// The line that holds the key of evidence digests.
 const EVIDENCE: &str = "evidence";
 /// Lines that hold the public half of a key that signed what was made with these keys.
 const SIGNED_BY: &str = "signed-by";
+/// Lines that hold the beginning of an account whose key is not here for good: its line was
+/// deleted, or no import made it.
+const WITHOUT_KEY: &str = "without-key";
 
 /// A file of pseudonym keys that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +70,7 @@ pub struct Pseudonyms {
     register: Register,
     keys: HashMap<String, [u8; 32]>,
     signers: Vec<PublicKey>,
+    without_key: HashSet<AccountStart>,
 }
 
 impl Pseudonyms {
@@ -68,18 +84,22 @@ impl Pseudonyms {
                 if let Some(mode) = open_to_others(&there) {
                     return Err(PseudonymsError::Open(path.to_owned(), mode));
                 }
-                // Keys that are found are used as if they were synced, and a process that was killed
-                // may have left them unsynced.
-                renew(path)?;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(at(path)(error).into()),
         }
         let (mut keys, mut signers) = (HashMap::new(), Vec::new());
+        let mut without_key = HashSet::new();
         let register = Register::open(path, &mut |line| {
             let Some((name, digits)) = line.rsplit_once(' ') else {
                 return false;
             };
+            if name == WITHOUT_KEY {
+                let mut account = AccountStart::default();
+                let read = hex::decode_to_slice(digits, &mut account);
+                without_key.insert(account);
+                return read.is_ok();
+            }
             let mut key = [0; 32];
             if hex::decode_to_slice(digits, &mut key).is_err() {
                 return false;
@@ -95,7 +115,13 @@ impl Pseudonyms {
             register,
             keys,
             signers,
+            without_key,
         })
+    }
+
+    /// Whether the file is there.
+    pub fn is_there(&self) -> bool {
+        self.register.is_there()
     }
 
     /// Whether no evidence was made with these keys yet.
@@ -120,6 +146,32 @@ impl Pseudonyms {
         Ok(())
     }
 
+    /// The accounts whose keys are here, and those that are known to have none.
+    pub(super) fn accounts(&self) -> HashSet<AccountStart> {
+        let names = self.keys.iter().filter(|(name, _)| *name != EVIDENCE);
+        let accounts = names.map(|(name, key)| account_start(&account_of(name, key)));
+        accounts.chain(self.without_key.iter().copied()).collect()
+    }
+
+    /// The accounts that are known to have no key here.
+    pub(super) fn without_key(&self) -> &HashSet<AccountStart> {
+        &self.without_key
+    }
+
+    /// Notes that the keys of these accounts are not here for good.
+    pub(super) fn leave(
+        &mut self,
+        accounts: impl Iterator<Item = AccountStart>,
+    ) -> Result<(), PseudonymsError> {
+        for account in accounts {
+            if self.without_key.insert(account) {
+                let line = format!("{WITHOUT_KEY} {}", hex::encode(account));
+                self.register.add(&line)?;
+            }
+        }
+        self.save()
+    }
+
     fn add(&mut self, name: &str, key: &[u8; 32]) -> Result<(), PseudonymsError> {
         Ok(self.register.add(&format!("{name} {}", hex::encode(key)))?)
     }
@@ -140,10 +192,7 @@ impl Pseudonyms {
     /// # Errors
     /// [`PseudonymsError::Random`].
     pub fn account(&mut self, name: &str) -> Result<AccountId, PseudonymsError> {
-        Ok(AccountId::from_bytes(hmac(
-            &self.key(name)?,
-            name.as_bytes(),
-        )))
+        Ok(account_of(name, &self.key(name)?))
     }
 
     /// The digest of a source event, under the platform's own key.
@@ -164,6 +213,10 @@ impl Pseudonyms {
     pub fn save(&mut self) -> Result<(), PseudonymsError> {
         Ok(self.register.save()?)
     }
+}
+
+fn account_of(name: &str, key: &[u8; 32]) -> AccountId {
+    AccountId::from_bytes(hmac(key, name.as_bytes()))
 }
 
 fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {

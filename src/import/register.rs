@@ -2,12 +2,12 @@
 //! a checksum. A line is on disk before what it tells of is sent.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::durable::{AppendFile, FileError, at};
+use crate::durable::{AppendFile, FileError, at, renew};
 
 /// Lines are written once there are so many bytes of them, and synced by [`Register::save`].
 const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
@@ -30,19 +30,36 @@ pub enum RegisterError {
 
 /// A file of lines.
 pub(super) struct Register {
-    file: AppendFile,
+    path: PathBuf,
+    /// None before the first line is written: an import that stops before leaves no file behind.
+    file: Option<AppendFile>,
     unwritten: String,
     unsynced: bool,
 }
 
 impl Register {
     /// Reads a file, or begins one; `take` gets each line and gives whether it could be read.
+    ///
+    /// What is read is durable when this returns. A process that was killed may have left it
+    /// unsynced, and what is found here is not noted again before statements that rest on it are
+    /// sent.
     pub(super) fn open(
         path: &Path,
         take: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, RegisterError> {
-        let mut file = AppendFile::open_secret(path)?;
+        let mut register = Self {
+            path: path.to_owned(),
+            file: None,
+            unwritten: String::new(),
+            unsynced: false,
+        };
         let io = at(path);
+        match std::fs::metadata(path) {
+            Ok(_) => renew(path)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(register),
+            Err(error) => return Err(io(error).into()),
+        }
+        let mut file = AppendFile::open_secret(path)?;
         let mut reader = BufReader::new(File::open(path).map_err(&io)?);
         let (mut line, mut end, mut number) = (Vec::new(), 0, 0);
         loop {
@@ -60,11 +77,13 @@ impl Register {
             end += read as u64;
         }
         file.end_at(end)?;
-        Ok(Self {
-            file,
-            unwritten: String::new(),
-            unsynced: false,
-        })
+        register.file = Some(file);
+        Ok(register)
+    }
+
+    /// Whether the file is there.
+    pub(super) fn is_there(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Adds a line, which [`Self::save`] makes durable.
@@ -80,15 +99,21 @@ impl Register {
     /// Makes what was added durable.
     pub(super) fn save(&mut self) -> Result<(), RegisterError> {
         self.write()?;
-        if std::mem::take(&mut self.unsynced) {
-            self.file.sync()?;
+        if std::mem::take(&mut self.unsynced)
+            && let Some(file) = &mut self.file
+        {
+            file.sync()?;
         }
         Ok(())
     }
 
     fn write(&mut self) -> Result<(), RegisterError> {
         if !self.unwritten.is_empty() {
-            self.file.append(self.unwritten.as_bytes())?;
+            let file = match self.file.take() {
+                Some(file) => file,
+                None => AppendFile::open_secret(&self.path)?,
+            };
+            self.file.insert(file).append(self.unwritten.as_bytes())?;
             self.unwritten.clear();
             self.unsynced = true;
         }
@@ -139,5 +164,26 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("two 2", "two 3")).unwrap();
         assert!(matches!(read(&path), Err(RegisterError::Damaged(_, 2))));
+    }
+
+    /// The kernel may have dropped pages of the old file that a killed process did not sync, so
+    /// what was read has to stand in a file that was written and synced since.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_read_back_was_written_anew() {
+        use std::os::unix::fs::MetadataExt as _;
+        let temp = tempfile::tempdir().unwrap();
+        let (path, old) = (temp.path().join("register"), temp.path().join("old"));
+        assert!(!Register::open(&path, &mut |_| true).unwrap().is_there());
+        assert!(!path.exists(), "nothing was noted");
+        let mut register = Register::open(&path, &mut |_| true).unwrap();
+        register.add("one 1").unwrap();
+        register.save().unwrap();
+        drop(register);
+        // The old file keeps its number as long as it has another name.
+        std::fs::hard_link(&path, &old).unwrap();
+        assert_eq!(read(&path).unwrap(), ["one 1"]);
+        let number = |path: &Path| std::fs::metadata(path).unwrap().ino();
+        assert_ne!(number(&path), number(&old));
     }
 }

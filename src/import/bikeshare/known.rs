@@ -7,9 +7,10 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::import::accounts::{AccountStart, Pseudonyms, PseudonymsError, account_start};
 use crate::import::register::{Register, RegisterError};
 use crate::record::{
-    AccountId, Award, CodecError, Digest, Grams, Index, RECORD_BYTES_MAX, Remedy, Statement, encode,
+    Award, CodecError, Digest, Grams, Index, RECORD_BYTES_MAX, Remedy, Statement, encode,
 };
 
 /// The beginning of a digest: enough to tell whether something was changed.
@@ -21,7 +22,7 @@ pub(super) struct TripFacts {
     /// Of the fields of its row.
     pub row: Fingerprint,
     /// The beginning of its bicycle's account.
-    pub bike: Fingerprint,
+    pub bike: AccountStart,
     /// In minutes since 1970.
     pub start: u32,
     pub end: u32,
@@ -42,11 +43,34 @@ struct KnownTrip {
     facts: Option<TripFacts>,
 }
 
+/// What is known of an account to which trips of the platform went.
+#[derive(Clone, Copy, Debug, Default)]
+struct KnownAccount {
+    /// Its oldest award in the log; none of an account that the register alone names.
+    first_award: Option<Index>,
+    /// The register has a trip of it: an import sent that.
+    imported: bool,
+    /// Awards that stand and of which the register does not tell when the trip was.
+    without_times: u64,
+}
+
+/// Accounts to which the key's trips went, and whose keys are not among the pseudonyms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountsWithoutKey {
+    /// How many.
+    pub count: usize,
+    /// How many of them an import made, as the register of trips tells.
+    pub imported: usize,
+    /// The oldest award to one of them; none if none is in the log.
+    pub first: Option<Index>,
+}
+
 /// The trips of a platform that are in its ledger.
 pub struct KnownTrips {
     /// By the beginnings of their evidence, which is an HMAC: none has that of another.
     trips: HashMap<[u8; 16], KnownTrip>,
     awards: usize,
+    accounts: HashMap<AccountStart, KnownAccount>,
     /// Awards that a correction took back.
     corrected: HashSet<Index>,
     register: Register,
@@ -59,9 +83,11 @@ impl KnownTrips {
     /// [`RegisterError`].
     pub fn open(register: &Path) -> Result<Self, RegisterError> {
         let mut trips: HashMap<[u8; 16], KnownTrip> = HashMap::new();
+        let mut accounts: HashMap<AccountStart, KnownAccount> = HashMap::new();
         let register = Register::open(register, &mut |line| match read_facts(line) {
             Some((evidence, facts)) => {
                 trips.entry(key(&evidence)).or_default().facts = Some(facts);
+                accounts.entry(facts.bike).or_default().imported = true;
                 true
             }
             None => false,
@@ -69,6 +95,7 @@ impl KnownTrips {
         Ok(Self {
             trips,
             awards: 0,
+            accounts,
             corrected: HashSet::new(),
             register,
         })
@@ -83,6 +110,16 @@ impl KnownTrips {
             Statement::Award(award) => {
                 let trip = self.trips.entry(key(&award.evidence)).or_default();
                 self.awards += 1;
+                let account = self.accounts.entry(account_start(&award.account));
+                let account = account.or_default();
+                let earlier = account.first_award.is_none_or(|first| index < first);
+                if earlier {
+                    account.first_award = Some(index);
+                }
+                // Chains are told from their end: a correction is known before what it corrects.
+                if trip.facts.is_none() && !self.corrected.contains(&index) {
+                    account.without_times += 1;
+                }
                 if trip.award.is_none_or(|known| index < known.index) {
                     trip.award = Some(KnownAward {
                         index,
@@ -105,6 +142,59 @@ impl KnownTrips {
     /// Number of awards that are in.
     pub fn awards(&self) -> usize {
         self.awards
+    }
+
+    /// The accounts of the key's trips whose keys these pseudonyms lack: in an older copy of the
+    /// file, those that came later.
+    pub fn accounts_without_key(&self, pseudonyms: &Pseudonyms) -> AccountsWithoutKey {
+        let lacking: Vec<_> = self.lacking(pseudonyms).collect();
+        AccountsWithoutKey {
+            count: lacking.len(),
+            imported: lacking.iter().filter(|(_, known)| known.imported).count(),
+            first: lacking
+                .iter()
+                .filter_map(|(_, known)| known.first_award)
+                .min(),
+        }
+    }
+
+    /// Notes in the pseudonyms, durably, that the keys of these accounts are gone for good: of all
+    /// that lack one, or of those alone that no import made.
+    ///
+    /// # Errors
+    /// [`PseudonymsError`].
+    pub fn leave_without_key(
+        &self,
+        pseudonyms: &mut Pseudonyms,
+        imported_too: bool,
+    ) -> Result<(), PseudonymsError> {
+        let lacking = self.lacking(pseudonyms);
+        let left: Vec<_> = lacking
+            .filter(|(_, known)| imported_too || !known.imported)
+            .map(|(account, _)| account)
+            .collect();
+        pseudonyms.leave(left.into_iter())
+    }
+
+    fn lacking(
+        &self,
+        pseudonyms: &Pseudonyms,
+    ) -> impl Iterator<Item = (AccountStart, KnownAccount)> {
+        let there = pseudonyms.accounts();
+        let accounts = self
+            .accounts
+            .iter()
+            .map(|(account, known)| (*account, *known));
+        accounts.filter(move |(account, _)| !there.contains(account))
+    }
+
+    /// How many awards that stand are of trips of which nobody knows any more when they were, but
+    /// for those of accounts without a key: whether others overlap them can't be told.
+    pub(super) fn without_times(&self, pseudonyms: &Pseudonyms) -> u64 {
+        let without_key = pseudonyms.without_key();
+        let accounts = self.accounts.iter();
+        let counted = accounts.filter(|(account, _)| !without_key.contains(*account));
+        counted.map(|(_, known)| known.without_times).sum()
     }
 
     /// The points of an award that is in.
@@ -172,11 +262,6 @@ pub(super) fn fingerprint_of_row(fields: &[String]) -> Fingerprint {
         hasher.update(field);
     }
     beginning(hasher.finalize().as_slice())
-}
-
-/// The beginning of an account.
-pub(super) fn fingerprint_of_account(account: &AccountId) -> Fingerprint {
-    beginning(account.as_bytes())
 }
 
 fn fingerprint_of_award(award: &Award) -> Result<Fingerprint, CodecError> {

@@ -8,7 +8,7 @@ mod stations;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::accounts::{Pseudonyms, PseudonymsError};
+use super::accounts::{Pseudonyms, PseudonymsError, account_start};
 use super::area::{Area, PlacesError};
 use super::csv_table::{CsvLine, CsvRow, CsvTable, CsvTableError};
 use super::dates::digits;
@@ -17,12 +17,12 @@ use super::register::RegisterError;
 use crate::record::{
     AccountId, ActivityCode, Award, Day, Digest, Grams, Index, Method, Quantity, Slug,
 };
-use known::{KnownAward, TripFacts, fingerprint_of_account, fingerprint_of_row};
+use known::{KnownAward, TripFacts, fingerprint_of_row};
 use overlaps::{Ride, overlaps};
 
-pub use known::KnownTrips;
+pub use known::{AccountsWithoutKey, KnownTrips};
 pub use overlaps::Overlap;
-pub use stations::{Stations, read_stations};
+pub use stations::{STATION_REPEATED, Stations, read_stations};
 
 /// Where the stations of Bay Area Bike Share lie.
 pub const BAY_AREA: Area = Area {
@@ -33,6 +33,8 @@ pub const BAY_AREA: Area = Area {
 };
 /// A longer trip is a bicycle that was not returned, not a ride.
 const DURATION_S_MAX: u64 = 86_400;
+/// How far a duration may be from the times of its trip: sources cut times to the minute.
+const DURATION_SLACK_S: u64 = 60;
 /// Nobody rides faster between two stations, by the straight line.
 const SPEED_KMH_MAX: f64 = 35.0;
 
@@ -77,6 +79,12 @@ pub struct TripPlan {
     pub balances: BTreeMap<AccountId, u64>,
     /// Number of lines that were read, without empty ones.
     pub read: u64,
+    /// Trips of the file, in before or not, from or to a station that stands at several places
+    /// under one name: the first of them counts.
+    pub at_repeated_stations: u64,
+    /// Trips that are in of which neither the register nor the file tells when they were: whether
+    /// others overlap them can't be told.
+    pub without_times: u64,
     /// What the register lacks of trips that are in.
     lacking: Vec<(Digest, TripFacts)>,
 }
@@ -131,7 +139,7 @@ impl TripPlan {
             (!known.is_corrected(index)).then(|| ride(facts, TripRef::Entry(index)))
         });
         rides.extend(lacking);
-        let bikes = self.balances.keys().map(fingerprint_of_account);
+        let bikes = self.balances.keys().map(account_start);
         let bikes: HashSet<_> = bikes.collect();
         let standing = known.standing();
         let standing = standing.filter(|(_, facts)| bikes.contains(&facts.bike));
@@ -145,7 +153,7 @@ impl TripPlan {
             let account = self
                 .balances
                 .iter_mut()
-                .find(|(account, _)| fingerprint_of_account(account) == overlap.bike);
+                .find(|(account, _)| account_start(account) == overlap.bike);
             if let (Some((_, balance)), Some(points)) = (account, points) {
                 *balance = balance.saturating_sub(points.0);
             }
@@ -168,11 +176,22 @@ pub enum TripsError {
     Pseudonyms(#[from] PseudonymsError),
 }
 
-/// A minute, since 1970, and the day in which it lies.
+/// A time as a row gives it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Moment {
+    /// Since 1970.
     minute: u32,
+    /// Of that minute.
+    second: u32,
+    /// The day in which it lies.
     day: Day,
+}
+
+impl Moment {
+    /// Seconds since 1970.
+    fn seconds(&self) -> u64 {
+        u64::from(self.minute) * 60 + u64::from(self.second)
+    }
 }
 
 /// Why a row does not go in: a stable name, and words.
@@ -221,7 +240,19 @@ pub fn plan_trips(
                 continue;
             }
         };
-        let [id, ..] = &row.fields;
+        let [
+            id,
+            _,
+            _,
+            start_station,
+            start_terminal,
+            _,
+            end_terminal,
+            _,
+            end_station,
+        ] = &row.fields;
+        let at_repeated = stations.is_repeated(start_terminal, start_station)
+            || stations.is_repeated(end_terminal, end_station);
         let mut tell = |outcome| {
             tell(LineFate {
                 file: table.file().to_owned(),
@@ -275,6 +306,9 @@ pub fn plan_trips(
             }
         };
         rows_by_id.insert(number, (row.line, digest));
+        if at_repeated && !matches!(trip, Trip::Changed(_)) {
+            plan.at_repeated_stations += 1;
+        }
         match trip {
             Trip::New(trip) => {
                 *plan.balances.entry(trip.award.account).or_default() += trip.award.points.0;
@@ -293,6 +327,8 @@ pub fn plan_trips(
         }
     }
     plan.find_overlaps(known);
+    let told = plan.lacking.len() as u64;
+    plan.without_times = known.without_times(pseudonyms).saturating_sub(told);
     Ok(plan)
 }
 
@@ -370,6 +406,11 @@ fn award(
     if end < start {
         return Err(("date_reversed", "it ended before it began".to_owned()).into());
     }
+    let apart = end.seconds() - start.seconds();
+    if apart.abs_diff(duration) > DURATION_SLACK_S {
+        let detail = format!("it lasted {duration} s, and its times are {apart} s apart");
+        return Err(("times_contradict", detail).into());
+    }
     if end.day > config.today {
         let detail = format!("it ended on {}, which is yet to come", end.day);
         return Err(("date_future", detail).into());
@@ -431,14 +472,14 @@ fn award(
     };
     let facts = TripFacts {
         row: fingerprint_of_row(&row.fields),
-        bike: fingerprint_of_account(&award.account),
+        bike: account_start(&award.account),
         start: start.minute,
         end: end.minute,
     };
     Ok((award, facts))
 }
 
-/// `2014-01-01T08:14:00Z`, without its seconds.
+/// `2014-01-01T08:14:00Z`. A leap second is no time of a trip: no source of trips writes one.
 fn moment(text: &str) -> Option<Moment> {
     let (date, time) = text.split_once('T')?;
     let day: Day = date.parse().ok()?;
@@ -449,9 +490,13 @@ fn moment(text: &str) -> Option<Moment> {
         (number < below).then_some(number)
     };
     let (hours, minutes) = (two(24)?, two(60)?);
-    // A leap second is the sixty-first.
-    let _seconds = two(61)?;
+    let second = two(60)?;
     let minute = (day.0.checked_mul(24)?.checked_add(hours)?).checked_mul(60)?;
     let minute = minute.checked_add(minutes)?;
-    parts.next().is_none().then_some(Moment { minute, day })
+    let time = Moment {
+        minute,
+        second,
+        day,
+    };
+    parts.next().is_none().then_some(time)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::TripRef;
-use super::known::Fingerprint;
+use crate::import::accounts::AccountStart;
 
 /// Two trips of one bicycle that overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +13,13 @@ pub struct Overlap {
     /// The one that stands.
     pub standing: TripRef,
     /// Whose they are.
-    pub(super) bike: Fingerprint,
+    pub(super) bike: AccountStart,
 }
 
 /// When a bicycle was on a trip, in minutes since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ride {
-    pub bike: Fingerprint,
+    pub bike: AccountStart,
     pub start: u32,
     pub end: u32,
     pub trip: TripRef,

@@ -1,13 +1,18 @@
 //! Stations and the distance between them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{RowFault, StationTable, TripsError};
 use crate::import::area::{Area, Place, PlaceCounts};
 use crate::import::csv_table::{CsvLine, SetAside};
 use crate::record::great_circle_m;
 
+/// Why a station's line does not count: it does not make a trip wrong by itself.
+pub const STATION_REPEATED: &str = "station_repeated";
+
 pub(super) struct Station {
+    /// Its line.
+    line: u64,
     name: String,
     lat: f64,
     long: f64,
@@ -20,15 +25,18 @@ impl Station {
     }
 }
 
-/// Stations by id; one that was moved has several locations.
+/// Stations by id; one that was renamed or moved may have several locations, of a name each.
 #[derive(Default)]
 pub struct Stations {
     by_id: HashMap<String, Vec<Station>>,
+    /// Ids and names that stand at several places.
+    repeated: HashSet<(String, String)>,
     read: u64,
     used: u64,
 }
 
-/// Reads stations that lie in an area.
+/// Reads stations that lie in an area. Of a station that stands twice under one name the first
+/// line counts, and the others are set aside.
 ///
 /// # Errors
 /// [`TripsError`], if most places of the file can't be meant as they stand there; a line that is
@@ -53,9 +61,22 @@ pub fn read_stations(
         places.see(row.line, place);
         let why = match place {
             Place::Inside(lat, long) => {
-                let station = Station { name, lat, long };
-                stations.by_id.entry(id).or_default().push(station);
-                stations.used += 1;
+                let station = Station {
+                    line: row.line,
+                    name,
+                    lat,
+                    long,
+                };
+                if let Some((first, detail)) = stations.add(&id, station) {
+                    set_aside(SetAside {
+                        file: table.file().to_owned(),
+                        line: row.line,
+                        id: format!("station {id}"),
+                        reason: STATION_REPEATED,
+                        detail,
+                        other_line: Some(first),
+                    });
+                }
                 continue;
             }
             Place::Exchanged => "look exchanged",
@@ -75,6 +96,39 @@ pub fn read_stations(
 }
 
 impl Stations {
+    /// Takes a station; gives the line that it repeats, and words, if it is not taken.
+    fn add(&mut self, id: &str, station: Station) -> Option<(u64, String)> {
+        let locations = self.by_id.entry(id.to_owned()).or_default();
+        let Some(first) = locations.iter().find(|first| first.name == station.name) else {
+            locations.push(station);
+            self.used += 1;
+            return None;
+        };
+        let lines = format!("lines {} and {}", first.line, station.line);
+        let detail = if (first.lat, first.long) == (station.lat, station.long) {
+            format!("{lines} are the same station")
+        } else {
+            self.repeated.insert((id.to_owned(), station.name.clone()));
+            format!(
+                "{lines} are one station under one name, {:.0} m apart: trips are counted from the place of the first",
+                first.metres_to(&station)
+            )
+        };
+        Some((first.line, detail))
+    }
+
+    /// Whether a station stands at several places under this name.
+    pub(super) fn is_repeated(&self, id: &str, name: &str) -> bool {
+        // Without a copy of both words for each row: few files have any such station.
+        let mut repeated = self.repeated.iter();
+        repeated.any(|(of, under)| {
+            of == id
+                && self
+                    .named(id, name)
+                    .is_ok_and(|station| station.name == *under)
+        })
+    }
+
     /// Number of lines that were read.
     pub fn read(&self) -> u64 {
         self.read
@@ -85,14 +139,22 @@ impl Stations {
         self.used
     }
 
-    /// A station by its id; of one that was moved, the location that has the name of the row.
+    /// A station by its id. Of one that has several names, the one that the row gives: under
+    /// another, it can't be told which of the places is meant.
     pub(super) fn named(&self, id: &str, name: &str) -> Result<&Station, RowFault> {
-        self.by_id
-            .get(id)
-            .and_then(|locations| {
-                let named = locations.iter().find(|station| station.name == name);
-                named.or(locations.first())
-            })
-            .ok_or_else(|| ("station_unknown", format!("there is no station {id}")))
+        let unknown = |detail| ("station_unknown", detail);
+        match self.by_id.get(id).map_or(&[][..], Vec::as_slice) {
+            [] => Err(unknown(format!("there is no station {id}"))),
+            [only] => Ok(only),
+            several => several
+                .iter()
+                .find(|station| station.name == name)
+                .ok_or_else(|| {
+                    let places = several.len();
+                    unknown(format!(
+                        "station {id} has {places} places under other names than {name:?}"
+                    ))
+                }),
+        }
     }
 }

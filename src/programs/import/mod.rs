@@ -16,7 +16,7 @@ use arborlog::client::IssuerKey;
 use arborlog::durable::{Held, hold, make_folders};
 use arborlog::import::{
     ADDED_COLUMNS, Area, BAY_AREA, CsvTable, CsvTableError, DateOrder, EVENT_COLUMNS,
-    STATION_COLUMNS, SpeciesList, TRIP_COLUMNS, TreesError, TripsError,
+    RegisterError, STATION_COLUMNS, SpeciesList, TRIP_COLUMNS, TreesError, TripsError,
 };
 use arborlog::outcome::Outcome;
 use arborlog::record::{ActivityCode, MethodId, Slug};
@@ -91,6 +91,10 @@ struct BikeshareArgs {
     /// The area in which the stations lie, in degrees: another than that of Bay Area Bike Share.
     #[arg(long, value_name = "S,W,N,E", default_value_t = BAY_AREA, allow_hyphen_values = true)]
     area: Area,
+    /// So many accounts have no key in KEY.head.pseudonyms any more because its lines were deleted
+    /// to forget people.
+    #[arg(long, value_name = "COUNT")]
+    forgotten: Option<usize>,
     /// The method that awards the trips.
     #[arg(long, default_value = "1")]
     method: MethodId,
@@ -124,10 +128,11 @@ struct SfTreesArgs {
 }
 
 impl Sending {
-    fn sender(&self) -> Result<StatementSender, Failure> {
+    fn sender(&self, forgotten: Option<usize>) -> Result<StatementSender, Failure> {
         let options = SendOptions {
             recover: self.recover,
             not_imported: self.not_imported,
+            forgotten,
             retry_refused: self.retry_refused,
             json: self.json,
         };
@@ -155,7 +160,7 @@ pub fn run(args: &ImportArgs) -> Done {
             let trips = table(&args.trips, &TRIP_COLUMNS)?;
             let stations = table(&args.stations, &STATION_COLUMNS)?;
             let key = args.sending.key(&args.key)?;
-            let sender = args.sending.sender()?;
+            let sender = args.sending.sender(args.forgotten)?;
             let source = TripSource {
                 name: args.source.clone(),
                 area: args.area,
@@ -171,7 +176,7 @@ pub fn run(args: &ImportArgs) -> Done {
             let planter = args.sending.key(&args.planter_key)?;
             let surveyor = args.surveyor_key.as_deref();
             let surveyor = surveyor.map(|key| args.sending.key(key)).transpose()?;
-            let sender = args.sending.sender()?;
+            let sender = args.sending.sender(None)?;
             let (imported, _) = import_trees(
                 &sender,
                 added,
@@ -200,6 +205,14 @@ fn hold_imports(key: &IssuerKey) -> Result<Held, Failure> {
         )
         .into()
     })
+}
+
+/// How a command ends that can't use what stands beside a key.
+fn register_failure(error: RegisterError) -> Failure {
+    match error {
+        RegisterError::Damaged(..) => Failure::check(error),
+        _ => error.into(),
+    }
 }
 
 fn table_failure(error: CsvTableError) -> Failure {

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::cli::{Done, Failure, say};
 use arborlog::durable::replace_with;
-use arborlog::import::{LineFate, RowOutcome};
+use arborlog::import::{LineFate, RowOutcome, STATION_REPEATED};
+
+/// The note of trips whose station stands at several places.
+pub const TRIPS_AT_REPEATED_STATIONS: &str = "trips_at_repeated_stations";
 
 /// Lines of files, by what became of them: read = admitted + already in + refused + set aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,9 +36,17 @@ pub struct ImportSummary {
     pub records_refused: u64,
     /// A table beside the main one, such as that of stations: its name and lines.
     beside: Option<Beside>,
+    notes: Vec<Note>,
     /// All lines in a file without a name, if they are to be told.
     told: Option<ToldLines>,
     set_aside: Option<PathBuf>,
+}
+
+/// What an import can't know, or did not say, and how often.
+struct Note {
+    name: &'static str,
+    count: u64,
+    words: &'static str,
 }
 
 struct Beside {
@@ -52,6 +63,7 @@ pub struct Report {
     lines: LineCounts,
     reasons: BTreeMap<String, u64>,
     beside: Option<Beside>,
+    notes: Vec<Note>,
     /// Lines that did not go in, as NDJSON.
     not_in: BufWriter<File>,
     told: Option<ToldLines>,
@@ -86,6 +98,7 @@ impl Report {
             lines: LineCounts::default(),
             reasons: BTreeMap::new(),
             beside: None,
+            notes: Vec::new(),
             not_in: BufWriter::new(tempfile::tempfile_in(work)?),
             told,
             failed: None,
@@ -122,6 +135,11 @@ impl Report {
     pub fn read_beside(&mut self, what: &'static str, read: u64, used: u64) {
         let beside = self.beside.get_or_insert_with(|| Beside::new(what));
         (beside.read, beside.used) = (read, used);
+    }
+
+    /// Notes what an import can't know, or did not say, with a stable name.
+    pub fn note(&mut self, name: &'static str, count: u64, words: &'static str) {
+        self.notes.push(Note { name, count, words });
     }
 
     fn object(&mut self, fate: &LineFate) -> Value {
@@ -194,6 +212,7 @@ impl Report {
             records_admitted,
             records_refused,
             beside: self.beside,
+            notes: self.notes,
             told: self.told,
             set_aside: Some(path),
         })
@@ -249,11 +268,15 @@ impl ToldLines {
 }
 
 impl ImportSummary {
-    /// Whether every line is in, and every record that follows from them.
+    /// Whether every line is in, and every record that follows from them. A station that repeats
+    /// another one counts where a trip is of it.
     pub fn all_in(&self) -> bool {
+        let mut notes = self.notes.iter();
+        let repeated_used = notes.any(|note| note.name == TRIPS_AT_REPEATED_STATIONS);
+        let unused = |line: &Value| line["reason"] == STATION_REPEATED && !repeated_used;
         let beside = self.beside.as_ref();
         self.lines.refused + self.lines.set_aside + self.records_refused == 0
-            && beside.is_none_or(|beside| beside.set_aside.is_empty())
+            && beside.is_none_or(|beside| beside.set_aside.iter().all(unused))
     }
 
     /// Prints what the import came to; an error if not all went in.
@@ -300,6 +323,9 @@ impl ImportSummary {
             self.records_admitted,
             self.records_refused
         );
+        for Note { count, words, .. } in &self.notes {
+            outln!("{count:>8} {words}");
+        }
         for (reason, rows) in &self.reasons {
             outln!("{rows:>8} lines set aside: {reason}");
         }
@@ -316,6 +342,11 @@ impl ImportSummary {
             "records": {"admitted": self.records_admitted, "refused": self.records_refused},
             "set_aside_file": self.set_aside,
         });
+        if let (Some(sums), false) = (sums.as_object_mut(), self.notes.is_empty()) {
+            let notes = self.notes.iter();
+            let notes = notes.map(|note| (note.name.to_owned(), note.count.into()));
+            sums.insert("notes".to_owned(), Value::Object(notes.collect()));
+        }
         if let (Some(sums), Some(beside)) = (sums.as_object_mut(), self.beside) {
             let object = json!({
                 "read": beside.read,

@@ -23,6 +23,8 @@ pub struct SendOptions {
     pub recover: bool,
     /// What is in and can't be recognised was not sent by an import.
     pub not_imported: bool,
+    /// Keys of so many accounts were deleted from the file of pseudonyms on purpose.
+    pub forgotten: Option<usize>,
     /// Send again what was refused before.
     pub retry_refused: bool,
     /// Keep what became of each line, to be printed.

@@ -1,13 +1,15 @@
 //! Bicycle trips: awards, and the reversals of those that overlap.
 
-use super::report::{ImportSummary, Report};
-use super::sender::{Sent, row_outcome};
-use super::{StatementSender, file_failure, hold_imports};
+use std::path::Path;
+
+use super::report::{ImportSummary, Report, TRIPS_AT_REPEATED_STATIONS};
+use super::sender::{SendOptions, Sent, row_outcome};
+use super::{StatementSender, file_failure, hold_imports, register_failure};
 use crate::cli::Failure;
 use arborlog::client::{IssuerKey, today};
 use arborlog::import::{
-    Area, CsvTable, KnownTrips, LineFate, Pseudonyms, STATION_COLUMNS, TRIP_COLUMNS, TripPlan,
-    TripRef, TripsConfig, plan_trips, read_stations,
+    Area, CsvTable, KnownTrips, LineFate, Pseudonyms, PseudonymsError, STATION_COLUMNS,
+    TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, plan_trips, read_stations,
 };
 use arborlog::record::{ActivityCode, Correction, MethodId, Remedy, Slug, Statement};
 
@@ -47,8 +49,11 @@ pub fn import_trips(
     let _held = hold_imports(key)?;
     let submitter = sender.open_phase("awards", key)?;
     let file = key.beside_head(".pseudonyms");
-    let mut pseudonyms = Pseudonyms::open(&file)?;
-    let mut known = KnownTrips::open(&key.beside_head(".trips"))?;
+    let mut pseudonyms = Pseudonyms::open(&file).map_err(|error| match error {
+        PseudonymsError::Line(..) => Failure::check(error),
+        _ => error.into(),
+    })?;
+    let mut known = KnownTrips::open(&key.beside_head(".trips")).map_err(register_failure)?;
     let mut failed = None;
     sender.statements_of(
         &submitter,
@@ -63,13 +68,7 @@ pub fn import_trips(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    if pseudonyms.is_new() && known.awards() > 0 && !sender.options.not_imported {
-        return Err(Failure::check(anyhow::anyhow!(
-            "the key has {} awards in the log, and {} is not there: without the keys in it, trips that are in can't be recognised and would count twice. Nothing was sent. Put that file back from a backup. If this key follows another, copy the file of that one. If none of these awards was sent by import, run the same command with --not-imported",
-            known.awards(),
-            file.display()
-        )));
-    }
+    check_pseudonyms(sender, &file, &mut pseudonyms, &known)?;
     pseudonyms.add_signer(&key.key().public())?;
     let config = TripsConfig {
         source: &source.name,
@@ -90,6 +89,21 @@ pub fn import_trips(
     // A crash here leaves keys and notes of trips that were not sent: the next import uses both.
     pseudonyms.save()?;
     plan.note(&mut known)?;
+
+    if plan.at_repeated_stations > 0 {
+        report.note(
+            TRIPS_AT_REPEATED_STATIONS,
+            plan.at_repeated_stations,
+            "trips begin or end at a station that the file of stations has at several places: they are counted from the first",
+        );
+    }
+    if plan.without_times > 0 {
+        report.note(
+            "trips_without_times",
+            plan.without_times,
+            "trips that are in are neither in the file nor in the register beside the key: trips that overlap them are not found",
+        );
+    }
 
     let trips = plan.trips.iter();
     let awards = trips.map(|trip| Statement::Award(trip.award.clone()));
@@ -112,6 +126,56 @@ pub fn import_trips(
         refused += reversed.refused();
     }
     Ok((report.finish(plan.read, admitted, refused)?, plan))
+}
+
+/// Checks that the pseudonyms are the newest: that none of the accounts to which the key's trips
+/// went lacks its key.
+fn check_pseudonyms(
+    sender: &StatementSender,
+    file: &Path,
+    pseudonyms: &mut Pseudonyms,
+    known: &KnownTrips,
+) -> Result<(), Failure> {
+    let SendOptions {
+        not_imported,
+        forgotten,
+        ..
+    } = sender.options;
+    let file = file.display();
+    let mut lacking = known.accounts_without_key(pseudonyms);
+    if pseudonyms.is_new() && (lacking.imported > 0 || (known.awards() > 0 && !not_imported)) {
+        let what = if pseudonyms.is_there() {
+            "has no key of evidence: it is empty, or its first line was cut off or deleted"
+        } else {
+            "is not there"
+        };
+        return Err(Failure::check(anyhow::anyhow!(
+            "the key has {} awards in the log, and {file} {what}. Without the keys in it, trips that are in can't be recognised and would count twice. Nothing was sent. Put the newest copy of that file back from a backup. If this key follows another, copy the file of that one. If none of these awards was sent by import, run the same command with --not-imported",
+            known.awards(),
+        )));
+    }
+    if not_imported && lacking.imported < lacking.count {
+        known.leave_without_key(pseudonyms, false)?;
+        lacking = known.accounts_without_key(pseudonyms);
+    }
+    if lacking.count == 0 {
+        return Ok(());
+    }
+    if forgotten == Some(lacking.count) {
+        return Ok(known.leave_without_key(pseudonyms, true)?);
+    }
+    let first = lacking.first.map_or_else(String::new, |index| {
+        format!(", entry {index} the first award to one of them")
+    });
+    let otherwise = if lacking.imported == lacking.count {
+        ""
+    } else {
+        "; or, if awards to them were sent otherwise than by import, with --not-imported"
+    };
+    Err(Failure::check(anyhow::anyhow!(
+        "{file} is not the newest: it lacks the keys of {} accounts to which trips of the key went{first}. Those who have them would get new accounts. Nothing was sent. Put the newest copy of that file back. If lines of it were deleted to forget people, run the same command with --forgotten and the number of these accounts{otherwise}",
+        lacking.count
+    )))
 }
 
 /// Reversals of awards of trips that overlap another which is in.
