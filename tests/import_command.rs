@@ -531,6 +531,146 @@ fn the_next_exports_of_a_register_plant_each_tree_once() {
     assert_eq!(place.total("planted"), 9);
 }
 
+fn events(rows: &[&str]) -> String {
+    let rows = (1..)
+        .zip(rows)
+        .map(|(seq, row)| format!("{seq},bbbbbbbbbbbb,{row}\n"));
+    format!(
+        "seq,commit,committed_at,op,TreeID,field,old,new\n{}",
+        rows.collect::<String>()
+    )
+}
+
+#[test]
+fn a_part_of_a_register_is_no_census() {
+    let place = Place::new();
+    let rows: Vec<String> = (3001..=3030)
+        .map(|id| tree(id, "04/27/2018 12:00:00 AM"))
+        .collect();
+    place.write("whole.csv", tree_file(&rows));
+    place.write("part.csv", tree_file(&rows[..10]));
+    let cut = tree_file(&rows);
+    place.write("cut.csv", &cut[..cut.len() - 3]);
+    let removal = "2020-03-12T21:58:28-07:00,remove,3030,qSpecies,Acer rubrum :: Red Maple,";
+    place.write("events.csv", events(&[removal]));
+    place.write("none.csv", events(&[]));
+    let (surveyor, removals, none) = (
+        place.path("surveyor.pem"),
+        place.path("events.csv"),
+        place.path("none.csv"),
+    );
+    let stops = |file: &str, more: &[&str], words: &str| {
+        let entries = place.entries();
+        let told = place.trees_with(file, more);
+        assert!(told.code == 2 && told.err.contains(words), "{}", told.err);
+        assert_eq!(place.entries(), entries);
+    };
+    stops("cut.csv", &[], "line break");
+    stops("whole.csv", &["--surveyor-key", &surveyor], "--event-rows");
+    let census = |rows, events| {
+        [
+            "--surveyor-key",
+            &surveyor,
+            "--events",
+            if events == "0" { &none } else { &removals },
+            "--rows",
+            rows,
+            "--event-rows",
+            events,
+        ]
+    };
+    stops("whole.csv", &census("31", "1"), "should have 31");
+    stops("part.csv", &census("30", "1"), "should have 30");
+    stops("whole.csv", &census("30", "2")[..6], "--event-rows");
+    let entries = place.entries();
+    let told = place.trees_with("whole.csv", &census("30", "0"));
+    told.ends(0, [30, 30, 0, 0, 0]);
+    assert_eq!(place.entries(), entries + 3, "plot, planting, survey");
+
+    let more = ["--events", &removals, "--accept-missing", "19"];
+    stops(
+        "part.csv",
+        &more[..2],
+        "20 of 30 trees that are in are missing",
+    );
+    stops("part.csv", &more, "--accept-missing 20");
+    // The rows of added trees alone say the same in any part.
+    let told = place.trees("part.csv");
+    told.ends(0, [10, 0, 10, 0, 0]);
+    assert_eq!(told.json["notes"]["known_trees_missing"], 20);
+    // What is accepted is told; no survey is made of a plot that lacks trees, and the removal of a
+    // tree that only the books know is a loss.
+    let mut more = census("10", "1").to_vec();
+    more.extend(["--accept-missing", "20"]);
+    let told = place.trees_with("part.csv", &more);
+    told.ends(0, [11, 1, 10, 0, 0]);
+    assert_eq!(told.json["notes"]["known_trees_missing"], 20);
+    assert_eq!(place.entries(), entries + 4, "a loss");
+    assert_eq!((place.total("planted"), place.total("lost")), (30, 1));
+}
+
+/// What others said of the planter's trees is in their chains: the ledger's books tell it.
+#[test]
+fn what_others_corrected_is_neither_planted_nor_lost_again() {
+    let place = Place::new();
+    let (ledger, remote) = (&place.ledger, place.server.remote());
+    let mut rows: Vec<String> = (1001..=1005)
+        .map(|id| tree(id, "04/27/2018 12:00:00 AM"))
+        .collect();
+    rows.push(tree(2001, "05/28/2018 12:00:00 AM"));
+    place.write("trees.csv", tree_file(&rows));
+    let removal = |id: u64| {
+        format!("2020-03-12T21:58:28-07:00,remove,{id},qSpecies,Acer rubrum :: Red Maple,")
+    };
+    let import = |rows: &[&str]| {
+        place.write("events.csv", events(rows));
+        place.trees_with("trees.csv", &["--events", &place.path("events.csv")])
+    };
+    let told = import(&[&removal(1005)]);
+    told.ends(0, [7, 7, 0, 0, 0]);
+    let index =
+        |told: &Told, line: usize| Index(told.json["lines"][line]["index"].as_u64().unwrap());
+    // Files are told in the order of their first lines: the events' line is the last.
+    let (five, lone, loss) = (index(&told, 0), index(&told, 5), index(&told, 6));
+    let correct = |target, remedy| {
+        Statement::Correction(Correction {
+            target,
+            reason: "seen by others".parse().unwrap(),
+            remedy,
+        })
+    };
+    let lost = |first_serial| Remedy::Lost {
+        count: std::num::NonZeroU32::MIN,
+        first_serial,
+        lost_on: "2020-02-01".parse().unwrap(),
+        evidence: None,
+    };
+    let surveyor_says = |remedy| {
+        let said = ledger.sign(&remote, &ledger.surveyor, &[correct(five, remedy)]);
+        remote.append(&said).unwrap()
+    };
+    ledger.govern(&remote, correct(loss, Remedy::Void), None);
+    ledger.govern(&remote, correct(lone, Remedy::Void), None);
+    surveyor_says(lost(Some(Serial(1))));
+    let sums = || ["planted", "lost", "entries"].map(|name| place.total(name));
+    let before = sums();
+    let (of_1005, of_1002, of_1004) = (removal(1005), removal(1002), removal(1004));
+    let altered = "2020-03-13T21:58:28-07:00,change,2001,PlantDate,05/28/2018,05/29/2018";
+    let said = [&of_1005, &of_1002, altered];
+    let told = import(&said);
+    told.ends(5, [9, 0, 6, 0, 3]);
+    assert_eq!(told.json["reasons"]["loss_voided"], 1);
+    assert_eq!(told.json["reasons"]["planting_voided"], 2);
+    assert_eq!(sums(), before);
+    // A loss that does not say which tree may be of the one that is removed then.
+    surveyor_says(lost(None));
+    let before = sums();
+    let told = import(&[said[0], said[1], said[2], &of_1004]);
+    told.ends(5, [10, 0, 6, 0, 4]);
+    assert_eq!(told.json["reasons"]["lost_unnamed"], 1);
+    assert_eq!(sums(), before);
+}
+
 #[test]
 fn a_date_is_never_read_in_two_ways() {
     let place = Place::new();

@@ -13,8 +13,8 @@ use arborlog::import::{
     ADDED_COLUMNS, Answers, BAY_AREA, CsvLine, CsvTable, DateOrder, EVENT_COLUMNS, KnownTrips,
     LineFate, PlotSerials, Pseudonyms, RoundError, RowOutcome, STATION_COLUMNS, SerialsExhausted,
     SetAside, SpeciesList, SpeciesListError, TRIP_COLUMNS, TreeBooks, TreeRegister, TreesConfig,
-    TreesError, TripPlan, TripRef, TripsConfig, account, plan_trees, plan_trips, read_stations,
-    read_trees, recognize,
+    TreesError, TripPlan, TripRef, TripsConfig, account, missing_trees, plan_trees, plan_trips,
+    read_stations, read_trees, recognize,
 };
 use arborlog::record::{
     Activity, ActivityCode, Correction, Digest, Grams, Index, List, Method, MethodId,
@@ -629,6 +629,85 @@ fn what_happened_to_trees_later_is_told_once_and_of_single_trees() {
     assert_eq!(planter.standing(), 4);
     planter.import(register(&rows, &removals));
     assert_eq!(planter.log.len(), entries + 1);
+}
+
+/// A tree is known by its id: its removal is told although the table of added trees has its row no
+/// more.
+#[test]
+fn the_removal_of_a_tree_that_only_the_books_know_is_a_loss() {
+    let mut planter = Planter::new();
+    planter.import(maples(&[1, 2, 3]));
+    let events = [
+        "e1,2020-02-01T00:00:00Z,change,2,PlantDate,04/27/2018,04/28/2018",
+        "e2,2020-02-02T00:00:00Z,remove,2,qSpecies,Acer rubrum,",
+        "e2,2020-02-02T00:00:00Z,remove,3,qCaretaker,Private,",
+        "e2,2020-02-02T00:00:00Z,remove,9,qSpecies,Acer rubrum,",
+    ];
+    let row = maple(1, "04/27/2018");
+    let read = || {
+        let (mut read, set_aside) = register(&[&row], &events);
+        let missing = missing_trees(&read, &planter.books());
+        assert_eq!((missing.count, missing.known), (2, 3));
+        read.drop_unknown(&planter.books());
+        (read, set_aside)
+    };
+    let read_once = read();
+    let fates = planter.import(read_once);
+    let expected = [
+        "already_in",
+        "row_missing",
+        "admitted",
+        "admitted",
+        "no_date",
+    ];
+    assert_eq!(words(&fates), expected);
+    assert_eq!(planter.standing(), 1);
+    assert_eq!(planter.plantings().len(), 1);
+    let fates = planter.import(register(&[&row], &events));
+    let expected = [
+        "already_in",
+        "row_missing",
+        "already_in",
+        "already_in",
+        "no_date",
+    ];
+    assert_eq!(words(&fates), expected);
+    assert_eq!(planter.standing(), 1);
+}
+
+#[test]
+fn a_part_of_a_register_is_told_by_its_end_its_rows_and_the_trees_that_it_lacks() {
+    let text = format!("{}\n{}", ADDED_COLUMNS.join(","), maple(1, "04/27/2018"));
+    let read = |text: &str| {
+        let source = Box::new(Cursor::new(text.as_bytes().to_vec()));
+        let added = CsvTable::read("t.csv".to_owned(), source, false, &ADDED_COLUMNS).unwrap();
+        read_trees(added, None, None, &mut |_| {})
+    };
+    let error = read(&text).err().unwrap();
+    assert!(matches!(error, TreesError::Cut { line: 2, .. }), "{error}");
+    let whole = read(&format!("{text}\n")).unwrap();
+    assert!(whole.check_rows(Some(1), None).is_ok());
+    let error = whole.check_rows(Some(2), None).err().unwrap();
+    assert!(
+        matches!(
+            error,
+            TreesError::Rows {
+                expected: 2,
+                found: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let ids: Vec<u64> = (1..=30).collect();
+    let mut planter = Planter::new();
+    planter.import(maples(&ids));
+    for (listed, is_part) in [(30, false), (20, false), (19, true)] {
+        let (part, _) = maples(&ids[..listed]);
+        let missing = missing_trees(&part, &planter.books());
+        assert_eq!(missing.count as usize, 30 - listed);
+        assert_eq!(missing.is_part(), is_part, "{listed}");
+    }
 }
 
 #[test]

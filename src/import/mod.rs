@@ -33,8 +33,9 @@ pub use outcome::{LineFate, RowOutcome};
 pub use register::RegisterError;
 pub use serials::{PlotSerials, SerialsExhausted};
 pub use sf_trees::{
-    ADDED_COLUMNS, Answers, EVENT_COLUMNS, PlotCensus, RecognizeError, RoundError, RoundStatement,
-    TreeBooks, TreeRegister, TreeRound, TreesConfig, TreesError, UnknownPlantings, account, census,
-    plan_trees, read_trees, recognize,
+    ADDED_COLUMNS, Answers, EVENT_COLUMNS, LedgerPlanting, MissingTrees, PlotCensus,
+    RecognizeError, RoundError, RoundStatement, TreeBooks, TreeRegister, TreeRound, TreesConfig,
+    TreesError, UnknownPlantings, account, census, missing_trees, plan_trees, read_trees,
+    recognize,
 };
 pub use species::{SPECIES_TABLE, SpeciesList, SpeciesListError};

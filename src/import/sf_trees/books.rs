@@ -9,21 +9,29 @@
 //! signed-by KEY                 a key that signed plantings of this register
 //! ```
 //!
-//! All else is read from the log: the same planter's plantings, losses and voids.
+//! All else is read from the log: the same planter's plantings, losses and voids. What others said
+//! of them (a surveyor's loss, a void by the governors) stands in other chains; the ledger's books
+//! of a plot tell it ([`TreeBooks::take_ledger`]).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 
 use crate::crypto::PublicKey;
 use crate::import::register::{Register, RegisterError};
-use crate::record::{Day, Digest, Index, Planting, Remedy, Serial, Statement};
+use crate::record::{Day, Digest, Index, Planting, PlotNumber, Remedy, Serial, Statement};
 
 /// The trees of a planter that are in its ledger.
 pub struct TreeBooks {
     plantings: BTreeMap<Index, Planting>,
     losses: BTreeMap<Index, Loss>,
     voids: HashSet<Index>,
+    /// Plantings and losses that others voided.
+    voids_by_others: HashSet<Index>,
+    /// Trees that are lost by an entry of others.
+    lost_by_others: HashMap<(PlotNumber, Serial), Index>,
+    /// How many trees of a planting are lost by entries that do not say which.
+    lost_unnamed: HashMap<Index, u64>,
     /// The trees of plantings, by evidence.
     trees: HashMap<Digest, Vec<u64>>,
     /// Plantings that no import made.
@@ -39,6 +47,17 @@ pub(super) struct Loss {
     /// The serial of the first, if it is known which.
     pub first: Option<Serial>,
     pub count: NonZeroU32,
+}
+
+/// What the ledger has of a planting now, whoever corrected it.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerPlanting {
+    /// Its entry.
+    pub index: Index,
+    /// It was voided.
+    pub voided: bool,
+    /// How many of its trees are lost.
+    pub lost: u64,
 }
 
 /// A tree in the books.
@@ -93,6 +112,9 @@ impl TreeBooks {
             plantings: BTreeMap::new(),
             losses: BTreeMap::new(),
             voids: HashSet::new(),
+            voids_by_others: HashSet::new(),
+            lost_by_others: HashMap::new(),
+            lost_unnamed: HashMap::new(),
             trees,
             others,
             signers,
@@ -145,8 +167,96 @@ impl TreeBooks {
         }
     }
 
-    /// Notes the trees of plantings, durably: to be done before these are sent. One that the
-    /// register has may not be durable, if the process that noted it was killed: it is noted anew.
+    /// The plots of the plantings, of which the ledger is to be asked.
+    pub fn plots(&self) -> BTreeSet<PlotNumber> {
+        self.plantings
+            .values()
+            .map(|planting| planting.plot)
+            .collect()
+    }
+
+    /// Takes what the ledger has of a planting now, and with it what others said of the planter's
+    /// trees. `lost_at` asks the ledger by which entry a tree is lost: of the first tree of each
+    /// loss, and of all other trees where the sum says that others lost some.
+    ///
+    /// # Errors
+    /// Those of `lost_at`.
+    pub fn take_ledger<E>(
+        &mut self,
+        now: LedgerPlanting,
+        lost_at: &mut dyn FnMut(PlotNumber, Serial) -> Result<Option<Index>, E>,
+    ) -> Result<(), E> {
+        let Some(planting) = self.plantings.get(&now.index) else {
+            return Ok(());
+        };
+        if now.voided {
+            if !self.voids.contains(&now.index) {
+                self.voids_by_others.insert(now.index);
+            }
+            return Ok(());
+        }
+        let plot = planting.plot;
+        let (mut named, mut standing) = (0, Vec::new());
+        for (index, loss) in &self.losses {
+            let Some(first) = loss.first else {
+                continue;
+            };
+            if loss.planting != now.index || self.voids.contains(index) {
+                continue;
+            }
+            if lost_at(plot, first)? == Some(*index) {
+                named += u64::from(loss.count.get());
+                standing.push(*loss);
+            } else {
+                self.voids_by_others.insert(*index);
+            }
+        }
+        if now.lost > named {
+            for place in 0..planting.count.get() {
+                let serial = Serial(planting.first_serial.0.saturating_add(place));
+                if standing.iter().any(|loss| loss.holds(serial)) {
+                    continue;
+                }
+                if let Some(index) = lost_at(plot, serial)? {
+                    self.lost_by_others.insert((plot, serial), index);
+                    named += 1;
+                }
+            }
+        }
+        if let Some(unnamed) = now.lost.checked_sub(named).filter(|unnamed| *unnamed > 0) {
+            self.lost_unnamed.insert(now.index, unnamed);
+        }
+        Ok(())
+    }
+
+    /// The entry of others by which a tree is lost.
+    pub(super) fn lost_by_others(&self, tree: &BookedTree<'_>) -> Option<Index> {
+        let place = (tree.planting.plot, tree.serial);
+        self.lost_by_others.get(&place).copied()
+    }
+
+    /// How many trees of a planting are lost by entries that do not say which.
+    pub(super) fn lost_unnamed(&self, planting: Index) -> u64 {
+        self.lost_unnamed.get(&planting).copied().unwrap_or(0)
+    }
+
+    /// Whether others voided a planting or a loss.
+    pub(super) fn is_voided_by_others(&self, index: Index) -> bool {
+        self.voids_by_others.contains(&index)
+    }
+
+    fn has_losses_by_others(&self, planting: &Planting) -> bool {
+        (0..planting.count.get()).any(|place| {
+            let serial = Serial(planting.first_serial.0.saturating_add(place));
+            self.lost_by_others.contains_key(&(planting.plot, serial))
+        })
+    }
+
+    fn is_voided(&self, index: Index) -> bool {
+        self.voids.contains(&index) || self.is_voided_by_others(index)
+    }
+
+    /// Notes the trees of plantings, durably: to be done before these are sent.
     ///
     /// # Errors
     /// [`RegisterError`].
@@ -155,6 +265,9 @@ impl TreeBooks {
         plantings: impl Iterator<Item = (&'a Digest, &'a [u64])>,
     ) -> Result<(), RegisterError> {
         for (evidence, trees) in plantings {
+            if self.trees.get(evidence).is_some_and(|known| known == trees) {
+                continue;
+            }
             let ids: Vec<String> = trees.iter().map(u64::to_string).collect();
             self.register
                 .add(&format!("planting {evidence} {}", ids.join(",")))?;
@@ -215,7 +328,7 @@ impl TreeBooks {
             let Some(trees) = self.trees.get(&planting.evidence) else {
                 continue;
             };
-            let trees_of = if self.voids.contains(index) {
+            let trees_of = if self.is_voided(*index) {
                 &mut booked.voided
             } else {
                 &mut booked.standing
@@ -243,7 +356,7 @@ impl TreeBooks {
     pub(super) fn losses(&self) -> HashMap<Index, Vec<(Index, Loss, bool)>> {
         let mut losses: HashMap<Index, Vec<(Index, Loss, bool)>> = HashMap::new();
         for (index, loss) in &self.losses {
-            let voided = self.voids.contains(index);
+            let voided = self.is_voided(*index);
             let of_planting = losses.entry(loss.planting).or_default();
             of_planting.push((*index, *loss, voided));
         }
@@ -254,7 +367,7 @@ impl TreeBooks {
     pub fn untouched(&self) -> Vec<Planting> {
         let mut touched: HashSet<u64> = HashSet::new();
         for (index, planting) in &self.plantings {
-            if self.voids.contains(index) {
+            if self.is_voided(*index) {
                 touched.extend(self.trees_of(planting));
             }
         }
@@ -262,8 +375,10 @@ impl TreeBooks {
         self.plantings
             .iter()
             .filter(|(index, planting)| {
-                !self.voids.contains(index)
+                !self.is_voided(**index)
                     && !losses.contains_key(index)
+                    && self.lost_unnamed(**index) == 0
+                    && !self.has_losses_by_others(planting)
                     && self.trees.contains_key(&planting.evidence)
                     && !self
                         .trees_of(planting)

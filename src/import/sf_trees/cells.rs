@@ -11,7 +11,7 @@ const CELLS_PER_DEGREE: f64 = 100.0;
 const CELL_RADIUS_M: u32 = 720;
 const CELL_AREA_M2: u64 = 979_000;
 /// The plot of trees whose place is not published.
-const UNLOCATED: PlotNumber = PlotNumber(1);
+pub(super) const UNLOCATED: PlotNumber = PlotNumber(1);
 const CITY_RADIUS_M: u32 = 9_000;
 const CITY_AREA_M2: u64 = 121_000_000;
 /// Far denser than street trees are, and still a bound.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::TreesConfig;
 use super::books::{BookedTree, BookedTrees, Loss, TreeBooks};
-use super::cells::plot_at;
+use super::cells::{UNLOCATED, plot_at};
 use super::register::{PlantingDate, RegisteredTree, TreeRegister};
 use crate::record::{Day, Index, Plot, SpeciesCode};
 
@@ -80,6 +80,12 @@ impl<'j> Judge<'j> {
 
     pub(super) fn judge(&self, id: u64, tree: &RegisteredTree) -> Judgement<'_> {
         let standing = self.booked.standing.get(&id);
+        if let Some(booked) = standing
+            && tree.added.is_none()
+            && (booked.planting.plot != UNLOCATED || tree.dates.is_empty())
+        {
+            return Judgement::In(self.without_row(tree, *booked));
+        }
         let wanted = match (wanted(tree, self.config), standing) {
             (Ok(wanted), _) => wanted,
             (Err(fault), None) => return Judgement::SetAside(fault),
@@ -89,12 +95,33 @@ impl<'j> Judge<'j> {
         };
         match (standing, self.booked.voided.get(&id)) {
             (None, None) => Judgement::Plant(wanted, 0),
+            (None, Some(voided)) if self.books.is_voided_by_others(voided.index) => {
+                Judgement::SetAside(planting_voided(voided, ", by others than its planter"))
+            }
             (None, Some(voided)) => plant_again(wanted, voided),
             (Some(booked), _) => match self.in_books(tree, &wanted, *booked) {
                 Ok(tree) => Judgement::In(tree),
                 Err(fault) => Judgement::SetAside(fault),
             },
         }
+    }
+
+    /// A tree that the books know and that the table of added trees does not have: its place,
+    /// species and first date can't be compared, but its removal is told.
+    fn without_row(&self, tree: &RegisteredTree, booked: BookedTree<'j>) -> TreeInBooks<'j> {
+        let detail = format!(
+            "entry {} planted the tree, whose row is missing in the table of added trees: whether the date was altered can't be told",
+            booked.index
+        );
+        let mut now = TreeInBooks {
+            tree: booked,
+            next: None,
+            loss: None,
+            date_fault: Some(("row_missing", detail)),
+            removal_fault: None,
+        };
+        self.judge_removal(tree, &mut now);
+        now
     }
 
     fn in_books(
@@ -147,6 +174,10 @@ impl<'j> Judge<'j> {
         let Some(removed) = tree.removed else {
             return;
         };
+        if let Some(loss) = self.books.lost_by_others(&now.tree) {
+            now.loss = Some(loss);
+            return;
+        }
         let losses = self
             .losses
             .get(&now.tree.index)
@@ -156,6 +187,12 @@ impl<'j> Judge<'j> {
             .filter(|(_, loss, _)| loss.holds(now.tree.serial));
         let newest = of_tree.max_by_key(|(index, ..)| *index);
         match newest {
+            Some((index, ..)) if self.books.is_voided_by_others(*index) && !tree.returned => {
+                let detail = format!(
+                    "entry {index}, which said that it is lost, was voided by others than its planter"
+                );
+                now.removal_fault = Some(("loss_voided", detail));
+            }
             Some((index, loss, voided)) => {
                 now.loss = Some(*index);
                 if tree.returned && !voided && self.all_returned(now.tree, loss) {
@@ -166,6 +203,14 @@ impl<'j> Judge<'j> {
                 let planted = now.tree.planted_on();
                 let detail = format!("removed on {removed}, before it was planted on {planted}");
                 now.removal_fault = Some(("removed_before_planted", detail));
+            }
+            None if self.books.lost_unnamed(now.tree.index) > 0 => {
+                let detail = format!(
+                    "{} trees of its planting, entry {}, are lost by entries that do not say which: whether it is one of them can't be told",
+                    self.books.lost_unnamed(now.tree.index),
+                    now.tree.index
+                );
+                now.removal_fault = Some(("lost_unnamed", detail));
             }
             None => now.next = Some(NextStep::Lose(removed)),
         }
@@ -208,8 +253,12 @@ fn plant_again<'b>(wanted: WantedTree, voided: &BookedTree<'_>) -> Judgement<'b>
     if redated {
         return Judgement::Plant(wanted, last);
     }
-    let detail = format!("entry {}, which planted it, was voided", voided.index);
-    Judgement::SetAside(("planting_voided", detail))
+    Judgement::SetAside(planting_voided(voided, ""))
+}
+
+fn planting_voided(voided: &BookedTree<'_>, by: &str) -> Fault {
+    let detail = format!("entry {}, which planted it, was voided{by}", voided.index);
+    ("planting_voided", detail)
 }
 
 fn changed(booked: &BookedTree<'_>, now: &str) -> Fault {

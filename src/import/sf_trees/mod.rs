@@ -7,13 +7,15 @@
 //! A tree is known by the register's own id, whatever group it was planted in: each import holds
 //! what the register says now against the books, and says only what is lacking.
 //!
-//! `register` reads the files, `books` knows what is in, `judge` holds a tree against both, `plan`
-//! makes statements of that, `account` tells what became of each line.
+//! `register` reads the files, `books` knows what is in, `missing` which trees of the books the files
+//! lack, `judge` holds a tree against both, `plan` makes statements of that, `account` tells what
+//! became of each line.
 
 mod account;
 mod books;
 mod cells;
 mod judge;
+mod missing;
 mod plan;
 mod register;
 
@@ -24,7 +26,8 @@ use super::species::SpeciesList;
 use crate::record::Day;
 
 pub use account::{Answers, account};
-pub use books::{TreeBooks, UnknownPlantings};
+pub use books::{LedgerPlanting, TreeBooks, UnknownPlantings};
+pub use missing::{MissingTrees, missing_trees};
 pub use plan::{
     PlotCensus, RecognizeError, RoundError, RoundStatement, TreeRound, census, plan_trees,
     recognize,
@@ -77,6 +80,28 @@ pub enum TreesError {
     /// The dates of a file.
     #[error(transparent)]
     Dates(#[from] DatesError),
+    /// A file ends without a line break.
+    #[error(
+        "{file}, line {line}, has no line break behind it: the file may have been cut there, and what is missing of a register can't be told from what did not happen. Nothing was sent. Fetch the file again; if it is whole, add a line break at its end"
+    )]
+    Cut {
+        /// The file.
+        file: String,
+        /// Its last line.
+        line: u64,
+    },
+    /// A file has not as many rows as somebody said.
+    #[error(
+        "{file} has {found} rows, and should have {expected}: it is a part of the register, or another export. Nothing was sent. Fetch the file again, and name the number of rows that its source has"
+    )]
+    Rows {
+        /// The file.
+        file: String,
+        /// How many were said.
+        expected: u64,
+        /// How many lines it has, without the header and empty ones.
+        found: u64,
+    },
     /// Lines of one tree are not in the order of their times. What became of a tree depends on it.
     #[error(
         "{file} line {line}: of tree {tree}, an earlier line is of a later time; sort the file by committed_at, as the register writes it, and import it again"

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::books::TreeBooks;
 use super::cells::CITY;
 use super::{AddedTable, EVENT_COLUMNS, EventTable, TreesError};
 use crate::import::area::{Place, PlaceCounts};
-use crate::import::csv_table::{CsvLine, CsvRow, SetAside};
+use crate::import::csv_table::{CsvLine, CsvRow, CsvTable, SetAside};
 use crate::import::dates::{DateEvidence, DateOrder, UtcTime, read_day, utc_time};
 use crate::import::sf_trees::ADDED_COLUMNS;
 use crate::record::Day;
@@ -17,8 +18,9 @@ pub struct TreeRegister {
     /// Lines of the events that a statement may tell of.
     pub(super) events: Vec<EventLine>,
     added_file: String,
-    events_file: String,
-    read: u64,
+    events_file: Option<String>,
+    added_rows: u64,
+    event_rows: u64,
     last_day: Option<Day>,
 }
 
@@ -89,13 +91,14 @@ pub fn read_trees(
         trees: BTreeMap::new(),
         events: Vec::new(),
         added_file: added.file().to_owned(),
-        events_file: String::new(),
-        read: 0,
+        events_file: None,
+        added_rows: 0,
+        event_rows: 0,
         last_day: None,
     };
     let (mut places, mut added_dates) = (PlaceCounts::default(), DateEvidence::default());
     while let Some(line) = added.next_line()? {
-        register.read += 1;
+        register.added_rows += 1;
         match line {
             CsvLine::Row(row) => {
                 let [.., plant_date, _, _] = &row.fields;
@@ -105,13 +108,15 @@ pub fn read_trees(
             CsvLine::SetAside(row) => set_aside(row),
         }
     }
+    check_whole(&added)?;
     places.check_exchanged(added.file())?;
     let order = added_dates.decide(added.file(), dates)?;
     register.read_dates(false, order);
     if let Some(mut events) = events {
         let mut event_dates = DateEvidence::default();
-        events.file().clone_into(&mut register.events_file);
+        register.events_file = Some(events.file().to_owned());
         register.read_events(&mut events, &mut event_dates, set_aside)?;
+        check_whole(&events)?;
         let order = event_dates.decide(events.file(), dates)?;
         register.read_dates(true, order);
     }
@@ -119,7 +124,7 @@ pub fn read_trees(
 }
 
 impl TreeRegister {
-    /// Number of trees read.
+    /// Number of trees that the files speak of.
     pub fn len(&self) -> usize {
         self.trees.len()
     }
@@ -131,7 +136,40 @@ impl TreeRegister {
 
     /// Number of lines that were read of both files, without empty ones.
     pub fn read(&self) -> u64 {
-        self.read
+        self.added_rows + self.event_rows
+    }
+
+    /// Checks that the files have as many rows as somebody says that they have in their source.
+    ///
+    /// # Errors
+    /// [`TreesError::Rows`].
+    pub fn check_rows(&self, added: Option<u64>, events: Option<u64>) -> Result<(), TreesError> {
+        let counts = [
+            (self.added_file(), added, self.added_rows),
+            (self.events_file(), events, self.event_rows),
+        ];
+        for (file, expected, found) in counts {
+            if let Some(expected) = expected
+                && expected != found
+            {
+                let file = file.to_owned();
+                return Err(TreesError::Rows {
+                    file,
+                    expected,
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops trees that neither the table of added trees nor a date of the events tells of, and
+    /// that are not in these books: nothing can be said of them.
+    pub fn drop_unknown(&mut self, books: &TreeBooks) {
+        let booked = books.by_id();
+        self.trees.retain(|id, tree| {
+            tree.added.is_some() || !tree.dates.is_empty() || booked.standing.contains_key(id)
+        });
     }
 
     /// The newest day that the register speaks of.
@@ -146,7 +184,12 @@ impl TreeRegister {
 
     /// The file of events.
     pub(super) fn events_file(&self) -> &str {
-        &self.events_file
+        self.events_file.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the history of events was read.
+    pub fn has_events(&self) -> bool {
+        self.events_file.is_some()
     }
 
     fn add(
@@ -255,10 +298,10 @@ impl TreeRegister {
         dates: &mut DateEvidence,
         set_aside: &mut dyn FnMut(SetAside),
     ) -> Result<(), TreesError> {
-        // Trees that were in the register before the history begins.
+        // Trees that were in the register before the history begins, or whose row is missing.
         let mut older: BTreeMap<u64, RegisteredTree> = BTreeMap::new();
         while let Some(line) = table.next_line()? {
-            self.read += 1;
+            self.event_rows += 1;
             let row = match line {
                 CsvLine::Row(row) => row,
                 CsvLine::SetAside(row) => {
@@ -269,7 +312,7 @@ impl TreeRegister {
             let [commit, committed_at, _op, id, field, old, new] = &row.fields;
             let mut set_aside = |reason, detail| {
                 set_aside(SetAside {
-                    file: self.events_file.clone(),
+                    file: table.file().to_owned(),
                     line: row.line,
                     id: format!("tree {id}"),
                     reason,
@@ -309,7 +352,7 @@ impl TreeRegister {
             };
             if !in_order(&mut tree.last_event, time) {
                 return Err(TreesError::Unordered {
-                    file: self.events_file.clone(),
+                    file: table.file().to_owned(),
                     line: row.line,
                     tree: id,
                 });
@@ -328,8 +371,9 @@ impl TreeRegister {
                 Err(why) => set_aside("not_stated", why),
             }
         }
-        // Of the older trees, only those whose planting date the history tells.
-        older.retain(|_, tree| !tree.dates.is_empty());
+        // Of those whose planting date the history does not tell, a removal can be said if they are
+        // in the books.
+        older.retain(|_, tree| !tree.dates.is_empty() || tree.removed.is_some());
         self.trees.extend(older);
         Ok(())
     }
@@ -340,6 +384,17 @@ impl TreeRegister {
         for date in dates.filter(|date| date.event.is_some() == of_events) {
             date.day = read_day(&date.text, order);
         }
+    }
+}
+
+/// Checks that a table was not cut: to be asked once all its lines were read.
+fn check_whole<const N: usize>(table: &CsvTable<N>) -> Result<(), TreesError> {
+    match table.cut_line() {
+        None => Ok(()),
+        Some(line) => Err(TreesError::Cut {
+            file: table.file().to_owned(),
+            line,
+        }),
     }
 }
 

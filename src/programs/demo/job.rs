@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::programme::{ProgrammeKeys, ensure_method, grant};
 use crate::cli::Failure;
 use crate::programs::import::{
-    SendOptions, StatementSender, TripSource, import_trees, import_trips,
+    SendOptions, StatementSender, TreeFiles, TripSource, import_trees, import_trips,
 };
 use arborlog::client::{Remote, today};
 use arborlog::import::{
@@ -22,6 +22,10 @@ const TRIPS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_trips
 const STATIONS: &[u8] = include_bytes!("../../../docs/examples/data/bikeshare_stations.csv");
 const TREES: &[u8] = include_bytes!("../../../docs/examples/data/sf_trees_added.csv.zst");
 const EVENTS: &[u8] = include_bytes!("../../../docs/examples/data/sf_tree_events.csv.zst");
+
+/// Rows of the tables, as docs/examples/data/README.md tells them.
+const TREE_ROWS: u64 = 11_379;
+const EVENT_ROWS: u64 = 21_381;
 
 /// What the demonstration came to.
 pub struct DemoSummary {
@@ -103,9 +107,13 @@ pub fn play(
     let events = table("sf_tree_events.csv.zst", EVENTS, true, &EVENT_COLUMNS)?;
     let (planted, books) = import_trees(
         &sender,
-        added,
-        Some(events),
-        None,
+        TreeFiles {
+            added,
+            events: Some(events),
+            dates: None,
+            rows: Some(TREE_ROWS),
+            event_rows: Some(EVENT_ROWS),
+        },
         &species,
         &keys.planter,
         Some(&keys.surveyor),

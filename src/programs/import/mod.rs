@@ -22,7 +22,7 @@ use arborlog::outcome::Outcome;
 use arborlog::record::{ActivityCode, MethodId, Slug};
 
 pub use sender::{SendOptions, StatementSender};
-pub use trees::import_trees;
+pub use trees::{TreeFiles, import_trees};
 pub use trips::{TripSource, import_trips};
 
 /// Import open data: each good row as a statement, each bad one set aside with its reason.
@@ -117,10 +117,21 @@ struct SfTreesArgs {
     /// month-first or iso.
     #[arg(long, value_name = "ORDER")]
     dates: Option<DateOrder>,
+    /// How many rows the table of added trees has in its source, without the header: another number
+    /// stops the import.
+    #[arg(long, value_name = "COUNT")]
+    rows: Option<u64>,
+    /// How many rows the history of events has in its source, without the header.
+    #[arg(long, value_name = "COUNT", requires = "events")]
+    event_rows: Option<u64>,
+    /// Go on although so many trees that are in are missing in the files.
+    #[arg(long, value_name = "COUNT")]
+    accept_missing: Option<u64>,
     /// The planter's key file.
     #[arg(long)]
     planter_key: PathBuf,
-    /// The surveyor's key file; without it, no surveys are made of the register.
+    /// The surveyor's key file; without it, no surveys are made of the register. Needs --events,
+    /// --rows and --event-rows: a census is of the whole register.
     #[arg(long)]
     surveyor_key: Option<PathBuf>,
     #[command(flatten)]
@@ -128,11 +139,16 @@ struct SfTreesArgs {
 }
 
 impl Sending {
-    fn sender(&self, forgotten: Option<usize>) -> Result<StatementSender, Failure> {
+    fn sender(
+        &self,
+        forgotten: Option<usize>,
+        missing: Option<u64>,
+    ) -> Result<StatementSender, Failure> {
         let options = SendOptions {
             recover: self.recover,
             not_imported: self.not_imported,
             forgotten,
+            missing,
             retry_refused: self.retry_refused,
             json: self.json,
         };
@@ -160,7 +176,7 @@ pub fn run(args: &ImportArgs) -> Done {
             let trips = table(&args.trips, &TRIP_COLUMNS)?;
             let stations = table(&args.stations, &STATION_COLUMNS)?;
             let key = args.sending.key(&args.key)?;
-            let sender = args.sending.sender(args.forgotten)?;
+            let sender = args.sending.sender(args.forgotten, None)?;
             let source = TripSource {
                 name: args.source.clone(),
                 area: args.area,
@@ -176,12 +192,17 @@ pub fn run(args: &ImportArgs) -> Done {
             let planter = args.sending.key(&args.planter_key)?;
             let surveyor = args.surveyor_key.as_deref();
             let surveyor = surveyor.map(|key| args.sending.key(key)).transpose()?;
-            let sender = args.sending.sender(None)?;
-            let (imported, _) = import_trees(
-                &sender,
+            let sender = args.sending.sender(None, args.accept_missing)?;
+            let files = TreeFiles {
                 added,
                 events,
-                args.dates,
+                dates: args.dates,
+                rows: args.rows,
+                event_rows: args.event_rows,
+            };
+            let (imported, _) = import_trees(
+                &sender,
+                files,
                 &SpeciesList::shipped()?,
                 &planter,
                 surveyor.as_ref(),
@@ -245,7 +266,11 @@ impl FileError for TreesError {
     fn failure(self) -> Failure {
         match self {
             Self::Table(error) => table_failure(error),
-            Self::Places(_) | Self::Dates(_) | Self::Unordered { .. } => Failure::usage(self),
+            Self::Places(_)
+            | Self::Dates(_)
+            | Self::Unordered { .. }
+            | Self::Cut { .. }
+            | Self::Rows { .. } => Failure::usage(self),
             _ => self.into(),
         }
     }

@@ -13,7 +13,7 @@ use arborlog::client::{
 };
 use arborlog::crypto::PublicKey;
 use arborlog::durable::make_folders;
-use arborlog::import::PlotSerials;
+use arborlog::import::{LedgerPlanting, PlotSerials};
 use arborlog::record::{Index, Method, Origin, PlotNumber, Serial, Statement};
 
 /// What an import does beside the usual.
@@ -25,6 +25,8 @@ pub struct SendOptions {
     pub not_imported: bool,
     /// Keys of so many accounts were deleted from the file of pseudonyms on purpose.
     pub forgotten: Option<usize>,
+    /// So many trees that are in may be missing in the files.
+    pub missing: Option<u64>,
     /// Send again what was refused before.
     pub retry_refused: bool,
     /// Keep what became of each line, to be printed.
@@ -206,6 +208,44 @@ impl StatementSender {
             page = list.next;
         }
         Ok(methods)
+    }
+
+    /// What the ledger has of a plot's plantings now.
+    pub fn plantings(&self, plot: PlotNumber) -> Result<Vec<LedgerPlanting>, Failure> {
+        #[derive(Deserialize)]
+        struct ListedPlanting {
+            index: Index,
+            voided: bool,
+            lost: u64,
+        }
+        #[derive(Deserialize)]
+        struct PlotAnswer {
+            plantings: Vec<ListedPlanting>,
+            /// The path of the next page.
+            plantings_next: Option<String>,
+        }
+        let mut plantings = Vec::new();
+        let mut page = Some(format!("/v1/plots/{plot}"));
+        while let Some(path) = page {
+            let answer: PlotAnswer = self.remote.json(path.trim_start_matches('/'))?;
+            plantings.extend(answer.plantings.iter().map(|listed| LedgerPlanting {
+                index: listed.index,
+                voided: listed.voided,
+                lost: listed.lost,
+            }));
+            page = answer.plantings_next;
+        }
+        Ok(plantings)
+    }
+
+    /// The entry by which a tree is lost, if it is.
+    pub fn lost_at(&self, plot: PlotNumber, serial: Serial) -> Result<Option<Index>, Failure> {
+        #[derive(Deserialize)]
+        struct TreeAnswer {
+            lost_at: Option<Index>,
+        }
+        let tree: TreeAnswer = self.remote.json(&format!("v1/trees/{plot}/{serial}"))?;
+        Ok(tree.lost_at)
     }
 
     /// Which serials of a plot are free.

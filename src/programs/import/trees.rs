@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
 use super::report::{ImportSummary, Report};
-use super::{StatementSender, file_failure, hold_imports};
+use super::{StatementSender, file_failure, hold_imports, register_failure};
 use crate::cli::Failure;
 use arborlog::client::{IssuerKey, LineOutcome, today};
 use arborlog::import::{
-    ADDED_COLUMNS, Answers, CsvTable, DateOrder, EVENT_COLUMNS, PlotCensus, RecognizeError,
-    SpeciesList, TreeBooks, TreeRegister, TreesConfig, account, census, plan_trees, read_trees,
-    recognize,
+    ADDED_COLUMNS, Answers, CsvTable, DateOrder, EVENT_COLUMNS, MissingTrees, PlotCensus,
+    RecognizeError, SetAside, SpeciesList, TreeBooks, TreeRegister, TreesConfig, account, census,
+    missing_trees, plan_trees, read_trees, recognize,
 };
 use arborlog::record::{Basis, Day, Digest, PlotNumber, Statement, Survey};
 
@@ -18,19 +18,43 @@ use arborlog::record::{Basis, Day, Digest, PlotNumber, Statement, Survey};
 /// only needed where something contradicts itself.
 const ROUNDS_MAX: usize = 16;
 
+/// The files of a register, and what somebody says of them.
+pub struct TreeFiles {
+    /// The trees that were added.
+    pub added: CsvTable<{ ADDED_COLUMNS.len() }>,
+    /// What happened to trees.
+    pub events: Option<CsvTable<{ EVENT_COLUMNS.len() }>>,
+    /// In which order they write day and month.
+    pub dates: Option<DateOrder>,
+    /// How many rows the table of added trees has in its source.
+    pub rows: Option<u64>,
+    /// The same of the events.
+    pub event_rows: Option<u64>,
+}
+
 /// Trees as plots and plantings, then what happened to them later: in rounds, each of which says
 /// what is still lacking in the books.
 pub fn import_trees(
     sender: &StatementSender,
-    added: CsvTable<{ ADDED_COLUMNS.len() }>,
-    events: Option<CsvTable<{ EVENT_COLUMNS.len() }>>,
-    dates: Option<DateOrder>,
+    files: TreeFiles,
     species: &SpeciesList,
     planter: &IssuerKey,
     surveyor: Option<&IssuerKey>,
 ) -> Result<(ImportSummary, TreeBooks), Failure> {
     let mut report = Report::new("trees", sender.work(), sender.options.json)?;
-    let register = read_trees(added, events, dates, &mut |row| report.tell(&row.into()))
+    if surveyor.is_some()
+        && (files.events.is_none() || files.rows.is_none() || files.event_rows.is_none())
+    {
+        return Err(Failure::usage(
+            "a survey is a census of the whole register, and no file tells whether it is whole. Nothing was sent. Give the history with --events, and the number of rows that each file has in its source, without the header, with --rows and --event-rows; or leave out --surveyor-key",
+        ));
+    }
+    let (rows, event_rows) = (files.rows, files.event_rows);
+    let mut tell = |row: SetAside| report.tell(&row.into());
+    let mut register =
+        read_trees(files.added, files.events, files.dates, &mut tell).map_err(file_failure)?;
+    register
+        .check_rows(rows, event_rows)
         .map_err(file_failure)?;
     let config = TreesConfig {
         today: today(),
@@ -38,9 +62,17 @@ pub fn import_trees(
     };
     let _held = hold_imports(planter)?;
     let mut imported = Imported::default();
-    let books = plant(sender, &register, &config, planter, &mut imported)?;
+    let (books, missing) = plant(sender, &mut register, &config, planter, &mut imported)?;
+    if missing.count > 0 {
+        report.note(
+            "known_trees_missing",
+            missing.count,
+            "trees that are in are not in the files: nothing was said of them",
+        );
+    }
     if let Some(surveyor) = surveyor {
-        survey(sender, &register, &config, surveyor, &books, &mut imported)?;
+        let surveys = surveys(&register, &config, &books, &missing)?;
+        survey(sender, surveys, surveyor, &mut imported)?;
     }
     let told = account(&register, &books, &config, &imported.answers, &mut |fate| {
         report.tell(&fate);
@@ -64,22 +96,44 @@ struct Imported {
 
 fn plant(
     sender: &StatementSender,
-    register: &TreeRegister,
+    register: &mut TreeRegister,
     config: &TreesConfig<'_>,
     planter: &IssuerKey,
     imported: &mut Imported,
-) -> Result<TreeBooks, Failure> {
+) -> Result<(TreeBooks, MissingTrees), Failure> {
     let opened = sender.open_phase("trees", planter)?;
-    let mut books = TreeBooks::open(&planter.beside_head(".trees"))?;
+    let mut books = TreeBooks::open(&planter.beside_head(".trees")).map_err(register_failure)?;
     let signers = books.signers().to_vec();
     sender.statements_of(&opened, planter, &signers, &mut |index, statement| {
         books.take(index, statement);
     })?;
-    match recognize(register, &mut books, config) {
+    match recognize(&*register, &mut books, config) {
         Err(RecognizeError::Unknown(_)) if sender.options.not_imported => books.leave_unknown()?,
         Err(RecognizeError::Unknown(unknown)) => return Err(Failure::check(unknown)),
         recognized => recognized?,
     }
+    let missing = missing_trees(register, &books);
+    // The rows of added trees say the same whatever is beside them. What events tell of a tree
+    // without a row, and a census, do not.
+    if register.has_events()
+        && missing.is_part()
+        && sender
+            .options
+            .missing
+            .is_none_or(|most| missing.count > most)
+    {
+        let MissingTrees { count, known, .. } = missing;
+        return Err(Failure::usage(format!(
+            "{count} of {known} trees that are in are missing in the files, tree {} the first: they are a part of the register. Nothing was sent. Give the whole register; or, if its source has these trees no more, run the same command with --accept-missing {count}",
+            missing.first.unwrap_or_default()
+        )));
+    }
+    for plot in books.plots() {
+        for planting in sender.plantings(plot)? {
+            books.take_ledger(planting, &mut |plot, serial| sender.lost_at(plot, serial))?;
+        }
+    }
+    register.drop_unknown(&books);
     books.add_signer(&planter.key().public())?;
     let mut opened = Some(opened);
     for _ in 0..ROUNDS_MAX {
@@ -128,7 +182,7 @@ fn plant(
             break;
         }
     }
-    Ok(books)
+    Ok((books, missing))
 }
 
 /// Number of plots that are surveyed: those with the most trees.
@@ -138,10 +192,8 @@ const SURVEYS: usize = 12;
 /// at a tree, and the survey says so. A survey that is in is not made again.
 fn survey(
     sender: &StatementSender,
-    register: &TreeRegister,
-    config: &TreesConfig<'_>,
+    mut surveys: Vec<Survey>,
     surveyor: &IssuerKey,
-    books: &TreeBooks,
     imported: &mut Imported,
 ) -> Result<(), Failure> {
     let submitter = sender.open_phase("surveys", surveyor)?;
@@ -151,7 +203,6 @@ fn survey(
             known.insert(survey.evidence);
         }
     })?;
-    let mut surveys = surveys(register, config, books)?;
     surveys.retain(|survey| !known.contains(&survey.evidence));
     let statements = surveys.into_iter().map(Statement::Survey);
     let sent = sender.send("surveys", submitter, statements)?;
@@ -160,15 +211,18 @@ fn survey(
     Ok(())
 }
 
+/// The surveys of the plots with the most trees: of those alone whose trees the files all have.
 fn surveys(
     register: &TreeRegister,
     config: &TreesConfig<'_>,
     books: &TreeBooks,
+    missing: &MissingTrees,
 ) -> Result<Vec<Survey>, Failure> {
     let Some(day) = register.last_day() else {
         return Ok(Vec::new());
     };
-    let plots = census(register, books, config);
+    let mut plots = census(register, books, config);
+    plots.retain(|plot, _| !missing.plots.contains(plot));
     let mut plots: Vec<_> = plots.into_iter().collect();
     plots.sort_by_key(|(number, census)| (std::cmp::Reverse(census.listed), *number));
     plots
