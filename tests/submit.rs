@@ -469,42 +469,247 @@ fn a_lost_a_cut_or_an_old_journal_is_noticed_and_made_anew_from_the_log() {
 }
 
 #[test]
-fn the_same_file_under_another_name_is_asked_about() {
+fn the_same_lines_under_another_name_or_in_another_order_are_in() {
+    let place = Place::new();
+    place.write("a.ndjson", 0..10);
+    place.submit("a.ndjson", &[]).ends(0, &["10 admitted"]);
+    let journal = place.path("a.ndjson.journal");
+    // Another name; another order; some of them, between new ones.
+    place.write("copy.ndjson", 0..10);
+    let told = place.submit("copy.ndjson", &["--json"]);
+    told.ends(0, &["--sign-anew", &journal]);
+    assert_eq!(told.json()["already_in"], 10);
+    let others = &told.json()["other_inputs"];
+    assert_eq!(others[0]["journal"], journal.as_str());
+    assert_eq!(
+        (&others[0]["lines"], &others[0]["first_line"]),
+        (&10.into(), &1.into())
+    );
+    place.write("turned.ndjson", (0..10).rev());
+    place
+        .submit("turned.ndjson", &[])
+        .ends(0, &["0 admitted", "10 already in"]);
+    place.write("mixed.ndjson", [20, 7, 21, 3, 22]);
+    place.submit("mixed.ndjson", &[]).ends(
+        0,
+        &["3 admitted", "2 already in", "2 lines, from line 2 on"],
+    );
+    // What two other inputs sent, each its part.
+    place.write("all.ndjson", (0..10).chain(20..25));
+    let told = place.submit("all.ndjson", &["--json"]);
+    told.ends(0, &[]);
+    assert_eq!(
+        (&told.json()["admitted"], &told.json()["already_in"]),
+        (&2.into(), &13.into())
+    );
+    assert_eq!(told.json()["other_inputs"].as_array().unwrap().len(), 2);
+    place.once((0..10).chain(20..25));
+    // Again, each of them: nothing new.
+    let entries = place.entries();
+    for name in ["a", "copy", "turned", "mixed", "all"] {
+        let name = format!("{name}.ndjson");
+        place.submit(&name, &[]).ends(0, &["0 admitted"]);
+    }
+    assert_eq!(place.entries(), entries);
+}
+
+#[test]
+fn each_record_of_another_input_stands_for_one_line_and_further_ones_are_signed_if_asked() {
+    let place = Place::new();
+    let gift = line(&award(7, 7));
+    std::fs::write(place.path("a.ndjson"), gift.repeat(2)).unwrap();
+    place.submit("a.ndjson", &[]).ends(0, &["2 admitted"]);
+    std::fs::write(place.path("b.ndjson"), gift.repeat(3)).unwrap();
+    place
+        .submit("b.ndjson", &[])
+        .ends(0, &["1 admitted", "2 already in"]);
+    place.submit("b.ndjson", &[]).ends(0, &["3 already in"]);
+    assert_eq!(place.times([7]), [3]);
+    // A record that two journals hold is one: b's copy of its journal under another name.
+    for suffix in ["", ".journal"] {
+        let from = place.path(&format!("b.ndjson{suffix}"));
+        std::fs::copy(from, place.path(&format!("c.ndjson{suffix}"))).unwrap();
+    }
+    place.submit("c.ndjson", &[]).ends(0, &["3 already in"]);
+    // Somebody truly wants them again.
+    std::fs::write(place.path("d.ndjson"), gift.repeat(2)).unwrap();
+    place
+        .submit("d.ndjson", &["--sign-anew"])
+        .ends(0, &["2 admitted"]);
+    place.submit("d.ndjson", &[]).ends(0, &["2 already in"]);
+    assert_eq!(place.times([7]), [5]);
+}
+
+#[test]
+fn what_can_be_said_twice_is_asked_about_when_another_input_said_it() {
+    let place = Place::new();
+    place.write("a.ndjson", [1, 2]);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    let Statement::Award(award) = award(1, 1) else {
+        panic!();
+    };
+    let gift = format!(
+        "{{\"kind\":\"transfer\",\"from\":\"{}\",\"to\":null,\"points\":4,\"reason\":\"expired\"}}\n",
+        award.account
+    );
+    std::fs::write(place.path("monday.ndjson"), &gift).unwrap();
+    place.submit("monday.ndjson", &[]).ends(0, &["1 admitted"]);
+    std::fs::write(place.path("tuesday.ndjson"), &gift).unwrap();
+    let journal = place.path("monday.ndjson.journal");
+    place.submit("tuesday.ndjson", &[]).ends(
+        1,
+        &["line 1 is a transfer", &journal, "--sign-anew", "--journal"],
+    );
+    place
+        .submit("tuesday.ndjson", &["--journal", &journal])
+        .ends(0, &["1 already in"]);
+    place
+        .submit("tuesday.ndjson", &["--sign-anew"])
+        .ends(0, &["1 admitted"]);
+    place
+        .submit("tuesday.ndjson", &[])
+        .ends(0, &["1 already in"]);
+    assert_eq!(place.points(1), 104 - 8);
+}
+
+#[test]
+fn without_the_journal_of_another_input_nothing_is_guessed() {
     let place = Place::new();
     place.write("a.ndjson", 0..10);
     place.submit("a.ndjson", &[]).ends(0, &[]);
-    place.write("copy.ndjson", 0..11);
     let journal = place.path("a.ndjson.journal");
-    let named = ["--journal", journal.as_str()];
-    place.submit("copy.ndjson", &[]).ends(
-        1,
+    let whole = std::fs::read_to_string(&journal).unwrap();
+    let entries = place.entries();
+    // A folder of its own for each run, gone after it; cut; of before; changed; something else.
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let cases: [(Option<String>, &str); 4] = [
+        (None, "is not there"),
+        (Some(lines[..4].concat()), "is not as it was"),
+        (
+            Some(whole.replacen("\"seq\":0", "\"seq\":1", 1)),
+            "is damaged",
+        ),
+        (Some("my notes\n".to_owned()), "is no journal"),
+    ];
+    for (content, words) in cases {
+        match content {
+            Some(content) => std::fs::write(&journal, content).unwrap(),
+            None => std::fs::remove_file(&journal).unwrap(),
+        }
+        place.write("copy.ndjson", (0..10).rev());
+        let told = place.submit("copy.ndjson", &[]);
+        assert!([1, 4].contains(&told.code), "{}", told.err);
+        told.ends(told.code, &[&journal, words]);
+    }
+    assert_eq!(place.entries(), entries);
+    // A journal that can't be read says nothing either way.
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::create_dir(&journal).unwrap();
+    place.submit("copy.ndjson", &[]).ends(3, &[&journal]);
+    std::fs::remove_dir(&journal).unwrap();
+    // The log has what it held: the copy takes those lines as sent, and signs the rest.
+    place.write("copy.ndjson", (0..11).rev());
+    place.submit("copy.ndjson", &["--recover"]).ends(
+        0,
         &[
-            "first line of another input",
-            &journal,
-            "is there",
-            "--sign-anew",
+            "1 admitted",
+            "10 already in",
+            &format!("{journal} is missing"),
         ],
     );
+    place.submit("copy.ndjson", &[]).ends(0, &["11 already in"]);
+    // And a, with its journal put back, or without.
+    std::fs::write(&journal, &whole).unwrap();
+    place.submit("a.ndjson", &[]).ends(0, &["10 already in"]);
+    place.write("third.ndjson", 0..12);
     place
-        .submit("copy.ndjson", &named)
-        .ends(0, &["1 admitted", "10 already in"]);
-    // A folder of its own for each run, gone after it.
-    std::fs::remove_file(&journal).unwrap();
+        .submit("third.ndjson", &[])
+        .ends(0, &["1 admitted", "11 already in"]);
+    // Both journals hold the same ten records: they are ten, not twenty.
+    let twice = std::fs::read_to_string(place.path("a.ndjson"))
+        .unwrap()
+        .repeat(2);
+    std::fs::write(place.path("twice.ndjson"), twice).unwrap();
     place
-        .submit("copy.ndjson", &[])
-        .ends(1, &["is gone", &format!("--journal {journal} --recover")]);
+        .submit("twice.ndjson", &[])
+        .ends(0, &["10 admitted", "10 already in"]);
+    assert_eq!(place.times(0..12), [[2; 10].as_slice(), &[1, 1]].concat());
+}
+
+#[test]
+fn what_another_input_sent_without_an_answer_is_no_other_writer() {
+    let mut place = Place::new();
+    place.write("a.ndjson", [1]);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    // A proxy hands the batch over and dies before the answer: the run ends, and its head is saved.
+    place.write("a.ndjson", [1, 2, 3]);
+    let proxy = cut_off_proxy(&place.server.url);
+    let output = place.submit_to(&proxy, "a.ndjson", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(place.entries(), 8);
+    // Another input finds in the log what became of them.
+    place.write("b.ndjson", [3, 4]);
     place
-        .submit("copy.ndjson", &["--journal", &journal, "--recover"])
-        .ends(0, &["11 already in"]);
-    place.once(0..11);
-    // Another one that begins with the same line.
-    place.write("more.ndjson", [0, 20]);
-    place.submit("more.ndjson", &[]).ends(1, &["--sign-anew"]);
-    place
-        .submit("more.ndjson", &["--sign-anew"])
-        .ends(0, &["2 admitted"]);
-    place.submit("more.ndjson", &[]).ends(0, &["2 already in"]);
-    assert_eq!(place.times([0, 20]), [2, 1]);
+        .submit("b.ndjson", &[])
+        .ends(0, &["1 admitted", "1 already in"]);
+    place.submit("a.ndjson", &[]).ends(0, &["3 already in"]);
+    place.once(1..5);
+    place.stop();
+}
+
+/// A proxy that answers a GET, and to a POST with what no retry can cure, after it handed it over.
+fn cut_off_proxy(to: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let to = to.strip_prefix("http://").unwrap().to_owned();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, to) = (client.unwrap(), to.clone());
+            let mut request = Vec::new();
+            let mut chunk = [0; 65_536];
+            // The head, then as much body as it says.
+            let body_begins = loop {
+                let read = client.read(&mut chunk).unwrap_or(0);
+                request.extend_from_slice(&chunk[..read]);
+                let at = request.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+                match at {
+                    Some(at) => break at + 4,
+                    None if read == 0 => return,
+                    None => {}
+                }
+            };
+            let head = String::from_utf8_lossy(&request[..body_begins]).to_lowercase();
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+            while request.len() < body_begins + length {
+                let read = client.read(&mut chunk).unwrap();
+                request.extend_from_slice(&chunk[..read]);
+            }
+            let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+            let (line, rest) = head.split_once("\r\n").unwrap();
+            let line = line
+                .replace("get ", "GET ")
+                .replace("post ", "POST ")
+                .replace("http/1.1", "HTTP/1.1");
+            let mut server = std::net::TcpStream::connect(&to).unwrap();
+            server
+                .write_all(format!("{line}\r\n{rest}").as_bytes())
+                .unwrap();
+            server.write_all(&request[body_begins..]).unwrap();
+            let mut answer = Vec::new();
+            server.read_to_end(&mut answer).unwrap();
+            if line.starts_with("POST ") {
+                answer =
+                    b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                        .to_vec();
+            }
+            let _ = client.write_all(&answer);
+        }
+    });
+    url
 }
 
 #[test]
@@ -573,7 +778,9 @@ fn when_all_is_lost_each_input_is_recovered_and_what_says_the_same_is_asked_abou
         place.write(input, own);
         let text = std::fs::read_to_string(place.path(input)).unwrap();
         std::fs::write(place.path(input), format!("{text}{gift}")).unwrap();
-        place.submit(input, &[]).ends(0, &["11 admitted"]);
+        place
+            .submit(input, &["--sign-anew"])
+            .ends(0, &["11 admitted"]);
     }
     let entries = place.entries();
     // A pod's disk: journals and head.
@@ -597,7 +804,9 @@ fn when_all_is_lost_each_input_is_recovered_and_what_says_the_same_is_asked_abou
     assert_eq!(place.entries(), entries);
     // Another input may say the same once more: all others are accounted for now.
     std::fs::write(place.path("c.ndjson"), &gift).unwrap();
-    place.submit("c.ndjson", &[]).ends(0, &["1 admitted"]);
+    place
+        .submit("c.ndjson", &["--sign-anew"])
+        .ends(0, &["1 admitted"]);
     for input in ["a.ndjson", "b.ndjson", "c.ndjson"] {
         place.submit(input, &[]).ends(0, &["0 admitted"]);
     }
@@ -618,7 +827,7 @@ fn of_a_lost_journal_the_head_knows_which_records_were_its_own() {
     std::fs::remove_file(place.path("a.ndjson.journal")).unwrap();
     place.submit("a.ndjson", &[]).ends(1, &["--recover"]);
     place
-        .submit("a.ndjson", &["--recover"])
+        .submit("a.ndjson", &["--recover", "--sign-anew"])
         .ends(0, &["1 admitted", "1 already in"]);
     place.submit("b.ndjson", &[]).ends(0, &["1 already in"]);
     assert_eq!(place.times([1, 50]), [1, 2]);
@@ -975,8 +1184,10 @@ fn another_writer_is_told_from_ones_own_record_that_came_first() {
         .ends(0, &["1 admitted"]);
     place.submit("b.ndjson", &[]).ends(0, &["1 already in"]);
     place.write("c.ndjson", [8, 9]);
-    place.submit("c.ndjson", &[]).ends(0, &["2 admitted"]);
-    assert_eq!(place.times([9]), [3]);
+    place
+        .submit("c.ndjson", &[])
+        .ends(0, &["1 admitted", "1 already in"]);
+    assert_eq!(place.times([9]), [2]);
 }
 
 #[test]
@@ -1417,7 +1628,16 @@ fn memory_does_not_grow_with_the_file() {
     let again = peak_kib(&place, "large.ndjson");
     place.write("large.ndjson", (100_000..130_000).rev());
     let turned = peak_kib(&place, "large.ndjson");
-    for (what, kib) in [("first", large), ("again", again), ("turned", turned)] {
+    // Under another name: looked up in the journal of the first.
+    place.write("copy.ndjson", (100_000..130_000).rev());
+    let copy = peak_kib(&place, "copy.ndjson");
+    let peaks = [
+        ("first", large),
+        ("again", again),
+        ("turned", turned),
+        ("copy", copy),
+    ];
+    for (what, kib) in peaks {
         assert!(
             kib < small + 6 * 1024,
             "{what}: {kib} KiB, {small} KiB of a small file"

@@ -60,9 +60,9 @@ pub struct SubmitArgs {
     /// INPUT; again for several.
     #[arg(long = "old-key", value_name = "KEY", requires = "recover")]
     old_keys: Vec<PublicKey>,
-    /// Sign also lines that may be in already: the log has a record of the key that says the same and
-    /// that no journal holds, or another input began with the same line. They are further ones.
-    #[arg(long, requires = "key", conflicts_with = "recover")]
+    /// Sign also lines that another input of this key sent, or that a record of the key says which no
+    /// journal holds: they are further ones.
+    #[arg(long, requires = "key")]
     sign_anew: bool,
     /// Print one JSON object: the sums, and what became of each line (docs/statements.md).
     #[arg(long)]
@@ -172,6 +172,12 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     }
     .map_err(failure)?;
     let journal = submitter.journal().to_owned();
+    for lost in submitter.forgotten() {
+        errln!(
+            "{} is missing or is not as it was: lines that its records in the log say are taken as sent, and asked about in other inputs",
+            lost.display()
+        );
+    }
     let mut report = Report::new(args.json, &journal)?;
     let bar = match line_count {
         0 => ProgressBar::hidden(),
@@ -202,6 +208,19 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             &format!(
                 "lines that were sent before and stand in the input no more: {}. What they say stays in the ledger until a correction takes it back",
                 summary.gone
+            ),
+        );
+    }
+    for other in &summary.other_inputs {
+        let lines = match other.lines {
+            1 => format!("line {} was", other.first_line),
+            count => format!("{count} lines, from line {} on, were", other.first_line),
+        };
+        tell(
+            &bar,
+            &format!(
+                "{lines} sent with another input of this key and not sent again: {} has what they say. If they are further ones, run the same command with --sign-anew",
+                other.journal.display()
             ),
         );
     }
@@ -333,6 +352,9 @@ impl Report {
             "set_aside": summary.set_aside,
             "not_sent": summary.not_sent,
             "gone": summary.gone,
+            "other_inputs": summary.other_inputs.iter().map(|other| json!({
+                "journal": other.journal.to_string_lossy(), "lines": other.lines, "first_line": other.first_line,
+            })).collect::<Vec<_>>(),
             "log": {"size": summary.head.size, "root": summary.head.root.to_string()},
         })
         .to_string();

@@ -12,9 +12,10 @@
 //! never newer: journals are synced before it is replaced.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -22,11 +23,16 @@ use super::journal::{Journal, KeyRecords, Mark};
 use super::remote::ChainEnd;
 use super::seq_ranges::SeqRanges;
 use crate::crypto::{KeyFileError, PublicKey, SigningKey};
-use crate::durable::{FileError, Held, create_secret, hold, read_if_there, rename_folder, replace};
-use crate::record::{Digest, Origin, Seq};
+use crate::durable::{
+    FileError, Held, at, create_secret, hold, read_if_there, rename_folder, replace,
+};
+use crate::record::{Origin, Seq};
 
 /// The version of the head's format.
 const VERSION: u32 = 1;
+/// The most journals of one head: each input reads them all when it has lines that its own journal
+/// does not know, and the head is replaced whole each second.
+const JOURNALS_MAX: usize = 1024;
 
 /// A head that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,16 @@ pub enum HeadError {
         found: String,
         /// Whose it should be.
         expected: String,
+    },
+    /// It names as many journals as it may.
+    #[error(
+        "{path} names {JOURNALS_MAX} journals, and no head names more. Send this input with the journal of an older one, --journal {journal}: inputs of one journal are one input, of which each line is sent once"
+    )]
+    TooManyJournals {
+        /// The head.
+        path: PathBuf,
+        /// The journal that it saw last.
+        journal: String,
     },
     /// It can't be kept there.
     #[error(
@@ -120,12 +136,25 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Gives a file the first free name of PATH.WHY.1, PATH.WHY.2 …; gives that name.
 pub(super) fn put_aside(path: &Path, why: &str) -> Result<PathBuf, FileError> {
-    let free = (1..u32::MAX)
-        .map(|number| with_suffix(path, &format!(".{why}.{number}")))
-        .find(|path| !path.exists());
-    let aside = free.unwrap_or_else(|| with_suffix(path, why));
-    rename_folder(path, &aside)?;
-    Ok(aside)
+    for number in 1..u32::MAX {
+        let aside = with_suffix(path, &format!(".{why}.{number}"));
+        if !is_there(&aside)? {
+            rename_folder(path, &aside)?;
+            return Ok(aside);
+        }
+    }
+    let full = io::Error::new(ErrorKind::AlreadyExists, "no name beside it is free");
+    Err(at(path)(full))
+}
+
+/// Whether anything has this name. What the file system can't tell is an error, never a no.
+pub(super) fn is_there(path: &Path) -> Result<bool, FileError> {
+    // Of a link that leads nowhere the name is taken all the same.
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(at(path)(error)),
+    }
 }
 
 /// A journal as the head saw it last.
@@ -137,10 +166,13 @@ pub(super) struct JournalSeen {
     /// It is being made anew from the log, and does not hold all yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovering: bool,
+    /// It had signed records without an answer: where they are, the log tells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
     pub mark: Mark,
-    /// The digest of the first line that it holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<Digest>,
+    /// Heads of earlier builds have it; nothing reads it any more.
+    #[serde(default, skip_serializing, rename = "first")]
+    _first: Option<IgnoredAny>,
     /// Which records of which keys it holds.
     pub keys: BTreeMap<PublicKey, SeqRanges>,
 }
@@ -263,10 +295,25 @@ impl KeyHead {
         self.state.journals.iter().find(|seen| seen.id == id)
     }
 
-    /// A journal other than that of this id whose first line is this one.
-    pub(super) fn journal_beginning_with(&self, first: &Digest, id: &str) -> Option<&JournalSeen> {
-        let mut journals = self.state.journals.iter();
-        journals.find(|seen| seen.first.as_ref() == Some(first) && seen.id != id)
+    /// The journals other than that of this id that hold records.
+    pub(super) fn with_records(&self, id: &str) -> impl Iterator<Item = &JournalSeen> {
+        let journals = self.state.journals.iter();
+        journals.filter(move |seen| seen.id != id && seen.mark.records > 0)
+    }
+
+    /// Checks that a journal can be noted in it, by its id and its path.
+    pub(super) fn check_room(&self, id: &str, path: &Path) -> Result<(), HeadError> {
+        let journals = &self.state.journals;
+        let known = self.journal_of_id(id).or_else(|| self.journal_at(path));
+        match journals.last() {
+            Some(last) if known.is_none() && journals.len() >= JOURNALS_MAX => {
+                Err(HeadError::TooManyJournals {
+                    path: self.path.clone(),
+                    journal: last.path.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes a journal as it is now, in the place of what was at its path.
@@ -277,7 +324,8 @@ impl KeyHead {
             id: journal.id().to_owned(),
             recovering,
             mark: journal.mark(),
-            first: journal.first_line().copied(),
+            _first: None,
+            open: journal.open_batch().is_some(),
             keys: journal.keys().iter().map(holds).collect(),
             path,
         };
@@ -339,7 +387,7 @@ impl KeyHead {
     /// Replaces the file, if anything changed.
     pub(super) fn save(&mut self) -> Result<(), HeadError> {
         let json = serde_json::to_string(&self.state)
-            .map_err(|error| HeadError::Unwritable(crate::durable::at(&self.path)(error.into())))?;
+            .map_err(|error| HeadError::Unwritable(at(&self.path)(error.into())))?;
         let bytes = format!("{json}\n{}\n", checksum(json.as_bytes())).into_bytes();
         if bytes == self.saved {
             return Ok(());
@@ -376,4 +424,58 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<State, HeadError> {
         return Err(damaged());
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_at_its_most_journals_says_which_one_to_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin: Origin = "example.org/ledger".parse().unwrap();
+        let key = SigningKey::from_seed(&[1; 32]).public();
+        let path = folder.path().join("key.pem.head");
+        let mut head = KeyHead::open(&path, &origin, &key, false).unwrap();
+        for number in 0..JOURNALS_MAX {
+            let name = format!("/inputs/{number}.journal");
+            head.check_room("new", Path::new(&name)).unwrap();
+            head.state.journals.push(JournalSeen {
+                id: number.to_string(),
+                path: name,
+                recovering: false,
+                open: false,
+                mark: Mark {
+                    bytes: 0,
+                    records: 0,
+                    checksum: String::new(),
+                },
+                _first: None,
+                keys: BTreeMap::new(),
+            });
+        }
+        // One that it names already, wherever it is now; or another one in its place.
+        head.check_room("7", Path::new("/moved.journal")).unwrap();
+        head.check_room("new", Path::new("/inputs/7.journal"))
+            .unwrap();
+        let refused = head.check_room("new", Path::new("/new.journal"));
+        let words = refused.unwrap_err().to_string();
+        assert!(words.contains("--journal /inputs/1023.journal"), "{words}");
+    }
+
+    #[test]
+    fn a_head_of_an_earlier_build_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin: Origin = "example.org/ledger".parse().unwrap();
+        let key = SigningKey::from_seed(&[1; 32]).public();
+        let path = folder.path().join("key.pem.head");
+        let json = format!(
+            r#"{{"arborlog_key_head":1,"origin":"{origin}","key":"{key}","last":null,"checkpoint":null,"journals":[{{"id":"a","path":"/a","mark":{{"bytes":9,"records":1,"checksum":""}},"first":"{}","keys":{{}}}}]}}"#,
+            "0".repeat(64)
+        );
+        let bytes = format!("{json}\n{}\n", checksum(json.as_bytes()));
+        create_secret(&path, bytes.as_bytes()).unwrap();
+        let head = KeyHead::open(&path, &origin, &key, false).unwrap();
+        assert_eq!(head.journals().len(), 1);
+    }
 }

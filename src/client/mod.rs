@@ -9,7 +9,8 @@
 //! [`Submitter`] is the whole of it: `opening` makes journal, head and log agree, `sending` runs
 //! over an input, `recovery` makes journal and head anew from the log. Below them `journal` and
 //! `key_head` are the two files, `proven_log` and `own_chain` what the log is proven to hold,
-//! `known_lines` and `strays` find lines by their digests, on disk. `remote` speaks HTTP, `roots` has the certificates it trusts.
+//! `known_lines`, `other_inputs` and `strays` find lines by their
+//! digests, on disk. `remote` speaks HTTP, `roots` has the certificates it trusts.
 
 mod chained;
 mod digest_table;
@@ -20,6 +21,7 @@ mod key_head;
 mod known_lines;
 mod log_fault;
 mod opening;
+mod other_inputs;
 mod own_chain;
 mod proposal;
 mod proven_log;
@@ -45,5 +47,5 @@ pub use remote::{
 pub use roots::{CertificateRoots, RootsError};
 pub use static_log::RemoteLog;
 pub use submitter::{
-    LineOutcome, OnRefusal, Options, Stopped, SubmitError, Submitter, Summary, today,
+    LineOutcome, OnRefusal, Options, OtherInput, Stopped, SubmitError, Submitter, Summary, today,
 };

@@ -41,7 +41,8 @@ impl<'a> Submitter<'a> {
         let path = canonical(journal)?;
         let mut head = KeyHead::open(key.head(), origin, &public, false)?;
         let mut journal = open_journal(&head, &path, origin)?;
-        let mut others = open_grown_journals(&head, journal.id(), origin);
+        head.check_room(journal.id(), &path)?;
+        let mut others = open_grown_journals(&head, journal.id(), origin)?;
         let log = ProvenLog::new(remote, origin, options.log.clone());
         let context = SigningContext::new(origin);
         let source = log.source();
@@ -166,9 +167,9 @@ fn open_journal(head: &KeyHead, path: &Path, origin: &Origin) -> Result<Journal,
     {
         return Err(SubmitError::RecoveryUnfinished(path.to_owned()));
     }
-    if !Journal::is_there(path)
-        && let Some(seen) = at_path
+    if let Some(seen) = at_path
         && seen.mark.records > 0
+        && !Journal::is_there(path)?
     {
         return Err(SubmitError::JournalLost {
             path: path.to_owned(),
@@ -189,20 +190,29 @@ fn open_journal(head: &KeyHead, path: &Path, origin: &Origin) -> Result<Journal,
     Ok(Journal::open(path, origin, seen.map(|seen| &seen.mark))?)
 }
 
-/// The key's journals but for that of this id, that went on since the head saw them: a process that wrote one was
-/// killed, or another key wrote to it. What can't be opened is left out: if it matters, the log has
-/// records that nothing here explains.
-pub(super) fn open_grown_journals(head: &KeyHead, id: &str, origin: &Origin) -> Vec<Journal> {
-    let grown = head.journals().iter().filter(|seen| {
-        let length = std::fs::metadata(&seen.path).map_or(0, |about| about.len());
-        seen.id != id && length > seen.mark.bytes
-    });
-    grown
-        .filter_map(|seen| {
-            let other = Journal::open(Path::new(&seen.path), origin, Some(&seen.mark)).ok()?;
-            (other.id() == seen.id).then_some(other)
-        })
-        .collect()
+/// The key's journals, but for that of this id, of which the head does not know all: they had
+/// records without an answer, a process that wrote one was killed, or another key wrote to it. One
+/// that is missing, or is not as the head saw it, is left out: if it matters, the log has records
+/// that nothing here explains, or [`super::other_inputs`] tells.
+pub(super) fn open_grown_journals(
+    head: &KeyHead,
+    id: &str,
+    origin: &Origin,
+) -> Result<Vec<Journal>, JournalError> {
+    let mut grown = Vec::new();
+    for seen in head.journals().iter().filter(|seen| seen.id != id) {
+        let path = Path::new(&seen.path);
+        let length = Journal::length_of(path)?.unwrap_or_default();
+        if length < seen.mark.bytes || (length == seen.mark.bytes && !seen.open) {
+            continue;
+        }
+        match Journal::open(path, origin, Some(&seen.mark)) {
+            Ok(other) if other.id() == seen.id => grown.push(other),
+            Err(error @ (JournalError::Io(_) | JournalError::Locked(_))) => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(grown)
 }
 
 /// What the log told of records without an answer.

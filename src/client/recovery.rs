@@ -5,14 +5,17 @@
 //! that the lost journal held, by the head, come first. What no line of the input asks for is kept:
 //! what the lost journal held as found, the rest as strays.
 //!
+//! Other journals of the key that are missing or damaged are forgotten: what they held nothing holds
+//! any more, and is looked for in this input too.
+//!
 //! A crash on the way leaves a head that says so, and the next recovery begins anew.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::evidence;
-use super::journal::{Journal, JournalError};
-use super::key_head::{IssuerKey, JournalSeen, KeyHead, put_aside, with_suffix};
+use super::journal::{Journal, JournalError, SettledLines};
+use super::key_head::{IssuerKey, JournalSeen, KeyHead, is_there, put_aside, with_suffix};
 use super::known_lines::KnownLines;
 use super::opening::{canonical, check_end, open_grown_journals, settle_other};
 use super::own_chain::{Walk, Walked};
@@ -55,7 +58,10 @@ impl<'a> Submitter<'a> {
             .or_else(|| head.journal_at(&path))
             .cloned();
         let id = seen.as_ref().map_or("", |seen| &seen.id);
-        let mut others = open_grown_journals(&head, id, origin);
+        // Their records become what no journal holds: candidates for lines of this input.
+        let forgotten = forget_lost(&mut head, id)?;
+        head.check_room(id, &path)?;
+        let mut others = open_grown_journals(&head, id, origin)?;
 
         let log = ProvenLog::new(remote, origin, options.log.clone());
         let context = SigningContext::new(origin);
@@ -142,7 +148,7 @@ impl<'a> Submitter<'a> {
         }
 
         drop(left);
-        if path.exists() {
+        if is_there(&path)? {
             put_aside(&path, "old")?;
         }
         head.forget(id);
@@ -155,6 +161,7 @@ impl<'a> Submitter<'a> {
         );
         submitter.signed_for(last_issued_on);
         submitter.candidates = Some(candidates);
+        submitter.forgotten = forgotten;
         // From here on a crash leaves a head that asks for another recovery.
         submitter.save_head()?;
         Ok(submitter)
@@ -283,6 +290,30 @@ impl Reading {
     }
 }
 
+/// Takes out of the head the journals, but for that of this id, that are missing or not as it saw
+/// them; gives their paths.
+fn forget_lost(head: &mut KeyHead, id: &str) -> Result<Vec<PathBuf>, JournalError> {
+    let mut lost = Vec::new();
+    for seen in head.with_records(id) {
+        match read_whole(seen) {
+            Ok(()) => {}
+            Err(error @ JournalError::Io(_)) => return Err(error),
+            Err(_) => lost.push((seen.id.clone(), PathBuf::from(&seen.path))),
+        }
+    }
+    for (id, _) in &lost {
+        head.forget(id);
+    }
+    Ok(lost.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Reads a journal as far as the head saw it.
+fn read_whole(seen: &JournalSeen) -> Result<(), JournalError> {
+    let mut lines = SettledLines::as_seen(Path::new(&seen.path), &seen.mark)?;
+    while lines.next()?.is_some() {}
+    Ok(())
+}
+
 /// Which records of which keys the journal held, by the head that knew it and by what is left.
 fn what_was_held(
     seen: Option<&JournalSeen>,
@@ -307,7 +338,7 @@ fn what_was_held(
 
 /// The journal as far as it can be read; `None` if there is none, or one of another format.
 fn what_is_left(path: &Path, origin: &Origin) -> Result<Option<Journal>, SubmitError> {
-    if !Journal::is_there(path) {
+    if !Journal::is_there(path)? {
         return Ok(None);
     }
     match Journal::salvage(path, origin) {

@@ -66,6 +66,22 @@ impl SeqRanges {
         }
     }
 
+    /// Whether a number is in both sets.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        while let (Some((first, last)), Some((begin, end))) = (ours.peek(), theirs.peek()) {
+            if first <= end && begin <= last {
+                return true;
+            }
+            if last < begin {
+                ours.next();
+            } else {
+                theirs.next();
+            }
+        }
+        false
+    }
+
     /// The first number from 0 to `last` that is not in it.
     pub(super) fn first_gap(&self, last: Seq) -> Option<Seq> {
         let next = match self.0.first() {
@@ -115,6 +131,10 @@ mod tests {
         assert_eq!(gapped.first_gap(Seq(5)), Some(Seq(2)));
         assert_eq!(gapped.first_gap(Seq(1)), None);
         assert_eq!(set(&[(1, 1)]).first_gap(Seq(0)), Some(Seq(0)));
+        for (other, shares) in [(&[(2, 3), (6, 9)][..], false), (&[(2, 3), (5, 5)], true)] {
+            assert_eq!(gapped.overlaps(&set(other)), shares, "{other:?}");
+            assert_eq!(set(other).overlaps(&gapped), shares, "{other:?}");
+        }
         for (seq, holds) in [(0, true), (1, true), (2, false), (4, true), (6, false)] {
             assert_eq!(gapped.contains(Seq(seq)), holds, "{seq}");
         }

@@ -24,6 +24,7 @@ use super::journal::{Journal, JournalError};
 use super::key_head::{HeadError, IssuerKey, KeyHead};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
+use super::other_inputs::OtherInputs;
 use super::proven_log::{Proven, ProvenLog};
 use super::remote::{ChainEnd, RemoteError, RemoteProblem};
 use super::strays::LoggedRecords;
@@ -31,7 +32,7 @@ use crate::crypto::PublicKey;
 use crate::durable::FileError;
 use crate::note::{TreeHead, VerifierKey};
 use crate::outcome::Outcome;
-use crate::record::{Day, Index, RecordId, Seq, SigningContext, TimeMs};
+use crate::record::{Day, Index, Kind, RecordId, Seq, SigningContext, TimeMs};
 
 /// Records of a batch: enough that a commit's sync is shared by many.
 pub(super) const RECORDS_PER_BATCH: usize = 1000;
@@ -52,9 +53,9 @@ pub struct Options {
     pub log: Option<VerifierKey>,
     /// Keys that signed lines of this input before, whose chains a recovery reads too.
     pub old_keys: Vec<PublicKey>,
-    /// Sign also where that may double something: lines that say the same as a record of the key
-    /// which no journal holds, or as one of an older key that was refused for a day to come; and an
-    /// input that begins like another one.
+    /// Sign also where that may double something: lines that say what a record of the key says
+    /// which another input's journal holds, or none; or one of an older key that was refused for a
+    /// day to come.
     pub sign_anew: bool,
     /// Sign lines again that the journal notes as refused.
     pub retry_refused: bool,
@@ -89,6 +90,17 @@ pub struct Stopped {
     pub problem: RemoteProblem,
 }
 
+/// Lines of this input that another one of the key sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OtherInput {
+    /// The journal that holds them.
+    pub journal: PathBuf,
+    /// How many they are.
+    pub lines: u64,
+    /// The first of them, by its place in this input.
+    pub first_line: u64,
+}
+
 /// What a run came to. The lines that were read are all accounted for: read = admitted +
 /// already in + refused + set aside + not sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -109,6 +121,8 @@ pub struct Summary {
     pub entries: Option<(Index, Index)>,
     /// Lines that were sent in earlier runs and stand in the input no more.
     pub gone: u64,
+    /// Of those that were in before, lines that other inputs of the key sent.
+    pub other_inputs: Vec<OtherInput>,
     /// The log in which all that is in was proven to be.
     pub head: TreeHead,
     /// Why the rest was not sent.
@@ -131,6 +145,7 @@ impl Summary {
             not_sent: 0,
             entries: None,
             gone: 0,
+            other_inputs: Vec::new(),
             head,
             stopped: None,
         }
@@ -212,21 +227,19 @@ pub enum SubmitError {
         /// The record's entry.
         index: Index,
     },
-    /// Another journal begins with the same line.
+    /// Another input said the same, of what can be said twice.
     #[error(
-        "line {line} is the first line of another input that this key sent, whose journal {} {}. If this is that input, run the same command with --journal {}{}; if it is another one that begins with the same line, with --sign-anew",
-        .other.display(),
-        if *.there { "is there" } else { "is gone" },
-        .other.display(),
-        if *.there { "" } else { " --recover" }
+        "line {line} is a {kind} that says what entry {index} says, which another input of this key sent ({journal}). A {kind} names no event of its own, so nobody can tell from the line whether it is the same one. If it is, take it out of this input, or run the same command with --journal {journal}; if it is a further one, with --sign-anew, which signs all lines of this input that other inputs sent. Lines before it may have been sent"
     )]
-    SameInput {
+    SaidElsewhere {
         /// The line.
         line: u64,
-        /// The other journal.
-        other: PathBuf,
-        /// Whether its file is there.
-        there: bool,
+        /// What kind of statement it is.
+        kind: Kind,
+        /// The record's entry.
+        index: Index,
+        /// The journal that holds it.
+        journal: PathBuf,
     },
     /// The file of strays is not the one that the head knows.
     #[error(
@@ -290,7 +303,11 @@ impl SubmitError {
                     Some(Outcome::False)
                 }
             },
-            Self::Journal(JournalError::Damaged { .. } | JournalError::Older { .. })
+            Self::Journal(
+                JournalError::Damaged { .. }
+                | JournalError::Older { .. }
+                | JournalError::Gone { .. },
+            )
             | Self::Head(HeadError::Damaged(_))
             | Self::JournalLost { .. }
             | Self::JournalReplaced { .. }
@@ -298,7 +315,7 @@ impl SubmitError {
             | Self::RecordsLost(_)
             | Self::UnknownRecords { .. }
             | Self::Ambiguous { .. }
-            | Self::SameInput { .. }
+            | Self::SaidElsewhere { .. }
             | Self::StraysDamaged(_)
             | Self::OldKeyLater { .. }
             | Self::ChainRefused { .. } => Some(Outcome::False),
@@ -307,7 +324,7 @@ impl SubmitError {
             }
             Self::Remote(RemoteError::Address { .. })
             | Self::Journal(JournalError::OtherLedger { .. })
-            | Self::Head(HeadError::Other { .. }) => None,
+            | Self::Head(HeadError::Other { .. } | HeadError::TooManyJournals { .. }) => None,
             _ => Some(Outcome::Unchecked),
         }
     }
@@ -339,8 +356,10 @@ pub struct Submitter<'a> {
     pub(super) candidates: Option<Candidates>,
     /// Records of the key that no journal holds, once they were needed.
     pub(super) strays: Option<LoggedRecords>,
-    /// Whether the journal has lines: if not, the first one tells whether the input is a new one.
-    pub(super) begun: bool,
+    /// What the key's other inputs said, once a line is not in this journal.
+    pub(super) others: Option<OtherInputs>,
+    /// Journals that a recovery took out of the head, since they were missing or damaged.
+    pub(super) forgotten: Vec<PathBuf>,
     /// How many records the next batch has at most: fewer where many are refused.
     pub(super) batch: usize,
     /// How many a batch ever has: fewer where the server takes only smaller ones.
@@ -374,7 +393,6 @@ impl<'a> Submitter<'a> {
         granted: RecordId,
     ) -> Self {
         Self {
-            begun: journal.settled_count() > 0,
             last_issued_on: Day(0),
             log,
             key,
@@ -390,6 +408,8 @@ impl<'a> Submitter<'a> {
             granted,
             candidates: None,
             strays: None,
+            others: None,
+            forgotten: Vec::new(),
             batch: RECORDS_PER_BATCH,
             batch_most: RECORDS_PER_BATCH,
         }
@@ -404,6 +424,12 @@ impl<'a> Submitter<'a> {
     /// Notes for which day the key's newest record was signed.
     pub(super) fn signed_for(&mut self, day: Option<Day>) {
         self.last_issued_on = self.last_issued_on.max(day.unwrap_or(Day(0)));
+    }
+
+    /// Other journals of the key that this recovery found missing or damaged. What they held is in
+    /// the log: lines that say it are taken as sent.
+    pub fn forgotten(&self) -> &[PathBuf] {
+        &self.forgotten
     }
 
     /// The file of the journal.

@@ -95,6 +95,16 @@ pub enum JournalError {
         /// Records that are in, by the head.
         known: u64,
     },
+    /// Another journal of the key is missing, and with it what tells which lines were sent.
+    #[error(
+        "{path} is not there: it is another journal of this key and held {records} records that are in. Without it nobody can tell which lines of this input were sent with it. Put it back, or run the same command with --recover: it reads from the log what that journal held, and signs only what is not in"
+    )]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+        /// Records that are in, by the head.
+        records: u64,
+    },
     /// It has records that this release can't read.
     #[error(
         "{0} has records that this release can't read; run the same command with the release that signed them"
@@ -256,8 +266,6 @@ pub(super) struct Journal {
     settled: u64,
     /// Refusals that count no more.
     retried: u64,
-    /// The first line of the input that is in.
-    first: Option<Digest>,
 }
 
 impl Journal {
@@ -317,11 +325,6 @@ impl Journal {
         self.settled
     }
 
-    /// The digest of the first line that it holds.
-    pub(super) fn first_line(&self) -> Option<&Digest> {
-        self.first.as_ref()
-    }
-
     /// How many refusals in it count no more.
     pub(super) fn retried_count(&self) -> u64 {
         self.retried
@@ -347,6 +350,8 @@ impl Journal {
             end: self.file.end(),
             batch: VecDeque::new(),
             ready: VecDeque::new(),
+            mark: None,
+            records: 0,
         })
     }
 

@@ -17,8 +17,17 @@ use crate::record::{Index, Origin, Seq, SigningContext};
 
 impl Journal {
     /// Whether there is a file that holds anything.
-    pub(in crate::client) fn is_there(path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|about| about.len() > 0)
+    pub(in crate::client) fn is_there(path: &Path) -> Result<bool, JournalError> {
+        Ok(Self::length_of(path)?.is_some_and(|bytes| bytes > 0))
+    }
+
+    /// How long the file is; `None` if there is none.
+    pub(in crate::client) fn length_of(path: &Path) -> Result<Option<u64>, JournalError> {
+        match std::fs::metadata(path) {
+            Ok(about) => Ok(Some(about.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(at(path)(error).into()),
+        }
     }
 
     /// The id of the journal in a file; `None` if none can be read.
@@ -86,7 +95,6 @@ impl Journal {
             records: 0,
             settled: 0,
             retried: 0,
-            first: None,
             file,
         })
     }
@@ -229,9 +237,8 @@ impl Journal {
                 seq,
                 id,
                 index,
-                digest,
+                ..
             } => {
-                self.first.get_or_insert(*digest);
                 let (seq, id, index) = (*seq, *id, *index);
                 let end = ChainEnd { seq, id, index };
                 self.keys.entry(*key).or_default().add(seq, 1, end);
@@ -256,7 +263,6 @@ impl Journal {
         }
         let mut answered = open.records.drain(..count_here);
         let first = answered.next()?;
-        self.first.get_or_insert(first.digest);
         let first = first.record.decoded()?;
         let last = match answered.next_back() {
             Some(last) => last.record.decoded()?,

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufReader, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use std::io::{BufReader, ErrorKind, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 
-use super::{Event, JournalError};
+use super::{Event, JournalError, Mark, READ_BYTES, not_of_this_version};
 use crate::client::chained::{ChainedLines, LineFault};
 use crate::durable::at;
 use crate::record::{Digest, Index};
@@ -29,9 +29,39 @@ pub(in crate::client) struct SettledLines {
     /// Digests of the batch whose answers were not read yet.
     pub(super) batch: VecDeque<Digest>,
     pub(super) ready: VecDeque<(Digest, Fate)>,
+    /// Of a journal that is not open: the point that a head saw, where `end` is. Every line up to it
+    /// is checked.
+    pub(super) mark: Option<Mark>,
+    /// Records that are in, among the lines that were read.
+    pub(super) records: u64,
 }
 
 impl SettledLines {
+    /// What a journal held when a head saw it. The file is only read.
+    ///
+    /// # Errors
+    /// [`JournalError::Gone`] if it is missing; while reading it, [`JournalError::Damaged`] and
+    /// [`JournalError::Older`] if it is not what the head saw.
+    pub(in crate::client) fn as_seen(path: &Path, mark: &Mark) -> Result<Self, JournalError> {
+        let file = File::open(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => JournalError::Gone {
+                path: path.to_owned(),
+                records: mark.records,
+            },
+            _ => at(path)(error).into(),
+        })?;
+        let reader = BufReader::with_capacity(READ_BYTES, file);
+        Ok(Self {
+            path: path.to_owned(),
+            lines: ChainedLines::new(reader, true),
+            end: mark.bytes,
+            batch: VecDeque::new(),
+            ready: VecDeque::new(),
+            mark: Some(mark.clone()),
+            records: 0,
+        })
+    }
+
     /// The next line.
     pub(in crate::client) fn next(&mut self) -> Result<Option<(Digest, Fate)>, JournalError> {
         while self.ready.is_empty() && self.lines.end < self.end {
@@ -40,15 +70,25 @@ impl SettledLines {
                 path: self.path.clone(),
                 line: number,
             };
+            let older = |mark: &Mark| JournalError::Older {
+                path: self.path.clone(),
+                found: self.records,
+                known: mark.records,
+            };
             let at_line = self.lines.end;
             let json = match self.lines.next() {
                 Ok(Some(json)) => json,
-                Ok(None) | Err(LineFault::Damaged) => return Err(damaged()),
+                Err(LineFault::Damaged) if number == 1 => {
+                    return Err(not_of_this_version(&self.path));
+                }
+                Ok(None) => return Err(self.mark.as_ref().map_or_else(damaged, older)),
+                Err(LineFault::Damaged) => return Err(damaged()),
                 Err(LineFault::Io(error)) => return Err(at(&self.path)(error).into()),
             };
             match serde_json::from_slice(json).map_err(|_| damaged())? {
                 Event::Signed { digest, .. } => self.batch.push_back(digest),
                 Event::In { index, count, .. } => {
+                    self.records = self.records.saturating_add(count);
                     for offset in 0..count {
                         let digest = self.batch.pop_front().ok_or_else(damaged)?;
                         let index = Index(index.0.saturating_add(offset));
@@ -63,12 +103,23 @@ impl SettledLines {
                 Event::Retried { digest } => self.ready.push_back((digest, Fate::Retried)),
                 Event::Void { .. } => self.batch.clear(),
                 Event::Found { digest, index, .. } => {
+                    self.records += 1;
                     self.ready.push_back((digest, Fate::In(index)));
                 }
                 Event::Journal { .. }
                 | Event::Batch { .. }
                 | Event::Answered { .. }
                 | Event::Proven { .. } => {}
+            }
+            if self.lines.end >= self.end
+                && let Some(mark) = &self.mark
+                && (self.lines.end != mark.bytes || self.lines.chain().to_string() != mark.checksum)
+            {
+                return Err(JournalError::Older {
+                    path: self.path.clone(),
+                    found: self.records,
+                    known: mark.records,
+                });
             }
         }
         Ok(self.ready.pop_front())

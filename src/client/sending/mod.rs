@@ -5,19 +5,20 @@ mod answers;
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::client::evidence;
 use crate::client::input::{Line, statement_digest};
-use crate::client::journal::{Fate, Journal};
+use crate::client::journal::Fate;
 use crate::client::key_head::with_suffix;
 use crate::client::log_fault::LogFault;
 use crate::client::opening::check_unproven;
+use crate::client::other_inputs::{OtherInputs, names_one_event};
 use crate::client::remote::{RemoteProblem, Sent};
 use crate::client::strays::LoggedRecords;
 use crate::client::submitter::{
-    LineOutcome, OnRefusal, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary,
+    LineOutcome, OnRefusal, OtherInput, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter,
+    Summary,
 };
 use crate::record::{CodecError, Digest, Index, Record, Seq, Statement, draft};
 
@@ -221,13 +222,7 @@ impl Submitter<'_> {
         };
         match self.known.take(&self.folder, &digest)? {
             Some(Fate::In(index)) => {
-                if index.0 >= self.proven.head.size {
-                    return Err(LogFault::Wrong(format!(
-                        "the journal has line {line} as entry {index}, and the log has {} entries",
-                        self.proven.head.size
-                    ))
-                    .into());
-                }
+                self.check_index(line, index)?;
                 run.settle(line, LineOutcome::AlreadyIn(index));
                 return Ok(());
             }
@@ -239,7 +234,6 @@ impl Submitter<'_> {
             Some(Fate::Refused { .. }) => self.journal.retried(digest)?,
             Some(Fate::Retried) | None => {}
         }
-        let sign_anew = self.options.sign_anew;
         if let Some(candidates) = &mut self.candidates {
             let found = match candidates.ours.take(&digest)? {
                 None => candidates.unknown.take(&digest)?,
@@ -250,6 +244,13 @@ impl Submitter<'_> {
                 run.settle(line, LineOutcome::AlreadyIn(record.index));
                 return Ok(());
             }
+        }
+        let sign_anew = self.options.sign_anew;
+        if !sign_anew && self.said_elsewhere(line, &digest, &statement, run)? {
+            return Ok(());
+        }
+        if self.candidates.is_some() {
+            // All that the log has was looked at.
         } else if let Some(strays) = self.strays()? {
             if sign_anew {
                 if let Some((key, record)) = strays.take(&digest)?
@@ -267,7 +268,6 @@ impl Submitter<'_> {
         if run.summary.stopped.is_some() {
             run.settle(line, LineOutcome::NotSent);
         } else {
-            self.check_new_input(line, &digest)?;
             run.waiting.push_back((line, None));
             run.fresh.push_back(Fresh {
                 line,
@@ -278,23 +278,64 @@ impl Submitter<'_> {
         Ok(())
     }
 
-    /// Stops before the first line of a new journal is signed if another journal of the key begins
-    /// with the same line: that is the same input, under another name or in another folder.
-    fn check_new_input(&mut self, line: u64, digest: &Digest) -> Result<(), SubmitError> {
-        if std::mem::replace(&mut self.begun, true)
-            || self.candidates.is_some()
-            || self.options.sign_anew
-        {
+    /// Whether another input of the key sent this line. Each of its records stands for one line of
+    /// this input, the first that says the same.
+    fn said_elsewhere(
+        &mut self,
+        line: u64,
+        digest: &Digest,
+        statement: &Statement,
+        run: &mut Run<'_>,
+    ) -> Result<bool, SubmitError> {
+        if self.others.is_none() {
+            // Of a journal that is being made anew nobody can tell what it holds. A recovery takes
+            // what is in none: it must not wait for the recovery of another input.
+            let mut others = self.head.journals().iter();
+            let unfinished = others.find(|seen| seen.recovering && seen.id != self.journal.id());
+            if let (Some(unfinished), None) = (unfinished, &self.candidates) {
+                return Err(SubmitError::RecoveryUnfinished((&unfinished.path).into()));
+            }
+            let read = OtherInputs::read(&self.head, &self.journal, &self.folder)?;
+            self.others = Some(read);
+        }
+        let Some(others) = &mut self.others else {
+            return Ok(false);
+        };
+        let Some((index, journal)) = others.take(digest)? else {
+            return Ok(false);
+        };
+        if !names_one_event(statement) {
+            return Err(SubmitError::SaidElsewhere {
+                line,
+                kind: statement.kind(),
+                index,
+                journal: journal.to_owned(),
+            });
+        }
+        let known = &mut run.summary.other_inputs;
+        match known.iter_mut().find(|known| known.journal == journal) {
+            Some(known) => known.lines += 1,
+            None => known.push(OtherInput {
+                journal: journal.to_owned(),
+                lines: 1,
+                first_line: line,
+            }),
+        }
+        self.check_index(line, index)?;
+        run.settle(line, LineOutcome::AlreadyIn(index));
+        Ok(true)
+    }
+
+    /// A journal can't have a line at an entry that the log does not have.
+    fn check_index(&self, line: u64, index: Index) -> Result<(), SubmitError> {
+        if index.0 < self.proven.head.size {
             return Ok(());
         }
-        match self.head.journal_beginning_with(digest, self.journal.id()) {
-            Some(other) => Err(SubmitError::SameInput {
-                line,
-                other: other.path.clone().into(),
-                there: Journal::is_there(Path::new(&other.path)),
-            }),
-            None => Ok(()),
-        }
+        Err(LogFault::Wrong(format!(
+            "a journal has line {line} as entry {index}, and the log has {} entries",
+            self.proven.head.size
+        ))
+        .into())
     }
 
     /// Sends the fresh lines, until each has its answer, and tells all outcomes.

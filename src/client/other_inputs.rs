@@ -1,0 +1,142 @@
+//! What a key's other inputs said: each record that another journal of the key holds, by the
+//! digest of its statement. The same lines under another name, in another order, or together with
+//! further ones are known by it.
+//!
+//! Each record counts once, however many journals hold it, and none that the journal of this input
+//! holds itself. The journals are read up to where the key's head saw them, once in a run, and
+//! checked on the way; what they hold is looked up on disk.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::digest_table::{DigestTable, Value};
+use super::journal::{Fate, Journal, JournalError, SettledLines};
+use super::key_head::{JournalSeen, KeyHead};
+use super::seq_ranges::SeqRanges;
+use crate::crypto::PublicKey;
+use crate::durable::{FileError, at};
+use crate::record::{Digest, Index, Remedy, Statement};
+
+/// The records of a key that other journals than that of this input hold.
+pub(super) struct OtherInputs {
+    table: DigestTable,
+    /// The journals; a value of the table names one by its place here.
+    journals: Vec<PathBuf>,
+    folder: PathBuf,
+}
+
+impl OtherInputs {
+    /// Reads the other journals of a key. Files without names go into this folder.
+    ///
+    /// # Errors
+    /// [`JournalError`] of a journal that is missing, or is not what the head saw: then nobody can
+    /// tell which lines it holds.
+    pub(super) fn read(head: &KeyHead, own: &Journal, folder: &Path) -> Result<Self, JournalError> {
+        let others: Vec<&JournalSeen> = head.with_records(own.id()).collect();
+        let records = others.iter().map(|seen| seen.mark.records).sum();
+        let io = at(folder);
+        let mut table = DigestTable::new(folder, records).map_err(&io)?;
+        let mut counted = match share_records(own, &others) {
+            false => None,
+            true => Some(CountedOnce::new(folder, own, records)?),
+        };
+        let mut journals = Vec::new();
+        for seen in others {
+            let mut lines = SettledLines::as_seen(Path::new(&seen.path), &seen.mark)?;
+            while let Some((digest, fate)) = lines.next()? {
+                let Fate::In(index) = fate else {
+                    continue;
+                };
+                let is_new = match &mut counted {
+                    Some(counted) => counted.add(index).map_err(&io)?,
+                    None => true,
+                };
+                if is_new {
+                    let place = journals.len() as u64;
+                    let value: Value = [index.0, place, 0, 0, 0, 0, 0];
+                    table.put(&digest, value).map_err(&io)?;
+                }
+            }
+            journals.push(PathBuf::from(&seen.path));
+        }
+        Ok(Self {
+            table,
+            journals,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Takes out the first record that says this, with the journal that holds it.
+    pub(super) fn take(&mut self, digest: &Digest) -> Result<Option<(Index, &Path)>, FileError> {
+        let taken = self.table.take(digest).map_err(at(&self.folder))?;
+        Ok(taken.and_then(|[index, place, ..]| {
+            let journal = self.journals.get(usize::try_from(place).ok()?)?;
+            Some((Index(index), journal.as_path()))
+        }))
+    }
+}
+
+/// Whether a statement names the one event or thing that it is about, so that two which say the
+/// same are about the same. Of the others two can follow each other: the same gift on two days.
+pub(super) fn names_one_event(statement: &Statement) -> bool {
+    match statement {
+        Statement::Transfer(_) | Statement::Claim(_) => false,
+        Statement::Correction(correction) => match &correction.remedy {
+            Remedy::Reverse { .. } => false,
+            Remedy::Lost {
+                first_serial,
+                evidence,
+                ..
+            } => first_serial.is_some() || evidence.is_some(),
+            Remedy::Void => true,
+        },
+        _ => true,
+    }
+}
+
+/// Whether two of the journals hold the same record, as far as the head can tell: it may say yes
+/// where they do not.
+fn share_records(own: &Journal, others: &[&JournalSeen]) -> bool {
+    let mut held: BTreeMap<&PublicKey, SeqRanges> = BTreeMap::new();
+    for (key, records) in own.keys() {
+        held.insert(key, records.seqs.clone());
+    }
+    for (key, seqs) in others.iter().flat_map(|seen| &seen.keys) {
+        let known = held.entry(key).or_default();
+        if known.overlaps(seqs) {
+            return true;
+        }
+        known.extend(seqs);
+    }
+    false
+}
+
+/// Entries that were counted, on disk.
+struct CountedOnce(DigestTable);
+
+impl CountedOnce {
+    /// Those of this input's own journal are counted from the beginning.
+    fn new(folder: &Path, own: &Journal, others: u64) -> Result<Self, JournalError> {
+        let records = others.saturating_add(own.mark().records);
+        let mut counted = Self(DigestTable::new(folder, records).map_err(at(folder))?);
+        let mut lines = own.settled()?;
+        while let Some((_, fate)) = lines.next()? {
+            if let Fate::In(index) = fate {
+                counted.add(index).map_err(at(folder))?;
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Counts an entry; tells whether it was new.
+    fn add(&mut self, index: Index) -> std::io::Result<bool> {
+        let digest = Digest::from_bytes(Sha256::digest(index.0.to_be_bytes()).into());
+        if self.0.peek(&digest)?.is_some() {
+            return Ok(false);
+        }
+        self.0.put(&digest, Value::default())?;
+        Ok(true)
+    }
+}
