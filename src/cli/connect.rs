@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use arborlog::client::{CertificateRoots, Remote};
+use arborlog::client::{CertificateRoots, Remote, Waiting};
 
 use super::Failure;
 
@@ -19,10 +19,20 @@ pub fn trust(cacert: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The server at this URL.
+/// The server at this URL. While it is waited for, standard error says so.
 pub fn to(url: &str) -> Remote {
-    match OWN_ROOTS.get() {
+    let remote = match OWN_ROOTS.get() {
         Some(roots) => Remote::trusting(url, roots.clone()),
         None => Remote::new(url),
-    }
+    };
+    remote.telling(tell_waiting)
+}
+
+fn tell_waiting(waiting: &Waiting<'_>) {
+    errln!(
+        "waiting for {}: {}; it is asked again for {} s more",
+        waiting.url,
+        waiting.why,
+        waiting.more.as_secs()
+    );
 }

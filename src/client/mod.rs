@@ -42,7 +42,7 @@ pub use log_fault::LogFault;
 pub use proposal::{CouncilInForce, Proposal, ProposalError};
 pub use remote::{
     BatchAnswer, ChainEnd, IssuerHead, IssuerState, Remote, RemoteError, RemoteProblem, Sent,
-    batch_body,
+    Waiting, batch_body,
 };
 pub use roots::{CertificateRoots, RootsError};
 pub use static_log::RemoteLog;

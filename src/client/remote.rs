@@ -2,8 +2,9 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -20,6 +21,12 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 /// One request takes no longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// A connection that is not made by then is tried again.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request without an answer for so long is one that is waited for, and told as that.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Waiting is told at once, and then not again before this has passed.
+const TELL_EVERY: Duration = Duration::from_secs(15);
 /// No answer is longer.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
@@ -32,6 +39,20 @@ pub struct Remote {
     /// Whether this server ever answered. A name that never resolved is a wrong name; one that did
     /// may fail to for a while.
     reached: Arc<AtomicBool>,
+    tell: Option<fn(&Waiting<'_>)>,
+    /// When waiting was told last.
+    told: Arc<Mutex<Option<Instant>>>,
+}
+
+/// A server is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting<'a> {
+    /// What is asked.
+    pub url: &'a str,
+    /// Why there is no answer.
+    pub why: &'a str,
+    /// How long the sender continues to ask before it gives up.
+    pub more: Duration,
 }
 
 /// What a problem document says.
@@ -60,12 +81,14 @@ pub struct RemoteProblem {
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
     /// No answer, or one that breaks off, for longer than it was tried.
-    #[error("{url}: {why}; tried for {} s. What was signed is in the journal: run the same command again", RETRY_FOR.as_secs())]
+    #[error("{url}: {why}; tried for {} s. Run the same command again when it answers", .tried_for.as_secs())]
     Away {
         /// What was asked.
         url: String,
         /// What happened last.
         why: String,
+        /// How long it was tried.
+        tried_for: Duration,
     },
     /// The address can't be one of a server.
     #[error("{base:?} is no address of a server: {why}")]
@@ -231,6 +254,7 @@ impl Remote {
             .build();
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(REQUEST_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .http_status_as_error(false)
             .tls_config(tls)
             .build();
@@ -239,6 +263,8 @@ impl Remote {
             agent: config.into(),
             retry_for: RETRY_FOR,
             reached: Arc::default(),
+            tell: None,
+            told: Arc::default(),
         }
     }
 
@@ -266,6 +292,14 @@ impl Remote {
         if rest.starts_with(['/', ':']) {
             return Err(wrong("it names no host"));
         }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        // The colons of an address of version 6 stand in brackets.
+        let after_host = authority.rsplit(']').next().unwrap_or(authority);
+        if let Some((_, port)) = after_host.rsplit_once(':')
+            && !port.parse::<u16>().is_ok_and(|port| port > 0)
+        {
+            return Err(wrong("its port is no number from 1 to 65535"));
+        }
         Ok(())
     }
 
@@ -273,6 +307,13 @@ impl Remote {
     #[must_use]
     pub fn retrying_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
+        self
+    }
+
+    /// Calls this when a server is waited for: at once, and every 15 s as long as it lasts.
+    #[must_use]
+    pub fn telling(mut self, tell: fn(&Waiting<'_>)) -> Self {
+        self.tell = Some(tell);
         self
     }
 
@@ -458,7 +499,8 @@ impl Remote {
         let begun = Instant::now();
         let mut pause = PAUSE_FIRST;
         loop {
-            let why = match self.tried(ask(), bytes_max) {
+            let tried = self.watched(url, begun, || self.tried(ask(), bytes_max));
+            let why = match tried {
                 Tried::Answer(status, bytes) => return Ok((status, bytes)),
                 Tried::Again(why) => why,
                 Tried::Never(why) => {
@@ -472,10 +514,44 @@ impl Remote {
                 return Err(RemoteError::Away {
                     url: url.to_owned(),
                     why,
+                    tried_for: begun.elapsed(),
                 });
             }
+            self.tell_waiting(url, &why, begun);
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_LONGEST);
+        }
+    }
+
+    /// Makes one try, and tells when it gets no answer for a while.
+    fn watched(&self, url: &str, begun: Instant, attempt: impl FnOnce() -> Tried) -> Tried {
+        if self.tell.is_none() {
+            return attempt();
+        }
+        let (answered, waiting) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let watch = move || {
+                while let Err(RecvTimeoutError::Timeout) = waiting.recv_timeout(SILENCE) {
+                    self.tell_waiting(url, "no answer yet", begun);
+                }
+            };
+            // Without a thread to give, the try is made all the same.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, watch);
+            let tried = attempt();
+            drop(answered);
+            tried
+        })
+    }
+
+    fn tell_waiting(&self, url: &str, why: &str, begun: Instant) {
+        let Some(tell) = self.tell else {
+            return;
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            let more = self.retry_for.saturating_sub(begun.elapsed());
+            tell(&Waiting { url, why, more });
+            *told = Some(Instant::now());
         }
     }
 
@@ -494,7 +570,7 @@ impl Remote {
         let mut body = answer.body_mut().as_reader().take(bytes_max);
         match body.read_to_end(&mut bytes) {
             Ok(_) if matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
-                Tried::Again(format!("{status} {}", String::from_utf8_lossy(&bytes)))
+                Tried::Again(words_of(status, &bytes))
             }
             Ok(_) => Tried::Answer(status, bytes),
             Err(error) => Tried::Again(error.to_string()),
@@ -528,6 +604,13 @@ impl Remote {
             Error::InvalidProxyUrl => {
                 Tried::Never(format!("{why}: see HTTP_PROXY and HTTPS_PROXY"))
             }
+            // Once it answered as it should, a torn answer may pass.
+            Error::Protocol(_) if !reached => Tried::Never(format!(
+                "{why}; what listens there speaks no HTTP. If it has TLS, write https:// before its name"
+            )),
+            Error::Io(io) if !reached && never_connects(io.kind()) => {
+                Tried::Never(format!("{why}; check the address and the port"))
+            }
             _ => Tried::Again(why),
         }
     }
@@ -536,6 +619,31 @@ impl Remote {
 fn is_https(url: &str) -> bool {
     url.get(..8)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
+/// Whether the system refuses to try this address at all.
+fn never_connects(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        kind,
+        ErrorKind::InvalidInput | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied
+    )
+}
+
+/// The most of an answer that is shown, in bytes.
+const SHOWN_BYTES_MAX: usize = 200;
+
+/// What a server says that can't answer now.
+fn words_of(status: u16, bytes: &[u8]) -> String {
+    match serde_json::from_slice::<RemoteProblem>(bytes) {
+        Ok(problem) => format!("{status} {} ({})", problem.detail, problem.code),
+        Err(_) => {
+            let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
+            let text = String::from_utf8_lossy(shown);
+            let line = text.lines().next().unwrap_or_default();
+            format!("{status} {line}").trim_end().to_owned()
+        }
+    }
 }
 
 fn unknown_host(why: &str) -> String {

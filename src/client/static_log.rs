@@ -19,7 +19,7 @@ impl RemoteLog {
         match self.0.file(path, bytes_max as u64) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(SourceError::Absent),
-            Err(RemoteError::Away { url, why }) => Err(SourceError::Unreachable(format!(
+            Err(RemoteError::Away { url, why, .. }) => Err(SourceError::Unreachable(format!(
                 "no whole answer from {url}: {why}"
             ))),
             Err(error) => Err(SourceError::Unreachable(error.to_string())),
