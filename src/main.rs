@@ -13,7 +13,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use cli::log_lines::{LastLines, LogLines};
@@ -77,7 +77,10 @@ const LOG_DEFAULT: &str = "info";
 
 fn main() -> ExitCode {
     cli::keep_memory_private();
-    let cli = Cli::parse();
+    let (cli, json) = match read_arguments() {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
     let last_lines = match log_to_stderr() {
         Ok(last_lines) => last_lines,
         Err(error) => {
@@ -86,7 +89,39 @@ fn main() -> ExitCode {
     };
     let done = connect::trust(cli.cacert.as_deref()).and_then(|()| run(cli.command));
     drop(last_lines);
-    cli::exit(done)
+    cli::exit(cli::answered(json, done))
+}
+
+/// The command, and whether its answer is for a program. Arguments that name none, or ask for help,
+/// end the process with this code.
+fn read_arguments() -> Result<(Cli, bool), ExitCode> {
+    let read = Cli::command().try_get_matches().and_then(|matches| {
+        let json = asks_for_json(&matches);
+        Cli::from_arg_matches(&matches).map(|cli| (cli, json))
+    });
+    read.map_err(|error| {
+        // To standard output what was asked for, to standard error what is wrong.
+        let _ = error.print();
+        if !error.use_stderr() {
+            return ExitCode::SUCCESS;
+        }
+        let json = std::env::args_os().any(|argument| argument == "--json");
+        let words = error.render().to_string();
+        let wrong = cli::Failure::usage(words.trim_end());
+        if json {
+            cli::out::write(format_args!("{}\n", wrong.as_json()));
+        }
+        ExitCode::from(wrong.code())
+    })
+}
+
+/// Whether a command that has `--json` is asked for it.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    let here = matches.try_get_one::<bool>("json");
+    here.is_ok_and(|json| json == Some(&true))
+        || matches
+            .subcommand()
+            .is_some_and(|(_, command)| asks_for_json(command))
 }
 
 /// Sends log lines and panics to standard error, filtered by `ARBORLOG_LOG`.

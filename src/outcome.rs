@@ -40,13 +40,32 @@ impl fmt::Display for Outcome {
 /// How many bytes of something unexpected are shown.
 const SHOWN_BYTES_MAX: usize = 40;
 
+/// What a file is whose first bytes are these, if that is no text in UTF-8 and can be told.
+pub fn other_than_text(begin: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 9] = [
+        (b"\x1f\x8b", "compressed with gzip"),
+        (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+        (b"PK\x03\x04", "a ZIP archive or a workbook"),
+        (b"BZh", "compressed with bzip2"),
+        (b"\xfd7zXZ\x00", "compressed with xz"),
+        (b"%PDF-", "a PDF document"),
+        (b"\x7fELF", "a program"),
+        (b"\xff\xfe", "text in UTF-16"),
+        (b"\xfe\xff", "text in UTF-16"),
+    ];
+    let kinds = KINDS.iter();
+    let found = kinds.filter(|(magic, _)| begin.starts_with(magic));
+    found.map(|(_, kind)| *kind).next()
+}
+
 /// The first bytes of what came in the place of something else, on one line, for an error message.
 pub fn first_bytes(bytes: &[u8]) -> String {
     let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
     let more = if shown.len() < bytes.len() { "…" } else { "" };
     let length = bytes.len();
-    match shown {
-        [] => "nothing".to_owned(),
+    match (shown, other_than_text(bytes)) {
+        ([], _) => "nothing".to_owned(),
+        (_, Some(kind)) => format!("{kind} ({length} bytes)"),
         _ => format!(
             "{length} bytes that begin with \"{}{more}\"",
             shown.escape_ascii()

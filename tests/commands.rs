@@ -605,6 +605,163 @@ fn every_command_teaches_its_use() {
 }
 
 #[test]
+fn a_failure_of_a_command_with_json_is_one_object() {
+    let ledger = Ledger::init();
+    let path = |name: &str| ledger.path(name);
+    let log = path("ledger/log.vkey");
+    let (none, key) = (path("none"), path("platform.pem"));
+    std::fs::write(path("empty.ndjson"), "").unwrap();
+    std::fs::write(path("not.proof"), "my notes\n").unwrap();
+    std::os::unix::fs::symlink("loop", path("loop")).unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    std::os::unix::fs::symlink("checkpoint", path("folder/checkpoint")).unwrap();
+    let (empty, not_a_proof) = (path("empty.ndjson"), path("not.proof"));
+    let (copy, folder, looped) = (path("copy"), path("folder"), path("loop"));
+    let closed = "http://127.0.0.1:1x";
+    let cases: &[(&[&str], i32, &str, &str)] = &[
+        (&["keygen", &key], 3, "unchecked", "key_unusable"),
+        (&["key", &none], 3, "unchecked", "file_failed"),
+        (&["vkey", &none], 4, "not_that_kind", "not_that_kind"),
+        (&["fsck", &none], 3, "unchecked", ""),
+        (&["fsck", closed], 2, "wrong_use", "wrong_use"),
+        (
+            &["audit", &none, "--log", &log],
+            4,
+            "not_that_kind",
+            "not_that_kind",
+        ),
+        (&["audit", &none, "--log", "x"], 2, "wrong_use", "wrong_use"),
+        // What the file system can't tell is no file that is not there.
+        (
+            &["audit", &folder, "--log", &log],
+            3,
+            "unchecked",
+            "file_failed",
+        ),
+        (
+            &["audit", &none, "--log", &looped],
+            3,
+            "unchecked",
+            "file_failed",
+        ),
+        (
+            &["mirror", &none, &copy, "--log", &log],
+            4,
+            "not_that_kind",
+            "not_that_kind",
+        ),
+        (
+            &["verify", &none, "--log", &log],
+            3,
+            "unchecked",
+            "file_failed",
+        ),
+        (
+            &["verify", &not_a_proof, "--log", &log],
+            4,
+            "not_that_kind",
+            "not_a_receipt",
+        ),
+        (
+            &["submit", &empty, "--to", closed, "--key", &key],
+            2,
+            "wrong_use",
+            "wrong_use",
+        ),
+        (
+            &["submit", &none, "--to", "http://a.invalid", "--key", &key],
+            3,
+            "unchecked",
+            "file_failed",
+        ),
+        (
+            &["submit", &empty, "--to", "http://a.invalid", "--key", &key],
+            3,
+            "unchecked",
+            "server_unusable",
+        ),
+        (&["submit", &empty], 2, "wrong_use", "wrong_use"),
+        (
+            &[
+                "import",
+                "bikeshare",
+                &none,
+                "--stations",
+                &none,
+                "--to",
+                closed,
+                "--key",
+                &key,
+                "--work",
+                &copy,
+            ],
+            3,
+            "unchecked",
+            "",
+        ),
+    ];
+    for (args, exit, outcome, code) in cases {
+        let output = arborlog().args(*args).arg("--json").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(*exit), "{args:?}: {said}");
+        let told: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}: {said}"));
+        assert_eq!(told["outcome"], *outcome, "{args:?}: {told}");
+        if !code.is_empty() {
+            assert_eq!(told["code"], *code, "{args:?}: {told}");
+        }
+        for field in ["code", "error", "advice"] {
+            assert!(
+                !told[field].as_str().unwrap().is_empty(),
+                "{args:?}: {told}"
+            );
+        }
+        assert_eq!(told["exit"], *exit, "{args:?}: {told}");
+        // The same words for people.
+        let first = told["error"].as_str().unwrap().lines().next().unwrap();
+        assert!(said.contains(first), "{first}: {said}");
+    }
+}
+
+#[test]
+fn a_refused_proposal_is_one_object_too_and_a_receipt_says_nothing_of_journals() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let proposal = ledger.path("grant.json");
+    let platform = ledger.platform.public().to_string();
+    run_ok(&[
+        "grant",
+        "--grantee",
+        &platform,
+        "--role",
+        "platform",
+        "--holder",
+        "app",
+        "--name",
+        "App",
+        "--key",
+        &ledger.path("governor-1.pem"),
+        "--out",
+        &proposal,
+        "--from",
+        &server.url,
+    ]);
+    let output = run(&["submit", &proposal, "--to", &server.url, "--json"]);
+    assert_eq!(output.status.code(), Some(5));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["outcome"], &told["code"]),
+        (&"not_all_in".into(), &"quorum_short".into())
+    );
+    assert_eq!(server.stop(), 0);
+    let remote = arborlog::client::Remote::new("http://127.0.0.1:1");
+    let away = remote.retrying_for(std::time::Duration::ZERO);
+    let words = away.text("v1/receipts/0").unwrap_err().to_string();
+    assert!(words.contains("tried for 0 s"), "{words}");
+    assert!(!words.contains("journal"), "{words}");
+}
+
+#[test]
 fn a_short_benchmark_says_what_was_measured() {
     let temp = tempfile::tempdir().unwrap();
     let chart = temp.path().join("chart.svg");

@@ -5,7 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -477,7 +477,7 @@ fn the_same_lines_under_another_name_or_in_another_order_are_in() {
     // Another name; another order; some of them, between new ones.
     place.write("copy.ndjson", 0..10);
     let told = place.submit("copy.ndjson", &["--json"]);
-    told.ends(0, &["--sign-anew", &journal]);
+    told.ends(0, &["10 lines, from line 1 on", &journal]);
     assert_eq!(told.json()["already_in"], 10);
     let others = &told.json()["other_inputs"];
     assert_eq!(others[0]["journal"], journal.as_str());
@@ -541,7 +541,7 @@ fn each_record_of_another_input_stands_for_one_line_and_further_ones_are_signed_
 }
 
 #[test]
-fn what_can_be_said_twice_is_asked_about_when_another_input_said_it() {
+fn what_can_be_said_twice_is_not_taken_as_in_without_an_exit_code_that_says_so() {
     let place = Place::new();
     place.write("a.ndjson", [1, 2]);
     place.submit("a.ndjson", &[]).ends(0, &[]);
@@ -556,10 +556,12 @@ fn what_can_be_said_twice_is_asked_about_when_another_input_said_it() {
     place.submit("monday.ndjson", &[]).ends(0, &["1 admitted"]);
     std::fs::write(place.path("tuesday.ndjson"), &gift).unwrap();
     let journal = place.path("monday.ndjson.journal");
-    place.submit("tuesday.ndjson", &[]).ends(
-        1,
-        &["line 1 is a transfer", &journal, "--sign-anew", "--journal"],
-    );
+    let told = place.submit("tuesday.ndjson", &["--json"]);
+    told.ends(5, &[&journal, "name no event", "--sign-anew"]);
+    assert_eq!(told.json()["outcome"], "not_all_in");
+    assert_eq!(told.json()["already_in"], 1);
+    assert_eq!(told.json()["other_inputs"][0]["unsure"], 1);
+    assert_eq!(place.points(1), 104 - 4);
     place
         .submit("tuesday.ndjson", &["--journal", &journal])
         .ends(0, &["1 already in"]);
@@ -991,7 +993,12 @@ fn a_server_that_was_put_back_from_an_older_copy_is_told_from_the_log_that_it_wa
     place.put_back(&copy);
     let told = place.submit("a.ndjson", &["--json"]);
     told.ends(1, &["has 7 entries, and had 9", "Tell the operator"]);
-    assert_eq!(told.out, "");
+    let failure: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(failure["code"], "log_contradicts_itself");
+    assert_eq!(
+        (&failure["admitted"], &failure["lines"]),
+        (&Value::Null, &Value::Null)
+    );
     let folder = place.path("a.ndjson.journal.evidence");
     let mut notes: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
@@ -1440,6 +1447,9 @@ fn what_no_retry_can_cure_fails_at_once_and_says_what_to_do() {
         ("ftp://127.0.0.1/", 2, "http or https"),
         ("http://", 2, "names no host"),
         ("http://no-such-host.invalid", 3, "can't be looked up"),
+        ("http://127.0.0.1:0", 2, "its port"),
+        ("http://[::1]:65536/", 2, "its port"),
+        ("http://127.0.0.1:http", 2, "its port"),
     ];
     for (url, code, words) in cases {
         let begun = Instant::now();
@@ -1468,12 +1478,136 @@ fn what_no_retry_can_cure_fails_at_once_and_says_what_to_do() {
         assert!(said.contains("certificate is not trusted"), "{url}: {said}");
         assert!(begun.elapsed() < Duration::from_secs(20), "{url}");
     }
+    let plain = server.url.replace("https://", "http://");
+    let output = place.submit_to(&plain, "a.ndjson", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("write https://"), "{said}");
     let told = place.submit("ledger", &[]);
     told.ends(2, &["is a folder"]);
     // Statements without --key, and what is neither.
     let without_key = support::run(&["submit", &place.path("a.ndjson"), "--to", &place.server.url]);
     assert_eq!(without_key.status.code(), Some(4));
     assert_eq!(place.entries(), 5);
+}
+
+#[test]
+fn a_server_that_is_down_or_silent_is_waited_for_aloud() {
+    let place = Place::new();
+    place.write("a.ndjson", [1]);
+    // Nothing listens; and what listens never answers.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", mute.local_addr().unwrap());
+    for (url, why) in [(&down, "refused"), (&silent, "no answer yet")] {
+        let mut child = arborlog()
+            .args(["submit", &place.path("a.ndjson"), "--to", url])
+            .args(["--key", &place.path("platform.pem")])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It ends after two minutes: what it says comes while it waits.
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(child.try_wait().unwrap().is_none(), "{line}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(line.starts_with(&format!("waiting for {url}/")), "{line}");
+        assert!(line.contains(why) && line.contains(" s more"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_named_and_nothing_is_sent() {
+    let place = Place::new();
+    let wide: Vec<u8> = line(&award(1, 1))
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let wide = [b"\xff\xfe".as_slice(), &wide].concat();
+    let cases: [(&[u8], &str); 4] = [
+        (
+            b"\x1f\x8b\x08\x08\x00\x00\x00\x00\n\x03day.ndjson\x00",
+            "compressed with gzip",
+        ),
+        (b"\x28\xb5\x2f\xfd\x00\n{day}", "compressed with zstd"),
+        (b"PK\x03\x04\x00\x00\n", "a ZIP archive"),
+        (&wide, "text in UTF-16"),
+    ];
+    let log = place.path("ledger/log.vkey");
+    for (bytes, words) in cases {
+        std::fs::write(place.path("a.ndjson"), bytes).unwrap();
+        place.submit("a.ndjson", &[]).ends(4, &["a.ndjson", words]);
+        let verified = support::run(&["verify", &place.path("a.ndjson"), "--log", &log]);
+        let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+        assert_eq!(verified.status.code(), Some(4), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!Path::new(&place.path("a.ndjson.journal")).exists());
+}
+
+#[test]
+fn a_disk_that_takes_no_more_is_named_with_the_place() {
+    let place = Place::new();
+    place.write("a.ndjson", 0..2_000);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    let journal = std::fs::metadata(place.path("a.ndjson.journal")).unwrap();
+    assert!(journal.len() > 65_536);
+    // No file may grow over 64 blocks: the outcomes of the lines are kept beside the journal.
+    let program = arborlog().get_program().to_owned();
+    let limited = |input: &str| {
+        let output = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh"])
+            .arg(&program)
+            .args(["submit", &place.path(input), "--to", &place.server.url])
+            .args(["--key", &place.path("platform.pem"), "--json"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (&told["outcome"], &told["code"]),
+            (&"unchecked".into(), &"file_failed".into())
+        );
+        told["error"].as_str().unwrap().to_owned()
+    };
+    let folder = std::fs::canonicalize(place.path(".")).unwrap();
+    let said = limited("a.ndjson");
+    assert!(said.contains(folder.to_str().unwrap()), "{said}");
+    // What the other input sent is looked up there too.
+    place.write("b.ndjson", 5_000..7_000);
+    let said = limited("b.ndjson");
+    assert!(said.contains(folder.to_str().unwrap()), "{said}");
+    place.submit("b.ndjson", &[]).ends(0, &["2000 lines read"]);
+    place.once(5_000..5_010);
+}
+
+#[test]
+fn a_file_system_that_cannot_tell_is_no_file_that_is_not_there() {
+    let place = Place::new();
+    place.write("a.ndjson", [1]);
+    // A link to itself: the system can't say what it is.
+    let journal = place.path("a.ndjson.journal");
+    std::os::unix::fs::symlink("a.ndjson.journal", &journal).unwrap();
+    for more in [&[][..], &["--recover"]] {
+        place
+            .submit("a.ndjson", more)
+            .ends(3, &["a.ndjson.journal: "]);
+    }
+    let aside = place.path("a.ndjson.journal.old.1");
+    std::fs::remove_file(&journal).unwrap();
+    place.submit("a.ndjson", &[]).ends(0, &["1 admitted"]);
+    // A name that leads nowhere is taken all the same: nothing is put in its place.
+    std::os::unix::fs::symlink("nowhere", &aside).unwrap();
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["1 already in"]);
+    assert!(std::fs::read_link(&aside).is_ok());
+    assert!(Path::new(&place.path("a.ndjson.journal.old.2")).exists());
 }
 
 /// Runs openssl in a folder.

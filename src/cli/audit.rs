@@ -1,18 +1,19 @@
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, answered, progress, say};
+use super::{Done, Failure, at, progress, say};
 use super::{evidence, log_source};
 use arborlog::audit::{
     AuditError, Auditor, Finding, Inspection, InspectionError, Severity, StaticLog, WholeError,
     each_entry, threads_default,
 };
 use arborlog::client::today;
+use arborlog::durable::FileError;
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::outcome::Outcome;
 use arborlog::record::{Day, RecordId};
@@ -66,14 +67,14 @@ pub struct AuditArgs {
 }
 
 pub fn run(args: &AuditArgs) -> Done {
-    answered(args.json, audit_and_report(args))
+    audit_and_report(args)
 }
 
 fn audit_and_report(args: &AuditArgs) -> Done {
     let log = read_vkey(&args.log)?;
     let source = log_source::open(&args.ledger)?;
     if let Some(dir) = &args.export
-        && std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some())
+        && holds_files(dir)?
     {
         return Err(Failure::usage(ExportError::NotEmpty(dir.clone())));
     }
@@ -90,6 +91,15 @@ fn audit_and_report(args: &AuditArgs) -> Done {
     }
 }
 
+/// Whether anything is in a folder; nothing is in one that is not there.
+fn holds_files(dir: &Path) -> Result<bool, FileError> {
+    match std::fs::read_dir(dir) {
+        Ok(mut files) => Ok(files.next().is_some()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(at(dir)(error)),
+    }
+}
+
 fn audit(
     args: &AuditArgs,
     log: VerifierKey,
@@ -101,7 +111,7 @@ fn audit(
     let mut inspection = match file {
         Some(file) => Inspection::resume(log, file),
         None => {
-            scratch = tempfile::tempdir().context("a temporary folder for award rows")?;
+            scratch = tempfile::tempdir().map_err(at(&std::env::temp_dir()))?;
             remove_when_stopped(scratch.path().to_owned())?;
             Inspection::begin(log, scratch.path())
         }

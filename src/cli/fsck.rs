@@ -1,15 +1,14 @@
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use clap::Args;
 
 use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
-use super::{Done, Failure, answered, progress};
+use super::{Done, Failure, at, progress};
 use arborlog::audit::{
     AuditError, Auditor, SourceError, StaticLog, TileFault, TileSource, Tiles, WholeError,
     check_whole, threads_default,
 };
-use arborlog::durable::{FileError, remove_folder};
+use arborlog::durable::remove_folder;
 use arborlog::ledger::State;
 use arborlog::log::{read_origin, state_dir};
 use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};
@@ -43,12 +42,12 @@ pub struct FsckArgs {
 }
 
 pub fn run(args: &FsckArgs) -> Done {
-    answered(args.json, fsck(args))
+    fsck(args)
 }
 
 fn fsck(args: &FsckArgs) -> Done {
     let dir = Path::new(&args.ledger);
-    let is_log = is_url(&args.ledger) || is_mirror(dir);
+    let is_log = is_url(&args.ledger) || is_mirror(dir)?;
     match &args.repair_from {
         Some(_) if is_log => Err(Failure::usage(
             "only a ledger's own directory is mended; a mirror is made again by `arborlog mirror`",
@@ -116,17 +115,11 @@ impl StateCopy {
     /// A copy of the state in a ledger's directory, whose lock the caller holds; `None` if no state
     /// is there.
     fn of(dir: &Path) -> Result<Option<Self>, SavedStateError> {
-        let file_error = |path: PathBuf| {
-            move |error| FileError {
-                path,
-                error: Arc::new(error),
-            }
-        };
         let path = state_dir(dir);
-        if !path.try_exists().map_err(file_error(path.clone()))? {
+        if !path.try_exists().map_err(at(&path))? {
             return Ok(None);
         }
-        let folder = tempfile::tempdir().map_err(file_error(std::env::temp_dir()))?;
+        let folder = tempfile::tempdir().map_err(at(&std::env::temp_dir()))?;
         let state = SavedState::open_copy(&path, &folder.path().join("state"))?;
         Ok(state.map(|state| Self {
             state,

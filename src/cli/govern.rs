@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
-use super::{Done, Failure, connect, words};
+use super::{Done, Failure, connect, read_text, words};
 use arborlog::client::{
     BatchAnswer, CouncilInForce, IssuerHead, Proposal, ProposalError, Remote, RemoteError, today,
 };
@@ -164,7 +164,7 @@ pub fn revoke(args: &RevokeArgs) -> Done {
 }
 
 pub fn method(args: &MethodArgs) -> Done {
-    let text = std::fs::read_to_string(&args.file)?;
+    let text = read_text(&args.file)?;
     let method: Method = serde_json::from_str(&text)
         .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display())))?;
     write(&args.proposing, Statement::Method(method))
@@ -189,7 +189,7 @@ pub fn log_key(args: &LogKeyArgs) -> Done {
 }
 
 pub fn propose(args: &ProposeArgs) -> Done {
-    let text = std::fs::read_to_string(&args.statement)?;
+    let text = read_text(&args.statement)?;
     let statement: Statement = serde_json::from_str(&text)
         .map_err(|error| Failure::usage(format!("{}: {error}", args.statement.display())))?;
     write(&args.proposing, statement)

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Done, Failure};
+use super::{Done, Failure, read_text};
 use arborlog::client::{Proposal, today};
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::durable::{self, make_folders};
@@ -59,7 +59,7 @@ pub fn run(args: &InitArgs) -> Done {
         create(&args.dir, origin, programme, governors, args.quorum)?;
     }
     let proposal = Proposal::read(&genesis_path(&args.dir))?;
-    let vkey = std::fs::read_to_string(args.dir.join("log.vkey"))?;
+    let vkey = read_text(&args.dir.join("log.vkey"))?;
     match admit_genesis(&args.dir, &proposal.origin, &proposal.signed) {
         Ok(id) => report(args, &id, vkey.trim()),
         Err(GenesisError::Refused(refusal)) if refusal.code.name() == "possession_unproven" => {

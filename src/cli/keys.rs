@@ -72,7 +72,7 @@ pub fn vkey(args: &VkeyArgs) -> Done {
     let found = match &args.log {
         Some(log) => by_audit(&args.ledger, read_vkey(log)?)?,
         None if is_url(&args.ledger) => by_its_server(&args.ledger)?,
-        None if is_mirror(dir) => by_its_tiles(dir)?,
+        None if is_mirror(dir)? => by_its_tiles(dir)?,
         None if has_store(dir)? => by_its_files(dir)?,
         // Says what is wrong with the place.
         None => return log_source::open(&args.ledger).map(drop),

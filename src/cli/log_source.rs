@@ -1,14 +1,16 @@
 //! Which log a command is about: a URL, or a folder that holds a mirror.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use arborlog::audit::{AuditError, Folder, StaticLog};
 use arborlog::client::RemoteLog;
+use arborlog::durable::FileError;
 use arborlog::note::VerifierKey;
 use arborlog::outcome::Outcome;
 
-use super::{Failure, connect};
+use super::{Failure, at, connect, read_text};
 
 /// How long a command asks a log that does not answer before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,7 +22,7 @@ pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
         return Ok(Box::new(RemoteLog::new(remote)));
     }
     let dir = Path::new(place);
-    if is_mirror(dir) {
+    if is_mirror(dir)? {
         return Ok(Box::new(Folder::new(dir)));
     }
     let what = anyhow::anyhow!(
@@ -35,12 +37,12 @@ pub fn read_vkey(text: &str) -> Result<VerifierKey, Failure> {
         return Ok(vkey);
     }
     let path = Path::new(text);
-    if !path.exists() {
+    if !is_there(path)? {
         let error = text.parse::<VerifierKey>().err();
         let why = error.map_or(String::new(), |error| format!(": {error}"));
         return Err(Failure::usage(format!("{text:?} is no verifier key{why}")));
     }
-    std::fs::read_to_string(path)?
+    read_text(path)?
         .trim()
         .parse()
         .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
@@ -50,8 +52,28 @@ pub fn is_url(place: &str) -> bool {
     place.starts_with("http://") || place.starts_with("https://")
 }
 
-pub fn is_mirror(dir: &Path) -> bool {
-    dir.join("checkpoint").exists()
+/// Whether a folder holds a mirror.
+///
+/// # Errors
+/// When that can't be told: a disk that fails is no folder without a mirror.
+pub fn is_mirror(dir: &Path) -> Result<bool, FileError> {
+    is_there(&dir.join("checkpoint"))
+}
+
+fn is_there(path: &Path) -> Result<bool, FileError> {
+    match path.try_exists() {
+        Ok(is_there) => Ok(is_there),
+        // A file on the way, or a name that none can have.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(at(path)(error)),
+    }
 }
 
 /// How a command fails when an audit does: a log that could not be checked is no log that is wrong.

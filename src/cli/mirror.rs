@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, answered, evidence, log_source, progress, say};
+use super::{Done, Failure, evidence, log_source, progress, say};
 use arborlog::audit::{Mirror, MirrorError, threads_default};
 use arborlog::outcome::Outcome;
 
@@ -33,7 +33,7 @@ pub struct MirrorArgs {
 }
 
 pub fn run(args: &MirrorArgs) -> Done {
-    answered(args.json, mirror(args))
+    mirror(args)
 }
 
 fn mirror(args: &MirrorArgs) -> Done {

@@ -7,6 +7,7 @@ pub mod out;
 pub mod audit;
 pub mod connect;
 mod evidence;
+mod failure;
 pub mod fsck;
 pub mod govern;
 pub mod init;
@@ -22,97 +23,40 @@ pub mod serve;
 pub mod submit;
 mod words;
 
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use arborlog::durable::FileError;
 use arborlog::outcome::Outcome;
 
-/// Why a command failed, and the exit code that says so.
-pub struct Failure {
-    code: u8,
-    error: anyhow::Error,
-}
+pub use failure::Failure;
+use failure::{CODE_NOT_DONE, exit_code};
 
-impl Failure {
-    /// A check failed: 1.
-    pub fn check(error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            code: 1,
-            error: error.into(),
-        }
-    }
-
-    /// A check came to this outcome, for this reason.
-    pub fn of(outcome: Outcome, error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            code: exit_code(outcome),
-            error: error.into(),
-        }
-    }
-
-    /// Not all of what was to be sent is in: 5.
-    pub fn not_all_in(what: String) -> Self {
-        Self {
-            code: 5,
-            error: anyhow::anyhow!(what),
-        }
-    }
-
-    /// What a check that fails so came to; `None` when the command was used wrongly.
-    fn outcome(&self) -> Option<Outcome> {
-        let outcomes = [Outcome::False, Outcome::Unchecked, Outcome::NotThatKind];
-        outcomes
-            .into_iter()
-            .find(|outcome| exit_code(*outcome) == self.code)
-    }
-
-    /// The command was used wrongly: 2.
-    pub fn usage(what: impl std::fmt::Display) -> Self {
-        Self {
-            code: 2,
-            error: anyhow::anyhow!("{what}"),
-        }
-    }
-}
-
-/// Answers a command's failure as one JSON object too, when the answer is for a machine.
+/// Answers a command's failure as one JSON object too, when the answer is for a program and the
+/// command has not given one.
 pub fn answered(json: bool, done: Done) -> Done {
     if json
+        && !out::has_begun()
         && let Err(failure) = &done
-        && let Some(outcome) = failure.outcome()
     {
-        let error = format!("{:#}", failure.error);
-        // What could not be checked is neither whole nor not.
-        let answer = if outcome == Outcome::False {
-            serde_json::json!({"outcome": outcome, "error": error, "whole": false})
-        } else {
-            serde_json::json!({"outcome": outcome, "error": error})
-        };
-        outln!("{answer}");
+        outln!("{}", failure.as_json());
     }
     done
 }
 
-/// What a command ends with when it could not do what was asked.
-const CODE_NOT_DONE: u8 = exit_code(Outcome::Unchecked);
-
-/// The one place where outcomes become exit codes.
-const fn exit_code(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Holds => 0,
-        Outcome::False => 1,
-        Outcome::Unchecked => 3,
-        Outcome::NotThatKind => 4,
+/// Says at which path an I/O error happened.
+pub fn at(path: &Path) -> impl Fn(io::Error) -> FileError + '_ {
+    move |error| FileError {
+        path: path.to_owned(),
+        error: Arc::new(error),
     }
 }
 
-/// Any other error: what was asked could not be done, 3.
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self {
-            code: CODE_NOT_DONE,
-            error: error.into(),
-        }
-    }
+/// The text of a file.
+pub fn read_text(path: &Path) -> Result<String, FileError> {
+    std::fs::read_to_string(path).map_err(at(path))
 }
 
 /// What commands return.
@@ -120,10 +64,10 @@ pub type Done = Result<(), Failure>;
 
 /// The exit code of a command; a failure is told on stderr.
 pub fn exit(done: Done) -> ExitCode {
-    if let Err(Failure { error, .. }) = &done {
-        errln!("arborlog: {error:#}");
+    if let Err(failure) = &done {
+        errln!("arborlog: {failure}");
     }
-    let code = done.map_or_else(|failure| failure.code, |()| exit_code(Outcome::Holds));
+    let code = done.map_or_else(|failure| failure.code(), |()| exit_code(Outcome::Holds));
     match out::finish() {
         Ok(()) => ExitCode::from(code),
         Err(error) => {

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Whether a piece of the answer was written.
+static BEGUN: AtomicBool = AtomicBool::new(false);
 /// The first error of standard output; nothing is written after it.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// Standard error takes nothing: a write to it could wait for ever.
@@ -26,10 +28,21 @@ macro_rules! errln {
 
 /// Writes a piece of the answer.
 pub fn write(words: Arguments<'_>) {
+    begin();
     let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
     if failed.is_none() {
         *failed = io::stdout().lock().write_fmt(words).err();
     }
+}
+
+/// Notes that an answer begins, where a command writes it by itself.
+pub fn begin() {
+    BEGUN.store(true, Ordering::Release);
+}
+
+/// Whether a command answered anything.
+pub fn has_begun() -> bool {
+    BEGUN.load(Ordering::Acquire)
 }
 
 /// Writes to standard error.

@@ -93,11 +93,12 @@ pub fn verify(args: &VerifyArgs) -> Done {
         Err(error) => {
             let outcome = error.outcome();
             if args.json {
+                let general = Failure::of(outcome, anyhow::anyhow!("{error}"));
                 outln!(
                     "{}",
                     serde_json::json!({
-                        "verified": false, "outcome": outcome, "code": error.code(),
-                        "error": error.to_string(),
+                        "verified": false, "outcome": outcome, "exit": general.code(),
+                        "code": error.code(), "error": error.to_string(), "advice": general.advice(),
                     })
                 );
             }

@@ -7,13 +7,13 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, connect, progress};
+use super::{Done, Failure, at, connect, out, progress};
 use arborlog::client::{
     BatchAnswer, IssuerKey, LineOutcome, NdjsonLines, OnRefusal, Options, Proposal, ProposalError,
     Remote, SubmitError, Submitter, Summary,
 };
 use arborlog::crypto::PublicKey;
-use arborlog::outcome::Outcome;
+use arborlog::outcome::{Outcome, other_than_text};
 
 /// Send statements, or a proposal that others have signed.
 ///
@@ -25,7 +25,8 @@ use arborlog::outcome::Outcome;
 /// is a proposal.
 ///
 /// Exit codes: 0 all lines are in; 1 journal, head and log contradict each other; 2 wrong use;
-/// 3 could not be done, try again; 4 no proposal, no journal; 5 not all lines are in.
+/// 3 could not be done, try again; 4 no proposal, no journal, no text; 5 not all lines are in, or
+/// lines that can be said twice were taken for those of another input.
 #[derive(Args)]
 pub struct SubmitArgs {
     /// Statements as NDJSON, or a proposal; - reads statements from standard input.
@@ -110,10 +111,7 @@ fn submit_proposal(args: &SubmitArgs, remote: &Remote) -> Done {
                 }
             })
         }
-        BatchAnswer::Refused { problem, .. } => Err(Failure::not_all_in(format!(
-            "refused: {} ({}); {}",
-            problem.detail, problem.code, problem.advice
-        ))),
+        BatchAnswer::Refused { problem, .. } => Err(Failure::refused(&problem)),
     }
 }
 
@@ -142,14 +140,24 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         sign_anew: args.sign_anew,
         retry_refused: args.retry_refused,
     };
-    let (reader, line_count): (Box<dyn BufRead>, u64) = if from_stdin {
+    let (mut reader, line_count): (Box<dyn BufRead>, u64) = if from_stdin {
         (Box::new(io::stdin().lock()), 0)
     } else {
-        let at = |error| anyhow::anyhow!("{}: {error}", args.input.display());
-        let count = count_lines(&args.input).map_err(at)?;
-        let file = File::open(&args.input).map_err(at)?;
+        let count = count_lines(&args.input).map_err(at(&args.input))?;
+        let file = File::open(&args.input).map_err(at(&args.input))?;
         (Box::new(BufReader::new(file)), count)
     };
+    // Before anything is locked or asked: of another kind of file each line would be set aside.
+    let begin = reader.fill_buf().map_err(at(&args.input))?;
+    if let Some(kind) = other_than_text(begin) {
+        return Err(Failure::of(
+            Outcome::NotThatKind,
+            anyhow::anyhow!(
+                "{} is {kind}; make it NDJSON in UTF-8, one statement a line. Nothing was sent",
+                args.input.display()
+            ),
+        ));
+    }
 
     let origin = remote.origin()?;
     let submitter = if args.recover {
@@ -188,8 +196,10 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     } else {
         OnRefusal::Stop
     };
+    let lines = NdjsonLines::new(reader)
+        .map(|line| line.map_err(|error| io::Error::new(error.kind(), at(&args.input)(error))));
     let ran = submitter.run(
-        NdjsonLines::new(reader),
+        lines,
         on_refusal,
         &mut |line, outcome| report.tell(&bar, line, &outcome),
         &mut |line| bar.set_position(line),
@@ -219,7 +229,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         tell(
             &bar,
             &format!(
-                "{lines} sent with another input of this key and not sent again: {} has what they say. If they are further ones, run the same command with --sign-anew",
+                "{lines} sent with another input of this key and not sent again: {} has what they say",
                 other.journal.display()
             ),
         );
@@ -236,6 +246,10 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             stopped.problem.code,
             stopped.problem.advice,
             hint(&stopped.problem.code)
+        ),
+        None if summary.refused + summary.set_aside == 0 => format!(
+            "{} lines are transfers, claims or corrections that name no event of their own, and say what another input of this key sent. They were taken for the same ones and not sent. If they are further ones, put them into an input of their own and send that with --sign-anew; if not, take them out, or send this input with --journal of the other one",
+            summary.unsure()
         ),
         None => "not all lines are in".to_owned(),
     }))
@@ -288,15 +302,18 @@ fn tell(bar: &ProgressBar, words: &str) {
 struct Report {
     lines: Option<BufWriter<File>>,
     begun: bool,
+    /// Where that file is.
+    folder: PathBuf,
 }
 
 impl Report {
     fn new(json: bool, journal: &Path) -> Result<Self, Failure> {
-        let folder = journal.parent().unwrap_or(Path::new("."));
-        let lines = json.then(|| tempfile::tempfile_in(folder)).transpose()?;
+        let folder = journal.parent().unwrap_or(Path::new(".")).to_owned();
+        let lines = json.then(|| tempfile::tempfile_in(&folder)).transpose();
         Ok(Self {
-            lines: lines.map(BufWriter::new),
+            lines: lines.map_err(at(&folder))?.map(BufWriter::new),
             begun: false,
+            folder,
         })
     }
 
@@ -331,20 +348,30 @@ impl Report {
             }
             LineOutcome::NotSent => json!({"line": line, "outcome": "not_sent"}),
         };
-        if self.begun {
-            lines.write_all(b",\n")?;
-        }
+        let separator = if self.begun { ",\n" } else { "" };
         self.begun = true;
-        write!(lines, "{object}")
+        write!(lines, "{separator}{object}")
+            .map_err(|error| io::Error::new(error.kind(), at(&self.folder)(error)))
     }
 
     fn print(self, summary: &Summary) -> Done {
         let Some(lines) = self.lines else {
             return print(|out| print_words(out, summary));
         };
-        let mut lines = lines.into_inner().map_err(io::IntoInnerError::into_error)?;
-        lines.rewind()?;
+        let written = lines.into_inner().map_err(io::IntoInnerError::into_error);
+        let mut lines = written.map_err(at(&self.folder))?;
+        lines.rewind().map_err(at(&self.folder))?;
+        let outcome = if summary.all_in() {
+            "all_in"
+        } else {
+            "not_all_in"
+        };
         let sums = json!({
+            "outcome": outcome,
+            "stopped": summary.stopped.as_ref().map(|stopped| json!({
+                "line": stopped.line, "code": stopped.problem.code,
+                "detail": stopped.problem.detail, "advice": stopped.problem.advice,
+            })),
             "read": summary.read,
             "admitted": summary.admitted,
             "already_in": summary.already_in,
@@ -354,6 +381,7 @@ impl Report {
             "gone": summary.gone,
             "other_inputs": summary.other_inputs.iter().map(|other| json!({
                 "journal": other.journal.to_string_lossy(), "lines": other.lines, "first_line": other.first_line,
+                "unsure": other.unsure,
             })).collect::<Vec<_>>(),
             "log": {"size": summary.head.size, "root": summary.head.root.to_string()},
         })
@@ -403,6 +431,7 @@ fn lines_read(count: u64) -> String {
 
 /// Prints to standard output. A reader that closed it has seen what it wanted.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Done {
+    out::begin();
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::anyhow!(

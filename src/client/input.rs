@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read as _};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::outcome::other_than_text;
 use crate::record::{CodecError, Digest, RECORD_BYTES_MAX, Statement, encode};
 
 /// A longer line is no statement: a record has 16 KiB at most, and JSON takes less than 64 times
@@ -65,6 +66,9 @@ impl<R: BufRead> NdjsonLines<R> {
     fn statement(&self, line: &[u8]) -> Result<Statement, String> {
         if line.len() as u64 > LINE_BYTES_MAX {
             return Err(format!("it is longer than {LINE_BYTES_MAX} bytes"));
+        }
+        if let Some(kind) = other_than_text(line).filter(|_| self.number == 1) {
+            return Err(format!("it is {kind}"));
         }
         serde_json::from_slice(line).map_err(|error| match std::str::from_utf8(line) {
             // It is one line for the JSON reader; which of the input, the caller says.

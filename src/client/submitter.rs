@@ -32,7 +32,7 @@ use crate::crypto::PublicKey;
 use crate::durable::FileError;
 use crate::note::{TreeHead, VerifierKey};
 use crate::outcome::Outcome;
-use crate::record::{Day, Index, Kind, RecordId, Seq, SigningContext, TimeMs};
+use crate::record::{Day, Index, RecordId, Seq, SigningContext, TimeMs};
 
 /// Records of a batch: enough that a commit's sync is shared by many.
 pub(super) const RECORDS_PER_BATCH: usize = 1000;
@@ -99,6 +99,9 @@ pub struct OtherInput {
     pub lines: u64,
     /// The first of them, by its place in this input.
     pub first_line: u64,
+    /// Of them, lines that name no event of their own, such as gifts and claims: they may be further
+    /// ones that say the same.
+    pub unsure: u64,
 }
 
 /// What a run came to. The lines that were read are all accounted for: read = admitted +
@@ -130,9 +133,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether every line of the input is in.
+    /// Whether every line of the input is in, beyond doubt.
     pub fn all_in(&self) -> bool {
-        self.refused + self.set_aside + self.not_sent == 0
+        self.refused + self.set_aside + self.not_sent + self.unsure() == 0
+    }
+
+    /// Lines that were taken for those of another input, and that may be further ones.
+    pub fn unsure(&self) -> u64 {
+        self.other_inputs.iter().map(|other| other.unsure).sum()
     }
 
     pub(super) fn new(head: TreeHead) -> Self {
@@ -170,7 +178,7 @@ pub enum SubmitError {
         kept: String,
     },
     /// The server could not be asked.
-    #[error(transparent)]
+    #[error("{}{}", .0, kept(.0))]
     Remote(#[from] RemoteError),
     /// A file can't be read or written.
     #[error(transparent)]
@@ -227,20 +235,6 @@ pub enum SubmitError {
         /// The record's entry.
         index: Index,
     },
-    /// Another input said the same, of what can be said twice.
-    #[error(
-        "line {line} is a {kind} that says what entry {index} says, which another input of this key sent ({journal}). A {kind} names no event of its own, so nobody can tell from the line whether it is the same one. If it is, take it out of this input, or run the same command with --journal {journal}; if it is a further one, with --sign-anew, which signs all lines of this input that other inputs sent. Lines before it may have been sent"
-    )]
-    SaidElsewhere {
-        /// The line.
-        line: u64,
-        /// What kind of statement it is.
-        kind: Kind,
-        /// The record's entry.
-        index: Index,
-        /// The journal that holds it.
-        journal: PathBuf,
-    },
     /// The file of strays is not the one that the head knows.
     #[error(
         "{0} is missing or damaged: it says which records of the key no journal holds; run the same command with --recover, which makes it anew from the log"
@@ -280,6 +274,16 @@ pub enum SubmitError {
     Outcomes(std::io::Error),
 }
 
+/// What became of what was signed, where a server did not answer.
+fn kept(error: &RemoteError) -> &'static str {
+    match error {
+        RemoteError::Away { .. } => {
+            ". What was signed is in the journal, and is sent again as it is"
+        }
+        _ => "",
+    }
+}
+
 impl From<LogFault> for SubmitError {
     fn from(fault: LogFault) -> Self {
         Self::Log {
@@ -315,7 +319,6 @@ impl SubmitError {
             | Self::RecordsLost(_)
             | Self::UnknownRecords { .. }
             | Self::Ambiguous { .. }
-            | Self::SaidElsewhere { .. }
             | Self::StraysDamaged(_)
             | Self::OldKeyLater { .. }
             | Self::ChainRefused { .. } => Some(Outcome::False),

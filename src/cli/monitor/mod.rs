@@ -175,11 +175,11 @@ impl Monitor<'_> {
     /// The log is wrong: nothing that it says from now on is worth verifying.
     fn wrong(&mut self, error: InspectionError, inspection: &Inspection) -> RoundError {
         let failure = failed(error, Some(inspection), Some(&self.args.state));
-        if failure.code != 1 {
+        if failure.code() != 1 {
             return failure.into();
         }
         self.metrics.wrong();
-        let text = format!("{:#}", failure.error);
+        let text = failure.to_string();
         self.tell(&Alert {
             what: WHAT_LIE,
             ledger: &self.args.ledger,

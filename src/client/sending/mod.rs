@@ -304,21 +304,18 @@ impl Submitter<'_> {
         let Some((index, journal)) = others.take(digest)? else {
             return Ok(false);
         };
-        if !names_one_event(statement) {
-            return Err(SubmitError::SaidElsewhere {
-                line,
-                kind: statement.kind(),
-                index,
-                journal: journal.to_owned(),
-            });
-        }
+        let unsure = u64::from(!names_one_event(statement));
         let known = &mut run.summary.other_inputs;
         match known.iter_mut().find(|known| known.journal == journal) {
-            Some(known) => known.lines += 1,
+            Some(known) => {
+                known.lines += 1;
+                known.unsure += unsure;
+            }
             None => known.push(OtherInput {
                 journal: journal.to_owned(),
                 lines: 1,
                 first_line: line,
+                unsure,
             }),
         }
         self.check_index(line, index)?;
