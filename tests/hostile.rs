@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use arborlog::client::BatchAnswer;
 use arborlog::crypto::{Signature, SigningKey};
 use arborlog::record::*;
 use support::auditor::{Told, audit};
-use support::{Ledger, Server, award, body};
+use support::{Ledger, Server, award, body, connect_from};
 
 /// With all of this going on a server holds no more.
 const MEMORY_BYTES_MAX: u64 = 400 << 20;
@@ -438,22 +438,6 @@ const FLOOD: Duration = Duration::from_secs(3);
 const P99_MAX: Duration = Duration::from_secs(1);
 /// Records in the chain that floods pretend to continue.
 const CHAIN: u64 = 4_000;
-
-/// A connection from an address of this machine.
-fn connect_from(address: Ipv4Addr, to: &str) -> std::io::Result<TcpStream> {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-    let SocketAddr::V4(to) = to.parse().unwrap() else {
-        panic!("servers of tests listen at IPv4 addresses")
-    };
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    bind(&socket, &SocketAddrV4::new(address, 0))?;
-    connect(&socket, &to)?;
-    let stream = TcpStream::from(socket);
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(2)))?;
-    Ok(stream)
-}
 
 /// Somebody who appends a record at a time, with a key of its own, from an address.
 struct Honest {

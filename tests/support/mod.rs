@@ -10,8 +10,10 @@ pub mod disk;
 pub mod trace;
 
 use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use arborlog::client::{BatchAnswer, Proposal, Remote, today};
 use arborlog::crypto::SigningKey;
@@ -411,4 +413,20 @@ pub fn body(records: &[SignedRecord]) -> Vec<u8> {
         body.extend_from_slice(&bytes);
     }
     body
+}
+
+/// A connection from an address of this machine.
+pub fn connect_from(address: Ipv4Addr, to: &str) -> std::io::Result<TcpStream> {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let SocketAddr::V4(to) = to.parse().unwrap() else {
+        panic!("servers of tests listen at IPv4 addresses")
+    };
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddrV4::new(address, 0))?;
+    connect(&socket, &to)?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(2)))?;
+    Ok(stream)
 }
