@@ -198,6 +198,51 @@ fn bodies_that_lie_stall_or_never_end_are_refused() {
     target.finish();
 }
 
+/// Each thing has one address, and an error says which part of it is wrong.
+#[test]
+fn numbers_have_one_spelling_and_paths_and_queries_are_told_apart() {
+    let mut target = Target::start(&[]);
+    let id = "AB".repeat(32);
+    for (path, code) in [
+        ("v1/entries/%2B5", "path_malformed"),
+        ("v1/entries/+5", "path_malformed"),
+        ("v1/entries/05", "path_malformed"),
+        ("v1/receipts/x", "path_malformed"),
+        ("v1/plots/01", "path_malformed"),
+        ("v1/trees/1/+1", "path_malformed"),
+        ("v1/certificates/-1", "path_malformed"),
+        (&format!("v1/accounts/{id}"), "path_malformed"),
+        ("v1/proofs/inclusion?index=%2B1", "query_malformed"),
+        ("v1/proofs/inclusion?index=01", "query_malformed"),
+        ("v1/proofs/inclusion?index=0&size=%2B1", "query_malformed"),
+        ("v1/proofs/consistency?from=01", "query_malformed"),
+        ("v1/plots/1?plantings_after=01", "query_malformed"),
+        ("v1/plots/1?surveys_after=x", "query_malformed"),
+        ("v1/methods?after=01.1", "query_malformed"),
+        ("v1/governors?log_keys_before=x", "query_malformed"),
+        ("live?after=%2B1", "query_malformed"),
+        ("live?after=01", "query_malformed"),
+    ] {
+        let request = format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let answer = target.say(request.as_bytes());
+        assert!(starts(&answer, &[400]), "{path}: {answer}");
+        assert!(answer.contains(code), "{path}: {answer}");
+    }
+    for path in [
+        "entry/05",
+        "certificate/+5",
+        "plot/01",
+        "tree/1/01",
+        "method?from=01.1",
+    ] {
+        let request = format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let answer = target.say(request.as_bytes());
+        assert!(starts(&answer, &[400]), "{path}: {answer}");
+    }
+    target.is_well("spellings");
+    target.finish();
+}
+
 #[test]
 fn who_takes_no_answer_loses_the_connection() {
     let mut target = Target::start(&["--read-timeout-s", "1"]);

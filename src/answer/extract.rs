@@ -1,4 +1,5 @@
-//! Parts of a path and of a query; what can't be read becomes a problem document.
+//! Parts of a path and of a query; what can't be read becomes a problem document. A thing has one
+//! spelling: an index is `5`, and neither `05` nor `+5`, so that nobody holds two addresses for two things.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,6 +9,11 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+
+const PATH_MALFORMED: &str = "path_malformed";
+const QUERY_MALFORMED: &str = "query_malformed";
+const MEND_PATH: &str = "mend the path";
+const MEND_QUERY: &str = "GET /openapi.json tells the parameters";
 
 /// What a path's places hold.
 pub(crate) struct Path<T>(pub T);
@@ -20,9 +26,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0)).map_err(|error| {
-            Problem::bad_request("path_malformed", &error.body_text(), "mend the path")
-        })
+        path.map(|path| Self(path.0))
+            .map_err(|error| Problem::bad_request(PATH_MALFORMED, &error.body_text(), MEND_PATH))
     }
 }
 
@@ -31,23 +36,65 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
-        query.map(|query| Self(query.0)).map_err(|error| {
-            let advice = "GET /openapi.json tells the parameters";
-            Problem::bad_request("query_malformed", &error.body_text(), advice)
-        })
+        query
+            .map(|query| Self(query.0))
+            .map_err(|error| Problem::bad_request(QUERY_MALFORMED, &error.body_text(), MEND_QUERY))
     }
 }
 
 /// A part of a path, as what it should be.
-pub(crate) fn parse<T: FromStr>(text: &str, what: &str) -> Result<T, Problem>
+pub(crate) fn parse_path<T: FromStr + Display>(text: &str, what: &str) -> Result<T, Problem>
 where
     T::Err: Display,
 {
-    text.parse().map_err(|error: T::Err| {
-        Problem::bad_request(
-            "path_malformed",
-            &format!("{what}: {error}"),
-            "mend the path",
-        )
+    parse(text).map_err(|wrong| {
+        let detail = format!("{what}: {wrong}");
+        Problem::bad_request(PATH_MALFORMED, &detail, MEND_PATH)
     })
+}
+
+/// A value of a query, as what it should be.
+pub(crate) fn parse_query<T: FromStr + Display>(text: &str, what: &str) -> Result<T, Problem>
+where
+    T::Err: Display,
+{
+    parse(text).map_err(|wrong| {
+        let detail = format!("{what}: {wrong}");
+        Problem::bad_request(QUERY_MALFORMED, &detail, MEND_QUERY)
+    })
+}
+
+/// What is wrong with a text, if it is not what it should be or not written as the server writes it.
+fn parse<T: FromStr + Display>(text: &str) -> Result<T, String>
+where
+    T::Err: Display,
+{
+    let value: T = text.parse().map_err(|error: T::Err| error.to_string())?;
+    let written = value.to_string();
+    if written == text {
+        Ok(value)
+    } else {
+        Err(format!("{text:?} is written as {written}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::places::MethodPlace;
+    use crate::record::{AccountId, Index};
+
+    #[test]
+    fn everything_has_one_spelling() {
+        assert_eq!(parse("0"), Ok(Index(0)));
+        assert_eq!(parse("18446744073709551615"), Ok(Index(u64::MAX)));
+        for text in ["+5", "05", "00", "-0", " 5", "5 ", "5.0", "0x5", "1e3", ""] {
+            assert!(parse::<Index>(text).is_err(), "{text:?}");
+        }
+        assert!(parse::<MethodPlace>("1.3").is_ok());
+        assert!(parse::<MethodPlace>("1.+3").is_err());
+        let id = "ab".repeat(32);
+        assert!(parse::<AccountId>(&id).is_ok());
+        assert!(parse::<AccountId>(&id.to_uppercase()).is_err());
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::view::{self, PlotLists, TotalsView};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, Query, parse};
+use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::answer::places::MethodPlace;
 use crate::ledger::State;
 use crate::record::{AccountId, Index, PlotNumber, Serial};
@@ -58,11 +58,11 @@ fn answer(found: Option<Value>, size: u64, what: &str) -> Result<Json<Value>, Pr
 }
 
 /// Where a list begins, if the query says so.
-fn place<T: FromStr>(text: Option<&str>, what: &str) -> Result<Option<T>, Problem>
+fn place<T: FromStr + Display>(text: Option<&str>, what: &str) -> Result<Option<T>, Problem>
 where
     T::Err: Display,
 {
-    text.map(|text| parse(text, what)).transpose()
+    text.map(|text| parse_query(text, what)).transpose()
 }
 
 /// An issuer: its role, and the seq and prev of its next record.
@@ -73,7 +73,7 @@ pub(super) async fn issuer(
     Extract(app): Extract<Arc<App>>,
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let key = parse(&key, "the key")?;
+    let key = parse_path(&key, "the key")?;
     let look = |state: &State| state.key(&key).cloned();
     look_up(&app, "such key", look, |known| view::issuer(&key, &known)).await
 }
@@ -86,7 +86,7 @@ pub(super) async fn account(
     Extract(app): Extract<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let id: AccountId = parse(&id, "the account")?;
+    let id: AccountId = parse_path(&id, "the account")?;
     let look = |state: &State| state.account(&id).copied();
     look_up(&app, "such account", look, |account| {
         // The sums of an account's points, as all sums: a decimal string.
@@ -106,8 +106,8 @@ pub(super) async fn tree(
     Extract(app): Extract<Arc<App>>,
     Path((plot, serial)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let plot: PlotNumber = parse(&plot, "the plot")?;
-    let serial: Serial = parse(&serial, "the serial")?;
+    let plot: PlotNumber = parse_path(&plot, "the plot")?;
+    let serial: Serial = parse_path(&serial, "the serial")?;
     look_at_image(&app, "such tree", move |state| {
         Ok(view::tree(state, plot, serial))
     })
@@ -122,7 +122,7 @@ pub(super) async fn certificate(
     Extract(app): Extract<Arc<App>>,
     Path(index): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let index: Index = parse(&index, "the certificate")?;
+    let index: Index = parse_path(&index, "the certificate")?;
     look_at_image(&app, "such certificate", move |state| {
         let claim = state.claim(index);
         claim
@@ -153,7 +153,7 @@ pub(super) async fn plot(
     Path(number): Path<String>,
     Query(query): Query<PlotQuery>,
 ) -> Result<Json<Value>, Problem> {
-    let number: PlotNumber = parse(&number, "the plot")?;
+    let number: PlotNumber = parse_path(&number, "the plot")?;
     let lists = PlotLists {
         plantings_after: place(query.plantings_after.as_deref(), "plantings_after")?,
         surveys_after: place(query.surveys_after.as_deref(), "surveys_after")?,

@@ -12,18 +12,11 @@ use serde_json::Value;
 use super::App;
 use super::view;
 use crate::answer::Problem;
-use crate::answer::extract::{Path, Query};
+use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::log::{ReadError, Reader};
 use crate::merkle::Hash;
 use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
 use crate::record::Index;
-
-fn number(text: &str, what: &str) -> Result<u64, Problem> {
-    text.parse().map_err(|_| {
-        let detail = format!("{what} is {text:?}, which is no whole number");
-        Problem::bad_request("query_malformed", &detail, "write it in decimal digits")
-    })
-}
 
 /// An entry, decoded and raw.
 #[utoipa::path(get, path = "/v1/entries/{index}", params(("index" = u64, Path, description = "From 0")), responses(
@@ -33,7 +26,7 @@ pub(super) async fn entry(
     State(app): State<Arc<App>>,
     Path(index): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let index = number(&index, "the index")?;
+    let index = parse_path(&index, "the index")?;
     let size = app.log.published().head.tree.size;
     let (bytes, entry) = app.log.reader().decoded(index, size).await?;
     Ok(Json(view::entry(app.log.context(), index, &bytes, &entry)))
@@ -48,7 +41,7 @@ pub(super) async fn receipt(
     State(app): State<Arc<App>>,
     Path(index): Path<String>,
 ) -> Result<Response, Problem> {
-    let index = number(&index, "the index")?;
+    let index = parse_path(&index, "the index")?;
     let published = app.log.published();
     let receipt = make_receipt(
         app.log.reader(),
@@ -119,7 +112,7 @@ pub(super) struct ConsistencyQuery {
 /// A size that was published; the newest if none is named.
 fn published_size(app: &App, text: Option<&str>) -> Result<u64, Problem> {
     let newest = app.log.published().head.tree.size;
-    let size = text.map_or(Ok(newest), |text| number(text, "the size"))?;
+    let size = text.map_or(Ok(newest), |text| parse_query(text, "the size"))?;
     if size == 0 || size > newest {
         return Err(Problem::not_found(&format!(
             "sizes from 1 to {newest} are published"
@@ -174,7 +167,7 @@ pub(super) async fn inclusion(
     State(app): State<Arc<App>>,
     Query(query): Query<InclusionQuery>,
 ) -> Result<Json<InclusionBody>, Problem> {
-    let index = number(&query.index, "the index")?;
+    let index = parse_query(&query.index, "the index")?;
     let size = published_size(&app, query.size.as_deref())?;
     let reader = app.log.reader();
     let path = reader.inclusion(index, size).await?;
@@ -197,7 +190,7 @@ pub(super) async fn consistency(
     State(app): State<Arc<App>>,
     Query(query): Query<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyBody>, Problem> {
-    let from = number(&query.from, "from")?;
+    let from = parse_query(&query.from, "from")?;
     let to = published_size(&app, query.to.as_deref())?;
     let hashes = app.log.reader().consistency(from, to).await?;
     let hashes = hashes.into_iter().map(HashText).collect();

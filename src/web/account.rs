@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::frame::{Frame, Visit};
 use super::{PageResult, Pages, not_found, page};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, Query, parse};
+use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::figures::{decimal, grouped, signed};
 use crate::ledger::State;
 use crate::ledger::lineage::{
@@ -183,14 +183,14 @@ pub(super) async fn account(
     Path(id): Path<String>,
     Query(query): Query<AccountQuery>,
 ) -> PageResult {
-    let id: AccountId = parse(&id, "the account")?;
+    let id: AccountId = parse_path(&id, "the account")?;
     let look = |state: &State| {
         let account = state.account(&id).copied();
         account.ok_or_else(|| not_found("account"))
     };
     let (account, f) = pages.see(&visit, look).await?;
     let asked_for: Option<Index> = match &query.before {
-        Some(index) => Some(parse(index, "before")?),
+        Some(index) => Some(parse_query(index, "before")?),
         None => None,
     };
     let mut next = Some(asked_for.unwrap_or(account.last_entry));

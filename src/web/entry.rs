@@ -12,7 +12,7 @@ use super::names::issuer_name;
 use super::panel::Receipts;
 use super::{PageResult, Pages, broken, decode, page};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, parse};
+use crate::answer::extract::{Path, parse_path};
 use crate::figures::{grouped, weight};
 use crate::merkle::{TILE_HASHES, leaf_hash};
 use crate::record::{Entry, Index, Kind, Remedy, Statement};
@@ -196,7 +196,7 @@ pub(super) async fn entry(
     visit: Visit,
     Path(index): Path<String>,
 ) -> PageResult {
-    let index: Index = parse(&index, "the entry")?;
+    let index: Index = parse_path(&index, "the entry")?;
     let (bytes, entry) = pages.entry(index).await?;
     let record = entry.signed.record();
     let (who, f) = pages

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::Pages;
 use super::entry::{NEWEST, newest};
 use super::frame::Visit;
-use crate::answer::extract::Query;
+use crate::answer::extract::{Query, parse_query};
 use crate::answer::{Client, Closing, Peer, Problem};
 use crate::shares::Share;
 
@@ -47,7 +47,7 @@ struct Watcher {
 #[derive(Deserialize)]
 pub(super) struct LiveQuery {
     /// The size of the log that the reader knows of, from the page; the log's size now if left out.
-    after: Option<u64>,
+    after: Option<String>,
 }
 
 /// The newest entries, whenever there are more than the reader knows of.
@@ -58,6 +58,8 @@ pub(super) async fn live(
     peer: Peer,
     Query(query): Query<LiveQuery>,
 ) -> Result<Response, Problem> {
+    let after = query.after.as_deref();
+    let after: Option<u64> = after.map(|text| parse_query(text, "after")).transpose()?;
     let place = pages.streams.try_take(net, 1);
     let place = place.ok_or_else(|| {
         let detail = "too many watch already, in all or from this address";
@@ -66,8 +68,7 @@ pub(super) async fn live(
     let watcher = Watcher {
         visit,
         // A size that the log does not have yet would wait for long: it is taken for the log's.
-        told: query
-            .after
+        told: after
             .unwrap_or(u64::MAX)
             .min(pages.log.published().head.tree.size),
         until: Instant::now() + LIFE,

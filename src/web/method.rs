@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::frame::{Frame, Visit};
 use super::{PageResult, Pages, page};
-use crate::answer::extract::{Query, parse};
+use crate::answer::extract::{Query, parse_query};
 use crate::answer::places::MethodPlace;
 use crate::figures::decimal;
 use crate::ledger::{MethodState, State};
@@ -48,7 +48,7 @@ pub(super) async fn method(
     Query(query): Query<MethodQuery>,
 ) -> PageResult {
     let from = query.from.as_deref();
-    let from: Option<MethodPlace> = from.map(|text| parse(text, "from")).transpose()?;
+    let from: Option<MethodPlace> = from.map(|text| parse_query(text, "from")).transpose()?;
     let last = MethodPlace(MethodId(u32::MAX), MethodVersion(u32::MAX));
     let MethodPlace(id, version) = from.unwrap_or(last);
     let look = move |state: &State| {

@@ -11,7 +11,7 @@ use super::names::species_name;
 use super::panel::Receipts;
 use super::{PageResult, Pages, broken, not_found, page};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, Query, parse};
+use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::answer::places::{ListPage, SurveyPlace};
 use crate::charts::{self, Dot, SMALL_MAP};
 use crate::figures::grouped;
@@ -224,15 +224,15 @@ pub(super) async fn plot(
     Path(number): Path<String>,
     Query(query): Query<PlotQuery>,
 ) -> PageResult {
-    let number: PlotNumber = parse(&number, "the plot")?;
+    let number: PlotNumber = parse_path(&number, "the plot")?;
     let below = query.plantings_below.as_deref();
     let before = query.surveys_before.as_deref();
     let lists = PlotLists {
         plantings_below: below
-            .map(|text| parse(text, "plantings_below"))
+            .map(|text| parse_query(text, "plantings_below"))
             .transpose()?,
         surveys_before: before
-            .map(|text| parse(text, "surveys_before"))
+            .map(|text| parse_query(text, "surveys_before"))
             .transpose()?,
     };
     let (facts, f) = pages

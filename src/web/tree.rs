@@ -14,7 +14,7 @@ use super::panel::Receipts;
 use super::plot::SurveyFacts;
 use super::{PageResult, Pages, broken, not_found, page};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, parse};
+use crate::answer::extract::{Path, parse_path};
 use crate::ledger::{ClaimTree, State};
 use crate::record::{Day, Index, Method, PlotNumber, Serial, SpeciesCode, Statement};
 
@@ -174,7 +174,10 @@ pub(super) async fn tree(
     visit: Visit,
     Path((plot, serial)): Path<(String, String)>,
 ) -> PageResult {
-    let (plot, serial) = (parse(&plot, "the plot")?, parse(&serial, "the serial")?);
+    let (plot, serial) = (
+        parse_path(&plot, "the plot")?,
+        parse_path(&serial, "the serial")?,
+    );
     let (tree, f) = pages
         .see_image(&visit, move |state| TreeFacts::of(state, plot, serial))
         .await?;
@@ -193,7 +196,7 @@ pub(super) async fn certificate(
     visit: Visit,
     Path(index): Path<String>,
 ) -> PageResult {
-    let index: Index = parse(&index, "the certificate")?;
+    let index: Index = parse_path(&index, "the certificate")?;
     let look = move |state: &State| {
         let claim = state.claim(index);
         let claim = claim.ok_or_else(|| not_found("certificate"))?;
