@@ -1,6 +1,7 @@
 //! The memory of answers on their way: bodies that were made and are not with their clients yet.
 //!
-//! A client that reads nothing keeps its answer in the server's memory until its connection is cut. So
+//! A client that reads nothing, or too slowly, keeps its answer in the server's memory until its
+//! connection is cut. So
 //! all larger answers share one budget, and each client has a share of it. When that is spent, the next
 //! larger answer is a 503.
 
@@ -18,15 +19,9 @@ use hyper::body::{Frame, SizeHint};
 
 use super::client::Client;
 use super::problem::Problem;
+use super::reader_limits::{ANSWERS_BYTES, ANSWERS_BYTES_EACH, SMALL_ANSWER_BYTES};
 use crate::shares::{Share, Shares};
 
-/// Bytes of all larger answers in flight.
-const ALL_BYTES: usize = 128 << 20;
-/// Bytes of one client's larger answers in flight: two of the largest bundles.
-const EACH_BYTES: usize = 32 << 20;
-/// A larger answer is longer than this. A shorter one is in the connection's own buffer at once, and
-/// the number of connections bounds those.
-const SMALL_BYTES: u64 = 16 << 10;
 /// What compressing an answer takes while it lasts: gzip's window, hash chains and output.
 const ENCODER_BYTES: usize = 320 << 10;
 
@@ -36,7 +31,7 @@ pub(crate) struct AnswerBudget(Shares);
 
 impl AnswerBudget {
     pub(crate) fn new() -> Self {
-        Self(Shares::new(ALL_BYTES, EACH_BYTES))
+        Self(Shares::new(ANSWERS_BYTES, ANSWERS_BYTES_EACH))
     }
 }
 
@@ -56,7 +51,7 @@ pub(crate) async fn hold_answer(
     };
     // Streams have no length: their number is bounded.
     let length = response.body().size_hint().exact();
-    let Some(length) = length.filter(|length| *length > SMALL_BYTES) else {
+    let Some(length) = length.filter(|length| *length > SMALL_ANSWER_BYTES) else {
         return response;
     };
     let length = usize::try_from(length).unwrap_or(usize::MAX);

@@ -1,6 +1,6 @@
 //! What every handler, of the API or of a page, reads of a request and answers with: places of a
 //! path and a query, entity tags, problem documents (RFC 9457), places in lists that are given page by
-//! page, the client that asks, memory of answers in flight, and the sign that the server stops.
+//! page, the client that asks, what readers share, memory of answers in flight, and the sign that the server stops.
 
 mod client;
 mod closing;
@@ -11,6 +11,7 @@ mod page_routes;
 mod peer;
 pub(crate) mod places;
 mod problem;
+pub(crate) mod reader_limits;
 
 pub(crate) use client::Client;
 pub use closing::Closing;

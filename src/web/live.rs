@@ -15,20 +15,14 @@ use super::Pages;
 use super::entry::{NEWEST, newest};
 use super::frame::Visit;
 use crate::answer::extract::{Query, parse_query};
+use crate::answer::reader_limits::STREAM_LIFE;
 use crate::answer::{Client, Closing, Peer, Problem};
 use crate::shares::Share;
 
-/// The most readers who watch at a time: each holds a connection.
-pub(super) const STREAMS_MAX: usize = 512;
-/// The most of them from one client's network, so that no one client keeps all others from watching.
-pub(super) const STREAMS_EACH: usize = 64;
 /// The least time between two events: readers see no more, and a busy log wakes none at each commit.
 const REST: Duration = Duration::from_secs(1);
 /// Tells nginx, and those that heed the same header, to pass each event on at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// The longest that a stream lives. A browser connects again by itself.
-const LIFE: Duration = Duration::from_secs(600);
-
 /// A reader who watches.
 struct Watcher {
     pages: Arc<Pages>,
@@ -39,7 +33,7 @@ struct Watcher {
     until: Instant,
     closing: Closing,
     peer: Peer,
-    /// One of [`STREAMS_MAX`], free again when the watcher is dropped.
+    /// One of the places of streams, free again when the watcher is dropped.
     _place: Share,
 }
 
@@ -71,7 +65,7 @@ pub(super) async fn live(
         told: after
             .unwrap_or(u64::MAX)
             .min(pages.log.published().head.tree.size),
-        until: Instant::now() + LIFE,
+        until: Instant::now() + STREAM_LIFE,
         closing: pages.closing.clone(),
         peer,
         _place: place,

@@ -32,6 +32,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+use crate::answer::reader_limits::{SEARCHES_EACH, SEARCHES_MAX, STREAMS_EACH, STREAMS_MAX};
 use crate::answer::{Closing, PageRoutes, Problem, hold_answer};
 use crate::ledger::State;
 use crate::log::{Log, ReadError, Status};
@@ -80,8 +81,8 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         site,
         overview: home::CachedOverview::default(),
         closing,
-        streams: Shares::new(live::STREAMS_MAX, live::STREAMS_EACH),
-        searches: Shares::new(search::SEARCHES_MAX, search::SEARCHES_EACH),
+        streams: Shares::new(STREAMS_MAX, STREAMS_EACH),
+        searches: Shares::new(SEARCHES_MAX, SEARCHES_EACH),
     });
     let router = Router::new()
         .route("/", get(home::home))

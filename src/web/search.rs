@@ -1,7 +1,6 @@
 //! One box that tells a certificate from a tree, a plot, an account, an entry or a record.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State as Extract;
@@ -12,6 +11,7 @@ use super::frame::{Frame, Visit};
 use super::texts::{Texts, fill};
 use super::{Pages, decode, page};
 use crate::answer::extract::Query;
+use crate::answer::reader_limits::{SEARCH_WAIT, SEARCHED_RECORDS_MAX};
 use crate::answer::{Client, Problem};
 use crate::crypto::PublicKey;
 use crate::figures::grouped;
@@ -20,16 +20,8 @@ use crate::merkle::TILE_HASHES;
 use crate::record::{AccountId, Index, PlotNumber, RecordId, Serial};
 use crate::shares::ClientNet;
 
-/// The newest entries, among which a record is looked for by its id: the ledger keeps no list of ids.
-const RECORDS_MAX: u64 = 65_536;
-/// The longest that a search for a record waits for others to end.
-const WAIT: Duration = Duration::from_secs(2);
 /// Hexadecimal digits of the id of an account, a key or a record.
 const ID_DIGITS: usize = 64;
-/// Searches for a record that run at a time: each hashes up to [`RECORDS_MAX`] records.
-pub(super) const SEARCHES_MAX: usize = 4;
-/// Those of them that one client's network may have: all its others wait for that one.
-pub(super) const SEARCHES_EACH: usize = 1;
 
 /// The query of a search.
 #[derive(Deserialize)]
@@ -79,7 +71,7 @@ pub(super) async fn search(
     }
     page(&SearchPage {
         f,
-        nothing: fill(&t.found_nothing, grouped(RECORDS_MAX.into())),
+        nothing: fill(&t.found_nothing, grouped(SEARCHED_RECORDS_MAX.into())),
         asked: q,
         found,
     })
@@ -145,7 +137,7 @@ fn by_name(state: &State, t: &Texts, q: &str) -> Vec<SearchHit> {
 impl Pages {
     /// The entry of a record, if it is among the newest.
     async fn find_record(&self, net: ClientNet, id: &RecordId) -> Result<Option<Index>, Problem> {
-        let place = tokio::time::timeout(WAIT, self.searches.take(net, 1)).await;
+        let place = tokio::time::timeout(SEARCH_WAIT, self.searches.take(net, 1)).await;
         // Held until the search ends.
         let _place = place.map_err(|_| {
             let detail = "others look for records already; look again in a moment";
@@ -153,7 +145,7 @@ impl Pages {
         })?;
         let size = self.log.published().head.tree.size;
         // From the genesis on, in a log that has fewer.
-        let first = size.saturating_sub(RECORDS_MAX) / TILE_HASHES;
+        let first = size.saturating_sub(SEARCHED_RECORDS_MAX) / TILE_HASHES;
         for bundle in (first..size.div_ceil(TILE_HASHES)).rev() {
             let entries = self.log.reader().bundle(bundle, size).await?;
             for (index, bytes) in (bundle * TILE_HASHES..).zip(entries) {
