@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use arborlog::client::BatchAnswer;
 use arborlog::crypto::{Signature, SigningKey};
+use arborlog::http::Limits;
 use arborlog::record::*;
 use support::auditor::{Told, audit};
 use support::{Ledger, Server, award, body, connect_from};
@@ -114,6 +115,19 @@ impl Target {
         assert_eq!(self.server.stop(), 0);
         audit(&self.ledger.dir, &self.told);
     }
+}
+
+/// For tests that open thousands of connections.
+fn raise_descriptors() {
+    let own = std::process::id().to_string();
+    let raised = Command::new("prlimit")
+        .args(["--pid", &own, "--nofile=12000:12000"])
+        .status()
+        .unwrap();
+    assert!(
+        raised.success(),
+        "thousands of connections need descriptors"
+    );
 }
 
 fn read_all(stream: &mut TcpStream) -> String {
@@ -240,6 +254,62 @@ fn numbers_have_one_spelling_and_paths_and_queries_are_told_apart() {
         assert!(starts(&answer, &[400]), "{path}: {answer}");
     }
     target.is_well("spellings");
+    target.finish();
+}
+
+/// Many bodies that come slowly, from 60 addresses, take what `--memory-bytes` says, and give it back.
+/// `ARBORLOG_SLOW_BODIES` says how many; then the server has the memory that it has by default.
+#[test]
+fn slow_bodies_take_no_more_memory_than_they_may_and_give_it_back() {
+    let asked = std::env::var("ARBORLOG_SLOW_BODIES").ok();
+    let asked = asked.map(|count| count.parse::<usize>().unwrap());
+    let count = asked.unwrap_or(240);
+    let memory = match asked {
+        Some(_) => Limits::default().memory_bytes,
+        None => 64 << 20,
+    };
+    raise_descriptors();
+    let mut target = Target::start(&["--memory-bytes", &memory.to_string()]);
+    let before = target.memory_bytes("VmRSS:");
+    let head = post("content-length: 8388608\r\n", b"");
+    let open = |number: usize| {
+        let from = Ipv4Addr::new(127, 0, 1, (number % 60) as u8);
+        let mut stream = connect_from(from, target.address()).unwrap();
+        stream.write_all(&head).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    let waits = |done: std::io::Result<usize>| matches!(done, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+    let mut slow: Vec<TcpStream> = (0..count).map(open).collect();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(12) {
+        for (number, stream) in slow.iter_mut().enumerate() {
+            // Those that are refused come again.
+            let refused = !waits(stream.read(&mut [0; 12]));
+            let written = stream.write(&[0; 60_000]);
+            if refused || (written.is_err() && !waits(written)) {
+                *stream = open(number);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    let most = target.memory_bytes("VmHWM:").saturating_sub(before);
+    drop(slow);
+    std::thread::sleep(Duration::from_secs(3));
+    let kept = target.memory_bytes("VmRSS:").saturating_sub(before);
+    eprintln!(
+        "{count} slow bodies: {} MB before, {} MB more at most, {} MB kept",
+        before >> 20,
+        most >> 20,
+        kept >> 20
+    );
+    // The bodies, and what each of their connections takes.
+    let bound = (memory + count * (128 << 10)) as u64;
+    assert!(most < bound, "{most} bytes");
+    assert!(most > memory as u64 / 2, "no load: {most} bytes");
+    let bound = (count * (64 << 10) + (12 << 20)) as u64;
+    assert!(kept < bound, "{kept} bytes are kept");
+    target.is_well("slow bodies");
     target.finish();
 }
 
@@ -400,12 +470,7 @@ fn paths_queries_and_documents_that_probe_get_a_clear_no() {
 
 #[test]
 fn a_flood_of_nothing_and_five_thousand_idle_connections_leave_room() {
-    let own = std::process::id().to_string();
-    let raised = Command::new("prlimit")
-        .args(["--pid", &own, "--nofile=12000:12000"])
-        .status()
-        .unwrap();
-    assert!(raised.success(), "this test opens 5,000 connections");
+    raise_descriptors();
     let mut target = Target::start(&["--connections", "6000"]);
     let before = target.memory_bytes("VmRSS:");
     let idle: Vec<TcpStream> = (0..5_000).map(|_| target.connect()).collect();

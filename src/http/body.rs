@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::Limits;
+use super::body_bytes::BodyBytes;
 use super::connection::Connection;
 use crate::answer::Problem;
 use crate::shares::{ClientNet, Share, Shares};
@@ -18,9 +19,11 @@ use crate::shares::{ClientNet, Share, Shares};
 const MEMORY_WAIT: Duration = Duration::from_secs(5);
 /// Bytes in a unit of the budget.
 const MEMORY_UNIT_BYTES: usize = 1024;
-/// Bytes of each body that count for nothing: its connection has larger buffers. So a few records
+/// Bytes of each body that count for nothing: its connection has buffers of that size. So a few records
 /// never wait for the memory that large bodies take.
 const BYTES_FREE: usize = 16 << 10;
+/// Bytes for which a body takes memory at a time: as much as its connection reads at once.
+const BYTES_STEP: usize = 16 << 10;
 /// How far behind the least rate a body may be: a slow beginning is nobody's fault.
 const BEHIND_MAX: Duration = Duration::from_secs(5);
 /// The part of the memory that bodies from one network may take, as a divisor.
@@ -88,7 +91,7 @@ struct Taken {
 
 /// A body that has arrived whole.
 pub(super) struct Received {
-    pub bytes: Vec<u8>,
+    pub bytes: BodyBytes,
     /// The memory that it counts for.
     pub memory: Option<Arc<Share>>,
 }
@@ -106,7 +109,11 @@ pub(super) async fn receive(
     connection: Option<&Arc<Connection>>,
 ) -> Result<Received, Problem> {
     let _awaited = connection.map(Connection::awaits_body);
-    let (mut bytes, mut taken) = (Vec::new(), Taken::default());
+    let (mut bytes, mut taken) = (BodyBytes::new(), Taken::default());
+    // What was announced, if anything was: never more than a body may have.
+    let announced = body.size_hint().upper();
+    let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
+    let bytes_max = announced.map_or(limits.body_bytes, |bytes| bytes.min(limits.body_bytes));
     let mut parts = body.into_data_stream();
     let mut begun = Instant::now();
     loop {
@@ -121,16 +128,15 @@ pub(super) async fn receive(
         if length > limits.body_bytes {
             return Err(too_large(limits.body_bytes));
         }
-        if length > bytes.capacity() {
-            // Twice as much each time: what is taken is never more than twice what has come.
-            let capacity = length.max(2 * bytes.len()).min(limits.body_bytes);
-            let asked = Instant::now();
-            memory.grow(net, &mut taken, capacity).await?;
-            // The wait was not the sender's.
-            begun += asked.elapsed();
-            bytes.reserve_exact(capacity - bytes.len());
-        }
-        bytes.extend_from_slice(&part);
+        let asked = Instant::now();
+        let counted = length.next_multiple_of(BYTES_STEP).min(bytes_max);
+        memory.grow(net, &mut taken, counted).await?;
+        // The wait was not the sender's.
+        begun += asked.elapsed();
+        bytes.add(&part, bytes_max).map_err(|error| {
+            tracing::warn!(%error, "no memory for a body");
+            Problem::unavailable("memory_full", "the system has no memory for the body")
+        })?;
     }
     let memory = taken.share.map(Arc::new);
     Ok(Received { bytes, memory })

@@ -42,7 +42,7 @@ impl Default for Limits {
         Self {
             body_bytes: 8 << 20,
             batch_records: 16_384,
-            memory_bytes: 256 << 20,
+            memory_bytes: 128 << 20,
             body_timeout: Duration::from_secs(30),
             body_rate: 16 << 10,
             request_timeout: Duration::from_secs(60),

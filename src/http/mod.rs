@@ -3,6 +3,7 @@
 
 mod append;
 mod body;
+mod body_bytes;
 mod connection;
 mod connections;
 mod forwarded;

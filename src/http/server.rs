@@ -30,6 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Left to itself it takes in 4 MiB for a client that reads nothing, beyond every budget.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
 
+/// Bytes that are read from a connection at a time, and that it keeps until they are used.
+const READ_BUFFER_BYTES: usize = 16 << 10;
+
 /// Why serving ended badly.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -116,7 +119,7 @@ async fn accept(
         .header_read_timeout(limits.idle_timeout + limits.head_timeout)
         // Half-closed clients still get their answers.
         .half_close(true)
-        .max_buf_size(64 << 10);
+        .max_buf_size(READ_BUFFER_BYTES);
     let graceful = GracefulShutdown::new();
     let connections = Connections::new(&limits, proxies);
     // Of a listener that listens already, this changes the length of its queue alone.
