@@ -417,6 +417,44 @@ fn readers_that_read_nothing_hold_no_more_than_a_share_of_memory() {
     assert_eq!(server.stop(), 0);
 }
 
+/// Reads an answer to its end, at most so much each tenth of a second; gives how much came.
+fn read_slowly(stream: &mut TcpStream, each: usize) -> usize {
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let (mut some, mut taken) = (vec![0; each], 0);
+    // It ends, or the connection is cut.
+    while let Ok(read @ 1..) = stream.read(&mut some) {
+        taken += read;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    taken
+}
+
+/// A client that takes a little again and again holds its answer as one does that takes nothing.
+#[test]
+fn a_trickling_reader_is_cut_off_and_a_slow_one_is_not() {
+    let ledger = Ledger::init();
+    let server = Server::start_with(&ledger.dir, &["--read-timeout-s", "6"]);
+    ledger.set_up(&server.remote());
+    with_long_entries(&ledger, &server.remote(), 200);
+    let bundle = "/tile/entries/000.p/205";
+    // For eleven seconds, of which all but the first six must show that it takes enough.
+    let mut slow = connect_from(HONEST, &server, false);
+    ask(&mut slow, bundle);
+    assert!(read_slowly(&mut slow, 20_000) > 2_000_000, "it was cut off");
+    assert_eq!(server.stop(), 0);
+    // As fast as that is, it is slow here: what is shown is that more than nothing is asked for.
+    let rate = ["--read-timeout-s", "6", "--answer-rate", "1000000"];
+    let server = Server::start_with(&ledger.dir, &rate);
+    let mut trickling = connect_from(HOSTILE, &server, false);
+    ask(&mut trickling, bundle);
+    let taken = read_slowly(&mut trickling, 10_000);
+    assert!(taken > 100_000, "{taken} bytes, and cut off at once");
+    assert!(taken < 2_000_000, "it was never cut off");
+    assert_eq!(server.stop(), 0);
+}
+
 #[test]
 fn a_closed_stream_gives_its_place_back_at_once_and_no_client_has_them_all() {
     let ledger = Ledger::init();

@@ -121,6 +121,10 @@ pub struct LimitArgs {
     /// Seconds for a client to take something of what it is sent.
     #[arg(long, env = "ARBORLOG_READ_TIMEOUT_S", default_value_t = Limits::default().write_stall_timeout.as_secs())]
     read_timeout_s: u64,
+    /// Bytes a second that a client must take of an answer, or it is cut off when it is behind by the
+    /// time above; 0 for any number.
+    #[arg(long, env = "ARBORLOG_ANSWER_RATE", default_value_t = Limits::default().answer_rate)]
+    answer_rate: u64,
     /// The most connections; clients of one network have half of them.
     #[arg(long, env = "ARBORLOG_CONNECTIONS", default_value_t = Limits::default().connections)]
     connections: usize,
@@ -138,6 +142,7 @@ impl LimitArgs {
             head_timeout: Duration::from_secs(self.head_timeout_s),
             idle_timeout: Duration::from_secs(self.idle_timeout_s),
             write_stall_timeout: Duration::from_secs(self.read_timeout_s),
+            answer_rate: self.answer_rate,
             connections: self.connections,
         }
     }

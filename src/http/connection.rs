@@ -28,6 +28,9 @@ use crate::shares::ClientNet;
 const LINGER: Duration = Duration::from_secs(2);
 /// Bytes that are read so, at most.
 const LINGER_BYTES_MAX: usize = 16 << 20;
+/// Nanoseconds of a second.
+const NANOS: u64 = 1_000_000_000;
+
 /// A connection that is open.
 pub(super) struct Connection {
     peer: IpAddr,
@@ -45,6 +48,8 @@ struct Activity {
     since: Instant,
     /// When the client sent something last, or was accepted.
     heard: Instant,
+    /// By when the client must take more, since there is no room for more of what it is sent.
+    takes_by: Option<Instant>,
 }
 
 /// What a connection waits for.
@@ -69,6 +74,7 @@ impl Connection {
                 phase: Phase::Head,
                 since: now,
                 heard: now,
+                takes_by: None,
             }),
             gives_way: Notify::new(),
             body_unread: AtomicBool::new(false),
@@ -107,20 +113,51 @@ impl Connection {
         Enters(Arc::clone(self), Phase::Answer)
     }
 
-    /// When the connection is closed if nothing comes.
-    fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        let activity = self.activity();
-        match activity.phase {
-            Phase::Head => Some(activity.since + limits.head_timeout),
-            Phase::Request => Some(activity.since + limits.idle_timeout),
-            Phase::Body | Phase::Answer => None,
+    /// Notes what came of writing to the client: this many bytes found room, or none did.
+    fn wrote(&self, written: &Poll<io::Result<usize>>, limits: &Limits) {
+        let mut activity = self.activity();
+        match (written, activity.takes_by) {
+            (Poll::Ready(Ok(bytes)), Some(by)) => {
+                // What was taken gives time for as much; quickly taken once, it gives none for later.
+                let nanos = (*bytes as u64)
+                    .saturating_mul(NANOS)
+                    .checked_div(limits.answer_rate);
+                let latest = Instant::now() + limits.write_stall_timeout;
+                let more = nanos.map(|nanos| by + Duration::from_nanos(nanos));
+                activity.takes_by = Some(more.map_or(latest, |by| by.min(latest)));
+            }
+            (Poll::Pending, None) => {
+                activity.takes_by = Some(Instant::now() + limits.write_stall_timeout);
+            }
+            _ => {}
         }
     }
 
-    /// Since when the client has been silent while the server waits for it.
+    /// Notes whether all that was written found room.
+    fn flushed(&self, flushed: &Poll<io::Result<()>>, limits: &Limits) {
+        match flushed {
+            Poll::Ready(_) => self.activity().takes_by = None,
+            Poll::Pending => self.wrote(&Poll::Pending, limits),
+        }
+    }
+
+    /// When the connection is closed if its client neither sends nor takes more.
+    fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let activity = self.activity();
+        let sends = match activity.phase {
+            Phase::Head => Some(activity.since + limits.head_timeout),
+            Phase::Request => Some(activity.since + limits.idle_timeout),
+            Phase::Body | Phase::Answer => None,
+        };
+        [sends, activity.takes_by].into_iter().flatten().min()
+    }
+
+    /// Since when the client has been silent while the server waits for it to send, or to take what it
+    /// is sent.
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let activity = self.activity();
-        (activity.phase != Phase::Answer).then_some(activity.heard)
+        let waits = activity.phase != Phase::Answer || activity.takes_by.is_some();
+        waits.then_some(activity.heard)
     }
 
     /// The network of the connection's other end.
@@ -133,13 +170,14 @@ impl Connection {
         self.gives_way.notify_one();
     }
 
-    /// Serves until the connection ends by itself, has been silent for too long, or gives way.
+    /// Serves until the connection ends by itself, its client has been silent or too slow for too long,
+    /// or it gives way.
     pub(super) async fn run(&self, limits: &Limits, served: impl Future) {
         let mut served = pin!(served);
         let mut gives_way = pin!(self.gives_way.notified());
         let mut sleep = pin!(tokio::time::sleep_until(Instant::now()));
         poll_fn(|context| {
-            // The phase changes while this is polled and at no other time.
+            // What the deadline rests on changes while this is polled and at no other time.
             if served.as_mut().poll(context).is_ready()
                 || gives_way.as_mut().poll(context).is_ready()
             {
@@ -166,22 +204,24 @@ impl Drop for Enters {
     }
 }
 
-/// A stream that notes when its client sends something.
+/// A stream that notes when its client sends something, and takes something.
 pub(super) struct Noted<S> {
     stream: S,
     connection: Arc<Connection>,
+    limits: Limits,
     /// Until when what still comes is read, and how much of it was.
     lingers: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
 impl<S> Noted<S> {
-    pub(super) fn new(stream: S, connection: &Arc<Connection>) -> Self {
+    pub(super) fn new(stream: S, connection: &Arc<Connection>, limits: Limits) -> Self {
         // Of a stream with TLS, the time of a head begins behind the handshake.
         connection.enter(Phase::Head);
         let connection = Arc::clone(connection);
         Self {
             stream,
             connection,
+            limits,
             lingers: None,
         }
     }
@@ -228,11 +268,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.connection.wrote(&written, &self.limits);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.connection.flushed(&flushed, &self.limits);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -248,7 +292,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.connection.wrote(&written, &self.limits);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -364,5 +410,36 @@ mod tests {
         connection.heard();
         assert!(!ends_within(&connection, &limits, limits.head_timeout - SECOND).await);
         assert!(ends_within(&connection, &limits, 2 * SECOND).await);
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn an_answer_must_be_taken_at_a_rate() {
+        let limits = Limits::default();
+        let stall = limits.write_stall_timeout;
+        let connection = Connection::new([127, 0, 0, 1].into());
+        connection.enter(Phase::Answer);
+        assert!(connection.silent_since().is_none());
+        // Who takes at the rate is not cut off, however long an answer is.
+        let take = |bytes: u64| {
+            connection.wrote(&Poll::Ready(Ok(bytes as usize)), &limits);
+            connection.wrote(&Poll::Pending, &limits);
+        };
+        connection.wrote(&Poll::Pending, &limits);
+        assert!(connection.silent_since().is_some());
+        for _ in 0..10 {
+            assert!(!ends_within(&connection, &limits, stall - SECOND).await);
+            take(limits.answer_rate * (stall.as_secs() - 1));
+        }
+        // Who takes a byte now and then is, whatever was taken before.
+        take(1 << 30);
+        let mut ended = false;
+        for _ in 0..70 {
+            take(1);
+            ended |= ends_within(&connection, &limits, SECOND).await;
+        }
+        assert!(ended);
+        // All of it is taken: the server waits for nothing.
+        connection.flushed(&Poll::Ready(Ok(())), &limits);
+        assert!(!ends_within(&connection, &limits, 10 * stall).await);
     }
 }

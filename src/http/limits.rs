@@ -32,6 +32,10 @@ pub struct Limits {
     /// How long a write to a client may stall. A client that takes nothing of its answer for this
     /// time, or is gone, has its connection closed.
     pub write_stall_timeout: Duration,
+    /// Bytes of its answers that a client must take each second while more wait for it; 0 for any
+    /// number. One that is behind by [`write_stall_timeout`](Self::write_stall_timeout) has its
+    /// connection closed.
+    pub answer_rate: u64,
     /// Connections at a time, at most; half of them from one network. Further ones take the place of
     /// those that have been silent for longest, or wait.
     pub connections: usize,
@@ -49,6 +53,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             write_stall_timeout: Duration::from_secs(60),
+            answer_rate: 8 << 10,
             connections: 4096,
         }
     }

@@ -166,7 +166,7 @@ async fn accept(
             // An error on a connection is its client's: it is gone, or speaks no HTTP.
             match acceptor {
                 None => {
-                    let io = TokioIo::new(Noted::new(stream, connection));
+                    let io = TokioIo::new(Noted::new(stream, connection, limits));
                     let served = watcher.watch(builder.serve_connection(io, service));
                     connection.run(&limits, served).await;
                 }
@@ -180,7 +180,7 @@ async fn accept(
                         () = closing.closed() => return,
                     }
                     if let Some(stream) = secured {
-                        let io = TokioIo::new(Noted::new(stream, connection));
+                        let io = TokioIo::new(Noted::new(stream, connection, limits));
                         let served = watcher.watch(builder.serve_connection(io, service));
                         connection.run(&limits, served).await;
                     }
