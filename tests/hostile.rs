@@ -212,6 +212,112 @@ fn bodies_that_lie_stall_or_never_end_are_refused() {
     target.finish();
 }
 
+/// What RFC 9112 has a server refuse is refused, with a problem document, and in its turn.
+#[test]
+fn what_is_no_http_is_told_so_by_a_problem_document() {
+    let mut target = Target::start(&[]);
+    let long = "a".repeat(1 << 20);
+    let fields = "x: y\r\n".repeat(1_000);
+    let get = |fields: &str| format!("GET /healthz HTTP/1.1\r\n{fields}\r\n");
+    let post = |fields: &str| {
+        format!(
+            "POST /v1/records HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\n{fields}\r\n0\r\n\r\n"
+        )
+    };
+    let cases = [
+        (get(""), 400, "host_malformed"),
+        (get("host: a\r\nhost: a\r\n"), 400, "host_malformed"),
+        (get("host: a b\r\n"), 400, "host_malformed"),
+        ("NONSENSE\r\n\r\n".to_owned(), 400, "head_malformed"),
+        ("\u{16}\u{3}\u{1}\u{2}".to_owned(), 400, "head_malformed"),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), 505, "version_unknown"),
+        (
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            505,
+            "version_unknown",
+        ),
+        (
+            format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"),
+            414,
+            "target_too_long",
+        ),
+        (
+            get(&format!("host: a\r\nx: {long}\r\n")),
+            431,
+            "head_too_large",
+        ),
+        (get(&format!("host: a\r\n{fields}")), 431, "head_too_large"),
+        (
+            post("content-length: 5\r\ntransfer-encoding: chunked\r\n"),
+            400,
+            "length_ambiguous",
+        ),
+        (
+            post("transfer-encoding: chunked\r\ncontent-length: 5\r\n"),
+            400,
+            "length_ambiguous",
+        ),
+        (
+            post("content-length: 5\r\ncontent-length: 5\r\n"),
+            400,
+            "length_ambiguous",
+        ),
+        (
+            post("transfer-encoding: gzip, chunked\r\n"),
+            501,
+            "coding_unknown",
+        ),
+    ];
+    for (request, status, code) in &cases {
+        let answer = target.say(request.as_bytes());
+        let shown: String = request.chars().take(60).collect();
+        assert!(starts(&answer, &[*status]), "{shown}: {answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    // A chunk is refused by its size, before it comes.
+    let mut stream = target.connect();
+    stream
+        .write_all(
+            post("transfer-encoding: chunked\r\n")
+                .trim_end_matches("0\r\n\r\n")
+                .as_bytes(),
+        )
+        .unwrap();
+    stream.write_all(b"7fffffff\r\n").unwrap();
+    let begun = Instant::now();
+    let answer = read_all(&mut stream);
+    assert!(starts(&answer, &[413]), "{answer}");
+    assert!(answer.contains("batch_too_large"), "{answer}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "it was waited for"
+    );
+    // Behind a body, and in its turn: what follows a refused head is no request.
+    let smuggled = format!(
+        "{}{}{}{}",
+        get("host: a\r\n"),
+        post("transfer-encoding: chunked\r\n"),
+        post("content-length: 5\r\ntransfer-encoding: chunked\r\n"),
+        get("host: a\r\n"),
+    );
+    let answer = target.say(smuggled.as_bytes());
+    let statuses: Vec<&str> = answer
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|answer| &answer[..3])
+        .collect();
+    assert_eq!(statuses, ["200", "200", "400"], "{answer}");
+    let metrics = target.say(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert!(
+        metrics.contains("arborlog_problems_total{code=\"host_malformed\"} 3"),
+        "{metrics}"
+    );
+    target.is_well("no HTTP");
+    target.finish();
+}
+
 /// Each thing has one address, and an error says which part of it is wrong.
 #[test]
 fn numbers_have_one_spelling_and_paths_and_queries_are_told_apart() {

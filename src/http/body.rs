@@ -120,6 +120,9 @@ pub(super) async fn receive(
         let due = due_after(bytes.len(), limits);
         let part = match tokio::time::timeout_at(begun + due, parts.next()).await {
             Ok(Some(Ok(part))) => part,
+            Ok(Some(Err(_))) if connection.is_some_and(|it| it.chunk_is_refused()) => {
+                return Err(too_large(limits.body_bytes));
+            }
             Ok(Some(Err(_))) => return Err(cut()),
             Ok(None) => break,
             Err(_) => return Err(late(due < limits.body_timeout)),
@@ -163,7 +166,7 @@ pub(super) fn too_large(bytes_max: usize) -> Problem {
 fn cut() -> Problem {
     Problem::bad_request(
         "body_cut",
-        "the body ended before it was whole; nothing of it was admitted",
+        "the body ended before it was whole, or its chunks are none; nothing of it was admitted",
         "send it again",
     )
 }

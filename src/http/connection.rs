@@ -4,8 +4,8 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use super::Limits;
 use super::forwarded::TrustedProxies;
-use crate::answer::Peer;
+use crate::answer::{Peer, Problem};
 use crate::shares::ClientNet;
 
 /// How long a connection is read from after its end was sent, where its client still sends a body that
@@ -39,7 +39,17 @@ pub(super) struct Connection {
     gives_way: Notify,
     /// A body was not read to its end.
     body_unread: AtomicBool,
+    /// A chunk of the body that comes is larger than a body may be.
+    chunk_refused: AtomicBool,
+    /// The number of the head that was refused, from 1, and why: the last of the connection.
+    head_refused: OnceLock<(u64, Problem)>,
+    /// Requests that were handed to the routes.
+    requests: AtomicU64,
 }
+
+/// Why the head of a request was refused, in the request that hyper reads in its place.
+#[derive(Clone)]
+pub(super) struct HeadRefused(pub Problem);
 
 /// What happens on a connection.
 struct Activity {
@@ -78,6 +88,9 @@ impl Connection {
             }),
             gives_way: Notify::new(),
             body_unread: AtomicBool::new(false),
+            chunk_refused: AtomicBool::new(false),
+            head_refused: OnceLock::new(),
+            requests: AtomicU64::new(0),
         })
     }
 
@@ -139,6 +152,31 @@ impl Connection {
             Poll::Ready(_) => self.activity().takes_by = None,
             Poll::Pending => self.wrote(&Poll::Pending, limits),
         }
+    }
+
+    /// Has the request in the place of this head, from 1, answered with what is wrong with it.
+    pub(super) fn refuse_head(&self, number: u64, problem: Problem) {
+        // The client may send more of what nobody reads.
+        self.body_is_read(false);
+        // There is one: nothing is read behind it.
+        let _ = self.head_refused.set((number, problem));
+    }
+
+    /// Why the head of the next request was refused, if it was.
+    fn next_request(&self) -> Option<HeadRefused> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let (refused, problem) = self.head_refused.get()?;
+        (*refused == number).then(|| HeadRefused(problem.clone()))
+    }
+
+    /// Has the body that comes refused as too large.
+    pub(super) fn refuse_chunk(&self) {
+        self.chunk_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the body ended with a chunk that is too large.
+    pub(super) fn chunk_is_refused(&self) -> bool {
+        self.chunk_refused.load(Ordering::Relaxed)
     }
 
     /// When the connection is closed if its client neither sends nor takes more.
@@ -344,6 +382,9 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         request
             .extensions_mut()
             .insert(Arc::clone(&self.connection));
+        if let Some(refused) = self.connection.next_request() {
+            request.extensions_mut().insert(refused);
+        }
         let answer = self.router.clone().oneshot(request);
         Box::pin(async move {
             let answer = answer.await?;

@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::App;
+use super::connection::HeadRefused;
 use super::limits::timed_out;
 use crate::answer::Problem;
 use crate::log::AppendError;
@@ -174,13 +175,22 @@ impl ServerMetrics {
 }
 
 /// Answers a request in time, and counts it, its time, and what came of it.
-pub(super) async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn watch(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
     // Shared by all requests of a route: no copy.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = MethodName::of(request.method());
-    let answered = tokio::time::timeout(app.limits.request_timeout, next.run(request)).await;
-    let response = answered.unwrap_or_else(|_| timed_out());
+    let response = match request.extensions_mut().remove::<HeadRefused>() {
+        Some(HeadRefused(problem)) => problem.into_response(),
+        None => {
+            let answered = tokio::time::timeout(app.limits.request_timeout, next.run(request));
+            answered.await.unwrap_or_else(|_| timed_out())
+        }
+    };
     if let Some(problem) = response.extensions().get::<Problem>() {
         let code = problem.code().to_owned();
         let labels = CodeLabels { code };

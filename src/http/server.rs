@@ -11,8 +11,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connection::Noted;
+use super::connection::{Connection, Noted};
 use super::connections::Connections;
+use super::guarded_stream::Guarded;
 use super::shared_stream::SharedStream;
 use super::{Limits, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes, Peer};
@@ -102,6 +103,16 @@ fn prepare(stream: &TcpStream, limits: Limits) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A stream as hyper has it.
+fn guarded<S>(
+    stream: S,
+    connection: &Arc<Connection>,
+    limits: Limits,
+) -> TokioIo<Guarded<Noted<S>>> {
+    let noted = Noted::new(stream, connection, limits);
+    TokioIo::new(Guarded::new(noted, connection, limits.body_bytes))
+}
+
 async fn accept(
     listener: TcpListener,
     router: Router,
@@ -166,7 +177,7 @@ async fn accept(
             // An error on a connection is its client's: it is gone, or speaks no HTTP.
             match acceptor {
                 None => {
-                    let io = TokioIo::new(Noted::new(stream, connection, limits));
+                    let io = guarded(stream, connection, limits);
                     let served = watcher.watch(builder.serve_connection(io, service));
                     connection.run(&limits, served).await;
                 }
@@ -180,7 +191,7 @@ async fn accept(
                         () = closing.closed() => return,
                     }
                     if let Some(stream) = secured {
-                        let io = TokioIo::new(Noted::new(stream, connection, limits));
+                        let io = guarded(stream, connection, limits);
                         let served = watcher.watch(builder.serve_connection(io, service));
                         connection.run(&limits, served).await;
                     }
