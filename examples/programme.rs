@@ -16,7 +16,7 @@ use arborlog::client::{
 };
 use arborlog::crypto::SigningKey;
 use arborlog::durable::{create, make_folders};
-use arborlog::http::{Limits, TrustedProxies, serve};
+use arborlog::http::{ServeOptions, serve};
 use arborlog::log::{Log, LogConfig, admit_genesis, vkey};
 use arborlog::note::VerifierKey;
 use arborlog::receipt::Receipt;
@@ -142,9 +142,7 @@ fn main() -> Fallible<()> {
         let server = tokio::spawn(serve(
             listener,
             log,
-            Limits::default(),
-            TrustedProxies::default(),
-            None,
+            ServeOptions::default(),
             |_| PageRoutes::none(),
             stopped,
         ));

@@ -74,6 +74,31 @@ fn a_server_whose_log_lines_nobody_takes_admits_records_and_stops_cleanly() {
     audit_copy(&ledger.dir, &Told::default());
 }
 
+/// Or an operator looks at a log that is silent, and takes it for one in which nothing happens.
+#[test]
+fn lost_log_lines_are_counted() {
+    let ledger = Ledger::ready();
+    let (stderr, _) = deaf(true);
+    let mut command = arborlog();
+    command.env("ARBORLOG_LOG", "info").stderr(stderr);
+    let server = Server::logging(command, &ledger.dir, &[]);
+    let lost = || {
+        let (_, metrics) = curl(&format!("{}/metrics", server.url));
+        let mut lines = metrics.lines();
+        let lost = lines.find_map(|line| line.strip_prefix("arborlog_log_lines_lost_total "));
+        let lost: u64 = lost.expect("there is no such metric").parse().unwrap();
+        lost
+    };
+    let begun = Instant::now();
+    let before = lost();
+    while lost() < before + 3 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        // Each is a line of the log.
+        server.signal("-HUP");
+    }
+    assert_eq!(server.stop(), 0);
+}
+
 /// The sequencer itself has something to say: a sync failed.
 #[test]
 fn a_disk_that_fails_while_nobody_takes_log_lines_halts_the_log_and_is_said() {

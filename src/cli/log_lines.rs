@@ -18,6 +18,14 @@ const LINES_WAITING_MAX: usize = 4096;
 /// The time that the last lines have to be written before the process ends without them.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
+/// Lines of this process that were lost so far. There is one standard error.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// The number of log lines that were lost since the process began.
+pub fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
 enum Message {
     Line(Vec<u8>),
     /// Nothing follows; the receiver is told when all that came before is written or lost.
@@ -29,7 +37,7 @@ enum Message {
 pub struct LogLines {
     lines: SyncSender<Message>,
     /// Lines that were lost since the last time that their number was said.
-    lost: Arc<AtomicU64>,
+    unsaid: Arc<AtomicU64>,
 }
 
 /// Held until the process ends. Dropped, it waits for the last lines, but not for a reader that
@@ -43,21 +51,21 @@ impl LogLines {
     /// When the system has no thread to give.
     pub fn start() -> io::Result<(Self, LastLines)> {
         let (sender, lines) = mpsc::sync_channel(LINES_WAITING_MAX);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&lost);
+        let unsaid = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&unsaid);
         let thread = std::thread::Builder::new().name("log-lines".to_owned());
         // Not joined: a reader that takes nothing would keep it for ever.
         thread.spawn(move || write_all(&lines, &counter))?;
         let lines = Self {
             lines: sender,
-            lost,
+            unsaid,
         };
         Ok((lines.clone(), LastLines(lines)))
     }
 
     fn hand_over(&self, line: &[u8]) {
         if self.lines.try_send(Message::Line(line.to_vec())).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            lose(&self.unsaid);
         }
     }
 
@@ -94,20 +102,26 @@ impl Drop for LastLines {
     }
 }
 
-fn write_all(lines: &Receiver<Message>, lost: &AtomicU64) {
+/// Counts a line that was lost.
+fn lose(unsaid: &AtomicU64) {
+    unsaid.fetch_add(1, Ordering::Relaxed);
+    LOST.fetch_add(1, Ordering::Relaxed);
+}
+
+fn write_all(lines: &Receiver<Message>, unsaid: &AtomicU64) {
     while let Ok(message) = lines.recv() {
-        let unsaid = lost.swap(0, Ordering::Relaxed);
-        if unsaid > 0 {
+        let lost = unsaid.swap(0, Ordering::Relaxed);
+        if lost > 0 {
             let words =
-                format!("WARN arborlog: {unsaid} log lines were lost: they could not be written\n");
+                format!("WARN arborlog: {lost} log lines were lost: they could not be written\n");
             if write(words.as_bytes()).is_err() {
-                lost.fetch_add(unsaid, Ordering::Relaxed);
+                unsaid.fetch_add(lost, Ordering::Relaxed);
             }
         }
         match message {
             Message::Line(line) => {
                 if write(&line).is_err() {
-                    lost.fetch_add(1, Ordering::Relaxed);
+                    lose(unsaid);
                 }
             }
             Message::End(done) => {

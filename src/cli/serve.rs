@@ -6,8 +6,8 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{Done, Failure};
-use arborlog::http::{Limits, Tls, TrustedProxies, serve};
+use super::{Done, Failure, log_lines};
+use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
 use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig, LogError, SignedBeforeError};
 use arborlog::outcome::Outcome;
 use arborlog::store::SEGMENT_BYTES;
@@ -202,8 +202,13 @@ pub fn run(args: &ServeArgs) -> Done {
                 _ = reloads => *ended = true,
             }
         };
-        let proxies = TrustedProxies::new(args.trusted_proxy.iter().copied());
-        serve(listener, log, limits, proxies, tls, pages, stop).await?;
+        let options = ServeOptions {
+            limits,
+            proxies: TrustedProxies::new(args.trusted_proxy.iter().copied()),
+            tls,
+            log_lines_lost: Some(log_lines::lost),
+        };
+        serve(listener, log, options, pages, stop).await?;
         if reloads_ended {
             return Err(anyhow::anyhow!("the task that waits for SIGHUP broke off").into());
         }

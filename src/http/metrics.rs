@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -108,10 +109,13 @@ pub(super) struct ServerMetrics {
     checkpoint_ms: Gauge,
     queue: Gauge,
     ready: Gauge,
+    log_lines_lost: Counter,
+    /// What the counter above is set to when it is asked for.
+    count_lost: Option<fn() -> u64>,
 }
 
-impl Default for ServerMetrics {
-    fn default() -> Self {
+impl ServerMetrics {
+    pub(super) fn new(count_lost: Option<fn() -> u64>) -> Self {
         let mut registry = Registry::with_prefix("arborlog");
         let requests = Family::default();
         let durations: Family<_, _, fn() -> Histogram> =
@@ -147,6 +151,12 @@ impl Default for ServerMetrics {
         );
         registry.register("queue_batches", "Batches that wait", queue.clone());
         registry.register("ready", "1 while records are admitted", ready.clone());
+        let log_lines_lost = Counter::default();
+        registry.register(
+            "log_lines_lost",
+            "Log lines that standard error did not take",
+            log_lines_lost.clone(),
+        );
         Self {
             registry,
             requests,
@@ -157,11 +167,11 @@ impl Default for ServerMetrics {
             checkpoint_ms,
             queue,
             ready,
+            log_lines_lost,
+            count_lost,
         }
     }
-}
 
-impl ServerMetrics {
     pub(super) fn admitted(&self, records: usize) {
         self.admitted.inc_by(records as u64);
     }
@@ -225,6 +235,12 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.metrics
         .ready
         .set(i64::from(app.log.readiness().is_ok()));
+    if let Some(count) = app.metrics.count_lost {
+        app.metrics
+            .log_lines_lost
+            .inner()
+            .store(count(), Ordering::Relaxed);
+    }
     let mut text = String::new();
     match encode(&mut text, &app.metrics.registry) {
         Ok(()) => {

@@ -35,7 +35,7 @@ use utoipa_axum::routes;
 
 pub use forwarded::TrustedProxies;
 pub use limits::Limits;
-pub use server::{ServeError, serve};
+pub use server::{ServeError, ServeOptions, serve};
 pub use tls::{Tls, TlsError};
 
 use crate::answer::{AnswerBudget, PageRoutes, Problem, hold_answer};
@@ -64,11 +64,11 @@ struct ApiDoc;
 /// All routes of a log, and its pages: what a fuzz target asks without a connection.
 #[cfg(fuzzing)]
 pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
-    router(log, limits, pages)
+    router(log, limits, ServerMetrics::new(None), pages)
 }
 
 /// All routes of a log, and its pages.
-fn router(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
+fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRoutes) -> Router {
     // One, where the system does not say how many cores there are.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = Arc::new(App {
@@ -76,7 +76,7 @@ fn router(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
         limits,
         memory: BodyMemory::new(&limits),
         decoders: Shares::new(cores, cores.div_ceil(2)),
-        metrics: ServerMetrics::default(),
+        metrics,
     });
     // Only bundles of these are compressed: hashes do not shrink, and proofs are short.
     let uncompressed = OpenApiRouter::with_openapi(ApiDoc::openapi())

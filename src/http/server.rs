@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::connection::{Connection, Noted};
 use super::connections::Connections;
 use super::guarded_stream::Guarded;
+use super::metrics::ServerMetrics;
 use super::shared_stream::SharedStream;
 use super::{Limits, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes, Peer};
@@ -51,6 +52,19 @@ pub enum ServeError {
     Halted(String),
 }
 
+/// What an operator says of a server.
+#[derive(Clone, Default)]
+pub struct ServeOptions {
+    /// What clients may ask.
+    pub limits: Limits,
+    /// The proxies that are believed.
+    pub proxies: TrustedProxies,
+    /// Certificate and key; without them HTTP is plain.
+    pub tls: Option<Arc<Tls>>,
+    /// The number of log lines that the process has lost so far, for the metrics; without it they say 0.
+    pub log_lines_lost: Option<fn() -> u64>,
+}
+
 /// Serves a log and its pages, with TLS if there is any, until `stop` resolves or the log breaks
 /// off; then accepts no more, answers what is under way, and closes the log.
 ///
@@ -59,14 +73,14 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     log: Arc<Log>,
-    limits: Limits,
-    proxies: TrustedProxies,
-    tls: Option<Arc<Tls>>,
+    options: ServeOptions,
     pages: impl FnOnce(Closing) -> PageRoutes,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (open, closing) = Closing::new();
-    let router = router(Arc::clone(&log), limits, pages(closing.clone()));
+    let metrics = ServerMetrics::new(options.log_lines_lost);
+    let pages = pages(closing.clone());
+    let router = router(Arc::clone(&log), options.limits, metrics, pages);
     let mut broke_off = None;
     let (broken_off, broken) = (log.broke_off(), &mut broke_off);
     let stop = async move {
@@ -76,7 +90,7 @@ pub async fn serve(
         }
         drop(open);
     };
-    let drained = accept(listener, router, limits, proxies, tls, closing, stop).await;
+    let drained = accept(listener, router, options, closing, stop).await;
     let status = log.status();
     match Arc::try_unwrap(log) {
         Ok(log) => log.close().await,
@@ -116,12 +130,16 @@ fn guarded<S>(
 async fn accept(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
-    proxies: TrustedProxies,
-    tls: Option<Arc<Tls>>,
+    options: ServeOptions,
     closing: Closing,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let ServeOptions {
+        limits,
+        proxies,
+        tls,
+        ..
+    } = options;
     let mut builder = Builder::new();
     builder
         .timer(TokioTimer::new())

@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::cli::{Done, say, serve};
-use arborlog::http::{Limits, TrustedProxies};
+use arborlog::http::ServeOptions;
 use arborlog::log::{Log, LogConfig};
 use arborlog::note::VerifierKey;
 use arborlog::web::Site;
@@ -69,9 +69,7 @@ pub fn run(args: &DemoArgs) -> Done {
     let server = runtime.spawn(arborlog::http::serve(
         listener,
         log,
-        Limits::default(),
-        TrustedProxies::default(),
-        None,
+        ServeOptions::default(),
         |closing| arborlog::web::pages(shown, Site::default(), closing),
         async {
             let _ = stopped.await;
