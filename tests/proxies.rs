@@ -4,18 +4,25 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arborlog::client::{BatchAnswer, Remote};
 use arborlog::crypto::SigningKey;
 use arborlog::http::Limits;
-use arborlog::record::{Role, Statement};
-use support::{Ledger, Server, arborlog, award};
+use arborlog::record::{Role, SignedRecord, Statement};
+use support::{Ledger, Server, arborlog, award, body, connect_from};
 
 const PAGE: &str = include_str!("../docs/proxy.md");
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What the page adds where no public authority certifies a name.
+const OWN_AUTHORITY: &str = "tls internal";
+/// The client that floods.
+const FLOODING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// The one beside it.
+const HONEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// The configuration that the page has for a proxy, with other values in the place of some of its
 /// own, each of which stands in it once.
@@ -96,23 +103,46 @@ impl Proxy {
         proxy
     }
 
+    /// Caddy without TLS: nobody gives a certificate for the page's name.
     fn caddy(upstream: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        // Without TLS: nobody gives a certificate for the page's name.
-        let (here, upstream) = (
-            format!("http://:{port} {{"),
-            format!("reverse_proxy {upstream} {{"),
+        Self::caddy_at(upstream, port, &format!("http://:{port} {{"))
+    }
+
+    /// Caddy with certificates by its own authority, as the page has it for such names. It answers to
+    /// a second name too, under which a client finds it without a name server.
+    fn caddy_with_tls(upstream: &str) -> Self {
+        let port = free_port();
+        let names = format!(
+            "https://ledger.example.org:{port}, https://localhost:{port} {{\n    {OWN_AUTHORITY}"
         );
+        let mut proxy = Self::caddy_at(upstream, port, &names);
+        let root = "caddy/pki/authorities/local/root.crt";
+        let root = proxy._dir.path().join(root);
+        let begun = Instant::now();
+        while !root.exists() {
+            assert!(begun.elapsed() < PATIENCE, "Caddy makes no authority");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        proxy.tls = Some((port, root.to_str().unwrap().to_owned()));
+        proxy
+    }
+
+    fn caddy_at(upstream: &str, port: u16, names: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let upstream = format!("reverse_proxy {upstream} {{");
         let text = configuration(
             "caddy",
             &[
-                ("ledger.example.org {", &here),
+                ("ledger.example.org {", names),
                 ("reverse_proxy 127.0.0.1:8080 {", &upstream),
             ],
         );
         let file = dir.path().join("Caddyfile");
-        std::fs::write(&file, format!("{{\n    admin off\n}}\n{text}")).unwrap();
+        // Neither this machine's port 80 nor its authorities are touched.
+        let options =
+            "{\n    admin off\n    skip_install_trust\n    auto_https disable_redirects\n}\n";
+        std::fs::write(&file, format!("{options}{text}")).unwrap();
         let mut command = Command::new("caddy");
         command
             .args(["run", "--adapter", "caddyfile", "--config"])
@@ -313,6 +343,166 @@ fn caddy_serves_as_the_page_has_it() {
     // What the client wrote of itself is gone.
     assert!(head.contains("x-forwarded-for: 127.0.0.1\r\n"), "{head}");
     assert!(head.contains("x-forwarded-proto: http\r\n"), "{head}");
+}
+
+/// The first line of what a proxy answers to a client with an address; the connection stays open.
+fn watch_from(from: Ipv4Addr, proxy: &Proxy) -> (String, TcpStream) {
+    let mut stream = connect_from(from, proxy.address()).unwrap();
+    let ask = b"GET /live HTTP/1.1\r\nhost: ledger.example.org\r\n\r\n";
+    stream.write_all(ask).unwrap();
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).unwrap();
+    (String::from_utf8_lossy(&line[9..]).into_owned(), stream)
+}
+
+/// Posts a body through a proxy from an address; gives the answer.
+fn post_from(from: Ipv4Addr, proxy: &Proxy, kind: &str, body: &[u8]) -> String {
+    let head = format!(
+        "POST /v1/records HTTP/1.1\r\nhost: ledger.example.org\r\nconnection: close\r\n\
+         content-type: application/{kind}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut answer = Vec::new();
+    if let Ok(mut stream) = connect_from(from, proxy.address())
+        && stream.write_all(&[head.as_bytes(), body].concat()).is_ok()
+    {
+        let _ = stream.read_to_end(&mut answer);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// What clients share is shared out by their own addresses, where the server knows the proxy: one that
+/// takes all that it can get leaves another one its part.
+fn shares_out_through(start: impl Fn(&str) -> Proxy) {
+    let ledger = Ledger::init();
+    let upstream = |server: &Server| server.url.strip_prefix("http://").unwrap().to_owned();
+    // Where it does not, all clients of the proxy are one.
+    let server = Server::start(&ledger.dir);
+    let proxy = start(&upstream(&server));
+    let watching: Vec<_> = (0..80).map(|_| watch_from(FLOODING, &proxy)).collect();
+    assert_eq!(watching.last().unwrap().0, "503");
+    assert_eq!(watch_from(HONEST, &proxy).0, "503");
+    drop((watching, proxy));
+    assert_eq!(server.stop(), 0);
+
+    let server = Server::start_with(&ledger.dir, &["--trusted-proxy", "127.0.0.1"]);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    let proxy = start(&upstream(&server));
+    let watching: Vec<_> = (0..80).map(|_| watch_from(FLOODING, &proxy)).collect();
+    assert_eq!(watching.last().unwrap().0, "503");
+    let honest = watch_from(HONEST, &proxy);
+    assert_eq!(honest.0, "200", "the one that floods has every place");
+
+    // Bodies that take long to decode, and are refused at their end.
+    let record = format!(
+        "{{\"record\":\"{}\",\"signature\":\"{}\"}}",
+        "A".repeat(400),
+        "A".repeat(86) + "=="
+    );
+    let junk = format!("[{}", vec![record; 14_000].join(","));
+    assert!(junk.len() > 6 << 20 && junk.len() < 8 << 20);
+    let statements: Vec<Statement> = (0..2_000).map(|event| award(event % 50, event)).collect();
+    let records = ledger.sign(&remote, &ledger.platform, &statements);
+    let mut records = records.into_iter();
+    let append = |record: SignedRecord| {
+        let begun = Instant::now();
+        let record = body(&[record]);
+        let answer = post_from(HONEST, &proxy, "octet-stream", &record);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        begun.elapsed()
+    };
+    let (over, floods) = (AtomicBool::new(false), std::sync::atomic::AtomicU64::new(0));
+    let mut took: Vec<Duration> = std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    let answer = post_from(FLOODING, &proxy, "json", junk.as_bytes());
+                    let refused =
+                        answer.contains("json_malformed") || answer.contains("memory_full");
+                    assert!(refused || answer.is_empty(), "{answer}");
+                    floods.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        let begun = Instant::now();
+        let mut took = Vec::new();
+        while begun.elapsed() < Duration::from_secs(4) {
+            took.push(append(records.next().unwrap()));
+        }
+        over.store(true, Ordering::SeqCst);
+        took
+    });
+    took.sort_unstable();
+    let p99 = took[(took.len() * 99).div_ceil(100) - 1];
+    let floods = floods.into_inner();
+    eprintln!("{} appends beside {floods} floods, p99 {p99:?}", took.len());
+    assert!(floods > 6, "no flood");
+    assert!(p99 <= Duration::from_secs(1), "{p99:?}");
+    drop((watching, honest, proxy));
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn one_client_of_nginx_does_not_keep_others_from_being_served() {
+    shares_out_through(|upstream| Proxy::nginx(upstream, &[]));
+}
+
+#[test]
+fn one_client_of_caddy_does_not_keep_others_from_being_served() {
+    shares_out_through(Proxy::caddy);
+}
+
+#[test]
+fn caddy_ends_tls_by_an_authority_of_its_own() {
+    assert!(PAGE.contains(&format!("`{OWN_AUTHORITY}`")));
+    let ledger = Ledger::init();
+    let server = Server::start_with(&ledger.dir, &["--trusted-proxy", "127.0.0.1"]);
+    ledger.set_up(&server.remote());
+    let proxy = Proxy::caddy_with_tls(server.url.strip_prefix("http://").unwrap());
+    let answer = proxy.curl(&[], "/checkpoint");
+    assert!(
+        answer.contains(" 200") && answer.contains("test.example/ledger"),
+        "{answer}"
+    );
+    // Pages lead to https, which the server itself does not speak here.
+    let page = proxy.curl(&[], "/check");
+    assert!(page.contains("https://ledger.example.org"), "{page}");
+
+    let (port, root) = proxy.tls.clone().unwrap();
+    let url = format!("https://localhost:{port}");
+    let before = entries(&server.remote());
+    let line = serde_json::to_string(&award(1, 1)).unwrap() + "\n";
+    std::fs::write(ledger.path("awards.ndjson"), line).unwrap();
+    let submit = |more: &[&str]| {
+        let mut command = arborlog();
+        command
+            .args([
+                "submit",
+                &ledger.path("awards.ndjson"),
+                "--to",
+                &url,
+                "--key",
+            ])
+            .arg(ledger.path("platform.pem"))
+            .args(more);
+        command.output().unwrap()
+    };
+    let unknown = submit(&[]);
+    assert!(
+        !unknown.status.success(),
+        "nobody vouches for that authority"
+    );
+    let known = submit(&["--cacert", &root]);
+    let said = String::from_utf8_lossy(&known.stderr).into_owned();
+    assert!(known.status.success(), "{said}");
+    assert_eq!(entries(&server.remote()), before + 1);
+    drop(proxy);
+    let head = head_behind(Proxy::caddy_with_tls);
+    assert!(head.contains("host: ledger.example.org"), "{head}");
+    assert!(head.contains("x-forwarded-for: 127.0.0.1\r\n"), "{head}");
+    assert!(head.contains("x-forwarded-proto: https\r\n"), "{head}");
+    assert_eq!(server.stop(), 0);
 }
 
 #[test]
