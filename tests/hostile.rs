@@ -290,6 +290,8 @@ fn what_is_no_http_is_told_so_by_a_problem_document() {
     let answer = read_all(&mut stream);
     assert!(starts(&answer, &[413]), "{answer}");
     assert!(answer.contains("batch_too_large"), "{answer}");
+    // A proxy learns that no other request may go by that connection.
+    assert!(answer.contains("connection: close"), "{answer}");
     assert!(
         begun.elapsed() < Duration::from_secs(4),
         "it was waited for"

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request};
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -386,8 +387,14 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
             request.extensions_mut().insert(refused);
         }
         let answer = self.router.clone().oneshot(request);
+        let connection = Arc::clone(&self.connection);
         Box::pin(async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
+            if connection.body_unread.load(Ordering::Relaxed) {
+                // A proxy must not send another client's request by it.
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
             Ok(answer.map(|body| {
                 Body::new(AnswerBody {
                     body,
