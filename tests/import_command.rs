@@ -784,7 +784,16 @@ fn files_of_another_kind_are_refused_by_name() {
     let wide: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
     place.write("utf16.csv", [&b"\xff\xfe"[..], &wide].concat());
     place.write("semicolon.csv", good.replace(',', ";"));
-    for (name, words) in [("utf16.csv", "UTF-16"), ("semicolon.csv", "semicolons")] {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/data/");
+    let whole = std::fs::read(format!("{data}bikeshare_trips.csv.zst")).unwrap();
+    place.write("cut.csv.zst", &whole[..whole.len() / 2]);
+    place.write("plain.csv.zst", &good);
+    for (name, words) in [
+        ("utf16.csv", "UTF-16"),
+        ("semicolon.csv", "semicolons"),
+        ("cut.csv.zst", "cut or damaged"),
+        ("plain.csv.zst", "can't be decompressed"),
+    ] {
         let told = place.trips(name);
         assert!(told.code == 4 && told.err.contains(words), "{}", told.err);
     }

@@ -24,6 +24,9 @@ pub enum CsvTableError {
     /// The file can't be opened or read.
     #[error("{0}: {1}")]
     Io(String, io::Error),
+    /// The file ends in `.zst`, and is no whole zstd file.
+    #[error("{0} can't be decompressed: {1}; it was cut or damaged, so get it again")]
+    Compressed(String, io::Error),
     /// The file is of another kind.
     #[error("{file} is {found}; {advice}. Nothing of it was taken")]
     OtherKind {
@@ -84,6 +87,8 @@ pub struct SetAside {
 pub struct CsvTable<const N: usize> {
     file: String,
     source: Box<dyn BufRead>,
+    /// Whether the source is decompressed.
+    zstd: bool,
     header: Vec<String>,
     /// Where in a row each column stands, in the order in which columns were asked for.
     positions: [usize; N],
@@ -110,6 +115,15 @@ pub enum CsvLine<const N: usize> {
     Row(CsvRow<N>),
     /// No row: it is set aside.
     SetAside(SetAside),
+}
+
+/// Whether the system could not read the file, or its decompression found it wrong.
+fn read_fault(file: &str, zstd: bool, error: io::Error) -> CsvTableError {
+    if zstd && error.raw_os_error().is_none() {
+        CsvTableError::Compressed(file.to_owned(), error)
+    } else {
+        CsvTableError::Io(file.to_owned(), error)
+    }
 }
 
 /// Why a line is no row: a stable name, and words.
@@ -142,7 +156,7 @@ impl<const N: usize> CsvTable<N> {
         zstd: bool,
         columns: &[&'static str; N],
     ) -> Result<Self, CsvTableError> {
-        let io = |error| CsvTableError::Io(file.clone(), error);
+        let io = |error| read_fault(&file, zstd, error);
         let mut source: Box<dyn BufRead> = if zstd {
             let decoder = zstd::Decoder::new(source).map_err(io)?;
             Box::new(BufReader::new(decoder))
@@ -170,6 +184,7 @@ impl<const N: usize> CsvTable<N> {
         Ok(Self {
             file,
             source,
+            zstd,
             header,
             positions,
             line: 1,
@@ -191,11 +206,11 @@ impl<const N: usize> CsvTable<N> {
     /// The next line that is not empty; none at the end of the file.
     ///
     /// # Errors
-    /// [`CsvTableError::Io`].
+    /// [`CsvTableError::Io`] and [`CsvTableError::Compressed`].
     pub fn next_line(&mut self) -> Result<Option<CsvLine<N>>, CsvTableError> {
         loop {
             let bytes = read_line(&mut self.source)
-                .map_err(|error| CsvTableError::Io(self.file.clone(), error))?;
+                .map_err(|error| read_fault(&self.file, self.zstd, error))?;
             let bytes = match bytes {
                 ReadLine::End => return Ok(None),
                 ReadLine::Whole(bytes) => Ok(bytes),

@@ -17,8 +17,7 @@ use crate::client::other_inputs::{OtherInputs, names_one_event};
 use crate::client::remote::{RemoteProblem, Sent};
 use crate::client::strays::LoggedRecords;
 use crate::client::submitter::{
-    LineOutcome, OnRefusal, OtherInput, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter,
-    Summary,
+    LineOutcome, OnRefusal, OtherInput, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary,
 };
 use crate::record::{CodecError, Digest, Index, Record, Seq, Statement, draft};
 
