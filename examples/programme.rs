@@ -21,8 +21,8 @@ use arborlog::log::{Log, LogConfig, admit_genesis, vkey};
 use arborlog::note::VerifierKey;
 use arborlog::receipt::Receipt;
 use arborlog::record::{
-    Award, Genesis, Index, KeyGrant, List, Origin, Record, RecordId, Role, Seq, SignedRecord,
-    SigningContext, Statement, draft,
+    Award, FormatVersion, Genesis, Index, KeyGrant, List, Origin, Record, RecordId, Role, Seq,
+    SignedRecord, SigningContext, Statement, draft,
 };
 use arborlog::store::DiskStore;
 
@@ -57,6 +57,7 @@ fn begin(
         statement,
     };
     let genesis = Statement::Genesis(Genesis {
+        format: FormatVersion::CURRENT,
         origin: origin.clone(),
         programme: "Green rides".parse()?,
         governors: List::try_from(vec![governor.public()])?,

@@ -6,7 +6,7 @@ use crate::crypto::{KnownKeys, SignatureBatch};
 use crate::ledger::{Candidate, State};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, LogHead, Origin, RecordId, SigningContext};
+use crate::record::{CodecError, Entry, Index, LogHead, Origin, RecordId, SigningContext};
 
 /// Whether a replay verifies signatures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +26,55 @@ pub struct Violation {
     pub index: u64,
     /// What is wrong with the entry.
     pub what: String,
+}
+
+/// Why a replay takes an entry not in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The entry should not be in the ledger.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// The entry may be right or wrong: this software can't tell.
+    #[error("entry {index} can't be checked: {what}")]
+    Unsupported {
+        /// The entry's index.
+        index: u64,
+        /// What this software does not know.
+        what: String,
+    },
+}
+
+/// Why an entry does not hold by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryFault {
+    /// Its bytes or a signature are wrong.
+    #[error("{0}")]
+    Wrong(String),
+    /// It is a genesis of another format.
+    #[error("{0}")]
+    OtherFormat(String),
+}
+
+impl EntryFault {
+    /// The fault of the entry at an index. A log whose first entry is of another format may be right,
+    /// and can't be checked here; where no genesis belongs, it is merely wrong.
+    pub fn at(self, index: u64) -> ReplayError {
+        match self {
+            Self::OtherFormat(what) if index == 0 => ReplayError::Unsupported { index, what },
+            Self::OtherFormat(what) | Self::Wrong(what) => Violation { index, what }.into(),
+        }
+    }
+}
+
+impl From<CodecError> for EntryFault {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::OtherFormat { .. } => Self::OtherFormat(error.to_string()),
+            error => Self::Wrong(error.to_string()),
+        }
+    }
 }
 
 /// An entry that holds by itself, without the ledger's state: it decodes and, if asked for, its
@@ -75,9 +124,9 @@ impl Checker {
     /// Decodes an entry and verifies its signatures.
     ///
     /// # Errors
-    /// What is wrong, in words.
-    pub fn check(&self, bytes: &[u8]) -> Result<CheckedEntry, String> {
-        let nothing = || Err("nothing was checked".to_owned());
+    /// [`EntryFault`].
+    pub fn check(&self, bytes: &[u8]) -> Result<CheckedEntry, EntryFault> {
+        let nothing = || Err(EntryFault::Wrong("nothing was checked".to_owned()));
         self.check_all([bytes]).pop().unwrap_or_else(nothing)
     }
 
@@ -86,7 +135,7 @@ impl Checker {
     pub fn check_all<'a>(
         &self,
         entries: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Vec<Result<CheckedEntry, String>> {
+    ) -> Vec<Result<CheckedEntry, EntryFault>> {
         let mut checked: Vec<_> = entries
             .into_iter()
             .map(|bytes| self.decode(bytes))
@@ -104,15 +153,15 @@ impl Checker {
                 if let Ok(entry) = result
                     && let Err(refusal) = entry.entry.signed.check_verdicts(&mut verdicts)
                 {
-                    *result = Err(refusal.to_string());
+                    *result = Err(EntryFault::Wrong(refusal.to_string()));
                 }
             }
         }
         checked
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<CheckedEntry, String> {
-        let entry = Entry::decode(bytes).map_err(|error| error.to_string())?;
+    fn decode(&self, bytes: &[u8]) -> Result<CheckedEntry, EntryFault> {
+        let entry = Entry::decode(bytes)?;
         let id = self.context.id(entry.signed.bytes());
         let leaf = leaf_hash(bytes);
         Ok(CheckedEntry { entry, id, leaf })
@@ -151,17 +200,14 @@ impl Replay {
     /// asked for, its signatures. `earlier` returns the bytes of an earlier entry, for corrections.
     ///
     /// # Errors
-    /// [`Violation`] names the entry and what is wrong. The replay must not be used any more.
+    /// [`ReplayError`] names the entry and what is wrong. The replay must not be used any more.
     pub fn take(
         &mut self,
         bytes: &[u8],
         earlier: impl FnOnce(Index) -> Option<Vec<u8>>,
-    ) -> Result<Entry, Violation> {
+    ) -> Result<Entry, ReplayError> {
         let index = self.state.entries();
-        let checked = self
-            .checker
-            .check(bytes)
-            .map_err(|what| Violation { index, what })?;
+        let checked = self.checker.check(bytes).map_err(|fault| fault.at(index))?;
         self.take_checked(&checked, earlier)?;
         Ok(checked.entry)
     }
@@ -169,15 +215,15 @@ impl Replay {
     /// As [`Self::take`], of an entry that a [`Checker`] has checked already.
     ///
     /// # Errors
-    /// [`Violation`], as [`Self::take`].
+    /// [`ReplayError`], as [`Self::take`].
     pub fn take_checked(
         &mut self,
         checked: &CheckedEntry,
         earlier: impl FnOnce(Index) -> Option<Vec<u8>>,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), ReplayError> {
         let index = self.state.entries();
         let entry = &checked.entry;
-        let violation = |what: String| Violation { index, what };
+        let violation = |what: String| ReplayError::from(Violation { index, what });
         let last = self.state.globals().last_admitted_at;
         if entry.admitted_at < last {
             return Err(violation(format!(

@@ -142,6 +142,7 @@ fn context() -> SigningContext {
 
 fn genesis(keys: &Keys) -> (Vec<u8>, RecordId) {
     let statement = Statement::Genesis(Genesis {
+        format: FormatVersion::CURRENT,
         origin: ORIGIN.parse().unwrap(),
         programme: "a test".parse().unwrap(),
         governors: List::try_from(vec![keys.governor.public()]).unwrap(),
@@ -843,7 +844,7 @@ fn a_torn_last_commit_is_cut_off_and_a_damaged_earlier_one_is_refused() {
     }
     std::fs::write(&journal, &whole).unwrap();
     assert_eq!(DiskStore::open(&dir).unwrap().head_now().unwrap(), heads[4]);
-    for other in ["arborlog store 1\n", "arborlog store 3\n"] {
+    for other in ["arborlog store 2\n", "arborlog store 4\n"] {
         std::fs::write(dir.join("VERSION"), other).unwrap();
 
         assert!(matches!(

@@ -472,7 +472,7 @@ fn ledger() -> Ledger {
 
 fn begin(it: &mut Ledger) {
     let genesis = json!({
-        "kind": "genesis", "origin": ORIGIN, "programme": "Golden Hill: an example programme",
+        "kind": "genesis", "format": 1, "origin": ORIGIN, "programme": "Golden Hill: an example programme",
         "governors": [public(ADA), public(BEN), public(CLEO)], "quorum": 2,
         "log_key": public(LOG),
     });
@@ -875,6 +875,7 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
     (
         "genesis",
         &[
+            ("format", T::U32),
             ("origin", T::Text),
             ("programme", T::Text),
             ("governors", T::List(&T::Bytes32)),
@@ -1533,6 +1534,7 @@ fn rejected_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let record = award.signed.bytes();
     let tag = place(award, "statement");
     let varint = [&record[..32], &[0], &record[40..]].concat();
+    let (genesis_bytes, format) = (genesis.signed.bytes(), place(genesis, "format:"));
     let name = place(genesis, "programme:");
     // 0xC1 0x81 is an overlong "A".
     let overlong = change(genesis.signed.bytes(), name + 8, &[0xc1, 0x81]);
@@ -1594,6 +1596,16 @@ fn rejected_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             forged("key_grant", |it| {
                 it["display_name"] = json!("x".repeat(101))
             }),
+        ),
+        (
+            "genesis_without_format",
+            "a genesis begins with the format's version, and this is one of before there was any",
+            [&genesis_bytes[..format], &genesis_bytes[format + 4..]].concat(),
+        ),
+        (
+            "genesis_of_format_2",
+            "this format is version 1",
+            forged("genesis", |it| it["format"] = json!(2)),
         ),
         (
             "origin_with_space",

@@ -20,10 +20,11 @@ use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, State};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
-    Day, Digest, Entry, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude,
-    LogKey, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin, Planting, Plot,
-    PlotNumber, Quantity, Record, RecordId, Remedy, Role, Seq, Serial, SigningContext, Species,
-    SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason, draft,
+    Day, Digest, Entry, FormatVersion, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke,
+    Kind, Latitude, LogKey, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin,
+    Planting, Plot, PlotNumber, Quantity, Record, RecordId, Remedy, Role, Seq, Serial,
+    SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason,
+    draft,
 };
 use proptest::prelude::*;
 
@@ -1621,6 +1622,7 @@ impl Run {
         };
         let endorsers = governors[1..].iter().copied().chain([log_key]).collect();
         let said = Genesis {
+            format: FormatVersion::CURRENT,
             origin: if dice.once_in(6) {
                 "elsewhere".parse().unwrap()
             } else {

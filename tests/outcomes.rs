@@ -265,6 +265,47 @@ fn what_is_not_there_or_is_something_else_is_no_lie() {
     by_all("a stranger's checkpoint", site, 3, "not signed by");
 }
 
+/// Nothing in a log of another version of the format is called false or damaged.
+#[test]
+fn what_is_of_another_version_is_refused_by_its_version() {
+    let mut forge = Forge::long();
+    // Behind the entry's head, two indexes, and the record's length: the genesis' format.
+    let format = forge::ENTRY_HEAD_BYTES + 16 + 8 + 76 + 4;
+    forge.entries[0][format..format + 4].copy_from_slice(&[0, 0, 0, 2]);
+    let site = Site::of(forge.files());
+    by_all(
+        "a log of another format",
+        site,
+        3,
+        "version 2 of the format",
+    );
+
+    let ledger = support::Ledger::init();
+    let dir = ledger.dir.to_str().unwrap();
+    std::fs::write(ledger.dir.join("VERSION"), "arborlog store 2\n").unwrap();
+    for command in [
+        &["fsck", dir][..],
+        &["serve", dir, "--listen", "127.0.0.1:0"],
+    ] {
+        let (code, _, told) = outcome(command);
+        assert_eq!(code, 3, "{command:?}: {told}");
+        let said = ["\"arborlog store 2\"", "use the arborlog that wrote it"];
+        assert!(said.iter().all(|said| told.contains(said)), "{told}");
+    }
+
+    let temp = tempfile::tempdir().unwrap();
+    let state = temp.path().join("state");
+    std::fs::write(&state, "arborlog audit 2\n and so on").unwrap();
+    let vkey = forge::vkey("log").to_string();
+    let web = Web::serve(honest());
+    let state = state.to_str().unwrap();
+    let audit = ["audit", &web.url, "--log", &vkey, "--state", state];
+    let (code, _, told) = outcome(&audit);
+    assert_eq!(code, 3, "{told}");
+    let said = ["another version of arborlog", "begin with a whole audit"];
+    assert!(said.iter().all(|said| told.contains(said)), "{told}");
+}
+
 /// These are asked for again for half a minute, so they are asked side by side.
 #[test]
 fn a_server_that_is_down_or_breaks_off_is_no_lie() {

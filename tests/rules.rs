@@ -21,11 +21,11 @@ use arborlog::crypto::{PublicKey, Signature, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, Refusal, State, speakers};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
-    Day, Digest, Endorsement, Entry, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke,
-    Latitude, LogKey, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin, Planting,
-    Plot, PlotNumber, Quantity, Record, RecordId, Remedy, Role, Seq, Serial, SignedRecord,
-    SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason,
-    draft,
+    Day, Digest, Endorsement, Entry, FormatVersion, Genesis, GovernorSet, Grams, Index, KeyGrant,
+    KeyRevoke, Latitude, LogKey, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin,
+    Planting, Plot, PlotNumber, Quantity, Record, RecordId, Remedy, Role, Seq, Serial,
+    SignedRecord, SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer,
+    TransferReason, draft,
 };
 
 // ---------------------------------------------------------------------------------------------
@@ -356,6 +356,7 @@ fn keys(names: &[&str]) -> Vec<PublicKey> {
 
 fn genesis(governors: &[&str], quorum: u8) -> Genesis {
     Genesis {
+        format: FormatVersion::CURRENT,
         origin: origin(),
         programme: "a test".parse().unwrap(),
         governors: keys(governors).try_into().unwrap(),

@@ -335,6 +335,7 @@ fn ledger_begun_at(dir: &Path, admitted_at: TimeMs) -> (SigningKey, RecordId) {
         prev: RecordId::NONE,
         issued_on: Day::of(admitted_at).min(today()),
         statement: Statement::Genesis(Genesis {
+            format: FormatVersion::CURRENT,
             origin: origin.clone(),
             programme: "a test".parse().unwrap(),
             governors: List::try_from(vec![governor.public()]).unwrap(),

@@ -228,6 +228,7 @@ fn beginning() -> (Vec<Vec<u8>>, Vec<RecordId>) {
     let governor = key(1);
     let origin: Origin = ORIGIN.parse().unwrap();
     let mut statements = vec![Statement::Genesis(Genesis {
+        format: FormatVersion::CURRENT,
         origin: origin.clone(),
         programme: "a test".parse().unwrap(),
         governors: List::try_from(vec![governor.public()]).unwrap(),

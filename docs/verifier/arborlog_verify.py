@@ -29,8 +29,8 @@ class Refused(Exception):
 OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
-             "unsigned", "witness_missing", "proof_incomplete", "library_unfit", "tile_missing", "tile_malformed",
-             "bundle_malformed"}
+             "unsigned", "witness_missing", "proof_incomplete", "other_format", "library_unfit", "tile_missing",
+             "tile_malformed", "bundle_malformed"}
 
 
 def need(condition, code, what, where=None):
@@ -44,7 +44,7 @@ def reading(code):
     try:
         yield
     except Refused as refused:
-        refused.code = code
+        refused.code = code if code is not None else refused.code
         raise
 
 
@@ -167,6 +167,13 @@ def word(*names):
     return lambda reader: read_variant(reader)[0]
 
 
+def format_version(reader):
+    """The first field of a genesis: a ledger in another format may be right, and can't be read here."""
+    version = u32(reader)
+    need(version == 1, "other_format", f"the ledger is in version {version} of the format, this verifier reads 1")
+    return version
+
+
 u8, u16, u32, u64, bytes32 = uint(1), uint(2), uint(4), uint(8), fixed(32)
 day = uint(4, high=2_932_896)                                           # 9999-12-31
 
@@ -177,7 +184,7 @@ ACTIVITY = table(code=u16, name=text(60), unit=text(20), factor=u64, cap=u64)
 SPECIES = table(code=u16, name=text(100), price=u64)
 GOVERNORS = dict(governors=list_of(bytes32, 1, 16), quorum=u8)
 STATEMENT = variant(
-    genesis=table(origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32),
+    genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32),
     governors=table(**GOVERNORS),
     key_grant=table(key=bytes32, role=word("platform", "planter", "surveyor"), holder=text(64, SLUG),
                     display_name=text(100), expires_on=option(day)),
@@ -410,7 +417,8 @@ class Ledger:
 
     def admit(self, data):
         """§14, steps 1 to 7."""
-        entry = decode_entry(data)
+        with reading("not_canonical" if self.entries else None):
+            entry = decode_entry(data)
         need(entry.admitted_at >= self.last_admitted_at, "admitted_at_decreases",
              "the entry was admitted before the one before it")
         check_signatures(entry, self.origin)
@@ -1187,7 +1195,7 @@ def path_length(index, size):
 
 
 def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
-    """§13.1, steps 1 to 9."""
+    """§13.1, steps 1 to 10."""
     chain, checkpoint = read_receipt(data)
     seen = []
     with at("checkpoint"):
@@ -1199,6 +1207,8 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     for link in chain:
         need(link.index < checkpoint.size and len(link.path) == path_length(link.index, checkpoint.size),
              "proof_incomplete", f"the proof of entry {link.index} has not the number of hashes that it needs")
+    with at("entry" if len(chain) == 1 else f"link {len(chain) - 2}"):
+        check_format(chain[-1], checkpoint)
     entries, places = [], ["entry"] + [f"link {place}" for place in range(len(chain) - 1)]
     for link, where in zip(chain, places):
         with at(where):
@@ -1219,12 +1229,25 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
             "witnesses": seen}
 
 
-def check_link(link, checkpoint):
-    """Steps 5 and 8."""
+def is_included(link, checkpoint):
     leaf = sha256(b"\0" + link.entry)
-    need(root_by_path(leaf, link.index, checkpoint.size, link.path) == checkpoint.root, "not_included",
-         "it is not at its index in the checkpoint's tree")
-    entry = decode_entry(link.entry)
+    return root_by_path(leaf, link.index, checkpoint.size, link.path) == checkpoint.root
+
+
+def check_format(last, checkpoint):
+    """Step 5: whether the genesis that is in the tree is in another format."""
+    try:
+        decode_entry(last.entry)
+    except Refused as refused:
+        if refused.code == "other_format" and last.index == 0 and is_included(last, checkpoint):
+            raise
+
+
+def check_link(link, checkpoint):
+    """Steps 6 and 9."""
+    need(is_included(link, checkpoint), "not_included", "it is not at its index in the checkpoint's tree")
+    with reading("not_canonical"):                                      # also where no genesis belongs
+        entry = decode_entry(link.entry)
     check_signatures(entry, checkpoint.origin)
     entry.index, s = link.index, entry.statement
     given_tasks = {"genesis": lambda: [*s.governors, s.log_key], "key_grant": lambda: [s.key],
@@ -1235,7 +1258,7 @@ def check_link(link, checkpoint):
 
 
 def check_authority(entry, behind):
-    """Step 7, but for the place of a grant."""
+    """Step 8, but for the place of a grant."""
     s = behind.statement
     if behind.kind == "key_grant":
         need(s.key == entry.issuer and entry.kind in MAY_SAY[s.role], "role_refused",

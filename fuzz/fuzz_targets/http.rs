@@ -47,6 +47,7 @@ impl Served {
         let context = SigningContext::new(&origin);
         let (governor, log_key) = (SigningKey::from_seed(&[1; 32]), SigningKey::from_seed(&[2; 32]));
         let genesis = Statement::Genesis(Genesis {
+            format: FormatVersion::CURRENT,
             origin: origin.clone(),
             programme: "fuzz".parse().unwrap(),
             governors: List::try_from(vec![governor.public()]).unwrap(),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use super::auditor::{AuditError, KnownTree, check_extends, read_checkpoint};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{TileFault, Tiles};
-use super::whole::{WholeError, walk};
+use super::whole::{WholeError, check_format, walk};
 use crate::durable::{
     FileError, Held, at, hold, make_folders, read_if_there, remove, remove_folder, replace,
 };
@@ -204,6 +204,8 @@ impl Mirror {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), MirrorError> {
         let tiles = Tiles::open(source, head)?;
+        // Before anything is written: a copy that nothing here reads would be of no use.
+        check_format(&tiles)?;
         walk(
             &tiles,
             from,

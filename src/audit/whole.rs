@@ -13,8 +13,10 @@ use crate::ledger::State;
 use crate::merkle::{Bundle, Hash, TILE_HASHES, TileId};
 use crate::note::TreeHead;
 use crate::outcome::Outcome;
-use crate::record::{Index, Origin};
-use crate::replay::{CheckedEntry, Checker, Replay, Signatures, Violation};
+use crate::record::{CodecError, Entry, Index, Origin};
+use crate::replay::{
+    CheckedEntry, Checker, EntryFault, Replay, ReplayError, Signatures, Violation,
+};
 
 /// Bundles under way for each thread: one being checked, one waiting for the rules.
 const WINDOW_PER_THREAD: usize = 2;
@@ -86,7 +88,7 @@ pub fn extend<E: From<WholeError>>(
                 each(index, checked, replay)?;
             }
             match bundle.failed {
-                Some(violation) => Err(WholeError::from(violation).into()),
+                Some(fault) => Err(WholeError::from(fault).into()),
                 None => Ok(()),
             }
         },
@@ -126,7 +128,7 @@ pub fn each_entry<E: From<WholeError>>(
                 index.0 += 1;
             }
             match bundle.failed {
-                Some(violation) => Err(WholeError::from(violation).into()),
+                Some(fault) => Err(WholeError::from(fault).into()),
                 None => Ok(()),
             }
         },
@@ -196,7 +198,7 @@ struct CheckedBundle {
     /// The new entries up to the first that is wrong by itself.
     entries: Vec<CheckedEntry>,
     /// What is wrong with that one.
-    failed: Option<Violation>,
+    failed: Option<ReplayError>,
 }
 
 fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> CheckedBundle {
@@ -210,7 +212,7 @@ fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> Check
         // It was parsed already when it was proven to be in the tree.
         Err(error) => {
             let what = error.to_string();
-            checked.failed = Some(Violation { index: first, what });
+            checked.failed = Some(EntryFault::Wrong(what).at(first));
             return checked;
         }
     };
@@ -220,8 +222,8 @@ fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> Check
     for (index, entry) in (first.max(from)..).zip(checker.check_all(fresh)) {
         match entry {
             Ok(entry) => checked.entries.push(entry),
-            Err(what) => {
-                checked.failed = Some(Violation { index, what });
+            Err(fault) => {
+                checked.failed = Some(fault.at(index));
                 break;
             }
         }
@@ -254,6 +256,14 @@ pub enum WholeError {
     /// An entry is wrong.
     #[error(transparent)]
     Violation(#[from] Violation),
+    /// An entry may be right or wrong: this software can't tell.
+    #[error("entry {index} can't be checked: {what}")]
+    Unsupported {
+        /// The entry's index.
+        index: u64,
+        /// What this software does not know.
+        what: String,
+    },
     /// The entries lead to another root.
     #[error("the entries lead to the root {found}, but the head says {expected}")]
     Root {
@@ -269,7 +279,30 @@ impl WholeError {
     pub const fn outcome(&self) -> Outcome {
         match self {
             Self::Tile(fault) => fault.outcome(),
+            Self::Unsupported { .. } => Outcome::Unchecked,
             Self::Violation(_) | Self::Root { .. } => Outcome::False,
         }
+    }
+}
+
+impl From<ReplayError> for WholeError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Violation(violation) => Self::Violation(violation),
+            ReplayError::Unsupported { index, what } => Self::Unsupported { index, what },
+        }
+    }
+}
+
+/// Checks that a log is in the format that this software reads, by its first entry.
+///
+/// # Errors
+/// [`WholeError::Unsupported`] if it is in another; [`WholeError::Tile`] if the entry can't be had.
+pub(super) fn check_format(tiles: &Tiles<'_>) -> Result<(), WholeError> {
+    let first = tiles.entry(Index(0))?;
+    match Entry::decode(&first) {
+        Err(error @ CodecError::OtherFormat { .. }) => Err(EntryFault::from(error).at(0).into()),
+        // Whether the entry is right is an audit's to say.
+        Ok(_) | Err(_) => Ok(()),
     }
 }

@@ -312,7 +312,9 @@ fn check(
     });
     bar.finish_and_clear();
     checked.map_err(|error| match error {
-        WholeError::Tile(TileFault::Unreachable { .. }) => failed(error.into()),
+        WholeError::Tile(TileFault::Unreachable { .. }) | WholeError::Unsupported { .. } => {
+            failed(error.into())
+        }
         // These are the ledger's own files: what is missing in them, or cut, is damage.
         error => Failure::check(error),
     })

@@ -9,7 +9,7 @@ use arborlog::durable::{self, make_folders};
 use arborlog::log::{GenesisError, admit_genesis, has_store};
 use arborlog::note::{SignatureType, VerifierKey};
 use arborlog::record::{
-    Genesis, List, Origin, Record, RecordId, Seq, SigningContext, Statement, Text,
+    FormatVersion, Genesis, List, Origin, Record, RecordId, Seq, SigningContext, Statement, Text,
 };
 use arborlog::store::DiskStore;
 
@@ -155,6 +155,7 @@ pub fn create(
     };
     let log_key = SigningKey::generate()?;
     let genesis = Genesis {
+        format: FormatVersion::CURRENT,
         origin: origin.clone(),
         programme: programme.parse::<Text<500>>().map_err(Failure::usage)?,
         governors: List::try_from(keys).map_err(Failure::usage)?,

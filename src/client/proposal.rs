@@ -14,6 +14,9 @@ use crate::record::{
     SigningContext, Statement, draft,
 };
 
+/// The version of the files that are written and read here. 2: a genesis names its format, and what
+/// governors sign the set of governors in force.
+const FILE_VERSION: u32 = 2;
 /// No proposal is longer: a record and 32 endorsements, in base64, twice told.
 const PROPOSAL_BYTES_MAX: u64 = 1 << 20;
 
@@ -49,6 +52,17 @@ pub enum ProposalError {
         /// What is wrong.
         why: String,
     },
+    /// A proposal of another version of this software: nobody can say here what it says.
+    #[error(
+        "{path} is a proposal of version {found}, and this software reads version {reads}: propose it anew",
+        reads = FILE_VERSION
+    )]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version that it names.
+        found: u32,
+    },
     /// What it shows to people is not what is signed.
     #[error("{0}: the statement that it shows is not the one in the record; do not sign it")]
     Misleading(PathBuf),
@@ -69,6 +83,12 @@ pub enum ProposalError {
     /// Anything that the file system says.
     #[error(transparent)]
     Io(#[from] FileError),
+}
+
+/// The version of a proposal's file.
+#[derive(Deserialize)]
+struct FileVersion {
+    arborlog_proposal: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -242,14 +262,17 @@ impl Proposal {
         if let Some(fault @ (FileFault::Utf16 | FileFault::ByteOrderMark)) = FileFault::of(&bytes) {
             return Err(malformed(fault.to_string()));
         }
+        // Before the rest, which another version may write otherwise.
+        let version: FileVersion =
+            serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        if version.arborlog_proposal != FILE_VERSION {
+            return Err(ProposalError::OtherVersion {
+                path: path.to_owned(),
+                found: version.arborlog_proposal,
+            });
+        }
         let file: File =
             serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-        if file.arborlog_proposal != 1 {
-            return Err(malformed(format!(
-                "it is of version {}",
-                file.arborlog_proposal
-            )));
-        }
         let decoded = |text: &str| {
             STANDARD
                 .decode(text)
@@ -311,7 +334,7 @@ impl Proposal {
 
     fn to_json(&self, path: &Path) -> Result<String, ProposalError> {
         let file = File {
-            arborlog_proposal: 1,
+            arborlog_proposal: FILE_VERSION,
             origin: self.origin.clone(),
             issuer: self.signed.record().issuer,
             statement: self.signed.record().statement.clone(),

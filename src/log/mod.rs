@@ -21,8 +21,8 @@
 //! use arborlog::durable::{create, make_folders};
 //! use arborlog::log::{Log, LogConfig, admit_genesis};
 //! use arborlog::record::{
-//!     Day, Genesis, KeyGrant, List, Origin, Record, RecordId, Role, Seq, SigningContext, Statement,
-//!     TimeMs, draft,
+//!     Day, FormatVersion, Genesis, KeyGrant, List, Origin, Record, RecordId, Role, Seq,
+//!     SigningContext, Statement, TimeMs, draft,
 //! };
 //! use arborlog::store::DiskStore;
 //!
@@ -44,6 +44,7 @@
 //!     statement,
 //! };
 //! let genesis = Statement::Genesis(Genesis {
+//!     format: FormatVersion::CURRENT,
 //!     origin: origin.clone(),
 //!     programme: "Green rides".parse()?,
 //!     governors: List::try_from(vec![governor.public()])?,

@@ -10,7 +10,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
 use crate::record::{LogHead, Origin};
-use crate::replay::{CheckedEntry, Replay, Signatures, Violation};
+use crate::replay::{CheckedEntry, EntryFault, Replay, ReplayError, Signatures};
 use crate::store::{SavedState, StoreError};
 
 /// Bundles under way while one is replayed.
@@ -26,9 +26,9 @@ pub enum RecoveryError {
     /// A tile or bundle is missing or damaged.
     #[error("{0}; restore it from a mirror")]
     Read(#[from] ReadError),
-    /// An entry breaks the rules.
-    #[error("the log holds what the rules forbid: {0}")]
-    Violation(#[from] Violation),
+    /// An entry breaks the rules, or is in another format.
+    #[error("the log holds what this software does not admit: {0}")]
+    Replay(#[from] ReplayError),
     /// The entries lead to another root than was committed.
     #[error(
         "the entries lead to the root {found}, but {committed} was committed; restore the damaged files from a mirror"
@@ -161,7 +161,7 @@ async fn load(
 }
 
 /// A bundle that is read, decoded and hashed on another thread.
-type CheckedBundle = JoinHandle<Result<Vec<Result<CheckedEntry, String>>, ReadError>>;
+type CheckedBundle = JoinHandle<Result<Vec<Result<CheckedEntry, EntryFault>>, ReadError>>;
 
 /// Replays entries up to `size`: other threads read, decode and hash the bundles to come while this
 /// task applies the rules.
@@ -207,7 +207,7 @@ async fn replay_ahead(
             return Ok(());
         };
         for checked in bundle.await.map_err(|_| RecoveryError::Stopped)?? {
-            let checked = checked.map_err(|what| Violation { index: at, what })?;
+            let checked = checked.map_err(|fault| fault.at(at))?;
             let target = match checked.entry().signed.record().statement.target() {
                 Some(index) if index.0 < at => Some(reader.entry(index.0, size).await?),
                 _ => None,

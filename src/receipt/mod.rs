@@ -35,7 +35,7 @@ pub use verify::{Check, VerifiedReceipt};
 use crate::merkle::ProofError;
 use crate::note::{CheckpointError, FileFault, NoteError};
 use crate::outcome::Outcome;
-use crate::record::{Index, RecordId};
+use crate::record::{CodecError, Index, RecordId};
 
 /// Why a receipt proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +68,9 @@ pub enum ReceiptError {
         /// Why the inclusion is not proven.
         error: ProofError,
     },
+    /// The log is in another version of the format: its genesis, which is in the tree, says so.
+    #[error("the receipt is of another version of the format: {0}")]
+    OtherFormat(CodecError),
     /// An entry's bytes or signatures are wrong.
     #[error("entry {index}: {what}")]
     Entry {
@@ -102,7 +105,9 @@ impl ReceiptError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::NotAReceipt(_) => Outcome::NotThatKind,
-            Self::TooLong | Self::Changed(_) | Self::Malformed(_) => Outcome::Unchecked,
+            Self::TooLong | Self::Changed(_) | Self::Malformed(_) | Self::OtherFormat(_) => {
+                Outcome::Unchecked
+            }
             Self::Checkpoint(error) => error.outcome(),
             Self::Witness(error) => error.outcome(),
             // A line that is missing in the file is no lie; a proof that is complete and leads
@@ -133,6 +138,7 @@ impl ReceiptError {
                 ProofError::RootMismatch => "not_included",
                 _ => "proof_incomplete",
             },
+            Self::OtherFormat(_) => "other_format",
             Self::Entry { .. } => "entry_wrong",
             Self::Authority { .. } => "authority_broken",
             Self::OtherOrigin | Self::OtherGenesis { .. } => "genesis_other",

@@ -8,7 +8,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
 use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
-use crate::record::{Entry, Index, Origin, RecordId, Role, SigningContext, Statement};
+use crate::record::{CodecError, Entry, Index, Origin, RecordId, Role, SigningContext, Statement};
 
 /// One thing that was verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,6 +78,7 @@ impl Receipt {
             cosignatures.push(seen);
         }
         self.check_lengths(head.size)?;
+        self.check_format(head)?;
         let origin = Origin::from(log.name().clone());
         let context = SigningContext::new(&origin);
         let entry = open(&context, head, self.index, &self.entry, &self.path)?;
@@ -159,6 +160,29 @@ impl Receipt {
             if found != needed {
                 return Err(unfit(ProofError::Length { found }));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Receipt {
+    /// Checks that the log is in the format that is read here. All of its statements may be written
+    /// otherwise in another, and none of them be false: so this comes before they are read.
+    fn check_format(&self, head: TreeHead) -> Result<(), ReceiptError> {
+        let (index, bytes, path) = match self.authority.last() {
+            Some(link) => {
+                let path = link.path.iter().map(|hash| Hash::from_bytes(*hash));
+                (link.index, &link.entry, path.collect())
+            }
+            None => (self.index, &self.entry, self.path.clone()),
+        };
+        let Err(error @ CodecError::OtherFormat { .. }) = Entry::decode(bytes) else {
+            return Ok(());
+        };
+        // Anybody can write another number into a copy: only the tree's own genesis counts.
+        let proven = verify_inclusion(leaf_hash(bytes), index.0, head.size, &path, &head.root);
+        if index == Index(0) && proven.is_ok() {
+            return Err(ReceiptError::OtherFormat(error));
         }
         Ok(())
     }

@@ -9,6 +9,8 @@ use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
+use super::version::FormatVersion;
+
 const CONFIG: Configuration<BigEndian, Fixint, NoLimit> = bincode::config::standard()
     .with_big_endian()
     .with_fixed_int_encoding();
@@ -31,6 +33,16 @@ pub enum CodecError {
     /// There are bytes after the end.
     #[error("{0} bytes are left over after the end")]
     LeftOver(usize),
+    /// A genesis of another version of the format. Its ledger may be right in every byte: this
+    /// software can't tell.
+    #[error(
+        "the ledger is of version {found} of the format, and this software reads version {reads} alone: use the arborlog that wrote it",
+        reads = FormatVersion::NUMBER
+    )]
+    OtherFormat {
+        /// The version that the genesis names; 0 before versions were named.
+        found: u32,
+    },
     /// The value would be encoded differently.
     #[error("not canonical: the same value has another encoding")]
     NotCanonical,
@@ -79,6 +91,14 @@ pub fn decode<T: Decode<()> + Encode, const MAX: usize>(bytes: &[u8]) -> Result<
 
 /// Says what the decoder found, without its type names' noise.
 fn malformed(error: &DecodeError) -> CodecError {
+    if let DecodeError::UnexpectedVariant {
+        type_name: FormatVersion::FIELD,
+        found,
+        ..
+    } = error
+    {
+        return CodecError::OtherFormat { found: *found };
+    }
     CodecError::Malformed(match error {
         DecodeError::UnexpectedEnd { additional } => {
             format!("cut short: at least {additional} more bytes are needed")

@@ -41,6 +41,7 @@ mod number;
 mod signed;
 mod statement;
 mod text;
+mod version;
 
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
@@ -62,3 +63,4 @@ pub use statement::{
     Species, Statement, Survey, Transfer, TransferReason,
 };
 pub use text::{List, Origin, Slug, Text, TextError};
+pub use version::FormatVersion;

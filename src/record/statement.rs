@@ -12,6 +12,7 @@ use super::number::{
     MethodVersion, Micrograms, PlotNumber, Quantity, Serial, SpeciesCode,
 };
 use super::text::{List, Origin, Slug, Text};
+use super::version::FormatVersion;
 use crate::crypto::PublicKey;
 
 /// The most claims that one assignment ties to trees.
@@ -55,6 +56,8 @@ pub enum Statement {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Genesis {
+    /// The version of the format that the ledger is in, named before all else.
+    pub format: FormatVersion,
     /// The log's name.
     pub origin: Origin,
     /// The programme, in words.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use crate::durable::{Held, hold, read_if_there};
 
-/// 2: the checksums of the journal are salted.
-pub(super) const VERSION: &str = "arborlog store 2\n";
+/// 3: the log's entries are in version 1 of the format.
+pub(super) const VERSION: &str = "arborlog store 3\n";
 
 /// The lock on a store's directory: as long as it is held, nobody opens the store.
 pub struct StoreLock {

@@ -70,7 +70,7 @@ pub enum StoreError {
     Locked(PathBuf),
     /// The directory was written by another version of this software.
     #[error(
-        "{dir} holds {found:?}, but this software reads {expected:?}; use the arborlog that wrote it, or mirror the log into a new directory"
+        "{dir} holds {found:?}, but this software reads {expected:?}; use the arborlog that wrote it: nothing turns the one into the other"
     )]
     Version {
         /// The store's directory.

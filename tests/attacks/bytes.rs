@@ -10,10 +10,17 @@ use crate::forge::{ENTRY_HEAD_BYTES, Files, Forge, OTHER_ORIGIN, entry_head, pat
 use crate::statements::*;
 
 pub fn attacks() -> Vec<Attack> {
-    [entries(), records(), tiles(), answers(), receipts()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        entries(),
+        records(),
+        formats(),
+        tiles(),
+        answers(),
+        receipts(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// An entry whose bytes are not the encoding of one.
@@ -151,6 +158,83 @@ fn entries() -> Vec<Attack> {
 
 /// Where a record's statement begins.
 const STATEMENT: usize = 32 + 8 + 32 + 4;
+/// Where a genesis names its format: behind the number of its kind.
+const FORMAT: std::ops::Range<usize> = STATEMENT + 4..STATEMENT + 8;
+
+/// The honest ledger with another genesis at its beginning, and a receipt in it.
+fn begun(forge: &mut Forge, lie: fn(&mut Vec<u8>)) -> Shown {
+    let signed = forge.entry(Index(0)).signed;
+    let mut record = signed.bytes().to_vec();
+    let genesis = forge.genesis_id();
+    lie(&mut record);
+    let signature = key("g1").sign(&forge.context.input(&record));
+    let bytes = raw(&record, signature.as_bytes(), signed.endorsements());
+    let honest = forge.clone();
+    put(forge, Index(0), &bytes);
+    let shown = Shown {
+        genesis,
+        ..Shown::log(&honest, None, forge.files())
+    };
+    shown.with(&forge.receipt(forge.at("award")))
+}
+
+/// Whoever is shown a log of another version of the format accuses nobody.
+fn other_format(name: &'static str, words: &'static str, lie: fn(&mut Vec<u8>)) -> Attack {
+    Attack::new(name, LOG, move || begun(&mut Forge::honest(), lie))
+        .receipt(Yes(words))
+        .audit(Yes(words))
+        .incremental(Apart)
+        .mirror(Yes(words))
+        .second(Yes("other_format"))
+        .unproven()
+}
+
+fn formats() -> Vec<Attack> {
+    vec![
+        other_format(
+            "No lie: a log of the time before versions were named",
+            "of version 0 of the format",
+            |record| {
+                record.drain(FORMAT);
+            },
+        ),
+        other_format(
+            "No lie: a log of a later version of the format",
+            "of version 2 of the format",
+            |record| record[FORMAT].copy_from_slice(&[0, 0, 0, 2]),
+        ),
+        Attack::receipt_only(
+            "A receipt whose genesis was changed to look like another version",
+            OPERATOR,
+            || {
+                let honest = Forge::honest();
+                let mut receipt = honest.receipt(honest.at("award"));
+                let genesis = &mut receipt.authority.last_mut().unwrap().entry;
+                // Behind the entry's head and lineage, and the length of the record.
+                let record = ENTRY_HEAD_BYTES + 16 + 8;
+                genesis[record + FORMAT.end - 1] = 2;
+                Shown::receipt(&honest, &receipt)
+            },
+        )
+        .receipt(Yes("not proven to be in the log")),
+        Attack::next(
+            "A genesis of another version amid the log",
+            "operator: the log's; one governor: its own",
+            |it| {
+                let signed = it.entry(Index(0)).signed;
+                let mut record = signed.bytes().to_vec();
+                record[FORMAT].copy_from_slice(&[0, 0, 0, 2]);
+                let signature = key("g1").sign(&it.context.input(&record));
+                let index = it.force_signed(signed);
+                put(it, index, &raw(&record, signature.as_bytes(), &[]));
+                index
+            },
+        )
+        .receipt(Yes("of version 2 of the format"))
+        .audits("of version 2 of the format")
+        .second(Yes("not_canonical")),
+    ]
+}
 
 fn records() -> Vec<Attack> {
     let awards: (&str, fn(&Forge) -> Statement) = ("platform", |_| award(ANN, 100).says());

@@ -60,6 +60,7 @@ pub fn photo(number: u8) -> Digest {
 
 pub fn genesis(origin: &str, governors: &[&str], quorum: u8) -> Genesis {
     Genesis {
+        format: FormatVersion::CURRENT,
         origin: origin.parse().unwrap(),
         programme: "a programme".parse().unwrap(),
         governors: list(governors.iter().map(|name| public(name)).collect()),

@@ -55,6 +55,13 @@ fn no_receipt() -> Verdict {
     Verdict::Neither(Outcome::NotThatKind, "not_a_receipt".to_owned())
 }
 
+/// Base64 of other bytes, as many.
+fn flipped(base64: &str) -> String {
+    let mut bytes = STANDARD.decode(base64).unwrap();
+    bytes[0] ^= 1;
+    STANDARD.encode(bytes)
+}
+
 /// Compares verdicts found with those expected; of one that holds, its meaning is not.
 fn assert_all(asked: Vec<(&str, Verdict, Verdict)>) {
     let holds = |verdict: &Verdict| matches!(verdict, Verdict::Holds(_));
@@ -375,6 +382,7 @@ fn what_is_signed_and_false_is_false_and_what_is_missing_is_not() {
         *LOG.parse::<VerifierKey>().unwrap().key(),
     );
     let (head, note) = AWARD.split_once("\n\n").unwrap();
+    let (root, hash) = (note.lines().nth(2).unwrap(), head.lines().nth(3).unwrap());
     let older = include_str!("../golden/log/1/checkpoint");
     let newer = include_str!("../golden/log/257/checkpoint");
     let with_note = |note: &str| format!("{head}\n\n{note}");
@@ -413,7 +421,7 @@ fn what_is_signed_and_false_is_false_and_what_is_missing_is_not() {
         ),
         (
             "another root",
-            plain(AWARD.replacen("Sd4a", "Sd4b", 1)),
+            plain(AWARD.replacen(root, &flipped(root), 1)),
             Verdict::False,
         ),
         (
@@ -428,7 +436,7 @@ fn what_is_signed_and_false_is_false_and_what_is_missing_is_not() {
         ),
         (
             "another hash",
-            plain(AWARD.replacen("cbyV", "cbyW", 1)),
+            plain(AWARD.replacen(hash, &flipped(hash), 1)),
             Verdict::False,
         ),
         (
@@ -453,7 +461,7 @@ fn what_is_signed_and_false_is_false_and_what_is_missing_is_not() {
         ),
         (
             "a line behind the root",
-            plain(AWARD.replacen("Fqo=\n", "Fqo=\nmore\n", 1)),
+            plain(AWARD.replacen(root, &format!("{root}\nmore"), 1)),
             unchecked("checkpoint_malformed"),
         ),
         (

@@ -18,7 +18,7 @@ export class Refused extends Error {
 // What says nothing against anybody: something is missing, or was changed on its way.
 const UNCHECKED = new Set([
   'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
-  'witness_missing', 'proof_incomplete', 'away',
+  'witness_missing', 'proof_incomplete', 'other_format', 'away',
 ]);
 
 // Says that it was this that could not be read, whatever is wrong inside.
@@ -197,6 +197,12 @@ const word = (...names) => {
 
 const [u8, u16, u32] = [uint(1), uint(2), uint(4)];
 export const bytes32 = fixed(32);
+// The first field of a genesis: a ledger in another format may be right, and can't be read here.
+const formatVersion = (reader) => {
+  const version = u32(reader);
+  need(version === 1, 'other_format', `the ledger is in version ${version} of the format, and this page reads version 1`);
+  return version;
+};
 const day = uint(4, 0, 2_932_896); // 9999-12-31
 const count = uint(4, 1);
 
@@ -206,7 +212,7 @@ const ACTIVITY = table({ code: u16, name: text(60), unit: text(20), factor: u64,
 const SPECIES = table({ code: u16, name: text(100), price: u64 });
 const GOVERNORS = { governors: listOf(bytes32, 1, 16), quorum: u8 };
 const STATEMENT = variant({
-  genesis: table({ origin: text(200, NAME), programme: text(500), ...GOVERNORS, log_key: bytes32 }),
+  genesis: table({ format: formatVersion, origin: text(200, NAME), programme: text(500), ...GOVERNORS, log_key: bytes32 }),
   governors: table(GOVERNORS),
   key_grant: table({
     key: bytes32, role: word('platform', 'planter', 'surveyor'), holder: text(64, SLUG),

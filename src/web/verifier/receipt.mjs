@@ -97,6 +97,19 @@ function checkPossession(entry) {
   need(keys.every((key) => entry.signers.has(hex(key))), 'possession_unproven', 'a key that gets a task did not sign');
 }
 
+// Whether the log is in the format that is read here. In another, all of its statements may be written
+// otherwise and none of them be false: so this comes before they are read.
+async function checkFormat(last, checkpoint) {
+  try {
+    decodeEntry(last.entry);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code !== 'other_format' || last.index !== 0n) return;
+    // Anybody can write another number into a copy: only the tree's own genesis counts.
+    const root = await rootByPath(await leafHash(last.entry), last.index, checkpoint.size, last.path);
+    if (equal(root, checkpoint.root)) throw error;
+  }
+}
+
 async function checkInclusion(link, checkpoint) {
   const leaf = await leafHash(link.entry);
   const root = await rootByPath(leaf, link.index, checkpoint.size, link.path);
@@ -155,7 +168,12 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     return all;
   });
   await named('inclusion', async () => checkLengths(chain, checkpoint));
-  const decoded = (link) => ({ ...decodeEntry(link.entry), index: link.index });
+  await named('genesis', async () => checkFormat(chain[chain.length - 1], checkpoint));
+  // A genesis of another format anywhere but at index 0 of the tree is merely wrong.
+  const decoded = (link) => {
+    const entry = reading('not_canonical', () => decodeEntry(link.entry));
+    return { ...entry, index: link.index };
+  };
   const entry = await check('entry', () => decoded(chain[0]));
   await check('inclusion', async () => ({
     leaf: await checkInclusion(chain[0], checkpoint), path: chain[0].path, index: entry.index, checkpoint,
