@@ -73,6 +73,7 @@ fn begin(
         holder: "green-app".parse()?,
         display_name: "Green App".parse()?,
         expires_on: None,
+        set: Index(0),
     });
     let (grant, second) = draft(&record(1, first, grant), &context, &governor)?;
     let method = serde_json::from_str(METHOD)?;

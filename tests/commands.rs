@@ -6,6 +6,8 @@ mod support;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
+use arborlog::client::BatchAnswer;
+use arborlog::record::{GovernorSet, Index, Statement};
 use serde_json::Value;
 use support::{Ledger, Server, arborlog, award, run, run_ok};
 
@@ -428,6 +430,8 @@ fn a_signature_that_would_spoil_a_proposal_is_refused_when_it_is_made() {
         &issuer["next_seq"].to_string(),
         "--prev",
         issuer["prev"].as_str().unwrap(),
+        "--set",
+        "0",
     ]);
     let asked = [
         "endorse",
@@ -453,6 +457,134 @@ fn a_signature_that_would_spoil_a_proposal_is_refused_when_it_is_made() {
         "{}",
         words(&marked)
     );
+}
+
+#[test]
+fn a_proposal_is_superseded_by_another_set_of_governors() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    let path = |name: &str| ledger.path(name);
+    let propose = |file: &str, key: &str| {
+        let out = path(&format!("{file}.proposal"));
+        run_ok(&[
+            "propose",
+            &path(file),
+            "--key",
+            &path(key),
+            "--out",
+            &out,
+            "--from",
+            &server.url,
+        ]);
+        let proposal: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+        (out, proposal["statement"]["set"].clone())
+    };
+    let revoke = |out: &str| {
+        run_ok(&[
+            "revoke",
+            "--revoked",
+            &ledger.surveyor.public().to_string(),
+            "--reason",
+            "lost",
+            "--key",
+            &path("governor-1.pem"),
+            "--out",
+            &path(out),
+            "--from",
+            &server.url,
+        ])
+    };
+    revoke("kept.json");
+    run_ok(&[
+        "endorse",
+        &path("kept.json"),
+        "--key",
+        &path("governor-2.pem"),
+    ]);
+    // One of the two is enough from here on; said by the other, so that the chain stays.
+    let next = GovernorSet {
+        governors: vec![ledger.governors[0].public(), ledger.governors[1].public()]
+            .try_into()
+            .unwrap(),
+        quorum: 1,
+        set: Index(0),
+    };
+    let head = remote.issuer(&ledger.governors[1].public()).unwrap();
+    let signed = support::sign_from(
+        &ledger.context(),
+        &ledger.governors[1],
+        head.next_seq,
+        head.prev,
+        &[Statement::Governors(next)],
+    );
+    let signed = signed.into_iter().next().unwrap();
+    let signed = signed
+        .endorse(&ledger.context(), &ledger.governors[0])
+        .unwrap();
+    let BatchAnswer::Admitted(indexes) = remote.append(&[signed]).unwrap() else {
+        panic!("the governors are refused");
+    };
+    let set = Value::from(indexes[0].0);
+
+    // Nobody signs it any more, and the ledger does not take it as it is.
+    let before = std::fs::read(path("kept.json")).unwrap();
+    let endorsed = run(&[
+        "endorse",
+        &path("kept.json"),
+        "--key",
+        &path("surveyor.pem"),
+        "--from",
+        &server.url,
+    ]);
+    let told = String::from_utf8_lossy(&endorsed.stderr).into_owned();
+    assert_eq!(endorsed.status.code(), Some(1), "{told}");
+    assert!(told.contains("superseded") && told.contains("propose it anew"));
+    assert_eq!(std::fs::read(path("kept.json")).unwrap(), before);
+    let sent = run(&["submit", &path("kept.json"), "--to", &server.url]);
+    let told = String::from_utf8_lossy(&sent.stderr).into_owned();
+    assert_eq!(sent.status.code(), Some(5), "{told}");
+    assert!(told.contains("set_superseded"), "{told}");
+    // Proposed anew it names the set in force, as whatever governors sign does; and nothing else.
+    revoke("anew.json");
+    run_ok(&["submit", &path("anew.json"), "--to", &server.url]);
+    let plot = serde_json::json!({
+        "kind": "plot", "number": 1, "name": "a hill", "latitude": 1, "longitude": 1,
+        "radius_m": 60, "outline": "00".repeat(32), "area_m2": 10_000, "trees_per_ha_max": 100,
+        "carbon_rights": "unknown", "funded_by": "the city",
+    });
+    std::fs::write(path("plot.json"), plot.to_string()).unwrap();
+    let (proposal, named) = propose("plot.json", "planter.pem");
+    assert_eq!(named, Value::Null);
+    run_ok(&["submit", &proposal, "--to", &server.url]);
+    std::fs::remove_file(&proposal).unwrap();
+    let (proposal, named) = propose("plot.json", "planter.pem");
+    assert_eq!(named, set);
+    run_ok(&["endorse", &proposal, "--key", &path("governor-1.pem")]);
+    run_ok(&["submit", &proposal, "--to", &server.url]);
+    let correction = serde_json::json!({
+        "kind": "correction", "target": 0, "reason": "it was wrong", "remedy": "void",
+    });
+    std::fs::write(path("correction.json"), correction.to_string()).unwrap();
+    for (key, expected) in [("governor-2.pem", set), ("planter.pem", Value::Null)] {
+        let (proposal, named) = propose("correction.json", key);
+        assert_eq!(named, expected, "{key}");
+        std::fs::remove_file(proposal).unwrap();
+    }
+    // A proposal of another version of this file is told as that.
+    let mut old: Value = serde_json::from_slice(&before).unwrap();
+    old["arborlog_proposal"] = 1.into();
+    std::fs::write(path("old.json"), old.to_string()).unwrap();
+    let endorsed = run(&[
+        "endorse",
+        &path("old.json"),
+        "--key",
+        &path("governor-2.pem"),
+    ]);
+    let told = String::from_utf8_lossy(&endorsed.stderr).into_owned();
+    assert_eq!(endorsed.status.code(), Some(3), "{told}");
+    assert!(told.contains("a proposal of version 1"), "{told}");
 }
 
 #[test]

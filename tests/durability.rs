@@ -203,6 +203,7 @@ async fn running() -> Running {
         holder: "app".parse().unwrap(),
         display_name: "App".parse().unwrap(),
         expires_on: None,
+        set: Index(0),
     });
     let records = sign_from(
         &context(),

@@ -45,6 +45,9 @@ const STORY: u64 = 55;
 /// Sizes at which the log is stored as files.
 const SIZES: [u64; 5] = [1, STORY, 255, 256, 257];
 const SIZE_MAX: u64 = 257;
+/// The entries that state sets of governors: the genesis, and the one that replaces it.
+const FIRST_SET: u64 = 0;
+const SECOND_SET: u64 = 43;
 /// When the witness says that it saw the checkpoint.
 const SEEN_AT_S: u64 = 1_794_000_000;
 
@@ -394,7 +397,9 @@ fn planting(plot: u32, species: u16, first: u32, count: u32, evidence: &str) -> 
 }
 
 fn correction(target: u64, reason: &str, remedy: Value) -> Value {
-    json!({"kind": "correction", "target": target, "reason": reason, "remedy": remedy})
+    json!({
+        "kind": "correction", "target": target, "reason": reason, "remedy": remedy, "set": null,
+    })
 }
 
 fn lost(count: u32, first: Option<u32>, evidence: Option<&str>) -> Value {
@@ -407,7 +412,7 @@ fn lost(count: u32, first: Option<u32>, evidence: Option<&str>) -> Value {
 fn grant(n: u8, role: &str, holder: &str, display_name: &str, expires_on: Option<&str>) -> Value {
     json!({
         "kind": "key_grant", "key": public(n), "role": role, "holder": holder,
-        "display_name": display_name, "expires_on": expires_on,
+        "display_name": display_name, "expires_on": expires_on, "set": FIRST_SET,
     })
 }
 
@@ -416,7 +421,7 @@ fn plot(number: u32, name: &str, rights: Value) -> Value {
         "kind": "plot", "number": number, "name": name,
         "latitude": 377_599_000, "longitude": -1_224_148_000 + i64::from(number),
         "radius_m": 180, "outline": sha(name), "area_m2": 62_500, "trees_per_ha_max": 400,
-        "carbon_rights": rights, "funded_by": "Friends of the Golden Hill",
+        "carbon_rights": rights, "funded_by": "Friends of the Golden Hill", "set": null,
     })
 }
 
@@ -436,7 +441,7 @@ fn method(version: u32, effective_from: &str, factor: u64) -> Value {
         "baseline": "An average car that was not driven.",
         "sources": "UK DESNZ 2025, average car, unknown fuel.",
         "jurisdiction": "California, as an example",
-        "document": sha(&format!("method 1 version {version}")),
+        "document": sha(&format!("method 1 version {version}")), "set": FIRST_SET,
     })
 }
 
@@ -699,32 +704,37 @@ fn change_hands(it: &mut Ledger) {
     it.today = day("2026-11-09");
     let set = json!({
         "kind": "governors", "governors": [public(ADA), public(BEN), public(DAN)], "quorum": 2,
+        "set": FIRST_SET,
     });
-    it.say("governors", BEN, &[CLEO, DAN], set);
-    let platform = grant(
+    let second = it.say("governors", BEN, &[CLEO, DAN], set);
+    assert_eq!(second, SECOND_SET);
+    let mut platform = grant(
         PLATFORM_NEXT,
         "platform",
         "bike-club",
         "The Bike Club",
         None,
     );
+    platform["set"] = SECOND_SET.into();
     it.say("", DAN, &[ADA, PLATFORM_NEXT], platform);
     let revoke = json!({
         "kind": "key_revoke", "key": public(PLATFORM), "reason": "A laptop was stolen.",
-        "compromised_since": "2026-11-08",
+        "compromised_since": "2026-11-08", "set": SECOND_SET,
     });
     it.say("key_revoke", ADA, &[DAN], revoke);
-    let next = json!({"kind": "log_key", "key": public(LOG_NEXT)});
+    let next = json!({"kind": "log_key", "key": public(LOG_NEXT), "set": SECOND_SET});
     it.say("log_key", BEN, &[ADA, LOG_NEXT], next);
-    let planter = grant(
+    let mut planter = grant(
         PLANTER_NEXT,
         "planter",
         "orchard-coop",
         "Orchard Co-op",
         None,
     );
+    planter["set"] = SECOND_SET.into();
     it.say("", ADA, &[BEN, PLANTER_NEXT], planter);
-    let handed = plot(1, "Golden Hill, north slope", json!("unknown"));
+    let mut handed = plot(1, "Golden Hill, north slope", json!("unknown"));
+    handed["set"] = SECOND_SET.into();
     it.say("plot_handed_over", PLANTER_NEXT, &[ADA, DAN], handed);
     it.say(
         "",
@@ -732,15 +742,14 @@ fn change_hands(it: &mut Ledger) {
         &[],
         planting(1, 1, 15, 6, "photographs 4"),
     );
-    it.say("", ADA, &[BEN, DAN], method(2, "2026-11-10", CYCLING_V2));
+    let mut next = method(2, "2026-11-10", CYCLING_V2);
+    next["set"] = SECOND_SET.into();
+    it.say("", ADA, &[BEN, DAN], next);
     // Governors may correct anything; this balance goes below zero.
     let all = json!({"reverse": {"points": 5268}});
-    it.say(
-        "",
-        ADA,
-        &[BEN],
-        correction(13, "The bicycle was a van.", all),
-    );
+    let mut all = correction(13, "The bicycle was a van.", all);
+    all["set"] = SECOND_SET.into();
+    it.say("correction_by_governors", ADA, &[BEN], all);
     it.today = day("2026-11-10");
     it.say(
         "",
@@ -885,7 +894,11 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
     ),
     (
         "governors",
-        &[("governors", T::List(&T::Bytes32)), ("quorum", T::U8)],
+        &[
+            ("governors", T::List(&T::Bytes32)),
+            ("quorum", T::U8),
+            ("set", T::U64),
+        ],
     ),
     (
         "key_grant",
@@ -895,6 +908,7 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
             ("holder", T::Text),
             ("display_name", T::Text),
             ("expires_on", T::Option(&T::Day)),
+            ("set", T::U64),
         ],
     ),
     (
@@ -903,9 +917,10 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
             ("key", T::Bytes32),
             ("reason", T::Text),
             ("compromised_since", T::Option(&T::Day)),
+            ("set", T::U64),
         ],
     ),
-    ("log_key", &[("key", T::Bytes32)]),
+    ("log_key", &[("key", T::Bytes32), ("set", T::U64)]),
     (
         "method",
         &[
@@ -918,6 +933,7 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
             ("sources", T::Text),
             ("jurisdiction", T::Text),
             ("document", T::Bytes32),
+            ("set", T::U64),
         ],
     ),
     (
@@ -955,6 +971,7 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
             ("trees_per_ha_max", T::U32),
             ("carbon_rights", RIGHTS),
             ("funded_by", T::Text),
+            ("set", T::Option(&T::U64)),
         ],
     ),
     (
@@ -1003,7 +1020,12 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
     ),
     (
         "correction",
-        &[("target", T::U64), ("reason", T::Text), ("remedy", REMEDY)],
+        &[
+            ("target", T::U64),
+            ("reason", T::Text),
+            ("remedy", REMEDY),
+            ("set", T::Option(&T::U64)),
+        ],
     ),
 ];
 
@@ -1281,7 +1303,7 @@ fn json_fence(value: &Value) -> String {
 }
 
 /// Statements that `docs/format.md` works through.
-const WORKED: [&str; 16] = [
+const WORKED: [&str; 17] = [
     "genesis",
     "governors",
     "key_grant",
@@ -1298,6 +1320,7 @@ const WORKED: [&str; 16] = [
     "correction_reverse",
     "correction_lost",
     "correction_void",
+    "correction_by_governors",
 ];
 
 fn doc_blocks() -> Vec<(String, String)> {

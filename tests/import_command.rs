@@ -632,11 +632,12 @@ fn what_others_corrected_is_neither_planted_nor_lost_again() {
         |told: &Told, line: usize| Index(told.json["lines"][line]["index"].as_u64().unwrap());
     // Files are told in the order of their first lines: the events' line is the last.
     let (five, lone, loss) = (index(&told, 0), index(&told, 5), index(&told, 6));
-    let correct = |target, remedy| {
+    let correct = |target, remedy, set| {
         Statement::Correction(Correction {
             target,
             reason: "seen by others".parse().unwrap(),
             remedy,
+            set,
         })
     };
     let lost = |first_serial| Remedy::Lost {
@@ -646,11 +647,11 @@ fn what_others_corrected_is_neither_planted_nor_lost_again() {
         evidence: None,
     };
     let surveyor_says = |remedy| {
-        let said = ledger.sign(&remote, &ledger.surveyor, &[correct(five, remedy)]);
+        let said = ledger.sign(&remote, &ledger.surveyor, &[correct(five, remedy, None)]);
         remote.append(&said).unwrap()
     };
-    ledger.govern(&remote, correct(loss, Remedy::Void), None);
-    ledger.govern(&remote, correct(lone, Remedy::Void), None);
+    ledger.govern(&remote, correct(loss, Remedy::Void, Some(Index(0))), None);
+    ledger.govern(&remote, correct(lone, Remedy::Void, Some(Index(0))), None);
     surveyor_says(lost(Some(Serial(1))));
     let sums = || ["planted", "lost", "entries"].map(|name| place.total(name));
     let before = sums();

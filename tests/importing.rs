@@ -52,6 +52,7 @@ fn method(factor: u64) -> Method {
         sources: "a table".parse().unwrap(),
         jurisdiction: "here".parse().unwrap(),
         document: Digest::from_bytes([0; 32]),
+        set: Index(0),
     }
 }
 
@@ -129,6 +130,7 @@ impl Platform {
                 target,
                 reason: "an overlap".parse().unwrap(),
                 remedy: Remedy::Reverse { points: Grams(1) },
+                set: None,
             }));
         }
         plan.trips.iter().map(|trip| trip.line).collect()

@@ -87,6 +87,7 @@ async fn a_record_that_is_sent_again_is_found_however_long_ago_it_was() {
         holder: "other".parse().unwrap(),
         display_name: "Other".parse().unwrap(),
         expires_on: None,
+        set: Index(0),
     });
     let grant = it.sign(&it.ledger.governors[0], &[grant]).await.remove(0);
     let context = it.ledger.context();
@@ -208,6 +209,7 @@ async fn what_is_cheap_to_refuse_is_refused_before_any_signature_is_looked_at() 
         key: platform.public(),
         reason: "lost".parse().unwrap(),
         compromised_since: None,
+        set: Index(0),
     });
     let revoke = it.sign(&governors[0], &[revoke]).await.remove(0);
     let revoke = revoke.endorse(&context, &governors[1]).unwrap();
@@ -227,8 +229,11 @@ async fn a_batch_may_name_governors_who_endorse_its_next_record() {
     let set = Statement::Governors(GovernorSet {
         governors: List::try_from(vec![governors[0].public(), new.public()]).unwrap(),
         quorum: 2,
+        set: Index(0),
     });
     let mut next = method();
+    // Signed before it is in: the index that it will have, if nobody else's record comes between.
+    next.set = Index(it.log.published().head.tree.size);
     next.version = MethodVersion(2);
     next.effective_from = Day(next.effective_from.0.max(arborlog::client::today().0 + 1));
     let batch = it

@@ -28,6 +28,12 @@ use arborlog::record::{
 };
 use proptest::prelude::*;
 
+#[allow(dead_code)]
+#[path = "support/says.rs"]
+mod says;
+
+use says::{IN_FORCE, naming};
+
 const ORIGIN: &str = "example.org/model";
 const FIRST_DAY: u32 = 20_700;
 
@@ -563,6 +569,7 @@ impl Model {
             })
             && !self.revoked(issuer)
             && !self.expired(issuer, today)
+            && self.names_set(record)
             && match &record.statement {
                 Statement::Genesis(_) => false,
                 Statement::Governors(it) => self.admits_governors(record, endorsers, it),
@@ -607,6 +614,17 @@ impl Model {
                     self.alone(record, endorsers, Role::Surveyor) && self.admits_survey(record, it)
                 }
             }
+    }
+
+    /// It names the set of governors in force where governors sign, and none where they do not.
+    fn names_set(&self, record: &Record) -> bool {
+        let by_governors = match &record.statement {
+            Statement::Plot(it) => self.plot(it.number.0).is_some(),
+            Statement::Correction(_) => self.governs(&record.issuer),
+            // The others that have a set must have one.
+            statement => statement.set().is_some(),
+        };
+        record.statement.set() == by_governors.then(|| Index(self.council().0 as u64))
     }
 
     /// Signed by an issuer of that role, and nobody else.
@@ -1138,6 +1156,22 @@ fn form(name: String) -> String {
         .replace("rn", "m")
 }
 
+/// Has a statement name another set of governors, or none.
+fn rename(dice: &mut Dice, statement: &mut Statement, entries: usize) {
+    let any = Index(dice.below(entries + 2) as u64);
+    match statement {
+        Statement::Governors(it) => it.set = any,
+        Statement::KeyGrant(it) => it.set = any,
+        Statement::KeyRevoke(it) => it.set = any,
+        Statement::LogKey(it) => it.set = any,
+        Statement::Method(it) => it.set = any,
+        Statement::Plot(Plot { set, .. }) | Statement::Correction(Correction { set, .. }) => {
+            *set = set.is_none().then_some(any);
+        }
+        _ => {}
+    }
+}
+
 /// Whether each governor is named once, and a quorum of them can be had.
 fn possible(governors: &[PublicKey], quorum: u8) -> bool {
     let distinct: HashSet<&PublicKey> = governors.iter().collect();
@@ -1481,7 +1515,8 @@ impl Run {
 
     /// By a governor, with just enough others and whoever the statement names.
     fn governed(&self, dice: &mut Dice, statement: Statement) -> Offer {
-        let (_, mut governors, k) = self.model.council();
+        let (stated_at, mut governors, k) = self.model.council();
+        let statement = naming(statement, Index(stated_at as u64), true);
         let turn = dice.below(governors.len());
         governors.rotate_left(turn);
         let mut endorsers: BTreeSet<PublicKey> = governors[1..k].iter().copied().collect();
@@ -1507,7 +1542,7 @@ impl Run {
     /// Breaks something.
     fn spoil(&self, dice: &mut Dice, offer: &mut Offer) {
         let record = &mut offer.record;
-        match dice.below(9) {
+        match dice.below(11) {
             0 => record.seq = Seq((record.seq.0 + 1).saturating_sub(2 * (dice.next() % 2))),
             1 => record.prev = RecordId::from_bytes([dice.next() as u8; 32]),
             2 => record.issued_on = Day(self.today + dice.small(4)),
@@ -1525,6 +1560,7 @@ impl Run {
             7 => {
                 offer.endorsers.insert(self.people.anybody(dice));
             }
+            8 | 9 => rename(dice, &mut record.statement, self.model.said.len()),
             _ => offer.endorsers.extend(dice.pick(&self.people.governors)),
         }
     }
@@ -1574,6 +1610,7 @@ impl Run {
                     key,
                     reason,
                     compromised_since: None,
+                    set: IN_FORCE,
                 };
                 self.governed(dice, Statement::KeyRevoke(said))
             }
@@ -1583,7 +1620,8 @@ impl Run {
                 } else {
                     dice.pick(&self.people.logs).unwrap()
                 };
-                self.governed(dice, Statement::LogKey(LogKey { key }))
+                let said = LogKey { key, set: IN_FORCE };
+                self.governed(dice, Statement::LogKey(said))
             }
             7 | 8 => {
                 let id = 1 + dice.small(2);
@@ -1600,7 +1638,9 @@ impl Run {
                 let said = Statement::Plot(self.plot(dice, number));
                 let mut offer = self.by_role(dice, Role::Planter, said);
                 if self.model.plot(number).is_some() {
-                    let (_, governors, k) = self.model.council();
+                    let (stated_at, governors, k) = self.model.council();
+                    let said = offer.record.statement;
+                    offer.record.statement = naming(said, Index(stated_at as u64), true);
                     offer.endorsers = governors[..k].iter().copied().collect();
                 }
                 offer
@@ -1666,6 +1706,7 @@ impl Run {
         let said = GovernorSet {
             governors: set.try_into().unwrap(),
             quorum,
+            set: IN_FORCE,
         };
         self.governed(dice, Statement::Governors(said))
     }
@@ -1684,6 +1725,7 @@ impl Run {
             holder: holder.parse().unwrap(),
             display_name: name.parse().unwrap(),
             expires_on,
+            set: IN_FORCE,
         })
     }
 
@@ -1725,6 +1767,7 @@ impl Run {
             sources: "a table".parse().unwrap(),
             jurisdiction: "here".parse().unwrap(),
             document: Digest::from_bytes([0; 32]),
+            set: IN_FORCE,
         })
     }
 
@@ -1862,6 +1905,7 @@ impl Run {
             },
             carbon_rights: CarbonRights::Unknown,
             funded_by: "the city".parse().unwrap(),
+            set: None,
         }
     }
 
@@ -2144,6 +2188,7 @@ impl Run {
             target: Index(target as u64),
             reason: "it was wrong".parse().unwrap(),
             remedy,
+            set: None,
         });
         let by = self.model.said.get(target).map(|said| said.record.issuer);
         let house = by.and_then(|by| self.model.grant(&by));

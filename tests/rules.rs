@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 #[path = "support/says.rs"]
 mod says;
 
-use says::Says;
+use says::{IN_FORCE, Says, naming};
 
 use arborlog::crypto::{PublicKey, Signature, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, Refusal, State, speakers};
@@ -153,6 +153,13 @@ impl Ledger {
     /// The issuer's next record.
     fn record(&self, who: &str, said: impl Says) -> Record {
         let issuer = public(who.split('+').next().unwrap());
+        let council = &self.state.globals().council;
+        let statement = said.says();
+        // Others endorse nothing but what governors sign.
+        let by_governors = match &statement {
+            Statement::Plot(plot) => who.contains('+') || self.state.plot(plot.number).is_some(),
+            _ => who.contains('+') || council.governors.contains(&issuer),
+        };
         let (seq, prev) = match self.state.key(&issuer) {
             Some(known) => known.next(),
             None => (Seq(0), RecordId::NONE),
@@ -162,7 +169,7 @@ impl Ledger {
             seq,
             prev,
             issued_on: self.today,
-            statement: said.says(),
+            statement: naming(statement, council.stated_at, by_governors),
         }
     }
 
@@ -369,6 +376,7 @@ fn governors(names: &[&str], quorum: u8) -> GovernorSet {
     GovernorSet {
         governors: keys(names).try_into().unwrap(),
         quorum,
+        set: IN_FORCE,
     }
 }
 
@@ -379,6 +387,7 @@ fn grant(name: &str, role: Role, holder: &str) -> KeyGrant {
         holder: holder.parse().unwrap(),
         display_name: holder.parse().unwrap(),
         expires_on: None,
+        set: IN_FORCE,
     }
 }
 
@@ -387,11 +396,15 @@ fn revoke(name: &str) -> KeyRevoke {
         key: public(name),
         reason: "lost".parse().unwrap(),
         compromised_since: None,
+        set: IN_FORCE,
     }
 }
 
 fn log_key(name: &str) -> LogKey {
-    LogKey { key: public(name) }
+    LogKey {
+        key: public(name),
+        set: IN_FORCE,
+    }
 }
 
 fn activity(code: u16, factor: u64, cap: u64) -> Activity {
@@ -438,6 +451,7 @@ fn method(version: u32) -> Method {
         sources: "a table".parse().unwrap(),
         jurisdiction: "here".parse().unwrap(),
         document: Digest::from_bytes([0; 32]),
+        set: IN_FORCE,
     }
 }
 
@@ -496,6 +510,7 @@ fn plot(number: u32) -> Plot {
         trees_per_ha_max: PLOT_HOLDS,
         carbon_rights: CarbonRights::NoneIssued,
         funded_by: "the city".parse().unwrap(),
+        set: None,
     }
 }
 
@@ -531,6 +546,7 @@ fn correct(target: Index, remedy: Remedy) -> Correction {
         target,
         reason: "it was wrong".parse().unwrap(),
         remedy,
+        set: None,
     }
 }
 
@@ -916,6 +932,108 @@ fn a_holder_that_was_ever_surveyor_stays_one_after_revocation() {
     ledger.admit("g1+g2+new", grant("new", Role::Surveyor, "eyes"));
 }
 
+/// Everything that governors sign, each with a set of its own choice.
+fn governed(set: Index, planting: Index) -> Vec<(&'static str, Statement)> {
+    let granted = KeyGrant {
+        set,
+        ..grant("fresh", Role::Platform, "cityride")
+    };
+    let revoked = KeyRevoke {
+        set,
+        ..revoke("platform2")
+    };
+    let log_key = LogKey {
+        set,
+        ..log_key("log2")
+    };
+    let named = GovernorSet {
+        set,
+        ..governors(&["g1", "g2"], 2)
+    };
+    let restated = Plot {
+        set: Some(set),
+        ..plot(1)
+    };
+    let corrected = Correction {
+        set: Some(set),
+        ..lost(planting, 1, None)
+    };
+    vec![
+        ("g1+g2+fresh", granted.says()),
+        ("g1+g2", revoked.says()),
+        ("g1+g2+log2", log_key.says()),
+        ("g1+g2", Method { set, ..method(2) }.says()),
+        ("planter+g1+g2", restated.says()),
+        ("g1+g2", corrected.says()),
+        ("g1+g2", named.says()),
+    ]
+}
+
+#[test]
+fn what_governors_sign_names_the_set_in_force() {
+    let (mut ledger, planting) = Ledger::with_oaks(10);
+    let set = ledger.admit("g1+g2", governors(&["g1", "g2", "g3"], 2));
+    let later = Index(ledger.state.entries());
+    // Of sets that were in force, of entries that are none, and of those to come.
+    for other in [Index(0), Index(1), planting, later] {
+        for (who, said) in governed(other, planting) {
+            let advice = ledger.refuse(who, said, Code::SetSuperseded);
+            assert!(advice.contains("anew"), "{advice}");
+        }
+    }
+    for (who, said) in governed(set, planting) {
+        ledger.admit(who, said);
+    }
+}
+
+#[test]
+fn signatures_of_a_set_with_a_larger_quorum_are_worth_nothing_under_a_smaller() {
+    let mut ledger = Ledger::new();
+    ledger.admit("g2+g1+g3", governors(&["g1", "g2", "g3"], 3));
+    let said = grant("fresh", Role::Platform, "cityride");
+    let kept = ledger.record("g1+g2", said.clone());
+    ledger.refuse_record("g1+g2+fresh", &kept, Code::QuorumShort);
+    ledger.admit("g2+g1+g3+g4", governors(&["g1", "g2", "g4"], 2));
+    ledger.refuse_record("g1+g2+fresh", &kept, Code::SetSuperseded);
+    // Who left is not called a stranger first.
+    ledger.refuse_record("g1+g3+fresh", &kept, Code::SetSuperseded);
+    ledger.admit("g1+g2+fresh", said);
+}
+
+#[test]
+fn a_set_is_named_where_governors_sign_and_nowhere_else() {
+    let (mut ledger, planting) = Ledger::with_oaks(10);
+    let set = Some(Index(0));
+    let named = |said: Correction| Correction { set, ..said };
+    // Its holder's own correction, and a plot's first statement, ask no governors.
+    ledger.refuse(
+        "planter",
+        named(lost(planting, 1, None)),
+        Code::SetMisplaced,
+    );
+    ledger.refuse(
+        "surveyor",
+        named(lost(planting, 1, None)),
+        Code::SetMisplaced,
+    );
+    ledger.refuse("planter", Plot { set, ..plot(2) }, Code::SetMisplaced);
+    ledger.admit("planter", plot(2));
+    // By governors, or of a plot that is there, they must.
+    let mut record = ledger.record("g1+g2", lost(planting, 1, None));
+    let Statement::Correction(said) = &mut record.statement else {
+        panic!("it is a correction");
+    };
+    said.set = None;
+    let advice = ledger.refuse_record("g1+g2", &record, Code::SetMisplaced);
+    assert!(advice.contains("set in force"), "{advice}");
+    let mut record = ledger.record("planter+g1+g2", plot(2));
+    if let Statement::Plot(said) = &mut record.statement {
+        said.set = None;
+    }
+    ledger.refuse_record("planter+g1+g2", &record, Code::SetMisplaced);
+    ledger.admit("planter+g1+g2", plot(2));
+}
+
 #[test]
 fn a_name_that_could_be_taken_for_anothers_is_refused() {
     let mut ledger = Ledger::new();
@@ -1046,11 +1164,12 @@ fn a_key_that_is_no_safe_point_is_refused() {
             ..grant("new", Role::Platform, "cityride")
         };
         ledger.refuse("g1+g2", wrong, Code::KeyInvalid);
-        ledger.refuse("g1+g2", LogKey { key }, Code::KeyInvalid);
+        ledger.refuse("g1+g2", LogKey { key, set: IN_FORCE }, Code::KeyInvalid);
         let set = vec![public("g1"), key];
         let set = GovernorSet {
             governors: set.try_into().unwrap(),
             quorum: 1,
+            set: IN_FORCE,
         };
         ledger.refuse("g1+g2", set, Code::KeyInvalid);
     }

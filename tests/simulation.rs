@@ -242,6 +242,7 @@ fn beginning() -> (Vec<Vec<u8>>, Vec<RecordId>) {
             holder: "app".parse().unwrap(),
             display_name: "App".parse().unwrap(),
             expires_on: None,
+            set: Index(0),
         })
     }));
     statements.push(Statement::Method(method()));

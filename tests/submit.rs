@@ -957,6 +957,7 @@ fn what_an_older_key_signed_is_sent_as_it_is_or_signed_anew_once_it_can_never_co
             key: old.public(),
             reason: "replaced".parse().unwrap(),
             compromised_since: None,
+            set: Index(0),
         }),
         None,
     );

@@ -185,14 +185,14 @@ SPECIES = table(code=u16, name=text(100), price=u64)
 GOVERNORS = dict(governors=list_of(bytes32, 1, 16), quorum=u8)
 STATEMENT = variant(
     genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32),
-    governors=table(**GOVERNORS),
+    governors=table(**GOVERNORS, set=u64),
     key_grant=table(key=bytes32, role=word("platform", "planter", "surveyor"), holder=text(64, SLUG),
-                    display_name=text(100), expires_on=option(day)),
-    key_revoke=table(key=bytes32, reason=text(300), compromised_since=option(day)),
-    log_key=table(key=bytes32),
+                    display_name=text(100), expires_on=option(day), set=u64),
+    key_revoke=table(key=bytes32, reason=text(300), compromised_since=option(day), set=u64),
+    log_key=table(key=bytes32, set=u64),
     method=table(id=u32, version=u32, effective_from=day, activities=list_of(ACTIVITY, 0, 128),
                  species=list_of(SPECIES, 0, 400), baseline=text(1000), sources=text(1000),
-                 jurisdiction=text(200), document=bytes32),
+                 jurisdiction=text(200), document=bytes32, set=u64),
     award=table(account=bytes32, method=u32, version=u32, activity=u16, quantity=u64, points=u64,
                 occurred_on=day, evidence=bytes32),
     transfer=table(sender=bytes32, to=option(bytes32), points=u64,      # "from" in format.md
@@ -201,7 +201,7 @@ STATEMENT = variant(
                radius_m=u32, outline=bytes32, area_m2=u64, trees_per_ha_max=u32,
                carbon_rights=variant(none_issued=table(), issued=table(registry=text(100), id=text(100)),
                                      unknown=table()),
-               funded_by=text(100)),
+               funded_by=text(100), set=option(u64)),
     planting=table(plot=u32, species=u16, first_serial=u32, count=uint(4, low=1), planted_on=day,
                    evidence=bytes32),
     survey=table(plot=u32, planting=option(u64), surveyed_on=day,
@@ -212,7 +212,7 @@ STATEMENT = variant(
     correction=table(target=u64, reason=text(300), remedy=variant(
         reverse=table(points=u64),
         lost=table(count=uint(4, low=1), first_serial=option(u32), lost_on=day, evidence=option(bytes32)),
-        void=table())),
+        void=table()), set=option(u64)),
 )
 RECORD = table(issuer=bytes32, seq=u64, prev=bytes32, issued_on=day, statement=STATEMENT)
 ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(16_384),
@@ -481,8 +481,17 @@ class Ledger:
              f"fewer than {self.quorum} governors signed")
         need(entry.signers.issuperset(also), "possession_unproven", "a key that gets a task did not sign")
 
+    def check_set_in_force(self, entry):
+        """Of what governors sign: signatures for one set of them are worth nothing under another."""
+        need(entry.statement.set is not None, "set_misplaced", "governors sign it, and it names no set of them")
+        need(entry.statement.set == self.council_at, "set_superseded", "it names another set than the one in force")
+
+    def check_no_set(self, entry):
+        need(entry.statement.set is None, "set_misplaced", "it names a set of governors, and none of them sign it")
+
     def said_by_governors(self, entry, also=()):
         need(entry.issuer in self.council, "role_refused", "the issuer is no governor in force")
+        self.check_set_in_force(entry)
         self.check_quorum(entry, also)
 
     def said_by(self, role, entry, key):
@@ -701,9 +710,11 @@ class Ledger:
         plot = self.plots.get(s.number)
         if plot is None:
             self.said_by("planter", entry, key)
+            self.check_no_set(entry)
             plot = SimpleNamespace(last=NONE, standing=0, assigned=0, plantings=[])     # ascending by serial
         else:
             need(key.task == "planter", "role_refused", "the issuer is no planter")
+            self.check_set_in_force(entry)
             self.check_quorum(entry)
             need(fits(plot.standing, s), "plot_full", "more trees stand there than fit")
         plot.statement, plot.holder, self.plots[s.number] = s, key.holder, plot
@@ -797,6 +808,7 @@ class Ledger:
         else:
             need(key.task != "log", "role_refused", "a log's key corrects nothing")
             other_pays = self.check_endorsers(entry, key, target, remedy)
+            self.check_no_set(entry)
             said_it = self.keys[target.issuer]
             need((said_it.holder, said_it.task) == (key.holder, key.task)
                  or (remedy == "lost" and key.task == "surveyor"), "holder_refused",
@@ -1267,6 +1279,7 @@ def check_authority(entry, behind):
         need(behind.kind in ("genesis", "governors"), "authority_broken", "the next link proves nothing")
         need(entry.kind in GOVERNORS_SAY and entry.issuer in s.governors, "role_refused",
              "governors don't say this, or the issuer is none of them")
+        need(entry.statement.set == behind.index, "authority_broken", "it names another set of governors")
         need(sum(key in entry.signers for key in set(s.governors)) >= s.quorum, "quorum_short",
              f"fewer than {s.quorum} governors signed")
 

@@ -370,21 +370,22 @@ def remedy(r):
 WRITE = {        # in the order of their numbers: field, how it is written, what it is if nothing is said
     "genesis": [("format", u32, 1), ("origin", text, "example.org/test"), ("programme", text, "A test"), ("governors", "keys", None),
                 ("quorum", u8, 2), ("log_key", "key", None)],
-    "governors": [("governors", "keys", None), ("quorum", u8, 2)],
+    "governors": [("governors", "keys", None), ("quorum", u8, 2), ("set", "set", None)],
     "key_grant": [("key", "key", None), ("role", word("platform", "planter", "surveyor"), None), ("holder", text, None),
-                  ("display_name", "name", None), ("expires_on", "day?", None)],
-    "key_revoke": [("key", "key", None), ("reason", text, "because"), ("compromised_since", "day?", None)],
-    "log_key": [("key", "key", None)],
+                  ("display_name", "name", None), ("expires_on", "day?", None), ("set", "set", None)],
+    "key_revoke": [("key", "key", None), ("reason", text, "because"), ("compromised_since", "day?", None),
+                   ("set", "set", None)],
+    "log_key": [("key", "key", None), ("set", "set", None)],
     "method": [("id", u32, 1), ("version", u32, 1), ("effective_from", u32, 0), ("activities", activity, []),
                ("species", species, []), ("baseline", text, ""), ("sources", text, ""), ("jurisdiction", text, ""),
-               ("document", bytes, bytes(32))],
+               ("document", bytes, bytes(32)), ("set", "set", None)],
     "award": [("account", bytes, None), ("method", u32, 1), ("version", u32, 1), ("activity", u16, 1),
               ("quantity", u64, None), ("points", u64, None), ("occurred_on", u32, None), ("evidence", bytes, bytes(32))],
     "transfer": [("sender", bytes, None), ("to", "account?", None), ("points", u64, None),
                  ("reason", word("gift", "collected", "pooled", "expired", "spent_elsewhere"), "gift")],
     "plot": [("number", u32, 1), ("name", text, "hill"), ("latitude", i32, -1), ("longitude", i32, 1),
              ("radius_m", u32, 9), ("outline", bytes, bytes(32)), ("area_m2", u64, 10_000),
-             ("trees_per_ha_max", u32, 20), ("carbon_rights", u32, 0), ("funded_by", text, "us")],
+             ("trees_per_ha_max", u32, 20), ("carbon_rights", u32, 0), ("funded_by", text, "us"), ("set", "set?", None)],
     "planting": [("plot", u32, 1), ("species", u16, 1), ("first_serial", u32, None), ("count", u32, None),
                  ("planted_on", u32, 1), ("evidence", "evidence", None)],
     "survey": [("plot", u32, 1), ("planting", "index?", None), ("surveyed_on", u32, 1),
@@ -394,7 +395,7 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
     "claim": [("account", bytes, None), ("method", u32, 1), ("version", u32, 1), ("species", u16, 1),
               ("points", u64, 100)],
     "assignment": [("plot", u32, 1), ("first_serial", u32, 0), ("claims", u64, None)],
-    "correction": [("target", u64, None), ("reason", text, "because"), ("remedy", remedy, "void")],
+    "correction": [("target", u64, None), ("reason", text, "because"), ("remedy", remedy, "void"), ("set", "set?", None)],
 }
 KINDS = list(WRITE)
 TODAY = 20_000
@@ -439,8 +440,10 @@ def write_statement(kind, said):
             written += public(value)
         elif write == "keys":
             written += list_of([public(key) for key in value], bytes)
+        elif write == "set":
+            written += u64(value)
         elif isinstance(write, str):
-            written += option(value, {"day?": u32, "index?": u64, "account?": bytes}[write])
+            written += option(value, {"day?": u32, "index?": u64, "set?": u64, "account?": bytes}[write])
         elif isinstance(value, list):
             written += list_of(value, write)
         else:
@@ -471,6 +474,12 @@ class Builder:
         key = self.ledger.keys.get(issuer.public)
         seq = (key.next_seq if key else 0) if seq is None else seq
         prev = (key.last_id if key else bytes(32)) if prev is None else prev
+        # Where governors sign, the set in force, unless another is said.
+        if any(name == "set" for name, _, _ in WRITE[kind]):
+            known = kind == "plot" and said.get("number", 1) in self.ledger.plots
+            governed = (kind not in ("plot", "correction") or endorsers or known
+                        or issuer.public in self.ledger.council)
+            said.setdefault("set", self.ledger.council_at if governed else None)
         record = issuer.public + u64(seq) + prev + u32(issued_on) + write_statement(kind, said)
         message = b"arborlog/record/v1\n" + ORIGIN.encode() + b"\n" + record
         signatures = {one.public: one.private.sign(message) for one in (issuer, *endorsers)}
@@ -630,6 +639,14 @@ def cases():
     yield "possession_unproven", e("key_grant", A, B, **grant)
     yield "possession_unproven", e("governors", A, B, governors=[A, B, D])
     yield "possession_unproven", e("log_key", A, B, key=LOG_KEY_2)
+    yield "set_superseded", e("key_grant", A, B, STRANGER, set=1, **grant)
+    yield "set_superseded", e("correction", A, B, target=at["gift"], set=2**64 - 1)
+    yield "set_superseded", e("plot", PLANTER, A, B, number=1, set=1)
+    yield "set_superseded", e("method", A, id=9, set=1)                 # before the quorum
+    yield "set_misplaced", e("correction", A, B, target=at["gift"], set=None)
+    yield "set_misplaced", e("plot", PLANTER, A, B, number=1, set=None)
+    yield "set_misplaced", e("plot", PLANTER, number=3, set=0)
+    yield "set_misplaced", e("correction", PLATFORM, target=at["gift"], set=0)
     yield "sequence_gap", e("award", PLATFORM, seq=BASE.ledger.keys[PLATFORM.public].next_seq + 1, **award)
     yield "sequence_used", e("award", PLATFORM, seq=0, **award)
     yield "chain_broken", e("award", PLATFORM, prev=bytes(32), **award)

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Done, Failure, connect, read_text, words};
 use arborlog::client::{
@@ -24,18 +26,21 @@ pub struct Proposing {
     /// The proposal to write; governors hand it on with `arborlog endorse`.
     #[arg(long)]
     out: PathBuf,
-    /// The ledger's server, which tells where the issuer's chain continues.
-    #[arg(long, value_name = "URL", required_unless_present_all = ["origin", "seq", "prev"])]
+    /// The ledger's server, which tells where the issuer's chain continues, and who governs.
+    #[arg(long, value_name = "URL", required_unless_present_all = ["origin", "seq", "prev", "set"])]
     from: Option<String>,
     /// Without a server: the ledger's origin,
-    #[arg(long, requires_all = ["seq", "prev"])]
+    #[arg(long, requires_all = ["seq", "prev", "set"])]
     origin: Option<Origin>,
     /// the issuer's next sequence number,
     #[arg(long)]
     seq: Option<Seq>,
-    /// and the id of its record before (`prev` of GET /v1/issuers/KEY).
+    /// the id of its record before (`prev` of GET /v1/issuers/KEY),
     #[arg(long)]
     prev: Option<RecordId>,
+    /// and the set of governors in force: the entry that states it (`stated_at` of GET /v1/governors).
+    #[arg(long, value_name = "INDEX")]
+    set: Option<Index>,
 }
 
 /// Propose to grant a key a role.
@@ -144,84 +149,163 @@ fn parse_role(text: &str) -> Result<Role, String> {
 }
 
 pub fn grant(args: &GrantArgs) -> Done {
-    let grant = KeyGrant {
-        key: args.grantee,
-        role: args.role,
-        holder: args.holder.clone(),
-        display_name: args.name.parse().map_err(Failure::usage)?,
-        expires_on: args.expires_on,
-    };
-    write(&args.proposing, Statement::KeyGrant(grant))
+    let display_name = args.name.parse().map_err(Failure::usage)?;
+    write(&args.proposing, |_, set| {
+        Ok(Statement::KeyGrant(KeyGrant {
+            key: args.grantee,
+            role: args.role,
+            holder: args.holder.clone(),
+            display_name,
+            expires_on: args.expires_on,
+            set,
+        }))
+    })
 }
 
 pub fn revoke(args: &RevokeArgs) -> Done {
-    let revoke = KeyRevoke {
-        key: args.revoked,
-        reason: args.reason.parse().map_err(Failure::usage)?,
-        compromised_since: args.compromised_since,
-    };
-    write(&args.proposing, Statement::KeyRevoke(revoke))
+    let reason = args.reason.parse().map_err(Failure::usage)?;
+    write(&args.proposing, |_, set| {
+        Ok(Statement::KeyRevoke(KeyRevoke {
+            key: args.revoked,
+            reason,
+            compromised_since: args.compromised_since,
+            set,
+        }))
+    })
 }
 
 pub fn method(args: &MethodArgs) -> Done {
-    let text = read_text(&args.file)?;
-    let method: Method = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display())))?;
-    write(&args.proposing, Statement::Method(method))
+    let json = read_fields(&args.file)?;
+    write(&args.proposing, |_, set| {
+        let method: Method = with_set(&args.file, json, set)?;
+        Ok(Statement::Method(method))
+    })
 }
 
 pub fn governors(args: &GovernorsArgs) -> Done {
     let governors = List::try_from(args.governors.clone()).map_err(Failure::usage)?;
-    write(
-        &args.proposing,
-        Statement::Governors(GovernorSet {
+    write(&args.proposing, |_, set| {
+        Ok(Statement::Governors(GovernorSet {
             governors,
             quorum: args.quorum,
-        }),
-    )
+            set,
+        }))
+    })
 }
 
 pub fn log_key(args: &LogKeyArgs) -> Done {
-    write(
-        &args.proposing,
-        Statement::LogKey(LogKey { key: args.next }),
-    )
+    write(&args.proposing, |_, set| {
+        Ok(Statement::LogKey(LogKey {
+            key: args.next,
+            set,
+        }))
+    })
 }
 
 pub fn propose(args: &ProposeArgs) -> Done {
-    let text = read_text(&args.statement)?;
-    let statement: Statement = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", args.statement.display())))?;
-    write(&args.proposing, statement)
+    let json = read_fields(&args.statement)?;
+    write(&args.proposing, |server, set| {
+        let asks_governors = match (json.get("kind").and_then(Value::as_str), server) {
+            (Some("plot"), Some(server)) => server.has_plot(json.get("number"))?,
+            (Some("correction"), Some(server)) => server.issuer_governs,
+            // Whoever proposes these without a server asks others to sign.
+            (Some("plot" | "correction"), None) => true,
+            (Some("governors" | "key_grant" | "key_revoke" | "log_key" | "method"), _) => true,
+            // The ledger refuses a proposal of another kind, which asks nobody.
+            _ => false,
+        };
+        if asks_governors {
+            with_set(&args.statement, json, set)
+        } else {
+            from_fields(&args.statement, json)
+        }
+    })
 }
 
-fn write(proposing: &Proposing, statement: Statement) -> Done {
+/// A statement's fields, as a file has them.
+type Fields = serde_json::Map<String, Value>;
+
+fn read_fields(path: &Path) -> Result<Fields, Failure> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+fn from_fields<T: DeserializeOwned>(path: &Path, fields: Fields) -> Result<T, Failure> {
+    serde_json::from_value(Value::Object(fields))
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+/// What a file says, with the set of governors in force if it names none itself.
+fn with_set<T: DeserializeOwned>(
+    path: &Path,
+    mut fields: Fields,
+    set: Index,
+) -> Result<T, Failure> {
+    let named = fields.entry("set").or_insert(Value::Null);
+    if named.is_null() {
+        *named = set.0.into();
+    }
+    from_fields(path, fields)
+}
+
+/// What a server tells of whom a statement must be signed by.
+struct AskedServer<'a> {
+    remote: &'a Remote,
+    issuer_governs: bool,
+}
+
+impl AskedServer<'_> {
+    /// Whether the ledger has a plot of this number: then governors sign what is stated of it anew.
+    fn has_plot(&self, number: Option<&Value>) -> Result<bool, Failure> {
+        let Some(number) = number.and_then(Value::as_u64) else {
+            return Ok(false);
+        };
+        match self.remote.json::<Value>(&format!("v1/plots/{number}")) {
+            Ok(_) => Ok(true),
+            Err(RemoteError::Problem { problem, .. }) if problem.code == "not_found" => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Writes a proposal of what `say` makes of the server, if one is asked, and of the set of governors
+/// in force.
+fn write(
+    proposing: &Proposing,
+    say: impl FnOnce(Option<AskedServer<'_>>, Index) -> Result<Statement, Failure>,
+) -> Done {
     let key = SigningKey::read(&proposing.key)?;
-    let (origin, head, council) = match (
+    let (origin, head, council, statement) = match (
         &proposing.from,
         &proposing.origin,
         proposing.seq,
         proposing.prev,
+        proposing.set,
     ) {
-        (Some(url), _, _, _) => {
+        (Some(url), ..) => {
             let remote = connect::to(url);
-            let council = remote.json("v1/governors")?;
+            let council: CouncilInForce = remote.json("v1/governors")?;
+            let server = AskedServer {
+                remote: &remote,
+                issuer_governs: council.governors.contains(&key.public()),
+            };
+            let statement = say(Some(server), council.stated_at)?;
             check_can_succeed(&remote, &council, &key.public(), &statement)?;
             let head = remote.issuer(&key.public())?;
-            (remote.origin()?, head, Some(council))
+            (remote.origin()?, head, Some(council), statement)
         }
-        (None, Some(origin), Some(next_seq), Some(prev)) => (
-            origin.clone(),
-            IssuerHead {
+        (None, Some(origin), Some(next_seq), Some(prev), Some(set)) => {
+            let head = IssuerHead {
                 next_seq,
                 prev,
                 last_issued_on: None,
-            },
-            None,
-        ),
+            };
+            (origin.clone(), head, None, say(None, set)?)
+        }
         _ => {
             return Err(Failure::usage(
-                "give --from URL, or --origin, --seq and --prev",
+                "give --from URL, or --origin, --seq, --prev and --set",
             ));
         }
     };
@@ -268,7 +352,7 @@ pub fn endorse(args: &EndorseArgs) -> Done {
         words::say_statement(&proposal.signed.record().statement)
     );
     let proposal = proposal.endorse(&key).map_err(|error| match error {
-        ProposalError::NotAsked(_) => Failure::check(error),
+        ProposalError::NotAsked(_) | ProposalError::Superseded { .. } => Failure::check(error),
         other => other.into(),
     })?;
     proposal.replace(&args.proposal)?;
@@ -328,6 +412,14 @@ fn check_can_succeed(
     statement: &Statement,
 ) -> Done {
     let no = |why: String| Err(Failure::check(anyhow::anyhow!("this can't succeed: {why}")));
+    let in_force = council.stated_at;
+    if let Some(set) = statement.set()
+        && set != in_force
+    {
+        return no(format!(
+            "it names the governors of entry {set}, and those in force are stated by entry {in_force}"
+        ));
+    }
     let governed = !matches!(statement, Statement::Plot(_) | Statement::Correction(_));
     if governed && !council.governors.contains(issuer) {
         return no(format!(

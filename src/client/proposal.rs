@@ -10,7 +10,7 @@ use crate::crypto::{PublicKey, Signature, SigningKey};
 use crate::durable::{FileError, at, create, replace};
 use crate::note::FileFault;
 use crate::record::{
-    CodecError, Correction, Endorsement, Kind, Origin, Record, Remedy, SignedRecord,
+    CodecError, Correction, Endorsement, Index, Kind, Origin, Record, Remedy, SignedRecord,
     SigningContext, Statement, draft,
 };
 
@@ -39,6 +39,8 @@ pub struct CouncilInForce {
     pub governors: Vec<PublicKey>,
     /// How many of them must sign.
     pub quorum: u8,
+    /// The entry that states them: what they sign names it.
+    pub stated_at: Index,
 }
 
 /// A proposal that can't be used.
@@ -77,6 +79,16 @@ pub enum ProposalError {
     /// A key that is not asked to sign it: with its signature, the ledger would refuse the record.
     #[error("{0}")]
     NotAsked(String),
+    /// Other governors are in force than those whose signatures the record asks for.
+    #[error(
+        "it is superseded: it asks for signatures by the governors of entry {named}, and those in force are stated by entry {in_force}. The ledger refuses it with any signatures: propose it anew"
+    )]
+    Superseded {
+        /// The entry that the record names.
+        named: Index,
+        /// The entry that states the governors in force.
+        in_force: Index,
+    },
     /// The record can't be written, or not endorsed by this key.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -132,9 +144,10 @@ impl Proposal {
     /// Adds another's signature.
     ///
     /// # Errors
-    /// [`ProposalError::NotAsked`] when the ledger would refuse the record for it, as far as that is
-    /// known; [`ProposalError::Codec`] when that key signed already.
+    /// [`ProposalError::Superseded`] and [`ProposalError::NotAsked`] when the ledger would refuse the
+    /// record, as far as that is known; [`ProposalError::Codec`] when that key signed already.
     pub fn endorse(self, key: &SigningKey) -> Result<Self, ProposalError> {
+        self.check_in_force()?;
         self.check_asked(&key.public())?;
         let context = SigningContext::new(&self.origin);
         Ok(Self {
@@ -159,16 +172,22 @@ impl Proposal {
 
     /// Whether governors may sign it beside its issuer.
     pub fn asks_governors(&self) -> bool {
-        matches!(
-            self.signed.record().statement.kind(),
-            Kind::Governors
-                | Kind::KeyGrant
-                | Kind::KeyRevoke
-                | Kind::LogKey
-                | Kind::Method
-                | Kind::Plot
-                | Kind::Correction
-        )
+        self.signed.record().statement.set().is_some()
+    }
+
+    /// Refuses what asks for the signatures of other governors than those in force, if it is known who
+    /// is.
+    fn check_in_force(&self) -> Result<(), ProposalError> {
+        let named = self.signed.record().statement.set();
+        match (named, &self.council) {
+            (Some(named), Some(council)) if named != council.stated_at => {
+                Err(ProposalError::Superseded {
+                    named,
+                    in_force: council.stated_at,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Governors that must still sign, as far as it is known who governs.

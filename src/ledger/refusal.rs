@@ -89,6 +89,10 @@ codes! {
     KeyReused = "key_reused", Rule;
     /// The key to revoke was never granted.
     KeyUnknown = "key_unknown", Rule;
+    /// The set of governors that the record names is not in force.
+    SetSuperseded = "set_superseded", Rule;
+    /// A set of governors where none sign, or none where they do.
+    SetMisplaced = "set_misplaced", Rule;
     /// The name could be taken for that of another holder.
     NameTaken = "name_taken", Rule;
     /// The holder would survey what it plants or pays for.

@@ -4,7 +4,9 @@
 use super::kinds::rules_of;
 use super::refusal::{Refusal, ensure};
 use super::rules::chain::{check_in_use, known_issuer, sequence_gap};
-use super::rules::speakers::{Endorsers, Speakers, for_governors, no_governor, unasked};
+use super::rules::speakers::{
+    Endorsers, Speakers, for_governors, no_governor, superseded, unasked,
+};
 use super::state::{KeyRole, State};
 use crate::crypto::PublicKey;
 use crate::record::{Day, Role, Seq, SignedRecord, Statement};
@@ -79,6 +81,7 @@ impl State {
                 )
         };
         let governs = |key: &PublicKey| self.is_governor(key) || coming.contains(key);
+        self.screen_set(statement, governs(&signed.record().issuer))?;
         let mut keys = signed
             .endorsements()
             .iter()
@@ -94,5 +97,19 @@ impl State {
             || for_governors(statement.kind()),
         )?;
         Err(no_governor(&stranger))
+    }
+
+    /// A set of governors that another has replaced never comes into force again. Said before
+    /// endorsers who left are called strangers.
+    fn screen_set(&self, statement: &Statement, by_governor: bool) -> Result<(), Refusal> {
+        let asks_governors = match statement {
+            Statement::Plot(plot) => self.plots.contains(&plot.number),
+            _ => by_governor,
+        };
+        let in_force = self.globals.council.stated_at;
+        match statement.set() {
+            Some(set) if asks_governors && set < in_force => Err(superseded(set, in_force)),
+            _ => Ok(()),
+        }
     }
 }

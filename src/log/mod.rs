@@ -21,7 +21,7 @@
 //! use arborlog::durable::{create, make_folders};
 //! use arborlog::log::{Log, LogConfig, admit_genesis};
 //! use arborlog::record::{
-//!     Day, FormatVersion, Genesis, KeyGrant, List, Origin, Record, RecordId, Role, Seq,
+//!     Day, FormatVersion, Genesis, Index, KeyGrant, List, Origin, Record, RecordId, Role, Seq,
 //!     SigningContext, Statement, TimeMs, draft,
 //! };
 //! use arborlog::store::DiskStore;
@@ -61,6 +61,7 @@
 //!     holder: "green-app".parse()?,
 //!     display_name: "Green App".parse()?,
 //!     expires_on: None,
+//!     set: Index(0),
 //! });
 //! let (signed, _) = draft(&record(Seq(1), first, grant), &context, &governor)?;
 //! let signed = signed.endorse(&context, &app)?;

@@ -251,10 +251,11 @@ fn check_authority(
                 ));
             }
             Statement::Genesis(genesis) => {
-                check_quorum(entry, &genesis.governors, genesis.quorum).map_err(broken)?;
+                check_quorum(entry, *behind_index, &genesis.governors, genesis.quorum)
+                    .map_err(broken)?;
             }
             Statement::Governors(set) => {
-                check_quorum(entry, &set.governors, set.quorum).map_err(broken)?;
+                check_quorum(entry, *behind_index, &set.governors, set.quorum).map_err(broken)?;
             }
             other => {
                 return Err(broken(format!("a {} grants nothing", other.kind())));
@@ -297,8 +298,14 @@ fn check_origin(chain: &[(Index, Entry)], origin: &Origin) -> Result<(), Receipt
     }
 }
 
-/// Checks a record of governors: its issuer governs, and the quorum of them signed.
-fn check_quorum(entry: &Entry, governors: &[PublicKey], quorum: u8) -> Result<(), String> {
+/// Checks a record of governors by the set that the entry `stated_at` states: the record names that
+/// set, its issuer governs, and the quorum of them signed.
+fn check_quorum(
+    entry: &Entry,
+    stated_at: Index,
+    governors: &[PublicKey],
+    quorum: u8,
+) -> Result<(), String> {
     let issuer = &entry.signed.record().issuer;
     let statement = &entry.signed.record().statement;
     if !speakers(statement).include_governors() {
@@ -306,6 +313,11 @@ fn check_quorum(entry: &Entry, governors: &[PublicKey], quorum: u8) -> Result<()
     }
     if !governors.contains(issuer) {
         return Err("its issuer is no governor of the set it names".to_owned());
+    }
+    if statement.set() != Some(stated_at) {
+        return Err(format!(
+            "it does not name the governors of entry {stated_at}"
+        ));
     }
     let endorsers = entry.signed.endorsements().iter().map(|e| e.key);
     let signed = endorsement_quorum(governors, issuer, endorsers);

@@ -1,5 +1,5 @@
-//! The kinds of statement, and what a reader of any kind asks of them: which keys they appoint, and
-//! which earlier entry they correct.
+//! The kinds of statement, and what a reader of any kind asks of them: which keys they appoint, which
+//! governors sign them, and which earlier entry they correct.
 
 use std::fmt;
 
@@ -101,6 +101,27 @@ impl Statement {
             | Self::Claim(_)
             | Self::Assignment(_)
             | Self::Correction(_) => Vec::new(),
+        }
+    }
+
+    /// The set of governors who sign this statement, by the entry that states the set; `None` if it
+    /// names none.
+    pub fn set(&self) -> Option<Index> {
+        match self {
+            Self::Governors(set) => Some(set.set),
+            Self::KeyGrant(grant) => Some(grant.set),
+            Self::KeyRevoke(revoke) => Some(revoke.set),
+            Self::LogKey(next) => Some(next.set),
+            Self::Method(method) => Some(method.set),
+            Self::Plot(plot) => plot.set,
+            Self::Correction(correction) => correction.set,
+            Self::Genesis(_)
+            | Self::Award(_)
+            | Self::Transfer(_)
+            | Self::Planting(_)
+            | Self::Survey(_)
+            | Self::Claim(_)
+            | Self::Assignment(_) => None,
         }
     }
 

@@ -78,6 +78,8 @@ pub struct GovernorSet {
     pub governors: List<PublicKey, 1, 16>,
     /// The number of governors who must sign from the next entry on.
     pub quorum: u8,
+    /// The set of governors who sign this: the entry that states the set in force.
+    pub set: Index,
 }
 
 /// What a granted key may sign.
@@ -119,6 +121,8 @@ pub struct KeyGrant {
     pub display_name: Text<100>,
     /// The last day on which what the key signs is admitted, if there is one.
     pub expires_on: Option<Day>,
+    /// The set of governors who sign it: the entry that states the set in force.
+    pub set: Index,
 }
 
 /// A key loses its role.
@@ -131,6 +135,8 @@ pub struct KeyRevoke {
     pub reason: Text<300>,
     /// The day since which what the key signed is in doubt, if there is one.
     pub compromised_since: Option<Day>,
+    /// The set of governors who sign it: the entry that states the set in force.
+    pub set: Index,
 }
 
 /// The next key that signs checkpoints.
@@ -139,6 +145,8 @@ pub struct KeyRevoke {
 pub struct LogKey {
     /// The key that signs checkpoints larger than this entry's index.
     pub key: PublicKey,
+    /// The set of governors who sign it: the entry that states the set in force.
+    pub set: Index,
 }
 
 /// An activity that earns points.
@@ -191,6 +199,8 @@ pub struct Method {
     pub jurisdiction: Text<200>,
     /// SHA-256 of the document that describes the method.
     pub document: Digest,
+    /// The set of governors who sign it: the entry that states the set in force.
+    pub set: Index,
 }
 
 /// Points for an activity. One award may sum an account's activity over a day.
@@ -305,6 +315,9 @@ pub struct Plot {
     pub carbon_rights: CarbonRights,
     /// Who pays for the planting.
     pub funded_by: Text<100>,
+    /// The set of governors who sign it, as the entry that states the set in force; `None` if no
+    /// governors sign it.
+    pub set: Option<Index>,
 }
 
 /// Trees planted on a plot, with serials from `first_serial` on.
@@ -436,4 +449,7 @@ pub struct Correction {
     pub reason: Text<300>,
     /// How the entry is corrected.
     pub remedy: Remedy,
+    /// The set of governors who sign it, as the entry that states the set in force; `None` if no
+    /// governors sign it.
+    pub set: Option<Index>,
 }

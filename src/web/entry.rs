@@ -157,7 +157,7 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<FieldRow>) {
             let link = match field {
                 "account" | "from" | "to" => Some(format!("/account/{value}")),
                 "plot" => Some(format!("/plot/{value}")),
-                "claims" | "target" | "planting" => Some(format!("/entry/{value}")),
+                "claims" | "target" | "planting" | "set" => Some(format!("/entry/{value}")),
                 "method" => Some("/method".to_owned()),
                 _ => None,
             };

@@ -293,7 +293,7 @@ fn records() -> Vec<Attack> {
             "",
             reverses,
             |record| {
-                replace(record, b"m", b"\xff");
+                replace(record, b"mis", b"\xffis");
             },
         ),
         said(

@@ -197,6 +197,13 @@ impl Forge {
     /// The issuer's next record.
     pub fn record(&self, who: &str, said: impl Says) -> Record {
         let issuer = public(who.split('+').next().unwrap());
+        let council = &self.state.globals().council;
+        let statement = said.says();
+        // Others endorse nothing but what governors sign.
+        let by_governors = match &statement {
+            Statement::Plot(plot) => who.contains('+') || self.state.plot(plot.number).is_some(),
+            _ => who.contains('+') || council.governors.contains(&issuer),
+        };
         let (seq, prev) = match self.state.key(&issuer) {
             Some(known) => known.next(),
             None => (Seq(0), RecordId::NONE),
@@ -206,7 +213,7 @@ impl Forge {
             seq,
             prev,
             issued_on: Day::of(self.now),
-            statement: said.says(),
+            statement: naming(statement, council.stated_at, by_governors),
         }
     }
 

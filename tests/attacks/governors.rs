@@ -48,7 +48,11 @@ fn quorum() -> Vec<Attack> {
             "operator: the log's; one governor, one former: their own",
             Code::RoleRefused,
             move |it| {
-                let signed = it.sign("g3+g2+new", &it.record("g3", new()));
+                let old = KeyGrant {
+                    set: Index(0),
+                    ..new()
+                };
+                let signed = it.sign("g3+g2+new", &it.record("g3", old));
                 it.take(signed, Lineage::new(vec![None, Some(Index(0)), None]))
             },
         ),
@@ -59,6 +63,67 @@ fn quorum() -> Vec<Attack> {
             move |it| it.force("platform+new", new()),
         )
         .receipt(Yes("may not say")),
+        Attack::rule(
+            "A key granted by two while three had to sign, admitted when two do",
+            "operator: the log's; two governors, a new platform: their own",
+            Code::SetSuperseded,
+            move |it| {
+                it.admit("g2+g1+g4", governors(&["g1", "g2", "g4"], 3));
+                let kept = it.sign("g1+g2+new", &it.record("g1", new()));
+                assert_eq!(it.judge(&kept).unwrap_err().code, Code::QuorumShort);
+                it.admit("g2+g1+g4", governors(&["g1", "g2", "g4"], 2));
+                it.force_signed(kept)
+            },
+        )
+        .receipt(Yes("does not name the governors")),
+        Attack::rule(
+            "An award reversed by two while three had to, admitted when two do",
+            "operator: the log's; two governors: their own",
+            Code::SetSuperseded,
+            move |it| {
+                it.admit("g2+g1+g4", governors(&["g1", "g2", "g4"], 3));
+                let target = it.at("award");
+                let kept = it.sign("g1+g2", &it.record("g1", reverse(target, 1)));
+                it.admit("g2+g1+g4", governors(&["g1", "g2", "g4"], 2));
+                it.force_signed(kept)
+            },
+        )
+        .receipt(Yes("does not name the governors")),
+        Attack::rule(
+            "A plot handed over by the governors of a set that was replaced",
+            "operator: the log's; two governors, a planter: their own",
+            Code::SetSuperseded,
+            |it| {
+                let kept = it.sign("planter2+g1+g2", &it.record("planter2+g1", plot(1)));
+                it.admit("g2+g1+g4", governors(&["g1", "g2", "g4"], 2));
+                it.force_signed(kept)
+            },
+        ),
+        rule(
+            "An award reversed by governors who name no set",
+            Code::SetMisplaced,
+            |it| {
+                let mut record = it.record("g1+g2", reverse(it.at("award"), 1));
+                if let Statement::Correction(said) = &mut record.statement {
+                    said.set = None;
+                }
+                it.force_record("g1+g2", &record)
+            },
+        )
+        .receipt(Yes("does not name the governors")),
+        Attack::rule(
+            "A platform's own correction in the name of a set of governors",
+            "operator: the log's; platform: its own",
+            Code::SetMisplaced,
+            |it| {
+                let set = it.state.globals().council.stated_at;
+                let said = Correction {
+                    set: Some(set),
+                    ..reverse(it.at("award"), 1)
+                };
+                it.force("platform", said)
+            },
+        ),
         rule("A method stated by one governor", Code::QuorumShort, |it| {
             it.force("g1", method(2))
         })

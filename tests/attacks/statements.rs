@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::record::*;
 
-pub use says::Says;
+pub use says::{IN_FORCE, Says, naming};
 
 pub const TODAY: Day = Day(20_700);
 
@@ -73,6 +73,7 @@ pub fn governors(names: &[&str], quorum: u8) -> GovernorSet {
     GovernorSet {
         governors: list(names.iter().map(|name| public(name)).collect()),
         quorum,
+        set: IN_FORCE,
     }
 }
 
@@ -87,6 +88,7 @@ pub fn grant_key(key: PublicKey, role: Role, holder: &str) -> KeyGrant {
         holder: holder.parse().unwrap(),
         display_name: holder.parse().unwrap(),
         expires_on: None,
+        set: IN_FORCE,
     }
 }
 
@@ -95,11 +97,15 @@ pub fn revoke(name: &str) -> KeyRevoke {
         key: public(name),
         reason: "stolen".parse().unwrap(),
         compromised_since: None,
+        set: IN_FORCE,
     }
 }
 
 pub fn log_key(name: &str) -> LogKey {
-    LogKey { key: public(name) }
+    LogKey {
+        key: public(name),
+        set: IN_FORCE,
+    }
 }
 
 /// Method 1: as many points as the quantity says. A version after the first begins tomorrow.
@@ -127,6 +133,7 @@ pub fn method(version: u32) -> Method {
         sources: "a table".parse().unwrap(),
         jurisdiction: "here".parse().unwrap(),
         document: photo(0),
+        set: IN_FORCE,
     }
 }
 
@@ -192,6 +199,7 @@ pub fn plot(number: u32) -> Plot {
         trees_per_ha_max: PLOT_HOLDS,
         carbon_rights: CarbonRights::NoneIssued,
         funded_by: "the city".parse().unwrap(),
+        set: None,
     }
 }
 
@@ -236,6 +244,7 @@ fn correct(target: Index, remedy: Remedy) -> Correction {
         target,
         reason: "a mistake".parse().unwrap(),
         remedy,
+        set: None,
     }
 }
 

@@ -266,6 +266,7 @@ impl Ledger {
             holder: holder.parse().unwrap(),
             display_name: holder.parse().unwrap(),
             expires_on: None,
+            set: Index(0),
         };
         self.govern(remote, Statement::KeyGrant(grant), Some(key));
     }
@@ -354,6 +355,7 @@ pub fn method() -> Method {
         sources: "a table".parse().unwrap(),
         jurisdiction: "here".parse().unwrap(),
         document: Digest::from_bytes([7; 32]),
+        set: Index(0),
     }
 }
 

@@ -39,3 +39,32 @@ impl Says for Statement {
         self
     }
 }
+
+/// What statements of tests name as the set of governors: whichever is in force when they are signed.
+pub const IN_FORCE: Index = Index(u64::MAX);
+
+/// A statement that names the set in force, if it names one, or has to since governors sign it.
+pub fn naming(statement: Statement, in_force: Index, by_governors: bool) -> Statement {
+    let mut statement = statement;
+    let set = match &mut statement {
+        Statement::Governors(said) => &mut said.set,
+        Statement::KeyGrant(said) => &mut said.set,
+        Statement::KeyRevoke(said) => &mut said.set,
+        Statement::LogKey(said) => &mut said.set,
+        Statement::Method(said) => &mut said.set,
+        Statement::Plot(Plot { set, .. }) | Statement::Correction(Correction { set, .. }) => {
+            if set.is_none() && by_governors {
+                *set = Some(IN_FORCE);
+            }
+            match set {
+                Some(set) => set,
+                None => return statement,
+            }
+        }
+        _ => return statement,
+    };
+    if *set == IN_FORCE {
+        *set = in_force;
+    }
+    statement
+}

@@ -82,5 +82,6 @@ fn plot(
         funded_by: "City and County of San Francisco, and owners"
             .parse()
             .ok()?,
+        set: None,
     })
 }

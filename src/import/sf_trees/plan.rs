@@ -201,6 +201,7 @@ impl TreeRound {
                     target: planned.target,
                     reason: planned.reason.parse()?,
                     remedy: planned.remedy.clone(),
+                    set: None,
                 }),
                 trees: planned.trees.clone(),
             });

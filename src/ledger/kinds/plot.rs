@@ -7,7 +7,7 @@ use crate::ledger::lineage::{Places, PlotPlaces};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::rules::plots::check_capacity;
 use crate::ledger::rules::speakers::{
-    Endorsers, Speakers, check_quorum, require_role, require_role_endorsed,
+    Endorsers, Speakers, check_no_set, check_quorum, check_set, require_role, require_role_endorsed,
 };
 use crate::ledger::state::{PlotState, State, TreeCounts};
 use crate::record::{Index, Plot, Role, Serial};
@@ -25,9 +25,11 @@ impl Rules for Plot {
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         let Some(known) = state.plots.get(&self.number) else {
             require_role(state, candidate, Role::Planter)?;
+            check_no_set(candidate)?;
             return Ok(PlotPlaces { plot: None }.into());
         };
         require_role_endorsed(state, candidate, Role::Planter)?;
+        check_set(state, candidate)?;
         check_quorum(state, candidate, 0, &[])?;
         check_capacity(self, known.standing().into())?;
         let plot = Some(known.last_entry);

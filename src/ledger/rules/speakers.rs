@@ -5,7 +5,7 @@ use crate::ledger::broken::{Contradiction, present};
 use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::state::{HolderNumber, KeyRole, State};
-use crate::record::{Kind, Role, Slug};
+use crate::record::{Index, Kind, Role, Slug};
 
 /// Who may state a kind of statement (`docs/format.md`, 6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,8 +113,8 @@ pub(in crate::ledger) fn require_role_endorsed<'a>(
     }
 }
 
-/// Checks that a governor in force issued the record, that the quorum of them signed it, that each
-/// of `also` signed it too, and that nobody else did.
+/// Checks that a governor in force issued the record, that it names the set in force, that the quorum
+/// of them signed it, that each of `also` signed it too, and that nobody else did.
 pub(in crate::ledger) fn require_governors(
     state: &State,
     candidate: &Candidate<'_>,
@@ -124,7 +124,57 @@ pub(in crate::ledger) fn require_governors(
     ensure(state.is_governor(&record.issuer), || {
         for_governors(record.statement.kind())
     })?;
+    check_set(state, candidate)?;
     check_quorum(state, candidate, 1, also)
+}
+
+/// Checks that a record that governors sign names the set in force: signatures that were collected
+/// for one set are worth nothing under another, whose quorum may be smaller.
+pub(in crate::ledger) fn check_set(
+    state: &State,
+    candidate: &Candidate<'_>,
+) -> Result<(), Refusal> {
+    let in_force = state.globals.council.stated_at;
+    let statement = &candidate.record().statement;
+    match statement.set() {
+        Some(set) if set == in_force => Ok(()),
+        Some(set) => Err(superseded(set, in_force)),
+        None => Err(Refusal::new(
+            Code::SetMisplaced,
+            format!(
+                "governors sign this {}, and it names no set of them",
+                statement.kind()
+            ),
+            format!("name the set in force, {in_force}, and have it signed"),
+        )),
+    }
+}
+
+/// Checks that a record that no governors sign names no set of them.
+pub(in crate::ledger) fn check_no_set(candidate: &Candidate<'_>) -> Result<(), Refusal> {
+    let statement = &candidate.record().statement;
+    match statement.set() {
+        None => Ok(()),
+        Some(set) => Err(Refusal::new(
+            Code::SetMisplaced,
+            format!(
+                "no governors sign this {}, and it names the set {set} of them",
+                statement.kind()
+            ),
+            "leave the set out",
+        )),
+    }
+}
+
+/// The refusal of a record that names another set of governors than the one in force.
+pub(in crate::ledger) fn superseded(set: Index, in_force: Index) -> Refusal {
+    Refusal::new(
+        Code::SetSuperseded,
+        format!(
+            "it names the governors of entry {set}, and those in force are stated by entry {in_force}"
+        ),
+        "propose it anew: signatures for one set of governors are worth nothing under another",
+    )
 }
 
 /// Checks the endorsements: the quorum of governors in force, of whom `counted` signed otherwise, and

@@ -15,13 +15,15 @@ use crate::cli::{CORE_DUMPS, Failure, init};
 use arborlog::client::{Remote, batch_body, today};
 use arborlog::crypto::SigningKey;
 use arborlog::record::{
-    AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Claim, Digest, Grams, KeyGrant,
-    Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin, Planting, Plot,
-    PlotNumber, Quantity, Record, RecordId, Role, Seq, Serial, SignedRecord, SigningContext,
-    Species, SpeciesCode, Statement, Survey, draft,
+    AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Claim, Digest, Grams, Index,
+    KeyGrant, Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin,
+    Planting, Plot, PlotNumber, Quantity, Record, RecordId, Role, Seq, Serial, SignedRecord,
+    SigningContext, Species, SpeciesCode, Statement, Survey, draft,
 };
 
 const ORIGIN: &str = "bench.arborlog.example/ledger";
+/// Those of the genesis govern for ever.
+const GOVERNORS: Index = Index(0);
 const POINTS: Grams = Grams(104);
 /// One award pays a tree, so that claims find points on whatever account was awarded last.
 const PRICE: Grams = Grams(100);
@@ -147,6 +149,7 @@ pub fn set_up(
             holder: holder.parse()?,
             display_name: holder.parse()?,
             expires_on: None,
+            set: GOVERNORS,
         };
         let grant = chain.sign(Statement::KeyGrant(grant))?;
         grants.push(grant.endorse(&chain.context, key)?);
@@ -184,6 +187,7 @@ fn method() -> Result<Method, Failure> {
         sources: "none: a benchmark".parse()?,
         jurisdiction: "nowhere".parse()?,
         document: Digest::from_bytes([0; 32]),
+        set: GOVERNORS,
     })
 }
 
@@ -201,6 +205,7 @@ fn plot() -> Result<Plot, Failure> {
         trees_per_ha_max: 10_000,
         carbon_rights: CarbonRights::Unknown,
         funded_by: "nobody".parse()?,
+        set: None,
     })
 }
 

@@ -17,6 +17,8 @@ use arborlog::record::{
 };
 
 const ORIGIN: &str = "demo.arborlog.example/ledger";
+/// Those of the genesis govern for ever.
+const GOVERNORS: Index = Index(0);
 const METHOD_DOCUMENT: &[u8] = include_bytes!("../../../docs/examples/method.md");
 
 /// DESNZ 2025, average car, unknown fuel: 0.16725 kg CO2e a vehicle-km (25_301_3074_4_1).
@@ -101,6 +103,7 @@ pub fn grant(
         holder: holder.parse()?,
         display_name: name.parse()?,
         expires_on: None,
+        set: GOVERNORS,
     };
     govern(remote, keys, Statement::KeyGrant(grant), Some(key)).map(drop)
 }
@@ -152,5 +155,6 @@ fn demo_method(species: &SpeciesList) -> Result<Method, Failure> {
             "United Kingdom's factor, applied to the San Francisco Bay Area as a demonstration"
                 .parse()?,
         document: Digest::from_bytes(sha2::Sha256::digest(METHOD_DOCUMENT).into()),
+        set: GOVERNORS,
     })
 }

@@ -204,6 +204,7 @@ fn reversals(plan: &TripPlan, known: &KnownTrips, sent: &Sent) -> Result<Vec<Sta
             target,
             reason: reason.parse()?,
             remedy: Remedy::Reverse { points },
+            set: None,
         }));
     }
     Ok(reversals)

@@ -213,17 +213,17 @@ const SPECIES = table({ code: u16, name: text(100), price: u64 });
 const GOVERNORS = { governors: listOf(bytes32, 1, 16), quorum: u8 };
 const STATEMENT = variant({
   genesis: table({ format: formatVersion, origin: text(200, NAME), programme: text(500), ...GOVERNORS, log_key: bytes32 }),
-  governors: table(GOVERNORS),
+  governors: table({ ...GOVERNORS, set: u64 }),
   key_grant: table({
     key: bytes32, role: word('platform', 'planter', 'surveyor'), holder: text(64, SLUG),
-    display_name: text(100), expires_on: option(day),
+    display_name: text(100), expires_on: option(day), set: u64,
   }),
-  key_revoke: table({ key: bytes32, reason: text(300), compromised_since: option(day) }),
-  log_key: table({ key: bytes32 }),
+  key_revoke: table({ key: bytes32, reason: text(300), compromised_since: option(day), set: u64 }),
+  log_key: table({ key: bytes32, set: u64 }),
   method: table({
     id: u32, version: u32, effective_from: day, activities: listOf(ACTIVITY, 0, 128),
     species: listOf(SPECIES, 0, 400), baseline: text(1000), sources: text(1000),
-    jurisdiction: text(200), document: bytes32,
+    jurisdiction: text(200), document: bytes32, set: u64,
   }),
   award: table({
     account: bytes32, method: u32, version: u32, activity: u16, quantity: u64, points: u64,
@@ -239,7 +239,7 @@ const STATEMENT = variant({
     carbon_rights: variant({
       none_issued: table({}), issued: table({ registry: text(100), id: text(100) }), unknown: table({}),
     }),
-    funded_by: text(100),
+    funded_by: text(100), set: option(u64),
   }),
   planting: table({
     plot: u32, species: u16, first_serial: u32, count, planted_on: day, evidence: bytes32,
@@ -258,6 +258,7 @@ const STATEMENT = variant({
       lost: table({ count, first_serial: option(u32), lost_on: day, evidence: option(bytes32) }),
       void: table({}),
     }),
+    set: option(u64),
   }),
 });
 const RECORD = table({ issuer: bytes32, seq: u64, prev: bytes32, issued_on: day, statement: STATEMENT });

@@ -130,6 +130,7 @@ function checkQuorum(entry, link) {
   const governors = new Set(statement.governors.map(hex));
   const governs = GOVERNORS_SAY.includes(entry.statement.kind) && governors.has(hex(entry.issuer));
   need(governs, 'role_refused', "governors don't say this, or the issuer is none of them");
+  need(entry.statement.set === link.index, 'authority_broken', 'it names another set of governors');
   const signed = [...governors].filter((key) => entry.signers.has(key)).length;
   need(signed >= statement.quorum, 'quorum_short', `${signed} governors signed, ${statement.quorum} are needed`);
 }

@@ -11,7 +11,9 @@ use crate::ledger::candidate::Candidate;
 use crate::ledger::lineage::Places;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::{check_day, check_in_use};
-use crate::ledger::rules::speakers::{Endorsers, Speakers, require_governors, unasked};
+use crate::ledger::rules::speakers::{
+    Endorsers, Speakers, check_no_set, require_governors, unasked,
+};
 use crate::ledger::state::{HolderNumber, KeyRole, State};
 use crate::record::{Correction, Day, Index, Kind, Planting, Record, Remedy, Role, Statement};
 
@@ -110,6 +112,7 @@ fn check_corrector(
         Some(KeyRole::Issuer { role, holder, .. }) => {
             let payer = other_payer(state, candidate, correction, target);
             check_endorsers(state, candidate, payer)?;
+            check_no_set(candidate)?;
             let lost = matches!(correction.remedy, Remedy::Lost { .. });
             let same = matches!(
                 state.role_of(&target.issuer),
