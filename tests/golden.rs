@@ -841,7 +841,12 @@ enum T {
     Enum(&'static [(&'static str, &'static [(&'static str, T)])]),
 }
 
-const ROLE: T = T::Enum(&[("platform", &[]), ("planter", &[]), ("surveyor", &[])]);
+const ROLE: T = T::Enum(&[
+    ("platform", &[]),
+    ("planter", &[]),
+    ("surveyor", &[]),
+    ("auditor", &[]),
+]);
 const ACTIVITY: T = T::Struct(&[
     ("code", T::U16),
     ("name", T::Text),

@@ -93,7 +93,7 @@ fn the_browser_reads_every_kind_and_knows_who_may_state_it() {
     let codec = read("src/web/verifier/codec.mjs");
     assert_eq!(listed(&codec, 2, ": table("), all(), "in their order");
     let receipt = read("src/web/verifier/receipt.mjs");
-    for role in [Role::Platform, Role::Planter, Role::Surveyor] {
+    for role in [Role::Platform, Role::Planter, Role::Surveyor, Role::Auditor] {
         let kinds = quoted(&receipt, &format!("\n  {role}: ["), "]");
         assert_eq!(kinds, stated_by(Some(role)), "{role}");
     }
@@ -115,7 +115,7 @@ fn the_second_verifier_reads_every_kind_has_its_rules_and_knows_who_may_state_it
     for kind in Kind::ALL {
         assert!(tests.contains(&format!("\n    \"{kind}\": [")), "{kind}");
     }
-    for role in [Role::Platform, Role::Planter, Role::Surveyor] {
+    for role in [Role::Platform, Role::Planter, Role::Surveyor, Role::Auditor] {
         let kinds = quoted(&verifier, &format!("\"{role}\": ("), ")");
         assert_eq!(kinds, stated_by(Some(role)), "{role}");
     }

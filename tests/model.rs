@@ -645,10 +645,12 @@ impl Model {
     }
 
     fn admits_grant(&self, record: &Record, endorsers: &[PublicKey], it: &KeyGrant) -> bool {
+        let alone = |role| matches!(role, Role::Surveyor | Role::Auditor);
         let conflict = self.statements().any(|(_, statement)| match statement {
             Statement::KeyGrant(other) => {
                 other.holder == it.holder
-                    && (other.role == Role::Surveyor) != (it.role == Role::Surveyor)
+                    && other.role != it.role
+                    && (alone(other.role) || alone(it.role))
             }
             _ => false,
         });
@@ -1235,7 +1237,7 @@ struct People {
     issuers: Vec<PublicKey>,
 }
 
-const ISSUERS: [(Role, &str); 8] = [
+const ISSUERS: [(Role, &str); 9] = [
     (Role::Platform, "cityride"),
     (Role::Platform, "cityride"),
     (Role::Platform, "greenhands"),
@@ -1244,6 +1246,7 @@ const ISSUERS: [(Role, &str); 8] = [
     (Role::Planter, "otherland"),
     (Role::Surveyor, "eyes"),
     (Role::Surveyor, "lens"),
+    (Role::Auditor, "books"),
 ];
 
 impl People {

@@ -105,6 +105,8 @@ impl Ledger {
             ("surveyor", Role::Surveyor, "eyes"),
             ("surveyor-b", Role::Surveyor, "eyes"),
             ("surveyor2", Role::Surveyor, "lens"),
+            ("auditor", Role::Auditor, "books"),
+            ("auditor2", Role::Auditor, "ledgers"),
         ] {
             ledger.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
         }
@@ -898,7 +900,7 @@ fn what_governors_say_is_refused_from_anybody_else() {
 }
 
 #[test]
-fn a_holder_never_surveys_what_it_plants_or_pays_for() {
+fn a_holder_never_surveys_or_audits_what_it_does_itself() {
     let mut ledger = Ledger::new();
     let mut tried = 0;
     #[allow(clippy::explicit_counter_loop)]
@@ -907,6 +909,12 @@ fn a_holder_never_surveys_what_it_plants_or_pays_for() {
         ("cityride", Role::Surveyor),
         ("eyes", Role::Planter),
         ("eyes", Role::Platform),
+        ("greenhands", Role::Auditor),
+        ("cityride", Role::Auditor),
+        ("eyes", Role::Auditor),
+        ("books", Role::Planter),
+        ("books", Role::Platform),
+        ("books", Role::Surveyor),
     ] {
         let name = format!("n{tried}");
         let who = format!("g1+g2+{name}");
@@ -916,10 +924,11 @@ fn a_holder_never_surveys_what_it_plants_or_pays_for() {
         tried += 1;
     }
     ledger.admit("g1+g2+both", grant("both", Role::Planter, "cityride"));
+    ledger.admit("g1+g2+second", grant("second", Role::Auditor, "books"));
 }
 
 #[test]
-fn a_holder_that_was_ever_surveyor_stays_one_after_revocation() {
+fn a_holder_that_was_ever_surveyor_or_auditor_stays_one_after_revocation() {
     let mut ledger = Ledger::new();
     for name in ["surveyor", "surveyor-b"] {
         ledger.admit("g1+g2", revoke(name));
@@ -930,6 +939,10 @@ fn a_holder_that_was_ever_surveyor_stays_one_after_revocation() {
         Code::HolderConflict,
     );
     ledger.admit("g1+g2+new", grant("new", Role::Surveyor, "eyes"));
+    ledger.admit("g1+g2", revoke("auditor"));
+    let said = |role| grant("next", role, "books");
+    ledger.refuse("g1+g2+next", said(Role::Surveyor), Code::HolderConflict);
+    ledger.admit("g1+g2+next", said(Role::Auditor));
 }
 
 /// Everything that governors sign, each with a set of its own choice.

@@ -186,7 +186,7 @@ GOVERNORS = dict(governors=list_of(bytes32, 1, 16), quorum=u8)
 STATEMENT = variant(
     genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32),
     governors=table(**GOVERNORS, set=u64),
-    key_grant=table(key=bytes32, role=word("platform", "planter", "surveyor"), holder=text(64, SLUG),
+    key_grant=table(key=bytes32, role=word("platform", "planter", "surveyor", "auditor"), holder=text(64, SLUG),
                     display_name=text(100), expires_on=option(day), set=u64),
     key_revoke=table(key=bytes32, reason=text(300), compromised_since=option(day), set=u64),
     log_key=table(key=bytes32, set=u64),
@@ -403,7 +403,7 @@ class Ledger:
         self.council, self.quorum, self.council_at = [], 0, NONE        # the governors in force
         self.log_keys = []                  # (key, index), in order
         self.keys = {}                      # key: task, holder, …: see give_task
-        self.holders = {}                   # slug: whether it is a surveyor's
+        self.holders = {}                   # slug: its duty, one of three that no holder ever has two of
         self.holder_names = {}              # a name as it is compared: the slug of the holder that had it
         self.methods = {}                   # id: its versions, (statement, index)
         self.species = {}                   # code: name
@@ -566,14 +566,13 @@ class Ledger:
 
     def key_grant(self, entry, s, key):
         self.check_new_key(s.key)
-        surveys = s.role == "surveyor"
-        need(self.holders.get(s.holder, surveys) == surveys, "holder_conflict",
-             "surveyor and planter or platform in one holder")
+        duty = s.role if s.role in ("surveyor", "auditor") else "planter or platform"
+        need(self.holders.get(s.holder, duty) == duty, "holder_conflict", f"the holder is {self.holders.get(s.holder)}")
         names = [compared(s.holder), compared(s.display_name)]
         need(all(self.holder_names.get(name, s.holder) == s.holder for name in names), "name_taken",
              "a name that could be taken for that of another holder")
         self.said_by_governors(entry, also=[s.key])
-        self.holders[s.holder] = surveys
+        self.holders[s.holder] = duty
         self.holder_names.update(dict.fromkeys(names, s.holder))
         self.give_task(s.role, s.key, entry, s.holder, s.expires_on)
         return [NONE]
@@ -1162,7 +1161,8 @@ def name_fault(data, refused):
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
 EXTRA = table(entry=byte_string(32_768), authority=list_of(LINK, 0, 64))
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"),
-           "planter": ("plot", "planting", "correction"), "surveyor": ("survey", "correction")}
+           "planter": ("plot", "planting", "correction"), "surveyor": ("survey", "correction"),
+           "auditor": ("correction",)}
 GOVERNORS_SAY = ("governors", "key_grant", "key_revoke", "log_key", "method", "correction")
 
 

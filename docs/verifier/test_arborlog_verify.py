@@ -371,7 +371,7 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
     "genesis": [("format", u32, 1), ("origin", text, "example.org/test"), ("programme", text, "A test"), ("governors", "keys", None),
                 ("quorum", u8, 2), ("log_key", "key", None)],
     "governors": [("governors", "keys", None), ("quorum", u8, 2), ("set", "set", None)],
-    "key_grant": [("key", "key", None), ("role", word("platform", "planter", "surveyor"), None), ("holder", text, None),
+    "key_grant": [("key", "key", None), ("role", word("platform", "planter", "surveyor", "auditor"), None), ("holder", text, None),
                   ("display_name", "name", None), ("expires_on", "day?", None), ("set", "set", None)],
     "key_revoke": [("key", "key", None), ("reason", text, "because"), ("compromised_since", "day?", None),
                    ("set", "set", None)],
@@ -409,10 +409,10 @@ class Person:
 
 
 SEEDS = {name: Person(name) for name in
-         "ada ben cleo dan log log2 platform platform2 guest planter planter2 surveyor expiring stranger gone".split()}
+         "ada ben cleo dan log log2 platform platform2 guest planter planter2 surveyor auditor expiring stranger gone".split()}
 A, B, C, D = (SEEDS[name] for name in ("ada", "ben", "cleo", "dan"))
-LOG_KEY, LOG_KEY_2, PLATFORM, PLATFORM_2, GUEST, PLANTER, PLANTER_2, SURVEYOR, EXPIRING, STRANGER, GONE = (
-    SEEDS[name] for name in "log log2 platform platform2 guest planter planter2 surveyor expiring stranger gone".split())
+LOG_KEY, LOG_KEY_2, PLATFORM, PLATFORM_2, GUEST, PLANTER, PLANTER_2, SURVEYOR, AUDITOR, EXPIRING, STRANGER, GONE = (
+    SEEDS[name] for name in "log log2 platform platform2 guest planter planter2 surveyor auditor expiring stranger gone".split())
 EVIDENCE = iter(range(1, 10**9))
 ANN, BOB, CAT, DEB = (bytes([n]) * 32 for n in (1, 2, 3, 4))
 
@@ -542,7 +542,8 @@ def base_ledger():
     b.add("genesis", A, B, C, LOG_KEY, governors=[A, B, C], log_key=LOG_KEY)
     for person, role, holder in ((PLATFORM, "platform", "club"), (PLATFORM_2, "platform", "club"),
                                  (GUEST, "platform", "guests"), (PLANTER, "planter", "grove"),
-                                 (PLANTER_2, "planter", "meadow"), (SURVEYOR, "surveyor", "eyes")):
+                                 (PLANTER_2, "planter", "meadow"), (SURVEYOR, "surveyor", "eyes"),
+                                 (AUDITOR, "auditor", "books")):
         at[holder] = b.add("key_grant", A, B, person, key=person, role=role, holder=holder)
     b.add("key_grant", B, A, EXPIRING, key=EXPIRING, role="platform", holder="club", expires_on=TODAY - 1)
     b.add("key_grant", A, C, GONE, key=GONE, role="platform", holder="club")
@@ -671,6 +672,10 @@ def cases():
     yield "key_unknown", e("key_revoke", A, B, key=STRANGER)
     yield "holder_conflict", e("key_grant", A, B, STRANGER, **grant | dict(holder="eyes"))
     yield "holder_conflict", e("key_grant", A, B, STRANGER, **grant | dict(holder="grove", role="surveyor"))
+    for holder in ("eyes", "grove", "club"):
+        yield "holder_conflict", e("key_grant", A, B, STRANGER, **grant | dict(holder=holder, role="auditor"))
+    for role in ("platform", "planter", "surveyor"):
+        yield "holder_conflict", e("key_grant", A, B, STRANGER, **grant | dict(holder="books", role=role))
     yield "method_unknown", e("award", PLATFORM, **award | dict(method=7))
     yield "method_unknown", e("claim", PLATFORM, account=ANN, method=7)
     yield "method_version", e("award", PLATFORM, **award | dict(version=2))

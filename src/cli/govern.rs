@@ -49,7 +49,7 @@ pub struct GrantArgs {
     /// The key that gets the role, 64 hexadecimal digits; it must endorse the proposal.
     #[arg(long)]
     grantee: PublicKey,
-    /// platform, planter or surveyor.
+    /// platform, planter, surveyor or auditor.
     #[arg(long, value_parser = parse_role)]
     role: Role,
     /// The holder's slug, such as green-app.
@@ -144,7 +144,8 @@ fn parse_role(text: &str) -> Result<Role, String> {
         "platform" => Ok(Role::Platform),
         "planter" => Ok(Role::Planter),
         "surveyor" => Ok(Role::Surveyor),
-        _ => Err("a role is platform, planter or surveyor".to_owned()),
+        "auditor" => Ok(Role::Auditor),
+        _ => Err("a role is platform, planter, surveyor or auditor".to_owned()),
     }
 }
 

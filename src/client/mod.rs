@@ -1,4 +1,4 @@
-//! The append client: what a platform, a planter or a surveyor sends records with.
+//! The append client: what a platform, a planter, a surveyor or an auditor sends records with.
 //!
 //! Blocking, and careful. A statement is signed once: its bytes are durable in the journal of its
 //! input before they are sent, and after any cut the log tells what became of them. What was sent

@@ -95,7 +95,7 @@ codes! {
     SetMisplaced = "set_misplaced", Rule;
     /// The name could be taken for that of another holder.
     NameTaken = "name_taken", Rule;
-    /// The holder would survey what it plants or pays for.
+    /// The holder would survey or audit what it does itself.
     HolderConflict = "holder_conflict", Rule;
     /// No such method.
     MethodUnknown = "method_unknown", Rule;

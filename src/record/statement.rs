@@ -95,6 +95,8 @@ pub enum Role {
     Planter,
     /// Surveys.
     Surveyor,
+    /// What an auditor says of the ledger: its holder has no other role.
+    Auditor,
 }
 
 impl fmt::Display for Role {
@@ -103,6 +105,7 @@ impl fmt::Display for Role {
             Self::Platform => "platform",
             Self::Planter => "planter",
             Self::Surveyor => "surveyor",
+            Self::Auditor => "auditor",
         })
     }
 }

@@ -49,7 +49,10 @@ pub(super) const GOVERNANCE: TableSchema<10> = TableSchema {
         ("key", "the key, hexadecimal"),
         ("event", "governs, granted, revoked, or signs_checkpoints"),
         ("quorum", "how many governors must sign, with governs"),
-        ("role", "the role granted: platform, planter or surveyor"),
+        (
+            "role",
+            "the role granted: platform, planter, surveyor or auditor",
+        ),
         ("holder", "who holds it: the short name"),
         ("display_name", "who holds it, for people"),
         ("expires_on", "the last day on which it may sign"),

@@ -329,6 +329,20 @@ fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     bytes[at..at + to.len()].copy_from_slice(to);
 }
 
+/// The size of the newest smaller tree in which all proofs of a receipt are as long.
+fn older(forge: &Forge, receipt: &Receipt) -> u64 {
+    let lengths = |it: &Receipt| {
+        let links = it.authority.iter().map(|link| link.path.len());
+        links.chain([it.path.len()]).collect::<Vec<_>>()
+    };
+    let mut sizes = (receipt.index.0 + 1..forge.size()).rev();
+    let like = |size: &u64| {
+        let then = forge.receipt_in(receipt.index, &forge.checkpoint(*size));
+        lengths(&then) == lengths(receipt)
+    };
+    sizes.find(like).unwrap()
+}
+
 /// Where the long ledger was, and where it is when the tiles lie.
 const SIZE: usize = 520;
 
@@ -580,7 +594,7 @@ fn receipts() -> Vec<Attack> {
             "A receipt with the proof of an older tree",
             "not proven to be in the log",
             |forge, it| {
-                let older = forge.checkpoint(forge.size() - 2);
+                let older = forge.checkpoint(older(forge, it));
                 it.path = forge.receipt_in(it.index, &older).path;
             },
         ),
@@ -588,7 +602,7 @@ fn receipts() -> Vec<Attack> {
             "A receipt with the checkpoint of an older tree",
             "not proven to be in the log",
             |forge, it| {
-                it.checkpoint = forge.checkpoint(forge.size() - 2).to_string();
+                it.checkpoint = forge.checkpoint(older(forge, it)).to_string();
             },
         ),
         receipt_lie(

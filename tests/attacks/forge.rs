@@ -99,6 +99,7 @@ impl Forge {
             ("planter2", Role::Planter, "otherland"),
             ("surveyor", Role::Surveyor, "eyes"),
             ("surveyor2", Role::Surveyor, "lens"),
+            ("auditor", Role::Auditor, "books"),
         ] {
             it.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
         }

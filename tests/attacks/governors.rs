@@ -220,6 +220,21 @@ fn grants() -> Vec<Attack> {
             Code::HolderConflict,
             |it| it.force("g1+g2+new", grant("new", Role::Surveyor, "cityride")),
         ),
+        rule(
+            "One holder who surveys and audits",
+            Code::HolderConflict,
+            |it| it.force("g1+g2+new", grant("new", Role::Auditor, "eyes")),
+        ),
+        rule(
+            "One holder who audits what it awards",
+            Code::HolderConflict,
+            |it| it.force("g1+g2+new", grant("new", Role::Auditor, "cityride")),
+        ),
+        rule(
+            "One holder who plants what it audits",
+            Code::HolderConflict,
+            |it| it.force("g1+g2+new", grant("new", Role::Planter, "books")),
+        ),
         rule("A revoked key granted again", Code::KeyReused, |it| {
             it.force("g1+g2+stolen", grant("stolen", Role::Platform, "cityride"))
         }),

@@ -24,8 +24,9 @@ impl Rules for KeyGrant {
         check_new_key(state, &self.key)?;
         let had = state.holder(&self.holder);
         let conflict = had.is_some_and(|had| match self.role {
-            Role::Surveyor => had.plants_or_awards,
-            Role::Platform | Role::Planter => had.surveys,
+            Role::Surveyor => had.plants_or_awards || had.audits,
+            Role::Platform | Role::Planter => had.surveys || had.audits,
+            Role::Auditor => had.plants_or_awards || had.surveys,
         });
         ensure(!conflict, || {
             Refusal::new(
@@ -34,7 +35,7 @@ impl Rules for KeyGrant {
                     "{} can't be {} after what it was before",
                     self.holder, self.role
                 ),
-                "who surveys never plants or awards, and the reverse; another house must do it",
+                "who surveys never plants or awards, who audits does nothing else, and the reverse; another house must do it",
             )
         })?;
         check_names(state, self)?;

@@ -20,6 +20,8 @@ pub(in crate::ledger) struct HolderState {
     pub surveys: bool,
     /// A key of the holder was granted the role of platform or planter.
     pub plants_or_awards: bool,
+    /// A key of the holder was granted the role of auditor.
+    pub audits: bool,
 }
 
 /// A text, hashed so that it can be a fixed-size key: a holder's slug, or the form in which names are
@@ -56,7 +58,7 @@ impl State {
         slug: &Slug,
         role: Role,
     ) -> Result<HolderNumber, Contradiction> {
-        let holder = match self.holder(slug) {
+        let mut holder = match self.holder(slug) {
             Some(known) => *known,
             None => HolderState {
                 number: u32::try_from(self.holders.len())
@@ -64,18 +66,15 @@ impl State {
                     .map_err(|_| Contradiction::new("holders are beyond 2^32"))?,
                 surveys: false,
                 plants_or_awards: false,
+                audits: false,
             },
         };
-        let (surveys, plants_or_awards) = match role {
-            Role::Surveyor => (true, holder.plants_or_awards),
-            Role::Platform | Role::Planter => (holder.surveys, true),
-        };
-        let noted = HolderState {
-            surveys,
-            plants_or_awards,
-            ..holder
-        };
-        let _before = self.holders.insert(TextHash::of(slug.as_str()), noted);
+        match role {
+            Role::Surveyor => holder.surveys = true,
+            Role::Auditor => holder.audits = true,
+            Role::Platform | Role::Planter => holder.plants_or_awards = true,
+        }
+        let _before = self.holders.insert(TextHash::of(slug.as_str()), holder);
         Ok(holder.number)
     }
 

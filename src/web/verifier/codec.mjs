@@ -215,7 +215,7 @@ const STATEMENT = variant({
   genesis: table({ format: formatVersion, origin: text(200, NAME), programme: text(500), ...GOVERNORS, log_key: bytes32 }),
   governors: table({ ...GOVERNORS, set: u64 }),
   key_grant: table({
-    key: bytes32, role: word('platform', 'planter', 'surveyor'), holder: text(64, SLUG),
+    key: bytes32, role: word('platform', 'planter', 'surveyor', 'auditor'), holder: text(64, SLUG),
     display_name: text(100), expires_on: option(day), set: u64,
   }),
   key_revoke: table({ key: bytes32, reason: text(300), compromised_since: option(day), set: u64 }),

@@ -21,6 +21,7 @@ const MAY_SAY = {
   platform: ['award', 'transfer', 'claim', 'assignment', 'correction'],
   planter: ['plot', 'planting', 'correction'],
   surveyor: ['survey', 'correction'],
+  auditor: ['correction'],
 };
 const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction'];
 
