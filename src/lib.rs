@@ -41,6 +41,7 @@ pub mod log;
 pub mod merkle;
 pub mod note;
 pub mod outcome;
+pub mod policy;
 pub mod receipt;
 pub mod record;
 pub mod replay;

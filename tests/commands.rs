@@ -715,6 +715,7 @@ fn every_command_teaches_its_use() {
         "grant",
         "revoke",
         "method",
+        "policy",
         "governors",
         "log-key",
         "propose",

@@ -1,7 +1,7 @@
 //! The frozen format: every byte of `docs/format.md`, recomputed and compared with
 //! `tests/golden/`.
 //!
-//! One ledger of 55 entries says every kind of statement and every correction; awards follow it
+//! One ledger of 60 entries says every kind of statement and every correction; awards follow it
 //! up to 257 entries. From it come the examples, the receipts, and the logs at five sizes.
 //! `ARBORLOG_BLESS=1 cargo test --features client --test golden` writes the files, and the
 //! examples in `docs/format.md`, instead. Do that only together with a new version of the format.
@@ -64,7 +64,8 @@ const PLANTER: u8 = 9;
 const PLANTER_NEXT: u8 = 10;
 const SURVEYOR: u8 = 11;
 const WITNESS: u8 = 12;
-const KEY_NAMES: [(u8, &str); 12] = [
+const AUDITOR: u8 = 13;
+const KEY_NAMES: [(u8, &str); 13] = [
     (ADA, "governor ada"),
     (BEN, "governor ben"),
     (CLEO, "governor cleo"),
@@ -77,6 +78,7 @@ const KEY_NAMES: [(u8, &str); 12] = [
     (PLANTER_NEXT, "next planter"),
     (SURVEYOR, "surveyor"),
     (WITNESS, "witness"),
+    (AUDITOR, "auditor"),
 ];
 
 fn key(n: u8) -> SigningKey {
@@ -462,7 +464,8 @@ fn ledger() -> Ledger {
     put_right(&mut it);
     change_hands(&mut it);
     assert_eq!(it.said.len() as u64, STORY);
-    for n in STORY..SIZE_MAX {
+    vouch(&mut it);
+    for n in it.said.len() as u64..SIZE_MAX {
         let quantity = 1_000 + n * 137 % 9_000;
         let (account, event) = (format!("account {}", n % 16), format!("trip {n}"));
         it.say(
@@ -762,6 +765,59 @@ fn change_hands(it: &mut Ledger) {
     it.say("", PLATFORM_NEXT, &[], assigned);
 }
 
+/// A verifier key with an ML-DSA-44 key: any bytes of its length are one.
+fn mldsa_vkey(name: &str) -> String {
+    let key: Vec<u8> = (0..41_u8)
+        .flat_map(|n| Sha256::digest([b"golden ML-DSA key ".as_slice(), &[n]].concat()))
+        .collect();
+    assert_eq!(key.len(), 1312);
+    let material = [&[6], key.as_slice()].concat();
+    let hash = Sha256::digest([name.as_bytes(), b"\n", &material].concat());
+    format!("{name}+{}+{}", hex::encode(&hash[..4]), base64(&material))
+}
+
+fn policy(text: &str) -> Value {
+    json!({"kind": "policy", "policy": text, "set": SECOND_SET})
+}
+
+/// Entries 55 to 59: which witnesses count, and what an auditor says.
+fn vouch(it: &mut Ledger) {
+    let mut auditor = grant(
+        AUDITOR,
+        "auditor",
+        "true-north",
+        "True North Assurance",
+        None,
+    );
+    auditor["set"] = SECOND_SET.into();
+    it.say("key_grant_auditor", ADA, &[BEN, AUDITOR], auditor);
+    let plain = format!(
+        "# Golden Hill\nlog {}\nwitness w1 {} https://witness.example.net/w1/\nquorum w1\n",
+        vkey(LOG_NEXT),
+        witness_vkey(),
+    );
+    it.say("policy", BEN, &[DAN], policy(&plain));
+    let groups = format!(
+        "log {}\n\nwitness w1 {}\nwitness\taudit-true-north {}\n\
+         group seen 1 w1\n group both all  seen audit-true-north\nquorum both \n",
+        vkey(LOG_NEXT),
+        witness_vkey(),
+        mldsa_vkey("true-north.example/audit"),
+    );
+    it.say("policy_groups", ADA, &[DAN], policy(&groups));
+    let attestation = json!({
+        "kind": "attestation", "size": STORY, "tree_root": sha("a tree's root"),
+        "state_root": sha("a state's root"), "period_from": "2026-11-02",
+        "period_until": "2026-11-09", "level": "limited", "opinion": "qualified",
+        "findings": sha("findings"), "report": sha("report"),
+        "report_at": "https://true-north.example/golden-hill.pdf",
+        "words": "One award was reversed only after we asked for its evidence.",
+    });
+    let said = it.say("attestation", AUDITOR, &[], attestation);
+    let void = correction(said, "The report named another period.", json!("void"));
+    it.say("correction_void_attestation", AUDITOR, &[], void);
+}
+
 fn shared() -> &'static Ledger {
     static LEDGER: std::sync::OnceLock<Ledger> = std::sync::OnceLock::new();
     LEDGER.get_or_init(ledger)
@@ -835,6 +891,8 @@ enum T {
     Day,
     Bytes32,
     Text,
+    /// Text of several lines.
+    Lines,
     Option(&'static T),
     List(&'static T),
     Struct(&'static [(&'static str, T)]),
@@ -846,6 +904,12 @@ const ROLE: T = T::Enum(&[
     ("planter", &[]),
     ("surveyor", &[]),
     ("auditor", &[]),
+]);
+const OPINION: T = T::Enum(&[
+    ("unmodified", &[]),
+    ("qualified", &[]),
+    ("adverse", &[]),
+    ("disclaimed", &[]),
 ]);
 const ACTIVITY: T = T::Struct(&[
     ("code", T::U16),
@@ -885,7 +949,7 @@ const REMEDY: T = T::Enum(&[
     ),
     ("void", &[]),
 ]);
-const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
+const STATEMENTS: [(&str, &[(&str, T)]); 16] = [
     (
         "genesis",
         &[
@@ -1032,6 +1096,23 @@ const STATEMENTS: [(&str, &[(&str, T)]); 14] = [
             ("set", T::Option(&T::U64)),
         ],
     ),
+    ("policy", &[("policy", T::Lines), ("set", T::U64)]),
+    (
+        "attestation",
+        &[
+            ("size", T::U64),
+            ("tree_root", T::Bytes32),
+            ("state_root", T::Bytes32),
+            ("period_from", T::Day),
+            ("period_until", T::Day),
+            ("level", T::Enum(&[("limited", &[]), ("reasonable", &[])])),
+            ("opinion", OPINION),
+            ("findings", T::Bytes32),
+            ("report", T::Bytes32),
+            ("report_at", T::Text),
+            ("words", T::Text),
+        ],
+    ),
 ];
 
 /// A field's bytes, and what they say.
@@ -1093,6 +1174,11 @@ impl Writer {
                 let text = value.as_str().unwrap();
                 self.length(name, text.len(), "bytes follow");
                 self.put(text, note);
+            }
+            T::Lines => {
+                let text = value.as_str().unwrap();
+                self.length(name, text.len(), "bytes follow");
+                self.put(text, name);
             }
             T::Option(inner) => {
                 if value.is_null() {
@@ -1308,7 +1394,7 @@ fn json_fence(value: &Value) -> String {
 }
 
 /// Statements that `docs/format.md` works through.
-const WORKED: [&str; 17] = [
+const WORKED: [&str; 19] = [
     "genesis",
     "governors",
     "key_grant",
@@ -1326,6 +1412,8 @@ const WORKED: [&str; 17] = [
     "correction_lost",
     "correction_void",
     "correction_by_governors",
+    "policy",
+    "attestation",
 ];
 
 fn doc_blocks() -> Vec<(String, String)> {
@@ -1585,8 +1673,8 @@ fn rejected_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("varint_seq", "seq is one byte, a varint, not eight", varint),
         (
             "unknown_kind",
-            "no statement has the tag 14",
-            change(record, tag, &[0, 0, 0, 14]),
+            "no statement has the tag 16",
+            change(record, tag, &[0, 0, 0, 16]),
         ),
         (
             "option_tag_2",
@@ -1697,6 +1785,196 @@ fn rejected_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             }),
         ),
     ]
+}
+
+/// Policies that c2sp.org/tlog-policy does not read, and why.
+fn rejected_policies() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let (log, witness) = (vkey(LOG).to_string(), witness_vkey().to_string());
+    let auditor = mldsa_vkey("true-north.example/audit");
+    let two = format!("witness a {witness}\nwitness b {auditor}\n");
+    let (name, rest) = auditor.split_once('+').unwrap();
+    let cut = base64(&[6; 1312]);
+    let cases = [
+        ("policy_empty", "there is no quorum line", String::new()),
+        (
+            "policy_without_quorum",
+            "there is no quorum line",
+            two.clone(),
+        ),
+        (
+            "policy_two_quorums",
+            "there are two quorum lines",
+            format!("{two}quorum a\nquorum b\n"),
+        ),
+        (
+            "policy_without_newline",
+            "the last line does not end",
+            "quorum none".to_owned(),
+        ),
+        (
+            "policy_crlf",
+            "U+000D is refused",
+            "quorum none\r\n".to_owned(),
+        ),
+        (
+            "policy_bidi",
+            "U+202E is refused, in a comment too",
+            "# \u{202e}\nquorum none\n".to_owned(),
+        ),
+        (
+            "policy_unknown_line",
+            "no line begins with the word",
+            "threshold 2\nquorum none\n".to_owned(),
+        ),
+        (
+            "policy_upper_case",
+            "words of lines are in lower case",
+            "Quorum none\n".to_owned(),
+        ),
+        (
+            "policy_quorum_of_two",
+            "a quorum line has one name",
+            format!("{two}quorum a b\n"),
+        ),
+        (
+            "policy_quorum_unknown",
+            "no line defines the name",
+            format!("{two}quorum c\n"),
+        ),
+        (
+            "policy_quorum_before",
+            "the name is defined after it",
+            format!("quorum a\n{two}"),
+        ),
+        (
+            "policy_member_after",
+            "the member is defined after the group",
+            format!("group g any a\n{two}quorum g\n"),
+        ),
+        (
+            "policy_member_of_itself",
+            "a group is no member of itself",
+            format!("{two}group g any a g\nquorum g\n"),
+        ),
+        (
+            "policy_member_none",
+            "none is no member",
+            format!("{two}group g any none\nquorum g\n"),
+        ),
+        (
+            "policy_member_twice",
+            "a name is a member of one group, once",
+            format!("{two}group g any a a\nquorum g\n"),
+        ),
+        (
+            "policy_member_of_two",
+            "a name is a member of one group, once",
+            format!("{two}group g any a\ngroup h any a b\nquorum h\n"),
+        ),
+        (
+            "policy_group_empty",
+            "a group has a member at least",
+            format!("{two}group g all\nquorum none\n"),
+        ),
+        (
+            "policy_threshold_zero",
+            "a threshold is 1 at least",
+            format!("{two}group g 0 a b\nquorum g\n"),
+        ),
+        (
+            "policy_threshold_above",
+            "a threshold is at most the number of members",
+            format!("{two}group g 3 a b\nquorum g\n"),
+        ),
+        (
+            "policy_threshold_not_plain",
+            "a threshold is a plain decimal",
+            format!("{two}group g 01 a b\nquorum g\n"),
+        ),
+        (
+            "policy_name_twice",
+            "witnesses and groups share one space of names",
+            format!("{two}group a any b\nquorum a\n"),
+        ),
+        (
+            "policy_name_none",
+            "none is nobody's name",
+            format!("witness none {witness}\nquorum none\n"),
+        ),
+        (
+            "policy_witness_twice",
+            "a witness's key stands once",
+            format!("witness a {witness}\nwitness b {witness}\nquorum a\n"),
+        ),
+        (
+            "policy_log_twice",
+            "a log's key stands once",
+            format!("log {log}\nlog {log} https://example.org/\nquorum none\n"),
+        ),
+        (
+            "policy_log_as_witness",
+            "a witness's key is of type 0x04 or 0x06",
+            format!("witness a {log}\nquorum a\n"),
+        ),
+        (
+            "policy_witness_as_log",
+            "a log's key is of type 0x01 or 0x06",
+            format!("log {witness}\nquorum none\n"),
+        ),
+        (
+            "policy_key_id_wrong",
+            "the id does not belong to the key",
+            format!("witness a {name}+00000000+{}\nquorum a\n", &rest[9..]),
+        ),
+        (
+            "policy_key_too_short",
+            "an ML-DSA-44 key has 1,312 bytes, and this has 1,311",
+            format!("witness a {name}+{}+{cut}\nquorum a\n", &rest[..8]),
+        ),
+        (
+            "policy_key_small_order",
+            "the Ed25519 key is no good key",
+            {
+                let key = PublicKey::from_bytes([0; 32]);
+                let kind = SignatureType::CosignatureV1;
+                let vkey = VerifierKey::new(witness_name(), kind, key);
+                format!("witness a {vkey}\nquorum a\n")
+            },
+        ),
+        (
+            "policy_too_long",
+            "a policy has at most 24,576 bytes, and this has one more",
+            format!("#{}\nquorum none\n", "x".repeat(24_576 - 13)),
+        ),
+    ];
+    cases
+        .into_iter()
+        .map(|(name, reason, text)| {
+            let record = forged("policy", |it| it["policy"] = json!(text));
+            (name, reason, record)
+        })
+        .collect()
+}
+
+/// The longest policy is read, and thirteen witnesses with ML-DSA keys fit.
+#[test]
+fn long_policies_are_read() {
+    let whole = format!("#{}\nquorum none\n", "x".repeat(24_576 - 14));
+    assert_eq!(whole.len(), 24_576);
+    let mut witnesses = String::new();
+    for n in 0..13 {
+        let key: Vec<u8> = [6].into_iter().chain([n as u8; 1312]).collect();
+        let name = format!("audit-{n}.example");
+        let hash = Sha256::digest([name.as_bytes(), b"\n", &key].concat());
+        let id = hex::encode(&hash[..4]);
+        witnesses += &format!("witness w{n} {name}+{id}+{}\n", base64(&key));
+    }
+    witnesses +=
+        "group all-of-them all w0 w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12\nquorum all-of-them\n";
+    for text in [whole, witnesses] {
+        let record = forged("policy", |it| it["policy"] = json!(text));
+        Record::decode(&record).unwrap();
+    }
 }
 
 fn with_endorsements(said: &Said, endorsements: &[Endorsement]) -> Vec<u8> {
@@ -1979,6 +2257,7 @@ fn rejected() -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     let bytes = [
         ("record", rejected_records()),
+        ("record", rejected_policies()),
         ("signed_record", rejected_signed_records()),
         ("entry", rejected_entries()),
     ];
@@ -2423,7 +2702,7 @@ fn lists_are_limited_by_their_bytes_alone() {
         it["activities"] = (0..128).map(activity).collect();
         it["species"] = (0..400).map(species).collect();
     });
-    assert!(record.len() < 16_384);
+    assert!(record.len() < 25_600);
     Record::decode(&record).unwrap();
 }
 

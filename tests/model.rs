@@ -19,12 +19,12 @@ use std::num::NonZeroU32;
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, State};
 use arborlog::record::{
-    AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
-    Day, Digest, Entry, FormatVersion, Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke,
-    Kind, Latitude, LogKey, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin,
-    Planting, Plot, PlotNumber, Quantity, Record, RecordId, Remedy, Role, Seq, Serial,
-    SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason,
-    draft,
+    AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
+    CarbonRights, Claim, Correction, Day, Digest, Entry, FormatVersion, Genesis, GovernorSet,
+    Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude, LogKey, Longitude, Method, MethodId,
+    MethodVersion, Micrograms, Opinion, Origin, Planting, Plot, PlotNumber, Policy, Quantity,
+    Record, RecordId, Remedy, Role, Seq, Serial, SigningContext, Species, SpeciesCode, Statement,
+    Survey, TimeMs, Transfer, TransferReason, draft,
 };
 use proptest::prelude::*;
 
@@ -585,6 +585,13 @@ impl Model {
                 Statement::Method(it) => {
                     self.admits_method(it, today) && self.quorum(record, endorsers, &[])
                 }
+                Statement::Policy(_) => self.quorum(record, endorsers, &[]),
+                Statement::Attestation(it) => {
+                    self.alone(record, endorsers, Role::Auditor)
+                        && it.size <= self.said.len() as u64
+                        && it.period_from <= it.period_until
+                        && it.period_until <= record.issued_on
+                }
                 Statement::Plot(it) => self.admits_plot(record, endorsers, it),
                 Statement::Correction(it) => self.admits_correction(record, endorsers, it, today),
                 Statement::Award(it) => {
@@ -896,7 +903,8 @@ impl Model {
                 Statement::Transfer(_)
                 | Statement::Survey(_)
                 | Statement::Claim(_)
-                | Statement::Assignment(_),
+                | Statement::Assignment(_)
+                | Statement::Attestation(_),
             ) => true,
             _ => false,
         }
@@ -948,6 +956,7 @@ impl Model {
             Statement::Governors(_) => {
                 vec![self.last(|it| matches!(it, Statement::Genesis(_) | Statement::Governors(_)))]
             }
+            Statement::Policy(_) => vec![self.last(|it| matches!(it, Statement::Policy(_)))],
             Statement::LogKey(_) => {
                 vec![self.last(|it| matches!(it, Statement::Genesis(_) | Statement::LogKey(_)))]
             }
@@ -1167,6 +1176,7 @@ fn rename(dice: &mut Dice, statement: &mut Statement, entries: usize) {
         Statement::KeyRevoke(it) => it.set = any,
         Statement::LogKey(it) => it.set = any,
         Statement::Method(it) => it.set = any,
+        Statement::Policy(it) => it.set = any,
         Statement::Plot(Plot { set, .. }) | Statement::Correction(Correction { set, .. }) => {
             *set = set.is_none().then_some(any);
         }
@@ -1237,7 +1247,7 @@ struct People {
     issuers: Vec<PublicKey>,
 }
 
-const ISSUERS: [(Role, &str); 9] = [
+const ISSUERS: [(Role, &str); 10] = [
     (Role::Platform, "cityride"),
     (Role::Platform, "cityride"),
     (Role::Platform, "greenhands"),
@@ -1247,6 +1257,7 @@ const ISSUERS: [(Role, &str); 9] = [
     (Role::Surveyor, "eyes"),
     (Role::Surveyor, "lens"),
     (Role::Auditor, "books"),
+    (Role::Auditor, "ledgers"),
 ];
 
 impl People {
@@ -1571,7 +1582,7 @@ impl Run {
     // Statements, mostly such as may be said
 
     fn something(&mut self, dice: &mut Dice) -> Offer {
-        match dice.below(72) {
+        match dice.below(76) {
             0 => self.genesis(dice),
             1 | 2 => self.governors(dice),
             3 | 4 => {
@@ -1652,6 +1663,36 @@ impl Run {
             29..=31 => self.survey(dice),
             32..=41 => self.claim(dice),
             42..=51 => self.assignment(dice),
+            52 => {
+                let text = if dice.once_in(2) {
+                    "quorum none\n"
+                } else {
+                    "\n\tquorum none\n"
+                };
+                let policy = text.parse().unwrap();
+                let said = Policy {
+                    policy,
+                    set: IN_FORCE,
+                };
+                self.governed(dice, Statement::Policy(said))
+            }
+            53..=55 => {
+                let until = self.today - dice.small(4) + u32::from(dice.once_in(6));
+                let said = Attestation {
+                    size: dice.below(self.entries.len() + 3) as u64,
+                    tree_root: Digest::from_bytes([1; 32]),
+                    state_root: Digest::from_bytes([2; 32]),
+                    period_from: Day(until - dice.small(9) + u32::from(dice.once_in(6))),
+                    period_until: Day(until),
+                    level: AssuranceLevel::Limited,
+                    opinion: Opinion::Adverse,
+                    findings: Digest::from_bytes([3; 32]),
+                    report: Digest::from_bytes([4; 32]),
+                    report_at: "".parse().unwrap(),
+                    words: "it does not add up".parse().unwrap(),
+                };
+                self.by_role(dice, Role::Auditor, Statement::Attestation(said))
+            }
             _ => self.correction(dice),
         }
     }
@@ -2083,7 +2124,7 @@ impl Run {
     }
 
     fn correction(&self, dice: &mut Dice) -> Offer {
-        let wanted = dice.below(12);
+        let wanted = dice.below(13);
         let fits: Vec<usize> = self
             .model
             .statements()
@@ -2103,6 +2144,7 @@ impl Run {
                         })
                     )
                 }
+                11 => matches!(it, Statement::Attestation(_)),
                 _ => true,
             })
             .map(|(index, _)| index)
@@ -2289,6 +2331,8 @@ fn the_sequences_reach_every_statement_and_every_correction() {
         Kind::Survey,
         Kind::Claim,
         Kind::Assignment,
+        Kind::Policy,
+        Kind::Attestation,
     ];
     let corrections = [
         "reverse of award",
@@ -2299,6 +2343,7 @@ fn the_sequences_reach_every_statement_and_every_correction() {
         "void of survey",
         "void of claim",
         "void of assignment",
+        "void of attestation",
         "void of lose by count of planting",
         "void of lose by serial of planting",
     ];

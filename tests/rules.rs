@@ -20,12 +20,12 @@ use says::{IN_FORCE, Says, naming};
 use arborlog::crypto::{PublicKey, Signature, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, Refusal, State, speakers};
 use arborlog::record::{
-    AccountId, Activity, ActivityCode, Assignment, Award, Basis, CarbonRights, Claim, Correction,
-    Day, Digest, Endorsement, Entry, FormatVersion, Genesis, GovernorSet, Grams, Index, KeyGrant,
-    KeyRevoke, Latitude, LogKey, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin,
-    Planting, Plot, PlotNumber, Quantity, Record, RecordId, Remedy, Role, Seq, Serial,
-    SignedRecord, SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer,
-    TransferReason, draft,
+    AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
+    CarbonRights, Claim, Correction, Day, Digest, Endorsement, Entry, FormatVersion, Genesis,
+    GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Latitude, LogKey, Longitude, Method, MethodId,
+    MethodVersion, Micrograms, Opinion, Origin, Planting, Plot, PlotNumber, Policy, Quantity,
+    Record, RecordId, Remedy, Role, Seq, Serial, SignedRecord, SigningContext, Species,
+    SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason, draft,
 };
 
 // ---------------------------------------------------------------------------------------------
@@ -543,6 +543,30 @@ fn assign(plot: u32, first: u32, claims: &[Index]) -> Assignment {
     }
 }
 
+fn policy(text: &str) -> Policy {
+    Policy {
+        policy: text.parse().unwrap(),
+        set: IN_FORCE,
+    }
+}
+
+/// Of the first so many entries.
+fn attestation(size: u64) -> Attestation {
+    Attestation {
+        size,
+        tree_root: Digest::from_bytes([1; 32]),
+        state_root: Digest::from_bytes([2; 32]),
+        period_from: Day(TODAY.0 - 30),
+        period_until: TODAY,
+        level: AssuranceLevel::Reasonable,
+        opinion: Opinion::Unmodified,
+        findings: Digest::from_bytes([3; 32]),
+        report: Digest::from_bytes([4; 32]),
+        report_at: "https://books.example/report".parse().unwrap(),
+        words: "all is right".parse().unwrap(),
+    }
+}
+
 fn correct(target: Index, remedy: Remedy) -> Correction {
     Correction {
         target,
@@ -847,7 +871,7 @@ fn the_table_of_speakers_is_what_the_ledger_judges_by() {
     ledger.admit("platform", award(ANN, 1000));
     let claimed = ledger.admit("platform", claim(ANN));
     let (planted, surveyed) = (ledger.planting(11, 1), ledger.survey());
-    let statements: [Statement; 13] = [
+    let statements: [Statement; 15] = [
         governors(&["g1", "g2", "g3"], 2).says(),
         grant("new", Role::Planter, "newcomers").says(),
         revoke("platform2").says(),
@@ -861,6 +885,8 @@ fn the_table_of_speakers_is_what_the_ledger_judges_by() {
         claim(ANN).says(),
         assign(1, 1, &[claimed]).says(),
         lost(planting, 1, None).says(),
+        policy("quorum none\n").says(),
+        attestation(1).says(),
     ];
     for said in statements {
         let speakers = speakers(&said);
@@ -868,6 +894,7 @@ fn the_table_of_speakers_is_what_the_ledger_judges_by() {
             ("platform", speakers.include_role(Role::Platform)),
             ("planter", speakers.include_role(Role::Planter)),
             ("surveyor", speakers.include_role(Role::Surveyor)),
+            ("auditor", speakers.include_role(Role::Auditor)),
             ("g1", speakers.include_governors()),
         ] {
             let signed = ledger.sign(who, &ledger.record(who, said.clone()));
@@ -883,8 +910,9 @@ fn the_table_of_speakers_is_what_the_ledger_judges_by() {
 #[test]
 fn what_governors_say_is_refused_from_anybody_else() {
     let mut ledger = Ledger::new();
-    let kinds: [(Statement, &str); 5] = [
+    let kinds: [(Statement, &str); 6] = [
         (method(2).says(), ""),
+        (policy("quorum none\n").says(), ""),
         (revoke("platform2").says(), ""),
         (log_key("log2").says(), "+log2"),
         (grant("new", Role::Planter, "newcomers").says(), "+new"),
@@ -976,6 +1004,14 @@ fn governed(set: Index, planting: Index) -> Vec<(&'static str, Statement)> {
         ("g1+g2", revoked.says()),
         ("g1+g2+log2", log_key.says()),
         ("g1+g2", Method { set, ..method(2) }.says()),
+        (
+            "g1+g2",
+            Policy {
+                set,
+                ..policy("quorum none\n")
+            }
+            .says(),
+        ),
         ("planter+g1+g2", restated.says()),
         ("g1+g2", corrected.says()),
         ("g1+g2", named.says()),
@@ -1208,8 +1244,9 @@ fn a_named_key_that_did_not_sign_is_refused() {
 #[test]
 fn a_quorum_short_of_governors_is_refused() {
     let mut ledger = Ledger::new();
-    let kinds: [(Statement, &str); 5] = [
+    let kinds: [(Statement, &str); 6] = [
         (method(2).says(), ""),
+        (policy("quorum none\n").says(), ""),
         (revoke("platform2").says(), ""),
         (log_key("log2").says(), "+log2"),
         (grant("new", Role::Planter, "newcomers").says(), "+new"),
@@ -3103,4 +3140,71 @@ fn the_totals_reconcile_and_show_a_sum_that_does_not() {
     let mut wrong = totals;
     wrong.assigned += 1;
     assert!(wrong.check().is_err());
+}
+
+// ---------------------------------------------------------------------------------------------
+// Policies and attestations
+
+#[test]
+fn a_policy_stands_on_the_one_before() {
+    let mut ledger = Ledger::new();
+    let last = |ledger: &Ledger| {
+        let entry = ledger.entries.last().unwrap();
+        entry.lineage.indexes()[2..].to_vec()
+    };
+    ledger.refuse("g1", policy("quorum none\n"), Code::QuorumShort);
+    ledger.refuse("auditor+g1+g2", policy("quorum none\n"), Code::RoleRefused);
+    let first = ledger.admit("g1+g2", policy("quorum none\n"));
+    assert_eq!(last(&ledger), [None]);
+    assert_eq!(ledger.state.globals().policy_at, Some(first));
+    let second = ledger.admit("g2+g3", policy("# The same.\nquorum none\n"));
+    assert_eq!(last(&ledger), [Some(first)]);
+    assert_eq!(ledger.state.globals().policy_at, Some(second));
+}
+
+#[test]
+fn an_attestation_is_of_entries_that_there_are_and_of_days_that_were() {
+    let mut ledger = Ledger::new();
+    let size = ledger.state.entries();
+    let advice = ledger.refuse("auditor", attestation(size + 1), Code::SizeBeyond);
+    assert!(advice.contains(&size.to_string()), "{advice}");
+    let turned = Attestation {
+        period_from: TODAY,
+        period_until: Day(TODAY.0 - 1),
+        ..attestation(size)
+    };
+    ledger.refuse("auditor", turned, Code::DayRefused);
+    let tomorrow = Attestation {
+        period_until: Day(TODAY.0 + 1),
+        ..attestation(size)
+    };
+    ledger.refuse("auditor", tomorrow, Code::DayRefused);
+    for who in ["platform", "planter", "surveyor", "g1", "log"] {
+        ledger.refuse(who, attestation(size), Code::RoleRefused);
+    }
+    ledger.refuse("auditor+g1+g2", attestation(size), Code::EndorserRefused);
+    let one_day = Attestation {
+        period_from: TODAY,
+        ..attestation(size)
+    };
+    let said = ledger.admit("auditor", one_day);
+    assert_eq!(ledger.entries[said.0 as usize].lineage.indexes().len(), 2);
+}
+
+#[test]
+fn an_attestation_is_voided_by_its_auditor_or_the_governors() {
+    let mut ledger = Ledger::new();
+    let said = ledger.admit("auditor", attestation(1));
+    for who in ["auditor2", "platform", "surveyor"] {
+        ledger.refuse(who, void(said), Code::HolderRefused);
+    }
+    let reversed = ledger.record("auditor", reverse(said, 1));
+    ledger.refuse_record("auditor", &reversed, Code::TargetRefused);
+    let voided = ledger.admit("auditor", void(said));
+    let lineage = &ledger.entries[voided.0 as usize].lineage;
+    assert_eq!(lineage.indexes()[2..], [Some(said)]);
+    ledger.refuse("auditor", void(said), Code::TargetVoided);
+    ledger.refuse("auditor", void(voided), Code::TargetRefused);
+    let other = ledger.admit("auditor2", attestation(2));
+    ledger.admit("g1+g2", void(other));
 }

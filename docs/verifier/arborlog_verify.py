@@ -178,6 +178,60 @@ u8, u16, u32, u64, bytes32 = uint(1), uint(2), uint(4), uint(8), fixed(32)
 day = uint(4, high=2_932_896)                                           # 9999-12-31
 
 
+# ---- §6.14.1 Policies --------------------------------------------------------------------------------
+
+def policy_text(reader):
+    """The text of a policy, which c2sp.org/tlog-policy reads."""
+    raw = byte_string(24_576)(reader)
+    try:
+        policy = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("not_canonical", "a policy is not well-formed UTF-8") from None
+    need(not REFUSED_IN_TEXT.search(re.sub("[\t\n]", "", policy)), "not_canonical", "a policy has a refused character")
+    with reading("not_canonical"):
+        check_policy(policy)
+    return policy
+
+
+def check_policy(policy):
+    need(policy.endswith("\n"), "", "a policy's last line has no newline")
+    log_keys, witness_keys, defined, members, quorums = set(), set(), set(), set(), []
+
+    def add(item, to, what):
+        need(item not in to, "", f"{what} stands twice in a policy")
+        to.add(item)
+
+    def define(name):
+        need(name != "none", "", "a witness or group is named none")
+        add(name, defined, f"the name {name}")
+
+    for line in policy[:-1].split("\n"):
+        words = [word for word in re.split("[ \t]", line) if word]
+        if not words or words[0].startswith("#"):
+            continue
+        what, *rest = words
+        if what == "log" and len(rest) in (1, 2):
+            add(read_vkey(rest[0], (LOG, MLDSA)).key, log_keys, "a log's key")
+        elif what == "witness" and len(rest) in (2, 3):
+            define(rest[0])
+            add(read_vkey(rest[1], (WITNESS, MLDSA)).key, witness_keys, "a witness's key")
+        elif what == "group" and len(rest) >= 3:
+            name, threshold, *names = rest
+            for member in names:
+                need(member in defined, "", f"no line before defines {member}")
+                add(member, members, f"the member {member}")
+            need(threshold in ("all", "any")
+                 or re.fullmatch("[1-9][0-9]*", threshold, re.ASCII) and int(threshold) <= len(names), "",
+                 "a group's threshold is not all, any, or a number up to that of its members")
+            define(name)
+        elif what == "quorum" and len(rest) == 1:
+            need(rest[0] == "none" or rest[0] in defined, "", f"no line before defines {rest[0]}")
+            quorums.append(rest[0])
+        else:
+            raise Refused("", f"a line of a policy is none of log, witness, group and quorum: {line!r}")
+    need(len(quorums) == 1, "", "a policy has not just one quorum line")
+
+
 # ---- §6 Statements, §3 records, §5 entries -----------------------------------------------------------
 
 ACTIVITY = table(code=u16, name=text(60), unit=text(20), factor=u64, cap=u64)
@@ -213,15 +267,20 @@ STATEMENT = variant(
         reverse=table(points=u64),
         lost=table(count=uint(4, low=1), first_serial=option(u32), lost_on=day, evidence=option(bytes32)),
         void=table()), set=option(u64)),
+    policy=table(policy=policy_text, set=u64),
+    attestation=table(size=u64, tree_root=bytes32, state_root=bytes32, period_from=day, period_until=day,
+                      level=word("limited", "reasonable"),
+                      opinion=word("unmodified", "qualified", "adverse", "disclaimed"),
+                      findings=bytes32, report=bytes32, report_at=text(300), words=text(1000)),
 )
 RECORD = table(issuer=bytes32, seq=u64, prev=bytes32, issued_on=day, statement=STATEMENT)
-ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(16_384),
+ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(25_600),
               signature=fixed(64), endorsements=list_of(table(key=bytes32, signature=fixed(64)), 0, 32))
 NONE = 2**64 - 1                                                        # "none" in a lineage
 
 
 def decode_record(data):
-    need(len(data) <= 16_384, "not_canonical", "a record is longer than 16,384 bytes")
+    need(len(data) <= 25_600, "not_canonical", "a record is longer than 25,600 bytes")
     record = read_whole(RECORD, data)
     record.kind, record.statement = record.statement                    # of the variant's pair
     if record.kind == "transfer":                                       # §6.7
@@ -402,6 +461,7 @@ class Ledger:
         self.entries, self.last_admitted_at, self.genesis_id = 0, 0, None
         self.council, self.quorum, self.council_at = [], 0, NONE        # the governors in force
         self.log_keys = []                  # (key, index), in order
+        self.policy_at = NONE               # the entry of the policy in force
         self.keys = {}                      # key: task, holder, …: see give_task
         self.holders = {}                   # slug: its duty, one of three that no holder ever has two of
         self.holder_names = {}              # a name as it is compared: the slug of the holder that had it
@@ -593,6 +653,11 @@ class Ledger:
         self.log_keys.append((s.key, entry.index))
         self.give_task("log", s.key, entry)
         return tail
+
+    def policy(self, entry, s, key):
+        self.said_by_governors(entry)
+        before, self.policy_at = self.policy_at, entry.index
+        return [before]
 
     # -- rule 3: methods and awards --
 
@@ -797,6 +862,15 @@ class Ledger:
         self.count(assigned=-1, waiting=1)
         return serial, claim, assignment
 
+    # -- rule 10: attestations --
+
+    def attestation(self, entry, s, key):
+        self.said_by("auditor", entry, key)
+        need(s.size <= entry.index, "size_beyond", "it speaks of more entries than there are")
+        need(s.period_from <= s.period_until, "day_refused", "the period ends before it begins")
+        self.check_day(s.period_until, entry)
+        return []
+
     # -- rule 8: corrections --
 
     def correction(self, entry, s, key):
@@ -876,7 +950,8 @@ class Ledger:
         """§9: undoes all effect of the target."""
         need(index not in self.voided, "target_voided", "the target was voided")
         void_of = {"transfer": self.void_transfer, "claim": self.void_claim, "survey": self.void_survey,
-                   "assignment": self.void_assignment, "planting": self.void_planting}.get(target.kind)
+                   "assignment": self.void_assignment, "planting": self.void_planting,
+                   "attestation": self.void_attestation}.get(target.kind)
         if index in self.losses:
             void_of = self.void_loss
         need(void_of, "target_refused", f"no {target.kind} of that sort can be voided")
@@ -901,6 +976,9 @@ class Ledger:
 
     def void_survey(self, entry, index, s):
         return [self.touch(entry, self.plots[s.plot])]
+
+    def void_attestation(self, entry, index, s):
+        return []
 
     def void_assignment(self, entry, index, s):
         plot = self.plots[s.plot]
@@ -1023,7 +1101,7 @@ def decode_decimal(digits, what):
 
 
 NOTE_LIMIT = 262_144
-LOG, WITNESS = 1, 4                                                     # types of verifier keys
+LOG, WITNESS, MLDSA = 1, 4, 6                                           # types of verifier keys
 
 
 def verifier_key(name, kind, key):
@@ -1031,14 +1109,19 @@ def verifier_key(name, kind, key):
 
 
 def parse_vkey(written, kind):
-    parts = written.strip("\t\n\x0c\r ").split("+", 2)
+    return read_vkey(written.strip("\t\n\x0c\r "), (kind,))
+
+
+def read_vkey(written, kinds):
+    parts = written.split("+", 2)
     need(len(parts) == 3, "vkey_malformed", "a verifier key is not <name>+<id>+<base64>")
     name, decoded = parts[0].encode("utf-8", "surrogateescape"), decode_base64(parts[2], "the verifier key")
     name = read_whole(text(200, ORIGIN), len(name).to_bytes(8, "big") + name)
-    need(len(decoded) == 33 and decoded[0] == kind, "vkey_malformed", "it is of another type or length")
-    vkey = verifier_key(name, kind, decoded[1:])
+    need(decoded[0] in kinds and len(decoded) == 1 + (1312 if decoded[0] == MLDSA else 32), "vkey_malformed",
+         "it is of another type or length")
+    vkey = verifier_key(name, decoded[0], decoded[1:])
     need(parts[1] == vkey.id.hex(), "vkey_malformed", "the id does not belong to the key")
-    need(good_key(vkey.key), "key_invalid", "it is no good key")
+    need(vkey.kind == MLDSA or good_key(vkey.key), "key_invalid", "it is no good key")
     return vkey
 
 
@@ -1162,8 +1245,8 @@ LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
 EXTRA = table(entry=byte_string(32_768), authority=list_of(LINK, 0, 64))
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"),
            "planter": ("plot", "planting", "correction"), "surveyor": ("survey", "correction"),
-           "auditor": ("correction",)}
-GOVERNORS_SAY = ("governors", "key_grant", "key_revoke", "log_key", "method", "correction")
+           "auditor": ("correction", "attestation")}
+GOVERNORS_SAY = ("governors", "key_grant", "key_revoke", "log_key", "method", "correction", "policy")
 
 
 FIRST_LINE = b"c2sp.org/tlog-proof@v1"

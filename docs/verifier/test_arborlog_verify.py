@@ -396,6 +396,12 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
               ("points", u64, 100)],
     "assignment": [("plot", u32, 1), ("first_serial", u32, 0), ("claims", u64, None)],
     "correction": [("target", u64, None), ("reason", text, "because"), ("remedy", remedy, "void"), ("set", "set?", None)],
+    "policy": [("policy", text, "quorum none\n"), ("set", "set", None)],
+    "attestation": [("size", u64, 1), ("tree_root", bytes, bytes(32)), ("state_root", bytes, bytes(32)),
+                    ("period_from", u32, 1), ("period_until", u32, 2), ("level", word("limited", "reasonable"), "limited"),
+                    ("opinion", word("unmodified", "qualified", "adverse", "disclaimed"), "unmodified"),
+                    ("findings", bytes, bytes(32)), ("report", bytes, bytes(32)), ("report_at", text, ""),
+                    ("words", text, "all right")],
 }
 KINDS = list(WRITE)
 TODAY = 20_000
@@ -567,6 +573,11 @@ def base_ledger():
     at["loss"] = b.add("correction", SURVEYOR, target=at["oaks"], remedy=dict(lost=1, first_serial=5))
     at["survey"] = b.add("survey", SURVEYOR, planting=at["oaks"], sampled=9, alive=8, dead=1)
     at["reversal"] = b.add("correction", PLATFORM_2, target=at["award"], remedy=dict(reverse=10))
+    b.add("policy", A, B)
+    b.add("policy", B, A, policy="# again\nquorum none\n")
+    at["attestation"] = b.add("attestation", AUDITOR)
+    b.add("correction", AUDITOR, target=at["attestation"])
+    at["attestation"] = b.add("attestation", AUDITOR, size=len(b.entries), period_until=TODAY)
     at["void claim"] = b.add("claim", PLATFORM, account=ANN)
     b.add("correction", PLATFORM, target=at["void claim"])
     return b
@@ -729,6 +740,22 @@ def cases():
     yield "species_mismatch", e("assignment", PLATFORM, first_serial=2, claims=[at["fir claim"]])
     yield "species_mismatch", e("assignment", PLATFORM, first_serial=2, claims=[claims[2], at["fir claim"]])
     yield "species_mismatch", e("assignment", PLATFORM, first_serial=9, claims=claims[2:4])
+    yield "size_beyond", e("attestation", AUDITOR, size=len(BASE.entries) + 1)
+    yield "day_refused", e("attestation", AUDITOR, period_from=3)
+    yield "day_refused", e("attestation", AUDITOR, period_until=TODAY + 1)
+    yield "role_refused", e("attestation", PLATFORM)
+    yield "role_refused", e("attestation", A)
+    yield "endorser_refused", e("attestation", AUDITOR, A)
+    yield "role_refused", e("award", AUDITOR, **award)
+    yield "role_refused", e("policy", AUDITOR, A, B)
+    yield "quorum_short", e("policy", A)
+    yield "set_superseded", e("policy", A, B, set=1)
+    yield "endorser_refused", e("policy", A, B, STRANGER)
+    yield "holder_refused", e("correction", PLATFORM, target=at["attestation"])
+    for policy in ("", "quorum none", "quorum all-of-them\n", "quorum none\nquorum none\n", "quorum none\r\n",
+                   "log x\nquorum none\n", f"log {TEST_VKEY} url more\nquorum none\n",
+                   f"log {TEST_VKEY}\nlog {TEST_VKEY}\nquorum none\n", f"witness w {TEST_VKEY}\nquorum w\n"):
+        yield "not_canonical", e("policy", A, B, policy=policy)
     yield "target_unknown", e("correction", PLATFORM, target=len(BASE.entries))
     yield "target_unknown", e("correction", PLATFORM, target=2**64 - 1)
     yield "target_refused", e("correction", PLATFORM, target=at["award"])

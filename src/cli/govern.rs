@@ -13,8 +13,8 @@ use arborlog::client::{
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::outcome::Outcome;
 use arborlog::record::{
-    Day, GovernorSet, Index, KeyGrant, KeyRevoke, List, LogKey, Method, Origin, Record, RecordId,
-    Role, Seq, Slug, Statement,
+    Day, GovernorSet, Index, KeyGrant, KeyRevoke, List, LogKey, Method, Origin, Policy, Record,
+    RecordId, Role, Seq, Slug, Statement,
 };
 
 /// Who proposes, and where the proposal goes.
@@ -85,6 +85,16 @@ pub struct RevokeArgs {
 #[derive(Args)]
 pub struct MethodArgs {
     /// The method as JSON (docs/statements.md).
+    #[arg(long)]
+    file: PathBuf,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Propose which witnesses must have seen a checkpoint: a file that c2sp.org/tlog-policy reads.
+#[derive(Args)]
+pub struct PolicyArgs {
+    /// The policy.
     #[arg(long)]
     file: PathBuf,
     #[command(flatten)]
@@ -183,6 +193,16 @@ pub fn method(args: &MethodArgs) -> Done {
     })
 }
 
+pub fn policy(args: &PolicyArgs) -> Done {
+    let text = std::fs::read_to_string(&args.file)?;
+    let policy = text
+        .parse()
+        .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display())))?;
+    write(&args.proposing, |_, set| {
+        Ok(Statement::Policy(Policy { policy, set }))
+    })
+}
+
 pub fn governors(args: &GovernorsArgs) -> Done {
     let governors = List::try_from(args.governors.clone()).map_err(Failure::usage)?;
     write(&args.proposing, |_, set| {
@@ -211,7 +231,10 @@ pub fn propose(args: &ProposeArgs) -> Done {
             (Some("correction"), Some(server)) => server.issuer_governs,
             // Whoever proposes these without a server asks others to sign.
             (Some("plot" | "correction"), None) => true,
-            (Some("governors" | "key_grant" | "key_revoke" | "log_key" | "method"), _) => true,
+            (
+                Some("governors" | "key_grant" | "key_revoke" | "log_key" | "method" | "policy"),
+                _,
+            ) => true,
             // The ledger refuses a proposal of another kind, which asks nobody.
             _ => false,
         };

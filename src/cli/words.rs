@@ -101,6 +101,24 @@ pub fn say_statement(statement: &Statement) -> String {
             assignment.first_serial
         ),
         Statement::Correction(correction) => say_correction(correction),
+        Statement::Policy(said) => format!(
+            "of {} witnesses, {} must have seen a checkpoint:\n{}",
+            said.policy.witnesses(),
+            match said.policy.quorum() {
+                "none" => "nobody",
+                name => name,
+            },
+            said.policy.as_str().trim_end()
+        ),
+        Statement::Attestation(said) => format!(
+            "of the first {} entries, and {} to {}, the opinion is {} with {} assurance: {:?}",
+            said.size,
+            said.period_from,
+            said.period_until,
+            said.opinion.words(),
+            said.level.words(),
+            said.words
+        ),
     }
 }
 

@@ -49,6 +49,7 @@ fn latest_day(statement: &Statement) -> Option<Day> {
         Statement::Award(award) => Some(award.occurred_on),
         Statement::Planting(planting) => Some(planting.planted_on),
         Statement::Survey(survey) => Some(survey.surveyed_on),
+        Statement::Attestation(said) => Some(said.period_until),
         Statement::Correction(correction) => match &correction.remedy {
             Remedy::Lost { lost_on, .. } => Some(*lost_on),
             Remedy::Reverse { .. } | Remedy::Void => None,

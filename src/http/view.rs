@@ -264,6 +264,7 @@ pub(super) fn governors(globals: &Globals, before: Option<Index>) -> Value {
         "governors": council.governors,
         "quorum": council.quorum,
         "stated_at": council.stated_at,
+        "policy_stated_at": globals.policy_at,
         "log_keys": log_keys,
         "log_keys_next": next,
     })

@@ -81,6 +81,21 @@ places! {
         version_before
     }
 
+    /// Of a policy.
+    PolicyPlaces {
+        /// The entry that stated the policy before; none for the first.
+        policy_before
+    }
+
+    /// Of an attestation: it stands on its issuer's authority alone.
+    AttestationPlaces {}
+
+    /// Of the void of an attestation.
+    AttestationVoidPlaces {
+        /// The attestation that is voided.
+        target
+    }
+
     /// Of an award or a claim.
     AccountPlaces {
         /// The last entry about the account; none for its first.

@@ -151,6 +151,8 @@ codes! {
     SpeciesMismatch = "species_mismatch", Rule;
     /// More would be assigned than stand.
     TreesShort = "trees_short", Rule;
+    /// An attestation of more entries than there are.
+    SizeBeyond = "size_beyond", Rule;
     /// No such entry.
     TargetUnknown = "target_unknown", Rule;
     /// This remedy does not fit that kind of entry.

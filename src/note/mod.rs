@@ -37,5 +37,5 @@ pub use checkpoint::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint
 pub use cosignature::{Cosignature, cosign};
 pub use file_fault::FileFault;
 pub use signed::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote};
-pub(crate) use vkey::is_invisible;
+pub(crate) use vkey::misleads;
 pub use vkey::{KeyName, NameError, SignatureType, VerifierKey, VkeyError};

@@ -28,6 +28,8 @@ pub enum Kind {
     Claim,
     Assignment,
     Correction,
+    Policy,
+    Attestation,
 }
 
 /// The kinds in their order, each with the name that JSON and messages use.
@@ -67,6 +69,8 @@ kinds! {
     Claim = "claim",
     Assignment = "assignment",
     Correction = "correction",
+    Policy = "policy",
+    Attestation = "attestation",
 }
 
 impl fmt::Display for Kind {
@@ -100,7 +104,9 @@ impl Statement {
             | Self::Survey(_)
             | Self::Claim(_)
             | Self::Assignment(_)
-            | Self::Correction(_) => Vec::new(),
+            | Self::Correction(_)
+            | Self::Policy(_)
+            | Self::Attestation(_) => Vec::new(),
         }
     }
 
@@ -115,13 +121,15 @@ impl Statement {
             Self::Method(method) => Some(method.set),
             Self::Plot(plot) => plot.set,
             Self::Correction(correction) => correction.set,
+            Self::Policy(policy) => Some(policy.set),
             Self::Genesis(_)
             | Self::Award(_)
             | Self::Transfer(_)
             | Self::Planting(_)
             | Self::Survey(_)
             | Self::Claim(_)
-            | Self::Assignment(_) => None,
+            | Self::Assignment(_)
+            | Self::Attestation(_) => None,
         }
     }
 
@@ -142,7 +150,9 @@ impl Statement {
             | Self::Planting(_)
             | Self::Survey(_)
             | Self::Claim(_)
-            | Self::Assignment(_) => None,
+            | Self::Assignment(_)
+            | Self::Policy(_)
+            | Self::Attestation(_) => None,
         }
     }
 }

@@ -38,6 +38,7 @@ mod entry;
 mod head;
 mod kind;
 mod number;
+mod policy_text;
 mod signed;
 mod statement;
 mod text;
@@ -58,9 +59,10 @@ pub use signed::{
     ENDORSEMENTS_MAX, Endorsement, RECORD_BYTES_MAX, Record, SignatureRefusal, SignedRecord, draft,
 };
 pub use statement::{
-    Activity, Assignment, Award, Basis, CLAIMS_PER_ASSIGNMENT_MAX, CarbonRights, Claim, Correction,
-    Genesis, GovernorSet, KeyGrant, KeyRevoke, LogKey, Method, Planting, Plot, Remedy, Role,
-    Species, Statement, Survey, Transfer, TransferReason,
+    Activity, Assignment, AssuranceLevel, Attestation, Award, Basis, CLAIMS_PER_ASSIGNMENT_MAX,
+    CarbonRights, Claim, Correction, Genesis, GovernorSet, KeyGrant, KeyRevoke, LogKey, Method,
+    Opinion, Planting, Plot, Policy, Remedy, Role, Species, Statement, Survey, Transfer,
+    TransferReason,
 };
 pub use text::{List, Origin, Slug, Text, TextError};
 pub use version::FormatVersion;

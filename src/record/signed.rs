@@ -8,8 +8,8 @@ use super::number::{Day, Seq};
 use super::statement::{Statement, TransferReason};
 use crate::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey, VerifyingKey};
 
-/// The longest record.
-pub const RECORD_BYTES_MAX: usize = 16_384;
+/// The longest record: a policy of [`crate::policy::POLICY_BYTES_MAX`] bytes fits.
+pub const RECORD_BYTES_MAX: usize = 25_600;
 /// The most endorsements: sixteen governors of an old set and sixteen of a new one.
 pub const ENDORSEMENTS_MAX: usize = 32;
 /// The longest signed record: length and bytes of the record, signature, endorsements.

@@ -1,4 +1,4 @@
-//! The fourteen kinds of statement (`docs/format.md`, "Statements"). The order of kinds and
+//! The sixteen kinds of statement (`docs/format.md`, "Statements"). The order of kinds and
 //! fields is the order of their bytes: it never changes within a version.
 
 use std::fmt;
@@ -14,6 +14,7 @@ use super::number::{
 use super::text::{List, Origin, Slug, Text};
 use super::version::FormatVersion;
 use crate::crypto::PublicKey;
+use crate::policy::PolicyText;
 
 /// The most claims that one assignment ties to trees.
 pub const CLAIMS_PER_ASSIGNMENT_MAX: usize = 1024;
@@ -50,6 +51,10 @@ pub enum Statement {
     Assignment(Assignment),
     /// 13: an earlier entry is corrected.
     Correction(Correction),
+    /// 14: which witnesses must have seen a checkpoint.
+    Policy(Policy),
+    /// 15: what an auditor says of the ledger.
+    Attestation(Attestation),
 }
 
 /// The first statement of a ledger, signed by every governor and the log's key.
@@ -455,4 +460,89 @@ pub struct Correction {
     /// The set of governors who sign it, as the entry that states the set in force; `None` if no
     /// governors sign it.
     pub set: Option<Index>,
+}
+
+/// Which logs and witnesses count, and which of them must have seen a checkpoint.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The policy, as c2sp.org/tlog-policy reads it.
+    pub policy: PolicyText,
+    /// The set of governors who sign it: the entry that states the set in force.
+    pub set: Index,
+}
+
+/// How sure an auditor is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssuranceLevel {
+    /// Nothing was met that contradicts what is said.
+    Limited,
+    /// What is said is right, as far as an audit can tell.
+    Reasonable,
+}
+
+impl AssuranceLevel {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Limited => "limited",
+            Self::Reasonable => "reasonable",
+        }
+    }
+}
+
+/// What an auditor comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opinion {
+    /// All is as it should be.
+    Unmodified,
+    /// All but what the words name is.
+    Qualified,
+    /// It is not.
+    Adverse,
+    /// The auditor can't tell.
+    Disclaimed,
+}
+
+impl Opinion {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unmodified => "unmodified",
+            Self::Qualified => "qualified",
+            Self::Adverse => "adverse",
+            Self::Disclaimed => "disclaimed",
+        }
+    }
+}
+
+/// What an auditor says of the ledger's first entries: the verification statement that ISO 14064-3 asks
+/// for.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attestation {
+    /// The number of entries that were audited.
+    pub size: u64,
+    /// The root of the tree over them.
+    pub tree_root: Digest,
+    /// The root of the state after them.
+    pub state_root: Digest,
+    /// The first day of the period that the auditor speaks of.
+    pub period_from: Day,
+    /// Its last day.
+    pub period_until: Day,
+    /// How sure the auditor is.
+    pub level: AssuranceLevel,
+    /// What the auditor comes to.
+    pub opinion: Opinion,
+    /// SHA-256 of the findings, a file.
+    pub findings: Digest,
+    /// SHA-256 of the report, a file.
+    pub report: Digest,
+    /// Where the report can be read, a URL; empty if nowhere.
+    pub report_at: Text<300>,
+    /// The opinion in words.
+    pub words: Text<1000>,
 }

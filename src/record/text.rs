@@ -9,7 +9,7 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::note::{KeyName, is_invisible};
+use crate::note::{KeyName, misleads};
 
 /// Why a text or list does not fit its field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,11 +64,6 @@ impl<const MAX: usize> Text<MAX> {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Characters that reorder or hide what a reader sees, or can't be seen themselves.
-fn misleads(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_invisible(c)
 }
 
 impl<const MAX: usize> TryFrom<String> for Text<MAX> {

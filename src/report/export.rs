@@ -5,14 +5,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::tables::{
-    ACTIVITIES, ASSIGNMENTS, AWARDS, CLAIMS, CORRECTIONS, ENTRIES, GOVERNANCE, METHODS, PLANTINGS,
-    PLOTS, SPECIES, SURVEYS, TRANSFERS, TableSchema,
+    ACTIVITIES, ASSIGNMENTS, ATTESTATIONS, AWARDS, CLAIMS, CORRECTIONS, ENTRIES, GOVERNANCE,
+    METHODS, PLANTINGS, PLOTS, POLICIES, SPECIES, SURVEYS, TRANSFERS, TableSchema,
 };
 use crate::crypto::PublicKey;
 use crate::durable::{FileError, at, create_unsynced, make_folders, write_unsynced};
 use crate::note::Checkpoint;
 use crate::record::{
-    Basis, CarbonRights, Correction, Index, Plot, Remedy, Statement, Survey, TransferReason,
+    Attestation, Basis, CarbonRights, Correction, Index, Plot, Remedy, Statement, Survey,
+    TransferReason,
 };
 use crate::replay::CheckedEntry;
 
@@ -114,6 +115,8 @@ tables! {
     plantings: PLANTINGS,
     surveys: SURVEYS,
     corrections: CORRECTIONS,
+    policies: POLICIES,
+    attestations: ATTESTATIONS,
 }
 
 /// Every entry of a ledger, on its way into tables.
@@ -258,6 +261,14 @@ impl Export {
             ]),
             Statement::Survey(survey) => self.survey(index, survey),
             Statement::Correction(correction) => self.correction(index, correction),
+            Statement::Policy(said) => {
+                let policy = &said.policy;
+                let quorum = policy.quorum();
+                self.tables
+                    .policies
+                    .row(row![index, policy.as_str(), quorum])
+            }
+            Statement::Attestation(attestation) => self.attestation(index, attestation),
             Statement::Method(method) => {
                 self.tables.methods.row(row![
                     index,
@@ -382,6 +393,23 @@ impl Export {
             survey.evidence,
             survey.paid_by,
             or_empty(survey.next_due),
+        ])
+    }
+
+    fn attestation(&mut self, index: Index, said: &Attestation) -> Result<(), ExportError> {
+        self.tables.attestations.row(row![
+            index,
+            said.size,
+            said.tree_root,
+            said.state_root,
+            said.period_from,
+            said.period_until,
+            said.level.words(),
+            said.opinion.words(),
+            said.findings,
+            said.report,
+            said.report_at,
+            said.words,
         ])
     }
 

@@ -226,6 +226,44 @@ pub(super) const SURVEYS: TableSchema<11> = TableSchema {
     ],
 };
 
+pub(super) const POLICIES: TableSchema<3> = TableSchema {
+    file: "policies.csv",
+    row: "a policy of witnesses",
+    columns: [
+        INDEX,
+        ("policy", "the policy, as c2sp.org/tlog-policy reads it"),
+        (
+            "quorum",
+            "the witness or group that must have seen a checkpoint, or none",
+        ),
+    ],
+};
+
+pub(super) const ATTESTATIONS: TableSchema<12> = TableSchema {
+    file: "attestations.csv",
+    row: "an auditor's attestation",
+    columns: [
+        INDEX,
+        ("size", "how many entries were audited, from the first on"),
+        ("tree_root", "the root of the tree over them, hexadecimal"),
+        (
+            "state_root",
+            "the root of the state after them, hexadecimal",
+        ),
+        (
+            "period_from",
+            "the first day of the period that it speaks of",
+        ),
+        ("period_until", "the last day of it"),
+        ("level", "limited or reasonable"),
+        ("opinion", "unmodified, qualified, adverse or disclaimed"),
+        ("findings", "SHA-256 of the findings, hexadecimal"),
+        ("report", "SHA-256 of the report, hexadecimal"),
+        ("report_at", "where the report can be read"),
+        ("words", "the opinion in words"),
+    ],
+};
+
 pub(super) const CORRECTIONS: TableSchema<9> = TableSchema {
     file: "corrections.csv",
     row: "a correction",

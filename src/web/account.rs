@@ -96,7 +96,9 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
             | Statement::Planting(_)
             | Statement::Survey(_)
             | Statement::Assignment(_)
-            | Statement::Correction(_) => None,
+            | Statement::Correction(_)
+            | Statement::Policy(_)
+            | Statement::Attestation(_) => None,
         },
         Statement::Genesis(_)
         | Statement::Governors(_)
@@ -107,7 +109,9 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
         | Statement::Plot(_)
         | Statement::Planting(_)
         | Statement::Survey(_)
-        | Statement::Assignment(_) => None,
+        | Statement::Assignment(_)
+        | Statement::Policy(_)
+        | Statement::Attestation(_) => None,
     }
 }
 

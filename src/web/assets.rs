@@ -51,6 +51,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/note.mjs"),
     ),
     (
+        "verifier/policy.mjs",
+        SCRIPT,
+        include_str!("verifier/policy.mjs"),
+    ),
+    (
         "verifier/receipt.mjs",
         SCRIPT,
         include_str!("verifier/receipt.mjs"),

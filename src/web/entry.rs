@@ -103,6 +103,18 @@ pub(super) fn gist(statement: &Statement) -> String {
             let trees = assignment.claims.len();
             format!("{}/{} × {trees}", assignment.plot, assignment.first_serial)
         }
+        Statement::Policy(said) => {
+            let policy = &said.policy;
+            format!(
+                "{}: {}",
+                grouped(policy.witnesses() as u128),
+                policy.quorum()
+            )
+        }
+        Statement::Attestation(said) => {
+            let (size, opinion) = (grouped(said.size.into()), said.opinion.words());
+            format!("{size}: {opinion} ({})", said.level.words())
+        }
         Statement::Correction(correction) => {
             let remedy = match &correction.remedy {
                 Remedy::Reverse { points } => format!("−{}", grams(*points)),

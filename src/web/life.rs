@@ -182,7 +182,9 @@ fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
         | Statement::Method(_)
         | Statement::Award(_)
         | Statement::Transfer(_)
-        | Statement::Claim(_) => false,
+        | Statement::Claim(_)
+        | Statement::Policy(_)
+        | Statement::Attestation(_) => false,
     }
 }
 
@@ -208,7 +210,9 @@ fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
         | Statement::Method(_)
         | Statement::Award(_)
         | Statement::Transfer(_)
-        | Statement::Plot(_) => (admitted, &t.entry),
+        | Statement::Plot(_)
+        | Statement::Policy(_)
+        | Statement::Attestation(_) => (admitted, &t.entry),
     };
     TreeEvent {
         day: day.to_string(),

@@ -78,7 +78,8 @@ fn said(
         let index = it.admit(who, honest(it));
         let mut record = it.entry(index).signed.bytes().to_vec();
         lie(&mut record);
-        let signature = key(who).sign(&it.context.input(&record));
+        let issuer = who.split('+').next().unwrap();
+        let signature = key(issuer).sign(&it.context.input(&record));
         put(it, index, &raw(&record, signature.as_bytes(), &[]));
         index
     })
@@ -254,10 +255,10 @@ fn records() -> Vec<Attack> {
         said(
             "A record of an unknown kind",
             PLATFORM,
-            "no kind has the number 14",
+            "no kind has the number 16",
             awards,
             |record| {
-                record[STATEMENT + 3] = 14;
+                record[STATEMENT + 3] = 16;
             },
         ),
         said(
@@ -295,6 +296,13 @@ fn records() -> Vec<Attack> {
             |record| {
                 replace(record, b"mis", b"\xffis");
             },
+        ),
+        said(
+            "A policy that no reader of policies reads",
+            "operator: the log's; one governor: its own",
+            "no line before it defines all",
+            ("g1+g2", |_| policy("quorum none\n").says()),
+            |record| replace(record, b"none", b"all\n"),
         ),
         said(
             "A planting of no trees",

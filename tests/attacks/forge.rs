@@ -137,6 +137,8 @@ impl Forge {
         it.admit("platform", reverse(award, 30));
         let oaks = it.at("oaks");
         it.place("loss", |it| it.admit("surveyor2", lost(oaks, 2, Some(10))));
+        it.admit("g1+g2", policy("quorum none\n"));
+        it.place("attestation", |it| it.admit("auditor", attestation(20)));
         it.place("survey", |it| it.admit("surveyor", survey(1, 11)));
         it.admit("planter2", planting(2, 1, 3, 4));
         it
@@ -337,6 +339,8 @@ impl Forge {
                 let versions = state.methods().filter(|known| known.method.id == it.id);
                 vec![versions.last().map(|known| known.stated_at)]
             }
+            Statement::Policy(_) => vec![state.globals().policy_at],
+            Statement::Attestation(_) => vec![],
             Statement::Award(it) => vec![account(&it.account)],
             Statement::Claim(it) => vec![account(&it.account)],
             Statement::Transfer(it) => vec![account(&it.from), it.to.as_ref().and_then(account)],

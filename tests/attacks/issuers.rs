@@ -8,10 +8,60 @@ use crate::forge::{DAY_MS, Forge};
 use crate::statements::*;
 
 pub fn attacks() -> Vec<Attack> {
-    [points(), trees(), corrections(), keys(), chains()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        points(),
+        trees(),
+        corrections(),
+        attestations(),
+        keys(),
+        chains(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn attestations() -> Vec<Attack> {
+    let auditor = "operator: the log's; auditor: its own";
+    vec![
+        Attack::rule(
+            "An attestation of entries that are not there",
+            auditor,
+            Code::SizeBeyond,
+            |it| it.force("auditor", attestation(it.size() + 1)),
+        ),
+        Attack::rule(
+            "An attestation of a period that is to come",
+            auditor,
+            Code::DayRefused,
+            |it| {
+                let early = Attestation {
+                    period_until: Day(TODAY.0 + 1),
+                    ..attestation(20)
+                };
+                it.force("auditor", early)
+            },
+        ),
+        Attack::rule(
+            "An attestation by who is audited",
+            PLATFORM,
+            Code::RoleRefused,
+            |it| it.force("platform", attestation(20)),
+        )
+        .receipt(Yes("may not say")),
+        Attack::rule(
+            "An attestation taken back by who is audited",
+            PLATFORM,
+            Code::HolderRefused,
+            |it| it.force("platform", void(it.at("attestation"))),
+        ),
+        Attack::next(
+            "An attestation of roots that the log never had",
+            auditor,
+            |it| it.admit("auditor", attestation(20)),
+        )
+        .would("another auditor, who makes the roots of that size again"),
+    ]
 }
 
 /// Ann's balance in the honest ledger.

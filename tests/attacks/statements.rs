@@ -239,6 +239,30 @@ pub fn assign(first: u32, claims: &[Index]) -> Assignment {
     }
 }
 
+pub fn policy(text: &str) -> Policy {
+    Policy {
+        policy: text.parse().unwrap(),
+        set: IN_FORCE,
+    }
+}
+
+/// Of the first so many entries.
+pub fn attestation(size: u64) -> Attestation {
+    Attestation {
+        size,
+        tree_root: photo(1),
+        state_root: photo(2),
+        period_from: TODAY,
+        period_until: TODAY,
+        level: AssuranceLevel::Reasonable,
+        opinion: Opinion::Unmodified,
+        findings: photo(3),
+        report: photo(4),
+        report_at: "https://books.example/report".parse().unwrap(),
+        words: "all is right".parse().unwrap(),
+    }
+}
+
 fn correct(target: Index, remedy: Remedy) -> Correction {
     Correction {
         target,

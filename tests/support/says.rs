@@ -32,6 +32,8 @@ says!(
     Claim(Claim),
     Assignment(Assignment),
     Correction(Correction),
+    Policy(Policy),
+    Attestation(Attestation),
 );
 
 impl Says for Statement {
@@ -52,6 +54,7 @@ pub fn naming(statement: Statement, in_force: Index, by_governors: bool) -> Stat
         Statement::KeyRevoke(said) => &mut said.set,
         Statement::LogKey(said) => &mut said.set,
         Statement::Method(said) => &mut said.set,
+        Statement::Policy(said) => &mut said.set,
         Statement::Plot(Plot { set, .. }) | Statement::Correction(Correction { set, .. }) => {
             if set.is_none() && by_governors {
                 *set = Some(IN_FORCE);

@@ -10,6 +10,7 @@ import {
   Refused, base64, decodeEntry, decodeRecord, fromBase64, fromHex, hex, text8, utf8,
 } from '../../src/web/verifier/codec.mjs';
 import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/note.mjs';
+import { checkStatement } from '../../src/web/verifier/policy.mjs';
 import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
 import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
@@ -143,7 +144,10 @@ test('what must be refused is', async () => {
     const file = JSON.parse(text(`rejected/${name}`));
     const data = fromHex(file.hex ?? '');
     const accepts = {
-      record: () => decodeRecord(data),
+      record: () => {
+        const record = decodeRecord(data);
+        return checkStatement(record.statement).then(() => record);
+      },
       signed_record: () => decodeEntry(Uint8Array.from([...before, ...data])),
       entry: () => decodeEntry(data),
       key: () => isGoodKey(data),

@@ -2,6 +2,7 @@
 //! voided. A new kind's file is found by one line of [`rules_of`].
 
 mod assignment;
+mod attestation;
 mod award;
 mod claim;
 mod correction;
@@ -13,6 +14,7 @@ mod log_key;
 mod method;
 mod planting;
 mod plot;
+mod policy;
 mod survey;
 mod transfer;
 
@@ -83,6 +85,8 @@ pub(super) fn rules_of(statement: &Statement) -> &dyn Rules {
         Statement::Claim(claim) => claim,
         Statement::Assignment(assignment) => assignment,
         Statement::Correction(correction) => correction,
+        Statement::Policy(policy) => policy,
+        Statement::Attestation(attestation) => attestation,
     }
 }
 

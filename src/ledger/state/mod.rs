@@ -57,6 +57,8 @@ pub struct Globals {
     /// The keys that sign checkpoints, each with the index of the entry that named it. A key signs
     /// the checkpoints larger than its index, until the next one's.
     pub log_keys: Vec<(PublicKey, Index)>,
+    /// The entry that states the policy in force, if one was stated.
+    pub policy_at: Option<Index>,
     /// The sums over the whole ledger.
     pub totals: Totals,
     /// Points awarded and trees planted in each month, by the days that records name.
@@ -124,6 +126,7 @@ impl State {
             genesis: None,
             council: Council::default(),
             log_keys: Vec::new(),
+            policy_at: None,
             totals: Totals::default(),
             months: BTreeMap::new(),
         })

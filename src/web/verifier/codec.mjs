@@ -37,7 +37,7 @@ export function need(condition, code, what) {
 
 const canonical = (condition, what) => need(condition, 'not_canonical', what);
 
-export const RECORD_BYTES_MAX = 16_384;
+export const RECORD_BYTES_MAX = 25_600;
 export const ENTRY_BYTES_MAX = 32_768;
 export const NONE = 2n ** 64n - 1n;
 
@@ -160,6 +160,13 @@ export const text = (limit, pattern) => (reader) => {
   return value;
 };
 
+// The text of a policy. Whether it is one takes digests: checkStatement in policy.mjs says.
+const policyText = (reader) => {
+  const policy = text8(byteString(24_576)(reader), 'not_canonical', 'a policy is not well-formed UTF-8');
+  canonical(!REFUSED_IN_TEXT.test(policy.replace(/[\t\n]/g, '')), 'a policy has a refused character');
+  return policy;
+};
+
 const option = (inner) => (reader) => {
   const [tag] = reader.take(1);
   canonical(tag < 2, "an option's tag is neither 0 nor 1");
@@ -260,6 +267,12 @@ const STATEMENT = variant({
     }),
     set: option(u64),
   }),
+  policy: table({ policy: policyText, set: u64 }),
+  attestation: table({
+    size: u64, tree_root: bytes32, state_root: bytes32, period_from: day, period_until: day,
+    level: word('limited', 'reasonable'), opinion: word('unmodified', 'qualified', 'adverse', 'disclaimed'),
+    findings: bytes32, report: bytes32, report_at: text(300), words: text(1000),
+  }),
 });
 const RECORD = table({ issuer: bytes32, seq: u64, prev: bytes32, issued_on: day, statement: STATEMENT });
 const ENTRY = table({
@@ -268,7 +281,7 @@ const ENTRY = table({
 });
 
 export function decodeRecord(bytes) {
-  canonical(bytes.length <= RECORD_BYTES_MAX, 'a record is longer than 16,384 bytes');
+  canonical(bytes.length <= RECORD_BYTES_MAX, 'a record is longer than 25,600 bytes');
   const record = readWhole(RECORD, bytes);
   const { statement } = record;
   if (statement.kind === 'transfer') {

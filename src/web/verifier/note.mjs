@@ -12,19 +12,27 @@ const LINES_MAX = 64;
 const COSIGNED_AT_MAX = 2n ** 63n - 1n;
 export const LOG = 1;
 export const WITNESS = 4;
+export const MLDSA = 6;
+const MLDSA_KEY_BYTES = 1312;
 
 // `<name>+<id>+<base64>`: a log's key, or a witness's. Spaces, tabs and line ends around it don't count.
 export async function parseVkey(pasted, kind) {
-  const written = pasted.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, '');
+  return readVkey(pasted.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, ''), [kind]);
+}
+
+// The same without anything around it, of one of these types.
+export async function readVkey(written, kinds) {
   const parts = written.split('+');
   need(parts.length >= 3, 'vkey_malformed', 'a verifier key is not <name>+<id>+<base64>');
   const [name, id, rest] = [parts[0], parts[1], parts.slice(2).join('+')];
   need(isName(name), 'vkey_malformed', 'its name is empty, longer than 200 bytes, or has a character that is refused');
   const decoded = fromBase64(rest, 'the verifier key');
-  need(decoded.length === 33 && decoded[0] === kind, 'vkey_malformed', 'it is of another type or length');
+  const [kind] = decoded;
+  const length = kind === MLDSA ? MLDSA_KEY_BYTES : 32;
+  need(kinds.includes(kind) && decoded.length === 1 + length, 'vkey_malformed', 'it is of another type or length');
   const found = (await sha256(concat(utf8(name), [10], decoded))).subarray(0, 4);
   need(id === hex(found), 'vkey_malformed', 'the id does not belong to the key');
-  need(isGoodKey(decoded.subarray(1)), 'key_invalid', 'it is no good key');
+  need(kind === MLDSA || isGoodKey(decoded.subarray(1)), 'key_invalid', 'it is no good key');
   return { name, id: fromHex(id), kind, key: decoded.subarray(1), written };
 }
 

@@ -7,6 +7,7 @@ import {
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
+import { checkStatement } from './policy.mjs';
 import { signatureHolds } from './signature.mjs';
 import { PROOF_HASHES_MAX, leafHash, pathLength, rootByPath, sha256 } from './tree.mjs';
 
@@ -21,9 +22,9 @@ const MAY_SAY = {
   platform: ['award', 'transfer', 'claim', 'assignment', 'correction'],
   planter: ['plot', 'planting', 'correction'],
   surveyor: ['survey', 'correction'],
-  auditor: ['correction'],
+  auditor: ['correction', 'attestation'],
 };
-const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction'];
+const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction', 'policy'];
 
 // Whether a file is a receipt, or was one before something was done to it: its first line is looked
 // for among the visible characters of its beginning, behind any `>`.
@@ -176,7 +177,11 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     const entry = reading('not_canonical', () => decodeEntry(link.entry));
     return { ...entry, index: link.index };
   };
-  const entry = await check('entry', () => decoded(chain[0]));
+  const entry = await check('entry', async () => {
+    const first = decoded(chain[0]);
+    await checkStatement(first.statement);
+    return first;
+  });
   await check('inclusion', async () => ({
     leaf: await checkInclusion(chain[0], checkpoint), path: chain[0].path, index: entry.index, checkpoint,
   }));

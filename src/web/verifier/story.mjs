@@ -5,7 +5,7 @@ import { Refused, hex, need } from './codec.mjs';
 
 const DAYS = new Set([
   'planted_on', 'surveyed_on', 'occurred_on', 'issued_on', 'effective_from', 'lost_on', 'expires_on', 'next_due',
-  'compromised_since',
+  'compromised_since', 'period_from', 'period_until',
 ]);
 const DAY_MS = 86_400_000;
 

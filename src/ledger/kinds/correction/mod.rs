@@ -197,7 +197,7 @@ fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
         Remedy::Lost { .. } => ("lost", "plantings"),
         Remedy::Void => (
             "voided",
-            "transfers, plantings, surveys, claims, assignments and losses",
+            "transfers, plantings, surveys, claims, assignments, losses and attestations",
         ),
     };
     Refusal::new(
