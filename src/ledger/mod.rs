@@ -7,7 +7,7 @@
 //! who may state it, what it asks for, what it does, and how it is undone. `lineage` names what
 //! entries stand on. `rules` are the checks that kinds share,
 //! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on `cow_map`s that can
-//! be saved in parts.
+//! be saved in parts. `trie` is the map that proves what is in it; the state is not on it yet.
 
 mod admission;
 mod broken;
@@ -20,6 +20,7 @@ mod refusal;
 mod rules;
 mod screening;
 mod state;
+pub mod trie;
 
 pub use broken::InvariantBroken;
 pub use candidate::Candidate;

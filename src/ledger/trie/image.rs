@@ -1,0 +1,150 @@
+//! An image of a map without its types: its root is made, its proofs and its saved parts, while the
+//! map itself changes. And loading the saved parts again.
+
+use bincode::{Decode, Encode};
+
+use super::leaf_page::{ITEMS_MAX, LeafPage};
+use super::map::{Key, TrieMap, Value};
+use super::node::{Domain, Node, TrieError};
+use super::path::Path;
+use super::proof::TrieProof;
+use crate::record::{CodecError, decode, encode};
+
+/// No bucket is larger than this: a limit for decoding, far above what buckets hold.
+const BUCKET_BYTES_MAX: usize = 1 << 30;
+/// The longest encoding of a key.
+const KEY_BYTES_MAX: usize = 64;
+
+/// A bucket that can't be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a bucket of the saved state: {0}")]
+pub struct BucketError(#[from] CodecError);
+
+/// A map as it was when the image was taken, for other threads.
+pub trait MapImage: Send + Sync {
+    /// The domain.
+    fn domain(&self) -> Domain;
+
+    /// The root: see [`TrieMap::root`].
+    ///
+    /// # Errors
+    /// [`TrieError`], if a sum overflows or a value is too long.
+    fn root(&self) -> Result<Node, TrieError>;
+
+    /// Proves what stands at a path, or that nothing does.
+    ///
+    /// # Errors
+    /// [`TrieError`], as for [`Self::root`].
+    fn prove(&self, path: &Path) -> Result<TrieProof, TrieError>;
+
+    /// Every bucket, in order: the parts in which the map is saved.
+    fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_>;
+}
+
+/// A bucket of an image: a page of items.
+pub struct BucketImage<'a> {
+    /// Whether the bucket changed since the image before.
+    pub changed: bool,
+    content: &'a dyn EncodeBucket,
+}
+
+impl BucketImage<'_> {
+    /// The bucket's first key, encoded: it tells one bucket of a map from the others.
+    ///
+    /// # Errors
+    /// [`BucketError`] if the key has no encoding of at most 64 bytes.
+    pub fn first_key(&self) -> Result<Vec<u8>, BucketError> {
+        self.content.first_key()
+    }
+
+    /// The bucket's items, encoded.
+    ///
+    /// # Errors
+    /// [`BucketError`] if the bucket grew beyond every limit.
+    pub fn bytes(&self) -> Result<Vec<u8>, BucketError> {
+        self.content.items()
+    }
+}
+
+/// A bucket without its types.
+trait EncodeBucket {
+    fn first_key(&self) -> Result<Vec<u8>, BucketError>;
+    fn items(&self) -> Result<Vec<u8>, BucketError>;
+}
+
+impl<K: Key + Encode, V: Value + Encode> EncodeBucket for LeafPage<K, V> {
+    fn first_key(&self) -> Result<Vec<u8>, BucketError> {
+        let first = self.items().first().ok_or_else(no_items)?;
+        Ok(encode::<_, KEY_BYTES_MAX>(&first.0)?)
+    }
+
+    fn items(&self) -> Result<Vec<u8>, BucketError> {
+        Ok(encode::<_, BUCKET_BYTES_MAX>(&self.items())?)
+    }
+}
+
+impl<K, V> MapImage for TrieMap<K, V>
+where
+    K: Key + Encode + Send + Sync,
+    V: Value + Encode + Send + Sync,
+{
+    fn domain(&self) -> Domain {
+        Self::domain(self)
+    }
+
+    fn root(&self) -> Result<Node, TrieError> {
+        Self::root(self)
+    }
+
+    fn prove(&self, path: &Path) -> Result<TrieProof, TrieError> {
+        Self::prove(self, path)
+    }
+
+    fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_> {
+        Box::new(self.leaf_pages().map(|page| BucketImage {
+            changed: page.changed_at == self.images,
+            content: page,
+        }))
+    }
+}
+
+/// A map without its types, for images and for loading.
+pub trait AnyMap {
+    /// The map as it is now, for the cost of a pointer. What changes from now on has changed since this
+    /// image. Dropping it costs more: see [`TrieMap`].
+    fn image(&mut self) -> Box<dyn MapImage>;
+
+    /// Puts a saved bucket behind those that were loaded before.
+    ///
+    /// # Errors
+    /// [`BucketError`] when the bytes are not those of a bucket that can stand there.
+    fn load(&mut self, first_key: &[u8], bytes: &[u8]) -> Result<(), BucketError>;
+}
+
+impl<K, V> AnyMap for TrieMap<K, V>
+where
+    K: Key + Encode + Decode<()> + Send + Sync + 'static,
+    V: Value + Encode + Decode<()> + Send + Sync + 'static,
+{
+    fn image(&mut self) -> Box<dyn MapImage> {
+        let image = self.clone();
+        self.images += 1;
+        Box::new(image)
+    }
+
+    fn load(&mut self, first_key: &[u8], bytes: &[u8]) -> Result<(), BucketError> {
+        let first_key: K = decode::<_, KEY_BYTES_MAX>(first_key)?;
+        let items: Vec<(K, V)> = decode::<_, BUCKET_BYTES_MAX>(bytes)?;
+        // Nothing of a map that was loaded has changed since the image that was saved.
+        let page = LeafPage::of(items, 0).filter(|page| page.first_path() == first_key.path());
+        if page.is_some_and(|page| self.append(page)) {
+            return Ok(());
+        }
+        let what = format!("a key is not in its place, or it has more than {ITEMS_MAX}");
+        Err(CodecError::Malformed(what).into())
+    }
+}
+
+fn no_items() -> CodecError {
+    CodecError::Malformed("it has no items".to_owned())
+}
