@@ -483,8 +483,8 @@ class Builder:
         # Where governors sign, the set in force, unless another is said.
         if any(name == "set" for name, _, _ in WRITE[kind]):
             known = kind == "plot" and said.get("number", 1) in self.ledger.plots
-            governed = (kind not in ("plot", "correction") or endorsers or known
-                        or issuer.public in self.ledger.council)
+            governed = (kind not in ("plot", "correction") or issuer.public in self.ledger.council
+                        or kind == "plot" and (endorsers or known))
             said.setdefault("set", self.ledger.council_at if governed else None)
         record = issuer.public + u64(seq) + prev + u32(issued_on) + write_statement(kind, said)
         message = b"arborlog/record/v1\n" + ORIGIN.encode() + b"\n" + record
