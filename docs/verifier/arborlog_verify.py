@@ -29,7 +29,7 @@ class Refused(Exception):
 OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
-             "unsigned", "witness_missing", "proof_incomplete", "other_format", "library_unfit", "tile_missing",
+             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
 
@@ -1365,6 +1365,107 @@ def check_authority(entry, behind):
         need(entry.statement.set == behind.index, "authority_broken", "it names another set of governors")
         need(sum(key in entry.signers for key in set(s.governors)) >= s.quorum, "quorum_short",
              f"fewer than {s.quorum} governors signed")
+
+
+# ---- §16 The state, proven ---------------------------------------------------------------------------
+
+NODE = table(hash=bytes32, a=u64, b=u64, n=u64)
+EMPTY = SimpleNamespace(hash=bytes(32), a=0, b=0, n=0)
+
+
+def bit_of(path, place):
+    return path[place // 8] >> 7 - place % 8 & 1
+
+
+def node_bytes(node_):
+    return node_.hash + b"".join(number.to_bytes(8, "big") for number in (node_.a, node_.b, node_.n))
+
+
+def leaf_node(domain, path, value, a, b):
+    return SimpleNamespace(hash=sha256(bytes([0, domain]) + path + value), a=a, b=b, n=1)
+
+
+def inner_node(left, right):
+    sums = {name: getattr(left, name) + getattr(right, name) for name in "abn"}
+    need(all(total < 2**64 for total in sums.values()), "state_differs", "a sum does not fit 64 bits")
+    return SimpleNamespace(hash=sha256(b"\1" + node_bytes(left) + node_bytes(right)), **sums)
+
+
+def trie_root(domain, leaves, depth=0):
+    """§16.1: the node over leaves (path, value, a, b), at a depth."""
+    if len(leaves) < 2:
+        return leaf_node(domain, *leaves[0]) if leaves else EMPTY
+    sides = [[leaf for leaf in leaves if bit_of(leaf[0], depth) == side] for side in (0, 1)]
+    return inner_node(*(trie_root(domain, side, depth + 1) for side in sides))
+
+
+def read_trie_proof(reader):
+    """§16.3: siblings from the end up, and what stands there: its path, where it is another, and its leaf."""
+    depth = u16(reader)
+    need(depth <= 256, "", "a proof is deeper than a path is long")
+    bits = reader.take((depth + 7) // 8)
+    need(not any(bit_of(bits, place) for place in range(depth, 8 * len(bits))), "", "a bit is set behind the last")
+    siblings = [EMPTY if bit_of(bits, place) else NODE(reader) for place in range(depth)]
+    need(all(sibling is EMPTY or sibling.n for sibling in siblings), "", "a sibling without leaves is not said to be empty")
+    end = u8(reader)
+    need(end < 3, "", "a proof ends in nothing, its leaf or another leaf")
+    other = bytes32(reader) if end == 2 else None
+    leaf = table(a=u64, b=u64, length=uint(1, high=128))(reader) if end else None
+    if leaf:
+        leaf.value = reader.take(leaf.length)
+    return SimpleNamespace(siblings=siblings, end=end, other=other, leaf=leaf)
+
+
+def root_of_proof(domain, path, proof):
+    depth, leaf = len(proof.siblings), proof.leaf
+    if proof.end == 2:
+        shared = all(bit_of(path, place) == bit_of(proof.other, place) for place in range(depth))
+        need(shared and path != proof.other, "state_differs", "the other leaf is not in the place of this one")
+    node_ = leaf_node(domain, proof.other or path, leaf.value, leaf.a, leaf.b) if leaf else EMPTY
+    need(not depth or node_.n + proof.siblings[0].n >= 2, "state_differs", "what stands at the end would stand higher")
+    for place, sibling in zip(range(depth - 1, -1, -1), proof.siblings):
+        node_ = inner_node(sibling, node_) if bit_of(path, place) else inner_node(node_, sibling)
+    return node_
+
+
+def verify_trie_proof(domain, path, data, root):
+    """The leaf at a path of a trie with this root, or None."""
+    with reading("proof_malformed"):
+        proof = read_whole(read_trie_proof, data)
+    need(node_bytes(root_of_proof(domain, path, proof)) == node_bytes(root), "state_differs", "it leads to another root")
+    return proof.leaf if proof.end == 1 else None
+
+
+def state_root_of(domain, root, siblings):
+    """§16.2, from one domain's root up."""
+    found = sha256(bytes([2, domain]) + node_bytes(root))
+    for step, sibling in enumerate(siblings):
+        found = sha256(b"\3" + (sibling + found if domain >> step & 1 else found + sibling))
+    return found
+
+
+DOMAIN_NUMBER, FOUR_HASHES = uint(1, high=15), lambda reader: [reader.take(32) for _ in range(4)]
+
+
+def verify_state_proof(domain, path, data, state_root):
+    """§16.4: the leaf at a path of a domain under a state root, or None."""
+    with reading("proof_malformed"):
+        proof = read_whole(table(domain=DOMAIN_NUMBER, a=u64, b=u64, n=u64, siblings=FOUR_HASHES,
+                                 trie=read_trie_proof), data)
+    need(proof.domain == domain, "state_differs", "the proof is of another domain")
+    root = root_of_proof(domain, path, proof.trie)
+    need((root.a, root.b, root.n) == (proof.a, proof.b, proof.n), "state_differs", "the sums are not those of the proof")
+    need(state_root_of(domain, root, proof.siblings) == state_root, "state_differs", "it leads to another state root")
+    return proof.trie.leaf if proof.trie.end == 1 else None
+
+
+def verify_head_proof(domain, data, state_root):
+    """§16.4: the root of a domain under a state root."""
+    with reading("proof_malformed"):
+        proof = read_whole(table(domain=DOMAIN_NUMBER, root=NODE, siblings=FOUR_HASHES), data)
+    need(proof.domain == domain, "state_differs", "the proof is of another domain")
+    need(state_root_of(domain, proof.root, proof.siblings) == state_root, "state_differs", "it leads to another state root")
+    return proof.root
 
 
 # ---- §14 Auditing a whole ledger ---------------------------------------------------------------------

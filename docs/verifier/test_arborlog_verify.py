@@ -3,7 +3,7 @@
 
     python3 docs/verifier/test_arborlog_verify.py
 """
-import base64, contextlib, copy, hashlib, io, json, os, pathlib, random, re, struct, subprocess, sys, tempfile, unittest
+import base64, contextlib, copy, hashlib, io, json, os, pathlib, random, re, struct, subprocess, sys, tempfile, types, unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -955,6 +955,58 @@ class Rules(Scratch):
         wrong = files["tile/1/000.p/2"]
         code, answer = self.audit_of(files | {"tile/1/000.p/2": wrong[:-1] + bytes([wrong[-1] ^ 1])}, TEST_VKEY)
         self.assertEqual((code, answer["where"]), (1, "tile/1/000.p/2"))
+
+
+# ---- proofs of the state ------------------------------------------------------------------------
+
+def node_of(said):
+    return types.SimpleNamespace(hash=bytes.fromhex(said["hash"]), **{name: int(said[name]) for name in "abn"})
+
+
+class State(unittest.TestCase):
+    def golden(self, name):
+        return json.loads((GOLDEN / "trie" / f"{name}.json").read_text())
+
+    def refused(self, code, verify, *arguments):
+        with self.assertRaises(v.Refused) as caught:
+            verify(*arguments)
+        self.assertIn(caught.exception.code, code)
+
+    def test_tries_and_their_proofs(self):
+        random.seed(16)
+        for trie in self.golden("tries"):
+            domain, root = trie["domain"], node_of(trie["root"])
+            leaves = [(bytes.fromhex(leaf["path"]), bytes.fromhex(leaf["value"]), int(leaf["a"]), int(leaf["b"]))
+                      for leaf in trie["leaves"]]
+            self.assertEqual(v.trie_root(domain, leaves), root, trie["name"])
+            for proof in trie["proofs"]:
+                path, data = bytes.fromhex(proof["path"]), bytes.fromhex(proof["proof"])
+                leaf = v.verify_trie_proof(domain, path, data, root)
+                self.assertEqual(leaf and leaf.value.hex(), proof["value"], trie["name"])
+                self.refused(["proof_malformed"], v.verify_trie_proof, domain, path, data + b"\0", root)
+                for _ in range(40):
+                    place, bit = random.randrange(len(data)), 1 << random.randrange(8)
+                    changed = data[:place] + bytes([data[place] ^ bit]) + data[place + 1:]
+                    self.refused(["proof_malformed", "state_differs"], v.verify_trie_proof, domain, path, changed, root)
+
+    def test_the_state_root(self):
+        state = self.golden("state")
+        root, roots = bytes.fromhex(state["state_root"]), [node_of(one) for one in state["roots"]]
+        for proof in state["proofs"]:
+            path, data, domain = bytes.fromhex(proof["path"]), bytes.fromhex(proof["proof"]), proof["domain"]
+            leaf = v.verify_state_proof(domain, path, data, root)
+            self.assertEqual(leaf and leaf.value.hex(), proof["value"])
+            self.refused(["state_differs"], v.verify_state_proof, domain ^ 1, path, data, root)
+            self.refused(["state_differs"], v.verify_state_proof, domain, path, data, bytes(32))
+        domain, data = state["head_proof"]["domain"], bytes.fromhex(state["head_proof"]["proof"])
+        self.assertEqual(v.verify_head_proof(domain, data, root), roots[domain])
+        self.refused(["state_differs"], v.verify_head_proof, domain, data, bytes(32))
+
+    def test_what_must_be_refused(self):
+        rejected = self.golden("rejected")
+        for proof in rejected["proofs"]:
+            self.refused(["proof_malformed", "state_differs"], v.verify_trie_proof, rejected["domain"],
+                         bytes.fromhex(proof["path"]), bytes.fromhex(proof["proof"]), node_of(rejected["root"]))
 
 
 # ---- receipts of built ledgers -------------------------------------------------------------------

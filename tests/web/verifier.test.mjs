@@ -15,6 +15,7 @@ import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web
 import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
 import { checkStory, dayText, rowsOf, timeText } from '../../src/web/verifier/story.mjs';
+import { verifyHeadProof, verifyStateProof, verifyTrieProof } from '../../src/web/verifier/trie.mjs';
 import { checkConsistency, leafHash, rootByPath, sha256 } from '../../src/web/verifier/tree.mjs';
 
 // Node 18 has it under its own name alone.
@@ -386,4 +387,49 @@ test('a log key must be named by the genesis, and a site keeps its ledger', asyn
   assert.throws(() => checkGenesis(GENESIS, storage), (error) => error.code === 'genesis_changed');
   forget(storage);
   checkGenesis(GENESIS, storage);
+});
+
+// ---- proofs of the state ----
+
+const nodeOf = ({ hash, a, b, n }) => ({ hash: fromHex(hash), a: BigInt(a), b: BigInt(b), n: BigInt(n) });
+const valueOf = (leaf) => (leaf === null ? null : hex(leaf.value));
+
+test('proofs of a trie and of the state are read as the format says', async () => {
+  for (const trie of JSON.parse(text('trie/tries.json'))) {
+    for (const { path, proof, value } of trie.proofs) {
+      const found = await verifyTrieProof(trie.domain, fromHex(path), fromHex(proof), nodeOf(trie.root));
+      assert.equal(valueOf(found), value, trie.name);
+    }
+  }
+  const state = JSON.parse(text('trie/state.json'));
+  const root = fromHex(state.state_root);
+  for (const { domain, path, proof, value } of state.proofs) {
+    const { found, sums } = await verifyStateProof(domain, fromHex(path), fromHex(proof), root);
+    assert.equal(valueOf(found), value);
+    assert.deepEqual({ ...sums, hash: fromHex(state.roots[domain].hash) }, nodeOf(state.roots[domain]));
+    await refuses(verifyStateProof(domain ^ 1, fromHex(path), fromHex(proof), root), 'state_differs');
+  }
+  const { domain, proof } = state.head_proof;
+  assert.deepEqual(await verifyHeadProof(domain, fromHex(proof), root), nodeOf(state.roots[domain]));
+  await refuses(verifyHeadProof(domain, fromHex(proof), new Uint8Array(32)), 'state_differs');
+});
+
+test('false proofs of a trie are refused, whatever is changed', async () => {
+  const rejected = JSON.parse(text('trie/rejected.json'));
+  const root = nodeOf(rejected.root);
+  for (const { path, proof, what } of rejected.proofs) {
+    const work = verifyTrieProof(rejected.domain, fromHex(path), fromHex(proof), root);
+    await assert.rejects(work, Refused, what);
+  }
+  const draw = dice(16);
+  for (const trie of JSON.parse(text('trie/tries.json'))) {
+    for (const { path, proof } of trie.proofs) {
+      for (let round = 0; round < 40; round += 1) {
+        const changed = fromHex(proof);
+        changed[draw(changed.length)] ^= 1 << draw(8);
+        await refuses(verifyTrieProof(trie.domain, fromHex(path), changed, nodeOf(trie.root)));
+      }
+      await refuses(verifyTrieProof(trie.domain, fromHex(path), fromHex(`${proof}00`), nodeOf(trie.root)), 'proof_malformed');
+    }
+  }
 });

@@ -18,7 +18,7 @@ export class Refused extends Error {
 // What says nothing against anybody: something is missing, or was changed on its way.
 const UNCHECKED = new Set([
   'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
-  'witness_missing', 'proof_incomplete', 'other_format', 'away',
+  'witness_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'away',
 ]);
 
 // Says that it was this that could not be read, whatever is wrong inside.
@@ -202,7 +202,7 @@ const word = (...names) => {
   return (reader) => read(reader).kind;
 };
 
-const [u8, u16, u32] = [uint(1), uint(2), uint(4)];
+export const [u8, u16, u32] = [uint(1), uint(2), uint(4)];
 export const bytes32 = fixed(32);
 // The first field of a genesis: a ledger in another format may be right, and can't be read here.
 const formatVersion = (reader) => {
