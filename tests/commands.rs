@@ -587,6 +587,53 @@ fn a_proposal_is_superseded_by_another_set_of_governors() {
     assert!(told.contains("a proposal of version 1"), "{told}");
 }
 
+/// A policy as long as policies can be goes from a file into the log, its tiles and a receipt.
+#[test]
+fn the_longest_policy_is_stated_served_and_proven() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let path = |name: &str| ledger.path(name);
+    let comment = "x".repeat(24_576 - "#\nquorum none\n".len());
+    std::fs::write(path("policy"), format!("#{comment}\nquorum none\n")).unwrap();
+    std::fs::write(path("longer"), format!("#{comment}x\nquorum none\n")).unwrap();
+    std::fs::write(path("other"), "quorum all-of-them\n").unwrap();
+    let propose = |file: &str| {
+        run(&[
+            "policy",
+            "--file",
+            &path(file),
+            "--key",
+            &path("governor-1.pem"),
+            "--out",
+            &path(&format!("{file}.json")),
+            "--from",
+            &server.url,
+        ])
+    };
+    for (file, why) in [
+        ("longer", "24,576 bytes"),
+        ("other", "line 1 of the policy"),
+    ] {
+        let refused = propose(file);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{told}");
+        assert!(told.contains(why), "{told}");
+    }
+    assert!(propose("policy").status.success());
+    let proposal = path("policy.json");
+    run_ok(&["endorse", &proposal, "--key", &path("governor-2.pem")]);
+    run_ok(&["submit", &proposal, "--to", &server.url]);
+    let governors: Value = server.remote().json("v1/governors").unwrap();
+    assert_eq!(governors["policy_stated_at"], 1);
+    let receipt = path("policy.tlog-proof");
+    run_ok(&["receipt", "--from", &server.url, "1", "-o", &receipt]);
+    assert_eq!(support::curl(&format!("{}/entry/1", server.url)).0, 200);
+    assert_eq!(server.stop(), 0);
+    let vkey = ledger.dir.join("log.vkey");
+    run_ok(&["verify", &receipt, "--log", vkey.to_str().unwrap()]);
+    run_ok(&["fsck", ledger.dir.to_str().unwrap()]);
+}
+
 #[test]
 fn a_ledger_is_made_in_the_root_of_a_fresh_file_system() {
     let ledger = Ledger::init();
