@@ -63,6 +63,7 @@ fn begin(
         governors: List::try_from(vec![governor.public()])?,
         quorum: 1,
         log_key: log_key.public(),
+        mldsa_key: None,
     });
     let (signed, first) = draft(&record(0, RecordId::NONE, genesis), &context, &governor)?;
     admit_genesis(dir, origin, &signed.endorse(&context, &log_key)?)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::crypto::{KnownKeys, SignatureBatch};
-use crate::ledger::{Candidate, State};
+use crate::ledger::{Candidate, Code, State};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{CodecError, Entry, Index, LogHead, Origin, RecordId, SigningContext};
@@ -250,7 +250,13 @@ impl Replay {
         let lineage = self
             .state
             .judge(&candidate)
-            .map_err(|refusal| violation(refusal.to_string()))?;
+            .map_err(|refusal| match refusal.code {
+                Code::MldsaUnsupported => {
+                    let what = refusal.to_string();
+                    ReplayError::Unsupported { index, what }
+                }
+                _ => violation(refusal.to_string()),
+            })?;
         if lineage != entry.lineage {
             return Err(violation(format!(
                 "its lineage is {:?}, but what it stands on is {:?}",

@@ -148,6 +148,7 @@ fn genesis(keys: &Keys) -> (Vec<u8>, RecordId) {
         governors: List::try_from(vec![keys.governor.public()]).unwrap(),
         quorum: 1,
         log_key: keys.log.public(),
+        mldsa_key: None,
     });
     let signed = sign_from(
         &context(),

@@ -30,8 +30,8 @@ use arborlog::note::{
 };
 use arborlog::receipt::{AuthorityLink, Receipt};
 use arborlog::record::{
-    Day, Endorsement, Entry, Index, Origin, Record, RecordId, Seq, SignedRecord, SigningContext,
-    Statement, TimeMs, draft,
+    Day, Endorsement, Entry, Index, MldsaSignature, Origin, Record, RecordId, Seq, SignedRecord,
+    SigningContext, Statement, TimeMs, draft,
 };
 use arborlog::replay::{Replay, Signatures};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
@@ -482,7 +482,7 @@ fn begin(it: &mut Ledger) {
     let genesis = json!({
         "kind": "genesis", "format": 1, "origin": ORIGIN, "programme": "Golden Hill: an example programme",
         "governors": [public(ADA), public(BEN), public(CLEO)], "quorum": 2,
-        "log_key": public(LOG),
+        "log_key": public(LOG), "mldsa_key": null,
     });
     it.say("genesis", ADA, &[BEN, CLEO, LOG], genesis);
     let platform = grant(PLATFORM, "platform", "bike-club", "The Bike Club", None);
@@ -725,7 +725,9 @@ fn change_hands(it: &mut Ledger) {
         "compromised_since": "2026-11-08", "set": SECOND_SET,
     });
     it.say("key_revoke", ADA, &[DAN], revoke);
-    let next = json!({"kind": "log_key", "key": public(LOG_NEXT), "set": SECOND_SET});
+    let next = json!({
+        "kind": "log_key", "key": public(LOG_NEXT), "mldsa_key": null, "set": SECOND_SET,
+    });
     it.say("log_key", BEN, &[ADA, LOG_NEXT], next);
     let mut planter = grant(
         PLANTER_NEXT,
@@ -765,12 +767,15 @@ fn change_hands(it: &mut Ledger) {
     it.say("", PLATFORM_NEXT, &[], assigned);
 }
 
-/// A verifier key with an ML-DSA-44 key: any bytes of its length are one.
+/// Any bytes, of the length of an ML-DSA-44 key or signature.
+fn mldsa_bytes(what: &str, length: usize) -> Vec<u8> {
+    let part = |n: u8| Sha256::digest([what.as_bytes(), &[n]].concat());
+    (0..=255).flat_map(part).take(length).collect()
+}
+
+/// A verifier key with an ML-DSA-44 key.
 fn mldsa_vkey(name: &str) -> String {
-    let key: Vec<u8> = (0..41_u8)
-        .flat_map(|n| Sha256::digest([b"golden ML-DSA key ".as_slice(), &[n]].concat()))
-        .collect();
-    assert_eq!(key.len(), 1312);
+    let key = mldsa_bytes("golden ML-DSA key ", 1312);
     let material = [&[6], key.as_slice()].concat();
     let hash = Sha256::digest([name.as_bytes(), b"\n", &material].concat());
     format!("{name}+{}+{}", hex::encode(&hash[..4]), base64(&material))
@@ -959,6 +964,7 @@ const STATEMENTS: [(&str, &[(&str, T)]); 16] = [
             ("governors", T::List(&T::Bytes32)),
             ("quorum", T::U8),
             ("log_key", T::Bytes32),
+            ("mldsa_key", T::Option(&T::Bytes32)),
         ],
     ),
     (
@@ -989,7 +995,14 @@ const STATEMENTS: [(&str, &[(&str, T)]); 16] = [
             ("set", T::U64),
         ],
     ),
-    ("log_key", &[("key", T::Bytes32), ("set", T::U64)]),
+    (
+        "log_key",
+        &[
+            ("key", T::Bytes32),
+            ("mldsa_key", T::Option(&T::Bytes32)),
+            ("set", T::U64),
+        ],
+    ),
     (
         "method",
         &[
@@ -1260,6 +1273,9 @@ impl Writer {
             let note = format!("endorsements[{at}].signature");
             self.put(endorsement.signature.as_bytes(), note);
         }
+        if let Some(signature) = said.signed.mldsa_signature() {
+            self.put(signature.as_bytes(), "the ML-DSA signature");
+        }
     }
 
     fn entry(said: &Said) -> Self {
@@ -1308,7 +1324,60 @@ impl Writer {
 // Examples
 
 fn examples() -> impl Iterator<Item = &'static Said> {
-    shared().said.iter().filter(|said| !said.name.is_empty())
+    let said = shared().said.iter().chain(with_mldsa());
+    said.filter(|said| !said.name.is_empty())
+}
+
+/// A genesis and a log key with an ML-DSA key, which no ledger admits yet. Their lineage is that of the
+/// golden ones; the signature by the ML-DSA key is any bytes.
+fn with_mldsa() -> &'static [Said] {
+    static SAID: std::sync::OnceLock<Vec<Said>> = std::sync::OnceLock::new();
+    SAID.get_or_init(|| {
+        let signers: [(_, _, u8, &[u8]); 2] = [
+            ("genesis", "genesis_mldsa", ADA, &[BEN, CLEO, LOG]),
+            ("log_key", "log_key_mldsa", BEN, &[ADA, LOG_NEXT]),
+        ];
+        let make = |(like, name, issuer, endorsers): (&str, &'static str, u8, &[u8])| {
+            let (_, honest) = shared().named(like);
+            let mut json = honest.json.clone();
+            json["mldsa_key"] = hex::encode(mldsa_bytes("golden ML-DSA key ", 1312)).into();
+            let statement: Statement = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&statement).unwrap(), json);
+            let record = Record {
+                statement,
+                ..honest.signed.record().clone()
+            };
+            let bytes = record.encode().unwrap();
+            let input = context().input(&bytes);
+            let mut endorsements: Vec<Endorsement> = endorsers
+                .iter()
+                .map(|n| Endorsement {
+                    key: key(*n).public(),
+                    signature: key(*n).sign(&input),
+                })
+                .collect();
+            endorsements.sort_by_key(|endorsement| endorsement.key);
+            let id = context().id(&bytes);
+            let mldsa = MldsaSignature::from_bytes(&mldsa_bytes("golden ML-DSA signature ", 2420));
+            let signature = key(issuer).sign(&input);
+            let signed = SignedRecord::with_mldsa(bytes, signature, endorsements, mldsa).unwrap();
+            let like = Entry::decode(&honest.bytes).unwrap();
+            let bytes = Entry {
+                signed: signed.clone(),
+                ..like
+            }
+            .encode()
+            .unwrap();
+            Said {
+                name,
+                json,
+                signed,
+                id,
+                bytes,
+            }
+        };
+        signers.into_iter().map(make).collect()
+    })
 }
 
 #[test]
@@ -1367,7 +1436,7 @@ fn ids_and_hashes_are_as_specified() {
 
 #[test]
 fn second_encoder_agrees() {
-    for said in &shared().said {
+    for said in shared().said.iter().chain(with_mldsa()) {
         assert_eq!(
             Writer::record(said).bytes(),
             said.signed.bytes(),
@@ -2003,6 +2072,17 @@ fn rejected_signed_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             signature: own.signature,
         })
         .collect();
+    let [genesis, log_key] = with_mldsa() else {
+        panic!("two statements name an ML-DSA key")
+    };
+    let without = genesis.signed.encode().unwrap();
+    let without = without[..without.len() - 2420].to_vec();
+    let short = log_key.signed.encode().unwrap();
+    let short = short[..short.len() - 1].to_vec();
+    let unasked = [
+        grant.signed.encode().unwrap(),
+        mldsa_bytes("golden ML-DSA signature ", 2420),
+    ];
     let encoded = grant.signed.encode().unwrap();
     let longer = change(&encoded, 7, &[encoded[7] + 1]);
     vec![
@@ -2025,6 +2105,21 @@ fn rejected_signed_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "endorsements_33",
             "at most 32 endorsements",
             with_endorsements(grant, &many),
+        ),
+        (
+            "mldsa_signature_missing",
+            "the statement names an ML-DSA key, and no signature by it stands behind",
+            without,
+        ),
+        (
+            "mldsa_signature_cut",
+            "an ML-DSA signature has 2,420 bytes, and this has 2,419",
+            short,
+        ),
+        (
+            "mldsa_signature_unasked",
+            "a signature stands behind, and the statement names no ML-DSA key",
+            unasked.concat(),
         ),
         (
             "record_length_wrong",

@@ -23,9 +23,10 @@ use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
     CarbonRights, Claim, Correction, Day, Digest, Endorsement, Entry, FormatVersion, Genesis,
     GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Latitude, LogKey, Longitude, Method, MethodId,
-    MethodVersion, Micrograms, Opinion, Origin, Planting, Plot, PlotNumber, Policy, Quantity,
-    Record, RecordId, Remedy, Role, Seq, Serial, SignedRecord, SigningContext, Species,
-    SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason, draft,
+    MethodVersion, Micrograms, MldsaKey, MldsaSignature, Opinion, Origin, Planting, Plot,
+    PlotNumber, Policy, Quantity, Record, RecordId, Remedy, Role, Seq, Serial, SignedRecord,
+    SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason,
+    draft,
 };
 
 // ---------------------------------------------------------------------------------------------
@@ -371,6 +372,7 @@ fn genesis(governors: &[&str], quorum: u8) -> Genesis {
         governors: keys(governors).try_into().unwrap(),
         quorum,
         log_key: public("log"),
+        mldsa_key: None,
     }
 }
 
@@ -406,6 +408,7 @@ fn log_key(name: &str) -> LogKey {
     LogKey {
         key: public(name),
         set: IN_FORCE,
+        mldsa_key: None,
     }
 }
 
@@ -1213,7 +1216,15 @@ fn a_key_that_is_no_safe_point_is_refused() {
             ..grant("new", Role::Platform, "cityride")
         };
         ledger.refuse("g1+g2", wrong, Code::KeyInvalid);
-        ledger.refuse("g1+g2", LogKey { key, set: IN_FORCE }, Code::KeyInvalid);
+        ledger.refuse(
+            "g1+g2",
+            LogKey {
+                key,
+                mldsa_key: None,
+                set: IN_FORCE,
+            },
+            Code::KeyInvalid,
+        );
         let set = vec![public("g1"), key];
         let set = GovernorSet {
             governors: set.try_into().unwrap(),
@@ -3207,4 +3218,43 @@ fn an_attestation_is_voided_by_its_auditor_or_the_governors() {
     ledger.refuse("auditor", void(voided), Code::TargetRefused);
     let other = ledger.admit("auditor2", attestation(2));
     ledger.admit("g1+g2", void(other));
+}
+
+// ---------------------------------------------------------------------------------------------
+// ML-DSA keys
+
+#[test]
+fn a_statement_with_an_ml_dsa_key_is_refused_until_its_signature_is_verified() {
+    let mut ledger = Ledger::new();
+    let named = |name: &str| LogKey {
+        mldsa_key: MldsaKey::from_bytes(&[7; 1312]),
+        ..log_key(name)
+    };
+    let offer = |ledger: &mut Ledger, who: &str, said: LogKey| {
+        let record = ledger.record(who, said);
+        let bytes = record.encode().unwrap();
+        let input = ledger.context.input(&bytes);
+        let mut names = who.split('+');
+        let signature = key(names.next().unwrap()).sign(&input);
+        let mut endorsements: Vec<Endorsement> = names
+            .map(|name| Endorsement {
+                key: public(name),
+                signature: key(name).sign(&input),
+            })
+            .collect();
+        endorsements.sort_by_key(|endorsement| endorsement.key);
+        // Without the signature of the key that it names it is no record.
+        let none = SignedRecord::new(bytes.clone(), signature, endorsements.clone());
+        none.unwrap_err();
+        let mldsa = MldsaSignature::from_bytes(&[8; 2420]);
+        let signed = SignedRecord::with_mldsa(bytes, signature, endorsements, mldsa).unwrap();
+        ledger.offer(&signed).unwrap_err()
+    };
+    let refusal = offer(&mut ledger, "g1+g2+log2", named("log2"));
+    assert_eq!(refusal.code, Code::MldsaUnsupported);
+    assert!(refusal.advice.contains("leave the ML-DSA key out"));
+    // What breaks a rule too is told as that.
+    let refusal = offer(&mut ledger, "g1+log2", named("log2"));
+    assert_eq!(refusal.code, Code::QuorumShort);
+    ledger.admit("g1+g2+log2", log_key("log2"));
 }

@@ -341,6 +341,7 @@ fn ledger_begun_at(dir: &Path, admitted_at: TimeMs) -> (SigningKey, RecordId) {
             governors: List::try_from(vec![governor.public()]).unwrap(),
             quorum: 1,
             log_key: log_key.public(),
+            mldsa_key: None,
         }),
     };
     let (signed, id) = draft(&record, &context, &governor).unwrap();

@@ -234,6 +234,7 @@ fn beginning() -> (Vec<Vec<u8>>, Vec<RecordId>) {
         governors: List::try_from(vec![governor.public()]).unwrap(),
         quorum: 1,
         log_key: key(2).public(),
+        mldsa_key: None,
     })];
     statements.extend((0..CLIENTS).map(|client| {
         Statement::KeyGrant(KeyGrant {

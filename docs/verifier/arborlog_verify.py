@@ -29,7 +29,8 @@ class Refused(Exception):
 OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
-             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "library_unfit", "tile_missing",
+             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported",
+             "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
 
@@ -238,12 +239,13 @@ ACTIVITY = table(code=u16, name=text(60), unit=text(20), factor=u64, cap=u64)
 SPECIES = table(code=u16, name=text(100), price=u64)
 GOVERNORS = dict(governors=list_of(bytes32, 1, 16), quorum=u8)
 STATEMENT = variant(
-    genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32),
+    genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32,
+                  mldsa_key=option(fixed(1312))),
     governors=table(**GOVERNORS, set=u64),
     key_grant=table(key=bytes32, role=word("platform", "planter", "surveyor", "auditor"), holder=text(64, SLUG),
                     display_name=text(100), expires_on=option(day), set=u64),
     key_revoke=table(key=bytes32, reason=text(300), compromised_since=option(day), set=u64),
-    log_key=table(key=bytes32, set=u64),
+    log_key=table(key=bytes32, mldsa_key=option(fixed(1312)), set=u64),
     method=table(id=u32, version=u32, effective_from=day, activities=list_of(ACTIVITY, 0, 128),
                  species=list_of(SPECIES, 0, 400), baseline=text(1000), sources=text(1000),
                  jurisdiction=text(200), document=bytes32, set=u64),
@@ -292,13 +294,18 @@ def decode_record(data):
 def decode_entry(data):
     """An entry with its record's fields in it, and endorsers, signers, leaf hash and day of admission."""
     need(len(data) <= 32_768, "not_canonical", "an entry is longer than 32,768 bytes")
-    entry = read_whole(ENTRY, data)
+    reader = Reader(data)
+    entry = ENTRY(reader)
     need(entry.version == 1, "not_canonical", "an entry's version is not 1")
     vars(entry).update(vars(decode_record(entry.record)))
     entry.endorsers = [endorsement.key for endorsement in entry.endorsements]
     entry.signers = {entry.issuer, *entry.endorsers}
     need(entry.endorsers == sorted(entry.signers - {entry.issuer}), "not_canonical",
          "endorsements are not strictly ascending, or the issuer endorses")
+    # §3: behind the endorsements, exactly when the statement names an ML-DSA key. Nothing verifies it here.
+    entry.names_mldsa = getattr(entry.statement, "mldsa_key", None) is not None
+    entry.mldsa_signature = reader.take(2420 if entry.names_mldsa else 0)
+    need(reader.place == len(data), "not_canonical", "bytes are left over after the end")
     entry.leaf, entry.day = sha256(b"\0" + data), entry.admitted_at // 86_400_000
     return entry
 
@@ -497,6 +504,7 @@ class Ledger:
             key = self.continue_chain(entry)
             authority = self.council_at if key.task == "governor" else key.given_at
             lineage = [key.last, authority, *getattr(self, entry.kind)(entry, entry.statement, key)]
+        need(not entry.names_mldsa, "mldsa_unsupported", "it names an ML-DSA key, whose signature is not verified here")
         key = self.keys[entry.issuer]
         key.next_seq, key.last_id, key.last, key.last_day = key.next_seq + 1, entry.id, entry.index, entry.issued_on
         return lineage
@@ -1290,7 +1298,7 @@ def path_length(index, size):
 
 
 def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
-    """§13.1, steps 1 to 10."""
+    """§13.1, steps 1 to 11."""
     chain, checkpoint = read_receipt(data)
     seen = []
     with at("checkpoint"):
@@ -1319,6 +1327,9 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
         need(last.kind == "genesis" and last.index == 0, "authority_broken", "the last one is no genesis at 0")
         need(last.statement.origin == checkpoint.origin, "genesis_other", "the genesis is of another log")
         need(genesis_id in (None, last.id), "genesis_other", "the genesis is not the one that was pinned")
+    for entry, where in zip(entries, places):
+        need(not entry.names_mldsa, "mldsa_unsupported", "it names an ML-DSA key, whose signature is not verified here",
+             where)
     return {"index": first.index, "tree_size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
             "kind": first.kind, "issuer": first.issuer.hex(), "id": first.id.hex(), "genesis": last.id.hex(),
             "witnesses": seen}

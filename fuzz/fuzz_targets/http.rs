@@ -53,6 +53,7 @@ impl Served {
             governors: List::try_from(vec![governor.public()]).unwrap(),
             quorum: 1,
             log_key: log_key.public(),
+            mldsa_key: None,
         });
         let record = record(&governor, (Seq(0), RecordId::NONE), genesis);
         let (signed, id) = draft(&record, &context, &governor).unwrap();

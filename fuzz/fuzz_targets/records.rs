@@ -7,10 +7,11 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(signed) = SignedRecord::decode(bytes) {
         assert_eq!(signed.encode().unwrap(), bytes);
-        let parts = SignedRecord::new(
+        let parts = SignedRecord::with_mldsa(
             signed.bytes().to_vec(),
             *signed.signature(),
             signed.endorsements().to_vec(),
+            signed.mldsa_signature().cloned(),
         );
         assert_eq!(parts.unwrap().encode().unwrap(), bytes);
         // What a reader sees as JSON is the statement, no more and no less.

@@ -219,6 +219,7 @@ pub fn log_key(args: &LogKeyArgs) -> Done {
         Ok(Statement::LogKey(LogKey {
             key: args.next,
             set,
+            mldsa_key: None,
         }))
     })
 }

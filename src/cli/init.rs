@@ -161,6 +161,7 @@ pub fn create(
         governors: List::try_from(keys).map_err(Failure::usage)?,
         quorum,
         log_key: log_key.public(),
+        mldsa_key: None,
     };
     let Some(Governor::Present(issuer)) = governors.first() else {
         return Err(Failure::usage("the first governor must be a key file"));

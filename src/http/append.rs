@@ -17,7 +17,7 @@ use crate::answer::{Client, Problem};
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
 use crate::log::Sender;
-use crate::record::{CodecError, Endorsement, Index, SignedRecord};
+use crate::record::{CodecError, Endorsement, Index, MldsaSignature, SignedRecord};
 
 /// Bodies from this size on are decoded on a worker thread.
 const DECODE_INLINE_BYTES: usize = 64 << 10;
@@ -47,6 +47,9 @@ struct JsonRecord {
     /// Others' signatures, ascending by key.
     #[serde(default)]
     endorsements: Vec<JsonEndorsement>,
+    /// The signature of the ML-DSA-44 key that the statement names, base64, if it names one.
+    #[serde(default)]
+    mldsa_signature: Option<String>,
 }
 
 /// Another's signature.
@@ -266,7 +269,18 @@ fn decode_json_record(json: &JsonRecord) -> Result<SignedRecord, CodecError> {
             })
         })
         .collect::<Result<Vec<_>, CodecError>>()?;
-    SignedRecord::new(record, signature(&json.signature)?, endorsements)
+    let mldsa_signature = json.mldsa_signature.as_deref().map(|text| {
+        let bytes = STANDARD.decode(text).ok();
+        let signature = bytes.and_then(|bytes| MldsaSignature::from_bytes(&bytes));
+        let wrong = "an ML-DSA-44 signature is the base64 of 2,420 bytes";
+        signature.ok_or_else(|| CodecError::Malformed(wrong.to_owned()))
+    });
+    SignedRecord::with_mldsa(
+        record,
+        signature(&json.signature)?,
+        endorsements,
+        mldsa_signature.transpose()?,
+    )
 }
 
 fn not_canonical(error: &CodecError) -> Refusal {

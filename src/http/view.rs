@@ -305,6 +305,8 @@ pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], entry: &
         .iter()
         .map(|other| json!({"key": other.key, "signature": STANDARD.encode(other.signature.as_bytes())}))
         .collect();
+    let mldsa_signature = entry.signed.mldsa_signature();
+    let mldsa_signature = mldsa_signature.map(|signature| STANDARD.encode(signature.as_bytes()));
     json!({
         "index": index,
         "admitted_at": entry.admitted_at,
@@ -317,6 +319,7 @@ pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], entry: &
         "statement": record.statement,
         "signature": STANDARD.encode(entry.signed.signature().as_bytes()),
         "endorsements": endorsements,
+        "mldsa_signature": mldsa_signature,
         "entry": STANDARD.encode(bytes),
         "leaf_hash": leaf_hash(bytes).to_string(),
     })

@@ -3,7 +3,7 @@
 use super::broken::{Contradiction, InvariantBroken, Sum};
 use super::candidate::Candidate;
 use super::kinds::rules_of;
-use super::refusal::Refusal;
+use super::refusal::{Code, Refusal, ensure};
 use super::rules::chain::check_issuer;
 use super::rules::speakers::require_speaker;
 use super::state::{ChainHead, State};
@@ -29,6 +29,14 @@ impl State {
         // Behind the kind's own rules, which say more of what is wrong: a kind that forgets to ask
         // who its issuer is admits nobody whom the table of speakers does not name.
         require_speaker(self, candidate, rules.speakers())?;
+        // Behind all else: what breaks a rule too is wrong, whatever nobody can tell.
+        ensure(statement.mldsa_key().is_none(), || {
+            Refusal::new(
+                Code::MldsaUnsupported,
+                "it names an ML-DSA-44 key, whose signature this software can't verify",
+                "leave the ML-DSA key out, until a release verifies it",
+            )
+        })?;
         Ok(places.behind(issuer_before, authority))
     }
 

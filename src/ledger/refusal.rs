@@ -165,6 +165,8 @@ codes! {
     LossExcess = "loss_excess", Rule;
     /// A tree of the planting is assigned.
     VoidBlocked = "void_blocked", Rule;
+    /// The statement names an ML-DSA key, whose signature this software can't verify.
+    MldsaUnsupported = "mldsa_unsupported", Rule;
     /// The server lacks the private half of the next log key.
     LogKeyMissing = "log_key_missing", Rule;
     /// The entry would be longer than an entry may be.

@@ -50,6 +50,7 @@
 //!     governors: List::try_from(vec![governor.public()])?,
 //!     quorum: 1,
 //!     log_key: log_key.public(),
+//!     mldsa_key: None,
 //! });
 //! let (signed, first) = draft(&record(Seq(0), RecordId::NONE, genesis), &context, &governor)?;
 //! admit_genesis(&dir, &origin, &signed.endorse(&context, &log_key)?)?;

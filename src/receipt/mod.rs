@@ -71,6 +71,14 @@ pub enum ReceiptError {
     /// The log is in another version of the format: its genesis, which is in the tree, says so.
     #[error("the receipt is of another version of the format: {0}")]
     OtherFormat(CodecError),
+    /// All holds, but for the signature of an ML-DSA key, which this software can't verify.
+    #[error(
+        "entry {index} names an ML-DSA-44 key, whose signature this software can't verify: ask one that can"
+    )]
+    Mldsa {
+        /// The entry's index.
+        index: Index,
+    },
     /// An entry's bytes or signatures are wrong.
     #[error("entry {index}: {what}")]
     Entry {
@@ -105,9 +113,11 @@ impl ReceiptError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::NotAReceipt(_) => Outcome::NotThatKind,
-            Self::TooLong | Self::Changed(_) | Self::Malformed(_) | Self::OtherFormat(_) => {
-                Outcome::Unchecked
-            }
+            Self::TooLong
+            | Self::Changed(_)
+            | Self::Malformed(_)
+            | Self::OtherFormat(_)
+            | Self::Mldsa { .. } => Outcome::Unchecked,
             Self::Checkpoint(error) => error.outcome(),
             Self::Witness(error) => error.outcome(),
             // A line that is missing in the file is no lie; a proof that is complete and leads
@@ -139,6 +149,7 @@ impl ReceiptError {
                 _ => "proof_incomplete",
             },
             Self::OtherFormat(_) => "other_format",
+            Self::Mldsa { .. } => "mldsa_unsupported",
             Self::Entry { .. } => "entry_wrong",
             Self::Authority { .. } => "authority_broken",
             Self::OtherOrigin | Self::OtherGenesis { .. } => "genesis_other",

@@ -117,6 +117,11 @@ impl Receipt {
                 expected: *expected,
             });
         }
+        let unverified =
+            |(_, entry): &&(Index, Entry)| entry.signed.record().statement.mldsa_key().is_some();
+        if let Some((index, _)) = chain.iter().find(unverified) {
+            return Err(ReceiptError::Mldsa { index: *index });
+        }
         match &issuer {
             Some((holder, _, role)) => held(
                 "authority",

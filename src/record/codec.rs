@@ -70,6 +70,16 @@ pub fn encode<T: Encode, const MAX: usize>(value: &T) -> Result<Vec<u8>, CodecEr
 /// # Errors
 /// [`CodecError`] says what is wrong with the bytes.
 pub fn decode<T: Decode<()> + Encode, const MAX: usize>(bytes: &[u8]) -> Result<T, CodecError> {
+    match decode_front::<T, MAX>(bytes)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(CodecError::LeftOver(rest.len())),
+    }
+}
+
+/// As [`decode`], from the front of `bytes`; gives what is behind the value too.
+pub(super) fn decode_front<T: Decode<()> + Encode, const MAX: usize>(
+    bytes: &[u8],
+) -> Result<(T, &[u8]), CodecError> {
     if bytes.len() > MAX {
         return Err(CodecError::TooLong {
             found: bytes.len(),
@@ -79,12 +89,12 @@ pub fn decode<T: Decode<()> + Encode, const MAX: usize>(bytes: &[u8]) -> Result<
     let config: Configuration<BigEndian, Fixint, Limit<MAX>> = CONFIG.with_limit::<MAX>();
     let (value, used) =
         bincode::decode_from_slice::<T, _>(bytes, config).map_err(|error| malformed(&error))?;
-    if used != bytes.len() {
-        return Err(CodecError::LeftOver(bytes.len() - used));
-    }
-    let mut same = Same { rest: bytes };
+    let (front, rest) = bytes
+        .split_at_checked(used)
+        .ok_or(CodecError::NotCanonical)?;
+    let mut same = Same { rest: front };
     match bincode::encode_into_writer(&value, &mut same, CONFIG) {
-        Ok(()) if same.rest.is_empty() => Ok(value),
+        Ok(()) if same.rest.is_empty() => Ok((value, rest)),
         _ => Err(CodecError::NotCanonical),
     }
 }

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::codec::{CodecError, decode, encode};
+use super::codec::{CodecError, decode_front, encode};
 use super::number::{Index, TimeMs};
 use super::signed::{Endorsement, SignedRecord};
 use crate::crypto::Signature;
@@ -82,7 +82,7 @@ impl Entry {
     /// # Errors
     /// [`CodecError`] when the bytes are not the one encoding of an entry of version 1.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let wire: EntryFields = decode::<_, ENTRY_BYTES_MAX>(bytes)?;
+        let (wire, rest) = decode_front::<EntryFields, ENTRY_BYTES_MAX>(bytes)?;
         if wire.version != ENTRY_VERSION {
             return Err(CodecError::Malformed(format!(
                 "the entry is of version {}; this software reads version {ENTRY_VERSION}",
@@ -97,7 +97,12 @@ impl Entry {
         Ok(Self {
             admitted_at: wire.admitted_at,
             lineage: Lineage(lineage.collect()),
-            signed: SignedRecord::new(wire.record, wire.signature, wire.endorsements)?,
+            signed: SignedRecord::before_rest(
+                wire.record,
+                wire.signature,
+                wire.endorsements,
+                rest,
+            )?,
         })
     }
 
@@ -121,14 +126,22 @@ impl Entry {
     ) -> Result<Vec<u8>, CodecError> {
         check_length(lineage.0.len())?;
         let indexes = lineage.0.iter();
-        encode::<_, ENTRY_BYTES_MAX>(&EntryFieldsRef {
+        let mut bytes = encode::<_, ENTRY_BYTES_MAX>(&EntryFieldsRef {
             version: ENTRY_VERSION,
             admitted_at,
             lineage: indexes.map(|i| i.map_or(u64::MAX, |i| i.0)).collect(),
             record: signed.bytes(),
             signature: signed.signature(),
             endorsements: signed.endorsements(),
-        })
+        })?;
+        bytes.extend_from_slice(signed.mldsa_bytes());
+        if bytes.len() > ENTRY_BYTES_MAX {
+            return Err(CodecError::TooLong {
+                found: bytes.len(),
+                max: ENTRY_BYTES_MAX,
+            });
+        }
+        Ok(bytes)
     }
 }
 

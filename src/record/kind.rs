@@ -5,6 +5,7 @@ use std::fmt;
 
 use bincode::{Decode, Encode};
 
+use super::mldsa::MldsaKey;
 use super::number::Index;
 use super::statement::Statement;
 use crate::crypto::PublicKey;
@@ -107,6 +108,28 @@ impl Statement {
             | Self::Correction(_)
             | Self::Policy(_)
             | Self::Attestation(_) => Vec::new(),
+        }
+    }
+
+    /// The ML-DSA-44 key that the log gets by this statement, which signs its record too.
+    pub fn mldsa_key(&self) -> Option<&MldsaKey> {
+        match self {
+            Self::Genesis(genesis) => genesis.mldsa_key.as_ref(),
+            Self::LogKey(next) => next.mldsa_key.as_ref(),
+            Self::Governors(_)
+            | Self::KeyGrant(_)
+            | Self::KeyRevoke(_)
+            | Self::Method(_)
+            | Self::Award(_)
+            | Self::Transfer(_)
+            | Self::Plot(_)
+            | Self::Planting(_)
+            | Self::Survey(_)
+            | Self::Claim(_)
+            | Self::Assignment(_)
+            | Self::Correction(_)
+            | Self::Policy(_)
+            | Self::Attestation(_) => None,
         }
     }
 

@@ -37,6 +37,7 @@ mod distance;
 mod entry;
 mod head;
 mod kind;
+mod mldsa;
 mod number;
 mod policy_text;
 mod signed;
@@ -50,6 +51,7 @@ pub use distance::{Place, great_circle_m};
 pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, LINEAGE_MAX, Lineage};
 pub use head::{LogHead, StateHead};
 pub use kind::Kind;
+pub use mldsa::{MldsaKey, MldsaSignature};
 pub use number::{
     AccountId, ActivityCode, Day, DayError, Digest, Grams, Index, Latitude, Longitude, MethodId,
     MethodVersion, Micrograms, Month, PlotNumber, Quantity, Seq, Serial, SpeciesCode,

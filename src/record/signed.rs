@@ -3,7 +3,8 @@
 use bincode::{Decode, Encode};
 
 use super::chain::{RecordId, SigningContext};
-use super::codec::{CodecError, decode, encode};
+use super::codec::{CodecError, decode, decode_front, encode};
+use super::mldsa::{MLDSA_SIGNATURE_BYTES, MldsaSignature};
 use super::number::{Day, Seq};
 use super::statement::{Statement, TransferReason};
 use crate::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey, VerifyingKey};
@@ -12,8 +13,10 @@ use crate::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey,
 pub const RECORD_BYTES_MAX: usize = 25_600;
 /// The most endorsements: sixteen governors of an old set and sixteen of a new one.
 pub const ENDORSEMENTS_MAX: usize = 32;
-/// The longest signed record: length and bytes of the record, signature, endorsements.
-const SIGNED_BYTES_MAX: usize = RECORD_BYTES_MAX + 8 + 64 + 8 + ENDORSEMENTS_MAX * 96;
+/// The longest signed record: length and bytes of the record, signature, endorsements, and the ML-DSA
+/// signature.
+const SIGNED_BYTES_MAX: usize =
+    RECORD_BYTES_MAX + 8 + 64 + 8 + ENDORSEMENTS_MAX * 96 + MLDSA_SIGNATURE_BYTES;
 
 /// A statement as its issuer signs it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -90,6 +93,7 @@ pub struct SignedRecord {
     bytes: Vec<u8>,
     signature: Signature,
     endorsements: Vec<Endorsement>,
+    mldsa_signature: Option<MldsaSignature>,
 }
 
 /// Which signature on a record does not hold.
@@ -108,14 +112,33 @@ impl SignedRecord {
     /// Joins a record's bytes and its signatures.
     ///
     /// # Errors
-    /// [`CodecError`] when the record is not canonical, or the endorsements are too many, not
-    /// strictly ascending by key, or the issuer's own.
+    /// [`CodecError`] when the record is not canonical, or names an ML-DSA key, or the endorsements are
+    /// too many, not strictly ascending by key, or the issuer's own.
     pub fn new(
         bytes: Vec<u8>,
         signature: Signature,
         endorsements: Vec<Endorsement>,
     ) -> Result<Self, CodecError> {
+        Self::with_mldsa(bytes, signature, endorsements, None)
+    }
+
+    /// As [`Self::new`], with the signature of the ML-DSA key that the statement names, if it names one.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; and when there is a key and no signature, or the reverse.
+    pub fn with_mldsa(
+        bytes: Vec<u8>,
+        signature: Signature,
+        endorsements: Vec<Endorsement>,
+        mldsa_signature: Option<MldsaSignature>,
+    ) -> Result<Self, CodecError> {
         let record = Record::decode(&bytes)?;
+        if record.statement.mldsa_key().is_some() != mldsa_signature.is_some() {
+            return Err(CodecError::Malformed(
+                "an ML-DSA signature stands where the statement names an ML-DSA key, and nowhere else"
+                    .to_owned(),
+            ));
+        }
         if endorsements.len() > ENDORSEMENTS_MAX {
             return Err(CodecError::Malformed(format!(
                 "{} endorsements, but at most {ENDORSEMENTS_MAX} are allowed",
@@ -140,7 +163,30 @@ impl SignedRecord {
             bytes,
             signature,
             endorsements,
+            mldsa_signature,
         })
+    }
+
+    /// Joins what was decoded and what stands behind it: the ML-DSA signature and nothing else, if the
+    /// statement names a key, or nothing.
+    pub(super) fn before_rest(
+        bytes: Vec<u8>,
+        signature: Signature,
+        endorsements: Vec<Endorsement>,
+        rest: &[u8],
+    ) -> Result<Self, CodecError> {
+        let named = Record::decode(&bytes)?.statement.mldsa_key().is_some();
+        let expected = if named { MLDSA_SIGNATURE_BYTES } else { 0 };
+        if let Some(missing) = expected.checked_sub(rest.len()).filter(|n| *n > 0) {
+            return Err(CodecError::Malformed(format!(
+                "cut short: at least {missing} more bytes are needed"
+            )));
+        }
+        if rest.len() > expected {
+            return Err(CodecError::LeftOver(rest.len() - expected));
+        }
+        let mldsa_signature = MldsaSignature::from_bytes(rest);
+        Self::with_mldsa(bytes, signature, endorsements, mldsa_signature)
     }
 
     /// Reads a signed record: length and bytes of the record, signature, endorsements.
@@ -148,8 +194,8 @@ impl SignedRecord {
     /// # Errors
     /// [`CodecError`] when the bytes are not the one encoding of a signed record.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let wire: SignedFields = decode::<_, SIGNED_BYTES_MAX>(bytes)?;
-        Self::new(wire.record, wire.signature, wire.endorsements)
+        let (wire, rest) = decode_front::<SignedFields, SIGNED_BYTES_MAX>(bytes)?;
+        Self::before_rest(wire.record, wire.signature, wire.endorsements, rest)
     }
 
     /// The signed record's bytes, as a batch carries them.
@@ -157,11 +203,20 @@ impl SignedRecord {
     /// # Errors
     /// None that can occur: a signed record that exists fits.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        encode::<_, SIGNED_BYTES_MAX>(&SignedFields {
+        let mut bytes = encode::<_, SIGNED_BYTES_MAX>(&SignedFields {
             record: self.bytes.clone(),
             signature: self.signature,
             endorsements: self.endorsements.clone(),
-        })
+        })?;
+        bytes.extend_from_slice(self.mldsa_bytes());
+        Ok(bytes)
+    }
+
+    /// What stands behind the endorsements: the ML-DSA signature, or nothing.
+    pub(super) fn mldsa_bytes(&self) -> &[u8] {
+        self.mldsa_signature
+            .as_ref()
+            .map_or(&[], MldsaSignature::as_bytes)
     }
 
     /// The record.
@@ -177,6 +232,12 @@ impl SignedRecord {
     /// The issuer's signature.
     pub fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    /// The signature of the ML-DSA key that the statement names, if it names one. Nothing here verifies
+    /// it.
+    pub fn mldsa_signature(&self) -> Option<&MldsaSignature> {
+        self.mldsa_signature.as_ref()
     }
 
     /// The others' signatures, ascending by key.
@@ -196,7 +257,12 @@ impl SignedRecord {
             signature,
         });
         endorsements.sort_by_key(|endorsement| endorsement.key);
-        Self::new(self.bytes, self.signature, endorsements)
+        Self::with_mldsa(
+            self.bytes,
+            self.signature,
+            endorsements,
+            self.mldsa_signature,
+        )
     }
 
     /// Adds every signature to a batch: the issuer's, then the endorsements' in order.

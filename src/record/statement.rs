@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::mldsa::MldsaKey;
 use super::number::{
     AccountId, ActivityCode, Day, Digest, Grams, Index, Latitude, Longitude, MethodId,
     MethodVersion, Micrograms, PlotNumber, Quantity, Serial, SpeciesCode,
@@ -73,6 +74,8 @@ pub struct Genesis {
     pub quorum: u8,
     /// The key that signs checkpoints.
     pub log_key: PublicKey,
+    /// A second key of the log, for ML-DSA-44, if it has one.
+    pub mldsa_key: Option<MldsaKey>,
 }
 
 /// The complete new set of governors.
@@ -153,6 +156,8 @@ pub struct KeyRevoke {
 pub struct LogKey {
     /// The key that signs checkpoints larger than this entry's index.
     pub key: PublicKey,
+    /// A second key of the log from then on, for ML-DSA-44, if it has one.
+    pub mldsa_key: Option<MldsaKey>,
     /// The set of governors who sign it: the entry that states the set in force.
     pub set: Index,
 }

@@ -1,5 +1,6 @@
 //! Bytes that are not what they should be: encodings, tiles, receipts.
 
+use arborlog::ledger::Code;
 use arborlog::merkle::{Level, TileId};
 use arborlog::receipt::Receipt;
 use arborlog::record::*;
@@ -14,6 +15,7 @@ pub fn attacks() -> Vec<Attack> {
         entries(),
         records(),
         formats(),
+        mldsa(),
         tiles(),
         answers(),
         receipts(),
@@ -56,6 +58,69 @@ fn raw(record: &[u8], signature: &[u8], endorsements: &[Endorsement]) -> Vec<u8>
         bytes.extend(endorsement.signature.as_bytes());
     }
     bytes
+}
+
+/// A log key with an ML-DSA key beside it, signed by these, as no log here admits it.
+fn with_mldsa(forge: &Forge, who: &str) -> SignedRecord {
+    let named = LogKey {
+        mldsa_key: MldsaKey::from_bytes(&[7; 1312]),
+        ..log_key("log2")
+    };
+    let bytes = forge.record(who, named).encode().unwrap();
+    let input = forge.context.input(&bytes);
+    let mut names = who.split('+');
+    let signature = key(names.next().unwrap()).sign(&input);
+    let mut endorsements: Vec<Endorsement> = names
+        .map(|name| Endorsement {
+            key: public(name),
+            signature: key(name).sign(&input),
+        })
+        .collect();
+    endorsements.sort_by_key(|endorsement| endorsement.key);
+    let mldsa = MldsaSignature::from_bytes(&[8; 2420]);
+    SignedRecord::with_mldsa(bytes, signature, endorsements, mldsa).unwrap()
+}
+
+fn mldsa() -> Vec<Attack> {
+    let words = "can't verify";
+    vec![
+        Attack::next(
+            "No lie: a log key with an ML-DSA key beside it",
+            LOG,
+            |it| {
+                let signed = with_mldsa(it, "g1+g2+log2");
+                it.force_signed(signed)
+            },
+        )
+        .receipt(Yes(words))
+        .audits(words)
+        .second(Yes("mldsa_unsupported"))
+        .unproven(),
+        Attack::rule(
+            "A log key with an ML-DSA key beside it, named by one governor",
+            "operator: the log's; one governor: its own",
+            Code::QuorumShort,
+            |it| {
+                let signed = with_mldsa(it, "g1+log2");
+                it.force_signed(signed)
+            },
+        )
+        .receipt(Yes("1 governors signed, 2 are needed")),
+        Attack::next(
+            "A log key with an ML-DSA key whose signature is left out",
+            LOG,
+            |it| {
+                let signed = with_mldsa(it, "g1+g2+log2");
+                let index = it.force_signed(signed);
+                let entry = &mut it.entries[index.0 as usize];
+                entry.truncate(entry.len() - 2420);
+                index
+            },
+        )
+        .receipt(Yes("cut short"))
+        .audits("cut short")
+        .second(Yes("not_canonical")),
+    ]
 }
 
 /// Puts these bytes in the place of an entry's signed record.

@@ -66,6 +66,7 @@ pub fn genesis(origin: &str, governors: &[&str], quorum: u8) -> Genesis {
         governors: list(governors.iter().map(|name| public(name)).collect()),
         quorum,
         log_key: public("log"),
+        mldsa_key: None,
     }
 }
 
@@ -105,6 +106,7 @@ pub fn log_key(name: &str) -> LogKey {
     LogKey {
         key: public(name),
         set: IN_FORCE,
+        mldsa_key: None,
     }
 }
 

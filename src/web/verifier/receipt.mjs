@@ -2,7 +2,7 @@
 // soon as it holds; the first error is thrown with the name of its check.
 
 import {
-  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, listOf,
+  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, listOf, namesMldsa,
   need, readWhole, reading, table, u64, utf8,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
@@ -224,6 +224,8 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     need(last.statement.origin === checkpoint.origin, 'genesis_other', 'the genesis is of another log');
     const id = hex(await recordId(checkpoint.origin, last.record));
     need(genesis === null || genesis === id, 'genesis_other', 'the genesis is not the one that was pinned');
+    const unverified = entries.some(namesMldsa);
+    need(!unverified, 'mldsa_unsupported', 'a statement names an ML-DSA key, whose signature is not verified here');
     return id;
   });
   return { index: entry.index, entry, grant, checkpoint, genesis: genesisId, seen, entries };
