@@ -13,7 +13,7 @@
 //! // A signature is good for one ledger: its origin is a part of what is signed.
 //! let context = SigningContext::new(&"example.org/ledger".parse::<Origin>()?);
 //! let statement: Statement = serde_json::from_str(
-//!     r#"{"kind": "key_revoke", "key": "KEY", "reason": "the phone was lost"}"#
+//!     r#"{"kind": "key_revoke", "key": "KEY", "reason": "the phone was lost", "set": 0}"#
 //!         .replace("KEY", &key.public().to_string())
 //!         .as_str(),
 //! )?;
