@@ -345,6 +345,28 @@ fn a_survey_speaks_of_what_it_could_see() {
     assert_eq!(report.cohorts[0].survival.unwrap().high, 0.25);
 }
 
+/// Where nobody knows the day of a planting, nobody knows the age of its trees.
+#[test]
+fn a_span_of_planting_is_a_span_of_ages() {
+    let mut it = plain();
+    let some_day = Planting {
+        planted_from: Day(TODAY.0 - 800),
+        planted_until: Day(TODAY.0 - 100),
+        ..planting(2, 1, 10, 50)
+    };
+    it.admit("planter", some_day);
+    it.admit("surveyor", all_alive(2, 10, 51, "a paper"));
+    let (_, report) = inspect(&it, TODAY);
+    let ages: Vec<_> = report.ages.iter().collect();
+    let spans: Vec<_> = ages.iter().map(|it| (it.years, it.years_most)).collect();
+    assert_eq!(spans, [(0, 0), (0, 2)]);
+    assert_eq!(ages[1].trees, 10);
+    // They count in the month of the last day, and in its year.
+    let month = Month::of(Day(TODAY.0 - 100)).to_string();
+    let planted = report.months.iter().find(|row| row.month == month);
+    assert_eq!(planted.unwrap().planted, 10);
+}
+
 #[test]
 fn surveys_that_are_missing_and_who_paid() {
     let mut it = plain();

@@ -394,7 +394,8 @@ fn claim(account: &str, version: u32, species: u16, points: u64) -> Value {
 fn planting(plot: u32, species: u16, first: u32, count: u32, evidence: &str) -> Value {
     json!({
         "kind": "planting", "plot": plot, "species": species, "first_serial": first,
-        "count": count, "planted_on": "2026-03-14", "evidence": sha(evidence),
+        "count": count, "planted_from": "2026-03-14", "planted_until": "2026-03-14",
+        "evidence": sha(evidence), "evidence_at": "",
     })
 }
 
@@ -526,10 +527,14 @@ fn trade_and_plant(it: &mut Ledger) {
         "planting",
         PLANTER,
         &[],
-        planting(1, 1, 0, 10, "photographs 1"),
+        planting(1, 1, 1, 10, "photographs 1"),
     );
-    it.say("", PLANTER, &[], planting(1, 2, 10, 5, "photographs 2"));
-    it.say("", PLANTER, &[], planting(2, 1, 100, 4, "photographs 3"));
+    // Nobody wrote down the day, and the photographs are on the web.
+    let mut spring = planting(1, 2, 11, 5, "photographs 2");
+    spring["planted_until"] = json!("2026-05-31");
+    spring["evidence_at"] = json!("https://example.org/photographs/2");
+    it.say("planting_span", PLANTER, &[], spring);
+    it.say("", PLANTER, &[], planting(2, 1, 1, 4, "photographs 3"));
     it.today = day("2026-11-03");
     // Signed on another day than it is admitted.
     let ann = award("ann", 1, 40_000, "2026-11-02", "ride 1");
@@ -582,8 +587,8 @@ fn trade_and_plant(it: &mut Ledger) {
     let plum = it.say("", PLATFORM, &[], claim("bob", 1, 2, 900));
     it.say("", PLATFORM, &[], claim("cat", 1, 1, 2000));
     let assign = |first: u32, claims: &[u64]| json!({"kind": "assignment", "plot": 1, "first_serial": first, "claims": claims});
-    it.say("assignment", PLATFORM, &[], assign(0, &[first, second]));
-    it.say("", PLATFORM, &[], assign(10, &[plum]));
+    it.say("assignment", PLATFORM, &[], assign(1, &[first, second]));
+    it.say("", PLATFORM, &[], assign(11, &[plum]));
     it.say(
         "survey",
         SURVEYOR,
@@ -614,7 +619,7 @@ fn put_right(it: &mut Ledger) {
         &[],
         correction(ride, "The ride was recorded twice.", reverse(64)),
     );
-    let fire = lost(2, Some(1), Some("photographs of the fire"));
+    let fire = lost(2, Some(2), Some("photographs of the fire"));
     let fire = it.say(
         "correction_lost",
         PLANTER,
@@ -679,7 +684,7 @@ fn put_right(it: &mut Ledger) {
         "",
         PLANTER,
         &[],
-        correction(faraway, "Frost.", lost(1, Some(103), None)),
+        correction(faraway, "Frost.", lost(1, Some(4), None)),
     );
     // The loss before goes with the planting that it was of.
     it.say(
@@ -698,7 +703,7 @@ fn put_right(it: &mut Ledger) {
         "",
         PLANTER,
         &[],
-        correction(plums, "Felled for the path.", lost(1, Some(14), None)),
+        correction(plums, "Felled for the path.", lost(1, Some(15), None)),
     );
 }
 
@@ -745,7 +750,7 @@ fn change_hands(it: &mut Ledger) {
         "",
         PLANTER_NEXT,
         &[],
-        planting(1, 1, 15, 6, "photographs 4"),
+        planting(1, 1, 16, 6, "photographs 4"),
     );
     let mut next = method(2, "2026-11-10", CYCLING_V2);
     next["set"] = SECOND_SET.into();
@@ -763,7 +768,7 @@ fn change_hands(it: &mut Ledger) {
         award("ann", 2, 20_000, "2026-11-10", "ride 4"),
     );
     let oak = it.say("", PLATFORM_NEXT, &[], claim("ann", 2, 1, 2000));
-    let assigned = json!({"kind": "assignment", "plot": 1, "first_serial": 15, "claims": [oak]});
+    let assigned = json!({"kind": "assignment", "plot": 1, "first_serial": 16, "claims": [oak]});
     it.say("", PLATFORM_NEXT, &[], assigned);
 }
 
@@ -1063,8 +1068,10 @@ const STATEMENTS: [(&str, &[(&str, T)]); 16] = [
             ("species", T::U16),
             ("first_serial", T::U32),
             ("count", T::U32),
-            ("planted_on", T::Day),
+            ("planted_from", T::Day),
+            ("planted_until", T::Day),
             ("evidence", T::Bytes32),
+            ("evidence_at", T::Text),
         ],
     ),
     (
@@ -1845,6 +1852,20 @@ fn rejected_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "planting_of_none",
             "a planting has 1 tree at least",
             forged("planting", |it| it["count"] = json!(0)),
+        ),
+        (
+            "evidence_at_elsewhere",
+            "where evidence can be read is empty, or begins with https:// or http://",
+            forged("planting", |it| {
+                it["evidence_at"] = json!("ftp://example.org/photographs")
+            }),
+        ),
+        (
+            "evidence_at_too_long",
+            "where evidence can be read has at most 300 bytes",
+            forged("planting", |it| {
+                it["evidence_at"] = json!(format!("https://example.org/{}", "p".repeat(281)))
+            }),
         ),
         (
             "loss_of_none",
@@ -2805,8 +2826,8 @@ fn lists_are_limited_by_their_bytes_alone() {
 #[test]
 fn plantings_never_overlap() {
     let it = ledger();
-    // Serials 15 to 20 are entry 49's.
-    let statement = planting(1, 1, 18, 6, "photographs 5");
+    // Serials 16 to 21 are entry 49's.
+    let statement = planting(1, 1, 19, 6, "photographs 5");
     let refused = it.refusal(PLANTER_NEXT, statement);
-    assert_eq!(refused, Some(Code::SerialsOverlap));
+    assert_eq!(refused, Some(Code::SerialNotNext));
 }

@@ -508,7 +508,7 @@ fn a_plot_without_serials_for_its_trees_is_an_error() {
     let Statement::Planting(planting) = &planted.statement else {
         panic!("{planted:?}");
     };
-    assert_eq!(planting.first_serial, Serial(0));
+    assert_eq!(planting.first_serial, Serial(1));
     let plot: PlotNumber = planting.plot;
     let last = HashMap::from([(plot, PlotSerials::From(Serial(u32::MAX)))]);
     let statements = round.statements(&last).unwrap();
@@ -554,7 +554,7 @@ fn the_next_exports_of_a_register_plant_only_what_is_new() {
         .map(|it| it.count.get())
         .collect();
     assert_eq!(counts, [5, 2]);
-    assert_eq!(planter.plantings()[1].first_serial, Serial(5));
+    assert_eq!(planter.plantings()[1].first_serial, Serial(6));
     assert_eq!(planter.standing(), 7);
 }
 
@@ -753,7 +753,7 @@ fn an_altered_date_is_a_void_and_then_a_new_planting_and_none_without_the_void()
     let days: Vec<String> = planter
         .plantings()
         .iter()
-        .map(|it| it.planted_on.to_string())
+        .map(|it| it.planted_until.to_string())
         .collect();
     assert_eq!(days, ["2020-01-01", "2019-12-31"]);
     assert_eq!(planter.standing(), 0);
@@ -844,7 +844,7 @@ fn dates_that_could_be_two_days_stop_the_import() {
         let mut planter = Planter::new();
         let register = read(&["05/04/2018"], Some(order)).unwrap();
         planter.import((register, Vec::new()));
-        assert_eq!(planter.plantings()[0].planted_on.to_string(), day);
+        assert_eq!(planter.plantings()[0].planted_until.to_string(), day);
     }
     // The whole file tells: the same value, and another day.
     let mut planter = Planter::new();
@@ -855,7 +855,7 @@ fn dates_that_could_be_two_days_stop_the_import() {
     let days: Vec<String> = planter
         .plantings()
         .iter()
-        .map(|it| it.planted_on.to_string())
+        .map(|it| it.planted_until.to_string())
         .collect();
     assert_eq!(days, ["2018-04-05", "2018-04-27"]);
 }
@@ -1011,7 +1011,7 @@ fn exports_in_any_order_plant_each_tree_once() {
             let entries = planter.log.len();
             let refuses = |said: &Statement| match said {
                 Statement::Planting(planting) => {
-                    (lost >> (planting.planted_on.0 % 3)) & 1 == 1 && lost & 8 == 8
+                    (lost >> (planting.planted_until.0 % 3)) & 1 == 1 && lost & 8 == 8
                 }
                 _ => false,
             };

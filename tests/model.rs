@@ -24,7 +24,7 @@ use arborlog::record::{
     Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude, LogKey, Longitude, Method, MethodId,
     MethodVersion, Micrograms, Opinion, Origin, Planting, Plot, PlotNumber, Policy, Quantity,
     Record, RecordId, Remedy, Role, Seq, Serial, SigningContext, Species, SpeciesCode, Statement,
-    Survey, TimeMs, Transfer, TransferReason, draft,
+    Survey, TimeMs, Transfer, TransferReason, WebAddress, draft,
 };
 use proptest::prelude::*;
 
@@ -737,16 +737,14 @@ impl Model {
             return false;
         };
         let ends = |it: &Planting| u64::from(it.first_serial.0) + u64::from(it.count.get());
-        let overlaps = self.plantings().any(|(_, other)| {
-            other.plot == it.plot
-                && u64::from(it.first_serial.0) < ends(other)
-                && u64::from(other.first_serial.0) < ends(it)
-        });
+        let of_plot = self.plantings().filter(|(_, other)| other.plot == it.plot);
+        let next = of_plot.map(|(_, other)| ends(other)).max().unwrap_or(1);
         self.grant(&record.issuer).map(|grant| grant.1) == self.plot_holder(it.plot.0)
-            && it.planted_on <= record.issued_on
+            && it.planted_until <= record.issued_on
+            && it.planted_from <= it.planted_until
             && self.species().iter().any(|known| known.code == it.species)
             && ends(it) <= 1 << 32
-            && !overlaps
+            && u64::from(it.first_serial.0) == next
             && Self::fits(plot, self.standing(it.plot.0) + u64::from(it.count.get()))
             && !self.evidence_used(&it.evidence)
     }
@@ -868,7 +866,7 @@ impl Model {
                 });
                 !voided.contains(&target)
                     && *lost_on <= record.issued_on
-                    && *lost_on >= planting.planted_on
+                    && *lost_on >= planting.planted_from
                     && gone + count.get() <= planting.count.get()
                     && stand
             }
@@ -1974,15 +1972,15 @@ impl Run {
             .plantings()
             .filter(|(_, it)| it.plot.0 == plot)
             .map(|(_, it)| it.first_serial.0.saturating_add(it.count.get()));
-        let free = ends.filter(|end| *end < 1000).max().unwrap_or(0);
-        let first_serial = Serial(match dice.below(6) {
-            0 => dice.small(free + 3),
-            1 => free + dice.small(8),
-            2 if dice.once_in(3) => u32::MAX - dice.small(6),
-            _ => free,
+        let next = ends.max().unwrap_or(1);
+        let first_serial = Serial(match dice.below(12) {
+            0 => dice.small(next + 3),
+            1 => next + dice.small(8),
+            _ => next,
         });
         let most = if dice.once_in(4) { 30 } else { 8 };
         let count = NonZeroU32::new(1 + dice.small(most)).unwrap();
+        let until = self.today + u32::from(dice.once_in(15));
         let said = Planting {
             plot: PlotNumber(plot),
             species: SpeciesCode(if dice.once_in(20) {
@@ -1992,8 +1990,14 @@ impl Run {
             }),
             first_serial,
             count,
-            planted_on: Day(self.today + u32::from(dice.once_in(15))),
+            planted_from: Day(until - dice.small(4) + u32::from(dice.once_in(15))),
+            planted_until: Day(until),
             evidence: self.fresh_evidence(dice),
+            evidence_at: if dice.once_in(2) {
+                WebAddress::default()
+            } else {
+                "http://example.org/".parse().unwrap()
+            },
         };
         // Mostly by a key of who holds the plot.
         let holder = self.model.plot_holder(plot);
@@ -2217,7 +2221,7 @@ impl Run {
                     },
                     first_serial: (!dice.once_in(3)).then_some(Serial(first)),
                     lost_on: if dice.once_in(15) {
-                        Day(it.planted_on.0 - 1)
+                        Day(it.planted_from.0 - 1)
                     } else {
                         Day(self.today + u32::from(dice.once_in(15)))
                     },

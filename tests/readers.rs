@@ -133,8 +133,10 @@ fn with_plot(ledger: &Ledger, remote: &Remote, plantings: u32, surveys: u32) {
             species: SpeciesCode(1),
             first_serial: Serial(1 + 2 * place),
             count: NonZeroU32::new(2).unwrap(),
-            planted_on: today(),
+            planted_from: today(),
+            planted_until: today(),
             evidence: digest(1, place),
+            evidence_at: WebAddress::default(),
         })
     };
     let planted: Vec<Statement> = std::iter::once(Statement::Plot(plot))

@@ -23,7 +23,7 @@ use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
     CarbonRights, Claim, Correction, Day, Digest, Endorsement, Entry, FormatVersion, Genesis,
     GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Latitude, LogKey, Longitude, Method, MethodId,
-    MethodVersion, Micrograms, MldsaKey, MldsaSignature, Opinion, Origin, Planting, Plot,
+    MethodVersion, Micrograms, MldsaKey, MldsaSignature, Month, Opinion, Origin, Planting, Plot,
     PlotNumber, Policy, Quantity, Record, RecordId, Remedy, Role, Seq, Serial, SignedRecord,
     SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason,
     draft,
@@ -327,8 +327,10 @@ impl Ledger {
             species: SpeciesCode(OAK),
             first_serial: Serial(first),
             count: NonZeroU32::new(count).unwrap(),
-            planted_on: self.today,
+            planted_from: self.today,
+            planted_until: self.today,
             evidence: self.digest(),
+            evidence_at: "https://example.org/photographs".parse().unwrap(),
         }
     }
 
@@ -1548,10 +1550,11 @@ fn nothing_is_said_before_it_happened() {
     ledger.admit("platform", award(ANN, 5));
 
     let early = Planting {
-        planted_on: tomorrow,
+        planted_until: tomorrow,
         ..planted.clone()
     };
-    ledger.refuse("planter", early, Code::DayRefused);
+    let advice = ledger.refuse("planter", early, Code::DayRefused);
+    assert!(advice.contains("before it happened"), "{advice}");
     ledger.admit("planter", planted);
 
     let early = Survey {
@@ -1576,6 +1579,28 @@ fn a_loss_is_not_dated_before_its_planting() {
     let advice = ledger.refuse("planter", early, Code::DayRefused);
     assert!(advice.contains("planting"), "{advice}");
     ledger.admit("planter", lost_on(planting, 1, None, TODAY));
+}
+
+#[test]
+fn a_span_of_planting_is_in_order_and_a_loss_may_fall_into_it() {
+    let mut ledger = Ledger::with_plot();
+    let span = |said: Planting, from: u32, until: u32| Planting {
+        planted_from: Day(TODAY.0 - from),
+        planted_until: Day(TODAY.0 - until),
+        ..said
+    };
+    let said = ledger.planting(1, 5);
+    let advice = ledger.refuse("planter", span(said.clone(), 4, 5), Code::DayRefused);
+    assert!(advice.contains("first and the last day"), "{advice}");
+    let planting = ledger.admit("planter", span(said, 60, 4));
+    let lost_before = |days: u32| lost_on(planting, 1, None, Day(TODAY.0 - days));
+    ledger.refuse("planter", lost_before(61), Code::DayRefused);
+    ledger.admit("planter", lost_before(60));
+    // What was planted counts in the month of the last day.
+    let last = Month::of(Day(TODAY.0 - 4));
+    for (month, totals) in ledger.state.globals().months.iter() {
+        assert_eq!(totals.planted, if *month == last { 5 } else { 0 });
+    }
 }
 
 #[test]
@@ -2258,38 +2283,25 @@ fn a_plot_is_not_restated_smaller_than_what_stands_on_it() {
 }
 
 #[test]
-fn serials_that_overlap_are_refused() {
+fn a_planting_takes_the_plots_next_serials() {
     let mut ledger = Ledger::with_plot();
-    let said = ledger.planting(20, 10);
+    // A plot's first serial is 1.
+    for first in [0, 2, u32::MAX] {
+        let wrong = ledger.planting(first, 10);
+        let advice = ledger.refuse("planter", wrong, Code::SerialNotNext);
+        assert!(advice.contains("must be 1,"), "{first}: {advice}");
+    }
+    let said = ledger.planting(1, 10);
     ledger.admit("planter", said);
-    // 20 to 29 are taken. Around, inside, the same, its first, its last, over its beginning, over
-    // its end.
-    for (first, count) in [
-        (15, 20),
-        (22, 3),
-        (20, 10),
-        (20, 1),
-        (29, 1),
-        (15, 6),
-        (25, 10),
-        (29, 2),
-    ] {
+    // 1 to 10 are taken: its first, inside, its last, behind a gap, and 0 once more.
+    for (first, count) in [(1, 10), (4, 3), (10, 2), (12, 5), (0, 1)] {
         let wrong = ledger.planting(first, count);
-        let advice = ledger.refuse("planter", wrong, Code::SerialsOverlap);
-        assert!(advice.ends_with(" 30"), "{first}+{count}: {advice}");
+        let advice = ledger.refuse("planter", wrong, Code::SerialNotNext);
+        assert!(advice.contains("must be 11,"), "{first}+{count}: {advice}");
     }
-    // Touching is fine, on both sides.
-    for (first, count) in [(10, 10), (30, 5), (0, 1)] {
-        let right = ledger.planting(first, count);
-        ledger.admit("planter", right);
-    }
-    // Over two ranges, and from between them.
-    for (first, count) in [(18, 4), (5, 40), (1, 10), (25, 8), (34, 2)] {
-        let wrong = ledger.planting(first, count);
-        let advice = ledger.refuse("planter", wrong, Code::SerialsOverlap);
-        assert!(advice.ends_with(" 35"), "{first}+{count}: {advice}");
-    }
-    let right = ledger.planting(35, 1);
+    let right = ledger.planting(11, 5);
+    ledger.admit("planter", right);
+    let right = ledger.planting(16, 1);
     ledger.admit("planter", right);
 }
 
@@ -2306,17 +2318,22 @@ fn serials_are_a_plots_own() {
 
 #[test]
 fn serials_end_at_the_last_number() {
-    let mut ledger = Ledger::with_plot();
+    let mut ledger = Ledger::new();
+    let vast = Plot {
+        area_m2: u64::MAX,
+        ..plot(1)
+    };
+    ledger.admit("planter", vast);
+    let said = ledger.planting(1, u32::MAX - 2);
+    ledger.admit("planter", said);
     let wrong = ledger.planting(u32::MAX - 1, 3);
-    let advice = ledger.refuse("planter", wrong, Code::SerialsOverlap);
+    let advice = ledger.refuse("planter", wrong, Code::SerialNotNext);
     assert!(advice.contains("4294967295"), "{advice}");
     let right = ledger.planting(u32::MAX - 1, 2);
     let planting = ledger.admit("planter", right);
     let wrong = ledger.planting(u32::MAX, 1);
-    let advice = ledger.refuse("planter", wrong, Code::SerialsOverlap);
-    assert!(advice.contains("none is left"), "{advice}");
-    let right = ledger.planting(u32::MAX - 2, 1);
-    ledger.admit("planter", right);
+    let advice = ledger.refuse("planter", wrong, Code::SerialNotNext);
+    assert!(advice.contains("no serials left"), "{advice}");
     // The last tree can be claimed, and no tree after it.
     let claims = ledger.oak_claims(2);
     ledger.refuse("platform", assign(1, u32::MAX, &claims), Code::TreeUnknown);
@@ -2345,8 +2362,8 @@ fn the_serials_and_the_evidence_of_a_voided_planting_are_never_used_again() {
     };
     ledger.admit("planter", void(planting));
     let again = ledger.planting(1, 10);
-    let advice = ledger.refuse("planter", again, Code::SerialsOverlap);
-    assert!(advice.ends_with(" 11"), "{advice}");
+    let advice = ledger.refuse("planter", again, Code::SerialNotNext);
+    assert!(advice.contains("must be 11,"), "{advice}");
     let right = ledger.planting(11, 10);
     let wrong = Planting {
         evidence,
@@ -2371,6 +2388,7 @@ fn evidence_serves_once() {
     ledger.admit("planter", plot(2));
     let elsewhere = Planting {
         plot: PlotNumber(2),
+        first_serial: Serial(1),
         ..wrong
     };
     ledger.refuse("planter", elsewhere, Code::EvidenceReused);

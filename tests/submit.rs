@@ -1229,7 +1229,7 @@ fn a_proposal_by_the_same_key_is_no_other_writer() {
     }
     run_ok(&["submit", &proposal, "--to", &place.server.url]);
     let planting = format!(
-        "{{\"kind\":\"planting\",\"plot\":1,\"species\":1,\"first_serial\":0,\"count\":10,\"planted_on\":\"2026-03-14\",\"evidence\":\"{}\"}}\n",
+        "{{\"kind\":\"planting\",\"plot\":1,\"species\":1,\"first_serial\":1,\"count\":10,\"planted_from\":\"2026-03-14\",\"planted_until\":\"2026-03-14\",\"evidence\":\"{}\",\"evidence_at\":\"\"}}\n",
         "1".repeat(64)
     );
     std::fs::write(place.path("plots.ndjson"), plot("Slope") + &planting).unwrap();

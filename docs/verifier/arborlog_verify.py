@@ -112,6 +112,7 @@ def byte_string(limit):
 
 
 SLUG = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+WEB_ADDRESS = r"(https?://.*)?"
 LINE_NAME = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]+"
 INVISIBLE = (r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
              r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff")
@@ -258,8 +259,8 @@ STATEMENT = variant(
                carbon_rights=variant(none_issued=table(), issued=table(registry=text(100), id=text(100)),
                                      unknown=table()),
                funded_by=text(100), set=option(u64)),
-    planting=table(plot=u32, species=u16, first_serial=u32, count=uint(4, low=1), planted_on=day,
-                   evidence=bytes32),
+    planting=table(plot=u32, species=u16, first_serial=u32, count=uint(4, low=1), planted_from=day,
+                   planted_until=day, evidence=bytes32, evidence_at=text(300, WEB_ADDRESS)),
     survey=table(plot=u32, planting=option(u64), surveyed_on=day,
                  basis=word("census", "random_sample", "remote_sensing"), sampled=u32, alive=u32, dead=u32,
                  evidence=bytes32, paid_by=text(100), next_due=option(day)),
@@ -783,7 +784,8 @@ class Ledger:
         if plot is None:
             self.said_by("planter", entry, key)
             self.check_no_set(entry)
-            plot = SimpleNamespace(last=NONE, standing=0, assigned=0, plantings=[])     # ascending by serial
+            plot = SimpleNamespace(last=NONE, standing=0, assigned=0, next_serial=1,
+                                   plantings=[])                        # ascending by serial
         else:
             need(key.task == "planter", "role_refused", "the issuer is no planter")
             self.check_set_in_force(entry)
@@ -803,19 +805,20 @@ class Ledger:
         self.said_by("planter", entry, key)
         plot = self.find_plot(s.plot)
         need(plot.holder == key.holder, "holder_refused", "the issuer's holder does not hold the plot")
-        self.check_day(s.planted_on, entry)
+        self.check_day(s.planted_until, entry)
+        need(s.planted_from <= s.planted_until, "day_refused", "planted_from is after planted_until")
         need(s.species in self.species, "species_unknown", "no method names the species")
         last = s.first_serial + s.count - 1
-        before = planting_at_or_before(last, plot)
-        need(last < 2**32 and (before is None or before.last < s.first_serial), "serials_overlap",
-             "a serial of another planting, or beyond 2^32 - 1")
+        need(s.first_serial == plot.next_serial and last < 2**32, "serial_not_next",
+             f"the plot's next serial is {plot.next_serial}, and the last 2^32 - 1")
         need(fits(plot.standing + s.count, plot.statement), "plot_full", "more trees than fit")
         self.check_evidence(s)
         planting = SimpleNamespace(plot=plot, species=s.species, first=s.first_serial, last=last, count=s.count,
                                    voided=False, lost=0,
                                    lost_ranges={},                      # correction: (first, last)
                                    tied={})                             # serial: (claim, assignment)
-        bisect.insort(plot.plantings, planting, key=lambda one: one.first)
+        plot.plantings.append(planting)
+        plot.next_serial = last + 1
         self.plantings[entry.index] = planting
         plot.standing += s.count
         self.evidence.add(s.evidence)
@@ -903,7 +906,7 @@ class Ledger:
         if remedy == "reverse" and target.kind == "award":
             return [s.target, self.reverse(entry, s.target, target.statement, fields.points)]
         if remedy == "lost" and target.kind == "planting":
-            need(fields.lost_on >= target.statement.planted_on, "day_refused", "a loss before its planting")
+            need(fields.lost_on >= target.statement.planted_from, "day_refused", "a loss before its planting")
             return [s.target, self.lose(entry, self.plantings[s.target], fields)]
         raise Refused("target_refused", f"the remedy {remedy} does not fit the kind {target.kind}")
 

@@ -387,14 +387,15 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
              ("radius_m", u32, 9), ("outline", bytes, bytes(32)), ("area_m2", u64, 10_000),
              ("trees_per_ha_max", u32, 20), ("carbon_rights", u32, 0), ("funded_by", text, "us"), ("set", "set?", None)],
     "planting": [("plot", u32, 1), ("species", u16, 1), ("first_serial", u32, None), ("count", u32, None),
-                 ("planted_on", u32, 1), ("evidence", "evidence", None)],
+                 ("planted_from", u32, 1), ("planted_until", u32, 1), ("evidence", "evidence", None),
+                 ("evidence_at", text, "")],
     "survey": [("plot", u32, 1), ("planting", "index?", None), ("surveyed_on", u32, 1),
                ("basis", word("census", "random_sample", "remote_sensing"), "census"), ("sampled", u32, 0),
                ("alive", u32, 0), ("dead", u32, 0), ("evidence", "evidence", None), ("paid_by", text, "them"),
                ("next_due", "day?", None)],
     "claim": [("account", bytes, None), ("method", u32, 1), ("version", u32, 1), ("species", u16, 1),
               ("points", u64, 100)],
-    "assignment": [("plot", u32, 1), ("first_serial", u32, 0), ("claims", u64, None)],
+    "assignment": [("plot", u32, 1), ("first_serial", u32, 1), ("claims", u64, None)],
     "correction": [("target", u64, None), ("reason", text, "because"), ("remedy", remedy, "void"), ("set", "set?", None)],
     "policy": [("policy", text, "quorum none\n"), ("set", "set", None)],
     "attestation": [("size", u64, 1), ("tree_root", bytes, bytes(32)), ("state_root", bytes, bytes(32)),
@@ -560,9 +561,10 @@ def base_ledger():
     b.add("method", A, B, version=2, effective_from=TODAY + 1, **METHOD)
     b.add("plot", PLANTER)
     b.add("plot", PLANTER, number=2)
-    at["oaks"] = b.add("planting", PLANTER, first_serial=0, count=10, evidence=bytes([9]) * 32)
-    at["firs"] = b.add("planting", PLANTER, first_serial=10, count=5, species=3)
-    at["void planting"] = b.add("planting", PLANTER, first_serial=15, count=2)
+    at["oaks"] = b.add("planting", PLANTER, first_serial=1, count=10, evidence=bytes([9]) * 32)
+    at["firs"] = b.add("planting", PLANTER, first_serial=11, count=5, species=3, planted_until=7,
+                       evidence_at="https://" + 292 * "a")
+    at["void planting"] = b.add("planting", PLANTER, first_serial=16, count=2)
     b.add("correction", PLANTER, target=at["void planting"])
     at["award"] = b.award(ANN, 10_000)
     at["rich"] = b.award(BOB, 2**63 - 20_000)
@@ -571,8 +573,8 @@ def base_ledger():
     at["gift to a guest"] = b.add("transfer", PLATFORM, sender=ANN, to=DEB, points=5)
     at["claims"] = [b.add("claim", PLATFORM, account=ANN) for _ in range(8)]
     at["fir claim"] = b.add("claim", PLATFORM, account=ANN, species=3, points=10)
-    at["assignment"] = b.add("assignment", PLATFORM, first_serial=0, claims=at["claims"][:2])
-    at["loss"] = b.add("correction", SURVEYOR, target=at["oaks"], remedy=dict(lost=1, first_serial=5))
+    at["assignment"] = b.add("assignment", PLATFORM, first_serial=1, claims=at["claims"][:2])
+    at["loss"] = b.add("correction", SURVEYOR, target=at["oaks"], remedy=dict(lost=1, first_serial=6))
     at["survey"] = b.add("survey", SURVEYOR, planting=at["oaks"], sampled=9, alive=8, dead=1)
     at["reversal"] = b.add("correction", PLATFORM_2, target=at["award"], remedy=dict(reverse=10))
     b.add("policy", A, B)
@@ -601,6 +603,8 @@ def cases():
     yield "not_canonical", e("award", PLATFORM, **award) + b"\0"
     yield "not_canonical", e("transfer", PLATFORM, sender=ANN, points=1, reason="gift")
     yield "not_canonical", e("transfer", PLATFORM, sender=ANN, to=CAT, points=1, reason="expired")
+    for address in ("ftp://example.org/", "HTTPS://example.org/", "https:/example.org", "https://" + 293 * "a"):
+        yield "not_canonical", e("planting", PLANTER, first_serial=18, count=1, evidence_at=address)
     yield "signature_invalid", e("award", PLATFORM, forge=PLATFORM, **award)
     yield "signature_invalid", e("key_grant", A, B, STRANGER, forge=B, **grant)
     yield "admitted_at_decreases", e("award", PLATFORM, admitted_at=last_second - 1, **award)
@@ -613,21 +617,21 @@ def cases():
     yield "role_refused", e("award", A, **award)
     yield "role_refused", e("plot", PLATFORM, number=3)
     yield "role_refused", e("plot", PLATFORM, A, B, number=1)
-    yield "role_refused", e("planting", SURVEYOR, first_serial=30, count=1)
+    yield "role_refused", e("planting", SURVEYOR, first_serial=18, count=1)
     yield "role_refused", e("survey", PLANTER)
     yield "role_refused", e("key_grant", PLATFORM, A, B, STRANGER, **grant)
     yield "role_refused", e("key_grant", LOG_KEY, A, B, STRANGER, **grant)
     yield "role_refused", e("key_revoke", A, B, key=C)
     yield "role_refused", e("key_revoke", A, B, key=LOG_KEY)
     yield "role_refused", e("correction", LOG_KEY, target=at["award"])
-    yield "holder_refused", e("planting", PLANTER_2, first_serial=30, count=1)
+    yield "holder_refused", e("planting", PLANTER_2, first_serial=18, count=1)
     yield "holder_refused", e("correction", GUEST, target=at["gift"])
     yield "holder_refused", e("award", GUEST, **award)
     yield "holder_refused", e("transfer", GUEST, sender=ANN, to=DEB, points=1)
     yield "holder_refused", e("transfer", GUEST, sender=ANN, to=None, points=1, reason="expired")
     yield "holder_refused", e("transfer", PLATFORM, sender=DEB, to=ANN, points=1)
     yield "holder_refused", e("claim", GUEST, account=ANN)
-    yield "holder_refused", e("assignment", GUEST, first_serial=2, claims=claims[2:3])
+    yield "holder_refused", e("assignment", GUEST, first_serial=3, claims=claims[2:3])
     yield "consent_missing", e("correction", PLATFORM, target=at["gift to a guest"])
     yield "endorser_refused", e("correction", PLATFORM, PLATFORM_2, target=at["gift to a guest"])
     yield "endorser_refused", e("correction", PLATFORM, GUEST, A, target=at["gift to a guest"])
@@ -673,7 +677,8 @@ def cases():
     yield "day_refused", e("award", PLATFORM, issued_on=TODAY - 31, **award)
     yield "day_refused", e("award", PLATFORM, issued_on=TODAY + 2, **award)
     yield "day_refused", e("award", PLATFORM, **award | dict(occurred_on=TODAY + 1))
-    yield "day_refused", e("planting", PLANTER, first_serial=30, count=1, planted_on=TODAY + 1)
+    yield "day_refused", e("planting", PLANTER, first_serial=18, count=1, planted_until=TODAY + 1)
+    yield "day_refused", e("planting", PLANTER, first_serial=18, count=1, planted_from=2)
     yield "day_refused", e("survey", SURVEYOR, surveyed_on=TODAY + 1)
     yield "day_refused", e("correction", PLANTER, target=oaks, remedy=dict(lost=1, lost_on=TODAY + 1))
     yield "quorum_impossible", e("governors", A, B, governors=[A, A])
@@ -705,7 +710,7 @@ def cases():
     yield "code_repeated", e("method", A, B, id=2, species=[dict(code=1, name="oak", price=1)] * 2)
     yield "species_changed", e("method", A, B, id=2, species=[dict(code=1, name="Oak", price=1)])
     yield "species_unknown", e("claim", PLATFORM, account=ANN, species=4)
-    yield "species_unknown", e("planting", PLANTER, first_serial=30, count=1, species=4)
+    yield "species_unknown", e("planting", PLANTER, first_serial=18, count=1, species=4)
     yield "activity_unknown", e("award", PLATFORM, **award | dict(activity=4))
     yield "points_mismatch", e("award", PLATFORM, **award | dict(points=11))
     yield "points_mismatch", e("award", PLATFORM, **award | dict(activity=2, quantity=2**64 - 1, points=2**64 - 1))
@@ -719,33 +724,35 @@ def cases():
     yield "balance_short", e("claim", PLATFORM, account=bytes(32))
     yield "account_same", e("transfer", PLATFORM, sender=ANN, to=ANN, points=1)
     yield "price_mismatch", e("claim", PLATFORM, account=ANN, points=99)
-    yield "plot_unknown", e("planting", PLANTER, plot=3, first_serial=30, count=1)
+    yield "plot_unknown", e("planting", PLANTER, plot=3, first_serial=18, count=1)
     yield "plot_unknown", e("survey", SURVEYOR, plot=3)
     yield "plot_unknown", e("assignment", PLATFORM, plot=3, claims=claims[2:3])
-    yield "plot_full", e("planting", PLANTER, first_serial=30, count=7)
+    yield "plot_full", e("planting", PLANTER, first_serial=18, count=7)
     yield "plot_full", e("plot", PLANTER_2, A, B, number=1, trees_per_ha_max=13)
-    yield "serials_overlap", e("planting", PLANTER, first_serial=14, count=1)
-    yield "serials_overlap", e("planting", PLANTER, first_serial=16, count=1)       # of a voided one
-    yield "serials_overlap", e("planting", PLANTER, first_serial=2**32 - 1, count=2)
-    yield "serials_overlap", e("planting", PLANTER, plot=2, first_serial=2, count=2**32 - 1)
+    yield "serial_not_next", e("planting", PLANTER, first_serial=15, count=1)
+    yield "serial_not_next", e("planting", PLANTER, first_serial=17, count=1)       # of a voided one
+    yield "serial_not_next", e("planting", PLANTER, first_serial=16, count=1)       # that is, as if it had not been
+    yield "serial_not_next", e("planting", PLANTER, first_serial=19, count=1)       # a gap
+    yield "serial_not_next", e("planting", PLANTER, first_serial=18, count=2**32 - 17)
+    yield "serial_not_next", e("planting", PLANTER, plot=2, first_serial=0, count=1)
     yield "plot_full", e("planting", PLANTER, plot=2, first_serial=1, count=2**32 - 1)
-    yield "evidence_reused", e("planting", PLANTER, first_serial=30, count=1, evidence=bytes([9]) * 32)
+    yield "evidence_reused", e("planting", PLANTER, first_serial=18, count=1, evidence=bytes([9]) * 32)
     yield "evidence_reused", e("survey", SURVEYOR, evidence=bytes([9]) * 32)
     yield "survey_counts", e("survey", SURVEYOR, sampled=9, alive=9, dead=1)
     yield "planting_unknown", e("survey", SURVEYOR, planting=at["award"])
     yield "planting_unknown", e("survey", SURVEYOR, plot=2, planting=oaks)
-    yield "claim_unknown", e("assignment", PLATFORM, first_serial=2, claims=[oaks])
-    yield "claim_unknown", e("assignment", PLATFORM, first_serial=2, claims=[at["void claim"]])
-    yield "claim_taken", e("assignment", PLATFORM, first_serial=2, claims=[claims[0]])
-    yield "claim_taken", e("assignment", PLATFORM, first_serial=2, claims=[claims[2]] * 2)
-    yield "tree_unknown", e("assignment", PLATFORM, first_serial=17, claims=[claims[2]])
-    yield "tree_unknown", e("assignment", PLATFORM, first_serial=15, claims=[claims[2]])
+    yield "claim_unknown", e("assignment", PLATFORM, first_serial=3, claims=[oaks])
+    yield "claim_unknown", e("assignment", PLATFORM, first_serial=3, claims=[at["void claim"]])
+    yield "claim_taken", e("assignment", PLATFORM, first_serial=3, claims=[claims[0]])
+    yield "claim_taken", e("assignment", PLATFORM, first_serial=3, claims=[claims[2]] * 2)
+    yield "tree_unknown", e("assignment", PLATFORM, first_serial=18, claims=[claims[2]])
+    yield "tree_unknown", e("assignment", PLATFORM, first_serial=16, claims=[claims[2]])
     yield "tree_unknown", e("assignment", PLATFORM, first_serial=2**32 - 1, claims=[claims[2]])
-    yield "tree_taken", e("assignment", PLATFORM, first_serial=1, claims=[claims[2]])
-    yield "tree_lost", e("assignment", PLATFORM, first_serial=4, claims=claims[2:4])
-    yield "species_mismatch", e("assignment", PLATFORM, first_serial=2, claims=[at["fir claim"]])
-    yield "species_mismatch", e("assignment", PLATFORM, first_serial=2, claims=[claims[2], at["fir claim"]])
-    yield "species_mismatch", e("assignment", PLATFORM, first_serial=9, claims=claims[2:4])
+    yield "tree_taken", e("assignment", PLATFORM, first_serial=2, claims=[claims[2]])
+    yield "tree_lost", e("assignment", PLATFORM, first_serial=5, claims=claims[2:4])
+    yield "species_mismatch", e("assignment", PLATFORM, first_serial=3, claims=[at["fir claim"]])
+    yield "species_mismatch", e("assignment", PLATFORM, first_serial=3, claims=[claims[2], at["fir claim"]])
+    yield "species_mismatch", e("assignment", PLATFORM, first_serial=10, claims=claims[2:4])
     yield "size_beyond", e("attestation", AUDITOR, size=len(BASE.entries) + 1)
     yield "day_refused", e("attestation", AUDITOR, period_from=3)
     yield "day_refused", e("attestation", AUDITOR, period_until=TODAY + 1)
@@ -774,8 +781,8 @@ def cases():
     yield "target_voided", e("correction", PLANTER, target=at["void planting"], remedy=dict(lost=1))
     yield "reversal_excess", e("correction", PLATFORM, target=at["award"], remedy=dict(reverse=9_991))
     yield "loss_excess", e("correction", PLANTER, target=oaks, remedy=dict(lost=10))
-    yield "loss_excess", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=9))
-    yield "tree_lost", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=4))
+    yield "loss_excess", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=10))
+    yield "tree_lost", e("correction", PLANTER, target=oaks, remedy=dict(lost=2, first_serial=5))
     yield "void_blocked", e("correction", PLANTER, target=oaks)
 
 
@@ -818,18 +825,18 @@ class Rules(Scratch):
         b = BASE.fork()
         b.add("correction", SURVEYOR, target=b.at["oaks"], remedy=dict(lost=7))
         b.add("correction", SURVEYOR, target=b.at["firs"], remedy=dict(lost=4))
-        short = b.entry("assignment", PLATFORM, first_serial=2, claims=b.at["claims"][2:4])
+        short = b.entry("assignment", PLATFORM, first_serial=3, claims=b.at["claims"][2:4])
         self.check("trees_short", b, short)
         b.add("plot", PLANTER_2, A, C, number=1, trees_per_ha_max=3)        # 10 stood, 3 do now; it changes hands
         self.check("plot_full", b, b.entry("correction", SURVEYOR, target=b.at["loss"]))
-        self.check("holder_refused", b, b.entry("planting", PLANTER, first_serial=20, count=1))
+        self.check("holder_refused", b, b.entry("planting", PLANTER, first_serial=18, count=1))
         self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
 
     def test_dead_trees_do_not_hide_behind_live_ones(self):
         b = BASE.fork()
         b.add("correction", SURVEYOR, target=b.at["oaks"], remedy=dict(lost=7))         # 2 oaks stand, and 5 firs
-        self.check("trees_short", b, b.entry("assignment", PLATFORM, first_serial=2, claims=b.at["claims"][2:3]))
-        b.add("assignment", PLATFORM, first_serial=10, claims=[b.at["fir claim"]])
+        self.check("trees_short", b, b.entry("assignment", PLATFORM, first_serial=3, claims=b.at["claims"][2:3]))
+        b.add("assignment", PLATFORM, first_serial=11, claims=[b.at["fir claim"]])
         self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
 
     def test_what_is_taken_back_from_others(self):
@@ -862,26 +869,26 @@ class Rules(Scratch):
     def test_what_the_void_of_a_loss_gives_back(self):
         b = BASE.fork()
         first, second, third, fourth = b.at["claims"][2:6]
-        tied = b.add("assignment", PLATFORM, first_serial=6, claims=[first, second])
-        other = b.add("assignment", PLATFORM, first_serial=8, claims=[third])
-        loss = b.add("correction", PLANTER, target=b.at["oaks"], remedy=dict(lost=4, first_serial=6))
+        tied = b.add("assignment", PLATFORM, first_serial=7, claims=[first, second])
+        other = b.add("assignment", PLATFORM, first_serial=9, claims=[third])
+        loss = b.add("correction", PLANTER, target=b.at["oaks"], remedy=dict(lost=4, first_serial=7))
         self.assertEqual(b.ledger.totals["assigned"], 2)
-        b.add("assignment", PLATFORM, first_serial=2, claims=[second])       # has another tree now
+        b.add("assignment", PLATFORM, first_serial=3, claims=[second])       # has another tree now
         b.add("correction", PLATFORM_2, target=other)                        # that of the third is void
         again = b.add("correction", PLANTER, target=loss)
         self.assertEqual([b.ledger.claims[index].tree and b.ledger.claims[index].tree[1]
-                          for index in (first, second, third)], [6, 2, None])
+                          for index in (first, second, third)], [7, 3, None])
         self.check("target_voided", b, b.entry("correction", PLANTER, target=loss))
         self.check("target_refused", b, b.entry("correction", PLANTER, target=again))
         b.add("correction", PLATFORM, target=tied)                           # ties just the first by now
         self.assertIsNone(b.ledger.claims[first].tree)
         b.add("correction", PLATFORM, target=second)                         # a claim with a tree
-        b.add("assignment", PLATFORM, first_serial=2, claims=[fourth])
+        b.add("assignment", PLATFORM, first_serial=3, claims=[fourth])
         b.add("correction", A, B, target=b.at["assignment"])
         b.add("correction", A, B, target=b.at["survey"])
         self.check("void_blocked", b, b.entry("correction", PLANTER, target=b.at["oaks"]))
         b.add("correction", PLATFORM, target=fourth)
-        b.add("correction", PLANTER, target=b.at["oaks"])                    # takes the loss of serial 5 along
+        b.add("correction", PLANTER, target=b.at["oaks"])                    # takes the loss of serial 6 along
         self.check("target_voided", b, b.entry("correction", SURVEYOR, target=b.at["loss"]))
         self.assertEqual((b.ledger.totals["lost"], b.ledger.totals["standing"]), (0, 5))
         self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
@@ -1062,7 +1069,7 @@ class Receipts(Scratch):
 
         grove, meadow, survey = at["grove"], at["meadow"], at["survey"]
         expect("role_refused", [grove, 0], e("award", PLANTER, lineage=[v.NONE, grove], **award))
-        expect("role_refused", [meadow, 0], e("planting", PLANTER, lineage=[0, meadow], first_serial=90, count=1))
+        expect("role_refused", [meadow, 0], e("planting", PLANTER, lineage=[0, meadow], first_serial=91, count=1))
         expect("role_refused", [0], e("award", PLATFORM, lineage=[0, 0], **award))
         expect("authority_broken", [survey, 0], e("award", PLATFORM, lineage=[0, survey], **award))
         expect("authority_broken", [grove], e("plot", PLANTER, lineage=[0, grove], number=4))

@@ -87,7 +87,7 @@ impl Share {
     }
 }
 
-/// The trees planted in one year.
+/// The trees planted in one year: those of a span of days in the year of its last one.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Cohort {
     /// The year.
@@ -113,7 +113,7 @@ pub fn cohorts(state: &State) -> Result<Vec<Cohort>, Inconsistent> {
         .plantings_all()
         .filter(|(_, _, planting)| !planting.voided)
     {
-        let year = planting.planted_on.ymd().0;
+        let year = planting.planted_until.ymd().0;
         let (cohort, mean) = years.entry(year).or_insert_with(|| {
             let empty = Cohort {
                 year,
@@ -164,8 +164,10 @@ pub fn overall(cohorts: &[Cohort]) -> (u64, Option<Share>) {
 /// Surveys at one age of the trees.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct AgeClass {
-    /// Whole years from planting to survey.
+    /// Whole years from planting to survey: from the last days on which trees may have been planted.
     pub years: u32,
+    /// Whole years from the first of those days; the same where the days are known.
+    pub years_most: u32,
     /// How many surveys.
     pub surveys: u64,
     /// Trees that the surveys speak for.
@@ -174,46 +176,53 @@ pub struct AgeClass {
     pub survival: Share,
 }
 
-/// Survival by age: every survey, at the mean age of the trees that it speaks of.
+/// Survival by age: every survey, at the mean age of the trees that it speaks of. Where only a span of
+/// days is known for a planting, that age is one too.
 ///
 /// # Errors
 /// [`Inconsistent`] when the state contradicts itself.
 pub fn ages(state: &State) -> Result<Vec<AgeClass>, Inconsistent> {
     let books = PlantingBooks::new(state);
-    let mut classes: BTreeMap<u32, (u64, u64, WeightedMean)> = BTreeMap::new();
+    let mut classes: BTreeMap<(u32, u32), (u64, u64, WeightedMean)> = BTreeMap::new();
     for (plot, _) in state.plots() {
         for (index, survey) in state.surveys(*plot) {
             let survey = &survey.survey;
             let spoken_of = books.spoken_of(index, survey);
-            let (trees, days) = spoken_of.fold((0, 0.0), |(trees, days), (first, planting)| {
+            let (mut trees, mut days_least, mut days_most) = (0, 0.0, 0.0);
+            for (first, planting) in spoken_of {
                 let more = planting.count(first);
-                let age = age_days(planting.planted_on, survey.surveyed_on);
-                (trees + more, days + age * more as f64)
-            });
+                trees += more;
+                let weight = more as f64;
+                days_least += weight * age_days(planting.planted_until, survey.surveyed_on);
+                days_most += weight * age_days(planting.planted_from, survey.surveyed_on);
+            }
             // A survey that looked for no tree, or speaks of none that is planted, has no share.
             let share = since_planting(survey, &books.base(index, survey)?);
             let Some(share) = share.filter(|_| trees > 0) else {
                 continue;
             };
             #[expect(clippy::cast_possible_truncation, reason = "years since 1970 at most")]
-            let years = (days / trees as f64 / DAYS_PER_YEAR) as u32;
-            let (surveys, all, mean) = classes.entry(years).or_default();
+            let years = |days: f64| (days / trees as f64 / DAYS_PER_YEAR) as u32;
+            let class = (years(days_least), years(days_most));
+            let (surveys, all, mean) = classes.entry(class).or_default();
             *surveys += 1;
             *all += trees;
             mean.add(share, trees as f64);
         }
     }
     // Each class has trees, so its mean is a share.
-    let classes = classes
-        .into_iter()
-        .filter_map(|(years, (surveys, trees, mean))| {
-            Some(AgeClass {
-                years,
-                surveys,
-                trees,
-                survival: mean.share()?,
-            })
-        });
+    let classes =
+        classes
+            .into_iter()
+            .filter_map(|((years, years_most), (surveys, trees, mean))| {
+                Some(AgeClass {
+                    years,
+                    years_most,
+                    surveys,
+                    trees,
+                    survival: mean.share()?,
+                })
+            });
     Ok(classes.collect())
 }
 
@@ -305,7 +314,7 @@ fn latest_survey<'a>(
 fn speaks_of(index: Index, survey: &Survey, planting: &PlantingState) -> bool {
     !planting.voided
         && planting.index < index
-        && planting.planted_on <= survey.surveyed_on
+        && planting.planted_from <= survey.surveyed_on
         && survey.planting.is_none_or(|one| one == planting.index)
 }
 
@@ -325,9 +334,9 @@ fn standing(planted: u64, lost: u64, entry: Index) -> Result<u64, Inconsistent> 
     })
 }
 
-/// Days from planting to a survey that [`speaks_of`] the planting, and so is not older.
-fn age_days(planted_on: Day, surveyed_on: Day) -> f64 {
-    f64::from(surveyed_on.0) - f64::from(planted_on.0)
+/// Days from a day of planting to a survey; none for a survey within the span of a planting.
+fn age_days(planted: Day, surveyed_on: Day) -> f64 {
+    f64::from(surveyed_on.0.saturating_sub(planted.0))
 }
 
 /// Shares on their way to a mean.

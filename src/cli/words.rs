@@ -73,11 +73,16 @@ pub fn say_statement(statement: &Statement) -> String {
             plot.funded_by
         ),
         Statement::Planting(planting) => format!(
-            "{} trees of species {} were planted on plot {} on {}, serials from {} on",
+            "{} trees of species {} were planted on plot {} {}, serials from {} on",
             planting.count,
             planting.species,
             planting.plot,
-            planting.planted_on,
+            if planting.planted_from == planting.planted_until {
+                format!("on {}", planting.planted_from)
+            } else {
+                let (from, until) = (planting.planted_from, planting.planted_until);
+                format!("between {from} and {until}")
+            },
             planting.first_serial
         ),
         Statement::Survey(survey) => format!(

@@ -47,7 +47,7 @@ pub(super) fn about(problem: &RemoteProblem, record: &Record) -> About {
 fn latest_day(statement: &Statement) -> Option<Day> {
     match statement {
         Statement::Award(award) => Some(award.occurred_on),
-        Statement::Planting(planting) => Some(planting.planted_on),
+        Statement::Planting(planting) => Some(planting.planted_until),
         Statement::Survey(survey) => Some(survey.surveyed_on),
         Statement::Attestation(said) => Some(said.period_until),
         Statement::Correction(correction) => match &correction.remedy {

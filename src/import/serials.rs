@@ -24,7 +24,7 @@ impl PlotSerials {
     /// The first of `count` serials, which are taken then.
     pub(super) fn take(&mut self, count: NonZeroU32) -> Option<Serial> {
         let first = match self {
-            Self::NoPlot => Serial(0),
+            Self::NoPlot => Serial(1),
             Self::From(next) => *next,
             Self::Exhausted => return None,
         };

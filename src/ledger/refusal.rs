@@ -129,8 +129,8 @@ codes! {
     PlotUnknown = "plot_unknown", Rule;
     /// More trees than the plot's area holds at its density.
     PlotFull = "plot_full", Rule;
-    /// A serial is used by another planting.
-    SerialsOverlap = "serials_overlap", Rule;
+    /// The first serial is not the plot's next one, or serials run out.
+    SerialNotNext = "serial_not_next", Rule;
     /// The same evidence served before.
     EvidenceReused = "evidence_reused", Rule;
     /// More alive and dead than were looked for.

@@ -66,5 +66,5 @@ pub use statement::{
     Opinion, Planting, Plot, Policy, Remedy, Role, Species, Statement, Survey, Transfer,
     TransferReason,
 };
-pub use text::{List, Origin, Slug, Text, TextError};
+pub use text::{List, Origin, Slug, Text, TextError, WebAddress};
 pub use version::FormatVersion;

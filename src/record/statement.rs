@@ -12,7 +12,7 @@ use super::number::{
     AccountId, ActivityCode, Day, Digest, Grams, Index, Latitude, Longitude, MethodId,
     MethodVersion, Micrograms, PlotNumber, Quantity, Serial, SpeciesCode,
 };
-use super::text::{List, Origin, Slug, Text};
+use super::text::{List, Origin, Slug, Text, WebAddress};
 use super::version::FormatVersion;
 use crate::crypto::PublicKey;
 use crate::policy::PolicyText;
@@ -345,10 +345,14 @@ pub struct Planting {
     pub first_serial: Serial,
     /// The number of trees.
     pub count: NonZeroU32,
-    /// The day of the planting.
-    pub planted_on: Day,
+    /// The first day on which the trees may have been planted.
+    pub planted_from: Day,
+    /// The last one: the same day, if it is known.
+    pub planted_until: Day,
     /// SHA-256 of the evidence file.
     pub evidence: Digest,
+    /// Where the evidence file can be read.
+    pub evidence_at: WebAddress,
 }
 
 /// How trees were inspected.

@@ -33,6 +33,9 @@ pub enum TextError {
         "{0:?} is no slug: 1 to 64 of a-z, 0-9 and -, beginning and ending with a letter or digit"
     )]
     Slug(String),
+    /// The text is no address.
+    #[error("{0:?} is no address: expected none, or one that begins with https:// or http://")]
+    WebAddress(String),
     /// The text is no origin.
     #[error(transparent)]
     Origin(#[from] crate::note::NameError),
@@ -58,6 +61,12 @@ impl From<TextError> for DecodeError {
 #[derive(Clone, PartialEq, Eq, Hash, Encode, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Default for Text<MAX> {
+    fn default() -> Self {
+        Self(String::new())
+    }
+}
 
 impl<const MAX: usize> Text<MAX> {
     /// The text.
@@ -106,6 +115,52 @@ impl<const MAX: usize> fmt::Debug for Text<MAX> {
 impl<const MAX: usize> fmt::Display for Text<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Where something can be read on the web: empty, or text of at most 300 bytes that begins with
+/// `https://` or `http://`. Whether anything is there, nobody checks.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Encode, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebAddress(Text<300>);
+
+impl WebAddress {
+    /// The address; empty if there is none.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for WebAddress {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_address = text.starts_with("https://") || text.starts_with("http://");
+        if text.is_empty() || is_address {
+            Ok(Self(text.try_into()?))
+        } else {
+            Err(TextError::WebAddress(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl FromStr for WebAddress {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
+    }
+}
+
+impl<Context> Decode<Context> for WebAddress {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(String::decode(decoder)?.try_into()?)
+    }
+}
+
+impl fmt::Display for WebAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -279,6 +334,14 @@ impl<'de, Context, const MAX: usize> BorrowDecode<'de, Context> for Text<MAX> {
 }
 
 impl<'de, Context> BorrowDecode<'de, Context> for Slug {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = Context>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
+impl<'de, Context> BorrowDecode<'de, Context> for WebAddress {
     fn borrow_decode<D: BorrowDecoder<'de, Context = Context>>(
         decoder: &mut D,
     ) -> Result<Self, DecodeError> {

@@ -93,7 +93,7 @@ pub(super) fn trees_over_time(report: &Report) -> Drawn {
 
 /// Survival by age, with intervals.
 pub(super) fn survival_by_age(report: &Report) -> Drawn {
-    let Some(oldest) = report.ages.iter().map(|class| class.years).max() else {
+    let Some(oldest) = report.ages.iter().map(|class| class.years_most).max() else {
         return Ok(String::new());
     };
     sheet(WIDE, "Survival by age of the trees", |area| {
@@ -110,17 +110,19 @@ pub(super) fn survival_by_age(report: &Report) -> Drawn {
             .x_labels(oldest.min(AGE_LABELS_MAX - 1) as usize + 1)
             .x_label_formatter(&|years| format!("{years:.0}"))
             .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
-            .x_desc("whole years from planting to survey")
+            .x_desc("whole years from planting to survey; a line across where only a span is known")
             .draw()
             .map_err(failed)?;
         for class in &report.ages {
-            let (x, share) = (f64::from(class.years), class.survival);
+            let (least, most) = (f64::from(class.years), f64::from(class.years_most));
+            let (x, share) = (f64::midpoint(least, most), class.survival);
             let line = |points: Vec<(f64, f64)>| PathElement::new(points, GREEN.stroke_width(2));
             chart
                 .draw_series([
                     line(vec![(x, share.low), (x, share.high)]),
                     line(vec![(x - 0.1, share.low), (x + 0.1, share.low)]),
                     line(vec![(x - 0.1, share.high), (x + 0.1, share.high)]),
+                    line(vec![(least, share.estimate), (most, share.estimate)]),
                 ])
                 .map_err(failed)?;
             chart

@@ -14,6 +14,10 @@ pub(super) struct TableSchema<const COLUMNS: usize> {
 
 const INDEX: (&str, &str) = ("index", "the entry's place in the log, from 0");
 const EVIDENCE: (&str, &str) = ("evidence", "SHA-256 of the evidence file, hexadecimal");
+const EVIDENCE_AT: (&str, &str) = (
+    "evidence_at",
+    "the address at which the evidence file can be read; empty if none is given",
+);
 
 pub(super) const ENTRIES: TableSchema<10> = TableSchema {
     file: "entries.csv",
@@ -191,7 +195,7 @@ pub(super) const PLOTS: TableSchema<13> = TableSchema {
     ],
 };
 
-pub(super) const PLANTINGS: TableSchema<7> = TableSchema {
+pub(super) const PLANTINGS: TableSchema<9> = TableSchema {
     file: "plantings.csv",
     row: "a planting",
     columns: [
@@ -200,8 +204,13 @@ pub(super) const PLANTINGS: TableSchema<7> = TableSchema {
         ("species", "the species' code"),
         ("first_serial", "the first tree's place in the books"),
         ("count", "how many trees"),
-        ("planted_on", "when"),
+        (
+            "planted_from",
+            "the first day on which they may have been planted",
+        ),
+        ("planted_until", "the last one"),
         EVIDENCE,
+        EVIDENCE_AT,
     ],
 };
 

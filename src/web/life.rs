@@ -19,8 +19,10 @@ const STEPS_MAX: usize = 300;
 
 /// Something that happened to a tree.
 pub(super) struct TreeEvent {
-    /// The day on which it happened; that of admission, for what has no other.
-    pub day: String,
+    /// The day on which it happened; that of admission, for what has no other. Of a span the first.
+    pub day: Day,
+    /// The day, or the span, in the reader's language.
+    pub when: String,
     /// What it was, in the reader's language.
     pub what: String,
     /// The statement in brief.
@@ -81,7 +83,7 @@ impl Life {
             }
         }
         let mut events: Vec<TreeEvent> = found.into_values().collect();
-        events.sort_by(|a, b| (&a.day, a.index).cmp(&(&b.day, b.index)));
+        events.sort_by_key(|event| (event.day, event.index));
         Ok(Self {
             tree,
             planter,
@@ -156,7 +158,7 @@ fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
             assignment.claims.len(),
         ),
         Statement::Survey(survey) => {
-            survey.surveyed_on >= tree.planted_on
+            survey.surveyed_on >= tree.planted_from
                 && survey
                     .planting
                     .is_none_or(|planting| planting == tree.planting)
@@ -192,7 +194,7 @@ fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
     let admitted = Day::of(entry.admitted_at);
     let statement = &entry.signed.record().statement;
     let (day, what) = match statement {
-        Statement::Planting(planting) => (planting.planted_on, &t.planting),
+        Statement::Planting(planting) => (planting.planted_from, &t.planting),
         Statement::Survey(survey) => (survey.surveyed_on, &t.survey_one),
         Statement::Assignment(_) => (admitted, &t.assigned),
         Statement::Claim(_) => (admitted, &t.claim),
@@ -214,8 +216,13 @@ fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
         | Statement::Policy(_)
         | Statement::Attestation(_) => (admitted, &t.entry),
     };
+    let until = match statement {
+        Statement::Planting(planting) => planting.planted_until,
+        _ => day,
+    };
     TreeEvent {
-        day: day.to_string(),
+        day,
+        when: t.span(&day, &until),
         what: what.clone(),
         says: entry::gist(statement),
         index,

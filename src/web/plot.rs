@@ -81,7 +81,10 @@ struct PlantingRow {
     count: u64,
     /// The name of its species.
     species: String,
-    planted_on: Day,
+    /// The first day on which it may have been planted.
+    planted_from: Day,
+    /// The last one.
+    planted_until: Day,
     /// Trees that were lost.
     lost: u32,
     /// Trees that have a claim.
@@ -140,7 +143,8 @@ impl PlotFacts {
                 last: planting.last_serial,
                 count: planting.count(first),
                 species: species_name(state, planting.species)?,
-                planted_on: planting.planted_on,
+                planted_from: planting.planted_from,
+                planted_until: planting.planted_until,
                 lost: planting.lost(),
                 assigned: planting.assigned,
                 voided: planting.voided,

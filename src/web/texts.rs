@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::record::{Basis, Kind};
+use crate::record::{Basis, Day, Kind};
 
 /// Makes the texts a type: a server does not start with a language that lacks one.
 macro_rules! texts {
@@ -27,7 +27,7 @@ texts! {
     total_awarded total_claimed trees_planted trees_claimed trees_waiting trees_standing
     trees_alive of_sampled never_surveyed chart_title chart_points chart_trees tonnes
     trees_unit chart_note map_title map_note plots newest newest_live entry tree certificate
-    plot account record issuer kind when species planting planted_on planted_by claim
+    plot account record issuer kind when species planting planted between planted_by claim
     claimed_for assigned assigned_here unclaimed waiting voided lost life survey surveys
     surveyed_on surveyed_by paid_by basis basis_census basis_random_sample
     basis_remote_sensing sampled alive dead shortfall area density capacity holder funded_by
@@ -146,6 +146,15 @@ impl Texts {
         }
     }
 
+    /// A span of days; the day, if it is one.
+    pub(super) fn span(&self, from: &Day, until: &Day) -> String {
+        if from == until {
+            from.to_string()
+        } else {
+            fill(&fill(&self.between, from), until)
+        }
+    }
+
     /// What the basis of a survey is called.
     pub(super) fn basis_of(&self, basis: &Basis) -> &str {
         match basis {
@@ -181,6 +190,7 @@ mod tests {
             for one in [&t.as_of, &t.of_sampled, &t.found_nothing, &t.halted] {
                 assert_eq!(one.matches("{}").count(), 1, "{one}");
             }
+            assert_eq!(t.between.matches("{}").count(), 2);
         }
     }
 

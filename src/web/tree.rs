@@ -42,7 +42,10 @@ pub(super) struct TreeFacts {
     pub method_at: Index,
     /// The entry of its planting.
     pub planting: Index,
-    pub planted_on: Day,
+    /// The first day on which it may have been planted.
+    pub planted_from: Day,
+    /// The last one.
+    pub planted_until: Day,
     /// Whether a correction voided its planting.
     pub voided: bool,
     /// The entry that says that it was lost.
@@ -77,7 +80,7 @@ impl TreeFacts {
         };
         let here = |survey: &SurveyFacts| {
             survey.planting.is_none_or(|index| index == planting.index)
-                && survey.on >= planting.planted_on
+                && survey.on >= planting.planted_from
         };
         let surveys = all().take(SURVEYS_READ_MAX).filter(here).take(SURVEYS_MAX);
         Ok(Some(Self {
@@ -91,7 +94,8 @@ impl TreeFacts {
             species_name: species_name(state, planting.species)?,
             method_at: method_naming(state, planting.species)?,
             planting: planting.index,
-            planted_on: planting.planted_on,
+            planted_from: planting.planted_from,
+            planted_until: planting.planted_until,
             voided: planting.voided,
             lost_at: lost.map(|range| range.lost_at),
             tied: tied.map(|tree| (tree.claim, tree.assigned_at)),
@@ -110,7 +114,7 @@ impl TreeFacts {
     fn survey_is_older(&self) -> bool {
         self.survey
             .as_ref()
-            .is_some_and(|survey| survey.on < self.planted_on)
+            .is_some_and(|survey| survey.on < self.planted_from)
     }
 
     /// The receipts that its page rests on.

@@ -373,7 +373,7 @@ fn records() -> Vec<Attack> {
             "A planting of no trees",
             PLANTER,
             "malformed",
-            ("planter", |_| planting(1, 301, 1, 77).says()),
+            ("planter", |_| planting(1, 36, 1, 77).says()),
             |record| {
                 record[STATEMENT + 4 + 4 + 2 + 4 + 3] = 0;
             },

@@ -117,11 +117,11 @@ impl Forge {
         it.place("oaks", |it| it.admit("planter", planting(1, 1, 20, 1)));
         let elms = Planting {
             species: ELM,
-            ..planting(1, 101, 10, 2)
+            ..planting(1, 21, 10, 2)
         };
         it.place("elms", |it| it.admit("planter", elms));
         let mistake = it.place("voided planting", |it| {
-            it.admit("planter", planting(1, 201, 5, 3))
+            it.admit("planter", planting(1, 31, 5, 3))
         });
         it.admit("planter", void(mistake));
         it.place("award", |it| it.admit("platform", award(ANN, 1000)));

@@ -291,7 +291,7 @@ fn trees() -> Vec<Attack> {
             Code::TreeUnknown,
             |it| {
                 let claim = it.at("waiting");
-                it.force("platform", assign(201, &[claim]))
+                it.force("platform", assign(31, &[claim]))
             },
         ),
         platform("A lost tree assigned", Code::TreeLost, |it| {
@@ -346,16 +346,19 @@ fn trees() -> Vec<Attack> {
                 it.force("platform2", assign(2, &[claim]))
             },
         ),
-        planter("Serials planted twice", Code::SerialsOverlap, |it| {
+        planter("Serials planted twice", Code::SerialNotNext, |it| {
             it.force("planter", planting(1, 20, 5, 77))
         }),
         planter(
             "Serials of a voided planting used again",
-            Code::SerialsOverlap,
-            |it| it.force("planter", planting(1, 203, 1, 77)),
+            Code::SerialNotNext,
+            |it| it.force("planter", planting(1, 33, 1, 77)),
         ),
-        planter("Serials beyond the last", Code::SerialsOverlap, |it| {
-            it.force("planter", planting(1, u32::MAX, 2, 77))
+        planter("Serials left out", Code::SerialNotNext, |it| {
+            it.force("planter", planting(1, 37, 1, 77))
+        }),
+        planter("Serials beyond the last", Code::SerialNotNext, |it| {
+            it.force("planter", planting(1, 36, u32::MAX, 77))
         }),
         Attack::rule(
             "A new plot that governors endorse, which nobody asks for",
@@ -364,7 +367,7 @@ fn trees() -> Vec<Attack> {
             |it| it.force("planter+g1+g2", plot(3)),
         ),
         planter("A plot denser than it may be", Code::PlotFull, |it| {
-            it.force("planter", planting(1, 301, 73, 77))
+            it.force("planter", planting(1, 36, 73, 77))
         }),
         planter(
             "A plot made larger without the governors",
@@ -395,7 +398,7 @@ fn trees() -> Vec<Attack> {
             },
         ),
         planter("A planting on another's plot", Code::HolderRefused, |it| {
-            it.force("planter2", planting(1, 301, 1, 77))
+            it.force("planter2", planting(1, 36, 1, 77))
         }),
         planter(
             "A planting on a plot that nobody stated",
@@ -408,7 +411,7 @@ fn trees() -> Vec<Attack> {
             |it| {
                 let exotic = Planting {
                     species: SpeciesCode(9),
-                    ..planting(1, 301, 1, 77)
+                    ..planting(1, 36, 1, 77)
                 };
                 it.force("planter", exotic)
             },
@@ -416,12 +419,12 @@ fn trees() -> Vec<Attack> {
         planter(
             "A photograph used for two plantings",
             Code::EvidenceReused,
-            |it| it.force("planter", planting(1, 301, 1, 1)),
+            |it| it.force("planter", planting(1, 36, 1, 1)),
         ),
         planter(
             "A photograph of a voided planting used again",
             Code::EvidenceReused,
-            |it| it.force("planter", planting(1, 301, 1, 3)),
+            |it| it.force("planter", planting(1, 36, 1, 3)),
         ),
         surveyor(
             "A survey with the planting's photograph",
@@ -536,7 +539,7 @@ fn corrections() -> Vec<Attack> {
         }),
         planter("Another planting's trees lost", Code::LossExcess, |it| {
             let target = it.at("oaks");
-            it.force("planter", lost(target, 1, Some(101)))
+            it.force("planter", lost(target, 1, Some(21)))
         }),
         planter(
             "A planting voided though its trees are promised",
@@ -576,7 +579,7 @@ fn corrections() -> Vec<Attack> {
             Code::PlotFull,
             |it| {
                 let target = it.at("loss");
-                it.admit("planter", planting(1, 301, 72, 77));
+                it.admit("planter", planting(1, 36, 72, 77));
                 it.force("surveyor2", void(target))
             },
         ),
@@ -615,7 +618,7 @@ fn keys() -> Vec<Attack> {
             "A planting by a surveyor",
             SURVEYOR,
             Code::RoleRefused,
-            |it| it.force("surveyor", planting(1, 301, 1, 77)),
+            |it| it.force("surveyor", planting(1, 36, 1, 77)),
         )
         .receipt(Yes("may not say")),
         Attack::rule(

@@ -103,8 +103,8 @@ fn edges() -> Forge {
     it.admit("platform", void(claims[1]));
     it.admit("surveyor", void(fire));
     it.admit("platform", void(assignment));
-    it.admit("planter", planting(1, u32::MAX - 1, 2, 71));
-    it.admit("planter", planting(1, 301, 70, 72));
+    it.admit("planter", planting(1, 36, 2, 71));
+    it.admit("planter", planting(1, 38, 70, 72));
     let survey = it.admit("surveyor", survey(1, 73));
     it.admit("surveyor", void(survey));
     it.admit("g1+g2+g4+log2", log_key("log2"));

@@ -212,8 +212,10 @@ pub fn planting(plot: u32, first: u32, count: u32, evidence: u8) -> Planting {
         species: OAK,
         first_serial: Serial(first),
         count: NonZeroU32::new(count).unwrap(),
-        planted_on: TODAY,
+        planted_from: TODAY,
+        planted_until: TODAY,
         evidence: photo(evidence),
+        evidence_at: WebAddress::default(),
     }
 }
 

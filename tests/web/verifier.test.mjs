@@ -326,7 +326,7 @@ function aTree() {
   return {
     claim: of(40n, 'claim', { species: 3, points: 17_900n }),
     assignment: of(50n, 'assignment', { plot: 7, first_serial: 40, claims: [39n, 40n, 41n] }),
-    planting: of(30n, 'planting', { plot: 7, species: 3, first_serial: 40, count: 5, planted_on: 0 }),
+    planting: of(30n, 'planting', { plot: 7, species: 3, first_serial: 40, count: 5, planted_from: 0, planted_until: 0 }),
     survey: of(35n, 'survey', { plot: 7, surveyed_on: 1, basis: 'census', sampled: 250, alive: 249, dead: 1, paid_by: 'x' }),
     plot: of(20n, 'plot', { number: 7, name: '12', latitude: 1, longitude: -25, carbon_rights: { kind: 'issued', registry: 'R', id: '9' }, area_m2: 50_001n }),
     method: of(5n, 'method', { species: [{ code: 3, name: 'Elm' }] }),
@@ -334,10 +334,10 @@ function aTree() {
 }
 
 test('a certificate is of its own tree, and every mark is held against the statements', () => {
-  const words = { basis_census: 'census', rights_issued: 'issued', point: '.' };
+  const words = { basis_census: 'census', between: 'between {} and {}', rights_issued: 'issued', point: '.' };
   const right = {
     'claim.index': '40', 'claim.points': '17,900', 'tree.plot': '7', 'tree.serial': '41', 'planting.species': '3',
-    'planting.species_name': 'Elm', 'planting.planted_on': '1970-01-01', 'planting.by': 'Somebody',
+    'planting.species_name': 'Elm', 'planting.planted': '1970-01-01', 'planting.by': 'Somebody',
     'survey.surveyed_on': '1970-01-02', 'survey.basis': 'census', 'survey.sampled': '250', 'survey.alive': '249',
     'survey.survival': '99.6 %', 'survey.paid_by': 'x', 'plot.number': '7', 'plot.name': '12',
     'plot.longitude': '-0.00000°', 'plot.hectares': '5.0001', 'plot.carbon_rights': 'issued: R 9',
@@ -363,6 +363,8 @@ test('a certificate is of its own tree, and every mark is held against the state
     Object.assign(all[name].entry.statement, fields);
     return all;
   };
+  check({ 'planting.planted': 'between 1970-01-01 and 1970-01-03' }, changed('planting', { planted_until: 2 }));
+  refuse({}, changed('planting', { planted_until: 2 }));
   refuse({}, changed('assignment', { claims: [40n] }));
   refuse({}, changed('assignment', { plot: 8 }));
   refuse({}, changed('planting', { count: 1 }));

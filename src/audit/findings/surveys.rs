@@ -198,7 +198,7 @@ fn never(facts: &Facts<'_>) -> Option<Finding> {
         if surveys.any(|(_, survey)| survey.survey.sampled > 0) || plot.planted() == 0 {
             continue;
         }
-        let first = facts.state.first_planted_on(*number);
+        let first = facts.state.first_planted_by(*number);
         let Some(since) = first.filter(|day| facts.days_since(*day) > UNSURVEYED_DAYS) else {
             continue;
         };

@@ -312,7 +312,7 @@ pub struct PlotRow {
     /// Claims whose tree does not stand.
     pub shortfall: u64,
     /// The day of the first unvoided planting.
-    pub first_planted: Option<Day>,
+    pub first_planted_by: Option<Day>,
     /// How many surveys of the plot there are that were not voided.
     pub surveys: u64,
     /// The latest of these surveys.

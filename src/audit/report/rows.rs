@@ -131,7 +131,7 @@ fn plot_row(
         capacity: plot.capacity(),
         assigned: plot.assigned,
         shortfall: plot.shortfall(),
-        first_planted: state.first_planted_on(number),
+        first_planted_by: state.first_planted_by(number),
         surveys: state.surveys(number).count() as u64,
         latest_survey: latest.transpose()?,
     })
@@ -210,7 +210,10 @@ pub(super) fn months(facts: &Facts<'_>) -> Vec<MonthRow> {
         .plantings_all()
         .filter(|(_, _, planting)| !planting.voided)
     {
-        trees.entry(Month::of(planting.planted_on)).or_default().0 += planting.count(first);
+        trees
+            .entry(Month::of(planting.planted_until))
+            .or_default()
+            .0 += planting.count(first);
     }
     for (index, observed) in &facts.observations.losses {
         // The state has only the losses that count: a loss that was voided never was.

@@ -399,7 +399,7 @@ pub(super) struct BookedTrees<'b> {
 
 impl BookedTree<'_> {
     pub(super) fn planted_on(&self) -> Day {
-        self.planting.planted_on
+        self.planting.planted_until
     }
 
     /// Whether the planting is of this tree alone.

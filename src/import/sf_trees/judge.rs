@@ -267,7 +267,7 @@ fn changed(booked: &BookedTree<'_>, now: &str) -> Fault {
     } = booked;
     let detail = format!(
         "entry {index} planted the tree on {} on plot {}, species {}, and now {now}: plantings are corrected by people",
-        planting.planted_on, planting.plot, planting.species
+        planting.planted_until, planting.plot, planting.species
     );
     ("changed", detail)
 }

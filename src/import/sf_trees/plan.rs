@@ -15,7 +15,7 @@ use crate::import::register::RegisterError;
 use crate::import::serials::{PlotSerials, SerialsExhausted};
 use crate::record::{
     Correction, Day, Digest, Index, Planting, Plot, PlotNumber, Remedy, Serial, SpeciesCode,
-    Statement, TextError,
+    Statement, TextError, WebAddress,
 };
 
 /// What is to be said next.
@@ -187,8 +187,10 @@ impl TreeRound {
                 species: planned.species,
                 first_serial: plot.take(count).ok_or(exhausted)?,
                 count,
-                planted_on: planned.planted_on,
+                planted_from: planned.planted_on,
+                planted_until: planned.planted_on,
                 evidence: planned.evidence,
+                evidence_at: WebAddress::default(),
             };
             statements.push(RoundStatement {
                 statement: Statement::Planting(planting),
@@ -309,7 +311,7 @@ pub fn recognize(
         .collect();
     let mut found: Vec<(Digest, Vec<u64>)> = Vec::new();
     for planting in unknown {
-        let key = (planting.plot, planting.species, planting.planted_on);
+        let key = (planting.plot, planting.species, planting.planted_until);
         let trees = candidates.get(&key).map_or(&[][..], Vec::as_slice);
         let of_key = groups
             .iter()
@@ -318,7 +320,7 @@ pub fn recognize(
         let mut tried = of_key.chain(trees.windows(planting.count.get() as usize));
         if let Some(trees) = tried.find(|trees| {
             trees.len() == planting.count.get() as usize
-                && evidence(trees, planting.planted_on) == planting.evidence
+                && evidence(trees, planting.planted_until) == planting.evidence
         }) {
             let ids = trees.iter().map(|(id, _)| *id).collect();
             found.push((planting.evidence, ids));

@@ -8,8 +8,8 @@ use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_day;
 use crate::ledger::rules::plots::{check_capacity, check_evidence, known_plot};
 use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
-use crate::ledger::state::{PlantingState, State};
-use crate::record::{Index, Month, Planting, Role, Serial};
+use crate::ledger::state::{PlantingState, PlotState, State};
+use crate::record::{Day, Index, Month, Planting, Role, Serial};
 
 impl Rules for Planting {
     fn speakers(&self) -> Speakers {
@@ -33,7 +33,7 @@ impl Rules for Planting {
                 "a key of the plot's holder signs its plantings",
             )
         })?;
-        check_day(candidate, "planted_on", self.planted_on)?;
+        check_span(candidate, self.planted_from, self.planted_until)?;
         ensure(state.species.contains(&self.species), || {
             Refusal::new(
                 Code::SpeciesUnknown,
@@ -41,34 +41,7 @@ impl Rules for Planting {
                 "the governors state a method with it first",
             )
         })?;
-        let last = last_serial(self).ok_or_else(|| {
-            Refusal::new(
-                Code::SerialsOverlap,
-                format!("{} serials from {} on", self.count, self.first_serial),
-                "serials end at 4294967295",
-            )
-        })?;
-        // Plantings don't overlap each other: if any overlaps this one, the last that begins
-        // before its end does.
-        let overlap = state
-            .plantings
-            .range((self.plot, Serial(0))..=(self.plot, last))
-            .next_back()
-            .map(|((_, first), other)| (*first, other))
-            .filter(|(_, other)| other.last_serial >= self.first_serial);
-        if let Some((first, other)) = overlap {
-            let next = plot.next_serial.map_or("none is left".to_owned(), |next| {
-                format!("the first free one after all is {next}")
-            });
-            return Err(Refusal::new(
-                Code::SerialsOverlap,
-                format!(
-                    "serials {first} to {} are entry {}'s",
-                    other.last_serial, other.index
-                ),
-                next,
-            ));
-        }
+        check_serials(plot, self)?;
         let standing = u128::from(plot.standing()) + u128::from(self.count.get());
         check_capacity(&plot.plot, standing)?;
         check_evidence(state, &self.evidence)?;
@@ -84,7 +57,7 @@ impl Rules for Planting {
     ) -> Result<(), Contradiction> {
         let last = present(last_serial(self), "the last serial of a planting")?;
         let count = u64::from(self.count.get());
-        let month = state.globals.months.entry(Month::of(self.planted_on));
+        let month = state.globals.months.entry(Month::of(self.planted_until));
         month
             .or_default()
             .planted
@@ -98,11 +71,7 @@ impl Rules for Planting {
         )?;
         absent(state.evidence.insert(self.evidence, index), "new evidence")?;
         state.change_plot(index, self.plot, |plot| {
-            let after = last.0.checked_add(1).map(Serial);
-            plot.next_serial = match (plot.next_serial, after) {
-                (Some(next), Some(after)) => Some(next.max(after)),
-                (None, _) | (_, None) => None,
-            };
+            plot.next_serial = last.0.checked_add(1).map(Serial);
             plot.trees.plant(count)
         })?;
         let totals = &mut state.globals.totals;
@@ -164,6 +133,40 @@ impl Voidable for Planting {
         totals.standing.raise(lost, "trees that stand")?;
         totals.standing.lower(count, "trees that stand")
     }
+}
+
+/// Checks that the days of a planting are in order, and not after the day of issue.
+fn check_span(candidate: &Candidate<'_>, from: Day, until: Day) -> Result<(), Refusal> {
+    check_day(candidate, "planted_until", until)?;
+    ensure(from <= until, || {
+        Refusal::new(
+            Code::DayRefused,
+            format!("planted_from is {from}, after planted_until {until}"),
+            "give the first and the last day of the span that is known, or one day twice",
+        )
+    })
+}
+
+/// Checks that a planting takes the plot's next serials: so every serial up to the last one ever used
+/// is of one planting, voided or not.
+fn check_serials(plot: &PlotState, planting: &Planting) -> Result<(), Refusal> {
+    let refusal = |advice: String| {
+        let (first, count) = (planting.first_serial, planting.count);
+        let detail = format!("{count} trees with serials from {first} on");
+        Refusal::new(Code::SerialNotNext, detail, advice)
+    };
+    let next = plot
+        .next_serial
+        .ok_or_else(|| refusal(format!("plot {} has no serials left", planting.plot)))?;
+    ensure(planting.first_serial == next, || {
+        refusal(format!(
+            "first_serial must be {next}, the next one of plot {}",
+            planting.plot
+        ))
+    })?;
+    ensure(last_serial(planting).is_some(), || {
+        refusal("serials end at 4294967295".to_owned())
+    })
 }
 
 /// The last serial of a planting, if they do not run out.

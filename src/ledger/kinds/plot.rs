@@ -59,7 +59,7 @@ impl Rules for Plot {
                 last_entry: index,
                 trees: TreeCounts::default(),
                 assigned: 0,
-                next_serial: Some(Serial(0)),
+                next_serial: Some(Serial(1)),
             },
         };
         // A plot that is stated again replaces the one before.

@@ -35,8 +35,10 @@ pub struct PlantingState {
     pub species: SpeciesCode,
     /// The planting's last serial.
     pub last_serial: Serial,
-    /// The day of the planting.
-    pub planted_on: Day,
+    /// The first day on which the trees may have been planted.
+    pub planted_from: Day,
+    /// The last one; the same, if the day is known.
+    pub planted_until: Day,
     /// Whether the planting was voided. Its serials are never used again.
     pub voided: bool,
     /// Trees lost, by serial or by count: never more than were planted.
@@ -54,7 +56,8 @@ impl PlantingState {
             index,
             species: planting.species,
             last_serial,
-            planted_on: planting.planted_on,
+            planted_from: planting.planted_from,
+            planted_until: planting.planted_until,
             voided: false,
             lost: 0,
             lost_ranges: Vec::new(),
@@ -135,11 +138,11 @@ impl State {
             .map(|((_, first), planting)| (*first, planting))
     }
 
-    /// The day of the first unvoided planting of a plot.
-    pub fn first_planted_on(&self, plot: PlotNumber) -> Option<Day> {
+    /// The day by which the first trees of a plot's unvoided plantings were planted.
+    pub fn first_planted_by(&self, plot: PlotNumber) -> Option<Day> {
         self.plantings(plot)
             .filter(|(_, planting)| !planting.voided)
-            .map(|(_, planting)| planting.planted_on)
+            .map(|(_, planting)| planting.planted_until)
             .min()
     }
 

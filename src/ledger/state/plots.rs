@@ -24,7 +24,8 @@ pub struct PlotState {
     pub(in crate::ledger) trees: TreeCounts,
     /// Trees of the plot that have a claim.
     pub assigned: u64,
-    /// The first serial behind all that were ever used; none when they ran out.
+    /// The serial that the plot's next planting begins with: 1, then the last one ever used + 1; none
+    /// when they ran out.
     pub next_serial: Option<Serial>,
 }
 

@@ -18,7 +18,7 @@ use arborlog::record::{
     AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Claim, Digest, Grams, Index,
     KeyGrant, Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin,
     Planting, Plot, PlotNumber, Quantity, Record, RecordId, Role, Seq, Serial, SignedRecord,
-    SigningContext, Species, SpeciesCode, Statement, Survey, draft,
+    SigningContext, Species, SpeciesCode, Statement, Survey, WebAddress, draft,
 };
 
 const ORIGIN: &str = "bench.arborlog.example/ledger";
@@ -315,10 +315,12 @@ pub fn planter_batches(
         Ok(Statement::Planting(Planting {
             plot: PLOT,
             species: SpeciesCode(1),
-            first_serial: Serial(u32::try_from(number)?),
+            first_serial: Serial(u32::try_from(number)? + 1),
             count: NonZeroU32::MIN,
-            planted_on: today(),
+            planted_from: today(),
+            planted_until: today(),
             evidence: Digest::from_bytes(digest("planting", 0, number)),
+            evidence_at: WebAddress::default(),
         }))
     })
 }

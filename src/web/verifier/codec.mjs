@@ -146,6 +146,7 @@ export const byteString = (limit) => (reader) => {
 };
 
 const SLUG = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+const WEB_ADDRESS = /^(https?:\/\/.*)?$/;
 // What the standard asks of a name in a signature line, and what a log's or a witness's name is.
 const LINE_NAME_REFUSED = String.raw`\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+`;
 const INVISIBLE = String.raw`\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}`;
@@ -156,7 +157,7 @@ export const NAME = new RegExp(`^[^${LINE_NAME_REFUSED}${INVISIBLE}]+$`, 'u');
 export const text = (limit, pattern) => (reader) => {
   const value = text8(byteString(limit)(reader), 'not_canonical', 'a text is not well-formed UTF-8');
   canonical(!REFUSED_IN_TEXT.test(value), 'a text has a refused character');
-  canonical(!pattern || pattern.test(value), 'a slug or origin is not of its form');
+  canonical(!pattern || pattern.test(value), 'a slug, origin or web address is not of its form');
   return value;
 };
 
@@ -250,7 +251,8 @@ const STATEMENT = variant({
     funded_by: text(100), set: option(u64),
   }),
   planting: table({
-    plot: u32, species: u16, first_serial: u32, count, planted_on: day, evidence: bytes32,
+    plot: u32, species: u16, first_serial: u32, count, planted_from: day, planted_until: day, evidence: bytes32,
+    evidence_at: text(300, WEB_ADDRESS),
   }),
   survey: table({
     plot: u32, planting: option(u64), surveyed_on: day,

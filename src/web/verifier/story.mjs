@@ -1,11 +1,11 @@
 // Whether the words of a page are those of the statements that prove it. A fact is a path such as
-// `planting.planted_on` and the text that the page shows for it.
+// `planting.planted` and the text that the page shows for it.
 
 import { Refused, hex, need } from './codec.mjs';
 
 const DAYS = new Set([
-  'planted_on', 'surveyed_on', 'occurred_on', 'issued_on', 'effective_from', 'lost_on', 'expires_on', 'next_due',
-  'compromised_since', 'period_from', 'period_until',
+  'planted_from', 'planted_until', 'surveyed_on', 'occurred_on', 'issued_on', 'effective_from', 'lost_on', 'expires_on',
+  'next_due', 'compromised_since', 'period_from', 'period_until',
 ]);
 const DAY_MS = 86_400_000;
 
@@ -60,7 +60,7 @@ const KINDS = {
 // What a page must show, marked as a fact, of what it rests on: one that leaves the marks out would
 // tick without having been looked at.
 const SHOWN = {
-  planting: ['tree.plot', 'tree.serial', 'planting.species', 'planting.planted_on', 'planting.by'],
+  planting: ['tree.plot', 'tree.serial', 'planting.species', 'planting.planted', 'planting.by'],
   claim: ['claim.index'],
   survey: ['survey.surveyed_on', 'survey.basis', 'survey.sampled', 'survey.alive', 'survey.paid_by'],
   plot: ['plot.number', 'plot.name'],
@@ -128,6 +128,12 @@ function survival({ sampled, alive }, { point = '.' }) {
   return `${Math.floor(tenths / 10)}${point}${tenths % 10} %`;
 }
 
+// A span of days; the day, if it is one.
+function span(from, until, words) {
+  const [first, last] = [dayText(from), dayText(until)];
+  return first === last ? first : words.between.replace('{}', first).replace('{}', last);
+}
+
 function rights({ kind, registry, id }, words) {
   return kind === 'issued' ? `${words.rights_issued}: ${registry} ${id}` : words[`rights_${kind}`];
 }
@@ -163,6 +169,7 @@ function expected(path, proven, tree, { ids, words }) {
     'survey.basis': () => words[`basis_${statement.basis}`],
     'survey.survival': () => survival(statement, words),
     'claim.species_name': () => speciesName(statement.species, proven),
+    'planting.planted': () => span(statement.planted_from, statement.planted_until, words),
     'planting.species_name': () => speciesName(statement.species, proven),
   };
   const make = shaped[path] ?? (Object.hasOwn(special, field) ? special[field] : undefined);

@@ -209,12 +209,12 @@ fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
 
 /// Trees are lost after they were planted.
 fn check_not_before_planting(lost_on: Day, planting: &Planting) -> Result<(), Refusal> {
-    ensure(planting.planted_on <= lost_on, || {
+    ensure(planting.planted_from <= lost_on, || {
         Refusal::new(
             Code::DayRefused,
             format!(
-                "lost_on is {lost_on}, and the trees were planted on {}",
-                planting.planted_on
+                "lost_on is {lost_on}, and the trees were planted from {} on",
+                planting.planted_from
             ),
             "a loss is not dated before its planting",
         )
