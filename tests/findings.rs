@@ -39,10 +39,20 @@ fn land(number: u32) -> Plot {
         _ => (377_000_000, -1_224_000_000),
     };
     Plot {
-        latitude: latitude.try_into().unwrap(),
-        longitude: longitude.try_into().unwrap(),
-        outline: photo(100 + number as u8),
-        ..plot(number)
+        finer_outline: Some(photo(100 + number as u8)),
+        ..at(plot(number), latitude, longitude)
+    }
+}
+
+/// The plot in a circle of 60 m around another middle.
+fn at(plot: Plot, latitude: i32, longitude: i32) -> Plot {
+    Plot {
+        place: PlotPlace::Circle(Circle {
+            latitude: latitude.try_into().unwrap(),
+            longitude: longitude.try_into().unwrap(),
+            radius_m: 60,
+        }),
+        ..plot
     }
 }
 
@@ -403,28 +413,49 @@ fn surveys_that_are_missing_and_who_paid() {
 fn where_plots_lie_and_what_they_hold() {
     // 100 m north of plot 1's middle; each has a radius of 60 m.
     let mut it = plain();
-    let near = Plot {
-        latitude: (377_000_000 + 8_990).try_into().unwrap(),
-        ..land(3)
-    };
+    let near = at(land(3), 377_000_000 + 8_990, -1_224_000_000);
     let index = it.admit("planter", near);
     only(&it, TODAY, "plots_overlap", &[Index(5), index]);
 
     let mut it = plain();
-    let far = Plot {
-        latitude: (377_000_000 + 10_900).try_into().unwrap(),
-        ..land(3)
-    };
+    let far = at(land(3), 377_000_000 + 10_900, -1_224_000_000);
     it.admit("planter", far.clone());
     assert_eq!(found(&it, TODAY), BTreeMap::new());
 
     let mut it = plain();
     let same = Plot {
-        outline: photo(101),
+        finer_outline: Some(photo(101)),
         ..far.clone()
     };
     let index = it.admit("planter", same);
     only(&it, TODAY, "plots_same_outline", &[Index(5), index]);
+
+    // The same by their corners, 20 km from all else; and one that begins with another corner.
+    let mut it = plain();
+    let corners = |number: u32, first: usize| {
+        let mut corners = vec![(0, 0), (0, 9_000), (9_000, 9_000), (9_000, 0)];
+        corners.rotate_left(first);
+        let corner = |(north, east): (i32, i32)| GeoPoint {
+            latitude: (379_000_000 + north).try_into().unwrap(),
+            longitude: (-1_224_000_000 + east).try_into().unwrap(),
+        };
+        let points: Vec<GeoPoint> = corners.into_iter().map(corner).collect();
+        let points = List::try_from(points).unwrap().try_into().unwrap();
+        Plot {
+            place: PlotPlace::Outline { points },
+            ..land(number)
+        }
+    };
+    let one = it.admit("planter", corners(3, 0));
+    let two = it.admit("planter", corners(4, 0));
+    let all = found(&it, TODAY);
+    assert_eq!(all["plots_same_outline"], [one, two]);
+    assert_eq!(all["plots_overlap"], [one, two]);
+    let (_, report) = inspect(&it, TODAY);
+    let row = report.plots.iter().find(|row| row.number == PlotNumber(3));
+    let row = row.unwrap();
+    assert_eq!((row.latitude, row.longitude), (37.900_45, -122.399_55));
+    assert_eq!(row.radius_m, 64);
 
     let mut it = plain();
     let wide = Plot {
@@ -633,8 +664,7 @@ fn the_report_and_its_page() {
     let mut it = plain();
     let hostile = Plot {
         name: "<script>alert(1)</script>".parse().unwrap(),
-        latitude: (377_000_000 + 10_900).try_into().unwrap(),
-        ..land(3)
+        ..at(land(3), 377_000_000 + 10_900, -1_224_000_000)
     };
     it.admit("planter", hostile);
     it.admit("planter", planting(3, 1, 10, 9));

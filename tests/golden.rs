@@ -422,10 +422,30 @@ fn grant(n: u8, role: &str, holder: &str, display_name: &str, expires_on: Option
 fn plot(number: u32, name: &str, rights: Value) -> Value {
     json!({
         "kind": "plot", "number": number, "name": name,
-        "latitude": 377_599_000, "longitude": -1_224_148_000 + i64::from(number),
-        "radius_m": 180, "outline": sha(name), "area_m2": 62_500, "trees_per_ha_max": 400,
-        "carbon_rights": rights, "funded_by": "Friends of the Golden Hill", "set": null,
+        "country": "US",
+        "place": {"circle": {
+            "latitude": 377_599_000, "longitude": -1_224_148_000 + i64::from(number),
+            "radius_m": 180,
+        }},
+        "finer_outline": null, "area_m2": 62_500, "trees_per_ha_max": 400,
+        "carbon_rights": rights, "funded_by": "Friends of the Golden Hill", "for": [], "set": null,
     })
+}
+
+/// Plot 1, of which the corners are known, and whose trees are for two platforms.
+fn golden_hill(rights: Value) -> Value {
+    let mut hill = plot(1, "Golden Hill, north slope", rights);
+    let corner = |(north, east): (i32, i32)| json!({"latitude": north, "longitude": east});
+    let corners = [
+        (377_598_000, -1_224_150_000),
+        (377_598_000, -1_224_120_000),
+        (377_620_000, -1_224_120_000),
+        (377_618_000, -1_224_150_001),
+    ];
+    hill["place"] = json!({"outline": {"points": corners.map(corner)}});
+    hill["finer_outline"] = json!(sha("Golden Hill, north slope"));
+    hill["for"] = json!(["bike-club", "tree-club"]);
+    hill
 }
 
 fn method(version: u32, effective_from: &str, factor: u64) -> Value {
@@ -510,12 +530,7 @@ fn begin(it: &mut Ledger) {
 /// Entries 5 to 27.
 fn trade_and_plant(it: &mut Ledger) {
     let issued = json!({"issued": {"registry": "Example Registry", "id": "EX-0042"}});
-    it.say(
-        "plot",
-        PLANTER,
-        &[],
-        plot(1, "Golden Hill, north slope", issued),
-    );
+    it.say("plot", PLANTER, &[], golden_hill(issued));
     it.say(
         "plot_unknown",
         PLANTER,
@@ -743,7 +758,7 @@ fn change_hands(it: &mut Ledger) {
     );
     planter["set"] = SECOND_SET.into();
     it.say("", ADA, &[BEN, PLANTER_NEXT], planter);
-    let mut handed = plot(1, "Golden Hill, north slope", json!("unknown"));
+    let mut handed = golden_hill(json!("unknown"));
     handed["set"] = SECOND_SET.into();
     it.say("plot_handed_over", PLANTER_NEXT, &[ADA, DAN], handed);
     it.say(
@@ -941,6 +956,23 @@ const RIGHTS: T = T::Enum(&[
     ("issued", &[("registry", T::Text), ("id", T::Text)]),
     ("unknown", &[]),
 ]);
+const PLACE: T = T::Enum(&[
+    (
+        "circle",
+        &[
+            ("latitude", T::I32),
+            ("longitude", T::I32),
+            ("radius_m", T::U32),
+        ],
+    ),
+    (
+        "outline",
+        &[(
+            "points",
+            T::List(&T::Struct(&[("latitude", T::I32), ("longitude", T::I32)])),
+        )],
+    ),
+]);
 const BASIS: T = T::Enum(&[
     ("census", &[]),
     ("random_sample", &[]),
@@ -1050,14 +1082,14 @@ const STATEMENTS: [(&str, &[(&str, T)]); 16] = [
         &[
             ("number", T::U32),
             ("name", T::Text),
-            ("latitude", T::I32),
-            ("longitude", T::I32),
-            ("radius_m", T::U32),
-            ("outline", T::Bytes32),
+            ("country", T::Text),
+            ("place", PLACE),
+            ("finer_outline", T::Option(&T::Bytes32)),
             ("area_m2", T::U64),
             ("trees_per_ha_max", T::U32),
             ("carbon_rights", RIGHTS),
             ("funded_by", T::Text),
+            ("for", T::List(&T::Text)),
             ("set", T::Option(&T::U64)),
         ],
     ),
@@ -1841,12 +1873,77 @@ fn rejected_records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "latitude_beyond_the_pole",
             "a latitude lies within 900,000,000 ten-millionths of a degree",
-            forged("plot", |it| it["latitude"] = json!(900_000_001)),
+            forged("plot", |it| {
+                it["place"]["outline"]["points"][0]["latitude"] = json!(900_000_001)
+            }),
         ),
         (
             "longitude_beyond_the_line",
             "a longitude lies within 1,800,000,000 ten-millionths of a degree",
-            forged("plot", |it| it["longitude"] = json!(-1_800_000_001)),
+            forged("plot_unknown", |it| {
+                it["place"]["circle"]["longitude"] = json!(-1_800_000_001)
+            }),
+        ),
+        (
+            "country_in_small_letters",
+            "a country is two letters A to Z",
+            forged("plot", |it| it["country"] = json!("us")),
+        ),
+        (
+            "country_of_three_letters",
+            "a country is two letters A to Z",
+            forged("plot", |it| it["country"] = json!("USA")),
+        ),
+        (
+            "outline_of_two",
+            "an outline has 3 points at least",
+            forged("plot", |it| {
+                it["place"]["outline"]["points"]
+                    .as_array_mut()
+                    .unwrap()
+                    .truncate(2);
+            }),
+        ),
+        (
+            "outline_of_501",
+            "an outline has 500 points at the most",
+            forged("plot", |it| {
+                let points = (0..501).map(|n| json!({"latitude": n, "longitude": n % 2}));
+                it["place"]["outline"]["points"] = points.collect();
+            }),
+        ),
+        (
+            "outline_point_twice",
+            "a point of an outline is not the one before it",
+            forged("plot", |it| {
+                let points = &mut it["place"]["outline"]["points"];
+                points[2] = points[1].clone();
+            }),
+        ),
+        (
+            "outline_closed",
+            "the last point of an outline is not the first",
+            forged("plot", |it| {
+                let points = &mut it["place"]["outline"]["points"];
+                points[3] = points[0].clone();
+            }),
+        ),
+        (
+            "plot_for_nobody_new",
+            "the platforms of a plot stand in strictly ascending order",
+            forged("plot", |it| it["for"] = json!(["bike-club", "bike-club"])),
+        ),
+        (
+            "plot_for_descending",
+            "the platforms of a plot stand in strictly ascending order",
+            forged("plot", |it| it["for"] = json!(["tree-club", "bike-club"])),
+        ),
+        (
+            "plot_for_17",
+            "a plot names 16 platforms at the most",
+            forged("plot", |it| {
+                it["for"] = (10..27).map(|n| json!(format!("club-{n}"))).collect();
+            }),
         ),
         (
             "planting_of_none",

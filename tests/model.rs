@@ -20,11 +20,12 @@ use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, State};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
-    CarbonRights, Claim, Correction, Day, Digest, Entry, FormatVersion, Genesis, GovernorSet,
-    Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude, LogKey, Longitude, Method, MethodId,
-    MethodVersion, Micrograms, Opinion, Origin, Planting, Plot, PlotNumber, Policy, Quantity,
-    Record, RecordId, Remedy, Role, Seq, Serial, SigningContext, Species, SpeciesCode, Statement,
-    Survey, TimeMs, Transfer, TransferReason, WebAddress, draft,
+    CarbonRights, Circle, Claim, Correction, Day, Digest, Entry, FormatVersion, Genesis,
+    GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude, List, LogKey, Longitude,
+    Method, MethodId, MethodVersion, Micrograms, NamedPlatforms, Opinion, Origin, Planting, Plot,
+    PlotNumber, PlotPlace, Policy, Quantity, Record, RecordId, Remedy, Role, Seq, Serial,
+    SigningContext, Slug, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer,
+    TransferReason, WebAddress, draft,
 };
 use proptest::prelude::*;
 
@@ -766,6 +767,15 @@ impl Model {
         }
         let (trees, lost, ties, claims) =
             (self.trees(), self.lost_trees(), self.ties(), self.claims());
+        let holder = self.grant(&record.issuer).map(|grant| grant.1);
+        let named = &self.plot(it.plot.0).unwrap().platforms;
+        if !named.is_empty()
+            && !named
+                .iter()
+                .any(|it| Some(it.as_str()) == holder.as_deref())
+        {
+            return false;
+        }
         let mut species = HashSet::new();
         let mut promised: HashMap<usize, u32> = HashMap::new();
         for (offset, index) in (0..).zip(it.claims.iter()) {
@@ -1940,10 +1950,13 @@ impl Run {
         Plot {
             number: PlotNumber(number),
             name: "a hill".parse().unwrap(),
-            latitude: Latitude::try_from(1).unwrap(),
-            longitude: Longitude::try_from(-1).unwrap(),
-            radius_m: 60,
-            outline: Digest::from_bytes([0; 32]),
+            country: "US".parse().unwrap(),
+            place: PlotPlace::Circle(Circle {
+                latitude: Latitude::try_from(1).unwrap(),
+                longitude: Longitude::try_from(-1).unwrap(),
+                radius_m: 60,
+            }),
+            finer_outline: None,
             area_m2: 9_999 + u64::from(dice.small(3)),
             trees_per_ha_max: if dice.once_in(8) {
                 dice.small(40)
@@ -1952,8 +1965,21 @@ impl Run {
             },
             carbon_rights: CarbonRights::Unknown,
             funded_by: "the city".parse().unwrap(),
+            platforms: self.platforms(dice),
             set: None,
         }
+    }
+
+    /// Mostly none; now and then some of the holders that there are.
+    fn platforms(&self, dice: &mut Dice) -> NamedPlatforms {
+        let mut named = BTreeSet::new();
+        if dice.once_in(4) {
+            for _ in 0..3 {
+                named.extend(dice.pick(&ISSUERS).map(|(_, holder)| holder));
+            }
+        }
+        let named: Vec<Slug> = named.iter().map(|it| it.parse().unwrap()).collect();
+        List::try_from(named).unwrap().try_into().unwrap()
     }
 
     fn fresh_evidence(&mut self, dice: &mut Dice) -> Digest {

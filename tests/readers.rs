@@ -122,9 +122,10 @@ fn digest(kind: u8, number: u32) -> Digest {
 /// Plot 1 with so many plantings of two trees, and so many surveys of it.
 fn with_plot(ledger: &Ledger, remote: &Remote, plantings: u32, surveys: u32) {
     let plot: Plot = serde_json::from_value(serde_json::json!({
-        "number": 1, "name": "Hill", "latitude": 377_000_000, "longitude": -1_224_000_000, "radius_m": 500,
-        "outline": "07".repeat(32), "area_m2": 500_000, "trees_per_ha_max": 1_000,
-        "carbon_rights": "none_issued", "funded_by": "City",
+        "number": 1, "name": "Hill", "country": "US",
+        "place": {"circle": {"latitude": 377_000_000, "longitude": -1_224_000_000, "radius_m": 500}},
+        "finer_outline": null, "area_m2": 500_000, "trees_per_ha_max": 1_000,
+        "carbon_rights": "none_issued", "funded_by": "City", "for": [],
     }))
     .unwrap();
     let planting = |place: u32| {

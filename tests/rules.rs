@@ -18,15 +18,15 @@ mod says;
 use says::{IN_FORCE, Says, naming};
 
 use arborlog::crypto::{PublicKey, Signature, SigningKey};
-use arborlog::ledger::{Candidate, ClaimTree, Code, Refusal, State, speakers};
+use arborlog::ledger::{Candidate, ClaimTree, Code, KeyRole, Refusal, State, speakers};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
-    CarbonRights, Claim, Correction, Day, Digest, Endorsement, Entry, FormatVersion, Genesis,
-    GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Latitude, LogKey, Longitude, Method, MethodId,
-    MethodVersion, Micrograms, MldsaKey, MldsaSignature, Month, Opinion, Origin, Planting, Plot,
-    PlotNumber, Policy, Quantity, Record, RecordId, Remedy, Role, Seq, Serial, SignedRecord,
-    SigningContext, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer, TransferReason,
-    draft,
+    CarbonRights, Circle, Claim, Correction, Day, Digest, Endorsement, Entry, FormatVersion,
+    Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Latitude, List, LogKey, Longitude,
+    Method, MethodId, MethodVersion, Micrograms, MldsaKey, MldsaSignature, Month, NamedPlatforms,
+    Opinion, Origin, Planting, Plot, PlotNumber, PlotPlace, Policy, Quantity, Record, RecordId,
+    Remedy, Role, Seq, Serial, SignedRecord, SigningContext, Slug, Species, SpeciesCode, Statement,
+    Survey, TimeMs, Transfer, TransferReason, draft,
 };
 
 // ---------------------------------------------------------------------------------------------
@@ -509,16 +509,26 @@ fn plot(number: u32) -> Plot {
     Plot {
         number: PlotNumber(number),
         name: "a hill".parse().unwrap(),
-        latitude: Latitude::try_from(377_000_000).unwrap(),
-        longitude: Longitude::try_from(-1_224_000_000).unwrap(),
-        radius_m: 60,
-        outline: Digest::from_bytes([0; 32]),
+        country: "US".parse().unwrap(),
+        place: PlotPlace::Circle(Circle {
+            latitude: Latitude::try_from(377_000_000).unwrap(),
+            longitude: Longitude::try_from(-1_224_000_000).unwrap(),
+            radius_m: 60,
+        }),
+        finer_outline: None,
         area_m2: 10_000,
         trees_per_ha_max: PLOT_HOLDS,
         carbon_rights: CarbonRights::NoneIssued,
         funded_by: "the city".parse().unwrap(),
+        platforms: platforms(&[]),
         set: None,
     }
+}
+
+/// The holders that a plot names.
+fn platforms(holders: &[&str]) -> NamedPlatforms {
+    let holders: Vec<Slug> = holders.iter().map(|it| it.parse().unwrap()).collect();
+    List::try_from(holders).unwrap().try_into().unwrap()
 }
 
 /// An oak, for Ann or whoever.
@@ -2176,7 +2186,7 @@ fn a_claim_that_costs_nothing_is_refused() {
 fn a_plot_stated_again_without_a_quorum_is_refused() {
     let mut ledger = Ledger::with_plot();
     let again = || Plot {
-        radius_m: 70,
+        name: "a higher hill".parse().unwrap(),
         ..plot(1)
     };
     let advice = ledger.refuse("planter", again(), Code::QuorumShort);
@@ -2186,7 +2196,8 @@ fn a_plot_stated_again_without_a_quorum_is_refused() {
     ledger.refuse("planter+g1+g2+eve", again(), Code::EndorserRefused);
     ledger.refuse("g1+g2", again(), Code::RoleRefused);
     ledger.admit("planter+g1+g2", again());
-    assert_eq!(ledger.state.plot(PlotNumber(1)).unwrap().plot.radius_m, 70);
+    let stated = &ledger.state.plot(PlotNumber(1)).unwrap().plot;
+    assert_eq!(stated.name.as_str(), "a higher hill");
 }
 
 #[test]
@@ -2567,6 +2578,37 @@ fn more_assigned_of_a_planting_than_stand_are_refused() {
     ledger.admit("platform", assign(1, 5, &claims[2..3]));
     ledger.admit("planter", void(loss));
     ledger.admit("platform", assign(1, 4, &claims[3..]));
+}
+
+#[test]
+fn the_trees_of_a_plot_are_for_the_platforms_that_it_names() {
+    let (mut ledger, _) = Ledger::with_oaks(10);
+    let holder = match &ledger.state.key(&public("platform")).unwrap().role {
+        KeyRole::Issuer { holder, .. } => holder.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let (own, other) = (holder, "somebody-else".to_owned());
+    let claims = ledger.oak_claims(3);
+    let named = |holders: &[&str]| Plot {
+        platforms: platforms(holders),
+        ..plot(1)
+    };
+    // Before it names anybody the trees are for all.
+    ledger.admit("platform", assign(1, 1, &claims[..1]));
+    ledger.admit("planter+g1+g2", named(&[&other]));
+    let advice = ledger.refuse(
+        "platform",
+        assign(1, 2, &claims[1..2]),
+        Code::PlatformNotNamed,
+    );
+    assert!(advice.contains(&other), "{advice}");
+    assert_eq!(ledger.claim_tree(claims[0]), tied(1));
+    let mut both = [own.as_str(), other.as_str()];
+    both.sort_unstable();
+    ledger.admit("planter+g1+g2", named(&both));
+    ledger.admit("platform", assign(1, 2, &claims[1..2]));
+    ledger.admit("planter+g1+g2", named(&[]));
+    ledger.admit("platform", assign(1, 3, &claims[2..]));
 }
 
 // ---------------------------------------------------------------------------------------------

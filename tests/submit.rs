@@ -1203,7 +1203,7 @@ fn a_proposal_by_the_same_key_is_no_other_writer() {
     let place = Place::new();
     let plot = |name: &str| {
         format!(
-            "{{\"kind\":\"plot\",\"number\":1,\"name\":\"{name}\",\"latitude\":1,\"longitude\":1,\"radius_m\":180,\"outline\":\"{}\",\"area_m2\":62500,\"trees_per_ha_max\":400,\"carbon_rights\":\"unknown\",\"funded_by\":\"x\"}}\n",
+            "{{\"kind\":\"plot\",\"number\":1,\"name\":\"{name}\",\"country\":\"US\",\"place\":{{\"circle\":{{\"latitude\":1,\"longitude\":1,\"radius_m\":180}}}},\"finer_outline\":\"{}\",\"area_m2\":62500,\"trees_per_ha_max\":400,\"carbon_rights\":\"unknown\",\"funded_by\":\"x\",\"for\":[]}}\n",
             "0".repeat(64)
         )
     };

@@ -239,6 +239,26 @@ def check_policy(policy):
 ACTIVITY = table(code=u16, name=text(60), unit=text(20), factor=u64, cap=u64)
 SPECIES = table(code=u16, name=text(100), price=u64)
 GOVERNORS = dict(governors=list_of(bytes32, 1, 16), quorum=u8)
+POINT = dict(latitude=i32(900_000_000), longitude=i32(1_800_000_000))
+
+
+def outline(reader):
+    """The corners of a plot: none is the one before it, and the last is not the first."""
+    points = list_of(table(**POINT), 3, 500)(reader)
+    need(all(points[place] != points[place - 1] for place in range(len(points))), "not_canonical",
+         "an outline has a point twice in a row")
+    return points
+
+
+def ascending(read_list):
+    def read(reader):
+        items = read_list(reader)
+        need(all(one < other for one, other in zip(items, items[1:])), "not_canonical",
+             "a list is not strictly ascending")
+        return items
+    return read
+
+
 STATEMENT = variant(
     genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32,
                   mldsa_key=option(fixed(1312))),
@@ -254,11 +274,13 @@ STATEMENT = variant(
                 occurred_on=day, evidence=bytes32),
     transfer=table(sender=bytes32, to=option(bytes32), points=u64,      # "from" in format.md
                    reason=word("gift", "collected", "pooled", "expired", "spent_elsewhere")),
-    plot=table(number=u32, name=text(100), latitude=i32(900_000_000), longitude=i32(1_800_000_000),
-               radius_m=u32, outline=bytes32, area_m2=u64, trees_per_ha_max=u32,
+    plot=table(number=u32, name=text(100), country=text(2, "[A-Z]{2}"),
+               place=variant(circle=table(**POINT, radius_m=u32), outline=table(points=outline)),
+               finer_outline=option(bytes32), area_m2=u64, trees_per_ha_max=u32,
                carbon_rights=variant(none_issued=table(), issued=table(registry=text(100), id=text(100)),
                                      unknown=table()),
-               funded_by=text(100), set=option(u64)),
+               funded_by=text(100), platforms=ascending(list_of(text(64, SLUG), 0, 16)),   # "for" in format.md
+               set=option(u64)),
     planting=table(plot=u32, species=u16, first_serial=u32, count=uint(4, low=1), planted_from=day,
                    planted_until=day, evidence=bytes32, evidence_at=text(300, WEB_ADDRESS)),
     survey=table(plot=u32, planting=option(u64), surveyed_on=day,
@@ -842,6 +864,9 @@ class Ledger:
     def assignment(self, entry, s, key):
         self.said_by("platform", entry, key)
         plot, seen, promised = self.find_plot(s.plot), set(), {}
+        platforms = plot.statement.platforms
+        need(not platforms or key.holder in platforms, "platform_not_named",
+             "the plot names other platforms than the issuer's holder")
         for serial, index in enumerate(s.claims, s.first_serial):
             claim, planting = self.claims.get(index), planting_at_or_before(serial, plot)
             need(claim and not claim.voided, "claim_unknown", f"{index} is no claim, or a voided one")

@@ -74,7 +74,7 @@ class GoldenFiles(Scratch):
             said = json.loads(path.with_suffix(".json").read_text())
             self.assertEqual(entry.kind, said.pop("kind"))
             for name, value in said.items():
-                read = getattr(entry.statement, {"from": "sender"}.get(name, name))
+                read = getattr(entry.statement, {"from": "sender", "for": "platforms"}.get(name, name))
                 if isinstance(read, bytes):
                     self.assertEqual(read.hex(), value, (path.name, name))
                 elif isinstance(value, int) or name in ("display_name", "name", "holder", "role", "basis"):
@@ -359,6 +359,11 @@ def word(*names): return lambda value: u32(names.index(value))
 
 def activity(a): return u16(a["code"]) + text("activity") + text("km") + u64(a["factor"]) + u64(a["cap"])
 def species(s): return u16(s["code"]) + text(s["name"]) + u64(s["price"])
+def place(p):
+    """A circle's middle and radius, or the points of an outline."""
+    if isinstance(p, tuple):
+        return u32(0) + i32(p[0]) + i32(p[1]) + u32(p[2])
+    return u32(1) + list_of(p["outline"], lambda point: i32(point[0]) + i32(point[1]))
 def remedy(r):
     if r == "void":
         return u32(2)
@@ -383,9 +388,9 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
               ("quantity", u64, None), ("points", u64, None), ("occurred_on", u32, None), ("evidence", bytes, bytes(32))],
     "transfer": [("sender", bytes, None), ("to", "account?", None), ("points", u64, None),
                  ("reason", word("gift", "collected", "pooled", "expired", "spent_elsewhere"), "gift")],
-    "plot": [("number", u32, 1), ("name", text, "hill"), ("latitude", i32, -1), ("longitude", i32, 1),
-             ("radius_m", u32, 9), ("outline", bytes, bytes(32)), ("area_m2", u64, 10_000),
-             ("trees_per_ha_max", u32, 20), ("carbon_rights", u32, 0), ("funded_by", text, "us"), ("set", "set?", None)],
+    "plot": [("number", u32, 1), ("name", text, "hill"), ("country", text, "US"), ("place", place, (-1, 1, 9)),
+             ("finer_outline", "digest?", None), ("area_m2", u64, 10_000), ("trees_per_ha_max", u32, 20),
+             ("carbon_rights", u32, 0), ("funded_by", text, "us"), ("platforms", text, []), ("set", "set?", None)],
     "planting": [("plot", u32, 1), ("species", u16, 1), ("first_serial", u32, None), ("count", u32, None),
                  ("planted_from", u32, 1), ("planted_until", u32, 1), ("evidence", "evidence", None),
                  ("evidence_at", text, "")],
@@ -450,7 +455,8 @@ def write_statement(kind, said):
         elif write == "set":
             written += u64(value)
         elif isinstance(write, str):
-            written += option(value, {"day?": u32, "index?": u64, "set?": u64, "account?": bytes, "mldsa?": bytes}[write])
+            write = {"day?": u32, "index?": u64, "set?": u64, "account?": bytes, "mldsa?": bytes, "digest?": bytes}[write]
+            written += option(value, write)
         elif isinstance(value, list):
             written += list_of(value, write)
         else:
@@ -545,6 +551,10 @@ def genesis(b, **said):
     return b.entry("genesis", A, B, C, LOG_KEY, **said)
 
 
+SQUARE = [(-900_000_000, -1_800_000_000), (900_000_000, -1_800_000_000), (900_000_000, 1_800_000_000),
+          (-900_000_000, 1_800_000_000)]
+
+
 def base_ledger():
     b = Builder()
     b.at = at = {}
@@ -560,7 +570,8 @@ def base_ledger():
     b.add("method", A, B, **METHOD)
     b.add("method", A, B, version=2, effective_from=TODAY + 1, **METHOD)
     b.add("plot", PLANTER)
-    b.add("plot", PLANTER, number=2)
+    b.add("plot", PLANTER, number=2, place=dict(outline=SQUARE * 125), platforms=["guests", "them"],
+          finer_outline=bytes([7]) * 32)
     at["oaks"] = b.add("planting", PLANTER, first_serial=1, count=10, evidence=bytes([9]) * 32)
     at["firs"] = b.add("planting", PLANTER, first_serial=11, count=5, species=3, planted_until=7,
                        evidence_at="https://" + 292 * "a")
@@ -605,6 +616,15 @@ def cases():
     yield "not_canonical", e("transfer", PLATFORM, sender=ANN, to=CAT, points=1, reason="expired")
     for address in ("ftp://example.org/", "HTTPS://example.org/", "https:/example.org", "https://" + 293 * "a"):
         yield "not_canonical", e("planting", PLANTER, first_serial=18, count=1, evidence_at=address)
+    for said in (dict(country="us"), dict(country="U"), dict(country="USA"), dict(country="\u00c4"),
+                 dict(place=(900_000_001, 0, 1)), dict(place=(0, -1_800_000_001, 1)),
+                 dict(place=dict(outline=SQUARE[:2])), dict(place=dict(outline=[(0, 1_800_000_001), *SQUARE])),
+                 dict(place=dict(outline=[(n, n % 2) for n in range(501)])),
+                 dict(place=dict(outline=[*SQUARE, SQUARE[3]])), dict(place=dict(outline=[*SQUARE, SQUARE[0]])),
+                 dict(platforms=["club", "club"]), dict(platforms=["guests", "club"]), dict(platforms=["Club"]),
+                 dict(platforms=[f"club-{n}" for n in range(10, 27)])):
+        yield "not_canonical", e("plot", PLANTER, number=3, **said)
+    yield "platform_not_named", e("assignment", PLATFORM, plot=2, claims=claims[2:3])
     yield "signature_invalid", e("award", PLATFORM, forge=PLATFORM, **award)
     yield "signature_invalid", e("key_grant", A, B, STRANGER, forge=B, **grant)
     yield "admitted_at_decreases", e("award", PLATFORM, admitted_at=last_second - 1, **award)

@@ -1,6 +1,6 @@
 //! Statements in plain words.
 
-use arborlog::record::{Correction, Remedy, Statement, Transfer};
+use arborlog::record::{Correction, Remedy, Slug, Statement, Transfer};
 
 /// One sentence that says what a statement says.
 pub fn say_statement(statement: &Statement) -> String {
@@ -63,14 +63,21 @@ pub fn say_statement(statement: &Statement) -> String {
         ),
         Statement::Transfer(transfer) => say_transfer(transfer),
         Statement::Plot(plot) => format!(
-            "plot {} {:?}: {} m² at {:.4}, {:.4}, at most {} trees a hectare, paid for by {:?}",
+            "plot {} {:?}: {} m² at {:.4}, {:.4} in {}, at most {} trees a hectare, paid for by {:?}{}",
             plot.number,
             plot.name,
             plot.area_m2,
-            plot.latitude.degrees(),
-            plot.longitude.degrees(),
+            plot.place.circle().latitude.degrees(),
+            plot.place.circle().longitude.degrees(),
+            plot.country,
             plot.trees_per_ha_max,
-            plot.funded_by
+            plot.funded_by,
+            if plot.platforms.is_empty() {
+                String::new()
+            } else {
+                let named: Vec<&str> = plot.platforms.iter().map(Slug::as_str).collect();
+                format!(", its trees for {}", named.join(", "))
+            }
         ),
         Statement::Planting(planting) => format!(
             "{} trees of species {} were planted on plot {} {}, serials from {} on",

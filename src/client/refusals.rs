@@ -32,6 +32,7 @@ pub(super) fn about(problem: &RemoteProblem, record: &Record) -> About {
         (
             "role_refused"
             | "holder_refused"
+            | "platform_not_named"
             | "endorser_refused"
             | "consent_missing"
             | "quorum_short"

@@ -57,6 +57,8 @@ codes! {
     RoleRefused = "role_refused", Forbidden;
     /// The key's holder does not hold the plot or the account, or did not state what is corrected.
     HolderRefused = "holder_refused", Forbidden;
+    /// The plot names the platforms that may promise its trees, and this is none of them.
+    PlatformNotNamed = "platform_not_named", Forbidden;
     /// An endorsement that this kind of statement does not ask for.
     EndorserRefused = "endorser_refused", Forbidden;
     /// Points would be taken from another holder's account without its endorsement.

@@ -37,6 +37,7 @@ mod distance;
 mod entry;
 mod head;
 mod kind;
+mod land;
 mod mldsa;
 mod number;
 mod policy_text;
@@ -51,6 +52,7 @@ pub use distance::{Place, great_circle_m};
 pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, LINEAGE_MAX, Lineage};
 pub use head::{LogHead, StateHead};
 pub use kind::Kind;
+pub use land::{Circle, Country, GeoPoint, NamedPlatforms, Outline, PlotPlace};
 pub use mldsa::{MldsaKey, MldsaSignature};
 pub use number::{
     AccountId, ActivityCode, Day, DayError, Digest, Grams, Index, Latitude, Longitude, MethodId,

@@ -321,6 +321,13 @@ macro_rules! degrees {
                 self.0
             }
 
+            /// From ten-millionths of a degree; the nearest there is of others.
+            pub(super) fn nearest(e7: i64) -> Self {
+                #[expect(clippy::cast_possible_truncation, reason = "the limit is less than 2^31")]
+                let within = e7.clamp(-$limit, $limit) as i32;
+                Self(within)
+            }
+
             /// In degrees.
             pub fn degrees(self) -> f64 {
                 f64::from(self.0) / 1e7

@@ -7,10 +7,11 @@ use std::num::NonZeroU32;
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::land::{Country, NamedPlatforms, PlotPlace};
 use super::mldsa::MldsaKey;
 use super::number::{
-    AccountId, ActivityCode, Day, Digest, Grams, Index, Latitude, Longitude, MethodId,
-    MethodVersion, Micrograms, PlotNumber, Quantity, Serial, SpeciesCode,
+    AccountId, ActivityCode, Day, Digest, Grams, Index, MethodId, MethodVersion, Micrograms,
+    PlotNumber, Quantity, Serial, SpeciesCode,
 };
 use super::text::{List, Origin, Slug, Text, WebAddress};
 use super::version::FormatVersion;
@@ -312,14 +313,12 @@ pub struct Plot {
     pub number: PlotNumber,
     /// The plot's name.
     pub name: Text<100>,
-    /// Latitude of the plot's centre.
-    pub latitude: Latitude,
-    /// Longitude of the plot's centre.
-    pub longitude: Longitude,
-    /// Radius, in metres, of a circle around the centre that contains the plot.
-    pub radius_m: u32,
-    /// SHA-256 of the plot's outline, a GeoJSON file.
-    pub outline: Digest,
+    /// The country that the plot lies in.
+    pub country: Country,
+    /// Where the plot lies.
+    pub place: PlotPlace,
+    /// SHA-256 of a finer outline that is kept elsewhere, a GeoJSON file, if there is one.
+    pub finer_outline: Option<Digest>,
     /// The plot's area in square metres.
     pub area_m2: u64,
     /// The most trees that may stand on one hectare.
@@ -328,6 +327,9 @@ pub struct Plot {
     pub carbon_rights: CarbonRights,
     /// Who pays for the planting.
     pub funded_by: Text<100>,
+    /// The holders whose platforms may promise the plot's trees; any if none is named.
+    #[serde(rename = "for")]
+    pub platforms: NamedPlatforms,
     /// The set of governors who sign it, as the entry that states the set in force; `None` if no
     /// governors sign it.
     pub set: Option<Index>,

@@ -36,6 +36,15 @@ pub enum TextError {
     /// The text is no address.
     #[error("{0:?} is no address: expected none, or one that begins with https:// or http://")]
     WebAddress(String),
+    /// The text is no country's code.
+    #[error("{0:?} is no country's code: two letters A to Z are expected (ISO 3166-1)")]
+    Country(String),
+    /// A list has a point twice in a row, or ends with its first one.
+    #[error("point {0} of the outline is also the one behind it (the first is behind the last)")]
+    PointRepeated(usize),
+    /// A list whose items ascend has some that do not.
+    #[error("the names are not in strictly ascending order")]
+    NotAscending,
     /// The text is no origin.
     #[error(transparent)]
     Origin(#[from] crate::note::NameError),

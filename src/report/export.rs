@@ -12,8 +12,8 @@ use crate::crypto::PublicKey;
 use crate::durable::{FileError, at, create_unsynced, make_folders, write_unsynced};
 use crate::note::Checkpoint;
 use crate::record::{
-    Attestation, Basis, CarbonRights, Correction, Index, Plot, Remedy, Statement, Survey,
-    TransferReason,
+    Attestation, Basis, CarbonRights, Correction, GeoPoint, Index, Plot, PlotPlace, Remedy,
+    Statement, Survey, TransferReason,
 };
 use crate::replay::CheckedEntry;
 
@@ -129,6 +129,18 @@ pub struct Export {
 /// A value as text; an empty cell for none.
 fn or_empty(value: Option<impl Display>) -> String {
     value.map_or(String::new(), |value| value.to_string())
+}
+
+/// The corners of an outline as text, `37.7,-122.4` each; empty for a circle.
+fn corners(place: &PlotPlace) -> String {
+    let PlotPlace::Outline { points } = place else {
+        return String::new();
+    };
+    let corner = |point: &GeoPoint| {
+        let (north, east) = (point.latitude.degrees(), point.longitude.degrees());
+        format!("{north},{east}")
+    };
+    spaced(points.iter().map(corner))
 }
 
 /// A lineage link as text; a dash for none, since links are told apart by their places.
@@ -365,20 +377,24 @@ impl Export {
                 ("issued", registry.to_string(), id.to_string())
             }
         };
+        let circle = plot.place.circle();
         self.tables.plots.row(row![
             index,
             plot.number,
             plot.name,
-            plot.latitude.degrees(),
-            plot.longitude.degrees(),
-            plot.radius_m,
-            plot.outline,
+            plot.country,
+            circle.latitude.degrees(),
+            circle.longitude.degrees(),
+            circle.radius_m,
+            corners(&plot.place),
+            or_empty(plot.finer_outline),
             plot.area_m2,
             plot.trees_per_ha_max,
             rights,
             registry,
             project,
             plot.funded_by,
+            spaced(plot.platforms.iter()),
         ])
     }
 

@@ -175,23 +175,35 @@ pub(super) const ASSIGNMENTS: TableSchema<4> = TableSchema {
     ],
 };
 
-pub(super) const PLOTS: TableSchema<13> = TableSchema {
+pub(super) const PLOTS: TableSchema<16> = TableSchema {
     file: "plots.csv",
     row: "a statement of a plot; the last one of a number counts",
     columns: [
         INDEX,
         ("plot", "its number"),
         ("name", "its name"),
+        ("country", "its country (ISO 3166-1)"),
         ("latitude", "of its middle, degrees north"),
         ("longitude", "of its middle, degrees east"),
         ("radius_m", "radius of a circle that holds it, in metres"),
-        ("outline", "SHA-256 of its outline (a GeoJSON file)"),
+        (
+            "corners",
+            "latitude,longitude of each corner of its outline, separated by spaces; empty for a circle",
+        ),
+        (
+            "finer_outline",
+            "SHA-256 of a finer outline that is kept elsewhere (a GeoJSON file)",
+        ),
         ("area_m2", "its area in square metres"),
         ("trees_per_ha_max", "the most trees on a hectare"),
         ("carbon_rights", "none_issued, issued or unknown"),
         ("registry", "where credits were issued"),
         ("project", "as which project there"),
         ("funded_by", "who pays"),
+        (
+            "for",
+            "the holders whose platforms may promise its trees, separated by spaces; empty: any",
+        ),
     ],
 };
 

@@ -16,7 +16,7 @@ use crate::answer::places::{ListPage, SurveyPlace};
 use crate::charts::{self, Dot, SMALL_MAP};
 use crate::figures::grouped;
 use crate::ledger::{PlotState, State, SurveyState};
-use crate::record::{Basis, CarbonRights, Day, Index, PlotNumber, Serial};
+use crate::record::{Basis, CarbonRights, Circle, Day, Index, PlotNumber, Serial, Slug};
 
 /// The most plantings, from the highest serials on, and the most surveys, from the newest on, that one
 /// page lists.
@@ -198,6 +198,16 @@ impl PlotFacts {
         f.decimal(format!("{}.{:04}", area / HECTARE_M2, area % HECTARE_M2))
     }
 
+    /// The holders whose platforms may promise its trees.
+    fn platforms(&self, f: &Frame) -> String {
+        let named: Vec<&str> = self.plot.plot.platforms.iter().map(Slug::as_str).collect();
+        if named.is_empty() {
+            f.t.any_platform.clone()
+        } else {
+            named.join(", ")
+        }
+    }
+
     /// Trees that stand on a hectare; a dash for a plot without an area.
     fn density(&self, f: &Frame) -> String {
         let density = trees_per_hectare(self.plot.standing(), self.plot.plot.area_m2);
@@ -218,6 +228,8 @@ struct PlotPage {
     f: Frame,
     panel: Receipts,
     facts: PlotFacts,
+    /// A circle that holds the plot.
+    circle: Circle,
     map: String,
 }
 
@@ -245,6 +257,7 @@ pub(super) async fn plot(
     let map = drawn(charts::map(SMALL_MAP, &f.t.map_title, &[dot(&facts.plot)]))?;
     page(&PlotPage {
         panel: facts.receipts(),
+        circle: facts.plot.plot.place.circle(),
         f,
         facts,
         map,
@@ -253,10 +266,11 @@ pub(super) async fn plot(
 
 /// A plot on a map.
 pub(super) fn dot(state: &PlotState) -> Dot {
+    let circle = state.plot.place.circle();
     Dot {
         number: state.plot.number.0,
-        latitude: state.plot.latitude.degrees(),
-        longitude: state.plot.longitude.degrees(),
+        latitude: circle.latitude.degrees(),
+        longitude: circle.longitude.degrees(),
         standing: state.standing(),
         short: state.shortfall() > 0,
     }

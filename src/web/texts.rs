@@ -43,7 +43,7 @@ texts! {
     k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
     k_plot k_planting k_survey k_claim k_assignment k_correction k_policy k_attestation navigation home_title
     plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
-    outline density_now survival void day seq survey_one life_note survey_other
+    country trees_for any_platform finer_outline density_now survival void day seq survey_one life_note survey_other
     survey_older check_get no_cross halted
 }
 

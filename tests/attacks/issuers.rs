@@ -299,6 +299,23 @@ fn trees() -> Vec<Attack> {
             it.force("platform", assign(10, &[claim]))
         }),
         platform(
+            "A tree promised that its planter keeps for another platform",
+            Code::PlatformNotNamed,
+            |it| {
+                let kept = Plot {
+                    platforms: platforms(&["otherride"]),
+                    ..plot(3)
+                };
+                it.admit("planter", kept);
+                it.admit("planter", planting(3, 1, 5, 78));
+                let elsewhere = Assignment {
+                    plot: PlotNumber(3),
+                    ..assign(1, &[it.at("waiting")])
+                };
+                it.force("platform", elsewhere)
+            },
+        ),
+        platform(
             "A tree of another species assigned",
             Code::SpeciesMismatch,
             |it| {

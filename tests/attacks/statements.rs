@@ -193,16 +193,26 @@ pub fn plot(number: u32) -> Plot {
     Plot {
         number: PlotNumber(number),
         name: "a hill".parse().unwrap(),
-        latitude: Latitude::try_from(377_000_000).unwrap(),
-        longitude: Longitude::try_from(-1_224_000_000).unwrap(),
-        radius_m: 60,
-        outline: photo(0),
+        country: "US".parse().unwrap(),
+        place: PlotPlace::Circle(Circle {
+            latitude: Latitude::try_from(377_000_000).unwrap(),
+            longitude: Longitude::try_from(-1_224_000_000).unwrap(),
+            radius_m: 60,
+        }),
+        finer_outline: None,
         area_m2: 10_000,
         trees_per_ha_max: PLOT_HOLDS,
         carbon_rights: CarbonRights::NoneIssued,
         funded_by: "the city".parse().unwrap(),
+        platforms: platforms(&[]),
         set: None,
     }
+}
+
+/// The holders that a plot names.
+pub fn platforms(holders: &[&str]) -> NamedPlatforms {
+    let holders: Vec<Slug> = holders.iter().map(|it| it.parse().unwrap()).collect();
+    List::try_from(holders).unwrap().try_into().unwrap()
 }
 
 /// Oaks.

@@ -83,8 +83,9 @@ test('new entries appear by themselves, hostile names do nothing, and a stop wai
   await page.goto(site.url);
   const name = '<img src=x onerror=alert(1)>"\'&amp;</script><script>alert(1)</script>';
   const plot = {
-    kind: 'plot', number: 77, name, latitude: 399000000, longitude: 1160000000, radius_m: 500, outline: 'ab'.repeat(32),
-    area_m2: 500000, trees_per_ha_max: 1000, carbon_rights: 'none_issued', funded_by: name,
+    kind: 'plot', number: 77, name, country: 'CN',
+    place: { circle: { latitude: 399000000, longitude: 1160000000, radius_m: 500 } }, finer_outline: 'ab'.repeat(32),
+    area_m2: 500000, trees_per_ha_max: 1000, carbon_rights: 'none_issued', funded_by: name, for: [],
   };
   const file = join(site.dir, 'plot.ndjson');
   writeFileSync(file, `${JSON.stringify(plot)}\n`);

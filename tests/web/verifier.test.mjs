@@ -14,7 +14,7 @@ import { checkStatement } from '../../src/web/verifier/policy.mjs';
 import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
 import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
-import { checkStory, dayText, rowsOf, timeText } from '../../src/web/verifier/story.mjs';
+import { checkStory, circleOf, dayText, rowsOf, timeText } from '../../src/web/verifier/story.mjs';
 import { verifyHeadProof, verifyStateProof, verifyTrieProof } from '../../src/web/verifier/trie.mjs';
 import { checkConsistency, leafHash, rootByPath, sha256 } from '../../src/web/verifier/tree.mjs';
 
@@ -328,19 +328,19 @@ function aTree() {
     assignment: of(50n, 'assignment', { plot: 7, first_serial: 40, claims: [39n, 40n, 41n] }),
     planting: of(30n, 'planting', { plot: 7, species: 3, first_serial: 40, count: 5, planted_from: 0, planted_until: 0 }),
     survey: of(35n, 'survey', { plot: 7, surveyed_on: 1, basis: 'census', sampled: 250, alive: 249, dead: 1, paid_by: 'x' }),
-    plot: of(20n, 'plot', { number: 7, name: '12', latitude: 1, longitude: -25, carbon_rights: { kind: 'issued', registry: 'R', id: '9' }, area_m2: 50_001n }),
+    plot: of(20n, 'plot', { number: 7, name: '12', country: 'US', place: { kind: 'circle', latitude: 1, longitude: -25, radius_m: 1200 }, finer_outline: null, for: ['a', 'b'], carbon_rights: { kind: 'issued', registry: 'R', id: '9' }, area_m2: 50_001n }),
     method: of(5n, 'method', { species: [{ code: 3, name: 'Elm' }] }),
   };
 }
 
 test('a certificate is of its own tree, and every mark is held against the statements', () => {
-  const words = { basis_census: 'census', between: 'between {} and {}', rights_issued: 'issued', point: '.' };
+  const words = { basis_census: 'census', any_platform: 'any', between: 'between {} and {}', rights_issued: 'issued', point: '.' };
   const right = {
     'claim.index': '40', 'claim.points': '17,900', 'tree.plot': '7', 'tree.serial': '41', 'planting.species': '3',
     'planting.species_name': 'Elm', 'planting.planted': '1970-01-01', 'planting.by': 'Somebody',
     'survey.surveyed_on': '1970-01-02', 'survey.basis': 'census', 'survey.sampled': '250', 'survey.alive': '249',
     'survey.survival': '99.6 %', 'survey.paid_by': 'x', 'plot.number': '7', 'plot.name': '12',
-    'plot.longitude': '-0.00000°', 'plot.hectares': '5.0001', 'plot.carbon_rights': 'issued: R 9',
+    'plot.country': 'US', 'plot.longitude': '-0.00000°', 'plot.radius_m': '1,200', 'plot.for': 'a, b', 'plot.hectares': '5.0001', 'plot.carbon_rights': 'issued: R 9',
   };
   const facts = (changes = {}) => Object.entries({ ...right, ...changes }).map(([path, shown]) => ({ path, text: shown }));
   const check = (changes = {}, proven = aTree(), pathname = '/certificate/40') => checkStory(facts(changes), proven, { pathname, words });
@@ -365,12 +365,30 @@ test('a certificate is of its own tree, and every mark is held against the state
   };
   check({ 'planting.planted': 'between 1970-01-01 and 1970-01-03' }, changed('planting', { planted_until: 2 }));
   refuse({}, changed('planting', { planted_until: 2 }));
+  check({ 'plot.for': 'any' }, changed('plot', { for: [] }));
+  refuse({}, changed('plot', { for: [] }));
   refuse({}, changed('assignment', { claims: [40n] }));
   refuse({}, changed('assignment', { plot: 8 }));
   refuse({}, changed('planting', { count: 1 }));
   refuse({}, changed('survey', { plot: 8 }));
   refuse({}, changed('claim', { species: 4 }));
   refuse({}, changed('method', { species: [] }));
+});
+
+// `src/record/land.rs` has the same outlines and circles.
+test('the middle and the radius of an outline', () => {
+  const outline = (...points) => ({ kind: 'outline', points: points.map(([latitude, longitude]) => ({ latitude, longitude })) });
+  const circle = (latitude, longitude, radius_m) => ({ latitude, longitude, radius_m });
+  for (const [place, expected] of [
+    [
+      outline([377_000_000, -1_224_000_000], [377_010_001, -1_224_000_000], [377_000_000, -1_223_990_000]),
+      circle(377_005_000, -1_223_995_000, 71),
+    ],
+    [outline([-10_000, 1_799_990_000], [10_000, -1_799_990_000], [10_000, 1_799_990_000]), circle(0, 1_800_000_000, 158)],
+    [outline([899_990_000, 0], [900_000_000, 900_000_000], [899_990_000, 1_800_000_000]), circle(899_995_000, 900_000_000, 184)],
+  ]) {
+    assert.deepEqual(circleOf(place), expected);
+  }
 });
 
 test('a log key must be named by the genesis, and a site keeps its ledger', async () => {

@@ -2,7 +2,7 @@
 
 use super::{Cases, Facts, Finding, Severity, many};
 use crate::ledger::PlotState;
-use crate::record::{CarbonRights, Digest, Place, PlotNumber, great_circle_m};
+use crate::record::{CarbonRights, Circle, Index, Place, PlotNumber, PlotPlace, great_circle_m};
 use std::collections::BTreeMap;
 
 /// A plot is nearly full from this share of its capacity on, in hundredths.
@@ -10,6 +10,8 @@ const DENSE_PERCENT: u64 = 90;
 /// A plot is compared with at most this many to the north of it: thousands at one spot are found
 /// anyway, and must not take hours.
 const NEIGHBOURS_MAX: usize = 1_000;
+/// Characters of an outline that a case shows: a digest whole, of corners the first few.
+const OUTLINE_SHOWN: usize = 80;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     [
@@ -26,19 +28,38 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     .collect()
 }
 
-/// The middle of a plot.
-fn middle(plot: &PlotState) -> Place {
-    (plot.plot.latitude.degrees(), plot.plot.longitude.degrees())
+/// A plot, and a circle that holds it.
+struct Encircled {
+    number: PlotNumber,
+    stated_at: Index,
+    circle: Circle,
 }
 
-/// Metres between the middles of two plots.
-fn distance_m(a: &PlotState, b: &PlotState) -> f64 {
-    great_circle_m(middle(a), middle(b))
-}
+impl Encircled {
+    fn of((number, plot): &(PlotNumber, PlotState)) -> Self {
+        Self {
+            number: *number,
+            stated_at: plot.stated_at,
+            circle: plot.plot.place.circle(),
+        }
+    }
 
-/// Metres that one plot lies north of another, or south of it.
-fn north_m(a: &PlotState, b: &PlotState) -> f64 {
-    great_circle_m((middle(a).0, 0.0), (middle(b).0, 0.0))
+    fn middle(&self) -> Place {
+        (
+            self.circle.latitude.degrees(),
+            self.circle.longitude.degrees(),
+        )
+    }
+
+    /// Metres between the middles of two plots.
+    fn distance_m(&self, other: &Self) -> f64 {
+        great_circle_m(self.middle(), other.middle())
+    }
+
+    /// Metres that one plot lies north of another, or south of it.
+    fn north_m(&self, other: &Self) -> f64 {
+        great_circle_m((self.middle().0, 0.0), (other.middle().0, 0.0))
+    }
 }
 
 fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
@@ -46,37 +67,38 @@ fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
         "plots_overlap",
         Severity::Medium,
         "The circles that hold the plots overlap: the same land may be counted twice. Compare the \
-         outlines whose digests the plots' entries name.",
+         outlines that the plots' entries give, or whose digests they name.",
     );
     // From south to north: only neighbours within the widest reach are compared.
-    let mut plots: Vec<&(PlotNumber, PlotState)> = facts.state.plots().collect();
-    plots.sort_by_key(|(_, plot)| plot.plot.latitude.e7());
-    let widest = plots.iter().map(|(_, plot)| plot.plot.radius_m).max()?;
-    for (place, (number, plot)) in plots.iter().enumerate() {
-        let reach = f64::from(plot.plot.radius_m) + f64::from(widest);
+    let mut plots: Vec<Encircled> = facts.state.plots().map(Encircled::of).collect();
+    plots.sort_by_key(|plot| plot.circle.latitude.e7());
+    let widest = plots.iter().map(|plot| plot.circle.radius_m).max()?;
+    for (place, plot) in plots.iter().enumerate() {
+        let reach = f64::from(plot.circle.radius_m) + f64::from(widest);
         let near = plots
             .iter()
             .skip(place + 1)
             .take(NEIGHBOURS_MAX)
-            .take_while(|(_, other)| north_m(plot, other) <= reach);
-        for (other_number, other) in near {
-            let radii = f64::from(plot.plot.radius_m) + f64::from(other.plot.radius_m);
-            let apart = distance_m(plot, other);
+            .take_while(|other| plot.north_m(other) <= reach);
+        for other in near {
+            let radii = f64::from(plot.circle.radius_m) + f64::from(other.circle.radius_m);
+            let apart = plot.distance_m(other);
             if apart < radii {
-                let ((one, a), (two, b)) = if number < other_number {
-                    ((number, plot), (other_number, other))
+                let (one, two) = if plot.number < other.number {
+                    (plot, other)
                 } else {
-                    ((other_number, other), (number, plot))
+                    (other, plot)
                 };
                 let detail = format!(
                     "the middles are {apart:.0} m apart, the radii {} and {} m",
-                    a.plot.radius_m, b.plot.radius_m
+                    one.circle.radius_m, two.circle.radius_m
                 );
                 let mut indexes = vec![plot.stated_at, other.stated_at];
                 indexes.sort_unstable();
                 #[expect(clippy::cast_possible_truncation, reason = "metres on the Earth")]
                 let overlap = (radii - apart) as u128;
-                cases.add(overlap, format!("plots {one} and {two}"), detail, indexes);
+                let names = format!("plots {} and {}", one.number, two.number);
+                cases.add(overlap, names, detail, indexes);
             }
         }
     }
@@ -90,20 +112,32 @@ fn same_outline(facts: &Facts<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
         "plots_same_outline",
         Severity::High,
-        "Several plots name one outline: the same land counts more than once. Ask which of them \
+        "Several plots have one outline: the same land counts more than once. Ask which of them \
          there are.",
     );
-    let mut outlines = BTreeMap::<Digest, Vec<&(PlotNumber, PlotState)>>::new();
+    let mut outlines = BTreeMap::<String, Vec<&(PlotNumber, PlotState)>>::new();
     for plot in facts.state.plots() {
-        outlines.entry(plot.1.plot.outline).or_default().push(plot);
+        let stated = &plot.1.plot;
+        if let Some(digest) = &stated.finer_outline {
+            let named = outlines.entry(format!("finer outline {digest}"));
+            named.or_default().push(plot);
+        }
+        if let PlotPlace::Outline { points } = &stated.place {
+            let corners = points
+                .iter()
+                .map(|it| format!(" {}/{}", it.latitude.e7(), it.longitude.e7()));
+            let named = outlines.entry(format!("corners{}", corners.collect::<String>()));
+            named.or_default().push(plot);
+        }
     }
-    for (digest, plots) in outlines.iter().filter(|(_, plots)| plots.len() > 1) {
+    for (outline, plots) in outlines.iter().filter(|(_, plots)| plots.len() > 1) {
         let names: Vec<_> = plots.iter().map(|(number, _)| number.to_string()).collect();
         let first: Vec<_> = names.iter().take(10).cloned().collect();
+        let outline: String = outline.chars().take(OUTLINE_SHOWN).collect();
         cases.add(
             plots.len() as u128,
             format!("plots {}", first.join(", ")),
-            format!("{} plots with outline {digest}", plots.len()),
+            format!("{} plots with {outline}", plots.len()),
             plots
                 .iter()
                 .map(|(_, plot)| plot.stated_at)
@@ -113,7 +147,7 @@ fn same_outline(facts: &Facts<'_>) -> Option<Finding> {
     }
     cases.finding(|count| {
         let outlines = many(count, "outline is", "outlines are");
-        format!("{outlines} named by several plots")
+        format!("{outlines} that of several plots")
     })
 }
 
@@ -126,7 +160,7 @@ fn larger_than_circle(facts: &Facts<'_>) -> Option<Finding> {
     );
     for stated in facts.state.plots() {
         let (_, plot) = stated;
-        let radius = f64::from(plot.plot.radius_m);
+        let radius = f64::from(plot.plot.place.circle().radius_m);
         let circle = std::f64::consts::PI * radius * radius;
         let area = plot.plot.area_m2 as f64;
         if area > circle {

@@ -287,6 +287,8 @@ pub struct PlotRow {
     pub stated_at: Index,
     /// Who holds the plot.
     pub holder: String,
+    /// The country that the plot lies in, by its code.
+    pub country: String,
     /// The middle of the circle around the plot, in degrees north.
     pub latitude: f64,
     /// The middle of the circle around the plot, in degrees east.

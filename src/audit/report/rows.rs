@@ -114,14 +114,16 @@ fn plot_row(
 ) -> Result<PlotRow, Inconsistent> {
     let latest = state.surveys(number).next_back();
     let latest = latest.map(|(index, survey)| survey_row(books, index, survey));
+    let circle = plot.plot.place.circle();
     Ok(PlotRow {
         number,
         name: plot.plot.name.to_string(),
         stated_at: plot.stated_at,
         holder: plot.holder.to_string(),
-        latitude: plot.plot.latitude.degrees(),
-        longitude: plot.plot.longitude.degrees(),
-        radius_m: plot.plot.radius_m,
+        country: plot.plot.country.to_string(),
+        latitude: circle.latitude.degrees(),
+        longitude: circle.longitude.degrees(),
+        radius_m: circle.radius_m,
         area_m2: plot.plot.area_m2,
         funded_by: plot.plot.funded_by.to_string(),
         carbon_rights: plot.plot.carbon_rights.clone(),

@@ -1,9 +1,7 @@
 //! Cells of the map are the plots of street trees.
 
-use sha2::{Digest as _, Sha256};
-
 use crate::import::area::Area;
-use crate::record::{CarbonRights, Digest, Latitude, Longitude, Plot, PlotNumber};
+use crate::record::{CarbonRights, Circle, Latitude, List, Longitude, Plot, PlotNumber, PlotPlace};
 
 /// Cells of 0.01° are the plots: some 1.11 km by 0.88 km.
 const CELLS_PER_DEGREE: f64 = 100.0;
@@ -68,20 +66,23 @@ fn plot(
         reason = "180 degrees at most, which are below 2^31"
     )]
     let e7 = |degrees: f64| (degrees * 1e7).round() as i32;
-    let outline = format!("cell {number} around {lat:.3} {long:.3}\n");
     Some(Plot {
         number,
         name: name.parse().ok()?,
-        latitude: Latitude::try_from(e7(lat)).ok()?,
-        longitude: Longitude::try_from(e7(long)).ok()?,
-        radius_m,
-        outline: Digest::from_bytes(Sha256::digest(outline).into()),
+        country: "US".parse().ok()?,
+        place: PlotPlace::Circle(Circle {
+            latitude: Latitude::try_from(e7(lat)).ok()?,
+            longitude: Longitude::try_from(e7(long)).ok()?,
+            radius_m,
+        }),
+        finer_outline: None,
         area_m2,
         trees_per_ha_max: TREES_PER_HA_MAX,
         carbon_rights: CarbonRights::Unknown,
         funded_by: "City and County of San Francisco, and owners"
             .parse()
             .ok()?,
+        platforms: List::try_from(Vec::new()).ok()?.try_into().ok()?,
         set: None,
     })
 }

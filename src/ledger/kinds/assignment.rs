@@ -11,7 +11,7 @@ use crate::ledger::rules::balances::check_holder;
 use crate::ledger::rules::plots::known_plot;
 use crate::ledger::rules::speakers::{Endorsers, Speakers, require_role};
 use crate::ledger::state::{ClaimState, ClaimTree, PlantingState, State, TreeState};
-use crate::record::{Assignment, Index, PlotNumber, Role, Serial};
+use crate::record::{Assignment, Index, Plot, PlotNumber, Role, Serial, Slug};
 
 impl Rules for Assignment {
     fn speakers(&self) -> Speakers {
@@ -23,8 +23,9 @@ impl Rules for Assignment {
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
-        require_role(state, candidate, Role::Platform)?;
+        let holder = require_role(state, candidate, Role::Platform)?;
         let plot = known_plot(state, self.plot)?;
+        check_named(&plot.plot, holder)?;
         let mut seen = BTreeSet::new();
         let mut species = None;
         let mut promised: Option<Promised<'_>> = None;
@@ -220,4 +221,19 @@ fn unknown_tree(plot: PlotNumber, which: &str) -> Refusal {
         format!("no tree {which} was planted on plot {plot}"),
         "name serials of an unvoided planting there",
     )
+}
+
+/// Checks that a plot's planter lets this holder's platforms promise its trees.
+fn check_named(plot: &Plot, holder: &Slug) -> Result<(), Refusal> {
+    ensure(plot.platforms.include(holder), || {
+        let named: Vec<&str> = plot.platforms.iter().map(Slug::as_str).collect();
+        Refusal::new(
+            Code::PlatformNotNamed,
+            format!(
+                "the trees of plot {} are not for platforms of {holder}",
+                plot.number
+            ),
+            format!("its planter named {}", named.join(", ")),
+        )
+    })
 }

@@ -15,10 +15,10 @@ use crate::cli::{CORE_DUMPS, Failure, init};
 use arborlog::client::{Remote, batch_body, today};
 use arborlog::crypto::SigningKey;
 use arborlog::record::{
-    AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Claim, Digest, Grams, Index,
-    KeyGrant, Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms, Origin,
-    Planting, Plot, PlotNumber, Quantity, Record, RecordId, Role, Seq, Serial, SignedRecord,
-    SigningContext, Species, SpeciesCode, Statement, Survey, WebAddress, draft,
+    AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Circle, Claim, Digest, Grams,
+    Index, KeyGrant, Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms,
+    Origin, Planting, Plot, PlotNumber, PlotPlace, Quantity, Record, RecordId, Role, Seq, Serial,
+    SignedRecord, SigningContext, Species, SpeciesCode, Statement, Survey, WebAddress, draft,
 };
 
 const ORIGIN: &str = "bench.arborlog.example/ledger";
@@ -197,14 +197,18 @@ fn plot() -> Result<Plot, Failure> {
     Ok(Plot {
         number: PLOT,
         name: "a desert".parse()?,
-        latitude: Latitude::try_from(400_000_000).map_err(nowhere)?,
-        longitude: Longitude::try_from(1_000_000_000).map_err(nowhere)?,
-        radius_m: u32::MAX,
-        outline: Digest::from_bytes([0; 32]),
+        country: "ZZ".parse()?,
+        place: PlotPlace::Circle(Circle {
+            latitude: Latitude::try_from(400_000_000).map_err(nowhere)?,
+            longitude: Longitude::try_from(1_000_000_000).map_err(nowhere)?,
+            radius_m: u32::MAX,
+        }),
+        finer_outline: None,
         area_m2: 1 << 50,
         trees_per_ha_max: 10_000,
         carbon_rights: CarbonRights::Unknown,
         funded_by: "nobody".parse()?,
+        platforms: List::try_from(vec![])?.try_into()?,
         set: None,
     })
 }

@@ -220,6 +220,22 @@ const mldsaKey = option(fixed(1312));
 const ACTIVITY = table({ code: u16, name: text(60), unit: text(20), factor: u64, cap: u64 });
 const SPECIES = table({ code: u16, name: text(100), price: u64 });
 const GOVERNORS = { governors: listOf(bytes32, 1, 16), quorum: u8 };
+const POINT = { latitude: i32(900_000_000), longitude: i32(1_800_000_000) };
+
+// The corners of a plot: none is the one before it, and the last is not the first.
+const outline = (reader) => {
+  const points = listOf(table(POINT), 3, 500)(reader);
+  const same = (one, other) => one.latitude === other.latitude && one.longitude === other.longitude;
+  canonical(points.every((point, at) => !same(point, points.at(at - 1))), 'an outline has a point twice in a row');
+  return points;
+};
+
+const ascending = (read) => (reader) => {
+  const items = read(reader);
+  canonical(items.every((item, at) => at === 0 || items[at - 1] < item), 'a list is not strictly ascending');
+  return items;
+};
+
 const STATEMENT = variant({
   genesis: table({ format: formatVersion, origin: text(200, NAME), programme: text(500), ...GOVERNORS, log_key: bytes32, mldsa_key: mldsaKey }),
   governors: table({ ...GOVERNORS, set: u64 }),
@@ -243,12 +259,16 @@ const STATEMENT = variant({
     reason: word('gift', 'collected', 'pooled', 'expired', 'spent_elsewhere'),
   }),
   plot: table({
-    number: u32, name: text(100), latitude: i32(900_000_000), longitude: i32(1_800_000_000),
-    radius_m: u32, outline: bytes32, area_m2: u64, trees_per_ha_max: u32,
+    number: u32, name: text(100), country: text(2, /^[A-Z]{2}$/),
+    place: variant({
+      circle: table({ ...POINT, radius_m: u32 }),
+      outline: table({ points: outline }),
+    }),
+    finer_outline: option(bytes32), area_m2: u64, trees_per_ha_max: u32,
     carbon_rights: variant({
       none_issued: table({}), issued: table({ registry: text(100), id: text(100) }), unknown: table({}),
     }),
-    funded_by: text(100), set: option(u64),
+    funded_by: text(100), for: ascending(listOf(text(64, SLUG), 0, 16)), set: option(u64),
   }),
   planting: table({
     plot: u32, species: u16, first_serial: u32, count, planted_from: day, planted_until: day, evidence: bytes32,

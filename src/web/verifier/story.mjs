@@ -138,6 +138,61 @@ function rights({ kind, registry, id }, words) {
   return kind === 'issued' ? `${words.rights_issued}: ${registry} ${id}` : words[`rights_${kind}`];
 }
 
+const HALF_TURN = 1_800_000_000;
+const BILLION = 1_000_000_000n;
+
+// Millimetres of ten-millionths of a degree of a great circle.
+const millimetres = (e7) => (BigInt(e7) * 111_195_080n) / 10_000_000n;
+
+// The cosine of a latitude, in billionths, by its series.
+function cosine(e7) {
+  const radians = (BigInt(e7) * 314_159_265_359n) / 180_000_000_000n;
+  const square = (radians * radians) / BILLION;
+  let [term, sum] = [BILLION, BILLION];
+  for (let n = 1n; n <= 8n; n += 1n) {
+    term = -((term * square) / BILLION) / ((2n * n - 1n) * (2n * n));
+    sum += term;
+  }
+  return sum;
+}
+
+function root(square) {
+  let [high, low] = [square + 1n, 0n];
+  while (high - low > 1n) {
+    const middle = (high + low) / 2n;
+    if (middle * middle <= square) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+const middleOf = (numbers) => Math.floor((Math.min(...numbers) + Math.max(...numbers)) / 2);
+
+// The circle that is stated; or one that holds the outline, around the middle of the least rectangle
+// of degrees that holds it. By integers alone, as `src/record/land.rs` has it.
+export function circleOf(place) {
+  if (place.kind === 'circle') return place;
+  const north = place.points.map((point) => point.latitude);
+  let east = place.points.map((point) => point.longitude);
+  if (Math.max(...east) - Math.min(...east) > HALF_TURN) {
+    east = east.map((one) => (one < 0 ? one + 2 * HALF_TURN : one));
+  }
+  const [latitude, longitude] = [middleOf(north), middleOf(east)];
+  let farthest = 0n;
+  for (const [at, one] of north.entries()) {
+    const up = millimetres(one - latitude);
+    const along = one < 0 === latitude < 0 ? Math.min(Math.abs(one), Math.abs(latitude)) : 0;
+    const across = (millimetres(east[at] - longitude) * cosine(along)) / BILLION;
+    const square = up * up + across * across;
+    if (square > farthest) farthest = square;
+  }
+  return {
+    latitude,
+    longitude: longitude > HALF_TURN ? longitude - 2 * HALF_TURN : longitude,
+    radius_m: Number(root(farthest) / 1000n + 1n),
+  };
+}
+
 const degrees = (e7) => `${(e7 / 1e7).toFixed(5)}°`;
 
 // What a fact must be: text, or a number.
@@ -162,8 +217,10 @@ function expected(path, proven, tree, { ids, words }) {
   };
   const shaped = {
     'plot.holder': () => grant?.statement.holder ?? '',
-    'plot.latitude': () => degrees(statement.latitude),
-    'plot.longitude': () => degrees(statement.longitude),
+    'plot.latitude': () => degrees(circleOf(statement.place).latitude),
+    'plot.longitude': () => degrees(circleOf(statement.place).longitude),
+    'plot.radius_m': () => circleOf(statement.place).radius_m,
+    'plot.for': () => statement.for.join(', ') || words.any_platform,
     'plot.carbon_rights': () => rights(statement.carbon_rights, words),
     'plot.hectares': () => `${statement.area_m2 / 10_000n}${words.point ?? '.'}${String(statement.area_m2 % 10_000n).padStart(4, '0')}`,
     'survey.basis': () => words[`basis_${statement.basis}`],
