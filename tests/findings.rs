@@ -58,12 +58,17 @@ fn at(plot: Plot, latitude: i32, longitude: i32) -> Plot {
 
 fn all_alive(plot: u32, trees: u32, evidence: u8, payer: &str) -> Survey {
     Survey {
-        sampled: trees,
         alive: trees,
         dead: 0,
         paid_by: payer.parse().unwrap(),
         ..survey(plot, evidence)
     }
+}
+
+/// Admits a survey by the books as they are.
+fn survey_now(it: &mut Forge, survey: Survey) -> Index {
+    let as_of = Index(it.size() - 1);
+    it.admit("surveyor", Survey { as_of, ..survey })
 }
 
 /// Nothing to ask about.
@@ -91,8 +96,8 @@ fn plain() -> Forge {
     it.admit("platform", ride(ANN, 130, 1));
     let certificate = it.admit("platform", claim(ANN));
     it.admit("platform", assign(1, &[certificate]));
-    it.admit("surveyor", all_alive(1, 20, 2, "a paper"));
-    it.admit("surveyor", all_alive(1, 20, 3, "a club"));
+    survey_now(&mut it, all_alive(1, 20, 2, "a paper"));
+    survey_now(&mut it, all_alive(1, 20, 3, "a club"));
     it
 }
 
@@ -246,12 +251,11 @@ fn points_and_trees_that_are_owed() {
 fn a_survey_against_the_books() {
     let mut it = plain();
     let dead = Survey {
-        sampled: 20,
         alive: 4,
         dead: 16,
         ..all_alive(1, 20, 9, "a club")
     };
-    let index = it.admit("surveyor", dead);
+    let index = survey_now(&mut it, dead);
     let all = found(&it, TODAY);
     assert_eq!(all["survey_implies_losses"], [index]);
     assert!(all.contains_key("survival_low"));
@@ -268,17 +272,77 @@ fn a_survey_against_the_books() {
     let mut it = plain();
     let sample = Survey {
         basis: Basis::RandomSample,
-        sampled: 10,
         alive: 9,
         dead: 1,
         ..all_alive(1, 10, 9, "a club")
     };
-    it.admit("surveyor", sample);
+    survey_now(&mut it, sample);
     assert_eq!(found(&it, TODAY), BTreeMap::new());
 
     let mut it = plain();
-    let index = it.admit("surveyor", all_alive(1, 25, 9, "a club"));
+    let index = survey_now(&mut it, all_alive(1, 25, 9, "a club"));
     only(&it, TODAY, "survey_exceeds_books", &[index]);
+}
+
+/// A tree that nobody found may be dead, but nobody found it dead.
+#[test]
+fn a_tree_that_was_not_found_is_no_dead_one() {
+    let counts = |dead, not_found| Survey {
+        alive: 4,
+        dead,
+        not_found,
+        ..all_alive(1, 20, 9, "a club")
+    };
+    let mut it = plain();
+    survey_now(&mut it, counts(0, 16));
+    let (findings, report) = inspect(&it, TODAY);
+    let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["survival_low"]);
+    let row = report.plots[0].latest_survey.as_ref().unwrap();
+    assert_eq!((row.looked_for, row.dead, row.not_found), (20, 0, 16));
+    // Of those that were found dead one is booked.
+    let index = survey_now(
+        &mut it,
+        Survey {
+            evidence: photo(10),
+            ..counts(3, 13)
+        },
+    );
+    it.admit("planter", lost(Index(7), 1, None));
+    let (findings, _) = inspect(&it, TODAY);
+    let implied = findings
+        .iter()
+        .find(|it| it.code == "survey_implies_losses");
+    let implied = implied.unwrap();
+    assert!(
+        implied.title.contains("at least 2 dead trees"),
+        "{}",
+        implied.title
+    );
+    assert_eq!(implied.items[0].indexes, [index]);
+}
+
+/// A survey speaks of the books that it names, not of those that there are when it comes in.
+#[test]
+fn a_survey_speaks_of_the_books_that_it_names() {
+    let mut it = plain();
+    let as_of = it.admit("planter", planting(2, 1, 10, 8));
+    it.admit("planter", planting(2, 11, 30, 7));
+    let late = Survey {
+        as_of,
+        ..all_alive(2, 10, 9, "a club")
+    };
+    it.admit("surveyor", late.clone());
+    let (_, report) = inspect(&it, TODAY);
+    let cohort = &report.cohorts[0];
+    assert_eq!((cohort.planted, cohort.surveyed), (60, 30));
+    let before = Survey {
+        as_of: Index(as_of.0 - 1),
+        evidence: photo(10),
+        ..late
+    };
+    let index = it.admit("surveyor", before);
+    assert_eq!(found(&it, TODAY)["survey_exceeds_books"], [index]);
 }
 
 /// What is put right after a survey is put right for it too.
@@ -298,12 +362,11 @@ fn a_survey_speaks_of_what_it_could_see() {
     };
     let loss = it.admit("planter", evidenced);
     let half = Survey {
-        sampled: 20,
         alive: 10,
         dead: 10,
         ..all_alive(2, 20, 9, "a club")
     };
-    it.admit("surveyor", half);
+    survey_now(&mut it, half);
     let (findings, report) = inspect(&it, TODAY);
     assert_eq!(
         findings.len(),
@@ -321,12 +384,11 @@ fn a_survey_speaks_of_what_it_could_see() {
     let bogus = it.admit("planter", planting(2, 1, 20, 8));
     it.admit("planter", planting(2, 21, 20, 7));
     let half = Survey {
-        sampled: 40,
         alive: 20,
         dead: 20,
         ..all_alive(2, 40, 9, "a club")
     };
-    it.admit("surveyor", half);
+    survey_now(&mut it, half);
     assert!(found(&it, TODAY).contains_key("survey_implies_losses"));
     it.admit("planter", void(bogus));
     assert!(!found(&it, TODAY).contains_key("survey_implies_losses"));
@@ -334,7 +396,7 @@ fn a_survey_speaks_of_what_it_could_see() {
     // Trees that were recorded after it, whenever they were planted, are not in its share.
     let mut it = plain();
     it.admit("planter", planting(2, 1, 10, 8));
-    it.admit("surveyor", all_alive(2, 10, 9, "a club"));
+    survey_now(&mut it, all_alive(2, 10, 9, "a club"));
     it.admit("planter", planting(2, 11, 30, 7));
     let (_, report) = inspect(&it, TODAY);
     assert_eq!(
@@ -345,7 +407,7 @@ fn a_survey_speaks_of_what_it_could_see() {
     // A survey that looked for nothing is none.
     let mut it = plain();
     it.admit("planter", planting(2, 1, 3, 8));
-    it.admit("surveyor", all_alive(2, 0, 9, "a club"));
+    survey_now(&mut it, all_alive(2, 0, 9, "a club"));
     only(&it, later(366), "plots_never_surveyed", &[Index(6)]);
 
     // What died after a survey is dead.
@@ -365,7 +427,7 @@ fn a_span_of_planting_is_a_span_of_ages() {
         ..planting(2, 1, 10, 50)
     };
     it.admit("planter", some_day);
-    it.admit("surveyor", all_alive(2, 10, 51, "a paper"));
+    survey_now(&mut it, all_alive(2, 10, 51, "a paper"));
     let (_, report) = inspect(&it, TODAY);
     let ages: Vec<_> = report.ages.iter().collect();
     let spans: Vec<_> = ages.iter().map(|it| (it.years, it.years_most)).collect();
@@ -384,7 +446,7 @@ fn surveys_that_are_missing_and_who_paid() {
         next_due: Some(later(10)),
         ..all_alive(1, 20, 9, "a club")
     };
-    let index = it.admit("surveyor", due);
+    let index = survey_now(&mut it, due);
     assert_eq!(found(&it, later(10)), BTreeMap::new());
     only(&it, later(11), "surveys_overdue", &[index]);
 
@@ -394,7 +456,7 @@ fn surveys_that_are_missing_and_who_paid() {
     only(&it, later(366), "plots_never_surveyed", &[Index(6)]);
 
     let mut it = plain();
-    let index = it.admit("surveyor", all_alive(1, 20, 9, "the city"));
+    let index = survey_now(&mut it, all_alive(1, 20, 9, "the city"));
     only(&it, TODAY, "survey_paid_by_planter", &[index, Index(5)]);
 
     let mut it = plain();
@@ -404,7 +466,7 @@ fn surveys_that_are_missing_and_who_paid() {
         !all.contains_key("surveys_one_payer"),
         "one is too few to say"
     );
-    let index = it.admit("surveyor", all_alive(1, 20, 9, "a club"));
+    let index = survey_now(&mut it, all_alive(1, 20, 9, "a club"));
     let all = found(&it, TODAY);
     assert_eq!(all["surveys_one_payer"], [Index(12), index]);
 }

@@ -471,8 +471,10 @@ fn method(version: u32, effective_from: &str, factor: u64) -> Value {
 fn survey(plot: u32, planting: Option<u64>, basis: &str, n: [u32; 3], due: Option<&str>) -> Value {
     json!({
         "kind": "survey", "plot": plot, "planting": planting, "surveyed_on": "2026-11-04",
-        "basis": basis, "sampled": n[0], "alive": n[1], "dead": n[2],
-        "evidence": sha(&format!("survey of {plot}, {basis}")), "paid_by": "City of Example",
+        "as_of": 24, "basis": basis, "protocol": "Every tree by its tag.", "plan": null,
+        "alive": n[0], "dead": n[1], "not_found": n[2], "dead_known": 0, "revived": 0,
+        "evidence": sha(&format!("survey of {plot}, {basis}")),
+        "evidence_at": "", "paid_by": "City of Example",
         "next_due": due,
     })
 }
@@ -608,15 +610,20 @@ fn trade_and_plant(it: &mut Ledger) {
         "survey",
         SURVEYOR,
         &[],
-        survey(1, None, "census", [15, 13, 1], Some("2027-11-01")),
+        survey(1, None, "census", [13, 1, 1], Some("2027-11-01")),
     );
-    let part = survey(1, Some(oaks), "random_sample", [5, 5, 0], None);
+    let mut part = survey(1, Some(oaks), "random_sample", [4, 0, 1], None);
+    part["as_of"] = json!(25);
+    part["plan"] = json!(sha("which trees to visit"));
+    part["revived"] = json!(1);
+    part["dead_known"] = json!(2);
+    part["evidence_at"] = json!("http://example.org/surveys/2");
     it.say("survey_planting", SURVEYOR, &[], part);
     it.say(
         "",
         SURVEYOR,
         &[],
-        survey(2, None, "remote_sensing", [4, 2, 2], None),
+        survey(2, None, "remote_sensing", [2, 2, 0], None),
     );
 }
 
@@ -1112,11 +1119,17 @@ const STATEMENTS: [(&str, &[(&str, T)]); 16] = [
             ("plot", T::U32),
             ("planting", T::Option(&T::U64)),
             ("surveyed_on", T::Day),
+            ("as_of", T::U64),
             ("basis", BASIS),
-            ("sampled", T::U32),
+            ("protocol", T::Text),
+            ("plan", T::Option(&T::Bytes32)),
             ("alive", T::U32),
             ("dead", T::U32),
+            ("not_found", T::U32),
+            ("dead_known", T::U32),
+            ("revived", T::U32),
             ("evidence", T::Bytes32),
+            ("evidence_at", T::Text),
             ("paid_by", T::Text),
             ("next_due", T::Option(&T::Day)),
         ],

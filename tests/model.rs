@@ -24,7 +24,7 @@ use arborlog::record::{
     GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude, List, LogKey, Longitude,
     Method, MethodId, MethodVersion, Micrograms, NamedPlatforms, Opinion, Origin, Planting, Plot,
     PlotNumber, PlotPlace, Policy, Quantity, Record, RecordId, Remedy, Role, Seq, Serial,
-    SigningContext, Slug, Species, SpeciesCode, Statement, Survey, TimeMs, Transfer,
+    SigningContext, Slug, Species, SpeciesCode, Statement, Survey, Text, TimeMs, Transfer,
     TransferReason, WebAddress, draft,
 };
 use proptest::prelude::*;
@@ -757,7 +757,7 @@ impl Model {
         self.plot(it.plot.0).is_some()
             && there
             && it.surveyed_on <= record.issued_on
-            && u64::from(it.alive) + u64::from(it.dead) <= u64::from(it.sampled)
+            && at(it.as_of) < self.said.len()
             && !self.evidence_used(&it.evidence)
     }
 
@@ -2050,16 +2050,26 @@ impl Run {
             plot = there;
         }
         let planting = planting.map(|(index, _)| Index(index as u64 + u64::from(dice.once_in(9))));
-        let (alive, dead) = (dice.small(1000), dice.small(1000));
+        let size = self.entries.len() as u64;
         let said = Survey {
             plot: PlotNumber(plot),
             planting,
             surveyed_on: Day(self.today + u32::from(dice.once_in(15)) - dice.small(2)),
+            as_of: Index(if dice.once_in(8) {
+                size + u64::from(dice.small(2))
+            } else {
+                size - 1 - u64::from(dice.small(3))
+            }),
             basis: Basis::Census,
-            sampled: (alive + dead + dice.small(3)).saturating_sub(u32::from(dice.once_in(8)) * 3),
-            alive,
-            dead,
+            protocol: Text::default(),
+            plan: None,
+            alive: dice.small(1000),
+            dead: dice.small(1000),
+            not_found: dice.small(3),
+            dead_known: dice.small(3),
+            revived: dice.small(3),
             evidence: self.fresh_evidence(dice),
+            evidence_at: WebAddress::default(),
             paid_by: "the city".parse().unwrap(),
             next_due: None,
         };

@@ -347,11 +347,17 @@ impl Ledger {
             plot: PlotNumber(1),
             planting: None,
             surveyed_on: self.today,
+            as_of: Index(0),
             basis: Basis::RandomSample,
-            sampled: 10,
+            protocol: "every third row".parse().unwrap(),
+            plan: None,
             alive: 7,
             dead: 3,
+            not_found: 0,
+            dead_known: 0,
+            revived: 0,
             evidence: self.digest(),
+            evidence_at: "https://example.org/surveys".parse().unwrap(),
             paid_by: "the city".parse().unwrap(),
             next_due: None,
         }
@@ -2615,23 +2621,35 @@ fn the_trees_of_a_plot_are_for_the_platforms_that_it_names() {
 // Rule 7: surveys
 
 #[test]
-fn a_survey_that_found_more_than_it_looked_for_is_refused() {
+fn a_survey_by_books_that_are_yet_to_come_is_refused() {
     let mut ledger = Ledger::with_plot();
     let said = ledger.survey();
-    let counts = |sampled, alive, dead| Survey {
-        sampled,
-        alive,
-        dead,
+    let by = |as_of| Survey {
+        as_of: Index(as_of),
         ..said.clone()
     };
-    ledger.refuse("surveyor", counts(10, 7, 4), Code::SurveyCounts);
-    ledger.refuse("surveyor", counts(0, 1, 0), Code::SurveyCounts);
-    ledger.refuse(
-        "surveyor",
-        counts(u32::MAX, u32::MAX, 1),
-        Code::SurveyCounts,
-    );
-    ledger.admit("surveyor", counts(11, 7, 4));
+    let next = ledger.state.entries();
+    // Its own index, and beyond.
+    for as_of in [next, next + 1, u64::MAX] {
+        let advice = ledger.refuse("surveyor", by(as_of), Code::AsOfUnknown);
+        assert!(advice.contains("newest entry"), "{advice}");
+    }
+    ledger.admit("surveyor", by(next - 1));
+}
+
+#[test]
+fn what_a_survey_looked_for_has_no_limit() {
+    let mut ledger = Ledger::with_plot();
+    let said = Survey {
+        alive: u32::MAX,
+        dead: u32::MAX,
+        not_found: u32::MAX,
+        dead_known: u32::MAX,
+        revived: u32::MAX,
+        ..ledger.survey()
+    };
+    assert_eq!(said.looked_for(), 3 * u64::from(u32::MAX));
+    ledger.admit("surveyor", said);
 }
 
 #[test]
@@ -2639,9 +2657,9 @@ fn a_survey_that_found_more_than_the_ledger_holds_goes_in() {
     let (mut ledger, planting) = Ledger::with_oaks(5);
     let said = Survey {
         planting: Some(planting),
-        sampled: 4_000,
         alive: 1_000,
         dead: 2_000,
+        not_found: 1_000,
         ..ledger.survey()
     };
     let index = ledger.admit("surveyor", said);

@@ -283,9 +283,10 @@ STATEMENT = variant(
                set=option(u64)),
     planting=table(plot=u32, species=u16, first_serial=u32, count=uint(4, low=1), planted_from=day,
                    planted_until=day, evidence=bytes32, evidence_at=text(300, WEB_ADDRESS)),
-    survey=table(plot=u32, planting=option(u64), surveyed_on=day,
-                 basis=word("census", "random_sample", "remote_sensing"), sampled=u32, alive=u32, dead=u32,
-                 evidence=bytes32, paid_by=text(100), next_due=option(day)),
+    survey=table(plot=u32, planting=option(u64), surveyed_on=day, as_of=u64,
+                 basis=word("census", "random_sample", "remote_sensing"), protocol=text(200),
+                 plan=option(bytes32), alive=u32, dead=u32, not_found=u32, dead_known=u32, revived=u32,
+                 evidence=bytes32, evidence_at=text(300, WEB_ADDRESS), paid_by=text(100), next_due=option(day)),
     claim=table(account=bytes32, method=u32, version=u32, species=u16, points=u64),
     assignment=table(plot=u32, first_serial=u32, claims=list_of(u64, 1, 1024)),
     correction=table(target=u64, reason=text(300), remedy=variant(
@@ -854,7 +855,7 @@ class Ledger:
         planting = self.plantings.get(s.planting)
         need(s.planting is None or (planting and planting.plot is plot), "planting_unknown",
              "the entry is no planting on that plot")
-        need(s.alive + s.dead <= s.sampled, "survey_counts", "alive + dead > sampled")
+        need(s.as_of < entry.index, "as_of_unknown", "as_of is no earlier entry")
         self.check_evidence(s)
         self.evidence.add(s.evidence)
         return [self.touch(entry, plot)]

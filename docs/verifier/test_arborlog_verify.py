@@ -395,8 +395,10 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
                  ("planted_from", u32, 1), ("planted_until", u32, 1), ("evidence", "evidence", None),
                  ("evidence_at", text, "")],
     "survey": [("plot", u32, 1), ("planting", "index?", None), ("surveyed_on", u32, 1),
-               ("basis", word("census", "random_sample", "remote_sensing"), "census"), ("sampled", u32, 0),
-               ("alive", u32, 0), ("dead", u32, 0), ("evidence", "evidence", None), ("paid_by", text, "them"),
+               ("as_of", u64, 0), ("basis", word("census", "random_sample", "remote_sensing"), "census"),
+               ("protocol", text, ""), ("plan", "digest?", None), ("alive", u32, 0), ("dead", u32, 0),
+               ("not_found", u32, 0), ("dead_known", u32, 0), ("revived", u32, 0), ("evidence", "evidence", None),
+               ("evidence_at", text, ""), ("paid_by", text, "them"),
                ("next_due", "day?", None)],
     "claim": [("account", bytes, None), ("method", u32, 1), ("version", u32, 1), ("species", u16, 1),
               ("points", u64, 100)],
@@ -586,7 +588,9 @@ def base_ledger():
     at["fir claim"] = b.add("claim", PLATFORM, account=ANN, species=3, points=10)
     at["assignment"] = b.add("assignment", PLATFORM, first_serial=1, claims=at["claims"][:2])
     at["loss"] = b.add("correction", SURVEYOR, target=at["oaks"], remedy=dict(lost=1, first_serial=6))
-    at["survey"] = b.add("survey", SURVEYOR, planting=at["oaks"], sampled=9, alive=8, dead=1)
+    at["survey"] = b.add("survey", SURVEYOR, planting=at["oaks"], alive=8, dead=1, not_found=2**32 - 1,
+                         dead_known=2, revived=2**32 - 1, as_of=len(b.entries) - 1, plan=bytes([8]) * 32,
+                         protocol="every third row", evidence_at="http://")
     at["reversal"] = b.add("correction", PLATFORM_2, target=at["award"], remedy=dict(reverse=10))
     b.add("policy", A, B)
     b.add("policy", B, A, policy="# again\nquorum none\n")
@@ -758,7 +762,8 @@ def cases():
     yield "plot_full", e("planting", PLANTER, plot=2, first_serial=1, count=2**32 - 1)
     yield "evidence_reused", e("planting", PLANTER, first_serial=18, count=1, evidence=bytes([9]) * 32)
     yield "evidence_reused", e("survey", SURVEYOR, evidence=bytes([9]) * 32)
-    yield "survey_counts", e("survey", SURVEYOR, sampled=9, alive=9, dead=1)
+    yield "as_of_unknown", e("survey", SURVEYOR, as_of=len(BASE.entries))
+    yield "as_of_unknown", e("survey", SURVEYOR, as_of=2**64 - 1)
     yield "planting_unknown", e("survey", SURVEYOR, planting=at["award"])
     yield "planting_unknown", e("survey", SURVEYOR, plot=2, planting=oaks)
     yield "claim_unknown", e("assignment", PLATFORM, first_serial=3, claims=[oaks])

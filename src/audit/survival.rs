@@ -1,7 +1,7 @@
 //! What surveys say about survival: shares with their 95 % intervals, by year of planting and by
 //! age.
 //!
-//! A share is alive ÷ looked for: a tree that was not found is not counted as alive. Its interval
+//! A share is alive ÷ looked for: a tree that was not found is counted neither as alive nor as dead. Its interval
 //! is Wilson's (E. B. Wilson, JASA 22, 1927), which stays within 0 and 1 and does not collapse for
 //! small samples; a census of all trees has none. Shares of several surveys are averaged by the
 //! trees that they speak for, and so are the ends of their intervals: that is wider than
@@ -33,12 +33,12 @@ pub struct Share {
 impl Share {
     /// The share of `alive` in `sampled`, drawn at random; `None` without a sample, or when more
     /// are alive than were sampled.
-    pub fn of_sample(alive: u32, sampled: u32) -> Option<Self> {
+    pub fn of_sample(alive: u64, sampled: u64) -> Option<Self> {
         if sampled == 0 || alive > sampled {
             return None;
         }
-        let n = f64::from(sampled);
-        let p = f64::from(alive) / n;
+        let n = sampled as f64;
+        let p = alive as f64 / n;
         let middle = p + Z * Z / (2.0 * n);
         let reach = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         let all = 1.0 + Z * Z / n;
@@ -51,14 +51,30 @@ impl Share {
 
     /// The share alive of the trees that a survey looked among; `None` when it looked for none. A
     /// census that looked for all of them leaves no room for chance.
-    pub(super) fn of_survey(survey: &Survey, base: &SurveyBase) -> Option<Self> {
+    pub(super) fn alive_in(survey: &Survey, base: &SurveyBase) -> Option<Self> {
+        Self::in_survey(survey, base, |sampled| u64::from(survey.alive).min(sampled))
+    }
+
+    /// The share found dead of these trees: one that was not found is no dead one.
+    pub(super) fn dead_in(survey: &Survey, base: &SurveyBase) -> Option<Self> {
+        Self::in_survey(survey, base, |sampled| {
+            let rest = sampled.saturating_sub(survey.alive.into());
+            u64::from(survey.dead).min(rest)
+        })
+    }
+
+    /// The share of the trees that `found` says, of those that were looked for.
+    fn in_survey(
+        survey: &Survey,
+        base: &SurveyBase,
+        found: impl FnOnce(u64) -> u64,
+    ) -> Option<Self> {
         // Trees that the ledger does not have (any more) are no part of any share: what was found
         // beyond those that it has is cut off.
         let among = base.looked_among(survey);
-        let sampled =
-            u32::try_from(among).map_or(survey.sampled, |among| among.min(survey.sampled));
-        let share = Self::of_sample(survey.alive.min(sampled), sampled)?;
-        let is_complete = survey.basis == Basis::Census && u64::from(sampled) == among;
+        let sampled = among.min(survey.looked_for());
+        let share = Self::of_sample(found(sampled), sampled)?;
+        let is_complete = survey.basis == Basis::Census && sampled == among;
         Some(if is_complete {
             Self {
                 low: share.estimate,
@@ -187,7 +203,7 @@ pub fn ages(state: &State) -> Result<Vec<AgeClass>, Inconsistent> {
     for (plot, _) in state.plots() {
         for (index, survey) in state.surveys(*plot) {
             let survey = &survey.survey;
-            let spoken_of = books.spoken_of(index, survey);
+            let spoken_of = books.spoken_of(survey);
             let (mut trees, mut days_least, mut days_most) = (0, 0.0, 0.0);
             for (first, planting) in spoken_of {
                 let more = planting.count(first);
@@ -250,11 +266,14 @@ impl<'a> PlantingBooks<'a> {
     /// [`Inconsistent`] when more trees are lost than were planted.
     pub(super) fn base(&self, index: Index, survey: &Survey) -> Result<SurveyBase, Inconsistent> {
         let (mut planted, mut lost, mut lost_before) = (0, 0, 0);
-        for (first, planting) in self.spoken_of(index, survey) {
+        for (first, planting) in self.spoken_of(survey) {
             planted += planting.count(first);
             lost += u64::from(planting.lost());
             let losses = self.losses.get(&(survey.plot, first));
-            let before = losses.into_iter().flatten().filter(|loss| loss.0 < index);
+            let before = losses
+                .into_iter()
+                .flatten()
+                .filter(|loss| loss.0 <= survey.as_of);
             lost_before += before.map(|loss| loss.1).sum::<u64>();
         }
         Ok(SurveyBase {
@@ -267,12 +286,11 @@ impl<'a> PlantingBooks<'a> {
     /// Unvoided plantings that a survey could speak of, with their first serials.
     fn spoken_of<'s>(
         &'s self,
-        index: Index,
         survey: &'s Survey,
     ) -> impl Iterator<Item = (Serial, &'s PlantingState)> {
         self.state
             .plantings(survey.plot)
-            .filter(move |(_, planting)| speaks_of(index, survey, planting))
+            .filter(move |(_, planting)| speaks_of(survey, planting))
     }
 }
 
@@ -280,9 +298,9 @@ impl<'a> PlantingBooks<'a> {
 /// that was, never was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SurveyBase {
-    /// Trees of unvoided plantings that were recorded before the survey, and planted by its day.
+    /// Trees of unvoided plantings that the books had as of the survey, and planted by its day.
     pub(super) planted: u64,
-    /// Trees of these that stood in the books when the survey came in.
+    /// Trees of these that stood in the books as of the survey.
     pub(super) standing: u64,
     /// Trees of these that are lost in the books until now.
     pub(super) lost: u64,
@@ -292,7 +310,7 @@ impl SurveyBase {
     /// The trees among which a survey looked: those that stood, or, when it looked for more, all
     /// that were planted.
     pub(super) fn looked_among(&self, survey: &Survey) -> u64 {
-        if u64::from(survey.sampled) > self.standing {
+        if survey.looked_for() > self.standing {
             self.planted
         } else {
             self.standing
@@ -306,14 +324,15 @@ fn latest_survey<'a>(
     plot: PlotNumber,
     planting: &PlantingState,
 ) -> Option<(Index, &'a SurveyState)> {
-    state.surveys(plot).rev().find(|(index, survey)| {
-        survey.survey.sampled > 0 && speaks_of(*index, &survey.survey, planting)
-    })
+    state
+        .surveys(plot)
+        .rev()
+        .find(|(_, survey)| survey.survey.looked_for() > 0 && speaks_of(&survey.survey, planting))
 }
 
-fn speaks_of(index: Index, survey: &Survey, planting: &PlantingState) -> bool {
+fn speaks_of(survey: &Survey, planting: &PlantingState) -> bool {
     !planting.voided
-        && planting.index < index
+        && planting.index <= survey.as_of
         && planting.planted_from <= survey.surveyed_on
         && survey.planting.is_none_or(|one| one == planting.index)
 }
@@ -322,7 +341,7 @@ fn speaks_of(index: Index, survey: &Survey, planting: &PlantingState) -> bool {
 fn since_planting(survey: &Survey, base: &SurveyBase) -> Option<Share> {
     // Where nothing is planted there is no share either; the 1 only keeps 0 ÷ 0 out.
     let among = base.looked_among(survey) as f64 / base.planted.max(1) as f64;
-    Share::of_survey(survey, base).map(|share| share.times(among))
+    Share::alive_in(survey, base).map(|share| share.times(among))
 }
 
 /// Trees that stand of those planted, as seen by an entry.

@@ -93,12 +93,14 @@ pub fn say_statement(statement: &Statement) -> String {
             planting.first_serial
         ),
         Statement::Survey(survey) => format!(
-            "of {} trees looked for on plot {} on {}, {} were alive and {} dead ({:?}, paid for by {:?})",
-            survey.sampled,
+            "of {} trees looked for on plot {} on {}, by the books of entry {}, {} were alive, {} dead and {} not found ({:?}, paid for by {:?})",
+            survey.looked_for(),
             survey.plot,
             survey.surveyed_on,
+            survey.as_of,
             survey.alive,
             survey.dead,
+            survey.not_found,
             survey.basis,
             survey.paid_by
         ),

@@ -135,8 +135,8 @@ codes! {
     SerialNotNext = "serial_not_next", Rule;
     /// The same evidence served before.
     EvidenceReused = "evidence_reused", Rule;
-    /// More alive and dead than were looked for.
-    SurveyCounts = "survey_counts", Rule;
+    /// The books of an entry that is not before this one.
+    AsOfUnknown = "as_of_unknown", Rule;
     /// No such planting, or not on this plot.
     PlantingUnknown = "planting_unknown", Rule;
     /// No such claim, or a voided one.

@@ -390,20 +390,39 @@ pub struct Survey {
     pub planting: Option<Index>,
     /// The day of the survey.
     pub surveyed_on: Day,
+    /// The entry after which the books were looked at: the surveyor looked for trees that stood there.
+    pub as_of: Index,
     /// How the trees were inspected.
     pub basis: Basis,
-    /// The number of trees that were looked for.
-    pub sampled: u32,
-    /// The number of trees found alive.
+    /// The protocol that was followed, in words.
+    pub protocol: Text<200>,
+    /// SHA-256 of the plan by which trees were drawn, if there is one.
+    pub plan: Option<Digest>,
+    /// Of the trees that stood in the books, the number found alive.
     pub alive: u32,
-    /// The number of trees found dead.
+    /// Of these trees, the number found dead.
     pub dead: u32,
+    /// Of these trees, the number that were looked for and not found.
+    pub not_found: u32,
+    /// The number of trees found dead that the books had as lost already.
+    pub dead_known: u32,
+    /// The number of trees found alive that the books had as lost.
+    pub revived: u32,
     /// SHA-256 of the evidence file.
     pub evidence: Digest,
+    /// Where the evidence file can be read.
+    pub evidence_at: WebAddress,
     /// Who paid for the survey.
     pub paid_by: Text<100>,
     /// The day on which the next survey is due, if it is known.
     pub next_due: Option<Day>,
+}
+
+impl Survey {
+    /// The trees that were looked for, of those that stood in the books.
+    pub fn looked_for(&self) -> u64 {
+        u64::from(self.alive) + u64::from(self.dead) + u64::from(self.not_found)
+    }
 }
 
 /// Points become the promise of a tree. The index of this entry is the certificate's number.

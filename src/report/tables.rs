@@ -226,7 +226,7 @@ pub(super) const PLANTINGS: TableSchema<9> = TableSchema {
     ],
 };
 
-pub(super) const SURVEYS: TableSchema<11> = TableSchema {
+pub(super) const SURVEYS: TableSchema<18> = TableSchema {
     file: "surveys.csv",
     row: "a survey",
     columns: [
@@ -237,11 +237,27 @@ pub(super) const SURVEYS: TableSchema<11> = TableSchema {
             "the index of the one planting that was surveyed; empty: the whole plot",
         ),
         ("surveyed_on", "when"),
+        (
+            "as_of",
+            "the entry after which the books were looked at: these trees stood there",
+        ),
         ("basis", "census, random_sample or remote_sensing"),
-        ("sampled", "trees looked for"),
+        ("protocol", "the protocol that was followed"),
+        ("plan", "SHA-256 of the sampling plan; empty: none"),
+        (
+            "looked_for",
+            "trees looked for: those alive, dead and not found",
+        ),
         ("alive", "found alive"),
         ("dead", "found dead"),
+        ("not_found", "not found"),
+        ("dead_known", "beside these: found dead, and booked as lost"),
+        (
+            "revived",
+            "beside these: found alive, though booked as lost",
+        ),
         EVIDENCE,
+        EVIDENCE_AT,
         ("paid_by", "who paid for the survey"),
         ("next_due", "when the next one is due"),
     ],

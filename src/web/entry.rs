@@ -94,9 +94,9 @@ pub(super) fn gist(statement: &Statement) -> String {
             format!("{}/{}–{last}", planting.plot, planting.first_serial)
         }
         Statement::Survey(survey) => {
-            let [alive, sampled] =
-                [survey.alive, survey.sampled].map(|count| grouped(count.into()));
-            format!("{}: {alive} / {sampled}", survey.plot)
+            let [alive, looked_for] =
+                [survey.alive.into(), survey.looked_for()].map(|count| grouped(count.into()));
+            format!("{}: {alive} / {looked_for}", survey.plot)
         }
         Statement::Claim(claim) => format!("{}: {}", grams(claim.points), short(&claim.account)),
         Statement::Assignment(assignment) => {
@@ -169,7 +169,9 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<FieldRow>) {
             let link = match field {
                 "account" | "from" | "to" => Some(format!("/account/{value}")),
                 "plot" => Some(format!("/plot/{value}")),
-                "claims" | "target" | "planting" | "set" => Some(format!("/entry/{value}")),
+                "claims" | "target" | "planting" | "set" | "as_of" => {
+                    Some(format!("/entry/{value}"))
+                }
                 "method" => Some("/method".to_owned()),
                 _ => None,
             };

@@ -265,9 +265,9 @@ impl Frame {
         }
     }
 
-    /// How many trees were sampled, in words.
-    pub(super) fn of_sampled(&self, sampled: &u64) -> String {
-        fill(&self.t.of_sampled, self.n(sampled))
+    /// How many trees were looked for, in words.
+    pub(super) fn of_looked_for(&self, trees: &u64) -> String {
+        fill(&self.t.of_looked_for, self.n(trees))
     }
 
     /// That the log takes no records, and what the page is of, in words.

@@ -52,7 +52,7 @@ pub(super) struct Overview {
     /// Trees found alive in the latest survey of each plot.
     alive: u64,
     /// Trees looked for in the latest survey of each plot.
-    sampled: u64,
+    looked_for: u64,
     /// The plots on the map.
     dots: Vec<Dot>,
 }
@@ -80,13 +80,13 @@ impl Overview {
             short,
             surveyed: 0,
             alive: 0,
-            sampled: 0,
+            looked_for: 0,
             dots,
         };
         for (_, found) in latest {
             overview.surveyed += 1;
             overview.alive += u64::from(found.survey.alive);
-            overview.sampled += u64::from(found.survey.sampled);
+            overview.looked_for += found.survey.looked_for();
         }
         Ok(overview)
     }

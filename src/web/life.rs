@@ -159,6 +159,7 @@ fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
         ),
         Statement::Survey(survey) => {
             survey.surveyed_on >= tree.planted_from
+                && survey.as_of >= tree.planting
                 && survey
                     .planting
                     .is_none_or(|planting| planting == tree.planting)

@@ -32,12 +32,16 @@ pub(super) struct SurveyFacts {
     /// The day of the survey.
     pub on: Day,
     pub basis: Basis,
+    /// The entry after which the books were looked at.
+    pub as_of: Index,
     /// Trees looked for.
-    pub sampled: u32,
+    pub looked_for: u64,
     /// Trees found alive.
     pub alive: u32,
     /// Trees found dead.
     pub dead: u32,
+    /// Trees not found.
+    pub not_found: u32,
     pub paid_by: String,
     /// When the next survey is due.
     pub next_due: Option<Day>,
@@ -51,21 +55,22 @@ impl SurveyFacts {
             planting: survey.planting,
             on: survey.surveyed_on,
             basis: survey.basis,
-            sampled: survey.sampled,
+            as_of: survey.as_of,
+            looked_for: survey.looked_for(),
             alive: survey.alive,
             dead: survey.dead,
+            not_found: survey.not_found,
             paid_by: survey.paid_by.to_string(),
             next_due: survey.next_due,
         }
     }
 
-    /// The share of the sampled trees that were found alive; a dash if none was sampled.
+    /// The share of the trees looked for that were found alive; a dash if there were none.
     pub(super) fn survival(&self, f: &Frame) -> String {
-        if self.sampled == 0 {
-            return "–".to_owned();
-        }
         // Rounded down, so that one dead tree of many shows.
-        let tenths = u64::from(self.alive) * 1000 / u64::from(self.sampled);
+        let Some(tenths) = (u64::from(self.alive) * 1000).checked_div(self.looked_for) else {
+            return "–".to_owned();
+        };
         f.decimal(format!("{}.{} %", tenths / 10, tenths % 10))
     }
 }

@@ -25,12 +25,12 @@ texts! {
     language skip nav_home nav_method nav_receipt nav_check languages proves points_note
     serial_note as_of search search_hint search_button found found_nothing totals
     total_awarded total_claimed trees_planted trees_claimed trees_waiting trees_standing
-    trees_alive of_sampled never_surveyed chart_title chart_points chart_trees tonnes
+    trees_alive of_looked_for never_surveyed chart_title chart_points chart_trees tonnes
     trees_unit chart_note map_title map_note plots newest newest_live entry tree certificate
     plot account record issuer kind when species planting planted between planted_by claim
     claimed_for assigned assigned_here unclaimed waiting voided lost life survey surveys
     surveyed_on surveyed_by paid_by basis basis_census basis_random_sample
-    basis_remote_sensing sampled alive dead shortfall area density capacity holder funded_by
+    basis_remote_sensing looked_for alive dead not_found shortfall area density capacity holder funded_by
     carbon_rights rights_none_issued rights_issued rights_unknown place plantings serials
     count balance statement points why older linkable share_note print qr method version
     effective_from activity unit factor cap price baseline sources jurisdiction document
@@ -187,7 +187,7 @@ mod tests {
                 |language: Language| language.texts().words.keys().cloned().collect::<Vec<_>>();
             assert_eq!(keys(language), keys(Language::English));
             let t = language.texts();
-            for one in [&t.as_of, &t.of_sampled, &t.found_nothing, &t.halted] {
+            for one in [&t.as_of, &t.of_looked_for, &t.found_nothing, &t.halted] {
                 assert_eq!(one.matches("{}").count(), 1, "{one}");
             }
             assert_eq!(t.between.matches("{}").count(), 2);

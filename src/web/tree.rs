@@ -81,6 +81,7 @@ impl TreeFacts {
         let here = |survey: &SurveyFacts| {
             survey.planting.is_none_or(|index| index == planting.index)
                 && survey.on >= planting.planted_from
+                && survey.as_of >= planting.index
         };
         let surveys = all().take(SURVEYS_READ_MAX).filter(here).take(SURVEYS_MAX);
         Ok(Some(Self {
@@ -110,11 +111,12 @@ impl TreeFacts {
         planting.is_some_and(|index| index != self.planting)
     }
 
-    /// Whether the plot's latest survey was made before this tree was planted.
+    /// Whether the plot's latest survey was made before this tree was planted, or by books that did not
+    /// have it.
     fn survey_is_older(&self) -> bool {
         self.survey
             .as_ref()
-            .is_some_and(|survey| survey.on < self.planted_from)
+            .is_some_and(|survey| survey.on < self.planted_from || survey.as_of < self.planting)
     }
 
     /// The receipts that its page rests on.

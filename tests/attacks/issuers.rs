@@ -449,14 +449,14 @@ fn trees() -> Vec<Attack> {
             |it| it.force("surveyor", survey(1, 1)),
         ),
         surveyor(
-            "A survey that found more than it looked for",
-            Code::SurveyCounts,
+            "A survey by books that are yet to come",
+            Code::AsOfUnknown,
             |it| {
-                let lucky = Survey {
-                    alive: 9,
+                let ahead = Survey {
+                    as_of: Index(it.size()),
                     ..survey(1, 77)
                 };
-                it.force("surveyor", lucky)
+                it.force("surveyor", ahead)
             },
         ),
         surveyor(

@@ -327,7 +327,7 @@ function aTree() {
     claim: of(40n, 'claim', { species: 3, points: 17_900n }),
     assignment: of(50n, 'assignment', { plot: 7, first_serial: 40, claims: [39n, 40n, 41n] }),
     planting: of(30n, 'planting', { plot: 7, species: 3, first_serial: 40, count: 5, planted_from: 0, planted_until: 0 }),
-    survey: of(35n, 'survey', { plot: 7, surveyed_on: 1, basis: 'census', sampled: 250, alive: 249, dead: 1, paid_by: 'x' }),
+    survey: of(35n, 'survey', { plot: 7, surveyed_on: 1, basis: 'census', alive: 249, dead: 3, not_found: 998, paid_by: 'x' }),
     plot: of(20n, 'plot', { number: 7, name: '12', country: 'US', place: { kind: 'circle', latitude: 1, longitude: -25, radius_m: 1200 }, finer_outline: null, for: ['a', 'b'], carbon_rights: { kind: 'issued', registry: 'R', id: '9' }, area_m2: 50_001n }),
     method: of(5n, 'method', { species: [{ code: 3, name: 'Elm' }] }),
   };
@@ -338,8 +338,8 @@ test('a certificate is of its own tree, and every mark is held against the state
   const right = {
     'claim.index': '40', 'claim.points': '17,900', 'tree.plot': '7', 'tree.serial': '41', 'planting.species': '3',
     'planting.species_name': 'Elm', 'planting.planted': '1970-01-01', 'planting.by': 'Somebody',
-    'survey.surveyed_on': '1970-01-02', 'survey.basis': 'census', 'survey.sampled': '250', 'survey.alive': '249',
-    'survey.survival': '99.6 %', 'survey.paid_by': 'x', 'plot.number': '7', 'plot.name': '12',
+    'survey.surveyed_on': '1970-01-02', 'survey.basis': 'census', 'survey.looked_for': '1,250', 'survey.alive': '249', 'survey.dead': '3', 'survey.not_found': '998',
+    'survey.survival': '19.9 %', 'survey.paid_by': 'x', 'plot.number': '7', 'plot.name': '12',
     'plot.country': 'US', 'plot.longitude': '-0.00000°', 'plot.radius_m': '1,200', 'plot.for': 'a, b', 'plot.hectares': '5.0001', 'plot.carbon_rights': 'issued: R 9',
   };
   const facts = (changes = {}) => Object.entries({ ...right, ...changes }).map(([path, shown]) => ({ path, text: shown }));

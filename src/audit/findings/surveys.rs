@@ -43,7 +43,7 @@ fn latest<'a>(
 ) -> BTreeMap<(PlotNumber, Option<Index>), (Index, &'a SurveyState)> {
     let mut latest = BTreeMap::new();
     for (plot, _, index, survey) in all(facts) {
-        if survey.survey.sampled > 0 {
+        if survey.survey.looked_for() > 0 {
             latest.insert((plot, survey.survey.planting), (index, survey));
         }
     }
@@ -54,15 +54,15 @@ fn against_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "survey_implies_losses",
         Severity::High,
-        "Even at the upper end of its 95 % interval the survey found fewer trees alive than the \
-         books still count. Ask why no loss was booked.",
+        "Even at the lower end of its 95 % interval the survey found more trees dead than the books \
+         count as lost. Ask why no loss was booked.",
     );
     let books = PlantingBooks::new(facts.state);
     let mut trees = 0;
     for ((number, _), (index, survey)) in latest(facts) {
         let base = books.base(index, &survey.survey)?;
         // Nothing is planted that the survey could speak of.
-        let Some(share) = Share::of_survey(&survey.survey, &base) else {
+        let Some(share) = Share::dead_in(&survey.survey, &base) else {
             continue;
         };
         let among = base.looked_among(&survey.survey);
@@ -70,17 +70,18 @@ fn against_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
             clippy::cast_possible_truncation,
             reason = "a share of the trees, which are counted in 64 bits"
         )]
-        let alive_most = ((share.high * among as f64).ceil() as u64).min(base.planted);
-        let dead_least = base.planted - alive_most;
+        let dead_of_these = ((share.low * among as f64).floor() as u64).min(among);
+        // Those that were not looked among are the ones that the books had as lost by then.
+        let dead_least = base.planted - among + dead_of_these;
         // When more trees are booked as lost than the survey implies, none is missing.
         let missing = dead_least.saturating_sub(base.lost);
         if missing > 0 {
             trees += missing;
             let detail = format!(
-                "{} of {} found alive on {}: at most {alive_most} of {} planted live; {} are booked \
-                 as lost, at least {missing} more are not",
-                survey.survey.alive,
-                survey.survey.sampled,
+                "{} of {} found dead on {}: at least {dead_least} of {} planted are dead; {} are \
+                 booked as lost, at least {missing} more are not",
+                survey.survey.dead,
+                survey.survey.looked_for(),
                 survey.survey.surveyed_on,
                 base.planted,
                 base.lost
@@ -195,7 +196,7 @@ fn never(facts: &Facts<'_>) -> Option<Finding> {
     for stated in facts.state.plots() {
         let (number, plot) = stated;
         let mut surveys = facts.state.surveys(*number);
-        if surveys.any(|(_, survey)| survey.survey.sampled > 0) || plot.planted() == 0 {
+        if surveys.any(|(_, survey)| survey.survey.looked_for() > 0) || plot.planted() == 0 {
             continue;
         }
         let first = facts.state.first_planted_by(*number);

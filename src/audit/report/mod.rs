@@ -263,9 +263,13 @@ pub struct SurveyRow {
     /// Whether it is of one planting only.
     pub one_planting: bool,
     /// Trees that were looked for.
-    pub sampled: u32,
+    pub looked_for: u64,
     /// Trees that were found alive.
     pub alive: u32,
+    /// Trees that were found dead.
+    pub dead: u32,
+    /// Trees that were not found.
+    pub not_found: u32,
     /// The share alive of those that stood in the books.
     pub share: Option<Share>,
     /// Who surveyed.

@@ -26,6 +26,8 @@ pub struct TreeBooks {
     plantings: BTreeMap<Index, Planting>,
     losses: BTreeMap<Index, Loss>,
     voids: HashSet<Index>,
+    /// The newest entry that was taken.
+    newest: Option<Index>,
     /// Plantings and losses that others voided.
     voids_by_others: HashSet<Index>,
     /// Trees that are lost by an entry of others.
@@ -112,6 +114,7 @@ impl TreeBooks {
             plantings: BTreeMap::new(),
             losses: BTreeMap::new(),
             voids: HashSet::new(),
+            newest: None,
             voids_by_others: HashSet::new(),
             lost_by_others: HashMap::new(),
             lost_unnamed: HashMap::new(),
@@ -141,6 +144,7 @@ impl TreeBooks {
 
     /// Takes a statement of the planter that is in the log.
     pub fn take(&mut self, index: Index, statement: &Statement) {
+        self.newest = self.newest.max(Some(index));
         match statement {
             Statement::Planting(planting) => {
                 self.plantings.insert(index, planting.clone());
@@ -165,6 +169,11 @@ impl TreeBooks {
             },
             _ => {}
         }
+    }
+
+    /// The newest entry that the books hold; none if they are empty.
+    pub fn newest(&self) -> Option<Index> {
+        self.newest
     }
 
     /// The plots of the plantings, of which the ledger is to be asked.

@@ -38,6 +38,8 @@ pub(super) struct TreeInBooks<'b> {
     pub next: Option<NextStep>,
     /// The entry that says that it is lost.
     pub loss: Option<Index>,
+    /// Whether that entry still counts.
+    pub is_lost: bool,
     /// Why an altered date can't be told.
     pub date_fault: Option<Fault>,
     /// Why its removal can't be told.
@@ -143,6 +145,7 @@ impl<'j> Judge<'j> {
             tree: booked,
             next: None,
             loss: None,
+            is_lost: false,
             date_fault: None,
             removal_fault: None,
         };
@@ -195,6 +198,7 @@ impl<'j> Judge<'j> {
             }
             Some((index, loss, voided)) => {
                 now.loss = Some(*index);
+                now.is_lost = !voided;
                 if tree.returned && !voided && self.all_returned(now.tree, loss) {
                     now.next = Some(NextStep::Restore(*index));
                 }

@@ -337,10 +337,26 @@ pub fn recognize(
 /// What the register lists on a plot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlotCensus {
-    /// Trees that are in.
-    pub listed: u32,
+    /// Trees that stand in the books and were not removed.
+    pub alive: u32,
+    /// Trees that stand in the books and were removed.
+    pub dead: u32,
+    /// Trees that the books have as lost, and that were removed.
+    pub dead_known: u32,
+    /// Trees that the books have as lost, and that came back.
+    pub revived: u32,
+}
+
+impl PlotCensus {
+    /// All trees that are in.
+    pub fn listed(&self) -> u32 {
+        self.alive + self.removed() + self.revived
+    }
+
     /// Those of them that were removed and did not come back.
-    pub removed: u32,
+    pub fn removed(&self) -> u32 {
+        self.dead + self.dead_known
+    }
 }
 
 /// What the register lists of the trees that are in, by plot.
@@ -354,8 +370,14 @@ pub fn census(
     for (id, tree) in &register.trees {
         if let Judgement::In(now) = judge.judge(*id, tree) {
             let census = plots.entry(now.tree.planting.plot).or_default();
-            census.listed += 1;
-            census.removed += u32::from(tree.removed.is_some() && !tree.returned);
+            let removed = tree.removed.is_some() && !tree.returned;
+            let count = match (removed, now.is_lost) {
+                (false, false) => &mut census.alive,
+                (true, false) => &mut census.dead,
+                (true, true) => &mut census.dead_known,
+                (false, true) => &mut census.revived,
+            };
+            *count += 1;
         }
     }
     plots

@@ -37,12 +37,11 @@ impl Rules for Survey {
                 )
             })?;
         }
-        let found = u64::from(self.alive) + u64::from(self.dead);
-        ensure(found <= self.sampled.into(), || {
+        ensure(self.as_of.0 < state.globals.entries, || {
             Refusal::new(
-                Code::SurveyCounts,
-                format!("{found} found alive or dead of {} looked for", self.sampled),
-                "alive and dead are part of what was sampled",
+                Code::AsOfUnknown,
+                format!("there is no entry {} yet", self.as_of),
+                "name the newest entry of the books by which the trees were looked for",
             )
         })?;
         check_evidence(state, &self.evidence)?;

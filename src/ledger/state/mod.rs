@@ -39,7 +39,7 @@ use crate::record::{
 
 /// Raised whenever the same entries make another state, or the state another encoding: a state
 /// that was saved under another version is not loaded.
-pub const RULES_VERSION: u32 = 6;
+pub const RULES_VERSION: u32 = 7;
 
 /// The part of the state that is not a map: what a ledger has one of.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]

@@ -18,7 +18,7 @@ use arborlog::record::{
     AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Circle, Claim, Digest, Grams,
     Index, KeyGrant, Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms,
     Origin, Planting, Plot, PlotNumber, PlotPlace, Quantity, Record, RecordId, Role, Seq, Serial,
-    SignedRecord, SigningContext, Species, SpeciesCode, Statement, Survey, WebAddress, draft,
+    SignedRecord, SigningContext, Species, SpeciesCode, Statement, Survey, Text, WebAddress, draft,
 };
 
 const ORIGIN: &str = "bench.arborlog.example/ledger";
@@ -341,11 +341,17 @@ pub fn surveyor_batches(
             plot: PLOT,
             planting: None,
             surveyed_on: today(),
+            as_of: Index(0),
             basis: Basis::RandomSample,
-            sampled: 10,
+            protocol: Text::default(),
+            plan: None,
             alive: 9,
             dead: 1,
+            not_found: 0,
+            dead_known: 0,
+            revived: 0,
             evidence: Digest::from_bytes(digest("survey", 0, number)),
+            evidence_at: WebAddress::default(),
             paid_by: "nobody".parse()?,
             next_due: None,
         }))

@@ -12,7 +12,7 @@ use arborlog::import::{
     RecognizeError, SetAside, SpeciesList, TreeBooks, TreeRegister, TreesConfig, account, census,
     missing_trees, plan_trees, read_trees, recognize,
 };
-use arborlog::record::{Basis, Day, Digest, PlotNumber, Statement, Survey};
+use arborlog::record::{Basis, Day, Digest, PlotNumber, Statement, Survey, WebAddress};
 
 /// A tree takes no more rounds than this: planted, voided, planted again, lost, returned. More are
 /// only needed where something contradicts itself.
@@ -218,26 +218,34 @@ fn surveys(
     books: &TreeBooks,
     missing: &MissingTrees,
 ) -> Result<Vec<Survey>, Failure> {
-    let Some(day) = register.last_day() else {
+    let (Some(day), Some(as_of)) = (register.last_day(), books.newest()) else {
         return Ok(Vec::new());
     };
     let mut plots = census(register, books, config);
     plots.retain(|plot, _| !missing.plots.contains(plot));
     let mut plots: Vec<_> = plots.into_iter().collect();
-    plots.sort_by_key(|(number, census)| (std::cmp::Reverse(census.listed), *number));
+    plots.sort_by_key(|(number, census)| (std::cmp::Reverse(census.listed()), *number));
     plots
         .into_iter()
         .take(SURVEYS)
-        .map(|(plot, PlotCensus { listed, removed })| {
+        .map(|(plot, census)| {
             Ok(Survey {
                 plot,
                 planting: None,
                 surveyed_on: day,
+                as_of,
                 basis: Basis::Census,
-                sampled: listed,
-                alive: listed - removed,
-                dead: removed,
-                evidence: survey_evidence(plot, day, listed, removed),
+                protocol: "rows of the city's register, no visits"
+                    .parse()
+                    .map_err(Failure::usage)?,
+                plan: None,
+                alive: census.alive,
+                dead: census.dead,
+                not_found: 0,
+                dead_known: census.dead_known,
+                revived: census.revived,
+                evidence: survey_evidence(plot, day, &census),
+                evidence_at: WebAddress::default(),
                 paid_by: "City and County of San Francisco (its register, not a visit)"
                     .parse()
                     .map_err(Failure::usage)?,
@@ -248,8 +256,9 @@ fn surveys(
 }
 
 /// SHA-256 of a file that says what the register lists.
-fn survey_evidence(plot: PlotNumber, day: Day, listed: u32, removed: u32) -> Digest {
+fn survey_evidence(plot: PlotNumber, day: Day, census: &PlotCensus) -> Digest {
     use sha2::Digest as _;
+    let (listed, removed) = (census.listed(), census.removed());
     let file =
         format!("register census of plot {plot} on {day}: {listed} listed, {removed} removed\n");
     Digest::from_bytes(sha2::Sha256::digest(file).into())

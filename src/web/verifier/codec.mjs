@@ -275,9 +275,10 @@ const STATEMENT = variant({
     evidence_at: text(300, WEB_ADDRESS),
   }),
   survey: table({
-    plot: u32, planting: option(u64), surveyed_on: day,
-    basis: word('census', 'random_sample', 'remote_sensing'), sampled: u32, alive: u32, dead: u32,
-    evidence: bytes32, paid_by: text(100), next_due: option(day),
+    plot: u32, planting: option(u64), surveyed_on: day, as_of: u64,
+    basis: word('census', 'random_sample', 'remote_sensing'), protocol: text(200), plan: option(bytes32),
+    alive: u32, dead: u32, not_found: u32, dead_known: u32, revived: u32,
+    evidence: bytes32, evidence_at: text(300, WEB_ADDRESS), paid_by: text(100), next_due: option(day),
   }),
   claim: table({ account: bytes32, method: u32, version: u32, species: u16, points: u64 }),
   assignment: table({ plot: u32, first_serial: u32, claims: listOf(u64, 1, 1024) }),

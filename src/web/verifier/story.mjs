@@ -62,7 +62,8 @@ const KINDS = {
 const SHOWN = {
   planting: ['tree.plot', 'tree.serial', 'planting.species', 'planting.planted', 'planting.by'],
   claim: ['claim.index'],
-  survey: ['survey.surveyed_on', 'survey.basis', 'survey.sampled', 'survey.alive', 'survey.paid_by'],
+  survey: ['survey.surveyed_on', 'survey.basis', 'survey.looked_for', 'survey.alive', 'survey.dead', 'survey.not_found',
+    'survey.paid_by'],
   plot: ['plot.number', 'plot.name'],
   entry: ['entry.index', 'entry.kind', 'entry.issuer', 'entry.bytes'],
 };
@@ -121,10 +122,12 @@ function speciesName(code, { method }) {
   return named.name;
 }
 
-// The share of the sampled trees that live: rounded down, so that one dead tree shows.
-function survival({ sampled, alive }, { point = '.' }) {
-  if (sampled === 0) return '\u2013';
-  const tenths = Math.floor((alive * 1000) / sampled);
+const lookedFor = ({ alive, dead, not_found: missed }) => alive + dead + missed;
+
+// The share of the trees looked for that live: rounded down, so that one dead tree shows.
+function survival(survey, { point = '.' }) {
+  if (lookedFor(survey) === 0) return '\u2013';
+  const tenths = Math.floor((survey.alive * 1000) / lookedFor(survey));
   return `${Math.floor(tenths / 10)}${point}${tenths % 10} %`;
 }
 
@@ -223,6 +226,7 @@ function expected(path, proven, tree, { ids, words }) {
     'plot.for': () => statement.for.join(', ') || words.any_platform,
     'plot.carbon_rights': () => rights(statement.carbon_rights, words),
     'plot.hectares': () => `${statement.area_m2 / 10_000n}${words.point ?? '.'}${String(statement.area_m2 % 10_000n).padStart(4, '0')}`,
+    'survey.looked_for': () => lookedFor(statement),
     'survey.basis': () => words[`basis_${statement.basis}`],
     'survey.survival': () => survival(statement, words),
     'claim.species_name': () => speciesName(statement.species, proven),
