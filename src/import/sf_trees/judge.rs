@@ -119,6 +119,7 @@ impl<'j> Judge<'j> {
             tree: booked,
             next: None,
             loss: None,
+            is_lost: false,
             date_fault: Some(("row_missing", detail)),
             removal_fault: None,
         };
@@ -179,6 +180,7 @@ impl<'j> Judge<'j> {
         };
         if let Some(loss) = self.books.lost_by_others(&now.tree) {
             now.loss = Some(loss);
+            now.is_lost = true;
             return;
         }
         let losses = self
@@ -198,7 +200,7 @@ impl<'j> Judge<'j> {
             }
             Some((index, loss, voided)) => {
                 now.loss = Some(*index);
-                now.is_lost = !voided;
+                now.is_lost = !voided && !self.books.is_voided_by_others(*index);
                 if tree.returned && !voided && self.all_returned(now.tree, loss) {
                     now.next = Some(NextStep::Restore(*index));
                 }
