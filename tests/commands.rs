@@ -550,9 +550,10 @@ fn a_proposal_is_superseded_by_another_set_of_governors() {
     revoke("anew.json");
     run_ok(&["submit", &path("anew.json"), "--to", &server.url]);
     let plot = serde_json::json!({
-        "kind": "plot", "number": 1, "name": "a hill", "latitude": 1, "longitude": 1,
-        "radius_m": 60, "outline": "00".repeat(32), "area_m2": 10_000, "trees_per_ha_max": 100,
-        "carbon_rights": "unknown", "funded_by": "the city",
+        "kind": "plot", "number": 1, "name": "a hill", "country": "US",
+        "place": {"circle": {"latitude": 1, "longitude": 1, "radius_m": 60}}, "finer_outline": null,
+        "area_m2": 10_000, "trees_per_ha_max": 100, "carbon_rights": "unknown",
+        "funded_by": "the city", "for": [],
     });
     std::fs::write(path("plot.json"), plot.to_string()).unwrap();
     let (proposal, named) = propose("plot.json", "planter.pem");

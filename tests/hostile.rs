@@ -77,7 +77,11 @@ impl Target {
 
     fn batch(&self, key: &SigningKey, count: u64) -> Vec<SignedRecord> {
         let from = self.events.fetch_add(count, Ordering::SeqCst);
-        let statements: Vec<Statement> = (from..from + count).map(|n| award(n % 50, n)).collect();
+        // Each key has accounts of its own: an account is one holder's.
+        let [first, ..] = *key.public().as_bytes();
+        let account = |n| u64::from(first) * 50 + n % 50;
+        let statements: Vec<Statement> =
+            (from..from + count).map(|n| award(account(n), n)).collect();
         self.ledger.sign(&self.server.remote(), key, &statements)
     }
 

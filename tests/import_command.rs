@@ -652,7 +652,7 @@ fn what_others_corrected_is_neither_planted_nor_lost_again() {
     };
     ledger.govern(&remote, correct(loss, Remedy::Void, Some(Index(0))), None);
     ledger.govern(&remote, correct(lone, Remedy::Void, Some(Index(0))), None);
-    surveyor_says(lost(Some(Serial(1))));
+    surveyor_says(lost(Some(Serial(2))));
     let sums = || ["planted", "lost", "entries"].map(|name| place.total(name));
     let before = sums();
     let (of_1005, of_1002, of_1004) = (removal(1005), removal(1002), removal(1004));

@@ -293,7 +293,7 @@ fn serves_through(start: impl FnOnce(&str) -> Proxy) {
         .unwrap();
     brings(&mut watching, "text/event-stream");
     let before = entries(&remote);
-    let records = ledger.sign(&remote, &other, &[award(1, 1), award(1, 2)]);
+    let records = ledger.sign(&remote, &other, &[award(900, 1), award(900, 2)]);
     let BatchAnswer::Admitted(indexes) = remote.append(&records).unwrap() else {
         panic!("refused");
     };
