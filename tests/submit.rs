@@ -250,6 +250,49 @@ fn the_same_line_twice_is_two_and_a_third_is_one_more() {
     assert_eq!(place.times([7, 8]), [3, 1]);
 }
 
+/// What a pipe gave is gone: it is read once. Beside a device stands no journal.
+#[test]
+fn a_pipe_is_read_once_with_a_journal_that_is_named() {
+    let place = Place::new();
+    let fifo = place.path("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let submit = |input: &str, more: &[&str]| {
+        let mut command = arborlog();
+        command
+            .args(["submit", input, "--to", &place.server.url])
+            .args(["--key", &place.path("platform.pem")])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let ends = |child: std::process::Child, code: i32, words: &str| {
+        let output = child.wait_with_output().unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        let all = String::from_utf8(all).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{all}");
+        assert!(all.contains(words), "{words}: {all}");
+    };
+    for input in [fifo.as_str(), "/dev/stdin", "/dev/fd/0"] {
+        ends(submit(input, &[]), 2, "--journal");
+    }
+    assert!(!Path::new("/dev/stdin.journal").exists());
+    let journal = place.path("piped.journal");
+    let child = submit(&fifo, &["--journal", &journal]);
+    // Opening it waits for the reader.
+    std::fs::write(&fifo, [1, 2].map(|n| line(&award(n, n))).concat()).unwrap();
+    ends(child, 0, "2 admitted");
+    let mut child = submit("/dev/stdin", &["--journal", &journal]);
+    let text = [1, 2, 3].map(|n| line(&award(n, n))).concat();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    ends(child, 0, "1 admitted (entry 7), 2 already in");
+    place.once([1, 2, 3]);
+}
+
 #[test]
 fn every_line_is_accounted_for_and_the_exit_code_says_when_not_all_are_in() {
     let place = Place::new();

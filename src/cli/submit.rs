@@ -29,7 +29,8 @@ use arborlog::outcome::{Outcome, other_than_text};
 /// lines that can be said twice were taken for those of another input.
 #[derive(Args)]
 pub struct SubmitArgs {
-    /// Statements as NDJSON, or a proposal; - reads statements from standard input.
+    /// Statements as NDJSON, or a proposal; - reads statements from standard input. Of a pipe or a
+    /// device --journal says where its journal is.
     input: PathBuf,
     /// The ledger's server.
     #[arg(long, value_name = "URL")]
@@ -124,6 +125,12 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
                 "standard input has no name: say with --journal where its journal is, one for each input",
             ));
         }
+        (None, false) if is_stream(&args.input) => {
+            return Err(Failure::usage(format!(
+                "{} is a pipe or a device, and no journal can stand beside it: say with --journal where its journal is, one for each input",
+                args.input.display()
+            )));
+        }
         (None, false) => {
             let mut journal = args.input.clone().into_os_string();
             journal.push(".journal");
@@ -143,8 +150,9 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     let (mut reader, line_count): (Box<dyn BufRead>, u64) = if from_stdin {
         (Box::new(io::stdin().lock()), 0)
     } else {
-        let count = count_lines(&args.input).map_err(at(&args.input))?;
+        // It is opened once: what a pipe gave is gone, and a name may name another file by then.
         let file = File::open(&args.input).map_err(at(&args.input))?;
+        let count = count_lines(&file).map_err(at(&args.input))?;
         (Box::new(BufReader::new(file)), count)
     };
     // Before anything is locked or asked: of another kind of file each line would be set aside.
@@ -276,12 +284,31 @@ pub fn failure(error: SubmitError) -> Failure {
     }
 }
 
-fn count_lines(path: &Path) -> io::Result<u64> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+/// Whether an input has no name of its own beside which a journal could stand: a pipe, a device, or
+/// a descriptor of this process.
+fn is_stream(input: &Path) -> bool {
+    let folder = input
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let of_process = folder.canonicalize().is_ok_and(|folder| {
+        folder == Path::new("/dev") || folder.starts_with("/dev/fd") || folder.starts_with("/proc")
+    });
+    of_process || input.metadata().is_ok_and(|kind| !kind.is_file())
+}
+
+/// How many lines a regular file has, for the progress bar; of what can be read once only, none. The
+/// file is at its beginning again.
+fn count_lines(mut file: &File) -> io::Result<u64> {
+    if !file.metadata()?.is_file() {
+        return Ok(0);
+    }
+    let mut reader = BufReader::with_capacity(1 << 16, file);
     let (mut count, mut last) = (0, b'\n');
     loop {
         let bytes = reader.fill_buf()?;
         let Some(end) = bytes.last() else {
+            file.rewind()?;
             return Ok(count + u64::from(last != b'\n'));
         };
         last = *end;
