@@ -623,7 +623,10 @@ fn what_happened_to_trees_later_is_told_once_and_of_single_trees() {
     // Both came back: their one loss is void.
     let back: Vec<String> = [2, 3]
         .iter()
-        .map(|id| maple(*id, "04/27/2018").replace(",0,", ",1,"))
+        .map(|id| {
+            let row = maple(*id, "04/27/2018");
+            row.replace("2019-03-12T21:58:28-07:00,0,", "2020-03-01T00:00:00Z,1,")
+        })
         .collect();
     let rows = [rows.as_slice(), &[&back[0]], &[&back[1]]].concat();
     planter.import(register(&rows, &removals));
@@ -631,6 +634,165 @@ fn what_happened_to_trees_later_is_told_once_and_of_single_trees() {
     assert_eq!(planter.standing(), 4);
     planter.import(register(&rows, &removals));
     assert_eq!(planter.log.len(), entries + 1);
+}
+
+/// A row of tree 3 that says that it came back.
+fn back(at: &str, day: &str) -> String {
+    maple(3, day)
+        .replace("2019-03-12T21:58:28-07:00,0", &format!("{at},1"))
+        .replace("c3", "c9")
+}
+
+fn removal(at: &str) -> String {
+    format!("e,{at},remove,3,qSpecies,Acer rubrum,")
+}
+
+/// Imports the files in turn; gives how many trees stand after each, and what the
+/// lines of tree 3 came to, sorted.
+fn standing_after(steps: &[(&[String], &[String])]) -> Vec<(u32, Vec<String>)> {
+    let mut planter = Planter::new();
+    let of = |(rows, events): &(&[String], &[String])| {
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let fates = planter.import(register(&rows, &events));
+        let all = words(&fates);
+        let of_tree = fates.iter().zip(all);
+        let of_tree = of_tree.filter(|(fate, _)| fate.id == "tree 3");
+        let mut of_tree: Vec<String> = of_tree.map(|(_, word)| word).collect();
+        of_tree.sort_unstable();
+        (planter.standing(), of_tree)
+    };
+    steps.iter().map(of).collect()
+}
+
+#[test]
+fn what_became_of_a_tree_is_told_by_the_order_of_its_rows_and_removals() {
+    let day = "04/27/2018";
+    let rows = |more: &[String]| -> Vec<String> {
+        let all = [1, 2, 3].map(|id| maple(id, day));
+        all.into_iter().chain(more.iter().cloned()).collect()
+    };
+    let (r1, r2) = (
+        removal("2020-05-01T00:00:00Z"),
+        removal("2021-01-01T00:00:00Z"),
+    );
+    let came_back = back("2020-06-01T00:00:00Z", day);
+    let again = back("2021-06-01T00:00:00Z", day);
+    let (added, with_back) = (rows(&[]), rows(&[came_back.clone()]));
+    let both = [r1.clone(), r2.clone()];
+    let words =
+        |words: &[&str]| -> Vec<String> { words.iter().map(|word| (*word).to_owned()).collect() };
+    // Returned and removed again: step by step, in two steps, at once. Then the same again.
+    for steps in [
+        vec![
+            (&added[..], &both[..0]),
+            (&added, &both[..1]),
+            (&with_back, &both[..1]),
+            (&with_back, &both),
+        ],
+        vec![(&added[..], &both[..1]), (&with_back, &both)],
+        vec![(&with_back[..], &both[..])],
+    ] {
+        let mut steps = steps;
+        steps.push((&with_back, &both));
+        let told = standing_after(&steps);
+        assert_eq!(told.last().unwrap().0, 2, "{told:?}");
+        assert!(told.last().unwrap().1.iter().all(|word| word != "admitted"));
+        if steps.len() == 5 {
+            let standing: Vec<u32> = told.iter().map(|(standing, _)| *standing).collect();
+            assert_eq!(standing, [3, 2, 3, 2, 2]);
+            let expected = ["admitted", "admitted", "already_in", "tree_repeated"];
+            assert_eq!(told[3].1, words(&expected));
+        }
+    }
+    // And it came back once more; on one day, in one commit.
+    let with_both = rows(&[came_back.clone(), again.clone()]);
+    let steps = [
+        (&with_back[..], &both[..]),
+        (&with_both, &both),
+        (&with_both, &both),
+    ];
+    let standing: Vec<u32> = standing_after(&steps)
+        .iter()
+        .map(|(count, _)| *count)
+        .collect();
+    assert_eq!(standing, [2, 3, 3]);
+    let day_of = [
+        "2020-05-01T01:00:00Z",
+        "2020-05-01T02:00:00Z",
+        "2020-05-01T03:00:00Z",
+    ];
+    let on_a_day = [removal(day_of[0]), removal(day_of[2])];
+    let with_back_then = rows(&[back(day_of[1], day)]);
+    let steps = [
+        (&added[..], &on_a_day[..1]),
+        (&with_back_then, &on_a_day[..1]),
+        (&with_back_then, &on_a_day),
+    ];
+    let standing: Vec<u32> = standing_after(&steps)
+        .iter()
+        .map(|(count, _)| *count)
+        .collect();
+    assert_eq!(standing, [2, 3, 2]);
+    // A removal that is older than the only row is of an earlier tree.
+    let returned: Vec<String> = [maple(1, day), maple(2, day), came_back.clone()].into();
+    let told = standing_after(&[(&returned, &both[..1])]);
+    assert_eq!(told, [(3, words(&["admitted", "removed_before_listed"]))]);
+    assert_eq!(standing_after(&[(&returned, &both[1..])])[0].0, 2);
+    let older = [removal("2018-05-01T00:00:00Z")];
+    assert_eq!(
+        standing_after(&[(&added, &older)])[0],
+        (3, words(&["admitted", "removed_before_listed"]))
+    );
+    // In the books by an earlier export, lost, and back.
+    let steps = [(&added[..], &both[..1]), (&returned[..], &both[..1])];
+    assert_eq!(standing_after(&steps)[1].0, 3);
+    // At the same time nothing comes first.
+    let same = [r1.clone(), removal("2020-06-01T00:00:00Z")];
+    let told = standing_after(&[(&with_back, &same)]);
+    assert_eq!(told, [(2, words(&["fate_unclear"; 4]))]);
+}
+
+#[test]
+fn another_tree_under_the_number_brings_no_tree_back() {
+    let day = "04/27/2018";
+    let at = "2020-06-01T00:00:00Z";
+    let events = [
+        removal("2020-05-01T00:00:00Z"),
+        removal("2021-05-01T00:00:00Z"),
+    ];
+    let others = [
+        back(at, "05/20/2020"),
+        back(at, day).replace("Acer rubrum :: Red Maple", "Pinus radiata :: Monterey Pine"),
+        back(at, day).replace("37.79779", "37.75001"),
+    ];
+    let others_in = |words: &[String]| words.iter().filter(|word| *word == "other_tree").count();
+    for other in others {
+        let rows: Vec<String> = [maple(1, day), maple(3, day)].into();
+        let with: Vec<String> = rows.iter().cloned().chain([other]).collect();
+        for steps in [
+            vec![(&rows[..], &events[..1]), (&with, &events[..1])],
+            vec![(&with[..], &events[..1])],
+        ] {
+            let told = standing_after(&steps);
+            let (standing, words) = told.last().unwrap();
+            assert_eq!((*standing, others_in(words)), (1, 1), "{told:?}");
+        }
+        let told = standing_after(&[(&with, &events)]);
+        assert_eq!((told[0].0, others_in(&told[0].1)), (1, 2), "{told:?}");
+        // Without its removal nobody can tell whether the first one stands.
+        let told = standing_after(&[(&with, &[])]);
+        assert_eq!((told[0].0, others_in(&told[0].1)), (1, 1), "{told:?}");
+        assert!(told[0].1.contains(&"fate_unclear".to_owned()), "{told:?}");
+    }
+    // A row that leaves the date out, or writes it otherwise, contradicts nothing.
+    for same in [
+        back(at, day).replace("04/27/2018 12:00:00 AM", ""),
+        back(at, day).replace(" 12:00:00 AM", ""),
+    ] {
+        let with: Vec<String> = vec![maple(1, day), maple(3, day), same];
+        assert_eq!(standing_after(&[(&with, &events[..1])])[0].0, 2);
+    }
 }
 
 /// A tree is known by its id: its removal is told although the table of added trees has its row no

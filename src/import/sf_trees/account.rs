@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::TreesConfig;
 use super::books::TreeBooks;
+use super::history::{Fate, History, Of};
 use super::judge::{Fault, Judge, Judgement, TreeInBooks, check_date};
-use super::register::{EventAbout, EventLine, RegisteredTree, TreeRegister};
+use super::register::{EventAbout, EventLine, RegisteredTree, ReturnRow, TreeRegister};
 use crate::import::outcome::{LineFate, RowOutcome};
 use crate::record::{Index, Statement};
 
@@ -57,6 +58,15 @@ pub fn account<E>(
                 outcome: outcome_of_tree(*id, &judge.judge(*id, tree), answers),
             })?;
         }
+        let history = judge.history(tree);
+        for row in &tree.returns {
+            tell(LineFate {
+                file: register.added_file().to_owned(),
+                line: row.line,
+                id: format!("tree {id}"),
+                outcome: outcome_of_return(tree, row, &history),
+            })?;
+        }
     }
     for event in &register.events {
         let outcome = match register.trees.get(&event.tree) {
@@ -93,6 +103,30 @@ fn outcome_of_tree(id: u64, judgement: &Judgement<'_>, answers: &Answers) -> Row
     }
 }
 
+/// A tree is planted once: a row that says that it came back is of no planting.
+fn outcome_of_return(tree: &RegisteredTree, row: &ReturnRow, history: &History) -> RowOutcome {
+    let lines = format!("lines {} and {}", tree.added.unwrap_or_default(), row.line);
+    match history.of_return(row) {
+        Of::Tree | Of::Earlier => RowOutcome::SetAside(
+            "tree_repeated",
+            format!("{lines} are one tree, which came back to the register"),
+        ),
+        Of::Later => RowOutcome::SetAside(
+            "other_tree",
+            format!(
+                "{lines} have one number and are two trees: planting date, species or place differ"
+            ),
+        ),
+        Of::Unclear => {
+            let why = match &history.fate {
+                Fate::Unclear(why) => why.clone(),
+                _ => String::new(),
+            };
+            RowOutcome::SetAside("fate_unclear", why)
+        }
+    }
+}
+
 fn outcome_of_event(
     event: &EventLine,
     tree: &RegisteredTree,
@@ -107,10 +141,24 @@ fn outcome_of_event(
     match event.about {
         EventAbout::Species => of_tree(),
         EventAbout::Date => outcome_of_date(event, tree, now, config, answers),
-        EventAbout::Removal => match (now.loss, &now.removal_fault) {
-            (Some(loss), _) => answers.of_entry(loss),
-            (None, Some(fault)) => set_aside(fault),
-            (None, None) => correction_refused(event.tree, answers),
+        EventAbout::Removal(time) => match (now.history.of_removal(time), now.loss) {
+            (Of::Unclear, _) => RowOutcome::SetAside(
+                "fate_unclear",
+                "it was removed and listed at the same time".to_owned(),
+            ),
+            (Of::Later, _) => RowOutcome::SetAside(
+                "other_tree",
+                "another tree had the number then: the register gave it other facts".to_owned(),
+            ),
+            (Of::Earlier, None) => RowOutcome::SetAside(
+                "removed_before_listed",
+                "it was removed before the first row of the tree was written: an earlier tree, or one whose row is missing".to_owned(),
+            ),
+            (Of::Earlier | Of::Tree, Some(loss)) => answers.of_entry(loss),
+            (Of::Tree, None) => match &now.removal_fault {
+                Some(fault) => set_aside(fault),
+                None => correction_refused(event.tree, answers),
+            },
         },
     }
 }

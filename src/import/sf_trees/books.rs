@@ -49,6 +49,7 @@ pub(super) struct Loss {
     /// The serial of the first, if it is known which.
     pub first: Option<Serial>,
     pub count: NonZeroU32,
+    pub lost_on: Day,
 }
 
 /// What the ledger has of a planting now, whoever corrected it.
@@ -153,12 +154,14 @@ impl TreeBooks {
                 Remedy::Lost {
                     count,
                     first_serial,
+                    lost_on,
                     ..
                 } => {
                     let loss = Loss {
                         planting: correction.target,
                         first: first_serial,
                         count,
+                        lost_on,
                     };
                     self.losses.insert(index, loss);
                 }

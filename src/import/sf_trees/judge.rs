@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::TreesConfig;
 use super::books::{BookedTree, BookedTrees, Loss, TreeBooks};
 use super::cells::{UNLOCATED, plot_at};
+use super::history::{Fate, History};
 use super::register::{PlantingDate, RegisteredTree, TreeRegister};
 use crate::record::{Day, Index, Plot, SpeciesCode};
 
@@ -35,6 +36,7 @@ pub(super) enum Judgement<'b> {
 /// A tree that is in, with what is still to be said of it.
 pub(super) struct TreeInBooks<'b> {
     pub tree: BookedTree<'b>,
+    pub history: History,
     pub next: Option<NextStep>,
     /// The entry that says that it is lost.
     pub loss: Option<Index>,
@@ -50,8 +52,8 @@ pub(super) struct TreeInBooks<'b> {
 pub(super) enum NextStep {
     /// Its planting is void, for the register altered the date to this day.
     Void(Day),
-    /// It was removed on this day.
-    Lose(Day),
+    /// It was removed on this day, of which so many losses of it tell that were voided.
+    Lose { day: Day, told: usize },
     /// This loss is void: its trees came back.
     Restore(Index),
 }
@@ -80,6 +82,11 @@ impl<'j> Judge<'j> {
         }
     }
 
+    /// What became of a tree by the register.
+    pub(super) fn history(&self, tree: &RegisteredTree) -> History {
+        History::of(tree, self.config.species)
+    }
+
     pub(super) fn judge(&self, id: u64, tree: &RegisteredTree) -> Judgement<'_> {
         let standing = self.booked.standing.get(&id);
         if let Some(booked) = standing
@@ -96,7 +103,10 @@ impl<'j> Judge<'j> {
             }
         };
         match (standing, self.booked.voided.get(&id)) {
-            (None, None) => Judgement::Plant(wanted, 0),
+            (None, None) => match self.history(tree).fate {
+                Fate::Unclear(why) => Judgement::SetAside(("fate_unclear", why)),
+                _ => Judgement::Plant(wanted, 0),
+            },
             (None, Some(voided)) if self.books.is_voided_by_others(voided.index) => {
                 Judgement::SetAside(planting_voided(voided, ", by others than its planter"))
             }
@@ -117,13 +127,14 @@ impl<'j> Judge<'j> {
         );
         let mut now = TreeInBooks {
             tree: booked,
+            history: self.history(tree),
             next: None,
             loss: None,
             is_lost: false,
             date_fault: Some(("row_missing", detail)),
             removal_fault: None,
         };
-        self.judge_removal(tree, &mut now);
+        self.judge_removal(&mut now);
         now
     }
 
@@ -144,6 +155,7 @@ impl<'j> Judge<'j> {
         }
         let mut now = TreeInBooks {
             tree: booked,
+            history: self.history(tree),
             next: None,
             loss: None,
             is_lost: false,
@@ -170,14 +182,14 @@ impl<'j> Judge<'j> {
             );
             now.date_fault = Some(("date_of_several", detail));
         }
-        self.judge_removal(tree, &mut now);
+        self.judge_removal(&mut now);
         Ok(now)
     }
 
-    fn judge_removal(&self, tree: &RegisteredTree, now: &mut TreeInBooks<'j>) {
-        let Some(removed) = tree.removed else {
+    fn judge_removal(&self, now: &mut TreeInBooks<'j>) {
+        if now.history.fate == Fate::Listed {
             return;
-        };
+        }
         if let Some(loss) = self.books.lost_by_others(&now.tree) {
             now.loss = Some(loss);
             now.is_lost = true;
@@ -187,38 +199,74 @@ impl<'j> Judge<'j> {
             .losses
             .get(&now.tree.index)
             .map_or(&[][..], Vec::as_slice);
-        let of_tree = losses
-            .iter()
-            .filter(|(_, loss, _)| loss.holds(now.tree.serial));
-        let newest = of_tree.max_by_key(|(index, ..)| *index);
-        match newest {
-            Some((index, ..)) if self.books.is_voided_by_others(*index) && !tree.returned => {
-                let detail = format!(
-                    "entry {index}, which said that it is lost, was voided by others than its planter"
-                );
-                now.removal_fault = Some(("loss_voided", detail));
-            }
-            Some((index, loss, voided)) => {
+        let of_tree = || {
+            let losses = losses.iter();
+            losses.filter(|(_, loss, _)| loss.holds(now.tree.serial))
+        };
+        let in_force = of_tree()
+            .filter(|(.., voided)| !voided)
+            .max_by_key(|(index, ..)| *index);
+        let newest = of_tree().max_by_key(|(index, ..)| *index);
+        match (&now.history.fate, in_force) {
+            (Fate::Listed, _) => {}
+            (_, Some((index, loss, _))) => {
                 now.loss = Some(*index);
-                now.is_lost = !voided && !self.books.is_voided_by_others(*index);
-                if tree.returned && !voided && self.all_returned(now.tree, loss) {
+                now.is_lost = !self.books.is_voided_by_others(*index);
+                if now.history.came_back() && self.all_returned(now.tree, loss) {
                     now.next = Some(NextStep::Restore(*index));
                 }
             }
-            None if removed < now.tree.planted_on() => {
-                let planted = now.tree.planted_on();
-                let detail = format!("removed on {removed}, before it was planted on {planted}");
-                now.removal_fault = Some(("removed_before_planted", detail));
+            (Fate::Unclear(why), None) => {
+                now.removal_fault = Some(("fate_unclear", why.clone()));
             }
-            None if self.books.lost_unnamed(now.tree.index) > 0 => {
-                let detail = format!(
-                    "{} trees of its planting, entry {}, are lost by entries that do not say which: whether it is one of them can't be told",
-                    self.books.lost_unnamed(now.tree.index),
-                    now.tree.index
-                );
-                now.removal_fault = Some(("lost_unnamed", detail));
+            (Fate::RemovedBefore { .. }, None) => {
+                now.loss = newest.map(|(index, ..)| *index);
             }
-            None => now.next = Some(NextStep::Lose(removed)),
+            (
+                Fate::Removed {
+                    day,
+                    times_on_day,
+                    again,
+                },
+                None,
+            ) => {
+                let (day, again) = (*day, *again);
+                // Losses that were voided, since the tree came back, tell of the removals of their
+                // day; a later removal is another loss.
+                let told = of_tree().filter(|(_, loss, _)| loss.lost_on == day).count();
+                match newest {
+                    Some((index, ..)) if self.books.is_voided_by_others(*index) && !again => {
+                        let detail = format!(
+                            "entry {index}, which said that it is lost, was voided by others than its planter"
+                        );
+                        now.removal_fault = Some(("loss_voided", detail));
+                    }
+                    Some((index, ..)) if told >= *times_on_day => now.loss = Some(*index),
+                    _ => self.lose(day, told, now),
+                }
+            }
+            (Fate::Returned(day), None) => match newest {
+                Some((index, ..)) => now.loss = Some(*index),
+                None => self.lose(*day, 0, now),
+            },
+        }
+    }
+
+    /// A tree that was removed on a day is lost, unless that can't be.
+    fn lose(&self, removed: Day, told: usize, now: &mut TreeInBooks<'_>) {
+        let planted = now.tree.planted_on();
+        let unnamed = self.books.lost_unnamed(now.tree.index);
+        if removed < planted {
+            let detail = format!("removed on {removed}, before it was planted on {planted}");
+            now.removal_fault = Some(("removed_before_planted", detail));
+        } else if unnamed > 0 {
+            let detail = format!(
+                "{unnamed} trees of its planting, entry {}, are lost by entries that do not say which: whether it is one of them can't be told",
+                now.tree.index
+            );
+            now.removal_fault = Some(("lost_unnamed", detail));
+        } else {
+            now.next = Some(NextStep::Lose { day: removed, told });
         }
     }
 
@@ -229,10 +277,8 @@ impl<'j> Judge<'j> {
             .zip(trees)
             .filter(|(serial, _)| loss.holds(crate::record::Serial(*serial)))
             .all(|(_, id)| {
-                self.register
-                    .trees
-                    .get(id)
-                    .is_some_and(|tree| tree.returned)
+                let tree = self.register.trees.get(id);
+                tree.is_some_and(|tree| self.history(tree).came_back())
             })
     }
 }

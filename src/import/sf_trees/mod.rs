@@ -7,13 +7,14 @@
 //! A tree is known by the register's own id, whatever group it was planted in: each import holds
 //! what the register says now against the books, and says only what is lacking.
 //!
-//! `register` reads the files, `books` knows what is in, `missing` which trees of the books the files
-//! lack, `judge` holds a tree against both, `plan` makes statements of that, `account` tells what
+//! `register` reads the files, `history` holds the times of a tree's rows and removals against each
+//! other, `books` knows what is in, `missing` which trees of the books the files lack, `judge` holds a tree against both, `plan` makes statements of that, `account` tells what
 //! became of each line.
 
 mod account;
 mod books;
 mod cells;
+mod history;
 mod judge;
 mod missing;
 mod plan;

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::TreesConfig;
 use super::books::{TreeBooks, UnknownPlantings};
+use super::history::Fate;
 use super::judge::{Judge, Judgement, NextStep, WantedTree};
 use super::register::TreeRegister;
 use crate::import::register::RegisterError;
@@ -67,14 +68,15 @@ pub fn plan_trees(
 ) -> TreeRound {
     let judge = Judge::new(register, books, config);
     let (mut round, mut groups) = (TreeRound::default(), Groups::new());
-    // Trees that are lost, by planting, day and whether they came back.
-    let mut losses: BTreeMap<(Index, Day, bool), BTreeMap<Serial, u64>> = BTreeMap::new();
+    // Trees that are lost, by planting, day, whether they came back, and how often they were lost on
+    // that day before.
+    let mut losses: BTreeMap<(Index, Day, bool, usize), BTreeMap<Serial, u64>> = BTreeMap::new();
     let mut restored: BTreeMap<Index, Vec<u64>> = BTreeMap::new();
     for (id, tree) in &register.trees {
-        let fate = (tree.removed, tree.returned);
         match judge.judge(*id, tree) {
             Judgement::SetAside(_) => {}
             Judgement::Plant(wanted, day) => {
+                let fate = judge.history(tree).group();
                 group(&mut groups, *id, &wanted, day, fate);
                 round.plots.entry(wanted.plot.number).or_insert(wanted.plot);
             }
@@ -86,16 +88,17 @@ pub fn plan_trees(
                     remedy: Remedy::Void,
                     trees: vec![*id],
                 }),
-                Some(NextStep::Lose(day)) => {
-                    let lost = losses.entry((now.tree.index, day, tree.returned));
+                Some(NextStep::Lose { day, told }) => {
+                    let back = now.history.came_back();
+                    let lost = losses.entry((now.tree.index, day, back, told));
                     lost.or_default().insert(now.tree.serial, *id);
                 }
                 Some(NextStep::Restore(loss)) => restored.entry(loss).or_default().push(*id),
             },
         }
     }
-    for ((target, day, _), trees) in losses {
-        round.lose(target, day, trees);
+    for ((target, day, _, told), trees) in losses {
+        round.lose(target, day, told, trees);
     }
     for (target, trees) in restored {
         round.corrections.push(PlannedCorrection {
@@ -212,7 +215,12 @@ impl TreeRound {
     }
 
     /// Adds the losses of a planting's trees on a day: one for each row of serials without a gap.
-    fn lose(&mut self, target: Index, lost_on: Day, trees: BTreeMap<Serial, u64>) {
+    fn lose(&mut self, target: Index, lost_on: Day, told: usize, trees: BTreeMap<Serial, u64>) {
+        // Another loss says something else, or it would be taken for the one that was voided.
+        let reason = match told {
+            0 => "removed from the city's register".to_owned(),
+            told => format!("removed from the city's register again, after {told} that day"),
+        };
         let mut rows: Vec<(Serial, Vec<u64>)> = Vec::new();
         for (serial, id) in trees {
             match rows.last_mut() {
@@ -227,7 +235,7 @@ impl TreeRound {
             };
             self.corrections.push(PlannedCorrection {
                 target,
-                reason: "removed from the city's register".to_owned(),
+                reason: reason.clone(),
                 remedy: Remedy::Lost {
                     count,
                     first_serial: Some(first),
@@ -298,7 +306,7 @@ pub fn recognize(
                 continue;
             };
             for (place, (day, commit)) in wanted.days.iter().enumerate() {
-                let fate = (tree.removed, tree.returned);
+                let fate = judge.history(tree).group();
                 group(&mut groups, *id, &wanted, place, fate);
                 let of_kind = candidates.entry((wanted.plot.number, wanted.species, *day));
                 of_kind.or_default().push((*id, commit.clone()));
@@ -345,12 +353,14 @@ pub struct PlotCensus {
     pub dead_known: u32,
     /// Trees that the books have as lost, and that came back.
     pub revived: u32,
+    /// Trees that stand in the books, and of which the register does not tell whether they stand.
+    pub unclear: u32,
 }
 
 impl PlotCensus {
     /// All trees that are in.
     pub fn listed(&self) -> u32 {
-        self.alive + self.removed() + self.revived
+        self.alive + self.removed() + self.revived + self.unclear
     }
 
     /// Those of them that were removed and did not come back.
@@ -370,12 +380,19 @@ pub fn census(
     for (id, tree) in &register.trees {
         if let Judgement::In(now) = judge.judge(*id, tree) {
             let census = plots.entry(now.tree.planting.plot).or_default();
-            let removed = tree.removed.is_some() && !tree.returned;
+            let removed = match now.history.fate {
+                Fate::Removed { .. } if now.removal_fault.is_none() => Some(true),
+                Fate::Removed { .. } | Fate::Unclear(_) => None,
+                Fate::Listed | Fate::Returned(_) | Fate::RemovedBefore { .. } => Some(false),
+            };
             let count = match (removed, now.is_lost) {
-                (false, false) => &mut census.alive,
-                (true, false) => &mut census.dead,
-                (true, true) => &mut census.dead_known,
-                (false, true) => &mut census.revived,
+                (Some(false), false) => &mut census.alive,
+                (Some(true), false) => &mut census.dead,
+                (Some(true), true) => &mut census.dead_known,
+                (Some(false), true) => &mut census.revived,
+                (None, false) => &mut census.unclear,
+                // Lost in the books, and nothing new is known of it.
+                (None, true) => continue,
             };
             *count += 1;
         }

@@ -35,13 +35,30 @@ pub(super) struct RegisteredTree {
     pub location: Result<Option<(f64, f64)>, String>,
     /// The planting dates that the register gave the tree, oldest first.
     pub dates: Vec<PlantingDate>,
-    pub removed: Option<Day>,
-    pub returned: bool,
+    /// Whether its first row says that it came back: then the table lacks an earlier one.
+    pub first_is_return: bool,
+    /// When its first row was written.
+    pub listed: Option<UtcTime>,
+    /// Its rows that say that it came back, in the order of their times.
+    pub returns: Vec<ReturnRow>,
+    /// When it was removed, each time once, in their order.
+    pub removals: Vec<UtcTime>,
     pub commit: String,
     /// When the newest line of it so far was written, in the table of added trees.
     last_added: Option<UtcTime>,
     /// The same, in the events.
     last_event: Option<UtcTime>,
+}
+
+/// A row that says that a tree came back.
+#[derive(Clone, Debug)]
+pub(super) struct ReturnRow {
+    pub line: u64,
+    pub time: UtcTime,
+    pub species: String,
+    pub location: Result<Option<(f64, f64)>, String>,
+    /// None where the row gives none.
+    pub date: Option<PlantingDate>,
 }
 
 /// A planting date as the register gave it.
@@ -72,8 +89,8 @@ pub(super) enum EventAbout {
     Date,
     /// The species of a tree whose species was not known yet.
     Species,
-    /// The tree was removed. A removal has a line for each field.
-    Removal,
+    /// The tree was removed at this time. A removal has a line for each field.
+    Removal(UtcTime),
 }
 
 /// Reads the register's history. `dates` says in which order it writes day and month; without it,
@@ -240,6 +257,13 @@ impl TreeRegister {
             set_aside("date_malformed", detail, None);
             return Ok(());
         };
+        let date = (!plant_date.is_empty()).then(|| PlantingDate {
+            text: plant_date.clone(),
+            day: None,
+            published: published.day,
+            commit: commit.clone(),
+            event: None,
+        });
         if let Some(tree) = self.trees.get_mut(&number) {
             let first = tree.added.unwrap_or_default();
             let lines = format!("lines {first} and {}", row.line);
@@ -255,34 +279,30 @@ impl TreeRegister {
                     tree: number,
                 });
             }
-            let how = if readded == "1" {
-                tree.returned = true;
-                "came back to the register"
-            } else {
-                "stands twice"
-            };
-            let detail = format!("{lines} are one tree, which {how}");
+            if readded == "1" {
+                tree.returns.push(ReturnRow {
+                    line: row.line,
+                    time: published,
+                    species: species.clone(),
+                    location,
+                    date,
+                });
+                return Ok(());
+            }
+            let detail = format!("{lines} are one tree, which stands twice");
             set_aside("tree_repeated", detail, Some(first));
             return Ok(());
-        }
-        let mut dates = Vec::new();
-        if !plant_date.is_empty() {
-            dates.push(PlantingDate {
-                text: plant_date.clone(),
-                day: None,
-                published: published.day,
-                commit: commit.clone(),
-                event: None,
-            });
         }
         let tree = RegisteredTree {
             added: Some(row.line),
             digest: row.digest,
             species: species.clone(),
             location,
-            dates,
-            removed: None,
-            returned: false,
+            dates: date.into_iter().collect(),
+            first_is_return: readded == "1",
+            listed: Some(published),
+            returns: Vec::new(),
+            removals: Vec::new(),
             commit: commit.clone(),
             last_added: Some(published),
             last_event: None,
@@ -343,8 +363,10 @@ impl TreeRegister {
                     species: String::new(),
                     location: Ok(None),
                     dates: Vec::new(),
-                    removed: None,
-                    returned: false,
+                    first_is_return: false,
+                    listed: None,
+                    returns: Vec::new(),
+                    removals: Vec::new(),
                     commit: commit.clone(),
                     last_added: None,
                     last_event: None,
@@ -357,7 +379,7 @@ impl TreeRegister {
                     tree: id,
                 });
             }
-            match tree.take(&row, time.day) {
+            match tree.take(&row, time) {
                 Ok(about) => {
                     if about == EventAbout::Date {
                         dates.see(row.line, new);
@@ -373,14 +395,17 @@ impl TreeRegister {
         }
         // Of those whose planting date the history does not tell, a removal can be said if they are
         // in the books.
-        older.retain(|_, tree| !tree.dates.is_empty() || tree.removed.is_some());
+        older.retain(|_, tree| !tree.dates.is_empty() || !tree.removals.is_empty());
         self.trees.extend(older);
         Ok(())
     }
 
     /// Reads the dates of one of the files in the order that was decided.
     fn read_dates(&mut self, of_events: bool, order: DateOrder) {
-        let dates = self.trees.values_mut().flat_map(|tree| &mut tree.dates);
+        let dates = self.trees.values_mut().flat_map(|tree| {
+            let of_returns = tree.returns.iter_mut().filter_map(|row| row.date.as_mut());
+            tree.dates.iter_mut().chain(of_returns)
+        });
         for date in dates.filter(|date| date.event.is_some() == of_events) {
             date.day = read_day(&date.text, order);
         }
@@ -411,7 +436,7 @@ impl RegisteredTree {
     fn take(
         &mut self,
         row: &CsvRow<{ EVENT_COLUMNS.len() }>,
-        day: Day,
+        time: UtcTime,
     ) -> Result<EventAbout, String> {
         let [commit, _committed_at, op, _id, field, old, new] = &row.fields;
         match (op.as_str(), field.as_str()) {
@@ -419,7 +444,7 @@ impl RegisteredTree {
                 self.dates.push(PlantingDate {
                     text: new.clone(),
                     day: None,
-                    published: day,
+                    published: time.day,
                     commit: commit.clone(),
                     event: Some(row.line),
                 });
@@ -431,11 +456,13 @@ impl RegisteredTree {
                 Ok(EventAbout::Species)
             }
             ("remove", field) => {
-                self.removed = Some(day);
+                if self.removals.last() != Some(&time) {
+                    self.removals.push(time);
+                }
                 if field == "qSpecies" && self.species.is_empty() {
                     self.species.clone_from(old);
                 }
-                Ok(EventAbout::Removal)
+                Ok(EventAbout::Removal(time))
             }
             ("add", _) => Err("the table of added trees tells of it".to_owned()),
             (_, field) => Err(format!("no statement tells of a change of {field}")),

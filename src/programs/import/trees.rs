@@ -241,7 +241,7 @@ fn surveys(
                 plan: None,
                 alive: census.alive,
                 dead: census.dead,
-                not_found: 0,
+                not_found: census.unclear,
                 dead_known: census.dead_known,
                 revived: census.revived,
                 evidence: survey_evidence(plot, day, &census),
@@ -259,7 +259,12 @@ fn surveys(
 fn survey_evidence(plot: PlotNumber, day: Day, census: &PlotCensus) -> Digest {
     use sha2::Digest as _;
     let (listed, removed) = (census.listed(), census.removed());
-    let file =
-        format!("register census of plot {plot} on {day}: {listed} listed, {removed} removed\n");
+    let unclear = match census.unclear {
+        0 => String::new(),
+        count => format!(", {count} unclear"),
+    };
+    let file = format!(
+        "register census of plot {plot} on {day}: {listed} listed, {removed} removed{unclear}\n"
+    );
     Digest::from_bytes(sha2::Sha256::digest(file).into())
 }
