@@ -822,9 +822,11 @@ fn files_of_another_kind_are_refused_by_name() {
         );
     }
     assert_eq!(place.entries(), entries);
-    // Everything refused is no success.
+    // Trips are of kilometres, not of what another activity counts.
     let told = place.trips_with("good.csv", &["--activity", "9"]);
-    told.ends(5, [1, 0, 0, 0, 1]);
+    let words = "the method has: 1 (trip, in km)";
+    assert!(told.code == 2 && told.err.contains(words), "{}", told.err);
+    assert_eq!(place.entries(), entries);
     let told = place.trips("good.csv");
     told.ends(0, [1, 1, 0, 0, 0]);
 }

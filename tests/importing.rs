@@ -13,8 +13,8 @@ use arborlog::import::{
     ADDED_COLUMNS, Answers, BAY_AREA, CsvLine, CsvTable, DateOrder, EVENT_COLUMNS, KnownTrips,
     LineFate, PlotSerials, Pseudonyms, RoundError, RowOutcome, STATION_COLUMNS, SerialsExhausted,
     SetAside, SpeciesList, SpeciesListError, TRIP_COLUMNS, TreeBooks, TreeRegister, TreesConfig,
-    TreesError, TripPlan, TripRef, TripsConfig, account, missing_trees, plan_trees, plan_trips,
-    read_stations, read_trees, recognize,
+    TreesError, TripPlan, TripRef, TripsConfig, account, check_activity, missing_trees, plan_trees,
+    plan_trips, read_stations, read_trees, recognize,
 };
 use arborlog::record::{
     Activity, ActivityCode, Correction, Digest, Grams, Index, List, Method, MethodId,
@@ -276,6 +276,33 @@ fn a_station_that_stands_twice_under_one_name_is_told() {
     .unwrap();
     assert_eq!((plan.trips.len(), plan.at_repeated_stations), (2, 1));
     assert_eq!(words(&fates), ["station_unknown"]);
+}
+
+#[test]
+fn trips_are_awarded_by_an_activity_in_kilometres_alone() {
+    let versions = [method(1)];
+    assert!(check_activity(&versions, ActivityCode(1)).is_ok());
+    let mut other = method(1);
+    other.version = MethodVersion(2);
+    let mut activity = other.activities[0].clone();
+    activity.unit = "ride".parse().unwrap();
+    other.activities = List::try_from(vec![activity]).unwrap();
+    for (versions, code, words) in [
+        (&versions[..], 7, "has no activity 7"),
+        (
+            &[method(1), other][..],
+            1,
+            "activity 1 of the method is in \"ride\"",
+        ),
+    ] {
+        let error = check_activity(versions, ActivityCode(code))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(words) && error.contains("1 (trip, in km)"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -22,9 +22,9 @@ mod species;
 pub use accounts::{Pseudonyms, PseudonymsError};
 pub use area::{Area, AreaError, PlacesError};
 pub use bikeshare::{
-    AccountsWithoutKey, BAY_AREA, KnownTrips, Overlap, PlannedTrip, STATION_COLUMNS,
+    AccountsWithoutKey, ActivityUnit, BAY_AREA, KnownTrips, Overlap, PlannedTrip, STATION_COLUMNS,
     STATION_REPEATED, Stations, TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, TripsError,
-    plan_trips, read_stations,
+    check_activity, plan_trips, read_stations,
 };
 pub use claims::{ClaimPlan, ClaimPlanError, PlannedAssignment, plan_claims};
 pub use csv_table::{CsvLine, CsvRow, CsvTable, CsvTableError, SetAside};

@@ -68,6 +68,49 @@ pub struct TripsConfig<'a> {
     pub today: Day,
 }
 
+/// The activity is not there, or is not measured in kilometres.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "trips are measured in km, and {wrong}. Nothing was sent. Name with --activity one that is measured in km; the method has: {has}"
+)]
+pub struct ActivityUnit {
+    wrong: String,
+    has: String,
+}
+
+/// Checks that every version of a method that has this activity measures it in kilometres.
+///
+/// # Errors
+/// [`ActivityUnit`], also if no version has it.
+pub fn check_activity(versions: &[Method], code: ActivityCode) -> Result<(), ActivityUnit> {
+    let activities = || versions.iter().flat_map(|method| method.activities.iter());
+    let mut of_code = activities()
+        .filter(|activity| activity.code == code)
+        .peekable();
+    let wrong = match of_code.peek() {
+        None => format!("the method has no activity {code}"),
+        Some(_) => match of_code.find(|activity| activity.unit.as_str() != "km") {
+            None => return Ok(()),
+            Some(other) => format!(
+                "activity {code} of the method is in {:?}",
+                other.unit.as_str()
+            ),
+        },
+    };
+    let mut has: Vec<String> = activities()
+        .map(|activity| {
+            let (code, name, unit) = (activity.code, &activity.name, &activity.unit);
+            format!("{code} ({name}, in {unit})")
+        })
+        .collect();
+    has.sort_unstable();
+    has.dedup();
+    Err(ActivityUnit {
+        wrong,
+        has: has.join(", "),
+    })
+}
+
 /// What a file of trips came to.
 #[derive(Default)]
 pub struct TripPlan {

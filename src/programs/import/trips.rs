@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use arborlog::client::{IssuerKey, today};
 use arborlog::import::{
     Area, CsvTable, KnownTrips, LineFate, Pseudonyms, PseudonymsError, STATION_COLUMNS,
-    TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, plan_trips, read_stations,
+    TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, check_activity, plan_trips, read_stations,
 };
 use arborlog::record::{ActivityCode, Correction, MethodId, Remedy, Slug, Statement};
 
@@ -45,6 +45,7 @@ pub fn import_trips(
             "the ledger has no method {method}; name one with --method"
         )));
     }
+    check_activity(&versions, activity).map_err(Failure::usage)?;
 
     let _held = hold_imports(key)?;
     let submitter = sender.open_phase("awards", key)?;
