@@ -279,6 +279,26 @@ fn a_station_that_stands_twice_under_one_name_is_told() {
 }
 
 #[test]
+fn a_station_of_another_name_is_no_station_of_a_trip() {
+    let row = |id: u64, from: &str, to: &str| {
+        format!("{id},600,2014-01-01T08:00:00Z,{from},2014-01-01T08:10:00Z,3,b{id},{to}")
+    };
+    let rows = [
+        row(1, "Caltrain,2", "Civic Center"),
+        // The two words are of two stations; no station has the name; no name is given.
+        row(2, "Civic Center,2", "Civic Center"),
+        row(3, "Caltrain,2", "Somewhere"),
+        row(4, ",2", ""),
+    ];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let (points, set_aside, _) = trips(167_250_000, &rows);
+    assert_eq!(points.len(), 2);
+    let contradicts = "station_contradicts";
+    // The first is of the stations' own file.
+    assert_eq!(set_aside[1..], [(3, contradicts), (4, contradicts)]);
+}
+
+#[test]
 fn trips_are_awarded_by_an_activity_in_kilometres_alone() {
     let versions = [method(1)];
     assert!(check_activity(&versions, ActivityCode(1)).is_ok());

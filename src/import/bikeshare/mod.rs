@@ -331,10 +331,12 @@ pub fn plan_trips(
                 tell(RowOutcome::SetAside(reason, detail));
                 continue;
             }
-            (Err(TripFault::Row((_, detail))), Some(in_log)) => Trip::Changed(format!(
-                "entry {} awards the trip, and now {detail}",
-                in_log.index
-            )),
+            // The same, so that a file comes to the same in each run.
+            (Err(TripFault::Row((_, detail))), Some(in_log)) => {
+                let detail = format!("entry {} awards the trip, and now {detail}", in_log.index);
+                tell(RowOutcome::SetAside("changed", detail));
+                continue;
+            }
             (Ok((award, facts)), None) => Trip::New(PlannedTrip {
                 line: row.line,
                 number,

@@ -129,6 +129,19 @@ impl Stations {
         })
     }
 
+    fn contradiction(&self, id: &str, name: &str, only: &Station) -> String {
+        let of_name = self.by_id.iter().filter(|(_, places)| {
+            let mut places = places.iter();
+            places.any(|place| place.name == name)
+        });
+        // The least of them, so that the words are the same in each run.
+        let what = match of_name.map(|(other, _)| other).min() {
+            Some(other) => format!("{name:?} is station {other}"),
+            None => format!("no station is {name:?}"),
+        };
+        format!("station {id} is {:?}, and {what}", only.name)
+    }
+
     /// Number of lines that were read.
     pub fn read(&self) -> u64 {
         self.read
@@ -139,13 +152,14 @@ impl Stations {
         self.used
     }
 
-    /// A station by its id. Of one that has several names, the one that the row gives: under
-    /// another, it can't be told which of the places is meant.
+    /// A station by its id and the name that the row gives: under another name, it can't be told
+    /// which of the two places is meant. A row without a name says only the id.
     pub(super) fn named(&self, id: &str, name: &str) -> Result<&Station, RowFault> {
         let unknown = |detail| ("station_unknown", detail);
         match self.by_id.get(id).map_or(&[][..], Vec::as_slice) {
             [] => Err(unknown(format!("there is no station {id}"))),
-            [only] => Ok(only),
+            [only] if name.is_empty() || only.name == name => Ok(only),
+            [only] => Err(("station_contradicts", self.contradiction(id, name, only))),
             several => several
                 .iter()
                 .find(|station| station.name == name)
