@@ -250,6 +250,24 @@ fn the_same_line_twice_is_two_and_a_third_is_one_more() {
     assert_eq!(place.times([7, 8]), [3, 1]);
 }
 
+#[test]
+fn only_what_is_in_is_told_to_stay_in_the_ledger() {
+    let place = Place::new();
+    std::fs::write(
+        place.path("a.ndjson"),
+        format!("{}{}", line(&award(1, 1)), wrong(2)),
+    )
+    .unwrap();
+    place
+        .submit("a.ndjson", &["--skip-refused"])
+        .ends(5, &["1 refused"]);
+    place.write("a.ndjson", [1, 2]);
+    let told = place.submit("a.ndjson", &["--json"]);
+    told.ends(0, &[]);
+    assert_eq!(told.json()["gone"], 0);
+    assert!(!told.err.contains("stays in the ledger"), "{}", told.err);
+}
+
 /// What a pipe gave is gone: it is read once. Beside a device stands no journal.
 #[test]
 fn a_pipe_is_read_once_with_a_journal_that_is_named() {

@@ -23,6 +23,8 @@ pub(super) struct KnownLines {
     table: Option<DigestTable>,
     /// Lines of the journal that were not used yet.
     left: u64,
+    /// Of them, those that are in.
+    left_in: u64,
     /// Refusals that count no more: their places in the journal would be taken for lines.
     retried: u64,
 }
@@ -36,13 +38,14 @@ impl KnownLines {
             lines,
             table: None,
             left: journal.settled_count(),
+            left_in: journal.mark().records,
             retried: journal.retried_count(),
         })
     }
 
-    /// How many lines of the journal the input did not ask for.
-    pub(super) fn left(&self) -> u64 {
-        self.left
+    /// How many lines that are in the input did not ask for. One that was refused never was in.
+    pub(super) fn left_in(&self) -> u64 {
+        self.left_in
     }
 
     /// What became of the next line of the input, which says this.
@@ -74,6 +77,8 @@ impl KnownLines {
             }
         };
         self.left -= u64::from(found.is_some() && self.left > 0);
+        let is_in = matches!(found, Some(Fate::In(_)));
+        self.left_in -= u64::from(is_in && self.left_in > 0);
         Ok(found)
     }
 

@@ -122,7 +122,7 @@ pub struct Summary {
     pub not_sent: u64,
     /// The first and the last entry of those that were admitted now.
     pub entries: Option<(Index, Index)>,
-    /// Lines that were sent in earlier runs and stand in the input no more.
+    /// Lines that are in and stand in the input no more.
     pub gone: u64,
     /// Of those that were in before, lines that other inputs of the key sent.
     pub other_inputs: Vec<OtherInput>,

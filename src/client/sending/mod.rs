@@ -201,7 +201,7 @@ impl Submitter<'_> {
         self.prove()?;
         self.save_head()?;
         run.summary.head = self.proven.head;
-        run.summary.gone = self.known.left();
+        run.summary.gone = self.known.left_in();
         Ok(())
     }
 
