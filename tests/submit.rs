@@ -251,6 +251,17 @@ fn the_same_line_twice_is_two_and_a_third_is_one_more() {
 }
 
 #[test]
+fn an_empty_input_is_told_with_a_warning() {
+    let place = Place::new();
+    for text in ["", "\n\n"] {
+        std::fs::write(place.path("a.ndjson"), text).unwrap();
+        place
+            .submit("a.ndjson", &[])
+            .ends(0, &["0 lines read", "warning: ", "is empty"]);
+    }
+}
+
+#[test]
 fn only_what_is_in_is_told_to_stay_in_the_ledger() {
     let place = Place::new();
     std::fs::write(

@@ -220,6 +220,15 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             args.input.display()
         )));
     }
+    if summary.read == 0 {
+        tell(
+            &bar,
+            &format!(
+                "warning: {} is empty: it has no line, so nothing was sent. If it should have lines, look at what writes it",
+                args.input.display()
+            ),
+        );
+    }
     if summary.gone > 0 {
         tell(
             &bar,

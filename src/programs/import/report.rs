@@ -202,6 +202,12 @@ impl Report {
             .map_err(io::IntoInnerError::into_error)?;
         not_in.rewind()?;
         replace_with(&path, |file| io::copy(&mut not_in, file).map(drop))?;
+        if read == 0 {
+            errln!(
+                "warning: the files of {} have no line but the header, so nothing was sent. If they should have lines, look at what writes them",
+                self.what
+            );
+        }
         errln!(
             "{}: {read} lines read: {admitted} admitted, {already_in} already in, {refused} refused, {set_aside} set aside",
             self.what
