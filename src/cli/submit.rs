@@ -10,7 +10,7 @@ use super::log_source::read_vkey;
 use super::{Done, Failure, at, connect, out, progress};
 use arborlog::client::{
     BatchAnswer, IssuerKey, LineOutcome, NdjsonLines, OnRefusal, Options, Proposal, ProposalError,
-    Remote, SubmitError, Submitter, Summary,
+    Remote, RepeatedEvidence, SubmitError, Submitter, Summary,
 };
 use arborlog::crypto::PublicKey;
 use arborlog::outcome::{Outcome, other_than_text};
@@ -26,7 +26,7 @@ use arborlog::outcome::{Outcome, other_than_text};
 ///
 /// Exit codes: 0 all lines are in; 1 journal, head and log contradict each other; 2 wrong use;
 /// 3 could not be done, try again; 4 no proposal, no journal, no text; 5 not all lines are in, or
-/// lines that can be said twice were taken for those of another input.
+/// lines that can be said twice were taken for those of another input or an earlier day.
 #[derive(Args)]
 pub struct SubmitArgs {
     /// Statements as NDJSON, or a proposal; - reads statements from standard input. Of a pipe or a
@@ -63,7 +63,7 @@ pub struct SubmitArgs {
     #[arg(long = "old-key", value_name = "KEY", requires = "recover")]
     old_keys: Vec<PublicKey>,
     /// Sign also lines that another input of this key sent, or that a record of the key says which no
-    /// journal holds: they are further ones.
+    /// journal holds, and awards that stand in INPUT twice: they are further ones.
     #[arg(long, requires = "key")]
     sign_anew: bool,
     /// Print one JSON object: the sums, and what became of each line (docs/statements.md).
@@ -229,6 +229,19 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             ),
         );
     }
+    if let Some(repeated) = &summary.repeated_evidence {
+        let RepeatedEvidence {
+            lines,
+            first_line,
+            said_in,
+        } = repeated;
+        tell(
+            &bar,
+            &format!(
+                "awards whose evidence another line of this run has, with other fields: {lines}, the first in line {first_line}, after line {said_in}. They were not held back: if they are of one event, reverse the wrong one with a correction"
+            ),
+        );
+    }
     if summary.gone > 0 {
         tell(
             &bar,
@@ -264,12 +277,35 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             stopped.problem.advice,
             hint(&stopped.problem.code)
         ),
-        None if summary.refused + summary.set_aside == 0 => format!(
-            "{} lines are transfers, claims or corrections that name no event of their own, and say what another input of this key sent. They were taken for the same ones and not sent. If they are further ones, put them into an input of their own and send that with --sign-anew; if not, take them out, or send this input with --journal of the other one",
-            summary.unsure()
+        None if summary.refused + summary.set_aside == 0 => unsure(&summary),
+        None if summary.refused + summary.set_aside == summary.repeated => format!(
+            "{} awards say what an award before them in the input says, and were taken for the same one: an award names its event by its evidence. Take them out; or, if one is meant again, put it into an input of its own and send that with --sign-anew",
+            summary.repeated
         ),
         None => "not all lines are in".to_owned(),
     }))
+}
+
+/// What to do about lines that may be further ones.
+fn unsure(summary: &Summary) -> String {
+    let count = summary.unsure();
+    let (sent_by, or_else) = match summary.unsure_here {
+        0 => (
+            "another input of this key sent",
+            ", or send this input with --journal of the other one",
+        ),
+        _ if summary.unsure_here == count => (
+            "an earlier run of this input sent, of which other lines are gone: its name may be used anew",
+            "",
+        ),
+        _ => (
+            "another input of this key sent, or an earlier run of this one, of which other lines are gone",
+            "",
+        ),
+    };
+    format!(
+        "{count} lines are transfers, claims or corrections that name no event of their own, and say what {sent_by}. They were taken for the same ones and not sent. If they are further ones, put them into an input of their own and send that with --sign-anew; if not, take them out{or_else}"
+    )
 }
 
 /// What to do after a refusal, besides its own advice.
@@ -364,6 +400,12 @@ impl Report {
                     &format!("line {line}: set aside, it is no statement: {why}"),
                 );
             }
+            LineOutcome::Repeated(why) => {
+                tell(
+                    bar,
+                    &format!("line {line}: set aside: {why} (line_repeated)"),
+                );
+            }
             LineOutcome::Admitted(_) | LineOutcome::AlreadyIn(_) | LineOutcome::NotSent => {}
         }
         let Some(lines) = &mut self.lines else {
@@ -380,7 +422,10 @@ impl Report {
                 json!({"line": line, "outcome": "refused", "code": code, "detail": detail})
             }
             LineOutcome::SetAside(why) => {
-                json!({"line": line, "outcome": "set_aside", "detail": why})
+                json!({"line": line, "outcome": "set_aside", "reason": "no_statement", "detail": why})
+            }
+            LineOutcome::Repeated(why) => {
+                json!({"line": line, "outcome": "set_aside", "reason": "line_repeated", "detail": why})
             }
             LineOutcome::NotSent => json!({"line": line, "outcome": "not_sent"}),
         };
@@ -415,6 +460,10 @@ impl Report {
             "set_aside": summary.set_aside,
             "not_sent": summary.not_sent,
             "gone": summary.gone,
+            "unsure": summary.unsure(),
+            "repeated_evidence": summary.repeated_evidence.map(|repeated| json!({
+                "lines": repeated.lines, "first_line": repeated.first_line, "said_in": repeated.said_in,
+            })),
             "other_inputs": summary.other_inputs.iter().map(|other| json!({
                 "journal": other.journal.to_string_lossy(), "lines": other.lines, "first_line": other.first_line,
                 "unsure": other.unsure,

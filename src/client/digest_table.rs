@@ -146,6 +146,22 @@ impl DigestTable {
         }
     }
 
+    /// Calls `each` with all values of a digest that were not taken out.
+    pub(super) fn for_each_of(
+        &self,
+        digest: &Digest,
+        mut each: impl FnMut(Value),
+    ) -> io::Result<()> {
+        let (_, slot) = self.find(digest)?;
+        let mut next = slot.map_or(0, |slot| slot.first);
+        while next != 0 {
+            let (value, after) = self.value(next)?;
+            each(value);
+            next = after;
+        }
+        Ok(())
+    }
+
     /// Calls `each` with all that was not taken out.
     pub(super) fn for_each(
         &self,

@@ -9,7 +9,7 @@
 //! [`Submitter`] is the whole of it: `opening` makes journal, head and log agree, `sending` runs
 //! over an input, `recovery` makes journal and head anew from the log. Below them `journal` and
 //! `key_head` are the two files, `proven_log` and `own_chain` what the log is proven to hold,
-//! `known_lines`, `other_inputs` and `strays` find lines by their
+//! `known_lines`, `repeated`, `other_inputs` and `strays` find lines by their
 //! digests, on disk. `remote` speaks HTTP, `roots` has the certificates it trusts.
 
 mod chained;
@@ -28,6 +28,7 @@ mod proven_log;
 mod recovery;
 mod refusals;
 mod remote;
+mod repeated;
 mod roots;
 mod sending;
 mod seq_ranges;
@@ -47,5 +48,6 @@ pub use remote::{
 pub use roots::{CertificateRoots, RootsError};
 pub use static_log::RemoteLog;
 pub use submitter::{
-    LineOutcome, OnRefusal, Options, OtherInput, Stopped, SubmitError, Submitter, Summary, today,
+    LineOutcome, OnRefusal, Options, OtherInput, RepeatedEvidence, Stopped, SubmitError, Submitter,
+    Summary, today,
 };

@@ -27,6 +27,7 @@ use super::log_fault::LogFault;
 use super::other_inputs::OtherInputs;
 use super::proven_log::{Proven, ProvenLog};
 use super::remote::{ChainEnd, RemoteError, RemoteProblem};
+use super::repeated::AwardsSaid;
 use super::strays::LoggedRecords;
 use crate::crypto::PublicKey;
 use crate::durable::FileError;
@@ -54,8 +55,8 @@ pub struct Options {
     /// Keys that signed lines of this input before, whose chains a recovery reads too.
     pub old_keys: Vec<PublicKey>,
     /// Sign also where that may double something: lines that say what a record of the key says
-    /// which another input's journal holds, or none; or one of an older key that was refused for a
-    /// day to come.
+    /// which another input's journal holds, or none; an award that the input says again; or what an
+    /// older key signed and was refused for a day to come.
     pub sign_anew: bool,
     /// Sign lines again that the journal notes as refused.
     pub retry_refused: bool,
@@ -77,6 +78,8 @@ pub enum LineOutcome {
     },
     /// It is no statement that could be signed.
     SetAside(String),
+    /// It is an award that the input said before: the event is taken once. It counts as set aside.
+    Repeated(String),
     /// It was not sent, because a line before it was refused.
     NotSent,
 }
@@ -104,6 +107,18 @@ pub struct OtherInput {
     pub unsure: u64,
 }
 
+/// Awards that name an event which another line of the same run names too, with other fields. They
+/// were sent: which of them is right, the ledger can't tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RepeatedEvidence {
+    /// How many they are, without the first of each event.
+    pub lines: u64,
+    /// The first of them.
+    pub first_line: u64,
+    /// The line that named its event before.
+    pub said_in: u64,
+}
+
 /// What a run came to. The lines that were read are all accounted for: read = admitted +
 /// already in + refused + set aside + not sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -116,14 +131,21 @@ pub struct Summary {
     pub already_in: u64,
     /// Refused by the server.
     pub refused: u64,
-    /// No statements.
+    /// No statements, or awards that the input said before.
     pub set_aside: u64,
+    /// Of those set aside, awards that the input said before.
+    pub repeated: u64,
     /// Not sent, because a line before was refused.
     pub not_sent: u64,
     /// The first and the last entry of those that were admitted now.
     pub entries: Option<(Index, Index)>,
     /// Lines that are in and stand in the input no more.
     pub gone: u64,
+    /// Lines that name no event of their own and were taken for those which an earlier run of this
+    /// input sent, while other lines of it are gone: they may be further ones that say the same.
+    pub unsure_here: u64,
+    /// Awards that were sent although another line of the run has their evidence.
+    pub repeated_evidence: Option<RepeatedEvidence>,
     /// Of those that were in before, lines that other inputs of the key sent.
     pub other_inputs: Vec<OtherInput>,
     /// The log in which all that is in was proven to be.
@@ -138,9 +160,11 @@ impl Summary {
         self.refused + self.set_aside + self.not_sent + self.unsure() == 0
     }
 
-    /// Lines that were taken for those of another input, and that may be further ones.
+    /// Lines that were taken for those of another input, or of an earlier run of this one, and that
+    /// may be further ones.
     pub fn unsure(&self) -> u64 {
-        self.other_inputs.iter().map(|other| other.unsure).sum()
+        let others = self.other_inputs.iter().map(|other| other.unsure);
+        others.sum::<u64>() + self.unsure_here
     }
 
     pub(super) fn new(head: TreeHead) -> Self {
@@ -150,9 +174,12 @@ impl Summary {
             already_in: 0,
             refused: 0,
             set_aside: 0,
+            repeated: 0,
             not_sent: 0,
             entries: None,
             gone: 0,
+            unsure_here: 0,
+            repeated_evidence: None,
             other_inputs: Vec::new(),
             head,
             stopped: None,
@@ -361,6 +388,8 @@ pub struct Submitter<'a> {
     pub(super) strays: Option<LoggedRecords>,
     /// What the key's other inputs said, once a line is not in this journal.
     pub(super) others: Option<OtherInputs>,
+    /// The awards that the input said, once one is not in this journal.
+    pub(super) said: Option<AwardsSaid>,
     /// Journals that a recovery took out of the head, since they were missing or damaged.
     pub(super) forgotten: Vec<PathBuf>,
     /// How many records the next batch has at most: fewer where many are refused.
@@ -412,6 +441,7 @@ impl<'a> Submitter<'a> {
             candidates: None,
             strays: None,
             others: None,
+            said: None,
             forgotten: Vec::new(),
             batch: RECORDS_PER_BATCH,
             batch_most: RECORDS_PER_BATCH,

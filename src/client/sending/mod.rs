@@ -15,9 +15,11 @@ use crate::client::log_fault::LogFault;
 use crate::client::opening::check_unproven;
 use crate::client::other_inputs::{OtherInputs, names_one_event};
 use crate::client::remote::{RemoteProblem, Sent};
+use crate::client::repeated::{AwardsSaid, SaidBefore};
 use crate::client::strays::LoggedRecords;
 use crate::client::submitter::{
-    LineOutcome, OnRefusal, OtherInput, RECORDS_PER_BATCH, Stopped, SubmitError, Submitter, Summary,
+    LineOutcome, OnRefusal, OtherInput, RECORDS_PER_BATCH, RepeatedEvidence, Stopped, SubmitError,
+    Submitter, Summary,
 };
 use crate::record::{CodecError, Digest, Index, Record, Seq, Statement, draft};
 
@@ -48,6 +50,8 @@ struct Run<'r> {
     waiting: VecDeque<(u64, Option<LineOutcome>)>,
     /// No record of this key is admitted any more: what was signed stays as it is.
     key_refused: bool,
+    /// Lines that an earlier run of the input sent and that name no event of their own.
+    sayable_again: u64,
     chain_looks: u32,
     head_saved: Instant,
     proven: Instant,
@@ -108,6 +112,10 @@ impl Run<'_> {
                 LineOutcome::AlreadyIn(_) => summary.already_in += 1,
                 LineOutcome::Refused { .. } => summary.refused += 1,
                 LineOutcome::SetAside(_) => summary.set_aside += 1,
+                LineOutcome::Repeated(_) => {
+                    summary.set_aside += 1;
+                    summary.repeated += 1;
+                }
                 LineOutcome::NotSent => summary.not_sent += 1,
             }
             (self.tell)(line, outcome).map_err(SubmitError::Outcomes)?;
@@ -139,6 +147,7 @@ impl Submitter<'_> {
             fresh: VecDeque::new(),
             waiting: VecDeque::new(),
             key_refused: false,
+            sayable_again: 0,
             chain_looks: 0,
             head_saved: Instant::now(),
             proven: Instant::now(),
@@ -202,6 +211,10 @@ impl Submitter<'_> {
         self.save_head()?;
         run.summary.head = self.proven.head;
         run.summary.gone = self.known.left_in();
+        // A file name that is used anew: its lines may say again what those that are gone said.
+        if run.summary.gone > 0 {
+            run.summary.unsure_here = run.sayable_again;
+        }
         Ok(())
     }
 
@@ -219,9 +232,10 @@ impl Submitter<'_> {
                 return Ok(());
             }
         };
-        match self.known.take(&self.folder, &digest)? {
+        let said = match self.known.take(&self.folder, &digest)? {
             Some(Fate::In(index)) => {
                 self.check_index(line, index)?;
+                run.sayable_again += u64::from(!names_one_event(&statement));
                 run.settle(line, LineOutcome::AlreadyIn(index));
                 return Ok(());
             }
@@ -230,9 +244,17 @@ impl Submitter<'_> {
                 run.settle(line, LineOutcome::Refused { code, detail });
                 return Ok(());
             }
-            Some(Fate::Refused { .. }) => self.journal.retried(digest)?,
-            Some(Fate::Retried) | None => {}
-        }
+            Some(Fate::Refused { .. }) => {
+                // Read before the journal takes the refusal back: the line is said all the same.
+                self.said()?;
+                self.journal.retried(digest)?;
+                None
+            }
+            Some(Fate::Retried) | None => match &statement {
+                Statement::Award(award) => Some(self.said()?.say(line, award, &digest)?),
+                _ => None,
+            },
+        };
         if let Some(candidates) = &mut self.candidates {
             let found = match candidates.ours.take(&digest)? {
                 None => candidates.unknown.take(&digest)?,
@@ -247,6 +269,22 @@ impl Submitter<'_> {
         let sign_anew = self.options.sign_anew;
         if !sign_anew && self.said_elsewhere(line, &digest, &statement, run)? {
             return Ok(());
+        }
+        match said {
+            Some(SaidBefore::Same(before)) if !sign_anew => {
+                run.settle(line, LineOutcome::Repeated(said_in(before)));
+                return Ok(());
+            }
+            Some(SaidBefore::OtherFields(said_in)) => {
+                let first = RepeatedEvidence {
+                    lines: 0,
+                    first_line: line,
+                    said_in,
+                };
+                let repeated = run.summary.repeated_evidence.get_or_insert(first);
+                repeated.lines += 1;
+            }
+            _ => {}
         }
         if self.candidates.is_some() {
             // All that the log has was looked at.
@@ -275,6 +313,15 @@ impl Submitter<'_> {
             });
         }
         Ok(())
+    }
+
+    /// The awards that the input said so far.
+    fn said(&mut self) -> Result<&mut AwardsSaid, SubmitError> {
+        let said = match self.said.take() {
+            Some(said) => said,
+            None => AwardsSaid::read(&self.journal, &self.folder)?,
+        };
+        Ok(self.said.insert(said))
     }
 
     /// Whether another input of the key sent this line. Each of its records stands for one line of
@@ -493,6 +540,14 @@ impl Submitter<'_> {
         self.batch = self.batch_most;
         Ok(())
     }
+}
+
+fn said_in(line: Option<u64>) -> String {
+    let earlier = match line {
+        Some(line) => format!("line {line}"),
+        None => "a line before it, which an earlier run sent,".to_owned(),
+    };
+    format!("{earlier} is the same award of the same event, which is awarded once")
 }
 
 fn unsignable(error: &CodecError) -> String {

@@ -277,6 +277,7 @@ pub fn row_outcome(outcome: &LineOutcome) -> arborlog::import::RowOutcome {
             detail: detail.clone(),
         },
         LineOutcome::SetAside(why) => RowOutcome::SetAside("unsignable", why.clone()),
+        LineOutcome::Repeated(why) => RowOutcome::SetAside("line_repeated", why.clone()),
         LineOutcome::NotSent => RowOutcome::SetAside(
             "not_sent",
             "a statement before it was refused; run the same command again".to_owned(),

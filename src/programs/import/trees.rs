@@ -171,7 +171,7 @@ fn plant(
                     let answers = &mut imported.answers;
                     answers.refused(&planned.statement, &planned.trees, code, detail);
                 }
-                LineOutcome::SetAside(why) => {
+                LineOutcome::SetAside(why) | LineOutcome::Repeated(why) => {
                     let answers = &mut imported.answers;
                     answers.refused(&planned.statement, &planned.trees, "unsignable", why);
                 }
