@@ -725,7 +725,7 @@ fn what_became_of_a_tree_is_told_by_the_order_of_its_rows_and_removals() {
     );
     let came_back = back("2020-06-01T00:00:00Z", day);
     let again = back("2021-06-01T00:00:00Z", day);
-    let (added, with_back) = (rows(&[]), rows(&[came_back.clone()]));
+    let (added, with_back) = (rows(&[]), rows(std::slice::from_ref(&came_back)));
     let both = [r1.clone(), r2.clone()];
     let words =
         |words: &[&str]| -> Vec<String> { words.iter().map(|word| (*word).to_owned()).collect() };
