@@ -351,3 +351,51 @@ fn clients_that_hold_connections_leave_the_store_its_descriptors() {
     server.kill();
     sender.goes_on(&ledger.dir, "too few descriptors");
 }
+
+/// Found by a stranger: whole requests of clients that close at once, thousands a second from many
+/// addresses. A place was given anew before the connection that gave way was closed; reads then found
+/// no descriptors, and were answered as if the store were damaged.
+#[test]
+fn clients_that_ask_and_close_take_no_more_descriptors_than_there_are_places() {
+    const DESCRIPTORS: usize = 180;
+    const KEPT: usize = 128;
+    let ready = ready_ledger();
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}"));
+    command.arg(program());
+    let server = Server::start_by(command, &ready.0.dir, &[]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let folder = format!("/proc/{}/fd", server.pid());
+    let open = || std::fs::read_dir(&folder).unwrap().count();
+    let (before, mut most, mut read) = (open(), 0, 0);
+    let until = Instant::now() + Duration::from_secs(5);
+    let now = Instant::now;
+    std::thread::scope(|scope| {
+        for client in 0..6 {
+            scope.spawn(move || {
+                for turn in (client..).step_by(6).take_while(|_| now() < until) {
+                    let from = std::net::Ipv4Addr::new(127, 0, 0, 2 + (turn % 249) as u8);
+                    let Ok(mut stream) = support::connect_from(from, address) else {
+                        continue;
+                    };
+                    // The server may have closed it already.
+                    let asked = "GET /v1/entries/0 HTTP/1.1\r\nHost: test\r\n\r\n";
+                    let _ = std::io::Write::write_all(&mut stream, asked.as_bytes());
+                    let _ = stream.shutdown(std::net::Shutdown::Write);
+                }
+            });
+        }
+        while now() < until {
+            most = most.max(open());
+            let (status, body) = curl(&format!("{}/v1/entries/0", server.url));
+            // None if the connection gave way.
+            assert!([0, 200].contains(&status), "{status}: {body}");
+            read += usize::from(status == 200);
+        }
+    });
+    // One more is accepted and waits for a place; the others are the store's.
+    let places = DESCRIPTORS - KEPT;
+    eprintln!("{before} descriptors, then at most {most}; {read} reads");
+    assert!(most <= before + places + 16, "{before}, then {most}");
+    assert_eq!(server.stop(), 0);
+}

@@ -15,21 +15,22 @@ const UNREAD_PAUSE: Duration = Duration::from_secs(1);
 
 /// The connection that a request came by; none for a request that came without one, as in a fuzz
 /// target.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Peer(Option<Arc<TcpStream>>);
+#[derive(Clone, Default)]
+pub(crate) struct Peer(Option<Arc<dyn AsRef<TcpStream> + Send + Sync>>);
 
 impl Peer {
     /// The client of a connection.
-    pub(crate) fn new(stream: Arc<TcpStream>) -> Self {
-        Self(Some(stream))
+    pub(crate) fn new(socket: Arc<impl AsRef<TcpStream> + Send + Sync + 'static>) -> Self {
+        Self(Some(socket))
     }
 
     /// Resolves when the client closed its end of the connection, or the connection broke. The server
     /// answers a client that closed its end all the same: only answers without an end ask for this.
     pub(crate) async fn gone(&self) {
-        let Some(stream) = &self.0 else {
+        let Some(socket) = &self.0 else {
             return std::future::pending().await;
         };
+        let stream: &TcpStream = (**socket).as_ref();
         loop {
             match stream.ready(Interest::READABLE).await {
                 Ok(ready) if ready.is_read_closed() => return,

@@ -160,6 +160,13 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Place(place) => Self::not_found(&place.to_string()),
+            refused if refused.is_refusal() => {
+                tracing::error!(error = %refused, "the system refused a read");
+                Self::unavailable(
+                    "store_unavailable",
+                    "the system lets the server read no file now",
+                )
+            }
             other => {
                 tracing::error!(error = %other, "a read failed");
                 let advice = "tell the operator; nothing that can't be read is served";
@@ -195,5 +202,29 @@ impl IntoResponse for Problem {
         // The metrics count it, and pages say it in words.
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    fn code(error: Error) -> String {
+        let problem = Problem::from(ReadError::of_file(error));
+        format!("{} {}", problem.status().as_u16(), problem.code())
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_not_called_damage() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::ACCESS] {
+            assert_eq!(code(errno.into()), "503 store_unavailable", "{errno}");
+        }
+        assert_eq!(code(Errno::IO.into()), "500 store_damaged");
+        let short = ErrorKind::UnexpectedEof;
+        assert_eq!(code(short.into()), "500 store_damaged");
     }
 }

@@ -216,9 +216,10 @@ impl Connection {
         let mut gives_way = pin!(self.gives_way.notified());
         let mut sleep = pin!(tokio::time::sleep_until(Instant::now()));
         poll_fn(|context| {
-            // What the deadline rests on changes while this is polled and at no other time.
-            if served.as_mut().poll(context).is_ready()
-                || gives_way.as_mut().poll(context).is_ready()
+            // What the deadline rests on changes while this is polled and at no other time. One that
+            // gives way begins no more work: somebody waits for its place.
+            if gives_way.as_mut().poll(context).is_ready()
+                || served.as_mut().poll(context).is_ready()
             {
                 return Poll::Ready(());
             }

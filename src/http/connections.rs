@@ -18,6 +18,7 @@ use crate::shares::ClientNet;
 
 /// Connections among which one that gives way is looked for: the oldest ones, others next time.
 const CANDIDATES: usize = 32;
+
 /// All connections that are open.
 pub(super) struct Connections {
     /// Connections in all.
@@ -34,10 +35,14 @@ pub(super) struct Connections {
 struct OpenConnections {
     /// Those of each network that has any, the oldest first, but for those that were looked at lately.
     of: HashMap<ClientNet, VecDeque<Arc<Connection>>>,
+    /// All of them, and those that give way: the socket of each is open.
     count: usize,
+    /// Those that were told to give way and have not ended yet.
+    giving_way: usize,
 }
 
-/// A connection's place. Free again when this is dropped.
+/// A connection's place. Free again when this is dropped, which is after its socket was closed
+/// ([`Socket`](super::shared_stream::Socket)).
 pub(super) struct Place {
     pub connection: Arc<Connection>,
     connections: Arc<Connections>,
@@ -58,9 +63,9 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection that was accepted: one that is free, or that of a connection that gives
-    /// way, or the next that ends. `None` if its network has as many as it may, and the server is at work
-    /// for all of them.
+    /// A place for a connection that was accepted: one that is free, or that of the next connection that
+    /// ends, which one is told to do if the server waits for it. `None` if its network has as many as it
+    /// may, and the server is at work for all of them.
     pub(super) async fn take_place(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let net = ClientNet::of(peer);
         loop {
@@ -72,13 +77,18 @@ impl Connections {
                 if has >= self.each && !self.proxies.include(peer) && !open.one_gives_way(net) {
                     return None;
                 }
-                if open.count < self.all || open.one_of_the_most_gives_way() {
+                if open.count < self.all {
                     let connection = open.add(peer);
                     let connections = Arc::clone(self);
                     return Some(Place {
                         connection,
                         connections,
                     });
+                }
+                // One that gives way has its place until its socket is closed: else connections that
+                // come faster than others end would take all descriptors.
+                if open.giving_way == 0 {
+                    open.one_of_the_most_gives_way();
                 }
             }
             ended.await;
@@ -88,11 +98,11 @@ impl Connections {
     /// What a connection's requests are handed to.
     pub(super) fn service(
         &self,
-        place: &Place,
+        connection: &Arc<Connection>,
         peer: Peer,
         router: axum::Router,
     ) -> ConnectionService {
-        ConnectionService::new(&place.connection, peer, &self.proxies, router)
+        ConnectionService::new(connection, peer, &self.proxies, router)
     }
 }
 
@@ -105,10 +115,11 @@ impl OpenConnections {
         connection
     }
 
-    fn one_of_the_most_gives_way(&mut self) -> bool {
+    fn one_of_the_most_gives_way(&mut self) {
         let most = self.of.iter().max_by_key(|(_, list)| list.len());
-        most.map(|(net, _)| *net)
-            .is_some_and(|net| self.one_gives_way(net))
+        if let Some(net) = most.map(|(net, _)| *net) {
+            self.one_gives_way(net);
+        }
     }
 
     /// Has the connection of a network end that has been silent for longest, of some of the oldest.
@@ -133,21 +144,25 @@ impl OpenConnections {
         if list.is_empty() {
             self.of.remove(&net);
         }
-        self.count -= 1;
+        self.giving_way += 1;
         connection.give_way();
         true
     }
 
     fn remove(&mut self, connection: &Arc<Connection>) {
+        self.count -= 1;
         let net = connection.net();
-        let Some(list) = self.of.get_mut(&net) else {
+        let list = self.of.get_mut(&net);
+        let place = list.as_ref().and_then(|list| {
+            let mut open = list.iter();
+            open.position(|open| Arc::ptr_eq(open, connection))
+        });
+        let (Some(list), Some(place)) = (list, place) else {
+            // It is not among those of its network since it was told to give way.
+            self.giving_way -= 1;
             return;
         };
-        // One that gave way is gone already.
-        if let Some(place) = list.iter().position(|it| Arc::ptr_eq(it, connection)) {
-            list.remove(place);
-            self.count -= 1;
-        }
+        list.remove(place);
         if list.is_empty() {
             self.of.remove(&net);
         }
@@ -199,6 +214,7 @@ mod tests {
         assert!(ends_within(&second, &limits, SECOND).await);
         assert!(!ends_within(&first, &limits, SECOND).await);
         assert!(!ends_within(&third, &limits, SECOND).await);
+        drop(second);
         // Those at work do not; who comes then is turned back, and others are not.
         first.connection.enter(Phase::Answer);
         third.connection.enter(Phase::Answer);
@@ -217,8 +233,39 @@ mod tests {
         assert!(tokio::time::timeout(SECOND, &mut waits).await.is_err());
         drop(third);
         assert!(tokio::time::timeout(SECOND, waits).await.is_ok());
-        drop((second, others));
+        drop(others);
         assert_eq!(connections.open().count, 1);
+    }
+
+    /// Found by a client that sent whole requests, closed its end and came again, from many addresses:
+    /// places were given anew as soon as a connection was told to end, and descriptors ran out.
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn one_that_gives_way_has_its_place_until_its_socket_is_closed() {
+        let limits = limits(4);
+        let connections = Connections::new(&limits, TrustedProxies::default());
+        let first = connections.take_place(address(1)).await.unwrap();
+        tokio::time::advance(SECOND).await;
+        let second = connections.take_place(address(1)).await.unwrap();
+        let others = [
+            connections.take_place(address(2)).await.unwrap(),
+            connections.take_place(address(3)).await.unwrap(),
+        ];
+        let counted = || {
+            let open = connections.open();
+            (open.count, open.giving_way)
+        };
+        let mut waits = pin!(connections.take_place(address(4)));
+        assert!(tokio::time::timeout(SECOND, &mut waits).await.is_err());
+        // One is enough for one that waits, however long that lasts.
+        assert!(ends_within(&first, &limits, SECOND).await);
+        assert!(!ends_within(&second, &limits, SECOND).await);
+        assert!(tokio::time::timeout(SECOND, &mut waits).await.is_err());
+        assert_eq!(counted(), (4, 1));
+        drop(first);
+        let third = tokio::time::timeout(SECOND, waits).await.unwrap().unwrap();
+        assert_eq!(counted(), (4, 0));
+        drop((second, others, third));
+        assert_eq!(connections.open().count, 0);
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]

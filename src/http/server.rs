@@ -15,7 +15,7 @@ use super::connection::{Connection, Noted};
 use super::connections::Connections;
 use super::guarded_stream::Guarded;
 use super::metrics::ServerMetrics;
-use super::shared_stream::SharedStream;
+use super::shared_stream::{SharedStream, Socket};
 use super::{Limits, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes, Peer};
 use crate::log::{Log, Status};
@@ -183,15 +183,16 @@ async fn accept(
             tracing::debug!(%peer, "too many connections from one network");
             continue;
         };
-        let stream = Arc::new(stream);
-        let peer = Peer::new(Arc::clone(&stream));
-        let service = connections.service(&place, peer, router.clone());
-        let stream = SharedStream(stream);
+        let connection = Arc::clone(&place.connection);
+        let socket = Socket::new(stream, place);
+        let peer = Peer::new(Arc::clone(&socket));
+        let service = connections.service(&connection, peer, router.clone());
+        let stream = SharedStream(socket);
         let (builder, watcher) = (builder.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         let mut closing = closing.clone();
         tokio::spawn(async move {
-            let connection = &place.connection;
+            let connection = &connection;
             // An error on a connection is its client's: it is gone, or speaks no HTTP.
             match acceptor {
                 None => {
@@ -215,7 +216,6 @@ async fn accept(
                     }
                 }
             }
-            drop(place);
         });
     }
     drop(listener);

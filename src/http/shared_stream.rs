@@ -1,4 +1,5 @@
-//! A connection that others may look at while it is served: whether its client is still there.
+//! A connection's socket, which others may look at while it is served: whether its client is still
+//! there.
 
 use std::io;
 use std::pin::Pin;
@@ -9,8 +10,38 @@ use rustix::net::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::connections::Place;
+
+/// A socket and the place that it takes among all connections.
+pub(super) struct Socket {
+    /// Closed before the place is free, whoever had it last: fields are dropped in their order.
+    stream: TcpStream,
+    _place: Place,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, place: Place) -> Arc<Self> {
+        Arc::new(Self {
+            stream,
+            _place: place,
+        })
+    }
+}
+
+impl AsRef<TcpStream> for Socket {
+    fn as_ref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
 /// A connection, served through a shared handle.
-pub(super) struct SharedStream(pub Arc<TcpStream>);
+pub(super) struct SharedStream(pub Arc<Socket>);
+
+impl SharedStream {
+    fn stream(&self) -> &TcpStream {
+        &self.0.stream
+    }
+}
 
 /// Does I/O as soon as the socket is ready for it.
 macro_rules! when_ready {
@@ -32,10 +63,10 @@ impl AsyncRead for SharedStream {
         mut buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         when_ready!(
-            self.0,
+            self.stream(),
             poll_read_ready,
             context,
-            self.0.try_read_buf(&mut buffer).map(|_| ())
+            self.stream().try_read_buf(&mut buffer).map(|_| ())
         )
     }
 }
@@ -46,7 +77,12 @@ impl AsyncWrite for SharedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        when_ready!(self.0, poll_write_ready, context, self.0.try_write(bytes))
+        when_ready!(
+            self.stream(),
+            poll_write_ready,
+            context,
+            self.stream().try_write(bytes)
+        )
     }
 
     fn poll_write_vectored(
@@ -55,10 +91,10 @@ impl AsyncWrite for SharedStream {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         when_ready!(
-            self.0,
+            self.stream(),
             poll_write_ready,
             context,
-            self.0.try_write_vectored(parts)
+            self.stream().try_write_vectored(parts)
         )
     }
 
@@ -72,7 +108,7 @@ impl AsyncWrite for SharedStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match rustix::net::shutdown(&*self.0, Shutdown::Write) {
+        match rustix::net::shutdown(self.stream(), Shutdown::Write) {
             // The client is gone already.
             Ok(()) | Err(rustix::io::Errno::NOTCONN) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),

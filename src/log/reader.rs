@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use rustix::io::Errno;
 
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, NodeTile, ProofError, TILE_HASHES, TileId,
@@ -33,6 +34,35 @@ pub enum ReadError {
         /// What is wrong.
         what: String,
     },
+}
+
+/// What a system answers that lacks something which is none of the file's: descriptors, memory, a
+/// right.
+const REFUSALS: [Errno; 7] = [
+    Errno::MFILE,
+    Errno::NFILE,
+    Errno::NOMEM,
+    Errno::AGAIN,
+    Errno::INTR,
+    Errno::ACCESS,
+    Errno::PERM,
+];
+
+impl ReadError {
+    /// Whether the system refused the read. That says nothing of what was to be read.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Store(StoreError::Io(file)) = self else {
+            return false;
+        };
+        Errno::from_io_error(&file.error).is_some_and(|errno| REFUSALS.contains(&errno))
+    }
+
+    /// A file that can't be read.
+    #[cfg(test)]
+    pub(crate) fn of_file(error: std::io::Error) -> Self {
+        let path = std::path::Path::new("public/tile/0/000");
+        Self::Store(crate::durable::at(path)(error).into())
+    }
 }
 
 /// Memory for full tiles and bundles that were read, as bytes: enough for the bundles of a million
