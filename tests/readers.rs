@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use arborlog::client::{BatchAnswer, Remote, today};
 use arborlog::record::*;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use support::{Ledger, Server, award, run};
 
@@ -374,6 +375,44 @@ fn a_flood_of_readers_of_one_plot_does_not_keep_an_append_waiting() {
     eprintln!("append p99 {p99:?}, resident {before} MiB, then {after} MiB");
     assert!(p99 <= Duration::from_secs(1), "{p99:?}");
     assert!(after < before + 100, "{before} MiB, then {after} MiB");
+    assert_eq!(server.stop(), 0);
+}
+
+/// Found by a stranger: an append waited seconds behind all that one client asked for on many
+/// connections, and what those answers were made from stayed in memory, all at once.
+#[test]
+fn what_one_client_asks_on_many_connections_holds_up_no_append_and_is_not_worked_on_at_once() {
+    const CONNECTIONS: usize = 1_900;
+    let limit = getrlimit(Resource::Nofile);
+    let whole = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, whole).unwrap();
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    with_plot(&ledger, &remote, 100, 1_000);
+    let path = "/plot/1";
+    assert_eq!(get_from(HONEST, &server, path).0, 200);
+    let before = resident_mib(&server);
+    let asked = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").repeat(60);
+    // They read nothing: each is answered until the system holds no more of it.
+    let silent: Vec<TcpStream> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut stream = connect_from(HOSTILE, &server, true);
+            stream.write_all(asked.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let p99 = append_p99(&ledger, &remote, 40);
+    assert_eq!(get_from(HONEST, &server, path).0, 200);
+    let after = resident_mib(&server);
+    eprintln!("append p99 {p99:?}, resident {before} MiB, then {after} MiB");
+    assert!(p99 <= Duration::from_secs(1), "{p99:?}");
+    assert!(after < before + 150, "{before} MiB, then {after} MiB");
+    drop(silent);
     assert_eq!(server.stop(), 0);
 }
 

@@ -1,6 +1,7 @@
 //! What every handler, of the API or of a page, reads of a request and answers with: places of a
 //! path and a query, entity tags, problem documents (RFC 9457), places in lists that are given page by
-//! page, the client that asks, what readers share, memory of answers in flight, and the sign that the server stops.
+//! page, the client that asks, what readers share and
+//! whose turn is next, memory of answers in flight, and the sign that the server stops.
 
 mod client;
 mod closing;
@@ -12,6 +13,7 @@ mod peer;
 pub(crate) mod places;
 mod problem;
 pub(crate) mod reader_limits;
+mod turn;
 
 pub(crate) use client::Client;
 pub use closing::Closing;
@@ -19,3 +21,4 @@ pub(crate) use in_flight::{AnswerBudget, hold_answer};
 pub use page_routes::PageRoutes;
 pub(crate) use peer::Peer;
 pub(crate) use problem::Problem;
+pub(crate) use turn::{ReadTurns, take_turn};

@@ -10,6 +10,11 @@ pub(crate) const ANSWERS_BYTES_EACH: usize = 32 << 20;
 /// A larger answer is longer than this. A shorter one is in the connection's own buffer at once, and
 /// the number of connections bounds those.
 pub(crate) const SMALL_ANSWER_BYTES: u64 = 16 << 10;
+/// Requests for something to read that are worked on at a time: enough that the threads are busy while
+/// some wait for a checkpoint. What each is made from is in memory meanwhile.
+pub(crate) const READS_MAX: usize = 32;
+/// Those of them that one client's network may have: so many others' work waits for at most.
+pub(crate) const READS_EACH: usize = 8;
 /// The most readers who watch `/live` at a time: each holds a connection.
 pub(crate) const STREAMS_MAX: usize = 512;
 /// The most of them from one client's network, so that no one client keeps all others from watching.
@@ -42,6 +47,9 @@ mod tests {
         for row in [
             format!(
                 "| larger answers (over {small} KiB) in flight, made and not taken yet | | | {all} bytes, {each} of them of one network |"
+            ),
+            format!(
+                "| requests for something to read that are worked on at a time | | | {READS_MAX}, {READS_EACH} of them of one network | waits for its turn"
             ),
             format!(
                 "| streams of `/live` | | | {STREAMS_MAX}, {STREAMS_EACH} of them of one network; each lives {life} s |"

@@ -38,7 +38,7 @@ pub use limits::Limits;
 pub use server::{ServeError, ServeOptions, serve};
 pub use tls::{Tls, TlsError};
 
-use crate::answer::{AnswerBudget, PageRoutes, Problem, hold_answer};
+use crate::answer::{AnswerBudget, PageRoutes, Problem, ReadTurns, hold_answer, take_turn};
 use crate::log::{AppendError, Log};
 use crate::shares::Shares;
 use body::BodyMemory;
@@ -82,9 +82,13 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
     let uncompressed = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(static_log::checkpoint))
         .routes(routes!(static_log::tile))
-        .routes(routes!(append::records))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency));
+    // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
+    let unturned = OpenApiRouter::default()
+        .routes(routes!(append::records))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz));
     let compressed = OpenApiRouter::default()
         .routes(routes!(lookup::issuer))
         .routes(routes!(lookup::account))
@@ -96,31 +100,40 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(lookup::totals))
         .routes(routes!(proofs::entry))
         .routes(routes!(proofs::receipt))
-        .routes(routes!(metrics::metrics))
-        .routes(routes!(healthz))
-        .routes(routes!(readyz));
+        .routes(routes!(metrics::metrics));
     let (compressed, api) = compressed.split_for_parts();
+    let (unturned, unturned_api) = unturned.split_for_parts();
     let (uncompressed, mut whole) = uncompressed.split_for_parts();
     whole.merge(api);
+    whole.merge(unturned_api);
     let document = serde_json::to_string_pretty(&whole)
         .map(|text| ([(CONTENT_TYPE, "application/json")], text))
         .map_err(|error| Problem::contradiction(&format!("the API's description: {error}")));
     compressed
         .route("/openapi.json", get(move || async move { document }))
         .layer(from_fn(hold_answer))
+        .layer(from_fn(take_turn))
         .layer(CompressionLayer::new())
+        .merge(unturned.layer(from_fn(hold_answer)))
         .merge(
-            uncompressed.layer(from_fn(hold_answer)).layer(
-                CompressionLayer::new()
-                    .quality(CompressionLevel::Fastest)
-                    .compress_when(static_log::is_bundle),
-            ),
+            uncompressed
+                .layer(from_fn(hold_answer))
+                .layer(from_fn(take_turn))
+                // Turns of their own: what is signed is read on while look-ups wait for the state of
+                // a log that halted.
+                .layer(Extension(ReadTurns::new()))
+                .layer(
+                    CompressionLayer::new()
+                        .quality(CompressionLevel::Fastest)
+                        .compress_when(static_log::is_bundle),
+                ),
         )
         .with_state(Arc::clone(&app))
         .merge(pages.0.layer(CompressionLayer::new()))
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(Extension(AnswerBudget::new()))
+        .layer(Extension(ReadTurns::new()))
         .layer(from_fn_with_state(app, metrics::watch))
 }
 

@@ -33,7 +33,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use crate::answer::reader_limits::{SEARCHES_EACH, SEARCHES_MAX, STREAMS_EACH, STREAMS_MAX};
-use crate::answer::{Closing, PageRoutes, Problem, hold_answer};
+use crate::answer::{Closing, PageRoutes, Problem, ReadTurns, hold_answer, take_turn};
 use crate::ledger::State;
 use crate::log::{Log, ReadError, Status};
 use crate::record::{CodecError, Entry, Index};
@@ -86,7 +86,6 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
     });
     let router = Router::new()
         .route("/", get(home::home))
-        .route("/search", get(search::search))
         .route("/tree/{plot}/{serial}", get(tree::tree))
         .route("/certificate/{index}", get(tree::certificate))
         .route("/plot/{number}", get(plot::plot))
@@ -96,13 +95,24 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         .route("/receipt", get(check::receipt))
         .route("/check", get(check::check))
         .route("/language", get(frame::language))
+        .layer(axum::middleware::from_fn(take_turn))
+        .merge(
+            // Turns of its own: a search waits for others to end, and holds up no other page.
+            Router::new()
+                .route("/search", get(search::search))
+                .layer(axum::middleware::from_fn(take_turn))
+                .layer(axum::Extension(ReadTurns::new())),
+        )
         .layer(axum::middleware::from_fn(hold_answer))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&pages),
             finish,
         ))
         .route("/live", get(live::live))
-        .route("/web/{*name}", get(assets::asset))
+        .route(
+            "/web/{*name}",
+            get(assets::asset).layer(axum::middleware::from_fn(take_turn)),
+        )
         .with_state(pages);
     PageRoutes(router)
 }

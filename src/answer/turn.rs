@@ -1,0 +1,99 @@
+//! The work of reads, which clients share: few requests are worked on at a time, and the networks that
+//! ask take turns.
+//!
+//! A thread that serves works on one request after the other. Without turns an append waited behind all
+//! that one client asked for on a thousand connections, and each request that had begun held what its
+//! answer is made from.
+
+use axum::Extension;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::client::Client;
+use super::reader_limits::{READS_EACH, READS_MAX};
+use crate::shares::Shares;
+
+/// The requests that are worked on at a time, put into each request as an extension.
+#[derive(Clone)]
+pub(crate) struct ReadTurns(Shares);
+
+impl ReadTurns {
+    pub(crate) fn new() -> Self {
+        Self(Shares::new(READS_MAX, READS_EACH))
+    }
+}
+
+/// Has a request wait for its network's turn, and answers it. Its turn ends when the answer is made: what
+/// a client then takes its time to read is counted by
+/// [`hold_answer`](super::in_flight::hold_answer). Without turns, as in a fuzz target, nothing waits.
+pub(crate) async fn take_turn(
+    turns: Option<Extension<ReadTurns>>,
+    Client(net): Client,
+    request: Request,
+    next: Next,
+) -> Response {
+    let _turn = match turns {
+        Some(Extension(ReadTurns(turns))) => Some(turns.take(net, 1).await),
+        None => None,
+    };
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::shares::ClientNet;
+
+    const WORK: Duration = Duration::from_millis(10);
+
+    fn request(net: u8) -> Request {
+        let mut request = Request::new(Body::empty());
+        let net = ClientNet::of([127, 0, 0, net].into());
+        request.extensions_mut().insert(net);
+        request
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn few_reads_are_worked_on_at_a_time_and_each_network_has_its_turn() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let worked = Arc::new((now, most));
+        let counted = Arc::clone(&worked);
+        let read = move || async move {
+            let (now, most) = &*counted;
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(WORK).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+        };
+        let router = Router::new()
+            .route("/", get(read))
+            .layer(from_fn(take_turn))
+            .layer(Extension(ReadTurns::new()));
+        for _ in 0..1_000 {
+            tokio::spawn(router.clone().oneshot(request(1)));
+        }
+        // One network alone is worked for as much as one may be.
+        tokio::time::sleep(WORK / 2).await;
+        assert_eq!(worked.1.load(Ordering::SeqCst), READS_EACH);
+        // Another one does not wait for all of that.
+        let begun = tokio::time::Instant::now();
+        router.clone().oneshot(request(2)).await.unwrap();
+        assert!(begun.elapsed() <= 2 * WORK, "{:?}", begun.elapsed());
+        for net in 3..=250 {
+            tokio::spawn(router.clone().oneshot(request(net)));
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(worked.1.load(Ordering::SeqCst), READS_MAX);
+        assert_eq!(worked.0.load(Ordering::SeqCst), 0);
+    }
+}
