@@ -260,7 +260,10 @@ fn the_largest_sums_are_told_and_audited() {
     assert_eq!(report["months"][0]["awarded"], sum);
     let text = report.to_string();
     let quantities = (5 * u128::from(u64::MAX)).to_string();
-    assert!(text.contains(&quantities), "no sum of quantities is {quantities}");
+    assert!(
+        text.contains(&quantities),
+        "no sum of quantities is {quantities}"
+    );
     assert_eq!(server.stop(), 0);
 }
 

@@ -158,9 +158,11 @@ impl Ledger {
         let issuer = public(who.split('+').next().unwrap());
         let council = &self.state.globals().council;
         let statement = said.says();
-        // Others endorse nothing but what governors sign.
+        let role = self.state.key(&issuer).map(|key| &key.role);
         let by_governors = match &statement {
             Statement::Plot(plot) => who.contains('+') || self.state.plot(plot.number).is_some(),
+            // Who endorses a holder's correction is another holder, and no governor.
+            Statement::Correction(_) if matches!(role, Some(KeyRole::Issuer { .. })) => false,
             _ => who.contains('+') || council.governors.contains(&issuer),
         };
         let (seq, prev) = match self.state.key(&issuer) {
