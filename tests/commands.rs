@@ -4,10 +4,12 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use arborlog::client::BatchAnswer;
-use arborlog::record::{GovernorSet, Index, Statement};
+use arborlog::crypto::SigningKey;
+use arborlog::record::{GovernorSet, Grams, Index, Role, Statement, Transfer, TransferReason};
 use serde_json::Value;
 use support::{Ledger, Server, arborlog, award, run, run_ok};
 
@@ -340,6 +342,68 @@ fn the_keys_in_force_are_printed_with_what_vouches_for_them() {
     assert_eq!(server.stop(), 0);
     assert_eq!(run_ok(&["vkey", dir]).trim(), in_force);
     assert_eq!(run(&["vkey", &ledger.path("")]).status.code(), Some(4));
+}
+
+/// What takes points back from another holder's account goes to that holder for its signature, as a
+/// proposal goes from governor to governor.
+#[test]
+fn a_holder_agrees_to_give_points_back() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    let other = SigningKey::from_seed(&[77; 32]);
+    ledger.grant(&remote, &other, Role::Platform, "other");
+    other
+        .write_new(Path::new(&ledger.path("other.pem")))
+        .unwrap();
+    let append = |key: &SigningKey, statement: Statement| {
+        let records = ledger.sign(&remote, key, &[statement]);
+        let BatchAnswer::Admitted(indexes) = remote.append(&records).unwrap() else {
+            panic!("refused");
+        };
+        indexes[0]
+    };
+    let account = |number| match award(number, number) {
+        Statement::Award(award) => award.account,
+        _ => unreachable!(),
+    };
+    append(&other, award(500, 500));
+    append(&ledger.platform, award(1, 1));
+    let sent = append(
+        &ledger.platform,
+        Statement::Transfer(Transfer {
+            from: account(1),
+            to: Some(account(500)),
+            points: Grams(1),
+            reason: TransferReason::Gift,
+        }),
+    );
+    let path = |name: &str| ledger.path(name);
+    let void = serde_json::json!({
+        "kind": "correction", "target": sent, "reason": "sent to the wrong one", "remedy": "void",
+    });
+    std::fs::write(path("void.json"), void.to_string()).unwrap();
+    let propose = |out: &str| {
+        run_ok(&[
+            "propose",
+            &path("void.json"),
+            "--key",
+            &path("platform.pem"),
+            "--out",
+            &path(out),
+            "--from",
+            &server.url,
+        ]);
+    };
+    propose("unasked");
+    let sent = run(&["submit", &path("unasked"), "--to", &server.url]);
+    let told = String::from_utf8_lossy(&sent.stderr).into_owned();
+    assert_eq!(sent.status.code(), Some(5), "{told}");
+    assert!(told.contains("consent_missing"), "{told}");
+    propose("asked");
+    run_ok(&["endorse", &path("asked"), "--key", &path("other.pem")]);
+    run_ok(&["submit", &path("asked"), "--to", &server.url]);
 }
 
 #[test]

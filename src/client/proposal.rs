@@ -194,11 +194,6 @@ impl Proposal {
     pub fn governors_missing(&self) -> Option<usize> {
         let council = self.council.as_ref().filter(|_| self.asks_governors())?;
         let record = self.signed.record();
-        let own = matches!(record.statement, Statement::Correction(_))
-            && !council.governors.contains(&record.issuer);
-        if own {
-            return None;
-        }
         let endorsers = self
             .signed
             .endorsements()
@@ -212,17 +207,16 @@ impl Proposal {
         Some(usize::from(council.quorum).saturating_sub(signed))
     }
 
-    /// Whether it is a void by a key that does not govern.
-    fn is_own_void(&self, council: &CouncilInForce) -> bool {
-        let record = self.signed.record();
-        let void = matches!(
-            &record.statement,
+    /// Whether it is a holder's void: one that no governors sign.
+    fn is_holders_void(&self) -> bool {
+        matches!(
+            &self.signed.record().statement,
             Statement::Correction(Correction {
                 remedy: Remedy::Void,
+                set: None,
                 ..
             })
-        );
-        void && !council.governors.contains(&record.issuer)
+        )
     }
 
     /// Refuses a key that is not asked to sign.
@@ -237,18 +231,18 @@ impl Proposal {
             _ if kind == Kind::Genesis => refused(format!(
                 "{key} is neither a governor nor the log key that the genesis names: nobody else signs it"
             )),
+            // Of a transfer to another holder's account: that holder agrees. Whose account pays, the
+            // ledger knows.
+            _ if self.is_holders_void() => Ok(()),
             _ if !self.asks_governors() => refused(format!(
                 "nobody but its issuer signs a {kind}: with another's signature the ledger refuses it"
             )),
-            // Of a transfer to another holder's account: that holder agrees. Whose account pays, the
-            // ledger knows.
-            Some(council) if self.is_own_void(council) => Ok(()),
             Some(council)
                 if kind == Kind::Correction
                     && !council.governors.contains(&self.signed.record().issuer) =>
             {
                 refused(
-                    "its issuer is no governor, and nobody else signs an issuer's own correction but the void of a transfer: with another's signature the ledger refuses it".to_owned(),
+                    "its issuer is no governor, and nobody else signs an issuer's own correction: with another's signature the ledger refuses it".to_owned(),
                 )
             }
             Some(council) if !council.governors.contains(key) => {
