@@ -23,7 +23,7 @@ impl Rules for Award {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
-        check_holder(state, candidate, &self.account)?;
+        let account = check_holder(state, candidate, &self.account)?;
         check_day(candidate, "occurred_on", self.occurred_on)?;
         let method = check_version(state, self.method, self.version, self.occurred_on)?;
         let activity = method
@@ -55,7 +55,7 @@ impl Rules for Award {
             )
         })?;
         check_awarded(state, self.points)?;
-        let account = check_credit(state, &self.account, self.points)?;
+        let account = check_credit(account, self.points)?;
         Ok(AccountPlaces { account }.into())
     }
 

@@ -22,7 +22,7 @@ impl Rules for Claim {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         require_role(state, candidate, Role::Platform)?;
-        check_holder(state, candidate, &self.account)?;
+        let account = check_holder(state, candidate, &self.account)?;
         let today = candidate.admitted_on();
         let method = check_version_lately(state, self.method, self.version, today)?;
         let species = method
@@ -43,7 +43,7 @@ impl Rules for Claim {
                 format!("its price is {}", species.price),
             )
         })?;
-        let account = check_spending(state, &self.account, self.points)?;
+        let account = check_spending(account, self.points)?;
         Ok(AccountPlaces { account }.into())
     }
 
@@ -76,7 +76,7 @@ impl Rules for Claim {
 
 impl Voidable for Claim {
     fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
-        let account = check_credit(state, &self.account, self.points)?;
+        let account = check_credit(state.account(&self.account), self.points)?;
         let target = Some(target);
         Ok(AccountCorrectionPlaces { target, account }.into())
     }

@@ -28,10 +28,10 @@ impl Rules for Transfer {
                 "name another account",
             )
         })?;
-        check_holder(state, candidate, &self.from)?;
-        let from = check_spending(state, &self.from, self.points)?;
+        let from = check_holder(state, candidate, &self.from)?;
+        let from = check_spending(from, self.points)?;
         let to = match &self.to {
-            Some(to) => check_credit(state, to, self.points)?,
+            Some(to) => check_credit(state.account(to), self.points)?,
             None => None,
         };
         Ok(TransferPlaces { from, to }.into())
@@ -61,9 +61,9 @@ impl Rules for Transfer {
 
 impl Voidable for Transfer {
     fn judge_void(&self, state: &State, target: Index) -> Result<Places, Refusal> {
-        let from = check_credit(state, &self.from, self.points)?;
+        let from = check_credit(state.account(&self.from), self.points)?;
         let to = match &self.to {
-            Some(to) => check_debit(state, to, self.points)?,
+            Some(to) => check_debit(state, state.account(to), self.points)?,
             None => None,
         };
         let target = Some(target);

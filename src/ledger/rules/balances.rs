@@ -1,9 +1,9 @@
-//! Rule 5, for every kind that moves points: what an account can receive and give. Each check returns
-//! the last entry about the account.
+//! Rule 5, for every kind that moves points: what an account can receive and give. The checks take an
+//! account that was looked up once, and return the last entry about it.
 
 use crate::ledger::candidate::Candidate;
 use crate::ledger::refusal::{Code, Refusal, ensure};
-use crate::ledger::state::State;
+use crate::ledger::state::{Account, State};
 use crate::record::{AccountId, Grams, Index};
 
 /// All points awarded are fewer, and so are all points owed.
@@ -11,11 +11,9 @@ const POINTS_LIMIT: u64 = 1 << 63;
 
 /// Checks that an account can receive `points`.
 pub(in crate::ledger) fn check_credit(
-    state: &State,
-    id: &AccountId,
+    account: Option<&Account>,
     points: Grams,
 ) -> Result<Option<Index>, Refusal> {
-    let account = state.accounts.get(id);
     let balance = account.map_or(0, |account| account.balance);
     let fits = i64::try_from(points.0)
         .ok()
@@ -33,10 +31,9 @@ pub(in crate::ledger) fn check_credit(
 /// Checks that a correction can take `points` from an account, below zero if need be.
 pub(in crate::ledger) fn check_debit(
     state: &State,
-    id: &AccountId,
+    account: Option<&Account>,
     points: Grams,
 ) -> Result<Option<Index>, Refusal> {
-    let account = state.accounts.get(id);
     let balance = account.map_or(0, |account| account.balance);
     let short = i128::from(points.0) - i128::from(balance.max(0));
     let owed = i128::from(state.totals().owed) + short.max(0);
@@ -64,31 +61,31 @@ pub(in crate::ledger) fn check_awarded(state: &State, points: Grams) -> Result<(
 }
 
 /// Checks that the issuer's holder may award to an account and spend from it: the account is that
-/// holder's, or nobody's yet.
-pub(in crate::ledger) fn check_holder(
-    state: &State,
+/// holder's, or nobody's yet. Returns the account.
+pub(in crate::ledger) fn check_holder<'a>(
+    state: &'a State,
     candidate: &Candidate<'_>,
     id: &AccountId,
-) -> Result<(), Refusal> {
+) -> Result<Option<&'a Account>, Refusal> {
     let issuer = state.holder_number(&candidate.record().issuer);
-    let holder = state.accounts.get(id).map(|account| account.holder);
+    let account = state.account(id);
+    let holder = account.map(|account| account.holder);
     ensure(holder.is_none() || holder == issuer, || {
         Refusal::new(
             Code::HolderRefused,
             format!("the account {id} is another holder's"),
             "the holder whose key first named an account awards to it and spends from it; others may transfer points to it",
         )
-    })
+    })?;
+    Ok(account)
 }
 
 /// Checks that an account holds `points`.
 pub(in crate::ledger) fn check_spending(
-    state: &State,
-    id: &AccountId,
+    account: Option<&Account>,
     points: Grams,
 ) -> Result<Option<Index>, Refusal> {
     require_nonzero(points)?;
-    let account = state.accounts.get(id).copied();
     let balance = account.map_or(0, |account| account.balance);
     ensure(
         i64::try_from(points.0).is_ok_and(|points| points <= balance),

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::{HolderNumber, State};
-use crate::ledger::broken::{Contradiction, Sum, absent, present};
+use crate::ledger::broken::{Contradiction, Sum, absent};
 use crate::record::{AccountId, Grams, Index};
 
 /// An account: some sixty bytes in memory.
@@ -25,6 +25,15 @@ impl Account {
         } else {
             0
         }
+    }
+
+    /// Adds to the balance, by the entry `index`. Returns the account before and after.
+    fn change(&mut self, index: Index, change: i128) -> Result<(Self, Self), Contradiction> {
+        let before = *self;
+        self.balance = i64::try_from(i128::from(before.balance) + change)
+            .map_err(|_| Contradiction::new("a balance is beyond 64 bits"))?;
+        self.last_entry = index;
+        Ok((before, *self))
     }
 }
 
@@ -53,15 +62,7 @@ impl State {
         points: Grams,
         holder: HolderNumber,
     ) -> Result<(), Contradiction> {
-        if !self.accounts.contains(&id) {
-            let account = Account {
-                balance: 0,
-                last_entry: index,
-                holder,
-            };
-            absent(self.accounts.insert(id, account), "a new account")?;
-        }
-        self.change_balance(index, &id, points.0.into())
+        self.change_balance(index, id, points.0.into(), Some(holder))
     }
 
     /// Gives points back to an account that had them, by the entry `index`.
@@ -71,7 +72,7 @@ impl State {
         id: AccountId,
         points: Grams,
     ) -> Result<(), Contradiction> {
-        self.change_balance(index, &id, points.0.into())
+        self.change_balance(index, id, points.0.into(), None)
     }
 
     /// Takes points from an account, by the entry `index`.
@@ -81,24 +82,34 @@ impl State {
         id: AccountId,
         points: Grams,
     ) -> Result<(), Contradiction> {
-        self.change_balance(index, &id, -i128::from(points.0))
+        self.change_balance(index, id, -i128::from(points.0), None)
     }
 
+    /// Changes a balance; `opens` is whose account it is if no entry named it before.
     fn change_balance(
         &mut self,
         index: Index,
-        id: &AccountId,
+        id: AccountId,
         change: i128,
+        opens: Option<HolderNumber>,
     ) -> Result<(), Contradiction> {
-        let changed = self.accounts.update(id, |account| {
-            let before = *account;
-            let after = i64::try_from(i128::from(before.balance) + change);
-            account.balance =
-                after.map_err(|_| Contradiction::new("a balance is beyond 64 bits"))?;
-            account.last_entry = index;
-            Ok((before, *account))
-        });
-        let (before, after) = present(changed, "the account")??;
+        let changed = self
+            .accounts
+            .update(&id, |account| account.change(index, change));
+        let (before, after) = match (changed, opens) {
+            (Some(changed), _) => changed?,
+            (None, Some(holder)) => {
+                let mut account = Account {
+                    balance: 0,
+                    last_entry: index,
+                    holder,
+                };
+                let changed = account.change(index, change)?;
+                absent(self.accounts.insert(id, account), "a new account")?;
+                changed
+            }
+            (None, None) => return Err(Contradiction::new("the account is not in the state")),
+        };
         let totals = &mut self.globals.totals;
         totals.balances.raise(change, "balances")?;
         totals.owed.lower(before.owed(), "points owed")?;

@@ -30,7 +30,7 @@ pub(super) fn judge(
             format!("at most {left} are left to reverse"),
         )
     })?;
-    let account = check_debit(state, &award.account, points)?;
+    let account = check_debit(state, state.account(&award.account), points)?;
     let target = Some(target);
     Ok(AccountCorrectionPlaces { target, account }.into())
 }
