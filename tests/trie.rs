@@ -11,6 +11,9 @@
     clippy::indexing_slicing
 )]
 
+#[path = "support/dice.rs"]
+mod dice;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,6 +24,7 @@ use arborlog::ledger::trie::{
     VALUE_BYTES_MAX, Value,
 };
 use arborlog::merkle::Hash;
+use dice::Dice;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
@@ -142,26 +146,10 @@ fn define_root(model: &Model) -> Node {
 
 // Random sets.
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn account(&mut self) -> Account {
-        Account {
-            balance: self.below(2001) as i64 - 1000,
-            last: self.below(1 << 40),
-        }
+fn random_account(random: &mut Dice) -> Account {
+    Account {
+        balance: random.below(2001) as i64 - 1000,
+        last: random.below(1 << 40),
     }
 }
 
@@ -172,7 +160,7 @@ fn spread(number: u64) -> [u8; 32] {
 /// A path of one of five kinds: spread as hashes are, dense as numbers are, dense in two places as
 /// plot and serial are, ground to share a long beginning with one of three, or different from another
 /// in one bit.
-fn path(kind: u64, random: &mut Random, of: u64) -> [u8; 32] {
+fn path(kind: u64, random: &mut Dice, of: u64) -> [u8; 32] {
     let number = random.below(of);
     let mut path = [0; 32];
     match kind {
@@ -196,9 +184,9 @@ fn path(kind: u64, random: &mut Random, of: u64) -> [u8; 32] {
 }
 
 /// Applies some changes to a map and to its model.
-fn change(map: &mut Map, model: &mut Model, kind: u64, random: &mut Random, of: u64) {
+fn change(map: &mut Map, model: &mut Model, kind: u64, random: &mut Dice, of: u64) {
     let kind = if kind == 5 { random.below(5) } else { kind };
-    let (at, account) = (At(path(kind, random, of)), random.account());
+    let (at, account) = (At(path(kind, random, of)), random_account(random));
     match random.below(8) {
         0 | 1 => assert_eq!(map.remove(&at), model.remove(&at)),
         2 => assert_eq!(
@@ -215,7 +203,7 @@ fn change(map: &mut Map, model: &mut Model, kind: u64, random: &mut Random, of: 
 
 #[test]
 fn roots_are_those_of_the_definition_for_any_order_and_images_stay_what_they_were() {
-    let mut random = Random(17);
+    let mut random = Dice::new(17);
     let mut batches = 0;
     for round in 0..252 {
         let (kind, of) = (round % 6, 4 << (round % 9));
@@ -274,7 +262,7 @@ fn roots_are_those_of_the_definition_for_any_order_and_images_stay_what_they_wer
 
 #[test]
 fn the_root_of_an_image_is_made_on_another_thread_while_the_map_changes() {
-    let mut random = Random(3);
+    let mut random = Dice::new(3);
     let (mut map, mut model) = (empty(), Model::new());
     for _ in 0..40 {
         for _ in 0..400 {
@@ -479,7 +467,7 @@ impl Lies {
 
 #[test]
 fn proofs_hold_and_no_lie_about_one_is_taken() {
-    let mut random = Random(5);
+    let mut random = Dice::new(5);
     let mut lies = Lies {
         told: 0,
         taken: Vec::new(),
@@ -528,7 +516,7 @@ fn proofs_hold_and_no_lie_about_one_is_taken() {
 
 fn lie_about(
     lies: &mut Lies,
-    random: &mut Random,
+    random: &mut Dice,
     bytes: &[u8],
     asked: &At,
     model: &Model,
@@ -599,8 +587,8 @@ fn lie_about(
     // Other ends: nothing, this leaf with another value, any other leaf.
     let mut ends = vec![
         vec![0],
-        end(None, &random.account()),
-        end(Some(asked), &random.account()),
+        end(None, &random_account(random)),
+        end(Some(asked), &random_account(random)),
     ];
     if let Some(account) = model.get(asked) {
         ends.push(end(Some(asked), account));
@@ -649,11 +637,11 @@ fn define_state_root(roots: &[Node; DOMAINS]) -> Hash {
 
 /// A map for each domain: of none, one, two and so on leaves.
 fn sixteen_maps() -> Vec<Map> {
-    let mut random = Random(11);
+    let mut random = Dice::new(11);
     let maps = (0..DOMAINS as u8).map(|number| {
         let mut map = TrieMap::new(domain(number));
         for _ in 0..number {
-            let _ = map.insert(At(spread(random.next())), random.account());
+            let _ = map.insert(At(spread(random.roll())), random_account(&mut random));
         }
         map
     });

@@ -67,10 +67,6 @@ pub struct AuditArgs {
 }
 
 pub fn run(args: &AuditArgs) -> Done {
-    audit_and_report(args)
-}
-
-fn audit_and_report(args: &AuditArgs) -> Done {
     let log = read_vkey(&args.log)?;
     let source = log_source::open(&args.ledger)?;
     if let Some(dir) = &args.export

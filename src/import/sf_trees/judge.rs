@@ -48,6 +48,21 @@ pub(super) struct TreeInBooks<'b> {
     pub removal_fault: Option<Fault>,
 }
 
+impl<'b> TreeInBooks<'b> {
+    /// Nothing is to be said of it.
+    fn new(tree: BookedTree<'b>, history: History) -> Self {
+        Self {
+            tree,
+            history,
+            next: None,
+            loss: None,
+            is_lost: false,
+            date_fault: None,
+            removal_fault: None,
+        }
+    }
+}
+
 /// What is to be said of a tree that is in.
 pub(super) enum NextStep {
     /// Its planting is void, for the register altered the date to this day.
@@ -125,15 +140,8 @@ impl<'j> Judge<'j> {
             "entry {} planted the tree, whose row is missing in the table of added trees: whether the date was altered can't be told",
             booked.index
         );
-        let mut now = TreeInBooks {
-            tree: booked,
-            history: self.history(tree),
-            next: None,
-            loss: None,
-            is_lost: false,
-            date_fault: Some(("row_missing", detail)),
-            removal_fault: None,
-        };
+        let mut now = TreeInBooks::new(booked, self.history(tree));
+        now.date_fault = Some(("row_missing", detail));
         self.judge_removal(&mut now);
         now
     }
@@ -153,15 +161,7 @@ impl<'j> Judge<'j> {
             let now = format!("it stands on plot {}", wanted.plot.number);
             return Err(changed(&booked, &now));
         }
-        let mut now = TreeInBooks {
-            tree: booked,
-            history: self.history(tree),
-            next: None,
-            loss: None,
-            is_lost: false,
-            date_fault: None,
-            removal_fault: None,
-        };
+        let mut now = TreeInBooks::new(booked, self.history(tree));
         if let Some(last) = wanted.last_day()
             && last != booked.planted_on()
         {
