@@ -1,9 +1,8 @@
 //! The memory of answers on their way: bodies that were made and are not with their clients yet.
 //!
 //! A client that reads nothing, or too slowly, keeps its answer in the server's memory until its
-//! connection is cut. So
-//! all larger answers share one budget, and each client has a share of it. When that is spent, the next
-//! larger answer is a 503.
+//! connection is cut. So all larger answers share one budget, and each client has a share of it. When
+//! that is spent, the next larger answer is a 503.
 
 use std::pin::Pin;
 use std::sync::Arc;

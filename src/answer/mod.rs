@@ -1,7 +1,6 @@
 //! What every handler, of the API or of a page, reads of a request and answers with: places of a
 //! path and a query, entity tags, problem documents (RFC 9457), places in lists that are given page by
-//! page, the client that asks, what readers share and
-//! whose turn is next, memory of answers in flight, and the sign that the server stops.
+//! page, the client that asks, what readers share and whose turn is next, memory of answers in flight, and the sign that the server stops.
 
 mod client;
 mod closing;
