@@ -6,14 +6,14 @@ use std::time::Instant;
 use clap::Args;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, at, progress, say};
+use super::{Done, Failure, progress, say};
 use super::{evidence, log_source};
 use arborlog::audit::{
     AuditError, Auditor, Finding, Inspection, InspectionError, Severity, StaticLog, WholeError,
     each_entry, threads_default,
 };
 use arborlog::client::today;
-use arborlog::durable::FileError;
+use arborlog::durable::{FileError, at};
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::outcome::Outcome;
 use arborlog::record::{Day, RecordId};

@@ -3,12 +3,12 @@ use std::path::Path;
 use clap::Args;
 
 use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
-use super::{Done, Failure, at, progress};
+use super::{Done, Failure, progress};
 use arborlog::audit::{
     AuditError, Auditor, SourceError, StaticLog, TileFault, TileSource, Tiles, WholeError,
     check_whole, threads_default,
 };
-use arborlog::durable::remove_folder;
+use arborlog::durable::{at, remove_folder};
 use arborlog::ledger::State;
 use arborlog::log::{read_origin, state_dir};
 use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use arborlog::audit::{AuditError, Folder, StaticLog};
 use arborlog::client::RemoteLog;
-use arborlog::durable::FileError;
+use arborlog::durable::{FileError, at};
 use arborlog::note::VerifierKey;
 use arborlog::outcome::Outcome;
 
-use super::{Failure, at, connect, read_text};
+use super::{Failure, connect, read_text};
 
 /// How long a command asks a log that does not answer before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -23,12 +23,10 @@ pub mod serve;
 pub mod submit;
 mod words;
 
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use arborlog::durable::FileError;
+use arborlog::durable::{FileError, at};
 use arborlog::outcome::Outcome;
 
 pub use failure::Failure;
@@ -44,14 +42,6 @@ pub fn answered(json: bool, done: Done) -> Done {
         outln!("{}", failure.as_json());
     }
     done
-}
-
-/// Says at which path an I/O error happened.
-pub fn at(path: &Path) -> impl Fn(io::Error) -> FileError + '_ {
-    move |error| FileError {
-        path: path.to_owned(),
-        error: Arc::new(error),
-    }
 }
 
 /// The text of a file.

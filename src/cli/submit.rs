@@ -7,12 +7,13 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::log_source::read_vkey;
-use super::{Done, Failure, at, connect, out, progress};
+use super::{Done, Failure, connect, out, progress};
 use arborlog::client::{
     BatchAnswer, IssuerKey, LineOutcome, NdjsonLines, OnRefusal, Options, Proposal, ProposalError,
     Remote, RepeatedEvidence, SubmitError, Submitter, Summary,
 };
 use arborlog::crypto::PublicKey;
+use arborlog::durable::at;
 use arborlog::outcome::{Outcome, other_than_text};
 
 /// Send statements, or a proposal that others have signed.

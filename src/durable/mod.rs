@@ -62,7 +62,7 @@ pub struct FileError {
 }
 
 /// Says at which path an I/O error happened.
-pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> FileError + '_ {
+pub fn at(path: &Path) -> impl Fn(std::io::Error) -> FileError + '_ {
     move |error| FileError {
         path: path.to_owned(),
         error: Arc::new(error),
