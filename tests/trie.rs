@@ -514,6 +514,77 @@ fn proofs_hold_and_no_lie_about_one_is_taken() {
     assert!(lies.told > 100_000, "only {} lies", lies.told);
 }
 
+/// Two proofs show that nothing is between their paths just when nothing is there: for sets of all kinds,
+/// paths that have a leaf or not, and through the state root as well.
+#[test]
+fn neighbours_are_proven_just_when_nothing_is_between() {
+    let mut random = Dice::new(29);
+    let (mut near, mut apart) = (0, 0);
+    for round in 0..300 {
+        let (kind, of) = (round % 6, 2 << (round % 8));
+        let (mut map, mut model) = (empty(), Model::new());
+        for _ in 0..random.below(1 << (round % 8)) {
+            change(&mut map, &mut model, kind, &mut random, of);
+        }
+        let root = map.root().unwrap();
+        let mut roots = DomainRoots([Node::EMPTY; DOMAINS]);
+        roots.0[usize::from(DOMAIN)] = root;
+        let mut paths: Vec<_> = model.keys().map(|at| at.0).collect();
+        paths.extend((0..8).map(|_| path(kind % 5, &mut random, of)));
+        paths.extend([[0; 32], [0xff; 32]]);
+        for _ in 0..60 {
+            let mut pick = || Path::from_bytes(paths[random.below(paths.len() as u64) as usize]);
+            let (low, high) = (pick(), pick());
+            let between = model
+                .keys()
+                .filter(|at| low < at.path() && at.path() < high)
+                .count();
+            let right = low < high && between == 0;
+            let proofs = [&low, &high].map(|path| map.prove(path).unwrap());
+            let found = TrieProof::verify_neighbours(
+                domain(DOMAIN),
+                &root,
+                (&low, &proofs[0]),
+                (&high, &proofs[1]),
+            );
+            assert_eq!(found.is_ok(), right, "{low} {high}");
+            match found {
+                Ok(leaves) => {
+                    let is_there = |path: &Path| model.contains_key(&At(*path.as_bytes()));
+                    assert_eq!(
+                        leaves.map(|leaf| leaf.is_some()),
+                        [&low, &high].map(is_there)
+                    );
+                    near += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error, ProofError::NotNeighbours);
+                    apart += 1;
+                }
+            }
+            let proofs = proofs.map(|proof| roots.prove(domain(DOMAIN), proof));
+            let state_root = roots.state_root();
+            let found = StateProof::verify_neighbours(
+                domain(DOMAIN),
+                &state_root,
+                (&low, &proofs[0]),
+                (&high, &proofs[1]),
+            );
+            assert_eq!(found.is_ok(), right);
+            // Proofs of another set prove nothing about this one.
+            let other = Hash::from_bytes([7; 32]);
+            let found = StateProof::verify_neighbours(
+                domain(DOMAIN),
+                &other,
+                (&low, &proofs[0]),
+                (&high, &proofs[1]),
+            );
+            assert_eq!(found, Err(ProofError::RootMismatch));
+        }
+    }
+    assert!(near > 1000 && apart > 1000, "{near} {apart}");
+}
+
 fn lie_about(
     lies: &mut Lies,
     random: &mut Dice,

@@ -10,6 +10,7 @@
 //!   another thread makes its root while the map changes. Nodes that were hashed stay with the
 //!   pages that images share: a root costs only what changed since the one before.
 //! - [`TrieProof`]: what stands at a path, or that nothing does, for a reader who holds only a root.
+//!   [`TrieProof::verify_neighbours`]: that nothing is between two paths.
 //! - [`DomainRoots`], [`StateProof`], [`HeadProof`]: the same for a state root over sixteen domains.
 //! - [`AnyMap`], [`MapImage`]: images, saving in parts and loading without a map's types.
 //!
@@ -30,6 +31,7 @@ mod leaf_page;
 mod map;
 mod memo;
 mod message;
+mod neighbours;
 mod node;
 mod page;
 mod path;

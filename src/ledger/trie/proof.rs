@@ -46,6 +46,9 @@ pub enum ProofError {
     /// At the deepest level there are fewer than two leaves: what stands there would stand higher.
     #[error("the proof begins too deep: a lone leaf stands as high as it can")]
     TooDeep,
+    /// Something stands between two paths that were said to be neighbours.
+    #[error("the proofs do not show that nothing stands between the two paths")]
+    NotNeighbours,
     /// A sum does not fit 64 bits.
     #[error(transparent)]
     Trie(#[from] TrieError),
@@ -92,6 +95,16 @@ impl TrieProof {
             return Err(ProofError::RootMismatch);
         }
         Ok(self.leaf())
+    }
+
+    /// The siblings, from the end up.
+    pub(super) fn siblings(&self) -> &[Node] {
+        &self.siblings
+    }
+
+    /// What the proof says to stand where its path leads.
+    pub(super) fn end(&self) -> &End {
+        &self.end
     }
 
     /// What the proof says to stand at the path: true if the proof holds.

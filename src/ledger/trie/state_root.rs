@@ -10,6 +10,7 @@
 //! domain's trie, which leads to the head's hash and to these sums.
 
 use super::message::{Message, blocks};
+use super::neighbours::nothing_between;
 use super::node::{DOMAINS, Domain, Leaf, NODE_BYTES, Node};
 use super::path::Path;
 use super::proof::{ProofError, Reader, TRIE_PROOF_BYTES_MAX, TrieProof};
@@ -154,6 +155,29 @@ impl StateProof {
             return Err(ProofError::RootMismatch);
         }
         Ok(self.trie.leaf())
+    }
+
+    /// Verifies two proofs against one state root, and that the domain has no leaf between their paths.
+    /// Gives what is at each path.
+    ///
+    /// # Errors
+    /// [`ProofError`], if one of the proofs does not hold; [`ProofError::NotNeighbours`], if both do, and a
+    /// leaf is between the paths, or `low` is not below `high`.
+    pub fn verify_neighbours<'a>(
+        domain: Domain,
+        state_root: &Hash,
+        low: (&Path, &'a Self),
+        high: (&Path, &'a Self),
+    ) -> Result<[Option<&'a Leaf>; 2], ProofError> {
+        let leaves = [
+            low.1.verify(domain, low.0, state_root)?,
+            high.1.verify(domain, high.0, state_root)?,
+        ];
+        if nothing_between((low.0, &low.1.trie), (high.0, &high.1.trie)) {
+            Ok(leaves)
+        } else {
+            Err(ProofError::NotNeighbours)
+        }
     }
 
     /// The proof's bytes.
