@@ -376,11 +376,11 @@ async fn what_waits_is_not_begun_once_its_sender_is_gone() {
 }
 
 /// A saved state whose sums are wrong, as a fault of the software or of memory would leave it.
-fn wrong_state(of: &State, head: LogHead, month: Month, dir: &Path) -> SavedState {
+fn wrong_state(of: &State, head: LogHead, dir: &Path) -> SavedState {
     let mut saved = SavedState::open(dir).unwrap();
     let mut image = of.clone().image();
-    let sums = image.globals.months.entry(month).or_default();
-    sums.awarded = u128::MAX;
+    let totals = &mut image.globals.totals;
+    (totals.claims, totals.waiting) = (u64::MAX, u64::MAX);
     saved.save(&StateChange { image, head }).unwrap();
     saved
 }
@@ -390,9 +390,15 @@ async fn a_state_that_contradicts_itself_halts_the_log_before_the_commit() {
     let it = running().await;
     let (state, published) = it.log.look_up(State::clone).await.unwrap();
     let mut statements: Vec<Statement> = (0..3).map(|n| award(n, n)).collect();
-    let early: Day = "2020-02-29".parse().unwrap();
-    if let Statement::Award(award) = &mut statements[1] {
-        award.occurred_on = early;
+    if let Statement::Award(award) = &statements[0] {
+        let species = &method().species[0];
+        statements[1] = Statement::Claim(Claim {
+            account: award.account,
+            method: award.method,
+            version: award.version,
+            species: species.code,
+            points: species.price,
+        });
     }
     let platform = &it.keys.platform;
     let (seq, prev) = state.key(&platform.public()).unwrap().next();
@@ -403,7 +409,7 @@ async fn a_state_that_contradicts_itself_halts_the_log_before_the_commit() {
     log.close().await;
 
     let dir = tempfile::tempdir().unwrap();
-    let saved = wrong_state(&state, published.head, Month::of(early), dir.path());
+    let saved = wrong_state(&state, published.head, dir.path());
     let signer = || LogSigner::of_keys(ORIGIN.parse().unwrap(), vec![it.keys.log.clone()]);
     let clock = || Clock::system(false);
     let log = Log::start(it.store.clone(), signer(), Some(saved), clock()).await;
@@ -412,7 +418,7 @@ async fn a_state_that_contradicts_itself_halts_the_log_before_the_commit() {
         let (log, records) = (Arc::clone(&log), records.to_vec());
         tokio::spawn(async move { log.append(records, None).await })
     };
-    // An award of another month is under way when the one comes that overflows its month's sum.
+    // An award is under way when the claim comes that overflows the number of claims.
     let mut good = append(&records[..1]);
     assert!(tokio::time::timeout(A_WHILE, &mut good).await.is_err());
     let mut bad = append(&records[1..2]);

@@ -1067,11 +1067,12 @@ impl Model {
         assert_eq!(theirs, self.sums());
         assert_eq!(state.entries(), self.said.len() as u64);
 
-        let theirs: BTreeMap<AccountId, i128> = state
-            .accounts()
-            .map(|(id, account)| (*id, i128::from(account.balance)))
-            .collect();
-        assert_eq!(theirs, self.balances());
+        let balances = self.balances();
+        assert_eq!(state.accounts_count(), balances.len());
+        for (id, balance) in balances {
+            let theirs = state.account(&id).map(|account| account.balance.into());
+            assert_eq!(theirs, Some(balance), "account {id}");
+        }
 
         let ties = self.ties();
         let numbers: BTreeSet<u32> = self
@@ -1158,7 +1159,8 @@ impl Model {
                 (stated_at, quorum)
             );
         }
-        for (key, theirs) in state.keys() {
+        for theirs in state.keys() {
+            let key = &theirs.key;
             assert_eq!(at(theirs.granted_at), self.task(key).unwrap().0);
             assert_eq!(theirs.revoked_at.is_some(), self.revoked(key));
             assert_eq!(Some(theirs.next()), self.next_in_chain(key));

@@ -246,7 +246,7 @@ impl Ledger {
         let balances: Vec<i64> = self
             .state
             .accounts()
-            .map(|(_, account)| account.balance)
+            .map(|account| account.balance)
             .collect();
         assert_eq!(
             totals.balances,
@@ -1616,7 +1616,7 @@ fn a_span_of_planting_is_in_order_and_a_loss_may_fall_into_it() {
     ledger.admit("planter", lost_before(60));
     // What was planted counts in the month of the last day.
     let last = Month::of(Day(TODAY.0 - 4));
-    for (month, totals) in ledger.state.globals().months.iter() {
+    for (month, totals) in ledger.state.months() {
         assert_eq!(totals.planted, if *month == last { 5 } else { 0 });
     }
 }

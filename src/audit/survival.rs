@@ -125,7 +125,7 @@ pub struct Cohort {
 pub fn cohorts(state: &State) -> Result<Vec<Cohort>, Inconsistent> {
     let books = PlantingBooks::new(state);
     let mut years: BTreeMap<i64, (Cohort, WeightedMean)> = BTreeMap::new();
-    for (plot, first, planting) in state
+    for (plot, _, planting) in state
         .plantings_all()
         .filter(|(_, _, planting)| !planting.voided)
     {
@@ -140,7 +140,7 @@ pub fn cohorts(state: &State) -> Result<Vec<Cohort>, Inconsistent> {
             };
             (empty, WeightedMean::default())
         });
-        let trees = planting.count(first);
+        let trees = planting.count();
         cohort.planted += trees;
         cohort.lost += u64::from(planting.lost());
         let share = match latest_survey(state, plot, planting) {
@@ -205,8 +205,8 @@ pub fn ages(state: &State) -> Result<Vec<AgeClass>, Inconsistent> {
             let survey = &survey.survey;
             let spoken_of = books.spoken_of(survey);
             let (mut trees, mut days_least, mut days_most) = (0, 0.0, 0.0);
-            for (first, planting) in spoken_of {
-                let more = planting.count(first);
+            for (_, planting) in spoken_of {
+                let more = planting.count();
                 trees += more;
                 let weight = more as f64;
                 days_least += weight * age_days(planting.planted_until, survey.surveyed_on);
@@ -267,7 +267,7 @@ impl<'a> PlantingBooks<'a> {
     pub(super) fn base(&self, index: Index, survey: &Survey) -> Result<SurveyBase, Inconsistent> {
         let (mut planted, mut lost, mut lost_before) = (0, 0, 0);
         for (first, planting) in self.spoken_of(survey) {
-            planted += planting.count(first);
+            planted += planting.count();
             lost += u64::from(planting.lost());
             let losses = self.losses.get(&(survey.plot, first));
             let before = losses

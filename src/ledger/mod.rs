@@ -6,13 +6,12 @@
 //! many records, before anybody looks at their signatures, which is surely refused. All ask `kinds`, where each kind of statement has a file:
 //! who may state it, what it asks for, what it does, and how it is undone. `lineage` names what
 //! entries stand on. `rules` are the checks that kinds share,
-//! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on `cow_map`s that can
-//! be saved in parts. `trie` is the map that proves what is in it; the state is not on it yet.
+//! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on maps of
+//! `trie`, whose roots prove what is in them and which are saved in parts.
 
 mod admission;
 mod broken;
 mod candidate;
-mod cow_map;
 mod decimal;
 mod kinds;
 pub mod lineage;
@@ -24,13 +23,14 @@ pub mod trie;
 
 pub use broken::InvariantBroken;
 pub use candidate::Candidate;
-pub use cow_map::{BucketError, BucketImage};
 pub(crate) use decimal::decimal;
 pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};
 pub use rules::speakers::{Speakers, endorsement_quorum};
+pub use state::domains;
 pub use state::{
     Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, HolderNumber,
     KeyRole, KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,
     RULES_VERSION, SEQS_PER_MARK, State, StateImage, SurveyState, Totals, TreeState,
 };
+pub use trie::{BucketError, BucketImage, DomainRoots};

@@ -75,7 +75,7 @@ impl Overview {
             totals,
             awarded,
             accounts: state.accounts_count(),
-            months: state.globals().months.clone(),
+            months: state.months().copied().collect(),
             plots,
             short,
             surveyed: 0,

@@ -146,7 +146,7 @@ impl PlotFacts {
                 index: planting.index,
                 first,
                 last: planting.last_serial,
-                count: planting.count(first),
+                count: planting.count(),
                 species: species_name(state, planting.species)?,
                 planted_from: planting.planted_from,
                 planted_until: planting.planted_until,

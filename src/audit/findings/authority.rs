@@ -41,7 +41,8 @@ fn compromised(facts: &Facts<'_>) -> Option<Finding> {
          since, or what came in since, stands in the ledger. Ask which of these entries its holder confirms.",
     );
     let mut entries = 0;
-    for (public, key) in facts.state.keys() {
+    for key in facts.state.keys() {
+        let public = &key.key;
         let Some(since) = key.compromised_since else {
             continue;
         };
@@ -139,7 +140,8 @@ fn expiring(facts: &Facts<'_>) -> Option<Finding> {
         Severity::Low,
         "After that day the key can't sign. Ask whether its holder has another.",
     );
-    for (public, key) in facts.state.keys() {
+    for key in facts.state.keys() {
+        let public = &key.key;
         // A revoked key can't sign anyway.
         let Some(day) = key.expires_on.filter(|_| key.revoked_at.is_none()) else {
             continue;

@@ -92,12 +92,12 @@ fn negative(facts: &Facts<'_>) -> Option<Finding> {
         "Points were reversed after they were spent: a tree may stand on an award that was wrong. \
          Ask whether such claims are voided.",
     );
-    for (id, account) in facts.state.accounts() {
+    for account in facts.state.accounts() {
         if account.balance < 0 {
             let detail = format!("balance {} points", account.balance);
             cases.add(
                 account.balance.unsigned_abs().into(),
-                format!("account {id}"),
+                format!("account that entry {} was last about", account.last_entry),
                 detail,
                 vec![account.last_entry],
             );
@@ -110,8 +110,8 @@ fn outstanding(facts: &Facts<'_>) -> Option<Finding> {
     let points: u128 = facts
         .state
         .accounts()
-        .filter(|(_, account)| account.balance > 0)
-        .map(|(_, account)| u128::from(account.balance.unsigned_abs()))
+        .filter(|account| account.balance > 0)
+        .map(|account| u128::from(account.balance.unsigned_abs()))
         .sum();
     // Of the versions in effect on that day: older prices buy nothing any more.
     let priced = facts.state.methods().filter(|method| {

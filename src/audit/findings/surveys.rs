@@ -251,7 +251,7 @@ fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
     let names: BTreeMap<&str, &str> = facts
         .state
         .keys()
-        .filter_map(|(_, key)| match &key.role {
+        .filter_map(|key| match &key.role {
             crate::ledger::KeyRole::Issuer {
                 holder,
                 display_name,

@@ -71,12 +71,12 @@ pub(super) fn methods(facts: &Facts<'_>) -> Vec<MethodRow> {
 
 pub(super) fn species(state: &State) -> Result<Vec<SpeciesRow>, Inconsistent> {
     let mut rows = BTreeMap::<SpeciesCode, SpeciesRow>::new();
-    for (_, first, planting) in state
+    for (_, _, planting) in state
         .plantings_all()
         .filter(|(_, _, planting)| !planting.voided)
     {
         let row = rows.entry(planting.species).or_default();
-        row.planted += planting.count(first);
+        row.planted += planting.count();
         row.lost += u64::from(planting.lost());
     }
     for (_, claim) in state.claims() {
@@ -164,7 +164,8 @@ fn survey_row(
 pub(super) fn issuers(facts: &Facts<'_>) -> Vec<IssuerRow> {
     let state = facts.state;
     let mut rows = Vec::new();
-    for (public, key) in state.keys() {
+    for key in state.keys() {
+        let public = &key.key;
         let (role, holder, name) = match &key.role {
             KeyRole::Log => continue,
             KeyRole::Governor => ("governor".to_owned(), String::new(), String::new()),
@@ -210,14 +211,14 @@ pub(super) fn issuers(facts: &Facts<'_>) -> Vec<IssuerRow> {
 pub(super) fn months(facts: &Facts<'_>) -> Vec<MonthRow> {
     let (state, points) = (facts.state, &facts.observations.months);
     let mut trees = BTreeMap::<Month, (u64, u64)>::new();
-    for (_, first, planting) in state
+    for (_, _, planting) in state
         .plantings_all()
         .filter(|(_, _, planting)| !planting.voided)
     {
         trees
             .entry(Month::of(planting.planted_until))
             .or_default()
-            .0 += planting.count(first);
+            .0 += planting.count();
     }
     for (index, observed) in &facts.observations.losses {
         // The state has only the losses that count: a loss that was voided never was.

@@ -123,7 +123,7 @@ impl Promised<'_> {
     fn with_one_more(self, plot: PlotNumber) -> Result<Self, Refusal> {
         let more = self.more + 1;
         let assigned = u64::from(self.planting.assigned) + more;
-        let standing = self.planting.standing(self.first);
+        let standing = self.planting.standing();
         ensure(assigned <= standing, || {
             Refusal::new(
                 Code::TreesShort,

@@ -68,11 +68,11 @@ impl Rules for Award {
         let holder = issuing_holder(state, candidate)?;
         state.credit(index, self.account, self.points, holder)?;
         let points = u128::from(self.points.0);
-        let month = state.globals.months.entry(Month::of(self.occurred_on));
-        month
-            .or_default()
-            .awarded
-            .raise(points, "points awarded in the month")?;
+        state.months.upsert(Month::of(self.occurred_on), |month| {
+            month
+                .awarded
+                .raise(self.points.0, "points awarded in the month")
+        })?;
         state.globals.totals.awarded.raise(points, "points awarded")
     }
 }

@@ -19,7 +19,7 @@ impl Rules for KeyRevoke {
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
-        let key = match state.keys.get(&self.key) {
+        let key = match state.key(&self.key) {
             Some(key) if matches!(key.role, KeyRole::Issuer { .. }) => key,
             Some(_) => {
                 return Err(Refusal::new(
@@ -54,7 +54,7 @@ impl Rules for KeyRevoke {
         _: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        let revoked = state.keys.update(&self.key, |key| {
+        let revoked = state.change_key(&self.key, |key| {
             key.revoked_at = Some(index);
             key.compromised_since = self.compromised_since;
             key.last_entry = index;

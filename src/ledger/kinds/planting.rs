@@ -57,11 +57,11 @@ impl Rules for Planting {
     ) -> Result<(), Contradiction> {
         let last = present(last_serial(self), "the last serial of a planting")?;
         let count = u64::from(self.count.get());
-        let month = state.globals.months.entry(Month::of(self.planted_until));
-        month
-            .or_default()
-            .planted
-            .raise(count, "trees planted in the month")?;
+        state
+            .months
+            .upsert(Month::of(self.planted_until), |month| {
+                month.planted.raise(count, "trees planted in the month")
+            })?;
         let place = (self.plot, self.first_serial);
         let planting = PlantingState::new(index, self, last);
         absent(state.plantings.insert(place, planting), "a new planting")?;

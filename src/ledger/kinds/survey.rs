@@ -58,6 +58,7 @@ impl Rules for Survey {
         let surveyor = state.holder_of(&candidate.record().issuer).cloned();
         let surveyor = present(surveyor, "the holder of a surveyor's key")?;
         let survey = SurveyState {
+            stated_at: index,
             survey: self.clone(),
             surveyor,
         };

@@ -66,7 +66,7 @@ pub(in crate::ledger) fn known_issuer<'a>(
     state: &'a State,
     issuer: &PublicKey,
 ) -> Result<&'a KeyState, Refusal> {
-    state.keys.get(issuer).ok_or_else(|| {
+    state.key(issuer).ok_or_else(|| {
         Refusal::new(
             Code::IssuerUnknown,
             format!("the key {issuer} was never granted a role"),

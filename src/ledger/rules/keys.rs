@@ -13,7 +13,7 @@ pub(in crate::ledger) fn check_new_key(state: &State, key: &PublicKey) -> Result
             "make a key with keygen",
         )
     })?;
-    ensure(!state.keys.contains(key), || {
+    ensure(state.key(key).is_none(), || {
         Refusal::new(
             Code::KeyReused,
             format!("the key {key} has, or had, a task in this ledger"),

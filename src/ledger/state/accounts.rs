@@ -2,9 +2,11 @@
 
 use bincode::{Decode, Encode};
 
+use super::domains::account_place;
 use super::{HolderNumber, State};
 use crate::ledger::broken::{Contradiction, Sum, absent};
-use crate::record::{AccountId, Grams, Index};
+use crate::ledger::trie::{Leaf, Path, TrieError, Value};
+use crate::record::{AccountId, Grams, Index, RecordId};
 
 /// An account: some sixty bytes in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -37,10 +39,31 @@ impl Account {
     }
 }
 
+/// Balance, last entry, holder: 20 bytes, so that the leaf's hash is over one block.
+impl Value for Account {
+    #[inline]
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        let mut value = [0; 20];
+        let (balance, rest) = value.split_at_mut(8);
+        let (last_entry, holder) = rest.split_at_mut(8);
+        balance.copy_from_slice(&self.balance.to_be_bytes());
+        last_entry.copy_from_slice(&self.last_entry.0.to_be_bytes());
+        holder.copy_from_slice(&self.holder.0.to_be_bytes());
+        let held = u64::try_from(self.balance).unwrap_or(0);
+        Leaf::new(held, self.owed(), &value)
+    }
+}
+
 impl State {
+    /// The place of an account. The state knows accounts by their places alone.
+    pub fn account_place(&self, id: &AccountId) -> Path {
+        let genesis = self.globals.genesis.as_ref();
+        account_place(genesis.map_or(&RecordId::NONE, |(id, _)| id), id)
+    }
+
     /// An account; `None` if no entry names it.
     pub fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.accounts.get(id)
+        self.accounts.get(&self.account_place(id))
     }
 
     /// Number of accounts that entries name.
@@ -48,9 +71,9 @@ impl State {
         self.accounts.len()
     }
 
-    /// All accounts, in order of their ids.
-    pub fn accounts(&self) -> impl Iterator<Item = &(AccountId, Account)> {
-        self.accounts.iter()
+    /// All accounts, in order of their places. Which account it is, its last entry names.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.iter().map(|(_, account)| account)
     }
 
     /// Adds points to an account, by the entry `index`. An account that no entry named before is now
@@ -93,9 +116,10 @@ impl State {
         change: i128,
         opens: Option<HolderNumber>,
     ) -> Result<(), Contradiction> {
+        let place = self.account_place(&id);
         let changed = self
             .accounts
-            .update(&id, |account| account.change(index, change));
+            .update(&place, |account| account.change(index, change));
         let (before, after) = match (changed, opens) {
             (Some(changed), _) => changed?,
             (None, Some(holder)) => {
@@ -105,7 +129,7 @@ impl State {
                     holder,
                 };
                 let changed = account.change(index, change)?;
-                absent(self.accounts.insert(id, account), "a new account")?;
+                absent(self.accounts.insert(place, account), "a new account")?;
                 changed
             }
             (None, None) => return Err(Contradiction::new("the account is not in the state")),

@@ -2,8 +2,10 @@
 
 use bincode::{Decode, Encode};
 
+use super::domains::plain;
 use super::{PlantingState, State};
 use crate::ledger::broken::{Contradiction, Sum, absent, present};
+use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{AccountId, Grams, Index, PlotNumber, Serial, SpeciesCode};
 
 /// A tree that has a claim. Trees without one are known by their planting alone.
@@ -42,6 +44,22 @@ pub struct ClaimState {
     pub points: Grams,
     /// Where the claim stands.
     pub tree: ClaimTree,
+}
+
+impl Value for TreeState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        plain(0, 0, self)
+    }
+}
+
+impl Value for ClaimState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        let points = match self.tree {
+            ClaimTree::Voided => 0,
+            ClaimTree::Waiting | ClaimTree::Tied { .. } => self.points.0,
+        };
+        plain(points, (self.tree == ClaimTree::Waiting).into(), self)
+    }
 }
 
 impl State {

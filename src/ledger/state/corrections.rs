@@ -2,12 +2,16 @@
 
 use bincode::{Decode, Encode};
 
+use super::domains::digested;
 use super::{State, TreeState};
+use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{Grams, Index, PlotNumber, Serial};
 
 /// A loss that still counts, with what a void of it must bring back.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct LossState {
+    /// The correction that states the loss.
+    pub lost_at: Index,
     /// The plot of the planting.
     pub plot: PlotNumber,
     /// The first serial of the planting.
@@ -18,6 +22,12 @@ pub struct LossState {
     pub by_serial: bool,
     /// The lost trees that had a claim, and which.
     pub displaced: Vec<(Serial, TreeState)>,
+}
+
+impl Value for LossState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        digested(self.count.into(), 0, self.lost_at, self)
+    }
 }
 
 impl State {

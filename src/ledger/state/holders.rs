@@ -3,8 +3,9 @@
 use bincode::{Decode, Encode};
 
 use super::State;
+use super::domains::{holder_place, name_place};
 use crate::crypto::PublicKey;
-use crate::ledger::broken::Contradiction;
+use crate::ledger::broken::{Contradiction, Sum};
 use crate::record::{Role, Slug};
 
 /// A holder's number: 0 for the first to whom a key was granted. It never changes.
@@ -24,32 +25,43 @@ pub(in crate::ledger) struct HolderState {
     pub audits: bool,
 }
 
-/// A text, hashed so that it can be a fixed-size key: a holder's slug, or the form in which names are
-/// compared.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
-pub(in crate::ledger) struct TextHash([u8; 32]);
-
-impl TextHash {
-    pub(in crate::ledger) fn of(text: &str) -> Self {
-        use sha2::Digest as _;
-        Self(sha2::Sha256::digest(text).into())
+impl HolderState {
+    /// The roles, a bit each: surveys, plants or awards, audits.
+    pub(super) fn roles(&self) -> u8 {
+        let bit = |is: bool, bit: u8| u8::from(is) << bit;
+        bit(self.surveys, 0) | bit(self.plants_or_awards, 1) | bit(self.audits, 2)
     }
+}
+
+/// What the domain of holders holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub(in crate::ledger) enum HolderOrName {
+    /// A holder, at the place of its slug.
+    Holder(HolderState),
+    /// Whose name it is, at the place of the name.
+    Name(HolderNumber),
 }
 
 impl State {
     /// What is known of a holder; `None` if no key was ever granted to it.
     pub(in crate::ledger) fn holder(&self, slug: &Slug) -> Option<&HolderState> {
-        self.holders.get(&TextHash::of(slug.as_str()))
+        match self.holders.get(&holder_place(slug.as_str())) {
+            Some(HolderOrName::Holder(holder)) => Some(holder),
+            Some(HolderOrName::Name(_)) | None => None,
+        }
     }
 
     /// The holder that a name belongs to, in the form in which names are compared.
     pub(in crate::ledger) fn holder_named(&self, compared: &str) -> Option<HolderNumber> {
-        self.holder_names.get(&TextHash::of(compared)).copied()
+        match self.holders.get(&name_place(compared)) {
+            Some(HolderOrName::Name(number)) => Some(*number),
+            Some(HolderOrName::Holder(_)) | None => None,
+        }
     }
 
     /// The holder of a granted key; `None` for a governor's, a log's and an unknown one.
     pub fn holder_number(&self, key: &PublicKey) -> Option<HolderNumber> {
-        self.keys.get(key)?.role.holder_number()
+        self.key(key)?.role.holder_number()
     }
 
     /// Notes that a holder has a role. The holder's number is given now if the holder is new.
@@ -60,21 +72,24 @@ impl State {
     ) -> Result<HolderNumber, Contradiction> {
         let mut holder = match self.holder(slug) {
             Some(known) => *known,
-            None => HolderState {
-                number: u32::try_from(self.holders.len())
-                    .map(HolderNumber)
-                    .map_err(|_| Contradiction::new("holders are beyond 2^32"))?,
-                surveys: false,
-                plants_or_awards: false,
-                audits: false,
-            },
+            None => {
+                let number = HolderNumber(self.globals.holders);
+                self.globals.holders.raise(1, "holders")?;
+                HolderState {
+                    number,
+                    surveys: false,
+                    plants_or_awards: false,
+                    audits: false,
+                }
+            }
         };
         match role {
             Role::Surveyor => holder.surveys = true,
             Role::Auditor => holder.audits = true,
             Role::Platform | Role::Planter => holder.plants_or_awards = true,
         }
-        let _before = self.holders.insert(TextHash::of(slug.as_str()), holder);
+        let place = holder_place(slug.as_str());
+        let _before = self.holders.insert(place, HolderOrName::Holder(holder));
         Ok(holder.number)
     }
 
@@ -85,8 +100,9 @@ impl State {
         compared: &str,
         holder: HolderNumber,
     ) -> Result<(), Contradiction> {
-        match self.holder_names.insert(TextHash::of(compared), holder) {
-            Some(before) if before != holder => {
+        let name = HolderOrName::Name(holder);
+        match self.holders.insert(name_place(compared), name) {
+            Some(before) if before != name => {
                 Err(Contradiction::new("a name belongs to another holder"))
             }
             Some(_) | None => Ok(()),

@@ -2,9 +2,11 @@
 
 use bincode::{Decode, Encode};
 
+use super::domains::{MarkPlace, digested, key_place};
 use super::{HolderNumber, State};
 use crate::crypto::PublicKey;
 use crate::ledger::broken::{Contradiction, absent, present};
+use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{Day, Index, RecordId, Role, Seq, Slug, Text};
 
 /// Of every issuer's chain the entry of each record whose seq is a multiple of this is kept in the
@@ -69,6 +71,8 @@ pub struct ChainHead {
 /// A key that has, or had, a task.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct KeyState {
+    /// The key.
+    pub key: PublicKey,
     /// The key's task.
     pub role: KeyRole,
     /// The entry that gave the key its task.
@@ -87,6 +91,13 @@ pub struct KeyState {
     pub head: Option<ChainHead>,
 }
 
+impl Value for KeyState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        let revoked = self.revoked_at.is_some();
+        digested((!revoked).into(), revoked.into(), self.granted_at, self)
+    }
+}
+
 impl KeyState {
     /// The sequence number and `prev` of the key's next record.
     pub fn next(&self) -> (Seq, RecordId) {
@@ -100,17 +111,27 @@ impl KeyState {
 impl State {
     /// A key; `None` if it never had a task.
     pub fn key(&self, key: &PublicKey) -> Option<&KeyState> {
-        self.keys.get(key)
+        self.keys.get(&key_place(key))
     }
 
-    /// All keys that ever had a task.
-    pub fn keys(&self) -> impl Iterator<Item = &(PublicKey, KeyState)> {
-        self.keys.iter()
+    /// All keys that ever had a task, in no order that means anything.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyState> {
+        self.keys.iter().map(|(_, key)| key)
+    }
+
+    /// Changes a key; `None` if it never had a task.
+    #[must_use = "nothing changes if there is no such key"]
+    pub(in crate::ledger) fn change_key<T>(
+        &mut self,
+        key: &PublicKey,
+        change: impl FnOnce(&mut KeyState) -> T,
+    ) -> Option<T> {
+        self.keys.update(&key_place(key), change)
     }
 
     /// The task of a key.
     pub(in crate::ledger) fn role_of(&self, key: &PublicKey) -> Option<&KeyRole> {
-        self.keys.get(key).map(|key| &key.role)
+        self.key(key).map(|key| &key.role)
     }
 
     /// Who holds a key that was granted a role.
@@ -136,6 +157,7 @@ impl State {
         expires_on: Option<Day>,
     ) -> Result<(), Contradiction> {
         let granted = KeyState {
+            key,
             role,
             granted_at,
             granted_id,
@@ -145,7 +167,10 @@ impl State {
             last_entry: granted_at,
             head: None,
         };
-        absent(self.keys.insert(key, granted), "a key that gets its task")
+        absent(
+            self.keys.insert(key_place(&key), granted),
+            "a key that gets its task",
+        )
     }
 
     /// Makes a record the newest of its issuer.
@@ -157,12 +182,14 @@ impl State {
         if head.seq == Seq(u64::MAX) {
             return Err(Contradiction::new("an issuer's sequence numbers ran out"));
         }
-        let advanced = self.keys.update(issuer, |key| key.head = Some(head));
+        let advanced = self.change_key(issuer, |key| key.head = Some(head));
         present(advanced, "the issuer's key")?;
         if !head.seq.0.is_multiple_of(SEQS_PER_MARK) {
             return Ok(());
         }
-        let before = self.chain_marks.insert((*issuer, head.seq), head.index);
+        let before = self
+            .chain_marks
+            .insert(MarkPlace::of(issuer, head.seq), head.index);
         absent(before, "the mark of an issuer's new record")
     }
 
@@ -178,7 +205,7 @@ impl State {
         let marked = seq.0.checked_next_multiple_of(SEQS_PER_MARK).map(Seq);
         match marked.filter(|marked| *marked <= head.seq) {
             Some(marked) => {
-                let index = self.chain_marks.get(&(*issuer, marked))?;
+                let index = self.chain_marks.get(&MarkPlace::of(issuer, marked))?;
                 Some((marked, *index))
             }
             None => (seq <= head.seq).then_some((head.seq, head.index)),
@@ -194,7 +221,7 @@ impl State {
         stated_id: RecordId,
     ) -> Result<(), Contradiction> {
         for key in governors {
-            if !self.keys.contains(key) {
+            if self.key(key).is_none() {
                 self.add_key(*key, KeyRole::Governor, stated_at, stated_id, None)?;
             }
         }

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use bincode::{Decode, Encode};
 
 use super::State;
+use super::domains::digested;
+use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{
     Activity, ActivityCode, Day, Index, Method, MethodId, MethodVersion, SpeciesCode,
 };
@@ -16,6 +18,12 @@ pub struct MethodState {
     pub method: Method,
     /// The entry that states it.
     pub stated_at: Index,
+}
+
+impl Value for MethodState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        digested(0, 0, self.stated_at, self)
+    }
 }
 
 impl State {

@@ -4,6 +4,7 @@
 mod accounts;
 mod claims;
 mod corrections;
+pub mod domains;
 mod holders;
 mod keys;
 mod methods;
@@ -12,15 +13,14 @@ mod plots;
 mod surveys;
 mod totals;
 
-use std::collections::BTreeMap;
-
 use bincode::{Decode, Encode};
 
 pub use accounts::Account;
 pub use claims::{ClaimState, ClaimTree, TreeState};
 pub use corrections::LossState;
+use domains::MarkPlace;
 pub use holders::HolderNumber;
-use holders::{HolderState, TextHash};
+use holders::HolderOrName;
 pub use keys::{ChainHead, Council, KeyRole, KeyState, SEQS_PER_MARK};
 pub use methods::MethodState;
 pub use plantings::{LostRange, PlantingState};
@@ -30,16 +30,19 @@ pub(super) use plots::capacity;
 pub use surveys::SurveyState;
 pub use totals::{ConservationError, MonthTotals, Totals};
 
-use super::cow_map::{AnyMap, BucketError, BucketImage, CowMap, MapImage};
+use super::trie::{
+    AnyMap, BucketError, BucketImage, DomainRoots, MapImage, Node, Path, StateProof, TrieError,
+    TrieMap, TrieProof,
+};
 use crate::crypto::PublicKey;
 use crate::record::{
-    AccountId, Day, Digest, Grams, Index, MethodId, MethodVersion, Month, Origin, PlotNumber,
-    RecordId, Seq, Serial, SpeciesCode, Text, TimeMs,
+    Day, Digest, Grams, Index, MethodId, MethodVersion, Month, Origin, PlotNumber, RecordId,
+    Serial, SpeciesCode, Text, TimeMs,
 };
 
 /// Raised whenever the same entries make another state, or the state another encoding: a state
 /// that was saved under another version is not loaded.
-pub const RULES_VERSION: u32 = 7;
+pub const RULES_VERSION: u32 = 8;
 
 /// The part of the state that is not a map: what a ledger has one of.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -61,8 +64,8 @@ pub struct Globals {
     pub policy_at: Option<Index>,
     /// The sums over the whole ledger.
     pub totals: Totals,
-    /// Points awarded and trees planted in each month, by the days that records name.
-    pub months: BTreeMap<Month, MonthTotals>,
+    /// Number of holders.
+    pub holders: u32,
 }
 
 impl Globals {
@@ -77,42 +80,100 @@ impl Globals {
 }
 
 /// The state of a ledger: what its entries make by the rules.
-#[derive(Clone, Debug)]
+///
+/// Each map but the last two is a domain of the state that is proven.
+#[derive(Clone)]
 pub struct State {
     pub(in crate::ledger) globals: Globals,
-    pub(in crate::ledger) keys: CowMap<PublicKey, KeyState>,
-    pub(in crate::ledger) holders: CowMap<TextHash, HolderState>,
-    /// Every name that a holder ever had, in the form in which names are compared.
-    pub(in crate::ledger) holder_names: CowMap<TextHash, HolderNumber>,
-    pub(in crate::ledger) methods: CowMap<(MethodId, MethodVersion), MethodState>,
-    pub(in crate::ledger) species: CowMap<SpeciesCode, Text<100>>,
-    pub(in crate::ledger) accounts: CowMap<AccountId, Account>,
-    pub(in crate::ledger) plots: CowMap<PlotNumber, PlotState>,
-    pub(in crate::ledger) plantings: CowMap<(PlotNumber, Serial), PlantingState>,
-    pub(in crate::ledger) planting_places: CowMap<Index, (PlotNumber, Serial)>,
-    pub(in crate::ledger) trees: CowMap<(PlotNumber, Serial), TreeState>,
-    pub(in crate::ledger) surveys: CowMap<(PlotNumber, Day, Index), SurveyState>,
-    pub(in crate::ledger) claims: CowMap<Index, ClaimState>,
-    pub(in crate::ledger) reversed: CowMap<Index, Grams>,
-    pub(in crate::ledger) losses: CowMap<Index, LossState>,
-    pub(in crate::ledger) voided: CowMap<Index, Index>,
-    pub(in crate::ledger) evidence: CowMap<Digest, Index>,
+    pub(in crate::ledger) keys: TrieMap<Path, KeyState>,
+    /// Holders, and every name that one ever had, in the form in which names are compared.
+    pub(in crate::ledger) holders: TrieMap<Path, HolderOrName>,
+    pub(in crate::ledger) methods: TrieMap<(MethodId, MethodVersion), MethodState>,
+    pub(in crate::ledger) species: TrieMap<SpeciesCode, Text<100>>,
+    pub(in crate::ledger) accounts: TrieMap<Path, Account>,
+    pub(in crate::ledger) plots: TrieMap<PlotNumber, PlotState>,
+    pub(in crate::ledger) plantings: TrieMap<(PlotNumber, Serial), PlantingState>,
+    pub(in crate::ledger) trees: TrieMap<(PlotNumber, Serial), TreeState>,
+    pub(in crate::ledger) surveys: TrieMap<(PlotNumber, Day, Index), SurveyState>,
+    pub(in crate::ledger) claims: TrieMap<Index, ClaimState>,
+    pub(in crate::ledger) reversed: TrieMap<Index, Grams>,
+    pub(in crate::ledger) losses: TrieMap<Index, LossState>,
+    pub(in crate::ledger) voided: TrieMap<Index, Index>,
+    /// Points awarded and trees planted in each month, by the days that records name.
+    pub(in crate::ledger) months: TrieMap<Month, MonthTotals>,
+    pub(in crate::ledger) evidence: TrieMap<Digest, Index>,
     /// The entry of each record whose seq is a multiple of [`SEQS_PER_MARK`]: no rule asks for it.
-    pub(in crate::ledger) chain_marks: CowMap<(PublicKey, Seq), Index>,
+    pub(in crate::ledger) chain_marks: TrieMap<MarkPlace, Index>,
+    /// Where a planting is, by its entry: follows from `plantings`.
+    pub(in crate::ledger) planting_places: TrieMap<Index, (PlotNumber, Serial)>,
 }
 
-/// A state as it was when the image was taken, to be encoded by another thread.
+/// The number under which chain marks are saved: domains have the numbers below it.
+const CHAIN_MARKS: u8 = 16;
+
+/// Without the maps, which no reader of a message would finish.
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("globals", &self.globals)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A state as it was when the image was taken, for another thread: its roots are made, proofs against
+/// them, and what is saved.
 pub struct StateImage {
     /// The part that is not a map.
     pub globals: Globals,
-    maps: Vec<Box<dyn MapImage>>,
+    /// The domains but the first, in order, then the chain marks.
+    maps: Vec<(u8, Box<dyn MapImage>)>,
 }
 
 impl StateImage {
     /// Every bucket, in order, with the number of its map: what [`State::load`] takes.
     pub fn buckets(&self) -> impl Iterator<Item = (u8, BucketImage<'_>)> {
-        let maps = (0_u8..).zip(&self.maps);
-        maps.flat_map(|(number, map)| map.buckets().map(move |bucket| (number, bucket)))
+        let maps = self.maps.iter();
+        maps.flat_map(|(number, map)| map.buckets().map(move |bucket| (*number, bucket)))
+    }
+
+    /// The roots of all domains. What changed since they were last made is hashed.
+    ///
+    /// # Errors
+    /// [`TrieError`], if a sum overflows.
+    pub fn roots(&self) -> Result<DomainRoots, TrieError> {
+        let mut roots = DomainRoots([Node::EMPTY; super::trie::DOMAINS]);
+        for (place, (domain, _)) in roots.0.iter_mut().zip(domains::NAMES) {
+            *place = match self.domain(domain) {
+                Some(map) => map.root()?,
+                None => domains::once_root(&self.globals)?,
+            };
+        }
+        Ok(roots)
+    }
+
+    /// Proves what stands at a path of a domain, or that nothing does, against the state root of `roots`,
+    /// which are this image's.
+    ///
+    /// # Errors
+    /// [`TrieError`], if a sum overflows.
+    pub fn prove(
+        &self,
+        roots: &DomainRoots,
+        domain: super::trie::Domain,
+        path: &Path,
+    ) -> Result<StateProof, TrieError> {
+        let trie: TrieProof = match self.domain(domain) {
+            Some(map) => map.prove(path)?,
+            None => domains::prove_once(&self.globals, path)?,
+        };
+        Ok(roots.prove(domain, trie))
+    }
+
+    /// The map of a domain; `None` for what a ledger has one of.
+    fn domain(&self, domain: super::trie::Domain) -> Option<&dyn MapImage> {
+        let mut maps = self.maps.iter();
+        let found = maps.find(|(number, _)| *number == domain.number());
+        found.map(|(_, map)| map.as_ref())
     }
 }
 
@@ -128,7 +189,7 @@ impl State {
             log_keys: Vec::new(),
             policy_at: None,
             totals: Totals::default(),
-            months: BTreeMap::new(),
+            holders: 0,
         })
     }
 
@@ -136,23 +197,24 @@ impl State {
     pub fn from_globals(globals: Globals) -> Self {
         Self {
             globals,
-            keys: CowMap::default(),
-            holders: CowMap::default(),
-            holder_names: CowMap::default(),
-            methods: CowMap::default(),
-            species: CowMap::default(),
-            accounts: CowMap::default(),
-            plots: CowMap::default(),
-            plantings: CowMap::default(),
-            planting_places: CowMap::default(),
-            trees: CowMap::default(),
-            surveys: CowMap::default(),
-            claims: CowMap::default(),
-            reversed: CowMap::default(),
-            losses: CowMap::default(),
-            voided: CowMap::default(),
-            evidence: CowMap::default(),
-            chain_marks: CowMap::default(),
+            keys: TrieMap::new(domains::KEYS),
+            holders: TrieMap::new(domains::HOLDERS),
+            methods: TrieMap::new(domains::METHODS),
+            species: TrieMap::new(domains::SPECIES),
+            accounts: TrieMap::new(domains::ACCOUNTS),
+            plots: TrieMap::new(domains::PLOTS),
+            plantings: TrieMap::new(domains::PLANTINGS),
+            trees: TrieMap::new(domains::TREES),
+            surveys: TrieMap::new(domains::SURVEYS),
+            claims: TrieMap::new(domains::CLAIMS),
+            reversed: TrieMap::new(domains::REVERSED),
+            losses: TrieMap::new(domains::LOSSES),
+            voided: TrieMap::new(domains::VOIDED),
+            months: TrieMap::new(domains::MONTHS),
+            evidence: TrieMap::new(domains::EVIDENCE),
+            // Their roots are never made, so their domains say nothing.
+            chain_marks: TrieMap::new(domains::KEYS),
+            planting_places: TrieMap::new(domains::PLANTINGS),
         }
     }
 
@@ -171,57 +233,92 @@ impl State {
         &self.globals.totals
     }
 
-    /// Every map, in the order in which maps are saved. A map that is missing here would be neither
-    /// saved nor digested, so the compiler asks for each field by name.
-    fn maps_mut(&mut self) -> [&mut dyn AnyMap; 17] {
+    /// Every map that is saved, with its number: that of its domain, in order. A map that is missing here
+    /// would be neither saved nor proven, so the compiler asks for each field by name.
+    fn maps_mut(&mut self) -> [(u8, &mut dyn AnyMap); 16] {
         let Self {
             globals: _,
             keys,
             holders,
-            holder_names,
             methods,
             species,
             accounts,
             plots,
             plantings,
-            planting_places,
             trees,
             surveys,
             claims,
             reversed,
             losses,
             voided,
+            months,
             evidence,
             chain_marks,
+            planting_places: _,
         } = self;
         [
-            keys,
-            holders,
-            holder_names,
-            methods,
-            species,
-            accounts,
-            plots,
-            plantings,
-            planting_places,
-            trees,
-            surveys,
-            claims,
-            reversed,
-            losses,
-            voided,
-            evidence,
-            chain_marks,
+            (domains::KEYS.number(), keys),
+            (domains::HOLDERS.number(), holders),
+            (domains::METHODS.number(), methods),
+            (domains::SPECIES.number(), species),
+            (domains::ACCOUNTS.number(), accounts),
+            (domains::PLOTS.number(), plots),
+            (domains::PLANTINGS.number(), plantings),
+            (domains::TREES.number(), trees),
+            (domains::SURVEYS.number(), surveys),
+            (domains::CLAIMS.number(), claims),
+            (domains::REVERSED.number(), reversed),
+            (domains::LOSSES.number(), losses),
+            (domains::VOIDED.number(), voided),
+            (domains::MONTHS.number(), months),
+            (domains::EVIDENCE.number(), evidence),
+            (CHAIN_MARKS, chain_marks),
         ]
     }
 
-    /// The state as it is now, at the cost of a pointer for each node of its maps. What changes from
-    /// now on counts as changed since this image.
+    /// The state as it is now, at the cost of a pointer for each map. What changes from now on counts as
+    /// changed since this image.
     pub fn image(&mut self) -> StateImage {
         let globals = self.globals.clone();
         let maps = self.maps_mut();
-        let maps = maps.into_iter().map(AnyMap::image).collect();
-        StateImage { globals, maps }
+        let maps = maps.map(|(number, map)| (number, map.image()));
+        StateImage {
+            globals,
+            maps: maps.into(),
+        }
+    }
+
+    /// The roots of all domains.
+    ///
+    /// # Errors
+    /// [`TrieError`], if a sum overflows.
+    pub fn roots(&self) -> Result<DomainRoots, TrieError> {
+        Ok(DomainRoots([
+            domains::once_root(&self.globals)?,
+            self.keys.root()?,
+            self.holders.root()?,
+            self.methods.root()?,
+            self.species.root()?,
+            self.accounts.root()?,
+            self.plots.root()?,
+            self.plantings.root()?,
+            self.trees.root()?,
+            self.surveys.root()?,
+            self.claims.root()?,
+            self.reversed.root()?,
+            self.losses.root()?,
+            self.voided.root()?,
+            self.months.root()?,
+            self.evidence.root()?,
+        ]))
+    }
+
+    fn load_bucket(&mut self, map: u8, first_key: &[u8], bytes: &[u8]) -> Result<(), BucketError> {
+        let mut maps = self.maps_mut().into_iter();
+        match maps.find(|(number, _)| *number == map) {
+            Some((_, map)) => map.load(first_key, bytes),
+            None => Err(crate::record::CodecError::Malformed("no such map".to_owned()).into()),
+        }
     }
 
     /// Loads a saved bucket, behind those that were loaded before: in the order of
@@ -230,9 +327,16 @@ impl State {
     /// # Errors
     /// [`BucketError`] when the bytes are not that bucket's.
     pub fn load(&mut self, map: u8, first_key: &[u8], bytes: &[u8]) -> Result<(), BucketError> {
-        match self.maps_mut().into_iter().nth(map.into()) {
-            Some(map) => map.load(first_key, bytes),
-            None => Err(crate::record::CodecError::Malformed("no such map".to_owned()).into()),
+        let loaded_before = self.plantings.iter().next_back().map(|(place, _)| *place);
+        self.load_bucket(map, first_key, bytes)?;
+        if map == domains::PLANTINGS.number() {
+            let first = (PlotNumber(0), Serial(0));
+            let last = (PlotNumber(u32::MAX), Serial(u32::MAX));
+            let new = self.plantings.range(loaded_before.unwrap_or(first)..=last);
+            for (place, planting) in new {
+                let _known = self.planting_places.insert(planting.index, *place);
+            }
         }
+        Ok(())
     }
 }

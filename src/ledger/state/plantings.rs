@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 use bincode::{Decode, Encode};
 
 use super::State;
+use super::domains::digested;
 use crate::ledger::broken::{Contradiction, Sum};
+use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{Day, Index, Planting, PlotNumber, Serial, SpeciesCode};
 
 /// Trees of a planting that were lost by serial.
@@ -33,6 +35,8 @@ pub struct PlantingState {
     pub index: Index,
     /// The species that was planted.
     pub species: SpeciesCode,
+    /// The planting's first serial.
+    pub first_serial: Serial,
     /// The planting's last serial.
     pub last_serial: Serial,
     /// The first day on which the trees may have been planted.
@@ -49,12 +53,20 @@ pub struct PlantingState {
     pub assigned: u32,
 }
 
+impl Value for PlantingState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        let standing = if self.voided { 0 } else { self.standing() };
+        digested(standing, self.lost.into(), self.index, self)
+    }
+}
+
 impl PlantingState {
     /// A new planting: none of its trees is lost or has a claim.
     pub(in crate::ledger) fn new(index: Index, planting: &Planting, last_serial: Serial) -> Self {
         Self {
             index,
             species: planting.species,
+            first_serial: planting.first_serial,
             last_serial,
             planted_from: planting.planted_from,
             planted_until: planting.planted_until,
@@ -65,10 +77,9 @@ impl PlantingState {
         }
     }
 
-    /// Number of serials from `first` to the last one. With the planting's first serial, the number
-    /// of its trees: no planting has none, so the last serial is not below the first.
-    pub fn count(&self, first: Serial) -> u64 {
-        u64::from(self.last_serial.0) + 1 - u64::from(first.0)
+    /// Number of the planting's trees: no planting has none, so the last serial is not below the first.
+    pub fn count(&self) -> u64 {
+        u64::from(self.last_serial.0) + 1 - u64::from(self.first_serial.0)
     }
 
     /// Trees lost, by serial or by count.
@@ -77,20 +88,19 @@ impl PlantingState {
     }
 
     /// Trees that stand of a planting with this first serial.
-    pub(in crate::ledger) fn standing(&self, first: Serial) -> u64 {
-        self.count(first) - u64::from(self.lost)
+    pub(in crate::ledger) fn standing(&self) -> u64 {
+        self.count() - u64::from(self.lost)
     }
 
-    /// Counts trees as lost, of a planting with this first serial; and which, if the loss names them.
+    /// Counts trees as lost; and which, if the loss names them.
     pub(in crate::ledger) fn lose(
         &mut self,
-        first: Serial,
         count: u32,
         range: Option<LostRange>,
     ) -> Result<(), Contradiction> {
         self.lost.raise(count, "trees lost of the planting")?;
         self.lost_ranges.extend(range);
-        if u64::from(self.lost) <= self.count(first) {
+        if u64::from(self.lost) <= self.count() {
             return Ok(());
         }
         Err(Contradiction::new(

@@ -3,7 +3,9 @@
 use bincode::{Decode, Encode};
 
 use super::State;
+use super::domains::digested;
 use crate::ledger::broken::{Contradiction, Sum, present};
+use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{Index, Plot, PlotNumber, Serial, Slug};
 
 /// Square metres of a hectare.
@@ -67,6 +69,12 @@ impl TreeCounts {
         Err(Contradiction::new(
             "more trees are lost on a plot than stood there",
         ))
+    }
+}
+
+impl Value for PlotState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        digested(self.standing(), self.assigned, self.stated_at, self)
     }
 }
 

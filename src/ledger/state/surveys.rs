@@ -5,15 +5,25 @@ use std::ops::RangeInclusive;
 use bincode::{Decode, Encode};
 
 use super::State;
+use super::domains::digested;
+use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{Day, Index, PlotNumber, Slug, Survey};
 
 /// A survey that was not voided, kept under its plot, day and entry.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct SurveyState {
+    /// The survey's entry.
+    pub stated_at: Index,
     /// The survey as it was stated.
     pub survey: Survey,
     /// The holder of the surveyor's key.
     pub surveyor: Slug,
+}
+
+impl Value for SurveyState {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        digested(0, 0, self.stated_at, self)
+    }
 }
 
 impl State {

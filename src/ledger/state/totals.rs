@@ -3,7 +3,10 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use super::domains::plain;
 use crate::ledger::decimal::decimal;
+use crate::ledger::trie::{Leaf, TrieError, Value};
+use crate::record::Month;
 
 /// Sums over the whole ledger. Points in grams, trees by count. Promised, planted, standing,
 /// assigned and surveyed alive are different things and never added together. In JSON each sum is a
@@ -61,15 +64,28 @@ pub struct Totals {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct MonthTotals {
     /// Points awarded for what was done in the month.
-    pub awarded: u128,
+    pub awarded: u64,
     /// Trees planted in the month.
     pub planted: u64,
+}
+
+impl Value for MonthTotals {
+    fn leaf(&self) -> Result<Leaf, TrieError> {
+        plain(self.awarded, self.planted, self)
+    }
 }
 
 /// The totals do not reconcile: rule 9 is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the totals do not reconcile: {0}")]
 pub struct ConservationError(&'static str);
+
+impl super::State {
+    /// Points awarded and trees planted in each month, in order of the months.
+    pub fn months(&self) -> impl Iterator<Item = &(Month, MonthTotals)> {
+        self.months.iter()
+    }
+}
 
 impl Totals {
     /// Trees of unvoided plantings: by rule 9, those that stand and those that are lost.

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use bincode::{Decode, Encode};
+
 /// Bytes of a path.
 pub const PATH_BYTES: usize = 32;
 /// Bits of a path: no leaf stands deeper than this.
@@ -10,7 +12,7 @@ pub const PATH_BITS: usize = 8 * PATH_BYTES;
 
 /// The place of a leaf. Its bits, the most significant of each byte first, say left (0) or right (1)
 /// at depths 0, 1, 2 and so on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Path([u8; PATH_BYTES]);
 
 impl Path {

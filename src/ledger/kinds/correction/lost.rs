@@ -21,7 +21,7 @@ pub(super) fn judge(
     let Some(known) = state.plantings.get(&place).filter(|known| !known.voided) else {
         return Err(voided("the planting was voided"));
     };
-    let standing = known.standing(planting.first_serial);
+    let standing = known.standing();
     let excess = |detail: String| {
         Refusal::new(
             Code::LossExcess,
@@ -82,9 +82,10 @@ pub(super) fn apply(
             displaced.push((serial, state.untie(plot, serial)?));
         }
     }
-    let lose = |known: &mut PlantingState| known.lose(first_serial, count, range);
+    let lose = |known: &mut PlantingState| known.lose(count, range);
     present(state.plantings.update(&place, lose), "the planting")??;
     let loss = LossState {
+        lost_at: index,
         plot,
         planting: first_serial,
         count,

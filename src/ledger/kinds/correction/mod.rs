@@ -154,7 +154,7 @@ fn check_endorsers(
 ) -> Result<(), Refusal> {
     for endorsement in candidate.signed.endorsements() {
         let payer = payer.ok_or_else(|| unasked(candidate.record().statement.kind()))?;
-        let key = state.keys.get(&endorsement.key).filter(|key| {
+        let key = state.key(&endorsement.key).filter(|key| {
             matches!(
                 key.role,
                 KeyRole::Issuer { role: Role::Platform, holder_number, .. } if holder_number == payer
@@ -187,7 +187,7 @@ fn other_payer(
         (Remedy::Void, Statement::Transfer(transfer)) => transfer.to,
         _ => None,
     };
-    let payer = state.accounts.get(&account?)?.holder;
+    let payer = state.account(&account?)?.holder;
     (Some(payer) != state.holder_number(&candidate.record().issuer)).then_some(payer)
 }
 
