@@ -2820,6 +2820,38 @@ fn ledger_is_as_frozen() {
     check_books(replay.state());
 }
 
+/// The state root after each entry of the story, and each domain's root after the last.
+#[test]
+fn state_roots_are_as_frozen() {
+    use arborlog::ledger::domains::NAMES;
+    let it = shared();
+    let mut replay = Replay::new(&origin(), Signatures::Trust);
+    let mut text = String::new();
+    let mut roots = replay.state().roots().unwrap();
+    for (index, entry) in it.entries()[..STORY as usize].iter().enumerate() {
+        replay.take(entry, |index| Some(it.bytes(index.0))).unwrap();
+        roots = replay.state().roots().unwrap();
+        // An image's are the same, made on their own.
+        let image = replay.state().clone().image();
+        assert_eq!(image.roots().unwrap(), roots);
+        let root = hex::encode(roots.state_root().as_bytes());
+        writeln!(text, "{} {root}", index + 1).unwrap();
+    }
+    golden("ledger/state_roots.txt", text);
+    let domains: serde_json::Map<String, Value> = NAMES
+        .iter()
+        .zip(&roots.0)
+        .map(|((_, name), root)| {
+            let said = json!({
+                "hash": hex::encode(root.hash.as_bytes()),
+                "a": root.a, "b": root.b, "n": root.n,
+            });
+            ((*name).to_owned(), said)
+        })
+        .collect();
+    golden("ledger/domains.json", pretty(&Value::Object(domains)));
+}
+
 /// The totals of the story, reckoned by hand from the statements in this file.
 fn check_books(state: &State) {
     let it = state.totals();
