@@ -379,8 +379,8 @@ async fn what_waits_is_not_begun_once_its_sender_is_gone() {
 fn wrong_state(of: &State, head: LogHead, dir: &Path) -> SavedState {
     let mut saved = SavedState::open(dir).unwrap();
     let mut image = of.clone().image();
-    let totals = &mut image.globals.totals;
-    (totals.claims, totals.waiting) = (u64::MAX, u64::MAX);
+    // Of all sums the only one that neither rule 9 nor a domain's root shows to be wrong.
+    image.globals.totals.accounts_negative = u64::MAX;
     saved.save(&StateChange { image, head }).unwrap();
     saved
 }
@@ -389,17 +389,30 @@ fn wrong_state(of: &State, head: LogHead, dir: &Path) -> SavedState {
 async fn a_state_that_contradicts_itself_halts_the_log_before_the_commit() {
     let it = running().await;
     let (state, published) = it.log.look_up(State::clone).await.unwrap();
-    let mut statements: Vec<Statement> = (0..3).map(|n| award(n, n)).collect();
-    if let Statement::Award(award) = &statements[0] {
-        let species = &method().species[0];
-        statements[1] = Statement::Claim(Claim {
-            account: award.account,
-            method: award.method,
-            version: award.version,
+    let size = published.head.tree.size;
+    let Statement::Award(spent) = award(0, 0) else {
+        panic!("award makes awards");
+    };
+    let species = &method().species[0];
+    let statements = [
+        award(0, 0),
+        Statement::Claim(Claim {
+            account: spent.account,
+            method: spent.method,
+            version: spent.version,
             species: species.code,
             points: species.price,
-        });
-    }
+        }),
+        Statement::Correction(Correction {
+            target: Index(size),
+            reason: "no such ride".parse().unwrap(),
+            remedy: Remedy::Reverse {
+                points: spent.points,
+            },
+            set: None,
+        }),
+        award(2, 2),
+    ];
     let platform = &it.keys.platform;
     let (seq, prev) = state.key(&platform.public()).unwrap().next();
     let records = sign_from(&context(), platform, seq, prev, &statements);
@@ -418,14 +431,14 @@ async fn a_state_that_contradicts_itself_halts_the_log_before_the_commit() {
         let (log, records) = (Arc::clone(&log), records.to_vec());
         tokio::spawn(async move { log.append(records, None).await })
     };
-    // An award is under way when the claim comes that overflows the number of claims.
-    let mut good = append(&records[..1]);
+    // An award and a claim are under way when the reversal comes that overflows the number of accounts below zero.
+    let mut good = append(&records[..2]);
     assert!(tokio::time::timeout(A_WHILE, &mut good).await.is_err());
-    let mut bad = append(&records[1..2]);
+    let mut bad = append(&records[2..3]);
     assert!(tokio::time::timeout(A_WHILE, &mut bad).await.is_err());
     it.store.gate.add_permits(10);
-    let size = published.head.tree.size;
-    assert_eq!(good.await.unwrap().unwrap().indexes, vec![Index(size)]);
+    let indexes = [size, size + 1].map(Index).to_vec();
+    assert_eq!(good.await.unwrap().unwrap().indexes, indexes);
     let why = match bad.await.unwrap().unwrap_err() {
         AppendError::Unavailable { why, .. } => why,
         other => panic!("{other}"),
@@ -433,21 +446,21 @@ async fn a_state_that_contradicts_itself_halts_the_log_before_the_commit() {
     assert!(why.contains("breaks an invariant of the ledger"), "{why}");
     // Halted, with nothing of that batch in the store; nothing is admitted or told any more.
     assert!(matches!(log.status(), Status::Halted { .. }));
-    assert_eq!(it.store.head_now().tree.size, size + 1);
+    assert_eq!(it.store.head_now().tree.size, size + 2);
     assert_eq!(log.published().head, it.store.head_now());
-    assert!(append(&records[2..]).await.unwrap().is_err());
+    assert!(append(&records[3..]).await.unwrap().is_err());
     assert!(log.look_up(State::entries).await.is_err());
     let Ok(log) = Arc::try_unwrap(log) else {
         panic!("somebody else has the log");
     };
     log.close().await;
-    assert_eq!(it.store.head_now().tree.size, size + 1);
+    assert_eq!(it.store.head_now().tree.size, size + 2);
 
     // The wrong state was not saved again either: made anew from the entries, all is well.
     let log = Log::start(it.store.clone(), signer(), None, clock()).await;
     let log = log.unwrap();
     let appended = log.append(records, None).await.unwrap();
-    let indexes = [size, size + 1, size + 2].map(Index).to_vec();
+    let indexes = [size, size + 1, size + 2, size + 3].map(Index).to_vec();
     assert_eq!(appended.indexes, indexes);
     let mut saved = SavedState::open(dir.path()).unwrap();
     assert_eq!(saved.load().unwrap().1, published.head);

@@ -1065,6 +1065,8 @@ impl Model {
             accounts_negative: totals.accounts_negative,
         };
         assert_eq!(theirs, self.sums());
+        let roots = state.roots().unwrap();
+        state.globals().check_sums(&roots).unwrap();
         assert_eq!(state.entries(), self.said.len() as u64);
 
         let balances = self.balances();

@@ -243,6 +243,8 @@ impl Ledger {
     fn reconcile(&self) {
         let totals = self.state.totals();
         totals.check().unwrap();
+        let roots = self.state.roots().unwrap();
+        self.state.globals().check_sums(&roots).unwrap();
         let balances: Vec<i64> = self
             .state
             .accounts()

@@ -5,7 +5,7 @@
 //! A value is a chunk of a bucket as of one save. Its key is: number of the ledger's map (`u8`),
 //! the encoded key that the bucket begins at (of one length in each map), number of the save
 //! (`u64`), number of the chunk (`u32`). One value more, the header, names the last whole save, the
-//! tree that it belongs to, and the digest over all buckets. A save writes the buckets that changed
+//! tree that it belongs to, the digest over all buckets, and the state root. A save writes the buckets that changed
 //! beside the old ones, in batches of bounded size, then the header, then removes what it replaced:
 //! a crash anywhere leaves the save before, or this one.
 
@@ -16,13 +16,14 @@ use bincode::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
 use crate::durable::{FileError, at, copy_folder_unsynced, remove_folder, rename_folder};
+use crate::ledger::trie::TrieError;
 use crate::ledger::{BucketError, Globals, RULES_VERSION, State, StateImage};
 use crate::merkle::Hash;
 use crate::note::TreeHead;
 use crate::record::{CodecError, LogHead, decode, encode};
 
 /// The version of this layout: a save of another one is not read.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The key of the header. Older than the header's name: the bytes in databases stay.
 const HEADER_KEY: &[u8] = b"meta";
 const HEADER_BYTES_MAX: usize = 1 << 20;
@@ -50,6 +51,9 @@ pub enum SavedStateError {
     /// A bucket could not be encoded.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// The state has no root.
+    #[error(transparent)]
+    Trie(#[from] TrieError),
     /// The header could not be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -122,6 +126,8 @@ struct SaveHeader {
     root: [u8; 32],
     /// The digest over `globals` and all buckets: see [`digest_all`].
     digest: [u8; 32],
+    /// The state root, which is over all that the rules look into.
+    state_root: [u8; 32],
     /// What the state holds beside its maps.
     globals: Globals,
 }
@@ -264,6 +270,12 @@ impl SavedState {
         if digest != header.digest {
             return Err("its digest does not match: it is damaged".to_owned());
         }
+        let roots = state.roots().map_err(|error| error.to_string())?;
+        if *roots.state_root().as_bytes() != header.state_root {
+            return Err("it does not have its state root: it is damaged".to_owned());
+        }
+        let sums = state.globals().check_sums(&roots);
+        sums.map_err(|error| error.to_string())?;
         self.save = header.save;
         // A crash in here leaves some of these keys; the next load finds them stale again.
         let mut writer = BatchedWriter::new(&self.db);
@@ -362,6 +374,7 @@ impl SavedState {
             size: change.head.tree.size,
             root: *change.head.tree.root.as_bytes(),
             digest: digest_all(globals, &self.buckets)?,
+            state_root: *change.image.roots()?.state_root().as_bytes(),
             globals: globals.clone(),
         };
         let header = encode::<_, HEADER_BYTES_MAX>(&header)?;

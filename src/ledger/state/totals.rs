@@ -3,9 +3,9 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-use super::domains::plain;
+use super::domains::{self, plain};
 use crate::ledger::decimal::decimal;
-use crate::ledger::trie::{Leaf, TrieError, Value};
+use crate::ledger::trie::{Domain, DomainRoots, Leaf, TrieError, Value};
 use crate::record::Month;
 
 /// Sums over the whole ledger. Points in grams, trees by count. Promised, planted, standing,
@@ -72,6 +72,62 @@ pub struct MonthTotals {
 impl Value for MonthTotals {
     fn leaf(&self) -> Result<Leaf, TrieError> {
         plain(self.awarded, self.planted, self)
+    }
+}
+
+impl super::Globals {
+    /// Checks the totals, which were kept entry by entry, against the sums of the domains, which their
+    /// roots prove: neither is made from the other.
+    ///
+    /// # Errors
+    /// [`ConservationError`] says which sum fails.
+    pub fn check_sums(&self, roots: &DomainRoots) -> Result<(), ConservationError> {
+        let totals = &self.totals;
+        let sum = |domain: Domain| {
+            let root = roots.0.get(usize::from(domain.number()));
+            root.map_or((0, 0), |root| (u128::from(root.a), u128::from(root.b)))
+        };
+        let ((held, owed), (standing, assigned)) = (sum(domains::ACCOUNTS), sum(domains::PLOTS));
+        let ((unlost, lost), (claimed, waiting)) = (sum(domains::PLANTINGS), sum(domains::CLAIMS));
+        let (awarded, planted) = sum(domains::MONTHS);
+        let balances = u128::try_from(totals.balances + i128::from(totals.owed));
+        let holds = [
+            (owed == totals.owed.into(), "points owed of all accounts"),
+            (Ok(held) == balances, "points held of all accounts"),
+            (
+                standing == totals.standing.into(),
+                "trees that stand on all plots",
+            ),
+            (
+                assigned == totals.assigned.into(),
+                "trees with a claim on all plots",
+            ),
+            (
+                unlost == totals.standing.into(),
+                "trees that stand of all plantings",
+            ),
+            (lost == totals.lost.into(), "trees lost of all plantings"),
+            (
+                sum(domains::LOSSES).0 == totals.lost.into(),
+                "trees of all losses",
+            ),
+            (claimed == totals.claimed, "points of all claims"),
+            (waiting == totals.waiting.into(), "claims that wait"),
+            (
+                sum(domains::REVERSED).0 == totals.reversed,
+                "points taken back of all awards",
+            ),
+            (awarded == totals.awarded, "points awarded in all months"),
+            (
+                planted == totals.planted_recorded.into(),
+                "trees planted in all months",
+            ),
+            (sum(domains::HOLDERS).0 == self.holders.into(), "holders"),
+        ];
+        match holds.iter().find(|(holds, _)| !holds) {
+            Some((_, what)) => Err(ConservationError(what)),
+            None => Ok(()),
+        }
     }
 }
 
