@@ -1428,6 +1428,13 @@ impl Run {
             self.entries.len(),
             offer.record.statement
         );
+        // Taken back, an entry of any kind leaves nothing behind.
+        let before = (self.state.globals().clone(), self.state.roots().unwrap());
+        self.state.begin_undo();
+        self.state.apply(&candidate).unwrap();
+        self.state.rollback();
+        let after = (self.state.globals().clone(), self.state.roots().unwrap());
+        assert_eq!(after, before);
         let index = self.state.apply(&candidate).unwrap();
         assert_eq!(at(index), self.entries.len());
         self.model.said.push(Said {

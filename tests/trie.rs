@@ -514,6 +514,42 @@ fn proofs_hold_and_no_lie_about_one_is_taken() {
     assert!(lies.told > 100_000, "only {} lies", lies.told);
 }
 
+/// What is taken back leaves the items and the root of before, also under images and after a root in between;
+/// what is kept stays.
+#[test]
+fn changes_are_taken_back_or_kept() {
+    let mut random = Dice::new(31);
+    for round in 0..240 {
+        let (kind, of) = (round % 6, 4 << (round % 9));
+        let (mut map, mut model) = (empty(), Model::new());
+        for _ in 0..30 {
+            map.begin_undo();
+            let before = (model.clone(), map.root().unwrap(), map.clone());
+            for _ in 0..=random.below(1 << (round % 8)) {
+                change(&mut map, &mut model, kind, &mut random, of);
+                if random.below(16) == 0 {
+                    assert_eq!(map.root().unwrap(), define_root(&model));
+                }
+            }
+            if random.below(3) == 0 {
+                map.keep();
+            } else {
+                map.rollback();
+                model = before.0.clone();
+                assert_eq!(map.root().unwrap(), before.1);
+            }
+            let items: Vec<_> = map.iter().copied().collect();
+            let right: Vec<_> = model.iter().map(|(at, is)| (*at, *is)).collect();
+            assert_eq!((map.len(), items), (model.len(), right));
+            assert_eq!(map.root().unwrap(), define_root(&model));
+            assert_eq!(before.2.root().unwrap(), define_root(&before.0));
+            // Nothing is noted any more.
+            map.rollback();
+            assert_eq!(map.len(), model.len());
+        }
+    }
+}
+
 /// Two proofs show that nothing is between their paths just when nothing is there: for sets of all kinds,
 /// paths that have a leaf or not, and through the state root as well.
 #[test]

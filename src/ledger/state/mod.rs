@@ -106,6 +106,8 @@ pub struct State {
     pub(in crate::ledger) chain_marks: TrieMap<MarkPlace, Index>,
     /// Where a planting is, by its entry: follows from `plantings`.
     pub(in crate::ledger) planting_places: TrieMap<Index, (PlotNumber, Serial)>,
+    /// What was not in a map before the changes that may be taken back.
+    globals_before: Option<Box<Globals>>,
 }
 
 /// The number under which chain marks are saved: domains have the numbers below it.
@@ -215,6 +217,7 @@ impl State {
             // Their roots are never made, so their domains say nothing.
             chain_marks: TrieMap::new(domains::KEYS),
             planting_places: TrieMap::new(domains::PLANTINGS),
+            globals_before: None,
         }
     }
 
@@ -255,6 +258,7 @@ impl State {
             evidence,
             chain_marks,
             planting_places: _,
+            globals_before: _,
         } = self;
         [
             (domains::KEYS.number(), keys),
@@ -274,6 +278,35 @@ impl State {
             (domains::EVIDENCE.number(), evidence),
             (CHAIN_MARKS, chain_marks),
         ]
+    }
+
+    /// From now on changes can be taken back, by [`Self::rollback`], until [`Self::keep`]. A change costs a copy
+    /// of what it changes more.
+    pub fn begin_undo(&mut self) {
+        self.globals_before = Some(Box::new(self.globals.clone()));
+        self.planting_places.begin_undo();
+        self.maps_mut()
+            .into_iter()
+            .for_each(|(_, map)| map.begin_undo());
+    }
+
+    /// Keeps all changes since [`Self::begin_undo`].
+    pub fn keep(&mut self) {
+        self.globals_before = None;
+        self.planting_places.keep();
+        self.maps_mut().into_iter().for_each(|(_, map)| map.keep());
+    }
+
+    /// Takes back all changes since [`Self::begin_undo`]; nothing, if changes are kept. What a contradiction
+    /// left half changed is as it was, too.
+    pub fn rollback(&mut self) {
+        if let Some(before) = self.globals_before.take() {
+            self.globals = *before;
+        }
+        self.planting_places.rollback();
+        self.maps_mut()
+            .into_iter()
+            .for_each(|(_, map)| map.rollback());
     }
 
     /// The state as it is now, at the cost of a pointer for each map. What changes from now on counts as

@@ -114,6 +114,15 @@ pub trait AnyMap {
     /// image. Dropping it costs more: see [`TrieMap`].
     fn image(&mut self) -> Box<dyn MapImage>;
 
+    /// See [`TrieMap::begin_undo`].
+    fn begin_undo(&mut self);
+
+    /// See [`TrieMap::keep`].
+    fn keep(&mut self);
+
+    /// See [`TrieMap::rollback`].
+    fn rollback(&mut self);
+
     /// Puts a saved bucket behind those that were loaded before.
     ///
     /// # Errors
@@ -130,6 +139,18 @@ where
         let image = self.clone();
         self.images += 1;
         Box::new(image)
+    }
+
+    fn begin_undo(&mut self) {
+        Self::begin_undo(self);
+    }
+
+    fn keep(&mut self) {
+        Self::keep(self);
+    }
+
+    fn rollback(&mut self) {
+        Self::rollback(self);
     }
 
     fn load(&mut self, first_key: &[u8], bytes: &[u8]) -> Result<(), BucketError> {

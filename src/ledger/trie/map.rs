@@ -41,8 +41,11 @@ pub struct TrieMap<K, V> {
     len: usize,
     /// Number of images that were taken, and one.
     pub(super) images: u64,
+    /// What was there before each change, in order, while changes may be taken back.
+    undo: Option<Vec<(K, Option<V>)>>,
 }
 
+/// A clone's changes can't be taken back to what was before it.
 impl<K, V> Clone for TrieMap<K, V> {
     fn clone(&self) -> Self {
         Self {
@@ -51,6 +54,7 @@ impl<K, V> Clone for TrieMap<K, V> {
             memo: self.memo.clone(),
             len: self.len,
             images: self.images,
+            undo: None,
         }
     }
 }
@@ -64,6 +68,7 @@ impl<K: Key, V: Value> TrieMap<K, V> {
             memo: Memos::one(),
             len: 0,
             images: 1,
+            undo: None,
         }
     }
 
@@ -152,7 +157,32 @@ impl<K: Key, V: Value> TrieMap<K, V> {
         }
         self.memo.clear(0);
         self.len -= 1;
+        if let Some(undo) = &mut self.undo {
+            undo.push((*key, Some(value.clone())));
+        }
         Some(value)
+    }
+
+    /// From now on each change notes what was there before it, at the cost of a copy of the value, so that
+    /// [`Self::rollback`] can take the changes back. Changes that were noted before are kept.
+    pub fn begin_undo(&mut self) {
+        self.undo = Some(Vec::new());
+    }
+
+    /// Keeps the changes since [`Self::begin_undo`]; later ones note nothing.
+    pub fn keep(&mut self) {
+        self.undo = None;
+    }
+
+    /// Takes back the changes since [`Self::begin_undo`]: the map has the items of before, and so their
+    /// root. Later changes note nothing.
+    pub fn rollback(&mut self) {
+        for (key, before) in self.undo.take().into_iter().flatten().rev() {
+            let _changed = match before {
+                Some(value) => self.insert(key, value),
+                None => self.remove(&key),
+            };
+        }
     }
 
     /// All items, in order of their keys.
@@ -246,7 +276,11 @@ impl<K: Key, V: Value> TrieMap<K, V> {
     /// but most keys have one, and looking twice costs them more.
     fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.memo.clear(0);
-        self.root.as_mut()?.get_mut(&key.path(), self.images)
+        let value = self.root.as_mut()?.get_mut(&key.path(), self.images)?;
+        if let Some(undo) = &mut self.undo {
+            undo.push((*key, Some(value.clone())));
+        }
+        Some(value)
     }
 
     /// Puts in a key that has no value.
@@ -254,6 +288,9 @@ impl<K: Key, V: Value> TrieMap<K, V> {
         let path = key.path();
         self.memo.clear(0);
         self.len += 1;
+        if let Some(undo) = &mut self.undo {
+            undo.push((key, None));
+        }
         let item = (key, value);
         let Some(root) = &mut self.root else {
             self.root = Some(Page::leaves(LeafPage::of_one(item, self.images)));
