@@ -9,7 +9,7 @@ use arborlog::audit::{
     check_whole, threads_default,
 };
 use arborlog::durable::{at, remove_folder};
-use arborlog::ledger::State;
+use arborlog::ledger::{Globals, State};
 use arborlog::log::{read_origin, state_dir};
 use arborlog::merkle::{Hash, Level, TILE_HASHES, TileId};
 use arborlog::note::{TreeHead, VerifierKey};
@@ -17,13 +17,13 @@ use arborlog::outcome::Outcome;
 use arborlog::record::Origin;
 use arborlog::replay::Replay;
 use arborlog::store::{
-    DiskStore, InspectedStore, ProvenCopy, RepairError, SavedState, SavedStateError, StateChange,
-    StoreLock, repair,
+    DiskStore, InspectedStore, ProvenCopy, RepairError, SavedState, SavedStateError, StoreLock,
+    repair,
 };
 
 /// Check every byte of a ledger: frames, tiles, bundles, chains, lineage, signatures, rules.
 ///
-/// Of a ledger's directory (whose server must be stopped) also the saved state against its digest;
+/// Of a ledger's directory (whose server must be stopped) also the saved state against what the entries make;
 /// of a URL or a mirror the checkpoint's signature, by the log key in force. Exit codes: 0 it is
 /// whole; 1 it is damaged or false; 3 it could not be checked; 4 it is no ledger.
 #[derive(Args)]
@@ -73,10 +73,10 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
     });
     let saved_size = saved.as_ref().ok().and_then(Option::as_ref);
     let saved_size = saved_size.map(|(_, size)| *size);
-    let mut digest = None;
+    let mut made = None;
     let state = check(&LedgerFiles(store), &origin, head, |replay| {
-        if digest.is_none() && Some(replay.state().entries()) == saved_size {
-            digest = Some(digest_of(replay));
+        if made.is_none() && Some(replay.state().entries()) == saved_size {
+            made = Some(parts_of(replay.state()));
         }
     })?;
     let saved_says = match saved {
@@ -98,7 +98,7 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
                 head.size
             )));
         }
-        Ok(Some((mut copy, size))) => check_saved(&mut copy.state, &origin, dir, size, digest)?,
+        Ok(Some((mut copy, size))) => check_saved(&mut copy.state, &origin, dir, size, made)?,
     };
     report(args, &state, head, &saved_says)
 }
@@ -135,13 +135,12 @@ fn state_damaged(dir: &Path, why: &str) -> Failure {
     ))
 }
 
-/// The digest of a state made from the entries.
-fn digest_of(replay: &Replay) -> Result<[u8; 32], String> {
-    let change = StateChange {
-        image: replay.state().clone().image(),
-        head: replay.head(),
-    };
-    change.digest().map_err(|error| error.to_string())
+/// The state root, and what of a state is beside it.
+type StateParts = Result<(Hash, Globals), String>;
+
+fn parts_of(state: &State) -> StateParts {
+    let roots = state.roots().map_err(|error| error.to_string())?;
+    Ok((roots.state_root(), state.globals().clone()))
 }
 
 fn check_saved(
@@ -149,17 +148,17 @@ fn check_saved(
     origin: &Origin,
     dir: &Path,
     size: u64,
-    digest: Option<Result<[u8; 32], String>>,
+    made: Option<StateParts>,
 ) -> Result<String, Failure> {
     let bad = |why: String| state_damaged(dir, &why);
     let (state, _) = saved.load().map_err(bad)?;
     if state.globals().origin != *origin {
         return Err(bad("it is of another log".to_owned()));
     }
-    let made = digest
+    let made = made
         .unwrap_or_else(|| Err("no such size".to_owned()))
         .map_err(bad)?;
-    if saved.saved_digest()? != Some(made) {
+    if parts_of(&state).map_err(bad)? != made {
         return Err(bad(format!("it is not what the first {size} entries make")));
     }
     Ok(format!(

@@ -67,22 +67,6 @@ pub struct StateChange {
     pub head: LogHead,
 }
 
-impl StateChange {
-    /// The digest over the whole state. What [`SavedState::load`] reads back must have the same
-    /// one.
-    ///
-    /// # Errors
-    /// [`SavedStateError`] when a bucket can't be encoded.
-    pub fn digest(&self) -> Result<[u8; 32], SavedStateError> {
-        let mut buckets = SavedBuckets::new();
-        for (map, bucket) in self.image.buckets() {
-            let bytes = bucket.bytes()?;
-            buckets.insert((map, bucket.first_key()?), SavedBucket::of(&bytes, 0)?);
-        }
-        Ok(digest_all(&self.image.globals, &buckets)?)
-    }
-}
-
 /// The buckets of one save, in the order of their ids, which the digest is made in.
 type SavedBuckets = BTreeMap<BucketId, SavedBucket>;
 /// The number of a ledger's map, and the encoded key that a bucket of that map begins at.
@@ -407,14 +391,6 @@ impl SavedState {
     /// [`SavedStateError::Sled`] when the database can't be read: that is not the same as no head.
     pub fn saved_head(&self) -> Result<Option<LogHead>, SavedStateError> {
         Ok(self.header()?.map(|header| header.log_head()))
-    }
-
-    /// The digest that the header states; [`Self::load`] checks it.
-    ///
-    /// # Errors
-    /// [`SavedStateError::Sled`], as above.
-    pub fn saved_digest(&self) -> Result<Option<[u8; 32]>, SavedStateError> {
-        Ok(self.header()?.map(|header| header.digest))
     }
 }
 
