@@ -386,6 +386,10 @@ fn a_bad_batch_gets_its_status_code_and_advice_and_changes_nothing_else() {
         (422, &2.into(), &2.into())
     );
     assert_eq!(problem["indexes"], serde_json::json!([before, before + 1]));
+    assert_eq!(problem["already_in"], serde_json::json!([]));
+    // Sent again, it is told from what this request appends.
+    let (_, problem) = post(url, binary, &body(&mixed));
+    assert_eq!(problem["already_in"], serde_json::json!([0, 1]));
     assert!(
         problem["advice"].as_str().unwrap().contains("104"),
         "{problem}"
@@ -403,7 +407,8 @@ fn a_bad_batch_gets_its_status_code_and_advice_and_changes_nothing_else() {
     // JSON says the same.
     use base64::Engine as _;
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    let record = &signed(&[award(7, 7)])[0];
+    let pair = signed(&[award(7, 7), award(8, 8)]);
+    let record = &pair[0];
     let json = serde_json::json!([
         {"record": encode(record.bytes()), "signature": encode(record.signature().as_bytes())}
     ]);
@@ -412,6 +417,13 @@ fn a_bad_batch_gets_its_status_code_and_advice_and_changes_nothing_else() {
         (status, &answer["first_index"]),
         (200, &(before + 2).into()),
         "{answer}"
+    );
+    assert_eq!(answer["already_in"], serde_json::json!([]));
+    let (_, answer) = post(url, binary, &body(&pair));
+    assert_eq!(answer["already_in"], serde_json::json!([0]), "{answer}");
+    assert_eq!(
+        answer["indexes"],
+        serde_json::json!([before + 2, before + 3])
     );
 }
 

@@ -844,6 +844,17 @@ fn what_another_input_sent_without_an_answer_is_no_other_writer() {
 
 /// A proxy that answers a GET, and to a POST with what no retry can cure, after it handed it over.
 fn cut_off_proxy(to: &str) -> String {
+    proxy(to, |hand_over| {
+        hand_over();
+        b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()
+    })
+}
+
+/// A proxy that answers a POST with what this gives, which may hand it over and be given the answer.
+fn proxy(
+    to: &str,
+    on_post: impl Fn(&mut dyn FnMut() -> Vec<u8>) -> Vec<u8> + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let to = to.strip_prefix("http://").unwrap().to_owned();
@@ -878,18 +889,20 @@ fn cut_off_proxy(to: &str) -> String {
                 .replace("get ", "GET ")
                 .replace("post ", "POST ")
                 .replace("http/1.1", "HTTP/1.1");
-            let mut server = std::net::TcpStream::connect(&to).unwrap();
-            server
-                .write_all(format!("{line}\r\n{rest}").as_bytes())
-                .unwrap();
-            server.write_all(&request[body_begins..]).unwrap();
-            let mut answer = Vec::new();
-            server.read_to_end(&mut answer).unwrap();
-            if line.starts_with("POST ") {
-                answer =
-                    b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-                        .to_vec();
-            }
+            let mut hand_over = || {
+                let mut server = std::net::TcpStream::connect(&to).unwrap();
+                server
+                    .write_all(format!("{line}\r\n{rest}").as_bytes())
+                    .unwrap();
+                server.write_all(&request[body_begins..]).unwrap();
+                let mut answer = Vec::new();
+                server.read_to_end(&mut answer).unwrap();
+                answer
+            };
+            let answer = match line.starts_with("POST ") {
+                true => on_post(&mut hand_over),
+                false => hand_over(),
+            };
             let _ = client.write_all(&answer);
         }
     });
@@ -1339,6 +1352,65 @@ fn two_submits_with_one_key_file_wait_for_each_other_and_with_copies_of_it_are_n
     }
     assert_eq!(place.entries(), 14_005);
     place.once([0, 5_999, 10_000, 13_999, 20_000, 23_999]);
+}
+
+/// Both sign the same bytes, and both were told that they are in: the sum of what was admitted was
+/// twice what the log has.
+#[test]
+fn of_two_runs_with_the_same_lines_side_by_side_one_admitted_them() {
+    let place = Place::new();
+    place.write("a.ndjson", 0..10);
+    let input = |folder: &str| {
+        std::fs::create_dir(place.path(folder)).unwrap();
+        let name = format!("{folder}/a.ndjson");
+        std::fs::copy(place.path("a.ndjson"), place.path(&name)).unwrap();
+        (name, place.path(&format!("{folder}/head")))
+    };
+    let (one, head_one) = input("one");
+    let (two, head_two) = input("two");
+    // The other run is through while this one's request is on its way.
+    let (asks, asked) = std::sync::mpsc::channel();
+    let (lets_go, let_go) = std::sync::mpsc::channel();
+    let held = proxy(&place.server.url, move |hand_over| {
+        asks.send(()).unwrap();
+        let_go.recv().unwrap();
+        hand_over()
+    });
+    let late = std::thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            let args = ["--head", &head_two, "--json"];
+            place.submit_to(&held, &two, &args)
+        });
+        asked.recv().unwrap();
+        place
+            .submit(&one, &["--head", &head_one])
+            .ends(0, &["10 admitted (entries 5 to 14), 0 already in"]);
+        lets_go.send(()).unwrap();
+        late.join().unwrap()
+    });
+    let late: Value = serde_json::from_slice(&late.stdout).unwrap();
+    let counted = [&late["admitted"], &late["already_in"]];
+    assert_eq!(counted, [0, 10], "{late}");
+    assert_eq!(late["lines"][9]["index"], 14, "{late}");
+    assert_eq!(place.entries(), 15);
+
+    // What this run itself sent, and heard no answer of, is its own.
+    place.write("b.ndjson", 20..25);
+    let lost = std::sync::atomic::AtomicBool::new(false);
+    let loses = proxy(&place.server.url, move |hand_over| {
+        let answer = hand_over();
+        match lost.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            true => answer,
+            false => Vec::new(),
+        }
+    });
+    let output = place.submit_to(&loses, "b.ndjson", &["--head", &head_one]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("5 admitted (entries 15 to 19), 0 already in"),
+        "{said}"
+    );
+    place.once((0..10).chain(20..25));
 }
 
 #[test]

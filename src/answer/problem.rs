@@ -37,6 +37,9 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<u64>>)]
     indexes: Option<Vec<Index>>,
+    /// Which of them, from 0, were in before this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    already_in: Option<Vec<usize>>,
     /// A checkpoint that covers all that this answer rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<String>,
@@ -63,6 +66,7 @@ impl Problem {
             position: None,
             admitted: None,
             indexes: None,
+            already_in: None,
             checkpoint: None,
         }
     }
@@ -108,6 +112,7 @@ impl Problem {
             position,
             refusal,
             indexes,
+            already_in,
             published,
         } = refused;
         let status = match refusal.code.class() {
@@ -125,6 +130,7 @@ impl Problem {
             position: Some(position),
             admitted: Some(indexes.len()),
             indexes: Some(indexes),
+            already_in: Some(already_in),
             checkpoint: Some(published.checkpoint.clone()),
             ..Self::new(status, code.name(), &detail, &advice)
         }

@@ -415,6 +415,7 @@ impl Submitter<'_> {
                     indexes,
                     checkpoint,
                     refused,
+                    ..
                 } => {
                     self.take_answer(&records, &indexes, checkpoint.as_deref())?;
                     if let (Some(problem), Some(record)) = (refused, records.get(indexes.len())) {

@@ -72,6 +72,8 @@ pub struct RemoteProblem {
     pub position: Option<usize>,
     /// The indexes of those before it.
     pub indexes: Option<Vec<Index>>,
+    /// Which of those, from 0, were in before the request.
+    pub already_in: Option<Vec<usize>>,
     /// A checkpoint that covers all that the refusal rests on.
     #[serde(default)]
     pub checkpoint: Option<String>,
@@ -177,6 +179,11 @@ pub enum Sent {
     Judged {
         /// The indexes of those that are in.
         indexes: Vec<Index>,
+        /// Which of them, from 0, were in before the request that was answered.
+        already_in: Vec<usize>,
+        /// A try before that request got no answer, and may have arrived: what was in already may
+        /// be in by it.
+        unanswered_before: bool,
         /// A checkpoint that covers them; none is said of an empty batch.
         checkpoint: Option<String>,
         /// Why the one after them is refused.
@@ -203,6 +210,7 @@ pub enum BatchAnswer {
 #[derive(Deserialize)]
 struct Appended {
     indexes: Vec<Index>,
+    already_in: Vec<usize>,
     #[serde(default)]
     checkpoint: Option<String>,
 }
@@ -226,13 +234,36 @@ pub fn batch_body(records: &[SignedRecord]) -> Result<Vec<u8>, CodecError> {
     Ok(body)
 }
 
+/// Problems of a server that took nothing of the request, so that nothing of it can come in later.
+const NOTHING_TAKEN: [&str; 4] = [
+    "body_late",
+    "memory_full",
+    "queue_full",
+    "issuer_queue_full",
+];
+
+/// An answer that is one.
+struct Answer {
+    status: u16,
+    bytes: Vec<u8>,
+    /// A try before it may have arrived too.
+    unanswered_before: bool,
+}
+
 /// One try's outcome.
 enum Tried {
     Answer(u16, Vec<u8>),
     /// It may pass.
-    Again(String),
+    Again(String, Arrived),
     /// It will not.
     Never(String),
+}
+
+/// Whether a request without an answer may have done what it asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrived {
+    No,
+    Perhaps,
 }
 
 impl Remote {
@@ -329,7 +360,7 @@ impl Remote {
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, RemoteError> {
         let url = format!("{}/{path}", self.base);
         let answer = self.retried(&url, ANSWER_BYTES_MAX, || self.agent.get(&url).call())?;
-        match answer {
+        match (answer.status, answer.bytes) {
             (200, bytes) => Ok(bytes),
             (status, bytes) => Err(problem(url, status, &bytes)),
         }
@@ -342,7 +373,7 @@ impl Remote {
     pub fn file(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, RemoteError> {
         let url = format!("{}/{path}", self.base);
         let answer = self.retried(&url, bytes_max, || self.agent.get(&url).call())?;
-        match answer {
+        match (answer.status, answer.bytes) {
             (200, bytes) => Ok(Some(bytes)),
             (404 | 410, _) => Ok(None),
             (status, bytes) => Err(problem(url, status, &bytes)),
@@ -448,7 +479,11 @@ impl Remote {
     /// [`RemoteError`]; the caller sends the same bytes again later.
     pub fn send(&self, body: &[u8], records: usize) -> Result<Sent, RemoteError> {
         let url = format!("{}/v1/records", self.base);
-        let (status, answer) = self.retried(&url, ANSWER_BYTES_MAX, || {
+        let Answer {
+            status,
+            bytes: answer,
+            unanswered_before,
+        } = self.retried(&url, ANSWER_BYTES_MAX, || {
             self.agent
                 .post(&url)
                 .content_type("application/octet-stream")
@@ -467,8 +502,13 @@ impl Remote {
             if appended.indexes.len() != records {
                 return Err(wrong("wrong number of indexes".to_owned()));
             }
+            if !are_places(&appended.already_in, records) {
+                return Err(wrong(NO_PLACES.to_owned()));
+            }
             return Ok(Sent::Judged {
                 indexes: appended.indexes,
+                already_in: appended.already_in,
+                unanswered_before,
                 checkpoint: appended.checkpoint,
                 refused: None,
             });
@@ -479,8 +519,14 @@ impl Remote {
                 if problem.position != Some(indexes.len()) || indexes.len() >= records {
                     return Err(wrong("positions disagree".to_owned()));
                 }
+                let already_in = problem.already_in.take().unwrap_or_default();
+                if !are_places(&already_in, indexes.len()) {
+                    return Err(wrong(NO_PLACES.to_owned()));
+                }
                 Ok(Sent::Judged {
                     indexes,
+                    already_in,
+                    unanswered_before,
                     checkpoint: problem.checkpoint.take(),
                     refused: Some(problem),
                 })
@@ -494,15 +540,25 @@ impl Remote {
         url: &str,
         bytes_max: u64,
         ask: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<(u16, Vec<u8>), RemoteError> {
+    ) -> Result<Answer, RemoteError> {
         self.check_address()?;
         let begun = Instant::now();
         let mut pause = PAUSE_FIRST;
+        let mut unanswered_before = false;
         loop {
             let tried = self.watched(url, begun, || self.tried(ask(), bytes_max));
             let why = match tried {
-                Tried::Answer(status, bytes) => return Ok((status, bytes)),
-                Tried::Again(why) => why,
+                Tried::Answer(status, bytes) => {
+                    return Ok(Answer {
+                        status,
+                        bytes,
+                        unanswered_before,
+                    });
+                }
+                Tried::Again(why, arrived) => {
+                    unanswered_before |= arrived == Arrived::Perhaps;
+                    why
+                }
                 Tried::Never(why) => {
                     return Err(RemoteError::Unusable {
                         url: url.to_owned(),
@@ -569,11 +625,9 @@ impl Remote {
         let mut bytes = Vec::new();
         let mut body = answer.body_mut().as_reader().take(bytes_max);
         match body.read_to_end(&mut bytes) {
-            Ok(_) if matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
-                Tried::Again(words_of(status, &bytes))
-            }
+            Ok(_) if matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => busy(status, &bytes),
             Ok(_) => Tried::Answer(status, bytes),
-            Err(error) => Tried::Again(error.to_string()),
+            Err(error) => Tried::Again(error.to_string(), Arrived::Perhaps),
         }
     }
 
@@ -611,9 +665,28 @@ impl Remote {
             Error::Io(io) if !reached && never_connects(io.kind()) => {
                 Tried::Never(format!("{why}; check the address and the port"))
             }
-            _ => Tried::Again(why),
+            _ => Tried::Again(why, arrived(error)),
         }
     }
+}
+
+/// Whether a request that failed so may have reached the server.
+fn arrived(error: &ureq::Error) -> Arrived {
+    use ureq::{Error, Timeout};
+    match error {
+        Error::HostNotFound
+        | Error::ConnectionFailed
+        | Error::Timeout(Timeout::Resolve | Timeout::Connect) => Arrived::No,
+        Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => Arrived::No,
+        _ => Arrived::Perhaps,
+    }
+}
+
+const NO_PLACES: &str = "already_in names no places of the batch";
+
+/// Whether these are places of `count` records, each named once and in order.
+fn are_places(places: &[usize], count: usize) -> bool {
+    places.is_sorted_by(|one, next| one < next) && places.last().is_none_or(|last| *last < count)
 }
 
 fn is_https(url: &str) -> bool {
@@ -634,14 +707,22 @@ fn never_connects(kind: std::io::ErrorKind) -> bool {
 const SHOWN_BYTES_MAX: usize = 200;
 
 /// What a server says that can't answer now.
-fn words_of(status: u16, bytes: &[u8]) -> String {
+fn busy(status: u16, bytes: &[u8]) -> Tried {
     match serde_json::from_slice::<RemoteProblem>(bytes) {
-        Ok(problem) => format!("{status} {} ({})", problem.detail, problem.code),
+        Ok(problem) => {
+            let arrived = match NOTHING_TAKEN.contains(&problem.code.as_str()) {
+                true => Arrived::No,
+                false => Arrived::Perhaps,
+            };
+            let words = format!("{status} {} ({})", problem.detail, problem.code);
+            Tried::Again(words, arrived)
+        }
         Err(_) => {
             let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
             let text = String::from_utf8_lossy(shown);
             let line = text.lines().next().unwrap_or_default();
-            format!("{status} {line}").trim_end().to_owned()
+            let words = format!("{status} {line}").trim_end().to_owned();
+            Tried::Again(words, Arrived::Perhaps)
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct AppendedBody {
     /// All indexes, in the order the records were sent; not always contiguous.
     #[schema(value_type = Vec<u64>)]
     indexes: Vec<Index>,
+    /// Which records of the batch, from 0, were in before this request: it appended the others.
+    already_in: Vec<usize>,
     /// A checkpoint that covers them.
     checkpoint: String,
 }
@@ -140,6 +142,7 @@ pub(super) async fn records(
     Ok(Json(AppendedBody {
         first_index: appended.indexes.first().copied(),
         indexes: appended.indexes,
+        already_in: appended.already_in,
         checkpoint: appended.published.checkpoint.clone(),
     }))
 }

@@ -23,6 +23,8 @@ const ROUNDS_MAX: usize = 8;
 pub struct Appended {
     /// Their indexes, in the order in which they were sent.
     pub indexes: Vec<Index>,
+    /// Which of them, from 0, were in before: this call did not append them.
+    pub already_in: Vec<usize>,
     /// A checkpoint that covers them all.
     pub published: Arc<Published>,
 }
@@ -36,6 +38,8 @@ pub struct Refused {
     pub refusal: Refusal,
     /// Indexes of the records before it, all of which are in.
     pub indexes: Vec<Index>,
+    /// Which of those, from 0, were in before.
+    pub already_in: Vec<usize>,
     /// A checkpoint that covers those records, and all that the refusal rests on.
     pub published: Arc<Published>,
 }
@@ -98,6 +102,8 @@ struct FirstLook {
 struct Progress {
     /// Indexes of its records that are in, from the first on.
     indexes: Vec<Index>,
+    /// Which of them, from 0, others or an earlier try appended.
+    already_in: Vec<usize>,
     /// The refusal for the record behind those that are left.
     ends_with: Option<Refusal>,
 }
@@ -118,7 +124,7 @@ impl Log {
     /// Appends one issuer's records, in order, up to the first bad one. `trailing` is the refusal
     /// for the first record that did not decode: it is answered if those before it are in. Every
     /// answer is durable and published. Records that are in already are answered with their
-    /// indexes.
+    /// indexes, and told from those that this call appends.
     ///
     /// A caller that drops this gives up: what is not before the sequencer yet is not admitted.
     ///
@@ -132,6 +138,7 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         let mut progress = Progress {
             indexes: Vec::new(),
+            already_in: Vec::new(),
             ends_with: trailing,
         };
         let issuer = match records.first() {
@@ -248,6 +255,7 @@ impl Log {
             let seq = signed.record().seq;
             let refusal = match retries.find(seq).await? {
                 UsedSeq::By(record, index) if record == signed.bytes() => {
+                    progress.already_in.push(progress.indexes.len());
                     progress.indexes.push(index);
                     continue;
                 }
@@ -264,8 +272,7 @@ impl Log {
                     "it is in or another is; send records in the order of their chain to learn which",
                 ),
             };
-            let indexes = std::mem::take(&mut progress.indexes);
-            return Ok(Some(refused(indexes, refusal, published)));
+            return Ok(Some(progress.refused(refusal, published)));
         }
         Ok(None)
     }
@@ -375,21 +382,25 @@ impl Log {
 
 impl Progress {
     /// The answer, if nothing of the batch is left.
-    fn answer(self, published: Arc<Published>) -> Result<Appended, AppendError> {
-        let Self { indexes, ends_with } = self;
-        match ends_with {
-            Some(refusal) => Err(refused(indexes, refusal, published)),
-            None => Ok(Appended { indexes, published }),
+    fn answer(mut self, published: Arc<Published>) -> Result<Appended, AppendError> {
+        match self.ends_with.take() {
+            Some(refusal) => Err(self.refused(refusal, published)),
+            None => Ok(Appended {
+                indexes: self.indexes,
+                already_in: self.already_in,
+                published,
+            }),
         }
     }
-}
 
-fn refused(indexes: Vec<Index>, refusal: Refusal, published: Arc<Published>) -> AppendError {
-    let position = indexes.len();
-    AppendError::Refused(Box::new(Refused {
-        position,
-        refusal,
-        indexes,
-        published,
-    }))
+    /// The answer that refuses the record behind those that are in.
+    fn refused(&mut self, refusal: Refusal, published: Arc<Published>) -> AppendError {
+        AppendError::Refused(Box::new(Refused {
+            position: self.indexes.len(),
+            refusal,
+            indexes: std::mem::take(&mut self.indexes),
+            already_in: std::mem::take(&mut self.already_in),
+            published,
+        }))
+    }
 }

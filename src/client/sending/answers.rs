@@ -81,6 +81,7 @@ impl Submitter<'_> {
         &mut self,
         problem: &RemoteProblem,
         record: &SignedRecord,
+        unanswered_before: bool,
         run: &mut Run<'_>,
     ) -> Result<(), SubmitError> {
         let line = run.fresh.front().map_or(0, |fresh| fresh.line);
@@ -128,7 +129,12 @@ impl Submitter<'_> {
                     });
                 }
                 let found = self.look_at_chain()?;
-                run.admitted(&found);
+                // What the server refused did not come in by that request, only by one before it.
+                let by_others: Vec<usize> = match unanswered_before {
+                    true => Vec::new(),
+                    false => (0..found.len()).collect(),
+                };
+                run.are_in(&found, &by_others);
             }
         }
         Ok(())

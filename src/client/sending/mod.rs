@@ -74,9 +74,15 @@ impl Run<'_> {
         }
     }
 
-    fn admitted(&mut self, indexes: &[Index]) {
-        for index in indexes {
-            self.answer(LineOutcome::Admitted(*index));
+    /// The first fresh lines are in. Those of them, by their places, that another sender of the same
+    /// bytes appended are not this run's admissions: each of several runs would count them as its own.
+    fn are_in(&mut self, indexes: &[Index], by_others: &[usize]) {
+        for (place, index) in indexes.iter().enumerate() {
+            let outcome = match by_others.binary_search(&place) {
+                Ok(_) => LineOutcome::AlreadyIn(*index),
+                Err(_) => LineOutcome::Admitted(*index),
+            };
+            self.answer(outcome);
         }
     }
 
@@ -460,13 +466,21 @@ impl Submitter<'_> {
             }
             Sent::Judged {
                 indexes,
+                mut already_in,
+                unanswered_before,
                 checkpoint,
                 refused,
             } => {
                 self.take_answer(&records, &indexes, checkpoint.as_deref())?;
-                run.admitted(&indexes);
+                if unanswered_before {
+                    // An answer of this very call was lost: what it appended is this run's.
+                    already_in.clear();
+                }
+                run.are_in(&indexes, &already_in);
                 match refused.zip(records.get(indexes.len())) {
-                    Some((problem, record)) => self.take_refusal(&problem, record, run),
+                    Some((problem, record)) => {
+                        self.take_refusal(&problem, record, unanswered_before, run)
+                    }
                     None => {
                         run.chain_looks = 0;
                         self.batch = (self.batch * 2).min(self.batch_most);
