@@ -271,6 +271,21 @@ fn what_is_no_http_is_told_so_by_a_problem_document() {
             501,
             "coding_unknown",
         ),
+        (get("host: a\nx: y\r\n"), 400, "head_malformed"),
+        (
+            get("host: a\r\n").replace("\r\n", "\n"),
+            400,
+            "head_malformed",
+        ),
+        ("\r\n".repeat(1 << 19), 400, "head_malformed"),
+        (long.to_uppercase(), 400, "head_malformed"),
+        (post("content-length: 00\r\n"), 400, "length_ambiguous"),
+        (post("expect: 200-ok\r\n"), 417, "expectation_unknown"),
+        (
+            get("host: a\r\n").replace("/healthz", "/v1/entries/0#1"),
+            400,
+            "head_malformed",
+        ),
     ];
     for (request, status, code) in &cases {
         let answer = target.say(request.as_bytes());
@@ -333,6 +348,10 @@ fn numbers_have_one_spelling_and_paths_and_queries_are_told_apart() {
         ("v1/entries/%2B5", "path_malformed"),
         ("v1/entries/+5", "path_malformed"),
         ("v1/entries/05", "path_malformed"),
+        ("v1/entries/%31", "path_malformed"),
+        ("tile/0/00%30.p/1", "path_malformed"),
+        ("v1/proofs/inclusion?index=%30", "query_malformed"),
+        ("v1/proofs/inclusion?inde%78=0", "query_malformed"),
         ("v1/receipts/x", "path_malformed"),
         ("v1/plots/01", "path_malformed"),
         ("v1/trees/1/+1", "path_malformed"),
@@ -360,6 +379,8 @@ fn numbers_have_one_spelling_and_paths_and_queries_are_told_apart() {
         "plot/01",
         "tree/1/01",
         "method?from=01.1",
+        "entry/%35",
+        "search?text=%35",
     ] {
         let request = format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         let answer = target.say(request.as_bytes());

@@ -12,6 +12,10 @@ use super::problem::Problem;
 
 const PATH_MALFORMED: &str = "path_malformed";
 const QUERY_MALFORMED: &str = "query_malformed";
+/// What stands for itself in a path, beside letters and digits (RFC 3986, section 2.3).
+const PATH_PLAIN: &[u8] = b"-._~";
+/// In a query, forms have another sign encoded (application/x-www-form-urlencoded).
+const QUERY_PLAIN: &[u8] = b"-._";
 const MEND_PATH: &str = "mend the path";
 const MEND_QUERY: &str = "GET /openapi.json tells the parameters";
 
@@ -25,6 +29,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        has_one_spelling(parts.uri.path(), PATH_PLAIN)
+            .map_err(|wrong| Problem::bad_request(PATH_MALFORMED, &wrong, MEND_PATH))?;
         let path = axum::extract::Path::from_request_parts(parts, state).await;
         path.map(|path| Self(path.0))
             .map_err(|error| Problem::bad_request(PATH_MALFORMED, &error.body_text(), MEND_PATH))
@@ -35,11 +41,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        has_one_spelling(parts.uri.query().unwrap_or_default(), QUERY_PLAIN)
+            .map_err(|wrong| Problem::bad_request(QUERY_MALFORMED, &wrong, MEND_QUERY))?;
         let query = axum::extract::Query::from_request_parts(parts, state).await;
         query
             .map(|query| Self(query.0))
             .map_err(|error| Problem::bad_request(QUERY_MALFORMED, &error.body_text(), MEND_QUERY))
     }
+}
+
+/// Refuses an encoding of what stands for itself: `%31` would be another address of `1`.
+fn has_one_spelling(text: &str, plain: &[u8]) -> Result<(), String> {
+    for after in text.split('%').skip(1) {
+        let digits = after.get(..2).unwrap_or_default();
+        let byte = u8::from_str_radix(digits, 16);
+        if let Ok(byte) = byte
+            && (byte.is_ascii_alphanumeric() || plain.contains(&byte))
+        {
+            return Err(format!("%{digits} is written as {}", char::from(byte)));
+        }
+    }
+    Ok(())
 }
 
 /// A part of a path, as what it should be.
@@ -96,5 +118,32 @@ mod tests {
         let id = "ab".repeat(32);
         assert!(parse::<AccountId>(&id).is_ok());
         assert!(parse::<AccountId>(&id.to_uppercase()).is_err());
+    }
+
+    #[test]
+    fn what_stands_for_itself_is_not_encoded() {
+        for text in [
+            "",
+            "/v1/entries/1",
+            "a=%2B1&b=%C3%A9",
+            "%",
+            "%3",
+            "%zz",
+            "%é1",
+        ] {
+            assert_eq!(has_one_spelling(text, PATH_PLAIN), Ok(()), "{text}");
+        }
+        for text in [
+            "/v1/entries/%31",
+            "%41",
+            "%6a",
+            "%6A",
+            "%C3%A9%2D",
+            "%2e%2e",
+            "%7E",
+        ] {
+            assert!(has_one_spelling(text, PATH_PLAIN).is_err(), "{text}");
+        }
+        assert_eq!(has_one_spelling("text=%7E", QUERY_PLAIN), Ok(()));
     }
 }

@@ -35,14 +35,37 @@ pub(super) struct Chunks {
 enum Part {
     /// The line with a chunk's size; no number before its first digit.
     Size(Option<u64>),
-    /// What stands behind the size in its line.
+    /// Blanks behind the size, before the `;` of an extension.
+    SizeEnd(u64),
+    /// What stands behind the `;` in its line.
     Extension(u64),
     /// A chunk's data, of which this many bytes are to come.
     Data(u64),
     /// The end of the line behind a chunk's data.
     DataEnd,
-    /// A line behind the last chunk; without bytes so far, it may be the empty line at the end.
-    Trailer { empty: bool },
+    /// A line behind the last chunk.
+    Trailer(Trailer),
+}
+
+/// Where in a line behind the last chunk.
+#[derive(Debug, PartialEq, Eq)]
+enum Trailer {
+    /// At its beginning: it may be the empty line at the end.
+    Begin,
+    /// In the name of a field.
+    Name,
+    /// In the value of a field.
+    Value,
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether a byte may stand in the value of a field, or of an extension.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
 }
 
 impl Framing {
@@ -125,11 +148,11 @@ impl Chunks {
             return None;
         }
         let next = match (&self.part, byte) {
-            (Part::Size(Some(0)) | Part::Extension(0), b'\n') => Part::Trailer { empty: true },
+            (Part::Size(Some(0)) | Part::Extension(0), b'\n') => Part::Trailer(Trailer::Begin),
             (Part::Size(Some(size)) | Part::Extension(size), b'\n') => Part::Data(*size),
             (Part::DataEnd, b'\n') => Part::Size(None),
-            (Part::Trailer { empty: true }, b'\n') => return Some(Framing::Over),
-            (Part::Trailer { empty: false }, b'\n') => Part::Trailer { empty: true },
+            (Part::Trailer(Trailer::Begin), b'\n') => return Some(Framing::Over),
+            (Part::Trailer(Trailer::Value), b'\n') => Part::Trailer(Trailer::Begin),
             (Part::Size(size), digit) if digit.is_ascii_hexdigit() => {
                 let value = char::from(digit).to_digit(16).map(u64::from)?;
                 let size = size.unwrap_or(0).checked_mul(16).map(|size| size + value);
@@ -138,9 +161,14 @@ impl Chunks {
                     None => return Some(Framing::TooLarge),
                 }
             }
-            (Part::Size(Some(size)), b';' | b' ' | b'\t') => Part::Extension(*size),
-            (Part::Extension(size), _) => Part::Extension(*size),
-            (Part::Trailer { .. }, _) => Part::Trailer { empty: false },
+            (Part::Size(Some(size)) | Part::SizeEnd(size), b';') => Part::Extension(*size),
+            (Part::Size(Some(size)) | Part::SizeEnd(size), b' ' | b'\t') => Part::SizeEnd(*size),
+            (Part::Extension(size), byte) if is_text(byte) => Part::Extension(*size),
+            (Part::Trailer(Trailer::Name), b':') => Part::Trailer(Trailer::Value),
+            (Part::Trailer(Trailer::Begin | Trailer::Name), byte) if is_token(byte) => {
+                Part::Trailer(Trailer::Name)
+            }
+            (Part::Trailer(Trailer::Value), byte) if is_text(byte) => Part::Trailer(Trailer::Value),
             _ => return Some(Framing::Broken),
         };
         self.part = next;
@@ -204,6 +232,15 @@ mod tests {
             "0\r\nx\n\r\n",
             "0\n\n",
             "3;x\ny\r\n",
+            "3 \r\n",
+            "3 x\r\n",
+            "3;\0\r\n",
+            "0\r\nSum\r\n\r\n",
+            "0\r\n: 1\r\n\r\n",
+            "0\r\n Sum: 1\r\n\r\n",
+            "0\r\nSum : 1\r\n\r\n",
+            "0\r\nSum: \0\r\n\r\n",
+            "0\r\nA: 1\r\n folded\r\n\r\n",
         ] {
             let (_, found) = follow(BodyLength::Chunked, body);
             assert_eq!(found, Framing::Broken, "{body:?}");
