@@ -14,6 +14,7 @@ use arborlog::client::BatchAnswer;
 use arborlog::crypto::{Signature, SigningKey};
 use arborlog::http::Limits;
 use arborlog::record::*;
+use rustix::net::sockopt;
 use support::auditor::{Told, audit};
 use support::{Ledger, Server, award, body, connect_from};
 
@@ -947,6 +948,50 @@ fn nobody_keeps_others_out_by_holding_connections() {
         target.flooded_by(name, &mut honest, |over| hold(&target, 200, sent, over));
     }
     target.is_well("connections");
+    target.finish();
+}
+
+/// Connects from the flood's address some 5,000 times a second, sends this, and resets the connection.
+fn reset_at_once(target: &Target, sent: &[u8], over: &AtomicBool) -> usize {
+    let count = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    let Ok(mut stream) = connect_from(HERE, target.address()) else {
+                        continue;
+                    };
+                    let _ = stream.write_all(sent);
+                    sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+                    drop(stream);
+                    count.fetch_add(1, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_micros(500));
+                }
+            });
+        }
+    });
+    count.into_inner() as usize
+}
+
+/// Found by a stranger: connections that came faster than others were begun filled the queue of those
+/// to be accepted, and of whoever came next the system dropped the first packet.
+#[test]
+fn connections_that_end_as_soon_as_they_begin_hold_up_no_append() {
+    let mut target = Target::start(&[]);
+    let mut honest = [
+        Honest::new(&target, HERE, 81),
+        Honest::new(&target, ELSEWHERE, 82),
+    ];
+    let probe = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    let page = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    for (name, sent) in [
+        ("connections that are reset", b"".as_slice()),
+        ("requests that are reset", probe.as_slice()),
+        ("pages that are reset", page.as_slice()),
+    ] {
+        target.flooded_by(name, &mut honest, |over| reset_at_once(&target, sent, over));
+    }
+    target.is_well("resets");
     target.finish();
 }
 

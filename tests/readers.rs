@@ -8,6 +8,8 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arborlog::client::{BatchAnswer, Remote, today};
@@ -359,19 +361,19 @@ fn a_flood_of_readers_of_one_plot_does_not_keep_an_append_waiting() {
         assert!(body.len() < 256 << 10, "{path}: {} bytes", body.len());
     }
     let before = resident_mib(&server);
-    let over = std::sync::atomic::AtomicBool::new(false);
+    let over = AtomicBool::new(false);
     let p99 = std::thread::scope(|scope| {
         for reader in 0..16 {
             let (server, over) = (&server, &over);
             scope.spawn(move || {
                 let path = ["/v1/plots/1", "/plot/1", "/tree/1/1", "/"][reader % 4];
-                while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                while !over.load(Ordering::SeqCst) {
                     get_from(HOSTILE, server, path);
                 }
             });
         }
         let p99 = append_p99(&ledger, &remote, 40);
-        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        over.store(true, Ordering::SeqCst);
         p99
     });
     let after = resident_mib(&server);
@@ -416,6 +418,97 @@ fn what_one_client_asks_on_many_connections_holds_up_no_append_and_is_not_worked
     assert!(p99 <= Duration::from_secs(1), "{p99:?}");
     assert!(after < before + 150, "{before} MiB, then {after} MiB");
     drop(silent);
+    assert_eq!(server.stop(), 0);
+}
+
+/// Asks for a path on this many connections from an address until told to stop, and reads all that
+/// comes; gives how many answers came.
+fn ask_at_full_speed(
+    from: Ipv4Addr,
+    server: &Server,
+    path: &str,
+    connections: usize,
+    over: &AtomicBool,
+) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+    let request: Arc<str> = request.into();
+    let answered = Arc::new(AtomicUsize::new(0));
+    runtime.block_on(async {
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..connections {
+            let stream = connect_from(from, server, false);
+            stream.set_nonblocking(true).unwrap();
+            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            asking.spawn(ask_again_and_again(
+                stream,
+                Arc::clone(&request),
+                Arc::clone(&answered),
+            ));
+        }
+        while !over.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    answered.load(Ordering::SeqCst)
+}
+
+async fn ask_again_and_again(
+    mut stream: tokio::net::TcpStream,
+    request: Arc<str>,
+    answered: Arc<AtomicUsize>,
+) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let begin = b"HTTP/1.1 2";
+    // The last bytes of what came before: the beginning of an answer may come in two pieces.
+    let keep = begin.len() - 1;
+    let mut seen = vec![0; 64 << 10];
+    stream.write_all(request.as_bytes()).await.unwrap();
+    loop {
+        let read = stream.read(&mut seen[keep..]).await.unwrap();
+        assert!(read > 0, "the server hung up");
+        let new = seen[..keep + read].windows(begin.len());
+        let new = new.filter(|bytes| bytes == begin).count();
+        seen.copy_within(read..read + keep, 0);
+        answered.fetch_add(new, Ordering::SeqCst);
+        for _ in 0..new {
+            stream.write_all(request.as_bytes()).await.unwrap();
+        }
+    }
+}
+
+/// Found by a stranger: an append of another address waited for seconds behind what one client asked
+/// for, and read, as fast as the server gave it.
+#[test]
+fn what_one_client_reads_at_full_speed_holds_up_no_append() {
+    const CONNECTIONS: usize = 1_900;
+    let limit = getrlimit(Resource::Nofile);
+    let whole = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, whole).unwrap();
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    with_plot(&ledger, &remote, 100, 1_000);
+    let over = AtomicBool::new(false);
+    let (p99, answered) = std::thread::scope(|scope| {
+        let (server, over) = (&server, &over);
+        let asking =
+            scope.spawn(move || ask_at_full_speed(HOSTILE, server, "/plot/1", CONNECTIONS, over));
+        std::thread::sleep(Duration::from_secs(1));
+        let p99 = append_p99(&ledger, &remote, 60);
+        over.store(true, Ordering::SeqCst);
+        (p99, asking.join().unwrap())
+    });
+    eprintln!("append p99 {p99:?} beside {answered} answers");
+    assert!(answered > CONNECTIONS, "{answered} answers were no flood");
+    assert!(p99 <= Duration::from_secs(1), "{p99:?}");
     assert_eq!(server.stop(), 0);
 }
 

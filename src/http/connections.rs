@@ -18,6 +18,9 @@ use crate::shares::ClientNet;
 
 /// Connections among which one that gives way is looked for: the oldest ones, others next time.
 const CANDIDATES: usize = 32;
+/// One network's connections that give way have a part of its share beside those that are served, one in
+/// so many: it can't fill all places with connections that come faster than they end.
+const GIVING_WAY_PART: usize = 4;
 
 /// All connections that are open.
 pub(super) struct Connections {
@@ -33,10 +36,19 @@ pub(super) struct Connections {
 
 #[derive(Default)]
 struct OpenConnections {
-    /// Those of each network that has any, the oldest first, but for those that were looked at lately.
-    of: HashMap<ClientNet, VecDeque<Arc<Connection>>>,
-    /// All of them, and those that give way: the socket of each is open.
+    /// Those of each network that has any.
+    of: HashMap<ClientNet, OfNetwork>,
+    /// All of them: the socket of each is open.
     count: usize,
+    /// Those that were told to give way and have not ended yet.
+    giving_way: usize,
+}
+
+/// The connections of a network.
+#[derive(Default)]
+struct OfNetwork {
+    /// Those that are served, the oldest first, but for those that were looked at lately.
+    served: VecDeque<Arc<Connection>>,
     /// Those that were told to give way and have not ended yet.
     giving_way: usize,
 }
@@ -65,17 +77,20 @@ impl Connections {
 
     /// A place for a connection that was accepted: one that is free, or that of the next connection that
     /// ends, which one is told to do if the server waits for it. `None` if its network has as many as it
-    /// may, and the server is at work for all of them.
+    /// may, and the server is at work for all of them, or has not come to end those that give way.
     pub(super) async fn take_place(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let net = ClientNet::of(peer);
         loop {
             let ended = self.ended.notified();
             {
                 let mut open = self.open();
-                let has = open.of.get(&net).map_or(0, VecDeque::len);
+                let (served, giving_way) = open.of(net);
                 // All clients of a proxy come from it.
-                if has >= self.each && !self.proxies.include(peer) && !open.one_gives_way(net) {
-                    return None;
+                if served >= self.each && !self.proxies.include(peer) {
+                    let many = giving_way >= self.each.div_ceil(GIVING_WAY_PART);
+                    if many || !open.one_gives_way(net) {
+                        return None;
+                    }
                 }
                 if open.count < self.all {
                     let connection = open.add(peer);
@@ -109,14 +124,20 @@ impl Connections {
 impl OpenConnections {
     fn add(&mut self, peer: IpAddr) -> Arc<Connection> {
         let connection = Connection::new(peer);
-        let list = self.of.entry(ClientNet::of(peer)).or_default();
-        list.push_back(Arc::clone(&connection));
+        let network = self.of.entry(ClientNet::of(peer)).or_default();
+        network.served.push_back(Arc::clone(&connection));
         self.count += 1;
         connection
     }
 
+    /// How many of a network are served, and how many give way.
+    fn of(&self, net: ClientNet) -> (usize, usize) {
+        let network = self.of.get(&net);
+        network.map_or((0, 0), |of| (of.served.len(), of.giving_way))
+    }
+
     fn one_of_the_most_gives_way(&mut self) {
-        let most = self.of.iter().max_by_key(|(_, list)| list.len());
+        let most = self.of.iter().max_by_key(|(_, of)| of.served.len());
         if let Some(net) = most.map(|(net, _)| *net) {
             self.one_gives_way(net);
         }
@@ -125,9 +146,10 @@ impl OpenConnections {
     /// Has the connection of a network end that has been silent for longest, of some of the oldest.
     /// `false` if the server is at work for each of them.
     fn one_gives_way(&mut self, net: ClientNet) -> bool {
-        let Some(list) = self.of.get_mut(&net) else {
+        let Some(network) = self.of.get_mut(&net) else {
             return false;
         };
+        let list = &mut network.served;
         let candidates = list.len().min(CANDIDATES);
         let silent = |(place, connection): (usize, &Arc<Connection>)| {
             connection.silent_since().map(|since| (since, place))
@@ -141,9 +163,7 @@ impl OpenConnections {
         let Some(connection) = found else {
             return false;
         };
-        if list.is_empty() {
-            self.of.remove(&net);
-        }
+        network.giving_way += 1;
         self.giving_way += 1;
         connection.give_way();
         true
@@ -152,18 +172,22 @@ impl OpenConnections {
     fn remove(&mut self, connection: &Arc<Connection>) {
         self.count -= 1;
         let net = connection.net();
-        let list = self.of.get_mut(&net);
-        let place = list.as_ref().and_then(|list| {
-            let mut open = list.iter();
-            open.position(|open| Arc::ptr_eq(open, connection))
-        });
-        let (Some(list), Some(place)) = (list, place) else {
-            // It is not among those of its network since it was told to give way.
-            self.giving_way -= 1;
+        // It was added to those of its network.
+        let Some(network) = self.of.get_mut(&net) else {
             return;
         };
-        list.remove(place);
-        if list.is_empty() {
+        let mut served = network.served.iter();
+        match served.position(|served| Arc::ptr_eq(served, connection)) {
+            Some(place) => {
+                network.served.remove(place);
+            }
+            // It is not among those that are served since it was told to give way.
+            None => {
+                network.giving_way -= 1;
+                self.giving_way -= 1;
+            }
+        }
+        if network.served.is_empty() && network.giving_way == 0 {
             self.of.remove(&net);
         }
     }
@@ -266,6 +290,24 @@ mod tests {
         assert_eq!(counted(), (4, 0));
         drop((second, others, third));
         assert_eq!(connections.open().count, 0);
+    }
+
+    /// Else one that connects faster than others are ended takes all places, and keeps all others waiting.
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn those_of_one_network_that_give_way_leave_room_for_others() {
+        let connections = Connections::new(&limits(16), TrustedProxies::default());
+        let mut places = Vec::new();
+        // Nobody ends those that are told to: the server has no time.
+        for number in 0..100 {
+            let place = connections.take_place(address(1)).await;
+            assert_eq!(place.is_some(), number < 10, "{number}");
+            places.extend(place);
+        }
+        let other = tokio::time::timeout(SECOND, connections.take_place(address(2))).await;
+        assert!(other.unwrap().is_some());
+        drop(places);
+        assert_eq!(connections.open().of.len(), 0);
+        assert_eq!(connections.open().giving_way, 0);
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]

@@ -1,6 +1,7 @@
 //! The log over HTTP: the static log of c2sp.org/tlog-tiles, the append API, and the read API
 //! (`docs/http.md`). Every error is an RFC 9457 problem document, made in `answer` alone.
 
+mod acceptor;
 mod append;
 mod body;
 mod body_bytes;

@@ -1,4 +1,4 @@
-//! Accepting connections: a limited number at a time, none of a slow client, and a clean stop.
+//! Serving connections: a limited number at a time, none of a slow client, and a clean stop.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::acceptor::{Accepted, Acceptor};
 use super::connection::{Connection, Noted};
 use super::connections::Connections;
 use super::guarded_stream::Guarded;
@@ -22,12 +23,6 @@ use crate::log::{Log, Status};
 
 /// The time that requests under way at a stop have to be answered.
 const DRAIN: Duration = Duration::from_secs(30);
-/// New connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`).
-/// Past it a client's first packet is dropped, and it tries again after a second.
-const LISTEN_BACKLOG: i32 = 4096;
-/// The wait after an accept that failed (out of descriptors, say) before the next is tried.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Bytes of answers that the system holds for a connection: at most twice this, which is how it counts.
 /// Left to itself it takes in 4 MiB for a client that reads nothing, beyond every budget.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
@@ -47,6 +42,9 @@ pub enum ServeError {
         "{0} broke off, which is a fault of the software; what was acknowledged is in. Start the server again, and report this"
     )]
     BrokeOff(&'static str),
+    /// Connections can't be accepted.
+    #[error("connections can't be accepted: {0}")]
+    Listener(#[source] std::io::Error),
     /// The log had halted when it was stopped.
     #[error("the log admitted no more records: {0}")]
     Halted(String),
@@ -90,7 +88,7 @@ pub async fn serve(
         }
         drop(open);
     };
-    let drained = accept(listener, router, options, closing, stop).await;
+    let drained = serve_connections(listener, router, options, closing, stop).await;
     let status = log.status();
     match Arc::try_unwrap(log) {
         Ok(log) => log.close().await,
@@ -107,14 +105,14 @@ pub async fn serve(
     }
 }
 
-fn prepare(stream: &TcpStream, limits: Limits) -> std::io::Result<()> {
+fn prepare(stream: std::net::TcpStream, limits: Limits) -> std::io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     // Nothing else ends a connection whose client reads no answer: no request is waited for.
     // The system counts in u32, which ends after 49 days.
     let stall_ms = u32::try_from(limits.write_stall_timeout.as_millis()).unwrap_or(u32::MAX);
-    sockopt::set_tcp_user_timeout(stream, stall_ms)?;
-    sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER_BYTES)?;
-    Ok(())
+    sockopt::set_tcp_user_timeout(&stream, stall_ms)?;
+    sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES)?;
+    TcpStream::from_std(stream)
 }
 
 /// A stream as hyper has it.
@@ -127,7 +125,7 @@ fn guarded<S>(
     TokioIo::new(Guarded::new(noted, connection, limits.body_bytes))
 }
 
-async fn accept(
+async fn serve_connections(
     listener: TcpListener,
     router: Router,
     options: ServeOptions,
@@ -151,37 +149,28 @@ async fn accept(
         .max_buf_size(READ_BUFFER_BYTES);
     let graceful = GracefulShutdown::new();
     let connections = Connections::new(&limits, proxies);
-    // Of a listener that listens already, this changes the length of its queue alone.
-    if let Err(error) = rustix::net::listen(&listener, LISTEN_BACKLOG) {
-        tracing::warn!(%error, "the queue of new connections stays as short as it was");
-    }
+    let listener = listener.into_std().map_err(ServeError::Listener)?;
+    let mut acceptor =
+        Acceptor::start(listener, Arc::clone(&connections)).map_err(ServeError::Listener)?;
     let mut stop = std::pin::pin!(stop);
+    let mut broke_off = false;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = acceptor.next() => accepted,
             () = &mut stop => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        let Some(Accepted { stream, place }) = accepted else {
+            broke_off = true;
+            break;
+        };
+        let stream = match prepare(stream, limits) {
+            Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection can't be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                // Its client may have gone already. Without the time-out it could hold its place for
+                // ever.
+                tracing::debug!(%error, "a connection ended before it was served");
                 continue;
             }
-        };
-        if let Err(error) = prepare(&stream, limits) {
-            // Its client may have gone already. Without the time-out it could hold its place for
-            // ever, so it does not get one.
-            tracing::debug!(%error, "a connection ended before it was served");
-            continue;
-        }
-        let place = tokio::select! {
-            place = connections.take_place(peer.ip()) => place,
-            () = &mut stop => break,
-        };
-        let Some(place) = place else {
-            tracing::debug!(%peer, "too many connections from one network");
-            continue;
         };
         let connection = Arc::clone(&place.connection);
         let socket = Socket::new(stream, place);
@@ -218,8 +207,11 @@ async fn accept(
             }
         });
     }
-    drop(listener);
+    acceptor.stop().await;
     drop(router);
+    if broke_off {
+        return Err(ServeError::BrokeOff("the thread that accepts connections"));
+    }
     match tokio::time::timeout(DRAIN, graceful.shutdown()).await {
         Ok(()) => Ok(()),
         Err(_) => Err(ServeError::Undrained),
