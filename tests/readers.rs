@@ -402,6 +402,7 @@ fn what_one_client_asks_on_many_connections_holds_up_no_append_and_is_not_worked
     let path = "/plot/1";
     assert_eq!(get_from(HONEST, &server, path).0, 200);
     let before = resident_mib(&server);
+    let held_before = held_mib(&server);
     let asked = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").repeat(60);
     // They read nothing: each is answered until the system holds no more of it.
     let silent: Vec<TcpStream> = (0..CONNECTIONS)
@@ -414,10 +415,16 @@ fn what_one_client_asks_on_many_connections_holds_up_no_append_and_is_not_worked
     let p99 = append_p99(&ledger, &remote, 40);
     assert_eq!(get_from(HONEST, &server, path).0, 200);
     let after = resident_mib(&server);
-    eprintln!("append p99 {p99:?}, resident {before} MiB, then {after} MiB");
+    let held = held_mib(&server) - after - (held_before - before);
+    eprintln!(
+        "append p99 {p99:?}, resident {before} MiB, then {after} MiB; the system holds {held} MiB more"
+    );
     assert!(p99 <= Duration::from_secs(1), "{p99:?}");
     assert!(after < before + 150, "{before} MiB, then {after} MiB");
+    assert!(held < 250, "the system holds {held} MiB for one client");
     drop(silent);
+    std::thread::sleep(Duration::from_secs(4));
+    eprintln!("resident {} MiB when they are gone", resident_mib(&server));
     assert_eq!(server.stop(), 0);
 }
 

@@ -15,6 +15,7 @@ mod limits;
 mod lookup;
 mod metrics;
 mod proofs;
+mod send_buffers;
 mod server;
 mod shared_stream;
 mod static_log;

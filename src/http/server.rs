@@ -16,6 +16,7 @@ use super::connection::{Connection, Noted};
 use super::connections::Connections;
 use super::guarded_stream::Guarded;
 use super::metrics::ServerMetrics;
+use super::send_buffers::SendBuffers;
 use super::shared_stream::{SharedStream, Socket};
 use super::{Limits, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes, Peer};
@@ -23,10 +24,6 @@ use crate::log::{Log, Status};
 
 /// The time that requests under way at a stop have to be answered.
 const DRAIN: Duration = Duration::from_secs(30);
-/// Bytes of answers that the system holds for a connection: at most twice this, which is how it counts.
-/// Left to itself it takes in 4 MiB for a client that reads nothing, beyond every budget.
-const SEND_BUFFER_BYTES: usize = 128 << 10;
-
 /// Bytes that are read from a connection at a time, and that it keeps until they are used.
 const READ_BUFFER_BYTES: usize = 16 << 10;
 
@@ -105,14 +102,13 @@ pub async fn serve(
     }
 }
 
-fn prepare(stream: std::net::TcpStream, limits: Limits) -> std::io::Result<TcpStream> {
+fn prepare(stream: &std::net::TcpStream, limits: Limits) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     // Nothing else ends a connection whose client reads no answer: no request is waited for.
     // The system counts in u32, which ends after 49 days.
     let stall_ms = u32::try_from(limits.write_stall_timeout.as_millis()).unwrap_or(u32::MAX);
-    sockopt::set_tcp_user_timeout(&stream, stall_ms)?;
-    sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES)?;
-    TcpStream::from_std(stream)
+    sockopt::set_tcp_user_timeout(stream, stall_ms)?;
+    Ok(())
 }
 
 /// A stream as hyper has it.
@@ -154,6 +150,7 @@ async fn serve_connections(
         Acceptor::start(listener, Arc::clone(&connections)).map_err(ServeError::Listener)?;
     let mut stop = std::pin::pin!(stop);
     let mut broke_off = false;
+    let send_buffers = SendBuffers::new();
     loop {
         let accepted = tokio::select! {
             accepted = acceptor.next() => accepted,
@@ -163,8 +160,11 @@ async fn serve_connections(
             broke_off = true;
             break;
         };
-        let stream = match prepare(stream, limits) {
-            Ok(stream) => stream,
+        let prepared = prepare(&stream, limits)
+            .and_then(|()| send_buffers.give(&stream, place.connection.net()))
+            .and_then(|buffer| Ok((TcpStream::from_std(stream)?, buffer)));
+        let (stream, buffer) = match prepared {
+            Ok(prepared) => prepared,
             Err(error) => {
                 // Its client may have gone already. Without the time-out it could hold its place for
                 // ever.
@@ -173,7 +173,7 @@ async fn serve_connections(
             }
         };
         let connection = Arc::clone(&place.connection);
-        let socket = Socket::new(stream, place);
+        let socket = Socket::new(stream, buffer, place);
         let peer = Peer::new(Arc::clone(&socket));
         let service = connections.service(&connection, peer, router.clone());
         let stream = SharedStream(socket);

@@ -11,18 +11,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connections::Place;
+use crate::shares::Share;
 
 /// A socket and the place that it takes among all connections.
 pub(super) struct Socket {
     /// Closed before the place is free, whoever had it last: fields are dropped in their order.
     stream: TcpStream,
+    /// Its large buffer for answers, if it has one.
+    _buffer: Option<Share>,
     _place: Place,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, place: Place) -> Arc<Self> {
+    pub(super) fn new(stream: TcpStream, buffer: Option<Share>, place: Place) -> Arc<Self> {
         Arc::new(Self {
             stream,
+            _buffer: buffer,
             _place: place,
         })
     }
