@@ -125,7 +125,7 @@ pub struct LimitArgs {
     /// time above; 0 for any number.
     #[arg(long, env = "ARBORLOG_ANSWER_RATE", default_value_t = Limits::default().answer_rate)]
     answer_rate: u64,
-    /// The most connections; clients of one network have half of them.
+    /// The most connections; clients of one network have as many as are free.
     #[arg(long, env = "ARBORLOG_CONNECTIONS", default_value_t = Limits::default().connections)]
     connections: usize,
 }

@@ -1,8 +1,9 @@
 //! The connections that are open, and who gives way when they are too many.
 //!
-//! A client's network has a part of the connections at most. When that is full, or all are taken, the
-//! connection gives way that has been silent for long while the server waits for it: so nobody keeps
-//! others out by holding connections, themselves included.
+//! A client's network has as many connections as places are free, at most: half of all if it is alone,
+//! a third each if they are two. So whoever comes next finds a place, however few hold how many. Past
+//! that, and when few places are free, the connection gives way that has been silent for long while the
+//! server waits for it: so nobody keeps others out by holding connections, themselves included.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -18,16 +19,17 @@ use crate::shares::ClientNet;
 
 /// Connections among which one that gives way is looked for: the oldest ones, others next time.
 const CANDIDATES: usize = 32;
-/// One network's connections that give way have a part of its share beside those that are served, one in
-/// so many: it can't fill all places with connections that come faster than they end.
-const GIVING_WAY_PART: usize = 4;
+/// One network's connections that give way have one in so many of all places beside those that are
+/// served: it can't fill them all with connections that come faster than they end.
+const GIVING_WAY_PART: usize = 8;
+/// When fewer than one in so many places are free, others are told to give way before somebody waits for
+/// theirs: it takes a busy server time to end them.
+const KEPT_FREE_PART: usize = 16;
 
 /// All connections that are open.
 pub(super) struct Connections {
     /// Connections in all.
     all: usize,
-    /// Connections of one network, at most.
-    each: usize,
     proxies: TrustedProxies,
     open: Mutex<OpenConnections>,
     /// Notified when one has ended.
@@ -64,7 +66,6 @@ impl Connections {
     pub(super) fn new(limits: &Limits, proxies: TrustedProxies) -> Arc<Self> {
         Arc::new(Self {
             all: limits.connections,
-            each: (limits.connections / 2).max(1),
             proxies,
             open: Mutex::default(),
             ended: Notify::new(),
@@ -85,15 +86,20 @@ impl Connections {
             {
                 let mut open = self.open();
                 let (served, giving_way) = open.of(net);
+                let free = self.all.saturating_sub(open.count);
                 // All clients of a proxy come from it.
-                if served >= self.each && !self.proxies.include(peer) {
-                    let many = giving_way >= self.each.div_ceil(GIVING_WAY_PART);
+                if served > 0 && served >= free && !self.proxies.include(peer) {
+                    let many = giving_way >= self.all.div_ceil(GIVING_WAY_PART);
                     if many || !open.one_gives_way(net) {
                         return None;
                     }
                 }
-                if open.count < self.all {
+                if free > 0 {
                     let connection = open.add(peer);
+                    let kept_free = self.all / KEPT_FREE_PART;
+                    if free - 1 + open.giving_way < kept_free {
+                        open.one_of_the_most_gives_way();
+                    }
                     let connections = Arc::clone(self);
                     return Some(Place {
                         connection,
@@ -308,6 +314,38 @@ mod tests {
         drop(places);
         assert_eq!(connections.open().of.len(), 0);
         assert_eq!(connections.open().giving_way, 0);
+    }
+
+    /// Found by hand: two addresses held all places with requests that waited for their turn, for which
+    /// the server counted as at work, and an append from elsewhere waited for six seconds.
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_few_networks_that_hold_all_they_can_leave_room_for_others() {
+        let connections = Connections::new(&limits(4096), TrustedProxies::default());
+        let mut places: Vec<Place> = Vec::new();
+        for last in 1..=8 {
+            let before = places.len();
+            while let Some(place) = connections.take_place(address(last)).await {
+                place.connection.enter(Phase::Answer);
+                places.push(place);
+            }
+            assert_eq!(places.len() - before, 4096 >> last, "{last}");
+        }
+        let other = tokio::time::timeout(SECOND, connections.take_place(address(9))).await;
+        assert!(other.unwrap().is_some());
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn some_give_way_before_all_places_are_taken() {
+        let connections = Connections::new(&limits(64), TrustedProxies::default());
+        let mut places = Vec::new();
+        for last in 1..=60 {
+            places.extend(connections.take_place(address(last)).await);
+        }
+        assert_eq!((places.len(), connections.open().giving_way), (60, 0));
+        for last in 61..=64 {
+            places.extend(connections.take_place(address(last)).await);
+            assert_eq!(connections.open().giving_way, usize::from(last) - 60);
+        }
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]

@@ -36,8 +36,9 @@ pub struct Limits {
     /// number. One that is behind by [`write_stall_timeout`](Self::write_stall_timeout) has its
     /// connection closed.
     pub answer_rate: u64,
-    /// Connections at a time, at most; half of them from one network. Further ones take the place of
-    /// those that have been silent for longest, or wait.
+    /// Connections at a time, at most; from one network as many as places are free, which is half of
+    /// them if it is alone. Further ones take the place of those that have been silent for longest, or
+    /// wait.
     pub connections: usize,
 }
 
