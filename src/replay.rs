@@ -241,12 +241,8 @@ impl Replay {
             // The rules refuse a correction of an entry that is not there.
             Some(_) | None => None,
         };
-        let candidate = Candidate {
-            signed: &entry.signed,
-            id: checked.id,
-            admitted_at: entry.admitted_at,
-            target: target.as_ref(),
-        };
+        let target = target.as_ref().map(|target| (&target.signed).into());
+        let candidate = Candidate::signed(&entry.signed, checked.id, entry.admitted_at, target);
         let lineage = self
             .state
             .judge(&candidate)

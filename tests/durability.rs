@@ -160,12 +160,7 @@ fn genesis(keys: &Keys) -> (Vec<u8>, RecordId) {
     let signed = signed[0].clone().endorse(&context(), &keys.log).unwrap();
     let id = context().id(signed.bytes());
     let admitted_at = TimeMs(u64::from(today().0) * 86_400_000);
-    let candidate = Candidate {
-        signed: &signed,
-        id,
-        admitted_at,
-        target: None,
-    };
+    let candidate = Candidate::signed(&signed, id, admitted_at, None);
     let lineage = State::empty(ORIGIN.parse().unwrap())
         .judge(&candidate)
         .unwrap();

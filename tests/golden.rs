@@ -283,12 +283,12 @@ impl Ledger {
             _ => None,
         };
         let admitted_at = self.now();
-        let candidate = Candidate {
-            signed: &signed,
+        let candidate = Candidate::signed(
+            &signed,
             id,
             admitted_at,
-            target: target.as_ref(),
-        };
+            target.as_ref().map(|target| (&target.signed).into()),
+        );
         let index = self.said.len() as u64;
         let lineage = self
             .replay
@@ -332,12 +332,7 @@ impl Ledger {
             statement,
         };
         let (signed, id) = draft(&record, &context(), &issuer).unwrap();
-        let candidate = Candidate {
-            signed: &signed,
-            id,
-            admitted_at: self.now(),
-            target: None,
-        };
+        let candidate = Candidate::signed(&signed, id, self.now(), None);
         self.replay
             .state()
             .judge(&candidate)

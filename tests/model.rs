@@ -1390,12 +1390,12 @@ impl Run {
             Statement::Correction(it) => self.entries.get(at(it.target)).cloned(),
             _ => None,
         };
-        let candidate = Candidate {
-            signed: &signed,
+        let candidate = Candidate::signed(
+            &signed,
             id,
             admitted_at,
-            target: target.as_ref(),
-        };
+            target.as_ref().map(|target| (&target.signed).into()),
+        );
 
         let ours = self.model.admits(&offer.record, &endorsers, today);
         let theirs = self.state.judge(&candidate);

@@ -197,12 +197,12 @@ impl Ledger {
                 .cloned(),
             _ => None,
         };
-        let candidate = Candidate {
+        let candidate = Candidate::signed(
             signed,
-            id: self.context.id(signed.bytes()),
-            admitted_at: self.now(),
-            target: target.as_ref(),
-        };
+            self.context.id(signed.bytes()),
+            self.now(),
+            target.as_ref().map(|target| (&target.signed).into()),
+        );
         let before = format!("{:?}", self.state);
         let judged = self.state.judge(&candidate);
         self.screen_agrees(signed, judged.as_ref().err());

@@ -346,12 +346,7 @@ fn ledger_begun_at(dir: &Path, admitted_at: TimeMs) -> (SigningKey, RecordId) {
     };
     let (signed, id) = draft(&record, &context, &governor).unwrap();
     let signed = signed.endorse(&context, &log_key).unwrap();
-    let candidate = Candidate {
-        signed: &signed,
-        id,
-        admitted_at,
-        target: None,
-    };
+    let candidate = Candidate::signed(&signed, id, admitted_at, None);
     let lineage = State::empty(origin).judge(&candidate).unwrap();
     let entry = Entry {
         admitted_at,

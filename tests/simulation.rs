@@ -259,12 +259,7 @@ fn beginning() -> (Vec<Vec<u8>>, Vec<RecordId>) {
             _ => signed,
         };
         let admitted_at = TimeMs(BEGUN_MS);
-        let candidate = Candidate {
-            id: context().id(signed.bytes()),
-            signed: &signed,
-            admitted_at,
-            target: None,
-        };
+        let candidate = Candidate::signed(&signed, context().id(signed.bytes()), admitted_at, None);
         let lineage = state.judge(&candidate).unwrap();
         state.apply(&candidate).unwrap();
         entries.push(Entry::encode_parts(admitted_at, &lineage, &signed).unwrap());

@@ -81,12 +81,12 @@ impl<'a> Admission<'a> {
     }
 
     pub fn candidate(&self) -> Candidate<'a> {
-        Candidate {
-            signed: &self.entry.signed,
-            id: self.id,
-            admitted_at: self.entry.admitted_at,
-            target: self.target,
-        }
+        Candidate::signed(
+            &self.entry.signed,
+            self.id,
+            self.entry.admitted_at,
+            self.target.map(|target| (&target.signed).into()),
+        )
     }
 }
 
@@ -150,12 +150,7 @@ impl Awards {
 
     /// A record of [`Self::next`] as it asks to be admitted.
     pub fn candidate<'a>(&self, signed: &'a SignedRecord, id: RecordId) -> Candidate<'a> {
-        Candidate {
-            signed,
-            id,
-            admitted_at: self.admitted_at,
-            target: None,
-        }
+        Candidate::signed(signed, id, self.admitted_at, None)
     }
 
     /// The next award.

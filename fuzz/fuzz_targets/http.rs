@@ -59,12 +59,7 @@ impl Served {
         let (signed, id) = draft(&record, &context, &governor).unwrap();
         let signed = signed.endorse(&context, &log_key).unwrap();
         let admitted_at = TimeMs(1_767_300_000_000);
-        let candidate = Candidate {
-            signed: &signed,
-            id,
-            admitted_at,
-            target: None,
-        };
+        let candidate = Candidate::signed(&signed, id, admitted_at, None);
         let lineage = State::empty(origin.clone()).judge(&candidate).unwrap();
         let entry = Entry::encode_parts(admitted_at, &lineage, &signed).unwrap();
         let mut tree = Frontier::default();

@@ -16,7 +16,7 @@ impl State {
     /// # Errors
     /// [`Refusal`]: the first rule that the record breaks.
     pub fn judge(&self, candidate: &Candidate<'_>) -> Result<Lineage, Refusal> {
-        let statement = &candidate.record().statement;
+        let statement = candidate.statement;
         let (issuer_before, authority) = match statement {
             Statement::Genesis(_) => (None, None),
             _ => {
@@ -57,15 +57,17 @@ impl State {
         // Before anything can fail: see `apply`.
         self.globals.entries.raise(1, "entries")?;
         self.globals.last_admitted_at = candidate.admitted_at;
-        let record = candidate.record();
-        rules_of(&record.statement).apply(self, candidate, index)?;
-        let head = ChainHead {
-            seq: record.seq,
-            id: candidate.id,
-            index,
-            issued_on: record.issued_on,
-        };
-        self.advance_chain(&record.issuer, head)?;
+        rules_of(candidate.statement).apply(self, candidate, index)?;
+        // A sealed statement is no link of its issuer's chain: its seal is.
+        if let Some(link) = candidate.link {
+            let head = ChainHead {
+                seq: link.seq,
+                id: link.id,
+                index,
+                issued_on: candidate.issued_on,
+            };
+            self.advance_chain(candidate.issuer, head)?;
+        }
         let sums = self.globals.totals.check();
         sums.map_err(|error| Contradiction::new(error.to_string()))
     }

@@ -22,7 +22,7 @@ mod state;
 pub mod trie;
 
 pub use broken::InvariantBroken;
-pub use candidate::Candidate;
+pub use candidate::{Candidate, ChainLink, Target};
 pub(crate) use decimal::decimal;
 pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};

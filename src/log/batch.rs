@@ -8,7 +8,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Candidate, Code, InvariantBroken, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, Lineage, LogHead, TimeMs};
+use crate::record::{Entry, Index, Lineage, LogHead, SignedRecord, TimeMs};
 use crate::store::Batch;
 
 /// A batch that was judged.
@@ -67,14 +67,10 @@ pub(super) fn judge(
                 .record()
                 .statement
                 .target()
-                .and_then(|index| targets.get(&index));
-            let candidate = Candidate {
-                signed,
-                id: *id,
-                admitted_at,
-                target,
-            };
-            match admit(state, tree, &candidate, &mut entries) {
+                .and_then(|index| targets.get(&index))
+                .map(|target| (&target.signed).into());
+            let candidate = Candidate::signed(signed, *id, admitted_at, target);
+            match admit(state, tree, &candidate, signed, &mut entries) {
                 Ok(Ok((index, lineage))) => {
                     indexes.push(index);
                     // A later record of the same batch may correct this one.
@@ -125,9 +121,10 @@ fn admit(
     state: &mut State,
     tree: &mut Frontier,
     candidate: &Candidate<'_>,
+    signed: &SignedRecord,
     entries: &mut Vec<u8>,
 ) -> Result<Result<(Index, Lineage), Refusal>, InvariantBroken> {
-    let (lineage, bytes) = match judge_one(state, candidate) {
+    let (lineage, bytes) = match judge_one(state, candidate, signed) {
         Ok(judged) => judged,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -140,9 +137,13 @@ fn admit(
 }
 
 /// The lineage and the bytes of the entry that a record would be.
-fn judge_one(state: &State, candidate: &Candidate<'_>) -> Result<(Lineage, Vec<u8>), Refusal> {
+fn judge_one(
+    state: &State,
+    candidate: &Candidate<'_>,
+    signed: &SignedRecord,
+) -> Result<(Lineage, Vec<u8>), Refusal> {
     let lineage = state.judge(candidate)?;
-    let bytes = Entry::encode_parts(candidate.admitted_at, &lineage, candidate.signed);
+    let bytes = Entry::encode_parts(candidate.admitted_at, &lineage, signed);
     Ok((lineage, bytes.map_err(|_| too_long())?))
 }
 

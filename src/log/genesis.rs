@@ -48,12 +48,7 @@ pub fn admit_genesis(
     genesis.verify(&context)?;
     let id = context.id(genesis.bytes());
     let admitted_at = TimeMs(Clock::system(true).wall_ms());
-    let candidate = Candidate {
-        signed: genesis,
-        id,
-        admitted_at,
-        target: None,
-    };
+    let candidate = Candidate::signed(genesis, id, admitted_at, None);
     let lineage = State::empty(origin.clone())
         .judge(&candidate)
         .map_err(GenesisError::Refused)?;

@@ -240,12 +240,14 @@ impl Forge {
 
     /// What the rules say of a record.
     pub fn judge(&self, signed: &SignedRecord) -> Result<Lineage, Refusal> {
-        self.state.judge(&Candidate {
+        self.state.judge(&Candidate::signed(
             signed,
-            id: self.context.id(signed.bytes()),
-            admitted_at: self.now,
-            target: self.target(signed).as_ref(),
-        })
+            self.context.id(signed.bytes()),
+            self.now,
+            self.target(signed)
+                .as_ref()
+                .map(|target| (&target.signed).into()),
+        ))
     }
 
     /// Admits by the rules.
@@ -282,12 +284,12 @@ impl Forge {
         let target = self.target(&signed);
         let index = Index(self.entries.len() as u64);
         // Some lies leave nothing that adds up: the liar carries on with what is left.
-        let _ = self.state.apply(&Candidate {
-            signed: &signed,
-            id: self.context.id(signed.bytes()),
-            admitted_at: self.now,
-            target: target.as_ref(),
-        });
+        let _ = self.state.apply(&Candidate::signed(
+            &signed,
+            self.context.id(signed.bytes()),
+            self.now,
+            target.as_ref().map(|target| (&target.signed).into()),
+        ));
         let entry = Entry {
             admitted_at: self.now,
             lineage,

@@ -2,7 +2,7 @@
 
 use super::Rules;
 use crate::ledger::broken::Contradiction;
-use crate::ledger::candidate::Candidate;
+use crate::ledger::candidate::{Candidate, ChainLink};
 use crate::ledger::lineage::{GenesisPlaces, Places};
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::check_issued_on;
@@ -23,7 +23,6 @@ impl Rules for Genesis {
     }
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
-        let record = candidate.record();
         let misplaced = |detail: &str| {
             Refusal::new(
                 Code::GenesisMisplaced,
@@ -41,11 +40,11 @@ impl Rules for Genesis {
                 format!("this log is {}", state.globals.origin),
             )
         })?;
-        ensure(
-            record.seq == Seq(0) && record.prev == RecordId::NONE,
-            || misplaced("the genesis has seq 0 and 32 zero bytes as prev"),
-        )?;
-        ensure(self.governors.first() == Some(&record.issuer), || {
+        let first = |link: ChainLink| link.seq == Seq(0) && link.prev == RecordId::NONE;
+        ensure(candidate.link.is_some_and(first), || {
+            misplaced("the genesis has seq 0 and 32 zero bytes as prev")
+        })?;
+        ensure(self.governors.first() == Some(candidate.issuer), || {
             misplaced("the genesis is issued by its first governor")
         })?;
         check_governors(&self.governors, self.quorum)?;
@@ -57,17 +56,12 @@ impl Rules for Genesis {
                 "the log's key and the governors' are different keys",
             )
         })?;
-        let all = record.statement.appointed_keys();
+        let all = candidate.statement.appointed_keys();
         for key in &all {
             check_new_key(state, key)?;
         }
-        if candidate
-            .signed
-            .endorsements()
-            .iter()
-            .any(|e| !all.contains(&e.key))
-        {
-            return Err(unasked(record.statement.kind()));
+        if candidate.endorsements.iter().any(|e| !all.contains(&e.key)) {
+            return Err(unasked(candidate.statement.kind()));
         }
         check_possession(candidate, &all)?;
         Ok(GenesisPlaces {}.into())
@@ -79,9 +73,9 @@ impl Rules for Genesis {
         candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        state.globals.genesis = Some((candidate.id, self.programme.clone()));
-        state.set_council(&self.governors, self.quorum, index, candidate.id)?;
-        state.add_key(self.log_key, KeyRole::Log, index, candidate.id, None)?;
+        state.globals.genesis = Some((candidate.id()?, self.programme.clone()));
+        state.set_council(&self.governors, self.quorum, index, candidate.id()?)?;
+        state.add_key(self.log_key, KeyRole::Log, index, candidate.id()?, None)?;
         state.globals.log_keys.push((self.log_key, index));
         Ok(())
     }

@@ -42,6 +42,6 @@ impl Rules for GovernorSet {
         candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        state.set_council(&self.governors, self.quorum, index, candidate.id)
+        state.set_council(&self.governors, self.quorum, index, candidate.id()?)
     }
 }

@@ -39,11 +39,7 @@ impl Rules for KeyGrant {
             )
         })?;
         check_names(state, self)?;
-        require_governors(
-            state,
-            candidate,
-            &candidate.record().statement.appointed_keys(),
-        )?;
+        require_governors(state, candidate, &candidate.statement.appointed_keys())?;
         let granted_before = None;
         Ok(KeyGrantPlaces { granted_before }.into())
     }
@@ -64,6 +60,6 @@ impl Rules for KeyGrant {
             holder_number,
             display_name: self.display_name.clone(),
         };
-        state.add_key(self.key, role, index, candidate.id, self.expires_on)
+        state.add_key(self.key, role, index, candidate.id()?, self.expires_on)
     }
 }

@@ -21,11 +21,7 @@ impl Rules for LogKey {
 
     fn judge(&self, state: &State, candidate: &Candidate<'_>) -> Result<Places, Refusal> {
         check_new_key(state, &self.key)?;
-        require_governors(
-            state,
-            candidate,
-            &candidate.record().statement.appointed_keys(),
-        )?;
+        require_governors(state, candidate, &candidate.statement.appointed_keys())?;
         let log_key_before = state.globals.log_keys.last().map(|(_, index)| *index);
         Ok(LogKeyPlaces { log_key_before }.into())
     }
@@ -36,7 +32,7 @@ impl Rules for LogKey {
         candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        state.add_key(self.key, KeyRole::Log, index, candidate.id, None)?;
+        state.add_key(self.key, KeyRole::Log, index, candidate.id()?, None)?;
         state.globals.log_keys.push((self.key, index));
         Ok(())
     }

@@ -42,7 +42,7 @@ impl Rules for Plot {
         candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        let holder = state.holder_of(&candidate.record().issuer).cloned();
+        let holder = state.holder_of(candidate.issuer).cloned();
         let holder = present(holder, "the holder of a planter's key")?;
         let stated = match state.plots.get(&self.number) {
             Some(known) => PlotState {

@@ -55,7 +55,7 @@ impl Rules for Survey {
         candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        let surveyor = state.holder_of(&candidate.record().issuer).cloned();
+        let surveyor = state.holder_of(candidate.issuer).cloned();
         let surveyor = present(surveyor, "the holder of a surveyor's key")?;
         let survey = SurveyState {
             stated_at: index,

@@ -67,7 +67,7 @@ pub(in crate::ledger) fn check_holder<'a>(
     candidate: &Candidate<'_>,
     id: &AccountId,
 ) -> Result<Option<&'a Account>, Refusal> {
-    let issuer = state.holder_number(&candidate.record().issuer);
+    let issuer = state.holder_number(candidate.issuer);
     let account = state.account(id);
     let holder = account.map(|account| account.holder);
     ensure(holder.is_none() || holder == issuer, || {

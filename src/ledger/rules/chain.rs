@@ -10,13 +10,12 @@ use crate::record::{Day, Index, Seq};
 /// admission: the issuer's clock may be ahead, or east.
 const ISSUED_DAYS_BEFORE_MAX: u32 = 30;
 
-/// Checks the issuer's key, chain and days. Returns the issuer's entry before, and the entry that its
-/// authority rests on.
+/// Checks the issuer's key, chain and days, of a record in that chain. Returns the issuer's entry
+/// before, and the entry that its authority rests on.
 pub(in crate::ledger) fn check_issuer(
     state: &State,
     candidate: &Candidate<'_>,
 ) -> Result<(Option<Index>, Index), Refusal> {
-    let record = candidate.record();
     ensure(state.globals.genesis.is_some(), || {
         Refusal::new(
             Code::GenesisMisplaced,
@@ -24,30 +23,31 @@ pub(in crate::ledger) fn check_issuer(
             "entry 0 must be the genesis",
         )
     })?;
-    let key = known_issuer(state, &record.issuer)?;
+    let key = known_issuer(state, candidate.issuer)?;
+    let link = candidate.link.ok_or_else(unsigned)?;
     let (seq, prev) = key.next();
-    ensure(record.seq <= seq, || sequence_gap(record.seq, seq))?;
-    ensure(record.seq == seq, || {
+    ensure(link.seq <= seq, || sequence_gap(link.seq, seq))?;
+    ensure(link.seq == seq, || {
         Refusal::new(
             Code::SequenceUsed,
-            format!("the issuer's seq {} is used by another record", record.seq),
+            format!("the issuer's seq {} is used by another record", link.seq),
             format!("the next is {seq}; never sign a used seq again"),
         )
     })?;
-    ensure(record.prev == prev, || {
+    ensure(link.prev == prev, || {
         Refusal::new(
             Code::ChainBroken,
-            format!("prev is {}", record.prev),
+            format!("prev is {}", link.prev),
             format!("prev must be {prev}, the id of the issuer's record before"),
         )
     })?;
     check_in_use(key, candidate.admitted_on())?;
     check_issued_on(candidate)?;
     if let Some(before) = key.head.map(|head| head.issued_on) {
-        ensure(before <= record.issued_on, || {
+        ensure(before <= candidate.issued_on, || {
             Refusal::new(
                 Code::IssuedOnDecreases,
-                format!("issued_on is {}", record.issued_on),
+                format!("issued_on is {}", candidate.issued_on),
                 format!(
                     "the issuer's record before was issued on {before}: sign for that day or a later one"
                 ),
@@ -59,6 +59,15 @@ pub(in crate::ledger) fn check_issuer(
         KeyRole::Log | KeyRole::Issuer { .. } => key.granted_at,
     };
     Ok((key.head.map(|head| head.index), authority))
+}
+
+/// The refusal of a sealed statement where a signed record of its own belongs.
+fn unsigned() -> Refusal {
+    Refusal::new(
+        Code::SignatureInvalid,
+        "the statement is in no signed record",
+        "sign it, or seal it with others",
+    )
 }
 
 /// The key of an issuer.
@@ -107,7 +116,7 @@ pub(in crate::ledger) fn check_in_use(key: &KeyState, admitted_on: Day) -> Resul
 
 /// Checks that the day of issue is near the day of admission.
 pub(in crate::ledger) fn check_issued_on(candidate: &Candidate<'_>) -> Result<(), Refusal> {
-    let (issued, admitted) = (candidate.record().issued_on, candidate.admitted_on());
+    let (issued, admitted) = (candidate.issued_on, candidate.admitted_on());
     let first = admitted.earlier(ISSUED_DAYS_BEFORE_MAX);
     let last = admitted.later(1);
     ensure((first..=last).contains(&issued), || {
@@ -125,7 +134,7 @@ pub(in crate::ledger) fn check_day(
     what: &str,
     day: Day,
 ) -> Result<(), Refusal> {
-    let issued = candidate.record().issued_on;
+    let issued = candidate.issued_on;
     ensure(day <= issued, || {
         Refusal::new(
             Code::DayRefused,

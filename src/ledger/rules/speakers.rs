@@ -59,7 +59,7 @@ pub(in crate::ledger) fn require_speaker(
     candidate: &Candidate<'_>,
     speakers: Speakers,
 ) -> Result<(), Refusal> {
-    let issuer = &candidate.record().issuer;
+    let issuer = candidate.issuer;
     let role = state.role_of(issuer);
     let may_state = match role {
         // Of an empty ledger: the genesis has named its governors itself.
@@ -73,7 +73,7 @@ pub(in crate::ledger) fn require_speaker(
             Code::RoleRefused,
             format!(
                 "{} is not for this key, which is {}",
-                candidate.record().statement.kind(),
+                candidate.statement.kind(),
                 role_name(role)
             ),
             "sign with a key that was granted the role for it",
@@ -87,8 +87,8 @@ pub(in crate::ledger) fn require_role<'a>(
     candidate: &Candidate<'_>,
     needed: Role,
 ) -> Result<&'a Slug, Refusal> {
-    ensure(candidate.signed.endorsements().is_empty(), || {
-        unasked(candidate.record().statement.kind())
+    ensure(candidate.endorsements.is_empty(), || {
+        unasked(candidate.statement.kind())
     })?;
     require_role_endorsed(state, candidate, needed)
 }
@@ -99,8 +99,8 @@ pub(in crate::ledger) fn require_role_endorsed<'a>(
     candidate: &Candidate<'_>,
     needed: Role,
 ) -> Result<&'a Slug, Refusal> {
-    let kind = candidate.record().statement.kind();
-    match state.role_of(&candidate.record().issuer) {
+    let kind = candidate.statement.kind();
+    match state.role_of(candidate.issuer) {
         Some(KeyRole::Issuer { role, holder, .. }) if *role == needed => Ok(holder),
         other => Err(Refusal::new(
             Code::RoleRefused,
@@ -120,9 +120,8 @@ pub(in crate::ledger) fn require_governors(
     candidate: &Candidate<'_>,
     also: &[PublicKey],
 ) -> Result<(), Refusal> {
-    let record = candidate.record();
-    ensure(state.is_governor(&record.issuer), || {
-        for_governors(record.statement.kind())
+    ensure(state.is_governor(candidate.issuer), || {
+        for_governors(candidate.statement.kind())
     })?;
     check_set(state, candidate)?;
     check_quorum(state, candidate, 1, also)
@@ -135,7 +134,7 @@ pub(in crate::ledger) fn check_set(
     candidate: &Candidate<'_>,
 ) -> Result<(), Refusal> {
     let in_force = state.globals.council.stated_at;
-    let statement = &candidate.record().statement;
+    let statement = candidate.statement;
     match statement.set() {
         Some(set) if set == in_force => Ok(()),
         Some(set) => Err(superseded(set, in_force)),
@@ -152,7 +151,7 @@ pub(in crate::ledger) fn check_set(
 
 /// Checks that a record that no governors sign names no set of them.
 pub(in crate::ledger) fn check_no_set(candidate: &Candidate<'_>) -> Result<(), Refusal> {
-    let statement = &candidate.record().statement;
+    let statement = candidate.statement;
     match statement.set() {
         None => Ok(()),
         Some(set) => Err(Refusal::new(
@@ -187,7 +186,7 @@ pub(in crate::ledger) fn check_quorum(
 ) -> Result<(), Refusal> {
     let quorum = usize::from(state.globals.council.quorum);
     let mut signed = counted;
-    for endorsement in candidate.signed.endorsements() {
+    for endorsement in candidate.endorsements {
         if state.is_governor(&endorsement.key) {
             signed += 1;
         } else if !also.contains(&endorsement.key) {
@@ -210,12 +209,7 @@ pub(in crate::ledger) fn check_possession(
     keys: &[PublicKey],
 ) -> Result<(), Refusal> {
     let signs = |key: &PublicKey| {
-        *key == candidate.record().issuer
-            || candidate
-                .signed
-                .endorsements()
-                .iter()
-                .any(|e| e.key == *key)
+        key == candidate.issuer || candidate.endorsements.iter().any(|e| e.key == *key)
     };
     match keys.iter().find(|key| !signs(key)) {
         None => Ok(()),
@@ -270,7 +264,7 @@ pub(in crate::ledger) fn issuing_holder(
     state: &State,
     candidate: &Candidate<'_>,
 ) -> Result<HolderNumber, Contradiction> {
-    let holder = state.holder_number(&candidate.record().issuer);
+    let holder = state.holder_number(candidate.issuer);
     present(holder, "the issuer's holder")
 }
 

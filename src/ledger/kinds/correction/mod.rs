@@ -7,7 +7,7 @@ mod void;
 
 use super::{Rules, Voidable};
 use crate::ledger::broken::{Contradiction, present};
-use crate::ledger::candidate::Candidate;
+use crate::ledger::candidate::{Candidate, Target};
 use crate::ledger::lineage::Places;
 use crate::ledger::refusal::{Code, Refusal, ensure};
 use crate::ledger::rules::chain::{check_day, check_in_use};
@@ -15,7 +15,7 @@ use crate::ledger::rules::speakers::{
     Endorsers, Speakers, check_no_set, require_governors, unasked,
 };
 use crate::ledger::state::{HolderNumber, KeyRole, State};
-use crate::record::{Correction, Day, Index, Kind, Planting, Record, Remedy, Role, Statement};
+use crate::record::{Correction, Day, Index, Kind, Planting, Remedy, Role, Statement};
 
 impl Rules for Correction {
     fn speakers(&self) -> Speakers {
@@ -37,12 +37,12 @@ impl Rules for Correction {
             )
         };
         ensure(self.target.0 < state.globals.entries, unknown)?;
-        let target = candidate.target.ok_or_else(unknown)?.signed.record();
-        check_corrector(state, candidate, self, target)?;
+        let target = candidate.target.ok_or_else(unknown)?;
+        check_corrector(state, candidate, self, &target)?;
         if let Remedy::Lost { lost_on, .. } = &self.remedy {
             check_day(candidate, "lost_on", *lost_on)?;
         }
-        match (&self.remedy, &target.statement) {
+        match (&self.remedy, target.statement) {
             (Remedy::Reverse { points }, Statement::Award(award)) => {
                 reverse::judge(state, self.target, award, *points)
             }
@@ -72,8 +72,7 @@ impl Rules for Correction {
         index: Index,
     ) -> Result<(), Contradiction> {
         let target = present(candidate.target, "the entry that is corrected")?;
-        let target = target.signed.record();
-        match (&self.remedy, &target.statement) {
+        match (&self.remedy, target.statement) {
             (Remedy::Reverse { points }, Statement::Award(award)) => {
                 reverse::apply(state, index, self.target, award, *points)
             }
@@ -105,9 +104,9 @@ fn check_corrector(
     state: &State,
     candidate: &Candidate<'_>,
     correction: &Correction,
-    target: &Record,
+    target: &Target<'_>,
 ) -> Result<(), Refusal> {
-    match state.role_of(&candidate.record().issuer) {
+    match state.role_of(candidate.issuer) {
         Some(KeyRole::Governor) => require_governors(state, candidate, &[]),
         Some(KeyRole::Issuer { role, holder, .. }) => {
             let payer = other_payer(state, candidate, correction, target);
@@ -115,7 +114,7 @@ fn check_corrector(
             check_no_set(candidate)?;
             let lost = matches!(correction.remedy, Remedy::Lost { .. });
             let same = matches!(
-                state.role_of(&target.issuer),
+                state.role_of(target.issuer),
                 Some(KeyRole::Issuer { role: r, holder: h, .. }) if r == role && h == holder
             );
             ensure(same || (lost && *role == Role::Surveyor), || {
@@ -128,7 +127,7 @@ fn check_corrector(
                     "a key of the same holder and role corrects it, or k governors do",
                 )
             })?;
-            let endorsed = !candidate.signed.endorsements().is_empty();
+            let endorsed = !candidate.endorsements.is_empty();
             ensure(payer.is_none() || endorsed, || {
                 Refusal::new(
                     Code::ConsentMissing,
@@ -152,8 +151,8 @@ fn check_endorsers(
     candidate: &Candidate<'_>,
     payer: Option<HolderNumber>,
 ) -> Result<(), Refusal> {
-    for endorsement in candidate.signed.endorsements() {
-        let payer = payer.ok_or_else(|| unasked(candidate.record().statement.kind()))?;
+    for endorsement in candidate.endorsements {
+        let payer = payer.ok_or_else(|| unasked(candidate.statement.kind()))?;
         let key = state.key(&endorsement.key).filter(|key| {
             matches!(
                 key.role,
@@ -180,15 +179,15 @@ fn other_payer(
     state: &State,
     candidate: &Candidate<'_>,
     correction: &Correction,
-    target: &Record,
+    target: &Target<'_>,
 ) -> Option<HolderNumber> {
-    let account = match (&correction.remedy, &target.statement) {
+    let account = match (&correction.remedy, target.statement) {
         (Remedy::Reverse { .. }, Statement::Award(award)) => Some(award.account),
         (Remedy::Void, Statement::Transfer(transfer)) => transfer.to,
         _ => None,
     };
     let payer = state.account(&account?)?.holder;
-    (Some(payer) != state.holder_number(&candidate.record().issuer)).then_some(payer)
+    (Some(payer) != state.holder_number(candidate.issuer)).then_some(payer)
 }
 
 fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
