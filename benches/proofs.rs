@@ -12,7 +12,7 @@ use arborlog::merkle::{
     inclusion_ranges, leaf_hash, range_nodes, root_of, verify_inclusion,
 };
 use arborlog::receipt::Receipt;
-use arborlog::record::Entry;
+use arborlog::record::SignedEntry;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use support::{bundle, golden_text, vkey};
 
@@ -35,7 +35,10 @@ fn entries(criterion: &mut Criterion) {
     });
     group.bench_function("decode entries", |bench| {
         bench.iter(|| {
-            let mut decoded = bundle.entries().iter().map(|entry| Entry::decode(entry));
+            let mut decoded = bundle
+                .entries()
+                .iter()
+                .map(|entry| SignedEntry::decode(entry));
             assert!(decoded.all(|entry| entry.is_ok()));
         });
     });

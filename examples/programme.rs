@@ -102,13 +102,17 @@ fn audit(url: &str, log: &VerifierKey) -> Fallible<()> {
     let files = RemoteLog::new(remote.clone());
     let mut auditor = Auditor::new(log.clone())?;
     let claimed = auditor.fetch_checkpoint(&files)?;
-    let checked = auditor.advance(&files, &claimed, threads_default(), |index, entry, _| {
-        println!(
-            "{index}: {}",
-            entry.entry().signed.record().statement.kind()
-        );
-        Ok::<_, AuditError>(())
-    })?;
+    let checked = auditor.advance(
+        &files,
+        &claimed,
+        threads_default(),
+        |taken, _| {
+            let kind = taken.stated().map(|stated| stated.statement.kind());
+            println!("{}: {kind:?}", taken.index);
+            Ok::<_, AuditError>(())
+        },
+        |_| Ok(()),
+    )?;
     println!(
         "entries {checked:?} hold; {} points awarded",
         auditor.state().totals().awarded

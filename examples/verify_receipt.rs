@@ -21,7 +21,10 @@ fn verify(file: &str, vkey: &str, genesis: Option<&str>) -> Result<(), Box<dyn E
     let verified = receipt.verify(&log, genesis.as_ref(), &[])?;
 
     println!("entry {} of {}", verified.index, verified.head.size);
-    println!("{:#?}", verified.entry.signed.record().statement);
+    println!(
+        "{:#?}",
+        verified.entry.stated().map(|stated| stated.statement)
+    );
     for check in &verified.checks {
         println!("holds: {}", check.holds);
     }

@@ -466,12 +466,12 @@ fn an_older_checkpoint_takes_nobody_back() {
 
     let mut auditor = Auditor::new(key.clone()).unwrap();
     let claimed = auditor.fetch_checkpoint(&new).unwrap();
-    let each = |_, _: &_, _: &_| Ok::<_, AuditError>(());
-    let done = auditor.advance(&new, &claimed, threads_default(), each);
+    let each = |_: &arborlog::replay::Taken<'_>, _: &_| Ok::<_, AuditError>(());
+    let done = auditor.advance(&new, &claimed, threads_default(), each, |_| Ok(()));
     assert_eq!(done, Ok(0..honest.size()));
     let mut stranger = Auditor::new(key.clone()).unwrap();
     let claimed = stranger.fetch_checkpoint(&old).unwrap();
-    let done = auditor.advance(&old, &claimed, threads_default(), each);
+    let done = auditor.advance(&old, &claimed, threads_default(), each, |_| Ok(()));
     assert_eq!(done, Err(older.clone()));
     assert_eq!(auditor.last().unwrap().head().size, honest.size());
 

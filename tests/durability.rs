@@ -165,7 +165,7 @@ fn genesis(keys: &Keys) -> (Vec<u8>, RecordId) {
         .judge(&candidate)
         .unwrap();
     (
-        Entry {
+        SignedEntry {
             admitted_at,
             lineage,
             signed,

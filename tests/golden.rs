@@ -30,8 +30,8 @@ use arborlog::note::{
 };
 use arborlog::receipt::{AuthorityLink, Receipt};
 use arborlog::record::{
-    Day, Endorsement, Entry, Index, MldsaSignature, Origin, Record, RecordId, Seq, SignedRecord,
-    SigningContext, Statement, TimeMs, draft,
+    Day, Endorsement, Index, MldsaSignature, Origin, Record, RecordId, Seq, SignedEntry,
+    SignedRecord, SigningContext, Statement, TimeMs, draft,
 };
 use arborlog::replay::{Replay, Signatures};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
@@ -235,7 +235,7 @@ impl Ledger {
         }
     }
 
-    /// Entry i is admitted i seconds after nine o'clock of its day.
+    /// SignedEntry i is admitted i seconds after nine o'clock of its day.
     fn now(&self) -> TimeMs {
         TimeMs((u64::from(self.today.0) * 86_400 + 9 * 3600 + self.said.len() as u64) * 1000)
     }
@@ -279,7 +279,9 @@ impl Ledger {
             signed = signed.endorse(&context(), &key(*endorser)).unwrap();
         }
         let target = match &record.statement {
-            Statement::Correction(it) => Some(Entry::decode(&self.bytes(it.target.0)).unwrap()),
+            Statement::Correction(it) => {
+                Some(SignedEntry::decode(&self.bytes(it.target.0)).unwrap())
+            }
             _ => None,
         };
         let admitted_at = self.now();
@@ -297,7 +299,7 @@ impl Ledger {
             .unwrap_or_else(|refusal| {
                 panic!("entry {index}, {json}: {refusal}: {}", refusal.advice)
             });
-        let bytes = Entry {
+        let bytes = SignedEntry {
             admitted_at,
             lineage,
             signed: signed.clone(),
@@ -882,10 +884,13 @@ fn inclusion(it: &Ledger, index: u64, size: u64) -> Vec<Hash> {
 fn receipt(it: &Ledger, index: u64, checkpoint: &Checkpoint) -> Receipt {
     let size = checkpoint.head().size;
     let mut authority = Vec::new();
-    let mut behind = Entry::decode(&it.bytes(index)).unwrap().lineage.authority();
+    let mut behind = SignedEntry::decode(&it.bytes(index))
+        .unwrap()
+        .lineage
+        .authority();
     while let Some(link) = behind {
         let entry = it.bytes(link.0);
-        behind = Entry::decode(&entry).unwrap().lineage.authority();
+        behind = SignedEntry::decode(&entry).unwrap().lineage.authority();
         let path = inclusion(it, link.0, size)
             .iter()
             .map(|hash| *hash.as_bytes())
@@ -899,6 +904,7 @@ fn receipt(it: &Ledger, index: u64, checkpoint: &Checkpoint) -> Receipt {
     Receipt {
         index: Index(index),
         entry: it.bytes(index),
+        seal: None,
         authority,
         path: inclusion(it, index, size),
         checkpoint: checkpoint.to_string(),
@@ -1326,7 +1332,7 @@ impl Writer {
     }
 
     fn entry(said: &Said) -> Self {
-        let entry = Entry::decode(&said.bytes).unwrap();
+        let entry = SignedEntry::decode(&said.bytes).unwrap();
         let mut it = Self::default();
         it.put([0, 1], "version: 1");
         let admitted_at = entry.admitted_at;
@@ -1408,8 +1414,8 @@ fn with_mldsa() -> &'static [Said] {
             let mldsa = MldsaSignature::from_bytes(&mldsa_bytes("golden ML-DSA signature ", 2420));
             let signature = key(issuer).sign(&input);
             let signed = SignedRecord::with_mldsa(bytes, signature, endorsements, mldsa).unwrap();
-            let like = Entry::decode(&honest.bytes).unwrap();
-            let bytes = Entry {
+            let like = SignedEntry::decode(&honest.bytes).unwrap();
+            let bytes = SignedEntry {
                 signed: signed.clone(),
                 ..like
             }
@@ -1448,7 +1454,7 @@ fn examples_are_as_frozen() {
             *said.signed.record()
         );
         assert_eq!(
-            Entry::decode(&said.bytes).unwrap().encode().unwrap(),
+            SignedEntry::decode(&said.bytes).unwrap().encode().unwrap(),
             said.bytes
         );
     }
@@ -1549,7 +1555,7 @@ fn doc_blocks() -> Vec<(String, String)> {
     let (index, said) = it.named("key_grant");
     let leaf = leaf_hash(&said.bytes);
     let content = format!(
-        "Entry {index} of the golden ledger, {} bytes; its leaf hash is `{leaf}` in base64.\n\n```text\n{}```\n",
+        "SignedEntry {index} of the golden ledger, {} bytes; its leaf hash is `{leaf}` in base64.\n\n```text\n{}```\n",
         said.bytes.len(),
         Writer::entry(said).lines()
     );
@@ -1656,7 +1662,9 @@ fn cut_or_longer_bytes_are_refused() {
         let (record, signed) = (said.signed.bytes(), said.signed.encode().unwrap());
         refuses_cuts_and_additions(said.name, record, |bytes| Record::decode(bytes).ok());
         refuses_cuts_and_additions(said.name, &signed, |bytes| SignedRecord::decode(bytes).ok());
-        refuses_cuts_and_additions(said.name, &said.bytes, |bytes| Entry::decode(bytes).ok());
+        refuses_cuts_and_additions(said.name, &said.bytes, |bytes| {
+            SignedEntry::decode(bytes).ok()
+        });
     }
 }
 
@@ -2511,7 +2519,7 @@ fn accepts(case: &Value) -> bool {
     match case["what"].as_str().unwrap() {
         "record" => Record::decode(&bytes("hex")).is_ok(),
         "signed_record" => SignedRecord::decode(&bytes("hex")).is_ok(),
-        "entry" => Entry::decode(&bytes("hex")).is_ok(),
+        "entry" => SignedEntry::decode(&bytes("hex")).is_ok(),
         "key" => VerifyingKey::new(&bytes32("hex")).is_ok(),
         "signature" => {
             let signature = Signature::from_bytes(bytes("signature").try_into().unwrap());
@@ -2639,8 +2647,8 @@ fn receipts_are_as_frozen_and_hold() {
         };
         let verified = read.verify(&vkey(log), Some(&genesis), &witnesses).unwrap();
         assert_eq!(verified.index, Index(index));
-        assert_eq!(verified.id, it.said[index as usize].id);
-        assert_eq!(verified.genesis, genesis);
+        assert_eq!(verified.id, Some(it.said[index as usize].id));
+        assert_eq!(verified.genesis, Some(genesis));
         assert!(read.verify(&vkey(log), Some(&RecordId::NONE), &[]).is_err());
         assert!(read.verify(&vkey(ADA), Some(&genesis), &[]).is_err());
         if !seen {
@@ -2879,7 +2887,7 @@ fn lineage_is_as_frozen() {
     let mut text = "# index, kind, issuer, seq, lineage; a dash is none\n".to_owned();
     for (index, said) in it.said[..STORY as usize].iter().enumerate() {
         let record = said.signed.record();
-        let entry = Entry::decode(&said.bytes).unwrap();
+        let entry = SignedEntry::decode(&said.bytes).unwrap();
         let lineage: Vec<String> = entry
             .lineage
             .indexes()

@@ -20,10 +20,10 @@ use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, State};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
-    CarbonRights, Circle, Claim, Correction, Day, Digest, Entry, FormatVersion, Genesis,
-    GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude, List, LogKey, Longitude,
-    Method, MethodId, MethodVersion, Micrograms, NamedPlatforms, Opinion, Origin, Planting, Plot,
-    PlotNumber, PlotPlace, Policy, Quantity, Record, RecordId, Remedy, Role, Seq, Serial,
+    CarbonRights, Circle, Claim, Correction, Day, Digest, FormatVersion, Genesis, GovernorSet,
+    Grams, Index, KeyGrant, KeyRevoke, Kind, Latitude, List, LogKey, Longitude, Method, MethodId,
+    MethodVersion, Micrograms, NamedPlatforms, Opinion, Origin, Planting, Plot, PlotNumber,
+    PlotPlace, Policy, Quantity, Record, RecordId, Remedy, Role, Seq, Serial, SignedEntry,
     SigningContext, Slug, Species, SpeciesCode, Statement, Survey, Text, TimeMs, Transfer,
     TransferReason, WebAddress, draft,
 };
@@ -587,6 +587,8 @@ impl Model {
                     self.admits_method(it, today) && self.quorum(record, endorsers, &[])
                 }
                 Statement::Policy(_) => self.quorum(record, endorsers, &[]),
+                // A seal comes with its batch.
+                Statement::Seal(_) => false,
                 Statement::Attestation(it) => {
                     self.alone(record, endorsers, Role::Auditor)
                         && it.size <= self.said.len() as u64
@@ -1322,7 +1324,7 @@ struct Run {
     context: SigningContext,
     model: Model,
     state: State,
-    entries: Vec<Entry>,
+    entries: Vec<SignedEntry>,
     today: u32,
     evidence: u64,
     tally: Tally,
@@ -1441,7 +1443,7 @@ impl Run {
             id,
             record: offer.record.clone(),
         });
-        self.entries.push(Entry {
+        self.entries.push(SignedEntry {
             admitted_at,
             lineage,
             signed,

@@ -21,12 +21,12 @@ use arborlog::crypto::{PublicKey, Signature, SigningKey};
 use arborlog::ledger::{Candidate, ClaimTree, Code, KeyRole, Refusal, State, speakers};
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Assignment, AssuranceLevel, Attestation, Award, Basis,
-    CarbonRights, Circle, Claim, Correction, Day, Digest, Endorsement, Entry, FormatVersion,
-    Genesis, GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Latitude, List, LogKey, Longitude,
-    Method, MethodId, MethodVersion, Micrograms, MldsaKey, MldsaSignature, Month, NamedPlatforms,
-    Opinion, Origin, Planting, Plot, PlotNumber, PlotPlace, Policy, Quantity, Record, RecordId,
-    Remedy, Role, Seq, Serial, SignedRecord, SigningContext, Slug, Species, SpeciesCode, Statement,
-    Survey, TimeMs, Transfer, TransferReason, draft,
+    CarbonRights, Circle, Claim, Correction, Day, Digest, Endorsement, FormatVersion, Genesis,
+    GovernorSet, Grams, Index, KeyGrant, KeyRevoke, Latitude, List, LogKey, Longitude, Method,
+    MethodId, MethodVersion, Micrograms, MldsaKey, MldsaSignature, Month, NamedPlatforms, Opinion,
+    Origin, Planting, Plot, PlotNumber, PlotPlace, Policy, Quantity, Record, RecordId, Remedy,
+    Role, Seq, Serial, SignedEntry, SignedRecord, SigningContext, Slug, Species, SpeciesCode,
+    Statement, Survey, TimeMs, Transfer, TransferReason, draft,
 };
 
 // ---------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ fn origin() -> Origin {
 struct Ledger {
     context: SigningContext,
     state: State,
-    entries: Vec<Entry>,
+    entries: Vec<SignedEntry>,
     today: Day,
     evidence: u8,
 }
@@ -213,7 +213,7 @@ impl Ledger {
         );
         let lineage = judged?;
         let index = self.state.apply(&candidate).unwrap();
-        self.entries.push(Entry {
+        self.entries.push(SignedEntry {
             admitted_at: candidate.admitted_at,
             lineage,
             signed: signed.clone(),
@@ -3059,7 +3059,7 @@ fn what_is_not_voided_ever() {
     ledger.admit("platform", reverse(awarded, 5));
 }
 
-fn is_plot(entry: &Entry) -> bool {
+fn is_plot(entry: &SignedEntry) -> bool {
     matches!(entry.signed.record().statement, Statement::Plot(_))
 }
 

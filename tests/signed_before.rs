@@ -348,7 +348,7 @@ fn ledger_begun_at(dir: &Path, admitted_at: TimeMs) -> (SigningKey, RecordId) {
     let signed = signed.endorse(&context, &log_key).unwrap();
     let candidate = Candidate::signed(&signed, id, admitted_at, None);
     let lineage = State::empty(origin).judge(&candidate).unwrap();
-    let entry = Entry {
+    let entry = SignedEntry {
         admitted_at,
         lineage,
         signed,

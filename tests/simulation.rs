@@ -262,7 +262,7 @@ fn beginning() -> (Vec<Vec<u8>>, Vec<RecordId>) {
         let candidate = Candidate::signed(&signed, context().id(signed.bytes()), admitted_at, None);
         let lineage = state.judge(&candidate).unwrap();
         state.apply(&candidate).unwrap();
-        entries.push(Entry::encode_parts(admitted_at, &lineage, &signed).unwrap());
+        entries.push(SignedEntry::encode_parts(admitted_at, &lineage, &signed).unwrap());
     }
     let first = |client| {
         state
@@ -341,7 +341,7 @@ async fn start(world: &Arc<Mutex<World>>, skew_ms: u64) -> Option<(Arc<Log>, Inc
         .entries
         .last()
         .map_or(BEGUN_MS, |bytes| {
-            Entry::decode(bytes).unwrap().admitted_at.0
+            SignedEntry::decode(bytes).unwrap().admitted_at.0
         });
     let wall = move || since.saturating_sub(skew_ms) + begun.elapsed().as_millis() as u64;
     let clock = Clock::new(Box::new(wall), false);
@@ -430,6 +430,7 @@ fn audit(world: &World, told: &Told) {
         let entry = replay.take(bytes, |_| None).unwrap();
         tree.push(leaf_hash(bytes));
         roots.push(tree.root());
+        let entry = entry.signed().unwrap();
         records.push(entry.signed.bytes().to_vec());
     }
     let different: BTreeSet<&Vec<u8>> = records.iter().collect();

@@ -10,7 +10,7 @@ use arborlog::ledger::{Candidate, State};
 use arborlog::merkle::Bundle;
 use arborlog::note::VerifierKey;
 use arborlog::record::{
-    AccountId, Award, Entry, Origin, Record, RecordId, Seq, SignedRecord, SigningContext,
+    AccountId, Award, Origin, Record, RecordId, Seq, SignedEntry, SignedRecord, SigningContext,
     Statement, TimeMs,
 };
 
@@ -34,10 +34,13 @@ pub fn bundle() -> Vec<u8> {
 }
 
 /// The golden ledger's first 256 entries: every kind, every correction, then awards.
-pub fn entries() -> Vec<Entry> {
+pub fn entries() -> Vec<SignedEntry> {
     let bytes = bundle();
     let bundle = Bundle::parse(&bytes, 256).expect("a full bundle");
-    let decoded = bundle.entries().iter().map(|entry| Entry::decode(entry));
+    let decoded = bundle
+        .entries()
+        .iter()
+        .map(|entry| SignedEntry::decode(entry));
     decoded.collect::<Result<_, _>>().expect("golden entries")
 }
 
@@ -55,15 +58,15 @@ pub fn origin() -> Origin {
 
 /// An entry as it asks to be admitted, in the order of the ledger.
 pub struct Admission<'a> {
-    entry: &'a Entry,
-    target: Option<&'a Entry>,
+    entry: &'a SignedEntry,
+    target: Option<&'a SignedEntry>,
     id: RecordId,
 }
 
 impl<'a> Admission<'a> {
-    pub fn all(entries: &'a [Entry]) -> Vec<Self> {
+    pub fn all(entries: &'a [SignedEntry]) -> Vec<Self> {
         let context = SigningContext::new(&origin());
-        let admission = |entry: &'a Entry| Self {
+        let admission = |entry: &'a SignedEntry| Self {
             entry,
             target: match &entry.signed.record().statement {
                 Statement::Correction(correction) => usize::try_from(correction.target.0)
@@ -119,7 +122,7 @@ pub struct Awards {
 }
 
 impl Awards {
-    pub fn after(entries: &[Entry]) -> Self {
+    pub fn after(entries: &[SignedEntry]) -> Self {
         let context = SigningContext::new(&origin());
         let (last, award) = entries
             .iter()

@@ -13,8 +13,8 @@ use crate::note::{
     VerifierKey,
 };
 use crate::outcome::{Outcome, first_bytes};
-use crate::record::{Index, Origin, RecordId};
-use crate::replay::{CheckedEntry, Replay, Signatures};
+use crate::record::{Origin, RecordId};
+use crate::replay::{Replay, Signatures, Taken};
 
 /// Follows one log.
 #[derive(Clone, Debug)]
@@ -106,8 +106,8 @@ impl Auditor {
     }
 
     /// Verifies every entry up to a checkpoint, then that the key in force there signed it.
-    /// `each` is called after each entry, with its index and the replay that took it in. Gives the
-    /// sizes from and to which it went.
+    /// `each` is called after each entry, with the state as of then, `at_boundary` wherever the replay
+    /// may be saved. Gives the sizes from and to which it went.
     ///
     /// # Errors
     /// [`AuditError`]: the first thing that is wrong, or what `each` gives; this auditor is of no
@@ -117,7 +117,8 @@ impl Auditor {
         source: &dyn StaticLog,
         claimed: &Claimed,
         threads: NonZeroUsize,
-        each: impl FnMut(Index, &CheckedEntry, &Replay) -> Result<(), E>,
+        each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
+        at_boundary: impl FnMut(&Replay) -> Result<(), E>,
     ) -> Result<std::ops::Range<u64>, E> {
         let (from, head) = (self.replay.head().tree, claimed.head());
         if head.size < from.size {
@@ -130,7 +131,7 @@ impl Auditor {
                 let what = "what it holds is no part of this log; begin a new one";
                 return Err(AuditError::Saved(what.to_owned()).into());
             }
-            extend(&tiles, &mut self.replay, threads, each)?;
+            extend(&tiles, &mut self.replay, threads, each, at_boundary)?;
         }
         self.verify_keys(&claimed.0)?;
         self.target = Some(claimed.0.clone());

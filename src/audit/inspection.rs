@@ -1,6 +1,7 @@
 //! An audit that remembers: the replay, what it observed, and the awards in rows; saved between
 //! runs, so that the next one reads only what is new.
 
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,9 +15,10 @@ use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
 use super::whole::WholeError;
+use crate::ledger::State;
 use crate::note::VerifierKey;
 use crate::record::{Day, Statement};
-use crate::replay::Replay;
+use crate::replay::{Replay, Taken};
 
 /// Time between two saves of a long run: the most work that a broken run loses.
 const SAVE_INTERVAL: Duration = Duration::from_secs(60);
@@ -143,22 +145,29 @@ impl Inspection {
         file: Option<&Path>,
         mut progress: impl FnMut(u64),
     ) -> Result<std::ops::Range<u64>, InspectionError> {
-        let (observations, awards) = (&mut self.observations, &mut self.awards);
-        let mut saved_at = Instant::now();
+        // Two closures write to them, one after the other.
+        let kept = RefCell::new((&mut self.observations, &mut self.awards));
+        let (mut saved_at, mut clock_at) = (Instant::now(), 0);
+        let each = |taken: &Taken<'_>, _: &State| {
+            let (observations, awards) = &mut *kept.borrow_mut();
+            observations.observe(taken);
+            if let Some(Statement::Award(award)) = taken.checked.entry().statement() {
+                awards.add(taken.index, award)?;
+            }
+            Ok(())
+        };
         self.auditor
-            .advance(source, claimed, threads, |index, checked, replay| {
-                observations.observe(index, checked);
-                if let Statement::Award(award) = &checked.entry().signed.record().statement {
-                    awards.add(index, award)?;
-                }
+            .advance(source, claimed, threads, each, |replay| {
                 let entries = replay.state().entries();
                 progress(entries);
                 if let Some(file) = file
-                    && entries.is_multiple_of(ENTRIES_PER_CLOCK_CHECK)
+                    && entries >= clock_at
                     && saved_at.elapsed() >= SAVE_INTERVAL
                 {
+                    let (observations, awards) = &mut *kept.borrow_mut();
                     save(file, claimed.note(), replay, observations, awards)?;
                     saved_at = Instant::now();
+                    clock_at = entries + ENTRIES_PER_CLOCK_CHECK;
                 }
                 Ok(())
             })

@@ -14,10 +14,11 @@
 //! let log = Folder::new(Path::new(&folder));
 //! let mut auditor = Auditor::new(vkey.parse()?)?;
 //! let claimed = auditor.fetch_checkpoint(&log)?;
-//! let checked = auditor.advance(&log, &claimed, threads_default(), |index, entry, _| {
-//!     println!("{index}: {}", entry.entry().signed.record().statement.kind());
+//! let checked = auditor.advance(&log, &claimed, threads_default(), |taken, _| {
+//!     let kind = taken.stated().map(|stated| stated.statement.kind());
+//!     println!("{}: {kind:?}", taken.index);
 //!     Ok::<_, AuditError>(())
-//! })?;
+//! }, |_| Ok(()))?;
 //! assert_eq!(checked, 0..257);
 //! println!("{} points awarded", auditor.state().totals().awarded);
 //! # Ok(())

@@ -13,7 +13,7 @@ use crate::record::{
     ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement, TimeMs,
     TransferReason,
 };
-use crate::replay::CheckedEntry;
+use crate::replay::Taken;
 
 /// Pauses between entries that are remembered, the longest first.
 const PAUSES_MAX: usize = 100;
@@ -62,36 +62,30 @@ pub struct Observations {
 
 impl Observations {
     /// Takes in an entry that the rules allowed. Entries come in order, each once.
-    pub fn observe(&mut self, index: Index, checked: &CheckedEntry) {
-        let entry = checked.entry();
-        let record = entry.signed.record();
-        let admitted_on = Day::of(entry.admitted_at);
+    pub fn observe(&mut self, taken: &Taken<'_>) {
+        let (index, admitted_at) = (taken.index, taken.admitted_at());
+        let admitted_on = Day::of(admitted_at);
         if self.days.last().is_none_or(|(day, _)| *day < admitted_on) {
             self.days.push((admitted_on, index));
         }
-        self.observe_time(index, entry.admitted_at);
-        if record.issued_on > admitted_on {
+        self.observe_time(index, admitted_at);
+        // A state entry is the log's own: no issuer, no kind.
+        let Some(stated) = taken.stated() else {
+            return;
+        };
+        let (issuer, issued_on) = (*stated.issuer(), stated.issued_on());
+        if issued_on > admitted_on {
             self.ahead.add(index);
         }
-        let kind = record.statement.kind();
+        let kind = stated.statement.kind();
         self.kinds.entry(kind).or_default().add(index);
         let signed = self
             .signed_on
-            .entry((record.issuer, record.issued_on.max(admitted_on)))
+            .entry((issuer, issued_on.max(admitted_on)))
             .or_default();
         signed.add(index);
-        self.issuers
-            .entry(record.issuer)
-            .or_default()
-            .entries
-            .add(index);
-        self.observe_statement(
-            index,
-            record.issuer,
-            record.issued_on,
-            admitted_on,
-            &record.statement,
-        );
+        self.issuers.entry(issuer).or_default().entries.add(index);
+        self.observe_statement(index, issuer, issued_on, admitted_on, stated.statement);
     }
 
     fn observe_time(&mut self, index: Index, admitted_at: TimeMs) {
@@ -184,6 +178,8 @@ impl Observations {
             | Statement::LogKey(_)
             | Statement::Method(_)
             | Statement::Policy(_) => self.governance.push(index),
+            // It signs what its batch says, and says nothing itself.
+            Statement::Seal(_) => {}
             // No finding asks for it: what it says is another auditor's opinion.
             Statement::Attestation(_) => {}
         }

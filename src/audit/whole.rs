@@ -15,7 +15,8 @@ use crate::note::TreeHead;
 use crate::outcome::Outcome;
 use crate::record::{CodecError, Entry, Index, Origin};
 use crate::replay::{
-    CheckedEntry, Checker, EntryFault, Replay, ReplayError, Signatures, Violation,
+    Batches, CheckedEntry, Checker, EntryFault, Group, Replay, ReplayError, Signatures, Taken,
+    Violation,
 };
 
 /// Bundles under way for each thread: one being checked, one waiting for the rules.
@@ -27,7 +28,8 @@ const THREADS_MIN: NonZeroUsize = match NonZeroUsize::new(8) {
 };
 
 /// Replays a log of this head from its first entry, with every signature, and compares every tile
-/// of hashes with what the entries make. `each` is called after each entry.
+/// of hashes with what the entries make. `each` is called after each entry, and after each sealed
+/// batch.
 ///
 /// # Errors
 /// [`WholeError`]: the first thing that is wrong.
@@ -39,15 +41,22 @@ pub fn check_whole(
 ) -> Result<State, WholeError> {
     let mut replay = Replay::new(origin, Signatures::Verify);
     let tiles = Tiles::open(source, head)?;
-    extend(&tiles, &mut replay, threads_default(), |_, _, replay| {
-        each(replay);
-        Ok::<_, WholeError>(())
-    })?;
+    let threads = threads_default();
+    extend(
+        &tiles,
+        &mut replay,
+        threads,
+        |_, _| Ok::<_, WholeError>(()),
+        |replay| {
+            each(replay);
+            Ok(())
+        },
+    )?;
     Ok(replay.into_parts().0)
 }
 
 /// Takes a replay from where it is to the tree of `tiles`. `each` is called after each entry, with
-/// its index and the replay that took it in.
+/// the state as of then; `at_boundary` wherever the replay may be saved: not within a sealed batch.
 ///
 /// # Errors
 /// [`WholeError`]: the first thing that is wrong, or what `each` gives; the replay is of no use
@@ -56,7 +65,8 @@ pub fn extend<E: From<WholeError>>(
     tiles: &Tiles<'_>,
     replay: &mut Replay,
     threads: NonZeroUsize,
-    mut each: impl FnMut(Index, &CheckedEntry, &Replay) -> Result<(), E>,
+    mut each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
+    mut at_boundary: impl FnMut(&Replay) -> Result<(), E>,
 ) -> Result<(), E> {
     let head = tiles.head();
     let from = replay.head().tree.size;
@@ -70,22 +80,38 @@ pub fn extend<E: From<WholeError>>(
             move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &checker, from)
         },
         |bundle| -> Result<(), E> {
-            for checked in &bundle.entries {
-                let index = Index(replay.state().entries());
+            for checked in bundle.entries {
+                let group = replay.group(checked).map_err(WholeError::from)?;
+                let Some(group) = group else {
+                    continue;
+                };
                 let mut fault = None;
-                let taken = replay.take_checked(checked, |index| match tiles.entry(index) {
+                let earlier = |index| match tiles.entry(index) {
                     Ok(bytes) => Some(bytes),
                     Err(found) => {
                         fault = Some(found);
                         None
                     }
+                };
+                let mut stopped = None;
+                let taken = replay.take_group(&group, earlier, |taken, state| {
+                    each(taken, state).map_err(|why| {
+                        stopped = Some(why);
+                        Stopped::ByEach
+                    })
                 });
                 // What broke the rules may only be that the earlier entry could not be had.
                 if let Some(fault) = fault {
                     return Err(WholeError::from(fault).into());
                 }
-                taken.map_err(WholeError::from)?;
-                each(index, checked, replay)?;
+                match (taken, stopped) {
+                    (_, Some(why)) => return Err(why),
+                    (Err(Stopped::ByRules(error)), None) => {
+                        return Err(WholeError::from(error).into());
+                    }
+                    (Ok(()) | Err(Stopped::ByEach), None) => {}
+                }
+                at_boundary(replay)?;
             }
             match bundle.failed {
                 Some(fault) => Err(WholeError::from(fault).into()),
@@ -93,11 +119,24 @@ pub fn extend<E: From<WholeError>>(
             }
         },
     )?;
+    replay.check_end().map_err(WholeError::from)?;
     if replay.head().tree != head {
         let (found, expected) = (replay.head().tree.root, head.root);
         return Err(WholeError::Root { found, expected }.into());
     }
     Ok(())
+}
+
+/// Why a replay stopped.
+enum Stopped {
+    ByRules(ReplayError),
+    ByEach,
+}
+
+impl From<ReplayError> for Stopped {
+    fn from(error: ReplayError) -> Self {
+        Self::ByRules(error)
+    }
 }
 
 /// Calls `each` with every entry of a log of this head, in order, proven to be in its tree. No
@@ -110,10 +149,11 @@ pub fn each_entry<E: From<WholeError>>(
     origin: &Origin,
     head: TreeHead,
     threads: NonZeroUsize,
-    mut each: impl FnMut(Index, &CheckedEntry) -> Result<(), E>,
+    mut each: impl FnMut(&Taken<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let tiles = Tiles::open(source, head).map_err(WholeError::Tile)?;
     let mut index = Index(0);
+    let mut batches = Batches::default();
     walk(
         &tiles,
         0,
@@ -123,9 +163,18 @@ pub fn each_entry<E: From<WholeError>>(
             move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &checker, 0)
         },
         |bundle| {
-            for checked in &bundle.entries {
-                each(index, checked)?;
+            for checked in bundle.entries {
+                let group = batches.add(index, checked).map_err(|refusal| {
+                    let what = refusal.to_string();
+                    WholeError::from(Violation {
+                        index: index.0,
+                        what,
+                    })
+                })?;
                 index.0 += 1;
+                for taken in group.iter().flat_map(Group::taken) {
+                    each(&taken)?;
+                }
             }
             match bundle.failed {
                 Some(fault) => Err(WholeError::from(fault).into()),

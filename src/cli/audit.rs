@@ -249,9 +249,9 @@ fn export(
     let head = checkpoint.head();
     let bar = progress::bar("writing tables", head.size);
     let origin = inspection.auditor().origin();
-    let done = each_entry(source, origin, head, threads, |index, checked| {
-        bar.set_position(index.0 + 1);
-        tables.add(index, checked).map_err(ExportFailure::from)
+    let done = each_entry(source, origin, head, threads, |taken| {
+        bar.set_position(taken.index.0 + 1);
+        tables.add(taken).map_err(ExportFailure::from)
     });
     bar.finish_and_clear();
     done.map_err(|error| match error {

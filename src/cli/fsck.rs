@@ -192,10 +192,16 @@ fn audit(
     let mut auditor = Auditor::new(log).map_err(failed)?;
     let claimed = auditor.fetch_checkpoint(source).map_err(failed)?;
     let bar = progress::bar(what, claimed.head().size);
-    let audited = auditor.advance(source, &claimed, threads_default(), |_, _, replay| {
-        bar.set_position(replay.state().entries());
-        Ok::<_, AuditError>(())
-    });
+    let audited = auditor.advance(
+        source,
+        &claimed,
+        threads_default(),
+        |_, state| {
+            bar.set_position(state.entries());
+            Ok::<_, AuditError>(())
+        },
+        |_| Ok(()),
+    );
     bar.finish_and_clear();
     audited.map_err(failed)?;
     Ok((auditor, claimed.head()))

@@ -102,10 +102,11 @@ fn by_audit(place: &str, log: VerifierKey) -> Result<Found, Failure> {
         source.as_ref(),
         &claimed,
         threads_default(),
-        |index, _, _| {
-            bar.set_position(index.0 + 1);
+        |taken, _| {
+            bar.set_position(taken.index.0 + 1);
             Ok(())
         },
+        |_| Ok(()),
     );
     bar.finish_and_clear();
     done.map_err(failed)?;
@@ -212,11 +213,12 @@ fn last_named(
     let mut last: Option<(PublicKey, Index)> = None;
     let bar = progress::bar("reading entries", head.size);
     let done: Result<(), WholeError> =
-        each_entry(source, origin, head, threads_default(), |index, checked| {
+        each_entry(source, origin, head, threads_default(), |taken| {
+            let index = taken.index;
             bar.set_position(index.0 + 1);
-            match &checked.entry().signed.record().statement {
-                Statement::Genesis(genesis) => last = Some((genesis.log_key, index)),
-                Statement::LogKey(log_key) => last = Some((log_key.key, index)),
+            match taken.checked.entry().statement() {
+                Some(Statement::Genesis(genesis)) => last = Some((genesis.log_key, index)),
+                Some(Statement::LogKey(log_key)) => last = Some((log_key.key, index)),
                 _ => {}
             }
             Ok(())

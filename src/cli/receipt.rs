@@ -115,7 +115,7 @@ pub fn verify(args: &VerifyArgs) -> Done {
 }
 
 fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
-    let record = receipt.entry.signed.record();
+    let stated = receipt.entry.stated();
     let checks: Vec<_> = receipt
         .checks
         .iter()
@@ -134,12 +134,13 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         "genesis": receipt.genesis,
         "size": receipt.head.size,
         "root": receipt.head.root.to_string(),
-        "issuer": record.issuer,
+        "issuer": stated.map(|stated| *stated.issuer()),
         "holder": receipt.issuer.as_ref().map(|(holder, _, _)| holder),
         "role": receipt.issuer.as_ref().map(|(_, _, role)| role.to_string()),
-        "issued_on": record.issued_on,
-        "admitted_at": receipt.entry.admitted_at,
-        "statement": record.statement,
+        "issued_on": stated.map(|stated| stated.issued_on()),
+        "admitted_at": receipt.entry.admitted_at(),
+        "statement": stated.map(|stated| stated.statement),
+        "seal": stated.and_then(|stated| stated.seal),
         "witnesses": witnesses,
         "checks": checks,
         "not_proven": NOT_PROVEN,
@@ -147,23 +148,29 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
 }
 
 fn print_words(receipt: &VerifiedReceipt) {
-    let record = receipt.entry.signed.record();
+    let stated = receipt.entry.stated();
     let who = match &receipt.issuer {
         Some((holder, name, role)) => format!("{name} ({holder}), as {role}"),
+        None if stated.is_none() => "the log itself".to_owned(),
         None => "the governors".to_owned(),
     };
     outln!("VERIFIED: entry {}", receipt.index);
     outln!();
     outln!("  Who said it   {who}");
-    outln!(
-        "  What          {}",
-        words::say_statement(&record.statement)
-    );
-    outln!(
-        "  When          signed on {}, admitted on {}",
-        record.issued_on,
-        receipt.entry.admitted_at.to_utc()
-    );
+    let admitted = receipt.entry.admitted_at().to_utc();
+    match stated {
+        Some(stated) => {
+            outln!("  What          {}", words::say_statement(stated.statement));
+            outln!(
+                "  When          signed on {}, admitted on {admitted}",
+                stated.issued_on()
+            );
+        }
+        None => {
+            outln!("  What          the state of the books, which auditors make again");
+            outln!("  When          admitted on {admitted}");
+        }
+    }
     outln!();
     outln!("Checked, with nothing but this file and the key you gave:");
     for check in &receipt.checks {

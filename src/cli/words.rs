@@ -124,6 +124,10 @@ pub fn say_statement(statement: &Statement) -> String {
             },
             said.policy.as_str().trim_end()
         ),
+        Statement::Seal(seal) => format!(
+            "the {} statements directly before it, of the root {}",
+            seal.count, seal.root
+        ),
         Statement::Attestation(said) => format!(
             "of the first {} entries, and {} to {}, the opinion is {} with {} assurance: {:?}",
             said.size,

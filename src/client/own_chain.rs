@@ -7,7 +7,7 @@ use super::remote::ChainEnd;
 use super::statement_digest;
 use crate::audit::Tiles;
 use crate::crypto::PublicKey;
-use crate::record::{Digest, Entry, Index, RecordId, Seq, SigningContext, Statement};
+use crate::record::{Digest, Index, RecordId, Seq, SignedEntry, SigningContext, Statement};
 
 /// A record on the way back.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl<'t, 's> Walk<'t, 's> {
             return Err(wrong("its log is not that long"));
         }
         let bytes = self.tiles.entry(end.index)?;
-        let entry = Entry::decode(&bytes).map_err(|error| wrong(&error.to_string()))?;
+        let entry = SignedEntry::decode(&bytes).map_err(|error| wrong(&error.to_string()))?;
         let record = entry.signed.record();
         if record.issuer != self.key
             || record.seq != end.seq
@@ -122,5 +122,5 @@ pub(super) fn is_entry(
         return Ok(false);
     }
     let bytes = tiles.entry(index)?;
-    Ok(Entry::decode(&bytes).is_ok_and(|entry| entry.signed == *record))
+    Ok(SignedEntry::decode(&bytes).is_ok_and(|entry| entry.signed == *record))
 }

@@ -14,9 +14,9 @@ use super::view;
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::log::{ReadError, Reader};
-use crate::merkle::Hash;
-use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt};
-use crate::record::Index;
+use crate::merkle::{Hash, inclusion_ranges, leaf_hash, root_of};
+use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink};
+use crate::record::{Entry, FullEntry, Index, Statement};
 
 /// An entry, decoded and raw.
 #[utoipa::path(get, path = "/v1/entries/{index}", params(("index" = u64, Path, description = "From 0")), responses(
@@ -28,7 +28,7 @@ pub(super) async fn entry(
 ) -> Result<Json<Value>, Problem> {
     let index = parse_path(&index, "the index")?;
     let size = app.log.published().head.tree.size;
-    let (bytes, entry) = app.log.reader().decoded(index, size).await?;
+    let (bytes, entry) = app.log.reader().full(index, size).await?;
     Ok(Json(view::entry(app.log.context(), index, &bytes, &entry)))
 }
 
@@ -63,10 +63,17 @@ async fn make_receipt(
     size: u64,
     checkpoint: &str,
 ) -> Result<Receipt, Problem> {
-    let (bytes, entry) = reader.decoded(index, size).await?;
+    let (bytes, entry) = reader.full(index, size).await?;
     let path = reader.inclusion(index, size).await?;
+    let seal = match &entry {
+        FullEntry::Sealed { seal_index, .. } => {
+            Some(seal_link(reader, index, *seal_index, size).await?)
+        }
+        FullEntry::Signed(_) | FullEntry::State(_) => None,
+    };
     let mut authority = Vec::new();
-    let mut next = entry.lineage.authority();
+    let stated = entry.stated();
+    let mut next = stated.and_then(|stated| stated.signed.lineage.authority());
     while let Some(index) = next {
         if authority.len() == AUTHORITY_LINKS_MAX {
             let detail = "more statements stand between it and the genesis than a receipt carries";
@@ -77,7 +84,7 @@ async fn make_receipt(
         let (bytes, entry) = reader.decoded(index.0, size).await?;
         let path = reader.inclusion(index.0, size).await?;
         let path = path.iter().map(|hash| *hash.as_bytes()).collect();
-        next = entry.lineage.authority();
+        next = entry.signed().and_then(|signed| signed.lineage.authority());
         authority.push(AuthorityLink {
             index,
             entry: bytes.to_vec(),
@@ -87,9 +94,53 @@ async fn make_receipt(
     Ok(Receipt {
         index: Index(index),
         entry: bytes.to_vec(),
+        seal,
         authority,
         path,
         checkpoint: checkpoint.to_owned(),
+    })
+}
+
+/// The seal of a sealed entry, with the way from the entry's statement to its root.
+async fn seal_link(
+    reader: &Reader,
+    index: u64,
+    seal_index: Index,
+    size: u64,
+) -> Result<SealLink, ReadError> {
+    let damaged = |what: &str| ReadError::Damaged {
+        tile: format!("the seal of entry {index}"),
+        what: what.to_owned(),
+    };
+    let (bytes, seal) = reader.decoded(seal_index.0, size).await?;
+    let Some(Statement::Seal(said)) = seal.statement() else {
+        return Err(damaged("it is none"));
+    };
+    let count = u64::from(said.count);
+    let first = seal_index.0.checked_sub(count);
+    let first = first.ok_or_else(|| damaged("it signs entries before the first"))?;
+    let place = index.checked_sub(first);
+    let place = place.ok_or_else(|| damaged("it does not sign the entry"))?;
+    let mut leaves = Vec::new();
+    for index in first..seal_index.0 {
+        match reader.decoded(index, size).await? {
+            (_, Entry::Sealed(sealed)) => leaves.push(leaf_hash(sealed.statement().bytes())),
+            _ => return Err(damaged("another entry stands in its batch")),
+        }
+    }
+    let siblings = inclusion_ranges(place, count)?
+        .into_iter()
+        .map(|(start, end)| {
+            let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+            let part = range.and_then(|(start, end)| leaves.get(start..end));
+            *root_of(part.unwrap_or_default().iter().copied()).as_bytes()
+        });
+    let path = reader.inclusion(seal_index.0, size).await?;
+    Ok(SealLink {
+        index: seal_index,
+        entry: bytes.to_vec(),
+        path: path.iter().map(|hash| *hash.as_bytes()).collect(),
+        siblings: siblings.collect(),
     })
 }
 

@@ -16,7 +16,8 @@ use crate::ledger::{
 use crate::log::vkey;
 use crate::merkle::leaf_hash;
 use crate::record::{
-    Day, Entry, Index, MethodId, MethodVersion, PlotNumber, Serial, SigningContext, Slug, Survey,
+    Day, FullEntry, Index, MethodId, MethodVersion, PlotNumber, Serial, SignedEntry,
+    SigningContext, Slug, Survey,
 };
 
 /// The newest survey of a plot, printed beside whatever speaks of its trees.
@@ -297,8 +298,50 @@ impl TotalsView {
     }
 }
 
-/// An entry, decoded and raw.
-pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], entry: &Entry) -> Value {
+/// An entry, decoded and raw. A sealed one has the issuer and days of its seal, and no record of its
+/// own; a state entry has neither.
+pub(super) fn entry(
+    context: &SigningContext,
+    index: u64,
+    bytes: &[u8],
+    entry: &FullEntry,
+) -> Value {
+    let mut view = match entry {
+        FullEntry::Signed(entry) => {
+            let mut view = record(context, entry);
+            view["form"] = json!("signed");
+            view["lineage"] = json!(entry.lineage.indexes());
+            view
+        }
+        FullEntry::Sealed { seal, .. } => {
+            let record = seal.signed.record();
+            let stated = entry.stated();
+            json!({
+                "form": "sealed",
+                "seal": stated.and_then(|stated| stated.seal),
+                "lineage": stated.map(|stated| stated.lineage()),
+                "issuer": record.issuer,
+                "issued_on": record.issued_on,
+                "statement": stated.map(|stated| stated.statement),
+            })
+        }
+        FullEntry::State(state) => json!({
+            "form": "state",
+            "size": state.size,
+            "before": state.before,
+            "rules_version": state.rules_version,
+            "root": hex::encode(state.root),
+        }),
+    };
+    view["index"] = json!(index);
+    view["admitted_at"] = json!(entry.admitted_at());
+    view["entry"] = json!(STANDARD.encode(bytes));
+    view["leaf_hash"] = json!(leaf_hash(bytes).to_string());
+    view
+}
+
+/// A record with its signatures.
+fn record(context: &SigningContext, entry: &SignedEntry) -> Value {
     let record = entry.signed.record();
     let endorsements: Vec<Value> = entry
         .signed
@@ -309,9 +352,6 @@ pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], entry: &
     let mldsa_signature = entry.signed.mldsa_signature();
     let mldsa_signature = mldsa_signature.map(|signature| STANDARD.encode(signature.as_bytes()));
     json!({
-        "index": index,
-        "admitted_at": entry.admitted_at,
-        "lineage": entry.lineage.indexes(),
         "id": context.id(entry.signed.bytes()),
         "issuer": record.issuer,
         "seq": record.seq,
@@ -321,7 +361,5 @@ pub(super) fn entry(context: &SigningContext, index: u64, bytes: &[u8], entry: &
         "signature": STANDARD.encode(entry.signed.signature().as_bytes()),
         "endorsements": endorsements,
         "mldsa_signature": mldsa_signature,
-        "entry": STANDARD.encode(bytes),
-        "leaf_hash": leaf_hash(bytes).to_string(),
     })
 }

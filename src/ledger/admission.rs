@@ -1,4 +1,4 @@
-//! The one way into the state: a record is judged, then applied.
+//! The one way into the state: what asks to be an entry is judged, then applied.
 
 use super::broken::{Contradiction, InvariantBroken, Sum};
 use super::candidate::Candidate;
@@ -9,6 +9,34 @@ use super::rules::speakers::require_speaker;
 use super::state::{ChainHead, State};
 use crate::record::{Index, Lineage, Statement};
 
+/// A sealed batch that asks to be the next entries.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchCandidate<'a> {
+    /// The statements, in order, each with the seal's issuer and day.
+    pub statements: &'a [Candidate<'a>],
+    /// The seal.
+    pub seal: Candidate<'a>,
+}
+
+/// What the entries of a sealed batch stand on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchLineage {
+    /// The places of each sealed entry.
+    pub places: Vec<Vec<Option<Index>>>,
+    /// The lineage of the seal.
+    pub seal: Lineage,
+}
+
+/// Why a sealed batch may not be admitted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BatchRefusal {
+    /// The seal is refused, and with it whatever it signs.
+    Seal(Refusal),
+    /// These statements are refused, by their positions from 0: each judged as if the refused ones
+    /// before it were absent.
+    Statements(Vec<(usize, Refusal)>),
+}
+
 impl State {
     /// Checks whether a record may be the next entry; returns the lineage that it would have. Changes
     /// nothing.
@@ -16,21 +44,31 @@ impl State {
     /// # Errors
     /// [`Refusal`]: the first rule that the record breaks.
     pub fn judge(&self, candidate: &Candidate<'_>) -> Result<Lineage, Refusal> {
-        let statement = candidate.statement;
-        let (issuer_before, authority) = match statement {
+        ensure(!matches!(candidate.statement, Statement::Seal(_)), || {
+            Refusal::new(
+                Code::SealMismatch,
+                "a seal without the batch that it signs",
+                "send the seal with its statements",
+            )
+        })?;
+        self.judge_signed(candidate)
+    }
+
+    fn judge_signed(&self, candidate: &Candidate<'_>) -> Result<Lineage, Refusal> {
+        let (issuer_before, authority) = match candidate.statement {
             Statement::Genesis(_) => (None, None),
             _ => {
                 let (before, authority) = check_issuer(self, candidate)?;
                 (before, Some(authority))
             }
         };
-        let rules = rules_of(statement);
+        let rules = rules_of(candidate.statement);
         let places = rules.judge(self, candidate)?;
         // Behind the kind's own rules, which say more of what is wrong: a kind that forgets to ask
         // who its issuer is admits nobody whom the table of speakers does not name.
         require_speaker(self, candidate, rules.speakers())?;
         // Behind all else: what breaks a rule too is wrong, whatever nobody can tell.
-        ensure(statement.mldsa_key().is_none(), || {
+        ensure(candidate.statement.mldsa_key().is_none(), || {
             Refusal::new(
                 Code::MldsaUnsupported,
                 "it names an ML-DSA-44 key, whose signature this software can't verify",
@@ -38,6 +76,88 @@ impl State {
             )
         })?;
         Ok(places.behind(issuer_before, authority))
+    }
+
+    /// Checks whether a statement may be the next entry, of a batch that begins at `first`; returns
+    /// its places. What the chain and the key of its issuer need is checked once, of the seal.
+    fn judge_sealed(
+        &self,
+        candidate: &Candidate<'_>,
+        first: Index,
+    ) -> Result<Vec<Option<Index>>, Refusal> {
+        ensure(candidate.statement.kind().sealed_places().is_some(), || {
+            Refusal::new(
+                Code::RoleRefused,
+                format!("a {} is never sealed", candidate.statement.kind()),
+                "sign it in a record of its own",
+            )
+        })?;
+        let named = candidate.statement.newest_named();
+        ensure(named.is_none_or(|named| named < first), || {
+            Refusal::new(
+                Code::TargetUnknown,
+                format!("it names an entry at or behind {first}, where its own batch begins"),
+                "name entries before the batch: send what is named first",
+            )
+        })?;
+        let rules = rules_of(candidate.statement);
+        let places = rules.judge(self, candidate)?;
+        require_speaker(self, candidate, rules.speakers())?;
+        Ok(places.into_indexes())
+    }
+
+    /// Takes a sealed batch in, all of it or nothing; returns the index of its first entry, and what
+    /// its entries stand on. That the seal's count and root are those of the batch, the caller checks.
+    ///
+    /// # Errors
+    /// [`InvariantBroken`], as [`Self::apply`].
+    pub fn admit_batch(
+        &mut self,
+        batch: &BatchCandidate<'_>,
+    ) -> Result<Result<(Index, BatchLineage), BatchRefusal>, InvariantBroken> {
+        let before = self.clone();
+        let admitted = self.try_admit_batch(batch, |_, _| ());
+        if matches!(admitted, Ok(Err(_))) {
+            *self = before;
+        }
+        admitted
+    }
+
+    /// As [`Self::admit_batch`], but a batch that is refused leaves a state that is of no use; `each`
+    /// is called with the state after each entry.
+    ///
+    /// # Errors
+    /// [`InvariantBroken`], as [`Self::apply`].
+    pub fn try_admit_batch(
+        &mut self,
+        batch: &BatchCandidate<'_>,
+        mut each: impl FnMut(Index, &Self),
+    ) -> Result<Result<(Index, BatchLineage), BatchRefusal>, InvariantBroken> {
+        let first = Index(self.globals.entries);
+        // No kind that is sealed changes a key or a chain: what holds of the seal now does so behind
+        // its batch.
+        let seal = match self.judge_signed(&batch.seal) {
+            Ok(lineage) => lineage,
+            Err(refusal) => return Ok(Err(BatchRefusal::Seal(refusal))),
+        };
+        let mut places = Vec::with_capacity(batch.statements.len());
+        let mut refused = Vec::new();
+        for (position, candidate) in batch.statements.iter().enumerate() {
+            match self.judge_sealed(candidate, first) {
+                Ok(judged) => {
+                    let index = self.apply(candidate)?;
+                    places.push(judged);
+                    each(index, self);
+                }
+                Err(refusal) => refused.push((position, refusal)),
+            }
+        }
+        if !refused.is_empty() {
+            return Ok(Err(BatchRefusal::Statements(refused)));
+        }
+        let index = self.apply(&batch.seal)?;
+        each(index, self);
+        Ok(Ok((first, BatchLineage { places, seal })))
     }
 
     /// Takes in the next entry, which [`Self::judge`] allowed in this very state, and checks rule 9;

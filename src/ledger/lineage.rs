@@ -2,12 +2,17 @@
 //! kind and have names in [`Lineage`]; those behind them have names here, for the kind that writes
 //! them and for readers who follow them back.
 
-use crate::record::{Entry, Index, Lineage};
+use crate::record::{Index, Lineage, Stated};
 
 /// A lineage behind its first two places. Only the named places below make one.
 pub(super) struct Places(Vec<Option<Index>>);
 
 impl Places {
+    /// The indexes, as a sealed entry has them.
+    pub(super) fn into_indexes(self) -> Vec<Option<Index>> {
+        self.0
+    }
+
     /// The whole lineage of an entry: its issuer's entry before, its authority's, and these.
     pub(super) fn behind(self, issuer_before: Option<Index>, authority: Option<Index>) -> Lineage {
         let mut indexes = Vec::with_capacity(2 + self.0.len());
@@ -35,12 +40,15 @@ macro_rules! places {
             }
 
             impl $name {
-                /// Reads these places of an entry; `None` if its lineage has more or fewer.
-                pub fn of(entry: &Entry) -> Option<Self> {
-                    let [_, _, $($place),*] = *entry.lineage.indexes() else {
-                        return None;
-                    };
-                    Some(Self { $($place),* })
+                /// Reads these places of an entry; `None` if the lineage has more or fewer.
+                pub fn of(stated: &Stated<'_>) -> Option<Self> {
+                    const NAMES: &[&str] = &[$(stringify!($place)),*];
+                    const COUNT: usize = NAMES.len();
+                    let (named, unused) = stated.places.split_first_chunk::<COUNT>()?;
+                    let [$($place),*] = *named;
+                    // A sealed correction has as many as any correction can have.
+                    let padded = stated.seal.is_some() && unused.iter().all(Option::is_none);
+                    (padded || unused.is_empty()).then_some(Self { $($place),* })
                 }
             }
         )*
@@ -89,6 +97,9 @@ places! {
 
     /// Of an attestation: it stands on its issuer's authority alone.
     AttestationPlaces {}
+
+    /// Of a seal: what its batch stands on, its entries name.
+    SealPlaces {}
 
     /// Of the void of an attestation.
     AttestationVoidPlaces {

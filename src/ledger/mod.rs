@@ -21,6 +21,7 @@ mod screening;
 mod state;
 pub mod trie;
 
+pub use admission::{BatchCandidate, BatchLineage, BatchRefusal};
 pub use broken::InvariantBroken;
 pub use candidate::{Candidate, ChainLink, Target};
 pub(crate) use decimal::decimal;

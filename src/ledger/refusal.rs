@@ -155,6 +155,12 @@ codes! {
     TreesShort = "trees_short", Rule;
     /// An attestation of more entries than there are.
     SizeBeyond = "size_beyond", Rule;
+    /// A seal and the entries before it are not one batch.
+    SealMismatch = "seal_mismatch", Rule;
+    /// The log ends within a sealed batch, or another entry stands in one.
+    BatchCut = "batch_cut", Rule;
+    /// A state entry says what the entries before it do not make.
+    StateWrong = "state_wrong", Rule;
     /// No such entry.
     TargetUnknown = "target_unknown", Rule;
     /// This remedy does not fit that kind of entry.

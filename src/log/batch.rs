@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use super::queue::Submission;
 use crate::crypto::PublicKey;
-use crate::ledger::{Candidate, Code, InvariantBroken, Refusal, State};
+use crate::ledger::{Candidate, Code, InvariantBroken, Refusal, State, Target};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, Index, Lineage, LogHead, SignedRecord, TimeMs};
+use crate::record::{FullEntry, Index, Lineage, LogHead, SignedEntry, SignedRecord, TimeMs};
 use crate::store::Batch;
 
 /// A batch that was judged.
@@ -32,7 +32,7 @@ pub(super) struct Ruling {
 }
 
 /// Entries that corrections name, by their indexes: fetched before the batch is judged.
-pub(super) type Targets = HashMap<Index, Entry>;
+pub(super) type Targets = HashMap<Index, FullEntry>;
 
 /// Submissions that can't be answered: the state contradicted itself while they were judged. None of
 /// their records may become durable, and the state is of no use.
@@ -68,7 +68,7 @@ pub(super) fn judge(
                 .statement
                 .target()
                 .and_then(|index| targets.get(&index))
-                .map(|target| (&target.signed).into());
+                .and_then(target);
             let candidate = Candidate::signed(signed, *id, admitted_at, target);
             match admit(state, tree, &candidate, signed, &mut entries) {
                 Ok(Ok((index, lineage))) => {
@@ -76,12 +76,12 @@ pub(super) fn judge(
                     // A later record of the same batch may correct this one.
                     if corrects {
                         let signed = signed.clone();
-                        let entry = Entry {
+                        let entry = SignedEntry {
                             admitted_at,
                             lineage,
                             signed,
                         };
-                        targets.insert(index, entry);
+                        targets.insert(index, FullEntry::Signed(entry));
                     }
                 }
                 Ok(Err(why)) => {
@@ -116,6 +116,15 @@ pub(super) fn judge(
     })
 }
 
+/// What a correction of this entry needs of it.
+fn target(entry: &FullEntry) -> Option<Target<'_>> {
+    let stated = entry.stated()?;
+    Some(Target {
+        statement: stated.statement,
+        issuer: stated.issuer(),
+    })
+}
+
 /// Admits a record, or refuses it and changes nothing.
 fn admit(
     state: &mut State,
@@ -143,7 +152,7 @@ fn judge_one(
     signed: &SignedRecord,
 ) -> Result<(Lineage, Vec<u8>), Refusal> {
     let lineage = state.judge(candidate)?;
-    let bytes = Entry::encode_parts(candidate.admitted_at, &lineage, signed);
+    let bytes = SignedEntry::encode_parts(candidate.admitted_at, &lineage, signed);
     Ok((lineage, bytes.map_err(|_| too_long())?))
 }
 

@@ -1,4 +1,4 @@
-//! Entry 0: a ledger's beginning, admitted before any server runs.
+//! SignedEntry 0: a ledger's beginning, admitted before any server runs.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::durable::{FileError, at};
 use crate::ledger::{Candidate, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{Entry, LogHead, Origin, RecordId, SignedRecord, SigningContext, TimeMs};
+use crate::record::{LogHead, Origin, RecordId, SignedEntry, SignedRecord, SigningContext, TimeMs};
 use crate::store::{Batch, CommitOutcome, DiskStore, StoreError};
 
 /// Why a genesis can't be admitted.
@@ -52,7 +52,7 @@ pub fn admit_genesis(
     let lineage = State::empty(origin.clone())
         .judge(&candidate)
         .map_err(GenesisError::Refused)?;
-    let entry = Entry {
+    let entry = SignedEntry {
         admitted_at,
         lineage,
         signed: genesis.clone(),

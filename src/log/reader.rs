@@ -10,7 +10,7 @@ use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, NodeTile, ProofError, TILE_HASHES, TileId,
     consistency_ranges, fold_nodes, inclusion_ranges, range_nodes,
 };
-use crate::record::Entry;
+use crate::record::{CodecError, Entry, FullEntry, Index};
 use crate::store::{Bytes, Store, StoreError};
 
 /// Why something can't be read.
@@ -188,6 +188,26 @@ impl Reader {
             what: error.to_string(),
         })?;
         Ok((bytes, entry))
+    }
+
+    /// As [`Self::decoded`], with the seal that says who states it, if the entry is a sealed one.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] when it is no entry, or its seal is none.
+    pub async fn full(&self, index: u64, size: u64) -> Result<(Bytes, FullEntry), ReadError> {
+        let (bytes, entry) = self.decoded(index, size).await?;
+        let seal = match entry.seal_index(Index(index)) {
+            Some(seal) => Some(self.decoded(seal.0, size).await?.1),
+            None => None,
+        };
+        let full = FullEntry::join(Index(index), entry, |_| {
+            seal.ok_or_else(|| CodecError::Malformed("its seal was not read".to_owned()))
+        });
+        let full = full.map_err(|error| ReadError::Damaged {
+            tile: format!("entry {index}"),
+            what: error.to_string(),
+        })?;
+        Ok((bytes, full))
     }
 
     /// The hash of a leaf of a tree of `size`.

@@ -1,7 +1,7 @@
 //! Starting again from what the store says: the saved state if it speaks of this very log, then
 //! the entries after it; or all entries, if it does not.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use tokio::task::JoinHandle;
 
@@ -204,16 +204,24 @@ async fn replay_ahead(
         }
         let Some(bundle) = ahead.pop_front() else {
             // The caller holds the root of what was replayed against the one that was committed.
-            return Ok(());
+            return Ok(replay.check_end()?);
         };
         for checked in bundle.await.map_err(|_| RecoveryError::Stopped)?? {
             let checked = checked.map_err(|fault| fault.at(at))?;
-            let target = match checked.entry().signed.record().statement.target() {
-                Some(index) if index.0 < at => Some(reader.entry(index.0, size).await?),
-                _ => None,
-            };
-            replay.take_checked(&checked, |_| target.map(|bytes| bytes.to_vec()))?;
             at += 1;
+            let Some(group) = replay.group(checked)? else {
+                continue;
+            };
+            let mut earlier = HashMap::new();
+            for index in group.targets() {
+                let (bytes, entry) = reader.decoded(index.0, size).await?;
+                earlier.insert(index, bytes);
+                if let Some(seal) = entry.seal_index(index) {
+                    earlier.insert(seal, reader.entry(seal.0, size).await?);
+                }
+            }
+            let find = |index| earlier.get(&index).map(|bytes| bytes.to_vec());
+            replay.take_group(&group, find, |_, _| Ok::<_, ReplayError>(()))?;
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{Log, ReadError};
 use crate::crypto::PublicKey;
 use crate::ledger::{ChainHead, SEQS_PER_MARK};
 use crate::merkle::{Bundle, Level, TILE_HASHES, TileId};
-use crate::record::{Entry, Index, Seq};
+use crate::record::{Index, Seq, SignedEntry};
 use crate::store::Bytes;
 
 /// Steps along a chain that are made on the caller's thread: fewer cost less than asking another.
@@ -159,7 +159,8 @@ impl Walk {
             let place = (index.0 % TILE_HASHES) as usize;
             let bytes = bundle.entries().get(place);
             let bytes = bytes.ok_or_else(|| ReadError::Missing(name()))?;
-            let entry = Entry::decode(bytes).map_err(|error| damaged(name(), error.to_string()))?;
+            let entry =
+                SignedEntry::decode(bytes).map_err(|error| damaged(name(), error.to_string()))?;
             let record = entry.signed.record();
             if (record.issuer, record.seq) != (self.issuer, seq) {
                 let what = format!("the chain of {} leads to it as to seq {seq}", self.issuer);

@@ -21,7 +21,9 @@ use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
-use crate::record::{Entry, LogHead, SignedRecord, Statement, TimeMs};
+use crate::record::{
+    CodecError, Entry, FullEntry, Index, LogHead, SignedRecord, Statement, TimeMs,
+};
 use crate::store::{Batch, BoxFuture, CommitOutcome, StateChange, Store, StoreError};
 
 /// A batch takes submissions until it has this many records or more; a submission is never split.
@@ -265,9 +267,9 @@ impl Sequencer {
                 Unjudged::Broken(format!("entry {index}, which was judged, is none: {what}"))
             };
             let entry = if index.0 < durable {
-                let read = self.reader.entry(index.0, durable).await;
-                let bytes = read.map_err(|error| Unjudged::Unavailable(error.to_string()))?;
-                Entry::decode(&bytes)
+                let read = self.reader.full(index.0, durable).await;
+                read.map_err(|error| Unjudged::Unavailable(error.to_string()))?
+                    .1
             } else if let Some(batch) = ahead
                 && index.0 < batch.to.tree.size
             {
@@ -276,15 +278,21 @@ impl Sequencer {
                     None => entries_ahead
                         .insert(Bundle::parse_all(&batch.entries).map_err(|e| broken(&e))?),
                 };
-                let place = usize::try_from(index.0 - batch.from.tree.size);
-                let bytes = place.ok().and_then(|place| bundle.entries().get(place));
-                Entry::decode(bytes.ok_or_else(|| broken(&"its batch ends before it"))?)
+                // A sealed batch is committed together with its seal.
+                let read = |index: Index| {
+                    let place = usize::try_from(index.0 - batch.from.tree.size);
+                    let bytes = place.ok().and_then(|place| bundle.entries().get(place));
+                    let short = || CodecError::Malformed("its batch ends before it".to_owned());
+                    Entry::decode(bytes.ok_or_else(short)?)
+                };
+                let entry = read(index).and_then(|entry| FullEntry::join(index, entry, read));
+                entry.map_err(|error| broken(&error))?
             } else {
                 // Either a record of the batch to be judged, which `judge` adds when it admits it,
                 // or an entry that does not exist: the rules refuse the correction then.
                 continue;
             };
-            targets.insert(index, entry.map_err(|error| broken(&error))?);
+            targets.insert(index, entry);
         }
         Ok(targets)
     }

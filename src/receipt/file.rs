@@ -18,6 +18,8 @@ pub const RECEIPT_BYTES_MAX: usize = 4 << 20;
 const EXTRA_BYTES_MAX: usize = 2 << 20;
 /// The most statements between an entry and the genesis: a grant, and each change of governors.
 pub const AUTHORITY_LINKS_MAX: usize = 64;
+/// The most hashes between a statement and its seal's root: of 16,384 statements.
+const SIBLINGS_MAX: usize = 14;
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// How far into a file its first line is looked for, when something stands before it.
 const BEGINNING_BYTES: usize = 256;
@@ -33,11 +35,35 @@ pub struct AuthorityLink {
     pub path: Vec<[u8; 32]>,
 }
 
+/// The seal of a sealed entry, and the way from the entry's statement to it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct SealLink {
+    /// The index of the seal's entry.
+    pub index: Index,
+    /// The bytes of that entry.
+    pub entry: Vec<u8>,
+    /// The inclusion proof of that entry in the same checkpoint's tree.
+    pub path: Vec<[u8; 32]>,
+    /// The inclusion proof of the statement in the seal's root.
+    pub siblings: Vec<[u8; 32]>,
+}
+
 #[derive(Encode, Decode)]
 struct Extra {
     entry: Vec<u8>,
     authority: Vec<AuthorityLink>,
 }
+
+/// As [`Extra`], of a sealed entry.
+#[derive(Encode, Decode)]
+struct SealedExtra {
+    entry: Vec<u8>,
+    seal: SealLink,
+    authority: Vec<AuthorityLink>,
+}
+
+/// Where the first number of the entry stands, which tells its form: behind the entry's length.
+const FORM_AT: std::ops::Range<usize> = 8..10;
 
 /// A receipt as it was read or made. Only [`Receipt::verify`] tells what it proves.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +72,9 @@ pub struct Receipt {
     pub index: Index,
     /// The entry's bytes.
     pub entry: Vec<u8>,
-    /// The statements that the entry's authority rests on: its grant, if it has one, and the
+    /// The seal of a sealed entry; `None` for an entry of another form.
+    pub seal: Option<SealLink>,
+    /// The statements that the entry's authority rests on, or its seal's: the grant, if it has one, and the
     /// governors' statements, back to the genesis.
     pub authority: Vec<AuthorityLink>,
     /// The entry's inclusion proof.
@@ -88,11 +116,16 @@ impl Receipt {
     /// # Errors
     /// [`CodecError::TooLong`] if the chain of authority is longer than a receipt may carry.
     pub fn to_text(&self) -> Result<String, CodecError> {
-        let extra = Extra {
-            entry: self.entry.clone(),
-            authority: self.authority.clone(),
+        let (entry, authority) = (self.entry.clone(), self.authority.clone());
+        let extra = match self.seal.clone() {
+            None => encode::<_, EXTRA_BYTES_MAX>(&Extra { entry, authority })?,
+            Some(seal) => encode::<_, EXTRA_BYTES_MAX>(&SealedExtra {
+                entry,
+                seal,
+                authority,
+            })?,
         };
-        let extra = STANDARD.encode(encode::<_, EXTRA_BYTES_MAX>(&extra)?);
+        let extra = STANDARD.encode(extra);
         let mut text = format!("{HEADER}\nextra {extra}\nindex {}\n", self.index);
         for hash in &self.path {
             text.push_str(&format!("{hash}\n"));
@@ -135,9 +168,21 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
     let extra = STANDARD
         .decode(extra)
         .map_err(|_| malformed("the extra line is no base64"))?;
-    let extra: Extra = decode::<_, EXTRA_BYTES_MAX>(&extra)
-        .map_err(|error| malformed(&format!("the extra line: {error}")))?;
-    if extra.authority.len() > AUTHORITY_LINKS_MAX {
+    let unread = |error: CodecError| malformed(&format!("the extra line: {error}"));
+    let (entry, seal, authority) = match extra.get(FORM_AT) {
+        Some([0, 2]) => {
+            let extra: SealedExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            if extra.seal.siblings.len() > SIBLINGS_MAX {
+                return Err(malformed("a seal signs no batch that deep"));
+            }
+            (extra.entry, Some(extra.seal), extra.authority)
+        }
+        _ => {
+            let extra: Extra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            (extra.entry, None, extra.authority)
+        }
+    };
+    if authority.len() > AUTHORITY_LINKS_MAX {
         return Err(malformed(
             "too many statements stand between the entry and the genesis",
         ));
@@ -171,8 +216,9 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
     }
     Ok(Receipt {
         index,
-        entry: extra.entry,
-        authority: extra.authority,
+        entry,
+        seal,
+        authority,
         path,
         checkpoint: checkpoint.to_owned(),
     })

@@ -29,7 +29,7 @@
 mod file;
 mod verify;
 
-pub use file::{AUTHORITY_LINKS_MAX, AuthorityLink, RECEIPT_BYTES_MAX, Receipt};
+pub use file::{AUTHORITY_LINKS_MAX, AuthorityLink, RECEIPT_BYTES_MAX, Receipt, SealLink};
 pub use verify::{Check, VerifiedReceipt};
 
 use crate::merkle::ProofError;

@@ -8,7 +8,10 @@ use crate::crypto::PublicKey;
 use crate::ledger::{endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
 use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
-use crate::record::{CodecError, Entry, Index, Origin, RecordId, Role, SigningContext, Statement};
+use crate::record::{
+    CodecError, Entry, FullEntry, Index, Origin, RecordId, Role, SignedEntry, SigningContext,
+    Statement,
+};
 
 /// One thing that was verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,14 +27,15 @@ pub struct Check {
 pub struct VerifiedReceipt {
     /// The entry's index in the log.
     pub index: Index,
-    /// The entry.
-    pub entry: Entry,
-    /// The id of the entry's record.
-    pub id: RecordId,
+    /// The entry, with its seal if it is a sealed one.
+    pub entry: FullEntry,
+    /// The id of the record that is signed: the entry's own, or its seal's. `None` for a state entry.
+    pub id: Option<RecordId>,
     /// The issuer's holder, the holder's name for people, and the role; `None` for governors.
     pub issuer: Option<(String, String, Role)>,
-    /// The id of the genesis that the chain of authority leads to.
-    pub genesis: RecordId,
+    /// The id of the genesis that the chain of authority leads to; `None` for a state entry, which
+    /// rests on nobody's authority.
+    pub genesis: Option<RecordId>,
     /// Size and root of the tree that the entry is in.
     pub head: TreeHead,
     /// The cosignatures of the required witnesses, with the times at which they saw the checkpoint.
@@ -81,29 +85,56 @@ impl Receipt {
         self.check_format(head)?;
         let origin = Origin::from(log.name().clone());
         let context = SigningContext::new(&origin);
-        let entry = open(&context, head, self.index, &self.entry, &self.path)?;
+        let entry = include(head, self.index, &self.entry, &self.path)?;
         held(
             "inclusion",
             format!("entry {} is in that tree, just these bytes", self.index),
         );
+        let entry = match entry {
+            Entry::State(state) => {
+                self.check_state_alone()?;
+                held(
+                    "state",
+                    "a state entry: the log's own word; auditors vouch for it".to_owned(),
+                );
+                return Ok(VerifiedReceipt {
+                    index: self.index,
+                    entry: FullEntry::State(state),
+                    id: None,
+                    issuer: None,
+                    genesis: None,
+                    head,
+                    cosignatures,
+                    checks,
+                });
+            }
+            entry => self.open_seal(&context, head, entry)?,
+        };
+        let Some(stated) = entry.stated() else {
+            return Err(ReceiptError::Malformed("nobody states it".to_owned()));
+        };
+        let first = stated.seal.unwrap_or(self.index);
+        check_signature(&context, first, stated.signed)?;
         held(
             "signature",
-            format!("the key {} signed it", entry.signed.record().issuer),
+            match stated.seal {
+                None => format!("the key {} signed it", stated.issuer()),
+                Some(seal) => format!(
+                    "the key {} signed it, with others, by the seal at entry {seal}",
+                    stated.issuer()
+                ),
+            },
         );
 
-        let mut chain = vec![(self.index, entry.clone())];
+        let mut chain = vec![(first, stated.signed.clone())];
         for link in &self.authority {
-            let path: Vec<Hash> = link
-                .path
-                .iter()
-                .map(|hash| Hash::from_bytes(*hash))
-                .collect();
+            let path = hashes(&link.path);
             chain.push((
                 link.index,
                 open(&context, head, link.index, &link.entry, &path)?,
             ));
         }
-        let issuer = check_authority(&chain)?;
+        let issuer = check_authority(&chain, stated.statement)?;
         let found = match chain.last() {
             Some((_, last)) => context.id(last.signed.bytes()),
             None => RecordId::NONE,
@@ -117,8 +148,9 @@ impl Receipt {
                 expected: *expected,
             });
         }
-        let unverified =
-            |(_, entry): &&(Index, Entry)| entry.signed.record().statement.mldsa_key().is_some();
+        let unverified = |(_, entry): &&(Index, SignedEntry)| {
+            entry.signed.record().statement.mldsa_key().is_some()
+        };
         if let Some((index, _)) = chain.iter().find(unverified) {
             return Err(ReceiptError::Mldsa { index: *index });
         }
@@ -139,13 +171,13 @@ impl Receipt {
                 None => format!("the genesis is {found}; compare it with what you were told"),
             },
         );
-        let id = context.id(entry.signed.bytes());
+        let id = context.id(stated.signed.signed.bytes());
         Ok(VerifiedReceipt {
             index: self.index,
             entry,
-            id,
+            id: Some(id),
             issuer,
-            genesis: found,
+            genesis: Some(found),
             head,
             cosignatures,
             checks,
@@ -159,7 +191,9 @@ impl Receipt {
     fn check_lengths(&self, size: u64) -> Result<(), ReceiptError> {
         let links = self.authority.iter();
         let all = links.map(|link| (link.index, link.path.len()));
-        for (index, found) in std::iter::once((self.index, self.path.len())).chain(all) {
+        let seal = self.seal.iter().map(|link| (link.index, link.path.len()));
+        let own = std::iter::once((self.index, self.path.len()));
+        for (index, found) in own.chain(seal).chain(all) {
             let unfit = |error| ReceiptError::NotIncluded { index, error };
             let needed = inclusion_ranges(index.0, size).map_err(unfit)?.len();
             if found != needed {
@@ -193,9 +227,79 @@ impl Receipt {
     }
 }
 
-/// Decodes an entry, checks that it is in the tree, and every signature on it.
-fn open(
-    context: &SigningContext,
+impl Receipt {
+    /// A state entry rests on nobody's authority: nothing stands beside it.
+    fn check_state_alone(&self) -> Result<(), ReceiptError> {
+        if self.authority.is_empty() {
+            return Ok(());
+        }
+        Err(ReceiptError::Authority {
+            index: self.index,
+            what: "nobody states a state entry, and the receipt names an authority".to_owned(),
+        })
+    }
+
+    /// Joins a sealed entry with its seal: the seal is in the tree at the place that the entry names,
+    /// and the statement under the seal's root.
+    fn open_seal(
+        &self,
+        context: &SigningContext,
+        head: TreeHead,
+        entry: Entry,
+    ) -> Result<FullEntry, ReceiptError> {
+        let index = self.index;
+        let wrong = |what: String| ReceiptError::Entry { index, what };
+        let sealed = match entry {
+            Entry::Signed(entry) => return Ok(FullEntry::Signed(entry)),
+            Entry::State(entry) => return Ok(FullEntry::State(entry)),
+            Entry::Sealed(sealed) => sealed,
+        };
+        let link = self.seal.as_ref();
+        let link = link.ok_or_else(|| wrong("its seal is not in the receipt".to_owned()))?;
+        if sealed.seal_index(index) != Some(link.index) {
+            return Err(wrong(format!("entry {} is not its seal", link.index)));
+        }
+        let seal = include(head, link.index, &link.entry, &hashes(&link.path))?;
+        let leaf = leaf_hash(sealed.statement().bytes());
+        let ahead = u64::from(sealed.ahead());
+        let full = FullEntry::sealed(sealed, link.index, seal);
+        let full = full.map_err(|error| wrong(error.to_string()))?;
+        let Some(Statement::Seal(seal)) = full
+            .stated()
+            .map(|stated| &stated.signed.signed.record().statement)
+        else {
+            return Err(wrong(format!("entry {} is not its seal", link.index)));
+        };
+        let count = u64::from(seal.count);
+        let place = count - ahead;
+        let siblings = hashes(&link.siblings);
+        let unproven = |error| ReceiptError::NotIncluded { index, error };
+        let needed = inclusion_ranges(place, count).map_err(unproven)?.len();
+        if siblings.len() != needed {
+            let found = siblings.len();
+            return Err(unproven(ProofError::Length { found }));
+        }
+        let root = Hash::from_bytes(*seal.root.as_bytes());
+        verify_inclusion(leaf, place, count, &siblings, &root)
+            .map_err(|_| wrong("its statement is not under the root of its seal".to_owned()))?;
+        check_signature(
+            context,
+            link.index,
+            match &full {
+                FullEntry::Sealed { seal, .. } => seal,
+                _ => return Ok(full),
+            },
+        )?;
+        Ok(full)
+    }
+}
+
+fn hashes(path: &[[u8; 32]]) -> Vec<Hash> {
+    path.iter().map(|hash| Hash::from_bytes(*hash)).collect()
+}
+
+/// Decodes an entry, and checks that it is in the tree.
+fn include(
     head: TreeHead,
     index: Index,
     bytes: &[u8],
@@ -203,20 +307,50 @@ fn open(
 ) -> Result<Entry, ReceiptError> {
     verify_inclusion(leaf_hash(bytes), index.0, head.size, path, &head.root)
         .map_err(|error| ReceiptError::NotIncluded { index, error })?;
-    let wrong = |what: String| ReceiptError::Entry { index, what };
-    let entry = Entry::decode(bytes).map_err(|error| wrong(error.to_string()))?;
-    entry
-        .signed
-        .verify(context)
-        .map_err(|error| wrong(error.to_string()))?;
-    Ok(entry)
+    Entry::decode(bytes).map_err(|error| ReceiptError::Entry {
+        index,
+        what: error.to_string(),
+    })
+}
+
+fn check_signature(
+    context: &SigningContext,
+    index: Index,
+    entry: &SignedEntry,
+) -> Result<(), ReceiptError> {
+    let verified = entry.signed.verify(context);
+    verified.map_err(|error| ReceiptError::Entry {
+        index,
+        what: error.to_string(),
+    })
+}
+
+/// Decodes a signed entry, checks that it is in the tree, and every signature on it.
+fn open(
+    context: &SigningContext,
+    head: TreeHead,
+    index: Index,
+    bytes: &[u8],
+    path: &[Hash],
+) -> Result<SignedEntry, ReceiptError> {
+    match include(head, index, bytes, path)? {
+        Entry::Signed(entry) => {
+            check_signature(context, index, &entry)?;
+            Ok(entry)
+        }
+        Entry::Sealed(_) | Entry::State(_) => Err(ReceiptError::Entry {
+            index,
+            what: "nobody's authority rests on an entry without a signature of its own".to_owned(),
+        }),
+    }
 }
 
 /// Follows the chain from the entry to the genesis: each statement's authority is the next one.
 /// Returns the issuer's holder, the holder's name and the role, if the entry was not stated by
-/// governors.
+/// governors. `said` is what the first one states, or the statement that it seals.
 fn check_authority(
-    chain: &[(Index, Entry)],
+    chain: &[(Index, SignedEntry)],
+    said: &Statement,
 ) -> Result<Option<(String, String, Role)>, ReceiptError> {
     let mut issuer = None;
     if let Some((index, entry)) = chain.first() {
@@ -242,12 +376,14 @@ fn check_authority(
                 if grant.key != *key {
                     return Err(broken("the grant is of another key".to_owned()));
                 }
-                if !speakers(statement).include_role(grant.role) {
-                    return Err(broken(format!(
-                        "the role {} may not say {}",
-                        grant.role,
-                        statement.kind()
-                    )));
+                for statement in [said, statement] {
+                    if !speakers(statement).include_role(grant.role) {
+                        return Err(broken(format!(
+                            "the role {} may not say {}",
+                            grant.role,
+                            statement.kind()
+                        )));
+                    }
                 }
                 issuer = Some((
                     grant.holder.to_string(),
@@ -289,11 +425,11 @@ fn check_authority(
     }
 }
 
-fn chain_start(chain: &[(Index, Entry)]) -> Index {
+fn chain_start(chain: &[(Index, SignedEntry)]) -> Index {
     chain.first().map_or(Index(0), |(index, _)| *index)
 }
 
-fn check_origin(chain: &[(Index, Entry)], origin: &Origin) -> Result<(), ReceiptError> {
+fn check_origin(chain: &[(Index, SignedEntry)], origin: &Origin) -> Result<(), ReceiptError> {
     match chain
         .last()
         .map(|(_, entry)| &entry.signed.record().statement)
@@ -306,7 +442,7 @@ fn check_origin(chain: &[(Index, Entry)], origin: &Origin) -> Result<(), Receipt
 /// Checks a record of governors by the set that the entry `stated_at` states: the record names that
 /// set, its issuer governs, and the quorum of them signed.
 fn check_quorum(
-    entry: &Entry,
+    entry: &SignedEntry,
     stated_at: Index,
     governors: &[PublicKey],
     quorum: u8,
@@ -333,7 +469,7 @@ fn check_quorum(
 }
 
 /// Checks that each key that gets a task signed the statement that names it.
-fn check_possession(entry: &Entry) -> Result<(), String> {
+fn check_possession(entry: &SignedEntry) -> Result<(), String> {
     let record = entry.signed.record();
     let signs = |key: &PublicKey| {
         *key == record.issuer || entry.signed.endorsements().iter().any(|e| e.key == *key)

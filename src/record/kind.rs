@@ -31,6 +31,7 @@ pub enum Kind {
     Correction,
     Policy,
     Attestation,
+    Seal,
 }
 
 /// The kinds in their order, each with the name that JSON and messages use.
@@ -72,6 +73,30 @@ kinds! {
     Correction = "correction",
     Policy = "policy",
     Attestation = "attestation",
+    Seal = "seal",
+}
+
+impl Kind {
+    /// How many earlier entries a sealed entry of this kind names, besides those that its seal names;
+    /// `None` for a kind that is never sealed.
+    pub fn sealed_places(self) -> Option<usize> {
+        match self {
+            Self::Award | Self::Claim | Self::Planting | Self::Survey | Self::Assignment => Some(1),
+            Self::Transfer => Some(2),
+            // As many as that of a void of a transfer.
+            Self::Correction => Some(3),
+            Self::Genesis
+            | Self::Governors
+            | Self::KeyGrant
+            | Self::KeyRevoke
+            | Self::LogKey
+            | Self::Method
+            | Self::Plot
+            | Self::Policy
+            | Self::Attestation
+            | Self::Seal => None,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -107,7 +132,8 @@ impl Statement {
             | Self::Assignment(_)
             | Self::Correction(_)
             | Self::Policy(_)
-            | Self::Attestation(_) => Vec::new(),
+            | Self::Attestation(_)
+            | Self::Seal(_) => Vec::new(),
         }
     }
 
@@ -129,7 +155,8 @@ impl Statement {
             | Self::Assignment(_)
             | Self::Correction(_)
             | Self::Policy(_)
-            | Self::Attestation(_) => None,
+            | Self::Attestation(_)
+            | Self::Seal(_) => None,
         }
     }
 
@@ -152,7 +179,17 @@ impl Statement {
             | Self::Survey(_)
             | Self::Claim(_)
             | Self::Assignment(_)
-            | Self::Attestation(_) => None,
+            | Self::Attestation(_)
+            | Self::Seal(_) => None,
+        }
+    }
+
+    /// The highest index of an entry that this statement names; `None` if it names none.
+    pub fn newest_named(&self) -> Option<Index> {
+        match self {
+            Self::Survey(survey) => Some(survey.as_of).max(survey.planting),
+            Self::Assignment(assignment) => assignment.claims.iter().copied().max(),
+            _ => self.target().max(self.set()),
         }
     }
 
@@ -175,7 +212,8 @@ impl Statement {
             | Self::Claim(_)
             | Self::Assignment(_)
             | Self::Policy(_)
-            | Self::Attestation(_) => None,
+            | Self::Attestation(_)
+            | Self::Seal(_) => None,
         }
     }
 }

@@ -35,6 +35,7 @@ mod chain;
 mod codec;
 mod distance;
 mod entry;
+mod full;
 mod head;
 mod kind;
 mod land;
@@ -49,7 +50,11 @@ mod version;
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
 pub use distance::{Place, great_circle_m};
-pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, LINEAGE_MAX, Lineage};
+pub use entry::{
+    ENTRY_BYTES_MAX, Entry, LINEAGE_MAX, Lineage, SealedEntry, SealedStatement, SignedEntry,
+    StateEntry, StateTotals,
+};
+pub use full::{FullEntry, Stated};
 pub use head::{LogHead, StateHead};
 pub use kind::Kind;
 pub use land::{Circle, Country, GeoPoint, NamedPlatforms, Outline, PlotPlace};
@@ -65,8 +70,8 @@ pub use signed::{
 pub use statement::{
     Activity, Assignment, AssuranceLevel, Attestation, Award, Basis, CLAIMS_PER_ASSIGNMENT_MAX,
     CarbonRights, Claim, Correction, Genesis, GovernorSet, KeyGrant, KeyRevoke, LogKey, Method,
-    Opinion, Planting, Plot, Policy, Remedy, Role, Species, Statement, Survey, Transfer,
-    TransferReason,
+    Opinion, Planting, Plot, Policy, Remedy, Role, SEALED_MAX, Seal, Species, Statement, Survey,
+    Transfer, TransferReason,
 };
 pub use text::{List, Origin, Slug, Text, TextError, WebAddress};
 pub use version::FormatVersion;

@@ -6,7 +6,7 @@ use super::chain::{RecordId, SigningContext};
 use super::codec::{CodecError, decode, decode_front, encode};
 use super::mldsa::{MLDSA_SIGNATURE_BYTES, MldsaSignature};
 use super::number::{Day, Seq};
-use super::statement::{Statement, TransferReason};
+use super::statement::Statement;
 use crate::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey, VerifyingKey};
 
 /// The longest record: a policy of [`crate::policy::POLICY_BYTES_MAX`] bytes fits.
@@ -40,13 +40,7 @@ impl Record {
     /// [`CodecError`] when the bytes are not the one encoding of a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let record: Self = decode::<_, RECORD_BYTES_MAX>(bytes)?;
-        if let Statement::Transfer(transfer) = &record.statement
-            && transfer.to.is_some() != transfer.reason.has_receiver()
-        {
-            return Err(CodecError::Malformed(
-                receiver_mismatch(transfer.reason).to_owned(),
-            ));
-        }
+        record.statement.check()?;
         Ok(record)
     }
 
@@ -58,14 +52,6 @@ impl Record {
         let bytes = encode::<_, RECORD_BYTES_MAX>(self)?;
         Self::decode(&bytes)?;
         Ok(bytes)
-    }
-}
-
-fn receiver_mismatch(reason: TransferReason) -> &'static str {
-    if reason.has_receiver() {
-        "a transfer with this reason needs an account to go to"
-    } else {
-        "points that expire or are spent elsewhere go to no account"
     }
 }
 

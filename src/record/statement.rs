@@ -1,4 +1,4 @@
-//! The sixteen kinds of statement (`docs/format.md`, "Statements"). The order of kinds and
+//! The seventeen kinds of statement (`docs/format.md`, "Statements"). The order of kinds and
 //! fields is the order of their bytes: it never changes within a version.
 
 use std::fmt;
@@ -7,17 +7,21 @@ use std::num::NonZeroU32;
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::codec::{CodecError, decode, encode};
 use super::land::{Country, NamedPlatforms, PlotPlace};
 use super::mldsa::MldsaKey;
 use super::number::{
     AccountId, ActivityCode, Day, Digest, Grams, Index, MethodId, MethodVersion, Micrograms,
     PlotNumber, Quantity, Serial, SpeciesCode,
 };
+use super::signed::RECORD_BYTES_MAX;
 use super::text::{List, Origin, Slug, Text, WebAddress};
 use super::version::FormatVersion;
 use crate::crypto::PublicKey;
 use crate::policy::PolicyText;
 
+/// The most statements that one seal signs.
+pub const SEALED_MAX: u32 = 16_384;
 /// The most claims that one assignment ties to trees.
 pub const CLAIMS_PER_ASSIGNMENT_MAX: usize = 1024;
 
@@ -57,6 +61,58 @@ pub enum Statement {
     Policy(Policy),
     /// 15: what an auditor says of the ledger.
     Attestation(Attestation),
+    /// 16: one signature for a batch of statements.
+    Seal(Seal),
+}
+
+impl Statement {
+    /// Reads a statement strictly.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are not the one encoding of a statement.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let statement: Self = decode::<_, RECORD_BYTES_MAX>(bytes)?;
+        statement.check()?;
+        Ok(statement)
+    }
+
+    /// The statement's bytes.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLong`] beyond [`RECORD_BYTES_MAX`], and what decoding would refuse.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        self.check()?;
+        encode::<_, RECORD_BYTES_MAX>(self)
+    }
+
+    /// Checks what the codec can't: a transfer goes to an account exactly if its reason has one, and
+    /// a seal counts no more than it may sign.
+    pub(super) fn check(&self) -> Result<(), CodecError> {
+        let wrong = |what: &str| Err(CodecError::Malformed(what.to_owned()));
+        match self {
+            Self::Transfer(transfer) if transfer.to.is_some() != transfer.reason.has_receiver() => {
+                wrong(if transfer.reason.has_receiver() {
+                    "a transfer with this reason needs an account to go to"
+                } else {
+                    "points that expire or are spent elsewhere go to no account"
+                })
+            }
+            Self::Seal(seal) if !(1..=SEALED_MAX).contains(&seal.count) => {
+                wrong("a seal signs 1 to 16,384 statements")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The statements of the `count` entries directly before it, signed together.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// The number of statements.
+    pub count: u32,
+    /// The RFC 6962 tree hash over the statements' bytes, in order.
+    pub root: Digest,
 }
 
 /// The first statement of a ledger, signed by every governor and the log's key.

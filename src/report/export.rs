@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::tables::{
     ACTIVITIES, ASSIGNMENTS, ATTESTATIONS, AWARDS, CLAIMS, CORRECTIONS, ENTRIES, GOVERNANCE,
-    METHODS, PLANTINGS, PLOTS, POLICIES, SPECIES, SURVEYS, TRANSFERS, TableSchema,
+    METHODS, PLANTINGS, PLOTS, POLICIES, SEALS, SPECIES, SURVEYS, TRANSFERS, TableSchema,
 };
 use crate::crypto::PublicKey;
 use crate::durable::{FileError, at, create_unsynced, make_folders, write_unsynced};
@@ -15,7 +15,7 @@ use crate::record::{
     Attestation, Basis, CarbonRights, Correction, GeoPoint, Index, Plot, PlotPlace, Remedy,
     Statement, Survey, TransferReason,
 };
-use crate::replay::CheckedEntry;
+use crate::replay::Taken;
 
 /// Why tables can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +117,7 @@ tables! {
     corrections: CORRECTIONS,
     policies: POLICIES,
     attestations: ATTESTATIONS,
+    seals: SEALS,
 }
 
 /// Every entry of a ledger, on its way into tables.
@@ -199,28 +200,40 @@ impl Export {
     ///
     /// # Errors
     /// [`ExportError`].
-    pub fn add(&mut self, index: Index, checked: &CheckedEntry) -> Result<(), ExportError> {
-        let entry = checked.entry();
-        let record = entry.signed.record();
+    pub fn add(&mut self, taken: &Taken<'_>) -> Result<(), ExportError> {
+        let index = taken.index;
+        let Some(stated) = taken.stated() else {
+            // The log's own: nobody signs it, and it has no chain.
+            let none = "";
+            let at = taken.admitted_at();
+            return self.tables.entries.row(row![
+                index, "state", none, none, none, none, none, at, none, none, none
+            ]);
+        };
+        // A sealed entry is no link of its issuer's chain: its seal is.
+        let link = taken.checked.entry().signed();
+        let link = link.map(|entry| entry.signed.record());
         self.tables.entries.row(row![
             index,
-            record.statement.kind(),
-            checked.id(),
-            record.issuer,
-            record.seq,
-            record.prev,
-            record.issued_on,
-            entry.admitted_at,
-            spaced(entry.lineage.indexes().iter().map(or_dash)),
+            stated.statement.kind(),
+            or_empty(taken.checked.id()),
+            stated.issuer(),
+            or_empty(link.map(|record| record.seq)),
+            or_empty(link.map(|record| record.prev)),
+            stated.issued_on(),
+            stated.admitted_at(),
+            spaced(stated.lineage().iter().map(or_dash)),
             spaced(
-                entry
+                stated
+                    .signed
                     .signed
                     .endorsements()
                     .iter()
                     .map(|endorsement| endorsement.key)
             ),
+            or_empty(stated.seal),
         ])?;
-        self.statement(index, &record.statement)
+        self.statement(index, stated.statement)
     }
 
     fn statement(&mut self, index: Index, statement: &Statement) -> Result<(), ExportError> {
@@ -283,6 +296,7 @@ impl Export {
                     .row(row![index, policy.as_str(), quorum])
             }
             Statement::Attestation(attestation) => self.attestation(index, attestation),
+            Statement::Seal(seal) => self.tables.seals.row(row![index, seal.count, seal.root]),
             Statement::Method(method) => {
                 self.tables.methods.row(row![
                     index,

@@ -19,15 +19,24 @@ const EVIDENCE_AT: (&str, &str) = (
     "the address at which the evidence file can be read; empty if none is given",
 );
 
-pub(super) const ENTRIES: TableSchema<10> = TableSchema {
+pub(super) const ENTRIES: TableSchema<11> = TableSchema {
     file: "entries.csv",
     row: "an entry",
     columns: [
         INDEX,
-        ("kind", "what it says: the other tables hold it"),
-        ("id", "the record's id, hexadecimal"),
-        ("issuer", "the key that signed it, hexadecimal"),
-        ("seq", "its place in the issuer's chain, from 0"),
+        (
+            "kind",
+            "what it says: the other tables hold it; state for the log's own word on what entries make",
+        ),
+        (
+            "id",
+            "the record's id, hexadecimal; empty for a sealed entry, whose seal has one",
+        ),
+        ("issuer", "the key that signed it, or its seal, hexadecimal"),
+        (
+            "seq",
+            "its place in the issuer's chain, from 0; empty for a sealed entry",
+        ),
         ("prev", "the id of the issuer's record before"),
         ("issued_on", "the day on which the issuer signed it"),
         (
@@ -41,6 +50,10 @@ pub(super) const ENTRIES: TableSchema<10> = TableSchema {
         (
             "endorsers",
             "keys that signed it beside the issuer, separated by spaces",
+        ),
+        (
+            "seal",
+            "the entry of the seal that signs it; empty for an entry with a signature of its own",
         ),
     ],
 };
@@ -260,6 +273,19 @@ pub(super) const SURVEYS: TableSchema<18> = TableSchema {
         EVIDENCE_AT,
         ("paid_by", "who paid for the survey"),
         ("next_due", "when the next one is due"),
+    ],
+};
+
+pub(super) const SEALS: TableSchema<3> = TableSchema {
+    file: "seals.csv",
+    row: "a seal",
+    columns: [
+        INDEX,
+        (
+            "count",
+            "how many entries directly before it the seal signs",
+        ),
+        ("root", "the tree hash of their statements, hexadecimal"),
     ],
 };
 

@@ -7,7 +7,7 @@ use axum::extract::State as Extract;
 use serde::Deserialize;
 
 use super::frame::{Frame, Visit};
-use super::{PageResult, Pages, not_found, page};
+use super::{PageResult, Pages, not_found, page, stated};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::figures::{decimal, grouped, signed};
@@ -16,7 +16,8 @@ use crate::ledger::lineage::{
     AccountCorrectionPlaces, AccountPlaces, TransferPlaces, TransferVoidPlaces,
 };
 use crate::record::{
-    AccountId, Award, Entry, Index, Kind, MethodId, MethodVersion, Remedy, Statement, Transfer,
+    AccountId, Award, FullEntry, Index, Kind, MethodId, MethodVersion, Remedy, Stated, Statement,
+    Transfer,
 };
 
 /// The most lines of an account's statement on one page.
@@ -37,11 +38,11 @@ struct Step {
 
 /// What an entry did to an account; `None` if it is not about it. `target` is the entry that a
 /// correction names.
-fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
+fn step(id: &AccountId, entry: &Stated<'_>, target: Option<&Statement>) -> Option<Step> {
     let step = |change: i128, before| Some(Step { change, before });
     let grams = |points: crate::record::Grams| i128::from(points.0);
     // Every kind stands here, so that a new one is asked about.
-    match &entry.signed.record().statement {
+    match entry.statement {
         Statement::Award(award) => {
             about(&award.account, id)?;
             step(grams(award.points), AccountPlaces::of(entry)?.account)
@@ -54,7 +55,7 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
             Side::Giver => step(-grams(transfer.points), TransferPlaces::of(entry)?.from),
             Side::Taker => step(grams(transfer.points), TransferPlaces::of(entry)?.to),
         },
-        Statement::Correction(correction) => match &target?.signed.record().statement {
+        Statement::Correction(correction) => match target? {
             Statement::Award(award) => {
                 about(&award.account, id)?;
                 match &correction.remedy {
@@ -98,7 +99,8 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
             | Statement::Assignment(_)
             | Statement::Correction(_)
             | Statement::Policy(_)
-            | Statement::Attestation(_) => None,
+            | Statement::Attestation(_)
+            | Statement::Seal(_) => None,
         },
         Statement::Genesis(_)
         | Statement::Governors(_)
@@ -111,7 +113,8 @@ fn step(id: &AccountId, entry: &Entry, target: Option<&Entry>) -> Option<Step> {
         | Statement::Survey(_)
         | Statement::Assignment(_)
         | Statement::Policy(_)
-        | Statement::Attestation(_) => None,
+        | Statement::Attestation(_)
+        | Statement::Seal(_) => None,
     }
 }
 
@@ -212,7 +215,7 @@ pub(super) async fn account(
                 Problem::contradiction(&detail)
             }
         })?;
-        lines.push(line(index, &entry, step.change));
+        lines.push(line(index, &stated(index, &entry)?, step.change));
         next = step.before;
     }
     let reckon = |state: &State| {
@@ -240,19 +243,23 @@ async fn entry_about(
     pages: &Pages,
     id: &AccountId,
     index: Index,
-) -> Result<Option<(Entry, Step)>, Problem> {
+) -> Result<Option<(FullEntry, Step)>, Problem> {
     let (_, entry) = pages.entry(index).await?;
-    let target = match &entry.signed.record().statement {
+    let Some(said) = entry.stated() else {
+        return Ok(None);
+    };
+    let target = match said.statement {
         Statement::Correction(correction) => Some(pages.entry(correction.target).await?.1),
         _ => None,
     };
-    let step = step(id, &entry, target.as_ref());
+    let target = target.as_ref().and_then(FullEntry::stated);
+    let step = step(id, &said, target.map(|target| target.statement));
     Ok(step.map(|step| (entry, step)))
 }
 
 /// The line of an entry. For an award, `why` stays empty: the ledger has the method that explains it.
-fn line(index: Index, entry: &Entry, change: i128) -> AccountLine {
-    let statement = &entry.signed.record().statement;
+fn line(index: Index, entry: &Stated<'_>, change: i128) -> AccountLine {
+    let statement = entry.statement;
     let (day, why, award) = match statement {
         Statement::Award(award) => (
             award.occurred_on.to_string(),
@@ -265,7 +272,7 @@ fn line(index: Index, entry: &Entry, change: i128) -> AccountLine {
     let plus = if change > 0 { "+" } else { "" };
     AccountLine {
         index,
-        when: entry.admitted_at.to_utc(),
+        when: entry.admitted_at().to_utc(),
         kind: statement.kind(),
         change: format!("{plus}{}", signed(change)),
         day,

@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::frame::{Frame, Visit};
 use super::names::issuer_name;
 use super::panel::Receipts;
-use super::{PageResult, Pages, broken, decode, page};
+use super::{PageResult, Pages, broken, decode, page, stated};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse_path};
 use crate::figures::{grouped, weight};
 use crate::merkle::{TILE_HASHES, leaf_hash};
-use crate::record::{Entry, Index, Kind, Remedy, Statement};
+use crate::record::{Entry, FullEntry, Index, Remedy, StateEntry, Statement, TimeMs};
 
 /// Entries that the home page shows.
 pub(super) const NEWEST: u64 = 10;
@@ -43,27 +43,40 @@ pub(super) async fn newest(
 ) -> Result<Vec<EntryLine>, Problem> {
     // From the genesis on, in a log that has fewer.
     let first = size.saturating_sub(count);
-    let mut lines = Vec::new();
+    let mut entries = Vec::new();
     let reader = pages.log.reader();
     for bundle in first / TILE_HASHES..size.div_ceil(TILE_HASHES) {
         for (index, bytes) in (bundle * TILE_HASHES..).zip(reader.bundle(bundle, size).await?) {
             if index >= first {
-                lines.push(line(visit, index, &decode(index, &bytes)?));
+                entries.push((index, decode(index, &bytes)?));
             }
         }
     }
-    lines.reverse();
+    // Backwards: a sealed entry's seal is behind it.
+    let mut lines = Vec::with_capacity(entries.len());
+    let mut admitted_at = TimeMs(0);
+    for (index, entry) in entries.iter().rev() {
+        match entry {
+            Entry::Signed(entry) => admitted_at = entry.admitted_at,
+            Entry::State(entry) => admitted_at = entry.admitted_at,
+            Entry::Sealed(_) => {}
+        }
+        lines.push(line(visit, *index, entry, admitted_at));
+    }
     Ok(lines)
 }
 
-fn line(visit: &Visit, index: u64, entry: &Entry) -> EntryLine {
-    let statement = &entry.signed.record().statement;
+fn line(visit: &Visit, index: u64, entry: &Entry, admitted_at: TimeMs) -> EntryLine {
     let t = visit.language.texts();
+    let (kind, says) = match entry.statement() {
+        Some(statement) => (t.kind(&statement.kind()).to_owned(), gist(statement)),
+        None => (t.k_state.clone(), String::new()),
+    };
     EntryLine {
         index,
-        kind: t.kind(&statement.kind()).to_owned(),
-        says: gist(statement),
-        when: entry.admitted_at.to_utc(),
+        kind,
+        says,
+        when: admitted_at.to_utc(),
     }
 }
 
@@ -111,6 +124,7 @@ pub(super) fn gist(statement: &Statement) -> String {
                 policy.quorum()
             )
         }
+        Statement::Seal(seal) => format!("× {}", grouped(seal.count.into())),
         Statement::Attestation(said) => {
             let (size, opinion) = (grouped(said.size.into()), said.opinion.words());
             format!("{size}: {opinion} ({})", said.level.words())
@@ -184,19 +198,29 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<FieldRow>) {
     }
 }
 
+/// Who signed an entry, or its seal.
+struct SignedFacts {
+    issued_on: String,
+    issuer: String,
+    who: Option<String>,
+    seq: u64,
+    id: String,
+}
+
 #[derive(Template)]
 #[template(path = "entry.html")]
 struct EntryPage {
     f: Frame,
     panel: Receipts,
     index: u64,
-    kind: Kind,
+    kind: String,
+    /// The kind in the page's language.
+    title: String,
     when: String,
-    issued_on: String,
-    issuer: String,
-    who: Option<String>,
-    seq: u64,
-    id: String,
+    /// Who signed it; `None` for a state entry.
+    signed: Option<SignedFacts>,
+    /// The seal that signs it, if it is a sealed one.
+    seal: Option<u64>,
     rows: Vec<FieldRow>,
     lineage: Vec<u64>,
     certificate: bool,
@@ -212,31 +236,77 @@ pub(super) async fn entry(
 ) -> PageResult {
     let index: Index = parse_path(&index, "the entry")?;
     let (bytes, entry) = pages.entry(index).await?;
-    let record = entry.signed.record();
+    let stated = match &entry {
+        FullEntry::State(state) => return state_page(&pages, &visit, index, &bytes, state).await,
+        other => stated(index, other)?,
+    };
     let (who, f) = pages
-        .see(&visit, |state| issuer_name(state, &record.issuer))
+        .see(&visit, |state| issuer_name(state, stated.issuer()))
         .await?;
+    let record = stated.signed.signed.record();
     page(&EntryPage {
         panel: Receipts::of("entry", index),
         index: index.0,
-        kind: record.statement.kind(),
-        when: entry.admitted_at.to_utc(),
-        issued_on: record.issued_on.to_string(),
-        issuer: record.issuer.to_string(),
-        who,
-        seq: record.seq.0,
-        id: pages.log.context().id(entry.signed.bytes()).to_string(),
-        rows: rows(&record.statement)?,
-        lineage: entry
-            .lineage
-            .indexes()
+        kind: stated.statement.kind().to_string(),
+        title: f.t.kind(&stated.statement.kind()).to_owned(),
+        when: entry.admitted_at().to_utc(),
+        signed: Some(SignedFacts {
+            issued_on: record.issued_on.to_string(),
+            issuer: record.issuer.to_string(),
+            who,
+            seq: record.seq.0,
+            id: pages
+                .log
+                .context()
+                .id(stated.signed.signed.bytes())
+                .to_string(),
+        }),
+        seal: stated.seal.map(|index| index.0),
+        rows: rows(stated.statement)?,
+        lineage: stated
+            .lineage()
             .iter()
             .flatten()
             .map(|index| index.0)
             .collect(),
-        certificate: matches!(record.statement, Statement::Claim(_)),
+        certificate: matches!(stated.statement, Statement::Claim(_)),
         raw: hex::encode(&bytes),
         leaf: hex::encode(leaf_hash(&bytes).as_bytes()),
+        f,
+    })
+}
+
+/// The page of a state entry: what the log itself says of the entries before it.
+async fn state_page(
+    pages: &Pages,
+    visit: &Visit,
+    index: Index,
+    bytes: &[u8],
+    state: &StateEntry,
+) -> PageResult {
+    let ((), f) = pages.see(visit, |_| Ok(())).await?;
+    let row = |name: &str, value: String| FieldRow {
+        name: name.to_owned(),
+        value,
+        link: None,
+    };
+    page(&EntryPage {
+        panel: Receipts::of("entry", index),
+        index: index.0,
+        kind: "state".to_owned(),
+        title: f.t.k_state.clone(),
+        when: state.admitted_at.to_utc(),
+        signed: None,
+        seal: None,
+        rows: vec![
+            row("size", state.size.to_string()),
+            row("rules_version", state.rules_version.to_string()),
+            row("root", hex::encode(state.root)),
+        ],
+        lineage: state.before.iter().map(|index| index.0).collect(),
+        certificate: false,
+        raw: hex::encode(bytes),
+        leaf: hex::encode(leaf_hash(bytes).as_bytes()),
         f,
     })
 }

@@ -7,11 +7,11 @@ use super::frame::Visit;
 use super::names::grantee_name;
 use super::texts::Texts;
 use super::tree::TreeFacts;
-use super::{Pages, entry};
+use super::{Pages, entry, stated};
 use crate::answer::Problem;
 use crate::ledger::State;
 use crate::ledger::lineage::{PlotCorrectionPlaces, PlotPlaces};
-use crate::record::{Correction, Day, Entry, Index, PlotNumber, Remedy, Serial, Statement};
+use crate::record::{Correction, Day, Index, PlotNumber, Remedy, Serial, Stated, Statement};
 
 /// The most entries of the plot that are read, so that a page is answered in milliseconds however many
 /// a plot has. What the state knows of the tree is shown in any case.
@@ -45,8 +45,8 @@ pub(super) struct Life {
 }
 
 /// The entry before this one that is about the same plot.
-fn before(entry: &Entry) -> Result<Option<Index>, Problem> {
-    let before = match &entry.signed.record().statement {
+fn before(entry: &Stated<'_>) -> Result<Option<Index>, Problem> {
+    let before = match entry.statement {
         Statement::Correction(_) => PlotCorrectionPlaces::of(entry).map(|places| places.plot),
         _ => PlotPlaces::of(entry).map(|places| places.plot),
     };
@@ -62,8 +62,12 @@ impl Life {
             Some(survey) => Some(pages.entry(survey.index).await?.1),
             None => None,
         };
-        let name =
-            |state: &State, entry: &Entry| grantee_name(state, &entry.signed.record().issuer);
+        let planting = stated(tree.planting, &planting)?;
+        let survey = match (&tree.survey, &survey) {
+            (Some(survey), Some(entry)) => Some(stated(survey.index, entry)?),
+            _ => None,
+        };
+        let name = |state: &State, entry: &Stated<'_>| grantee_name(state, entry.issuer());
         let look = |state: &State| {
             let surveyor = survey.as_ref().map(|entry| name(state, entry));
             Ok((name(state, &planting)?, surveyor.transpose()?))
@@ -79,7 +83,7 @@ impl Life {
         for index in known.chain(tree.surveys.iter().copied()) {
             if let Slot::Vacant(slot) = found.entry(index) {
                 let (_, entry) = pages.entry(index).await?;
-                slot.insert(event(t, index, &entry));
+                slot.insert(event(t, index, &stated(index, &entry)?));
             }
         }
         let mut events: Vec<TreeEvent> = found.into_values().collect();
@@ -109,8 +113,9 @@ async fn walk(
             break;
         };
         let (_, entry) = pages.entry(index).await?;
+        let entry = stated(index, &entry)?;
         next = before(&entry)?;
-        match &entry.signed.record().statement {
+        match entry.statement {
             Statement::Correction(correction) if correction.remedy == Remedy::Void => {
                 voids.insert(correction.target, (index, event(t, index, &entry)));
             }
@@ -125,7 +130,7 @@ async fn walk(
                     && let Some(claim) = assignment.claims.get(place)
                 {
                     let (_, entry) = pages.entry(*claim).await?;
-                    events.insert(*claim, event(t, *claim, &entry));
+                    events.insert(*claim, event(t, *claim, &stated(*claim, &entry)?));
                 }
             }
             // The entry is about other trees of the plot, or about the plot alone.
@@ -187,13 +192,14 @@ fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
         | Statement::Transfer(_)
         | Statement::Claim(_)
         | Statement::Policy(_)
-        | Statement::Attestation(_) => false,
+        | Statement::Attestation(_)
+        | Statement::Seal(_) => false,
     }
 }
 
-fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
-    let admitted = Day::of(entry.admitted_at);
-    let statement = &entry.signed.record().statement;
+fn event(t: &Texts, index: Index, entry: &Stated<'_>) -> TreeEvent {
+    let admitted = Day::of(entry.admitted_at());
+    let statement = entry.statement;
     let (day, what) = match statement {
         Statement::Planting(planting) => (planting.planted_from, &t.planting),
         Statement::Survey(survey) => (survey.surveyed_on, &t.survey_one),
@@ -215,7 +221,8 @@ fn event(t: &Texts, index: Index, entry: &Entry) -> TreeEvent {
         | Statement::Transfer(_)
         | Statement::Plot(_)
         | Statement::Policy(_)
-        | Statement::Attestation(_) => (admitted, &t.entry),
+        | Statement::Attestation(_)
+        | Statement::Seal(_) => (admitted, &t.entry),
     };
     let until = match statement {
         Statement::Planting(planting) => planting.planted_until,

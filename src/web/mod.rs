@@ -36,7 +36,7 @@ use crate::answer::reader_limits::{SEARCHES_EACH, SEARCHES_MAX, STREAMS_EACH, ST
 use crate::answer::{Closing, PageRoutes, Problem, ReadTurns, hold_answer, take_turn};
 use crate::ledger::State;
 use crate::log::{Log, ReadError, Status};
-use crate::record::{CodecError, Entry, Index};
+use crate::record::{CodecError, Entry, FullEntry, Index, Stated};
 use crate::shares::Shares;
 use frame::{Frame, LedgerFacts, Visit};
 
@@ -156,9 +156,9 @@ impl Pages {
     }
 
     /// An entry that the newest checkpoint covers.
-    async fn entry(&self, index: Index) -> Result<(Bytes, Entry), Problem> {
+    async fn entry(&self, index: Index) -> Result<(Bytes, FullEntry), Problem> {
         let size = self.log.published().head.tree.size;
-        Ok(self.log.reader().decoded(index.0, size).await?)
+        Ok(self.log.reader().full(index.0, size).await?)
     }
 }
 
@@ -169,6 +169,12 @@ fn decode(index: u64, bytes: &[u8]) -> Result<Entry, Problem> {
         what: error.to_string(),
     };
     Ok(Entry::decode(bytes).map_err(damaged)?)
+}
+
+/// What an entry states, where nothing but a statement can stand.
+fn stated(index: Index, entry: &FullEntry) -> Result<Stated<'_>, Problem> {
+    let none = || Problem::contradiction(&format!("entry {index} is a state entry"));
+    entry.stated().ok_or_else(none)
 }
 
 /// Makes a page of its template.

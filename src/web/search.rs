@@ -17,7 +17,7 @@ use crate::crypto::PublicKey;
 use crate::figures::grouped;
 use crate::ledger::State;
 use crate::merkle::TILE_HASHES;
-use crate::record::{AccountId, Index, PlotNumber, RecordId, Serial};
+use crate::record::{AccountId, Index, PlotNumber, RecordId, Serial, SignedEntry};
 use crate::shares::ClientNet;
 
 /// Hexadecimal digits of the id of an account, a key or a record.
@@ -150,7 +150,8 @@ impl Pages {
             let entries = self.log.reader().bundle(bundle, size).await?;
             for (index, bytes) in (bundle * TILE_HASHES..).zip(entries) {
                 let entry = decode(index, &bytes)?;
-                if self.log.context().id(entry.signed.bytes()) == *id {
+                let id_of = |signed: &SignedEntry| self.log.context().id(signed.signed.bytes());
+                if entry.signed().is_some_and(|signed| id_of(signed) == *id) {
                     return Ok(Some(Index(index)));
                 }
             }

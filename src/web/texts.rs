@@ -41,7 +41,7 @@ texts! {
     receipt_check receipt_save receipt_get not_proven check_intro check_key check_genesis
     check_compare check_audit check_mirror check_receipt check_python check_watch error
     k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
-    k_plot k_planting k_survey k_claim k_assignment k_correction k_policy k_attestation navigation home_title
+    k_plot k_planting k_survey k_claim k_assignment k_correction k_policy k_attestation k_seal k_state sealed_by navigation home_title
     plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
     country trees_for any_platform finer_outline density_now survival void day seq survey_one life_note survey_other
     survey_older check_get no_cross halted
@@ -143,6 +143,7 @@ impl Texts {
             Kind::Correction => &self.k_correction,
             Kind::Policy => &self.k_policy,
             Kind::Attestation => &self.k_attestation,
+            Kind::Seal => &self.k_seal,
         }
     }
 

@@ -12,7 +12,7 @@ use super::life::Life;
 use super::names::{grantee_name, species_name};
 use super::panel::Receipts;
 use super::plot::SurveyFacts;
-use super::{PageResult, Pages, broken, not_found, page};
+use super::{PageResult, Pages, broken, not_found, page, stated};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse_path};
 use crate::ledger::{ClaimTree, State};
@@ -222,8 +222,8 @@ pub(super) async fn certificate(
     };
     let ((claim, standing, tree, species_name), f) = pages.see_image(&visit, look).await?;
     let (_, entry) = pages.entry(index).await?;
-    let record = entry.signed.record();
-    let Statement::Claim(signed) = &record.statement else {
+    let said = stated(index, &entry)?;
+    let Statement::Claim(signed) = said.statement else {
         return Err(Problem::contradiction(&format!(
             "entry {index} is no claim"
         )));
@@ -234,7 +234,7 @@ pub(super) async fn certificate(
         let method = method
             .next()
             .ok_or_else(|| Problem::contradiction("no method prices this claim"))?;
-        Ok((method.stated_at, grantee_name(state, &record.issuer)?))
+        Ok((method.stated_at, grantee_name(state, said.issuer())?))
     };
     let (method_at, by) = pages.look(look).await?;
     let mut receipts = Receipts::of("claim", index);
@@ -257,7 +257,7 @@ pub(super) async fn certificate(
             species: claim.species,
             species_name,
             standing,
-            when: entry.admitted_at.to_utc(),
+            when: entry.admitted_at().to_utc(),
             by,
             qr: qr(&url)?,
             url,

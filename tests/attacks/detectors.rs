@@ -230,7 +230,13 @@ fn follow(shown: &Shown, auditor: Auditor, source: &dyn StaticLog) -> Result<Aud
     let mut auditor = auditor;
     let outcome = (|| {
         let claimed = auditor.fetch_checkpoint(source)?;
-        auditor.advance(source, &claimed, THREADS, |_, _, _| Ok::<_, AuditError>(()))?;
+        auditor.advance(
+            source,
+            &claimed,
+            THREADS,
+            |_, _| Ok::<_, AuditError>(()),
+            |_| Ok(()),
+        )?;
         auditor.check_genesis(&shown.genesis)
     })();
     outcome.map_err(told)?;

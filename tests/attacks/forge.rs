@@ -189,8 +189,8 @@ impl Forge {
     }
 
     /// The entry at an index.
-    pub fn entry(&self, index: Index) -> Entry {
-        Entry::decode(&self.entries[index.0 as usize]).unwrap()
+    pub fn entry(&self, index: Index) -> SignedEntry {
+        SignedEntry::decode(&self.entries[index.0 as usize]).unwrap()
     }
 
     pub fn genesis_id(&self) -> RecordId {
@@ -228,11 +228,11 @@ impl Forge {
         })
     }
 
-    fn target(&self, signed: &SignedRecord) -> Option<Entry> {
+    fn target(&self, signed: &SignedRecord) -> Option<SignedEntry> {
         match &signed.record().statement {
             Statement::Correction(correction) => {
                 let index = usize::try_from(correction.target.0).ok()?;
-                Entry::decode(self.entries.get(index)?).ok()
+                SignedEntry::decode(self.entries.get(index)?).ok()
             }
             _ => None,
         }
@@ -257,6 +257,59 @@ impl Forge {
         let lineage = self.judge(&signed).unwrap();
         assert_eq!(lineage, self.lineage(&signed), "what the forge would write");
         self.take(signed, lineage)
+    }
+
+    /// A batch of statements under one seal, as `who` signs it and the log writes it, whether the
+    /// rules allow it or not: the entries' bytes, the seal's last.
+    pub fn sealed(&self, who: &str, said: &[Statement]) -> Vec<Vec<u8>> {
+        let statements: Vec<SealedStatement> = said
+            .iter()
+            .map(|said| SealedStatement::new(said.clone()).unwrap())
+            .collect();
+        let leaves = statements.iter().map(|said| leaf_hash(said.bytes()));
+        let seal = Seal {
+            count: u32::try_from(said.len()).unwrap(),
+            root: Digest::from_bytes(*root_of(leaves).as_bytes()),
+        };
+        let signed = self.sign(who, &self.record(who, seal));
+        let ahead = (1..=said.len() as u16).rev();
+        let mut state = self.state.clone();
+        let mut entries = Vec::new();
+        for (ahead, statement) in ahead.zip(statements) {
+            // As the rules would have it if they allowed the statement in a record of its own.
+            let places = Self {
+                state: state.clone(),
+                ..self.clone()
+            }
+            .subjects_of(statement.statement());
+            let target = statement.statement().target();
+            let target = target.and_then(|target| self.entries.get(target.0 as usize));
+            let target = target.and_then(|bytes| SignedEntry::decode(bytes).ok());
+            let candidate = Candidate {
+                link: None,
+                statement: statement.statement(),
+                target: target.as_ref().map(|target| (&target.signed).into()),
+                ..Candidate::signed(&signed, RecordId::NONE, self.now, None)
+            };
+            let _ = state.apply(&candidate);
+            let entry = SealedEntry::new(ahead, statement.clone(), places).unwrap();
+            entries.push(entry.encode().unwrap());
+        }
+        let lineage = self.lineage(&signed);
+        entries.push(SignedEntry::encode_parts(self.now, &lineage, &signed).unwrap());
+        entries
+    }
+
+    fn subjects_of(&self, statement: &Statement) -> Vec<Option<Index>> {
+        let Statement::Correction(correction) = statement else {
+            return self.subjects(statement);
+        };
+        let mut places = vec![Some(correction.target)];
+        let target = self.entries.get(correction.target.0 as usize);
+        if let Some(target) = target.and_then(|bytes| SignedEntry::decode(bytes).ok()) {
+            places.extend(self.subjects(&target.signed.record().statement));
+        }
+        places
     }
 
     /// Admits what the rules forbid.
@@ -290,7 +343,7 @@ impl Forge {
             self.now,
             target.as_ref().map(|target| (&target.signed).into()),
         ));
-        let entry = Entry {
+        let entry = SignedEntry {
             admitted_at: self.now,
             lineage,
             signed,
@@ -342,7 +395,7 @@ impl Forge {
                 vec![versions.last().map(|known| known.stated_at)]
             }
             Statement::Policy(_) => vec![state.globals().policy_at],
-            Statement::Attestation(_) => vec![],
+            Statement::Attestation(_) | Statement::Seal(_) => vec![],
             Statement::Award(it) => vec![account(&it.account)],
             Statement::Claim(it) => vec![account(&it.account)],
             Statement::Transfer(it) => vec![account(&it.from), it.to.as_ref().and_then(account)],
@@ -471,6 +524,7 @@ impl Forge {
         Receipt {
             index,
             entry: self.entries[index.0 as usize].clone(),
+            seal: None,
             authority,
             path: self.path(index, size),
             checkpoint: checkpoint.to_string(),
@@ -484,7 +538,7 @@ impl Forge {
         Some(Index(u64::from_be_bytes(bytes))).filter(|index| index.0 != u64::MAX)
     }
 
-    fn path(&self, index: Index, size: u64) -> Vec<Hash> {
+    pub fn path(&self, index: Index, size: u64) -> Vec<Hash> {
         let leaves = self.leaves(size);
         let ranges = inclusion_ranges(index.0, size).unwrap();
         let root = |(start, end): (u64, u64)| {

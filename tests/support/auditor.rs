@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arborlog::merkle::{Bundle, Frontier, Level, TILE_HASHES, TileId, leaf_hash};
 use arborlog::note::TreeHead;
-use arborlog::record::{Entry, Index};
+use arborlog::record::{Index, SignedEntry};
 use arborlog::store::DiskStore;
 
 use super::{copy_dir, run_ok};
@@ -68,7 +68,7 @@ pub fn audit(dir: &Path, told: &Told) -> TreeHead {
     for entry in &entries {
         tree.push(leaf_hash(entry));
         roots.push(tree.root());
-        let record = Entry::decode(entry).unwrap().signed.bytes().to_vec();
+        let record = SignedEntry::decode(entry).unwrap().signed.bytes().to_vec();
         assert!(seen.insert(record.clone()), "a record is in twice");
         records.push(record);
     }

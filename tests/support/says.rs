@@ -34,6 +34,7 @@ says!(
     Correction(Correction),
     Policy(Policy),
     Attestation(Attestation),
+    Seal(Seal),
 );
 
 impl Says for Statement {

@@ -15,6 +15,7 @@ mod method;
 mod planting;
 mod plot;
 mod policy;
+mod seal;
 mod survey;
 mod transfer;
 
@@ -87,6 +88,7 @@ pub(super) fn rules_of(statement: &Statement) -> &dyn Rules {
         Statement::Correction(correction) => correction,
         Statement::Policy(policy) => policy,
         Statement::Attestation(attestation) => attestation,
+        Statement::Seal(seal) => seal,
     }
 }
 

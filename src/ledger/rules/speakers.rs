@@ -16,6 +16,8 @@ pub enum Speakers {
     Governors,
     /// A key that was granted this role.
     Role(Role),
+    /// A key of any role: seals.
+    AnyRole,
     /// A key of any role, about what its holder stated in that role (a surveyor also about any
     /// loss); or a governor in force, with the quorum: corrections.
     HolderOrGovernors,
@@ -26,7 +28,7 @@ impl Speakers {
     pub fn include_role(self, granted: Role) -> bool {
         match self {
             Self::Role(role) => role == granted,
-            Self::HolderOrGovernors => true,
+            Self::AnyRole | Self::HolderOrGovernors => true,
             Self::FirstGovernor | Self::Governors => false,
         }
     }
@@ -35,7 +37,7 @@ impl Speakers {
     pub fn include_governors(self) -> bool {
         match self {
             Self::Governors | Self::HolderOrGovernors => true,
-            Self::FirstGovernor | Self::Role(_) => false,
+            Self::FirstGovernor | Self::Role(_) | Self::AnyRole => false,
         }
     }
 }

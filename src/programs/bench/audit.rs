@@ -61,10 +61,16 @@ pub fn whole(dir: &Path, url: &str) -> Result<AuditResult, Failure> {
 fn advance(auditor: &mut Auditor, url: &str, replayed: impl Fn(u64)) -> Result<(), Failure> {
     let log = RemoteLog::new(Remote::new(url));
     let claimed = auditor.fetch_checkpoint(&log).map_err(failed)?;
-    let done = auditor.advance(&log, &claimed, threads_default(), |_, _, replay| {
-        replayed(replay.state().entries());
-        Ok::<_, AuditError>(())
-    });
+    let done = auditor.advance(
+        &log,
+        &claimed,
+        threads_default(),
+        |_, state| {
+            replayed(state.entries());
+            Ok::<_, AuditError>(())
+        },
+        |_| Ok(()),
+    );
     done.map(drop).map_err(failed)
 }
 

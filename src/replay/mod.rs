@@ -1,0 +1,427 @@
+//! Replaying a ledger from its entries' bytes: each is checked alone, sealed ones are put together with
+//! their seal, and the rules are applied in order.
+
+mod batches;
+mod check;
+
+pub use batches::{Batches, Group, SEALED_BYTES_MAX, Taken};
+pub use check::{CheckedEntry, Checker, EntryFault};
+
+use crate::crypto::PublicKey;
+use crate::ledger::{
+    BatchCandidate, BatchRefusal, Candidate, Code, InvariantBroken, RULES_VERSION, Refusal, State,
+    Target,
+};
+use crate::merkle::Frontier;
+use crate::note::TreeHead;
+use crate::record::{
+    Entry, Index, LogHead, Origin, RecordId, SignedEntry, StateEntry, Statement, TimeMs,
+};
+
+/// Whether a replay verifies signatures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signatures {
+    /// Every one, strictly.
+    Verify,
+    /// None. The bytes are those that were verified before: recovery ends at a root that the log
+    /// signed after it had verified them.
+    Trust,
+}
+
+/// An entry that should not be in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {index}: {what}")]
+pub struct Violation {
+    /// The entry's index.
+    pub index: u64,
+    /// What is wrong with the entry.
+    pub what: String,
+}
+
+/// Why a replay takes an entry not in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The entry should not be in the ledger.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// The entry may be right or wrong: this software can't tell.
+    #[error("entry {index} can't be checked: {what}")]
+    Unsupported {
+        /// The entry's index.
+        index: u64,
+        /// What this software does not know.
+        what: String,
+    },
+}
+
+/// A ledger that is replayed, entry by entry.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    checker: Checker,
+    state: State,
+    tree: Frontier,
+    batches: Batches,
+}
+
+impl Replay {
+    /// A replay from the genesis on.
+    pub fn new(origin: &Origin, signatures: Signatures) -> Self {
+        Self::resume(
+            State::empty(origin.clone()),
+            Frontier::default(),
+            signatures,
+        )
+    }
+
+    /// A replay from a state on, with the tree over the same entries.
+    pub fn resume(state: State, tree: Frontier, signatures: Signatures) -> Self {
+        let checker = Checker::new(&state.globals().origin, signatures);
+        Self {
+            checker,
+            state,
+            tree,
+            batches: Batches::default(),
+        }
+    }
+
+    /// Takes in the next entry, after checking its encoding, its time, its lineage, the rules and, if
+    /// asked for, its signatures. `earlier` returns the bytes of an earlier entry, for corrections. A
+    /// sealed entry is held back until its seal is taken in.
+    ///
+    /// # Errors
+    /// [`ReplayError`] names the entry and what is wrong. The replay must not be used any more.
+    pub fn take(
+        &mut self,
+        bytes: &[u8],
+        earlier: impl FnMut(Index) -> Option<Vec<u8>>,
+    ) -> Result<Entry, ReplayError> {
+        let index = self.next_index();
+        let checked = self
+            .checker
+            .check(bytes)
+            .map_err(|fault| fault.at(index.0))?;
+        let entry = checked.entry().clone();
+        if let Some(group) = self.group(checked)? {
+            self.take_group(&group, earlier, |_, _| Ok::<_, ReplayError>(()))?;
+        }
+        Ok(entry)
+    }
+
+    /// The index of the entry that is to come.
+    pub fn next_index(&self) -> Index {
+        Index(self.state.entries() + self.batches.waiting() as u64)
+    }
+
+    /// Puts the next entry, which a [`Checker`] has checked, together with those that wait for it;
+    /// gives the group that is to be taken in now, if one is whole.
+    ///
+    /// # Errors
+    /// [`ReplayError`] where a sealed batch is not whole.
+    pub fn group(&mut self, checked: CheckedEntry) -> Result<Option<Group>, ReplayError> {
+        let index = self.next_index();
+        let grouped = self.batches.add(index, checked);
+        grouped.map_err(|refusal| violation(index, &refusal).into())
+    }
+
+    /// Checks that the log does not end here within a sealed batch.
+    ///
+    /// # Errors
+    /// [`ReplayError`] if it does.
+    pub fn check_end(&self) -> Result<(), ReplayError> {
+        let last = Index(self.next_index().0.saturating_sub(1));
+        let end = self.batches.check_end();
+        end.map_err(|refusal| violation(last, &refusal).into())
+    }
+
+    /// Takes in the next group. `earlier` returns the bytes of an earlier entry: of those that
+    /// corrections name, and of their seals. `each` is called after each entry, with the state as of
+    /// then.
+    ///
+    /// # Errors
+    /// [`ReplayError`], as [`Self::take`], and what `each` gives. The replay must not be used any
+    /// more.
+    pub fn take_group<E: From<ReplayError>>(
+        &mut self,
+        group: &Group,
+        mut earlier: impl FnMut(Index) -> Option<Vec<u8>>,
+        mut each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some((sealed, last)) = group.split() else {
+            return Ok(());
+        };
+        match last.entry() {
+            Entry::State(entry) => self.take_state_entry(entry)?,
+            Entry::Signed(signed) if sealed.is_empty() => {
+                self.take_signed(last, signed, &mut earlier)?;
+            }
+            Entry::Signed(seal) => {
+                return self.take_sealed(group, sealed, last, seal, &mut earlier, each);
+            }
+            Entry::Sealed(_) => {}
+        }
+        self.tree.push(last.leaf());
+        for taken in group.taken() {
+            each(&taken, &self.state)?;
+        }
+        Ok(())
+    }
+
+    fn take_signed(
+        &mut self,
+        checked: &CheckedEntry,
+        entry: &SignedEntry,
+        earlier: &mut dyn FnMut(Index) -> Option<Vec<u8>>,
+    ) -> Result<(), ReplayError> {
+        let index = Index(self.state.entries());
+        self.check_time(index, entry.admitted_at)?;
+        let statement = &entry.signed.record().statement;
+        let target = find_target(index, index, statement, earlier)?;
+        let target = target.as_ref().map(EarlierEntry::target);
+        // A signed entry that was checked has its id.
+        let id = checked.id().unwrap_or(RecordId::NONE);
+        let candidate = Candidate::signed(&entry.signed, id, entry.admitted_at, target);
+        let lineage = self
+            .state
+            .judge(&candidate)
+            .map_err(|refusal| refused(index, &refusal))?;
+        if lineage != entry.lineage {
+            return Err(other_lineage(
+                index,
+                entry.lineage.indexes(),
+                lineage.indexes(),
+            ));
+        }
+        let applied = self.state.apply(&candidate);
+        applied.map_err(|why| broken(index, &why))?;
+        Ok(())
+    }
+
+    fn take_sealed<E: From<ReplayError>>(
+        &mut self,
+        group: &Group,
+        sealed: &[CheckedEntry],
+        last: &CheckedEntry,
+        seal: &SignedEntry,
+        earlier: &mut dyn FnMut(Index) -> Option<Vec<u8>>,
+        mut each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let first = group.first();
+        let seal_index = Index(first.0 + sealed.len() as u64);
+        self.check_time(seal_index, seal.admitted_at)?;
+        let mut targets = Vec::with_capacity(sealed.len());
+        for taken in group.taken() {
+            let statement = taken.checked.entry().statement();
+            targets.push(match statement {
+                Some(statement) => find_target(taken.index, first, statement, earlier)?,
+                None => None,
+            });
+        }
+        let id = last.id().unwrap_or(RecordId::NONE);
+        let candidate = Candidate::signed(&seal.signed, id, seal.admitted_at, None);
+        let statements: Vec<Candidate<'_>> = sealed
+            .iter()
+            .zip(&targets)
+            .filter_map(|(checked, target)| {
+                Some(Candidate {
+                    statement: checked.entry().statement()?,
+                    target: target.as_ref().map(EarlierEntry::target),
+                    link: None,
+                    ..candidate
+                })
+            })
+            .collect();
+        let batch = BatchCandidate {
+            statements: &statements,
+            seal: candidate,
+        };
+        let mut taken = group.taken();
+        let mut failed = None;
+        let admitted = self.state.try_admit_batch(&batch, |_, state| {
+            if let Some(taken) = taken.next()
+                && failed.is_none()
+            {
+                failed = each(&taken, state).err();
+            }
+        });
+        let (_, lineages) = match admitted.map_err(|why| broken(seal_index, &why))? {
+            Ok(admitted) => admitted,
+            Err(BatchRefusal::Seal(refusal)) => return Err(refused(seal_index, &refusal).into()),
+            Err(BatchRefusal::Statements(refusals)) => {
+                let Some((position, refusal)) = refusals.into_iter().next() else {
+                    return Ok(());
+                };
+                let index = Index(first.0 + position as u64);
+                return Err(refused(index, &refusal).into());
+            }
+        };
+        for (taken, mut places) in group.taken().zip(lineages.places) {
+            let found = taken.checked.entry().places();
+            places.resize(found.len(), None);
+            if places != found {
+                return Err(other_lineage(taken.index, found, &places).into());
+            }
+        }
+        if lineages.seal != seal.lineage {
+            let found = seal.lineage.indexes();
+            return Err(other_lineage(seal_index, found, lineages.seal.indexes()).into());
+        }
+        for entry in sealed.iter().chain([last]) {
+            self.tree.push(entry.leaf());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Checks a state entry's form. Its root and totals are those of the entries before its size, of
+    /// which nothing is at hand here yet: until they are compared, nobody can say that it is right.
+    fn take_state_entry(&self, entry: &StateEntry) -> Result<(), ReplayError> {
+        let index = Index(self.state.entries());
+        self.check_time(index, entry.admitted_at)?;
+        let wrong = |detail: String| {
+            let advice = "auditors make it again from the entries before it";
+            violation(index, &Refusal::new(Code::StateWrong, detail, advice))
+        };
+        let lag = index.0.checked_sub(entry.size);
+        if entry.size == 0 || lag.is_none_or(|lag| lag > STATE_LAG_MAX) {
+            let size = entry.size;
+            return Err(wrong(format!("it speaks of the first {size} entries")).into());
+        }
+        if entry.before.is_some_and(|before| before >= index) {
+            return Err(wrong("the state entry before it is not before it".to_owned()).into());
+        }
+        let what = if entry.rules_version == RULES_VERSION {
+            "its root and totals are not compared by this version of the software".to_owned()
+        } else {
+            format!(
+                "rules_version_unsupported: it was made by version {} of the rules, and this software has {RULES_VERSION}",
+                entry.rules_version
+            )
+        };
+        let index = index.0;
+        Err(ReplayError::Unsupported { index, what })
+    }
+
+    fn check_time(&self, index: Index, admitted_at: TimeMs) -> Result<(), ReplayError> {
+        let last = self.state.globals().last_admitted_at;
+        if admitted_at < last {
+            let what =
+                format!("admitted at {admitted_at} ms, before the entry before it at {last} ms");
+            let index = index.0;
+            return Err(Violation { index, what }.into());
+        }
+        Ok(())
+    }
+
+    /// The head of the log with the entries taken in.
+    pub fn head(&self) -> LogHead {
+        LogHead::without_state(TreeHead::of(&self.tree))
+    }
+
+    /// The state after the entries taken in.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The tree over the entries taken in.
+    pub fn tree(&self) -> &Frontier {
+        &self.tree
+    }
+
+    /// The replay's checker, for other threads.
+    pub fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
+    /// Returns the state and the tree.
+    pub fn into_parts(self) -> (State, Frontier) {
+        (self.state, self.tree)
+    }
+}
+
+/// The most entries between a state entry and the size that it speaks of.
+const STATE_LAG_MAX: u64 = 1 << 20;
+
+/// An earlier entry that a correction names.
+struct EarlierEntry {
+    statement: Statement,
+    issuer: PublicKey,
+}
+
+impl EarlierEntry {
+    fn target(&self) -> Target<'_> {
+        Target {
+            statement: &self.statement,
+            issuer: &self.issuer,
+        }
+    }
+}
+
+/// The entry that a correction names, with its seal's issuer if it is a sealed one; `None` where the
+/// rules refuse the correction. `index` is the correction, `first` the entry with which its batch
+/// begins.
+fn find_target(
+    index: Index,
+    first: Index,
+    statement: &Statement,
+    earlier: &mut dyn FnMut(Index) -> Option<Vec<u8>>,
+) -> Result<Option<EarlierEntry>, ReplayError> {
+    // The rules refuse a correction of an entry that is not there.
+    let Some(target) = statement.target().filter(|target| *target < first) else {
+        return Ok(None);
+    };
+    let wrong = |what: String| Violation {
+        index: index.0,
+        what: format!("entry {target}, which it corrects: {what}"),
+    };
+    let mut read = |at: Index| {
+        let bytes = earlier(at);
+        let entry = bytes.map(|bytes| Entry::decode(&bytes)).transpose();
+        entry.map_err(|error| wrong(error.to_string()))
+    };
+    let Some(entry) = read(target)? else {
+        return Ok(None);
+    };
+    let issuer = match entry.seal_index(target) {
+        None => entry.signed().map(|signed| signed.signed.record().issuer),
+        Some(seal) => match read(seal)? {
+            Some(Entry::Signed(seal)) => Some(seal.signed.record().issuer),
+            _ => return Err(wrong("its seal is none".to_owned()).into()),
+        },
+    };
+    Ok(entry
+        .statement()
+        .zip(issuer)
+        .map(|(statement, issuer)| EarlierEntry {
+            statement: statement.clone(),
+            issuer,
+        }))
+}
+
+fn violation(index: Index, refusal: &Refusal) -> Violation {
+    Violation {
+        index: index.0,
+        what: refusal.to_string(),
+    }
+}
+
+fn refused(index: Index, refusal: &Refusal) -> ReplayError {
+    match refusal.code {
+        Code::MldsaUnsupported => ReplayError::Unsupported {
+            index: index.0,
+            what: refusal.to_string(),
+        },
+        _ => violation(index, refusal).into(),
+    }
+}
+
+fn other_lineage(index: Index, found: &[Option<Index>], made: &[Option<Index>]) -> ReplayError {
+    let what = format!("its lineage is {found:?}, but what it stands on is {made:?}");
+    let index = index.0;
+    Violation { index, what }.into()
+}
+
+fn broken(index: Index, why: &InvariantBroken) -> ReplayError {
+    let what = format!("it breaks an invariant of the ledger: {}", why.what);
+    let index = index.0;
+    Violation { index, what }.into()
+}
