@@ -71,6 +71,38 @@ pub fn extend<E: From<WholeError>>(
     let head = tiles.head();
     let from = replay.head().tree.size;
     let checker = replay.checker().clone();
+    let mut take = |replay: &mut Replay, groups: Vec<Group>| -> Result<(), E> {
+        for group in groups {
+            let mut fault = None;
+            let earlier = |index| match tiles.entry(index) {
+                Ok(bytes) => Some(bytes),
+                Err(found) => {
+                    fault = Some(found);
+                    None
+                }
+            };
+            let mut stopped = None;
+            let taken = replay.take_group(&group, earlier, |taken, state| {
+                each(taken, state).map_err(|why| {
+                    stopped = Some(why);
+                    Stopped::ByEach
+                })
+            });
+            // What broke the rules may only be that the earlier entry could not be had.
+            if let Some(fault) = fault {
+                return Err(WholeError::from(fault).into());
+            }
+            match (taken, stopped) {
+                (_, Some(why)) => return Err(why),
+                (Err(Stopped::ByRules(error)), None) => {
+                    return Err(WholeError::from(error).into());
+                }
+                (Ok(()) | Err(Stopped::ByEach), None) => {}
+            }
+            at_boundary(replay)?;
+        }
+        Ok(())
+    };
     walk(
         tiles,
         from,
@@ -81,37 +113,13 @@ pub fn extend<E: From<WholeError>>(
         },
         |bundle| -> Result<(), E> {
             for checked in bundle.entries {
-                let group = replay.group(checked).map_err(WholeError::from)?;
-                let Some(group) = group else {
-                    continue;
-                };
-                let mut fault = None;
-                let earlier = |index| match tiles.entry(index) {
-                    Ok(bytes) => Some(bytes),
-                    Err(found) => {
-                        fault = Some(found);
-                        None
-                    }
-                };
-                let mut stopped = None;
-                let taken = replay.take_group(&group, earlier, |taken, state| {
-                    each(taken, state).map_err(|why| {
-                        stopped = Some(why);
-                        Stopped::ByEach
-                    })
-                });
-                // What broke the rules may only be that the earlier entry could not be had.
-                if let Some(fault) = fault {
-                    return Err(WholeError::from(fault).into());
-                }
-                match (taken, stopped) {
-                    (_, Some(why)) => return Err(why),
-                    (Err(Stopped::ByRules(error)), None) => {
-                        return Err(WholeError::from(error).into());
-                    }
-                    (Ok(()) | Err(Stopped::ByEach), None) => {}
-                }
-                at_boundary(replay)?;
+                let groups = replay.add(checked).map_err(WholeError::from)?;
+                take(replay, groups)?;
+            }
+            if bundle.failed.is_some() {
+                // What is wrong before it is told first.
+                let groups = replay.rest();
+                take(replay, groups)?;
             }
             match bundle.failed {
                 Some(fault) => Err(WholeError::from(fault).into()),
@@ -119,6 +127,8 @@ pub fn extend<E: From<WholeError>>(
             }
         },
     )?;
+    let groups = replay.rest();
+    take(replay, groups)?;
     replay.check_end().map_err(WholeError::from)?;
     if replay.head().tree != head {
         let (found, expected) = (replay.head().tree.root, head.root);

@@ -41,6 +41,10 @@ pub struct ServeArgs {
     /// more: what a start replays at most, and half as much again.
     #[arg(long, env = "ARBORLOG_ENTRIES_PER_SAVE", default_value_t = ENTRIES_PER_SAVE)]
     entries_per_save: u64,
+    /// Milliseconds from one state entry to the next, at least, in which the log says what its entries make;
+    /// 0 for no state entries: nothing can be proven of the state then.
+    #[arg(long, env = "ARBORLOG_STATE_EVERY_MS", default_value_t = 1000)]
+    state_every_ms: u64,
     /// The address that certificates and commands on pages lead to, such as
     /// https://ledger.example.org; the one that a reader used if left out.
     #[arg(long, env = "ARBORLOG_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
@@ -171,6 +175,8 @@ pub fn run(args: &ServeArgs) -> Done {
             accept_clock: args.accept_clock,
             segment_bytes: args.segment_bytes,
             entries_per_save: args.entries_per_save,
+            state_every: (args.state_every_ms > 0)
+                .then(|| Duration::from_millis(args.state_every_ms)),
             at_least: args.at_least.clone(),
             last_signed: args.last_signed.clone(),
         };

@@ -331,6 +331,7 @@ pub(super) fn entry(
             "before": state.before,
             "rules_version": state.rules_version,
             "root": hex::encode(state.root),
+            "totals": state.totals,
         }),
     };
     view["index"] = json!(index);

@@ -115,10 +115,12 @@ impl State {
         &mut self,
         batch: &BatchCandidate<'_>,
     ) -> Result<Result<(Index, BatchLineage), BatchRefusal>, InvariantBroken> {
-        let before = self.clone();
+        self.begin_undo();
         let admitted = self.try_admit_batch(batch, |_, _| ());
-        if matches!(admitted, Ok(Err(_))) {
-            *self = before;
+        match &admitted {
+            Ok(Err(_)) => self.rollback(),
+            // After a contradiction nothing is judged any more.
+            Ok(Ok(_)) | Err(_) => self.keep(),
         }
         admitted
     }
@@ -177,6 +179,7 @@ impl State {
         // Before anything can fail: see `apply`.
         self.globals.entries.raise(1, "entries")?;
         self.globals.last_admitted_at = candidate.admitted_at;
+        self.globals.stated = self.globals.entries;
         rules_of(candidate.statement).apply(self, candidate, index)?;
         // A sealed statement is no link of its issuer's chain: its seal is.
         if let Some(link) = candidate.link {

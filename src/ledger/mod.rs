@@ -19,6 +19,7 @@ mod refusal;
 mod rules;
 mod screening;
 mod state;
+mod state_entries;
 pub mod trie;
 
 pub use admission::{BatchCandidate, BatchLineage, BatchRefusal};
@@ -32,6 +33,7 @@ pub use state::domains;
 pub use state::{
     Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, HolderNumber,
     KeyRole, KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,
-    RULES_VERSION, SEQS_PER_MARK, State, StateImage, SurveyState, Totals, TreeState,
+    RULES_VERSION, SEQS_PER_MARK, State, StateImage, StateMark, SurveyState, Totals, TreeState,
 };
+pub use state_entries::STATE_LAG_MAX;
 pub use trie::{BucketError, BucketImage, DomainRoots};

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::queue::Submission;
+use super::state_roots::ProvenState;
 use crate::crypto::PublicKey;
 use crate::ledger::{Candidate, Code, InvariantBroken, Refusal, State, Target};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
@@ -19,6 +20,8 @@ pub(super) struct Judged {
     pub rulings: Vec<Ruling>,
     /// The log's keys as of this batch: its checkpoint is signed by the last.
     pub log_keys: Vec<PublicKey>,
+    /// The state entry that ends the batch, if one does.
+    pub state_entry: Option<Index>,
 }
 
 /// What was decided on one submission.
@@ -41,13 +44,15 @@ pub(super) struct Broken {
     pub why: InvariantBroken,
 }
 
-/// Judges submissions in order. A submission is admitted up to its first bad record.
+/// Judges submissions in order. A submission is admitted up to its first bad record. A state entry of
+/// `proven` comes behind them all.
 pub(super) fn judge(
     state: &mut State,
     tree: &mut Frontier,
     admitted_at: TimeMs,
     submissions: Vec<Submission>,
     targets: &mut Targets,
+    proven: Option<&ProvenState>,
 ) -> Result<Judged, Broken> {
     let from = LogHead::without_state(TreeHead::of(tree));
     let mut entries = Vec::new();
@@ -102,6 +107,19 @@ pub(super) fn judge(
             refusal,
         });
     }
+    let mut state_entry = None;
+    if let Some(proven) = proven {
+        match append_state_entry(state, tree, admitted_at, proven, &mut entries) {
+            Ok(index) => state_entry = Some(index),
+            Err(why) => {
+                let submissions = rulings
+                    .into_iter()
+                    .map(|ruling| ruling.submission)
+                    .collect();
+                return Err(Broken { submissions, why });
+            }
+        }
+    }
     let to = LogHead::without_state(TreeHead::of(tree));
     let log_keys = state
         .globals()
@@ -113,7 +131,30 @@ pub(super) fn judge(
         batch: Batch { from, entries, to },
         rulings,
         log_keys,
+        state_entry,
     })
+}
+
+/// Appends what the log says of the state that was proven.
+fn append_state_entry(
+    state: &mut State,
+    tree: &mut Frontier,
+    admitted_at: TimeMs,
+    proven: &ProvenState,
+    entries: &mut Vec<u8>,
+) -> Result<Index, InvariantBroken> {
+    let totals = &proven.image.globals.totals;
+    let entry = state.next_state_entry(admitted_at, proven.size, &proven.roots, totals)?;
+    let wrong = |what: String| InvariantBroken {
+        index: Index(state.entries()),
+        what,
+    };
+    // What every auditor would call a violation must not become durable.
+    state.check_state_entry(&entry).map_err(wrong)?;
+    let bytes = entry.encode().map_err(|error| wrong(error.to_string()))?;
+    Bundle::append(entries, &bytes).ok_or_else(|| wrong("a state entry is too long".to_owned()))?;
+    tree.push(leaf_hash(&bytes));
+    state.apply_state_entry(&entry)
 }
 
 /// What a correction of this entry needs of it.

@@ -93,12 +93,14 @@ mod sender;
 mod sequencer;
 mod signed_before;
 mod signer;
+mod state_roots;
 mod status;
 mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, has_store};
@@ -109,12 +111,13 @@ pub use recovery::RecoveryError;
 pub use sender::Sender;
 pub use signed_before::SignedBeforeError;
 pub use signer::{LogSigner, SignerError, read_origin, vkey};
+pub use state_roots::ProvenState;
 pub use status::Status;
 
 use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::note::VerifierKey;
-use crate::record::{LogHead, Origin, RecordId, SigningContext, TimeMs};
+use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
@@ -122,6 +125,7 @@ use queue::{Queue, QueueTaker};
 use rewind::Rewind;
 use sequencer::Sequencer;
 use signed_before::{RecoveredLog, advance, signs_on};
+use state_roots::{ProvenStates, StateRoots};
 use status::{StatusCell, StatusWriter, Vital};
 use workers::Workers;
 
@@ -148,6 +152,8 @@ pub struct LogConfig {
     pub segment_bytes: u64,
     /// Entries between two saves of the state; more if there are very many accounts.
     pub entries_per_save: u64,
+    /// The time from one state entry to the next, at least; `None` when the log writes none.
+    pub state_every: Option<Duration>,
     /// A file with a checkpoint that the log must extend.
     pub at_least: Option<PathBuf>,
     /// A file, on another disk, that keeps the newest checkpoint: the log must extend it at a start.
@@ -162,6 +168,7 @@ impl LogConfig {
             accept_clock: false,
             segment_bytes: SEGMENT_BYTES,
             entries_per_save: ENTRIES_PER_SAVE,
+            state_every: None,
             at_least: None,
             last_signed: None,
         }
@@ -184,8 +191,8 @@ pub enum LogError {
     /// The log does not extend what was signed before, or that can't be known.
     #[error(transparent)]
     SignedBefore(#[from] SignedBeforeError),
-    /// The system gives no threads for signatures.
-    #[error("threads for signatures: {0}; raise the limit on threads")]
+    /// The system gives no threads.
+    #[error("threads for signatures and state roots: {0}; raise the limit on threads")]
     Workers(std::io::Error),
     /// There is no genesis yet.
     #[error(
@@ -217,6 +224,7 @@ pub struct Log {
     contradicted: Arc<AtomicBool>,
     /// Gives readers the state of the newest checkpoint once the log halted.
     rewind: Rewind,
+    proven: Arc<ProvenStates>,
     status: Arc<StatusCell>,
     queue: Arc<Queue>,
     clock: Arc<Clock>,
@@ -294,6 +302,9 @@ impl Log {
             epoch: 0,
         }));
         let queue = Arc::new(Queue::default());
+        let proven = Arc::new(ProvenStates::of_recovered(&recovered.state));
+        let roots = vital(&status, "the thread that makes state roots");
+        let roots = StateRoots::start(config.state_every, roots).map_err(LogError::Workers)?;
         let state = Arc::new(RwLock::new(recovered.state));
         let epoch = Arc::new(AtomicU64::new(0));
         let contradicted = Arc::new(AtomicBool::new(false));
@@ -308,6 +319,8 @@ impl Log {
             epoch: Arc::clone(&epoch),
             contradicted: Arc::clone(&contradicted),
             tree: recovered.tree,
+            roots,
+            proven: Arc::clone(&proven),
             queue: QueueTaker(Arc::clone(&queue)),
             status: StatusWriter(Arc::clone(&status)),
             keeper: Keeper::start(
@@ -331,6 +344,7 @@ impl Log {
             epoch,
             contradicted,
             rewind: Rewind::default(),
+            proven,
             status,
             queue,
             clock,
@@ -378,6 +392,12 @@ impl Log {
         let grown = |status: &Status| status.published().head.tree.size > size;
         let status = self.status.wait_for(grown).await?;
         Some(Arc::clone(status.published()))
+    }
+
+    /// The newest state entry that was published, with the state that it speaks of: what proofs about the
+    /// state are made from. `None` before there is one.
+    pub fn proven(&self) -> Option<(Index, Arc<ProvenState>)> {
+        self.proven.newest()
     }
 
     /// Reads entries and proofs.

@@ -10,7 +10,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
 use crate::record::{LogHead, Origin};
-use crate::replay::{CheckedEntry, EntryFault, Replay, ReplayError, Signatures};
+use crate::replay::{CheckedEntry, EntryFault, Group, Replay, ReplayError, Signatures};
 use crate::store::{SavedState, StoreError};
 
 /// Bundles under way while one is replayed.
@@ -203,25 +203,38 @@ async fn replay_ahead(
             }));
         }
         let Some(bundle) = ahead.pop_front() else {
+            let groups = replay.rest();
+            take(reader, replay, groups, size).await?;
             // The caller holds the root of what was replayed against the one that was committed.
             return Ok(replay.check_end()?);
         };
         for checked in bundle.await.map_err(|_| RecoveryError::Stopped)?? {
             let checked = checked.map_err(|fault| fault.at(at))?;
             at += 1;
-            let Some(group) = replay.group(checked)? else {
-                continue;
-            };
-            let mut earlier = HashMap::new();
-            for index in group.targets() {
-                let (bytes, entry) = reader.decoded(index.0, size).await?;
-                earlier.insert(index, bytes);
-                if let Some(seal) = entry.seal_index(index) {
-                    earlier.insert(seal, reader.entry(seal.0, size).await?);
-                }
-            }
-            let find = |index| earlier.get(&index).map(|bytes| bytes.to_vec());
-            replay.take_group(&group, find, |_, _| Ok::<_, ReplayError>(()))?;
+            let groups = replay.add(checked)?;
+            take(reader, replay, groups, size).await?;
         }
     }
+}
+
+/// Takes groups in, with the earlier entries that corrections in them name.
+async fn take(
+    reader: &Reader,
+    replay: &mut Replay,
+    groups: Vec<Group>,
+    size: u64,
+) -> Result<(), RecoveryError> {
+    for group in groups {
+        let mut earlier = HashMap::new();
+        for index in group.targets() {
+            let (bytes, entry) = reader.decoded(index.0, size).await?;
+            earlier.insert(index, bytes);
+            if let Some(seal) = entry.seal_index(index) {
+                earlier.insert(seal, reader.entry(seal.0, size).await?);
+            }
+        }
+        let find = |index| earlier.get(&index).map(|bytes| bytes.to_vec());
+        replay.take_group(&group, find, |_, _| Ok::<_, ReplayError>(()))?;
+    }
+    Ok(())
 }

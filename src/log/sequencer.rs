@@ -7,6 +7,8 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
+use tokio::time::Instant;
+
 use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::{Clock, ClockError};
@@ -16,8 +18,10 @@ use super::reader::Reader;
 use super::recovery::recover;
 use super::signed_before::{LastSigned, advance};
 use super::signer::LogSigner;
+use super::state_roots::{ProvenState, ProvenStates, StateRoots};
 use super::status::{Status, StatusWriter};
 use crate::crypto::PublicKey;
+use crate::ledger::STATE_LAG_MAX;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
@@ -51,6 +55,10 @@ pub(super) struct Sequencer {
     pub contradicted: Arc<AtomicBool>,
     /// The tree over all entries that were judged: ahead of what is durable, as `state` is.
     pub tree: Frontier,
+    /// Makes the state roots that the log writes into itself.
+    pub roots: StateRoots,
+    /// The states of the newest state entries, for readers.
+    pub proven: Arc<ProvenStates>,
     pub queue: QueueTaker,
     pub status: StatusWriter,
 }
@@ -69,6 +77,8 @@ struct Flight {
     rulings: Vec<Ruling>,
     /// The log's keys as of this batch.
     log_keys: Vec<PublicKey>,
+    /// The batch's state entry and the state that it speaks of, if it has one.
+    proven: Option<(Index, Arc<ProvenState>)>,
     /// The state as of this batch, if it is to be saved once the batch is durable.
     change: Option<StateChange>,
     outcome: BoxFuture<'static, CommitOutcome>,
@@ -80,6 +90,7 @@ impl Sequencer {
         let store = Arc::clone(&self.store);
         let mut stopped = Some(store.stopped());
         loop {
+            let due = self.root_due();
             // With a batch under way, whichever comes first: its end, or more to judge.
             if let Some(mut under_way) = flight.take() {
                 let queue = Arc::clone(&self.queue.0);
@@ -87,6 +98,18 @@ impl Sequencer {
                     biased;
                     outcome = &mut under_way.outcome => {
                         self.land(under_way, outcome).await;
+                        continue;
+                    }
+                    made = self.roots.finished() => {
+                        flight = Some(under_way);
+                        if let Err(why) = made {
+                            self.contradict(&why);
+                            continue;
+                        }
+                    }
+                    () = sleep_until(due) => {
+                        flight = Some(under_way);
+                        self.begin_root();
                         continue;
                     }
                     true = queue.wait() => flight = Some(under_way),
@@ -110,6 +133,14 @@ impl Sequencer {
                     more = queue.wait() => if !more {
                         break;
                     },
+                    made = self.roots.finished() => if let Err(why) = made {
+                        self.contradict(&why);
+                        continue;
+                    },
+                    () = sleep_until(due) => {
+                        self.begin_root();
+                        continue;
+                    }
                     error = store_stopped => {
                         stopped = None;
                         self.store_stopped(&error);
@@ -119,6 +150,9 @@ impl Sequencer {
             }
             // A crash before the commit below leaves nothing behind: what is taken and judged is in
             // memory alone, and nobody was answered.
+            if let Err(why) = self.wait_for_root().await {
+                self.contradict(&why);
+            }
             let submissions = self.queue.0.take(RECORDS_PER_BATCH);
             let ahead = flight.as_ref().map(|flight| Arc::clone(&flight.batch));
             let judged = match self.judge(submissions, ahead).await {
@@ -133,8 +167,7 @@ impl Sequencer {
                                 let outcome = (&mut under_way.outcome).await;
                                 self.land(under_way, outcome).await;
                             }
-                            self.contradicted.store(true, Ordering::Release);
-                            self.halt(&why);
+                            self.contradict(&why);
                             why
                         }
                     };
@@ -152,11 +185,57 @@ impl Sequencer {
                 }
             }
             flight = self.launch(judged);
+            if let Some(due) = self.root_due()
+                && due <= Instant::now()
+            {
+                self.begin_root();
+            }
         }
         if !self.queue.0.is_abandoned() {
             self.save_last();
         }
         self.keeper.finish();
+    }
+
+    /// When the next image for a state root is to be taken; `None` while there is nothing new to say, or a
+    /// root is under way.
+    fn root_due(&self) -> Option<Instant> {
+        if !self.roots.is_free() || !matches!(self.status.0.now(), Status::Ready { .. }) {
+            return None;
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let globals = state.globals();
+        let said = globals.state_entry.map_or(0, |mark| mark.size);
+        (globals.stated > said).then(|| self.roots.due_at().unwrap_or_else(Instant::now))
+    }
+
+    /// Takes an image of the state, as of the last batch that was judged: the batch becomes a commit as a
+    /// whole, or the root is dropped with it.
+    fn begin_root(&mut self) {
+        let image = self.state().image_for_proofs();
+        self.roots.begin(image);
+    }
+
+    /// Waits for a root that is under way, if the log has grown by half of what a state entry may be behind:
+    /// intake is slowed rather than a state entry too late.
+    async fn wait_for_root(&mut self) -> Result<(), String> {
+        let entries = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            state.entries()
+        };
+        match self.roots.size_under_way() {
+            Some(size) if entries.saturating_sub(size) >= STATE_LAG_MAX / 2 => {
+                self.roots.finished().await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The state contradicted itself: nothing is told of it any more.
+    fn contradict(&mut self, why: &str) {
+        self.contradicted.store(true, Ordering::Release);
+        self.roots.forget();
+        self.halt(why);
     }
 
     fn state(&self) -> RwLockWriteGuard<'_, State> {
@@ -198,6 +277,7 @@ impl Sequencer {
                 admitted_at,
                 submissions,
                 &mut targets,
+                self.roots.made().map(AsRef::as_ref),
             )
         };
         self.tree = tree;
@@ -303,7 +383,9 @@ impl Sequencer {
             batch,
             rulings,
             log_keys,
+            state_entry,
         } = judged;
+        let proven = state_entry.zip(state_entry.and_then(|_| self.roots.take_made()));
         if batch.from == batch.to {
             // Nothing is under way now, so all that these verdicts rest on is published.
             let published = Arc::clone(self.status.0.now().published());
@@ -324,6 +406,7 @@ impl Sequencer {
             batch,
             rulings,
             log_keys,
+            proven,
             change,
             outcome,
         })
@@ -343,6 +426,9 @@ impl Sequencer {
             CommitOutcome::Committed => match self.publish(&flight.log_keys, flight.batch.to).await
             {
                 Ok(published) => {
+                    if let Some((index, proven)) = flight.proven {
+                        self.proven.publish(index, proven);
+                    }
                     // A crash here, or halfway through the answers, leaves senders who were not
                     // answered: they send the same again and get its indexes.
                     answer(flight.rulings, &published);
@@ -404,6 +490,8 @@ impl Sequencer {
                 self.tree = recovered.tree;
                 // What changed since the last save was forgotten with the old state.
                 self.keeper.forget();
+                self.roots.forget();
+                self.proven.forget();
                 if let Err(error) = self.publish(&log_keys, head).await {
                     self.halt(&error);
                 }
@@ -436,6 +524,14 @@ impl Sequencer {
             let change = self.change(LogHead::without_state(TreeHead::of(&self.tree)));
             self.keeper.save(change);
         }
+    }
+}
+
+/// Waits until then; for ever if there is no such time.
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -110,7 +110,7 @@ pub struct StateEntry {
     pub totals: StateTotals,
 }
 
-/// The sums of a state entry: points in grams, trees by count.
+/// The sums of a state entry: points in grams, trees by count. In JSON each is a decimal string.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[allow(missing_docs)]
 pub struct StateTotals {
@@ -425,6 +425,29 @@ struct StateFields {
     rules_version: u32,
     root: [u8; 32],
     totals: StateTotals,
+}
+
+impl serde::Serialize for StateTotals {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sums: [(&str, &dyn std::fmt::Display); 15] = [
+            ("awarded", &self.awarded),
+            ("reversed", &self.reversed),
+            ("expired", &self.expired),
+            ("spent_elsewhere", &self.spent_elsewhere),
+            ("claimed", &self.claimed),
+            ("balances", &self.balances),
+            ("owed", &self.owed),
+            ("planted_recorded", &self.planted_recorded),
+            ("planted_voided", &self.planted_voided),
+            ("lost", &self.lost),
+            ("standing", &self.standing),
+            ("assigned", &self.assigned),
+            ("waiting", &self.waiting),
+            ("claims", &self.claims),
+            ("accounts_negative", &self.accounts_negative),
+        ];
+        serializer.collect_map(sums.map(|(name, sum)| (name, sum.to_string())))
+    }
 }
 
 impl StateEntry {

@@ -58,6 +58,16 @@ impl<'a> Taken<'a> {
 }
 
 impl Group {
+    /// Number of entries.
+    pub fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Whether there is no entry, which is never so.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The index of the first entry.
     pub fn first(&self) -> Index {
         self.first

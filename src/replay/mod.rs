@@ -3,9 +3,11 @@
 
 mod batches;
 mod check;
+mod lookahead;
 
 pub use batches::{Batches, Group, SEALED_BYTES_MAX, Taken};
 pub use check::{CheckedEntry, Checker, EntryFault};
+use lookahead::Lookahead;
 
 use crate::crypto::PublicKey;
 use crate::ledger::{
@@ -62,6 +64,15 @@ pub struct Replay {
     state: State,
     tree: Frontier,
     batches: Batches,
+    lookahead: Lookahead,
+    /// Sizes of which state entries speak that are to come.
+    wanted: Vec<u64>,
+    /// The states of those sizes that were reached.
+    kept: Vec<State>,
+    /// Entries of groups that were given out and are still to be taken in.
+    released: u64,
+    /// Number of entries of the state that the replay began with.
+    began_at: u64,
 }
 
 impl Replay {
@@ -79,22 +90,28 @@ impl Replay {
         let checker = Checker::new(&state.globals().origin, signatures);
         Self {
             checker,
+            began_at: state.entries(),
             state,
             tree,
             batches: Batches::default(),
+            lookahead: Lookahead::default(),
+            released: 0,
+            wanted: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
     /// Takes in the next entry, after checking its encoding, its time, its lineage, the rules and, if
     /// asked for, its signatures. `earlier` returns the bytes of an earlier entry, for corrections. A
-    /// sealed entry is held back until its seal is taken in.
+    /// sealed entry is held back until its seal is taken in. A state entry that speaks of less than all
+    /// entries before it is compared by [`Self::add`] alone: here it can't be checked.
     ///
     /// # Errors
     /// [`ReplayError`] names the entry and what is wrong. The replay must not be used any more.
     pub fn take(
         &mut self,
         bytes: &[u8],
-        earlier: impl FnMut(Index) -> Option<Vec<u8>>,
+        mut earlier: impl FnMut(Index) -> Option<Vec<u8>>,
     ) -> Result<Entry, ReplayError> {
         let index = self.next_index();
         let checked = self
@@ -102,26 +119,43 @@ impl Replay {
             .check(bytes)
             .map_err(|fault| fault.at(index.0))?;
         let entry = checked.entry().clone();
-        if let Some(group) = self.group(checked)? {
-            self.take_group(&group, earlier, |_, _| Ok::<_, ReplayError>(()))?;
+        let mut groups = self.add(checked)?;
+        groups.extend(self.rest());
+        for group in groups {
+            self.take_group(&group, &mut earlier, |_, _| Ok::<_, ReplayError>(()))?;
         }
         Ok(entry)
     }
 
     /// The index of the entry that is to come.
     pub fn next_index(&self) -> Index {
-        Index(self.state.entries() + self.batches.waiting() as u64)
+        let held = self.lookahead.entries() + self.batches.waiting() as u64;
+        Index(self.state.entries() + self.released + held)
     }
 
     /// Puts the next entry, which a [`Checker`] has checked, together with those that wait for it;
-    /// gives the group that is to be taken in now, if one is whole.
+    /// gives the groups that are to be taken in now, in order, before the next entry is added.
     ///
     /// # Errors
     /// [`ReplayError`] where a sealed batch is not whole.
-    pub fn group(&mut self, checked: CheckedEntry) -> Result<Option<Group>, ReplayError> {
+    pub fn add(&mut self, checked: CheckedEntry) -> Result<Vec<Group>, ReplayError> {
         let index = self.next_index();
         let grouped = self.batches.add(index, checked);
-        grouped.map_err(|refusal| violation(index, &refusal).into())
+        let grouped = grouped.map_err(|refusal| violation(index, &refusal))?;
+        let Some(group) = grouped else {
+            return Ok(Vec::new());
+        };
+        let (groups, wanted) = self.lookahead.add(group);
+        self.wanted.extend(wanted);
+        self.released += groups.iter().map(Group::len).sum::<u64>();
+        Ok(groups)
+    }
+
+    /// Gives the groups that wait for a state entry which does not come.
+    pub fn rest(&mut self) -> Vec<Group> {
+        let groups = self.lookahead.rest();
+        self.released += groups.iter().map(Group::len).sum::<u64>();
+        groups
     }
 
     /// Checks that the log does not end here within a sealed batch.
@@ -150,6 +184,12 @@ impl Replay {
         let Some((sealed, last)) = group.split() else {
             return Ok(());
         };
+        let size = self.state.entries();
+        self.released = self.released.saturating_sub(group.len());
+        if self.wanted.contains(&size) {
+            self.wanted.retain(|wanted| *wanted != size);
+            self.kept.push(self.state.clone());
+        }
         match last.entry() {
             Entry::State(entry) => self.take_state_entry(entry)?,
             Entry::Signed(signed) if sealed.is_empty() => {
@@ -272,33 +312,47 @@ impl Replay {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Checks a state entry's form. Its root and totals are those of the entries before its size, of
-    /// which nothing is at hand here yet: until they are compared, nobody can say that it is right.
-    fn take_state_entry(&self, entry: &StateEntry) -> Result<(), ReplayError> {
+    /// Takes in a state entry, after its root and totals were compared with the state that it speaks of.
+    fn take_state_entry(&mut self, entry: &StateEntry) -> Result<(), ReplayError> {
         let index = Index(self.state.entries());
         self.check_time(index, entry.admitted_at)?;
         let wrong = |detail: String| {
             let advice = "auditors make it again from the entries before it";
             violation(index, &Refusal::new(Code::StateWrong, detail, advice))
         };
-        let lag = index.0.checked_sub(entry.size);
-        if entry.size == 0 || lag.is_none_or(|lag| lag > STATE_LAG_MAX) {
-            let size = entry.size;
-            return Err(wrong(format!("it speaks of the first {size} entries")).into());
-        }
-        if entry.before.is_some_and(|before| before >= index) {
-            return Err(wrong("the state entry before it is not before it".to_owned()).into());
-        }
-        let what = if entry.rules_version == RULES_VERSION {
-            "its root and totals are not compared by this version of the software".to_owned()
-        } else {
-            format!(
+        let form = self.state.check_state_entry(entry);
+        form.map_err(&wrong)?;
+        self.wanted.retain(|wanted| *wanted != entry.size);
+        let kept = self
+            .kept
+            .iter()
+            .position(|state| state.entries() == entry.size);
+        let unsupported = |what: String| {
+            let index = index.0;
+            Err(ReplayError::Unsupported { index, what })
+        };
+        if entry.rules_version != RULES_VERSION {
+            return unsupported(format!(
                 "rules_version_unsupported: it was made by version {} of the rules, and this software has {RULES_VERSION}",
                 entry.rules_version
-            )
-        };
-        let index = index.0;
-        Err(ReplayError::Unsupported { index, what })
+            ));
+        }
+        match kept.map(|place| self.kept.swap_remove(place)) {
+            Some(state) => state.check_state_said(entry).map_err(&wrong)?,
+            None if entry.size == index.0 => self.state.check_state_said(entry).map_err(&wrong)?,
+            // What the replay began with is of a larger size: the next state entry covers it.
+            None if entry.size < self.began_at => {}
+            None => {
+                return Err(wrong(format!(
+                    "the first {} entries end within a sealed batch",
+                    entry.size
+                ))
+                .into());
+            }
+        }
+        let applied = self.state.apply_state_entry(entry);
+        applied.map_err(|why| broken(index, &why))?;
+        Ok(())
     }
 
     fn check_time(&self, index: Index, admitted_at: TimeMs) -> Result<(), ReplayError> {
@@ -337,9 +391,6 @@ impl Replay {
         (self.state, self.tree)
     }
 }
-
-/// The most entries between a state entry and the size that it speaks of.
-const STATE_LAG_MAX: u64 = 1 << 20;
 
 /// An earlier entry that a correction names.
 struct EarlierEntry {

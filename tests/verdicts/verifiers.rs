@@ -114,8 +114,9 @@ fn by_this_crate(question: &Question) -> Verdict {
             Verdict::Holds(format!(
                 "{} {} {} {} {}",
                 it.index,
-                it.id,
-                it.genesis,
+                it.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
+                it.genesis
+                    .map_or_else(|| "-".to_owned(), |id| id.to_string()),
                 it.head.size,
                 times.join(",")
             ))

@@ -66,6 +66,20 @@ pub struct Globals {
     pub totals: Totals,
     /// Number of holders.
     pub holders: u32,
+    /// The newest state entry.
+    pub state_entry: Option<StateMark>,
+    /// Number of entries up to the newest that is no state entry: of so many the next state entry speaks, or
+    /// there is nothing new to say.
+    pub stated: u64,
+}
+
+/// A state entry, and the number of entries that it speaks of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct StateMark {
+    /// The entry's own index.
+    pub index: Index,
+    /// The number of entries that it speaks of: at most `index`.
+    pub size: u64,
 }
 
 impl Globals {
@@ -192,6 +206,8 @@ impl State {
             policy_at: None,
             totals: Totals::default(),
             holders: 0,
+            state_entry: None,
+            stated: 0,
         })
     }
 
@@ -319,6 +335,11 @@ impl State {
             globals,
             maps: maps.into(),
         }
+    }
+
+    /// As [`Self::image`], for roots and proofs alone: what is saved next does not depend on it.
+    pub fn image_for_proofs(&self) -> StateImage {
+        self.clone().image()
     }
 
     /// The roots of all domains.

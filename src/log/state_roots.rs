@@ -1,0 +1,212 @@
+//! Making state roots: off the sequencer, on a thread of its own, from images of the state.
+//!
+//! One root is under way at a time. The sequencer takes an image where a commit ends, which costs a pointer
+//! for each map, and goes on; what the state changes meanwhile is copied. A root that was made waits until
+//! the sequencer writes it into the log, in a state entry. After a recovery it is dropped: its image
+//! may rest on entries that never became durable.
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::status::Vital;
+use crate::ledger::{DomainRoots, State, StateImage};
+use crate::record::Index;
+
+/// The state as of some number of entries, with its roots: what proofs about it are made from.
+pub struct ProvenState {
+    /// Number of entries that the state rests on.
+    pub size: u64,
+    /// The roots of all domains, from which the state root follows.
+    pub roots: DomainRoots,
+    /// The state.
+    pub image: StateImage,
+}
+
+/// What an image gave: a state with its roots, or what contradicts what.
+type Made = Result<ProvenState, String>;
+
+struct Job {
+    image: StateImage,
+    made: oneshot::Sender<Made>,
+}
+
+/// Makes roots, one at a time.
+pub(super) struct StateRoots {
+    /// The time from one image to the next, at least.
+    every: Duration,
+    /// Takes images; `None` when no roots are made.
+    jobs: Option<mpsc::Sender<Job>>,
+    /// Ends when `jobs` is gone.
+    thread: Option<JoinHandle<()>>,
+    /// When the last image was taken.
+    last: Option<Instant>,
+    under_way: Option<(u64, oneshot::Receiver<Made>)>,
+    /// What was made and is not in the log yet.
+    made: Option<Arc<ProvenState>>,
+}
+
+impl StateRoots {
+    /// Starts the thread. With `every` as `None`, no roots are made.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn start(every: Option<Duration>, vital: Vital) -> std::io::Result<Self> {
+        let mut roots = Self {
+            every: every.unwrap_or_default(),
+            jobs: None,
+            thread: None,
+            last: None,
+            under_way: None,
+            made: None,
+        };
+        if every.is_some() {
+            let (sender, jobs) = mpsc::channel::<Job>();
+            let thread = std::thread::Builder::new().name("state-roots".to_owned());
+            roots.thread = Some(thread.spawn(move || {
+                let _vital = vital;
+                while let Ok(Job { image, made }) = jobs.recv() {
+                    // The sequencer may have dropped it, after a recovery.
+                    let _ = made.send(make(image));
+                }
+            })?);
+            roots.jobs = Some(sender);
+        }
+        Ok(roots)
+    }
+
+    /// Whether an image may be taken now: none is under way, and none waits to be written.
+    pub(super) fn is_free(&self) -> bool {
+        self.jobs.is_some() && self.under_way.is_none() && self.made.is_none()
+    }
+
+    /// When the next image is due; `None` if that is at once.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let due = self.last? + self.every;
+        (due > Instant::now()).then_some(due)
+    }
+
+    /// Begins to make the roots of an image.
+    pub(super) fn begin(&mut self, image: StateImage) {
+        let Some(jobs) = &self.jobs else { return };
+        let (made, under_way) = oneshot::channel();
+        self.last = Some(Instant::now());
+        let size = image.globals.entries;
+        // A thread that is gone drops `made`, which `finished` tells.
+        let _ = jobs.send(Job { image, made });
+        self.under_way = Some((size, under_way));
+    }
+
+    /// Waits until the roots that are under way are made; for ever, if none are. Cancel safe.
+    ///
+    /// # Errors
+    /// What contradicts what: the log must halt.
+    pub(super) async fn finished(&mut self) -> Result<(), String> {
+        let Some((_, under_way)) = &mut self.under_way else {
+            return std::future::pending().await;
+        };
+        let made = under_way.await;
+        self.under_way = None;
+        match made {
+            Ok(made) => self.made = Some(Arc::new(made?)),
+            // The thread panicked: the status tells that it broke off.
+            Err(_) => self.jobs = None,
+        }
+        Ok(())
+    }
+
+    /// Number of entries of the state whose roots are being made.
+    pub(super) fn size_under_way(&self) -> Option<u64> {
+        self.under_way.as_ref().map(|(size, _)| *size)
+    }
+
+    /// What was made and is not in the log yet.
+    pub(super) fn made(&self) -> Option<&Arc<ProvenState>> {
+        self.made.as_ref()
+    }
+
+    /// Takes it: it is in a batch.
+    pub(super) fn take_made(&mut self) -> Option<Arc<ProvenState>> {
+        self.made.take()
+    }
+
+    /// Drops what was made or is under way.
+    pub(super) fn forget(&mut self) {
+        self.under_way = None;
+        self.made = None;
+    }
+}
+
+/// Waits until the thread has ended: it holds the state that it works on.
+impl Drop for StateRoots {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("making state roots broke off");
+        }
+    }
+}
+
+fn make(image: StateImage) -> Made {
+    let roots = image.roots().map_err(|error| error.to_string())?;
+    let sums = image.globals.check_sums(&roots);
+    sums.map_err(|error| error.to_string())?;
+    Ok(ProvenState {
+        size: image.globals.entries,
+        roots,
+        image,
+    })
+}
+
+/// The states that proofs are made from: of the newest state entries, each with its entry's index.
+#[derive(Default)]
+pub(super) struct ProvenStates(Mutex<Vec<(Index, Arc<ProvenState>)>>);
+
+impl ProvenStates {
+    /// Number of states that are kept: a reader's second question meets the state of the first.
+    const KEPT: usize = 2;
+
+    /// The state that was recovered, if its newest state entry speaks of all that was stated since: nothing
+    /// that is proven has changed.
+    pub(super) fn of_recovered(state: &State) -> Self {
+        let globals = state.globals();
+        let mark = globals
+            .state_entry
+            .filter(|mark| globals.stated <= mark.size);
+        let proven = mark.and_then(|mark| {
+            let mut proven = make(state.image_for_proofs()).ok()?;
+            proven.size = mark.size;
+            Some((mark.index, Arc::new(proven)))
+        });
+        Self(Mutex::new(proven.into_iter().collect()))
+    }
+
+    /// Adds the state of a state entry that was published. The oldest beyond [`Self::KEPT`] goes.
+    pub(super) fn publish(&self, index: Index, state: Arc<ProvenState>) {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.push((index, state));
+        let gone = (states.len() > Self::KEPT).then(|| states.remove(0));
+        drop(states);
+        // Not under the lock: dropping an image frees pages.
+        drop(gone);
+    }
+
+    /// The newest, with its entry's index.
+    pub(super) fn newest(&self) -> Option<(Index, Arc<ProvenState>)> {
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.last().cloned()
+    }
+
+    /// Drops all: the log was made again from the store.
+    pub(super) fn forget(&self) {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = std::mem::take(&mut *states);
+        drop(states);
+        drop(gone);
+    }
+}
