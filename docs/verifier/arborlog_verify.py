@@ -8,7 +8,8 @@ A key or witness may be a file that holds it. Exit code: 0 it holds; 1 it is fal
 not be checked; 4 it is no receipt (§13.2).
 Needs Python 3.11 and the package `cryptography`. It reads files and writes none.
 """
-import argparse, base64, binascii, bisect, contextlib, functools, hashlib, json, os, re, sys
+import argparse, base64, binascii, bisect, contextlib, datetime, functools, hashlib, json, os, re, sys
+from struct import pack
 from types import SimpleNamespace
 
 from cryptography.exceptions import InvalidSignature
@@ -309,6 +310,7 @@ def decode_record(data):
     need(len(data) <= 25_600, "not_canonical", "a record is longer than 25,600 bytes")
     record = read_whole(RECORD, data)
     record.kind, record.statement = record.statement                    # of the variant's pair
+    record.fields = data[80:]                                           # the statement's, behind its kind's number
     if record.kind == "transfer":                                       # §6.7
         to_nobody = record.statement.reason in ("expired", "spent_elsewhere")
         need(to_nobody == (record.statement.to is None), "not_canonical", "reason and receiver do not fit")
@@ -489,21 +491,25 @@ class Ledger:
 
     def __init__(self, origin, fetch):
         self.origin, self.fetch = origin, fetch
-        self.entries, self.last_admitted_at, self.genesis_id = 0, 0, None
+        self.entries, self.last_admitted_at, self.genesis_id, self.programme = 0, 0, None, None
         self.council, self.quorum, self.council_at = [], 0, NONE        # the governors in force
         self.log_keys = []                  # (key, index), in order
         self.policy_at = NONE               # the entry of the policy in force
         self.keys = {}                      # key: task, holder, …: see give_task
-        self.holders = {}                   # slug: its duty, one of three that no holder ever has two of
+        self.holders = {}                   # slug: its number; its duty, one of three that no holder ever has two of
         self.holder_names = {}              # a name as it is compared: the slug of the holder that had it
-        self.methods = {}                   # id: its versions, (statement, index)
+        self.methods = {}                   # id: its versions, (statement, index, the statement's bytes)
         self.species = {}                   # code: name
         self.accounts = {}                  # account: balance, last, holder
         self.plots = {}                     # number: statement, holder, last, standing, assigned, plantings
         self.plantings = {}                 # index: plot, species, first, last, …: see planting
+        self.surveys = {}                   # index: (statement, its bytes, the surveyor's holder), unvoided ones
         self.claims = {}                    # index: account, species, points, voided, tree
         self.losses = {}                    # index: (planting, count, what it took from claims)
-        self.reversed, self.voided, self.evidence = {}, set(), set()
+        self.reversed = {}                  # award's index: points
+        self.voided = {}                    # target's index: the correction's
+        self.evidence = {}                  # digest: the entry that used it first
+        self.months = {}                    # month: (points awarded, trees planted), see count_month
         self.totals = dict.fromkeys(TOTALS, 0)
 
     def admit(self, data):
@@ -564,6 +570,13 @@ class Ledger:
         for total, change in changes.items():
             self.totals[total] += change
 
+    def count_month(self, on_day, points=0, trees=0):
+        """What was done, or planted at last, in the month of a day; no correction changes it."""
+        date = datetime.date(1970, 1, 1) + datetime.timedelta(on_day)
+        month = 12 * date.year + date.month - 1
+        before = self.months.get(month, (0, 0))
+        self.months[month] = before[0] + points, before[1] + trees
+
     # -- who says it --
 
     def check_quorum(self, entry, also=()):
@@ -597,7 +610,8 @@ class Ledger:
     def give_task(self, task, key, entry, holder=None, expires_on=None):
         """The task of a key: governor, log, or a role with its holder."""
         self.keys[key] = SimpleNamespace(task=task, holder=holder, given_at=entry.index, expires_on=expires_on,
-                                         revoked=False, next_seq=0, last_id=entry.id, last=NONE, last_day=0)
+                                         given_by=entry.id, display_name=None, revoked_at=None, compromised_since=None,
+                                         next_seq=0, last_id=entry.id, last=NONE, last_day=0)
 
     # -- rules 1 and 2: keys, chains, days --
 
@@ -625,7 +639,7 @@ class Ledger:
             self.check_new_key(key)
         need(entry.signers.issubset(signers), "endorser_refused", "somebody else endorsed the genesis")
         need(entry.signers.issuperset(signers), "possession_unproven", "a key of the genesis did not sign")
-        self.genesis_id, self.log_keys = entry.id, [(s.log_key, 0)]
+        self.genesis_id, self.programme, self.log_keys = entry.id, s.programme, [(s.log_key, 0)]
         self.council, self.quorum, self.council_at = s.governors, s.quorum, 0
         for key in signers:
             self.give_task("log" if key == s.log_key else "governor", key, entry)
@@ -637,7 +651,7 @@ class Ledger:
         need(entry.seq <= key.next_seq, "sequence_gap", f"seq {entry.seq} is beyond {key.next_seq}")
         need(entry.seq == key.next_seq, "sequence_used", f"seq {entry.seq} is taken")
         need(entry.prev == key.last_id, "chain_broken", "prev is another")
-        need(not key.revoked, "key_revoked", "the issuer's key is revoked")
+        need(key.revoked_at is None, "key_revoked", "the issuer's key is revoked")
         need(key.expires_on is None or entry.day <= key.expires_on, "key_expired", "its last day has passed")
         self.check_issue_day(entry)
         need(entry.issued_on >= key.last_day, "issued_on_decreases",
@@ -659,23 +673,25 @@ class Ledger:
     def key_grant(self, entry, s, key):
         self.check_new_key(s.key)
         duty = s.role if s.role in ("surveyor", "auditor") else "planter or platform"
-        need(self.holders.get(s.holder, duty) == duty, "holder_conflict", f"the holder is {self.holders.get(s.holder)}")
+        held = self.holders.get(s.holder) or SimpleNamespace(number=len(self.holders), duty=duty)
+        need(held.duty == duty, "holder_conflict", f"the holder is {held.duty}")
         names = [compared(s.holder), compared(s.display_name)]
         need(all(self.holder_names.get(name, s.holder) == s.holder for name in names), "name_taken",
              "a name that could be taken for that of another holder")
         self.said_by_governors(entry, also=[s.key])
-        self.holders[s.holder] = duty
+        self.holders[s.holder] = held
         self.holder_names.update(dict.fromkeys(names, s.holder))
         self.give_task(s.role, s.key, entry, s.holder, s.expires_on)
+        self.keys[s.key].display_name = s.display_name
         return [NONE]
 
     def key_revoke(self, entry, s, key):
         revoked = self.keys.get(s.key)
         need(revoked, "key_unknown", "the key to revoke has no task")
         need(revoked.holder, "role_refused", "the key to revoke has no role")
-        need(not revoked.revoked, "key_revoked", "the key to revoke is revoked")
+        need(revoked.revoked_at is None, "key_revoked", "the key to revoke is revoked")
         self.said_by_governors(entry)
-        revoked.revoked = True
+        revoked.revoked_at, revoked.compromised_since = entry.index, s.compromised_since
         return [revoked.given_at]
 
     def log_key(self, entry, s, key):
@@ -704,13 +720,13 @@ class Ledger:
              "species_changed", "a species' code with another name")
         self.said_by_governors(entry)
         tail = [versions[-1][1] if versions else NONE]
-        self.methods[s.id] = versions + [(s, entry.index)]
+        self.methods[s.id] = versions + [(s, entry.index, entry.fields)]
         self.species.update((one.code, one.name) for one in s.species)
         return tail
 
     def method_in_effect(self, s, on_day):
         """The version in effect on a day, which must be the one that the statement names."""
-        version = next((version for version, _ in reversed(self.methods.get(s.method, []))
+        version = next((version for version, *_ in reversed(self.methods.get(s.method, []))
                         if version.effective_from <= on_day), None)
         need(version, "method_unknown", "no version of the method is in effect on that day")
         need(version.version == s.version, "method_version", "not the version in effect on that day")
@@ -729,6 +745,7 @@ class Ledger:
         need(self.totals["awarded"] + s.points < 2**63, "balance_limit", "2^63 points or more awarded in all")
         self.check_room(s.account, s.points)
         self.count(awarded=s.points)
+        self.count_month(s.occurred_on, points=s.points)
         return [self.move(entry, s.account, s.points, key.holder)]
 
     # -- rule 5: transfers and claims --
@@ -815,6 +832,7 @@ class Ledger:
             self.check_quorum(entry)
             need(fits(plot.standing, s), "plot_full", "more trees stand there than fit")
         plot.statement, plot.holder, self.plots[s.number] = s, key.holder, plot
+        plot.fields, plot.stated_at = entry.fields, entry.index
         return [self.touch(entry, plot)]
 
     def find_plot(self, number):
@@ -837,15 +855,16 @@ class Ledger:
         need(fits(plot.standing + s.count, plot.statement), "plot_full", "more trees than fit")
         self.check_evidence(s)
         planting = SimpleNamespace(plot=plot, species=s.species, first=s.first_serial, last=last, count=s.count,
-                                   voided=False, lost=0,
+                                   planted_from=s.planted_from, planted_until=s.planted_until, voided=False, lost=0,
                                    lost_ranges={},                      # correction: (first, last)
                                    tied={})                             # serial: (claim, assignment)
         plot.plantings.append(planting)
         plot.next_serial = last + 1
         self.plantings[entry.index] = planting
         plot.standing += s.count
-        self.evidence.add(s.evidence)
+        self.evidence[s.evidence] = entry.index
         self.count(planted_recorded=s.count, standing=s.count)
+        self.count_month(s.planted_until, trees=s.count)
         return [self.touch(entry, plot)]
 
     def survey(self, entry, s, key):
@@ -857,7 +876,8 @@ class Ledger:
              "the entry is no planting on that plot")
         need(s.as_of < entry.index, "as_of_unknown", "as_of is no earlier entry")
         self.check_evidence(s)
-        self.evidence.add(s.evidence)
+        self.evidence[s.evidence] = entry.index
+        self.surveys[entry.index] = s, entry.fields, key.holder
         return [self.touch(entry, plot)]
 
     # -- rule 6: assignments --
@@ -948,7 +968,7 @@ class Ledger:
             known = self.keys.get(endorser)
             need(known and (known.task, known.holder) == ("platform", account.holder), "endorser_refused",
                  "an endorser is no platform key of the account's holder")
-            need(not known.revoked, "key_revoked", "an endorser's key is revoked")
+            need(known.revoked_at is None, "key_revoked", "an endorser's key is revoked")
             need(known.expires_on is None or entry.day <= known.expires_on, "key_expired",
                  "the last day of an endorser's key has passed")
         return True
@@ -993,7 +1013,7 @@ class Ledger:
             void_of = self.void_loss
         need(void_of, "target_refused", f"no {target.kind} of that sort can be voided")
         tail = void_of(entry, index, target.statement)
-        self.voided.add(index)
+        self.voided[index] = entry.index
         return tail
 
     def void_transfer(self, entry, index, s):
@@ -1012,6 +1032,7 @@ class Ledger:
         return [self.move(entry, s.account, s.points)]
 
     def void_survey(self, entry, index, s):
+        del self.surveys[index]
         return [self.touch(entry, self.plots[s.plot])]
 
     def void_attestation(self, entry, index, s):
@@ -1506,6 +1527,179 @@ def verify_head_proof(domain, data, state_root):
     need(proof.domain == domain, "state_differs", "the proof is of another domain")
     need(state_root_of(domain, proof.root, proof.siblings) == state_root, "state_differs", "it leads to another state root")
     return proof.root
+
+
+# ---- §16.5 Domains -----------------------------------------------------------------------------------
+
+def bytes_of(value):
+    return pack(">Q", len(value)) + value
+
+
+def text_of(value):
+    return bytes_of(value.encode())
+
+
+def option_of(form, *values):
+    return b"\0" if values[0] is None else b"\1" + pack(form, *values)
+
+
+def items_of(items):
+    items = list(items)
+    return pack(">Q", len(items)) + b"".join(items)
+
+
+def path_of(form, *numbers):
+    return pack(form, *numbers).ljust(32, b"\0")
+
+
+def digested(index, fields):
+    return pack(">Q", index) + sha256(fields)
+
+
+TASKS, ROLES = ("governor", "log"), ("platform", "planter", "surveyor", "auditor")
+DUTIES = {"surveyor": 1, "planter or platform": 2, "auditor": 4}
+DOMAINS = ("once", "keys", "holders", "methods", "species", "accounts", "plots", "plantings", "trees", "surveys",
+           "claims", "reversed", "losses", "voided", "months", "evidence")
+
+
+class Domains:
+    """What a ledger's entries so far make: for each domain a method that gives a dict from path to (value, a, b)."""
+
+    def __init__(self, ledger):
+        self.ledger = ledger
+
+    def leaves(self):
+        return [getattr(self, name)() for name in DOMAINS]
+
+    def roots(self):
+        return [trie_root(domain, [(path, *leaf) for path, leaf in leaves.items()])
+                for domain, leaves in enumerate(self.leaves())]
+
+    def once(self):
+        ledger = self.ledger
+        if not ledger.entries:
+            return {}
+        governors = items_of(ledger.council) + pack(">BQ", ledger.quorum, ledger.council_at)
+        log_keys = items_of(key + pack(">Q", index) for key, index in ledger.log_keys)
+        values = [digested(0, text_of(ledger.origin) + ledger.genesis_id + text_of(ledger.programme)),
+                  digested(ledger.council_at, governors), digested(ledger.log_keys[-1][1], log_keys)]
+        if ledger.policy_at != NONE:
+            values.append(digested(ledger.policy_at, b""))
+        return {path_of(">B", place): (value, 0, 0) for place, value in enumerate(values)}
+
+    def keys(self):
+        return {sha256(key): (digested(known.given_at, self.key_fields(key, known)),
+                              int(known.revoked_at is None), int(known.revoked_at is not None))
+                for key, known in self.ledger.keys.items()}
+
+    def key_fields(self, key, known):
+        if known.holder is None:
+            task = pack(">I", TASKS.index(known.task))
+        else:
+            task = (pack(">II", 2, ROLES.index(known.task)) + text_of(known.holder)
+                    + pack(">I", self.ledger.holders[known.holder].number) + text_of(known.display_name))
+        about = known.given_at if known.revoked_at is None else known.revoked_at
+        newest = (known.next_seq - 1, known.last_id, known.last, known.last_day) if known.next_seq else (None,)
+        return (key + task + pack(">Q", known.given_at) + known.given_by + option_of(">I", known.expires_on)
+                + option_of(">Q", known.revoked_at) + option_of(">I", known.compromised_since)
+                + pack(">Q", about) + option_of(">Q32sQI", *newest))
+
+    def holders(self):
+        held, names = self.ledger.holders, self.ledger.holder_names
+        leaves = {sha256(b"\0" + slug.encode()): (b"\0" + pack(">IB", holder.number, DUTIES[holder.duty]), 1, 0)
+                  for slug, holder in held.items()}
+        return leaves | {sha256(b"\1" + name.encode()): (b"\1" + pack(">I", held[slug].number), 0, 1)
+                         for name, slug in names.items()}
+
+    def methods(self):
+        return {path_of(">II", s.id, s.version): (digested(index, fields + pack(">Q", index)), 0, 0)
+                for versions in self.ledger.methods.values() for s, index, fields in versions}
+
+    def species(self):
+        return {path_of(">H", code): (text_of(name), 0, 0) for code, name in self.ledger.species.items()}
+
+    def accounts(self):
+        ledger, leaves = self.ledger, {}
+        for account, held in ledger.accounts.items():
+            path = sha256(b"arborlog account" + ledger.genesis_id + account)
+            value = pack(">qQI", held.balance, held.last, ledger.holders[held.holder].number)
+            leaves[path] = value, max(0, held.balance), max(0, -held.balance)
+        return leaves
+
+    def plots(self):
+        return {path_of(">I", number): (digested(plot.stated_at, self.plot_fields(plot)), plot.standing, plot.assigned)
+                for number, plot in self.ledger.plots.items()}
+
+    def plot_fields(self, plot):
+        planted = sum(planting.count for planting in plot.plantings if not planting.voided)
+        return (plot.fields + text_of(plot.holder) + pack(">QQ", plot.stated_at, plot.last)
+                + pack(">QQQ", planted, planted - plot.standing, plot.assigned)
+                + option_of(">I", plot.next_serial if plot.next_serial < 2**32 else None))
+
+    def plantings(self):
+        leaves = {}
+        for index, planting in self.ledger.plantings.items():
+            standing, lost = (0, 0) if planting.voided else (planting.count - planting.lost, planting.lost)
+            path = path_of(">II", planting.plot.statement.number, planting.first)
+            leaves[path] = digested(index, self.planting_fields(index, planting, lost)), standing, lost
+        return leaves
+
+    def planting_fields(self, index, planting, lost):
+        ranges = [] if planting.voided else sorted((*span, loss) for loss, span in planting.lost_ranges.items())
+        return (pack(">QHII", index, planting.species, planting.first, planting.last)
+                + pack(">IIBI", planting.planted_from, planting.planted_until, planting.voided, lost)
+                + items_of(pack(">IIQ", *one) for one in ranges) + pack(">I", len(planting.tied)))
+
+    def trees(self):
+        return {path_of(">II", planting.plot.statement.number, serial): (pack(">QQ", claim, assignment), 0, 0)
+                for planting in self.ledger.plantings.values() for serial, (claim, assignment) in planting.tied.items()}
+
+    def surveys(self):
+        return {path_of(">IIQ", s.plot, s.surveyed_on, index):
+                (digested(index, pack(">Q", index) + fields + text_of(holder)), 0, 0)
+                for index, (s, fields, holder) in self.ledger.surveys.items()}
+
+    def claims(self):
+        leaves = {}
+        for index, claim in self.ledger.claims.items():
+            waits, where = not claim.voided and claim.tree is None, pack(">I", 2 if claim.voided else 0)
+            if claim.tree:
+                planting, serial = claim.tree
+                where = pack(">III", 1, planting.plot.statement.number, serial)
+            value = claim.account + pack(">HQ", claim.species, claim.points) + where
+            leaves[path_of(">Q", index)] = value, 0 if claim.voided else claim.points, int(waits)
+        return leaves
+
+    def reversed(self):
+        return {path_of(">Q", award): (pack(">Q", points), points, 0) for award, points in self.ledger.reversed.items()}
+
+    def losses(self):
+        return {path_of(">Q", index): (digested(index, self.loss_fields(index, planting, count, taken)), count, 0)
+                for index, (planting, count, taken) in self.ledger.losses.items()
+                if index not in self.ledger.voided and not planting.voided}
+
+    def loss_fields(self, index, planting, count, taken):
+        by_serial = index in planting.lost_ranges
+        return (pack(">QIIIB", index, planting.plot.statement.number, planting.first, count, by_serial)
+                + items_of(pack(">IQQ", *one) for one in sorted(taken)))
+
+    def voided(self):
+        return {path_of(">Q", index): (pack(">Q", void), 0, 0) for index, void in self.ledger.voided.items()}
+
+    def months(self):
+        return {path_of(">I", month): (pack(">QQ", points, planted), points, planted)
+                for month, (points, planted) in self.ledger.months.items()}
+
+    def evidence(self):
+        return {digest: (pack(">Q", index), 0, 0) for digest, index in self.ledger.evidence.items()}
+
+
+def state_root_after(ledger):
+    """§16.2: the root of the state that the entries so far make."""
+    hashes = [sha256(bytes([2, domain]) + node_bytes(root)) for domain, root in enumerate(Domains(ledger).roots())]
+    while len(hashes) > 1:
+        hashes = [sha256(b"\3" + left + right) for left, right in zip(hashes[::2], hashes[1::2])]
+    return hashes[0]
 
 
 # ---- §14 Auditing a whole ledger ---------------------------------------------------------------------

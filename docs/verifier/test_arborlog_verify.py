@@ -101,6 +101,19 @@ class GoldenFiles(Scratch):
             lineage = " ".join("-" if place == v.NONE else str(place) for place in entry.lineage)
             self.assertEqual(line, f"{index}, {entry.kind}, {names[entry.issuer.hex()]}, {entry.seq}, {lineage}")
 
+    def test_the_state_root_after_each_entry(self):
+        lines = (GOLDEN / "ledger/state_roots.txt").read_text().splitlines()
+        entries = v.read_bundle(str(GOLDEN / "log/55"), "tile/entries/000.p/55", 55)
+        ledger = v.Ledger("example.org/ledger", lambda index: v.decode_entry(entries[index]))
+        self.assertEqual([leaves for leaves in v.Domains(ledger).leaves() if leaves], [])
+        for line, data in zip(lines, entries, strict=True):
+            ledger.admit(data)
+            self.assertEqual(line, f"{ledger.entries} {v.state_root_after(ledger).hex()}")
+        golden = json.loads((GOLDEN / "ledger/domains.json").read_text())
+        self.assertEqual(sorted(golden), sorted(v.DOMAINS))
+        for name, root in zip(v.DOMAINS, v.Domains(ledger).roots(), strict=True):
+            self.assertEqual(root, node_of(golden[name]), name)
+
     def test_large_trees(self):
         large = json.loads((GOLDEN / "large.json").read_text())
         for size, expected in large.items():
@@ -1045,6 +1058,33 @@ class State(unittest.TestCase):
         for proof in rejected["proofs"]:
             self.refused(["proof_malformed", "state_differs"], v.verify_trie_proof, rejected["domain"],
                          bytes.fromhex(proof["path"]), bytes.fromhex(proof["proof"]), node_of(rejected["root"]))
+
+
+    def test_the_domains_sums_are_the_totals(self):
+        b = BASE.fork()
+        by_serial = b.add("correction", PLANTER, target=b.at["oaks"], remedy=dict(lost=1, first_serial=1))
+        b.add("correction", PLANTER, target=b.at["oaks"], remedy=dict(lost=2))
+        b.add("correction", PLATFORM_2, target=b.at["award"], remedy=dict(reverse=9_990))
+        self.check_sums(b.ledger)
+        b.add("correction", PLANTER, target=by_serial)
+        b.add("correction", PLATFORM, target=b.at["assignment"])
+        self.check_sums(b.ledger)
+        b.add("correction", PLANTER, target=b.at["oaks"])
+        b.add("correction", SURVEYOR, target=b.at["survey"])
+        self.check_sums(b.ledger)
+        leaves = dict(zip(v.DOMAINS, v.Domains(b.ledger).leaves()))
+        self.assertEqual((leaves["losses"], leaves["surveys"], leaves["trees"]), ({}, {}, {}))
+
+    def check_sums(self, ledger):
+        roots, totals = dict(zip(v.DOMAINS, v.Domains(ledger).roots())), ledger.check_books()
+        self.assertEqual((roots["accounts"].a - roots["accounts"].b, roots["accounts"].b),
+                         (totals["balances"], totals["owed"]))
+        self.assertEqual((roots["plots"].a, roots["plots"].b), (totals["standing"], totals["assigned"]))
+        self.assertEqual((roots["plantings"].a, roots["plantings"].b), (totals["standing"], totals["lost"]))
+        self.assertEqual((roots["trees"].n, roots["losses"].a), (totals["assigned"], totals["lost"]))
+        self.assertEqual((roots["claims"].a, roots["claims"].b), (totals["claimed"], totals["waiting"]))
+        self.assertEqual(roots["reversed"].a, totals["reversed"])
+        self.assertEqual((roots["months"].a, roots["months"].b), (totals["awarded"], totals["planted_recorded"]))
 
 
 # ---- receipts of built ledgers -------------------------------------------------------------------
