@@ -31,7 +31,7 @@ OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
              "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported",
-             "library_unfit", "tile_missing",
+             "rules_version_unsupported", "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
 
@@ -98,6 +98,10 @@ def i32(limit):
         need(-limit <= value <= limit, "not_canonical", f"a coordinate is beyond {limit}")
         return value
     return read
+
+
+def i64(reader):
+    return int.from_bytes(reader.take(8), "big", signed=True)
 
 
 def fixed(width):
@@ -304,6 +308,19 @@ RECORD = table(issuer=bytes32, seq=u64, prev=bytes32, issued_on=day, statement=S
 ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(25_600),
               signature=fixed(64), endorsements=list_of(table(key=bytes32, signature=fixed(64)), 0, 32))
 NONE = 2**64 - 1                                                        # "none" in a lineage
+# What the log itself writes: the state root and the totals that the entries below `size` make. Nobody signs it.
+STATE_TOTALS = dict(awarded=u64, reversed=u64, expired=u64, spent_elsewhere=u64, claimed=u64, balances=i64, owed=u64,
+                    planted_recorded=u64, planted_voided=u64, lost=u64, standing=u64, assigned=u64, waiting=u64, claims=u64,
+                    accounts_negative=u64)
+STATE_ENTRY = table(version=u16, admitted_at=u64, size=u64, before=u64, rules_version=u32, state_root=bytes32,
+                    totals=table(**STATE_TOTALS))
+RULES_VERSION = 8
+STATE_LAG_MAX = 2**20                                                   # entries from its size to the state entry
+
+
+def is_state_entry(data):
+    """Whether the bytes say that they are one; they need not be."""
+    return data[:2] == b"\0\3"
 
 
 def decode_record(data):
@@ -318,11 +335,16 @@ def decode_record(data):
 
 
 def decode_entry(data):
-    """An entry with its record's fields in it, and endorsers, signers, leaf hash and day of admission."""
+    """An entry with its record's fields in it, and endorsers, signers, leaf hash and day of admission; or a state entry,
+    which has none of these but the leaf hash."""
     need(len(data) <= 32_768, "not_canonical", "an entry is longer than 32,768 bytes")
+    if is_state_entry(data):
+        entry = read_whole(STATE_ENTRY, data)
+        entry.kind, entry.leaf, entry.names_mldsa = "state", sha256(b"\0" + data), False
+        return entry
     reader = Reader(data)
     entry = ENTRY(reader)
-    need(entry.version == 1, "not_canonical", "an entry's version is not 1")
+    need(entry.version == 1, "not_canonical", "an entry's version is neither 1 nor 3")
     vars(entry).update(vars(decode_record(entry.record)))
     entry.endorsers = [endorsement.key for endorsement in entry.endorsements]
     entry.signers = {entry.issuer, *entry.endorsers}
@@ -484,13 +506,16 @@ def compared(name):
 
 
 class Ledger:
-    """Every entry goes through `admit`, in order; `fetch(index)` gives an earlier one, decoded.
+    """Every entry goes through `admit`, in order; `fetch(index)` gives an earlier one, decoded. After each of the sizes
+    that later state entries name, what those must say is kept until then.
 
     A kind's method makes its checks, takes the entry into the state when all of them hold, and gives the
     lineage's places from lineage[2] on."""
 
-    def __init__(self, origin, fetch):
+    def __init__(self, origin, fetch, state_sizes=()):
         self.origin, self.fetch = origin, fetch
+        self.state_sizes, self.states = frozenset(state_sizes), {}      # size: state root, totals
+        self.newest_state, self.newest_size = NONE, 0                   # the newest state entry's index and size
         self.entries, self.last_admitted_at, self.genesis_id, self.programme = 0, 0, None, None
         self.council, self.quorum, self.council_at = [], 0, NONE        # the governors in force
         self.log_keys = []                  # (key, index), in order
@@ -518,11 +543,33 @@ class Ledger:
             entry = decode_entry(data)
         need(entry.admitted_at >= self.last_admitted_at, "admitted_at_decreases",
              "the entry was admitted before the one before it")
-        check_signatures(entry, self.origin)
-        need(self.follow(entry) == entry.lineage, "lineage_wrong", "the lineage is not the state's")
+        if entry.kind == "state":
+            self.check_state(entry)
+        else:
+            check_signatures(entry, self.origin)
+            need(self.follow(entry) == entry.lineage, "lineage_wrong", "the lineage is not the state's")
         self.last_admitted_at, self.entries = entry.admitted_at, self.entries + 1
         self.check_sums()
+        if self.entries in self.state_sizes:
+            self.states[self.entries] = state_root_after(self), self.all_totals()
         return entry
+
+    def check_state(self, entry):
+        """A state entry says what the entries below its size make. It changes nothing of that."""
+        index, size = self.entries, entry.size
+        need(entry.before == self.newest_state, "state_wrong", "it does not name the state entry before it")
+        need(self.newest_size < size <= index, "state_wrong",
+             "its size is not above that of the state entry before, or it is above its own index")
+        need(index - size <= STATE_LAG_MAX, "state_wrong", f"more than {STATE_LAG_MAX} entries stand since its size")
+        need(entry.rules_version == RULES_VERSION, "rules_version_unsupported",
+             f"version {entry.rules_version} of the rules made it, this verifier has {RULES_VERSION}")
+        need(size in self.states, "changed_meanwhile", "a bundle changed during the audit")
+        root, totals = self.states.pop(size)
+        said = vars(entry.totals)
+        need(entry.state_root == root, "state_wrong", "the state root is not that of the entries below its size")
+        for name in said:
+            need(said[name] == totals[name], "state_wrong", f"{name} is not that of the entries below its size")
+        self.newest_state, self.newest_size = index, size
 
     def follow(self, entry):
         """Checks the rules, takes the entry into the state, and gives its lineage."""
@@ -564,7 +611,10 @@ class Ledger:
                          sum(len(planting.tied) for planting in unvoided)]}
         for total, sums in books.items():
             need(all(one == self.totals[total] for one in sums), "sums_differ", f"{total} does not add up")
-        return self.totals | {"accounts_negative": sum(account.balance < 0 for account in accounts)}
+        return self.all_totals()
+
+    def all_totals(self):
+        return self.totals | {"accounts_negative": sum(held.balance < 0 for held in self.accounts.values())}
 
     def count(self, **changes):
         for total, change in changes.items():
@@ -933,6 +983,7 @@ class Ledger:
     def correction(self, entry, s, key):
         need(s.target < entry.index, "target_unknown", "the target is no earlier entry")
         target, (remedy, fields) = self.fetch(s.target), s.remedy
+        need(target.kind != "state", "target_unknown", "the target is a state entry, which nobody says")
         if key.task == "governor":
             self.said_by_governors(entry)
         else:
@@ -1300,7 +1351,17 @@ def name_fault(data, refused):
 # ---- §13 Receipts ------------------------------------------------------------------------------------
 
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
-EXTRA = table(entry=byte_string(32_768), authority=list_of(LINK, 0, 64))
+NO_LINKS = list_of(LINK, 0, 0)
+
+
+def read_extra(reader):
+    """The entry and its authority. A state entry has none, and two more lists, which are empty where nothing of the state
+    is proven beside it."""
+    entry = byte_string(32_768)(reader)
+    authority = [NO_LINKS(reader) for _ in range(3)][0] if is_state_entry(entry) else list_of(LINK, 0, 64)(reader)
+    return SimpleNamespace(entry=entry, authority=authority)
+
+
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"),
            "planter": ("plot", "planting", "correction"), "surveyor": ("survey", "correction"),
            "auditor": ("correction", "attestation")}
@@ -1335,7 +1396,7 @@ def read_lines(data):
          "a receipt's lines are not its first line, extra, index, at most 65 hashes, and a checkpoint")
     extra = decode_base64(lines[1][6:], "the extra line")
     need(len(extra) <= 2 << 20, "", "the extra line is longer than 2 MiB")
-    extra, index = read_whole(EXTRA, extra), decode_decimal(lines[2][6:], "the index")
+    extra, index = read_whole(read_extra, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
     need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
     return [SimpleNamespace(index=index, entry=extra.entry, path=path), *extra.authority], note
@@ -1365,7 +1426,10 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     entries, places = [], ["entry"] + [f"link {place}" for place in range(len(chain) - 1)]
     for link, where in zip(chain, places):
         with at(where):
-            entries.append(check_link(link, checkpoint))
+            entries.append(check_link(link, checkpoint, len(chain) == 1))
+    if entries[0].kind == "state":
+        state = entries[0]                                              # the log's own word, of no issuer and no genesis
+        return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), genesis=None)
     for entry, behind, where in zip(entries, entries[1:], places):
         with at(where):
             need(entry.lineage[1:2] == [behind.index] and behind.index < entry.index, "authority_broken",
@@ -1380,9 +1444,12 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     for entry, where in zip(entries, places):
         need(not entry.names_mldsa, "mldsa_unsupported", "it names an ML-DSA key, whose signature is not verified here",
              where)
-    return {"index": first.index, "tree_size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
-            "kind": first.kind, "issuer": first.issuer.hex(), "id": first.id.hex(), "genesis": last.id.hex(),
-            "witnesses": seen}
+    return answer_of(first, checkpoint, seen, issuer=first.issuer.hex(), id=first.id.hex(), genesis=last.id.hex())
+
+
+def answer_of(entry, checkpoint, seen, **more):
+    return {"index": entry.index, "tree_size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
+            "kind": entry.kind, **more, "witnesses": seen}
 
 
 def is_included(link, checkpoint):
@@ -1399,13 +1466,17 @@ def check_format(last, checkpoint):
             raise
 
 
-def check_link(link, checkpoint):
-    """Steps 6 and 9."""
+def check_link(link, checkpoint, alone):
+    """Steps 6 and 9; of the receipt's entry alone, or of one in a chain."""
     need(is_included(link, checkpoint), "not_included", "it is not at its index in the checkpoint's tree")
     with reading("not_canonical"):                                      # also where no genesis belongs
         entry = decode_entry(link.entry)
+    entry.index = link.index
+    if entry.kind == "state":                                           # nobody signs it but the checkpoint
+        need(alone, "authority_broken", "a state entry gives nobody authority")
+        return entry
     check_signatures(entry, checkpoint.origin)
-    entry.index, s = link.index, entry.statement
+    s = entry.statement
     given_tasks = {"genesis": lambda: [*s.governors, s.log_key], "key_grant": lambda: [s.key],
                    "log_key": lambda: [s.key]}
     need(entry.signers.issuperset(given_tasks.get(entry.kind, list)()), "possession_unproven",
@@ -1717,7 +1788,7 @@ def audit(directory, pinned, genesis_id=None):
         need(entry.leaf == leaves[index], "changed_meanwhile", "a bundle changed during the audit", path)
         return entry
 
-    ledger = Ledger(checkpoint.origin, fetch)
+    ledger = Ledger(checkpoint.origin, fetch, sizes_of_states(directory, checkpoint.size))
     for path, first, width in tiles_of("entries", checkpoint.size):
         for index, data in enumerate(read_bundle(directory, path, width), first):
             with at(f"entry {index}"):
@@ -1734,6 +1805,17 @@ def audit(directory, pinned, genesis_id=None):
             "genesis": ledger.genesis_id.hex(),
             # Sums may exceed what a number of JSON carries: they are decimal strings there.
             "totals": {name: str(total) for name, total in totals.items()}}
+
+
+def sizes_of_states(directory, count):
+    """The sizes that state entries name, read ahead so that the audit knows after which entries to make the state root.
+    This ends at the first bundle that can't be read, which the audit refuses when it gets there."""
+    sizes = set()
+    with contextlib.suppress(Refused):
+        for path, _, width in tiles_of("entries", count):
+            states = filter(is_state_entry, read_bundle(directory, path, width))
+            sizes.update(int.from_bytes(data[10:18], "big") for data in states)
+    return sizes
 
 
 def check_tree(directory, leaves, checkpoint):
@@ -1822,7 +1904,9 @@ def main(arguments=None):
         return exit_code
     for name, value in answer.items():
         print(f"{name}: {json.dumps(value)}")
-    if exit_code == 0 and options.command == "receipt":
+    if exit_code == 0 and answer.get("kind") == "state":
+        print("A state entry is the log's own word, and auditors vouch for it. Proven is only that the log holds it.")
+    elif exit_code == 0 and options.command == "receipt":
         print("" if options.genesis else "No genesis was pinned: compare the one above. ", NOT_PROVEN, sep="")
     return exit_code
 

@@ -282,7 +282,7 @@ class Tampered(Scratch):
     def test_a_receipt_with_other_links(self):
         award = (GOLDEN / "receipts/award.tlog-proof").read_text()
         lines = award.split("\n")
-        extra = v.read_whole(v.EXTRA, base64.b64decode(lines[1][6:]))
+        extra = v.read_whole(v.read_extra, base64.b64decode(lines[1][6:]))
         for links in ([], extra.authority[:1], extra.authority[1:], extra.authority[::-1], extra.authority * 2):
             written = byte_string(extra.entry) + list_of(links, lambda link: u64(link.index)
                                                          + byte_string(link.entry) + list_of(link.path, bytes))
@@ -425,6 +425,8 @@ WRITE = {        # in the order of their numbers: field, how it is written, what
                     ("words", text, "all right")],
 }
 KINDS = list(WRITE)
+STATE_TOTALS = """awarded reversed expired spent_elsewhere claimed balances owed planted_recorded planted_voided lost standing
+                  assigned waiting claims accounts_negative""".split()
 TODAY = 20_000
 ORIGIN = "example.org/test"
 
@@ -531,6 +533,29 @@ class Builder:
         self.ledger.entries, self.ledger.last_admitted_at = len(self.entries), entry.admitted_at
         self.ledger.check_sums()
         self.ledger.check_books()
+        return len(self.entries) - 1
+
+    def state(self, totals=(), **said):
+        """A state entry of what the entries below its size make, but for what is said."""
+        ledger, size = self.ledger, said.get("size", len(self.entries))
+        if size < len(self.entries):
+            states = map(v.decode_entry, filter(v.is_state_entry, self.entries))
+            ledger = v.Ledger(ORIGIN, self.fetch, [state.size for state in states])
+            for data in self.entries[:size]:
+                ledger.admit(data)
+        totals = ledger.all_totals() | dict(totals)
+        said = dict(admitted_at=self.ledger.last_admitted_at, size=size, before=self.ledger.newest_state, rules_version=8,
+                    state_root=v.state_root_after(ledger)) | said
+        return (u16(3) + u64(said["admitted_at"]) + u64(said["size"]) + u64(said["before"]) + u32(said["rules_version"])
+                + said["state_root"] + b"".join(u64(totals[name] % 2**64) for name in STATE_TOTALS))
+
+    def add_state(self, **said):
+        data = self.state(**said)
+        state = v.decode_entry(data)
+        self.ledger.states[state.size] = state.state_root, vars(state.totals)
+        self.ledger.check_state(state)
+        self.entries.append(data)
+        self.ledger.entries = len(self.entries)
         return len(self.entries) - 1
 
     def files(self, more=(), signers=(LOG_KEY,)):
@@ -1008,6 +1033,102 @@ class Rules(Scratch):
         self.assertEqual((code, answer["where"]), (1, "tile/1/000.p/2"))
 
 
+# ---- state entries -------------------------------------------------------------------------------
+
+class StateEntries(Scratch):
+    def with_states(self):
+        """The base, with the state entries of size 1, of all, and of all but the last; and entries behind and between."""
+        b = BASE.fork()
+        b.at["first state"] = b.add_state(size=1)
+        b.at["second state"] = b.add_state()
+        b.award(CAT, 1)
+        b.award(CAT, 2)
+        b.at["third state"] = b.add_state(size=len(b.entries) - 1)
+        b.award(CAT, 3)
+        return b
+
+    def check(self, code, b, *more):
+        exit_code, answer = self.audit_of(b.files(more), TEST_VKEY)
+        self.assertEqual((exit_code, answer.get("code"), answer.get("where")),
+                         (3 if code in v.UNCHECKED else 1, code, f"entry {len(b.entries) + len(more) - 1}"), answer)
+
+    def test_what_they_say_is_made_again(self):
+        b = self.with_states()
+        self.assertEqual(len(b.entries[b.at["first state"]]), 182)
+        code, answer = self.audit_of(b.files(), TEST_VKEY)
+        self.assertEqual((code, answer["entries"]), (0, len(b.entries)), answer)
+        # The state entry itself changes nothing that the next one says.
+        roots = [v.decode_entry(b.state(size=b.at["third state"] + after)).state_root for after in (0, 1, 2)]
+        self.assertEqual((roots[0] == roots[1], roots[1] == roots[2]), (True, False))
+        # Others may name it where an entry of any kind will do.
+        b.add("survey", SURVEYOR, as_of=b.at["third state"])
+        b.add("attestation", AUDITOR, size=b.at["third state"] + 1)
+        b.add_state()
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
+
+    def test_every_field_that_lies(self):
+        b = self.with_states()
+        true, last = b.state(), len(b.entries)
+        self.assertEqual(self.audit_of(b.files([true]), TEST_VKEY)[0], 0)
+        self.check("admitted_at_decreases", b, b.state(admitted_at=b.ledger.last_admitted_at - 1))
+        for before in (v.NONE, 0, b.at["first state"], b.at["third state"] - 1, b.at["third state"] + 1, last, last + 1):
+            self.check("state_wrong", b, b.state(before=before))
+        newest = v.decode_entry(b.entries[b.at["third state"]]).size
+        for size in (0, 1, newest - 1, newest, last + 1, v.NONE):
+            self.check("state_wrong", b, b.state(size=size))
+        self.check("state_wrong", b, b.state(size=last - 1, state_root=v.decode_entry(true).state_root))
+        self.check("state_wrong", b, b.state(state_root=bytes(32)))
+        self.check("state_wrong", b, b.state(state_root=v.state_root_after(BASE.ledger)))
+        for name in STATE_TOTALS:
+            for change in (1, 2**63):
+                self.check("state_wrong", b, b.state(totals={name: b.ledger.all_totals()[name] + change}))
+        for version in (0, 7, 9, 2**32 - 1):
+            self.check("rules_version_unsupported", b, b.state(rules_version=version, state_root=bytes(32)))
+            self.check("state_wrong", b, b.state(rules_version=version, before=0))
+        for wrong in (true[:-1], true + b"\0", true[:2], u16(2) + true[2:], u16(4) + true[2:]):
+            self.check("not_canonical", b, wrong)
+        self.check("state_wrong", b, true, true)                        # one of the same size again
+        self.check("state_wrong", BASE, BASE.state(size=0, state_root=v.state_root_after(v.Ledger(ORIGIN, None))))
+        self.check("state_wrong", BASE, BASE.state(before=0))
+        self.check("state_wrong", Builder(), u16(3) + bytes(180))       # before any genesis
+
+    def test_nobody_corrects_one(self):
+        b = self.with_states()
+        for remedy in ("void", dict(reverse=1), dict(lost=1)):
+            for signers in ((A, B), (PLATFORM,)):
+                self.check("target_unknown", b, b.entry("correction", *signers, target=b.at["second state"], remedy=remedy))
+
+    def test_the_number_of_entries_since_its_size(self):
+        size = len(BASE.entries)
+        for since, holds in ((0, True), (2**20, True), (2**20 + 1, False)):
+            ledger, state = BASE.fork().ledger, v.decode_entry(BASE.state())
+            ledger.states[size], ledger.entries = (state.state_root, ledger.all_totals()), size + since
+            if holds:
+                ledger.check_state(state)
+            else:
+                with self.assertRaises(v.Refused) as caught:
+                    ledger.check_state(state)
+                self.assertEqual(caught.exception.code, "state_wrong")
+
+    def test_balances_below_zero_in_all(self):
+        b = Builder()
+        b.add("genesis", A, B, C, LOG_KEY, governors=[A, B, C], log_key=LOG_KEY)
+        b.add("key_grant", A, B, PLATFORM, key=PLATFORM, role="platform", holder="club")
+        b.add("method", A, B, **METHOD)
+        award = b.award(ANN, 10)
+        b.add("transfer", PLATFORM, sender=ANN, to=None, points=9, reason="expired")
+        b.add("correction", PLATFORM, target=award, remedy=dict(reverse=10))
+        said = v.decode_entry(b.entries[b.add_state()]).totals
+        self.assertEqual((said.balances, said.owed, said.accounts_negative), (-9, 9, 1))
+        self.assertEqual(self.audit_of(b.files(), TEST_VKEY)[0], 0)
+
+    def test_a_bundle_that_is_gone_is_still_told(self):
+        files = self.with_states().files()
+        name = next(name for name in files if "entries" in name)
+        code, answer = self.audit_of({other: files[other] for other in files if other != name}, TEST_VKEY)
+        self.assertEqual((code, answer["code"], answer["where"]), (3, "tile_missing", name))
+
+
 # ---- proofs of the state ------------------------------------------------------------------------
 
 def node_of(said):
@@ -1102,11 +1223,11 @@ def inclusion_path(hashes, index):
 
 
 class Receipts(Scratch):
-    def receipt(self, b, more, index, links, vkey=TEST_VKEY, **files):
+    def receipt(self, b, more, index, links, vkey=TEST_VKEY, tail=b"", **files):
         entries = [*b.entries, *more]
         hashes = [v.sha256(b"\0" + data) for data in entries]
         extra = byte_string(entries[index]) + list_of(links, lambda link: u64(link) + byte_string(entries[link])
-                                                      + list_of(inclusion_path(hashes, link), bytes))
+                                                      + list_of(inclusion_path(hashes, link), bytes)) + tail
         lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {index}",
                  *(base64.b64encode(one).decode() for one in inclusion_path(hashes, index)), "", ""]
         path = self.directory / "receipt"
@@ -1123,6 +1244,29 @@ class Receipts(Scratch):
             self.assertEqual((code, answer.get("index")), (0, index), answer)
             if links:
                 self.assertEqual(self.receipt(BASE, [], index, links[:-1])[1]["code"], "authority_broken")
+
+    def test_of_a_state_entry(self):
+        b = BASE.fork()
+        index = b.add_state()
+        b.award(CAT, 1)
+        none = u64(0)
+        code, answer = self.receipt(b, [], index, [], tail=none + none)
+        self.assertEqual((code, answer.get("kind"), answer.get("index")), (0, "state", index), answer)
+        self.assertEqual((answer["genesis"], answer["size"]), (None, index))
+        self.assertNotIn("issuer", answer)
+        for links, tail in (([], b""), ([], none), ([], none * 3), ([], u64(1) + none), ([], none + u64(1)), ([0], none * 2)):
+            self.assertEqual(self.receipt(b, [], index, links, tail=tail)[1]["code"], "receipt_malformed", (links, tail))
+        self.assertEqual(self.receipt(b, [], index + 1, [1, 0], tail=none + none)[1]["code"], "receipt_malformed")
+        # One that is not in the tree, one that is cut, and one that gives others authority.
+        path, other = self.directory / "receipt", byte_string(b.state(size=1)) + none * 3
+        self.receipt(b, [], index, [], tail=none + none)
+        path.write_text(re.sub("extra .*", "extra " + base64.b64encode(other).decode(), path.read_text()))
+        self.assertEqual(run("receipt", path, "--log", TEST_VKEY)[1]["code"], "not_included")
+        short = b.entries[index][:-1]
+        self.assertEqual(self.receipt(b, [short], len(b.entries), [], tail=none + none)[1]["code"], "not_canonical")
+        award = b.entry("award", PLATFORM, lineage=[0, index], account=ANN, quantity=10, points=10, occurred_on=TODAY)
+        for links in ([index], [index, 0], [1, index], [1, 0, index]):
+            self.assertEqual(self.receipt(b, [award], len(b.entries), links)[1]["code"], "authority_broken", links)
 
     def test_false_authority(self):
         e, at, award = BASE.entry, BASE.at, dict(account=ANN, quantity=10, points=10, occurred_on=TODAY)
