@@ -102,7 +102,9 @@ export class Forged {
       links.push(Buffer.concat([u64(link), sized(entry), u64(path.length), ...path]));
       link = decodeEntryOrNull(entry)?.lineage[1];
     }
-    const extra = Buffer.concat([sized(this.entries[index]), u64(links.length), ...links]);
+    // Behind the links of a state entry stand two lists that are empty.
+    const more = this.entries[index].readUInt16BE(0) === 3 ? [u64(0), u64(0)] : [];
+    const extra = Buffer.concat([sized(this.entries[index]), u64(links.length), ...links, ...more]);
     const hashes = this.path(index).map((hash) => `${hash.toString('base64')}\n`).join('');
     return `c2sp.org/tlog-proof@v1\nextra ${extra.toString('base64')}\nindex ${index}\n${hashes}\n${this.checkpoint()}`;
   }

@@ -17,6 +17,7 @@ import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/sig
 import { checkStory, circleOf, dayText, rowsOf, timeText } from '../../src/web/verifier/story.mjs';
 import { verifyHeadProof, verifyStateProof, verifyTrieProof } from '../../src/web/verifier/trie.mjs';
 import { checkConsistency, leafHash, rootByPath, sha256 } from '../../src/web/verifier/tree.mjs';
+import { Forged, keyFromSeed, withAuthority } from './forge.mjs';
 
 // Node 18 has it under its own name alone.
 globalThis.crypto ??= webcrypto;
@@ -408,6 +409,98 @@ test('a log key must be named by the genesis, and a site keeps its ledger', asyn
   forget(storage);
   checkGenesis(GENESIS, storage);
 });
+
+// ---- state entries ----
+
+const u64 = (number) => {
+  const written = Buffer.alloc(8);
+  written.writeBigUInt64BE(BigInt.asUintN(64, BigInt(number)));
+  return written;
+};
+
+function stateEntry() {
+  const totals = [17_302, 5_332, 0, 0, 6_000, -5, 2_268, 25, 4, 1, 20, 2, 1, 3, 1].map(u64);
+  const head = [Buffer.of(0, 3), u64(1_793_610_001_000), u64(54), u64(2n ** 64n - 1n), Buffer.of(0, 0, 0, 8), Buffer.alloc(32, 7)];
+  return Buffer.concat([...head, ...totals]);
+}
+
+test('a state entry is read strictly, and what it says takes the place of a statement', () => {
+  const whole = stateEntry();
+  assert.equal(whole.length, 182);
+  const { statement, ...entry } = decodeEntry(new Uint8Array(whole));
+  assert.deepEqual([entry.version, entry.issuer, entry.record, entry.lineage], [3, null, null, []]);
+  assert.deepEqual([statement.kind, statement.size, statement.before, statement.rules_version], ['state', 54n, 2n ** 64n - 1n, 8]);
+  assert.deepEqual(Object.entries(statement.totals), [
+    ['awarded', 17_302n], ['reversed', 5_332n], ['expired', 0n], ['spent_elsewhere', 0n], ['claimed', 6_000n],
+    ['balances', -5n], ['owed', 2_268n], ['planted_recorded', 25n], ['planted_voided', 4n], ['lost', 1n],
+    ['standing', 20n], ['assigned', 2n], ['waiting', 1n], ['claims', 3n], ['accounts_negative', 1n],
+  ]);
+  const rows = Object.fromEntries(rowsOf(statement));
+  assert.deepEqual([rows.size, rows['totals.balances'], hex(rows.state_root)], [54n, -5n, '07'.repeat(32)]);
+  for (let length = 0; length < whole.length; length += 1) {
+    assert.throws(() => decodeEntry(new Uint8Array(whole.subarray(0, length))), (error) => error.code === 'not_canonical');
+  }
+  for (const wrong of [[...whole, 0], [0, 2, ...whole.subarray(2)], [0, 4, ...whole.subarray(2)], [1, 3, ...whole.subarray(2)]]) {
+    assert.throws(() => decodeEntry(Uint8Array.from(wrong)), (error) => error.code === 'not_canonical');
+  }
+});
+
+test('a receipt of a state entry proves that the log holds it, and nothing else', async () => {
+  const key = keyFromSeed(Buffer.alloc(32, 9));
+  const golden = entriesOf(55).map((entry) => Buffer.from(entry));
+  const award = withAuthority(golden[11], 55);
+  const forged = new Forged('example.org/ledger', key, [...golden, stateEntry(), award, stateEntry().subarray(0, 181)]);
+  const vkey = await parseVkey(forged.vkey, LOG);
+  const told = [];
+  const receipt = forged.receipt(55);
+  const found = await verifyReceipt(receipt, { vkey, genesis: GENESIS }, (check) => told.push(check));
+  assert.deepEqual(told, ['checkpoint', 'witnesses', 'entry', 'inclusion']);
+  assert.deepEqual([found.index, found.genesis, found.grant], [55n, null, null]);
+  assert.equal(found.entry.statement.size, 54n);
+
+  // The two lists behind the links are there, and empty; behind those of other entries are none.
+  const withExtra = (text, change) => text.replace(/^extra (.*)$/m, (_, extra) => {
+    const changed = change(Buffer.from(extra, 'base64'));
+    return `extra ${changed.toString('base64')}`;
+  });
+  for (const change of [
+    (extra) => extra.subarray(0, -8), (extra) => extra.subarray(0, -16), (extra) => Buffer.concat([extra, u64(0)]),
+    (extra) => Buffer.concat([extra.subarray(0, -8), u64(1)]), (extra) => Buffer.concat([extra.subarray(0, -16), u64(1), u64(0)]),
+    (extra) => Buffer.concat([extra.subarray(0, -24), u64(1), extra.subarray(-16)]),
+  ]) {
+    await refuses(verifyReceipt(withExtra(receipt, change), { vkey }), 'receipt_malformed');
+  }
+  const more = (extra) => Buffer.concat([extra, u64(0), u64(0)]);
+  await verifyReceipt(forged.receipt(11), { vkey });
+  await refuses(verifyReceipt(withExtra(forged.receipt(11), more), { vkey }), 'receipt_malformed');
+
+  const random = dice(10);
+  for (let turn = 0; turn < 182; turn += 1) {
+    const flip = (extra) => {
+      extra[10 + random(180)] ^= 1 << random(8);
+      return extra;
+    };
+    await refuses(verifyReceipt(withExtra(receipt, flip), { vkey }), 'not_included');
+  }
+  await refuses(verifyReceipt(forged.receipt(57), { vkey }), 'not_canonical');
+  // It gives nobody authority, at whichever place in a chain.
+  await refuses(verifyReceipt(forged.receipt(56), { vkey }), 'authority_broken');
+
+  // A page that knows the genesis asks for the entry that named the log's key, under that genesis.
+  const goldenReceipt = () => text('receipts/award.tlog-proof');
+  const { genesis } = await verifyReceipt(goldenReceipt(), { vkey: log });
+  const pinned = { ...found, pinned: genesis };
+  assert.equal((await checkLogKey(pinned, log, () => genesisReceipt())).statement.kind, 'genesis');
+  await refuses(checkLogKey(pinned, log, goldenReceipt), 'log_key_unnamed');
+  await refuses(checkLogKey(found, log, () => genesisReceipt()), 'genesis_other');
+});
+
+// The receipt of the golden log's genesis, in the tree of its first entry.
+function genesisReceipt() {
+  const [entry] = entriesOf(1);
+  const extra = base64(Uint8Array.from([...u64(entry.length), ...entry, ...u64(0)]));
+  return `c2sp.org/tlog-proof@v1\nextra ${extra}\nindex 0\n\n${text('log/1/checkpoint')}`;
+}
 
 // ---- proofs of the state ----
 

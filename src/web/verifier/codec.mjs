@@ -131,6 +131,8 @@ const uint = (width, low = 0, high = 2 ** (8 * width) - 1) => (reader) => {
   return value;
 };
 
+export const i64 = (reader) => BigInt.asIntN(64, u64(reader));
+
 const i32 = (limit) => (reader) => {
   const value = Number(BigInt.asIntN(32, big(reader.take(4))));
   canonical(Math.abs(value) <= limit, `a coordinate is beyond ${limit}`);
@@ -304,6 +306,20 @@ const ENTRY = table({
   signature: fixed(64), endorsements: listOf(table({ key: bytes32, signature: fixed(64) }), 0, 32),
 });
 
+// What the log itself writes, and nobody signs but the checkpoint: the state root and the totals that the entries
+// below `size` make.
+const STATE_ENTRY = table({
+  version: u16, admitted_at: u64, size: u64, before: u64, rules_version: u32, state_root: bytes32,
+  totals: table({
+    awarded: u64, reversed: u64, expired: u64, spent_elsewhere: u64, claimed: u64, balances: i64, owed: u64,
+    planted_recorded: u64, planted_voided: u64, lost: u64, standing: u64, assigned: u64, waiting: u64, claims: u64,
+    accounts_negative: u64,
+  }),
+});
+
+// Whether the bytes say that they are a state entry; they need not be one.
+export const isStateEntry = (bytes) => bytes.length >= 2 && bytes[0] === 0 && bytes[1] === 3;
+
 export function decodeRecord(bytes) {
   canonical(bytes.length <= RECORD_BYTES_MAX, 'a record is longer than 25,600 bytes');
   const record = readWhole(RECORD, bytes);
@@ -317,12 +333,18 @@ export function decodeRecord(bytes) {
 
 export const namesMldsa = ({ statement }) => (statement.mldsa_key ?? null) !== null;
 
-// An entry with its record's fields in it, the bytes of its record, and who signed.
+// An entry with its record's fields in it, the bytes of its record, and who signed. A state entry has no record and
+// no issuer; what it says takes the statement's place.
 export function decodeEntry(bytes) {
   canonical(bytes.length <= ENTRY_BYTES_MAX, 'an entry is longer than 32,768 bytes');
+  if (isStateEntry(bytes)) {
+    const { version, admitted_at: admittedAt, ...said } = readWhole(STATE_ENTRY, bytes);
+    const statement = { kind: 'state', ...said };
+    return { version, admitted_at: admittedAt, lineage: [], issuer: null, statement, record: null, bytes, signers: new Set() };
+  }
   const reader = new Reader(bytes);
   const { record, ...entry } = ENTRY(reader);
-  canonical(entry.version === 1, "an entry's version is not 1");
+  canonical(entry.version === 1, "an entry's version is neither 1 nor 3");
   const fields = decodeRecord(record);
   const keys = entry.endorsements.map((endorsement) => hex(endorsement.key));
   canonical(keys.every((key, at) => at === 0 || keys[at - 1] < key), 'endorsements are not strictly ascending');

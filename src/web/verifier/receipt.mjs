@@ -2,8 +2,8 @@
 // soon as it holds; the first error is thrown with the name of its check.
 
 import {
-  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, listOf, namesMldsa,
-  need, readWhole, reading, table, u64, utf8,
+  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, isStateEntry,
+  listOf, namesMldsa, need, readWhole, reading, table, u64, utf8,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
@@ -16,7 +16,7 @@ const EXTRA_BYTES_MAX = 2 << 20;
 const FIRST_LINE = 'c2sp.org/tlog-proof@v1';
 const BEGINNING_BYTES = 256;
 const LINK = table({ index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX) });
-const EXTRA = table({ entry: byteString(ENTRY_BYTES_MAX), authority: listOf(LINK, 0, 64) });
+const NO_LINKS = listOf(LINK, 0, 0);
 
 const MAY_SAY = {
   platform: ['award', 'transfer', 'claim', 'assignment', 'correction'],
@@ -34,6 +34,15 @@ function beginsAsAReceipt(bytes) {
   return visible.startsWith(FIRST_LINE) || (beginning.length === bytes.length && FIRST_LINE.startsWith(visible));
 }
 
+// The entry and its authority. A state entry has none, and two more lists, which are empty where nothing of the state
+// is proven beside it.
+function readExtra(reader) {
+  const entry = byteString(ENTRY_BYTES_MAX)(reader);
+  if (!isStateEntry(entry)) return { entry, authority: listOf(LINK, 0, 64)(reader) };
+  const [authority] = [NO_LINKS(reader), NO_LINKS(reader), NO_LINKS(reader)];
+  return { entry, authority };
+}
+
 function readLines(text) {
   const parted = text.indexOf('\n\n');
   const lines = text.slice(0, Math.max(parted, 0)).split('\n');
@@ -44,7 +53,7 @@ function readLines(text) {
   );
   const bytes = fromBase64(lines[1].slice(6), 'the extra line');
   need(bytes.length <= EXTRA_BYTES_MAX, '', 'the extra line is longer than 2 MiB');
-  const extra = readWhole(EXTRA, bytes);
+  const extra = readWhole(readExtra, bytes);
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
   need(path.every((hash) => hash.length === 32), '', 'a hash of the proof has not 32 bytes');
@@ -119,6 +128,10 @@ async function checkInclusion(link, checkpoint) {
   return leaf;
 }
 
+function checkNoState(link) {
+  need(link.statement.kind !== 'state', 'authority_broken', 'a state entry gives nobody authority');
+}
+
 function checkGrant(entry, grant) {
   const { key, role } = grant.statement;
   const own = equal(key, entry.issuer) && MAY_SAY[role].includes(entry.statement.kind);
@@ -139,7 +152,8 @@ function checkQuorum(entry, link) {
 
 // Verifies a receipt, from its bytes or its text, by the log's key, the genesis' record id in hexadecimal if one is pinned, and
 // the witnesses that must have cosigned. `tell(check, found)` is called for each check that held:
-// checkpoint, witnesses, entry, inclusion, signature, role, authority, genesis.
+// checkpoint, witnesses, entry, inclusion, signature, role, authority, genesis. A state entry is the log's own word:
+// only the first four hold of it, and no genesis is shown.
 export async function verifyReceipt(file, { vkey, genesis = null, witnesses = [] }, tell = () => {}) {
   const named = async (name, work) => {
     try {
@@ -185,6 +199,9 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
   await check('inclusion', async () => ({
     leaf: await checkInclusion(chain[0], checkpoint), path: chain[0].path, index: entry.index, checkpoint,
   }));
+  if (entry.statement.kind === 'state') {
+    return { index: entry.index, entry, grant: null, checkpoint, genesis: null, pinned: genesis, seen, entries: [entry] };
+  }
   await check('signature', async () => {
     await checkSignatures(entry, checkpoint.origin);
     checkPossession(entry);
@@ -195,12 +212,14 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     if (chain.length < 2) return null;
     entries.push(decoded(chain[1]));
     const link = entries[1];
+    checkNoState(link);
     if (link.statement.kind === 'key_grant') checkGrant(entry, link);
     else checkQuorum(entry, link);
     return link;
   });
   await check('authority', async () => {
     for (const link of chain.slice(2)) entries.push(decoded(link));
+    entries.forEach(checkNoState);
     for (const [place, link] of chain.entries()) {
       if (place === 0) continue;
       await checkInclusion(link, checkpoint);
@@ -228,16 +247,20 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     need(!unverified, 'mldsa_unsupported', 'a statement names an ML-DSA key, whose signature is not verified here');
     return id;
   });
-  return { index: entry.index, entry, grant, checkpoint, genesis: genesisId, seen, entries };
+  return { index: entry.index, entry, grant, checkpoint, genesis: genesisId, pinned: genesis, seen, entries };
 }
 
 // That the genesis, or the governors later, named the key that signs checkpoints. `fetchReceipt`
 // gives the receipt of the entry that named it later.
 export async function checkLogKey(proven, vkey, fetchReceipt) {
+  const names = ({ statement }) => {
+    const given = { genesis: statement.log_key, log_key: statement.key }[statement.kind];
+    return given !== undefined && equal(given, vkey.key);
+  };
   const root = proven.entries[proven.entries.length - 1];
-  if (equal(root.statement.log_key, vkey.key)) return root;
-  const named = await verifyReceipt(await fetchReceipt(), { vkey, genesis: proven.genesis });
-  const { statement } = named.entry;
-  need(statement.kind === 'log_key' && equal(statement.key, vkey.key), 'log_key_unnamed', 'nobody named the key that signs here');
+  if (names(root)) return root;
+  // A state entry's receipt shows no genesis: then it is the one that was pinned.
+  const named = await verifyReceipt(await fetchReceipt(), { vkey, genesis: proven.genesis ?? proven.pinned });
+  need(names(named.entry), 'log_key_unnamed', 'nobody named the key that signs here');
   return named.entry;
 }
