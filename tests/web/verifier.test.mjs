@@ -2,7 +2,7 @@
 // Python ones. `node --test tests/web/verifier.test.mjs`
 
 import assert from 'node:assert/strict';
-import { webcrypto } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
@@ -15,7 +15,9 @@ import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web
 import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
 import { checkStory, circleOf, dayText, rowsOf, timeText } from '../../src/web/verifier/story.mjs';
-import { verifyHeadProof, verifyStateProof, verifyTrieProof } from '../../src/web/verifier/trie.mjs';
+import {
+  verifyHeadProof, verifyStateNeighbours, verifyStateProof, verifyTrieNeighbours, verifyTrieProof,
+} from '../../src/web/verifier/trie.mjs';
 import { checkConsistency, leafHash, rootByPath, sha256 } from '../../src/web/verifier/tree.mjs';
 import { Forged, keyFromSeed, withAuthority } from './forge.mjs';
 
@@ -545,4 +547,109 @@ test('false proofs of a trie are refused, whatever is changed', async () => {
       await refuses(verifyTrieProof(trie.domain, fromHex(path), fromHex(`${proof}00`), nodeOf(trie.root)), 'proof_malformed');
     }
   }
+});
+
+// A trie by its definition (section 16.1), and proofs in it: an independent model. A leaf is { path, value, a, b }.
+class ModelTrie {
+  constructor(domain, leaves) {
+    this.domain = domain;
+    this.leaves = leaves;
+  }
+
+  static bit = (path, place) => (path[place >> 3] >> (7 - (place & 7))) & 1;
+
+  static bytes = ({ hash, a, b, n }) => Buffer.concat([hash, u64(a), u64(b), u64(n)]);
+
+  static hash = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
+
+  node(leaves = this.leaves, depth = 0) {
+    if (leaves.length === 0) return { hash: Buffer.alloc(32), a: 0n, b: 0n, n: 0n };
+    if (leaves.length === 1) {
+      const [{ path, value, a, b }] = leaves;
+      return { hash: ModelTrie.hash(Buffer.of(0, this.domain), path, value), a, b, n: 1n };
+    }
+    const [left, right] = [0, 1].map((side) => this.node(leaves.filter(({ path }) => ModelTrie.bit(path, depth) === side), depth + 1));
+    const hash = ModelTrie.hash(Buffer.of(1), ModelTrie.bytes(left), ModelTrie.bytes(right));
+    return { hash, a: left.a + right.a, b: left.b + right.b, n: left.n + right.n };
+  }
+
+  prove(path) {
+    let [leaves, siblings] = [this.leaves, []];
+    while (leaves.length > 1) {
+      const depth = siblings.length;
+      const side = ModelTrie.bit(path, depth);
+      siblings.unshift(this.node(leaves.filter((leaf) => ModelTrie.bit(leaf.path, depth) !== side), depth + 1));
+      leaves = leaves.filter((leaf) => ModelTrie.bit(leaf.path, depth) === side);
+    }
+    const bits = Buffer.alloc((siblings.length + 7) >> 3);
+    siblings.forEach(({ n }, place) => {
+      if (n === 0n) bits[place >> 3] |= 128 >> (place & 7);
+    });
+    const there = siblings.filter(({ n }) => n > 0n).map(ModelTrie.bytes);
+    const [leaf] = leaves;
+    const end = !leaf ? [Buffer.of(0)] : [
+      leaf.path.equals(path) ? Buffer.of(1) : Buffer.concat([Buffer.of(2), leaf.path]),
+      u64(leaf.a), u64(leaf.b), Buffer.of(leaf.value.length), leaf.value,
+    ];
+    return Buffer.concat([Buffer.of(siblings.length >> 8, siblings.length & 255), bits, ...there, ...end]);
+  }
+
+  // Under a state root whose other fifteen domains have no leaf: that root, and what stands before a proof.
+  head() {
+    const root = this.node();
+    const headOf = (domain, node) => ModelTrie.hash(Buffer.of(2, domain), ModelTrie.bytes(node));
+    const empty = new ModelTrie(0, []).node();
+    let heads = Array.from({ length: 16 }, (_, domain) => headOf(domain, domain === this.domain ? root : empty));
+    const siblings = [];
+    for (let at = this.domain; heads.length > 1; at >>= 1) {
+      siblings.push(heads[at ^ 1]);
+      heads = heads.filter((_, place) => place % 2 === 0).map((left, place) => ModelTrie.hash(Buffer.of(3), left, heads[2 * place + 1]));
+    }
+    return { stateRoot: heads[0], before: Buffer.concat([Buffer.of(this.domain), u64(root.a), u64(root.b), u64(root.n), ...siblings]) };
+  }
+}
+
+test('the model of a trie is that of the golden files', () => {
+  for (const trie of JSON.parse(text('trie/tries.json'))) {
+    const leaves = trie.leaves.map(({ path, value, a, b }) => (
+      { path: Buffer.from(path, 'hex'), value: Buffer.from(value, 'hex'), a: BigInt(a), b: BigInt(b) }
+    ));
+    const model = new ModelTrie(trie.domain, leaves);
+    assert.equal(model.node().hash.toString('hex'), trie.root.hash, trie.name);
+    for (const { path, proof } of trie.proofs) assert.equal(model.prove(Buffer.from(path, 'hex')).toString('hex'), proof, trie.name);
+  }
+});
+
+test('two proofs show that nothing is between their paths, and never that what is there is not', async () => {
+  const draw = dice(17);
+  const path = (number) => Buffer.concat([Buffer.of(number >> 8, number & 255), Buffer.alloc(30)]);
+  let [between, nothing] = [0, 0];
+  for (let round = 0; round < 60; round += 1) {
+    // Few numbers, near each other: all the ways in which two of them part.
+    const taken = new Set(Array.from({ length: draw(7) }, () => draw(24) * (draw(4) === 0 ? 1024 : 1)));
+    const leaves = [...taken].map((number) => ({ path: path(number), value: Buffer.of(number & 255), a: 1n, b: 2n }));
+    const trie = new ModelTrie(9, leaves);
+    const { stateRoot, before } = trie.head();
+    for (let pair = 0; pair < 12; pair += 1) {
+      const [one, other] = [draw(26), draw(26) * (draw(3) === 0 ? 2048 : 1)];
+      const ends = [one, other].map((number) => ({ number, path: path(number), proof: trie.prove(path(number)) }));
+      const [low, high] = ends.sort((left, right) => left.number - right.number);
+      const root = trie.node();
+      const full = ({ path: of, proof }) => ({ path: of, proof: Buffer.concat([before, proof]) });
+      const readers = [() => verifyTrieNeighbours(9, low, high, root), () => verifyStateNeighbours(9, full(low), full(high), stateRoot)];
+      const empty = ![...taken].some((number) => low.number < number && number < high.number);
+      for (const read of readers) {
+        if (low.number === high.number || !empty) {
+          await refuses(read(), 'state_differs');
+          between += 1;
+        } else {
+          const found = await read();
+          assert.deepEqual([found.low !== null, found.high !== null], [taken.has(low.number), taken.has(high.number)]);
+          nothing += 1;
+        }
+      }
+      await refuses(verifyTrieNeighbours(9, high, low, root), 'state_differs');
+    }
+  }
+  assert(between > 300 && nothing > 300, `${between} ${nothing}`);
 });

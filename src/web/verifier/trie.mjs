@@ -80,12 +80,49 @@ async function rootOf(domain, path, { siblings, end, other, leaf }) {
   return node;
 }
 
-// What stands at a path of a trie with this root: its value and sums, or null if nothing does.
-export async function verifyTrieProof(domain, path, bytes, root) {
+async function checkTrieProof(domain, path, bytes, root) {
   const proof = readAll(readProof, bytes);
   const found = await rootOf(domain, path, proof);
   holds(equal(nodeBytes(found), nodeBytes(root)), 'the proof leads to another root');
-  return proof.end === 1 ? proof.leaf : null;
+  return proof;
+}
+
+const leafOf = ({ end, leaf }) => (end === 1 ? leaf : null);
+
+// What stands at a path of a trie with this root: its value and sums, or null if nothing does.
+export async function verifyTrieProof(domain, path, bytes, root) {
+  return leafOf(await checkTrieProof(domain, path, bytes, root));
+}
+
+// Which of two paths comes first: below 0 if the first one does, 0 if they are one.
+function comparePaths(one, other) {
+  const place = one.findIndex((byte, at) => byte !== other[at]);
+  return place < 0 ? 0 : one[place] - other[place];
+}
+
+// That no leaf is between two paths, by their proofs, which hold against one root (section 16.3, neighbours).
+function checkNothingBetween(low, lowProof, high, highProof) {
+  holds(comparePaths(low, high) < 0, 'the paths of neighbours do not ascend');
+  let shared = 0;
+  while (bitOf(low, shared) === bitOf(high, shared)) shared += 1;
+  // Below the depth at which the paths part, whatever hangs off towards the other path would be between them.
+  const check = (path, { siblings, end, other }, side) => {
+    for (const [step, { n }] of siblings.entries()) {
+      const depth = siblings.length - 1 - step;
+      holds(depth <= shared || bitOf(path, depth) !== side || n === 0n, 'leaves are between the paths');
+    }
+    holds(end !== 2 || comparePaths(other, low) <= 0 || comparePaths(high, other) <= 0, 'a leaf is between the paths');
+  };
+  check(low, lowProof, 0);
+  check(high, highProof, 1);
+}
+
+// What stands at two paths of a trie with this root, between which nothing does. Each is { path, proof }.
+export async function verifyTrieNeighbours(domain, low, high, root) {
+  const proofs = [];
+  for (const { path, proof } of [low, high]) proofs.push(await checkTrieProof(domain, path, proof, root));
+  checkNothingBetween(low.path, proofs[0], high.path, proofs[1]);
+  return { low: leafOf(proofs[0]), high: leafOf(proofs[1]) };
 }
 
 // The state root that a domain's root and the four siblings of its head lead to (section 16.2).
@@ -106,8 +143,7 @@ function readDomain(reader) {
   return domain;
 }
 
-// What stands at a path of a domain, under a state root, with the domain's sums.
-export async function verifyStateProof(domain, path, bytes, stateRoot) {
+async function checkStateProof(domain, path, bytes, stateRoot) {
   const read = (reader) => {
     const [of, sums, siblings] = [readDomain(reader), SUMS(reader), siblingsOf(reader)];
     return { of, sums, siblings, proof: readProof(reader) };
@@ -117,7 +153,21 @@ export async function verifyStateProof(domain, path, bytes, stateRoot) {
   const root = await rootOf(domain, path, proof);
   holds(['a', 'b', 'n'].every((sum) => root[sum] === sums[sum]), 'the sums are not those of the proof');
   holds(equal(await stateRootOf(domain, root, siblings), stateRoot), 'the proof leads to another state root');
-  return { found: proof.end === 1 ? proof.leaf : null, sums };
+  return { proof, sums };
+}
+
+// What stands at a path of a domain, under a state root, with the domain's sums.
+export async function verifyStateProof(domain, path, bytes, stateRoot) {
+  const { proof, sums } = await checkStateProof(domain, path, bytes, stateRoot);
+  return { found: leafOf(proof), sums };
+}
+
+// What stands at two paths of a domain under a state root, between which nothing does. Each is { path, proof }.
+export async function verifyStateNeighbours(domain, low, high, stateRoot) {
+  const proofs = [];
+  for (const { path, proof } of [low, high]) proofs.push((await checkStateProof(domain, path, proof, stateRoot)).proof);
+  checkNothingBetween(low.path, proofs[0], high.path, proofs[1]);
+  return { low: leafOf(proofs[0]), high: leafOf(proofs[1]) };
 }
 
 // The root of a domain under a state root.
