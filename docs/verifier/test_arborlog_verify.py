@@ -3,7 +3,7 @@
 
     python3 docs/verifier/test_arborlog_verify.py
 """
-import base64, contextlib, copy, hashlib, io, json, os, pathlib, random, re, struct, subprocess, sys, tempfile, types, unittest
+import base64, contextlib, copy, hashlib, io, json, os, pathlib, random, re, struct, subprocess, sys, tempfile, types, unittest, unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -113,6 +113,24 @@ class GoldenFiles(Scratch):
         self.assertEqual(sorted(golden), sorted(v.DOMAINS))
         for name, root in zip(v.DOMAINS, v.Domains(ledger).roots(), strict=True):
             self.assertEqual(root, node_of(golden[name]), name)
+        self.check_leaves(ledger)
+
+    def check_leaves(self, ledger):
+        """The golden file of leaves, from which the browser's verifier reads what they say. ARBORLOG_BLESS=1 writes it."""
+        fields, digested = {}, v.digested
+
+        def keep(index, of):
+            fields[digested(index, of)] = of.hex()
+            return digested(index, of)
+
+        with unittest.mock.patch.object(v, "digested", keep):
+            domains = v.Domains(ledger).leaves()
+        leaves = {name: [dict(path=path.hex(), value=value.hex(), a=str(a), b=str(b), fields=fields.get(value))
+                         for path, (value, a, b) in sorted(domain.items())] for name, domain in zip(v.DOMAINS, domains)}
+        path = GOLDEN / "ledger/leaves.json"
+        if os.environ.get("ARBORLOG_BLESS") == "1":
+            path.write_text(json.dumps(leaves, indent=1) + "\n")
+        self.assertEqual(json.loads(path.read_text()), leaves)
 
     def test_large_trees(self):
         large = json.loads((GOLDEN / "large.json").read_text())

@@ -7,8 +7,11 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
 import {
-  Refused, base64, decodeEntry, decodeRecord, fromBase64, fromHex, hex, text8, utf8,
+  Refused, base64, concat, decodeEntry, decodeRecord, equal, fromBase64, fromHex, hex, text8, utf8,
 } from '../../src/web/verifier/codec.mjs';
+import {
+  DOMAINS, accountPath, holderPath, keyPath, namePath, pathOf, readLeaf,
+} from '../../src/web/verifier/domains.mjs';
 import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/note.mjs';
 import { checkStatement } from '../../src/web/verifier/policy.mjs';
 import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
@@ -652,4 +655,153 @@ test('two proofs show that nothing is between their paths, and never that what i
     }
   }
   assert(between > 300 && nothing > 300, `${between} ${nothing}`);
+});
+
+// ---- what the leaves of the state say ----
+
+// The leaves of the golden ledger: of each domain [{ path, leaf, beside }].
+const goldenLeaves = () => Object.entries(JSON.parse(text('ledger/leaves.json'))).map(([name, leaves]) => [
+  name, leaves.map(({ path, value, a, b, fields }) => (
+    { path: fromHex(path), leaf: { value: fromHex(value), a: BigInt(a), b: BigInt(b) }, beside: fields && fromHex(fields) }
+  )),
+]);
+
+test('every leaf of the golden ledger is read into its fields', async () => {
+  const roots = JSON.parse(text('ledger/domains.json'));
+  const read = {};
+  assert.deepEqual(goldenLeaves().map(([name]) => name), DOMAINS.map(({ name }) => name));
+  for (const [domain, [name, leaves]] of goldenLeaves().entries()) {
+    const model = new ModelTrie(domain, leaves.map(({ path, leaf }) => ({ path: Buffer.from(path), ...leaf })));
+    const { hash, a, b, n } = model.node();
+    assert.deepEqual({ hash: hex(hash), a: Number(a), b: Number(b), n: Number(n) }, roots[name], name);
+    read[name] = [];
+    for (const { path, leaf, beside } of leaves) {
+      const found = await readLeaf(domain, path, leaf, beside);
+      read[name].push(found);
+      if (found.at) assert.equal(hex(pathOf(domain, found.at)), hex(path), name);
+      if (beside) {
+        const alone = await readLeaf(domain, path, leaf);
+        assert.deepEqual(alone, { ...found, fields: null }, name);
+        for (const wrong of [beside.slice(1), beside.slice(0, -1), concat(beside, [0])]) {
+          await refuses(readLeaf(domain, path, leaf, wrong), 'state_differs');
+        }
+        const other = leaf.value.slice();
+        other[39] ^= 1;
+        await refuses(readLeaf(domain, path, { ...leaf, value: other }, beside), 'state_differs');
+        // The same fields at another place, or said of another entry, or both.
+        const later = { ...leaf, value: concat(u64(found.entry + 1n), leaf.value.slice(8)) };
+        await refuses(readLeaf(domain, path, later, beside), 'state_differs');
+        for (const part of Object.keys(found.at ?? {})) {
+          const moved = pathOf(domain, { ...found.at, [part]: found.at[part] + 1n });
+          if (name === 'plantings' && part === 'plot') continue; // The fields don't name the plot.
+          await refuses(readLeaf(domain, moved, leaf, beside), 'state_differs');
+          await refuses(readLeaf(domain, moved, later, beside), 'state_differs');
+        }
+        // Without the fields, some sums are known all the same.
+        const known = { plots: [], plantings: [], losses: ['b'] }[name] ?? ['a', 'b'];
+        for (const sum of known) {
+          await refuses(readLeaf(domain, path, { ...leaf, [sum]: leaf[sum] + 1n }), 'state_differs');
+        }
+      }
+      for (const sum of ['a', 'b']) {
+        await refuses(readLeaf(domain, path, { ...leaf, [sum]: leaf[sum] + 1n }, beside), 'state_differs');
+      }
+      for (const value of [leaf.value.slice(1), leaf.value.slice(0, -1), concat(leaf.value, [0])]) {
+        await refuses(readLeaf(domain, path, { ...leaf, value }, beside), 'state_differs');
+      }
+      if (found.at) {
+        const last = path.slice();
+        last[31] ^= 1;
+        await refuses(readLeaf(domain, last, leaf, beside), 'state_differs');
+      }
+    }
+  }
+
+  const only = (name, wanted) => read[name].filter(({ fields, at }) => wanted(fields, at));
+  assert.deepEqual(read.trees.map(({ at, fields }) => [at.plot, at.serial, fields.claim]), [[1n, 2n, 20n], [1n, 16n, 53n]]);
+  const owing = only('accounts', ({ balance }) => balance < 0n);
+  assert.deepEqual(owing.map(({ fields }) => fields), [{ balance: -2268n, last_entry: 51n, holder: 0 }]);
+  const [revoked] = only('keys', ({ revoked_at: at }) => at !== null);
+  assert.deepEqual([revoked.fields.task.holder, revoked.fields.revoked_at, revoked.fields.last_entry], ['bike-club', 45n, 45n]);
+  assert.equal(only('keys', ({ task }) => task.kind === 'log').length, 2);
+  assert.deepEqual(only('claims', ({ tree }) => tree.kind === 'has').map(({ at }) => at.entry), [20n, 53n]);
+  assert.equal(only('once', (_, { what }) => what === 0n)[0].fields.origin, 'example.org/ledger');
+});
+
+test('paths that are hashes are those of what they name', async () => {
+  const leaves = Object.fromEntries(goldenLeaves());
+  const stands = (name, path) => assert(leaves[name].some((leaf) => equal(leaf.path, path)), name);
+  const [genesis, grant, award] = [0, 1, 11].map((index) => decodeEntry(entriesOf(55)[index]));
+  stands('keys', await keyPath(genesis.issuer));
+  stands('holders', await holderPath(grant.statement.holder));
+  stands('holders', await namePath('blkeclub'));
+  stands('accounts', await accountPath(await recordId('example.org/ledger', genesis.record), award.statement.account));
+});
+
+test('leaves that no entries make are refused', async () => {
+  const at = (name) => DOMAINS.findIndex((domain) => domain.name === name);
+  const plain = (name, path, value, a = 0n, b = 0n) => readLeaf(at(name), path, { value: Uint8Array.from(value), a, b });
+  const zeros = (count) => new Array(count).fill(0);
+  const wrong = (work) => refuses(work, 'state_differs');
+  const hash = new Uint8Array(32).fill(5);
+
+  const holder = (duties) => [0, 0, 0, 0, 9, duties];
+  assert.deepEqual((await plain('holders', hash, holder(1), 1n)).fields, { kind: 'holder', number: 9, surveys: true, plants_or_awards: false, audits: false });
+  assert.deepEqual((await plain('holders', hash, [1, 0, 0, 0, 9], 0n, 1n)).fields, { kind: 'name', number: 9 });
+  for (const value of [holder(0), holder(8), [2, 0, 0, 0, 9, 1], [...holder(1), 0]]) await wrong(plain('holders', hash, value, 1n));
+  await wrong(plain('holders', hash, holder(1), 0n, 1n));
+
+  const claim = (state) => [...zeros(32), 0, 1, ...u64(7), 0, 0, 0, state];
+  const claimPath = pathOf(at('claims'), { entry: 3 });
+  assert.equal((await plain('claims', claimPath, claim(0), 7n, 1n)).fields.tree.kind, 'waits');
+  assert.equal((await plain('claims', claimPath, claim(2))).fields.tree.kind, 'voided');
+  await wrong(plain('claims', claimPath, claim(0), 7n));
+  await wrong(plain('claims', claimPath, claim(2), 7n));
+  await wrong(plain('claims', claimPath, claim(3), 7n));
+
+  // The digest of fields that do not fit the entry, or the path, beside which they stand.
+  const digested = async (name, parts, entry, fields, a = 0n, b = 0n) => {
+    const bytes = Uint8Array.from(fields);
+    const value = concat(u64(entry), await sha256(bytes));
+    return readLeaf(at(name), parts instanceof Uint8Array ? parts : pathOf(at(name), parts), { value, a, b }, bytes);
+  };
+  assert.deepEqual((await digested('once', { what: 3 }, 56, [])).fields, {});
+  await wrong(digested('once', { what: 4 }, 56, []));
+  const governors = [...u64(1), ...hash, 1, ...u64(43)];
+  assert.equal((await digested('once', { what: 1 }, 43, governors)).fields.stated_at, 43n);
+  await wrong(digested('once', { what: 1 }, 42, governors));
+  await wrong(digested('once', { what: 1 }, 43, governors, 1n));
+  const logKeys = [...u64(2), ...hash, ...u64(0), ...hash, ...u64(46)];
+  assert.equal((await digested('once', { what: 2 }, 46, logKeys)).fields.log_keys.length, 2);
+  await wrong(digested('once', { what: 2 }, 0, logKeys));
+
+  const planting = ({ entry = 8, first = 1, last = 10, voided = 0, lost = 2, ranges = [] }) => [
+    ...u64(entry), 0, 1, 0, 0, 0, first, 0, 0, 0, last, ...zeros(8), voided, 0, 0, 0, lost,
+    ...u64(ranges.length), ...ranges.flat(), ...zeros(4),
+  ];
+  const place = { plot: 4, first_serial: 1 };
+  assert.deepEqual((await digested('plantings', place, 8, planting({}), 8n, 2n)).at, { plot: 4n, first_serial: 1n });
+  await digested('plantings', place, 8, planting({ voided: 1, lost: 0 }));
+  const range = [0, 0, 0, 1, 0, 0, 0, 2, ...u64(30)];
+  await digested('plantings', place, 8, planting({ ranges: [range] }), 8n, 2n);
+  await wrong(digested('plantings', place, 9, planting({}), 8n, 2n));
+  await wrong(digested('plantings', { ...place, first_serial: 2 }, 8, planting({}), 8n, 2n));
+  await wrong(digested('plantings', place, 8, planting({ voided: 2 }), 8n, 2n));
+  await wrong(digested('plantings', place, 8, planting({ voided: 1 }), 0n, 0n));
+  await wrong(digested('plantings', place, 8, planting({ voided: 1, lost: 0, ranges: [range] }), 0n, 0n));
+  await wrong(digested('plantings', place, 8, planting({ last: 0, lost: 0 }), 0n, 0n));
+  await wrong(digested('plantings', place, 8, planting({ lost: 11 }), 0n, 11n));
+
+  const loss = (named) => [...u64(42), 0, 0, 0, 1, 0, 0, 0, 11, 0, 0, 0, 1, named, ...u64(0)];
+  await digested('losses', { entry: 42 }, 42, loss(1), 1n);
+  await wrong(digested('losses', { entry: 42 }, 42, loss(2), 1n));
+  await wrong(digested('losses', { entry: 43 }, 42, loss(1), 1n));
+  await wrong(digested('losses', { entry: 43 }, 43, loss(1), 1n));
+
+  // A key beside the path of another.
+  const key = [...hash, 0, 0, 0, 0, ...u64(0), ...hash, 0, 0, 0, ...u64(0), 0];
+  assert.equal((await digested('keys', await keyPath(hash), 0, key, 1n)).fields.task.kind, 'governor');
+  await wrong(digested('keys', hash, 0, key, 1n));
+  await wrong(digested('keys', await keyPath(hash), 1, key, 1n));
+  await wrong(digested('keys', await keyPath(hash), 0, key, 0n, 1n));
 });

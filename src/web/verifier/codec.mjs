@@ -147,7 +147,7 @@ export const byteString = (limit) => (reader) => {
   return reader.take(Number(length));
 };
 
-const SLUG = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+export const SLUG = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const WEB_ADDRESS = /^(https?:\/\/.*)?$/;
 // What the standard asks of a name in a signature line, and what a log's or a witness's name is.
 const LINE_NAME_REFUSED = String.raw`\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+`;
@@ -170,7 +170,7 @@ const policyText = (reader) => {
   return policy;
 };
 
-const option = (inner) => (reader) => {
+export const option = (inner) => (reader) => {
   const [tag] = reader.take(1);
   canonical(tag < 2, "an option's tag is neither 0 nor 1");
   return tag ? inner(reader) : null;
@@ -189,7 +189,7 @@ export const table = (fields) => (reader) => {
 };
 
 // One of several, numbered in their order: its name and its fields.
-const variant = (variants) => {
+export const variant = (variants) => {
   const pairs = Object.entries(variants);
   return (reader) => {
     const number = u32(reader);
@@ -200,7 +200,7 @@ const variant = (variants) => {
 };
 
 // A variant of which none has fields: its name.
-const word = (...names) => {
+export const word = (...names) => {
   const read = variant(Object.fromEntries(names.map((name) => [name, table({})])));
   return (reader) => read(reader).kind;
 };
@@ -213,7 +213,7 @@ const formatVersion = (reader) => {
   need(version === 1, 'other_format', `the ledger is in version ${version} of the format, and this page reads version 1`);
   return version;
 };
-const day = uint(4, 0, 2_932_896); // 9999-12-31
+export const day = uint(4, 0, 2_932_896); // 9999-12-31
 const count = uint(4, 1);
 
 // ---- statements, records, entries ----
@@ -238,7 +238,7 @@ const ascending = (read) => (reader) => {
   return items;
 };
 
-const STATEMENT = variant({
+export const STATEMENT_FIELDS = {
   genesis: table({ format: formatVersion, origin: text(200, NAME), programme: text(500), ...GOVERNORS, log_key: bytes32, mldsa_key: mldsaKey }),
   governors: table({ ...GOVERNORS, set: u64 }),
   key_grant: table({
@@ -299,7 +299,8 @@ const STATEMENT = variant({
     level: word('limited', 'reasonable'), opinion: word('unmodified', 'qualified', 'adverse', 'disclaimed'),
     findings: bytes32, report: bytes32, report_at: text(300), words: text(1000),
   }),
-});
+};
+const STATEMENT = variant(STATEMENT_FIELDS);
 const RECORD = table({ issuer: bytes32, seq: u64, prev: bytes32, issued_on: day, statement: STATEMENT });
 const ENTRY = table({
   version: u16, admitted_at: u64, lineage: listOf(u64, 0, 5), record: byteString(RECORD_BYTES_MAX),
