@@ -1351,15 +1351,16 @@ def name_fault(data, refused):
 # ---- §13 Receipts ------------------------------------------------------------------------------------
 
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
-NO_LINKS = list_of(LINK, 0, 0)
+NOTHING = list_of(u8, 0, 0)
 
 
 def read_extra(reader):
-    """The entry and its authority. A state entry has none, and two more lists, which are empty where nothing of the state
-    is proven beside it."""
-    entry = byte_string(32_768)(reader)
-    authority = [NO_LINKS(reader) for _ in range(3)][0] if is_state_entry(entry) else list_of(LINK, 0, 64)(reader)
-    return SimpleNamespace(entry=entry, authority=authority)
+    """The entry and its authority. Behind that of a state entry stand two more lists, which are empty where nothing of the
+    state is proven beside it."""
+    extra = table(entry=byte_string(32_768), authority=list_of(LINK, 0, 64))(reader)
+    for _ in range(2 if is_state_entry(extra.entry) else 0):
+        NOTHING(reader)
+    return extra
 
 
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"),
@@ -1429,7 +1430,8 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
             entries.append(check_link(link, checkpoint, len(chain) == 1))
     if entries[0].kind == "state":
         state = entries[0]                                              # the log's own word, of no issuer and no genesis
-        return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), genesis=None)
+        return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None,
+                         id=None, genesis=None)
     for entry, behind, where in zip(entries, entries[1:], places):
         with at(where):
             need(entry.lineage[1:2] == [behind.index] and behind.index < entry.index, "authority_broken",
@@ -1473,7 +1475,7 @@ def check_link(link, checkpoint, alone):
         entry = decode_entry(link.entry)
     entry.index = link.index
     if entry.kind == "state":                                           # nobody signs it but the checkpoint
-        need(alone, "authority_broken", "a state entry gives nobody authority")
+        need(alone, "authority_broken", "a state entry rests on nobody's authority, and gives nobody any")
         return entry
     check_signatures(entry, checkpoint.origin)
     s = entry.statement

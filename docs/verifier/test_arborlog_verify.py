@@ -1270,10 +1270,12 @@ class Receipts(Scratch):
         none = u64(0)
         code, answer = self.receipt(b, [], index, [], tail=none + none)
         self.assertEqual((code, answer.get("kind"), answer.get("index")), (0, "state", index), answer)
-        self.assertEqual((answer["genesis"], answer["size"]), (None, index))
-        self.assertNotIn("issuer", answer)
-        for links, tail in (([], b""), ([], none), ([], none * 3), ([], u64(1) + none), ([], none + u64(1)), ([0], none * 2)):
-            self.assertEqual(self.receipt(b, [], index, links, tail=tail)[1]["code"], "receipt_malformed", (links, tail))
+        self.assertEqual([answer[name] for name in ("issuer", "id", "genesis", "size")], [None, None, None, index])
+        for tail in (b"", none, none * 3, u64(1) + none, none + u64(1), u64(1) + b"\0" + none):
+            self.assertEqual(self.receipt(b, [], index, [], tail=tail)[1]["code"], "receipt_malformed", tail)
+        for links in ([0], [1, 0], [index], [index + 1, 1, 0]):
+            code, answer = self.receipt(b, [], index, links, tail=none + none)
+            self.assertEqual((code, answer["code"]), (1, "authority_broken"), links)
         self.assertEqual(self.receipt(b, [], index + 1, [1, 0], tail=none + none)[1]["code"], "receipt_malformed")
         # One that is not in the tree, one that is cut, and one that gives others authority.
         path, other = self.directory / "receipt", byte_string(b.state(size=1)) + none * 3

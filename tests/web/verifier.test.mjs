@@ -471,10 +471,13 @@ test('a receipt of a state entry proves that the log holds it, and nothing else'
   for (const change of [
     (extra) => extra.subarray(0, -8), (extra) => extra.subarray(0, -16), (extra) => Buffer.concat([extra, u64(0)]),
     (extra) => Buffer.concat([extra.subarray(0, -8), u64(1)]), (extra) => Buffer.concat([extra.subarray(0, -16), u64(1), u64(0)]),
-    (extra) => Buffer.concat([extra.subarray(0, -24), u64(1), extra.subarray(-16)]),
+    (extra) => Buffer.concat([extra.subarray(0, -16), u64(1), Buffer.of(0), u64(0)]),
   ]) {
     await refuses(verifyReceipt(withExtra(receipt, change), { vkey }), 'receipt_malformed');
   }
+  const links = (text) => Buffer.from(/^extra (.*)$/m.exec(text)[1], 'base64').subarray(8 + golden[11].length);
+  const authority = (extra) => Buffer.concat([extra.subarray(0, -24), links(forged.receipt(11)), extra.subarray(-16)]);
+  await refuses(verifyReceipt(withExtra(receipt, authority), { vkey }), 'authority_broken');
   const more = (extra) => Buffer.concat([extra, u64(0), u64(0)]);
   await verifyReceipt(forged.receipt(11), { vkey });
   await refuses(verifyReceipt(withExtra(forged.receipt(11), more), { vkey }), 'receipt_malformed');

@@ -3,7 +3,7 @@
 
 import {
   ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, isStateEntry,
-  listOf, namesMldsa, need, readWhole, reading, table, u64, utf8,
+  listOf, namesMldsa, need, readWhole, reading, table, u64, u8, utf8,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
@@ -16,7 +16,8 @@ const EXTRA_BYTES_MAX = 2 << 20;
 const FIRST_LINE = 'c2sp.org/tlog-proof@v1';
 const BEGINNING_BYTES = 256;
 const LINK = table({ index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX) });
-const NO_LINKS = listOf(LINK, 0, 0);
+const EXTRA = table({ entry: byteString(ENTRY_BYTES_MAX), authority: listOf(LINK, 0, 64) });
+const NOTHING = listOf(u8, 0, 0);
 
 const MAY_SAY = {
   platform: ['award', 'transfer', 'claim', 'assignment', 'correction'],
@@ -34,13 +35,13 @@ function beginsAsAReceipt(bytes) {
   return visible.startsWith(FIRST_LINE) || (beginning.length === bytes.length && FIRST_LINE.startsWith(visible));
 }
 
-// The entry and its authority. A state entry has none, and two more lists, which are empty where nothing of the state
-// is proven beside it.
+// The entry and its authority. Behind that of a state entry stand two more lists, which are empty where nothing of the
+// state is proven beside it.
 function readExtra(reader) {
-  const entry = byteString(ENTRY_BYTES_MAX)(reader);
-  if (!isStateEntry(entry)) return { entry, authority: listOf(LINK, 0, 64)(reader) };
-  const [authority] = [NO_LINKS(reader), NO_LINKS(reader), NO_LINKS(reader)];
-  return { entry, authority };
+  const extra = EXTRA(reader);
+  const more = isStateEntry(extra.entry) ? 2 : 0;
+  for (let list = 0; list < more; list += 1) NOTHING(reader);
+  return extra;
 }
 
 function readLines(text) {
@@ -200,6 +201,7 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     leaf: await checkInclusion(chain[0], checkpoint), path: chain[0].path, index: entry.index, checkpoint,
   }));
   if (entry.statement.kind === 'state') {
+    await named('authority', async () => need(chain.length === 1, 'authority_broken', "a state entry rests on nobody's authority"));
     return { index: entry.index, entry, grant: null, checkpoint, genesis: null, pinned: genesis, seen, entries: [entry] };
   }
   await check('signature', async () => {
