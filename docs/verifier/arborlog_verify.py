@@ -1570,6 +1570,25 @@ def verify_trie_proof(domain, path, data, root):
     return proof.leaf if proof.end == 1 else None
 
 
+def check_nothing_between(low, low_proof, high, high_proof):
+    """§16.3, neighbours: by the proofs of two paths, which hold against one root, no leaf is between them."""
+    need(low < high, "state_differs", "the paths of neighbours do not ascend")
+    shared = next(place for place in range(256) if bit_of(low, place) != bit_of(high, place))
+    for path, proof, side in ((low, low_proof, 0), (high, high_proof, 1)):
+        for depth, sibling in zip(range(len(proof.siblings) - 1, -1, -1), proof.siblings):
+            need(depth <= shared or bit_of(path, depth) != side or sibling is EMPTY, "state_differs",
+                 "leaves are between the paths")
+        need(proof.end != 2 or not low < proof.other < high, "state_differs", "a leaf is between the paths")
+
+
+def verify_trie_neighbours(domain, low, high, root):
+    """The leaves at two paths of a trie with this root, or None, when no leaf is between them. Each of the two is a path
+    and its proof."""
+    leaves = [verify_trie_proof(domain, path, data, root) for path, data in (low, high)]
+    check_nothing_between(*(part for path, data in (low, high) for part in (path, read_whole(read_trie_proof, data))))
+    return leaves
+
+
 def state_root_of(domain, root, siblings):
     """§16.2, from one domain's root up."""
     found = sha256(bytes([2, domain]) + node_bytes(root))

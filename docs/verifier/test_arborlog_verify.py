@@ -1153,6 +1153,23 @@ def node_of(said):
     return types.SimpleNamespace(hash=bytes.fromhex(said["hash"]), **{name: int(said[name]) for name in "abn"})
 
 
+def prove(domain, leaves, path):
+    """§16.3: the proof of a path among leaves (path, value, a, b)."""
+    siblings = []
+    while len(leaves) > 1:
+        depth = len(siblings)
+        beside = [leaf for leaf in leaves if v.bit_of(leaf[0], depth) != v.bit_of(path, depth)]
+        leaves = [leaf for leaf in leaves if leaf not in beside]
+        siblings.insert(0, v.trie_root(domain, beside, depth + 1))
+    bits = "".join("01"[sibling.n == 0] for sibling in siblings).ljust((len(siblings) + 7) // 8 * 8, "0")
+    written = u16(len(siblings)) + bytes(int(bits[place:place + 8], 2) for place in range(0, len(bits), 8))
+    written += b"".join(v.node_bytes(sibling) for sibling in siblings if sibling.n)
+    if not leaves:
+        return written + u8(0)
+    [(there, value, a, b)] = leaves
+    return written + (u8(1) if there == path else u8(2) + there) + u64(a) + u64(b) + u8(len(value)) + value
+
+
 class State(unittest.TestCase):
     def golden(self, name):
         return json.loads((GOLDEN / "trie" / f"{name}.json").read_text())
@@ -1173,11 +1190,30 @@ class State(unittest.TestCase):
                 path, data = bytes.fromhex(proof["path"]), bytes.fromhex(proof["proof"])
                 leaf = v.verify_trie_proof(domain, path, data, root)
                 self.assertEqual(leaf and leaf.value.hex(), proof["value"], trie["name"])
+                self.assertEqual(prove(domain, leaves, path), data)
                 self.refused(["proof_malformed"], v.verify_trie_proof, domain, path, data + b"\0", root)
                 for _ in range(40):
                     place, bit = random.randrange(len(data)), 1 << random.randrange(8)
                     changed = data[:place] + bytes([data[place] ^ bit]) + data[place + 1:]
                     self.refused(["proof_malformed", "state_differs"], v.verify_trie_proof, domain, path, changed, root)
+
+    def test_neighbours(self):
+        random.seed(18)
+        verdicts = []
+        for _ in range(80):
+            numbers = random.sample(range(24), random.randrange(7))
+            leaves = [(bytes([number]) + bytes(31), bytes([number]), 1, 2) for number in numbers]
+            root = v.trie_root(9, leaves)
+            for low, high in (random.sample(range(26), 2) for _ in range(10)):
+                ends = [(path, prove(9, leaves, path)) for path in (bytes([low]) + bytes(31), bytes([high]) + bytes(31))]
+                verdicts.append(low < high and not any(low < number < high for number in numbers))
+                if verdicts[-1]:
+                    found = v.verify_trie_neighbours(9, *ends, root)
+                    self.assertEqual([leaf is not None for leaf in found], [low in numbers, high in numbers])
+                else:
+                    self.refused(["state_differs"], v.verify_trie_neighbours, 9, *ends, root)
+                    self.refused(["state_differs"], v.verify_trie_neighbours, 9, ends[0], ends[0], root)
+        self.assertGreater(min(verdicts.count(True), verdicts.count(False)), 100)
 
     def test_the_state_root(self):
         state = self.golden("state")
