@@ -315,7 +315,7 @@ STATE_TOTALS = dict(awarded=u64, reversed=u64, expired=u64, spent_elsewhere=u64,
 STATE_ENTRY = table(version=u16, admitted_at=u64, size=u64, before=u64, rules_version=u32, state_root=bytes32,
                     totals=table(**STATE_TOTALS))
 RULES_VERSION = 8
-STATE_LAG_MAX = 2**20                                                   # entries from its size to the state entry
+STATE_LAG_MAX = 2**18
 
 
 def is_state_entry(data):
