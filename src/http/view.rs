@@ -17,7 +17,7 @@ use crate::log::vkey;
 use crate::merkle::leaf_hash;
 use crate::record::{
     Day, FullEntry, Index, MethodId, MethodVersion, PlotNumber, Serial, SignedEntry,
-    SigningContext, Slug, Survey,
+    SigningContext, Slug, Survey, TimeMs,
 };
 
 /// The newest survey of a plot, printed beside whatever speaks of its trees.
@@ -298,6 +298,17 @@ impl TotalsView {
     }
 }
 
+/// What every entry has, around what its form has.
+#[derive(Serialize)]
+struct EntryView {
+    index: u64,
+    admitted_at: TimeMs,
+    #[serde(flatten)]
+    of_form: Value,
+    entry: String,
+    leaf_hash: String,
+}
+
 /// An entry, decoded and raw. A sealed one has the issuer and days of its seal, and no record of its
 /// own; a state entry has neither.
 pub(super) fn entry(
@@ -306,13 +317,8 @@ pub(super) fn entry(
     bytes: &[u8],
     entry: &FullEntry,
 ) -> Value {
-    let mut view = match entry {
-        FullEntry::Signed(entry) => {
-            let mut view = record(context, entry);
-            view["form"] = json!("signed");
-            view["lineage"] = json!(entry.lineage.indexes());
-            view
-        }
+    let of_form = match entry {
+        FullEntry::Signed(entry) => record(context, entry),
         FullEntry::Sealed { seal, .. } => {
             let record = seal.signed.record();
             let stated = entry.stated();
@@ -334,11 +340,13 @@ pub(super) fn entry(
             "totals": state.totals,
         }),
     };
-    view["index"] = json!(index);
-    view["admitted_at"] = json!(entry.admitted_at());
-    view["entry"] = json!(STANDARD.encode(bytes));
-    view["leaf_hash"] = json!(leaf_hash(bytes).to_string());
-    view
+    json!(EntryView {
+        index,
+        admitted_at: entry.admitted_at(),
+        of_form,
+        entry: STANDARD.encode(bytes),
+        leaf_hash: leaf_hash(bytes).to_string(),
+    })
 }
 
 /// A record with its signatures.
@@ -353,6 +361,8 @@ fn record(context: &SigningContext, entry: &SignedEntry) -> Value {
     let mldsa_signature = entry.signed.mldsa_signature();
     let mldsa_signature = mldsa_signature.map(|signature| STANDARD.encode(signature.as_bytes()));
     json!({
+        "form": "signed",
+        "lineage": entry.lineage.indexes(),
         "id": context.id(entry.signed.bytes()),
         "issuer": record.issuer,
         "seq": record.seq,
