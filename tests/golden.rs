@@ -1555,7 +1555,7 @@ fn doc_blocks() -> Vec<(String, String)> {
     let (index, said) = it.named("key_grant");
     let leaf = leaf_hash(&said.bytes);
     let content = format!(
-        "SignedEntry {index} of the golden ledger, {} bytes; its leaf hash is `{leaf}` in base64.\n\n```text\n{}```\n",
+        "Entry {index} of the golden ledger, {} bytes; its leaf hash is `{leaf}` in base64.\n\n```text\n{}```\n",
         said.bytes.len(),
         Writer::entry(said).lines()
     );

@@ -22,7 +22,7 @@ const DIGESTED_BYTES_MAX: usize = 1 << 24;
 /// The domains, in order of their numbers.
 macro_rules! domains {
     ($($(#[$doc:meta])* $constant:ident = $number:literal, $name:literal;)*) => {
-        $($(#[$doc])* pub const $constant: Domain = domain($number);)*
+        $($(#[$doc])* pub const $constant: Domain = Domain::numbered::<$number>();)*
 
         /// Every domain with its name, in order of their numbers.
         pub const NAMES: [(Domain, &str); crate::ledger::trie::DOMAINS] = [$(($constant, $name)),*];
@@ -62,13 +62,6 @@ domains! {
     MONTHS = 14, "months";
     /// Evidence of plantings and surveys, by its digest.
     EVIDENCE = 15, "evidence";
-}
-
-const fn domain(number: u8) -> Domain {
-    match Domain::new(number) {
-        Some(domain) => domain,
-        None => panic!("there are sixteen domains"),
-    }
 }
 
 /// What an account's place is hashed with, so that no other hash of this ledger can be one.

@@ -54,6 +54,14 @@ impl Domain {
         }
     }
 
+    /// The domain with this number, which is below [`DOMAINS`] or does not compile.
+    pub const fn numbered<const NUMBER: u8>() -> Self {
+        const {
+            assert!((NUMBER as usize) < DOMAINS, "there are sixteen domains");
+        }
+        Self(NUMBER)
+    }
+
     /// The number.
     pub const fn number(self) -> u8 {
         self.0
