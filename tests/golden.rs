@@ -30,8 +30,9 @@ use arborlog::note::{
 };
 use arborlog::receipt::{AuthorityLink, Receipt};
 use arborlog::record::{
-    Day, Endorsement, Index, MldsaSignature, Origin, Record, RecordId, Seq, SignedEntry,
-    SignedRecord, SigningContext, Statement, TimeMs, draft,
+    Day, Endorsement, Entry, Index, MldsaSignature, Origin, Record, RecordId, Seal, SealedEntry,
+    SealedStatement, Seq, SignedEntry, SignedRecord, SigningContext, StateEntry, StateTotals,
+    Statement, TimeMs, draft,
 };
 use arborlog::replay::{Replay, Signatures};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
@@ -1431,6 +1432,66 @@ fn with_mldsa() -> &'static [Said] {
         };
         signers.into_iter().map(make).collect()
     })
+}
+
+/// A seal over the golden award and claim, with its batch: no entry of the golden ledger, which has
+/// none that are sealed yet. The entries follow one another from index 100 on.
+#[test]
+fn a_seal_is_as_frozen() {
+    let it = shared();
+    let batch = ["award", "claim"].map(|name| {
+        let statement = it.named(name).1.signed.record().statement.clone();
+        SealedStatement::new(statement).unwrap()
+    });
+    let root = root_of(batch.iter().map(|said| leaf_hash(said.bytes())));
+    let statement = Statement::Seal(Seal {
+        count: 2,
+        root: arborlog::record::Digest::from_bytes(*root.as_bytes()),
+    });
+    golden(
+        "statements/seal.json",
+        pretty(&serde_json::to_value(&statement).unwrap()),
+    );
+    let (_, award) = it.named("award");
+    let record = Record {
+        seq: Seq(1),
+        prev: award.id,
+        statement,
+        ..award.signed.record().clone()
+    };
+    // Nobody signed it: the golden keys sign the golden ledger alone.
+    let signature = *award.signed.signature();
+    let bytes = record.encode().unwrap();
+    let signed = SignedRecord::new(bytes.clone(), signature, Vec::new()).unwrap();
+    let mut text = format!("record {}\n", hex::encode(&bytes));
+    text.push_str(&format!(
+        "signed_record {}\n",
+        hex::encode(signed.encode().unwrap())
+    ));
+    for (ahead, said) in [2, 1].into_iter().zip(batch) {
+        let entry = SealedEntry::new(ahead, said, vec![Some(Index(99))]).unwrap();
+        let bytes = entry.encode().unwrap();
+        assert_eq!(Entry::decode(&bytes).unwrap(), Entry::Sealed(entry));
+        text.push_str(&format!("sealed_entry {}\n", hex::encode(bytes)));
+    }
+    let state = StateEntry {
+        admitted_at: TimeMs(1_794_306_600_000),
+        size: 102,
+        before: Some(Index(7)),
+        rules_version: 7,
+        root: [0x5a; 32],
+        totals: StateTotals {
+            awarded: 9,
+            balances: -3,
+            owed: 4,
+            accounts_negative: 1,
+            ..StateTotals::default()
+        },
+    };
+    let bytes = state.encode().unwrap();
+    assert_eq!(Entry::decode(&bytes).unwrap(), Entry::State(state));
+    text.push_str(&format!("state_entry {}\n", hex::encode(bytes)));
+    golden("statements/seal.hex", text);
 }
 
 #[test]
