@@ -903,6 +903,7 @@ fn receipt(it: &Ledger, index: u64, checkpoint: &Checkpoint) -> Receipt {
         });
     }
     Receipt {
+        items: Vec::new(),
         index: Index(index),
         entry: it.bytes(index),
         seal: None,

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use arborlog::client::Remote;
 use arborlog::ledger::{RULES_VERSION, State};
-use arborlog::record::{Entry, Index, StateEntry, TimeMs};
+use arborlog::receipt::Receipt;
+use arborlog::record::{Entry, Index, StateEntry, Statement, TimeMs};
 use arborlog::replay::{Replay, ReplayError, Signatures};
 use support::{Ledger, ORIGIN, Server, award, run_ok};
 
@@ -134,6 +135,95 @@ fn a_server_covers_what_it_admits_and_all_who_replay_agree() {
     assert_eq!(checkpoint_size(&server.remote()), entries.len() as u64 + 2);
     assert_eq!(server.stop(), 0);
     run_ok(&["fsck", dir]);
+}
+
+#[test]
+fn how_things_stand_is_proven_offline() {
+    let ledger = with_state_entries();
+    let server = Server::start_with(&ledger.dir, &OFTEN);
+    let url = server.url.clone();
+    let file = ledger.path("proof.tlog-proof");
+    let vkey = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
+    let prove = |domain: &str, key: Option<&str>| {
+        let mut args = vec!["prove", "--from", &url, "-o", &file, domain];
+        args.extend(key);
+        run_ok(&args);
+        let said = run_ok(&["verify", &file, "--log", vkey.trim(), "--json"]);
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()
+    };
+    let Statement::Award(paid) = award(3, 3) else {
+        panic!("award makes awards");
+    };
+    let says = |said: &serde_json::Value| said["items"][0]["says"].as_str().unwrap().to_owned();
+    // 600 awards to 50 accounts.
+    let said = prove("account", Some(&paid.account.to_string()));
+    assert!(says(&said).contains("has 1248 points"), "{said}");
+    let nobody = "ff".repeat(32);
+    assert!(says(&prove("account", Some(&nobody))).contains("there is no"));
+    let platform = ledger.platform.public().to_string();
+    assert!(says(&prove("key", Some(&platform))).contains("it is not revoked"));
+    assert!(says(&prove("method", Some("1/1"))).contains("was stated by entry"));
+    assert!(says(&prove("tree", Some("1/1"))).contains("there is no"));
+    assert!(says(&prove("voided", Some("7"))).contains("there is no"));
+    assert!(says(&prove("once", Some("1"))).contains("once 1"));
+    assert!(says(&prove("holder", Some("app"))).contains("holder app is number 0"));
+    let totals = prove("totals", None);
+    assert_eq!(totals["state"]["totals"]["awarded"], "62400");
+    assert_eq!(totals["items"], serde_json::json!([]));
+
+    // Each lie about an item is false, or can't be read; never held.
+    prove("account", Some(&paid.account.to_string()));
+    let honest = Receipt::read(&std::fs::read(&file).unwrap()).unwrap();
+    let log = vkey.trim().parse().unwrap();
+    let held = honest.verify(&log, None, &[]).unwrap();
+    assert_eq!(held.items.len(), 1);
+    for byte in 0..honest.items[0].proof.len() {
+        let mut wrong = honest.clone();
+        wrong.items[0].proof[byte] ^= 1;
+        assert!(
+            wrong.verify(&log, None, &[]).is_err(),
+            "byte {byte} of the proof"
+        );
+    }
+    for byte in 0..honest.items[0].key.len() {
+        let mut wrong = honest.clone();
+        wrong.items[0].key[byte] ^= 1;
+        assert!(
+            wrong.verify(&log, None, &[]).is_err(),
+            "byte {byte} of the key"
+        );
+    }
+    let mut wrong = honest.clone();
+    wrong.items[0].fields = Some(Vec::new());
+    assert!(wrong.verify(&log, None, &[]).is_err());
+    prove("key", Some(&platform));
+    let honest = Receipt::read(&std::fs::read(&file).unwrap()).unwrap();
+    for byte in 0..honest.items[0].fields.as_ref().unwrap().len() {
+        let mut wrong = honest.clone();
+        wrong.items[0].fields.as_mut().unwrap()[byte] ^= 1;
+        assert!(
+            wrong.verify(&log, None, &[]).is_err(),
+            "byte {byte} of the fields"
+        );
+    }
+    let mut wrong = honest.clone();
+    wrong.items[0].fields = None;
+    assert!(wrong.verify(&log, None, &[]).is_err());
+    assert_eq!(
+        Receipt::read(honest.to_text().unwrap().as_bytes()).unwrap(),
+        honest
+    );
+
+    for (path, code) in [
+        ("v1/proofs/state?domain=nothing", "query_malformed"),
+        ("v1/proofs/state?domain=account&key=12", "query_malformed"),
+        ("v1/proofs/state?domain=tree&key=1", "query_malformed"),
+        ("v1/proofs/state?domain=tree&key=01%2F1", "query_malformed"),
+    ] {
+        let error = server.remote().text(path).unwrap_err().to_string();
+        assert!(error.contains(code), "{path}: {error}");
+    }
+    assert_eq!(server.stop(), 0);
 }
 
 #[test]

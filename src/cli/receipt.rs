@@ -7,7 +7,7 @@ use super::{Done, Failure, connect, words};
 use arborlog::durable::{FileError, read_at_most, replace, write_unsynced};
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
-use arborlog::record::{Index, RecordId};
+use arborlog::record::{FullEntry, Index, RecordId};
 
 /// Fetch the receipt of an entry: one file that proves it, offline.
 #[derive(Args)]
@@ -17,6 +17,26 @@ pub struct ReceiptArgs {
     from: String,
     /// The entry's index; of a certificate, its number.
     index: Index,
+    /// The file to write; standard output if left out.
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+}
+
+/// Fetch a proof of how things stand: an item of the state, or that there is none.
+///
+/// The file is the receipt of the log's newest state entry, with the item and its proof; check it with
+/// verify. What stands rests on the state root, which auditors vouch for.
+#[derive(Args)]
+pub struct ProveArgs {
+    /// The ledger's server.
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// What kind of item: account, certificate, tree, plot, planting, survey, key, holder, method,
+    /// species, month, voided, reversed, loss, evidence, once; or totals, which has no key.
+    domain: String,
+    /// Which item: 64 hexadecimal digits for an account, a key or evidence; an entry's index; a
+    /// number; plot/serial for a tree; a slug for a holder.
+    key: Option<String>,
     /// The file to write; standard output if left out.
     #[arg(short, long)]
     output: Option<PathBuf>,
@@ -54,18 +74,57 @@ const NOT_PROVEN: [&str; 5] = [
     "that what was said is true: no signature can, and no ledger sees whether a sapling lives",
 ];
 
+/// What the receipt of a state entry can't tell.
+const NOT_PROVEN_OF_STATE: [&str; 4] = [
+    "that the state root is right: whoever replays all entries makes it again, and auditors vouch for it",
+    "what came in since the size that the state entry speaks of",
+    "that there is no other view of the log: witnesses' cosignatures do",
+    "that what was said is true: no signature can, and no ledger sees whether a sapling lives",
+];
+
+pub fn prove(args: &ProveArgs) -> Done {
+    let encoded = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        text.bytes()
+            .map(|byte| match plain(byte) {
+                true => char::from(byte).to_string(),
+                false => format!("%{byte:02X}"),
+            })
+            .collect::<String>()
+    };
+    let mut path = format!("v1/proofs/state?domain={}", encoded(&args.domain));
+    if let Some(key) = &args.key {
+        path.push_str(&format!("&key={}", encoded(key)));
+    }
+    keep(&args.from, &path, args.output.as_deref())
+}
+
 pub fn fetch(args: &ReceiptArgs) -> Done {
-    let text = connect::to(&args.from).text(&format!("v1/receipts/{}", args.index))?;
+    let path = format!("v1/receipts/{}", args.index);
+    keep(&args.from, &path, args.output.as_deref())
+}
+
+/// Fetches a receipt's file, and writes it.
+fn keep(from: &str, path: &str, output: Option<&Path>) -> Done {
+    let text = connect::to(from).text(path)?;
     // A page of a proxy, say, must not be kept as a receipt.
     Receipt::read(text.as_bytes()).map_err(|error| {
-        let what = anyhow::anyhow!("{} gave no receipt: {error}", args.from);
+        let what = anyhow::anyhow!("{from} gave no receipt: {error}");
         Failure::of(Outcome::Unchecked, what)
     })?;
-    match &args.output {
+    match output {
         Some(path) => write(path, text.as_bytes())?,
         None => super::out::write(format_args!("{text}")),
     }
     Ok(())
+}
+
+/// What a receipt can't tell.
+fn not_proven(receipt: &VerifiedReceipt) -> &'static [&'static str] {
+    match receipt.entry.stated() {
+        Some(_) => &NOT_PROVEN,
+        None => &NOT_PROVEN_OF_STATE,
+    }
 }
 
 /// Puts a receipt in the place of an older one, or leaves that whole. What is no file (a link, a
@@ -126,6 +185,27 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         .iter()
         .map(|seen| serde_json::json!({"name": seen.witness.as_str(), "seen_at_s": seen.seen_at_s}))
         .collect();
+    let items: Vec<_> = receipt
+        .items
+        .iter()
+        .map(|item| {
+            let leaf = item.found.as_ref().map(|(leaf, _)| {
+                serde_json::json!({
+                    "value": hex::encode(leaf.value()), "a": leaf.a.to_string(), "b": leaf.b.to_string(),
+                })
+            });
+            serde_json::json!({
+                "domain": item.domain_name(), "key": hex::encode(&item.key), "leaf": leaf,
+                "says": item.to_string(),
+            })
+        })
+        .collect();
+    let state = match &receipt.entry {
+        FullEntry::State(state) => Some(serde_json::json!({
+            "size": state.size, "root": hex::encode(state.root), "totals": state.totals,
+        })),
+        _ => None,
+    };
     serde_json::json!({
         "verified": true,
         "outcome": Outcome::Holds,
@@ -143,7 +223,9 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         "seal": stated.and_then(|stated| stated.seal),
         "witnesses": witnesses,
         "checks": checks,
-        "not_proven": NOT_PROVEN,
+        "items": items,
+        "state": state,
+        "not_proven": not_proven(receipt),
     })
 }
 
@@ -167,7 +249,16 @@ fn print_words(receipt: &VerifiedReceipt) {
             );
         }
         None => {
-            outln!("  What          the state of the books, which auditors make again");
+            match &receipt.entry {
+                FullEntry::State(state) => outln!(
+                    "  What          how the first {} entries stand: {} points in accounts, {} trees stand, {} claims wait",
+                    state.size,
+                    state.totals.balances,
+                    state.totals.standing,
+                    state.totals.waiting
+                ),
+                _ => outln!("  What          nothing that anybody states"),
+            }
             outln!("  When          admitted on {admitted}");
         }
     }
@@ -178,7 +269,7 @@ fn print_words(receipt: &VerifiedReceipt) {
     }
     outln!();
     outln!("Not proven by a receipt:");
-    for what in NOT_PROVEN {
+    for what in not_proven(receipt) {
         outln!("  – {what}");
     }
 }

@@ -85,7 +85,8 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(static_log::checkpoint))
         .routes(routes!(static_log::tile))
         .routes(routes!(proofs::inclusion))
-        .routes(routes!(proofs::consistency));
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(proofs::state));
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))

@@ -13,9 +13,10 @@ use super::App;
 use super::view;
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
+use crate::ledger::{domains, items};
 use crate::log::{ReadError, Reader};
 use crate::merkle::{Hash, inclusion_ranges, leaf_hash, root_of};
-use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink};
+use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink, StateItem};
 use crate::record::{Entry, FullEntry, Index, Statement};
 
 /// An entry, decoded and raw.
@@ -96,6 +97,7 @@ async fn make_receipt(
         entry: bytes.to_vec(),
         seal,
         authority,
+        items: Vec::new(),
         path,
         checkpoint: checkpoint.to_owned(),
     })
@@ -142,6 +144,78 @@ async fn seal_link(
         path: path.iter().map(|hash| *hash.as_bytes()).collect(),
         siblings: siblings.collect(),
     })
+}
+
+/// Which item of the state.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StateQuery {
+    domain: String,
+    key: Option<String>,
+}
+
+/// The proof of an item of the state, or that there is none: the receipt of the newest state entry with it.
+#[utoipa::path(get, path = "/v1/proofs/state", params(
+    ("domain" = String, Query, description = "A domain of docs/format.md 16.5, by its name"), ("key" = Option<String>, Query, description = "As people write it; without one, the totals alone"),
+), responses(
+    (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = 400, body = Problem, description = "No such domain, or no key of it"),
+    (status = 503, body = Problem, description = "The log has no state entry yet, or its state is not at hand"),
+))]
+pub(super) async fn state(
+    State(app): State<Arc<App>>,
+    Query(query): Query<StateQuery>,
+) -> Result<Response, Problem> {
+    let bad = |detail: &str, advice: &str| {
+        let status = axum::http::StatusCode::BAD_REQUEST;
+        Problem::new(status, "query_malformed", detail, advice)
+    };
+    let unknown = || {
+        bad(
+            "there is no such domain of the state",
+            "docs/format.md, 16.5, lists them",
+        )
+    };
+    let absent = || {
+        let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+        let detail = "the log has no state entry whose state is at hand";
+        Problem::new(
+            status,
+            "state_unproven",
+            detail,
+            "ask again in some seconds",
+        )
+    };
+    let total = query.domain == "totals";
+    let (domain, _) = match total {
+        true => (domains::ONCE, ""),
+        false => items::domain_named(&query.domain).ok_or_else(unknown)?,
+    };
+    let (index, proven) = app.log.proven().ok_or_else(absent)?;
+    let published = app.log.published();
+    let size = published.head.tree.size;
+    let mut receipt = make_receipt(app.log.reader(), index.0, size, &published.checkpoint).await?;
+    if !total {
+        let globals = &proven.image.globals;
+        let genesis = globals.genesis.as_ref().map(|(id, _)| *id);
+        let genesis = genesis.ok_or_else(absent)?;
+        let text = query.key.as_deref().unwrap_or_default();
+        let key = items::key_of(domain, text, &genesis);
+        let key = key.ok_or_else(|| bad("it is no key of this domain", items::key_form(domain)))?;
+        let place = items::place_of(domain, &key).ok_or_else(absent)?;
+        let proof = proven.image.prove(&proven.roots, domain, &place);
+        let proof = proof.map_err(|error| Problem::contradiction(&error.to_string()))?;
+        receipt.items.push(StateItem {
+            fields: proven.image.fields(domain, &key),
+            proof: proof.encode(),
+            key,
+        });
+    }
+    let text = receipt.to_text().map_err(|error| ReadError::Damaged {
+        tile: format!("the receipt of entry {index}"),
+        what: error.to_string(),
+    })?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 /// Which inclusion proof.

@@ -29,11 +29,11 @@ pub(crate) use decimal::decimal;
 pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};
 pub use rules::speakers::{Speakers, endorsement_quorum};
-pub use state::domains;
 pub use state::{
     Account, ChainHead, ClaimState, ClaimTree, ConservationError, Council, Globals, HolderNumber,
     KeyRole, KeyState, LossState, LostRange, MethodState, MonthTotals, PlantingState, PlotState,
     RULES_VERSION, SEQS_PER_MARK, State, StateImage, StateMark, SurveyState, Totals, TreeState,
 };
+pub use state::{domains, items};
 pub use state_entries::STATE_LAG_MAX;
 pub use trie::{BucketError, BucketImage, DomainRoots};

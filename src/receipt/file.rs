@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bincode::{Decode, Encode};
 
 use super::ReceiptError;
+use super::state_items::{ITEMS_MAX, StateItem};
 use crate::merkle::{Hash, PROOF_HASHES_MAX};
 use crate::note::{CheckpointError, FileFault, UnverifiedCheckpoint};
 use crate::outcome::first_bytes;
@@ -62,8 +63,21 @@ struct SealedExtra {
     authority: Vec<AuthorityLink>,
 }
 
+/// As [`Extra`], of a state entry.
+#[derive(Encode, Decode)]
+struct StateExtra {
+    entry: Vec<u8>,
+    authority: Vec<AuthorityLink>,
+    items: Vec<StateItem>,
+    /// A place for entries that are shown beside the items: none yet.
+    entries: Vec<AuthorityLink>,
+}
+
 /// Where the first number of the entry stands, which tells its form: behind the entry's length.
 const FORM_AT: std::ops::Range<usize> = 8..10;
+
+/// The first bytes of a state entry.
+const STATE_FORM: [u8; 2] = [0, 3];
 
 /// A receipt as it was read or made. Only [`Receipt::verify`] tells what it proves.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,6 +91,8 @@ pub struct Receipt {
     /// The statements that the entry's authority rests on, or its seal's: the grant, if it has one, and the
     /// governors' statements, back to the genesis.
     pub authority: Vec<AuthorityLink>,
+    /// Items of the state that a state entry speaks of; none for an entry of another form.
+    pub items: Vec<StateItem>,
     /// The entry's inclusion proof.
     pub path: Vec<Hash>,
     /// The checkpoint with its signatures, as text.
@@ -118,6 +134,14 @@ impl Receipt {
     pub fn to_text(&self) -> Result<String, CodecError> {
         let (entry, authority) = (self.entry.clone(), self.authority.clone());
         let extra = match self.seal.clone() {
+            None if self.entry.starts_with(&STATE_FORM) => {
+                encode::<_, EXTRA_BYTES_MAX>(&StateExtra {
+                    entry,
+                    authority,
+                    items: self.items.clone(),
+                    entries: Vec::new(),
+                })?
+            }
             None => encode::<_, EXTRA_BYTES_MAX>(&Extra { entry, authority })?,
             Some(seal) => encode::<_, EXTRA_BYTES_MAX>(&SealedExtra {
                 entry,
@@ -169,7 +193,16 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         .decode(extra)
         .map_err(|_| malformed("the extra line is no base64"))?;
     let unread = |error: CodecError| malformed(&format!("the extra line: {error}"));
+    let mut items = Vec::new();
     let (entry, seal, authority) = match extra.get(FORM_AT) {
+        Some([0, 3]) => {
+            let extra: StateExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            if extra.items.len() > ITEMS_MAX || !extra.entries.is_empty() {
+                return Err(malformed("it has more beside the state entry than is read"));
+            }
+            items = extra.items;
+            (extra.entry, None, extra.authority)
+        }
         Some([0, 2]) => {
             let extra: SealedExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
             if extra.seal.siblings.len() > SIBLINGS_MAX {
@@ -219,6 +252,7 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         entry,
         seal,
         authority,
+        items,
         path,
         checkpoint: checkpoint.to_owned(),
     })

@@ -27,9 +27,11 @@
 //! ```
 
 mod file;
+mod state_items;
 mod verify;
 
 pub use file::{AUTHORITY_LINKS_MAX, AuthorityLink, RECEIPT_BYTES_MAX, Receipt, SealLink};
+pub use state_items::{ITEMS_MAX, ProvenItem, StateItem};
 pub use verify::{Check, VerifiedReceipt};
 
 use crate::merkle::ProofError;
@@ -67,6 +69,16 @@ pub enum ReceiptError {
         index: Index,
         /// Why the inclusion is not proven.
         error: ProofError,
+    },
+    /// An item of the state is not proven against the state entry.
+    #[error("an item of the state that entry {index} speaks of: {what}")]
+    StateItem {
+        /// The state entry's index.
+        index: Index,
+        /// Whether its proof is complete, so that it is false; else it can't be read.
+        complete: bool,
+        /// What does not hold.
+        what: String,
     },
     /// The log is in another version of the format: its genesis, which is in the tree, says so.
     #[error("the receipt is of another version of the format: {0}")]
@@ -122,6 +134,10 @@ impl ReceiptError {
             Self::Witness(error) => error.outcome(),
             // A line that is missing in the file is no lie; a proof that is complete and leads
             // elsewhere is.
+            Self::StateItem { complete, .. } => match complete {
+                true => Outcome::False,
+                false => Outcome::Unchecked,
+            },
             Self::NotIncluded { error, .. } => match error {
                 ProofError::RootMismatch => Outcome::False,
                 _ => Outcome::Unchecked,
@@ -144,6 +160,10 @@ impl ReceiptError {
             Self::Checkpoint(error) => error.code(),
             Self::Witness(NoteError::NotSignedBy(_)) => "witness_missing",
             Self::Witness(error) => error.code(),
+            Self::StateItem { complete, .. } => match complete {
+                true => "state_item_wrong",
+                false => "state_item_malformed",
+            },
             Self::NotIncluded { error, .. } => match error {
                 ProofError::RootMismatch => "not_included",
                 _ => "proof_incomplete",

@@ -3,14 +3,15 @@
 
 use std::fmt;
 
+use super::state_items::ProvenItem;
 use super::{Receipt, ReceiptError};
 use crate::crypto::PublicKey;
-use crate::ledger::{endorsement_quorum, speakers};
+use crate::ledger::{domains, endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
 use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
 use crate::record::{
     CodecError, Entry, FullEntry, Index, Origin, RecordId, Role, SignedEntry, SigningContext,
-    Statement,
+    StateEntry, Statement,
 };
 
 /// One thing that was verified.
@@ -40,6 +41,8 @@ pub struct VerifiedReceipt {
     pub head: TreeHead,
     /// The cosignatures of the required witnesses, with the times at which they saw the checkpoint.
     pub cosignatures: Vec<Cosignature>,
+    /// The items of the state that are proven, of a state entry.
+    pub items: Vec<ProvenItem>,
     /// What was checked, in order.
     pub checks: Vec<Check>,
 }
@@ -97,6 +100,13 @@ impl Receipt {
                     "state",
                     "a state entry: the log's own word; auditors vouch for it".to_owned(),
                 );
+                let items = self.check_items(&state, genesis)?;
+                for item in &items {
+                    held(
+                        "item",
+                        format!("of the first {} entries: {item}", state.size),
+                    );
+                }
                 return Ok(VerifiedReceipt {
                     index: self.index,
                     entry: FullEntry::State(state),
@@ -105,6 +115,7 @@ impl Receipt {
                     genesis: None,
                     head,
                     cosignatures,
+                    items,
                     checks,
                 });
             }
@@ -180,6 +191,7 @@ impl Receipt {
             genesis: Some(found),
             head,
             cosignatures,
+            items: Vec::new(),
             checks,
         })
     }
@@ -237,6 +249,31 @@ impl Receipt {
             index: self.index,
             what: "nobody states a state entry, and the receipt names an authority".to_owned(),
         })
+    }
+
+    /// Verifies the items of the state. An account's place names the ledger's genesis: one that is not
+    /// the pinned one is of another ledger.
+    fn check_items(
+        &self,
+        state: &StateEntry,
+        genesis: Option<&RecordId>,
+    ) -> Result<Vec<ProvenItem>, ReceiptError> {
+        let mut proven = Vec::with_capacity(self.items.len());
+        for item in &self.items {
+            let item = item.verify(self.index, state)?;
+            if item.domain == domains::ACCOUNTS
+                && let Some(expected) = genesis
+                && let Some(found) = item.key.first_chunk::<32>()
+                && found != expected.as_bytes()
+            {
+                return Err(ReceiptError::OtherGenesis {
+                    found: RecordId::from_bytes(*found),
+                    expected: *expected,
+                });
+            }
+            proven.push(item);
+        }
+        Ok(proven)
     }
 
     /// Joins a sealed entry with its seal: the seal is in the tree at the place that the entry names,

@@ -522,6 +522,7 @@ impl Forge {
             behind = self.authority(index);
         }
         Receipt {
+            items: Vec::new(),
             index,
             entry: self.entries[index.0 as usize].clone(),
             seal: None,

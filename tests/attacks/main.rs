@@ -12,6 +12,7 @@
 mod attack;
 mod bytes;
 mod detectors;
+#[allow(dead_code)]
 mod forge;
 mod governors;
 mod issuers;

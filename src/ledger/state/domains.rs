@@ -240,6 +240,19 @@ fn once_values(globals: &Globals) -> Result<Vec<(Once, OnceValue)>, TrieError> {
     Ok(values)
 }
 
+/// The fields of one of what a ledger has one of.
+pub(super) fn once_fields(globals: &Globals, number: u8) -> Option<Vec<u8>> {
+    let values = once_values(globals).ok()?.into_iter();
+    let mut found = values.filter(|(place, _)| place.0 == number);
+    found.next().map(|(_, value)| value.bytes)
+}
+
+/// Whether a leaf is a digested one of these fields.
+pub(super) fn is_digest_of(leaf: &Leaf, fields: &[u8]) -> bool {
+    let hash = leaf.value().split_at_checked(8).map(|(_, hash)| hash);
+    hash == Some(Sha256::digest(fields).as_slice()) && (leaf.a, leaf.b) == (0, 0)
+}
+
 /// The trie of what a ledger has one of. It is made from nothing each time: it has four leaves.
 pub(super) fn once_root(globals: &Globals) -> Result<Node, TrieError> {
     once_map(globals)?.root()

@@ -6,6 +6,7 @@ use super::State;
 use super::domains::{holder_place, name_place};
 use crate::crypto::PublicKey;
 use crate::ledger::broken::{Contradiction, Sum};
+use crate::ledger::trie::{Leaf, Value};
 use crate::record::{Role, Slug};
 
 /// A holder's number: 0 for the first to whom a key was granted. It never changes.
@@ -40,6 +41,23 @@ pub(in crate::ledger) enum HolderOrName {
     Holder(HolderState),
     /// Whose name it is, at the place of the name.
     Name(HolderNumber),
+}
+
+impl HolderOrName {
+    /// Reads a leaf of the domain of holders; `None` if it is none.
+    pub(super) fn of_leaf(leaf: &Leaf) -> Option<Self> {
+        let read = match *leaf.value() {
+            [0, a, b, c, d, roles] => Self::Holder(HolderState {
+                number: HolderNumber(u32::from_be_bytes([a, b, c, d])),
+                surveys: roles & 1 != 0,
+                plants_or_awards: roles & 2 != 0,
+                audits: roles & 4 != 0,
+            }),
+            [1, a, b, c, d] => Self::Name(HolderNumber(u32::from_be_bytes([a, b, c, d]))),
+            _ => return None,
+        };
+        (read.leaf().ok()? == *leaf).then_some(read)
+    }
 }
 
 impl State {

@@ -6,6 +6,7 @@ mod claims;
 mod corrections;
 pub mod domains;
 mod holders;
+pub mod items;
 mod keys;
 mod methods;
 mod plantings;

@@ -37,6 +37,10 @@ pub trait MapImage: Send + Sync {
     /// [`TrieError`], as for [`Self::root`].
     fn prove(&self, path: &Path) -> Result<TrieProof, TrieError>;
 
+    /// The value at a path, encoded with all its fields; `None` if nothing is there, or the value has no
+    /// encoding.
+    fn value_bytes(&self, path: &Path) -> Option<Vec<u8>>;
+
     /// Every bucket, in order: the parts in which the map is saved.
     fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_>;
 }
@@ -98,6 +102,10 @@ where
 
     fn prove(&self, path: &Path) -> Result<TrieProof, TrieError> {
         Self::prove(self, path)
+    }
+
+    fn value_bytes(&self, path: &Path) -> Option<Vec<u8>> {
+        encode::<_, BUCKET_BYTES_MAX>(self.at(path)?).ok()
     }
 
     fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_> {

@@ -94,6 +94,15 @@ impl<K: Key, V: Value> TrieMap<K, V> {
         page.get(&path).map(|(_, value)| value)
     }
 
+    /// The value at a path.
+    pub(super) fn at(&self, path: &Path) -> Option<&V> {
+        self.root
+            .as_ref()?
+            .find(path)?
+            .get(path)
+            .map(|(_, value)| value)
+    }
+
     /// Whether `key` has a value.
     pub fn contains(&self, key: &K) -> bool {
         self.get(key).is_some()

@@ -136,6 +136,11 @@ pub struct StateProof {
 }
 
 impl StateProof {
+    /// The domain that the proof is about.
+    pub fn domain(&self) -> Domain {
+        self.domain
+    }
+
     /// The leaf at a path of a domain; `None` if it is proven that there is none.
     ///
     /// # Errors
