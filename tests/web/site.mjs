@@ -35,6 +35,8 @@ export class Site {
   async serve() {
     this.server = spawn(BINARY, ['serve', join(this.dir, 'ledger'), '--listen', '127.0.0.1:0'], {
       stdio: ['ignore', 'pipe', 'ignore'],
+      // The ledger stays as it was made: no state entry comes behind its last record.
+      env: { ...process.env, ARBORLOG_STATE_EVERY_MS: '0' },
     });
     const lines = createInterface({ input: this.server.stdout });
     const { value } = await lines[Symbol.asyncIterator]().next();
