@@ -30,9 +30,9 @@ use arborlog::note::{
 };
 use arborlog::receipt::{AuthorityLink, Receipt};
 use arborlog::record::{
-    Day, Endorsement, Entry, Index, MldsaSignature, Origin, Record, RecordId, Seal, SealedEntry,
-    SealedStatement, Seq, SignedEntry, SignedRecord, SigningContext, StateEntry, StateTotals,
-    Statement, TimeMs, draft,
+    Day, Endorsement, Entry, Index, Lineage, MldsaSignature, Origin, Record, RecordId, Seal,
+    SealedEntry, SealedStatement, Seq, SignedEntry, SignedRecord, SigningContext, StateEntry,
+    StateTotals, Statement, TimeMs, draft,
 };
 use arborlog::replay::{Replay, Signatures};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
@@ -1435,8 +1435,8 @@ fn with_mldsa() -> &'static [Said] {
     })
 }
 
-/// A seal over the golden award and claim, with its batch: no entry of the golden ledger, which has
-/// none that are sealed yet. The entries follow one another from index 100 on.
+/// A seal over the golden award and claim, and the entries of its batch and of a state, by their form alone: they are
+/// in no ledger. The batch's entries follow one another from index 100 on.
 #[test]
 fn a_seal_is_as_frozen() {
     let it = shared();
@@ -1455,31 +1455,39 @@ fn a_seal_is_as_frozen() {
     );
     let (_, award) = it.named("award");
     let record = Record {
-        seq: Seq(1),
+        seq: Seq(award.signed.record().seq.0 + 1),
         prev: award.id,
         statement,
         ..award.signed.record().clone()
     };
-    // Nobody signed it: the golden keys sign the golden ledger alone.
-    let signature = *award.signed.signature();
-    let bytes = record.encode().unwrap();
-    let signed = SignedRecord::new(bytes.clone(), signature, Vec::new()).unwrap();
-    let mut text = format!("record {}\n", hex::encode(&bytes));
-    text.push_str(&format!(
-        "signed_record {}\n",
-        hex::encode(signed.encode().unwrap())
-    ));
-    for (ahead, said) in [2, 1].into_iter().zip(batch) {
+    let (signed, id) = draft(&record, &context(), &key(PLATFORM)).unwrap();
+    let entry = SignedEntry {
+        signed: signed.clone(),
+        admitted_at: TimeMs(1_794_306_600_000),
+        lineage: Lineage::new(vec![Some(Index(99)), Some(Index(1))]),
+    };
+    let bytes = entry.encode().unwrap();
+    let text = format!(
+        "record {}\nid {id}\nsigned_record {}\nentry {}\nleaf_hash {}\n",
+        hex::encode(signed.bytes()),
+        hex::encode(signed.encode().unwrap()),
+        hex::encode(&bytes),
+        hex::encode(leaf_hash(&bytes).as_bytes()),
+    );
+    golden("statements/seal.hex", text);
+
+    let sealed = [2, 1].into_iter().zip(batch).map(|(ahead, said)| {
         let entry = SealedEntry::new(ahead, said, vec![Some(Index(99))]).unwrap();
         let bytes = entry.encode().unwrap();
         assert_eq!(Entry::decode(&bytes).unwrap(), Entry::Sealed(entry));
-        text.push_str(&format!("sealed_entry {}\n", hex::encode(bytes)));
-    }
+        hex::encode(bytes)
+    });
+    let sealed: Vec<_> = sealed.collect();
     let state = StateEntry {
         admitted_at: TimeMs(1_794_306_600_000),
         size: 102,
         before: Some(Index(7)),
-        rules_version: 7,
+        rules_version: arborlog::ledger::RULES_VERSION,
         root: [0x5a; 32],
         totals: StateTotals {
             awarded: 9,
@@ -1491,8 +1499,8 @@ fn a_seal_is_as_frozen() {
     };
     let bytes = state.encode().unwrap();
     assert_eq!(Entry::decode(&bytes).unwrap(), Entry::State(state));
-    text.push_str(&format!("state_entry {}\n", hex::encode(bytes)));
-    golden("statements/seal.hex", text);
+    let forms = json!({ "sealed": sealed, "state": hex::encode(bytes) });
+    golden("forms.json", pretty(&forms));
 }
 
 #[test]

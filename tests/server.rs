@@ -252,6 +252,7 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/v1/receipts/{index}",
         "/v1/proofs/inclusion",
         "/v1/proofs/consistency",
+        "/v1/proofs/state",
         "/v1/accounts/{id}",
         "/v1/trees/{plot}/{serial}",
         "/v1/certificates/{index}",

@@ -125,11 +125,18 @@ fn a_server_covers_what_it_admits_and_all_who_replay_agree() {
     let remote = server.remote();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(checkpoint_size(&remote), entries.len() as u64);
+    let vkey = ledger.dir.join("log.vkey");
+    let vkey = vkey.to_str().unwrap();
+    let saved = ledger.path("audit.state");
+    let audit = ["audit", &server.url, "--log", vkey, "--state", &saved];
+    run_ok(&audit);
     let records = ledger.sign(&remote, &ledger.platform, &[award(9, 999)]);
     remote.append(&records).unwrap();
     soon("the award is covered", || {
         (checkpoint_size(&remote) == entries.len() as u64 + 2).then_some(())
     });
+    // An audit goes on from where it ended, over a state entry that speaks of what came since.
+    run_ok(&audit);
     server.kill();
     let server = Server::start_with(&ledger.dir, &OFTEN);
     assert_eq!(checkpoint_size(&server.remote()), entries.len() as u64 + 2);

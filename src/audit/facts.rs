@@ -38,11 +38,12 @@ impl<'a> Facts<'a> {
             let span = observations.kinds.get(&kind);
             u128::from(span.map_or(0, |span| span.count))
         };
+        let own = observations.state_entries.count;
         let kinds = observations.kinds.values().map(|span| span.count);
-        agree("entries by kind", kinds, state.entries())?;
+        agree("entries by kind", kinds.chain([own]), state.entries())?;
         let issuers = observations.issuers.values();
         let entries = issuers.clone().map(|sums| sums.entries.count);
-        agree("entries by issuer", entries, state.entries())?;
+        agree("entries by issuer", entries.chain([own]), state.entries())?;
         let hours = observations.hours.values().map(|span| span.count);
         agree("entries by hour", hours, state.entries())?;
         let lateness = observations.lateness.iter().map(|span| span.count);

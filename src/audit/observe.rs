@@ -34,6 +34,8 @@ pub struct Observations {
     last_admitted_at: TimeMs,
     /// Entries by kind.
     pub kinds: BTreeMap<Kind, Span>,
+    /// State entries, which have no kind and no issuer.
+    pub state_entries: Span,
     /// Awards by method, version and activity.
     pub activities: BTreeMap<(MethodId, MethodVersion, ActivityCode), ActivitySums>,
     /// Entries by the key that issued them.
@@ -71,6 +73,7 @@ impl Observations {
         self.observe_time(index, admitted_at);
         // A state entry is the log's own: no issuer, no kind.
         let Some(stated) = taken.stated() else {
+            self.state_entries.add(index);
             return;
         };
         let (issuer, issued_on) = (*stated.issuer(), stated.issued_on());
