@@ -303,6 +303,7 @@ STATEMENT = variant(
                       level=word("limited", "reasonable"),
                       opinion=word("unmodified", "qualified", "adverse", "disclaimed"),
                       findings=bytes32, report=bytes32, report_at=text(300), words=text(1000)),
+    seal=table(count=uint(4, 1, 16_384), root=bytes32),
 )
 RECORD = table(issuer=bytes32, seq=u64, prev=bytes32, issued_on=day, statement=STATEMENT)
 ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(25_600),
@@ -978,6 +979,13 @@ class Ledger:
         self.check_day(s.period_until, entry)
         return []
 
+    # -- seals --
+
+    def seal(self, entry, s, key):
+        need(not entry.endorsers, "endorser_refused", "an endorsement that this kind does not ask for")
+        need(key.holder, "role_refused", "the issuer's key has no role")
+        raise Refused("seal_mismatch", "no sealed entries stand before the seal")
+
     # -- rule 8: corrections --
 
     def correction(self, entry, s, key):
@@ -1363,9 +1371,9 @@ def read_extra(reader):
     return extra
 
 
-MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction"),
-           "planter": ("plot", "planting", "correction"), "surveyor": ("survey", "correction"),
-           "auditor": ("correction", "attestation")}
+MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction", "seal"),
+           "planter": ("plot", "planting", "correction", "seal"), "surveyor": ("survey", "correction", "seal"),
+           "auditor": ("correction", "attestation", "seal")}
 GOVERNORS_SAY = ("governors", "key_grant", "key_revoke", "log_key", "method", "correction", "policy")
 
 

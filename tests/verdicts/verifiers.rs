@@ -156,7 +156,7 @@ for line in sys.stdin:
     try:
         a = v.verify_receipt(base64.b64decode(q["receipt"]), log, genesis, witnesses)
         times = ",".join(str(seen["seen_at_s"]) for seen in a["witnesses"])
-        meaning = f"{a['index']} {a['id']} {a['genesis']} {a['tree_size']} {times}"
+        meaning = f"{a['index']} {a['id'] or '-'} {a['genesis'] or '-'} {a['tree_size']} {times}"
         print(json.dumps({"outcome": "holds", "meaning": meaning}), flush=True)
     except v.Refused as refused:
         print(json.dumps({"outcome": v.OUTCOMES[refused.exit_code], "code": refused.code}), flush=True)

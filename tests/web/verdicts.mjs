@@ -21,9 +21,11 @@ async function answer({ receipt, log, genesis, witnesses }) {
   }
   try {
     const found = await verifyReceipt(new Uint8Array(Buffer.from(receipt, 'base64')), { ...keys, genesis });
-    const id = hex(await recordId(found.checkpoint.origin, found.entry.record));
+    const { record } = found.entry;
+    // Only a signed entry has a record, and a state entry's receipt leads to no genesis.
+    const id = record === null ? '-' : hex(await recordId(found.checkpoint.origin, record));
     const times = found.seen.map(({ seconds }) => seconds).join(',');
-    return { outcome: 'holds', meaning: `${found.index} ${id} ${found.genesis} ${found.checkpoint.size} ${times}` };
+    return { outcome: 'holds', meaning: `${found.index} ${id} ${found.genesis ?? '-'} ${found.checkpoint.size} ${times}` };
   } catch (error) {
     if (error instanceof Refused) return { outcome: error.outcome, code: error.code };
     throw error;

@@ -299,6 +299,7 @@ export const STATEMENT_FIELDS = {
     level: word('limited', 'reasonable'), opinion: word('unmodified', 'qualified', 'adverse', 'disclaimed'),
     findings: bytes32, report: bytes32, report_at: text(300), words: text(1000),
   }),
+  seal: table({ count: uint(4, 1, 16_384), root: bytes32 }),
 };
 const STATEMENT = variant(STATEMENT_FIELDS);
 const RECORD = table({ issuer: bytes32, seq: u64, prev: bytes32, issued_on: day, statement: STATEMENT });

@@ -20,10 +20,10 @@ const EXTRA = table({ entry: byteString(ENTRY_BYTES_MAX), authority: listOf(LINK
 const NOTHING = listOf(u8, 0, 0);
 
 const MAY_SAY = {
-  platform: ['award', 'transfer', 'claim', 'assignment', 'correction'],
-  planter: ['plot', 'planting', 'correction'],
-  surveyor: ['survey', 'correction'],
-  auditor: ['correction', 'attestation'],
+  platform: ['award', 'transfer', 'claim', 'assignment', 'correction', 'seal'],
+  planter: ['plot', 'planting', 'correction', 'seal'],
+  surveyor: ['survey', 'correction', 'seal'],
+  auditor: ['correction', 'attestation', 'seal'],
 };
 const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction', 'policy'];
 
