@@ -168,6 +168,11 @@ def variant(**variants):
     return read
 
 
+def numbered(**variants):
+    """A variant, and its names in the order of their numbers."""
+    return variant(**variants), tuple(variants)
+
+
 def word(*names):
     """A variant of which none has fields: reads its name."""
     read_variant = variant(**{name: table() for name in names})
@@ -264,7 +269,7 @@ def ascending(read_list):
     return read
 
 
-STATEMENT = variant(
+STATEMENT, KIND_NUMBERS = numbered(
     genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32,
                   mldsa_key=option(fixed(1312))),
     governors=table(**GOVERNORS, set=u64),
@@ -317,6 +322,44 @@ STATE_ENTRY = table(version=u16, admitted_at=u64, size=u64, before=u64, rules_ve
                     totals=table(**STATE_TOTALS))
 RULES_VERSION = 8
 STATE_LAG_MAX = 2**18
+# §5.3: the kinds that a seal signs for, and the number of their lineage's places from lineage[2] on.
+SEALED_PLACES = dict(award=1, transfer=2, planting=1, survey=1, claim=1, assignment=1, correction=3)
+STATEMENT_BYTES_MAX = 25_600
+
+
+def sealed_statement(reader):
+    """The statement of a sealed entry: its kind, its fields, its bytes. Of other kinds nothing is read."""
+    start = reader.place
+    number = u32(reader)
+    names = list(KIND_NUMBERS)
+    need(number < len(names) and names[number] in SEALED_PLACES, "not_canonical", "a statement of that kind is not sealed")
+    reader.place = start
+    kind, statement = STATEMENT(reader)
+    data = reader.data[start:reader.place]
+    need(len(data) <= STATEMENT_BYTES_MAX, "not_canonical", "a statement is longer than 25,600 bytes")
+    check_fields(kind, statement)
+    return kind, statement, data
+
+
+def sealed_entry(reader):
+    """Its issuer, day, lineage[0] and lineage[1] are its seal's: see join."""
+    entry = table(version=u16, ahead=uint(2, 1, 16_384), said=sealed_statement)(reader)
+    entry.kind, entry.statement, entry.said = entry.said
+    entry.places = [u64(reader) for _ in range(SEALED_PLACES[entry.kind])]
+    entry.fields, entry.endorsers, entry.names_mldsa, entry.id = entry.said[4:], [], False, None
+    entry.statement_leaf = sha256(b"\0" + entry.said)
+    return entry
+
+
+def join(entry, seal):
+    """A sealed entry has from its seal what it does not say itself."""
+    for name in ("issuer", "issued_on", "admitted_at", "day", "signers"):
+        setattr(entry, name, getattr(seal, name))
+    return entry
+
+
+def is_sealed(data):
+    return data[:2] == b"\0\2"
 
 
 def is_state_entry(data):
@@ -329,23 +372,31 @@ def decode_record(data):
     record = read_whole(RECORD, data)
     record.kind, record.statement = record.statement                    # of the variant's pair
     record.fields = data[80:]                                           # the statement's, behind its kind's number
-    if record.kind == "transfer":                                       # §6.7
-        to_nobody = record.statement.reason in ("expired", "spent_elsewhere")
-        need(to_nobody == (record.statement.to is None), "not_canonical", "reason and receiver do not fit")
+    check_fields(record.kind, record.statement)
     return record
 
 
+def check_fields(kind, s):
+    if kind == "transfer":                                              # §6.7
+        to_nobody = s.reason in ("expired", "spent_elsewhere")
+        need(to_nobody == (s.to is None), "not_canonical", "reason and receiver do not fit")
+
+
 def decode_entry(data):
-    """An entry with its record's fields in it, and endorsers, signers, leaf hash and day of admission; or a state entry,
-    which has none of these but the leaf hash."""
+    """An entry with its record's fields in it, and endorsers, signers, leaf hash and day of admission; or a sealed entry,
+    which has some of them from its seal; or a state entry, which has none of these but the leaf hash."""
     need(len(data) <= 32_768, "not_canonical", "an entry is longer than 32,768 bytes")
     if is_state_entry(data):
         entry = read_whole(STATE_ENTRY, data)
         entry.kind, entry.leaf, entry.names_mldsa = "state", sha256(b"\0" + data), False
         return entry
+    if is_sealed(data):
+        entry = read_whole(sealed_entry, data)
+        entry.leaf = sha256(b"\0" + data)
+        return entry
     reader = Reader(data)
     entry = ENTRY(reader)
-    need(entry.version == 1, "not_canonical", "an entry's version is neither 1 nor 3")
+    need(entry.version == 1, "not_canonical", "an entry's form is none of 1, 2 and 3")
     vars(entry).update(vars(decode_record(entry.record)))
     entry.endorsers = [endorsement.key for endorsement in entry.endorsements]
     entry.signers = {entry.issuer, *entry.endorsers}
@@ -1359,16 +1410,14 @@ def name_fault(data, refused):
 # ---- §13 Receipts ------------------------------------------------------------------------------------
 
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
-NOTHING = list_of(u8, 0, 0)
+SEAL_LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65), siblings=list_of(bytes32, 0, 14))
 
 
 def read_extra(reader):
-    """The entry and its authority. Behind that of a state entry stand two more lists, which are empty where nothing of the
-    state is proven beside it."""
-    extra = table(entry=byte_string(32_768), authority=list_of(LINK, 0, 64))(reader)
-    for _ in range(2 if is_state_entry(extra.entry) else 0):
-        NOTHING(reader)
-    return extra
+    """The entry, its seal if it is a sealed one, and the authority of the one that is signed."""
+    entry = byte_string(32_768)(reader)
+    seal = SEAL_LINK(reader) if is_sealed(entry) else None
+    return SimpleNamespace(entry=entry, seal=seal, authority=list_of(LINK, 0, 64)(reader))
 
 
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction", "seal"),
@@ -1381,15 +1430,16 @@ FIRST_LINE = b"c2sp.org/tlog-proof@v1"
 
 
 def read_receipt(data):
-    """The chain from the entry to its last link, each with index and path; and the checkpoint, as it was read."""
+    """The chain from the entry to its last link, each with index and path; the entry's seal or None; and the checkpoint, as
+    it was read."""
     visible = bytes(byte for byte in data[:256] if 0x21 <= byte <= 0x7e).lstrip(b">")
     need(visible.startswith(FIRST_LINE) or len(data) <= 256 and FIRST_LINE.startswith(visible), "not_a_receipt",
          f"its first line is not {FIRST_LINE.decode()}: it begins with {data[:48]!r}")
     need(len(data) <= 4 << 20, "too_long", "a receipt is longer than 4 MiB")
     try:
         with reading("receipt_malformed"):
-            chain, note = read_lines(data)
-        return chain, read_checkpoint(note)
+            chain, seal, note = read_lines(data)
+        return chain, seal, read_checkpoint(note)
     except Refused as refused:
         raise name_fault(data, refused) from None
 
@@ -1408,7 +1458,7 @@ def read_lines(data):
     extra, index = read_whole(read_extra, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
     need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
-    return [SimpleNamespace(index=index, entry=extra.entry, path=path), *extra.authority], note
+    return [SimpleNamespace(index=index, entry=extra.entry, path=path), *extra.authority], extra.seal, note
 
 
 def path_length(index, size):
@@ -1419,7 +1469,7 @@ def path_length(index, size):
 
 def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     """§13.1, steps 1 to 11."""
-    chain, checkpoint = read_receipt(data)
+    chain, seal, checkpoint = read_receipt(data)
     seen = []
     with at("checkpoint"):
         verify_checkpoint(checkpoint, pinned)
@@ -1427,7 +1477,7 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
             times = check_lines(checkpoint, witness)
             need(times, "witness_missing", f"no cosignature by {witness.name}")
             seen.append({"name": witness.name, "seen_at_s": max(times)})
-    for link in chain:
+    for link in [*chain, *([seal] if seal else [])]:
         need(link.index < checkpoint.size and len(link.path) == path_length(link.index, checkpoint.size),
              "proof_incomplete", f"the proof of entry {link.index} has not the number of hashes that it needs")
     with at("entry" if len(chain) == 1 else f"link {len(chain) - 2}"):
@@ -1435,7 +1485,10 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     entries, places = [], ["entry"] + [f"link {place}" for place in range(len(chain) - 1)]
     for link, where in zip(chain, places):
         with at(where):
-            entries.append(check_link(link, checkpoint, len(chain) == 1))
+            entry = open_link(link, checkpoint)
+            if where == "entry" and seal:
+                sealed, entry = entry, open_seal(entry, seal, checkpoint)
+            entries.append(check_link(entry, checkpoint, len(chain) == 1))
     if entries[0].kind == "state":
         state = entries[0]                                              # the log's own word, of no issuer and no genesis
         return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None,
@@ -1445,6 +1498,9 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
             need(entry.lineage[1:2] == [behind.index] and behind.index < entry.index, "authority_broken",
                  "the next link is not the earlier entry that lineage[1] names")
             check_authority(entry, behind)
+            if seal and entry is entries[0]:
+                need(sealed.kind in MAY_SAY[behind.statement.role], "role_refused",
+                     "the grant does not give the issuer a role that says what is sealed")
             need(behind.kind != "key_grant" or entry is entries[0], "authority_broken", "a grant behind a link")
     first, last = entries[0], entries[-1]
     with at(places[-1]):
@@ -1454,7 +1510,10 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     for entry, where in zip(entries, places):
         need(not entry.names_mldsa, "mldsa_unsupported", "it names an ML-DSA key, whose signature is not verified here",
              where)
-    return answer_of(first, checkpoint, seen, issuer=first.issuer.hex(), id=first.id.hex(), genesis=last.id.hex())
+    # The id is of the record that is signed: a sealed entry has none, and its seal's is shown.
+    who = dict(issuer=first.issuer.hex(), id=first.id.hex(), genesis=last.id.hex())
+    return (answer_of(sealed, checkpoint, seen, seal=first.index, **who) if seal
+            else answer_of(first, checkpoint, seen, **who))
 
 
 def answer_of(entry, checkpoint, seen, **more):
@@ -1476,12 +1535,33 @@ def check_format(last, checkpoint):
             raise
 
 
-def check_link(link, checkpoint, alone):
-    """Steps 6 and 9; of the receipt's entry alone, or of one in a chain."""
+def open_link(link, checkpoint):
+    """Step 6, but for the signatures."""
     need(is_included(link, checkpoint), "not_included", "it is not at its index in the checkpoint's tree")
     with reading("not_canonical"):                                      # also where no genesis belongs
         entry = decode_entry(link.entry)
     entry.index = link.index
+    return entry
+
+
+def open_seal(entry, link, checkpoint):
+    """The seal of a sealed entry; that the statement is under its root, at the entry's place."""
+    need(link.index == entry.index + entry.ahead, "seal_mismatch", "another entry than the sealed one names is to be its seal")
+    seal = open_link(link, checkpoint)
+    need(seal.kind == "seal", "seal_mismatch", "the entry that is to be the seal is none")
+    count = seal.statement.count
+    need(entry.ahead <= count, "seal_mismatch", "the entry is no part of the batch that was sealed")
+    place = count - entry.ahead
+    need(len(link.siblings) == path_length(place, count), "proof_incomplete",
+         "the proof of the statement has not the number of hashes that its place needs")
+    need(root_by_path(entry.statement_leaf, place, count, link.siblings) == seal.statement.root, "seal_mismatch",
+         "the statement is not under the root of the seal")
+    return seal
+
+
+def check_link(entry, checkpoint, alone):
+    """The signatures of step 6, and step 9; of the receipt's entry alone, or of one in a chain."""
+    need(not hasattr(entry, "ahead"), "authority_broken", "a sealed entry gives nobody authority")
     if entry.kind == "state":                                           # nobody signs it but the checkpoint
         need(alone, "authority_broken", "a state entry rests on nobody's authority, and gives nobody any")
         return entry

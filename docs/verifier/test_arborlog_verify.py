@@ -501,6 +501,12 @@ def write_statement(kind, said):
     return written
 
 
+def sealed_entry(ahead, statement, *places):
+    """A statement as a seal's batch has it; without places all of them are none."""
+    number = v.SEALED_PLACES[KINDS[int.from_bytes(statement[:4], "big")]]
+    return u16(2) + u16(ahead) + statement + b"".join(u64(place) for place in places or [v.NONE] * number)
+
+
 def bundle_of(entries):
     return b"".join(u16(len(data)) + data for data in entries)
 
@@ -1278,10 +1284,10 @@ def inclusion_path(hashes, index):
 
 
 class Receipts(Scratch):
-    def receipt(self, b, more, index, links, vkey=TEST_VKEY, tail=b"", **files):
+    def receipt(self, b, more, index, links, vkey=TEST_VKEY, tail=b"", between=b"", **files):
         entries = [*b.entries, *more]
         hashes = [v.sha256(b"\0" + data) for data in entries]
-        extra = byte_string(entries[index]) + list_of(links, lambda link: u64(link) + byte_string(entries[link])
+        extra = byte_string(entries[index]) + between + list_of(links, lambda link: u64(link) + byte_string(entries[link])
                                                       + list_of(inclusion_path(hashes, link), bytes)) + tail
         lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {index}",
                  *(base64.b64encode(one).decode() for one in inclusion_path(hashes, index)), "", ""]
@@ -1304,26 +1310,101 @@ class Receipts(Scratch):
         b = BASE.fork()
         index = b.add_state()
         b.award(CAT, 1)
-        none = u64(0)
-        code, answer = self.receipt(b, [], index, [], tail=none + none)
+        code, answer = self.receipt(b, [], index, [])
         self.assertEqual((code, answer.get("kind"), answer.get("index")), (0, "state", index), answer)
         self.assertEqual([answer[name] for name in ("issuer", "id", "genesis", "size")], [None, None, None, index])
-        for tail in (b"", none, none * 3, u64(1) + none, none + u64(1), u64(1) + b"\0" + none):
-            self.assertEqual(self.receipt(b, [], index, [], tail=tail)[1]["code"], "receipt_malformed", tail)
+        self.assertEqual(self.receipt(b, [], index, [], tail=u64(0))[1]["code"], "receipt_malformed")
         for links in ([0], [1, 0], [index], [index + 1, 1, 0]):
-            code, answer = self.receipt(b, [], index, links, tail=none + none)
+            code, answer = self.receipt(b, [], index, links)
             self.assertEqual((code, answer["code"]), (1, "authority_broken"), links)
-        self.assertEqual(self.receipt(b, [], index + 1, [1, 0], tail=none + none)[1]["code"], "receipt_malformed")
         # One that is not in the tree, one that is cut, and one that gives others authority.
-        path, other = self.directory / "receipt", byte_string(b.state(size=1)) + none * 3
-        self.receipt(b, [], index, [], tail=none + none)
+        path, other = self.directory / "receipt", byte_string(b.state(size=1)) + u64(0)
+        self.receipt(b, [], index, [])
         path.write_text(re.sub("extra .*", "extra " + base64.b64encode(other).decode(), path.read_text()))
         self.assertEqual(run("receipt", path, "--log", TEST_VKEY)[1]["code"], "not_included")
         short = b.entries[index][:-1]
-        self.assertEqual(self.receipt(b, [short], len(b.entries), [], tail=none + none)[1]["code"], "not_canonical")
+        self.assertEqual(self.receipt(b, [short], len(b.entries), [])[1]["code"], "not_canonical")
         award = b.entry("award", PLATFORM, lineage=[0, index], account=ANN, quantity=10, points=10, occurred_on=TODAY)
         for links in ([index], [index, 0], [1, index], [1, 0, index]):
             self.assertEqual(self.receipt(b, [award], len(b.entries), links)[1]["code"], "authority_broken", links)
+
+    def sealed(self, signer=PLATFORM, grant=1, **seal_said):
+        """The base, a batch of three at its end and its seal: the entries, and the statements' leaf hashes."""
+        statements = [write_statement("award", dict(account=CAT, quantity=points, points=points, occurred_on=TODAY))
+                      for points in (7, 8, 9)]
+        leaves = [v.sha256(b"\0" + statement) for statement in statements]
+        more = [sealed_entry(3 - place, statement) for place, statement in enumerate(statements)]
+        seal = dict(count=3, root=v.merkle_root(leaves)) | seal_said
+        return [*more, BASE.entry("seal", signer, lineage=[v.NONE, grant], **seal)], leaves
+
+    def sealed_receipt(self, more, leaves, place=1, siblings=None, seal=3, links=(1, 0)):
+        start = len(BASE.entries)
+        entries = [*BASE.entries, *more]
+        hashes = [v.sha256(b"\0" + data) for data in entries]
+        siblings = inclusion_path(leaves, place) if siblings is None else siblings
+        between = (u64(start + seal) + byte_string(entries[start + seal]) + list_of(inclusion_path(hashes, start + seal), bytes)
+                   + list_of(siblings, bytes))
+        code, answer = self.receipt(BASE, more, start + place, links, between=between)
+        return code, answer if code == 0 else answer["code"]
+
+    def test_of_a_sealed_entry(self):
+        more, leaves = self.sealed()
+        for place in range(3):
+            code, answer = self.sealed_receipt(more, leaves, place)
+            self.assertEqual((code, answer.get("kind") if code == 0 else answer), (0, "award"))
+            after = len(BASE.entries)
+            self.assertEqual((answer["index"], answer["seal"], answer["issuer"]),
+                             (after + place, after + 3, PLATFORM.public.hex()))
+        start = len(BASE.entries)
+        self.assertEqual(self.receipt(BASE, more, start + 3, [1, 0])[1]["kind"], "seal")
+        self.assertEqual(self.receipt(BASE, more, start, [1, 0])[1]["code"], "receipt_malformed")
+        path = inclusion_path(leaves, 1)
+        for siblings, expected in ((path[:-1], (3, "proof_incomplete")), ([*path, bytes(32)], (3, "proof_incomplete")),
+                                   ([], (3, "proof_incomplete")), (path[::-1], (1, "seal_mismatch")),
+                                   ([bytes(32)] * 2, (1, "seal_mismatch")), ([bytes(32)] * 15, (3, "receipt_malformed"))):
+            self.assertEqual(self.sealed_receipt(more, leaves, siblings=siblings), expected, siblings)
+        # Another entry as the seal, and links that are not the seal's.
+        self.assertEqual(self.sealed_receipt(more, leaves, seal=2), (1, "seal_mismatch"))
+        other = [*more[:3], BASE.entry("award", PLATFORM, lineage=[v.NONE, 1], account=CAT, quantity=7, points=7, occurred_on=TODAY)]
+        self.assertEqual(self.sealed_receipt(other, leaves), (1, "seal_mismatch"))
+        for links in ((), (1,), (0,), (2, 0), (start, 1, 0)):
+            self.assertEqual(self.sealed_receipt(more, leaves, links=links), (1, "authority_broken"), links)
+        # Lies that are signed, or in the tree.
+        for said, expected in ((dict(count=2), "proof_incomplete"), (dict(count=5), "proof_incomplete"), (dict(root=bytes(32)), "seal_mismatch"),
+                               (dict(forge=PLATFORM), "signature_invalid"), (dict(count=1), "seal_mismatch")):
+            self.assertEqual(self.sealed_receipt(*self.sealed(**said))[1], expected, said)
+        lies = [more[0], sealed_entry(1, more[1][4:-8]), *more[2:]]
+        self.assertEqual(self.sealed_receipt(lies, leaves), (1, "seal_mismatch"))
+        self.assertEqual(self.sealed_receipt([more[0], more[1] + b"x", *more[2:]], leaves), (1, "not_canonical"))
+        # A role that may seal, and not say what is sealed; and governors, who seal nothing.
+        grove = BASE.at["grove"]
+        self.assertEqual(self.sealed_receipt(*self.sealed(PLANTER, grant=grove), links=(grove, 0)), (1, "role_refused"))
+        self.assertEqual(self.sealed_receipt(*self.sealed(A, grant=0), links=(0,)), (1, "role_refused"))
+        # A sealed entry is nobody's authority.
+        award = BASE.entry("award", PLATFORM, lineage=[0, start], account=ANN, quantity=10, points=10, occurred_on=TODAY)
+        self.assertEqual(self.receipt(BASE, [*more, award], start + 4, [start, 1, 0])[1]["code"], "authority_broken")
+
+    def test_sealed_entries_are_read_strictly(self):
+        said = dict(award=dict(account=CAT, quantity=7, points=7, occurred_on=TODAY), transfer=dict(sender=CAT, to=ANN, points=1),
+                    planting=dict(first_serial=1, count=1), survey={}, claim=dict(account=CAT), assignment=dict(claims=[1]),
+                    correction=dict(target=1))
+        self.assertEqual(said.keys(), v.SEALED_PLACES.keys())
+        for kind, fields in said.items():
+            data = sealed_entry(16_384, write_statement(kind, dict(fields)), *range(v.SEALED_PLACES[kind]))
+            entry = v.decode_entry(data)
+            self.assertEqual((entry.kind, entry.ahead, entry.places, entry.version),
+                             (kind, 16_384, list(range(v.SEALED_PLACES[kind])), 2))
+            wrong = [data[:length] for length in range(2, len(data))]
+            wrong += [data + b"\0", data + u64(0), u16(2) + u16(0) + data[4:], u16(2) + u16(16_385) + data[4:]]
+            for number in (0, 1, 2, 3, 4, 5, 8, 14, 15, 16, 17, 2**32 - 1):
+                wrong.append(data[:4] + u32(number) + data[8:])
+            for one in wrong:
+                with self.assertRaises(v.Refused) as caught:
+                    v.decode_entry(one)
+                self.assertEqual(caught.exception.code, "not_canonical")
+        for to, reason in ((None, "gift"), (ANN, "expired")):
+            data = sealed_entry(1, write_statement("transfer", dict(sender=CAT, to=to, points=1, reason=reason)), 1, 1)
+            self.assertRaises(v.Refused, v.decode_entry, data)
 
     def test_false_authority(self):
         e, at, award = BASE.entry, BASE.at, dict(account=ANN, quantity=10, points=10, occurred_on=TODAY)

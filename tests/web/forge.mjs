@@ -94,17 +94,21 @@ export class Forged {
     return `${text}\n\u2014 ${this.origin} ${signature.toString('base64')}\n`;
   }
 
-  receipt(index) {
+  // `siblings` lead from the statement of a sealed entry to the root of its seal.
+  receipt(index, siblings = []) {
     const links = [];
-    for (let link = decodeEntryOrNull(this.entries[index])?.lineage[1]; link < 2n ** 64n - 1n;) {
+    const form = this.entries[index].readUInt16BE(0);
+    const signed = form === 2 ? index + this.entries[index].readUInt16BE(2) : index;
+    for (let link = decodeEntryOrNull(this.entries[signed])?.lineage[1]; link < 2n ** 64n - 1n;) {
       const entry = this.entries[Number(link)];
       const path = this.path(Number(link));
       links.push(Buffer.concat([u64(link), sized(entry), u64(path.length), ...path]));
       link = decodeEntryOrNull(entry)?.lineage[1];
     }
-    // Behind the links of a state entry stand two lists that are empty.
-    const more = this.entries[index].readUInt16BE(0) === 3 ? [u64(0), u64(0)] : [];
-    const extra = Buffer.concat([sized(this.entries[index]), u64(links.length), ...links, ...more]);
+    // Before the links of a sealed entry stands its seal.
+    const hashesOf = (path) => [u64(path.length), ...path];
+    const seal = form === 2 ? [u64(signed), sized(this.entries[signed]), ...hashesOf(this.path(signed)), ...hashesOf(siblings)] : [];
+    const extra = Buffer.concat([sized(this.entries[index]), ...seal, u64(links.length), ...links]);
     const hashes = this.path(index).map((hash) => `${hash.toString('base64')}\n`).join('');
     return `c2sp.org/tlog-proof@v1\nextra ${extra.toString('base64')}\nindex ${index}\n${hashes}\n${this.checkpoint()}`;
   }

@@ -21,8 +21,8 @@ async function answer({ receipt, log, genesis, witnesses }) {
   }
   try {
     const found = await verifyReceipt(new Uint8Array(Buffer.from(receipt, 'base64')), { ...keys, genesis });
-    const { record } = found.entry;
-    // Only a signed entry has a record, and a state entry's receipt leads to no genesis.
+    // A sealed entry's record is its seal's. A state entry has none, and its receipt leads to no genesis.
+    const { record } = found.seal ?? found.entry;
     const id = record === null ? '-' : hex(await recordId(found.checkpoint.origin, record));
     const times = found.seen.map(({ seconds }) => seconds).join(',');
     return { outcome: 'holds', meaning: `${found.index} ${id} ${found.genesis ?? '-'} ${found.checkpoint.size} ${times}` };

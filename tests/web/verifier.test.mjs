@@ -2,7 +2,7 @@
 // Python ones. `node --test tests/web/verifier.test.mjs`
 
 import assert from 'node:assert/strict';
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash, sign as signBytes, webcrypto } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
@@ -429,6 +429,11 @@ function stateEntry() {
   return Buffer.concat([...head, ...totals]);
 }
 
+const withExtra = (receipt, change) => receipt.replace(/^extra (.*)$/m, (_, extra) => {
+  const changed = change(Buffer.from(extra, 'base64'));
+  return `extra ${changed.toString('base64')}`;
+});
+
 test('a state entry is read strictly, and what it says takes the place of a statement', () => {
   const whole = stateEntry();
   assert.equal(whole.length, 182);
@@ -463,24 +468,14 @@ test('a receipt of a state entry proves that the log holds it, and nothing else'
   assert.deepEqual([found.index, found.genesis, found.grant], [55n, null, null]);
   assert.equal(found.entry.statement.size, 54n);
 
-  // The two lists behind the links are there, and empty; behind those of other entries are none.
-  const withExtra = (text, change) => text.replace(/^extra (.*)$/m, (_, extra) => {
-    const changed = change(Buffer.from(extra, 'base64'));
-    return `extra ${changed.toString('base64')}`;
-  });
-  for (const change of [
-    (extra) => extra.subarray(0, -8), (extra) => extra.subarray(0, -16), (extra) => Buffer.concat([extra, u64(0)]),
-    (extra) => Buffer.concat([extra.subarray(0, -8), u64(1)]), (extra) => Buffer.concat([extra.subarray(0, -16), u64(1), u64(0)]),
-    (extra) => Buffer.concat([extra.subarray(0, -16), u64(1), Buffer.of(0), u64(0)]),
-  ]) {
-    await refuses(verifyReceipt(withExtra(receipt, change), { vkey }), 'receipt_malformed');
-  }
   const links = (text) => Buffer.from(/^extra (.*)$/m.exec(text)[1], 'base64').subarray(8 + golden[11].length);
-  const authority = (extra) => Buffer.concat([extra.subarray(0, -24), links(forged.receipt(11)), extra.subarray(-16)]);
+  const authority = (extra) => Buffer.concat([extra.subarray(0, -8), links(forged.receipt(11))]);
   await refuses(verifyReceipt(withExtra(receipt, authority), { vkey }), 'authority_broken');
-  const more = (extra) => Buffer.concat([extra, u64(0), u64(0)]);
-  await verifyReceipt(forged.receipt(11), { vkey });
-  await refuses(verifyReceipt(withExtra(forged.receipt(11), more), { vkey }), 'receipt_malformed');
+  for (const index of [11, 55]) {
+    await verifyReceipt(forged.receipt(index), { vkey });
+    const more = (extra) => Buffer.concat([extra, u64(0)]);
+    await refuses(verifyReceipt(withExtra(forged.receipt(index), more), { vkey }), 'receipt_malformed');
+  }
 
   const random = dice(10);
   for (let turn = 0; turn < 182; turn += 1) {
@@ -501,6 +496,117 @@ test('a receipt of a state entry proves that the log holds it, and nothing else'
   assert.equal((await checkLogKey(pinned, log, () => genesisReceipt())).statement.kind, 'genesis');
   await refuses(checkLogKey(pinned, log, goldenReceipt), 'log_key_unnamed');
   await refuses(checkLogKey(found, log, () => genesisReceipt()), 'genesis_other');
+});
+
+// ---- sealed entries ----
+
+const u16 = (number) => Buffer.of(number >> 8, number & 255);
+const u32 = (number) => Buffer.concat([u16(Math.floor(number / 65_536)), u16(number % 65_536)]);
+const hashOf = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
+const NO_PLACE = 2n ** 64n - 1n;
+
+// The statement of a golden entry, and the same with a seal's count and root in its record.
+const recordOf = (entry) => Buffer.from(decodeEntry(new Uint8Array(entry)).record);
+const sealedBytes = (ahead, statement, places = [NO_PLACE]) => Buffer.concat([u16(2), u16(ahead), statement, ...places.map(u64)]);
+
+// The golden log, behind it a batch of three that the issuer of the entry at `like` seals.
+function withBatch({ like = 11, ahead = [3, 2, 1], count = 3, kind = 16, root = null, forge = false } = {}) {
+  const golden = entriesOf(55).map((entry) => Buffer.from(entry));
+  const award = recordOf(golden[11]).subarray(76);
+  const statements = [1, 2, 3].map((last) => Buffer.concat([award.subarray(0, -1), Buffer.of(last)]));
+  const leaves = statements.map((statement) => hashOf(Buffer.of(0), statement));
+  const pair = hashOf(Buffer.of(1), leaves[0], leaves[1]);
+  const head = recordOf(golden[like]).subarray(0, 76);
+  const said = Buffer.concat([u32(kind), u32(count), root ?? hashOf(Buffer.of(1), pair, leaves[2])]);
+  const record = Buffer.concat([head, kind === 16 ? said : award]);
+  const [known] = JSON.parse(text('keys.json')).filter(({ public_key: key }) => key === head.subarray(0, 32).toString('hex'));
+  const message = Buffer.concat([Buffer.from('arborlog/record/v1\nexample.org/ledger\n'), record]);
+  const signature = signBytes(null, message, keyFromSeed(Buffer.from(known.seed, 'hex')));
+  if (forge) signature[40] ^= 1;
+  const authority = decodeEntry(new Uint8Array(golden[like])).lineage[1];
+  const seal = Buffer.concat([
+    u16(1), u64(1_793_610_001_000), u64(2), u64(NO_PLACE), u64(authority), u64(record.length), record, signature, u64(0),
+  ]);
+  const sealed = statements.map((statement, place) => sealedBytes(ahead[place], statement));
+  const forged = new Forged('example.org/ledger', keyFromSeed(Buffer.alloc(32, 9)), [...golden, ...sealed, seal]);
+  return { forged, siblings: [[leaves[1], leaves[2]], [leaves[0], leaves[2]], [pair]] };
+}
+
+test('a sealed entry is read strictly', () => {
+  const whole = withBatch().forged.entries[55];
+  const entry = decodeEntry(new Uint8Array(whole));
+  assert.deepEqual([entry.version, entry.ahead, entry.statement.kind, entry.places], [2, 3, 'award', [NO_PLACE]]);
+  assert.deepEqual([entry.issuer, entry.record, entry.lineage], [null, null, []]);
+  assert.equal(hex(entry.statementBytes), whole.subarray(4, -8).toString('hex'));
+  const wrong = [Buffer.concat([whole, Buffer.of(0)]), Buffer.concat([whole, u64(0)])];
+  for (let length = 0; length < whole.length; length += 1) wrong.push(whole.subarray(0, length));
+  for (const ahead of [0, 16_385, 65_535]) wrong.push(Buffer.concat([u16(2), u16(ahead), whole.subarray(4)]));
+  for (const kind of [0, 1, 2, 3, 4, 5, 7, 8, 14, 15, 16, 17, 2 ** 32 - 1]) {
+    wrong.push(Buffer.concat([whole.subarray(0, 4), u32(kind), whole.subarray(8)]));
+  }
+  for (const one of wrong) assert.throws(() => decodeEntry(new Uint8Array(one)), (error) => error.code === 'not_canonical');
+  const numbers = new Map(['award', 'transfer', 'planting', 'survey', 'claim', 'assignment', 'correction'].map((kind) => [kind, 0]));
+  for (const golden of entriesOf(55)) {
+    const { statement } = decodeEntry(golden);
+    if (!numbers.has(statement.kind)) continue;
+    const said = recordOf(golden).subarray(76);
+    const count = { transfer: 2, correction: 3 }[statement.kind] ?? 1;
+    const read = decodeEntry(new Uint8Array(sealedBytes(1, said, Array.from({ length: count }, (_, at) => at))));
+    assert.deepEqual([read.statement, read.places.length], [statement, count]);
+    numbers.set(statement.kind, numbers.get(statement.kind) + 1);
+  }
+  assert(![...numbers.values()].includes(0));
+});
+
+test('a receipt of a sealed entry leads through its seal, and every part of it that lies is found', async () => {
+  const { forged, siblings } = withBatch();
+  const vkey = await parseVkey(forged.vkey, LOG);
+  for (const index of [55, 56, 57]) {
+    const told = [];
+    const found = await verifyReceipt(forged.receipt(index, siblings[index - 55]), { vkey, genesis: null }, (check) => told.push(check));
+    assert.deepEqual(told, ['checkpoint', 'witnesses', 'entry', 'inclusion', 'signature', 'role', 'authority', 'genesis']);
+    assert.deepEqual([found.index, found.seal.index, found.seal.statement.kind], [BigInt(index), 58n, 'seal']);
+    assert.deepEqual([found.entry.issuer, found.entry.admitted_at], [found.seal.issuer, found.seal.admitted_at]);
+    assert.equal(found.grant.statement.role, 'platform');
+  }
+  const lies = async (code, batch, path = siblings[1]) => {
+    const lie = withBatch(batch).forged;
+    await refuses(verifyReceipt(lie.receipt(56, path), { vkey: await parseVkey(lie.vkey, LOG) }), code);
+  };
+  await lies('proof_incomplete', {}, siblings[1].slice(1));
+  await lies('proof_incomplete', {}, [...siblings[1], Buffer.alloc(32)]);
+  await lies('proof_incomplete', {}, []);
+  await lies('receipt_malformed', {}, Array(15).fill(Buffer.alloc(32)));
+  await lies('seal_mismatch', {}, [...siblings[1]].reverse());
+  await lies('seal_mismatch', { root: Buffer.alloc(32) });
+  await lies('seal_mismatch', { count: 1 });
+  await lies('proof_incomplete', { count: 5 });
+  await lies('not_canonical', { count: 0 });
+  await lies('not_canonical', { count: 16_385 });
+  await lies('seal_mismatch', { kind: 6 });
+  await lies('signature_invalid', { forge: true });
+  // A planter's key may seal, and not what stands here; nor do governors seal.
+  const by = (role) => entriesOf(55).findIndex((entry) => decodeEntry(entry).statement.kind === role);
+  await lies('role_refused', { like: by('planting') });
+  await lies('role_refused', { like: by('method') });
+  // The entry names another seal than the one beside it.
+  await lies('seal_mismatch', { ahead: [3, 1, 1] });
+  const otherSeal = (extra) => {
+    const changed = Buffer.from(extra);
+    changed[8 + forged.entries[56].length + 7] ^= 1;
+    return changed;
+  };
+  await refuses(verifyReceipt(withExtra(forged.receipt(56, siblings[1]), otherSeal), { vkey }), 'proof_incomplete');
+  const random = dice(11);
+  const receipt = forged.receipt(56, siblings[1]);
+  const length = Buffer.from(/^extra (.*)$/m.exec(receipt)[1], 'base64').length;
+  for (let turn = 0; turn < 300; turn += 1) {
+    const flip = (extra) => {
+      extra[random(length)] ^= 1 << random(8);
+      return extra;
+    };
+    await refuses(verifyReceipt(withExtra(receipt, flip), { vkey }));
+  }
 });
 
 // The receipt of the golden log's genesis, in the tree of its first entry.

@@ -319,24 +319,52 @@ const STATE_ENTRY = table({
   }),
 });
 
-// Whether the bytes say that they are a state entry; they need not be one.
-export const isStateEntry = (bytes) => bytes.length >= 2 && bytes[0] === 0 && bytes[1] === 3;
+// Whether the bytes say that they are an entry of this form; they need not be one.
+const isOfForm = (bytes, form) => bytes.length >= 2 && bytes[0] === 0 && bytes[1] === form;
+const isStateEntry = (bytes) => isOfForm(bytes, 3);
+export const isSealedEntry = (bytes) => isOfForm(bytes, 2);
+
+// The kinds that a seal signs for, and the number of their lineage's places from lineage[2] on.
+const SEALED_PLACES = { award: 1, transfer: 2, planting: 1, survey: 1, claim: 1, assignment: 1, correction: 3 };
+const STATEMENT_BYTES_MAX = 25_600;
+
+// A statement of one of those kinds, and its bytes. Of other kinds nothing is read.
+const sealedStatement = (reader) => {
+  const start = reader.place;
+  const kind = Object.keys(STATEMENT_FIELDS)[u32(reader)];
+  canonical(kind !== undefined && Object.hasOwn(SEALED_PLACES, kind), 'a statement of that kind is not sealed');
+  reader.place = start;
+  const statement = STATEMENT(reader);
+  const statementBytes = reader.bytes.subarray(start, reader.place);
+  canonical(statementBytes.length <= STATEMENT_BYTES_MAX, 'a statement is longer than 25,600 bytes');
+  checkFields(statement);
+  return { statement, statementBytes };
+};
+
+const sealedEntry = (reader) => {
+  const { version, ahead } = table({ version: u16, ahead: uint(2, 1, 16_384) })(reader);
+  const said = sealedStatement(reader);
+  const places = Array.from({ length: SEALED_PLACES[said.statement.kind] }, () => u64(reader));
+  return { version, ahead, ...said, places };
+};
+
+function checkFields(statement) {
+  if (statement.kind !== 'transfer') return;
+  const toNobody = ['expired', 'spent_elsewhere'].includes(statement.reason);
+  canonical(toNobody === (statement.to === null), 'reason and receiver do not fit');
+}
 
 export function decodeRecord(bytes) {
   canonical(bytes.length <= RECORD_BYTES_MAX, 'a record is longer than 25,600 bytes');
   const record = readWhole(RECORD, bytes);
-  const { statement } = record;
-  if (statement.kind === 'transfer') {
-    const toNobody = ['expired', 'spent_elsewhere'].includes(statement.reason);
-    canonical(toNobody === (statement.to === null), 'reason and receiver do not fit');
-  }
+  checkFields(record.statement);
   return record;
 }
 
 export const namesMldsa = ({ statement }) => (statement.mldsa_key ?? null) !== null;
 
 // An entry with its record's fields in it, the bytes of its record, and who signed. A state entry has no record and
-// no issuer; what it says takes the statement's place.
+// no issuer; what it says takes the statement's place. A sealed entry has no record either, and its issuer is its seal's.
 export function decodeEntry(bytes) {
   canonical(bytes.length <= ENTRY_BYTES_MAX, 'an entry is longer than 32,768 bytes');
   if (isStateEntry(bytes)) {
@@ -344,9 +372,12 @@ export function decodeEntry(bytes) {
     const statement = { kind: 'state', ...said };
     return { version, admitted_at: admittedAt, lineage: [], issuer: null, statement, record: null, bytes, signers: new Set() };
   }
+  if (isSealedEntry(bytes)) {
+    return { ...readWhole(sealedEntry, bytes), lineage: [], issuer: null, record: null, bytes, signers: new Set() };
+  }
   const reader = new Reader(bytes);
   const { record, ...entry } = ENTRY(reader);
-  canonical(entry.version === 1, "an entry's version is neither 1 nor 3");
+  canonical(entry.version === 1, "an entry's form is none of 1, 2 and 3");
   const fields = decodeRecord(record);
   const keys = entry.endorsements.map((endorsement) => hex(endorsement.key));
   canonical(keys.every((key, at) => at === 0 || keys[at - 1] < key), 'endorsements are not strictly ascending');

@@ -2,8 +2,8 @@
 // soon as it holds; the first error is thrown with the name of its check.
 
 import {
-  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, isStateEntry,
-  listOf, namesMldsa, need, readWhole, reading, table, u64, u8, utf8,
+  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
+  listOf, namesMldsa, need, readWhole, reading, table, u64, utf8,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
@@ -16,8 +16,9 @@ const EXTRA_BYTES_MAX = 2 << 20;
 const FIRST_LINE = 'c2sp.org/tlog-proof@v1';
 const BEGINNING_BYTES = 256;
 const LINK = table({ index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX) });
-const EXTRA = table({ entry: byteString(ENTRY_BYTES_MAX), authority: listOf(LINK, 0, 64) });
-const NOTHING = listOf(u8, 0, 0);
+const SEAL_LINK = table({
+  index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX), siblings: listOf(bytes32, 0, 14),
+});
 
 const MAY_SAY = {
   platform: ['award', 'transfer', 'claim', 'assignment', 'correction', 'seal'],
@@ -35,13 +36,11 @@ function beginsAsAReceipt(bytes) {
   return visible.startsWith(FIRST_LINE) || (beginning.length === bytes.length && FIRST_LINE.startsWith(visible));
 }
 
-// The entry and its authority. Behind that of a state entry stand two more lists, which are empty where nothing of the
-// state is proven beside it.
+// The entry, its seal if it is a sealed one, and the authority of the one that is signed.
 function readExtra(reader) {
-  const extra = EXTRA(reader);
-  const more = isStateEntry(extra.entry) ? 2 : 0;
-  for (let list = 0; list < more; list += 1) NOTHING(reader);
-  return extra;
+  const entry = byteString(ENTRY_BYTES_MAX)(reader);
+  const seal = isSealedEntry(entry) ? SEAL_LINK(reader) : null;
+  return { entry, seal, authority: listOf(LINK, 0, 64)(reader) };
 }
 
 function readLines(text) {
@@ -58,18 +57,18 @@ function readLines(text) {
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
   need(path.every((hash) => hash.length === 32), '', 'a hash of the proof has not 32 bytes');
-  return { chain: [{ index, entry: extra.entry, path }, ...extra.authority], note: text.slice(parted + 2) };
+  return { chain: [{ index, entry: extra.entry, path }, ...extra.authority], seal: extra.seal, note: text.slice(parted + 2) };
 }
 
-// The chain from the entry to its last link, each with index and path, and the checkpoint as it was
-// read; from a file's bytes, or from text that was pasted.
+// The chain from the entry to its last link, each with index and path; the entry's seal, or null; and the checkpoint
+// as it was read; from a file's bytes, or from text that was pasted.
 export function readReceipt(file) {
   const bytes = bytesOf(file);
   need(beginsAsAReceipt(bytes), 'not_a_receipt', `its first line is not ${FIRST_LINE}`);
   need(bytes.length <= RECEIPT_BYTES_MAX, 'too_long', 'a receipt is longer than 4 MiB');
   return readFile(bytes, (text) => {
-    const { chain, note } = reading('receipt_malformed', () => readLines(text));
-    return { chain, checkpoint: readCheckpoint(note) };
+    const { chain, seal, note } = reading('receipt_malformed', () => readLines(text));
+    return { chain, seal, checkpoint: readCheckpoint(note) };
   });
 }
 
@@ -129,13 +128,26 @@ async function checkInclusion(link, checkpoint) {
   return leaf;
 }
 
-function checkNoState(link) {
-  need(link.statement.kind !== 'state', 'authority_broken', 'a state entry gives nobody authority');
+// That the seal is the one of a sealed entry, and the statement under its root.
+async function checkSealed(entry, seal, siblings) {
+  need(seal.statement.kind === 'seal', 'seal_mismatch', 'the entry that is to be the seal is none');
+  const { count, root } = seal.statement;
+  need(entry.ahead <= count, 'seal_mismatch', 'the entry is no part of the batch that was sealed');
+  const [place, size] = [BigInt(count - entry.ahead), BigInt(count)];
+  const fits = siblings.length === pathLength(place, size);
+  need(fits, 'proof_incomplete', 'the proof of the statement has not the number of hashes that its place needs');
+  const found = await rootByPath(await leafHash(entry.statementBytes), place, size, siblings);
+  need(equal(found, root), 'seal_mismatch', 'the statement is not under the root of the seal');
 }
 
-function checkGrant(entry, grant) {
+function checkSigned(link) {
+  need(link.record !== null, 'authority_broken', 'an entry without a signature of its own gives nobody authority');
+}
+
+// `kinds` are what the issuer says: of a sealed entry its own kind, and that of the seal.
+function checkGrant(entry, grant, kinds) {
   const { key, role } = grant.statement;
-  const own = equal(key, entry.issuer) && MAY_SAY[role].includes(entry.statement.kind);
+  const own = equal(key, entry.issuer) && kinds.every((kind) => MAY_SAY[role].includes(kind));
   need(own, 'role_refused', 'the grant does not give the issuer a role that says this');
 }
 
@@ -154,7 +166,8 @@ function checkQuorum(entry, link) {
 // Verifies a receipt, from its bytes or its text, by the log's key, the genesis' record id in hexadecimal if one is pinned, and
 // the witnesses that must have cosigned. `tell(check, found)` is called for each check that held:
 // checkpoint, witnesses, entry, inclusion, signature, role, authority, genesis. A state entry is the log's own word:
-// only the first four hold of it, and no genesis is shown.
+// only the first four hold of it, and no genesis is shown. The signature, the role and the authority of a sealed entry
+// are those of its seal.
 export async function verifyReceipt(file, { vkey, genesis = null, witnesses = [] }, tell = () => {}) {
   const named = async (name, work) => {
     try {
@@ -169,7 +182,7 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     tell(name, found);
     return found;
   };
-  const { checkpoint, chain } = await check('checkpoint', async () => {
+  const { checkpoint, chain, seal: sealLink } = await check('checkpoint', async () => {
     const read = readReceipt(file);
     await verifyCheckpoint(read.checkpoint, vkey);
     return read;
@@ -185,7 +198,7 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     }
     return all;
   });
-  await named('inclusion', async () => checkLengths(chain, checkpoint));
+  await named('inclusion', async () => checkLengths(sealLink === null ? chain : [...chain, sealLink], checkpoint));
   await named('genesis', async () => checkFormat(chain[chain.length - 1], checkpoint));
   // A genesis of another format anywhere but at index 0 of the tree is merely wrong.
   const decoded = (link) => {
@@ -202,26 +215,37 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
   }));
   if (entry.statement.kind === 'state') {
     await named('authority', async () => need(chain.length === 1, 'authority_broken', "a state entry rests on nobody's authority"));
-    return { index: entry.index, entry, grant: null, checkpoint, genesis: null, pinned: genesis, seen, entries: [entry] };
+    return { index: entry.index, entry, seal: null, grant: null, checkpoint, genesis: null, pinned: genesis, seen, entries: [entry] };
+  }
+  // The entry that is signed.
+  let signed = entry;
+  if (sealLink !== null) {
+    await named('signature', async () => {
+      const ahead = sealLink.index === entry.index + BigInt(entry.ahead);
+      need(ahead, 'seal_mismatch', 'another entry than the sealed one names is to be its seal');
+      await checkInclusion(sealLink, checkpoint);
+      signed = decoded(sealLink);
+      await checkSealed(entry, signed, sealLink.siblings);
+    });
   }
   await check('signature', async () => {
-    await checkSignatures(entry, checkpoint.origin);
-    checkPossession(entry);
-    return { key: entry.issuer, signature: entry.signature, message: signingInput(checkpoint.origin, entry.record) };
+    await checkSignatures(signed, checkpoint.origin);
+    checkPossession(signed);
+    return { key: signed.issuer, signature: signed.signature, message: signingInput(checkpoint.origin, signed.record) };
   });
-  const entries = [entry];
+  const entries = [signed];
   const grant = await check('role', async () => {
     if (chain.length < 2) return null;
     entries.push(decoded(chain[1]));
     const link = entries[1];
-    checkNoState(link);
-    if (link.statement.kind === 'key_grant') checkGrant(entry, link);
-    else checkQuorum(entry, link);
+    checkSigned(link);
+    if (link.statement.kind === 'key_grant') checkGrant(signed, link, [entry, signed].map(({ statement }) => statement.kind));
+    else checkQuorum(signed, link);
     return link;
   });
   await check('authority', async () => {
     for (const link of chain.slice(2)) entries.push(decoded(link));
-    entries.forEach(checkNoState);
+    entries.forEach(checkSigned);
     for (const [place, link] of chain.entries()) {
       if (place === 0) continue;
       await checkInclusion(link, checkpoint);
@@ -249,7 +273,11 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     need(!unverified, 'mldsa_unsupported', 'a statement names an ML-DSA key, whose signature is not verified here');
     return id;
   });
-  return { index: entry.index, entry, grant, checkpoint, genesis: genesisId, pinned: genesis, seen, entries };
+  const proven = { index: entry.index, grant, checkpoint, genesis: genesisId, pinned: genesis, seen, entries };
+  if (sealLink === null) return { ...proven, entry, seal: null };
+  // What a sealed entry does not say itself, its seal says of it.
+  const { issuer, issued_on: issuedOn, admitted_at: admittedAt } = signed;
+  return { ...proven, entry: { ...entry, issuer, issued_on: issuedOn, admitted_at: admittedAt }, seal: signed };
 }
 
 // That the genesis, or the governors later, named the key that signs checkpoints. `fetchReceipt`
