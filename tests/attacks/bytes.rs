@@ -179,8 +179,8 @@ fn entries() -> Vec<Attack> {
         changed("An entry that is cut", "cut short", |entry| {
             entry.pop();
         }),
-        changed("An entry of another version", "of version 2", |entry| {
-            entry[1] = 2;
+        changed("An entry of another version", "of version 4", |entry| {
+            entry[1] = 4;
         }),
         changed("A lineage longer than any", "too many indexes", |entry| {
             entry[ENTRY_HEAD_BYTES - 1] = 6;

@@ -451,7 +451,7 @@ fn what_is_signed_and_false_is_false_and_what_is_missing_is_not() {
         ),
         (
             "another entry",
-            plain(AWARD.replacen("AAAAAAAAASgAAQ", "AAAAAAAAASgAAg", 1)),
+            plain(AWARD.replacen("AAAAAAAAASgAAQ", "AAAAAAAAASgABA", 1)),
             Verdict::False,
         ),
         (
