@@ -324,7 +324,7 @@ RULES_VERSION = 8
 STATE_LAG_MAX = 2**18
 # §5.3: the kinds that a seal signs for, and the number of their lineage's places from lineage[2] on.
 SEALED_PLACES = dict(award=1, transfer=2, planting=1, survey=1, claim=1, assignment=1, correction=3)
-STATEMENT_BYTES_MAX = 25_600
+STATEMENT_BYTES_MAX, BATCH_BYTES_MAX = 25_600, 8 << 20
 
 
 def sealed_statement(reader):
@@ -557,6 +557,14 @@ def compared(name):
     return letters.replace("rn", "m").replace("vv", "w")
 
 
+def named_entries(entry):
+    """The entries that a sealed statement names by their index."""
+    s = entry.statement
+    named = {"survey": lambda: [s.as_of, s.planting], "assignment": lambda: s.claims,
+             "correction": lambda: [s.target, s.set]}.get(entry.kind, list)()
+    return [index for index in named if index is not None]
+
+
 class Ledger:
     """Every entry goes through `admit`, in order; `fetch(index)` gives an earlier one, decoded. After each of the sizes
     that later state entries name, what those must say is kept until then.
@@ -568,6 +576,7 @@ class Ledger:
         self.origin, self.fetch = origin, fetch
         self.state_sizes, self.states = frozenset(state_sizes), {}      # size: state root, totals
         self.newest_state, self.newest_size = NONE, 0                   # the newest state entry's index and size
+        self.batch, self.cuts = [], set()   # sealed entries whose seal is still to come; state sizes that part one from it
         self.entries, self.last_admitted_at, self.genesis_id, self.programme = 0, 0, None, None
         self.council, self.quorum, self.council_at = [], 0, NONE        # the governors in force
         self.log_keys = []                  # (key, index), in order
@@ -593,6 +602,10 @@ class Ledger:
         """§14, steps 1 to 7."""
         with reading("not_canonical" if self.entries else None):
             entry = decode_entry(data)
+        if is_sealed(data):
+            self.hold(entry)
+            return self.count_entry(entry)
+        need(not self.batch or entry.kind == "seal", "batch_cut", "another entry stands before the seal of a batch")
         need(entry.admitted_at >= self.last_admitted_at, "admitted_at_decreases",
              "the entry was admitted before the one before it")
         if entry.kind == "state":
@@ -600,11 +613,30 @@ class Ledger:
         else:
             check_signatures(entry, self.origin)
             need(self.follow(entry) == entry.lineage, "lineage_wrong", "the lineage is not the state's")
-        self.last_admitted_at, self.entries = entry.admitted_at, self.entries + 1
+        self.last_admitted_at = entry.admitted_at
         self.check_sums()
+        return self.count_entry(entry)
+
+    def count_entry(self, entry):
+        self.entries += 1
         if self.entries in self.state_sizes:
-            self.states[self.entries] = state_root_after(self), self.all_totals()
+            if self.batch:
+                self.cuts.add(self.entries)
+            else:
+                self.states[self.entries] = state_root_after(self), self.all_totals()
         return entry
+
+    def hold(self, entry):
+        """A sealed entry is judged when its seal comes, with the others of its batch."""
+        entry.index = self.entries
+        need(self.genesis_id, "genesis_misplaced", "entry 0 is no genesis")
+        first = self.batch[0] if self.batch else entry
+        need(entry.index + entry.ahead == first.index + first.ahead, "seal_mismatch",
+             "it names another seal than the sealed entry before it")
+        self.batch.append(entry)
+
+    def check_end(self):
+        need(not self.batch, "batch_cut", "the log ends before the seal of a batch", f"entry {self.entries - 1}")
 
     def check_state(self, entry):
         """A state entry says what the entries below its size make. It changes nothing of that."""
@@ -612,6 +644,7 @@ class Ledger:
         need(entry.before == self.newest_state, "state_wrong", "it does not name the state entry before it")
         need(self.newest_size < size <= index, "state_wrong",
              "its size is not above that of the state entry before, or it is above its own index")
+        need(size not in self.cuts, "state_wrong", "its size parts a sealed batch from its seal")
         need(index - size <= STATE_LAG_MAX, "state_wrong", f"more than {STATE_LAG_MAX} entries stand since its size")
         need(entry.rules_version == RULES_VERSION, "rules_version_unsupported",
              f"version {entry.rules_version} of the rules made it, this verifier has {RULES_VERSION}")
@@ -1035,13 +1068,39 @@ class Ledger:
     def seal(self, entry, s, key):
         need(not entry.endorsers, "endorser_refused", "an endorsement that this kind does not ask for")
         need(key.holder, "role_refused", "the issuer's key has no role")
-        raise Refused("seal_mismatch", "no sealed entries stand before the seal")
+        need(self.batch, "seal_mismatch", "no sealed entries stand before the seal")
+        need(s.count == len(self.batch) and self.batch[0].index + self.batch[0].ahead == entry.index, "seal_mismatch",
+             "the sealed entries before the seal are not just those that it signs")
+        need(sum(len(one.said) for one in self.batch) <= BATCH_BYTES_MAX, "seal_mismatch",
+             "the statements of a batch are longer than 8 MiB together")
+        need(merkle_root([one.statement_leaf for one in self.batch]) == s.root, "seal_mismatch",
+             "the statements before the seal do not make its root")
+        for one, tail in self.judge_batch(entry, key):
+            with at(f"entry {one.index}"):
+                places = tail + [NONE] * (len(one.places) - len(tail))
+                need(places == one.places, "lineage_wrong", "the lineage is not the state's")
+                self.check_sums()
+        self.batch = []
+        return []
+
+    def judge_batch(self, seal, key):
+        """Judges each statement of the batch in order, the state changing after each; gives it and the end of its lineage."""
+        first = self.batch[0].index
+        for one in self.batch:
+            with at(f"entry {one.index}"):
+                join(one, seal)
+                need(all(index < first for index in named_entries(one)), "target_unknown",
+                     "it names an entry of its own batch, or one that is still to come")
+                tail = getattr(self, one.kind)(one, one.statement, key)
+            yield one, tail
 
     # -- rule 8: corrections --
 
     def correction(self, entry, s, key):
         need(s.target < entry.index, "target_unknown", "the target is no earlier entry")
         target, (remedy, fields) = self.fetch(s.target), s.remedy
+        if hasattr(target, "ahead"):
+            join(target, self.fetch(s.target + target.ahead))
         need(target.kind != "state", "target_unknown", "the target is a state entry, which nobody says")
         if key.task == "governor":
             self.said_by_governors(entry)
@@ -1905,6 +1964,7 @@ def audit(directory, pinned, genesis_id=None):
                 need(genesis_id in (None, ledger.genesis_id), "genesis_other", "not the genesis that was pinned")
         if sys.stderr.isatty():
             print(f"{len(leaves):,} of {checkpoint.size:,} entries", end="\r", file=sys.stderr, flush=True)
+    ledger.check_end()
     with at("ledger"):
         totals = ledger.check_books()
     check_tree(directory, leaves, checkpoint)

@@ -560,6 +560,36 @@ class Builder:
         self.ledger.check_books()
         return len(self.entries) - 1
 
+    def batch(self, issuer, *statements, places=None, **said):
+        """The sealed entries of statements (kind, what it says) and their seal. Lineages are the verifier's, as far as it
+        admits them; or `places` for each."""
+        written, start = [write_statement(kind, dict(fields)) for kind, fields in statements], len(self.entries)
+        leaves = [v.sha256(b"\0" + statement) for statement in written]
+        seal = dict(count=len(written), root=v.merkle_root(leaves)) | said
+        count, probe = len(written), self.fork()
+        admitted_at = TODAY * 86_400_000 + start + count
+        decoded = v.decode_entry(probe.entry("seal", issuer, **dict(admitted_at=admitted_at) | seal))
+        probe.ledger.batch = [v.decode_entry(sealed_entry(count - place, one)) for place, one in enumerate(written)]
+        for index, one in enumerate(probe.ledger.batch, start):
+            one.index = index
+        decoded.index, tails, key = start + count, [], probe.ledger.keys[issuer.public]
+        with contextlib.suppress(v.Refused):
+            for one, tail in probe.ledger.judge_batch(decoded, key):
+                tails.append(tail + [v.NONE] * (len(one.places) - len(tail)))
+        tails = places or tails + [()] * (count - len(tails))
+        authority = self.ledger.council_at if key.task == "governor" else key.given_at
+        return [*(sealed_entry(count - place, one, *tail) for place, (one, tail) in enumerate(zip(written, tails))),
+                self.entry("seal", issuer, lineage=[key.last, authority], **dict(admitted_at=admitted_at) | seal)]
+
+    def add_batch(self, issuer, *statements, **said):
+        """Admits it, gives the index of its first."""
+        start = len(self.entries)
+        for data in self.batch(issuer, *statements, **said):
+            self.ledger.admit(data)
+            self.entries.append(data)
+        self.ledger.check_books()
+        return start
+
     def state(self, totals=(), **said):
         """A state entry of what the entries below its size make, but for what is said."""
         ledger, size = self.ledger, said.get("size", len(self.entries))
@@ -1152,6 +1182,116 @@ class StateEntries(Scratch):
         name = next(name for name in files if "entries" in name)
         code, answer = self.audit_of({other: files[other] for other in files if other != name}, TEST_VKEY)
         self.assertEqual((code, answer["code"], answer["where"]), (3, "tile_missing", name))
+
+
+# ---- sealed batches ------------------------------------------------------------------------------
+
+def said_award(points, account=CAT): return "award", dict(account=account, quantity=points, points=points, occurred_on=TODAY)
+
+
+class Batches(Scratch):
+    def check(self, code, b, more, where=None):
+        exit_code, answer = self.audit_of(b.files(more), TEST_VKEY)
+        self.assertEqual((exit_code, answer.get("code"), answer.get("where")),
+                         (1 if code else 0, code, f"entry {len(b.entries) + where}" if code else None), answer)
+        return answer
+
+    def test_each_is_judged_at_its_own_index(self):
+        b = BASE.fork()
+        before = dict(b.ledger.totals)
+        start = b.add_batch(PLATFORM, said_award(150), ("claim", dict(account=CAT)), ("transfer", dict(sender=CAT, to=DEB, points=7)),
+                            said_award(9))
+        self.assertEqual(b.ledger.entries, start + 5)
+        entries = list(map(v.decode_entry, b.entries[start:]))
+        self.assertEqual([one.places[0] for one in entries[1:4]], [start, start + 1, start + 2])
+        self.assertEqual(b.ledger.totals["awarded"] - before["awarded"], 159)
+        self.assertIn(start + 1, b.ledger.claims)
+        self.assertEqual(b.ledger.keys[PLATFORM.public].last, start + 4)
+        b.award(CAT, 3)
+        self.assertEqual(v.decode_entry(b.entries[-1]).lineage[0], start + 4)
+        # Later ones name them as any others, by their own index.
+        b.add("correction", PLATFORM, target=start + 3, remedy=dict(reverse=2))
+        b.add_batch(PLATFORM_2, ("correction", dict(target=start, remedy=dict(reverse=1))), ("correction", dict(target=start + 1)))
+        b.add_batch(SURVEYOR, ("survey", dict(as_of=start + 1)))
+        b.add_state()
+        b.add("attestation", AUDITOR, size=start)
+        self.check(None, b, [])
+        for size in range(start + 1, start + 5):
+            self.check("state_wrong", b, [self.state_of(b, size)], 0)
+
+    def state_of(self, b, size):
+        """A state entry of a size that no ledger can be made for."""
+        data = b.state()
+        return data[:10] + u64(size) + data[18:]
+
+    def test_a_state_entry_that_cuts_one(self):
+        b = BASE.fork()
+        start = b.add_batch(PLATFORM, said_award(1), said_award(2))
+        for size in (start + 1, start + 2):
+            self.check("state_wrong", b, [self.state_of(b, size)], 0)
+        for size in (start, start + 3):
+            self.check(None, b, [b.state(size=size)])
+
+    def test_a_batch_and_its_seal_that_do_not_agree(self):
+        b = BASE
+        more = b.batch(PLATFORM, said_award(1), said_award(2), said_award(3))
+        self.check(None, b, more)
+        self.check("seal_mismatch", b, more[3:], 0)                     # a seal alone
+        self.check("seal_mismatch", b, more[1:], 2)                     # without its first
+        for said in (dict(count=2), dict(count=4), dict(root=bytes(32))):
+            self.check("seal_mismatch", b, b.batch(PLATFORM, said_award(1), said_award(2), said_award(3), **said), 3)
+        self.check("seal_mismatch", b, [more[1], more[0], *more[2:]], 1)
+        self.check("seal_mismatch", b, [*more[:2], more[2][:2] + u16(2) + more[2][4:], more[3]], 2)
+        self.check("seal_mismatch", b, [one[:2] + u16(4 - place) + one[4:] for place, one in enumerate(more[:3])] + more[3:], 3)
+        self.check("seal_mismatch", b, [*more[:3], more[2]], 3)
+        with unittest.mock.patch.object(v, "BATCH_BYTES_MAX", 100):
+            self.check("seal_mismatch", b, more, 3)
+        for count in (1, 2, 3):
+            self.check("batch_cut", b, more[:count], count - 1)
+            award = b.entry(said_award(1)[0], PLATFORM, **said_award(1)[1])
+            self.check("batch_cut", b, [*more[:count], award], count)
+            self.check("batch_cut", b, [*more[:count], b.state(), *more[count:]], count)
+        self.check("not_canonical", b, [*more[:2], more[2] + b"x", more[3]], 2)
+        self.check("genesis_misplaced", Builder(), more, 0)
+
+    def test_the_rules_hold_in_a_batch(self):
+        b, at = BASE, BASE.at
+        one = said_award(1)
+        first = v.decode_entry(b.batch(PLATFORM, one)[0]).places
+        self.check("lineage_wrong", b, b.batch(PLATFORM, one, one, places=[first, first]), 1)
+        self.check("balance_short", b, b.batch(PLATFORM, one, ("transfer", dict(sender=CAT, to=DEB, points=2**62)), one), 1)
+        self.check("points_mismatch", b, b.batch(PLATFORM, one, one, ("award", one[1] | dict(points=2))), 2)
+        self.check("role_refused", b, b.batch(PLANTER, one), 0)
+        self.check("role_refused", b, b.batch(A, one), 1)
+        self.check("set_misplaced", b, b.batch(PLATFORM, ("correction", dict(target=at["award"], remedy=dict(reverse=1), set=0))), 0)
+        self.check("day_refused", b, b.batch(PLATFORM, ("award", one[1] | dict(occurred_on=TODAY + 1))), 0)
+        self.check("day_refused", b, b.batch(PLATFORM, one, issued_on=1), 1)
+        self.check("chain_broken", b, b.batch(PLATFORM, one, prev=bytes(32)), 1)
+        self.check("signature_invalid", b, b.batch(PLATFORM, one, forge=PLATFORM), 1)
+        self.check("admitted_at_decreases", b, b.batch(PLATFORM, one, admitted_at=b.ledger.last_admitted_at - 1), 1)
+        more = b.batch(PLATFORM, one)
+        lineage = more[1][:10] + list_of([0, 1], u64) + more[1][34:]
+        self.check("lineage_wrong", b, [more[0], lineage], 1)
+
+    def test_nothing_names_its_own_batch(self):
+        b, start = BASE, len(BASE.entries)
+        one = said_award(150)
+        for index in (start, start + 1, start + 2, start + 9, v.NONE - 1):
+            for before, said in ((one, ("correction", dict(target=index))), (one, ("assignment", dict(claims=[index]))),
+                                 (("claim", dict(account=ANN)), ("assignment", dict(claims=[index]))),
+                                 (one, ("correction", dict(target=0, set=index)))):
+                self.check("target_unknown", b, b.batch(PLATFORM, one, said), 1)
+            for said in (dict(as_of=index), dict(planting=index)):
+                self.check("target_unknown", b, b.batch(SURVEYOR, ("survey", {}), ("survey", said)), 1)
+
+    def test_nobody_corrects_a_seal(self):
+        b = BASE.fork()
+        seal = b.add_batch(PLATFORM, said_award(1)) + 1
+        for remedy in ("void", dict(reverse=1), dict(lost=1)):
+            for signers in ((A, B), (PLATFORM,)):
+                self.check("target_refused", b, [b.entry("correction", *signers, target=seal, remedy=remedy)], 0)
+            self.check("target_refused", b, b.batch(PLATFORM, ("correction", dict(target=seal, remedy=remedy))), 0)
+        self.check("holder_refused", b, [b.entry("correction", PLANTER, target=seal - 1)], 0)
 
 
 # ---- proofs of the state ------------------------------------------------------------------------
