@@ -17,7 +17,9 @@ import { checkStatement } from '../../src/web/verifier/policy.mjs';
 import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
 import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
-import { checkStory, circleOf, dayText, rowsOf, timeText } from '../../src/web/verifier/story.mjs';
+import {
+  checkStory, circleOf, dayText, formText, isStated, recordIn, rowsOf, timeText,
+} from '../../src/web/verifier/story.mjs';
 import {
   verifyHeadProof, verifyStateNeighbours, verifyStateProof, verifyTrieNeighbours, verifyTrieProof,
 } from '../../src/web/verifier/trie.mjs';
@@ -323,6 +325,48 @@ test('a page that says what was signed ticks, and any other is refused', async (
   assert.throws(() => check(facts({ 'claim.index': '1' })), /nothing proves/);
   assert.throws(() => check(facts(), { entry, claim: entry }), /is no claim/);
   assert.throws(() => check(facts(), { entry, other: entry }), /is no other/);
+});
+
+test('the page of a state entry and that of a sealed one tick, and say what they are', async () => {
+  const words = { state_entry: 'a state entry', sealed_entry: 'sealed by {}' };
+  const golden = entriesOf(55).map((entry) => Buffer.from(entry));
+  const withState = new Forged('example.org/ledger', keyFromSeed(Buffer.alloc(32, 9)), [...golden, stateEntry()]);
+  const { forged, siblings } = withBatch();
+  const state = await verifyReceipt(withState.receipt(55), { vkey: await parseVkey(withState.vkey, LOG) });
+  const sealed = await verifyReceipt(forged.receipt(56, siblings[1]), { vkey: await parseVkey(forged.vkey, LOG) });
+  assert.deepEqual([state, sealed].map(isStated), [false, true]);
+  assert.deepEqual([state, sealed].map((one) => formText(one, words)), ['a state entry', 'sealed by 58']);
+  assert.deepEqual([recordIn(state), recordIn(sealed)], [null, sealed.seal.record]);
+  const award = await verifyReceipt(text('receipts/award.tlog-proof'), { vkey: log });
+  assert.deepEqual([formText(award, words), recordIn(award)], [null, award.entry.record]);
+
+  const ofState = {
+    index: '55', kind: 'state', size: '54', rules_version: '8', root: '07'.repeat(32), bytes: hex(state.entry.bytes),
+    admitted_at: timeText(state.entry.admitted_at),
+  };
+  const rows = rowsOf(sealed.entry.statement)
+    .map(([row, value]) => [row, row === 'occurred_on' ? dayText(value) : value instanceof Uint8Array ? hex(value) : String(value)]);
+  const ofSealed = {
+    index: '56', kind: 'award', seal: '58', issuer: hex(sealed.seal.issuer), bytes: hex(sealed.entry.bytes),
+    by: sealed.grant.statement.display_name, issued_on: dayText(sealed.seal.issued_on),
+    admitted_at: timeText(sealed.seal.admitted_at), ...Object.fromEntries(rows),
+  };
+  for (const [entry, right] of [[state, ofState], [sealed, ofSealed]]) {
+    const check = (said) => {
+      const facts = Object.entries(said).map(([field, shown]) => ({ path: `entry.${field}`, text: shown }));
+      checkStory(facts, { entry }, { pathname: `/entry/${entry.index}`, words });
+    };
+    check(right);
+    for (const field of Object.keys(right)) {
+      assert.throws(() => check({ ...right, [field]: '7' }), (error) => error.code === 'story', field);
+      const { [field]: _, ...less } = right;
+      if (!['by', 'admitted_at', 'issued_on'].includes(field)) assert.throws(() => check(less), (error) => error.code === 'story', field);
+    }
+    // What such an entry has not, no page may say of it: refused, and not thrown as a mistake of this program.
+    for (const field of entry === state ? ['issuer', 'issued_on', 'seq', 'seal', 'id'] : ['seq', 'root', 'id']) {
+      assert.throws(() => check({ ...right, [field]: '7' }), (error) => error.code === 'story', field);
+    }
+  }
 });
 
 // Statements as `verifyReceipt` gives them, of one tree and its certificate.

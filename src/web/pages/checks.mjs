@@ -51,7 +51,11 @@ const statementOf = (entry) => statementText(entry.statement);
 
 // The bytes and hashes behind a check that held.
 const BEHIND = {
-  entry: (entry) => `${statementOf(entry)}\nadmitted_at: ${timeText(entry.admitted_at)}\n\n${hex(entry.bytes)}`,
+  // A sealed entry was admitted when its seal was, which is not known yet.
+  entry: (entry) => {
+    const when = entry.admitted_at === undefined ? '' : `\nadmitted_at: ${timeText(entry.admitted_at)}`;
+    return `${statementOf(entry)}${when}\n\n${hex(entry.bytes)}`;
+  },
   signature: ({ key, signature, message }) =>
     asText([['key', hex(key)], ['signature', hex(signature)], ['message', hex(message)]]),
   role: (grant) => (grant === null ? 'genesis' : `${grant.index}\n${statementOf(grant)}`),

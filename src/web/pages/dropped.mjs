@@ -6,7 +6,7 @@ import { Refused, equal, need } from './verifier/codec.mjs';
 import { LOG, parseVkey } from './verifier/note.mjs';
 import { checkLogKey, readReceipt, verifyReceipt } from './verifier/receipt.mjs';
 import { canVerify } from './verifier/signature.mjs';
-import { statementText } from './verifier/story.mjs';
+import { CHECKS_OF_ISSUER, formText, isStated, statementText } from './verifier/story.mjs';
 
 const body = document.body;
 const words = JSON.parse(body.dataset.words);
@@ -84,9 +84,14 @@ async function show(file) {
     });
     if (mine !== turn) return;
     conclude('true', `${words.all_held} ${words.c_entry} ${receipt.index}`);
+    for (const check of isStated(receipt) ? [] : CHECKS_OF_ISSUER) {
+      setState(lines.get(check), 'noted', words, words.state_entry);
+    }
     const statement = newElement('li', '', { 'data-state': 'noted' });
     statement.append(newElement('div', '', { class: 'shown' }));
-    showText(statement, `${words.c_entry} ${receipt.index}`, statementText(receipt.entry.statement));
+    const form = formText(receipt, words);
+    const said = statementText(receipt.entry.statement);
+    showText(statement, `${words.c_entry} ${receipt.index}`, form === null ? said : `${form}\n\n${said}`);
     found.append(statement);
   } catch (error) {
     if (mine !== turn) return;

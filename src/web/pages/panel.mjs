@@ -7,7 +7,7 @@ import { LOG, openCheckpoint, parseVkey } from './verifier/note.mjs';
 import { checkLogKey, recordId, verifyReceipt } from './verifier/receipt.mjs';
 import { checkGenesis, compare, follows, forget, keepGenesis, proveBy } from './verifier/seen.mjs';
 import { canVerify } from './verifier/signature.mjs';
-import { checkStory } from './verifier/story.mjs';
+import { CHECKS_OF_ISSUER, checkStory, formText, isStated, recordIn } from './verifier/story.mjs';
 
 const panel = document.getElementById('panel');
 const verdict = document.getElementById('verdict');
@@ -131,15 +131,23 @@ async function run() {
     throw error;
   }));
   keepGenesis(genesis, storage);
-  for (const check of EACH) setState(items.get(check), 'held', words);
+  for (const check of EACH) {
+    const checked = all.some(isStated) || !CHECKS_OF_ISSUER.includes(check);
+    setState(items.get(check), checked ? 'held' : 'noted', words, checked ? null : words.state_entry);
+  }
+  for (const [name, receipt] of Object.entries(proven)) {
+    const form = formText(receipt, words);
+    if (form !== null) showText(items.get('entry'), `${name} ${receipt.index}`, form);
+  }
   setState(items.get('witnesses'), 'noted', words);
   const strangers = all[0].checkpoint.lines.filter((line) => line.name !== vkey.name).map((line) => line.name);
   if (strangers.length > 0) showText(items.get('witnesses'), words.others, strangers.join('\n'));
 
   await step('story', async () => {
     const ids = {};
-    for (const [name, { entry, checkpoint }] of Object.entries(proven)) {
-      ids[name] = hex(await recordId(checkpoint.origin, entry.record));
+    for (const [name, receipt] of Object.entries(proven)) {
+      const record = recordIn(receipt);
+      if (record !== null) ids[name] = hex(await recordId(receipt.checkpoint.origin, record));
     }
     const shown = [...document.querySelectorAll('[data-fact]')];
     const facts = shown.map((element) => ({ path: element.dataset.fact, text: element.textContent }));

@@ -46,6 +46,19 @@ export function rowsOf(statement) {
   return rows;
 }
 
+// What an entry is of which no signature of its own holds, in the reader's words; or null.
+export const formText = ({ entry, seal }, words) => {
+  if (entry.statement.kind === 'state') return words.state_entry;
+  return seal ? words.sealed_entry.replace('{}', seal.index) : null;
+};
+
+// What the record that is signed is: the entry's own, or its seal's. A state entry has none.
+export const recordIn = ({ entry, seal }) => (seal ?? entry).record;
+
+// The checks that say who states an entry: nobody states a state entry.
+export const isStated = ({ entry }) => entry.statement.kind !== 'state';
+export const CHECKS_OF_ISSUER = ['signature', 'role', 'authority'];
+
 // The kind and the fields of a statement, each in a line.
 export const statementText = (statement) =>
   [['kind', statement.kind], ...rowsOf(statement)]
@@ -67,6 +80,17 @@ const SHOWN = {
   plot: ['plot.number', 'plot.name'],
   entry: ['entry.index', 'entry.kind', 'entry.issuer', 'entry.bytes'],
 };
+
+// Of a state entry, which nobody states: its bytes hold the totals, and are shown whole.
+const SHOWN_OF_STATE = ['index', 'kind', 'size', 'rules_version', 'root', 'bytes'].map((field) => `entry.${field}`);
+
+// What a page must show of a receipt of this name.
+function mustShow(name, { entry, seal }) {
+  if (name !== 'entry') return SHOWN[name] ?? [];
+  if (entry.statement.kind === 'state') return SHOWN_OF_STATE;
+  const rows = rowsOf(entry.statement).map(([row]) => `entry.${row}`);
+  return [...rows, ...SHOWN.entry, ...(seal ? ['entry.seal'] : [])];
+}
 
 // What each address asks for, and the facts that must be just that.
 const ASKED = [
@@ -205,17 +229,18 @@ function expected(path, proven, tree, { ids, words }) {
   if (name === 'tree') return tree[field];
   const receipt = proven[name];
   story(receipt, `nothing proves what the page says of ${path}`);
-  const { entry, grant, index } = receipt;
+  const { entry, grant, index, seal } = receipt;
   const { statement } = entry;
+  const stated = statement.kind !== 'state';
   const special = {
     index: () => index,
     id: () => ids[name],
     bytes: () => hex(entry.bytes),
     by: () => grant?.statement.display_name ?? '',
     admitted_at: () => timeText(entry.admitted_at),
-    issued_on: () => dayText(entry.issued_on),
-    issuer: () => hex(entry.issuer),
-    seq: () => entry.seq,
+    ...(stated && { issued_on: () => dayText(entry.issued_on), issuer: () => hex(entry.issuer) }),
+    ...(seal ? { seal: () => seal.index } : stated && { seq: () => entry.seq }),
+    ...(!stated && { root: () => hex(statement.state_root) }),
     kind: () => statement.kind,
   };
   const shaped = {
@@ -250,8 +275,7 @@ export function checkStory(facts, proven, { pathname, ids = {}, words = {} }) {
   }
   checkAsked(pathname, facts);
   const marked = new Set(facts.map((fact) => fact.path));
-  const rows = proven.entry ? rowsOf(proven.entry.entry.statement).map(([row]) => `entry.${row}`) : [];
-  for (const path of [...rows, ...Object.keys(proven).flatMap((name) => SHOWN[name] ?? [])]) {
+  for (const path of Object.entries(proven).flatMap(([name, receipt]) => mustShow(name, receipt))) {
     story(marked.has(path), `the page does not show ${path}`);
   }
   checkLinks(proven);
