@@ -30,7 +30,7 @@ class Refused(Exception):
 OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
-             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported",
+             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported", "state_items_unsupported",
              "rules_version_unsupported", "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
@@ -1470,13 +1470,17 @@ def name_fault(data, refused):
 
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
 SEAL_LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65), siblings=list_of(bytes32, 0, 14))
+ITEM = table(key=byte_string(1 << 20), fields=option(byte_string(1 << 20)), proof=byte_string(1 << 20))
 
 
 def read_extra(reader):
     """The entry, its seal if it is a sealed one, and the authority of the one that is signed."""
     entry = byte_string(32_768)(reader)
     seal = SEAL_LINK(reader) if is_sealed(entry) else None
-    return SimpleNamespace(entry=entry, seal=seal, authority=list_of(LINK, 0, 64)(reader))
+    authority = list_of(LINK, 0, 64)(reader)
+    # Items of the state, and a place for entries beside them.
+    items, _ = (list_of(ITEM, 0, 64)(reader), list_of(LINK, 0, 0)(reader)) if is_state_entry(entry) else ([], [])
+    return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items)
 
 
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction", "seal"),
@@ -1517,7 +1521,8 @@ def read_lines(data):
     extra, index = read_whole(read_extra, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
     need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
-    return [SimpleNamespace(index=index, entry=extra.entry, path=path), *extra.authority], extra.seal, note
+    first = SimpleNamespace(index=index, entry=extra.entry, path=path, items=extra.items)
+    return [first, *extra.authority], extra.seal, note
 
 
 def path_length(index, size):
@@ -1549,6 +1554,7 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
                 sealed, entry = entry, open_seal(entry, seal, checkpoint)
             entries.append(check_link(entry, checkpoint, len(chain) == 1))
     if entries[0].kind == "state":
+        need(not chain[0].items, "state_items_unsupported", "items of the state are not verified here yet", "entry")
         state = entries[0]                                              # the log's own word, of no issuer and no genesis
         return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None,
                          id=None, genesis=None)

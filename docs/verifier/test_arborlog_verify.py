@@ -1428,7 +1428,9 @@ class Receipts(Scratch):
         entries = [*b.entries, *more]
         hashes = [v.sha256(b"\0" + data) for data in entries]
         extra = byte_string(entries[index]) + between + list_of(links, lambda link: u64(link) + byte_string(entries[link])
-                                                      + list_of(inclusion_path(hashes, link), bytes)) + tail
+                                                      + list_of(inclusion_path(hashes, link), bytes))
+        # Behind the links of a state entry: no items, and no entries beside them.
+        extra += (u64(0) + u64(0) if v.is_state_entry(entries[index]) else b"") + tail
         lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {index}",
                  *(base64.b64encode(one).decode() for one in inclusion_path(hashes, index)), "", ""]
         path = self.directory / "receipt"

@@ -320,10 +320,10 @@ fn records() -> Vec<Attack> {
         said(
             "A record of an unknown kind",
             PLATFORM,
-            "no kind has the number 16",
+            "no kind has the number 17",
             awards,
             |record| {
-                record[STATEMENT + 3] = 16;
+                record[STATEMENT + 3] = 17;
             },
         ),
         said(

@@ -108,7 +108,9 @@ export class Forged {
     // Before the links of a sealed entry stands its seal.
     const hashesOf = (path) => [u64(path.length), ...path];
     const seal = form === 2 ? [u64(signed), sized(this.entries[signed]), ...hashesOf(this.path(signed)), ...hashesOf(siblings)] : [];
-    const extra = Buffer.concat([sized(this.entries[index]), ...seal, u64(links.length), ...links]);
+    // Behind those of a state entry: no items, and no entries beside them.
+    const lists = this.entries[index][1] === 3 ? [u64(0), u64(0)] : [];
+    const extra = Buffer.concat([sized(this.entries[index]), ...seal, u64(links.length), ...links, ...lists]);
     const hashes = this.path(index).map((hash) => `${hash.toString('base64')}\n`).join('');
     return `c2sp.org/tlog-proof@v1\nextra ${extra.toString('base64')}\nindex ${index}\n${hashes}\n${this.checkpoint()}`;
   }

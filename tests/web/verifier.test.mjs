@@ -513,7 +513,7 @@ test('a receipt of a state entry proves that the log holds it, and nothing else'
   assert.equal(found.entry.statement.size, 54n);
 
   const links = (text) => Buffer.from(/^extra (.*)$/m.exec(text)[1], 'base64').subarray(8 + golden[11].length);
-  const authority = (extra) => Buffer.concat([extra.subarray(0, -8), links(forged.receipt(11))]);
+  const authority = (extra) => Buffer.concat([extra.subarray(0, -24), links(forged.receipt(11)), u64(0), u64(0)]);
   await refuses(verifyReceipt(withExtra(receipt, authority), { vkey }), 'authority_broken');
   for (const index of [11, 55]) {
     await verifyReceipt(forged.receipt(index), { vkey });

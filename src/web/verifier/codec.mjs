@@ -18,7 +18,7 @@ export class Refused extends Error {
 // What says nothing against anybody: something is missing, or was changed on its way.
 const UNCHECKED = new Set([
   'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
-  'witness_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'away',
+  'witness_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'state_items_unsupported', 'away',
 ]);
 
 // Says that it was this that could not be read, whatever is wrong inside.
@@ -321,7 +321,7 @@ const STATE_ENTRY = table({
 
 // Whether the bytes say that they are an entry of this form; they need not be one.
 const isOfForm = (bytes, form) => bytes.length >= 2 && bytes[0] === 0 && bytes[1] === form;
-const isStateEntry = (bytes) => isOfForm(bytes, 3);
+export const isStateEntry = (bytes) => isOfForm(bytes, 3);
 export const isSealedEntry = (bytes) => isOfForm(bytes, 2);
 
 // The kinds that a seal signs for, and the number of their lineage's places from lineage[2] on.

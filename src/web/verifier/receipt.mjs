@@ -3,7 +3,7 @@
 
 import {
   ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
-  listOf, namesMldsa, need, readWhole, reading, table, u64, utf8,
+  isStateEntry, listOf, namesMldsa, need, option, readWhole, reading, table, u64, utf8,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
@@ -37,10 +37,17 @@ function beginsAsAReceipt(bytes) {
 }
 
 // The entry, its seal if it is a sealed one, and the authority of the one that is signed.
+const ITEM = table({ key: byteString(1 << 20), fields: option(byteString(1 << 20)), proof: byteString(1 << 20) });
+
 function readExtra(reader) {
   const entry = byteString(ENTRY_BYTES_MAX)(reader);
   const seal = isSealedEntry(entry) ? SEAL_LINK(reader) : null;
-  return { entry, seal, authority: listOf(LINK, 0, 64)(reader) };
+  const authority = listOf(LINK, 0, 64)(reader);
+  if (!isStateEntry(entry)) return { entry, seal, authority, items: [] };
+  // Items of the state, and a place for entries beside them.
+  const items = listOf(ITEM, 0, 64)(reader);
+  listOf(LINK, 0, 0)(reader);
+  return { entry, seal, authority, items };
 }
 
 function readLines(text) {
@@ -57,7 +64,7 @@ function readLines(text) {
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
   need(path.every((hash) => hash.length === 32), '', 'a hash of the proof has not 32 bytes');
-  return { chain: [{ index, entry: extra.entry, path }, ...extra.authority], seal: extra.seal, note: text.slice(parted + 2) };
+  return { chain: [{ index, entry: extra.entry, path, items: extra.items }, ...extra.authority], seal: extra.seal, note: text.slice(parted + 2) };
 }
 
 // The chain from the entry to its last link, each with index and path; the entry's seal, or null; and the checkpoint
@@ -215,6 +222,7 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
   }));
   if (entry.statement.kind === 'state') {
     await named('authority', async () => need(chain.length === 1, 'authority_broken', "a state entry rests on nobody's authority"));
+    need(chain[0].items.length === 0, 'state_items_unsupported', 'items of the state are not verified here yet');
     return { index: entry.index, entry, seal: null, grant: null, checkpoint, genesis: null, pinned: genesis, seen, entries: [entry] };
   }
   // The entry that is signed.
