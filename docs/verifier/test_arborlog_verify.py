@@ -1460,7 +1460,7 @@ class Receipts(Scratch):
             code, answer = self.receipt(b, [], index, links)
             self.assertEqual((code, answer["code"]), (1, "authority_broken"), links)
         # One that is not in the tree, one that is cut, and one that gives others authority.
-        path, other = self.directory / "receipt", byte_string(b.state(size=1)) + u64(0)
+        path, other = self.directory / "receipt", byte_string(b.state(size=1)) + u64(0) + u64(0) + u64(0)
         self.receipt(b, [], index, [])
         path.write_text(re.sub("extra .*", "extra " + base64.b64encode(other).decode(), path.read_text()))
         self.assertEqual(run("receipt", path, "--log", TEST_VKEY)[1]["code"], "not_included")
