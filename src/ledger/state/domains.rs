@@ -30,7 +30,7 @@ macro_rules! domains {
 }
 
 domains! {
-    /// What a ledger has one of: see [`once_root`].
+    /// What a ledger has one of: the programme, its governors, the log keys and the policy.
     ONCE = 0, "once";
     /// Keys by their hash: unrevoked and revoked ones are counted.
     KEYS = 1, "keys";
