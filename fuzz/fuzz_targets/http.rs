@@ -4,16 +4,16 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-use arborlog::crypto::SigningKey;
 use arborlog::answer::Closing;
+use arborlog::crypto::SigningKey;
 use arborlog::http::{Limits, router_of};
 use arborlog::ledger::{Candidate, State};
 use arborlog::log::{Clock, Log, LogSigner};
 use arborlog::merkle::{Bundle, Frontier, leaf_hash};
 use arborlog::note::TreeHead;
 use arborlog::record::*;
-use arborlog::web::{self, Site};
 use arborlog::store::{Batch, CommitOutcome, DiskStore};
+use arborlog::web::{self, Site};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
@@ -39,13 +39,18 @@ static SERVED: LazyLock<Served> = LazyLock::new(Served::start);
 
 impl Served {
     fn start() -> Self {
-        let dir = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
+        let dir = TempDir::new_in("/dev/shm")
+            .or_else(|_| TempDir::new())
+            .unwrap();
         let path = dir.path().join("ledger");
         DiskStore::create(&path).unwrap();
         let store = DiskStore::open(&path).unwrap();
         let origin: Origin = ORIGIN.parse().unwrap();
         let context = SigningContext::new(&origin);
-        let (governor, log_key) = (SigningKey::from_seed(&[1; 32]), SigningKey::from_seed(&[2; 32]));
+        let (governor, log_key) = (
+            SigningKey::from_seed(&[1; 32]),
+            SigningKey::from_seed(&[2; 32]),
+        );
         let genesis = Statement::Genesis(Genesis {
             format: FormatVersion::CURRENT,
             origin: origin.clone(),
@@ -61,7 +66,7 @@ impl Served {
         let admitted_at = TimeMs(1_767_300_000_000);
         let candidate = Candidate::signed(&signed, id, admitted_at, None);
         let lineage = State::empty(origin.clone()).judge(&candidate).unwrap();
-        let entry = Entry::encode_parts(admitted_at, &lineage, &signed).unwrap();
+        let entry = SignedEntry::encode_parts(admitted_at, &lineage, &signed).unwrap();
         let mut tree = Frontier::default();
         tree.push(leaf_hash(&entry));
         let mut entries = Vec::new();
@@ -79,7 +84,12 @@ impl Served {
             .unwrap();
         let signer = LogSigner::of_keys(origin, vec![log_key]);
         let log = runtime
-            .block_on(Log::start(Arc::new(store), signer, None, Clock::system(true)))
+            .block_on(Log::start(
+                Arc::new(store),
+                signer,
+                None,
+                Clock::system(true),
+            ))
             .unwrap();
         let log = Arc::new(log);
         let limits = Limits {
@@ -104,7 +114,13 @@ impl Served {
         self.runtime.block_on(async {
             let answer = self.router.clone().oneshot(request).await.unwrap();
             let status = answer.status();
-            (status, to_bytes(answer.into_body(), 64 << 20).await.unwrap().to_vec())
+            (
+                status,
+                to_bytes(answer.into_body(), 64 << 20)
+                    .await
+                    .unwrap()
+                    .to_vec(),
+            )
         })
     }
 }
@@ -142,15 +158,30 @@ fuzz_target!(|bytes: &[u8]| {
             .body(Body::from(body))
             .unwrap();
         let (status, answer) = served.ask(request);
-        assert!(status.as_u16() < 500, "{status}: {}", String::from_utf8_lossy(&answer));
+        assert!(
+            status.as_u16() < 500,
+            "{status}: {}",
+            String::from_utf8_lossy(&answer)
+        );
         if status == StatusCode::OK {
             *next = (Seq(next.0.0 + 1), id);
         }
     } else {
-        let line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let line = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(rest.len());
         let (path, body) = (&rest[..line], rest.get(line + 1..).unwrap_or_default());
-        let method = if choice & 2 == 2 { Method::POST } else { Method::GET };
-        let kind = if choice & 4 == 4 { "application/json" } else { "application/octet-stream" };
+        let method = if choice & 2 == 2 {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let kind = if choice & 4 == 4 {
+            "application/json"
+        } else {
+            "application/octet-stream"
+        };
         let request = Request::builder()
             .method(method)
             .uri([b"/", path].concat().as_slice())
@@ -160,13 +191,22 @@ fuzz_target!(|bytes: &[u8]| {
             return;
         };
         let (status, answer) = served.ask(request);
-        assert!(status.as_u16() < 500, "{status}: {}", String::from_utf8_lossy(&answer));
+        assert!(
+            status.as_u16() < 500,
+            "{status}: {}",
+            String::from_utf8_lossy(&answer)
+        );
         // Pages say it to people.
         if status.is_client_error() && !answer.starts_with(b"<!doctype html>") {
             let problem: serde_json::Value = serde_json::from_slice(&answer).unwrap();
-            assert!(problem["code"].is_string() && problem["advice"].is_string(), "{problem}");
+            assert!(
+                problem["code"].is_string() && problem["advice"].is_string(),
+                "{problem}"
+            );
         }
     }
-    let sums = served.runtime.block_on(served.log.look_up(|state| state.totals().check()));
+    let sums = served
+        .runtime
+        .block_on(served.log.look_up(|state| state.totals().check()));
     sums.unwrap().0.unwrap();
 });

@@ -21,7 +21,9 @@ struct Good {
 }
 
 static GOOD: LazyLock<Good> = LazyLock::new(|| {
-    let temp = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
+    let temp = TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .unwrap();
     let dir = temp.path().join("ledger");
     DiskStore::create(&dir).unwrap();
     let store = DiskStore::open(&dir).unwrap();
@@ -36,7 +38,10 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
         }
         let to = LogHead::without_state(TreeHead::of(&tree));
         let from = *heads.last().unwrap();
-        assert!(matches!(store.commit_now(&Batch { from, entries, to }), CommitOutcome::Committed));
+        assert!(matches!(
+            store.commit_now(&Batch { from, entries, to }),
+            CommitOutcome::Committed
+        ));
         heads.push(to);
     }
     drop(store);

@@ -9,10 +9,16 @@ use arborlog::note::{
 use libfuzzer_sys::fuzz_target;
 
 static LOG: LazyLock<VerifierKey> = LazyLock::new(|| {
-    include_str!("../../tests/golden/note/log.vkey").trim().parse().unwrap()
+    include_str!("../../tests/golden/note/log.vkey")
+        .trim()
+        .parse()
+        .unwrap()
 });
 static WITNESS: LazyLock<VerifierKey> = LazyLock::new(|| {
-    include_str!("../../tests/golden/note/witness.vkey").trim().parse().unwrap()
+    include_str!("../../tests/golden/note/witness.vkey")
+        .trim()
+        .parse()
+        .unwrap()
 });
 
 fuzz_target!(|bytes: &[u8]| {

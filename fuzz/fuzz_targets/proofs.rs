@@ -31,7 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
     let their_proof: Vec<tlog_tiles::Hash> = proof.iter().map(theirs).collect();
     if a < b {
         let ours = verify_inclusion(*leaf, a, b, proof, root).is_ok();
-        let oracle = tlog_tiles::check_record(&their_proof, b, theirs(root), a, theirs(leaf)).is_ok();
+        let oracle =
+            tlog_tiles::check_record(&their_proof, b, theirs(root), a, theirs(leaf)).is_ok();
         assert_eq!(ours, oracle, "inclusion of {a} in {b}");
     }
     if 0 < a && a <= b {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use arborlog::receipt::Receipt;
 use arborlog::note::VerifierKey;
+use arborlog::receipt::Receipt;
 use libfuzzer_sys::fuzz_target;
 
 const GOLDEN: [&str; 5] = [
@@ -32,8 +32,12 @@ static VERIFIED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 
 /// What a receipt proves under each key, but for the tree that it was proven to be in.
 fn said(receipt: &Receipt) -> Vec<String> {
-    let verified = KEYS.iter().filter_map(|key| receipt.verify(key, None, &[]).ok());
-    verified.map(|it| format!("{:?} {:?}", it.index, it.entry)).collect()
+    let verified = KEYS
+        .iter()
+        .filter_map(|key| receipt.verify(key, None, &[]).ok());
+    verified
+        .map(|it| format!("{:?} {:?}", it.index, it.entry))
+        .collect()
 }
 
 fuzz_target!(|bytes: &[u8]| {

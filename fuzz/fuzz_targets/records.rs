@@ -17,7 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
         // What a reader sees as JSON is the statement, no more and no less.
         let statement = &signed.record().statement;
         let json = serde_json::to_string(statement).unwrap();
-        assert_eq!(&serde_json::from_str::<arborlog::record::Statement>(&json).unwrap(), statement);
+        assert_eq!(
+            &serde_json::from_str::<arborlog::record::Statement>(&json).unwrap(),
+            statement
+        );
     }
     if let Ok(entry) = Entry::decode(bytes) {
         assert_eq!(entry.encode().unwrap(), bytes);

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use arborlog::crypto::{SignatureBatch, KnownKeys, PublicKey, Signature, SigningKey, VerifyingKey};
+use arborlog::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey, VerifyingKey};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<KnownKeys> = LazyLock::new(KnownKeys::default);

@@ -32,7 +32,10 @@ fuzz_target!(|bytes: &[u8]| {
         if let Ok((signed, _)) = draft(&record, &CONTEXT, &KEY) {
             assert_eq!(signed.record(), &record);
             let json = serde_json::to_string(&record.statement).unwrap();
-            assert_eq!(serde_json::from_str::<Statement>(&json).unwrap(), record.statement);
+            assert_eq!(
+                serde_json::from_str::<Statement>(&json).unwrap(),
+                record.statement
+            );
         }
     }
 });

@@ -1,7 +1,9 @@
 //! Bundles, tiles of hashes and their paths: one spelling, one reading, the oracle's.
 #![no_main]
 
-use arborlog::merkle::{Bundle, HashTile, Level, NodeTile, TILE_HASHES, TileId, leaf_hash, root_of};
+use arborlog::merkle::{
+    Bundle, HashTile, Level, NodeTile, TILE_HASHES, TileId, leaf_hash, root_of,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
