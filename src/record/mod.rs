@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod batch;
 mod chain;
 mod codec;
 mod distance;
@@ -47,6 +48,7 @@ mod statement;
 mod text;
 mod version;
 
+pub use batch::{BatchError, SEALED_BYTES_MAX, SealPlace, SealedBatch, UnreadBatch};
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
 pub use distance::{Place, great_circle_m};

@@ -3,10 +3,7 @@
 use super::check::CheckedEntry;
 use crate::ledger::{Code, Refusal};
 use crate::merkle::root_of;
-use crate::record::{Entry, Index, Stated, Statement, TimeMs};
-
-/// The most bytes that the statements of a batch have together.
-pub const SEALED_BYTES_MAX: usize = 8 << 20;
+use crate::record::{Entry, Index, SEALED_BYTES_MAX, Stated, Statement, TimeMs};
 
 /// Entries that come together, in order: one alone, or a sealed batch with its seal last.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ mod batches;
 mod check;
 mod lookahead;
 
-pub use batches::{Batches, Group, SEALED_BYTES_MAX, Taken};
+pub use batches::{Batches, Group, Taken};
 pub use check::{CheckedEntry, Checker, EntryFault};
 use lookahead::Lookahead;
 

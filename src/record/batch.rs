@@ -1,0 +1,270 @@
+//! Sealed batches as they travel: the seal, then the statements that it signs (`docs/http.md`).
+
+use std::ops::Range;
+
+use super::chain::{RecordId, SigningContext};
+use super::codec::CodecError;
+use super::entry::SealedStatement;
+use super::number::{Day, Digest, Seq};
+use super::signed::{Record, SignedRecord, draft};
+use super::statement::{Seal, Statement};
+use crate::crypto::SigningKey;
+use crate::merkle::{Hash, leaf_hash, root_of};
+
+/// The most bytes that the statements of a batch have together.
+pub const SEALED_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of the length before each frame.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Statements with the seal that counts them and has their root. The seal's signature may not hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SealedBatch {
+    seal: SignedRecord,
+    statements: Vec<SealedStatement>,
+}
+
+/// Where a seal stands in its issuer's chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SealPlace {
+    /// The seal's place in the issuer's chain.
+    pub seq: Seq,
+    /// The id of the issuer's record before.
+    pub prev: RecordId,
+    /// The day of signing.
+    pub issued_on: Day,
+}
+
+/// A body of a sealed batch of which the seal alone was read.
+#[derive(Clone, Debug)]
+pub struct UnreadBatch {
+    seal: SignedRecord,
+    body: Vec<u8>,
+    /// Where each statement is in the body.
+    statements: Vec<Range<usize>>,
+}
+
+/// Why a body is no sealed batch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// The bytes before the statements, or between them.
+    #[error(transparent)]
+    Frame(CodecError),
+    /// The first record is no seal.
+    #[error("the batch begins with no seal: its first record is a {0}")]
+    NoSeal(&'static str),
+    /// A statement is not the one encoding of one that may be sealed.
+    #[error("statement {position}: {error}")]
+    Statement {
+        /// Which, from 0.
+        position: usize,
+        /// What is wrong with it.
+        error: CodecError,
+    },
+    /// The seal signs other statements.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl SealedBatch {
+    /// Seals statements, in order; gives the seal's id too, which the issuer's next record names.
+    ///
+    /// # Errors
+    /// [`CodecError`] when there are none, too many, or too long ones.
+    pub fn seal(
+        statements: Vec<SealedStatement>,
+        place: SealPlace,
+        context: &SigningContext,
+        key: &SigningKey,
+    ) -> Result<(Self, RecordId), CodecError> {
+        let bytes = statements.iter().map(|statement| statement.bytes().len());
+        let bytes = bytes.sum();
+        if bytes > SEALED_BYTES_MAX {
+            return Err(CodecError::TooLong {
+                found: bytes,
+                max: SEALED_BYTES_MAX,
+            });
+        }
+        let seal = Seal {
+            // More than a seal may count is refused where it is encoded.
+            count: u32::try_from(statements.len()).unwrap_or(u32::MAX),
+            root: digest(root(&statements)),
+        };
+        let record = Record {
+            issuer: key.public(),
+            seq: place.seq,
+            prev: place.prev,
+            issued_on: place.issued_on,
+            statement: Statement::Seal(seal),
+        };
+        let (seal, id) = draft(&record, context, key)?;
+        Ok((Self { seal, statements }, id))
+    }
+
+    /// The seal.
+    pub fn seal_record(&self) -> &SignedRecord {
+        &self.seal
+    }
+
+    /// The statements, in order.
+    pub fn statements(&self) -> &[SealedStatement] {
+        &self.statements
+    }
+
+    /// The batch as it is sent: the seal's signed record behind its length as a big-endian u32, then
+    /// each statement behind its own.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the seal can't be written.
+    pub fn body(&self) -> Result<Vec<u8>, CodecError> {
+        let mut body = Vec::new();
+        framed(&self.seal.encode()?, &mut body);
+        for statement in &self.statements {
+            framed(statement.bytes(), &mut body);
+        }
+        Ok(body)
+    }
+}
+
+impl UnreadBatch {
+    /// Reads the seal of a body and finds its statements, whose number must be what the seal says.
+    /// Costs a look at each length.
+    ///
+    /// # Errors
+    /// [`BatchError`].
+    pub fn read(body: Vec<u8>) -> Result<Self, BatchError> {
+        let mut frames = Frames { body: &body, at: 0 };
+        let first = frames
+            .next()
+            .ok_or_else(empty)?
+            .map_err(BatchError::Frame)?;
+        let bytes = body.get(first).unwrap_or_default();
+        let seal = SignedRecord::decode(bytes).map_err(BatchError::Frame)?;
+        let count = match &seal.record().statement {
+            Statement::Seal(said) => said.count as usize,
+            other => return Err(BatchError::NoSeal(other.kind().name())),
+        };
+        let mut statements = Vec::with_capacity(count);
+        for frame in frames {
+            if statements.len() == count {
+                return Err(BatchError::Mismatch(format!(
+                    "the seal signs {count} statements, and more are sent"
+                )));
+            }
+            statements.push(frame.map_err(BatchError::Frame)?);
+        }
+        if statements.len() < count {
+            return Err(BatchError::Mismatch(format!(
+                "the seal signs {count} statements, and {} are sent",
+                statements.len()
+            )));
+        }
+        Ok(Self {
+            seal,
+            body,
+            statements,
+        })
+    }
+
+    /// The seal, whose signature nobody verified.
+    pub fn seal(&self) -> &SignedRecord {
+        &self.seal
+    }
+
+    /// Number of statements.
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// Whether there is no statement, which is never so.
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// Decodes the statements, and holds the seal's root against theirs.
+    ///
+    /// # Errors
+    /// [`BatchError`]: the first statement that is none, or that the root is another.
+    pub fn decode(self) -> Result<SealedBatch, BatchError> {
+        let mut statements = Vec::with_capacity(self.statements.len());
+        let mut bytes_in_all = 0;
+        for (position, range) in self.statements.into_iter().enumerate() {
+            let wrong = |error| BatchError::Statement { position, error };
+            let bytes = self.body.get(range).unwrap_or_default();
+            bytes_in_all += bytes.len();
+            let (statement, rest) = SealedStatement::decode_front(bytes).map_err(wrong)?;
+            if !rest.is_empty() {
+                return Err(wrong(CodecError::LeftOver(rest.len())));
+            }
+            statements.push(statement);
+        }
+        if bytes_in_all > SEALED_BYTES_MAX {
+            return Err(BatchError::Frame(CodecError::TooLong {
+                found: bytes_in_all,
+                max: SEALED_BYTES_MAX,
+            }));
+        }
+        let found = digest(root(&statements));
+        match &self.seal.record().statement {
+            Statement::Seal(said) if said.root == found => Ok(SealedBatch {
+                seal: self.seal,
+                statements,
+            }),
+            _ => Err(BatchError::Mismatch(format!(
+                "the statements have the root {found}, and the seal signs another"
+            ))),
+        }
+    }
+}
+
+/// The frames of a body: bytes behind their length.
+struct Frames<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Result<Range<usize>, CodecError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.body.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let range = rest.split_first_chunk::<4>().and_then(|(length, behind)| {
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let begin = self.at + LENGTH_BYTES;
+            (length <= behind.len()).then(|| begin..begin + length)
+        });
+        let Some(range) = range else {
+            self.at = self.body.len();
+            let what = "a length reaches past the end of the body".to_owned();
+            return Some(Err(CodecError::Malformed(what)));
+        };
+        self.at = range.end;
+        Some(Ok(range))
+    }
+}
+
+fn framed(bytes: &[u8], body: &mut Vec<u8>) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the encodings of records and statements are limited to some KiB"
+    )]
+    let length = bytes.len() as u32;
+    body.extend_from_slice(&length.to_be_bytes());
+    body.extend_from_slice(bytes);
+}
+
+fn empty() -> BatchError {
+    BatchError::Frame(CodecError::Malformed("the body is empty".to_owned()))
+}
+
+fn root(statements: &[SealedStatement]) -> Hash {
+    root_of(
+        statements
+            .iter()
+            .map(|statement| leaf_hash(statement.bytes())),
+    )
+}
+
+fn digest(root: Hash) -> Digest {
+    Digest::from_bytes(*root.as_bytes())
+}
