@@ -45,13 +45,7 @@ fn curl(args: &[&str]) -> (u16, String, Vec<u8>) {
 }
 
 fn post(url: &str, kind: &str, bytes: &[u8]) -> (u16, Value) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), bytes).unwrap();
-    let data = format!("@{}", file.path().display());
-    let kind = format!("Content-Type: {kind}");
-    let url = format!("{url}/v1/records");
-    let (status, _, body) = curl(&["-H", &kind, "--data-binary", &data, &url]);
-    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    support::post(&format!("{url}/v1/records"), kind, bytes)
 }
 
 #[test]
@@ -247,6 +241,7 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/checkpoint",
         "/tile/{*path}",
         "/v1/records",
+        "/v1/batches",
         "/v1/issuers/{key}",
         "/v1/entries/{index}",
         "/v1/receipts/{index}",

@@ -5,8 +5,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 
-use crate::ledger::{Refusal, RefusalClass};
-use crate::log::{AppendError, ReadError, Refused};
+use crate::ledger::{BatchRefusal, Code, Refusal, RefusalClass};
+use crate::log::{AppendError, ReadError, Refused, RefusedBatch};
 use crate::record::Index;
 
 /// A problem document.
@@ -40,9 +40,25 @@ pub(crate) struct Problem {
     /// Which of them, from 0, were in before this request.
     #[serde(skip_serializing_if = "Option::is_none")]
     already_in: Option<Vec<usize>>,
+    /// Of a sealed batch, all statements that are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Vec<RefusedStatement>>,
     /// A checkpoint that covers all that this answer rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<String>,
+}
+
+/// A statement of a sealed batch that is refused.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct RefusedStatement {
+    /// Which statement of the batch, from 0.
+    position: usize,
+    /// A stable name for the reason.
+    code: &'static str,
+    /// What is wrong with it.
+    detail: String,
+    /// What would be right, or what to do.
+    advice: String,
 }
 
 /// Seconds after which a request that got a 503 may come again.
@@ -67,6 +83,7 @@ impl Problem {
             admitted: None,
             indexes: None,
             already_in: None,
+            refused: None,
             checkpoint: None,
         }
     }
@@ -115,24 +132,62 @@ impl Problem {
             already_in,
             published,
         } = refused;
-        let status = match refusal.code.class() {
-            RefusalClass::Malformed => StatusCode::BAD_REQUEST,
-            RefusalClass::Forbidden => StatusCode::FORBIDDEN,
-            RefusalClass::Conflict => StatusCode::CONFLICT,
-            RefusalClass::Rule => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        let Refusal {
-            code,
-            detail,
-            advice,
-        } = refusal;
         Self {
             position: Some(position),
             admitted: Some(indexes.len()),
             indexes: Some(indexes),
             already_in: Some(already_in),
             checkpoint: Some(published.checkpoint.clone()),
-            ..Self::new(status, code.name(), &detail, &advice)
+            ..Self::of_code(&refusal)
+        }
+    }
+
+    fn of_code(refusal: &Refusal) -> Self {
+        let Refusal {
+            code,
+            detail,
+            advice,
+        } = refusal;
+        Self::new(status_of(*code), code.name(), detail, advice)
+    }
+
+    fn of_batch(refused: RefusedBatch) -> Self {
+        let RefusedBatch { why, published } = refused;
+        let problem = match why {
+            BatchRefusal::Seal(refusal) => Self::of_code(&refusal),
+            BatchRefusal::Statements(refused) => Self::of_statements(refused),
+        };
+        Self {
+            checkpoint: Some(published.checkpoint.clone()),
+            ..problem
+        }
+    }
+
+    fn of_statements(refused: Vec<(usize, Refusal)>) -> Self {
+        let count = refused.len();
+        let first = refused.first();
+        let position = first.map(|(position, _)| *position);
+        let unreadable = first.filter(|(_, refusal)| refusal.code == Code::NotCanonical);
+        let problem = match unreadable {
+            // Of bytes that are no statement the first alone is named.
+            Some((_, refusal)) => Self::of_code(refusal),
+            None => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "batch_refused",
+                &format!("nothing of the batch is in: {count} of its statements are refused"),
+                "take out the statements that `refused` names, and seal the others anew",
+            ),
+        };
+        let statement = |(position, refusal): (usize, Refusal)| RefusedStatement {
+            position,
+            code: refusal.code.name(),
+            detail: refusal.detail,
+            advice: refusal.advice,
+        };
+        Self {
+            position,
+            refused: Some(refused.into_iter().map(statement).collect()),
+            ..problem
         }
     }
 
@@ -152,10 +207,21 @@ impl Problem {
     }
 }
 
+/// The HTTP status of a refusal.
+fn status_of(code: Code) -> StatusCode {
+    match code.class() {
+        RefusalClass::Malformed => StatusCode::BAD_REQUEST,
+        RefusalClass::Forbidden => StatusCode::FORBIDDEN,
+        RefusalClass::Conflict => StatusCode::CONFLICT,
+        RefusalClass::Rule => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Refused(refused) => Self::of_refusal(*refused),
+            AppendError::BatchRefused(refused) => Self::of_batch(*refused),
             AppendError::Unavailable { code, why } => Self::unavailable(code, &why),
             AppendError::Read(error) => error.into(),
         }

@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::body::{Received, receive, too_large};
+use super::body_bytes::BodyBytes;
 use super::connection::Connection;
 use crate::answer::{Client, Problem};
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
 use crate::log::Sender;
 use crate::record::{CodecError, Endorsement, Index, MldsaSignature, SignedRecord};
+use crate::shares::ClientNet;
 
 /// Bodies from this size on are decoded on a worker thread.
 const DECODE_INLINE_BYTES: usize = 64 << 10;
@@ -94,27 +96,8 @@ pub(super) async fn records(
     Client(net): Client,
     request: Request,
 ) -> Result<Json<AppendedBody>, Problem> {
-    let connection = request.extensions().get::<Arc<Connection>>().cloned();
-    if let Some(connection) = &connection {
-        connection.body_is_read(false);
-    }
     let json = is_json(request.headers())?;
-    let bytes_max = app.limits.body_bytes;
-    // hyper refuses a length that is no number.
-    let announced = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > bytes_max) {
-        return Err(too_large(bytes_max));
-    }
-    let body = request.into_body();
-    let received = receive(body, &app.limits, &app.memory, net, connection.as_ref());
-    let Received { bytes, memory } = received.await?;
-    if let Some(connection) = &connection {
-        connection.body_is_read(true);
-    }
-    let sender = Sender { net, memory };
+    let (bytes, sender) = take_body(&app, net, request).await?;
     let records_max = app.limits.batch_records;
     let Decoded { records, trailing } = if bytes.len() <= DECODE_INLINE_BYTES {
         decode(&bytes, json, records_max)?
@@ -138,7 +121,8 @@ pub(super) async fn records(
         .inspect_err(|error| {
             app.metrics.refused(error);
         })?;
-    app.metrics.admitted(sent);
+    app.metrics
+        .admitted(sent - appended.already_in.len().min(sent));
     Ok(Json(AppendedBody {
         first_index: appended.indexes.first().copied(),
         indexes: appended.indexes,
@@ -147,24 +131,62 @@ pub(super) async fn records(
     }))
 }
 
-fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
+/// The whole body of a request, and who sent it.
+pub(super) async fn take_body(
+    app: &App,
+    net: ClientNet,
+    request: Request,
+) -> Result<(BodyBytes, Sender), Problem> {
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    if let Some(connection) = &connection {
+        connection.body_is_read(false);
+    }
+    let bytes_max = app.limits.body_bytes;
+    // hyper refuses a length that is no number.
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large(bytes_max));
+    }
+    let body = request.into_body();
+    let received = receive(body, &app.limits, &app.memory, net, connection.as_ref());
+    let Received { bytes, memory } = received.await?;
+    if let Some(connection) = &connection {
+        connection.body_is_read(true);
+    }
+    Ok((bytes, Sender { net, memory }))
+}
+
+/// The media type that a request says its body has, in lower case and without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> String {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
-    match kind.split(';').next().unwrap_or("").trim() {
+    let kind = kind.split(';').next().unwrap_or("");
+    kind.trim().to_ascii_lowercase()
+}
+
+fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
+    match media_type(headers).as_str() {
         "application/json" => Ok(true),
         "application/octet-stream" => Ok(false),
-        _ => Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "media_type",
-            &format!("Content-Type is {kind:?}"),
-            "send application/octet-stream or application/json",
-        )),
+        other => {
+            let advice = "send application/octet-stream or application/json";
+            Err(wrong_media_type(other, advice))
+        }
     }
 }
 
-fn too_many(records_max: usize) -> Problem {
+pub(super) fn wrong_media_type(found: &str, advice: &str) -> Problem {
+    let detail = format!("Content-Type is {found:?}");
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Problem::new(status, "media_type", &detail, advice)
+}
+
+pub(super) fn too_many(records_max: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "batch_too_large",

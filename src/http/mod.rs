@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod append;
+mod append_batch;
 mod body;
 mod body_bytes;
 mod connection;
@@ -90,6 +91,7 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))
+        .routes(routes!(append_batch::batches))
         .routes(routes!(healthz))
         .routes(routes!(readyz));
     let compressed = OpenApiRouter::default()

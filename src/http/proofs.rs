@@ -15,9 +15,9 @@ use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::ledger::{domains, items};
 use crate::log::{ReadError, Reader};
-use crate::merkle::{Hash, inclusion_ranges, leaf_hash, root_of};
+use crate::merkle::{Hash, TILE_HASHES, inclusion_ranges, leaf_hash, root_of};
 use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink, StateItem};
-use crate::record::{Entry, FullEntry, Index, Statement};
+use crate::record::{FullEntry, Index, SealedEntry, Statement};
 
 /// An entry, decoded and raw.
 #[utoipa::path(get, path = "/v1/entries/{index}", params(("index" = u64, Path, description = "From 0")), responses(
@@ -123,12 +123,24 @@ async fn seal_link(
     let first = first.ok_or_else(|| damaged("it signs entries before the first"))?;
     let place = index.checked_sub(first);
     let place = place.ok_or_else(|| damaged("it does not sign the entry"))?;
+    // At most 65 bundles: others get their turn after each.
     let mut leaves = Vec::new();
-    for index in first..seal_index.0 {
-        match reader.decoded(index, size).await? {
-            (_, Entry::Sealed(sealed)) => leaves.push(leaf_hash(sealed.statement().bytes())),
-            _ => return Err(damaged("another entry stands in its batch")),
+    let mut next = first;
+    while next < seal_index.0 {
+        let number = next / TILE_HASHES;
+        let begin = number * TILE_HASHES;
+        let end = (begin + TILE_HASHES).min(seal_index.0);
+        let entries = reader.bundle(number, size).await?;
+        let range = usize::try_from(next - begin).ok();
+        let range = range.zip(usize::try_from(end - begin).ok());
+        let entries = range.and_then(|(from, to)| entries.get(from..to));
+        for entry in entries.ok_or_else(|| damaged("its batch ends before it"))? {
+            let sealed = SealedEntry::decode(entry);
+            let sealed = sealed.map_err(|_| damaged("another entry stands in its batch"))?;
+            leaves.push(leaf_hash(sealed.statement().bytes()));
         }
+        next = end;
+        tokio::task::yield_now().await;
     }
     let siblings = inclusion_ranges(place, count)?
         .into_iter()

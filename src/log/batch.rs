@@ -3,13 +3,19 @@
 
 use std::collections::HashMap;
 
-use super::queue::Submission;
+use super::queue::{Said, Submission, Verdict};
 use super::state_roots::ProvenState;
+use super::workers::{CheckedBatch, Identified};
 use crate::crypto::PublicKey;
-use crate::ledger::{Candidate, Code, InvariantBroken, Refusal, State, Target};
+use crate::ledger::{
+    BatchCandidate, BatchLineage, BatchRefusal, Candidate, Code, InvariantBroken, Refusal, State,
+    Target,
+};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
-use crate::record::{FullEntry, Index, Lineage, LogHead, SignedEntry, SignedRecord, TimeMs};
+use crate::record::{
+    CodecError, FullEntry, Index, Lineage, LogHead, SealedEntry, SignedEntry, SignedRecord, TimeMs,
+};
 use crate::store::Batch;
 
 /// A batch that was judged.
@@ -28,10 +34,8 @@ pub(super) struct Judged {
 pub(super) struct Ruling {
     /// The submission.
     pub submission: Submission,
-    /// Indexes of its records that were admitted, from the first on.
-    pub indexes: Vec<Index>,
-    /// The refusal for its next record; `None` if all were admitted.
-    pub refusal: Option<Refusal>,
+    /// What was decided.
+    pub verdict: Verdict,
 }
 
 /// Entries that corrections name, by their indexes: fetched before the batch is judged.
@@ -44,8 +48,19 @@ pub(super) struct Broken {
     pub why: InvariantBroken,
 }
 
-/// Judges submissions in order. A submission is admitted up to its first bad record. A state entry of
-/// `proven` comes behind them all.
+/// What submissions are judged on, and the entries that they become.
+struct Judging<'a> {
+    state: &'a mut State,
+    tree: &'a mut Frontier,
+    admitted_at: TimeMs,
+    targets: &'a mut Targets,
+    /// Whether anything that is judged corrects an entry: only then are entries kept as targets.
+    corrects: bool,
+    entries: Vec<u8>,
+}
+
+/// Judges submissions in order. Records are admitted up to the first bad one, a sealed batch as a whole
+/// or not at all. A state entry of `proven` comes behind them all.
 pub(super) fn judge(
     state: &mut State,
     tree: &mut Frontier,
@@ -55,58 +70,36 @@ pub(super) fn judge(
     proven: Option<&ProvenState>,
 ) -> Result<Judged, Broken> {
     let from = LogHead::without_state(TreeHead::of(tree));
-    let mut entries = Vec::new();
-    let all = submissions
-        .iter()
-        .flat_map(|submission| submission.records.iter());
-    let corrects = all
-        .map(|(_, signed)| signed.record().statement.target())
-        .any(|target| target.is_some());
+    let mut all = submissions.iter();
+    let corrects = all.any(|submission| !submission.said.targets().is_empty());
+    let mut judging = Judging {
+        state,
+        tree,
+        admitted_at,
+        targets,
+        corrects,
+        entries: Vec::new(),
+    };
     let mut rulings = Vec::with_capacity(submissions.len());
     let mut submissions = submissions.into_iter();
-    while let Some(mut submission) = submissions.next() {
-        let mut indexes = Vec::with_capacity(submission.records.len());
-        let mut refusal = None;
-        for (id, signed) in submission.records.iter() {
-            let target = signed
-                .record()
-                .statement
-                .target()
-                .and_then(|index| targets.get(&index))
-                .and_then(target);
-            let candidate = Candidate::signed(signed, *id, admitted_at, target);
-            match admit(state, tree, &candidate, signed, &mut entries) {
-                Ok(Ok((index, lineage))) => {
-                    indexes.push(index);
-                    // A later record of the same batch may correct this one.
-                    if corrects {
-                        let signed = signed.clone();
-                        let entry = SignedEntry {
-                            admitted_at,
-                            lineage,
-                            signed,
-                        };
-                        targets.insert(index, FullEntry::Signed(entry));
-                    }
-                }
-                Ok(Err(why)) => {
-                    refusal = Some(why);
-                    break;
-                }
-                Err(why) => {
-                    let judged = rulings.into_iter().map(|ruling: Ruling| ruling.submission);
-                    let submissions = judged.chain([submission]).chain(submissions).collect();
-                    return Err(Broken { submissions, why });
-                }
+    while let Some(submission) = submissions.next() {
+        let verdict = match &submission.said {
+            Said::Records { records, trailing } => judging.records(records, trailing.as_ref()),
+            Said::Batch(batch) => judging.batch(batch).map(Verdict::Batch),
+        };
+        match verdict {
+            Ok(verdict) => rulings.push(Ruling {
+                submission,
+                verdict,
+            }),
+            Err(why) => {
+                let judged = rulings.into_iter().map(|ruling: Ruling| ruling.submission);
+                let submissions = judged.chain([submission]).chain(submissions).collect();
+                return Err(Broken { submissions, why });
             }
         }
-        let refusal = refusal.or(submission.trailing.take());
-        rulings.push(Ruling {
-            submission,
-            indexes,
-            refusal,
-        });
     }
+    let mut entries = judging.entries;
     let mut state_entry = None;
     if let Some(proven) = proven {
         match append_state_entry(state, tree, admitted_at, proven, &mut entries) {
@@ -135,6 +128,129 @@ pub(super) fn judge(
     })
 }
 
+impl Judging<'_> {
+    /// Admits records up to the first bad one.
+    fn records(
+        &mut self,
+        records: &[Identified],
+        trailing: Option<&Refusal>,
+    ) -> Result<Verdict, InvariantBroken> {
+        let mut indexes = Vec::with_capacity(records.len());
+        let mut refusal = trailing.cloned();
+        for (id, signed) in records {
+            let target = signed.record().statement.target();
+            let target = target
+                .and_then(|index| self.targets.get(&index))
+                .and_then(target_of);
+            let candidate = Candidate::signed(signed, *id, self.admitted_at, target);
+            let admitted = admit(self.state, self.tree, &candidate, signed, &mut self.entries);
+            match admitted? {
+                Ok((index, lineage)) => {
+                    indexes.push(index);
+                    // A later record of the same commit may correct this one.
+                    if self.corrects {
+                        let entry = SignedEntry {
+                            admitted_at: self.admitted_at,
+                            lineage,
+                            signed: signed.clone(),
+                        };
+                        self.targets.insert(index, FullEntry::Signed(entry));
+                    }
+                }
+                Err(why) => {
+                    refusal = Some(why);
+                    break;
+                }
+            }
+        }
+        Ok(Verdict::Records { indexes, refusal })
+    }
+
+    /// Admits a sealed batch, or refuses it and changes nothing.
+    fn batch(
+        &mut self,
+        checked: &CheckedBatch,
+    ) -> Result<Result<Index, BatchRefusal>, InvariantBroken> {
+        let signed = checked.batch.seal_record();
+        let seal = Candidate::signed(signed, checked.id, self.admitted_at, None);
+        let statements = checked.batch.statements().iter();
+        let statements: Vec<_> = statements
+            .map(|statement| {
+                let target = statement.statement().target();
+                let target = target
+                    .and_then(|index| self.targets.get(&index))
+                    .and_then(target_of);
+                Candidate {
+                    statement: statement.statement(),
+                    endorsements: &[],
+                    target,
+                    link: None,
+                    ..seal
+                }
+            })
+            .collect();
+        let batch = BatchCandidate {
+            statements: &statements,
+            seal,
+        };
+        let (first, lineage) = match self.state.admit_batch(&batch)? {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let wrong = |error: CodecError| InvariantBroken {
+            index: first,
+            what: format!("a sealed batch that was admitted can't be written: {error}"),
+        };
+        self.append_batch(first, checked, lineage).map_err(wrong)?;
+        Ok(Ok(first))
+    }
+
+    /// Appends the entries of a sealed batch that was admitted.
+    fn append_batch(
+        &mut self,
+        first: Index,
+        checked: &CheckedBatch,
+        lineage: BatchLineage,
+    ) -> Result<(), CodecError> {
+        let signed = checked.batch.seal_record();
+        let statements = checked.batch.statements();
+        let too_long = || CodecError::Malformed("an entry is too long".to_owned());
+        let aheads = (1..=statements.len()).rev();
+        let mut bytes = Vec::new();
+        for ((statement, places), ahead) in statements.iter().zip(&lineage.places).zip(aheads) {
+            let ahead = u16::try_from(ahead).map_err(|_| too_long())?;
+            bytes.clear();
+            SealedEntry::encode_parts(ahead, statement, places, &mut bytes)?;
+            Bundle::append(&mut self.entries, &bytes).ok_or_else(too_long)?;
+            self.tree.push(leaf_hash(&bytes));
+        }
+        let bytes = SignedEntry::encode_parts(self.admitted_at, &lineage.seal, signed)?;
+        Bundle::append(&mut self.entries, &bytes).ok_or_else(too_long)?;
+        self.tree.push(leaf_hash(&bytes));
+        if !self.corrects {
+            return Ok(());
+        }
+        let seal = SignedEntry {
+            admitted_at: self.admitted_at,
+            lineage: lineage.seal,
+            signed: signed.clone(),
+        };
+        let seal_index = Index(first.0 + statements.len() as u64);
+        let indexed = (first.0..seal_index.0).zip(statements.iter().zip(lineage.places));
+        for (index, (statement, places)) in indexed {
+            let ahead = u16::try_from(seal_index.0 - index).map_err(|_| too_long())?;
+            let entry = FullEntry::Sealed {
+                entry: SealedEntry::new(ahead, statement.clone(), places)?,
+                seal_index,
+                seal: seal.clone(),
+            };
+            self.targets.insert(Index(index), entry);
+        }
+        self.targets.insert(seal_index, FullEntry::Signed(seal));
+        Ok(())
+    }
+}
+
 /// Appends what the log says of the state that was proven.
 fn append_state_entry(
     state: &mut State,
@@ -158,7 +274,7 @@ fn append_state_entry(
 }
 
 /// What a correction of this entry needs of it.
-fn target(entry: &FullEntry) -> Option<Target<'_>> {
+fn target_of(entry: &FullEntry) -> Option<Target<'_>> {
     let stated = entry.stated()?;
     Some(Target {
         statement: stated.statement,

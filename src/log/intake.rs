@@ -1,22 +1,22 @@
 //! What happens to a batch before and after the sequencer, the cheapest first: what is in already, what
 //! is surely refused, signatures, and the answer. The first record that is refused ends the batch:
-//! nothing behind it is looked at.
+//! nothing behind it is looked at. Sealed batches come in by `sealed_intake`.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::queue::{PushError, Reply, Submission};
+use super::queue::{PushError, Reply, Said, Submission, Verdict};
 use super::retries::{Retries, RetryError, UsedSeq};
 use super::sender::Sender;
 use super::workers::{BatchEnd, Checked, CheckedAlone, FirstFailure, Identified, RECORDS_TOGETHER};
 use super::{Log, Published, ReadError, StateVersion};
 use crate::crypto::PublicKey;
-use crate::ledger::{ChainHead, Code, Refusal, State};
-use crate::record::{Index, Seq, SignedRecord};
+use crate::ledger::{BatchRefusal, ChainHead, Code, Refusal, State};
+use crate::record::{Index, Seq, SignatureRefusal, SignedRecord};
 
 /// A retry can race itself; each round means that another sender of the same records got in.
-const ROUNDS_MAX: usize = 8;
+pub(super) const ROUNDS_MAX: usize = 8;
 
 /// Records that are in.
 #[derive(Debug, Clone)]
@@ -59,9 +59,40 @@ pub enum AppendError {
         /// The reason, in words.
         why: String,
     },
+    /// Nothing of a sealed batch is in.
+    #[error("the sealed batch: {0}")]
+    BatchRefused(Box<RefusedBatch>),
     /// The log can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// A sealed batch of which nothing was admitted.
+#[derive(Debug, Clone)]
+pub struct RefusedBatch {
+    /// What is wrong.
+    pub why: BatchRefusal,
+    /// A checkpoint that covers all that the refusal rests on.
+    pub published: Arc<Published>,
+}
+
+impl std::fmt::Display for RefusedBatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.why {
+            BatchRefusal::Seal(refusal) => write!(f, "{refusal}"),
+            BatchRefusal::Statements(refused) => {
+                let first = refused.first().map(|(position, refusal)| {
+                    format!("; the first, statement {position}: {refusal}")
+                });
+                let count = refused.len();
+                write!(
+                    f,
+                    "{count} statements are refused{}",
+                    first.unwrap_or_default()
+                )
+            }
+        }
+    }
 }
 
 impl AppendError {
@@ -90,18 +121,19 @@ impl From<RetryError> for AppendError {
 }
 
 /// What the state says of a batch, before anybody looks at signatures.
-struct FirstLook {
-    version: StateVersion,
+pub(super) struct FirstLook {
+    pub version: StateVersion,
     /// The issuer's newest record, if it issued any.
-    head: Option<ChainHead>,
+    pub head: Option<ChainHead>,
     /// Records at the batch's front whose seq the issuer used: they may be in already.
-    old: usize,
+    pub old: usize,
 }
 
 /// How far a batch has come.
-struct Progress {
+#[derive(Default)]
+pub(super) struct Progress {
     /// Indexes of its records that are in, from the first on.
-    indexes: Vec<Index>,
+    pub indexes: Vec<Index>,
     /// Which of them, from 0, others or an earlier try appended.
     already_in: Vec<usize>,
     /// The refusal for the record behind those that are left.
@@ -181,7 +213,18 @@ impl Log {
                 return progress.answer(self.wait_until_published(seen_on).await?);
             }
             let sent = Arc::new(std::mem::take(&mut verified));
-            let (admitted, refusal, published) = self.sequence(sender, issuer, &sent).await?;
+            let said = Said::Records {
+                records: Arc::clone(&sent),
+                trailing: None,
+            };
+            let (verdict, published) = self.sequence(sender, issuer, said).await?;
+            let Verdict::Records {
+                indexes: admitted,
+                refusal,
+            } = verdict
+            else {
+                return Err(AppendError::stopping());
+            };
             let count = admitted.len();
             progress.indexes.extend(admitted);
             match refusal {
@@ -212,15 +255,11 @@ impl Log {
                 }
             }
         }
-        let why = "other senders of this issuer's records are in the way; one writer a key";
-        Err(AppendError::Unavailable {
-            code: "contended",
-            why: why.to_owned(),
-        })
+        Err(contended())
     }
 
     /// What the state says of one issuer's records.
-    fn look<'a>(
+    pub(super) fn look<'a>(
         &self,
         state: &State,
         issuer: &PublicKey,
@@ -237,7 +276,7 @@ impl Log {
 
     /// Finds what is in already, by an earlier try or another sender of the same bytes. Gives the
     /// answer to the batch if one of the records is another than the one that is in.
-    async fn find_old(
+    pub(super) async fn find_old(
         &self,
         sender: &Sender,
         issuer: PublicKey,
@@ -277,18 +316,17 @@ impl Log {
         Ok(None)
     }
 
-    /// Hands verified records to the sequencer and waits for its reply.
-    async fn sequence(
+    /// Hands what was verified to the sequencer and waits for its reply.
+    pub(super) async fn sequence(
         &self,
         sender: &Sender,
         issuer: PublicKey,
-        records: &Arc<Vec<Identified>>,
-    ) -> Result<(Vec<Index>, Option<Refusal>, Arc<Published>), AppendError> {
+        said: Said,
+    ) -> Result<(Verdict, Arc<Published>), AppendError> {
         let (reply, replied) = oneshot::channel();
         let submission = Submission {
             issuer,
-            records: Arc::clone(records),
-            trailing: None,
+            said,
             reply,
             _sender: sender.clone(),
         };
@@ -304,11 +342,7 @@ impl Log {
             },
         })?;
         match replied.await.map_err(|_| AppendError::stopping())? {
-            Reply::Judged {
-                indexes,
-                refusal,
-                published,
-            } => Ok((indexes, refusal, published)),
+            Reply::Judged { verdict, published } => Ok((verdict, published)),
             Reply::Unavailable(why) => Err(AppendError::halted(&why)),
         }
     }
@@ -333,11 +367,7 @@ impl Log {
             failure = checked.failure;
         }
         if let Some(FirstFailure { what, .. }) = failure {
-            progress.ends_with = Some(Refusal::new(
-                Code::SignatureInvalid,
-                what.to_string(),
-                "sign the record's bytes as docs/format.md says",
-            ));
+            progress.ends_with = Some(signature_invalid(what));
         }
         Ok(records)
     }
@@ -378,6 +408,23 @@ impl Log {
             failure: None,
         })
     }
+}
+
+/// Others' records of the same issuer got in, again and again.
+pub(super) fn contended() -> AppendError {
+    let why = "other senders of this issuer's records are in the way; one writer a key";
+    AppendError::Unavailable {
+        code: "contended",
+        why: why.to_owned(),
+    }
+}
+
+pub(super) fn signature_invalid(what: SignatureRefusal) -> Refusal {
+    Refusal::new(
+        Code::SignatureInvalid,
+        what.to_string(),
+        "sign the record's bytes as docs/format.md says",
+    )
 }
 
 impl Progress {

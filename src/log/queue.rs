@@ -6,10 +6,10 @@ use tokio::sync::{Notify, oneshot};
 
 use super::Published;
 use super::sender::Sender;
-use super::workers::Identified;
+use super::workers::{CheckedBatch, Identified};
 use crate::crypto::PublicKey;
-use crate::ledger::Refusal;
-use crate::record::Index;
+use crate::ledger::{BatchRefusal, Refusal};
+use crate::record::{Index, Statement};
 use crate::shares::Turns;
 
 /// Submissions of all issuers that may wait. Beyond it a sender is told to come again.
@@ -17,35 +17,82 @@ const SUBMISSIONS_MAX: usize = 16_384;
 /// Submissions of one issuer that may wait: a flood by one leaves room for the others.
 const SUBMISSIONS_PER_ISSUER_MAX: usize = 64;
 
-/// Verified records of one issuer, and where the reply goes.
+/// What one issuer says, with signatures that hold, and where the reply goes.
 pub(super) struct Submission {
-    /// The issuer of all the records.
+    /// The issuer of all of it.
     pub issuer: PublicKey,
-    /// The records, in the order in which they were sent.
-    pub records: Arc<Vec<Identified>>,
-    /// The refusal for the record behind these, if the sequencer cut one off. It is answered if no
-    /// record before it is refused.
-    pub trailing: Option<Refusal>,
+    /// What is said.
+    pub said: Said,
     /// Where the reply goes. Its receiver may be gone.
     pub reply: oneshot::Sender<Reply>,
-    /// Who sent the records: kept until they are answered.
+    /// Who sent it: kept until it is answered.
     pub _sender: Sender,
+}
+
+/// What an issuer says.
+pub(super) enum Said {
+    /// Records, each for itself: they are admitted up to the first bad one.
+    Records {
+        /// The records, in the order in which they were sent.
+        records: Arc<Vec<Identified>>,
+        /// The refusal for the record behind these, if the sequencer cut one off. It is answered if
+        /// no record before it is refused.
+        trailing: Option<Refusal>,
+    },
+    /// A sealed batch, which is admitted as a whole or not at all.
+    Batch(Arc<CheckedBatch>),
+}
+
+impl Said {
+    /// Number of entries that it would be.
+    pub(super) fn entries(&self) -> usize {
+        match self {
+            Self::Records { records, .. } => records.len(),
+            Self::Batch(batch) => batch.batch.statements().len() + 1,
+        }
+    }
+
+    /// The earlier entries that its corrections name.
+    pub(super) fn targets(&self) -> Vec<Index> {
+        match self {
+            Self::Records { records, .. } => {
+                let statements = records.iter().map(|(_, signed)| &signed.record().statement);
+                statements.filter_map(Statement::target).collect()
+            }
+            Self::Batch(batch) => {
+                let statements = batch.batch.statements().iter().map(|s| s.statement());
+                statements.filter_map(Statement::target).collect()
+            }
+        }
+    }
 }
 
 /// What the sequencer replies to a submission, once all that the reply rests on is published.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// The records were judged, in order, up to the first that was refused.
+    /// It was judged.
     Judged {
-        /// Indexes of the records that were admitted, from the first on.
-        indexes: Vec<Index>,
-        /// The refusal for the next one; `None` if all were admitted.
-        refusal: Option<Refusal>,
+        /// What was decided.
+        verdict: Verdict,
         /// A checkpoint that covers all that this rests on.
         published: Arc<Published>,
     },
     /// Nothing is known to be admitted, for this reason. The sender sends the same again.
     Unavailable(String),
+}
+
+/// What was decided on a submission.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Records were judged, in order, up to the first that was refused.
+    Records {
+        /// Indexes of the records that were admitted, from the first on.
+        indexes: Vec<Index>,
+        /// The refusal for the next one; `None` if all were admitted.
+        refusal: Option<Refusal>,
+    },
+    /// A sealed batch is in, its first entry at this index; or nothing of it.
+    Batch(Result<Index, BatchRefusal>),
 }
 
 /// Why a submission was not taken.
@@ -140,7 +187,7 @@ impl Queue {
             if submission.reply.is_closed() {
                 gone.push(submission);
             } else {
-                records += submission.records.len();
+                records += submission.said.entries();
                 taken.push(submission);
             }
         }

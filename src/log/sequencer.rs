@@ -13,7 +13,7 @@ use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::{Clock, ClockError};
 use super::keeper::Keeper;
-use super::queue::{QueueTaker, Reply, Submission};
+use super::queue::{QueueTaker, Reply, Said, Submission};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::signed_before::{LastSigned, advance};
@@ -310,11 +310,11 @@ impl Sequencer {
             Statement::LogKey(next) if !self.signer.has(&next.key) => Some(next.key),
             _ => None,
         };
-        let mut found = submission
-            .records
-            .iter()
-            .map(|(_, signed)| signed)
-            .map(missing);
+        // No kind that is sealed names a log key.
+        let Said::Records { records, trailing } = &mut submission.said else {
+            return;
+        };
+        let mut found = records.iter().map(|(_, signed)| signed).map(missing);
         let Some((place, key)) = found
             .by_ref()
             .enumerate()
@@ -322,8 +322,8 @@ impl Sequencer {
         else {
             return;
         };
-        Arc::make_mut(&mut submission.records).truncate(place);
-        submission.trailing = Some(Refusal::new(
+        Arc::make_mut(records).truncate(place);
+        *trailing = Some(Refusal::new(
             Code::LogKeyMissing,
             format!("the server does not have the private half of {key}"),
             "put its file into the log's keys directory first",
@@ -339,10 +339,11 @@ impl Sequencer {
         let mut targets = Targets::new();
         let durable = self.status.0.now().published().head.tree.size;
         let mut entries_ahead = None;
-        let records = submissions
-            .iter()
-            .flat_map(|submission| submission.records.iter());
-        for index in records.filter_map(|(_, signed)| signed.record().statement.target()) {
+        let mut named = Vec::new();
+        for submission in submissions {
+            named.extend(submission.said.targets());
+        }
+        for index in named {
             let broken = |what: &dyn Display| {
                 Unjudged::Broken(format!("entry {index}, which was judged, is none: {what}"))
             };
@@ -538,17 +539,12 @@ async fn sleep_until(due: Option<Instant>) {
 fn answer(rulings: Vec<Ruling>, published: &Arc<Published>) {
     for Ruling {
         submission,
-        indexes,
-        refusal,
+        verdict,
     } in rulings
     {
         let published = Arc::clone(published);
-        // The sender may have gone; the records are in all the same.
-        let _ = submission.reply.send(Reply::Judged {
-            indexes,
-            refusal,
-            published,
-        });
+        // The sender may have gone; what was admitted is in all the same.
+        let _ = submission.reply.send(Reply::Judged { verdict, published });
     }
 }
 

@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 use super::sender::Sender;
 use super::status::Vital;
 use crate::crypto::{KnownKeys, PublicKey, SignatureBatch};
-use crate::record::{RecordId, SignatureRefusal, SignedRecord, SigningContext};
+use crate::record::{
+    BatchError, RecordId, SealedBatch, SignatureRefusal, SignedRecord, SigningContext, UnreadBatch,
+};
 use crate::shares::{ClientNet, Turns};
 
 /// Records that a worker checks at a time: enough that what they share costs little, few enough
@@ -61,21 +63,68 @@ impl BatchEnd {
     }
 }
 
-/// Records to be checked, and where they go afterwards.
+/// A sealed batch whose seal's signature holds, and whose statements have the seal's root.
+#[derive(Debug)]
+pub(super) struct CheckedBatch {
+    /// The batch.
+    pub batch: SealedBatch,
+    /// The id of the seal.
+    pub id: RecordId,
+}
+
+/// Why a sealed batch is not one.
+#[derive(Debug)]
+pub(super) enum BatchFailure {
+    /// The seal's signature does not hold: nothing else of it was looked at.
+    Signature(SignatureRefusal),
+    /// Its statements are not what the seal signs.
+    Batch(BatchError),
+}
+
+/// What is to be checked, and where it goes afterwards.
 struct Job {
-    records: Vec<SignedRecord>,
-    /// The place in the batch of the first of them.
-    position: usize,
-    end: Arc<BatchEnd>,
-    reply: oneshot::Sender<Checked>,
-    /// Kept for as long as the records are: who sent them, and what memory they count for.
+    work: Work,
+    /// Kept for as long as the work is: who sent it, and what memory it counts for.
     _sender: Sender,
+}
+
+enum Work {
+    /// Records, each with signatures of its own.
+    Records {
+        records: Vec<SignedRecord>,
+        /// The place in the batch of the first of them.
+        position: usize,
+        end: Arc<BatchEnd>,
+        reply: oneshot::Sender<Checked>,
+    },
+    /// A sealed batch: one signature, then its statements.
+    Batch {
+        batch: UnreadBatch,
+        reply: oneshot::Sender<Result<CheckedBatch, BatchFailure>>,
+    },
 }
 
 impl Job {
     /// Whether nobody needs the verdict any more: the sender is gone, or the batch ends before it.
     fn is_moot(&self) -> bool {
-        self.reply.is_closed() || self.end.is_before(self.position)
+        match &self.work {
+            Work::Records {
+                position,
+                end,
+                reply,
+                ..
+            } => reply.is_closed() || end.is_before(*position),
+            Work::Batch { reply, .. } => reply.is_closed(),
+        }
+    }
+
+    /// How many records it takes the time of.
+    fn weight(&self) -> usize {
+        match &self.work {
+            Work::Records { records, .. } => records.len(),
+            // One at a time: the first signature, and much to decode.
+            Work::Batch { .. } => RECORDS_TOGETHER,
+        }
     }
 }
 
@@ -175,16 +224,35 @@ impl Workers {
         end: &Arc<BatchEnd>,
     ) -> oneshot::Receiver<Checked> {
         let (reply, checked) = oneshot::channel();
-        let job = Job {
+        let work = Work::Records {
             records,
             position,
             end: Arc::clone(end),
             reply,
+        };
+        self.push(sender, work);
+        checked
+    }
+
+    /// Hands a sealed batch to the threads. The receiver gets an error if the thread that took it
+    /// panicked.
+    pub(super) fn check_batch(
+        &self,
+        sender: &Sender,
+        batch: UnreadBatch,
+    ) -> oneshot::Receiver<Result<CheckedBatch, BatchFailure>> {
+        let (reply, checked) = oneshot::channel();
+        self.push(sender, Work::Batch { batch, reply });
+        checked
+    }
+
+    fn push(&self, sender: &Sender, work: Work) {
+        let job = Job {
+            work,
             _sender: sender.clone(),
         };
         self.pool.waiting().jobs.push(sender.net, job);
         self.pool.ready.notify_one();
-        checked
     }
 }
 
@@ -223,7 +291,7 @@ impl Pool {
         let mut records = 0;
         while let Some((_, job)) = waiting.jobs.front() {
             if !job.is_moot() {
-                records += job.records.len();
+                records += job.weight();
                 if !jobs.is_empty() && records > RECORDS_TOGETHER {
                     break;
                 }
@@ -237,17 +305,56 @@ impl Pool {
         let any = !jobs.is_empty() || !moot.is_empty();
         // Not under the lock: they may hold much.
         drop(moot);
-        let parts: Vec<&[SignedRecord]> = jobs.iter().map(|job| job.records.as_slice()).collect();
-        let failures = self.first_failures(&parts);
-        for (job, failure) in jobs.into_iter().zip(failures) {
-            if let Some(failure) = &failure {
-                job.end.cut_at(job.position + failure.position);
-            }
-            // The asker may have been dropped: nobody needs the answer then.
-            let _ = job.reply.send(self.identify(job.records, failure));
-        }
+        self.check_jobs(jobs);
         self.waiting().under_way -= 1;
         any
+    }
+
+    fn check_jobs(&self, jobs: Vec<Job>) {
+        let parts: Vec<&[SignedRecord]> = jobs
+            .iter()
+            .filter_map(|job| match &job.work {
+                Work::Records { records, .. } => Some(records.as_slice()),
+                Work::Batch { .. } => None,
+            })
+            .collect();
+        let mut failures = self.first_failures(&parts).into_iter();
+        for job in jobs {
+            // The asker may have been dropped: nobody needs the answer then.
+            match job.work {
+                Work::Records {
+                    records,
+                    position,
+                    end,
+                    reply,
+                } => {
+                    // A verdict that is missing counts as a signature that does not hold.
+                    let failure = failures.next().unwrap_or(Some(FirstFailure {
+                        position: 0,
+                        what: SignatureRefusal::Issuer,
+                    }));
+                    if let Some(failure) = &failure {
+                        end.cut_at(position + failure.position);
+                    }
+                    let _ = reply.send(self.identify(records, failure));
+                }
+                Work::Batch { batch, reply } => {
+                    let _ = reply.send(self.open(batch));
+                }
+            }
+        }
+    }
+
+    /// Checks the seal's signature, and only then looks at the statements.
+    fn open(&self, batch: UnreadBatch) -> Result<CheckedBatch, BatchFailure> {
+        let seal = std::slice::from_ref(batch.seal());
+        let failed = self.first_failures(&[seal]).pop();
+        if let Some(failure) = failed.flatten() {
+            return Err(BatchFailure::Signature(failure.what));
+        }
+        let id = self.context.id(batch.seal().bytes());
+        let batch = batch.decode().map_err(BatchFailure::Batch)?;
+        Ok(CheckedBatch { batch, id })
     }
 
     /// The first failure in each of some parts. Issuers' signatures are all checked first, and the

@@ -279,7 +279,8 @@ impl SignedEntry {
             endorsements: signed.endorsements(),
         })?;
         bytes.extend_from_slice(signed.mldsa_bytes());
-        within_limit(bytes)
+        within_limit(bytes.len())?;
+        Ok(bytes)
     }
 }
 
@@ -334,11 +335,7 @@ impl SealedEntry {
         mut places: Vec<Option<Index>>,
     ) -> Result<Self, CodecError> {
         let named = sealed_places(&statement.statement)?;
-        if places.len() > named {
-            return Err(CodecError::Malformed(
-                "the lineage has more indexes than the kind has places".to_owned(),
-            ));
-        }
+        check_places(places.len(), named)?;
         places.resize(named, None);
         check_ahead(ahead)?;
         Ok(Self {
@@ -385,13 +382,33 @@ impl SealedEntry {
     /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let mut bytes = Vec::with_capacity(4 + self.statement.bytes.len() + 8 * self.places.len());
+        Self::encode_parts(self.ahead, &self.statement, &self.places, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Appends the bytes of a sealed entry of these parts; `places` are those that its kind names, and
+    /// the others are none.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
+    pub fn encode_parts(
+        ahead: u16,
+        statement: &SealedStatement,
+        places: &[Option<Index>],
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        let named = sealed_places(&statement.statement)?;
+        check_places(places.len(), named)?;
+        check_ahead(ahead)?;
+        let begin = bytes.len();
         bytes.extend_from_slice(&SEALED.to_be_bytes());
-        bytes.extend_from_slice(&self.ahead.to_be_bytes());
-        bytes.extend_from_slice(&self.statement.bytes);
-        for index in &self.places {
-            bytes.extend_from_slice(&number(*index).to_be_bytes());
+        bytes.extend_from_slice(&ahead.to_be_bytes());
+        bytes.extend_from_slice(&statement.bytes);
+        for place in 0..named {
+            let index = places.get(place).copied().flatten();
+            bytes.extend_from_slice(&number(index).to_be_bytes());
         }
-        within_limit(bytes)
+        within_limit(bytes.len() - begin)
     }
 
     /// How far the seal is behind the entry: its index less the entry's.
@@ -514,14 +531,23 @@ fn check_ahead(ahead: u16) -> Result<(), CodecError> {
     )))
 }
 
-fn within_limit(bytes: Vec<u8>) -> Result<Vec<u8>, CodecError> {
-    if bytes.len() > ENTRY_BYTES_MAX {
-        return Err(CodecError::TooLong {
-            found: bytes.len(),
-            max: ENTRY_BYTES_MAX,
-        });
+fn check_places(found: usize, named: usize) -> Result<(), CodecError> {
+    if found <= named {
+        return Ok(());
     }
-    Ok(bytes)
+    Err(CodecError::Malformed(
+        "the lineage has more indexes than the kind has places".to_owned(),
+    ))
+}
+
+fn within_limit(found: usize) -> Result<(), CodecError> {
+    if found <= ENTRY_BYTES_MAX {
+        return Ok(());
+    }
+    Err(CodecError::TooLong {
+        found,
+        max: ENTRY_BYTES_MAX,
+    })
 }
 
 /// One length for who writes and who reads: an entry that can be admitted can be read again.

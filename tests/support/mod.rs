@@ -57,6 +57,24 @@ pub fn curl(url: &str) -> (u16, String) {
     (status.parse().unwrap(), body.to_owned())
 }
 
+/// Posts bytes of a media type; gives the status and the JSON of the answer.
+pub fn post(url: &str, kind: &str, bytes: &[u8]) -> (u16, serde_json::Value) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let output = Command::new("curl")
+        .args(["-s", "-w", "\n%{http_code}", "-H"])
+        .arg(format!("Content-Type: {kind}"))
+        .arg("--data-binary")
+        .arg(format!("@{}", file.path().display()))
+        .arg(url)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    let body = serde_json::from_str(body).unwrap_or(serde_json::Value::Null);
+    (status.parse().unwrap(), body)
+}
+
 /// A server process; killed if the test forgets it.
 pub struct Server {
     pub child: Child,

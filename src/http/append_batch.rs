@@ -1,0 +1,95 @@
+//! Intake of sealed batches: one seal, and the statements that it signs.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use serde::Serialize;
+
+use super::App;
+use super::append::{media_type, take_body, too_many, wrong_media_type};
+use crate::answer::{Client, Problem};
+use crate::record::{BatchError, Index, UnreadBatch};
+
+/// The media type of a sealed batch.
+const SEALED_BATCH: &str = "application/vnd.arborlog.batch";
+
+/// A sealed batch that is in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct AppendedBatchBody {
+    /// The index of the first statement's entry; the others follow on it.
+    #[schema(value_type = u64)]
+    first_index: Index,
+    /// The number of statements.
+    count: usize,
+    /// The index of the seal, behind them.
+    #[schema(value_type = u64)]
+    seal_index: Index,
+    /// Whether it was in before this request.
+    already_in: bool,
+    /// A checkpoint that covers it.
+    checkpoint: String,
+}
+
+/// Append a sealed batch.
+///
+/// The seal's signed record behind its length as a big-endian u32, then each statement behind its
+/// own. All of it is admitted or nothing: a refusal names every statement that is refused, each
+/// judged as if the refused ones before it were absent. Whatever the answer, it was durable and
+/// published before it was given. Sending the same again is safe.
+#[utoipa::path(post, path = "/v1/batches",
+    request_body(
+        content((Vec<u8> = "application/vnd.arborlog.batch")),
+        description = "The batch"
+    ),
+    responses(
+        (status = 200, description = "All of it is in", body = AppendedBatchBody),
+        (status = 400, description = "Bytes or the signature are wrong", body = Problem),
+        (status = 403, description = "The key or its role may not say this", body = Problem),
+        (status = 408, description = "The body did not arrive in time", body = Problem),
+        (status = 409, description = "The issuer's chain or sequence is broken", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Not a sealed batch's media type", body = Problem),
+        (status = 422, description = "A rule is broken", body = Problem),
+        (status = 503, description = "Come again after Retry-After seconds", body = Problem),
+    ))]
+pub(super) async fn batches(
+    State(app): State<Arc<App>>,
+    Client(net): Client,
+    request: Request,
+) -> Result<Json<AppendedBatchBody>, Problem> {
+    let kind = media_type(request.headers());
+    if kind != SEALED_BATCH {
+        let advice = "send application/vnd.arborlog.batch, or records to /v1/records";
+        return Err(wrong_media_type(&kind, advice));
+    }
+    let (bytes, sender) = take_body(&app, net, request).await?;
+    let batch = UnreadBatch::read(bytes.to_vec()).map_err(|error| malformed(&error))?;
+    drop(bytes);
+    let count = batch.len();
+    if count > app.limits.batch_records {
+        return Err(too_many(app.limits.batch_records));
+    }
+    let appended = app.log.append_batch_from(&sender, batch).await?;
+    if !appended.already_in {
+        app.metrics.admitted(count);
+    }
+    Ok(Json(AppendedBatchBody {
+        first_index: appended.first_index,
+        count,
+        seal_index: appended.seal_index,
+        already_in: appended.already_in,
+        checkpoint: appended.published.checkpoint.clone(),
+    }))
+}
+
+fn malformed(error: &BatchError) -> Problem {
+    let code = match error {
+        BatchError::Mismatch(_) => "seal_mismatch",
+        BatchError::Frame(_) | BatchError::NoSeal(_) | BatchError::Statement { .. } => {
+            "not_canonical"
+        }
+    };
+    let advice = "docs/http.md tells how a sealed batch is sent";
+    Problem::bad_request(code, &error.to_string(), advice)
+}

@@ -1,0 +1,183 @@
+//! What happens to a sealed batch before and after the sequencer. It is in as a whole or not at all, and
+//! its seal is to the issuer's chain what a record is: found if it is in already, refused cheaply where
+//! that is sure. Only then its one signature is verified, and only then its statements are looked at.
+
+use std::sync::Arc;
+
+use super::intake::{
+    AppendError, FirstLook, Progress, ROUNDS_MAX, RefusedBatch, contended, signature_invalid,
+};
+use super::queue::{Said, Verdict};
+use super::sender::Sender;
+use super::workers::BatchFailure;
+use super::{Log, Published};
+use crate::ledger::{BatchRefusal, Code, Refusal};
+use crate::record::{BatchError, Index, SignedRecord, UnreadBatch};
+
+/// A sealed batch that is in.
+#[derive(Debug, Clone)]
+pub struct AppendedBatch {
+    /// The index of its first entry.
+    pub first_index: Index,
+    /// The index of its seal, behind its last entry.
+    pub seal_index: Index,
+    /// Whether it was in before: this call did not append it.
+    pub already_in: bool,
+    /// A checkpoint that covers it.
+    pub published: Arc<Published>,
+}
+
+impl Log {
+    /// As [`Self::append_batch_from`], of a batch that the program itself has.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append_batch(&self, batch: UnreadBatch) -> Result<AppendedBatch, AppendError> {
+        self.append_batch_from(&Sender::LOCAL, batch).await
+    }
+
+    /// Appends a sealed batch, all of it or nothing. Every answer is durable and published. A batch whose
+    /// seal is in already is answered with its indexes.
+    ///
+    /// A caller that drops this gives up: what is not before the sequencer yet is not admitted.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append_batch_from(
+        &self,
+        sender: &Sender,
+        batch: UnreadBatch,
+    ) -> Result<AppendedBatch, AppendError> {
+        let seal = batch.seal().clone();
+        let issuer = seal.record().issuer;
+        let count = batch.len() as u64;
+        let (look, screened) = {
+            let state = self.state();
+            let look = self.look(&state, &issuer, std::iter::once(&seal));
+            let new = std::slice::from_ref(&seal);
+            let new = new.get(look.old..).unwrap_or_default();
+            (look, state.screen(&issuer, new))
+        };
+        if let Some((_, refusal)) = screened {
+            return Err(self.refused(&look, BatchRefusal::Seal(refusal)).await?);
+        }
+        let found = self.find_seal(sender, &look, &seal).await?;
+        let checked = match self.workers.check_batch(sender, batch).await {
+            Ok(checked) => checked,
+            Err(_) => return Err(AppendError::stopping()),
+        };
+        let checked = match checked {
+            Ok(checked) => Arc::new(checked),
+            Err(failure) => return Err(self.refused(&look, refusal_of(failure)).await?),
+        };
+        if let Some((seal_index, published)) = found {
+            return appended(seal_index, count, true, published);
+        }
+        for _ in 0..ROUNDS_MAX {
+            let said = Said::Batch(Arc::clone(&checked));
+            let (verdict, published) = self.sequence(sender, issuer, said).await?;
+            let Verdict::Batch(verdict) = verdict else {
+                return Err(AppendError::stopping());
+            };
+            match verdict {
+                Ok(first) => {
+                    // What was said before the signature was looked at rests on the state of then.
+                    self.wait_until_published(look.version).await?;
+                    let seal_index = Index(first.0.saturating_add(count));
+                    return appended(seal_index, count, false, published);
+                }
+                // Somebody sent the same meanwhile: look again what it was.
+                Err(BatchRefusal::Seal(refusal)) if refusal.code == Code::SequenceUsed => {
+                    let look = {
+                        let state = self.state();
+                        self.look(&state, &issuer, std::iter::once(&seal))
+                    };
+                    if let Some((index, published)) = self.find_seal(sender, &look, &seal).await? {
+                        return appended(index, count, true, published);
+                    }
+                }
+                Err(why) => {
+                    let refused = RefusedBatch { why, published };
+                    return Err(AppendError::BatchRefused(Box::new(refused)));
+                }
+            }
+        }
+        Err(contended())
+    }
+
+    /// The index of a seal that is in already. Another record at its seq is a refusal.
+    async fn find_seal(
+        &self,
+        sender: &Sender,
+        look: &FirstLook,
+        seal: &SignedRecord,
+    ) -> Result<Option<(Index, Arc<Published>)>, AppendError> {
+        if look.old == 0 {
+            return Ok(None);
+        }
+        let issuer = seal.record().issuer;
+        let mut progress = Progress::default();
+        let seals = std::iter::once(seal);
+        match self
+            .find_old(sender, issuer, look, seals, &mut progress)
+            .await?
+        {
+            Some(AppendError::Refused(refused)) => {
+                let refused = RefusedBatch {
+                    why: BatchRefusal::Seal(refused.refusal),
+                    published: refused.published,
+                };
+                Err(AppendError::BatchRefused(Box::new(refused)))
+            }
+            Some(other) => Err(other),
+            None => {
+                let published = self.wait_until_published(look.version).await?;
+                Ok(progress.indexes.first().map(|index| (*index, published)))
+            }
+        }
+    }
+
+    /// A refusal by what is known before the sequencer: it may rest on what is not published yet.
+    async fn refused(
+        &self,
+        look: &FirstLook,
+        why: BatchRefusal,
+    ) -> Result<AppendError, AppendError> {
+        let published = self.wait_until_published(look.version).await?;
+        let refused = RefusedBatch { why, published };
+        Ok(AppendError::BatchRefused(Box::new(refused)))
+    }
+}
+
+fn appended(
+    seal_index: Index,
+    count: u64,
+    already_in: bool,
+    published: Arc<Published>,
+) -> Result<AppendedBatch, AppendError> {
+    Ok(AppendedBatch {
+        first_index: Index(seal_index.0.saturating_sub(count)),
+        seal_index,
+        already_in,
+        published,
+    })
+}
+
+fn refusal_of(failure: BatchFailure) -> BatchRefusal {
+    let error = match failure {
+        BatchFailure::Signature(what) => return BatchRefusal::Seal(signature_invalid(what)),
+        BatchFailure::Batch(error) => error,
+    };
+    let advice = "docs/format.md tells the one encoding, and what a seal signs";
+    let refusal = |code, detail: String| Refusal::new(code, detail, advice);
+    match error {
+        BatchError::Statement { position, error } => {
+            let refusal = refusal(Code::NotCanonical, error.to_string());
+            BatchRefusal::Statements(vec![(position, refusal)])
+        }
+        BatchError::Mismatch(what) => BatchRefusal::Seal(refusal(Code::SealMismatch, what)),
+        error @ (BatchError::Frame(_) | BatchError::NoSeal(_)) => {
+            BatchRefusal::Seal(refusal(Code::NotCanonical, error.to_string()))
+        }
+    }
+}
