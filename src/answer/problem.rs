@@ -42,7 +42,7 @@ pub(crate) struct Problem {
     already_in: Option<Vec<usize>>,
     /// Of a sealed batch, all statements that are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<Vec<RefusedStatement>>,
+    refused: Option<Box<[RefusedStatement]>>,
     /// A checkpoint that covers all that this answer rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<String>,

@@ -99,7 +99,7 @@ enum Work {
     },
     /// A sealed batch: one signature, then its statements.
     Batch {
-        batch: UnreadBatch,
+        batch: Box<UnreadBatch>,
         reply: oneshot::Sender<Result<CheckedBatch, BatchFailure>>,
     },
 }
@@ -242,6 +242,7 @@ impl Workers {
         batch: UnreadBatch,
     ) -> oneshot::Receiver<Result<CheckedBatch, BatchFailure>> {
         let (reply, checked) = oneshot::channel();
+        let batch = Box::new(batch);
         self.push(sender, Work::Batch { batch, reply });
         checked
     }
@@ -339,7 +340,7 @@ impl Pool {
                     let _ = reply.send(self.identify(records, failure));
                 }
                 Work::Batch { batch, reply } => {
-                    let _ = reply.send(self.open(batch));
+                    let _ = reply.send(self.open(*batch));
                 }
             }
         }

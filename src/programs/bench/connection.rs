@@ -25,11 +25,11 @@ impl Request {
         Self { bytes, body_at }
     }
 
-    /// Sends a batch of records.
-    pub fn post(body: &[u8]) -> Self {
+    /// Sends a body to a path.
+    pub fn post(path: &str, media_type: &str, body: &[u8]) -> Self {
         let mut bytes = format!(
-            "POST /v1/records HTTP/1.1\r\nHost: bench\r\n\
-             Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+            "POST /{path} HTTP/1.1\r\nHost: bench\r\n\
+             Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         )
         .into_bytes();

@@ -17,8 +17,9 @@ use arborlog::crypto::SigningKey;
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Circle, Claim, Digest, Grams,
     Index, KeyGrant, Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms,
-    Origin, Planting, Plot, PlotNumber, PlotPlace, Quantity, Record, RecordId, Role, Seq, Serial,
-    SignedRecord, SigningContext, Species, SpeciesCode, Statement, Survey, Text, WebAddress, draft,
+    Origin, Planting, Plot, PlotNumber, PlotPlace, Quantity, Record, RecordId, Role, SealPlace,
+    SealedBatch, SealedStatement, Seq, Serial, SignedRecord, SigningContext, Species, SpeciesCode,
+    Statement, Survey, Text, WebAddress, draft,
 };
 
 const ORIGIN: &str = "bench.arborlog.example/ledger";
@@ -95,10 +96,21 @@ pub struct Issuers {
     pub surveyor: SigningKey,
 }
 
-/// A request that appends signed records.
+/// A request that appends a batch.
 pub struct SignedBatch {
     pub request: Request,
+    /// What it says: signed records, or statements under one seal.
     pub records: usize,
+    pub form: BatchForm,
+}
+
+/// How statements are signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum BatchForm {
+    /// One seal for all of a batch.
+    Sealed,
+    /// Each in a record with a signature of its own.
+    Records,
 }
 
 /// What the signatures of the benchmark's records are bound to.
@@ -245,6 +257,36 @@ impl<'a> IssuerChain<'a> {
         self.prev = id;
         Ok(signed)
     }
+
+    fn seal(&mut self, statements: Vec<SealedStatement>) -> Result<SealedBatch, Failure> {
+        let place = SealPlace {
+            seq: self.seq,
+            prev: self.prev,
+            issued_on: today(),
+        };
+        let (batch, id) = SealedBatch::seal(statements, place, &self.context, self.key)?;
+        self.seq = Seq(self.seq.0 + 1);
+        self.prev = id;
+        Ok(batch)
+    }
+
+    /// A request with statements, in the form that is asked for.
+    fn request(&mut self, statements: Vec<Statement>, form: BatchForm) -> Result<Request, Failure> {
+        match form {
+            BatchForm::Sealed => {
+                let sealed = statements.into_iter().map(SealedStatement::new);
+                let batch = self.seal(sealed.collect::<Result<_, _>>()?)?;
+                let kind = "application/vnd.arborlog.batch";
+                Ok(Request::post("v1/batches", kind, &batch.body()?))
+            }
+            BatchForm::Records => {
+                let signed = statements.into_iter().map(|said| self.sign(said));
+                let signed = signed.collect::<Result<Vec<_>, _>>()?;
+                let kind = "application/octet-stream";
+                Ok(Request::post("v1/records", kind, &batch_body(&signed)?))
+            }
+        }
+    }
 }
 
 fn digest(thing: &str, issuer: u64, number: u64) -> [u8; 32] {
@@ -262,6 +304,8 @@ pub struct PlatformLoad {
     pub records: usize,
     /// Records of a batch.
     pub batch: usize,
+    /// How they are signed.
+    pub form: BatchForm,
     /// Of a hundred records of a platform, claims.
     pub claims_percent: u64,
     /// Accounts of a platform.
@@ -277,7 +321,8 @@ pub fn platform_batches(
     load: PlatformLoad,
 ) -> Result<Vec<SignedBatch>, Failure> {
     let mut awarded = None;
-    batches(remote, key, load.records, load.batch, |number| {
+    let form = load.form;
+    batches(remote, key, load.records, (load.batch, form), |number| {
         let is_claim = number % 100 < load.claims_percent;
         let statement = match awarded.take() {
             Some(account) if is_claim => Statement::Claim(Claim {
@@ -313,7 +358,7 @@ pub fn planter_batches(
     remote: &Remote,
     key: &SigningKey,
     records: usize,
-    batch: usize,
+    batch: (usize, BatchForm),
 ) -> Result<Vec<SignedBatch>, Failure> {
     batches(remote, key, records, batch, |number| {
         Ok(Statement::Planting(Planting {
@@ -334,7 +379,7 @@ pub fn surveyor_batches(
     remote: &Remote,
     key: &SigningKey,
     records: usize,
-    batch: usize,
+    batch: (usize, BatchForm),
 ) -> Result<Vec<SignedBatch>, Failure> {
     batches(remote, key, records, batch, |number| {
         Ok(Statement::Survey(Survey {
@@ -362,7 +407,7 @@ fn batches(
     remote: &Remote,
     key: &SigningKey,
     records: usize,
-    batch: usize,
+    (batch, form): (usize, BatchForm),
     mut statement: impl FnMut(u64) -> Result<Statement, Failure>,
 ) -> Result<Vec<SignedBatch>, Failure> {
     let mut chain = IssuerChain::begin(remote, key)?;
@@ -371,14 +416,15 @@ fn batches(
     let mut left = records;
     while left > 0 {
         let count = batch.min(left);
-        let mut signed = Vec::with_capacity(count);
+        let mut said = Vec::with_capacity(count);
         for _ in 0..count {
-            signed.push(chain.sign(statement(number)?)?);
+            said.push(statement(number)?);
             number += 1;
         }
         all.push(SignedBatch {
-            request: Request::post(&batch_body(&signed)?),
+            request: chain.request(said, form)?,
             records: count,
+            form,
         });
         left -= count;
     }

@@ -22,7 +22,7 @@ use arborlog::crypto::SigningKey;
 use arborlog::durable::{make_folders, write_unsynced};
 use arborlog::merkle::{Level, TILE_HASHES, TileId};
 use audit::RepeatedAudit;
-use ledger::{PlatformLoad, ServerProcess, SignedBatch};
+use ledger::{BatchForm, PlatformLoad, ServerProcess, SignedBatch};
 use load::{IssuerLoad, cpu_seconds, memory_bytes, written_bytes};
 use measured::Measured;
 use vary::Vary;
@@ -33,6 +33,8 @@ const TREES_PERCENT: usize = 1;
 const CLIENTS: usize = 16;
 /// Records that are signed for each second of the load, unless a number is given.
 const RECORDS_PER_SECOND: usize = 100_000;
+/// Statements that are sealed for each second, likewise.
+const SEALED_PER_SECOND: usize = 400_000;
 /// How long each kind of path is read.
 const READ_FOR: Duration = Duration::from_secs(2);
 /// Paths of each kind that are read.
@@ -40,7 +42,7 @@ const PATHS: u64 = 5_000;
 
 /// Measure a real server under load, and what bounds it.
 ///
-/// Makes a fresh ledger, starts a server process, loads it over loopback with records signed
+/// Makes a fresh ledger, starts a server process, loads it over loopback with batches sealed
 /// beforehand, reads proofs and tiles, kills it and starts it again, audits the log, and compares
 /// with the same signatures, bytes and requests alone. Figures are good beside others of the same
 /// run on the same machine.
@@ -61,9 +63,13 @@ pub struct BenchArgs {
     /// Of a hundred records, claims.
     #[arg(long, default_value_t = 4)]
     claims: u64,
-    /// Records that are signed beforehand, at most; 100,000 for each second if left out.
+    /// Records that are made beforehand, at most; 400,000 for each second if left out, or 100,000 of
+    /// those that are signed one by one.
     #[arg(long)]
     records: Option<usize>,
+    /// Sign each record, instead of a seal for each batch.
+    #[arg(long)]
+    unsealed: bool,
     /// Requests a second, sent on time whatever the answers do; as many as go if left out.
     #[arg(long, value_name = "PER_SECOND")]
     rate: Option<f64>,
@@ -173,7 +179,7 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
 
     errln!("yardsticks");
     let batches = || issuers.iter().flat_map(|issuer| &issuer.batches);
-    let records = yardsticks::records(batches())?;
+    let sent = yardsticks::sent(batches())?;
     let empty = yardsticks::empty_handler(CLIENTS, READ_FOR)?;
     let per_record = |from: f64, to: f64| (to - from) * 1e6 / loaded.records as f64;
     Ok(Measured {
@@ -206,8 +212,8 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
         restart_seconds,
         rss_restarted_bytes,
         audit_per_second: audited.per_second,
-        verify_only_per_second: yardsticks::verify_only(&records)?,
-        strict_only_per_second: yardsticks::strict_only(&records)?,
+        verify_only_per_second: yardsticks::verify_only(&sent)?,
+        strict_only_per_second: yardsticks::strict_only(&sent)?,
         raw_append_per_second: yardsticks::raw_append(temp, batches())?,
         empty_handler_per_second: empty.per_second()?,
         empty_handler_p99_ms: empty.percentile_ms(99.0)?,
@@ -229,10 +235,17 @@ fn sign(
     issuers: &ledger::Issuers,
 ) -> Result<Vec<IssuerLoad>, Failure> {
     let seconds = usize::try_from(args.seconds.get())?;
+    let form = match args.unsealed {
+        true => BatchForm::Records,
+        false => BatchForm::Sealed,
+    };
     let records = match args.records {
         Some(records) => records,
         None => seconds
-            .checked_mul(RECORDS_PER_SECOND)
+            .checked_mul(match form {
+                BatchForm::Sealed => SEALED_PER_SECOND,
+                BatchForm::Records => RECORDS_PER_SECOND,
+            })
             .ok_or_else(|| Failure::usage("--seconds asks for more records than can be counted"))?,
     };
     let trees = records * TREES_PERCENT / 200;
@@ -240,6 +253,7 @@ fn sign(
     let load = PlatformLoad {
         records: (records - 2 * trees).div_ceil(platforms),
         batch: args.batch.get(),
+        form,
         claims_percent: args.claims,
         accounts: args.accounts / platforms as u64,
     };
@@ -269,8 +283,8 @@ fn sign(
         }));
     }
     for batches in [
-        ledger::planter_batches(remote, &issuers.planter, trees, load.batch)?,
-        ledger::surveyor_batches(remote, &issuers.surveyor, trees, load.batch)?,
+        ledger::planter_batches(remote, &issuers.planter, trees, (load.batch, form))?,
+        ledger::surveyor_batches(remote, &issuers.surveyor, trees, (load.batch, form))?,
     ] {
         loads.push(IssuerLoad {
             batches,

@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::ledger::{SignedBatch, context};
+use super::ledger::{BatchForm, SignedBatch, context};
 use super::load::{self, LoadResult};
 use crate::cli::Failure;
 use arborlog::crypto::{self, KnownKeys, VerifyingKey};
 use arborlog::durable::AppendFile;
-use arborlog::record::SignedRecord;
+use arborlog::record::{SignedRecord, UnreadBatch};
 
 /// Signatures that are checked together, as the server does.
 const TOGETHER: usize = 256;
@@ -18,22 +18,58 @@ const RECORDS: usize = 100_000;
 /// How long bytes are appended.
 const APPEND_FOR: Duration = Duration::from_secs(2);
 
-/// The records of batches, decoded.
-pub fn records<'a>(
-    batches: impl Iterator<Item = &'a SignedBatch>,
-) -> Result<Vec<SignedRecord>, Failure> {
+/// What signatures are over: records, each with its own, or a sealed batch.
+pub enum Sent {
+    Record(Box<SignedRecord>),
+    Batch(Box<UnreadBatch>),
+}
+
+impl Sent {
+    fn signed(&self) -> &SignedRecord {
+        match self {
+            Self::Record(signed) => signed,
+            Self::Batch(batch) => batch.seal(),
+        }
+    }
+
+    fn records(&self) -> usize {
+        match self {
+            Self::Record(_) => 1,
+            Self::Batch(batch) => batch.len(),
+        }
+    }
+
+    /// Whether the statements are those that the signature stands for, decoded and hashed as the server
+    /// does.
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Record(_) => true,
+            Self::Batch(batch) => (**batch).clone().decode().is_ok(),
+        }
+    }
+}
+
+/// What batches say, enough of it to measure.
+pub fn sent<'a>(batches: impl Iterator<Item = &'a SignedBatch>) -> Result<Vec<Sent>, Failure> {
     let mut all = Vec::new();
+    let mut records = 0;
     for batch in batches {
         let mut rest = batch.request.body();
+        if batch.form == BatchForm::Sealed {
+            let batch = UnreadBatch::read(rest.to_vec());
+            all.push(Sent::Batch(Box::new(batch.map_err(anyhow::Error::from)?)));
+            rest = &[];
+        }
         while !rest.is_empty() {
             let cut = || anyhow::anyhow!("a batch that was signed here ends within a record");
             let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
             let length = usize::try_from(u32::from_be_bytes(*length))?;
             let (record, after) = after.split_at_checked(length).ok_or_else(cut)?;
-            all.push(SignedRecord::decode(record)?);
+            all.push(Sent::Record(Box::new(SignedRecord::decode(record)?)));
             rest = after;
         }
-        if all.len() >= RECORDS {
+        records += batch.records;
+        if records >= RECORDS {
             break;
         }
     }
@@ -41,15 +77,12 @@ pub fn records<'a>(
 }
 
 /// Records a second that `check` gets through on all cores; every one of them must hold.
-fn per_second(
-    records: &[SignedRecord],
-    check: impl Fn(&[SignedRecord]) -> bool + Sync,
-) -> Result<f64, Failure> {
+fn per_second(sent: &[Sent], check: impl Fn(&[Sent]) -> bool + Sync) -> Result<f64, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = records.len().div_ceil(cores).max(1);
+    let share = sent.len().div_ceil(cores).max(1);
     let begun = Instant::now();
     let hold = std::thread::scope(|scope| {
-        let workers: Vec<_> = records
+        let workers: Vec<_> = sent
             .chunks(share)
             .map(|part| scope.spawn(|| part.chunks(TOGETHER).all(&check)))
             .collect();
@@ -60,40 +93,42 @@ fn per_second(
     if !hold {
         return Err(anyhow::anyhow!("a signature that was made here does not hold").into());
     }
-    Ok(records.len() as f64 / seconds)
+    let records: usize = sent.iter().map(Sent::records).sum();
+    Ok(records as f64 / seconds)
 }
 
-/// The signature check of the server alone, keys known.
-pub fn verify_only(records: &[SignedRecord]) -> Result<f64, Failure> {
+/// The signature check of the server alone, keys known; of sealed batches with the root over their
+/// statements.
+pub fn verify_only(sent: &[Sent]) -> Result<f64, Failure> {
     let (context, keys) = (context()?, KnownKeys::default());
-    per_second(records, |part| {
+    per_second(sent, |part| {
         let mut batch = crypto::SignatureBatch::default();
-        for record in part {
-            record.add_to(&context, &keys, &mut batch);
+        for sent in part {
+            sent.signed().add_to(&context, &keys, &mut batch);
         }
         let mut verdicts = batch.verdicts().into_iter();
-        let mut judged = part
-            .iter()
-            .map(|record| record.check_verdicts(&mut verdicts));
-        judged.all(|verdict| verdict.is_ok())
+        part.iter()
+            .all(|sent| sent.signed().check_verdicts(&mut verdicts).is_ok() && sent.is_whole())
     })
 }
 
 /// `verify_strict` on each, keys decompressed and checked beforehand.
-pub fn strict_only(records: &[SignedRecord]) -> Result<f64, Failure> {
+pub fn strict_only(sent: &[Sent]) -> Result<f64, Failure> {
     let context = context()?;
     let mut keys = std::collections::HashMap::new();
-    for record in records {
-        let key = record.record().issuer;
+    for sent in sent {
+        let key = sent.signed().record().issuer;
         if let std::collections::hash_map::Entry::Vacant(vacant) = keys.entry(key) {
             vacant.insert(VerifyingKey::new(&key)?);
         }
     }
-    per_second(records, |part| {
-        part.iter().all(|record| {
-            let input = context.input(record.bytes());
-            let key = keys.get(&record.record().issuer);
-            key.is_some_and(|key| key.verify(&input, record.signature()).is_ok())
+    per_second(sent, |part| {
+        part.iter().all(|sent| {
+            let signed = sent.signed();
+            let input = context.input(signed.bytes());
+            let key = keys.get(&signed.record().issuer);
+            let holds = key.is_some_and(|key| key.verify(&input, signed.signature()).is_ok());
+            holds && sent.is_whole()
         })
     })
 }
