@@ -30,7 +30,8 @@ class Refused(Exception):
 OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
-             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported", "state_items_unsupported",
+             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported", "state_item_malformed",
+             "shown_entries_unsupported",
              "rules_version_unsupported", "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
@@ -269,7 +270,7 @@ def ascending(read_list):
     return read
 
 
-STATEMENT, KIND_NUMBERS = numbered(
+STATEMENT_FIELDS = dict(
     genesis=table(format=format_version, origin=text(200, ORIGIN), programme=text(500), **GOVERNORS, log_key=bytes32,
                   mldsa_key=option(fixed(1312))),
     governors=table(**GOVERNORS, set=u64),
@@ -310,6 +311,7 @@ STATEMENT, KIND_NUMBERS = numbered(
                       findings=bytes32, report=bytes32, report_at=text(300), words=text(1000)),
     seal=table(count=uint(4, 1, 16_384), root=bytes32),
 )
+STATEMENT, KIND_NUMBERS = numbered(**STATEMENT_FIELDS)
 RECORD = table(issuer=bytes32, seq=u64, prev=bytes32, issued_on=day, statement=STATEMENT)
 ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(25_600),
               signature=fixed(64), endorsements=list_of(table(key=bytes32, signature=fixed(64)), 0, 32))
@@ -1470,7 +1472,7 @@ def name_fault(data, refused):
 
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
 SEAL_LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65), siblings=list_of(bytes32, 0, 14))
-ITEM = table(key=byte_string(1 << 20), fields=option(byte_string(1 << 20)), proof=byte_string(1 << 20))
+ITEM = table(key=byte_string(2 << 20), fields=option(byte_string(2 << 20)), proof=byte_string(2 << 20))
 
 
 def read_extra(reader):
@@ -1478,9 +1480,9 @@ def read_extra(reader):
     entry = byte_string(32_768)(reader)
     seal = SEAL_LINK(reader) if is_sealed(entry) else None
     authority = list_of(LINK, 0, 64)(reader)
-    # Items of the state, and a place for entries beside them.
-    items, _ = (list_of(ITEM, 0, 64)(reader), list_of(LINK, 0, 0)(reader)) if is_state_entry(entry) else ([], [])
-    return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items)
+    # Items of the state, and entries that are shown beside them.
+    items, shown = (list_of(ITEM, 0, 64)(reader), list_of(LINK, 0, 64)(reader)) if is_state_entry(entry) else ([], [])
+    return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items, shown=shown)
 
 
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction", "seal"),
@@ -1521,7 +1523,7 @@ def read_lines(data):
     extra, index = read_whole(read_extra, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
     need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
-    first = SimpleNamespace(index=index, entry=extra.entry, path=path, items=extra.items)
+    first = SimpleNamespace(index=index, entry=extra.entry, path=path, items=extra.items, shown=extra.shown)
     return [first, *extra.authority], extra.seal, note
 
 
@@ -1554,10 +1556,15 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
                 sealed, entry = entry, open_seal(entry, seal, checkpoint)
             entries.append(check_link(entry, checkpoint, len(chain) == 1))
     if entries[0].kind == "state":
-        need(not chain[0].items, "state_items_unsupported", "items of the state are not verified here yet", "entry")
         state = entries[0]                                              # the log's own word, of no issuer and no genesis
+        with at("entry"):
+            need(not chain[0].shown, "shown_entries_unsupported", "entries beside the items are not verified here yet")
+        items = []
+        for place, item in enumerate(chain[0].items):
+            with at(f"item {place}"):
+                items.append(verify_item(item, state, genesis_id))
         return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None,
-                         id=None, genesis=None)
+                         id=None, genesis=None, items=items)
     for entry, behind, where in zip(entries, entries[1:], places):
         with at(where):
             need(entry.lineage[1:2] == [behind.index] and behind.index < entry.index, "authority_broken",
@@ -1753,11 +1760,13 @@ def state_root_of(domain, root, siblings):
 DOMAIN_NUMBER, FOUR_HASHES = uint(1, high=15), lambda reader: [reader.take(32) for _ in range(4)]
 
 
+STATE_PROOF = table(domain=DOMAIN_NUMBER, a=u64, b=u64, n=u64, siblings=FOUR_HASHES, trie=read_trie_proof)
+
+
 def verify_state_proof(domain, path, data, state_root):
     """§16.4: the leaf at a path of a domain under a state root, or None."""
     with reading("proof_malformed"):
-        proof = read_whole(table(domain=DOMAIN_NUMBER, a=u64, b=u64, n=u64, siblings=FOUR_HASHES,
-                                 trie=read_trie_proof), data)
+        proof = read_whole(STATE_PROOF, data)
     need(proof.domain == domain, "state_differs", "the proof is of another domain")
     root = root_of_proof(domain, path, proof.trie)
     need((root.a, root.b, root.n) == (proof.a, proof.b, proof.n), "state_differs", "the sums are not those of the proof")
@@ -1890,7 +1899,7 @@ class Domains:
         return leaves
 
     def planting_fields(self, index, planting, lost):
-        ranges = [] if planting.voided else sorted((*span, loss) for loss, span in planting.lost_ranges.items())
+        ranges = [] if planting.voided else [(*span, loss) for loss, span in planting.lost_ranges.items()]
         return (pack(">QHII", index, planting.species, planting.first, planting.last)
                 + pack(">IIBI", planting.planted_from, planting.planted_until, planting.voided, lost)
                 + items_of(pack(">IIQ", *one) for one in ranges) + pack(">I", len(planting.tied)))
@@ -1945,6 +1954,181 @@ def state_root_after(ledger):
     while len(hashes) > 1:
         hashes = [sha256(b"\3" + left + right) for left, right in zip(hashes[::2], hashes[1::2])]
     return hashes[0]
+
+
+# ---- §13 Items of the state in a receipt -------------------------------------------------------------
+
+def boolean(reader):
+    return bool(uint(1, high=1)(reader))
+
+
+def both(*readers):
+    """The fields of several tables, one behind the other."""
+    return lambda reader: SimpleNamespace(**{name: value for read in readers for name, value in vars(read(reader)).items()})
+
+
+def holder_or_name(reader):
+    is_name, number = boolean(reader), u32(reader)
+    return SimpleNamespace(is_name=is_name, number=number, duties=None if is_name else uint(1, 1, 7)(reader))
+
+
+HOLDER = text(64, SLUG)
+ONCE_FIELDS = (
+    table(origin=text(200, ORIGIN), genesis=bytes32, programme=text(500)),
+    table(**GOVERNORS, stated_at=u64),
+    table(log_keys=list_of(table(key=bytes32, named_at=u64), 1, 2**32)),
+    table())
+GRANTED_TASK = table(role=word("platform", "planter", "surveyor", "auditor"), holder=HOLDER, number=u32, display_name=text(100))
+ITEM_FIELDS = {
+    "keys": table(key=bytes32, task=variant(governor=table(), log=table(), granted=GRANTED_TASK), given_at=u64,
+                  given_by=bytes32, expires_on=option(day), revoked_at=option(u64), compromised_since=option(day),
+                  last=u64, newest=option(table(seq=u64, id=bytes32, entry=u64, issued_on=day))),
+    "holders": holder_or_name,
+    "methods": both(STATEMENT_FIELDS["method"], table(stated_at=u64)),
+    "species": table(name=text(100)),
+    "accounts": table(balance=i64, last=u64, holder=u32),
+    "plots": both(STATEMENT_FIELDS["plot"], table(holder=HOLDER, stated_at=u64, last=u64, planted=u64, lost=u64,
+                                                   assigned=u64, next_serial=option(u32))),
+    "plantings": table(entry=u64, species=u16, first=u32, last=u32, planted_from=day, planted_until=day, voided=boolean,
+                       lost=u32, lost_ranges=list_of(table(first=u32, last=u32, loss=u64), 0, 2**32), assigned=u32),
+    "trees": table(claim=u64, assignment=u64),
+    "surveys": both(table(entry=u64), STATEMENT_FIELDS["survey"], table(holder=HOLDER)),
+    "claims": table(account=bytes32, species=u16, points=u64,
+                    tree=variant(waits=table(), tied=table(plot=u32, serial=u32), voided=table())),
+    "reversed": table(points=u64),
+    "losses": table(entry=u64, plot=u32, planting=u32, count=u32, by_serial=boolean,
+                    taken=list_of(table(serial=u32, claim=u64, assignment=u64), 0, 2**32)),
+    "voided": table(by=u64),
+    "months": table(awarded=u64, planted=u64),
+    "evidence": table(entry=u64),
+}
+DIGESTED = ("once", "keys", "methods", "plots", "plantings", "surveys", "losses")
+ITEM_BYTES_MAX = 1 << 20
+# Where a path is no hash: the number of its bytes that are the key.
+KEY_WIDTHS = dict(once=1, methods=8, species=2, plots=4, plantings=8, trees=8, surveys=16, claims=8, reversed=8, losses=8,
+                  voided=8, months=4, evidence=32)
+
+
+def place_of_key(name, key):
+    """The path of the item with this key; None if it is no key of the domain."""
+    if name == "accounts":
+        return sha256(b"arborlog account" + key) if len(key) == 64 else None
+    if name == "keys":
+        return sha256(key) if len(key) == 32 else None
+    if name == "holders":
+        # Whoever made the receipt may have written anything here, and it is shown.
+        read = {b"\0": HOLDER, b"\1": text(100)}.get(key[:1])
+        with contextlib.suppress(Refused):
+            return sha256(key) if read and read_whole(read, bytes_of(key[1:])) is not None else None
+        return None
+    return key.ljust(32, b"\0") if len(key) == KEY_WIDTHS[name] else None
+
+
+def sums_of(name, f):
+    """A leaf's a and b, by its fields."""
+    sums = {
+        "keys": lambda: (f.revoked_at is None, f.revoked_at is not None),
+        "holders": lambda: (not f.is_name, f.is_name),
+        "accounts": lambda: (max(0, f.balance), max(0, -f.balance)),
+        "plots": lambda: (f.planted - f.lost, f.assigned),
+        "plantings": lambda: (0, 0) if f.voided else (f.last - f.first + 1 - f.lost, f.lost),
+        "claims": lambda: (0 if f.tree[0] == "voided" else f.points, f.tree[0] == "waits"),
+        "reversed": lambda: (f.points, 0), "losses": lambda: (f.count, 0), "months": lambda: (f.awarded, f.planted)}
+    return tuple(map(int, sums.get(name, lambda: (0, 0))()))
+
+
+def began_at(name, key, f, said):
+    """The entry that a digested item began with; that of a policy is only in the leaf."""
+    once = {0: lambda: 0, 1: lambda: f.stated_at, 2: lambda: f.log_keys[-1].named_at, 3: lambda: said}
+    begin = {"once": lambda: once[key[0]](), "keys": lambda: f.given_at, "methods": lambda: f.stated_at,
+             "plots": lambda: f.stated_at, "plantings": lambda: f.entry, "surveys": lambda: f.entry, "losses": lambda: f.entry}
+    return begin[name]()
+
+
+def has_key(name, key, f):
+    """Whether fields can be of the item with this key."""
+    keys = {
+        "keys": lambda: key == f.key, "holders": lambda: key[0] == f.is_name,
+        "methods": lambda: key == pack(">II", f.id, f.version), "plots": lambda: key == pack(">I", f.number),
+        "plantings": lambda: key[4:] == pack(">I", f.first) and f.first <= f.last
+        and not (f.voided and (f.lost or f.lost_ranges)),
+        "surveys": lambda: key == pack(">IIQ", f.plot, f.surveyed_on, f.entry), "losses": lambda: key == pack(">Q", f.entry)}
+    return keys.get(name, lambda: True)()
+
+
+def read_item(name, key, leaf, fields):
+    """What the leaf at a key's place says; refused unless these are its fields."""
+    differ = "its fields are not those of the leaf, or of another item"
+    need((name in DIGESTED) == (fields is not None), "state_item_wrong", differ)
+    data = leaf.value if fields is None else fields
+    need(len(data) <= ITEM_BYTES_MAX and (name != "once" or key[0] < len(ONCE_FIELDS)), "state_item_wrong", differ)
+    with reading("state_item_wrong"):
+        f = read_whole(ONCE_FIELDS[key[0]] if name == "once" else ITEM_FIELDS[name], data)
+    if fields is not None:
+        said = int.from_bytes(leaf.value[:8], "big")
+        need(leaf.value == digested(began_at(name, key, f, said), fields), "state_item_wrong", differ)
+    need((leaf.a, leaf.b) == sums_of(name, f) and has_key(name, key, f), "state_item_wrong", differ)
+    return f
+
+
+def verify_item(item, state, genesis_id):
+    """An item of the state that a state entry speaks of, or that there is none."""
+    with reading("state_item_malformed"):
+        domain = read_whole(STATE_PROOF, item.proof).domain
+        name = DOMAINS[domain]
+        path = place_of_key(name, item.key)
+        need(path is not None, "", "its key is none of its domain")
+    with reading("state_item_wrong"):
+        leaf = verify_state_proof(domain, path, item.proof, state.state_root)
+        need(leaf or item.fields is None, "", "it has fields, and nothing is there")
+    says = f"{name}: there is no {shown_key(name, item.key)}"
+    if leaf:
+        says = say_item(name, shown_key(name, item.key), read_item(name, item.key, leaf, item.fields), item.fields)
+        leaf = {"value": leaf.value.hex(), "a": str(leaf.a), "b": str(leaf.b)}
+    need(name != "accounts" or genesis_id in (None, item.key[:32]), "genesis_other",
+         "the account is of a ledger with another genesis than the one that was pinned")
+    return {"domain": name, "key": item.key.hex(), "leaf": leaf, "says": says}
+
+
+def shown_key(name, key):
+    """A key as people write it."""
+    if name == "holders":
+        return key[1:].decode()
+    if name in ("accounts", "keys", "evidence"):
+        return key[-32:].hex()
+    if name in ("methods", "plantings", "trees", "surveys"):
+        return "/".join(str(int.from_bytes(part, "big")) for part in (key[:4], key[4:8], key[8:]) if part)
+    return str(int.from_bytes(key, "big"))
+
+
+def say_item(name, key, f, fields):
+    """What stands, in a sentence."""
+    tasks = {"governor": lambda task: "a governor's key", "log": lambda task: "a key of the log",
+             "granted": lambda task: f"{task.holder}'s key as {task.role}"}
+    trees = {"waits": lambda tree: "waits for a tree", "tied": lambda tree: f"has tree {tree.plot}/{tree.serial}",
+             "voided": lambda tree: "was voided"}
+    sentences = {
+        "once": lambda: f"once {key}: {fields.hex()}",
+        "keys": lambda: f"key {key} is {tasks[f.task[0]](f.task[1])}, by entry {f.given_at}; "
+                        + ("it is not revoked" if f.revoked_at is None else f"entry {f.revoked_at} revoked it"),
+        "holders": lambda: f"the name {key} is holder number {f.number}'s" if f.is_name else f"holder {key} is number {f.number}",
+        "methods": lambda: f"method {key} was stated by entry {f.stated_at}, in effect from "
+                           f"{datetime.date(1970, 1, 1) + datetime.timedelta(f.effective_from)}",
+        "species": lambda: f"species {key} is {f.name}",
+        "accounts": lambda: f"account {key} has {f.balance} points; the last entry about it is {f.last}",
+        "plots": lambda: f"plot {key}: {f.planted - f.lost} trees stand, {f.lost} are lost, {f.assigned} have a claim; "
+                         f"the last entry about it is {f.last}",
+        "plantings": lambda: f"the planting of entry {f.entry}: serials {f.first} to {f.last}, {f.lost} of them lost"
+                             + ("; voided" if f.voided else ""),
+        "trees": lambda: f"tree {key} has one claim: that of entry {f.claim}, by the assignment of entry {f.assignment}",
+        "surveys": lambda: f"the survey of entry {f.entry} counts",
+        "claims": lambda: f"the claim of entry {key} for {f.points} points {trees[f.tree[0]](f.tree[1])}",
+        "reversed": lambda: f"{f.points} points of the award at entry {key} were taken back",
+        "losses": lambda: f"the loss of entry {key} counts: {f.count} trees of plot {f.plot}",
+        "voided": lambda: f"entry {key} was voided by entry {f.by}",
+        "months": lambda: f"month {key}: {f.awarded} points awarded, {f.planted} trees planted",
+        "evidence": lambda: f"evidence {key} was first used by entry {f.entry}"}
+    return sentences[name]()
 
 
 # ---- §14 Auditing a whole ledger ---------------------------------------------------------------------
@@ -2077,10 +2261,13 @@ def main(arguments=None):
     if options.json:
         print(json.dumps(answer))
         return exit_code
+    items = answer.pop("items", [])
     for name, value in answer.items():
         print(f"{name}: {json.dumps(value)}")
+    for item in items:
+        print(f"of the first {answer['size']} entries: {item['says']}")
     if exit_code == 0 and answer.get("kind") == "state":
-        print("A state entry is the log's own word, and auditors vouch for it. Proven is only that the log holds it.")
+        print("A state entry is the log's own word, and auditors vouch for it. Proven is only that the log says so.")
     elif exit_code == 0 and options.command == "receipt":
         print("" if options.genesis else "No genesis was pinned: compare the one above. ", NOT_PROVEN, sep="")
     return exit_code

@@ -1423,19 +1423,192 @@ def inclusion_path(hashes, index):
     return inclusion_path(hashes[left:], index - left) + [v.merkle_root(hashes[:left])]
 
 
+def item_bytes(item):
+    key, fields, proof = item
+    return byte_string(key) + (b"\0" if fields is None else b"\1" + byte_string(fields)) + byte_string(proof)
+
+
+def leaves_of(ledger):
+    """Of each domain its leaves (path, value, a, b), and the fields of the digested ones, by their values."""
+    fields, digested = {}, v.digested
+
+    def keep(index, of):
+        fields[digested(index, of)] = of
+        return digested(index, of)
+
+    with unittest.mock.patch.object(v, "digested", keep):
+        leaves = v.Domains(ledger).leaves()
+    return [[(path, *leaf) for path, leaf in domain.items()] for domain in leaves], fields
+
+
+def state_root_over(leaves):
+    heads = [v.sha256(bytes([2, domain]) + v.node_bytes(v.trie_root(domain, there))) for domain, there in enumerate(leaves)]
+    return heads_above(heads)[-1][0]
+
+
+def heads_above(heads):
+    levels = [heads]
+    while len(levels[-1]) > 1:
+        levels.append([v.sha256(b"\3" + one + other) for one, other in zip(levels[-1][::2], levels[-1][1::2])])
+    return levels
+
+
+def prove_state(leaves, domain, path):
+    """§16.4: the proof of a path against the state root of all domains' leaves."""
+    roots = [v.trie_root(number, there) for number, there in enumerate(leaves)]
+    levels = heads_above([v.sha256(bytes([2, number]) + v.node_bytes(root)) for number, root in enumerate(roots)])
+    siblings = b"".join(level[domain >> step ^ 1] for step, level in enumerate(levels[:-1]))
+    root = roots[domain]
+    return u8(domain) + u64(root.a) + u64(root.b) + u64(root.n) + siblings + prove(domain, leaves[domain], path)
+
+
+class Items(unittest.TestCase):
+    """Items of the state, each against a state root."""
+
+    def setUp(self):
+        b = self.b = BASE.fork()
+        b.add("correction", PLANTER, target=b.at["oaks"], remedy=dict(lost=1, first_serial=1))
+        b.add("correction", PLANTER, target=b.at["oaks"], remedy=dict(lost=2))
+        b.add("correction", PLATFORM_2, target=b.at["award"], remedy=dict(reverse=9_990))
+        self.read_state(b.ledger)
+
+    def read_state(self, ledger):
+        self.leaves, self.fields = leaves_of(ledger)
+        self.root = state_root_over(self.leaves)
+        self.keys = {name: {path: path[:v.KEY_WIDTHS[name]] for path, *_ in there}
+                     for name, there in zip(v.DOMAINS, self.leaves) if name in v.KEY_WIDTHS}
+        genesis = ledger.genesis_id
+        self.keys["keys"] = {v.sha256(key): key for key in ledger.keys}
+        self.keys["accounts"] = {v.sha256(b"arborlog account" + genesis + one): genesis + one for one in ledger.accounts}
+        names = [*(b"\0" + slug.encode() for slug in ledger.holders), *(b"\1" + name.encode() for name in ledger.holder_names)]
+        self.keys["holders"] = {v.sha256(name): name for name in names}
+
+    def all(self, leaves=None):
+        """Every leaf's item: its domain and its parts, as a receipt has them."""
+        leaves = leaves or self.leaves
+        for domain, name in enumerate(v.DOMAINS):
+            for path, value, *_ in leaves[domain]:
+                yield name, (self.keys[name][path], self.fields.get(value), prove_state(leaves, domain, path))
+
+    def verify(self, item, leaves=None, genesis=None):
+        """What an item says, or why it is refused."""
+        key, fields, proof = item
+        state = types.SimpleNamespace(state_root=state_root_over(leaves) if leaves else self.root)
+        try:
+            return v.verify_item(types.SimpleNamespace(key=key, fields=fields, proof=proof), state, genesis)
+        except v.Refused as refused:
+            return refused.exit_code, refused.code
+
+    def test_every_leaf_is_read(self):
+        said = {}
+        for name, item in self.all():
+            found = self.verify(item)
+            self.assertIsInstance(found, dict, (name, item))
+            self.assertEqual((found["domain"], found["key"]), (name, item[0].hex()))
+            said.setdefault(name, []).append(found["says"])
+        self.assertEqual(set(said), set(v.DOMAINS))
+        self.assertIn("the name club is holder number 0's", said["holders"])
+
+    def test_no_bit_can_be_another(self):
+        for name, (key, fields, proof) in {name: item for name, item in self.all()}.items():
+            parts = dict(key=key, fields=fields, proof=proof)
+            for part, data in parts.items():
+                # Every bit of what is short; one of each byte of what is long.
+                bits = [(at, 1 << bit) for at in range(len(data or b"")) for bit in (range(8) if len(data) < 65 else [at % 8])]
+                for at, bit in bits:
+                    changed = parts | {part: data[:at] + bytes([data[at] ^ bit]) + data[at + 1:]}
+                    found = self.verify(changed.values())
+                    self.assertIn(found, [(3, "state_item_malformed"), (1, "state_item_wrong")], (name, part, at))
+            for other in ({"fields": b""} if fields is None else {"fields": None}, {"key": key + b"\0"}, {"key": key[:-1]},
+                          {"proof": proof + b"\0"}, {"proof": proof[:-1]}, {"proof": b""}):
+                found = self.verify((parts | other).values())
+                self.assertIn(found, [(3, "state_item_malformed"), (1, "state_item_wrong")], (name, other))
+
+    def test_that_nothing_is_there(self):
+        genesis = self.b.ledger.genesis_id
+        absent = dict(keys=bytes(32), accounts=genesis + b"\7" * 32, holders=b"\0nobody", methods=b"\0\0\0\1\0\0\0\x63")
+        for name, width in v.KEY_WIDTHS.items():
+            absent.setdefault(name, b"\x7f" * width)
+        for domain, name in enumerate(v.DOMAINS):
+            proof = prove_state(self.leaves, domain, v.place_of_key(name, absent[name]))
+            found = self.verify((absent[name], None, proof))
+            self.assertEqual((found["leaf"], found["says"].split(": ")[0]), (None, name))
+            self.assertEqual(self.verify((absent[name], b"", proof)), (1, "state_item_wrong"))
+        domain = v.DOMAINS.index("methods")
+        proof = prove_state(self.leaves, domain, v.place_of_key("methods", absent["methods"]))
+        self.assertEqual(self.verify((absent["methods"], None, proof))["says"], "methods: there is no 1/99")
+        # That nothing is at one place says nothing of another where something is.
+        there = next(iter(self.keys["methods"].values()))
+        self.assertEqual(self.verify((there, None, proof)), (1, "state_item_wrong"))
+
+    def test_keys_that_are_none(self):
+        # What is shown to people is a slug or a text, whoever made the receipt.
+        domain = v.DOMAINS.index("holders")
+        for key in (b"", b"\0", b"\2acme", b"acme", b"\0Acme", b"\0a\nb", b"\0" + b"a" * 65, b"\1a\x1b[2J", b"\1\xff",
+                    b"\1" + b"a" * 101, b"\0\xe2\x80\xae"):
+            proof = prove_state(self.leaves, domain, v.sha256(key))
+            self.assertEqual(self.verify((key, None, proof)), (3, "state_item_malformed"), key)
+
+    def test_accounts_of_another_ledger(self):
+        item = next(item for name, item in self.all() if name == "accounts")
+        self.assertEqual(self.verify(item, genesis=self.b.ledger.genesis_id)["domain"], "accounts")
+        self.assertEqual(self.verify(item, genesis=bytes(32)), (1, "genesis_other"))
+
+    def lies(self, name, change):
+        """The verdicts on the items of a domain in which each leaf (path, value, a, b) was changed."""
+        domain = v.DOMAINS.index(name)
+        leaves = [*self.leaves[:domain], [change(*leaf) for leaf in self.leaves[domain]], *self.leaves[domain + 1:]]
+        keys = dict(zip((path for path, *_ in leaves[domain]), self.keys[name].values()))
+        self.keys[name] = keys | self.keys[name]
+        fields = {changed[1]: self.fields.get(said[1]) for changed, said in zip(leaves[domain], self.leaves[domain])}
+        self.fields = fields | self.fields
+        return [self.verify(item, leaves) for of, item in self.all(leaves) if of == name]
+
+    def test_a_state_root_that_lies(self):
+        for name, domain in zip(v.DOMAINS, self.leaves):
+            if not domain:
+                continue
+            for change in (lambda path, value, a, b: (path, value, a + 1, b), lambda path, value, a, b: (path, value, a, b + 1),
+                           lambda path, value, a, b: (path, value + b"\0", a, b), lambda path, value, a, b: (path, value[1:], a, b)):
+                self.assertEqual(set(map(str, self.lies(name, change))), {"(1, 'state_item_wrong')"}, name)
+        # The items of other keys, and of other entries than the leaf says.
+        for name in ("methods", "plots", "surveys", "losses", "plantings"):
+            self.setUp()
+            width = v.KEY_WIDTHS[name]
+
+            def moved(path, value, a, b):
+                other = bytes([*path[:width - 1], path[width - 1] ^ 0x40]).ljust(32, b"\0")
+                self.keys[name][other] = other[:width]
+                return other, value, a, b
+
+            domain = v.DOMAINS.index(name)
+            self.assertTrue(self.leaves[domain], name)
+            leaves = [*self.leaves[:domain], [moved(*leaf) for leaf in self.leaves[domain]], *self.leaves[domain + 1:]]
+            for of, item in self.all(leaves):
+                if of == name:
+                    self.assertEqual(self.verify(item, leaves), (1, "state_item_wrong"), name)
+        for name in ("keys", "methods", "plots", "plantings", "surveys", "losses", "once"):
+            self.setUp()
+            later = lambda path, value, a, b: (path, u64(int.from_bytes(value[:8], "big") + 1) + value[8:], a, b)
+            verdicts = self.lies(name, later)
+            # Which entry states the policy is in the leaf alone.
+            kept = [found for found in verdicts if isinstance(found, dict)]
+            self.assertEqual([found["key"] for found in kept], ["03"] if name == "once" and kept else [], name)
+
+
 class Receipts(Scratch):
-    def receipt(self, b, more, index, links, vkey=TEST_VKEY, tail=b"", between=b"", **files):
+    def receipt(self, b, more, index, links, vkey=TEST_VKEY, tail=b"", between=b"", items=(), shown=(), genesis=None, **files):
         entries = [*b.entries, *more]
         hashes = [v.sha256(b"\0" + data) for data in entries]
         extra = byte_string(entries[index]) + between + list_of(links, lambda link: u64(link) + byte_string(entries[link])
                                                       + list_of(inclusion_path(hashes, link), bytes))
-        # Behind the links of a state entry: no items, and no entries beside them.
-        extra += (u64(0) + u64(0) if v.is_state_entry(entries[index]) else b"") + tail
+        # Behind the links of a state entry: items, and entries beside them.
+        extra += (list_of(items, item_bytes) + list_of(shown, bytes) if v.is_state_entry(entries[index]) else b"") + tail
         lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {index}",
                  *(base64.b64encode(one).decode() for one in inclusion_path(hashes, index)), "", ""]
         path = self.directory / "receipt"
         path.write_bytes("\n".join(lines).encode() + b.files(more, **files)["checkpoint"])
-        return run("receipt", path, "--log", vkey, "--genesis", b.ledger.genesis_id.hex())
+        return run("receipt", path, "--log", vkey, "--genesis", (genesis or b.ledger.genesis_id).hex())
 
     def test_of_every_entry(self):
         for index, data in enumerate(BASE.entries):
@@ -1456,6 +1629,23 @@ class Receipts(Scratch):
         self.assertEqual((code, answer.get("kind"), answer.get("index")), (0, "state", index), answer)
         self.assertEqual([answer[name] for name in ("issuer", "id", "genesis", "size")], [None, None, None, index])
         self.assertEqual(self.receipt(b, [], index, [], tail=u64(0))[1]["code"], "receipt_malformed")
+        items = Items()
+        items.read_state(BASE.ledger)
+        shown = [item for name, item in items.all() if name in ("accounts", "plots")]
+        code, answer = self.receipt(b, [], index, [], items=shown)
+        self.assertEqual((code, len(answer["items"])), (0, len(shown)), answer)
+        self.assertEqual(answer["items"][0]["leaf"]["value"], items.leaves[5][0][1].hex())
+        self.assertEqual(self.receipt(b, [], index, [], items=shown, genesis=bytes(32))[1]["code"], "genesis_other")
+        key, fields, proof = shown[-1]
+        for wrong, expected in (((key, fields + b"x", proof), (1, "state_item_wrong", "item 1")),
+                                ((key, fields, proof[:-1]), (3, "state_item_malformed", "item 1"))):
+            code, answer = self.receipt(b, [], index, [], items=[shown[0], wrong])
+            self.assertEqual((code, answer["code"], answer["where"]), expected)
+        for count, expected in ((64, 0), (65, 3)):
+            self.assertEqual(self.receipt(b, [], index, [], items=shown[:1] * count)[0], expected)
+        beside = u64(index) + byte_string(b.entries[index]) + u64(0)
+        code, answer = self.receipt(b, [], index, [], shown=[beside])
+        self.assertEqual((code, answer["code"]), (3, "shown_entries_unsupported"))
         for links in ([0], [1, 0], [index], [index + 1, 1, 0]):
             code, answer = self.receipt(b, [], index, links)
             self.assertEqual((code, answer["code"]), (1, "authority_broken"), links)
