@@ -56,6 +56,21 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/policy.mjs"),
     ),
     (
+        "verifier/trie.mjs",
+        SCRIPT,
+        include_str!("verifier/trie.mjs"),
+    ),
+    (
+        "verifier/domains.mjs",
+        SCRIPT,
+        include_str!("verifier/domains.mjs"),
+    ),
+    (
+        "verifier/items.mjs",
+        SCRIPT,
+        include_str!("verifier/items.mjs"),
+    ),
+    (
         "verifier/receipt.mjs",
         SCRIPT,
         include_str!("verifier/receipt.mjs"),

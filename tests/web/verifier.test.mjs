@@ -12,6 +12,7 @@ import {
 import {
   DOMAINS, accountPath, holderPath, keyPath, namePath, pathOf, readLeaf,
 } from '../../src/web/verifier/domains.mjs';
+import { verifyItem } from '../../src/web/verifier/items.mjs';
 import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/note.mjs';
 import { checkStatement } from '../../src/web/verifier/policy.mjs';
 import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
@@ -879,6 +880,128 @@ test('every leaf of the golden ledger is read into its fields', async () => {
   assert.equal(only('keys', ({ task }) => task.kind === 'log').length, 2);
   assert.deepEqual(only('claims', ({ tree }) => tree.kind === 'has').map(({ at }) => at.entry), [20n, 53n]);
   assert.equal(only('once', (_, { what }) => what === 0n)[0].fields.origin, 'example.org/ledger');
+});
+
+// Of each domain its leaves, with the proof of a path against the state root of all of them.
+function goldenState() {
+  const all = goldenLeaves();
+  const tries = all.map(([, leaves], domain) => (
+    new ModelTrie(domain, leaves.map(({ path, leaf }) => ({ path: Buffer.from(path), ...leaf })))
+  ));
+  const roots = tries.map((trie) => trie.node());
+  const levels = [roots.map((root, domain) => ModelTrie.hash(Buffer.of(2, domain), ModelTrie.bytes(root)))];
+  while (levels.at(-1).length > 1) {
+    const below = levels.at(-1);
+    levels.push(below.filter((_, at) => at % 2 === 0).map((one, at) => ModelTrie.hash(Buffer.of(3), one, below[2 * at + 1])));
+  }
+  const prove = (domain, path) => {
+    const siblings = levels.slice(0, 4).map((level, step) => level[(domain >> step) ^ 1]);
+    const { a, b, n } = roots[domain];
+    return new Uint8Array(Buffer.concat([Buffer.of(domain), u64(a), u64(b), u64(n), ...siblings, tries[domain].prove(Buffer.from(path))]));
+  };
+  return { all, prove, root: new Uint8Array(levels[4][0]) };
+}
+
+const KEY_WIDTHS = {
+  once: 1, methods: 8, species: 2, plots: 4, plantings: 8, trees: 8, surveys: 16, claims: 8, reversed: 8, losses: 8,
+  voided: 8, months: 4, evidence: 32,
+};
+
+test('an item of the state is proven with its key and its fields, and nothing else is', async () => {
+  const { all, prove, root } = goldenState();
+  const state = text('ledger/state_roots.txt').trim().split('\n').at(-1).split(' ')[1];
+  assert.equal(hex(root), state);
+  const wrong = (item, code) => assert.rejects(verifyItem(item, root, null), (error) => (
+    error instanceof Refused && (code ? error.code === code : ['state_item_malformed', 'state_item_wrong'].includes(error.code))
+  ));
+  const [genesis, grant, award] = [0, 1, 11].map((index) => decodeEntry(entriesOf(55)[index]));
+  const id = await recordId('example.org/ledger', genesis.record);
+  const ann = concat(id, award.statement.account);
+  const hashed = {
+    keys: [genesis.issuer, new Uint8Array(32)], accounts: [ann, concat(id, new Uint8Array(32))],
+    holders: [utf8(`\0${grant.statement.holder}`), utf8('\0nobody')],
+  };
+  const place = { keys: keyPath, accounts: (key) => accountPath(key.slice(0, 32), key.slice(32)), holders: sha256 };
+  for (const [domain, [name, leaves]] of all.entries()) {
+    const width = KEY_WIDTHS[name];
+    const there = hashed[name]?.slice(0, 1) ?? leaves.map(({ path }) => path.slice(0, width));
+    for (const key of there) {
+      const path = place[name] ? await place[name](key) : Uint8Array.from({ length: 32 }, (_, at) => key[at] ?? 0);
+      const leaf = leaves.find((one) => equal(one.path, path));
+      const item = { key, fields: leaf.beside ?? null, proof: prove(domain, path) };
+      const found = await verifyItem(item, root, null);
+      assert.equal(found.domain, name);
+      assert.deepEqual(found.found.leaf, leaf.leaf);
+      await wrong({ ...item, fields: item.fields === null ? new Uint8Array(0) : null }, 'state_item_wrong');
+      await wrong({ ...item, key: concat(key, [0]) }, name === 'holders' ? undefined : 'state_item_malformed');
+      await wrong({ ...item, proof: item.proof.slice(0, -1) }, 'state_item_malformed');
+      await wrong({ ...item, proof: concat(item.proof, [0]) }, 'state_item_malformed');
+      if (key !== there[0]) continue;
+      for (const part of ['key', 'fields', 'proof']) {
+        // Every bit of one domain's; of the others one of each byte.
+        for (let bit = 0; bit < 8 * (item[part]?.length ?? 0); bit += name === 'plots' ? 1 : 9) {
+          const changed = item[part].slice();
+          changed[bit >> 3] ^= 128 >> (bit & 7);
+          await wrong({ ...item, [part]: changed });
+        }
+      }
+    }
+    const key = hashed[name]?.[1] ?? new Uint8Array(width).fill(0x77);
+    const path = place[name] ? await place[name](key) : Uint8Array.from({ length: 32 }, (_, at) => key[at] ?? 0);
+    const absent = { key, fields: null, proof: prove(domain, path) };
+    assert.deepEqual(await verifyItem(absent, root, null), { domain: name, key, found: null });
+    await wrong({ ...absent, fields: new Uint8Array(0) }, 'state_item_wrong');
+    if (there.length > 0) await wrong({ ...absent, key: there[0] }, 'state_item_wrong');
+    await refuses(verifyItem(absent, new Uint8Array(32), null), 'state_item_wrong');
+    for (let bit = 0; bit < 8 * absent.proof.length; bit += name === 'trees' ? 1 : 9) {
+      const changed = absent.proof.slice();
+      changed[bit >> 3] ^= 128 >> (bit & 7);
+      await wrong({ ...absent, proof: changed });
+    }
+  }
+  const [domain] = [DOMAINS.findIndex(({ name }) => name === 'accounts')];
+  const account = { key: ann, fields: null, proof: prove(domain, await accountPath(id, award.statement.account)) };
+  assert.equal((await verifyItem(account, root, hex(id))).domain, 'accounts');
+  await refuses(verifyItem(account, root, GENESIS), 'genesis_other');
+  // What is shown to people is a slug or a text.
+  for (const key of [[], [0], [2, 97], [97], [0, 65], [0, 97, 10], [1, 27, 91], [1, 255], [1, ...new Array(101).fill(97)]]) {
+    const bytesOfKey = Uint8Array.from(key);
+    await wrong({ key: bytesOfKey, fields: null, proof: prove(2, await sha256(bytesOfKey)) }, 'state_item_malformed');
+  }
+});
+
+test('a receipt of a state entry shows its items, or says which is wrong', async () => {
+  const { all, prove, root } = goldenState();
+  const entry = stateEntry();
+  root.forEach((byte, at) => { entry[30 + at] = byte; });
+  const golden = entriesOf(55).map((bytesOf) => Buffer.from(bytesOf));
+  const forged = new Forged('example.org/ledger', keyFromSeed(Buffer.alloc(32, 9)), [...golden, entry]);
+  const vkey = await parseVkey(forged.vkey, LOG);
+  assert.equal(hex(decodeEntry(new Uint8Array(entry)).statement.state_root), hex(root));
+  const string = (data) => Buffer.concat([u64(data.length), data]);
+  const itemOf = (name) => {
+    const domain = DOMAINS.findIndex((one) => one.name === name);
+    const [{ path, beside }] = all[domain][1];
+    return { key: path.slice(0, KEY_WIDTHS[name]), fields: beside ?? null, proof: prove(domain, path) };
+  };
+  const written = ({ key, fields, proof }) => Buffer.concat([
+    string(key), fields === null ? Buffer.of(0) : Buffer.concat([Buffer.of(1), string(fields)]), string(proof),
+  ]);
+  const receiptWith = (items, shown = u64(0)) => withExtra(forged.receipt(55), (extra) => (
+    Buffer.concat([extra.subarray(0, -16), u64(items.length), ...items.map(written), shown])
+  ));
+  const items = ['plots', 'trees', 'voided'].map(itemOf);
+  const found = await verifyReceipt(receiptWith(items), { vkey });
+  assert.deepEqual(found.items.map(({ domain }) => domain), ['plots', 'trees', 'voided']);
+  assert.equal(found.items[0].found.fields.number, 1);
+  assert.equal((await verifyReceipt(receiptWith(new Array(64).fill(items[1])), { vkey })).items.length, 64);
+  await refuses(verifyReceipt(receiptWith(new Array(65).fill(items[1])), { vkey }), 'receipt_malformed');
+  const [plot] = items;
+  const cut = { ...plot, proof: plot.proof.slice(1) };
+  await refuses(verifyReceipt(receiptWith([plot, cut]), { vkey }), 'state_item_malformed');
+  await refuses(verifyReceipt(receiptWith([plot, { ...plot, fields: null }]), { vkey }), 'state_item_wrong');
+  const link = Buffer.concat([u64(1), u64(55), string(entry), u64(0)]);
+  await refuses(verifyReceipt(receiptWith(items, link), { vkey }), 'shown_entries_unsupported');
 });
 
 test('paths that are hashes are those of what they name', async () => {

@@ -18,7 +18,8 @@ export class Refused extends Error {
 // What says nothing against anybody: something is missing, or was changed on its way.
 const UNCHECKED = new Set([
   'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
-  'witness_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'state_items_unsupported', 'away',
+  'witness_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'state_item_malformed',
+  'shown_entries_unsupported', 'away',
 ]);
 
 // Says that it was this that could not be read, whatever is wrong inside.
@@ -94,6 +95,12 @@ export function concat(...parts) {
     at += part.length;
   }
   return whole;
+}
+
+export function u64Bytes(number) {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, number);
+  return bytes;
 }
 
 export const equal = (one, other) => one.length === other.length && one.every((byte, at) => byte === other[at]);

@@ -3,12 +3,12 @@
 // function here throws `state_differs`.
 
 import {
-  Refused, SLUG, STATEMENT_FIELDS, bytes32, concat, day, equal, i64, listOf, need, option, readWhole, table, text, u16, u32,
+  NAME, Refused, SLUG, STATEMENT_FIELDS, bytes32, concat, day, equal, i64, listOf, need, option, readWhole, table, text, u16, u32,
   u64, u8, utf8, variant, word,
 } from './codec.mjs';
 import { sha256 } from './tree.mjs';
 
-const ITEMS_MAX = 2 ** 32 - 1;
+const LIST_ITEMS_MAX = 2 ** 32 - 1;
 
 const follows = (condition, what) => need(condition, 'state_differs', what);
 
@@ -24,9 +24,9 @@ const all = (reads) => (reader) => Object.assign({}, ...reads.map((read) => read
 // ---- the fields of values ----
 
 const ONCE = [
-  ['programme', table({ origin: text(200), genesis: bytes32, programme: text(500) })],
+  ['programme', table({ origin: text(200, NAME), genesis: bytes32, programme: text(500) })],
   ['governors', table({ governors: listOf(bytes32, 1, 16), quorum: u8, stated_at: u64 })],
-  ['log_keys', table({ log_keys: listOf(table({ key: bytes32, named_at: u64 }), 1, ITEMS_MAX) })],
+  ['log_keys', table({ log_keys: listOf(table({ key: bytes32, named_at: u64 }), 1, LIST_ITEMS_MAX) })],
   ['policy', table({})],
 ];
 const GRANT = table({
@@ -44,7 +44,7 @@ const PLOT = all([STATEMENT_FIELDS.plot, table({
 })]);
 const PLANTING = table({
   entry: u64, species: u16, first_serial: u32, last_serial: u32, planted_from: day, planted_until: day, voided: bool,
-  lost: u32, lost_ranges: listOf(table({ first: u32, last: u32, loss: u64 }), 0, ITEMS_MAX), with_claim: u32,
+  lost: u32, lost_ranges: listOf(table({ first: u32, last: u32, loss: u64 }), 0, LIST_ITEMS_MAX), with_claim: u32,
 });
 const SURVEY = all([table({ entry: u64 }), STATEMENT_FIELDS.survey, table({ holder: slug })]);
 const CLAIM = table({
@@ -53,7 +53,7 @@ const CLAIM = table({
 });
 const LOSS = table({
   entry: u64, plot: u32, first_serial: u32, trees: u32, by_serial: bool,
-  taken: listOf(table({ serial: u32, claim: u64, assignment: u64 }), 0, ITEMS_MAX),
+  taken: listOf(table({ serial: u32, claim: u64, assignment: u64 }), 0, LIST_ITEMS_MAX),
 });
 
 // A holder, or a name that one has.
@@ -145,6 +145,13 @@ export function pathOf(domain, parts) {
     place += width;
   }
   return path;
+}
+
+// The number of bytes that are a key, where a path is no hash of it.
+export function pathWidth(domain) {
+  const { name, at } = DOMAINS[domain];
+  if (name === 'evidence') return 32;
+  return Object.values(at).reduce((sum, width) => sum + width, 0);
 }
 
 export const keyPath = (key) => sha256(key);

@@ -6,6 +6,7 @@ import {
   isStateEntry, listOf, namesMldsa, need, option, readWhole, reading, table, u64, utf8,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
+import { verifyItem } from './items.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
 import { checkStatement } from './policy.mjs';
 import { signatureHolds } from './signature.mjs';
@@ -37,17 +38,18 @@ function beginsAsAReceipt(bytes) {
 }
 
 // The entry, its seal if it is a sealed one, and the authority of the one that is signed.
-const ITEM = table({ key: byteString(1 << 20), fields: option(byteString(1 << 20)), proof: byteString(1 << 20) });
+const ITEM = table({
+  key: byteString(EXTRA_BYTES_MAX), fields: option(byteString(EXTRA_BYTES_MAX)), proof: byteString(EXTRA_BYTES_MAX),
+});
 
 function readExtra(reader) {
   const entry = byteString(ENTRY_BYTES_MAX)(reader);
   const seal = isSealedEntry(entry) ? SEAL_LINK(reader) : null;
   const authority = listOf(LINK, 0, 64)(reader);
-  if (!isStateEntry(entry)) return { entry, seal, authority, items: [] };
-  // Items of the state, and a place for entries beside them.
+  if (!isStateEntry(entry)) return { entry, seal, authority, items: [], shown: [] };
+  // Items of the state, and entries that are shown beside them.
   const items = listOf(ITEM, 0, 64)(reader);
-  listOf(LINK, 0, 0)(reader);
-  return { entry, seal, authority, items };
+  return { entry, seal, authority, items, shown: listOf(LINK, 0, 64)(reader) };
 }
 
 function readLines(text) {
@@ -64,7 +66,8 @@ function readLines(text) {
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
   need(path.every((hash) => hash.length === 32), '', 'a hash of the proof has not 32 bytes');
-  return { chain: [{ index, entry: extra.entry, path, items: extra.items }, ...extra.authority], seal: extra.seal, note: text.slice(parted + 2) };
+  const { entry, items, shown } = extra;
+  return { chain: [{ index, entry, path, items, shown }, ...extra.authority], seal: extra.seal, note: text.slice(parted + 2) };
 }
 
 // The chain from the entry to its last link, each with index and path; the entry's seal, or null; and the checkpoint
@@ -222,8 +225,15 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
   }));
   if (entry.statement.kind === 'state') {
     await named('authority', async () => need(chain.length === 1, 'authority_broken', "a state entry rests on nobody's authority"));
-    need(chain[0].items.length === 0, 'state_items_unsupported', 'items of the state are not verified here yet');
-    return { index: entry.index, entry, seal: null, grant: null, checkpoint, genesis: null, pinned: genesis, seen, entries: [entry] };
+    const items = await named('entry', async () => {
+      const [{ items: all, shown }] = chain;
+      need(shown.length === 0, 'shown_entries_unsupported', 'entries beside the items are not verified here yet');
+      const proven = [];
+      for (const item of all) proven.push(await verifyItem(item, entry.statement.state_root, genesis));
+      return proven;
+    });
+    const nobody = { seal: null, grant: null, genesis: null };
+    return { ...nobody, index: entry.index, entry, items, checkpoint, pinned: genesis, seen, entries: [entry] };
   }
   // The entry that is signed.
   let signed = entry;

@@ -2,12 +2,12 @@
 // Each function throws what is wrong: bytes that are no proof could not be checked, a proof that does
 // not lead to the root is false.
 
-import { bytes32, concat, equal, need, readWhole, reading, table, u16, u64, u8 } from './codec.mjs';
+import { bytes32, concat, equal, need, readWhole, reading, table, u16, u64, u64Bytes, u8 } from './codec.mjs';
 import { sha256 } from './tree.mjs';
 
 const DEPTH_MAX = 256;
 const VALUE_BYTES_MAX = 128;
-const DOMAINS = 16;
+const DOMAIN_COUNT = 16;
 const EMPTY = { hash: new Uint8Array(32), a: 0n, b: 0n, n: 0n };
 const NODE = table({ hash: bytes32, a: u64, b: u64, n: u64 });
 const SUMS = table({ a: u64, b: u64, n: u64 });
@@ -16,12 +16,6 @@ const malformed = (condition, what) => need(condition, 'proof_malformed', what);
 const holds = (condition, what) => need(condition, 'state_differs', what);
 
 const bitOf = (path, place) => (path[place >> 3] >> (7 - (place & 7))) & 1;
-
-function u64Bytes(number) {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, number);
-  return bytes;
-}
 
 const nodeBytes = ({ hash, a, b, n }) => concat(hash, u64Bytes(a), u64Bytes(b), u64Bytes(n));
 
@@ -139,16 +133,20 @@ const siblingsOf = (reader) => Object.values(HEAD_SIBLINGS(reader));
 
 function readDomain(reader) {
   const domain = u8(reader);
-  malformed(domain < DOMAINS, 'there are sixteen domains');
+  malformed(domain < DOMAIN_COUNT, 'there are sixteen domains');
   return domain;
 }
 
+function readStateProof(reader) {
+  const [of, sums, siblings] = [readDomain(reader), SUMS(reader), siblingsOf(reader)];
+  return { of, sums, siblings, proof: readProof(reader) };
+}
+
+// The domain that a proof says to be of; all of its bytes are read.
+export const domainOfProof = (bytes) => readAll(readStateProof, bytes).of;
+
 async function checkStateProof(domain, path, bytes, stateRoot) {
-  const read = (reader) => {
-    const [of, sums, siblings] = [readDomain(reader), SUMS(reader), siblingsOf(reader)];
-    return { of, sums, siblings, proof: readProof(reader) };
-  };
-  const { of, sums, siblings, proof } = readAll(read, bytes);
+  const { of, sums, siblings, proof } = readAll(readStateProof, bytes);
   holds(of === domain, 'the proof is of another domain');
   const root = await rootOf(domain, path, proof);
   holds(['a', 'b', 'n'].every((sum) => root[sum] === sums[sum]), 'the sums are not those of the proof');
