@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 
 use arborlog::audit::{Folder, check_whole};
 use arborlog::crypto::{PublicKey, Signature, SigningKey, VerifyingKey};
-use arborlog::ledger::{Candidate, Code, RefusalClass, State};
+use arborlog::ledger::items::place_of;
+use arborlog::ledger::trie::Domain;
+use arborlog::ledger::{Candidate, Code, RefusalClass, State, domains};
 use arborlog::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, TILE_HASHES, TileId, inclusion_ranges, leaf_hash,
     root_of, verify_inclusion,
@@ -28,7 +30,7 @@ use arborlog::merkle::{
 use arborlog::note::{
     Checkpoint, Cosignature, KeyName, SignatureType, TreeHead, VerifierKey, cosign,
 };
-use arborlog::receipt::{AuthorityLink, Receipt};
+use arborlog::receipt::{AuthorityLink, Receipt, StateItem};
 use arborlog::record::{
     Day, Endorsement, Entry, Index, Lineage, MldsaSignature, Origin, Record, RecordId, Seal,
     SealedEntry, SealedStatement, Seq, SignedEntry, SignedRecord, SigningContext, StateEntry,
@@ -2728,6 +2730,136 @@ fn receipts_are_as_frozen_and_hold() {
             );
         }
         refuses_changes(&text, log, &genesis);
+    }
+}
+
+/// Keys of items after the story, one of each sort, and of items that are not there: domain, key.
+fn item_keys(it: &Ledger) -> Vec<(Domain, Vec<u8>)> {
+    let genesis = it.said[0].id;
+    let leaves = std::fs::read(golden_dir().join("ledger/leaves.json")).unwrap();
+    let leaves: Value = serde_json::from_slice(&leaves).unwrap();
+    let mut keys = Vec::new();
+    for (domain, name) in domains::NAMES {
+        // Where a path is no hash, its first bytes are the key.
+        let width = match domain {
+            domains::ONCE => 1,
+            domains::SPECIES => 2,
+            domains::PLOTS | domains::MONTHS => 4,
+            domains::SURVEYS => 16,
+            domains::EVIDENCE => 32,
+            domains::ACCOUNTS | domains::KEYS | domains::HOLDERS => continue,
+            _ => 8,
+        };
+        let there = leaves[name].as_array().unwrap();
+        let paths = there.iter().map(|leaf| leaf["path"].as_str().unwrap());
+        let paths = paths.map(|path| hex::decode(path).unwrap()[..width].to_vec());
+        let few = if domain == domains::ONCE { 4 } else { 2 };
+        keys.extend(paths.take(few).map(|key| (domain, key)));
+        if domain != domains::ONCE {
+            keys.push((domain, vec![0x77; width]));
+        }
+    }
+    for owner in ["ann", "cat"] {
+        let account = hex::decode(sha(owner)).unwrap();
+        keys.push((
+            domains::ACCOUNTS,
+            [genesis.as_bytes().as_slice(), &account].concat(),
+        ));
+    }
+    keys.push((
+        domains::ACCOUNTS,
+        [genesis.as_bytes().as_slice(), &[7; 32]].concat(),
+    ));
+    for n in [ADA, LOG, PLATFORM, PLATFORM_NEXT, WITNESS] {
+        keys.push((domains::KEYS, key(n).public().as_bytes().to_vec()));
+    }
+    for name in ["\0bike-club", "\u{1}blkeclub", "\0nobody", "\u{1}nobody"] {
+        keys.push((domains::HOLDERS, name.as_bytes().to_vec()));
+    }
+    keys
+}
+
+/// The receipt of a state entry behind the story, with items of each sort.
+#[test]
+fn a_receipt_of_items_is_as_frozen_and_holds() {
+    let it = shared();
+    let mut replay = Replay::new(&origin(), Signatures::Trust);
+    for entry in &it.entries()[..STORY as usize] {
+        replay.take(entry, |index| Some(it.bytes(index.0))).unwrap();
+    }
+    let (state, roots) = (replay.state(), replay.state().roots().unwrap());
+    let image = state.image_for_proofs();
+    let admitted_at = state.globals().last_admitted_at;
+    let entry = state.next_state_entry(admitted_at, STORY, &roots, state.totals());
+    let entry = entry.unwrap().encode().unwrap();
+    let mut entries = it.entries()[..STORY as usize].to_vec();
+    entries.push(entry.clone());
+    let leaves = entries.iter().map(|entry| leaf_hash(entry));
+    let head = TreeHead {
+        size: STORY + 1,
+        root: root_of(leaves.clone()),
+    };
+    let leaves: Vec<Hash> = leaves.collect();
+    let path = inclusion_ranges(STORY, STORY + 1).unwrap().into_iter();
+    let path = path.map(|(from, to)| root_of(leaves[from as usize..to as usize].iter().copied()));
+    let mut checkpoint = Checkpoint::sign(&ORIGIN.parse().unwrap(), head, &key(LOG_NEXT));
+    checkpoint.also_sign(&key(LOG));
+    let items = item_keys(it).into_iter().map(|(domain, key)| {
+        let place = place_of(domain, &key).unwrap();
+        StateItem {
+            fields: image.fields(domain, &key),
+            proof: image.prove(&roots, domain, &place).unwrap().encode(),
+            key,
+        }
+    });
+    let made = Receipt {
+        items: items.collect(),
+        index: Index(STORY),
+        entry,
+        seal: None,
+        authority: Vec::new(),
+        path: path.collect(),
+        checkpoint: checkpoint.to_string(),
+    };
+    let text = made.to_text().unwrap();
+    golden("receipts/state_items.tlog-proof", &text);
+    let read: Receipt = text.parse().unwrap();
+    assert_eq!(read, made);
+    let genesis = it.said[0].id;
+    let verified = read.verify(&vkey(LOG), Some(&genesis), &[]).unwrap();
+    let mut words = String::new();
+    for item in &verified.items {
+        writeln!(words, "{item}").unwrap();
+    }
+    golden("ledger/item_words.txt", words);
+    let found = verified.items.iter().filter(|item| item.found.is_some());
+    assert!(found.count() > 25);
+    assert!(read.verify(&vkey(LOG), Some(&RecordId::NONE), &[]).is_err());
+
+    // No bit of an item can be another: of its key, its fields, its proof.
+    let state = StateEntry::decode(&read.entry).unwrap();
+    for item in &read.items {
+        let verify = |item: &StateItem| item.verify(read.index, &state);
+        for at in 0..8 * item.key.len() {
+            let mut changed = item.clone();
+            changed.key[at / 8] ^= 1 << (at % 8);
+            // The same proof shows of other places too that nothing is there.
+            let shown = verify(&changed).is_ok_and(|proven| proven.found.is_some());
+            assert!(!shown, "{item:?} {at}");
+        }
+        for at in 0..8 * item.proof.len() {
+            let mut changed = item.clone();
+            changed.proof[at / 8] ^= 1 << (at % 8);
+            assert!(verify(&changed).is_err(), "{item:?} {at}");
+        }
+        for at in 0..8 * item.fields.as_ref().map_or(0, Vec::len) {
+            let mut changed = item.clone();
+            changed.fields.as_mut().unwrap()[at / 8] ^= 1 << (at % 8);
+            assert!(verify(&changed).is_err(), "{item:?} {at}");
+        }
+        let mut changed = item.clone();
+        changed.fields = item.fields.is_none().then(Vec::new);
+        assert!(verify(&changed).is_err(), "{item:?}");
     }
 }
 

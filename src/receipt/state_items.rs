@@ -58,8 +58,13 @@ impl StateItem {
         let leaf = leaf.map_err(|error| wrong(true, error.to_string()))?;
         let found = match leaf {
             Some(leaf) => {
-                let item = Item::read(domain, leaf, self.fields.as_deref());
-                let differ = || wrong(true, "its fields are not those of the leaf".to_owned());
+                let item = Item::read(domain, &self.key, leaf, self.fields.as_deref());
+                let differ = || {
+                    wrong(
+                        true,
+                        "its fields are not those of the leaf, or of another item".to_owned(),
+                    )
+                };
                 Some((*leaf, item.ok_or_else(differ)?))
             }
             None if self.fields.is_some() => {

@@ -162,7 +162,12 @@ pub(super) fn digested(
     digested_bytes(a, b, began_at, &bytes)
 }
 
-fn digested_bytes(a: u64, b: u64, began_at: Index, bytes: &[u8]) -> Result<Leaf, TrieError> {
+pub(super) fn digested_bytes(
+    a: u64,
+    b: u64,
+    began_at: Index,
+    bytes: &[u8],
+) -> Result<Leaf, TrieError> {
     let mut value = [0; 40];
     let (index, hash) = value.split_at_mut(8);
     index.copy_from_slice(&began_at.0.to_be_bytes());
@@ -245,12 +250,6 @@ pub(super) fn once_fields(globals: &Globals, number: u8) -> Option<Vec<u8>> {
     let values = once_values(globals).ok()?.into_iter();
     let mut found = values.filter(|(place, _)| place.0 == number);
     found.next().map(|(_, value)| value.bytes)
-}
-
-/// Whether a leaf is a digested one of these fields.
-pub(super) fn is_digest_of(leaf: &Leaf, fields: &[u8]) -> bool {
-    let hash = leaf.value().split_at_checked(8).map(|(_, hash)| hash);
-    hash == Some(Sha256::digest(fields).as_slice()) && (leaf.a, leaf.b) == (0, 0)
 }
 
 /// The trie of what a ledger has one of. It is made from nothing each time: it has four leaves.

@@ -47,7 +47,7 @@ impl HolderOrName {
     /// Reads a leaf of the domain of holders; `None` if it is none.
     pub(super) fn of_leaf(leaf: &Leaf) -> Option<Self> {
         let read = match *leaf.value() {
-            [0, a, b, c, d, roles] => Self::Holder(HolderState {
+            [0, a, b, c, d, roles] if roles != 0 => Self::Holder(HolderState {
                 number: HolderNumber(u32::from_be_bytes([a, b, c, d])),
                 surveys: roles & 1 != 0,
                 plants_or_awards: roles & 2 != 0,

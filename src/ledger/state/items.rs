@@ -9,8 +9,9 @@ use super::{
     Account, ClaimState, KeyState, LossState, MethodState, MonthTotals, PlantingState, PlotState,
     SurveyState, TreeState,
 };
+use crate::crypto::PublicKey;
 use crate::ledger::trie::{Domain, Leaf, PATH_BYTES, Path, Value};
-use crate::record::{Grams, Index, RecordId, Text, decode};
+use crate::record::{Grams, Index, List, Origin, RecordId, Slug, Text, decode};
 
 /// The longest value of an item: far above a method with all its activities.
 pub const ITEM_VALUE_BYTES_MAX: usize = 1 << 20;
@@ -57,7 +58,7 @@ pub fn key_of(domain: Domain, text: &str, genesis: &RecordId) -> Option<Vec<u8>>
     match domain {
         domains::ACCOUNTS => Some([genesis.as_bytes().as_slice(), &hex()?].concat()),
         domains::KEYS | domains::EVIDENCE => hex(),
-        domains::HOLDERS => Some([&[0], text.as_bytes()].concat()),
+        domains::HOLDERS => Some([&[0], text.parse::<Slug>().ok()?.as_str().as_bytes()].concat()),
         domains::ONCE => Some(vec![u8::try_from(number(text)?).ok()?]),
         domains::SPECIES => Some(u16::try_from(number(text)?).ok()?.to_be_bytes().to_vec()),
         domains::PLOTS | domains::MONTHS => u32s(text),
@@ -88,15 +89,16 @@ pub fn place_of(domain: Domain, key: &[u8]) -> Option<Path> {
             let account = crate::record::AccountId::from_bytes(id(account)?);
             Some(domains::account_place(&genesis, &account))
         }
-        domains::KEYS => Some(domains::key_place(&crate::crypto::PublicKey::from_bytes(
-            id(key)?,
-        ))),
+        domains::KEYS => Some(domains::key_place(&PublicKey::from_bytes(id(key)?))),
         domains::HOLDERS => {
             let (tag, name) = key.split_first()?;
             let name = std::str::from_utf8(name).ok()?;
+            // Whoever made a receipt may have written anything here, and it is shown.
             match *tag {
-                0 => Some(holder_place(name)),
-                1 => Some(domains::name_place(name)),
+                0 => Some(holder_place(name.parse::<Slug>().ok()?.as_str())),
+                1 => Some(domains::name_place(
+                    name.parse::<Text<100>>().ok()?.as_str(),
+                )),
                 _ => None,
             }
         }
@@ -148,9 +150,15 @@ pub enum Item {
 }
 
 impl Item {
-    /// Reads what a leaf says, of which `fields` are the value's fields where the domain digests them. `None` if
-    /// the leaf is not the one of these fields: bytes, hash or sums differ.
-    pub fn read(domain: Domain, leaf: &Leaf, fields: Option<&[u8]>) -> Option<Self> {
+    /// Reads what the leaf at a key's place says, of which `fields` are the value's fields where the domain
+    /// digests them. `None` if the leaf is not the one of these fields (bytes, hash or sums differ), or they are
+    /// of an item with another key.
+    pub fn read(domain: Domain, key: &[u8], leaf: &Leaf, fields: Option<&[u8]>) -> Option<Self> {
+        let item = Self::read_any(domain, key, leaf, fields)?;
+        item.has_key(key).then_some(item)
+    }
+
+    fn read_any(domain: Domain, key: &[u8], leaf: &Leaf, fields: Option<&[u8]>) -> Option<Self> {
         fn typed<T: Decode<()> + Encode + Value>(leaf: &Leaf, bytes: &[u8]) -> Option<T> {
             let value: T = decode::<_, ITEM_VALUE_BYTES_MAX>(bytes).ok()?;
             (value.leaf().ok()? == *leaf).then_some(value)
@@ -161,7 +169,8 @@ impl Item {
         let bytes = fields.unwrap_or(leaf.value());
         Some(match domain {
             domains::ONCE => {
-                domains::is_digest_of(leaf, bytes).then(|| Self::Once(bytes.to_vec()))?
+                let number = *key.first()?;
+                is_once_leaf(leaf, number, bytes).then(|| Self::Once(bytes.to_vec()))?
             }
             domains::KEYS => Self::Key(typed(leaf, bytes)?),
             domains::HOLDERS => match HolderOrName::of_leaf(leaf)? {
@@ -184,6 +193,63 @@ impl Item {
             _ => return None,
         })
     }
+
+    /// Whether what it says can be of the item with this key. The state root of a log that lies may have any
+    /// leaf at any place.
+    fn has_key(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Key(state) => key == state.key.as_bytes(),
+            Self::Holder(_) => key.first() == Some(&0),
+            Self::Name(_) => key.first() == Some(&1),
+            Self::Method(state) => {
+                let (id, version) = (state.method.id.0, state.method.version.0);
+                key == [id.to_be_bytes(), version.to_be_bytes()].concat()
+            }
+            Self::Plot(state) => key == state.plot.number.0.to_be_bytes(),
+            Self::Planting(state) => {
+                let nothing_lost = state.lost() == 0 && state.lost_ranges.is_empty();
+                key.ends_with(&state.first_serial.0.to_be_bytes())
+                    && state.first_serial <= state.last_serial
+                    && (!state.voided || nothing_lost)
+            }
+            Self::Survey(state) => {
+                let (plot, day) = (state.survey.plot.0, state.survey.surveyed_on.0);
+                let [plot, day] = [plot.to_be_bytes(), day.to_be_bytes()];
+                key == [plot.as_slice(), &day, &state.stated_at.0.to_be_bytes()].concat()
+            }
+            Self::Loss(state) => key == state.lost_at.0.to_be_bytes(),
+            Self::Once(_)
+            | Self::Species(_)
+            | Self::Account(_)
+            | Self::Tree(_)
+            | Self::Claim(_)
+            | Self::Reversed(_)
+            | Self::Voided(_)
+            | Self::Month(_)
+            | Self::Evidence(_) => true,
+        }
+    }
+}
+
+/// Whether a leaf is the one of these fields of what a ledger has one of.
+fn is_once_leaf(leaf: &Leaf, number: u8, fields: &[u8]) -> bool {
+    fn read<T: Decode<()> + Encode>(fields: &[u8]) -> Option<T> {
+        decode::<_, ITEM_VALUE_BYTES_MAX>(fields).ok()
+    }
+    let began_at = match number {
+        0 => read::<(Origin, RecordId, Text<500>)>(fields).map(|_| Index(0)),
+        1 => read::<(List<PublicKey, 1, 16>, u8, Index)>(fields).map(|(.., stated_at)| stated_at),
+        2 => read::<Vec<(PublicKey, Index)>>(fields)
+            .and_then(|keys| keys.last().map(|(_, named_at)| *named_at)),
+        // The policy has no fields, and only the leaf says which entry states it.
+        3 if fields.is_empty() => {
+            let began_at = leaf.value().first_chunk();
+            began_at.map(|index| Index(u64::from_be_bytes(*index)))
+        }
+        _ => None,
+    };
+    let made = began_at.map(|began_at| domains::digested_bytes(0, 0, began_at, fields));
+    matches!(made, Some(Ok(made)) if made == *leaf)
 }
 
 impl super::StateImage {

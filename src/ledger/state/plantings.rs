@@ -55,7 +55,13 @@ pub struct PlantingState {
 
 impl Value for PlantingState {
     fn leaf(&self) -> Result<Leaf, TrieError> {
-        let standing = if self.voided { 0 } else { self.standing() };
+        // A value that was read beside a proof may say anything.
+        let count = (u64::from(self.last_serial.0) + 1).checked_sub(self.first_serial.0.into());
+        let standing = match self.voided {
+            true => Some(0),
+            false => count.and_then(|count| count.checked_sub(self.lost.into())),
+        };
+        let standing = standing.ok_or(TrieError::SumOverflow)?;
         digested(standing, self.lost.into(), self.index, self)
     }
 }
