@@ -821,6 +821,31 @@ fn junk(issuer: &SigningKey, seqs: impl Iterator<Item = u64>, endorsers: &[Signi
     body(&records.collect::<Vec<_>>())
 }
 
+/// The largest sealed batch that a key signs, and the request that sends it.
+fn sealed(target: &Target, key: &SigningKey) -> (SealedBatch, Vec<u8>) {
+    let head = target.server.remote().issuer(&key.public()).unwrap();
+    let statements = (0..16_384).map(|event| SealedStatement::new(award(event % 50, event)));
+    let place = SealPlace {
+        seq: head.next_seq,
+        prev: head.prev,
+        issued_on: arborlog::client::today(),
+    };
+    let statements = statements.collect::<Result<_, _>>().unwrap();
+    let context = target.ledger.context();
+    let (batch, _) = SealedBatch::seal(statements, place, &context, key).unwrap();
+    let request = batch_post(&batch.body().unwrap());
+    (batch, request)
+}
+
+fn batch_post(body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "POST /v1/batches HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+         content-type: application/vnd.arborlog.batch\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
 fn whole_post(body: &[u8]) -> Vec<u8> {
     post(&format!("content-length: {}\r\n", body.len()), body)
 }
@@ -928,6 +953,47 @@ fn no_flood_by_strangers_holds_up_an_append() {
         hold(&target, 64, &half, over)
     });
     target.is_well("floods");
+    target.finish();
+}
+
+#[test]
+fn no_flood_of_sealed_batches_holds_up_an_append() {
+    let mut target = Target::start(&[]);
+    let mut honest = [
+        Honest::new(&target, HERE, 81),
+        Honest::new(&target, ELSEWHERE, 82),
+    ];
+    // In the name of a platform that never signed it; and by a key that nobody granted a role.
+    let platform = target.ledger.platform.clone();
+    let (batch, request) = sealed(&target, &platform);
+    let mut unsigned = request.clone();
+    // Behind the head of the request, two lengths, and the record; the statements follow.
+    let body = batch.body().unwrap().len();
+    let signature = unsigned.len() - body + 4 + 8 + batch.seal_record().bytes().len();
+    unsigned[signature] ^= 1;
+    let before = target.cpu_s();
+    let answer = target.say(&unsigned);
+    assert!(answer.contains("signature_invalid"), "{answer}");
+    let cost = target.cpu_s() - before;
+    eprintln!("16,384 statements under a seal that nobody signed: {cost:.2} s of processor time");
+    target.flooded_by("batches that nobody sealed", &mut honest, |over| {
+        send_again_and_again(&target, 4, &unsigned, Some("signature_invalid"), over)
+    });
+    // What is in the log can be sent by anybody: the same bytes, and others under the same seal.
+    let answer = target.say(&request);
+    assert!(starts(&answer, &[200]), "{answer}");
+    target.flooded_by("a batch that is in", &mut honest, |over| {
+        send_again_and_again(&target, 4, &request, Some("already_in"), over)
+    });
+    let mut others = request.clone();
+    *others.last_mut().unwrap() ^= 1;
+    target.flooded_by("other statements under its seal", &mut honest, |over| {
+        send_again_and_again(&target, 4, &others, Some("seal_mismatch"), over)
+    });
+    target.flooded_by("sealed batches, then hung up", &mut honest, |over| {
+        send_again_and_again(&target, 8, &others, None, over)
+    });
+    target.is_well("floods of sealed batches");
     target.finish();
 }
 
