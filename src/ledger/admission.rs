@@ -1,13 +1,19 @@
 //! The one way into the state: what asks to be an entry is judged, then applied.
 
 use super::broken::{Contradiction, InvariantBroken, Sum};
-use super::candidate::Candidate;
+use super::candidate::{Candidate, PlacesAhead};
 use super::kinds::rules_of;
+use super::lineage::Places;
 use super::refusal::{Code, Refusal, ensure};
 use super::rules::chain::check_issuer;
 use super::rules::speakers::require_speaker;
 use super::state::{ChainHead, State};
-use crate::record::{Index, Lineage, Statement};
+use super::trie::Path;
+use crate::record::{AccountId, Index, Lineage, Statement};
+
+/// Statements of a batch whose accounts are read ahead together: what is read stays near until the last of
+/// them is judged.
+const JUDGED_TOGETHER: usize = 256;
 
 /// A sealed batch that asks to be the next entries.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +28,7 @@ pub struct BatchCandidate<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BatchLineage {
     /// The places of each sealed entry.
-    pub places: Vec<Vec<Option<Index>>>,
+    pub places: Vec<Places>,
     /// The lineage of the seal.
     pub seal: Lineage,
 }
@@ -80,11 +86,7 @@ impl State {
 
     /// Checks whether a statement may be the next entry, of a batch that begins at `first`; returns
     /// its places. What the chain and the key of its issuer need is checked once, of the seal.
-    fn judge_sealed(
-        &self,
-        candidate: &Candidate<'_>,
-        first: Index,
-    ) -> Result<Vec<Option<Index>>, Refusal> {
+    fn judge_sealed(&self, candidate: &Candidate<'_>, first: Index) -> Result<Places, Refusal> {
         ensure(candidate.statement.kind().sealed_places().is_some(), || {
             Refusal::new(
                 Code::RoleRefused,
@@ -103,7 +105,7 @@ impl State {
         let rules = rules_of(candidate.statement);
         let places = rules.judge(self, candidate)?;
         require_speaker(self, candidate, rules.speakers())?;
-        Ok(places.into_indexes())
+        Ok(places)
     }
 
     /// Takes a sealed batch in, all of it or nothing; returns the index of its first entry, and what
@@ -144,14 +146,24 @@ impl State {
         };
         let mut places = Vec::with_capacity(batch.statements.len());
         let mut refused = Vec::new();
-        for (position, candidate) in batch.statements.iter().enumerate() {
-            match self.judge_sealed(candidate, first) {
-                Ok(judged) => {
-                    let index = self.apply(candidate)?;
-                    places.push(judged);
-                    each(index, self);
+        let issuer = PlacesAhead::of_issuer(batch.seal.issuer);
+        let mut position = 0;
+        for statements in batch.statements.chunks(JUDGED_TOGETHER) {
+            let accounts = self.accounts_ahead(statements);
+            for (candidate, account) in statements.iter().zip(accounts) {
+                let candidate = Candidate {
+                    ahead: issuer.and_account(account),
+                    ..*candidate
+                };
+                match self.judge_sealed(&candidate, first) {
+                    Ok(judged) => {
+                        let index = self.apply(&candidate)?;
+                        places.push(judged);
+                        each(index, self);
+                    }
+                    Err(refusal) => refused.push((position, refusal)),
                 }
-                Err(refusal) => refused.push((position, refusal)),
+                position += 1;
             }
         }
         if !refused.is_empty() {
@@ -160,6 +172,18 @@ impl State {
         let index = self.apply(&batch.seal)?;
         each(index, self);
         Ok(Ok((first, BatchLineage { places, seal })))
+    }
+
+    /// The accounts that statements name, with their places, and what lies there read.
+    fn accounts_ahead(&self, statements: &[Candidate<'_>]) -> Vec<Option<(AccountId, Path)>> {
+        let accounts = statements.iter().map(|candidate| {
+            let id = candidate.statement.account()?;
+            Some((*id, self.account_place(id)))
+        });
+        let accounts: Vec<_> = accounts.collect();
+        let places: Vec<Path> = accounts.iter().flatten().map(|(_, place)| *place).collect();
+        self.fetch_accounts(&places);
+        accounts
     }
 
     /// Takes in the next entry, which [`Self::judge`] allowed in this very state, and checks rule 9;

@@ -1,8 +1,11 @@
 //! What is judged: a statement, who makes it, and what the log knows of it.
 
 use super::broken::{Contradiction, present};
+use super::state::domains::key_place;
+use super::state::{HolderNumber, KeyState, State};
+use super::trie::Path;
 use crate::crypto::PublicKey;
-use crate::record::{Day, Endorsement, RecordId, Seq, SignedRecord, Statement, TimeMs};
+use crate::record::{AccountId, Day, Endorsement, RecordId, Seq, SignedRecord, Statement, TimeMs};
 
 /// A statement that asks to be the next entry: in a signed record of its own, or in a sealed batch.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +24,31 @@ pub struct Candidate<'a> {
     pub target: Option<Target<'a>>,
     /// The record's place in its issuer's chain; `None` for a sealed statement, which has none.
     pub link: Option<ChainLink>,
+    /// Places that were made ahead.
+    pub ahead: PlacesAhead,
+}
+
+/// Places in the state of what a statement names. Each is a hash, which is asked for several times: whoever
+/// judges many statements makes it once. What is not here is made where it is needed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlacesAhead {
+    issuer: Option<(PublicKey, Path)>,
+    account: Option<(AccountId, Path)>,
+}
+
+impl PlacesAhead {
+    /// The place of a key.
+    pub(in crate::ledger) fn of_issuer(key: &PublicKey) -> Self {
+        Self {
+            issuer: Some((*key, key_place(key))),
+            account: None,
+        }
+    }
+
+    /// These, and the place of an account.
+    pub(in crate::ledger) fn and_account(self, account: Option<(AccountId, Path)>) -> Self {
+        Self { account, ..self }
+    }
 }
 
 /// A record's place in its issuer's chain.
@@ -73,6 +101,28 @@ impl<'a> Candidate<'a> {
                 prev: record.prev,
                 id,
             }),
+            ahead: PlacesAhead::default(),
+        }
+    }
+
+    /// What the state knows of the issuer's key.
+    pub(in crate::ledger) fn issuer_key<'s>(&self, state: &'s State) -> Option<&'s KeyState> {
+        match &self.ahead.issuer {
+            Some((key, place)) if key == self.issuer => state.key_at(place),
+            _ => state.key(self.issuer),
+        }
+    }
+
+    /// The holder of the issuer's key, if it was granted a role.
+    pub(in crate::ledger) fn issuer_holder(&self, state: &State) -> Option<HolderNumber> {
+        self.issuer_key(state)?.role.holder_number()
+    }
+
+    /// The place of an account.
+    pub(in crate::ledger) fn place_of(&self, state: &State, id: &AccountId) -> Path {
+        match &self.ahead.account {
+            Some((known, place)) if known == id => *place,
+            _ => state.account_place(id),
         }
     }
 

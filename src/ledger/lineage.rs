@@ -2,22 +2,39 @@
 //! kind and have names in [`Lineage`]; those behind them have names here, for the kind that writes
 //! them and for readers who follow them back.
 
-use crate::record::{Index, Lineage, Stated};
+use crate::record::{Index, LINEAGE_MAX, Lineage, Stated};
+
+/// The most places behind the first two.
+const PLACES_MAX: usize = LINEAGE_MAX - 2;
 
 /// A lineage behind its first two places. Only the named places below make one.
-pub(super) struct Places(Vec<Option<Index>>);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Places {
+    indexes: [Option<Index>; PLACES_MAX],
+    count: usize,
+}
 
 impl Places {
+    fn of<const N: usize>(named: [Option<Index>; N]) -> Self {
+        const {
+            assert!(N <= PLACES_MAX, "a lineage has no room for so many places");
+        }
+        let mut indexes = [None; PLACES_MAX];
+        let (used, _) = indexes.split_at_mut(N);
+        used.copy_from_slice(&named);
+        Self { indexes, count: N }
+    }
+
     /// The indexes, as a sealed entry has them.
-    pub(super) fn into_indexes(self) -> Vec<Option<Index>> {
-        self.0
+    pub fn indexes(&self) -> &[Option<Index>] {
+        self.indexes.get(..self.count).unwrap_or_default()
     }
 
     /// The whole lineage of an entry: its issuer's entry before, its authority's, and these.
     pub(super) fn behind(self, issuer_before: Option<Index>, authority: Option<Index>) -> Lineage {
-        let mut indexes = Vec::with_capacity(2 + self.0.len());
+        let mut indexes = Vec::with_capacity(2 + self.count);
         indexes.extend([issuer_before, authority]);
-        indexes.extend(self.0);
+        indexes.extend(self.indexes());
         Lineage::new(indexes)
     }
 }
@@ -35,7 +52,7 @@ macro_rules! places {
             impl From<$name> for Places {
                 fn from(places: $name) -> Self {
                     let $name { $($place),* } = places;
-                    Self(vec![$($place),*])
+                    Self::of([$($place),*])
                 }
             }
 

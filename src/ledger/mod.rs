@@ -24,7 +24,7 @@ pub mod trie;
 
 pub use admission::{BatchCandidate, BatchLineage, BatchRefusal};
 pub use broken::InvariantBroken;
-pub use candidate::{Candidate, ChainLink, Target};
+pub use candidate::{Candidate, ChainLink, PlacesAhead, Target};
 pub(crate) use decimal::decimal;
 pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};

@@ -78,7 +78,7 @@ pub(super) fn judge(
         admitted_at,
         targets,
         corrects,
-        entries: Vec::new(),
+        entries: Vec::with_capacity(submissions.iter().map(|s| s.said.bytes()).sum()),
     };
     let mut rulings = Vec::with_capacity(submissions.len());
     let mut submissions = submissions.into_iter();
@@ -220,7 +220,7 @@ impl Judging<'_> {
         for ((statement, places), ahead) in statements.iter().zip(&lineage.places).zip(aheads) {
             let ahead = u16::try_from(ahead).map_err(|_| too_long())?;
             bytes.clear();
-            SealedEntry::encode_parts(ahead, statement, places, &mut bytes)?;
+            SealedEntry::encode_parts(ahead, statement, places.indexes(), &mut bytes)?;
             Bundle::append(&mut self.entries, &bytes).ok_or_else(too_long)?;
             self.tree.push(leaf_hash(&bytes));
         }
@@ -240,7 +240,7 @@ impl Judging<'_> {
         for (index, (statement, places)) in indexed {
             let ahead = u16::try_from(seal_index.0 - index).map_err(|_| too_long())?;
             let entry = FullEntry::Sealed {
-                entry: SealedEntry::new(ahead, statement.clone(), places)?,
+                entry: SealedEntry::new(ahead, statement.clone(), places.indexes().to_vec())?,
                 seal_index,
                 seal: seal.clone(),
             };

@@ -52,6 +52,23 @@ impl Said {
         }
     }
 
+    /// Bytes of these entries, about.
+    pub(super) fn bytes(&self) -> usize {
+        /// Of an entry beside what is said: of a signed one lineage, signature and lengths.
+        const SIGNED_BESIDE: usize = 144;
+        const SEALED_BESIDE: usize = 40;
+        match self {
+            Self::Records { records, .. } => {
+                let records = records.iter().map(|(_, signed)| signed.bytes().len());
+                records.map(|record| record + SIGNED_BESIDE).sum()
+            }
+            Self::Batch(batch) => {
+                let statements = batch.batch.statements().iter().map(|s| s.bytes().len());
+                statements.map(|statement| statement + SEALED_BESIDE).sum()
+            }
+        }
+    }
+
     /// The earlier entries that its corrections name.
     pub(super) fn targets(&self) -> Vec<Index> {
         match self {

@@ -6,7 +6,7 @@ use std::fmt;
 use bincode::{Decode, Encode};
 
 use super::mldsa::MldsaKey;
-use super::number::Index;
+use super::number::{AccountId, Index};
 use super::statement::Statement;
 use crate::crypto::PublicKey;
 
@@ -190,6 +190,16 @@ impl Statement {
             Self::Survey(survey) => Some(survey.as_of).max(survey.planting),
             Self::Assignment(assignment) => assignment.claims.iter().copied().max(),
             _ => self.target().max(self.set()),
+        }
+    }
+
+    /// The account that this statement gives points to, if it is an award, or takes them from.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Award(award) => Some(&award.account),
+            Self::Transfer(transfer) => Some(&transfer.from),
+            Self::Claim(claim) => Some(&claim.account),
+            _ => None,
         }
     }
 

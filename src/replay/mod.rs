@@ -295,11 +295,13 @@ impl Replay {
                 return Err(refused(index, &refusal).into());
             }
         };
-        for (taken, mut places) in group.taken().zip(lineages.places) {
+        for (taken, places) in group.taken().zip(lineages.places) {
             let found = taken.checked.entry().places();
-            places.resize(found.len(), None);
-            if places != found {
-                return Err(other_lineage(taken.index, found, &places).into());
+            let made = places.indexes();
+            // A sealed entry has room for more places than its kind names: those are none.
+            let padded = made.iter().copied().chain(std::iter::repeat(None));
+            if found.len() < made.len() || !found.iter().copied().eq(padded.take(found.len())) {
+                return Err(other_lineage(taken.index, found, made).into());
             }
         }
         if lineages.seal != seal.lineage {

@@ -66,7 +66,8 @@ impl Rules for Award {
         index: Index,
     ) -> Result<(), Contradiction> {
         let holder = issuing_holder(state, candidate)?;
-        state.credit(index, self.account, self.points, holder)?;
+        let place = candidate.place_of(state, &self.account);
+        state.credit(index, place, self.points, holder)?;
         let points = u128::from(self.points.0);
         state.months.upsert(Month::of(self.occurred_on), |month| {
             month

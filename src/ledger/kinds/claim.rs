@@ -50,10 +50,11 @@ impl Rules for Claim {
     fn apply(
         &self,
         state: &mut State,
-        _: &Candidate<'_>,
+        candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        state.debit(index, self.account, self.points)?;
+        let place = candidate.place_of(state, &self.account);
+        state.debit(index, place, self.points)?;
         let claim = ClaimState {
             account: self.account,
             species: self.species,
@@ -92,7 +93,8 @@ impl Voidable for Claim {
             state.untie(plot, serial)?;
         }
         state.move_claim(target, ClaimTree::Waiting, ClaimTree::Voided)?;
-        state.give_back(index, self.account, self.points)?;
+        let place = state.account_place(&self.account);
+        state.give_back(index, place, self.points)?;
         let totals = &mut state.globals.totals;
         totals
             .claimed

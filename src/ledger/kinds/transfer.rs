@@ -43,9 +43,11 @@ impl Rules for Transfer {
         candidate: &Candidate<'_>,
         index: Index,
     ) -> Result<(), Contradiction> {
-        state.debit(index, self.from, self.points)?;
-        if let Some(to) = self.to {
+        let from = candidate.place_of(state, &self.from);
+        state.debit(index, from, self.points)?;
+        if let Some(to) = &self.to {
             let holder = issuing_holder(state, candidate)?;
+            let to = state.account_place(to);
             state.credit(index, to, self.points, holder)?;
         }
         match sum_outside(state, self.reason) {
@@ -71,8 +73,10 @@ impl Voidable for Transfer {
     }
 
     fn apply_void(&self, state: &mut State, _: Index, index: Index) -> Result<(), Contradiction> {
-        state.give_back(index, self.from, self.points)?;
-        if let Some(to) = self.to {
+        let from = state.account_place(&self.from);
+        state.give_back(index, from, self.points)?;
+        if let Some(to) = &self.to {
+            let to = state.account_place(to);
             state.debit(index, to, self.points)?;
         }
         match sum_outside(state, self.reason) {

@@ -67,8 +67,8 @@ pub(in crate::ledger) fn check_holder<'a>(
     candidate: &Candidate<'_>,
     id: &AccountId,
 ) -> Result<Option<&'a Account>, Refusal> {
-    let issuer = state.holder_number(candidate.issuer);
-    let account = state.account(id);
+    let issuer = candidate.issuer_holder(state);
+    let account = state.account_at(&candidate.place_of(state, id));
     let holder = account.map(|account| account.holder);
     ensure(holder.is_none() || holder == issuer, || {
         Refusal::new(

@@ -102,7 +102,7 @@ pub(in crate::ledger) fn require_role_endorsed<'a>(
     needed: Role,
 ) -> Result<&'a Slug, Refusal> {
     let kind = candidate.statement.kind();
-    match state.role_of(candidate.issuer) {
+    match candidate.issuer_key(state).map(|key| &key.role) {
         Some(KeyRole::Issuer { role, holder, .. }) if *role == needed => Ok(holder),
         other => Err(Refusal::new(
             Code::RoleRefused,
@@ -266,7 +266,7 @@ pub(in crate::ledger) fn issuing_holder(
     state: &State,
     candidate: &Candidate<'_>,
 ) -> Result<HolderNumber, Contradiction> {
-    let holder = state.holder_number(candidate.issuer);
+    let holder = candidate.issuer_holder(state);
     present(holder, "the issuer's holder")
 }
 

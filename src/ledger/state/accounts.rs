@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 
 use super::domains::account_place;
 use super::{HolderNumber, State};
-use crate::ledger::broken::{Contradiction, Sum, absent};
+use crate::ledger::broken::{Contradiction, Sum, present};
 use crate::ledger::trie::{Leaf, Path, TrieError, Value};
 use crate::record::{AccountId, Grams, Index, RecordId};
 
@@ -63,7 +63,17 @@ impl State {
 
     /// An account; `None` if no entry names it.
     pub fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.accounts.get(&self.account_place(id))
+        self.account_at(&self.account_place(id))
+    }
+
+    /// The account at a place.
+    pub(in crate::ledger) fn account_at(&self, place: &Path) -> Option<&Account> {
+        self.accounts.get(place)
+    }
+
+    /// Reads what will be looked into for these accounts, so that it is near.
+    pub(in crate::ledger) fn fetch_accounts(&self, places: &[Path]) {
+        self.accounts.fetch(places);
     }
 
     /// Number of accounts that entries name.
@@ -76,63 +86,60 @@ impl State {
         self.accounts.iter().map(|(_, account)| account)
     }
 
-    /// Adds points to an account, by the entry `index`. An account that no entry named before is now
+    /// Adds points to the account at a place, by the entry `index`. An account that no entry named before is now
     /// that holder's.
     pub(in crate::ledger) fn credit(
         &mut self,
         index: Index,
-        id: AccountId,
+        place: Path,
         points: Grams,
         holder: HolderNumber,
     ) -> Result<(), Contradiction> {
-        self.change_balance(index, id, points.0.into(), Some(holder))
+        self.change_balance(index, place, points.0.into(), Some(holder))
     }
 
-    /// Gives points back to an account that had them, by the entry `index`.
+    /// Gives points back to the account at a place, which had them, by the entry `index`.
     pub(in crate::ledger) fn give_back(
         &mut self,
         index: Index,
-        id: AccountId,
+        place: Path,
         points: Grams,
     ) -> Result<(), Contradiction> {
-        self.change_balance(index, id, points.0.into(), None)
+        self.change_balance(index, place, points.0.into(), None)
     }
 
-    /// Takes points from an account, by the entry `index`.
+    /// Takes points from the account at a place, by the entry `index`.
     pub(in crate::ledger) fn debit(
         &mut self,
         index: Index,
-        id: AccountId,
+        place: Path,
         points: Grams,
     ) -> Result<(), Contradiction> {
-        self.change_balance(index, id, -i128::from(points.0), None)
+        self.change_balance(index, place, -i128::from(points.0), None)
     }
 
-    /// Changes a balance; `opens` is whose account it is if no entry named it before.
+    /// Changes the balance at a place; `opens` is whose account it is if no entry named it before.
     fn change_balance(
         &mut self,
         index: Index,
-        id: AccountId,
+        place: Path,
         change: i128,
         opens: Option<HolderNumber>,
     ) -> Result<(), Contradiction> {
-        let place = self.account_place(&id);
-        let changed = self
-            .accounts
-            .update(&place, |account| account.change(index, change));
-        let (before, after) = match (changed, opens) {
-            (Some(changed), _) => changed?,
-            (None, Some(holder)) => {
-                let mut account = Account {
+        let changed = |account: &mut Account| account.change(index, change);
+        let (before, after) = match opens {
+            Some(holder) => {
+                let first = || Account {
                     balance: 0,
                     last_entry: index,
                     holder,
                 };
-                let changed = account.change(index, change)?;
-                absent(self.accounts.insert(place, account), "a new account")?;
-                changed
+                self.accounts.upsert_from(place, first, changed)?
             }
-            (None, None) => return Err(Contradiction::new("the account is not in the state")),
+            None => {
+                let changed = self.accounts.update(&place, changed);
+                present(changed, "the account")??
+            }
         };
         let totals = &mut self.globals.totals;
         totals.balances.raise(change, "balances")?;

@@ -6,6 +6,7 @@ use super::domains::{MarkPlace, digested, key_place};
 use super::{HolderNumber, State};
 use crate::crypto::PublicKey;
 use crate::ledger::broken::{Contradiction, absent, present};
+use crate::ledger::trie::Path;
 use crate::ledger::trie::{Leaf, TrieError, Value};
 use crate::record::{Day, Index, RecordId, Role, Seq, Slug, Text};
 
@@ -111,7 +112,12 @@ impl KeyState {
 impl State {
     /// A key; `None` if it never had a task.
     pub fn key(&self, key: &PublicKey) -> Option<&KeyState> {
-        self.keys.get(&key_place(key))
+        self.key_at(&key_place(key))
+    }
+
+    /// The key at a place.
+    pub(in crate::ledger) fn key_at(&self, place: &Path) -> Option<&KeyState> {
+        self.keys.get(place)
     }
 
     /// All keys that ever had a task, in no order that means anything.

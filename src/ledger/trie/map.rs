@@ -41,8 +41,11 @@ pub struct TrieMap<K, V> {
     len: usize,
     /// Number of images that were taken, and one.
     pub(super) images: u64,
-    /// What was there before each change, in order, while changes may be taken back.
-    undo: Option<Vec<(K, Option<V>)>>,
+    /// Whether changes may be taken back.
+    notes: bool,
+    /// What was there before each change, in order, while changes may be taken back. Its room is kept from
+    /// one time to the next.
+    undo: Vec<(K, Option<V>)>,
 }
 
 /// A clone's changes can't be taken back to what was before it.
@@ -54,7 +57,8 @@ impl<K, V> Clone for TrieMap<K, V> {
             memo: self.memo.clone(),
             len: self.len,
             images: self.images,
-            undo: None,
+            notes: false,
+            undo: Vec::new(),
         }
     }
 }
@@ -68,7 +72,8 @@ impl<K: Key, V: Value> TrieMap<K, V> {
             memo: Memos::one(),
             len: 0,
             images: 1,
-            undo: None,
+            notes: false,
+            undo: Vec::new(),
         }
     }
 
@@ -144,10 +149,20 @@ impl<K: Key, V: Value> TrieMap<K, V> {
     where
         V: Default,
     {
+        self.upsert_from(key, V::default, change)
+    }
+
+    /// Changes the value of `key`, which begins as what `first` gives.
+    pub fn upsert_from<T>(
+        &mut self,
+        key: K,
+        first: impl FnOnce() -> V,
+        change: impl FnOnce(&mut V) -> T,
+    ) -> T {
         if let Some(present) = self.get_mut(&key) {
             return change(present);
         }
-        let mut value = V::default();
+        let mut value = first();
         let changed = change(&mut value);
         self.insert_absent(key, value);
         changed
@@ -166,8 +181,8 @@ impl<K: Key, V: Value> TrieMap<K, V> {
         }
         self.memo.clear(0);
         self.len -= 1;
-        if let Some(undo) = &mut self.undo {
-            undo.push((*key, Some(value.clone())));
+        if self.notes {
+            self.undo.push((*key, Some(value.clone())));
         }
         Some(value)
     }
@@ -175,18 +190,21 @@ impl<K: Key, V: Value> TrieMap<K, V> {
     /// From now on each change notes what was there before it, at the cost of a copy of the value, so that
     /// [`Self::rollback`] can take the changes back. Changes that were noted before are kept.
     pub fn begin_undo(&mut self) {
-        self.undo = Some(Vec::new());
+        self.undo.clear();
+        self.notes = true;
     }
 
     /// Keeps the changes since [`Self::begin_undo`]; later ones note nothing.
     pub fn keep(&mut self) {
-        self.undo = None;
+        self.undo.clear();
+        self.notes = false;
     }
 
     /// Takes back the changes since [`Self::begin_undo`]: the map has the items of before, and so their
     /// root. Later changes note nothing.
     pub fn rollback(&mut self) {
-        for (key, before) in self.undo.take().into_iter().flatten().rev() {
+        self.notes = false;
+        for (key, before) in std::mem::take(&mut self.undo).into_iter().rev() {
             let _changed = match before {
                 Some(value) => self.insert(key, value),
                 None => self.remove(&key),
@@ -286,8 +304,8 @@ impl<K: Key, V: Value> TrieMap<K, V> {
     fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.memo.clear(0);
         let value = self.root.as_mut()?.get_mut(&key.path(), self.images)?;
-        if let Some(undo) = &mut self.undo {
-            undo.push((*key, Some(value.clone())));
+        if self.notes {
+            self.undo.push((*key, Some(value.clone())));
         }
         Some(value)
     }
@@ -297,8 +315,8 @@ impl<K: Key, V: Value> TrieMap<K, V> {
         let path = key.path();
         self.memo.clear(0);
         self.len += 1;
-        if let Some(undo) = &mut self.undo {
-            undo.push((key, None));
+        if self.notes {
+            self.undo.push((key, None));
         }
         let item = (key, value);
         let Some(root) = &mut self.root else {

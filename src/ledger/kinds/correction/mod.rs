@@ -106,7 +106,7 @@ fn check_corrector(
     correction: &Correction,
     target: &Target<'_>,
 ) -> Result<(), Refusal> {
-    match state.role_of(candidate.issuer) {
+    match candidate.issuer_key(state).map(|key| &key.role) {
         Some(KeyRole::Governor) => require_governors(state, candidate, &[]),
         Some(KeyRole::Issuer { role, holder, .. }) => {
             let payer = other_payer(state, candidate, correction, target);
@@ -187,7 +187,7 @@ fn other_payer(
         _ => None,
     };
     let payer = state.account(&account?)?.holder;
-    (Some(payer) != state.holder_number(candidate.issuer)).then_some(payer)
+    (Some(payer) != candidate.issuer_holder(state)).then_some(payer)
 }
 
 fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {

@@ -52,7 +52,8 @@ pub(super) fn apply(
             "more points are reversed than were awarded",
         ))
     })?;
-    state.debit(index, award.account, points)?;
+    let place = state.account_place(&award.account);
+    state.debit(index, place, points)?;
     let reversed = &mut state.globals.totals.reversed;
     reversed.raise(points.0.into(), "points reversed")
 }
