@@ -366,6 +366,7 @@ fn numbers_have_one_spelling_and_paths_and_queries_are_told_apart() {
         ("v1/plots/1?surveys_after=x", "query_malformed"),
         ("v1/methods?after=01.1", "query_malformed"),
         ("v1/governors?log_keys_before=x", "query_malformed"),
+        ("v1/reversals?after=01", "query_malformed"),
         ("live?after=%2B1", "query_malformed"),
         ("live?after=01", "query_malformed"),
     ] {

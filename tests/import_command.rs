@@ -670,6 +670,72 @@ fn what_others_corrected_is_neither_planted_nor_lost_again() {
     told.ends(5, [10, 0, 6, 0, 4]);
     assert_eq!(told.json["reasons"]["lost_unnamed"], 1);
     assert_eq!(sums(), before);
+    let notes = &told.json["notes"];
+    assert_eq!(notes["trees_voided_by_others"], 1);
+    assert_eq!(notes["trees_lost_by_others"], 2);
+    assert_eq!(notes["losses_voided_by_others"], 1);
+}
+
+/// What the governors took back of an award stands in their chain: the ledger tells it, and the trip is
+/// neither awarded anew nor told as one that counts.
+#[test]
+fn what_governors_took_back_of_a_trip_is_told_and_never_awarded_again() {
+    let place = Place::new();
+    let (ledger, remote) = (&place.ledger, place.server.remote());
+    // Bicycle 90 is on two trips at once: the platform itself takes one back.
+    let mut rows: Vec<String> = (1..=3).map(|id| trip(id, id)).collect();
+    rows.extend([trip(4, 90), trip(5, 90)]);
+    place.write("trips.csv", trip_file(&rows));
+    let told = place.trips("trips.csv");
+    told.ends(0, [5, 5, 0, 0, 0]);
+    assert_eq!(told.json["notes"], Value::Null);
+    let awards: Vec<Index> = (0..5)
+        .map(|line| Index(told.json["lines"][line]["index"].as_u64().unwrap()))
+        .collect();
+    let take_back = |award: Index, points| {
+        let correction = Correction {
+            target: award,
+            reason: "no such ride".parse().unwrap(),
+            remedy: Remedy::Reverse {
+                points: Grams(points),
+            },
+            set: Some(Index(0)),
+        };
+        ledger.govern(&remote, Statement::Correction(correction), None);
+    };
+    take_back(awards[1], POINTS);
+    take_back(awards[2], 9);
+    let (entries, reversed) = (place.entries(), place.total("reversed"));
+    assert_eq!(reversed, 2 * POINTS + 9);
+    // The same again; with another work folder; and in another export.
+    rows.rotate_left(2);
+    place.write("next.csv", trip_file(&rows));
+    for (file, lines) in [("trips.csv", [3, 4]), ("next.csv", [6, 2])] {
+        let told = place.trips_with(file, &["--work", &place.path("other-work")]);
+        told.ends(5, [5, 0, 3, 0, 2]);
+        let by_others = lines.map(|line| (line, "reversed_by_others".to_owned()));
+        assert_eq!(told.set_aside(), BTreeMap::from(by_others));
+        assert_eq!(told.json["notes"]["trips_reversed_by_others"], 2);
+        assert_eq!(told.json["notes"]["points_reversed_by_others"], POINTS + 9);
+    }
+    assert_eq!(place.entries(), entries, "nothing was sent");
+    // Of trips that are not in the file it is told too.
+    place.write("one.csv", trip_file(&[trip(1, 1)]));
+    let told = place.trips("one.csv");
+    told.ends(0, [1, 0, 1, 0, 0]);
+    assert_eq!(told.json["notes"]["trips_reversed_by_others"], 2);
+    // A late trip at the time of one that was taken back as a whole stands; at the time of one that
+    // lost a part of its points it does not.
+    place.write("late.csv", trip_file(&[trip(6, 2), trip(7, 3)]));
+    place.trips("late.csv").ends(0, [2, 2, 0, 0, 0]);
+    assert_eq!(place.total("reversed"), reversed + POINTS);
+    // Pages: each award once, in their order.
+    let list: Value = remote.json("v1/reversals").unwrap();
+    let listed = list["reversals"].as_array().unwrap();
+    assert_eq!(listed.len(), 4, "{list}");
+    let last = &listed[2]["award"];
+    let rest: Value = remote.json(&format!("v1/reversals?after={last}")).unwrap();
+    assert_eq!(rest["reversals"].as_array().unwrap()[..], listed[3..]);
 }
 
 #[test]

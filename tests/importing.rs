@@ -115,6 +115,18 @@ impl Platform {
         (plan, fates)
     }
 
+    /// What the award of a trip gave.
+    fn points_of(&self, plan: &TripPlan, trip: TripRef) -> Grams {
+        let award = match trip {
+            TripRef::Row(position) => Some(&plan.trips[position].award),
+            TripRef::Entry(index) => match &self.log[usize::try_from(index.0).unwrap()] {
+                Statement::Award(award) => Some(award),
+                _ => None,
+            },
+        };
+        award.unwrap().points
+    }
+
     /// Puts what a plan has of new into the log; gives the lines of the new trips.
     fn send(&mut self, plan: &TripPlan) -> Vec<u64> {
         let first = self.log.len() as u64;
@@ -129,7 +141,9 @@ impl Platform {
             self.log.push(Statement::Correction(Correction {
                 target,
                 reason: "an overlap".parse().unwrap(),
-                remedy: Remedy::Reverse { points: Grams(1) },
+                remedy: Remedy::Reverse {
+                    points: self.points_of(plan, overlap.reversed),
+                },
                 set: None,
             }));
         }
@@ -1307,4 +1321,29 @@ fn a_species_list_is_whole_or_an_error() {
     ] {
         assert_eq!(line(wrong), Some(SpeciesListError::Line(number)), "{wrong}");
     }
+}
+
+/// The server's word on reversals is held against the platform's own corrections, which are proven.
+#[test]
+fn reversals_that_contradict_the_platforms_own_are_an_error() {
+    let mut platform = Platform::new();
+    let rows = [trip(1, 7, 10), trip(10, 7, 12), trip(3, 8, 10)];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let (plan, _) = platform.plan(1_000_000_000, &trip_file(&rows));
+    platform.send(&plan);
+    let mut known = platform.known();
+    let (award, points) = (Index(1), plan.trips[1].award.points);
+    assert_eq!(plan.overlaps.len(), 1);
+    assert_eq!(known.award_range(), Some((Index(0), Index(2))));
+    // The server names none; then less; then just that; then more, which others took.
+    assert!(known.check_reversals().is_err());
+    assert!(known.take_reversal(award, Grams(points.0 - 1)).is_err());
+    known.take_reversal(award, points).unwrap();
+    known.check_reversals().unwrap();
+    assert_eq!(known.reversals_by_others().awards, 0);
+    known.take_reversal(Index(2), Grams(1)).unwrap();
+    let others = known.reversals_by_others();
+    assert_eq!((others.awards, others.points), (1, 1));
+    let left = plan.trips[2].award.points.0 - 1;
+    assert_eq!(known.points_left(Index(2)), Some(Grams(left)));
 }

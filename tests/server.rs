@@ -254,6 +254,7 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/v1/plots/{number}",
         "/v1/methods",
         "/v1/governors",
+        "/v1/reversals",
         "/v1/totals",
         "/metrics",
         "/healthz",

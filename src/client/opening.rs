@@ -102,6 +102,11 @@ impl<'a> Submitter<'a> {
 }
 
 impl Submitter<'_> {
+    /// Number of entries of the log that was proven last: an answer of fewer is an old one.
+    pub fn proven_size(&self) -> u64 {
+        self.proven.head.size
+    }
+
     /// Tells what a key said in the log, newest first, each entry proven to be in it: the key in
     /// use, or another one whose records count for it. While this lives nothing else uses the key
     /// in use, so what it said is what it will have said when this sends.

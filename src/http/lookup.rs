@@ -34,7 +34,7 @@ async fn look_up<T>(
 }
 
 /// As [`look_up`], for what takes longer, or makes much: the sequencer does not wait for it.
-async fn look_at_image(
+pub(super) async fn look_at_image(
     app: &App,
     what: &str,
     look: impl FnOnce(&State) -> Result<Option<Value>, Problem> + Send + 'static,
@@ -58,7 +58,10 @@ fn answer(found: Option<Value>, size: u64, what: &str) -> Result<Json<Value>, Pr
 }
 
 /// Where a list begins, if the query says so.
-fn place<T: FromStr + Display>(text: Option<&str>, what: &str) -> Result<Option<T>, Problem>
+pub(super) fn place<T: FromStr + Display>(
+    text: Option<&str>,
+    what: &str,
+) -> Result<Option<T>, Problem>
 where
     T::Err: Display,
 {

@@ -16,6 +16,7 @@ mod limits;
 mod lookup;
 mod metrics;
 mod proofs;
+mod reversals;
 mod send_buffers;
 mod server;
 mod shared_stream;
@@ -102,6 +103,7 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(lookup::plot))
         .routes(routes!(lookup::methods))
         .routes(routes!(lookup::governors))
+        .routes(routes!(reversals::reversals))
         .routes(routes!(lookup::totals))
         .routes(routes!(proofs::entry))
         .routes(routes!(proofs::receipt))

@@ -22,9 +22,10 @@ mod species;
 pub use accounts::{Pseudonyms, PseudonymsError};
 pub use area::{Area, AreaError, PlacesError};
 pub use bikeshare::{
-    AccountsWithoutKey, ActivityUnit, BAY_AREA, KnownTrips, Overlap, PlannedTrip, STATION_COLUMNS,
-    STATION_REPEATED, Stations, TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, TripsError,
-    check_activity, plan_trips, read_stations,
+    AccountsWithoutKey, ActivityUnit, BAY_AREA, KnownTrips, Overlap, PlannedTrip,
+    ReversalContradicted, ReversalsByOthers, STATION_COLUMNS, STATION_REPEATED, Stations,
+    TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, TripsError, check_activity, plan_trips,
+    read_stations,
 };
 pub use claims::{ClaimPlan, ClaimPlanError, PlannedAssignment, plan_claims};
 pub use csv_table::{CsvLine, CsvRow, CsvTable, CsvTableError, SetAside};
@@ -35,7 +36,7 @@ pub use serials::{PlotSerials, SerialsExhausted};
 pub use sf_trees::{
     ADDED_COLUMNS, Answers, EVENT_COLUMNS, LedgerPlanting, MissingTrees, PlotCensus,
     RecognizeError, RoundError, RoundStatement, TreeBooks, TreeRegister, TreeRound, TreesConfig,
-    TreesError, UnknownPlantings, account, census, missing_trees, plan_trees, read_trees,
-    recognize,
+    TreesError, TreesOfOthers, UnknownPlantings, account, census, missing_trees, plan_trees,
+    read_trees, recognize,
 };
 pub use species::{SPECIES_TABLE, SpeciesList, SpeciesListError};

@@ -2,7 +2,7 @@
 //! the log tells of them is read from it; when a bicycle was on them it does not tell, so a
 //! register beside the key keeps that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -33,10 +33,52 @@ pub(super) struct TripFacts {
 pub(super) struct KnownAward {
     pub index: Index,
     points: Grams,
+    account: AccountStart,
     said: Fingerprint,
 }
 
-/// What is known of a trip. There is one for each trip of the platform in memory: some 75 bytes.
+/// Points of an award that were taken back.
+#[derive(Clone, Copy, Debug, Default)]
+struct TakenBack {
+    /// By the keys of the imports, as their chains tell.
+    own: u64,
+    /// By anybody, as the ledger's server tells.
+    all: u64,
+}
+
+/// An award of which others took points back: the governors, or another key of the platform's holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ReversedByOthers {
+    /// How many they took.
+    pub points: Grams,
+    /// How many were awarded.
+    pub of: Grams,
+}
+
+/// The awards of a platform of which others took points back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReversalsByOthers {
+    /// How many awards.
+    pub awards: u64,
+    /// How many points.
+    pub points: u128,
+}
+
+/// The server's word on an award contradicts the platform's own chain in its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the server says that {told} points of the award at entry {award} were taken back, and the log has corrections of this key that take {proven} back. Nothing was sent. Tell the operator"
+)]
+pub struct ReversalContradicted {
+    /// The award.
+    pub award: Index,
+    /// By the server's word.
+    pub told: Grams,
+    /// By the key's chain.
+    pub proven: Grams,
+}
+
+/// What is known of a trip. There is one for each trip of the platform in memory: some 85 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct KnownTrip {
     award: Option<KnownAward>,
@@ -50,8 +92,6 @@ struct KnownAccount {
     first_award: Option<Index>,
     /// The register has a trip of it: an import sent that.
     imported: bool,
-    /// Awards that stand and of which the register does not tell when the trip was.
-    without_times: u64,
 }
 
 /// Accounts to which the key's trips went, and whose keys are not among the pseudonyms.
@@ -71,8 +111,10 @@ pub struct KnownTrips {
     trips: HashMap<[u8; 16], KnownTrip>,
     awards: usize,
     accounts: HashMap<AccountStart, KnownAccount>,
-    /// Awards that a correction took back.
-    corrected: HashSet<Index>,
+    /// Awards of which points were taken back.
+    taken_back: HashMap<Index, TakenBack>,
+    /// The oldest and the newest award that is in, or that a correction of the platform takes back.
+    ends: Option<(Index, Index)>,
     register: Register,
 }
 
@@ -96,7 +138,8 @@ impl KnownTrips {
             trips,
             awards: 0,
             accounts,
-            corrected: HashSet::new(),
+            taken_back: HashMap::new(),
+            ends: None,
             register,
         })
     }
@@ -108,6 +151,7 @@ impl KnownTrips {
     pub fn take(&mut self, index: Index, statement: &Statement) -> Result<(), CodecError> {
         match statement {
             Statement::Award(award) => {
+                self.reach(index);
                 let trip = self.trips.entry(key(&award.evidence)).or_default();
                 self.awards += 1;
                 let account = self.accounts.entry(account_start(&award.account));
@@ -116,27 +160,94 @@ impl KnownTrips {
                 if earlier {
                     account.first_award = Some(index);
                 }
-                // Chains are told from their end: a correction is known before what it corrects.
-                if trip.facts.is_none() && !self.corrected.contains(&index) {
-                    account.without_times += 1;
-                }
                 if trip.award.is_none_or(|known| index < known.index) {
                     trip.award = Some(KnownAward {
                         index,
                         points: award.points,
+                        account: account_start(&award.account),
                         said: fingerprint_of_award(award)?,
                     });
                 }
             }
-            Statement::Correction(correction) => match correction.remedy {
-                Remedy::Reverse { .. } | Remedy::Void => {
-                    self.corrected.insert(correction.target);
+            Statement::Correction(correction) => {
+                if let Remedy::Reverse { points } = correction.remedy {
+                    let taken = self.taken_back.entry(correction.target).or_default();
+                    taken.own = taken.own.saturating_add(points.0);
+                    self.reach(correction.target);
                 }
-                Remedy::Lost { .. } => {}
-            },
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    fn reach(&mut self, award: Index) {
+        let (first, last) = self.ends.unwrap_or((award, award));
+        self.ends = Some((first.min(award), last.max(award)));
+    }
+
+    /// Takes what the ledger's server says of an award, of whosever: how many of its points anybody
+    /// took back. To be called once the platform's chains were taken.
+    ///
+    /// # Errors
+    /// [`ReversalContradicted`] when that is less than the platform's own corrections in the log.
+    pub fn take_reversal(
+        &mut self,
+        award: Index,
+        points: Grams,
+    ) -> Result<(), ReversalContradicted> {
+        let taken = self.taken_back.entry(award).or_default();
+        taken.all = points.0;
+        if points.0 < taken.own {
+            return Err(ReversalContradicted {
+                award,
+                told: points,
+                proven: Grams(taken.own),
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks that the server named every award of which the platform's own corrections took points.
+    ///
+    /// # Errors
+    /// [`ReversalContradicted`].
+    pub fn check_reversals(&self) -> Result<(), ReversalContradicted> {
+        let mut short = self.taken_back.iter();
+        match short.find(|(_, taken)| taken.all < taken.own) {
+            None => Ok(()),
+            Some((award, taken)) => Err(ReversalContradicted {
+                award: *award,
+                told: Grams(taken.all),
+                proven: Grams(taken.own),
+            }),
+        }
+    }
+
+    /// Between which awards the reversals lie that the platform has to know of.
+    pub fn award_range(&self) -> Option<(Index, Index)> {
+        self.ends
+    }
+
+    /// What others took back of the platform's trips.
+    pub fn reversals_by_others(&self) -> ReversalsByOthers {
+        let mut sum = ReversalsByOthers::default();
+        let awards = self.trips.values().filter_map(|trip| trip.award);
+        for taken in awards.filter_map(|award| self.reversed_by_others(&award)) {
+            sum.awards += 1;
+            sum.points += u128::from(taken.points.0);
+        }
+        sum
+    }
+
+    /// What others took back of an award; none if nothing.
+    pub(super) fn reversed_by_others(&self, award: &KnownAward) -> Option<ReversedByOthers> {
+        let taken = self.taken_back.get(&award.index)?;
+        let others = taken.all.checked_sub(taken.own)?;
+        (others > 0).then_some(ReversedByOthers {
+            points: Grams(others),
+            of: award.points,
+        })
     }
 
     /// Number of awards that are in.
@@ -192,21 +303,25 @@ impl KnownTrips {
     /// for those of accounts without a key: whether others overlap them can't be told.
     pub(super) fn without_times(&self, pseudonyms: &Pseudonyms) -> u64 {
         let without_key = pseudonyms.without_key();
-        let accounts = self.accounts.iter();
-        let counted = accounts.filter(|(account, _)| !without_key.contains(*account));
-        counted.map(|(_, known)| known.without_times).sum()
+        let untimed = self.trips.values().filter(|trip| trip.facts.is_none());
+        let awards = untimed.filter_map(|trip| trip.award);
+        let counted = awards
+            .filter(|award| self.left_of(award).0 > 0 && !without_key.contains(&award.account));
+        counted.count() as u64
     }
 
-    /// The points of an award that is in.
-    pub fn points(&self, award: Index) -> Option<Grams> {
+    /// The points of an award that is in, without those that were taken back.
+    pub fn points_left(&self, award: Index) -> Option<Grams> {
         let mut awards = self.trips.values().filter_map(|trip| trip.award);
         let found = awards.find(|known| known.index == award);
-        found.map(|known| known.points)
+        found.map(|known| self.left_of(&known))
     }
 
-    /// Whether a correction took back an award.
-    pub(super) fn is_corrected(&self, award: Index) -> bool {
-        self.corrected.contains(&award)
+    /// The points of an award, without those that were taken back.
+    pub(super) fn left_of(&self, award: &KnownAward) -> Grams {
+        let taken = self.taken_back.get(&award.index);
+        let taken = taken.map_or(0, |taken| taken.all.max(taken.own));
+        Grams(award.points.0.saturating_sub(taken))
     }
 
     pub(super) fn award(&self, evidence: &Digest) -> Option<KnownAward> {
@@ -217,12 +332,13 @@ impl KnownTrips {
         self.trips.get(&key(evidence))?.facts
     }
 
-    /// Trips that are in and were not taken back, with what the register tells of them.
+    /// Trips that are in and were not taken back as a whole, with what the register tells of them.
     pub(super) fn standing(&self) -> impl Iterator<Item = (Index, TripFacts)> {
         let trips = self.trips.values();
         trips
-            .filter_map(|trip| Some((trip.award?.index, trip.facts?)))
-            .filter(|(award, _)| !self.is_corrected(*award))
+            .filter_map(|trip| Some((trip.award?, trip.facts?)))
+            .filter(|(award, _)| self.left_of(award).0 > 0)
+            .map(|(award, facts)| (award.index, facts))
     }
 
     /// Notes trips in the register, durably: before their awards are sent.

@@ -17,10 +17,10 @@ use super::register::RegisterError;
 use crate::record::{
     AccountId, ActivityCode, Award, Day, Digest, Grams, Index, Method, Quantity, Slug,
 };
-use known::{KnownAward, TripFacts, fingerprint_of_row};
+use known::{KnownAward, ReversedByOthers, TripFacts, fingerprint_of_row};
 use overlaps::{Ride, overlaps};
 
-pub use known::{AccountsWithoutKey, KnownTrips};
+pub use known::{AccountsWithoutKey, KnownTrips, ReversalContradicted, ReversalsByOthers};
 pub use overlaps::Overlap;
 pub use stations::{STATION_REPEATED, Stations, read_stations};
 
@@ -178,8 +178,8 @@ impl TripPlan {
             .collect();
         // Those of the register that lacked were read from rows.
         let lacking = self.lacking.iter().filter_map(|(evidence, facts)| {
-            let index = known.award(evidence)?.index;
-            (!known.is_corrected(index)).then(|| ride(facts, TripRef::Entry(index)))
+            let award = known.award(evidence)?;
+            (known.left_of(&award).0 > 0).then(|| ride(facts, TripRef::Entry(award.index)))
         });
         rides.extend(lacking);
         let bikes = self.balances.keys().map(account_start);
@@ -190,7 +190,7 @@ impl TripPlan {
         self.overlaps = overlaps(rides);
         for overlap in &self.overlaps {
             let points = match overlap.reversed {
-                TripRef::Entry(index) => known.points(index),
+                TripRef::Entry(index) => known.points_left(index),
                 TripRef::Row(position) => self.trips.get(position).map(|trip| trip.award.points),
             };
             let account = self
@@ -272,6 +272,7 @@ pub fn plan_trips(
     tell: &mut dyn FnMut(LineFate),
 ) -> Result<TripPlan, TripsError> {
     let mut plan = TripPlan::default();
+    let mut lacking_times = 0;
     // The line and the beginning of the digest of the first row of each trip.
     let mut rows_by_id: HashMap<u64, (u64, [u8; 8])> = HashMap::new();
     while let Some(line) = table.next_line()? {
@@ -346,7 +347,7 @@ pub fn plan_trips(
             (Ok((award, facts)), Some(in_log)) => {
                 match compare(&award, facts, in_log, known.facts(&evidence)) {
                     Some(why) => Trip::Changed(why),
-                    None => Trip::In(in_log.index, award, facts),
+                    None => Trip::In(in_log, award, facts),
                 }
             }
         };
@@ -359,21 +360,29 @@ pub fn plan_trips(
                 *plan.balances.entry(trip.award.account).or_default() += trip.award.points.0;
                 plan.trips.push(trip);
             }
-            Trip::In(index, award, facts) => {
-                if !known.is_corrected(index) {
-                    *plan.balances.entry(award.account).or_default() += award.points.0;
+            Trip::In(in_log, award, facts) => {
+                let left = known.left_of(&in_log);
+                if left.0 > 0 {
+                    *plan.balances.entry(award.account).or_default() += left.0;
                 }
                 if known.facts(&evidence).is_none() {
+                    lacking_times += u64::from(left.0 > 0);
                     plan.lacking.push((evidence, facts));
                 }
-                tell(RowOutcome::AlreadyIn(index));
+                tell(match known.reversed_by_others(&in_log) {
+                    None => RowOutcome::AlreadyIn(in_log.index),
+                    Some(taken) => {
+                        RowOutcome::SetAside("reversed_by_others", words(&in_log, taken))
+                    }
+                });
             }
             Trip::Changed(why) => tell(RowOutcome::SetAside("changed", why)),
         }
     }
     plan.find_overlaps(known);
-    let told = plan.lacking.len() as u64;
-    plan.without_times = known.without_times(pseudonyms).saturating_sub(told);
+    plan.without_times = known
+        .without_times(pseudonyms)
+        .saturating_sub(lacking_times);
     Ok(plan)
 }
 
@@ -381,9 +390,18 @@ pub fn plan_trips(
 enum Trip {
     New(PlannedTrip),
     /// Its award is this entry, which says the same.
-    In(Index, Award, TripFacts),
+    In(KnownAward, Award, TripFacts),
     /// Its award says otherwise.
     Changed(String),
+}
+
+/// What others took back of a trip that is in.
+fn words(award: &KnownAward, taken: ReversedByOthers) -> String {
+    let ReversedByOthers { points, of } = taken;
+    format!(
+        "entry {} awards the trip, and others than this platform's importing keys took back {points} of its {of} points: it is not awarded again",
+        award.index
+    )
 }
 
 /// What a row says otherwise than the award of its trip; none if nothing.

@@ -63,6 +63,18 @@ pub struct LedgerPlanting {
     pub lost: u64,
 }
 
+/// Trees of the planter of which others said something: the governors, another key of its holder, or a
+/// surveyor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreesOfOthers {
+    /// Trees whose plantings they voided.
+    pub planting_voided: u64,
+    /// Trees that are lost by their entries, and those of losses that name no tree.
+    pub lost: u64,
+    /// Trees of losses that they voided: these stand again.
+    pub loss_voided: u64,
+}
+
 /// A tree in the books.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BookedTree<'b> {
@@ -239,6 +251,29 @@ impl TreeBooks {
             self.lost_unnamed.insert(now.index, unnamed);
         }
         Ok(())
+    }
+
+    /// How many trees others took back, or brought back: once [`Self::take_ledger`] was told of each
+    /// planting.
+    pub fn taken_by_others(&self) -> TreesOfOthers {
+        let trees = |indexes: &mut dyn Iterator<Item = &Index>| -> u64 {
+            let counts =
+                indexes.map(
+                    |index| match (self.plantings.get(index), self.losses.get(index)) {
+                        (Some(planting), _) => u64::from(planting.count.get()),
+                        (None, Some(loss)) => u64::from(loss.count.get()),
+                        (None, None) => 0,
+                    },
+                );
+            counts.sum()
+        };
+        let voids = &self.voids_by_others;
+        let is_planting = |index: &&Index| self.plantings.contains_key(index);
+        TreesOfOthers {
+            planting_voided: trees(&mut voids.iter().filter(is_planting)),
+            lost: self.lost_by_others.len() as u64 + self.lost_unnamed.values().sum::<u64>(),
+            loss_voided: trees(&mut voids.iter().filter(|index| !is_planting(index))),
+        }
     }
 
     /// The entry of others by which a tree is lost.

@@ -27,7 +27,7 @@ use super::species::SpeciesList;
 use crate::record::Day;
 
 pub use account::{Answers, account};
-pub use books::{LedgerPlanting, TreeBooks, UnknownPlantings};
+pub use books::{LedgerPlanting, TreeBooks, TreesOfOthers, UnknownPlantings};
 pub use missing::{MissingTrees, missing_trees};
 pub use plan::{
     PlotCensus, RecognizeError, RoundError, RoundStatement, TreeRound, census, plan_trees,

@@ -36,6 +36,12 @@ impl State {
         self.reversed.get(&award).map_or(Grams(0), |points| *points)
     }
 
+    /// The awards from this entry on of which points were reversed, in the order of their entries, each
+    /// with the points.
+    pub fn reversals_from(&self, first: Index) -> impl Iterator<Item = (Index, Grams)> {
+        self.reversed.range(first..=Index(u64::MAX)).copied()
+    }
+
     /// A loss that still counts: neither the loss nor its planting was voided.
     pub fn loss(&self, correction: Index) -> Option<&LossState> {
         self.losses.get(&correction)

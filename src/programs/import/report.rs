@@ -45,7 +45,7 @@ pub struct ImportSummary {
 /// What an import can't know, or did not say, and how often.
 struct Note {
     name: &'static str,
-    count: u64,
+    count: u128,
     words: &'static str,
 }
 
@@ -138,7 +138,7 @@ impl Report {
     }
 
     /// Notes what an import can't know, or did not say, with a stable name.
-    pub fn note(&mut self, name: &'static str, count: u64, words: &'static str) {
+    pub fn note(&mut self, name: &'static str, count: u128, words: &'static str) {
         self.notes.push(Note { name, count, words });
     }
 
@@ -350,7 +350,10 @@ impl ImportSummary {
         });
         if let (Some(sums), false) = (sums.as_object_mut(), self.notes.is_empty()) {
             let notes = self.notes.iter();
-            let notes = notes.map(|note| (note.name.to_owned(), note.count.into()));
+            // A sum beyond 64 bits is no number of JSON readers.
+            let value =
+                |count: u128| u64::try_from(count).map_or(count.to_string().into(), Value::from);
+            let notes = notes.map(|note| (note.name.to_owned(), value(note.count)));
             sums.insert("notes".to_owned(), Value::Object(notes.collect()));
         }
         if let (Some(sums), Some(beside)) = (sums.as_object_mut(), self.beside) {

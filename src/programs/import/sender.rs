@@ -1,9 +1,11 @@
 //! Statements on their way to a server. Journals stand beside the key that signs, as all does that
 //! tells what an import sent: the work folder has only reports, and may be lost.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::cli::submit::failure;
 use crate::cli::{Failure, connect, progress};
@@ -14,7 +16,7 @@ use arborlog::client::{
 use arborlog::crypto::PublicKey;
 use arborlog::durable::make_folders;
 use arborlog::import::{LedgerPlanting, PlotSerials};
-use arborlog::record::{Index, Method, Origin, PlotNumber, Serial, Statement};
+use arborlog::record::{Grams, Index, Method, Origin, PlotNumber, Serial, Statement};
 
 /// What an import does beside the usual.
 #[derive(Clone, Copy, Default)]
@@ -39,6 +41,16 @@ pub struct StatementSender {
     origin: Origin,
     work: PathBuf,
     pub options: SendOptions,
+    /// Entries of the log that was proven: what the server tells of fewer is old.
+    proven_size: Cell<u64>,
+}
+
+/// What the server says of the ledger, and how many entries that rests on.
+#[derive(Deserialize)]
+struct Looked<T> {
+    as_of_size: u64,
+    #[serde(flatten)]
+    found: T,
 }
 
 /// What became of statements, in their order.
@@ -89,7 +101,34 @@ impl StatementSender {
             origin,
             work: work.to_owned(),
             options,
+            proven_size: Cell::new(0),
         })
+    }
+
+    /// Asks what the ledger's state has at a path.
+    fn look<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let Looked { as_of_size, found } = self.remote.json(path.trim_start_matches('/'))?;
+        self.check_size(path, as_of_size)?;
+        Ok(found)
+    }
+
+    /// Checks that the server speaks of all that is proven to be in its log: an older answer does not
+    /// know what was corrected since.
+    fn check_size(&self, path: &str, as_of_size: u64) -> Result<(), Failure> {
+        let proven = self.proven_size.get();
+        if as_of_size >= proven {
+            return Ok(());
+        }
+        Err(anyhow::anyhow!(
+            "{}/{}: the answer is of {as_of_size} entries, and the log has {proven}: something between keeps old answers; what is under /v1 must not be cached",
+            self.remote.base(),
+            path.trim_start_matches('/')
+        )
+        .into())
+    }
+
+    fn proven(&self, size: u64) {
+        self.proven_size.set(self.proven_size.get().max(size));
     }
 
     /// The server.
@@ -114,12 +153,14 @@ impl StatementSender {
             ..Options::default()
         };
         let (remote, origin) = (&self.remote, &self.origin);
-        if self.options.recover {
+        let opened = if self.options.recover {
             Submitter::recover(remote, origin, key, &journal, options, &mut |_, _| {})
         } else {
             Submitter::open(remote, origin, key, &journal, options)
         }
-        .map_err(failure)
+        .map_err(failure)?;
+        self.proven(opened.proven_size());
+        Ok(opened)
     }
 
     /// Sends a phase's statements, those that are not in yet.
@@ -145,6 +186,7 @@ impl StatementSender {
         let summary = submitter
             .run(lines, OnRefusal::Skip, &mut tell, &mut progress)
             .map_err(failure)?;
+        self.proven(summary.head.size);
         if let Some(stopped) = &summary.stopped {
             let problem = &stopped.problem;
             return Err(anyhow::anyhow!(
@@ -203,11 +245,42 @@ impl StatementSender {
         let mut methods = Vec::new();
         let mut page = Some("/v1/methods".to_owned());
         while let Some(path) = page {
-            let list: MethodList = self.remote.json(path.trim_start_matches('/'))?;
+            let list: MethodList = self.look(&path)?;
             methods.extend(list.methods.into_iter().map(|listed| listed.method));
             page = list.next;
         }
         Ok(methods)
+    }
+
+    /// The awards from one entry to another of which points were taken back, by whomever, each with the
+    /// points: the server's word.
+    pub fn reversals(&self, first: Index, last: Index) -> Result<Vec<(Index, Grams)>, Failure> {
+        #[derive(Deserialize)]
+        struct ListedReversal {
+            award: Index,
+            points: Grams,
+        }
+        #[derive(Deserialize)]
+        struct ReversalList {
+            reversals: Vec<ListedReversal>,
+            /// The path of the next page.
+            next: Option<String>,
+        }
+        let mut reversals = Vec::new();
+        // Entry 0 is the genesis: the first award that there can be is behind it.
+        let after = first.0.saturating_sub(1);
+        let mut page = Some(format!("/v1/reversals?after={after}"));
+        while let Some(path) = page {
+            let list: ReversalList = self.look(&path)?;
+            page = list.next;
+            for ListedReversal { award, points } in list.reversals {
+                if award > last {
+                    return Ok(reversals);
+                }
+                reversals.push((award, points));
+            }
+        }
+        Ok(reversals)
     }
 
     /// What the ledger has of a plot's plantings now.
@@ -227,7 +300,7 @@ impl StatementSender {
         let mut plantings = Vec::new();
         let mut page = Some(format!("/v1/plots/{plot}"));
         while let Some(path) = page {
-            let answer: PlotAnswer = self.remote.json(path.trim_start_matches('/'))?;
+            let answer: PlotAnswer = self.look(&path)?;
             plantings.extend(answer.plantings.iter().map(|listed| LedgerPlanting {
                 index: listed.index,
                 voided: listed.voided,
@@ -244,7 +317,7 @@ impl StatementSender {
         struct TreeAnswer {
             lost_at: Option<Index>,
         }
-        let tree: TreeAnswer = self.remote.json(&format!("v1/trees/{plot}/{serial}"))?;
+        let tree: TreeAnswer = self.look(&format!("v1/trees/{plot}/{serial}"))?;
         Ok(tree.lost_at)
     }
 
@@ -254,10 +327,13 @@ impl StatementSender {
         struct PlotAnswer {
             next_serial: Option<Serial>,
         }
-        match self.remote.json::<PlotAnswer>(&format!("v1/plots/{plot}")) {
-            Ok(plot) => Ok(plot
-                .next_serial
-                .map_or(PlotSerials::Exhausted, PlotSerials::From)),
+        let path = format!("v1/plots/{plot}");
+        match self.remote.json::<Looked<PlotAnswer>>(&path) {
+            Ok(plot) => {
+                self.check_size(&path, plot.as_of_size)?;
+                let next = plot.found.next_serial;
+                Ok(next.map_or(PlotSerials::Exhausted, PlotSerials::From))
+            }
             Err(RemoteError::Problem { problem, .. }) if problem.code == "not_found" => {
                 Ok(PlotSerials::NoPlot)
             }

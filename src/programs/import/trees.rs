@@ -66,9 +66,31 @@ pub fn import_trees(
     if missing.count > 0 {
         report.note(
             "known_trees_missing",
-            missing.count,
+            missing.count.into(),
             "trees that are in are not in the files: nothing was said of them",
         );
+    }
+    let others = books.taken_by_others();
+    for (name, count, words) in [
+        (
+            "trees_voided_by_others",
+            others.planting_voided,
+            "trees that are in are of plantings that others voided: they are not planted again",
+        ),
+        (
+            "trees_lost_by_others",
+            others.lost,
+            "trees that are in are lost by entries of others, or by entries that name no tree",
+        ),
+        (
+            "losses_voided_by_others",
+            others.loss_voided,
+            "trees stand again, for others voided the entry by which they were lost",
+        ),
+    ] {
+        if count > 0 {
+            report.note(name, count.into(), words);
+        }
     }
     if let Some(surveyor) = surveyor {
         let surveys = surveys(&register, &config, &books, &missing)?;

@@ -69,6 +69,12 @@ pub fn import_trips(
     if let Some(error) = failed {
         return Err(error.into());
     }
+    if let Some((first, last)) = known.award_range() {
+        for (award, points) in sender.reversals(first, last)? {
+            known.take_reversal(award, points).map_err(Failure::check)?;
+        }
+        known.check_reversals().map_err(Failure::check)?;
+    }
     check_pseudonyms(sender, &file, &mut pseudonyms, &known)?;
     pseudonyms.add_signer(&key.key().public())?;
     let config = TripsConfig {
@@ -94,14 +100,27 @@ pub fn import_trips(
     if plan.at_repeated_stations > 0 {
         report.note(
             TRIPS_AT_REPEATED_STATIONS,
-            plan.at_repeated_stations,
+            plan.at_repeated_stations.into(),
             "trips begin or end at a station that the file of stations has at several places: they are counted from the first",
+        );
+    }
+    let by_others = known.reversals_by_others();
+    if by_others.awards > 0 {
+        report.note(
+            "trips_reversed_by_others",
+            by_others.awards.into(),
+            "trips that are in were taken back, whole or in part, by others: they are not awarded again",
+        );
+        report.note(
+            "points_reversed_by_others",
+            by_others.points,
+            "points of these trips were taken back",
         );
     }
     if plan.without_times > 0 {
         report.note(
             "trips_without_times",
-            plan.without_times,
+            plan.without_times.into(),
             "trips that are in are neither in the file nor in the register beside the key: trips that overlap them are not found",
         );
     }
@@ -188,7 +207,7 @@ fn reversals(plan: &TripPlan, known: &KnownTrips, sent: &Sent) -> Result<Vec<Sta
     let mut reversals = Vec::new();
     for overlap in &plan.overlaps {
         let points = match overlap.reversed {
-            TripRef::Entry(index) => known.points(index),
+            TripRef::Entry(index) => known.points_left(index),
             TripRef::Row(position) => plan.trips.get(position).map(|trip| trip.award.points),
         };
         // An award that was refused is not there to be reversed, nor in the way of another.
