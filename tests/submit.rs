@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::Digest as _;
 use support::dice::Dice;
-use support::{Ledger, Server, arborlog, award, copy_dir, run_ok, sign_from};
+use support::{Ledger, Server, arborlog, award, copy_dir, passing_on, run_ok, sign_from};
 
 /// A ledger with a server, and one platform's files.
 struct Place {
@@ -2055,4 +2055,41 @@ fn peak_kib(place: &Place, input: &str) -> u64 {
     }
     assert!(child.wait().unwrap().success());
     peak
+}
+
+/// What changes while it is read may be a part, or of two files: no sum is told of it, and the next run
+/// takes what is there then.
+#[test]
+fn an_input_that_changes_while_it_is_read_is_told() {
+    let place = Place::new();
+    let grown: String = (1..=3).map(|n| line(&award(n, n))).collect();
+    let other: String = (4..=5).map(|n| line(&award(n, n))).collect();
+    let input = place.path("a.ndjson");
+    let changing = |change: Box<dyn FnOnce() + Send>| {
+        place.write("a.ndjson", 1..=2);
+        let url = passing_on(&place.server.url, change);
+        let output = place.submit_to(&url, "a.ndjson", &["--json"]);
+        assert_eq!(output.status.code(), Some(3));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(told["read"].is_null(), "{told}");
+        told["error"].as_str().unwrap().to_owned()
+    };
+    let path = input.clone();
+    let why = changing(Box::new(move || std::fs::write(path, grown).unwrap()));
+    assert!(
+        why.contains("a.ndjson") && why.contains("came to have"),
+        "{why}"
+    );
+    let (path, next) = (input.clone(), place.path("next"));
+    let why = changing(Box::new(move || {
+        std::fs::write(&next, other).unwrap();
+        std::fs::rename(next, path).unwrap();
+    }));
+    assert!(why.contains("was replaced by another file"), "{why}");
+    // What is there now.
+    place.submit("a.ndjson", &[]).ends(0, &["2 lines read"]);
+    place.once(4..=5);
+    place.write("a.ndjson", 1..=3);
+    place.submit("a.ndjson", &[]).ends(0, &["3 lines read"]);
+    place.once(1..=5);
 }

@@ -13,7 +13,7 @@ use arborlog::client::{
     Remote, RepeatedEvidence, SubmitError, Submitter, Summary,
 };
 use arborlog::crypto::PublicKey;
-use arborlog::durable::at;
+use arborlog::durable::{SteadyFile, at};
 use arborlog::outcome::{Outcome, other_than_text};
 
 /// Send statements, or a proposal that others have signed.
@@ -152,8 +152,8 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         (Box::new(io::stdin().lock()), 0)
     } else {
         // It is opened once: what a pipe gave is gone, and a name may name another file by then.
-        let file = File::open(&args.input).map_err(at(&args.input))?;
-        let count = count_lines(&file).map_err(at(&args.input))?;
+        let file = SteadyFile::open(&args.input).map_err(at(&args.input))?;
+        let count = count_lines(file.file()).map_err(at(&args.input))?;
         (Box::new(BufReader::new(file)), count)
     };
     // Before anything is locked or asked: of another kind of file each line would be set aside.

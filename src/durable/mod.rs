@@ -15,6 +15,7 @@
 //! * A file that grows is an [`AppendFile`]: what was appended is durable after a sync. A crash
 //!   may leave a cut end, which the reader of its format finds.
 //! * Folders are made and renamed with their names durable: [`make_folders`], [`rename_folder`].
+//! * A file that others write is read by [`SteadyFile`], which tells if it changes meanwhile.
 //! * What can be made again at will is written by [`write_unsynced`], and its name says so.
 //!
 //! After a failed sync nothing more is written to that file: the kernel may have dropped the pages
@@ -36,6 +37,7 @@ mod access;
 mod append;
 mod folder;
 mod lock;
+mod steady;
 mod unsynced;
 mod whole;
 
@@ -48,6 +50,7 @@ pub use access::open_to_others;
 pub use append::{AppendFile, make_empty};
 pub use folder::{make_folders, remove, remove_folder, rename_folder, sync_folder};
 pub use lock::{Held, LockToRead, hold, hold_to_read};
+pub use steady::{FileChanged, SteadyFile};
 pub use unsynced::{copy_folder_unsynced, create_unsynced, write_unsynced};
 pub use whole::{create, create_secret, is_temporary, renew, replace, replace_all, replace_with};
 

@@ -5,12 +5,13 @@
 //! up to the next one. Here a quoted field may contain commas and doubled quotation marks, and a
 //! row that does not end on its line is set aside by itself: the rows behind it are read right.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+
+use crate::durable::{FileChanged, SteadyFile};
 
 /// A longer line is no row.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -119,7 +120,10 @@ pub enum CsvLine<const N: usize> {
 
 /// Whether the system could not read the file, or its decompression found it wrong.
 fn read_fault(file: &str, zstd: bool, error: io::Error) -> CsvTableError {
-    if zstd && error.raw_os_error().is_none() {
+    let changed = error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<FileChanged>());
+    if zstd && error.raw_os_error().is_none() && !changed {
         CsvTableError::Compressed(file.to_owned(), error)
     } else {
         CsvTableError::Io(file.to_owned(), error)
@@ -140,7 +144,7 @@ impl<const N: usize> CsvTable<N> {
             .unwrap_or(path.as_os_str())
             .to_string_lossy()
             .into_owned();
-        let source = File::open(path)
+        let source = SteadyFile::open(path)
             .map_err(|error| CsvTableError::Io(path.display().to_string(), error))?;
         let zstd = path.extension().is_some_and(|extension| extension == "zst");
         Self::read(file, Box::new(source), zstd, columns)

@@ -452,3 +452,31 @@ pub fn connect_from(address: Ipv4Addr, to: &str) -> std::io::Result<TcpStream> {
     stream.set_write_timeout(Some(Duration::from_secs(2)))?;
     Ok(stream)
 }
+
+/// An address that passes everything on to a server; the first connection waits until `first` is done.
+pub fn passing_on(to: &str, first: impl FnOnce() + Send + 'static) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let to = to.strip_prefix("http://").unwrap().to_owned();
+    std::thread::spawn(move || {
+        let mut first = Some(first);
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            if let Some(first) = first.take() {
+                first();
+            }
+            let server = std::net::TcpStream::connect(&to).unwrap();
+            let pairs = [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ];
+            for (mut from, mut to) in pairs {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Write);
+                });
+            }
+        }
+    });
+    url
+}
