@@ -303,10 +303,12 @@ fn a_station_of_another_name_is_no_station_of_a_trip() {
         row(2, "Civic Center,2", "Civic Center"),
         row(3, "Caltrain,2", "Somewhere"),
         row(4, ",2", ""),
+        // Another spelling of its own name.
+        row(5, "Caltran,2", "Civic Center"),
     ];
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let (points, set_aside, _) = trips(167_250_000, &rows);
-    assert_eq!(points.len(), 2);
+    assert_eq!(points.len(), 3);
     let contradicts = "station_contradicts";
     // The first is of the stations' own file.
     assert_eq!(set_aside[1..], [(3, contradicts), (4, contradicts)]);

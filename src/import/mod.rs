@@ -23,8 +23,8 @@ pub use accounts::{Pseudonyms, PseudonymsError};
 pub use area::{Area, AreaError, PlacesError};
 pub use bikeshare::{
     AccountsWithoutKey, ActivityUnit, BAY_AREA, KnownTrips, Overlap, PlannedTrip,
-    ReversalContradicted, ReversalsByOthers, STATION_COLUMNS, STATION_REPEATED, Stations,
-    TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, TripsError, check_activity, plan_trips,
+    ReversalContradicted, ReversalsByOthers, STATION_COLUMNS, STATION_REPEATED, SpelledStation,
+    Stations, TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, TripsError, check_activity, plan_trips,
     read_stations,
 };
 pub use claims::{ClaimPlan, ClaimPlanError, PlannedAssignment, plan_claims};

@@ -22,7 +22,7 @@ use overlaps::{Ride, overlaps};
 
 pub use known::{AccountsWithoutKey, KnownTrips, ReversalContradicted, ReversalsByOthers};
 pub use overlaps::Overlap;
-pub use stations::{STATION_REPEATED, Stations, read_stations};
+pub use stations::{STATION_REPEATED, SpelledStation, Stations, read_stations};
 
 /// Where the stations of Bay Area Bike Share lie.
 pub const BAY_AREA: Area = Area {
@@ -125,6 +125,8 @@ pub struct TripPlan {
     /// Trips of the file, in before or not, from or to a station that stands at several places
     /// under one name: the first of them counts.
     pub at_repeated_stations: u64,
+    /// Stations that trips of the file, in before or not, name in another spelling.
+    pub spelled: Vec<SpelledStation>,
     /// Trips that are in of which neither the register nor the file tells when they were: whether
     /// others overlap them can't be told.
     pub without_times: u64,
@@ -273,6 +275,7 @@ pub fn plan_trips(
 ) -> Result<TripPlan, TripsError> {
     let mut plan = TripPlan::default();
     let mut lacking_times = 0;
+    let mut spelled: BTreeMap<(String, String, String), u64> = BTreeMap::new();
     // The line and the beginning of the digest of the first row of each trip.
     let mut rows_by_id: HashMap<u64, (u64, [u8; 8])> = HashMap::new();
     while let Some(line) = table.next_line()? {
@@ -295,6 +298,7 @@ pub fn plan_trips(
             _,
             end_station,
         ] = &row.fields;
+        let ends = [(start_terminal, start_station), (end_terminal, end_station)];
         let at_repeated = stations.is_repeated(start_terminal, start_station)
             || stations.is_repeated(end_terminal, end_station);
         let mut tell = |outcome| {
@@ -352,8 +356,14 @@ pub fn plan_trips(
             }
         };
         rows_by_id.insert(number, (row.line, digest));
-        if at_repeated && !matches!(trip, Trip::Changed(_)) {
-            plan.at_repeated_stations += 1;
+        if !matches!(trip, Trip::Changed(_)) {
+            plan.at_repeated_stations += u64::from(at_repeated);
+            for (id, name) in ends {
+                if let Some(listed) = stations.other_spelling(id, name) {
+                    let pair = (id.clone(), listed.to_owned(), name.clone());
+                    *spelled.entry(pair).or_default() += 1;
+                }
+            }
         }
         match trip {
             Trip::New(trip) => {
@@ -379,6 +389,15 @@ pub fn plan_trips(
             Trip::Changed(why) => tell(RowOutcome::SetAside("changed", why)),
         }
     }
+    plan.spelled = spelled
+        .into_iter()
+        .map(|((station, listed, given), trips)| SpelledStation {
+            station,
+            listed,
+            given,
+            trips,
+        })
+        .collect();
     plan.find_overlaps(known);
     plan.without_times = known
         .without_times(pseudonyms)
