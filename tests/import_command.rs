@@ -8,7 +8,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use arborlog::crypto::SigningKey;
@@ -16,7 +16,7 @@ use arborlog::import::SpeciesList;
 use arborlog::record::*;
 use serde_json::Value;
 use support::dice::Dice;
-use support::{Ledger, Server, arborlog, method, run, run_ok};
+use support::{Ledger, Server, arborlog, method, passing_on, run, run_ok};
 
 const STATIONS: &str = "station_id,name,lat,long,dock_count\n\
     64,2nd at South Park,37.782259,-122.392738,15\n\
@@ -37,6 +37,15 @@ struct Told {
 }
 
 impl Told {
+    fn of(output: Output) -> Self {
+        let out = String::from_utf8(output.stdout).unwrap();
+        Self {
+            code: output.status.code().unwrap(),
+            json: serde_json::from_str(&out).unwrap_or(Value::Null),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Checks the exit code and the sums.
     fn ends(&self, code: i32, sums: [u64; 5]) {
         assert_eq!((self.code, self.sums()), (code, sums), "{}", self.err);
@@ -123,13 +132,7 @@ impl Place {
     }
 
     fn run(&self, args: &[&str]) -> Told {
-        let output = self.command(args).output().unwrap();
-        let out = String::from_utf8(output.stdout).unwrap();
-        Told {
-            code: output.status.code().unwrap(),
-            json: serde_json::from_str(&out).unwrap_or(Value::Null),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Told::of(self.command(args).output().unwrap())
     }
 
     fn trips_with(&self, file: &str, more: &[&str]) -> Told {
@@ -154,6 +157,12 @@ impl Place {
         let (file, key) = (self.path(file), self.path("planter.pem"));
         let mut args = vec!["sf-trees", &file, "--planter-key", &key];
         args.extend(more);
+        let counted = ["--rows", "--event-rows"]
+            .iter()
+            .any(|flag| more.contains(flag));
+        if more.contains(&"--events") && !counted {
+            args.push("--whole");
+        }
         self.run(&args)
     }
 
@@ -895,4 +904,263 @@ fn files_of_another_kind_are_refused_by_name() {
     assert_eq!(place.entries(), entries);
     let told = place.trips("good.csv");
     told.ends(0, [1, 1, 0, 0, 0]);
+}
+
+/// Of a part of a register, trees that events tell of and whose rows are missing would be planted as if
+/// their places were never published. A later import is held against the trees that are in; at the first
+/// one somebody has to say that the files are whole.
+#[test]
+fn a_first_import_takes_no_part_of_a_register_for_the_whole() {
+    let place = Place::new();
+    let rows = [3001, 3002].map(|id| tree(id, "04/27/2018 12:00:00 AM"));
+    place.write("part.csv", tree_file(&rows[..1]));
+    place.write("whole.csv", tree_file(&rows));
+    // It tells a date of a tree whose row the part lacks.
+    let dated = "2020-03-12T21:58:28-07:00,change,3002,PlantDate,,04/28/2018";
+    let named = "2020-03-12T21:58:28-07:00,change,3002,qSpecies,,Acer rubrum :: Red Maple";
+    place.write("events.csv", events(&[dated, named]));
+    let (key, events) = (place.path("planter.pem"), place.path("events.csv"));
+    let import = |file: &str, more: &[&str]| {
+        let file = place.path(file);
+        let mut args = vec![
+            "sf-trees",
+            &file,
+            "--planter-key",
+            &key,
+            "--events",
+            &events,
+        ];
+        args.extend(more);
+        place.run(&args)
+    };
+    let entries = place.entries();
+    for more in [&[][..], &["--rows", "1"], &["--event-rows", "2"]] {
+        let told = import("part.csv", more);
+        assert_eq!(told.code, 2, "{more:?}: {}", told.err);
+        let words = "1 rows of added trees and 2 of events would be taken for all of it";
+        assert!(told.err.contains(words), "{}", told.err);
+    }
+    assert_eq!(place.entries(), entries, "nothing was sent");
+    // Rows alone say the same in any part.
+    let rows_alone = place.trees("part.csv");
+    rows_alone.ends(0, [1, 1, 0, 0, 0]);
+    // From then on the trees that are in tell.
+    let told = import("whole.csv", &[]);
+    assert_eq!(told.code, 5, "{}", told.err);
+    assert_eq!(place.total("planted"), 2);
+
+    for said in [&["--whole"][..], &["--rows", "2", "--event-rows", "2"]] {
+        let place = Place::new();
+        place.write("whole.csv", tree_file(&rows));
+        let (file, key) = (place.path("whole.csv"), place.path("planter.pem"));
+        let mut args = vec![
+            "sf-trees",
+            &file,
+            "--planter-key",
+            &key,
+            "--events",
+            &events,
+        ];
+        args.extend(said);
+        let told = place.run(&args);
+        assert_eq!((told.code, told.sums()[0]), (5, 4), "{}", told.err);
+        assert_eq!(place.total("planted"), 2);
+    }
+}
+
+/// A tree that was removed and listed at one time may stand or not: a census counts it as not found,
+/// neither as alive nor as dead.
+#[test]
+fn a_census_counts_a_tree_whose_fate_is_unclear_as_not_found() {
+    let place = Place::new();
+    let rows: Vec<String> = (3001..=3003)
+        .map(|id| tree(id, "04/27/2018 12:00:00 AM"))
+        .collect();
+    place.write("trees.csv", tree_file(&rows));
+    place.trees("trees.csv").ends(0, [3, 3, 0, 0, 0]);
+    let listed = rows[0].split(',').nth(1).unwrap();
+    let at_once = format!("{listed},remove,3001,qSpecies,Acer rubrum :: Red Maple,");
+    let dead = "2020-03-12T21:58:28-07:00,remove,3002,qSpecies,Acer rubrum :: Red Maple,";
+    place.write("events.csv", events(&[&at_once, dead]));
+    let (surveyor, events) = (place.path("surveyor.pem"), place.path("events.csv"));
+    let told = place.trees_with(
+        "trees.csv",
+        &[
+            "--surveyor-key",
+            &surveyor,
+            "--events",
+            &events,
+            "--rows",
+            "3",
+            "--event-rows",
+            "2",
+        ],
+    );
+    told.ends(5, [5, 1, 3, 0, 1]);
+    assert_eq!(told.json["reasons"]["fate_unclear"], 1);
+    let size = place.entries();
+    let entry: Value = (place.server.remote())
+        .json(&format!("v1/entries/{}", size - 1))
+        .unwrap();
+    let survey = &entry["statement"];
+    assert_eq!(survey["kind"], "survey", "{entry}");
+    let counts = ["alive", "dead", "not_found", "dead_known", "revived"];
+    let counts = counts.map(|name| survey[name].as_u64().unwrap());
+    assert_eq!(counts, [1, 0, 1, 1, 0]);
+}
+
+/// A station that trips name in another spelling is the station of that number; a name of another one,
+/// or of none, is a contradiction.
+#[test]
+fn another_spelling_of_a_stations_name_is_told_and_costs_no_trip() {
+    let place = Place::new();
+    let spelled = |id: u64, name: &str| trip(id, id).replace("South Van Ness at Market", name);
+    let rows = [
+        spelled(1, "South Van Ness at Markett"),
+        spelled(2, "South Van Ness at Markett"),
+        spelled(3, "South Van Ness at Howard"),
+        spelled(4, "Market at 10th"),
+    ];
+    place.write("trips.csv", trip_file(&rows));
+    for sums in [[4, 2, 0, 0, 2], [4, 0, 2, 0, 2]] {
+        let told = place.trips("trips.csv");
+        told.ends(5, sums);
+        let contradicts = |line| (line, "station_contradicts".to_owned());
+        assert_eq!(told.set_aside(), BTreeMap::from([4, 5].map(contradicts)));
+        let spelled = serde_json::json!([{
+            "station": "66",
+            "listed": "South Van Ness at Market",
+            "given": "South Van Ness at Markett",
+            "trips": 2,
+        }]);
+        assert_eq!(told.json["stations"]["spelled"], spelled);
+    }
+    place.write("good.csv", trip_file(&rows[..2]));
+    place.trips("good.csv").ends(0, [2, 0, 2, 0, 0]);
+}
+
+/// An import that can't be done to its end says how far it is known to have come.
+#[test]
+fn an_import_that_stops_accounts_for_its_lines_all_the_same() {
+    let place = Place::new();
+    let counts = |told: &Told| {
+        let names = [
+            "read",
+            "admitted",
+            "already_in",
+            "refused",
+            "set_aside",
+            "not_known",
+        ];
+        let counts = names.map(|name| told.json[name].as_u64());
+        counts.map(|count| count.unwrap_or_else(|| panic!("{}", told.err)))
+    };
+    let rows = [trip(1, 1), trip(2, 2), "3,too,few,fields".to_owned()];
+    place.write("trips.csv", trip_file(&rows));
+    // What the report is to be replaced by can't be: all is sent, and the sums say so.
+    std::fs::create_dir_all(place.path("work/trips.set-aside.ndjson/in-the-way")).unwrap();
+    let told = place.trips("trips.csv");
+    assert_eq!(
+        (told.code, counts(&told)),
+        (3, [3, 2, 0, 0, 1, 0]),
+        "{}",
+        told.err
+    );
+    assert_eq!(told.json["outcome"], "unchecked");
+    assert!(
+        told.err.contains("2 admitted") && told.err.contains("--work"),
+        "{}",
+        told.err
+    );
+    let told = place.trips_with("trips.csv", &["--work", &place.path("other")]);
+    told.ends(5, [3, 0, 2, 0, 1]);
+    // The journal takes no more: what becomes of the new trips is not known.
+    let rows: Vec<String> = (10..40).map(|id| trip(id, id)).collect();
+    place.write("week.csv", trip_file(&rows[..20]));
+    place
+        .trips_with("week.csv", &["--work", &place.path("other")])
+        .ends(0, [20, 20, 0, 0, 0]);
+    place.write("more.csv", trip_file(&rows));
+    let entries = place.entries();
+    let (file, stations) = (place.path("more.csv"), place.path("stations.csv"));
+    let (key, work) = (place.path("platform.pem"), place.path("other"));
+    let journal = place.path("platform.pem.head.awards.journal");
+    let most = std::fs::metadata(&journal).unwrap().len() + 100;
+    let import = place.command(&[
+        "bikeshare",
+        &file,
+        "--stations",
+        &stations,
+        "--key",
+        &key,
+        "--work",
+        &work,
+    ]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "prlimit"])
+        .arg(format!("--fsize={most}"))
+        .arg(import.get_program())
+        .args(import.get_args());
+    let told = Told::of(limited.output().unwrap());
+    assert_eq!(
+        (told.code, counts(&told)),
+        (3, [30, 0, 20, 0, 0, 10]),
+        "{}",
+        told.err
+    );
+    assert_eq!(place.entries(), entries);
+    place
+        .trips_with("more.csv", &["--work", &work])
+        .ends(0, [30, 10, 20, 0, 0]);
+    // A key that may sign no more: nothing is left unknown.
+    let (remote, key) = (place.server.remote(), place.ledger.platform.public());
+    let revoke = KeyRevoke {
+        key,
+        reason: "a laptop was lost".parse().unwrap(),
+        compromised_since: None,
+        set: Index(0),
+    };
+    place
+        .ledger
+        .govern(&remote, Statement::KeyRevoke(revoke), None);
+    place.write("late.csv", trip_file(&[trip(1, 1), trip(50, 50)]));
+    let told = place.trips_with("late.csv", &["--work", &work]);
+    assert_eq!(
+        (told.code, counts(&told)),
+        (3, [2, 0, 1, 1, 0, 0]),
+        "{}",
+        told.err
+    );
+    assert!(told.err.contains("key_revoked"), "{}", told.err);
+}
+
+/// What changes while it is read may be a part, or of two files: nothing is sent.
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_imported() {
+    let place = Place::new();
+    let rows: Vec<String> = (1..=2).map(|id| trip(id, id)).collect();
+    place.write("trips.csv", trip_file(&rows[..1]));
+    let entries = place.entries();
+    let (path, grown) = (place.path("trips.csv"), trip_file(&rows));
+    let url = passing_on(&place.server.url, move || {
+        std::fs::write(path, grown).unwrap();
+    });
+    let mut command = place.command(&["bikeshare", &place.path("trips.csv")]);
+    command.args(["--stations", &place.path("stations.csv")]);
+    command.args(["--key", &place.path("platform.pem")]);
+    let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+    let args = args.iter().map(|arg| match arg.to_str() {
+        Some(arg) if arg == place.server.url => url.as_str(),
+        arg => arg.unwrap(),
+    });
+    let told = Told::of(arborlog().args(args).output().unwrap());
+    assert_eq!(told.code, 3, "{}", told.err);
+    assert!(
+        told.err.contains("trips.csv") && told.err.contains("came to have"),
+        "{}",
+        told.err
+    );
+    assert_eq!(place.entries(), entries);
+    place.trips("trips.csv").ends(0, [2, 2, 0, 0, 0]);
 }

@@ -8,7 +8,7 @@ use arborlog::client::{
 use arborlog::crypto::KeyFileError;
 use arborlog::durable::FileError;
 use arborlog::outcome::Outcome;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Why a command failed, and the exit code that says so.
 pub struct Failure {
@@ -16,6 +16,8 @@ pub struct Failure {
     error: Error,
     /// A stable name and what to do, where they are known better than by the error's type.
     named: Option<(String, String)>,
+    /// What is known all the same, by name: for programs alone, which read it beside the error.
+    known: Map<String, Value>,
 }
 
 /// What a command ends with when it could not do what was asked.
@@ -39,7 +41,15 @@ impl Failure {
             code,
             error: error.into(),
             named: None,
+            known: Map::new(),
         }
+    }
+
+    /// The same, with what is known although the command failed.
+    #[must_use]
+    pub fn knowing(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.known.insert(name.to_owned(), value.into());
+        self
     }
 
     /// A check failed: 1.
@@ -76,6 +86,13 @@ impl Failure {
         Self::new(CODE_WRONG_USE, anyhow::anyhow!("{what}"))
     }
 
+    /// The same with other words.
+    #[must_use]
+    pub fn saying(mut self, what: String) -> Self {
+        self.error = self.error.context(what);
+        self
+    }
+
     /// Its exit code.
     pub fn code(&self) -> u8 {
         self.code
@@ -106,6 +123,9 @@ impl Failure {
             "error": self.to_string(),
             "advice": advice,
         });
+        if let Some(fields) = object.as_object_mut() {
+            fields.extend(self.known.clone());
+        }
         // What could not be checked is neither whole nor not.
         if self.code == exit_code(Outcome::False)
             && let Some(fields) = object.as_object_mut()

@@ -186,6 +186,11 @@ impl TreeBooks {
         }
     }
 
+    /// Whether no tree is known, in the log or in the register of imports: none was imported yet.
+    pub fn knows_no_tree(&self) -> bool {
+        self.trees.is_empty()
+    }
+
     /// The newest entry that the books hold; none if they are empty.
     pub fn newest(&self) -> Option<Index> {
         self.newest

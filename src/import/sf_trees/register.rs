@@ -156,6 +156,11 @@ impl TreeRegister {
         self.added_rows + self.event_rows
     }
 
+    /// How many rows the table of added trees has, and how many that of events, without their headers.
+    pub fn rows(&self) -> (u64, u64) {
+        (self.added_rows, self.event_rows)
+    }
+
     /// Checks that the files have as many rows as somebody says that they have in their source.
     ///
     /// # Errors

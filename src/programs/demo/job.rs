@@ -113,6 +113,7 @@ pub fn play(
             dates: None,
             rows: Some(TREE_ROWS),
             event_rows: Some(EVENT_ROWS),
+            whole: true,
         },
         &species,
         &keys.planter,

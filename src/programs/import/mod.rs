@@ -124,6 +124,10 @@ struct SfTreesArgs {
     /// How many rows the history of events has in its source, without the header.
     #[arg(long, value_name = "COUNT", requires = "events")]
     event_rows: Option<u64>,
+    /// The files are the whole register, though nobody counted its rows: a first import with --events asks
+    /// for this, or for --rows and --event-rows.
+    #[arg(long, conflicts_with_all = ["rows", "event_rows"])]
+    whole: bool,
     /// Go on although so many trees that are in are missing in the files.
     #[arg(long, value_name = "COUNT")]
     accept_missing: Option<u64>,
@@ -199,6 +203,7 @@ pub fn run(args: &ImportArgs) -> Done {
                 dates: args.dates,
                 rows: args.rows,
                 event_rows: args.event_rows,
+                whole: args.whole,
             };
             let (imported, _) = import_trees(
                 &sender,

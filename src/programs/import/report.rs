@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Done, Failure, say};
 use arborlog::durable::replace_with;
-use arborlog::import::{LineFate, RowOutcome, STATION_REPEATED};
+use arborlog::import::{LineFate, RowOutcome, STATION_REPEATED, SpelledStation};
 
 /// The note of trips whose station stands at several places.
 pub const TRIPS_AT_REPEATED_STATIONS: &str = "trips_at_repeated_stations";
@@ -22,6 +22,50 @@ pub struct LineCounts {
     pub already_in: u64,
     pub refused: u64,
     pub set_aside: u64,
+}
+
+impl LineCounts {
+    /// How many lines are accounted for.
+    fn told(&self) -> u64 {
+        self.admitted + self.already_in + self.refused + self.set_aside
+    }
+}
+
+/// Tells what became of the lines of an import that stopped.
+fn stopped(what: &str, lines: &LineCounts, failure: Failure) -> Failure {
+    let LineCounts {
+        read,
+        admitted,
+        already_in,
+        refused,
+        set_aside,
+    } = *lines;
+    // Before all lines are read, nothing is sent, and how many there are is not known.
+    if read == 0 {
+        return failure;
+    }
+    let not_known = read.saturating_sub(lines.told());
+    let finds_out = match not_known {
+        0 => "",
+        _ => {
+            ": what tells of these was not sent, or was not proven to be in. The next run finds out"
+        }
+    };
+    errln!(
+        "{what}: stopped. {read} lines read: {admitted} admitted, {already_in} already in, {refused} refused, {set_aside} set aside, {not_known} not known{finds_out}"
+    );
+    [
+        ("read", read),
+        ("admitted", admitted),
+        ("already_in", already_in),
+        ("refused", refused),
+        ("set_aside", set_aside),
+        ("not_known", not_known),
+    ]
+    .into_iter()
+    .fold(failure, |failure, (name, count)| {
+        failure.knowing(name, count)
+    })
 }
 
 /// What an import came to.
@@ -40,6 +84,8 @@ pub struct ImportSummary {
     /// All lines in a file without a name, if they are to be told.
     told: Option<ToldLines>,
     set_aside: Option<PathBuf>,
+    /// Stations that trips name in another spelling than the file of stations.
+    spelled: Vec<SpelledStation>,
 }
 
 /// What an import can't know, or did not say, and how often.
@@ -68,6 +114,7 @@ pub struct Report {
     not_in: BufWriter<File>,
     told: Option<ToldLines>,
     failed: Option<io::Error>,
+    spelled: Vec<SpelledStation>,
 }
 
 /// Lines as JSON objects, in the order in which they were told.
@@ -102,7 +149,24 @@ impl Report {
             not_in: BufWriter::new(tempfile::tempfile_in(work)?),
             told,
             failed: None,
+            spelled: Vec::new(),
         })
+    }
+
+    /// Takes how many lines were read, once all were: [`Self::finish`] accounts for each.
+    pub fn read(&mut self, lines: u64) {
+        self.lines.read = lines;
+    }
+
+    /// Notes under which other spellings trips name stations.
+    pub fn spelled(&mut self, stations: Vec<SpelledStation>) {
+        self.spelled = stations;
+    }
+
+    /// How an import ends that could not be done to its end: with what became of each line, as far as
+    /// that is known. The others may be in or not.
+    pub fn stopped(self, failure: Failure) -> Failure {
+        stopped(self.what, &self.lines, failure)
     }
 
     /// Takes a line. An error of the files is kept for [`Self::finish`].
@@ -173,14 +237,31 @@ impl Report {
     /// Checks that each line that was read is accounted for, and keeps those that did not go in.
     pub fn finish(
         mut self,
-        read: u64,
         records_admitted: u64,
         records_refused: u64,
     ) -> Result<ImportSummary, Failure> {
-        if let Some(error) = self.failed.take() {
-            return Err(error.into());
+        let (read, told) = (self.lines.read, self.lines.told());
+        if told != read {
+            let fault = anyhow::anyhow!(
+                "of {read} lines that were read, {told} are accounted for: this is a fault of arborlog. What was sent is in"
+            );
+            return Err(self.stopped(fault.into()));
         }
-        self.lines.read = read;
+        let path = self.work.join(format!("{}.set-aside.ndjson", self.what));
+        // All is sent: a full disk costs the file, never the sums.
+        if let Err(failure) = self.keep_not_in(&path) {
+            let what = format!(
+                "the list of the lines that are not in can't be kept; the sums hold. Give {} room, or name another folder with --work, and run the same command again",
+                path.display()
+            );
+            return Err(stopped(self.what, &self.lines, failure.saying(what)));
+        }
+        if read == 0 {
+            errln!(
+                "warning: the files of {} have no line but the header, so nothing was sent. If they should have lines, look at what writes them",
+                self.what
+            );
+        }
         let LineCounts {
             admitted,
             already_in,
@@ -188,26 +269,6 @@ impl Report {
             set_aside,
             ..
         } = self.lines;
-        let told = admitted + already_in + refused + set_aside;
-        if told != read {
-            return Err(anyhow::anyhow!(
-                "of {read} lines that were read, {told} are accounted for: this is a fault of arborlog. What was sent is in"
-            )
-            .into());
-        }
-        let path = self.work.join(format!("{}.set-aside.ndjson", self.what));
-        let mut not_in = self
-            .not_in
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        not_in.rewind()?;
-        replace_with(&path, |file| io::copy(&mut not_in, file).map(drop))?;
-        if read == 0 {
-            errln!(
-                "warning: the files of {} have no line but the header, so nothing was sent. If they should have lines, look at what writes them",
-                self.what
-            );
-        }
         errln!(
             "{}: {read} lines read: {admitted} admitted, {already_in} already in, {refused} refused, {set_aside} set aside",
             self.what
@@ -221,7 +282,19 @@ impl Report {
             notes: self.notes,
             told: self.told,
             set_aside: Some(path),
+            spelled: self.spelled,
         })
+    }
+
+    fn keep_not_in(&mut self, path: &Path) -> Result<(), Failure> {
+        if let Some(error) = self.failed.take() {
+            return Err(error.into());
+        }
+        self.not_in.flush()?;
+        let not_in = self.not_in.get_mut();
+        not_in.rewind()?;
+        replace_with(path, |file| io::copy(not_in, file).map(drop))?;
+        Ok(())
     }
 }
 
@@ -329,6 +402,17 @@ impl ImportSummary {
             self.records_admitted,
             self.records_refused
         );
+        for spelled in &self.spelled {
+            let SpelledStation {
+                station,
+                listed,
+                given,
+                trips,
+            } = spelled;
+            outln!(
+                "{trips:>8} trips name station {station} {given:?}, and the file of stations {listed:?}: taken for one station"
+            );
+        }
         for Note { count, words, .. } in &self.notes {
             outln!("{count:>8} {words}");
         }
@@ -362,6 +446,7 @@ impl ImportSummary {
                 "used": beside.used,
                 "set_aside": beside.set_aside.len(),
                 "lines": beside.set_aside,
+                "spelled": self.spelled,
             });
             sums.insert(beside.what.to_owned(), object);
         }

@@ -56,6 +56,8 @@ struct Looked<T> {
 /// What became of statements, in their order.
 pub struct Sent {
     pub outcomes: Vec<LineOutcome>,
+    /// Why those behind one of them were not sent.
+    pub stopped: Option<Failure>,
 }
 
 impl Sent {
@@ -187,24 +189,24 @@ impl StatementSender {
             .run(lines, OnRefusal::Skip, &mut tell, &mut progress)
             .map_err(failure)?;
         self.proven(summary.head.size);
-        if let Some(stopped) = &summary.stopped {
+        let stopped = summary.stopped.as_ref().map(|stopped| {
             let problem = &stopped.problem;
-            return Err(anyhow::anyhow!(
+            let what = anyhow::anyhow!(
                 "{phase}: statement {}: {} ({}); {}",
                 stopped.line,
                 problem.detail,
                 problem.code,
                 problem.advice
-            )
-            .into());
-        }
+            );
+            what.into()
+        });
         let line = format!(
             "{phase}: {} in, {} refused",
             summary.admitted + summary.already_in,
             summary.refused
         );
         progress::done(&bar, &line);
-        Ok(Sent { outcomes })
+        Ok(Sent { outcomes, stopped })
     }
 
     /// Tells the statements of a key in the log, and of those that it replaced.

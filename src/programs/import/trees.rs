@@ -30,6 +30,8 @@ pub struct TreeFiles {
     pub rows: Option<u64>,
     /// The same of the events.
     pub event_rows: Option<u64>,
+    /// Somebody says that the files are the whole register, though nobody counted its rows.
+    pub whole: bool,
 }
 
 /// Trees as plots and plantings, then what happened to them later: in rounds, each of which says
@@ -42,6 +44,21 @@ pub fn import_trees(
     surveyor: Option<&IssuerKey>,
 ) -> Result<(ImportSummary, TreeBooks), Failure> {
     let mut report = Report::new("trees", sender.work(), sender.options.json)?;
+    match send_trees(sender, files, species, planter, surveyor, &mut report) {
+        Ok((books, admitted, refused)) => Ok((report.finish(admitted, refused)?, books)),
+        Err(failure) => Err(report.stopped(failure)),
+    }
+}
+
+/// Gives the books, and how many records were admitted and refused.
+fn send_trees(
+    sender: &StatementSender,
+    files: TreeFiles,
+    species: &SpeciesList,
+    planter: &IssuerKey,
+    surveyor: Option<&IssuerKey>,
+    report: &mut Report,
+) -> Result<(TreeBooks, u64, u64), Failure> {
     if surveyor.is_some()
         && (files.events.is_none() || files.rows.is_none() || files.event_rows.is_none())
     {
@@ -62,7 +79,16 @@ pub fn import_trees(
     };
     let _held = hold_imports(planter)?;
     let mut imported = Imported::default();
-    let (books, missing) = plant(sender, &mut register, &config, planter, &mut imported)?;
+    report.read(register.read());
+    let whole = files.whole || (rows.is_some() && (event_rows.is_some() || !register.has_events()));
+    let (books, missing) = plant(
+        sender,
+        &mut register,
+        &config,
+        whole,
+        planter,
+        &mut imported,
+    )?;
     if missing.count > 0 {
         report.note(
             "known_trees_missing",
@@ -92,7 +118,9 @@ pub fn import_trees(
             report.note(name, count.into(), words);
         }
     }
-    if let Some(surveyor) = surveyor {
+    if let Some(surveyor) = surveyor
+        && imported.stopped.is_none()
+    {
         let surveys = surveys(&register, &config, &books, &missing)?;
         survey(sender, surveys, surveyor, &mut imported)?;
     }
@@ -104,8 +132,10 @@ pub fn import_trees(
         Ok(()) => {}
         Err(never) => match never {},
     }
-    let summary = report.finish(register.read(), imported.admitted, imported.refused)?;
-    Ok((summary, books))
+    match imported.stopped {
+        Some(failure) => Err(failure),
+        None => Ok((books, imported.admitted, imported.refused)),
+    }
 }
 
 /// What was sent.
@@ -114,12 +144,15 @@ struct Imported {
     answers: Answers,
     admitted: u64,
     refused: u64,
+    /// Why the rest was not sent.
+    stopped: Option<Failure>,
 }
 
 fn plant(
     sender: &StatementSender,
     register: &mut TreeRegister,
     config: &TreesConfig<'_>,
+    whole: bool,
     planter: &IssuerKey,
     imported: &mut Imported,
 ) -> Result<(TreeBooks, MissingTrees), Failure> {
@@ -133,6 +166,10 @@ fn plant(
         Err(RecognizeError::Unknown(_)) if sender.options.not_imported => books.leave_unknown()?,
         Err(RecognizeError::Unknown(unknown)) => return Err(Failure::check(unknown)),
         recognized => recognized?,
+    }
+    // Later imports are held against the trees that are in. At the first, nothing tells.
+    if books.knows_no_tree() && register.has_events() && !register.is_empty() && !whole {
+        return Err(Failure::usage(first_import(register)));
     }
     let missing = missing_trees(register, &books);
     // The rows of added trees say the same whatever is beside them. What events tell of a tree
@@ -179,6 +216,7 @@ fn plant(
         let sent = sender.send("trees", submitter, statements)?;
         imported.admitted += sent.admitted();
         imported.refused = sent.refused();
+        imported.stopped = sent.stopped;
         let mut progress = false;
         for (planned, outcome) in planned.iter().zip(&sent.outcomes) {
             match outcome {
@@ -200,11 +238,19 @@ fn plant(
                 LineOutcome::NotSent => {}
             }
         }
-        if !progress {
+        if !progress || imported.stopped.is_some() {
             break;
         }
     }
     Ok((books, missing))
+}
+
+/// Why a first import stops of whose files nobody said that they are whole.
+fn first_import(register: &TreeRegister) -> String {
+    let (rows, event_rows) = register.rows();
+    format!(
+        "this is the first import of the register, so nothing tells whether its files are whole: {rows} rows of added trees and {event_rows} of events would be taken for all of it. Trees that events tell of and whose rows are missing would be planted as if their places were never published. Nothing was sent. Give the numbers of rows that the source names, with --rows and --event-rows; or, if the files are whole and nobody counted them, run the same command with --whole"
+    )
 }
 
 /// Number of plots that are surveyed: those with the most trees.
@@ -230,6 +276,7 @@ fn survey(
     let sent = sender.send("surveys", submitter, statements)?;
     imported.admitted += sent.admitted();
     imported.refused += sent.refused();
+    imported.stopped = sent.stopped;
     Ok(())
 }
 

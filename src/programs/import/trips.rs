@@ -33,6 +33,23 @@ pub fn import_trips(
     key: &IssuerKey,
 ) -> Result<(ImportSummary, TripPlan), Failure> {
     let mut report = Report::new("trips", sender.work(), sender.options.json)?;
+    let by = (method, activity);
+    match send_trips(sender, trips, stations, source, by, key, &mut report) {
+        Ok((plan, admitted, refused)) => Ok((report.finish(admitted, refused)?, plan)),
+        Err(failure) => Err(report.stopped(failure)),
+    }
+}
+
+/// Gives the plan, and how many records were admitted and refused.
+fn send_trips(
+    sender: &StatementSender,
+    trips: CsvTable<{ TRIP_COLUMNS.len() }>,
+    stations: CsvTable<{ STATION_COLUMNS.len() }>,
+    source: &TripSource,
+    (method, activity): (MethodId, ActivityCode),
+    key: &IssuerKey,
+    report: &mut Report,
+) -> Result<(TripPlan, u64, u64), Failure> {
     let stations = read_stations(stations, source.area, &mut |row| {
         report.tell_beside("stations", &row.into());
     })
@@ -93,6 +110,8 @@ pub fn import_trips(
         &mut |fate| report.tell(&fate),
     )
     .map_err(file_failure)?;
+    report.read(plan.read);
+    report.spelled(plan.spelled.clone());
     // A crash here leaves keys and notes of trips that were not sent: the next import uses both.
     pseudonyms.save()?;
     plan.note(&mut known)?;
@@ -137,6 +156,10 @@ pub fn import_trips(
         });
     }
 
+    if let Some(failure) = sent.stopped {
+        return Err(failure);
+    }
+
     let reversals = reversals(&plan, &known, &sent)?;
     let (mut admitted, mut refused) = (sent.admitted(), sent.refused());
     if !reversals.is_empty() {
@@ -144,8 +167,11 @@ pub fn import_trips(
         let reversed = sender.send("reversals", submitter, reversals.into_iter())?;
         admitted += reversed.admitted();
         refused += reversed.refused();
+        if let Some(failure) = reversed.stopped {
+            return Err(failure);
+        }
     }
-    Ok((report.finish(plan.read, admitted, refused)?, plan))
+    Ok((plan, admitted, refused))
 }
 
 /// Checks that the pseudonyms are the newest: that none of the accounts to which the key's trips
