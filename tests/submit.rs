@@ -1244,6 +1244,42 @@ fn a_server_that_was_put_back_from_an_older_copy_is_told_from_the_log_that_it_wa
     place.once([1, 2, 3, 4, 5]);
 }
 
+/// As docs/operations.md has it, "An old copy was served": a platform that had sent to the second history
+/// takes the first up again with a head and journals of its own.
+#[test]
+fn after_a_fork_the_first_history_is_taken_up_by_a_new_head() {
+    let mut place = Place::new();
+    place.write("a.ndjson", [1]);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    place.stop();
+    let old = place.ledger.temp.path().join("old");
+    copy_dir(&place.ledger.dir, &old);
+    place.start();
+    // The first history goes on by others, whom this platform's head does not know.
+    place.grant("other.pem");
+    place.stop();
+    let first = place.ledger.temp.path().join("first");
+    copy_dir(&place.ledger.dir, &first);
+    place.start();
+    place.put_back(&old);
+    place.write("a.ndjson", [1, 2]);
+    place.submit("a.ndjson", &[]).ends(0, &["1 admitted"]);
+
+    place.put_back(&first);
+    for more in [&[][..], &["--recover"]] {
+        place
+            .submit("a.ndjson", more)
+            .ends(1, &["Tell the operator"]);
+    }
+    for file in ["a.ndjson.journal", "platform.pem.head"] {
+        std::fs::rename(place.path(file), place.path(&format!("{file}.aside"))).unwrap();
+    }
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["1 admitted", "1 already in"]);
+    place.once([1, 2]);
+}
+
 #[test]
 fn a_server_that_is_put_back_while_a_file_is_sent_is_noticed_and_nothing_is_reported() {
     let mut place = Place::new();
