@@ -10,8 +10,10 @@
 //! over an input, `recovery` makes journal and head anew from the log. Below them `journal` and
 //! `key_head` are the two files, `proven_log` and `own_chain` what the log is proven to hold,
 //! `known_lines`, `repeated`, `other_inputs` and `strays` find lines by their
-//! digests, on disk. `remote` speaks HTTP, `roots` has the certificates it trusts.
+//! digests, on disk. `remote` speaks HTTP, `append_batch` sends sealed batches with it, `roots` has the
+//! certificates it trusts.
 
+mod append_batch;
 mod chained;
 mod digest_table;
 mod evidence;
@@ -36,14 +38,15 @@ mod static_log;
 mod strays;
 mod submitter;
 
+pub use append_batch::{AppendedBatch, SentBatch};
 pub use input::{Line, NdjsonLines, statement_digest};
 pub use journal::JournalError;
 pub use key_head::{HeadError, IssuerKey};
 pub use log_fault::LogFault;
 pub use proposal::{CouncilInForce, Proposal, ProposalError};
 pub use remote::{
-    BatchAnswer, ChainEnd, IssuerHead, IssuerState, Remote, RemoteError, RemoteProblem, Sent,
-    Waiting, batch_body,
+    BatchAnswer, ChainEnd, IssuerHead, IssuerState, RefusedStatement, Remote, RemoteError,
+    RemoteProblem, Sent, Waiting, batch_body,
 };
 pub use roots::{CertificateRoots, RootsError};
 pub use static_log::RemoteLog;

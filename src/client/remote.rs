@@ -74,9 +74,27 @@ pub struct RemoteProblem {
     pub indexes: Option<Vec<Index>>,
     /// Which of those, from 0, were in before the request.
     pub already_in: Option<Vec<usize>>,
+    /// Of a sealed batch whose statements are refused: each of them.
+    #[serde(default)]
+    pub refused: Option<Vec<RefusedStatement>>,
     /// A checkpoint that covers all that the refusal rests on.
     #[serde(default)]
     pub checkpoint: Option<String>,
+}
+
+/// A statement of a sealed batch that is refused.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct RefusedStatement {
+    /// Which of the batch, from 0.
+    pub position: usize,
+    /// The stable name of the reason.
+    pub code: String,
+    /// What is wrong with it.
+    #[serde(default)]
+    pub detail: String,
+    /// What would be right.
+    #[serde(default)]
+    pub advice: String,
 }
 
 /// Why a server could not be asked.
@@ -243,11 +261,11 @@ const NOTHING_TAKEN: [&str; 4] = [
 ];
 
 /// An answer that is one.
-struct Answer {
-    status: u16,
-    bytes: Vec<u8>,
+pub(super) struct Answer {
+    pub status: u16,
+    pub bytes: Vec<u8>,
     /// A try before it may have arrived too.
-    unanswered_before: bool,
+    pub unanswered_before: bool,
 }
 
 /// One try's outcome.
@@ -483,12 +501,7 @@ impl Remote {
             status,
             bytes: answer,
             unanswered_before,
-        } = self.retried(&url, ANSWER_BYTES_MAX, || {
-            self.agent
-                .post(&url)
-                .content_type("application/octet-stream")
-                .send(body)
-        })?;
+        } = self.posted(&url, "application/octet-stream", body)?;
         if status == 413 {
             return Ok(Sent::TooLarge);
         }
@@ -533,6 +546,18 @@ impl Remote {
             }
             other => Err(other),
         }
+    }
+
+    /// Sends a body until it is answered.
+    pub(super) fn posted(
+        &self,
+        url: &str,
+        media_type: &str,
+        body: &[u8],
+    ) -> Result<Answer, RemoteError> {
+        self.retried(url, ANSWER_BYTES_MAX, || {
+            self.agent.post(url).content_type(media_type).send(body)
+        })
     }
 
     fn retried(
@@ -737,7 +762,7 @@ fn wrong_tls(why: &str) -> String {
     )
 }
 
-fn problem(url: String, status: u16, bytes: &[u8]) -> RemoteError {
+pub(super) fn problem(url: String, status: u16, bytes: &[u8]) -> RemoteError {
     match serde_json::from_slice::<RemoteProblem>(bytes) {
         Ok(problem) => RemoteError::Problem {
             url,
