@@ -16,6 +16,7 @@ use arborlog::import::SpeciesList;
 use arborlog::record::*;
 use serde_json::Value;
 use support::dice::Dice;
+use support::entries::said;
 use support::{Ledger, Server, arborlog, method, passing_on, run, run_ok};
 
 const STATIONS: &str = "station_id,name,lat,long,dock_count\n\
@@ -178,7 +179,7 @@ impl Place {
     }
 
     fn entries(&self) -> u64 {
-        self.total("entries")
+        said(&self.server.remote())
     }
 }
 

@@ -245,6 +245,10 @@ fn of_submit(error: &SubmitError) -> Option<Named> {
             "old_key_later",
             "wait for the day, or run the same command with --sign-anew if nobody can send those records any more",
         ),
+        SubmitError::OldKeyTooLarge { .. } => (
+            "old_key_too_large",
+            "raise the limit of a body, at the server or a proxy before it, or run the same command with --sign-anew if nobody can send that batch any more",
+        ),
         SubmitError::ChainRefused { .. } => ("chain_refused", TELL_THE_OPERATOR),
         SubmitError::TooLarge { .. } => (
             "body_too_large",

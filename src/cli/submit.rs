@@ -19,8 +19,8 @@ use arborlog::outcome::{Outcome, other_than_text};
 /// Send statements, or a proposal that others have signed.
 ///
 /// With --key, INPUT is statements as NDJSON, one a line (docs/statements.md). A line is known by
-/// what it says: INPUT may grow and change its order, and only what is not in is signed and sent.
-/// What was signed is kept in INPUT.journal, durable before anything is sent; after any cut, the
+/// what it says: INPUT may grow and change its order, and only what is not in is signed and sent, many
+/// lines with one signature (a seal). What was signed is kept in INPUT.journal, durable before anything is sent; after any cut, the
 /// same command continues. KEY.head, beside the key, tells of a lost or an old journal, of a server
 /// that lost what it acknowledged, and of another writer with the same key. Without --key, INPUT
 /// is a proposal.
@@ -67,6 +67,9 @@ pub struct SubmitArgs {
     /// journal holds, and awards that stand in INPUT twice: they are further ones.
     #[arg(long, requires = "key")]
     sign_anew: bool,
+    /// Sign each line as a record of its own, not up to 1,000 with one seal.
+    #[arg(long, requires = "key")]
+    unsealed: bool,
     /// Print one JSON object: the sums, and what became of each line (docs/statements.md).
     #[arg(long)]
     json: bool,
@@ -147,6 +150,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         old_keys: args.old_keys.clone(),
         sign_anew: args.sign_anew,
         retry_refused: args.retry_refused,
+        unsealed: args.unsealed,
     };
     let (mut reader, line_count): (Box<dyn BufRead>, u64) = if from_stdin {
         (Box::new(io::stdin().lock()), 0)

@@ -16,7 +16,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A line of an input.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Its place in the input, from 1.
+    /// Its place in the input, from 1: that of a later line is larger.
     pub number: u64,
     /// What it says; or why it is no statement.
     pub statement: Result<Statement, String>,
@@ -29,7 +29,12 @@ pub struct Line {
 /// [`CodecError::TooLong`] of a statement that fits no record.
 pub fn statement_digest(statement: &Statement) -> Result<Digest, CodecError> {
     let bytes = encode::<_, RECORD_BYTES_MAX>(statement)?;
-    Ok(Digest::from_bytes(Sha256::digest(bytes).into()))
+    Ok(digest_of_bytes(&bytes))
+}
+
+/// As [`statement_digest`], of the statement's encoding.
+pub(super) fn digest_of_bytes(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
 /// The lines of NDJSON; empty ones are passed over.

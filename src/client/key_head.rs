@@ -173,8 +173,11 @@ pub(super) struct JournalSeen {
     /// Heads of earlier builds have it; nothing reads it any more.
     #[serde(default, skip_serializing, rename = "first")]
     _first: Option<IgnoredAny>,
-    /// Which records of which keys it holds.
+    /// Which records of which keys it holds, with all their lines.
     pub keys: BTreeMap<PublicKey, SeqRanges>,
+    /// Seals of which it holds some lines only: which, the journal tells.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<PublicKey, SeqRanges>,
 }
 
 /// The file of strays, as the head knows it.
@@ -203,6 +206,9 @@ struct State {
     /// said is none.
     #[serde(default, skip_serializing_if = "SeqRanges::is_empty")]
     others: SeqRanges,
+    /// Seals of which a line is no line of any input, since somebody said so.
+    #[serde(default, skip_serializing_if = "SeqRanges::is_empty")]
+    others_sealed: SeqRanges,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strays: Option<StraysSeen>,
 }
@@ -244,6 +250,7 @@ impl KeyHead {
             checkpoint: None,
             journals: Vec::new(),
             others: SeqRanges::default(),
+            others_sealed: SeqRanges::default(),
             strays: None,
         });
         if state.origin != origin.to_string() || state.key != *key {
@@ -320,6 +327,10 @@ impl KeyHead {
     pub(super) fn see(&mut self, journal: &Journal, recovering: bool) {
         let path = journal.path().to_string_lossy().into_owned();
         let holds = |(key, records): (&PublicKey, &KeyRecords)| (*key, records.seqs.clone());
+        let parts = journal
+            .keys()
+            .iter()
+            .filter(|(_, records)| !records.parts.is_empty());
         let seen = JournalSeen {
             id: journal.id().to_owned(),
             recovering,
@@ -327,6 +338,9 @@ impl KeyHead {
             _first: None,
             open: journal.open_batch().is_some(),
             keys: journal.keys().iter().map(holds).collect(),
+            parts: parts
+                .map(|(key, records)| (*key, records.parts.clone()))
+                .collect(),
             path,
         };
         let journals = &mut self.state.journals;
@@ -342,6 +356,11 @@ impl KeyHead {
         self.state.others.insert(seq, 1);
     }
 
+    /// Notes that a line of a seal is no line of any input.
+    pub(super) fn add_other_sealed(&mut self, seal: Seq) {
+        self.state.others_sealed.insert(seal, 1);
+    }
+
     /// Forgets a journal whose place another one takes.
     pub(super) fn forget(&mut self, id: &str) {
         self.state.journals.retain(|known| known.id != id);
@@ -355,8 +374,8 @@ impl KeyHead {
         self.state.strays = strays;
     }
 
-    /// Which records of a key are held elsewhere than in the journal of this id: in other journals,
-    /// or by nothing because they are no lines.
+    /// Which records of a key are held, with all their lines, elsewhere than in the journal of this id:
+    /// in other journals, or by nothing because they are no lines.
     pub(super) fn held_elsewhere(&self, key: &PublicKey, id: Option<&str>) -> SeqRanges {
         let mut held = SeqRanges::default();
         for seen in self
@@ -375,9 +394,15 @@ impl KeyHead {
         held
     }
 
-    /// The first record of the key up to `last` that nothing holds.
+    /// The first record of the key up to `last` that nothing holds. Of a seal whose lines different
+    /// journals hold, or the strays, all were accounted for when they were found in the log.
     pub(super) fn first_unaccounted(&self, last: Seq) -> Option<Seq> {
         let mut held = self.held_elsewhere(&self.state.key, None);
+        let parts = self.state.journals.iter();
+        for seqs in parts.filter_map(|seen| seen.parts.get(&self.state.key)) {
+            held.extend(seqs);
+        }
+        held.extend(&self.state.others_sealed);
         if let Some(strays) = &self.state.strays {
             held.extend(&strays.seqs);
         }
@@ -452,6 +477,7 @@ mod tests {
                 },
                 _first: None,
                 keys: BTreeMap::new(),
+                parts: BTreeMap::new(),
             });
         }
         // One that it names already, wherever it is now; or another one in its place.

@@ -4,20 +4,23 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::append_batch::SentBatch;
 use super::evidence;
 use super::journal::{Journal, JournalError};
 use super::key_head::{IssuerKey, KeyHead};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
-use super::own_chain::{Walk, Walked, is_entry};
+use super::own_chain::{Walk, is_entry};
 use super::proven_log::{KeyLook, ProvenLog};
 use super::refusals::{About, about};
-use super::remote::{ChainEnd, Remote, Sent};
+use super::remote::{ChainEnd, Remote, RemoteProblem, Sent};
 use super::submitter::{Options, SubmitError, Submitter, today};
 use crate::audit::Tiles;
 use crate::crypto::PublicKey;
 use crate::durable::at;
-use crate::record::{Index, Origin, RecordId, Seq, SignedRecord, SigningContext, Statement};
+use crate::record::{
+    Digest, Index, Origin, RecordId, Seq, SignedRecord, SigningContext, Statement,
+};
 
 /// The most records past the last known one that are looked at one by one: what a run can leave
 /// without an answer, and proposals. More is not explained by either.
@@ -134,8 +137,10 @@ impl Submitter<'_> {
             return Ok(());
         };
         let mut walk = Walk::new(&look.tiles, &self.context, key, end);
-        while let Some((walked, statement)) = walk.next_statement()? {
-            tell(walked.end.index, &statement);
+        while let Some(walked) = walk.next()? {
+            for (_, line, statement) in walk.lines(&walked)? {
+                tell(line.index, &statement);
+            }
         }
         Ok(())
     }
@@ -224,8 +229,8 @@ pub(super) fn open_grown_journals(
 pub(super) struct Settled {
     /// The end of the key's chain.
     pub end: Option<ChainEnd>,
-    /// Where the first records of the journal's open batch are.
-    pub ours: Vec<Index>,
+    /// Lines of the journal's open batch that are in, and where.
+    pub ours: Vec<(Digest, Index)>,
 }
 
 /// Explains the end of the key's chain in the log: it is the last record that was known to be in,
@@ -250,8 +255,8 @@ pub(super) fn settle(
     let new = end.map_or(0, |end| (end.seq.0 + 1).saturating_sub(first_new));
     let unknown = |count: u64, first: u64| SubmitError::UnknownRecords {
         count: match count {
-            1 => "a record".to_owned(),
-            count => format!("{count} records"),
+            1 => "a statement".to_owned(),
+            count => format!("{count} statements"),
         },
         first: Seq(first),
         head: head.path().to_owned(),
@@ -285,18 +290,22 @@ pub(super) fn settle(
         );
     }
     let mut found: Vec<Vec<Index>> = vec![Vec::new(); journals + 1];
+    let given_up: Vec<RecordId> = journal.given_up(public).collect();
+    let mut came_in = Vec::new();
     let mut strange: Option<(u64, Seq)> = None;
     let mut proposals = Vec::new();
-    for Walked { end, endorsed, .. } in &walked {
+    for record in &walked {
+        let end = record.end;
         match unanswered
             .get(&end.id)
             .and_then(|place| found.get_mut(*place))
         {
             Some(found) => found.push(end.index),
-            None if *endorsed => proposals.push(end.seq),
+            None if given_up.contains(&end.id) => came_in.push(end),
+            None if record.endorsed => proposals.push(end.seq),
             None => {
                 let (count, first) = strange.unwrap_or((0, end.seq));
-                strange = Some((count + 1, first));
+                strange = Some((count.saturating_add(record.count()), first));
             }
         }
     }
@@ -310,8 +319,10 @@ pub(super) fn settle(
     for other in others.iter_mut() {
         settle_other(head, other, public, &found.next().unwrap_or_default())?;
     }
-    let ours = found.next().unwrap_or_default();
-    journal.admitted(&ours)?;
+    let mut ours = journal.admitted(&found.next().unwrap_or_default())?;
+    for seal in came_in {
+        ours.extend(journal.came_in(&seal.id, seal.index)?);
+    }
     Ok(Settled { end, ours })
 }
 
@@ -381,7 +392,8 @@ pub(super) fn void_what_does_not_continue(
 }
 
 /// Checks that the first and the last record that are in by the server's word are at the indexes
-/// that it told. The records between name each other, and their indexes lie between.
+/// that it told, and before a seal its batch. The records between name each other, and their indexes
+/// lie between.
 pub(super) fn check_unproven(journal: &Journal, tiles: &Tiles<'_>) -> Result<(), LogFault> {
     let Some(unproven) = journal.unproven() else {
         return Ok(());
@@ -412,7 +424,11 @@ impl Submitter<'_> {
             return Ok(false);
         };
         self.settle_from_log(&key)?;
-        while self.journal.open_batch().is_some() {
+        while let Some(open) = self.journal.open_batch() {
+            if open.seal().is_some() {
+                self.settle_older_seal(&key)?;
+                continue;
+            }
             let (records, sent) = self.send_open(&key, self.batch_max())?;
             match sent {
                 Sent::TooLarge => self.halve_batches(records.len(), 0)?,
@@ -433,6 +449,26 @@ impl Submitter<'_> {
         }
         self.journal.sync()?;
         Ok(true)
+    }
+
+    /// As [`Self::settle_older_key`], of a sealed batch: all of it is in then, or it is void.
+    fn settle_older_seal(&mut self, key: &PublicKey) -> Result<(), SubmitError> {
+        let Some((seal, sent)) = self.send_seal(key)? else {
+            return Ok(());
+        };
+        match sent {
+            // Only the older key could seal fewer.
+            SentBatch::TooLarge if !self.options.sign_anew => {
+                Err(SubmitError::OldKeyTooLarge { key: *key })
+            }
+            SentBatch::TooLarge => Ok(self.journal.void()?),
+            SentBatch::In { batch, .. } => self.take_batch(&batch).map(drop),
+            SentBatch::Refused { problem, .. } => {
+                self.settle_from_log(key)?;
+                self.check_never(key, &seal, &problem)?;
+                Ok(self.journal.void()?)
+            }
+        }
     }
 
     /// Notes which records of a key that have no answer are in the log.
@@ -464,7 +500,7 @@ impl Submitter<'_> {
         &self,
         key: &PublicKey,
         record: &SignedRecord,
-        problem: &super::remote::RemoteProblem,
+        problem: &RemoteProblem,
     ) -> Result<(), SubmitError> {
         let issued_on = record.record().issued_on;
         let later = about(problem, record.record()) == About::SigningDay && issued_on > today();

@@ -101,42 +101,69 @@ pub(super) fn names_one_event(statement: &Statement) -> bool {
 fn share_records(own: &Journal, others: &[&JournalSeen]) -> bool {
     let mut held: BTreeMap<&PublicKey, SeqRanges> = BTreeMap::new();
     for (key, records) in own.keys() {
-        held.insert(key, records.seqs.clone());
-    }
-    for (key, seqs) in others.iter().flat_map(|seen| &seen.keys) {
         let known = held.entry(key).or_default();
-        if known.overlaps(seqs) {
-            return true;
+        known.extend(&records.seqs);
+        known.extend(&records.parts);
+    }
+    for seen in others {
+        // A journal may hold some lines of a seal that another one holds whole.
+        for (key, seqs) in seen.keys.iter().chain(&seen.parts) {
+            let known = held.entry(key).or_default();
+            if known.overlaps(seqs) {
+                return true;
+            }
+            known.extend(seqs);
         }
-        known.extend(seqs);
     }
     false
 }
 
 /// Entries that were counted, on disk.
-struct CountedOnce(DigestTable);
+pub(super) struct CountedOnce(DigestTable);
 
 impl CountedOnce {
+    /// Room for up to so many.
+    pub(super) fn with_room(folder: &Path, entries: u64) -> Result<Self, FileError> {
+        Ok(Self(DigestTable::new(folder, entries).map_err(at(folder))?))
+    }
+
     /// Those of this input's own journal are counted from the beginning.
     fn new(folder: &Path, own: &Journal, others: u64) -> Result<Self, JournalError> {
         let records = others.saturating_add(own.mark().records);
-        let mut counted = Self(DigestTable::new(folder, records).map_err(at(folder))?);
-        let mut lines = own.settled()?;
+        let mut counted = Self::with_room(folder, records)?;
+        counted.add_all(folder, own.settled()?)?;
+        Ok(counted)
+    }
+
+    /// Counts the entries that a journal holds.
+    pub(super) fn add_all(
+        &mut self,
+        folder: &Path,
+        mut lines: SettledLines,
+    ) -> Result<(), JournalError> {
         while let Some((_, fate)) = lines.next()? {
             if let Fate::In(index) = fate {
-                counted.add(index).map_err(at(folder))?;
+                self.add(index).map_err(at(folder))?;
             }
         }
-        Ok(counted)
+        Ok(())
     }
 
     /// Counts an entry; tells whether it was new.
     fn add(&mut self, index: Index) -> std::io::Result<bool> {
-        let digest = Digest::from_bytes(Sha256::digest(index.0.to_be_bytes()).into());
-        if self.0.peek(&digest)?.is_some() {
+        if self.contains(index)? {
             return Ok(false);
         }
-        self.0.put(&digest, Value::default())?;
+        self.0.put(&name_of(index), Value::default())?;
         Ok(true)
     }
+
+    /// Whether an entry was counted.
+    pub(super) fn contains(&self, index: Index) -> std::io::Result<bool> {
+        Ok(self.0.peek(&name_of(index))?.is_some())
+    }
+}
+
+fn name_of(index: Index) -> Digest {
+    Digest::from_bytes(Sha256::digest(index.0.to_be_bytes()).into())
 }

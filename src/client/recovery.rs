@@ -1,9 +1,12 @@
 //! Making a journal and a head anew from the log.
 //!
-//! The key's chain is read back from its end, each entry proven to be in the log. A record is a
-//! candidate for a line of the input unless another journal that the head knows holds it; those
+//! The key's chain is read back from its end, each entry proven to be in the log. Each statement of it
+//! is a candidate for a line of the input unless another journal that the head knows holds it; those
 //! that the lost journal held, by the head, come first. What no line of the input asks for is kept:
 //! what the lost journal held as found, the rest as strays.
+//!
+//! A seal signs the lines of one journal. Where that is lost, with the head, several inputs may find
+//! lines of it as theirs: then no journal holds the seal, and each line's entry tells who holds it.
 //!
 //! Other journals of the key that are missing or damaged are forgotten: what they held nothing holds
 //! any more, and is looked for in this input too.
@@ -18,14 +21,16 @@ use super::journal::{Journal, JournalError, SettledLines};
 use super::key_head::{IssuerKey, JournalSeen, KeyHead, is_there, put_aside, with_suffix};
 use super::known_lines::KnownLines;
 use super::opening::{canonical, check_end, open_grown_journals, settle_other};
-use super::own_chain::{Walk, Walked};
+use super::other_inputs::CountedOnce;
+use super::own_chain::{LoggedLine, Walk, Walked};
 use super::proven_log::ProvenLog;
 use super::remote::{ChainEnd, Remote};
 use super::seq_ranges::SeqRanges;
-use super::strays::LoggedRecords;
+use super::strays::LoggedLines;
 use super::submitter::{Candidates, Options, SubmitError, Submitter};
 use crate::crypto::PublicKey;
-use crate::record::{Index, Origin, RecordId, Seq, SigningContext};
+use crate::durable::at;
+use crate::record::{Digest, Index, Origin, RecordId, Seq, SigningContext};
 
 /// How often progress is told.
 const RECORDS_PER_PROGRESS: u64 = 256;
@@ -108,6 +113,7 @@ impl<'a> Submitter<'a> {
 
         let mut reading = Reading {
             candidates: Candidates::new(&folder, chains.iter().map(Chain::len).sum())?,
+            held: held_in_part(&head, id, &others, &folder)?,
             unanswered: HashMap::new(),
             answers: vec![Vec::new(); others.len()],
             proposals: Vec::new(),
@@ -123,7 +129,11 @@ impl<'a> Submitter<'a> {
         for chain in &chains {
             let mut walk = Walk::new(&newest.tiles, &context, &chain.key, chain.end);
             while let Some(walked) = walk.next()? {
-                reading.take(chain, &walked)?;
+                if reading.asks_for_lines(chain, &walked)? {
+                    for (digest, line, _) in walk.lines(&walked)? {
+                        reading.take(chain, &digest, line, &folder)?;
+                    }
+                }
                 read += 1;
                 if read % RECORDS_PER_PROGRESS == 0 || read == total {
                     progress(read, total);
@@ -174,9 +184,9 @@ impl<'a> Submitter<'a> {
         };
         let mut failed = None;
         let journal = &mut self.journal;
-        candidates.ours.for_each(|key, digest, end| {
+        candidates.ours.for_each(|key, digest, line| {
             if failed.is_none() {
-                failed = journal.found(*key, *digest, end).err();
+                failed = journal.found(*key, *digest, line).err();
             }
             Ok(())
         })?;
@@ -191,10 +201,10 @@ impl<'a> Submitter<'a> {
 }
 
 impl Candidates {
-    fn new(folder: &Path, records_max: u64) -> Result<Self, SubmitError> {
+    fn new(folder: &Path, records: u64) -> Result<Self, SubmitError> {
         Ok(Self {
-            ours: LoggedRecords::new(folder, records_max)?,
-            unknown: LoggedRecords::new(folder, records_max)?,
+            ours: LoggedLines::new(folder, records)?,
+            unknown: LoggedLines::new(folder, records)?,
         })
     }
 }
@@ -249,6 +259,9 @@ impl Chain {
 /// What was found on the way back.
 struct Reading {
     candidates: Candidates,
+    /// Entries that other journals hold, among which there may be lines of seals that none holds
+    /// whole.
+    held: Option<CountedOnce>,
     /// Records without an answer in other journals of the key, by the place of the journal.
     unanswered: HashMap<RecordId, usize>,
     /// Where those are that are in, newest first.
@@ -257,7 +270,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(&mut self, chain: &Chain, walked: &Walked) -> Result<(), SubmitError> {
+    /// Takes in a record; tells whether its statements may be lines of the input.
+    fn asks_for_lines(&mut self, chain: &Chain, walked: &Walked) -> Result<bool, SubmitError> {
         let seq = walked.end.seq;
         if let Some(known) = chain.last_known.filter(|known| known.seq == seq)
             && known.id != walked.end.id
@@ -270,24 +284,74 @@ impl Reading {
         let answered = self.unanswered.get(&walked.end.id);
         if let Some(answers) = answered.and_then(|place| self.answers.get_mut(*place)) {
             answers.push(walked.end.index);
+            return Ok(false);
+        }
+        if chain.ours.contains(seq) {
+            return Ok(true);
+        }
+        if walked.endorsed && !chain.elsewhere.contains(seq) {
+            self.proposals.extend(chain.is_own.then_some(seq));
+        }
+        // Otherwise its lines are those of another input, or nobody's.
+        Ok(!walked.endorsed && !chain.elsewhere.contains(seq))
+    }
+
+    /// Takes in a statement of such a record.
+    fn take(
+        &mut self,
+        chain: &Chain,
+        digest: &Digest,
+        line: LoggedLine,
+        folder: &Path,
+    ) -> Result<(), SubmitError> {
+        let candidates = &mut self.candidates;
+        if chain.ours.contains(line.signed.seq) {
+            candidates.ours.put(&chain.key, digest, line)?;
             return Ok(());
         }
-        let candidates = &mut self.candidates;
-        if chain.ours.contains(seq) {
-            candidates
-                .ours
-                .put(&chain.key, &walked.digest, walked.end)?;
-        } else if chain.elsewhere.contains(seq) {
-            // A line of another input.
-        } else if walked.endorsed {
-            self.proposals.extend(chain.is_own.then_some(seq));
-        } else {
-            candidates
-                .unknown
-                .put(&chain.key, &walked.digest, walked.end)?;
+        let held = match &self.held {
+            Some(held) if line.is_sealed() => held.contains(line.index).map_err(at(folder))?,
+            _ => false,
+        };
+        if !held {
+            candidates.unknown.put(&chain.key, digest, line)?;
         }
         Ok(())
     }
+}
+
+/// The entries of the journals, but for that of this id, which hold some lines of a seal and not all;
+/// `None` if there are none. `others` are those that the head does not know as they are.
+fn held_in_part(
+    head: &KeyHead,
+    id: &str,
+    others: &[Journal],
+    folder: &Path,
+) -> Result<Option<CountedOnce>, SubmitError> {
+    let in_part = |journal: &&Journal| {
+        let mut held = journal.keys().values();
+        held.any(|records| !records.parts.is_empty())
+    };
+    let open: Vec<&Journal> = others.iter().filter(in_part).collect();
+    let seen: Vec<&JournalSeen> = head
+        .with_records(id)
+        .filter(|seen| !seen.parts.is_empty())
+        .filter(|seen| others.iter().all(|open| open.id() != seen.id))
+        .collect();
+    if open.is_empty() && seen.is_empty() {
+        return Ok(None);
+    }
+    let entries = open.iter().map(|journal| journal.mark().records);
+    let entries = entries.chain(seen.iter().map(|seen| seen.mark.records));
+    let mut held = CountedOnce::with_room(folder, entries.sum())?;
+    for journal in open {
+        held.add_all(folder, journal.settled()?)?;
+    }
+    for seen in seen {
+        let lines = SettledLines::as_seen(Path::new(&seen.path), &seen.mark)?;
+        held.add_all(folder, lines)?;
+    }
+    Ok(Some(held))
 }
 
 /// Takes out of the head the journals, but for that of this id, that are missing or not as it saw
@@ -326,6 +390,10 @@ fn what_was_held(
     };
     for (key, seqs) in seen.iter().flat_map(|seen| &seen.keys) {
         add(key, seqs);
+    }
+    // The chain of a key of which it held some lines of a seal is read too.
+    for key in seen.iter().flat_map(|seen| seen.parts.keys()) {
+        add(key, &SeqRanges::default());
     }
     for (key, records) in left.iter().flat_map(|left| left.keys()) {
         add(key, &records.seqs);

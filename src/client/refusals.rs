@@ -1,7 +1,10 @@
 //! What a refusal says to do: about the line, about its day, about the key, or about its chain.
 
-use super::remote::RemoteProblem;
+use super::remote::{RefusedStatement, RemoteProblem};
 use crate::record::{Day, Record, Remedy, Statement};
+
+/// The status of a rule that is broken.
+const RULE: u16 = 422;
 
 /// What a refused record's line has to do with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,10 +25,28 @@ pub(super) enum About {
 /// Tells what a refusal of a record is about. Codes that this release does not know are taken by
 /// their status: a rule (422) is about the line; anything else stops.
 pub(super) fn about(problem: &RemoteProblem, record: &Record) -> About {
-    match (problem.code.as_str(), problem.status) {
+    about_code(
+        &problem.code,
+        problem.status,
+        &record.statement,
+        record.issued_on,
+    )
+}
+
+/// As [`about`], of a statement of a sealed batch: chain and key were judged before it.
+pub(super) fn about_sealed(
+    refused: &RefusedStatement,
+    statement: &Statement,
+    issued_on: Day,
+) -> About {
+    about_code(&refused.code, RULE, statement, issued_on)
+}
+
+fn about_code(code: &str, status: u16, statement: &Statement, issued_on: Day) -> About {
+    match (code, status) {
         ("sequence_gap" | "sequence_used" | "already_in" | "chain_broken", _) => About::Chain,
-        ("day_refused", _) => match latest_day(&record.statement) {
-            Some(day) if day > record.issued_on => About::LaterDay,
+        ("day_refused", _) => match latest_day(statement) {
+            Some(day) if day > issued_on => About::LaterDay,
             _ => About::SigningDay,
         },
         ("issued_on_decreases", _) => About::SigningDay,
@@ -39,7 +60,7 @@ pub(super) fn about(problem: &RemoteProblem, record: &Record) -> About {
             | "possession_unproven",
             _,
         )
-        | (_, 422) => About::Line,
+        | (_, RULE) => About::Line,
         _ => About::Key,
     }
 }

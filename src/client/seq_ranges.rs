@@ -59,6 +59,23 @@ impl SeqRanges {
         }
     }
 
+    /// Takes a number out.
+    pub(super) fn remove(&mut self, seq: Seq) {
+        let Some(at) = self
+            .0
+            .iter()
+            .position(|(first, last)| *first <= seq.0 && seq.0 <= *last)
+        else {
+            return;
+        };
+        let Some((first, last)) = self.0.get(at).copied() else {
+            return;
+        };
+        let before = (first < seq.0).then(|| (first, seq.0 - 1));
+        let behind = (seq.0 < last).then(|| (seq.0 + 1, last));
+        self.0.splice(at..=at, before.into_iter().chain(behind));
+    }
+
     /// Adds all of another set.
     pub(super) fn extend(&mut self, other: &Self) {
         for (first, last) in &other.0 {
@@ -137,6 +154,21 @@ mod tests {
         }
         for (seq, holds) in [(0, true), (1, true), (2, false), (4, true), (6, false)] {
             assert_eq!(gapped.contains(Seq(seq)), holds, "{seq}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_taken_out_leaves_those_beside_it() {
+        let mut numbers = set(&[(0, 2), (4, 4)]);
+        for (seq, left) in [
+            (3, &[(0, 2), (4, 4)][..]),
+            (1, &[(0, 0), (2, 2), (4, 4)]),
+            (4, &[(0, 0), (2, 2)]),
+            (0, &[(2, 2)]),
+            (2, &[]),
+        ] {
+            numbers.remove(Seq(seq));
+            assert_eq!(numbers.0, left, "{seq}");
         }
     }
 

@@ -1,9 +1,10 @@
-//! Records of a key that are in the log and in no journal: another writer used the key, or a
+//! Statements of a key that are in the log and in no journal: another writer used the key, or a
 //! journal was lost with the head. Each may be a line of some input: before a line that says the
 //! same is signed, somebody has to say which it is.
 //!
 //! ```text
-//! key [32] ‖ digest of the statement [32] ‖ seq u64 ‖ index u64 ‖ id [32]      for each
+//! key [32] ‖ digest of the statement [32] ‖ index u64
+//!   ‖ seq u64 ‖ index u64 ‖ id [32] of the record that signs it ‖ how many it signs u64      for each
 //! ```
 
 use std::fs::File;
@@ -14,28 +15,35 @@ use sha2::{Digest as _, Sha256};
 
 use super::digest_table::{DigestTable, Value};
 use super::key_head::StraysSeen;
+use super::own_chain::LoggedLine;
 use super::remote::ChainEnd;
 use super::seq_ranges::SeqRanges;
 use crate::crypto::PublicKey;
 use crate::durable::{FileError, at, replace_with};
 use crate::record::{Digest, Index, RecordId, Seq};
 
-const STRAY_BYTES: usize = 112;
+const STRAY_BYTES: usize = 128;
 
-/// Records of the log by the digests of their statements, on disk.
-pub(super) struct LoggedRecords {
+/// Statements of the log by their digests, on disk.
+pub(super) struct LoggedLines {
     table: DigestTable,
+    /// How many values the table has, and has room for; the room doubles when it is full.
+    count: u64,
+    room: u64,
     /// Whose they are; a value names one by its place here.
     keys: Vec<PublicKey>,
     folder: PathBuf,
     taken: u64,
 }
 
-impl LoggedRecords {
-    /// A table for up to `records_max`, in this folder.
-    pub(super) fn new(folder: &Path, records_max: u64) -> Result<Self, FileError> {
+impl LoggedLines {
+    /// A table for some `room` statements, in this folder.
+    pub(super) fn new(folder: &Path, room: u64) -> Result<Self, FileError> {
+        let room = room.max(1);
         Ok(Self {
-            table: DigestTable::new(folder, records_max).map_err(at(folder))?,
+            table: DigestTable::new(folder, room).map_err(at(folder))?,
+            count: 0,
+            room,
             keys: Vec::new(),
             folder: folder.to_owned(),
             taken: 0,
@@ -51,7 +59,7 @@ impl LoggedRecords {
         &mut self,
         key: &PublicKey,
         digest: &Digest,
-        record: ChainEnd,
+        line: LoggedLine,
     ) -> Result<(), FileError> {
         let place = match self.keys.iter().position(|known| known == key) {
             Some(place) => place,
@@ -60,56 +68,82 @@ impl LoggedRecords {
                 self.keys.len() - 1
             }
         };
-        let (id, _) = record.id.as_bytes().as_chunks::<8>();
+        let LoggedLine { signed, of, index } = line;
+        let (id, _) = signed.id.as_bytes().as_chunks::<8>();
         let mut id = id.iter().map(|chunk| u64::from_be_bytes(*chunk));
-        let mut value: Value = [place as u64, record.seq.0, record.index.0, 0, 0, 0, 0];
+        // A seal signs 2^14 statements at the most, so its batch is no farther away either.
+        let ahead = signed.index.0.saturating_sub(index.0);
+        let packed = (place as u64) << 32 | (of & 0xffff) << 16 | (ahead & 0xffff);
+        let mut value: Value = [packed, signed.seq.0, signed.index.0, 0, 0, 0, 0];
         for number in value.iter_mut().skip(3) {
             *number = id.next().unwrap_or_default();
         }
-        self.table.put(digest, value).map_err(at(&self.folder))
+        let io = at(&self.folder);
+        if self.count == self.room {
+            let room = self.room.saturating_mul(2);
+            let mut larger = DigestTable::new(&self.folder, room).map_err(&io)?;
+            let mut count = 0;
+            self.table
+                .for_each(|digest, value| {
+                    count += 1;
+                    larger.put(&digest, value)
+                })
+                .map_err(&io)?;
+            (self.table, self.room, self.count) = (larger, room, count);
+        }
+        self.count += 1;
+        self.table.put(digest, value).map_err(io)
     }
 
-    /// Takes out the first record of a digest.
+    /// Takes out the first statement of a digest.
     pub(super) fn take(
         &mut self,
         digest: &Digest,
-    ) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
+    ) -> Result<Option<(PublicKey, LoggedLine)>, FileError> {
         let taken = self.table.take(digest).map_err(at(&self.folder))?;
         self.taken += u64::from(taken.is_some());
-        Ok(taken.and_then(|value| self.record(value)))
+        Ok(taken.and_then(|value| self.line(value)))
     }
 
-    /// The first record of a digest, which stays.
-    pub(super) fn peek(&self, digest: &Digest) -> Result<Option<(PublicKey, ChainEnd)>, FileError> {
+    /// The first statement of a digest, which stays.
+    pub(super) fn peek(
+        &self,
+        digest: &Digest,
+    ) -> Result<Option<(PublicKey, LoggedLine)>, FileError> {
         let found = self.table.peek(digest).map_err(at(&self.folder))?;
-        Ok(found.and_then(|value| self.record(value)))
+        Ok(found.and_then(|value| self.line(value)))
     }
 
-    fn record(&self, value: Value) -> Option<(PublicKey, ChainEnd)> {
-        let [place, seq, index, id @ ..] = value;
-        let key = self.keys.get(usize::try_from(place).ok()?)?;
+    fn line(&self, value: Value) -> Option<(PublicKey, LoggedLine)> {
+        let [packed, seq, index, id @ ..] = value;
+        let key = self.keys.get(usize::try_from(packed >> 32).ok()?)?;
         let mut bytes = [0; 32];
         let (chunks, _) = bytes.as_chunks_mut::<8>();
         for (chunk, number) in chunks.iter_mut().zip(id) {
             *chunk = number.to_be_bytes();
         }
-        let end = ChainEnd {
+        let signed = ChainEnd {
             seq: Seq(seq),
             id: RecordId::from_bytes(bytes),
             index: Index(index),
         };
-        Some((*key, end))
+        let line = LoggedLine {
+            signed,
+            of: packed >> 16 & 0xffff,
+            index: Index(index.checked_sub(packed & 0xffff)?),
+        };
+        Some((*key, line))
     }
 
     /// Calls `each` with all that was not taken out.
     pub(super) fn for_each(
         &self,
-        mut each: impl FnMut(&PublicKey, &Digest, ChainEnd) -> Result<(), FileError>,
+        mut each: impl FnMut(&PublicKey, &Digest, LoggedLine) -> Result<(), FileError>,
     ) -> Result<(), FileError> {
         let mut failed = None;
         let walked = self.table.for_each(|digest, value| {
-            if let Some((key, end)) = self.record(value)
-                && let Err(error) = each(&key, &digest, end)
+            if let Some((key, line)) = self.line(value)
+                && let Err(error) = each(&key, &digest, line)
             {
                 failed = Some(error);
                 return Err(io::ErrorKind::Other.into());
@@ -133,19 +167,21 @@ impl LoggedRecords {
         let folder = at(&self.folder);
         replace_with(path, |file| {
             self.table.for_each(|digest, value| {
-                let Some((key, end)) = self.record(value) else {
+                let Some((key, line)) = self.line(value) else {
                     return Ok(());
                 };
                 let mut bytes = Vec::with_capacity(STRAY_BYTES);
                 bytes.extend_from_slice(key.as_bytes());
                 bytes.extend_from_slice(digest.as_bytes());
-                bytes.extend_from_slice(&end.seq.0.to_be_bytes());
-                bytes.extend_from_slice(&end.index.0.to_be_bytes());
-                bytes.extend_from_slice(end.id.as_bytes());
+                bytes.extend_from_slice(&line.index.0.to_be_bytes());
+                bytes.extend_from_slice(&line.signed.seq.0.to_be_bytes());
+                bytes.extend_from_slice(&line.signed.index.0.to_be_bytes());
+                bytes.extend_from_slice(line.signed.id.as_bytes());
+                bytes.extend_from_slice(&line.of.to_be_bytes());
                 hasher.update(&bytes);
                 count += 1;
                 if key == *own {
-                    seqs.insert(end.seq, 1);
+                    seqs.insert(line.signed.seq, 1);
                 }
                 file.write_all(&bytes)
             })
@@ -166,7 +202,7 @@ impl LoggedRecords {
         seen: &StraysSeen,
         held: impl Fn(&PublicKey, Seq) -> bool,
     ) -> Result<Option<Self>, FileError> {
-        let mut records = Self::new(folder, seen.count)?;
+        let mut strays = Self::new(folder, seen.count)?;
         let mut reader = match File::open(path) {
             Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -180,31 +216,37 @@ impl LoggedRecords {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
                 Err(error) => return Err(at(path)(error)),
             }
-            let Some((key, digest, end)) = decode(&bytes) else {
+            let Some((key, digest, line)) = decode(&bytes) else {
                 return Ok(None);
             };
-            if !held(&key, end.seq) {
-                records.put(&key, &digest, end)?;
+            if !held(&key, line.signed.seq) {
+                strays.put(&key, &digest, line)?;
             }
         }
-        Ok((hex::encode(hasher.finalize()) == seen.checksum).then_some(records))
+        Ok((hex::encode(hasher.finalize()) == seen.checksum).then_some(strays))
     }
 }
 
-fn decode(bytes: &[u8; STRAY_BYTES]) -> Option<(PublicKey, Digest, ChainEnd)> {
+fn decode(bytes: &[u8; STRAY_BYTES]) -> Option<(PublicKey, Digest, LoggedLine)> {
     let (key, rest) = bytes.split_first_chunk::<32>()?;
     let (digest, rest) = rest.split_first_chunk::<32>()?;
-    let (seq, rest) = rest.split_first_chunk::<8>()?;
     let (index, rest) = rest.split_first_chunk::<8>()?;
-    let (id, _) = rest.split_first_chunk::<32>()?;
-    let end = ChainEnd {
-        seq: Seq(u64::from_be_bytes(*seq)),
+    let (seq, rest) = rest.split_first_chunk::<8>()?;
+    let (signed_at, rest) = rest.split_first_chunk::<8>()?;
+    let (id, rest) = rest.split_first_chunk::<32>()?;
+    let (of, _) = rest.split_first_chunk::<8>()?;
+    let line = LoggedLine {
+        signed: ChainEnd {
+            seq: Seq(u64::from_be_bytes(*seq)),
+            index: Index(u64::from_be_bytes(*signed_at)),
+            id: RecordId::from_bytes(*id),
+        },
+        of: u64::from_be_bytes(*of),
         index: Index(u64::from_be_bytes(*index)),
-        id: RecordId::from_bytes(*id),
     };
     Some((
         PublicKey::from_bytes(*key),
         Digest::from_bytes(*digest),
-        end,
+        line,
     ))
 }

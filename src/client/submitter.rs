@@ -15,8 +15,14 @@
 //! signed again only behind a record that is in, on a chain which the line is not on. The bytes of
 //! a batch are durable before they are sent; after a cut the log tells which of them are in.
 //!
+//! Many lines are signed with one record, a seal: all of them are in, or none. A seal without an answer
+//! is sent again as it is, as long as the input says the same; where it does not, and the log does not
+//! have the seal, another takes its place in the chain, and the first is remembered for the case that
+//! a request for it was still on its way.
+//!
 //! Crash points are in [`super::journal`] and [`super::key_head`].
 
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,15 +34,15 @@ use super::other_inputs::OtherInputs;
 use super::proven_log::{Proven, ProvenLog};
 use super::remote::{ChainEnd, RemoteError, RemoteProblem};
 use super::repeated::AwardsSaid;
-use super::strays::LoggedRecords;
+use super::strays::LoggedLines;
 use crate::crypto::PublicKey;
 use crate::durable::FileError;
 use crate::note::{TreeHead, VerifierKey};
 use crate::outcome::Outcome;
-use crate::record::{Day, Index, RecordId, Seq, SigningContext, TimeMs};
+use crate::record::{Day, Digest, Index, RecordId, Seq, SigningContext, TimeMs};
 
-/// Records of a batch: enough that a commit's sync is shared by many.
-pub(super) const RECORDS_PER_BATCH: usize = 1000;
+/// Lines of a batch: enough that a signature and a commit's sync are shared by many.
+pub(super) const LINES_PER_BATCH: usize = 1000;
 
 /// What to do when the server refuses a statement for what it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +66,8 @@ pub struct Options {
     pub sign_anew: bool,
     /// Sign lines again that the journal notes as refused.
     pub retry_refused: bool,
+    /// Sign each line as a record of its own, not many with one seal.
+    pub unsealed: bool,
 }
 
 /// What became of a line.
@@ -212,7 +220,7 @@ pub enum SubmitError {
     File(#[from] FileError),
     /// The journal that the head knows is not there.
     #[error(
-        "{path} is not there, and the head of the key knows that it held {records} records that are in. If this input was sent with it, put it back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest. If this is another input, give it a name of its own, or its journal with --journal"
+        "{path} is not there, and the head of the key knows that it held {records} lines that are in. If this input was sent with it, put it back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest. If this is another input, give it a name of its own, or its journal with --journal"
     )]
     JournalLost {
         /// Where it was.
@@ -222,7 +230,7 @@ pub enum SubmitError {
     },
     /// Another journal is in the place of the one that the head knows.
     #[error(
-        "{path} is not the journal that the head of the key knows there, which held {records} records that are in: an older copy was put back, or another file. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
+        "{path} is not the journal that the head of the key knows there, which held {records} lines that are in: an older copy was put back, or another file. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
     )]
     JournalReplaced {
         /// Where it is.
@@ -240,7 +248,7 @@ pub enum SubmitError {
         "the server lost records that it had acknowledged: {0}. Nothing was sent. Tell the operator: an older copy of the ledger was put back, and its log must be restored to the newest. What is missing there is in the journals"
     )]
     RecordsLost(String),
-    /// The log has records of this key that nobody here knows.
+    /// The log has statements of this key that nobody here knows.
     #[error(
         "the log has {count} of this key, from seq {first} on, that neither the head of the key nor a journal knows: another writer used the key, or {head} was lost or is older. Nothing was sent. Make sure that nobody else signs with this key; then run the same command with --recover: it reads the key's records in the log, takes lines that they say as sent, and signs only the rest"
     )]
@@ -252,14 +260,14 @@ pub enum SubmitError {
         /// The head's file.
         head: PathBuf,
     },
-    /// A line says the same as a record that no journal holds.
+    /// A line says the same as a statement of the log that no journal holds.
     #[error(
         "line {line} says what entry {index} says, which this key signed and no journal holds. If that was this line, run the same command with --recover; if the line is a further one that says the same, with --sign-anew. Lines before it may have been sent"
     )]
     Ambiguous {
         /// The line.
         line: u64,
-        /// The record's entry.
+        /// The statement's entry.
         index: Index,
     },
     /// The file of strays is not the one that the head knows.
@@ -276,6 +284,14 @@ pub enum SubmitError {
         key: PublicKey,
         /// When its records were signed, by their own word.
         issued_on: Day,
+    },
+    /// What an older key sealed is more than the server takes.
+    #[error(
+        "the journal has a batch that the key {key} sealed, and that is more than the server, or a proxy before it, takes (413): it could come in, beside what is signed now. Have them take as much as before, have the governors revoke that key, or run the same command with --sign-anew if nobody can send it any more"
+    )]
+    OldKeyTooLarge {
+        /// The older key.
+        key: PublicKey,
     },
     /// The server refuses, again and again, to continue a chain that is its own.
     #[error(
@@ -348,6 +364,7 @@ impl SubmitError {
             | Self::Ambiguous { .. }
             | Self::StraysDamaged(_)
             | Self::OldKeyLater { .. }
+            | Self::OldKeyTooLarge { .. }
             | Self::ChainRefused { .. } => Some(Outcome::False),
             Self::Journal(JournalError::NotAJournal(_) | JournalError::Version(_)) => {
                 Some(Outcome::NotThatKind)
@@ -385,25 +402,30 @@ pub struct Submitter<'a> {
     /// Of a recovery: records of the log that may be lines of this input.
     pub(super) candidates: Option<Candidates>,
     /// Records of the key that no journal holds, once they were needed.
-    pub(super) strays: Option<LoggedRecords>,
+    pub(super) strays: Option<LoggedLines>,
     /// What the key's other inputs said, once a line is not in this journal.
     pub(super) others: Option<OtherInputs>,
     /// The awards that the input said, once one is not in this journal.
     pub(super) said: Option<AwardsSaid>,
     /// Journals that a recovery took out of the head, since they were missing or damaged.
     pub(super) forgotten: Vec<PathBuf>,
-    /// How many records the next batch has at most: fewer where many are refused.
+    /// How many lines the next batch has at most: fewer records where many are refused.
     pub(super) batch: usize,
     /// How many a batch ever has: fewer where the server takes only smaller ones.
     pub(super) batch_most: usize,
+    /// How many lines the next batch has at most, once: those before one that was refused.
+    pub(super) batch_once: Option<usize>,
+    /// Lines that came in after all, with a seal that was given up, and that the input did not ask for
+    /// yet.
+    pub(super) late: HashMap<Digest, VecDeque<Index>>,
 }
 
 /// What a recovery found in the log.
 pub(super) struct Candidates {
-    /// Records that the lost journal held.
-    pub ours: LoggedRecords,
-    /// Records that nothing holds.
-    pub unknown: LoggedRecords,
+    /// Lines that the lost journal held.
+    pub ours: LoggedLines,
+    /// Statements that nothing holds.
+    pub unknown: LoggedLines,
 }
 
 impl<'a> Submitter<'a> {
@@ -443,8 +465,10 @@ impl<'a> Submitter<'a> {
             others: None,
             said: None,
             forgotten: Vec::new(),
-            batch: RECORDS_PER_BATCH,
-            batch_most: RECORDS_PER_BATCH,
+            batch: LINES_PER_BATCH,
+            batch_most: LINES_PER_BATCH,
+            batch_once: None,
+            late: HashMap::new(),
         }
     }
 

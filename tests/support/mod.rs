@@ -7,6 +7,7 @@ pub mod auditor;
 pub mod clients;
 pub mod dice;
 pub mod disk;
+pub mod entries;
 pub mod trace;
 
 use std::io::{BufRead as _, BufReader};

@@ -3,22 +3,30 @@
 //! Lines of JSON with checksums ([`super::chained`]):
 //!
 //! ```text
-//! {"journal":{"version":2,"id":…,"origin":…}}          the first line
+//! {"journal":{"version":3,"id":…,"origin":…}}          the first line
 //! {"batch":{"key":…,"seq":…}}                         the lines after it are signed by this key
 //! {"signed":{"digest":…,"record":…}}                  a statement's digest, and the signed record
-//! {"in":{"seq":…,"index":…,"count":…}}                records of the batch are in, at these indexes
-//! {"refused":{"seq":…,"digest":…,"code":…,"detail":…}}  one is refused; those after it are void
+//! {"seal":{"key":…,"seq":…,"record":…}}               this seal signs the lines after it
+//! {"sealed":{"digest":…,"statement":…}}               a statement's digest, and the statement
+//! {"in":{"seq":…,"index":…,"count":…}}                lines of the batch are in, at these indexes
+//! {"refused":{"seq":…,"digest":…,"code":…,"detail":…}}  a line is refused, and what of the batch
+//!                                                     is not in is void
 //! {"retried":{"digest":…}}                            that refusal counts no more
 //! {"void":{"seq":…}}                                  the rest of the batch is not in
-//! {"found":{"key":…,"digest":…,"seq":…,"id":…,"index":…}}  read from the log, not sent from here
+//! {"found":{"key":…,"digest":…,"seq":…,"id":…,"index":…,"seal":…}}  read from the log, not sent
+//!                                                     from here; of a sealed line, the seal's entry
+//!                                                     and how many it signs
 //! {"answered":{"checkpoint":…}}                       the server answered with this checkpoint
 //! {"proven":{"checkpoint":…}}                         all above was proven to be in its tree
 //! ```
 //!
-//! Signed records are durable before they are sent; what became of them may be lost, and the log
-//! tells it. A line that was cut off at the end was never acted on, and the next write takes its
-//! place. At most one batch is open: the next is signed when each record of it has its answer.
+//! What was signed is durable before it is sent; what became of it may be lost, and the log tells
+//! it. A line that was cut off at the end was never acted on, and the next write takes its place; so
+//! does it of a seal whose batch was cut off, which was never sent. At most one batch is open: the
+//! next is signed when that one has its answer. Of a sealed batch all is in or nothing; where the
+//! server refuses lines of it, each of them has a line of its own.
 
+mod open_batch;
 mod reading;
 mod settled;
 #[cfg(test)]
@@ -35,18 +43,25 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::chained::{Chain, ChainedLines};
+use super::input::digest_of_bytes;
+use super::own_chain::LoggedLine;
 use super::remote::ChainEnd;
 use super::seq_ranges::SeqRanges;
 use crate::crypto::PublicKey;
 use crate::durable::{AppendFile, FileError, at};
-use crate::record::{Digest, Index, RecordId, Seq, SignedRecord, SigningContext};
+use crate::record::{
+    Digest, Index, RecordId, SealedBatch, Seq, SignedRecord, SigningContext, UnreadBatch,
+};
 
+pub(super) use open_batch::{OpenBatch, OpenSeal};
 pub(super) use settled::{Fate, SettledLines};
 
 /// The version of the journal's format.
-const VERSION: u32 = 2;
-/// The most records of one batch.
-pub(super) const BATCH_RECORDS_MAX: usize = 16_384;
+const VERSION: u32 = 3;
+/// The most lines of one batch.
+pub(super) const BATCH_LINES_MAX: usize = 16_384;
+/// How many sealed batches that were given up are remembered.
+const GIVEN_UP_MAX: usize = 4;
 /// What is read from the file at a time.
 const READ_BYTES: usize = 1 << 16;
 
@@ -85,24 +100,24 @@ pub enum JournalError {
     },
     /// It holds less, or other things, than the key's head saw in it.
     #[error(
-        "{path} is not as it was: it holds {found} records that are in, and the head of the key saw {known} in it. It was cut, or an older copy was put back. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
+        "{path} is not as it was: it holds {found} lines that are in, and the head of the key saw {known} in it. It was cut, or an older copy was put back. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
     )]
     Older {
         /// The file.
         path: PathBuf,
-        /// Records that are in, by the journal.
+        /// Lines that are in, by the journal.
         found: u64,
-        /// Records that are in, by the head.
+        /// Lines that are in, by the head.
         known: u64,
     },
     /// Another journal of the key is missing, and with it what tells which lines were sent.
     #[error(
-        "{path} is not there: it is another journal of this key and held {records} records that are in. Without it nobody can tell which lines of this input were sent with it. Put it back, or run the same command with --recover: it reads from the log what that journal held, and signs only what is not in"
+        "{path} is not there: it is another journal of this key and held {records} lines that are in. Without it nobody can tell which lines of this input were sent with it. Put it back, or run the same command with --recover: it reads from the log what that journal held, and signs only what is not in"
     )]
     Gone {
         /// Where it was.
         path: PathBuf,
-        /// Records that are in, by the head.
+        /// Lines that are in, by the head.
         records: u64,
     },
     /// It has records that this release can't read.
@@ -136,6 +151,15 @@ enum Event<'a> {
         digest: Digest,
         record: Cow<'a, str>,
     },
+    Seal {
+        key: PublicKey,
+        seq: Seq,
+        record: Cow<'a, str>,
+    },
+    Sealed {
+        digest: Digest,
+        statement: Cow<'a, str>,
+    },
     In {
         seq: Seq,
         index: Index,
@@ -159,6 +183,8 @@ enum Event<'a> {
         seq: Seq,
         id: RecordId,
         index: Index,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seal: Option<FoundSeal>,
     },
     Answered {
         checkpoint: Cow<'a, str>,
@@ -168,12 +194,22 @@ enum Event<'a> {
     },
 }
 
+/// The seal of a line that was found in the log.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FoundSeal {
+    /// Its entry.
+    index: Index,
+    /// How many statements it signs.
+    of: u64,
+}
+
 /// A point of a journal that a head saw.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Mark {
     /// Bytes up to it.
     pub bytes: u64,
-    /// Records that are in up to it.
+    /// Lines that are in up to it.
     pub records: u64,
     /// The value that the lines up to it lead to.
     pub checksum: String,
@@ -182,62 +218,42 @@ pub(super) struct Mark {
 /// What a journal holds of one key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyRecords {
-    /// Those that are in.
+    /// Records that are in, all of whose lines it holds.
     pub seqs: SeqRanges,
-    /// The last of them.
+    /// Seals of which it found lines in the log, and does not hold all.
+    pub parts: SeqRanges,
+    /// The last record that is in, or of which it holds lines.
     pub last: Option<ChainEnd>,
+    /// How many lines it holds of each seal of `parts`.
+    found: BTreeMap<Seq, u64>,
 }
 
 impl KeyRecords {
     fn add(&mut self, first: Seq, count: u64, last: ChainEnd) {
         self.seqs.insert(first, count);
-        if self.last.is_none_or(|known| known.seq < last.seq) {
-            self.last = Some(last);
+        self.reaches(last);
+    }
+
+    /// A line that was found in the log: the journal of which it is, if it was lost, or was another
+    /// one, need not hold the others of its seal.
+    fn add_found(&mut self, line: LoggedLine) {
+        let seq = line.signed.seq;
+        let held = self.found.entry(seq).or_default();
+        *held += 1;
+        if *held < line.of {
+            self.parts.insert(seq, 1);
+        } else {
+            self.found.remove(&seq);
+            self.parts.remove(seq);
+            self.seqs.insert(seq, 1);
         }
+        self.reaches(line.signed);
     }
-}
 
-/// A signed record without an answer.
-struct OpenRecord {
-    digest: Digest,
-    record: Stored,
-}
-
-/// Most are answered without being looked at again.
-enum Stored {
-    Encoded(Box<str>),
-    Decoded(Box<SignedRecord>),
-}
-
-impl Stored {
-    fn decoded(&self) -> Option<SignedRecord> {
-        match self {
-            Self::Decoded(record) => Some((**record).clone()),
-            Self::Encoded(text) => SignedRecord::decode(&STANDARD.decode(&**text).ok()?).ok(),
+    fn reaches(&mut self, end: ChainEnd) {
+        if self.last.is_none_or(|known| known.seq < end.seq) {
+            self.last = Some(end);
         }
-    }
-}
-
-/// Signed records without an answer, consecutive in their issuer's chain.
-pub(super) struct OpenBatch {
-    pub key: PublicKey,
-    /// The seq of the first of them.
-    pub seq: Seq,
-    records: VecDeque<OpenRecord>,
-}
-
-impl OpenBatch {
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    pub(super) fn digests(&self) -> impl Iterator<Item = &Digest> {
-        self.records.iter().map(|open| &open.digest)
-    }
-
-    fn records(&self, count: usize) -> Option<Vec<SignedRecord>> {
-        let first = self.records.iter().take(count);
-        first.map(|open| open.record.decoded()).collect()
     }
 }
 
@@ -257,10 +273,15 @@ pub(super) struct Journal {
     chain: Chain,
     keys: BTreeMap<PublicKey, KeyRecords>,
     open: Option<OpenBatch>,
+    /// The seal of which lines were refused last: further ones may be.
+    refused: Option<Seq>,
+    /// Sealed batches that were given up, for which others were signed in their place: a request for
+    /// one that is still on its way may bring it in. None, once something is in that place.
+    given_up: VecDeque<OpenBatch>,
     answered: Option<String>,
     proven: Option<String>,
     unproven: Option<Unproven>,
-    /// Records that are in.
+    /// Lines that are in.
     records: u64,
     /// Lines of the input that it knows: in, refused, or found.
     settled: u64,
@@ -294,17 +315,60 @@ impl Journal {
         self.open.as_ref()
     }
 
+    /// The open batch, if it is of this key.
+    pub(super) fn open_of(&self, key: &PublicKey) -> Option<&OpenBatch> {
+        self.open.as_ref().filter(|open| open.key == *key)
+    }
+
     /// The first `count` signed records of the open batch, if that is of this key.
     pub(super) fn open_records(
         &self,
         key: &PublicKey,
         count: usize,
     ) -> Result<Vec<SignedRecord>, JournalError> {
-        match self.open.as_ref().filter(|open| open.key == *key) {
+        match self.open_of(key) {
             Some(open) => open
                 .records(count)
                 .ok_or_else(|| JournalError::Unreadable(self.path().to_owned())),
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// The ids of the seals of a key that were given up.
+    pub(super) fn given_up(&self, key: &PublicKey) -> impl Iterator<Item = RecordId> {
+        let given_up = self.given_up.iter().filter(move |open| open.key == *key);
+        given_up.filter_map(|open| open.seal_id(&self.context))
+    }
+
+    /// Notes that a sealed batch which was given up is in, by its seal at this entry; gives its lines,
+    /// and where they are. What was signed in its place is void.
+    pub(super) fn came_in(
+        &mut self,
+        seal: &RecordId,
+        at_index: Index,
+    ) -> Result<Vec<(Digest, Index)>, JournalError> {
+        let mut given_up = self.given_up.iter();
+        let found = given_up.find(|open| open.seal_id(&self.context) == Some(*seal));
+        let Some(body) = found
+            .and_then(OpenBatch::seal)
+            .map(|open| open.body.clone())
+        else {
+            return Ok(Vec::new());
+        };
+        let batch = UnreadBatch::read(body)
+            .and_then(UnreadBatch::decode)
+            .map_err(|_| JournalError::Unreadable(self.path().to_owned()))?;
+        self.void()?;
+        self.sealed(&batch)?;
+        self.admitted(&[at_index])
+    }
+
+    fn give_up(&mut self, open: OpenBatch) {
+        if open.seal().is_some() {
+            self.given_up.push_back(open);
+            if self.given_up.len() > GIVEN_UP_MAX {
+                self.given_up.pop_front();
+            }
         }
     }
 
@@ -376,27 +440,53 @@ impl Journal {
         }
         self.file.append(&lines)?;
         self.sync()?;
-        self.open = Some(OpenBatch {
-            key,
-            seq,
-            records: records
-                .into_iter()
-                .map(|(digest, record)| OpenRecord {
-                    digest,
-                    record: Stored::Decoded(Box::new(record)),
-                })
-                .collect(),
-        });
+        self.open = Some(OpenBatch::of_records(key, seq, records));
         Ok(())
     }
 
-    /// Notes that the first records of the open batch are in. If this is lost, the log tells it.
-    pub(super) fn admitted(&mut self, indexes: &[Index]) -> Result<(), JournalError> {
-        let Some(open) = &self.open else {
-            return Ok(());
+    /// Notes a sealed batch that continues a key's chain, durably: only then may it be sent.
+    pub(super) fn sealed(&mut self, batch: &SealedBatch) -> Result<(), JournalError> {
+        let unwritable =
+            |journal: &Self, error| at(journal.file.path())(std::io::Error::other(error));
+        let seal = batch.seal_record();
+        let (key, seq) = (seal.record().issuer, seal.record().seq);
+        let bytes = seal.encode().map_err(|error| unwritable(self, error))?;
+        let mut open = OpenSeal::new(seal.clone(), &bytes);
+        let mut lines = Vec::new();
+        let event = Event::Seal {
+            key,
+            seq,
+            record: Cow::Owned(STANDARD.encode(bytes)),
         };
-        let mut seq = open.seq;
-        let mut events = Vec::new();
+        self.line(&event, &mut lines)?;
+        for statement in batch.statements() {
+            let digest = digest_of_bytes(statement.bytes());
+            open.push(digest, statement.bytes());
+            let event = Event::Sealed {
+                digest,
+                statement: Cow::Owned(STANDARD.encode(statement.bytes())),
+            };
+            self.line(&event, &mut lines)?;
+        }
+        self.file.append(&lines)?;
+        self.sync()?;
+        self.open = Some(OpenBatch::of_seal(key, seq, open));
+        Ok(())
+    }
+
+    /// Notes that the first records of the open batch are in, or the seal of it; gives the lines that
+    /// are in by that, and where. If this is lost, the log tells it.
+    pub(super) fn admitted(
+        &mut self,
+        records: &[Index],
+    ) -> Result<Vec<(Digest, Index)>, JournalError> {
+        let Some(open) = &self.open else {
+            return Ok(Vec::new());
+        };
+        let indexes = open.lines_of(records);
+        let lines = open.digests().copied().zip(indexes.iter().copied());
+        let lines = lines.collect();
+        let (mut seq, mut events) = (open.seq, Vec::new());
         for run in indexes.chunk_by(|before, index| before.0.checked_add(1) == Some(index.0)) {
             if let Some(index) = run.first() {
                 let count = run.len() as u64;
@@ -408,25 +498,27 @@ impl Journal {
                 seq = Seq(seq.0.saturating_add(count));
             }
         }
-        self.write(&events)
+        self.write(&events)?;
+        Ok(lines)
     }
 
-    /// Notes that the first record of the open batch is refused for what it says; the others of
-    /// the batch are void.
-    pub(super) fn refused(&mut self, code: &str, detail: &str) -> Result<(), JournalError> {
-        let Some((seq, digest)) = self
-            .open
-            .as_ref()
-            .and_then(|open| Some((open.seq, *open.digests().next()?)))
-        else {
+    /// Notes that lines of the open batch are refused for what they say; what of it is not in is void.
+    pub(super) fn refused<'e>(
+        &mut self,
+        refusals: impl Iterator<Item = (Digest, &'e str, &'e str)>,
+    ) -> Result<(), JournalError> {
+        let Some(seq) = self.open.as_ref().map(|open| open.seq) else {
             return Ok(());
         };
-        self.write(&[Event::Refused {
-            seq,
-            digest,
-            code: Cow::Borrowed(code),
-            detail: Cow::Borrowed(detail),
-        }])
+        let events: Vec<Event<'_>> = refusals
+            .map(|(digest, code, detail)| Event::Refused {
+                seq,
+                digest,
+                code: Cow::Borrowed(code),
+                detail: Cow::Borrowed(detail),
+            })
+            .collect();
+        self.write(&events)
     }
 
     /// Notes that the refusal of a line counts no more: the line is signed again.
@@ -442,20 +534,22 @@ impl Journal {
         }
     }
 
-    /// Notes a record of the log that says what a line of the input says.
+    /// Notes a statement of the log that says what a line of the input says.
     pub(super) fn found(
         &mut self,
         key: PublicKey,
         digest: Digest,
-        record: ChainEnd,
+        line: LoggedLine,
     ) -> Result<(), JournalError> {
-        let ChainEnd { seq, id, index } = record;
+        let ChainEnd { seq, id, index } = line.signed;
+        let seal = FoundSeal { index, of: line.of };
         self.write(&[Event::Found {
             key,
             digest,
             seq,
             id,
-            index,
+            index: line.index,
+            seal: line.is_sealed().then_some(seal),
         }])
     }
 

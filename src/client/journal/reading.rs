@@ -6,14 +6,19 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::open_batch::{OpenRecord, OpenSeal, Signed, Stored};
 use super::{
-    BATCH_RECORDS_MAX, Event, Journal, JournalError, Mark, OpenBatch, OpenRecord, READ_BYTES,
-    Stored, Unproven, VERSION, not_of_this_version,
+    BATCH_LINES_MAX, Event, Journal, JournalError, Mark, OpenBatch, READ_BYTES, Unproven, VERSION,
+    not_of_this_version,
 };
 use crate::client::chained::{Chain, ChainedLines, LineFault};
+use crate::client::own_chain::LoggedLine;
 use crate::client::remote::ChainEnd;
 use crate::durable::{AppendFile, at};
-use crate::record::{Index, Origin, Seq, SigningContext};
+use crate::record::{Index, Origin, Seq, SignedRecord, SigningContext};
 
 impl Journal {
     /// Whether there is a file that holds anything.
@@ -89,6 +94,8 @@ impl Journal {
             chain: Chain::default(),
             keys: BTreeMap::new(),
             open: None,
+            refused: None,
+            given_up: VecDeque::new(),
             answered: None,
             proven: None,
             unproven: None,
@@ -130,6 +137,10 @@ impl Journal {
                 damaged = Some(number);
                 break;
             }
+            if self.open.as_ref().is_some_and(OpenBatch::is_cut) {
+                // If nothing follows, the next write takes the place of the whole of it.
+                continue;
+            }
             self.chain = lines.chain();
             end = lines.end;
             if let Some(mark) = mark
@@ -142,7 +153,7 @@ impl Journal {
             }
         }
         self.file.end_at(end)?;
-        self.open.take_if(|open| open.len() == 0);
+        self.open.take_if(|open| open.len() == 0 || open.is_cut());
         match mark {
             Some(mark) if damaged.is_none() && !at_mark => Err(JournalError::Older {
                 path,
@@ -204,25 +215,55 @@ impl Journal {
                 if self.open.as_ref().is_some_and(|open| open.len() > 0) {
                     return None;
                 }
+                self.refused = None;
                 self.open = Some(OpenBatch {
                     key: *key,
                     seq: *seq,
-                    records: VecDeque::new(),
+                    signed: Signed::Records(VecDeque::new()),
                 });
             }
-            Event::Signed { digest, record } => {
-                let open = self.open.as_mut()?;
-                if open.records.len() == BATCH_RECORDS_MAX {
+            Event::Signed { digest, record } => match &mut self.open.as_mut()?.signed {
+                Signed::Records(records) if records.len() < BATCH_LINES_MAX => {
+                    records.push_back(OpenRecord {
+                        digest: *digest,
+                        record: Stored::Encoded(record.as_ref().into()),
+                    });
+                }
+                _ => return None,
+            },
+            Event::Seal { key, seq, record } => {
+                if self.open.as_ref().is_some_and(|open| open.len() > 0) {
                     return None;
                 }
-                open.records.push_back(OpenRecord {
-                    digest: *digest,
-                    record: Stored::Encoded(record.as_ref().into()),
-                });
+                let bytes = STANDARD.decode(record.as_ref()).ok()?;
+                let seal = SignedRecord::decode(&bytes).ok()?;
+                if (seal.record().issuer, seal.record().seq) != (*key, *seq) {
+                    return None;
+                }
+                let seal = OpenSeal::new(seal, &bytes);
+                if seal.is_whole() {
+                    // It signs nothing: no seal.
+                    return None;
+                }
+                self.refused = None;
+                self.open = Some(OpenBatch::of_seal(*key, *seq, seal));
             }
+            Event::Sealed { digest, statement } => match &mut self.open.as_mut()?.signed {
+                Signed::Sealed(seal) if !seal.is_whole() => {
+                    seal.push(*digest, &STANDARD.decode(statement.as_ref()).ok()?);
+                }
+                _ => return None,
+            },
             Event::In { seq, index, count } => self.apply_in(*seq, *index, *count)?,
             Event::Refused { seq, .. } => {
-                self.open.take_if(|open| open.seq == *seq)?;
+                match self.open.take_if(|open| open.seq == *seq) {
+                    Some(open) => {
+                        self.refused = open.seal().map(|_| *seq);
+                        self.give_up(open);
+                    }
+                    None if self.refused == Some(*seq) => {}
+                    None => return None,
+                }
                 self.settled += 1;
             }
             Event::Retried { .. } => {
@@ -230,18 +271,28 @@ impl Journal {
                 self.retried += 1;
             }
             Event::Void { seq } => {
-                self.open.take_if(|open| open.seq == *seq)?;
+                let open = self.open.take_if(|open| open.seq == *seq)?;
+                self.give_up(open);
             }
             Event::Found {
                 key,
                 seq,
                 id,
                 index,
+                seal,
                 ..
             } => {
                 let (seq, id, index) = (*seq, *id, *index);
-                let end = ChainEnd { seq, id, index };
-                self.keys.entry(*key).or_default().add(seq, 1, end);
+                let line = LoggedLine {
+                    signed: ChainEnd {
+                        seq,
+                        id,
+                        index: seal.map_or(index, |seal| seal.index),
+                    },
+                    of: seal.map_or(1, |seal| seal.of),
+                    index,
+                };
+                self.keys.entry(*key).or_default().add_found(line);
                 self.records += 1;
                 self.settled += 1;
             }
@@ -254,42 +305,54 @@ impl Journal {
         Some(())
     }
 
-    pub(super) fn apply_in(&mut self, seq: Seq, index: Index, count: u64) -> Option<()> {
+    fn apply_in(&mut self, seq: Seq, index: Index, count: u64) -> Option<()> {
         let open = self.open.as_mut().filter(|open| open.seq == seq)?;
         let key = open.key;
         let count_here = usize::try_from(count).ok()?;
-        if count_here == 0 || count_here > open.records.len() {
+        if count_here == 0 || count_here > open.len() {
             return None;
         }
-        let mut answered = open.records.drain(..count_here);
-        let first = answered.next()?;
-        let first = first.record.decoded()?;
-        let last = match answered.next_back() {
-            Some(last) => last.record.decoded()?,
-            None => first.clone(),
+        let (first, last, signed) = match &mut open.signed {
+            Signed::Records(records) => {
+                let mut answered = records.drain(..count_here);
+                let first = answered.next()?.record.decoded()?;
+                let last = match answered.next_back() {
+                    Some(last) => last.record.decoded()?,
+                    None => first.clone(),
+                };
+                drop(answered);
+                (first, last, count)
+            }
+            // All of it is in, or nothing.
+            Signed::Sealed(seal) if seal.len() == count_here && seal.is_whole() => {
+                (seal.seal.clone(), seal.seal.clone(), 1)
+            }
+            Signed::Sealed(_) => return None,
         };
-        drop(answered);
-        let more = count - 1;
+        let is_sealed = open.seal().is_some();
         let end = ChainEnd {
-            seq: Seq(seq.0.checked_add(more)?),
+            seq: Seq(seq.0.checked_add(signed - 1)?),
             id: self.context.id(last.bytes()),
-            index: Index(index.0.checked_add(more)?),
+            // A seal is behind its lines.
+            index: Index(index.0.checked_add(count - u64::from(!is_sealed))?),
         };
         if last.record().issuer != key || last.record().seq != end.seq {
             return None;
         }
         open.seq = Seq(end.seq.0.checked_add(1)?);
-        if open.records.is_empty() {
+        self.given_up.retain(|open| open.key != key);
+        if is_sealed || open.len() == 0 {
             self.open = None;
         }
-        self.keys.entry(key).or_default().add(seq, count, end);
+        self.keys.entry(key).or_default().add(seq, signed, end);
         self.records += count;
         self.settled += count;
+        let first_at = if is_sealed { end.index } else { index };
         match &mut self.unproven {
             Some(unproven) => unproven.last = (end.index, last),
             None => {
                 self.unproven = Some(Unproven {
-                    first: (index, first),
+                    first: (first_at, first),
                     last: (end.index, last),
                 });
             }

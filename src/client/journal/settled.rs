@@ -86,7 +86,9 @@ impl SettledLines {
                 Err(LineFault::Io(error)) => return Err(at(&self.path)(error).into()),
             };
             match serde_json::from_slice(json).map_err(|_| damaged())? {
-                Event::Signed { digest, .. } => self.batch.push_back(digest),
+                Event::Signed { digest, .. } | Event::Sealed { digest, .. } => {
+                    self.batch.push_back(digest);
+                }
                 Event::In { index, count, .. } => {
                     self.records = self.records.saturating_add(count);
                     for offset in 0..count {
@@ -108,6 +110,7 @@ impl SettledLines {
                 }
                 Event::Journal { .. }
                 | Event::Batch { .. }
+                | Event::Seal { .. }
                 | Event::Answered { .. }
                 | Event::Proven { .. } => {}
             }

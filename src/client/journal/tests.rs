@@ -4,8 +4,8 @@ use super::*;
 use crate::client::statement_digest;
 use crate::crypto::SigningKey;
 use crate::record::{
-    AccountId, Claim, Day, Grams, MethodId, MethodVersion, Origin, Record, SpeciesCode, Statement,
-    draft,
+    AccountId, Claim, Day, Grams, MethodId, MethodVersion, Origin, Record, SealPlace,
+    SealedStatement, SpeciesCode, Statement, draft,
 };
 
 fn origin() -> Origin {
@@ -56,21 +56,56 @@ fn written(path: &Path) -> Journal {
     journal.signed(key, Seq(0), signed(0, 4)).unwrap();
     journal.admitted(&[Index(5), Index(6), Index(9)]).unwrap();
     journal.answered("note 1").unwrap();
-    journal.refused("points_mismatch", "no").unwrap();
+    refuse(&mut journal, &[3]);
     journal.signed(key, Seq(3), signed(3, 3)).unwrap();
     journal.admitted(&[Index(11)]).unwrap();
     journal.void().unwrap();
     journal.proven("note 2").unwrap();
     let (digest, record) = signed(8, 1).remove(0);
-    let end = ChainEnd {
-        seq: Seq(8),
-        id: SigningContext::new(&origin()).id(record.bytes()),
+    let line = LoggedLine {
+        signed: ChainEnd {
+            seq: Seq(8),
+            id: SigningContext::new(&origin()).id(record.bytes()),
+            index: Index(20),
+        },
+        of: 1,
         index: Index(20),
     };
-    journal.found(key, digest, end).unwrap();
+    journal.found(key, digest, line).unwrap();
     journal.retried(signed(3, 1)[0].0).unwrap();
+    // Sealed: in; refused in part, sealed anew, given up.
+    journal.sealed(&batch(4, 30..33)).unwrap();
+    journal.admitted(&[Index(33)]).unwrap();
+    journal.sealed(&batch(5, 33..36)).unwrap();
+    refuse(&mut journal, &[34, 35]);
+    journal.sealed(&batch(5, 36..38)).unwrap();
+    journal.void().unwrap();
     journal.signed(key, Seq(9), signed(9, 2)).unwrap();
     journal
+}
+
+fn batch(seq: u64, points: std::ops::Range<u64>) -> SealedBatch {
+    let statements = points.map(|n| SealedStatement::new(statement(n)).unwrap());
+    let place = SealPlace {
+        seq: Seq(seq),
+        prev: RecordId::NONE,
+        issued_on: Day(20_000),
+    };
+    let key = SigningKey::from_seed(&[1; 32]);
+    let context = SigningContext::new(&origin());
+    let (batch, _) = SealedBatch::seal(statements.collect(), place, &context, &key).unwrap();
+    batch
+}
+
+fn refuse(journal: &mut Journal, points: &[u64]) {
+    let refused = points
+        .iter()
+        .map(|n| statement_digest(&statement(*n)).unwrap());
+    let refused: Vec<_> = refused.collect();
+    let refused = refused
+        .iter()
+        .map(|digest| (*digest, "points_mismatch", "no"));
+    journal.refused(refused).unwrap();
 }
 
 #[test]
@@ -100,6 +135,9 @@ fn what_is_written_is_read_back() {
             &(digest(2), Fate::In(Index(9))),
             &(digest(3), Fate::In(Index(11))),
             &(digest(8), Fate::In(Index(20))),
+            &(digest(30), Fate::In(Index(30))),
+            &(digest(31), Fate::In(Index(31))),
+            &(digest(32), Fate::In(Index(32))),
         ]
     );
     let Some((refused, Fate::Refused { at })) = told.get(3) else {
@@ -108,15 +146,20 @@ fn what_is_written_is_read_back() {
     assert_eq!(*refused, digest(3));
     let (code, detail) = journal.settled().unwrap().refusal(*at).unwrap();
     assert_eq!((code.as_str(), detail.as_str()), ("points_mismatch", "no"));
-    assert_eq!(told.last(), Some(&(digest(3), Fate::Retried)));
+    assert_eq!(told[6], (digest(3), Fate::Retried));
+    let refused: Vec<Digest> = told[10..].iter().map(|(digest, _)| *digest).collect();
+    assert_eq!(refused, [digest(34), digest(35)]);
     let records = &journal.keys()[&key];
     assert_eq!(records.last.unwrap().index, Index(20));
-    assert_eq!(records.seqs.first_gap(Seq(8)), Some(Seq(4)));
+    assert_eq!(records.seqs.first_gap(Seq(8)), Some(Seq(5)));
+    assert_eq!(journal.mark().records, 8);
     assert_eq!(
         journal.checkpoints().collect::<Vec<_>>(),
         ["note 2", "note 1"]
     );
-    assert!(journal.unproven().is_none());
+    let unproven = journal.unproven().unwrap();
+    assert_eq!((unproven.first.0, unproven.last.0), (Index(33), Index(33)));
+    assert_eq!(journal.given_up(&key).count(), 2);
     let open = journal.open_batch().unwrap();
     assert_eq!((open.seq, open.len()), (Seq(9), 2));
     assert_eq!(journal.mark(), mark);
@@ -167,4 +210,90 @@ fn a_cut_leaves_the_first_lines_and_a_change_is_never_read() {
             );
         }
     }
+}
+
+#[test]
+fn a_seal_whose_batch_was_cut_off_was_never_sent_and_leaves_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("journal");
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    let begin = journal.mark();
+    journal.sealed(&batch(0, 0..3)).unwrap();
+    drop(journal);
+    let whole = std::fs::read(&path).unwrap();
+    for cut in usize::try_from(begin.bytes).unwrap()..whole.len() {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let mut journal = Journal::open(&path, &origin(), Some(&begin)).unwrap();
+        assert!(journal.open_batch().is_none(), "cut at {cut}");
+        assert_eq!(journal.mark(), begin);
+        // What is sealed next takes its place.
+        if cut % 97 == 0 {
+            journal.sealed(&batch(0, 7..9)).unwrap();
+            drop(journal);
+            let journal = Journal::open(&path, &origin(), Some(&begin)).unwrap();
+            assert_eq!(journal.open_batch().unwrap().len(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_seal_without_an_answer_is_read_back_as_the_bytes_that_were_sent() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("journal");
+    let sealed = batch(0, 0..3);
+    let key = SigningKey::from_seed(&[1; 32]).public();
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    journal.sealed(&sealed).unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    let open = journal.open_of(&key).unwrap();
+    assert_eq!(open.seal().unwrap().body, sealed.body().unwrap());
+    let id = open.seal_id(&SigningContext::new(&origin())).unwrap();
+    // It is given up, another takes its place, and then the first one comes in.
+    journal.void().unwrap();
+    journal.sealed(&batch(0, 3..5)).unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    let lines = journal.came_in(&id, Index(9)).unwrap();
+    let digest = |n| statement_digest(&statement(n)).unwrap();
+    let expected = [(0, 6), (1, 7), (2, 8)].map(|(n, at)| (digest(n), Index(at)));
+    assert_eq!(lines, expected);
+    assert!(journal.open_batch().is_none());
+    assert_eq!(journal.given_up(&key).count(), 0);
+    let told = fates(&journal);
+    assert_eq!(told, expected.map(|(digest, at)| (digest, Fate::In(at))));
+}
+
+#[test]
+fn a_seal_is_held_when_all_its_lines_were_found() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("journal");
+    let key = SigningKey::from_seed(&[1; 32]).public();
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    let line = |index| LoggedLine {
+        signed: ChainEnd {
+            seq: Seq(0),
+            id: RecordId::NONE,
+            index: Index(12),
+        },
+        of: 2,
+        index: Index(index),
+    };
+    let held = |journal: &Journal| {
+        let records = &journal.keys()[&key];
+        (
+            records.seqs.contains(Seq(0)),
+            records.parts.contains(Seq(0)),
+        )
+    };
+    let digest = |n| statement_digest(&statement(n)).unwrap();
+    journal.found(key, digest(1), line(11)).unwrap();
+    assert_eq!(held(&journal), (false, true));
+    drop(journal);
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    assert_eq!(held(&journal), (false, true));
+    journal.found(key, digest(0), line(10)).unwrap();
+    assert_eq!(held(&journal), (true, false));
+    assert_eq!(journal.last(&key).unwrap().index, Index(12));
+    assert_eq!(journal.mark().records, 2);
 }

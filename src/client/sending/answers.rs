@@ -1,9 +1,9 @@
-//! What a server answered to a batch, taken into the journal: admitted, refused, or a chain that
+//! What a server answered to records, taken into the journal: admitted, refused, or a chain that
 //! another writer continued.
 
 use std::io;
 
-use super::{CHAIN_LOOKS_MAX, Run};
+use super::{CHAIN_LOOKS_MAX, Run, in_by};
 use crate::client::evidence;
 use crate::client::log_fault::LogFault;
 use crate::client::opening::{settle, void_what_does_not_continue};
@@ -13,7 +13,7 @@ use crate::client::submitter::{OnRefusal, SubmitError, Submitter};
 use crate::crypto::PublicKey;
 use crate::durable::at;
 use crate::note::UnverifiedCheckpoint;
-use crate::record::{Index, SignedRecord};
+use crate::record::{Digest, Index, SignedRecord};
 
 impl Submitter<'_> {
     /// Sends the open batch's first records of a key, `count` at the most: just the bytes that the
@@ -30,10 +30,67 @@ impl Submitter<'_> {
         Ok((records, sent))
     }
 
+    /// Sends the first `count` records of the open batch, which are those of the first fresh lines.
+    pub(super) fn send_records(
+        &mut self,
+        count: usize,
+        run: &mut Run<'_>,
+    ) -> Result<(), SubmitError> {
+        let (records, sent) = self.send_open(&self.public, count)?;
+        match sent {
+            Sent::TooLarge => {
+                let line = run.fresh.front().map_or(0, |fresh| fresh.line);
+                self.halve_batches(records.len(), line)
+            }
+            Sent::Judged {
+                indexes,
+                mut already_in,
+                unanswered_before,
+                checkpoint,
+                refused,
+            } => {
+                self.take_answer(&records, &indexes, checkpoint.as_deref())?;
+                if unanswered_before {
+                    // An answer of this very call was lost: what it appended is this run's.
+                    already_in.clear();
+                }
+                run.are_in(&indexes, &already_in);
+                match refused.zip(records.get(indexes.len())) {
+                    Some((problem, record)) => {
+                        self.take_refusal(&problem, record, unanswered_before, run)
+                    }
+                    None => {
+                        self.all_went_in(run);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    /// A whole batch is in: the next may be larger again.
+    pub(super) fn all_went_in(&mut self, run: &mut Run<'_>) {
+        run.chain_looks = 0;
+        self.batch = (self.batch * 2).min(self.batch_most);
+    }
+
     /// Notes that the first of these records are in, if the answer can be true.
     pub(in crate::client) fn take_answer(
         &mut self,
         records: &[SignedRecord],
+        indexes: &[Index],
+        checkpoint: Option<&str>,
+    ) -> Result<(), SubmitError> {
+        let issuer = records.first().map(|first| first.record().issuer);
+        self.check_answer(issuer.as_ref(), indexes, checkpoint)?;
+        self.journal.admitted(indexes)?;
+        self.note_answer(checkpoint.filter(|_| !indexes.is_empty()))
+    }
+
+    /// Checks that an answer with these entries can be true.
+    pub(super) fn check_answer(
+        &self,
+        issuer: Option<&PublicKey>,
         indexes: &[Index],
         checkpoint: Option<&str>,
     ) -> Result<(), SubmitError> {
@@ -45,9 +102,8 @@ impl Submitter<'_> {
             ),
             None => None,
         };
-        let before = records
-            .first()
-            .and_then(|first| self.journal.last(&first.record().issuer))
+        let before = issuer
+            .and_then(|issuer| self.journal.last(issuer))
             .map(|last| last.index);
         let all: Vec<Index> = before.into_iter().chain(indexes.iter().copied()).collect();
         let ascending = all.is_sorted_by(|one, next| one < next);
@@ -64,8 +120,12 @@ impl Submitter<'_> {
             ))
             .into());
         }
-        self.journal.admitted(indexes)?;
-        if let Some(note) = checkpoint.filter(|_| !indexes.is_empty()) {
+        Ok(())
+    }
+
+    /// Notes the checkpoint of an answer whose lines were noted.
+    pub(super) fn note_answer(&mut self, checkpoint: Option<&str>) -> Result<(), SubmitError> {
+        if let Some(note) = checkpoint {
             self.journal.answered(note)?;
         }
         if let Some(last) = self.journal.last(&self.public)
@@ -95,7 +155,12 @@ impl Submitter<'_> {
             About::Line => {
                 run.refused(problem);
                 if run.on_refusal == OnRefusal::Skip {
-                    self.journal.refused(&problem.code, &problem.detail)?;
+                    let digest = self
+                        .journal
+                        .open_batch()
+                        .and_then(|open| open.digests().next().copied());
+                    let refusal = digest.map(|digest| (digest, &*problem.code, &*problem.detail));
+                    self.journal.refused(refusal.into_iter())?;
                     // Where many are refused, less is signed in vain.
                     self.batch = (self.batch / 2).max(1);
                 } else {
@@ -121,28 +186,47 @@ impl Submitter<'_> {
                 run.key_refused = true;
                 run.stop(line, problem);
             }
-            About::Chain => {
-                run.chain_looks += 1;
-                if run.chain_looks > CHAIN_LOOKS_MAX {
-                    return Err(SubmitError::ChainRefused {
-                        problem: Box::new(problem.clone()),
-                    });
-                }
-                let found = self.look_at_chain()?;
-                // What the server refused did not come in by that request, only by one before it.
-                let by_others: Vec<usize> = match unanswered_before {
-                    true => Vec::new(),
-                    false => (0..found.len()).collect(),
-                };
-                run.are_in(&found, &by_others);
-            }
+            About::Chain => self.take_chain_refusal(problem, unanswered_before, run)?,
         }
         Ok(())
     }
 
+    /// The server refused to continue the chain: what of the open batch is in the log has its answer.
+    pub(super) fn take_chain_refusal(
+        &mut self,
+        problem: &RemoteProblem,
+        unanswered_before: bool,
+        run: &mut Run<'_>,
+    ) -> Result<(), SubmitError> {
+        run.chain_looks += 1;
+        if run.chain_looks > CHAIN_LOOKS_MAX {
+            return Err(SubmitError::ChainRefused {
+                problem: Box::new(problem.clone()),
+            });
+        }
+        let found = self.look_at_chain()?;
+        // What the server refused did not come in by that request, only by one before it.
+        self.are_in(found, !unanswered_before, run);
+        Ok(())
+    }
+
+    /// Lines that are in: those of them that are no fresh ones the input may ask for later.
+    pub(super) fn are_in(
+        &mut self,
+        lines: Vec<(Digest, Index)>,
+        by_others: bool,
+        run: &mut Run<'_>,
+    ) {
+        for (digest, index) in lines {
+            if !run.is_in(&digest, in_by(index, by_others)) {
+                self.late.entry(digest).or_default().push_back(index);
+            }
+        }
+    }
+
     /// After the server refused to continue the chain: looks where it ends in the log. Records of
     /// the open batch that are in are noted, and given; what does not continue it is void.
-    pub(super) fn look_at_chain(&mut self) -> Result<Vec<Index>, SubmitError> {
+    fn look_at_chain(&mut self) -> Result<Vec<(Digest, Index)>, SubmitError> {
         let source = self.log.source();
         let look = self
             .log

@@ -2,26 +2,28 @@
 //! batch by batch; then all is proven.
 
 mod answers;
+mod sealing;
 
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
+use self::sealing::can_be_sealed;
 use crate::client::evidence;
 use crate::client::input::{Line, statement_digest};
-use crate::client::journal::Fate;
+use crate::client::journal::{Fate, OpenBatch};
 use crate::client::key_head::with_suffix;
 use crate::client::log_fault::LogFault;
 use crate::client::opening::check_unproven;
 use crate::client::other_inputs::{OtherInputs, names_one_event};
-use crate::client::remote::{RemoteProblem, Sent};
+use crate::client::remote::RemoteProblem;
 use crate::client::repeated::{AwardsSaid, SaidBefore};
-use crate::client::strays::LoggedRecords;
+use crate::client::strays::LoggedLines;
 use crate::client::submitter::{
-    LineOutcome, OnRefusal, OtherInput, RECORDS_PER_BATCH, RepeatedEvidence, Stopped, SubmitError,
+    LINES_PER_BATCH, LineOutcome, OnRefusal, OtherInput, RepeatedEvidence, Stopped, SubmitError,
     Submitter, Summary,
 };
-use crate::record::{CodecError, Digest, Index, Record, Seq, Statement, draft};
+use crate::record::{CodecError, Digest, Index, Record, SealPlace, Seq, Statement, draft};
 
 /// Outcomes that wait for those before them: past it a smaller batch is sent.
 const OUTCOMES_WAITING_MAX: usize = 16_384;
@@ -64,25 +66,35 @@ impl Run<'_> {
 
     /// What became of the first fresh line.
     fn answer(&mut self, outcome: LineOutcome) {
-        if let Some(fresh) = self.fresh.pop_front()
-            && let Some((_, waiting)) = self
+        self.answer_at(0, outcome);
+    }
+
+    /// What became of the fresh line at a place.
+    fn answer_at(&mut self, place: usize, outcome: LineOutcome) {
+        if let Some(fresh) = self.fresh.remove(place)
+            && let Ok(at) = self
                 .waiting
-                .iter_mut()
-                .find(|(line, waiting)| *line == fresh.line && waiting.is_none())
+                .binary_search_by_key(&fresh.line, |(line, _)| *line)
+            && let Some((_, waiting)) = self.waiting.get_mut(at)
         {
             *waiting = Some(outcome);
         }
+    }
+
+    /// The first fresh line that says this, if there is one, is in.
+    fn is_in(&mut self, digest: &Digest, outcome: LineOutcome) -> bool {
+        let place = self.fresh.iter().position(|fresh| fresh.digest == *digest);
+        if let Some(place) = place {
+            self.answer_at(place, outcome);
+        }
+        place.is_some()
     }
 
     /// The first fresh lines are in. Those of them, by their places, that another sender of the same
     /// bytes appended are not this run's admissions: each of several runs would count them as its own.
     fn are_in(&mut self, indexes: &[Index], by_others: &[usize]) {
         for (place, index) in indexes.iter().enumerate() {
-            let outcome = match by_others.binary_search(&place) {
-                Ok(_) => LineOutcome::AlreadyIn(*index),
-                Err(_) => LineOutcome::Admitted(*index),
-            };
-            self.answer(outcome);
+            self.answer(in_by(*index, by_others.binary_search(&place).is_ok()));
         }
     }
 
@@ -203,7 +215,7 @@ impl Submitter<'_> {
                 Err(why) => run.settle(line.number, LineOutcome::SetAside(why)),
                 Ok(statement) => self.place(line.number, statement, run)?,
             }
-            if run.fresh.len() == RECORDS_PER_BATCH || run.waiting.len() >= OUTCOMES_WAITING_MAX {
+            if run.fresh.len() == LINES_PER_BATCH || run.waiting.len() >= OUTCOMES_WAITING_MAX {
                 self.send_fresh(run)?;
             }
         }
@@ -216,7 +228,8 @@ impl Submitter<'_> {
         self.prove()?;
         self.save_head()?;
         run.summary.head = self.proven.head;
-        run.summary.gone = self.known.left_in();
+        let late = self.late.values().map(VecDeque::len).sum::<usize>() as u64;
+        run.summary.gone = self.known.left_in() + late;
         // A file name that is used anew: its lines may say again what those that are gone said.
         if run.summary.gone > 0 {
             run.summary.unsure_here = run.sayable_again;
@@ -238,7 +251,12 @@ impl Submitter<'_> {
                 return Ok(());
             }
         };
-        let said = match self.known.take(&self.folder, &digest)? {
+        let known = self.known.take(&self.folder, &digest)?;
+        let late = match known {
+            None => self.late.get_mut(&digest).and_then(VecDeque::pop_front),
+            Some(_) => None,
+        };
+        let said = match late.map(Fate::In).or(known) {
             Some(Fate::In(index)) => {
                 self.check_index(line, index)?;
                 run.sayable_again += u64::from(!names_one_event(&statement));
@@ -266,9 +284,9 @@ impl Submitter<'_> {
                 None => candidates.unknown.take(&digest)?,
                 found => found,
             };
-            if let Some((key, record)) = found {
-                self.journal.found(key, digest, record)?;
-                run.settle(line, LineOutcome::AlreadyIn(record.index));
+            if let Some((key, logged)) = found {
+                self.journal.found(key, digest, logged)?;
+                run.settle(line, LineOutcome::AlreadyIn(logged.index));
                 return Ok(());
             }
         }
@@ -296,15 +314,18 @@ impl Submitter<'_> {
             // All that the log has was looked at.
         } else if let Some(strays) = self.strays()? {
             if sign_anew {
-                if let Some((key, record)) = strays.take(&digest)?
-                    && key == self.public
-                {
-                    self.head.add_other(record.seq);
+                match strays.take(&digest)? {
+                    Some((key, _)) if key != self.public => {}
+                    Some((_, logged)) if logged.is_sealed() => {
+                        self.head.add_other_sealed(logged.signed.seq);
+                    }
+                    Some((_, logged)) => self.head.add_other(logged.signed.seq),
+                    None => {}
                 }
-            } else if let Some((_, record)) = strays.peek(&digest)? {
+            } else if let Some((_, logged)) = strays.peek(&digest)? {
                 return Err(SubmitError::Ambiguous {
                     line,
-                    index: record.index,
+                    index: logged.index,
                 });
             }
         }
@@ -413,24 +434,60 @@ impl Submitter<'_> {
     /// Makes the first fresh lines the first of the journal's open batch; gives how many. What was
     /// signed for the same lines and never answered is sent as it is.
     fn sign(&mut self, run: &mut Run<'_>) -> Result<usize, SubmitError> {
-        let most = self.batch_max();
+        let once = self.batch_once.take();
+        let most = once.map_or(self.batch_max(), |once| once.min(self.batch_max()));
         if let Some(open) = self.journal.open_batch() {
-            let same = open.digests().zip(run.fresh.iter().take(most));
+            let same = open.digests().zip(&run.fresh);
             let same = same.take_while(|(digest, fresh)| **digest == fresh.digest);
             let same = same.count();
-            if same > 0 {
-                return Ok(same);
+            let sendable = match open.seal() {
+                // All of it goes, or nothing.
+                Some(_) if same == open.len() && !self.options.unsealed => same,
+                Some(_) => 0,
+                None => same.min(most),
+            };
+            if sendable > 0 {
+                return Ok(sendable);
             }
             self.journal.void()?;
         }
-        let (first_seq, mut prev) = match self.last {
+        let (first_seq, prev) = match self.last {
             Some(last) => (last.seq.0.saturating_add(1), last.id),
             None => (0, self.granted),
         };
         let issued_on = self.issue_day();
         self.signed_for(Some(issued_on));
+        let place = SealPlace {
+            seq: Seq(first_seq),
+            prev,
+            issued_on,
+        };
+        match self.seal(most, place, run)? {
+            0 => self.sign_singly(most, place, run),
+            sealed => Ok(sealed),
+        }
+    }
+
+    /// Signs the first fresh lines as records, up to two that can be sealed; gives how many.
+    fn sign_singly(
+        &mut self,
+        most: usize,
+        place: SealPlace,
+        run: &mut Run<'_>,
+    ) -> Result<usize, SubmitError> {
+        let SealPlace {
+            seq: first_seq,
+            mut prev,
+            issued_on,
+        } = place;
         let mut records = Vec::new();
-        for (seq, fresh) in (first_seq..).zip(run.fresh.iter().take(most)) {
+        for (seq, fresh) in (first_seq.0..).zip(run.fresh.iter().take(most)) {
+            if !records.is_empty() && !self.options.unsealed {
+                let mut next = run.fresh.range(records.len()..).take(2);
+                if next.len() == 2 && next.all(|fresh| can_be_sealed(&fresh.statement)) {
+                    break;
+                }
+            }
             let record = Record {
                 issuer: self.public,
                 seq: Seq(seq),
@@ -452,42 +509,15 @@ impl Submitter<'_> {
             }
         }
         let count = records.len();
-        self.journal.signed(self.public, Seq(first_seq), records)?;
+        self.journal.signed(self.public, first_seq, records)?;
         Ok(count)
     }
 
-    /// Sends the first `count` records of the open batch, which are those of the first fresh lines.
+    /// Sends the first `count` lines of the open batch, which are the first fresh lines.
     fn send(&mut self, count: usize, run: &mut Run<'_>) -> Result<(), SubmitError> {
-        let (records, sent) = self.send_open(&self.public, count)?;
-        match sent {
-            Sent::TooLarge => {
-                let line = run.fresh.front().map_or(0, |fresh| fresh.line);
-                self.halve_batches(records.len(), line)
-            }
-            Sent::Judged {
-                indexes,
-                mut already_in,
-                unanswered_before,
-                checkpoint,
-                refused,
-            } => {
-                self.take_answer(&records, &indexes, checkpoint.as_deref())?;
-                if unanswered_before {
-                    // An answer of this very call was lost: what it appended is this run's.
-                    already_in.clear();
-                }
-                run.are_in(&indexes, &already_in);
-                match refused.zip(records.get(indexes.len())) {
-                    Some((problem, record)) => {
-                        self.take_refusal(&problem, record, unanswered_before, run)
-                    }
-                    None => {
-                        run.chain_looks = 0;
-                        self.batch = (self.batch * 2).min(self.batch_most);
-                        Ok(())
-                    }
-                }
-            }
+        match self.journal.open_batch().and_then(OpenBatch::seal) {
+            Some(_) => self.send_sealed(run),
+            None => self.send_records(count, run),
         }
     }
 
@@ -510,7 +540,7 @@ impl Submitter<'_> {
     }
 
     /// The records of the key that no journal holds, if there are any.
-    fn strays(&mut self) -> Result<Option<&mut LoggedRecords>, SubmitError> {
+    fn strays(&mut self) -> Result<Option<&mut LoggedLines>, SubmitError> {
         let Some(seen) = self.head.strays() else {
             return Ok(None);
         };
@@ -518,7 +548,7 @@ impl Submitter<'_> {
             let path = with_suffix(self.head.path(), ".strays");
             let held = self.head.held_elsewhere(&self.public, None);
             let own = self.public;
-            let strays = LoggedRecords::read_strays(&path, &self.folder, seen, |key, seq| {
+            let strays = LoggedLines::read_strays(&path, &self.folder, seen, |key, seq| {
                 *key == own && held.contains(seq)
             })?;
             self.strays = Some(strays.ok_or(SubmitError::StraysDamaged(path))?);
@@ -536,7 +566,7 @@ impl Submitter<'_> {
         Ok(())
     }
 
-    /// How many records the next batch has at most.
+    /// How many lines the next batch has at most.
     pub(in crate::client) fn batch_max(&self) -> usize {
         self.batch
     }
@@ -553,6 +583,15 @@ impl Submitter<'_> {
         self.batch_most = sent / 2;
         self.batch = self.batch_most;
         Ok(())
+    }
+}
+
+/// What became of a line that is in: this run's own requests appended it, or others.
+fn in_by(index: Index, others: bool) -> LineOutcome {
+    if others {
+        LineOutcome::AlreadyIn(index)
+    } else {
+        LineOutcome::Admitted(index)
     }
 }
 

@@ -1,0 +1,182 @@
+//! A batch that was signed and has no answer: records, or statements with their seal.
+
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::crypto::PublicKey;
+use crate::record::{Digest, Index, RecordId, Seq, SignedRecord, SigningContext, Statement};
+
+/// A batch without an answer.
+pub(in crate::client) struct OpenBatch {
+    pub key: PublicKey,
+    /// The seq of its first record, or of its seal.
+    pub seq: Seq,
+    pub(super) signed: Signed,
+}
+
+/// What of it was signed.
+pub(super) enum Signed {
+    /// Records, consecutive in their issuer's chain.
+    Records(VecDeque<OpenRecord>),
+    /// Statements with their seal.
+    Sealed(Box<OpenSeal>),
+}
+
+/// A signed record without an answer.
+pub(super) struct OpenRecord {
+    pub digest: Digest,
+    pub record: Stored,
+}
+
+/// Most are answered without being looked at again.
+pub(super) enum Stored {
+    Encoded(Box<str>),
+    Decoded(Box<SignedRecord>),
+}
+
+/// A sealed batch without an answer.
+pub(in crate::client) struct OpenSeal {
+    pub seal: SignedRecord,
+    /// The bytes that are sent.
+    pub body: Vec<u8>,
+    digests: Vec<Digest>,
+    count: usize,
+}
+
+impl Stored {
+    pub(super) fn decoded(&self) -> Option<SignedRecord> {
+        match self {
+            Self::Decoded(record) => Some((**record).clone()),
+            Self::Encoded(text) => SignedRecord::decode(&STANDARD.decode(&**text).ok()?).ok(),
+        }
+    }
+}
+
+impl OpenSeal {
+    /// A seal, which `bytes` encode, that waits for its statements.
+    pub(super) fn new(seal: SignedRecord, bytes: &[u8]) -> Self {
+        let count = match &seal.record().statement {
+            Statement::Seal(said) => said.count as usize,
+            _ => 0,
+        };
+        let mut body = Vec::new();
+        framed(bytes, &mut body);
+        Self {
+            seal,
+            body,
+            digests: Vec::new(),
+            count,
+        }
+    }
+
+    /// Takes in the next statement, by its digest and its bytes.
+    pub(super) fn push(&mut self, digest: Digest, bytes: &[u8]) {
+        framed(bytes, &mut self.body);
+        self.digests.push(digest);
+    }
+
+    /// Number of its statements.
+    pub(in crate::client) fn len(&self) -> usize {
+        self.digests.len()
+    }
+
+    /// Whether all that it signs is there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.digests.len() == self.count
+    }
+}
+
+impl OpenBatch {
+    pub(super) fn of_records(
+        key: PublicKey,
+        seq: Seq,
+        records: Vec<(Digest, SignedRecord)>,
+    ) -> Self {
+        let open = records.into_iter().map(|(digest, record)| OpenRecord {
+            digest,
+            record: Stored::Decoded(Box::new(record)),
+        });
+        Self {
+            key,
+            seq,
+            signed: Signed::Records(open.collect()),
+        }
+    }
+
+    pub(super) fn of_seal(key: PublicKey, seq: Seq, seal: OpenSeal) -> Self {
+        Self {
+            key,
+            seq,
+            signed: Signed::Sealed(Box::new(seal)),
+        }
+    }
+
+    /// The seal with its statements, if it has one.
+    pub(in crate::client) fn seal(&self) -> Option<&OpenSeal> {
+        match &self.signed {
+            Signed::Sealed(seal) => Some(seal),
+            Signed::Records(_) => None,
+        }
+    }
+
+    /// Whether a seal is still to come to its statements: it was cut off when it was written, and
+    /// never sent.
+    pub(super) fn is_cut(&self) -> bool {
+        self.seal().is_some_and(|seal| !seal.is_whole())
+    }
+
+    /// Number of its lines.
+    pub(in crate::client) fn len(&self) -> usize {
+        match &self.signed {
+            Signed::Records(records) => records.len(),
+            Signed::Sealed(seal) => seal.digests.len(),
+        }
+    }
+
+    pub(in crate::client) fn digests(&self) -> Box<dyn Iterator<Item = &Digest> + '_> {
+        match &self.signed {
+            Signed::Records(records) => Box::new(records.iter().map(|open| &open.digest)),
+            Signed::Sealed(seal) => Box::new(seal.digests.iter()),
+        }
+    }
+
+    /// The entries of its first lines, where its first records, or its seal, are these.
+    pub(super) fn lines_of(&self, records: &[Index]) -> Vec<Index> {
+        match (&self.signed, records) {
+            (Signed::Records(_), records) => records.to_vec(),
+            (Signed::Sealed(seal), [at, ..]) => {
+                let first = at.0.saturating_sub(seal.digests.len() as u64);
+                (first..at.0).map(Index).collect()
+            }
+            (Signed::Sealed(_), []) => Vec::new(),
+        }
+    }
+
+    /// Its first signed records; of a sealed batch the seal.
+    pub(super) fn records(&self, count: usize) -> Option<Vec<SignedRecord>> {
+        match &self.signed {
+            Signed::Records(records) => {
+                let first = records.iter().take(count);
+                first.map(|open| open.record.decoded()).collect()
+            }
+            Signed::Sealed(seal) => Some(vec![seal.seal.clone()]),
+        }
+    }
+
+    /// The id of its seal.
+    pub(in crate::client) fn seal_id(&self, context: &SigningContext) -> Option<RecordId> {
+        self.seal().map(|seal| context.id(seal.seal.bytes()))
+    }
+}
+
+fn framed(bytes: &[u8], body: &mut Vec<u8>) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the encodings of records and statements are limited to some KiB"
+    )]
+    let length = bytes.len() as u32;
+    body.extend_from_slice(&length.to_be_bytes());
+    body.extend_from_slice(bytes);
+}
