@@ -26,6 +26,7 @@
 //! next is signed when that one has its answer. Of a sealed batch all is in or nothing; where the
 //! server refuses lines of it, each of them has a line of its own.
 
+mod key_records;
 mod open_batch;
 mod reading;
 mod settled;
@@ -46,13 +47,13 @@ use super::chained::{Chain, ChainedLines};
 use super::input::digest_of_bytes;
 use super::own_chain::LoggedLine;
 use super::remote::ChainEnd;
-use super::seq_ranges::SeqRanges;
 use crate::crypto::PublicKey;
 use crate::durable::{AppendFile, FileError, at};
 use crate::record::{
     Digest, Index, RecordId, SealedBatch, Seq, SignedRecord, SigningContext, UnreadBatch,
 };
 
+pub(super) use key_records::KeyRecords;
 pub(super) use open_batch::{OpenBatch, OpenSeal};
 pub(super) use settled::{Fate, SettledLines};
 
@@ -213,48 +214,6 @@ pub(super) struct Mark {
     pub records: u64,
     /// The value that the lines up to it lead to.
     pub checksum: String,
-}
-
-/// What a journal holds of one key.
-#[derive(Clone, Debug, Default)]
-pub(super) struct KeyRecords {
-    /// Records that are in, all of whose lines it holds.
-    pub seqs: SeqRanges,
-    /// Seals of which it found lines in the log, and does not hold all.
-    pub parts: SeqRanges,
-    /// The last record that is in, or of which it holds lines.
-    pub last: Option<ChainEnd>,
-    /// How many lines it holds of each seal of `parts`.
-    found: BTreeMap<Seq, u64>,
-}
-
-impl KeyRecords {
-    fn add(&mut self, first: Seq, count: u64, last: ChainEnd) {
-        self.seqs.insert(first, count);
-        self.reaches(last);
-    }
-
-    /// A line that was found in the log: the journal of which it is, if it was lost, or was another
-    /// one, need not hold the others of its seal.
-    fn add_found(&mut self, line: LoggedLine) {
-        let seq = line.signed.seq;
-        let held = self.found.entry(seq).or_default();
-        *held += 1;
-        if *held < line.of {
-            self.parts.insert(seq, 1);
-        } else {
-            self.found.remove(&seq);
-            self.parts.remove(seq);
-            self.seqs.insert(seq, 1);
-        }
-        self.reaches(line.signed);
-    }
-
-    fn reaches(&mut self, end: ChainEnd) {
-        if self.last.is_none_or(|known| known.seq < end.seq) {
-            self.last = Some(end);
-        }
-    }
 }
 
 /// Records that are in by the server's word alone, which no proof covers yet: the first and the

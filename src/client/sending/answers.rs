@@ -3,7 +3,8 @@
 
 use std::io;
 
-use super::{CHAIN_LOOKS_MAX, Run, in_by};
+use super::CHAIN_LOOKS_MAX;
+use super::run::{Run, in_by};
 use crate::client::evidence;
 use crate::client::log_fault::LogFault;
 use crate::client::opening::{settle, void_what_does_not_continue};

@@ -2,12 +2,14 @@
 //! batch by batch; then all is proven.
 
 mod answers;
+mod run;
 mod sealing;
 
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
+use self::run::{Fresh, Run};
 use self::sealing::can_be_sealed;
 use crate::client::evidence;
 use crate::client::input::{Line, statement_digest};
@@ -16,12 +18,11 @@ use crate::client::key_head::with_suffix;
 use crate::client::log_fault::LogFault;
 use crate::client::opening::check_unproven;
 use crate::client::other_inputs::{OtherInputs, names_one_event};
-use crate::client::remote::RemoteProblem;
 use crate::client::repeated::{AwardsSaid, SaidBefore};
 use crate::client::strays::LoggedLines;
 use crate::client::submitter::{
-    LINES_PER_BATCH, LineOutcome, OnRefusal, OtherInput, RepeatedEvidence, Stopped, SubmitError,
-    Submitter, Summary,
+    LINES_PER_BATCH, LineOutcome, OnRefusal, OtherInput, RepeatedEvidence, SubmitError, Submitter,
+    Summary,
 };
 use crate::record::{CodecError, Digest, Index, Record, SealPlace, Seq, Statement, draft};
 
@@ -33,115 +34,6 @@ const HEAD_EVERY: Duration = Duration::from_secs(1);
 const PROOF_EVERY: Duration = Duration::from_secs(30);
 /// How often a chain is looked at again after the server refused to continue it, in a row.
 const CHAIN_LOOKS_MAX: u32 = 4;
-
-/// A line that the journal does not have.
-struct Fresh {
-    line: u64,
-    digest: Digest,
-    statement: Statement,
-}
-
-/// The state of a run.
-struct Run<'r> {
-    on_refusal: OnRefusal,
-    tell: &'r mut dyn FnMut(u64, LineOutcome) -> io::Result<()>,
-    progress: &'r mut dyn FnMut(u64),
-    summary: Summary,
-    fresh: VecDeque<Fresh>,
-    /// Outcomes of lines in their order; those of fresh lines are not known yet.
-    waiting: VecDeque<(u64, Option<LineOutcome>)>,
-    /// No record of this key is admitted any more: what was signed stays as it is.
-    key_refused: bool,
-    /// Lines that an earlier run of the input sent and that name no event of their own.
-    sayable_again: u64,
-    chain_looks: u32,
-    head_saved: Instant,
-    proven: Instant,
-}
-
-impl Run<'_> {
-    fn settle(&mut self, line: u64, outcome: LineOutcome) {
-        self.waiting.push_back((line, Some(outcome)));
-    }
-
-    /// What became of the first fresh line.
-    fn answer(&mut self, outcome: LineOutcome) {
-        self.answer_at(0, outcome);
-    }
-
-    /// What became of the fresh line at a place.
-    fn answer_at(&mut self, place: usize, outcome: LineOutcome) {
-        if let Some(fresh) = self.fresh.remove(place)
-            && let Ok(at) = self
-                .waiting
-                .binary_search_by_key(&fresh.line, |(line, _)| *line)
-            && let Some((_, waiting)) = self.waiting.get_mut(at)
-        {
-            *waiting = Some(outcome);
-        }
-    }
-
-    /// The first fresh line that says this, if there is one, is in.
-    fn is_in(&mut self, digest: &Digest, outcome: LineOutcome) -> bool {
-        let place = self.fresh.iter().position(|fresh| fresh.digest == *digest);
-        if let Some(place) = place {
-            self.answer_at(place, outcome);
-        }
-        place.is_some()
-    }
-
-    /// The first fresh lines are in. Those of them, by their places, that another sender of the same
-    /// bytes appended are not this run's admissions: each of several runs would count them as its own.
-    fn are_in(&mut self, indexes: &[Index], by_others: &[usize]) {
-        for (place, index) in indexes.iter().enumerate() {
-            self.answer(in_by(*index, by_others.binary_search(&place).is_ok()));
-        }
-    }
-
-    fn refused(&mut self, problem: &RemoteProblem) {
-        self.answer(LineOutcome::Refused {
-            code: problem.code.clone(),
-            detail: problem.detail.clone(),
-        });
-    }
-
-    fn stop(&mut self, line: u64, problem: &RemoteProblem) {
-        self.summary.stopped = Some(Stopped {
-            line,
-            problem: problem.clone(),
-        });
-    }
-
-    /// Tells the outcomes that are known, in the order of the lines.
-    fn tell(&mut self) -> Result<(), SubmitError> {
-        while let Some((line, outcome)) =
-            self.waiting.pop_front_if(|(_, outcome)| outcome.is_some())
-        {
-            let Some(outcome) = outcome else {
-                break;
-            };
-            let summary = &mut self.summary;
-            match &outcome {
-                LineOutcome::Admitted(index) => {
-                    summary.admitted += 1;
-                    let (first, _) = summary.entries.unwrap_or((*index, *index));
-                    summary.entries = Some((first, *index));
-                }
-                LineOutcome::AlreadyIn(_) => summary.already_in += 1,
-                LineOutcome::Refused { .. } => summary.refused += 1,
-                LineOutcome::SetAside(_) => summary.set_aside += 1,
-                LineOutcome::Repeated(_) => {
-                    summary.set_aside += 1;
-                    summary.repeated += 1;
-                }
-                LineOutcome::NotSent => summary.not_sent += 1,
-            }
-            (self.tell)(line, outcome).map_err(SubmitError::Outcomes)?;
-            (self.progress)(line);
-        }
-        Ok(())
-    }
-}
 
 impl Submitter<'_> {
     /// Sends all lines of an input that are not in yet. `tell` is told what became of each line, in
@@ -583,15 +475,6 @@ impl Submitter<'_> {
         self.batch_most = sent / 2;
         self.batch = self.batch_most;
         Ok(())
-    }
-}
-
-/// What became of a line that is in: this run's own requests appended it, or others.
-fn in_by(index: Index, others: bool) -> LineOutcome {
-    if others {
-        LineOutcome::AlreadyIn(index)
-    } else {
-        LineOutcome::Admitted(index)
     }
 }
 

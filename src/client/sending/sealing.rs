@@ -2,7 +2,7 @@
 //! nothing, so that where lines of it are refused, it is sealed anew without them, in the same place of
 //! the key's chain.
 
-use super::Run;
+use super::run::Run;
 use crate::client::append_batch::{AppendedBatch, SentBatch};
 use crate::client::journal::{OpenBatch, OpenSeal};
 use crate::client::refusals::{About, about, about_sealed};
