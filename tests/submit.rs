@@ -819,31 +819,66 @@ fn a_key_that_is_replaced_in_the_middle_of_a_file_goes_on_where_the_old_one_ende
 }
 
 /// A journal as a process left it that was killed before it had an answer.
-fn left_unanswered(place: &Place, name: &str, key: &SigningKey, issued_on: Day, awards: &[u64]) {
+fn left_unanswered(
+    place: &Place,
+    name: &str,
+    key: &SigningKey,
+    issued_on: Day,
+    awards: &[u64],
+    sealed: bool,
+) {
     let remote = place.server.remote();
     let head = remote.issuer(&key.public()).unwrap();
     let context = place.ledger.context();
     let (mut seq, mut prev) = (head.next_seq, head.prev);
-    let mut lines = vec![
-        serde_json::json!({"journal": {
-            "version": 3, "id": format!("of {name}"), "origin": support::ORIGIN,
-        }}),
-        serde_json::json!({"batch": {"key": key.public(), "seq": seq}}),
-    ];
-    for n in awards {
-        let record = Record {
-            issuer: key.public(),
+    let mut lines = vec![first_line(name, 3)];
+    let said = awards.iter().map(|n| award(*n, *n));
+    if sealed {
+        let at = SealPlace {
             seq,
             prev,
             issued_on,
-            statement: award(*n, *n),
         };
-        let (signed, id) = draft(&record, &context, key).unwrap();
-        let digest = arborlog::client::statement_digest(&record.statement).unwrap();
-        let bytes = STANDARD.encode(signed.encode().unwrap());
-        lines.push(serde_json::json!({"signed": {"digest": digest, "record": bytes}}));
-        (seq, prev) = (Seq(seq.0 + 1), id);
+        let said: Vec<SealedStatement> = said
+            .map(|statement| SealedStatement::new(statement).unwrap())
+            .collect();
+        let (batch, _) = SealedBatch::seal(said, at, &context, key).unwrap();
+        let bytes = STANDARD.encode(batch.seal_record().encode().unwrap());
+        lines.push(serde_json::json!({"seal": {"key": key.public(), "seq": seq, "record": bytes}}));
+        for statement in batch.statements() {
+            let digest = arborlog::client::statement_digest(statement.statement()).unwrap();
+            let bytes = STANDARD.encode(statement.bytes());
+            lines.push(serde_json::json!({"sealed": {"digest": digest, "statement": bytes}}));
+        }
+    } else {
+        lines.push(serde_json::json!({"batch": {"key": key.public(), "seq": seq}}));
+        for statement in said {
+            let record = Record {
+                issuer: key.public(),
+                seq,
+                prev,
+                issued_on,
+                statement,
+            };
+            let (signed, id) = draft(&record, &context, key).unwrap();
+            let digest = arborlog::client::statement_digest(&record.statement).unwrap();
+            let bytes = STANDARD.encode(signed.encode().unwrap());
+            lines.push(serde_json::json!({"signed": {"digest": digest, "record": bytes}}));
+            (seq, prev) = (Seq(seq.0 + 1), id);
+        }
     }
+    std::fs::write(place.path(name), chained(&lines)).unwrap();
+}
+
+/// A journal's first line.
+fn first_line(name: &str, version: u32) -> Value {
+    serde_json::json!({"journal": {
+        "version": version, "id": format!("of {name}"), "origin": support::ORIGIN,
+    }})
+}
+
+/// Lines with their checksums.
+fn chained(lines: &[Value]) -> String {
     let (mut text, mut chain) = (String::new(), [0_u8; 32]);
     for json in lines {
         let json = json.to_string();
@@ -853,26 +888,38 @@ fn left_unanswered(place: &Place, name: &str, key: &SigningKey, issued_on: Day, 
         chain = hasher.finalize().into();
         text.push_str(&format!("{} {json}\n", hex::encode(&chain[..16])));
     }
-    std::fs::write(place.path(name), text).unwrap();
+    text
 }
 
 #[test]
 fn what_was_signed_with_a_wrong_clock_is_signed_anew() {
     let place = Place::new();
     let today = arborlog::client::today();
-    for (input, days, awards) in [("a.ndjson", 40_i64, [1, 2]), ("b.ndjson", -40, [3, 4])] {
+    for (input, days, awards, sealed) in [
+        ("a.ndjson", 40_i64, [1, 2], false),
+        ("b.ndjson", -40, [3, 4], false),
+        ("c.ndjson", 40, [5, 6], true),
+        ("d.ndjson", -40, [7, 8], true),
+    ] {
         let day = Day(u32::try_from(i64::from(today.0) + days).unwrap());
         place.write(input, awards);
         let journal = format!("{input}.journal");
-        left_unanswered(&place, &journal, &place.ledger.platform, day, &awards);
+        let key = &place.ledger.platform;
+        left_unanswered(&place, &journal, key, day, &awards, sealed);
         place.submit(input, &[]).ends(0, &["2 admitted"]);
         place.submit(input, &[]).ends(0, &["2 already in"]);
     }
-    place.once([1, 2, 3, 4]);
+    place.once(1..=8);
 }
 
 #[test]
 fn what_an_older_key_signed_is_sent_as_it_is_or_signed_anew_once_it_can_never_come_in() {
+    for sealed in [false, true] {
+        what_an_older_key_signed(sealed);
+    }
+}
+
+fn what_an_older_key_signed(sealed: bool) {
     let place = Place::new();
     let old = place.ledger.platform.clone();
     place.grant("app2.pem");
@@ -881,7 +928,7 @@ fn what_an_older_key_signed_is_sent_as_it_is_or_signed_anew_once_it_can_never_co
 
     // Nobody knows whether it came in: it is sent again, which needs no private key.
     place.write("a.ndjson", [1, 2]);
-    left_unanswered(&place, "a.ndjson.journal", &old, today, &[1, 2]);
+    left_unanswered(&place, "a.ndjson.journal", &old, today, &[1, 2], sealed);
     std::fs::rename(place.path("platform.pem"), place.path("gone.pem")).unwrap();
     place
         .submit("a.ndjson", &["--key", &app2])
@@ -891,13 +938,15 @@ fn what_an_older_key_signed_is_sent_as_it_is_or_signed_anew_once_it_can_never_co
 
     // It was signed for a day to come: it could come in then.
     place.write("b.ndjson", [3]);
-    left_unanswered(&place, "b.ndjson.journal", &old, Day(today.0 + 40), &[3]);
+    let later = Day(today.0 + 40);
+    left_unanswered(&place, "b.ndjson.journal", &old, later, &[3], sealed);
     place
         .submit("b.ndjson", &["--key", &app2])
         .ends(1, &["until that day comes", "revoke", "--sign-anew"]);
     // Too long ago: never again.
     place.write("c.ndjson", [4]);
-    left_unanswered(&place, "c.ndjson.journal", &old, Day(today.0 - 40), &[4]);
+    let long_ago = Day(today.0 - 40);
+    left_unanswered(&place, "c.ndjson.journal", &old, long_ago, &[4], sealed);
     place
         .submit("c.ndjson", &["--key", &app2])
         .ends(0, &["1 admitted"]);
@@ -1789,6 +1838,19 @@ fn other_files_under_the_journals_name_are_not_touched() {
         .ends(0, &["0 admitted", "1 already in"]);
     let aside = std::fs::read_to_string(place.path("a.ndjson.journal.old.1")).unwrap();
     assert_eq!(aside, old);
+    // And of the version before.
+    place.write("b.ndjson", [1, 2]);
+    let journal = place.path("b.ndjson.journal");
+    let before = chained(&[first_line("b.ndjson.journal", 2)]);
+    std::fs::write(&journal, &before).unwrap();
+    place
+        .submit("b.ndjson", &[])
+        .ends(4, &["journal of another release", "--recover"]);
+    place
+        .submit("b.ndjson", &["--recover"])
+        .ends(0, &["1 admitted", "1 already in"]);
+    let aside = std::fs::read_to_string(place.path("b.ndjson.journal.old.1")).unwrap();
+    assert_eq!(aside, before);
     // A proposal is no input of statements.
     std::fs::write(place.path("grant.json"), "{\n\"arborlog_proposal\": 1\n}\n").unwrap();
     place

@@ -11,7 +11,7 @@ use arborlog::crypto::SigningKey;
 use arborlog::record::*;
 use serde_json::Value;
 
-use crate::support::entries::said;
+use crate::support::entries::{entries, said};
 use crate::support::{Ledger, Server, arborlog, award, copy_dir, run_ok};
 
 /// A ledger with a server, and one platform's files.
@@ -91,6 +91,11 @@ impl Place {
     /// Number of entries, without seals.
     pub fn entries(&self) -> u64 {
         said(&self.server.remote())
+    }
+
+    /// All entries.
+    pub fn log(&self) -> Vec<Entry> {
+        entries(&self.server.remote())
     }
 
     /// Another key of the platform.
@@ -207,6 +212,16 @@ pub fn proxy(
     to: &str,
     on_post: impl Fn(&mut dyn FnMut() -> Vec<u8>) -> Vec<u8> + Send + 'static,
 ) -> String {
+    posting_proxy(to, move |request, hand_over| {
+        on_post(&mut || hand_over(request))
+    })
+}
+
+/// As [`proxy`], given the request too, and what hands over this one or another.
+pub fn posting_proxy(
+    to: &str,
+    on_post: impl Fn(&[u8], &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Vec<u8> + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let to = to.strip_prefix("http://").unwrap().to_owned();
@@ -241,19 +256,21 @@ pub fn proxy(
                 .replace("get ", "GET ")
                 .replace("post ", "POST ")
                 .replace("http/1.1", "HTTP/1.1");
-            let mut hand_over = || {
+            let request = [
+                format!("{line}\r\n{rest}").as_bytes(),
+                &request[body_begins..],
+            ]
+            .concat();
+            let mut hand_over = |request: &[u8]| {
                 let mut server = std::net::TcpStream::connect(&to).unwrap();
-                server
-                    .write_all(format!("{line}\r\n{rest}").as_bytes())
-                    .unwrap();
-                server.write_all(&request[body_begins..]).unwrap();
+                server.write_all(request).unwrap();
                 let mut answer = Vec::new();
                 server.read_to_end(&mut answer).unwrap();
                 answer
             };
             let answer = match line.starts_with("POST ") {
-                true => on_post(&mut hand_over),
-                false => hand_over(),
+                true => on_post(&request, &mut hand_over),
+                false => hand_over(&request),
             };
             let _ = client.write_all(&answer);
         }
