@@ -232,7 +232,7 @@ fn lies(forge: &Forge, receipt: &Receipt) {
         "proof_incomplete"
     );
     if !receipt.seal.as_ref().unwrap().siblings.is_empty() {
-        assert_eq!(change(&|seal| seal.siblings[0][0] ^= 1), "entry_wrong");
+        assert_eq!(change(&|seal| seal.siblings[0][0] ^= 1), "seal_mismatch");
         assert_eq!(
             change(&|seal| {
                 seal.siblings.pop();
@@ -259,7 +259,7 @@ fn lies(forge: &Forge, receipt: &Receipt) {
         path: grant.path,
         siblings: vec![],
     };
-    assert_eq!(code(&other), "entry_wrong");
+    assert_eq!(code(&other), "seal_mismatch");
     let mut without = receipt.clone();
     without.seal = None;
     assert_eq!(

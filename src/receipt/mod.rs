@@ -99,6 +99,14 @@ pub enum ReceiptError {
         /// What is wrong with the entry.
         what: String,
     },
+    /// A sealed entry and its seal do not fit together.
+    #[error("entry {index} and its seal: {what}")]
+    Seal {
+        /// The sealed entry's index.
+        index: Index,
+        /// What does not fit.
+        what: String,
+    },
     /// The chain of authority back to the genesis is broken.
     #[error("the authority of entry {index} is not proven: {what}")]
     Authority {
@@ -143,6 +151,7 @@ impl ReceiptError {
                 _ => Outcome::Unchecked,
             },
             Self::Entry { .. }
+            | Self::Seal { .. }
             | Self::Authority { .. }
             | Self::OtherOrigin
             | Self::OtherGenesis { .. } => Outcome::False,
@@ -171,6 +180,7 @@ impl ReceiptError {
             Self::OtherFormat(_) => "other_format",
             Self::Mldsa { .. } => "mldsa_unsupported",
             Self::Entry { .. } => "entry_wrong",
+            Self::Seal { .. } => "seal_mismatch",
             Self::Authority { .. } => "authority_broken",
             Self::OtherOrigin | Self::OtherGenesis { .. } => "genesis_other",
         }

@@ -285,7 +285,7 @@ impl Receipt {
         entry: Entry,
     ) -> Result<FullEntry, ReceiptError> {
         let index = self.index;
-        let wrong = |what: String| ReceiptError::Entry { index, what };
+        let wrong = |what: String| ReceiptError::Seal { index, what };
         let sealed = match entry {
             Entry::Signed(entry) => return Ok(FullEntry::Signed(entry)),
             Entry::State(entry) => return Ok(FullEntry::State(entry)),
