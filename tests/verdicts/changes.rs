@@ -2,7 +2,7 @@
 //! lengths, again and again from the same seed.
 
 #[path = "../support/dice.rs"]
-mod dice;
+pub mod dice;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -9,7 +9,15 @@
     clippy::indexing_slicing
 )]
 
+mod batches;
 mod changes;
+#[path = "../attacks/forge.rs"]
+#[allow(dead_code)]
+mod forge;
+mod items;
+#[path = "../attacks/statements.rs"]
+#[allow(dead_code)]
+mod statements;
 mod verifiers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -649,15 +657,22 @@ fn meanings(verifiers: &mut Verifiers) -> BTreeSet<String> {
     known
 }
 
+/// How many changes are tried.
+fn cases(usual: u64) -> u64 {
+    std::env::var("ARBORLOG_CASES").map_or(usual, |text| text.parse().unwrap())
+}
+
+fn seed() -> u64 {
+    std::env::var("ARBORLOG_SEED").map_or(1, |text| text.parse().unwrap())
+}
+
 #[test]
 fn changes_by_chance_get_one_verdict() {
-    let cases = std::env::var("ARBORLOG_CASES").map_or(2_500, |text| text.parse().unwrap());
-    let seed = std::env::var("ARBORLOG_SEED").map_or(1, |text| text.parse().unwrap());
     let mut verifiers = Verifiers::start();
     let known = meanings(&mut verifiers);
-    let mut changes = Changes::new(seed, &GOLDEN);
+    let mut changes = Changes::new(seed(), &GOLDEN);
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-    for _ in 0..cases {
+    for _ in 0..cases(2_500) {
         let question = Question {
             witnesses: changes
                 .one_in(4)

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use arborlog::note::{SignatureType, VerifierKey};
 use arborlog::outcome::Outcome;
-use arborlog::receipt::Receipt;
+use arborlog::receipt::{ProvenItem, Receipt};
 use arborlog::record::RecordId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +25,7 @@ pub struct Question {
 /// What a verifier says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds: index, record id, genesis, size, and when each witness saw it.
+    /// It holds: index, record id, genesis, size, the items of the state, and when each witness saw it.
     Holds(String),
     /// It is false; each verifier may find something else first.
     False,
@@ -111,13 +111,15 @@ fn by_this_crate(question: &Question) -> Verdict {
                 .iter()
                 .map(|seen| seen.seen_at_s.to_string());
             let times: Vec<_> = times.collect();
+            let items: Vec<_> = it.items.iter().map(shown).collect();
             Verdict::Holds(format!(
-                "{} {} {} {} {}",
+                "{} {} {} {} [{}] {}",
                 it.index,
                 it.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
                 it.genesis
                     .map_or_else(|| "-".to_owned(), |id| id.to_string()),
                 it.head.size,
+                items.join(","),
                 times.join(",")
             ))
         }
@@ -127,6 +129,14 @@ fn by_this_crate(question: &Question) -> Verdict {
             outcome => Verdict::Neither(outcome, error.code().to_owned()),
         },
     }
+}
+
+/// An item: its domain, its key, and the leaf's value and sums, or that there is none.
+fn shown(item: &ProvenItem) -> String {
+    let leaf = item.found.as_ref().map(|(leaf, _)| leaf);
+    let leaf = leaf.map(|leaf| format!("{}:{}:{}", hex::encode(leaf.value()), leaf.a, leaf.b));
+    let (name, key) = (item.domain_name(), hex::encode(&item.key));
+    format!("{name}:{key}:{}", leaf.as_deref().unwrap_or("none"))
 }
 
 /// An answer of the other two: `{"outcome", "code" or "meaning"}`.
@@ -156,14 +166,16 @@ for line in sys.stdin:
     try:
         a = v.verify_receipt(base64.b64decode(q["receipt"]), log, genesis, witnesses)
         times = ",".join(str(seen["seen_at_s"]) for seen in a["witnesses"])
-        meaning = f"{a['index']} {a['id'] or '-'} {a['genesis'] or '-'} {a['tree_size']} {times}"
+        leaf = lambda leaf: f"{leaf['value']}:{leaf['a']}:{leaf['b']}" if leaf else "none"
+        items = ",".join(f"{item['domain']}:{item['key']}:{leaf(item['leaf'])}" for item in a.get("items", []))
+        meaning = f"{a['index']} {a['id'] or '-'} {a['genesis'] or '-'} {a['tree_size']} [{items}] {times}"
         print(json.dumps({"outcome": "holds", "meaning": meaning}), flush=True)
     except v.Refused as refused:
         print(json.dumps({"outcome": v.OUTCOMES[refused.exit_code], "code": refused.code}), flush=True)
 "#;
 
 /// A verifier that reads a question a line and answers each with a line.
-struct Process {
+pub struct Process {
     name: &'static str,
     child: Child,
     questions: Option<ChildStdin>,
@@ -171,7 +183,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(name: &'static str, mut command: Command) -> Self {
+    pub fn start(name: &'static str, mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -185,12 +197,12 @@ impl Process {
         }
     }
 
-    fn send(&mut self, line: &str) {
+    pub fn send(&mut self, line: &str) {
         // If the process is gone, so is its answer.
         let _ = writeln!(self.questions.as_mut().unwrap(), "{line}");
     }
 
-    fn receive(&mut self) -> String {
+    pub fn receive(&mut self) -> String {
         let mut line = String::new();
         let read = self.answers.read_line(&mut line).unwrap();
         assert!(read > 0, "{} broke off", self.name);

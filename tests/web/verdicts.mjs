@@ -24,8 +24,10 @@ async function answer({ receipt, log, genesis, witnesses }) {
     // A sealed entry's record is its seal's. A state entry has none, and its receipt leads to no genesis.
     const { record } = found.seal ?? found.entry;
     const id = record === null ? '-' : hex(await recordId(found.checkpoint.origin, record));
+    const leaf = (shown) => (shown ? `${hex(shown.leaf.value)}:${shown.leaf.a}:${shown.leaf.b}` : 'none');
+    const items = (found.items ?? []).map((item) => `${item.domain}:${hex(item.key)}:${leaf(item.found)}`).join(',');
     const times = found.seen.map(({ seconds }) => seconds).join(',');
-    return { outcome: 'holds', meaning: `${found.index} ${id} ${found.genesis ?? '-'} ${found.checkpoint.size} ${times}` };
+    return { outcome: 'holds', meaning: `${found.index} ${id} ${found.genesis ?? '-'} ${found.checkpoint.size} [${items}] ${times}` };
   } catch (error) {
     if (error instanceof Refused) return { outcome: error.outcome, code: error.code };
     throw error;
