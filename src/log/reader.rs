@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, NodeTile, ProofError, TILE_HASHES, TileId,
-    consistency_ranges, fold_nodes, inclusion_ranges, range_nodes,
+    consistency_ranges, fold_nodes, inclusion_ranges, joint_ranges, range_nodes,
 };
 use crate::record::{CodecError, Entry, FullEntry, Index};
 use crate::store::{Bytes, Store, StoreError};
@@ -228,6 +228,18 @@ impl Reader {
     /// [`ReadError`].
     pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
         self.ranges(&inclusion_ranges(index, size)?, size).await
+    }
+
+    /// The joint inclusion proof of entries, by their indexes, which ascend, in a tree of `size`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn joint_inclusion(
+        &self,
+        indexes: &[u64],
+        size: u64,
+    ) -> Result<Vec<Hash>, ReadError> {
+        self.ranges(&joint_ranges(indexes, size)?, size).await
     }
 
     /// The proof that a tree of `to` begins with the one of `from`.

@@ -7,12 +7,14 @@
 
 mod bundle;
 mod hash;
+mod joint;
 mod proof;
 mod tile;
 mod tree;
 
 pub use bundle::{Bundle, BundleError, ENTRY_BYTES_MAX};
 pub use hash::{HASH_BYTES, Hash, HashTextError, leaf_hash, node_hash};
+pub use joint::{joint_ranges, verify_joint};
 pub use proof::{
     PROOF_HASHES_MAX, ProofError, consistency_ranges, inclusion_ranges, verify_consistency,
     verify_inclusion,

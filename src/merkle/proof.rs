@@ -96,7 +96,7 @@ pub fn consistency_ranges(from: u64, to: u64) -> Result<Vec<(u64, u64)>, ProofEr
 }
 
 /// The largest power of two below `count`, which is at least 2.
-fn split(count: u64) -> u64 {
+pub(super) fn split(count: u64) -> u64 {
     1 << (count - 1).ilog2()
 }
 
