@@ -75,12 +75,6 @@ pub fn key_of(domain: Domain, text: &str, genesis: &RecordId) -> Option<Vec<u8>>
 
 /// The place of the item with this key; `None` if the bytes are no key of the domain.
 pub fn place_of(domain: Domain, key: &[u8]) -> Option<Path> {
-    let aligned = |bytes: usize| {
-        let mut place = [0; PATH_BYTES];
-        (key.len() == bytes).then_some(())?;
-        place.get_mut(..bytes)?.copy_from_slice(key);
-        Some(Path::from_bytes(place))
-    };
     let id = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).ok();
     match domain {
         domains::ACCOUNTS => {
@@ -102,13 +96,34 @@ pub fn place_of(domain: Domain, key: &[u8]) -> Option<Path> {
                 _ => None,
             }
         }
-        domains::ONCE => aligned(1),
-        domains::SPECIES => aligned(2),
-        domains::PLOTS | domains::MONTHS => aligned(4),
-        domains::SURVEYS => aligned(16),
-        domains::EVIDENCE => aligned(32),
-        _ => aligned(8),
+        _ => {
+            let bytes = aligned_key_bytes(domain)?;
+            let mut place = [0; PATH_BYTES];
+            (key.len() == bytes).then_some(())?;
+            place.get_mut(..bytes)?.copy_from_slice(key);
+            Some(Path::from_bytes(place))
+        }
     }
+}
+
+/// Length of the keys of a domain whose paths are left-aligned keys: its items are in the order of
+/// their keys. `None` where paths are hashes.
+pub fn aligned_key_bytes(domain: Domain) -> Option<usize> {
+    match domain {
+        domains::ACCOUNTS | domains::KEYS | domains::HOLDERS => None,
+        domains::ONCE => Some(1),
+        domains::SPECIES => Some(2),
+        domains::PLOTS | domains::MONTHS => Some(4),
+        domains::SURVEYS => Some(16),
+        domains::EVIDENCE => Some(32),
+        _ => Some(8),
+    }
+}
+
+/// The low and the high place of a key of neighbours: two keys of the same domain, one behind the other.
+pub fn neighbour_places(domain: Domain, key: &[u8]) -> Option<[Path; 2]> {
+    let (low, high) = key.split_at_checked(aligned_key_bytes(domain)?)?;
+    Some([place_of(domain, low)?, place_of(domain, high)?])
 }
 
 /// Whether leaves of a domain hold a hash over the value's fields, which stand beside a proof then.

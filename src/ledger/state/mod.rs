@@ -32,8 +32,8 @@ pub use surveys::SurveyState;
 pub use totals::{ConservationError, MonthTotals, Totals};
 
 use super::trie::{
-    AnyMap, BucketError, BucketImage, DomainRoots, MapImage, Node, Path, StateProof, TrieError,
-    TrieMap, TrieProof,
+    AnyMap, BucketError, BucketImage, DomainRoots, MapImage, NeighboursProof, Node, Path,
+    StateProof, TrieError, TrieMap, TrieProof,
 };
 use crate::crypto::PublicKey;
 use crate::record::{
@@ -184,6 +184,34 @@ impl StateImage {
             None => domains::prove_once(&self.globals, path)?,
         };
         Ok(roots.prove(domain, trie))
+    }
+
+    /// Proves what is at a low path of a domain, and that nothing is behind it up to a high one; `None` for what a
+    /// ledger has one of. `roots` are those of this image.
+    ///
+    /// # Errors
+    /// [`TrieError`], if a sum overflows.
+    pub fn prove_neighbours(
+        &self,
+        roots: &DomainRoots,
+        domain: super::trie::Domain,
+        [low, high]: [&Path; 2],
+    ) -> Result<Option<NeighboursProof>, TrieError> {
+        let Some(map) = self.domain(domain) else {
+            return Ok(None);
+        };
+        let proof = roots.prove_neighbours(domain, map.prove(low)?, map.prove(high)?);
+        Ok(Some(proof))
+    }
+
+    /// The path of the last item of a domain from one path to another, both included.
+    pub fn last_between(
+        &self,
+        domain: super::trie::Domain,
+        from: &Path,
+        to: &Path,
+    ) -> Option<Path> {
+        self.domain(domain)?.last_between(from, to)
     }
 
     /// The map of a domain; `None` for what a ledger has one of.

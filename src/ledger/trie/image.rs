@@ -37,6 +37,9 @@ pub trait MapImage: Send + Sync {
     /// [`TrieError`], as for [`Self::root`].
     fn prove(&self, path: &Path) -> Result<TrieProof, TrieError>;
 
+    /// The path of the last item from one path to another, both included.
+    fn last_between(&self, from: &Path, to: &Path) -> Option<Path>;
+
     /// The value at a path, encoded with all its fields; `None` if nothing is there, or the value has no
     /// encoding.
     fn value_bytes(&self, path: &Path) -> Option<Vec<u8>>;
@@ -102,6 +105,11 @@ where
 
     fn prove(&self, path: &Path) -> Result<TrieProof, TrieError> {
         Self::prove(self, path)
+    }
+
+    fn last_between(&self, from: &Path, to: &Path) -> Option<Path> {
+        let mut items = self.between(from, to);
+        items.next_back().map(|(key, _)| key.path())
     }
 
     fn value_bytes(&self, path: &Path) -> Option<Vec<u8>> {

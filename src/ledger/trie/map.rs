@@ -219,11 +219,12 @@ impl<K: Key, V: Value> TrieMap<K, V> {
 
     /// The items with keys in `range`, in order; none if the range ends before it begins.
     pub fn range(&self, range: RangeInclusive<K>) -> Range<'_, K, V> {
-        Range::between(
-            self.root.as_ref(),
-            &range.start().path(),
-            &range.end().path(),
-        )
+        self.between(&range.start().path(), &range.end().path())
+    }
+
+    /// The items from one path to another, both included, in order.
+    pub(super) fn between(&self, from: &Path, to: &Path) -> Range<'_, K, V> {
+        Range::between(self.root.as_ref(), from, to)
     }
 
     /// The root: hash, sums and number of items. What changed since it was last asked for is hashed, here

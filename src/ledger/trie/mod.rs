@@ -11,7 +11,7 @@
 //!   pages that images share: a root costs only what changed since the one before.
 //! - [`TrieProof`]: what stands at a path, or that nothing does, for a reader who holds only a root.
 //!   [`TrieProof::verify_neighbours`]: that nothing is between two paths.
-//! - [`DomainRoots`], [`StateProof`], [`HeadProof`]: the same for a state root over sixteen domains.
+//! - [`DomainRoots`], [`StateProof`], [`NeighboursProof`], [`HeadProof`]: the same for a state root over sixteen domains.
 //! - [`AnyMap`], [`MapImage`]: images, saving in parts and loading without a map's types.
 //!
 //! In memory, up to 128 items lie together in a page, in groups of up to 8 whose leaves are hashed
@@ -37,6 +37,7 @@ mod page;
 mod path;
 mod proof;
 mod range;
+mod state_neighbours;
 mod state_root;
 #[cfg(test)]
 mod tests;
@@ -47,4 +48,5 @@ pub use node::{DOMAINS, Domain, Leaf, Node, TrieError, VALUE_BYTES_MAX};
 pub use path::{PATH_BITS, PATH_BYTES, Path};
 pub use proof::{ProofError, TRIE_PROOF_BYTES_MAX, TrieProof};
 pub use range::Range;
+pub use state_neighbours::NeighboursProof;
 pub use state_root::{DomainRoots, HeadProof, STATE_PROOF_BYTES_MAX, StateProof};

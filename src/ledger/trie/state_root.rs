@@ -14,12 +14,13 @@ use super::neighbours::nothing_between;
 use super::node::{DOMAINS, Domain, Leaf, NODE_BYTES, Node};
 use super::path::Path;
 use super::proof::{ProofError, Reader, TRIE_PROOF_BYTES_MAX, TrieProof};
+use super::state_neighbours::NeighboursProof;
 use crate::merkle::{HASH_BYTES, Hash};
 
 const HEAD_TAG: u8 = 0x02;
 const STATE_TAG: u8 = 0x03;
 /// Levels of the tree over the heads.
-const LEVELS: usize = DOMAINS.ilog2() as usize;
+pub(super) const LEVELS: usize = DOMAINS.ilog2() as usize;
 
 /// The longest encoding of a proof from a leaf to the state root.
 pub const STATE_PROOF_BYTES_MAX: usize = 1 + 24 + LEVELS * HASH_BYTES + TRIE_PROOF_BYTES_MAX;
@@ -59,6 +60,23 @@ impl DomainRoots {
             sums: [root.a, root.b, root.n],
             siblings,
             trie,
+        }
+    }
+
+    /// Carries two proofs in a domain's trie on to the state root.
+    pub fn prove_neighbours(
+        &self,
+        domain: Domain,
+        low: TrieProof,
+        high: TrieProof,
+    ) -> NeighboursProof {
+        let HeadProof { root, siblings, .. } = self.prove_head(domain);
+        NeighboursProof {
+            domain,
+            sums: [root.a, root.b, root.n],
+            siblings,
+            low,
+            high,
         }
     }
 
@@ -139,6 +157,11 @@ impl StateProof {
     /// The domain that the proof is about.
     pub fn domain(&self) -> Domain {
         self.domain
+    }
+
+    /// What the proof says to be at its path: true if the proof holds.
+    pub fn claimed(&self) -> Option<&Leaf> {
+        self.trie.leaf()
     }
 
     /// The leaf at a path of a domain; `None` if it is proven that there is none.
@@ -235,7 +258,7 @@ fn level_above(hashes: &[Hash]) -> Vec<Hash> {
 }
 
 /// The state root over a domain's root, by the siblings of its head.
-fn root_over(domain: Domain, root: &Node, siblings: &[Hash; LEVELS]) -> Hash {
+pub(super) fn root_over(domain: Domain, root: &Node, siblings: &[Hash; LEVELS]) -> Hash {
     let mut hash = head(domain.number(), root);
     for (level, sibling) in siblings.iter().enumerate() {
         hash = match domain.number() >> level & 1 {
@@ -246,7 +269,7 @@ fn root_over(domain: Domain, root: &Node, siblings: &[Hash; LEVELS]) -> Hash {
     hash
 }
 
-fn is_domain(found: Domain, asked: Domain) -> Result<(), ProofError> {
+pub(super) fn is_domain(found: Domain, asked: Domain) -> Result<(), ProofError> {
     if found == asked {
         Ok(())
     } else {
@@ -254,12 +277,12 @@ fn is_domain(found: Domain, asked: Domain) -> Result<(), ProofError> {
     }
 }
 
-fn read_domain(reader: &mut Reader<'_>) -> Result<Domain, ProofError> {
+pub(super) fn read_domain(reader: &mut Reader<'_>) -> Result<Domain, ProofError> {
     let [number] = reader.take()?;
     Domain::new(number).ok_or(ProofError::Malformed("there is no domain of its number"))
 }
 
-fn read_siblings(reader: &mut Reader<'_>) -> Result<[Hash; LEVELS], ProofError> {
+pub(super) fn read_siblings(reader: &mut Reader<'_>) -> Result<[Hash; LEVELS], ProofError> {
     let mut siblings = [Hash::default(); LEVELS];
     for sibling in &mut siblings {
         *sibling = reader.hash()?;
