@@ -5,7 +5,7 @@
 //! stands; [`State::apply`] takes it in; [`State::screen`] says of
 //! many records, before anybody looks at their signatures, which is surely refused. All ask `kinds`, where each kind of statement has a file:
 //! who may state it, what it asks for, what it does, and how it is undone. `lineage` names what
-//! entries stand on. `rules` are the checks that kinds share,
+//! entries stand on, and `history` follows it back. `rules` are the checks that kinds share,
 //! numbered as in `docs/format.md`; `state` is the data, which knows no rule, on maps of
 //! `trie`, whose roots prove what is in them and which are saved in parts.
 
@@ -13,6 +13,7 @@ mod admission;
 mod broken;
 mod candidate;
 mod decimal;
+pub mod history;
 mod kinds;
 pub mod lineage;
 mod refusal;

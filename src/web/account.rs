@@ -12,12 +12,9 @@ use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::figures::{decimal, grouped, signed};
 use crate::ledger::State;
-use crate::ledger::lineage::{
-    AccountCorrectionPlaces, AccountPlaces, TransferPlaces, TransferVoidPlaces,
-};
+use crate::ledger::history::{AccountStep, account_step};
 use crate::record::{
-    AccountId, Award, FullEntry, Index, Kind, MethodId, MethodVersion, Remedy, Stated, Statement,
-    Transfer,
+    AccountId, Award, FullEntry, Index, Kind, MethodId, MethodVersion, Stated, Statement,
 };
 
 /// The most lines of an account's statement on one page.
@@ -28,115 +25,6 @@ const LINES: usize = 50;
 pub(super) struct AccountQuery {
     /// The entry whose line is the first on the page; the newest one if left out.
     before: Option<String>,
-}
-
-/// What an entry did to an account, and the entry about it before.
-struct Step {
-    change: i128,
-    before: Option<Index>,
-}
-
-/// What an entry did to an account; `None` if it is not about it. `target` is the entry that a
-/// correction names.
-fn step(id: &AccountId, entry: &Stated<'_>, target: Option<&Statement>) -> Option<Step> {
-    let step = |change: i128, before| Some(Step { change, before });
-    let grams = |points: crate::record::Grams| i128::from(points.0);
-    // Every kind stands here, so that a new one is asked about.
-    match entry.statement {
-        Statement::Award(award) => {
-            about(&award.account, id)?;
-            step(grams(award.points), AccountPlaces::of(entry)?.account)
-        }
-        Statement::Claim(claim) => {
-            about(&claim.account, id)?;
-            step(-grams(claim.points), AccountPlaces::of(entry)?.account)
-        }
-        Statement::Transfer(transfer) => match side(transfer, id)? {
-            Side::Giver => step(-grams(transfer.points), TransferPlaces::of(entry)?.from),
-            Side::Taker => step(grams(transfer.points), TransferPlaces::of(entry)?.to),
-        },
-        Statement::Correction(correction) => match target? {
-            Statement::Award(award) => {
-                about(&award.account, id)?;
-                match &correction.remedy {
-                    Remedy::Reverse { points } => {
-                        step(-grams(*points), AccountCorrectionPlaces::of(entry)?.account)
-                    }
-                    Remedy::Lost { .. } | Remedy::Void => None,
-                }
-            }
-            Statement::Claim(claim) => {
-                about(&claim.account, id)?;
-                match &correction.remedy {
-                    Remedy::Void => step(
-                        grams(claim.points),
-                        AccountCorrectionPlaces::of(entry)?.account,
-                    ),
-                    Remedy::Lost { .. } | Remedy::Reverse { .. } => None,
-                }
-            }
-            Statement::Transfer(transfer) => {
-                let side = side(transfer, id)?;
-                match (&correction.remedy, side) {
-                    (Remedy::Void, Side::Giver) => {
-                        step(grams(transfer.points), TransferVoidPlaces::of(entry)?.from)
-                    }
-                    (Remedy::Void, Side::Taker) => {
-                        step(-grams(transfer.points), TransferVoidPlaces::of(entry)?.to)
-                    }
-                    (Remedy::Lost { .. } | Remedy::Reverse { .. }, _) => None,
-                }
-            }
-            Statement::Genesis(_)
-            | Statement::Governors(_)
-            | Statement::KeyGrant(_)
-            | Statement::KeyRevoke(_)
-            | Statement::LogKey(_)
-            | Statement::Method(_)
-            | Statement::Plot(_)
-            | Statement::Planting(_)
-            | Statement::Survey(_)
-            | Statement::Assignment(_)
-            | Statement::Correction(_)
-            | Statement::Policy(_)
-            | Statement::Attestation(_)
-            | Statement::Seal(_) => None,
-        },
-        Statement::Genesis(_)
-        | Statement::Governors(_)
-        | Statement::KeyGrant(_)
-        | Statement::KeyRevoke(_)
-        | Statement::LogKey(_)
-        | Statement::Method(_)
-        | Statement::Plot(_)
-        | Statement::Planting(_)
-        | Statement::Survey(_)
-        | Statement::Assignment(_)
-        | Statement::Policy(_)
-        | Statement::Attestation(_)
-        | Statement::Seal(_) => None,
-    }
-}
-
-/// That a statement about one account is about this one.
-fn about(account: &AccountId, id: &AccountId) -> Option<()> {
-    (account == id).then_some(())
-}
-
-/// Which side of a transfer an account is on.
-#[derive(Clone, Copy)]
-enum Side {
-    Giver,
-    Taker,
-}
-
-/// The side of an account; `None` if the transfer is between others.
-fn side(transfer: &Transfer, id: &AccountId) -> Option<Side> {
-    if transfer.from == *id {
-        Some(Side::Giver)
-    } else {
-        (transfer.to == Some(*id)).then_some(Side::Taker)
-    }
 }
 
 /// A line of an account's statement.
@@ -243,7 +131,7 @@ async fn entry_about(
     pages: &Pages,
     id: &AccountId,
     index: Index,
-) -> Result<Option<(FullEntry, Step)>, Problem> {
+) -> Result<Option<(FullEntry, AccountStep)>, Problem> {
     let (_, entry) = pages.entry(index).await?;
     let Some(said) = entry.stated() else {
         return Ok(None);
@@ -253,7 +141,7 @@ async fn entry_about(
         _ => None,
     };
     let target = target.as_ref().and_then(FullEntry::stated);
-    let step = step(id, &said, target.map(|target| target.statement));
+    let step = account_step(id, &said, target.map(|target| target.statement));
     Ok(step.map(|step| (entry, step)))
 }
 
