@@ -906,6 +906,8 @@ fn receipt(it: &Ledger, index: u64, checkpoint: &Checkpoint) -> Receipt {
     }
     Receipt {
         items: Vec::new(),
+        entries: Vec::new(),
+        hashes: Vec::new(),
         index: Index(index),
         entry: it.bytes(index),
         seal: None,

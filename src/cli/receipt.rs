@@ -6,7 +6,9 @@ use super::log_source::read_vkey;
 use super::{Done, Failure, connect, words};
 use arborlog::durable::{FileError, read_at_most, replace, write_unsynced};
 use arborlog::outcome::Outcome;
-use arborlog::receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt};
+use arborlog::receipt::{
+    About, Corrections, RECEIPT_BYTES_MAX, Receipt, Span, Standing, StateFile, VerifiedReceipt,
+};
 use arborlog::record::{FullEntry, Index, RecordId};
 
 /// Fetch the receipt of an entry: one file that proves it, offline.
@@ -31,12 +33,17 @@ pub struct ProveArgs {
     /// The ledger's server.
     #[arg(long, value_name = "URL")]
     from: String,
-    /// What kind of item: account, certificate, tree, plot, planting, survey, key, holder, method,
-    /// species, month, voided, reversed, loss, evidence, once; or totals, which has no key.
+    /// What kind of item: account, claim, tree, plot, planting, survey, key, holder, method,
+    /// species, month, voided, reversed, loss, evidence, once; or totals, which has no key. Or a file of
+    /// several items and the entries that they name: certificate, account-history, plot-history, and
+    /// entry, what corrected it.
     domain: String,
     /// Which item: 64 hexadecimal digits for an account, a key or evidence; an entry's index; a
-    /// number; plot/serial for a tree; a slug for a holder.
+    /// number; plot/serial for a tree; plot/latest for a survey; a slug for a holder.
     key: Option<String>,
+    /// Of a history, the entry that the file begins with, as the file before says; the newest if left out.
+    #[arg(long, value_name = "INDEX")]
+    begin_at: Option<Index>,
     /// The file to write; standard output if left out.
     #[arg(short, long)]
     output: Option<PathBuf>,
@@ -92,10 +99,29 @@ pub fn prove(args: &ProveArgs) -> Done {
             })
             .collect::<String>()
     };
-    let mut path = format!("v1/proofs/state?domain={}", encoded(&args.domain));
-    if let Some(key) = &args.key {
-        path.push_str(&format!("&key={}", encoded(key)));
-    }
+    let of_route = |domain: &str| {
+        let key = args.key.as_deref().unwrap_or_default();
+        format!("v1/proofs/{domain}/{}", encoded(key))
+    };
+    let path = match (args.domain.as_str(), args.begin_at) {
+        ("certificate", None) => of_route("certificate"),
+        (history @ ("account-history" | "plot-history"), None) => of_route(history),
+        (history @ ("account-history" | "plot-history"), Some(from)) => {
+            format!("{}?from={from}", of_route(history))
+        }
+        (_, Some(_)) => {
+            let what = anyhow::anyhow!("--begin-at is for account-history and plot-history");
+            return Err(Failure::usage(what));
+        }
+        (domain, None) => {
+            let key = args
+                .key
+                .as_ref()
+                .map(|key| format!("&key={}", encoded(key)));
+            let key = key.unwrap_or_default();
+            format!("v1/proofs/state?domain={}{key}", encoded(domain))
+        }
+    };
     keep(&args.from, &path, args.output.as_deref())
 }
 
@@ -206,6 +232,18 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         })),
         _ => None,
     };
+    let shown: Vec<_> = receipt
+        .shown
+        .iter()
+        .filter_map(|(index, entry)| {
+            let stated = entry.stated()?;
+            Some(serde_json::json!({
+                "index": index, "issuer": stated.issuer(), "issued_on": stated.issued_on(),
+                "admitted_at": entry.admitted_at(), "seal": stated.seal, "statement": stated.statement,
+            }))
+        })
+        .collect();
+    let file = receipt.file.as_ref().map(file_as_json);
     serde_json::json!({
         "verified": true,
         "outcome": Outcome::Holds,
@@ -224,8 +262,67 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         "witnesses": witnesses,
         "checks": checks,
         "items": items,
+        "entries": shown,
+        "file": file,
         "state": state,
         "not_proven": not_proven(receipt),
+    })
+}
+
+/// What a file about the state says.
+fn file_as_json(file: &StateFile) -> serde_json::Value {
+    let span = |span: &Span| {
+        let entries: Vec<_> = span.entries.iter().map(|(index, _)| index).collect();
+        serde_json::json!({
+            "complete": span.is_whole(), "entries": entries, "newest": span.newest, "next": span.older,
+        })
+    };
+    let (about, more) = match &file.about {
+        About::Certificate(certificate) => {
+            let (standing, tree) = match &certificate.standing {
+                Standing::Waiting => ("waiting", None),
+                Standing::Voided { .. } => ("voided", None),
+                Standing::Tree(tree) => {
+                    let survey = tree.survey.as_ref().map(|survey| survey.stated_at);
+                    let tree = serde_json::json!({
+                        "plot": tree.number, "serial": tree.serial, "planting": tree.planting.index,
+                        "latest_survey": survey,
+                    });
+                    ("tree", Some(tree))
+                }
+            };
+            let said = serde_json::json!({
+                "index": certificate.index, "standing": standing, "tree": tree,
+            });
+            ("certificate", said)
+        }
+        About::Account(history) => ("account_history", span(&history.span)),
+        About::Plot(history) => ("plot_history", span(&history.span)),
+        About::Corrected(corrected) => {
+            let by = match &corrected.by {
+                Corrections::Voided(by)
+                | Corrections::Planting(by, _)
+                | Corrections::Loss(_, by) => *by,
+                Corrections::Reversed(_) => None,
+            };
+            let reversed = match &corrected.by {
+                Corrections::Reversed(points) => Some(*points),
+                _ => None,
+            };
+            let said = serde_json::json!({
+                "index": corrected.index, "voided_by": by, "reversed": reversed,
+            });
+            ("corrections", said)
+        }
+    };
+    let revoked: Vec<_> = file
+        .issuers
+        .iter()
+        .filter(|issuer| issuer.key.revoked_at.is_some())
+        .map(|issuer| issuer.key.key)
+        .collect();
+    serde_json::json!({
+        "about": about, "says": more, "sentences": file.sentences(), "revoked_issuers": revoked,
     })
 }
 
@@ -258,6 +355,12 @@ fn print_words(receipt: &VerifiedReceipt) {
                     state.totals.waiting
                 ),
                 _ => outln!("  What          nothing that anybody states"),
+            }
+            if let Some(file) = &receipt.file {
+                outln!(
+                    "  So stands     {}",
+                    file.sentences().join("\n                ")
+                );
             }
             outln!("  When          admitted on {admitted}");
         }

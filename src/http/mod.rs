@@ -20,6 +20,8 @@ mod reversals;
 mod send_buffers;
 mod server;
 mod shared_stream;
+mod state_files;
+mod state_proofs;
 mod static_log;
 mod tls;
 mod view;
@@ -88,7 +90,10 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(static_log::tile))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))
-        .routes(routes!(proofs::state));
+        .routes(routes!(state_proofs::state))
+        .routes(routes!(state_proofs::certificate))
+        .routes(routes!(state_proofs::account_history))
+        .routes(routes!(state_proofs::plot_history));
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))

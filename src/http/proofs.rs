@@ -13,10 +13,9 @@ use super::App;
 use super::view;
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
-use crate::ledger::{domains, items};
 use crate::log::{ReadError, Reader};
 use crate::merkle::{Hash, TILE_HASHES, inclusion_ranges, leaf_hash, root_of};
-use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink, StateItem};
+use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink};
 use crate::record::{FullEntry, Index, SealedEntry, Statement};
 
 /// An entry, decoded and raw.
@@ -51,14 +50,19 @@ pub(super) async fn receipt(
         &published.checkpoint,
     )
     .await?;
+    as_file(&receipt)
+}
+
+/// A receipt as the file that it is.
+pub(super) fn as_file(receipt: &Receipt) -> Result<Response, Problem> {
     let text = receipt.to_text().map_err(|error| ReadError::Damaged {
-        tile: format!("the receipt of entry {index}"),
+        tile: format!("the receipt of entry {}", receipt.index),
         what: error.to_string(),
     })?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
-async fn make_receipt(
+pub(super) async fn make_receipt(
     reader: &Reader,
     index: u64,
     size: u64,
@@ -98,6 +102,8 @@ async fn make_receipt(
         seal,
         authority,
         items: Vec::new(),
+        entries: Vec::new(),
+        hashes: Vec::new(),
         path,
         checkpoint: checkpoint.to_owned(),
     })
@@ -110,19 +116,30 @@ async fn seal_link(
     seal_index: Index,
     size: u64,
 ) -> Result<SealLink, ReadError> {
-    let damaged = |what: &str| ReadError::Damaged {
-        tile: format!("the seal of entry {index}"),
-        what: what.to_owned(),
-    };
-    let (bytes, seal) = reader.decoded(seal_index.0, size).await?;
+    let (bytes, _) = reader.decoded(seal_index.0, size).await?;
+    let leaves = batch_leaves(reader, seal_index, size).await?;
+    let path = reader.inclusion(seal_index.0, size).await?;
+    Ok(SealLink {
+        index: seal_index,
+        entry: bytes.to_vec(),
+        path: path.iter().map(|hash| *hash.as_bytes()).collect(),
+        siblings: siblings(Index(index), seal_index, &leaves)?,
+    })
+}
+
+/// The leaf hashes of the statements that a seal signs.
+pub(super) async fn batch_leaves(
+    reader: &Reader,
+    seal_index: Index,
+    size: u64,
+) -> Result<Vec<Hash>, ReadError> {
+    let damaged = |what: &str| damaged_seal(seal_index, what);
+    let (_, seal) = reader.decoded(seal_index.0, size).await?;
     let Some(Statement::Seal(said)) = seal.statement() else {
         return Err(damaged("it is none"));
     };
-    let count = u64::from(said.count);
-    let first = seal_index.0.checked_sub(count);
+    let first = seal_index.0.checked_sub(said.count.into());
     let first = first.ok_or_else(|| damaged("it signs entries before the first"))?;
-    let place = index.checked_sub(first);
-    let place = place.ok_or_else(|| damaged("it does not sign the entry"))?;
     // At most 65 bundles: others get their turn after each.
     let mut leaves = Vec::new();
     let mut next = first;
@@ -142,6 +159,19 @@ async fn seal_link(
         next = end;
         tokio::task::yield_now().await;
     }
+    Ok(leaves)
+}
+
+/// The inclusion proof of a sealed entry's statement in its seal's root.
+pub(super) fn siblings(
+    index: Index,
+    seal_index: Index,
+    leaves: &[Hash],
+) -> Result<Vec<[u8; 32]>, ReadError> {
+    let count = leaves.len() as u64;
+    let first = seal_index.0.checked_sub(count);
+    let place = first.and_then(|first| index.0.checked_sub(first));
+    let place = place.ok_or_else(|| damaged_seal(seal_index, "it does not sign the entry"))?;
     let siblings = inclusion_ranges(place, count)?
         .into_iter()
         .map(|(start, end)| {
@@ -149,85 +179,14 @@ async fn seal_link(
             let part = range.and_then(|(start, end)| leaves.get(start..end));
             *root_of(part.unwrap_or_default().iter().copied()).as_bytes()
         });
-    let path = reader.inclusion(seal_index.0, size).await?;
-    Ok(SealLink {
-        index: seal_index,
-        entry: bytes.to_vec(),
-        path: path.iter().map(|hash| *hash.as_bytes()).collect(),
-        siblings: siblings.collect(),
-    })
+    Ok(siblings.collect())
 }
 
-/// Which item of the state.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StateQuery {
-    domain: String,
-    key: Option<String>,
-}
-
-/// The proof of an item of the state, or that there is none: the receipt of the newest state entry with it.
-#[utoipa::path(get, path = "/v1/proofs/state", params(
-    ("domain" = String, Query, description = "A domain of docs/format.md 16.5, by its name"), ("key" = Option<String>, Query, description = "As people write it; without one, the totals alone"),
-), responses(
-    (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
-    (status = 400, body = Problem, description = "No such domain, or no key of it"),
-    (status = 503, body = Problem, description = "The log has no state entry yet, or its state is not at hand"),
-))]
-pub(super) async fn state(
-    State(app): State<Arc<App>>,
-    Query(query): Query<StateQuery>,
-) -> Result<Response, Problem> {
-    let bad = |detail: &str, advice: &str| {
-        let status = axum::http::StatusCode::BAD_REQUEST;
-        Problem::new(status, "query_malformed", detail, advice)
-    };
-    let unknown = || {
-        bad(
-            "there is no such domain of the state",
-            "docs/format.md, 16.5, lists them",
-        )
-    };
-    let absent = || {
-        let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
-        let detail = "the log has no state entry whose state is at hand";
-        Problem::new(
-            status,
-            "state_unproven",
-            detail,
-            "ask again in some seconds",
-        )
-    };
-    let total = query.domain == "totals";
-    let (domain, _) = match total {
-        true => (domains::ONCE, ""),
-        false => items::domain_named(&query.domain).ok_or_else(unknown)?,
-    };
-    let (index, proven) = app.log.proven().ok_or_else(absent)?;
-    let published = app.log.published();
-    let size = published.head.tree.size;
-    let mut receipt = make_receipt(app.log.reader(), index.0, size, &published.checkpoint).await?;
-    if !total {
-        let globals = &proven.image.globals;
-        let genesis = globals.genesis.as_ref().map(|(id, _)| *id);
-        let genesis = genesis.ok_or_else(absent)?;
-        let text = query.key.as_deref().unwrap_or_default();
-        let key = items::key_of(domain, text, &genesis);
-        let key = key.ok_or_else(|| bad("it is no key of this domain", items::key_form(domain)))?;
-        let place = items::place_of(domain, &key).ok_or_else(absent)?;
-        let proof = proven.image.prove(&proven.roots, domain, &place);
-        let proof = proof.map_err(|error| Problem::contradiction(&error.to_string()))?;
-        receipt.items.push(StateItem {
-            fields: proven.image.fields(domain, &key),
-            proof: proof.encode(),
-            key,
-        });
+fn damaged_seal(seal_index: Index, what: &str) -> ReadError {
+    ReadError::Damaged {
+        tile: format!("the seal at entry {seal_index}"),
+        what: what.to_owned(),
     }
-    let text = receipt.to_text().map_err(|error| ReadError::Damaged {
-        tile: format!("the receipt of entry {index}"),
-        what: error.to_string(),
-    })?;
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 /// Which inclusion proof.

@@ -4,9 +4,13 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bincode::de::Decoder;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 use super::ReceiptError;
+use super::shown::{self, SIBLINGS_MAX, ShownEntry};
 use super::state_items::{ITEMS_MAX, StateItem};
 use crate::merkle::{Hash, PROOF_HASHES_MAX};
 use crate::note::{CheckpointError, FileFault, UnverifiedCheckpoint};
@@ -19,8 +23,6 @@ pub const RECEIPT_BYTES_MAX: usize = 4 << 20;
 const EXTRA_BYTES_MAX: usize = 2 << 20;
 /// The most statements between an entry and the genesis: a grant, and each change of governors.
 pub const AUTHORITY_LINKS_MAX: usize = 64;
-/// The most hashes between a statement and its seal's root: of 16,384 statements.
-const SIBLINGS_MAX: usize = 14;
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// How far into a file its first line is looked for, when something stands before it.
 const BEGINNING_BYTES: usize = 256;
@@ -64,13 +66,46 @@ struct SealedExtra {
 }
 
 /// As [`Extra`], of a state entry.
-#[derive(Encode, Decode)]
 struct StateExtra {
     entry: Vec<u8>,
     authority: Vec<AuthorityLink>,
     items: Vec<StateItem>,
-    /// A place for entries that are shown beside the items: none yet.
-    entries: Vec<AuthorityLink>,
+    entries: Vec<ShownEntry>,
+    /// That the entries are in the tree: written only where there are any.
+    hashes: Vec<[u8; 32]>,
+}
+
+impl Encode for StateExtra {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.entry.encode(encoder)?;
+        self.authority.encode(encoder)?;
+        self.items.encode(encoder)?;
+        self.entries.encode(encoder)?;
+        match self.entries.as_slice() {
+            [] => Ok(()),
+            _ => self.hashes.encode(encoder),
+        }
+    }
+}
+
+impl<C> Decode<C> for StateExtra {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let entry = Decode::decode(decoder)?;
+        let authority = Decode::decode(decoder)?;
+        let items = Decode::decode(decoder)?;
+        let entries = Vec::<ShownEntry>::decode(decoder)?;
+        let hashes = match entries.as_slice() {
+            [] => Vec::new(),
+            _ => Decode::decode(decoder)?,
+        };
+        Ok(Self {
+            entry,
+            authority,
+            items,
+            entries,
+            hashes,
+        })
+    }
 }
 
 /// Where the first number of the entry stands, which tells its form: behind the entry's length.
@@ -93,6 +128,10 @@ pub struct Receipt {
     pub authority: Vec<AuthorityLink>,
     /// Items of the state that a state entry speaks of; none for an entry of another form.
     pub items: Vec<StateItem>,
+    /// Entries that are shown beside the items, in ascending order of their indexes.
+    pub entries: Vec<ShownEntry>,
+    /// The hashes that prove these entries to be in the tree, all together; none if there are none.
+    pub hashes: Vec<[u8; 32]>,
     /// The entry's inclusion proof.
     pub path: Vec<Hash>,
     /// The checkpoint with its signatures, as text.
@@ -139,7 +178,8 @@ impl Receipt {
                     entry,
                     authority,
                     items: self.items.clone(),
-                    entries: Vec::new(),
+                    entries: self.entries.clone(),
+                    hashes: self.hashes.clone(),
                 })?
             }
             None => encode::<_, EXTRA_BYTES_MAX>(&Extra { entry, authority })?,
@@ -193,14 +233,19 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         .decode(extra)
         .map_err(|_| malformed("the extra line is no base64"))?;
     let unread = |error: CodecError| malformed(&format!("the extra line: {error}"));
-    let mut items = Vec::new();
+    let (mut items, mut entries, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     let (entry, seal, authority) = match extra.get(FORM_AT) {
         Some([0, 3]) => {
             let extra: StateExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
-            if extra.items.len() > ITEMS_MAX || !extra.entries.is_empty() {
-                return Err(malformed("it has more beside the state entry than is read"));
+            if extra.items.len() > ITEMS_MAX {
+                return Err(malformed(
+                    "it has more items of the state than a receipt may",
+                ));
             }
-            items = extra.items;
+            if let Some(what) = shown::unreadable(&extra.entries) {
+                return Err(malformed(what));
+            }
+            (items, entries, hashes) = (extra.items, extra.entries, extra.hashes);
             (extra.entry, None, extra.authority)
         }
         Some([0, 2]) => {
@@ -253,6 +298,8 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         seal,
         authority,
         items,
+        entries,
+        hashes,
         path,
         checkpoint: checkpoint.to_owned(),
     })

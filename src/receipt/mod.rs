@@ -26,11 +26,24 @@
 //! # }
 //! ```
 
+mod about;
+mod certificate;
+mod corrected;
 mod file;
+mod history;
+mod prover;
+mod sentences;
+mod shown;
 mod state_items;
 mod verify;
 
+pub use about::{About, Issuer, StateFile};
+pub use certificate::{Certificate, CertifiedTree, Standing};
+pub use corrected::{Corrected, Corrections, corrected_domain};
 pub use file::{AUTHORITY_LINKS_MAX, AuthorityLink, RECEIPT_BYTES_MAX, Receipt, SealLink};
+pub use history::{AccountHistory, PlotHistory, Span};
+pub use prover::{ProveError, StateProver};
+pub use shown::{SHOWN_MAX, ShownEntry};
 pub use state_items::{ITEMS_MAX, ProvenItem, StateItem};
 pub use verify::{Check, VerifiedReceipt};
 
@@ -78,6 +91,14 @@ pub enum ReceiptError {
         /// Whether its proof is complete, so that it is false; else it can't be read.
         complete: bool,
         /// What does not hold.
+        what: String,
+    },
+    /// A file about the state has not just what it must have, or what it has contradicts itself.
+    #[error("the file about the state: {what}")]
+    StateFile {
+        /// Whether the file has what it must have, so that it is false; else it can't be checked.
+        fits: bool,
+        /// What is missing or too much, or what contradicts what.
         what: String,
     },
     /// The log is in another version of the format: its genesis, which is in the tree, says so.
@@ -146,6 +167,10 @@ impl ReceiptError {
                 true => Outcome::False,
                 false => Outcome::Unchecked,
             },
+            Self::StateFile { fits, .. } => match fits {
+                true => Outcome::False,
+                false => Outcome::Unchecked,
+            },
             Self::NotIncluded { error, .. } => match error {
                 ProofError::RootMismatch => Outcome::False,
                 _ => Outcome::Unchecked,
@@ -172,6 +197,10 @@ impl ReceiptError {
             Self::StateItem { complete, .. } => match complete {
                 true => "state_item_wrong",
                 false => "state_item_malformed",
+            },
+            Self::StateFile { fits, .. } => match fits {
+                true => "state_file_wrong",
+                false => "state_file_unfit",
             },
             Self::NotIncluded { error, .. } => match error {
                 ProofError::RootMismatch => "not_included",

@@ -6,8 +6,8 @@ use std::fmt;
 use bincode::{Decode, Encode};
 
 use super::ReceiptError;
-use crate::ledger::items::{Item, place_of};
-use crate::ledger::trie::{Domain, Leaf, StateProof};
+use crate::ledger::items::{Item, aligned_key_bytes, neighbour_places, place_of};
+use crate::ledger::trie::{Domain, Leaf, NeighboursProof, StateProof};
 use crate::ledger::{KeyRole, domains};
 use crate::merkle::Hash;
 use crate::record::{Index, StateEntry};
@@ -18,7 +18,7 @@ pub const ITEMS_MAX: usize = 64;
 /// One item of the state with its proof, as it was read or made.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct StateItem {
-    /// The item's key, by its domain (`docs/format.md`, 13.4).
+    /// The item's key, by its domain (`docs/format.md`, 13.4); of neighbours the low key, then the high one.
     pub key: Vec<u8>,
     /// The fields of its value, where the domain's leaves hold a hash over them.
     pub fields: Option<Vec<u8>>,
@@ -33,8 +33,16 @@ pub struct ProvenItem {
     pub domain: Domain,
     /// The item's key.
     pub key: Vec<u8>,
+    /// Of neighbours the high key: nothing is behind the item's key up to this one, which is included.
+    pub nothing_up_to: Option<Vec<u8>>,
     /// The leaf with what it says; `None` if it is proven that there is none.
     pub found: Option<(Leaf, Item)>,
+}
+
+/// The proof of one leaf, or of neighbours.
+enum AnyProof {
+    Leaf(Box<StateProof>),
+    Neighbours(Box<NeighboursProof>),
 }
 
 impl StateItem {
@@ -48,13 +56,29 @@ impl StateItem {
             complete,
             what,
         };
-        let proof = StateProof::decode(&self.proof);
+        let proof = match NeighboursProof::begins(&self.proof) {
+            true => NeighboursProof::decode(&self.proof)
+                .map(Box::new)
+                .map(AnyProof::Neighbours),
+            false => StateProof::decode(&self.proof)
+                .map(Box::new)
+                .map(AnyProof::Leaf),
+        };
         let proof = proof.map_err(|error| wrong(false, error.to_string()))?;
-        let domain = proof.domain();
         let unfit = || wrong(false, "its key is none of its domain".to_owned());
-        let place = place_of(domain, &self.key).ok_or_else(unfit)?;
         let root = Hash::from_bytes(state.root);
-        let leaf = proof.verify(domain, &place, &root);
+        let (domain, leaf) = match &proof {
+            AnyProof::Leaf(proof) => {
+                let domain = proof.domain();
+                let place = place_of(domain, &self.key).ok_or_else(unfit)?;
+                (domain, proof.verify(domain, &place, &root))
+            }
+            AnyProof::Neighbours(proof) => {
+                let domain = proof.domain();
+                let places = neighbour_places(domain, &self.key).ok_or_else(unfit)?;
+                (domain, proof.verify(domain, places.each_ref(), &root))
+            }
+        };
         let leaf = leaf.map_err(|error| wrong(true, error.to_string()))?;
         let found = match leaf {
             Some(leaf) => {
@@ -73,9 +97,18 @@ impl StateItem {
             }
             None => None,
         };
+        let low_bytes = match &proof {
+            AnyProof::Leaf(_) => None,
+            AnyProof::Neighbours(_) => aligned_key_bytes(domain),
+        };
+        let (key, high) = self
+            .key
+            .split_at_checked(low_bytes.unwrap_or(self.key.len()))
+            .ok_or_else(unfit)?;
         Ok(ProvenItem {
             domain,
-            key: self.key.clone(),
+            key: key.to_vec(),
+            nothing_up_to: low_bytes.map(|_| high.to_vec()),
             found,
         })
     }
@@ -95,8 +128,25 @@ impl fmt::Display for ProvenItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = Shown(self.domain, &self.key);
         let Some((_, item)) = &self.found else {
-            return write!(f, "{}: there is no {key}", self.domain_name());
+            write!(f, "{}: there is no {key}", self.domain_name())?;
+            return self.write_beyond(f);
         };
+        self.write_item(f, item)?;
+        self.write_beyond(f)
+    }
+}
+
+impl ProvenItem {
+    /// What neighbours say of the keys behind.
+    fn write_beyond(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.nothing_up_to {
+            None => Ok(()),
+            Some(high) => write!(f, "; and none behind it, to {}", Shown(self.domain, high)),
+        }
+    }
+
+    fn write_item(&self, f: &mut fmt::Formatter<'_>, item: &Item) -> fmt::Result {
+        let key = Shown(self.domain, &self.key);
         match item {
             Item::Account(account) => write!(
                 f,

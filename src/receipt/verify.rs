@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use super::about::{StateFile, about};
 use super::state_items::ProvenItem;
-use super::{Receipt, ReceiptError};
+use super::{Receipt, ReceiptError, shown};
 use crate::crypto::PublicKey;
 use crate::ledger::{domains, endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
@@ -35,7 +36,7 @@ pub struct VerifiedReceipt {
     /// The issuer's holder, the holder's name for people, and the role; `None` for governors.
     pub issuer: Option<(String, String, Role)>,
     /// The id of the genesis that the chain of authority leads to; `None` for a state entry, which
-    /// rests on nobody's authority.
+    /// rests on nobody's authority, unless its file names it.
     pub genesis: Option<RecordId>,
     /// Size and root of the tree that the entry is in.
     pub head: TreeHead,
@@ -43,6 +44,10 @@ pub struct VerifiedReceipt {
     pub cosignatures: Vec<Cosignature>,
     /// The items of the state that are proven, of a state entry.
     pub items: Vec<ProvenItem>,
+    /// What a file that shows entries beside the items is about.
+    pub file: Option<StateFile>,
+    /// The entries that it shows, with their seals, by their indexes.
+    pub shown: Vec<(Index, FullEntry)>,
     /// What was checked, in order.
     pub checks: Vec<Check>,
 }
@@ -85,6 +90,7 @@ impl Receipt {
             cosignatures.push(seen);
         }
         self.check_lengths(head.size)?;
+        shown::check_length(&self.entries, self.hashes.len(), head.size)?;
         self.check_format(head)?;
         let origin = Origin::from(log.name().clone());
         let context = SigningContext::new(&origin);
@@ -100,7 +106,18 @@ impl Receipt {
                     "state",
                     "a state entry: the log's own word; auditors vouch for it".to_owned(),
                 );
+                let entries = shown::open(&context, head, &self.entries, &self.hashes)?;
                 let items = self.check_items(&state, genesis)?;
+                let file = about(&items, &entries, &state, &origin, genesis)?;
+                if !entries.is_empty() {
+                    held(
+                        "entries",
+                        format!(
+                            "{} entries are in that tree, just these bytes, and their issuers' keys signed them",
+                            entries.len()
+                        ),
+                    );
+                }
                 for item in &items {
                     held(
                         "item",
@@ -112,10 +129,12 @@ impl Receipt {
                     entry: FullEntry::State(state),
                     id: None,
                     issuer: None,
-                    genesis: None,
+                    genesis: file.as_ref().map(|file| file.genesis),
                     head,
                     cosignatures,
                     items,
+                    file,
+                    shown: entries.into_iter().collect(),
                     checks,
                 });
             }
@@ -192,6 +211,8 @@ impl Receipt {
             head,
             cosignatures,
             items: Vec::new(),
+            file: None,
+            shown: Vec::new(),
             checks,
         })
     }
@@ -297,8 +318,7 @@ impl Receipt {
             return Err(wrong(format!("entry {} is not its seal", link.index)));
         }
         let seal = include(head, link.index, &link.entry, &hashes(&link.path))?;
-        let leaf = leaf_hash(sealed.statement().bytes());
-        let ahead = u64::from(sealed.ahead());
+        let said = sealed.clone();
         let full = FullEntry::sealed(sealed, link.index, seal);
         let full = full.map_err(|error| wrong(error.to_string()))?;
         let Some(Statement::Seal(seal)) = full
@@ -307,18 +327,9 @@ impl Receipt {
         else {
             return Err(wrong(format!("entry {} is not its seal", link.index)));
         };
-        let count = u64::from(seal.count);
-        let place = count - ahead;
-        let siblings = hashes(&link.siblings);
-        let unproven = |error| ReceiptError::NotIncluded { index, error };
-        let needed = inclusion_ranges(place, count).map_err(unproven)?.len();
-        if siblings.len() != needed {
-            let found = siblings.len();
-            return Err(unproven(ProofError::Length { found }));
-        }
         let root = Hash::from_bytes(*seal.root.as_bytes());
-        verify_inclusion(leaf, place, count, &siblings, &root)
-            .map_err(|_| wrong("its statement is not under the root of its seal".to_owned()))?;
+        let siblings = hashes(&link.siblings);
+        shown::check_sealed(index, &said, seal.count.into(), &siblings, &root)?;
         check_signature(
             context,
             link.index,
@@ -331,7 +342,7 @@ impl Receipt {
     }
 }
 
-fn hashes(path: &[[u8; 32]]) -> Vec<Hash> {
+pub(super) fn hashes(path: &[[u8; 32]]) -> Vec<Hash> {
     path.iter().map(|hash| Hash::from_bytes(*hash)).collect()
 }
 
@@ -350,7 +361,7 @@ fn include(
     })
 }
 
-fn check_signature(
+pub(super) fn check_signature(
     context: &SigningContext,
     index: Index,
     entry: &SignedEntry,

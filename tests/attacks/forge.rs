@@ -523,6 +523,8 @@ impl Forge {
         }
         Receipt {
             items: Vec::new(),
+            entries: Vec::new(),
+            hashes: Vec::new(),
             index,
             entry: self.entries[index.0 as usize].clone(),
             seal: None,

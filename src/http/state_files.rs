@@ -1,0 +1,212 @@
+//! Files about the state as they are gathered: items with their proofs, from the state of the newest state
+//! entry, and the entries that these name. What one file takes is bounded, and what it hashes is hashed on
+//! threads for such work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::proofs::{batch_leaves, make_receipt, siblings};
+use crate::answer::Problem;
+use crate::crypto::PublicKey;
+use crate::ledger::domains;
+use crate::log::{Log, ProvenState};
+use crate::merkle::Hash;
+use crate::receipt::{ProveError, Receipt, ShownEntry, StateItem, StateProver};
+use crate::record::{FullEntry, Index, RecordId};
+
+/// The most statements that are hashed for one file, to show the places of sealed entries under their seals:
+/// some tens of milliseconds of one core.
+const STATEMENTS_MAX: usize = 1 << 18;
+/// The bytes of entries at which a page of a history ends.
+const PAGE_BYTES: usize = 256 << 10;
+/// The number of issuers at which a page of a history ends: each has an item.
+const PAGE_ISSUERS: usize = 48;
+/// The most entries of one account or plot on a page of its history.
+const PAGE_ENTRIES: usize = 64;
+
+/// Does work that hashes much on a thread for such work.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Problem::contradiction("work on a proof broke off"))
+}
+
+/// That there is no state entry, or that it is too old.
+pub(super) fn not_proven(detail: &str) -> Problem {
+    let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+    Problem::new(
+        status,
+        "state_unproven",
+        detail,
+        "ask again in some seconds",
+    )
+}
+
+/// Items of the newest state entry's state with their proofs, one behind the other.
+pub(super) struct Items {
+    proven: Arc<ProvenState>,
+    items: Vec<StateItem>,
+}
+
+impl Items {
+    /// Number of entries that the state rests on.
+    pub(super) fn size(&self) -> u64 {
+        self.proven.size
+    }
+
+    /// The genesis of the ledger.
+    pub(super) fn genesis(&self) -> Result<RecordId, Problem> {
+        let genesis = self.proven.image.globals.genesis.as_ref();
+        let genesis = genesis.map(|(id, _)| *id);
+        genesis.ok_or_else(|| not_proven("the log has no genesis yet"))
+    }
+
+    /// Adds items, on a thread for such work; gives what the work gives, and all items.
+    pub(super) async fn add<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&mut StateProver<'_>) -> Result<T, ProveError> + Send + 'static,
+    ) -> Result<(T, Self), Problem> {
+        let done = off_thread(move || {
+            let Self { proven, items } = self;
+            let mut prover = StateProver::new(&proven.image, &proven.roots, items);
+            let found = work(&mut prover)?;
+            let items = prover.into_items();
+            Ok::<_, ProveError>((found, Self { proven, items }))
+        });
+        let done = done.await?;
+        done.map_err(|error| Problem::contradiction(&error.to_string()))
+    }
+}
+
+/// A file about the state while it is made.
+pub(super) struct StateFileMaker<'a> {
+    log: &'a Log,
+    /// The state entry.
+    state_entry: Index,
+    /// The entries of the tree, and its checkpoint.
+    size: u64,
+    checkpoint: String,
+    shown: BTreeMap<Index, ShownEntry>,
+    /// The leaf hashes of the batches of seals that are shown.
+    batches: BTreeMap<Index, Arc<Vec<Hash>>>,
+    issuers: BTreeSet<PublicKey>,
+    /// Statements that were hashed, and bytes of entries.
+    hashed: usize,
+    bytes: usize,
+}
+
+impl<'a> StateFileMaker<'a> {
+    /// Begins a file at the newest state entry; gives its items, none so far, with it.
+    pub(super) fn new(log: &'a Log) -> Result<(Self, Items), Problem> {
+        let (state_entry, proven) = log
+            .proven()
+            .ok_or_else(|| not_proven("the log has no state entry whose state is at hand"))?;
+        let published = log.published();
+        let maker = Self {
+            log,
+            state_entry,
+            size: published.head.tree.size,
+            checkpoint: published.checkpoint.clone(),
+            shown: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            issuers: BTreeSet::new(),
+            hashed: 0,
+            bytes: 0,
+        };
+        let items = Items {
+            proven,
+            items: Vec::new(),
+        };
+        Ok((maker, items))
+    }
+
+    /// Whether the log has an entry at this index, and the state entry does not speak of it yet.
+    pub(super) fn is_newer(&self, index: Index, items: &Items) -> bool {
+        (items.size()..self.size).contains(&index.0)
+    }
+
+    /// Reads an entry, without showing it.
+    pub(super) async fn read(&self, index: Index) -> Result<FullEntry, Problem> {
+        let (_, entry) = self.log.reader().full(index.0, self.size).await?;
+        Ok(entry)
+    }
+
+    /// Whether an entry is shown.
+    pub(super) fn has(&self, index: Index) -> bool {
+        self.shown.contains_key(&index)
+    }
+
+    /// Shows an entry, and its seal if it is a sealed one; gives it.
+    pub(super) async fn show(&mut self, index: Index) -> Result<FullEntry, Problem> {
+        let reader = self.log.reader();
+        let (bytes, entry) = reader.full(index.0, self.size).await?;
+        if let Some(stated) = entry.stated() {
+            self.issuers.insert(*stated.issuer());
+        }
+        let mut under_seal = Vec::new();
+        if let FullEntry::Sealed { seal_index, .. } = &entry
+            && !self.has(index)
+        {
+            let at = *seal_index;
+            let leaves = match self.batches.get(&at) {
+                Some(leaves) => Arc::clone(leaves),
+                None => {
+                    let leaves = Arc::new(batch_leaves(reader, at, self.size).await?);
+                    self.batches.insert(at, Arc::clone(&leaves));
+                    leaves
+                }
+            };
+            self.hashed = self.hashed.saturating_add(leaves.len());
+            under_seal = off_thread(move || siblings(index, at, &leaves)).await??;
+            let (seal, _) = reader.decoded(at.0, self.size).await?;
+            self.insert(at, seal.to_vec(), Vec::new());
+        }
+        self.insert(index, bytes.to_vec(), under_seal);
+        Ok(entry)
+    }
+
+    fn insert(&mut self, index: Index, entry: Vec<u8>, siblings: Vec<[u8; 32]>) {
+        let bytes = entry.len();
+        let shown = ShownEntry {
+            index,
+            entry,
+            siblings,
+        };
+        if let std::collections::btree_map::Entry::Vacant(place) = self.shown.entry(index) {
+            place.insert(shown);
+            self.bytes = self.bytes.saturating_add(bytes);
+        }
+    }
+
+    /// Whether a page of a history with so many entries ends here.
+    pub(super) fn page_ends(&self, entries: usize) -> bool {
+        entries >= PAGE_ENTRIES
+            || self.hashed >= STATEMENTS_MAX
+            || self.bytes >= PAGE_BYTES
+            || self.issuers.len() >= PAGE_ISSUERS
+    }
+
+    /// The whole receipt, with an item for each issuer's key behind the others.
+    pub(super) async fn finish(self, items: Items) -> Result<Receipt, Problem> {
+        let reader = self.log.reader();
+        let index = self.state_entry.0;
+        let mut receipt = make_receipt(reader, index, self.size, &self.checkpoint).await?;
+        let issuers = self.issuers;
+        let add_keys = move |prover: &mut StateProver<'_>| {
+            for key in issuers {
+                let _known = prover.add(domains::KEYS, key.as_bytes().to_vec())?;
+            }
+            Ok(())
+        };
+        let ((), items) = items.add(add_keys).await?;
+        receipt.items = items.items;
+        if !self.shown.is_empty() {
+            let indexes: Vec<u64> = self.shown.keys().map(|index| index.0).collect();
+            let hashes = reader.joint_inclusion(&indexes, self.size).await?;
+            receipt.hashes = hashes.iter().map(|hash| *hash.as_bytes()).collect();
+            receipt.entries = self.shown.into_values().collect();
+        }
+        Ok(receipt)
+    }
+}

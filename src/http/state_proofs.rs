@@ -1,0 +1,321 @@
+//! How things stand, proven: an item of the state; a certificate, an account's or a plot's history, what
+//! corrected an entry, each in one file (`docs/format.md`, 13.4).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::App;
+use super::proofs::as_file;
+use super::state_files::{StateFileMaker, not_proven};
+use crate::answer::Problem;
+use crate::answer::extract::{Path, Query, parse_path, parse_query};
+use crate::ledger::domains;
+use crate::ledger::history::{account_step, plot_before};
+use crate::ledger::items::{self, Item};
+use crate::receipt::corrected_domain;
+use crate::record::{AccountId, FullEntry, Index, PlotNumber, Statement};
+
+/// Which item of the state.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StateQuery {
+    domain: String,
+    key: Option<String>,
+}
+
+/// The proof of an item of the state, or that there is none: the receipt of the newest state entry with it.
+#[utoipa::path(get, path = "/v1/proofs/state", params(
+    ("domain" = String, Query, description = "A domain of docs/format.md 16.5, by its name, or `entry`: what corrected an entry"),
+    ("key" = Option<String>, Query, description = "As people write it; plot/latest for a plot's latest survey; without one, the totals alone"),
+), responses(
+    (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = 400, body = Problem, description = "No such domain, or no key of it"),
+    (status = 503, body = Problem, description = "The log has no state entry yet, or its state is not at hand"),
+))]
+pub(super) async fn state(
+    State(app): State<Arc<App>>,
+    Query(query): Query<StateQuery>,
+) -> Result<Response, Problem> {
+    let bad = |detail: &str, advice: &str| Problem::bad_request("query_malformed", detail, advice);
+    let text = query.key.as_deref().unwrap_or_default();
+    if query.domain == "entry" {
+        let index = text.parse().ok();
+        let index = index.filter(|index: &Index| index.to_string() == text);
+        let index = index.ok_or_else(|| bad("it is no index of an entry", "a number"))?;
+        return corrections(&app, index).await;
+    }
+    let total = query.domain == "totals";
+    let domain = match total {
+        true => None,
+        false => {
+            let named = items::domain_named(&query.domain).ok_or_else(|| {
+                bad(
+                    "there is no such domain of the state",
+                    "docs/format.md, 16.5, lists them",
+                )
+            })?;
+            Some(named.0)
+        }
+    };
+    let (maker, mut items) = StateFileMaker::new(&app.log)?;
+    if let Some(domain) = domain {
+        let latest = match text.strip_suffix("/latest") {
+            Some(plot) if domain == domains::SURVEYS => Some(parse_query(plot, "the plot")?),
+            _ => None,
+        };
+        let key = match latest {
+            Some(_) => Vec::new(),
+            None => {
+                let key = items::key_of(domain, text, &items.genesis()?);
+                key.ok_or_else(|| bad("it is no key of this domain", items::key_form(domain)))?
+            }
+        };
+        ((), items) = items
+            .add(move |items| match latest {
+                Some(plot) => items.add_latest_survey(plot).map(|_| ()),
+                None => items.add(domain, key).map(|_| ()),
+            })
+            .await?;
+    }
+    as_file(&maker.finish(items).await?)
+}
+
+/// What corrected an entry.
+async fn corrections(app: &App, index: Index) -> Result<Response, Problem> {
+    let (mut maker, items) = StateFileMaker::new(&app.log)?;
+    if maker.is_newer(index, &items) {
+        return Err(too_new(index));
+    }
+    let entry = maker.show(index).await?;
+    let uncorrectable = || {
+        let detail = format!("no correction can name entry {index}: it is of another kind");
+        Problem::not_found(&detail)
+    };
+    let statement = entry.stated().map(|stated| stated.statement);
+    let first = statement.and_then(corrected_domain);
+    let first = first.ok_or_else(uncorrectable)?;
+    let planting = match statement {
+        Some(Statement::Planting(stated)) => Some([
+            stated.plot.0.to_be_bytes(),
+            stated.first_serial.0.to_be_bytes(),
+        ]),
+        _ => None,
+    };
+    let key = index.0.to_be_bytes().to_vec();
+    let ((), items) = items
+        .add(move |items| {
+            items.add(first, key.clone())?;
+            items.add_programme()?;
+            if let Some(planting) = planting {
+                items.add(domains::PLANTINGS, planting.concat())?;
+            }
+            if first == domains::LOSSES {
+                items.add(domains::VOIDED, key)?;
+            }
+            Ok(())
+        })
+        .await?;
+    as_file(&maker.finish(items).await?)
+}
+
+fn too_new(index: Index) -> Problem {
+    not_proven(&format!(
+        "the newest state entry does not speak of entry {index} yet"
+    ))
+}
+
+/// A certificate with all that it rests on, in one file: claim, tree, planting, plot, latest survey, their
+/// entries, and the keys that issued them.
+#[utoipa::path(get, path = "/v1/proofs/certificate/{index}", params(("index" = u64, Path, description = "The claim's index")), responses(
+    (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = 404, body = Problem, description = "No claim"),
+    (status = 503, body = Problem, description = "The log has no state entry yet that speaks of it"),
+))]
+pub(super) async fn certificate(
+    State(app): State<Arc<App>>,
+    Path(index): Path<String>,
+) -> Result<Response, Problem> {
+    let index: Index = parse_path(&index, "the certificate")?;
+    let (mut maker, items) = StateFileMaker::new(&app.log)?;
+    if maker.is_newer(index, &items) {
+        return Err(too_new(index));
+    }
+    let (shown, items) = items.add(move |items| items.add_certificate(index)).await?;
+    let shown = shown.ok_or_else(|| {
+        let size = items.size();
+        Problem::not_found(&format!(
+            "there is no such certificate in the first {size} entries"
+        ))
+    })?;
+    for index in shown {
+        maker.show(index).await?;
+    }
+    as_file(&maker.finish(items).await?)
+}
+
+/// Where a page of a history begins.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HistoryQuery {
+    from: Option<String>,
+}
+
+impl HistoryQuery {
+    fn from(&self) -> Result<Option<Index>, Problem> {
+        let from = self.from.as_deref();
+        from.map(|text| parse_query(text, "from")).transpose()
+    }
+}
+
+/// An account's entries, the newest first, in one file; of a long history a page.
+#[utoipa::path(get, path = "/v1/proofs/account-history/{id}", params(
+    ("id" = String, Path, description = "64 hexadecimal digits"),
+    ("from" = Option<u64>, Query, description = "The entry that the page begins with, as the page before names it; the newest if left out"),
+), responses(
+    (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = 404, body = Problem, description = "Nothing was said of it"),
+    (status = 503, body = Problem, description = "The log has no state entry yet"),
+))]
+pub(super) async fn account_history(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Response, Problem> {
+    let id: AccountId = parse_path(&id, "the account")?;
+    let (maker, items) = StateFileMaker::new(&app.log)?;
+    let key = [items.genesis()?.as_bytes().as_slice(), id.as_bytes()].concat();
+    let (found, items) = items
+        .add(move |items| {
+            let found = items.add(domains::ACCOUNTS, key)?;
+            items.add_programme()?;
+            Ok(found)
+        })
+        .await?;
+    let Some(Item::Account(account)) = found else {
+        return Err(no_history("account", items.size()));
+    };
+    let maker = walk(
+        maker,
+        account.last_entry,
+        query.from()?,
+        Subject::Account(id),
+    )
+    .await?;
+    as_file(&maker.finish(items).await?)
+}
+
+/// A plot's entries, the newest first, in one file; of a long history a page.
+#[utoipa::path(get, path = "/v1/proofs/plot-history/{number}", params(
+    ("number" = u32, Path, description = "The plot's number"),
+    ("from" = Option<u64>, Query, description = "The entry that the page begins with, as the page before names it; the newest if left out"),
+), responses(
+    (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = 404, body = Problem, description = "No such plot"),
+    (status = 503, body = Problem, description = "The log has no state entry yet"),
+))]
+pub(super) async fn plot_history(
+    State(app): State<Arc<App>>,
+    Path(number): Path<String>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Response, Problem> {
+    let number: PlotNumber = parse_path(&number, "the plot")?;
+    let (maker, items) = StateFileMaker::new(&app.log)?;
+    let (found, items) = items
+        .add(move |items| {
+            let found = items.add(domains::PLOTS, number.0.to_be_bytes().to_vec())?;
+            items.add_programme()?;
+            Ok(found)
+        })
+        .await?;
+    let Some(Item::Plot(plot)) = found else {
+        return Err(no_history("plot", items.size()));
+    };
+    let maker = walk(maker, plot.last_entry, query.from()?, Subject::Plot(number)).await?;
+    as_file(&maker.finish(items).await?)
+}
+
+fn no_history(what: &str, size: u64) -> Problem {
+    Problem::not_found(&format!(
+        "there is no such {what} in the first {size} entries"
+    ))
+}
+
+/// Whose history is followed.
+#[derive(Clone, Copy)]
+enum Subject {
+    Account(AccountId),
+    Plot(PlotNumber),
+}
+
+impl Subject {
+    /// The entry before one that belongs to the history; `None` if it does not.
+    fn before(self, entry: &FullEntry, targets: [Option<&Statement>; 2]) -> Option<Option<Index>> {
+        let stated = entry.stated()?;
+        match self {
+            Self::Account(id) => {
+                let [target, _] = targets;
+                account_step(&id, &stated, target).map(|step| step.before)
+            }
+            Self::Plot(number) => plot_before(number, &stated, targets),
+        }
+    }
+}
+
+/// The entry that a correction names.
+fn target_of(entry: &FullEntry) -> Option<Index> {
+    match entry.stated()?.statement {
+        Statement::Correction(correction) => Some(correction.target),
+        _ => None,
+    }
+}
+
+/// Shows a page of a history, the newest entry first, with the entries that corrections name.
+async fn walk<'a>(
+    mut maker: StateFileMaker<'a>,
+    newest: Index,
+    from: Option<Index>,
+    subject: Subject,
+) -> Result<StateFileMaker<'a>, Problem> {
+    let elsewhere = || Problem::not_found("there is no entry of this history at that place");
+    let mut next = Some(from.unwrap_or(newest));
+    if next > Some(newest) {
+        return Err(elsewhere());
+    }
+    let mut entries = 0;
+    while let Some(index) = next
+        // What is shown as a correction's target already does not end the page.
+        && (!maker.page_ends(entries) || maker.has(index))
+    {
+        let entry = maker.read(index).await?;
+        let target = match target_of(&entry) {
+            Some(target) => Some(maker.read(target).await?),
+            None => None,
+        };
+        let lost_of = match target.as_ref().and_then(target_of) {
+            Some(target) => Some(maker.read(target).await?),
+            None => None,
+        };
+        let said = |entry: &'_ Option<FullEntry>| {
+            let stated = entry.as_ref().and_then(FullEntry::stated);
+            stated.map(|stated| stated.statement.clone())
+        };
+        let (target_says, lost_says) = (said(&target), said(&lost_of));
+        let before = subject.before(&entry, [target_says.as_ref(), lost_says.as_ref()]);
+        let before = before.ok_or_else(|| match entries {
+            0 if from.is_some() => elsewhere(),
+            _ => Problem::contradiction(&format!("a history leads to entry {index}")),
+        })?;
+        maker.show(index).await?;
+        let named = target_of(&entry);
+        let lost = target.as_ref().and_then(target_of);
+        for index in named.into_iter().chain(lost) {
+            maker.show(index).await?;
+        }
+        entries += 1;
+        next = before;
+    }
+    Ok(maker)
+}
