@@ -67,7 +67,7 @@ impl CertifiedTree {
             format!(
                 "the tree was planted {planted}, by entry {}, with {} others{}",
                 planting.index,
-                planting.count() - 1,
+                planting.count().saturating_sub(1),
                 lost(planting)
             ),
             format!(

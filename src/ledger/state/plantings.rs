@@ -83,9 +83,11 @@ impl PlantingState {
         }
     }
 
-    /// Number of the planting's trees: no planting has none, so the last serial is not below the first.
+    /// Number of the planting's trees: no planting has none, so the last serial is not below the first. Of what a
+    /// proof shows it may be: that has none then.
     pub fn count(&self) -> u64 {
-        u64::from(self.last_serial.0) + 1 - u64::from(self.first_serial.0)
+        let end = u64::from(self.last_serial.0) + 1;
+        end.saturating_sub(self.first_serial.0.into())
     }
 
     /// Trees lost, by serial or by count.
@@ -95,7 +97,7 @@ impl PlantingState {
 
     /// Trees that stand of a planting with this first serial.
     pub(in crate::ledger) fn standing(&self) -> u64 {
-        self.count() - u64::from(self.lost)
+        self.count().saturating_sub(self.lost.into())
     }
 
     /// Counts trees as lost; and which, if the loss names them.

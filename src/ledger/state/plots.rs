@@ -92,9 +92,10 @@ impl PlotState {
         self.trees.lost
     }
 
-    /// Trees that were planted and are not lost.
+    /// Trees that were planted and are not lost. Of what a proof shows, more may be lost than were planted: none
+    /// stands then.
     pub fn standing(&self) -> u64 {
-        self.trees.planted - self.trees.lost
+        self.trees.planted.saturating_sub(self.trees.lost)
     }
 
     /// The most trees that the plot's area holds at its density; `u64::MAX` if there are more.
