@@ -124,7 +124,7 @@ fn survey(day: &str, alive: u32) -> serde_json::Value {
 fn log() -> Log {
     let bundle = golden_dir().join(format!("log/{STORY}/tile/entries/000.p/{STORY}"));
     let bundle = std::fs::read(bundle).unwrap();
-    let bundle = Bundle::parse(&bundle, u16::try_from(STORY).unwrap().into()).unwrap();
+    let bundle = Bundle::parse(&bundle, u16::try_from(STORY).unwrap()).unwrap();
     let mut entries: Vec<Vec<u8>> = bundle
         .entries()
         .iter()

@@ -52,7 +52,7 @@ impl<'a> StateProver<'a> {
         let place = place_of(domain, &key).ok_or(ProveError::Key)?;
         let proof = self.image.prove(self.roots, domain, &place)?;
         let fields = self.image.fields(domain, &key);
-        let found = read(domain, proof.claimed(), fields.as_deref())?;
+        let found = read(domain, &key, proof.claimed(), fields.as_deref())?;
         self.items.push(StateItem {
             key,
             fields,
@@ -96,7 +96,7 @@ impl<'a> StateProver<'a> {
             .prove_neighbours(self.roots, domain, [&low, &high])?;
         let proof = proof.ok_or(ProveError::Key)?;
         let fields = self.image.fields(domain, &low_key);
-        let found = read(domain, proof.claimed(), fields.as_deref())?;
+        let found = read(domain, &low_key, proof.claimed(), fields.as_deref())?;
         self.items.push(StateItem {
             key: [low_key, end(0xFF)].concat(),
             fields,
@@ -161,10 +161,11 @@ impl<'a> StateProver<'a> {
 /// What a leaf says that is there: fields and leaf are of one state.
 fn read(
     domain: Domain,
+    key: &[u8],
     leaf: Option<&Leaf>,
     fields: Option<&[u8]>,
 ) -> Result<Option<Item>, ProveError> {
-    let read = |leaf| Item::read(domain, leaf, fields).ok_or(ProveError::Absent);
+    let read = |leaf| Item::read(domain, key, leaf, fields).ok_or(ProveError::Absent);
     leaf.map(read).transpose()
 }
 

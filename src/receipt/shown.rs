@@ -107,7 +107,10 @@ pub(super) fn open(
     let mut decoded = BTreeMap::new();
     for entry in shown {
         let found = Entry::decode(&entry.entry);
-        let found = found.map_err(|error| wrong(entry.index, error.to_string()))?;
+        let found = found.map_err(|error| ReceiptError::Entry {
+            index: entry.index,
+            what: error.to_string(),
+        })?;
         decoded.insert(entry.index, found);
     }
     let mut opened = Opened::new();
@@ -144,9 +147,9 @@ fn under_seal(
 ) -> Result<FullEntry, ReceiptError> {
     let index = shown.index;
     let full = FullEntry::sealed(sealed.clone(), at, seal.clone());
-    let full = full.map_err(|error| wrong(index, error.to_string()))?;
+    let full = full.map_err(|error| no_seal(index, error.to_string()))?;
     let Some(Statement::Seal(seal)) = seal.statement() else {
-        return Err(wrong(index, format!("entry {at} is not its seal")));
+        return Err(no_seal(index, format!("entry {at} is not its seal")));
     };
     let count = u64::from(seal.count);
     let root = Hash::from_bytes(*seal.root.as_bytes());
@@ -166,7 +169,7 @@ pub(super) fn check_sealed(
     let unproven = |error| ReceiptError::NotIncluded { index, error };
     let place = count
         .checked_sub(sealed.ahead().into())
-        .ok_or_else(|| wrong(index, "its seal signs too few statements".to_owned()))?;
+        .ok_or_else(|| no_seal(index, "its seal signs too few statements".to_owned()))?;
     let needed = inclusion_ranges(place, count).map_err(unproven)?.len();
     if siblings.len() != needed {
         let found = siblings.len();
@@ -175,7 +178,7 @@ pub(super) fn check_sealed(
     let leaf = leaf_hash(sealed.statement().bytes());
     crate::merkle::verify_inclusion(leaf, place, count, siblings, root).map_err(|_| {
         let what = "its statement is not under the root of its seal";
-        wrong(index, what.to_owned())
+        no_seal(index, what.to_owned())
     })
 }
 
@@ -190,8 +193,8 @@ pub(super) fn signed(entry: &FullEntry) -> Option<&SignedEntry> {
     entry.stated().map(|stated| stated.signed)
 }
 
-fn wrong(index: Index, what: String) -> ReceiptError {
-    ReceiptError::Entry { index, what }
+fn no_seal(index: Index, what: String) -> ReceiptError {
+    ReceiptError::Seal { index, what }
 }
 
 fn unfit(what: String) -> ReceiptError {

@@ -80,9 +80,17 @@ impl StateItem {
             }
         };
         let leaf = leaf.map_err(|error| wrong(true, error.to_string()))?;
+        let low_bytes = match &proof {
+            AnyProof::Leaf(_) => None,
+            AnyProof::Neighbours(_) => aligned_key_bytes(domain),
+        };
+        let (key, high) = self
+            .key
+            .split_at_checked(low_bytes.unwrap_or(self.key.len()))
+            .ok_or_else(unfit)?;
         let found = match leaf {
             Some(leaf) => {
-                let item = Item::read(domain, &self.key, leaf, self.fields.as_deref());
+                let item = Item::read(domain, key, leaf, self.fields.as_deref());
                 let differ = || {
                     wrong(
                         true,
@@ -97,14 +105,6 @@ impl StateItem {
             }
             None => None,
         };
-        let low_bytes = match &proof {
-            AnyProof::Leaf(_) => None,
-            AnyProof::Neighbours(_) => aligned_key_bytes(domain),
-        };
-        let (key, high) = self
-            .key
-            .split_at_checked(low_bytes.unwrap_or(self.key.len()))
-            .ok_or_else(unfit)?;
         Ok(ProvenItem {
             domain,
             key: key.to_vec(),

@@ -189,6 +189,8 @@ impl Liar {
             seal: None,
             authority: Vec::new(),
             path: vec![before],
+            entries: Vec::new(),
+            hashes: Vec::new(),
             items: vec![StateItem {
                 key,
                 fields,

@@ -120,10 +120,14 @@ pub fn aligned_key_bytes(domain: Domain) -> Option<usize> {
     }
 }
 
-/// The low and the high place of a key of neighbours: two keys of the same domain, one behind the other.
+/// The low and the high place of a key of neighbours: two keys of the same domain, one behind the other and
+/// the low one below the high one.
 pub fn neighbour_places(domain: Domain, key: &[u8]) -> Option<[Path; 2]> {
     let (low, high) = key.split_at_checked(aligned_key_bytes(domain)?)?;
-    Some([place_of(domain, low)?, place_of(domain, high)?])
+    let places = [place_of(domain, low)?, place_of(domain, high)?];
+    places
+        .is_sorted_by(|low, high| low < high)
+        .then_some(places)
 }
 
 /// Whether leaves of a domain hold a hash over the value's fields, which stand beside a proof then.
