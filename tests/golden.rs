@@ -2815,6 +2815,8 @@ fn a_receipt_of_items_is_as_frozen_and_holds() {
         }
     });
     let made = Receipt {
+        entries: Vec::new(),
+        hashes: Vec::new(),
         items: items.collect(),
         index: Index(STORY),
         entry,

@@ -105,7 +105,7 @@ fn seal(
     for (place, (statement, places)) in batch.statements().iter().zip(&lineage.places).enumerate() {
         let mut bytes = Vec::new();
         let ahead = u16::try_from(count - place).unwrap();
-        SealedEntry::encode_parts(ahead, statement, places, &mut bytes).unwrap();
+        SealedEntry::encode_parts(ahead, statement, places.indexes(), &mut bytes).unwrap();
         entries.push(bytes);
     }
     entries.push(SignedEntry::encode_parts(admitted_at, &lineage.seal, signed).unwrap());
@@ -706,7 +706,7 @@ fn files_about_the_state_that_do_not_hold() {
                     .find(|entry| !entry.siblings.is_empty());
                 sealed.unwrap().siblings[0][0] ^= 1;
             }),
-            (Outcome::False, "entry_wrong"),
+            (Outcome::False, "seal_mismatch"),
         ),
         lie(
             "sibling_missing",

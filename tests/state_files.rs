@@ -416,7 +416,7 @@ fn nothing_of_a_certificate_can_be_changed_or_left_out() {
             let mut wrong = honest.clone();
             wrong.entries[place].siblings[sibling][0] ^= 1;
             let found = story.lie(&format!("sibling {sibling} of entry {index}"), &wrong);
-            assert_eq!(found, (Outcome::False, "entry_wrong"));
+            assert_eq!(found, (Outcome::False, "seal_mismatch"));
             let mut wrong = honest.clone();
             wrong.entries[place].siblings.remove(sibling);
             let found = story.lie(&format!("no sibling {sibling} of entry {index}"), &wrong);
