@@ -31,8 +31,7 @@ OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
              "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported", "state_item_malformed",
-             "shown_entries_unsupported",
-             "rules_version_unsupported", "library_unfit", "tile_missing",
+             "state_file_unfit", "rules_version_unsupported", "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
 
@@ -1472,6 +1471,7 @@ def name_fault(data, refused):
 
 LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
 SEAL_LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65), siblings=list_of(bytes32, 0, 14))
+SHOWN = table(index=u64, entry=byte_string(2 << 20), siblings=list_of(bytes32, 0, 14))
 ITEM = table(key=byte_string(2 << 20), fields=option(byte_string(2 << 20)), proof=byte_string(2 << 20))
 
 
@@ -1481,8 +1481,20 @@ def read_extra(reader):
     seal = SEAL_LINK(reader) if is_sealed(entry) else None
     authority = list_of(LINK, 0, 64)(reader)
     # Items of the state, and entries that are shown beside them.
-    items, shown = (list_of(ITEM, 0, 64)(reader), list_of(LINK, 0, 64)(reader)) if is_state_entry(entry) else ([], [])
-    return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items, shown=shown)
+    items, shown, hashes = read_about_state(reader) if is_state_entry(entry) else ([], [], [])
+    return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items, shown=shown, hashes=hashes)
+
+
+def read_about_state(reader):
+    """§13.4: items, the entries that are shown beside them, and the hashes that prove those."""
+    items, shown = list_of(ITEM, 0, 64)(reader), list_of(SHOWN, 0, 512)(reader)
+    need(all(one.index < other.index for one, other in zip(shown, shown[1:])), "", "the indexes of shown entries do not ascend")
+    need(all(is_sealed(one.entry) or not one.siblings for one in shown), "", "an entry that is not sealed has siblings")
+    if not shown:
+        return items, shown, []
+    number = u64(reader)
+    need(32 * number <= len(reader.data) - reader.place, "", "there are fewer hashes than it says")
+    return items, shown, [reader.take(32) for _ in range(number)]
 
 
 MAY_SAY = {"platform": ("award", "transfer", "claim", "assignment", "correction", "seal"),
@@ -1523,7 +1535,8 @@ def read_lines(data):
     extra, index = read_whole(read_extra, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
     need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
-    first = SimpleNamespace(index=index, entry=extra.entry, path=path, items=extra.items, shown=extra.shown)
+    first = SimpleNamespace(index=index, entry=extra.entry, path=path, items=extra.items, shown=extra.shown,
+                            hashes=extra.hashes)
     return [first, *extra.authority], extra.seal, note
 
 
@@ -1543,6 +1556,8 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
             times = check_lines(checkpoint, witness)
             need(times, "witness_missing", f"no cosignature by {witness.name}")
             seen.append({"name": witness.name, "seen_at_s": max(times)})
+    if is_state_entry(chain[0].entry):
+        return verify_state_receipt(chain, checkpoint, seen, genesis_id)
     for link in [*chain, *([seal] if seal else [])]:
         need(link.index < checkpoint.size and len(link.path) == path_length(link.index, checkpoint.size),
              "proof_incomplete", f"the proof of entry {link.index} has not the number of hashes that it needs")
@@ -1554,17 +1569,7 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
             entry = open_link(link, checkpoint)
             if where == "entry" and seal:
                 sealed, entry = entry, open_seal(entry, seal, checkpoint)
-            entries.append(check_link(entry, checkpoint, len(chain) == 1))
-    if entries[0].kind == "state":
-        state = entries[0]                                              # the log's own word, of no issuer and no genesis
-        with at("entry"):
-            need(not chain[0].shown, "shown_entries_unsupported", "entries beside the items are not verified here yet")
-        items = []
-        for place, item in enumerate(chain[0].items):
-            with at(f"item {place}"):
-                items.append(verify_item(item, state, genesis_id))
-        return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None,
-                         id=None, genesis=None, items=items)
+            entries.append(check_link(entry, checkpoint))
     for entry, behind, where in zip(entries, entries[1:], places):
         with at(where):
             need(entry.lineage[1:2] == [behind.index] and behind.index < entry.index, "authority_broken",
@@ -1631,12 +1636,10 @@ def open_seal(entry, link, checkpoint):
     return seal
 
 
-def check_link(entry, checkpoint, alone):
-    """The signatures of step 6, and step 9; of the receipt's entry alone, or of one in a chain."""
+def check_link(entry, checkpoint):
+    """The signatures of step 6, and step 9."""
     need(not hasattr(entry, "ahead"), "authority_broken", "a sealed entry gives nobody authority")
-    if entry.kind == "state":                                           # nobody signs it but the checkpoint
-        need(alone, "authority_broken", "a state entry rests on nobody's authority, and gives nobody any")
-        return entry
+    need(entry.kind != "state", "authority_broken", "a state entry gives nobody authority")
     check_signatures(entry, checkpoint.origin)
     s = entry.statement
     given_tasks = {"genesis": lambda: [*s.governors, s.log_key], "key_grant": lambda: [s.key],
@@ -1761,6 +1764,10 @@ DOMAIN_NUMBER, FOUR_HASHES = uint(1, high=15), lambda reader: [reader.take(32) f
 
 
 STATE_PROOF = table(domain=DOMAIN_NUMBER, a=u64, b=u64, n=u64, siblings=FOUR_HASHES, trie=read_trie_proof)
+# No domain has this number, so that the first byte tells a proof of neighbours from one of a leaf.
+NEIGHBOURS_TAG = 16
+NEIGHBOURS_PROOF = table(tag=uint(1, NEIGHBOURS_TAG, NEIGHBOURS_TAG), domain=DOMAIN_NUMBER, a=u64, b=u64, n=u64,
+                         siblings=FOUR_HASHES, low=read_trie_proof, high=read_trie_proof)
 
 
 def verify_state_proof(domain, path, data, state_root):
@@ -1768,10 +1775,29 @@ def verify_state_proof(domain, path, data, state_root):
     with reading("proof_malformed"):
         proof = read_whole(STATE_PROOF, data)
     need(proof.domain == domain, "state_differs", "the proof is of another domain")
-    root = root_of_proof(domain, path, proof.trie)
-    need((root.a, root.b, root.n) == (proof.a, proof.b, proof.n), "state_differs", "the sums are not those of the proof")
-    need(state_root_of(domain, root, proof.siblings) == state_root, "state_differs", "it leads to another state root")
+    return check_state_proof(proof, path, state_root)
+
+
+def check_state_proof(proof, path, state_root):
+    """The same, of a proof that was read, in the domain that it is of."""
+    check_domain_root(proof, root_of_proof(proof.domain, path, proof.trie), state_root)
     return proof.trie.leaf if proof.trie.end == 1 else None
+
+
+def check_domain_root(proof, root, state_root):
+    need((root.a, root.b, root.n) == (proof.a, proof.b, proof.n), "state_differs", "the sums are not those of the proof")
+    need(state_root_of(proof.domain, root, proof.siblings) == state_root, "state_differs", "it leads to another state root")
+
+
+def check_state_neighbours(proof, low, high, state_root):
+    """§16.4: the leaf at a low path, or None; and that no leaf is behind it up to a high path, nor there."""
+    root = root_of_proof(proof.domain, low, proof.low)
+    need(node_bytes(root_of_proof(proof.domain, high, proof.high)) == node_bytes(root), "state_differs",
+         "the two proofs lead to different roots")
+    check_domain_root(proof, root, state_root)
+    check_nothing_between(low, proof.low, high, proof.high)
+    need(proof.high.end != 1, "state_differs", "a leaf is at the high path")
+    return proof.low.leaf if proof.low.end == 1 else None
 
 
 def verify_head_proof(domain, data, state_root):
@@ -2071,23 +2097,54 @@ def read_item(name, key, leaf, fields):
     return f
 
 
-def verify_item(item, state, genesis_id):
-    """An item of the state that a state entry speaks of, or that there is none."""
+def read_item_proof(item):
+    """The proof beside an item, its domain's name, and the paths of the item's key, or of the two of neighbours."""
+    of_neighbours = item.proof[:1] == bytes([NEIGHBOURS_TAG])
+    proof = read_whole(NEIGHBOURS_PROOF if of_neighbours else STATE_PROOF, item.proof)
+    name, width = DOMAINS[proof.domain], KEY_WIDTHS.get(DOMAINS[proof.domain])
+    if not of_neighbours:
+        keys = [item.key]
+    else:
+        # Paths that are hashes have no order that means anything.
+        need(width and len(item.key) == 2 * width, "", "its key is not two keys of a domain that has an order")
+        keys = [item.key[:width], item.key[width:]]
+        need(keys[0] < keys[1], "", "its keys do not ascend")
+    paths = [place_of_key(name, key) for key in keys]
+    need(None not in paths, "", "its key is none of its domain")
+    return proof, name, keys, paths
+
+
+def open_item(item, state, genesis_id):
+    """An item of the state that a state entry speaks of, or that there is none: its domain, its key, what it says (`f`), and
+    of neighbours the key up to which nothing is."""
     with reading("state_item_malformed"):
-        domain = read_whole(STATE_PROOF, item.proof).domain
-        name = DOMAINS[domain]
-        path = place_of_key(name, item.key)
-        need(path is not None, "", "its key is none of its domain")
+        proof, name, keys, paths = read_item_proof(item)
     with reading("state_item_wrong"):
-        leaf = verify_state_proof(domain, path, item.proof, state.state_root)
+        if len(paths) == 1:
+            leaf = check_state_proof(proof, paths[0], state.state_root)
+        else:
+            leaf = check_state_neighbours(proof, *paths, state.state_root)
         need(leaf or item.fields is None, "", "it has fields, and nothing is there")
-    says = f"{name}: there is no {shown_key(name, item.key)}"
-    if leaf:
-        says = say_item(name, shown_key(name, item.key), read_item(name, item.key, leaf, item.fields), item.fields)
-        leaf = {"value": leaf.value.hex(), "a": str(leaf.a), "b": str(leaf.b)}
+    f = read_item(name, keys[0], leaf, item.fields) if leaf else None
     need(name != "accounts" or genesis_id in (None, item.key[:32]), "genesis_other",
          "the account is of a ledger with another genesis than the one that was pinned")
-    return {"domain": name, "key": item.key.hex(), "leaf": leaf, "says": says}
+    return SimpleNamespace(name=name, key=keys[0], up_to=keys[1] if len(keys) == 2 else None, leaf=leaf, f=f, fields=item.fields)
+
+
+def verify_item(item, state, genesis_id):
+    return describe_item(open_item(item, state, genesis_id))
+
+
+def describe_item(item):
+    """What an item says, in a sentence and for programs."""
+    name, leaf, key = item.name, item.leaf, shown_key(item.name, item.key)
+    says = say_item(name, key, item.f, item.fields) if leaf else f"{name}: there is no {key}"
+    more = {}
+    if item.up_to:
+        says += f"; and none behind it, to {shown_key(name, item.up_to)}"
+        more = {"nothing_up_to": item.up_to.hex()}
+    leaf = leaf and {"value": leaf.value.hex(), "a": str(leaf.a), "b": str(leaf.b)}
+    return {"domain": name, "key": item.key.hex(), **more, "leaf": leaf, "says": says}
 
 
 def shown_key(name, key):
@@ -2129,6 +2186,451 @@ def say_item(name, key, f, fields):
         "months": lambda: f"month {key}: {f.awarded} points awarded, {f.planted} trees planted",
         "evidence": lambda: f"evidence {key} was first used by entry {f.entry}"}
     return sentences[name]()
+
+
+# ---- §13.4 Files about the state ---------------------------------------------------------------------
+
+def verify_state_receipt(chain, checkpoint, seen, genesis_id):
+    """The receipt of a state entry, which is the log's own word, of no issuer."""
+    first = chain[0]
+    with at("entry"):
+        need(first.index < checkpoint.size and len(first.path) == path_length(first.index, checkpoint.size),
+             "proof_incomplete", f"the proof of entry {first.index} has not the number of hashes that it needs")
+        indexes = [one.index for one in first.shown]
+        need(not indexes or indexes[-1] < checkpoint.size and len(first.hashes) == joint_length(indexes, 0, checkpoint.size),
+             "proof_incomplete", "there are not as many hashes as the shown entries need")
+        need(is_included(first, checkpoint), "not_included", "it is not at its index in the checkpoint's tree")
+        with reading("entry_wrong"):
+            state = decode_entry(first.entry)
+        need(state.rules_version == RULES_VERSION, "rules_version_unsupported",
+             f"the state is by version {state.rules_version} of the rules, this verifier knows {RULES_VERSION}")
+        state.index = first.index
+        need(len(chain) == 1, "authority_broken", "a state entry rests on nobody's authority")
+        entries = open_shown(first.shown, first.hashes, checkpoint)
+    items = []
+    for place, item in enumerate(first.items):
+        with at(f"item {place}"):
+            items.append(open_item(item, state, genesis_id))
+    with at("file"):
+        file = StateFile(items, entries, state).read(checkpoint.origin, genesis_id) if entries else None
+    return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None, id=None,
+                     genesis=file and file["genesis"], items=[describe_item(item) for item in items],
+                     entries=[str(index) for index in entries], file=file)
+
+
+def half_of(start, end):
+    """Where the largest whole tree at the beginning of a range of leaves ends."""
+    return start + (1 << (end - start - 1).bit_length() - 1)
+
+
+def joint_length(indexes, start, end):
+    """How many hashes prove the leaves at ascending indexes, together."""
+    if not indexes or end - start == 1:
+        return int(not indexes)
+    half = half_of(start, end)
+    cut = bisect.bisect_left(indexes, half)
+    return joint_length(indexes[:cut], start, half) + joint_length(indexes[cut:], half, end)
+
+
+def joint_root(leaves, hashes, start, end):
+    """The root over a range, from its known leaves (index, hash) and the hashes of what has none of them."""
+    if not leaves:
+        return next(hashes)
+    if end - start == 1:
+        return leaves[0][1]
+    half = half_of(start, end)
+    cut = bisect.bisect_left(leaves, half, key=lambda leaf: leaf[0])
+    left = joint_root(leaves[:cut], hashes, start, half)
+    return node(left, joint_root(leaves[cut:], hashes, half, end))
+
+
+def open_shown(shown, hashes, checkpoint):
+    """The entries that are shown, by their indexes: steps 2 and 3. There are as many hashes as they need."""
+    if not shown:
+        return {}
+    leaves = [(one.index, sha256(b"\0" + one.entry)) for one in shown]
+    need(joint_root(leaves, iter(hashes), 0, checkpoint.size) == checkpoint.root, "not_included",
+         "the shown entries are not at their indexes in the checkpoint's tree")
+    entries = {}
+    for one in shown:
+        with at(f"entry {one.index}"), reading("entry_wrong"):
+            entries[one.index] = decode_entry(one.entry)
+            entries[one.index].index = one.index
+    for one in shown:
+        with at(f"entry {one.index}"):
+            entry = entries[one.index]
+            need(entry.kind != "state", "state_file_unfit", "a state entry is shown")
+            if hasattr(entry, "ahead"):
+                open_shown_sealed(entry, one.siblings, entries)
+            else:
+                with reading("entry_wrong"):
+                    check_signatures(entry, checkpoint.origin)
+    for entry in entries.values():
+        if hasattr(entry, "ahead"):
+            join(entry, entries[entry.seal])
+    return entries
+
+
+def open_shown_sealed(entry, siblings, entries):
+    entry.seal = entry.index + entry.ahead
+    seal = entries.get(entry.seal)
+    need(seal, "state_file_unfit", "its seal is not shown")
+    need(seal.kind == "seal" and entry.ahead <= seal.statement.count, "entry_wrong", "what is to be its seal is none")
+    count = seal.statement.count
+    place = count - entry.ahead
+    need(len(siblings) == path_length(place, count), "proof_incomplete",
+         "the proof of the statement has not the number of hashes that its place needs")
+    need(root_by_path(entry.statement_leaf, place, count, siblings) == seal.statement.root, "entry_wrong",
+         "the statement is not under the root of the seal")
+
+
+CORRECTED_BY = dict(award="reversed", transfer="voided", claim="voided", survey="voided", assignment="voided",
+                    attestation="voided", planting="voided")
+
+
+def agrees(condition, what):
+    need(condition, "state_file_wrong", what)
+
+
+def has_just(condition, what):
+    need(condition, "state_file_unfit", what)
+
+
+def remedy_of(entry):
+    """What a correction does, or None."""
+    return entry.statement.remedy[0] if entry.kind == "correction" else None
+
+
+def places_behind(entry, count):
+    """lineage[2] and those behind it, of which there must be just so many; else None. A sealed correction has as many as any
+    correction can have, and what it does not use is none."""
+    sealed = hasattr(entry, "ahead")
+    places = entry.places if sealed else entry.lineage[2:]
+    if len(places) < count or any(place != NONE or not sealed for place in places[count:]):
+        return None
+    return places[:count]
+
+
+def account_step(account, entry, target):
+    """What an entry about an account adds to it, and the entry about it before; None if it is about something else."""
+    s, remedy = entry.statement, remedy_of(entry)
+    t = target.statement if target else None
+
+    def step(change, count, place, before=()):
+        places = places_behind(entry, count)
+        return places and list(before) == places[:len(before)] and (change, places[place])
+
+    if entry.kind in ("award", "claim") and s.account == account:
+        return step(s.points if entry.kind == "award" else -s.points, 1, 0) or None
+    if entry.kind == "transfer" and account in (s.sender, s.to):
+        return (step(-s.points, 2, 0) if s.sender == account else step(s.points, 2, 1)) or None
+    if remedy == "reverse" and target.kind == "award" and t.account == account:
+        return step(-s.remedy[1].points, 2, 1, [s.target]) or None
+    if remedy == "void" and target.kind == "claim" and t.account == account:
+        return step(t.points, 2, 1, [s.target]) or None
+    if remedy == "void" and target.kind == "transfer" and account in (t.sender, t.to):
+        return (step(t.points, 3, 1, [s.target]) if t.sender == account else step(-t.points, 3, 2, [s.target])) or None
+    return None
+
+
+def plot_step(number, entry, target, lost_of):
+    """The entry about a plot before one about it, in a list; None if it is about something else. `lost_of` is what a loss
+    names, if the entry voids one."""
+    s, remedy = entry.statement, remedy_of(entry)
+    if entry.kind == "plot" and s.number == number or entry.kind in ("planting", "survey", "assignment") and s.plot == number:
+        return places_behind(entry, 1)
+    on = lost_of or target
+    kinds = {"lost": ("planting",), "void": ("planting",) if lost_of else ("planting", "survey", "assignment")}.get(remedy, ())
+    if on and on.kind in kinds and on.statement.plot == number:
+        places = places_behind(entry, 2)
+        return places[1:] if places and places[0] == s.target else None
+    return None
+
+
+class StateFile:
+    """The items and entries of a file as they are gone through: each rule takes the next item, and names what it needs."""
+
+    def __init__(self, items, entries, state):
+        self.items, self.entries, self.state = iter(items), entries, state
+        self.first, self.named, self.sentences = next(self.items, None), set(), []
+
+    def say(self, sentence):
+        self.sentences.append(sentence)
+
+    def item(self, name, key):
+        """The next item, which must be this one."""
+        item = next(self.items, None)
+        has_just(item and item.up_to is None and (item.name, item.key) == (name, key),
+             f"item {shown_key(name, key)} of the domain {name} is missing in its place")
+        return item
+
+    def leaf(self, name, key):
+        item = self.item(name, key)
+        agrees(item.leaf, f"nothing is at {shown_key(name, key)} of the domain {name}, which another item or entry speaks of")
+        return item
+
+    def shown(self, index):
+        has_just(index in self.entries, f"entry {index} is not shown")
+        self.named.add(index)
+        return self.entries[index]
+
+    def read(self, origin, genesis_id):
+        first = self.first
+        has_just(first and first.up_to is None, "it shows entries, and its first item tells nothing that they are about")
+        about = {"claims": self.certificate, "accounts": self.account, "plots": self.plot}.get(first.name)
+        has_just(about or first.name in ("reversed", "voided", "losses"), f"no file is about an item of the domain {first.name}")
+        programme = self.leaf("once", b"\0").f
+        need(programme.origin == origin, "genesis_other", "the programme is of another log")
+        need(genesis_id in (None, programme.genesis), "genesis_other", "the genesis is not the one that was pinned")
+        need(first.name != "accounts" or first.key[:32] == programme.genesis, "genesis_other",
+             "the account is of a ledger with another genesis")
+        if about:
+            has_just(first.leaf, f"there is no {shown_key(first.name, first.key)} in the domain {first.name}")
+        more = (about or self.corrected)()
+        seals = {entry.seal for index, entry in self.entries.items() if index in self.named and hasattr(entry, "ahead")}
+        has_just(self.entries.keys() == self.named | seals, "entries are shown that nothing in it names")
+        self.say(f"the programme is {quoted(programme.programme)}")
+        self.issuers()
+        return {"about": {"claims": "certificate", "accounts": "account_history", "plots": "plot_history"}.get(
+            first.name, "corrections"), "genesis": programme.genesis.hex(), **more, "sentences": self.sentences}
+
+    def issuers(self):
+        """An item for each key that issued one of the entries, and none is left over."""
+        issued = {}
+        for entry in self.entries.values():
+            issued.setdefault(entry.issuer, []).append(entry)
+        items = [self.item("keys", key) for key in sorted(issued)]
+        has_just(next(self.items, None) is None, "an item is left over")
+        for item in items:
+            entries = issued[item.key]
+            agrees(item.leaf, f"the key {item.key.hex()} has no task in the ledger")
+            task, said = item.f.task
+            may_say = {"governor": ("correction",), "log": ()}.get(task) if task != "granted" else MAY_SAY[said.role]
+            for entry in entries:
+                agrees(entry.kind in may_say, f"the key {item.key.hex()} may not say the {entry.kind} of entry {entry.index}")
+            self.say(say_issuer(item.f, [str(entry.index) for entry in entries if entry.kind != "seal"]))
+
+    # ---- certificates
+
+    def certificate(self):
+        number, claim = int.from_bytes(self.first.key, "big"), self.first.f
+        species = self.leaf("species", pack(">H", claim.species)).f
+        entry = self.shown(number)
+        s = entry.statement
+        agrees(entry.kind == "claim" and (s.account, s.species, s.points) == (claim.account, claim.species, claim.points),
+             "the certificate's entry is no claim, or says otherwise than the state")
+        self.say(f"certificate {number} is account {claim.account.hex()}'s, claimed on {date_of(entry.issued_on)} for "
+                 f"{claim.points} points: a tree of {species.name}")
+        standing, tree = claim.tree
+        if standing == "waits":
+            self.say(f"certificate {number} waits for its tree")
+        elif standing == "voided":
+            self.voided_claim(number)
+        else:
+            self.tree(number, claim, tree)
+        return {"index": str(number)}
+
+    def voided_claim(self, number):
+        by = self.leaf("voided", pack(">Q", number)).f.by
+        entry = self.shown(by)
+        agrees(remedy_of(entry) == "void" and entry.statement.target == number, "the entry that is to void the claim does not")
+        self.say(f"certificate {number} was voided by entry {by}: {quoted(entry.statement.reason)}")
+
+    def tree(self, number, claim, at_tree):
+        plot, serial = at_tree.plot, at_tree.serial
+        plot_key = pack(">I", plot)
+        tree = self.leaf("trees", plot_key + pack(">I", serial)).f
+        agrees(tree.claim == number, "the tree is another certificate's")
+        planting = self.planting_of(plot_key, serial)
+        agrees(not planting.voided and planting.species == claim.species, "the planting was voided, or is of another species")
+        plot_item = self.leaf("plots", plot_key)
+        survey_item = self.latest_survey(plot_key)
+
+        assignment = self.shown(tree.assignment)
+        s = assignment.statement
+        agrees(assignment.kind == "assignment" and s.plot == plot and s.first_serial <= serial < s.first_serial + len(s.claims)
+             and s.claims[serial - s.first_serial] == number, "the assignment does not tie certificate and tree")
+        entry = self.shown(planting.entry)
+        s = entry.statement
+        agrees(entry.kind == "planting"
+             and (s.plot, s.species, s.first_serial, s.count, s.planted_from, s.planted_until)
+             == (plot, planting.species, planting.first, planting.last - planting.first + 1, planting.planted_from,
+                 planting.planted_until), "the planting's entry says otherwise than the state")
+        entry = self.shown(plot_item.f.stated_at)
+        agrees(entry.kind == "plot" and plot_item.fields.startswith(entry.fields), "the plot's entry says otherwise than the state")
+        if survey_item.leaf:
+            index = int.from_bytes(survey_item.key[8:], "big")
+            entry = self.shown(index)
+            agrees(entry.kind == "survey" and survey_item.fields[8:].startswith(entry.fields)
+                 and pack(">IIQ", entry.statement.plot, entry.statement.surveyed_on, survey_item.f.entry) == survey_item.key,
+                 "the survey's entry says otherwise than the state")
+        self.say_tree(number, at_tree, tree, planting, plot_item.f, survey_item.f)
+
+    def planting_of(self, plot_key, serial):
+        item = next(self.items, None)
+        has_just(item and item.name == "plantings" and item.up_to is None and item.leaf and item.key[:4] == plot_key
+             and item.f.first <= serial <= item.f.last, "the tree's planting is missing in its place")
+        return item.f
+
+    def latest_survey(self, plot_key):
+        item = next(self.items, None)
+        has_just(item and item.name == "surveys" and item.up_to == plot_key + b"\xff" * 12 and item.key[:4] == plot_key
+             and (item.leaf or item.key[4:] == bytes(12)), "the plot's latest survey is missing in its place")
+        return item
+
+    def say_tree(self, number, at_tree, tree, planting, plot, survey):
+        first, last = date_of(planting.planted_from), date_of(planting.planted_until)
+        when = f"on {first}" if first == last else f"between {first} and {last}"
+        self.say(f"its tree is {at_tree.plot}/{at_tree.serial}, by the assignment of entry {tree.assignment}; no other "
+                 f"certificate than {number} has that tree")
+        self.say(f"the tree was planted {when}, by entry {planting.entry}, with {planting.last - planting.first} others"
+                 + say_lost(planting))
+        self.say(f"plot {at_tree.plot} is {quoted(plot.name)} in {plot.country}, held by {plot.holder}: {say_books(plot)}")
+        if survey is None:
+            return self.say(f"plot {at_tree.plot} has no survey that counts")
+        looked_at = {None: "", planting.entry: ", of this planting alone"}.get(
+            survey.planting, f", of the planting of entry {survey.planting} alone")
+        self.say(f"the latest survey of plot {at_tree.plot} is of {date_of(survey.surveyed_on)}, by {survey.holder}, entry "
+                 f"{survey.entry}: {survey.alive} alive, {survey.dead} dead, {survey.not_found} not found{looked_at}")
+
+    # ---- histories
+
+    def target_of(self, entry):
+        target = self.shown(entry.statement.target)
+        agrees(target.index < entry.index, "a correction names an entry behind it")
+        return target
+
+    def walk(self, last, step):
+        """Follows a history from its newest shown entry back. `step` gives the entry before one, in a list, or None if the
+        entry is about something else."""
+        top = max((index for index, entry in self.entries.items() if entry.kind != "seal"), default=NONE)
+        has_just(top <= last and self.entries, "no entry that is shown can be of the history")
+        index, entries = top, []
+        while True:
+            entry = self.shown(index)
+            target = self.target_of(entry) if entry.kind == "correction" else None
+            found = step(entry, target)
+            if found is None:
+                about_other = f"entry {index} is about something else"
+                has_just(index != top or top == last, about_other)
+                agrees(False, about_other)
+            entries.append(entry)
+            before = found[0]
+            if before == NONE:
+                return entries, None
+            agrees(before < index, "an entry names one behind it as the one before")
+            if before not in self.entries:
+                return entries, before
+            index = before
+
+    def say_span(self, of, entries, last, older):
+        newest, oldest, count = entries[0].index, entries[-1].index, len(entries)
+        if newest == last and older is None:
+            self.say(f"this is {of}'s complete history: {count} entries, from {oldest} to {newest}")
+        else:
+            self.say(f"of {of}'s history these are all {count} entries from {oldest} to {newest}")
+        if newest != last:
+            self.say(f"newer entries, up to {last}, are not in this file")
+        if older is not None:
+            self.say(f"it is complete back to entry {oldest}; older entries are not in this file: the next one begins with "
+                     f"entry {older}")
+        return {"complete": newest == last and older is None, "next": None if older is None else str(older)}
+
+    def account(self):
+        account, f, changes = self.first.key[32:], self.first.f, []
+
+        def step(entry, target):
+            found = account_step(account, entry, target)
+            if found:
+                changes.append(found[0])
+            return found and found[1:]
+
+        entries, older = self.walk(f.last, step)
+        self.say(f"account {account.hex()} has {f.balance} points")
+        more = self.say_span("the account", entries, f.last, older)
+        if more["complete"]:
+            agrees(sum(changes) == f.balance, "the account's entries do not add up to its balance")
+            self.say("its entries add up to that balance")
+        for entry, change in zip(entries, changes):
+            self.say(f"entry {entry.index}, {entry.kind}: {change:+} points")
+        return more
+
+    def plot(self):
+        f = self.first.f
+
+        def step(entry, target):
+            voids_loss = remedy_of(entry) == "void" and remedy_of(target) == "lost"
+            return plot_step(f.number, entry, target, self.target_of(target) if voids_loss else None)
+
+        entries, older = self.walk(f.last, step)
+        self.say(f"plot {f.number} is {quoted(f.name)}, held by {f.holder}: {say_books(f)}")
+        more = self.say_span("the plot", entries, f.last, older)
+        for entry in entries:
+            self.say(f"entry {entry.index}, {entry.kind}")
+        return more
+
+    # ---- what corrected an entry
+
+    def corrected(self):
+        index, first = int.from_bytes(self.first.key, "big"), self.first
+        entry = self.shown(index)
+        kind, s = entry.kind, entry.statement
+        has_just(index < self.state.size, "the state is older than the entry")
+        domain = "losses" if remedy_of(entry) == "lost" else CORRECTED_BY.get(kind)
+        has_just(domain == first.name, "another item tells what corrected the entry, or none does")
+        if kind == "award":
+            taken = first.f.points if first.leaf else 0
+            self.say(f"{taken} points of the award of entry {index} were taken back" if taken
+                     else f"nothing was taken back of the award of entry {index}")
+        elif kind == "planting":
+            planting = self.leaf("plantings", pack(">II", s.plot, s.first_serial)).f
+            agrees(planting.entry == index, "the planting is another entry's")
+            agrees(planting.voided == (first.leaf is not None), "the planting is voided in one item and not in the other")
+            self.say(say_voided(kind, index, first) + say_lost(planting))
+        elif kind == "correction":
+            voided = self.item("voided", first.key)
+            agrees(not (first.leaf and voided.leaf), "the loss counts in one item and was voided in the other")
+            self.say(f"the loss of entry {index} counts: {first.f.count} trees of plot {first.f.plot}" if first.leaf
+                     else f"the loss of entry {index} was voided by entry {voided.f.by}" if voided.leaf
+                     else f"the loss of entry {index} does not count: its planting was voided")
+        else:
+            self.say(say_voided(kind, index, first))
+        return {"index": str(index)}
+
+
+def date_of(days):
+    return datetime.date(1970, 1, 1) + datetime.timedelta(days)
+
+
+def quoted(text_):
+    return json.dumps(text_, ensure_ascii=False)
+
+
+def say_lost(planting):
+    return f"; {planting.lost} of these trees are lost" if planting.lost else "; none of them is lost"
+
+
+def say_books(plot):
+    return f"{plot.planted - plot.lost} trees stand, {plot.lost} are lost, {plot.assigned} have a claim"
+
+
+def say_voided(kind, index, item):
+    return (f"the {kind} of entry {index} was voided by entry {item.f.by}" if item.leaf
+            else f"nothing voided the {kind} of entry {index}")
+
+
+def say_issuer(key, entries):
+    task, said = key.task
+    who = {"governor": "a governor's key", "log": "a key of the log"}.get(task) or (
+        f"{said.display_name} ({said.holder}), as {said.role},")
+    if key.revoked_at is None:
+        revoked = "the key is not revoked"
+    elif key.compromised_since is None:
+        revoked = f"entry {key.revoked_at} revoked the key"
+    else:
+        revoked = (f"entry {key.revoked_at} revoked the key, and what it signed since {date_of(key.compromised_since)} is in "
+                   "doubt")
+    return f"{who} issued entries {', '.join(entries)}; {revoked}"
 
 
 # ---- §14 Auditing a whole ledger ---------------------------------------------------------------------
@@ -2261,9 +2763,11 @@ def main(arguments=None):
     if options.json:
         print(json.dumps(answer))
         return exit_code
-    items = answer.pop("items", [])
+    items, sentences = answer.pop("items", []), (answer.pop("file", None) or {}).get("sentences", [])
     for name, value in answer.items():
         print(f"{name}: {json.dumps(value)}")
+    for sentence in sentences:
+        print(sentence)
     for item in items:
         print(f"of the first {answer['size']} entries: {item['says']}")
     if exit_code == 0 and answer.get("kind") == "state":

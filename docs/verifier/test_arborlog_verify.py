@@ -192,12 +192,26 @@ class GoldenFiles(Scratch):
 
     def test_receipts(self):
         for path in sorted((GOLDEN / "receipts").iterdir()):
-            code, answer = run("receipt", path, "--log", LOG, "--genesis", GENESIS)
-            of_state = path.name == "state_items.tlog-proof"            # which leads to no genesis
-            self.assertEqual((code, answer["genesis"]), (0, None if of_state else GENESIS), (path.name, answer))
-            self.assertEqual(run("receipt", path, "--log", LOG, "--genesis", "ab" * 32)[1]["code"], "genesis_other")
-            cosigned = run("receipt", path, "--log", LOG, "--witness", WITNESS)
+            # The log of the files about the state goes on to where the next key signs.
+            later = path.name.startswith("state_") and path.name != "state_items.tlog-proof"
+            log = NEXT_LOG if later else LOG
+            code, answer = run("receipt", path, "--log", log, "--genesis", GENESIS)
+            # A state entry alone leads to no genesis: the entries that are shown beside it do, and accounts name it.
+            shows_none = answer["kind"] == "state" and not answer["entries"]
+            self.assertEqual((code, answer["genesis"]), (0, None if shows_none else GENESIS), (path.name, answer))
+            pinned = run("receipt", path, "--log", log, "--genesis", "ab" * 32)[1]
+            names_none = shows_none and not any(item["domain"] == "accounts" for item in answer["items"])
+            self.assertEqual(pinned.get("code"), None if names_none else "genesis_other", path.name)
+            cosigned = run("receipt", path, "--log", log, "--witness", WITNESS)
             self.assertEqual(cosigned[0], 0 if "cosigned" in path.name else 3, (path.name, cosigned))
+
+    def test_files_about_the_state_that_do_not_hold(self):
+        for path in sorted((GOLDEN / "state_rejected").glob("*.json")):
+            said = json.loads(path.read_text())
+            with self.assertRaises(v.Refused, msg=path.name) as caught:
+                v.verify_receipt(said["text"].encode(), v.parse_vkey(NEXT_LOG, 1))
+            refused = caught.exception
+            self.assertEqual((v.OUTCOMES[refused.exit_code], refused.code), (said["outcome"], said["code"]), path.name)
 
     def test_items_are_said_in_the_same_words(self):
         path = GOLDEN / "receipts/state_items.tlog-proof"
@@ -1635,13 +1649,13 @@ class Items(unittest.TestCase):
 
 
 class Receipts(Scratch):
-    def receipt(self, b, more, index, links, vkey=TEST_VKEY, tail=b"", between=b"", items=(), shown=(), genesis=None, **files):
+    def receipt(self, b, more, index, links, vkey=TEST_VKEY, tail=b"", between=b"", items=(), genesis=None, **files):
         entries = [*b.entries, *more]
         hashes = [v.sha256(b"\0" + data) for data in entries]
         extra = byte_string(entries[index]) + between + list_of(links, lambda link: u64(link) + byte_string(entries[link])
                                                       + list_of(inclusion_path(hashes, link), bytes))
-        # Behind the links of a state entry: items, and entries beside them.
-        extra += (list_of(items, item_bytes) + list_of(shown, bytes) if v.is_state_entry(entries[index]) else b"") + tail
+        # Behind the links of a state entry: items, and no entries beside them.
+        extra += (list_of(items, item_bytes) + list_of([], bytes) if v.is_state_entry(entries[index]) else b"") + tail
         lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {index}",
                  *(base64.b64encode(one).decode() for one in inclusion_path(hashes, index)), "", ""]
         path = self.directory / "receipt"
@@ -1681,9 +1695,6 @@ class Receipts(Scratch):
             self.assertEqual((code, answer["code"], answer["where"]), expected)
         for count, expected in ((64, 0), (65, 3)):
             self.assertEqual(self.receipt(b, [], index, [], items=shown[:1] * count)[0], expected)
-        beside = u64(index) + byte_string(b.entries[index]) + u64(0)
-        code, answer = self.receipt(b, [], index, [], shown=[beside])
-        self.assertEqual((code, answer["code"]), (3, "shown_entries_unsupported"))
         for links in ([0], [1, 0], [index], [index + 1, 1, 0]):
             code, answer = self.receipt(b, [], index, links)
             self.assertEqual((code, answer["code"]), (1, "authority_broken"), links)
@@ -1693,7 +1704,13 @@ class Receipts(Scratch):
         path.write_text(re.sub("extra .*", "extra " + base64.b64encode(other).decode(), path.read_text()))
         self.assertEqual(run("receipt", path, "--log", TEST_VKEY)[1]["code"], "not_included")
         short = b.entries[index][:-1]
-        self.assertEqual(self.receipt(b, [short], len(b.entries), [])[1]["code"], "not_canonical")
+        self.assertEqual(self.receipt(b, [short], len(b.entries), [])[1]["code"], "entry_wrong")
+        # By other rules anything may be another thing: it is refused before links or items are looked at.
+        for version in (0, 7, 9, 2**32 - 1):
+            other = b.state(rules_version=version)
+            for links, wrong in (([], ()), ([0], ()), ([], [(b"", b"", b"")])):
+                code, answer = self.receipt(b, [other], len(b.entries), links, items=wrong)
+                self.assertEqual((code, answer["code"]), (3, "rules_version_unsupported"))
         award = b.entry("award", PLATFORM, lineage=[0, index], account=ANN, quantity=10, points=10, occurred_on=TODAY)
         for links in ([index], [index, 0], [1, index], [1, 0, index]):
             self.assertEqual(self.receipt(b, [award], len(b.entries), links)[1]["code"], "authority_broken", links)
@@ -1851,6 +1868,573 @@ class Receipts(Scratch):
             for read in [*names, lambda noise: v.open_checkpoint(noise, pinned)]:
                 with contextlib.suppress(v.Refused):
                     read(bytes(data))
+
+
+# ---- §13.4 Files about the state -----------------------------------------------------------------
+
+def joint_hashes(hashes, indexes, start=0, end=None):
+    """What proves the leaves at these indexes, together: by the definition of the root of a range."""
+    end = len(hashes) if end is None else end
+    if not any(start <= index < end for index in indexes):
+        return [v.merkle_root(hashes[start:end])]
+    if end - start == 1:
+        return []
+    half = 1
+    while half * 2 < end - start:
+        half *= 2
+    return joint_hashes(hashes, indexes, start, start + half) + joint_hashes(hashes, indexes, start + half, end)
+
+
+def story():
+    """The base ledger, with sealed entries behind it: their seals stand in the middle of histories."""
+    b = BASE.fork()
+    at = b.at = dict(BASE.at)
+    at["void loss"] = b.add("correction", SURVEYOR, target=at["loss"])
+    at["second loss"] = b.add("correction", PLANTER, target=at["oaks"], remedy=dict(lost=2))
+    at["sealed"] = b.add_batch(PLATFORM, ("transfer", dict(sender=ANN, to=CAT, points=3)),
+                               ("claim", dict(account=ANN, species=3, points=10)),
+                               ("award", dict(account=CAT, quantity=4, points=4, occurred_on=TODAY)),
+                               ("correction", dict(target=at["gift"])))
+    survey = dict(surveyed_on=3, alive=7, as_of=len(b.entries) - 1)
+    at["surveys"] = b.add_batch(SURVEYOR, ("survey", survey | dict(surveyed_on=2)), ("survey", survey),
+                                ("survey", survey | dict(plot=2, surveyed_on=4)))
+    at["sealed assignment"] = b.add_batch(PLATFORM, ("assignment", dict(first_serial=3, claims=at["claims"][2:4])))
+    at["lost assignment"] = b.add("assignment", PLATFORM, first_serial=11, claims=[at["fir claim"]])
+    at["void assignment"] = b.add("correction", PLATFORM, target=at["lost assignment"])
+    return b
+
+
+STORY = story()
+PINNED = v.parse_vkey(TEST_VKEY, 1)
+
+
+class Forge:
+    """Makes files about the state of a ledger; `change` may alter the leaves that the state entry speaks of, and `more`
+    entries are in the log behind those of the state."""
+
+    def __init__(self, b, change=None, more=(), **said):
+        self.b, self.items, self.size = b, Items(), len(b.entries)
+        self.items.read_state(b.ledger)
+        if change:
+            change(self.items)
+        self.leaves = self.items.leaves
+        roots = [v.trie_root(domain, there) for domain, there in enumerate(self.leaves)]
+        self.roots, self.heads = roots, heads_above([v.sha256(bytes([2, d]) + v.node_bytes(one)) for d, one in enumerate(roots)])
+        self.state = b.state(state_root=self.heads[-1][0], **said)
+        self.entries = [*b.entries, *more, self.state]
+        self.hashes = [v.sha256(b"\0" + data) for data in self.entries]
+        checkpoint = f"{ORIGIN}\n{len(self.entries)}\n{base64.b64encode(v.merkle_root(self.hashes)).decode()}\n"
+        signed = base64.b64encode(PINNED.id + LOG_KEY.private.sign(checkpoint.encode())).decode()
+        self.note = f"{checkpoint}\n\u2014 {ORIGIN} {signed}\n"
+        self.index = len(self.entries) - 1
+        self.path = inclusion_path(self.hashes, self.index)
+
+    def proof_head(self, domain):
+        root = self.roots[domain]
+        siblings = b"".join(level[domain >> step ^ 1] for step, level in enumerate(self.heads[:-1]))
+        return u8(domain) + u64(root.a) + u64(root.b) + u64(root.n) + siblings
+
+    def item(self, name, key, up_to=None):
+        domain = v.DOMAINS.index(name)
+        path = v.place_of_key(name, key)
+        value = next((leaf[1] for leaf in self.leaves[domain] if leaf[0] == path), None)
+        proof = self.proof_head(domain) + prove(domain, self.leaves[domain], path)
+        if up_to is not None:
+            proof = u8(16) + proof + prove(domain, self.leaves[domain], v.place_of_key(name, up_to))
+        return key + (up_to or b""), self.items.fields.get(value), proof
+
+    def said(self, name, key):
+        key, fields, proof = self.item(name, key)
+        leaf = v.read_whole(v.STATE_PROOF, proof).trie.leaf
+        return v.read_item(name, key, leaf, fields)
+
+    def entry(self, index):
+        return v.decode_entry(self.entries[index])
+
+    def shown(self, index):
+        entry, siblings = self.entry(index), []
+        if v.is_sealed(self.entries[index]):
+            count = self.entry(index + entry.ahead).statement.count
+            first = index - (count - entry.ahead)
+            siblings = inclusion_path([self.entry(one).statement_leaf for one in range(first, first + count)], index - first)
+        return index, self.entries[index], siblings
+
+    def file(self, first, items, named, programme=True):
+        """The parts of a file: the items with those of the programme and of the keys, and the entries with their seals."""
+        shown = {index for index in named}
+        shown |= {index + self.entry(index).ahead for index in named if v.is_sealed(self.entries[index])}
+        keys = sorted({self.entry(index).issuer for index in shown if not v.is_sealed(self.entries[index])})
+        items = [first, *([("once", b"\0")] if programme else []), *items, *(("keys", key) for key in keys)]
+        return [self.item(*one) for one in items], [self.shown(index) for index in sorted(shown)]
+
+    # The files that there are, of what the ledger says.
+
+    def certificate(self, number):
+        claim = self.said("claims", u64(number))
+        items, named = [("species", u16(claim.species))], [number]
+        standing, tree = claim.tree
+        if standing == "voided":
+            items.append(("voided", u64(number)))
+            named.append(self.said("voided", u64(number)).by)
+        if standing == "tied":
+            plot = u32(tree.plot)
+            plantings = {path[:8]: self.said("plantings", path[:8]) for path, *_ in self.leaves[7] if path[:4] == plot}
+            first, planting = next((key, one) for key, one in plantings.items() if one.first <= tree.serial <= one.last)
+            latest = max([path[:16] for path, *_ in self.leaves[9] if path[:4] == plot], default=plot + bytes(12))
+            items += [("trees", plot + u32(tree.serial)), ("plantings", first), ("plots", plot),
+                      ("surveys", latest, plot + b"\xff" * 12)]
+            named += [self.said("trees", plot + u32(tree.serial)).assignment, planting.entry, self.said("plots", plot).stated_at]
+            named += [int.from_bytes(latest[8:], "big")] if latest[4:] != bytes(12) else []
+        return self.file(("claims", u64(number)), items, named)
+
+    def about(self, is_about):
+        """The entries below the state that are about something, each with what its correction names."""
+        found = []
+        for index in range(self.size):
+            entry = self.entry(index)
+            chain = [entry]
+            while chain[-1].kind == "correction":
+                chain.append(self.entry(chain[-1].statement.target))
+            if is_about(chain):
+                found.append((index, [one.statement.target for one in chain[:-1]]))
+        return found
+
+    def history(self, first, found):
+        return self.file(first, [], [one for index, targets in found for one in (index, *targets)])
+
+    def about_account(self, account):
+        return self.about(lambda chain: len(chain) < 3 and account in [
+            getattr(chain[-1].statement, name, None) for name in ("account", "sender", "to")])
+
+    def account(self, account, found=None):
+        key = self.b.ledger.genesis_id + account
+        return self.history(("accounts", key), self.about_account(account) if found is None else found)
+
+    def about_plot(self, number):
+        return self.about(lambda chain: number == (
+            chain[-1].statement.number if chain[-1].kind == "plot" else getattr(chain[-1].statement, "plot", None)))
+
+    def plot(self, number, found=None):
+        return self.history(("plots", u32(number)), self.about_plot(number) if found is None else found)
+
+    def corrected(self, index):
+        entry = self.entry(index)
+        s = entry.statement
+        domain = {"award": "reversed", "correction": "losses"}.get(entry.kind, "voided")
+        items = {"planting": lambda: [("plantings", u32(s.plot) + u32(s.first_serial))],
+                 "correction": lambda: [("voided", u64(index))]}.get(entry.kind, list)()
+        return self.file((domain, u64(index)), items, [index])
+
+    def extra(self, items, shown, hashes=None, links=b"", state=None):
+        if hashes is None:
+            hashes = joint_hashes(self.hashes, [index for index, *_ in shown])
+        extra = byte_string(state or self.state) + (links or u64(0)) + list_of(items, item_bytes)
+        extra += list_of(shown, lambda one: u64(one[0]) + byte_string(one[1]) + list_of(one[2], bytes))
+        return extra + (list_of(hashes, bytes) if shown else b"")
+
+    def text(self, extra):
+        lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {self.index}",
+                 *(base64.b64encode(one).decode() for one in self.path), "", ""]
+        return ("\n".join(lines) + self.note).encode()
+
+    def verdict(self, extra, genesis=None):
+        """What a file says; or the outcome and code with which it is refused."""
+        try:
+            return v.verify_receipt(self.text(extra), PINNED, genesis)
+        except v.Refused as refused:
+            return v.OUTCOMES[refused.exit_code], refused.code
+
+    def of(self, items, shown, **more):
+        return self.verdict(self.extra(items, shown, **more))
+
+
+class StateFiles(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.forge, at = Forge(STORY), STORY.at
+        f = cls.forge
+        cls.files = {"tree": f.certificate(at["claims"][0]), "sealed tree": f.certificate(at["claims"][2]),
+                     "waiting": f.certificate(at["claims"][5]), "voided": f.certificate(at["void claim"]),
+                     "sealed claim": f.certificate(at["sealed"] + 1), "ANN": f.account(ANN), "BOB": f.account(BOB),
+                     "CAT": f.account(CAT), "DEB": f.account(DEB), "plot": f.plot(1), "plot 2": f.plot(2)}
+        for name in ("award", "gift", "rich", "oaks", "firs", "void planting", "loss", "second loss", "survey", "attestation",
+                     "assignment", "lost assignment", "void claim", "sealed", "surveys"):
+            cls.files[f"corrected {name}"] = f.corrected(at[name])
+
+    def said(self, name):
+        return self.forge.of(*self.files[name])
+
+    def expect(self, verdict, outcome, code, what=""):
+        self.assertEqual(verdict, (outcome, code), what)
+
+    def test_what_they_say(self):
+        at = STORY.at
+        for name in self.files:
+            found = self.said(name)
+            self.assertIsInstance(found, dict, (name, found))
+            self.assertEqual(found["genesis"], STORY.ledger.genesis_id.hex())
+        says = lambda name: self.said(name)["file"]["sentences"]
+        cert = at["claims"][0]
+        self.assertEqual(says("tree")[1:5], [
+            f"its tree is 1/1, by the assignment of entry {at['assignment']}; no other certificate than {cert} has that tree",
+            f"the tree was planted on 1970-01-02, by entry {at['oaks']}, with 9 others; 2 of these trees are lost",
+            "plot 1 is \"hill\" in US, held by grove: 13 trees stand, 2 are lost, 4 have a claim",
+            f"the latest survey of plot 1 is of 1970-01-04, by eyes, entry {at['surveys'] + 1}: 7 alive, 0 dead, 0 not found"])
+        self.assertIn(f"certificate {at['claims'][5]} waits for its tree", says("waiting"))
+        self.assertIn(f"certificate {at['void claim']} was voided by entry {at['void claim'] + 1}: \"because\"", says("voided"))
+        self.assertIn("its entries add up to that balance", says("ANN"))
+        self.assertIn(f"entry {at['reversal']}, correction: -10 points", says("ANN"))
+        self.assertIn(f"entry {at['sealed'] + 3}, correction: -1000 points", says("CAT"))
+        self.assertIn(f"entry {at['void loss']}, correction", says("plot"))
+        self.assertIn(f"club (club), as platform, issued entries {at['award']}; the key is not revoked", says("corrected award"))
+        for name, sentence in (
+                ("award", "10 points of the award of entry {} were taken back"), ("rich", "nothing was taken back of the award of entry {}"),
+                ("gift", f"the transfer of entry {{}} was voided by entry {at['sealed'] + 3}"),
+                ("oaks", "nothing voided the planting of entry {}; 2 of these trees are lost"),
+                ("void planting", f"the planting of entry {{}} was voided by entry {at['void planting'] + 1}; none of them is lost"),
+                ("loss", f"the loss of entry {{}} was voided by entry {at['void loss']}"),
+                ("second loss", "the loss of entry {} counts: 2 trees of plot 1"), ("survey", "nothing voided the survey of entry {}"),
+                ("sealed", "nothing voided the transfer of entry {}")):
+            self.assertEqual(says(f"corrected {name}")[0], sentence.format(at[name]))
+
+    def test_the_command_prints_them(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.forge.text(self.forge.extra(*self.files["tree"])))
+            file.flush()
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                code = v.main(["receipt", file.name, "--log", TEST_VKEY])
+        self.assertEqual(code, 0)
+        for sentence in self.said("tree")["file"]["sentences"]:
+            self.assertIn(f"\n{sentence}\n", out.getvalue())
+
+    def test_a_part_that_is_missing_or_twice_or_another(self):
+        other_items, other_shown = self.files["corrected attestation"]
+        for name, (items, shown) in self.files.items():
+            hashes = joint_hashes(self.forge.hashes, [index for index, *_ in shown])
+            wrong = [(items[:at] + items[at + 1:], shown, None) for at in range(len(items))]
+            wrong += [(items[:at] + [one] + items[at:], shown, None) for at, one in enumerate(items)]
+            wrong += [(items[:at] + [items[at + 1], items[at]] + items[at + 2:], shown, None) for at in range(len(items) - 1)]
+            wrong += [(items[:at] + [one] + items[at + 1:], shown, None) for at in range(len(items)) for one in other_items
+                      if one != items[at]]
+            # A history without its oldest entries is a shorter one, which holds: see below.
+            if self.said(name)["file"]["about"] not in ("account_history", "plot_history"):
+                wrong += [(items, shown[:at] + shown[at + 1:], None) for at in range(len(shown)) if len(shown) > 1]
+            # Without any entry the items stand alone, and the file is about nothing.
+            wrong += [(items, shown[:at] + shown[at + 1:], hashes) for at in range(len(shown)) if len(shown) > 1]
+            wrong += [(items, shown[:at] + [one] + shown[at:], None) for at, one in enumerate(shown)]
+            wrong += [(items, shown[:at] + [shown[at + 1], shown[at]] + shown[at + 2:], None) for at in range(len(shown) - 1)]
+            wrong += [(items, sorted([*shown, one]), None) for one in other_shown if one not in shown]
+            wrong += [(items, shown, hashes[:at] + hashes[at + 1:]) for at in range(len(hashes))]
+            wrong += [(items, shown, hashes[:at] + [bytes(32)] + hashes[at + 1:]) for at in range(len(hashes))]
+            wrong += [(items, shown, [*hashes, bytes(32)]), (items, shown, hashes[::-1])]
+            for items_, shown_, hashes_ in wrong:
+                verdict = self.forge.of(items_, shown_, hashes=hashes_)
+                self.assertIsInstance(verdict, tuple, (name, verdict))
+                self.assertIn(verdict[0], ("unchecked", "false"), name)
+
+    def test_no_bit_can_be_another(self):
+        # Every bit of the smallest; one bit of each byte of the others.
+        sizes = sorted(self.files, key=lambda name: len(self.forge.extra(*self.files[name])))
+        for name in (sizes[0], "sealed tree"):
+            extra = self.forge.extra(*self.files[name])
+            for at in range(len(extra)):
+                for bit in range(8) if name == sizes[0] else [at % 8]:
+                    changed = extra[:at] + bytes([extra[at] ^ 1 << bit]) + extra[at + 1:]
+                    self.assertIsInstance(self.forge.verdict(changed), tuple, (name, at, bit))
+
+    def test_joint_inclusion(self):
+        random.seed(21)
+        for size in [*range(1, 40), 64, 65, 100]:
+            hashes = [v.sha256(u64(n)) for n in range(size)]
+            for _ in range(12):
+                indexes = sorted(random.sample(range(size), random.randrange(1, min(size, 9) + 1)))
+                proof, leaves = joint_hashes(hashes, indexes), [(index, hashes[index]) for index in indexes]
+                self.assertEqual(len(proof), v.joint_length(indexes, 0, size))
+                root = v.merkle_root(hashes)
+                self.assertEqual(v.joint_root(leaves, iter(proof), 0, size), root)
+                if proof:
+                    proof[random.randrange(len(proof))] = bytes(32)
+                    self.assertNotEqual(v.joint_root(leaves, iter(proof), 0, size), root)
+
+    def test_hashes_and_entries_beyond_what_can_be(self):
+        items, shown = self.files["corrected award"]
+        extra = self.forge.extra(items, shown)
+        hashes = joint_hashes(self.forge.hashes, [index for index, *_ in shown])
+        before = extra[:-32 * len(hashes) - 8]
+        for number in (2**64 - 1, 2**40, len(hashes) + 1):
+            self.expect(self.forge.verdict(before + u64(number) + b"".join(hashes)), "unchecked", "receipt_malformed")
+        self.expect(self.forge.verdict(before), "unchecked", "receipt_malformed")
+        self.expect(self.forge.verdict(before + u64(0)), "unchecked", "proof_incomplete")
+        # Without entries there is no list of hashes.
+        self.assertIsInstance(self.forge.of([], []), dict)
+        self.expect(self.forge.verdict(self.forge.extra([], []) + u64(0)), "unchecked", "receipt_malformed")
+        index, data, _ = shown[0]
+        for one in ((index, data, [bytes(32)]), (index, data, [bytes(32)] * 15)):
+            self.expect(self.forge.of(items, [one]), "unchecked", "receipt_malformed")
+        for count, code in ((512, "proof_incomplete"), (513, "receipt_malformed")):
+            many = [(one, data, []) for one in range(count)]
+            self.expect(self.forge.of(items, many, hashes=hashes), "unchecked", code)
+        self.expect(self.forge.of(items, [(2**64 - 1, data, [])], hashes=hashes), "unchecked", "proof_incomplete")
+        self.expect(self.forge.of(items, [(index, data + bytes(40_000), [])]), "false", "not_included")
+
+    def test_links_are_refused_whatever_they_are(self):
+        items, shown = self.files["corrected award"]
+        for entry in (STORY.entries[0], genesis(STORY, format=2), b"x"):
+            for path in ([], [bytes(32)] * 7, [bytes(32)] * 65):
+                links = u64(1) + u64(0) + byte_string(entry) + list_of(path, bytes)
+                self.expect(self.forge.of(items, shown, links=links), "false", "authority_broken")
+
+    def test_the_version_of_the_rules_comes_first(self):
+        for version in (7, 9):
+            forge = Forge(STORY, rules_version=version)
+            for items, shown in (self.files["tree"], ([], []), ([(b"", None, b"")], [])):
+                self.expect(forge.of(items, shown), "unchecked", "rules_version_unsupported")
+
+    def test_neighbours(self):
+        f, plot = self.forge, u32(1)
+        low, high = self.files["tree"][0][6][0][:16], plot + b"\xff" * 12
+        self.assertEqual(f.of([f.item("surveys", low, high)], [])["items"][0]["nothing_up_to"], high.hex())
+        older = max(path[:16] for path, *_ in f.leaves[9] if path[:4] == plot and path[:16] != low)
+        for wrong in ((older, high), (older, low), (plot + bytes(12), high)):
+            self.expect(f.of([f.item("surveys", *wrong)], []), "false", "state_item_wrong", wrong)
+        for wrong in ((low, low), (high, low)):
+            self.expect(f.of([f.item("surveys", *wrong)], []), "unchecked", "state_item_malformed")
+        key, fields, proof = f.item("surveys", low, high)
+        for other in (key + b"\0", key[:-1], key[:16], b"", key + key):
+            self.expect(f.of([(other, fields, proof)], []), "unchecked", "state_item_malformed")
+        for other in (proof[:-1], proof + b"\0", proof[:1], b"", u8(17) + proof[1:], u8(16) + u8(16) + proof[2:]):
+            self.expect(f.of([(key, fields, other)], []), "unchecked", "state_item_malformed")
+        self.expect(f.of([(key, None, proof)], []), "false", "state_item_wrong")
+        self.expect(f.of([(key, fields + b"\0", proof)], []), "false", "state_item_wrong")
+        # Where paths are hashes their order means nothing.
+        genesis_id = STORY.ledger.genesis_id
+        for name, one, other in (("keys", bytes(32), b"\xff" * 32), ("holders", b"\0a", b"\0z"),
+                                 ("accounts", genesis_id + bytes(32), genesis_id + b"\xff" * 32)):
+            self.expect(f.of([f.item(name, one, other)], []), "unchecked", "state_item_malformed", name)
+        # A plot without surveys; a place that says nothing of a plot with some.
+        none = f.item("surveys", u32(9) + bytes(12), u32(9) + b"\xff" * 12)
+        self.assertIsNone(f.of([none], [])["items"][0]["leaf"])
+
+    def replaced(self, name, wanted, item):
+        items, shown = self.files[name]
+        places = [at for at, one in enumerate(items) if one == self.forge.item(*wanted)]
+        self.assertEqual(len(places), 1)
+        return [*items[:places[0]], item, *items[places[0] + 1:]], shown
+
+    def test_another_survey_as_the_latest(self):
+        f, at = self.forge, STORY.at
+        latest = u32(1) + u32(3) + u64(at["surveys"] + 1)
+        end = u32(1) + b"\xff" * 12
+        older = u32(1) + u32(2) + u64(at["surveys"])
+        other_plots = u32(2) + u32(4) + u64(at["surveys"] + 2)
+        def with_survey(item, survey):
+            items, shown = self.replaced("tree", ("surveys", latest, end), item)
+            shown = [one for one in shown if one[0] != at["surveys"] + 1]
+            return f.of(items, sorted([*shown, f.shown(survey)]))
+        self.expect(with_survey(f.item("surveys", older, end), at["surveys"]), "false", "state_item_wrong")
+        self.expect(with_survey(f.item("surveys", older), at["surveys"]), "unchecked", "state_file_unfit")
+        self.expect(with_survey(f.item("surveys", older, latest[:8] + bytes(8)), at["surveys"]), "unchecked", "state_file_unfit")
+        self.expect(with_survey(f.item("surveys", other_plots, u32(2) + b"\xff" * 12), at["surveys"] + 2), "unchecked", "state_file_unfit")
+        # That nothing is behind the last one does not say that there is none.
+        behind = f.item("surveys", u32(1) + u32(4) + u64(0), end)
+        self.expect(with_survey(behind, at["surveys"]), "unchecked", "state_file_unfit")
+        # A plot that has no survey.
+        def without_surveys(items):
+            items.leaves[9] = [leaf for leaf in items.leaves[9] if leaf[0][:4] != u32(1)]
+        none = Forge(STORY, without_surveys)
+        self.assertIn("plot 1 has no survey that counts", none.of(*none.certificate(at["claims"][0]))["file"]["sentences"])
+
+    def test_parts_of_histories(self):
+        f, at = self.forge, STORY.at
+        for found, make, whole in ((f.about_account(ANN), lambda part: f.account(ANN, part), "account"),
+                                   (f.about_plot(1), lambda part: f.plot(1, part), "plot")):
+            self.assertGreater(len(found), 8)
+            parts = [found[begin:end] for begin in range(len(found)) for end in range(begin + 1, len(found) + 1)]
+            holes = [found[:place] + found[place + 1:] for place in range(1, len(found) - 1)]
+            held = []
+            for part in parts + holes:
+                shown = {one for index, targets in part for one in (index, *targets)}
+                # What is shown as a correction's target may be the one before: then the part goes on with it.
+                newest = oldest = found.index(part[-1])
+                while oldest and found[oldest - 1][0] in shown:
+                    oldest -= 1
+                named = {one for index, targets in found[oldest:newest + 1] for one in (index, *targets)}
+                verdict = f.of(*make(part))
+                held.append(named == shown)
+                if named != shown:
+                    self.expect(verdict, "unchecked", "state_file_unfit", (whole, part))
+                    continue
+                self.assertIsInstance(verdict, dict, (whole, part))
+                file = verdict["file"]
+                self.assertEqual(file["complete"], oldest == 0 and newest == len(found) - 1)
+                self.assertEqual(file["next"], str(found[oldest - 1][0]) if oldest else None)
+            self.assertGreater(min(held.count(True), held.count(False)), 5)
+
+    def test_histories_of_others(self):
+        f = self.forge
+        others = f.about_account(CAT)
+        newest = f.about_account(ANN)[-1][0]
+        # Its newest is not the account's last entry: it does not fit. If it is, the state is false.
+        self.expect(f.of(*f.account(ANN, [one for one in others if one[0] < newest and one[0] not in dict(f.about_account(ANN))])),
+                    "unchecked", "state_file_unfit")
+        self.expect(f.of(*f.account(BOB, f.about_account(ANN))), "unchecked", "state_file_unfit")
+        self.expect(f.of(*f.plot(2, f.about_plot(1))), "unchecked", "state_file_unfit")
+        absent = f.file(("accounts", STORY.ledger.genesis_id + bytes(32)), [], [STORY.at["award"]])
+        self.expect(f.of(*absent), "unchecked", "state_file_unfit")
+        self.expect(f.of(*f.file(("plots", u32(9)), [], [STORY.at["award"]])), "unchecked", "state_file_unfit")
+
+    def lying(self, name, change, more=()):
+        """A forge of a state in which the leaves of a domain are others."""
+        domain = v.DOMAINS.index(name)
+
+        def lie(items):
+            changed = []
+            for path, value, a, b in items.leaves[domain]:
+                fields = items.fields.get(value, value)
+                new, sums = change(path, fields, (a, b))
+                if value in items.fields:
+                    value = value[:8] + v.sha256(new)
+                    items.fields[value] = new
+                else:
+                    value = new
+                changed.append((path, value, *sums))
+            items.leaves[domain] = changed
+        return Forge(STORY, lie, more)
+
+    def test_a_state_that_contradicts_the_entries(self):
+        at, wrong = STORY.at, ("false", "state_file_wrong")
+        # Balances that the entries do not make; a last entry about something else.
+        richer = self.lying("accounts", lambda _, value, sums: (value[:7] + bytes([value[7] ^ 1]) + value[8:],
+                            (int.from_bytes(value[:8], "big") ^ 1, 0)))
+        self.expect(richer.of(*richer.account(DEB)), *wrong)
+        last = self.lying("accounts", lambda _, value, sums: (value[:8] + u64(at["oaks"]) + value[16:], sums))
+        self.expect(last.of(*last.account(BOB, [(at["oaks"], [])])), *wrong)
+        self.expect(last.of(*last.account(BOB, [(at["rich"], [])])), "unchecked", "state_file_unfit")
+        # Of a claim: its points, another's tree, a void that is none, an assignment that is none.
+        claim = at["claims"][0]
+        more = self.lying("claims", lambda _, value, sums: (value[:34] + u64(int.from_bytes(value[34:42], "big") + 1) + value[42:],
+                          (sums[0] and sums[0] + 1, sums[1])))
+        for number in (claim, at["void claim"], at["claims"][5]):
+            self.expect(more.of(*more.certificate(number)), *wrong)
+        for change in (lambda _, value, sums: (u64(claim + 1) + value[8:], sums),
+                       lambda _, value, sums: (value[:8] + u64(at["award"]), sums),
+                       lambda _, value, sums: (value[:8] + u64(at["sealed assignment"]), sums)):
+            other = self.lying("trees", change)
+            self.expect(other.of(*other.certificate(claim)), *wrong)
+        void = self.lying("voided", lambda _, value, sums: (u64(at["reversal"]), sums))
+        self.expect(void.of(*void.certificate(at["void claim"])), *wrong)
+        # Plantings that are of another species, or were voided, or say other days than the entry; of the corrections, too.
+        for offset, byte in ((9, 3), (21, 9), (25, 9)):
+            other = self.lying("plantings", lambda _, fields, sums: (fields[:offset] + bytes([byte]) + fields[offset + 1:], sums))
+            self.expect(other.of(*other.certificate(claim)), *wrong, offset)
+        voided = self.lying("plantings", lambda _, fields, sums: (fields[:26] + b"\1" + u32(0) + u64(0) + fields[-4:], (0, 0)))
+        self.expect(voided.of(*voided.certificate(claim)), *wrong)
+        self.expect(voided.of(*voided.corrected(at["oaks"])), *wrong)
+        entry = self.lying("plantings", lambda _, fields, sums: (u64(at["firs"]) + fields[8:], sums))
+        self.assertEqual(entry.of(*entry.corrected(at["oaks"])), ("false", "state_item_wrong"))     # the leaf names its entry
+        # A plot and a survey that say otherwise than their entries.
+        plot = self.lying("plots", lambda _, fields, sums: (fields.replace(b"hill", b"hall"), sums))
+        self.expect(plot.of(*plot.certificate(claim)), *wrong)
+        survey = self.lying("surveys", lambda _, fields, sums: (fields.replace(b"them", b"they"), sums))
+        self.expect(survey.of(*survey.certificate(claim)), *wrong)
+        # A loss that counts, and is voided.
+        def void_the_loss(items):
+            items.leaves[13].append((u64(at["second loss"]).ljust(32, b"\0"), u64(at["void loss"]), 0, 0))
+        both = Forge(STORY, void_the_loss)
+        self.expect(both.of(*both.corrected(at["second loss"])), *wrong)
+        # Leaves that are missing.
+        for name, file in (("species", "tree"), ("trees", "tree"), ("plots", "tree"), ("keys", "tree"), ("once", "tree"),
+                           ("voided", "voided"), ("plantings", "corrected oaks")):
+            def drop(items):
+                items.leaves[v.DOMAINS.index(name)] = []
+            forge = Forge(STORY, drop)
+            items = []
+            for key, fields, proof in self.files[file][0]:
+                one = v.read_item_proof(types.SimpleNamespace(key=key, proof=proof))
+                items.append(forge.item(one[1], *one[2]))
+            self.expect(forge.of(items, self.files[file][1]), *wrong, name)
+
+    def test_keys_that_may_not_say_it(self):
+        at = STORY.at
+        for what, role in (("award", 1), ("survey", 0), ("attestation", 0), ("oaks", 2)):
+            issuer = v.decode_entry(STORY.entries[at[what]]).issuer
+            swap = lambda _, fields, sums: (fields[:36] + u32(role) + fields[40:] if fields[:32] == issuer else fields, sums)
+            forge = self.lying("keys", swap)
+            self.expect(forge.of(*forge.corrected(at[what])), "false", "state_file_wrong", what)
+        # A governor corrects, and says nothing else that these files show.
+        governor = lambda _, fields, sums: (fields[:32] + u32(0) + fields[40 + 8 + len(b"club") + 4 + 8 + len(b"club"):]
+                                            if fields[:32] == PLATFORM.public else fields, sums)
+        forge = self.lying("keys", governor)
+        self.expect(forge.of(*forge.corrected(at["award"])), "false", "state_file_wrong")
+
+    def test_what_no_file_is_about(self):
+        f, at = self.forge, STORY.at
+        award = [at["award"]]
+        for first in (("species", u16(1)), ("months", u32(0)), ("keys", PLATFORM.public), ("once", b"\0"), ("losses", u64(at["award"])),
+                      ("voided", u64(at["award"])), ("claims", u64(at["award"]))):
+            self.expect(f.of(*f.file(first, [], award)), "unchecked", "state_file_unfit", first)
+        self.expect(f.of(*f.file(("reversed", u64(at["award"])), [], award, programme=False)), "unchecked", "state_file_unfit")
+        items, shown = self.files["corrected award"]
+        self.expect(f.of([], shown), "unchecked", "state_file_unfit")
+        beyond = f.item("reversed", u64(at["award"]), u64(at["award"] + 1))
+        self.expect(f.of([beyond, *items[1:]], shown), "unchecked", "state_file_unfit")
+        for index in (0, 1, at["reversal"], at["void loss"], at["claims"][0]):
+            for domain in ("reversed", "losses") if index == at["claims"][0] else ("reversed", "losses", "voided"):
+                self.expect(f.of(*f.file((domain, u64(index)), [], [index])), "unchecked", "state_file_unfit", (index, domain))
+
+    def test_an_entry_behind_the_state(self):
+        b = STORY.fork()
+        award = b.award(CAT, 1)
+        state = STORY.fork()
+        forge = Forge(state, more=[b.entries[award]])
+        self.expect(forge.of(*forge.corrected(award)), "unchecked", "state_file_unfit")
+        self.assertIsInstance(forge.of(*forge.corrected(STORY.at["award"])), dict)
+
+    def test_genesis(self):
+        items, shown = self.files["BOB"]
+        extra = self.forge.extra(items, shown)
+        self.assertIsInstance(self.forge.verdict(extra, STORY.ledger.genesis_id), dict)
+        self.expect(self.forge.verdict(extra, bytes(32)), "false", "genesis_other")
+        self.expect(self.forge.verdict(self.forge.extra(*self.files["tree"]), bytes(32)), "false", "genesis_other")
+        for change in (lambda _, fields, sums: (fields.replace(b"/test", b"/tast"), sums),
+                       lambda _, fields, sums: (fields.replace(STORY.ledger.genesis_id, bytes(32)), sums)):
+            forge = self.lying("once", change)
+            self.expect(forge.of(*forge.account(BOB)), "false", "genesis_other")
+
+    def test_entries_that_lie(self):
+        """Such as a log could take in against its own rules."""
+        b, at = STORY, STORY.at
+        award = dict(account=CAT, quantity=1, points=1, occurred_on=TODAY)
+        after = len(b.entries)
+
+        def of(more, index, first="reversed", shown=None):
+            forge = Forge(b, more=more)
+            keys = sorted({forge.entry(one).issuer for one in shown or [index] if not v.is_sealed(forge.entries[one])})
+            items = [forge.item(first, u64(index)), forge.item("once", b"\0"), *(forge.item("keys", key) for key in keys)]
+            entries = [(one, forge.entries[one], []) for one in shown or [index]]
+            return forge.of(items, entries)
+
+        self.expect(of([b.entry("award", PLATFORM, forge=PLATFORM, **award)], after), "false", "entry_wrong")
+        forge = Forge(b, more=[b"x"])
+        items = self.files["corrected award"][0]
+        self.expect(forge.of(items, [(after, b"x", [])]), "false", "entry_wrong")
+        forge = Forge(b)
+        self.expect(forge.of(items, [(forge.index, forge.state, [])]), "unchecked", "state_file_unfit")
+        # Of a sealed one: another entry as its seal, a seal of fewer, one of another root.
+        statement = write_statement("award", dict(award))
+        leaf = v.sha256(b"\0" + statement)
+        sealed = sealed_entry(1, statement)
+        no_seal = b.entry("award", PLATFORM, **award)
+        self.expect(of([sealed, no_seal], after, shown=[after, after + 1]), "false", "entry_wrong")
+        for said, ahead, code in ((dict(count=1, root=bytes(32)), 1, ("false", "entry_wrong")),
+                                  (dict(count=1, root=leaf), 2, ("unchecked", "state_file_unfit")),
+                                  (dict(count=2, root=leaf), 1, ("unchecked", "proof_incomplete"))):
+            more = [sealed_entry(ahead, statement), b.entry("seal", PLATFORM, **said)]
+            self.expect(of(more, after, shown=[after, after + 1]), *code)
+        few = [sealed_entry(2, statement), sealed, b.entry("seal", PLATFORM, count=1, root=leaf)]
+        self.expect(of(few, after, shown=[after, after + 2]), "false", "entry_wrong")
+        self.expect(of([sealed, b.entry("seal", PLATFORM, forge=PLATFORM, count=1, root=leaf)], after, shown=[after, after + 1]),
+                    "false", "entry_wrong")
 
 
 if __name__ == "__main__":
