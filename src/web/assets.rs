@@ -71,6 +71,21 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/items.mjs"),
     ),
     (
+        "verifier/record.mjs",
+        SCRIPT,
+        include_str!("verifier/record.mjs"),
+    ),
+    (
+        "verifier/shown.mjs",
+        SCRIPT,
+        include_str!("verifier/shown.mjs"),
+    ),
+    (
+        "verifier/about.mjs",
+        SCRIPT,
+        include_str!("verifier/about.mjs"),
+    ),
+    (
         "verifier/receipt.mjs",
         SCRIPT,
         include_str!("verifier/receipt.mjs"),

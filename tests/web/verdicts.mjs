@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 
 import { Refused, hex } from '../../src/web/verifier/codec.mjs';
 import { LOG, WITNESS, parseVkey } from '../../src/web/verifier/note.mjs';
-import { recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
+import { verifyReceipt } from '../../src/web/verifier/receipt.mjs';
+import { recordId } from '../../src/web/verifier/record.mjs';
 
 // Node 18 has it under its own name alone.
 globalThis.crypto ??= webcrypto;

@@ -15,7 +15,8 @@ import {
 import { verifyItem } from '../../src/web/verifier/items.mjs';
 import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/note.mjs';
 import { checkStatement } from '../../src/web/verifier/policy.mjs';
-import { checkLogKey, readReceipt, recordId, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
+import { checkLogKey, readReceipt, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
+import { recordId } from '../../src/web/verifier/record.mjs';
 import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
 import {
@@ -121,8 +122,8 @@ test('golden statements are read, and their ids and signatures hold', async () =
   }
 });
 
-// The golden receipt of a state entry has no issuer; another key can be absent by the same proof as one of its items.
-const ofIssuer = (name) => name !== 'state_items.tlog-proof';
+// A golden receipt of a state entry has no issuer; another key can be absent by the same proof as one of its items.
+const ofIssuer = (name) => !name.startsWith('state_');
 
 test('the golden receipt of items says what stands and what does not', async () => {
   const receipt = text('receipts/state_items.tlog-proof');
@@ -545,7 +546,7 @@ test('a receipt of a state entry proves that the log holds it, and nothing else'
     };
     await refuses(verifyReceipt(withExtra(receipt, flip), { vkey }), 'not_included');
   }
-  await refuses(verifyReceipt(forged.receipt(57), { vkey }), 'not_canonical');
+  await refuses(verifyReceipt(forged.receipt(57), { vkey }), 'entry_wrong');
   // It gives nobody authority, at whichever place in a chain.
   await refuses(verifyReceipt(forged.receipt(56), { vkey }), 'authority_broken');
 
@@ -1015,8 +1016,92 @@ test('a receipt of a state entry shows its items, or says which is wrong', async
   const cut = { ...plot, proof: plot.proof.slice(1) };
   await refuses(verifyReceipt(receiptWith([plot, cut]), { vkey }), 'state_item_malformed');
   await refuses(verifyReceipt(receiptWith([plot, { ...plot, fields: null }]), { vkey }), 'state_item_wrong');
-  const link = Buffer.concat([u64(1), u64(55), string(entry), u64(0)]);
-  await refuses(verifyReceipt(receiptWith(items, link), { vkey }), 'shown_entries_unsupported');
+  // By other rules anything may be another thing, links too.
+  const other = Buffer.from(entry);
+  other.writeUInt32BE(9, 26);
+  const later = new Forged('example.org/ledger', keyFromSeed(Buffer.alloc(32, 9)), [...golden, other]);
+  await refuses(verifyReceipt(later.receipt(55), { vkey }), 'rules_version_unsupported');
+  // Links of any kind are too many, whatever their proofs are.
+  const link = Buffer.concat([u64(1), u64(0), string(golden[0]), u64(0)]);
+  const linked = withExtra(forged.receipt(55), (extra) => Buffer.concat([extra.subarray(0, -24), link, u64(0), u64(0)]));
+  await refuses(verifyReceipt(linked, { vkey }), 'authority_broken');
+});
+
+// What the second verifier's tests forge (docs/verifier/test_arborlog_verify.py): states and entries that lie, files that
+// have too little or too much.
+test('files about the state come to what the second verifier says', async () => {
+  const { log: line, files } = JSON.parse(text('state_forged.json'));
+  const vkey = await parseVkey(line, LOG);
+  const codes = new Set();
+  for (const { name, outcome, code, text: file } of files) {
+    const found = await verifyReceipt(file, { vkey }).catch((error) => error);
+    if (outcome === 'holds') {
+      assert(!(found instanceof Error), `${name}: ${found.stack}`);
+    } else {
+      assert(found instanceof Refused, `${name}: ${found.stack ?? 'it holds'}`);
+      assert.deepEqual([found.outcome, found.code], [outcome, code], `${name}: ${found.message}`);
+    }
+    codes.add(code);
+  }
+  for (const code of [null, 'state_file_unfit', 'state_file_wrong', 'state_item_wrong', 'state_item_malformed', 'entry_wrong', 'not_included',
+    'proof_incomplete', 'receipt_malformed', 'genesis_other', 'authority_broken', 'rules_version_unsupported']) assert(codes.has(code), code);
+});
+
+const forgedFiles = () => {
+  const { log: line, files } = JSON.parse(text('state_forged.json'));
+  return { line, held: files.filter(({ outcome, sentences }) => outcome === 'holds' && sentences > 0).map(({ text: file }) => file) };
+};
+
+test('what a file about the state is about is said', async () => {
+  const { line, held } = forgedFiles();
+  const vkey = await parseVkey(line, LOG);
+  const found = [];
+  for (const file of held) found.push((await verifyReceipt(file, { vkey })).file);
+  const of = (about) => found.filter((one) => one.about === about);
+  const trees = of('certificate').filter(({ tree }) => tree !== null);
+  assert.equal(trees[0].species, 'oak');
+  assert.deepEqual([trees[0].claim.tree.plot, trees[0].claim.tree.serial, trees[0].tree.survey.alive], [1, 1, 7]);
+  assert(of('certificate').some(({ voided }) => voided?.reason === 'because'));
+  assert(of('account_history').every(({ complete, fields, entries }) => (
+    !complete || entries.reduce((sum, { change }) => sum + change, 0n) === fields.balance
+  )));
+  assert(of('account_history').some(({ complete }) => complete));
+  assert(of('plot_history').some(({ complete, fields }) => complete && fields.number === 1));
+  assert(of('corrections').some(({ kind, found: taken }) => kind === 'award' && taken?.points === 10n));
+  assert(found.every(({ issuers, genesis, programme }) => issuers.length > 0 && genesis.length === 64 && programme === 'A test'));
+});
+
+test('a file about the state in which a bit is another does not hold', async () => {
+  const { line, held } = forgedFiles();
+  const vkey = await parseVkey(line, LOG);
+  const [shortest, ...longer] = held.sort((one, other) => one.length - other.length);
+  for (const file of [shortest, longer.at(-1)]) {
+    const length = Buffer.from(/extra (.*)/.exec(file)[1], 'base64').length;
+    for (let bit = 0; bit < 8 * length; bit += file === shortest ? 1 : 25) {
+      const changed = withExtra(file, (extra) => {
+        const other = Buffer.from(extra);
+        other[bit >> 3] ^= 128 >> (bit & 7);
+        return other;
+      });
+      const found = await verifyReceipt(changed, { vkey }).catch((error) => error);
+      assert(found instanceof Refused, `bit ${bit}: ${found.stack ?? 'it holds'}`);
+    }
+  }
+});
+
+test('golden files about the state hold, and those that do not come to what they say', async () => {
+  for (const name of list('receipts').filter((one) => !ofIssuer(one))) {
+    // The log of these files goes on to where the next key signs; but for the items of the story's state.
+    const vkey = name === 'state_items.tlog-proof' ? log : next;
+    assert.equal((await verifyReceipt(text(`receipts/${name}`), { vkey })).entry.statement.kind, 'state', name);
+  }
+  // Those that do not hold are there when the log that they are of is.
+  const rejected = readdirSync(GOLDEN).includes('state_rejected') ? list('state_rejected') : [];
+  for (const name of rejected) {
+    const { outcome, code, text: file } = JSON.parse(text(`state_rejected/${name}`));
+    const found = await verifyReceipt(file, { vkey: next }).catch((error) => error);
+    assert.deepEqual([found.outcome, found.code], [outcome, code], name);
+  }
 });
 
 test('paths that are hashes are those of what they name', async () => {

@@ -128,8 +128,8 @@ document.addEventListener('drop', (event) => {
 
 const MODULES = [
   'verifier/codec.mjs', 'verifier/file.mjs', 'verifier/tree.mjs', 'verifier/signature.mjs', 'verifier/note.mjs',
-  'verifier/policy.mjs', 'verifier/trie.mjs', 'verifier/domains.mjs', 'verifier/items.mjs', 'verifier/receipt.mjs',
-  'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
+  'verifier/policy.mjs', 'verifier/trie.mjs', 'verifier/domains.mjs', 'verifier/items.mjs', 'verifier/record.mjs',
+  'verifier/shown.mjs', 'verifier/about.mjs', 'verifier/receipt.mjs', 'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
 ];
 
 // One script of all modules, each after those that it imports. Without imports they share one scope, so

@@ -4,7 +4,8 @@
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
 import { Refused, hex, need } from './verifier/codec.mjs';
 import { LOG, openCheckpoint, parseVkey } from './verifier/note.mjs';
-import { checkLogKey, recordId, verifyReceipt } from './verifier/receipt.mjs';
+import { checkLogKey, verifyReceipt } from './verifier/receipt.mjs';
+import { recordId } from './verifier/record.mjs';
 import { checkGenesis, compare, follows, forget, keepGenesis, proveBy } from './verifier/seen.mjs';
 import { canVerify } from './verifier/signature.mjs';
 import { CHECKS_OF_ISSUER, checkStory, formText, isStated, recordIn } from './verifier/story.mjs';

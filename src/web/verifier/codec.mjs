@@ -19,7 +19,7 @@ export class Refused extends Error {
 const UNCHECKED = new Set([
   'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
   'witness_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'state_item_malformed',
-  'shown_entries_unsupported', 'away',
+  'state_file_unfit', 'rules_version_unsupported', 'away',
 ]);
 
 // Says that it was this that could not be read, whatever is wrong inside.
@@ -32,11 +32,21 @@ export function reading(code, work) {
   }
 }
 
+// The same, of work that is not done at once.
+export async function named(code, work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Refused) error.code = code;
+    throw error;
+  }
+}
+
 export function need(condition, code, what) {
   if (!condition) throw new Refused(code, what);
 }
 
-const canonical = (condition, what) => need(condition, 'not_canonical', what);
+export const canonical = (condition, what) => need(condition, 'not_canonical', what);
 
 export const RECORD_BYTES_MAX = 25_600;
 export const ENTRY_BYTES_MAX = 32_768;
@@ -128,7 +138,7 @@ export function readWhole(read, bytes) {
   return value;
 }
 
-const big = (bytes) => bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+export const big = (bytes) => bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 
 export const u64 = (reader) => big(reader.take(8));
 
@@ -314,6 +324,9 @@ const ENTRY = table({
   version: u16, admitted_at: u64, lineage: listOf(u64, 0, 5), record: byteString(RECORD_BYTES_MAX),
   signature: fixed(64), endorsements: listOf(table({ key: bytes32, signature: fixed(64) }), 0, 32),
 });
+
+// The version of the rules (docs/format.md, section 5.4) by which states are read here.
+export const RULES_VERSION = 8;
 
 // What the log itself writes, and nobody signs but the checkpoint: the state root and the totals that the entries
 // below `size` make.

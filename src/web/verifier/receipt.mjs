@@ -1,19 +1,20 @@
 // Receipts: an entry with all that proves it (docs/format.md, section 13). Each check is reported as
 // soon as it holds; the first error is thrown with the name of its check.
 
+import { readAbout } from './about.mjs';
 import {
-  ENTRY_BYTES_MAX, Refused, byteString, bytes32, concat, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
-  isStateEntry, listOf, namesMldsa, need, option, readWhole, reading, table, u64, utf8,
+  ENTRY_BYTES_MAX, RULES_VERSION, Refused, byteString, bytes32, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
+  isStateEntry, listOf, namesMldsa, need, option, readWhole, reading, table, u64,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { verifyItem } from './items.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
 import { checkStatement } from './policy.mjs';
-import { signatureHolds } from './signature.mjs';
-import { PROOF_HASHES_MAX, leafHash, pathLength, rootByPath, sha256 } from './tree.mjs';
+import { MAY_SAY, checkSignatures, recordId, signingInput } from './record.mjs';
+import { EXTRA_BYTES_MAX, checkShownLength, openShown, readShown } from './shown.mjs';
+import { PROOF_HASHES_MAX, leafHash, pathLength, rootByPath } from './tree.mjs';
 
 const RECEIPT_BYTES_MAX = 4 << 20;
-const EXTRA_BYTES_MAX = 2 << 20;
 const FIRST_LINE = 'c2sp.org/tlog-proof@v1';
 const BEGINNING_BYTES = 256;
 const LINK = table({ index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX) });
@@ -21,12 +22,6 @@ const SEAL_LINK = table({
   index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX), siblings: listOf(bytes32, 0, 14),
 });
 
-const MAY_SAY = {
-  platform: ['award', 'transfer', 'claim', 'assignment', 'correction', 'seal'],
-  planter: ['plot', 'planting', 'correction', 'seal'],
-  surveyor: ['survey', 'correction', 'seal'],
-  auditor: ['correction', 'attestation', 'seal'],
-};
 const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction', 'policy'];
 
 // Whether a file is a receipt, or was one before something was done to it: its first line is looked
@@ -46,10 +41,10 @@ function readExtra(reader) {
   const entry = byteString(ENTRY_BYTES_MAX)(reader);
   const seal = isSealedEntry(entry) ? SEAL_LINK(reader) : null;
   const authority = listOf(LINK, 0, 64)(reader);
-  if (!isStateEntry(entry)) return { entry, seal, authority, items: [], shown: [] };
+  if (!isStateEntry(entry)) return { entry, seal, authority };
   // Items of the state, and entries that are shown beside them.
   const items = listOf(ITEM, 0, 64)(reader);
-  return { entry, seal, authority, items, shown: listOf(LINK, 0, 64)(reader) };
+  return { entry, seal, authority, beside: { items, ...readShown(reader) } };
 }
 
 function readLines(text) {
@@ -66,19 +61,19 @@ function readLines(text) {
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
   need(path.every((hash) => hash.length === 32), '', 'a hash of the proof has not 32 bytes');
-  const { entry, items, shown } = extra;
-  return { chain: [{ index, entry, path, items, shown }, ...extra.authority], seal: extra.seal, note: text.slice(parted + 2) };
+  const { entry, seal, authority, beside = null } = extra;
+  return { chain: [{ index, entry, path }, ...authority], seal, beside, note: text.slice(parted + 2) };
 }
 
-// The chain from the entry to its last link, each with index and path; the entry's seal, or null; and the checkpoint
-// as it was read; from a file's bytes, or from text that was pasted.
+// The chain from the entry to its last link, each with index and path; the entry's seal, or null; what stands beside a
+// state entry (`beside`: items, entries that are shown, and their hashes), or null; and the checkpoint as it was read; from a file's bytes, or from text that was pasted.
 export function readReceipt(file) {
   const bytes = bytesOf(file);
   need(beginsAsAReceipt(bytes), 'not_a_receipt', `its first line is not ${FIRST_LINE}`);
   need(bytes.length <= RECEIPT_BYTES_MAX, 'too_long', 'a receipt is longer than 4 MiB');
   return readFile(bytes, (text) => {
-    const { chain, seal, note } = reading('receipt_malformed', () => readLines(text));
-    return { chain, seal, checkpoint: readCheckpoint(note) };
+    const { note, ...read } = reading('receipt_malformed', () => readLines(text));
+    return { ...read, checkpoint: readCheckpoint(note) };
   });
 }
 
@@ -88,20 +83,6 @@ function checkLengths(chain, { size }) {
   for (const { index, path } of chain) {
     const fits = index < size && path.length === pathLength(index, size);
     need(fits, 'proof_incomplete', `the proof of entry ${index} has not the number of hashes that it needs`);
-  }
-}
-
-const signingInput = (origin, record) => concat(utf8(`arborlog/record/v1\n${origin}\n`), record);
-
-export const recordId = (origin, record) => sha256(signingInput(origin, record));
-
-async function checkSignatures(entry, origin) {
-  const message = signingInput(origin, entry.record);
-  const holds = await signatureHolds(entry.issuer, entry.signature, message);
-  need(holds, 'signature_invalid', "the issuer's signature does not hold");
-  for (const endorsement of entry.endorsements) {
-    const endorsed = await signatureHolds(endorsement.key, endorsement.signature, message);
-    need(endorsed, 'signature_invalid', "an endorsement's signature does not hold");
   }
 }
 
@@ -176,7 +157,7 @@ function checkQuorum(entry, link) {
 // Verifies a receipt, from its bytes or its text, by the log's key, the genesis' record id in hexadecimal if one is pinned, and
 // the witnesses that must have cosigned. `tell(check, found)` is called for each check that held:
 // checkpoint, witnesses, entry, inclusion, signature, role, authority, genesis. A state entry is the log's own word:
-// only the first four hold of it, and no genesis is shown. The signature, the role and the authority of a sealed entry
+// only the first four hold of it; what its items and the entries beside them say is given as `items`, `shown` and `file`. The signature, the role and the authority of a sealed entry
 // are those of its seal.
 export async function verifyReceipt(file, { vkey, genesis = null, witnesses = [] }, tell = () => {}) {
   const named = async (name, work) => {
@@ -192,7 +173,7 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     tell(name, found);
     return found;
   };
-  const { checkpoint, chain, seal: sealLink } = await check('checkpoint', async () => {
+  const { checkpoint, chain, seal: sealLink, beside } = await check('checkpoint', async () => {
     const read = readReceipt(file);
     await verifyCheckpoint(read.checkpoint, vkey);
     return read;
@@ -208,11 +189,16 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     }
     return all;
   });
-  await named('inclusion', async () => checkLengths(sealLink === null ? chain : [...chain, sealLink], checkpoint));
-  await named('genesis', async () => checkFormat(chain[chain.length - 1], checkpoint));
+  const rest = sealLink === null ? chain : [...chain, sealLink];
+  await named('inclusion', async () => {
+    checkLengths(beside === null ? rest : chain.slice(0, 1), checkpoint);
+    if (beside !== null) checkShownLength(beside, checkpoint);
+  });
+  // A state entry is of no genesis, and has no links that could be.
+  if (beside === null) await named('genesis', async () => checkFormat(chain[chain.length - 1], checkpoint));
   // A genesis of another format anywhere but at index 0 of the tree is merely wrong.
   const decoded = (link) => {
-    const entry = reading('not_canonical', () => decodeEntry(link.entry));
+    const entry = reading(beside === null ? 'not_canonical' : 'entry_wrong', () => decodeEntry(link.entry));
     return { ...entry, index: link.index };
   };
   const entry = await check('entry', async () => {
@@ -224,16 +210,20 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     leaf: await checkInclusion(chain[0], checkpoint), path: chain[0].path, index: entry.index, checkpoint,
   }));
   if (entry.statement.kind === 'state') {
-    await named('authority', async () => need(chain.length === 1, 'authority_broken', "a state entry rests on nobody's authority"));
-    const items = await named('entry', async () => {
-      const [{ items: all, shown }] = chain;
-      need(shown.length === 0, 'shown_entries_unsupported', 'entries beside the items are not verified here yet');
-      const proven = [];
-      for (const item of all) proven.push(await verifyItem(item, entry.statement.state_root, genesis));
-      return proven;
+    const { statement: state } = entry;
+    await named('entry', async () => {
+      const known = state.rules_version === RULES_VERSION;
+      need(known, 'rules_version_unsupported', `the state is by version ${state.rules_version} of the rules, and this page knows ${RULES_VERSION}`);
     });
-    const nobody = { seal: null, grant: null, genesis: null };
-    return { ...nobody, index: entry.index, entry, items, checkpoint, pinned: genesis, seen, entries: [entry] };
+    await named('authority', async () => need(chain.length === 1, 'authority_broken', "a state entry rests on nobody's authority"));
+    const { items, file, shown } = await named('entry', async () => {
+      const opened = await openShown(beside, checkpoint);
+      const proven = [];
+      for (const item of beside.items) proven.push({ ...await verifyItem(item, state.state_root, genesis), fields: item.fields });
+      return { items: proven, shown: opened, file: readAbout(proven, opened, state, checkpoint.origin, genesis) };
+    });
+    const nobody = { seal: null, grant: null, genesis: file?.genesis ?? null };
+    return { ...nobody, index: entry.index, entry, items, file, shown, checkpoint, pinned: genesis, seen, entries: [entry] };
   }
   // The entry that is signed.
   let signed = entry;

@@ -10,7 +10,7 @@ export async function sha256(bytes) {
 
 export const leafHash = (entry) => sha256(concat([0], entry));
 
-const nodeHash = (left, right) => sha256(concat([1], left, right));
+export const nodeHash = (left, right) => sha256(concat([1], left, right));
 
 // How many hashes prove a leaf: to where its way parts from the last leaf's, then one for each turn left.
 export function pathLength(index, size) {

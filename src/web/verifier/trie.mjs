@@ -142,16 +142,45 @@ function readStateProof(reader) {
   return { of, sums, siblings, proof: readProof(reader) };
 }
 
-// The domain that a proof says to be of; all of its bytes are read.
-export const domainOfProof = (bytes) => readAll(readStateProof, bytes).of;
+// No domain has this number, so that the first byte tells a proof of neighbours from one of a leaf.
+const NEIGHBOURS_TAG = 16;
+const isOfNeighbours = (bytes) => bytes[0] === NEIGHBOURS_TAG;
+
+function readNeighbours(reader) {
+  malformed(u8(reader) === NEIGHBOURS_TAG, 'it is no proof of neighbours');
+  const { proof: low, ...head } = readStateProof(reader);
+  return { ...head, low, high: readProof(reader) };
+}
+
+// The domain that a proof says to be of, and whether it is one of neighbours; all of its bytes are read.
+export function domainOfProof(bytes) {
+  const neighbours = isOfNeighbours(bytes);
+  return { domain: readAll(neighbours ? readNeighbours : readStateProof, bytes).of, neighbours };
+}
+
+async function checkDomainRoot({ of, sums, siblings }, root, stateRoot) {
+  holds(['a', 'b', 'n'].every((sum) => root[sum] === sums[sum]), 'the sums are not those of the proof');
+  holds(equal(await stateRootOf(of, root, siblings), stateRoot), 'the proof leads to another state root');
+}
+
+// What stands at the low one of two paths under a state root, by a proof of neighbours: behind it up to the high path, that
+// one included, nothing does.
+export async function verifyNeighbours([lowPath, highPath], bytes, stateRoot) {
+  const { low, high, ...head } = readAll(readNeighbours, bytes);
+  const root = await rootOf(head.of, lowPath, low);
+  const other = await rootOf(head.of, highPath, high);
+  holds(equal(nodeBytes(root), nodeBytes(other)), 'the two proofs lead to different roots');
+  await checkDomainRoot(head, root, stateRoot);
+  checkNothingBetween(lowPath, low, highPath, high);
+  holds(high.end !== 1, 'a leaf is at the high path');
+  return leafOf(low);
+}
 
 async function checkStateProof(domain, path, bytes, stateRoot) {
-  const { of, sums, siblings, proof } = readAll(readStateProof, bytes);
-  holds(of === domain, 'the proof is of another domain');
-  const root = await rootOf(domain, path, proof);
-  holds(['a', 'b', 'n'].every((sum) => root[sum] === sums[sum]), 'the sums are not those of the proof');
-  holds(equal(await stateRootOf(domain, root, siblings), stateRoot), 'the proof leads to another state root');
-  return { proof, sums };
+  const { proof, ...head } = readAll(readStateProof, bytes);
+  holds(head.of === domain, 'the proof is of another domain');
+  await checkDomainRoot(head, await rootOf(domain, path, proof), stateRoot);
+  return { proof, sums: head.sums };
 }
 
 // What stands at a path of a domain, under a state root, with the domain's sums.
