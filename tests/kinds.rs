@@ -92,11 +92,12 @@ fn the_pages_name_every_kind_in_every_language() {
 fn the_browser_reads_every_kind_and_knows_who_may_state_it() {
     let codec = read("src/web/verifier/codec.mjs");
     assert_eq!(listed(&codec, 2, ": table("), all(), "in their order");
-    let receipt = read("src/web/verifier/receipt.mjs");
+    let record = read("src/web/verifier/record.mjs");
     for role in [Role::Platform, Role::Planter, Role::Surveyor, Role::Auditor] {
-        let kinds = quoted(&receipt, &format!("\n  {role}: ["), "]");
+        let kinds = quoted(&record, &format!("\n  {role}: ["), "]");
         assert_eq!(kinds, stated_by(Some(role)), "{role}");
     }
+    let receipt = read("src/web/verifier/receipt.mjs");
     let governors = quoted(&receipt, "const GOVERNORS_SAY = [", "]");
     assert_eq!(governors, stated_by(None));
 }

@@ -351,6 +351,36 @@ fn a_batch_that_is_not_its_seals_is_named() {
 }
 
 #[test]
+fn a_state_by_other_rules_is_not_checked() {
+    let supported = arborlog::ledger::RULES_VERSION;
+    for rules_version in [0, supported - 1, supported, supported + 1, u32::MAX] {
+        let mut forge = Forge::honest();
+        let mut receipt = forge.receipt(Index(0));
+        let entry = StateEntry {
+            admitted_at: forge.now,
+            size: forge.size(),
+            before: None,
+            rules_version,
+            root: [0; 32],
+            totals: StateTotals::default(),
+        };
+        receipt.index = Index(forge.size());
+        receipt.entry = entry.encode().unwrap();
+        forge.entries.push(receipt.entry.clone());
+        receipt.path = forge.path(receipt.index, forge.size());
+        receipt.checkpoint = forge.checkpoint(forge.size()).to_string();
+        let verdict = receipt.verify(&vkey("log"), None, &[]);
+        if rules_version == supported {
+            assert!(verdict.is_ok());
+            continue;
+        }
+        let error = verdict.unwrap_err();
+        assert_eq!(error.code(), "rules_version_unsupported", "{rules_version}");
+        assert_eq!(error.outcome(), arborlog::outcome::Outcome::Unchecked);
+    }
+}
+
+#[test]
 fn nothing_in_a_batch_speaks_of_the_batch() {
     let forge = Forge::honest();
     let own = Index(forge.size());

@@ -112,6 +112,15 @@ pub enum ReceiptError {
         /// The entry's index.
         index: Index,
     },
+    /// The state is by another version of the rules: what its items mean is not known here.
+    #[error(
+        "the state entry is by version {found} of the rules, and this software knows {}: ask one that knows it",
+        crate::ledger::RULES_VERSION
+    )]
+    RulesVersion {
+        /// The version that the entry says.
+        found: u32,
+    },
     /// An entry's bytes or signatures are wrong.
     #[error("entry {index}: {what}")]
     Entry {
@@ -158,7 +167,8 @@ impl ReceiptError {
             | Self::Changed(_)
             | Self::Malformed(_)
             | Self::OtherFormat(_)
-            | Self::Mldsa { .. } => Outcome::Unchecked,
+            | Self::Mldsa { .. }
+            | Self::RulesVersion { .. } => Outcome::Unchecked,
             Self::Checkpoint(error) => error.outcome(),
             Self::Witness(error) => error.outcome(),
             // A line that is missing in the file is no lie; a proof that is complete and leads
@@ -208,6 +218,7 @@ impl ReceiptError {
             },
             Self::OtherFormat(_) => "other_format",
             Self::Mldsa { .. } => "mldsa_unsupported",
+            Self::RulesVersion { .. } => "rules_version_unsupported",
             Self::Entry { .. } => "entry_wrong",
             Self::Seal { .. } => "seal_mismatch",
             Self::Authority { .. } => "authority_broken",

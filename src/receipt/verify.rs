@@ -7,7 +7,7 @@ use super::about::{StateFile, about};
 use super::state_items::ProvenItem;
 use super::{Receipt, ReceiptError, shown};
 use crate::crypto::PublicKey;
-use crate::ledger::{domains, endorsement_quorum, speakers};
+use crate::ledger::{RULES_VERSION, domains, endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
 use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
 use crate::record::{
@@ -101,6 +101,11 @@ impl Receipt {
         );
         let entry = match entry {
             Entry::State(state) => {
+                if state.rules_version != RULES_VERSION {
+                    return Err(ReceiptError::RulesVersion {
+                        found: state.rules_version,
+                    });
+                }
                 self.check_state_alone()?;
                 held(
                     "state",
