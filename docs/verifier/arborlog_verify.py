@@ -2275,12 +2275,12 @@ def open_shown_sealed(entry, siblings, entries):
     entry.seal = entry.index + entry.ahead
     seal = entries.get(entry.seal)
     need(seal, "state_file_unfit", "its seal is not shown")
-    need(seal.kind == "seal" and entry.ahead <= seal.statement.count, "entry_wrong", "what is to be its seal is none")
+    need(seal.kind == "seal" and entry.ahead <= seal.statement.count, "seal_mismatch", "what is to be its seal is none")
     count = seal.statement.count
     place = count - entry.ahead
     need(len(siblings) == path_length(place, count), "proof_incomplete",
          "the proof of the statement has not the number of hashes that its place needs")
-    need(root_by_path(entry.statement_leaf, place, count, siblings) == seal.statement.root, "entry_wrong",
+    need(root_by_path(entry.statement_leaf, place, count, siblings) == seal.statement.root, "seal_mismatch",
          "the statement is not under the root of the seal")
 
 

@@ -2463,14 +2463,14 @@ class StateFiles(unittest.TestCase):
         leaf = v.sha256(b"\0" + statement)
         sealed = sealed_entry(1, statement)
         no_seal = b.entry("award", PLATFORM, **award)
-        self.expect(of([sealed, no_seal], after, shown=[after, after + 1]), "false", "entry_wrong")
-        for said, ahead, code in ((dict(count=1, root=bytes(32)), 1, ("false", "entry_wrong")),
+        self.expect(of([sealed, no_seal], after, shown=[after, after + 1]), "false", "seal_mismatch")
+        for said, ahead, code in ((dict(count=1, root=bytes(32)), 1, ("false", "seal_mismatch")),
                                   (dict(count=1, root=leaf), 2, ("unchecked", "state_file_unfit")),
                                   (dict(count=2, root=leaf), 1, ("unchecked", "proof_incomplete"))):
             more = [sealed_entry(ahead, statement), b.entry("seal", PLATFORM, **said)]
             self.expect(of(more, after, shown=[after, after + 1]), *code)
         few = [sealed_entry(2, statement), sealed, b.entry("seal", PLATFORM, count=1, root=leaf)]
-        self.expect(of(few, after, shown=[after, after + 2]), "false", "entry_wrong")
+        self.expect(of(few, after, shown=[after, after + 2]), "false", "seal_mismatch")
         self.expect(of([sealed, b.entry("seal", PLATFORM, forge=PLATFORM, count=1, root=leaf)], after, shown=[after, after + 1]),
                     "false", "entry_wrong")
 
