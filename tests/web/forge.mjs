@@ -88,17 +88,39 @@ export class Forged {
       : [...this.path(index, middle, to), this.root(from, middle)];
   }
 
+  // The hashes beside a sealed entry's statement in the tree over its batch.
+  siblings(index) {
+    const seal = signedBy(this.entries, index);
+    const count = Number(decodeEntryOrNull(this.entries[seal])?.statement.count ?? 0);
+    if (seal === index || count === 0) return [];
+    const first = seal - count;
+    const statements = this.entries.slice(first, seal).map((entry) => decodeEntryOrNull(entry)?.statementBytes ?? entry);
+    const leaves = statements.map((bytes) => sha256(Buffer.of(0), bytes));
+    const root = (from, to) => {
+      if (to - from === 1) return leaves[from];
+      const middle = from + split(to - from);
+      return sha256(Buffer.of(1), root(from, middle), root(middle, to));
+    };
+    const path = (place, from, to) => {
+      if (to - from === 1) return [];
+      const middle = from + split(to - from);
+      return place < middle ? [...path(place, from, middle), root(middle, to)] : [...path(place, middle, to), root(from, middle)];
+    };
+    return path(index - first, 0, count);
+  }
+
   checkpoint() {
     const text = `${this.origin}\n${this.entries.length}\n${this.root().toString('base64')}\n`;
     const signature = Buffer.concat([this.id, sign(null, Buffer.from(text), this.key)]);
     return `${text}\n\u2014 ${this.origin} ${signature.toString('base64')}\n`;
   }
 
-  // `siblings` lead from the statement of a sealed entry to the root of its seal.
-  receipt(index, siblings = []) {
+  // `siblings` lead from the statement of a sealed entry to the root of its seal; those that its batch makes,
+  // unless others are given.
+  receipt(index, siblings = this.siblings(index)) {
     const links = [];
     const form = this.entries[index].readUInt16BE(0);
-    const signed = form === 2 ? index + this.entries[index].readUInt16BE(2) : index;
+    const signed = signedBy(this.entries, index);
     for (let link = decodeEntryOrNull(this.entries[signed])?.lineage[1]; link < 2n ** 64n - 1n;) {
       const entry = this.entries[Number(link)];
       const path = this.path(Number(link));
@@ -115,6 +137,10 @@ export class Forged {
     return `c2sp.org/tlog-proof@v1\nextra ${extra.toString('base64')}\nindex ${index}\n${hashes}\n${this.checkpoint()}`;
   }
 }
+
+// The entry whose signature stands for an entry: its own, or its seal.
+export const signedBy = (entries, index) =>
+  entries[index].readUInt16BE(0) === 2 ? index + entries[index].readUInt16BE(2) : index;
 
 function decodeEntryOrNull(bytes) {
   try {

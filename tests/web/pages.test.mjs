@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { Forged, keyFromSeed, withAuthority, withBrokenSignature, withTail } from './forge.mjs';
+import { Forged, keyFromSeed, signedBy, withAuthority, withBrokenSignature, withTail } from './forge.mjs';
 import { Site, decided, launch, states, visit } from './site.mjs';
 
 const axe = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
@@ -146,9 +146,15 @@ test('a tree and its certificate: every check ticks, and opens to its bytes and 
 const LIARS = {
   'an entry in other bytes': () => forge((all, index) => { all[index] = withTail(all[index]); }, 'entry', /not as the format/),
   'a signature that does not hold': () =>
-    forge((all, index) => { all[index] = withBrokenSignature(all[index]); }, 'signature', /signature does not hold/),
+    forge((all, index) => {
+      const signed = signedBy(all, index);
+      all[signed] = withBrokenSignature(all[signed]);
+    }, 'signature', /signature does not hold/),
   'an issuer with another role': () =>
-    forge((all, index, grants) => { all[index] = withAuthority(all[index], grants.planter); }, 'role', /not granted a role/),
+    forge((all, index, grants) => {
+      const signed = signedBy(all, index);
+      all[signed] = withAuthority(all[signed], grants.planter);
+    }, 'role', /not granted a role/),
   'a grant that nobody signed': () =>
     forge((all, index, grants) => { all[grants.platform] = withBrokenSignature(all[grants.platform]); }, 'authority', /signature/),
   'another entry in its place': () => ({
