@@ -3,10 +3,7 @@
 use serde::Deserialize;
 
 use super::remote::{Answer, RefusedStatement, Remote, RemoteError, RemoteProblem, problem};
-use crate::record::{Index, SealedBatch};
-
-/// The media type of a sealed batch.
-const SEALED_BATCH: &str = "application/vnd.arborlog.batch";
+use crate::record::{Index, SEALED_BATCH, SealedBatch};
 
 /// A sealed batch that is in.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::roots::CertificateRoots;
 use crate::crypto::PublicKey;
-use crate::record::{CodecError, Day, Index, Origin, RecordId, Seq, SignedRecord, Statement};
+use crate::record::{
+    CodecError, Day, Index, Origin, RecordId, Seq, SignedRecord, Statement, append_frame,
+};
 
 /// How long a server may be unreachable before a sender gives up; its journal keeps what is unsent.
 const RETRY_FOR: Duration = Duration::from_secs(120);
@@ -240,14 +242,7 @@ struct Appended {
 pub fn batch_body(records: &[SignedRecord]) -> Result<Vec<u8>, CodecError> {
     let mut body = Vec::new();
     for record in records {
-        let bytes = record.encode()?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the encoding of a record is limited to some KiB"
-        )]
-        let length = bytes.len() as u32;
-        body.extend_from_slice(&length.to_be_bytes());
-        body.extend_from_slice(&bytes);
+        append_frame(&record.encode()?, &mut body);
     }
     Ok(body)
 }

@@ -18,7 +18,7 @@ use crate::answer::{Client, Problem};
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
 use crate::log::Sender;
-use crate::record::{CodecError, Endorsement, Index, MldsaSignature, SignedRecord};
+use crate::record::{CodecError, Endorsement, Frames, Index, MldsaSignature, SignedRecord};
 use crate::shares::ClientNet;
 
 /// Bodies from this size on are decoded on a worker thread.
@@ -230,22 +230,16 @@ fn decode(body: &[u8], json: bool, records_max: usize) -> Result<Decoded, Proble
 
 fn decode_binary(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
     let mut records = Vec::new();
-    let mut rest = body;
-    while !rest.is_empty() {
+    for frame in Frames::of(body) {
         if records.len() == records_max {
             return Err(too_many(records_max));
         }
-        let Some((bytes, next)) = rest.split_first_chunk::<4>().and_then(|(length, next)| {
-            next.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)
-        }) else {
-            let cut = "a length reaches past the end of the body".to_owned();
-            return Ok(Decoded::up_to(records, &CodecError::Malformed(cut)));
-        };
-        match SignedRecord::decode(bytes) {
+        let record =
+            frame.and_then(|frame| SignedRecord::decode(body.get(frame).unwrap_or_default()));
+        match record {
             Ok(record) => records.push(record),
             Err(error) => return Ok(Decoded::up_to(records, &error)),
         }
-        rest = next;
     }
     Ok(Decoded::all(records))
 }

@@ -9,10 +9,7 @@ use serde::Serialize;
 use super::App;
 use super::append::{media_type, take_body, too_many, wrong_media_type};
 use crate::answer::{Client, Problem};
-use crate::record::{BatchError, Index, UnreadBatch};
-
-/// The media type of a sealed batch.
-const SEALED_BATCH: &str = "application/vnd.arborlog.batch";
+use crate::record::{BatchError, Index, SEALED_BATCH, UnreadBatch};
 
 /// A sealed batch that is in.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

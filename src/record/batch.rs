@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::chain::{RecordId, SigningContext};
 use super::codec::CodecError;
 use super::entry::SealedStatement;
+use super::frame::{Frames, append_frame};
 use super::number::{Day, Digest, Seq};
 use super::signed::{Record, SignedRecord, draft};
 use super::statement::{Seal, Statement};
@@ -14,8 +15,8 @@ use crate::merkle::{Hash, leaf_hash, root_of};
 /// The most bytes that the statements of a batch have together.
 pub const SEALED_BYTES_MAX: usize = 8 << 20;
 
-/// Bytes of the length before each frame.
-const LENGTH_BYTES: usize = size_of::<u32>();
+/// The media type of a sealed batch's body.
+pub const SEALED_BATCH: &str = "application/vnd.arborlog.batch";
 
 /// Statements with the seal that counts them and has their root. The seal's signature may not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -118,9 +119,9 @@ impl SealedBatch {
     /// [`CodecError`] when the seal can't be written.
     pub fn body(&self) -> Result<Vec<u8>, CodecError> {
         let mut body = Vec::new();
-        framed(&self.seal.encode()?, &mut body);
+        append_frame(&self.seal.encode()?, &mut body);
         for statement in &self.statements {
-            framed(statement.bytes(), &mut body);
+            append_frame(statement.bytes(), &mut body);
         }
         Ok(body)
     }
@@ -133,7 +134,7 @@ impl UnreadBatch {
     /// # Errors
     /// [`BatchError`].
     pub fn read(body: Vec<u8>) -> Result<Self, BatchError> {
-        let mut frames = Frames { body: &body, at: 0 };
+        let mut frames = Frames::of(&body);
         let first = frames
             .next()
             .ok_or_else(empty)?
@@ -215,42 +216,6 @@ impl UnreadBatch {
             ))),
         }
     }
-}
-
-/// The frames of a body: bytes behind their length.
-struct Frames<'a> {
-    body: &'a [u8],
-    at: usize,
-}
-
-impl Iterator for Frames<'_> {
-    type Item = Result<Range<usize>, CodecError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.body.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let range = rest.split_first_chunk::<4>().and_then(|(length, behind)| {
-            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-            let begin = self.at + LENGTH_BYTES;
-            (length <= behind.len()).then(|| begin..begin + length)
-        });
-        let Some(range) = range else {
-            self.at = self.body.len();
-            let what = "a length reaches past the end of the body".to_owned();
-            return Some(Err(CodecError::Malformed(what)));
-        };
-        self.at = range.end;
-        Some(Ok(range))
-    }
-}
-
-fn framed(bytes: &[u8], body: &mut Vec<u8>) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the encodings of records and statements are limited to some KiB"
-    )]
-    let length = bytes.len() as u32;
-    body.extend_from_slice(&length.to_be_bytes());
-    body.extend_from_slice(bytes);
 }
 
 fn empty() -> BatchError {

@@ -36,6 +36,7 @@ mod chain;
 mod codec;
 mod distance;
 mod entry;
+mod frame;
 mod full;
 mod head;
 mod kind;
@@ -48,7 +49,7 @@ mod statement;
 mod text;
 mod version;
 
-pub use batch::{BatchError, SEALED_BYTES_MAX, SealPlace, SealedBatch, UnreadBatch};
+pub use batch::{BatchError, SEALED_BATCH, SEALED_BYTES_MAX, SealPlace, SealedBatch, UnreadBatch};
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
 pub use distance::{Place, great_circle_m};
@@ -56,6 +57,7 @@ pub use entry::{
     ENTRY_BYTES_MAX, Entry, LINEAGE_MAX, Lineage, SealedEntry, SealedStatement, SignedEntry,
     StateEntry, StateTotals,
 };
+pub use frame::{Frames, append_frame};
 pub use full::{FullEntry, Stated};
 pub use head::{LogHead, StateHead};
 pub use kind::Kind;

@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::PublicKey;
-use crate::record::{Digest, Index, RecordId, Seq, SignedRecord, SigningContext, Statement};
+use crate::record::{
+    Digest, Index, RecordId, Seq, SignedRecord, SigningContext, Statement, append_frame,
+};
 
 /// A batch without an answer.
 pub(in crate::client) struct OpenBatch {
@@ -62,7 +64,7 @@ impl OpenSeal {
             _ => 0,
         };
         let mut body = Vec::new();
-        framed(bytes, &mut body);
+        append_frame(bytes, &mut body);
         Self {
             seal,
             body,
@@ -73,7 +75,7 @@ impl OpenSeal {
 
     /// Takes in the next statement, by its digest and its bytes.
     pub(super) fn push(&mut self, digest: Digest, bytes: &[u8]) {
-        framed(bytes, &mut self.body);
+        append_frame(bytes, &mut self.body);
         self.digests.push(digest);
     }
 
@@ -169,14 +171,4 @@ impl OpenBatch {
     pub(in crate::client) fn seal_id(&self, context: &SigningContext) -> Option<RecordId> {
         self.seal().map(|seal| context.id(seal.seal.bytes()))
     }
-}
-
-fn framed(bytes: &[u8], body: &mut Vec<u8>) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the encodings of records and statements are limited to some KiB"
-    )]
-    let length = bytes.len() as u32;
-    body.extend_from_slice(&length.to_be_bytes());
-    body.extend_from_slice(bytes);
 }

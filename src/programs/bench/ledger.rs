@@ -17,9 +17,9 @@ use arborlog::crypto::SigningKey;
 use arborlog::record::{
     AccountId, Activity, ActivityCode, Award, Basis, CarbonRights, Circle, Claim, Digest, Grams,
     Index, KeyGrant, Latitude, List, Longitude, Method, MethodId, MethodVersion, Micrograms,
-    Origin, Planting, Plot, PlotNumber, PlotPlace, Quantity, Record, RecordId, Role, SealPlace,
-    SealedBatch, SealedStatement, Seq, Serial, SignedRecord, SigningContext, Species, SpeciesCode,
-    Statement, Survey, Text, WebAddress, draft,
+    Origin, Planting, Plot, PlotNumber, PlotPlace, Quantity, Record, RecordId, Role, SEALED_BATCH,
+    SealPlace, SealedBatch, SealedStatement, Seq, Serial, SignedRecord, SigningContext, Species,
+    SpeciesCode, Statement, Survey, Text, WebAddress, draft,
 };
 
 const ORIGIN: &str = "bench.arborlog.example/ledger";
@@ -276,8 +276,7 @@ impl<'a> IssuerChain<'a> {
             BatchForm::Sealed => {
                 let sealed = statements.into_iter().map(SealedStatement::new);
                 let batch = self.seal(sealed.collect::<Result<_, _>>()?)?;
-                let kind = "application/vnd.arborlog.batch";
-                Ok(Request::post("v1/batches", kind, &batch.body()?))
+                Ok(Request::post("v1/batches", SEALED_BATCH, &batch.body()?))
             }
             BatchForm::Records => {
                 let signed = statements.into_iter().map(|said| self.sign(said));

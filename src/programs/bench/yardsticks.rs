@@ -9,7 +9,7 @@ use super::load::{self, LoadResult};
 use crate::cli::Failure;
 use arborlog::crypto::{self, KnownKeys, VerifyingKey};
 use arborlog::durable::AppendFile;
-use arborlog::record::{SignedRecord, UnreadBatch};
+use arborlog::record::{Frames, SignedRecord, UnreadBatch};
 
 /// Signatures that are checked together, as the server does.
 const TOGETHER: usize = 256;
@@ -54,19 +54,18 @@ pub fn sent<'a>(batches: impl Iterator<Item = &'a SignedBatch>) -> Result<Vec<Se
     let mut all = Vec::new();
     let mut records = 0;
     for batch in batches {
-        let mut rest = batch.request.body();
-        if batch.form == BatchForm::Sealed {
-            let batch = UnreadBatch::read(rest.to_vec());
-            all.push(Sent::Batch(Box::new(batch.map_err(anyhow::Error::from)?)));
-            rest = &[];
-        }
-        while !rest.is_empty() {
-            let cut = || anyhow::anyhow!("a batch that was signed here ends within a record");
-            let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-            let length = usize::try_from(u32::from_be_bytes(*length))?;
-            let (record, after) = after.split_at_checked(length).ok_or_else(cut)?;
-            all.push(Sent::Record(Box::new(SignedRecord::decode(record)?)));
-            rest = after;
+        let body = batch.request.body();
+        match batch.form {
+            BatchForm::Sealed => {
+                let batch = UnreadBatch::read(body.to_vec());
+                all.push(Sent::Batch(Box::new(batch.map_err(anyhow::Error::from)?)));
+            }
+            BatchForm::Records => {
+                for frame in Frames::of(body) {
+                    let record = body.get(frame?).unwrap_or_default();
+                    all.push(Sent::Record(Box::new(SignedRecord::decode(record)?)));
+                }
+            }
         }
         records += batch.records;
         if records >= RECORDS {
