@@ -1621,18 +1621,23 @@ def open_link(link, checkpoint):
     return entry
 
 
-def open_seal(entry, link, checkpoint):
-    """The seal of a sealed entry; that the statement is under its root, at the entry's place."""
-    need(link.index == entry.index + entry.ahead, "seal_mismatch", "another entry than the sealed one names is to be its seal")
-    seal = open_link(link, checkpoint)
+def check_under_seal(entry, seal, siblings):
+    """That an entry is the seal of a sealed one, and the statement under its root, at the entry's place."""
     need(seal.kind == "seal", "seal_mismatch", "the entry that is to be the seal is none")
     count = seal.statement.count
     need(entry.ahead <= count, "seal_mismatch", "the entry is no part of the batch that was sealed")
     place = count - entry.ahead
-    need(len(link.siblings) == path_length(place, count), "proof_incomplete",
+    need(len(siblings) == path_length(place, count), "proof_incomplete",
          "the proof of the statement has not the number of hashes that its place needs")
-    need(root_by_path(entry.statement_leaf, place, count, link.siblings) == seal.statement.root, "seal_mismatch",
+    need(root_by_path(entry.statement_leaf, place, count, siblings) == seal.statement.root, "seal_mismatch",
          "the statement is not under the root of the seal")
+
+
+def open_seal(entry, link, checkpoint):
+    """The seal of a sealed entry, which the statement is under."""
+    need(link.index == entry.index + entry.ahead, "seal_mismatch", "another entry than the sealed one names is to be its seal")
+    seal = open_link(link, checkpoint)
+    check_under_seal(entry, seal, link.siblings)
     return seal
 
 
@@ -2275,13 +2280,7 @@ def open_shown_sealed(entry, siblings, entries):
     entry.seal = entry.index + entry.ahead
     seal = entries.get(entry.seal)
     need(seal, "state_file_unfit", "its seal is not shown")
-    need(seal.kind == "seal" and entry.ahead <= seal.statement.count, "seal_mismatch", "what is to be its seal is none")
-    count = seal.statement.count
-    place = count - entry.ahead
-    need(len(siblings) == path_length(place, count), "proof_incomplete",
-         "the proof of the statement has not the number of hashes that its place needs")
-    need(root_by_path(entry.statement_leaf, place, count, siblings) == seal.statement.root, "seal_mismatch",
-         "the statement is not under the root of the seal")
+    check_under_seal(entry, seal, siblings)
 
 
 CORRECTED_BY = dict(award="reversed", transfer="voided", claim="voided", survey="voided", assignment="voided",

@@ -10,7 +10,7 @@ import { bytesOf, readFile } from './file.mjs';
 import { verifyItem } from './items.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
 import { checkStatement } from './policy.mjs';
-import { MAY_SAY, checkSignatures, recordId, signingInput } from './record.mjs';
+import { MAY_SAY, checkSealed, checkSignatures, recordId, signingInput } from './record.mjs';
 import { EXTRA_BYTES_MAX, checkShownLength, openShown, readShown } from './shown.mjs';
 import { PROOF_HASHES_MAX, leafHash, pathLength, rootByPath } from './tree.mjs';
 
@@ -117,18 +117,6 @@ async function checkInclusion(link, checkpoint) {
   const root = await rootByPath(leaf, link.index, checkpoint.size, link.path);
   need(equal(root, checkpoint.root), 'not_included', "it is not at its index in the checkpoint's tree");
   return leaf;
-}
-
-// That the seal is the one of a sealed entry, and the statement under its root.
-async function checkSealed(entry, seal, siblings) {
-  need(seal.statement.kind === 'seal', 'seal_mismatch', 'the entry that is to be the seal is none');
-  const { count, root } = seal.statement;
-  need(entry.ahead <= count, 'seal_mismatch', 'the entry is no part of the batch that was sealed');
-  const [place, size] = [BigInt(count - entry.ahead), BigInt(count)];
-  const fits = siblings.length === pathLength(place, size);
-  need(fits, 'proof_incomplete', 'the proof of the statement has not the number of hashes that its place needs');
-  const found = await rootByPath(await leafHash(entry.statementBytes), place, size, siblings);
-  need(equal(found, root), 'seal_mismatch', 'the statement is not under the root of the seal');
 }
 
 function checkSigned(link) {

@@ -5,8 +5,8 @@ import {
   ENTRY_BYTES_MAX, byteString, bytes32, canonical, decodeEntry, equal, isSealedEntry, listOf, named, need, table, u64,
 } from './codec.mjs';
 import { checkStatement } from './policy.mjs';
-import { checkSignatures } from './record.mjs';
-import { leafHash, nodeHash, pathLength, rootByPath } from './tree.mjs';
+import { checkSealed, checkSignatures } from './record.mjs';
+import { leafHash, nodeHash } from './tree.mjs';
 
 // What stands on the extra line, at most.
 export const EXTRA_BYTES_MAX = 2 << 20;
@@ -54,19 +54,12 @@ export function checkShownLength({ shown, hashes }, { size }) {
 }
 
 const entryHas = (condition, what) => need(condition, 'entry_wrong', what);
-const sealHas = (condition, what) => need(condition, 'seal_mismatch', what);
 
 async function sealOf(entry, siblings, decoded) {
   const at = entry.index + BigInt(entry.ahead);
   const seal = decoded.get(at);
   need(seal !== undefined, 'state_file_unfit', `the seal of entry ${entry.index} is not shown`);
-  const { kind, count, root } = seal.statement;
-  sealHas(kind === 'seal' && entry.ahead <= count, `what is to be the seal of entry ${entry.index} is none`);
-  const [place, size] = [BigInt(count - entry.ahead), BigInt(count)];
-  const fits = siblings.length === pathLength(place, size);
-  need(fits, 'proof_incomplete', 'the proof of the statement has not the number of hashes that its place needs');
-  const found = await rootByPath(await leafHash(entry.statementBytes), place, size, siblings);
-  sealHas(equal(found, root), `the statement of entry ${entry.index} is not under the root of its seal`);
+  await checkSealed(entry, seal, siblings);
   return seal;
 }
 
