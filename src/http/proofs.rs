@@ -14,7 +14,7 @@ use super::view;
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::log::{ReadError, Reader};
-use crate::merkle::{Hash, TILE_HASHES, inclusion_ranges, leaf_hash, root_of};
+use crate::merkle::{Hash, KeptTree, TILE_HASHES, leaf_hash};
 use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink};
 use crate::record::{FullEntry, Index, SealedEntry, Statement};
 
@@ -117,13 +117,13 @@ async fn seal_link(
     size: u64,
 ) -> Result<SealLink, ReadError> {
     let (bytes, _) = reader.decoded(seal_index.0, size).await?;
-    let leaves = batch_leaves(reader, seal_index, size).await?;
+    let batch = KeptTree::of(batch_leaves(reader, seal_index, size).await?);
     let path = reader.inclusion(seal_index.0, size).await?;
     Ok(SealLink {
         index: seal_index,
         entry: bytes.to_vec(),
         path: path.iter().map(|hash| *hash.as_bytes()).collect(),
-        siblings: siblings(Index(index), seal_index, &leaves)?,
+        siblings: siblings(Index(index), seal_index, &batch)?,
     })
 }
 
@@ -162,24 +162,17 @@ pub(super) async fn batch_leaves(
     Ok(leaves)
 }
 
-/// The inclusion proof of a sealed entry's statement in its seal's root.
+/// The inclusion proof of a sealed entry's statement in its seal's root, by the tree over the batch.
 pub(super) fn siblings(
     index: Index,
     seal_index: Index,
-    leaves: &[Hash],
+    batch: &KeptTree,
 ) -> Result<Vec<[u8; 32]>, ReadError> {
-    let count = leaves.len() as u64;
-    let first = seal_index.0.checked_sub(count);
+    let first = seal_index.0.checked_sub(batch.size());
     let place = first.and_then(|first| index.0.checked_sub(first));
     let place = place.ok_or_else(|| damaged_seal(seal_index, "it does not sign the entry"))?;
-    let siblings = inclusion_ranges(place, count)?
-        .into_iter()
-        .map(|(start, end)| {
-            let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-            let part = range.and_then(|(start, end)| leaves.get(start..end));
-            *root_of(part.unwrap_or_default().iter().copied()).as_bytes()
-        });
-    Ok(siblings.collect())
+    let siblings = batch.inclusion(place)?;
+    Ok(siblings.iter().map(|hash| *hash.as_bytes()).collect())
 }
 
 fn damaged_seal(seal_index: Index, what: &str) -> ReadError {

@@ -5,18 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::proofs::{batch_leaves, make_receipt, siblings};
 use crate::answer::Problem;
 use crate::crypto::PublicKey;
 use crate::ledger::domains;
 use crate::log::{Log, ProvenState};
-use crate::merkle::Hash;
+use crate::merkle::KeptTree;
 use crate::receipt::{ProveError, Receipt, ShownEntry, StateItem, StateProver};
 use crate::record::{FullEntry, Index, RecordId};
 
 /// The most statements that are hashed for one file, to show the places of sealed entries under their seals:
 /// some tens of milliseconds of one core.
-const STATEMENTS_MAX: usize = 1 << 18;
+const STATEMENTS_MAX: u64 = 1 << 18;
 /// The bytes of entries at which a page of a history ends.
 const PAGE_BYTES: usize = 256 << 10;
 /// The number of issuers at which a page of a history ends: each has an item.
@@ -79,6 +81,14 @@ impl Items {
     }
 }
 
+/// An entry that was read.
+pub(super) struct ReadEntry {
+    index: Index,
+    bytes: Bytes,
+    /// What it is.
+    pub entry: FullEntry,
+}
+
 /// A file about the state while it is made.
 pub(super) struct StateFileMaker<'a> {
     log: &'a Log,
@@ -88,11 +98,11 @@ pub(super) struct StateFileMaker<'a> {
     size: u64,
     checkpoint: String,
     shown: BTreeMap<Index, ShownEntry>,
-    /// The leaf hashes of the batches of seals that are shown.
-    batches: BTreeMap<Index, Arc<Vec<Hash>>>,
+    /// The trees over the batches of seals that are shown.
+    batches: BTreeMap<Index, KeptTree>,
     issuers: BTreeSet<PublicKey>,
-    /// Statements that were hashed, and bytes of entries.
-    hashed: usize,
+    /// Statements of the batches of shown entries, counted for each of these, and bytes of entries.
+    hashed: u64,
     bytes: usize,
 }
 
@@ -127,9 +137,13 @@ impl<'a> StateFileMaker<'a> {
     }
 
     /// Reads an entry, without showing it.
-    pub(super) async fn read(&self, index: Index) -> Result<FullEntry, Problem> {
-        let (_, entry) = self.log.reader().full(index.0, self.size).await?;
-        Ok(entry)
+    pub(super) async fn read(&self, index: Index) -> Result<ReadEntry, Problem> {
+        let (bytes, entry) = self.log.reader().full(index.0, self.size).await?;
+        Ok(ReadEntry {
+            index,
+            bytes,
+            entry,
+        })
     }
 
     /// Whether an entry is shown.
@@ -137,33 +151,38 @@ impl<'a> StateFileMaker<'a> {
         self.shown.contains_key(&index)
     }
 
-    /// Shows an entry, and its seal if it is a sealed one; gives it.
-    pub(super) async fn show(&mut self, index: Index) -> Result<FullEntry, Problem> {
-        let reader = self.log.reader();
-        let (bytes, entry) = reader.full(index.0, self.size).await?;
-        if let Some(stated) = entry.stated() {
+    /// Shows an entry, and its seal if it is a sealed one.
+    pub(super) async fn show(&mut self, read: &ReadEntry) -> Result<(), Problem> {
+        let index = read.index;
+        if let Some(stated) = read.entry.stated() {
             self.issuers.insert(*stated.issuer());
         }
-        let mut under_seal = Vec::new();
-        if let FullEntry::Sealed { seal_index, .. } = &entry
-            && !self.has(index)
-        {
-            let at = *seal_index;
-            let leaves = match self.batches.get(&at) {
-                Some(leaves) => Arc::clone(leaves),
-                None => {
-                    let leaves = Arc::new(batch_leaves(reader, at, self.size).await?);
-                    self.batches.insert(at, Arc::clone(&leaves));
-                    leaves
-                }
-            };
-            self.hashed = self.hashed.saturating_add(leaves.len());
-            under_seal = off_thread(move || siblings(index, at, &leaves)).await??;
-            let (seal, _) = reader.decoded(at.0, self.size).await?;
-            self.insert(at, seal.to_vec(), Vec::new());
+        if self.has(index) {
+            return Ok(());
         }
-        self.insert(index, bytes.to_vec(), under_seal);
-        Ok(entry)
+        let mut under_seal = Vec::new();
+        if let FullEntry::Sealed { seal_index, .. } = &read.entry {
+            let batch = self.batch(*seal_index).await?;
+            under_seal = siblings(index, *seal_index, batch)?;
+            let statements = batch.size();
+            self.hashed = self.hashed.saturating_add(statements);
+        }
+        self.insert(index, read.bytes.to_vec(), under_seal);
+        Ok(())
+    }
+
+    /// The tree over the batch of a seal, which is shown from then on.
+    async fn batch(&mut self, seal: Index) -> Result<&KeptTree, Problem> {
+        if !self.batches.contains_key(&seal) {
+            let reader = self.log.reader();
+            let leaves = batch_leaves(reader, seal, self.size).await?;
+            let batch = off_thread(move || KeptTree::of(leaves)).await?;
+            let (bytes, _) = reader.decoded(seal.0, self.size).await?;
+            self.insert(seal, bytes.to_vec(), Vec::new());
+            self.batches.insert(seal, batch);
+        }
+        let missing = || Problem::contradiction("a batch that was read is gone");
+        self.batches.get(&seal).ok_or_else(missing)
     }
 
     fn insert(&mut self, index: Index, entry: Vec<u8>, siblings: Vec<[u8; 32]>) {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::App;
 use super::proofs::as_file;
-use super::state_files::{StateFileMaker, not_proven};
+use super::state_files::{Items, ReadEntry, StateFileMaker, not_proven};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::ledger::domains;
@@ -89,12 +89,13 @@ async fn corrections(app: &App, index: Index) -> Result<Response, Problem> {
     if maker.is_newer(index, &items) {
         return Err(too_new(index));
     }
-    let entry = maker.show(index).await?;
+    let read = maker.read(index).await?;
+    maker.show(&read).await?;
     let uncorrectable = || {
         let detail = format!("no correction can name entry {index}: it is of another kind");
         Problem::not_found(&detail)
     };
-    let statement = entry.stated().map(|stated| stated.statement);
+    let statement = read.entry.stated().map(|stated| stated.statement);
     let first = statement.and_then(corrected_domain);
     let first = first.ok_or_else(uncorrectable)?;
     let planting = match statement {
@@ -151,7 +152,8 @@ pub(super) async fn certificate(
         ))
     })?;
     for index in shown {
-        maker.show(index).await?;
+        let read = maker.read(index).await?;
+        maker.show(&read).await?;
     }
     as_file(&maker.finish(items).await?)
 }
@@ -187,24 +189,7 @@ pub(super) async fn account_history(
     let id: AccountId = parse_path(&id, "the account")?;
     let (maker, items) = StateFileMaker::new(&app.log)?;
     let key = [items.genesis()?.as_bytes().as_slice(), id.as_bytes()].concat();
-    let (found, items) = items
-        .add(move |items| {
-            let found = items.add(domains::ACCOUNTS, key)?;
-            items.add_programme()?;
-            Ok(found)
-        })
-        .await?;
-    let Some(Item::Account(account)) = found else {
-        return Err(no_history("account", items.size()));
-    };
-    let maker = walk(
-        maker,
-        account.last_entry,
-        query.from()?,
-        Subject::Account(id),
-    )
-    .await?;
-    as_file(&maker.finish(items).await?)
+    history(maker, items, key, Subject::Account(id), &query).await
 }
 
 /// A plot's entries, the newest first, in one file; of a long history a page.
@@ -223,24 +208,41 @@ pub(super) async fn plot_history(
 ) -> Result<Response, Problem> {
     let number: PlotNumber = parse_path(&number, "the plot")?;
     let (maker, items) = StateFileMaker::new(&app.log)?;
+    let key = number.0.to_be_bytes().to_vec();
+    history(maker, items, key, Subject::Plot(number), &query).await
+}
+
+/// A page of the history of the item with a key.
+async fn history(
+    maker: StateFileMaker<'_>,
+    items: Items,
+    key: Vec<u8>,
+    subject: Subject,
+    query: &HistoryQuery,
+) -> Result<Response, Problem> {
+    let (domain, what) = match subject {
+        Subject::Account(_) => (domains::ACCOUNTS, "account"),
+        Subject::Plot(_) => (domains::PLOTS, "plot"),
+    };
     let (found, items) = items
         .add(move |items| {
-            let found = items.add(domains::PLOTS, number.0.to_be_bytes().to_vec())?;
+            let found = items.add(domain, key)?;
             items.add_programme()?;
             Ok(found)
         })
         .await?;
-    let Some(Item::Plot(plot)) = found else {
-        return Err(no_history("plot", items.size()));
+    let newest = match found {
+        Some(Item::Account(account)) => account.last_entry,
+        Some(Item::Plot(plot)) => plot.last_entry,
+        _ => {
+            let size = items.size();
+            return Err(Problem::not_found(&format!(
+                "there is no such {what} in the first {size} entries"
+            )));
+        }
     };
-    let maker = walk(maker, plot.last_entry, query.from()?, Subject::Plot(number)).await?;
+    let maker = walk(maker, newest, query.from()?, subject).await?;
     as_file(&maker.finish(items).await?)
-}
-
-fn no_history(what: &str, size: u64) -> Problem {
-    Problem::not_found(&format!(
-        "there is no such {what} in the first {size} entries"
-    ))
 }
 
 /// Whose history is followed.
@@ -264,11 +266,19 @@ impl Subject {
     }
 }
 
+/// What an entry states.
+fn said(read: Option<&ReadEntry>) -> Option<&Statement> {
+    read?.entry.stated().map(|stated| stated.statement)
+}
+
 /// The entry that a correction names.
-fn target_of(entry: &FullEntry) -> Option<Index> {
-    match entry.stated()?.statement {
-        Statement::Correction(correction) => Some(correction.target),
-        _ => None,
+async fn corrected_by(
+    maker: &StateFileMaker<'_>,
+    correction: Option<&ReadEntry>,
+) -> Result<Option<ReadEntry>, Problem> {
+    match said(correction).and_then(Statement::target) {
+        Some(target) => Ok(Some(maker.read(target).await?)),
+        None => Ok(None),
     }
 }
 
@@ -289,30 +299,21 @@ async fn walk<'a>(
         // What is shown as a correction's target already does not end the page.
         && (!maker.page_ends(entries) || maker.has(index))
     {
-        let entry = maker.read(index).await?;
-        let target = match target_of(&entry) {
-            Some(target) => Some(maker.read(target).await?),
-            None => None,
-        };
-        let lost_of = match target.as_ref().and_then(target_of) {
-            Some(target) => Some(maker.read(target).await?),
-            None => None,
-        };
-        let said = |entry: &'_ Option<FullEntry>| {
-            let stated = entry.as_ref().and_then(FullEntry::stated);
-            stated.map(|stated| stated.statement.clone())
-        };
-        let (target_says, lost_says) = (said(&target), said(&lost_of));
-        let before = subject.before(&entry, [target_says.as_ref(), lost_says.as_ref()]);
+        let read = maker.read(index).await?;
+        let target = corrected_by(&maker, Some(&read)).await?;
+        let lost_of = corrected_by(&maker, target.as_ref()).await?;
+        let targets = [said(target.as_ref()), said(lost_of.as_ref())];
+        let before = subject.before(&read.entry, targets);
         let before = before.ok_or_else(|| match entries {
             0 if from.is_some() => elsewhere(),
             _ => Problem::contradiction(&format!("a history leads to entry {index}")),
         })?;
-        maker.show(index).await?;
-        let named = target_of(&entry);
-        let lost = target.as_ref().and_then(target_of);
-        for index in named.into_iter().chain(lost) {
-            maker.show(index).await?;
+        maker.show(&read).await?;
+        if let Some(target) = &target {
+            maker.show(target).await?;
+        }
+        if let Some(lost_of) = &lost_of {
+            maker.show(lost_of).await?;
         }
         entries += 1;
         next = before;

@@ -8,6 +8,7 @@
 mod bundle;
 mod hash;
 mod joint;
+mod kept;
 mod proof;
 mod tile;
 mod tree;
@@ -15,6 +16,7 @@ mod tree;
 pub use bundle::{Bundle, BundleError, ENTRY_BYTES_MAX};
 pub use hash::{HASH_BYTES, Hash, HashTextError, leaf_hash, node_hash};
 pub use joint::{joint_ranges, verify_joint};
+pub use kept::KeptTree;
 pub use proof::{
     PROOF_HASHES_MAX, ProofError, consistency_ranges, inclusion_ranges, verify_consistency,
     verify_inclusion,
