@@ -36,7 +36,7 @@ fn replay(entries: &[Vec<u8>]) -> Result<State, String> {
         let earlier = |index: Index| entries.get(index.0 as usize).cloned();
         replay.take(bytes, earlier).map(drop)
     });
-    match replayed.and_then(|()| replay.check_end()) {
+    match replayed.and_then(|()| replay.finish()) {
         Ok(()) => Ok(replay.into_parts().0),
         Err(error) => Err(error.to_string()),
     }

@@ -62,7 +62,7 @@ fn replay(entries: &[Vec<u8>]) -> Result<State, ReplayError> {
     for group in replay.rest() {
         replay.take_group(&group, earlier, |_, _| Ok::<_, ReplayError>(()))?;
     }
-    replay.check_end()?;
+    replay.finish()?;
     Ok(replay.into_parts().0)
 }
 
@@ -272,6 +272,20 @@ fn every_lie_of_a_state_entry_is_found() {
             "{what}: {text}"
         );
     }
+    // A root is made while the replay continues: what is wrong behind the lie is not told in its place.
+    let mut wrong = right.clone();
+    wrong.root[0] ^= 1;
+    let mut both = entries.clone();
+    both[*index] = wrong.encode().unwrap();
+    let signed =
+        (index + 1..both.len()).find(|at| Entry::decode(&both[*at]).unwrap().signed().is_some());
+    let signed = both[signed.unwrap()].clone();
+    both.insert(index + 2, signed);
+    let text = replay(&both).unwrap_err().to_string();
+    assert!(
+        text.contains(&format!("entry {index}:")) && text.contains("root"),
+        "{text}"
+    );
     // One that is left out, said twice, or repeated later breaks the chain.
     let mut twice = entries.clone();
     twice.insert(index + 1, twice[*index].clone());

@@ -118,7 +118,7 @@ impl Auditor {
         claimed: &Claimed,
         threads: NonZeroUsize,
         each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
-        at_boundary: impl FnMut(&Replay) -> Result<(), E>,
+        at_boundary: impl FnMut(&mut Replay) -> Result<(), E>,
     ) -> Result<std::ops::Range<u64>, E> {
         let (from, head) = (self.replay.head().tree, claimed.head());
         if head.size < from.size {

@@ -164,6 +164,7 @@ impl Inspection {
                     && entries >= clock_at
                     && saved_at.elapsed() >= SAVE_INTERVAL
                 {
+                    replay.settle().map_err(WholeError::from)?;
                     let (observations, awards) = &mut *kept.borrow_mut();
                     save(file, claimed.note(), replay, observations, awards)?;
                     saved_at = Instant::now();

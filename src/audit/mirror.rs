@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::auditor::{AuditError, KnownTree, check_extends, read_checkpoint};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
-use super::tiles::{TileFault, Tiles};
+use super::tiles::{ProvenBundle, TileFault, Tiles};
 use super::whole::{WholeError, check_format, walk};
 use crate::durable::{
     FileError, Held, at, hold, make_folders, read_if_there, remove, remove_folder, replace,
@@ -210,13 +210,12 @@ impl Mirror {
             &tiles,
             from,
             threads,
-            || |id: TileId, bytes: Vec<u8>| (id, bytes),
-            |(id, bytes)| -> Result<(), MirrorError> {
+            || |bundle: ProvenBundle| bundle,
+            |ProvenBundle { id, bytes, leaves }| -> Result<(), MirrorError> {
                 let number = id.number();
-                let row = tiles.hashes(0, number)?;
-                let leaves = in_tree(Level::Hashes(0), number, head)?;
                 self.put(id, &bytes)?;
-                self.put(leaves, &joined(row.hashes()))?;
+                let id_of_leaves = in_tree(Level::Hashes(0), number, head)?;
+                self.put(id_of_leaves, &joined(leaves.hashes()))?;
                 progress((number * TILE_HASHES + u64::from(id.width())).min(head.size));
                 Ok(())
             },

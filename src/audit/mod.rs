@@ -55,5 +55,5 @@ pub use report::{
 pub use saved::{SavedAudit, SavedAuditError};
 pub use source::{Folder, SourceError, StaticLog, TileSource, tile_bytes_max};
 pub use survival::{AgeClass, Cohort, Share, ages, cohorts, overall};
-pub use tiles::{TileFault, Tiles};
+pub use tiles::{ProvenBundle, TileFault, Tiles};
 pub use whole::{WholeError, check_whole, each_entry, extend, origin_of, threads_default};

@@ -96,6 +96,16 @@ pub struct Tiles<'a> {
     bundles: Mutex<HashMap<TileId, Arc<Vec<u8>>>>,
 }
 
+/// A bundle that is proven to be in the tree.
+pub struct ProvenBundle {
+    /// Which.
+    pub id: TileId,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The tile of its entries' leaf hashes.
+    pub leaves: Arc<HashTile>,
+}
+
 impl<'a> Tiles<'a> {
     /// Fetches the tree's right edge and checks that it leads to the root.
     ///
@@ -214,11 +224,11 @@ impl<'a> Tiles<'a> {
         Ok(tile)
     }
 
-    /// The bytes of a bundle, each of whose entries is proven to be in the tree.
+    /// A bundle, each of whose entries is proven to be in the tree.
     ///
     /// # Errors
     /// [`TileFault`].
-    pub fn bundle(&self, number: u64) -> Result<(TileId, Vec<u8>), TileFault> {
+    pub fn bundle(&self, number: u64) -> Result<ProvenBundle, TileFault> {
         let (id, bytes) = self.fetch(Level::Entries, number)?;
         let bundle = Bundle::parse(&bytes, id.width())
             .map_err(|error| TileFault::no_tile(id, error, &bytes))?;
@@ -233,7 +243,8 @@ impl<'a> Tiles<'a> {
                 ));
             }
         }
-        Ok((id, bytes))
+        let leaves = tile;
+        Ok(ProvenBundle { id, bytes, leaves })
     }
 
     /// The root over the first `size` leaves: with it, an older tree is proven to be the
@@ -267,7 +278,7 @@ impl<'a> Tiles<'a> {
         let (id, bytes) = match (id, known) {
             (Some(id), Some(bytes)) => (id, bytes),
             _ => {
-                let (id, bytes) = self.bundle(number)?;
+                let ProvenBundle { id, bytes, .. } = self.bundle(number)?;
                 let (bytes, mut kept) = (Arc::new(bytes), lock());
                 if kept.len() >= BUNDLES_KEPT_MAX {
                     kept.clear();

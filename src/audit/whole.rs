@@ -1,24 +1,26 @@
 //! Checking a whole log, or what is new of it: every entry by the rules, every hash in every tile.
 //!
-//! Bundles are fetched, decoded and their signatures verified on several threads; one thread
-//! applies the rules, in order. Memory is the state's and a window of bundles, never the log's.
+//! Bundles are fetched, decoded and their signatures verified on several threads; one puts sealed batches
+//! together; one applies the rules, in order. Memory is the state's and a window of bundles, never the log's.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use super::source::TileSource;
-use super::tiles::{TileFault, Tiles};
+use super::tiles::{ProvenBundle, TileFault, Tiles};
 use crate::ledger::State;
-use crate::merkle::{Bundle, Hash, TILE_HASHES, TileId};
+use crate::merkle::{Bundle, Hash, TILE_HASHES};
 use crate::note::TreeHead;
 use crate::outcome::Outcome;
 use crate::record::{CodecError, Entry, Index, Origin};
 use crate::replay::{
-    Batches, CheckedEntry, Checker, EntryFault, Group, Replay, ReplayError, Signatures, Taken,
-    Violation,
+    Batches, CheckedEntry, Checker, EntryFault, Group, Grouping, Replay, ReplayError, Signatures,
+    Taken, Violation,
 };
 
+/// Groups that wait for the rules.
+const GROUPS_AHEAD: usize = 64;
 /// Bundles under way for each thread: one being checked, one waiting for the rules.
 const WINDOW_PER_THREAD: usize = 2;
 /// Requests that a network has time for while one is answered.
@@ -66,75 +68,116 @@ pub fn extend<E: From<WholeError>>(
     replay: &mut Replay,
     threads: NonZeroUsize,
     mut each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
-    mut at_boundary: impl FnMut(&Replay) -> Result<(), E>,
+    mut at_boundary: impl FnMut(&mut Replay) -> Result<(), E>,
 ) -> Result<(), E> {
     let head = tiles.head();
-    let from = replay.head().tree.size;
     let checker = replay.checker().clone();
-    let mut take = |replay: &mut Replay, groups: Vec<Group>| -> Result<(), E> {
+    let grouping = replay.take_grouping();
+    let grouping = std::thread::scope(|scope| {
+        let (sender, groups) = mpsc::sync_channel(GROUPS_AHEAD);
+        let grouping = scope.spawn(move || group(tiles, grouping, threads, &checker, &sender));
         for group in groups {
-            let mut fault = None;
-            let earlier = |index| match tiles.entry(index) {
-                Ok(bytes) => Some(bytes),
-                Err(found) => {
-                    fault = Some(found);
-                    None
-                }
-            };
-            let mut stopped = None;
-            let taken = replay.take_group(&group, earlier, |taken, state| {
-                each(taken, state).map_err(|why| {
-                    stopped = Some(why);
-                    Stopped::ByEach
-                })
-            });
-            // What broke the rules may only be that the earlier entry could not be had.
-            if let Some(fault) = fault {
-                return Err(WholeError::from(fault).into());
-            }
-            match (taken, stopped) {
-                (_, Some(why)) => return Err(why),
-                (Err(Stopped::ByRules(error)), None) => {
-                    return Err(WholeError::from(error).into());
-                }
-                (Ok(()) | Err(Stopped::ByEach), None) => {}
-            }
+            take(tiles, replay, &group, &mut each)?;
             at_boundary(replay)?;
         }
-        Ok(())
+        // What is wrong in the entries that were taken in is told before what ended their grouping.
+        replay.settle().map_err(WholeError::from)?;
+        let grouped = grouping.join();
+        Ok::<_, E>(grouped.unwrap_or_else(|_| Err(did_not_end("the grouping of entries")))?)
+    })?;
+    replay.put_grouping(grouping);
+    replay.finish().map_err(WholeError::from)?;
+    if replay.head().tree != head {
+        let (found, expected) = (replay.head().tree.root, head.root);
+        return Err(WholeError::Root { found, expected }.into());
+    }
+    Ok(())
+}
+
+/// Takes the next group in, and the earlier entries that corrections in it name from `tiles`.
+fn take<E: From<WholeError>>(
+    tiles: &Tiles<'_>,
+    replay: &mut Replay,
+    group: &Group,
+    each: &mut impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut fault = None;
+    let earlier = |index| match tiles.entry(index) {
+        Ok(bytes) => Some(bytes),
+        Err(found) => {
+            fault = Some(found);
+            None
+        }
     };
-    walk(
+    let mut stopped = None;
+    let taken = replay.take_group(group, earlier, |taken, state| {
+        each(taken, state).map_err(|why| {
+            stopped = Some(why);
+            Stopped::ByEach
+        })
+    });
+    // What broke the rules may only be that the earlier entry could not be had.
+    if let Some(fault) = fault {
+        return Err(WholeError::from(fault).into());
+    }
+    match (taken, stopped) {
+        (_, Some(why)) => Err(why),
+        (Err(Stopped::ByRules(error)), None) => Err(WholeError::from(error).into()),
+        (Ok(()) | Err(Stopped::ByEach), None) => Ok(()),
+    }
+}
+
+/// Fetches, checks and groups the entries that are to come; sends the groups, in order, until nobody takes
+/// them any more.
+fn group(
+    tiles: &Tiles<'_>,
+    mut grouping: Grouping,
+    threads: NonZeroUsize,
+    checker: &Checker,
+    groups: &mpsc::SyncSender<Group>,
+) -> Result<Grouping, WholeError> {
+    let from = grouping.next_index();
+    let send = |ready: Vec<Group>| {
+        let mut ready = ready.into_iter();
+        ready.try_for_each(|group| groups.send(group).map_err(|_| Ungrouped::Unwanted))
+    };
+    let walked = walk(
         tiles,
-        from,
+        from.0,
         threads,
         || {
             let checker = checker.clone();
-            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &checker, from)
+            move |bundle: ProvenBundle| check_bundle(&bundle, &checker, from.0)
         },
-        |bundle| -> Result<(), E> {
+        |bundle| {
             for checked in bundle.entries {
-                let groups = replay.add(checked).map_err(WholeError::from)?;
-                take(replay, groups)?;
-            }
-            if bundle.failed.is_some() {
-                // What is wrong before it is told first.
-                let groups = replay.rest();
-                take(replay, groups)?;
+                send(grouping.add(checked).map_err(WholeError::from)?)?;
             }
             match bundle.failed {
                 Some(fault) => Err(WholeError::from(fault).into()),
                 None => Ok(()),
             }
         },
-    )?;
-    let groups = replay.rest();
-    take(replay, groups)?;
-    replay.check_end().map_err(WholeError::from)?;
-    if replay.head().tree != head {
-        let (found, expected) = (replay.head().tree.root, head.root);
-        return Err(WholeError::Root { found, expected }.into());
+    );
+    // What is wrong in what waits is told before what is wrong behind it.
+    let sent = send(grouping.rest());
+    match walked.and(sent) {
+        Ok(()) | Err(Ungrouped::Unwanted) => Ok(grouping),
+        Err(Ungrouped::Fault(fault)) => Err(fault),
     }
-    Ok(())
+}
+
+/// Why grouping stopped.
+enum Ungrouped {
+    Fault(WholeError),
+    /// Nobody takes groups any more: the rules stopped at an error.
+    Unwanted,
+}
+
+impl From<WholeError> for Ungrouped {
+    fn from(error: WholeError) -> Self {
+        Self::Fault(error)
+    }
 }
 
 /// Why a replay stopped.
@@ -170,7 +213,7 @@ pub fn each_entry<E: From<WholeError>>(
         threads,
         || {
             let checker = Checker::new(origin, Signatures::Trust);
-            move |id: TileId, bytes: Vec<u8>| check_bundle(id, &bytes, &checker, 0)
+            move |bundle: ProvenBundle| check_bundle(&bundle, &checker, 0)
         },
         |bundle| {
             for checked in bundle.entries {
@@ -196,7 +239,7 @@ pub fn each_entry<E: From<WholeError>>(
 
 /// Fetches the bundles of a tree from entry `from` on, each proven to be in it, on several
 /// threads; hands what `check` makes of each to `each`, in order.
-pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<WholeError>>(
+pub(super) fn walk<T: Send, C: FnMut(ProvenBundle) -> T + Send, E: From<WholeError>>(
     tiles: &Tiles<'_>,
     from: u64,
     threads: NonZeroUsize,
@@ -219,7 +262,7 @@ pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<Whole
             scope.spawn(move || {
                 let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 while let Ok((number, done)) = next() {
-                    let checked = tiles.bundle(number).map(|(id, bytes)| check(id, bytes));
+                    let checked = tiles.bundle(number).map(&mut check);
                     // This fails only when the loop below stopped at an error: it waits for
                     // nothing any more.
                     let _ = done.send(checked);
@@ -241,13 +284,9 @@ pub(super) fn walk<T: Send, C: FnMut(TileId, Vec<u8>) -> T + Send, E: From<Whole
             let Some((number, bundle)) = asked.pop_front() else {
                 return Ok(());
             };
-            // A thread of ours that panicked says nothing about the log.
-            let lost = |_| TileFault::Unreachable {
-                tile: format!("bundle {number}"),
-                why: "its check did not end".to_owned(),
-            };
-            let checked = bundle.recv().map_err(lost).and_then(|checked| checked);
-            each(checked.map_err(WholeError::Tile)?)?;
+            let lost = |_| did_not_end(&format!("bundle {number}"));
+            let checked = bundle.recv().map_err(lost)?;
+            each(checked.map_err(WholeError::from)?)?;
         }
     })
 }
@@ -260,13 +299,21 @@ struct CheckedBundle {
     failed: Option<ReplayError>,
 }
 
-fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> CheckedBundle {
+/// A thread of ours that panicked says nothing about the log.
+fn did_not_end(tile: &str) -> WholeError {
+    WholeError::Tile(TileFault::Unreachable {
+        tile: tile.to_owned(),
+        why: "its check did not end".to_owned(),
+    })
+}
+
+fn check_bundle(proven: &ProvenBundle, checker: &Checker, from: u64) -> CheckedBundle {
     let mut checked = CheckedBundle {
         entries: Vec::new(),
         failed: None,
     };
-    let first = id.number() * TILE_HASHES;
-    let bundle = match Bundle::parse_all(bytes) {
+    let first = proven.id.number() * TILE_HASHES;
+    let bundle = match Bundle::parse_all(&proven.bytes) {
         Ok(bundle) => bundle,
         // It was parsed already when it was proven to be in the tree.
         Err(error) => {
@@ -275,10 +322,11 @@ fn check_bundle(id: TileId, bytes: &[u8], checker: &Checker, from: u64) -> Check
             return checked;
         }
     };
-    let indexed = (first..).zip(bundle.entries().iter().copied());
+    let hashed = bundle.entries().iter().zip(proven.leaves.hashes());
+    let indexed = (first..).zip(hashed);
     let fresh = indexed.filter(|(index, _)| *index >= from);
-    let fresh = fresh.map(|(_, entry)| entry);
-    for (index, entry) in (first.max(from)..).zip(checker.check_all(fresh)) {
+    let fresh = fresh.map(|(_, (entry, leaf))| (*entry, *leaf));
+    for (index, entry) in (first.max(from)..).zip(checker.check_hashed(fresh)) {
         match entry {
             Ok(entry) => checked.entries.push(entry),
             Err(fault) => {

@@ -271,7 +271,7 @@ impl ProvenCopy for AuditedMirror<'_> {
 
     fn tile(&self, id: TileId) -> Result<Vec<u8>, String> {
         let bytes = match id.level() {
-            Level::Entries => self.0.bundle(id.number()).map(|(_, bytes)| bytes),
+            Level::Entries => self.0.bundle(id.number()).map(|bundle| bundle.bytes),
             Level::Hashes(level) => self.0.hashes(level, id.number()).map(|tile| {
                 let hashes = tile.hashes().iter();
                 hashes.flat_map(|hash| *hash.as_bytes()).collect()

@@ -36,5 +36,5 @@ pub use state::{
     RULES_VERSION, SEQS_PER_MARK, State, StateImage, StateMark, SurveyState, Totals, TreeState,
 };
 pub use state::{domains, items};
-pub use state_entries::STATE_LAG_MAX;
+pub use state_entries::{STATE_LAG_MAX, StateSaid};
 pub use trie::{BucketError, BucketImage, DomainRoots};

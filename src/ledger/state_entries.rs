@@ -4,6 +4,7 @@
 use super::broken::{Contradiction, InvariantBroken, Sum};
 use super::state::{RULES_VERSION, State, StateMark, Totals};
 use super::trie::DomainRoots;
+use crate::merkle::Hash;
 use crate::record::{Index, StateEntry, StateTotals, TimeMs};
 
 /// The most entries between a state entry and the size that it speaks of.
@@ -34,6 +35,36 @@ impl Totals {
             claims: self.claims,
             accounts_negative: self.accounts_negative,
         })
+    }
+}
+
+/// What a state entry must say of a state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StateSaid {
+    /// The number of entries that the state rests on.
+    size: u64,
+    root: Hash,
+    totals: StateTotals,
+}
+
+impl StateSaid {
+    /// Compares a state entry with it.
+    ///
+    /// # Errors
+    /// What differs, in words.
+    pub fn check(&self, entry: &StateEntry) -> Result<(), String> {
+        let Self { size, root, totals } = self;
+        if *root.as_bytes() != entry.root {
+            return Err(format!(
+                "its state root is not that of the first {size} entries, which is {root}"
+            ));
+        }
+        if *totals != entry.totals {
+            return Err(format!(
+                "its totals are not those of the first {size} entries"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -89,32 +120,22 @@ impl State {
         Ok(())
     }
 
-    /// Compares a state entry with the state that it speaks of: this one.
+    /// What a state entry must say of this state. Makes the state's root.
     ///
     /// # Errors
-    /// What differs, in words.
-    pub fn check_state_said(&self, entry: &StateEntry) -> Result<(), String> {
+    /// In words, if the state contradicts itself.
+    pub fn said(&self) -> Result<StateSaid, String> {
         let roots = self.roots().map_err(|error| error.to_string())?;
         self.globals
             .check_sums(&roots)
             .map_err(|error| error.to_string())?;
-        let root = roots.state_root();
-        if *root.as_bytes() != entry.root {
-            return Err(format!(
-                "its state root is not that of the first {} entries, which is {root}",
-                entry.size
-            ));
-        }
+        let size = self.globals.entries;
         let totals = self.globals.totals.fixed();
-        if totals.map_err(|contradiction| contradiction.at(Index(entry.size)).to_string())?
-            != entry.totals
-        {
-            return Err(format!(
-                "its totals are not those of the first {} entries",
-                entry.size
-            ));
-        }
-        Ok(())
+        Ok(StateSaid {
+            size,
+            root: roots.state_root(),
+            totals: totals.map_err(|contradiction| contradiction.at(Index(size)).to_string())?,
+        })
     }
 
     /// Takes in a state entry that was checked: no domain changes.

@@ -206,7 +206,7 @@ async fn replay_ahead(
             let groups = replay.rest();
             take(reader, replay, groups, size).await?;
             // The caller holds the root of what was replayed against the one that was committed.
-            return Ok(replay.check_end()?);
+            return Ok(replay.finish()?);
         };
         for checked in bundle.await.map_err(|_| RecoveryError::Stopped)?? {
             let checked = checked.map_err(|fault| fault.at(at))?;

@@ -10,6 +10,8 @@ use crate::record::{Entry, Index, SEALED_BYTES_MAX, Stated, Statement, TimeMs};
 pub struct Group {
     first: Index,
     entries: Vec<CheckedEntry>,
+    /// Whether a state entry that was seen speaks of the entries before this group.
+    spoken_of: bool,
 }
 
 /// An entry with what its seal says of it, if it is a sealed one.
@@ -68,6 +70,16 @@ impl Group {
     /// The index of the first entry.
     pub fn first(&self) -> Index {
         self.first
+    }
+
+    /// Notes that a state entry speaks of the entries before this group.
+    pub(super) fn set_spoken_of(&mut self) {
+        self.spoken_of = true;
+    }
+
+    /// Whether a state entry that was seen speaks of the entries before this group.
+    pub(super) fn is_spoken_of(&self) -> bool {
+        self.spoken_of
     }
 
     /// The entries, in order.
@@ -153,7 +165,11 @@ impl Batches {
                 self.bytes = 0;
                 let first = Index(index.0.saturating_sub(entries.len() as u64));
                 entries.push(checked);
-                Ok(Some(Group { first, entries }))
+                Ok(Some(Group {
+                    first,
+                    entries,
+                    spoken_of: false,
+                }))
             }
         }
     }

@@ -40,9 +40,12 @@ impl From<CodecError> for EntryFault {
 }
 
 /// An entry that holds by itself, without the ledger's state: it decodes and, if asked for, its
-/// signatures hold. Can be made on any thread.
+/// signatures hold. Can be made on any thread. It is handed from hand to hand, so it is a pointer.
 #[derive(Clone, Debug)]
-pub struct CheckedEntry {
+pub struct CheckedEntry(Box<Checked>);
+
+#[derive(Clone, Debug)]
+struct Checked {
     entry: Entry,
     id: Option<RecordId>,
     leaf: Hash,
@@ -52,22 +55,22 @@ pub struct CheckedEntry {
 impl CheckedEntry {
     /// The entry.
     pub fn entry(&self) -> &Entry {
-        &self.entry
+        &self.0.entry
     }
 
     /// The id of the entry's record, if it is a signed one.
     pub fn id(&self) -> Option<RecordId> {
-        self.id
+        self.0.id
     }
 
     /// The statement's leaf hash in its seal's tree, if it is a sealed one.
     pub fn statement_leaf(&self) -> Option<Hash> {
-        self.statement_leaf
+        self.0.statement_leaf
     }
 
     /// The entry's leaf hash.
     pub fn leaf(&self) -> Hash {
-        self.leaf
+        self.0.leaf
     }
 }
 
@@ -104,20 +107,29 @@ impl Checker {
         &self,
         entries: impl IntoIterator<Item = &'a [u8]>,
     ) -> Vec<Result<CheckedEntry, EntryFault>> {
+        let entries = entries.into_iter();
+        self.check_hashed(entries.map(|bytes| (bytes, leaf_hash(bytes))))
+    }
+
+    /// As [`Self::check_all`], of entries whose leaf hashes are known.
+    pub fn check_hashed<'a>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a [u8], Hash)>,
+    ) -> Vec<Result<CheckedEntry, EntryFault>> {
         let mut checked: Vec<_> = entries
             .into_iter()
-            .map(|bytes| self.decode(bytes))
+            .map(|(bytes, leaf)| self.decode(bytes, leaf))
             .collect();
         if self.signatures == Signatures::Verify {
             let mut batch = SignatureBatch::default();
             let entries = checked.iter().flatten();
-            for signed in entries.filter_map(|checked| checked.entry.signed()) {
+            for signed in entries.filter_map(|checked| checked.entry().signed()) {
                 signed.signed.add_to(&self.context, &self.keys, &mut batch);
             }
             let mut verdicts = batch.verdicts().into_iter();
             for result in &mut checked {
                 if let Ok(checked) = result
-                    && let Some(signed) = checked.entry.signed()
+                    && let Some(signed) = checked.entry().signed()
                     && let Err(refusal) = signed.signed.check_verdicts(&mut verdicts)
                 {
                     *result = Err(EntryFault::Wrong(refusal.to_string()));
@@ -127,7 +139,7 @@ impl Checker {
         checked
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<CheckedEntry, EntryFault> {
+    fn decode(&self, bytes: &[u8], leaf: Hash) -> Result<CheckedEntry, EntryFault> {
         let entry = Entry::decode(bytes)?;
         let id = entry.signed();
         let id = id.map(|signed| self.context.id(signed.signed.bytes()));
@@ -135,11 +147,11 @@ impl Checker {
             Entry::Sealed(sealed) => Some(leaf_hash(sealed.statement().bytes())),
             Entry::Signed(_) | Entry::State(_) => None,
         };
-        Ok(CheckedEntry {
+        Ok(CheckedEntry(Box::new(Checked {
             entry,
             id,
-            leaf: leaf_hash(bytes),
+            leaf,
             statement_leaf,
-        })
+        })))
     }
 }

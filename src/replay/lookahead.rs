@@ -17,18 +17,26 @@ pub(super) struct Lookahead {
 }
 
 impl Lookahead {
-    /// Takes the next group; gives those that may be taken in now. All, if it is a state entry: then also the
-    /// size that it speaks of. No state entry that comes speaks of a size farther back than
-    /// [`STATE_LAG_MAX`], so that no more entries are held.
-    pub(super) fn add(&mut self, group: Group) -> (Vec<Group>, Option<u64>) {
+    /// Takes the next group; gives those that may be taken in now. All, if it is a state entry: then the
+    /// group behind the entries that it speaks of is marked. No state entry that comes speaks of a size
+    /// farther back than [`STATE_LAG_MAX`], so that no more entries are held.
+    pub(super) fn add(&mut self, group: Group) -> Vec<Group> {
         let size = group.taken().find_map(|taken| match taken.checked.entry() {
             Entry::State(entry) => Some(entry.size),
             Entry::Signed(_) | Entry::Sealed(_) => None,
         });
         self.entries += group.len();
         self.held.push_back(group);
-        if size.is_some() {
-            return (self.rest(), size);
+        if let Some(size) = size {
+            let place = self
+                .held
+                .binary_search_by_key(&size, |group| group.first().0);
+            if let Ok(place) = place
+                && let Some(group) = self.held.get_mut(place)
+            {
+                group.set_spoken_of();
+            }
+            return self.rest();
         }
         let mut ready = Vec::new();
         while self.entries > STATE_LAG_MAX
@@ -37,17 +45,12 @@ impl Lookahead {
             self.entries -= group.len();
             ready.push(group);
         }
-        (ready, None)
+        ready
     }
 
     /// Gives all that are held: no state entry is to come.
     pub(super) fn rest(&mut self) -> Vec<Group> {
         self.entries = 0;
         std::mem::take(&mut self.held).into()
-    }
-
-    /// Number of entries that are held.
-    pub(super) fn entries(&self) -> u64 {
-        self.entries
     }
 }

@@ -3,11 +3,14 @@
 
 mod batches;
 mod check;
+mod grouping;
 mod lookahead;
+mod state_checks;
 
 pub use batches::{Batches, Group, Taken};
 pub use check::{CheckedEntry, Checker, EntryFault};
-use lookahead::Lookahead;
+pub use grouping::Grouping;
+use state_checks::{Comparison, KeptState};
 
 use crate::crypto::PublicKey;
 use crate::ledger::{
@@ -63,14 +66,11 @@ pub struct Replay {
     checker: Checker,
     state: State,
     tree: Frontier,
-    batches: Batches,
-    lookahead: Lookahead,
-    /// Sizes of which state entries speak that are to come.
-    wanted: Vec<u64>,
-    /// The states of those sizes that were reached.
-    kept: Vec<State>,
-    /// Entries of groups that were given out and are still to be taken in.
-    released: u64,
+    grouping: Grouping,
+    /// The state of which a state entry that was seen speaks, from when it is reached.
+    kept: Option<KeptState>,
+    /// The last state entry, until it is compared.
+    uncompared: Option<Comparison>,
     /// Number of entries of the state that the replay began with.
     began_at: u64,
 }
@@ -91,13 +91,11 @@ impl Replay {
         Self {
             checker,
             began_at: state.entries(),
+            grouping: Grouping::at(Index(state.entries())),
             state,
             tree,
-            batches: Batches::default(),
-            lookahead: Lookahead::default(),
-            released: 0,
-            wanted: Vec::new(),
-            kept: Vec::new(),
+            kept: None,
+            uncompared: None,
         }
     }
 
@@ -124,48 +122,63 @@ impl Replay {
         for group in groups {
             self.take_group(&group, &mut earlier, |_, _| Ok::<_, ReplayError>(()))?;
         }
+        self.settle()?;
         Ok(entry)
     }
 
     /// The index of the entry that is to come.
     pub fn next_index(&self) -> Index {
-        let held = self.lookahead.entries() + self.batches.waiting() as u64;
-        Index(self.state.entries() + self.released + held)
+        self.grouping.next_index()
     }
 
-    /// Puts the next entry, which a [`Checker`] has checked, together with those that wait for it;
-    /// gives the groups that are to be taken in now, in order, before the next entry is added.
+    /// Gives what puts entries together, for another thread. Until it is put back, entries come in groups
+    /// alone.
+    pub fn take_grouping(&mut self) -> Grouping {
+        std::mem::take(&mut self.grouping)
+    }
+
+    /// Puts back what [`Self::take_grouping`] gave.
+    pub fn put_grouping(&mut self, grouping: Grouping) {
+        self.grouping = grouping;
+    }
+
+    /// Puts the next entry together with those that wait for it: see [`Grouping::add`].
     ///
     /// # Errors
     /// [`ReplayError`] where a sealed batch is not whole.
     pub fn add(&mut self, checked: CheckedEntry) -> Result<Vec<Group>, ReplayError> {
-        let index = self.next_index();
-        let grouped = self.batches.add(index, checked);
-        let grouped = grouped.map_err(|refusal| violation(index, &refusal))?;
-        let Some(group) = grouped else {
-            return Ok(Vec::new());
-        };
-        let (groups, wanted) = self.lookahead.add(group);
-        self.wanted.extend(wanted);
-        self.released += groups.iter().map(Group::len).sum::<u64>();
-        Ok(groups)
+        self.grouping.add(checked)
     }
 
     /// Gives the groups that wait for a state entry which does not come.
     pub fn rest(&mut self) -> Vec<Group> {
-        let groups = self.lookahead.rest();
-        self.released += groups.iter().map(Group::len).sum::<u64>();
-        groups
+        self.grouping.rest()
     }
 
-    /// Checks that the log does not end here within a sealed batch.
+    /// Checks that the log does not end here within a sealed batch, and compares what is still to be
+    /// compared.
     ///
     /// # Errors
-    /// [`ReplayError`] if it does.
-    pub fn check_end(&self) -> Result<(), ReplayError> {
-        let last = Index(self.next_index().0.saturating_sub(1));
-        let end = self.batches.check_end();
-        end.map_err(|refusal| violation(last, &refusal).into())
+    /// [`ReplayError`].
+    pub fn finish(&mut self) -> Result<(), ReplayError> {
+        self.settle()?;
+        self.grouping.check_end()
+    }
+
+    /// Compares the last state entry, if that is still to be done: its root is made on another thread while
+    /// entries behind it are taken in. What is to be kept of a replay is right only then.
+    ///
+    /// # Errors
+    /// [`ReplayError`], if the state entry does not say what was so.
+    pub fn settle(&mut self) -> Result<(), ReplayError> {
+        match self.uncompared.take() {
+            Some(comparison) => {
+                let index = comparison.index;
+                let compared = comparison.end();
+                compared.map_err(|what| state_wrong(index, what).into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes in the next group. `earlier` returns the bytes of an earlier entry: of those that
@@ -178,17 +191,28 @@ impl Replay {
     pub fn take_group<E: From<ReplayError>>(
         &mut self,
         group: &Group,
+        earlier: impl FnMut(Index) -> Option<Vec<u8>>,
+        each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let taken = self.take_next(group, earlier, each);
+        if taken.is_err() {
+            // A state entry before it may be wrong too: what is wrong first is told.
+            self.settle()?;
+        }
+        taken
+    }
+
+    fn take_next<E: From<ReplayError>>(
+        &mut self,
+        group: &Group,
         mut earlier: impl FnMut(Index) -> Option<Vec<u8>>,
         mut each: impl FnMut(&Taken<'_>, &State) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some((sealed, last)) = group.split() else {
             return Ok(());
         };
-        let size = self.state.entries();
-        self.released = self.released.saturating_sub(group.len());
-        if self.wanted.contains(&size) {
-            self.wanted.retain(|wanted| *wanted != size);
-            self.kept.push(self.state.clone());
+        if group.is_spoken_of() {
+            self.kept = Some(KeptState::of(self.state.clone()));
         }
         match last.entry() {
             Entry::State(entry) => self.take_state_entry(entry)?,
@@ -318,38 +342,35 @@ impl Replay {
     fn take_state_entry(&mut self, entry: &StateEntry) -> Result<(), ReplayError> {
         let index = Index(self.state.entries());
         self.check_time(index, entry.admitted_at)?;
-        let wrong = |detail: String| {
-            let advice = "auditors make it again from the entries before it";
-            violation(index, &Refusal::new(Code::StateWrong, detail, advice))
-        };
-        let form = self.state.check_state_entry(entry);
-        form.map_err(&wrong)?;
-        self.wanted.retain(|wanted| *wanted != entry.size);
-        let kept = self
-            .kept
-            .iter()
-            .position(|state| state.entries() == entry.size);
-        let unsupported = |what: String| {
-            let index = index.0;
-            Err(ReplayError::Unsupported { index, what })
-        };
+        let wrong = |what| ReplayError::from(state_wrong(index, what));
+        self.state.check_state_entry(entry).map_err(wrong)?;
         if entry.rules_version != RULES_VERSION {
-            return unsupported(format!(
-                "rules_version_unsupported: it was made by version {} of the rules, and this software has {RULES_VERSION}",
-                entry.rules_version
-            ));
+            return Err(ReplayError::Unsupported {
+                index: index.0,
+                what: format!(
+                    "rules_version_unsupported: it was made by version {} of the rules, and this software has {RULES_VERSION}",
+                    entry.rules_version
+                ),
+            });
         }
-        match kept.map(|place| self.kept.swap_remove(place)) {
-            Some(state) => state.check_state_said(entry).map_err(&wrong)?,
-            None if entry.size == index.0 => self.state.check_state_said(entry).map_err(&wrong)?,
+        // One comparison is under way at a time.
+        self.settle()?;
+        match self.kept.take().filter(|kept| kept.size() == entry.size) {
+            Some(state) => {
+                let entry = entry.clone();
+                self.uncompared = Some(Comparison {
+                    index,
+                    entry,
+                    state,
+                });
+            }
             // What the replay began with is of a larger size: the next state entry covers it.
             None if entry.size < self.began_at => {}
             None => {
                 return Err(wrong(format!(
                     "the first {} entries end within a sealed batch",
                     entry.size
-                ))
-                .into());
+                )));
             }
         }
         let applied = self.state.apply_state_entry(entry);
@@ -448,6 +469,11 @@ fn find_target(
             statement: statement.clone(),
             issuer,
         }))
+}
+
+fn state_wrong(index: Index, detail: String) -> Violation {
+    let advice = "auditors make it again from the entries before it";
+    violation(index, &Refusal::new(Code::StateWrong, detail, advice))
 }
 
 fn violation(index: Index, refusal: &Refusal) -> Violation {

@@ -13,8 +13,8 @@ pub fn entries(remote: &Remote) -> Vec<Entry> {
     let tiles = Tiles::open(&log, note.head()).unwrap();
     let bundles = 0..note.head().size.div_ceil(TILE_HASHES);
     let entries = bundles.flat_map(|number| {
-        let (id, bytes) = tiles.bundle(number).unwrap();
-        let bundle = Bundle::parse(&bytes, id.width()).unwrap();
+        let proven = tiles.bundle(number).unwrap();
+        let bundle = Bundle::parse(&proven.bytes, proven.id.width()).unwrap();
         let entries = bundle.entries().iter();
         let entries = entries.map(|bytes| Entry::decode(bytes).unwrap());
         entries.collect::<Vec<_>>()

@@ -62,7 +62,7 @@ pub(in crate::ledger) fn require_speaker(
     speakers: Speakers,
 ) -> Result<(), Refusal> {
     let issuer = candidate.issuer;
-    let role = state.role_of(issuer);
+    let role = candidate.issuer_key(state).map(|key| &key.role);
     let may_state = match role {
         // Of an empty ledger: the genesis has named its governors itself.
         None => speakers == Speakers::FirstGovernor,

@@ -19,7 +19,7 @@ pub(super) const GROUP_ITEMS_MAX: usize = 8;
 const GROUP_SPAN_MAX: usize = 24;
 /// A page has room for a multiple of this number of items: doubling would leave memory unused, and pages of
 /// every size would leave gaps between them.
-const GROWTH: usize = 4;
+const GROWTH: usize = 16;
 
 /// Up to [`ITEMS_MAX`] items, in order of their paths: all that there are under one node of the trie.
 pub(super) struct LeafPage<K, V> {
