@@ -1,6 +1,6 @@
 //! One reading of a receipt's file, and one verdict: the three verifiers are asked the same, over
 //! what mail programs, editors and shells do to files, over odd witnesses, and over thousands of
-//! changes by chance. `ARBORLOG_CASES` asks for more of those.
+//! changes by chance. `ARBORLOG_CASES=4` tries four times as many, `ARBORLOG_SEED` others.
 
 #![allow(
     clippy::unwrap_used,
@@ -657,13 +657,16 @@ fn meanings(verifiers: &mut Verifiers) -> BTreeSet<String> {
     known
 }
 
-/// How many changes are tried.
+/// How many changes are tried: `ARBORLOG_CASES` times as many as usual.
 fn cases(usual: u64) -> u64 {
-    std::env::var("ARBORLOG_CASES").map_or(usual, |text| text.parse().unwrap())
+    usual * std::env::var("ARBORLOG_CASES").map_or(1, |text| text.parse::<u64>().unwrap())
 }
 
+/// What the changes depend on: always the same, unless `ARBORLOG_SEED` is given.
 fn seed() -> u64 {
-    std::env::var("ARBORLOG_SEED").map_or(1, |text| text.parse().unwrap())
+    let seed = std::env::var("ARBORLOG_SEED").map_or(1, |text| text.parse().unwrap());
+    eprintln!("again: ARBORLOG_SEED={seed}");
+    seed
 }
 
 #[test]
