@@ -247,7 +247,7 @@ fn a_refused_batch_names_all_that_is_refused_and_leaves_nothing_behind() {
     for (bytes, status, code) in [
         (&unsigned, 400, "signature_invalid"),
         (&body[..body.len() - 1].to_vec(), 400, "not_canonical"),
-        (&short, 400, "seal_mismatch"),
+        (&short, 422, "seal_mismatch"),
         (&undecodable, 400, "not_canonical"),
         (&body[..4 + 8].to_vec(), 400, "not_canonical"),
         (&Vec::new(), 400, "not_canonical"),
@@ -366,4 +366,94 @@ async fn of_many_who_send_one_batch_at_once_one_appends_it() {
         assert_eq!(log.published().head.tree.size, before + 31);
     }
     Arc::into_inner(log).unwrap().close().await;
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_named_by_its_first_cause() {
+    let ledger = Ledger::ready();
+    let server = Server::start(&ledger.dir);
+    let remote = server.remote();
+    let url = format!("{}/v1/batches", remote.base());
+    let good = seal(&ledger, &remote, &ledger.platform, &awards(0..3));
+    let body = good.body().unwrap();
+    let statement = good.statements()[0].bytes();
+    let first_length = body.len() - 3 * (4 + statement.len());
+    assert_eq!(body[first_length + 3] as usize, statement.len());
+    // A length that lies, too short and too long.
+    let with_length = |length: usize| {
+        let mut changed = body.clone();
+        changed[first_length..first_length + 4].copy_from_slice(&(length as u32).to_be_bytes());
+        let (status, problem) = support::post(&url, KIND, &changed);
+        let detail = problem["detail"].as_str().unwrap_or_default().to_owned();
+        (status, problem["code"].as_str().unwrap().to_owned(), detail)
+    };
+    let (status, code, detail) = with_length(statement.len() - 8);
+    assert!(!detail.contains("and more are sent"), "{detail}");
+    assert_eq!((status, code.as_str()), (400, "not_canonical"), "{detail}");
+    let (status, code, detail) = with_length(body.len());
+    assert_eq!((status, code.as_str()), (400, "not_canonical"));
+    assert!(detail.contains("reaches past the end"), "{detail}");
+    // One statement that takes in the next.
+    let (status, code, detail) = with_length(2 * statement.len() + 4);
+    assert_eq!((status, code.as_str()), (422, "seal_mismatch"));
+    assert!(detail.contains("has 2 by its lengths"), "{detail}");
+
+    // A kind that is never sealed is told so, whatever its fields are.
+    let plot = Kind::ALL
+        .iter()
+        .position(|kind| *kind == Kind::Plot)
+        .unwrap() as u32;
+    let unsealed = [&plot.to_be_bytes(), [0xFF; 40].as_slice()].concat();
+    let root = arborlog::merkle::root_of([arborlog::merkle::leaf_hash(&unsealed)]);
+    let head = remote.issuer(&ledger.planter.public()).unwrap();
+    let record = Record {
+        issuer: ledger.planter.public(),
+        seq: head.next_seq,
+        prev: head.prev,
+        issued_on: today(),
+        statement: Statement::Seal(Seal {
+            count: 1,
+            root: Digest::from_bytes(*root.as_bytes()),
+        }),
+    };
+    let (signed, _) = draft(&record, &ledger.context(), &ledger.planter).unwrap();
+    let mut sent = Vec::new();
+    for frame in [signed.encode().unwrap(), unsealed] {
+        sent.extend_from_slice(&(frame.len() as u32).to_be_bytes());
+        sent.extend_from_slice(&frame);
+    }
+    let (status, problem) = support::post(&url, KIND, &sent);
+    assert_eq!((status, &problem["code"]), (400, &json!("not_canonical")));
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("a plot is never sealed"), "{detail}");
+
+    // A body that says that it is encoded is refused by every post, before it is looked at.
+    for (path, kind) in [
+        ("v1/batches", KIND),
+        ("v1/records", "application/octet-stream"),
+        ("v1/records", "application/json"),
+    ] {
+        for (coding, refused) in [("gzip", true), ("identity, br", true), ("identity", false)] {
+            let kind = format!("{kind}\r\nContent-Encoding: {coding}");
+            let answer = raw_post(remote.base(), path, &kind, &body);
+            let told = answer.starts_with("HTTP/1.1 415 ") && answer.contains("Content-Encoding");
+            assert_eq!(told, refused, "{path}, {coding}: {answer}");
+        }
+    }
+    assert_eq!(server.stop(), 0);
+}
+
+/// Posts bytes with these fields behind `Content-Type: `; gives the whole answer.
+fn raw_post(url: &str, path: &str, kind: &str, body: &[u8]) -> String {
+    use std::io::{Read as _, Write as _};
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\nContent-Type: {kind}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
 }

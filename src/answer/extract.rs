@@ -9,9 +9,8 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use super::problem_code::ProblemCode;
 
-const PATH_MALFORMED: &str = "path_malformed";
-const QUERY_MALFORMED: &str = "query_malformed";
 /// What stands for itself in a path, beside letters and digits (RFC 3986, section 2.3).
 const PATH_PLAIN: &[u8] = b"-._~";
 /// In a query, forms have another sign encoded (application/x-www-form-urlencoded).
@@ -30,10 +29,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         has_one_spelling(parts.uri.path(), PATH_PLAIN)
-            .map_err(|wrong| Problem::bad_request(PATH_MALFORMED, &wrong, MEND_PATH))?;
+            .map_err(|wrong| Problem::new(ProblemCode::PathMalformed, &wrong, MEND_PATH))?;
         let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0))
-            .map_err(|error| Problem::bad_request(PATH_MALFORMED, &error.body_text(), MEND_PATH))
+        path.map(|path| Self(path.0)).map_err(|error| {
+            Problem::new(ProblemCode::PathMalformed, &error.body_text(), MEND_PATH)
+        })
     }
 }
 
@@ -42,11 +42,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         has_one_spelling(parts.uri.query().unwrap_or_default(), QUERY_PLAIN)
-            .map_err(|wrong| Problem::bad_request(QUERY_MALFORMED, &wrong, MEND_QUERY))?;
+            .map_err(|wrong| Problem::new(ProblemCode::QueryMalformed, &wrong, MEND_QUERY))?;
         let query = axum::extract::Query::from_request_parts(parts, state).await;
-        query
-            .map(|query| Self(query.0))
-            .map_err(|error| Problem::bad_request(QUERY_MALFORMED, &error.body_text(), MEND_QUERY))
+        query.map(|query| Self(query.0)).map_err(|error| {
+            Problem::new(ProblemCode::QueryMalformed, &error.body_text(), MEND_QUERY)
+        })
     }
 }
 
@@ -71,7 +71,7 @@ where
 {
     parse(text).map_err(|wrong| {
         let detail = format!("{what}: {wrong}");
-        Problem::bad_request(PATH_MALFORMED, &detail, MEND_PATH)
+        Problem::new(ProblemCode::PathMalformed, &detail, MEND_PATH)
     })
 }
 
@@ -82,7 +82,7 @@ where
 {
     parse(text).map_err(|wrong| {
         let detail = format!("{what}: {wrong}");
-        Problem::bad_request(QUERY_MALFORMED, &detail, MEND_QUERY)
+        Problem::new(ProblemCode::QueryMalformed, &detail, MEND_QUERY)
     })
 }
 

@@ -18,6 +18,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::client::Client;
 use super::problem::Problem;
+use super::problem_code::ProblemCode;
 use super::reader_limits::{ANSWERS_BYTES, ANSWERS_BYTES_EACH, SMALL_ANSWER_BYTES};
 use crate::shares::{Share, Shares};
 
@@ -63,7 +64,7 @@ pub(crate) async fn hold_answer(
             })
         }),
         None => Problem::unavailable(
-            "answers_full",
+            ProblemCode::AnswersFull,
             "answers that clients have not read yet fill the memory, or this client's share of it",
         )
         .into_response(),

@@ -11,6 +11,7 @@ mod page_routes;
 mod peer;
 pub(crate) mod places;
 mod problem;
+mod problem_code;
 pub(crate) mod reader_limits;
 mod turn;
 
@@ -20,4 +21,5 @@ pub(crate) use in_flight::{AnswerBudget, hold_answer};
 pub use page_routes::PageRoutes;
 pub(crate) use peer::Peer;
 pub(crate) use problem::Problem;
+pub(crate) use problem_code::ProblemCode;
 pub(crate) use turn::{ReadTurns, take_turn};

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 
+use super::problem_code::ProblemCode;
 use crate::ledger::{BatchRefusal, Code, Refusal, RefusalClass};
 use crate::log::{AppendError, ReadError, Refused, RefusedBatch};
 use crate::record::Index;
@@ -69,8 +70,12 @@ fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok,
 }
 
 impl Problem {
-    /// A problem with this status and code.
-    pub(crate) fn new(status: StatusCode, code: &str, detail: &str, advice: &str) -> Self {
+    /// A problem with this code.
+    pub(crate) fn new(code: ProblemCode, detail: &str, advice: &str) -> Self {
+        Self::of(code.status(), code.name(), detail, advice)
+    }
+
+    fn of(status: StatusCode, code: &str, detail: &str, advice: &str) -> Self {
         Self {
             kind: format!("urn:arborlog:problem:{code}"),
             // Every status that is used here has its reason in the standard.
@@ -90,35 +95,26 @@ impl Problem {
 
     pub(crate) fn not_found(detail: &str) -> Self {
         let advice = "GET /openapi.json lists what there is";
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail, advice)
+        Self::new(ProblemCode::NotFound, detail, advice)
     }
 
     pub(crate) fn method_not_allowed() -> Self {
         let detail = "this path does not take that method";
         let advice = "GET /openapi.json lists what there is";
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            detail,
-            advice,
-        )
+        Self::new(ProblemCode::MethodNotAllowed, detail, advice)
     }
 
-    pub(crate) fn bad_request(code: &str, detail: &str, advice: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail, advice)
-    }
-
-    pub(crate) fn unavailable(code: &str, detail: &str) -> Self {
+    /// A problem that passes by itself, with a code whose status is 503.
+    pub(crate) fn unavailable(code: ProblemCode, detail: &str) -> Self {
         let advice = "send the same bytes again after Retry-After seconds";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail, advice)
+        Self::new(code, detail, advice)
     }
 
     /// The server contradicts itself, and answers with nothing rather than with something wrong.
     pub(crate) fn contradiction(what: &str) -> Self {
         tracing::error!(what, "the server contradicts itself");
         Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "contradiction",
+            ProblemCode::Contradiction,
             what,
             "tell the operator; run: arborlog fsck",
         )
@@ -142,13 +138,14 @@ impl Problem {
         }
     }
 
-    fn of_code(refusal: &Refusal) -> Self {
+    /// A refusal that is known without the log: nothing of the request was looked at in the ledger.
+    pub(crate) fn of_code(refusal: &Refusal) -> Self {
         let Refusal {
             code,
             detail,
             advice,
         } = refusal;
-        Self::new(status_of(*code), code.name(), detail, advice)
+        Self::of(status_of(*code), code.name(), detail, advice)
     }
 
     fn of_batch(refused: RefusedBatch) -> Self {
@@ -172,8 +169,7 @@ impl Problem {
             // Of bytes that are no statement the first alone is named.
             Some((_, refusal)) => Self::of_code(refusal),
             None => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "batch_refused",
+                ProblemCode::BatchRefused,
                 &format!("nothing of the batch is in: {count} of its statements are refused"),
                 "take out the statements that `refused` names, and seal the others anew",
             ),
@@ -222,7 +218,7 @@ impl From<AppendError> for Problem {
         match error {
             AppendError::Refused(refused) => Self::of_refusal(*refused),
             AppendError::BatchRefused(refused) => Self::of_batch(*refused),
-            AppendError::Unavailable { code, why } => Self::unavailable(code, &why),
+            AppendError::Unavailable { code, why } => Self::unavailable(code.into(), &why),
             AppendError::Read(error) => error.into(),
         }
     }
@@ -235,7 +231,7 @@ impl From<ReadError> for Problem {
             refused if refused.is_refusal() => {
                 tracing::error!(error = %refused, "the system refused a read");
                 Self::unavailable(
-                    "store_unavailable",
+                    ProblemCode::StoreUnavailable,
                     "the system lets the server read no file now",
                 )
             }
@@ -243,8 +239,7 @@ impl From<ReadError> for Problem {
                 tracing::error!(error = %other, "a read failed");
                 let advice = "tell the operator; nothing that can't be read is served";
                 Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "store_damaged",
+                    ProblemCode::StoreDamaged,
                     "the store can't give what its tree must have",
                     advice,
                 )

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::App;
 use super::body::{Received, receive, too_large};
 use super::body_bytes::BodyBytes;
 use super::connection::Connection;
-use crate::answer::{Client, Problem};
+use crate::answer::{Client, Problem, ProblemCode};
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
 use crate::log::Sender;
@@ -87,7 +87,7 @@ struct JsonEndorsement {
         (status = 408, description = "The body did not arrive in time", body = Problem),
         (status = 409, description = "The issuer's chain or sequence is broken", body = Problem),
         (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Neither binary nor JSON", body = Problem),
+        (status = 415, description = "Neither binary nor JSON, or encoded", body = Problem),
         (status = 422, description = "A rule is broken", body = Problem),
         (status = 503, description = "Come again after Retry-After seconds", body = Problem),
     ))]
@@ -111,7 +111,7 @@ pub(super) async fn records(
             decoded
         })
         .await
-        .map_err(|_| Problem::unavailable("stopping", "the server is stopping"))??
+        .map_err(|_| Problem::unavailable(ProblemCode::Stopping, "the server is stopping"))??
     };
     let sent = records.len();
     let appended = app
@@ -141,6 +141,11 @@ pub(super) async fn take_body(
     if let Some(connection) = &connection {
         connection.body_is_read(false);
     }
+    if let Some(coding) = content_coding(request.headers()) {
+        let detail = format!("Content-Encoding is {coding:?}, and a body is not encoded");
+        let advice = "send the bytes as they are, without Content-Encoding";
+        return Err(Problem::new(ProblemCode::MediaType, &detail, advice));
+    }
     let bytes_max = app.limits.body_bytes;
     // hyper refuses a length that is no number.
     let announced = request
@@ -169,6 +174,18 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     kind.trim().to_ascii_lowercase()
 }
 
+/// What a request says that its body is encoded with, if it says so: no body is decoded, since a small one could
+/// become a very large one. `identity` is the name of no coding.
+fn content_coding(headers: &HeaderMap) -> Option<String> {
+    let fields = headers.get_all(CONTENT_ENCODING).iter();
+    let fields = fields.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut named = fields.flat_map(|field| {
+        let codings = field.split(',').map(str::trim).map(str::to_ascii_lowercase);
+        codings.collect::<Vec<_>>()
+    });
+    named.find(|coding| !coding.is_empty() && coding != "identity")
+}
+
 fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
     match media_type(headers).as_str() {
         "application/json" => Ok(true),
@@ -182,14 +199,12 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
 
 pub(super) fn wrong_media_type(found: &str, advice: &str) -> Problem {
     let detail = format!("Content-Type is {found:?}");
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Problem::new(status, "media_type", &detail, advice)
+    Problem::new(ProblemCode::MediaType, &detail, advice)
 }
 
 pub(super) fn too_many(records_max: usize) -> Problem {
     Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "batch_too_large",
+        ProblemCode::BatchTooLarge,
         &format!("a batch has at most {records_max} records"),
         "send smaller batches",
     )
@@ -246,8 +261,8 @@ fn decode_binary(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
 
 fn decode_json(body: &[u8], records_max: usize) -> Result<Decoded, Problem> {
     let batch: Vec<JsonRecord> = serde_json::from_slice(body).map_err(|error| {
-        Problem::bad_request(
-            "json_malformed",
+        Problem::new(
+            ProblemCode::JsonMalformed,
             &error.to_string(),
             "send [{\"record\": base64, \"signature\": base64, \"endorsements\": [{\"key\": hex, \"signature\": base64}]}]",
         )

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::App;
 use super::append::{media_type, take_body, too_many, wrong_media_type};
 use crate::answer::{Client, Problem};
+use crate::ledger::{Code, Refusal};
 use crate::record::{BatchError, Index, SEALED_BATCH, UnreadBatch};
 
 /// A sealed batch that is in.
@@ -46,7 +47,7 @@ pub(super) struct AppendedBatchBody {
         (status = 408, description = "The body did not arrive in time", body = Problem),
         (status = 409, description = "The issuer's chain or sequence is broken", body = Problem),
         (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not a sealed batch's media type", body = Problem),
+        (status = 415, description = "Not a sealed batch's media type, or encoded", body = Problem),
         (status = 422, description = "A rule is broken", body = Problem),
         (status = 503, description = "Come again after Retry-After seconds", body = Problem),
     ))]
@@ -81,12 +82,7 @@ pub(super) async fn batches(
 }
 
 fn malformed(error: &BatchError) -> Problem {
-    let code = match error {
-        BatchError::Mismatch(_) => "seal_mismatch",
-        BatchError::Frame(_) | BatchError::NoSeal(_) | BatchError::Statement { .. } => {
-            "not_canonical"
-        }
-    };
     let advice = "docs/http.md tells how a sealed batch is sent";
-    Problem::bad_request(code, &error.to_string(), advice)
+    let code = Code::of_batch_error(error);
+    Problem::of_code(&Refusal::new(code, error.to_string(), advice))
 }

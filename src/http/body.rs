@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::StatusCode;
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::Limits;
 use super::body_bytes::BodyBytes;
 use super::connection::Connection;
-use crate::answer::Problem;
+use crate::answer::{Problem, ProblemCode};
 use crate::shares::{ClientNet, Share, Shares};
 
 /// How long a body waits for memory.
@@ -72,7 +71,8 @@ impl BodyMemory {
     }
 
     async fn wait(&self, net: ClientNet, units: usize, has_some: bool) -> Result<Share, Problem> {
-        let full = || Problem::unavailable("memory_full", "bodies in flight fill the memory");
+        let full =
+            || Problem::unavailable(ProblemCode::MemoryFull, "bodies in flight fill the memory");
         let _waits = match has_some {
             true => Some(self.waiting.try_take(net, 1).ok_or_else(full)?),
             false => None,
@@ -138,7 +138,10 @@ pub(super) async fn receive(
         begun += asked.elapsed();
         bytes.add(&part, bytes_max).map_err(|error| {
             tracing::warn!(%error, "no memory for a body");
-            Problem::unavailable("memory_full", "the system has no memory for the body")
+            Problem::unavailable(
+                ProblemCode::MemoryFull,
+                "the system has no memory for the body",
+            )
         })?;
     }
     let memory = taken.share.map(Arc::new);
@@ -156,16 +159,15 @@ fn due_after(bytes: usize, limits: &Limits) -> Duration {
 /// The problem of a body that is larger than this.
 pub(super) fn too_large(bytes_max: usize) -> Problem {
     Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "batch_too_large",
+        ProblemCode::BatchTooLarge,
         &format!("a body has at most {bytes_max} bytes"),
         "send smaller batches",
     )
 }
 
 fn cut() -> Problem {
-    Problem::bad_request(
-        "body_cut",
+    Problem::new(
+        ProblemCode::BodyCut,
         "the body ended before it was whole, or its chunks are none; nothing of it was admitted",
         "send it again",
     )
@@ -177,8 +179,7 @@ fn late(too_slow: bool) -> Problem {
         false => "the body did not arrive in time; nothing of it was admitted",
     };
     Problem::new(
-        StatusCode::REQUEST_TIMEOUT,
-        "body_late",
+        ProblemCode::BodyLate,
         detail,
         "send it again, or in smaller batches",
     )

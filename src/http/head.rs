@@ -5,10 +5,10 @@
 use std::net::Ipv6Addr;
 use std::str::from_utf8;
 
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use httparse::{Header, Request, Status};
 
-use crate::answer::Problem;
+use crate::answer::{Problem, ProblemCode};
 
 /// The longest head.
 pub(super) const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -170,7 +170,7 @@ fn check_host(fields: &[Header<'_>], http_1_1: bool) -> Result<(), Problem> {
         (Some(host), None) if !is_authority(host) => "the Host field names no host",
         _ => return Ok(()),
     };
-    Err(malformed("host_malformed", wrong))
+    Err(malformed(ProblemCode::HostMalformed, wrong))
 }
 
 /// RFC 9110, section 7.2: the host and its port, without a user.
@@ -198,7 +198,7 @@ fn is_authority(text: &[u8]) -> bool {
 fn body_length(fields: &[Header<'_>], http_1_1: bool) -> Result<BodyLength, Problem> {
     let mut lengths = values(fields, "content-length");
     let mut codings = values(fields, "transfer-encoding");
-    let ambiguous = |what| Err(malformed("length_ambiguous", what));
+    let ambiguous = |what| Err(malformed(ProblemCode::LengthAmbiguous, what));
     match (
         lengths.next(),
         lengths.next(),
@@ -239,18 +239,17 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 const ADVICE: &str = "RFC 9112 tells how a request is written; the connection is closed";
 
-fn malformed(code: &str, what: &str) -> Problem {
-    Problem::bad_request(code, what, ADVICE)
+fn malformed(code: ProblemCode, what: &str) -> Problem {
+    Problem::new(code, what, ADVICE)
 }
 
 fn head_malformed(what: &str) -> Problem {
-    malformed("head_malformed", what)
+    malformed(ProblemCode::HeadMalformed, what)
 }
 
 fn target_too_long() -> Problem {
     Problem::new(
-        StatusCode::URI_TOO_LONG,
-        "target_too_long",
+        ProblemCode::TargetTooLong,
         &format!("a path and query have at most {TARGET_BYTES_MAX} bytes"),
         "GET /openapi.json lists what there is",
     )
@@ -258,8 +257,7 @@ fn target_too_long() -> Problem {
 
 fn head_too_large() -> Problem {
     Problem::new(
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "head_too_large",
+        ProblemCode::HeadTooLarge,
         &format!("a head has at most {HEAD_BYTES_MAX} bytes and {FIELDS_MAX} fields"),
         "send fewer or shorter fields",
     )
@@ -267,8 +265,7 @@ fn head_too_large() -> Problem {
 
 fn version_unknown() -> Problem {
     Problem::new(
-        StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-        "version_unknown",
+        ProblemCode::VersionUnknown,
         "this is not HTTP/1.1 or HTTP/1.0",
         ADVICE,
     )
@@ -276,8 +273,7 @@ fn version_unknown() -> Problem {
 
 fn expectation_unknown() -> Problem {
     Problem::new(
-        StatusCode::EXPECTATION_FAILED,
-        "expectation_unknown",
+        ProblemCode::ExpectationUnknown,
         "Expect names what the server does not know",
         "send Expect: 100-continue, or none",
     )
@@ -285,8 +281,7 @@ fn expectation_unknown() -> Problem {
 
 fn coding_unknown() -> Problem {
     Problem::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "coding_unknown",
+        ProblemCode::CodingUnknown,
         "a body comes as it is or in chunks, in no other coding",
         "send Content-Length, or Transfer-Encoding: chunked",
     )

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 
-use crate::answer::Problem;
+use crate::answer::{Problem, ProblemCode};
 
 /// Limits of the server; flags and `ARBORLOG_*` variables set them.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ impl Default for Limits {
 /// The answer to a request that takes too long. What it appended stays appended.
 pub(super) fn timed_out() -> Response {
     Problem::unavailable(
-        "timed_out",
+        ProblemCode::TimedOut,
         "the request took too long; it may yet take effect: send the same bytes again",
     )
     .into_response()

@@ -22,7 +22,7 @@ use prometheus_client::registry::Registry;
 use super::App;
 use super::connection::HeadRefused;
 use super::limits::timed_out;
-use crate::answer::Problem;
+use crate::answer::{Problem, ProblemCode};
 use crate::log::AppendError;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -247,6 +247,11 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, kind)], text).into_response()
         }
-        Err(_) => Problem::unavailable("metrics", "they can't be written").into_response(),
+        Err(_) => Problem::new(
+            ProblemCode::MetricsBroken,
+            "they can't be written",
+            "tell the operator",
+        )
+        .into_response(),
     }
 }

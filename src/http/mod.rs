@@ -44,7 +44,9 @@ pub use limits::Limits;
 pub use server::{ServeError, ServeOptions, serve};
 pub use tls::{Tls, TlsError};
 
-use crate::answer::{AnswerBudget, PageRoutes, Problem, ReadTurns, hold_answer, take_turn};
+use crate::answer::{
+    AnswerBudget, PageRoutes, Problem, ProblemCode, ReadTurns, hold_answer, take_turn,
+};
 use crate::log::{AppendError, Log};
 use crate::shares::Shares;
 use body::BodyMemory;
@@ -164,6 +166,7 @@ async fn readyz(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Re
     match app.log.readiness() {
         Ok(()) => "ready\n".into_response(),
         Err(AppendError::Unavailable { code, why }) => {
+            let code = ProblemCode::from(code).name();
             (StatusCode::SERVICE_UNAVAILABLE, format!("{code}: {why}\n")).into_response()
         }
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::App;
 use super::view;
-use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
+use crate::answer::{Problem, ProblemCode};
 use crate::log::{ReadError, Reader};
 use crate::merkle::{Hash, KeptTree, TILE_HASHES, leaf_hash};
 use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink};
@@ -83,8 +83,7 @@ pub(super) async fn make_receipt(
         if authority.len() == AUTHORITY_LINKS_MAX {
             let detail = "more statements stand between it and the genesis than a receipt carries";
             let advice = "audit the log instead";
-            let status = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
-            return Err(Problem::new(status, "authority_too_long", detail, advice));
+            return Err(Problem::new(ProblemCode::AuthorityTooLong, detail, advice));
         }
         let (bytes, entry) = reader.decoded(index.0, size).await?;
         let path = reader.inclusion(index.0, size).await?;

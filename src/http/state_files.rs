@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::proofs::{batch_leaves, make_receipt, siblings};
-use crate::answer::Problem;
+use crate::answer::{Problem, ProblemCode};
 use crate::crypto::PublicKey;
 use crate::ledger::domains;
 use crate::log::{Log, ProvenState};
@@ -36,10 +36,8 @@ async fn off_thread<T: Send + 'static>(
 
 /// That there is no state entry, or that it is too old.
 pub(super) fn not_proven(detail: &str) -> Problem {
-    let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
     Problem::new(
-        status,
-        "state_unproven",
+        ProblemCode::StateUnproven,
         detail,
         "ask again in some seconds",
     )

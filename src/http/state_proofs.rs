@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::App;
 use super::proofs::as_file;
 use super::state_files::{Items, ReadEntry, StateFileMaker, not_proven};
-use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
+use crate::answer::{Problem, ProblemCode};
 use crate::ledger::domains;
 use crate::ledger::history::{account_step, plot_before};
 use crate::ledger::items::{self, Item};
@@ -39,7 +39,8 @@ pub(super) async fn state(
     State(app): State<Arc<App>>,
     Query(query): Query<StateQuery>,
 ) -> Result<Response, Problem> {
-    let bad = |detail: &str, advice: &str| Problem::bad_request("query_malformed", detail, advice);
+    let bad =
+        |detail: &str, advice: &str| Problem::new(ProblemCode::QueryMalformed, detail, advice);
     let text = query.key.as_deref().unwrap_or_default();
     if query.domain == "entry" {
         let index = text.parse().ok();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::record::BatchError;
+
 /// The class of a refusal, which decides the status of an HTTP answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefusalClass {
@@ -179,6 +181,18 @@ codes! {
     LogKeyMissing = "log_key_missing", Rule;
     /// The entry would be longer than an entry may be.
     EntryTooLong = "entry_too_long", Rule;
+}
+
+impl Code {
+    /// The code of a body that is no sealed batch.
+    pub fn of_batch_error(error: &BatchError) -> Self {
+        match error {
+            BatchError::Mismatch(_) => Self::SealMismatch,
+            BatchError::Frame(_) | BatchError::NoSeal(_) | BatchError::Statement { .. } => {
+                Self::NotCanonical
+            }
+        }
+    }
 }
 
 impl fmt::Display for Code {

@@ -44,6 +44,22 @@ pub struct Refused {
     pub published: Arc<Published>,
 }
 
+/// Why nothing is known to be in: what is sent again later may get in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum UnavailableCode {
+    /// The log admits nothing more until it is started again.
+    Halted,
+    /// The server is stopping.
+    Stopping,
+    /// Others send records of the same issuer.
+    Contended,
+    /// Too many batches of this issuer wait.
+    IssuerQueueFull,
+    /// Too many batches wait.
+    QueueFull,
+}
+
 /// Why not all of a batch is in.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -54,8 +70,8 @@ pub enum AppendError {
     /// Nothing is known to be in; send the same bytes again later.
     #[error("{why}")]
     Unavailable {
-        /// A stable name for the reason.
-        code: &'static str,
+        /// The reason, by its name.
+        code: UnavailableCode,
         /// The reason, in words.
         why: String,
     },
@@ -98,14 +114,14 @@ impl std::fmt::Display for RefusedBatch {
 impl AppendError {
     pub(super) fn halted(why: &str) -> Self {
         Self::Unavailable {
-            code: "halted",
+            code: UnavailableCode::Halted,
             why: why.to_owned(),
         }
     }
 
     pub(super) fn stopping() -> Self {
         Self::Unavailable {
-            code: "stopping",
+            code: UnavailableCode::Stopping,
             why: "the server is stopping".to_owned(),
         }
     }
@@ -333,11 +349,11 @@ impl Log {
         self.queue.push(submission).map_err(|error| match error {
             PushError::Closed => AppendError::stopping(),
             PushError::IssuerFull => AppendError::Unavailable {
-                code: "issuer_queue_full",
+                code: UnavailableCode::IssuerQueueFull,
                 why: "too many batches of this issuer wait".to_owned(),
             },
             PushError::QueueFull => AppendError::Unavailable {
-                code: "queue_full",
+                code: UnavailableCode::QueueFull,
                 why: "too many batches wait".to_owned(),
             },
         })?;
@@ -414,7 +430,7 @@ impl Log {
 pub(super) fn contended() -> AppendError {
     let why = "other senders of this issuer's records are in the way; one writer a key";
     AppendError::Unavailable {
-        code: "contended",
+        code: UnavailableCode::Contended,
         why: why.to_owned(),
     }
 }

@@ -105,7 +105,7 @@ use std::time::Duration;
 
 pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, has_store};
-pub use intake::{AppendError, Appended, Refused, RefusedBatch};
+pub use intake::{AppendError, Appended, Refused, RefusedBatch, UnavailableCode};
 pub use keeper::ENTRIES_PER_SAVE;
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;

@@ -169,15 +169,14 @@ fn refusal_of(failure: BatchFailure) -> BatchRefusal {
         BatchFailure::Batch(error) => error,
     };
     let advice = "docs/format.md tells the one encoding, and what a seal signs";
-    let refusal = |code, detail: String| Refusal::new(code, detail, advice);
+    let refusal = Refusal::new(Code::of_batch_error(&error), error.to_string(), advice);
     match error {
         BatchError::Statement { position, error } => {
-            let refusal = refusal(Code::NotCanonical, error.to_string());
-            BatchRefusal::Statements(vec![(position, refusal)])
+            let detail = error.to_string();
+            BatchRefusal::Statements(vec![(position, Refusal { detail, ..refusal })])
         }
-        BatchError::Mismatch(what) => BatchRefusal::Seal(refusal(Code::SealMismatch, what)),
-        error @ (BatchError::Frame(_) | BatchError::NoSeal(_)) => {
-            BatchRefusal::Seal(refusal(Code::NotCanonical, error.to_string()))
+        BatchError::Mismatch(_) | BatchError::Frame(_) | BatchError::NoSeal(_) => {
+            BatchRefusal::Seal(refusal)
         }
     }
 }

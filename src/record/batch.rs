@@ -147,16 +147,18 @@ impl UnreadBatch {
         };
         let mut statements = Vec::with_capacity(count);
         for frame in frames {
+            // What is wrong with a length comes first: what it leads to is no statement.
+            let statement = frame.map_err(BatchError::Frame)?;
             if statements.len() == count {
                 return Err(BatchError::Mismatch(format!(
-                    "the seal signs {count} statements, and more are sent"
+                    "the seal signs {count} statements, and the body has more behind them: more are sent, or a length before them is wrong"
                 )));
             }
-            statements.push(frame.map_err(BatchError::Frame)?);
+            statements.push(statement);
         }
         if statements.len() < count {
             return Err(BatchError::Mismatch(format!(
-                "the seal signs {count} statements, and {} are sent",
+                "the seal signs {count} statements, and the body has {} by its lengths",
                 statements.len()
             )));
         }

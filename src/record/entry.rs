@@ -5,6 +5,7 @@
 use bincode::{Decode, Encode};
 
 use super::codec::{CodecError, decode, decode_front, encode};
+use super::kind::Kind;
 use super::number::{Index, TimeMs};
 use super::signed::{Endorsement, RECORD_BYTES_MAX, SignedRecord};
 use super::statement::{SEALED_MAX, Statement};
@@ -290,8 +291,8 @@ impl SealedStatement {
     /// # Errors
     /// [`CodecError`] when its kind is never sealed, or it can't be written.
     pub fn new(statement: Statement) -> Result<Self, CodecError> {
+        sealed_places(statement.kind())?;
         let bytes = statement.encode()?;
-        sealed_places(&statement)?;
         Ok(Self { statement, bytes })
     }
 
@@ -302,9 +303,11 @@ impl SealedStatement {
     /// encoding.
     pub fn decode_front(bytes: &[u8]) -> Result<(Self, &[u8]), CodecError> {
         let front = bytes.get(..RECORD_BYTES_MAX).unwrap_or(bytes);
+        // First of all: who seals what is never sealed is told so, whatever its fields are.
+        let (kind, _) = decode_front::<Kind, RECORD_BYTES_MAX>(front)?;
+        sealed_places(kind)?;
         let (statement, rest) = decode_front::<Statement, RECORD_BYTES_MAX>(front)?;
         statement.check()?;
-        sealed_places(&statement)?;
         let (front, rest) = bytes
             .split_at_checked(front.len() - rest.len())
             .ok_or(CodecError::NotCanonical)?;
@@ -334,7 +337,7 @@ impl SealedEntry {
         statement: SealedStatement,
         mut places: Vec<Option<Index>>,
     ) -> Result<Self, CodecError> {
-        let named = sealed_places(&statement.statement)?;
+        let named = sealed_places(statement.statement.kind())?;
         check_places(places.len(), named)?;
         places.resize(named, None);
         check_ahead(ahead)?;
@@ -365,7 +368,7 @@ impl SealedEntry {
         check_ahead(ahead)?;
         let (statement, mut rest) = SealedStatement::decode_front(rest)?;
         let mut places = Vec::new();
-        for _ in 0..sealed_places(&statement.statement)? {
+        for _ in 0..sealed_places(statement.statement.kind())? {
             let (index, behind) = decode_front::<u64, ENTRY_BYTES_MAX>(rest)?;
             places.push(index_or_none(index));
             rest = behind;
@@ -397,7 +400,7 @@ impl SealedEntry {
         places: &[Option<Index>],
         bytes: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
-        let named = sealed_places(&statement.statement)?;
+        let named = sealed_places(statement.statement.kind())?;
         check_places(places.len(), named)?;
         check_ahead(ahead)?;
         let begin = bytes.len();
@@ -515,9 +518,8 @@ fn number(index: Option<Index>) -> u64 {
     index.map_or(u64::MAX, |index| index.0)
 }
 
-/// The places of a sealed statement of this kind.
-fn sealed_places(statement: &Statement) -> Result<usize, CodecError> {
-    let kind = statement.kind();
+/// The number of places of a sealed statement of this kind.
+fn sealed_places(kind: Kind) -> Result<usize, CodecError> {
     kind.sealed_places()
         .ok_or_else(|| CodecError::Malformed(format!("a {kind} is never sealed")))
 }

@@ -16,7 +16,7 @@ use super::entry::{NEWEST, newest};
 use super::frame::Visit;
 use crate::answer::extract::{Query, parse_query};
 use crate::answer::reader_limits::STREAM_LIFE;
-use crate::answer::{Client, Closing, Peer, Problem};
+use crate::answer::{Client, Closing, Peer, Problem, ProblemCode};
 use crate::shares::Share;
 
 /// The least time between two events: readers see no more, and a busy log wakes none at each commit.
@@ -57,7 +57,7 @@ pub(super) async fn live(
     let place = pages.streams.try_take(net, 1);
     let place = place.ok_or_else(|| {
         let detail = "too many watch already, in all or from this address";
-        Problem::unavailable("streams_full", detail)
+        Problem::unavailable(ProblemCode::StreamsFull, detail)
     })?;
     let watcher = Watcher {
         visit,

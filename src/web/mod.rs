@@ -24,16 +24,16 @@ use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State as Extract};
+use axum::http::HeaderValue;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use crate::answer::reader_limits::{SEARCHES_EACH, SEARCHES_MAX, STREAMS_EACH, STREAMS_MAX};
-use crate::answer::{Closing, PageRoutes, Problem, ReadTurns, hold_answer, take_turn};
+use crate::answer::{Closing, PageRoutes, Problem, ProblemCode, ReadTurns, hold_answer, take_turn};
 use crate::ledger::State;
 use crate::log::{Log, ReadError, Status};
 use crate::record::{CodecError, Entry, FullEntry, Index, Stated};
@@ -184,8 +184,8 @@ fn page(template: &impl Template) -> PageResult {
 
 /// A page, or a drawing on it, that the program can't make.
 fn broken(error: &dyn Display) -> Problem {
-    let (status, advice) = (StatusCode::INTERNAL_SERVER_ERROR, "tell the operator");
-    Problem::new(status, "page_broken", &error.to_string(), advice)
+    let advice = "tell the operator";
+    Problem::new(ProblemCode::PageBroken, &error.to_string(), advice)
 }
 
 /// A problem for what was asked for and is not there.

@@ -12,7 +12,7 @@ use super::texts::{Texts, fill};
 use super::{Pages, decode, page};
 use crate::answer::extract::Query;
 use crate::answer::reader_limits::{SEARCH_WAIT, SEARCHED_RECORDS_MAX};
-use crate::answer::{Client, Problem};
+use crate::answer::{Client, Problem, ProblemCode};
 use crate::crypto::PublicKey;
 use crate::figures::grouped;
 use crate::ledger::State;
@@ -141,7 +141,7 @@ impl Pages {
         // Held until the search ends.
         let _place = place.map_err(|_| {
             let detail = "others look for records already; look again in a moment";
-            Problem::unavailable("searches_full", detail)
+            Problem::unavailable(ProblemCode::SearchesFull, detail)
         })?;
         let size = self.log.published().head.tree.size;
         // From the genesis on, in a log that has fewer.

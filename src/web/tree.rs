@@ -13,8 +13,8 @@ use super::names::{grantee_name, species_name};
 use super::panel::Receipts;
 use super::plot::SurveyFacts;
 use super::{PageResult, Pages, broken, not_found, page, stated};
-use crate::answer::Problem;
 use crate::answer::extract::{Path, parse_path};
+use crate::answer::{Problem, ProblemCode};
 use crate::ledger::{ClaimTree, State};
 use crate::record::{Day, Index, Method, PlotNumber, Serial, SpeciesCode, Statement};
 
@@ -269,7 +269,7 @@ pub(super) async fn certificate(
 /// A QR code of an address, dark on white for every camera.
 fn qr(url: &str) -> Result<String, Problem> {
     let code = QrCode::new(url)
-        .map_err(|error| Problem::bad_request("url_too_long", &error.to_string(), "shorten it"))?;
+        .map_err(|error| Problem::new(ProblemCode::UrlTooLong, &error.to_string(), "shorten it"))?;
     let drawn = code
         .render::<svg::Color<'_>>()
         .min_dimensions(QR_MIN, QR_MIN)
