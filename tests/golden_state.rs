@@ -18,7 +18,9 @@ use arborlog::ledger::{
 use arborlog::merkle::{Bundle, Hash, inclusion_ranges, joint_ranges, leaf_hash, root_of};
 use arborlog::note::{Checkpoint, SignatureType, TreeHead, VerifierKey};
 use arborlog::outcome::Outcome;
-use arborlog::receipt::{Receipt, ShownEntry, StateItem, StateProver, corrected_domain};
+use arborlog::receipt::{
+    AuthorityLink, Receipt, ShownEntry, StateItem, StateProver, corrected_domain,
+};
 use arborlog::record::*;
 use arborlog::replay::{Replay, Signatures};
 use serde_json::json;
@@ -745,6 +747,52 @@ fn files_about_the_state_that_do_not_hold() {
             },
             unfit,
         ),
+        // A state entry has no links: one is refused for being there, whatever its form and its proof.
+        lie(
+            "link_of_wrong_length",
+            changed(&|made| {
+                made.authority.push(AuthorityLink {
+                    index: Index(0),
+                    entry: log.entries[0].clone(),
+                    path: vec![[7; 32]],
+                });
+            }),
+            (Outcome::False, "authority_broken"),
+        ),
+        lie(
+            "link_of_another_format",
+            {
+                let genesis = of_another_format(&log.entries[0]);
+                let path = log.hashes(&inclusion_ranges(0, log.size()).unwrap());
+                let mut made = honest.clone();
+                made.authority.push(AuthorityLink {
+                    index: Index(0),
+                    entry: genesis.clone(),
+                    path: path.iter().map(|hash| *hash.as_bytes()).collect(),
+                });
+                log.lying(&made, Index(0), &genesis)
+            },
+            (Outcome::False, "authority_broken"),
+        ),
+        // A correction of a correction that is no loss is about no plot, and what its target names is not asked for.
+        lie(
+            "plot_history_with_a_void_of_a_void",
+            {
+                let mut shown = BTreeMap::new();
+                for index in [VOID_OF_TRANSFER, PLOT_LAST] {
+                    log.show(index, &mut shown);
+                }
+                let mut made = log.file(shown.keys().copied().collect::<Vec<_>>(), |prover| {
+                    prover.add(domains::PLOTS, vec![0, 0, 0, 1]).unwrap();
+                    prover.add_programme().unwrap();
+                });
+                let at = PLOT_LAST;
+                made.entries
+                    .retain(|entry| [VOID_OF_TRANSFER, at].contains(&entry.index));
+                log.lying(&made, at, &void_of(&log, VOID_OF_TRANSFER))
+            },
+            wrong,
+        ),
         // Logs whose entries are not those that the state was made from.
         lie(
             "claim_is_none",
@@ -806,6 +854,46 @@ fn files_about_the_state_that_do_not_hold() {
         let case = serde_json::to_string_pretty(&case).unwrap() + "\n";
         golden(&format!("state_rejected/{name}.json"), &case);
     }
+}
+
+/// The entry that voids the transfer of entry 14.
+const VOID_OF_TRANSFER: Index = Index(32);
+/// The last entry about plot 1: the second survey of the sealed batch behind the story.
+const PLOT_LAST: Index = Index(STORY as u64 + 1);
+
+/// A genesis that says that it is in another version of the format.
+fn of_another_format(genesis: &[u8]) -> Vec<u8> {
+    let changed = (0..genesis.len()).map(|at| {
+        let mut changed = genesis.to_vec();
+        changed[at] ^= 1;
+        changed
+    });
+    let is_other = |bytes: &Vec<u8>| {
+        let found = Entry::decode(bytes);
+        matches!(found, Err(CodecError::OtherFormat { .. }))
+    };
+    changed.into_iter().find(is_other).unwrap()
+}
+
+/// A correction that voids an entry, as a record of the key that issued entry 52, in a signed entry.
+fn void_of(log: &Log, target: Index) -> Vec<u8> {
+    let entry = SignedEntry::decode(&log.entries[52]).unwrap();
+    let mut record = entry.signed.record().clone();
+    record.statement = serde_json::from_value(json!({
+        "kind": "correction", "target": target, "reason": "It was so.", "remedy": "void", "set": null,
+    }))
+    .unwrap();
+    let context = SigningContext::new(&ORIGIN.parse().unwrap());
+    let (signed, _) = draft(&record, &context, &key(PLATFORM_NEXT)).unwrap();
+    let before = entry.lineage.indexes().to_vec();
+    let lineage = [&before[..2], &[Some(target), None]].concat();
+    SignedEntry {
+        signed,
+        lineage: Lineage::new(lineage),
+        ..entry
+    }
+    .encode()
+    .unwrap()
 }
 
 /// The story has a certificate in each standing.

@@ -80,8 +80,27 @@ pub fn account_step(
     }
 }
 
+/// The entry that a loss names, if `statement` voids that loss: by it alone is known which plot the void is about.
+/// `target` is the statement of the entry that `statement` names.
+pub fn lost_entry(statement: &Statement, target: &Statement) -> Option<Index> {
+    match (statement, target) {
+        (
+            Statement::Correction(Correction {
+                remedy: Remedy::Void,
+                ..
+            }),
+            Statement::Correction(Correction {
+                remedy: Remedy::Lost { .. },
+                target,
+                ..
+            }),
+        ) => Some(*target),
+        _ => None,
+    }
+}
+
 /// The entry about a plot before this one; `None` if this one is not about the plot. `targets` are the statement
-/// of the entry that a correction names, and, if that is a correction itself, that of the entry that it names.
+/// of the entry that a correction names, and that of the entry that a voided loss names ([`lost_entry`]).
 pub fn plot_before(
     number: PlotNumber,
     entry: &Stated<'_>,

@@ -166,6 +166,11 @@ impl Receipt {
         })
     }
 
+    /// Whether the entry is in the form of a state entry.
+    pub(super) fn is_of_state_entry(&self) -> bool {
+        self.entry.starts_with(&STATE_FORM)
+    }
+
     /// The file's text.
     ///
     /// # Errors
@@ -173,15 +178,13 @@ impl Receipt {
     pub fn to_text(&self) -> Result<String, CodecError> {
         let (entry, authority) = (self.entry.clone(), self.authority.clone());
         let extra = match self.seal.clone() {
-            None if self.entry.starts_with(&STATE_FORM) => {
-                encode::<_, EXTRA_BYTES_MAX>(&StateExtra {
-                    entry,
-                    authority,
-                    items: self.items.clone(),
-                    entries: self.entries.clone(),
-                    hashes: self.hashes.clone(),
-                })?
-            }
+            None if self.is_of_state_entry() => encode::<_, EXTRA_BYTES_MAX>(&StateExtra {
+                entry,
+                authority,
+                items: self.items.clone(),
+                entries: self.entries.clone(),
+                hashes: self.hashes.clone(),
+            })?,
             None => encode::<_, EXTRA_BYTES_MAX>(&Extra { entry, authority })?,
             Some(seal) => encode::<_, EXTRA_BYTES_MAX>(&SealedExtra {
                 entry,

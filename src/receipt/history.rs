@@ -4,7 +4,7 @@
 use super::ReceiptError;
 use super::about::{Desk, agrees, unfit, wrong};
 use super::state_items::ProvenItem;
-use crate::ledger::history::{account_step, plot_before};
+use crate::ledger::history::{account_step, lost_entry, plot_before};
 use crate::ledger::items::Item;
 use crate::ledger::{Account, PlotState};
 use crate::record::{AccountId, Index, Kind, PlotNumber, Statement};
@@ -98,10 +98,10 @@ impl PlotHistory {
         let span = walk(desk, plot.last_entry, |desk, index| {
             let entry = desk.shown(index)?;
             let target = target_of(desk, index, entry.statement)?;
+            // Of a correction of another correction nothing more is shown: it is about no plot.
+            let voids_loss = |target| lost_entry(entry.statement, target).is_some();
             let lost_of = match target {
-                Some((at, target)) if matches!(target, Statement::Correction(_)) => {
-                    target_of(desk, at, target)?
-                }
+                Some((at, target)) if voids_loss(target) => target_of(desk, at, target)?,
                 _ => None,
             };
             let targets = [target, lost_of].map(|found| found.map(|(_, statement)| statement));
