@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use arborlog::client::BatchAnswer;
 use arborlog::crypto::{Signature, SigningKey};
 use arborlog::http::Limits;
+use arborlog::receipt::{About, Receipt};
 use arborlog::record::*;
 use rustix::net::sockopt;
 use support::auditor::{Told, audit};
@@ -824,8 +825,21 @@ fn junk(issuer: &SigningKey, seqs: impl Iterator<Item = u64>, endorsers: &[Signi
 
 /// The largest sealed batch that a key signs, and the request that sends it.
 fn sealed(target: &Target, key: &SigningKey) -> (SealedBatch, Vec<u8>) {
+    sealed_of(
+        target,
+        key,
+        (0..16_384).map(|event| award(event % 50, event)),
+    )
+}
+
+/// A sealed batch of these statements, and the request that sends it.
+fn sealed_of(
+    target: &Target,
+    key: &SigningKey,
+    statements: impl Iterator<Item = Statement>,
+) -> (SealedBatch, Vec<u8>) {
     let head = target.server.remote().issuer(&key.public()).unwrap();
-    let statements = (0..16_384).map(|event| SealedStatement::new(award(event % 50, event)));
+    let statements = statements.map(SealedStatement::new);
     let place = SealPlace {
         seq: head.next_seq,
         prev: head.prev,
@@ -859,14 +873,34 @@ impl Target {
         honest: &mut [Honest],
         flood: impl FnOnce(&AtomicBool) -> usize + Send,
     ) {
+        self.flooded_and_read(name, honest, &[], flood);
+    }
+
+    /// As [`Self::flooded_by`], and reads these paths meanwhile, from both addresses.
+    fn flooded_and_read(
+        &self,
+        name: &str,
+        honest: &mut [Honest],
+        paths: &[String],
+        flood: impl FnOnce(&AtomicBool) -> usize + Send,
+    ) {
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let flood = scope.spawn(|| flood(&over));
+            let over = &over;
+            let reads: Vec<_> = paths
+                .iter()
+                .flat_map(|path| [(path, HERE), (path, ELSEWHERE)])
+                .map(|(path, from)| {
+                    let read = scope.spawn(move || self.read_until(from, path, over));
+                    (path, from, read)
+                })
+                .collect();
             let honest: Vec<_> = honest
                 .iter_mut()
                 .map(|honest| {
                     let from = honest.from;
-                    (from, scope.spawn(|| honest.append_until(self, &over)))
+                    (from, scope.spawn(|| honest.append_until(self, over)))
                 })
                 .collect();
             std::thread::sleep(FLOOD);
@@ -883,8 +917,38 @@ impl Target {
                 );
                 assert!(p99 <= P99_MAX, "{name} holds up {from}: {p99:?}");
             }
+            for (path, from, read) in reads {
+                let mut took = read.join().unwrap();
+                took.sort_unstable();
+                let p99 = took[(took.len() * 99).div_ceil(100) - 1];
+                eprintln!(
+                    "{name}; from {from}: {} reads of {path}, median {:?}, p99 {p99:?}",
+                    took.len(),
+                    took[took.len() / 2]
+                );
+                assert!(
+                    p99 <= P99_MAX,
+                    "{name} holds up {path} from {from}: {p99:?}"
+                );
+            }
             assert!(count > 1, "{name} was no flood");
         });
+    }
+
+    /// Reads a path until told to stop. Gives the time of each read.
+    fn read_until(&self, from: Ipv4Addr, path: &str, over: &AtomicBool) -> Vec<Duration> {
+        let request = get(path);
+        let mut took = Vec::new();
+        while !over.load(Ordering::SeqCst) {
+            let begun = Instant::now();
+            let mut stream = connect_from(from, self.address()).unwrap();
+            stream.write_all(&request).unwrap();
+            let answer = read_all(&mut stream);
+            assert!(starts(&answer, &[200]), "{path}: {answer}");
+            took.push(begun.elapsed());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        took
     }
 
     /// Seconds of processor time that the server has taken.
@@ -996,6 +1060,179 @@ fn no_flood_of_sealed_batches_holds_up_an_append() {
     });
     target.is_well("floods of sealed batches");
     target.finish();
+}
+
+fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").into_bytes()
+}
+
+/// An account that has one award in each of many large batches, and a plot whose surveys came in the largest
+/// batch that there can be.
+const BATCHES: u64 = 12;
+
+/// Appends them; gives the account.
+fn make_dear_histories(target: &Target) -> AccountId {
+    let send = |request: &[u8]| {
+        let answer = target.say(request);
+        assert!(starts(&answer, &[200]), "{answer}");
+    };
+    let platform = target.ledger.platform.clone();
+    for batch in 0..BATCHES {
+        let one = std::iter::once(award(2_000, batch));
+        let others = (1..16_384).map(|event| award(event % 50, event));
+        send(&sealed_of(target, &platform, one.chain(others)).1);
+    }
+    let said = |value| serde_json::from_value::<Statement>(value).unwrap();
+    let plot = said(serde_json::json!({
+        "kind": "plot", "number": 1, "name": "Hill", "country": "US",
+        "place": {"circle": {"latitude": 377_599_000, "longitude": -1_224_148_000, "radius_m": 180}},
+        "finer_outline": null, "area_m2": 62_500, "trees_per_ha_max": 400,
+        "carbon_rights": "none_issued", "funded_by": "Friends", "for": [], "set": null,
+    }));
+    let planting = said(serde_json::json!({
+        "kind": "planting", "plot": 1, "species": 1, "first_serial": 1, "count": 5,
+        "planted_from": "2026-03-14", "planted_until": "2026-03-20",
+        "evidence": format!("{:064x}", 1), "evidence_at": "",
+    }));
+    let planter = target.ledger.planter.clone();
+    let records = target
+        .ledger
+        .sign(&target.server.remote(), &planter, &[plot, planting]);
+    let BatchAnswer::Admitted(indexes) = target.server.remote().append(&records).unwrap() else {
+        panic!("a plot is refused");
+    };
+    let surveys = (0..16_384_u32).map(|number| {
+        said(serde_json::json!({
+            "kind": "survey", "plot": 1, "planting": null, "surveyed_on": "2026-06-01",
+            "as_of": indexes[1], "basis": "census", "protocol": "Every tree. ".repeat(16), "plan": null,
+            "alive": 5, "dead": 0, "not_found": 0, "dead_known": 0, "revived": 0,
+            "evidence": format!("{:064x}", number + 2), "evidence_at": format!("https://a.example/{}", "e".repeat(80)), "paid_by": "City".repeat(20),
+            "next_due": null,
+        }))
+    });
+    let surveyor = target.ledger.surveyor.clone();
+    let (_, request) = sealed_of(target, &surveyor, surveys);
+    assert!(
+        (6 << 20..8 << 20).contains(&request.len()),
+        "{} bytes",
+        request.len()
+    );
+    send(&request);
+    match award(2_000, 0) {
+        Statement::Award(award) => award.account,
+        other => panic!("a {}", other.kind()),
+    }
+}
+
+/// What an account's file says: its entries, and with which the next file begins.
+fn page(target: &Target, path: &str) -> (usize, Option<u64>) {
+    let until = Instant::now() + Duration::from_secs(60);
+    let vkey = std::fs::read_to_string(target.ledger.dir.join("log.vkey")).unwrap();
+    loop {
+        let answer = target.say(&get(path));
+        if starts(&answer, &[404, 503]) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        }
+        assert!(starts(&answer, &[200]), "{path}: {answer}");
+        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+        let receipt = Receipt::read(text.as_bytes()).unwrap();
+        let file = receipt.verify(&vkey.trim().parse().unwrap(), None, &[]);
+        let span = match file.unwrap().file.unwrap().about {
+            About::Account(history) => history.span,
+            About::Plot(history) => history.span,
+            other => panic!("{other:?}"),
+        };
+        let next = span.older.map(|index| index.0);
+        return (span.entries.len(), next);
+    }
+}
+
+/// Found by a stranger: for a history whose entries are in many large batches a server hashed all of these for
+/// one request, and checkpoints waited behind sixteen such requests.
+#[test]
+fn no_flood_of_dear_histories_holds_up_an_append_or_a_checkpoint() {
+    let mut target = Target::start(&["--state-every-ms", "100"]);
+    let mut honest = [
+        Honest::new(&target, HERE, 81),
+        Honest::new(&target, ELSEWHERE, 82),
+    ];
+    let account = make_dear_histories(&target);
+    let account = format!("/v1/proofs/account-history/{account}");
+    let plot = "/v1/proofs/plot-history/1".to_owned();
+    // A state entry speaks of the surveys.
+    while page(&target, &plot).0 < 3 {}
+    let requests = [get(&account), get(&plot)];
+    let reads = ["/checkpoint".to_owned(), "/v1/totals".to_owned()];
+    target.flooded_and_read("histories", &mut honest, &reads, |over| {
+        ask_again_and_again(&target, 32, &requests, over)
+    });
+    target.is_well("floods of histories");
+    assert_eq!(target.server.stop(), 0);
+    target.server = Server::start_with(&target.ledger.dir, &["--state-every-ms", "100"]);
+    // A new award has the log make a state entry, so that the state is at hand.
+    target.is_well("a start");
+    while starts(&target.say(&get("/v1/proofs/state?domain=totals")), &[503]) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    // Nothing is kept after a start: the pages end by the work that they take, and go on with the next.
+    let (mut pages, mut entries, mut next) = (0, 0, None);
+    loop {
+        let path = next.map_or(account.clone(), |from| format!("{account}?from={from}"));
+        let before = target.cpu_s();
+        let (count, older) = page(&target, &path);
+        let cost = target.cpu_s() - before;
+        eprintln!("a page of {count} entries, each in another batch of 16,384: {cost:.2} s");
+        pages += 1;
+        entries += count;
+        next = older;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(entries as u64, BATCHES);
+    assert!(
+        pages > 1,
+        "all of {BATCHES} batches were hashed for one page"
+    );
+    // What was hashed is kept: once more costs little, and is one page.
+    let before = target.cpu_s();
+    assert_eq!(page(&target, &account).0 as u64, BATCHES);
+    eprintln!("once more: {:.2} s", target.cpu_s() - before);
+    let before = target.cpu_s();
+    assert_eq!(page(&target, &plot).0, 64);
+    eprintln!(
+        "64 surveys of a batch of 8 MB: {:.2} s",
+        target.cpu_s() - before
+    );
+    target.finish();
+}
+
+/// Asks these in turn over this many connections at a time, and reads the answers.
+fn ask_again_and_again(
+    target: &Target,
+    connections: usize,
+    requests: &[Vec<u8>],
+    over: &AtomicBool,
+) -> usize {
+    let sent = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..connections {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    let number = sent.fetch_add(1, Ordering::SeqCst) as usize;
+                    let Ok(mut stream) = connect_from(HERE, target.address()) else {
+                        continue;
+                    };
+                    if stream.write_all(&requests[number % requests.len()]).is_ok() {
+                        read_all(&mut stream);
+                    }
+                }
+            });
+        }
+    });
+    sent.into_inner() as usize
 }
 
 #[test]

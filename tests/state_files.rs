@@ -882,3 +882,60 @@ fn what_corrected_an_entry_is_proven() {
         "{said}"
     );
 }
+
+/// What is in the log and no state entry speaks of yet is not proven yet; what no state entry will ever tell is not
+/// there. A log that is quiet makes no other state entry, so a client must not be told to come again for ever.
+#[test]
+fn what_is_not_proven_yet_is_told_from_what_never_will_be() {
+    let ledger = Ledger::init();
+    let server = Server::start_with(&ledger.dir, &OFTEN);
+    ledger.set_up(&server.remote());
+    assert_eq!(server.stop(), 0);
+    let server = Server::start_with(&ledger.dir, &["--state-every-ms", "3600000"]);
+    let remote = server.remote();
+    let code = |path: &str| {
+        let (status, body) = support::curl(&format!("{}/{path}", server.url));
+        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+        let code = problem["code"].as_str().unwrap_or_default().to_owned();
+        (status, code)
+    };
+    // The first state entry after the start comes for this one, and then none for an hour.
+    say(&ledger, &remote, &ledger.platform, award(1, 1));
+    let until = Instant::now() + Duration::from_secs(20);
+    let totals = "v1/proofs/state?domain=totals";
+    let state_at = loop {
+        if let Ok(text) = remote.text(totals) {
+            break Receipt::read(text.as_bytes()).unwrap().index;
+        }
+        assert!(Instant::now() < until, "no state entry came");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let unproven = (503, "state_unproven".to_owned());
+    let not_found = (404, "not_found".to_owned());
+    let history = format!("v1/proofs/account-history/{}", account(1));
+    for path in [
+        format!("v1/proofs/state?domain=entry&key={state_at}"),
+        format!("v1/proofs/certificate/{state_at}"),
+        format!("{history}?from={state_at}"),
+    ] {
+        assert_eq!(code(&path), not_found, "{path}");
+    }
+    let newer = say(&ledger, &remote, &ledger.platform, award(1, 2));
+    let elsewhere = say(&ledger, &remote, &ledger.platform, award(2, 3));
+    assert_eq!(code(&format!("{history}?from={newer}")), unproven);
+    assert_eq!(
+        code(&format!("v1/proofs/state?domain=entry&key={newer}")),
+        unproven
+    );
+    for path in [
+        format!("{history}?from={elsewhere}"),
+        format!("{history}?from={}", elsewhere.0 + 1),
+        format!("v1/proofs/certificate/{newer}"),
+    ] {
+        assert_eq!(code(&path), not_found, "{path}");
+    }
+    let with_key = (400, "query_malformed".to_owned());
+    assert_eq!(code(&format!("{totals}&key=x")), with_key);
+    assert_eq!(code(&format!("{totals}&key=")), with_key);
+    assert_eq!(server.stop(), 0);
+}

@@ -15,6 +15,11 @@ pub(crate) const SMALL_ANSWER_BYTES: u64 = 16 << 10;
 pub(crate) const READS_MAX: usize = 32;
 /// Those of them that one client's network may have: so many others' work waits for at most.
 pub(crate) const READS_EACH: usize = 8;
+/// Receipts and files about the state that are worked on at a time: each may have a core hash for some tens of
+/// milliseconds, and other readers and appends need the cores too.
+pub(crate) const FILES_MAX: usize = 4;
+/// Those of them that one client's network may have.
+pub(crate) const FILES_EACH: usize = 2;
 /// The most readers who watch `/live` at a time: each holds a connection.
 pub(crate) const STREAMS_MAX: usize = 512;
 /// The most of them from one client's network, so that no one client keeps all others from watching.
@@ -50,6 +55,9 @@ mod tests {
             ),
             format!(
                 "| requests for something to read that are worked on at a time | | | {READS_MAX}, {READS_EACH} of them of one network | waits for its turn"
+            ),
+            format!(
+                "| receipts and files about the state that are worked on at a time | | | {FILES_MAX}, {FILES_EACH} of them of one network | waits for its turn"
             ),
             format!(
                 "| streams of `/live` | | | {STREAMS_MAX}, {STREAMS_EACH} of them of one network; each lives {life} s |"

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::client::Client;
-use super::reader_limits::{READS_EACH, READS_MAX};
+use super::reader_limits::{FILES_EACH, FILES_MAX, READS_EACH, READS_MAX};
 use crate::shares::Shares;
 
 /// The requests that are worked on at a time, put into each request as an extension.
@@ -21,6 +21,11 @@ pub(crate) struct ReadTurns(Shares);
 impl ReadTurns {
     pub(crate) fn new() -> Self {
         Self(Shares::new(READS_MAX, READS_EACH))
+    }
+
+    /// The turns of files that take much work each: a sealed batch is hashed whole for one of its entries.
+    pub(crate) fn of_files() -> Self {
+        Self(Shares::new(FILES_MAX, FILES_EACH))
     }
 }
 

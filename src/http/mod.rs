@@ -17,6 +17,7 @@ mod lookup;
 mod metrics;
 mod proofs;
 mod reversals;
+mod sealed_batches;
 mod send_buffers;
 mod server;
 mod shared_stream;
@@ -51,6 +52,7 @@ use crate::log::{AppendError, Log};
 use crate::shares::Shares;
 use body::BodyMemory;
 use metrics::ServerMetrics;
+use sealed_batches::SealedBatches;
 
 /// What every handler sees.
 struct App {
@@ -59,6 +61,7 @@ struct App {
     memory: BodyMemory,
     /// Large bodies that are being decoded: one thread for each.
     decoders: Shares,
+    sealed_batches: SealedBatches,
     metrics: ServerMetrics,
 }
 
@@ -84,6 +87,7 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         limits,
         memory: BodyMemory::new(&limits),
         decoders: Shares::new(cores, cores.div_ceil(2)),
+        sealed_batches: SealedBatches::new(),
         metrics,
     });
     // Only bundles of these are compressed: hashes do not shrink, and proofs are short.
@@ -91,11 +95,15 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(static_log::checkpoint))
         .routes(routes!(static_log::tile))
         .routes(routes!(proofs::inclusion))
-        .routes(routes!(proofs::consistency))
+        .routes(routes!(proofs::consistency));
+    // Receipts and files about the state take more work than other reads, and those of sealed entries by far the
+    // most: they have turns of their own, so that nothing else waits behind them.
+    let files = OpenApiRouter::default()
         .routes(routes!(state_proofs::state))
         .routes(routes!(state_proofs::certificate))
         .routes(routes!(state_proofs::account_history))
         .routes(routes!(state_proofs::plot_history));
+    let receipts = OpenApiRouter::default().routes(routes!(proofs::receipt));
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))
@@ -113,13 +121,16 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(reversals::reversals))
         .routes(routes!(lookup::totals))
         .routes(routes!(proofs::entry))
-        .routes(routes!(proofs::receipt))
         .routes(routes!(metrics::metrics));
     let (compressed, api) = compressed.split_for_parts();
     let (unturned, unturned_api) = unturned.split_for_parts();
+    let (files, files_api) = files.split_for_parts();
+    let (receipts, receipts_api) = receipts.split_for_parts();
     let (uncompressed, mut whole) = uncompressed.split_for_parts();
-    whole.merge(api);
-    whole.merge(unturned_api);
+    for part in [api, unturned_api, files_api, receipts_api] {
+        whole.merge(part);
+    }
+    let file_turns = Extension(ReadTurns::of_files());
     let document = serde_json::to_string_pretty(&whole)
         .map(|text| ([(CONTENT_TYPE, "application/json")], text))
         .map_err(|error| Problem::contradiction(&format!("the API's description: {error}")));
@@ -129,6 +140,19 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .layer(from_fn(take_turn))
         .layer(CompressionLayer::new())
         .merge(unturned.layer(from_fn(hold_answer)))
+        .merge(
+            receipts
+                .layer(from_fn(hold_answer))
+                .layer(from_fn(take_turn))
+                .layer(file_turns.clone())
+                .layer(CompressionLayer::new()),
+        )
+        .merge(
+            files
+                .layer(from_fn(hold_answer))
+                .layer(from_fn(take_turn))
+                .layer(file_turns),
+        )
         .merge(
             uncompressed
                 .layer(from_fn(hold_answer))

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::App;
+use super::sealed_batches::siblings;
 use super::view;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::answer::{Problem, ProblemCode};
-use crate::log::{ReadError, Reader};
-use crate::merkle::{Hash, KeptTree, TILE_HASHES, leaf_hash};
+use crate::log::ReadError;
+use crate::merkle::Hash;
 use crate::receipt::{AUTHORITY_LINKS_MAX, AuthorityLink, Receipt, SealLink};
-use crate::record::{FullEntry, Index, SealedEntry, Statement};
+use crate::record::{FullEntry, Index};
 
 /// An entry, decoded and raw.
 #[utoipa::path(get, path = "/v1/entries/{index}", params(("index" = u64, Path, description = "From 0")), responses(
@@ -43,13 +44,8 @@ pub(super) async fn receipt(
 ) -> Result<Response, Problem> {
     let index = parse_path(&index, "the index")?;
     let published = app.log.published();
-    let receipt = make_receipt(
-        app.log.reader(),
-        index,
-        published.head.tree.size,
-        &published.checkpoint,
-    )
-    .await?;
+    let size = published.head.tree.size;
+    let receipt = make_receipt(&app, index, size, &published.checkpoint).await?;
     as_file(&receipt)
 }
 
@@ -63,16 +59,17 @@ pub(super) fn as_file(receipt: &Receipt) -> Result<Response, Problem> {
 }
 
 pub(super) async fn make_receipt(
-    reader: &Reader,
+    app: &App,
     index: u64,
     size: u64,
     checkpoint: &str,
 ) -> Result<Receipt, Problem> {
+    let reader = app.log.reader();
     let (bytes, entry) = reader.full(index, size).await?;
     let path = reader.inclusion(index, size).await?;
     let seal = match &entry {
         FullEntry::Sealed { seal_index, .. } => {
-            Some(seal_link(reader, index, *seal_index, size).await?)
+            Some(seal_link(app, Index(index), *seal_index, size).await?)
         }
         FullEntry::Signed(_) | FullEntry::State(_) => None,
     };
@@ -110,75 +107,21 @@ pub(super) async fn make_receipt(
 
 /// The seal of a sealed entry, with the way from the entry's statement to its root.
 async fn seal_link(
-    reader: &Reader,
-    index: u64,
+    app: &App,
+    index: Index,
     seal_index: Index,
     size: u64,
-) -> Result<SealLink, ReadError> {
+) -> Result<SealLink, Problem> {
+    let reader = app.log.reader();
     let (bytes, _) = reader.decoded(seal_index.0, size).await?;
-    let batch = KeptTree::of(batch_leaves(reader, seal_index, size).await?);
+    let batch = app.sealed_batches.tree(reader, seal_index, size).await?;
     let path = reader.inclusion(seal_index.0, size).await?;
     Ok(SealLink {
         index: seal_index,
         entry: bytes.to_vec(),
         path: path.iter().map(|hash| *hash.as_bytes()).collect(),
-        siblings: siblings(Index(index), seal_index, &batch)?,
+        siblings: siblings(index, seal_index, &batch.tree)?,
     })
-}
-
-/// The leaf hashes of the statements that a seal signs.
-pub(super) async fn batch_leaves(
-    reader: &Reader,
-    seal_index: Index,
-    size: u64,
-) -> Result<Vec<Hash>, ReadError> {
-    let damaged = |what: &str| damaged_seal(seal_index, what);
-    let (_, seal) = reader.decoded(seal_index.0, size).await?;
-    let Some(Statement::Seal(said)) = seal.statement() else {
-        return Err(damaged("it is none"));
-    };
-    let first = seal_index.0.checked_sub(said.count.into());
-    let first = first.ok_or_else(|| damaged("it signs entries before the first"))?;
-    // At most 65 bundles: others get their turn after each.
-    let mut leaves = Vec::new();
-    let mut next = first;
-    while next < seal_index.0 {
-        let number = next / TILE_HASHES;
-        let begin = number * TILE_HASHES;
-        let end = (begin + TILE_HASHES).min(seal_index.0);
-        let entries = reader.bundle(number, size).await?;
-        let range = usize::try_from(next - begin).ok();
-        let range = range.zip(usize::try_from(end - begin).ok());
-        let entries = range.and_then(|(from, to)| entries.get(from..to));
-        for entry in entries.ok_or_else(|| damaged("its batch ends before it"))? {
-            let sealed = SealedEntry::decode(entry);
-            let sealed = sealed.map_err(|_| damaged("another entry stands in its batch"))?;
-            leaves.push(leaf_hash(sealed.statement().bytes()));
-        }
-        next = end;
-        tokio::task::yield_now().await;
-    }
-    Ok(leaves)
-}
-
-/// The inclusion proof of a sealed entry's statement in its seal's root, by the tree over the batch.
-pub(super) fn siblings(
-    index: Index,
-    seal_index: Index,
-    batch: &KeptTree,
-) -> Result<Vec<[u8; 32]>, ReadError> {
-    let first = seal_index.0.checked_sub(batch.size());
-    let place = first.and_then(|first| index.0.checked_sub(first));
-    let place = place.ok_or_else(|| damaged_seal(seal_index, "it does not sign the entry"))?;
-    let siblings = batch.inclusion(place)?;
-    Ok(siblings.iter().map(|hash| *hash.as_bytes()).collect())
-}
-
-fn damaged_seal(seal_index: Index, what: &str) -> ReadError {
-    ReadError::Damaged {
-        tile: format!("the seal at entry {seal_index}"),
-        what: what.to_owned(),
-    }
 }
 
 /// Which inclusion proof.

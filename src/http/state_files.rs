@@ -7,18 +7,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::proofs::{batch_leaves, make_receipt, siblings};
+use super::App;
+use super::proofs::make_receipt;
+use super::sealed_batches::siblings;
 use crate::answer::{Problem, ProblemCode};
 use crate::crypto::PublicKey;
 use crate::ledger::domains;
-use crate::log::{Log, ProvenState};
-use crate::merkle::KeptTree;
+use crate::log::ProvenState;
+use crate::merkle::{KeptTree, TILE_HASHES};
 use crate::receipt::{ProveError, Receipt, ShownEntry, StateItem, StateProver};
 use crate::record::{FullEntry, Index, RecordId};
 
-/// The most statements that are hashed for one file, to show the places of sealed entries under their seals:
-/// some tens of milliseconds of one core.
-const STATEMENTS_MAX: u64 = 1 << 18;
+/// The work at which a page of a history ends: bytes of the bundles that were read for its entries, and of the
+/// sealed batches that were read and hashed to show their places. Two of the largest batches, some tens of
+/// milliseconds of one core. The page's last entry may go beyond it, by the batches of that entry and of those
+/// that it corrects.
+const WORK_BYTES_MAX: u64 = 16 << 20;
 /// The bytes of entries at which a page of a history ends.
 const PAGE_BYTES: usize = 256 << 10;
 /// The number of issuers at which a page of a history ends: each has an item.
@@ -89,7 +93,7 @@ pub(super) struct ReadEntry {
 
 /// A file about the state while it is made.
 pub(super) struct StateFileMaker<'a> {
-    log: &'a Log,
+    app: &'a App,
     /// The state entry.
     state_entry: Index,
     /// The entries of the tree, and its checkpoint.
@@ -97,30 +101,35 @@ pub(super) struct StateFileMaker<'a> {
     checkpoint: String,
     shown: BTreeMap<Index, ShownEntry>,
     /// The trees over the batches of seals that are shown.
-    batches: BTreeMap<Index, KeptTree>,
+    batches: BTreeMap<Index, Arc<KeptTree>>,
     issuers: BTreeSet<PublicKey>,
-    /// Statements of the batches of shown entries, counted for each of these, and bytes of entries.
-    hashed: u64,
-    bytes: usize,
+    /// The numbers of the bundles that were read.
+    bundles: BTreeSet<u64>,
+    /// Bytes that were read and hashed ([`WORK_BYTES_MAX`]).
+    work_bytes: u64,
+    /// Bytes of the shown entries.
+    shown_bytes: usize,
 }
 
 impl<'a> StateFileMaker<'a> {
     /// Begins a file at the newest state entry; gives its items, none so far, with it.
-    pub(super) fn new(log: &'a Log) -> Result<(Self, Items), Problem> {
+    pub(super) fn new(app: &'a App) -> Result<(Self, Items), Problem> {
+        let log = &app.log;
         let (state_entry, proven) = log
             .proven()
             .ok_or_else(|| not_proven("the log has no state entry whose state is at hand"))?;
         let published = log.published();
         let maker = Self {
-            log,
+            app,
             state_entry,
             size: published.head.tree.size,
             checkpoint: published.checkpoint.clone(),
             shown: BTreeMap::new(),
             batches: BTreeMap::new(),
             issuers: BTreeSet::new(),
-            hashed: 0,
-            bytes: 0,
+            bundles: BTreeSet::new(),
+            work_bytes: 0,
+            shown_bytes: 0,
         };
         let items = Items {
             proven,
@@ -135,8 +144,17 @@ impl<'a> StateFileMaker<'a> {
     }
 
     /// Reads an entry, without showing it.
-    pub(super) async fn read(&self, index: Index) -> Result<ReadEntry, Problem> {
-        let (bytes, entry) = self.log.reader().full(index.0, self.size).await?;
+    pub(super) async fn read(&mut self, index: Index) -> Result<ReadEntry, Problem> {
+        let reader = self.app.log.reader();
+        let (bytes, entry) = reader.full(index.0, self.size).await?;
+        let seal = entry.stated().and_then(|stated| stated.seal);
+        for index in [Some(index), seal].into_iter().flatten() {
+            let number = index.0 / TILE_HASHES;
+            if self.bundles.insert(number) {
+                let bytes = reader.bundle_bytes(number, self.size).await?;
+                self.work_bytes = self.work_bytes.saturating_add(bytes);
+            }
+        }
         Ok(ReadEntry {
             index,
             bytes,
@@ -161,26 +179,25 @@ impl<'a> StateFileMaker<'a> {
         let mut under_seal = Vec::new();
         if let FullEntry::Sealed { seal_index, .. } = &read.entry {
             let batch = self.batch(*seal_index).await?;
-            under_seal = siblings(index, *seal_index, batch)?;
-            let statements = batch.size();
-            self.hashed = self.hashed.saturating_add(statements);
+            under_seal = siblings(index, *seal_index, &batch)?;
         }
         self.insert(index, read.bytes.to_vec(), under_seal);
         Ok(())
     }
 
     /// The tree over the batch of a seal, which is shown from then on.
-    async fn batch(&mut self, seal: Index) -> Result<&KeptTree, Problem> {
-        if !self.batches.contains_key(&seal) {
-            let reader = self.log.reader();
-            let leaves = batch_leaves(reader, seal, self.size).await?;
-            let batch = off_thread(move || KeptTree::of(leaves)).await?;
-            let (bytes, _) = reader.decoded(seal.0, self.size).await?;
-            self.insert(seal, bytes.to_vec(), Vec::new());
-            self.batches.insert(seal, batch);
+    async fn batch(&mut self, seal: Index) -> Result<Arc<KeptTree>, Problem> {
+        if let Some(batch) = self.batches.get(&seal) {
+            return Ok(Arc::clone(batch));
         }
-        let missing = || Problem::contradiction("a batch that was read is gone");
-        self.batches.get(&seal).ok_or_else(missing)
+        let reader = self.app.log.reader();
+        let made = self.app.sealed_batches.tree(reader, seal, self.size);
+        let made = made.await?;
+        self.work_bytes = self.work_bytes.saturating_add(made.bytes_read);
+        let (bytes, _) = reader.decoded(seal.0, self.size).await?;
+        self.insert(seal, bytes.to_vec(), Vec::new());
+        self.batches.insert(seal, Arc::clone(&made.tree));
+        Ok(made.tree)
     }
 
     fn insert(&mut self, index: Index, entry: Vec<u8>, siblings: Vec<[u8; 32]>) {
@@ -192,23 +209,22 @@ impl<'a> StateFileMaker<'a> {
         };
         if let std::collections::btree_map::Entry::Vacant(place) = self.shown.entry(index) {
             place.insert(shown);
-            self.bytes = self.bytes.saturating_add(bytes);
+            self.shown_bytes = self.shown_bytes.saturating_add(bytes);
         }
     }
 
     /// Whether a page of a history with so many entries ends here.
     pub(super) fn page_ends(&self, entries: usize) -> bool {
         entries >= PAGE_ENTRIES
-            || self.hashed >= STATEMENTS_MAX
-            || self.bytes >= PAGE_BYTES
+            || self.work_bytes >= WORK_BYTES_MAX
+            || self.shown_bytes >= PAGE_BYTES
             || self.issuers.len() >= PAGE_ISSUERS
     }
 
     /// The whole receipt, with an item for each issuer's key behind the others.
     pub(super) async fn finish(self, items: Items) -> Result<Receipt, Problem> {
-        let reader = self.log.reader();
         let index = self.state_entry.0;
-        let mut receipt = make_receipt(reader, index, self.size, &self.checkpoint).await?;
+        let mut receipt = make_receipt(self.app, index, self.size, &self.checkpoint).await?;
         let issuers = self.issuers;
         let add_keys = move |prover: &mut StateProver<'_>| {
             for key in issuers {
@@ -220,6 +236,7 @@ impl<'a> StateFileMaker<'a> {
         receipt.items = items.items;
         if !self.shown.is_empty() {
             let indexes: Vec<u64> = self.shown.keys().map(|index| index.0).collect();
+            let reader = self.app.log.reader();
             let hashes = reader.joint_inclusion(&indexes, self.size).await?;
             receipt.hashes = hashes.iter().map(|hash| *hash.as_bytes()).collect();
             receipt.entries = self.shown.into_values().collect();

@@ -13,7 +13,7 @@ use super::state_files::{Items, ReadEntry, StateFileMaker, not_proven};
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::answer::{Problem, ProblemCode};
 use crate::ledger::domains;
-use crate::ledger::history::{account_step, plot_before};
+use crate::ledger::history::{account_step, lost_entry, plot_before};
 use crate::ledger::items::{self, Item};
 use crate::receipt::corrected_domain;
 use crate::record::{AccountId, FullEntry, Index, PlotNumber, Statement};
@@ -61,7 +61,10 @@ pub(super) async fn state(
             Some(named.0)
         }
     };
-    let (maker, mut items) = StateFileMaker::new(&app.log)?;
+    if total && query.key.is_some() {
+        return Err(bad("the totals have no key", "leave out key"));
+    }
+    let (maker, mut items) = StateFileMaker::new(&app)?;
     if let Some(domain) = domain {
         let latest = match text.strip_suffix("/latest") {
             Some(plot) if domain == domains::SURVEYS => Some(parse_query(plot, "the plot")?),
@@ -86,19 +89,19 @@ pub(super) async fn state(
 
 /// What corrected an entry.
 async fn corrections(app: &App, index: Index) -> Result<Response, Problem> {
-    let (mut maker, items) = StateFileMaker::new(&app.log)?;
-    if maker.is_newer(index, &items) {
-        return Err(too_new(index));
-    }
+    let (mut maker, items) = StateFileMaker::new(app)?;
     let read = maker.read(index).await?;
-    maker.show(&read).await?;
     let uncorrectable = || {
         let detail = format!("no correction can name entry {index}: it is of another kind");
         Problem::not_found(&detail)
     };
     let statement = read.entry.stated().map(|stated| stated.statement);
     let first = statement.and_then(corrected_domain);
+    // Before the state's size is asked for: no state entry to come says what corrected one of another kind.
     let first = first.ok_or_else(uncorrectable)?;
+    if maker.is_newer(index, &items) {
+        return Err(too_new(index));
+    }
     let planting = match statement {
         Some(Statement::Planting(stated)) => Some([
             stated.plot.0.to_be_bytes(),
@@ -106,6 +109,7 @@ async fn corrections(app: &App, index: Index) -> Result<Response, Problem> {
         ]),
         _ => None,
     };
+    maker.show(&read).await?;
     let key = index.0.to_be_bytes().to_vec();
     let ((), items) = items
         .add(move |items| {
@@ -141,9 +145,13 @@ pub(super) async fn certificate(
     Path(index): Path<String>,
 ) -> Result<Response, Problem> {
     let index: Index = parse_path(&index, "the certificate")?;
-    let (mut maker, items) = StateFileMaker::new(&app.log)?;
+    let (mut maker, items) = StateFileMaker::new(&app)?;
     if maker.is_newer(index, &items) {
-        return Err(too_new(index));
+        let read = maker.read(index).await?;
+        return Err(match said(Some(&read)) {
+            Some(Statement::Claim(_)) => too_new(index),
+            _ => Problem::not_found(&format!("entry {index} is no claim")),
+        });
     }
     let (shown, items) = items.add(move |items| items.add_certificate(index)).await?;
     let shown = shown.ok_or_else(|| {
@@ -188,7 +196,7 @@ pub(super) async fn account_history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let id: AccountId = parse_path(&id, "the account")?;
-    let (maker, items) = StateFileMaker::new(&app.log)?;
+    let (maker, items) = StateFileMaker::new(&app)?;
     let key = [items.genesis()?.as_bytes().as_slice(), id.as_bytes()].concat();
     history(maker, items, key, Subject::Account(id), &query).await
 }
@@ -208,19 +216,28 @@ pub(super) async fn plot_history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let number: PlotNumber = parse_path(&number, "the plot")?;
-    let (maker, items) = StateFileMaker::new(&app.log)?;
+    let (maker, items) = StateFileMaker::new(&app)?;
     let key = number.0.to_be_bytes().to_vec();
     history(maker, items, key, Subject::Plot(number), &query).await
 }
 
 /// A page of the history of the item with a key.
 async fn history(
-    maker: StateFileMaker<'_>,
+    mut maker: StateFileMaker<'_>,
     items: Items,
     key: Vec<u8>,
     subject: Subject,
     query: &HistoryQuery,
 ) -> Result<Response, Problem> {
+    let from = query.from()?;
+    if let Some(from) = from
+        && maker.is_newer(from, &items)
+    {
+        return Err(match step(&mut maker, from, subject).await? {
+            Some(_) => too_new(from),
+            None => no_such_place(),
+        });
+    }
     let (domain, what) = match subject {
         Subject::Account(_) => (domains::ACCOUNTS, "account"),
         Subject::Plot(_) => (domains::PLOTS, "plot"),
@@ -242,7 +259,7 @@ async fn history(
             )));
         }
     };
-    let maker = walk(maker, newest, query.from()?, subject).await?;
+    let maker = walk(maker, newest, from, subject).await?;
     as_file(&maker.finish(items).await?)
 }
 
@@ -272,15 +289,47 @@ fn said(read: Option<&ReadEntry>) -> Option<&Statement> {
     read?.entry.stated().map(|stated| stated.statement)
 }
 
-/// The entry that a correction names.
-async fn corrected_by(
-    maker: &StateFileMaker<'_>,
-    correction: Option<&ReadEntry>,
+/// Reads an entry, if there is one to read.
+async fn read_some(
+    maker: &mut StateFileMaker<'_>,
+    index: Option<Index>,
 ) -> Result<Option<ReadEntry>, Problem> {
-    match said(correction).and_then(Statement::target) {
-        Some(target) => Ok(Some(maker.read(target).await?)),
+    match index {
+        Some(index) => Ok(Some(maker.read(index).await?)),
         None => Ok(None),
     }
+}
+
+/// An entry of a history.
+struct Step {
+    /// The entry, the one that it names if it is a correction, and the one that this names if the first one voids
+    /// a loss.
+    read: [Option<ReadEntry>; 3],
+    /// The entry of the history before it.
+    before: Option<Index>,
+}
+
+/// The step of a history at an entry; `None` if the entry does not belong to it.
+async fn step(
+    maker: &mut StateFileMaker<'_>,
+    index: Index,
+    subject: Subject,
+) -> Result<Option<Step>, Problem> {
+    let read = Some(maker.read(index).await?);
+    let target = said(read.as_ref()).and_then(Statement::target);
+    let target = read_some(maker, target).await?;
+    let both = said(read.as_ref()).zip(said(target.as_ref()));
+    let lost = both.and_then(|(statement, target)| lost_entry(statement, target));
+    let lost_of = read_some(maker, lost).await?;
+    let read = [read, target, lost_of];
+    let [entry, target, lost_of] = read.each_ref().map(Option::as_ref);
+    let targets = [said(target), said(lost_of)];
+    let before = entry.and_then(|entry| subject.before(&entry.entry, targets));
+    Ok(before.map(|before| Step { read, before }))
+}
+
+fn no_such_place() -> Problem {
+    Problem::not_found("there is no entry of this history at that place")
 }
 
 /// Shows a page of a history, the newest entry first, with the entries that corrections name.
@@ -290,31 +339,22 @@ async fn walk<'a>(
     from: Option<Index>,
     subject: Subject,
 ) -> Result<StateFileMaker<'a>, Problem> {
-    let elsewhere = || Problem::not_found("there is no entry of this history at that place");
     let mut next = Some(from.unwrap_or(newest));
     if next > Some(newest) {
-        return Err(elsewhere());
+        return Err(no_such_place());
     }
     let mut entries = 0;
     while let Some(index) = next
         // What is shown as a correction's target already does not end the page.
         && (!maker.page_ends(entries) || maker.has(index))
     {
-        let read = maker.read(index).await?;
-        let target = corrected_by(&maker, Some(&read)).await?;
-        let lost_of = corrected_by(&maker, target.as_ref()).await?;
-        let targets = [said(target.as_ref()), said(lost_of.as_ref())];
-        let before = subject.before(&read.entry, targets);
-        let before = before.ok_or_else(|| match entries {
-            0 if from.is_some() => elsewhere(),
+        let found = step(&mut maker, index, subject).await?;
+        let Step { read, before } = found.ok_or_else(|| match entries {
+            0 if from.is_some() => no_such_place(),
             _ => Problem::contradiction(&format!("a history leads to entry {index}")),
         })?;
-        maker.show(&read).await?;
-        if let Some(target) = &target {
-            maker.show(target).await?;
-        }
-        if let Some(lost_of) = &lost_of {
-            maker.show(lost_of).await?;
+        for read in read.iter().flatten() {
+            maker.show(read).await?;
         }
         entries += 1;
         next = before;

@@ -149,11 +149,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn bundle(&self, number: u64, size: u64) -> Result<Vec<Bytes>, ReadError> {
-        let id = TileId::in_tree(Level::Entries, number, size).ok_or(ProofError::OutOfTree {
-            // For the error's words alone: no tree reaches where this saturates.
-            index: number.saturating_mul(TILE_HASHES),
-            size,
-        })?;
+        let id = bundle_id(number, size)?;
         let bytes = self.tile(id).await?;
         let bundle = Bundle::parse(&bytes, id.width()).map_err(|error| damaged(id, &error))?;
         Ok(bundle
@@ -161,6 +157,15 @@ impl Reader {
             .iter()
             .map(|entry| bytes.slice_ref(entry))
             .collect())
+    }
+
+    /// How many bytes a bundle has, as long as a tree of `size` has it: they are read for each of its entries.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn bundle_bytes(&self, number: u64, size: u64) -> Result<u64, ReadError> {
+        let id = bundle_id(number, size)?;
+        Ok(self.tile(id).await?.len() as u64)
     }
 
     /// The bytes of an entry of a tree of `size`.
@@ -323,6 +328,15 @@ impl<'a> Nodes<'a> {
         tile.node(node)
             .ok_or_else(|| ReadError::Missing(format!("{node:?} of a tree of {}", self.size)))
     }
+}
+
+/// The bundle with a number, as long as a tree of `size` has it.
+fn bundle_id(number: u64, size: u64) -> Result<TileId, ProofError> {
+    TileId::in_tree(Level::Entries, number, size).ok_or(ProofError::OutOfTree {
+        // For the error's words alone: no tree reaches where this saturates.
+        index: number.saturating_mul(TILE_HASHES),
+        size,
+    })
 }
 
 fn damaged(id: TileId, what: &impl std::fmt::Display) -> ReadError {

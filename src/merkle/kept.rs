@@ -51,6 +51,20 @@ impl KeptTree {
         hashes.ok_or(ProofError::OutOfTree { index, size })
     }
 
+    /// The root; [`Hash::empty_root`] of a tree without leaves.
+    pub fn root(&self) -> Hash {
+        let nodes = range_nodes(0, self.size()).into_iter();
+        let nodes: Option<Vec<Hash>> = nodes.map(|node| self.node(node)).collect();
+        let root = nodes.and_then(|nodes| fold_nodes(nodes.into_iter()));
+        root.unwrap_or_else(Hash::empty_root)
+    }
+
+    /// Bytes of memory that its hashes take.
+    pub fn hash_bytes(&self) -> usize {
+        let hashes = self.levels.iter().map(Vec::len).sum::<usize>();
+        hashes * size_of::<Hash>()
+    }
+
     fn node(&self, node: Node) -> Option<Hash> {
         let level = self.levels.get(usize::from(node.level))?;
         level.get(usize::try_from(node.index).ok()?).copied()
@@ -68,6 +82,7 @@ mod tests {
         for size in 0..=leaves.len() {
             let kept = KeptTree::of(leaves[..size].to_vec());
             let root = root_of(leaves[..size].iter().copied());
+            assert_eq!(kept.root(), root);
             for (index, leaf) in (0..).zip(&leaves[..size]) {
                 let path = kept.inclusion(index).unwrap();
                 verify_inclusion(*leaf, index, size as u64, &path, &root).unwrap();

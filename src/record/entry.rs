@@ -379,6 +379,20 @@ impl SealedEntry {
         }
     }
 
+    /// Where the statement stands in a sealed entry's bytes, by the entry's form and the statement's kind
+    /// alone: the statement is not decoded, which takes longer than to hash it.
+    ///
+    /// # Errors
+    /// [`CodecError`] when they are not the bytes of an entry of the second form, or too few.
+    pub fn statement_bytes(bytes: &[u8]) -> Result<&[u8], CodecError> {
+        let (form, rest) = decode_front::<(u16, u16), ENTRY_BYTES_MAX>(bytes)?;
+        let (kind, _) = decode_front::<Kind, ENTRY_BYTES_MAX>(rest)?;
+        let places = kind.sealed_places().filter(|_| form.0 == SEALED);
+        let end = places.and_then(|places| rest.len().checked_sub(places * size_of::<u64>()));
+        let statement = end.and_then(|end| rest.get(..end));
+        statement.ok_or_else(|| CodecError::Malformed("it is no sealed entry".to_owned()))
+    }
+
     /// The entry's bytes.
     ///
     /// # Errors
