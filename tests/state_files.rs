@@ -939,3 +939,111 @@ fn what_is_not_proven_yet_is_told_from_what_never_will_be() {
     assert_eq!(code(&format!("{totals}&key=")), with_key);
     assert_eq!(server.stop(), 0);
 }
+
+/// A file that was cut to its items is a true file about less: who asks says what it must be about.
+#[test]
+fn a_file_is_held_to_the_question_that_was_asked() {
+    let story = Story::new();
+    let vkey = story.vkey.to_string();
+    let file = story.ledger.path("asked.tlog-proof");
+    let verify = |more: &[&str]| {
+        let args = [&["verify", file.as_str(), "--log", vkey.as_str()], more].concat();
+        let ended = run(&args);
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        let error = String::from_utf8_lossy(&ended.stderr).into_owned();
+        (ended.status.code().unwrap(), said, error)
+    };
+    let certificate = format!("certificate/{}", story.alone);
+    let asked = [
+        certificate.clone(),
+        format!("account-history/{}", account(1)),
+        "plot-history/1".to_owned(),
+        format!("entry/{}", story.awards[1]),
+        format!("account/{}", account(1)),
+        "tree/1/7".to_owned(),
+        "survey/1/latest".to_owned(),
+        "totals".to_owned(),
+    ];
+    for (place, about) in asked.iter().enumerate() {
+        run_ok(&["prove", "--from", &story.server.url, "-o", &file, about]);
+        assert_eq!(verify(&["--about", about]).0, 0, "{about}");
+        for (other_place, other) in asked.iter().enumerate() {
+            let (exit, _, error) = verify(&["--about", other]);
+            // Every file about the state has the totals, and some have others' items too.
+            let false_to_it = exit == 1 && error.contains("does not answer what was asked");
+            let more = other == "totals"
+                || other.starts_with("account/")
+                || other == "tree/1/7"
+                || other == "survey/1/latest";
+            assert!(
+                place == other_place || false_to_it || more,
+                "{about} for {other}: {error}"
+            );
+        }
+    }
+    run_ok(&[
+        "prove",
+        "--from",
+        &story.server.url,
+        "-o",
+        &file,
+        &certificate,
+    ]);
+    let whole = verify(&[]).1;
+    assert!(
+        whole.contains(&format!("Answers       {certificate}\n")),
+        "{whole}"
+    );
+    assert!(!whole.contains("Lacks"), "{whole}");
+    // Cut to its items, and to the first of them.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut cut = Receipt::read(text.as_bytes()).unwrap();
+    cut.entries.clear();
+    cut.hashes.clear();
+    for (items, lacks) in [
+        (cut.items.len(), "the claim as it was stated"),
+        (1, "that no other certificate has its tree"),
+    ] {
+        cut.items.truncate(items);
+        std::fs::write(&file, cut.to_text().unwrap()).unwrap();
+        let (exit, said, _) = verify(&[]);
+        assert_eq!(exit, 0, "it holds, and says less");
+        assert!(said.contains(&format!("claims/{}", story.alone)), "{said}");
+        assert!(said.contains("it is not a certificate's file"), "{said}");
+        assert!(said.contains(lacks), "{said}");
+        let (exit, said, _) = verify(&["--about", &certificate, "--json"]);
+        let said: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!((exit, &said["code"]), (1, &json!("about_other")), "{said}");
+        let python = std::process::Command::new("python3")
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/docs/verifier/arborlog_verify.py"
+            ))
+            .args([
+                "receipt",
+                &file,
+                "--log",
+                &vkey,
+                "--about",
+                &certificate,
+                "--json",
+            ])
+            .output()
+            .unwrap();
+        let said: Value = serde_json::from_slice(&python.stdout).unwrap();
+        assert_eq!(
+            (python.status.code(), &said["code"]),
+            (Some(1), &json!("about_other")),
+            "{said}"
+        );
+    }
+    // The receipt of a sealed entry has the id of its seal, by that name.
+    let index = story.sealed.to_string();
+    run_ok(&["receipt", "--from", &story.server.url, "-o", &file, &index]);
+    let (exit, said, _) = verify(&["--about", &format!("receipt/{index}"), "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((exit, &said["id"]), (0, &Value::Null));
+    assert_eq!(said["seal_id"].as_str().map(str::len), Some(64));
+    assert_eq!(verify(&["--about", "receipt/0"]).0, 1);
+    assert_eq!(verify(&["--about", "nothing/0"]).0, 2);
+}

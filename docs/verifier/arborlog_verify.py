@@ -1587,10 +1587,10 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
     for entry, where in zip(entries, places):
         need(not entry.names_mldsa, "mldsa_unsupported", "it names an ML-DSA key, whose signature is not verified here",
              where)
-    # The id is of the record that is signed: a sealed entry has none, and its seal's is shown.
-    who = dict(issuer=first.issuer.hex(), id=first.id.hex(), genesis=last.id.hex())
-    return (answer_of(sealed, checkpoint, seen, seal=first.index, **who) if seal
-            else answer_of(first, checkpoint, seen, **who))
+    # An id is of a record, which is what is signed: a sealed entry has none, and its seal's is shown by that name.
+    who = dict(issuer=first.issuer.hex(), genesis=last.id.hex())
+    return (answer_of(sealed, checkpoint, seen, seal=first.index, id=None, seal_id=first.id.hex(), **who) if seal
+            else answer_of(first, checkpoint, seen, id=first.id.hex(), **who))
 
 
 def answer_of(entry, checkpoint, seen, **more):
@@ -2249,6 +2249,30 @@ def joint_root(leaves, hashes, start, end):
     return node(left, joint_root(leaves[cut:], hashes, half, end))
 
 
+def is_about(answer, asked):
+    """Whether a receipt that holds answers what was asked: `certificate/33258`, `account-history/…`, `plot-history/7`,
+    `entry/12` (what corrected it), `totals`, `receipt/12`, or an item of the state as `DOMAIN/KEY`, `surveys/7/latest` too."""
+    name, _, key = asked.partition("/")
+    if name == "receipt":
+        return key == str(answer["index"])
+    if answer["kind"] != "state":
+        return False
+    if name == "totals":
+        return not key
+    files = {"certificate": "certificate", "account-history": "account_history", "plot-history": "plot_history",
+             "entry": "corrections"}
+    if name in files:
+        file = answer["file"] or {}
+        return (file.get("about"), file.get("of")) == (files[name], key)
+    name = {"key": "keys", "loss": "losses"}.get(name, name if name in DOMAINS else name + "s")
+    for item in answer["items"]:
+        high, at = item.get("nothing_up_to"), bytes.fromhex(item["key"])
+        latest = name == "surveys" and high == at[:4].hex() + 12 * "ff" and key == f"{int.from_bytes(at[:4], 'big')}/latest"
+        if item["domain"] == name and (latest or (high is None and shown_key(name, at) == key)):
+            return True
+    return False
+
+
 def open_shown(shown, hashes, checkpoint):
     """The entries that are shown, by their indexes: steps 2 and 3. There are as many hashes as they need."""
     if not shown:
@@ -2390,8 +2414,9 @@ class StateFile:
         has_just(self.entries.keys() == self.named | seals, "entries are shown that nothing in it names")
         self.say(f"the programme is {quoted(programme.programme)}")
         self.issuers()
-        return {"about": {"claims": "certificate", "accounts": "account_history", "plots": "plot_history"}.get(
-            first.name, "corrections"), "genesis": programme.genesis.hex(), **more, "sentences": self.sentences}
+        subject = {"claims": "certificate", "accounts": "account_history", "plots": "plot_history"}.get(first.name, "corrections")
+        return {"about": subject, "of": shown_key(first.name, first.key), "genesis": programme.genesis.hex(), **more,
+                "sentences": self.sentences}
 
     def issuers(self):
         """An item for each key that issued one of the entries, and none is left over."""
@@ -2723,6 +2748,7 @@ def parse_arguments(arguments):
         command.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key")
         command.add_argument("--genesis", metavar="HEX", help="the genesis' record id")
         command.add_argument("--witness", action="append", default=[], metavar="VKEY", help="must have cosigned")
+        command.add_argument("--about", metavar="DOMAIN/KEY", help="what a receipt must be about, such as certificate/33258")
         command.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     try:
@@ -2732,6 +2758,8 @@ def parse_arguments(arguments):
         parser.error(f"--log or --witness: {refused.what}")
     if options.witness and options.command == "audit":
         parser.error("--witness goes with receipts")
+    if options.about and options.command == "audit":
+        parser.error("--about goes with receipts")
     if options.genesis and not re.fullmatch("[0-9a-fA-F]{64}", options.genesis):
         parser.error("--genesis: not 64 hexadecimal digits")
     options.genesis = bytes.fromhex(options.genesis) if options.genesis else None
@@ -2752,6 +2780,8 @@ def main(arguments=None):
         if options.command == "receipt":
             data = read_file(options.target, 4 << 20, "receipt", cut=True)
             answer = verify_receipt(data, options.log, options.genesis, options.witness)
+            need(not options.about or is_about(answer, options.about), "about_other",
+                 f"the file is true, and does not answer what was asked: {options.about}")
         else:
             answer = audit(options.target, options.log, options.genesis)
         exit_code, answer = 0, {"ok": True, "outcome": OUTCOMES[0]} | answer

@@ -7,7 +7,8 @@ use super::{Done, Failure, connect, words};
 use arborlog::durable::{FileError, read_at_most, replace, write_unsynced};
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{
-    About, Corrections, RECEIPT_BYTES_MAX, Receipt, Span, Standing, StateFile, VerifiedReceipt,
+    About, Corrections, Question, RECEIPT_BYTES_MAX, Receipt, Span, Standing, StateFile,
+    VerifiedReceipt,
 };
 use arborlog::record::{FullEntry, Index, RecordId};
 
@@ -33,6 +34,7 @@ pub struct ProveArgs {
     /// The ledger's server.
     #[arg(long, value_name = "URL")]
     from: String,
+    /// What to prove, and below which item; or both as one, as verify --about takes it: certificate/33258.
     /// What kind of item: account, claim, tree, plot, planting, survey, key, holder, method,
     /// species, month, voided, reversed, loss, evidence, once; or totals, which has no key. Or a file of
     /// several items and the entries that they name: certificate, account-history, plot-history, and
@@ -67,6 +69,11 @@ pub struct VerifyArgs {
     /// A witness that must have cosigned; several times for several.
     #[arg(long = "witness", value_name = "VKEY")]
     witnesses: Vec<String>,
+    /// What the file must be about, as prove takes it: certificate/33258, account-history/ID, plot-history/7,
+    /// entry/12, tree/7/42, totals and so on; receipt/12 of an entry's receipt. A file that holds and is about
+    /// something else, or less, is false to that.
+    #[arg(long, value_name = "DOMAIN/KEY")]
+    about: Option<Question>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -99,11 +106,16 @@ pub fn prove(args: &ProveArgs) -> Done {
             })
             .collect::<String>()
     };
+    // `certificate/33258` is `certificate 33258`: no name of a domain has a slash.
+    let (domain, key) = match (args.domain.split_once('/'), args.key.as_deref()) {
+        (Some((domain, key)), None) => (domain, Some(key)),
+        (_, key) => (args.domain.as_str(), key),
+    };
     let of_route = |domain: &str| {
-        let key = args.key.as_deref().unwrap_or_default();
+        let key = key.unwrap_or_default();
         format!("v1/proofs/{domain}/{}", encoded(key))
     };
-    let path = match (args.domain.as_str(), args.begin_at) {
+    let path = match (domain, args.begin_at) {
         ("certificate", None) => of_route("certificate"),
         (history @ ("account-history" | "plot-history"), None) => of_route(history),
         (history @ ("account-history" | "plot-history"), Some(from)) => {
@@ -114,10 +126,7 @@ pub fn prove(args: &ProveArgs) -> Done {
             return Err(Failure::usage(what));
         }
         (domain, None) => {
-            let key = args
-                .key
-                .as_ref()
-                .map(|key| format!("&key={}", encoded(key)));
+            let key = key.map(|key| format!("&key={}", encoded(key)));
             let key = key.unwrap_or_default();
             format!("v1/proofs/state?domain={}{key}", encoded(domain))
         }
@@ -171,7 +180,11 @@ pub fn verify(args: &VerifyArgs) -> Done {
         .collect::<Result<Vec<_>, _>>()?;
     let bytes = read_at_most(&args.file, RECEIPT_BYTES_MAX)?;
     let verified = Receipt::read(&bytes)
-        .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses));
+        .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses))
+        .and_then(|verified| match &args.about {
+            Some(asked) => verified.check_about(asked).map(|()| verified),
+            None => Ok(verified),
+        });
     match verified {
         Ok(verified) if args.json => outln!("{}", as_json(&verified)),
         Ok(verified) => print_words(&verified),
@@ -244,11 +257,20 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         })
         .collect();
     let file = receipt.file.as_ref().map(file_as_json);
+    // A sealed entry has no record of its own, and so no id: its seal has.
+    let seal = stated.and_then(|stated| stated.seal);
+    let (id, seal_id) = match seal {
+        None => (receipt.id, None),
+        Some(_) => (None, receipt.id),
+    };
     serde_json::json!({
         "verified": true,
         "outcome": Outcome::Holds,
         "index": receipt.index,
-        "id": receipt.id,
+        "answers": receipt.answers(),
+        "missing": receipt.missing_of_certificate(),
+        "id": id,
+        "seal_id": seal_id,
         "genesis": receipt.genesis,
         "size": receipt.head.size,
         "root": receipt.head.root.to_string(),
@@ -258,7 +280,7 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         "issued_on": stated.map(|stated| stated.issued_on()),
         "admitted_at": receipt.entry.admitted_at(),
         "statement": stated.map(|stated| stated.statement),
-        "seal": stated.and_then(|stated| stated.seal),
+        "seal": seal,
         "witnesses": witnesses,
         "checks": checks,
         "items": items,
@@ -355,6 +377,14 @@ fn print_words(receipt: &VerifiedReceipt) {
                     state.totals.waiting
                 ),
                 _ => outln!("  What          nothing that anybody states"),
+            }
+            outln!("  Answers       {}", receipt.answers().join(", "));
+            let missing = receipt.missing_of_certificate();
+            if !missing.is_empty() {
+                outln!("  Lacks         it is not a certificate's file, which would prove too:");
+                for what in missing {
+                    outln!("                – {what}");
+                }
             }
             if let Some(file) = &receipt.file {
                 outln!(

@@ -128,8 +128,7 @@ impl<'a> Desk<'a> {
         };
         let item = next.filter(is_it);
         let item = item.ok_or_else(|| {
-            let name = domains::NAMES.iter().find(|(named, _)| *named == domain);
-            let name = name.map_or("", |(_, name)| name);
+            let name = domains::name(domain);
             unfit(&format!(
                 "an item of the domain {name} is missing in its place"
             ))

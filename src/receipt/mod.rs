@@ -32,6 +32,7 @@ mod corrected;
 mod file;
 mod history;
 mod prover;
+mod question;
 mod sentences;
 mod shown;
 mod state_items;
@@ -43,6 +44,7 @@ pub use corrected::{Corrected, Corrections, corrected_domain};
 pub use file::{AUTHORITY_LINKS_MAX, AuthorityLink, RECEIPT_BYTES_MAX, Receipt, SealLink};
 pub use history::{AccountHistory, PlotHistory, Span};
 pub use prover::{ProveError, StateProver};
+pub use question::{ItemKey, Question, QuestionError};
 pub use shown::{SHOWN_MAX, ShownEntry};
 pub use state_items::{ITEMS_MAX, ProvenItem, StateItem};
 pub use verify::{Check, VerifiedReceipt};
@@ -100,6 +102,14 @@ pub enum ReceiptError {
         fits: bool,
         /// What is missing or too much, or what contradicts what.
         what: String,
+    },
+    /// The file holds, and is about something else than what was asked, or about less.
+    #[error("the file is true, and does not answer what was asked: {asked}. It is about {answers}")]
+    About {
+        /// What was asked.
+        asked: String,
+        /// What it is about.
+        answers: String,
     },
     /// The log is in another version of the format: its genesis, which is in the tree, says so.
     #[error("the receipt is of another version of the format: {0}")]
@@ -188,6 +198,7 @@ impl ReceiptError {
             Self::Entry { .. }
             | Self::Seal { .. }
             | Self::Authority { .. }
+            | Self::About { .. }
             | Self::OtherOrigin
             | Self::OtherGenesis { .. } => Outcome::False,
         }
@@ -222,6 +233,7 @@ impl ReceiptError {
             Self::Entry { .. } => "entry_wrong",
             Self::Seal { .. } => "seal_mismatch",
             Self::Authority { .. } => "authority_broken",
+            Self::About { .. } => "about_other",
             Self::OtherOrigin | Self::OtherGenesis { .. } => "genesis_other",
         }
     }

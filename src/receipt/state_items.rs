@@ -117,9 +117,23 @@ impl StateItem {
 impl ProvenItem {
     /// The domain's name.
     pub fn domain_name(&self) -> &'static str {
-        let mut names = domains::NAMES.iter();
-        let found = names.find(|(domain, _)| *domain == self.domain);
-        found.map_or("", |(_, name)| name)
+        domains::name(self.domain)
+    }
+
+    /// The question that it answers, as `arborlog prove` takes it.
+    pub(super) fn question(&self) -> String {
+        let (name, key) = (self.domain_name(), Shown(self.domain, &self.key));
+        let plot = self.key.first_chunk::<4>();
+        match (&self.nothing_up_to, plot) {
+            (None, _) => format!("{name}/{key}"),
+            (Some(high), Some(plot))
+                if self.domain == domains::SURVEYS
+                    && *high == [plot.as_slice(), &[0xFF; 12]].concat() =>
+            {
+                format!("{name}/{}/latest", u32::from_be_bytes(*plot))
+            }
+            (Some(high), _) => format!("{name}/{key} to {}", Shown(self.domain, high)),
+        }
     }
 }
 

@@ -26,6 +26,13 @@ macro_rules! domains {
 
         /// Every domain with its name, in order of their numbers.
         pub const NAMES: [(Domain, &str); crate::ledger::trie::DOMAINS] = [$(($constant, $name)),*];
+
+        /// The name of a domain; empty for a number that is no domain's.
+        pub fn name(domain: Domain) -> &'static str {
+            let mut names = NAMES.iter();
+            let found = names.find(|(named, _)| *named == domain);
+            found.map_or("", |(_, name)| name)
+        }
     };
 }
 
