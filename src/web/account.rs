@@ -126,6 +126,34 @@ pub(super) async fn account(
     })
 }
 
+/// The most entries of an account that are looked through for the reversal of an award.
+const REVERSAL_STEPS_MAX: usize = 100;
+
+/// The newest correction that takes points of an award back, if it is among the newest entries about the award's
+/// account; `last` is the newest of these.
+pub(super) async fn newest_reversal(
+    pages: &Pages,
+    award: Index,
+    id: &AccountId,
+    last: Option<Index>,
+) -> Result<Option<Index>, Problem> {
+    let mut next = last;
+    for _ in 0..REVERSAL_STEPS_MAX {
+        // A reversal is behind its award.
+        let Some(index) = next.filter(|index| *index > award) else {
+            break;
+        };
+        let Some((entry, step)) = entry_about(pages, id, index).await? else {
+            break;
+        };
+        if stated(index, &entry)?.statement.target() == Some(award) {
+            return Ok(Some(index));
+        }
+        next = step.before;
+    }
+    Ok(None)
+}
+
 /// An entry, and what it did to an account; `None` if it is not about that account.
 async fn entry_about(
     pages: &Pages,

@@ -7,15 +7,20 @@ use axum::extract::State as Extract;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::account::newest_reversal;
 use super::frame::{Frame, Visit};
 use super::names::issuer_name;
-use super::panel::Receipts;
+use super::panel::{Receipts, SignedBy};
+use super::texts::Texts;
 use super::{PageResult, Pages, broken, decode, page, stated};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse_path};
 use crate::figures::{grouped, weight};
+use crate::ledger::State;
 use crate::merkle::{TILE_HASHES, leaf_hash};
-use crate::record::{Entry, FullEntry, Index, Remedy, StateEntry, Statement, TimeMs};
+use crate::record::{
+    AccountId, Entry, FullEntry, Grams, Index, Remedy, StateEntry, Statement, TimeMs,
+};
 
 /// Entries that the home page shows.
 pub(super) const NEWEST: u64 = 10;
@@ -207,6 +212,68 @@ struct SignedFacts {
     id: String,
 }
 
+/// What corrected an entry.
+struct CorrectedFacts {
+    /// What happened to it, in the page's language.
+    what: String,
+    /// The points that were taken back; empty if it was voided.
+    points: String,
+    /// The page of the correction, or of the account whose history has it.
+    link: String,
+    by: String,
+}
+
+/// What corrected an entry, as the ledger's state has it.
+enum CorrectedState {
+    Voided(Index),
+    /// Of an award: the points that were taken back, and the newest entry about its account.
+    Reversed(Grams, AccountId, Option<Index>),
+}
+
+impl CorrectedState {
+    fn of(state: &State, index: Index, statement: &Statement) -> Option<Self> {
+        match statement {
+            Statement::Award(award) => {
+                let points = state.reversed(index);
+                let last = state
+                    .account(&award.account)
+                    .map(|account| account.last_entry);
+                (points.0 > 0).then_some(Self::Reversed(points, award.account, last))
+            }
+            _ => state.voided_by(index).map(Self::Voided),
+        }
+    }
+
+    async fn facts(
+        self,
+        pages: &Pages,
+        t: &Texts,
+        index: Index,
+    ) -> Result<CorrectedFacts, Problem> {
+        match self {
+            Self::Voided(by) => Ok(CorrectedFacts {
+                what: t.voided_by.clone(),
+                points: String::new(),
+                link: format!("/entry/{by}"),
+                by: by.to_string(),
+            }),
+            Self::Reversed(points, account, last) => {
+                let newest = newest_reversal(pages, index, &account, last).await?;
+                let (link, by) = match newest {
+                    Some(by) => (format!("/entry/{by}"), format!("{} {by}", t.entry)),
+                    None => (format!("/account/{account}"), t.account.clone()),
+                };
+                Ok(CorrectedFacts {
+                    what: t.taken_back.clone(),
+                    points: weight(points.0.into()),
+                    link,
+                    by,
+                })
+            }
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "entry.html")]
 struct EntryPage {
@@ -221,6 +288,8 @@ struct EntryPage {
     signed: Option<SignedFacts>,
     /// The seal that signs it, if it is a sealed one.
     seal: Option<u64>,
+    /// What corrected it, by the server's books; nothing that the panel verifies.
+    corrected: Option<CorrectedFacts>,
     rows: Vec<FieldRow>,
     lineage: Vec<u64>,
     certificate: bool,
@@ -240,12 +309,24 @@ pub(super) async fn entry(
         FullEntry::State(state) => return state_page(&pages, &visit, index, &bytes, state).await,
         other => stated(index, other)?,
     };
-    let (who, f) = pages
-        .see(&visit, |state| issuer_name(state, stated.issuer()))
-        .await?;
+    let look = |state: &State| {
+        let corrected = CorrectedState::of(state, index, stated.statement);
+        Ok((issuer_name(state, stated.issuer())?, corrected))
+    };
+    let ((who, corrected), f) = pages.see(&visit, look).await?;
+    let corrected = match corrected {
+        Some(corrected) => Some(corrected.facts(&pages, f.t, index).await?),
+        None => None,
+    };
     let record = stated.signed.signed.record();
     page(&EntryPage {
-        panel: Receipts::of("entry", index),
+        panel: Receipts::of_entry(
+            index,
+            match stated.seal {
+                Some(seal) => SignedBy::Seal(seal),
+                None => SignedBy::Issuer,
+            },
+        ),
         index: index.0,
         kind: stated.statement.kind().to_string(),
         title: f.t.kind(&stated.statement.kind()).to_owned(),
@@ -262,6 +343,7 @@ pub(super) async fn entry(
                 .to_string(),
         }),
         seal: stated.seal.map(|index| index.0),
+        corrected,
         rows: rows(stated.statement)?,
         lineage: stated
             .lineage()
@@ -291,13 +373,14 @@ async fn state_page(
         link: None,
     };
     page(&EntryPage {
-        panel: Receipts::of("entry", index),
+        panel: Receipts::of_entry(index, SignedBy::Nobody),
         index: index.0,
         kind: "state".to_owned(),
         title: f.t.k_state.clone(),
         when: state.admitted_at.to_utc(),
         signed: None,
         seal: None,
+        corrected: None,
         rows: vec![
             row("size", state.size.to_string()),
             row("rules_version", state.rules_version.to_string()),

@@ -10,8 +10,10 @@ use super::tree::TreeFacts;
 use super::{Pages, entry, stated};
 use crate::answer::Problem;
 use crate::ledger::State;
-use crate::ledger::lineage::{PlotCorrectionPlaces, PlotPlaces};
-use crate::record::{Correction, Day, Index, PlotNumber, Remedy, Serial, Stated, Statement};
+use crate::ledger::history::{lost_entry, plot_before};
+use crate::record::{
+    Correction, Day, FullEntry, Index, PlotNumber, Remedy, Serial, Stated, Statement,
+};
 
 /// The most entries of the plot that are read, so that a page is answered in milliseconds however many
 /// a plot has. What the state knows of the tree is shown in any case.
@@ -44,14 +46,28 @@ pub(super) struct Life {
     pub more: bool,
 }
 
-/// The entry before this one that is about the same plot.
-fn before(entry: &Stated<'_>) -> Result<Option<Index>, Problem> {
-    let before = match entry.statement {
-        Statement::Correction(_) => PlotCorrectionPlaces::of(entry).map(|places| places.plot),
-        _ => PlotPlaces::of(entry).map(|places| places.plot),
+/// The entry about a plot before this one, which is about that plot.
+async fn before(
+    pages: &Pages,
+    number: PlotNumber,
+    entry: &Stated<'_>,
+) -> Result<Option<Index>, Problem> {
+    let target = match entry.statement.target() {
+        Some(target) => Some(pages.entry(target).await?.1),
+        None => None,
     };
+    let target = target.as_ref().and_then(FullEntry::stated);
+    let target = target.as_ref().map(|target| target.statement);
+    let lost = target.and_then(|target| lost_entry(entry.statement, target));
+    let lost = match lost {
+        Some(lost) => Some(pages.entry(lost).await?.1),
+        None => None,
+    };
+    let lost = lost.as_ref().and_then(FullEntry::stated);
+    let targets = [target, lost.as_ref().map(|lost| lost.statement)];
     // A life that ended here would look whole.
-    before.ok_or_else(|| Problem::contradiction("an entry about a plot has another lineage"))
+    plot_before(number, entry, targets)
+        .ok_or_else(|| Problem::contradiction("the lineage of a plot leads to another entry"))
 }
 
 impl Life {
@@ -114,7 +130,7 @@ async fn walk(
         };
         let (_, entry) = pages.entry(index).await?;
         let entry = stated(index, &entry)?;
-        next = before(&entry)?;
+        next = before(pages, tree.plot, &entry).await?;
         match entry.statement {
             Statement::Correction(correction) if correction.remedy == Remedy::Void => {
                 voids.insert(correction.target, (index, event(t, index, &entry)));

@@ -1,6 +1,9 @@
 //! The panel of a page: what the browser is to verify there, and how it is done elsewhere.
 
+use std::borrow::Cow;
+
 use super::frame::Frame;
+use super::texts::fill;
 use crate::record::Index;
 
 /// The receipts that the browser is to verify on a page, at least one: each is the name of what it is
@@ -8,6 +11,19 @@ use crate::record::Index;
 pub(super) struct Receipts {
     first: (&'static str, Index),
     others: Vec<(&'static str, Index)>,
+    signed: SignedBy,
+}
+
+/// What is signed of the entries that a page rests on.
+pub(super) enum SignedBy {
+    /// The bytes of the one entry.
+    Issuer,
+    /// The batch that the one entry is in, by its seal.
+    Seal(Index),
+    /// Nothing: the one entry is a state entry.
+    Nobody,
+    /// Of several entries each in its own way.
+    Each,
 }
 
 impl Receipts {
@@ -16,6 +32,15 @@ impl Receipts {
         Self {
             first: (name, index),
             others: Vec::new(),
+            signed: SignedBy::Each,
+        }
+    }
+
+    /// The receipt of the one entry that a page is about.
+    pub(super) fn of_entry(index: Index, signed: SignedBy) -> Self {
+        Self {
+            signed,
+            ..Self::of("entry", index)
         }
     }
 
@@ -48,7 +73,10 @@ impl Receipts {
     }
 
     /// The checks, each with its name, its title, what it means, and a command that does the same.
-    pub(super) fn checks<'f>(&self, f: &'f Frame) -> [(&'static str, &'f str, &'f str, String); 9] {
+    pub(super) fn checks<'f>(
+        &self,
+        f: &'f Frame,
+    ) -> [(&'static str, &'f str, Cow<'f, str>, String); 9] {
         let t = f.t;
         let index = self.first();
         let (url, vkey, genesis) = (&f.url, &f.vkey, &f.genesis);
@@ -60,16 +88,37 @@ impl Receipts {
         let audit = format!("arborlog audit {url} --log '{vkey}' --state programme.state");
         let witnessed = format!("arborlog verify {file} --log '{vkey}' --witness WITNESS-KEY");
         let all = || receipt.clone();
+        let signature = match &self.signed {
+            SignedBy::Issuer => Cow::from(&t.h_signature),
+            SignedBy::Seal(seal) => Cow::from(fill(&t.h_signature_sealed, seal)),
+            SignedBy::Nobody => Cow::from(&t.h_signature_state),
+            SignedBy::Each => Cow::from(&t.h_signature_each),
+        };
         [
-            ("entry", &t.c_entry, &t.h_entry, all()),
-            ("signature", &t.c_signature, &t.h_signature, all()),
-            ("role", &t.c_role, &t.h_role, all()),
-            ("authority", &t.c_authority, &t.h_authority, all()),
-            ("inclusion", &t.c_inclusion, &t.h_inclusion, all()),
-            ("checkpoint", &t.c_checkpoint, &t.h_checkpoint, all()),
-            ("witnesses", &t.c_witnesses, &t.h_witnesses, witnessed),
-            ("story", &t.c_story, &t.h_story, statement),
-            ("consistency", &t.c_consistency, &t.h_consistency, audit),
+            ("entry", &t.c_entry, (&t.h_entry).into(), all()),
+            ("signature", &t.c_signature, signature, all()),
+            ("role", &t.c_role, (&t.h_role).into(), all()),
+            ("authority", &t.c_authority, (&t.h_authority).into(), all()),
+            ("inclusion", &t.c_inclusion, (&t.h_inclusion).into(), all()),
+            (
+                "checkpoint",
+                &t.c_checkpoint,
+                (&t.h_checkpoint).into(),
+                all(),
+            ),
+            (
+                "witnesses",
+                &t.c_witnesses,
+                (&t.h_witnesses).into(),
+                witnessed,
+            ),
+            ("story", &t.c_story, (&t.h_story).into(), statement),
+            (
+                "consistency",
+                &t.c_consistency,
+                (&t.h_consistency).into(),
+                audit,
+            ),
         ]
     }
 }

@@ -35,7 +35,8 @@ texts! {
     count balance statement points why older linkable share_note print qr method version
     effective_from activity unit factor cap price baseline sources jurisdiction document
     before after rests_on decoded raw leaf signed_on panel panel_intro panel_no_script
-    command c_entry h_entry c_signature h_signature c_role h_role c_authority h_authority
+    command c_entry h_entry c_signature h_signature h_signature_sealed h_signature_state h_signature_each
+    taken_back voided_by c_role h_role c_authority h_authority
     c_inclusion h_inclusion c_checkpoint h_checkpoint c_witnesses h_witnesses c_story
     h_story c_consistency h_consistency receipt_intro receipt_file receipt_text
     receipt_check receipt_save receipt_get not_proven check_intro check_key check_genesis

@@ -509,3 +509,65 @@ test('the first page is light, and every page has its policy', async () => {
   }
   await finish();
 });
+
+// Of each form of entry another thing is signed: the record, a batch by its seal, or nothing but the checkpoint.
+test('a state entry, a seal and a sealed entry are held, and say what is signed, in each language', async () => {
+  const withStates = await Site.start({ stateEveryMs: 100 });
+  try {
+    const plot = {
+      kind: 'plot', number: 78, name: 'One more', country: 'CN',
+      place: { circle: { latitude: 399000000, longitude: 1160000000, radius_m: 500 } }, finer_outline: null,
+      area_m2: 500000, trees_per_ha_max: 1000, carbon_rights: 'none_issued', funded_by: 'Friends', for: [],
+    };
+    const file = join(withStates.dir, 'plot.ndjson');
+    writeFileSync(file, `${JSON.stringify(plot)}\n`);
+    withStates.run('submit', file, '--to', withStates.real, '--key', join(withStates.dir, 'keys', 'planter.pem'));
+    let receipt;
+    while (!receipt?.ok) receipt = await fetch(`${withStates.real}/v1/proofs/state?domain=totals`);
+    const state = Number(/^index (\d+)$/m.exec(await receipt.text())[1]);
+    const all = await withStates.entries();
+    const sealed = all.findLastIndex((entry) => entry.readUInt16BE(0) === 2);
+    const seal = sealed + all[sealed].readUInt16BE(2);
+    const said = {
+      'en-GB': [/which nobody signs but the log/, /issuer's key over just these bytes/, `signature of their seal, entry ${seal}`],
+      'fr-FR': [/que personne d'autre ne signe/, /sur exactement ces octets/, `leur sceau, l'entrée ${seal}`],
+      'zh-CN': [/除日志外无人签署/, /由签发者的密钥对这些字节签署/, `由其封印（记录 ${seal}）的签名覆盖`],
+    };
+    for (const [locale, hints] of Object.entries(said)) {
+      const { page, finish } = await visit(browser, withStates, { locale });
+      for (const [place, index] of [state, seal, sealed].entries()) {
+        await page.goto(`${withStates.url}/entry/${index}`);
+        assert.equal(await page.getAttribute('html', 'lang'), locale === 'zh-CN' ? 'zh-Hans' : locale.slice(0, 2));
+        assert.equal(await decided(page), 'true', `${locale}: entry ${index}`);
+        const found = await states(page);
+        const ofIssuer = index === state ? 'noted' : 'held';
+        for (const check of HELD) {
+          const expected = ['signature', 'role', 'authority'].includes(check) ? ofIssuer : 'held';
+          if (check !== 'consistency') assert.equal(found[check], expected, `${locale}: entry ${index}, ${check}`);
+        }
+        const hint = await page.textContent('[data-check=signature] .hint');
+        // Before the scripts, and without them, the page says it of the checkpoint.
+        const source = await (await fetch(`${withStates.real}/entry/${index}`, { headers: { 'accept-language': 'en' } })).text();
+        assert.equal(source.includes('nobody signs it but the checkpoint'), index === state);
+        const told = typeof hints[place] === 'string' ? hint.includes(hints[place]) : hints[place].test(hint);
+        assert.ok(told, `${locale}: entry ${index}: ${hint}`);
+      }
+      await finish();
+    }
+  } finally {
+    await withStates.close();
+  }
+});
+
+test('the page of an award tells what was taken back of it, and of a voided entry which one voided it', async () => {
+  const { reversals } = await site.json('/v1/reversals');
+  const [{ award }] = reversals;
+  const { page, finish } = await visit(browser, site);
+  await page.goto(`${site.url}/entry/${award}`);
+  const link = await page.getAttribute('.corrected a', 'href');
+  assert.match(link, /^\/(entry|account)\/[0-9a-f]+$/);
+  assert.match(await page.textContent('.corrected'), /Taken back/);
+  await page.goto(site.url + link);
+  assert.ok((await page.textContent('main')).includes(String(award)));
+  await finish();
+});

@@ -17,8 +17,10 @@ const BINARY = process.env.ARBORLOG_BIN ?? new URL('../../target/debug/arborlog'
 const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 
 export class Site {
-  static async start() {
+  // Without `stateEveryMs` the ledger stays as it was made: no state entry comes behind its last record.
+  static async start({ stateEveryMs = 0 } = {}) {
     const site = new Site();
+    site.stateEveryMs = stateEveryMs;
     site.dir = mkdtempSync(join(tmpdir(), 'arborlog-pages-'));
     const demo = process.env.ARBORLOG_DEMO;
     if (demo && existsSync(demo)) {
@@ -35,8 +37,7 @@ export class Site {
   async serve() {
     this.server = spawn(BINARY, ['serve', join(this.dir, 'ledger'), '--listen', '127.0.0.1:0'], {
       stdio: ['ignore', 'pipe', 'ignore'],
-      // The ledger stays as it was made: no state entry comes behind its last record.
-      env: { ...process.env, ARBORLOG_STATE_EVERY_MS: '0' },
+      env: { ...process.env, ARBORLOG_STATE_EVERY_MS: String(this.stateEveryMs) },
     });
     const lines = createInterface({ input: this.server.stdout });
     const { value } = await lines[Symbol.asyncIterator]().next();
