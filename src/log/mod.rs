@@ -127,7 +127,7 @@ use queue::{Queue, QueueTaker};
 use rewind::Rewind;
 use sequencer::Sequencer;
 use signed_before::{RecoveredLog, advance, signs_on};
-use state_roots::{ProvenStates, StateRoots};
+use state_roots::{CoverRequests, ProvenStates, StateRoots};
 use status::{StatusCell, StatusWriter, Vital};
 use workers::Workers;
 
@@ -227,6 +227,8 @@ pub struct Log {
     /// Gives readers the state of the newest checkpoint once the log halted.
     rewind: Rewind,
     proven: Arc<ProvenStates>,
+    /// Asks the sequencer for a state entry.
+    cover: Arc<CoverRequests>,
     status: Arc<StatusCell>,
     queue: Arc<Queue>,
     clock: Arc<Clock>,
@@ -304,9 +306,11 @@ impl Log {
             epoch: 0,
         }));
         let queue = Arc::new(Queue::default());
-        let proven = Arc::new(ProvenStates::of_recovered(&recovered.state));
+        let proven = ProvenStates::of_recovered(&recovered.state);
+        let proven = Arc::new(proven.map_err(RecoveryError::Contradicts)?);
         let roots = vital(&status, "the thread that makes state roots");
         let roots = StateRoots::start(config.state_every, roots).map_err(LogError::Workers)?;
+        let cover = Arc::clone(roots.requests());
         let state = Arc::new(RwLock::new(recovered.state));
         let epoch = Arc::new(AtomicU64::new(0));
         let contradicted = Arc::new(AtomicBool::new(false));
@@ -347,6 +351,7 @@ impl Log {
             contradicted,
             rewind: Rewind::default(),
             proven,
+            cover,
             status,
             queue,
             clock,
@@ -508,6 +513,35 @@ impl Log {
             )),
             Status::Halted { published, .. } if covers(published) => Ok(Arc::clone(published)),
             Status::Halted { why, .. } => Err(AppendError::halted(why)),
+        }
+    }
+
+    /// Has the log say what all that is in makes, in a state entry, unless the newest one does already; returns
+    /// once that is published.
+    ///
+    /// # Errors
+    /// [`AppendError`], if the log stops or halts before.
+    pub async fn cover(&self) -> Result<(), AppendError> {
+        let stated = self.state().globals().stated;
+        loop {
+            let (version, said) = {
+                let state = self.state();
+                let said = state.globals().state_entry.map_or(0, |mark| mark.size);
+                (self.version(&state), said)
+            };
+            if stated <= said {
+                return self.wait_until_published(version).await.map(drop);
+            }
+            self.cover.ask();
+            let status = self.status.wait_for(|status| match status {
+                Status::Halted { .. } => true,
+                Status::Ready { published, epoch } => {
+                    published.head.tree.size > version.size || *epoch != version.epoch
+                }
+            });
+            if let Status::Halted { why, .. } = status.await.ok_or_else(AppendError::stopping)? {
+                return Err(AppendError::halted(&why));
+            }
         }
     }
 

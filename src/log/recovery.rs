@@ -39,6 +39,11 @@ pub enum RecoveryError {
         /// The root in the journal.
         committed: String,
     },
+    /// What the entries make contradicts itself.
+    #[error(
+        "the ledger's state contradicts itself: {0}; this is a fault of the software: report it"
+    )]
+    Contradicts(String),
     /// The program is about to end.
     #[error("recovery was broken off; start again")]
     Stopped,

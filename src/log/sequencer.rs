@@ -91,6 +91,7 @@ impl Sequencer {
         let mut stopped = Some(store.stopped());
         loop {
             let due = self.root_due();
+            let requests = Arc::clone(self.roots.requests());
             // With a batch under way, whichever comes first: its end, or more to judge.
             if let Some(mut under_way) = flight.take() {
                 let queue = Arc::clone(&self.queue.0);
@@ -110,6 +111,10 @@ impl Sequencer {
                     () = sleep_until(due) => {
                         flight = Some(under_way);
                         self.begin_root();
+                        continue;
+                    }
+                    () = requests.wait() => {
+                        flight = Some(under_way);
                         continue;
                     }
                     true = queue.wait() => flight = Some(under_way),
@@ -141,6 +146,7 @@ impl Sequencer {
                         self.begin_root();
                         continue;
                     }
+                    () = requests.wait() => continue,
                     error = store_stopped => {
                         stopped = None;
                         self.store_stopped(&error);
@@ -206,7 +212,9 @@ impl Sequencer {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let globals = state.globals();
         let said = globals.state_entry.map_or(0, |mark| mark.size);
-        (globals.stated > said).then(|| self.roots.due_at().unwrap_or_else(Instant::now))
+        (globals.stated > said)
+            .then(|| self.roots.due_at())
+            .flatten()
     }
 
     /// Takes an image of the state, as of the last batch that was judged: the batch becomes a commit as a
@@ -428,7 +436,9 @@ impl Sequencer {
             {
                 Ok(published) => {
                     if let Some((index, proven)) = flight.proven {
-                        self.proven.publish(index, proven);
+                        if let Some(gone) = self.proven.publish(index, proven) {
+                            self.roots.drop_elsewhere(gone);
+                        }
                     }
                     // A crash here, or halfway through the answers, leaves senders who were not
                     // answered: they send the same again and get its indexes.

@@ -5,11 +5,12 @@
 //! the sequencer writes it into the log, in a state entry. After a recovery it is dropped: its image
 //! may rest on entries that never became durable.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::status::Vital;
@@ -29,16 +30,50 @@ pub struct ProvenState {
 /// What an image gave: a state with its roots, or what contradicts what.
 type Made = Result<ProvenState, String>;
 
-struct Job {
-    image: StateImage,
-    made: oneshot::Sender<Made>,
+/// What the thread does.
+enum Job {
+    Make {
+        image: StateImage,
+        made: oneshot::Sender<Made>,
+    },
+    /// Dropping a state frees pages: not where others wait.
+    Drop(Arc<ProvenState>),
+}
+
+/// Asks for the roots of what is in, however long ago the last were made.
+#[derive(Default)]
+pub(super) struct CoverRequests {
+    asked: AtomicBool,
+    wake: Notify,
+}
+
+impl CoverRequests {
+    /// Asks.
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Waits until somebody asks. Cancel safe.
+    pub(super) async fn wait(&self) {
+        self.wake.notified().await;
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    fn clear(&self) {
+        self.asked.store(false, Ordering::Release);
+    }
 }
 
 /// Makes roots, one at a time.
 pub(super) struct StateRoots {
-    /// The time from one image to the next, at least.
-    every: Duration,
-    /// Takes images; `None` when no roots are made.
+    /// The time from one image to the next, at least; `None` if one is taken only when it is asked for.
+    every: Option<Duration>,
+    requests: Arc<CoverRequests>,
+    /// Takes images; `None` once the thread is gone.
     jobs: Option<mpsc::Sender<Job>>,
     /// Ends when `jobs` is gone.
     thread: Option<JoinHandle<()>>,
@@ -50,32 +85,37 @@ pub(super) struct StateRoots {
 }
 
 impl StateRoots {
-    /// Starts the thread. With `every` as `None`, no roots are made.
+    /// Starts the thread.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn start(every: Option<Duration>, vital: Vital) -> std::io::Result<Self> {
-        let mut roots = Self {
-            every: every.unwrap_or_default(),
-            jobs: None,
-            thread: None,
+        let (sender, jobs) = mpsc::channel::<Job>();
+        let thread = std::thread::Builder::new().name("state-roots".to_owned());
+        let thread = thread.spawn(move || {
+            let _vital = vital;
+            while let Ok(job) = jobs.recv() {
+                match job {
+                    // The sequencer may have dropped what waits for it, after a recovery.
+                    Job::Make { image, made } => drop(made.send(make(image))),
+                    Job::Drop(state) => drop(state),
+                }
+            }
+        })?;
+        Ok(Self {
+            every,
+            requests: Arc::default(),
+            jobs: Some(sender),
+            thread: Some(thread),
             last: None,
             under_way: None,
             made: None,
-        };
-        if every.is_some() {
-            let (sender, jobs) = mpsc::channel::<Job>();
-            let thread = std::thread::Builder::new().name("state-roots".to_owned());
-            roots.thread = Some(thread.spawn(move || {
-                let _vital = vital;
-                while let Ok(Job { image, made }) = jobs.recv() {
-                    // The sequencer may have dropped it, after a recovery.
-                    let _ = made.send(make(image));
-                }
-            })?);
-            roots.jobs = Some(sender);
-        }
-        Ok(roots)
+        })
+    }
+
+    /// What others ask with.
+    pub(super) fn requests(&self) -> &Arc<CoverRequests> {
+        &self.requests
     }
 
     /// Whether an image may be taken now: none is under way, and none waits to be written.
@@ -83,10 +123,13 @@ impl StateRoots {
         self.jobs.is_some() && self.under_way.is_none() && self.made.is_none()
     }
 
-    /// When the next image is due; `None` if that is at once.
+    /// When the next image is due; `None` if none is.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        let due = self.last? + self.every;
-        (due > Instant::now()).then_some(due)
+        if self.requests.is_asked() {
+            return Some(Instant::now());
+        }
+        let every = self.every?;
+        Some(self.last.map_or_else(Instant::now, |last| last + every))
     }
 
     /// Begins to make the roots of an image.
@@ -94,9 +137,10 @@ impl StateRoots {
         let Some(jobs) = &self.jobs else { return };
         let (made, under_way) = oneshot::channel();
         self.last = Some(Instant::now());
+        self.requests.clear();
         let size = image.globals.entries;
         // A thread that is gone drops `made`, which `finished` tells.
-        let _ = jobs.send(Job { image, made });
+        let _ = jobs.send(Job::Make { image, made });
         self.under_way = Some((size, under_way));
     }
 
@@ -131,6 +175,14 @@ impl StateRoots {
     /// Takes it: it is in a batch.
     pub(super) fn take_made(&mut self) -> Option<Arc<ProvenState>> {
         self.made.take()
+    }
+
+    /// Has the thread drop a state that is of no use any more.
+    pub(super) fn drop_elsewhere(&self, state: Arc<ProvenState>) {
+        if let Some(jobs) = &self.jobs {
+            // A thread that is gone gives it back: it is dropped here.
+            let _ = jobs.send(Job::Drop(state));
+        }
     }
 
     /// Drops what was made or is under way.
@@ -173,27 +225,34 @@ impl ProvenStates {
 
     /// The state that was recovered, if its newest state entry speaks of all that was stated since: nothing
     /// that is proven has changed.
-    pub(super) fn of_recovered(state: &State) -> Self {
+    ///
+    /// # Errors
+    /// What contradicts what in the state.
+    pub(super) fn of_recovered(state: &State) -> Result<Self, String> {
         let globals = state.globals();
         let mark = globals
             .state_entry
             .filter(|mark| globals.stated <= mark.size);
-        let proven = mark.and_then(|mark| {
-            let mut proven = make(state.image_for_proofs()).ok()?;
+        let mut states = Vec::new();
+        if let Some(mark) = mark {
+            let mut proven = make(state.image_for_proofs())?;
             proven.size = mark.size;
-            Some((mark.index, Arc::new(proven)))
-        });
-        Self(Mutex::new(proven.into_iter().collect()))
+            states.push((mark.index, Arc::new(proven)));
+        }
+        Ok(Self(Mutex::new(states)))
     }
 
-    /// Adds the state of a state entry that was published. The oldest beyond [`Self::KEPT`] goes.
-    pub(super) fn publish(&self, index: Index, state: Arc<ProvenState>) {
+    /// Adds the state of a state entry that was published. Gives the oldest beyond [`Self::KEPT`]: dropping
+    /// it frees pages, so not where others wait.
+    #[must_use = "a state is dropped where nobody waits"]
+    pub(super) fn publish(
+        &self,
+        index: Index,
+        state: Arc<ProvenState>,
+    ) -> Option<Arc<ProvenState>> {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         states.push((index, state));
-        let gone = (states.len() > Self::KEPT).then(|| states.remove(0));
-        drop(states);
-        // Not under the lock: dropping an image frees pages.
-        drop(gone);
+        (states.len() > Self::KEPT).then(|| states.remove(0).1)
     }
 
     /// The newest, with its entry's index.

@@ -60,6 +60,7 @@ pub fn play(
     keys: &ProgrammeKeys,
     vkey: &VerifierKey,
     genesis: RecordId,
+    cover: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<DemoSummary, Failure> {
     let sender = StatementSender::open(url, work, SendOptions::default())?;
     let remote = sender.remote();
@@ -120,6 +121,7 @@ pub fn play(
         Some(&keys.surveyor),
     )?;
     let claims_refused = claim(&sender, keys, &method, &trips, &books)?;
+    cover()?;
 
     let note = remote.bytes("checkpoint")?;
     let checkpoint = Checkpoint::open(&note, vkey).map_err(Failure::check)?;

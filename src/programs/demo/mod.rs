@@ -65,7 +65,7 @@ pub fn run(args: &DemoArgs) -> Done {
     let url = format!("http://{}", listener.local_addr()?);
     errln!("listening on {url}");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let shown = Arc::clone(&log);
+    let (shown, covered) = (Arc::clone(&log), Arc::clone(&log));
     let server = runtime.spawn(arborlog::http::serve(
         listener,
         log,
@@ -76,7 +76,14 @@ pub fn run(args: &DemoArgs) -> Done {
         },
     ));
 
-    let done = play(&args.dir.join("work"), &url, &keys, &vkey, genesis);
+    // One state entry, behind all else: a server that wrote one a second would give every entry another
+    // index in each run.
+    let cover = || {
+        Ok(runtime
+            .block_on(covered.cover())
+            .map_err(anyhow::Error::from)?)
+    };
+    let done = play(&args.dir.join("work"), &url, &keys, &vkey, genesis, cover);
     if let Ok(summary) = &done {
         print(args, summary, begun.elapsed().as_secs_f64())?;
         if !args.once {
