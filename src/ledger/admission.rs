@@ -90,7 +90,10 @@ impl State {
         ensure(candidate.statement.kind().sealed_places().is_some(), || {
             Refusal::new(
                 Code::RoleRefused,
-                format!("a {} is never sealed", candidate.statement.kind()),
+                format!(
+                    "{} is never sealed",
+                    candidate.statement.kind().with_article()
+                ),
                 "sign it in a record of its own",
             )
         })?;

@@ -455,7 +455,10 @@ fn check_authority(
                 check_quorum(entry, *behind_index, &set.governors, set.quorum).map_err(broken)?;
             }
             other => {
-                return Err(broken(format!("a {} grants nothing", other.kind())));
+                return Err(broken(format!(
+                    "{} grants nothing",
+                    other.kind().with_article()
+                )));
             }
         }
         check_possession(behind).map_err(|what| ReceiptError::Authority {

@@ -52,7 +52,7 @@ pub enum BatchError {
     #[error(transparent)]
     Frame(CodecError),
     /// The first record is no seal.
-    #[error("the batch begins with no seal: its first record is a {0}")]
+    #[error("the batch begins with no seal: its first record is of the kind {0}")]
     NoSeal(&'static str),
     /// A statement is not the one encoding of one that may be sealed.
     #[error("statement {position}: {error}")]

@@ -535,7 +535,7 @@ fn number(index: Option<Index>) -> u64 {
 /// The number of places of a sealed statement of this kind.
 fn sealed_places(kind: Kind) -> Result<usize, CodecError> {
     kind.sealed_places()
-        .ok_or_else(|| CodecError::Malformed(format!("a {kind} is never sealed")))
+        .ok_or_else(|| CodecError::Malformed(format!("{} is never sealed", kind.with_article())))
 }
 
 fn check_ahead(ahead: u16) -> Result<(), CodecError> {

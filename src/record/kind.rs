@@ -99,6 +99,22 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Its name behind its article, for sentences: an award, a claim.
+    pub fn with_article(self) -> String {
+        with_article(self.name())
+    }
+}
+
+/// A word behind its article.
+pub(super) fn with_article(word: &str) -> String {
+    let article = match word.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        true => "an",
+        false => "a",
+    };
+    format!("{article} {word}")
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

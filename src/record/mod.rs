@@ -65,7 +65,7 @@ pub use land::{Circle, Country, GeoPoint, NamedPlatforms, Outline, PlotPlace};
 pub use mldsa::{MldsaKey, MldsaSignature};
 pub use number::{
     AccountId, ActivityCode, Day, DayError, Digest, Grams, Index, Latitude, Longitude, MethodId,
-    MethodVersion, Micrograms, Month, PlotNumber, Quantity, Seq, Serial, SpeciesCode,
+    MethodVersion, Micrograms, Month, NumberError, PlotNumber, Quantity, Seq, Serial, SpeciesCode,
     TextId32Error, TimeMs,
 };
 pub use signed::{

@@ -8,6 +8,14 @@ use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+/// Text that is no number of its kind.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{text:?} is no whole number from 0 to {most}")]
+pub struct NumberError {
+    text: String,
+    most: u64,
+}
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
         $(#[$doc])*
@@ -25,10 +33,13 @@ macro_rules! number {
         }
 
         impl FromStr for $name {
-            type Err = std::num::ParseIntError;
+            type Err = NumberError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+                text.parse().map(Self).map_err(|_| NumberError {
+                    text: text.to_owned(),
+                    most: <$int>::MAX.into(),
+                })
             }
         }
     };

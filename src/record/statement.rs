@@ -8,6 +8,7 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::codec::{CodecError, decode, encode};
+use super::kind::with_article;
 use super::land::{Country, NamedPlatforms, PlotPlace};
 use super::mldsa::MldsaKey;
 use super::number::{
@@ -162,6 +163,13 @@ pub enum Role {
     Surveyor,
     /// What an auditor says of the ledger: its holder has no other role.
     Auditor,
+}
+
+impl Role {
+    /// Its name behind its article, for sentences: an auditor, a planter.
+    pub fn with_article(self) -> String {
+        with_article(&self.to_string())
+    }
 }
 
 impl fmt::Display for Role {

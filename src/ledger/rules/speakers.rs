@@ -238,7 +238,7 @@ pub fn endorsement_quorum(
 pub(in crate::ledger) fn for_governors(kind: Kind) -> Refusal {
     Refusal::new(
         Code::RoleRefused,
-        format!("a {kind} is said by governors in force"),
+        format!("{} is said by governors in force", kind.with_article()),
         "a governor of the current set issues it, and others endorse it",
     )
 }
@@ -256,7 +256,10 @@ pub(in crate::ledger) fn no_governor(key: &PublicKey) -> Refusal {
 pub(in crate::ledger) fn unasked(kind: Kind) -> Refusal {
     Refusal::new(
         Code::EndorserRefused,
-        format!("a {kind} has signatures of others that it does not ask for"),
+        format!(
+            "{} has signatures of others that it does not ask for",
+            kind.with_article()
+        ),
         "leave these endorsements out",
     )
 }
@@ -274,7 +277,7 @@ fn role_name(role: Option<&KeyRole>) -> String {
     match role {
         Some(KeyRole::Governor) => "a governor's".to_owned(),
         Some(KeyRole::Log) => "the log's".to_owned(),
-        Some(KeyRole::Issuer { role, .. }) => format!("a {role}'s"),
+        Some(KeyRole::Issuer { role, .. }) => format!("{}'s", role.with_article()),
         None => "unknown".to_owned(),
     }
 }

@@ -86,9 +86,9 @@ impl Rules for Correction {
             ) => lost::apply(state, index, planting, count.get(), *first_serial),
             (Remedy::Void, statement) => void::apply(state, index, self.target, statement),
             (Remedy::Reverse { .. } | Remedy::Lost { .. }, other) => {
-                let kind = other.kind();
+                let kind = other.kind().with_article();
                 Err(Contradiction::new(format!(
-                    "the remedy does not fit a {kind}"
+                    "the remedy does not fit {kind}"
                 )))
             }
         }
@@ -201,7 +201,7 @@ fn target_refused(remedy: &Remedy, kind: Kind) -> Refusal {
     };
     Refusal::new(
         Code::TargetRefused,
-        format!("the target is a {kind}"),
+        format!("the target is {}", kind.with_article()),
         format!("only {of} can be {what}"),
     )
 }
