@@ -1000,7 +1000,11 @@ fn a_refused_proposal_is_one_object_too_and_a_receipt_says_nothing_of_journals()
         (&"not_all_in".into(), &"quorum_short".into())
     );
     assert_eq!(server.stop(), 0);
-    let remote = arborlog::client::Remote::new("http://127.0.0.1:1");
+    // What listens there answers nothing.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", mute.local_addr().unwrap());
+    std::thread::spawn(move || mute.incoming().for_each(drop));
+    let remote = arborlog::client::Remote::new(&url);
     let away = remote.retrying_for(std::time::Duration::ZERO);
     let words = away.text("v1/receipts/0").unwrap_err().to_string();
     assert!(words.contains("tried for 0 s"), "{words}");

@@ -1541,6 +1541,10 @@ fn what_no_retry_can_cure_fails_at_once_and_says_what_to_do() {
     let place = Place::new();
     place.write("a.ndjson", [1]);
     let folder = place.ledger.dir.to_str().unwrap().to_owned();
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nothing_there = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
+    let with_version = format!("{}/v1/", place.server.url);
     let cases = [
         ("localhost:8080", 2, "no scheme"),
         (folder.as_str(), 2, "is a folder"),
@@ -1550,6 +1554,8 @@ fn what_no_retry_can_cure_fails_at_once_and_says_what_to_do() {
         ("http://127.0.0.1:0", 2, "its port"),
         ("http://[::1]:65536/", 2, "its port"),
         ("http://127.0.0.1:http", 2, "its port"),
+        (nothing_there.as_str(), 3, "nothing listens there"),
+        (with_version.as_str(), 2, "it ends in /v1"),
     ];
     for (url, code, words) in cases {
         let begun = Instant::now();
@@ -1595,10 +1601,22 @@ fn what_no_retry_can_cure_fails_at_once_and_says_what_to_do() {
 fn a_server_that_is_down_or_silent_is_waited_for_aloud() {
     let place = Place::new();
     place.write("a.ndjson", [1]);
-    // Nothing listens; and what listens never answers.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let down = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    // Nothing listens any more after the first answer; and what listens never answers.
+    let once = TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = format!("http://{}", once.local_addr().unwrap());
+    let genesis = place.server.remote().bytes("v1/entries/0").unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = once.accept().unwrap();
+        drop(once);
+        let _ = client.read(&mut [0; 4096]).unwrap();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            genesis.len()
+        );
+        client
+            .write_all(&[head.as_bytes(), &genesis].concat())
+            .unwrap();
+    });
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", mute.local_addr().unwrap());
     for (url, why) in [(&down, "refused"), (&silent, "no answer yet")] {

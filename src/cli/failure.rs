@@ -143,10 +143,16 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Any other error: what was asked could not be done, 3.
+/// Any other error: what was asked could not be done, 3; or an address that can't be one of a server,
+/// wherever that shows: 2.
 impl<E: Into<Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new(CODE_NOT_DONE, error)
+        let error = error.into();
+        let code = match error.downcast_ref::<RemoteError>() {
+            Some(RemoteError::Address { .. }) => CODE_WRONG_USE,
+            _ => CODE_NOT_DONE,
+        };
+        Self::new(code, error)
     }
 }
 

@@ -426,11 +426,24 @@ impl Remote {
         struct GenesisEntry {
             statement: Statement,
         }
-        match self.json::<GenesisEntry>("v1/entries/0")?.statement {
+        let genesis = self.json::<GenesisEntry>("v1/entries/0");
+        let genesis = genesis.map_err(|error| match error {
+            // What a server says of a path that it has not, or whatever stands before it.
+            RemoteError::Problem { .. } | RemoteError::Answer { .. }
+                if self.base.ends_with("/v1") =>
+            {
+                RemoteError::Address {
+                    base: self.base.clone(),
+                    why: "it ends in /v1, which is added to it; leave that out".to_owned(),
+                }
+            }
+            error => error,
+        });
+        match genesis?.statement {
             Statement::Genesis(genesis) => Ok(genesis.origin),
             other => Err(RemoteError::Answer {
                 url: format!("{}/v1/entries/0", self.base),
-                why: format!("entry 0 is a {}, no genesis", other.kind()),
+                why: format!("entry 0 is {}, no genesis", other.kind().with_article()),
             }),
         }
     }
@@ -682,6 +695,11 @@ impl Remote {
             Error::Protocol(_) if !reached => Tried::Never(format!(
                 "{why}; what listens there speaks no HTTP. If it has TLS, write https:// before its name"
             )),
+            Error::Io(io) if !reached && io.kind() == std::io::ErrorKind::ConnectionRefused => {
+                Tried::Never(format!(
+                    "{why}; nothing listens there. Check the host and the port, and that the server runs"
+                ))
+            }
             Error::Io(io) if !reached && never_connects(io.kind()) => {
                 Tried::Never(format!("{why}; check the address and the port"))
             }
