@@ -447,8 +447,24 @@ fn a_signature_that_would_spoil_a_proposal_is_refused_when_it_is_made() {
             words(&refused)
         );
     }
+    // Nor is who issued it, or endorsed it before.
+    let issuer = run(&[
+        "endorse",
+        &path("grant.json"),
+        "--key",
+        &path("governor-1.pem"),
+    ]);
+    assert_eq!(issuer.status.code(), Some(1), "{}", words(&issuer));
+    assert!(words(&issuer).contains("issues this"), "{}", words(&issuer));
     assert_eq!(std::fs::read(path("grant.json")).unwrap(), before);
     run_ok(&["endorse", &path("grant.json"), "--key", &path("new.pem")]);
+    let again = run(&["endorse", &path("grant.json"), "--key", &path("new.pem")]);
+    assert_eq!(again.status.code(), Some(1), "{}", words(&again));
+    assert!(
+        words(&again).contains("has endorsed this already"),
+        "{}",
+        words(&again)
+    );
     run_ok(&[
         "endorse",
         &path("grant.json"),

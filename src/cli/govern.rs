@@ -448,8 +448,8 @@ fn check_can_succeed(
     let governed = !matches!(statement, Statement::Plot(_) | Statement::Correction(_));
     if governed && !council.governors.contains(issuer) {
         return no(format!(
-            "{issuer} is no governor in force, and a {} is said by one",
-            statement.kind()
+            "{issuer} is no governor in force, and {} is said by one",
+            statement.kind().with_article()
         ));
     }
     let known = |key: &PublicKey| match remote.json::<KnownKey>(&format!("v1/issuers/{key}")) {
@@ -503,7 +503,7 @@ fn fresh(key: &PublicKey, known: Option<KnownKey>) -> Done {
     match known {
         None => Ok(()),
         Some(KnownKey { role, .. }) => Err(Failure::check(anyhow::anyhow!(
-            "this can't succeed: {key} has, or had, the task of a {role}, and no key gets another; take a fresh one (arborlog keygen)"
+            "this can't succeed: {key} has, or had, a task ({role}), and no key gets another; take a fresh one (arborlog keygen)"
         ))),
     }
 }

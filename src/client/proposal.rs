@@ -76,7 +76,8 @@ pub enum ProposalError {
         /// Which.
         why: String,
     },
-    /// A key that is not asked to sign it: with its signature, the ledger would refuse the record.
+    /// A key that is not asked to sign it, or has signed it: with its signature, the ledger would refuse
+    /// the record.
     #[error("{0}")]
     NotAsked(String),
     /// Other governors are in force than those whose signatures the record asks for.
@@ -221,12 +222,21 @@ impl Proposal {
 
     /// Refuses a key that is not asked to sign.
     fn check_asked(&self, key: &PublicKey) -> Result<(), ProposalError> {
+        let refused = |why: String| Err(ProposalError::NotAsked(why));
+        if *key == self.signed.record().issuer {
+            return refused(format!(
+                "{key} issues this, and its signature is there: others endorse it"
+            ));
+        }
+        let mut endorsed = self.signed.endorsements().iter();
+        if endorsed.any(|endorsement| endorsement.key == *key) {
+            return refused(format!("{key} has endorsed this already"));
+        }
         let named = self.named_keys();
         if named.contains(key) {
             return Ok(());
         }
         let kind = self.signed.record().statement.kind();
-        let refused = |why: String| Err(ProposalError::NotAsked(why));
         match &self.council {
             _ if kind == Kind::Genesis => refused(format!(
                 "{key} is neither a governor nor the log key that the genesis names: nobody else signs it"
@@ -235,7 +245,8 @@ impl Proposal {
             // ledger knows.
             _ if self.is_holders_void() => Ok(()),
             _ if !self.asks_governors() => refused(format!(
-                "nobody but its issuer signs a {kind}: with another's signature the ledger refuses it"
+                "nobody but its issuer signs {}: with another's signature the ledger refuses it",
+                kind.with_article()
             )),
             Some(council)
                 if kind == Kind::Correction
