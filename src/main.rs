@@ -35,7 +35,8 @@ use programs::{bench, demo, import};
     version,
     max_term_width = 100,
     after_help = "Exit codes, of every command: 0 it holds, or is done; 1 it is false, or was refused; 2 wrong use; \
-        3 it could not be checked, or done; 4 it is not that kind of thing; 5 not all went in."
+        3 it could not be checked, or done (a file is missing, a server away); 4 it is not that kind of thing; 5 not all went in; \
+        130 interrupted."
 )]
 struct Cli {
     /// Trust the certificate authorities in this file (PEM), and no others, for servers with

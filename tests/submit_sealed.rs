@@ -7,6 +7,7 @@
 mod place;
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use arborlog::record::*;
@@ -264,15 +265,7 @@ fn a_seal_that_comes_in_late_in_the_place_of_another_is_no_other_writer() {
     assert_eq!(output.status.code(), Some(3));
     // A line was corrected: another seal is signed, and just before it the first one arrives.
     place.write("a.ndjson", [4, 3, 1]);
-    let once = std::sync::atomic::AtomicBool::new(false);
-    let late = place::posting_proxy(&place.server.url, move |request, hand_over| {
-        if !once.swap(true, std::sync::atomic::Ordering::Relaxed) {
-            let late = kept.lock().unwrap().clone();
-            let answer = String::from_utf8(hand_over(&late)).unwrap();
-            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        }
-        hand_over(request)
-    });
+    let late = late_proxy(&place.server.url, kept);
     let output = place.submit_to(&late, "a.ndjson", &["--json"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
@@ -290,6 +283,176 @@ fn a_seal_that_comes_in_late_in_the_place_of_another_is_no_other_writer() {
         (&3.into(), &1.into())
     );
     place.once([1, 2, 3, 4]);
+}
+
+/// A proxy that hands over what was kept, once, before the next that is posted.
+fn late_proxy(to: &str, kept: Arc<Mutex<Vec<u8>>>) -> String {
+    let once = std::sync::atomic::AtomicBool::new(false);
+    place::posting_proxy(to, move |request, hand_over| {
+        if !once.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            let late = kept.lock().unwrap().clone();
+            let answer = String::from_utf8(hand_over(&late)).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+        hand_over(request)
+    })
+}
+
+/// Hands over what was kept now.
+fn arrives(place: &Place, kept: &Mutex<Vec<u8>>) {
+    let to = place.server.url.strip_prefix("http://").unwrap();
+    let mut server = std::net::TcpStream::connect(to).unwrap();
+    server.write_all(&kept.lock().unwrap()).unwrap();
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// The dead process' request is for the event of a line that was edited since.
+#[test]
+fn an_event_that_comes_in_late_is_not_awarded_again_with_other_fields() {
+    let place = Place::new();
+    place.write("a.ndjson", [1, 2, 3]);
+    let (silent, kept) = keeping_proxy(&place.server.url);
+    let output = place.submit_to(&silent, "a.ndjson", &[]);
+    assert_eq!(output.status.code(), Some(3));
+    let lines = [award(14, 1), award(2, 2), award(5, 5), award(13, 3)];
+    let lines = lines.iter().map(line).collect::<String>();
+    std::fs::write(place.path("a.ndjson"), lines).unwrap();
+    let late = late_proxy(&place.server.url, kept);
+    let output = place.submit_to(&late, "a.ndjson", &["--json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("line 1: set aside: entry 5 says"), "{said}");
+    assert!(said.contains("line 4: set aside: entry 7 says"), "{said}");
+    assert_eq!(forms(&place), "sss[3]r");
+    place.once([1, 2, 3, 5]);
+    place
+        .submit("a.ndjson", &[])
+        .ends(5, &["2 already in", "2 set aside"]);
+}
+
+/// A killed run's request comes in after another input of the key was sent, or recovered: it is no
+/// other writer's, and its lines are those of its input.
+#[test]
+fn a_request_of_a_killed_run_that_comes_in_after_others_ran_is_its_own_inputs() {
+    for form in [&[][..], &["--unsealed"]] {
+        for recovers in [false, true] {
+            let place = Place::new();
+            place.write("a.ndjson", [1, 2]);
+            place.submit("a.ndjson", form).ends(0, &[]);
+            place.write("b.ndjson", [11, 12, 13]);
+            let (silent, kept) = keeping_proxy(&place.server.url);
+            let output = place.submit_to(&silent, "b.ndjson", form);
+            assert_eq!(output.status.code(), Some(3));
+            let recover: &[&str] = if recovers { &["--recover"] } else { &[] };
+            // Nothing is signed in its place.
+            let again = place.submit("a.ndjson", &[form, recover].concat());
+            again.ends(0, &["2 already in"]);
+            arrives(&place, &kept);
+            let again = place.submit("a.ndjson", &[form, recover].concat());
+            again.ends(0, &["2 already in"]);
+            place.submit("b.ndjson", form).ends(0, &["3 already in"]);
+            assert_eq!(place.entries(), 5 + 5);
+            place.once([1, 2, 11, 12, 13]);
+        }
+    }
+}
+
+#[test]
+fn a_request_of_a_killed_run_that_comes_in_before_another_inputs_is_its_own_inputs() {
+    for form in [&[][..], &["--unsealed"]] {
+        let place = Place::new();
+        place.write("b.ndjson", [11, 12, 13]);
+        let (silent, kept) = keeping_proxy(&place.server.url);
+        let output = place.submit_to(&silent, "b.ndjson", form);
+        assert_eq!(output.status.code(), Some(3));
+        // One line says what that request says, one something else of an event of it.
+        let lines = [award(1, 1), award(12, 12), award(23, 13)];
+        let lines = lines.iter().map(line).collect::<String>();
+        std::fs::write(place.path("a.ndjson"), lines).unwrap();
+        let late = late_proxy(&place.server.url, kept);
+        let output = place.submit_to(&late, "a.ndjson", form);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        assert!(said.contains("line 3: set aside: entry 7 says"), "{said}");
+        place.submit("b.ndjson", form).ends(0, &["3 already in"]);
+        place
+            .submit("a.ndjson", form)
+            .ends(5, &["2 already in", "1 set aside"]);
+        place.once([1, 11, 12, 13]);
+    }
+}
+
+/// A recovery takes over what was signed and may still come in.
+#[test]
+fn a_request_of_a_killed_run_that_comes_in_while_its_journal_is_made_anew_is_no_other_writers() {
+    for form in [&[][..], &["--unsealed"]] {
+        let place = Place::new();
+        place.write("a.ndjson", [1, 2, 3]);
+        let (silent, kept) = keeping_proxy(&place.server.url);
+        let output = place.submit_to(&silent, "a.ndjson", form);
+        assert_eq!(output.status.code(), Some(3));
+        place.write("a.ndjson", [4, 3]);
+        let late = late_proxy(&place.server.url, kept);
+        let output = place.submit_to(&late, "a.ndjson", &[form, &["--recover"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        place.once([1, 2, 3, 4]);
+        place.write("a.ndjson", [1, 2, 3, 4]);
+        place.submit("a.ndjson", form).ends(0, &["4 already in"]);
+    }
+}
+
+/// Ctrl-C while a request has no answer.
+#[test]
+fn an_interrupted_run_says_what_is_in_and_the_same_command_sends_the_rest() {
+    for json in [false, true] {
+        let place = Place::new();
+        place.write("a.ndjson", 0..1_500);
+        let (asks, asked) = std::sync::mpsc::channel();
+        let posts = std::sync::atomic::AtomicU32::new(0);
+        let holds = proxy(&place.server.url, move |hand_over| {
+            if posts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+                return hand_over();
+            }
+            asks.send(()).unwrap();
+            loop {
+                std::thread::park();
+            }
+        });
+        let mut command = arborlog();
+        command
+            .args(["submit", &place.path("a.ndjson"), "--to", &holds])
+            .args(["--key", &place.path("platform.pem")])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        if json {
+            command.arg("--json");
+        }
+        let child = command.spawn().unwrap();
+        asked.recv().unwrap();
+        let interrupted = std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(interrupted.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        let words = "interrupted: 1500 lines read, 1000 in as the server answered, 0 refused, 0 set aside, 500 without an answer yet";
+        assert!(said.contains(words), "{said}");
+        assert!(said.contains("the same command"), "{said}");
+        if json {
+            let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(
+                (&told["exit"], &told["in"], &told["unanswered"]),
+                (&130.into(), &1_000.into(), &500.into())
+            );
+        }
+        place
+            .submit("a.ndjson", &[])
+            .ends(0, &["500 admitted", "1000 already in"]);
+    }
 }
 
 #[test]
@@ -453,7 +616,9 @@ fn kill_9_at_the_send_and_at_the_answer_and_the_same_command_again_is_once() {
         assert_eq!(before.len(), 1);
         let words = match handed_over {
             true => "500 admitted (entries 1006 to 1505), 1000 already in",
-            false => "1500 admitted (entries 5 to 1505), 0 already in",
+            false => {
+                "1500 admitted (entries 5 to 1505, with others such as seals between them), 0 already in"
+            }
         };
         place.submit("a.ndjson", &[]).ends(0, &[words]);
         assert_eq!(seals(&place)[0], before[0]);

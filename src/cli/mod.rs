@@ -11,6 +11,7 @@ mod failure;
 pub mod fsck;
 pub mod govern;
 pub mod init;
+mod interrupt;
 pub mod keygen;
 pub mod keys;
 pub mod log_lines;

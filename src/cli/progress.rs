@@ -1,6 +1,7 @@
 //! Progress bars on a terminal, a line a phase elsewhere.
 
-use std::time::Duration;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -22,4 +23,35 @@ pub fn bar(what: &str, length: u64) -> ProgressBar {
 pub fn done(bar: &ProgressBar, line: &str) {
     bar.finish_and_clear();
     errln!("{line}");
+}
+
+/// How often a line says how far a long work is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Says now and then how far a long work is, where no bar is drawn: standard error is no terminal.
+pub struct ProgressLines {
+    /// `None` where nothing is said.
+    told: Option<Instant>,
+}
+
+impl ProgressLines {
+    /// Says nothing where a bar is drawn, or if it shall be `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        let said = !quiet && !std::io::stderr().is_terminal();
+        Self {
+            told: said.then(Instant::now),
+        }
+    }
+
+    /// The work has come so far, of `length` if that is known.
+    pub fn tell(&mut self, what: &str, position: u64, length: u64) {
+        let Some(told) = self.told.filter(|told| told.elapsed() >= TELL_EVERY) else {
+            return;
+        };
+        self.told = Some(told + told.elapsed());
+        match length {
+            0 => errln!("{what}: {position}"),
+            length => errln!("{what}: {position} of {length}"),
+        }
+    }
 }

@@ -5,15 +5,16 @@
 //! leaves nothing of either.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 
 use crate::record::Digest;
 
 /// What is kept with a digest: numbers, whose meaning is the caller's.
 pub(super) type Value = [u64; VALUE_NUMBERS];
 
-const VALUE_NUMBERS: usize = 7;
+const VALUE_NUMBERS: usize = 11;
 
 /// digest ‖ place of its first value + 1 ‖ place of its last value + 1
 const SLOT_BYTES: usize = 48;
@@ -28,7 +29,9 @@ pub(super) struct DigestTable {
     slot_mask: u64,
     values: File,
     values_count: u64,
+    /// How many values it has room for; the room doubles when it is full.
     values_max: u64,
+    folder: PathBuf,
 }
 
 #[derive(Clone, Copy)]
@@ -63,8 +66,9 @@ impl Slot {
 }
 
 impl DigestTable {
-    /// An empty table for up to `values_max` values; its files are in `folder`, without names.
-    pub(super) fn new(folder: &Path, values_max: u64) -> io::Result<Self> {
+    /// An empty table for some `room` values; its files are in `folder`, without names.
+    pub(super) fn new(folder: &Path, room: u64) -> io::Result<Self> {
+        let values_max = room.max(1);
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -81,13 +85,14 @@ impl DigestTable {
             values: tempfile::tempfile_in(folder)?,
             values_count: 0,
             values_max,
+            folder: folder.to_owned(),
         })
     }
 
     /// Puts a value behind those that the digest has.
     pub(super) fn put(&mut self, digest: &Digest, value: Value) -> io::Result<()> {
         if self.values_count == self.values_max {
-            return Err(io::Error::other("more lines than were counted"));
+            self.grow()?;
         }
         let place = self.values_count;
         self.values_count += 1;
@@ -117,6 +122,14 @@ impl DigestTable {
             }
         };
         self.write(at, &slot)
+    }
+
+    /// Twice the room, for all that was not taken out.
+    fn grow(&mut self) -> io::Result<()> {
+        let mut larger = Self::new(&self.folder, self.values_max.saturating_mul(2))?;
+        self.for_each(|digest, value| larger.put(&digest, value))?;
+        *self = larger;
+        Ok(())
     }
 
     /// Takes the first value of a digest out, if there is one.
@@ -220,14 +233,12 @@ impl DigestTable {
     }
 }
 
-fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(bytes)
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    file.read_exact_at(bytes, at)
 }
 
-fn write_at(mut file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-    file.seek(SeekFrom::Start(at))?;
-    file.write_all(bytes)
+fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    file.write_all_at(bytes, at)
 }
 
 #[cfg(test)]
@@ -245,7 +256,7 @@ mod tests {
     }
 
     fn value(n: u64, nth: u64) -> Value {
-        [n, nth, 1, 2, 3, 4, 5]
+        [n, nth, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     }
 
     #[test]
@@ -289,11 +300,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_refuses_more_instead_of_looking_for_ever() {
+    fn a_full_table_grows_and_keeps_what_was_not_taken_out() {
         let temp = tempfile::tempdir().unwrap();
-        let mut table = DigestTable::new(temp.path(), 2).unwrap();
-        table.put(&digest(0), value(0, 0)).unwrap();
-        table.put(&digest(0), value(0, 0)).unwrap();
-        assert!(table.put(&digest(1), value(0, 0)).is_err());
+        let mut table = DigestTable::new(temp.path(), 0).unwrap();
+        for n in 0..100 {
+            table.put(&digest(n % 7), value(n, 0)).unwrap();
+            if n % 10 == 0 {
+                assert!(table.take(&digest(n % 7)).unwrap().is_some());
+            }
+        }
+        let mut left = 0;
+        while let Some([n, ..]) = table.take(&digest(3)).unwrap() {
+            assert_eq!(n % 7, 3);
+            left += 1;
+        }
+        assert_eq!(left, 14 - 2);
     }
 }

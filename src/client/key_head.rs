@@ -166,7 +166,7 @@ pub(super) struct JournalSeen {
     /// It is being made anew from the log, and does not hold all yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovering: bool,
-    /// It had signed records without an answer: where they are, the log tells.
+    /// It had signed records that may still come in: where they are, the log tells.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
     pub mark: Mark,
@@ -272,6 +272,11 @@ impl KeyHead {
         &self.path
     }
 
+    /// Whose it is.
+    pub(super) fn key(&self) -> &PublicKey {
+        &self.state.key
+    }
+
     pub(super) fn last(&self) -> Option<ChainEnd> {
         self.state.last
     }
@@ -336,7 +341,7 @@ impl KeyHead {
             recovering,
             mark: journal.mark(),
             _first: None,
-            open: journal.open_batch().is_some(),
+            open: journal.is_pending(&self.state.key),
             keys: journal.keys().iter().map(holds).collect(),
             parts: parts
                 .map(|(key, records)| (*key, records.parts.clone()))

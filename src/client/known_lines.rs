@@ -10,7 +10,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::digest_table::{DigestTable, Value};
-use super::journal::{Fate, Journal, JournalError, SettledLines};
+use super::journal::{Fate, Journal, JournalError, Settled, SettledLines};
 use crate::durable::at;
 use crate::record::{Digest, Index};
 
@@ -18,7 +18,7 @@ use crate::record::{Digest, Index};
 pub(super) struct KnownLines {
     lines: SettledLines,
     /// The next line of the journal, while both agree.
-    next: Option<(Digest, Fate)>,
+    next: Option<Settled>,
     /// The rest of the journal, once they do not.
     table: Option<DigestTable>,
     /// Lines of the journal that were not used yet.
@@ -58,8 +58,8 @@ impl KnownLines {
             self.look_up_from_here(folder)?;
         }
         let found = match (&self.next, &mut self.table) {
-            (Some((known, fate)), _) if known == digest => {
-                let fate = *fate;
+            (Some(known), _) if known.digest == *digest => {
+                let fate = known.fate;
                 self.next = self.lines.next()?;
                 Some(fate)
             }
@@ -90,7 +90,7 @@ impl KnownLines {
     fn look_up_from_here(&mut self, folder: &Path) -> Result<(), JournalError> {
         let io = at(folder);
         let mut table = DigestTable::new(folder, self.left + self.retried).map_err(&io)?;
-        while let Some((digest, fate)) = self.next.take() {
+        while let Some(Settled { digest, fate, .. }) = self.next.take() {
             match fate {
                 Fate::In(index) => table.put(&digest, value(index.0)),
                 Fate::Refused { at } => table.put(&of_refusal(&digest), value(at)),

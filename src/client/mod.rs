@@ -16,6 +16,7 @@
 mod append_batch;
 mod chained;
 mod digest_table;
+mod event;
 mod evidence;
 mod input;
 mod journal;
@@ -51,6 +52,5 @@ pub use remote::{
 pub use roots::{CertificateRoots, RootsError};
 pub use static_log::RemoteLog;
 pub use submitter::{
-    LineOutcome, OnRefusal, Options, OtherInput, RepeatedEvidence, Stopped, SubmitError, Submitter,
-    Summary, today,
+    LineOutcome, OnRefusal, Options, OtherInput, Stopped, SubmitError, Submitter, Summary, today,
 };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::append_batch::SentBatch;
 use super::evidence;
-use super::journal::{Journal, JournalError};
+use super::journal::{Journal, JournalError, LineIn};
 use super::key_head::{IssuerKey, KeyHead};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
@@ -18,9 +18,7 @@ use super::submitter::{Options, SubmitError, Submitter, today};
 use crate::audit::Tiles;
 use crate::crypto::PublicKey;
 use crate::durable::at;
-use crate::record::{
-    Digest, Index, Origin, RecordId, Seq, SignedRecord, SigningContext, Statement,
-};
+use crate::record::{Index, Origin, RecordId, Seq, SignedRecord, SigningContext, Statement};
 
 /// The most records past the last known one that are looked at one by one: what a run can leave
 /// without an answer, and proposals. More is not explained by either.
@@ -95,6 +93,7 @@ impl<'a> Submitter<'a> {
             log, key, context, options, head, journal, folder, known, proven, last, granted,
         );
         submitter.signed_for(last_issued_on);
+        submitter.keep_pending(others);
         if submitter.settle_older_key()? {
             submitter.prove()?;
             submitter.known = KnownLines::new(&submitter.journal)?;
@@ -229,8 +228,10 @@ pub(super) fn open_grown_journals(
 pub(super) struct Settled {
     /// The end of the key's chain.
     pub end: Option<ChainEnd>,
-    /// Lines of the journal's open batch that are in, and where.
-    pub ours: Vec<(Digest, Index)>,
+    /// Lines of the journal's batches that are in.
+    pub ours: Vec<LineIn>,
+    /// The same of other journals.
+    pub elsewhere: Vec<LineIn>,
 }
 
 /// Explains the end of the key's chain in the log: it is the last record that was known to be in,
@@ -279,29 +280,19 @@ pub(super) fn settle(
             known.seq, known.index
         )));
     }
-    let journals = others.len();
-    let mut unanswered: HashMap<RecordId, usize> = HashMap::new();
+    let mut pending: HashMap<RecordId, usize> = HashMap::new();
     for (place, journal) in others.iter().chain([&*journal]).enumerate() {
-        let records = journal.open_records(public, usize::MAX)?;
-        unanswered.extend(
-            records
-                .iter()
-                .map(|record| (context.id(record.bytes()), place)),
-        );
+        let ids = journal.pending_ids(public)?;
+        pending.extend(ids.into_iter().map(|id| (id, place)));
     }
-    let mut found: Vec<Vec<Index>> = vec![Vec::new(); journals + 1];
-    let given_up: Vec<RecordId> = journal.given_up(public).collect();
-    let mut came_in = Vec::new();
+    let mut found: Vec<Vec<(RecordId, Index)>> = vec![Vec::new(); others.len() + 1];
     let mut strange: Option<(u64, Seq)> = None;
     let mut proposals = Vec::new();
     for record in &walked {
         let end = record.end;
-        match unanswered
-            .get(&end.id)
-            .and_then(|place| found.get_mut(*place))
-        {
-            Some(found) => found.push(end.index),
-            None if given_up.contains(&end.id) => came_in.push(end),
+        let found = pending.get(&end.id).and_then(|at| found.get_mut(*at));
+        match found {
+            Some(found) => found.push((end.id, end.index)),
             None if record.endorsed => proposals.push(end.seq),
             None => {
                 let (count, first) = strange.unwrap_or((0, end.seq));
@@ -315,33 +306,44 @@ pub(super) fn settle(
     for seq in proposals {
         head.add_other(seq);
     }
-    let mut found = found.into_iter();
+    let (mut found, mut elsewhere) = (found.into_iter(), Vec::new());
     for other in others.iter_mut() {
-        settle_other(head, other, public, &found.next().unwrap_or_default())?;
+        let found = found.next().unwrap_or_default();
+        elsewhere.extend(settle_other(head, other, public, &found, end)?);
     }
-    let mut ours = journal.admitted(&found.next().unwrap_or_default())?;
-    for seal in came_in {
-        ours.extend(journal.came_in(&seal.id, seal.index)?);
+    let ours = journal.are_in(&found.next().unwrap_or_default())?;
+    if let Some(end) = end {
+        journal.place_taken(public, end.seq);
     }
-    Ok(Settled { end, ours })
+    Ok(Settled {
+        end,
+        ours,
+        elsewhere,
+    })
 }
 
-/// Notes in another journal of the key which of its records without an answer are in.
+/// Notes in another journal of the key which of its records without an answer are in; gives their
+/// lines. `end` is the end of the key's chain.
 pub(super) fn settle_other(
     head: &mut KeyHead,
     other: &mut Journal,
     public: &PublicKey,
-    indexes: &[Index],
-) -> Result<(), JournalError> {
-    other.admitted(indexes)?;
-    // The rest is not in, and never will be once this run has signed: its places in the chain are
-    // taken then. A crash before that leaves it to be signed again, in the same places.
+    found: &[(RecordId, Index)],
+    end: Option<ChainEnd>,
+) -> Result<Vec<LineIn>, JournalError> {
+    let lines = other.are_in(found)?;
+    // The rest is not in, and its places in the chain are taken once this run has signed. Until then a
+    // request that is on its way may bring it in: so it is given up, and not forgotten. A crash before
+    // that leaves it to be signed again, in the same places.
     if other.open_batch().is_some_and(|open| open.key == *public) {
         other.void()?;
     }
+    if let Some(end) = end {
+        other.place_taken(public, end.seq);
+    }
     other.sync()?;
     head.see(other, false);
-    Ok(())
+    Ok(lines)
 }
 
 /// The end of the key's chain by the server, unless it is before the last record that is known to
@@ -385,10 +387,13 @@ pub(super) fn void_what_does_not_continue(
     };
     let (seq, prev) = last.map_or((Seq(0), granted), |last| (Seq(last.seq.0 + 1), last.id));
     if (first.seq, first.prev) == (seq, prev) {
-        Ok(())
-    } else {
-        journal.void()
+        return Ok(());
     }
+    journal.void()?;
+    if let Some(last) = last {
+        journal.place_taken(public, last.seq);
+    }
+    Ok(())
 }
 
 /// Checks that the first and the last record that are in by the server's word are at the indexes

@@ -17,11 +17,13 @@ use super::key_head::{JournalSeen, KeyHead};
 use super::seq_ranges::SeqRanges;
 use crate::crypto::PublicKey;
 use crate::durable::{FileError, at};
-use crate::record::{Digest, Index, Remedy, Statement};
+use crate::record::{Digest, Index};
 
 /// The records of a key that other journals than that of this input hold.
 pub(super) struct OtherInputs {
     table: DigestTable,
+    /// Their entries by the events that they name.
+    events: DigestTable,
     /// The journals; a value of the table names one by its place here.
     journals: Vec<PathBuf>,
     folder: PathBuf,
@@ -38,6 +40,7 @@ impl OtherInputs {
         let records = others.iter().map(|seen| seen.mark.records).sum();
         let io = at(folder);
         let mut table = DigestTable::new(folder, records).map_err(&io)?;
+        let mut events = DigestTable::new(folder, records).map_err(&io)?;
         let mut counted = match share_records(own, &others) {
             false => None,
             true => Some(CountedOnce::new(folder, own, records)?),
@@ -45,8 +48,8 @@ impl OtherInputs {
         let mut journals = Vec::new();
         for seen in others {
             let mut lines = SettledLines::as_seen(Path::new(&seen.path), &seen.mark)?;
-            while let Some((digest, fate)) = lines.next()? {
-                let Fate::In(index) = fate else {
+            while let Some(settled) = lines.next()? {
+                let Fate::In(index) = settled.fate else {
                     continue;
                 };
                 let is_new = match &mut counted {
@@ -55,44 +58,41 @@ impl OtherInputs {
                 };
                 if is_new {
                     let place = journals.len() as u64;
-                    let value: Value = [index.0, place, 0, 0, 0, 0, 0];
-                    table.put(&digest, value).map_err(&io)?;
+                    let mut value = Value::default();
+                    let [at, journal, ..] = &mut value;
+                    (*at, *journal) = (index.0, place);
+                    table.put(&settled.digest, value).map_err(&io)?;
+                    if let Some(event) = &settled.event {
+                        events.put(event, value).map_err(&io)?;
+                    }
                 }
             }
             journals.push(PathBuf::from(&seen.path));
         }
         Ok(Self {
             table,
+            events,
             journals,
             folder: folder.to_owned(),
         })
     }
 
+    /// The first entry that names this event, with the journal that holds it, whether it was taken out
+    /// or not.
+    pub(super) fn of_event(&self, event: &Digest) -> Result<Option<(Index, &Path)>, FileError> {
+        let found = self.events.peek(event).map_err(at(&self.folder))?;
+        Ok(found.and_then(|value| self.entry(value)))
+    }
+
+    fn entry(&self, [index, place, ..]: Value) -> Option<(Index, &Path)> {
+        let journal = self.journals.get(usize::try_from(place).ok()?)?;
+        Some((Index(index), journal.as_path()))
+    }
+
     /// Takes out the first record that says this, with the journal that holds it.
     pub(super) fn take(&mut self, digest: &Digest) -> Result<Option<(Index, &Path)>, FileError> {
         let taken = self.table.take(digest).map_err(at(&self.folder))?;
-        Ok(taken.and_then(|[index, place, ..]| {
-            let journal = self.journals.get(usize::try_from(place).ok()?)?;
-            Some((Index(index), journal.as_path()))
-        }))
-    }
-}
-
-/// Whether a statement names the one event or thing that it is about, so that two which say the
-/// same are about the same. Of the others two can follow each other: the same gift on two days.
-pub(super) fn names_one_event(statement: &Statement) -> bool {
-    match statement {
-        Statement::Transfer(_) | Statement::Claim(_) => false,
-        Statement::Correction(correction) => match &correction.remedy {
-            Remedy::Reverse { .. } => false,
-            Remedy::Lost {
-                first_serial,
-                evidence,
-                ..
-            } => first_serial.is_some() || evidence.is_some(),
-            Remedy::Void => true,
-        },
-        _ => true,
+        Ok(taken.and_then(|value| self.entry(value)))
     }
 }
 
@@ -141,8 +141,8 @@ impl CountedOnce {
         folder: &Path,
         mut lines: SettledLines,
     ) -> Result<(), JournalError> {
-        while let Some((_, fate)) = lines.next()? {
-            if let Fate::In(index) = fate {
+        while let Some(settled) = lines.next()? {
+            if let Fate::In(index) = settled.fate {
                 self.add(index).map_err(at(folder))?;
             }
         }

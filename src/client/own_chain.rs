@@ -3,6 +3,7 @@
 //! signature on the newest vouches for all before it. A seal has the root of its batch, so it vouches
 //! for the statements of the entries before it too.
 
+use super::event::event_of;
 use super::input::{digest_of_bytes, statement_digest};
 use super::log_fault::LogFault;
 use super::remote::ChainEnd;
@@ -45,6 +46,8 @@ pub(super) struct LoggedLine {
     pub of: u64,
     /// The statement's own entry.
     pub index: Index,
+    /// The event that it names.
+    pub event: Option<Digest>,
 }
 
 impl LoggedLine {
@@ -141,6 +144,7 @@ impl<'t, 's> Walk<'t, 's> {
                     signed,
                     of: 1,
                     index: signed.index,
+                    event: event_of(alone),
                 };
                 return Ok(vec![(digest, line, alone.clone())]);
             }
@@ -154,6 +158,7 @@ impl<'t, 's> Walk<'t, 's> {
                     signed,
                     of: walked.count(),
                     index: Index(index),
+                    event: event_of(statement.statement()),
                 };
                 let digest = digest_of_bytes(statement.bytes());
                 Ok((digest, line, statement.statement().clone()))

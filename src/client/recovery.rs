@@ -11,6 +11,9 @@
 //! Other journals of the key that are missing or damaged are forgotten: what they held nothing holds
 //! any more, and is looked for in this input too.
 //!
+//! Journals of the key that the head does not know, since it was lost, are taken into it where they lie
+//! beside this journal or the head.
+//!
 //! A crash on the way leaves a head that says so, and the next recovery begins anew.
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +23,7 @@ use super::evidence;
 use super::journal::{Journal, JournalError, SettledLines};
 use super::key_head::{IssuerKey, JournalSeen, KeyHead, is_there, put_aside, with_suffix};
 use super::known_lines::KnownLines;
+use super::log_fault::LogFault;
 use super::opening::{canonical, check_end, open_grown_journals, settle_other};
 use super::other_inputs::CountedOnce;
 use super::own_chain::{LoggedLine, Walk, Walked};
@@ -32,6 +36,8 @@ use crate::crypto::PublicKey;
 use crate::durable::at;
 use crate::record::{Digest, Index, Origin, RecordId, Seq, SigningContext};
 
+/// What the names of journals end with, unless `--journal` says otherwise.
+const JOURNAL_EXTENSION: &str = "journal";
 /// How often progress is told.
 const RECORDS_PER_PROGRESS: u64 = 256;
 
@@ -56,7 +62,7 @@ impl<'a> Submitter<'a> {
         let path = canonical(journal)?;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         let mut head = KeyHead::open(key.head(), origin, &public, true)?;
-        let left = what_is_left(&path, origin)?;
+        let mut left = what_is_left(&path, origin)?;
         let seen = left
             .as_ref()
             .and_then(|left| head.journal_of_id(left.id()))
@@ -77,6 +83,15 @@ impl<'a> Submitter<'a> {
             known.extend(journal.checkpoints().map(str::to_owned));
         }
         let look = log.look(&source, &context, &public, &known).map_err(kept)?;
+        let found = find_journals(&mut head, &path, origin, &|key, end| {
+            let mut walk = Walk::new(&look.tiles, &context, key, end);
+            match walk.next() {
+                Ok(_) => Ok(true),
+                Err(LogFault::Wrong(_)) => Ok(false),
+                Err(fault) => Err(fault),
+            }
+        })?;
+        others.extend(found);
         let last_known = others
             .iter()
             .chain(&left)
@@ -119,10 +134,10 @@ impl<'a> Submitter<'a> {
             proposals: Vec::new(),
         };
         for (place, other) in others.iter().enumerate() {
-            for record in other.open_records(&public, usize::MAX)? {
-                let id = context.id(record.bytes());
-                reading.unanswered.insert(id, place);
-            }
+            let ids = other.pending_ids(&public)?;
+            reading
+                .unanswered
+                .extend(ids.into_iter().map(|id| (id, place)));
         }
         let total = chains.iter().map(Chain::len).sum();
         let mut read = 0;
@@ -153,16 +168,22 @@ impl<'a> Submitter<'a> {
             head.add_other(seq);
         }
         for (other, answers) in others.iter_mut().zip(answers) {
-            let indexes: Vec<Index> = answers.into_iter().rev().collect();
-            settle_other(&mut head, other, &public, &indexes)?;
+            settle_other(&mut head, other, &public, &answers, last)?;
         }
 
+        // What was signed and is not in may still come in, by a request that is on its way: the new
+        // journal has it before anything is signed in its place.
+        let pending = left.iter_mut().flat_map(|left| left.take_pending(&public));
+        let pending: Vec<_> = pending
+            .filter_map(|(batch, given_up)| Some((batch.behind(last, granted)?, given_up)))
+            .collect();
         drop(left);
         if is_there(&path)? {
             put_aside(&path, "old")?;
         }
         head.forget(id);
         let mut journal = Journal::open(&path, origin, None)?;
+        journal.take_over(&pending)?;
         journal.proven(&newest.proven.note)?;
         let known = KnownLines::new(&journal)?;
         let proven = newest.proven;
@@ -171,6 +192,7 @@ impl<'a> Submitter<'a> {
         );
         submitter.signed_for(last_issued_on);
         submitter.candidates = Some(candidates);
+        submitter.keep_pending(others);
         submitter.forgotten = forgotten;
         // From here on a crash leaves a head that asks for another recovery.
         submitter.save_head()?;
@@ -264,8 +286,8 @@ struct Reading {
     held: Option<CountedOnce>,
     /// Records without an answer in other journals of the key, by the place of the journal.
     unanswered: HashMap<RecordId, usize>,
-    /// Where those are that are in, newest first.
-    answers: Vec<Vec<Index>>,
+    /// Those that are in, newest first.
+    answers: Vec<Vec<(RecordId, Index)>>,
     proposals: Vec<Seq>,
 }
 
@@ -283,7 +305,7 @@ impl Reading {
         }
         let answered = self.unanswered.get(&walked.end.id);
         if let Some(answers) = answered.and_then(|place| self.answers.get_mut(*place)) {
-            answers.push(walked.end.index);
+            answers.push((walked.end.id, walked.end.index));
             return Ok(false);
         }
         if chain.ours.contains(seq) {
@@ -369,6 +391,73 @@ fn forget_lost(head: &mut KeyHead, id: &str) -> Result<Vec<PathBuf>, JournalErro
         head.forget(id);
     }
     Ok(lost.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Takes into the head the key's journals that it does not know, as after it was lost: those in the
+/// folder of this journal, `path`, and in that of the head, whose last records the log has
+/// (`is_logged`): another history of the log may have had what such a journal says. What they hold is no
+/// line of this input. Gives those of which a batch may still come in.
+fn find_journals(
+    head: &mut KeyHead,
+    path: &Path,
+    origin: &Origin,
+    is_logged: &dyn Fn(&PublicKey, ChainEnd) -> Result<bool, LogFault>,
+) -> Result<Vec<Journal>, SubmitError> {
+    let mut pending = Vec::new();
+    for name in journals_beside([path, head.path()])? {
+        let is_known = |id: &String| head.journal_of_id(id).is_some();
+        let id = Journal::id_of(&name)?;
+        if name == path || id.as_ref().is_none_or(is_known) || head.journal_at(&name).is_some() {
+            continue;
+        }
+        let journal = match Journal::open(&name, origin, None) {
+            Ok(journal) => journal,
+            Err(error @ (JournalError::Io(_) | JournalError::Locked(_))) => {
+                return Err(error.into());
+            }
+            // It is of another ledger or release, or damaged: it tells of no line.
+            Err(_) => continue,
+        };
+        let is_pending = journal.is_pending(head.key());
+        if !is_pending && !journal.keys().contains_key(head.key()) {
+            continue;
+        }
+        let mut all_logged = head.check_room(journal.id(), &name).is_ok();
+        for (key, records) in journal.keys() {
+            if let (true, Some(last)) = (all_logged, records.last) {
+                all_logged = is_logged(key, last)?;
+            }
+        }
+        if all_logged {
+            head.see(&journal, false);
+            pending.extend(is_pending.then_some(journal));
+        }
+    }
+    Ok(pending)
+}
+
+/// The files in the folders of these files whose names are those of journals.
+fn journals_beside(files: [&Path; 2]) -> Result<Vec<PathBuf>, SubmitError> {
+    let mut found = Vec::new();
+    for folder in files.into_iter().filter_map(Path::parent) {
+        let folder = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        for entry in std::fs::read_dir(folder).map_err(at(folder))? {
+            let name = entry.map_err(at(folder))?.path();
+            if name
+                .extension()
+                .is_some_and(|kind| kind == JOURNAL_EXTENSION)
+                && name.is_file()
+            {
+                found.push(canonical(&name)?);
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// Reads a journal as far as the head saw it.

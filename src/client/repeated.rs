@@ -1,107 +1,140 @@
-//! Awards that an input says again. An award names the event that it is for by its evidence, so the
-//! same award twice in one input is one event that was written twice, as where files that overlap
-//! were joined. What the input said so far is looked up on disk: memory does not grow with it.
+//! What an input says again of an event. An award names the event that it is for by its evidence, so
+//! the same award twice in one input is one event that was written twice, as where files that overlap
+//! were joined; and one of an event that is in, with other fields, is that event edited. What the input
+//! said so far is looked up on disk: memory does not grow with it.
 
 use std::path::{Path, PathBuf};
 
 use super::digest_table::{DigestTable, Value};
-use super::journal::{Fate, Journal, JournalError};
+use super::journal::{Fate, Journal, JournalError, LineIn};
 use crate::durable::{FileError, at};
-use crate::record::{Award, Digest};
+use crate::record::{Digest, Index};
 
-/// How many awards the table has room for at first; it doubles when it is full.
+/// How many lines the tables have room for at first, besides those of the journal.
 const ROOM: u64 = 4_096;
 
-/// What an input said before an award.
+/// What was said of an event before a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SaidBefore {
-    /// Nothing of its event.
+    /// Nothing.
     Nothing,
     /// The same; the line, if it was not sent in an earlier run.
     Same(Option<u64>),
-    /// Another award with this evidence, in this line.
-    OtherFields(u64),
+    /// Something else.
+    OtherFields(SaidBy),
 }
 
-/// The awards that an input said: those of its journal by the digests of their statements, and those
-/// of this run by their evidence.
-pub(super) struct AwardsSaid {
-    table: DigestTable,
-    count: u64,
-    room: u64,
+/// What says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SaidBy {
+    /// A line of this run.
+    Line(u64),
+    /// An entry of the log.
+    Entry(Index),
+}
+
+/// What an input said of events: the entries of its journal and the lines of this run, by event; and
+/// by their own digests the lines that are refused.
+pub(super) struct EventsSaid {
+    events: DigestTable,
+    refused: DigestTable,
     folder: PathBuf,
 }
 
-impl AwardsSaid {
-    /// What the input said in earlier runs, and still says: to be read before its first line that
-    /// the journal does not know is placed. Files without names go into this folder.
+impl EventsSaid {
+    /// What the input said in earlier runs: to be read before its first line that the journal does not
+    /// know is placed. Files without names go into this folder.
     ///
     /// # Errors
     /// [`JournalError`].
     pub(super) fn read(journal: &Journal, folder: &Path) -> Result<Self, JournalError> {
-        let room = journal.settled_count() + journal.retried_count() + ROOM;
+        let room = journal.mark().records + ROOM;
         let io = at(folder);
         let mut said = Self {
-            table: DigestTable::new(folder, room).map_err(&io)?,
-            count: 0,
-            room,
+            events: DigestTable::new(folder, room).map_err(&io)?,
+            refused: DigestTable::new(folder, ROOM).map_err(&io)?,
             folder: folder.to_owned(),
         };
         let mut lines = journal.settled()?;
-        while let Some((digest, fate)) = lines.next()? {
-            match fate {
-                Fate::In(_) | Fate::Refused { .. } => said.put(&digest, Value::default())?,
-                Fate::Retried => drop(said.table.take(&digest).map_err(&io)?),
+        while let Some(settled) = lines.next()? {
+            match (settled.fate, settled.event) {
+                (Fate::In(index), Some(event)) => {
+                    said.put(&event, SaidBy::Entry(index), &settled.digest)?;
+                }
+                (Fate::In(_), None) => {}
+                (Fate::Refused { .. }, _) => {
+                    let put = said.refused.put(&settled.digest, Value::default());
+                    put.map_err(&io)?;
+                }
+                (Fate::Retried, _) => said.is_retried(&settled.digest)?,
             }
         }
         Ok(said)
     }
 
-    /// What the input said of an award's event before this line; this line is noted.
+    /// A refused line is to be sent again.
+    pub(super) fn is_retried(&mut self, digest: &Digest) -> Result<(), FileError> {
+        let taken = self.refused.take(digest);
+        taken.map(drop).map_err(at(&self.folder))
+    }
+
+    /// Notes a line that is in, whoever asked for it.
+    pub(super) fn is_in(&mut self, line: &LineIn) -> Result<(), FileError> {
+        match &line.event {
+            Some(event) => self.put(event, SaidBy::Entry(line.index), &line.digest),
+            None => Ok(()),
+        }
+    }
+
+    /// What the input said of an event before this line; this line is noted.
     ///
     /// # Errors
     /// [`FileError`].
     pub(super) fn say(
         &mut self,
         line: u64,
-        award: &Award,
+        event: &Digest,
         digest: &Digest,
     ) -> Result<SaidBefore, FileError> {
-        let known = self.table.peek(digest).map_err(at(&self.folder))?;
-        if known.is_some() {
+        let refused = self.refused.peek(digest).map_err(at(&self.folder))?;
+        if refused.is_some() {
             return Ok(SaidBefore::Same(None));
         }
         let own = fingerprint(digest);
         let (mut same, mut other) = (None, None);
-        self.table
-            .for_each_of(&award.evidence, |[line, said @ .., _, _]| {
-                if said == own {
-                    same = same.or(Some(line));
+        self.events
+            .for_each_of(event, |[is_entry, number, a, b, c, d, ..]| {
+                let by = match is_entry {
+                    0 => SaidBy::Line(number),
+                    _ => SaidBy::Entry(Index(number)),
+                };
+                if [a, b, c, d] == own {
+                    same = same.or(Some(by));
                 } else {
-                    other = other.or(Some(line));
+                    other = other.or(Some(by));
                 }
             })
             .map_err(at(&self.folder))?;
-        if same.is_some() {
-            return Ok(SaidBefore::Same(same));
+        match (same, other) {
+            (Some(SaidBy::Line(line)), _) => return Ok(SaidBefore::Same(Some(line))),
+            (Some(SaidBy::Entry(_)), _) => return Ok(SaidBefore::Same(None)),
+            (None, _) => {}
         }
-        let [a, b, c, d] = own;
-        self.put(&award.evidence, [line, a, b, c, d, 0, 0])?;
+        self.put(event, SaidBy::Line(line), digest)?;
         Ok(other.map_or(SaidBefore::Nothing, SaidBefore::OtherFields))
     }
 
-    fn put(&mut self, digest: &Digest, value: Value) -> Result<(), FileError> {
-        let io = at(&self.folder);
-        if self.count == self.room {
-            let room = self.room.saturating_mul(2);
-            let mut larger = DigestTable::new(&self.folder, room).map_err(&io)?;
-            self.table
-                .for_each(|digest, value| larger.put(&digest, value))
-                .map_err(&io)?;
-            (self.table, self.room) = (larger, room);
+    fn put(&mut self, event: &Digest, by: SaidBy, digest: &Digest) -> Result<(), FileError> {
+        let (is_entry, number) = match by {
+            SaidBy::Line(line) => (0, line),
+            SaidBy::Entry(index) => (1, index.0),
+        };
+        let [a, b, c, d] = fingerprint(digest);
+        let mut value = Value::default();
+        for (place, said) in value.iter_mut().zip([is_entry, number, a, b, c, d]) {
+            *place = said;
         }
-        self.count += 1;
-        self.table.put(digest, value).map_err(io)
+        self.events.put(event, value).map_err(at(&self.folder))
     }
 }
 

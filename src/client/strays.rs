@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! key [32] ‖ digest of the statement [32] ‖ index u64
-//!   ‖ seq u64 ‖ index u64 ‖ id [32] of the record that signs it ‖ how many it signs u64      for each
+//!   ‖ seq u64 ‖ index u64 ‖ id [32] of the record that signs it ‖ how many it signs u64
+//!   ‖ whether it names an event u8 ‖ the event [32], or zeros                          for each
 //! ```
 
 use std::fs::File;
@@ -22,14 +23,15 @@ use crate::crypto::PublicKey;
 use crate::durable::{FileError, at, replace_with};
 use crate::record::{Digest, Index, RecordId, Seq};
 
-const STRAY_BYTES: usize = 128;
+const STRAY_BYTES: usize = 161;
+/// In a value: its statement names an event.
+const NAMES_EVENT: u64 = 1 << 63;
 
 /// Statements of the log by their digests, on disk.
 pub(super) struct LoggedLines {
     table: DigestTable,
-    /// How many values the table has, and has room for; the room doubles when it is full.
-    count: u64,
-    room: u64,
+    /// Their entries by the events that they name, of those too that were taken out.
+    events: DigestTable,
     /// Whose they are; a value names one by its place here.
     keys: Vec<PublicKey>,
     folder: PathBuf,
@@ -39,11 +41,9 @@ pub(super) struct LoggedLines {
 impl LoggedLines {
     /// A table for some `room` statements, in this folder.
     pub(super) fn new(folder: &Path, room: u64) -> Result<Self, FileError> {
-        let room = room.max(1);
         Ok(Self {
             table: DigestTable::new(folder, room).map_err(at(folder))?,
-            count: 0,
-            room,
+            events: DigestTable::new(folder, room).map_err(at(folder))?,
             keys: Vec::new(),
             folder: folder.to_owned(),
             taken: 0,
@@ -68,31 +68,40 @@ impl LoggedLines {
                 self.keys.len() - 1
             }
         };
-        let LoggedLine { signed, of, index } = line;
-        let (id, _) = signed.id.as_bytes().as_chunks::<8>();
-        let mut id = id.iter().map(|chunk| u64::from_be_bytes(*chunk));
+        let LoggedLine {
+            signed,
+            of,
+            index,
+            event,
+        } = line;
         // A seal signs 2^14 statements at the most, so its batch is no farther away either.
         let ahead = signed.index.0.saturating_sub(index.0);
-        let packed = (place as u64) << 32 | (of & 0xffff) << 16 | (ahead & 0xffff);
-        let mut value: Value = [packed, signed.seq.0, signed.index.0, 0, 0, 0, 0];
-        for number in value.iter_mut().skip(3) {
-            *number = id.next().unwrap_or_default();
+        let mut packed = (place as u64) << 32 | (of & 0xffff) << 16 | (ahead & 0xffff);
+        packed |= if event.is_some() { NAMES_EVENT } else { 0 };
+        let mut value = Value::default();
+        let [flags, seq, signed_at, digests @ ..] = &mut value;
+        (*flags, *seq, *signed_at) = (packed, signed.seq.0, signed.index.0);
+        let (id, _) = signed.id.as_bytes().as_chunks::<8>();
+        let named = event.map_or([0; 32], |event| *event.as_bytes());
+        let (named, _) = named.as_chunks::<8>();
+        for (number, chunk) in digests.iter_mut().zip(id.iter().chain(named)) {
+            *number = u64::from_be_bytes(*chunk);
         }
         let io = at(&self.folder);
-        if self.count == self.room {
-            let room = self.room.saturating_mul(2);
-            let mut larger = DigestTable::new(&self.folder, room).map_err(&io)?;
-            let mut count = 0;
-            self.table
-                .for_each(|digest, value| {
-                    count += 1;
-                    larger.put(&digest, value)
-                })
-                .map_err(&io)?;
-            (self.table, self.room, self.count) = (larger, room, count);
+        self.table.put(digest, value).map_err(&io)?;
+        if let Some(event) = &event {
+            let mut value = Value::default();
+            let [first, ..] = &mut value;
+            *first = index.0;
+            self.events.put(event, value).map_err(io)?;
         }
-        self.count += 1;
-        self.table.put(digest, value).map_err(io)
+        Ok(())
+    }
+
+    /// The first entry that names this event.
+    pub(super) fn of_event(&self, event: &Digest) -> Result<Option<Index>, FileError> {
+        let found = self.events.peek(event).map_err(at(&self.folder))?;
+        Ok(found.map(|[index, ..]| Index(index)))
     }
 
     /// Takes out the first statement of a digest.
@@ -115,11 +124,13 @@ impl LoggedLines {
     }
 
     fn line(&self, value: Value) -> Option<(PublicKey, LoggedLine)> {
-        let [packed, seq, index, id @ ..] = value;
-        let key = self.keys.get(usize::try_from(packed >> 32).ok()?)?;
-        let mut bytes = [0; 32];
-        let (chunks, _) = bytes.as_chunks_mut::<8>();
-        for (chunk, number) in chunks.iter_mut().zip(id) {
+        let [packed, seq, index, digests @ ..] = value;
+        let place = (packed & !NAMES_EVENT) >> 32;
+        let key = self.keys.get(usize::try_from(place).ok()?)?;
+        let (mut bytes, mut event) = ([0; 32], [0; 32]);
+        let (id, _) = bytes.as_chunks_mut::<8>();
+        let (named, _) = event.as_chunks_mut::<8>();
+        for (chunk, number) in id.iter_mut().chain(named).zip(digests) {
             *chunk = number.to_be_bytes();
         }
         let signed = ChainEnd {
@@ -131,6 +142,7 @@ impl LoggedLines {
             signed,
             of: packed >> 16 & 0xffff,
             index: Index(index.checked_sub(packed & 0xffff)?),
+            event: (packed & NAMES_EVENT != 0).then(|| Digest::from_bytes(event)),
         };
         Some((*key, line))
     }
@@ -178,6 +190,9 @@ impl LoggedLines {
                 bytes.extend_from_slice(&line.signed.index.0.to_be_bytes());
                 bytes.extend_from_slice(line.signed.id.as_bytes());
                 bytes.extend_from_slice(&line.of.to_be_bytes());
+                bytes.push(u8::from(line.event.is_some()));
+                let event = line.event.map_or([0; 32], |event| *event.as_bytes());
+                bytes.extend_from_slice(&event);
                 hasher.update(&bytes);
                 count += 1;
                 if key == *own {
@@ -234,7 +249,9 @@ fn decode(bytes: &[u8; STRAY_BYTES]) -> Option<(PublicKey, Digest, LoggedLine)> 
     let (seq, rest) = rest.split_first_chunk::<8>()?;
     let (signed_at, rest) = rest.split_first_chunk::<8>()?;
     let (id, rest) = rest.split_first_chunk::<32>()?;
-    let (of, _) = rest.split_first_chunk::<8>()?;
+    let (of, rest) = rest.split_first_chunk::<8>()?;
+    let ([has_event], event) = rest.split_first_chunk::<1>()?;
+    let (event, _) = event.split_first_chunk::<32>()?;
     let line = LoggedLine {
         signed: ChainEnd {
             seq: Seq(u64::from_be_bytes(*seq)),
@@ -243,6 +260,7 @@ fn decode(bytes: &[u8; STRAY_BYTES]) -> Option<(PublicKey, Digest, LoggedLine)> 
         },
         of: u64::from_be_bytes(*of),
         index: Index(u64::from_be_bytes(*index)),
+        event: (*has_event == 1).then(|| Digest::from_bytes(*event)),
     };
     Some((
         PublicKey::from_bytes(*key),

@@ -26,14 +26,14 @@ use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::journal::{Journal, JournalError};
+use super::journal::{Journal, JournalError, LineIn};
 use super::key_head::{HeadError, IssuerKey, KeyHead};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
 use super::other_inputs::OtherInputs;
 use super::proven_log::{Proven, ProvenLog};
 use super::remote::{ChainEnd, RemoteError, RemoteProblem};
-use super::repeated::AwardsSaid;
+use super::repeated::EventsSaid;
 use super::strays::LoggedLines;
 use crate::crypto::PublicKey;
 use crate::durable::FileError;
@@ -61,8 +61,8 @@ pub struct Options {
     /// Keys that signed lines of this input before, whose chains a recovery reads too.
     pub old_keys: Vec<PublicKey>,
     /// Sign also where that may double something: lines that say what a record of the key says
-    /// which another input's journal holds, or none; an award that the input says again; or what an
-    /// older key signed and was refused for a day to come.
+    /// which another input's journal holds, or none; an award that the input says again, or of an event
+    /// of which another one is in; or what an older key signed and was refused for a day to come.
     pub sign_anew: bool,
     /// Sign lines again that the journal notes as refused.
     pub retry_refused: bool,
@@ -86,8 +86,12 @@ pub enum LineOutcome {
     },
     /// It is no statement that could be signed.
     SetAside(String),
-    /// It is an award that the input said before: the event is taken once. It counts as set aside.
+    /// It names an event that the input named before, in the same words: the event is taken once. It
+    /// counts as set aside.
     Repeated(String),
+    /// It names an event of which something else was said before, in this input or by this key. It
+    /// counts as set aside.
+    EvidenceRepeated(String),
     /// It was not sent, because a line before it was refused.
     NotSent,
 }
@@ -115,18 +119,6 @@ pub struct OtherInput {
     pub unsure: u64,
 }
 
-/// Awards that name an event which another line of the same run names too, with other fields. They
-/// were sent: which of them is right, the ledger can't tell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RepeatedEvidence {
-    /// How many they are, without the first of each event.
-    pub lines: u64,
-    /// The first of them.
-    pub first_line: u64,
-    /// The line that named its event before.
-    pub said_in: u64,
-}
-
 /// What a run came to. The lines that were read are all accounted for: read = admitted +
 /// already in + refused + set aside + not sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -139,10 +131,12 @@ pub struct Summary {
     pub already_in: u64,
     /// Refused by the server.
     pub refused: u64,
-    /// No statements, or awards that the input said before.
+    /// No statements, or of an event of which something was said before.
     pub set_aside: u64,
-    /// Of those set aside, awards that the input said before.
+    /// Of those set aside, lines that say again what the input said of an event.
     pub repeated: u64,
+    /// Of those set aside, lines that say something else of an event than was said before.
+    pub evidence_repeated: u64,
     /// Not sent, because a line before was refused.
     pub not_sent: u64,
     /// The first and the last entry of those that were admitted now.
@@ -152,8 +146,6 @@ pub struct Summary {
     /// Lines that name no event of their own and were taken for those which an earlier run of this
     /// input sent, while other lines of it are gone: they may be further ones that say the same.
     pub unsure_here: u64,
-    /// Awards that were sent although another line of the run has their evidence.
-    pub repeated_evidence: Option<RepeatedEvidence>,
     /// Of those that were in before, lines that other inputs of the key sent.
     pub other_inputs: Vec<OtherInput>,
     /// The log in which all that is in was proven to be.
@@ -183,11 +175,11 @@ impl Summary {
             refused: 0,
             set_aside: 0,
             repeated: 0,
+            evidence_repeated: 0,
             not_sent: 0,
             entries: None,
             gone: 0,
             unsure_here: 0,
-            repeated_evidence: None,
             other_inputs: Vec::new(),
             head,
             stopped: None,
@@ -346,9 +338,9 @@ impl SubmitError {
                 LogFault::Remote(_) | LogFault::NotGranted(_) | LogFault::Unchecked(_) => {
                     Some(Outcome::Unchecked)
                 }
-                LogFault::Contradiction { .. } | LogFault::Wrong(_) | LogFault::Checkpoint(_) => {
-                    Some(Outcome::False)
-                }
+                // One that the key of --log did not sign says nothing against the log.
+                LogFault::Checkpoint(error) => Some(error.outcome()),
+                LogFault::Contradiction { .. } | LogFault::Wrong(_) => Some(Outcome::False),
             },
             Self::Journal(
                 JournalError::Damaged { .. }
@@ -405,8 +397,10 @@ pub struct Submitter<'a> {
     pub(super) strays: Option<LoggedLines>,
     /// What the key's other inputs said, once a line is not in this journal.
     pub(super) others: Option<OtherInputs>,
-    /// The awards that the input said, once one is not in this journal.
-    pub(super) said: Option<AwardsSaid>,
+    /// The events that the input named, once a line that names one is not in this journal.
+    pub(super) said: Option<EventsSaid>,
+    /// Other journals of the key, locked, that have batches which a request on its way may bring in.
+    pub(super) pending: Vec<Journal>,
     /// Journals that a recovery took out of the head, since they were missing or damaged.
     pub(super) forgotten: Vec<PathBuf>,
     /// How many lines the next batch has at most: fewer records where many are refused.
@@ -417,7 +411,7 @@ pub struct Submitter<'a> {
     pub(super) batch_once: Option<usize>,
     /// Lines that came in after all, with a seal that was given up, and that the input did not ask for
     /// yet.
-    pub(super) late: HashMap<Digest, VecDeque<Index>>,
+    pub(super) late: HashMap<Digest, VecDeque<LineIn>>,
 }
 
 /// What a recovery found in the log.
@@ -464,6 +458,7 @@ impl<'a> Submitter<'a> {
             strays: None,
             others: None,
             said: None,
+            pending: Vec::new(),
             forgotten: Vec::new(),
             batch: LINES_PER_BATCH,
             batch_most: LINES_PER_BATCH,
@@ -481,6 +476,12 @@ impl<'a> Submitter<'a> {
     /// Notes for which day the key's newest record was signed.
     pub(super) fn signed_for(&mut self, day: Option<Day>) {
         self.last_issued_on = self.last_issued_on.max(day.unwrap_or(Day(0)));
+    }
+
+    /// Keeps those of the key's other journals of which a batch may still come in.
+    pub(super) fn keep_pending(&mut self, mut others: Vec<Journal>) {
+        others.retain(|other| other.is_pending(&self.public));
+        self.pending = others;
     }
 
     /// Other journals of the key that this recovery found missing or damaged. What they held is in

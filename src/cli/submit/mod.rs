@@ -1,16 +1,24 @@
+mod reasons;
+mod report;
+mod so_far;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek as _, Write};
+use std::io::{self, BufRead, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use self::reasons::why_not_all_in;
+use self::report::{Report, print, tell};
+use self::so_far::{SoFar, note, tell_when_interrupted};
 use super::log_source::read_vkey;
-use super::{Done, Failure, connect, out, progress};
+use super::{Done, Failure, connect, progress};
 use arborlog::client::{
-    BatchAnswer, IssuerKey, LineOutcome, NdjsonLines, OnRefusal, Options, Proposal, ProposalError,
-    Remote, RepeatedEvidence, SubmitError, Submitter, Summary,
+    BatchAnswer, IssuerKey, NdjsonLines, OnRefusal, Options, Proposal, ProposalError, Remote,
+    SubmitError, Submitter,
 };
 use arborlog::crypto::PublicKey;
 use arborlog::durable::{SteadyFile, at};
@@ -26,8 +34,9 @@ use arborlog::outcome::{Outcome, other_than_text};
 /// is a proposal.
 ///
 /// Exit codes: 0 all lines are in; 1 journal, head and log contradict each other; 2 wrong use;
-/// 3 could not be done, try again; 4 no proposal, no journal, no text; 5 not all lines are in, or
-/// lines that can be said twice were taken for those of another input or an earlier day.
+/// 3 could not be done or checked, try again; 4 no proposal, no journal, no text; 5 not all lines are
+/// in, or lines that can be said twice were taken for those of another input or an earlier day;
+/// 130 interrupted.
 #[derive(Args)]
 pub struct SubmitArgs {
     /// Statements as NDJSON, or a proposal; - reads statements from standard input. Of a pipe or a
@@ -64,7 +73,8 @@ pub struct SubmitArgs {
     #[arg(long = "old-key", value_name = "KEY", requires = "recover")]
     old_keys: Vec<PublicKey>,
     /// Sign also lines that another input of this key sent, or that a record of the key says which no
-    /// journal holds, and awards that stand in INPUT twice: they are further ones.
+    /// journal holds, and awards of an event that INPUT or the key said something of before: they are
+    /// further ones.
     #[arg(long, requires = "key")]
     sign_anew: bool,
     /// Sign each line as a record of its own, not up to 1,000 with one seal.
@@ -172,6 +182,8 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         ));
     }
 
+    let so_far = Arc::new(Mutex::new(SoFar::default()));
+    tell_when_interrupted(Arc::clone(&so_far), args.json);
     let origin = remote.origin()?;
     let submitter = if args.recover {
         let bar = progress::bar("reading the key's chain", 0);
@@ -209,17 +221,28 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     } else {
         OnRefusal::Stop
     };
-    let lines = NdjsonLines::new(reader)
-        .map(|line| line.map_err(|error| io::Error::new(error.kind(), at(&args.input)(error))));
+    let lines = NdjsonLines::new(reader).map(|line| {
+        note(&so_far, |so_far| so_far.read += 1);
+        line.map_err(|error| io::Error::new(error.kind(), at(&args.input)(error)))
+    });
+    let mut progress_lines = progress::ProgressLines::new(args.json);
     let ran = submitter.run(
         lines,
         on_refusal,
-        &mut |line, outcome| report.tell(&bar, line, &outcome),
-        &mut |line| bar.set_position(line),
+        &mut |line, outcome| {
+            note(&so_far, |so_far| so_far.count(&outcome));
+            report.tell(&bar, line, &outcome)
+        },
+        &mut |line| {
+            bar.set_position(line);
+            progress_lines.tell("submitting, line", line, line_count);
+        },
     );
     bar.finish_and_clear();
     let summary = ran.map_err(failure)?;
-    if summary.read > 0 && summary.read == summary.set_aside {
+    let statements =
+        summary.read - summary.set_aside + summary.repeated + summary.evidence_repeated;
+    if summary.read > 0 && statements == 0 {
         return Err(Failure::usage(format!(
             "{}: no line is a statement; docs/statements.md says what one is",
             args.input.display()
@@ -231,19 +254,6 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             &format!(
                 "warning: {} is empty: it has no line, so nothing was sent. If it should have lines, look at what writes it",
                 args.input.display()
-            ),
-        );
-    }
-    if let Some(repeated) = &summary.repeated_evidence {
-        let RepeatedEvidence {
-            lines,
-            first_line,
-            said_in,
-        } = repeated;
-        tell(
-            &bar,
-            &format!(
-                "awards whose evidence another line of this run has, with other fields: {lines}, the first in line {first_line}, after line {said_in}. They were not held back: if they are of one event, reverse the wrong one with a correction"
             ),
         );
     }
@@ -273,57 +283,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     if summary.all_in() {
         return Ok(());
     }
-    Err(Failure::not_all_in(match &summary.stopped {
-        Some(stopped) => format!(
-            "stopped at line {}: {} ({}); {}. What follows it was not sent{}",
-            stopped.line,
-            stopped.problem.detail,
-            stopped.problem.code,
-            stopped.problem.advice,
-            hint(&stopped.problem.code)
-        ),
-        None if summary.refused + summary.set_aside == 0 => unsure(&summary),
-        None if summary.refused + summary.set_aside == summary.repeated => format!(
-            "{} awards say what an award before them in the input says, and were taken for the same one: an award names its event by its evidence. Take them out; or, if one is meant again, put it into an input of its own and send that with --sign-anew",
-            summary.repeated
-        ),
-        None => "not all lines are in".to_owned(),
-    }))
-}
-
-/// What to do about lines that may be further ones.
-fn unsure(summary: &Summary) -> String {
-    let count = summary.unsure();
-    let (sent_by, or_else) = match summary.unsure_here {
-        0 => (
-            "another input of this key sent",
-            ", or send this input with --journal of the other one",
-        ),
-        _ if summary.unsure_here == count => (
-            "an earlier run of this input sent, of which other lines are gone: its name may be used anew",
-            "",
-        ),
-        _ => (
-            "another input of this key sent, or an earlier run of this one, of which other lines are gone",
-            "",
-        ),
-    };
-    format!(
-        "{count} lines are transfers, claims or corrections that name no event of their own, and say what {sent_by}. They were taken for the same ones and not sent. If they are further ones, put them into an input of their own and send that with --sign-anew; if not, take them out{or_else}"
-    )
-}
-
-/// What to do after a refusal, besides its own advice.
-fn hint(code: &str) -> &'static str {
-    match code {
-        "day_refused" => ". If no day in the line is to come, look at this machine's clock",
-        "key_revoked" | "key_expired" | "issuer_unknown" => {
-            ". With another granted key, the same command continues where this one ended"
-        }
-        _ => {
-            ": correct the line and run the same command again, or leave it out with --skip-refused"
-        }
-    }
+    Err(Failure::not_all_in(why_not_all_in(&summary)))
 }
 
 /// How a submit that did not end well ends a command.
@@ -365,169 +325,5 @@ fn count_lines(mut file: &File) -> io::Result<u64> {
         count += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
         let read = bytes.len();
         reader.consume(read);
-    }
-}
-
-/// Writes to standard error, beside a progress bar; nobody may be reading it any more.
-fn tell(bar: &ProgressBar, words: &str) {
-    bar.suspend(|| {
-        let _ = writeln!(io::stderr(), "{words}");
-    });
-}
-
-/// What became of the lines, kept in a file without a name until it is proven.
-struct Report {
-    lines: Option<BufWriter<File>>,
-    begun: bool,
-    /// Where that file is.
-    folder: PathBuf,
-}
-
-impl Report {
-    fn new(json: bool, journal: &Path) -> Result<Self, Failure> {
-        let folder = journal.parent().unwrap_or(Path::new(".")).to_owned();
-        let lines = json.then(|| tempfile::tempfile_in(&folder)).transpose();
-        Ok(Self {
-            lines: lines.map_err(at(&folder))?.map(BufWriter::new),
-            begun: false,
-            folder,
-        })
-    }
-
-    fn tell(&mut self, bar: &ProgressBar, line: u64, outcome: &LineOutcome) -> io::Result<()> {
-        match outcome {
-            LineOutcome::Refused { code, detail } => {
-                tell(bar, &format!("line {line}: refused: {detail} ({code})"));
-            }
-            LineOutcome::SetAside(why) => {
-                tell(
-                    bar,
-                    &format!("line {line}: set aside, it is no statement: {why}"),
-                );
-            }
-            LineOutcome::Repeated(why) => {
-                tell(
-                    bar,
-                    &format!("line {line}: set aside: {why} (line_repeated)"),
-                );
-            }
-            LineOutcome::Admitted(_) | LineOutcome::AlreadyIn(_) | LineOutcome::NotSent => {}
-        }
-        let Some(lines) = &mut self.lines else {
-            return Ok(());
-        };
-        let object = match outcome {
-            LineOutcome::Admitted(index) => {
-                json!({"line": line, "outcome": "admitted", "index": index})
-            }
-            LineOutcome::AlreadyIn(index) => {
-                json!({"line": line, "outcome": "already_in", "index": index})
-            }
-            LineOutcome::Refused { code, detail } => {
-                json!({"line": line, "outcome": "refused", "code": code, "detail": detail})
-            }
-            LineOutcome::SetAside(why) => {
-                json!({"line": line, "outcome": "set_aside", "reason": "no_statement", "detail": why})
-            }
-            LineOutcome::Repeated(why) => {
-                json!({"line": line, "outcome": "set_aside", "reason": "line_repeated", "detail": why})
-            }
-            LineOutcome::NotSent => json!({"line": line, "outcome": "not_sent"}),
-        };
-        let separator = if self.begun { ",\n" } else { "" };
-        self.begun = true;
-        write!(lines, "{separator}{object}")
-            .map_err(|error| io::Error::new(error.kind(), at(&self.folder)(error)))
-    }
-
-    fn print(self, summary: &Summary) -> Done {
-        let Some(lines) = self.lines else {
-            return print(|out| print_words(out, summary));
-        };
-        let written = lines.into_inner().map_err(io::IntoInnerError::into_error);
-        let mut lines = written.map_err(at(&self.folder))?;
-        lines.rewind().map_err(at(&self.folder))?;
-        let outcome = if summary.all_in() {
-            "all_in"
-        } else {
-            "not_all_in"
-        };
-        let sums = json!({
-            "outcome": outcome,
-            "stopped": summary.stopped.as_ref().map(|stopped| json!({
-                "line": stopped.line, "code": stopped.problem.code,
-                "detail": stopped.problem.detail, "advice": stopped.problem.advice,
-            })),
-            "read": summary.read,
-            "admitted": summary.admitted,
-            "already_in": summary.already_in,
-            "refused": summary.refused,
-            "set_aside": summary.set_aside,
-            "not_sent": summary.not_sent,
-            "gone": summary.gone,
-            "unsure": summary.unsure(),
-            "repeated_evidence": summary.repeated_evidence.map(|repeated| json!({
-                "lines": repeated.lines, "first_line": repeated.first_line, "said_in": repeated.said_in,
-            })),
-            "other_inputs": summary.other_inputs.iter().map(|other| json!({
-                "journal": other.journal.to_string_lossy(), "lines": other.lines, "first_line": other.first_line,
-                "unsure": other.unsure,
-            })).collect::<Vec<_>>(),
-            "log": {"size": summary.head.size, "root": summary.head.root.to_string()},
-        })
-        .to_string();
-        print(|out| {
-            // The lines are the object's last member.
-            let sums = sums.strip_suffix('}').unwrap_or(&sums);
-            writeln!(out, "{sums},\"lines\":[")?;
-            io::copy(&mut lines, out)?;
-            out.write_all(b"\n]}\n")
-        })
-    }
-}
-
-fn print_words(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
-    let entries = match summary.entries {
-        Some((first, last)) if first == last => format!(" (entry {first})"),
-        Some((first, last)) => format!(" (entries {first} to {last})"),
-        None => String::new(),
-    };
-    write!(
-        out,
-        "{}: {} admitted{entries}, {} already in, {} refused, {} set aside",
-        lines_read(summary.read),
-        summary.admitted,
-        summary.already_in,
-        summary.refused,
-        summary.set_aside
-    )?;
-    if summary.not_sent > 0 {
-        write!(out, ", {} not sent", summary.not_sent)?;
-    }
-    writeln!(out)?;
-    writeln!(
-        out,
-        "What is in is proven to be in the log of {} entries, root {}",
-        summary.head.size, summary.head.root
-    )
-}
-
-fn lines_read(count: u64) -> String {
-    match count {
-        1 => "1 line read".to_owned(),
-        count => format!("{count} lines read"),
-    }
-}
-
-/// Prints to standard output. A reader that closed it has seen what it wanted.
-fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Done {
-    out::begin();
-    let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::anyhow!(
-            "standard output can't be written: {error}. What was sent is in; run the same command again to be told"
-        )
-        .into()),
-        _ => Ok(()),
     }
 }

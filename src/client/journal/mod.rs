@@ -3,17 +3,18 @@
 //! Lines of JSON with checksums ([`super::chained`]):
 //!
 //! ```text
-//! {"journal":{"version":3,"id":…,"origin":…}}          the first line
+//! {"journal":{"version":4,"id":…,"origin":…}}          the first line
 //! {"batch":{"key":…,"seq":…}}                         the lines after it are signed by this key
-//! {"signed":{"digest":…,"record":…}}                  a statement's digest, and the signed record
+//! {"signed":{"digest":…,"event":…,"record":…}}        a statement's digest, the event that it names
+//!                                                     if it names one, and the signed record
 //! {"seal":{"key":…,"seq":…,"record":…}}               this seal signs the lines after it
-//! {"sealed":{"digest":…,"statement":…}}               a statement's digest, and the statement
+//! {"sealed":{"digest":…,"event":…,"statement":…}}     the same of a statement that the seal signs
 //! {"in":{"seq":…,"index":…,"count":…}}                lines of the batch are in, at these indexes
 //! {"refused":{"seq":…,"digest":…,"code":…,"detail":…}}  a line is refused, and what of the batch
 //!                                                     is not in is void
 //! {"retried":{"digest":…}}                            that refusal counts no more
 //! {"void":{"seq":…}}                                  the rest of the batch is not in
-//! {"found":{"key":…,"digest":…,"seq":…,"id":…,"index":…,"seal":…}}  read from the log, not sent
+//! {"found":{"key":…,"digest":…,"event":…,"seq":…,"id":…,"index":…,"seal":…}}  read from the log, not sent
 //!                                                     from here; of a sealed line, the seal's entry
 //!                                                     and how many it signs
 //! {"answered":{"checkpoint":…}}                       the server answered with this checkpoint
@@ -28,6 +29,7 @@
 
 mod key_records;
 mod open_batch;
+mod pending;
 mod reading;
 mod settled;
 #[cfg(test)]
@@ -44,25 +46,22 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::chained::{Chain, ChainedLines};
+use super::event::event_of;
 use super::input::digest_of_bytes;
 use super::own_chain::LoggedLine;
 use super::remote::ChainEnd;
 use crate::crypto::PublicKey;
 use crate::durable::{AppendFile, FileError, at};
-use crate::record::{
-    Digest, Index, RecordId, SealedBatch, Seq, SignedRecord, SigningContext, UnreadBatch,
-};
+use crate::record::{Digest, Index, RecordId, SealedBatch, Seq, SignedRecord, SigningContext};
 
 pub(super) use key_records::KeyRecords;
 pub(super) use open_batch::{OpenBatch, OpenSeal};
-pub(super) use settled::{Fate, SettledLines};
+pub(super) use settled::{Fate, Settled, SettledLines};
 
 /// The version of the journal's format.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// The most lines of one batch.
 pub(super) const BATCH_LINES_MAX: usize = 16_384;
-/// How many sealed batches that were given up are remembered.
-const GIVEN_UP_MAX: usize = 4;
 /// What is read from the file at a time.
 const READ_BYTES: usize = 1 << 16;
 
@@ -150,6 +149,8 @@ enum Event<'a> {
     },
     Signed {
         digest: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<Digest>,
         record: Cow<'a, str>,
     },
     Seal {
@@ -159,6 +160,8 @@ enum Event<'a> {
     },
     Sealed {
         digest: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<Digest>,
         statement: Cow<'a, str>,
     },
     In {
@@ -181,6 +184,8 @@ enum Event<'a> {
     Found {
         key: PublicKey,
         digest: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<Digest>,
         seq: Seq,
         id: RecordId,
         index: Index,
@@ -216,6 +221,15 @@ pub(super) struct Mark {
     pub checksum: String,
 }
 
+/// A line that is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct LineIn {
+    pub digest: Digest,
+    /// The event that it names.
+    pub event: Option<Digest>,
+    pub index: Index,
+}
+
 /// Records that are in by the server's word alone, which no proof covers yet: the first and the
 /// last.
 #[derive(Clone)]
@@ -234,8 +248,8 @@ pub(super) struct Journal {
     open: Option<OpenBatch>,
     /// The seal of which lines were refused last: further ones may be.
     refused: Option<Seq>,
-    /// Sealed batches that were given up, for which others were signed in their place: a request for
-    /// one that is still on its way may bring it in. None, once something is in that place.
+    /// Batches that were given up, for which others may be signed in their place: a request for one
+    /// that is still on its way may bring it in. None, once something is in that place.
     given_up: VecDeque<OpenBatch>,
     answered: Option<String>,
     proven: Option<String>,
@@ -290,44 +304,6 @@ impl Journal {
                 .records(count)
                 .ok_or_else(|| JournalError::Unreadable(self.path().to_owned())),
             None => Ok(Vec::new()),
-        }
-    }
-
-    /// The ids of the seals of a key that were given up.
-    pub(super) fn given_up(&self, key: &PublicKey) -> impl Iterator<Item = RecordId> {
-        let given_up = self.given_up.iter().filter(move |open| open.key == *key);
-        given_up.filter_map(|open| open.seal_id(&self.context))
-    }
-
-    /// Notes that a sealed batch which was given up is in, by its seal at this entry; gives its lines,
-    /// and where they are. What was signed in its place is void.
-    pub(super) fn came_in(
-        &mut self,
-        seal: &RecordId,
-        at_index: Index,
-    ) -> Result<Vec<(Digest, Index)>, JournalError> {
-        let mut given_up = self.given_up.iter();
-        let found = given_up.find(|open| open.seal_id(&self.context) == Some(*seal));
-        let Some(body) = found
-            .and_then(OpenBatch::seal)
-            .map(|open| open.body.clone())
-        else {
-            return Ok(Vec::new());
-        };
-        let batch = UnreadBatch::read(body)
-            .and_then(UnreadBatch::decode)
-            .map_err(|_| JournalError::Unreadable(self.path().to_owned()))?;
-        self.void()?;
-        self.sealed(&batch)?;
-        self.admitted(&[at_index])
-    }
-
-    fn give_up(&mut self, open: OpenBatch) {
-        if open.seal().is_some() {
-            self.given_up.push_back(open);
-            if self.given_up.len() > GIVEN_UP_MAX {
-                self.given_up.pop_front();
-            }
         }
     }
 
@@ -393,6 +369,7 @@ impl Journal {
                 .map_err(|error| at(self.file.path())(std::io::Error::other(error)))?;
             let event = Event::Signed {
                 digest: *digest,
+                event: event_of(&record.record().statement),
                 record: Cow::Owned(STANDARD.encode(bytes)),
             };
             self.line(&event, &mut lines)?;
@@ -420,9 +397,11 @@ impl Journal {
         self.line(&event, &mut lines)?;
         for statement in batch.statements() {
             let digest = digest_of_bytes(statement.bytes());
-            open.push(digest, statement.bytes());
+            let named = event_of(statement.statement());
+            open.push(digest, named, statement.bytes());
             let event = Event::Sealed {
                 digest,
+                event: named,
                 statement: Cow::Owned(STANDARD.encode(statement.bytes())),
             };
             self.line(&event, &mut lines)?;
@@ -435,15 +414,17 @@ impl Journal {
 
     /// Notes that the first records of the open batch are in, or the seal of it; gives the lines that
     /// are in by that, and where. If this is lost, the log tells it.
-    pub(super) fn admitted(
-        &mut self,
-        records: &[Index],
-    ) -> Result<Vec<(Digest, Index)>, JournalError> {
+    pub(super) fn admitted(&mut self, records: &[Index]) -> Result<Vec<LineIn>, JournalError> {
         let Some(open) = &self.open else {
             return Ok(Vec::new());
         };
         let indexes = open.lines_of(records);
-        let lines = open.digests().copied().zip(indexes.iter().copied());
+        let lines = open.lines().zip(&indexes);
+        let lines = lines.map(|((digest, event), index)| LineIn {
+            digest,
+            event,
+            index: *index,
+        });
         let lines = lines.collect();
         let (mut seq, mut events) = (open.seq, Vec::new());
         for run in indexes.chunk_by(|before, index| before.0.checked_add(1) == Some(index.0)) {
@@ -505,6 +486,7 @@ impl Journal {
         self.write(&[Event::Found {
             key,
             digest,
+            event: line.event,
             seq,
             id,
             index: line.index,

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::client::event::event_of;
+use crate::client::remote::ChainEnd;
 use crate::crypto::PublicKey;
 use crate::record::{
     Digest, Index, RecordId, Seq, SignedRecord, SigningContext, Statement, append_frame,
@@ -29,6 +31,7 @@ pub(super) enum Signed {
 /// A signed record without an answer.
 pub(super) struct OpenRecord {
     pub digest: Digest,
+    pub event: Option<Digest>,
     pub record: Stored,
 }
 
@@ -43,7 +46,8 @@ pub(in crate::client) struct OpenSeal {
     pub seal: SignedRecord,
     /// The bytes that are sent.
     pub body: Vec<u8>,
-    digests: Vec<Digest>,
+    /// Of each statement its digest, and the event that it names.
+    lines: Vec<(Digest, Option<Digest>)>,
     count: usize,
 }
 
@@ -68,25 +72,25 @@ impl OpenSeal {
         Self {
             seal,
             body,
-            digests: Vec::new(),
+            lines: Vec::new(),
             count,
         }
     }
 
-    /// Takes in the next statement, by its digest and its bytes.
-    pub(super) fn push(&mut self, digest: Digest, bytes: &[u8]) {
+    /// Takes in the next statement, by its digest, the event that it names, and its bytes.
+    pub(super) fn push(&mut self, digest: Digest, event: Option<Digest>, bytes: &[u8]) {
         append_frame(bytes, &mut self.body);
-        self.digests.push(digest);
+        self.lines.push((digest, event));
     }
 
     /// Number of its statements.
     pub(in crate::client) fn len(&self) -> usize {
-        self.digests.len()
+        self.lines.len()
     }
 
     /// Whether all that it signs is there.
     pub(super) fn is_whole(&self) -> bool {
-        self.digests.len() == self.count
+        self.lines.len() == self.count
     }
 }
 
@@ -98,6 +102,7 @@ impl OpenBatch {
     ) -> Self {
         let open = records.into_iter().map(|(digest, record)| OpenRecord {
             digest,
+            event: event_of(&record.record().statement),
             record: Stored::Decoded(Box::new(record)),
         });
         Self {
@@ -133,14 +138,24 @@ impl OpenBatch {
     pub(in crate::client) fn len(&self) -> usize {
         match &self.signed {
             Signed::Records(records) => records.len(),
-            Signed::Sealed(seal) => seal.digests.len(),
+            Signed::Sealed(seal) => seal.lines.len(),
         }
     }
 
     pub(in crate::client) fn digests(&self) -> Box<dyn Iterator<Item = &Digest> + '_> {
         match &self.signed {
             Signed::Records(records) => Box::new(records.iter().map(|open| &open.digest)),
-            Signed::Sealed(seal) => Box::new(seal.digests.iter()),
+            Signed::Sealed(seal) => Box::new(seal.lines.iter().map(|(digest, _)| digest)),
+        }
+    }
+
+    /// Of its lines the digests, and the events that they name.
+    pub(super) fn lines(&self) -> Box<dyn Iterator<Item = (Digest, Option<Digest>)> + '_> {
+        match &self.signed {
+            Signed::Records(records) => {
+                Box::new(records.iter().map(|open| (open.digest, open.event)))
+            }
+            Signed::Sealed(seal) => Box::new(seal.lines.iter().copied()),
         }
     }
 
@@ -149,7 +164,7 @@ impl OpenBatch {
         match (&self.signed, records) {
             (Signed::Records(_), records) => records.to_vec(),
             (Signed::Sealed(seal), [at, ..]) => {
-                let first = at.0.saturating_sub(seal.digests.len() as u64);
+                let first = at.0.saturating_sub(seal.lines.len() as u64);
                 (first..at.0).map(Index).collect()
             }
             (Signed::Sealed(_), []) => Vec::new(),
@@ -167,8 +182,28 @@ impl OpenBatch {
         }
     }
 
-    /// The id of its seal.
-    pub(in crate::client) fn seal_id(&self, context: &SigningContext) -> Option<RecordId> {
-        self.seal().map(|seal| context.id(seal.seal.bytes()))
+    /// The ids of its records; of a sealed batch that of the seal. `None` if this release can't read
+    /// them.
+    pub(super) fn ids(&self, context: &SigningContext) -> Option<Vec<RecordId>> {
+        let records = self.records(usize::MAX)?;
+        let ids = records.iter().map(|record| context.id(record.bytes()));
+        Some(ids.collect())
+    }
+
+    /// What of it continues a chain that ends with the record `last`: a chain may have taken up its
+    /// first records. `None` if nothing does.
+    pub(in crate::client) fn behind(
+        mut self,
+        last: Option<ChainEnd>,
+        granted: RecordId,
+    ) -> Option<Self> {
+        let (seq, prev) = last.map_or((Seq(0), granted), |last| (Seq(last.seq.0 + 1), last.id));
+        if let Signed::Records(records) = &mut self.signed {
+            let taken = usize::try_from(seq.0.checked_sub(self.seq.0)?).ok()?;
+            records.drain(..taken.min(records.len()));
+            self.seq = seq;
+        }
+        let first = self.records(1)?.into_iter().next()?;
+        ((first.record().seq, first.record().prev) == (seq, prev)).then_some(self)
     }
 }

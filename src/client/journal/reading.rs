@@ -222,10 +222,15 @@ impl Journal {
                     signed: Signed::Records(VecDeque::new()),
                 });
             }
-            Event::Signed { digest, record } => match &mut self.open.as_mut()?.signed {
+            Event::Signed {
+                digest,
+                event,
+                record,
+            } => match &mut self.open.as_mut()?.signed {
                 Signed::Records(records) if records.len() < BATCH_LINES_MAX => {
                     records.push_back(OpenRecord {
                         digest: *digest,
+                        event: *event,
                         record: Stored::Encoded(record.as_ref().into()),
                     });
                 }
@@ -248,9 +253,14 @@ impl Journal {
                 self.refused = None;
                 self.open = Some(OpenBatch::of_seal(*key, *seq, seal));
             }
-            Event::Sealed { digest, statement } => match &mut self.open.as_mut()?.signed {
+            Event::Sealed {
+                digest,
+                event,
+                statement,
+            } => match &mut self.open.as_mut()?.signed {
                 Signed::Sealed(seal) if !seal.is_whole() => {
-                    seal.push(*digest, &STANDARD.decode(statement.as_ref()).ok()?);
+                    let bytes = STANDARD.decode(statement.as_ref()).ok()?;
+                    seal.push(*digest, *event, &bytes);
                 }
                 _ => return None,
             },
@@ -276,6 +286,7 @@ impl Journal {
             }
             Event::Found {
                 key,
+                event,
                 seq,
                 id,
                 index,
@@ -291,6 +302,7 @@ impl Journal {
                     },
                     of: seal.map_or(1, |seal| seal.of),
                     index,
+                    event: *event,
                 };
                 self.keys.entry(*key).or_default().add_found(line);
                 self.records += 1;

@@ -21,14 +21,42 @@ pub(in crate::client) enum Fate {
     Retried,
 }
 
+/// A line that the journal knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::client) struct Settled {
+    /// Of what it says.
+    pub digest: Digest,
+    /// The event that it names; what was refused is of none.
+    pub event: Option<Digest>,
+    pub fate: Fate,
+}
+
+impl Settled {
+    fn new(digest: Digest, fate: Fate) -> Self {
+        Self {
+            digest,
+            event: None,
+            fate,
+        }
+    }
+
+    fn is_in(digest: Digest, event: Option<Digest>, index: Index) -> Self {
+        Self {
+            digest,
+            event,
+            fate: Fate::In(index),
+        }
+    }
+}
+
 /// Reads what became of each line.
 pub(in crate::client) struct SettledLines {
     pub(super) path: PathBuf,
     pub(super) lines: ChainedLines<BufReader<File>>,
     pub(super) end: u64,
-    /// Digests of the batch whose answers were not read yet.
-    pub(super) batch: VecDeque<Digest>,
-    pub(super) ready: VecDeque<(Digest, Fate)>,
+    /// Digests and events of the batch whose answers were not read yet.
+    pub(super) batch: VecDeque<(Digest, Option<Digest>)>,
+    pub(super) ready: VecDeque<Settled>,
     /// Of a journal that is not open: the point that a head saw, where `end` is. Every line up to it
     /// is checked.
     pub(super) mark: Option<Mark>,
@@ -63,7 +91,7 @@ impl SettledLines {
     }
 
     /// The next line.
-    pub(in crate::client) fn next(&mut self) -> Result<Option<(Digest, Fate)>, JournalError> {
+    pub(in crate::client) fn next(&mut self) -> Result<Option<Settled>, JournalError> {
         while self.ready.is_empty() && self.lines.end < self.end {
             let number = self.lines.number + 1;
             let damaged = || JournalError::Damaged {
@@ -86,27 +114,34 @@ impl SettledLines {
                 Err(LineFault::Io(error)) => return Err(at(&self.path)(error).into()),
             };
             match serde_json::from_slice(json).map_err(|_| damaged())? {
-                Event::Signed { digest, .. } | Event::Sealed { digest, .. } => {
-                    self.batch.push_back(digest);
+                Event::Signed { digest, event, .. } | Event::Sealed { digest, event, .. } => {
+                    self.batch.push_back((digest, event));
                 }
                 Event::In { index, count, .. } => {
                     self.records = self.records.saturating_add(count);
                     for offset in 0..count {
-                        let digest = self.batch.pop_front().ok_or_else(damaged)?;
+                        let (digest, event) = self.batch.pop_front().ok_or_else(damaged)?;
                         let index = Index(index.0.saturating_add(offset));
-                        self.ready.push_back((digest, Fate::In(index)));
+                        self.ready.push_back(Settled::is_in(digest, event, index));
                     }
                 }
                 Event::Refused { digest, .. } => {
                     self.batch.clear();
-                    self.ready
-                        .push_back((digest, Fate::Refused { at: at_line }));
+                    let fate = Fate::Refused { at: at_line };
+                    self.ready.push_back(Settled::new(digest, fate));
                 }
-                Event::Retried { digest } => self.ready.push_back((digest, Fate::Retried)),
+                Event::Retried { digest } => {
+                    self.ready.push_back(Settled::new(digest, Fate::Retried));
+                }
                 Event::Void { .. } => self.batch.clear(),
-                Event::Found { digest, index, .. } => {
+                Event::Found {
+                    digest,
+                    event,
+                    index,
+                    ..
+                } => {
                     self.records += 1;
-                    self.ready.push_back((digest, Fate::In(index)));
+                    self.ready.push_back(Settled::is_in(digest, event, index));
                 }
                 Event::Journal { .. }
                 | Event::Batch { .. }

@@ -46,7 +46,9 @@ fn signed(first: u64, count: u64) -> Vec<(Digest, SignedRecord)> {
 
 fn fates(journal: &Journal) -> Vec<(Digest, Fate)> {
     let mut lines = journal.settled().unwrap();
-    std::iter::from_fn(|| lines.next().unwrap()).collect()
+    std::iter::from_fn(|| lines.next().unwrap())
+        .map(|settled| (settled.digest, settled.fate))
+        .collect()
 }
 
 /// A journal with every kind of line.
@@ -70,6 +72,7 @@ fn written(path: &Path) -> Journal {
         },
         of: 1,
         index: Index(20),
+        event: None,
     };
     journal.found(key, digest, line).unwrap();
     journal.retried(signed(3, 1)[0].0).unwrap();
@@ -159,7 +162,9 @@ fn what_is_written_is_read_back() {
     );
     let unproven = journal.unproven().unwrap();
     assert_eq!((unproven.first.0, unproven.last.0), (Index(33), Index(33)));
-    assert_eq!(journal.given_up(&key).count(), 2);
+    assert_eq!(journal.given_up.len(), 2);
+    let seals = journal.pending_ids(&key).unwrap();
+    assert_eq!(seals.len(), 2 + 2, "of the open batch each record");
     let open = journal.open_batch().unwrap();
     assert_eq!((open.seq, open.len()), (Seq(9), 2));
     assert_eq!(journal.mark(), mark);
@@ -248,18 +253,18 @@ fn a_seal_without_an_answer_is_read_back_as_the_bytes_that_were_sent() {
     let mut journal = Journal::open(&path, &origin(), None).unwrap();
     let open = journal.open_of(&key).unwrap();
     assert_eq!(open.seal().unwrap().body, sealed.body().unwrap());
-    let id = open.seal_id(&SigningContext::new(&origin())).unwrap();
+    let id = journal.pending_ids(&key).unwrap().remove(0);
     // It is given up, another takes its place, and then the first one comes in.
     journal.void().unwrap();
     journal.sealed(&batch(0, 3..5)).unwrap();
     drop(journal);
     let mut journal = Journal::open(&path, &origin(), None).unwrap();
-    let lines = journal.came_in(&id, Index(9)).unwrap();
+    let lines = journal.are_in(&[(id, Index(9))]).unwrap();
     let digest = |n| statement_digest(&statement(n)).unwrap();
     let expected = [(0, 6), (1, 7), (2, 8)].map(|(n, at)| (digest(n), Index(at)));
+    let lines: Vec<_> = lines.iter().map(|line| (line.digest, line.index)).collect();
     assert_eq!(lines, expected);
-    assert!(journal.open_batch().is_none());
-    assert_eq!(journal.given_up(&key).count(), 0);
+    assert!(!journal.is_pending(&key));
     let told = fates(&journal);
     assert_eq!(told, expected.map(|(digest, at)| (digest, Fate::In(at))));
 }
@@ -278,6 +283,7 @@ fn a_seal_is_held_when_all_its_lines_were_found() {
         },
         of: 2,
         index: Index(index),
+        event: None,
     };
     let held = |journal: &Journal| {
         let records = &journal.keys()[&key];
@@ -296,4 +302,33 @@ fn a_seal_is_held_when_all_its_lines_were_found() {
     assert_eq!(held(&journal), (true, false));
     assert_eq!(journal.last(&key).unwrap().index, Index(12));
     assert_eq!(journal.mark().records, 2);
+}
+
+#[test]
+fn records_that_were_given_up_come_in_as_far_as_they_did() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("journal");
+    let key = SigningKey::from_seed(&[1; 32]).public();
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    journal.signed(key, Seq(0), signed(0, 3)).unwrap();
+    let ids = journal.pending_ids(&key).unwrap();
+    journal.void().unwrap();
+    assert!(journal.is_pending(&key));
+    // Others are signed in their place.
+    journal.signed(key, Seq(0), signed(5, 1)).unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    let found = [(ids[0], Index(7)), (ids[1], Index(9))];
+    let lines = journal.are_in(&found).unwrap();
+    let digest = |n| statement_digest(&statement(n)).unwrap();
+    let is_in: Vec<_> = lines.iter().map(|line| (line.digest, line.index)).collect();
+    assert_eq!(is_in, [(digest(0), Index(7)), (digest(1), Index(9))]);
+    // The last one may still come in, until something else is in its place.
+    assert_eq!(journal.pending_ids(&key).unwrap(), [ids[2]]);
+    journal.place_taken(&key, Seq(2));
+    assert!(!journal.is_pending(&key));
+    let told = fates(&journal);
+    drop(journal);
+    let journal = Journal::open(&path, &origin(), None).unwrap();
+    assert_eq!(fates(&journal), told);
 }

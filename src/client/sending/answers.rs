@@ -6,15 +6,16 @@ use std::io;
 use super::CHAIN_LOOKS_MAX;
 use super::run::{Run, in_by};
 use crate::client::evidence;
+use crate::client::journal::LineIn;
 use crate::client::log_fault::LogFault;
-use crate::client::opening::{settle, void_what_does_not_continue};
+use crate::client::opening::{Settled, settle, void_what_does_not_continue};
 use crate::client::refusals::{About, about};
 use crate::client::remote::{RemoteProblem, Sent, batch_body};
 use crate::client::submitter::{OnRefusal, SubmitError, Submitter};
 use crate::crypto::PublicKey;
 use crate::durable::at;
 use crate::note::UnverifiedCheckpoint;
-use crate::record::{Digest, Index, SignedRecord};
+use crate::record::{Index, SignedRecord};
 
 impl Submitter<'_> {
     /// Sends the open batch's first records of a key, `count` at the most: just the bytes that the
@@ -207,27 +208,49 @@ impl Submitter<'_> {
         }
         let found = self.look_at_chain()?;
         // What the server refused did not come in by that request, only by one before it.
-        self.are_in(found, !unanswered_before, run);
+        self.are_in(found.ours, !unanswered_before, run)?;
+        // Other inputs' lines, by requests of processes that were killed.
+        for line in found.elsewhere {
+            if !run.is_in(&line.digest, in_by(line.index, true)) {
+                self.came_in_late(&line, run)?;
+            }
+        }
         Ok(())
     }
 
-    /// Lines that are in: those of them that are no fresh ones the input may ask for later.
+    /// Lines that are in: those of them that are no fresh ones the input may ask for later, and nothing
+    /// else is sent of the events that they name.
     pub(super) fn are_in(
         &mut self,
-        lines: Vec<(Digest, Index)>,
+        lines: Vec<LineIn>,
         by_others: bool,
         run: &mut Run<'_>,
-    ) {
-        for (digest, index) in lines {
-            if !run.is_in(&digest, in_by(index, by_others)) {
-                self.late.entry(digest).or_default().push_back(index);
+    ) -> Result<(), SubmitError> {
+        for line in lines {
+            if !run.is_in(&line.digest, in_by(line.index, by_others)) {
+                self.came_in_late(&line, run)?;
+                self.late.entry(line.digest).or_default().push_back(line);
             }
         }
+        Ok(())
+    }
+
+    /// A line that no fresh one asks for has come in.
+    fn came_in_late(&mut self, line: &LineIn, run: &mut Run<'_>) -> Result<(), SubmitError> {
+        if let Some(event) = &line.event
+            && !self.options.sign_anew
+        {
+            if let Some(said) = &mut self.said {
+                said.is_in(line)?;
+            }
+            run.event_is_in(event, line.index);
+        }
+        Ok(())
     }
 
     /// After the server refused to continue the chain: looks where it ends in the log. Records of
     /// the open batch that are in are noted, and given; what does not continue it is void.
-    fn look_at_chain(&mut self) -> Result<Vec<(Digest, Index)>, SubmitError> {
+    fn look_at_chain(&mut self) -> Result<Settled, SubmitError> {
         let source = self.log.source();
         let look = self
             .log
@@ -238,7 +261,7 @@ impl Submitter<'_> {
             &self.context,
             &mut self.head,
             &mut self.journal,
-            &mut [],
+            &mut self.pending,
             &look,
         )?;
         self.last = settled.end;
@@ -249,6 +272,6 @@ impl Submitter<'_> {
             look.state.prev,
         )?;
         self.proven = look.proven;
-        Ok(settled.ours)
+        Ok(settled)
     }
 }

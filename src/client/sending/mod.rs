@@ -9,20 +9,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use self::run::{Fresh, Run};
+use self::run::{Fresh, Run, evidence_repeated};
 use self::sealing::can_be_sealed;
+use crate::client::event::{event_of, names_one_event};
 use crate::client::evidence;
 use crate::client::input::{Line, statement_digest};
 use crate::client::journal::{Fate, OpenBatch};
 use crate::client::key_head::with_suffix;
 use crate::client::log_fault::LogFault;
 use crate::client::opening::check_unproven;
-use crate::client::other_inputs::{OtherInputs, names_one_event};
-use crate::client::repeated::{AwardsSaid, SaidBefore};
+use crate::client::other_inputs::OtherInputs;
+use crate::client::repeated::{EventsSaid, SaidBefore, SaidBy};
 use crate::client::strays::LoggedLines;
 use crate::client::submitter::{
-    LINES_PER_BATCH, LineOutcome, OnRefusal, OtherInput, RepeatedEvidence, SubmitError, Submitter,
-    Summary,
+    LINES_PER_BATCH, LineOutcome, OnRefusal, OtherInput, SubmitError, Submitter, Summary,
 };
 use crate::record::{CodecError, Digest, Index, Record, SealPlace, Seq, Statement, draft};
 
@@ -148,7 +148,7 @@ impl Submitter<'_> {
             None => self.late.get_mut(&digest).and_then(VecDeque::pop_front),
             Some(_) => None,
         };
-        let said = match late.map(Fate::In).or(known) {
+        match late.map(|late| Fate::In(late.index)).or(known) {
             Some(Fate::In(index)) => {
                 self.check_index(line, index)?;
                 run.sayable_again += u64::from(!names_one_event(&statement));
@@ -161,16 +161,13 @@ impl Submitter<'_> {
                 return Ok(());
             }
             Some(Fate::Refused { .. }) => {
-                // Read before the journal takes the refusal back: the line is said all the same.
-                self.said()?;
+                // Read before the journal takes the refusal back.
+                self.said()?.is_retried(&digest)?;
                 self.journal.retried(digest)?;
-                None
             }
-            Some(Fate::Retried) | None => match &statement {
-                Statement::Award(award) => Some(self.said()?.say(line, award, &digest)?),
-                _ => None,
-            },
-        };
+            Some(Fate::Retried) | None => {}
+        }
+        let event = event_of(&statement);
         if let Some(candidates) = &mut self.candidates {
             let found = match candidates.ours.take(&digest)? {
                 None => candidates.unknown.take(&digest)?,
@@ -178,29 +175,22 @@ impl Submitter<'_> {
             };
             if let Some((key, logged)) = found {
                 self.journal.found(key, digest, logged)?;
+                self.say(line, event.as_ref(), &digest)?;
                 run.settle(line, LineOutcome::AlreadyIn(logged.index));
                 return Ok(());
             }
         }
         let sign_anew = self.options.sign_anew;
         if !sign_anew && self.said_elsewhere(line, &digest, &statement, run)? {
+            self.say(line, event.as_ref(), &digest)?;
             return Ok(());
         }
-        match said {
-            Some(SaidBefore::Same(before)) if !sign_anew => {
-                run.settle(line, LineOutcome::Repeated(said_in(before)));
-                return Ok(());
-            }
-            Some(SaidBefore::OtherFields(said_in)) => {
-                let first = RepeatedEvidence {
-                    lines: 0,
-                    first_line: line,
-                    said_in,
-                };
-                let repeated = run.summary.repeated_evidence.get_or_insert(first);
-                repeated.lines += 1;
-            }
-            _ => {}
+        if let Some(event) = &event
+            && let Some(outcome) = self.said_before(line, event, &digest)?
+            && !sign_anew
+        {
+            run.settle(line, outcome);
+            return Ok(());
         }
         if self.candidates.is_some() {
             // All that the log has was looked at.
@@ -234,13 +224,64 @@ impl Submitter<'_> {
         Ok(())
     }
 
-    /// The awards that the input said so far.
-    fn said(&mut self) -> Result<&mut AwardsSaid, SubmitError> {
+    /// What the input said of events so far.
+    fn said(&mut self) -> Result<&mut EventsSaid, SubmitError> {
         let said = match self.said.take() {
             Some(said) => said,
-            None => AwardsSaid::read(&self.journal, &self.folder)?,
+            None => EventsSaid::read(&self.journal, &self.folder)?,
         };
         Ok(self.said.insert(said))
+    }
+
+    /// Notes a line that names an event; gives what the input said of it before.
+    fn say(
+        &mut self,
+        line: u64,
+        event: Option<&Digest>,
+        digest: &Digest,
+    ) -> Result<SaidBefore, SubmitError> {
+        match event {
+            Some(event) => Ok(self.said()?.say(line, event, digest)?),
+            None => Ok(SaidBefore::Nothing),
+        }
+    }
+
+    /// What becomes of a line that is not in, if something was said of its event before: by this input,
+    /// by another one of the key, or by an entry of the log that no journal holds.
+    fn said_before(
+        &mut self,
+        line: u64,
+        event: &Digest,
+        digest: &Digest,
+    ) -> Result<Option<LineOutcome>, SubmitError> {
+        let outcome = match self.say(line, Some(event), digest)? {
+            SaidBefore::Same(before) => return Ok(Some(LineOutcome::Repeated(said_in(before)))),
+            SaidBefore::OtherFields(said) => Some(evidence_repeated(&said, None)),
+            SaidBefore::Nothing => None,
+        };
+        if outcome.is_some() || self.options.sign_anew {
+            return Ok(outcome);
+        }
+        if let Some(others) = &self.others
+            && let Some((index, journal)) = others.of_event(event)?
+        {
+            return Ok(Some(evidence_repeated(
+                &SaidBy::Entry(index),
+                Some(journal),
+            )));
+        }
+        let logged = match &self.candidates {
+            Some(candidates) => match candidates.ours.of_event(event)? {
+                None => candidates.unknown.of_event(event)?,
+                found => found,
+            },
+            None => match self.strays()? {
+                // One that says the same is asked about.
+                Some(strays) if strays.peek(digest)?.is_none() => strays.of_event(event)?,
+                _ => None,
+            },
+        };
+        Ok(logged.map(|index| evidence_repeated(&SaidBy::Entry(index), None)))
     }
 
     /// Whether another input of the key sent this line. Each of its records stands for one line of

@@ -2,9 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
+use crate::client::event::event_of;
 use crate::client::remote::RemoteProblem;
+use crate::client::repeated::SaidBy;
 use crate::client::submitter::{LineOutcome, OnRefusal, Stopped, SubmitError, Summary};
 use crate::record::{Digest, Index, Statement};
 
@@ -64,6 +67,16 @@ impl Run<'_> {
         place.is_some()
     }
 
+    /// Fresh lines that say something else of this event, which has come in with an entry, are not sent.
+    pub(super) fn event_is_in(&mut self, event: &Digest, index: Index) {
+        let places = self.fresh.iter().enumerate().rev();
+        let named = places.filter(|(_, fresh)| event_of(&fresh.statement) == Some(*event));
+        let places: Vec<usize> = named.map(|(place, _)| place).collect();
+        for place in places {
+            self.answer_at(place, evidence_repeated(&SaidBy::Entry(index), None));
+        }
+    }
+
     /// The first fresh lines are in. Those of them, by their places, that another sender of the same
     /// bytes appended are not this run's admissions: each of several runs would count them as its own.
     pub(super) fn are_in(&mut self, indexes: &[Index], by_others: &[usize]) {
@@ -108,6 +121,10 @@ impl Run<'_> {
                     summary.set_aside += 1;
                     summary.repeated += 1;
                 }
+                LineOutcome::EvidenceRepeated(_) => {
+                    summary.set_aside += 1;
+                    summary.evidence_repeated += 1;
+                }
                 LineOutcome::NotSent => summary.not_sent += 1,
             }
             (self.tell)(line, outcome).map_err(SubmitError::Outcomes)?;
@@ -115,6 +132,30 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// What becomes of a line of an event of which something else was said, by a line of the run or by an
+/// entry, which may be of another input's journal.
+pub(super) fn evidence_repeated(said: &SaidBy, journal: Option<&Path>) -> LineOutcome {
+    let (first, what_then) = match said {
+        SaidBy::Line(line) => (
+            format!("line {line}"),
+            "if that one is not sent, run the same command again; if it is wrong, take it out"
+                .to_owned(),
+        ),
+        SaidBy::Entry(index) => (
+            match journal {
+                Some(journal) => format!("entry {index}, which {} holds,", journal.display()),
+                None => format!("entry {index}"),
+            },
+            format!(
+                "if that one is wrong, take it back with a correction of entry {index}, then send this line in an input of its own with --sign-anew"
+            ),
+        ),
+    };
+    LineOutcome::EvidenceRepeated(format!(
+        "{first} says something else of the same event, by its evidence, and an event counts once; {what_then}"
+    ))
 }
 
 /// What became of a line that is in: this run's own requests appended it, or others.

@@ -4,14 +4,13 @@
 
 use super::run::Run;
 use crate::client::append_batch::{AppendedBatch, SentBatch};
-use crate::client::journal::{OpenBatch, OpenSeal};
+use crate::client::journal::{LineIn, OpenBatch, OpenSeal};
 use crate::client::refusals::{About, about, about_sealed};
 use crate::client::remote::{RefusedStatement, RemoteProblem};
 use crate::client::submitter::{LineOutcome, OnRefusal, SubmitError, Submitter};
 use crate::crypto::PublicKey;
 use crate::record::{
-    Digest, Index, SEALED_BYTES_MAX, SealPlace, SealedBatch, SealedStatement, SignedRecord,
-    Statement,
+    SEALED_BYTES_MAX, SealPlace, SealedBatch, SealedStatement, SignedRecord, Statement,
 };
 
 /// What the server says of a batch whose statements are against the rules.
@@ -91,7 +90,7 @@ impl Submitter<'_> {
                 let lines = self.take_batch(&batch)?;
                 // An answer of this very call may be lost: what it appended is this run's.
                 let by_others = batch.already_in && !unanswered_before;
-                self.are_in(lines, by_others, run);
+                self.are_in(lines, by_others, run)?;
                 self.all_went_in(run);
                 Ok(())
             }
@@ -118,7 +117,7 @@ impl Submitter<'_> {
     pub(in crate::client) fn take_batch(
         &mut self,
         batch: &AppendedBatch,
-    ) -> Result<Vec<(Digest, Index)>, SubmitError> {
+    ) -> Result<Vec<LineIn>, SubmitError> {
         let issuer = self.journal.open_batch().map(|open| open.key);
         let indexes = [batch.first_index, batch.seal_index];
         self.check_answer(issuer.as_ref(), &indexes, Some(&batch.checkpoint))?;

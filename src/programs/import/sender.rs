@@ -201,9 +201,14 @@ impl StatementSender {
             what.into()
         });
         let line = format!(
-            "{phase}: {} in, {} refused",
-            summary.admitted + summary.already_in,
-            summary.refused
+            "{phase}: {} statements admitted, {} already in, {} refused{}",
+            summary.admitted,
+            summary.already_in,
+            summary.refused,
+            match summary.set_aside + summary.not_sent {
+                0 => String::new(),
+                count => format!(", {count} not sent"),
+            }
         );
         progress::done(&bar, &line);
         Ok(Sent { outcomes, stopped })
@@ -356,6 +361,9 @@ pub fn row_outcome(outcome: &LineOutcome) -> arborlog::import::RowOutcome {
         },
         LineOutcome::SetAside(why) => RowOutcome::SetAside("unsignable", why.clone()),
         LineOutcome::Repeated(why) => RowOutcome::SetAside("line_repeated", why.clone()),
+        LineOutcome::EvidenceRepeated(why) => {
+            RowOutcome::SetAside("evidence_repeated", why.clone())
+        }
         LineOutcome::NotSent => RowOutcome::SetAside(
             "not_sent",
             "a statement before it was refused; run the same command again".to_owned(),

@@ -231,7 +231,9 @@ fn plant(
                     let answers = &mut imported.answers;
                     answers.refused(&planned.statement, &planned.trees, code, detail);
                 }
-                LineOutcome::SetAside(why) | LineOutcome::Repeated(why) => {
+                LineOutcome::SetAside(why)
+                | LineOutcome::Repeated(why)
+                | LineOutcome::EvidenceRepeated(why) => {
                     let answers = &mut imported.answers;
                     answers.refused(&planned.statement, &planned.trees, "unsignable", why);
                 }
