@@ -232,6 +232,18 @@ fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
     std::fs::remove_dir_all(place.path("work")).unwrap();
     let told = place.trips("late.csv");
     told.ends(0, [6, 3, 3, 0, 0]);
+    // What was taken back is told by its line, and by that of the trip which stands.
+    let reversed = told.json["reversals"].as_array().unwrap();
+    let entry = |line: usize| &told.json["lines"][line - 2]["index"];
+    assert_eq!(reversed.len(), 1);
+    assert_eq!(reversed[0]["outcome"], "admitted");
+    assert_eq!(reversed[0]["points"], POINTS);
+    let of_reversed = (&reversed[0]["line"], &reversed[0]["award"]);
+    assert_eq!(of_reversed, (&4.into(), entry(4)));
+    let of_standing = (&reversed[0]["standing_line"], &reversed[0]["standing"]);
+    assert_eq!(of_standing, (&3.into(), entry(3)));
+    let kept = std::fs::read_to_string(place.path("work/trips.reversed.ndjson")).unwrap();
+    assert_eq!(kept, format!("{}\n", reversed[0]));
     assert_eq!(place.total("awarded"), 6 * POINTS);
     assert_eq!(place.total("reversed"), POINTS);
     assert_eq!(place.entries(), before + 7);
@@ -242,6 +254,11 @@ fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
     );
     let told = place.trips("more.csv");
     told.ends(0, [2, 2, 0, 0, 0]);
+    let reversed = &told.json["reversals"][0];
+    assert_eq!(
+        (&reversed["line"], &reversed["standing_line"]),
+        (&2.into(), &Value::Null)
+    );
     assert_eq!(place.total("reversed"), 2 * POINTS);
     let told = place.trips_with("late.csv", &["--work", &place.path("third")]);
     told.ends(0, [6, 0, 6, 0, 0]);
@@ -1134,6 +1151,106 @@ fn an_import_that_stops_accounts_for_its_lines_all_the_same() {
         told.err
     );
     assert!(told.err.contains("key_revoked"), "{}", told.err);
+}
+
+/// Trees whose planting broke off are not known; all others are.
+#[test]
+fn an_import_of_trees_that_stops_midway_accounts_for_its_lines() {
+    let place = Place::new();
+    place.write("march.csv", trees(1001..=1005));
+    place.trees("march.csv").ends(0, [5, 5, 0, 0, 0]);
+    let mut rows: Vec<String> = (1001..=1006)
+        .map(|id| tree(id, "04/27/2018 12:00:00 AM"))
+        .collect();
+    rows.push(tree(1007, "04/27/1018 12:00:00 AM"));
+    place.write("april.csv", tree_file(&rows));
+    let (file, key) = (place.path("april.csv"), place.path("planter.pem"));
+    let journal = place.path("planter.pem.head.trees.journal");
+    let most = std::fs::metadata(&journal).unwrap().len() + 100;
+    let import = place.command(&["sf-trees", &file, "--planter-key", &key]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "prlimit"])
+        .arg(format!("--fsize={most}"))
+        .arg(import.get_program())
+        .args(import.get_args());
+    let told = Told::of(limited.output().unwrap());
+    let names = [
+        "read",
+        "admitted",
+        "already_in",
+        "refused",
+        "set_aside",
+        "not_known",
+    ];
+    let counts = names.map(|name| told.json[name].as_u64().unwrap_or(u64::MAX));
+    assert_eq!((told.code, counts), (3, [7, 0, 5, 0, 1, 1]), "{}", told.err);
+    place.trees("april.csv").ends(5, [7, 1, 5, 0, 1]);
+    assert_eq!(place.total("planted"), 6);
+}
+
+/// A cache that answers of the ledger as it was would hide what was taken back since.
+#[test]
+fn an_answer_about_reversals_that_is_older_than_the_log_stops_the_import() {
+    let place = Place::new();
+    place.write("trips.csv", trip_file(&[trip(1, 1), trip(2, 2)]));
+    place.trips("trips.csv").ends(0, [2, 2, 0, 0, 0]);
+    let entries = place.entries();
+    place.write("next.csv", trip_file(&[trip(1, 1), trip(2, 2), trip(3, 3)]));
+    let stale = stale_proxy(&place.server.url, "/v1/reversals");
+    let mut command = arborlog();
+    command
+        .args(["import", "bikeshare", &place.path("next.csv"), "--json"])
+        .args(["--stations", &place.path("stations.csv")])
+        .args(["--key", &place.path("platform.pem")])
+        .args(["--work", &place.path("work"), "--to", &stale]);
+    let told = Told::of(command.output().unwrap());
+    assert_eq!(told.code, 3, "{}", told.err);
+    for words in [
+        "/v1/reversals",
+        "the answer is of 1 entries",
+        "must not be cached",
+    ] {
+        assert!(told.err.contains(words), "{words}: {}", told.err);
+    }
+    assert_eq!(place.entries(), entries, "nothing was sent");
+    place.trips("next.csv").ends(0, [3, 1, 2, 0, 0]);
+}
+
+/// A proxy whose answers to one path say that they rest on the ledger's first entry alone.
+fn stale_proxy(to: &str, path: &'static str) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let to = to.strip_prefix("http://").unwrap().to_owned();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let (mut request, mut byte) = (Vec::new(), [0]);
+            while !request.ends_with(b"\r\n\r\n") && client.read(&mut byte).unwrap_or(0) == 1 {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let is_stale = request.starts_with(&format!("GET {path}"));
+            let plain = |line: &&str| !line.to_lowercase().starts_with("accept-encoding");
+            let request: String = request.split_inclusive("\r\n").filter(plain).collect();
+            let request = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+            let mut server = std::net::TcpStream::connect(&to).unwrap();
+            server.write_all(request.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            server.read_to_end(&mut answer).unwrap();
+            if is_stale {
+                let text = String::from_utf8(answer).unwrap();
+                let (before, after) = text.split_once("\"as_of_size\":").unwrap();
+                let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap();
+                // As long as before.
+                answer =
+                    format!("{before}\"as_of_size\":{:<digits$}{}", 1, &after[digits..]).into();
+            }
+            let _ = client.write_all(&answer);
+        }
+    });
+    url
 }
 
 /// What changes while it is read may be a part, or of two files: nothing is sent.

@@ -34,7 +34,7 @@ pub use outcome::{LineFate, RowOutcome};
 pub use register::RegisterError;
 pub use serials::{PlotSerials, SerialsExhausted};
 pub use sf_trees::{
-    ADDED_COLUMNS, Answers, EVENT_COLUMNS, LedgerPlanting, MissingTrees, PlotCensus,
+    ADDED_COLUMNS, Answers, EVENT_COLUMNS, LedgerPlanting, MissingTrees, NOT_SENT, PlotCensus,
     RecognizeError, RoundError, RoundStatement, TreeBooks, TreeRegister, TreeRound, TreesConfig,
     TreesError, TreesOfOthers, UnknownPlantings, account, census, missing_trees, plan_trees,
     read_trees, recognize,

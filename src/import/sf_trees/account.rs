@@ -202,10 +202,13 @@ fn set_aside((reason, detail): &Fault) -> RowOutcome {
     RowOutcome::SetAside(reason, detail.clone())
 }
 
+/// Why a line is set aside of which nothing tells that was sent.
+pub const NOT_SENT: &str = "not_sent";
+
 /// The import ended before it came to what would tell of the line.
 fn not_sent() -> RowOutcome {
     RowOutcome::SetAside(
-        "not_sent",
+        NOT_SENT,
         "what tells of it was not sent; run the same command again".to_owned(),
     )
 }

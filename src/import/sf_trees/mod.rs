@@ -26,7 +26,7 @@ use super::dates::DatesError;
 use super::species::SpeciesList;
 use crate::record::Day;
 
-pub use account::{Answers, account};
+pub use account::{Answers, NOT_SENT, account};
 pub use books::{LedgerPlanting, TreeBooks, TreesOfOthers, UnknownPlantings};
 pub use missing::{MissingTrees, missing_trees};
 pub use plan::{

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::programme::{ProgrammeKeys, ensure_method, grant};
 use crate::cli::Failure;
 use crate::programs::import::{
-    SendOptions, StatementSender, TreeFiles, TripSource, import_trees, import_trips,
+    ImportSummary, SendOptions, StatementSender, TreeFiles, TripSource, import_trees, import_trips,
 };
 use arborlog::client::{Remote, today};
 use arborlog::import::{
@@ -32,7 +32,12 @@ pub struct DemoSummary {
     pub vkey: VerifierKey,
     pub genesis: RecordId,
     pub checkpoint: Checkpoint,
+    /// Lines of the tables that were set aside.
+    pub set_aside: u64,
+    /// Lines of the tables that the rules refused.
     pub refused: u64,
+    /// Statements that are not in, of lines or of what follows from them.
+    pub statements_refused: u64,
     pub receipts_verified: usize,
     /// Those of [`TOTALS`], as the server gives them.
     pub totals: Vec<(&'static str, String)>,
@@ -127,16 +132,14 @@ pub fn play(
     let checkpoint = Checkpoint::open(&note, vkey).map_err(Failure::check)?;
     let size = checkpoint.head().size;
     let receipts_verified = verify_receipts(remote, vkey, &genesis, size)?;
-    let refused = [&awarded, &planted]
-        .iter()
-        .map(|part| part.records_refused + part.lines.refused + part.lines.set_aside)
-        .sum::<u64>()
-        + claims_refused;
+    let of_both = |count: fn(&ImportSummary) -> u64| count(&awarded) + count(&planted);
     Ok(DemoSummary {
         vkey: vkey.clone(),
         genesis,
         checkpoint,
-        refused,
+        set_aside: of_both(|part| part.lines.set_aside),
+        refused: of_both(|part| part.lines.refused),
+        statements_refused: of_both(|part| part.records_refused) + claims_refused,
         receipts_verified,
         totals: totals(remote)?,
     })

@@ -108,7 +108,9 @@ fn print(args: &DemoArgs, summary: &DemoSummary, seconds: f64) -> Done {
             "log_vkey": summary.vkey.to_string(),
             "genesis": summary.genesis,
             "entries": head.size,
+            "set_aside": summary.set_aside,
             "refused": summary.refused,
+            "statements_refused": summary.statements_refused,
             "receipts_verified": summary.receipts_verified,
             "root": head.root.to_string(),
             "seconds": seconds,
@@ -128,8 +130,10 @@ fn print(args: &DemoArgs, summary: &DemoSummary, seconds: f64) -> Done {
         head.root
     );
     outln!(
-        "{} rows set aside or refused: see {}",
+        "{} lines set aside, {} refused, and {} statements refused: see {}",
+        summary.set_aside,
         summary.refused,
+        summary.statements_refused,
         args.dir.join("work").display()
     );
     outln!("{} receipts verified offline", summary.receipts_verified);

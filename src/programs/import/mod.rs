@@ -21,6 +21,7 @@ use arborlog::import::{
 use arborlog::outcome::Outcome;
 use arborlog::record::{ActivityCode, MethodId, Slug};
 
+pub use report::ImportSummary;
 pub use sender::{SendOptions, StatementSender};
 pub use trees::{TreeFiles, import_trees};
 pub use trips::{TripSource, import_trips};

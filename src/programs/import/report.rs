@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::sender::row_outcome;
 use crate::cli::{Done, Failure, say};
+use arborlog::client::LineOutcome;
 use arborlog::durable::replace_with;
 use arborlog::import::{LineFate, RowOutcome, STATION_REPEATED, SpelledStation};
+use arborlog::record::{Grams, Index};
 
 /// The note of trips whose station stands at several places.
 pub const TRIPS_AT_REPEATED_STATIONS: &str = "trips_at_repeated_stations";
@@ -86,6 +89,24 @@ pub struct ImportSummary {
     set_aside: Option<PathBuf>,
     /// Stations that trips name in another spelling than the file of stations.
     spelled: Vec<SpelledStation>,
+    /// Reversals of this run, as objects.
+    reversals: Vec<Value>,
+    /// Where they are kept.
+    reversals_file: Option<PathBuf>,
+}
+
+/// A trip whose award is taken back, since it overlaps another of the same bicycle.
+pub struct ReversedTrip {
+    /// The entry of its award.
+    pub award: Index,
+    /// Its line, if the file has it.
+    pub line: Option<u64>,
+    /// The award of the trip that stands.
+    pub standing: Index,
+    /// The line of that one, if the file has it.
+    pub standing_line: Option<u64>,
+    /// The points that are taken back.
+    pub points: Grams,
 }
 
 /// What an import can't know, or did not say, and how often.
@@ -115,6 +136,7 @@ pub struct Report {
     told: Option<ToldLines>,
     failed: Option<io::Error>,
     spelled: Vec<SpelledStation>,
+    reversals: Vec<Value>,
 }
 
 /// Lines as JSON objects, in the order in which they were told.
@@ -150,6 +172,7 @@ impl Report {
             told,
             failed: None,
             spelled: Vec::new(),
+            reversals: Vec::new(),
         })
     }
 
@@ -161,6 +184,28 @@ impl Report {
     /// Notes under which other spellings trips name stations.
     pub fn spelled(&mut self, stations: Vec<SpelledStation>) {
         self.spelled = stations;
+    }
+
+    /// Takes what became of the reversal of a trip's award.
+    pub fn reversed(&mut self, trip: &ReversedTrip, outcome: &LineOutcome) {
+        let mut object = json!({
+            "award": trip.award, "line": trip.line, "points": trip.points,
+            "standing": trip.standing, "standing_line": trip.standing_line,
+        });
+        let fields = match row_outcome(outcome) {
+            RowOutcome::Admitted(index) => json!({"outcome": "admitted", "index": index}),
+            RowOutcome::AlreadyIn(index) => json!({"outcome": "already_in", "index": index}),
+            RowOutcome::Refused { code, detail } => {
+                json!({"outcome": "refused", "code": code, "detail": detail})
+            }
+            RowOutcome::SetAside(reason, detail) => {
+                json!({"outcome": "set_aside", "reason": reason, "detail": detail})
+            }
+        };
+        if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
+            object.extend(fields);
+        }
+        self.reversals.push(object);
     }
 
     /// How an import ends that could not be done to its end: with what became of each line, as far as
@@ -256,6 +301,28 @@ impl Report {
             );
             return Err(stopped(self.what, &self.lines, failure.saying(what)));
         }
+        let reversals_file = match self.reversals.is_empty() {
+            true => None,
+            false => Some(self.work.join(format!("{}.reversed.ndjson", self.what))),
+        };
+        if let Some(path) = &reversals_file {
+            let kept = replace_with(path, |file| {
+                self.reversals
+                    .iter()
+                    .try_for_each(|object| writeln!(file, "{object}"))
+            });
+            if let Err(error) = kept {
+                let what = format!(
+                    "the list of the awards that were reversed can't be kept; the sums hold. Give {} room, or name another folder with --work, and run the same command again",
+                    path.display()
+                );
+                return Err(stopped(
+                    self.what,
+                    &self.lines,
+                    Failure::from(error).saying(what),
+                ));
+            }
+        }
         if read == 0 {
             errln!(
                 "warning: the files of {} have no line but the header, so nothing was sent. If they should have lines, look at what writes them",
@@ -269,8 +336,12 @@ impl Report {
             set_aside,
             ..
         } = self.lines;
+        let beside = self.beside.as_ref().map_or_else(String::new, |beside| {
+            let (read, set_aside) = (beside.read, beside.set_aside.len());
+            format!("; of {read} {} {set_aside} set aside", beside.what)
+        });
         errln!(
-            "{}: {read} lines read: {admitted} admitted, {already_in} already in, {refused} refused, {set_aside} set aside",
+            "{}: {read} lines read: {admitted} admitted, {already_in} already in, {refused} refused, {set_aside} set aside{beside}",
             self.what
         );
         Ok(ImportSummary {
@@ -283,6 +354,8 @@ impl Report {
             told: self.told,
             set_aside: Some(path),
             spelled: self.spelled,
+            reversals: self.reversals,
+            reversals_file,
         })
     }
 
@@ -413,6 +486,13 @@ impl ImportSummary {
                 "{trips:>8} trips name station {station} {given:?}, and the file of stations {listed:?}: taken for one station"
             );
         }
+        if let Some(path) = &self.reversals_file {
+            outln!(
+                "{:>8} awards of trips that overlap another are taken back: {} names their lines",
+                self.reversals.len(),
+                path.display()
+            );
+        }
         for Note { count, words, .. } in &self.notes {
             outln!("{count:>8} {words}");
         }
@@ -432,6 +512,9 @@ impl ImportSummary {
             "records": {"admitted": self.records_admitted, "refused": self.records_refused},
             "set_aside_file": self.set_aside,
         });
+        if let (Some(sums), false) = (sums.as_object_mut(), self.reversals.is_empty()) {
+            sums.insert("reversals".to_owned(), self.reversals.into());
+        }
         if let (Some(sums), false) = (sums.as_object_mut(), self.notes.is_empty()) {
             let notes = self.notes.iter();
             // A sum beyond 64 bits is no number of JSON readers.

@@ -6,11 +6,11 @@ use std::convert::Infallible;
 use super::report::{ImportSummary, Report};
 use super::{StatementSender, file_failure, hold_imports, register_failure};
 use crate::cli::Failure;
-use arborlog::client::{IssuerKey, LineOutcome, today};
+use arborlog::client::{IssuerKey, LineOutcome, Submitter, today};
 use arborlog::import::{
-    ADDED_COLUMNS, Answers, CsvTable, DateOrder, EVENT_COLUMNS, MissingTrees, PlotCensus,
-    RecognizeError, SetAside, SpeciesList, TreeBooks, TreeRegister, TreesConfig, account, census,
-    missing_trees, plan_trees, read_trees, recognize,
+    ADDED_COLUMNS, Answers, CsvTable, DateOrder, EVENT_COLUMNS, MissingTrees, NOT_SENT, PlotCensus,
+    RecognizeError, RowOutcome, SetAside, SpeciesList, TreeBooks, TreeRegister, TreesConfig,
+    account, census, missing_trees, plan_trees, read_trees, recognize,
 };
 use arborlog::record::{Basis, Day, Digest, PlotNumber, Statement, Survey, WebAddress};
 
@@ -121,11 +121,19 @@ fn send_trees(
     if let Some(surveyor) = surveyor
         && imported.stopped.is_none()
     {
-        let surveys = surveys(&register, &config, &books, &missing)?;
-        survey(sender, surveys, surveyor, &mut imported)?;
+        let surveyed = surveys(&register, &config, &books, &missing)
+            .and_then(|surveys| survey(sender, surveys, surveyor, &mut imported));
+        // No line depends on it: they are told all the same.
+        if let Err(failure) = surveyed {
+            imported.stopped = Some(failure);
+        }
     }
     let told = account(&register, &books, &config, &imported.answers, &mut |fate| {
-        report.tell(&fate);
+        // What was being sent when the import broke off may be in.
+        let is_known = !matches!(fate.outcome, RowOutcome::SetAside(NOT_SENT, _));
+        if is_known || !imported.broke_off {
+            report.tell(&fate);
+        }
         Ok::<_, Infallible>(())
     });
     match told {
@@ -146,6 +154,8 @@ struct Imported {
     refused: u64,
     /// Why the rest was not sent.
     stopped: Option<Failure>,
+    /// It broke off in the middle of a round: what tells of a line may have been sent.
+    broke_off: bool,
 }
 
 fn plant(
@@ -194,9 +204,29 @@ fn plant(
     }
     register.drop_unknown(&books);
     books.add_signer(&planter.key().public())?;
+    // What is in by now is told even if the rounds break off.
+    if let Err(failure) = plant_in_rounds(
+        sender, register, config, planter, opened, &mut books, imported,
+    ) {
+        imported.stopped = Some(failure);
+        imported.broke_off = true;
+    }
+    Ok((books, missing))
+}
+
+/// Says what is lacking in the books, until nothing is.
+fn plant_in_rounds(
+    sender: &StatementSender,
+    register: &TreeRegister,
+    config: &TreesConfig<'_>,
+    planter: &IssuerKey,
+    opened: Submitter<'_>,
+    books: &mut TreeBooks,
+    imported: &mut Imported,
+) -> Result<(), Failure> {
     let mut opened = Some(opened);
     for _ in 0..ROUNDS_MAX {
-        let round = plan_trees(register, &books, config);
+        let round = plan_trees(register, books, config);
         if round.is_empty() {
             break;
         }
@@ -244,7 +274,7 @@ fn plant(
             break;
         }
     }
-    Ok((books, missing))
+    Ok(())
 }
 
 /// Why a first import stops of whose files nobody said that they are whole.

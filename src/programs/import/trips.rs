@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::report::{ImportSummary, Report, TRIPS_AT_REPEATED_STATIONS};
+use super::report::{ImportSummary, Report, ReversedTrip, TRIPS_AT_REPEATED_STATIONS};
 use super::sender::{SendOptions, Sent, row_outcome};
 use super::{StatementSender, file_failure, hold_imports, register_failure};
 use crate::cli::Failure;
 use arborlog::client::{IssuerKey, today};
 use arborlog::import::{
-    Area, CsvTable, KnownTrips, LineFate, Pseudonyms, PseudonymsError, STATION_COLUMNS,
+    Area, CsvTable, KnownTrips, LineFate, Pseudonyms, PseudonymsError, RowOutcome, STATION_COLUMNS,
     TRIP_COLUMNS, TripPlan, TripRef, TripsConfig, check_activity, plan_trips, read_stations,
 };
-use arborlog::record::{ActivityCode, Correction, MethodId, Remedy, Slug, Statement};
+use arborlog::record::{ActivityCode, Correction, Index, MethodId, Remedy, Slug, Statement};
 
 /// Where trips come from.
 pub struct TripSource {
@@ -101,15 +101,22 @@ fn send_trips(
         today: today(),
     };
     let file = trips.file().to_owned();
+    let mut lines_in = LinesIn::default();
     let plan = plan_trips(
         trips,
         &stations,
         &config,
         &mut pseudonyms,
         &known,
-        &mut |fate| report.tell(&fate),
+        &mut |fate| {
+            if let RowOutcome::AlreadyIn(index) = fate.outcome {
+                lines_in.0.push((index, fate.line));
+            }
+            report.tell(&fate);
+        },
     )
     .map_err(file_failure)?;
+    lines_in.0.sort_unstable();
     report.read(plan.read);
     report.spelled(plan.spelled.clone());
     // A crash here leaves keys and notes of trips that were not sent: the next import uses both.
@@ -160,11 +167,15 @@ fn send_trips(
         return Err(failure);
     }
 
-    let reversals = reversals(&plan, &known, &sent)?;
+    let reversals = reversals(&plan, &known, &sent, &lines_in)?;
     let (mut admitted, mut refused) = (sent.admitted(), sent.refused());
     if !reversals.is_empty() {
         let submitter = sender.open_phase("reversals", key)?;
-        let reversed = sender.send("reversals", submitter, reversals.into_iter())?;
+        let statements = reversals.iter().map(|reversal| reversal.statement.clone());
+        let reversed = sender.send("reversals", submitter, statements)?;
+        for (reversal, outcome) in reversals.iter().zip(&reversed.outcomes) {
+            report.reversed(&reversal.told, outcome);
+        }
         admitted += reversed.admitted();
         refused += reversed.refused();
         if let Some(failure) = reversed.stopped {
@@ -224,11 +235,38 @@ fn check_pseudonyms(
     )))
 }
 
+/// The lines of the file whose awards were in before, in the order of their entries.
+#[derive(Default)]
+struct LinesIn(Vec<(Index, u64)>);
+
+impl LinesIn {
+    fn of(&self, entry: Index) -> Option<u64> {
+        let found = self.0.binary_search_by_key(&entry, |(index, _)| *index);
+        let (_, line) = self.0.get(found.ok()?)?;
+        Some(*line)
+    }
+}
+
+/// A reversal that is to be sent.
+struct PlannedReversal {
+    statement: Statement,
+    told: ReversedTrip,
+}
+
 /// Reversals of awards of trips that overlap another which is in.
-fn reversals(plan: &TripPlan, known: &KnownTrips, sent: &Sent) -> Result<Vec<Statement>, Failure> {
-    let entry_of = |trip| match trip {
-        TripRef::Entry(index) => Some(index),
-        TripRef::Row(position) => sent.index(position),
+fn reversals(
+    plan: &TripPlan,
+    known: &KnownTrips,
+    sent: &Sent,
+    lines_in: &LinesIn,
+) -> Result<Vec<PlannedReversal>, Failure> {
+    // The entry of a trip, and its line, if the file has it.
+    let trip_of = |trip| match trip {
+        TripRef::Entry(index) => Some((index, lines_in.of(index))),
+        TripRef::Row(position) => {
+            let line = plan.trips.get(position).map(|trip| trip.line);
+            sent.index(position).map(|index| (index, line))
+        }
     };
     let mut reversals = Vec::new();
     for overlap in &plan.overlaps {
@@ -237,21 +275,28 @@ fn reversals(plan: &TripPlan, known: &KnownTrips, sent: &Sent) -> Result<Vec<Sta
             TripRef::Row(position) => plan.trips.get(position).map(|trip| trip.award.points),
         };
         // An award that was refused is not there to be reversed, nor in the way of another.
-        let (Some(target), Some(standing), Some(points)) = (
-            entry_of(overlap.reversed),
-            entry_of(overlap.standing),
-            points,
-        ) else {
+        let (Some((target, line)), Some((standing, standing_line)), Some(points)) =
+            (trip_of(overlap.reversed), trip_of(overlap.standing), points)
+        else {
             continue;
         };
         let reason =
             format!("it was at the same time as the trip of entry {standing} of the same bicycle");
-        reversals.push(Statement::Correction(Correction {
-            target,
-            reason: reason.parse()?,
-            remedy: Remedy::Reverse { points },
-            set: None,
-        }));
+        reversals.push(PlannedReversal {
+            statement: Statement::Correction(Correction {
+                target,
+                reason: reason.parse()?,
+                remedy: Remedy::Reverse { points },
+                set: None,
+            }),
+            told: ReversedTrip {
+                award: target,
+                line,
+                standing,
+                standing_line,
+                points,
+            },
+        });
     }
     Ok(reversals)
 }
