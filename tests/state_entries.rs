@@ -12,7 +12,7 @@ use arborlog::ledger::{RULES_VERSION, State};
 use arborlog::receipt::Receipt;
 use arborlog::record::{Entry, Index, StateEntry, Statement, TimeMs};
 use arborlog::replay::{Replay, ReplayError, Signatures};
-use support::{Ledger, ORIGIN, Server, award, run_ok};
+use support::{Ledger, ORIGIN, Server, award, run, run_ok};
 
 const OFTEN: [&str; 2] = ["--state-every-ms", "4"];
 
@@ -166,6 +166,21 @@ fn how_things_stand_is_proven_offline() {
     // 600 awards to 50 accounts.
     let said = prove("account", Some(&paid.account.to_string()));
     assert!(says(&said).contains("has 1248 points"), "{said}");
+    // An award's evidence is not in the state, and that there is none says nothing of awards.
+    let evidence = paid.evidence.to_string();
+    assert!(says(&prove("evidence", Some(&evidence))).contains("there is no"));
+    let kept = "the evidence of plantings and surveys alone";
+    let verified = run_ok(&["verify", &file, "--log", vkey.trim()]);
+    assert!(verified.contains(kept), "{verified}");
+    let proven = run(&["prove", "--from", &url, "-o", &file, "evidence", &evidence]);
+    let said = String::from_utf8_lossy(&proven.stderr).into_owned();
+    assert!(said.contains(kept), "{said}");
+    // What can't be meant is wrong use.
+    for args in [["nonsense", "1"], ["evidence", "nonsense"], ["claim", "x"]] {
+        let refused = run(&[&["prove", "--from", &url, "-o", &file], &args[..]].concat());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{args:?}: {said}");
+    }
     let nobody = "ff".repeat(32);
     assert!(says(&prove("account", Some(&nobody))).contains("there is no"));
     let platform = ledger.platform.public().to_string();

@@ -40,7 +40,9 @@ pub fn read_vkey(text: &str) -> Result<VerifierKey, Failure> {
     if !is_there(path)? {
         let error = text.parse::<VerifierKey>().err();
         let why = error.map_or(String::new(), |error| format!(": {error}"));
-        return Err(Failure::usage(format!("{text:?} is no verifier key{why}")));
+        return Err(Failure::usage(format!(
+            "{text:?} is neither a file that is there nor a verifier key{why}"
+        )));
     }
     read_text(path)?
         .trim()

@@ -4,11 +4,12 @@ use clap::Args;
 
 use super::log_source::read_vkey;
 use super::{Done, Failure, connect, words};
+use arborlog::client::RemoteError;
 use arborlog::durable::{FileError, read_at_most, replace, write_unsynced};
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{
-    About, Corrections, Question, RECEIPT_BYTES_MAX, Receipt, Span, Standing, StateFile,
-    VerifiedReceipt,
+    About, Corrections, ProvenItem, Question, RECEIPT_BYTES_MAX, Receipt, Span, Standing,
+    StateFile, VerifiedReceipt,
 };
 use arborlog::record::{FullEntry, Index, RecordId};
 
@@ -36,7 +37,7 @@ pub struct ProveArgs {
     from: String,
     /// What to prove, and below which item; or both as one, as verify --about takes it: certificate/33258.
     /// What kind of item: account, claim, tree, plot, planting, survey, key, holder, method,
-    /// species, month, voided, reversed, loss, evidence, once; or totals, which has no key. Or a file of
+    /// species, month, voided, reversed, loss, evidence (of plantings and surveys), once; or totals, which has no key. Or a file of
     /// several items and the entries that they name: certificate, account-history, plot-history, and
     /// entry, what corrected it.
     domain: String,
@@ -79,6 +80,9 @@ pub struct VerifyArgs {
     json: bool,
 }
 
+/// The status of a request that can't be meant.
+const BAD_REQUEST: u16 = 400;
+
 /// What a receipt can't tell.
 const NOT_PROVEN: [&str; 5] = [
     "that the key was not revoked before, nor that the rules were kept: an audit of the whole log does",
@@ -95,6 +99,17 @@ const NOT_PROVEN_OF_STATE: [&str; 4] = [
     "that there is no other view of the log: witnesses' cosignatures do",
     "that what was said is true: no signature can, and no ledger sees whether a sapling lives",
 ];
+
+/// What a state says of evidence: that there is none of a digest says nothing of awards.
+const EVIDENCE_KEPT: &str = "the state keeps the evidence of plantings and surveys alone; whether an award has it, an audit tells";
+
+/// Whether an item says that the state has no such evidence.
+fn is_absent_evidence(item: &ProvenItem) -> bool {
+    item.domain_name() == EVIDENCE && item.found.is_none()
+}
+
+/// The domain of evidence.
+const EVIDENCE: &str = "evidence";
 
 pub fn prove(args: &ProveArgs) -> Done {
     let encoded = |text: &str| {
@@ -131,7 +146,11 @@ pub fn prove(args: &ProveArgs) -> Done {
             format!("v1/proofs/state?domain={}{key}", encoded(domain))
         }
     };
-    keep(&args.from, &path, args.output.as_deref())
+    keep(&args.from, &path, args.output.as_deref())?;
+    if args.domain == EVIDENCE {
+        errln!("{EVIDENCE_KEPT}");
+    }
+    Ok(())
 }
 
 pub fn fetch(args: &ReceiptArgs) -> Done {
@@ -141,7 +160,13 @@ pub fn fetch(args: &ReceiptArgs) -> Done {
 
 /// Fetches a receipt's file, and writes it.
 fn keep(from: &str, path: &str, output: Option<&Path>) -> Done {
-    let text = connect::to(from).text(path)?;
+    let text = connect::to(from).text(path).map_err(|error| match &error {
+        // The path is made of the arguments: no such kind of item, or no key of one.
+        RemoteError::Problem { problem, .. } if problem.status == BAD_REQUEST => {
+            Failure::usage(error)
+        }
+        _ => error.into(),
+    })?;
     // A page of a proxy, say, must not be kept as a receipt.
     Receipt::read(text.as_bytes()).map_err(|error| {
         let what = anyhow::anyhow!("{from} gave no receipt: {error}");
@@ -370,9 +395,13 @@ fn print_words(receipt: &VerifiedReceipt) {
         None => {
             match &receipt.entry {
                 FullEntry::State(state) => outln!(
-                    "  What          how the first {} entries stand: {} points in accounts, {} trees stand, {} claims wait",
+                    "  What          how the first {} entries stand: {} points in accounts{}, {} trees stand, {} claims wait",
                     state.size,
                     state.totals.balances,
+                    match state.totals.owed {
+                        0 => String::new(),
+                        owed => format!(" ({owed} owed taken off)"),
+                    },
                     state.totals.standing,
                     state.totals.waiting
                 ),
@@ -394,6 +423,9 @@ fn print_words(receipt: &VerifiedReceipt) {
             }
             outln!("  When          admitted on {admitted}");
         }
+    }
+    if receipt.items.iter().any(is_absent_evidence) {
+        outln!("  Note          {EVIDENCE_KEPT}");
     }
     outln!();
     outln!("Checked, with nothing but this file and the key you gave:");

@@ -77,10 +77,30 @@ impl<R: BufRead> NdjsonLines<R> {
         }
         serde_json::from_slice(line).map_err(|error| match std::str::from_utf8(line) {
             // It is one line for the JSON reader; which of the input, the caller says.
-            Ok(_) => error.to_string().replace(" at line 1 column ", ", column "),
+            Ok(_) => plain(&error.to_string()),
             Err(_) if line.contains(&0) => "it is not UTF-8, but looks like UTF-16".to_owned(),
             Err(_) => "it is not UTF-8".to_owned(),
         })
+    }
+}
+
+/// What a JSON reader says is wrong, in the words of the statements' format.
+fn plain(error: &str) -> String {
+    let (what, at) = match error.rsplit_once(" at line 1 column ") {
+        Some((what, column)) => (what, format!(", column {column}")),
+        None => (error, String::new()),
+    };
+    // The reader takes any number that has a fraction, or is too large, for one with a fraction.
+    let fraction = what
+        .strip_prefix("invalid type: floating point `")
+        .and_then(|rest| rest.split_once("`, expected "));
+    match fraction {
+        Some((number, expected)) if expected.starts_with(['u', 'i']) => {
+            format!(
+                "the number {number} is too large, or not whole: numbers are whole, up to 2^64 - 1 at most{at}"
+            )
+        }
+        _ => format!("{what}{at}"),
     }
 }
 
@@ -133,6 +153,9 @@ mod tests {
         let why = |at: usize| read[at].1.as_ref().unwrap_err().as_str();
         assert!(why(1).contains("unknown variant `gift`"), "{}", why(1));
         assert!(why(2).contains("longer"), "{}", why(2));
+        let large = CLAIM.replace("2000", "18446744073709551616");
+        let large = lines(large.as_bytes()).remove(0).1.unwrap_err();
+        assert!(large.contains("too large"), "{large}");
         let wide: Vec<u8> = CLAIM.bytes().flat_map(|byte| [byte, 0]).collect();
         let latin = [b"{\"kind\":\"caf\xe9\"}".as_slice(), &wide].join(&b'\n');
         let read = lines(&latin);

@@ -138,7 +138,13 @@ fn outstanding(facts: &Facts<'_>) -> Option<Finding> {
         cases.add(
             0,
             "all accounts",
-            format!("{points} points; {what}"),
+            match facts.state.totals().owed {
+                0 => format!("{points} points held; {what}"),
+                owed => format!(
+                    "{points} points held; {what}. Other accounts owe {owed}, so all balances together are {}",
+                    facts.state.totals().balances
+                ),
+            },
             Vec::new(),
         );
     }
