@@ -1470,8 +1470,11 @@ fn kill_9_of_submit_at_any_moment_and_the_same_command_again_is_once() {
         child.wait().unwrap();
     }
     assert!(killed > 5, "only {killed} were killed at work");
-    // A recovery too.
-    std::fs::remove_file(place.path("a.ndjson.journal")).unwrap();
+    // A recovery too. On a busy machine none of its runs may have come to begin the journal.
+    match std::fs::remove_file(place.path("a.ndjson.journal")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        removed => removed.unwrap(),
+    }
     for _ in 0..6 {
         let mut child = arborlog()
             .args(["submit", &place.path("a.ndjson"), "--to", &place.server.url])
