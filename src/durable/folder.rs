@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{FileError, at};
 
 /// The folder that a path's last name stands in.
-pub(super) fn folder_of(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))

@@ -12,6 +12,8 @@
 //!   behind. Nothing ever reads it, and the next write of the same name removes it.
 //! * A new file that must not take another's place is created under its own name: [`create`] and
 //!   [`create_secret`]. A crash may leave it empty or cut, before anybody was told of it.
+//! * A file that several processes may create or replace at once is written under a temporary name
+//!   that no other process takes, and linked or renamed: [`create_whole`] and [`replace_whole`].
 //! * A file that grows is an [`AppendFile`]: what was appended is durable after a sync. A crash
 //!   may leave a cut end, which the reader of its format finds.
 //! * Folders are made and renamed with their names durable: [`make_folders`], [`rename_folder`].
@@ -22,7 +24,7 @@
 //! that it could not write, and a second sync would not tell (<https://wiki.postgresql.org/wiki/Fsync_Errors>).
 //! The caller starts again from what is on disk.
 //!
-//! One writer a file. Nothing here keeps two processes from replacing the same file at once; where
+//! Otherwise one writer a file. Nothing here keeps two processes from replacing the same file at once; where
 //! that could happen the caller holds a lock: [`hold`].
 //!
 //! Where there is no Unix, files have no modes and folders can't be synced: the functions do what
@@ -37,6 +39,7 @@ mod access;
 mod append;
 mod folder;
 mod lock;
+mod shared;
 mod steady;
 mod unsynced;
 mod whole;
@@ -48,8 +51,9 @@ use std::sync::Arc;
 
 pub use access::open_to_others;
 pub use append::{AppendFile, make_empty};
-pub use folder::{make_folders, remove, remove_folder, rename_folder, sync_folder};
+pub use folder::{folder_of, make_folders, remove, remove_folder, rename_folder, sync_folder};
 pub use lock::{Held, LockToRead, hold, hold_to_read};
+pub use shared::{create_whole, replace_whole};
 pub use steady::{FileChanged, SteadyFile};
 pub use unsynced::{copy_folder_unsynced, create_unsynced, write_unsynced};
 pub use whole::{create, create_secret, is_temporary, renew, replace, replace_all, replace_with};

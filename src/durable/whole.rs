@@ -201,7 +201,7 @@ impl<'a> Replacement<'a> {
     }
 }
 
-const TEMPORARY: &str = ".arborlog.tmp";
+pub(super) const TEMPORARY: &str = ".arborlog.tmp";
 
 /// The one spelling of temporary names.
 fn temporary(path: &Path) -> PathBuf {
