@@ -1,8 +1,10 @@
 //! Where a log's bytes are kept.
 //!
 //! [`Store`] is what the sequencer needs of any store; [`DiskStore`] keeps the log in plain files;
-//! [`SavedState`] keeps the ledger's derived state in sled between starts.
+//! [`SavedState`] keeps the ledger's derived state in sled between starts; [`blobs`] keeps a log on an
+//! object store.
 
+pub mod blobs;
 mod committed;
 mod directory;
 mod disk;
