@@ -112,9 +112,50 @@ pub enum StoreError {
         "the store contradicts itself in memory ({0}); nothing acknowledged is lost; start again, and report this"
     )]
     Inconsistent(&'static str),
+    /// An object store could not do what it was asked.
+    #[error(transparent)]
+    Blob(#[from] blobs::BlobError),
+    /// The object store holds no log.
+    #[error("{0} holds no log; make one with: arborlog init, or name the place of one")]
+    NoLog(String),
+    /// The object store holds another log, or one of another version of this software.
+    #[error(
+        "{address} holds {found:?}, but {expected:?} was looked for; name the store of this log, and use the arborlog that wrote it"
+    )]
+    OtherLog {
+        /// The store.
+        address: String,
+        /// The text of its VERSION, cut to a length that an error can show.
+        found: String,
+        /// The text that was looked for.
+        expected: String,
+    },
+    /// An object does not hold what was written to it, or contradicts the objects before it.
+    #[error(
+        "{object} is damaged: {what}; nothing was changed; keep the store as it is and restore the object's first version"
+    )]
+    DamagedObject {
+        /// The object, with its store.
+        object: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes ({0}); start again")]
+    NoRandomness(String),
     /// An operation of the file system failed.
     #[error(transparent)]
     Io(#[from] FileError),
+}
+
+impl StoreError {
+    /// An error of an object's bytes.
+    fn damaged_object(blobs: &dyn blobs::Blobs, name: &str, what: impl Into<String>) -> Self {
+        Self::DamagedObject {
+            object: format!("{}/{name}", blobs.address()),
+            what: what.into(),
+        }
+    }
 }
 
 /// What keeps a log durably.

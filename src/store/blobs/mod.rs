@@ -10,20 +10,30 @@
 
 #[cfg(feature = "objects")]
 mod address;
+mod chain;
+mod commit;
+mod fields;
+mod floor;
 mod folder;
 mod memory;
+mod names;
 #[cfg(feature = "objects")]
 mod objects;
+mod settle;
 
 use std::fmt::Debug;
 use std::ops::Range;
 
 #[cfg(feature = "objects")]
 pub use address::open;
+pub use chain::{Chain, Committed, Fencing, Step};
+pub use commit::{Commit, Content, Session};
+pub use floor::Floor;
 pub use folder::FolderBlobs;
 pub use memory::MemoryBlobs;
 #[cfg(feature = "objects")]
 pub use objects::ObjectBlobs;
+pub use settle::Patience;
 
 use super::{BoxFuture, Bytes};
 

@@ -1,0 +1,30 @@
+//! The names of a log's objects.
+
+/// Which software may read this, and the log's origin. Created once.
+pub(super) const VERSION: &str = "VERSION";
+/// The chain.
+pub(super) const COMMITS: &str = "commit";
+/// Up to where the chain is packed.
+pub(super) const FLOORS: &str = "floor";
+
+/// Of an object of the chain. All numbers have as many digits as the largest, so that the order of
+/// names is that of numbers.
+pub(super) fn commit(seq: u64) -> String {
+    numbered(COMMITS, seq)
+}
+
+/// Of a floor.
+pub(super) fn floor(seq: u64) -> String {
+    numbered(FLOORS, seq)
+}
+
+fn numbered(folder: &str, number: u64) -> String {
+    format!("{folder}/{number:020}")
+}
+
+/// The number of an object in a folder; `None` if it is no such name.
+pub(super) fn number_in(folder: &str, name: &str) -> Option<u64> {
+    let digits = name.strip_prefix(folder)?.strip_prefix('/')?;
+    let number = digits.parse().ok()?;
+    (numbered(folder, number) == name).then_some(number)
+}
