@@ -16,6 +16,9 @@ const MAGIC: &[u8; 16] = b"arborlog-commit1";
 const KIND_BATCH: u8 = 1;
 const KIND_FENCE: u8 = 2;
 const RANDOM_BYTES: usize = 16;
+/// Bytes up to the heads. They say which kind an object is: a sweep reads no more.
+pub(super) const PREFACE_BYTES: u64 = (MAGIC.len() + 1 + 8 + 2 * RANDOM_BYTES) as u64;
+
 /// One process's time at the head of the log, from its fence on. Drawn by chance for each fence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Session([u8; RANDOM_BYTES]);
@@ -155,6 +158,19 @@ impl Commit {
             nonce,
             content,
         })
+    }
+}
+
+/// Whether an object is a fence, by its first [`PREFACE_BYTES`].
+pub(super) fn is_fence(preface: &[u8]) -> Result<bool, &'static str> {
+    let mut fields = Fields::of(preface);
+    if fields.take()? != *MAGIC {
+        return Err("it does not begin as a commit of this version");
+    }
+    match fields.take()? {
+        [KIND_BATCH] => Ok(false),
+        [KIND_FENCE] => Ok(true),
+        _ => Err("it is neither a batch nor a fence"),
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// The fields of bytes that may go on behind them.
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
     /// The fields of bytes that end with the SHA-256 of what is before it.
     pub(super) fn digested(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let (rest, digest) = bytes.split_last_chunk::<HASH_BYTES>().ok_or(CUT)?;
@@ -27,6 +32,12 @@ impl<'a> Fields<'a> {
         let (field, rest) = self.rest.split_first_chunk::<N>().ok_or(CUT)?;
         self.rest = rest;
         Ok(*field)
+    }
+
+    pub(super) fn bytes(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
+        let (field, rest) = self.rest.split_at_checked(length).ok_or(CUT)?;
+        self.rest = rest;
+        Ok(field)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, &'static str> {

@@ -15,11 +15,15 @@ mod commit;
 mod fields;
 mod floor;
 mod folder;
+mod log;
 mod memory;
 mod names;
 #[cfg(feature = "objects")]
 mod objects;
+mod pack;
+mod packer;
 mod settle;
+mod sweep;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -30,10 +34,14 @@ pub use chain::{Chain, Committed, Fencing, Step};
 pub use commit::{Commit, Content, Session};
 pub use floor::Floor;
 pub use folder::FolderBlobs;
+pub use log::{BlobLog, Progress};
 pub use memory::MemoryBlobs;
 #[cfg(feature = "objects")]
 pub use objects::ObjectBlobs;
+pub use pack::{Pack, PackShape};
+pub use packer::{Packer, Packing};
 pub use settle::Patience;
+pub use sweep::{Swept, sweep};
 
 use super::{BoxFuture, Bytes};
 

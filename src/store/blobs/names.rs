@@ -6,6 +6,8 @@ pub(super) const VERSION: &str = "VERSION";
 pub(super) const COMMITS: &str = "commit";
 /// Up to where the chain is packed.
 pub(super) const FLOORS: &str = "floor";
+/// Entries with their tiles.
+pub(super) const PACKS: &str = "pack";
 
 /// Of an object of the chain. All numbers have as many digits as the largest, so that the order of
 /// names is that of numbers.
@@ -16,6 +18,11 @@ pub(super) fn commit(seq: u64) -> String {
 /// Of a floor.
 pub(super) fn floor(seq: u64) -> String {
     numbered(FLOORS, seq)
+}
+
+/// Of a pack.
+pub(super) fn pack(number: u64) -> String {
+    numbered(PACKS, number)
 }
 
 fn numbered(folder: &str, number: u64) -> String {
