@@ -140,6 +140,16 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// The object store does not keep what it says, and would lose or fork the log.
+    #[error(
+        "{address} can't keep a log: {what}; use a store that creates objects only if they are absent, also when several try at once (docs/engine.md)"
+    )]
+    Unfit {
+        /// The store.
+        address: String,
+        /// What it did.
+        what: String,
+    },
     /// The system gave no random bytes.
     #[error("the system gave no random bytes ({0}); start again")]
     NoRandomness(String),

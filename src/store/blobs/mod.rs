@@ -22,6 +22,7 @@ mod names;
 mod objects;
 mod pack;
 mod packer;
+mod probe;
 mod settle;
 mod sweep;
 
@@ -40,6 +41,7 @@ pub use memory::MemoryBlobs;
 pub use objects::ObjectBlobs;
 pub use pack::{Pack, PackShape};
 pub use packer::{Packer, Packing};
+pub use probe::{ROUNDS_AT_INIT, ROUNDS_AT_START, probe};
 pub use settle::Patience;
 pub use sweep::{Swept, sweep};
 

@@ -1,5 +1,7 @@
 //! The names of a log's objects.
 
+use super::commit::Session;
+
 /// Which software may read this, and the log's origin. Created once.
 pub(super) const VERSION: &str = "VERSION";
 /// The chain.
@@ -8,6 +10,9 @@ pub(super) const COMMITS: &str = "commit";
 pub(super) const FLOORS: &str = "floor";
 /// Entries with their tiles.
 pub(super) const PACKS: &str = "pack";
+
+/// What the probe leaves.
+pub(super) const PROBES: &str = "probe";
 
 /// Of an object of the chain. All numbers have as many digits as the largest, so that the order of
 /// names is that of numbers.
@@ -23,6 +28,11 @@ pub(super) fn floor(seq: u64) -> String {
 /// Of a pack.
 pub(super) fn pack(number: u64) -> String {
     numbered(PACKS, number)
+}
+
+/// Of an object of the probe.
+pub(super) fn probe(session: Session) -> String {
+    format!("{PROBES}/{session}")
 }
 
 fn numbered(folder: &str, number: u64) -> String {
