@@ -1,6 +1,6 @@
 //! What the state trie costs: changes of accounts with their share of the root, with and without images
 //! that are held; what is dense, as trees are; an image; proofs. `cargo bench --bench trie`; compare the
-//! rows of one run.
+//! rows of one run. `ARBORLOG_TRIE_ACCOUNTS=10000000 ARBORLOG_TRIE_BATCH=16384` for larger ones.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -14,6 +14,8 @@ use sha2::{Digest as _, Sha256};
 const ACCOUNTS: u64 = 300_000;
 /// Changes between two roots.
 const BATCH: u64 = 1_024;
+/// Accounts that are put in together, to begin with.
+const FIRST_TOGETHER: u64 = 1 << 20;
 /// One change in this number is of a new account.
 const NEW_EVERY: u64 = 20;
 /// Keys that are fetched ahead of their changes.
@@ -63,15 +65,22 @@ fn empty<K: Key>() -> TrieMap<K, Account> {
     TrieMap::new(Domain::new(5).expect("a domain"))
 }
 
+/// Another number, if the environment has one.
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
+}
+
 /// Which accounts change next: any, and one in [`NEW_EVERY`] is new.
 struct Changes {
+    /// Changes between two roots.
+    batch: u64,
     accounts: u64,
     random: u64,
 }
 
 impl Changes {
     fn batch(&mut self) -> Vec<AccountPath> {
-        let changes = (1..=BATCH).map(|change| {
+        let changes = (1..=self.batch).map(|change| {
             if change % NEW_EVERY == 0 {
                 self.accounts += 1;
                 return account(self.accounts - 1);
@@ -98,15 +107,19 @@ fn credit(map: &mut TrieMap<AccountPath, Account>, batch: &[AccountPath]) {
 fn changes(criterion: &mut Criterion) {
     let mut map = empty();
     let mut next = Changes {
-        accounts: ACCOUNTS,
+        batch: number("ARBORLOG_TRIE_BATCH", BATCH),
+        accounts: number("ARBORLOG_TRIE_ACCOUNTS", ACCOUNTS),
         random: 7,
     };
-    let accounts: Vec<_> = (0..ACCOUNTS).map(account).collect();
-    credit(&mut map, &accounts);
+    for first in (0..next.accounts).step_by(FIRST_TOGETHER as usize) {
+        let together = first..(first + FIRST_TOGETHER).min(next.accounts);
+        let accounts: Vec<_> = together.map(account).collect();
+        credit(&mut map, &accounts);
+    }
     map.root().expect("a root");
-    let mut group = criterion.benchmark_group("trie/1,024 changes and a root");
+    let mut group = criterion.benchmark_group(format!("trie/{} changes and a root", next.batch));
     group
-        .throughput(Throughput::Elements(BATCH))
+        .throughput(Throughput::Elements(next.batch))
         .sample_size(20);
     for held in [0, 3] {
         group.bench_function(format!("{held} images held"), |bench| {
