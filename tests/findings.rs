@@ -11,7 +11,8 @@ mod statements;
 use std::collections::BTreeMap;
 
 use arborlog::audit::{
-    Finding, Folder, Inspection, InspectionError, Observations, Report, SavedAudit, threads_default,
+    Finding, Folder, Inspection, InspectionError, Observations, Report, SavedAudit, Severity,
+    threads_default,
 };
 use arborlog::record::*;
 use forge::{DAY_MS, Forge, vkey, write};
@@ -186,6 +187,12 @@ fn found(it: &Forge, as_of: Day) -> BTreeMap<&'static str, Vec<Index>> {
 #[track_caller]
 fn only(it: &Forge, as_of: Day, code: &'static str, indexes: &[Index]) {
     assert_eq!(found(it, as_of), BTreeMap::from([(code, indexes.to_vec())]));
+}
+
+/// Covers all entries, and lets time pass.
+fn covered_until(it: &mut Forge, later_ms: u64) {
+    it.cover();
+    it.now.0 += later_ms;
 }
 
 fn later(days: u32) -> Day {
@@ -574,8 +581,8 @@ fn awards_beside_each_other() {
     let mut it = plain();
     let awards: Vec<Index> = (0..7)
         .map(|day| {
-            it.now.0 += DAY_MS / 2;
-            it.now.0 += DAY_MS / 2;
+            covered_until(&mut it, DAY_MS / 2);
+            covered_until(&mut it, DAY_MS / 2);
             let daily = Award {
                 occurred_on: Day::of(it.now),
                 ..ride(BEN, CAP, 10 + day)
@@ -589,8 +596,8 @@ fn awards_beside_each_other() {
     // In two halves each day, none above the cap.
     let mut it = plain();
     for day in 0..7 {
-        it.now.0 += DAY_MS / 2;
-        it.now.0 += DAY_MS / 2;
+        covered_until(&mut it, DAY_MS / 2);
+        covered_until(&mut it, DAY_MS / 2);
         for half in 0..2 {
             let daily = Award {
                 occurred_on: Day::of(it.now),
@@ -605,7 +612,12 @@ fn awards_beside_each_other() {
 
     let mut it = plain();
     let awards: Vec<Index> = (0..100)
-        .map(|number| it.admit("platform", ride(BEN, 1, number + 10)))
+        .map(|number| {
+            if number % 40 == 0 {
+                it.cover();
+            }
+            it.admit("platform", ride(BEN, 1, number + 10))
+        })
         .collect();
     let all = found(&it, TODAY);
     assert_eq!(all["awards_burst"], [awards[0], awards[99]]);
@@ -627,8 +639,8 @@ fn keys_methods_and_clocks() {
     // Dated back by the thief: it came in after that day all the same.
     let mut it = plain();
     it.admit("g1+g2+stolen", grant("stolen", Role::Platform, "cityride"));
-    it.now.0 += DAY_MS / 2;
-    it.now.0 += DAY_MS / 2;
+    covered_until(&mut it, DAY_MS / 2);
+    covered_until(&mut it, DAY_MS / 2);
     let record = Record {
         issued_on: TODAY,
         ..it.record("stolen", ride(BEN, 1, 2))
@@ -663,6 +675,7 @@ fn keys_methods_and_clocks() {
     only(&it, later(30), "keys_near_expiry", &[index]);
 
     let mut it = plain();
+    it.cover();
     it.now.0 += DAY_MS;
     let index = it.admit("platform", ride(BEN, 1, 2));
     only(&it, later(1), "clock_pauses", &[index]);
@@ -689,6 +702,116 @@ fn keys_methods_and_clocks() {
     assert_eq!(
         all.keys().copied().collect::<Vec<_>>(),
         ["corrections_by_issuer", "losses_without_evidence"]
+    );
+}
+
+/// The finding about entries that no state entry covered in time.
+fn uncovered(it: &Forge) -> Option<Finding> {
+    let (findings, _) = inspect(it, later(3));
+    findings
+        .into_iter()
+        .find(|finding| finding.code == "state_uncovered")
+}
+
+#[test]
+fn state_entries_that_come_too_late_or_never() {
+    // All within a minute, as an import comes in: nothing is late yet.
+    let mut it = plain();
+    assert_eq!(uncovered(&it), None);
+    it.admit("platform", ride(BEN, 1, 2));
+    it.now.0 += DAY_MS;
+    assert_eq!(uncovered(&it), None, "nothing was admitted since");
+    let index = it.admit("platform", ride(BEN, 1, 3));
+    let found = uncovered(&it).unwrap();
+    assert!(
+        found.title.contains("no state entry at all"),
+        "{}",
+        found.title
+    );
+    assert_eq!((found.severity, found.count), (Severity::Medium, 1));
+    assert_eq!(found.items[0].indexes, [index]);
+
+    // Covered every 59 s, with entries in between, and a state entry that speaks of all but the last.
+    let mut it = plain();
+    it.cover();
+    for number in 0..40 {
+        it.admit("platform", ride(BEN, 1, 10 + number));
+        it.now.0 += 56_000;
+        let behind = it.state_entry();
+        it.admit("platform", ride(BEN, 1, 60 + number));
+        it.take_state_entry(&StateEntry {
+            before: behind.before,
+            admitted_at: it.now,
+            ..behind
+        });
+    }
+    // A log at rest says nothing more: its last state entry needs no cover.
+    it.cover();
+    it.now.0 += DAY_MS;
+    it.admit("platform", ride(BEN, 1, 200));
+    assert_eq!(uncovered(&it), None);
+
+    // A pause of 61 s, in which three entries are admitted, two of them too late.
+    let mut it = plain();
+    it.cover();
+    it.admit("platform", ride(BEN, 1, 2));
+    it.now.0 += 59_000;
+    it.admit("platform", ride(BEN, 1, 3));
+    let late = [4, 5].map(|number| it.admit("platform", ride(BEN, 1, number)));
+    it.cover();
+    it.admit("platform", ride(BEN, 1, 6));
+    let found = uncovered(&it).unwrap();
+    assert!(
+        found.title.starts_with("2 entries were admitted"),
+        "{}",
+        found.title
+    );
+    assert!(found.title.contains("62 s"), "{}", found.title);
+    assert_eq!(found.count, 1);
+    assert_eq!(found.items[0].indexes, late);
+    assert!(!found.title.contains("at all"), "{}", found.title);
+}
+
+/// State entries that come, and each time speak of a single entry more, do not hide that they lag; and a log that
+/// leaves hours uncovered is told by how many entries, and for how long.
+#[test]
+fn state_entries_that_lag_for_ever() {
+    let mut it = plain();
+    it.cover();
+    let mut behind: Option<StateEntry> = None;
+    for number in 0..160 {
+        let speaks = number % 40 == 0;
+        if let Some(said) = behind.take_if(|_| speaks) {
+            let now = it.state_entry();
+            it.take_state_entry(&StateEntry {
+                before: now.before,
+                admitted_at: now.admitted_at,
+                ..said
+            });
+        }
+        it.admit("platform", ride(BEN, 1, 10 + number));
+        if speaks {
+            behind = Some(it.state_entry());
+        }
+        it.now.0 += 2_000;
+    }
+    let found = uncovered(&it).unwrap();
+    assert_eq!(found.count, 1, "one gap that does not end: {found:?}");
+    assert!(found.title.starts_with("139 entries"), "{}", found.title);
+
+    let mut it = plain();
+    let (begun, first) = (it.now.0, it.size());
+    for number in 0..200 {
+        it.admit("platform", ride(BEN, 1, 10 + number));
+        it.now.0 += 10_000;
+    }
+    let last = it.now.0 - 11_000;
+    let found = uncovered(&it).unwrap();
+    let longest = (last - (begun - 1000 * first)) / 1000;
+    assert!(
+        found.title.contains(&format!("{longest} s")),
+        "{}",
+        found.title
     );
 }
 

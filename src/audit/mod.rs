@@ -27,6 +27,7 @@
 
 mod auditor;
 mod awards;
+mod coverage;
 mod facts;
 mod findings;
 mod inspection;
@@ -41,6 +42,7 @@ mod whole;
 
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
 pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
+pub use coverage::{Coverage, Gap, UNCOVERED_MS_MAX};
 pub use facts::{Facts, Inconsistent};
 pub use findings::{Finding, FindingsError, ITEMS_MAX, Item, Severity, findings};
 pub use inspection::{Inspection, InspectionError};

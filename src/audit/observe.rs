@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use super::coverage::Coverage;
 use crate::crypto::PublicKey;
 use crate::ledger::decimal;
 use crate::record::{
-    ActivityCode, Day, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement, TimeMs,
-    TransferReason,
+    ActivityCode, Day, Entry, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement,
+    TimeMs, TransferReason,
 };
 use crate::replay::Taken;
 
@@ -36,6 +37,8 @@ pub struct Observations {
     pub kinds: BTreeMap<Kind, Span>,
     /// State entries, which have no kind and no issuer.
     pub state_entries: Span,
+    /// How soon state entries covered the others.
+    pub coverage: Coverage,
     /// Awards by method, version and activity.
     pub activities: BTreeMap<(MethodId, MethodVersion, ActivityCode), ActivitySums>,
     /// Entries by the key that issued them.
@@ -72,8 +75,14 @@ impl Observations {
         }
         self.observe_time(index, admitted_at);
         // A state entry is the log's own: no issuer, no kind.
-        let Some(stated) = taken.stated() else {
+        if let Entry::State(entry) = taken.checked.entry() {
             self.state_entries.add(index);
+            self.coverage.cover(entry.size);
+            return;
+        }
+        self.coverage.admit(index, admitted_at);
+        // Whatever is no state entry states something: a group has its seal.
+        let Some(stated) = taken.stated() else {
             return;
         };
         let (issuer, issued_on) = (*stated.issuer(), stated.issued_on());

@@ -177,6 +177,28 @@ impl Forge {
         self.admit("surveyor2", survey);
     }
 
+    /// What the log says of its state now, if it says it in the next entry.
+    pub fn state_entry(&self) -> StateEntry {
+        let roots = self.state.roots().unwrap();
+        let totals = self.state.totals();
+        let said = self
+            .state
+            .next_state_entry(self.now, self.size(), &roots, totals);
+        said.unwrap()
+    }
+
+    /// Takes in a state entry, whether it is right or not.
+    pub fn take_state_entry(&mut self, entry: &StateEntry) -> Index {
+        self.entries.push(entry.encode().unwrap());
+        self.now.0 += SECOND_MS;
+        self.state.apply_state_entry(entry).unwrap()
+    }
+
+    /// Takes in a state entry that covers all before it.
+    pub fn cover(&mut self) -> Index {
+        self.take_state_entry(&self.state_entry())
+    }
+
     fn place(&mut self, name: &'static str, admit: impl FnOnce(&mut Self) -> Index) -> Index {
         let index = admit(self);
         self.places.insert(name, index);

@@ -5,6 +5,7 @@
 mod authority;
 mod awards;
 mod clock;
+mod coverage;
 mod promises;
 mod surveys;
 mod trees;
@@ -27,6 +28,7 @@ pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding
     all.extend(trees::findings(facts));
     all.extend(authority::findings(facts)?);
     all.extend(clock::findings(facts));
+    all.extend(coverage::findings(facts));
     all.extend(awards::findings(facts, awards)?);
     all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(all)
@@ -122,9 +124,9 @@ struct Cases {
     count: u64,
     /// The sum of their weights.
     weight: u128,
-    /// Days pass by themselves, which makes no finding graver: they order the cases, and are not
-    /// added up.
-    weight_is_days: bool,
+    /// Time passes by itself, which makes no finding graver: days and milliseconds order the cases, and are
+    /// not added up.
+    weight_is_time: bool,
     /// The gravest cases with their weights, and some that are dropped at the end.
     items: Vec<(u128, Item)>,
 }
@@ -137,14 +139,14 @@ impl Cases {
             why,
             count: 0,
             weight: 0,
-            weight_is_days: false,
+            weight_is_time: false,
             items: Vec::new(),
         }
     }
 
-    /// The same for cases that are weighed by days.
-    fn weighed_by_days(mut self) -> Self {
-        self.weight_is_days = true;
+    /// The same for cases that are weighed by the time that passed.
+    fn weighed_by_time(mut self) -> Self {
+        self.weight_is_time = true;
         self
     }
 
@@ -157,7 +159,7 @@ impl Cases {
         indexes: Vec<Index>,
     ) {
         self.count += 1;
-        if !self.weight_is_days {
+        if !self.weight_is_time {
             self.weight += weight;
         }
         let item = Item {

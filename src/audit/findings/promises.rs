@@ -19,8 +19,8 @@ pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> 
 
 fn waiting(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
     let why = "Somebody paid for a tree and has none yet. Ask when and where it will be planted.";
-    let mut late = Cases::new("promises_late", Severity::Medium, why).weighed_by_days();
-    let mut very_late = Cases::new("promises_very_late", Severity::High, why).weighed_by_days();
+    let mut late = Cases::new("promises_late", Severity::Medium, why).weighed_by_time();
+    let mut very_late = Cases::new("promises_very_late", Severity::High, why).weighed_by_time();
     for (index, claim) in facts.state.claims() {
         if claim.tree != ClaimTree::Waiting {
             continue;

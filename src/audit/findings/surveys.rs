@@ -168,7 +168,7 @@ fn overdue(facts: &Facts<'_>) -> Option<Finding> {
         Severity::Medium,
         "The last survey said when the next one was due, and it has not come. Ask for it.",
     )
-    .weighed_by_days();
+    .weighed_by_time();
     for ((number, planting), (index, survey)) in latest(facts) {
         let Some(due) = survey.survey.next_due.filter(|due| *due < facts.as_of) else {
             continue;
