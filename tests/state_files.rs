@@ -1014,28 +1014,29 @@ fn a_file_is_held_to_the_question_that_was_asked() {
         let (exit, said, _) = verify(&["--about", &certificate, "--json"]);
         let said: Value = serde_json::from_str(&said).unwrap();
         assert_eq!((exit, &said["code"]), (1, &json!("about_other")), "{said}");
-        let python = std::process::Command::new("python3")
-            .arg(concat!(
+        let python = |more: &[&str]| {
+            let verifier = concat!(
                 env!("CARGO_MANIFEST_DIR"),
                 "/docs/verifier/arborlog_verify.py"
-            ))
-            .args([
-                "receipt",
-                &file,
-                "--log",
-                &vkey,
-                "--about",
-                &certificate,
-                "--json",
-            ])
-            .output()
-            .unwrap();
-        let said: Value = serde_json::from_slice(&python.stdout).unwrap();
+            );
+            let output = std::process::Command::new("python3")
+                .args([verifier, "receipt", &file, "--log", &vkey, "--json"])
+                .args(more)
+                .output()
+                .unwrap();
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+            (output.status.code(), said)
+        };
+        let (exit, said) = python(&["--about", &certificate]);
         assert_eq!(
-            (python.status.code(), &said["code"]),
+            (exit, &said["code"]),
             (Some(1), &json!("about_other")),
             "{said}"
         );
+        // Both say the same of what it lacks.
+        let ours: Value = serde_json::from_str(&verify(&["--json"]).1).unwrap();
+        assert_ne!(ours["missing"], json!([]));
+        assert_eq!(python(&[]).1["missing"], ours["missing"]);
     }
     // The receipt of a sealed entry has the id of its seal, by that name.
     let index = story.sealed.to_string();

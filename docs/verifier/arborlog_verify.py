@@ -2220,7 +2220,25 @@ def verify_state_receipt(chain, checkpoint, seen, genesis_id):
         file = StateFile(items, entries, state).read(checkpoint.origin, genesis_id) if entries else None
     return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None, id=None,
                      genesis=file and file["genesis"], items=[describe_item(item) for item in items],
-                     entries=[str(index) for index in entries], file=file)
+                     entries=[str(index) for index in entries], file=file, missing=[] if file else lacks_of_certificate(items))
+
+
+def lacks_of_certificate(items):
+    """What a certificate's file has and items without entries lack, if they begin as one does (§13.4): with the claim's. In
+    the words of `arborlog verify`."""
+    first = next(iter(items), None)
+    if not (first and first.name == "claims" and first.leaf):
+        return []
+    has = {item.name for item in items}
+    parts = [("the claim as it was stated", False)]
+    if first.f.tree[0] == "voided":
+        parts += [("by which entry it was voided", "voided" in has), ("why it was voided", False)]
+    if first.f.tree[0] == "tied":
+        parts += [("that no other certificate has its tree", "trees" in has), ("the tree's planting", "plantings" in has),
+                  ("the plot", "plots" in has), ("the plot's latest survey", "surveys" in has),
+                  ("that assignment, planting, plot and survey were stated so, and that nothing corrected them", False)]
+    parts.append(("whether the issuers' keys are revoked", "keys" in has))
+    return [part for part, is_there in parts if not is_there]
 
 
 def half_of(start, end):
@@ -2793,8 +2811,11 @@ def main(arguments=None):
         print(json.dumps(answer))
         return exit_code
     items, sentences = answer.pop("items", []), (answer.pop("file", None) or {}).get("sentences", [])
+    lacks = answer.pop("missing", [])
     for name, value in answer.items():
         print(f"{name}: {json.dumps(value)}")
+    if lacks:
+        print("It is not a certificate's file, which would prove too:", *lacks, sep="\n- ")
     for sentence in sentences:
         print(sentence)
     for item in items:

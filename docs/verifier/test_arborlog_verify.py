@@ -2145,6 +2145,34 @@ class StateFiles(unittest.TestCase):
         for sentence in self.said("tree")["file"]["sentences"]:
             self.assertIn(f"\n{sentence}\n", out.getvalue())
 
+    def test_what_a_file_that_was_cut_lacks(self):
+        for name in self.files:
+            self.assertEqual(self.said(name)["missing"], [], name)
+        lacks = lambda name, *kept: self.forge.of([item for place, item in enumerate(self.files[name][0]) if place in kept], [])
+        tree = lacks("tree", 0)
+        self.assertIsNone(tree["file"])
+        stated = "that assignment, planting, plot and survey were stated so, and that nothing corrected them"
+        keys = "whether the issuers' keys are revoked"
+        self.assertEqual(tree["missing"], [
+            "the claim as it was stated", "that no other certificate has its tree", "the tree's planting", "the plot",
+            "the plot's latest survey", stated, keys])
+        every = range(len(self.files["tree"][0]))
+        self.assertEqual(lacks("tree", *every)["missing"], ["the claim as it was stated", stated])
+        self.assertEqual(lacks("voided", 0)["missing"],
+                         ["the claim as it was stated", "by which entry it was voided", "why it was voided", keys])
+        self.assertEqual(lacks("waiting", 0)["missing"], ["the claim as it was stated", keys])
+        # What is no claim's, and what does not begin with one, is no certificate's file that was cut.
+        self.assertEqual(lacks("ANN", 0)["missing"], [])
+        self.assertEqual(lacks("tree", *every[1:])["missing"], [])
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "cut")
+            path.write_bytes(self.forge.text(self.forge.extra(self.files["waiting"][0][:1], [])))
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                code = v.main(["receipt", str(path), "--log", TEST_VKEY])
+        self.assertEqual(code, 0)
+        self.assertIn("which would prove too:\n- the claim as it was stated\n- " + keys, out.getvalue())
+
     def test_a_part_that_is_missing_or_twice_or_another(self):
         other_items, other_shown = self.files["corrected attestation"]
         for name, (items, shown) in self.files.items():
