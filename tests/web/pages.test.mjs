@@ -529,9 +529,9 @@ test('a state entry, a seal and a sealed entry are held, and say what is signed,
     const sealed = all.findLastIndex((entry) => entry.readUInt16BE(0) === 2);
     const seal = sealed + all[sealed].readUInt16BE(2);
     const said = {
-      'en-GB': [/which nobody signs but the log/, /issuer's key over just these bytes/, `signature of their seal, entry ${seal}`],
-      'fr-FR': [/que personne d'autre ne signe/, /sur exactement ces octets/, `leur sceau, l'entrée ${seal}`],
-      'zh-CN': [/除日志外无人签署/, /由签发者的密钥对这些字节签署/, `由其封印（记录 ${seal}）的签名覆盖`],
+      'en-GB': [/which nobody signs but the checkpoint/, /issuer's key over just these bytes/, `signature of their seal, entry ${seal}`],
+      'fr-FR': [/que personne ne signe, hormis le point de contrôle/, /sur exactement ces octets/, `leur sceau, l'entrée ${seal}`],
+      'zh-CN': [/除检查点外无人签署/, /由签发者的密钥对这些字节签署/, `由其封印（记录 ${seal}）的签名覆盖`],
     };
     for (const [locale, hints] of Object.entries(said)) {
       const { page, finish } = await visit(browser, withStates, { locale });
