@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use arborlog::crypto::PublicKey;
-use arborlog::ledger::{Candidate, KeyRole, Refusal, State};
+use arborlog::ledger::{BatchCandidate, Candidate, KeyRole, Refusal, State};
 use arborlog::merkle::{
     Bundle, Hash, Level, TILE_HASHES, TileId, inclusion_ranges, leaf_hash, root_of,
 };
 use arborlog::note::{Checkpoint, KeyName, SignatureType, TreeHead, VerifierKey};
-use arborlog::receipt::{AuthorityLink, Receipt};
+use arborlog::receipt::{AuthorityLink, Receipt, SealLink};
 use arborlog::record::*;
 
 use crate::statements::*;
@@ -191,7 +191,8 @@ impl Forge {
     pub fn take_state_entry(&mut self, entry: &StateEntry) -> Index {
         self.entries.push(entry.encode().unwrap());
         self.now.0 += SECOND_MS;
-        self.state.apply_state_entry(entry).unwrap()
+        self.state.apply_state_entry(entry).unwrap();
+        Index(self.size() - 1)
     }
 
     /// Takes in a state entry that covers all before it.
@@ -284,15 +285,26 @@ impl Forge {
     /// A batch of statements under one seal, as `who` signs it and the log writes it, whether the
     /// rules allow it or not: the entries' bytes, the seal's last.
     pub fn sealed(&self, who: &str, said: &[Statement]) -> Vec<Vec<u8>> {
+        self.sealed_as(who, said, |_| ())
+    }
+
+    /// The same under a seal that lies.
+    pub fn sealed_as(
+        &self,
+        who: &str,
+        said: &[Statement],
+        lie: impl FnOnce(&mut Seal),
+    ) -> Vec<Vec<u8>> {
         let statements: Vec<SealedStatement> = said
             .iter()
             .map(|said| SealedStatement::new(said.clone()).unwrap())
             .collect();
         let leaves = statements.iter().map(|said| leaf_hash(said.bytes()));
-        let seal = Seal {
+        let mut seal = Seal {
             count: u32::try_from(said.len()).unwrap(),
             root: Digest::from_bytes(*root_of(leaves).as_bytes()),
         };
+        lie(&mut seal);
         let signed = self.sign(who, &self.record(who, seal));
         let ahead = (1..=said.len() as u16).rev();
         let mut state = self.state.clone();
@@ -320,6 +332,63 @@ impl Forge {
         let lineage = self.lineage(&signed);
         entries.push(SignedEntry::encode_parts(self.now, &lineage, &signed).unwrap());
         entries
+    }
+
+    /// Admits a batch by the rules; gives its seal.
+    pub fn admit_sealed(&mut self, who: &str, said: &[Statement]) -> Index {
+        let batch = self.sealed(who, said);
+        let seal = SignedEntry::decode(batch.last().unwrap()).unwrap().signed;
+        let candidate = Candidate::signed(&seal, self.context.id(seal.bytes()), self.now, None);
+        let candidates: Vec<_> = said
+            .iter()
+            .map(|statement| Candidate {
+                statement,
+                link: None,
+                ..candidate
+            })
+            .collect();
+        let whole = BatchCandidate {
+            statements: &candidates,
+            seal: candidate,
+        };
+        assert!(self.state.admit_batch(&whole).unwrap().is_ok());
+        self.take_batch(batch)
+    }
+
+    /// Takes a batch in as it is; gives its last entry. The state does not learn of it: what comes next is about
+    /// something else.
+    pub fn take_batch(&mut self, batch: Vec<Vec<u8>>) -> Index {
+        self.entries.extend(batch);
+        self.now.0 += SECOND_MS;
+        Index(self.size() - 1)
+    }
+
+    /// The receipt of an entry that is so many before the seal of its batch, which has these statements before it.
+    pub fn sealed_receipt(&self, seal: Index, ahead: u64, count: u64) -> Receipt {
+        let of_seal = self.receipt(seal);
+        let index = Index(seal.0 - ahead);
+        let first = seal.0 - count;
+        let leaves: Vec<_> = self.entries[first as usize..seal.0 as usize]
+            .iter()
+            .map(|bytes| leaf_hash(SealedEntry::decode(bytes).unwrap().statement().bytes()))
+            .collect();
+        let ranges = inclusion_ranges(count - ahead, count).unwrap();
+        let siblings = ranges.iter().map(|(start, end)| {
+            let part = &leaves[*start as usize..*end as usize];
+            *root_of(part.iter().copied()).as_bytes()
+        });
+        Receipt {
+            index,
+            entry: self.entries[index.0 as usize].clone(),
+            path: self.path(index, self.size()),
+            seal: Some(SealLink {
+                index: seal,
+                entry: of_seal.entry.clone(),
+                path: of_seal.path.iter().map(|hash| *hash.as_bytes()).collect(),
+                siblings: siblings.collect(),
+            }),
+            ..of_seal
+        }
     }
 
     fn subjects_of(&self, statement: &Statement) -> Vec<Option<Index>> {
@@ -558,9 +627,20 @@ impl Forge {
 
     /// What an entry's lineage names as its authority, though the rest of it be no entry.
     fn authority(&self, index: Index) -> Option<Index> {
+        let entry = &self.entries[index.0 as usize];
+        // A state entry rests on nobody's authority.
+        if entry.starts_with(&[0, 3]) {
+            return None;
+        }
         let second = ENTRY_HEAD_BYTES + 8..ENTRY_HEAD_BYTES + 16;
-        let bytes = self.entries[index.0 as usize][second].try_into().unwrap();
+        let bytes = entry[second].try_into().unwrap();
         Some(Index(u64::from_be_bytes(bytes))).filter(|index| index.0 != u64::MAX)
+    }
+
+    /// The root over a range of entries.
+    pub fn root(&self, (start, end): (u64, u64)) -> Hash {
+        let part = &self.entries[start as usize..end as usize];
+        root_of(part.iter().map(|entry| leaf_hash(entry)))
     }
 
     pub fn path(&self, index: Index, size: u64) -> Vec<Hash> {

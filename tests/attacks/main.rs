@@ -10,6 +10,7 @@
 )]
 
 mod attack;
+mod batches;
 mod bytes;
 mod detectors;
 #[allow(dead_code)]
@@ -19,6 +20,7 @@ mod issuers;
 mod keys;
 mod operator;
 mod statements;
+mod states;
 #[path = "../verdicts/verifiers.rs"]
 mod verifiers;
 
@@ -37,6 +39,8 @@ fn attacks() -> Vec<Attack> {
         issuers::attacks(),
         governors::attacks(),
         keys::attacks(),
+        batches::attacks(),
+        states::attacks(),
         bytes::attacks(),
     ]
     .into_iter()
@@ -46,12 +50,21 @@ fn attacks() -> Vec<Attack> {
 
 #[test]
 fn the_honest_ledger_passes() {
-    for honest in [Forge::honest(), Forge::long(), edges()] {
+    let (covered, seal) = sealed_and_covered();
+    for (honest, sealed) in [
+        (Forge::honest(), None),
+        (Forge::long(), None),
+        (edges(), None),
+        (covered, Some(seal)),
+    ] {
         let before = honest.files();
         let mut forge = honest;
         forge.goes_on();
-        let shown = Shown::log(&forge, Some(before), forge.files())
-            .with(&forge.receipt(forge.at("assignment")));
+        let receipt = match sealed {
+            Some(seal) => forge.sealed_receipt(seal, 2, 3),
+            None => forge.receipt(forge.at("assignment")),
+        };
+        let shown = Shown::log(&forge, Some(before), forge.files()).with(&receipt);
         let all = look(&shown);
         for verdict in [
             &all.receipt,
@@ -64,6 +77,16 @@ fn the_honest_ledger_passes() {
             assert_eq!(*verdict, Verdict::Unnoticed, "{all:#?}");
         }
     }
+}
+
+/// An honest ledger with a sealed batch of three, whose seal it gives, among state entries.
+fn sealed_and_covered() -> (Forge, Index) {
+    let mut it = Forge::honest();
+    it.cover();
+    let said = [award(ANN, 7), award(BEN, 5), award(ANN, 3)].map(Says::says);
+    let seal = it.admit_sealed("platform", &said);
+    it.cover();
+    (it, seal)
 }
 
 /// An honest ledger that goes as far as the rules let it.

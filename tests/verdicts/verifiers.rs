@@ -168,7 +168,8 @@ for line in sys.stdin:
         times = ",".join(str(seen["seen_at_s"]) for seen in a["witnesses"])
         leaf = lambda leaf: f"{leaf['value']}:{leaf['a']}:{leaf['b']}" if leaf else "none"
         items = ",".join(f"{item['domain']}:{item['key']}:{leaf(item['leaf'])}" for item in a.get("items", []))
-        meaning = f"{a['index']} {a['id'] or '-'} {a['genesis'] or '-'} {a['tree_size']} [{items}] {times}"
+        # A sealed entry has no record of its own: what is signed is its seal's.
+        meaning = f"{a['index']} {a['id'] or a.get('seal_id') or '-'} {a['genesis'] or '-'} {a['tree_size']} [{items}] {times}"
         print(json.dumps({"outcome": "holds", "meaning": meaning}), flush=True)
     except v.Refused as refused:
         print(json.dumps({"outcome": v.OUTCOMES[refused.exit_code], "code": refused.code}), flush=True)
