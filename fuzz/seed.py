@@ -3,8 +3,13 @@
 
 import json
 import pathlib
+import sys
 
 here = pathlib.Path(__file__).parent
+# The second verifier reads receipts: they hold sealed entries, seals and state entries.
+sys.path.insert(0, str(here.parent / "docs" / "verifier"))
+sys.dont_write_bytecode = True
+import arborlog_verify
 golden = here.parent / "tests" / "golden"
 corpus = here / "corpus"
 
@@ -39,6 +44,22 @@ for path in sorted((golden / "note").iterdir()):
     keep("notes", path.name, path.read_bytes().strip() if path.suffix else path.read_bytes())
 for path in sorted((golden / "receipts").iterdir()):
     keep("receipts", path.name, path.read_bytes())
+forms = json.loads((golden / "forms.json").read_text())
+for form, examples in forms.items():
+    for number, entry in enumerate(examples if isinstance(examples, list) else [examples]):
+        keep("records", f"{form}_{number}", bytes.fromhex(entry))
+seen, sealed, seals = set(), {}, {}
+for path in sorted((golden / "receipts").glob("state_*")):
+    (state, *_), _, _ = arborlog_verify.read_receipt(path.read_bytes())
+    for index, entry in [(state.index, state.entry), *((one.index, one.entry) for one in state.shown)]:
+        decoded = arborlog_verify.decode_entry(entry)
+        if arborlog_verify.is_sealed(entry):
+            sealed[index + decoded.ahead] = decoded.said
+        if decoded.kind == "seal":
+            seals[index] = entry
+        if index not in seen and (decoded.kind in ("state", "seal") or arborlog_verify.is_sealed(entry)):
+            seen.add(index)
+            keep("records", f"{decoded.kind}_{index}", entry)
 for path in sorted((golden / "rejected").glob("*.json")):
     case = json.loads(path.read_text())
     if "hex" in case:
@@ -54,11 +75,28 @@ for path in [
     "v1/proofs/inclusion?index=0&size=1", "v1/proofs/consistency?from=1&to=1", "v1/entries/0",
     "v1/entries/0/receipt", "v1/receipts/0", "v1/trees/1/1", "v1/plots/1", "v1/certificates/0",
     "v1/accounts/" + "0" * 64, "v1/issuers/" + "0" * 64, "openapi.json", "readyz",
+    "v1/proofs/state?domain=totals", "v1/proofs/state?domain=keys&key=" + "0" * 64,
+    "v1/proofs/state?domain=surveys&key=1/latest", "v1/proofs/certificate/0",
+    "v1/proofs/account-history/" + "0" * 64, "v1/proofs/plot-history/1?from=0",
 ]:
     keep("http", "get_" + path.replace("/", "_"), b"\x00" + path.encode())
 record = next(p for p in sorted((corpus / "records").iterdir()) if p.name.startswith("entry"))
 keep("http", "post_binary", b"\x02v1/records\n\x00\x00\x01\x00" + record.read_bytes())
 keep("http", "post_json", b'\x06v1/records\n[{"record":"AA==","signature":"AA==","endorsements":[]}]')
+
+
+def behind_its_length(data):
+    return len(data).to_bytes(4, "big") + data
+
+
+# Batches, the seal first: one whose statements are all the same, and one whose seal signs others too. Both are of another log.
+for seal, said in sealed.items():
+    if seal in seals:
+        entry, count = seals[seal], arborlog_verify.decode_entry(seals[seal]).statement.count
+        signed = behind_its_length(entry[18 + 8 * int.from_bytes(entry[10:18], "big") :])
+        keep("http", f"post_batch_{seal}", b"\x0av1/batches\n" + signed + behind_its_length(said) * count)
+        keep("http", f"post_batch_{seal}_cut", b"\x0av1/batches\n" + signed + behind_its_length(said)[:-1])
+keep("http", "post_batch_of_nothing", b"\x0av1/batches\n" + bytes(4))
 trips = b"trip_id,duration,start_date,start_station,start_terminal,end_date,end_terminal,bike_id\n"
 trips += b"1,600,3/1/2014 0:16,A,50,3/1/2014 0:26,60,9\n"
 stations = b"station_id,name,lat,long\n50,A,37.79,-122.39\n"

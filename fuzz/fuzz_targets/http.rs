@@ -177,10 +177,10 @@ fuzz_target!(|bytes: &[u8]| {
         } else {
             Method::GET
         };
-        let kind = if choice & 4 == 4 {
-            "application/json"
-        } else {
-            "application/octet-stream"
+        let kind = match choice & 12 {
+            0 => "application/octet-stream",
+            8 => SEALED_BATCH,
+            _ => "application/json",
         };
         let request = Request::builder()
             .method(method)
