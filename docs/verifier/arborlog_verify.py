@@ -576,7 +576,7 @@ class Ledger:
     def __init__(self, origin, fetch, state_sizes=()):
         self.origin, self.fetch = origin, fetch
         self.state_sizes, self.states = frozenset(state_sizes), {}      # size: state root, totals
-        self.newest_state, self.newest_size = NONE, 0                   # the newest state entry's index and size
+        self.newest_state = NONE                                        # the newest state entry's index
         self.batch, self.cuts = [], set()   # sealed entries whose seal is still to come; state sizes that part one from it
         self.entries, self.last_admitted_at, self.genesis_id, self.programme = 0, 0, None, None
         self.council, self.quorum, self.council_at = [], 0, NONE        # the governors in force
@@ -643,8 +643,9 @@ class Ledger:
         """A state entry says what the entries below its size make. It changes nothing of that."""
         index, size = self.entries, entry.size
         need(entry.before == self.newest_state, "state_wrong", "it does not name the state entry before it")
-        need(self.newest_size < size <= index, "state_wrong",
-             "its size is not above that of the state entry before, or it is above its own index")
+        least = 1 if self.newest_state == NONE else self.newest_state + 1
+        need(least <= size <= index, "state_wrong",
+             "its size is not above the index of the state entry before, or it is above its own index")
         need(size not in self.cuts, "state_wrong", "its size parts a sealed batch from its seal")
         need(index - size <= STATE_LAG_MAX, "state_wrong", f"more than {STATE_LAG_MAX} entries stand since its size")
         need(entry.rules_version == RULES_VERSION, "rules_version_unsupported",
@@ -655,7 +656,7 @@ class Ledger:
         need(entry.state_root == root, "state_wrong", "the state root is not that of the entries below its size")
         for name in said:
             need(said[name] == totals[name], "state_wrong", f"{name} is not that of the entries below its size")
-        self.newest_state, self.newest_size = index, size
+        self.newest_state = index
 
     def follow(self, entry):
         """Checks the rules, takes the entry into the state, and gives its lineage."""

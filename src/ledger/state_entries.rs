@@ -108,12 +108,14 @@ impl State {
                 None => "no state entry is before it".to_owned(),
             });
         }
-        let size_before = before.map_or(0, |mark| mark.size);
+        // It speaks of the state entry before, too: those who replay keep no state of a smaller size once they
+        // have met that one.
+        let size_min = before.map_or(1, |mark| mark.index.0.saturating_add(1));
         let lag = index.checked_sub(entry.size);
-        if entry.size <= size_before || lag.is_none_or(|lag| lag > STATE_LAG_MAX) {
+        if entry.size < size_min || lag.is_none_or(|lag| lag > STATE_LAG_MAX) {
             return Err(format!(
-                "it speaks of the first {} entries; it must speak of more than {size_before}, and of at most \
-                 {STATE_LAG_MAX} less than its index",
+                "it speaks of the first {} entries; it must speak of at least {size_min}, of no more than {index}, \
+                 and of at most {STATE_LAG_MAX} less than that",
                 entry.size
             ));
         }

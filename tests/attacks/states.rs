@@ -64,6 +64,28 @@ fn entries() -> Vec<Attack> {
                 said.size += 1;
             },
         ),
+        Attack::next(
+            "A state entry of a size that the one before it did not leave behind",
+            LOG,
+            |it| {
+                let first = it.state_entry();
+                it.admit("platform", award(ANN, 7));
+                // The state before that state entry, which speaks of an entry less.
+                let amid = it.state_entry();
+                it.take_state_entry(&StateEntry {
+                    admitted_at: it.now,
+                    ..first
+                });
+                let now = it.state_entry();
+                it.take_state_entry(&StateEntry {
+                    admitted_at: now.admitted_at,
+                    before: now.before,
+                    ..amid
+                })
+            },
+        )
+        .audits("it speaks of the first")
+        .second(Yes("state_wrong")),
         entry(
             "A state entry that speaks of no more than the one before",
             "it speaks of the first",
