@@ -2818,6 +2818,41 @@ fn more_lost_than_stand_are_refused() {
     );
 }
 
+/// What the state keeps of a loss and of a planting is proven as a whole: an entry that made it too large would be
+/// admitted, and no state root could ever be made again.
+#[test]
+fn what_is_noted_of_losses_has_a_bound() {
+    let mut ledger = Ledger::new();
+    let mut wide = plot(1);
+    wide.area_m2 = 10_000_000;
+    wide.place = PlotPlace::Circle(Circle {
+        latitude: Latitude::try_from(377_000_000).unwrap(),
+        longitude: Longitude::try_from(-1_224_000_000).unwrap(),
+        radius_m: 2_000,
+    });
+    ledger.admit("planter", wide);
+    let said = ledger.planting(1, 50_000);
+    let planting = ledger.admit("planter", said);
+    let claims = ledger.oak_claims(16_385);
+    for (first, claims) in (1..).step_by(1_024).zip(claims.chunks(1_024)) {
+        ledger.admit("platform", assign(1, first, claims));
+    }
+    let advice = ledger.refuse("planter", lost(planting, 20_000, Some(1)), Code::LossExcess);
+    assert!(advice.contains("several parts"), "{advice}");
+    let loss = ledger.admit("planter", lost(planting, 20_000, Some(2)));
+    ledger.state.roots().unwrap();
+    assert_eq!(ledger.state.totals().assigned, 1);
+    ledger.admit("planter", void(loss));
+    assert_eq!(ledger.state.totals().assigned, 16_385);
+    for tree in 0..8_192 {
+        ledger.admit("planter", lost(planting, 1, Some(20_001 + 2 * tree)));
+    }
+    ledger.state.roots().unwrap();
+    let advice = ledger.refuse("planter", lost(planting, 1, Some(50_000)), Code::LossExcess);
+    assert!(advice.contains("without serials"), "{advice}");
+    ledger.admit("planter", lost(planting, 1, None));
+}
+
 #[test]
 fn a_loss_outside_of_its_planting_is_refused() {
     let (mut ledger, planting) = Ledger::with_oaks(10);

@@ -875,6 +875,24 @@ fn what_corrected_an_entry_is_proven() {
         )),
         "{said}"
     );
+    // That nothing is behind a place where no survey is says nothing of surveys before it.
+    let absent = story.fetch("v1/proofs/state?domain=survey&key=1/2932896/0");
+    let (head, tail) = absent.items[0].proof.split_at(1 + 24 + 4 * 32);
+    let low = alone_low_bytes(&latest.items[0].proof);
+    let mut less = latest.clone();
+    less.items[0].proof = [
+        &[16],
+        head,
+        tail,
+        &latest.items[0].proof[2 + 24 + 4 * 32 + low..],
+    ]
+    .concat();
+    less.items[0].key = [absent.items[0].key.as_slice(), &latest.items[0].key[16..]].concat();
+    less.items[0].fields = None;
+    let held = story.verify(&less).unwrap();
+    let asked = "survey/1/latest".parse().unwrap();
+    assert!(held.check_about(&asked).is_err(), "{:?}", held.answers());
+    assert!(story.verify(&latest).unwrap().check_about(&asked).is_ok());
     let none = story.fetch("v1/proofs/state?domain=survey&key=2/latest");
     let said = story.verify(&none).unwrap().items[0].to_string();
     assert!(

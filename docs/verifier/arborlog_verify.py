@@ -323,6 +323,8 @@ STATE_ENTRY = table(version=u16, admitted_at=u64, size=u64, before=u64, rules_ve
                     totals=table(**STATE_TOTALS))
 RULES_VERSION = 8
 STATE_LAG_MAX = 2**18
+# Trees with a claim that one loss takes, and losses by serial of one planting.
+DISPLACED_MAX, LOST_RANGES_MAX = 16_384, 8_192
 # §5.3: the kinds that a seal signs for, and the number of their lineage's places from lineage[2] on.
 SEALED_PLACES = dict(award=1, transfer=2, planting=1, survey=1, claim=1, assignment=1, correction=3)
 STATEMENT_BYTES_MAX, BATCH_BYTES_MAX = 25_600, 8 << 20
@@ -1160,11 +1162,13 @@ class Ledger:
         if fields.first_serial is not None:
             first, last = fields.first_serial, fields.first_serial + fields.count - 1
             need(planting.first <= first and last <= planting.last, "loss_excess", "serials of others")
+            need(len(planting.lost_ranges) < LOST_RANGES_MAX, "loss_excess", "too many losses by serial of one planting")
             need(not is_lost(first, last, planting), "tree_lost", "a tree is lost already")
-            planting.lost_ranges[entry.index] = first, last
             near = range(first, last + 1) if fields.count < len(planting.tied) else list(planting.tied)
-            taken = [self.untie(planting, serial) for serial in near
-                     if serial in planting.tied and first <= serial <= last]
+            claimed = [serial for serial in near if serial in planting.tied and first <= serial <= last]
+            need(len(claimed) <= DISPLACED_MAX, "loss_excess", "too many trees with a claim for one loss")
+            planting.lost_ranges[entry.index] = first, last
+            taken = [self.untie(planting, serial) for serial in claimed]
         self.losses[entry.index] = planting, fields.count, taken
         self.count_lost(planting, fields.count)
         return self.touch(entry, planting.plot)
@@ -2286,7 +2290,9 @@ def is_about(answer, asked):
     name = {"key": "keys", "loss": "losses"}.get(name, name if name in DOMAINS else name + "s")
     for item in answer["items"]:
         high, at = item.get("nothing_up_to"), bytes.fromhex(item["key"])
-        latest = name == "surveys" and high == at[:4].hex() + 12 * "ff" and key == f"{int.from_bytes(at[:4], 'big')}/latest"
+        # Without a survey, that none is there at all: from the lowest place of the plot on.
+        latest = (name == "surveys" and high == at[:4].hex() + 12 * "ff" and (item["leaf"] is not None or not any(at[4:]))
+                  and key == f"{int.from_bytes(at[:4], 'big')}/latest")
         if item["domain"] == name and (latest or (high is None and shown_key(name, at) == key)):
             return True
     return False

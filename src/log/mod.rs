@@ -467,14 +467,16 @@ impl Log {
         Ok((found, self.wait_until_published(version).await?))
     }
 
-    /// Takes the state of a log that halted back to the newest checkpoint, if it is ahead of that and
-    /// did not contradict itself.
+    /// Takes the state of a log that halted back to the newest checkpoint, if it is ahead of that. Nothing is
+    /// told of one that contradicted itself.
     async fn rewind_if_halted(&self) -> Result<(), AppendError> {
-        let Status::Halted { published, .. } = self.status.now() else {
+        let Status::Halted { published, why } = self.status.now() else {
             return Ok(());
         };
-        let contradicted = self.contradicted.load(Ordering::Acquire);
-        if contradicted || self.state().entries() <= published.head.tree.size {
+        if self.contradicted.load(Ordering::Acquire) {
+            return Err(AppendError::halted(&why));
+        }
+        if self.state().entries() <= published.head.tree.size {
             return Ok(());
         }
         self.rewind

@@ -123,12 +123,14 @@ impl ProvenItem {
     /// The question that it answers, as `arborlog prove` takes it.
     pub(super) fn question(&self) -> String {
         let (name, key) = (self.domain_name(), Shown(self.domain, &self.key));
-        let plot = self.key.first_chunk::<4>();
+        let plot = self.key.split_first_chunk::<4>();
         match (&self.nothing_up_to, plot) {
             (None, _) => format!("{name}/{key}"),
-            (Some(high), Some(plot))
+            // Without a survey, that none is there at all: from the lowest place of the plot on.
+            (Some(high), Some((plot, place)))
                 if self.domain == domains::SURVEYS
-                    && *high == [plot.as_slice(), &[0xFF; 12]].concat() =>
+                    && *high == [plot.as_slice(), &[0xFF; 12]].concat()
+                    && (self.found.is_some() || place.iter().all(|byte| *byte == 0)) =>
             {
                 format!("{name}/{}/latest", u32::from_be_bytes(*plot))
             }

@@ -9,6 +9,11 @@ use crate::ledger::rules::plots::{check_capacity, known_plot};
 use crate::ledger::state::{ClaimTree, LossState, LostRange, PlantingState, State, TreeState};
 use crate::record::{Correction, Index, Planting, Serial};
 
+/// The most trees with a claim that one loss takes, and the most losses by serial of one planting. What the
+/// state notes of a loss and of a planting is proven as a whole, so it has a bound.
+const DISPLACED_MAX: usize = 16_384;
+const LOST_RANGES_MAX: usize = 8_192;
+
 /// Checks whether trees of the planting `target` may be lost.
 pub(super) fn judge(
     state: &State,
@@ -41,6 +46,13 @@ pub(super) fn judge(
         let Some(range) = range else {
             return Err(excess(format!("{count} trees from serial {first} on")));
         };
+        ensure(known.lost_ranges.len() < LOST_RANGES_MAX, || {
+            Refusal::new(
+                Code::LossExcess,
+                format!("{LOST_RANGES_MAX} losses by serial are stated of this planting"),
+                "state further ones without serials, or void some and state their serials together",
+            )
+        })?;
         let met = |other: &&LostRange| other.first <= range.last && range.first <= other.last;
         if let Some(other) = known.lost_ranges.iter().find(met) {
             return Err(Refusal::new(
@@ -52,6 +64,17 @@ pub(super) fn judge(
                 "a tree is lost once",
             ));
         }
+    }
+    if let Some(range) = first.and_then(|first| lost_range(first, count, Index(0))) {
+        let (first, last) = ((planting.plot, range.first), (planting.plot, range.last));
+        let claimed = state.trees.range(first..=last).take(DISPLACED_MAX + 1);
+        ensure(claimed.count() <= DISPLACED_MAX, || {
+            Refusal::new(
+                Code::LossExcess,
+                format!("more than {DISPLACED_MAX} of these trees have a claim"),
+                "state the loss in several parts",
+            )
+        })?;
     }
     let plot = Some(known_plot(state, planting.plot)?.last_entry);
     let target = Some(target);
