@@ -17,10 +17,10 @@ const GAPS_MAX: usize = 100;
 /// What was observed of entries and the state entries that cover them. State entries need no cover
 /// themselves: a log at rest says nothing more.
 ///
-/// It takes bounded memory. Entries that no state entry covers yet are kept in [`MARKS_MAX`] marks, of a second
+/// It takes bounded memory. Entries that no state entry covers yet are kept in `MARKS_MAX` marks, of a second
 /// each. Where a state entry covers a part of a mark, the rest is taken to be as young as its last entry: an age
 /// is never overstated, and understated by less than a second. Only in a log that leaves more than
-/// [`MARKS_MAX`] such seconds uncovered, neighbouring marks become one; then by at most a 63rd of the
+/// `MARKS_MAX` such seconds uncovered, neighbouring marks become one; then by at most a 63rd of the
 /// longest time that was uncovered, which is a gap by then.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Coverage {

@@ -435,10 +435,10 @@ impl Sequencer {
             CommitOutcome::Committed => match self.publish(&flight.log_keys, flight.batch.to).await
             {
                 Ok(published) => {
-                    if let Some((index, proven)) = flight.proven {
-                        if let Some(gone) = self.proven.publish(index, proven) {
-                            self.roots.drop_elsewhere(gone);
-                        }
+                    if let Some((index, proven)) = flight.proven
+                        && let Some(gone) = self.proven.publish(index, proven)
+                    {
+                        self.roots.drop_elsewhere(gone);
                     }
                     // A crash here, or halfway through the answers, leaves senders who were not
                     // answered: they send the same again and get its indexes.

@@ -33,7 +33,7 @@ type Made = Result<ProvenState, String>;
 /// What the thread does.
 enum Job {
     Make {
-        image: StateImage,
+        image: Box<StateImage>,
         made: oneshot::Sender<Made>,
     },
     /// Dropping a state frees pages: not where others wait.
@@ -97,7 +97,7 @@ impl StateRoots {
             while let Ok(job) = jobs.recv() {
                 match job {
                     // The sequencer may have dropped what waits for it, after a recovery.
-                    Job::Make { image, made } => drop(made.send(make(image))),
+                    Job::Make { image, made } => drop(made.send(make(*image))),
                     Job::Drop(state) => drop(state),
                 }
             }
@@ -140,6 +140,7 @@ impl StateRoots {
         self.requests.clear();
         let size = image.globals.entries;
         // A thread that is gone drops `made`, which `finished` tells.
+        let image = Box::new(image);
         let _ = jobs.send(Job::Make { image, made });
         self.under_way = Some((size, under_way));
     }
