@@ -3,6 +3,9 @@
 //! (`tests/blob_conformance.rs` says how).
 #![cfg(feature = "cli")]
 
+#[path = "support/blob_log.rs"]
+mod blob_log;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,9 +14,11 @@ use arborlog::note::TreeHead;
 use arborlog::record::{LogHead, Origin};
 use arborlog::store::blobs::{
     BlobError, BlobLog, Blobs, Chain, Committed, FolderBlobs, MemoryBlobs, ObjectBlobs, PackShape,
-    Packer, Packing, Patience, Progress, open, sweep,
+    Packer, Packing, Patience, open, sweep,
 };
 use arborlog::store::{Batch, StoreError};
+
+use blob_log::read_on;
 
 const LEADERS: u64 = 4;
 /// Commits that each of them must have acknowledged.
@@ -60,27 +65,13 @@ async fn log_on(blobs: &Arc<dyn Blobs>) -> BlobLog {
     BlobLog::new(chain.unwrap(), SHAPE)
 }
 
-async fn read_all(log: &mut BlobLog) -> Vec<Vec<u8>> {
-    let mut entries = Vec::new();
-    loop {
-        match log.follow().await.unwrap() {
-            Progress::Batch(batch) | Progress::Packed(batch) => {
-                let bundle = Bundle::parse_all(&batch.entries).unwrap();
-                entries.extend(bundle.entries().iter().map(|entry| entry.to_vec()));
-            }
-            Progress::AtFloor(_) | Progress::Fence(_) => {}
-            Progress::End => return entries,
-        }
-    }
-}
-
 /// Leads whenever it can, until enough was acknowledged. What was: indexes and entries.
 async fn lead(leader: u64, blobs: Arc<dyn Blobs>, all: Arc<AtomicU64>) -> Vec<(u64, Vec<u8>)> {
     let mut log = log_on(&blobs).await;
     let (mut acknowledged, mut number) = (Vec::new(), 0);
     while acknowledged.len() < COMMITS as usize {
         if !log.leads() {
-            read_all(&mut log).await;
+            read_on(&mut log).await;
             // Whether it landed is seen by whether it leads.
             log.fence().await.unwrap();
             continue;
@@ -147,7 +138,7 @@ async fn of_several_who_lead_in_turn_every_commit_stays_in_its_place() {
         }
         assert!(behind.await.unwrap() > 0, "{first:?}");
         let mut log = log_on(&blobs[1]).await;
-        let entries = read_all(&mut log).await;
+        let entries = read_on(&mut log).await;
         assert_eq!(
             entries.len() as u64,
             LEADERS * COMMITS * ENTRIES,

@@ -4,6 +4,9 @@
 //! together with a new version of the objects.
 #![cfg(feature = "cli")]
 
+#[path = "support/blob_log.rs"]
+mod blob_log;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +18,7 @@ use arborlog::store::blobs::{
     PackShape, Packer, Packing, Patience, Progress, Session, Step, Swept, sweep,
 };
 use arborlog::store::{Batch, Bytes, StoreError};
+use blob_log::read_on;
 use sha2::{Digest as _, Sha256};
 
 fn golden(name: &str, bytes: &[u8]) {
@@ -264,17 +268,8 @@ async fn names(blobs: &Arc<dyn Blobs>, folder: &str) -> Vec<u64> {
 
 async fn read_all(blobs: &Arc<dyn Blobs>) -> (BlobLog, Vec<Vec<u8>>) {
     let mut log = BlobLog::new(open(blobs).await, PackShape::SMALL);
-    let mut entries = Vec::new();
-    loop {
-        match log.follow().await.unwrap() {
-            Progress::Batch(batch) | Progress::Packed(batch) => {
-                let bundle = Bundle::parse_all(&batch.entries).unwrap();
-                entries.extend(bundle.entries().iter().map(|entry| entry.to_vec()));
-            }
-            Progress::AtFloor(_) | Progress::Fence(_) => {}
-            Progress::End => return (log, entries),
-        }
-    }
+    let entries = read_on(&mut log).await;
+    (log, entries)
 }
 
 #[tokio::test]

@@ -91,12 +91,7 @@ fn seal(
     let candidates: Vec<_> = batch
         .statements()
         .iter()
-        .map(|statement| Candidate {
-            statement: statement.statement(),
-            endorsements: &[],
-            link: None,
-            ..candidate
-        })
+        .map(|statement| candidate.under_seal(statement.statement(), None))
         .collect();
     let whole = BatchCandidate {
         statements: &candidates,

@@ -745,31 +745,42 @@ fn send_again_and_again(
     answered: Option<&str>,
     over: &AtomicBool,
 ) -> usize {
-    let sent = AtomicU64::new(0);
+    connect_again_and_again(target, connections, over, |_, mut stream| {
+        // The server may refuse it before all is sent.
+        let whole = stream.write_all(request).is_ok();
+        match answered {
+            Some(code) if whole => {
+                let answer = read_all(&mut stream);
+                let refused = answer.contains(code) || starts(&answer, &[503]);
+                assert!(refused || answer.is_empty(), "{answer}");
+            }
+            Some(_) => {}
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
+    })
+}
+
+/// Opens connections from the flood's address as often as it goes, this many at a time, and hands each,
+/// with its number, to `ask`.
+fn connect_again_and_again(
+    target: &Target,
+    connections: usize,
+    over: &AtomicBool,
+    ask: impl Fn(usize, TcpStream) + Sync,
+) -> usize {
+    let opened = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..connections {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
-                    let Ok(mut stream) = connect_from(HERE, target.address()) else {
-                        continue;
-                    };
-                    // The server may refuse it before all is sent.
-                    let whole = stream.write_all(request).is_ok();
-                    match answered {
-                        Some(code) if whole => {
-                            let answer = read_all(&mut stream);
-                            let refused = answer.contains(code) || starts(&answer, &[503]);
-                            assert!(refused || answer.is_empty(), "{answer}");
-                        }
-                        Some(_) => {}
-                        None => std::thread::sleep(Duration::from_millis(100)),
+                    if let Ok(stream) = connect_from(HERE, target.address()) {
+                        ask(opened.fetch_add(1, Ordering::SeqCst) as usize, stream);
                     }
-                    sent.fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
     });
-    sent.into_inner() as usize
+    opened.into_inner() as usize
 }
 
 /// Holds this many connections on which this was sent and nothing more; one that the server closes is
@@ -906,30 +917,22 @@ impl Target {
             std::thread::sleep(FLOOD);
             over.store(true, Ordering::SeqCst);
             let count = flood.join().unwrap();
-            for (from, honest) in honest {
-                let mut took = honest.join().unwrap();
+            eprintln!("{name}, {count} of them:");
+            let honest = honest.into_iter();
+            let honest = honest.map(|(from, honest)| (format!("appends from {from}"), honest));
+            let reads = reads.into_iter();
+            let reads =
+                reads.map(|(path, from, read)| (format!("reads of {path} from {from}"), read));
+            for (what, asked) in honest.chain(reads) {
+                let mut took = asked.join().unwrap();
                 took.sort_unstable();
                 let p99 = took[(took.len() * 99).div_ceil(100) - 1];
                 eprintln!(
-                    "{name}, {count} of them; from {from}: {} appends, median {:?}, p99 {p99:?}",
+                    "{} {what}, median {:?}, p99 {p99:?}",
                     took.len(),
                     took[took.len() / 2]
                 );
-                assert!(p99 <= P99_MAX, "{name} holds up {from}: {p99:?}");
-            }
-            for (path, from, read) in reads {
-                let mut took = read.join().unwrap();
-                took.sort_unstable();
-                let p99 = took[(took.len() * 99).div_ceil(100) - 1];
-                eprintln!(
-                    "{name}; from {from}: {} reads of {path}, median {:?}, p99 {p99:?}",
-                    took.len(),
-                    took[took.len() / 2]
-                );
-                assert!(
-                    p99 <= P99_MAX,
-                    "{name} holds up {path} from {from}: {p99:?}"
-                );
+                assert!(p99 <= P99_MAX, "{name} holds up {what}: {p99:?}");
             }
             assert!(count > 1, "{name} was no flood");
         });
@@ -1216,23 +1219,11 @@ fn ask_again_and_again(
     requests: &[Vec<u8>],
     over: &AtomicBool,
 ) -> usize {
-    let sent = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..connections {
-            scope.spawn(|| {
-                while !over.load(Ordering::SeqCst) {
-                    let number = sent.fetch_add(1, Ordering::SeqCst) as usize;
-                    let Ok(mut stream) = connect_from(HERE, target.address()) else {
-                        continue;
-                    };
-                    if stream.write_all(&requests[number % requests.len()]).is_ok() {
-                        read_all(&mut stream);
-                    }
-                }
-            });
+    connect_again_and_again(target, connections, over, |number, mut stream| {
+        if stream.write_all(&requests[number % requests.len()]).is_ok() {
+            read_all(&mut stream);
         }
-    });
-    sent.into_inner() as usize
+    })
 }
 
 #[test]

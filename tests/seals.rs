@@ -17,7 +17,6 @@ mod statements;
 
 use arborlog::audit::{Auditor, Folder, threads_default};
 use arborlog::ledger::{BatchCandidate, BatchRefusal, Candidate, Code, State};
-use arborlog::merkle::{inclusion_ranges, leaf_hash, root_of};
 use arborlog::receipt::{Receipt, SealLink};
 use arborlog::record::*;
 use arborlog::replay::{Replay, Signatures};
@@ -168,7 +167,7 @@ fn every_sealed_entry_has_a_receipt() {
         let of_seal = forge.receipt(seal);
         assert!(of_seal.verify(&vkey("log"), None, &[]).is_ok());
         for place in 0..count {
-            let receipt = sealed_receipt(&forge, &of_seal, first, place, count);
+            let receipt = forge.sealed_receipt(seal, (count - place) as u64, count as u64);
             let text = receipt.to_text().unwrap();
             let read: Receipt = text.parse().unwrap();
             assert_eq!(read, receipt);
@@ -182,37 +181,6 @@ fn every_sealed_entry_has_a_receipt() {
             );
             lies(&forge, &receipt);
         }
-    }
-}
-
-fn sealed_receipt(
-    forge: &Forge,
-    of_seal: &Receipt,
-    first: u64,
-    place: usize,
-    count: usize,
-) -> Receipt {
-    let index = Index(first + place as u64);
-    let leaves: Vec<_> = forge.entries[first as usize..first as usize + count]
-        .iter()
-        .map(|bytes| leaf_hash(SealedEntry::decode(bytes).unwrap().statement().bytes()))
-        .collect();
-    let ranges = inclusion_ranges(place as u64, count as u64).unwrap();
-    let siblings = ranges.iter().map(|(start, end)| {
-        let part = &leaves[*start as usize..*end as usize];
-        *root_of(part.iter().copied()).as_bytes()
-    });
-    Receipt {
-        index,
-        entry: forge.entries[index.0 as usize].clone(),
-        path: forge.path(index, forge.size()),
-        seal: Some(SealLink {
-            index: of_seal.index,
-            entry: of_seal.entry.clone(),
-            path: of_seal.path.iter().map(|hash| *hash.as_bytes()).collect(),
-            siblings: siblings.collect(),
-        }),
-        ..of_seal.clone()
     }
 }
 
@@ -426,11 +394,7 @@ fn all_that_is_refused_is_named_and_nothing_is_changed() {
     let candidate = Candidate::signed(&seal, forge.context.id(seal.bytes()), forge.now, None);
     let candidates: Vec<_> = said
         .iter()
-        .map(|statement| Candidate {
-            statement,
-            link: None,
-            ..candidate
-        })
+        .map(|statement| candidate.under_seal(statement, None))
         .collect();
     let mut state = forge.state.clone();
     let before = format!("{state:?}");

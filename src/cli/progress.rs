@@ -45,10 +45,10 @@ impl ProgressLines {
 
     /// The work has come so far, of `length` if that is known.
     pub fn tell(&mut self, what: &str, position: u64, length: u64) {
-        let Some(told) = self.told.filter(|told| told.elapsed() >= TELL_EVERY) else {
+        if self.told.is_none_or(|told| told.elapsed() < TELL_EVERY) {
             return;
-        };
-        self.told = Some(told + told.elapsed());
+        }
+        self.told = Some(Instant::now());
         match length {
             0 => errln!("{what}: {position}"),
             length => errln!("{what}: {position} of {length}"),

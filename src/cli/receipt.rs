@@ -147,7 +147,7 @@ pub fn prove(args: &ProveArgs) -> Done {
         }
     };
     keep(&args.from, &path, args.output.as_deref())?;
-    if args.domain == EVIDENCE {
+    if domain == EVIDENCE {
         errln!("{EVIDENCE_KEPT}");
     }
     Ok(())

@@ -105,6 +105,17 @@ impl<'a> Candidate<'a> {
         }
     }
 
+    /// A statement of the batch that this seal signs: the seal says who states it, and when.
+    pub fn under_seal(self, statement: &'a Statement, target: Option<Target<'a>>) -> Self {
+        Self {
+            statement,
+            endorsements: &[],
+            target,
+            link: None,
+            ..self
+        }
+    }
+
     /// What the state knows of the issuer's key.
     pub(in crate::ledger) fn issuer_key<'s>(&self, state: &'s State) -> Option<&'s KeyState> {
         match &self.ahead.issuer {

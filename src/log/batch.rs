@@ -180,13 +180,7 @@ impl Judging<'_> {
                 let target = target
                     .and_then(|index| self.targets.get(&index))
                     .and_then(target_of);
-                Candidate {
-                    statement: statement.statement(),
-                    endorsements: &[],
-                    target,
-                    link: None,
-                    ..seal
-                }
+                seal.under_seal(statement.statement(), target)
             })
             .collect();
         let batch = BatchCandidate {

@@ -172,11 +172,7 @@ impl Replay {
     /// [`ReplayError`], if the state entry does not say what was so.
     pub fn settle(&mut self) -> Result<(), ReplayError> {
         match self.uncompared.take() {
-            Some(comparison) => {
-                let index = comparison.index;
-                let compared = comparison.end();
-                compared.map_err(|what| state_wrong(index, what).into())
-            }
+            Some(comparison) => comparison.end(),
             None => Ok(()),
         }
     }
@@ -287,12 +283,8 @@ impl Replay {
             .iter()
             .zip(&targets)
             .filter_map(|(checked, target)| {
-                Some(Candidate {
-                    statement: checked.entry().statement()?,
-                    target: target.as_ref().map(EarlierEntry::target),
-                    link: None,
-                    ..candidate
-                })
+                let target = target.as_ref().map(EarlierEntry::target);
+                Some(candidate.under_seal(checked.entry().statement()?, target))
             })
             .collect();
         let batch = BatchCandidate {

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::{ReplayError, state_wrong};
 use crate::ledger::{State, StateSaid};
 use crate::record::{Index, StateEntry};
 
@@ -18,7 +19,8 @@ pub(super) struct KeptState {
 struct Work {
     /// The state, until its root is made.
     state: Mutex<Option<State>>,
-    made: OnceLock<Result<StateSaid, String>>,
+    /// `None` if a thread broke off while it made the root: that says nothing of the log.
+    made: OnceLock<Option<Result<StateSaid, String>>>,
 }
 
 impl KeptState {
@@ -46,12 +48,10 @@ impl KeptState {
 
 impl Work {
     /// What a state entry must say: waits for the thread that makes it, or makes it.
-    fn made(&self) -> &Result<StateSaid, String> {
+    fn made(&self) -> &Option<Result<StateSaid, String>> {
         self.made.get_or_init(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            // Only a thread that broke off while it made the root leaves none.
-            let state = state.take().ok_or("making its root broke off")?;
-            state.said()
+            state.take().map(|state| state.said())
         })
     }
 }
@@ -71,11 +71,18 @@ impl Comparison {
     /// Compares, once the root is made.
     ///
     /// # Errors
-    /// What differs, in words.
-    pub(super) fn end(self) -> Result<(), String> {
-        match self.state.work.made() {
-            Ok(said) => said.check(&self.entry),
-            Err(why) => Err(why.clone()),
-        }
+    /// [`ReplayError`], with what differs.
+    pub(super) fn end(self) -> Result<(), ReplayError> {
+        let compared = match self.state.work.made() {
+            Some(Ok(said)) => said.check(&self.entry),
+            Some(Err(why)) => Err(why.clone()),
+            None => {
+                return Err(ReplayError::Unsupported {
+                    index: self.index.0,
+                    what: "making the root of the state that it speaks of broke off".to_owned(),
+                });
+            }
+        };
+        compared.map_err(|what| state_wrong(self.index, what).into())
     }
 }

@@ -319,12 +319,9 @@ impl Forge {
             let target = statement.statement().target();
             let target = target.and_then(|target| self.entries.get(target.0 as usize));
             let target = target.and_then(|bytes| SignedEntry::decode(bytes).ok());
-            let candidate = Candidate {
-                link: None,
-                statement: statement.statement(),
-                target: target.as_ref().map(|target| (&target.signed).into()),
-                ..Candidate::signed(&signed, RecordId::NONE, self.now, None)
-            };
+            let target = target.as_ref().map(|target| (&target.signed).into());
+            let candidate = Candidate::signed(&signed, RecordId::NONE, self.now, None)
+                .under_seal(statement.statement(), target);
             let _ = state.apply(&candidate);
             let entry = SealedEntry::new(ahead, statement.clone(), places).unwrap();
             entries.push(entry.encode().unwrap());
@@ -341,11 +338,7 @@ impl Forge {
         let candidate = Candidate::signed(&seal, self.context.id(seal.bytes()), self.now, None);
         let candidates: Vec<_> = said
             .iter()
-            .map(|statement| Candidate {
-                statement,
-                link: None,
-                ..candidate
-            })
+            .map(|statement| candidate.under_seal(statement, None))
             .collect();
         let whole = BatchCandidate {
             statements: &candidates,

@@ -2,6 +2,7 @@
 
 use super::{Cases, Facts, Finding, Severity, many};
 use crate::audit::coverage::UNCOVERED_MS_MAX;
+use crate::audit::observe::Span;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
@@ -18,16 +19,16 @@ pub(super) fn findings(facts: &Facts<'_>) -> Option<Finding> {
     for gap in &gaps {
         let entries = many(gap.entries, "entry was", "entries were");
         let seconds = gap.ms / 1000;
-        let indexes = if gap.first == gap.last {
-            vec![gap.first]
-        } else {
-            vec![gap.first, gap.last]
+        let span = Span {
+            count: gap.entries,
+            first: gap.first,
+            last: gap.last,
         };
         cases.add(
             gap.ms.into(),
             format!("from entry {}", gap.first),
             format!("{entries} admitted while one was uncovered, for {seconds} s at the longest"),
-            indexes,
+            span.ends(),
         );
     }
     // Only the longest gaps are kept.

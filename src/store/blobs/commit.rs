@@ -5,14 +5,13 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
-
-use super::fields::{Fields, put_head};
+use super::fields::{Fields, MAGIC_BYTES, end_object, put_head};
 use crate::merkle::Bundle;
 use crate::record::LogHead;
 use crate::store::{Batch, Bytes, StoreError};
 
-const MAGIC: &[u8; 16] = b"arborlog-commit1";
+const MAGIC: &[u8; MAGIC_BYTES] = b"arborlog-commit1";
+const NO_COMMIT: &str = "it does not begin as a commit of this version";
 const KIND_BATCH: u8 = 1;
 const KIND_FENCE: u8 = 2;
 const RANDOM_BYTES: usize = 16;
@@ -111,9 +110,7 @@ impl Commit {
         put_head(&mut bytes, after);
         bytes.extend_from_slice(&(entries.len() as u64).to_be_bytes());
         bytes.extend_from_slice(entries);
-        let digest = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&digest);
-        Bytes::from(bytes)
+        end_object(bytes)
     }
 
     /// Reads an object's bytes.
@@ -121,10 +118,7 @@ impl Commit {
     /// # Errors
     /// What is wrong with them. They are then damaged, or of another version.
     pub fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
-        let mut fields = Fields::digested(bytes)?;
-        if fields.take()? != *MAGIC {
-            return Err("it does not begin as a commit of this version");
-        }
+        let mut fields = Fields::of_object(bytes, MAGIC, NO_COMMIT)?;
         let [kind] = fields.take()?;
         let seq = fields.u64()?;
         let session = Session(fields.take()?);
@@ -164,9 +158,7 @@ impl Commit {
 /// Whether an object is a fence, by its first [`PREFACE_BYTES`].
 pub(super) fn is_fence(preface: &[u8]) -> Result<bool, &'static str> {
     let mut fields = Fields::of(preface);
-    if fields.take()? != *MAGIC {
-        return Err("it does not begin as a commit of this version");
-    }
+    fields.magic(MAGIC, NO_COMMIT)?;
     match fields.take()? {
         [KIND_BATCH] => Ok(false),
         [KIND_FENCE] => Ok(true),

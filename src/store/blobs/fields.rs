@@ -5,6 +5,10 @@ use sha2::{Digest as _, Sha256};
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 use crate::record::{Index, LogHead, StateHead};
+use crate::store::Bytes;
+
+/// Bytes that tell an object's kind and version.
+pub(super) const MAGIC_BYTES: usize = 16;
 
 const CUT: &str = "it ends too early";
 
@@ -19,13 +23,32 @@ impl<'a> Fields<'a> {
         Self { rest: bytes }
     }
 
-    /// The fields of bytes that end with the SHA-256 of what is before it.
-    pub(super) fn digested(bytes: &'a [u8]) -> Result<Self, &'static str> {
+    /// The fields of an object behind its `magic`, as [`end_object`] ends it; `other` says that it begins
+    /// otherwise.
+    pub(super) fn of_object(
+        bytes: &'a [u8],
+        magic: &[u8; MAGIC_BYTES],
+        other: &'static str,
+    ) -> Result<Self, &'static str> {
         let (rest, digest) = bytes.split_last_chunk::<HASH_BYTES>().ok_or(CUT)?;
         if *digest != <[u8; HASH_BYTES]>::from(Sha256::digest(rest)) {
             return Err("its bytes do not match its digest");
         }
-        Ok(Self { rest })
+        let mut fields = Self { rest };
+        fields.magic(magic, other)?;
+        Ok(fields)
+    }
+
+    /// What every object of a kind and version begins with.
+    pub(super) fn magic(
+        &mut self,
+        magic: &[u8; MAGIC_BYTES],
+        other: &'static str,
+    ) -> Result<(), &'static str> {
+        match self.take()? == *magic {
+            true => Ok(()),
+            false => Err(other),
+        }
     }
 
     pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], &'static str> {
@@ -82,6 +105,13 @@ impl<'a> Fields<'a> {
             Err("it has more bytes behind its end")
         }
     }
+}
+
+/// Ends an object: with the SHA-256 of all that is before it.
+pub(super) fn end_object(mut bytes: Vec<u8>) -> Bytes {
+    let digest = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&digest);
+    Bytes::from(bytes)
 }
 
 /// Appends a head, as [`Fields::head`] reads it.

@@ -1,15 +1,13 @@
 //! The bytes of a floor: `docs/engine.md` specifies them.
 
-use sha2::{Digest as _, Sha256};
-
 use super::commit::Session;
-use super::fields::{Fields, put_head};
+use super::fields::{Fields, MAGIC_BYTES, end_object, put_head};
 use crate::merkle::Frontier;
 use crate::note::TreeHead;
 use crate::record::LogHead;
 use crate::store::Bytes;
 
-const MAGIC: &[u8; 16] = b"arborlog-floor-1";
+const MAGIC: &[u8; MAGIC_BYTES] = b"arborlog-floor-1";
 
 /// An object `floor/<seq>`: all that the chain has below `seq` is in packs. Its bytes depend on the
 /// chain alone: every process that makes it makes the same.
@@ -39,9 +37,7 @@ impl Floor {
         for peak in self.tree.peaks() {
             bytes.extend_from_slice(peak.as_bytes());
         }
-        let digest = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&digest);
-        Bytes::from(bytes)
+        end_object(bytes)
     }
 
     /// Reads an object's bytes.
@@ -49,10 +45,8 @@ impl Floor {
     /// # Errors
     /// What is wrong with them. They are then damaged, or of another version.
     pub fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
-        let mut fields = Fields::digested(bytes)?;
-        if fields.take()? != *MAGIC {
-            return Err("it does not begin as a floor of this version");
-        }
+        let other = "it does not begin as a floor of this version";
+        let mut fields = Fields::of_object(bytes, MAGIC, other)?;
         let seq = fields.u64()?;
         let session = Session::from_bytes(fields.take()?);
         let packs = fields.u64()?;

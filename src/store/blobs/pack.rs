@@ -6,15 +6,13 @@
 use std::fmt;
 use std::ops::Range;
 
-use sha2::{Digest as _, Sha256};
-
 use super::chain::Chain;
-use super::fields::Fields;
+use super::fields::{Fields, MAGIC_BYTES, end_object};
 use super::names;
 use crate::merkle::{Bundle, HASH_BYTES, Hash, HashTile, TILE_HASHES, leaf_hash, root_of};
 use crate::store::{Bytes, StoreError};
 
-const MAGIC: &[u8; 16] = b"arborlog-pack-01";
+const MAGIC: &[u8; MAGIC_BYTES] = b"arborlog-pack-01";
 
 /// How many entries a pack has: 256 to the power of some number of levels of tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +96,8 @@ impl Pack {
     /// # Errors
     /// What is wrong with them. They are then damaged, or of another version.
     pub fn decode(number: u64, shape: PackShape, bytes: &Bytes) -> Result<Self, &'static str> {
-        let mut fields = Fields::digested(bytes)?;
-        if fields.take()? != *MAGIC {
-            return Err("it does not begin as a pack of this version");
-        }
+        let other = "it does not begin as a pack of this version";
+        let mut fields = Fields::of_object(bytes, MAGIC, other)?;
         if fields.take()? != [shape.levels] {
             return Err("it has another number of entries than packs of this log");
         }
@@ -197,12 +193,10 @@ impl PackBuilder {
         bytes.extend_from_slice(&self.entries);
         let starts = self.starts.iter().map(|start| begin + start);
         let starts = starts.chain([bytes.len()]).collect();
-        let digest = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&digest);
         Pack {
             number: self.number,
             first: self.number * self.shape.entries(),
-            bytes: Bytes::from(bytes),
+            bytes: end_object(bytes),
             starts,
         }
     }

@@ -64,8 +64,6 @@ pub(super) fn judge(
                 "a tree is lost once",
             ));
         }
-    }
-    if let Some(range) = first.and_then(|first| lost_range(first, count, Index(0))) {
         let (first, last) = ((planting.plot, range.first), (planting.plot, range.last));
         let claimed = state.trees.range(first..=last).take(DISPLACED_MAX + 1);
         ensure(claimed.count() <= DISPLACED_MAX, || {
