@@ -6,6 +6,8 @@ mod support;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use arborlog::client::BatchAnswer;
 use arborlog::crypto::SigningKey;
@@ -788,7 +790,16 @@ fn a_save_of_the_state_that_was_cut_off_leaves_the_one_before() {
     assert!(whole.contains("the state saved at 605 entries is what they make"));
 
     // Buckets that a later save wrote before it was cut off: one anew, one that is not there yet.
-    let open = || sled::open(ledger.dir.join("state")).unwrap();
+    // A database that is dropped in this process gives its lock back a moment later.
+    let open = || {
+        let tries = (0..100).find_map(|_| {
+            let opened = sled::open(ledger.dir.join("state"));
+            opened
+                .inspect_err(|_| sleep(Duration::from_millis(100)))
+                .ok()
+        });
+        tries.expect("the lock is free within ten seconds")
+    };
     let later: Vec<Vec<u8>> = {
         let saved = open();
         let keys = saved.iter().keys().map(|key| key.unwrap().to_vec());

@@ -38,6 +38,20 @@ struct Told {
 }
 
 impl Told {
+    /// How many lines it read, and what became of them; those that it does not know at last.
+    fn counts(&self) -> [u64; 6] {
+        let names = [
+            "read",
+            "admitted",
+            "already_in",
+            "refused",
+            "set_aside",
+            "not_known",
+        ];
+        let counts = names.map(|name| self.json[name].as_u64());
+        counts.map(|count| count.unwrap_or_else(|| panic!("{}", self.err)))
+    }
+
     fn of(output: Output) -> Self {
         let out = String::from_utf8(output.stdout).unwrap();
         Self {
@@ -130,6 +144,19 @@ impl Place {
             command.args(["--work", &self.path("work")]);
         }
         command
+    }
+
+    /// Runs it where this journal takes little more.
+    fn run_with_full(&self, journal: &str, args: &[&str]) -> Told {
+        let most = std::fs::metadata(journal).unwrap().len() + 100;
+        let import = self.command(args);
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "prlimit"])
+            .arg(format!("--fsize={most}"))
+            .arg(import.get_program())
+            .args(import.get_args());
+        Told::of(limited.output().unwrap())
     }
 
     fn run(&self, args: &[&str]) -> Told {
@@ -556,6 +583,53 @@ fn the_next_exports_of_a_register_plant_each_tree_once() {
     std::fs::rename(place.path("kept"), &register).unwrap();
     assert_eq!(place.trees("june.csv").sums(), [9, 0, 9, 0, 0]);
     assert_eq!(place.total("planted"), 9);
+}
+
+/// A recovery that finds all in leaves nothing that stops the next import.
+#[test]
+fn a_recovery_that_has_nothing_to_send_is_ended_all_the_same() {
+    let place = Place::new();
+    place.write("march.csv", trees(1001..=1005));
+    place.trees("march.csv").ends(0, [5, 5, 0, 0, 0]);
+    for more in [&["--recover"][..], &[], &["--recover"], &[]] {
+        place.trees_with("march.csv", more).ends(0, [5, 0, 5, 0, 0]);
+    }
+    assert_eq!(place.total("planted"), 5);
+}
+
+/// The old key's files know nothing of what the new one imported: its awards are known by their evidence.
+#[test]
+fn a_key_does_not_award_again_what_the_one_that_replaced_it_imported() {
+    let place = Place::new();
+    place.write("one.csv", trip_file(&[trip_at(1, 7, (8, 0))]));
+    place.write(
+        "two.csv",
+        trip_file(&[trip_at(2, 7, (9, 0)), trip_at(3, 8, (9, 0))]),
+    );
+    place.trips("one.csv").ends(0, [1, 1, 0, 0, 0]);
+    let new = place.path("new.pem");
+    run_ok(&["keygen", &new]);
+    let key = SigningKey::read(Path::new(&new)).unwrap();
+    let remote = place.server.remote();
+    place.ledger.grant(&remote, &key, Role::Platform, "app");
+    std::fs::copy(
+        place.path("platform.pem.head.pseudonyms"),
+        place.path("new.pem.head.pseudonyms"),
+    )
+    .unwrap();
+    place
+        .trips_with("two.csv", &["--key", &new])
+        .ends(0, [2, 2, 0, 0, 0]);
+    let awarded = place.total("awarded");
+    let told = place.trips("two.csv");
+    // The bicycle that both know has its award already; of the other nobody here knows the account.
+    told.ends(5, [2, 0, 1, 0, 1]);
+    assert!(
+        told.set_aside()
+            .values()
+            .all(|why| why == "evidence_repeated")
+    );
+    assert_eq!(place.total("awarded"), awarded);
 }
 
 fn events(rows: &[&str]) -> String {
@@ -1061,25 +1135,13 @@ fn another_spelling_of_a_stations_name_is_told_and_costs_no_trip() {
 #[test]
 fn an_import_that_stops_accounts_for_its_lines_all_the_same() {
     let place = Place::new();
-    let counts = |told: &Told| {
-        let names = [
-            "read",
-            "admitted",
-            "already_in",
-            "refused",
-            "set_aside",
-            "not_known",
-        ];
-        let counts = names.map(|name| told.json[name].as_u64());
-        counts.map(|count| count.unwrap_or_else(|| panic!("{}", told.err)))
-    };
     let rows = [trip(1, 1), trip(2, 2), "3,too,few,fields".to_owned()];
     place.write("trips.csv", trip_file(&rows));
     // What the report is to be replaced by can't be: all is sent, and the sums say so.
     std::fs::create_dir_all(place.path("work/trips.set-aside.ndjson/in-the-way")).unwrap();
     let told = place.trips("trips.csv");
     assert_eq!(
-        (told.code, counts(&told)),
+        (told.code, told.counts()),
         (3, [3, 2, 0, 0, 1, 0]),
         "{}",
         told.err
@@ -1103,8 +1165,7 @@ fn an_import_that_stops_accounts_for_its_lines_all_the_same() {
     let (file, stations) = (place.path("more.csv"), place.path("stations.csv"));
     let (key, work) = (place.path("platform.pem"), place.path("other"));
     let journal = place.path("platform.pem.head.awards.journal");
-    let most = std::fs::metadata(&journal).unwrap().len() + 100;
-    let import = place.command(&[
+    let import = [
         "bikeshare",
         &file,
         "--stations",
@@ -1113,16 +1174,10 @@ fn an_import_that_stops_accounts_for_its_lines_all_the_same() {
         &key,
         "--work",
         &work,
-    ]);
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "prlimit"])
-        .arg(format!("--fsize={most}"))
-        .arg(import.get_program())
-        .args(import.get_args());
-    let told = Told::of(limited.output().unwrap());
+    ];
+    let told = place.run_with_full(&journal, &import);
     assert_eq!(
-        (told.code, counts(&told)),
+        (told.code, told.counts()),
         (3, [30, 0, 20, 0, 0, 10]),
         "{}",
         told.err
@@ -1145,7 +1200,7 @@ fn an_import_that_stops_accounts_for_its_lines_all_the_same() {
     place.write("late.csv", trip_file(&[trip(1, 1), trip(50, 50)]));
     let told = place.trips_with("late.csv", &["--work", &work]);
     assert_eq!(
-        (told.code, counts(&told)),
+        (told.code, told.counts()),
         (3, [2, 0, 1, 1, 0, 0]),
         "{}",
         told.err
@@ -1166,25 +1221,13 @@ fn an_import_of_trees_that_stops_midway_accounts_for_its_lines() {
     place.write("april.csv", tree_file(&rows));
     let (file, key) = (place.path("april.csv"), place.path("planter.pem"));
     let journal = place.path("planter.pem.head.trees.journal");
-    let most = std::fs::metadata(&journal).unwrap().len() + 100;
-    let import = place.command(&["sf-trees", &file, "--planter-key", &key]);
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "prlimit"])
-        .arg(format!("--fsize={most}"))
-        .arg(import.get_program())
-        .args(import.get_args());
-    let told = Told::of(limited.output().unwrap());
-    let names = [
-        "read",
-        "admitted",
-        "already_in",
-        "refused",
-        "set_aside",
-        "not_known",
-    ];
-    let counts = names.map(|name| told.json[name].as_u64().unwrap_or(u64::MAX));
-    assert_eq!((told.code, counts), (3, [7, 0, 5, 0, 1, 1]), "{}", told.err);
+    let told = place.run_with_full(&journal, &["sf-trees", &file, "--planter-key", &key]);
+    assert_eq!(
+        (told.code, told.counts()),
+        (3, [7, 0, 5, 0, 1, 1]),
+        "{}",
+        told.err
+    );
     place.trees("april.csv").ends(5, [7, 1, 5, 0, 1]);
     assert_eq!(place.total("planted"), 6);
 }

@@ -7,17 +7,12 @@
 mod place;
 mod support;
 
-use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use arborlog::record::*;
-use place::{Place, cut_off_proxy, expiry, line, proxy, wrong};
+use place::{Place, arrives, cut_off_proxy, expiry, keeping_proxy, line, proxy, wrong};
 use serde_json::Value;
 use support::{arborlog, award};
-
-/// What a proxy says when it will not be asked again: no retry can cure it.
-const GO_AWAY: &[u8] =
-    b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// The forms of the entries behind the first five, a letter each, and how many a seal signs.
 fn forms(place: &Place) -> String {
@@ -203,17 +198,6 @@ fn refused_lines_are_taken_out_and_the_others_sealed_anew() {
     assert_eq!(place.points(22), 100);
 }
 
-/// A proxy that keeps what is posted and hands nothing over, and what it was given.
-fn keeping_proxy(to: &str) -> (String, Arc<Mutex<Vec<u8>>>) {
-    let kept = Arc::new(Mutex::new(Vec::new()));
-    let keep = Arc::clone(&kept);
-    let url = place::posting_proxy(to, move |request, _| {
-        *keep.lock().unwrap() = request.to_vec();
-        GO_AWAY.to_vec()
-    });
-    (url, kept)
-}
-
 #[test]
 fn a_seal_that_never_arrived_is_sent_again_as_it_is() {
     let place = Place::new();
@@ -296,16 +280,6 @@ fn late_proxy(to: &str, kept: Arc<Mutex<Vec<u8>>>) -> String {
         }
         hand_over(request)
     })
-}
-
-/// Hands over what was kept now.
-fn arrives(place: &Place, kept: &Mutex<Vec<u8>>) {
-    let to = place.server.url.strip_prefix("http://").unwrap();
-    let mut server = std::net::TcpStream::connect(to).unwrap();
-    server.write_all(&kept.lock().unwrap()).unwrap();
-    let mut answer = String::new();
-    server.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 /// The dead process' request is for the event of a line that was edited since.

@@ -247,6 +247,7 @@ fn of_submit(error: &SubmitError) -> Option<Named> {
             "if the record was this line: --recover; if the line is a further one: --sign-anew",
         ),
         SubmitError::StraysDamaged(_) => ("strays_damaged", "run the same command with --recover"),
+        SubmitError::NoOldKey { .. } => ("no_old_key", CORRECT_THE_COMMAND),
         SubmitError::OldKeyLater { .. } => (
             "old_key_later",
             "wait for the day, or run the same command with --sign-anew if nobody can send those records any more",

@@ -6,6 +6,7 @@
 //! KEY.head          JSON, and in a second line its SHA-256; mode 0600, replaced whole
 //! KEY.head.lock     held while the key is used
 //! KEY.head.strays   records of the key that no journal holds (super::strays)
+//! KEY.head.other-keys   what other keys of the holder signed (super::other_keys)
 //! ```
 //!
 //! It may be older than the journals, by what was written after it when a process was killed, and
@@ -211,6 +212,25 @@ struct State {
     others_sealed: SeqRanges,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strays: Option<StraysSeen>,
+    /// Journals that a recovery of another input found missing or damaged, oldest first: their records are
+    /// strays, or were found as lines of other inputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lost: Vec<LostJournal>,
+}
+
+/// A journal that is missing, or not as the head saw it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LostJournal {
+    pub path: String,
+    /// The records that it held, whole or in part.
+    pub records: BTreeMap<PublicKey, SeqRanges>,
+}
+
+impl LostJournal {
+    pub(super) fn holds(&self, key: &PublicKey, seq: Seq) -> bool {
+        self.records.get(key).is_some_and(|seqs| seqs.contains(seq))
+    }
 }
 
 /// A key's head, locked.
@@ -252,6 +272,7 @@ impl KeyHead {
             others: SeqRanges::default(),
             others_sealed: SeqRanges::default(),
             strays: None,
+            lost: Vec::new(),
         });
         if state.origin != origin.to_string() || state.key != *key {
             return Err(HeadError::Other {
@@ -369,6 +390,37 @@ impl KeyHead {
     /// Forgets a journal whose place another one takes.
     pub(super) fn forget(&mut self, id: &str) {
         self.state.journals.retain(|known| known.id != id);
+    }
+
+    /// Takes out a journal that is lost, and notes what it held.
+    pub(super) fn lose(&mut self, id: &str) {
+        let Some(seen) = self.journal_of_id(id) else {
+            return;
+        };
+        let mut records = seen.keys.clone();
+        for (key, seqs) in &seen.parts {
+            records.entry(*key).or_default().extend(seqs);
+        }
+        let path = seen.path.clone();
+        self.forget(id);
+        let lost = &mut self.state.lost;
+        lost.retain(|known| known.path != path);
+        if lost.len() >= JOURNALS_MAX {
+            lost.remove(0);
+        }
+        lost.push(LostJournal { path, records });
+    }
+
+    /// The journals that were lost and not made anew since.
+    pub(super) fn lost(&self) -> &[LostJournal] {
+        &self.state.lost
+    }
+
+    /// Takes out the lost journal of a path, which is made anew; gives what it held.
+    pub(super) fn take_lost(&mut self, path: &Path) -> Option<LostJournal> {
+        let path = path.to_string_lossy();
+        let mut of_path = self.state.lost.extract_if(.., |lost| lost.path == path);
+        of_path.next()
     }
 
     pub(super) fn strays(&self) -> Option<&StraysSeen> {

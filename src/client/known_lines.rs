@@ -5,6 +5,7 @@
 //! A line is known by its statement's digest. Where the same statement stands in the input several
 //! times, the first is the first in the journal, and so on: each of the journal is used once.
 
+use std::io;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -13,6 +14,11 @@ use super::digest_table::{DigestTable, Value};
 use super::journal::{Fate, Journal, JournalError, Settled, SettledLines};
 use crate::durable::at;
 use crate::record::{Digest, Index};
+
+/// What stands in the table: a line that is in and names no event, one that names one, or a refusal.
+const IS_IN: u64 = 0;
+const IS_IN_OF_EVENT: u64 = 1;
+const IS_REFUSED: u64 = 2;
 
 /// The lines that a journal knows.
 pub(super) struct KnownLines {
@@ -27,20 +33,92 @@ pub(super) struct KnownLines {
     left_in: u64,
     /// Refusals that count no more: their places in the journal would be taken for lines.
     retried: u64,
+    /// Lines that are in and that a run did not find in the input, by their digests, if there are any.
+    absent: Option<DigestTable>,
 }
 
 impl KnownLines {
-    /// What a journal holds now.
-    pub(super) fn new(journal: &Journal) -> Result<Self, JournalError> {
-        let mut lines = journal.settled()?;
-        Ok(Self {
-            next: lines.next()?,
-            lines,
+    /// What a journal holds now. Files without names go into this folder.
+    pub(super) fn new(journal: &Journal, folder: &Path) -> Result<Self, JournalError> {
+        let mut known = Self {
+            next: None,
+            lines: journal.settled()?,
             table: None,
             left: journal.settled_count(),
             left_in: journal.mark().records,
             retried: journal.retried_count(),
-        })
+            absent: absent_lines(journal, folder)?,
+        };
+        known.advance()?;
+        Ok(known)
+    }
+
+    /// Reads on to the next line.
+    fn advance(&mut self) -> Result<(), JournalError> {
+        self.next = self.lines.next()?;
+        while let Some(Settled {
+            fate: Fate::Absent(_),
+            ..
+        }) = self.next
+        {
+            self.next = self.lines.next()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a run before did not find this line in the input: what stands there now may be a further
+    /// one that says the same.
+    pub(super) fn was_absent(
+        &self,
+        folder: &Path,
+        digest: &Digest,
+        index: Index,
+    ) -> Result<bool, JournalError> {
+        let Some(absent) = &self.absent else {
+            return Ok(false);
+        };
+        let mut found = false;
+        absent
+            .for_each_of(digest, |[at, ..]| found |= at == index.0)
+            .map_err(at(folder))?;
+        Ok(found)
+    }
+
+    /// Calls `each` with the lines that are in, name no event, and that the input did not ask for, but
+    /// for those of which that is known already. To be called when the whole input was read.
+    pub(super) fn for_each_gone(
+        &mut self,
+        folder: &Path,
+        mut each: impl FnMut(Digest, Index) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        if self.left_in == 0 {
+            return Ok(());
+        }
+        if self.table.is_none() {
+            self.look_up_from_here(folder)?;
+        }
+        let Some(table) = &self.table else {
+            return Ok(());
+        };
+        let mut failed = None;
+        let walked = table.for_each(|digest, [index, kind, ..]| {
+            let index = Index(index);
+            if kind != IS_IN {
+                return Ok(());
+            }
+            let noted = match self.was_absent(folder, &digest, index) {
+                Ok(false) => each(digest, index),
+                known => known.map(drop),
+            };
+            noted.map_err(|error| {
+                failed = Some(error);
+                io::ErrorKind::Other.into()
+            })
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(walked.map_err(at(folder))?),
+        }
     }
 
     /// How many lines that are in the input did not ask for. One that was refused never was in.
@@ -60,7 +138,7 @@ impl KnownLines {
         let found = match (&self.next, &mut self.table) {
             (Some(known), _) if known.digest == *digest => {
                 let fate = known.fate;
-                self.next = self.lines.next()?;
+                self.advance()?;
                 Some(fate)
             }
             (None, None) => None,
@@ -90,14 +168,23 @@ impl KnownLines {
     fn look_up_from_here(&mut self, folder: &Path) -> Result<(), JournalError> {
         let io = at(folder);
         let mut table = DigestTable::new(folder, self.left + self.retried).map_err(&io)?;
-        while let Some(Settled { digest, fate, .. }) = self.next.take() {
+        while let Some(Settled {
+            digest,
+            event,
+            fate,
+        }) = self.next.take()
+        {
             match fate {
-                Fate::In(index) => table.put(&digest, value(index.0)),
-                Fate::Refused { at } => table.put(&of_refusal(&digest), value(at)),
+                Fate::In(index) if event.is_some() => {
+                    table.put(&digest, value(index.0, IS_IN_OF_EVENT))
+                }
+                Fate::In(index) => table.put(&digest, value(index.0, IS_IN)),
+                Fate::Refused { at } => table.put(&of_refusal(&digest), value(at, IS_REFUSED)),
                 Fate::Retried => table.take(&of_refusal(&digest)).map(drop),
+                Fate::Absent(_) => Ok(()),
             }
             .map_err(&io)?;
-            self.next = self.lines.next()?;
+            self.advance()?;
         }
         self.table = Some(table);
         Ok(())
@@ -112,9 +199,27 @@ fn of_refusal(digest: &Digest) -> Digest {
     Digest::from_bytes(hasher.finalize().into())
 }
 
-fn value(number: u64) -> Value {
+fn value(number: u64, kind: u64) -> Value {
     let mut value = Value::default();
-    let [first, ..] = &mut value;
-    *first = number;
+    let [first, second, ..] = &mut value;
+    (*first, *second) = (number, kind);
     value
+}
+
+/// The lines of which a journal notes that a run did not find them in the input; `None` if there are
+/// none.
+fn absent_lines(journal: &Journal, folder: &Path) -> Result<Option<DigestTable>, JournalError> {
+    if journal.absent_count() == 0 {
+        return Ok(None);
+    }
+    let io = at(folder);
+    let mut absent = DigestTable::new(folder, journal.absent_count()).map_err(&io)?;
+    let mut lines = journal.settled()?;
+    while let Some(settled) = lines.next()? {
+        if let Fate::Absent(index) = settled.fate {
+            let put = absent.put(&settled.digest, value(index.0, IS_IN));
+            put.map_err(&io)?;
+        }
+    }
+    Ok(Some(absent))
 }

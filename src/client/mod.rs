@@ -9,8 +9,8 @@
 //! [`Submitter`] is the whole of it: `opening` makes journal, head and log agree, `sending` runs
 //! over an input, `recovery` makes journal and head anew from the log. Below them `journal` and
 //! `key_head` are the two files, `proven_log` and `own_chain` what the log is proven to hold,
-//! `known_lines`, `repeated`, `other_inputs` and `strays` find lines by their
-//! digests, on disk. `remote` speaks HTTP, `append_batch` sends sealed batches with it, `roots` has the
+//! `known_lines`, `repeated`, `other_inputs`, `other_keys` and `strays` find lines by
+//! their digests, on disk. `remote` speaks HTTP, `append_batch` sends sealed batches with it, `roots` has the
 //! certificates it trusts.
 
 mod append_batch;
@@ -25,6 +25,7 @@ mod known_lines;
 mod log_fault;
 mod opening;
 mod other_inputs;
+mod other_keys;
 mod own_chain;
 mod proposal;
 mod proven_log;
@@ -46,7 +47,7 @@ pub use key_head::{HeadError, IssuerKey};
 pub use log_fault::LogFault;
 pub use proposal::{CouncilInForce, Proposal, ProposalError};
 pub use remote::{
-    BatchAnswer, ChainEnd, IssuerHead, IssuerState, RefusedStatement, Remote, RemoteError,
+    BatchAnswer, ChainEnd, IssuerHead, IssuerState, KeyTask, RefusedStatement, Remote, RemoteError,
     RemoteProblem, Sent, Waiting, batch_body,
 };
 pub use roots::{CertificateRoots, RootsError};

@@ -10,6 +10,7 @@ use super::journal::{Journal, JournalError, LineIn};
 use super::key_head::{IssuerKey, KeyHead};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
+use super::other_keys::other_keys_path;
 use super::own_chain::{Walk, is_entry};
 use super::proven_log::{KeyLook, ProvenLog};
 use super::refusals::{About, about};
@@ -17,7 +18,7 @@ use super::remote::{ChainEnd, Remote, RemoteProblem, Sent};
 use super::submitter::{Options, SubmitError, Submitter, today};
 use crate::audit::Tiles;
 use crate::crypto::PublicKey;
-use crate::durable::at;
+use crate::durable::{at, folder_of};
 use crate::record::{Index, Origin, RecordId, Seq, SignedRecord, SigningContext, Statement};
 
 /// The most records past the last known one that are looked at one by one: what a run can leave
@@ -43,7 +44,7 @@ impl<'a> Submitter<'a> {
         let mut head = KeyHead::open(key.head(), origin, &public, false)?;
         let mut journal = open_journal(&head, &path, origin)?;
         head.check_room(journal.id(), &path)?;
-        let mut others = open_grown_journals(&head, journal.id(), origin)?;
+        let mut others = open_grown_journals(&head, journal.id(), &path, origin)?;
         let log = ProvenLog::new(remote, origin, options.log.clone());
         let context = SigningContext::new(origin);
         let source = log.source();
@@ -86,17 +87,19 @@ impl<'a> Submitter<'a> {
         head.set_checkpoint(&look.proven.note);
         head.save()?;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
-        let known = KnownLines::new(&journal)?;
+        let known = KnownLines::new(&journal, &folder)?;
         let (granted, last_issued_on) = (look.state.prev, look.state.last_issued_on);
+        let task = look.state.task.clone();
         let proven = look.proven;
         let mut submitter = Submitter::of(
             log, key, context, options, head, journal, folder, known, proven, last, granted,
         );
         submitter.signed_for(last_issued_on);
+        submitter.task = task;
         submitter.keep_pending(others);
         if submitter.settle_older_key()? {
             submitter.prove()?;
-            submitter.known = KnownLines::new(&submitter.journal)?;
+            submitter.known = KnownLines::new(&submitter.journal, &submitter.folder)?;
             submitter.save_head()?;
         }
         Ok(submitter)
@@ -156,10 +159,7 @@ pub(super) fn canonical(path: &Path) -> Result<PathBuf, SubmitError> {
     if let Ok(whole) = path.canonicalize() {
         return Ok(whole);
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     Ok(folder.canonicalize().map_err(at(folder))?.join(name))
 }
 
@@ -199,25 +199,35 @@ fn open_journal(head: &KeyHead, path: &Path, origin: &Origin) -> Result<Journal,
     Ok(Journal::open(path, origin, seen.map(|seen| &seen.mark))?)
 }
 
-/// The key's journals, but for that of this id, of which the head does not know all: they had
+/// The key's journals, but for that of this id and for what the head knew at its path, of which the head
+/// does not know all: they had
 /// records without an answer, a process that wrote one was killed, or another key wrote to it. One
 /// that is missing, or is not as the head saw it, is left out: if it matters, the log has records
 /// that nothing here explains, or [`super::other_inputs`] tells.
 pub(super) fn open_grown_journals(
     head: &KeyHead,
     id: &str,
+    own: &Path,
     origin: &Origin,
-) -> Result<Vec<Journal>, JournalError> {
+) -> Result<Vec<Journal>, SubmitError> {
     let mut grown = Vec::new();
+    let of_other_keys = other_keys_path(head)?;
     for seen in head.journals().iter().filter(|seen| seen.id != id) {
         let path = Path::new(&seen.path);
+        // Another journal stood in the place of this one, which is locked; what other keys signed is read
+        // anew where it is not as the head saw it.
+        if path == own || path == of_other_keys {
+            continue;
+        }
         let length = Journal::length_of(path)?.unwrap_or_default();
         if length < seen.mark.bytes || (length == seen.mark.bytes && !seen.open) {
             continue;
         }
         match Journal::open(path, origin, Some(&seen.mark)) {
             Ok(other) if other.id() == seen.id => grown.push(other),
-            Err(error @ (JournalError::Io(_) | JournalError::Locked(_))) => return Err(error),
+            Err(error @ (JournalError::Io(_) | JournalError::Locked(_))) => {
+                return Err(error.into());
+            }
             Ok(_) | Err(_) => {}
         }
     }

@@ -40,6 +40,11 @@ impl<'a> ProvenLog<'a> {
         }
     }
 
+    /// Of which log.
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Where tiles come from.
     pub(super) fn source(&self) -> RemoteLog {
         RemoteLog::new(self.remote.clone())

@@ -9,23 +9,32 @@
 //! lines of it as theirs: then no journal holds the seal, and each line's entry tells who holds it.
 //!
 //! Other journals of the key that are missing or damaged are forgotten: what they held nothing holds
-//! any more, and is looked for in this input too.
+//! any more, and is looked for in this input too. Of a line that names no event nobody can tell then
+//! whether it is the one that they held, or a further one that says the same: it is not sent, the record
+//! stays a stray, and the run says so. The head remembers what they held until they are made anew.
+//!
+//! What other keys of the holder signed is read anew ([`super::other_keys`]), but for keys that signed
+//! lines of this input.
 //!
 //! Journals of the key that the head does not know, since it was lost, are taken into it where they lie
 //! beside this journal or the head.
 //!
 //! A crash on the way leaves a head that says so, and the next recovery begins anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::event::names_one_event;
 use super::evidence;
 use super::journal::{Journal, JournalError, SettledLines};
-use super::key_head::{IssuerKey, JournalSeen, KeyHead, is_there, put_aside, with_suffix};
+use super::key_head::{
+    IssuerKey, JournalSeen, KeyHead, LostJournal, is_there, put_aside, with_suffix,
+};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
 use super::opening::{canonical, check_end, open_grown_journals, settle_other};
 use super::other_inputs::CountedOnce;
+use super::other_keys::other_keys_path;
 use super::own_chain::{LoggedLine, Walk, Walked};
 use super::proven_log::ProvenLog;
 use super::remote::{ChainEnd, Remote};
@@ -33,8 +42,8 @@ use super::seq_ranges::SeqRanges;
 use super::strays::LoggedLines;
 use super::submitter::{Candidates, Options, SubmitError, Submitter};
 use crate::crypto::PublicKey;
-use crate::durable::at;
-use crate::record::{Digest, Index, Origin, RecordId, Seq, SigningContext};
+use crate::durable::{at, folder_of};
+use crate::record::{Digest, Index, Origin, RecordId, Seq, SigningContext, Statement};
 
 /// What the names of journals end with, unless `--journal` says otherwise.
 const JOURNAL_EXTENSION: &str = "journal";
@@ -69,10 +78,16 @@ impl<'a> Submitter<'a> {
             .or_else(|| head.journal_at(&path))
             .cloned();
         let id = seen.as_ref().map_or("", |seen| &seen.id);
+        // It is made anew from the log.
+        let of_other_keys = head.journal_at(&other_keys_path(&head)?);
+        if let Some(id) = of_other_keys.map(|seen| seen.id.clone()) {
+            head.forget(&id);
+        }
         // Their records become what no journal holds: candidates for lines of this input.
-        let forgotten = forget_lost(&mut head, id)?;
+        let found_lost = forget_lost(&mut head, id)?;
+        let was_lost = head.take_lost(&path);
         head.check_room(id, &path)?;
-        let mut others = open_grown_journals(&head, id, origin)?;
+        let mut others = open_grown_journals(&head, id, &path, origin)?;
 
         let log = ProvenLog::new(remote, origin, options.log.clone());
         let context = SigningContext::new(origin);
@@ -100,12 +115,14 @@ impl<'a> Submitter<'a> {
             .max_by_key(|end| end.seq);
         let last = check_end(last_known, &look)?;
         let (granted, last_issued_on) = (look.state.prev, look.state.last_issued_on);
+        let task = look.state.task.clone();
 
         // The keys that signed lines of this input, each with what its journal held of it.
-        let mut keys = what_was_held(seen.as_ref(), left.as_ref());
+        let mut keys = what_was_held(seen.as_ref(), was_lost.as_ref(), left.as_ref());
         for key in options.old_keys.iter().chain([&public]) {
             keys.entry(*key).or_default();
         }
+        let keys_recovered: BTreeSet<PublicKey> = keys.keys().copied().collect();
         let (mut chains, mut newest) = (Vec::new(), look);
         for (key, ours) in keys {
             let end = if key == public {
@@ -113,6 +130,10 @@ impl<'a> Submitter<'a> {
             } else {
                 known.push(newest.proven.note.clone());
                 newest = log.look(&source, &context, &key, &known).map_err(kept)?;
+                if options.old_keys.contains(&key) && newest.state.task != task {
+                    let holder = task.holder.unwrap_or_default();
+                    return Err(SubmitError::NoOldKey { key, holder });
+                }
                 newest.state.head
             };
             let mut elsewhere = head.held_elsewhere(&key, Some(id));
@@ -127,7 +148,8 @@ impl<'a> Submitter<'a> {
         }
 
         let mut reading = Reading {
-            candidates: Candidates::new(&folder, chains.iter().map(Chain::len).sum())?,
+            candidates: Candidates::new(&folder, chains.iter().map(Chain::len).sum(), found_lost)?,
+            lost: head.lost().to_vec(),
             held: held_in_part(&head, id, &others, &folder)?,
             unanswered: HashMap::new(),
             answers: vec![Vec::new(); others.len()],
@@ -145,8 +167,8 @@ impl<'a> Submitter<'a> {
             let mut walk = Walk::new(&newest.tiles, &context, &chain.key, chain.end);
             while let Some(walked) = walk.next()? {
                 if reading.asks_for_lines(chain, &walked)? {
-                    for (digest, line, _) in walk.lines(&walked)? {
-                        reading.take(chain, &digest, line, &folder)?;
+                    for (digest, line, statement) in walk.lines(&walked)? {
+                        reading.take(chain, &digest, line, &statement, &folder)?;
                     }
                 }
                 read += 1;
@@ -185,15 +207,16 @@ impl<'a> Submitter<'a> {
         let mut journal = Journal::open(&path, origin, None)?;
         journal.take_over(&pending)?;
         journal.proven(&newest.proven.note)?;
-        let known = KnownLines::new(&journal)?;
+        let known = KnownLines::new(&journal, &folder)?;
         let proven = newest.proven;
         let mut submitter = Submitter::of(
             log, key, context, options, head, journal, folder, known, proven, last, granted,
         );
         submitter.signed_for(last_issued_on);
+        submitter.task = task;
+        submitter.keys_recovered = keys_recovered;
         submitter.candidates = Some(candidates);
         submitter.keep_pending(others);
-        submitter.forgotten = forgotten;
         // From here on a crash leaves a head that asks for another recovery.
         submitter.save_head()?;
         Ok(submitter)
@@ -216,17 +239,24 @@ impl<'a> Submitter<'a> {
             return Err(error.into());
         }
         let path = with_suffix(self.head.path(), ".strays");
-        let seen = candidates.unknown.write_strays(&path, &self.public)?;
+        let mut strays = candidates.unknown;
+        for of_lost in [candidates.of_lost, candidates.of_lost_asked] {
+            of_lost.for_each(|key, digest, line| strays.put(key, digest, line))?;
+        }
+        let seen = strays.write_strays(&path, &self.public)?;
         self.head.set_strays(seen);
         Ok(())
     }
 }
 
 impl Candidates {
-    fn new(folder: &Path, records: u64) -> Result<Self, SubmitError> {
+    fn new(folder: &Path, records: u64, found_lost: Vec<PathBuf>) -> Result<Self, SubmitError> {
         Ok(Self {
             ours: LoggedLines::new(folder, records)?,
             unknown: LoggedLines::new(folder, records)?,
+            of_lost: LoggedLines::new(folder, 1)?,
+            of_lost_asked: LoggedLines::new(folder, 1)?,
+            found_lost,
         })
     }
 }
@@ -281,6 +311,8 @@ impl Chain {
 /// What was found on the way back.
 struct Reading {
     candidates: Candidates,
+    /// Other journals that are lost.
+    lost: Vec<LostJournal>,
     /// Entries that other journals hold, among which there may be lines of seals that none holds
     /// whole.
     held: Option<CountedOnce>,
@@ -324,6 +356,7 @@ impl Reading {
         chain: &Chain,
         digest: &Digest,
         line: LoggedLine,
+        statement: &Statement,
         folder: &Path,
     ) -> Result<(), SubmitError> {
         let candidates = &mut self.candidates;
@@ -336,7 +369,14 @@ impl Reading {
             _ => false,
         };
         if !held {
-            candidates.unknown.put(&chain.key, digest, line)?;
+            let mut lost = self.lost.iter();
+            let of_lost = !names_one_event(statement)
+                && lost.any(|lost| lost.holds(&chain.key, line.signed.seq));
+            let found = match of_lost {
+                true => &mut candidates.of_lost,
+                false => &mut candidates.unknown,
+            };
+            found.put(&chain.key, digest, line)?;
         }
         Ok(())
     }
@@ -388,7 +428,7 @@ fn forget_lost(head: &mut KeyHead, id: &str) -> Result<Vec<PathBuf>, JournalErro
         }
     }
     for (id, _) in &lost {
-        head.forget(id);
+        head.lose(id);
     }
     Ok(lost.into_iter().map(|(_, path)| path).collect())
 }
@@ -439,11 +479,7 @@ fn find_journals(
 /// The files in the folders of these files whose names are those of journals.
 fn journals_beside(files: [&Path; 2]) -> Result<Vec<PathBuf>, SubmitError> {
     let mut found = Vec::new();
-    for folder in files.into_iter().filter_map(Path::parent) {
-        let folder = match folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => folder,
-        };
+    for folder in files.map(folder_of) {
         for entry in std::fs::read_dir(folder).map_err(at(folder))? {
             let name = entry.map_err(at(folder))?.path();
             if name
@@ -470,6 +506,7 @@ fn read_whole(seen: &JournalSeen) -> Result<(), JournalError> {
 /// Which records of which keys the journal held, by the head that knew it and by what is left.
 fn what_was_held(
     seen: Option<&JournalSeen>,
+    was_lost: Option<&LostJournal>,
     left: Option<&Journal>,
 ) -> BTreeMap<PublicKey, SeqRanges> {
     let mut held = BTreeMap::new();
@@ -478,6 +515,9 @@ fn what_was_held(
         known.extend(seqs);
     };
     for (key, seqs) in seen.iter().flat_map(|seen| &seen.keys) {
+        add(key, seqs);
+    }
+    for (key, seqs) in was_lost.iter().flat_map(|lost| &lost.records) {
         add(key, seqs);
     }
     // The chain of a key of which it held some lines of a seal is read too.

@@ -175,9 +175,21 @@ pub struct ChainEnd {
     pub index: Index,
 }
 
+/// The task of a key.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+pub struct KeyTask {
+    /// The name of its role.
+    pub role: String,
+    /// The slug of its holder; a governor's and a log's have none.
+    pub holder: Option<String>,
+}
+
 /// What the server says of a key. Unproven: an entry of the log that it names can be proven.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct IssuerState {
+    /// What it may say, and for whom.
+    #[serde(flatten)]
+    pub task: KeyTask,
     /// What the next record's `prev` must be.
     pub prev: RecordId,
     /// Its newest record, if there is one.

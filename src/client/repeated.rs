@@ -61,7 +61,7 @@ impl EventsSaid {
                 (Fate::In(index), Some(event)) => {
                     said.put(&event, SaidBy::Entry(index), &settled.digest)?;
                 }
-                (Fate::In(_), None) => {}
+                (Fate::In(_), None) | (Fate::Absent(_), _) => {}
                 (Fate::Refused { .. }, _) => {
                     let put = said.refused.put(&settled.digest, Value::default());
                     put.map_err(&io)?;
@@ -78,7 +78,7 @@ impl EventsSaid {
         taken.map(drop).map_err(at(&self.folder))
     }
 
-    /// Notes a line that is in, whoever asked for it.
+    /// Notes a line that is in.
     pub(super) fn is_in(&mut self, line: &LineIn) -> Result<(), FileError> {
         match &line.event {
             Some(event) => self.put(event, SaidBy::Entry(line.index), &line.digest),

@@ -22,7 +22,7 @@
 //!
 //! Crash points are in [`super::journal`] and [`super::key_head`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,7 +32,7 @@ use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
 use super::other_inputs::OtherInputs;
 use super::proven_log::{Proven, ProvenLog};
-use super::remote::{ChainEnd, RemoteError, RemoteProblem};
+use super::remote::{ChainEnd, KeyTask, RemoteError, RemoteProblem};
 use super::repeated::EventsSaid;
 use super::strays::LoggedLines;
 use crate::crypto::PublicKey;
@@ -105,11 +105,13 @@ pub struct Stopped {
     pub problem: RemoteProblem,
 }
 
-/// Lines of this input that another one of the key sent.
+/// Lines of this input that another one of the key sent, or that another key of the holder signed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OtherInput {
-    /// The journal that holds them.
+    /// The journal that holds them, or held them before it was lost.
     pub journal: PathBuf,
+    /// It is that of what other keys of the holder signed.
+    pub by_other_keys: bool,
     /// How many they are.
     pub lines: u64,
     /// The first of them, by its place in this input.
@@ -144,8 +146,12 @@ pub struct Summary {
     /// Lines that are in and stand in the input no more.
     pub gone: u64,
     /// Lines that name no event of their own and were taken for those which an earlier run of this
-    /// input sent, while other lines of it are gone: they may be further ones that say the same.
+    /// input sent, while other lines of it are gone, or after a run that did not find them: they may be
+    /// further ones that say the same.
     pub unsure_here: u64,
+    /// Lines that an earlier run signed and that this one did not send, of which a request may still be on
+    /// its way.
+    pub may_come_in: u64,
     /// Of those that were in before, lines that other inputs of the key sent.
     pub other_inputs: Vec<OtherInput>,
     /// The log in which all that is in was proven to be.
@@ -157,7 +163,7 @@ pub struct Summary {
 impl Summary {
     /// Whether every line of the input is in, beyond doubt.
     pub fn all_in(&self) -> bool {
-        self.refused + self.set_aside + self.not_sent + self.unsure() == 0
+        self.refused + self.set_aside + self.not_sent + self.unsure() + self.may_come_in == 0
     }
 
     /// Lines that were taken for those of another input, or of an earlier run of this one, and that
@@ -180,6 +186,7 @@ impl Summary {
             entries: None,
             gone: 0,
             unsure_here: 0,
+            may_come_in: 0,
             other_inputs: Vec::new(),
             head,
             stopped: None,
@@ -267,6 +274,16 @@ pub enum SubmitError {
         "{0} is missing or damaged: it says which records of the key no journal holds; run the same command with --recover, which makes it anew from the log"
     )]
     StraysDamaged(PathBuf),
+    /// A key of `--old-key` is none of the holder's.
+    #[error(
+        "{key} is no key of {holder} that may say what the key in use says: --old-key names a key that this one replaced"
+    )]
+    NoOldKey {
+        /// The key.
+        key: PublicKey,
+        /// Who holds the key in use.
+        holder: String,
+    },
     /// A record of an older key may still come in.
     #[error(
         "the journal has records of the key {key}, signed for the day {issued_on}, which the server refuses until that day comes: they could come in then, beside what is signed now. Wait for the day, have the governors revoke that key, or run the same command with --sign-anew if nobody can send them any more"
@@ -363,6 +380,7 @@ impl SubmitError {
             }
             Self::Remote(RemoteError::Address { .. })
             | Self::Journal(JournalError::OtherLedger { .. })
+            | Self::NoOldKey { .. }
             | Self::Head(HeadError::Other { .. } | HeadError::TooManyJournals { .. }) => None,
             _ => Some(Outcome::Unchecked),
         }
@@ -401,8 +419,12 @@ pub struct Submitter<'a> {
     pub(super) said: Option<EventsSaid>,
     /// Other journals of the key, locked, that have batches which a request on its way may bring in.
     pub(super) pending: Vec<Journal>,
-    /// Journals that a recovery took out of the head, since they were missing or damaged.
-    pub(super) forgotten: Vec<PathBuf>,
+    /// The role of the key and who holds it.
+    pub(super) task: KeyTask,
+    /// Keys whose chains a recovery read back: what they said are candidates, or other journals hold it.
+    pub(super) keys_recovered: BTreeSet<PublicKey>,
+    /// What the other keys of the holder said was read.
+    pub(super) other_keys_read: bool,
     /// How many lines the next batch has at most: fewer records where many are refused.
     pub(super) batch: usize,
     /// How many a batch ever has: fewer where the server takes only smaller ones.
@@ -420,6 +442,13 @@ pub(super) struct Candidates {
     pub ours: LoggedLines,
     /// Statements that nothing holds.
     pub unknown: LoggedLines,
+    /// Of them, those that another journal held which is lost too, and that name no event: a line which
+    /// says the same may be a further one.
+    pub of_lost: LoggedLines,
+    /// Of these, those of which a line of the input says the same.
+    pub of_lost_asked: LoggedLines,
+    /// Journals that this recovery found missing or damaged.
+    pub found_lost: Vec<PathBuf>,
 }
 
 impl<'a> Submitter<'a> {
@@ -459,7 +488,9 @@ impl<'a> Submitter<'a> {
             others: None,
             said: None,
             pending: Vec::new(),
-            forgotten: Vec::new(),
+            task: KeyTask::default(),
+            keys_recovered: BTreeSet::new(),
+            other_keys_read: false,
             batch: LINES_PER_BATCH,
             batch_most: LINES_PER_BATCH,
             batch_once: None,
@@ -486,8 +517,9 @@ impl<'a> Submitter<'a> {
 
     /// Other journals of the key that this recovery found missing or damaged. What they held is in
     /// the log: lines that say it are taken as sent.
-    pub fn forgotten(&self) -> &[PathBuf] {
-        &self.forgotten
+    pub fn forgotten(&self) -> impl Iterator<Item = &Path> {
+        let lost = self.candidates.iter().flat_map(|found| &found.found_lost);
+        lost.map(PathBuf::as_path)
     }
 
     /// The file of the journal.

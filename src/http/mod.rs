@@ -12,6 +12,7 @@ mod forwarded;
 mod framing;
 mod guarded_stream;
 mod head;
+mod issuers;
 mod limits;
 mod lookup;
 mod metrics;
@@ -119,6 +120,7 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(lookup::methods))
         .routes(routes!(lookup::governors))
         .routes(routes!(reversals::reversals))
+        .routes(routes!(issuers::issuers))
         .routes(routes!(lookup::totals))
         .routes(routes!(proofs::entry))
         .routes(routes!(metrics::metrics));

@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::sync::{Arc, Mutex};
 
 use arborlog::crypto::SigningKey;
 use arborlog::record::*;
@@ -276,4 +277,29 @@ pub fn posting_proxy(
         }
     });
     url
+}
+
+/// What a proxy says when it will not be asked again: no retry can cure it.
+const GO_AWAY: &[u8] =
+    b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// A proxy that keeps what is posted and hands nothing over, and what it was given.
+pub fn keeping_proxy(to: &str) -> (String, Arc<Mutex<Vec<u8>>>) {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&kept);
+    let url = posting_proxy(to, move |request, _| {
+        *keep.lock().unwrap() = request.to_vec();
+        GO_AWAY.to_vec()
+    });
+    (url, kept)
+}
+
+/// Hands over what was kept now.
+pub fn arrives(place: &Place, kept: &Mutex<Vec<u8>>) {
+    let to = place.server.url.strip_prefix("http://").unwrap();
+    let mut server = std::net::TcpStream::connect(to).unwrap();
+    server.write_all(&kept.lock().unwrap()).unwrap();
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -21,7 +21,7 @@ use arborlog::client::{
     SubmitError, Submitter,
 };
 use arborlog::crypto::PublicKey;
-use arborlog::durable::{SteadyFile, at};
+use arborlog::durable::{SteadyFile, at, folder_of};
 use arborlog::outcome::{Outcome, other_than_text};
 
 /// Send statements, or a proposal that others have signed.
@@ -32,11 +32,13 @@ use arborlog::outcome::{Outcome, other_than_text};
 /// same command continues. KEY.head, beside the key, tells of a lost or an old journal, of a server
 /// that lost what it acknowledged, and of another writer with the same key. Without --key, INPUT
 /// is a proposal.
+/// What other keys of the same holder and role signed is read from the log (KEY.head.other-keys): lines
+/// that they signed are not signed again.
 ///
 /// Exit codes: 0 all lines are in; 1 journal, head and log contradict each other; 2 wrong use;
 /// 3 could not be done or checked, try again; 4 no proposal, no journal, no text; 5 not all lines are
-/// in, or lines that can be said twice were taken for those of another input or an earlier day;
-/// 130 interrupted.
+/// in, or lines that can be said twice were taken for those of another input, another key or an earlier
+/// day, or signed lines that are no longer sent may still come in; 130 interrupted.
 #[derive(Args)]
 pub struct SubmitArgs {
     /// Statements as NDJSON, or a proposal; - reads statements from standard input. Of a pipe or a
@@ -185,7 +187,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
     let so_far = Arc::new(Mutex::new(SoFar::default()));
     tell_when_interrupted(Arc::clone(&so_far), args.json);
     let origin = remote.origin()?;
-    let submitter = if args.recover {
+    let mut submitter = if args.recover {
         let bar = progress::bar("reading the key's chain", 0);
         let recovered = Submitter::recover(
             remote,
@@ -211,6 +213,13 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             lost.display()
         );
     }
+    let bar = progress::bar("reading what other keys of the holder signed", 0);
+    let read = submitter.read_other_keys(&mut |read, total| {
+        bar.set_length(total);
+        bar.set_position(read);
+    });
+    bar.finish_and_clear();
+    read.map_err(failure)?;
     let mut report = Report::new(args.json, &journal)?;
     let bar = match line_count {
         0 => ProgressBar::hidden(),
@@ -271,10 +280,14 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             1 => format!("line {} was", other.first_line),
             count => format!("{count} lines, from line {} on, were", other.first_line),
         };
+        let by = match other.by_other_keys {
+            true => "signed by another key of the holder",
+            false => "sent with another input of this key",
+        };
         tell(
             &bar,
             &format!(
-                "{lines} sent with another input of this key and not sent again: {} has what they say",
+                "{lines} {by} and not sent again: {} has what they say",
                 other.journal.display()
             ),
         );
@@ -297,11 +310,7 @@ pub fn failure(error: SubmitError) -> Failure {
 /// Whether an input has no name of its own beside which a journal could stand: a pipe, a device, or
 /// a descriptor of this process.
 fn is_stream(input: &Path) -> bool {
-    let folder = input
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let of_process = folder.canonicalize().is_ok_and(|folder| {
+    let of_process = folder_of(input).canonicalize().is_ok_and(|folder| {
         folder == Path::new("/dev") || folder.starts_with("/dev/fd") || folder.starts_with("/proc")
     });
     of_process || input.metadata().is_ok_and(|kind| !kind.is_file())

@@ -44,6 +44,12 @@ pub(super) fn why_not_all_in(summary: &Summary) -> String {
     if summary.unsure() > 0 {
         reasons.push(unsure(summary));
     }
+    if summary.may_come_in > 0 {
+        reasons.push(format!(
+            "{} signed by an earlier run that got no answer, and this one did not send again: its request may still be on its way. Run the same command again in ten minutes: it tells whether it came in",
+            count_of(summary.may_come_in, "line was", "lines were")
+        ));
+    }
     match reasons.is_empty() {
         true => "not all lines are in".to_owned(),
         false => reasons.join(".\n"),
@@ -59,23 +65,48 @@ fn count_of(count: u64, one: &str, more: &str) -> String {
 
 /// What to do about lines that may be further ones.
 fn unsure(summary: &Summary) -> String {
-    let count = summary.unsure();
-    let (sent_by, or_else) = match summary.unsure_here {
-        0 => (
-            "another input of this key sent",
-            ", or send this input with --journal of the other one",
+    let by_other_keys: u64 = summary
+        .other_inputs
+        .iter()
+        .filter(|other| other.by_other_keys)
+        .map(|other| other.unsure)
+        .sum();
+    let by_others = summary.unsure() - summary.unsure_here - by_other_keys;
+    let sent_by: Vec<&str> = [
+        (by_others, "another input of this key sent"),
+        (by_other_keys, "another key of the holder signed"),
+        (
+            summary.unsure_here,
+            "an earlier run of this input sent, of which other lines are gone, or that a run between did not find: its name may be used anew",
         ),
-        _ if summary.unsure_here == count => (
-            "an earlier run of this input sent, of which other lines are gone: its name may be used anew",
-            "",
-        ),
-        _ => (
-            "another input of this key sent, or an earlier run of this one, of which other lines are gone",
-            "",
-        ),
-    };
+    ]
+    .into_iter()
+    .filter_map(|(count, sent_by)| (count > 0).then_some(sent_by))
+    .collect();
+    let mut advice =
+        "If they are further ones, put them into an input of their own and send that with --sign-anew; if not, take them out".to_owned();
+    if by_others > 0 {
+        advice.push_str(", or send this input with --journal of the other one");
+    }
+    if by_other_keys > 0 {
+        advice.push_str(
+            ", or, if this input was sent with the other key, run the same command with --recover and that one as --old-key",
+        );
+    }
+    if summary.unsure_here > 0 && summary.gone == 0 {
+        advice.push_str(
+            ". If they are the lines of before, put back, the same command with --recover settles that",
+        );
+    }
     format!(
-        "{count} lines are transfers, claims or corrections that name no event of their own, and say what {sent_by}. They were taken for the same ones and not sent. If they are further ones, put them into an input of their own and send that with --sign-anew; if not, take them out{or_else}"
+        "{} by a transfer, a claim or a correction that names no event of its own, what {}. {} taken for the same and not sent. {advice}",
+        count_of(summary.unsure(), "line says", "lines say"),
+        sent_by.join(", or what "),
+        if summary.unsure() == 1 {
+            "It was"
+        } else {
+            "They were"
+        },
     )
 }
 

@@ -123,8 +123,9 @@ impl Report {
             "not_sent": summary.not_sent,
             "gone": summary.gone,
             "unsure": summary.unsure(),
+            "may_come_in": summary.may_come_in,
             "other_inputs": summary.other_inputs.iter().map(|other| json!({
-                "journal": other.journal.to_string_lossy(), "lines": other.lines, "first_line": other.first_line,
+                "journal": other.journal.to_string_lossy(), "by_other_keys": other.by_other_keys, "lines": other.lines, "first_line": other.first_line,
                 "unsure": other.unsure,
             })).collect::<Vec<_>>(),
             "log": {"size": summary.head.size, "root": summary.head.root.to_string()},

@@ -13,7 +13,10 @@
 //! {"refused":{"seq":…,"digest":…,"code":…,"detail":…}}  a line is refused, and what of the batch
 //!                                                     is not in is void
 //! {"retried":{"digest":…}}                            that refusal counts no more
-//! {"void":{"seq":…}}                                  the rest of the batch is not in
+//! {"void":{"seq":…,"until_ms":…}}                     the rest of the batch is not in; where no answer
+//!                                                     said so, a request may bring it in until then
+//! {"absent":{"digest":…,"index":…}}                   a run over the input did not find this line, which
+//!                                                     is in
 //! {"found":{"key":…,"digest":…,"event":…,"seq":…,"id":…,"index":…,"seal":…}}  read from the log, not sent
 //!                                                     from here; of a sealed line, the seal's entry
 //!                                                     and how many it signs
@@ -40,6 +43,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -59,9 +63,12 @@ pub(super) use open_batch::{OpenBatch, OpenSeal};
 pub(super) use settled::{Fate, Settled, SettledLines};
 
 /// The version of the journal's format.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// The most lines of one batch.
 pub(super) const BATCH_LINES_MAX: usize = 16_384;
+/// How long a request of a run that was killed may be on its way, in milliseconds: what a server gives to
+/// a body and an append, and proxies beside it, with room.
+const REQUEST_MS_MAX: u64 = 10 * 60 * 1000;
 /// What is read from the file at a time.
 const READ_BYTES: usize = 1 << 16;
 
@@ -100,7 +107,7 @@ pub enum JournalError {
     },
     /// It holds less, or other things, than the key's head saw in it.
     #[error(
-        "{path} is not as it was: it holds {found} lines that are in, and the head of the key saw {known} in it. It was cut, or an older copy was put back. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
+        "{path} is not as the head of the key saw it, with {known} lines that are in: it was changed or cut, or an older copy was put back, and {found} lines that are in can be read of it. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
     )]
     Older {
         /// The file.
@@ -180,6 +187,12 @@ enum Event<'a> {
     },
     Void {
         seq: Seq,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until_ms: Option<u64>,
+    },
+    Absent {
+        digest: Digest,
+        index: Index,
     },
     Found {
         key: PublicKey,
@@ -260,6 +273,8 @@ pub(super) struct Journal {
     settled: u64,
     /// Refusals that count no more.
     retried: u64,
+    /// Notes of lines that a run did not find in the input.
+    absent: u64,
 }
 
 impl Journal {
@@ -327,6 +342,11 @@ impl Journal {
     /// How many refusals in it count no more.
     pub(super) fn retried_count(&self) -> u64 {
         self.retried
+    }
+
+    /// How many notes it has of lines that a run did not find in the input.
+    pub(super) fn absent_count(&self) -> u64 {
+        self.absent
     }
 
     /// Where it ends now, for a head.
@@ -466,12 +486,28 @@ impl Journal {
         self.write(&[Event::Retried { digest }])
     }
 
-    /// Notes that what is left of the open batch is not in.
+    /// Notes that what is left of the open batch is not in. What has no answer may still come in.
     pub(super) fn void(&mut self) -> Result<(), JournalError> {
-        match self.open.as_ref().map(|open| open.seq) {
-            Some(seq) => self.write(&[Event::Void { seq }]),
-            None => Ok(()),
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        let until_ms = (!open.answered).then(|| now_ms().saturating_add(REQUEST_MS_MAX));
+        self.write(&[Event::Void {
+            seq: open.seq,
+            until_ms,
+        }])
+    }
+
+    /// The server answered to the open batch, and no request for it is on its way.
+    pub(super) fn is_answered(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.answered = true;
         }
+    }
+
+    /// Notes a line that is in and that a run over the input did not find.
+    pub(super) fn is_absent(&mut self, digest: Digest, index: Index) -> Result<(), JournalError> {
+        self.write(&[Event::Absent { digest, index }])
     }
 
     /// Notes a statement of the log that says what a line of the input says.
@@ -537,6 +573,14 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// The time by this machine's clock, in milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a file is whose first line has no checksum.

@@ -18,6 +18,10 @@ pub(in crate::client) struct OpenBatch {
     /// The seq of its first record, or of its seal.
     pub seq: Seq,
     pub(super) signed: Signed,
+    /// The server answered to all that was sent of it; of what an earlier run signed nobody knows.
+    pub(super) answered: bool,
+    /// After it was given up without an answer: until when a request may bring it in.
+    pub(super) until_ms: Option<u64>,
 }
 
 /// What of it was signed.
@@ -105,18 +109,20 @@ impl OpenBatch {
             event: event_of(&record.record().statement),
             record: Stored::Decoded(Box::new(record)),
         });
-        Self {
-            key,
-            seq,
-            signed: Signed::Records(open.collect()),
-        }
+        Self::unanswered(key, seq, Signed::Records(open.collect()))
     }
 
     pub(super) fn of_seal(key: PublicKey, seq: Seq, seal: OpenSeal) -> Self {
+        Self::unanswered(key, seq, Signed::Sealed(Box::new(seal)))
+    }
+
+    pub(super) fn unanswered(key: PublicKey, seq: Seq, signed: Signed) -> Self {
         Self {
             key,
             seq,
-            signed: Signed::Sealed(Box::new(seal)),
+            signed,
+            answered: false,
+            until_ms: None,
         }
     }
 

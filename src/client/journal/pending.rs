@@ -1,6 +1,7 @@
 //! What was signed and may still come in: the open batch, and batches that were given up, by a request
 //! of a process that is dead.
 
+use super::now_ms;
 use crate::client::journal::{Journal, JournalError, LineIn, OpenBatch};
 use crate::crypto::PublicKey;
 use crate::record::{Digest, Index, RecordId, Seq, UnreadBatch};
@@ -25,7 +26,19 @@ impl Journal {
 
     /// Whether batches of a key may still come in that nothing here has an answer for.
     pub(in crate::client) fn is_pending(&self, key: &PublicKey) -> bool {
-        self.open.is_some() || self.given_up.iter().any(|batch| batch.key == *key)
+        let mut pending = self.given_up.iter().chain(&self.open);
+        pending.any(|batch| batch.key == *key)
+    }
+
+    /// How many lines of batches of a key that were given up a request of an earlier run may still bring
+    /// in.
+    pub(in crate::client) fn may_come_in(&self, key: &PublicKey) -> u64 {
+        let now = now_ms();
+        let on_their_way = self
+            .given_up
+            .iter()
+            .filter(|batch| batch.key == *key && batch.until_ms.is_some_and(|until| until > now));
+        on_their_way.map(|batch| batch.len() as u64).sum()
     }
 
     /// Forgets batches that were given up and whose place in the key's chain is taken: they can't come

@@ -102,6 +102,7 @@ impl Journal {
             records: 0,
             settled: 0,
             retried: 0,
+            absent: 0,
             file,
         })
     }
@@ -216,11 +217,8 @@ impl Journal {
                     return None;
                 }
                 self.refused = None;
-                self.open = Some(OpenBatch {
-                    key: *key,
-                    seq: *seq,
-                    signed: Signed::Records(VecDeque::new()),
-                });
+                let records = Signed::Records(VecDeque::new());
+                self.open = Some(OpenBatch::unanswered(*key, *seq, records));
             }
             Event::Signed {
                 digest,
@@ -280,10 +278,12 @@ impl Journal {
                 self.settled = self.settled.checked_sub(1)?;
                 self.retried += 1;
             }
-            Event::Void { seq } => {
-                let open = self.open.take_if(|open| open.seq == *seq)?;
+            Event::Void { seq, until_ms } => {
+                let mut open = self.open.take_if(|open| open.seq == *seq)?;
+                open.until_ms = *until_ms;
                 self.give_up(open);
             }
+            Event::Absent { .. } => self.absent += 1,
             Event::Found {
                 key,
                 event,

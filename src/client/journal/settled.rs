@@ -19,6 +19,8 @@ pub(in crate::client) enum Fate {
     Refused { at: u64 },
     /// A refusal of the same statement before it counts no more.
     Retried,
+    /// A run did not find a line of this statement that is in, at this entry.
+    Absent(Index),
 }
 
 /// A line that the journal knows.
@@ -134,6 +136,10 @@ impl SettledLines {
                     self.ready.push_back(Settled::new(digest, Fate::Retried));
                 }
                 Event::Void { .. } => self.batch.clear(),
+                Event::Absent { digest, index } => {
+                    self.ready
+                        .push_back(Settled::new(digest, Fate::Absent(index)));
+                }
                 Event::Found {
                     digest,
                     event,

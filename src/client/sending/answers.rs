@@ -21,7 +21,7 @@ impl Submitter<'_> {
     /// Sends the open batch's first records of a key, `count` at the most: just the bytes that the
     /// journal has.
     pub(in crate::client) fn send_open(
-        &self,
+        &mut self,
         key: &PublicKey,
         count: usize,
     ) -> Result<(Vec<SignedRecord>, Sent), SubmitError> {
@@ -29,6 +29,13 @@ impl Submitter<'_> {
         let body = batch_body(&records)
             .map_err(|error| at(self.journal.path())(io::Error::other(error)))?;
         let sent = self.log.remote.send(&body, records.len())?;
+        match sent {
+            Sent::Judged {
+                unanswered_before: true,
+                ..
+            } => {}
+            Sent::Judged { .. } | Sent::TooLarge => self.journal.is_answered(),
+        }
         Ok((records, sent))
     }
 
@@ -38,7 +45,8 @@ impl Submitter<'_> {
         count: usize,
         run: &mut Run<'_>,
     ) -> Result<(), SubmitError> {
-        let (records, sent) = self.send_open(&self.public, count)?;
+        let public = self.public;
+        let (records, sent) = self.send_open(&public, count)?;
         match sent {
             Sent::TooLarge => {
                 let line = run.fresh.front().map_or(0, |fresh| fresh.line);

@@ -7,6 +7,7 @@ mod sealing;
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::run::{Fresh, Run, evidence_repeated};
@@ -19,6 +20,7 @@ use crate::client::key_head::with_suffix;
 use crate::client::log_fault::LogFault;
 use crate::client::opening::check_unproven;
 use crate::client::other_inputs::OtherInputs;
+use crate::client::other_keys::other_keys_path;
 use crate::client::repeated::{EventsSaid, SaidBefore, SaidBy};
 use crate::client::strays::LoggedLines;
 use crate::client::submitter::{
@@ -58,6 +60,7 @@ impl Submitter<'_> {
             waiting: VecDeque::new(),
             key_refused: false,
             sayable_again: 0,
+            was_absent: 0,
             chain_looks: 0,
             head_saved: Instant::now(),
             proven: Instant::now(),
@@ -117,14 +120,31 @@ impl Submitter<'_> {
         }
         self.finish_recovery()?;
         self.write_strays()?;
+        self.note_absent()?;
         self.prove()?;
         self.save_head()?;
         run.summary.head = self.proven.head;
         let late = self.late.values().map(VecDeque::len).sum::<usize>() as u64;
         run.summary.gone = self.known.left_in() + late;
         // A file name that is used anew: its lines may say again what those that are gone said.
-        if run.summary.gone > 0 {
-            run.summary.unsure_here = run.sayable_again;
+        run.summary.unsure_here = match run.summary.gone {
+            0 => run.was_absent,
+            _ => run.sayable_again,
+        };
+        run.summary.may_come_in = self.journal.may_come_in(&self.public);
+        Ok(())
+    }
+
+    /// Notes which lines that are in the input did not ask for: one that stands there again in a later run
+    /// may be a further one.
+    fn note_absent(&mut self) -> Result<(), SubmitError> {
+        let journal = &mut self.journal;
+        self.known.for_each_gone(&self.folder, |digest, index| {
+            journal.is_absent(digest, index)
+        })?;
+        let late = self.late.iter().flat_map(|(_, lines)| lines);
+        for line in late.filter(|line| line.event.is_none()) {
+            self.journal.is_absent(line.digest, line.index)?;
         }
         Ok(())
     }
@@ -151,7 +171,11 @@ impl Submitter<'_> {
         match late.map(|late| Fate::In(late.index)).or(known) {
             Some(Fate::In(index)) => {
                 self.check_index(line, index)?;
-                run.sayable_again += u64::from(!names_one_event(&statement));
+                if !names_one_event(&statement) {
+                    run.sayable_again += 1;
+                    let absent = self.known.was_absent(&self.folder, &digest, index)?;
+                    run.was_absent += u64::from(absent);
+                }
                 run.settle(line, LineOutcome::AlreadyIn(index));
                 return Ok(());
             }
@@ -165,7 +189,7 @@ impl Submitter<'_> {
                 self.said()?.is_retried(&digest)?;
                 self.journal.retried(digest)?;
             }
-            Some(Fate::Retried) | None => {}
+            Some(Fate::Retried | Fate::Absent(_)) | None => {}
         }
         let event = event_of(&statement);
         if let Some(candidates) = &mut self.candidates {
@@ -177,6 +201,17 @@ impl Submitter<'_> {
                 self.journal.found(key, digest, logged)?;
                 self.say(line, event.as_ref(), &digest)?;
                 run.settle(line, LineOutcome::AlreadyIn(logged.index));
+                return Ok(());
+            }
+            if !self.options.sign_anew
+                && let Some((key, logged)) = candidates.of_lost.take(&digest)?
+            {
+                // The record stays a stray: it was another input's.
+                candidates.of_lost_asked.put(&key, &digest, logged)?;
+                let mut lost = self.head.lost().iter();
+                let lost = lost.find(|lost| lost.holds(&key, logged.signed.seq));
+                let path = lost.map_or_else(PathBuf::new, |lost| PathBuf::from(&lost.path));
+                self.was_sent_elsewhere(line, logged.index, &path, true, run)?;
                 return Ok(());
             }
         }
@@ -301,6 +336,7 @@ impl Submitter<'_> {
             if let (Some(unfinished), None) = (unfinished, &self.candidates) {
                 return Err(SubmitError::RecoveryUnfinished((&unfinished.path).into()));
             }
+            self.read_other_keys(&mut |_, _| {})?;
             let read = OtherInputs::read(&self.head, &self.journal, &self.folder)?;
             self.others = Some(read);
         }
@@ -310,7 +346,23 @@ impl Submitter<'_> {
         let Some((index, journal)) = others.take(digest)? else {
             return Ok(false);
         };
-        let unsure = u64::from(!names_one_event(statement));
+        let journal = journal.to_owned();
+        self.was_sent_elsewhere(line, index, &journal, !names_one_event(statement), run)?;
+        Ok(true)
+    }
+
+    /// A line is in that is not this input's, by its entry and by the journal which holds it or held it
+    /// before it was lost. It may be a further one if that is not sure.
+    fn was_sent_elsewhere(
+        &self,
+        line: u64,
+        index: Index,
+        journal: &Path,
+        is_unsure: bool,
+        run: &mut Run<'_>,
+    ) -> Result<(), SubmitError> {
+        let unsure = u64::from(is_unsure);
+        let by_other_keys = journal == other_keys_path(&self.head)?;
         let known = &mut run.summary.other_inputs;
         match known.iter_mut().find(|known| known.journal == journal) {
             Some(known) => {
@@ -319,6 +371,7 @@ impl Submitter<'_> {
             }
             None => known.push(OtherInput {
                 journal: journal.to_owned(),
+                by_other_keys,
                 lines: 1,
                 first_line: line,
                 unsure,
@@ -326,7 +379,7 @@ impl Submitter<'_> {
         }
         self.check_index(line, index)?;
         run.settle(line, LineOutcome::AlreadyIn(index));
-        Ok(true)
+        Ok(())
     }
 
     /// A journal can't have a line at an entry that the log does not have.

@@ -31,6 +31,8 @@ pub(super) struct Run<'r> {
     pub key_refused: bool,
     /// Lines that an earlier run of the input sent and that name no event of their own.
     pub sayable_again: u64,
+    /// Of them, those that a run before did not find in the input.
+    pub was_absent: u64,
     pub chain_looks: u32,
     pub head_saved: Instant,
     pub proven: Instant,

@@ -58,7 +58,7 @@ impl Submitter<'_> {
     /// Sends the open sealed batch of a key: just the bytes that the journal has. Gives its seal too;
     /// `None` if there is none.
     pub(in crate::client) fn send_seal(
-        &self,
+        &mut self,
         key: &PublicKey,
     ) -> Result<Option<(SignedRecord, SentBatch)>, SubmitError> {
         let open = self.journal.open_of(key).and_then(OpenBatch::seal);
@@ -66,12 +66,25 @@ impl Submitter<'_> {
             return Ok(None);
         };
         let sent = self.log.remote.send_batch(&open.body, open.len())?;
-        Ok(Some((open.seal.clone(), sent)))
+        let seal = open.seal.clone();
+        match sent {
+            SentBatch::In {
+                unanswered_before: true,
+                ..
+            }
+            | SentBatch::Refused {
+                unanswered_before: true,
+                ..
+            } => {}
+            _ => self.journal.is_answered(),
+        }
+        Ok(Some((seal, sent)))
     }
 
     /// Sends the open sealed batch, whose lines are the first fresh ones.
     pub(super) fn send_sealed(&mut self, run: &mut Run<'_>) -> Result<(), SubmitError> {
-        let Some((seal, sent)) = self.send_seal(&self.public)? else {
+        let public = self.public;
+        let Some((seal, sent)) = self.send_seal(&public)? else {
             return Ok(());
         };
         match sent {

@@ -125,6 +125,16 @@ impl State {
         self.keys.iter().map(|(_, key)| key)
     }
 
+    /// The keys that ever had a task, in the order of their places among the keys, behind that of a key
+    /// or from the first on.
+    pub fn keys_behind(&self, after: Option<&PublicKey>) -> impl Iterator<Item = &KeyState> {
+        let after = after.map(key_place);
+        let from = after.unwrap_or(Path::from_bytes([0; 32]));
+        let keys = self.keys.range(from..=Path::from_bytes([0xff; 32]));
+        let behind = keys.filter(move |(place, _)| Some(*place) != after);
+        behind.map(|(_, key)| key)
+    }
+
     /// Changes a key; `None` if it never had a task.
     #[must_use = "nothing changes if there is no such key"]
     pub(in crate::ledger) fn change_key<T>(

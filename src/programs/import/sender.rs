@@ -155,12 +155,19 @@ impl StatementSender {
             ..Options::default()
         };
         let (remote, origin) = (&self.remote, &self.origin);
-        let opened = if self.options.recover {
+        let mut opened = if self.options.recover {
             Submitter::recover(remote, origin, key, &journal, options, &mut |_, _| {})
         } else {
             Submitter::open(remote, origin, key, &journal, options)
         }
         .map_err(failure)?;
+        let bar = progress::bar("reading what other keys of the holder signed", 0);
+        let read = opened.read_other_keys(&mut |read, total| {
+            bar.set_length(total);
+            bar.set_position(read);
+        });
+        bar.finish_and_clear();
+        read.map_err(failure)?;
         self.proven(opened.proven_size());
         Ok(opened)
     }
@@ -189,7 +196,7 @@ impl StatementSender {
             .run(lines, OnRefusal::Skip, &mut tell, &mut progress)
             .map_err(failure)?;
         self.proven(summary.head.size);
-        let stopped = summary.stopped.as_ref().map(|stopped| {
+        let mut stopped = summary.stopped.as_ref().map(|stopped| {
             let problem = &stopped.problem;
             let what = anyhow::anyhow!(
                 "{phase}: statement {}: {} ({}); {}",
@@ -200,6 +207,12 @@ impl StatementSender {
             );
             what.into()
         });
+        if summary.may_come_in > 0 && stopped.is_none() {
+            stopped = Some(Failure::not_all_in(format!(
+                "{phase}: {} statements were signed by an earlier import that got no answer, and the files do not ask for them any more: a request may still be on its way. Run the same command again in ten minutes: it tells whether they came in",
+                summary.may_come_in
+            )));
+        }
         let line = format!(
             "{phase}: {} statements admitted, {} already in, {} refused{}",
             summary.admitted,

@@ -1,0 +1,299 @@
+//! What `submit` can't know for certain it says: lines that another key of the holder signed, records of
+//! journals that are lost, lines that left an input and came back, requests that are still on their way.
+#![cfg(feature = "cli")]
+
+#[path = "support/place.rs"]
+mod place;
+mod support;
+
+use arborlog::record::Role;
+use place::{Place, arrives, expiry, keeping_proxy, line};
+use serde_json::Value;
+use support::{award, run_ok};
+
+fn awards(numbers: &[u64]) -> String {
+    numbers.iter().map(|n| line(&award(*n, *n))).collect()
+}
+
+fn write(place: &Place, name: &str, text: &str) {
+    std::fs::write(place.path(name), text).unwrap();
+}
+
+fn head(place: &Place, name: &str) -> Value {
+    let text = std::fs::read_to_string(place.path(name)).unwrap();
+    serde_json::from_str(text.lines().next().unwrap()).unwrap()
+}
+
+#[test]
+fn lines_that_another_key_of_the_holder_signed_are_not_signed_again() {
+    let place = Place::new();
+    let all = awards(&[1, 2, 3]) + &expiry(1);
+    write(&place, "old.ndjson", &all);
+    write(&place, "n.ndjson", &all);
+    place.submit("old.ndjson", &[]).ends(0, &["4 admitted"]);
+    let entries = place.entries();
+
+    // A new key, without what the old one knew: recovered, or as a first use.
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    for more in [&["--recover"][..], &[]] {
+        let mut flags = vec!["--key", app2.as_str(), "--json"];
+        flags.extend(more);
+        let told = place.submit("n.ndjson", &flags);
+        told.ends(
+            5,
+            &["another key of the holder", "names no event", "--old-key"],
+        );
+        assert_eq!(told.json()["already_in"], 4);
+        assert_eq!(told.json()["other_inputs"][0]["by_other_keys"], true);
+        assert_eq!(told.json()["unsure"], 1);
+    }
+    assert_eq!(place.entries(), entries + 1, "the grant alone");
+    // Awards name their events: of them nothing is in doubt.
+    write(&place, "awards.ndjson", &awards(&[3, 1, 2, 4]));
+    place.submit("awards.ndjson", &["--key", &app2]).ends(
+        0,
+        &[
+            "1 admitted",
+            "3 already in",
+            "signed by another key of the holder",
+        ],
+    );
+    // One with other fields is an event that was edited.
+    write(&place, "edited.ndjson", &line(&award(9, 2)));
+    place
+        .submit("edited.ndjson", &["--key", &app2])
+        .ends(5, &["(evidence_repeated)"]);
+    // The old key is told what the new one sent since.
+    write(&place, "back.ndjson", &awards(&[4, 5]));
+    place
+        .submit("back.ndjson", &[])
+        .ends(0, &["1 admitted", "1 already in"]);
+    write(&place, "forth.ndjson", &awards(&[5, 6]));
+    place
+        .submit("forth.ndjson", &["--key", &app2])
+        .ends(0, &["1 admitted", "1 already in"]);
+    // That the lines are those of the old key can be said.
+    let old = place.ledger.platform.public().to_string();
+    place
+        .submit(
+            "n.ndjson",
+            &["--key", &app2, "--recover", "--old-key", &old],
+        )
+        .ends(0, &["0 admitted", "4 already in"]);
+    place
+        .submit("n.ndjson", &["--key", &app2])
+        .ends(0, &["4 already in"]);
+    place.once([2, 3, 4, 5, 6]);
+    assert_eq!(place.points(1), 104 - 4);
+}
+
+#[test]
+fn what_is_known_of_other_keys_is_read_again_where_its_file_is_lost_cut_or_changed() {
+    let place = Place::new();
+    place.write("n.ndjson", [1, 2, 3]);
+    place.submit("n.ndjson", &[]).ends(0, &[]);
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    let file = place.path("app2.pem.head.other-keys");
+    let mut inputs = 0;
+    let mut all_are_in = || {
+        inputs += 1;
+        let input = format!("{inputs}.ndjson");
+        place.write(&input, [3, 2, 1]);
+        place
+            .submit(&input, &["--key", &app2])
+            .ends(0, &["0 admitted", "3 already in"]);
+    };
+    all_are_in();
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    all_are_in();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    all_are_in();
+    let mut changed = std::fs::read_to_string(&file).unwrap();
+    changed = changed.replacen("\"seq\":0", "\"seq\":1", 1);
+    std::fs::write(&file, changed).unwrap();
+    all_are_in();
+    // A reader that was killed left more than the head saw.
+    let more = std::fs::read(&file).unwrap();
+    std::fs::write(&file, [more, b"{\"fou".to_vec()].concat()).unwrap();
+    all_are_in();
+    place.once(1..4);
+}
+
+#[test]
+fn an_old_key_is_one_of_the_same_holder() {
+    let place = Place::new();
+    place.write("n.ndjson", [1]);
+    place.submit("n.ndjson", &[]).ends(0, &[]);
+    run_ok(&["keygen", &place.path("other.pem")]);
+    let key = std::path::PathBuf::from(place.path("other.pem"));
+    let other = arborlog::crypto::SigningKey::read(&key).unwrap();
+    place.ledger.grant(
+        &place.server.remote(),
+        &other,
+        Role::Platform,
+        "another-app",
+    );
+    let other = other.public().to_string();
+    place
+        .submit("n.ndjson", &["--recover", "--old-key", &other])
+        .ends(2, &["is no key of app"]);
+}
+
+#[test]
+fn a_line_that_a_lost_journal_of_another_input_may_have_held_is_not_taken_without_a_word() {
+    let place = Place::new();
+    place.write("awards.ndjson", [1, 2]);
+    place.submit("awards.ndjson", &[]).ends(0, &[]);
+    write(&place, "monday.ndjson", &expiry(1));
+    place.submit("monday.ndjson", &[]).ends(0, &["1 admitted"]);
+    // Tuesday's gift says the same, and monday's journal is lost.
+    std::fs::remove_file(place.path("monday.ndjson.journal")).unwrap();
+    write(&place, "tuesday.ndjson", &(expiry(1) + &awards(&[3])));
+    for _ in 0..2 {
+        let told = place.submit("tuesday.ndjson", &["--recover", "--json"]);
+        told.ends(5, &["names no event", "another input"]);
+        assert_eq!(told.json()["unsure"], 1);
+    }
+    place.once([2, 3]);
+    assert_eq!(place.points(1), 104 - 4);
+    // A further one is signed where that is said; monday's is monday's all the same.
+    place
+        .submit("tuesday.ndjson", &["--sign-anew"])
+        .ends(0, &["1 admitted", "1 already in"]);
+    place
+        .submit("monday.ndjson", &["--recover"])
+        .ends(0, &["1 already in"]);
+    for name in ["monday.ndjson", "tuesday.ndjson", "awards.ndjson"] {
+        place.submit(name, &[]).ends(0, &["0 admitted"]);
+    }
+    assert_eq!(place.points(1), 104 - 8);
+}
+
+#[test]
+fn a_line_that_left_the_input_and_stands_there_again_is_in_doubt_until_somebody_says_which_it_is() {
+    let place = Place::new();
+    place.write("awards.ndjson", [1]);
+    place.submit("awards.ndjson", &[]).ends(0, &[]);
+    let whole = awards(&[2]) + &expiry(1) + &awards(&[3]);
+    write(&place, "n.ndjson", &whole);
+    place.submit("n.ndjson", &[]).ends(0, &["3 admitted"]);
+    write(&place, "n.ndjson", &awards(&[2, 3]));
+    place
+        .submit("n.ndjson", &[])
+        .ends(0, &["stand in the input no more: 1"]);
+    write(&place, "n.ndjson", &whole);
+    for _ in 0..2 {
+        let told = place.submit("n.ndjson", &["--json"]);
+        told.ends(5, &["a run between did not find", "--recover"]);
+        assert_eq!(told.json()["unsure"], 1);
+        assert_eq!(told.json()["gone"], 0);
+    }
+    place
+        .submit("n.ndjson", &["--recover"])
+        .ends(0, &["3 already in"]);
+    place.submit("n.ndjson", &[]).ends(0, &["3 already in"]);
+    assert_eq!(place.points(1), 104 - 4);
+    // Awards may come and go.
+    write(&place, "n.ndjson", &expiry(1));
+    place.submit("n.ndjson", &[]).ends(5, &["gone"]);
+    write(&place, "n.ndjson", &whole);
+    place.submit("n.ndjson", &[]).ends(0, &["3 already in"]);
+}
+
+#[test]
+fn a_signed_line_that_is_taken_out_while_its_request_is_on_its_way_is_told() {
+    for count in [1, 3] {
+        let place = Place::new();
+        place.write("n.ndjson", 0..count);
+        let (silent, kept) = keeping_proxy(&place.server.url);
+        let output = place.submit_to(&silent, "n.ndjson", &[]);
+        assert_eq!(output.status.code(), Some(3));
+        let before = place.entries();
+        // The lines are taken out; a run that sends nothing can't keep them from coming in.
+        write(&place, "n.ndjson", "");
+        for _ in 0..2 {
+            let told = place.submit("n.ndjson", &["--json"]);
+            told.ends(5, &["on its way", "ten minutes"]);
+            assert_eq!(told.json()["may_come_in"], count);
+            assert_eq!(told.json()["outcome"], "not_all_in");
+        }
+        assert_eq!(place.entries(), before);
+        arrives(&place, &kept);
+        place
+            .submit("n.ndjson", &[])
+            .ends(0, &[&format!("stand in the input no more: {count}")]);
+        place.once(0..count);
+    }
+    // Another line in its place in the chain keeps it out for good.
+    let place = Place::new();
+    place.write("n.ndjson", [1]);
+    let (silent, _) = keeping_proxy(&place.server.url);
+    assert_eq!(
+        place.submit_to(&silent, "n.ndjson", &[]).status.code(),
+        Some(3)
+    );
+    place.write("n.ndjson", [2]);
+    place.submit("n.ndjson", &[]).ends(0, &["1 admitted"]);
+    assert_eq!(place.times([1, 2]), [0, 1]);
+}
+
+#[test]
+fn a_refusal_is_an_answer_after_which_nothing_is_on_its_way() {
+    let place = Place::new();
+    write(&place, "n.ndjson", &place::wrong(1));
+    place
+        .submit("n.ndjson", &["--skip-refused"])
+        .ends(5, &["1 refused"]);
+    write(&place, "n.ndjson", "");
+    let told = place.submit("n.ndjson", &["--json"]);
+    told.ends(0, &[]);
+    assert_eq!(told.json()["may_come_in"], 0);
+}
+
+#[test]
+fn a_journal_in_the_place_of_one_that_never_had_an_answer_is_not_waited_for() {
+    let place = Place::new();
+    place.write("n.ndjson", [1, 2]);
+    let (silent, _) = keeping_proxy(&place.server.url);
+    let output = place.submit_to(&silent, "n.ndjson", &[]);
+    assert_eq!(output.status.code(), Some(3));
+    // Its journal is removed, and another key begins one in its place.
+    std::fs::remove_file(place.path("n.ndjson.journal")).unwrap();
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    place
+        .submit("n.ndjson", &["--key", &app2])
+        .ends(0, &["2 admitted"]);
+    place.submit("n.ndjson", &[]).ends(0, &["2 already in"]);
+    place.once([1, 2]);
+}
+
+#[test]
+fn a_head_that_is_made_anew_takes_the_journals_of_its_own_key_alone() {
+    let place = Place::new();
+    place.write("a.ndjson", [1]);
+    place.submit("a.ndjson", &[]).ends(0, &[]);
+    // Another key's journal beside it, with a batch that has no answer.
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    place.write("b.ndjson", [2, 3]);
+    let (silent, _) = keeping_proxy(&place.server.url);
+    let output = place.submit_to(&silent, "b.ndjson", &["--key", &app2]);
+    assert_eq!(output.status.code(), Some(3));
+    std::fs::remove_file(place.path("platform.pem.head")).unwrap();
+    place
+        .submit("a.ndjson", &["--recover"])
+        .ends(0, &["1 already in"]);
+    let head = head(&place, "platform.pem.head");
+    let journals = head["journals"].as_array().unwrap();
+    let paths: Vec<_> = journals.iter().map(|seen| &seen["path"]).collect();
+    assert_eq!(paths.len(), 1, "{paths:?}");
+    place
+        .submit("b.ndjson", &["--key", &app2])
+        .ends(0, &["2 admitted"]);
+    place.submit("a.ndjson", &[]).ends(0, &["1 already in"]);
+    place.once([1, 2, 3]);
+}
