@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arborlog::client::{BatchAnswer, Remote, today};
+use arborlog::crypto::SigningKey;
 use arborlog::record::*;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -298,6 +299,23 @@ fn every_list_is_told_page_by_page() {
     let (methods, longest) = follow(&remote, "v1/methods", "methods", "next");
     assert_eq!((methods.len(), longest), (20, 16));
 
+    for seed in 0..220_u16 {
+        let mut bytes = [7; 32];
+        bytes[..2].copy_from_slice(&seed.to_be_bytes());
+        let key = SigningKey::from_seed(&bytes);
+        ledger.grant(&remote, &key, Role::Platform, "app");
+    }
+    let (issuers, longest) = follow(&remote, "v1/issuers", "issuers", "next");
+    assert_eq!(longest, 200);
+    let of_app = issuers.iter().filter(|issuer| issuer["holder"] == "app");
+    assert_eq!(of_app.count(), 221);
+    let keys: std::collections::BTreeSet<_> = issuers
+        .iter()
+        .map(|issuer| issuer["key"].as_str().unwrap())
+        .collect();
+    assert_eq!(keys.len(), issuers.len(), "each key once");
+    assert!(keys.contains(ledger.platform.public().to_string().as_str()));
+
     // A page that begins nowhere, or behind everything.
     for (path, status) in [
         ("/v1/plots/1?surveys_after=2026", 400),
@@ -308,6 +326,8 @@ fn every_list_is_told_page_by_page() {
         ("/v1/plots/1?plantings_after=4294967295", 200),
         ("/v1/methods?after=4294967295.4294967295", 200),
         ("/v1/plots/1?limit=1000000", 400),
+        ("/v1/issuers?after=1", 400),
+        (&format!("/v1/issuers?after={}", "0".repeat(64)), 200),
         ("/plot/1?surveys_before=1970-01-01.0", 200),
         ("/plot/1?plantings_below=0", 200),
         ("/method?from=0.0", 200),

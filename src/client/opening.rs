@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use super::append_batch::SentBatch;
 use super::evidence;
 use super::journal::{Journal, JournalError, LineIn};
-use super::key_head::{IssuerKey, KeyHead};
+use super::key_head::{IssuerKey, KeyHead, with_suffix};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
-use super::other_keys::other_keys_path;
 use super::own_chain::{Walk, is_entry};
 use super::proven_log::{KeyLook, ProvenLog};
 use super::refusals::{About, about};
@@ -161,6 +160,11 @@ pub(super) fn canonical(path: &Path) -> Result<PathBuf, SubmitError> {
     }
     let folder = folder_of(path);
     Ok(folder.canonicalize().map_err(at(folder))?.join(name))
+}
+
+/// The journal of what the holder's other keys said ([`super::other_keys`]).
+pub(super) fn other_keys_path(head: &KeyHead) -> Result<PathBuf, SubmitError> {
+    canonical(&with_suffix(head.path(), ".other-keys"))
 }
 
 /// Every checkpoint that was seen before.

@@ -10,14 +10,14 @@
 //! It holds what the log tells: where it is lost or damaged it is made anew.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
 use super::evidence;
 use super::journal::{Journal, JournalError};
-use super::key_head::{JournalSeen, KeyHead, is_there, with_suffix};
-use super::opening::{canonical, check_end};
+use super::key_head::{JournalSeen, is_there};
+use super::opening::{check_end, other_keys_path};
 use super::own_chain::Walk;
 use super::remote::{ChainEnd, KeyTask};
 use super::submitter::{SubmitError, Submitter};
@@ -173,11 +173,6 @@ impl Submitter<'_> {
         self.proven = look.proven;
         Ok(())
     }
-}
-
-/// The journal of what other keys said.
-pub(super) fn other_keys_path(head: &KeyHead) -> Result<PathBuf, SubmitError> {
-    canonical(&with_suffix(head.path(), ".other-keys"))
 }
 
 fn record_lost(key: &PublicKey, known: ChainEnd) -> SubmitError {

@@ -32,9 +32,8 @@ use super::key_head::{
 };
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
-use super::opening::{canonical, check_end, open_grown_journals, settle_other};
+use super::opening::{canonical, check_end, open_grown_journals, other_keys_path, settle_other};
 use super::other_inputs::CountedOnce;
-use super::other_keys::other_keys_path;
 use super::own_chain::{LoggedLine, Walk, Walked};
 use super::proven_log::ProvenLog;
 use super::remote::{ChainEnd, Remote};

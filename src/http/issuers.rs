@@ -17,7 +17,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 
 /// The most keys of one answer.
-const ISSUERS_MAX: usize = 1_000;
+const ISSUERS_MAX: usize = 200;
 
 /// Where the list begins.
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub(super) struct IssuersQuery {
     after: Option<String>,
 }
 
-/// Every key that has, or had, a task, in the order of the SHA-256 of the keys, at most 1,000 an answer.
+/// Every key that has, or had, a task, in the order of the SHA-256 of the keys, at most 200 an answer.
 #[utoipa::path(get, path = "/v1/issuers", params(
     ("after" = Option<String>, Query, description = "The keys behind this one, 64 hexadecimal digits; from the first on if left out"),
 ), responses((status = 200, description = "The keys, each as /v1/issuers/{key} tells of it", body = Value)))]

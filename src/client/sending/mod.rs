@@ -18,9 +18,8 @@ use crate::client::input::{Line, statement_digest};
 use crate::client::journal::{Fate, OpenBatch};
 use crate::client::key_head::with_suffix;
 use crate::client::log_fault::LogFault;
-use crate::client::opening::check_unproven;
+use crate::client::opening::{check_unproven, other_keys_path};
 use crate::client::other_inputs::OtherInputs;
-use crate::client::other_keys::other_keys_path;
 use crate::client::repeated::{EventsSaid, SaidBefore, SaidBy};
 use crate::client::strays::LoggedLines;
 use crate::client::submitter::{
@@ -142,7 +141,7 @@ impl Submitter<'_> {
         self.known.for_each_gone(&self.folder, |digest, index| {
             journal.is_absent(digest, index)
         })?;
-        let late = self.late.iter().flat_map(|(_, lines)| lines);
+        let late = self.late.values().flatten();
         for line in late.filter(|line| line.event.is_none()) {
             self.journal.is_absent(line.digest, line.index)?;
         }
