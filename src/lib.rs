@@ -6,7 +6,7 @@
 //! From the bottom up: [`durable`] makes files survive the loss of power; [`merkle`] is the tree of
 //! RFC 6962 and its tiles; [`crypto`] keys and the strict verdict; [`note`] checkpoints; [`record`]
 //! what is said and its one encoding; [`ledger`] the rules, pure; [`replay`] a ledger from its
-//! entries; [`receipt`] the proof of one entry; [`audit`] whole logs; any check of these
+//! entries; [`receipt`] the proof of one entry; [`audit`] whole logs; [`cosign`] a witness; any check of these
 //! comes to one [`outcome`] of four. So far there is no clock and no runtime, and only an audit reads
 //! files: an auditor embeds it with `default-features = false`.
 //!
@@ -27,6 +27,7 @@ pub mod audit;
 pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod cosign;
 pub mod crypto;
 pub mod durable;
 #[cfg(feature = "server")]

@@ -20,7 +20,7 @@ use cli::log_lines::{LastLines, LogLines};
 use cli::{
     audit, connect, fsck, govern, init, keygen, keys, mirror, monitor, receipt, serve, submit,
 };
-use programs::{bench, demo, import};
+use programs::{bench, demo, import, witness};
 
 /// An append-only, verifiable carbon ledger.
 ///
@@ -73,6 +73,7 @@ enum Command {
     Monitor(monitor::MonitorArgs),
     Fsck(fsck::FsckArgs),
     Bench(bench::BenchArgs),
+    Witness(witness::WitnessArgs),
 }
 
 /// What is logged unless `ARBORLOG_LOG` asks for something else.
@@ -178,5 +179,6 @@ fn run(command: Command) -> cli::Done {
         Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Witness(args) => witness::run(&args),
     }
 }

@@ -43,7 +43,7 @@ use utoipa_axum::routes;
 
 pub use forwarded::TrustedProxies;
 pub use limits::Limits;
-pub use server::{ServeError, ServeOptions, serve};
+pub use server::{ServeError, ServeOptions, serve, serve_routes};
 pub use tls::{Tls, TlsError};
 
 use crate::answer::{

@@ -102,6 +102,25 @@ pub async fn serve(
     }
 }
 
+/// Serves routes that are no log's, within the same limits and with TLS if there is any, until `stop`
+/// resolves; then accepts no more, and answers what is under way.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve_routes(
+    listener: TcpListener,
+    routes: Router,
+    options: ServeOptions,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let (open, closing) = Closing::new();
+    let stop = async move {
+        stop.await;
+        drop(open);
+    };
+    serve_connections(listener, routes, options, closing, stop).await
+}
+
 fn prepare(stream: &std::net::TcpStream, limits: Limits) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     // Nothing else ends a connection whose client reads no answer: no request is waited for.

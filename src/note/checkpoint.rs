@@ -45,6 +45,18 @@ impl UnverifiedCheckpoint {
     /// # Errors
     /// [`CheckpointError::Note`], [`CheckpointError::Shape`], [`CheckpointError::Extension`].
     pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let checkpoint = Self::parse_extended(bytes)?;
+        match checkpoint.0.note.text().lines().count() {
+            3 => Ok(checkpoint),
+            _ => Err(CheckpointError::Extension),
+        }
+    }
+
+    /// As [`Self::parse`], of any log: lines behind the root are the log's own matter. Cosigners read so.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Note`], [`CheckpointError::Shape`].
+    pub fn parse_extended(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let note = SignedNote::parse(bytes)?;
         let (origin, head) = parse_text(note.text())?;
         Ok(Self(Checkpoint { origin, head, note }))
@@ -63,6 +75,12 @@ impl UnverifiedCheckpoint {
     /// The note as it was read.
     pub fn note(&self) -> &SignedNote {
         &self.0.note
+    }
+
+    /// The checkpoint that a cosigner noted as its own: whether the cosigner signed it,
+    /// [`super::Cosignature::verify`] says.
+    pub(crate) fn cosigned(self) -> Checkpoint {
+        self.0
     }
 
     /// Verifies that `log` signed it: its name is the origin.
@@ -159,6 +177,13 @@ impl Checkpoint {
         &self.note
     }
 
+    /// The same without lines of others than the log itself: what strangers added is not kept.
+    pub(crate) fn alone(&self) -> Self {
+        let mut alone = self.clone();
+        alone.note.keep_lines_of(self.origin.as_str());
+        alone
+    }
+
     /// Adds a second signature of the log, beside the first.
     pub fn also_sign(&mut self, key: &SigningKey) {
         let origin = self.origin.clone();
@@ -185,9 +210,6 @@ fn parse_text(text: &str) -> Result<(KeyName, TreeHead), CheckpointError> {
     let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
         return Err(CheckpointError::Shape);
     };
-    if lines.next().is_some() {
-        return Err(CheckpointError::Extension);
-    }
     let origin = origin.parse().map_err(|_| CheckpointError::Shape)?;
     let root = root.parse().map_err(|_| CheckpointError::Shape)?;
     let value: u64 = size.parse().map_err(|_| CheckpointError::Shape)?;

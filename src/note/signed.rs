@@ -142,6 +142,16 @@ impl SignedNote {
         });
     }
 
+    /// Keeps the lines of this name alone.
+    pub(super) fn keep_lines_of(&mut self, name: &str) {
+        self.signatures.retain(|line| line.name == name);
+    }
+
+    /// The signature lines from one on, as they stand in the note.
+    pub(crate) fn lines_from(&self, first: usize) -> String {
+        self.signatures.iter().skip(first).map(line_of).collect()
+    }
+
     /// Whether a line names `vkey`; whether it holds, [`Self::verify`] says.
     pub fn names(&self, vkey: &VerifierKey) -> bool {
         self.lines_of(vkey).next().is_some()
@@ -208,10 +218,15 @@ impl fmt::Display for SignedNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
         for line in &self.signatures {
-            let mut bytes = line.key_id.to_be_bytes().to_vec();
-            bytes.extend_from_slice(&line.bytes);
-            writeln!(f, "— {} {}", line.name, STANDARD.encode(bytes))?;
+            f.write_str(&line_of(line))?;
         }
         Ok(())
     }
+}
+
+/// A signature as its line in a note.
+fn line_of(signature: &NoteSignature) -> String {
+    let mut bytes = signature.key_id.to_be_bytes().to_vec();
+    bytes.extend_from_slice(&signature.bytes);
+    format!("— {} {}\n", signature.name, STANDARD.encode(bytes))
 }
