@@ -632,6 +632,59 @@ fn a_key_does_not_award_again_what_the_one_that_replaced_it_imported() {
     assert_eq!(place.total("awarded"), awarded);
 }
 
+/// Without the files of the key that it follows, a new key would take all that is in for new.
+#[test]
+fn a_new_key_without_the_files_of_the_one_before_imports_nothing() {
+    let place = Place::new();
+    let remote = place.server.remote();
+    let grant = |name: &str, role, holder| {
+        let path = place.path(name);
+        run_ok(&["keygen", &path]);
+        let key = SigningKey::read(Path::new(&path)).unwrap();
+        place.ledger.grant(&remote, &key, role, holder);
+        path
+    };
+    place.write("one.csv", trip_file(&[trip(1, 7), trip(2, 8)]));
+    place.trips("one.csv").ends(0, [2, 2, 0, 0, 0]);
+    let app2 = grant("app2.pem", Role::Platform, "app");
+    for _ in 0..2 {
+        let told = place.trips_with("one.csv", &["--key", &app2]);
+        assert_eq!(told.code, 1, "{}", told.err);
+        assert!(
+            told.err.contains("app2.pem.head.pseudonyms"),
+            "{}",
+            told.err
+        );
+    }
+    assert_eq!(place.total("awarded"), 2 * POINTS);
+    std::fs::copy(
+        place.path("platform.pem.head.pseudonyms"),
+        place.path("app2.pem.head.pseudonyms"),
+    )
+    .unwrap();
+    place
+        .trips_with("one.csv", &["--key", &app2])
+        .ends(0, [2, 0, 2, 0, 0]);
+
+    place.write("march.csv", trees(1001..=1003));
+    place.write("april.csv", trees(1001..=1004));
+    place.trees("march.csv").ends(0, [3, 3, 0, 0, 0]);
+    let planter2 = grant("planter2.pem", Role::Planter, "trees");
+    let april =
+        |key: &str| place.run(&["sf-trees", &place.path("april.csv"), "--planter-key", key]);
+    let told = april(&planter2);
+    assert_eq!(told.code, 1, "{}", told.err);
+    assert!(told.err.contains("planter2.pem.head.trees"), "{}", told.err);
+    assert_eq!(place.total("planted"), 3);
+    std::fs::copy(
+        place.path("planter.pem.head.trees"),
+        place.path("planter2.pem.head.trees"),
+    )
+    .unwrap();
+    april(&planter2).ends(0, [4, 1, 3, 0, 0]);
+    assert_eq!(place.total("planted"), 4);
+}
+
 fn events(rows: &[&str]) -> String {
     let rows = (1..)
         .zip(rows)

@@ -633,11 +633,13 @@ fn each_record_of_another_input_stands_for_one_line_and_further_ones_are_signed_
         .ends(5, &["1 admitted", "2 already in"]);
     place.submit("b.ndjson", &[]).ends(5, &["3 already in"]);
     assert_eq!(place.points(7), 104 - 3 * 4);
-    // A record that two journals hold is one: b's copy of its journal under another name.
+    // A journal is one input's: a copy of b's under another name is refused.
     for suffix in ["", ".journal"] {
         let from = place.path(&format!("b.ndjson{suffix}"));
         std::fs::copy(from, place.path(&format!("c.ndjson{suffix}"))).unwrap();
     }
+    place.submit("c.ndjson", &[]).ends(1, &["is a copy of"]);
+    std::fs::remove_file(place.path("c.ndjson.journal")).unwrap();
     place.submit("c.ndjson", &[]).ends(5, &["3 already in"]);
     // Somebody truly wants them again.
     std::fs::write(place.path("d.ndjson"), gift.repeat(2)).unwrap();

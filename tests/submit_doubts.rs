@@ -297,3 +297,211 @@ fn a_head_that_is_made_anew_takes_the_journals_of_its_own_key_alone() {
     place.submit("a.ndjson", &[]).ends(0, &["1 already in"]);
     place.once([1, 2, 3]);
 }
+
+/// What the old key signed and nobody answered is not sent again where the new key awarded the same events
+/// meanwhile.
+#[test]
+fn an_old_keys_unanswered_lines_are_not_sent_again_beside_what_the_new_key_awarded() {
+    let place = Place::new();
+    place.write("n.ndjson", [1, 2, 3]);
+    place.write("again.ndjson", [1, 2, 3]);
+    let (silent, _) = keeping_proxy(&place.server.url);
+    let output = place.submit_to(&silent, "n.ndjson", &[]);
+    assert_eq!(output.status.code(), Some(3));
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    place
+        .submit("again.ndjson", &["--key", &app2])
+        .ends(0, &["3 admitted"]);
+    // They may still come in, which is said.
+    let told = place.submit("n.ndjson", &["--key", &app2, "--json"]);
+    told.ends(5, &["on its way"]);
+    assert_eq!(told.json()["already_in"], 3);
+    place.once([1, 2, 3]);
+}
+
+#[test]
+fn two_keys_that_award_the_same_events_at_the_same_time_are_told_so() {
+    for sealed in [true, false] {
+        let place = Place::new();
+        place.grant("app2.pem");
+        let app2 = place.path("app2.pem");
+        place.write("n.ndjson", [1, 2, 3]);
+        place.write("m.ndjson", [2, 3, 4]);
+        let more = if sealed { &[][..] } else { &["--unsealed"] };
+        // While the first run's request is on its way, the second one is sent whole.
+        let (url, to) = (place.server.url.clone(), place.server.url.clone());
+        let (input, key) = (place.path("m.ndjson"), app2.clone());
+        let once = std::sync::atomic::AtomicBool::new(false);
+        let proxy = place::posting_proxy(&url, move |request, hand_over| {
+            if !once.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                run_ok(&["submit", &input, "--key", &key, "--to", &to]);
+            }
+            hand_over(request)
+        });
+        let output = place.submit_to(&proxy, "n.ndjson", &[more, &["--json"]].concat());
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        assert!(said.contains("2 events are in twice"), "{said}");
+        assert_eq!(told["in_twice"]["count"], 2);
+        assert_eq!(told["in_twice"]["entries"].as_array().unwrap().len(), 2);
+        assert_eq!(place.times([1, 2, 3, 4]), [1, 2, 2, 1]);
+        // The other one is told too, once each.
+        let told = place.submit("m.ndjson", &["--key", &app2]);
+        told.ends(5, &["2 events are in twice"]);
+        for key in [&app2, &place.path("platform.pem")] {
+            for input in ["n.ndjson", "m.ndjson"] {
+                place
+                    .submit(input, &["--key", key])
+                    .ends(0, &["0 admitted"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_old_keys_request_that_arrives_after_the_new_key_sent_the_lines_is_told() {
+    let place = Place::new();
+    place.write("n.ndjson", [1, 2, 3]);
+    let (silent, kept) = keeping_proxy(&place.server.url);
+    let output = place.submit_to(&silent, "n.ndjson", &[]);
+    assert_eq!(output.status.code(), Some(3));
+    std::fs::remove_file(place.path("n.ndjson.journal")).unwrap();
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    place
+        .submit("n.ndjson", &["--key", &app2])
+        .ends(0, &["3 admitted"]);
+    arrives(&place, &kept);
+    place
+        .submit("n.ndjson", &["--key", &app2])
+        .ends(5, &["3 events are in twice"]);
+    place
+        .submit("n.ndjson", &["--key", &app2])
+        .ends(0, &["3 already in"]);
+    assert_eq!(place.times([1, 2, 3]), [2, 2, 2]);
+}
+
+#[test]
+fn a_gift_of_an_input_that_the_old_key_alone_knows_is_not_taken_for_another_inputs() {
+    let place = Place::new();
+    place.write("fund.ndjson", [1, 2]);
+    place.submit("fund.ndjson", &[]).ends(0, &[]);
+    let gift = |account: u64| expiry(account);
+    write(&place, "shop.ndjson", &gift(1));
+    write(&place, "cafe.ndjson", &gift(2));
+    place.submit("shop.ndjson", &[]).ends(0, &["1 admitted"]);
+    place.submit("cafe.ndjson", &[]).ends(0, &["1 admitted"]);
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    place
+        .submit("cafe.ndjson", &["--key", &app2])
+        .ends(0, &["1 already in"]);
+    // cafe gives what shop gave too, and its journal is lost.
+    write(&place, "cafe.ndjson", &(gift(2) + &gift(1)));
+    std::fs::remove_file(place.path("cafe.ndjson.journal")).unwrap();
+    place
+        .submit("cafe.ndjson", &["--key", &app2])
+        .ends(1, &["--recover"]);
+    let told = place.submit("cafe.ndjson", &["--key", &app2, "--recover", "--json"]);
+    told.ends(5, &["another key of the holder"]);
+    assert_eq!(told.json()["unsure"], 1);
+    place
+        .submit("cafe.ndjson", &["--key", &app2, "--sign-anew"])
+        .ends(0, &["1 admitted", "1 already in"]);
+    assert_eq!((place.points(1), place.points(2)), (104 - 8, 104 - 4));
+}
+
+#[test]
+fn a_journal_that_was_copied_or_exchanged_with_another_is_named() {
+    let place = Place::new();
+    place.write("fund.ndjson", [1]);
+    place.submit("fund.ndjson", &[]).ends(0, &[]);
+    write(&place, "mon.ndjson", &expiry(1));
+    place.submit("mon.ndjson", &[]).ends(0, &["1 admitted"]);
+    let (mon, tue) = (
+        place.path("mon.ndjson.journal"),
+        place.path("tue.ndjson.journal"),
+    );
+    write(&place, "tue.ndjson", &expiry(1));
+    std::fs::copy(&mon, &tue).unwrap();
+    place
+        .submit("tue.ndjson", &[])
+        .ends(1, &["is a copy of", &mon]);
+    std::fs::remove_file(&tue).unwrap();
+    place.submit("tue.ndjson", &[]).ends(5, &["names no event"]);
+    place
+        .submit("tue.ndjson", &["--sign-anew"])
+        .ends(0, &["1 admitted"]);
+    // Exchanged, and put back.
+    let exchange = || {
+        std::fs::rename(&mon, place.path("kept")).unwrap();
+        std::fs::rename(&tue, &mon).unwrap();
+        std::fs::rename(place.path("kept"), &tue).unwrap();
+    };
+    exchange();
+    for input in ["mon.ndjson", "tue.ndjson"] {
+        let told = place.submit(input, &[]);
+        told.ends(1, &[".journal"]);
+    }
+    exchange();
+    for input in ["mon.ndjson", "tue.ndjson"] {
+        place.submit(input, &[]).ends(0, &["1 already in"]);
+    }
+    // Moved with its input it is the same.
+    for (from, to) in [
+        ("mon.ndjson", "m.ndjson"),
+        ("mon.ndjson.journal", "m.ndjson.journal"),
+    ] {
+        std::fs::rename(place.path(from), place.path(to)).unwrap();
+    }
+    place.submit("m.ndjson", &[]).ends(0, &["1 already in"]);
+    assert_eq!(place.points(1), 104 - 8);
+}
+
+#[test]
+fn two_keys_on_one_input_agree_again_after_one_of_them_recovered() {
+    let place = Place::new();
+    place.write("n.ndjson", [1, 2]);
+    place.grant("app2.pem");
+    let (app, app2) = (place.path("platform.pem"), place.path("app2.pem"));
+    for key in [&app, &app2, &app] {
+        place.submit("n.ndjson", &["--key", key]).ends(0, &[]);
+    }
+    for _ in 0..2 {
+        place
+            .submit("n.ndjson", &["--key", &app2, "--recover"])
+            .ends(0, &["2 already in"]);
+        for key in [&app, &app2] {
+            place
+                .submit("n.ndjson", &["--key", key])
+                .ends(0, &["2 already in"]);
+        }
+        place.write("other.ndjson", [2, 1]);
+        for key in [&app, &app2] {
+            place
+                .submit("other.ndjson", &["--key", key])
+                .ends(0, &["2 already in"]);
+        }
+        std::fs::remove_file(place.path("other.ndjson.journal")).unwrap();
+    }
+    place.once([1, 2]);
+}
+
+/// What a run says of an input does not change when it is asked again.
+#[test]
+fn a_recovery_and_the_run_after_it_come_to_the_same() {
+    let place = Place::new();
+    place.write("fund.ndjson", [1]);
+    place.submit("fund.ndjson", &[]).ends(0, &[]);
+    write(&place, "n.ndjson", &(expiry(1) + &awards(&[2])));
+    place.submit("n.ndjson", &[]).ends(0, &["2 admitted"]);
+    write(&place, "n.ndjson", &expiry(1));
+    for more in [&[][..], &["--recover"], &[], &["--recover"]] {
+        place
+            .submit("n.ndjson", more)
+            .ends(5, &["1 already in", "stand in the input no more: 1"]);
+    }
+    assert_eq!(place.points(1), 104 - 4);
+}

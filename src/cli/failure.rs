@@ -233,6 +233,10 @@ fn of_submit(error: &SubmitError) -> Option<Named> {
         SubmitError::Remote(error) => of_remote(error),
         SubmitError::JournalLost { .. } => ("journal_lost", PUT_BACK_OR_RECOVER),
         SubmitError::JournalReplaced { .. } => ("journal_replaced", PUT_BACK_OR_RECOVER),
+        SubmitError::JournalCopied { .. } => (
+            "journal_copied",
+            "remove the copy, and run the same command again",
+        ),
         SubmitError::RecoveryUnfinished(_) => (
             "recovery_unfinished",
             "run the command that sends the named journal's input with --recover again",

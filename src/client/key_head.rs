@@ -216,6 +216,18 @@ struct State {
     /// strays, or were found as lines of other inputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lost: Vec<LostJournal>,
+    /// What of the journal of other keys was held against the key's own journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    other_keys_checked: Option<Checked>,
+}
+
+/// How far a journal was held against others.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Checked {
+    pub id: String,
+    /// Its first lines, as many.
+    pub records: u64,
 }
 
 /// A journal that is missing, or not as the head saw it.
@@ -225,6 +237,18 @@ pub(super) struct LostJournal {
     pub path: String,
     /// The records that it held, whole or in part.
     pub records: BTreeMap<PublicKey, SeqRanges>,
+}
+
+impl JournalSeen {
+    /// Whether another journal holds all that this one held: it was made anew with another key of the
+    /// holder, or with another head. Of a seal that is held in part nobody can tell which lines are.
+    pub(super) fn is_held_by(&self, journal: &Journal) -> bool {
+        let mut all = self.keys.iter().chain(&self.parts);
+        all.all(|(key, seqs)| {
+            let held = journal.keys().get(key);
+            held.is_some_and(|held| held.seqs.contains_all(seqs))
+        })
+    }
 }
 
 impl LostJournal {
@@ -273,6 +297,7 @@ impl KeyHead {
             others_sealed: SeqRanges::default(),
             strays: None,
             lost: Vec::new(),
+            other_keys_checked: None,
         });
         if state.origin != origin.to_string() || state.key != *key {
             return Err(HeadError::Other {
@@ -409,6 +434,14 @@ impl KeyHead {
             lost.remove(0);
         }
         lost.push(LostJournal { path, records });
+    }
+
+    pub(super) fn other_keys_checked(&self) -> Option<&Checked> {
+        self.state.other_keys_checked.as_ref()
+    }
+
+    pub(super) fn set_other_keys_checked(&mut self, checked: Checked) {
+        self.state.other_keys_checked = Some(checked);
     }
 
     /// The journals that were lost and not made anew since.

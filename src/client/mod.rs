@@ -39,6 +39,7 @@ mod seq_ranges;
 mod static_log;
 mod strays;
 mod submitter;
+mod twice;
 
 pub use append_batch::{AppendedBatch, SentBatch};
 pub use input::{Line, NdjsonLines, statement_digest};
@@ -53,5 +54,6 @@ pub use remote::{
 pub use roots::{CertificateRoots, RootsError};
 pub use static_log::RemoteLog;
 pub use submitter::{
-    LineOutcome, OnRefusal, Options, OtherInput, Stopped, SubmitError, Submitter, Summary, today,
+    InTwice, LineOutcome, OnRefusal, Options, OtherInput, Stopped, SubmitError, Submitter, Summary,
+    today,
 };

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::append_batch::SentBatch;
 use super::evidence;
-use super::journal::{Journal, JournalError, LineIn};
+use super::journal::{Journal, JournalError, LineIn, OpenBatch};
 use super::key_head::{IssuerKey, KeyHead, with_suffix};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
+use super::other_inputs::OtherInputs;
 use super::own_chain::{Walk, is_entry};
 use super::proven_log::{KeyLook, ProvenLog};
 use super::refusals::{About, about};
@@ -43,6 +44,7 @@ impl<'a> Submitter<'a> {
         let mut head = KeyHead::open(key.head(), origin, &public, false)?;
         let mut journal = open_journal(&head, &path, origin)?;
         head.check_room(journal.id(), &path)?;
+        see_replaced(&mut head, &path, origin)?;
         let mut others = open_grown_journals(&head, journal.id(), &path, origin)?;
         let log = ProvenLog::new(remote, origin, options.log.clone());
         let context = SigningContext::new(origin);
@@ -192,15 +194,55 @@ fn open_journal(head: &KeyHead, path: &Path, origin: &Origin) -> Result<Journal,
     // Which mark counts is known once the journal's id was read.
     let id = Journal::id_of(path)?;
     let seen = id.as_deref().and_then(|id| head.journal_of_id(id));
-    if let (None, Some(replaced)) = (seen, at_path)
-        && replaced.mark.records > 0
+    if let Some(seen) = seen
+        && at_path.is_none_or(|known| known.id != seen.id)
     {
-        return Err(SubmitError::JournalReplaced {
-            path: path.to_owned(),
-            records: replaced.mark.records,
-        });
+        // It was moved here, unless it is where it was too.
+        let original = Path::new(&seen.path);
+        if Journal::id_of(original)?.as_deref() == Some(seen.id.as_str()) {
+            return Err(SubmitError::JournalCopied {
+                path: path.to_owned(),
+                original: original.to_owned(),
+            });
+        }
     }
-    Ok(Journal::open(path, origin, seen.map(|seen| &seen.mark))?)
+    let replaced = at_path.filter(|known| known.mark.records > 0 && id.as_ref() != Some(&known.id));
+    let Some(replaced) = replaced else {
+        return Ok(Journal::open(path, origin, seen.map(|seen| &seen.mark))?);
+    };
+    let another = match Journal::open(path, origin, None) {
+        Err(error @ (JournalError::Io(_) | JournalError::Locked(_))) => return Err(error.into()),
+        opened => opened.ok().filter(|journal| replaced.is_held_by(journal)),
+    };
+    another.ok_or_else(|| SubmitError::JournalReplaced {
+        path: path.to_owned(),
+        records: replaced.mark.records,
+    })
+}
+
+/// Takes into the head the journals that stand in the place of others and hold all that those held: they
+/// were made anew with another key of the holder.
+fn see_replaced(head: &mut KeyHead, own: &Path, origin: &Origin) -> Result<(), SubmitError> {
+    let mut replaced = Vec::new();
+    for seen in head.journals() {
+        let path = Path::new(&seen.path);
+        if path == own || seen.mark.records == 0 {
+            continue;
+        }
+        if Journal::id_of(path)?.is_none_or(|id| id == seen.id) {
+            continue;
+        }
+        match Journal::open(path, origin, None) {
+            Ok(journal) if seen.is_held_by(&journal) => replaced.push(journal),
+            Err(error @ JournalError::Locked(_)) => return Err(error.into()),
+            // What is missing is asked about where it matters.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    for journal in replaced {
+        head.see(&journal, false);
+    }
+    Ok(())
 }
 
 /// The key's journals, but for that of this id and for what the head knew at its path, of which the head
@@ -443,6 +485,12 @@ impl Submitter<'_> {
             return Ok(false);
         };
         self.settle_from_log(&key)?;
+        if self.is_said_elsewhere()? {
+            // Another input, or another key, awarded an event of the batch meanwhile.
+            self.journal.void()?;
+            self.journal.sync()?;
+            return Ok(true);
+        }
         while let Some(open) = self.journal.open_batch() {
             if open.seal().is_some() {
                 self.settle_older_seal(&key)?;
@@ -468,6 +516,22 @@ impl Submitter<'_> {
         }
         self.journal.sync()?;
         Ok(true)
+    }
+
+    /// Whether something that is in by another journal, or by another key, is of an event of the open batch.
+    fn is_said_elsewhere(&mut self) -> Result<bool, SubmitError> {
+        if self.journal.open_batch().is_none() {
+            return Ok(false);
+        }
+        self.read_other_keys(&mut |_, _| {})?;
+        let others = OtherInputs::read(&self.head, &self.journal, &self.folder)?;
+        let events = self.journal.open_batch().into_iter();
+        for event in events.flat_map(OpenBatch::events) {
+            if others.of_event(&event)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// As [`Self::settle_older_key`], of a sealed batch: all of it is in then, or it is void.

@@ -60,8 +60,7 @@ impl Submitter<'_> {
             return Ok(());
         }
         let path = other_keys_path(&self.head)?;
-        let mut ends = self.other_keys()?;
-        ends.retain(|key, _| !self.keys_recovered.contains(key));
+        let ends = self.other_keys()?;
         let known = self.head.journal_at(&path).cloned();
         if ends.is_empty() && known.is_none() {
             self.other_keys_read = true;
@@ -89,6 +88,15 @@ impl Submitter<'_> {
         self.head.save()?;
         self.other_keys_read = true;
         Ok(())
+    }
+
+    /// How many statements other keys of the same holder and role signed, as far as was read.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn other_keys_statements(&self) -> Result<u64, SubmitError> {
+        let seen = self.head.journal_at(&other_keys_path(&self.head)?);
+        Ok(seen.map_or(0, |seen| seen.mark.records))
     }
 
     /// The journal as the head saw it; an empty one, where it is another by now.

@@ -13,15 +13,14 @@
 //! whether it is the one that they held, or a further one that says the same: it is not sent, the record
 //! stays a stray, and the run says so. The head remembers what they held until they are made anew.
 //!
-//! What other keys of the holder signed is read anew ([`super::other_keys`]), but for keys that signed
-//! lines of this input.
+//! What other keys of the holder signed is read anew ([`super::other_keys`]).
 //!
 //! Journals of the key that the head does not know, since it was lost, are taken into it where they lie
 //! beside this journal or the head.
 //!
 //! A crash on the way leaves a head that says so, and the next recovery begins anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::event::names_one_event;
@@ -121,7 +120,6 @@ impl<'a> Submitter<'a> {
         for key in options.old_keys.iter().chain([&public]) {
             keys.entry(*key).or_default();
         }
-        let keys_recovered: BTreeSet<PublicKey> = keys.keys().copied().collect();
         let (mut chains, mut newest) = (Vec::new(), look);
         for (key, ours) in keys {
             let end = if key == public {
@@ -141,9 +139,10 @@ impl<'a> Submitter<'a> {
             }
             let is_own = key == public;
             let last_known = last_known.filter(|_| is_own);
+            let is_named = options.old_keys.contains(&key);
             let chain =
                 end.and_then(|end| Chain::new(key, is_own, end, ours, elsewhere, last_known));
-            chains.extend(chain);
+            chains.extend(chain.map(|chain| Chain { is_named, ..chain }));
         }
 
         let mut reading = Reading {
@@ -213,7 +212,6 @@ impl<'a> Submitter<'a> {
         );
         submitter.signed_for(last_issued_on);
         submitter.task = task;
-        submitter.keys_recovered = keys_recovered;
         submitter.candidates = Some(candidates);
         submitter.keep_pending(others);
         // From here on a crash leaves a head that asks for another recovery.
@@ -221,16 +219,18 @@ impl<'a> Submitter<'a> {
         Ok(submitter)
     }
 
-    /// Ends a recovery: what no line asked for is kept as what it is.
-    pub(super) fn finish_recovery(&mut self) -> Result<(), SubmitError> {
+    /// Ends a recovery: what no line asked for is kept as what it is. Gives how many lines that the journal
+    /// held the input has no more.
+    pub(super) fn finish_recovery(&mut self) -> Result<u64, SubmitError> {
         let Some(candidates) = self.candidates.take() else {
-            return Ok(());
+            return Ok(0);
         };
-        let mut failed = None;
+        let (mut failed, mut gone) = (None, 0);
         let journal = &mut self.journal;
         candidates.ours.for_each(|key, digest, line| {
             if failed.is_none() {
                 failed = journal.found(*key, *digest, line).err();
+                gone += 1;
             }
             Ok(())
         })?;
@@ -244,7 +244,7 @@ impl<'a> Submitter<'a> {
         }
         let seen = strays.write_strays(&path, &self.public)?;
         self.head.set_strays(seen);
-        Ok(())
+        Ok(gone)
     }
 }
 
@@ -265,6 +265,8 @@ struct Chain {
     key: PublicKey,
     /// It is that of the key in use, not of an older one.
     is_own: bool,
+    /// Somebody said that it is of an older key which signed lines of this input.
+    is_named: bool,
     end: ChainEnd,
     first: Seq,
     /// What the journal that is made anew held.
@@ -294,6 +296,7 @@ impl Chain {
         Some(Self {
             key,
             is_own,
+            is_named: false,
             end,
             first,
             ours,
@@ -368,9 +371,11 @@ impl Reading {
             _ => false,
         };
         if !held {
-            let mut lost = self.lost.iter();
-            let of_lost = !names_one_event(statement)
-                && lost.any(|lost| lost.holds(&chain.key, line.signed.seq));
+            // Another input's, as the head remembers, or perhaps one's that the older key alone knows.
+            let of_another = |lost: &LostJournal| lost.holds(&chain.key, line.signed.seq);
+            let of_older = !chain.is_own && !chain.is_named;
+            let of_lost =
+                !names_one_event(statement) && (of_older || self.lost.iter().any(of_another));
             let found = match of_lost {
                 true => &mut candidates.of_lost,
                 false => &mut candidates.unknown,

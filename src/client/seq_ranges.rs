@@ -99,6 +99,15 @@ impl SeqRanges {
         false
     }
 
+    /// Whether all of another set is in it.
+    pub(super) fn contains_all(&self, other: &Self) -> bool {
+        other.0.iter().all(|(first, last)| {
+            let after = self.0.partition_point(|(begin, _)| begin <= first);
+            let range = after.checked_sub(1).and_then(|at| self.0.get(at));
+            range.is_some_and(|(_, end)| last <= end)
+        })
+    }
+
     /// The first number from 0 to `last` that is not in it.
     pub(super) fn first_gap(&self, last: Seq) -> Option<Seq> {
         let next = match self.0.first() {
@@ -146,6 +155,15 @@ mod tests {
         let gapped = set(&[(0, 1), (4, 5)]);
         assert_eq!(gapped.0, [(0, 1), (4, 5)]);
         assert_eq!(gapped.first_gap(Seq(5)), Some(Seq(2)));
+        for (other, is_in) in [
+            (set(&[]), true),
+            (set(&[(0, 0), (4, 5)]), true),
+            (set(&[(1, 2)]), false),
+            (set(&[(0, 5)]), false),
+            (set(&[(6, 6)]), false),
+        ] {
+            assert_eq!(gapped.contains_all(&other), is_in, "{other:?}");
+        }
         assert_eq!(gapped.first_gap(Seq(1)), None);
         assert_eq!(set(&[(1, 1)]).first_gap(Seq(0)), Some(Seq(0)));
         for (other, shares) in [(&[(2, 3), (6, 9)][..], false), (&[(2, 3), (5, 5)], true)] {

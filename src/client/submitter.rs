@@ -22,7 +22,7 @@
 //!
 //! Crash points are in [`super::journal`] and [`super::key_head`].
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -121,6 +121,15 @@ pub struct OtherInput {
     pub unsure: u64,
 }
 
+/// Events of which two keys of a holder signed an award each, at the same time: both are in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InTwice {
+    /// How many.
+    pub count: u64,
+    /// The first of them: the entry of this key's inputs, and that of the other key.
+    pub first: Vec<(Index, Index)>,
+}
+
 /// What a run came to. The lines that were read are all accounted for: read = admitted +
 /// already in + refused + set aside + not sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -154,6 +163,9 @@ pub struct Summary {
     pub may_come_in: u64,
     /// Of those that were in before, lines that other inputs of the key sent.
     pub other_inputs: Vec<OtherInput>,
+    /// Events that this key's inputs and another key of the holder both awarded, as far as no run told
+    /// that before.
+    pub in_twice: InTwice,
     /// The log in which all that is in was proven to be.
     pub head: TreeHead,
     /// Why the rest was not sent.
@@ -164,6 +176,7 @@ impl Summary {
     /// Whether every line of the input is in, beyond doubt.
     pub fn all_in(&self) -> bool {
         self.refused + self.set_aside + self.not_sent + self.unsure() + self.may_come_in == 0
+            && self.in_twice.count == 0
     }
 
     /// Lines that were taken for those of another input, or of an earlier run of this one, and that
@@ -187,6 +200,7 @@ impl Summary {
             gone: 0,
             unsure_here: 0,
             may_come_in: 0,
+            in_twice: InTwice::default(),
             other_inputs: Vec::new(),
             head,
             stopped: None,
@@ -229,13 +243,23 @@ pub enum SubmitError {
     },
     /// Another journal is in the place of the one that the head knows.
     #[error(
-        "{path} is not the journal that the head of the key knows there, which held {records} lines that are in: an older copy was put back, or another file. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
+        "{path} is not the journal that the head of the key knows there, which held {records} lines that are in: an older copy was put back, or the journal of another input or another key's run. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
     )]
     JournalReplaced {
         /// Where it is.
         path: PathBuf,
         /// What the other one held.
         records: u64,
+    },
+    /// The journal is a copy of another input's.
+    #[error(
+        "{path} is a copy of {original}, the journal of another input. A journal belongs to one input: remove the copy, and the lines that the other input sent are known by its own; or, if the input was renamed, remove {original}"
+    )]
+    JournalCopied {
+        /// The copy.
+        path: PathBuf,
+        /// Where the head saw it.
+        original: PathBuf,
     },
     /// A recovery was cut off.
     #[error(
@@ -367,6 +391,7 @@ impl SubmitError {
             | Self::Head(HeadError::Damaged(_))
             | Self::JournalLost { .. }
             | Self::JournalReplaced { .. }
+            | Self::JournalCopied { .. }
             | Self::RecoveryUnfinished(_)
             | Self::RecordsLost(_)
             | Self::UnknownRecords { .. }
@@ -421,8 +446,6 @@ pub struct Submitter<'a> {
     pub(super) pending: Vec<Journal>,
     /// The role of the key and who holds it.
     pub(super) task: KeyTask,
-    /// Keys whose chains a recovery read back: what they said are candidates, or other journals hold it.
-    pub(super) keys_recovered: BTreeSet<PublicKey>,
     /// What the other keys of the holder said was read.
     pub(super) other_keys_read: bool,
     /// How many lines the next batch has at most: fewer records where many are refused.
@@ -442,8 +465,8 @@ pub(super) struct Candidates {
     pub ours: LoggedLines,
     /// Statements that nothing holds.
     pub unknown: LoggedLines,
-    /// Of them, those that another journal held which is lost too, and that name no event: a line which
-    /// says the same may be a further one.
+    /// Of them, those that name no event and that another journal held which is lost too, or that an older
+    /// key signed for nobody knows which input: a line which says the same may be a further one.
     pub of_lost: LoggedLines,
     /// Of these, those of which a line of the input says the same.
     pub of_lost_asked: LoggedLines,
@@ -489,7 +512,6 @@ impl<'a> Submitter<'a> {
             said: None,
             pending: Vec::new(),
             task: KeyTask::default(),
-            keys_recovered: BTreeSet::new(),
             other_keys_read: false,
             batch: LINES_PER_BATCH,
             batch_most: LINES_PER_BATCH,

@@ -44,6 +44,16 @@ pub(super) fn why_not_all_in(summary: &Summary) -> String {
     if summary.unsure() > 0 {
         reasons.push(unsure(summary));
     }
+    if summary.in_twice.count > 0 {
+        let first = summary.in_twice.first.first();
+        reasons.push(format!(
+            "{} in twice: another key of the holder signed an award of the same event at the same time{}. Take one of the two back with a correction; --json names them all, and an audit finds them",
+            count_of(summary.in_twice.count, "event is", "events are"),
+            first.map_or(String::new(), |(ours, theirs)| format!(
+                ", entries {ours} and {theirs} the first"
+            ))
+        ));
+    }
     if summary.may_come_in > 0 {
         reasons.push(format!(
             "{} signed by an earlier run that got no answer, and this one did not send again: its request may still be on its way. Run the same command again in ten minutes: it tells whether it came in",

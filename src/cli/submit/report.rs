@@ -124,6 +124,7 @@ impl Report {
             "gone": summary.gone,
             "unsure": summary.unsure(),
             "may_come_in": summary.may_come_in,
+            "in_twice": {"count": summary.in_twice.count, "entries": summary.in_twice.first},
             "other_inputs": summary.other_inputs.iter().map(|other| json!({
                 "journal": other.journal.to_string_lossy(), "by_other_keys": other.by_other_keys, "lines": other.lines, "first_line": other.first_line,
                 "unsure": other.unsure,

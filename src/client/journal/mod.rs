@@ -107,13 +107,11 @@ pub enum JournalError {
     },
     /// It holds less, or other things, than the key's head saw in it.
     #[error(
-        "{path} is not as the head of the key saw it, with {known} lines that are in: it was changed or cut, or an older copy was put back, and {found} lines that are in can be read of it. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
+        "{path} is not as the head of the key saw it, with {known} lines that are in: it was changed or cut, an older copy was put back, or a run with another key or another head wrote it. Put the newest back, or run the same command with --recover: it finds in the log what was sent, and signs only the rest"
     )]
     Older {
         /// The file.
         path: PathBuf,
-        /// Lines that are in, by the journal.
-        found: u64,
         /// Lines that are in, by the head.
         known: u64,
     },

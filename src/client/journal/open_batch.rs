@@ -155,6 +155,11 @@ impl OpenBatch {
         }
     }
 
+    /// The events that its lines name.
+    pub(in crate::client) fn events(&self) -> impl Iterator<Item = Digest> {
+        self.lines().filter_map(|(_, event)| event)
+    }
+
     /// Of its lines the digests, and the events that they name.
     pub(super) fn lines(&self) -> Box<dyn Iterator<Item = (Digest, Option<Digest>)> + '_> {
         match &self.signed {

@@ -30,14 +30,12 @@ impl Journal {
         pending.any(|batch| batch.key == *key)
     }
 
-    /// How many lines of batches of a key that were given up a request of an earlier run may still bring
-    /// in.
-    pub(in crate::client) fn may_come_in(&self, key: &PublicKey) -> u64 {
+    /// How many lines of batches that were given up a request of an earlier run may still bring in, of
+    /// any key.
+    pub(in crate::client) fn may_come_in(&self) -> u64 {
         let now = now_ms();
-        let on_their_way = self
-            .given_up
-            .iter()
-            .filter(|batch| batch.key == *key && batch.until_ms.is_some_and(|until| until > now));
+        let batches = self.given_up.iter();
+        let on_their_way = batches.filter(|batch| batch.until_ms.is_some_and(|until| until > now));
         on_their_way.map(|batch| batch.len() as u64).sum()
     }
 

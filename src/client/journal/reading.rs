@@ -158,7 +158,6 @@ impl Journal {
         match mark {
             Some(mark) if damaged.is_none() && !at_mark => Err(JournalError::Older {
                 path,
-                found: self.records,
                 known: mark.records,
             }),
             _ => Ok(damaged),

@@ -102,7 +102,6 @@ impl SettledLines {
             };
             let older = |mark: &Mark| JournalError::Older {
                 path: self.path.clone(),
-                found: self.records,
                 known: mark.records,
             };
             let at_line = self.lines.end;
@@ -161,7 +160,6 @@ impl SettledLines {
             {
                 return Err(JournalError::Older {
                     path: self.path.clone(),
-                    found: self.records,
                     known: mark.records,
                 });
             }

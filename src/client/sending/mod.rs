@@ -117,20 +117,26 @@ impl Submitter<'_> {
         if !run.key_refused {
             self.journal.void()?;
         }
-        self.finish_recovery()?;
+        let lost_lines = self.finish_recovery()?;
         self.write_strays()?;
         self.note_absent()?;
         self.prove()?;
+        if run.summary.admitted > 0 {
+            // What another key signed meanwhile is known now, if not before.
+            self.other_keys_read = false;
+            self.read_other_keys(&mut |_, _| {})?;
+        }
+        run.summary.in_twice = self.find_twice()?;
         self.save_head()?;
         run.summary.head = self.proven.head;
         let late = self.late.values().map(VecDeque::len).sum::<usize>() as u64;
-        run.summary.gone = self.known.left_in() + late;
+        run.summary.gone = self.known.left_in() + late + lost_lines;
         // A file name that is used anew: its lines may say again what those that are gone said.
         run.summary.unsure_here = match run.summary.gone {
             0 => run.was_absent,
             _ => run.sayable_again,
         };
-        run.summary.may_come_in = self.journal.may_come_in(&self.public);
+        run.summary.may_come_in = self.journal.may_come_in();
         Ok(())
     }
 
@@ -198,6 +204,7 @@ impl Submitter<'_> {
             };
             if let Some((key, logged)) = found {
                 self.journal.found(key, digest, logged)?;
+                run.sayable_again += u64::from(!names_one_event(&statement));
                 self.say(line, event.as_ref(), &digest)?;
                 run.settle(line, LineOutcome::AlreadyIn(logged.index));
                 return Ok(());
@@ -209,7 +216,10 @@ impl Submitter<'_> {
                 candidates.of_lost_asked.put(&key, &digest, logged)?;
                 let mut lost = self.head.lost().iter();
                 let lost = lost.find(|lost| lost.holds(&key, logged.signed.seq));
-                let path = lost.map_or_else(PathBuf::new, |lost| PathBuf::from(&lost.path));
+                let path = match lost {
+                    Some(lost) => PathBuf::from(&lost.path),
+                    None => other_keys_path(&self.head)?,
+                };
                 self.was_sent_elsewhere(line, logged.index, &path, true, run)?;
                 return Ok(());
             }

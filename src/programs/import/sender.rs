@@ -213,6 +213,20 @@ impl StatementSender {
                 summary.may_come_in
             )));
         }
+        if summary.in_twice.count > 0 && stopped.is_none() {
+            let entries: Vec<String> = summary
+                .in_twice
+                .first
+                .iter()
+                .take(10)
+                .map(|(ours, theirs)| format!("{ours} and {theirs}"))
+                .collect();
+            stopped = Some(Failure::not_all_in(format!(
+                "{phase}: {} events are in twice: another key of the holder signed an award of the same event at the same time (entries {}). Take one of each two back with a correction; an audit finds them all",
+                summary.in_twice.count,
+                entries.join(", ")
+            )));
+        }
         let line = format!(
             "{phase}: {} statements admitted, {} already in, {} refused{}",
             summary.admitted,
