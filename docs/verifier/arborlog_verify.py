@@ -64,6 +64,18 @@ def sha256(data):
     return hashlib.sha256(data).digest()
 
 
+# ---- §13.5 Bounds, of bytes and numbers as they are written ------------------------------------------
+
+BOUNDS = dict(
+    receipt_bytes=4 << 20, extra_bytes=2 << 20, path_hashes=65, entry_bytes=32_768, record_bytes=25_600, lineage_places=5,
+    endorsements=32, authority_links=64, siblings=14, sealed_statements=16_384, items=64, item_fields_bytes=1 << 20,
+    leaf_value_bytes=128, trie_depth=256, shown_entries=512, note_bytes=262_144, note_signatures=64,
+    cosigned_at_s=2**63 - 1)
+MAX = SimpleNamespace(**BOUNDS)
+# Those of an audit of a whole ledger, beside these.
+AUDIT_BOUNDS = dict(sealed_bytes=8 << 20, state_lag=2**18)
+
+
 # ---- §2 Codec: a type is a function that reads its value from a Reader -------------------------------
 
 class Reader:
@@ -308,12 +320,12 @@ STATEMENT_FIELDS = dict(
                       level=word("limited", "reasonable"),
                       opinion=word("unmodified", "qualified", "adverse", "disclaimed"),
                       findings=bytes32, report=bytes32, report_at=text(300), words=text(1000)),
-    seal=table(count=uint(4, 1, 16_384), root=bytes32),
+    seal=table(count=uint(4, 1, MAX.sealed_statements), root=bytes32),
 )
 STATEMENT, KIND_NUMBERS = numbered(**STATEMENT_FIELDS)
 RECORD = table(issuer=bytes32, seq=u64, prev=bytes32, issued_on=day, statement=STATEMENT)
-ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, 5), record=byte_string(25_600),
-              signature=fixed(64), endorsements=list_of(table(key=bytes32, signature=fixed(64)), 0, 32))
+ENTRY = table(version=u16, admitted_at=u64, lineage=list_of(u64, 0, MAX.lineage_places), record=byte_string(MAX.record_bytes),
+              signature=fixed(64), endorsements=list_of(table(key=bytes32, signature=fixed(64)), 0, MAX.endorsements))
 NONE = 2**64 - 1                                                        # "none" in a lineage
 # What the log itself writes: the state root and the totals that the entries below `size` make. Nobody signs it.
 STATE_TOTALS = dict(awarded=u64, reversed=u64, expired=u64, spent_elsewhere=u64, claimed=u64, balances=i64, owed=u64,
@@ -322,12 +334,12 @@ STATE_TOTALS = dict(awarded=u64, reversed=u64, expired=u64, spent_elsewhere=u64,
 STATE_ENTRY = table(version=u16, admitted_at=u64, size=u64, before=u64, rules_version=u32, state_root=bytes32,
                     totals=table(**STATE_TOTALS))
 RULES_VERSION = 8
-STATE_LAG_MAX = 2**18
+STATE_LAG_MAX = AUDIT_BOUNDS["state_lag"]
 # Trees with a claim that one loss takes, and losses by serial of one planting.
 DISPLACED_MAX, LOST_RANGES_MAX = 16_384, 8_192
 # §5.3: the kinds that a seal signs for, and the number of their lineage's places from lineage[2] on.
 SEALED_PLACES = dict(award=1, transfer=2, planting=1, survey=1, claim=1, assignment=1, correction=3)
-STATEMENT_BYTES_MAX, BATCH_BYTES_MAX = 25_600, 8 << 20
+STATEMENT_BYTES_MAX, BATCH_BYTES_MAX = 25_600, AUDIT_BOUNDS["sealed_bytes"]
 
 
 def sealed_statement(reader):
@@ -346,7 +358,7 @@ def sealed_statement(reader):
 
 def sealed_entry(reader):
     """Its issuer, day, lineage[0] and lineage[1] are its seal's: see join."""
-    entry = table(version=u16, ahead=uint(2, 1, 16_384), said=sealed_statement)(reader)
+    entry = table(version=u16, ahead=uint(2, 1, MAX.sealed_statements), said=sealed_statement)(reader)
     entry.kind, entry.statement, entry.said = entry.said
     entry.places = [u64(reader) for _ in range(SEALED_PLACES[entry.kind])]
     entry.fields, entry.endorsers, entry.names_mldsa, entry.id = entry.said[4:], [], False, None
@@ -371,7 +383,7 @@ def is_state_entry(data):
 
 
 def decode_record(data):
-    need(len(data) <= 25_600, "not_canonical", "a record is longer than 25,600 bytes")
+    need(len(data) <= MAX.record_bytes, "not_canonical", f"a record is longer than {MAX.record_bytes:,} bytes")
     record = read_whole(RECORD, data)
     record.kind, record.statement = record.statement                    # of the variant's pair
     record.fields = data[80:]                                           # the statement's, behind its kind's number
@@ -388,7 +400,7 @@ def check_fields(kind, s):
 def decode_entry(data):
     """An entry with its record's fields in it, and endorsers, signers, leaf hash and day of admission; or a sealed entry,
     which has some of them from its seal; or a state entry, which has none of these but the leaf hash."""
-    need(len(data) <= 32_768, "not_canonical", "an entry is longer than 32,768 bytes")
+    need(len(data) <= MAX.entry_bytes, "not_canonical", f"an entry is longer than {MAX.entry_bytes:,} bytes")
     if is_state_entry(data):
         entry = read_whole(STATE_ENTRY, data)
         entry.kind, entry.leaf, entry.names_mldsa = "state", sha256(b"\0" + data), False
@@ -1333,7 +1345,7 @@ def decode_decimal(digits, what):
     return int(digits)
 
 
-NOTE_LIMIT = 262_144
+NOTE_LIMIT = MAX.note_bytes
 LOG, WITNESS, MLDSA = 1, 4, 6                                           # types of verifier keys
 
 
@@ -1377,7 +1389,7 @@ def read_note(data):
             decoded = decode_base64(parts[2], "a signature's line")
         need(len(decoded) >= 5, "note_malformed", "a signature's line has no signature")
         lines.append((parts[1], decoded[:4], decoded[4:]))
-    need(len(lines) <= 64, "note_malformed", "a note has more than 64 lines of signatures")
+    need(len(lines) <= MAX.note_signatures, "note_malformed", f"a note has more than {MAX.note_signatures} lines of signatures")
     return signed + "\n", lines
 
 
@@ -1418,7 +1430,7 @@ def check_lines(checkpoint, vkey):
         if vkey.kind == WITNESS:
             seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
             message = b"cosignature/v1\ntime %d\n" % seconds + message
-        need(seconds < 2**63 and len(signature) == 64 and signature_holds(vkey.key, signature, message),
+        need(seconds <= MAX.cosigned_at_s and len(signature) == 64 and signature_holds(vkey.key, signature, message),
              "signature_invalid", f"the checkpoint's line by {vkey.name} {vkey.id.hex()} does not hold")
         times.append(seconds)
     return times
@@ -1474,17 +1486,19 @@ def name_fault(data, refused):
 
 # ---- §13 Receipts ------------------------------------------------------------------------------------
 
-LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65))
-SEAL_LINK = table(index=u64, entry=byte_string(32_768), path=list_of(bytes32, 0, 65), siblings=list_of(bytes32, 0, 14))
-SHOWN = table(index=u64, entry=byte_string(2 << 20), siblings=list_of(bytes32, 0, 14))
-ITEM = table(key=byte_string(2 << 20), fields=option(byte_string(2 << 20)), proof=byte_string(2 << 20))
+ENTRY_BYTES, PATH, SIBLINGS = byte_string(MAX.entry_bytes), list_of(bytes32, 0, MAX.path_hashes), list_of(bytes32, 0, MAX.siblings)
+LINK = table(index=u64, entry=ENTRY_BYTES, path=PATH)
+SEAL_LINK = table(index=u64, entry=ENTRY_BYTES, path=PATH, siblings=SIBLINGS)
+SHOWN = table(index=u64, entry=ENTRY_BYTES, siblings=SIBLINGS)
+ANY_BYTES = byte_string(MAX.extra_bytes)
+ITEM = table(key=ANY_BYTES, fields=option(ANY_BYTES), proof=ANY_BYTES)
 
 
 def read_extra(reader):
     """The entry, its seal if it is a sealed one, and the authority of the one that is signed."""
-    entry = byte_string(32_768)(reader)
+    entry = ENTRY_BYTES(reader)
     seal = SEAL_LINK(reader) if is_sealed(entry) else None
-    authority = list_of(LINK, 0, 64)(reader)
+    authority = list_of(LINK, 0, MAX.authority_links)(reader)
     # Items of the state, and entries that are shown beside them.
     items, shown, hashes = read_about_state(reader) if is_state_entry(entry) else ([], [], [])
     return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items, shown=shown, hashes=hashes)
@@ -1492,7 +1506,7 @@ def read_extra(reader):
 
 def read_about_state(reader):
     """§13.4: items, the entries that are shown beside them, and the hashes that prove those."""
-    items, shown = list_of(ITEM, 0, 64)(reader), list_of(SHOWN, 0, 512)(reader)
+    items, shown = list_of(ITEM, 0, MAX.items)(reader), list_of(SHOWN, 0, MAX.shown_entries)(reader)
     need(all(one.index < other.index for one, other in zip(shown, shown[1:])), "", "the indexes of shown entries do not ascend")
     need(all(is_sealed(one.entry) or not one.siblings for one in shown), "", "an entry that is not sealed has siblings")
     if not shown:
@@ -1517,7 +1531,7 @@ def read_receipt(data):
     visible = bytes(byte for byte in data[:256] if 0x21 <= byte <= 0x7e).lstrip(b">")
     need(visible.startswith(FIRST_LINE) or len(data) <= 256 and FIRST_LINE.startswith(visible), "not_a_receipt",
          f"its first line is not {FIRST_LINE.decode()}: it begins with {data[:48]!r}")
-    need(len(data) <= 4 << 20, "too_long", "a receipt is longer than 4 MiB")
+    need(len(data) <= MAX.receipt_bytes, "too_long", "a receipt is longer than 4 MiB")
     try:
         with reading("receipt_malformed"):
             chain, seal, note = read_lines(data)
@@ -1532,11 +1546,11 @@ def read_lines(data):
         lines = head.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         raise Refused("", "a receipt is not UTF-8") from None
-    need(parted and 3 <= len(lines) <= 3 + 65 and lines[0] == FIRST_LINE.decode()
+    need(parted and 3 <= len(lines) <= 3 + MAX.path_hashes and lines[0] == FIRST_LINE.decode()
          and lines[1].startswith("extra ") and lines[2].startswith("index "), "",
          "a receipt's lines are not its first line, extra, index, at most 65 hashes, and a checkpoint")
     extra = decode_base64(lines[1][6:], "the extra line")
-    need(len(extra) <= 2 << 20, "", "the extra line is longer than 2 MiB")
+    need(len(extra) <= MAX.extra_bytes, "", "the extra line is longer than 2 MiB")
     extra, index = read_whole(read_extra, extra), decode_decimal(lines[2][6:], "the index")
     path = [decode_base64(line, "a hash of the proof") for line in lines[3:]]
     need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
@@ -1709,7 +1723,7 @@ def trie_root(domain, leaves, depth=0):
 def read_trie_proof(reader):
     """§16.3: siblings from the end up, and what stands there: its path, where it is another, and its leaf."""
     depth = u16(reader)
-    need(depth <= 256, "", "a proof is deeper than a path is long")
+    need(depth <= MAX.trie_depth, "", "a proof is deeper than a path is long")
     bits = reader.take((depth + 7) // 8)
     need(not any(bit_of(bits, place) for place in range(depth, 8 * len(bits))), "", "a bit is set behind the last")
     siblings = [EMPTY if bit_of(bits, place) else NODE(reader) for place in range(depth)]
@@ -1717,7 +1731,7 @@ def read_trie_proof(reader):
     end = u8(reader)
     need(end < 3, "", "a proof ends in nothing, its leaf or another leaf")
     other = bytes32(reader) if end == 2 else None
-    leaf = table(a=u64, b=u64, length=uint(1, high=128))(reader) if end else None
+    leaf = table(a=u64, b=u64, length=uint(1, high=MAX.leaf_value_bytes))(reader) if end else None
     if leaf:
         leaf.value = reader.take(leaf.length)
     return SimpleNamespace(siblings=siblings, end=end, other=other, leaf=leaf)
@@ -2039,7 +2053,7 @@ ITEM_FIELDS = {
     "evidence": table(entry=u64),
 }
 DIGESTED = ("once", "keys", "methods", "plots", "plantings", "surveys", "losses")
-ITEM_BYTES_MAX = 1 << 20
+ITEM_BYTES_MAX = MAX.item_fields_bytes
 # Where a path is no hash: the number of its bytes that are the key.
 KEY_WIDTHS = dict(once=1, methods=8, species=2, plots=4, plantings=8, trees=8, surveys=16, claims=8, reversed=8, losses=8,
                   voided=8, months=4, evidence=32)
@@ -2803,7 +2817,7 @@ def main(arguments=None):
     try:
         need(library_is_cofactorless(), "library_unfit", "this `cryptography` checks signatures with the cofactor")
         if options.command == "receipt":
-            data = read_file(options.target, 4 << 20, "receipt", cut=True)
+            data = read_file(options.target, MAX.receipt_bytes, "receipt", cut=True)
             answer = verify_receipt(data, options.log, options.genesis, options.witness)
             need(not options.about or is_about(answer, options.about), "about_other",
                  f"the file is true, and does not answer what was asked: {options.about}")

@@ -2241,7 +2241,8 @@ class StateFiles(unittest.TestCase):
             many = [(one, data, []) for one in range(count)]
             self.expect(self.forge.of(items, many, hashes=hashes), "unchecked", code)
         self.expect(self.forge.of(items, [(2**64 - 1, data, [])], hashes=hashes), "unchecked", "proof_incomplete")
-        self.expect(self.forge.of(items, [(index, data + bytes(40_000), [])]), "false", "not_included")
+        for length, verdict in ((32_768, ("false", "not_included")), (32_769, ("unchecked", "receipt_malformed"))):
+            self.expect(self.forge.of(items, [(index, data.ljust(length, b"\0"), [])]), *verdict)
 
     def test_links_are_refused_whatever_they_are(self):
         items, shown = self.files["corrected award"]

@@ -17,7 +17,7 @@ pub struct Cosignature {
 }
 
 /// The last time that the standard allows: it has 63 bits.
-const SEEN_AT_S_MAX: u64 = i64::MAX as u64;
+pub const COSIGNED_AT_S_MAX: u64 = i64::MAX as u64;
 
 /// The signed message: a header line, a time line, then the checkpoint's text.
 fn message(seen_at_s: u64, text: &str) -> String {
@@ -56,7 +56,7 @@ impl Cosignature {
             let holds = key
                 .verify(signed.as_bytes(), &Signature::from_bytes(signature))
                 .is_ok();
-            if seen_at_s > SEEN_AT_S_MAX || !holds {
+            if seen_at_s > COSIGNED_AT_S_MAX || !holds {
                 return Err(false_signature());
             }
             newest = newest.max(Some(seen_at_s));

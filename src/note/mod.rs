@@ -34,7 +34,7 @@ mod signed;
 mod vkey;
 
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint};
-pub use cosignature::{Cosignature, cosign};
+pub use cosignature::{COSIGNED_AT_S_MAX, Cosignature, cosign};
 pub use file_fault::FileFault;
 pub use signed::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote};
 pub(crate) use vkey::misleads;

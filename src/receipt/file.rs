@@ -10,25 +10,24 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 use super::ReceiptError;
-use super::shown::{self, SIBLINGS_MAX, ShownEntry};
-use super::state_items::{ITEMS_MAX, StateItem};
-use crate::merkle::{Hash, PROOF_HASHES_MAX};
+use super::bounds::{
+    AUTHORITY_LINKS_MAX, EXTRA_BYTES_MAX, ITEMS_MAX, RECEIPT_BYTES_MAX, SHOWN_MAX, SIBLINGS_MAX,
+};
+use super::shown::{self, ShownEntry};
+use super::state_items::StateItem;
+use crate::merkle::{HASH_BYTES, Hash, PROOF_HASHES_MAX};
 use crate::note::{CheckpointError, FileFault, UnverifiedCheckpoint};
 use crate::outcome::first_bytes;
-use crate::record::{CodecError, Index, decode, encode};
+use crate::record::{
+    CodecError, ENTRY_BYTES_MAX, Index, decode, decode_bytes, decode_list, encode,
+};
 
-/// The longest receipt file that is read.
-pub const RECEIPT_BYTES_MAX: usize = 4 << 20;
-/// The longest decoded `extra` line.
-const EXTRA_BYTES_MAX: usize = 2 << 20;
-/// The most statements between an entry and the genesis: a grant, and each change of governors.
-pub const AUTHORITY_LINKS_MAX: usize = 64;
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// How far into a file its first line is looked for, when something stands before it.
 const BEGINNING_BYTES: usize = 256;
 
 /// One statement that an entry's authority rests on.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct AuthorityLink {
     /// The index of the statement's entry.
     pub index: Index,
@@ -39,7 +38,7 @@ pub struct AuthorityLink {
 }
 
 /// The seal of a sealed entry, and the way from the entry's statement to it.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct SealLink {
     /// The index of the seal's entry.
     pub index: Index,
@@ -51,18 +50,60 @@ pub struct SealLink {
     pub siblings: Vec<[u8; 32]>,
 }
 
-#[derive(Encode, Decode)]
+// Each list is read item by item, each within its bound: see `decode_list`.
+
+impl<C> Decode<C> for AuthorityLink {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            index: Decode::decode(decoder)?,
+            entry: decode_bytes(decoder, ENTRY_BYTES_MAX)?,
+            path: decode_list(decoder, PROOF_HASHES_MAX)?,
+        })
+    }
+}
+
+impl<C> Decode<C> for SealLink {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            index: Decode::decode(decoder)?,
+            entry: decode_bytes(decoder, ENTRY_BYTES_MAX)?,
+            path: decode_list(decoder, PROOF_HASHES_MAX)?,
+            siblings: decode_list(decoder, SIBLINGS_MAX)?,
+        })
+    }
+}
+
+#[derive(Encode)]
 struct Extra {
     entry: Vec<u8>,
     authority: Vec<AuthorityLink>,
 }
 
+impl<C> Decode<C> for Extra {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            entry: decode_bytes(decoder, ENTRY_BYTES_MAX)?,
+            authority: decode_list(decoder, AUTHORITY_LINKS_MAX)?,
+        })
+    }
+}
+
 /// As [`Extra`], of a sealed entry.
-#[derive(Encode, Decode)]
+#[derive(Encode)]
 struct SealedExtra {
     entry: Vec<u8>,
     seal: SealLink,
     authority: Vec<AuthorityLink>,
+}
+
+impl<C> Decode<C> for SealedExtra {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            entry: decode_bytes(decoder, ENTRY_BYTES_MAX)?,
+            seal: Decode::decode(decoder)?,
+            authority: decode_list(decoder, AUTHORITY_LINKS_MAX)?,
+        })
+    }
 }
 
 /// As [`Extra`], of a state entry.
@@ -90,13 +131,13 @@ impl Encode for StateExtra {
 
 impl<C> Decode<C> for StateExtra {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let entry = Decode::decode(decoder)?;
-        let authority = Decode::decode(decoder)?;
-        let items = Decode::decode(decoder)?;
-        let entries = Vec::<ShownEntry>::decode(decoder)?;
+        let entry = decode_bytes(decoder, ENTRY_BYTES_MAX)?;
+        let authority = decode_list(decoder, AUTHORITY_LINKS_MAX)?;
+        let items = decode_list(decoder, ITEMS_MAX)?;
+        let entries: Vec<ShownEntry> = decode_list(decoder, SHOWN_MAX)?;
         let hashes = match entries.as_slice() {
             [] => Vec::new(),
-            _ => Decode::decode(decoder)?,
+            _ => decode_list(decoder, EXTRA_BYTES_MAX / HASH_BYTES)?,
         };
         Ok(Self {
             entry,
@@ -240,11 +281,6 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
     let (entry, seal, authority) = match extra.get(FORM_AT) {
         Some([0, 3]) => {
             let extra: StateExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
-            if extra.items.len() > ITEMS_MAX {
-                return Err(malformed(
-                    "it has more items of the state than a receipt may",
-                ));
-            }
             if let Some(what) = shown::unreadable(&extra.entries) {
                 return Err(malformed(what));
             }
@@ -253,9 +289,6 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         }
         Some([0, 2]) => {
             let extra: SealedExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
-            if extra.seal.siblings.len() > SIBLINGS_MAX {
-                return Err(malformed("a seal signs no batch that deep"));
-            }
             (extra.entry, Some(extra.seal), extra.authority)
         }
         _ => {
@@ -263,11 +296,6 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
             (extra.entry, None, extra.authority)
         }
     };
-    if authority.len() > AUTHORITY_LINKS_MAX {
-        return Err(malformed(
-            "too many statements stand between the entry and the genesis",
-        ));
-    }
     let digits = lines
         .next()
         .and_then(|line| line.strip_prefix("index "))

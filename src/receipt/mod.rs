@@ -27,6 +27,7 @@
 //! ```
 
 mod about;
+mod bounds;
 mod certificate;
 mod corrected;
 mod file;
@@ -39,14 +40,18 @@ mod state_items;
 mod verify;
 
 pub use about::{About, Issuer, StateFile};
+pub use bounds::{
+    AUTHORITY_LINKS_MAX, BOUNDS, EXTRA_BYTES_MAX, ITEMS_MAX, RECEIPT_BYTES_MAX, SHOWN_MAX,
+    SIBLINGS_MAX,
+};
 pub use certificate::{Certificate, CertifiedTree, Standing};
 pub use corrected::{Corrected, Corrections, corrected_domain};
-pub use file::{AUTHORITY_LINKS_MAX, AuthorityLink, RECEIPT_BYTES_MAX, Receipt, SealLink};
+pub use file::{AuthorityLink, Receipt, SealLink};
 pub use history::{AccountHistory, PlotHistory, Span};
 pub use prover::{ProveError, StateProver};
 pub use question::{ItemKey, Question, QuestionError};
-pub use shown::{SHOWN_MAX, ShownEntry};
-pub use state_items::{ITEMS_MAX, ProvenItem, StateItem};
+pub use shown::ShownEntry;
+pub use state_items::{ProvenItem, StateItem};
 pub use verify::{Check, VerifiedReceipt};
 
 use crate::merkle::ProofError;

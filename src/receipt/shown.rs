@@ -3,24 +3,24 @@
 
 use std::collections::BTreeMap;
 
+use bincode::de::Decoder;
+use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
 use super::ReceiptError;
+use super::bounds::{SHOWN_MAX, SIBLINGS_MAX};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, joint_ranges, leaf_hash, verify_joint};
 use crate::note::TreeHead;
-use crate::record::{Entry, FullEntry, Index, SealedEntry, SignedEntry, SigningContext, Statement};
-
-/// The most entries that are shown.
-pub const SHOWN_MAX: usize = 512;
-
-/// The most hashes between a statement and its seal's root: of 16,384 statements.
-pub(super) const SIBLINGS_MAX: usize = 14;
+use crate::record::{
+    ENTRY_BYTES_MAX, Entry, FullEntry, Index, SealedEntry, SignedEntry, SigningContext, Statement,
+    decode_bytes, decode_list,
+};
 
 /// The first bytes of a sealed entry.
 const SEALED_FORM: [u8; 2] = [0, 2];
 
 /// An entry that is shown, as it was read or made.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct ShownEntry {
     /// The entry's index.
     pub index: Index,
@@ -28,6 +28,16 @@ pub struct ShownEntry {
     pub entry: Vec<u8>,
     /// Of a sealed entry, the inclusion proof of its statement in its seal's root.
     pub siblings: Vec<[u8; 32]>,
+}
+
+impl<C> Decode<C> for ShownEntry {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            index: Decode::decode(decoder)?,
+            entry: decode_bytes(decoder, ENTRY_BYTES_MAX)?,
+            siblings: decode_list(decoder, SIBLINGS_MAX)?,
+        })
+    }
 }
 
 /// Entries that are proven, by their indexes.

@@ -12,9 +12,6 @@ use crate::ledger::{KeyRole, domains};
 use crate::merkle::Hash;
 use crate::record::{Index, StateEntry};
 
-/// The most items that a receipt has.
-pub const ITEMS_MAX: usize = 64;
-
 /// One item of the state with its proof, as it was read or made.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct StateItem {

@@ -5,6 +5,7 @@
 //! replaced behind these two functions, and `docs/format.md` says what the bytes are.
 
 use bincode::config::{BigEndian, Configuration, Fixint, Limit, NoLimit};
+use bincode::de::Decoder;
 use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
@@ -97,6 +98,40 @@ pub(super) fn decode_front<T: Decode<()> + Encode, const MAX: usize>(
         Ok(()) if same.rest.is_empty() => Ok((value, rest)),
         _ => Err(CodecError::NotCanonical),
     }
+}
+
+/// Decodes a list of at most `max` items, one by one: the codec's own vectors count an item's size in
+/// memory against the limit, which is no property of the bytes, and other verifiers could not do the same.
+///
+/// # Errors
+/// [`DecodeError`] for a list that says it is longer, and for what is wrong with an item.
+pub(crate) fn decode_list<T: Decode<D::Context>, D: Decoder>(
+    decoder: &mut D,
+    max: usize,
+) -> Result<Vec<T>, DecodeError> {
+    let found = u64::decode(decoder)?;
+    if found > max as u64 {
+        let what = format!("a list of {found} items, but at most {max} are allowed");
+        return Err(DecodeError::OtherString(what));
+    }
+    (0..found).map(|_| T::decode(decoder)).collect()
+}
+
+/// Decodes a byte string of at most `max` bytes.
+///
+/// # Errors
+/// [`DecodeError`] for one that is longer or cut.
+pub(crate) fn decode_bytes<D: Decoder>(
+    decoder: &mut D,
+    max: usize,
+) -> Result<Vec<u8>, DecodeError> {
+    let bytes = Vec::<u8>::decode(decoder)?;
+    if bytes.len() > max {
+        let found = bytes.len();
+        let what = format!("a byte string of {found} bytes, but at most {max} are allowed");
+        return Err(DecodeError::OtherString(what));
+    }
+    Ok(bytes)
 }
 
 /// Says what the decoder found, without its type names' noise.

@@ -26,6 +26,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("dropped.mjs", SCRIPT, include_str!("pages/dropped.mjs")),
     ("print.mjs", SCRIPT, include_str!("pages/print.mjs")),
     (
+        "verifier/bounds.mjs",
+        SCRIPT,
+        include_str!("verifier/bounds.mjs"),
+    ),
+    (
         "verifier/codec.mjs",
         SCRIPT,
         include_str!("verifier/codec.mjs"),

@@ -149,12 +149,39 @@ impl Value for Any {
 }
 
 /// A log that puts any leaf at any place into its state, and proves all that this makes.
-struct Liar {
+pub struct Liar {
     key: SigningKey,
     state: StateEntry,
 }
 
 impl Liar {
+    pub fn new() -> Self {
+        let golden: Receipt = ITEMS.parse().unwrap();
+        Self {
+            key: SigningKey::from_seed(&[78; 32]),
+            state: StateEntry {
+                size: 1,
+                before: None,
+                ..StateEntry::decode(&golden.entry).unwrap()
+            },
+        }
+    }
+
+    /// The question whether an item is there whose leaf holds a hash over these fields.
+    pub fn digested(
+        &self,
+        domain: Domain,
+        key: Vec<u8>,
+        [a, b]: [u64; 2],
+        began_at: u64,
+        fields: Vec<u8>,
+    ) -> Question {
+        let mut value = began_at.to_be_bytes().to_vec();
+        value.extend(Sha256::digest(&fields));
+        let leaf = Leaf::new(a, b, &value).unwrap();
+        self.question(domain, key, leaf, Some(fields)).unwrap()
+    }
+
     fn vkey(&self) -> String {
         let name = ORIGIN.parse().unwrap();
         VerifierKey::new(name, SignatureType::Ed25519, self.key.public()).to_string()
@@ -234,15 +261,7 @@ fn standing(golden: &Receipt) -> Vec<Stands> {
 fn leaves_that_a_log_made_up_get_one_verdict() {
     let mut verifiers = Verifiers::start();
     let golden: Receipt = ITEMS.parse().unwrap();
-    let state = StateEntry::decode(&golden.entry).unwrap();
-    let liar = Liar {
-        key: SigningKey::from_seed(&[78; 32]),
-        state: StateEntry {
-            size: 1,
-            before: None,
-            ..state
-        },
-    };
+    let liar = Liar::new();
     let stands = standing(&golden);
     let (mut dice, mut seen) = (Dice::new(seed()), Seen::default());
     for _ in 0..crate::cases(4_000) {

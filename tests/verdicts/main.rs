@@ -10,6 +10,7 @@
 )]
 
 mod batches;
+mod bounds;
 mod changes;
 #[path = "../attacks/forge.rs"]
 #[allow(dead_code)]

@@ -1,14 +1,17 @@
 //! What corrections did: reversals, losses, voids.
 
+use bincode::de::Decoder;
+use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
 use super::domains::digested;
+use super::items::ITEM_VALUE_BYTES_MAX;
 use super::{State, TreeState};
 use crate::ledger::trie::{Leaf, TrieError, Value};
-use crate::record::{Grams, Index, PlotNumber, Serial};
+use crate::record::{Grams, Index, PlotNumber, Serial, decode_list};
 
 /// A loss that still counts, with what a void of it must bring back.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct LossState {
     /// The correction that states the loss.
     pub lost_at: Index,
@@ -22,6 +25,21 @@ pub struct LossState {
     pub by_serial: bool,
     /// The lost trees that had a claim, and which.
     pub displaced: Vec<(Serial, TreeState)>,
+}
+
+impl<Context> Decode<Context> for LossState {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            lost_at: Decode::decode(decoder)?,
+            plot: Decode::decode(decoder)?,
+            planting: Decode::decode(decoder)?,
+            count: Decode::decode(decoder)?,
+            by_serial: Decode::decode(decoder)?,
+            // An item takes more bytes in memory than it is written in: counted by those, a true item of a
+            // proof would be refused here and taken by other verifiers.
+            displaced: decode_list(decoder, ITEM_VALUE_BYTES_MAX)?,
+        })
+    }
 }
 
 impl Value for LossState {

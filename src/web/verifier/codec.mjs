@@ -1,6 +1,8 @@
 // The bytes of records and entries (docs/format.md, sections 2, 3, 5 and 6). There is one encoding
 // of each value, and only that is read.
 
+import { BOUNDS } from './bounds.mjs';
+
 // Something is not as the format has it: a stable code, and what is wrong in words.
 export class Refused extends Error {
   constructor(code, what) {
@@ -48,8 +50,6 @@ export function need(condition, code, what) {
 
 export const canonical = (condition, what) => need(condition, 'not_canonical', what);
 
-export const RECORD_BYTES_MAX = 25_600;
-export const ENTRY_BYTES_MAX = 32_768;
 export const NONE = 2n ** 64n - 1n;
 
 // ---- bytes and their spellings ----
@@ -316,13 +316,13 @@ export const STATEMENT_FIELDS = {
     level: word('limited', 'reasonable'), opinion: word('unmodified', 'qualified', 'adverse', 'disclaimed'),
     findings: bytes32, report: bytes32, report_at: text(300), words: text(1000),
   }),
-  seal: table({ count: uint(4, 1, 16_384), root: bytes32 }),
+  seal: table({ count: uint(4, 1, BOUNDS.sealed_statements), root: bytes32 }),
 };
 const STATEMENT = variant(STATEMENT_FIELDS);
 const RECORD = table({ issuer: bytes32, seq: u64, prev: bytes32, issued_on: day, statement: STATEMENT });
 const ENTRY = table({
-  version: u16, admitted_at: u64, lineage: listOf(u64, 0, 5), record: byteString(RECORD_BYTES_MAX),
-  signature: fixed(64), endorsements: listOf(table({ key: bytes32, signature: fixed(64) }), 0, 32),
+  version: u16, admitted_at: u64, lineage: listOf(u64, 0, BOUNDS.lineage_places), record: byteString(BOUNDS.record_bytes),
+  signature: fixed(64), endorsements: listOf(table({ key: bytes32, signature: fixed(64) }), 0, BOUNDS.endorsements),
 });
 
 // The version of the rules (docs/format.md, section 5.4) by which states are read here.
@@ -362,7 +362,7 @@ const sealedStatement = (reader) => {
 };
 
 const sealedEntry = (reader) => {
-  const { version, ahead } = table({ version: u16, ahead: uint(2, 1, 16_384) })(reader);
+  const { version, ahead } = table({ version: u16, ahead: uint(2, 1, BOUNDS.sealed_statements) })(reader);
   const said = sealedStatement(reader);
   const places = Array.from({ length: SEALED_PLACES[said.statement.kind] }, () => u64(reader));
   return { version, ahead, ...said, places };
@@ -375,7 +375,7 @@ function checkFields(statement) {
 }
 
 export function decodeRecord(bytes) {
-  canonical(bytes.length <= RECORD_BYTES_MAX, 'a record is longer than 25,600 bytes');
+  canonical(bytes.length <= BOUNDS.record_bytes, 'a record is longer than 25,600 bytes');
   const record = readWhole(RECORD, bytes);
   checkFields(record.statement);
   return record;
@@ -386,7 +386,7 @@ export const namesMldsa = ({ statement }) => (statement.mldsa_key ?? null) !== n
 // An entry with its record's fields in it, the bytes of its record, and who signed. A state entry has no record and
 // no issuer; what it says takes the statement's place. A sealed entry has no record either, and its issuer is its seal's.
 export function decodeEntry(bytes) {
-  canonical(bytes.length <= ENTRY_BYTES_MAX, 'an entry is longer than 32,768 bytes');
+  canonical(bytes.length <= BOUNDS.entry_bytes, 'an entry is longer than 32,768 bytes');
   if (isStateEntry(bytes)) {
     const { version, admitted_at: admittedAt, ...said } = readWhole(STATE_ENTRY, bytes);
     const statement = { kind: 'state', ...said };

@@ -1,12 +1,12 @@
 // Items of the state in the receipt of a state entry (docs/format.md, section 13): each is proven against the state root
 // that the entry says, or that there is none.
 
+import { BOUNDS } from './bounds.mjs';
 import { Refused, SLUG, concat, equal, hex, named, need, readWhole, reading, text, u64Bytes, utf8 } from './codec.mjs';
 import { DOMAINS, pathWidth, readLeaf } from './domains.mjs';
 import { domainOfProof, verifyNeighbours, verifyStateProof } from './trie.mjs';
 import { sha256 } from './tree.mjs';
 
-const FIELDS_BYTES_MAX = 1 << 20;
 // Of a holder its slug, of a name its form: whoever made a receipt may have written anything there, and it is shown.
 const HOLDER_KEYS = [text(64, SLUG), text(100)];
 
@@ -65,7 +65,7 @@ export async function verifyItem({ key, fields, proof }, stateRoot, genesis) {
       need(fields === null, '', 'it has fields, and nothing is there');
       return null;
     }
-    const fits = (digested !== undefined) === (fields !== null) && (fields === null || fields.length <= FIELDS_BYTES_MAX);
+    const fits = (digested !== undefined) === (fields !== null) && (fields === null || fields.length <= BOUNDS.item_fields_bytes);
     need(fits, '', 'its fields are not those of the leaf');
     const said = await readLeaf(domain, paths[0], leaf, fields);
     need(hasKey(domain, keys[0], said.fields), '', 'its fields are those of another item');

@@ -1,5 +1,6 @@
 // Signed notes, checkpoints and cosignatures (docs/format.md, section 12).
 
+import { BOUNDS } from './bounds.mjs';
 import {
   LINE_NAME, concat, decimal, equal, fromBase64, fromHex, hex, isName, need, reading, utf8,
 } from './codec.mjs';
@@ -7,9 +8,6 @@ import { readFile } from './file.mjs';
 import { isGoodKey, signatureHolds } from './signature.mjs';
 import { sha256 } from './tree.mjs';
 
-const NOTE_BYTES_MAX = 262_144;
-const LINES_MAX = 64;
-const COSIGNED_AT_MAX = 2n ** 63n - 1n;
 export const LOG = 1;
 export const WITNESS = 4;
 export const MLDSA = 6;
@@ -38,7 +36,7 @@ export async function readVkey(written, kinds) {
 
 // The text that is signed, and the lines of signatures.
 export function readNote(note) {
-  need(utf8(note).length <= NOTE_BYTES_MAX, 'note_malformed', 'a note is longer than 262,144 bytes');
+  need(utf8(note).length <= BOUNDS.note_bytes, 'note_malformed', 'a note is longer than 262,144 bytes');
   const parted = note.lastIndexOf('\n\n');
   need(
     parted >= 0 && note.endsWith('\n') && parted + 2 < note.length && !/[\u0000-\u0009\u000b-\u001f]/.test(note),
@@ -54,7 +52,7 @@ export function readNote(note) {
     need(decoded.length >= 5, 'note_malformed', "a signature's line has no signature");
     return { name: parts[1], id: decoded.subarray(0, 4), signature: decoded.subarray(4) };
   });
-  need(lines.length <= LINES_MAX, 'note_malformed', 'a note has more than 64 lines of signatures');
+  need(lines.length <= BOUNDS.note_signatures, 'note_malformed', 'a note has more than 64 lines of signatures');
   return { signed: note.slice(0, parted + 1), lines };
 }
 
@@ -96,7 +94,7 @@ export async function checkLines(checkpoint, vkey) {
       signature = signature.subarray(8);
       message = concat(utf8(`cosignature/v1\ntime ${seconds}\n`), message);
     }
-    const holds = seconds <= COSIGNED_AT_MAX && (await signatureHolds(vkey.key, signature, message));
+    const holds = seconds <= BOUNDS.cosigned_at_s && (await signatureHolds(vkey.key, signature, message));
     need(holds, 'signature_invalid', `the checkpoint's line by ${vkey.name} does not hold`);
     found.push({ seconds, signature });
   }

@@ -2,8 +2,9 @@
 // soon as it holds; the first error is thrown with the name of its check.
 
 import { readAbout } from './about.mjs';
+import { BOUNDS } from './bounds.mjs';
 import {
-  ENTRY_BYTES_MAX, RULES_VERSION, Refused, byteString, bytes32, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
+  RULES_VERSION, Refused, byteString, bytes32, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
   isStateEntry, listOf, namesMldsa, need, option, readWhole, reading, table, u64,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
@@ -11,16 +12,15 @@ import { verifyItem } from './items.mjs';
 import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
 import { checkStatement } from './policy.mjs';
 import { MAY_SAY, checkSealed, checkSignatures, recordId, signingInput } from './record.mjs';
-import { EXTRA_BYTES_MAX, checkShownLength, openShown, readShown } from './shown.mjs';
-import { PROOF_HASHES_MAX, leafHash, pathLength, rootByPath } from './tree.mjs';
+import { checkShownLength, openShown, readShown } from './shown.mjs';
+import { leafHash, pathLength, rootByPath } from './tree.mjs';
 
-const RECEIPT_BYTES_MAX = 4 << 20;
 const FIRST_LINE = 'c2sp.org/tlog-proof@v1';
 const BEGINNING_BYTES = 256;
-const LINK = table({ index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX) });
-const SEAL_LINK = table({
-  index: u64, entry: byteString(ENTRY_BYTES_MAX), path: listOf(bytes32, 0, PROOF_HASHES_MAX), siblings: listOf(bytes32, 0, 14),
-});
+const ENTRY_BYTES = byteString(BOUNDS.entry_bytes);
+const PATH = listOf(bytes32, 0, BOUNDS.path_hashes);
+const LINK = table({ index: u64, entry: ENTRY_BYTES, path: PATH });
+const SEAL_LINK = table({ index: u64, entry: ENTRY_BYTES, path: PATH, siblings: listOf(bytes32, 0, BOUNDS.siblings) });
 
 const GOVERNORS_SAY = ['governors', 'key_grant', 'key_revoke', 'log_key', 'method', 'correction', 'policy'];
 
@@ -33,17 +33,16 @@ function beginsAsAReceipt(bytes) {
 }
 
 // The entry, its seal if it is a sealed one, and the authority of the one that is signed.
-const ITEM = table({
-  key: byteString(EXTRA_BYTES_MAX), fields: option(byteString(EXTRA_BYTES_MAX)), proof: byteString(EXTRA_BYTES_MAX),
-});
+const ANY_BYTES = byteString(BOUNDS.extra_bytes);
+const ITEM = table({ key: ANY_BYTES, fields: option(ANY_BYTES), proof: ANY_BYTES });
 
 function readExtra(reader) {
-  const entry = byteString(ENTRY_BYTES_MAX)(reader);
+  const entry = ENTRY_BYTES(reader);
   const seal = isSealedEntry(entry) ? SEAL_LINK(reader) : null;
-  const authority = listOf(LINK, 0, 64)(reader);
+  const authority = listOf(LINK, 0, BOUNDS.authority_links)(reader);
   if (!isStateEntry(entry)) return { entry, seal, authority };
   // Items of the state, and entries that are shown beside them.
-  const items = listOf(ITEM, 0, 64)(reader);
+  const items = listOf(ITEM, 0, BOUNDS.items)(reader);
   return { entry, seal, authority, beside: { items, ...readShown(reader) } };
 }
 
@@ -51,12 +50,12 @@ function readLines(text) {
   const parted = text.indexOf('\n\n');
   const lines = text.slice(0, Math.max(parted, 0)).split('\n');
   need(
-    parted >= 0 && lines.length >= 3 && lines.length <= 3 + PROOF_HASHES_MAX &&
+    parted >= 0 && lines.length >= 3 && lines.length <= 3 + BOUNDS.path_hashes &&
       lines[0] === FIRST_LINE && lines[1].startsWith('extra ') && lines[2].startsWith('index '),
     '', "a receipt's lines are not its first line, extra, index, hashes, and a checkpoint",
   );
   const bytes = fromBase64(lines[1].slice(6), 'the extra line');
-  need(bytes.length <= EXTRA_BYTES_MAX, '', 'the extra line is longer than 2 MiB');
+  need(bytes.length <= BOUNDS.extra_bytes, '', 'the extra line is longer than 2 MiB');
   const extra = readWhole(readExtra, bytes);
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
@@ -70,7 +69,7 @@ function readLines(text) {
 export function readReceipt(file) {
   const bytes = bytesOf(file);
   need(beginsAsAReceipt(bytes), 'not_a_receipt', `its first line is not ${FIRST_LINE}`);
-  need(bytes.length <= RECEIPT_BYTES_MAX, 'too_long', 'a receipt is longer than 4 MiB');
+  need(bytes.length <= BOUNDS.receipt_bytes, 'too_long', 'a receipt is longer than 4 MiB');
   return readFile(bytes, (text) => {
     const { note, ...read } = reading('receipt_malformed', () => readLines(text));
     return { ...read, checkpoint: readCheckpoint(note) };

@@ -1,8 +1,7 @@
 // RFC 6962 trees: leaves, inclusion and consistency (docs/format.md, section 11).
 
+import { BOUNDS } from './bounds.mjs';
 import { concat, equal, need } from './codec.mjs';
-
-export const PROOF_HASHES_MAX = 65;
 
 export async function sha256(bytes) {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
@@ -21,7 +20,7 @@ export function pathLength(index, size) {
 // RFC 9162, 2.1.3.2: the root that a leaf and its path lead to.
 export async function rootByPath(leaf, index, size, path) {
   need(index < size, 'not_included', 'the index is not below the size of the tree');
-  need(path.length <= PROOF_HASHES_MAX, 'not_included', 'the proof is longer than any');
+  need(path.length <= BOUNDS.path_hashes, 'not_included', 'the proof is longer than any');
   let [place, last, root] = [index, size - 1n, leaf];
   for (const hash of path) {
     need(last > 0n, 'not_included', 'the proof has hashes left over');
@@ -40,7 +39,7 @@ export async function rootByPath(leaf, index, size, path) {
 // RFC 9162, 2.1.4.2: that the tree of `from` entries is the beginning of that of `to`.
 export async function checkConsistency(from, fromRoot, to, toRoot, proof) {
   const holds = (condition) => need(condition, 'forked', 'the smaller tree is not the beginning of the larger');
-  holds(0n < from && from <= to && proof.length <= PROOF_HASHES_MAX);
+  holds(0n < from && from <= to && proof.length <= BOUNDS.path_hashes);
   if (from === to) {
     holds(proof.length === 0 && equal(fromRoot, toRoot));
     return;

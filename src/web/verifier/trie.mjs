@@ -2,11 +2,10 @@
 // Each function throws what is wrong: bytes that are no proof could not be checked, a proof that does
 // not lead to the root is false.
 
+import { BOUNDS } from './bounds.mjs';
 import { bytes32, concat, equal, need, readWhole, reading, table, u16, u64, u64Bytes, u8 } from './codec.mjs';
 import { sha256 } from './tree.mjs';
 
-const DEPTH_MAX = 256;
-const VALUE_BYTES_MAX = 128;
 const DOMAIN_COUNT = 16;
 const EMPTY = { hash: new Uint8Array(32), a: 0n, b: 0n, n: 0n };
 const NODE = table({ hash: bytes32, a: u64, b: u64, n: u64 });
@@ -35,14 +34,14 @@ function readEnd(reader) {
   if (end === 0) return { end };
   const other = end === 2 ? bytes32(reader) : null;
   const [a, b, length] = [u64(reader), u64(reader), u8(reader)];
-  malformed(length <= VALUE_BYTES_MAX, 'a value is longer than 128 bytes');
+  malformed(length <= BOUNDS.leaf_value_bytes, 'a value is longer than 128 bytes');
   return { end, other, leaf: { a, b, value: reader.take(length) } };
 }
 
 // Section 16.3.
 function readProof(reader) {
   const depth = u16(reader);
-  malformed(depth <= DEPTH_MAX, 'a proof is deeper than a path is long');
+  malformed(depth <= BOUNDS.trie_depth, 'a proof is deeper than a path is long');
   const bits = reader.take((depth + 7) >> 3);
   const isEmpty = (place) => bitOf(bits, place) === 1;
   for (let place = depth; place < bits.length * 8; place += 1) {
