@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies an arborlog ledger, or a receipt of one, by docs/format.md alone ("§" is a section of it).
 
-    arborlog_verify.py receipt FILE --log VKEY [--genesis HEX] [--witness VKEY]... [--json]
+    arborlog_verify.py receipt FILE --log VKEY [--genesis HEX] [--witness VKEY]... [--about QUESTION] [--json]
     arborlog_verify.py audit DIR --log VKEY [--genesis HEX] [--json]
 
 A key or witness may be a file that holds it. Exit code: 0 it holds; 1 it is false; 2 wrong usage; 3 it could
@@ -31,7 +31,7 @@ OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
              "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported", "state_item_malformed",
-             "state_file_unfit", "rules_version_unsupported", "library_unfit", "tile_missing",
+             "state_file_unfit", "about_part", "rules_version_unsupported", "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
 
@@ -2239,7 +2239,8 @@ def verify_state_receipt(chain, checkpoint, seen, genesis_id):
         file = StateFile(items, entries, state).read(checkpoint.origin, genesis_id) if entries else None
     return answer_of(state, checkpoint, seen, size=state.size, state_root=state.state_root.hex(), issuer=None, id=None,
                      genesis=file and file["genesis"], items=[describe_item(item) for item in items],
-                     entries=[str(index) for index in entries], file=file, missing=[] if file else lacks_of_certificate(items))
+                     entries=[str(index) for index in entries], file=file,
+                     missing=file.pop("missing", []) if file else lacks_of_certificate(items))
 
 
 def lacks_of_certificate(items):
@@ -2284,32 +2285,6 @@ def joint_root(leaves, hashes, start, end):
     cut = bisect.bisect_left(leaves, half, key=lambda leaf: leaf[0])
     left = joint_root(leaves[:cut], hashes, start, half)
     return node(left, joint_root(leaves[cut:], hashes, half, end))
-
-
-def is_about(answer, asked):
-    """Whether a receipt that holds answers what was asked: `certificate/33258`, `account-history/…`, `plot-history/7`,
-    `entry/12` (what corrected it), `totals`, `receipt/12`, or an item of the state as `DOMAIN/KEY`, `surveys/7/latest` too."""
-    name, _, key = asked.partition("/")
-    if name == "receipt":
-        return key == str(answer["index"])
-    if answer["kind"] != "state":
-        return False
-    if name == "totals":
-        return not key
-    files = {"certificate": "certificate", "account-history": "account_history", "plot-history": "plot_history",
-             "entry": "corrections"}
-    if name in files:
-        file = answer["file"] or {}
-        return (file.get("about"), file.get("of")) == (files[name], key)
-    name = {"key": "keys", "loss": "losses"}.get(name, name if name in DOMAINS else name + "s")
-    for item in answer["items"]:
-        high, at = item.get("nothing_up_to"), bytes.fromhex(item["key"])
-        # Without a survey, that none is there at all: from the lowest place of the plot on.
-        latest = (name == "surveys" and high == at[:4].hex() + 12 * "ff" and (item["leaf"] is not None or not any(at[4:]))
-                  and key == f"{int.from_bytes(at[:4], 'big')}/latest")
-        if item["domain"] == name and (latest or (high is None and shown_key(name, at) == key)):
-            return True
-    return False
 
 
 def open_shown(shown, hashes, checkpoint):
@@ -2591,13 +2566,16 @@ class StateFile:
         if newest == last and older is None:
             self.say(f"this is {of}'s complete history: {count} entries, from {oldest} to {newest}")
         else:
-            self.say(f"of {of}'s history these are all {count} entries from {oldest} to {newest}")
+            self.say(f"this is a part of {of}'s history, not all of it: {count} entries, from {oldest} to {newest}, and none is "
+                     "left out between")
         if newest != last:
             self.say(f"newer entries, up to {last}, are not in this file")
         if older is not None:
             self.say(f"it is complete back to entry {oldest}; older entries are not in this file: the next one begins with "
                      f"entry {older}")
-        return {"complete": newest == last and older is None, "next": None if older is None else str(older)}
+        missing = [f"the entries of the history above {newest}, up to {last}"] if newest != last else []
+        missing += [f"the entries of the history from {older} back"] if older is not None else []
+        return {"complete": not missing, "begin": str(newest), "next": None if older is None else str(older), "missing": missing}
 
     def account(self):
         account, f, changes = self.first.key[32:], self.first.f, []
@@ -2696,6 +2674,113 @@ def say_issuer(key, entries):
     return f"{who} issued entries {', '.join(entries)}; {revoked}"
 
 
+# ---- §13.6 Questions that a file answers ---------------------------------------------------------------
+
+ONE_OF = dict(account="accounts", key="keys", holder="holders", method="methods", plot="plots", planting="plantings", tree="trees",
+              survey="surveys", claim="claims", loss="losses", month="months")
+
+
+def number_key(width):
+    """A number in its one writing, as the bytes that a key has."""
+    def read(written):
+        need(re.fullmatch("0|[1-9][0-9]{0,19}", written) and int(written) < 256**width, "", "")
+        return int(written).to_bytes(width, "big")
+    return read
+
+
+def hash_key(written):
+    need(re.fullmatch("[0-9a-f]{64}", written), "", "")
+    return bytes.fromhex(written)
+
+
+def slug_key(written):
+    slug = written.encode("utf-8", "surrogateescape")
+    return b"\0" + read_whole(HOLDER, bytes_of(slug)).encode()
+
+
+def keys_of(*readers):
+    """Several, with / between them."""
+    def read(written):
+        parts = written.split("/")
+        need(len(parts) == len(readers), "", "")
+        return b"".join(read(part) for read, part in zip(readers, parts))
+    return read
+
+
+U8, U16, U32, U64 = map(number_key, (1, 2, 4, 8))
+# Of each: how its key is written, and what reads that. An account's ledger is that of the file.
+WRITTEN_KEYS = dict(
+    once=("a number below 256", U8), keys=("64 hexadecimal digits", hash_key), holders=("a holder's slug", slug_key),
+    methods=("method/version", keys_of(U32, U32)), species=("a number", U16), accounts=("64 hexadecimal digits", hash_key),
+    plots=("a number", U32), plantings=("plot/first serial", keys_of(U32, U32)), trees=("plot/serial", keys_of(U32, U32)),
+    surveys=("plot/day/entry, or plot/latest", keys_of(U32, U32, U64)), months=("a number", U32),
+    evidence=("64 hexadecimal digits", hash_key),
+    **{name: ("the index of an entry", U64) for name in ("claims", "reversed", "losses", "voided")})
+FILE_QUESTIONS = {"receipt": WRITTEN_KEYS["claims"], "certificate": WRITTEN_KEYS["claims"], "entry": WRITTEN_KEYS["claims"],
+                  "account-history": WRITTEN_KEYS["accounts"], "plot-history": WRITTEN_KEYS["plots"]}
+HISTORIES = {"account-history": "account_history", "plot-history": "plot_history"}
+
+
+def read_question(asked):
+    """What a file must be about: the file's or the domain's name, and the key's bytes; of a history the entry that the part
+    begins with, or None for all of it; whether it is a plot's latest survey."""
+    name, parted, written = asked.partition("/")
+    begin, latest = None, False
+    if name == "totals":
+        need(not parted, "question_malformed", "the totals have no key")
+        return SimpleNamespace(asked=asked, name=name, key=None, begin=None, latest=False)
+    if name in HISTORIES:
+        written, begins, begin = written.partition("/from/")
+        begin = begin if begins else None
+    elif name not in FILE_QUESTIONS:
+        name = ONE_OF.get(name, name)
+        need(name in WRITTEN_KEYS, "question_malformed", f"no file is about {asked!r}")
+        latest = name == "surveys" and written.endswith("/latest")
+    form, read = FILE_QUESTIONS.get(name) or WRITTEN_KEYS[name]
+    try:
+        key = U32(written.removesuffix("/latest")) if latest else read(written)
+        begin = None if begin is None else int.from_bytes(U64(begin), "big")
+    except Refused:
+        what = f"{asked!r}: the key is {form}" + (", behind /from/ the index of an entry" if name in HISTORIES else "")
+        raise Refused("question_malformed", what) from None
+    return SimpleNamespace(asked=asked, name=name, key=key, begin=begin, latest=latest)
+
+
+def check_about(answer, question):
+    """That a receipt which holds answers the question that was asked."""
+    need(is_about(answer, question), "about_other",
+         f"the file is true, and does not answer what was asked: {question.asked}")
+    if question.name in HISTORIES and question.begin is None:
+        need(not answer["missing"], "about_part", f"the file is true, and a part of what was asked for: {question.asked}; "
+             "missing are " + ", and ".join(answer["missing"]))
+
+
+def is_about(answer, question):
+    name, key = question.name, question.key
+    if name == "receipt":
+        return answer["index"] == int.from_bytes(key, "big")
+    if answer["kind"] != "state":
+        return False
+    if name == "totals":
+        return True
+    if name in FILE_QUESTIONS:
+        file = answer["file"] or {}
+        of = key.hex() if name == "account-history" else str(int.from_bytes(key, "big"))
+        subject = HISTORIES.get(name, {"entry": "corrections"}.get(name, name))
+        return (file.get("about"), file.get("of")) == (subject, of) and question.begin in (None, int(file.get("begin") or 0))
+    for item in answer["items"]:
+        high, at = item.get("nothing_up_to"), bytes.fromhex(item["key"])
+        if item["domain"] != name:
+            continue
+        if question.latest:
+            # Without a survey, that none is there at all: from the lowest place of the plot on.
+            if at[:4] == key and high == key.hex() + 12 * "ff" and (item["leaf"] is not None or not any(at[4:])):
+                return True
+        elif high is None and (at[32:] if name == "accounts" else at) == key:
+            return True
+    return False
+
+
 # ---- §14 Auditing a whole ledger ---------------------------------------------------------------------
 
 def audit(directory, pinned, genesis_id=None):
@@ -2787,7 +2872,7 @@ def parse_arguments(arguments):
         command.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key")
         command.add_argument("--genesis", metavar="HEX", help="the genesis' record id")
         command.add_argument("--witness", action="append", default=[], metavar="VKEY", help="must have cosigned")
-        command.add_argument("--about", metavar="DOMAIN/KEY", help="what a receipt must be about, such as certificate/33258")
+        command.add_argument("--about", metavar="QUESTION", help="what a receipt must be about (§13.6), such as certificate/33258")
         command.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     try:
@@ -2797,8 +2882,12 @@ def parse_arguments(arguments):
         parser.error(f"--log or --witness: {refused.what}")
     if options.witness and options.command == "audit":
         parser.error("--witness goes with receipts")
-    if options.about and options.command == "audit":
+    if options.about is not None and options.command == "audit":
         parser.error("--about goes with receipts")
+    try:
+        options.about = None if options.about is None else read_question(options.about)
+    except Refused as refused:
+        parser.error(f"--about: {refused.what}")
     if options.genesis and not re.fullmatch("[0-9a-fA-F]{64}", options.genesis):
         parser.error("--genesis: not 64 hexadecimal digits")
     options.genesis = bytes.fromhex(options.genesis) if options.genesis else None
@@ -2819,8 +2908,8 @@ def main(arguments=None):
         if options.command == "receipt":
             data = read_file(options.target, MAX.receipt_bytes, "receipt", cut=True)
             answer = verify_receipt(data, options.log, options.genesis, options.witness)
-            need(not options.about or is_about(answer, options.about), "about_other",
-                 f"the file is true, and does not answer what was asked: {options.about}")
+            if options.about:
+                check_about(answer, options.about)
         else:
             answer = audit(options.target, options.log, options.genesis)
         exit_code, answer = 0, {"ok": True, "outcome": OUTCOMES[0]} | answer
@@ -2831,12 +2920,13 @@ def main(arguments=None):
     if options.json:
         print(json.dumps(answer))
         return exit_code
-    items, sentences = answer.pop("items", []), (answer.pop("file", None) or {}).get("sentences", [])
-    lacks = answer.pop("missing", [])
+    items, file, lacks = answer.pop("items", []), answer.pop("file", None), answer.pop("missing", [])
+    sentences = (file or {}).get("sentences", [])
     for name, value in answer.items():
         print(f"{name}: {json.dumps(value)}")
     if lacks:
-        print("It is not a certificate's file, which would prove too:", *lacks, sep="\n- ")
+        print("It is a part of a history; in other files are:" if file else
+              "It is not a certificate's file, which would prove too:", *lacks, sep="\n- ")
     for sentence in sentences:
         print(sentence)
     for item in items:

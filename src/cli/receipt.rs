@@ -6,6 +6,7 @@ use super::log_source::read_vkey;
 use super::{Done, Failure, connect, words};
 use arborlog::client::RemoteError;
 use arborlog::durable::{FileError, read_at_most, replace, write_unsynced};
+use arborlog::ledger::domains;
 use arborlog::outcome::Outcome;
 use arborlog::receipt::{
     About, Corrections, ProvenItem, Question, RECEIPT_BYTES_MAX, Receipt, Span, Standing,
@@ -35,8 +36,8 @@ pub struct ProveArgs {
     /// The ledger's server.
     #[arg(long, value_name = "URL")]
     from: String,
-    /// What to prove, and below which item; or both as one, as verify --about takes it: certificate/33258.
-    /// What kind of item: account, claim, tree, plot, planting, survey, key, holder, method,
+    /// What to prove, and below which item; or both as one, as verify --about takes it: certificate/33258, or
+    /// receipt/12 for an entry's receipt. What kind of item: account, claim, tree, plot, planting, survey, key, holder, method,
     /// species, month, voided, reversed, loss, evidence (of plantings and surveys), once; or totals, which has no key. Or a file of
     /// several items and the entries that they name: certificate, account-history, plot-history, and
     /// entry, what corrected it.
@@ -70,9 +71,10 @@ pub struct VerifyArgs {
     /// A witness that must have cosigned; several times for several.
     #[arg(long = "witness", value_name = "VKEY")]
     witnesses: Vec<String>,
-    /// What the file must be about, as prove takes it: certificate/33258, account-history/ID, plot-history/7,
-    /// entry/12, tree/7/42, totals and so on; receipt/12 of an entry's receipt. A file that holds and is about
-    /// something else, or less, is false to that.
+    /// What the file must be about, as prove takes it (docs/format.md, 13.6): certificate/33258,
+    /// account-history/ID, plot-history/7, plot-history/7/from/90, entry/12, tree/7/42, totals and so on;
+    /// receipt/12 of an entry's receipt. A file that holds and is about something else, or less, is false to
+    /// that; one that has a part of the history that was asked for could not be checked (3).
     #[arg(long, value_name = "DOMAIN/KEY")]
     about: Option<Question>,
     /// Print one JSON object.
@@ -112,45 +114,67 @@ fn is_absent_evidence(item: &ProvenItem) -> bool {
 const EVIDENCE: &str = "evidence";
 
 pub fn prove(args: &ProveArgs) -> Done {
-    let encoded = |text: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        text.bytes()
-            .map(|byte| match plain(byte) {
-                true => char::from(byte).to_string(),
-                false => format!("%{byte:02X}"),
-            })
-            .collect::<String>()
-    };
-    // `certificate/33258` is `certificate 33258`: no name of a domain has a slash.
-    let (domain, key) = match (args.domain.split_once('/'), args.key.as_deref()) {
-        (Some((domain, key)), None) => (domain, Some(key)),
-        (_, key) => (args.domain.as_str(), key),
-    };
-    let of_route = |domain: &str| {
-        let key = key.unwrap_or_default();
-        format!("v1/proofs/{domain}/{}", encoded(key))
-    };
-    let path = match (domain, args.begin_at) {
-        ("certificate", None) => of_route("certificate"),
-        (history @ ("account-history" | "plot-history"), None) => of_route(history),
-        (history @ ("account-history" | "plot-history"), Some(from)) => {
-            format!("{}?from={from}", of_route(history))
-        }
-        (_, Some(_)) => {
-            let what = anyhow::anyhow!("--begin-at is for account-history and plot-history");
-            return Err(Failure::usage(what));
-        }
-        (domain, None) => {
-            let key = key.map(|key| format!("&key={}", encoded(key)));
-            let key = key.unwrap_or_default();
-            format!("v1/proofs/state?domain={}{key}", encoded(domain))
-        }
-    };
-    keep(&args.from, &path, args.output.as_deref())?;
-    if domain == EVIDENCE {
+    let asked = asked(args).map_err(Failure::usage)?;
+    keep(&args.from, &path_of(&asked), args.output.as_deref())?;
+    if matches!(asked, Question::Item(domains::EVIDENCE, _)) {
         errln!("{EVIDENCE_KEPT}");
     }
     Ok(())
+}
+
+/// The question that the arguments write in one or in parts. It is read here, by the grammar that `verify --about`
+/// has: what is no question is no request either.
+fn asked(args: &ProveArgs) -> anyhow::Result<Question> {
+    let mut text = args.domain.clone();
+    if let Some(key) = &args.key {
+        text.push('/');
+        text.push_str(key);
+    }
+    let asked: Question = text.parse()?;
+    let Some(begin_at) = args.begin_at else {
+        return Ok(asked);
+    };
+    match asked {
+        Question::AccountHistory { id, from: None } => Ok(Question::AccountHistory {
+            id,
+            from: Some(begin_at),
+        }),
+        Question::PlotHistory { number, from: None } => Ok(Question::PlotHistory {
+            number,
+            from: Some(begin_at),
+        }),
+        _ => anyhow::bail!(
+            "--begin-at is for account-history and plot-history, and only where the question does not say it"
+        ),
+    }
+}
+
+/// Where a server answers a question.
+fn path_of(asked: &Question) -> String {
+    let of_history = |path: String, from: &Option<Index>| match from {
+        None => path,
+        Some(from) => format!("{path}?from={from}"),
+    };
+    let of_state = |domain: &str, key: &str| {
+        // Every key has letters, digits, hyphens and slashes alone.
+        let key = key.replace('/', "%2F");
+        format!("v1/proofs/state?domain={domain}&key={key}")
+    };
+    match asked {
+        Question::Receipt(index) => format!("v1/receipts/{index}"),
+        Question::Certificate(index) => format!("v1/proofs/certificate/{index}"),
+        Question::AccountHistory { id, from } => {
+            of_history(format!("v1/proofs/account-history/{id}"), from)
+        }
+        Question::PlotHistory { number, from } => {
+            of_history(format!("v1/proofs/plot-history/{number}"), from)
+        }
+        Question::Corrections(index) => of_state("entry", &index.to_string()),
+        Question::LatestSurvey(number) => of_state("surveys", &format!("{number}/latest")),
+        Question::Item(domain, key) => of_state(domains::name(*domain), key.as_str()),
+        // The totals stand in every state entry.
+        _ => "v1/proofs/state?domain=totals".to_owned(),
+    }
 }
 
 pub fn fetch(args: &ReceiptArgs) -> Done {
@@ -293,7 +317,7 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         "outcome": Outcome::Holds,
         "index": receipt.index,
         "answers": receipt.answers(),
-        "missing": receipt.missing_of_certificate(),
+        "missing": receipt.missing(),
         "id": id,
         "seal_id": seal_id,
         "genesis": receipt.genesis,
@@ -408,9 +432,15 @@ fn print_words(receipt: &VerifiedReceipt) {
                 _ => outln!("  What          nothing that anybody states"),
             }
             outln!("  Answers       {}", receipt.answers().join(", "));
-            let missing = receipt.missing_of_certificate();
+            let missing = receipt.missing();
             if !missing.is_empty() {
-                outln!("  Lacks         it is not a certificate's file, which would prove too:");
+                outln!(
+                    "  Lacks         {}",
+                    match &receipt.file {
+                        None => "it is not a certificate's file, which would prove too:",
+                        Some(_) => "it is a part of a history; in other files are:",
+                    }
+                );
                 for what in missing {
                     outln!("                – {what}");
                 }

@@ -25,6 +25,28 @@ impl Span {
     pub fn is_whole(&self) -> bool {
         self.newest.is_none() && self.older.is_none()
     }
+
+    /// The newest entry that the file has.
+    pub(super) fn top(&self) -> Option<Index> {
+        self.entries.first().map(|(index, _)| *index)
+    }
+
+    /// The entry that the file begins with, if it has only a part of the history.
+    pub(super) fn part_from(&self) -> Option<Index> {
+        self.top().filter(|_| !self.is_whole())
+    }
+
+    /// The entries of the history that are in other files.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let top = self.top().unwrap_or_default();
+        let newer = self
+            .newest
+            .map(|newest| format!("the entries of the history above {top}, up to {newest}"));
+        let older = self
+            .older
+            .map(|older| format!("the entries of the history from {older} back"));
+        newer.into_iter().chain(older).collect()
+    }
 }
 
 /// An account's history, or a part of it.

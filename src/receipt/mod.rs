@@ -116,6 +116,18 @@ pub enum ReceiptError {
         /// What it is about.
         answers: String,
     },
+    /// The file holds, and has a part of the history that was asked for.
+    #[error(
+        "the file is true, and a part of what was asked for: {asked}. It is {is}; missing are {missing}. Get these with prove"
+    )]
+    Part {
+        /// What was asked.
+        asked: String,
+        /// Which part it is.
+        is: String,
+        /// What the other files have.
+        missing: String,
+    },
     /// The log is in another version of the format: its genesis, which is in the tree, says so.
     #[error("the receipt is of another version of the format: {0}")]
     OtherFormat(CodecError),
@@ -181,6 +193,7 @@ impl ReceiptError {
             Self::TooLong
             | Self::Changed(_)
             | Self::Malformed(_)
+            | Self::Part { .. }
             | Self::OtherFormat(_)
             | Self::Mldsa { .. }
             | Self::RulesVersion { .. } => Outcome::Unchecked,
@@ -239,6 +252,7 @@ impl ReceiptError {
             Self::Seal { .. } => "seal_mismatch",
             Self::Authority { .. } => "authority_broken",
             Self::About { .. } => "about_other",
+            Self::Part { .. } => "about_part",
             Self::OtherOrigin | Self::OtherGenesis { .. } => "genesis_other",
         }
     }

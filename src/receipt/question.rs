@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::about::About;
+use super::history::Span;
 use super::state_items::ProvenItem;
 use super::{ReceiptError, VerifiedReceipt};
 use crate::ledger::items::{Item, domain_named, key_form, key_of};
@@ -12,9 +13,10 @@ use crate::ledger::trie::Domain;
 use crate::ledger::{ClaimTree, domains};
 use crate::record::{AccountId, Index, PlotNumber, RecordId};
 
-/// What a file must be about, written as `arborlog prove` takes it: `certificate/33258`, `account-history/…`,
-/// `plot-history/7`, `entry/12` for what corrected an entry, `tree/7/42` and the like for an item of the state,
-/// `surveys/7/latest`, `totals`; and `receipt/12` for the receipt of an entry.
+/// What a file must be about, in the one grammar that every verifier reads (`docs/format.md`, 13.6):
+/// `certificate/33258`, `account-history/…`, `plot-history/7`, `plot-history/7/from/90` for the part of a history
+/// that begins with an entry, `entry/12` for what corrected an entry, `tree/7/42` and the like for an item of the
+/// state, `surveys/7/latest`, `totals`; and `receipt/12` for the receipt of an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Question {
@@ -24,10 +26,20 @@ pub enum Question {
     Totals,
     /// A certificate with all that it rests on.
     Certificate(Index),
-    /// An account's history, or a part of it that says so.
-    AccountHistory(AccountId),
-    /// A plot's history, or a part of it that says so.
-    PlotHistory(PlotNumber),
+    /// An account's history: all of it, or the part that begins with an entry.
+    AccountHistory {
+        /// The account.
+        id: AccountId,
+        /// The newest entry of the part; `None` for the whole history.
+        from: Option<Index>,
+    },
+    /// A plot's history: all of it, or the part that begins with an entry.
+    PlotHistory {
+        /// The plot.
+        number: PlotNumber,
+        /// The newest entry of the part; `None` for the whole history.
+        from: Option<Index>,
+    },
     /// What corrected an entry.
     Corrections(Index),
     /// The latest survey of a plot, or that it has none.
@@ -43,12 +55,38 @@ pub struct ItemKey {
     text: String,
 }
 
+impl ItemKey {
+    /// The key as people write it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
 /// Text that is no question.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{text:?} is nothing that a file is about: {what}")]
 pub struct QuestionError {
     text: String,
     what: &'static str,
+}
+
+const INDEX: &str = "the key is the index of an entry";
+const PLOT: &str = "the key is a plot's number";
+const ACCOUNT: &str = "the key is 64 hexadecimal digits";
+const PART: &str = "behind /from/ stands the index of an entry";
+
+/// A number or id in its one writing.
+fn written<T: FromStr + fmt::Display>(key: &str) -> Option<T> {
+    let value: T = key.parse().ok()?;
+    (value.to_string() == key).then_some(value)
+}
+
+/// The key of a history, and the entry that its part begins with.
+fn part_of(key: &str) -> Option<(&str, Option<Index>)> {
+    match key.split_once("/from/") {
+        None => Some((key, None)),
+        Some((of, from)) => Some((of, Some(written(from)?))),
+    }
 }
 
 impl FromStr for Question {
@@ -60,25 +98,29 @@ impl FromStr for Question {
             what,
         };
         let (name, key) = text.split_once('/').unwrap_or((text, ""));
-        fn written<T: FromStr + fmt::Display>(key: &str) -> Option<T> {
-            let value: T = key.parse().ok()?;
-            (value.to_string() == key).then_some(value)
-        }
-        let index = || written(key).ok_or_else(|| wrong("the key is the index of an entry"));
-        let plot = |key| written(key).ok_or_else(|| wrong("the key is a plot's number"));
-        let account = || written(key).ok_or_else(|| wrong("the key is 64 hexadecimal digits"));
+        let index = || written(key).ok_or_else(|| wrong(INDEX));
+        let part = || part_of(key).ok_or_else(|| wrong(PART));
+        let plot = |key| written(key).ok_or_else(|| wrong(PLOT));
         match name {
             "receipt" => Ok(Self::Receipt(index()?)),
             "totals" if text == name => Ok(Self::Totals),
             "totals" => Err(wrong("the totals have no key")),
             "certificate" => Ok(Self::Certificate(index()?)),
-            "account-history" => Ok(Self::AccountHistory(account()?)),
-            "plot-history" => Ok(Self::PlotHistory(plot(key)?)),
+            "account-history" => {
+                let (id, from) = part()?;
+                let id = written(id).ok_or_else(|| wrong(ACCOUNT))?;
+                Ok(Self::AccountHistory { id, from })
+            }
+            "plot-history" => {
+                let (number, from) = part()?;
+                let number = plot(number)?;
+                Ok(Self::PlotHistory { number, from })
+            }
             "entry" => Ok(Self::Corrections(index()?)),
             _ => {
                 let domain = domain_named(name);
                 let (domain, _) = domain.ok_or_else(|| {
-                    wrong("it is written as arborlog prove takes it, such as certificate/33258")
+                    wrong("it is written as docs/format.md, 13.6, says, such as certificate/33258")
                 })?;
                 if let Some(of) = key.strip_suffix("/latest")
                     && domain == domains::SURVEYS
@@ -101,16 +143,21 @@ impl FromStr for Question {
 
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = match self {
+            Self::AccountHistory { from, .. } | Self::PlotHistory { from, .. } => *from,
+            _ => None,
+        };
         match self {
-            Self::Receipt(index) => write!(f, "receipt/{index}"),
-            Self::Totals => f.write_str("totals"),
-            Self::Certificate(index) => write!(f, "certificate/{index}"),
-            Self::AccountHistory(id) => write!(f, "account-history/{id}"),
-            Self::PlotHistory(number) => write!(f, "plot-history/{number}"),
-            Self::Corrections(index) => write!(f, "entry/{index}"),
-            Self::LatestSurvey(number) => write!(f, "surveys/{number}/latest"),
-            Self::Item(domain, key) => write!(f, "{}/{}", domains::name(*domain), key.text),
+            Self::Receipt(index) => write!(f, "receipt/{index}")?,
+            Self::Totals => f.write_str("totals")?,
+            Self::Certificate(index) => write!(f, "certificate/{index}")?,
+            Self::AccountHistory { id, .. } => write!(f, "account-history/{id}")?,
+            Self::PlotHistory { number, .. } => write!(f, "plot-history/{number}")?,
+            Self::Corrections(index) => write!(f, "entry/{index}")?,
+            Self::LatestSurvey(number) => write!(f, "surveys/{number}/latest")?,
+            Self::Item(domain, key) => write!(f, "{}/{}", domains::name(*domain), key.text)?,
         }
+        from.map_or(Ok(()), |from| write!(f, "/from/{from}"))
     }
 }
 
@@ -120,8 +167,14 @@ impl VerifiedReceipt {
         let one = |question: Question| vec![question.to_string()];
         match self.file.as_ref().map(|file| &file.about) {
             Some(About::Certificate(certificate)) => one(Question::Certificate(certificate.index)),
-            Some(About::Account(history)) => one(Question::AccountHistory(history.id)),
-            Some(About::Plot(history)) => one(Question::PlotHistory(history.number)),
+            Some(About::Account(history)) => one(Question::AccountHistory {
+                id: history.id,
+                from: history.span.part_from(),
+            }),
+            Some(About::Plot(history)) => one(Question::PlotHistory {
+                number: history.number,
+                from: history.span.part_from(),
+            }),
             Some(About::Corrected(corrected)) => one(Question::Corrections(corrected.index)),
             None if self.entry.stated().is_some() => one(Question::Receipt(self.index)),
             None if self.items.is_empty() => one(Question::Totals),
@@ -132,15 +185,38 @@ impl VerifiedReceipt {
     /// Checks that the file answers the question that was asked.
     ///
     /// # Errors
-    /// [`ReceiptError::About`] when it is about something else, or about less.
+    /// [`ReceiptError::About`] when it is about something else, or about less; [`ReceiptError::Part`] when it is
+    /// a part of the history that was asked for.
     pub fn check_about(&self, asked: &Question) -> Result<(), ReceiptError> {
-        if self.is_about(asked) {
-            return Ok(());
+        if !self.is_about(asked) {
+            return Err(ReceiptError::About {
+                asked: asked.to_string(),
+                answers: self.answers().join(", "),
+            });
         }
-        Err(ReceiptError::About {
-            asked: asked.to_string(),
-            answers: self.answers().join(", "),
-        })
+        let asks_whole = match asked {
+            Question::AccountHistory { from, .. } | Question::PlotHistory { from, .. } => {
+                from.is_none()
+            }
+            _ => false,
+        };
+        match self.span().filter(|span| asks_whole && !span.is_whole()) {
+            None => Ok(()),
+            Some(span) => Err(ReceiptError::Part {
+                asked: asked.to_string(),
+                is: self.answers().join(", "),
+                missing: span.missing().join(", and "),
+            }),
+        }
+    }
+
+    /// From where to where the history is, if the file is about one.
+    fn span(&self) -> Option<&Span> {
+        match self.file.as_ref().map(|file| &file.about)? {
+            About::Account(history) => Some(&history.span),
+            About::Plot(history) => Some(&history.span),
+            About::Certificate(_) | About::Corrected(_) => None,
+        }
     }
 
     fn is_about(&self, asked: &Question) -> bool {
@@ -151,13 +227,17 @@ impl VerifiedReceipt {
             (Question::Certificate(index), Some(About::Certificate(found))) => {
                 found.index == *index
             }
-            (Question::AccountHistory(id), Some(About::Account(found))) => found.id == *id,
-            (Question::PlotHistory(number), Some(About::Plot(found))) => found.number == *number,
+            (Question::AccountHistory { id, from }, Some(About::Account(found))) => {
+                found.id == *id && from.is_none_or(|from| found.span.top() == Some(from))
+            }
+            (Question::PlotHistory { number, from }, Some(About::Plot(found))) => {
+                found.number == *number && from.is_none_or(|from| found.span.top() == Some(from))
+            }
             (Question::Corrections(index), Some(About::Corrected(found))) => found.index == *index,
             (
                 Question::Certificate(_)
-                | Question::AccountHistory(_)
-                | Question::PlotHistory(_)
+                | Question::AccountHistory { .. }
+                | Question::PlotHistory { .. }
                 | Question::Corrections(_),
                 _,
             ) => false,
@@ -176,9 +256,19 @@ impl VerifiedReceipt {
         }
     }
 
-    /// What a certificate's file has and this one lacks, if it begins as one does: with the claim's item. A file that was
-    /// cut to its items holds, and says less.
-    pub fn missing_of_certificate(&self) -> Vec<&'static str> {
+    /// What the file lacks of what it is a part of: of a history that goes on in other files; of a certificate's file, if it
+    /// begins as one does, with the claim's item. A file that was cut to its items holds, and says less.
+    pub fn missing(&self) -> Vec<String> {
+        match self.span() {
+            Some(span) => span.missing(),
+            None => {
+                let parts = self.missing_of_certificate().into_iter();
+                parts.map(str::to_owned).collect()
+            }
+        }
+    }
+
+    fn missing_of_certificate(&self) -> Vec<&'static str> {
         let Some(ProvenItem {
             domain: domains::CLAIMS,
             found: Some((_, Item::Claim(claim))),

@@ -121,7 +121,9 @@ impl Span {
                 format!("this is {of}'s complete history: {count} entries, from {last} to {first}")
             }
             false => {
-                format!("of {of}'s history these are all {count} entries from {last} to {first}")
+                format!(
+                    "this is a part of {of}'s history, not all of it: {count} entries, from {last} to {first}, and none is left out between"
+                )
             }
         }];
         if let Some(newest) = &self.newest {

@@ -122,6 +122,10 @@ impl ProvenItem {
         let (name, key) = (self.domain_name(), Shown(self.domain, &self.key));
         let plot = self.key.split_first_chunk::<4>();
         match (&self.nothing_up_to, plot) {
+            // A name may be written as a slug is, and is another item: no question asks for one.
+            (None, _) if self.domain == domains::HOLDERS && self.key.first() == Some(&1) => {
+                format!("the name {:?} of the domain {name}", key.to_string())
+            }
             (None, _) => format!("{name}/{key}"),
             // Without a survey, that none is there at all: from the lowest place of the plot on.
             (Some(high), Some((plot, place)))

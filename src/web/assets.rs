@@ -96,6 +96,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/receipt.mjs"),
     ),
     (
+        "verifier/question.mjs",
+        SCRIPT,
+        include_str!("verifier/question.mjs"),
+    ),
+    (
         "verifier/seen.mjs",
         SCRIPT,
         include_str!("verifier/seen.mjs"),

@@ -187,7 +187,7 @@ impl Liar {
         VerifierKey::new(name, SignatureType::Ed25519, self.key.public()).to_string()
     }
 
-    fn question(
+    pub fn question(
         &self,
         domain: Domain,
         key: Vec<u8>,

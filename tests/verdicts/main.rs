@@ -16,6 +16,7 @@ mod changes;
 #[allow(dead_code)]
 mod forge;
 mod items;
+mod questions;
 #[path = "../attacks/statements.rs"]
 #[allow(dead_code)]
 mod statements;
@@ -53,6 +54,7 @@ fn plain(receipt: impl Into<Vec<u8>>) -> Question {
         log: LOG.to_owned(),
         genesis: None,
         witnesses: Vec::new(),
+        about: None,
     }
 }
 

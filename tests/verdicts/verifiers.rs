@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use arborlog::note::{SignatureType, VerifierKey};
 use arborlog::outcome::Outcome;
-use arborlog::receipt::{ProvenItem, Receipt};
+use arborlog::receipt::{ProvenItem, Question as Asked, Receipt};
 use arborlog::record::RecordId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +20,8 @@ pub struct Question {
     pub log: String,
     pub genesis: Option<String>,
     pub witnesses: Vec<String>,
+    /// What the file must be about.
+    pub about: Option<String>,
 }
 
 /// What a verifier says.
@@ -31,7 +33,7 @@ pub enum Verdict {
     False,
     /// It is neither: the outcome and the code that every verifier gives.
     Neither(Outcome, String),
-    /// A key that was given is none.
+    /// A key that was given is none, or the question is none.
     Usage,
 }
 
@@ -67,7 +69,7 @@ impl Verifiers {
     pub fn ask(&mut self, what: &str, question: &Question) -> Verdict {
         let line = json!({
             "receipt": STANDARD.encode(&question.receipt), "log": question.log,
-            "genesis": question.genesis, "witnesses": question.witnesses,
+            "genesis": question.genesis, "witnesses": question.witnesses, "about": question.about,
         })
         .to_string();
         self.python.send(&line);
@@ -97,13 +99,19 @@ fn by_this_crate(question: &Question) -> Verdict {
     let witnesses = witnesses.map(|text| of_kind(text, SignatureType::CosignatureV1));
     let witnesses: Option<Vec<_>> = witnesses.collect();
     let log = of_kind(&question.log, SignatureType::Ed25519);
-    let (Some(log), Some(witnesses)) = (log, witnesses) else {
+    let about = question.about.as_deref();
+    let about = about.map(str::parse::<Asked>).transpose();
+    let (Some(log), Some(witnesses), Ok(about)) = (log, witnesses, about) else {
         return Verdict::Usage;
     };
     let genesis = question.genesis.as_deref();
     let genesis: Option<RecordId> = genesis.map(|text| text.parse().unwrap());
     let verified = Receipt::read(&question.receipt)
-        .and_then(|receipt| receipt.verify(&log, genesis.as_ref(), &witnesses));
+        .and_then(|receipt| receipt.verify(&log, genesis.as_ref(), &witnesses))
+        .and_then(|held| match &about {
+            Some(about) => held.check_about(about).map(|()| held),
+            None => Ok(held),
+        });
     match verified {
         Ok(it) => {
             let times = it
@@ -159,12 +167,14 @@ for line in sys.stdin:
     q = json.loads(line)
     try:
         log, witnesses = v.parse_vkey(q["log"], v.LOG), [v.parse_vkey(w, v.WITNESS) for w in q["witnesses"]]
+        about = None if q["about"] is None else v.read_question(q["about"])
     except v.Refused:
         print(json.dumps({"outcome": "usage"}), flush=True)
         continue
     genesis = bytes.fromhex(q["genesis"]) if q["genesis"] else None
     try:
         a = v.verify_receipt(base64.b64decode(q["receipt"]), log, genesis, witnesses)
+        if about: v.check_about(a, about)
         times = ",".join(str(seen["seen_at_s"]) for seen in a["witnesses"])
         leaf = lambda leaf: f"{leaf['value']}:{leaf['a']}:{leaf['b']}" if leaf else "none"
         items = ",".join(f"{item['domain']}:{item['key']}:{leaf(item['leaf'])}" for item in a.get("items", []))

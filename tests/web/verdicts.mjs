@@ -6,15 +6,18 @@ import { createInterface } from 'node:readline';
 
 import { Refused, hex } from '../../src/web/verifier/codec.mjs';
 import { LOG, WITNESS, parseVkey } from '../../src/web/verifier/note.mjs';
+import { checkAbout, readQuestion } from '../../src/web/verifier/question.mjs';
 import { verifyReceipt } from '../../src/web/verifier/receipt.mjs';
 import { recordId } from '../../src/web/verifier/record.mjs';
 
 // Node 18 has it under its own name alone.
 globalThis.crypto ??= webcrypto;
 
-async function answer({ receipt, log, genesis, witnesses }) {
+async function answer({ receipt, log, genesis, witnesses, about }) {
   let keys;
+  let question;
   try {
+    question = about === null ? null : readQuestion(about);
     keys = { vkey: await parseVkey(log, LOG), witnesses: await Promise.all(witnesses.map((key) => parseVkey(key, WITNESS))) };
   } catch (error) {
     if (error instanceof Refused) return { outcome: 'usage' };
@@ -22,6 +25,7 @@ async function answer({ receipt, log, genesis, witnesses }) {
   }
   try {
     const found = await verifyReceipt(new Uint8Array(Buffer.from(receipt, 'base64')), { ...keys, genesis });
+    if (question !== null) checkAbout(found, question);
     // A sealed entry's record is its seal's. A state entry has none, and its receipt leads to no genesis.
     const { record } = found.seal ?? found.entry;
     const id = record === null ? '-' : hex(await recordId(found.checkpoint.origin, record));
