@@ -745,9 +745,21 @@ fn send_again_and_again(
     answered: Option<&str>,
     over: &AtomicBool,
 ) -> usize {
-    connect_again_and_again(target, connections, over, |_, mut stream| {
+    let senders: Vec<_> = (0..connections).map(|_| (HERE, request)).collect();
+    send_all_again_and_again(target, &senders, answered, over)
+}
+
+/// As [`send_again_and_again`], each request over a connection of its own, from its address.
+fn send_all_again_and_again(
+    target: &Target,
+    senders: &[(Ipv4Addr, &[u8])],
+    answered: Option<&str>,
+    over: &AtomicBool,
+) -> usize {
+    let addresses: Vec<_> = senders.iter().map(|(from, _)| *from).collect();
+    connect_again_and_again(target, &addresses, over, |sender, _, mut stream| {
         // The server may refuse it before all is sent.
-        let whole = stream.write_all(request).is_ok();
+        let whole = stream.write_all(senders[sender].1).is_ok();
         match answered {
             Some(code) if whole => {
                 let answer = read_all(&mut stream);
@@ -760,21 +772,23 @@ fn send_again_and_again(
     })
 }
 
-/// Opens connections from the flood's address as often as it goes, this many at a time, and hands each,
-/// with its number, to `ask`.
+/// Opens connections from these addresses as often as it goes, one of each at a time, and hands each to
+/// `ask`, with the place of its address and its number.
 fn connect_again_and_again(
     target: &Target,
-    connections: usize,
+    addresses: &[Ipv4Addr],
     over: &AtomicBool,
-    ask: impl Fn(usize, TcpStream) + Sync,
+    ask: impl Fn(usize, usize, TcpStream) + Sync,
 ) -> usize {
-    let opened = AtomicU64::new(0);
+    let (opened, ask) = (AtomicU64::new(0), &ask);
     std::thread::scope(|scope| {
-        for _ in 0..connections {
-            scope.spawn(|| {
+        for (sender, from) in addresses.iter().enumerate() {
+            let opened = &opened;
+            scope.spawn(move || {
                 while !over.load(Ordering::SeqCst) {
-                    if let Ok(stream) = connect_from(HERE, target.address()) {
-                        ask(opened.fetch_add(1, Ordering::SeqCst) as usize, stream);
+                    if let Ok(stream) = connect_from(*from, target.address()) {
+                        let number = opened.fetch_add(1, Ordering::SeqCst) as usize;
+                        ask(sender, number, stream);
                     }
                 }
             });
@@ -1065,26 +1079,70 @@ fn no_flood_of_sealed_batches_holds_up_an_append() {
     target.finish();
 }
 
+/// Found by a stranger: a replay of a batch that is in was decoded and hashed as a whole before it was told so, and
+/// a batch with one refused statement was judged to its end as often as its issuer sent it.
+#[test]
+fn no_flood_of_batches_that_are_in_or_refused_holds_up_an_append() {
+    let mut target = Target::start(&[]);
+    let mut honest = [
+        Honest::new(&target, HERE, 81),
+        Honest::new(&target, ELSEWHERE, 82),
+    ];
+    let request = largest_batch(&target);
+    let before = target.cpu_s();
+    let answer = target.say(&request);
+    assert!(starts(&answer, &[200]), "{answer}");
+    let first = target.cpu_s() - before;
+    let before = target.cpu_s();
+    let answer = target.say(&request);
+    assert!(answer.contains("\"already_in\":true"), "{answer}");
+    let again = target.cpu_s() - before;
+    eprintln!("8 MB of surveys: {first:.2} s of processor time, and {again:.2} s when they are in");
+    let addresses = (3..11).map(|last| Ipv4Addr::new(127, 0, 0, last));
+    let replays: Vec<_> = addresses.map(|from| (from, request.as_slice())).collect();
+    target.flooded_by(
+        "the largest batch, which is in, from 8 addresses",
+        &mut honest,
+        |over| send_all_again_and_again(&target, &replays, Some("already_in"), over),
+    );
+    // Four keys, each with a full batch of which the last statement is refused.
+    let refused: Vec<Vec<u8>> = (91..95_u8)
+        .map(|seed| {
+            let key = SigningKey::from_seed(&[seed; 32]);
+            let remote = target.server.remote();
+            let holder = format!("hasty-{seed}");
+            target.ledger.grant(&remote, &key, Role::Platform, &holder);
+            let accounts = u64::from(seed) * 1_000;
+            let statements =
+                (0..16_384).map(move |event| match award(accounts + event % 50, event) {
+                    Statement::Award(mut award) if event == 16_383 => {
+                        award.points.0 += 1;
+                        Statement::Award(award)
+                    }
+                    award => award,
+                });
+            sealed_of(&target, &key, statements).1
+        })
+        .collect();
+    let answer = target.say(&refused[0]);
+    assert!(answer.contains("points_mismatch"), "{answer}");
+    let senders = (11..15).map(|last| Ipv4Addr::new(127, 0, 0, last));
+    let senders: Vec<_> = senders.zip(refused.iter().map(Vec::as_slice)).collect();
+    target.flooded_by(
+        "batches of which one statement is refused",
+        &mut honest,
+        |over| send_all_again_and_again(&target, &senders, Some("points_mismatch"), over),
+    );
+    target.is_well("floods of batches that are in or refused");
+    target.finish();
+}
+
 fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").into_bytes()
 }
 
-/// An account that has one award in each of many large batches, and a plot whose surveys came in the largest
-/// batch that there can be.
-const BATCHES: u64 = 12;
-
-/// Appends them; gives the account.
-fn make_dear_histories(target: &Target) -> AccountId {
-    let send = |request: &[u8]| {
-        let answer = target.say(request);
-        assert!(starts(&answer, &[200]), "{answer}");
-    };
-    let platform = target.ledger.platform.clone();
-    for batch in 0..BATCHES {
-        let one = std::iter::once(award(2_000, batch));
-        let others = (1..16_384).map(|event| award(event % 50, event));
-        send(&sealed_of(target, &platform, one.chain(others)).1);
-    }
+/// The request that sends the largest batch there can be: surveys of one plot, which is made for it.
+fn largest_batch(target: &Target) -> Vec<u8> {
     let said = |value| serde_json::from_value::<Statement>(value).unwrap();
     let plot = said(serde_json::json!({
         "kind": "plot", "number": 1, "name": "Hill", "country": "US",
@@ -1120,7 +1178,26 @@ fn make_dear_histories(target: &Target) -> AccountId {
         "{} bytes",
         request.len()
     );
-    send(&request);
+    request
+}
+
+/// An account that has one award in each of many large batches, and a plot whose surveys came in the largest
+/// batch that there can be.
+const BATCHES: u64 = 12;
+
+/// Appends them; gives the account.
+fn make_dear_histories(target: &Target) -> AccountId {
+    let send = |request: &[u8]| {
+        let answer = target.say(request);
+        assert!(starts(&answer, &[200]), "{answer}");
+    };
+    let platform = target.ledger.platform.clone();
+    for batch in 0..BATCHES {
+        let one = std::iter::once(award(2_000, batch));
+        let others = (1..16_384).map(|event| award(event % 50, event));
+        send(&sealed_of(target, &platform, one.chain(others)).1);
+    }
+    send(&largest_batch(target));
     match award(2_000, 0) {
         Statement::Award(award) => award.account,
         other => panic!("a {}", other.kind()),
@@ -1219,7 +1296,7 @@ fn ask_again_and_again(
     requests: &[Vec<u8>],
     over: &AtomicBool,
 ) -> usize {
-    connect_again_and_again(target, connections, over, |number, mut stream| {
+    connect_again_and_again(target, &vec![HERE; connections], over, |_, number, mut stream| {
         if stream.write_all(&requests[number % requests.len()]).is_ok() {
             read_all(&mut stream);
         }

@@ -22,7 +22,7 @@ use crate::record::{CodecError, Endorsement, Frames, Index, MldsaSignature, Sign
 use crate::shares::ClientNet;
 
 /// Bodies from this size on are decoded on a worker thread.
-const DECODE_INLINE_BYTES: usize = 64 << 10;
+pub(super) const DECODE_INLINE_BYTES: usize = 64 << 10;
 
 /// Records that are in.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

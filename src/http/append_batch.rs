@@ -7,8 +7,8 @@ use axum::extract::{Request, State};
 use serde::Serialize;
 
 use super::App;
-use super::append::{media_type, take_body, too_many, wrong_media_type};
-use crate::answer::{Client, Problem};
+use super::append::{DECODE_INLINE_BYTES, media_type, take_body, too_many, wrong_media_type};
+use crate::answer::{Client, Problem, ProblemCode};
 use crate::ledger::{Code, Refusal};
 use crate::record::{BatchError, Index, SEALED_BATCH, UnreadBatch};
 
@@ -62,8 +62,21 @@ pub(super) async fn batches(
         return Err(wrong_media_type(&kind, advice));
     }
     let (bytes, sender) = take_body(&app, net, request).await?;
-    let batch = UnreadBatch::read(bytes.to_vec()).map_err(|error| malformed(&error))?;
-    drop(bytes);
+    let batch = if bytes.len() <= DECODE_INLINE_BYTES {
+        UnreadBatch::read(bytes.to_vec())
+    } else {
+        let _place = app.decoders.take(net, 1).await;
+        // The memory is taken for as long as it is used, though the client may be gone.
+        let memory = sender.memory.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let read = UnreadBatch::read(bytes.to_vec());
+            drop((bytes, memory));
+            read
+        });
+        read.await
+            .map_err(|_| Problem::unavailable(ProblemCode::Stopping, "the server is stopping"))?
+    };
+    let batch = batch.map_err(|error| malformed(&error))?;
     let count = batch.len();
     if count > app.limits.batch_records {
         return Err(too_many(app.limits.batch_records));

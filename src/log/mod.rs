@@ -234,6 +234,8 @@ pub struct Log {
     clock: Arc<Clock>,
     /// Look-ups of records that are sent again.
     walks: Shares,
+    /// Sealed batches that are sent again.
+    replays: Shares,
     sequencer: tokio::task::JoinHandle<()>,
 }
 
@@ -356,6 +358,7 @@ impl Log {
             queue,
             clock,
             walks: Shares::new(retries::WALKS_MAX, retries::WALKS_EACH),
+            replays: Shares::new(sealed_intake::REPLAYS_MAX, sealed_intake::REPLAYS_MAX),
             sequencer,
         })
     }

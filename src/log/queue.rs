@@ -1,8 +1,12 @@
-//! Submissions that wait for the sequencer: bounded, and fair per issuer.
+//! Submissions that wait for the sequencer: bounded, and fair per issuer. A sealed batch of which one statement is
+//! refused is judged to its end and leaves nothing in the log, so that the same could be sent for ever: issuers
+//! whose last batch was refused so have a bounded part of the sequencer's time together.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::{Duration, Instant};
 
 use super::Published;
 use super::sender::Sender;
@@ -16,6 +20,16 @@ use crate::shares::Turns;
 const SUBMISSIONS_MAX: usize = 16_384;
 /// Submissions of one issuer that may wait: a flood by one leaves room for the others.
 const SUBMISSIONS_PER_ISSUER_MAX: usize = 64;
+
+/// For as many times as long as it took to judge a batch that was refused, no other batch of issuers with such a
+/// batch is judged: a quarter of the sequencer's time is the most that they take.
+const REST_FACTOR: u32 = 3;
+/// A submission of no more entries than this is taken though the entries of a commit are reached.
+const FEW: usize = 64;
+/// Entries of such submissions that are taken together.
+const FEW_TOGETHER: usize = 1_024;
+/// The longest such rest.
+const REST_MAX: Duration = Duration::from_secs(10);
 
 /// What one issuer says, with signatures that hold, and where the reply goes.
 pub(super) struct Submission {
@@ -146,6 +160,23 @@ struct Lanes {
     /// The submissions: issuers in turn, of each the oldest first.
     waiting: Turns<PublicKey, Submission>,
     phase: Phase,
+    /// Issuers whose last sealed batch was judged to its end and refused. Each has a key that was granted a role.
+    refused: HashSet<PublicKey>,
+    /// When the next submission of one of these may be taken.
+    rested_at: Option<Instant>,
+}
+
+impl Lanes {
+    /// Whether an issuer's last batch was refused. When the queue closes nobody asks: what waits is judged at
+    /// once.
+    fn was_refused(&self, issuer: &PublicKey) -> bool {
+        self.phase == Phase::Open && self.refused.contains(issuer)
+    }
+
+    /// Whether a submission of an issuer must wait for the end of a rest.
+    fn must_rest(&self, issuer: &PublicKey, now: Instant) -> bool {
+        self.rested_at.is_some_and(|at| now < at) && self.was_refused(issuer)
+    }
 }
 
 /// What becomes of submissions.
@@ -194,19 +225,50 @@ impl Queue {
 
     /// Takes one submission of each issuer in turn, until they have `records_max` records or more.
     /// Those whose sender is gone are dropped: nothing of them is judged or written.
-    pub(super) fn take(&self, records_max: usize) -> Vec<Submission> {
+    ///
+    /// Of issuers whose last batch was refused, one submission at most, and only after their rest.
+    pub(super) fn take(&self, records_max: usize, now: Instant) -> Vec<Submission> {
         let (mut taken, mut gone) = (Vec::new(), Vec::new());
-        let mut records = 0;
+        let (mut records, mut skipped, mut took_refused) = (0, 0, false);
         let mut lanes = self.lanes();
         while records < records_max
-            && let Some(submission) = lanes.waiting.pop()
+            && skipped < lanes.waiting.keys()
+            && let Some(issuer) = lanes.waiting.front().map(|(issuer, _)| *issuer)
         {
+            let refused = lanes.was_refused(&issuer);
+            if lanes.must_rest(&issuer, now) || (refused && took_refused) {
+                lanes.waiting.skip();
+                skipped += 1;
+                continue;
+            }
+            let Some(submission) = lanes.waiting.pop() else {
+                break;
+            };
             if submission.reply.is_closed() {
                 gone.push(submission);
             } else {
                 records += submission.said.entries();
+                took_refused |= refused;
                 taken.push(submission);
             }
+        }
+        // Behind large batches nobody waits with a few records: they are judged with the first of these.
+        let is_full = records >= records_max;
+        let (mut looked_at, mut few) = (0, 0);
+        while is_full
+            && few < FEW_TOGETHER
+            && looked_at < lanes.waiting.keys()
+            && let Some((issuer, submission)) = lanes.waiting.front()
+        {
+            let entries = submission.said.entries();
+            let refused = lanes.was_refused(issuer);
+            if refused || entries > FEW || submission.reply.is_closed() {
+                lanes.waiting.skip();
+                looked_at += 1;
+                continue;
+            }
+            few += entries.max(1);
+            taken.extend(lanes.waiting.pop());
         }
         drop(lanes);
         // Not under the lock: they may hold much.
@@ -214,20 +276,51 @@ impl Queue {
         taken
     }
 
-    /// Returns when something waits; `false` when nothing does and nothing will.
+    /// Notes which issuers' sealed batches were refused after all of each was judged, which took them so long
+    /// together, and whose were admitted.
+    pub(super) fn note_batches(
+        &self,
+        refused: &[PublicKey],
+        admitted: &[PublicKey],
+        took: Duration,
+        now: Instant,
+    ) {
+        let mut lanes = self.lanes();
+        for issuer in admitted {
+            lanes.refused.remove(issuer);
+        }
+        if !refused.is_empty() {
+            lanes.refused.extend(refused);
+            lanes.rested_at = Some(now + took.saturating_mul(REST_FACTOR).min(REST_MAX));
+        }
+    }
+
+    /// Returns when something waits that may be taken; `false` when nothing does and nothing will. Cancel safe.
     pub(super) async fn wait(&self) -> bool {
         loop {
             let ready = self.ready.notified();
-            {
+            let rested_at = {
                 let lanes = self.lanes();
-                if !lanes.waiting.is_empty() {
+                let now = Instant::now();
+                if lanes
+                    .waiting
+                    .any_key(|issuer| !lanes.must_rest(issuer, now))
+                {
                     return true;
                 }
                 if lanes.phase != Phase::Open {
                     return false;
                 }
+                lanes.rested_at.filter(|_| !lanes.waiting.is_empty())
+            };
+            match rested_at {
+                None => ready.await,
+                // What comes meanwhile may be an issuer's who need not wait.
+                Some(at) => tokio::select! {
+                    () = ready => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
             }
-            ready.await;
         }
     }
 
@@ -264,5 +357,91 @@ impl Queue {
     /// Whether the log was dropped without being closed.
     pub(super) fn is_abandoned(&self) -> bool {
         self.lanes().phase == Phase::Abandoned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::SigningKey;
+
+    fn issuer(seed: u8) -> PublicKey {
+        SigningKey::from_seed(&[seed; 32]).public()
+    }
+
+    /// A queue in which each of these waits once; the replies are kept, so that all have a sender.
+    fn queue(issuers: &[u8]) -> (Queue, Vec<oneshot::Receiver<Reply>>) {
+        let queue = Queue::default();
+        let replies = issuers.iter().map(|seed| {
+            let (reply, replied) = oneshot::channel();
+            let said = Said::Records {
+                records: Arc::default(),
+                trailing: None,
+            };
+            let submission = Submission {
+                issuer: issuer(*seed),
+                said,
+                reply,
+                _sender: Sender::LOCAL,
+            };
+            queue.push(submission).ok().unwrap();
+            replied
+        });
+        let replies = replies.collect();
+        (queue, replies)
+    }
+
+    fn taken(queue: &Queue, now: Instant) -> Vec<PublicKey> {
+        let taken = queue.take(100, now);
+        taken.iter().map(|submission| submission.issuer).collect()
+    }
+
+    #[tokio::test]
+    async fn issuers_whose_batches_were_refused_have_a_quarter_of_the_time_together() {
+        let (queue, _replies) = queue(&[1, 2, 3, 1, 2]);
+        let (now, took) = (Instant::now(), Duration::from_millis(100));
+        queue.note_batches(&[issuer(1), issuer(2)], &[], took, now);
+        // While they rest, others have their turn, and nobody is waited for who rests.
+        assert_eq!(taken(&queue, now), [issuer(3)]);
+        assert_eq!(taken(&queue, now + took * 2), []);
+        // Then one of them at a time.
+        let rested = now + took * 3;
+        assert_eq!(taken(&queue, rested), [issuer(1)]);
+        queue.note_batches(&[issuer(1)], &[], took, rested);
+        assert_eq!(taken(&queue, rested + took), []);
+        assert_eq!(taken(&queue, rested + took * 3), [issuer(2)]);
+        // One that is admitted ends it.
+        queue.note_batches(&[], &[issuer(2)], Duration::ZERO, rested);
+        assert_eq!(taken(&queue, rested), [issuer(2)]);
+    }
+
+    #[tokio::test]
+    async fn a_few_records_are_taken_beside_a_commit_that_is_full() {
+        let (queue, _replies) = queue(&[1, 2, 3, 1]);
+        let now = Instant::now();
+        // Of none of these there are entries: a commit of none is full.
+        let all = queue.take(0, now);
+        assert_eq!(all.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_closes_lets_nobody_rest() {
+        let (queue, _replies) = queue(&[1, 1]);
+        let now = Instant::now();
+        queue.note_batches(&[issuer(1)], &[], Duration::from_secs(3), now);
+        queue.close();
+        assert!(queue.wait().await);
+        assert_eq!(taken(&queue, now), [issuer(1), issuer(1)]);
+        assert!(!queue.wait().await);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_rested_issuer_is_woken_when_it_has_rested() {
+        let (queue, _replies) = queue(&[1]);
+        let now = Instant::now();
+        queue.note_batches(&[issuer(1)], &[], Duration::from_millis(10), now);
+        assert!(queue.wait().await);
+        assert!(now.elapsed() >= Duration::from_millis(30));
+        assert_eq!(taken(&queue, Instant::now()), [issuer(1)]);
     }
 }

@@ -1,6 +1,7 @@
 //! What happens to a sealed batch before and after the sequencer. It is in as a whole or not at all, and
 //! its seal is to the issuer's chain what a record is: found if it is in already, refused cheaply where
-//! that is sure. Only then its one signature is verified, and only then its statements are looked at.
+//! that is sure. Only then its one signature is verified, and only then its statements are looked at; of a
+//! batch whose seal is in already they are hashed and not decoded.
 
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ pub struct AppendedBatch {
     /// A checkpoint that covers it.
     pub published: Arc<Published>,
 }
+
+/// Sealed batches that are in already and are hashed at a time, for all senders.
+pub(super) const REPLAYS_MAX: usize = 1;
 
 impl Log {
     /// As [`Self::append_batch_from`], of a batch that the program itself has.
@@ -61,7 +65,16 @@ impl Log {
         if let Some((_, refusal)) = screened {
             return Err(self.refused(&look, BatchRefusal::Seal(refusal)).await?);
         }
-        let found = self.find_seal(sender, &look, &seal).await?;
+        if let Some((seal_index, published)) = self.find_seal(sender, &look, &seal).await? {
+            // What is in the log can be sent by anybody, again and again: so nothing of it is decoded, and
+            // only so many are hashed at a time, network by network.
+            let _place = self.replays.take(sender.net, 1).await;
+            return match self.workers.check_replay(sender, batch).await {
+                Ok(Ok(())) => appended(seal_index, count, true, published),
+                Ok(Err(failure)) => Err(self.refused(&look, refusal_of(failure)).await?),
+                Err(_) => Err(AppendError::stopping()),
+            };
+        }
         let checked = match self.workers.check_batch(sender, batch).await {
             Ok(checked) => checked,
             Err(_) => return Err(AppendError::stopping()),
@@ -70,9 +83,6 @@ impl Log {
             Ok(checked) => Arc::new(checked),
             Err(failure) => return Err(self.refused(&look, refusal_of(failure)).await?),
         };
-        if let Some((seal_index, published)) = found {
-            return appended(seal_index, count, true, published);
-        }
         for _ in 0..ROUNDS_MAX {
             let said = Said::Batch(Arc::clone(&checked));
             let (verdict, published) = self.sequence(sender, issuer, said).await?;

@@ -13,7 +13,7 @@ use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::{Clock, ClockError};
 use super::keeper::Keeper;
-use super::queue::{QueueTaker, Reply, Said, Submission};
+use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::signed_before::{LastSigned, advance};
@@ -21,8 +21,7 @@ use super::signer::LogSigner;
 use super::state_roots::{ProvenState, ProvenStates, StateRoots};
 use super::status::{Status, StatusWriter};
 use crate::crypto::PublicKey;
-use crate::ledger::STATE_LAG_MAX;
-use crate::ledger::{Code, Refusal, State};
+use crate::ledger::{BatchRefusal, Code, Refusal, STATE_LAG_MAX, State};
 use crate::merkle::{Bundle, Frontier};
 use crate::note::TreeHead;
 use crate::record::{
@@ -159,7 +158,7 @@ impl Sequencer {
             if let Err(why) = self.wait_for_root().await {
                 self.contradict(&why);
             }
-            let submissions = self.queue.0.take(RECORDS_PER_BATCH);
+            let submissions = self.queue.0.take(RECORDS_PER_BATCH, Instant::now());
             let ahead = flight.as_ref().map(|flight| Arc::clone(&flight.batch));
             let judged = match self.judge(submissions, ahead).await {
                 Ok(judged) => judged,
@@ -268,6 +267,7 @@ impl Sequencer {
             Ok(time) => time,
             Err(error) => return Err((submissions, Unjudged::Unavailable(error.to_string()))),
         };
+        let began = Instant::now();
         let mut targets = match self.targets(&submissions, ahead.as_deref()).await {
             Ok(targets) => targets,
             Err(unjudged) => return Err((submissions, unjudged)),
@@ -289,8 +289,43 @@ impl Sequencer {
             )
         };
         self.tree = tree;
+        if let Ok(judged) = &judged {
+            self.note_batches(&judged.rulings, began);
+        }
         judged
             .map_err(|Broken { submissions, why }| (submissions, Unjudged::Broken(why.to_string())))
+    }
+
+    /// Tells the queue which issuers' sealed batches were judged to their end and refused, and what of the time since
+    /// `began` that took.
+    fn note_batches(&self, rulings: &[Ruling], began: Instant) {
+        let (mut refused, mut admitted) = (Vec::new(), Vec::new());
+        let (mut all, mut in_vain) = (0, 0);
+        for Ruling {
+            submission,
+            verdict,
+        } in rulings
+        {
+            let entries = u32::try_from(submission.said.entries()).unwrap_or(u32::MAX);
+            all += entries;
+            match verdict {
+                Verdict::Batch(Ok(_)) => admitted.push(submission.issuer),
+                Verdict::Batch(Err(BatchRefusal::Statements(_))) => {
+                    in_vain += entries;
+                    refused.push(submission.issuer);
+                }
+                // What is wrong with a seal is found before a statement is judged.
+                Verdict::Batch(Err(BatchRefusal::Seal(_))) | Verdict::Records { .. } => {}
+            }
+        }
+        if refused.is_empty() && admitted.is_empty() {
+            return;
+        }
+        let took = began
+            .elapsed()
+            .mul_f64(f64::from(in_vain) / f64::from(all.max(1)));
+        let now = Instant::now();
+        self.queue.0.note_batches(&refused, &admitted, took, now);
     }
 
     /// The time for the next batch. What is wrong with the clock is logged once, not for each batch.

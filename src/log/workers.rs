@@ -102,6 +102,11 @@ enum Work {
         batch: Box<UnreadBatch>,
         reply: oneshot::Sender<Result<CheckedBatch, BatchFailure>>,
     },
+    /// A sealed batch whose seal is in already: one signature, and whether these are its statements.
+    Replay {
+        batch: Box<UnreadBatch>,
+        reply: oneshot::Sender<Result<(), BatchFailure>>,
+    },
 }
 
 impl Job {
@@ -115,6 +120,7 @@ impl Job {
                 ..
             } => reply.is_closed() || end.is_before(*position),
             Work::Batch { reply, .. } => reply.is_closed(),
+            Work::Replay { reply, .. } => reply.is_closed(),
         }
     }
 
@@ -123,7 +129,7 @@ impl Job {
         match &self.work {
             Work::Records { records, .. } => records.len(),
             // One at a time: the first signature, and much to decode.
-            Work::Batch { .. } => RECORDS_TOGETHER,
+            Work::Batch { .. } | Work::Replay { .. } => RECORDS_TOGETHER,
         }
     }
 }
@@ -247,6 +253,19 @@ impl Workers {
         checked
     }
 
+    /// Hands a sealed batch to the threads whose seal is in already: nothing of it is decoded. The receiver gets
+    /// an error if the thread that took it panicked.
+    pub(super) fn check_replay(
+        &self,
+        sender: &Sender,
+        batch: UnreadBatch,
+    ) -> oneshot::Receiver<Result<(), BatchFailure>> {
+        let (reply, checked) = oneshot::channel();
+        let batch = Box::new(batch);
+        self.push(sender, Work::Replay { batch, reply });
+        checked
+    }
+
     fn push(&self, sender: &Sender, work: Work) {
         let job = Job {
             work,
@@ -316,7 +335,7 @@ impl Pool {
             .iter()
             .filter_map(|job| match &job.work {
                 Work::Records { records, .. } => Some(records.as_slice()),
-                Work::Batch { .. } => None,
+                Work::Batch { .. } | Work::Replay { .. } => None,
             })
             .collect();
         let mut failures = self.first_failures(&parts).into_iter();
@@ -342,17 +361,31 @@ impl Pool {
                 Work::Batch { batch, reply } => {
                     let _ = reply.send(self.open(*batch));
                 }
+                Work::Replay { batch, reply } => {
+                    let _ = reply.send(self.check_replay(&batch));
+                }
             }
         }
     }
 
-    /// Checks the seal's signature, and only then looks at the statements.
-    fn open(&self, batch: UnreadBatch) -> Result<CheckedBatch, BatchFailure> {
+    fn check_seal(&self, batch: &UnreadBatch) -> Result<(), BatchFailure> {
         let seal = std::slice::from_ref(batch.seal());
         let failed = self.first_failures(&[seal]).pop();
-        if let Some(failure) = failed.flatten() {
-            return Err(BatchFailure::Signature(failure.what));
+        match failed.flatten() {
+            None => Ok(()),
+            Some(failure) => Err(BatchFailure::Signature(failure.what)),
         }
+    }
+
+    /// Checks the signature of a seal that is in already, and that the statements are those that it signs.
+    fn check_replay(&self, batch: &UnreadBatch) -> Result<(), BatchFailure> {
+        self.check_seal(batch)?;
+        batch.check_root().map_err(BatchFailure::Batch)
+    }
+
+    /// Checks the seal's signature, and only then looks at the statements.
+    fn open(&self, batch: UnreadBatch) -> Result<CheckedBatch, BatchFailure> {
+        self.check_seal(&batch)?;
         let id = self.context.id(batch.seal().bytes());
         let batch = batch.decode().map_err(BatchFailure::Batch)?;
         Ok(CheckedBatch { batch, id })

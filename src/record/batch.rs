@@ -184,6 +184,20 @@ impl UnreadBatch {
         self.statements.is_empty()
     }
 
+    /// Holds the seal's root against the statements as they were sent, without decoding them: what an admitted
+    /// seal signs was decoded when it was admitted.
+    ///
+    /// # Errors
+    /// [`BatchError::Mismatch`].
+    pub fn check_root(&self) -> Result<(), BatchError> {
+        let statements = self.statements.iter();
+        let leaves = statements.map(|range| {
+            let bytes = self.body.get(range.clone());
+            leaf_hash(bytes.unwrap_or_default())
+        });
+        check_root(&self.seal, digest(root_of(leaves)))
+    }
+
     /// Decodes the statements, and holds the seal's root against theirs.
     ///
     /// # Errors
@@ -207,16 +221,21 @@ impl UnreadBatch {
                 max: SEALED_BYTES_MAX,
             }));
         }
-        let found = digest(root(&statements));
-        match &self.seal.record().statement {
-            Statement::Seal(said) if said.root == found => Ok(SealedBatch {
-                seal: self.seal,
-                statements,
-            }),
-            _ => Err(BatchError::Mismatch(format!(
-                "the statements have the root {found}, and the seal signs another"
-            ))),
-        }
+        check_root(&self.seal, digest(root(&statements)))?;
+        Ok(SealedBatch {
+            seal: self.seal,
+            statements,
+        })
+    }
+}
+
+/// Checks that a seal signs the statements with this root.
+fn check_root(seal: &SignedRecord, found: Digest) -> Result<(), BatchError> {
+    match &seal.record().statement {
+        Statement::Seal(said) if said.root == found => Ok(()),
+        _ => Err(BatchError::Mismatch(format!(
+            "the statements have the root {found}, and the seal signs another"
+        ))),
     }
 }
 

@@ -39,6 +39,11 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         self.order.len()
     }
 
+    /// Whether this is so of any key that has items.
+    pub(crate) fn any_key(&self, is_so: impl FnMut(&K) -> bool) -> bool {
+        self.order.iter().any(is_so)
+    }
+
     /// Items of one key.
     pub(crate) fn len_of(&self, key: &K) -> usize {
         self.lanes.get(key).map_or(0, VecDeque::len)
