@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arborlog::client::Remote;
 use arborlog::ledger::{RULES_VERSION, State};
+use arborlog::log::{Clock, Log, LogConfig, LogSigner};
 use arborlog::receipt::Receipt;
 use arborlog::record::{Entry, Index, StateEntry, Statement, TimeMs};
 use arborlog::replay::{Replay, ReplayError, Signatures};
@@ -308,4 +309,92 @@ fn every_lie_of_a_state_entry_is_found() {
     let mut gone = entries.clone();
     gone.remove(*index);
     assert!(replay(&gone).is_err());
+}
+
+/// The entries of a ledger that were admitted while one more than a minute older was in no state entry, as an audit
+/// counts them.
+fn admitted_beside_uncovered(entries: &[Vec<u8>]) -> Vec<u64> {
+    let mut uncovered: Vec<(u64, TimeMs)> = Vec::new();
+    let mut late = Vec::new();
+    for (index, bytes) in (0..).zip(entries) {
+        match Entry::decode(bytes).unwrap() {
+            Entry::State(state) => uncovered.retain(|(at, _)| *at >= state.size),
+            Entry::Signed(entry) => {
+                let now = entry.admitted_at;
+                let is_late = |(_, then): &(u64, TimeMs)| now.0 - then.0 > 60_000;
+                if uncovered.iter().any(is_late) {
+                    late.push(index);
+                }
+                uncovered.push((index, now));
+            }
+            Entry::Sealed(_) => panic!("nothing is sealed here"),
+        }
+    }
+    late
+}
+
+/// A log that was killed before it covered what it had admitted, and starts again an hour later: an entry that it
+/// admitted then would be a finding of every audit.
+#[test]
+fn after_a_start_the_log_covers_what_is_in_before_it_admits() {
+    let ledger = Ledger::init();
+    let server = Server::start_with(&ledger.dir, &["--state-every-ms", "0"]);
+    let remote = server.remote();
+    ledger.set_up(&remote);
+    let awards: Vec<_> = (0..6).map(|n| award(n, n)).collect();
+    let records = ledger.sign(&remote, &ledger.platform, &awards);
+    let (before, after) = records.split_at(3);
+    remote.append(before).unwrap();
+    server.kill();
+    let all = entries(&ledger);
+    assert!(state_entries(&all).is_empty());
+
+    let start = |hours: u64, every: Duration| {
+        let store = arborlog::store::DiskStore::open(&ledger.dir).unwrap();
+        let signer = LogSigner::open(&ledger.dir).unwrap();
+        let wall = move || {
+            let now = std::time::SystemTime::now();
+            let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+            since.as_millis() as u64 + hours * 3_600_000
+        };
+        let config = LogConfig {
+            state_every: Some(every),
+            ..LogConfig::of(&ledger.dir)
+        };
+        async move {
+            let clock = Clock::new(Box::new(wall), false);
+            let store = std::sync::Arc::new(store);
+            Log::start_with(store, signer, None, clock, &config)
+                .await
+                .unwrap()
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // State entries are an hour apart, so that nothing but the start makes the first one.
+    let every = Duration::from_secs(3_600);
+    runtime.block_on(async {
+        let log = start(1, every).await;
+        for record in after.get(..2).unwrap() {
+            log.append(vec![record.clone()], None).await.unwrap();
+        }
+        // Killed again, with two that are uncovered.
+        drop(log);
+    });
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let log = start(2, every).await;
+        log.append(after.get(2..).unwrap().to_vec(), None)
+            .await
+            .unwrap();
+        log.close().await;
+    });
+    drop(runtime);
+    let entries = entries(&ledger);
+    assert_eq!(entries.len(), all.len() + 3 + 2, "two state entries");
+    let late = admitted_beside_uncovered(&entries);
+    assert!(late.is_empty(), "{late:?} of {:?}", state_entries(&entries));
+    let first = state_entries(&entries).remove(0);
+    assert_eq!((first.0, first.1.size), (all.len(), all.len() as u64));
+    replay(&entries).unwrap();
 }

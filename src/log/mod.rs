@@ -271,7 +271,11 @@ impl Log {
         Self::start_with(store, signer, saved, clock, &config).await
     }
 
-    async fn start_with(
+    /// As [`Self::start`], as `config` says, whose directory and clock are not looked at.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn start_with(
         store: Arc<dyn Store>,
         signer: LogSigner,
         mut saved: Option<SavedState>,

@@ -18,7 +18,7 @@ use super::reader::Reader;
 use super::recovery::recover;
 use super::signed_before::{LastSigned, advance};
 use super::signer::LogSigner;
-use super::state_roots::{ProvenState, ProvenStates, StateRoots};
+use super::state_roots::{ProvenState, ProvenStates, StateRoots, UNCOVERED_MAX};
 use super::status::{Status, StatusWriter};
 use crate::crypto::PublicKey;
 use crate::ledger::{BatchRefusal, Code, Refusal, STATE_LAG_MAX, State};
@@ -158,7 +158,14 @@ impl Sequencer {
             if let Err(why) = self.wait_for_root().await {
                 self.contradict(&why);
             }
-            let submissions = self.queue.0.take(RECORDS_PER_BATCH, Instant::now());
+            let submissions = match self.covers_first().await {
+                Ok(true) => Vec::new(),
+                Ok(false) => self.queue.0.take(RECORDS_PER_BATCH, Instant::now()),
+                Err(why) => {
+                    self.contradict(&why);
+                    Vec::new()
+                }
+            };
             let ahead = flight.as_ref().map(|flight| Arc::clone(&flight.batch));
             let judged = match self.judge(submissions, ahead).await {
                 Ok(judged) => judged,
@@ -202,18 +209,49 @@ impl Sequencer {
         self.keeper.finish();
     }
 
+    /// Whether nothing is admitted before a state entry covers what is in: after a start, a recovery or a long time. A
+    /// record that was admitted now would be a finding of every audit (`state_uncovered`). The state entry is made
+    /// then, and the batch to be judged is that entry alone.
+    async fn covers_first(&mut self) -> Result<bool, String> {
+        // A log that can't write one refuses records, and says why.
+        let admits = matches!(self.status.0.now(), Status::Ready { .. });
+        if !self.is_uncovered() || !admits {
+            return Ok(false);
+        }
+        let last = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            state.globals().last_admitted_at
+        };
+        // The clock may have been set: then uptime does not tell the age of what is uncovered.
+        let age_ms = self.clock.wall_ms().saturating_sub(last.0);
+        let by_clock =
+            self.roots.makes_entries() && u128::from(age_ms) >= UNCOVERED_MAX.as_millis();
+        if !(self.roots.is_late() || by_clock) || self.admission_time().is_err() {
+            return Ok(false);
+        }
+        if self.roots.is_free() {
+            self.begin_root();
+        }
+        if self.roots.size_under_way().is_some() {
+            self.roots.finished().await?;
+        }
+        Ok(self.roots.made().is_some())
+    }
+
+    /// Whether an entry is in that no state entry covers. State entries need no cover.
+    fn is_uncovered(&self) -> bool {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let globals = state.globals();
+        globals.stated > globals.state_entry.map_or(0, |mark| mark.size)
+    }
+
     /// When the next image for a state root is to be taken; `None` while there is nothing new to say, or a
     /// root is under way.
     fn root_due(&self) -> Option<Instant> {
         if !self.roots.is_free() || !matches!(self.status.0.now(), Status::Ready { .. }) {
             return None;
         }
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let globals = state.globals();
-        let said = globals.state_entry.map_or(0, |mark| mark.size);
-        (globals.stated > said)
-            .then(|| self.roots.due_at())
-            .flatten()
+        self.is_uncovered().then(|| self.roots.due_at()).flatten()
     }
 
     /// Takes an image of the state, as of the last batch that was judged: the batch becomes a commit as a
@@ -291,6 +329,8 @@ impl Sequencer {
         self.tree = tree;
         if let Ok(judged) = &judged {
             self.note_batches(&judged.rulings, began);
+            let is_new = judged.state_entry.is_some();
+            self.roots.note_coverage(self.is_uncovered(), is_new);
         }
         judged
             .map_err(|Broken { submissions, why }| (submissions, Unjudged::Broken(why.to_string())))

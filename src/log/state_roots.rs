@@ -17,6 +17,10 @@ use super::status::Vital;
 use crate::ledger::{DomainRoots, State, StateImage};
 use crate::record::Index;
 
+/// How long an entry may be uncovered while others are admitted. Half of what is a finding: what was judged by then
+/// is still to be made durable.
+pub(super) const UNCOVERED_MAX: Duration = Duration::from_secs(30);
+
 /// The state as of some number of entries, with its roots: what proofs about it are made from.
 pub struct ProvenState {
     /// Number of entries that the state rests on.
@@ -82,6 +86,11 @@ pub(super) struct StateRoots {
     under_way: Option<(u64, oneshot::Receiver<Made>)>,
     /// What was made and is not in the log yet.
     made: Option<Arc<ProvenState>>,
+    /// Since when the log has had an entry that no state entry covers, at most; `None` while it has none.
+    uncovered_since: Option<Instant>,
+    /// Whether the log has entries from before a start or a recovery that no state entry covers: nobody knows any
+    /// more how long ago they were admitted.
+    begins_uncovered: bool,
 }
 
 impl StateRoots {
@@ -110,12 +119,19 @@ impl StateRoots {
             last: None,
             under_way: None,
             made: None,
+            uncovered_since: None,
+            begins_uncovered: true,
         })
     }
 
     /// What others ask with.
     pub(super) fn requests(&self) -> &Arc<CoverRequests> {
         &self.requests
+    }
+
+    /// Whether the log makes state entries by itself.
+    pub(super) fn makes_entries(&self) -> bool {
+        self.every.is_some()
     }
 
     /// Whether an image may be taken now: none is under way, and none waits to be written.
@@ -186,10 +202,33 @@ impl StateRoots {
         }
     }
 
-    /// Drops what was made or is under way.
+    /// Notes whether an entry is uncovered once a batch was judged, and whether a state entry ended the batch.
+    pub(super) fn note_coverage(&mut self, is_uncovered: bool, is_new: bool) {
+        if !is_uncovered {
+            self.uncovered_since = None;
+            self.begins_uncovered = false;
+            return;
+        }
+        if is_new {
+            // What came in before the image was taken is covered.
+            self.uncovered_since = self.last;
+            self.begins_uncovered = false;
+        }
+        self.uncovered_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether entries are uncovered for so long that the log covers them before it admits another one. Only if
+    /// it makes state entries by itself.
+    pub(super) fn is_late(&self) -> bool {
+        let is_long = |since: Instant| since.elapsed() >= UNCOVERED_MAX;
+        self.every.is_some() && (self.begins_uncovered || self.uncovered_since.is_some_and(is_long))
+    }
+
+    /// Drops what was made or is under way, after a recovery.
     pub(super) fn forget(&mut self) {
         self.under_way = None;
         self.made = None;
+        self.begins_uncovered = true;
     }
 }
 
