@@ -12,7 +12,7 @@ use arborlog::ledger::{RULES_VERSION, State};
 use arborlog::log::{Clock, Log, LogConfig, LogSigner};
 use arborlog::receipt::Receipt;
 use arborlog::record::{Entry, Index, StateEntry, Statement, TimeMs};
-use arborlog::replay::{Replay, ReplayError, Signatures};
+use arborlog::replay::{Replay, ReplayError, Signatures, UnheldState};
 use support::{Ledger, ORIGIN, Server, award, run, run_ok};
 
 const OFTEN: [&str; 2] = ["--state-every-ms", "4"];
@@ -397,4 +397,96 @@ fn after_a_start_the_log_covers_what_is_in_before_it_admits() {
     let first = state_entries(&entries).remove(0);
     assert_eq!((first.0, first.1.size), (all.len(), all.len() as u64));
     replay(&entries).unwrap();
+}
+
+/// Takes entries in as an audit does that was asked for a checkpoint at their end; the state entries that it could
+/// compare with nothing.
+fn go_on(replay: &mut Replay, entries: &[Vec<u8>], size: usize) -> Result<(), ReplayError> {
+    let earlier = |index: Index| entries.get(index.0 as usize).cloned();
+    let from = replay.next_index().0 as usize;
+    let last = state_entries(&entries[..size])
+        .pop()
+        .map_or(0, |(index, _)| index + 1);
+    if last > from || from == 0 {
+        replay.keep_base_at(last as u64);
+    }
+    for bytes in &entries[from..size] {
+        let index = replay.next_index();
+        let checked = replay
+            .checker()
+            .check(bytes)
+            .map_err(|fault| fault.at(index.0))?;
+        for group in replay.add(checked)? {
+            replay.take_group(&group, earlier, |_, _| Ok::<_, ReplayError>(()))?;
+        }
+    }
+    for group in replay.rest() {
+        replay.take_group(&group, earlier, |_, _| Ok::<_, ReplayError>(()))?;
+    }
+    replay.finish()
+}
+
+/// An audit ends at a checkpoint, and goes on at the next one. Between them may lie a state entry and what it speaks
+/// of: it is made again all the same, or said to be compared with nothing. A replay that went on called such a log
+/// false, and one that was resumed took any root.
+#[test]
+fn a_replay_that_goes_on_compares_state_entries_that_speak_of_what_it_passed() {
+    let ledger = with_state_entries();
+    let entries = entries(&ledger);
+    let origin = ORIGIN.parse().unwrap();
+    let new = || Replay::new(&origin, Signatures::Trust);
+    let all = state_entries(&entries);
+    let behind = all
+        .iter()
+        .filter(|(index, entry)| entry.size < *index as u64);
+    let cuts: Vec<_> = behind
+        .map(|(index, entry)| (*index, entry.clone()))
+        .take(12)
+        .collect();
+    assert!(!cuts.is_empty());
+    for (index, entry) in &cuts {
+        let mut wrong = entry.clone();
+        wrong.root[0] ^= 1;
+        let mut lying = entries.clone();
+        lying[*index] = wrong.encode().unwrap();
+        let found = |error: ReplayError| match error {
+            ReplayError::Violation(violation) => violation.index as usize,
+            other => panic!("{other}"),
+        };
+        // The checkpoint that the audit ends at for a time is of any size between.
+        for cut in entry.size as usize + 1..=*index {
+            let mut replay = new();
+            go_on(&mut replay, &entries, cut).unwrap();
+            let mut lied_to = replay.clone();
+            go_on(&mut replay, &entries, entries.len()).unwrap();
+            assert_eq!(replay.unheld(), [], "{cut} of {index}");
+            let error = go_on(&mut lied_to, &lying, entries.len()).unwrap_err();
+            assert_eq!(found(error), *index, "{cut}");
+        }
+        // Resumed from a state that was saved in between, without the one before.
+        let mut saved = new();
+        go_on(&mut saved, &entries, *index).unwrap();
+        let (state, tree) = saved.into_parts();
+        let mut resumed = Replay::resume(state, tree, Signatures::Trust);
+        go_on(&mut resumed, &lying, entries.len()).unwrap();
+        let unheld = UnheldState {
+            index: Index(*index as u64),
+            size: entry.size,
+        };
+        assert_eq!(resumed.unheld(), [unheld]);
+        // Resumed from where the state entry before ends, which is where an audit is saved.
+        let end = all
+            .iter()
+            .map(|(index, _)| index + 1)
+            .rfind(|end| end <= index);
+        let mut saved = new();
+        go_on(&mut saved, &entries, end.unwrap()).unwrap();
+        assert!(saved.is_behind_state_entry());
+        let (state, tree) = saved.into_parts();
+        let mut resumed = Replay::resume(state, tree, Signatures::Trust);
+        let error = go_on(&mut resumed.clone(), &lying, entries.len()).unwrap_err();
+        assert_eq!(found(error), *index);
+        go_on(&mut resumed, &entries, entries.len()).unwrap();
+        assert_eq!(resumed.unheld(), []);
+    }
 }

@@ -15,7 +15,7 @@ use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
 use super::whole::WholeError;
-use crate::ledger::State;
+use crate::ledger::{STATE_LAG_MAX, State};
 use crate::note::VerifierKey;
 use crate::record::{Day, Statement};
 use crate::replay::{Replay, Taken};
@@ -69,6 +69,9 @@ pub struct Inspection {
     awards: AwardRows,
     /// Entries that were verified when it was resumed.
     resumed_at: Option<u64>,
+    /// As of the end of the last state entry: what is saved. A state entry that comes later may speak of entries that
+    /// were verified by now, and what is resumed from here has their states.
+    resume_point: Option<Box<SavedAudit>>,
 }
 
 impl Inspection {
@@ -86,6 +89,7 @@ impl Inspection {
             observations: Observations::default(),
             awards: AwardRows::open(rows, &AwardRowsLengths::default())?,
             resumed_at: None,
+            resume_point: None,
         })
     }
 
@@ -98,11 +102,15 @@ impl Inspection {
         let Some(saved) = SavedAudit::read(file)? else {
             return Self::empty(log, rows);
         };
+        let resume_point = Box::new(saved.clone());
+        let auditor = Auditor::resume(log, saved.verified)?;
+        let is_point = auditor.replay().is_behind_state_entry();
         Ok(Self {
-            resumed_at: Some(saved.verified.state.entries()),
-            auditor: Auditor::resume(log, saved.verified)?,
+            resumed_at: Some(auditor.state().entries()),
+            auditor,
             observations: saved.observations,
             awards: AwardRows::open(rows, &saved.awards)?,
+            resume_point: is_point.then_some(resume_point),
         })
     }
 
@@ -114,13 +122,18 @@ impl Inspection {
     pub fn save(&mut self, file: &Path) -> Result<(), InspectionError> {
         let checkpoint = self.auditor.last();
         let checkpoint = checkpoint.ok_or(InspectionError::NothingVerified)?;
-        save(
-            file,
-            checkpoint.to_string(),
-            self.auditor.replay(),
-            &self.observations,
-            &mut self.awards,
-        )
+        let note = checkpoint.to_string();
+        let here = checkpoint.head().size;
+        // Farther back than any state entry speaks of, a log that makes none any more is not read again and again.
+        self.resume_point
+            .take_if(|point| here.saturating_sub(point.verified.tree.size()) > STATE_LAG_MAX);
+        if let Some(point) = &mut self.resume_point {
+            point.verified.checkpoint = note;
+            return Ok(point.write(file)?);
+        }
+        let replay = self.auditor.replay();
+        let saved = as_saved(note, replay, &self.observations, &mut self.awards)?;
+        Ok(saved.write(file)?)
     }
 
     /// Asks for the log's checkpoint: see [`Auditor::fetch_checkpoint`].
@@ -132,8 +145,8 @@ impl Inspection {
     }
 
     /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is told the
-    /// number of entries done. What was done is saved to `file` once a minute, so that the next run
-    /// resumes there if this one breaks off. Gives the sizes from and to which it went.
+    /// number of entries done. What was done is saved to `file` once a minute, where a state entry ends if that is soon,
+    /// so that the next run resumes there if this one breaks off. Gives the sizes from and to which it went.
     ///
     /// # Errors
     /// [`InspectionError`]; the inspection is of no use then.
@@ -148,6 +161,7 @@ impl Inspection {
         // Two closures write to them, one after the other.
         let kept = RefCell::new((&mut self.observations, &mut self.awards));
         let (mut saved_at, mut clock_at) = (Instant::now(), 0);
+        let resume_point = &mut self.resume_point;
         let each = |taken: &Taken<'_>, _: &State| {
             let (observations, awards) = &mut *kept.borrow_mut();
             observations.observe(taken);
@@ -160,15 +174,27 @@ impl Inspection {
             .advance(source, claimed, threads, each, |replay| {
                 let entries = replay.state().entries();
                 progress(entries);
-                if let Some(file) = file
-                    && entries >= clock_at
-                    && saved_at.elapsed() >= SAVE_INTERVAL
-                {
+                if file.is_some() && replay.is_at_base() {
                     replay.settle().map_err(WholeError::from)?;
                     let (observations, awards) = &mut *kept.borrow_mut();
-                    save(file, claimed.note(), replay, observations, awards)?;
-                    saved_at = Instant::now();
+                    let point = as_saved(claimed.note(), replay, observations, awards)?;
+                    *resume_point = Some(Box::new(point));
+                }
+                if let Some(file) = file
+                    && (entries >= clock_at || replay.is_behind_state_entry())
+                {
+                    let since = saved_at.elapsed();
                     clock_at = entries + ENTRIES_PER_CLOCK_CHECK;
+                    let is_due = match replay.is_behind_state_entry() {
+                        true => since >= SAVE_INTERVAL,
+                        false => since >= SAVE_INTERVAL * 2,
+                    };
+                    if is_due {
+                        replay.settle().map_err(WholeError::from)?;
+                        let (observations, awards) = &mut *kept.borrow_mut();
+                        as_saved(claimed.note(), replay, observations, awards)?.write(file)?;
+                        saved_at = Instant::now();
+                    }
                 }
                 Ok(())
             })
@@ -210,14 +236,13 @@ impl Inspection {
     }
 }
 
-fn save(
-    file: &Path,
+fn as_saved(
     checkpoint: String,
     replay: &Replay,
     observations: &Observations,
     awards: &mut AwardRows,
-) -> Result<(), InspectionError> {
-    let saved = SavedAudit {
+) -> Result<SavedAudit, InspectionError> {
+    Ok(SavedAudit {
         verified: Verified {
             checkpoint,
             state: replay.state().clone(),
@@ -225,8 +250,7 @@ fn save(
         },
         observations: observations.clone(),
         awards: awards.sync()?,
-    };
-    Ok(saved.write(file)?)
+    })
 }
 
 /// The folder of award rows that belongs to a saved audit.

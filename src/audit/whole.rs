@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError, mpsc};
 
 use super::source::TileSource;
 use super::tiles::{ProvenBundle, TileFault, Tiles};
-use crate::ledger::State;
+use crate::ledger::{STATE_LAG_MAX, State};
 use crate::merkle::{Bundle, Hash, TILE_HASHES};
 use crate::note::TreeHead;
 use crate::outcome::Outcome;
-use crate::record::{CodecError, Entry, Index, Origin};
+use crate::record::{CodecError, Entry, Index, Origin, StateEntry};
 use crate::replay::{
     Batches, CheckedEntry, Checker, EntryFault, Group, Grouping, Replay, ReplayError, Signatures,
     Taken, Violation,
@@ -71,6 +71,12 @@ pub fn extend<E: From<WholeError>>(
     mut at_boundary: impl FnMut(&mut Replay) -> Result<(), E>,
 ) -> Result<(), E> {
     let head = tiles.head();
+    let from = replay.next_index().0;
+    match base_behind(tiles, from) {
+        Some(end) => replay.keep_base_at(end),
+        None if replay.is_behind_state_entry() || from == 0 => replay.keep_base_at(from),
+        None => {}
+    }
     let checker = replay.checker().clone();
     let grouping = replay.take_grouping();
     let grouping = std::thread::scope(|scope| {
@@ -92,6 +98,24 @@ pub fn extend<E: From<WholeError>>(
         return Err(WholeError::Root { found, expected }.into());
     }
     Ok(())
+}
+
+/// Where the last state entry behind the first `from` entries of a tree ends: no state entry that comes later speaks of
+/// a smaller state. `None` if there is none, as far back as one may speak of, or it can't be had: that is told when
+/// it is its turn.
+fn base_behind(tiles: &Tiles<'_>, from: u64) -> Option<u64> {
+    let size = tiles.head().size;
+    let least = size.saturating_sub(STATE_LAG_MAX).max(from);
+    for number in (least / TILE_HASHES..size.div_ceil(TILE_HASHES)).rev() {
+        let proven = tiles.bundle(number).ok()?;
+        let bundle = Bundle::parse_all(&proven.bytes).ok()?;
+        let mut entries = bundle.entries().iter();
+        if let Some(place) = entries.rposition(|entry| StateEntry::begins(entry)) {
+            let end = number * TILE_HASHES + place as u64 + 1;
+            return (end > from).then_some(end);
+        }
+    }
+    None
 }
 
 /// Takes the next group in, and the earlier entries that corrections in it name from `tiles`.

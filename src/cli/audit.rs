@@ -17,6 +17,7 @@ use arborlog::durable::{FileError, at};
 use arborlog::note::{Checkpoint, VerifierKey};
 use arborlog::outcome::Outcome;
 use arborlog::record::{Day, RecordId};
+use arborlog::replay::UnheldState;
 use arborlog::report::{self, Export, ExportError};
 
 /// The exit code of what Ctrl-C ended, as shells have it.
@@ -74,17 +75,42 @@ pub fn run(args: &AuditArgs) -> Done {
     {
         return Err(Failure::usage(ExportError::NotEmpty(dir.clone())));
     }
-    let (findings, answer) = audit(args, log, source.as_ref())?;
+    let Audited {
+        findings,
+        unheld,
+        answer,
+    } = audit(args, log, source.as_ref())?;
     if args.json {
         outln!("{answer}");
     }
     let grave = |finding: &&Finding| args.fail_on.is_some_and(|least| finding.severity >= least);
     match findings.iter().filter(grave).count() {
-        0 => Ok(()),
+        0 => match unheld.first() {
+            None => Ok(()),
+            Some(state) => Err(Failure::of(
+                Outcome::Unchecked,
+                anyhow::anyhow!(say_unheld(state)),
+            )),
+        },
         count => Err(Failure::check(anyhow::anyhow!(
             "the ledger is whole, but there are {count} findings that --fail-on names"
         ))),
     }
+}
+
+/// What an audit comes to.
+struct Audited {
+    findings: Vec<Finding>,
+    /// State entries that were compared with nothing.
+    unheld: Vec<UnheldState>,
+    answer: serde_json::Value,
+}
+
+fn say_unheld(state: &UnheldState) -> String {
+    format!(
+        "the state entry {} could not be checked: it speaks of the first {} entries, and the saved audit goes on from more of them. All else is whole, and the next state entry covers the same entries; an audit without --state makes this one again too",
+        state.index, state.size
+    )
 }
 
 /// Whether anything is in a folder; nothing is in one that is not there.
@@ -96,11 +122,7 @@ fn holds_files(dir: &Path) -> Result<bool, FileError> {
     }
 }
 
-fn audit(
-    args: &AuditArgs,
-    log: VerifierKey,
-    source: &dyn StaticLog,
-) -> Result<(Vec<Finding>, serde_json::Value), Failure> {
+fn audit(args: &AuditArgs, log: VerifierKey, source: &dyn StaticLog) -> Result<Audited, Failure> {
     let begun = Instant::now();
     let scratch;
     let file = args.state.as_deref();
@@ -147,8 +169,15 @@ fn audit(
         export(dir, source, checkpoint, &inspection, threads)?;
         say(args.json, format!("tables: {}", dir.display()));
     }
+    let unheld = inspection.auditor().replay().unheld().to_vec();
     let answer = serde_json::json!({
-        "outcome": Outcome::Holds,
+        "outcome": match unheld.is_empty() {
+            true => Outcome::Holds,
+            false => Outcome::Unchecked,
+        },
+        "unchecked_states": unheld.iter().map(|state| serde_json::json!({
+            "index": state.index, "size": state.size,
+        })).collect::<Vec<_>>(),
         "whole": true,
         "entries": report.checkpoint.size,
         "root": report.checkpoint.root,
@@ -165,7 +194,11 @@ fn audit(
             "title": finding.title,
         })).collect::<Vec<_>>(),
     });
-    Ok((report.findings, answer))
+    Ok(Audited {
+        findings: report.findings,
+        unheld,
+        answer,
+    })
 }
 
 /// Removes a temporary folder when the process is told to stop, and ends it.

@@ -485,6 +485,11 @@ impl serde::Serialize for StateTotals {
 }
 
 impl StateEntry {
+    /// Whether the bytes begin as a state entry does. They need not be one.
+    pub fn begins(bytes: &[u8]) -> bool {
+        bytes.starts_with(&STATE.to_be_bytes())
+    }
+
     /// Reads a state entry strictly.
     ///
     /// # Errors

@@ -71,9 +71,29 @@ pub struct Replay {
     kept: Option<KeptState>,
     /// The last state entry, until it is compared.
     uncompared: Option<Comparison>,
-    /// Number of entries of the state that the replay began with.
-    began_at: u64,
+    /// States of fewer entries than this were passed: what the replay began with, or where it ended for a time. A
+    /// state entry that comes later may still speak of one.
+    passed: u64,
+    /// Where the state is kept, behind this many entries, and then the state: from it those that were passed are
+    /// made again.
+    base_at: Option<u64>,
+    base: Option<Box<State>>,
+    /// State entries that speak of a state that was passed and can't be made again.
+    unheld: Vec<UnheldState>,
 }
+
+/// A state entry whose root and totals were compared with nothing: the replay began behind the state that the entry
+/// speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnheldState {
+    /// The state entry's index.
+    pub index: Index,
+    /// The number of entries that it speaks of.
+    pub size: u64,
+}
+
+/// How an earlier entry is had, by its index; `None` if it can't be.
+type Earlier<'a> = &'a mut dyn FnMut(Index) -> Option<Vec<u8>>;
 
 impl Replay {
     /// A replay from the genesis on.
@@ -90,7 +110,10 @@ impl Replay {
         let checker = Checker::new(&state.globals().origin, signatures);
         Self {
             checker,
-            began_at: state.entries(),
+            passed: state.entries(),
+            base_at: None,
+            base: None,
+            unheld: Vec::new(),
             grouping: Grouping::at(Index(state.entries())),
             state,
             tree,
@@ -162,7 +185,43 @@ impl Replay {
     /// [`ReplayError`].
     pub fn finish(&mut self) -> Result<(), ReplayError> {
         self.settle()?;
-        self.grouping.check_end()
+        self.grouping.check_end()?;
+        self.passed = self.state.entries();
+        Ok(())
+    }
+
+    /// Keeps the state behind this many entries, which is where a state entry ends: a state entry to come speaks of no
+    /// smaller one. With it, a replay that ends and goes on later compares that entry too.
+    pub fn keep_base_at(&mut self, entries: u64) {
+        if self.base_at == Some(entries) && self.base.is_some() {
+            return;
+        }
+        self.base_at = Some(entries);
+        self.keep_base();
+    }
+
+    /// Whether it stands where [`Self::keep_base_at`] said, behind a state entry.
+    pub fn is_at_base(&self) -> bool {
+        self.base_at == Some(self.state.entries()) && self.is_behind_state_entry()
+    }
+
+    fn keep_base(&mut self) {
+        if self.base_at == Some(self.state.entries()) {
+            self.base = Some(Box::new(self.state.clone()));
+        }
+    }
+
+    /// Whether the last entry that was taken in is a state entry: a replay that is saved here and resumed misses
+    /// nothing of the state entries behind.
+    pub fn is_behind_state_entry(&self) -> bool {
+        let mark = self.state.globals().state_entry;
+        mark.is_some_and(|mark| mark.index.0.checked_add(1) == Some(self.state.entries()))
+    }
+
+    /// State entries that were compared with nothing. The next state entry covers what they speak of; they themselves
+    /// may be wrong.
+    pub fn unheld(&self) -> &[UnheldState] {
+        &self.unheld
     }
 
     /// Compares the last state entry, if that is still to be done: its root is made on another thread while
@@ -211,7 +270,7 @@ impl Replay {
             self.kept = Some(KeptState::of(self.state.clone()));
         }
         match last.entry() {
-            Entry::State(entry) => self.take_state_entry(entry)?,
+            Entry::State(entry) => self.take_state_entry(entry, &mut earlier)?,
             Entry::Signed(signed) if sealed.is_empty() => {
                 self.take_signed(last, signed, &mut earlier)?;
             }
@@ -331,7 +390,11 @@ impl Replay {
     }
 
     /// Takes in a state entry, after its root and totals were compared with the state that it speaks of.
-    fn take_state_entry(&mut self, entry: &StateEntry) -> Result<(), ReplayError> {
+    fn take_state_entry(
+        &mut self,
+        entry: &StateEntry,
+        earlier: Earlier<'_>,
+    ) -> Result<(), ReplayError> {
         let index = Index(self.state.entries());
         self.check_time(index, entry.admitted_at)?;
         let wrong = |what| ReplayError::from(state_wrong(index, what));
@@ -347,7 +410,13 @@ impl Replay {
         }
         // One comparison is under way at a time.
         self.settle()?;
-        match self.kept.take().filter(|kept| kept.size() == entry.size) {
+        let kept = self.kept.take().filter(|kept| kept.size() == entry.size);
+        let passed = entry.size < self.passed;
+        let state = match kept {
+            None if passed => self.remake(entry.size, earlier)?,
+            kept => kept,
+        };
+        match state {
             Some(state) => {
                 let entry = entry.clone();
                 self.uncompared = Some(Comparison {
@@ -356,8 +425,10 @@ impl Replay {
                     state,
                 });
             }
-            // What the replay began with is of a larger size: the next state entry covers it.
-            None if entry.size < self.began_at => {}
+            None if passed => self.unheld.push(UnheldState {
+                index,
+                size: entry.size,
+            }),
             None => {
                 return Err(wrong(format!(
                     "the first {} entries end within a sealed batch",
@@ -367,7 +438,36 @@ impl Replay {
         }
         let applied = self.state.apply_state_entry(entry);
         applied.map_err(|why| broken(index, &why))?;
+        self.keep_base();
         Ok(())
+    }
+
+    /// Makes the state of the first `size` entries again, which were taken in before. `None` where it can't be made:
+    /// no state from before is kept, or the entries can't be had.
+    fn remake(&self, size: u64, earlier: Earlier<'_>) -> Result<Option<KeptState>, ReplayError> {
+        let base = self.base.as_deref().filter(|base| base.entries() <= size);
+        let Some(base) = base else { return Ok(None) };
+        // The entries' signatures were verified, and their hashes are in the tree: both are of no use here.
+        let mut replay = Self::resume(base.clone(), Frontier::default(), Signatures::Trust);
+        for index in base.entries()..size {
+            let Some(bytes) = earlier(Index(index)) else {
+                return Ok(None);
+            };
+            let checked = replay.checker.check(&bytes);
+            let mut groups = replay.add(checked.map_err(|fault| fault.at(index))?)?;
+            groups.extend(replay.rest());
+            for group in groups {
+                replay.take_group(&group, &mut *earlier, |_, _| Ok::<_, ReplayError>(()))?;
+            }
+        }
+        if replay.state.entries() != size {
+            return Err(state_wrong(
+                Index(self.state.entries()),
+                format!("the first {size} entries end within a sealed batch"),
+            )
+            .into());
+        }
+        Ok(Some(KeptState::of(replay.state)))
     }
 
     fn check_time(&self, index: Index, admitted_at: TimeMs) -> Result<(), ReplayError> {

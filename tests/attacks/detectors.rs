@@ -197,6 +197,7 @@ fn agreed(shown: &Shown, receipt: &str) {
         log: shown.log.to_string(),
         genesis: Some(shown.genesis.to_string()),
         witnesses: shown.witness.iter().map(VerifierKey::to_string).collect(),
+        about: None,
     };
     VERIFIERS.with_borrow_mut(|verifiers| verifiers.ask("an attack", &question));
 }
