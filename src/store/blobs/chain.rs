@@ -186,6 +186,11 @@ impl Chain {
         self.leading.is_some()
     }
 
+    /// Commits nothing more until the next fence of this process landed.
+    pub(super) fn stand_down(&mut self) {
+        self.leading = None;
+    }
+
     /// Takes in what comes next. A process that led and finds something leads no more.
     ///
     /// # Errors
