@@ -14,6 +14,7 @@ pub mod init;
 mod interrupt;
 pub mod keygen;
 pub mod keys;
+pub mod lead;
 pub mod log_lines;
 pub mod log_source;
 pub mod mirror;
@@ -21,6 +22,7 @@ pub mod monitor;
 pub mod progress;
 pub mod receipt;
 pub mod serve;
+pub mod store;
 pub mod submit;
 mod words;
 
