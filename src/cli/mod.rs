@@ -23,7 +23,9 @@ pub mod progress;
 pub mod receipt;
 pub mod serve;
 pub mod store;
+mod store_log;
 pub mod submit;
+pub mod sweep;
 mod words;
 
 use std::path::Path;

@@ -180,6 +180,12 @@ impl SharedLog {
         self.leaves.notify_one();
     }
 
+    /// Writes the last checkpoint of this process's time beside the chain.
+    pub(super) async fn say_last(&self, checkpoint: &str) {
+        // Without it the one of a second before stays.
+        let _ = timeout(self.timing.fresh, self.store.put_checkpoint(checkpoint)).await;
+    }
+
     /// Says that this process leads no more. Others wait for nothing then; without it they wait for
     /// silence.
     pub(super) async fn say_left(&self, session: Session, standing: Standing) {
@@ -216,6 +222,7 @@ impl Beating {
     pub(super) fn start(shared: Arc<SharedLog>, status: Arc<StatusCell>, session: Session) -> Self {
         Self(tokio::spawn(async move {
             let mut wish = Wish::default();
+            let mut told = None;
             for count in 0_u64.. {
                 if matches!(status.now(), Status::Halted { .. }) {
                     // It can't commit any more: whoever can shall not wait for silence.
@@ -225,6 +232,13 @@ impl Beating {
                 }
                 if count.is_multiple_of(2) && !beat(&shared, session, count).await {
                     return;
+                }
+                let published = Arc::clone(status.now().published());
+                if count.is_multiple_of(2) && told != Some(published.head) {
+                    match shared.store.put_checkpoint(&published.checkpoint).await {
+                        Ok(()) => told = Some(published.head),
+                        Err(error) => tracing::warn!(%error, "the checkpoint was not written"),
+                    }
                 }
                 if let Some(to) = wish.look(&shared).await
                     && to != shared.address()

@@ -57,6 +57,8 @@ impl Sequencer {
                 Led::Closed if self.queue.0.is_abandoned() => return,
                 Led::Closed => {
                     shared.store.stand_down().await;
+                    let published = Arc::clone(self.publisher.status.0.now().published());
+                    shared.say_last(&published.checkpoint).await;
                     shared.say_left(session, Standing::Left).await;
                     return;
                 }

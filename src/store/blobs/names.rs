@@ -10,6 +10,8 @@ pub(super) const COMMITS: &str = "commit";
 pub(super) const FLOORS: &str = "floor";
 /// Entries with their tiles.
 pub(super) const PACKS: &str = "pack";
+/// The newest checkpoint, or one a little older.
+pub(super) const CHECKPOINT: &str = "checkpoint";
 /// The wish that another process leads.
 pub(super) const HANDOVER: &str = "handover";
 /// Signs of life.

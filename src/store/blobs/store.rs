@@ -283,6 +283,26 @@ impl BlobStore {
         }
     }
 
+    /// Writes a signed checkpoint beside the chain, for those who read the log without a server. A hint: that of
+    /// a process that was stopped for long may take the place of a newer one for a while.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_checkpoint(&self, note: &str) -> Result<(), StoreError> {
+        let bytes = Bytes::copy_from_slice(note.as_bytes());
+        let put = || self.shared.blobs.put(names::CHECKPOINT, bytes.clone());
+        Ok(self.shared.patience.ask(names::CHECKPOINT, put).await?)
+    }
+
+    /// The checkpoint beside the chain, if there is one. Nothing of it is verified.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn checkpoint(&self) -> Result<Option<Bytes>, StoreError> {
+        let get = || self.shared.blobs.get(names::CHECKPOINT, None);
+        Ok(self.shared.patience.ask(names::CHECKPOINT, get).await?)
+    }
+
     /// Waits until something may be packed, or a while.
     pub async fn wait_to_pack(&self, at_most: Duration) {
         let _ = tokio::time::timeout(at_most, self.shared.to_pack.notified()).await;
