@@ -6,9 +6,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use arborlog::client::BatchAnswer;
+use arborlog::client::{BatchAnswer, Remote};
 use arborlog::record::{Index, SignedRecord};
-use support::{Ledger, Server, award, body, curl, run, run_ok};
+use support::{Ledger, Server, award, body, curl, run, run_ok, sign_from};
 
 /// A follower takes over within this time (docs/engine.md).
 const TAKE_OVER_MAX: Duration = Duration::from_secs(15);
@@ -178,6 +178,102 @@ fn a_follower_serves_what_the_leader_commits_and_leads_when_the_leader_is_killed
     shared.check(&first);
     assert_eq!(first.stop(), 0);
     assert_eq!(second.stop(), 0);
+}
+
+/// A client that knows both servers sends through a kill and a handover; nothing of what was acknowledged is lost,
+/// or in twice.
+#[test]
+fn a_client_with_two_addresses_sends_to_whichever_leads() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    let second = shared.serve(&["--follow"]);
+    let both = format!("{},{}", second.url, first.url);
+    let remote = Remote::new(&both).retrying_for(Duration::from_secs(60));
+    let platform = &shared.ledger.platform;
+    let begun = Instant::now();
+    let (mut acknowledged, mut longest, mut number) = (Vec::new(), Duration::ZERO, 0_u64);
+    let mut head = remote.issuer(&platform.public()).unwrap();
+    let mut first = Some(first);
+    let mut until = Duration::from_secs(4);
+    while begun.elapsed() < until {
+        let awards: Vec<_> = (number..number + 10).map(|n| award(n % 7, n)).collect();
+        number += 10;
+        let context = shared.ledger.context();
+        let records = sign_from(&context, platform, head.next_seq, head.prev, &awards);
+        head.next_seq.0 += 10;
+        head.prev = context.id(records[9].bytes());
+        let sent = Instant::now();
+        let indexes = match remote.append(&records).unwrap() {
+            BatchAnswer::Admitted(indexes) => indexes,
+            BatchAnswer::Refused { problem, .. } => panic!("{problem:?}"),
+        };
+        longest = longest.max(sent.elapsed());
+        acknowledged.extend(indexes.into_iter().zip(records));
+        if begun.elapsed() > Duration::from_secs(2)
+            && let Some(first) = first.take()
+        {
+            first.kill();
+            until = begun.elapsed() + Duration::from_secs(17);
+        }
+    }
+    println!(
+        "{} records acknowledged; the longest wait, over a kill: {longest:?}",
+        acknowledged.len()
+    );
+    assert!(
+        longest < TAKE_OVER_MAX + Duration::from_secs(2),
+        "{longest:?}"
+    );
+    assert!(acknowledged.len() as u64 == number);
+    shared.check(&second);
+    let context = shared.ledger.context();
+    for (index, record) in acknowledged.iter().step_by(37) {
+        let (_, entry) = curl(&format!("{}/v1/entries/{index}", second.url));
+        let id = context.id(record.bytes()).to_string();
+        assert!(entry.contains(&id), "entry {index}");
+    }
+    // Nothing else is in: the genesis, three grants, a method, and state entries beside.
+    let (_, totals) = curl(&format!("{}/v1/totals", second.url));
+    let awarded = format!("\"awarded\":\"{}\"", 104 * number);
+    assert!(totals.contains(&awarded), "{totals}");
+}
+
+/// What is in the store can be checked, copied and swept without a server.
+#[test]
+fn a_ledger_on_a_store_is_checked_and_mirrored_by_its_address() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    append(&first, &shared.awards(&first, 0..300));
+    let dir = shared.ledger.dir.to_str().unwrap();
+    assert!(run_ok(&["fsck", dir]).starts_with("whole"));
+    assert_eq!(first.stop(), 0);
+    let vkey = shared.vkey();
+    let copy = shared.ledger.path("copy");
+    run_ok(&["mirror", &shared.store, &copy, "--log", &vkey]);
+    assert!(run_ok(&["fsck", &copy, "--log", &vkey]).starts_with("whole"));
+    assert!(run_ok(&["fsck", &shared.store, "--log", &vkey]).starts_with("whole"));
+    run_ok(&["audit", &shared.store, "--log", &vkey]);
+    assert!(run_ok(&["sweep", &shared.store]).starts_with("deleted 0 commits"));
+    // A commit that was changed is found, and is damage.
+    let Some(folder) = shared.store.strip_prefix("file://") else {
+        return;
+    };
+    let commits = support::files(&std::path::Path::new(folder).join("commit"));
+    let largest = commits
+        .iter()
+        .max_by_key(|path| path.metadata().unwrap().len());
+    let mut bytes = std::fs::read(largest.unwrap()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(largest.unwrap(), bytes).unwrap();
+    let output = run(&["fsck", dir]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(why.contains("is damaged"), "{why}");
 }
 
 #[test]
