@@ -18,7 +18,8 @@ use tracing_subscriber::EnvFilter;
 
 use cli::log_lines::{LastLines, LogLines};
 use cli::{
-    audit, connect, fsck, govern, init, keygen, keys, mirror, monitor, receipt, serve, submit,
+    audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt, serve,
+    submit, sweep,
 };
 use programs::{bench, demo, import, witness};
 
@@ -55,6 +56,8 @@ enum Command {
     Vkey(keys::VkeyArgs),
     Init(init::InitArgs),
     Serve(serve::ServeArgs),
+    Lead(lead::LeadArgs),
+    Sweep(sweep::SweepArgs),
     Grant(govern::GrantArgs),
     Revoke(govern::RevokeArgs),
     Method(govern::MethodArgs),
@@ -161,6 +164,8 @@ fn run(command: Command) -> cli::Done {
         Command::Vkey(args) => keys::vkey(&args),
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Lead(args) => lead::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Grant(args) => govern::grant(&args),
         Command::Revoke(args) => govern::revoke(&args),
         Command::Method(args) => govern::method(&args),

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use arborlog::merkle::{Bundle, leaf_hash};
+use arborlog::merkle::{Bundle, Frontier, leaf_hash};
 use arborlog::note::TreeHead;
 use arborlog::record::{LogHead, Origin};
 use arborlog::store::blobs::{
-    BlobError, Blobs, Chain, Committed, Creation, Fencing, MemoryBlobs, PackShape, Packer, Packing,
-    Patience, Step,
+    BlobError, BlobStore, Blobs, Chain, Committed, Creation, Fencing, MemoryBlobs, PackShape,
+    Packer, Packing, Patience, Progress, Step,
 };
-use arborlog::store::{Batch, BoxFuture, Bytes};
+use arborlog::store::{Batch, BoxFuture, Bytes, CommitOutcome, Store as _};
 
 /// Counts what it is asked.
 #[derive(Debug, Default)]
@@ -121,4 +121,48 @@ async fn a_commit_is_one_request_and_a_reader_asks_once_for_each() {
     while packer.step().await.unwrap() != Packing::UpToDate {}
     // Three packs and three floors, for a thousand entries.
     assert_eq!(counted.taken(), [("create", 6), ("get", 13), ("list", 3)]);
+}
+
+/// What a server that leads asks for a commit, and one that follows to have it.
+#[tokio::test]
+async fn a_server_asks_no_more_than_that() {
+    let origin: Origin = "test.example/ledger".parse().unwrap();
+    let (patience, shape) = (Patience::default(), PackShape::SMALL);
+    let counted = Arc::new(Counted::default());
+    Chain::init(&*counted, &origin, patience).await.unwrap();
+    let blobs: Arc<dyn Blobs> = Arc::clone(&counted) as _;
+    let open = || BlobStore::open(Arc::clone(&blobs), &origin, shape, patience);
+    let (leader, follower) = (open().await.unwrap(), open().await.unwrap());
+    assert_eq!(leader.fence().await.unwrap(), Fencing::Leads);
+    while follower.follow().await.unwrap() != Progress::End {}
+    counted.taken();
+    let mut tree = Frontier::default();
+    for number in 0_u64..10 {
+        let (from, mut entries) = (TreeHead::of(&tree), Vec::new());
+        for entry in 0..100_u64 {
+            let entry = (number * 100 + entry).to_be_bytes();
+            Bundle::append(&mut entries, &entry).unwrap();
+            tree.push(leaf_hash(&entry));
+        }
+        let committed = leader.commit(Arc::new(Batch {
+            from: LogHead::without_state(from),
+            entries,
+            to: LogHead::without_state(TreeHead::of(&tree)),
+        }));
+        assert!(matches!(committed.await, CommitOutcome::Committed));
+        assert_eq!(counted.taken(), [("create", 1)]);
+        assert!(follower.has_next().await.unwrap());
+        assert!(matches!(
+            follower.follow().await.unwrap(),
+            Progress::Batch(_)
+        ));
+        assert_eq!(counted.taken(), [("get", 2)]);
+        assert!(!follower.has_next().await.unwrap());
+        assert_eq!(counted.taken(), [("get", 1)]);
+    }
+    // Packs are made of what the leader has: nothing is read again.
+    assert_eq!(leader.pack().await.unwrap(), 3);
+    assert_eq!(counted.taken(), [("create", 6)]);
+    assert!(leader.confirm().await.unwrap());
+    assert_eq!(counted.taken(), [("get", 1)]);
 }

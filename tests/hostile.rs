@@ -1296,11 +1296,16 @@ fn ask_again_and_again(
     requests: &[Vec<u8>],
     over: &AtomicBool,
 ) -> usize {
-    connect_again_and_again(target, &vec![HERE; connections], over, |_, number, mut stream| {
-        if stream.write_all(&requests[number % requests.len()]).is_ok() {
-            read_all(&mut stream);
-        }
-    })
+    connect_again_and_again(
+        target,
+        &vec![HERE; connections],
+        over,
+        |_, number, mut stream| {
+            if stream.write_all(&requests[number % requests.len()]).is_ok() {
+                read_all(&mut stream);
+            }
+        },
+    )
 }
 
 #[test]

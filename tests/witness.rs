@@ -179,7 +179,10 @@ fn each_request_has_the_answer_of_the_standard() {
     };
     refused(&changed(&|next| next.proof[0] = Hash::empty_root()), 422);
     refused(&changed(&|next| next.proof.push(Hash::empty_root())), 422);
-    refused(&changed(&|next| drop(next.proof.pop())), 422);
+    refused(
+        &changed(&|next| next.proof.truncate(next.proof.len() - 1)),
+        422,
+    );
     refused(&changed(&|next| next.old_size = 10), 400);
     refused(&changed(&|next| next.checkpoint = log.signed(2, 9)), 422);
     // Not signed, falsely signed, signed by a stranger, of another log.

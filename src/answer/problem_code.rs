@@ -92,6 +92,8 @@ problem_codes! {
     TimedOut = "timed_out", SERVICE_UNAVAILABLE;
     /// The log halted.
     Halted = "halted", SERVICE_UNAVAILABLE;
+    /// Another server leads the log.
+    NotLeading = "not_leading", SERVICE_UNAVAILABLE;
     /// The server stops.
     Stopping = "stopping", SERVICE_UNAVAILABLE;
     /// Too many streams are open.
@@ -110,6 +112,7 @@ impl From<UnavailableCode> for ProblemCode {
     fn from(code: UnavailableCode) -> Self {
         match code {
             UnavailableCode::Halted => Self::Halted,
+            UnavailableCode::NotLeading => Self::NotLeading,
             UnavailableCode::Stopping => Self::Stopping,
             UnavailableCode::Contended => Self::Contended,
             UnavailableCode::IssuerQueueFull => Self::IssuerQueueFull,

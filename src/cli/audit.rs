@@ -34,7 +34,7 @@ const STOPPED: i32 = 130;
 /// else in the place of a tile, or the key given did not sign; 4 there is no log at this address.
 #[derive(Args)]
 pub struct AuditArgs {
-    /// The ledger's URL, or a mirror.
+    /// The ledger's URL, its object store, or a mirror.
     ledger: String,
     /// The log's verifier key, or a file that holds it: from the programme's publications, never
     /// from the server.

@@ -1,9 +1,11 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
-use super::{Done, Failure, progress};
+use super::log_source::{self, failed, is_mirror, is_store, is_url, read_vkey};
+use super::store_log::StoreLog;
+use super::{Done, Failure, progress, store};
 use arborlog::audit::{
     AuditError, Auditor, SourceError, StaticLog, TileFault, TileSource, Tiles, WholeError,
     check_whole, threads_default,
@@ -16,6 +18,7 @@ use arborlog::note::{TreeHead, VerifierKey};
 use arborlog::outcome::Outcome;
 use arborlog::record::Origin;
 use arborlog::replay::Replay;
+use arborlog::store::blobs::Blobs;
 use arborlog::store::{
     DiskStore, InspectedStore, ProvenCopy, RepairError, SavedState, SavedStateError, StoreLock,
     repair,
@@ -28,9 +31,9 @@ use arborlog::store::{
 /// whole; 1 it is damaged or false; 3 it could not be checked; 4 it is no ledger.
 #[derive(Args)]
 pub struct FsckArgs {
-    /// The ledger's directory, its server's URL, or a mirror.
+    /// The ledger's directory, its server's URL, its object store, or a mirror.
     ledger: String,
-    /// For a URL or a mirror: the log's verifier key, or a file that holds it.
+    /// For a URL, an object store or a mirror: the log's verifier key, or a file that holds it.
     #[arg(long, value_name = "VKEY")]
     log: Option<String>,
     /// Mend the ledger's directory from this mirror, which is audited first, then check it.
@@ -47,7 +50,7 @@ pub fn run(args: &FsckArgs) -> Done {
 
 fn fsck(args: &FsckArgs) -> Done {
     let dir = Path::new(&args.ledger);
-    let is_log = is_url(&args.ledger) || is_mirror(dir)?;
+    let is_log = is_url(&args.ledger) || is_store(&args.ledger) || is_mirror(dir)?;
     match &args.repair_from {
         Some(_) if is_log => Err(Failure::usage(
             "only a ledger's own directory is mended; a mirror is made again by `arborlog mirror`",
@@ -57,7 +60,10 @@ fn fsck(args: &FsckArgs) -> Done {
             of_directory(args, dir)
         }
         None if is_log => of_log(args),
-        None => of_directory(args, dir),
+        None => match store::of(dir, None)? {
+            Some(blobs) => of_store(args, blobs),
+            None => of_directory(args, dir),
+        },
     }
 }
 
@@ -101,6 +107,20 @@ fn of_directory(args: &FsckArgs, dir: &Path) -> Done {
         Ok(Some((mut copy, size))) => check_saved(&mut copy.state, &origin, dir, size, made)?,
     };
     report(args, &state, head, &saved_says)
+}
+
+/// A ledger whose keys are in a directory, and which is in an object store: its chain, its packs, and what the
+/// entries make. Servers may run.
+fn of_store(args: &FsckArgs, blobs: Arc<dyn Blobs>) -> Done {
+    let log = StoreLog::open(blobs)?;
+    let head = log.head()?;
+    let state = check(&log, log.origin(), head, |_| {})?;
+    report(
+        args,
+        &state,
+        head,
+        "the chain of commits, and the packs below it, lead to that root",
+    )
 }
 
 /// The saved state of a ledger, in a copy that is gone when dropped: sled changes the files of what
@@ -345,7 +365,7 @@ fn report(args: &FsckArgs, state: &State, head: TreeHead, also: &str) -> Done {
 pub(super) fn damaged(error: arborlog::store::StoreError) -> Failure {
     use arborlog::store::StoreError;
     match error {
-        StoreError::Damaged { .. } => Failure::check(error),
+        StoreError::Damaged { .. } | StoreError::DamagedObject { .. } => Failure::check(error),
         other => other.into(),
     }
 }

@@ -1,17 +1,20 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use tokio::runtime::Runtime;
 
-use super::{Done, Failure, read_text};
+use super::{Done, Failure, read_text, store};
 use arborlog::client::{Proposal, today};
 use arborlog::crypto::{PublicKey, SigningKey};
 use arborlog::durable::{self, make_folders};
-use arborlog::log::{GenesisError, admit_genesis, has_store};
+use arborlog::log::{GenesisError, admit_genesis, admit_genesis_to, has_store};
 use arborlog::note::{SignatureType, VerifierKey};
 use arborlog::record::{
     FormatVersion, Genesis, List, Origin, Record, RecordId, Seq, SigningContext, Statement, Text,
 };
-use arborlog::store::DiskStore;
+use arborlog::store::blobs::{Chain, Patience, ROUNDS_AT_INIT, probe};
+use arborlog::store::{DiskStore, StoreError};
 
 /// Make a ledger: its directory, its log's key, and its genesis.
 ///
@@ -38,6 +41,11 @@ pub struct InitArgs {
     /// How many governors must sign what governors say; all of them, if left out.
     #[arg(long)]
     quorum: Option<u8>,
+    /// Keep the ledger in this object store, which several servers may share: s3://bucket/prefix, gs://…,
+    /// az://… or file:///folder, with credentials from the environment. DIR then has keys alone. The store is
+    /// tried first.
+    #[arg(long, env = "ARBORLOG_STORE", value_name = "ADDRESS")]
+    store: Option<String>,
     /// Admit DIR/genesis.json, now that all have signed it.
     #[arg(long, conflicts_with_all = ["origin", "programme", "governors", "quorum"])]
     complete: bool,
@@ -56,11 +64,23 @@ pub fn run(args: &InitArgs) -> Done {
             .iter()
             .map(|text| parse_governor(text))
             .collect::<Result<Vec<_>, _>>()?;
-        create(&args.dir, origin, programme, governors, args.quorum)?;
+        match &args.store {
+            None => create(&args.dir, origin, programme, governors, args.quorum)?,
+            Some(address) => {
+                let place = (args.dir.as_path(), address.as_str());
+                create_on(place, origin, programme, governors, args.quorum)?;
+            }
+        }
     }
     let proposal = Proposal::read(&genesis_path(&args.dir))?;
     let vkey = read_text(&args.dir.join("log.vkey"))?;
-    match admit_genesis(&args.dir, &proposal.origin, &proposal.signed) {
+    let admitted = match store::of(&args.dir, args.store.as_deref())? {
+        None => admit_genesis(&args.dir, &proposal.origin, &proposal.signed),
+        Some(blobs) => {
+            Runtime::new()?.block_on(admit_genesis_to(blobs, &proposal.origin, &proposal.signed))
+        }
+    };
+    match admitted {
         Ok(id) => report(args, &id, vkey.trim()),
         Err(GenesisError::Refused(refusal)) if refusal.code.name() == "possession_unproven" => {
             let path = genesis_path(&args.dir);
@@ -132,6 +152,46 @@ pub fn create(
     dir: &Path,
     origin: &Origin,
     programme: &str,
+    governors: Vec<Governor>,
+    quorum: Option<u8>,
+) -> Done {
+    create_keys(dir, origin, programme, governors, quorum)?;
+    // Its own last step writes VERSION, without which a directory is no ledger.
+    DiskStore::create(dir)?;
+    Ok(())
+}
+
+/// As [`create`], of a ledger in an object store, which is tried before anything is made.
+pub fn create_on(
+    (dir, address): (&Path, &str),
+    origin: &Origin,
+    programme: &str,
+    governors: Vec<Governor>,
+    quorum: Option<u8>,
+) -> Done {
+    let blobs = store::open(address)?;
+    Runtime::new()?.block_on(async {
+        let patience = Patience::default();
+        match Chain::open(Arc::clone(&blobs), origin, patience).await {
+            Err(StoreError::NoLog(_)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                return Err(Failure::usage(format!(
+                    "{address} holds a ledger of this origin already; choose another place, or serve that one with its keys"
+                )));
+            }
+        }
+        Ok::<_, Failure>(probe(&[blobs], ROUNDS_AT_INIT).await?)
+    })?;
+    create_keys(dir, origin, programme, governors, quorum)?;
+    // A crash before this leaves a directory that no server takes for that of a ledger.
+    store::note(dir, address)
+}
+
+fn create_keys(
+    dir: &Path,
+    origin: &Origin,
+    programme: &str,
     mut governors: Vec<Governor>,
     quorum: Option<u8>,
 ) -> Done {
@@ -193,8 +253,6 @@ pub fn create(
     );
     durable::create(&dir.join("log.vkey"), format!("{vkey}\n").as_bytes())?;
     proposal.write_new(&genesis_path(dir))?;
-    // Its own last step writes VERSION, without which a directory is no ledger.
-    DiskStore::create(dir)?;
     Ok(())
 }
 
@@ -275,7 +333,13 @@ fn is_without_genesis(dir: &Path) -> bool {
 /// Admits the genesis of a directory, if that was not done yet; gives its id.
 pub fn complete(dir: &Path) -> Result<RecordId, Failure> {
     let proposal = Proposal::read(&genesis_path(dir))?;
-    match admit_genesis(dir, &proposal.origin, &proposal.signed) {
+    let admitted = match store::of(dir, None)? {
+        None => admit_genesis(dir, &proposal.origin, &proposal.signed),
+        Some(blobs) => {
+            Runtime::new()?.block_on(admit_genesis_to(blobs, &proposal.origin, &proposal.signed))
+        }
+    };
+    match admitted {
         Ok(id) => Ok(id),
         Err(GenesisError::Begun) => {
             Ok(SigningContext::new(&proposal.origin).id(proposal.signed.bytes()))

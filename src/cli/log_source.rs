@@ -1,4 +1,4 @@
-//! Which log a command is about: a URL, or a folder that holds a mirror.
+//! Which log a command is about: a URL, an object store, or a folder that holds a mirror.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,7 +10,8 @@ use arborlog::durable::{FileError, at};
 use arborlog::note::VerifierKey;
 use arborlog::outcome::Outcome;
 
-use super::{Failure, connect, read_text};
+use super::store_log::StoreLog;
+use super::{Failure, connect, read_text, store};
 
 /// How long a command asks a log that does not answer before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,12 +22,15 @@ pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
         let remote = connect::to(place).retrying_for(PATIENCE);
         return Ok(Box::new(RemoteLog::new(remote)));
     }
+    if is_store(place) {
+        return Ok(Box::new(StoreLog::open(store::open(place)?)?));
+    }
     let dir = Path::new(place);
     if is_mirror(dir)? {
         return Ok(Box::new(Folder::new(dir)));
     }
     let what = anyhow::anyhow!(
-        "{place} is no URL and no mirror: a folder with checkpoint and tile/ in it, as `arborlog mirror` makes"
+        "{place} is no URL, no object store and no mirror: a folder with checkpoint and tile/ in it, as `arborlog mirror` makes"
     );
     Err(Failure::of(Outcome::NotThatKind, what))
 }
@@ -52,6 +56,12 @@ pub fn read_vkey(text: &str) -> Result<VerifierKey, Failure> {
 
 pub fn is_url(place: &str) -> bool {
     place.starts_with("http://") || place.starts_with("https://")
+}
+
+/// Whether a place is the address of an object store.
+pub fn is_store(place: &str) -> bool {
+    let schemes = ["s3://", "gs://", "az://", "file://"];
+    schemes.iter().any(|scheme| place.starts_with(scheme))
 }
 
 /// Whether a folder holds a mirror.

@@ -16,7 +16,7 @@ use arborlog::outcome::Outcome;
 /// checked, or lags behind the copy; 4 it is no log.
 #[derive(Args)]
 pub struct MirrorArgs {
-    /// The ledger's URL, or another mirror.
+    /// The ledger's URL, its object store, or another mirror.
     ledger: String,
     /// The folder of the copy.
     dir: PathBuf,

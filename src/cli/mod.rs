@@ -14,6 +14,7 @@ pub mod init;
 mod interrupt;
 pub mod keygen;
 pub mod keys;
+pub mod lead;
 pub mod log_lines;
 pub mod log_source;
 pub mod mirror;
@@ -21,7 +22,10 @@ pub mod monitor;
 pub mod progress;
 pub mod receipt;
 pub mod serve;
+pub mod store;
+mod store_log;
 pub mod submit;
+pub mod sweep;
 mod words;
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +7,12 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{Done, Failure, log_lines};
+use super::{Done, Failure, log_lines, store};
 use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
-use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig, LogError, SignedBeforeError};
+use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig, LogError, SharedConfig, SignedBeforeError};
 use arborlog::outcome::Outcome;
 use arborlog::store::SEGMENT_BYTES;
+use arborlog::store::blobs::{ROUNDS_AT_START, probe};
 use arborlog::web::{self, Site};
 
 /// Serve a ledger over HTTP until SIGTERM or Ctrl-C. Every flag has an `ARBORLOG_*` variable.
@@ -19,6 +21,21 @@ pub struct ServeArgs {
     /// The ledger's directory.
     #[arg(env = "ARBORLOG_DIR")]
     dir: PathBuf,
+    /// The object store that has the ledger, which several servers may share: s3://bucket/prefix, gs://…,
+    /// az://… or file:///folder, with credentials from the environment. DIR then has keys alone, and the
+    /// address with which the ledger was made, which is used if this is left out.
+    #[arg(long, env = "ARBORLOG_STORE", value_name = "ADDRESS")]
+    store: Option<String>,
+    /// Leave it to others to lead at a start; lead when nobody gave a sign of life for 10 s.
+    #[arg(long, env = "ARBORLOG_FOLLOW")]
+    follow: bool,
+    /// Verify the signatures of what other servers commit again.
+    #[arg(long, env = "ARBORLOG_VERIFY_FOLLOWED")]
+    verify_followed: bool,
+    /// Where clients reach this server, as the other servers tell it to those who send them records;
+    /// --public-url, or where it listens, if left out.
+    #[arg(long, env = "ARBORLOG_ADVERTISE", value_name = "URL", value_parser = public_url)]
+    advertise: Option<String>,
     /// Where to listen; port 0 takes a free one and prints it.
     #[arg(long, env = "ARBORLOG_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
@@ -179,6 +196,7 @@ pub fn run(args: &ServeArgs) -> Done {
                 .then(|| Duration::from_millis(args.state_every_ms)),
             at_least: args.at_least.clone(),
             last_signed: args.last_signed.clone(),
+            shared: shared(args).await?,
         };
         let tls = args.tls.load()?;
         let reloads = reload_at_hangup(tls.clone())?;
@@ -191,6 +209,9 @@ pub fn run(args: &ServeArgs) -> Done {
         tokio::spawn(end_by_force(log.broke_off()));
         let scheme = if tls.is_some() { "https" } else { "http" };
         outln!("listening on {scheme}://{}", listener.local_addr()?);
+        if let Some(address) = reached_at(args, scheme, listener.local_addr()?) {
+            log.advertise(address);
+        }
         let head = log.published().head.tree;
         tracing::info!(size = head.size, root = %head.root, "serving");
         let site = Site {
@@ -221,6 +242,32 @@ pub fn run(args: &ServeArgs) -> Done {
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })
+}
+
+/// The object store of the ledger, tried in one round, if it has one.
+async fn shared(args: &ServeArgs) -> Result<Option<SharedConfig>, Failure> {
+    let Some(blobs) = store::of(&args.dir, args.store.as_deref())? else {
+        if args.follow {
+            return Err(Failure::usage(
+                "--follow is for a ledger on an object store: name it with --store",
+            ));
+        }
+        return Ok(None);
+    };
+    probe(std::slice::from_ref(&blobs), ROUNDS_AT_START).await?;
+    Ok(Some(SharedConfig {
+        follow: args.follow,
+        verify: args.verify_followed,
+        ..SharedConfig::on(blobs)
+    }))
+}
+
+/// Where clients reach this server, as far as that is known.
+fn reached_at(args: &ServeArgs, scheme: &str, listens: SocketAddr) -> Option<String> {
+    let said = args.advertise.clone().or_else(|| args.public_url.clone());
+    // Every address of the machine is none that another machine can use.
+    let own = (!listens.ip().is_unspecified()).then(|| format!("{scheme}://{listens}"));
+    said.or(own)
 }
 
 /// A log that does not extend what was signed is false to that, and a file that holds no checkpoint

@@ -36,6 +36,7 @@ mod repeated;
 mod roots;
 mod sending;
 mod seq_ranges;
+mod servers;
 mod static_log;
 mod strays;
 mod submitter;

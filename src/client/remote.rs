@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::roots::CertificateRoots;
+use super::servers::{Round, Servers};
 use crate::crypto::PublicKey;
 use crate::record::{
     CodecError, Day, Index, Origin, RecordId, Seq, SignedRecord, Statement, append_frame,
@@ -23,24 +24,27 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 /// One request takes no longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// One request to one of several servers takes no longer: then the same bytes go to another.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 /// A connection that is not made by then is tried again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request without an answer for so long is one that is waited for, and told as that.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Waiting is told at once, and then not again before this has passed.
 const TELL_EVERY: Duration = Duration::from_secs(15);
+/// The field of answers by which a server says that it follows, and how far behind it may be.
+const FOLLOWS: &str = "arborlog-lag";
 /// No answer is longer.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
-/// A server's address.
+/// A log's server, or several that share the log.
 #[derive(Clone, Debug)]
 pub struct Remote {
+    /// The first address: what is asked is named by it.
     base: String,
+    servers: Arc<Servers>,
     agent: ureq::Agent,
     retry_for: Duration,
-    /// Whether this server ever answered. A name that never resolved is a wrong name; one that did
-    /// may fail to for a while.
-    reached: Arc<AtomicBool>,
     tell: Option<fn(&Waiting<'_>)>,
     /// When waiting was told last.
     told: Arc<Mutex<Option<Instant>>>,
@@ -260,11 +264,12 @@ pub fn batch_body(records: &[SignedRecord]) -> Result<Vec<u8>, CodecError> {
 }
 
 /// Problems of a server that took nothing of the request, so that nothing of it can come in later.
-const NOTHING_TAKEN: [&str; 4] = [
+const NOTHING_TAKEN: [&str; 5] = [
     "body_late",
     "memory_full",
     "queue_full",
     "issuer_queue_full",
+    "not_leading",
 ];
 
 /// An answer that is one.
@@ -273,6 +278,13 @@ pub(super) struct Answer {
     pub bytes: Vec<u8>,
     /// A try before it may have arrived too.
     pub unanswered_before: bool,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    ToRead,
+    ToAppend,
 }
 
 /// One try's outcome.
@@ -292,10 +304,11 @@ enum Arrived {
 }
 
 impl Remote {
-    /// The server at this URL. One with https must show a certificate by an authority that this
-    /// system trusts ([`CertificateRoots::system`]).
+    /// The server at this URL; or those at several, with commas between, which share a log: each request is sent
+    /// to the one that leads, and the same bytes to another when that one does not answer. One with https must
+    /// show a certificate by an authority that this system trusts ([`CertificateRoots::system`]).
     pub fn new(base: &str) -> Self {
-        let roots = if is_https(base) {
+        let roots = if base.split(',').any(is_https) {
             CertificateRoots::system()
         } else {
             CertificateRoots::none()
@@ -305,20 +318,25 @@ impl Remote {
 
     /// The server at this URL, whose certificate must be by one of these authorities.
     pub fn trusting(base: &str, roots: CertificateRoots) -> Self {
+        let servers = Servers::at(base);
+        let timeout = match servers.are_several() {
+            true => ATTEMPT_TIMEOUT,
+            false => REQUEST_TIMEOUT,
+        };
         let tls = ureq::tls::TlsConfig::builder()
             .root_certs(roots.certificates())
             .build();
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(REQUEST_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(timeout))
+            .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
             .http_status_as_error(false)
             .tls_config(tls)
             .build();
         Self {
-            base: base.trim_end_matches('/').to_owned(),
+            base: servers.first().to_owned(),
+            servers: Arc::new(servers),
             agent: config.into(),
             retry_for: RETRY_FOR,
-            reached: Arc::default(),
             tell: None,
             told: Arc::default(),
         }
@@ -329,34 +347,7 @@ impl Remote {
     /// # Errors
     /// [`RemoteError::Address`].
     pub fn check_address(&self) -> Result<(), RemoteError> {
-        let wrong = |why: &str| RemoteError::Address {
-            base: self.base.clone(),
-            why: why.to_owned(),
-        };
-        let Some((scheme, rest)) = self.base.split_once("://") else {
-            return Err(wrong(if matches!(self.base.as_str(), "http:" | "https:") {
-                "it names no host"
-            } else if Path::new(&self.base).is_dir() {
-                "it is a folder; write the URL of the server that serves it, such as http://127.0.0.1:8080"
-            } else {
-                "it has no scheme; write http:// or https:// before it"
-            }));
-        };
-        if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
-            return Err(wrong("its scheme is not http or https"));
-        }
-        if rest.starts_with(['/', ':']) {
-            return Err(wrong("it names no host"));
-        }
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-        // The colons of an address of version 6 stand in brackets.
-        let after_host = authority.rsplit(']').next().unwrap_or(authority);
-        if let Some((_, port)) = after_host.rsplit_once(':')
-            && !port.parse::<u16>().is_ok_and(|port| port > 0)
-        {
-            return Err(wrong("its port is no number from 1 to 65535"));
-        }
-        Ok(())
+        self.servers.bases().try_for_each(check_address)
     }
 
     /// Gives up sooner or later than two minutes.
@@ -384,7 +375,9 @@ impl Remote {
     /// [`RemoteError`].
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, RemoteError> {
         let url = format!("{}/{path}", self.base);
-        let answer = self.retried(&url, ANSWER_BYTES_MAX, || self.agent.get(&url).call())?;
+        let answer = self.retried(&url, (Asks::ToRead, ANSWER_BYTES_MAX), |url| {
+            self.agent.get(url).call()
+        })?;
         match (answer.status, answer.bytes) {
             (200, bytes) => Ok(bytes),
             (status, bytes) => Err(problem(url, status, &bytes)),
@@ -397,7 +390,9 @@ impl Remote {
     /// [`RemoteError`].
     pub fn file(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, RemoteError> {
         let url = format!("{}/{path}", self.base);
-        let answer = self.retried(&url, bytes_max, || self.agent.get(&url).call())?;
+        let answer = self.retried(&url, (Asks::ToRead, bytes_max), |url| {
+            self.agent.get(url).call()
+        })?;
         match (answer.status, answer.bytes) {
             (200, bytes) => Ok(Some(bytes)),
             (404 | 410, _) => Ok(None),
@@ -575,7 +570,7 @@ impl Remote {
         media_type: &str,
         body: &[u8],
     ) -> Result<Answer, RemoteError> {
-        self.retried(url, ANSWER_BYTES_MAX, || {
+        self.retried(url, (Asks::ToAppend, ANSWER_BYTES_MAX), |url| {
             self.agent.post(url).content_type(media_type).send(body)
         })
     }
@@ -583,15 +578,20 @@ impl Remote {
     fn retried(
         &self,
         url: &str,
-        bytes_max: u64,
-        ask: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        (asks, bytes_max): (Asks, u64),
+        ask: impl Fn(&str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Answer, RemoteError> {
         self.check_address()?;
         let begun = Instant::now();
         let mut pause = PAUSE_FIRST;
         let mut unanswered_before = false;
+        let mut round = Round::begin(self.servers.addresses.len());
         loop {
-            let tried = self.watched(url, begun, || self.tried(ask(), bytes_max));
+            let address = self.servers.current();
+            let asked = address.named(url, &self.base);
+            let tried = self.watched(&asked, begun, || {
+                self.tried(ask(&asked), (asks, bytes_max), &address.reached)
+            });
             let why = match tried {
                 Tried::Answer(status, bytes) => {
                     return Ok(Answer {
@@ -601,16 +601,20 @@ impl Remote {
                     });
                 }
                 Tried::Again(why, arrived) => {
+                    round.has_hope();
                     unanswered_before |= arrived == Arrived::Perhaps;
                     why
                 }
-                Tried::Never(why) => {
-                    return Err(RemoteError::Unusable {
-                        url: url.to_owned(),
-                        why,
-                    });
+                Tried::Never(why) if round.is_hopeless() => {
+                    return Err(RemoteError::Unusable { url: asked, why });
                 }
+                Tried::Never(why) => why,
             };
+            // The same bytes elsewhere, at once; a pause comes when all were asked.
+            self.servers.turn();
+            if !round.is_over() && begun.elapsed() < self.retry_for {
+                continue;
+            }
             if begun.elapsed() + pause > self.retry_for {
                 return Err(RemoteError::Away {
                     url: url.to_owned(),
@@ -659,65 +663,103 @@ impl Remote {
     fn tried(
         &self,
         answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-        bytes_max: u64,
+        (asks, bytes_max): (Asks, u64),
+        reached: &AtomicBool,
     ) -> Tried {
         let mut answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return self.failed(&error),
+            Err(error) => return failed(&error, reached.load(Ordering::Relaxed)),
         };
-        self.reached.store(true, Ordering::Relaxed);
+        reached.store(true, Ordering::Relaxed);
+        // What it knows may be older than what another answered just now. What it says of a request to append it
+        // said when it led.
+        let follows = asks == Asks::ToRead
+            && self.servers.are_several()
+            && answer.headers().contains_key(FOLLOWS);
         let status = answer.status().as_u16();
         let mut bytes = Vec::new();
         let mut body = answer.body_mut().as_reader().take(bytes_max);
         match body.read_to_end(&mut bytes) {
             Ok(_) if matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => busy(status, &bytes),
+            Ok(_) if follows => {
+                Tried::Again("it follows, and does not lead".to_owned(), Arrived::No)
+            }
             Ok(_) => Tried::Answer(status, bytes),
             Err(error) => Tried::Again(error.to_string(), Arrived::Perhaps),
         }
     }
+}
 
-    /// Tells what may pass from what asking again can't mend.
-    fn failed(&self, error: &ureq::Error) -> Tried {
-        use ureq::Error;
-        let why = error.to_string();
-        let reached = self.reached.load(Ordering::Relaxed);
-        match error {
-            Error::BadUri(_) | Error::Http(_) => {
-                Tried::Never(format!("{why}; write http://HOST:PORT or https://HOST"))
-            }
-            Error::HostNotFound if !reached => Tried::Never(unknown_host(&why)),
-            // The system's resolver has no kind of error of its own.
-            Error::Io(_) if why.contains("failed to lookup address") && !reached => {
-                Tried::Never(unknown_host(&why))
-            }
-            // rustls says so of a certificate that does not hold, and of a server without TLS.
-            Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
-                Tried::Never(wrong_tls(&why))
-            }
-            Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => {
-                Tried::Never(wrong_tls(&why))
-            }
-            Error::RedirectFailed | Error::TooManyRedirects => Tried::Never(format!(
-                "{why}: the server redirects to another address; give that one"
-            )),
-            Error::InvalidProxyUrl => {
-                Tried::Never(format!("{why}: see HTTP_PROXY and HTTPS_PROXY"))
-            }
-            // Once it answered as it should, a torn answer may pass.
-            Error::Protocol(_) if !reached => Tried::Never(format!(
-                "{why}; what listens there speaks no HTTP. If it has TLS, write https:// before its name"
-            )),
-            Error::Io(io) if !reached && io.kind() == std::io::ErrorKind::ConnectionRefused => {
-                Tried::Never(format!(
-                    "{why}; nothing listens there. Check the host and the port, and that the server runs"
-                ))
-            }
-            Error::Io(io) if !reached && never_connects(io.kind()) => {
-                Tried::Never(format!("{why}; check the address and the port"))
-            }
-            _ => Tried::Again(why, arrived(error)),
+/// Tells what may pass from what asking again can't mend.
+fn failed(error: &ureq::Error, reached: bool) -> Tried {
+    use ureq::Error;
+    let why = error.to_string();
+    match error {
+        Error::BadUri(_) | Error::Http(_) => {
+            Tried::Never(format!("{why}; write http://HOST:PORT or https://HOST"))
         }
+        Error::HostNotFound if !reached => Tried::Never(unknown_host(&why)),
+        // The system's resolver has no kind of error of its own.
+        Error::Io(_) if why.contains("failed to lookup address") && !reached => {
+            Tried::Never(unknown_host(&why))
+        }
+        // rustls says so of a certificate that does not hold, and of a server without TLS.
+        Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
+            Tried::Never(wrong_tls(&why))
+        }
+        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => {
+            Tried::Never(wrong_tls(&why))
+        }
+        Error::RedirectFailed | Error::TooManyRedirects => Tried::Never(format!(
+            "{why}: the server redirects to another address; give that one"
+        )),
+        Error::InvalidProxyUrl => Tried::Never(format!("{why}: see HTTP_PROXY and HTTPS_PROXY")),
+        // Once it answered as it should, a torn answer may pass.
+        Error::Protocol(_) if !reached => Tried::Never(format!(
+            "{why}; what listens there speaks no HTTP. If it has TLS, write https:// before its name"
+        )),
+        Error::Io(io) if !reached && io.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Tried::Never(format!(
+                "{why}; nothing listens there. Check the host and the port, and that the server runs"
+            ))
+        }
+        Error::Io(io) if !reached && never_connects(io.kind()) => {
+            Tried::Never(format!("{why}; check the address and the port"))
+        }
+        _ => Tried::Again(why, arrived(error)),
     }
+}
+
+/// Checks that an address can be one of a server.
+fn check_address(base: &str) -> Result<(), RemoteError> {
+    let wrong = |why: &str| RemoteError::Address {
+        base: base.to_owned(),
+        why: why.to_owned(),
+    };
+    let Some((scheme, rest)) = base.split_once("://") else {
+        return Err(wrong(if matches!(base, "http:" | "https:") {
+            "it names no host"
+        } else if Path::new(base).is_dir() {
+            "it is a folder; write the URL of the server that serves it, such as http://127.0.0.1:8080"
+        } else {
+            "it has no scheme; write http:// or https:// before it"
+        }));
+    };
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+        return Err(wrong("its scheme is not http or https"));
+    }
+    if rest.starts_with(['/', ':']) {
+        return Err(wrong("it names no host"));
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    // The colons of an address of version 6 stand in brackets.
+    let after_host = authority.rsplit(']').next().unwrap_or(authority);
+    if let Some((_, port)) = after_host.rsplit_once(':')
+        && !port.parse::<u16>().is_ok_and(|port| port > 0)
+    {
+        return Err(wrong("its port is no number from 1 to 65535"));
+    }
+    Ok(())
 }
 
 /// Whether a request that failed so may have reached the server.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -23,7 +23,7 @@ use super::App;
 use super::connection::HeadRefused;
 use super::limits::timed_out;
 use crate::answer::{Problem, ProblemCode};
-use crate::log::AppendError;
+use crate::log::{AppendError, Status};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
@@ -109,6 +109,8 @@ pub(super) struct ServerMetrics {
     checkpoint_ms: Gauge,
     queue: Gauge,
     ready: Gauge,
+    leading: Gauge,
+    lag_seconds: Gauge<f64, AtomicU64>,
     log_lines_lost: Counter,
     /// What the counter above is set to when it is asked for.
     count_lost: Option<fn() -> u64>,
@@ -151,6 +153,17 @@ impl ServerMetrics {
         );
         registry.register("queue_batches", "Batches that wait", queue.clone());
         registry.register("ready", "1 while records are admitted", ready.clone());
+        let (leading, lag_seconds) = (Gauge::default(), Gauge::default());
+        registry.register(
+            "leading",
+            "1 while this server leads the log, also if no other can",
+            leading.clone(),
+        );
+        registry.register(
+            "lag_seconds",
+            "Time since a server that follows had all that is in the log",
+            Gauge::<f64, AtomicU64>::clone(&lag_seconds),
+        );
         let log_lines_lost = Counter::default();
         registry.register(
             "log_lines_lost",
@@ -167,6 +180,8 @@ impl ServerMetrics {
             checkpoint_ms,
             queue,
             ready,
+            leading,
+            lag_seconds,
             log_lines_lost,
             count_lost,
         }
@@ -235,6 +250,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.metrics
         .ready
         .set(i64::from(app.log.readiness().is_ok()));
+    let leads = matches!(status, Status::Ready { .. });
+    app.metrics.leading.set(i64::from(leads));
+    app.metrics.lag_seconds.set(app.log.lag().as_secs_f64());
     if let Some(count) = app.metrics.count_lost {
         app.metrics
             .log_lines_lost

@@ -8,6 +8,7 @@ mod body;
 mod body_bytes;
 mod connection;
 mod connections;
+mod following;
 mod forwarded;
 mod framing;
 mod guarded_stream;
@@ -174,6 +175,7 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(Extension(AnswerBudget::new()))
         .layer(Extension(ReadTurns::new()))
+        .layer(from_fn_with_state(Arc::clone(&app), following::tell))
         .layer(from_fn_with_state(app, metrics::watch))
 }
 

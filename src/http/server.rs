@@ -97,7 +97,7 @@ pub async fn serve(
     }
     drained?;
     match status {
-        Status::Ready { .. } => Ok(()),
+        Status::Ready { .. } | Status::Following { .. } => Ok(()),
         Status::Halted { why, .. } => Err(ServeError::Halted(why)),
     }
 }

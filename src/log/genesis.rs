@@ -1,6 +1,7 @@
 //! SignedEntry 0: a ledger's beginning, admitted before any server runs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::clock::Clock;
 use crate::durable::{FileError, at};
@@ -8,7 +9,8 @@ use crate::ledger::{Candidate, Refusal, State};
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{LogHead, Origin, RecordId, SignedEntry, SignedRecord, SigningContext, TimeMs};
-use crate::store::{Batch, CommitOutcome, DiskStore, StoreError};
+use crate::store::blobs::{Beat, BlobStore, Blobs, Chain, PackShape, Patience, Progress, Standing};
+use crate::store::{Batch, CommitOutcome, DiskStore, Store as _, StoreError};
 
 /// Why a genesis can't be admitted.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,53 @@ pub fn admit_genesis(
     if store.head_now()?.tree.size > 0 {
         return Err(GenesisError::Begun);
     }
+    let (id, batch) = first_batch(origin, genesis)?;
+    // A crash before or in this leaves an empty log: `init --complete` does the same again. After it,
+    // a ledger that has begun.
+    admitted(id, store.commit_now(&batch))
+}
+
+/// Makes a genesis the first entry of an empty log on an object store; returns its id.
+///
+/// A crash leaves a store that names the log, and perhaps fences: the same can be done again. After the
+/// commit, a ledger that has begun, which waits for the silence of its session to end unless it was told
+/// that it left.
+///
+/// # Errors
+/// [`GenesisError`].
+pub async fn admit_genesis_to(
+    blobs: Arc<dyn Blobs>,
+    origin: &Origin,
+    genesis: &SignedRecord,
+) -> Result<RecordId, GenesisError> {
+    let (id, batch) = first_batch(origin, genesis)?;
+    let patience = Patience::default();
+    Chain::init(&*blobs, origin, patience).await?;
+    let shape = PackShape::STANDARD;
+    let store = BlobStore::open(Arc::clone(&blobs), origin, shape, patience).await?;
+    while !store.leads() {
+        while store.follow().await? != Progress::End {}
+        if store.head().await?.tree.size > 0 {
+            return Err(GenesisError::Begun);
+        }
+        store.fence().await?;
+    }
+    let id = admitted(id, store.commit(Arc::new(batch)).await)?;
+    if let Some(session) = store.session().await {
+        let left = Beat {
+            count: 0,
+            address: String::new(),
+            standing: Standing::Left,
+        };
+        left.put(&*blobs, session, patience)
+            .await
+            .map_err(StoreError::from)?;
+    }
+    Ok(id)
+}
+
+/// The commit that a genesis is, and its id.
+fn first_batch(origin: &Origin, genesis: &SignedRecord) -> Result<(RecordId, Batch), GenesisError> {
     let context = SigningContext::new(origin);
     genesis.verify(&context)?;
     let id = context.id(genesis.bytes());
@@ -69,11 +118,13 @@ pub fn admit_genesis(
         entries,
         to: LogHead::without_state(TreeHead::of(&tree)),
     };
-    // A crash before or in this leaves an empty log: `init --complete` does the same again. After it,
-    // a ledger that has begun.
-    match store.commit_now(&batch) {
+    Ok((id, batch))
+}
+
+fn admitted(id: RecordId, outcome: CommitOutcome) -> Result<RecordId, GenesisError> {
+    match outcome {
         CommitOutcome::Committed => Ok(id),
-        CommitOutcome::Moved(_) => Err(GenesisError::Begun),
+        CommitOutcome::Moved(_) | CommitOutcome::Deposed => Err(GenesisError::Begun),
         CommitOutcome::Unknown(error) => Err(error.into()),
     }
 }

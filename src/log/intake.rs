@@ -50,6 +50,8 @@ pub struct Refused {
 pub enum UnavailableCode {
     /// The log admits nothing more until it is started again.
     Halted,
+    /// Another process leads the log.
+    NotLeading,
     /// The server is stopping.
     Stopping,
     /// Others send records of the same issuer.
@@ -119,6 +121,16 @@ impl AppendError {
         }
     }
 
+    pub(super) fn not_leading(leader: Option<&str>) -> Self {
+        Self::Unavailable {
+            code: UnavailableCode::NotLeading,
+            why: match leader {
+                Some(leader) => format!("this server follows; the one that leads is at {leader}"),
+                None => "this server follows, and does not know which one leads now".to_owned(),
+            },
+        }
+    }
+
     pub(super) fn stopping() -> Self {
         Self::Unavailable {
             code: UnavailableCode::Stopping,
@@ -184,6 +196,7 @@ impl Log {
         mut records: Vec<SignedRecord>,
         trailing: Option<Refusal>,
     ) -> Result<Appended, AppendError> {
+        self.check_leading()?;
         let mut progress = Progress {
             indexes: Vec::new(),
             already_in: Vec::new(),
@@ -360,6 +373,7 @@ impl Log {
         match replied.await.map_err(|_| AppendError::stopping())? {
             Reply::Judged { verdict, published } => Ok((verdict, published)),
             Reply::Unavailable(why) => Err(AppendError::halted(&why)),
+            Reply::NotLeading => Err(AppendError::not_leading(None)),
         }
     }
 

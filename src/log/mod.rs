@@ -81,9 +81,12 @@
 
 mod batch;
 mod clock;
+mod following;
 mod genesis;
 mod intake;
 mod keeper;
+mod leadership;
+mod publisher;
 mod queue;
 mod reader;
 mod recovery;
@@ -94,8 +97,10 @@ mod sender;
 mod sequencer;
 mod signed_before;
 mod signer;
+mod standby;
 mod state_roots;
 mod status;
+mod turns;
 mod workers;
 
 use std::path::{Path, PathBuf};
@@ -104,9 +109,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 pub use clock::{Clock, ClockError};
-pub use genesis::{GenesisError, admit_genesis, has_store};
+pub use genesis::{GenesisError, admit_genesis, admit_genesis_to, has_store};
 pub use intake::{AppendError, Appended, Refused, RefusedBatch, UnavailableCode};
 pub use keeper::ENTRIES_PER_SAVE;
+pub use leadership::{SharedConfig, Timing};
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
 pub use sealed_intake::AppendedBatch;
@@ -121,11 +127,14 @@ use crate::ledger::State;
 use crate::note::VerifierKey;
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
+use crate::store::blobs::{BlobStore, Progress};
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
+use leadership::{Packing, SharedLog};
+use publisher::Publisher;
 use queue::{Queue, QueueTaker};
 use rewind::Rewind;
-use sequencer::Sequencer;
+use sequencer::{DurableState, Sequencer, Sharing};
 use signed_before::{RecoveredLog, advance, signs_on};
 use state_roots::{CoverRequests, ProvenStates, StateRoots};
 use status::{StatusCell, StatusWriter, Vital};
@@ -160,6 +169,9 @@ pub struct LogConfig {
     pub at_least: Option<PathBuf>,
     /// A file, on another disk, that keeps the newest checkpoint: the log must extend it at a start.
     pub last_signed: Option<PathBuf>,
+    /// The object store that has the log, which other processes may share; `None` for a log in `dir`. Then `dir`
+    /// has keys alone.
+    pub shared: Option<SharedConfig>,
 }
 
 impl LogConfig {
@@ -173,6 +185,7 @@ impl LogConfig {
             state_every: None,
             at_least: None,
             last_signed: None,
+            shared: None,
         }
     }
 }
@@ -236,6 +249,10 @@ pub struct Log {
     walks: Shares,
     /// Sealed batches that are sent again.
     replays: Shares,
+    /// Of a log that several processes share: what this one knows of the others.
+    shared: Option<Arc<SharedLog>>,
+    /// What packs behind the commits of such a log.
+    packing: Option<Packing>,
     sequencer: tokio::task::JoinHandle<()>,
 }
 
@@ -248,13 +265,37 @@ impl Log {
     pub async fn open(config: &LogConfig) -> Result<Self, LogError> {
         let dir = &config.dir;
         let signer = LogSigner::open(dir)?;
+        let clock = Clock::system(config.accept_clock);
+        if let Some(shared) = &config.shared {
+            return Self::start_shared(shared, signer, clock, config).await;
+        }
         let store: Arc<dyn Store> = Arc::new(DiskStore::open_with(dir, config.segment_bytes)?);
         // Without a saved state the log is as right, and only slower to start.
         let saved = SavedState::open(&state_dir(dir))
             .map_err(|error| tracing::warn!(%error, "the state can't be kept between starts"))
             .ok();
-        let clock = Clock::system(config.accept_clock);
         Self::start_with(store, signer, saved, clock, config).await
+    }
+
+    /// Runs a log on an object store, which other processes may share: takes in all that it has, and follows it
+    /// until this process leads.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn start_shared(
+        shared: &SharedConfig,
+        signer: LogSigner,
+        clock: Clock,
+        config: &LogConfig,
+    ) -> Result<Self, LogError> {
+        let blobs = Arc::clone(&shared.blobs);
+        let (shape, patience) = (shared.shape, shared.patience);
+        let store = BlobStore::open(blobs, signer.origin(), shape, patience).await?;
+        while store.follow().await? != Progress::End {}
+        let shared = Arc::new(SharedLog::new(store.clone(), shared));
+        let store: Arc<dyn Store> = Arc::new(store);
+        // No state is saved: it is made from all entries.
+        Self::start_any(store, Some(shared), signer, None, clock, config).await
     }
 
     /// Runs a log on any store.
@@ -277,6 +318,18 @@ impl Log {
     /// [`LogError`].
     pub async fn start_with(
         store: Arc<dyn Store>,
+        signer: LogSigner,
+        saved: Option<SavedState>,
+        clock: Clock,
+        config: &LogConfig,
+    ) -> Result<Self, LogError> {
+        Self::start_any(store, None, signer, saved, clock, config).await
+    }
+
+    /// As above, of a log that other processes may share.
+    async fn start_any(
+        store: Arc<dyn Store>,
+        shared: Option<Arc<SharedLog>>,
         signer: LogSigner,
         mut saved: Option<SavedState>,
         clock: Clock,
@@ -307,9 +360,16 @@ impl Log {
         if let Some(error) = &wrong_clock {
             tracing::error!(%error, "no record is admitted by this clock");
         }
-        let status = Arc::new(StatusCell::new(Status::Ready {
-            published,
-            epoch: 0,
+        let status = Arc::new(StatusCell::new(match &shared {
+            None => Status::Ready {
+                published,
+                epoch: 0,
+            },
+            Some(_) => Status::Following {
+                published,
+                epoch: 0,
+                leader: None,
+            },
         }));
         let queue = Arc::new(Queue::default());
         let proven = ProvenStates::of_recovered(&recovered.state);
@@ -317,24 +377,35 @@ impl Log {
         let roots = vital(&status, "the thread that makes state roots");
         let roots = StateRoots::start(config.state_every, roots).map_err(LogError::Workers)?;
         let cover = Arc::clone(roots.requests());
+        let sharing = shared.clone().map(|shared| Sharing {
+            shared,
+            durable: Some(DurableState {
+                state: recovered.state.clone(),
+                tree: recovered.tree.clone(),
+            }),
+            is_undecided: false,
+        });
         let state = Arc::new(RwLock::new(recovered.state));
         let epoch = Arc::new(AtomicU64::new(0));
         let contradicted = Arc::new(AtomicBool::new(false));
         let sequencer = Sequencer {
             reader: reader.clone(),
             store,
-            signer,
-            last_signed,
-            clock: Arc::clone(&clock),
+            publisher: Publisher {
+                signer,
+                last_signed,
+                clock: Arc::clone(&clock),
+                epoch: Arc::clone(&epoch),
+                status: StatusWriter(Arc::clone(&status)),
+            },
+            sharing,
             wrong_clock,
             state: Arc::clone(&state),
-            epoch: Arc::clone(&epoch),
             contradicted: Arc::clone(&contradicted),
             tree: recovered.tree,
             roots,
             proven: Arc::clone(&proven),
             queue: QueueTaker(Arc::clone(&queue)),
-            status: StatusWriter(Arc::clone(&status)),
             keeper: Keeper::start(
                 saved,
                 recovered.saved_size,
@@ -363,6 +434,8 @@ impl Log {
             clock,
             walks: Shares::new(retries::WALKS_MAX, retries::WALKS_EACH),
             replays: Shares::new(sealed_intake::REPLAYS_MAX, sealed_intake::REPLAYS_MAX),
+            packing: shared.clone().map(Packing::start),
+            shared,
             sequencer,
         })
     }
@@ -385,6 +458,7 @@ impl Log {
         if let Status::Halted { why, .. } = self.status.now() {
             return Err(AppendError::halted(&why));
         }
+        self.check_leading()?;
         if self.queue.is_closed() {
             return Err(AppendError::stopping());
         }
@@ -392,6 +466,29 @@ impl Log {
         let time = self.clock.admission(last);
         time.map(|_| ())
             .map_err(|error| AppendError::halted(&error.to_string()))
+    }
+
+    /// Whether this process leads the log.
+    fn check_leading(&self) -> Result<(), AppendError> {
+        match self.status.now() {
+            Status::Following { leader, .. } => Err(AppendError::not_leading(leader.as_deref())),
+            Status::Ready { .. } | Status::Halted { .. } => Ok(()),
+        }
+    }
+
+    /// Says where this server is reached: of a log that several share, the others tell it to those who send
+    /// records to them.
+    pub fn advertise(&self, address: String) {
+        if let Some(shared) = &self.shared {
+            shared.advertise(address);
+        }
+    }
+
+    /// How long ago this process had all that is in the log; none for the one that leads, and of a log that is
+    /// this process's alone.
+    pub fn lag(&self) -> Duration {
+        let shared = self.shared.as_ref();
+        shared.map_or(Duration::ZERO, |shared| shared.lag())
     }
 
     /// Waits until a task or thread of the log has ended by a fault of the software, and gives its
@@ -509,15 +606,22 @@ impl Log {
             .status
             .wait_for(|status| match status {
                 Status::Halted { .. } => true,
-                Status::Ready { published, epoch } => covers(published) || *epoch != version.epoch,
+                Status::Ready { published, epoch }
+                | Status::Following {
+                    published, epoch, ..
+                } => covers(published) || *epoch != version.epoch,
             })
             .await
             .ok_or_else(AppendError::stopping)?;
+        if let Some(shared) = &self.shared {
+            shared.check_fresh().await?;
+        }
         match &status {
-            Status::Ready { published, epoch } if *epoch == version.epoch => {
-                Ok(Arc::clone(published))
-            }
-            Status::Ready { .. } => Err(AppendError::halted(
+            Status::Ready { published, epoch }
+            | Status::Following {
+                published, epoch, ..
+            } if *epoch == version.epoch => Ok(Arc::clone(published)),
+            Status::Ready { .. } | Status::Following { .. } => Err(AppendError::halted(
                 "a commit failed, and the log recovered",
             )),
             Status::Halted { published, .. } if covers(published) => Ok(Arc::clone(published)),
@@ -541,9 +645,10 @@ impl Log {
             if stated <= said {
                 return self.wait_until_published(version).await.map(drop);
             }
+            self.check_leading()?;
             self.cover.ask();
             let status = self.status.wait_for(|status| match status {
-                Status::Halted { .. } => true,
+                Status::Halted { .. } | Status::Following { .. } => true,
                 Status::Ready { published, epoch } => {
                     published.head.tree.size > version.size || *epoch != version.epoch
                 }
@@ -585,6 +690,7 @@ impl Log {
         if let Err(error) = (&mut self.sequencer).await {
             tracing::error!(%error, "the sequencer did not stop cleanly");
         }
+        drop(self.packing.take());
         self.rewind.stop().await;
     }
 

@@ -110,6 +110,8 @@ pub(super) enum Reply {
     },
     /// Nothing is known to be admitted, for this reason. The sender sends the same again.
     Unavailable(String),
+    /// Nothing of it is in the log: another process leads. The sender sends the same there.
+    NotLeading,
 }
 
 /// What was decided on a submission.

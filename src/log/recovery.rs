@@ -223,7 +223,7 @@ async fn replay_ahead(
 }
 
 /// Takes groups in, with the earlier entries that corrections in them name.
-async fn take(
+pub(super) async fn take(
     reader: &Reader,
     replay: &mut Replay,
     groups: Vec<Group>,

@@ -52,6 +52,7 @@ impl Log {
         sender: &Sender,
         batch: UnreadBatch,
     ) -> Result<AppendedBatch, AppendError> {
+        self.check_leading()?;
         let seal = batch.seal().clone();
         let issuer = seal.record().issuer;
         let count = batch.len() as u64;

@@ -4,22 +4,22 @@
 //! what the answer rests on is durable and its checkpoint published.
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use tokio::time::Instant;
 
 use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
-use super::clock::{Clock, ClockError};
+use super::clock::ClockError;
 use super::keeper::Keeper;
+use super::leadership::SharedLog;
+use super::publisher::Publisher;
 use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
 use super::reader::Reader;
 use super::recovery::recover;
-use super::signed_before::{LastSigned, advance};
-use super::signer::LogSigner;
 use super::state_roots::{ProvenState, ProvenStates, StateRoots, UNCOVERED_MAX};
-use super::status::{Status, StatusWriter};
+use super::status::Status;
 use crate::crypto::PublicKey;
 use crate::ledger::{BatchRefusal, Code, Refusal, STATE_LAG_MAX, State};
 use crate::merkle::{Bundle, Frontier};
@@ -38,18 +38,14 @@ pub(super) struct Sequencer {
     pub keeper: Keeper,
     pub reader: Reader,
     pub store: Arc<dyn Store>,
-    pub signer: LogSigner,
-    /// Keeps the newest checkpoint elsewhere, if the operator asked for it: it is written before a
-    /// checkpoint is published. Locked here alone, one write at a time.
-    pub last_signed: Option<Arc<Mutex<LastSigned>>>,
-    pub clock: Arc<Clock>,
+    pub publisher: Publisher,
+    /// Of a log that several processes share.
+    pub sharing: Option<Sharing>,
     /// What was wrong with the clock when it was last read for a batch, and is in the log.
     pub wrong_clock: Option<ClockError>,
     /// Ahead of what is durable by the batch under way and the one judged after it. Written here
     /// alone.
     pub state: Arc<RwLock<State>>,
-    /// Number of recoveries since the start. Changed here alone, with the state's write lock held.
-    pub epoch: Arc<AtomicU64>,
     /// Set here alone, before the log halts, when the state contradicted itself.
     pub contradicted: Arc<AtomicBool>,
     /// The tree over all entries that were judged: ahead of what is durable, as `state` is.
@@ -59,7 +55,35 @@ pub(super) struct Sequencer {
     /// The states of the newest state entries, for readers.
     pub proven: Arc<ProvenStates>,
     pub queue: QueueTaker,
-    pub status: StatusWriter,
+}
+
+/// What a sequencer has of a log that several processes share.
+pub(super) struct Sharing {
+    pub shared: Arc<SharedLog>,
+    /// While this process leads: the newest state that is durable and published. What is judged is taken back
+    /// to it when a commit is not known to be in the log, so that only what is new is read then.
+    pub durable: Option<DurableState>,
+    /// Whether it is unknown what became of the last commit: only a fence of this process decides, so it tries
+    /// to lead again at once.
+    pub is_undecided: bool,
+}
+
+/// A state, and the tree over the same entries. It costs a pointer for each map, and what the state
+/// changes since is copied.
+#[derive(Clone)]
+pub(super) struct DurableState {
+    pub state: State,
+    pub tree: Frontier,
+}
+
+/// Why a process leads no more.
+pub(super) enum Led {
+    /// The log is being closed.
+    Closed,
+    /// Another process leads, or this one does not know whether it does.
+    Lost,
+    /// The process at this address is to lead.
+    LeftTo(String),
 }
 
 /// Why submissions were not judged.
@@ -80,15 +104,35 @@ struct Flight {
     proven: Option<(Index, Arc<ProvenState>)>,
     /// The state as of this batch, if it is to be saved once the batch is durable.
     change: Option<StateChange>,
+    /// The state as of this batch, of a log that several processes share.
+    after: Option<DurableState>,
     outcome: BoxFuture<'static, CommitOutcome>,
 }
 
 impl Sequencer {
-    pub(super) async fn run(mut self) {
+    /// Judges what comes, until the log is closed or this process leads no more.
+    pub(super) async fn lead(&mut self) -> Led {
         let mut flight: Option<Flight> = None;
         let store = Arc::clone(&self.store);
         let mut stopped = Some(store.stopped());
+        let shared = self.sharing.as_ref().map(|it| Arc::clone(&it.shared));
         loop {
+            // A log that halted answers why until it is closed, whoever leads.
+            let halted = matches!(self.publisher.status.0.now(), Status::Halted { .. });
+            let shared = shared.as_deref().filter(|_| !halted);
+            if let Some(shared) = shared {
+                if let Some(to) = shared.leaving_to() {
+                    // What was judged before lands, and is answered.
+                    if let Some(mut under_way) = flight.take() {
+                        let outcome = (&mut under_way.outcome).await;
+                        self.land(under_way, outcome).await;
+                    }
+                    return Led::LeftTo(to);
+                }
+                if flight.is_none() && !shared.store.leads() {
+                    return Led::Lost;
+                }
+            }
             let due = self.root_due();
             let requests = Arc::clone(self.roots.requests());
             // With a batch under way, whichever comes first: its end, or more to judge.
@@ -116,6 +160,10 @@ impl Sequencer {
                         flight = Some(under_way);
                         continue;
                     }
+                    () = asked_to_leave(shared) => {
+                        flight = Some(under_way);
+                        continue;
+                    }
                     true = queue.wait() => flight = Some(under_way),
                     else => {
                         let outcome = (&mut under_way.outcome).await;
@@ -135,8 +183,10 @@ impl Sequencer {
                 tokio::select! {
                     biased;
                     more = queue.wait() => if !more {
-                        break;
+                        return Led::Closed;
                     },
+                    () = asked_to_leave(shared) => continue,
+                    () = deposed(shared) => continue,
                     made = self.roots.finished() => if let Err(why) = made {
                         self.contradict(&why);
                         continue;
@@ -203,10 +253,6 @@ impl Sequencer {
                 self.begin_root();
             }
         }
-        if !self.queue.0.is_abandoned() {
-            self.save_last();
-        }
-        self.keeper.finish();
     }
 
     /// Whether nothing is admitted before a state entry covers what is in: after a start, a recovery or a long time. A
@@ -214,7 +260,7 @@ impl Sequencer {
     /// then, and the batch to be judged is that entry alone.
     async fn covers_first(&mut self) -> Result<bool, String> {
         // A log that can't write one refuses records, and says why.
-        let admits = matches!(self.status.0.now(), Status::Ready { .. });
+        let admits = matches!(self.publisher.status.0.now(), Status::Ready { .. });
         if !self.is_uncovered() || !admits {
             return Ok(false);
         }
@@ -223,7 +269,7 @@ impl Sequencer {
             state.globals().last_admitted_at
         };
         // The clock may have been set: then uptime does not tell the age of what is uncovered.
-        let age_ms = self.clock.wall_ms().saturating_sub(last.0);
+        let age_ms = self.publisher.clock.wall_ms().saturating_sub(last.0);
         let by_clock =
             self.roots.makes_entries() && u128::from(age_ms) >= UNCOVERED_MAX.as_millis();
         if !(self.roots.is_late() || by_clock) || self.admission_time().is_err() {
@@ -248,7 +294,7 @@ impl Sequencer {
     /// When the next image for a state root is to be taken; `None` while there is nothing new to say, or a
     /// root is under way.
     fn root_due(&self) -> Option<Instant> {
-        if !self.roots.is_free() || !matches!(self.status.0.now(), Status::Ready { .. }) {
+        if !self.roots.is_free() || !matches!(self.publisher.status.0.now(), Status::Ready { .. }) {
             return None;
         }
         self.is_uncovered().then(|| self.roots.due_at()).flatten()
@@ -298,7 +344,7 @@ impl Sequencer {
         submissions: Vec<Submission>,
         ahead: Option<Arc<Batch>>,
     ) -> Result<Judged, (Vec<Submission>, Unjudged)> {
-        if let Status::Halted { why, .. } = self.status.0.now() {
+        if let Status::Halted { why, .. } = self.publisher.status.0.now() {
             return Err((submissions, Unjudged::Unavailable(why)));
         }
         let admitted_at = match self.admission_time() {
@@ -374,7 +420,7 @@ impl Sequencer {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             state.globals().last_admitted_at
         };
-        let time = self.clock.admission(last);
+        let time = self.publisher.clock.admission(last);
         let wrong = time.as_ref().err().cloned();
         match (&self.wrong_clock, &wrong) {
             (Some(before), Some(now)) if before.is_as(now) => {}
@@ -390,7 +436,7 @@ impl Sequencer {
     /// record is cut off, with what follows it.
     fn cut_keyless(&mut self, submission: &mut Submission) {
         let missing = |signed: &SignedRecord| match &signed.record().statement {
-            Statement::LogKey(next) if !self.signer.has(&next.key) => Some(next.key),
+            Statement::LogKey(next) if !self.publisher.signer.has(&next.key) => Some(next.key),
             _ => None,
         };
         // No kind that is sealed names a log key.
@@ -420,7 +466,7 @@ impl Sequencer {
         ahead: Option<&Batch>,
     ) -> Result<Targets, Unjudged> {
         let mut targets = Targets::new();
-        let durable = self.status.0.now().published().head.tree.size;
+        let durable = self.publisher.status.0.now().published().head.tree.size;
         let mut entries_ahead = None;
         let mut named = Vec::new();
         for submission in submissions {
@@ -471,8 +517,20 @@ impl Sequencer {
         } = judged;
         let proven = state_entry.zip(state_entry.and_then(|_| self.roots.take_made()));
         if batch.from == batch.to {
+            let batch = Arc::new(batch);
+            if let Some(outcome) = self.must_confirm() {
+                return Some(Flight {
+                    batch,
+                    rulings,
+                    log_keys,
+                    proven: None,
+                    change: None,
+                    after: None,
+                    outcome,
+                });
+            }
             // Nothing is under way now, so all that these verdicts rest on is published.
-            let published = Arc::clone(self.status.0.now().published());
+            let published = Arc::clone(self.publisher.status.0.now().published());
             answer(rulings, &published);
             return None;
         }
@@ -486,14 +544,36 @@ impl Sequencer {
         // all, the next start publishes it, and a sender of the same records gets their indexes.
         let batch = Arc::new(batch);
         let outcome = self.store.commit(Arc::clone(&batch));
+        let after = self.sharing.is_some().then(|| DurableState {
+            state: self.state().clone(),
+            tree: self.tree.clone(),
+        });
         Some(Flight {
             batch,
             rulings,
             log_keys,
             proven,
             change,
+            after,
             outcome,
         })
+    }
+
+    /// Of a leader without a sign that it leads for a while: the question whether it does, which is answered as
+    /// a commit is. What it would refuse rests on a state that may be out of date.
+    fn must_confirm(&self) -> Option<BoxFuture<'static, CommitOutcome>> {
+        let shared = &self.sharing.as_ref()?.shared;
+        if shared.is_fresh() {
+            return None;
+        }
+        let store = shared.store.clone();
+        Some(Box::pin(async move {
+            match store.confirm().await {
+                Ok(true) => CommitOutcome::Committed,
+                Ok(false) => CommitOutcome::Deposed,
+                Err(error) => CommitOutcome::Unknown(error),
+            }
+        }))
     }
 
     fn change(&self, head: LogHead) -> StateChange {
@@ -507,78 +587,101 @@ impl Sequencer {
         let why = match outcome {
             // A crash here leaves the batch without a checkpoint: the next start signs it. Ed25519
             // gives the same bytes again.
-            CommitOutcome::Committed => match self.publish(&flight.log_keys, flight.batch.to).await
-            {
-                Ok(published) => {
-                    if let Some((index, proven)) = flight.proven
-                        && let Some(gone) = self.proven.publish(index, proven)
-                    {
-                        self.roots.drop_elsewhere(gone);
+            CommitOutcome::Committed => {
+                let (keys, head) = (&flight.log_keys, flight.batch.to);
+                match self.publisher.publish(keys, head).await {
+                    Ok(published) => {
+                        self.landed(flight, &published);
+                        return true;
                     }
-                    // A crash here, or halfway through the answers, leaves senders who were not
-                    // answered: they send the same again and get its indexes.
-                    answer(flight.rulings, &published);
-                    // A crash here, or while the keeper saves, leaves the state of the save before:
-                    // the next start replays the entries since.
-                    if let Some(change) = flight.change {
-                        self.keeper.save(change);
-                    }
-                    return true;
+                    Err(why) => why,
                 }
-                Err(why) => why,
-            },
+            }
             CommitOutcome::Moved(head) => {
                 format!("the store's head moved to {} entries", head.tree.size)
+            }
+            CommitOutcome::Deposed => {
+                tracing::warn!("another server leads: nothing of the last batch is in");
+                self.roll_back(false);
+                for ruling in flight.rulings {
+                    // The sender may have gone. It was told nothing, and so sends the same again.
+                    let _ = ruling.submission.reply.send(Reply::NotLeading);
+                }
+                return false;
             }
             CommitOutcome::Unknown(error) => error.to_string(),
         };
         tracing::error!(%why, "a commit failed or its outcome is unknown");
         // Before the refusals: a sender that asks again meets the state as the store has it.
-        self.recover(&why).await;
+        if self.sharing.is_some() {
+            self.roll_back(true);
+        } else {
+            self.recover(&why).await;
+        }
         refuse_all(flight.rulings.into_iter().map(|r| r.submission.reply), &why);
         false
     }
 
-    async fn publish(
-        &self,
-        log_keys: &[PublicKey],
-        head: LogHead,
-    ) -> Result<Arc<Published>, String> {
-        let at = TimeMs(self.clock.wall_ms());
-        let published = self
-            .signer
-            .publish(log_keys, head, at)
-            .map_err(|error| error.to_string())?;
-        if let Some(last) = &self.last_signed {
-            // A crash before this leaves an earlier checkpoint of this log in the file; after it,
-            // one that nobody saw. The entries of both are durable in the store: the next start
-            // extends either, and publishes this one again.
-            let kept = advance(last, &published.checkpoint).await;
-            kept.map_err(|error| error.to_string())?;
+    /// Answers a batch that is durable and published.
+    fn landed(&mut self, flight: Flight, published: &Arc<Published>) {
+        if let Some((index, proven)) = flight.proven
+            && let Some(gone) = self.proven.publish(index, proven)
+        {
+            self.roots.drop_elsewhere(gone);
         }
-        let published = Arc::new(published);
-        let epoch = self.epoch.load(Ordering::Acquire);
-        self.status.0.publish(Arc::clone(&published), epoch);
-        Ok(published)
+        if let (Some(sharing), Some(after)) = (&mut self.sharing, flight.after) {
+            drop_elsewhere(sharing.durable.replace(after));
+        }
+        // A crash here, or halfway through the answers, leaves senders who were not
+        // answered: they send the same again and get its indexes.
+        answer(flight.rulings, published);
+        // A crash here, or while the keeper saves, leaves the state of the save before:
+        // the next start replays the entries since.
+        if let Some(change) = flight.change {
+            self.keeper.save(change);
+        }
+    }
+
+    /// Takes what was judged back to the newest state that is durable and published. Those who were to be
+    /// answered from what was judged since are told to come again.
+    fn roll_back(&mut self, is_undecided: bool) {
+        let Some(sharing) = &mut self.sharing else {
+            return;
+        };
+        sharing.is_undecided = is_undecided;
+        let Some(DurableState { state, tree }) = sharing.durable.clone() else {
+            return;
+        };
+        self.tree = tree;
+        let (before, epoch) = {
+            let mut current = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let epoch = self.publisher.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+            (std::mem::replace(&mut *current, state), epoch)
+        };
+        drop_elsewhere(before);
+        self.roots.forget();
+        let status = &self.publisher.status.0;
+        let published = Arc::clone(status.now().published());
+        status.publish(published, epoch);
     }
 
     /// Takes the state from what the store says; halts if the store can't say.
     async fn recover(&mut self, why: &str) {
-        let origin = self.signer.origin().clone();
+        let origin = self.publisher.signer.origin().clone();
         match recover(&self.reader, &origin, None).await {
             Ok(recovered) => {
                 let (head, log_keys) = (recovered.head, recovered.log_keys());
                 {
                     let mut state = self.state();
                     *state = recovered.state;
-                    self.epoch.fetch_add(1, Ordering::AcqRel);
+                    self.publisher.epoch.fetch_add(1, Ordering::AcqRel);
                 }
                 self.tree = recovered.tree;
                 // What changed since the last save was forgotten with the old state.
                 self.keeper.forget();
                 self.roots.forget();
                 self.proven.forget();
-                if let Err(error) = self.publish(&log_keys, head).await {
+                if let Err(error) = self.publisher.publish(&log_keys, head).await {
                     self.halt(&error);
                 }
             }
@@ -586,9 +689,9 @@ impl Sequencer {
         }
     }
 
-    fn halt(&self, why: &str) {
+    pub(super) fn halt(&self, why: &str) {
         tracing::error!(why, "the log admits no more records");
-        self.status.0.halt(why);
+        self.publisher.status.0.halt(why);
     }
 
     /// The store stopped by itself, with nothing under way that would tell.
@@ -596,17 +699,17 @@ impl Sequencer {
         match error {
             StoreError::BrokeOff(what) => {
                 tracing::error!(%error, "the store broke off; the process has to end");
-                self.status.0.break_off(what);
+                self.publisher.status.0.break_off(what);
             }
             // A commit that failed has told already.
-            _ if matches!(self.status.0.now(), Status::Halted { .. }) => {}
+            _ if matches!(self.publisher.status.0.now(), Status::Halted { .. }) => {}
             _ => self.halt(&error.to_string()),
         }
     }
 
     /// Saves the state at a clean stop, so that the next start has nothing to replay.
-    fn save_last(&mut self) {
-        if matches!(self.status.0.now(), Status::Ready { .. }) {
+    pub(super) fn save_last(&mut self) {
+        if matches!(self.publisher.status.0.now(), Status::Ready { .. }) {
             let change = self.change(LogHead::without_state(TreeHead::of(&self.tree)));
             self.keeper.save(change);
         }
@@ -619,6 +722,27 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until another process is to lead a log that several share.
+async fn asked_to_leave(shared: Option<&SharedLog>) {
+    match shared {
+        Some(shared) => shared.asked_to_leave().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until this process leads no more a log that several share.
+async fn deposed(shared: Option<&SharedLog>) {
+    match shared {
+        Some(shared) => shared.store.deposed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Drops what frees many pages where nobody waits.
+pub(super) fn drop_elsewhere(what: impl Send + 'static) {
+    tokio::task::spawn_blocking(move || drop(what));
 }
 
 fn answer(rulings: Vec<Ruling>, published: &Arc<Published>) {

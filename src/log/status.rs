@@ -17,6 +17,16 @@ pub enum Status {
         /// may never be published.
         epoch: u64,
     },
+    /// Another process leads the log, or none does: what is committed is taken in, and no record is admitted
+    /// here.
+    Following {
+        /// The newest checkpoint of what was taken in.
+        published: Arc<Published>,
+        /// As above.
+        epoch: u64,
+        /// Where the process that leads is reached, if it said so.
+        leader: Option<String>,
+    },
     /// It admits no records. The newest checkpoint is still served.
     Halted {
         /// The newest checkpoint.
@@ -30,7 +40,9 @@ impl Status {
     /// The newest checkpoint.
     pub fn published(&self) -> &Arc<Published> {
         match self {
-            Self::Ready { published, .. } | Self::Halted { published, .. } => published,
+            Self::Ready { published, .. }
+            | Self::Following { published, .. }
+            | Self::Halted { published, .. } => published,
         }
     }
 }
@@ -79,11 +91,48 @@ impl StatusCell {
         self.write(|state| {
             state.status = match &state.status {
                 Status::Ready { .. } => Status::Ready { published, epoch },
+                Status::Following { leader, .. } => Status::Following {
+                    published,
+                    epoch,
+                    leader: leader.clone(),
+                },
                 Status::Halted { why, .. } => Status::Halted {
                     published,
                     why: why.clone(),
                 },
             };
+        });
+    }
+
+    /// Says that another process leads, and where it is reached if that is known.
+    pub(super) fn follow(&self, leader: Option<String>) {
+        self.write(|state| {
+            if let Status::Ready { published, epoch }
+            | Status::Following {
+                published, epoch, ..
+            } = &state.status
+            {
+                state.status = Status::Following {
+                    published: Arc::clone(published),
+                    epoch: *epoch,
+                    leader,
+                };
+            }
+        });
+    }
+
+    /// Says that this process leads.
+    pub(super) fn lead(&self) {
+        self.write(|state| {
+            if let Status::Following {
+                published, epoch, ..
+            } = &state.status
+            {
+                state.status = Status::Ready {
+                    published: Arc::clone(published),
+                    epoch: *epoch,
+                };
+            }
         });
     }
 

@@ -236,6 +236,25 @@ impl Replay {
         }
     }
 
+    /// Keeps a state of which a state entry that comes next speaks, for those who take each commit in at once
+    /// and so know of a state entry only after they took in what it speaks of.
+    pub fn keep(&mut self, state: &State) {
+        if !self.keeps(state.entries()) {
+            self.kept = Some(KeptState::of(state.clone()));
+        }
+    }
+
+    /// Whether the state of this number of entries is kept, for the next state entry.
+    pub fn keeps(&self, size: u64) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.size() == size)
+    }
+
+    /// Takes state entries that speak of this number of entries or less in without a comparison: their states
+    /// are not here.
+    pub fn skip_comparisons(&mut self, size: u64) {
+        self.passed = self.passed.max(size.saturating_add(1));
+    }
+
     /// Takes in the next group. `earlier` returns the bytes of an earlier entry: of those that
     /// corrections name, and of their seals. `each` is called after each entry, with the state as of
     /// then.

@@ -59,6 +59,9 @@ pub enum CommitOutcome {
     Committed,
     /// The store's head is another than the batch extends: nothing of the batch was written.
     Moved(LogHead),
+    /// Another process leads the log: nothing of the batch was kept, or ever will be. Of a store that
+    /// several processes share.
+    Deposed,
     /// The batch may be durable or not. The caller asks the store for its head, and never guesses.
     Unknown(StoreError),
 }
@@ -173,7 +176,7 @@ impl StoreError {
 /// * There is one head at a time, and each commit moves it from one tree to a larger one.
 /// * When [`CommitOutcome::Committed`] is returned, the batch and the head survive the loss of power
 ///   right after, and every read gives its bytes.
-/// * After [`CommitOutcome::Moved`] nothing of the batch was written. After [`CommitOutcome::Unknown`] it may or
+/// * After [`CommitOutcome::Moved`] and [`CommitOutcome::Deposed`] nothing of the batch is in the log. After [`CommitOutcome::Unknown`] it may or
 ///   may not have been, as a whole: [`Store::head`] tells.
 /// * What [`Store::read`] gives for a tile of a tree that was ever the head never changes: it is
 ///   what was committed, or an error that names what is damaged.

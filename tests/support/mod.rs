@@ -213,6 +213,11 @@ pub struct Ledger {
 impl Ledger {
     /// Made with `arborlog init`; two governors, both needed.
     pub fn init() -> Self {
+        Self::init_with(&[])
+    }
+
+    /// As above, with more arguments for `init`.
+    pub fn init_with(more: &[&str]) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let key = |name: &str| {
             let path = temp.path().join(name);
@@ -224,7 +229,8 @@ impl Ledger {
         let surveyor = key("surveyor.pem");
         let dir = temp.path().join("ledger");
         let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
-        run_ok(&[
+        let (first, second) = (path("governor-1.pem"), path("governor-2.pem"));
+        let mut arguments = vec![
             "init",
             dir.to_str().unwrap(),
             "--origin",
@@ -232,10 +238,12 @@ impl Ledger {
             "--programme",
             "a test",
             "--governor",
-            &path("governor-1.pem"),
+            &first,
             "--governor",
-            &path("governor-2.pem"),
-        ]);
+            &second,
+        ];
+        arguments.extend(more);
+        run_ok(&arguments);
         Self {
             dir,
             governors,

@@ -118,11 +118,15 @@ pub fn context() -> Result<SigningContext, Failure> {
     Ok(SigningContext::new(&ORIGIN.parse()?))
 }
 
-/// Makes the ledger's directory.
-pub fn make(dir: &Path, governor: &SigningKey) -> Result<(), Failure> {
+/// Makes the ledger's directory, and the ledger in it or in an object store.
+pub fn make(dir: &Path, governor: &SigningKey, store: Option<&str>) -> Result<(), Failure> {
     let origin: Origin = ORIGIN.parse()?;
     let governors = vec![init::Governor::Present(governor.clone())];
-    init::create(dir, &origin, "a benchmark", governors, Some(1))?;
+    let programme = "a benchmark";
+    match store {
+        None => init::create(dir, &origin, programme, governors, Some(1))?,
+        Some(store) => init::create_on((dir, store), &origin, programme, governors, Some(1))?,
+    }
     init::complete(dir)?;
     Ok(())
 }

@@ -79,6 +79,10 @@ pub struct BenchArgs {
     /// Where the ledger is made, on the disk to be measured; a temporary folder if left out.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Keep the ledger in this object store, below a name of its own in it: s3://bucket/prefix, gs://…, az://…
+    /// or file:///folder.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
     /// Measure once for each value of one number: accounts, issuers, batch or records, such as
     /// accounts=10000,100000.
     #[arg(long, value_name = "WHAT=N,N,…")]
@@ -126,7 +130,8 @@ pub fn run(args: &BenchArgs) -> Done {
 fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let dir = temp.join("ledger");
     let governor = SigningKey::generate()?;
-    ledger::make(&dir, &governor)?;
+    let store = args.store.as_deref().map(store_of_its_own).transpose()?;
+    ledger::make(&dir, &governor, store.as_deref())?;
     let server = ServerProcess::start(&dir)?;
     let remote = Remote::new(&server.url);
     let issuers = ledger::set_up(&remote, &governor, args.issuers.get())?;
@@ -174,8 +179,17 @@ fn measure(args: &BenchArgs, temp: &Path) -> Result<Measured, Failure> {
     let rss_restarted_bytes = memory_bytes(server.pid(), "VmRSS:")?;
     let audited = audit::whole(&dir, &server.url)?;
     server.stop()?;
-    let state_bytes = bytes_under(&dir.join("state"))?;
-    let disk_bytes = bytes_under(&dir)? - state_bytes;
+    let state_bytes = match store {
+        // No state is saved.
+        Some(_) => 0,
+        None => bytes_under(&dir.join("state"))?,
+    };
+    let disk_bytes = match store.as_deref().map(|store| store.strip_prefix("file://")) {
+        None => bytes_under(&dir)? - state_bytes,
+        Some(Some(folder)) => bytes_under(Path::new(folder))?,
+        // What a distant store has is not counted.
+        Some(None) => 0,
+    };
 
     errln!("yardsticks");
     let batches = || issuers.iter().flat_map(|issuer| &issuer.batches);
@@ -292,6 +306,14 @@ fn sign(
         });
     }
     Ok(loads)
+}
+
+/// An address in a store that no other run has.
+fn store_of_its_own(store: &str) -> anyhow::Result<String> {
+    // A key that nobody else draws.
+    let name = SigningKey::generate()?.public().to_string();
+    let store = store.trim_end_matches('/');
+    Ok(format!("{store}/bench-{name}"))
 }
 
 fn bytes_under(dir: &Path) -> anyhow::Result<u64> {

@@ -125,6 +125,21 @@ impl Chain {
         }
     }
 
+    /// The origin of the log in a store, as its version names it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is none, or one of another version of this software.
+    pub async fn origin(blobs: &dyn Blobs, patience: Patience) -> Result<Origin, StoreError> {
+        let ask = || blobs.get(names::VERSION, None);
+        let found = patience.ask(names::VERSION, ask).await?;
+        let found = found.ok_or_else(|| StoreError::NoLog(blobs.address()))?;
+        let text = std::str::from_utf8(&found).ok();
+        let named = text.and_then(|text| text.strip_prefix(FORMAT)?.trim().parse().ok());
+        named
+            .filter(|origin| version(origin) == found)
+            .ok_or_else(|| other_version(blobs, &found, FORMAT.as_bytes()))
+    }
+
     /// The chain of a log before its first object, to read all of it.
     ///
     /// # Errors
@@ -184,6 +199,11 @@ impl Chain {
     /// Whether this process may commit.
     pub fn leads(&self) -> bool {
         self.leading.is_some()
+    }
+
+    /// Commits nothing more until the next fence of this process landed.
+    pub(super) fn stand_down(&mut self) {
+        self.leading = None;
     }
 
     /// Takes in what comes next. A process that led and finds something leads no more.

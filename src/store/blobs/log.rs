@@ -96,6 +96,16 @@ impl BlobLog {
         self.chain.leads()
     }
 
+    /// Commits nothing more until the next fence of this process landed.
+    pub(super) fn stand_down(&mut self) {
+        self.chain.stand_down();
+    }
+
+    /// Number of packs that are there, as far as is known.
+    pub(super) fn packs(&self) -> u64 {
+        self.packs
+    }
+
     /// The chain, to look at.
     pub fn chain(&self) -> &Chain {
         &self.chain
@@ -253,7 +263,7 @@ impl BlobLog {
     }
 
     /// Takes note that packs reach further.
-    fn packs_to(&mut self, packs: u64) {
+    pub(super) fn packs_to(&mut self, packs: u64) {
         self.packs = self.packs.max(packs);
         let packed = self.packs * self.shape.entries();
         // The last commit that begins below may end above.

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "objects")]
 mod address;
+mod beat;
 mod chain;
 mod commit;
 mod fields;
@@ -21,9 +22,12 @@ mod names;
 #[cfg(feature = "objects")]
 mod objects;
 mod pack;
+mod packed_tiles;
 mod packer;
 mod probe;
 mod settle;
+mod signs;
+mod store;
 mod sweep;
 
 use std::fmt::Debug;
@@ -31,6 +35,7 @@ use std::ops::Range;
 
 #[cfg(feature = "objects")]
 pub use address::open;
+pub use beat::{Beat, Handover, Standing};
 pub use chain::{Chain, Committed, Fencing, Step};
 pub use commit::{Commit, Content, Session};
 pub use floor::Floor;
@@ -43,6 +48,7 @@ pub use pack::{Pack, PackShape};
 pub use packer::{Packer, Packing};
 pub use probe::{ROUNDS_AT_INIT, ROUNDS_AT_START, probe};
 pub use settle::Patience;
+pub use store::BlobStore;
 pub use sweep::{Swept, sweep};
 
 use super::{BoxFuture, Bytes};

@@ -10,6 +10,12 @@ pub(super) const COMMITS: &str = "commit";
 pub(super) const FLOORS: &str = "floor";
 /// Entries with their tiles.
 pub(super) const PACKS: &str = "pack";
+/// The newest checkpoint, or one a little older.
+pub(super) const CHECKPOINT: &str = "checkpoint";
+/// The wish that another process leads.
+pub(super) const HANDOVER: &str = "handover";
+/// Signs of life.
+const BEATS: &str = "beat";
 
 /// What the probe leaves.
 pub(super) const PROBES: &str = "probe";
@@ -28,6 +34,11 @@ pub(super) fn floor(seq: u64) -> String {
 /// Of a pack.
 pub(super) fn pack(number: u64) -> String {
     numbered(PACKS, number)
+}
+
+/// Of a session's sign of life.
+pub(super) fn beat(session: Session) -> String {
+    format!("{BEATS}/{session}")
 }
 
 /// Of an object of the probe.

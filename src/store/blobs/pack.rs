@@ -32,6 +32,19 @@ impl PackShape {
         TILE_HASHES.pow(self.levels as u32)
     }
 
+    /// Levels of whole tiles in a pack.
+    pub(super) const fn levels(self) -> u8 {
+        self.levels
+    }
+
+    /// Tiles of a level in a pack; bundles are as many as tiles of level 0.
+    pub(super) const fn tiles(self, level: u8) -> u64 {
+        match self.levels.checked_sub(level + 1) {
+            Some(above) => TILE_HASHES.pow(above as u32),
+            None => 0,
+        }
+    }
+
     /// Number of whole packs in a log of this size.
     pub const fn whole_packs(self, size: u64) -> u64 {
         size / self.entries()

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use super::chain::{Chain, Step};
+use super::commit::Session;
 use super::floor::Floor;
-use super::names;
 use super::pack::{PackBuilder, PackShape};
-use super::settle::{Settled, settle};
-use crate::merkle::{Bundle, Frontier, leaf_hash};
+use super::settle::{Patience, Settled, settle};
+use super::{Blobs, names};
+use crate::merkle::{Bundle, Frontier, Hash, leaf_hash};
 use crate::store::{Batch, Bytes, StoreError};
 
 /// Packs what was committed, by reading the chain from the newest floor on. What it makes depends on
@@ -15,10 +16,7 @@ use crate::store::{Batch, Bytes, StoreError};
 #[derive(Debug)]
 pub struct Packer {
     chain: Chain,
-    shape: PackShape,
-    building: PackBuilder,
-    /// What is to be created next, in this order: a floor after the packs that it stands on.
-    pending: VecDeque<(String, Bytes)>,
+    made: PackQueue,
 }
 
 /// What a packer did.
@@ -47,9 +45,7 @@ impl Packer {
         };
         Ok(Self {
             chain,
-            shape,
-            building: PackBuilder::begin(packs, shape),
-            pending: VecDeque::new(),
+            made: PackQueue::behind(packs, shape),
         })
     }
 
@@ -61,69 +57,156 @@ impl Packer {
     /// # Errors
     /// [`StoreError`].
     pub async fn step(&mut self) -> Result<Packing, StoreError> {
-        if let Some((name, bytes)) = self.pending.front() {
+        if let Some(object) = self.made.front() {
             let blobs = &**self.chain.blobs();
-            match settle(blobs, name, bytes, self.chain.patience()).await? {
-                Settled::Ours => {}
-                Settled::Others(_) => {
-                    let what = "it is another than the chain's entries make";
-                    return Err(self.chain.damaged(name, what));
-                }
-            }
-            self.pending.pop_front();
+            object.create(blobs, self.chain.patience()).await?;
+            self.made.created();
             return Ok(Packing::Created);
         }
         let (seq, tree) = (self.chain.next(), self.chain.tree().clone());
         match self.chain.step().await? {
             Step::Batch(batch) => {
-                self.take(seq, tree, &batch)?;
+                // A commit is of the session of the object before it.
+                let missing = StoreError::Inconsistent("a packer read a commit of no session");
+                let session = self.chain.session().ok_or(missing)?;
+                let entries = with_leaves(&batch.entries)?;
+                self.made.take(seq, session, tree, &batch, &entries)?;
                 Ok(Packing::Read)
             }
             Step::Fence(_) => Ok(Packing::Read),
             Step::Below(floor) => {
                 // Another packer came further.
                 self.chain.jump(&floor, floor.tree.clone())?;
-                self.building = PackBuilder::begin(floor.packs, self.shape);
+                self.made.skip_to(floor.packs);
                 Ok(Packing::Read)
             }
             Step::End => Ok(Packing::UpToDate),
         }
     }
+}
 
-    /// Takes a commit in: the object at `seq`, which extends `tree`.
-    fn take(&mut self, seq: u64, tree: Frontier, batch: &Batch) -> Result<(), StoreError> {
+/// An object that a packer makes.
+#[derive(Debug, Clone)]
+pub(super) struct PackObject {
+    name: String,
+    bytes: Bytes,
+    /// Number of packs that are there once this object is.
+    pub(super) packs: u64,
+}
+
+impl PackObject {
+    /// Whether both are the same object.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
+    /// Whether it is a floor, behind the packs that it stands on.
+    pub(super) fn is_floor(&self) -> bool {
+        names::number_in(names::FLOORS, &self.name).is_some()
+    }
+
+    /// Creates it, or finds that another packer had.
+    pub(super) async fn create(
+        &self,
+        blobs: &dyn Blobs,
+        patience: Patience,
+    ) -> Result<(), StoreError> {
+        match settle(blobs, &self.name, &self.bytes, patience).await? {
+            Settled::Ours => Ok(()),
+            Settled::Others(_) => {
+                let what = "it is another than the chain's entries make";
+                Err(StoreError::damaged_object(blobs, &self.name, what))
+            }
+        }
+    }
+}
+
+/// Packs and floors of the commits that were taken in, until they are created.
+#[derive(Debug)]
+pub(super) struct PackQueue {
+    shape: PackShape,
+    building: PackBuilder,
+    /// What is to be created next, in this order: a floor after the packs that it stands on.
+    pending: VecDeque<PackObject>,
+}
+
+impl PackQueue {
+    /// For the commits behind a number of packs that are there.
+    pub(super) fn behind(packs: u64, shape: PackShape) -> Self {
+        Self {
+            shape,
+            building: PackBuilder::begin(packs, shape),
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// What is to be created next.
+    pub(super) fn front(&self) -> Option<&PackObject> {
+        self.pending.front()
+    }
+
+    /// Takes note that the first object is there.
+    pub(super) fn created(&mut self) {
+        self.pending.pop_front();
+    }
+
+    /// Takes note that a floor of others names so many packs: what is up to there need not be made.
+    pub(super) fn skip_to(&mut self, packs: u64) {
+        self.pending.retain(|object| object.packs > packs);
+        if self.building.next_index() < packs * self.shape.entries() {
+            self.building = PackBuilder::begin(packs, self.shape);
+        }
+    }
+
+    /// Takes a commit in: the object at `seq` of a session, which extends `tree` by entries with these
+    /// leaf hashes.
+    pub(super) fn take(
+        &mut self,
+        seq: u64,
+        session: Session,
+        tree: Frontier,
+        batch: &Batch,
+        entries: &[(&[u8], Hash)],
+    ) -> Result<(), StoreError> {
         let wrong = |_| StoreError::Contradiction;
-        let bundle = Bundle::parse_all(&batch.entries).map_err(|_| StoreError::Contradiction)?;
         let mut packed = false;
-        for (index, entry) in (batch.from.tree.size..).zip(bundle.entries()) {
+        for (index, (entry, leaf)) in (batch.from.tree.size..).zip(entries) {
             // The first entries behind a floor may be in packs already.
             if index < self.building.next_index() {
                 continue;
             }
-            if let Some(pack) = self.building.push(entry, leaf_hash(entry)).map_err(wrong)? {
-                let name = names::pack(pack.number());
-                self.pending.push_back((name, pack.bytes().clone()));
+            if let Some(pack) = self.building.push(entry, *leaf).map_err(wrong)? {
+                self.pending.push_back(PackObject {
+                    name: names::pack(pack.number()),
+                    bytes: pack.bytes().clone(),
+                    packs: pack.number() + 1,
+                });
                 packed = true;
             }
         }
         if packed {
-            let floor = self.floor(seq, tree, batch)?;
-            self.pending.push_back((names::floor(seq), floor.encode()));
+            // At the commit itself, of which the last entries may be in no pack yet. So each commit
+            // has one floor at most, and all packers make the same.
+            let floor = Floor {
+                seq,
+                session,
+                packs: self.shape.whole_packs(batch.to.tree.size),
+                head: batch.from,
+                tree,
+            };
+            self.pending.push_back(PackObject {
+                name: names::floor(seq),
+                bytes: floor.encode(),
+                packs: floor.packs,
+            });
         }
         Ok(())
     }
+}
 
-    /// The floor of a commit that filled a pack: at the commit itself, of which the last entries may
-    /// be in no pack yet. So each commit has one floor at most, and all packers make the same.
-    fn floor(&self, seq: u64, before: Frontier, batch: &Batch) -> Result<Floor, StoreError> {
-        let missing = StoreError::Inconsistent("a packer read a commit of no session");
-        Ok(Floor {
-            seq,
-            // A commit is of the session of the object before it.
-            session: self.chain.session().ok_or(missing)?,
-            packs: self.shape.whole_packs(batch.to.tree.size),
-            head: batch.from,
-            tree: before,
-        })
-    }
+/// Entries of a bundle of any length, with their leaf hashes.
+pub(super) fn with_leaves(entries: &[u8]) -> Result<Vec<(&[u8], Hash)>, StoreError> {
+    let bundle = Bundle::parse_all(entries).map_err(|_| StoreError::Contradiction)?;
+    let entries = bundle.entries().iter();
+    Ok(entries.map(|entry| (*entry, leaf_hash(entry))).collect())
 }

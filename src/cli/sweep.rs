@@ -1,0 +1,46 @@
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+
+use super::{Done, store};
+use arborlog::store::StoreError;
+use arborlog::store::blobs::{Chain, PackShape, Patience, sweep};
+
+/// Delete commits of a ledger on an object store that are in packs.
+///
+/// Under a role of its own, which may delete below commit/ alone: what serves deletes nothing. Each commit is deleted
+/// after its entries were found in packs, byte by byte; fences stay. By a timer, once a day or so.
+#[derive(Args)]
+pub struct SweepArgs {
+    /// The ledger's object store.
+    #[arg(env = "ARBORLOG_STORE", value_name = "ADDRESS")]
+    store: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &SweepArgs) -> Done {
+    let blobs = store::open(&args.store)?;
+    let swept = Runtime::new()?.block_on(async {
+        let patience = Patience::default();
+        let origin = Chain::origin(&*blobs, patience).await?;
+        let chain = Chain::open(Arc::clone(&blobs), &origin, patience).await?;
+        sweep(&chain, PackShape::STANDARD).await
+    });
+    let swept = swept.map_err(|error: StoreError| super::fsck::damaged(error))?;
+    if args.json {
+        outln!(
+            "{}",
+            serde_json::json!({"deleted": swept.deleted, "fences": swept.fences})
+        );
+    } else {
+        outln!(
+            "deleted {} commits; {} fences stay",
+            swept.deleted,
+            swept.fences
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! Signing the checkpoint of what is durable, and telling it to those who wait.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::Published;
+use super::clock::Clock;
+use super::signed_before::{LastSigned, advance};
+use super::signer::LogSigner;
+use super::status::StatusWriter;
+use crate::crypto::PublicKey;
+use crate::record::{LogHead, TimeMs};
+
+/// Publishes checkpoints.
+pub(super) struct Publisher {
+    pub signer: LogSigner,
+    /// Keeps the newest checkpoint elsewhere, if the operator asked for it: it is written before a
+    /// checkpoint is published. Locked here alone, one write at a time.
+    pub last_signed: Option<Arc<Mutex<LastSigned>>>,
+    pub clock: Arc<Clock>,
+    /// Number of recoveries since the start. Changed by the sequencer alone, with the state's write lock
+    /// held.
+    pub epoch: Arc<AtomicU64>,
+    pub status: StatusWriter,
+}
+
+impl Publisher {
+    /// Signs and publishes the checkpoint of a log whose entries are durable.
+    ///
+    /// # Errors
+    /// Why it can't be signed, or kept: the log must publish nothing more.
+    pub(super) async fn publish(
+        &self,
+        log_keys: &[PublicKey],
+        head: LogHead,
+    ) -> Result<Arc<Published>, String> {
+        let at = TimeMs(self.clock.wall_ms());
+        let published = self
+            .signer
+            .publish(log_keys, head, at)
+            .map_err(|error| error.to_string())?;
+        if let Some(last) = &self.last_signed {
+            // A crash before this leaves an earlier checkpoint of this log in the file; after it,
+            // one that nobody saw. The entries of both are durable in the store: the next start
+            // extends either, and publishes this one again.
+            let kept = advance(last, &published.checkpoint).await;
+            kept.map_err(|error| error.to_string())?;
+        }
+        let published = Arc::new(published);
+        let epoch = self.epoch.load(Ordering::Acquire);
+        self.status.0.publish(Arc::clone(&published), epoch);
+        Ok(published)
+    }
+}

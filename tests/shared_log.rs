@@ -1,0 +1,374 @@
+//! One log on an object store, served by several processes: one leads, the others follow, and when the
+//! leader is killed another leads. The store is a folder here; any other if `ARBORLOG_TEST_STORE` names it.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use arborlog::client::{BatchAnswer, Remote};
+use arborlog::record::{Index, SignedRecord};
+use support::{Ledger, Server, award, body, curl, run, run_ok, sign_from};
+
+/// A follower takes over within this time (docs/engine.md).
+const TAKE_OVER_MAX: Duration = Duration::from_secs(15);
+const STATE_ENTRIES: [&str; 2] = ["--state-every-ms", "200"];
+
+/// A ledger on an object store, with the keys that its servers share.
+struct SharedLedger {
+    ledger: Ledger,
+    store: String,
+}
+
+impl SharedLedger {
+    fn init() -> Self {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let store = match std::env::var("ARBORLOG_TEST_STORE") {
+            Ok(address) => format!("{address}{}", folder.display()),
+            Err(_) => format!("file://{}", folder.display()),
+        };
+        let ledger = Ledger::init_with(&["--store", &store]);
+        Self { ledger, store }
+    }
+
+    fn serve(&self, more: &[&str]) -> Server {
+        let mut args = vec!["--store", self.store.as_str()];
+        args.extend(STATE_ENTRIES);
+        args.extend(more);
+        Server::start_with(&self.ledger.dir, &args)
+    }
+
+    fn vkey(&self) -> String {
+        std::fs::read_to_string(self.ledger.dir.join("log.vkey"))
+            .unwrap()
+            .trim()
+            .to_owned()
+    }
+
+    /// Checks a whole log as its server serves it.
+    fn check(&self, server: &Server) {
+        let text = run_ok(&["fsck", &server.url, "--log", &self.vkey()]);
+        assert!(text.starts_with("whole"), "{text}");
+    }
+
+    fn awards(&self, server: &Server, numbers: std::ops::Range<u64>) -> Vec<SignedRecord> {
+        let statements: Vec<_> = numbers.map(|number| award(number % 7, number)).collect();
+        let platform = &self.ledger.platform;
+        self.ledger.sign(&server.remote(), platform, &statements)
+    }
+}
+
+impl Drop for SharedLedger {
+    fn drop(&mut self) {
+        if let Some(folder) = self.store.strip_prefix("file://") {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// Waits until something is so; how long it took.
+fn wait_until(what: &str, at_most: Duration, is: impl Fn() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < at_most, "{what}: not within {at_most:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    begun.elapsed()
+}
+
+fn leads(server: &Server) -> bool {
+    curl(&format!("{}/readyz", server.url)).0 == 200
+}
+
+fn size(server: &Server) -> u64 {
+    let (_, checkpoint) = curl(&format!("{}/checkpoint", server.url));
+    checkpoint.lines().nth(1).unwrap().parse().unwrap()
+}
+
+fn append(server: &Server, records: &[SignedRecord]) -> Vec<Index> {
+    match server.remote().append(records).unwrap() {
+        BatchAnswer::Admitted(indexes) => indexes,
+        BatchAnswer::Refused { problem, .. } => panic!("{problem:?}"),
+    }
+}
+
+/// The header of an answer to a POST, and the answer's code.
+fn refused_by(server: &Server, records: &[SignedRecord]) -> (String, Option<String>) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), body(records)).unwrap();
+    let output = std::process::Command::new("curl")
+        .args([
+            "-s",
+            "-i",
+            "-m",
+            "10",
+            "-H",
+            "Content-Type: application/octet-stream",
+        ])
+        .arg("--data-binary")
+        .arg(format!("@{}", file.path().display()))
+        .arg(format!("{}/v1/records", server.url))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let leader = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("arborlog-leader")
+            .then(|| value.trim().to_owned())
+    });
+    (text, leader)
+}
+
+#[test]
+fn a_follower_serves_what_the_leader_commits_and_leads_when_the_leader_is_killed() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    let second = shared.serve(&["--follow"]);
+    shared.ledger.set_up(&first.remote());
+    let records = shared.awards(&first, 0..300);
+    let indexes = append(&first, &records);
+
+    // What it says at the same size is the same to the byte: both have the log's key.
+    let caught_up = wait_until("the second follows", Duration::from_secs(5), || {
+        size(&second) > indexes[299].0
+    });
+    println!("the follower had the commit after {caught_up:?}");
+    for path in [
+        "checkpoint",
+        "v1/totals",
+        "tile/entries/000",
+        "v1/proofs/inclusion?index=100&size=300",
+    ] {
+        let of = |server: &Server| curl(&format!("{}/{path}", server.url));
+        // State entries may still come.
+        wait_until(path, Duration::from_secs(5), || of(&first) == of(&second));
+        assert_eq!(of(&first).0, 200, "{path}");
+    }
+    assert_eq!(curl(&format!("{}/", second.url)).0, 200);
+    let account = records[0].record();
+    let (status, _) = curl(&format!("{}/v1/issuers/{}", second.url, account.issuer));
+    assert_eq!(status, 200);
+    // It admits nothing, and says who does.
+    let (answer, leader) = refused_by(&second, &records);
+    assert!(
+        answer.contains("503") && answer.contains("not_leading"),
+        "{answer}"
+    );
+    assert_eq!(leader.as_deref(), Some(first.url.as_str()));
+
+    let unsent = shared.awards(&first, 300..400);
+    first.kill();
+    let took = wait_until("the second leads", TAKE_OVER_MAX, || leads(&second));
+    println!("take-over after a kill: {took:?}");
+    // What was acknowledged is in its place, and is not appended again.
+    let size_before = size(&second);
+    assert_eq!(append(&second, &records), indexes);
+    assert_eq!(size(&second), size_before);
+    let more = append(&second, &unsent);
+    assert!(more[0].0 >= size_before);
+    shared.check(&second);
+
+    // The one that was killed comes back, and follows.
+    let first = shared.serve(&[]);
+    wait_until("the first follows", Duration::from_secs(5), || {
+        size(&first) >= more[99].0
+    });
+    assert!(leads(&second) && !leads(&first));
+    shared.check(&first);
+    assert_eq!(first.stop(), 0);
+    assert_eq!(second.stop(), 0);
+}
+
+/// A client that knows both servers sends through a kill and a handover; nothing of what was acknowledged is lost,
+/// or in twice.
+#[test]
+fn a_client_with_two_addresses_sends_to_whichever_leads() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    let second = shared.serve(&["--follow"]);
+    let both = format!("{},{}", second.url, first.url);
+    let remote = Remote::new(&both).retrying_for(Duration::from_secs(60));
+    let platform = &shared.ledger.platform;
+    let begun = Instant::now();
+    let (mut acknowledged, mut longest, mut number) = (Vec::new(), Duration::ZERO, 0_u64);
+    let mut head = remote.issuer(&platform.public()).unwrap();
+    let mut first = Some(first);
+    let mut until = Duration::from_secs(4);
+    while begun.elapsed() < until {
+        let awards: Vec<_> = (number..number + 10).map(|n| award(n % 7, n)).collect();
+        number += 10;
+        let context = shared.ledger.context();
+        let records = sign_from(&context, platform, head.next_seq, head.prev, &awards);
+        head.next_seq.0 += 10;
+        head.prev = context.id(records[9].bytes());
+        let sent = Instant::now();
+        let indexes = match remote.append(&records).unwrap() {
+            BatchAnswer::Admitted(indexes) => indexes,
+            BatchAnswer::Refused { problem, .. } => panic!("{problem:?}"),
+        };
+        longest = longest.max(sent.elapsed());
+        acknowledged.extend(indexes.into_iter().zip(records));
+        if begun.elapsed() > Duration::from_secs(2)
+            && let Some(first) = first.take()
+        {
+            first.kill();
+            until = begun.elapsed() + Duration::from_secs(17);
+        }
+    }
+    println!(
+        "{} records acknowledged; the longest wait, over a kill: {longest:?}",
+        acknowledged.len()
+    );
+    assert!(
+        longest < TAKE_OVER_MAX + Duration::from_secs(2),
+        "{longest:?}"
+    );
+    assert!(acknowledged.len() as u64 == number);
+    shared.check(&second);
+    let context = shared.ledger.context();
+    for (index, record) in acknowledged.iter().step_by(37) {
+        let (_, entry) = curl(&format!("{}/v1/entries/{index}", second.url));
+        let id = context.id(record.bytes()).to_string();
+        assert!(entry.contains(&id), "entry {index}");
+    }
+    // Nothing else is in: the genesis, three grants, a method, and state entries beside.
+    let (_, totals) = curl(&format!("{}/v1/totals", second.url));
+    let awarded = format!("\"awarded\":\"{}\"", 104 * number);
+    assert!(totals.contains(&awarded), "{totals}");
+}
+
+/// What is in the store can be checked, copied and swept without a server.
+#[test]
+fn a_ledger_on_a_store_is_checked_and_mirrored_by_its_address() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    append(&first, &shared.awards(&first, 0..300));
+    let dir = shared.ledger.dir.to_str().unwrap();
+    assert!(run_ok(&["fsck", dir]).starts_with("whole"));
+    assert_eq!(first.stop(), 0);
+    let vkey = shared.vkey();
+    let copy = shared.ledger.path("copy");
+    run_ok(&["mirror", &shared.store, &copy, "--log", &vkey]);
+    assert!(run_ok(&["fsck", &copy, "--log", &vkey]).starts_with("whole"));
+    assert!(run_ok(&["fsck", &shared.store, "--log", &vkey]).starts_with("whole"));
+    run_ok(&["audit", &shared.store, "--log", &vkey]);
+    assert!(run_ok(&["sweep", &shared.store]).starts_with("deleted 0 commits"));
+    // A commit that was changed is found, and is damage.
+    let Some(folder) = shared.store.strip_prefix("file://") else {
+        return;
+    };
+    let commits = support::files(&std::path::Path::new(folder).join("commit"));
+    let largest = commits
+        .iter()
+        .max_by_key(|path| path.metadata().unwrap().len());
+    let mut bytes = std::fs::read(largest.unwrap()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(largest.unwrap(), bytes).unwrap();
+    let output = run(&["fsck", dir]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(why.contains("is damaged"), "{why}");
+}
+
+#[test]
+fn leading_is_handed_over_within_two_seconds_and_after_a_clean_stop() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    let second = shared.serve(&["--follow"]);
+    shared.ledger.set_up(&first.remote());
+    let begun = Instant::now();
+    let text = run_ok(&["lead", &second.url, "--store", &shared.store]);
+    println!("{text}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{text}");
+    assert!(leads(&second) && !leads(&first));
+    let records = shared.awards(&second, 0..50);
+    let indexes = append(&second, &records);
+    // After a clean stop nobody waits for silence.
+    assert_eq!(second.stop(), 0);
+    let took = wait_until("the first leads again", Duration::from_secs(3), || {
+        leads(&first)
+    });
+    println!("take-over after a stop: {took:?}");
+    assert_eq!(append(&first, &records), indexes);
+    shared.check(&first);
+    assert_eq!(first.stop(), 0);
+    // Alone it leads at once.
+    let first = shared.serve(&[]);
+    wait_until("it leads", Duration::from_secs(3), || leads(&first));
+    assert_eq!(append(&first, &records), indexes);
+}
+
+#[test]
+fn a_leader_that_was_stopped_in_its_tracks_says_nothing_when_it_is_continued() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    let second = shared.serve(&["--follow"]);
+    shared.ledger.set_up(&first.remote());
+    let records = shared.awards(&first, 0..20);
+    append(&first, &records[..10]);
+    first.signal("-STOP");
+    let took = wait_until("the second leads", TAKE_OVER_MAX, || leads(&second));
+    println!("take-over after a SIGSTOP: {took:?}");
+    let indexes = append(&second, &records[10..]);
+    first.signal("-CONT");
+    // It was never told: what it says now must not be older than what was acknowledged.
+    let issuer = shared.ledger.platform.public();
+    let (status, text) = curl(&format!("{}/v1/issuers/{issuer}", first.url));
+    assert!(
+        status == 503 || text.contains("\"next_seq\":20"),
+        "{status} {text}"
+    );
+    wait_until("the first follows", Duration::from_secs(5), || {
+        size(&first) > indexes[9].0 && !leads(&first)
+    });
+    shared.check(&first);
+}
+
+#[test]
+fn a_store_that_has_a_log_is_not_begun_again_and_one_without_is_not_served() {
+    let shared = SharedLedger::init();
+    let other = shared.ledger.path("other");
+    let governor = shared.ledger.path("governor-1.pem");
+    let begin = |origin: &str| {
+        run(&[
+            "init",
+            &other,
+            "--origin",
+            origin,
+            "--programme",
+            "a test",
+            "--governor",
+            &governor,
+            "--store",
+            &shared.store,
+        ])
+    };
+    let output = begin(support::ORIGIN);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!std::path::Path::new(&other).exists());
+    assert_ne!(begin("other.example/ledger").status.code(), Some(0));
+    assert!(!std::path::Path::new(&other).exists());
+    let empty = tempfile::tempdir().unwrap();
+    let address = format!("file://{}", empty.path().display());
+    let output = run(&[
+        "serve",
+        shared.ledger.dir.to_str().unwrap(),
+        "--store",
+        &address,
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(output.status.code(), Some(3));
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(why.contains("holds no log"), "{why}");
+    let output = run(&["lead", "http://127.0.0.1:1", "--store", &address]);
+    assert_eq!(output.status.code(), Some(3));
+}
