@@ -384,10 +384,24 @@ async fn a_sweep_deletes_packed_commits_and_leaves_fences_and_all_that_can_be_re
     packed(&blobs, PackShape::SMALL).await;
     let swept = sweep(&open(&blobs).await, PackShape::SMALL).await.unwrap();
     let (deleted, fences) = (3, 1);
-    assert_eq!(swept, Swept { deleted, fences });
+    assert_eq!(
+        swept,
+        Swept {
+            deleted,
+            fences,
+            states: 0
+        }
+    );
     assert_eq!(names(&blobs, "commit").await, [0, 4, 5, 6, 7, 8]);
     let again = sweep(&open(&blobs).await, PackShape::SMALL).await.unwrap();
-    assert_eq!(again, Swept { deleted: 0, fences });
+    assert_eq!(
+        again,
+        Swept {
+            deleted: 0,
+            fences,
+            states: 0
+        }
+    );
     let (mut after, found) = read_all(&blobs).await;
     assert!(found == entries);
     assert_eq!(after.head(), before.head());

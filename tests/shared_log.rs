@@ -24,7 +24,10 @@ impl SharedLedger {
     fn init() -> Self {
         let folder = tempfile::tempdir().unwrap().keep();
         let store = match std::env::var("ARBORLOG_TEST_STORE") {
-            Ok(address) => format!("{address}{}", folder.display()),
+            Ok(address) => {
+                let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+                format!("{address}/{}", name.trim_start_matches('.'))
+            }
             Err(_) => format!("file://{}", folder.display()),
         };
         let ledger = Ledger::init_with(&["--store", &store]);
@@ -238,6 +241,52 @@ fn a_client_with_two_addresses_sends_to_whichever_leads() {
     let (_, totals) = curl(&format!("{}/v1/totals", second.url));
     let awarded = format!("\"awarded\":\"{}\"", 104 * number);
     assert!(totals.contains(&awarded), "{totals}");
+}
+
+/// A follower saves the state, and who starts afterwards begins with it, unless the log does not say its root.
+#[test]
+fn a_state_that_was_saved_is_where_a_start_begins() {
+    let shared = SharedLedger::init();
+    let every = ["--entries-per-save", "100"];
+    let first = shared.serve(&every);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    let second = shared.serve(&["--follow", every[0], every[1]]);
+    shared.ledger.set_up(&first.remote());
+    append(&first, &shared.awards(&first, 0..300));
+    let Some(folder) = shared.store.strip_prefix("file://") else {
+        return;
+    };
+    let newest = std::path::Path::new(folder).join("state/newest");
+    wait_until("a state is saved", Duration::from_secs(10), || {
+        newest.exists()
+    });
+    assert_eq!(first.stop(), 0);
+    assert_eq!(second.stop(), 0);
+    let start = |log: &str| {
+        let log = shared.ledger.path(log);
+        let mut command = support::arborlog();
+        command.env("ARBORLOG_LOG", "info");
+        command.stderr(std::fs::File::create(&log).unwrap());
+        let server = Server::logging(command, &shared.ledger.dir, &["--store", &shared.store]);
+        wait_until("it leads", Duration::from_secs(5), || leads(&server));
+        (server, std::fs::read_to_string(&log).unwrap())
+    };
+    let (server, log) = start("loaded");
+    assert!(log.contains("a saved state was loaded"), "{log}");
+    shared.check(&server);
+    append(&server, &shared.awards(&server, 300..310));
+    assert_eq!(server.stop(), 0);
+    // One byte of it is another.
+    let parts = support::files(&std::path::Path::new(folder).join("state"));
+    let part = parts.iter().find(|path| path.ends_with("0000000000"));
+    let part = part.expect("a part");
+    let mut bytes = std::fs::read(part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(part, bytes).unwrap();
+    let (server, log) = start("damaged");
+    assert!(log.contains("is damaged"), "{log}");
+    shared.check(&server);
 }
 
 /// What is in the store can be checked, copied and swept without a server.

@@ -23,7 +23,9 @@ use arborlog::log::{
 use arborlog::merkle::{Bundle, Frontier, Hash, leaf_hash};
 use arborlog::record::*;
 use arborlog::replay::{Replay, ReplayError, Signatures};
-use arborlog::store::blobs::{BlobLog, Blobs, Chain, PackShape, Patience, Progress, sweep};
+use arborlog::store::blobs::{
+    BlobLog, Blobs, Chain, PackShape, Patience, Progress, load_state, sweep, sweep_states,
+};
 use dice::Dice;
 use faulty_blobs::{FaultyStore, Link};
 use tokio::time::{sleep, timeout};
@@ -159,6 +161,7 @@ async fn start(world: &Arc<World>, number: usize, states: bool) -> Option<(Arc<L
     };
     let mut config = LogConfig::of(Path::new(""));
     config.state_every = states.then_some(Duration::from_millis(300));
+    config.entries_per_save = 60;
     let signer = LogSigner::of_keys(origin(), vec![key(2)]);
     let started = Log::start_shared(&shared, signer, Clock::system(true), &config);
     let log = Arc::new(started.await.ok()?);
@@ -251,6 +254,7 @@ async fn sweeps(world: Arc<World>, seed: u64) {
         if let Ok(chain) = Chain::open(blobs, &origin(), Patience::default()).await {
             // Where the store fails it is swept later.
             let _ = sweep(&chain, SHAPE).await;
+            let _ = sweep_states(&chain).await;
         }
     }
 }
@@ -391,8 +395,8 @@ async fn audit(world: &Arc<World>) {
     );
 }
 
-/// One run; how many leaders, deaths and refusals there were.
-fn simulate(seed: u64) -> [u64; 3] {
+/// One run; how many leaders, deaths and refusals there were, and whether a state was saved.
+fn simulate(seed: u64) -> [u64; 4] {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -403,15 +407,22 @@ fn simulate(seed: u64) -> [u64; 3] {
         servers: Mutex::new(vec![None; SERVERS]),
         told: Mutex::default(),
     });
-    runtime.block_on(async {
+    let saved = runtime.block_on(async {
         timeout(LONGEST, run(&world, seed))
             .await
             .expect("it takes too long");
         audit(&world).await;
+        let loaded = load_state(&Link::to(&world.store), Patience::default()).await;
+        loaded.unwrap().is_ok()
     });
     runtime.shutdown_background();
     let told = world.told.lock().unwrap();
-    [told.leaders.len() as u64, told.deaths, told.unavailable]
+    [
+        told.leaders.len() as u64,
+        told.deaths,
+        told.unavailable,
+        u64::from(saved),
+    ]
 }
 
 #[test]
@@ -421,7 +432,7 @@ fn whatever_a_store_does_to_three_servers_what_was_told_holds() {
         return;
     }
     let seeds = std::env::var("ARBORLOG_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
-    let mut sums = [0; 3];
+    let mut sums = [0; 4];
     for seed in 0..seeds {
         let done = std::panic::catch_unwind(|| simulate(seed));
         let happened = done.unwrap_or_else(|_| panic!("ARBORLOG_SEED={seed} fails"));
@@ -429,8 +440,10 @@ fn whatever_a_store_does_to_three_servers_what_was_told_holds() {
             *sum += happened;
         }
     }
-    let [leaders, deaths, unavailable] = sums;
-    eprintln!("{seeds} seeds: {leaders} servers led, {deaths} died, {unavailable} refusals");
+    let [leaders, deaths, unavailable, saved] = sums;
+    eprintln!(
+        "{seeds} seeds: {leaders} servers led, {deaths} died, {unavailable} refusals, {saved} saved states"
+    );
     // The seeds do what they are for.
-    assert!(leaders > seeds && deaths > 3 * seeds && unavailable > seeds);
+    assert!(leaders > seeds && deaths > 3 * seeds && unavailable > seeds && saved > seeds / 2);
 }

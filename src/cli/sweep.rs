@@ -5,11 +5,12 @@ use tokio::runtime::Runtime;
 
 use super::{Done, store};
 use arborlog::store::StoreError;
-use arborlog::store::blobs::{Chain, PackShape, Patience, sweep};
+use arborlog::store::blobs::{Chain, PackShape, Patience, sweep, sweep_states};
 
 /// Delete commits of a ledger on an object store that are in packs.
 ///
-/// Under a role of its own, which may delete below commit/ alone: what serves deletes nothing. Each commit is deleted
+/// And saved states but the last two. Under a role of its own, which may delete below commit/ and state/ alone: what
+/// serves deletes nothing. Each commit is deleted
 /// after its entries were found in packs, byte by byte; fences stay. By a timer, once a day or so.
 #[derive(Args)]
 pub struct SweepArgs {
@@ -27,18 +28,23 @@ pub fn run(args: &SweepArgs) -> Done {
         let patience = Patience::default();
         let origin = Chain::origin(&*blobs, patience).await?;
         let chain = Chain::open(Arc::clone(&blobs), &origin, patience).await?;
-        sweep(&chain, PackShape::STANDARD).await
+        let mut swept = sweep(&chain, PackShape::STANDARD).await?;
+        swept.states = sweep_states(&chain).await?;
+        Ok(swept)
     });
     let swept = swept.map_err(|error: StoreError| super::fsck::damaged(error))?;
     if args.json {
         outln!(
             "{}",
-            serde_json::json!({"deleted": swept.deleted, "fences": swept.fences})
+            serde_json::json!({
+                "deleted": swept.deleted, "fences": swept.fences, "states": swept.states,
+            })
         );
     } else {
         outln!(
-            "deleted {} commits; {} fences stay",
+            "deleted {} commits and {} objects of older states; {} fences stay",
             swept.deleted,
+            swept.states,
             swept.fences
         );
     }

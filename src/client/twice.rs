@@ -85,9 +85,8 @@ impl Submitter<'_> {
         put_all(self.journal.settled()?)?;
         for seen in others {
             let lines = SettledLines::as_seen(Path::new(&seen.path), &seen.mark);
-            match lines.and_then(&mut put_all) {
-                Err(error @ JournalError::Io(_)) => return Err(error.into()),
-                Ok(()) | Err(_) => {}
+            if let Err(error @ JournalError::Io(_)) = lines.and_then(&mut put_all) {
+                return Err(error.into());
             }
         }
         Ok(events)

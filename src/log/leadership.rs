@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::intake::AppendError;
+use super::saver::Saver;
 use super::status::{Status, StatusCell};
 use crate::replay::Signatures;
 use crate::store::blobs::{
@@ -82,6 +83,7 @@ impl Default for Timing {
 /// What a process knows of a log that it shares.
 pub(super) struct SharedLog {
     pub store: BlobStore,
+    pub saver: Arc<Saver>,
     pub timing: Timing,
     /// Whether it only leads when no other process does, also if it could lead at once.
     pub is_patient: bool,
@@ -98,9 +100,10 @@ pub(super) struct SharedLog {
 }
 
 impl SharedLog {
-    pub(super) fn new(store: BlobStore, config: &SharedConfig) -> Self {
+    pub(super) fn new(store: BlobStore, saver: Saver, config: &SharedConfig) -> Self {
         Self {
             store,
+            saver: Arc::new(saver),
             timing: config.timing,
             is_patient: config.follow,
             signatures: match config.verify {

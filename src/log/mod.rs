@@ -92,6 +92,7 @@ mod reader;
 mod recovery;
 mod retries;
 mod rewind;
+mod saver;
 mod sealed_intake;
 mod sender;
 mod sequencer;
@@ -127,13 +128,15 @@ use crate::ledger::State;
 use crate::note::VerifierKey;
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
-use crate::store::blobs::{BlobStore, Progress};
+use crate::store::blobs::{BlobStore, Progress, load_state};
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
 use publisher::Publisher;
 use queue::{Queue, QueueTaker};
+use recovery::Recovered;
 use rewind::Rewind;
+use saver::Saver;
 use sequencer::{DurableState, Sequencer, Sharing};
 use signed_before::{RecoveredLog, advance, signs_on};
 use state_roots::{CoverRequests, ProvenStates, StateRoots};
@@ -291,11 +294,14 @@ impl Log {
         let blobs = Arc::clone(&shared.blobs);
         let (shape, patience) = (shared.shape, shared.patience);
         let store = BlobStore::open(blobs, signer.origin(), shape, patience).await?;
+        store.begin_at_floor().await?;
         while store.follow().await? != Progress::End {}
-        let shared = Arc::new(SharedLog::new(store.clone(), shared));
-        let store: Arc<dyn Store> = Arc::new(store);
-        // No state is saved: it is made from all entries.
-        Self::start_any(store, Some(shared), signer, None, clock, config).await
+        let loaded = load_state(&*shared.blobs, patience).await?;
+        let reader = Reader::new(Arc::new(store.clone()));
+        let recovered = recovery::recover_from(&reader, signer.origin(), loaded).await?;
+        let saver = Saver::new(store.clone(), config.entries_per_save, recovered.saved_size);
+        let shared = Arc::new(SharedLog::new(store, saver, shared));
+        Self::run_with(reader, recovered, Some(shared), signer, None, clock, config).await
     }
 
     /// Runs a log on any store.
@@ -319,25 +325,26 @@ impl Log {
     pub async fn start_with(
         store: Arc<dyn Store>,
         signer: LogSigner,
-        saved: Option<SavedState>,
-        clock: Clock,
-        config: &LogConfig,
-    ) -> Result<Self, LogError> {
-        Self::start_any(store, None, signer, saved, clock, config).await
-    }
-
-    /// As above, of a log that other processes may share.
-    async fn start_any(
-        store: Arc<dyn Store>,
-        shared: Option<Arc<SharedLog>>,
-        signer: LogSigner,
         mut saved: Option<SavedState>,
         clock: Clock,
         config: &LogConfig,
     ) -> Result<Self, LogError> {
+        let reader = Reader::new(store);
+        let recovered = recovery::recover(&reader, signer.origin(), saved.as_mut()).await?;
+        Self::run_with(reader, recovered, None, signer, saved, clock, config).await
+    }
+
+    async fn run_with(
+        reader: Reader,
+        recovered: Recovered,
+        shared: Option<Arc<SharedLog>>,
+        signer: LogSigner,
+        saved: Option<SavedState>,
+        clock: Clock,
+        config: &LogConfig,
+    ) -> Result<Self, LogError> {
         let origin = signer.origin().clone();
-        let reader = Reader::new(Arc::clone(&store));
-        let recovered = recovery::recover(&reader, &origin, saved.as_mut()).await?;
+        let store = Arc::clone(reader.shared_store());
         if recovered.tree.size() == 0 {
             return Err(LogError::NoGenesis(signer.dir().to_owned()));
         }

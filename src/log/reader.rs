@@ -128,6 +128,11 @@ impl Reader {
         self.store.as_ref()
     }
 
+    /// The store, to be shared.
+    pub(super) fn shared_store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// A tile's bytes.
     ///
     /// # Errors

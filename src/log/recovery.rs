@@ -9,8 +9,9 @@ use super::reader::{ReadError, Reader};
 use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
-use crate::record::{LogHead, Origin};
+use crate::record::{Entry, LogHead, Origin};
 use crate::replay::{CheckedEntry, EntryFault, Group, Replay, ReplayError, Signatures};
+use crate::store::blobs::LoadedState;
 use crate::store::{SavedState, StoreError};
 
 /// Bundles under way while one is replayed.
@@ -105,13 +106,7 @@ pub(super) async fn recover(
             }
         }
     }
-    replay_to(reader, &mut replay, head.tree.size).await?;
-    if replay.head() != head {
-        return Err(RecoveryError::Root {
-            found: replay.head().tree.root.to_string(),
-            committed: head.tree.root.to_string(),
-        });
-    }
+    finish(reader, &mut replay, head).await?;
     let (state, tree) = replay.into_parts();
     Ok(Recovered {
         state,
@@ -121,6 +116,81 @@ pub(super) async fn recover(
     })
 }
 
+/// Recovers the state and the tree of a log that several processes share: from a state that was saved in its
+/// store, if the log itself says its root; otherwise from all entries.
+pub(super) async fn recover_from(
+    reader: &Reader,
+    origin: &Origin,
+    loaded: Result<LoadedState, String>,
+) -> Result<Recovered, RecoveryError> {
+    let head = reader.store().head().await?;
+    let fitting = match loaded {
+        Ok(loaded) => fit(reader, origin, loaded, head).await,
+        Err(why) => Err(why),
+    };
+    let (mut replay, saved_size) = match fitting {
+        Ok((state, tree)) => {
+            let size = tree.size();
+            tracing::info!(size, "a saved state was loaded");
+            (Replay::resume(state, tree, Signatures::Trust), size)
+        }
+        Err(why) => {
+            tracing::info!(%why, "the state is made from all entries");
+            (Replay::new(origin, Signatures::Trust), 0)
+        }
+    };
+    finish(reader, &mut replay, head).await?;
+    let (state, tree) = replay.into_parts();
+    Ok(Recovered {
+        state,
+        tree,
+        head,
+        saved_size,
+    })
+}
+
+/// A saved state with its tree, if an entry of this log says its root; or why not.
+async fn fit(
+    reader: &Reader,
+    origin: &Origin,
+    loaded: LoadedState,
+    head: LogHead,
+) -> Result<(State, Frontier), String> {
+    let LoadedState {
+        state,
+        said_by,
+        root,
+    } = loaded;
+    if state.globals().origin != *origin {
+        return Err("the saved state is of another log".to_owned());
+    }
+    let (size, whole) = (state.entries(), head.tree.size);
+    let said = reader.decoded(said_by.0, whole).await;
+    let says = match said.map_err(|error| error.to_string())?.1 {
+        Entry::State(said) => said.size == size && said.root == root,
+        Entry::Signed(_) | Entry::Sealed(_) => false,
+    };
+    if !says {
+        return Err(format!(
+            "entry {said_by} does not say the root of the saved state"
+        ));
+    }
+    let tree = reader.frontier(size).await;
+    Ok((state, tree.map_err(|error| error.to_string())?))
+}
+
+/// Replays up to a head, and compares the root.
+async fn finish(reader: &Reader, replay: &mut Replay, head: LogHead) -> Result<(), RecoveryError> {
+    replay_to(reader, replay, head.tree.size).await?;
+    if replay.head() != head {
+        return Err(RecoveryError::Root {
+            found: replay.head().tree.root.to_string(),
+            committed: head.tree.root.to_string(),
+        });
+    }
+    Ok(())
+}
+
 /// The state of a log's first entries: those of `head`, which was committed.
 pub(super) async fn state_of(
     reader: &Reader,
@@ -128,13 +198,7 @@ pub(super) async fn state_of(
     head: LogHead,
 ) -> Result<State, RecoveryError> {
     let mut replay = Replay::new(origin, Signatures::Trust);
-    replay_to(reader, &mut replay, head.tree.size).await?;
-    if replay.head() != head {
-        return Err(RecoveryError::Root {
-            found: replay.head().tree.root.to_string(),
-            committed: head.tree.root.to_string(),
-        });
-    }
+    finish(reader, &mut replay, head).await?;
     Ok(replay.into_parts().0)
 }
 

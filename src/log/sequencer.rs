@@ -624,6 +624,9 @@ impl Sequencer {
 
     /// Answers a batch that is durable and published.
     fn landed(&mut self, flight: Flight, published: &Arc<Published>) {
+        if let (Some(sharing), Some((index, proven))) = (&self.sharing, &flight.proven) {
+            sharing.shared.saver.offer(*index, proven, true);
+        }
         if let Some((index, proven)) = flight.proven
             && let Some(gone) = self.proven.publish(index, proven)
         {

@@ -192,10 +192,11 @@ impl Standby<'_> {
 
     /// Gives readers the state that a state entry speaks of, to prove things from.
     fn publish_proven(&mut self, index: Option<Index>) {
-        if let Some(made) = self.roots.take_made()
-            && let Some(index) = index
-            && let Some(gone) = self.proven.publish(index, made)
-        {
+        let (Some(made), Some(index)) = (self.roots.take_made(), index) else {
+            return;
+        };
+        self.shared.saver.offer(index, &made, false);
+        if let Some(gone) = self.proven.publish(index, made) {
             self.roots.drop_elsewhere(gone);
         }
     }

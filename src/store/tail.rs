@@ -76,6 +76,27 @@ impl Tail {
         }
     }
 
+    /// The tail of a tree whose first entries are in whole packs with these roots. Packs have tiles of the levels
+    /// below `height`, so many each; those above are here.
+    pub(super) fn behind_packs(roots: &[Hash], height: u8, tiles: impl Fn(u8) -> u64) -> Self {
+        let packs = roots.len() as u64;
+        let levels = (0..height).map(|level| TileLevel {
+            first: packs * tiles(level),
+            ..TileLevel::default()
+        });
+        let bundles = packs * tiles(0);
+        let mut tail = Self {
+            size: bundles * TILE_HASHES,
+            first_bundle: bundles,
+            levels: levels.collect(),
+            ..Self::default()
+        };
+        roots
+            .iter()
+            .for_each(|root| tail.push_hash(height.into(), *root));
+        tail
+    }
+
     /// Number of leaves in the tree, with those in files.
     pub(super) fn size(&self) -> u64 {
         self.size
@@ -97,19 +118,22 @@ impl Tail {
             let bytes = Bytes::from(bytes);
             self.full_bundles.push_back(FullBundle { bytes, ends });
         }
-        // A tile that becomes full gives a hash to the level above.
-        let mut hash = leaf;
-        for level in &mut self.levels {
+        self.push_hash(0, leaf);
+        Ok(())
+    }
+
+    /// Appends a hash to a level. A tile that becomes full gives a hash to the level above.
+    fn push_hash(&mut self, level: usize, mut hash: Hash) {
+        for level in self.levels.iter_mut().skip(level) {
             match level.push(hash) {
                 Some(root) => hash = root,
-                None => return Ok(()),
+                None => return,
             }
         }
         self.levels.push(TileLevel {
             growing: tile_bytes(&[hash]),
             ..TileLevel::default()
         });
-        Ok(())
     }
 
     /// The bytes of a tile that the tail holds. For any other tile `None`: that one is in a file,

@@ -101,6 +101,13 @@ impl BlobLog {
         self.chain.stand_down();
     }
 
+    /// Begins at a floor, with its tree: before anything was taken in.
+    pub(super) fn begin_at(&mut self, floor: &Floor, tree: Frontier) -> Result<(), StoreError> {
+        self.chain.jump(floor, tree)?;
+        self.packs_to(floor.packs);
+        Ok(())
+    }
+
     /// Number of packs that are there, as far as is known.
     pub(super) fn packs(&self) -> u64 {
         self.packs

@@ -11,6 +11,7 @@
 #[cfg(feature = "objects")]
 mod address;
 mod beat;
+mod beginning;
 mod chain;
 mod commit;
 mod fields;
@@ -27,6 +28,7 @@ mod packer;
 mod probe;
 mod settle;
 mod signs;
+mod states;
 mod store;
 mod sweep;
 
@@ -48,8 +50,9 @@ pub use pack::{Pack, PackShape};
 pub use packer::{Packer, Packing};
 pub use probe::{ROUNDS_AT_INIT, ROUNDS_AT_START, probe};
 pub use settle::Patience;
+pub use states::{LoadedState, SavesState, load_state, newest_saved_size, save_state};
 pub use store::BlobStore;
-pub use sweep::{Swept, sweep};
+pub use sweep::{Swept, sweep, sweep_states};
 
 use super::{BoxFuture, Bytes};
 

@@ -12,6 +12,10 @@ pub(super) const FLOORS: &str = "floor";
 pub(super) const PACKS: &str = "pack";
 /// The newest checkpoint, or one a little older.
 pub(super) const CHECKPOINT: &str = "checkpoint";
+/// Saved states.
+pub(super) const STATES: &str = "state";
+/// The folder of the newest saved state.
+pub(super) const NEWEST_STATE: &str = "state/newest";
 /// The wish that another process leads.
 pub(super) const HANDOVER: &str = "handover";
 /// Signs of life.
@@ -34,6 +38,28 @@ pub(super) fn floor(seq: u64) -> String {
 /// Of a pack.
 pub(super) fn pack(number: u64) -> String {
     numbered(PACKS, number)
+}
+
+/// Of the folder of a saved state, which no other save of that size has.
+pub(super) fn state_folder(size: u64, save: Session) -> String {
+    format!("{STATES}/{size:020}-{save}")
+}
+
+/// The number of entries of the state in a folder; `None` if it is no such folder.
+pub(super) fn state_size(folder: &str) -> Option<u64> {
+    let (numbered, save) = folder.split_once('-')?;
+    let is_save = save.len() == 32 && save.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_save.then(|| number_in(STATES, numbered)).flatten()
+}
+
+/// Of what makes a saved state whole.
+pub(super) fn state_meta(folder: &str) -> String {
+    format!("{folder}/meta")
+}
+
+/// Of a part of a saved state.
+pub(super) fn state_part(folder: &str, number: u64) -> String {
+    format!("{folder}/{number:010}")
 }
 
 /// Of a session's sign of life.

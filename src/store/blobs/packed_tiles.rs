@@ -102,6 +102,23 @@ impl PackedTiles {
         Ok(bytes.slice(..end))
     }
 
+    /// The root over a pack, as the pack says. Not proven: the caller compares the tree over all roots.
+    pub(super) async fn root_of(&self, pack: u64) -> Result<Hash, StoreError> {
+        self.top_hashes(pack).await.map(|(_, root)| root)
+    }
+
+    /// A pack's one tile of the highest level, and the root over it.
+    async fn top_hashes(&self, pack: u64) -> Result<(Vec<Hash>, Hash), StoreError> {
+        let highest = self.shape.levels().saturating_sub(1);
+        let tile = self.range(pack, self.tile_range(highest, 0)).await?;
+        let id = TileId::full(Level::Hashes(highest), pack);
+        let tile = HashTile::parse(&id, &tile);
+        let tile = tile.map_err(|error| self.damaged(pack, &error.to_string()))?;
+        let root = tile.root();
+        let root = root.ok_or_else(|| self.damaged(pack, "its highest tile is empty"))?;
+        Ok((tile.hashes().to_vec(), root))
+    }
+
     /// What is needed of a pack, proven by the root over it.
     async fn top(&self, pack: u64, root: Hash) -> Result<Arc<Top>, StoreError> {
         if let Some(top) = self.tops.get(&pack) {
@@ -110,20 +127,13 @@ impl PackedTiles {
         let bundles = self.shape.tiles(0);
         let ends = PREFACE_BYTES..PREFACE_BYTES + NUMBER_BYTES * bundles;
         let ends = self.range(pack, ends).await?;
-        let (ends, _) = ends.as_chunks::<{ NUMBER_BYTES as usize }>();
+        let (ends, _) = ends.as_chunks::<8>();
         let ends = ends.iter().map(|end| u64::from_be_bytes(*end)).collect();
-        let highest = self.shape.levels().saturating_sub(1);
-        let tile = self.range(pack, self.tile_range(highest, 0)).await?;
-        let id = TileId::full(Level::Hashes(highest), pack);
-        let tile = HashTile::parse(&id, &tile);
-        let tile = tile.map_err(|error| self.damaged(pack, &error.to_string()))?;
-        if tile.root() != Some(root) {
+        let (hashes, found) = self.top_hashes(pack).await?;
+        if found != root {
             return Err(self.damaged(pack, "it has other entries than the log"));
         }
-        let top = Arc::new(Top {
-            ends,
-            hashes: tile.hashes().to_vec(),
-        });
+        let top = Arc::new(Top { ends, hashes });
         self.tops.insert(pack, Arc::clone(&top));
         Ok(top)
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify};
 
+use super::beginning::begin_at;
 use super::chain::{Chain, Committed, Fencing};
 use super::commit::Session;
 use super::log::{BlobLog, Progress};
@@ -40,7 +41,7 @@ struct Shared {
     chain: Mutex<Taken>,
     /// What readers see. Written with the chain's lock held; never held over a request.
     edge: RwLock<Edge>,
-    packs: PackedTiles,
+    packs: Arc<PackedTiles>,
     /// Whether the chain said last that this process leads. Written with the chain's lock held.
     leads: AtomicBool,
     /// Notified when this process leads no more.
@@ -86,7 +87,7 @@ impl BlobStore {
     ) -> Result<Self, StoreError> {
         let chain = Chain::open(Arc::clone(&blobs), origin, patience).await?;
         let shared = Shared {
-            packs: PackedTiles::new(Arc::clone(&blobs), patience, shape),
+            packs: Arc::new(PackedTiles::new(Arc::clone(&blobs), patience, shape)),
             blobs,
             patience,
             shape,
@@ -136,6 +137,32 @@ impl BlobStore {
     /// Whose the last object is that was taken in.
     pub async fn session(&self) -> Option<Session> {
         self.shared.chain.lock().await.log.chain().session()
+    }
+
+    /// Begins at the newest floor, if there is one, instead of at the first entry: what is below it is served from
+    /// packs. Before anything is taken in.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was changed.
+    pub async fn begin_at_floor(&self) -> Result<(), StoreError> {
+        let (shared, mut taken) = (&self.shared, self.shared.chain.lock().await);
+        let chain = taken.log.chain();
+        if chain.next() > 0 {
+            return Ok(());
+        }
+        let Some(floor) = chain.newest_floor_above(0).await? else {
+            return Ok(());
+        };
+        let (tail, tree) = begin_at(&floor, chain, &shared.packs, shared.shape).await?;
+        taken.log.begin_at(&floor, tree)?;
+        taken.made = PackQueue::behind(floor.packs, shared.shape);
+        taken.floor = floor.seq;
+        *shared.edge_mut()? = Edge {
+            tail,
+            packs: floor.packs,
+            forgotten: shared.shape.whole_packs(floor.head.tree.size),
+        };
+        Ok(())
     }
 
     /// Takes in what comes next, and serves it. Cancel safe.

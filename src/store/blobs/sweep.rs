@@ -2,8 +2,8 @@
 
 use super::chain::Chain;
 use super::commit::{Commit, Content, PREFACE_BYTES, is_fence};
-use super::names;
 use super::pack::{Pack, PackShape};
+use super::{names, states};
 use crate::store::{Batch, StoreError};
 
 /// Names that are listed at once.
@@ -16,6 +16,16 @@ pub struct Swept {
     pub deleted: u64,
     /// Fences that were found, and stay.
     pub fences: u64,
+    /// Objects of saved states that were deleted.
+    pub states: u64,
+}
+
+/// Deletes states that were saved before the last two.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn sweep_states(chain: &Chain) -> Result<u64, StoreError> {
+    states::sweep_states(&**chain.blobs(), chain.patience()).await
 }
 
 /// Deletes the commits below the newest floor, each after its entries were found in packs, byte by
