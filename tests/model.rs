@@ -1074,7 +1074,7 @@ impl Model {
         let roots = state.roots().unwrap();
         state.globals().check_sums(&roots).unwrap();
         // Each time it would double what the test takes; a wrong leaf stays wrong for long.
-        if self.said.len() % ENTRIES_PER_ROOT == 0 {
+        if self.said.len().is_multiple_of(ENTRIES_PER_ROOT) {
             let ours = leaves::state_root(self);
             assert_eq!(*roots.state_root().as_bytes(), ours, "the state root");
         }

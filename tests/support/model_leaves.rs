@@ -163,7 +163,8 @@ fn digested(began_at: usize, value: Fields, a: u64, b: u64) -> Leaf {
 
 /// 12 × year + month − 1 of a day, by counting years and months.
 fn month(day: Day) -> u32 {
-    let leap = |year: u32| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let every = |years: u32, year: u32| year.is_multiple_of(years);
+    let leap = |year| every(4, year) && (!every(100, year) || every(400, year));
     let (mut year, mut month, mut left) = (1970, 0, day.0);
     loop {
         let days = match month {
