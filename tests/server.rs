@@ -242,6 +242,7 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/tile/{*path}",
         "/v1/records",
         "/v1/batches",
+        "/v1/issuers",
         "/v1/issuers/{key}",
         "/v1/entries/{index}",
         "/v1/receipts/{index}",
