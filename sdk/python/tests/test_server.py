@@ -75,6 +75,19 @@ class TheOutbox(WithServer):
         self.assertEqual(platform.sender.send().admitted, 1)
         self.assert_once(4)
 
+    def test_a_refused_statement_can_be_sent_again(self):
+        platform = Platform(self.ledger)
+        claim = {"kind": "claim", "account": ACCOUNT, "method": 1, "version": 1, "species": 1, "points": 300}
+        (first,) = platform.put(claim)
+        self.assertEqual(platform.sender.send().refused[0][:2], (first, "balance_short"))
+        platform.put(award(1), award(2), award(3))
+        platform.sender.send()
+        db = platform.connect()
+        with db:
+            platform.outbox.retry(db, first)
+        db.close()
+        self.assertEqual((platform.sender.send().admitted, platform.outbox.row(first).state), (1, "in"))
+
     def test_a_single_record_that_is_refused_does_not_use_its_place(self):
         platform = Platform(self.ledger, seal_statements=1)
         platform.put(award(1, points=105), award(2))
@@ -288,15 +301,16 @@ class Keys(WithServer):
         self.assertEqual((caught.exception.code, caught.exception.outcome), ("issuer_unknown", "unchecked"))
         self.assertEqual(outbox.waiting(), 1)
 
-    def test_a_record_signed_too_long_ago_is_signed_anew(self):
+    def test_what_was_signed_on_a_day_that_is_refused_is_signed_anew(self):
         platform = Platform(self.ledger)
-        platform.put(award(1), award(2))
         days = int(time.time()) // 86_400
-        old = Platform(self.ledger, today=lambda: days - 60, transport=_no_posts, patience_s=1)
-        with self.assertRaises(arborlog.Unanswered):
-            old.sender.send()
-        self.assertEqual(platform.sender.send().admitted, 2)
-        self.assert_once(2)
+        for away, events in ((-60, (1, 2)), (+9, (3, 4))):
+            platform.put(*map(award, events))
+            old = Platform(self.ledger, today=lambda day=days + away: day, transport=_no_posts, patience_s=1)
+            with self.assertRaises(arborlog.Unanswered):
+                old.sender.send()
+            self.assertEqual(platform.sender.send().admitted, 2)
+        self.assert_once(4)
 
     def test_a_receipt_of_an_award_holds(self):
         platform = Platform(self.ledger)

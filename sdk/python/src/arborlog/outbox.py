@@ -149,6 +149,15 @@ class Outbox:
             (self.issuer, name, kind, data, found[0] if found else None),
         ).lastrowid
 
+    def retry(self, db, statement_id):
+        """Lets a refused statement wait again, within the transaction that `db` is in: a balance grew, a day came."""
+        db.execute(
+            "UPDATE arborlog_statement SET state = 'waiting', code = NULL, detail = NULL"
+            " WHERE id = ? AND issuer = ? AND state = 'refused' AND code != 'event_is_in'"
+            " AND (name IS NOT NULL OR id NOT IN (SELECT replaces FROM arborlog_statement WHERE replaces IS NOT NULL))",
+            (statement_id, self.issuer),
+        )
+
     def row(self, statement_id):
         """What became of a statement, or None."""
         return next(iter(self._rows("id = ?", statement_id)), None)

@@ -150,10 +150,13 @@ class Sender:
 
     def _sign(self, head, statements, sealed):
         data = [statement.bytes for statement in statements]
-        # The day never decreases along the chain, also if the clock was put back.
-        issued_on = max(head.issued_on, self._today())
-        record = record_bytes(self._key.public, head.next_seq, head.prev, issued_on, seal_of(data) if sealed else data[0])
+        said = seal_of(data) if sealed else data[0]
+        record = record_bytes(self._key.public, head.next_seq, head.prev, self._day(head), said)
         return record, record_id(head.origin, record), self._key.sign(signing_input(head.origin, record))
+
+    def _day(self, head):
+        """The day of signing never decreases along the chain, also if the clock was put back."""
+        return max(head.issued_on, self._today())
 
     def _deliver(self, message, report):
         """Sends one message until there is an answer, and notes what it says."""
@@ -211,8 +214,8 @@ class Sender:
             if not refusals:
                 raise refused(status, data)
             self._drop(message, refusals, report)
-        elif code == "day_refused" and int.from_bytes(message.record[72:76], "big") < self._today():
-            # It was signed too long ago to be admitted, now or later: it is signed anew, with this day.
+        elif code == "day_refused" and int.from_bytes(message.record[72:76], "big") != self._day(self._outbox.head()):
+            # It was signed too long ago to be admitted, or by a clock that was ahead: it is signed anew, with this day.
             self._outbox.drop(message, [])
         elif status == 422 or (status == 403 and not message.sealed):
             if message.sealed or code in ABOUT_MESSAGE:
