@@ -44,6 +44,7 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
     rule = Policy(policy) if policy is not None else None
     seen_by = [read_vkey(witness, verifier.WITNESS) for witness in witnesses]
     genesis_id = _genesis_id(genesis)
+    answers = _question(about)
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogatepass")
     try:
@@ -54,10 +55,7 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
         if rule is not None:
             pinned, answer_by_policy = rule.judge(verifier.read_receipt(data)[2])
         answer = verifier.verify_receipt(data, pinned, genesis_id, seen_by) | answer_by_policy
-        verifier.need(
-            about is None or verifier.is_about(answer, about), "about_other",
-            f"the file is true, and does not answer what was asked: {about}",
-        )
+        answers(answer)
     except verifier.Refused as refused:
         outcome = verifier.OUTCOMES[refused.exit_code] if refused.code != "quorum_unmet" else "unchecked"
         return Verdict(outcome, None, refused.code, refused.where or "receipt", refused.what)
@@ -139,6 +137,20 @@ class Policy:
         threshold, members = self.groups[name]
         asked = {"all": len(members), "any": 1}.get(threshold) or int(threshold)
         return sum(self._holds(member, seen) for member in members) >= asked
+
+
+def _question(about):
+    """A function that refuses an answer to another question than the one that was asked."""
+    if about is None:
+        return lambda answer: None
+    if hasattr(verifier, "read_question"):
+        try:
+            question = verifier.read_question(about)
+        except verifier.Refused as refused:
+            raise ArborlogError("question_malformed", refused.what) from None
+        return lambda answer: verifier.check_about(answer, question)
+    what = f"the file is true, and does not answer what was asked: {about}"
+    return lambda answer: verifier.need(verifier.is_about(answer, about), "about_other", what)
 
 
 def _genesis_id(genesis):
