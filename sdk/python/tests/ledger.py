@@ -54,8 +54,7 @@ class Ledger:
         self.command("init", "ledger", "--origin", "example.org/ledger", "--programme", "Rides", "--governor", "north.pem")
         self.log = (self.path / "ledger" / "log.vkey").read_text().strip()
         self.start()
-        self.propose("grant", "--grantee", self.key.public.hex(), "--role", "platform", "--holder", "green-app",
-                     "--name", "Green App", endorse="app.pem")
+        self.grant("app.pem", self.key, "platform", "green-app", "Green App")
         (self.path / "method.json").write_text(json.dumps(METHOD))
         self.propose("method", "--file", "method.json")
 
@@ -71,6 +70,15 @@ class Ledger:
             self.command("endorse", out, "--key", endorse)
         self.command("submit", out, "--to", self.url)
         (self.path / out).unlink()
+
+    def grant(self, file, key, role, holder, name):
+        self.propose("grant", "--grantee", key.public.hex(), "--role", role, "--holder", holder, "--name", name, endorse=file)
+
+    def another_key(self, file, role, holder, name):
+        key = arborlog.Key.generate()
+        key.save_new(self.path / file)
+        self.grant(file, key, role, holder, name)
+        return key
 
     def start(self):
         self._process = subprocess.Popen(
@@ -122,11 +130,11 @@ class Ledger:
 class Platform:
     """A platform's database with an outbox in it, and a sender."""
 
-    def __init__(self, ledger, name="app.db", addresses=None, **options):
-        self.ledger, self.path = ledger, ledger.path / name
-        self.outbox = arborlog.Outbox(self.connect, ledger.key.public)
+    def __init__(self, ledger, name="app.db", addresses=None, key=None, **options):
+        self.ledger, self.path, key = ledger, ledger.path / name, key or ledger.key
+        self.outbox = arborlog.Outbox(self.connect, key.public)
         options = {"patience_s": 20, "log": ledger.log} | options
-        self.sender = arborlog.Sender(self.outbox, ledger.key, addresses or ledger.url, **options)
+        self.sender = arborlog.Sender(self.outbox, key, addresses or ledger.url, **options)
 
     def connect(self):
         return sqlite3.connect(self.path)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import unittest
+import unittest.mock
 
 from ledger import ACCOUNT, CuttingProxy, Ledger, Platform, arborlog, award
 from arborlog.transport import HttpTransport
@@ -311,6 +312,97 @@ class Keys(WithServer):
                 old.sender.send()
             self.assertEqual(platform.sender.send().admitted, 2)
         self.assert_once(4)
+
+    def test_a_key_that_is_replaced_hands_over_what_waits(self):
+        posted = []
+
+        def transport(method, *rest):
+            answer = HttpTransport()(method, *rest)
+            if method == "POST":
+                posted.append(answer[0])
+                raise OSError("the answer is lost")
+            return answer
+
+        old = Platform(self.ledger)
+        old.put(award(1), award(2))
+        with self.assertRaises(arborlog.Unanswered):
+            Platform(self.ledger, transport=transport, patience_s=1).sender.send()
+        self.assertIn(200, posted)
+        ids = old.put(award(3), award(4))
+        self.ledger.propose("revoke", "--revoked", self.ledger.key.public.hex(), "--reason", "lost")
+        new = Platform(self.ledger, key=self.ledger.another_key("next.pem", "platform", "green-app", "Green App"))
+        db = new.connect()
+        with self.assertRaises(arborlog.OutboxError):
+            new.outbox.take_over(db, old.outbox.issuer)
+        # What the old key signed is in, which needs no private key to find out; what waits can't be.
+        with self.assertRaises(arborlog.KeyRefused):
+            old.sender.send()
+        self.assertEqual([old.outbox.row(one).state for one in (1, 2)], ["in", "in"])
+        with db:
+            self.assertEqual(new.outbox.take_over(db, old.outbox.issuer), 2)
+        db.close()
+        self.assertEqual(new.sender.send().admitted, 2)
+        # An event that the old key spoke of counts once.
+        self.assertEqual(new.put(award(1), award(3)), [1, ids[0]])
+        self.assert_once(4)
+
+    def test_what_a_revoked_key_signed_and_is_not_in_waits_for_the_next_key(self):
+        old = Platform(self.ledger)
+        old.put(award(1), award(2))
+        with self.assertRaises(arborlog.Unanswered):
+            Platform(self.ledger, transport=_no_posts, patience_s=0.5).sender.send()
+        self.ledger.propose("revoke", "--revoked", self.ledger.key.public.hex(), "--reason", "lost")
+        with self.assertRaises(arborlog.KeyRefused):
+            old.sender.send()
+        new = Platform(self.ledger, key=self.ledger.another_key("next.pem", "platform", "green-app", "Green App"))
+        db = new.connect()
+        with db:
+            new.outbox.take_over(db, old.outbox.issuer)
+        db.close()
+        self.assertEqual(new.sender.send().admitted, 2)
+
+    def test_a_planters_plots_go_between_sealed_plantings(self):
+        key = self.ledger.another_key("planter.pem", "planter", "grove", "Grove Trust")
+        plot = {
+            "kind": "plot", "name": "Hill", "country": "US", "area_m2": 62500, "trees_per_ha_max": 400, "funded_by": "Friends",
+            "place": {"circle": {"latitude": 377599000, "longitude": -1224147999, "radius_m": 180}},
+            "carbon_rights": "none_issued", "for": [],
+        }
+        planting = {
+            "kind": "planting", "species": 1, "first_serial": 1, "count": 5, "planted_from": "2026-03-14",
+            "planted_until": "2026-03-14", "evidence_at": "",
+        }
+        planter = Platform(self.ledger, "planter.db", key=key)
+        planter.put(
+            plot | {"number": 1}, planting | {"plot": 1, "evidence": "01" * 32},
+            planting | {"plot": 1, "first_serial": 6, "evidence": "02" * 32}, plot | {"number": 2},
+            planting | {"plot": 2, "evidence": "03" * 32},
+        )
+        self.assertEqual(planter.sender.send().admitted, 5)
+        forms = [self.ledger.get(f"/v1/entries/{planter.outbox.row(one).entry}")["form"] for one in range(1, 6)]
+        self.assertEqual(forms, ["signed", "sealed", "sealed", "signed", "signed"])
+
+    def test_a_database_that_is_held_is_busy_and_nothing_is_lost(self):
+        platform = Platform(self.ledger)
+        platform.put(award(1))
+        db = platform.connect()
+        db.execute("BEGIN IMMEDIATE")
+        with unittest.mock.patch("arborlog.outbox.BUSY_MS", 50), self.assertRaises(arborlog.Unanswered) as caught:
+            platform.sender.send()
+        self.assertEqual(caught.exception.code, "database_busy")
+        db.rollback()
+        db.close()
+        self.assertEqual(platform.sender.send().admitted, 1)
+
+    def test_a_long_chain_is_recovered_from_bundles(self):
+        platform = Platform(self.ledger, seal_statements=100)
+        platform.put(*(award(event) for event in range(350)))
+        platform.sender.send()
+        fresh = Platform(self.ledger, "fresh.db")
+        fresh.put(*(award(event) for event in range(300, 360)))
+        self.assertEqual(fresh.sender.recover(), (50, 300))
+        self.assertEqual(fresh.sender.send().admitted, 10)
+        self.assert_once(360)
 
     def test_a_receipt_of_an_award_holds(self):
         platform = Platform(self.ledger)

@@ -1,13 +1,25 @@
 """The log as a writer sees it: it extends what was acknowledged, and the key's chain in it continues where it must."""
 
+from dataclasses import dataclass
+
 from .checkpoints import Behind, check_extends, read_checkpoint
 from .errors import KeyRefused, LogFault, RequestRefused
 from .merkle import leaf_hash, root_by_path
-from .outbox import Head
 from .records import read_signed_entry, record_id
 from .remote import decoded
 
 WALK_MAX = 65_536
+BUNDLE = 256
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of a key's chain: the next seq and prev, the index of its last entry, and of its revocation, or None."""
+
+    next_seq: int
+    prev: bytes
+    index: int | None
+    revoked_at: int | None
 
 
 class Chain:
@@ -48,20 +60,14 @@ class Chain:
         raise behind.as_fault()
 
     def tail(self):
-        """Where the key's chain ends by the server's word: (next seq, prev, index of its last entry or None)."""
+        """Where the key's chain ends by the server's word."""
         said = self._remote.json(f"/v1/issuers/{self._outbox.issuer.hex()}")
         if said is None:
             raise KeyRefused("issuer_unknown", "the ledger does not know this key", "have governors grant it a role")
-        if said.get("revoked_at") is not None:
-            raise KeyRefused("key_revoked", f"the key was revoked by entry {said['revoked_at']}", "use the next key")
-        last = said.get("head") or {}
-        prev = said.get("prev")
-        return said["next_seq"], bytes.fromhex(prev) if prev else bytes(32), last.get("index")
-
-    def first_head(self, checkpoint):
-        """The head of a key whose chain nobody continued yet, or None if there are records of it."""
-        next_seq, prev, _ = self.tail()
-        return Head(checkpoint.origin, 0, prev, 0, checkpoint.note) if next_seq == 0 else None
+        return Tail(
+            said["next_seq"], bytes.fromhex(said.get("prev") or bytes(32).hex()), (said.get("head") or {}).get("index"),
+            said.get("revoked_at"),
+        )
 
     def own_entry(self, index, checkpoint):
         """A signed entry of the key at this index, proven to be in the log of the checkpoint: (entry, record id)."""
@@ -94,12 +100,18 @@ class Chain:
             index, expected = entry.before, (entry.seq - 1, entry.prev)
         raise RequestRefused("chain_too_long", f"the log has more than {WALK_MAX} records of this key that are not known")
 
-    def bundle_statement(self, index):
-        """The bytes of entry `index`, as the server gives them; the caller checks them against a seal's root."""
-        said = self._remote.json(f"/v1/entries/{index}")
-        if said is None:
-            raise LogFault("entry_missing", f"the log does not give entry {index}")
-        return decoded(said.get("entry"))
+    def entries(self, start, end, size):
+        """The bytes of these entries of a log of this size, from its bundles of 256; nothing of them is proven yet."""
+        found = []
+        for number in range(start // BUNDLE, (end - 1) // BUNDLE + 1):
+            self._remote.begin()
+            width = min(BUNDLE, size - number * BUNDLE)
+            data = self._remote.bytes(f"/tile/entries/{bundle_name(number)}{f'.p/{width}' if width < BUNDLE else ''}")
+            for index in range(number * BUNDLE, number * BUNDLE + width):
+                length = int.from_bytes(data[:2], "big")
+                found += [data[2 : 2 + length]] if start <= index < end else []
+                data = data[2 + length :]
+        return found
 
     def _consistency(self, size, larger):
         said = self._remote.json(f"/v1/proofs/consistency?from={size}&to={larger}")
@@ -107,3 +119,10 @@ class Chain:
             raise RequestRefused("proof_missing", f"the server gives no proof from size {size} to {larger}")
         return [decoded(one) for one in said.get("hashes", ())]
 
+
+def bundle_name(number):
+    """A bundle's number as paths have it: three digits a part, all but the last behind an x."""
+    parts = [f"{number % 1000:03}"]
+    while number := number // 1000:
+        parts.insert(0, f"x{number % 1000:03}")
+    return "/".join(parts)

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .errors import OutboxError
+from .errors import OutboxError, Unanswered
 from .statements import SEALABLE, encode
 
 BUSY_MS = 10_000
@@ -19,7 +19,7 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS arborlog_statement (
     id INTEGER PRIMARY KEY AUTOINCREMENT,   -- the order in which they are signed
     issuer BLOB NOT NULL,
-    name TEXT,                              -- the event that it is about: once for each issuer
+    name TEXT UNIQUE,                       -- the event that it is about: once, whichever key says it
     kind TEXT NOT NULL,
     bytes BLOB NOT NULL,
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'in', 'refused')),
@@ -28,7 +28,6 @@ CREATE TABLE IF NOT EXISTS arborlog_statement (
     detail TEXT,
     replaces INTEGER                        -- the refused one of the same name that this one puts right
 );
-CREATE UNIQUE INDEX IF NOT EXISTS arborlog_statement_name ON arborlog_statement (issuer, name);
 CREATE INDEX IF NOT EXISTS arborlog_statement_waiting ON arborlog_statement (issuer, id) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS arborlog_message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -125,7 +124,8 @@ class Outbox:
         """Puts a statement, within the transaction that `db` is in; gives its id.
 
         `name` is the event's own. An award's is its evidence, if no other is given. The same statement under the
-        same name is put once; another statement under the name of one that is not refused is an `OutboxError`.
+        same name is put once, also if another key of this database put it; another statement under the name of one that
+        is not refused is an `OutboxError`.
         """
         data, kind = encode(statement), statement["kind"]
         if kind in ("genesis", "seal"):
@@ -133,7 +133,7 @@ class Outbox:
         if name is None and kind == "award":
             name = f"award/{data[-32:].hex()}"
         found = name is not None and db.execute(
-            "SELECT id, bytes, state FROM arborlog_statement WHERE issuer = ? AND name = ?", (self.issuer, name)
+            "SELECT id, bytes, state FROM arborlog_statement WHERE name = ?", (name,)
         ).fetchone()
         if found and found[1] == data:
             return found[0]
@@ -157,6 +157,18 @@ class Outbox:
             " AND (name IS NOT NULL OR id NOT IN (SELECT replaces FROM arborlog_statement WHERE replaces IS NOT NULL))",
             (statement_id, self.issuer),
         )
+
+    def take_over(self, db, old):
+        """Moves what waits under a key that this one replaced to this one, within the transaction that `db` is in.
+
+        What the old key signed must have an answer: call `send` of its sender before, which tells also of a revoked
+        key what of it is in. Gives how many statements were moved.
+        """
+        if db.execute("SELECT 1 FROM arborlog_message WHERE issuer = ? AND state = 'open'", (old,)).fetchone():
+            raise OutboxError("message_open", "something that the old key signed has no answer", "call send() of its sender")
+        return db.execute(
+            "UPDATE arborlog_statement SET issuer = ? WHERE issuer = ? AND state = 'waiting'", (self.issuer, old)
+        ).rowcount
 
     def row(self, statement_id):
         """What became of a statement, or None."""
@@ -307,7 +319,7 @@ class Outbox:
     # ---- within ----
 
     def _choose(self, db, statements_max, bytes_max):
-        """The next statement, and those behind it that one seal can sign for with it."""
+        """The next statement that waits, and those behind it that one seal can sign for with it."""
         chosen, size = [], 0
         rows = db.execute(
             "SELECT id, kind, bytes FROM arborlog_statement WHERE issuer = ? AND state = 'waiting' ORDER BY id LIMIT ?",
@@ -325,10 +337,9 @@ class Outbox:
         name = f"award/{data[-32:].hex()}" if kind == "award" else None
         db.execute(
             "UPDATE arborlog_statement SET name = NULL, state = 'refused', code = 'event_is_in', detail = ?"
-            " WHERE issuer = ? AND name = ? AND state != 'in'",
-            (f"entry {index} speaks of this event", self.issuer, name),
+            " WHERE name = ? AND state != 'in'", (f"entry {index} speaks of this event", name),
         )
-        taken = db.execute("SELECT 1 FROM arborlog_statement WHERE issuer = ? AND name = ?", (self.issuer, name)).fetchone()
+        taken = db.execute("SELECT 1 FROM arborlog_statement WHERE name = ?", (name,)).fetchone()
         db.execute(
             "INSERT INTO arborlog_statement (issuer, name, kind, bytes, state, entry) VALUES (?, ?, ?, ?, 'in', ?)",
             (self.issuer, None if taken else name, kind, data, index),
@@ -380,7 +391,10 @@ class Outbox:
             db.isolation_level = None
             # What is signed is on disk before it is sent, also where the platform's own connections ask for less.
             db.execute("PRAGMA synchronous = FULL")
-            db.execute("BEGIN IMMEDIATE")
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise Unanswered("database_busy", f"the outbox's database could not be written: {error}", "try again") from None
             try:
                 yield db
             except BaseException:

@@ -87,19 +87,22 @@ class Sender:
         how many those are, and how many the outbox had not.
         """
         self._remote.begin()
-        next_seq, prev, index = self._chain.tail()
+        tail = self._chain.tail()
         checkpoint = self._chain.newest()
         if self._outbox.head() is None:
-            self._outbox.begin(Head(checkpoint.origin, 0, bytes(32) if next_seq else prev, 0, checkpoint.note))
+            prev = bytes(32) if tail.next_seq else tail.prev
+            self._outbox.begin(Head(checkpoint.origin, 0, prev, 0, checkpoint.note))
         head = self._outbox.head()
-        if next_seq <= head.next_seq:
+        if tail.next_seq <= head.next_seq:
             return 0, 0
         found = []
-        for at, entry, its_id in self._chain.walk_back(index, head.next_seq, checkpoint):
+        for at, entry, its_id in self._chain.walk_back(tail.index, head.next_seq, checkpoint):
             self._remote.begin()
-            found.append((entry.record, its_id, self._said_by(at, entry)))
+            found.append((entry.record, its_id, self._said_by(at, entry, checkpoint.size)))
         if head.next_seq and found[-1][0][40:72] != head.prev:
-            raise LogFault("chain_broken", "the log's records of this key do not continue the outbox's", head.checkpoint, checkpoint.note)
+            raise LogFault(
+                "chain_broken", "the log's records of this key do not continue the outbox's", head.checkpoint, checkpoint.note
+            )
         return self._outbox.adopt(reversed(found))
 
     # ---- within ----
@@ -108,44 +111,58 @@ class Sender:
         """Before anything is signed: the log extends what was kept, and the key's chain ends where the outbox says."""
         checkpoint = self._chain.newest()
         if self._outbox.head() is None:
-            head = self._chain.first_head(checkpoint)
-            if head is None:
-                raise AnotherWriter(0, self._chain.tail()[0])
-            self._outbox.begin(head)
+            tail = self._chain.tail()
+            if tail.next_seq:
+                raise AnotherWriter(0, tail.next_seq)
+            self._outbox.begin(Head(checkpoint.origin, 0, tail.prev, 0, checkpoint.note))
         for _ in range(2 * self._remote.places):
-            head = self._outbox.head()
-            next_seq, prev, index = self._chain.tail()
-            if (next_seq, prev) == (head.next_seq, head.prev):
-                return
-            if next_seq > head.next_seq:
-                self._settle_by_log(report)
-                return
+            head, tail = self._outbox.head(), self._chain.tail()
+            if tail.next_seq >= head.next_seq:
+                break
             # A follower may lag behind the address that gave the checkpoint.
             self._remote.turn()
-        self._raise_shorter_chain(next_seq, head)
+        else:
+            self._raise_shorter_chain(tail, head)
+        if (tail.next_seq, tail.prev) != (head.next_seq, head.prev):
+            self._settle_by_log(head.next_seq, report)
+        if tail.revoked_at is not None:
+            self._give_up(tail)
 
-    def _settle_by_log(self, report):
-        """The place of the chain that the outbox would sign for is taken: by a message of its own, or another's."""
+    def _give_up(self, tail):
+        """The key was revoked: what it signed and is not in can never be."""
+        message = self._outbox.open_message()
+        if message is not None:
+            self._outbox.drop(message, [])
+        if self._outbox.waiting():
+            raise KeyRefused("key_revoked", f"the key was revoked by entry {tail.revoked_at}", "hand over to the next key")
+
+    def _settle_by_log(self, seq, report):
+        """The place of the chain that the outbox signed for is taken: by a message of its own, or another's."""
         # In this order: the checkpoint covers all that the tail speaks of.
         head = self._outbox.head()
-        next_seq, _, last = self._chain.tail()
+        if head.next_seq > seq:
+            return  # Another sender of this outbox noted it meanwhile.
+        tail = self._chain.tail()
         checkpoint = self._chain.newest()
-        if next_seq <= head.next_seq:
-            self._raise_shorter_chain(next_seq, head)
+        if tail.next_seq <= head.next_seq:
+            self._raise_shorter_chain(tail, head)
         known = {message.record_id: message for message in self._outbox.messages_at(head.next_seq)}
-        index, entry, its_id = list(self._chain.walk_back(last, head.next_seq, checkpoint))[-1]
+        index, entry, its_id = list(self._chain.walk_back(tail.index, head.next_seq, checkpoint))[-1]
         message = known.get(its_id)
-        if message is None or entry.seq != head.next_seq or next_seq > head.next_seq + 1:
+        if message is None or entry.seq != head.next_seq or tail.next_seq > head.next_seq + 1:
             if self._outbox.head().next_seq > head.next_seq:
-                return  # Another sender of this outbox noted it meanwhile.
-            raise AnotherWriter(head.next_seq, next_seq)
+                return
+            raise AnotherWriter(head.next_seq, tail.next_seq)
         count = len(message.statements)
         self._outbox.admitted(message, index - count if message.sealed else index, checkpoint.note)
         report.already_in += count
 
-    def _raise_shorter_chain(self, next_seq, head):
+    def _raise_shorter_chain(self, tail, head):
+        if (tail.next_seq, tail.prev) == (head.next_seq, head.prev):
+            raise RequestRefused("contradiction", "the server refuses the place of the chain that it names itself")
         raise LogFault(
-            "chain_shorter", f"the log has {next_seq} records of this key, and acknowledged {head.next_seq}", head.checkpoint
+            "chain_shorter", f"the log has {tail.next_seq} records of this key, and acknowledged {head.next_seq}, or others",
+            head.checkpoint,
         )
 
     def _sign(self, head, statements, sealed):
@@ -182,7 +199,7 @@ class Sender:
         except Behind:
             # The address lags, or was put back from an older copy; the newest checkpoint of all tells which.
             self._remote.turn()
-            self._settle_by_log(report)
+            self._settle_by_log(message.seq, report)
             return
         if message.sealed:
             index, first, already = answer.get("seal_index"), answer.get("first_index"), bool(answer.get("already_in"))
@@ -203,8 +220,11 @@ class Sender:
         problem = problem_of(data)
         code, detail = problem.get("code"), str(problem.get("detail", ""))
         if code in ABOUT_CHAIN:
-            self._settle_by_log(report)
+            self._settle_by_log(message.seq, report)
         elif code in ABOUT_KEY:
+            if code != "issuer_unknown":
+                # It is not in, and can never be: what it carries waits for the next key.
+                self._outbox.drop(message, [])
             raise KeyRefused(code, detail, str(problem.get("advice", "")))
         elif code == "batch_refused" and message.sealed:
             refusals = [
@@ -228,12 +248,12 @@ class Sender:
         self._outbox.drop(message, refusals)
         report.refused += [(message.statements[place].id, code, detail) for place, (code, detail) in refusals]
 
-    def _said_by(self, index, entry):
+    def _said_by(self, index, entry, size):
         """What a record of the chain says: of a seal, each statement that it signs for, by the seal's root."""
         if kind_of(entry.statement) != "seal":
             return [(entry.statement, index, kind_of(entry.statement))]
         count = int.from_bytes(entry.statement[4:8], "big")
-        statements = [read_sealed_statement(self._chain.bundle_statement(at)) for at in range(index - count, index)]
+        statements = [read_sealed_statement(one) for one in self._chain.entries(index - count, index, size)]
         if None in statements or root_of(statements) != entry.statement[8:40]:
             raise LogFault("seal_mismatch", f"the entries before {index} are not those that it seals")
         return [(data, index - count + place, kind_of(data)) for place, data in enumerate(statements)]
