@@ -8,6 +8,7 @@ import { LOG, openCheckpoint, parseVkey, readCheckpoint } from './verifier/note.
 import { checkConsistency, leafHash, rootByPath } from './verifier/tree.mjs';
 
 const WALK_MAX = 65_536;
+const BUNDLE = 256;
 
 // A server showed a smaller log than one that was acknowledged: it lags, or was put back from an older copy.
 export class Behind extends Error {
@@ -71,14 +72,15 @@ export class Chain {
     throw behind.fault();
   }
 
-  // Where the key's chain ends by the server's word: the next seq, prev, and the index of its last entry or null.
+  // Where the key's chain ends by the server's word: the next seq, prev, the index of its last entry and of its
+  // revocation, or null.
   async tail() {
     const said = await this.#remote.json(`/v1/issuers/${hex(this.#outbox.issuer)}`);
     if (said === null) throw new KeyRefused('issuer_unknown', 'the ledger does not know this key', 'have governors grant it a role');
-    if ((said.revoked_at ?? null) !== null) {
-      throw new KeyRefused('key_revoked', `the key was revoked by entry ${said.revoked_at}`, 'use the next key');
-    }
-    return { nextSeq: said.next_seq, prev: said.prev ? fromHex(said.prev) : new Uint8Array(32), index: said.head?.index ?? null };
+    return {
+      nextSeq: said.next_seq, prev: said.prev ? fromHex(said.prev) : new Uint8Array(32), index: said.head?.index ?? null,
+      revokedAt: said.revoked_at ?? null,
+    };
   }
 
   // A signed entry of the key at this index, proven to be in the log of the checkpoint.
@@ -117,11 +119,20 @@ export class Chain {
     throw new RequestRefused('chain_too_long', `the log has more than ${WALK_MAX} records of this key that are not known`);
   }
 
-  // The bytes of entry `index`, as the server gives them; the caller checks them against a seal's root.
-  async entryBytes(index) {
-    const said = await this.#remote.json(`/v1/entries/${index}`);
-    if (said === null) throw new LogFault('entry_missing', `the log does not give entry ${index}`);
-    return decoded(said.entry);
+  // The bytes of these entries of a log of this size, from its bundles of 256; nothing of them is proven yet.
+  async entries(start, end, size) {
+    const found = [];
+    for (let number = Math.floor(start / BUNDLE); number * BUNDLE < end; number += 1) {
+      this.#remote.begin();
+      const width = Math.min(BUNDLE, Number(size) - number * BUNDLE);
+      let bytes = await this.#remote.bytes(`/tile/entries/${bundleName(number)}${width < BUNDLE ? `.p/${width}` : ''}`);
+      for (let index = number * BUNDLE; index < number * BUNDLE + width; index += 1) {
+        const length = bytes.length < 2 ? 0 : bytes[0] * 256 + bytes[1];
+        if (index >= start && index < end) found.push(bytes.subarray(2, 2 + length));
+        bytes = bytes.subarray(2 + length);
+      }
+    }
+    return found;
   }
 
   async #checkExtends(kept, shown) {
@@ -159,4 +170,12 @@ export function checkpointChecker(log) {
       throw new NotVerified(error.code, error.message, 'is the key that of this log, and in force?');
     }
   };
+}
+
+// A bundle's number as paths have it: three digits a part, all but the last behind an x.
+export function bundleName(number) {
+  const part = (rest) => String(rest % 1000).padStart(3, '0');
+  const parts = [part(number)];
+  for (let rest = Math.floor(number / 1000); rest > 0; rest = Math.floor(rest / 1000)) parts.unshift(`x${part(rest)}`);
+  return parts.join('/');
 }

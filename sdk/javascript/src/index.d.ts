@@ -315,6 +315,8 @@ export class Outbox implements OutboxStore {
   put(db: SqliteDatabase, statement: Sendable, name?: string | null): number;
   /** Lets a refused statement wait again, within the transaction that `db` is in. */
   retry(db: SqliteDatabase, id: number): void;
+  /** Moves what waits under a key that this one replaced to this one, within the transaction that `db` is in. */
+  takeOver(db: SqliteDatabase, old: Uint8Array): number;
   row(id: number): Row | null;
   refused(): Row[];
   waiting(): number;

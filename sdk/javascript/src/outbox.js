@@ -4,17 +4,18 @@
 // statements, or one record) of a key has no answer at any time: an index of the database says so, and two senders of one
 // outbox do no harm. No transaction here stays open over an await.
 
-import { OutboxError } from './errors.js';
+import { OutboxError, Unanswered } from './errors.js';
 import { SEALABLE, encode, evidenceName } from './statements.js';
 import { equal, hex } from './verifier/codec.mjs';
 
-const BUSY_MS = 10_000;
+// How long a transaction of somebody else is waited for. Nothing else of this process runs meanwhile.
+const BUSY_MS = 1_000;
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS arborlog_statement (
     id INTEGER PRIMARY KEY AUTOINCREMENT,   -- the order in which they are signed
     issuer BLOB NOT NULL,
-    name TEXT,                              -- the event that it is about: once for each issuer
+    name TEXT UNIQUE,                       -- the event that it is about: once, whichever key says it
     kind TEXT NOT NULL,
     bytes BLOB NOT NULL,
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'in', 'refused')),
@@ -23,7 +24,6 @@ CREATE TABLE IF NOT EXISTS arborlog_statement (
     detail TEXT,
     replaces INTEGER                        -- the refused one of the same name that this one puts right
 );
-CREATE UNIQUE INDEX IF NOT EXISTS arborlog_statement_name ON arborlog_statement (issuer, name);
 CREATE INDEX IF NOT EXISTS arborlog_statement_waiting ON arborlog_statement (issuer, id) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS arborlog_message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -75,13 +75,14 @@ export class Outbox {
 
   // Puts a statement, within the transaction that `db`, a connection of the platform's, is in; gives its id. `name` is the
   // event's own; an award's is its evidence, if no other is given. The same statement under the same name is put once;
-  // another statement under the name of one that is not refused is an OutboxError.
+  // also if another key of this database put it; another statement under the name of one that is not refused is an
+  // OutboxError.
   put(db, statement, name = null) {
     const [bytes, kind] = [encode(statement), statement.kind];
     if (kind === 'genesis' || kind === 'seal' || kind === 'policy') throw new OutboxError('kind_refused', `a ${kind} is not sent by an outbox`);
     const event = name ?? (kind === 'award' ? evidenceName(bytes) : null);
     const found = event === null ? undefined
-      : db.prepare('SELECT id, bytes, state FROM arborlog_statement WHERE issuer = ? AND name = ?').get(this.issuer, event);
+      : db.prepare('SELECT id, bytes, state FROM arborlog_statement WHERE name = ?').get(event);
     if (found && equal(found.bytes, bytes)) return Number(found.id);
     if (found && found.state !== 'refused') {
       throw new OutboxError('name_taken', `another statement is named ${event}`, 'one event counts once: correct what was said first');
@@ -99,6 +100,17 @@ export class Outbox {
        WHERE id = ? AND issuer = ? AND state = 'refused' AND code != 'event_is_in'
        AND (name IS NOT NULL OR id NOT IN (SELECT replaces FROM arborlog_statement WHERE replaces IS NOT NULL))`,
     ).run(id, this.issuer);
+  }
+
+  // Moves what waits under a key that this one replaced to this one, within the transaction that `db` is in; gives how many
+  // statements were moved. What the old key signed must have an answer: call `send` of its sender before, which tells also
+  // of a revoked key what of it is in.
+  takeOver(db, old) {
+    if (db.prepare("SELECT 1 FROM arborlog_message WHERE issuer = ? AND state = 'open'").get(old)) {
+      throw new OutboxError('message_open', 'something that the old key signed has no answer', 'call send() of its sender');
+    }
+    const moved = db.prepare("UPDATE arborlog_statement SET issuer = ? WHERE issuer = ? AND state = 'waiting'").run(this.issuer, old);
+    return Number(moved.changes);
   }
 
   // What became of a statement: `state` is `waiting`, `in` with its `entry`, or `refused` with `code` and `detail`; or null.
@@ -127,10 +139,8 @@ export class Outbox {
 
   // Notes the head at the first contact; one that is there stays.
   begin({ origin, nextSeq, prev, issuedOn, checkpoint }) {
-    this.#run(
-      `INSERT OR IGNORE INTO arborlog_head (origin, next_seq, prev, issued_on, checkpoint, issuer) VALUES (?, ?, ?, ?, ?, ?)`,
-      origin, nextSeq, prev, issuedOn, checkpoint, this.issuer,
-    );
+    const put = 'INSERT OR IGNORE INTO arborlog_head (origin, next_seq, prev, issued_on, checkpoint, issuer) VALUES (?, ?, ?, ?, ?, ?)';
+    this.#writing(() => this.#run(put, origin, nextSeq, prev, issuedOn, checkpoint, this.issuer));
   }
 
   // Notes a checkpoint that extends the one before. Two senders may note theirs in either order: the larger one stays.
@@ -242,10 +252,10 @@ export class Outbox {
   #addKnown(bytes, index, kind) {
     let name = kind === 'award' ? evidenceName(bytes) : null;
     this.#run(
-      "UPDATE arborlog_statement SET name = NULL, state = 'refused', code = 'event_is_in', detail = ? WHERE issuer = ? AND name = ? AND state != 'in'",
-      `entry ${index} speaks of this event`, this.issuer, name,
+      "UPDATE arborlog_statement SET name = NULL, state = 'refused', code = 'event_is_in', detail = ? WHERE name = ? AND state != 'in'",
+      `entry ${index} speaks of this event`, name,
     );
-    if (this.#get('SELECT 1 FROM arborlog_statement WHERE issuer = ? AND name = ?', name)) name = null;
+    if (this.#db.prepare('SELECT 1 FROM arborlog_statement WHERE name = ?').get(name)) name = null;
     const put = "INSERT INTO arborlog_statement (name, kind, bytes, state, entry, issuer) VALUES (?, ?, ?, 'in', ?, ?)";
     this.#run(put, name, kind, bytes, index, this.issuer);
   }
@@ -294,7 +304,11 @@ export class Outbox {
   }
 
   #writing(work) {
-    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      throw new Unanswered('database_busy', `the outbox's database could not be written: ${error.message}`, 'try again');
+    }
     try {
       const done = work();
       this.#db.exec('COMMIT');

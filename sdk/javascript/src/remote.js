@@ -78,11 +78,16 @@ export class Remote {
     return jsonObject(body);
   }
 
-  // The text at a path.
-  async text(path) {
+  // The bytes at a path.
+  async bytes(path) {
     const { status, body } = await this.ask('GET', path);
     if (status !== 200) throw refused(status, body);
-    return new TextDecoder().decode(body);
+    return body;
+  }
+
+  // The text at a path.
+  async text(path) {
+    return new TextDecoder().decode(await this.bytes(path));
   }
 }
 

@@ -108,7 +108,7 @@ export class Sender {
       throw new LogFault('chain_broken', "the log's records of this key do not continue the outbox's", head.checkpoint, checkpoint.note);
     }
     const found = [];
-    for (const entry of entries) found.push({ record: entry.record, id: entry.id, said: await this.#saidBy(entry) });
+    for (const entry of entries) found.push({ record: entry.record, id: entry.id, said: await this.#saidBy(entry, checkpoint.size) });
     return this.#outbox.adopt(found);
   }
 
@@ -121,34 +121,40 @@ export class Sender {
       this.#outbox.begin({ origin: checkpoint.origin, nextSeq: 0, prev, issuedOn: 0, checkpoint: checkpoint.note });
     }
     let [head, tail] = [null, null];
-    for (let tries = 0; tries < 2 * this.#remote.places; tries += 1) {
+    for (let tries = 0; ; tries += 1) {
       head = this.#outbox.head();
       tail = await this.#chain.tail();
-      if (tail.nextSeq === head.nextSeq && equal(tail.prev, head.prev)) return;
-      if (tail.nextSeq > head.nextSeq) {
-        await this.#settleByLog(report);
-        return;
-      }
+      if (tail.nextSeq >= head.nextSeq) break;
+      if (tries === 2 * this.#remote.places) throw shorterChain(tail, head);
       // A follower may lag behind the address that gave the checkpoint.
       this.#remote.turn();
     }
-    throw shorterChain(tail.nextSeq, head);
+    if (!continues(tail, head)) await this.#settleByLog(head.nextSeq, report);
+    if (tail.revokedAt !== null) this.#giveUp(tail);
   }
 
-  // The place of the chain that the outbox would sign for is taken: by a message of its own, or another's.
-  async #settleByLog(report) {
+  // The key was revoked: what it signed and is not in can never be.
+  #giveUp({ revokedAt }) {
+    const message = this.#outbox.openMessage();
+    if (message !== null) this.#outbox.drop(message, []);
+    if (this.#outbox.waiting() > 0) throw new KeyRefused('key_revoked', `the key was revoked by entry ${revokedAt}`, 'hand over to the next key');
+  }
+
+  // The place of the chain that the outbox signed for is taken: by a message of its own, or another's.
+  async #settleByLog(seq, report) {
     // In this order: the checkpoint covers all that the tail speaks of.
     const head = this.#outbox.head();
-    const { nextSeq, index } = await this.#chain.tail();
+    // Another sender of this outbox may have noted it meanwhile.
+    if (head.nextSeq > seq) return;
+    const tail = await this.#chain.tail();
     const checkpoint = await this.#chain.newest();
-    if (nextSeq <= head.nextSeq) throw shorterChain(nextSeq, head);
+    if (tail.nextSeq <= head.nextSeq) throw shorterChain(tail, head);
     const known = this.#outbox.messagesAt(head.nextSeq);
-    const entry = (await this.#chain.walkBack(index, head.nextSeq, checkpoint)).at(-1);
+    const entry = (await this.#chain.walkBack(tail.index, head.nextSeq, checkpoint)).at(-1);
     const message = known.find((one) => equal(one.recordId, entry.id));
-    if (message === undefined || entry.seq !== head.nextSeq || nextSeq > head.nextSeq + 1) {
-      // Another sender of this outbox may have noted it meanwhile.
+    if (message === undefined || entry.seq !== head.nextSeq || tail.nextSeq > head.nextSeq + 1) {
       if (this.#outbox.head().nextSeq > head.nextSeq) return;
-      throw new AnotherWriter(head.nextSeq, nextSeq);
+      throw new AnotherWriter(head.nextSeq, tail.nextSeq);
     }
     const count = message.statements.length;
     this.#outbox.admitted(message, message.sealed ? entry.index - count : entry.index, checkpoint.note);
@@ -203,7 +209,7 @@ export class Sender {
       if (!(error instanceof Behind)) throw error;
       // The address lags, or was put back from an older copy; the newest checkpoint of all tells which.
       this.#remote.turn();
-      await this.#settleByLog(report);
+      await this.#settleByLog(message.seq, report);
       return;
     }
     const count = message.statements.length;
@@ -227,8 +233,10 @@ export class Sender {
     const issuedOn = new DataView(message.record.buffer, message.record.byteOffset).getUint32(72);
     const ownFault = message.sealed ? status === 422 : ABOUT_MESSAGE.has(code);
     if (ABOUT_CHAIN.has(code)) {
-      await this.#settleByLog(report);
+      await this.#settleByLog(message.seq, report);
     } else if (ABOUT_KEY.has(code)) {
+      // It is not in, and can never be: what it carries waits for the next key.
+      if (code !== 'issuer_unknown') this.#outbox.drop(message, []);
       throw new KeyRefused(code, detail, String(problem.advice ?? ''));
     } else if (code === 'batch_refused' && message.sealed) {
       const refusals = (problem.refused ?? [])
@@ -252,14 +260,10 @@ export class Sender {
   }
 
   // What a record of the chain says: of a seal, each statement that it signs for, by the seal's root.
-  async #saidBy({ index, statement, kind }) {
+  async #saidBy({ index, statement, kind }, size) {
     if (kind !== 'seal') return [{ bytes: statement, index, kind }];
     const count = new DataView(statement.buffer, statement.byteOffset).getUint32(4);
-    const statements = [];
-    for (let at = index - count; at < index; at += 1) {
-      this.#remote.begin();
-      statements.push(readSealedStatement(await this.#chain.entryBytes(at)));
-    }
+    const statements = (await this.#chain.entries(index - count, index, size)).map(readSealedStatement);
     if (statements.includes(null) || !equal(await rootOf(statements), statement.subarray(8, 40))) {
       throw new LogFault('seal_mismatch', `the entries before ${index} are not those that it seals`);
     }
@@ -267,6 +271,10 @@ export class Sender {
   }
 }
 
-const shorterChain = (nextSeq, head) => new LogFault(
-  'chain_shorter', `the log has ${nextSeq} records of this key, and acknowledged ${head.nextSeq}`, head.checkpoint,
-);
+const continues = (tail, head) => tail.nextSeq === head.nextSeq && equal(tail.prev, head.prev);
+
+const shorterChain = (tail, head) => (continues(tail, head)
+  ? new RequestRefused('contradiction', 'the server refuses the place of the chain that it names itself')
+  : new LogFault(
+    'chain_shorter', `the log has ${tail.nextSeq} records of this key, and acknowledged ${head.nextSeq}, or others`, head.checkpoint,
+  ));

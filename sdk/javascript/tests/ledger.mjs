@@ -19,6 +19,7 @@ const METHOD = {
   species: [{ code: 1, name: 'Haloxylon ammodendron', price: 300 }],
   baseline: 'an average car', sources: 'a table', jurisdiction: 'here', document: '00'.repeat(32),
 };
+export const hexOf = (bytes) => Buffer.from(bytes).toString('hex');
 export const ACCOUNT = '11'.repeat(32);
 
 // Node has SQLite of its own from 22.5 on; on older ones better-sqlite3 takes its place (`npm install`).
@@ -57,10 +58,7 @@ export class Ledger {
     await ledger.command('init', 'ledger', '--origin', 'example.org/ledger', '--programme', 'Rides', '--governor', 'north.pem');
     ledger.log = readFileSync(join(ledger.path, 'ledger', 'log.vkey'), 'utf8').trim();
     await ledger.start();
-    const grantee = Buffer.from(ledger.key.publicKey).toString('hex');
-    await ledger.propose(
-      ['grant', '--grantee', grantee, '--role', 'platform', '--holder', 'green-app', '--name', 'Green App'], 'app.pem',
-    );
+    await ledger.grant('app.pem', ledger.key, 'platform', 'green-app', 'Green App');
     writeFileSync(join(ledger.path, 'method.json'), JSON.stringify(METHOD));
     await ledger.propose(['method', '--file', 'method.json']);
     return ledger;
@@ -77,6 +75,18 @@ export class Ledger {
     if (endorser) await this.command('endorse', out, '--key', endorser);
     await this.command('submit', out, '--to', this.url);
     rmSync(join(this.path, out));
+  }
+
+  grant(file, key, role, holder, name) {
+    return this.propose(['grant', '--grantee', hexOf(key.publicKey), '--role', role, '--holder', holder, '--name', name], file);
+  }
+
+  async anotherKey(file, role, holder, name) {
+    const pem = newKeyPem();
+    writeFileSync(join(this.path, file), pem, { mode: 0o600 });
+    const key = await Key.fromPem(pem);
+    await this.grant(file, key, role, holder, name);
+    return key;
   }
 
   async start() {
@@ -131,13 +141,13 @@ export class Ledger {
 
 // A platform's database with an outbox in it, and a sender.
 export class Platform {
-  constructor(ledger, { name = 'app.db', addresses = ledger.url, ...options } = {}) {
+  constructor(ledger, { name = 'app.db', addresses = ledger.url, key = ledger.key, ...options } = {}) {
     this.path = join(ledger.path, name);
     this.db = openDatabase(this.path);
     this.db.exec('PRAGMA busy_timeout = 10000');
     this.own = openDatabase(this.path);
-    this.outbox = new Outbox(this.own, ledger.key.publicKey);
-    this.sender = new Sender(this.outbox, ledger.key, addresses, { patienceMs: 20_000, log: ledger.log, ...options });
+    this.outbox = new Outbox(this.own, key.publicKey);
+    this.sender = new Sender(this.outbox, key, addresses, { patienceMs: 20_000, log: ledger.log, ...options });
   }
 
   put(...statements) {

@@ -11,10 +11,15 @@ import { fileURLToPath } from 'node:url';
 import {
   AnotherWriter, Key, KeyRefused, LogFault, NotVerified, Outbox, OutboxError, Sender, Unanswered, fetchTransport, verifyReceipt,
 } from '../src/index.js';
-import { ACCOUNT, Ledger, Platform, award, cuttingProxy, openDatabase } from './ledger.mjs';
+import { ACCOUNT, Ledger, Platform, award, cuttingProxy, hexOf, openDatabase } from './ledger.mjs';
 
 const CLAIM = { kind: 'claim', account: ACCOUNT, method: 1, version: 1, species: 1, points: 300 };
 const awards = (count, from = 0) => Array.from({ length: count }, (_, event) => award(from + event));
+
+const noPosts = async (method, ...rest) => {
+  if (method === 'POST') throw new Error('nothing gets through');
+  return fetchTransport(method, ...rest);
+};
 
 // A test with a ledger of its own, which ends with it.
 const served = (name, work) => test(name, { timeout: 60_000 }, async (t) => {
@@ -55,7 +60,7 @@ served('many are sealed, and one alone is a record', async ({ ledger, platform, 
   assert.equal(outbox.head().nextSeq, 3);
   assert.equal((await ledger.get(`/v1/entries/${outbox.row(81).entry}`)).form, 'signed');
   const first = await ledger.get(`/v1/entries/${outbox.row(1).entry}`);
-  assert.deepEqual([first.form, first.statement.evidence], ['sealed', Buffer.from(award(0).evidence).toString('hex')]);
+  assert.deepEqual([first.form, first.statement.evidence], ['sealed', hexOf(award(0).evidence)]);
 });
 
 served('an event is put once', async ({ platform }) => {
@@ -267,17 +272,102 @@ served('a key without a role waits', async ({ ledger }) => {
 
 served('what was signed on a day that is refused is signed anew', async ({ platform, once }) => {
   const days = Math.floor(Date.now() / 86_400_000);
-  const transport = async (method, ...rest) => {
-    if (method === 'POST') throw new Error('nothing gets through');
-    return fetchTransport(method, ...rest);
-  };
   const shop = platform();
   for (const [away, from] of [[-60, 0], [9, 2]]) {
     shop.put(...awards(2, from));
-    await assert.rejects(platform({ today: () => days + away, transport, patienceMs: 500 }).sender.send(), Unanswered);
+    await assert.rejects(platform({ today: () => days + away, transport: noPosts, patienceMs: 500 }).sender.send(), Unanswered);
     assert.equal((await shop.sender.send()).admitted, 2);
   }
   await once(4);
+});
+
+const revoke = (ledger) => ledger.propose(['revoke', '--revoked', hexOf(ledger.key.publicKey), '--reason', 'lost']);
+
+served('a key that is replaced hands over what waits', async ({ ledger, platform, once }) => {
+  const posted = [];
+  const transport = async (method, ...rest) => {
+    const answer = await fetchTransport(method, ...rest);
+    if (method !== 'POST') return answer;
+    posted.push(answer.status);
+    throw new Error('the answer is lost');
+  };
+  const old = platform();
+  old.put(award(1), award(2));
+  await assert.rejects(platform({ transport, patienceMs: 1_000 }).sender.send(), Unanswered);
+  assert.ok(posted.includes(200));
+  const ids = old.put(award(3), award(4));
+  await revoke(ledger);
+  const next = platform({ key: await ledger.anotherKey('next.pem', 'platform', 'green-app', 'Green App') });
+  assert.throws(() => next.outbox.takeOver(next.db, old.outbox.issuer), OutboxError);
+  // What the old key signed is in, which needs no private key to find out; what waits can't be.
+  await assert.rejects(old.sender.send(), KeyRefused);
+  assert.deepEqual([1, 2].map((id) => old.state(id)), ['in', 'in']);
+  assert.equal(next.outbox.takeOver(next.db, old.outbox.issuer), 2);
+  assert.equal((await next.sender.send()).admitted, 2);
+  // An event that the old key spoke of counts once.
+  assert.deepEqual(next.put(award(1), award(3)), [1, ids[0]]);
+  await once(4);
+});
+
+served('what a revoked key signed and is not in waits for the next key', async ({ ledger, platform }) => {
+  const old = platform();
+  old.put(award(1), award(2));
+  await assert.rejects(platform({ transport: noPosts, patienceMs: 500 }).sender.send(), Unanswered);
+  await revoke(ledger);
+  await assert.rejects(old.sender.send(), KeyRefused);
+  const next = platform({ key: await ledger.anotherKey('next.pem', 'platform', 'green-app', 'Green App') });
+  next.outbox.takeOver(next.db, old.outbox.issuer);
+  assert.equal((await next.sender.send()).admitted, 2);
+});
+
+served('a planter’s plots go between sealed plantings', async ({ ledger, platform }) => {
+  const key = await ledger.anotherKey('planter.pem', 'planter', 'grove', 'Grove Trust');
+  const plot = {
+    kind: 'plot', name: 'Hill', country: 'US', area_m2: 62500, trees_per_ha_max: 400, funded_by: 'Friends',
+    place: { circle: { latitude: 377599000, longitude: -1224147999, radius_m: 180 } }, carbon_rights: 'none_issued', for: [],
+  };
+  const planting = {
+    kind: 'planting', species: 1, first_serial: 1, count: 5, planted_from: '2026-03-14', planted_until: '2026-03-14', evidence_at: '',
+  };
+  const planter = platform({ name: 'planter.db', key });
+  planter.put(
+    { ...plot, number: 1 }, { ...planting, plot: 1, evidence: '01'.repeat(32) },
+    { ...planting, plot: 1, first_serial: 6, evidence: '02'.repeat(32) }, { ...plot, number: 2 },
+    { ...planting, plot: 2, evidence: '03'.repeat(32) },
+  );
+  assert.equal((await planter.sender.send()).admitted, 5);
+  const forms = [];
+  for (const id of [1, 2, 3, 4, 5]) forms.push((await ledger.get(`/v1/entries/${planter.outbox.row(id).entry}`)).form);
+  assert.deepEqual(forms, ['signed', 'sealed', 'sealed', 'signed', 'signed']);
+});
+
+served('a database that is held is busy, and nothing is lost', async ({ platform }) => {
+  const shop = platform();
+  shop.put(award(1));
+  shop.db.exec('BEGIN IMMEDIATE');
+  await assert.rejects(shop.sender.send(), (error) => error instanceof Unanswered && error.code === 'database_busy');
+  shop.db.exec('ROLLBACK');
+  assert.equal((await shop.sender.send()).admitted, 1);
+});
+
+served('a long chain is recovered from bundles', async ({ platform, once }) => {
+  const shop = platform({ sealStatements: 100 });
+  shop.put(...awards(350));
+  await shop.sender.send();
+  const fresh = platform({ name: 'fresh.db' });
+  fresh.put(...awards(60, 300));
+  assert.deepEqual(await fresh.sender.recover(), { taken: 50, added: 300 });
+  assert.equal((await fresh.sender.send()).admitted, 10);
+  await once(360);
+});
+
+served('a sender runs until it is told to stop', async ({ platform }) => {
+  const [shop, stop] = [platform(), new AbortController()];
+  const running = shop.sender.run(stop.signal, { pauseMs: 20 });
+  shop.put(award(1));
+  while (shop.outbox.waiting() > 0) await wait(20);
+  stop.abort();
+  await running;
 });
 
 served('a receipt of an award holds', async ({ ledger, platform }) => {
