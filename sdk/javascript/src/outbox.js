@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS arborlog_statement (
     replaces INTEGER                        -- the refused one of the same name that this one puts right
 );
 CREATE INDEX IF NOT EXISTS arborlog_statement_waiting ON arborlog_statement (issuer, id) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS arborlog_statement_replaces ON arborlog_statement (replaces) WHERE replaces IS NOT NULL;
 CREATE TABLE IF NOT EXISTS arborlog_message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     issuer BLOB NOT NULL,
