@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import random
 import signal
 import sqlite3
 import subprocess
@@ -287,6 +288,66 @@ class Restored(WithServer):
         with self.assertRaises(arborlog.NotVerified) as caught:
             platform.sender.send()
         self.assertEqual(caught.exception.code, "unsigned")
+
+
+class FalseServers(WithServer):
+    """A server, or what stands between, that says nonsense: nothing is noted for it, and the error is one of ours."""
+
+    def test_any_field_of_any_answer_may_be_anything(self):
+        platform = Platform(self.ledger)
+        platform.put(award("first"))
+        platform.sender.send()
+        for sealed in (True, False):
+            tried, request, dice = 0, 0, random.Random(7)
+            while request is not None:
+                for change in dice.sample(CHANGES, 10):
+                    count, changed = 0, None
+
+                    def transport(method, url, *rest):
+                        nonlocal count, changed
+                        status, body = HttpTransport()(method, url, *rest)
+                        if count == request:
+                            changed = url
+                            status, body = change(status, body)
+                        count += 1
+                        return status, body
+
+                    platform.put(*(award(f"{sealed} {tried} {event}") for event in range(2 if sealed else 1)))
+                    tried += 1
+                    try:
+                        Platform(self.ledger, transport=transport, patience_s=3).sender.send()
+                    except arborlog.ArborlogError:
+                        pass
+                    self.assertEqual(platform.outbox.refused(), [])
+                platform.sender.send()
+                self.assertEqual(platform.outbox.waiting(), 0)
+                request = request + 1 if changed else None
+        events = self.ledger.evidence()
+        self.assertEqual(len(events), len(set(events)))
+
+
+def _field(path, value):
+    """Puts a value in the place of a field of a JSON answer; other answers stay."""
+    def change(status, body):
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return status, body
+        if path in answer:
+            answer[path] = value
+        return status, json.dumps(answer).encode()
+    return change
+
+
+CHANGES = [
+    *(lambda status, body, given=text: (200, given) for text in (b"", b"null", b"[]", b"7", b"{}", b'{"code": 7}', b"\xff\xfe")),
+    lambda status, body: (200, body[: len(body) // 2]), lambda status, body: (422, body),
+    lambda status, body: (422, b'{"code": "batch_refused", "refused": [7, {"position": "x"}, {"position": -1}]}'),
+    lambda status, body: (409, b'{"code": "sequence_gap"}'), lambda status, body: (404, b"{}"), lambda status, body: (302, b""),
+    *(_field(path, value)
+      for path in ("next_seq", "prev", "head", "entry", "hashes", "checkpoint", "indexes", "first_index", "seal_index")
+      for value in (None, "x", [None], {"index": "x"}, -1)),
+]
 
 
 class Keys(WithServer):

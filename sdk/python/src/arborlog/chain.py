@@ -6,7 +6,7 @@ from .checkpoints import Behind, check_extends, read_checkpoint
 from .errors import KeyRefused, LogFault, RequestRefused
 from .merkle import leaf_hash, root_by_path
 from .records import read_signed_entry, record_id
-from .remote import decoded
+from .remote import decoded, hash_of, hashes_of, whole
 
 WALK_MAX = 65_536
 BUNDLE = 256
@@ -64,9 +64,12 @@ class Chain:
         said = self._remote.json(f"/v1/issuers/{self._outbox.issuer.hex()}")
         if said is None:
             raise KeyRefused("issuer_unknown", "the ledger does not know this key", "have governors grant it a role")
+        last, revoked_at = said.get("head"), said.get("revoked_at")
         return Tail(
-            said["next_seq"], bytes.fromhex(said.get("prev") or bytes(32).hex()), (said.get("head") or {}).get("index"),
-            said.get("revoked_at"),
+            whole(said.get("next_seq"), "next_seq"),
+            hash_of(said.get("prev") or "00" * 32, "prev"),
+            None if last is None else whole(last.get("index") if isinstance(last, dict) else last, "the head's index"),
+            None if revoked_at is None else whole(revoked_at, "revoked_at"),
         )
 
     def own_entry(self, index, checkpoint):
@@ -76,7 +79,7 @@ class Chain:
         if said is None or proof is None:
             raise LogFault("entry_missing", f"the log does not give entry {index}", shown=checkpoint.note)
         data = decoded(said.get("entry"))
-        path = [decoded(one) for one in proof.get("hashes", ())]
+        path = hashes_of(proof)
         entry = read_signed_entry(data)
         if root_by_path(leaf_hash(data), index, checkpoint.size, path) != checkpoint.root:
             raise LogFault("not_included", f"entry {index} is not in the log that the checkpoint is of", shown=checkpoint.note)
@@ -89,6 +92,8 @@ class Chain:
 
         Each names the one before it, so that the first one proves all of them.
         """
+        if index is None:
+            raise RequestRefused("answer_malformed", "the server counts records of the key, and names no entry of one")
         expected = None
         for _ in range(WALK_MAX):
             entry, its_id = self.own_entry(index, checkpoint)
@@ -117,7 +122,7 @@ class Chain:
         said = self._remote.json(f"/v1/proofs/consistency?from={size}&to={larger}")
         if said is None:
             raise RequestRefused("proof_missing", f"the server gives no proof from size {size} to {larger}")
-        return [decoded(one) for one in said.get("hashes", ())]
+        return hashes_of(said)
 
 
 def bundle_name(number):

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 import time
 
 from .errors import RequestRefused, Unanswered
@@ -98,8 +99,34 @@ def refused(status, data):
 def json_object(data):
     value = problem_of(data)
     if not value:
-        raise RequestRefused("answer_malformed", "the answer is no JSON object", "is the address that of a ledger's server?")
+        raise _malformed("the answer is no JSON object")
     return value
+
+
+def whole(value, what):
+    """A number of an answer that an index, a size or a seq can be."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise _malformed(f"{what} is {value!r}")
+    return value
+
+
+def hash_of(value, what):
+    """32 bytes that an answer has in hexadecimal."""
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise _malformed(f"{what} is {value!r}")
+    return bytes.fromhex(value)
+
+
+def hashes_of(answer):
+    """The hashes of a proof."""
+    found = answer.get("hashes")
+    if not isinstance(found, list):
+        raise _malformed("a proof has no hashes")
+    return [decoded(one) for one in found]
+
+
+def _malformed(what):
+    return RequestRefused("answer_malformed", what, "is the address that of a ledger's server?")
 
 
 def decoded(value):
@@ -107,4 +134,4 @@ def decoded(value):
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, TypeError, ValueError):
-        raise RequestRefused("answer_malformed", "a part of the answer is no base64") from None
+        raise _malformed("a part of the answer is no base64") from None

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from .chain import Chain
 from .checkpoints import Behind
 from .errors import AnotherWriter, KeyRefused, LogFault, RequestRefused, Unanswered
+from .merkle import root_of
 from .outbox import Head
 from .records import (
     BATCH_BYTES_MAX, BATCH_STATEMENTS_MAX, batch_body, read_sealed_statement, record_bytes, record_id, records_body,
     seal_of, signed_record, signing_input,
 )
-from .remote import ATTEMPT_S, PATIENCE_S, Remote, json_object, problem_of, refused
-from .merkle import root_of
+from .remote import ATTEMPT_S, PATIENCE_S, Remote, json_object, problem_of, refused, whole
 from .statements import kind_of
 
 SEAL_STATEMENTS = 1_000
@@ -21,7 +21,9 @@ DAY_MS = 86_400_000
 ABOUT_KEY = frozenset(("issuer_unknown", "key_revoked", "key_expired"))
 ABOUT_CHAIN = frozenset(("sequence_gap", "sequence_used", "already_in", "chain_broken"))
 # Refusals that no statement has: a fault here, or another ledger.
-ABOUT_MESSAGE = frozenset(("not_canonical", "signature_invalid", "issuers_mixed", "seal_mismatch", "issued_on_decreases"))
+ABOUT_MESSAGE = frozenset((
+    "not_canonical", "signature_invalid", "issuers_mixed", "seal_mismatch", "issued_on_decreases", "batch_refused",
+))
 
 
 @dataclass
@@ -202,16 +204,17 @@ class Sender:
             self._settle_by_log(message.seq, report)
             return
         if message.sealed:
-            index, first, already = answer.get("seal_index"), answer.get("first_index"), bool(answer.get("already_in"))
+            first, index = whole(answer.get("first_index"), "first_index"), whole(answer.get("seal_index"), "seal_index")
         else:
-            index = first = (answer.get("indexes") or [None])[0]
-            already = bool(answer.get("already_in"))
-        if not isinstance(index, int) or index - first != (len(message.statements) if message.sealed else 0):
+            indexes = answer.get("indexes")
+            first = index = whole(indexes[0] if isinstance(indexes, list) and indexes else None, "the index")
+        if index - first != (len(message.statements) if message.sealed else 0):
             raise RequestRefused("answer_malformed", "the answer's indexes are not those of what was sent")
         _, its_id = self._chain.own_entry(index, checkpoint)
         if its_id != message.record_id:
             raise LogFault("entry_wrong", f"entry {index} is not the record that was sent", shown=checkpoint.note)
         self._outbox.admitted(message, first, checkpoint.note)
+        already = bool(answer.get("already_in"))
         report.admitted += 0 if already else len(message.statements)
         report.already_in += len(message.statements) if already else 0
         self._seal_now = self._seal_statements
@@ -219,6 +222,8 @@ class Sender:
     def _note_refused(self, message, status, data, report):
         problem = problem_of(data)
         code, detail = problem.get("code"), str(problem.get("detail", ""))
+        if not isinstance(code, str):
+            raise refused(status, data)
         if code in ABOUT_CHAIN:
             self._settle_by_log(message.seq, report)
         elif code in ABOUT_KEY:
@@ -227,10 +232,7 @@ class Sender:
                 self._outbox.drop(message, [])
             raise KeyRefused(code, detail, str(problem.get("advice", "")))
         elif code == "batch_refused" and message.sealed:
-            refusals = [
-                (one["position"], (str(one["code"]), str(one.get("detail", ""))))
-                for one in problem.get("refused", ()) if 0 <= one.get("position", -1) < len(message.statements)
-            ]
+            refusals = _refusals_of(problem, len(message.statements))
             if not refusals:
                 raise refused(status, data)
             self._drop(message, refusals, report)
@@ -257,6 +259,17 @@ class Sender:
         if None in statements or root_of(statements) != entry.statement[8:40]:
             raise LogFault("seal_mismatch", f"the entries before {index} are not those that it seals")
         return [(data, index - count + place, kind_of(data)) for place, data in enumerate(statements)]
+
+
+def _refusals_of(problem, count):
+    """The places in a batch that a problem document refuses, each with code and detail."""
+    named = problem.get("refused")
+    found = {}
+    for one in named if isinstance(named, list) else ():
+        place, code = (one.get("position"), one.get("code")) if isinstance(one, dict) else (None, None)
+        if isinstance(place, int) and 0 <= place < count and isinstance(code, str):
+            found[place] = (code, str(one.get("detail", "")))
+    return sorted(found.items())
 
 
 def _note_checker(log):
