@@ -2,8 +2,8 @@
 
 import { KeyRefused, LogFault, NotVerified, RequestRefused } from './errors.js';
 import { readSignedEntry, recordId } from './records.js';
-import { decoded } from './remote.js';
-import { Refused, equal, fromHex, hex } from './verifier/codec.mjs';
+import { decoded, hashOf, hashesOf, whole } from './remote.js';
+import { Refused, equal, hex } from './verifier/codec.mjs';
 import { LOG, openCheckpoint, parseVkey, readCheckpoint } from './verifier/note.mjs';
 import { checkConsistency, leafHash, rootByPath } from './verifier/tree.mjs';
 
@@ -77,9 +77,11 @@ export class Chain {
   async tail() {
     const said = await this.#remote.json(`/v1/issuers/${hex(this.#outbox.issuer)}`);
     if (said === null) throw new KeyRefused('issuer_unknown', 'the ledger does not know this key', 'have governors grant it a role');
+    const { next_seq: nextSeq, prev, head = null, revoked_at: revokedAt = null } = said;
     return {
-      nextSeq: said.next_seq, prev: said.prev ? fromHex(said.prev) : new Uint8Array(32), index: said.head?.index ?? null,
-      revokedAt: said.revoked_at ?? null,
+      nextSeq: whole(nextSeq, 'next_seq'), prev: hashOf(prev || '00'.repeat(32), 'prev'),
+      index: head === null ? null : whole(head.index, "the head's index"),
+      revokedAt: revokedAt === null ? null : whole(revokedAt, 'revoked_at'),
     };
   }
 
@@ -92,7 +94,7 @@ export class Chain {
     const bytes = decoded(said.entry);
     let root;
     try {
-      root = await rootByPath(await leafHash(bytes), BigInt(index), checkpoint.size, (proof.hashes ?? []).map(decoded));
+      root = await rootByPath(await leafHash(bytes), BigInt(index), checkpoint.size, hashesOf(proof));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
     }
@@ -104,6 +106,7 @@ export class Chain {
 
   // The key's entries from `index` back to the one of `seq`, the newest first. Each names the one before it.
   async walkBack(index, seq, checkpoint) {
+    if (index === null) throw new RequestRefused('answer_malformed', 'the server counts records of the key, and names no entry of one');
     const found = [];
     let [at, next] = [index, null];
     while (found.length < WALK_MAX) {
@@ -142,7 +145,7 @@ export class Chain {
     if (shown.size > kept.size) {
       const said = await this.#remote.json(`/v1/proofs/consistency?from=${kept.size}&to=${shown.size}`);
       if (said === null) throw new RequestRefused('proof_missing', `the server gives no proof from size ${kept.size} to ${shown.size}`);
-      path = (said.hashes ?? []).map(decoded);
+      path = hashesOf(said);
     }
     try {
       await checkConsistency(kept.size, kept.root, shown.size, shown.root, path);

@@ -2,7 +2,7 @@
 
 import { RequestRefused, Unanswered } from './errors.js';
 import { fetchTransport } from './transport.js';
-import { fromBase64 } from './verifier/codec.mjs';
+import { fromBase64, fromHex } from './verifier/codec.mjs';
 
 const ATTEMPT_MS = 5_000;
 const PATIENCE_MS = 60_000;
@@ -109,7 +109,27 @@ export function refused(status, body) {
 export function jsonObject(body) {
   const value = problemOf(body);
   if (Object.keys(value).length > 0) return value;
-  throw new RequestRefused('answer_malformed', 'the answer is no JSON object', "is the address that of a ledger's server?");
+  throw malformed('the answer is no JSON object');
+}
+
+const malformed = (what) => new RequestRefused('answer_malformed', what, "is the address that of a ledger's server?");
+
+// A number of an answer that an index, a size or a seq can be.
+export function whole(value, what) {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw malformed(`${what} is ${JSON.stringify(value)}`);
+}
+
+// 32 bytes that an answer has in hexadecimal.
+export function hashOf(value, what) {
+  if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) return fromHex(value);
+  throw malformed(`${what} is ${JSON.stringify(value)}`);
+}
+
+// The hashes of a proof.
+export function hashesOf({ hashes }) {
+  if (Array.isArray(hashes)) return hashes.map(decoded);
+  throw malformed('a proof has no hashes');
 }
 
 // The bytes of base64 in an answer.
@@ -117,6 +137,6 @@ export function decoded(value) {
   try {
     return fromBase64(String(value), 'a part of the answer');
   } catch {
-    throw new RequestRefused('answer_malformed', 'a part of the answer is no base64');
+    throw malformed('a part of the answer is no base64');
   }
 }

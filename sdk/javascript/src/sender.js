@@ -6,7 +6,7 @@ import {
   BATCH_BYTES_MAX, BATCH_STATEMENTS_MAX, batchBody, readSealedStatement, recordBytes, recordId, recordsBody, rootOf, sealOf,
   signedRecord, signingInput,
 } from './records.js';
-import { Remote, jsonObject, problemOf, refused } from './remote.js';
+import { Remote, jsonObject, problemOf, refused, whole } from './remote.js';
 import { kindOf } from './statements.js';
 import { equal } from './verifier/codec.mjs';
 
@@ -16,7 +16,7 @@ const DAY_MS = 86_400_000;
 const ABOUT_KEY = new Set(['issuer_unknown', 'key_revoked', 'key_expired']);
 const ABOUT_CHAIN = new Set(['sequence_gap', 'sequence_used', 'already_in', 'chain_broken']);
 // Refusals that no statement has: a fault here, or another ledger.
-const ABOUT_MESSAGE = new Set(['not_canonical', 'signature_invalid', 'issuers_mixed', 'seal_mismatch', 'issued_on_decreases']);
+const ABOUT_MESSAGE = new Set(['not_canonical', 'signature_invalid', 'issuers_mixed', 'seal_mismatch', 'issued_on_decreases', 'batch_refused']);
 
 const newReport = () => ({
   admitted: 0, alreadyIn: 0, refused: [],
@@ -213,8 +213,9 @@ export class Sender {
       return;
     }
     const count = message.statements.length;
-    const [index, first] = message.sealed ? [answer.seal_index, answer.first_index] : [answer.indexes?.[0], answer.indexes?.[0]];
-    if (!Number.isSafeInteger(index) || index - first !== (message.sealed ? count : 0)) {
+    const first = whole(message.sealed ? answer.first_index : answer.indexes?.[0], 'the first index');
+    const index = message.sealed ? whole(answer.seal_index, 'seal_index') : first;
+    if (index - first !== (message.sealed ? count : 0)) {
       throw new RequestRefused('answer_malformed', "the answer's indexes are not those of what was sent");
     }
     const entry = await this.#chain.ownEntry(index, checkpoint);
@@ -229,7 +230,8 @@ export class Sender {
 
   async #noteRefused(message, status, body, report) {
     const problem = problemOf(body);
-    const [code, detail] = [String(problem.code), String(problem.detail ?? '')];
+    if (typeof problem.code !== 'string') throw refused(status, body);
+    const [code, detail] = [problem.code, String(problem.detail ?? '')];
     const issuedOn = new DataView(message.record.buffer, message.record.byteOffset).getUint32(72);
     const ownFault = message.sealed ? status === 422 : ABOUT_MESSAGE.has(code);
     if (ABOUT_CHAIN.has(code)) {
@@ -239,9 +241,7 @@ export class Sender {
       if (code !== 'issuer_unknown') this.#outbox.drop(message, []);
       throw new KeyRefused(code, detail, String(problem.advice ?? ''));
     } else if (code === 'batch_refused' && message.sealed) {
-      const refusals = (problem.refused ?? [])
-        .filter(({ position }) => Number.isInteger(position) && position >= 0 && position < message.statements.length)
-        .map(({ position, code: its, detail: why }) => ({ place: position, code: String(its), detail: String(why ?? '') }));
+      const refusals = refusalsOf(problem, message.statements.length);
       if (refusals.length === 0) throw refused(status, body);
       this.#drop(message, refusals, report);
     } else if (code === 'day_refused' && issuedOn !== this.#day(this.#outbox.head())) {
@@ -269,6 +269,13 @@ export class Sender {
     }
     return statements.map((bytes, place) => ({ bytes, index: index - count + place, kind: kindOf(bytes) }));
   }
+}
+
+// The places in a batch that a problem document refuses, each with code and detail.
+function refusalsOf({ refused: named }, count) {
+  const fits = (one) => Number.isInteger(one?.position) && one.position >= 0 && one.position < count && typeof one.code === 'string';
+  const found = Array.isArray(named) ? named.filter(fits) : [];
+  return found.map(({ position, code, detail }) => ({ place: position, code, detail: String(detail ?? '') }));
 }
 
 const continues = (tail, head) => tail.nextSeq === head.nextSeq && equal(tail.prev, head.prev);

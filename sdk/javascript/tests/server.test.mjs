@@ -9,7 +9,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import {
-  AnotherWriter, Key, KeyRefused, LogFault, NotVerified, Outbox, OutboxError, Sender, Unanswered, fetchTransport, verifyReceipt,
+  AnotherWriter, ArborlogError, Key, KeyRefused, LogFault, NotVerified, Outbox, OutboxError, Sender, Unanswered, fetchTransport,
+  verifyReceipt,
 } from '../src/index.js';
 import { ACCOUNT, Ledger, Platform, award, cuttingProxy, hexOf, openDatabase } from './ledger.mjs';
 
@@ -359,6 +360,59 @@ served('a long chain is recovered from bundles', async ({ platform, once }) => {
   assert.deepEqual(await fresh.sender.recover(), { taken: 50, added: 300 });
   assert.equal((await fresh.sender.send()).admitted, 10);
   await once(360);
+});
+
+// Puts a value in the place of a field of a JSON answer; other answers stay.
+const field = (name, value) => ({ status, body }) => {
+  try {
+    const answer = JSON.parse(new TextDecoder().decode(body));
+    if (name in answer) answer[name] = value;
+    return { status, body: new TextEncoder().encode(JSON.stringify(answer)) };
+  } catch {
+    return { status, body };
+  }
+};
+const always = (status, text) => () => ({ status, body: new TextEncoder().encode(text) });
+const CHANGES = [
+  ...['', 'null', '[]', '7', '{}', '{"code": 7}', '\ufffd'].map((text) => always(200, text)),
+  ({ body }) => ({ status: 200, body: body.subarray(0, body.length >> 1) }), ({ body }) => ({ status: 422, body }),
+  always(422, '{"code": "batch_refused", "refused": [7, null, {"position": "x"}, {"position": -1}]}'),
+  always(409, '{"code": "sequence_gap"}'), always(404, '{}'), always(302, ''),
+  ...['next_seq', 'prev', 'head', 'entry', 'hashes', 'checkpoint', 'indexes', 'first_index', 'seal_index'].flatMap(
+    (name) => [null, 'x', [null], { index: 'x' }, -1].map((value) => field(name, value)),
+  ),
+];
+
+served('any field of any answer may be anything: nothing is noted for it, and the error is one of ours', async ({ ledger, platform, once }) => {
+  const shop = platform();
+  shop.put(award('first'));
+  await shop.sender.send();
+  let [state, tried, put] = [7, 0, 1];
+  for (const events of [2, 1]) {
+    for (let [request, changed] = [0, true]; changed; request += 1) {
+      changed = false;
+      for (let draw = 0; draw < 10; draw += 1) {
+        state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+        const change = CHANGES[state % CHANGES.length];
+        let count = 0;
+        const transport = async (...args) => {
+          const answer = await fetchTransport(...args);
+          const here = count === request;
+          count += 1;
+          changed ||= here;
+          return here ? change(answer) : answer;
+        };
+        shop.put(...Array.from({ length: events }, (_, event) => award(`${tried} ${event}`)));
+        [tried, put] = [tried + 1, put + events];
+        const sender = new Sender(shop.outbox, ledger.key, ledger.url, { log: ledger.log, transport, patienceMs: 3_000 });
+        await sender.send().catch((error) => assert.ok(error instanceof ArborlogError, error.stack));
+        assert.deepEqual(shop.outbox.refused(), []);
+      }
+      await shop.sender.send();
+      assert.equal(shop.outbox.waiting(), 0);
+    }
+  }
+  await once(put);
 });
 
 served('a sender runs until it is told to stop', async ({ platform }) => {
