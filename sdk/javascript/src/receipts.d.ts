@@ -1,0 +1,24 @@
+export interface Verdict {
+  /** `unchecked`: nothing was found wrong, and nothing is proven. */
+  outcome: 'holds' | 'false' | 'unchecked' | 'not_that_kind';
+  exitCode: 0 | 1 | 3 | 4;
+  /** Why it does not hold: a stable name, and words. */
+  code: string | null;
+  what: string | null;
+  /** If it holds: the entry with its statement, its index, the checkpoint, what is shown of the state, and who saw it. */
+  proven: any;
+}
+
+export interface VerifyOptions {
+  /** The log's verifier key; or else `policy`. */
+  log?: string | null;
+  /** A text that c2sp.org/tlog-policy reads. */
+  policy?: string | null;
+  /** The id of the genesis, hexadecimal. */
+  genesis?: string | null;
+  /** Verifier keys whose cosignature must be there. */
+  witnesses?: string[];
+}
+
+/** Verifies a `.tlog-proof` file offline: its bytes as they are, or its text. Works in browsers too. */
+export function verifyReceipt(file: Uint8Array | string, options: VerifyOptions): Promise<Verdict>;

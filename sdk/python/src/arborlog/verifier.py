@@ -1,0 +1,1 @@
+../../../../docs/verifier/arborlog_verify.py
