@@ -193,6 +193,7 @@ func (s *story) walk(last uint64, file *StateFile, stepOf func(e, target *shown)
 		index = step.before
 	}
 	file.Complete = top == last && file.Next == nil
+	file.Missing = missingOf(file, last)
 	return nil
 }
 

@@ -21,6 +21,8 @@ type StateFile struct {
 	Complete bool
 	Begin    uint64
 	Next     *uint64
+	// Missing says in words which entries a part of a history lacks.
+	Missing string
 	// History are the entries of a history, the newest first.
 	History []HistoryEntry
 	// Issuers are the keys that issued the shown entries.
