@@ -48,7 +48,12 @@ public sealed interface Statement permits Statement.Genesis, Statement.Governors
      * rounded down.
      */
     record Award(Bytes32 account, @Uint(4) long method, @Uint(4) long version, @Uint(2) int activity, long quantity, long points,
-                 Day occurredOn, Bytes32 evidence) implements Statement {}
+                 Day occurredOn, Bytes32 evidence) implements Statement {
+        /** The points of a quantity by an activity's factor, as unsigned numbers. */
+        public static long points(long quantity, long factor) {
+            return Hashes.points(quantity, factor);
+        }
+    }
 
     /** Points leave an account: to another one with the reasons gift, collected and pooled, else to nobody. */
     record Transfer(Bytes32 from, @Maybe Bytes32 to, long points, Reason reason) implements Statement, Wire.Checked {
