@@ -230,6 +230,9 @@ func (s *sending) settle(ctx context.Context, a *Attempt) error {
 	case "sequence_gap":
 		return &Error{"log_went_back", "log", "the ledger does not have the record before this one, which it acknowledged: tell its operator"}
 	case "issuer_unknown", "key_revoked", "key_expired":
+		if a.Issuer != s.Signer.PublicKey() && p.Code != "issuer_unknown" {
+			return s.replace(ctx, a) // what a key signed that was replaced since can never come in: the new one signs it
+		}
 		return &Error{"key_refused", "key " + a.Issuer.String(), p.Error()}
 	case "batch_too_large":
 		if len(a.Statements) > 1 {

@@ -341,3 +341,35 @@ func TestAKeyWithoutARoleIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// silent sends nothing that is posted.
+type silent struct{ arborlog.HTTPTransport }
+
+func (t *silent) Do(ctx context.Context, r arborlog.Request) (arborlog.Response, error) {
+	if r.Method == "POST" {
+		return arborlog.Response{}, errors.New("nothing arrives")
+	}
+	return t.HTTPTransport.Do(ctx, r)
+}
+
+func TestAKeyThatIsReplacedLeavesNothingBehind(t *testing.T) {
+	l := newLedger(t)
+	l.grant("second")
+	p := l.platform("app", "app")
+	ids := p.putAwards(0, 3)
+	p.Client.Transport, p.Client.RetryFor = &silent{}, time.Millisecond
+	if _, err := p.Send(bounded(t)); codeOf(err) != "unanswered" {
+		t.Fatal(err)
+	}
+	app := p.Signer.PublicKey()
+	l.run("revoke", "--revoked", app.String(), "--reason", "It was lost.", "--key", "north.pem", "--out", "revoke.json", "--from", l.url)
+	l.proposal("revoke.json", "south.pem")
+	if _, err := l.platform("app", "app").Send(bounded(t)); codeOf(err) != "key_refused" {
+		t.Fatal(err)
+	}
+	replaced := l.platform("app", "second")
+	if report := replaced.send(); report.In != 3 {
+		t.Fatalf("%+v", report)
+	}
+	replaced.checkOnce(ids)
+}

@@ -159,8 +159,13 @@ public final class Outbox {
                 case "sequence_used", "chain_broken", "already_in" -> lookUp(attempt);
                 case "sequence_gap" -> throw new ArborlogException("log_went_back", "log",
                     "the ledger does not have the record before this one, which it acknowledged: tell its operator");
-                case "issuer_unknown", "key_revoked", "key_expired" ->
-                    throw new ArborlogException("key_refused", "key " + attempt.issuer(), problem.getMessage());
+                case "issuer_unknown", "key_revoked", "key_expired" -> {
+                    if (attempt.issuer().equals(signer.publicKey()) || problem.code().equals("issuer_unknown")) {
+                        throw new ArborlogException("key_refused", "key " + attempt.issuer(), problem.getMessage());
+                    }
+                    // What a key signed that was replaced since can never come in: the new one signs it.
+                    store.inTransaction(tx -> replace(tx, attempt));
+                }
                 case "not_canonical", "signature_invalid", "seal_mismatch", "issuers_mixed" -> throw refusal;
                 default -> {
                     boolean isOld = List.of("day_refused", "issued_on_decreases").contains(problem.code()) && !body.issuedOn().equals(today());
