@@ -1,0 +1,3 @@
+module arborlog.org/go
+
+go 1.24
