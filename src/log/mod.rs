@@ -615,7 +615,8 @@ impl Log {
             })
             .await
             .ok_or_else(AppendError::stopping)?;
-        if let Some(shared) = &self.shared {
+        // One that follows says the size that it speaks of, and its lag.
+        if let (Some(shared), Status::Ready { .. }) = (&self.shared, &status) {
             shared.check_fresh().await?;
         }
         match &status {
