@@ -11,10 +11,13 @@ use crate::merkle::{Bundle, Frontier};
 use crate::record::{Entry, Index, LogHead};
 use crate::replay::{Group, Replay, ReplayError, Signatures};
 
-/// States of earlier commits that are kept, to be compared with what a state entry will say of one of
-/// them. A log says its state once a second: of more than these commits in a second, some state
-/// entries are taken in without being compared.
-const IMAGES_MAX: usize = 512;
+/// So many entries back, states at the ends of commits are kept, to be compared with what a state entry will say
+/// of one of them: each holds the pages that changed since. A leader writes a state entry as soon as it has made
+/// the root. One that takes it longer than the log takes for so many entries is taken in without being
+/// compared, and a warning says so.
+const ENTRIES_BACK: u64 = 131_072;
+/// No more states than these, however small the commits are.
+const IMAGES_MAX: usize = 4096;
 
 /// A log that is followed.
 pub(super) struct Follower {
@@ -100,7 +103,13 @@ impl Follower {
         }
         if ends_a_commit {
             self.images.push_back(self.replay.state().clone());
-            while self.images.len() > IMAGES_MAX {
+            let oldest = self.replay.state().entries().saturating_sub(ENTRIES_BACK);
+            while self.images.len() > IMAGES_MAX
+                || self
+                    .images
+                    .front()
+                    .is_some_and(|image| image.entries() < oldest)
+            {
                 self.images.pop_front();
             }
         }

@@ -147,15 +147,15 @@ impl SharedLog {
         caught_up.elapsed()
     }
 
-    /// Whether the last sign that this process leads is so young that nobody else does.
+    /// Whether this process leads, by a sign so young that nobody else does.
     pub(super) fn is_fresh(&self) -> bool {
-        self.store.last_sign() < self.timing.fresh
+        self.store.leads() && self.store.last_sign() < self.timing.fresh
     }
 
-    /// Makes sure that this process still leads, if it thinks so and was not told lately: what it
-    /// says of its state may be out of date otherwise. Followers say the size that they speak of.
+    /// Makes sure that a process that admits still leads, unless it was told lately: what it says of its state may
+    /// be out of date otherwise.
     pub(super) async fn check_fresh(&self) -> Result<(), AppendError> {
-        if !self.store.leads() || self.is_fresh() {
+        if self.is_fresh() {
             return Ok(());
         }
         match self.store.confirm().await {

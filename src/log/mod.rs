@@ -96,6 +96,7 @@ mod saver;
 mod sealed_intake;
 mod sender;
 mod sequencer;
+mod sharing;
 mod signed_before;
 mod signer;
 mod standby;
@@ -137,7 +138,8 @@ use queue::{Queue, QueueTaker};
 use recovery::Recovered;
 use rewind::Rewind;
 use saver::Saver;
-use sequencer::{DurableState, Sequencer, Sharing};
+use sequencer::Sequencer;
+use sharing::{DurableState, Sharing};
 use signed_before::{RecoveredLog, advance, signs_on};
 use state_roots::{CoverRequests, ProvenStates, StateRoots};
 use status::{StatusCell, StatusWriter, Vital};
@@ -620,7 +622,8 @@ impl Log {
             })
             .await
             .ok_or_else(AppendError::stopping)?;
-        if let Some(shared) = &self.shared {
+        // One that follows says the size that it speaks of, and its lag.
+        if let (Some(shared), Status::Ready { .. }) = (&self.shared, &status) {
             shared.check_fresh().await?;
         }
         match &status {

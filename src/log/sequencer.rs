@@ -13,11 +13,11 @@ use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::ClockError;
 use super::keeper::Keeper;
-use super::leadership::SharedLog;
 use super::publisher::Publisher;
 use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
 use super::reader::Reader;
 use super::recovery::recover;
+use super::sharing::{DurableState, Led, Sharing, asked_to_leave, deposed, drop_elsewhere};
 use super::state_roots::{ProvenState, ProvenStates, StateRoots, UNCOVERED_MAX};
 use super::status::Status;
 use crate::crypto::PublicKey;
@@ -55,35 +55,6 @@ pub(super) struct Sequencer {
     /// The states of the newest state entries, for readers.
     pub proven: Arc<ProvenStates>,
     pub queue: QueueTaker,
-}
-
-/// What a sequencer has of a log that several processes share.
-pub(super) struct Sharing {
-    pub shared: Arc<SharedLog>,
-    /// While this process leads: the newest state that is durable and published. What is judged is taken back
-    /// to it when a commit is not known to be in the log, so that only what is new is read then.
-    pub durable: Option<DurableState>,
-    /// Whether it is unknown what became of the last commit: only a fence of this process decides, so it tries
-    /// to lead again at once.
-    pub is_undecided: bool,
-}
-
-/// A state, and the tree over the same entries. It costs a pointer for each map, and what the state
-/// changes since is copied.
-#[derive(Clone)]
-pub(super) struct DurableState {
-    pub state: State,
-    pub tree: Frontier,
-}
-
-/// Why a process leads no more.
-pub(super) enum Led {
-    /// The log is being closed.
-    Closed,
-    /// Another process leads, or this one does not know whether it does.
-    Lost,
-    /// The process at this address is to lead.
-    LeftTo(String),
 }
 
 /// Why submissions were not judged.
@@ -559,23 +530,6 @@ impl Sequencer {
         })
     }
 
-    /// Of a leader without a sign that it leads for a while: the question whether it does, which is answered as
-    /// a commit is. What it would refuse rests on a state that may be out of date.
-    fn must_confirm(&self) -> Option<BoxFuture<'static, CommitOutcome>> {
-        let shared = &self.sharing.as_ref()?.shared;
-        if shared.is_fresh() {
-            return None;
-        }
-        let store = shared.store.clone();
-        Some(Box::pin(async move {
-            match store.confirm().await {
-                Ok(true) => CommitOutcome::Committed,
-                Ok(false) => CommitOutcome::Deposed,
-                Err(error) => CommitOutcome::Unknown(error),
-            }
-        }))
-    }
-
     fn change(&self, head: LogHead) -> StateChange {
         let image = self.state().image();
         StateChange { image, head }
@@ -645,29 +599,6 @@ impl Sequencer {
         }
     }
 
-    /// Takes what was judged back to the newest state that is durable and published. Those who were to be
-    /// answered from what was judged since are told to come again.
-    fn roll_back(&mut self, is_undecided: bool) {
-        let Some(sharing) = &mut self.sharing else {
-            return;
-        };
-        sharing.is_undecided = is_undecided;
-        let Some(DurableState { state, tree }) = sharing.durable.clone() else {
-            return;
-        };
-        self.tree = tree;
-        let (before, epoch) = {
-            let mut current = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            let epoch = self.publisher.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-            (std::mem::replace(&mut *current, state), epoch)
-        };
-        drop_elsewhere(before);
-        self.roots.forget();
-        let status = &self.publisher.status.0;
-        let published = Arc::clone(status.now().published());
-        status.publish(published, epoch);
-    }
-
     /// Takes the state from what the store says; halts if the store can't say.
     async fn recover(&mut self, why: &str) {
         let origin = self.publisher.signer.origin().clone();
@@ -725,27 +656,6 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-/// Waits until another process is to lead a log that several share.
-async fn asked_to_leave(shared: Option<&SharedLog>) {
-    match shared {
-        Some(shared) => shared.asked_to_leave().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until this process leads no more a log that several share.
-async fn deposed(shared: Option<&SharedLog>) {
-    match shared {
-        Some(shared) => shared.store.deposed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Drops what frees many pages where nobody waits.
-pub(super) fn drop_elsewhere(what: impl Send + 'static) {
-    tokio::task::spawn_blocking(move || drop(what));
 }
 
 fn answer(rulings: Vec<Ruling>, published: &Arc<Published>) {

@@ -1,15 +1,18 @@
 //! Leading and following in turn, for a log that several processes share. A log of its own is led from its
 //! start to its end.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::following::Follower;
 use super::leadership::{Beating, Watch};
 use super::recovery::Recovered;
-use super::sequencer::{DurableState, Led, Sequencer, Sharing, drop_elsewhere};
+use super::sequencer::Sequencer;
+use super::sharing::{DurableState, Led, Sharing, drop_elsewhere};
 use super::standby::{Ended, Standby};
 use super::status::Status;
 use crate::store::blobs::{Session, Standing};
+use crate::store::{BoxFuture, CommitOutcome};
 
 impl Sequencer {
     /// Runs until the log is closed.
@@ -124,5 +127,45 @@ impl Sequencer {
         sharing.shared.store.stand_down().await;
         let shared = Arc::clone(&sharing.shared);
         shared.say_left(session, Standing::LeftTo(to)).await;
+    }
+
+    /// Takes what was judged back to the newest state that is durable and published. Those who were to be
+    /// answered from what was judged since are told to come again.
+    pub(super) fn roll_back(&mut self, is_undecided: bool) {
+        let Some(sharing) = &mut self.sharing else {
+            return;
+        };
+        sharing.is_undecided = is_undecided;
+        let Some(DurableState { state, tree }) = sharing.durable.clone() else {
+            return;
+        };
+        self.tree = tree;
+        let (before, epoch) = {
+            let mut current = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let epoch = self.publisher.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+            (std::mem::replace(&mut *current, state), epoch)
+        };
+        drop_elsewhere(before);
+        self.roots.forget();
+        let status = &self.publisher.status.0;
+        let published = Arc::clone(status.now().published());
+        status.publish(published, epoch);
+    }
+
+    /// Of a leader without a sign that it leads for a while: the question whether it does, which is answered as
+    /// a commit is. What it would refuse rests on a state that may be out of date.
+    pub(super) fn must_confirm(&self) -> Option<BoxFuture<'static, CommitOutcome>> {
+        let shared = &self.sharing.as_ref()?.shared;
+        if shared.is_fresh() {
+            return None;
+        }
+        let store = shared.store.clone();
+        Some(Box::pin(async move {
+            match store.confirm().await {
+                Ok(true) => CommitOutcome::Committed,
+                Ok(false) => CommitOutcome::Deposed,
+                Err(error) => CommitOutcome::Unknown(error),
+            }
+        }))
     }
 }

@@ -20,7 +20,7 @@ use crate::store::{Bytes, StoreError};
 /// Bytes of a pack before the ends of its bundles: magic, levels, number.
 const PREFACE_BYTES: u64 = 16 + 1 + 8;
 /// Bytes of a number.
-const NUMBER_BYTES: u64 = 8;
+const NUMBER_BYTES: u64 = size_of::<u64>() as u64;
 const TILE_BYTES: u64 = TILE_HASHES * HASH_BYTES as u64;
 /// Packs whose tops are kept in memory, 10 kB each: those of 67 million entries.
 const TOPS_KEPT: usize = 1024;
@@ -127,7 +127,7 @@ impl PackedTiles {
         let bundles = self.shape.tiles(0);
         let ends = PREFACE_BYTES..PREFACE_BYTES + NUMBER_BYTES * bundles;
         let ends = self.range(pack, ends).await?;
-        let (ends, _) = ends.as_chunks::<8>();
+        let (ends, _) = ends.as_chunks::<{ size_of::<u64>() }>();
         let ends = ends.iter().map(|end| u64::from_be_bytes(*end)).collect();
         let (hashes, found) = self.top_hashes(pack).await?;
         if found != root {
