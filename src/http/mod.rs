@@ -28,6 +28,7 @@ mod state_proofs;
 mod static_log;
 mod tls;
 mod view;
+mod witness;
 
 use std::sync::Arc;
 
@@ -44,8 +45,9 @@ use utoipa_axum::routes;
 
 pub use forwarded::TrustedProxies;
 pub use limits::Limits;
-pub use server::{ServeError, ServeOptions, serve, serve_routes};
+pub use server::{ServeError, ServeOptions, serve};
 pub use tls::{Tls, TlsError};
+pub use witness::serve_witness;
 
 use crate::answer::{
     AnswerBudget, PageRoutes, Problem, ProblemCode, ReadTurns, hold_answer, take_turn,

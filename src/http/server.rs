@@ -107,7 +107,7 @@ pub async fn serve(
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve_routes(
+pub(super) async fn serve_routes(
     listener: TcpListener,
     routes: Router,
     options: ServeOptions,
