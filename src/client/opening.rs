@@ -246,10 +246,9 @@ fn see_replaced(head: &mut KeyHead, own: &Path, origin: &Origin) -> Result<(), S
 }
 
 /// The key's journals, but for that of this id and for what the head knew at its path, of which the head
-/// does not know all: they had
-/// records without an answer, a process that wrote one was killed, or another key wrote to it. One
-/// that is missing, or is not as the head saw it, is left out: if it matters, the log has records
-/// that nothing here explains, or [`super::other_inputs`] tells.
+/// does not know all: they had records without an answer, a process that wrote one was killed, or another
+/// key wrote to it. One that is missing, or is not as the head saw it, is left out: if it matters, the log
+/// has records that nothing here explains, or [`super::other_inputs`] tells.
 pub(super) fn open_grown_journals(
     head: &KeyHead,
     id: &str,

@@ -140,9 +140,10 @@ impl<'a> Submitter<'a> {
             let is_own = key == public;
             let last_known = last_known.filter(|_| is_own);
             let is_named = options.old_keys.contains(&key);
-            let chain =
-                end.and_then(|end| Chain::new(key, is_own, end, ours, elsewhere, last_known));
-            chains.extend(chain.map(|chain| Chain { is_named, ..chain }));
+            let chain = end.and_then(|end| {
+                Chain::new(key, is_own, is_named, end, ours, elsewhere, last_known)
+            });
+            chains.extend(chain);
         }
 
         let mut reading = Reading {
@@ -282,6 +283,7 @@ impl Chain {
     fn new(
         key: PublicKey,
         is_own: bool,
+        is_named: bool,
         end: ChainEnd,
         ours: SeqRanges,
         elsewhere: SeqRanges,
@@ -296,7 +298,7 @@ impl Chain {
         Some(Self {
             key,
             is_own,
-            is_named: false,
+            is_named,
             end,
             first,
             ours,

@@ -24,9 +24,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::journal::{Journal, JournalError, LineIn};
+use super::journal::{Journal, JournalError, LineIn, now_ms};
 use super::key_head::{HeadError, IssuerKey, KeyHead};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
@@ -552,8 +551,5 @@ impl<'a> Submitter<'a> {
 
 /// The day that it is, UTC.
 pub fn today() -> Day {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Day::of(TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+    Day::of(TimeMs(now_ms()))
 }

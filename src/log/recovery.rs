@@ -106,6 +106,16 @@ pub(super) async fn recover(
             }
         }
     }
+    recovered(reader, replay, head, saved_size).await
+}
+
+/// Takes in the entries behind what a replay began with.
+async fn recovered(
+    reader: &Reader,
+    mut replay: Replay,
+    head: LogHead,
+    saved_size: u64,
+) -> Result<Recovered, RecoveryError> {
     finish(reader, &mut replay, head).await?;
     let (state, tree) = replay.into_parts();
     Ok(Recovered {
@@ -128,7 +138,7 @@ pub(super) async fn recover_from(
         Ok(loaded) => fit(reader, origin, loaded, head).await,
         Err(why) => Err(why),
     };
-    let (mut replay, saved_size) = match fitting {
+    let (replay, saved_size) = match fitting {
         Ok((state, tree)) => {
             let size = tree.size();
             tracing::info!(size, "a saved state was loaded");
@@ -139,14 +149,7 @@ pub(super) async fn recover_from(
             (Replay::new(origin, Signatures::Trust), 0)
         }
     };
-    finish(reader, &mut replay, head).await?;
-    let (state, tree) = replay.into_parts();
-    Ok(Recovered {
-        state,
-        tree,
-        head,
-        saved_size,
-    })
+    recovered(reader, replay, head, saved_size).await
 }
 
 /// A saved state with its tree, if an entry of this log says its root; or why not.

@@ -8,13 +8,10 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc,
-};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use super::committed::{Recovered, extend, head_of, recover};
 use super::directory::{StoreLock, VERSION, journal_dir};
@@ -22,6 +19,7 @@ use super::inspected::{read_tail, read_tile};
 use super::journal::{
     JournalWriter, SEGMENT_BYTES, drop_segments, read_segment, renew_newest, segment_files,
 };
+use super::stop::Stop;
 use super::tail::Tail;
 use super::tile_files::TileFiles;
 use super::{Batch, BoxFuture, CommitOutcome, Store, StoreError};
@@ -61,11 +59,8 @@ struct Shared {
     files: TileFiles,
     /// Bytes of a journal segment after which a commit begins the next one.
     segment_bytes: u64,
-    /// Why the store commits nothing more, once a write failed, an invariant broke, or a thread
-    /// panicked. The first reason is kept: later ones follow from it.
-    stopped: OnceLock<StoreError>,
-    /// Notified when `stopped` is set.
-    stops: Notify,
+    /// Why the store commits nothing more.
+    stopped: Stop,
     /// Held from the beginning to the end of a commit, so that commits come one after the other.
     /// Otherwise only locked to read the head. The tail's lock is taken inside, never
     /// the other way round.
@@ -161,8 +156,7 @@ impl DiskStore {
             dir: dir.to_owned(),
             files: TileFiles::of(dir),
             segment_bytes,
-            stopped: OnceLock::new(),
-            stops: Notify::new(),
+            stopped: Stop::default(),
             committer: Mutex::new(committer),
             tail: RwLock::new(tail),
             _lock: lock,
@@ -191,7 +185,7 @@ impl DiskStore {
     /// The head as last committed.
     pub fn head_now(&self) -> Result<LogHead, StoreError> {
         let committer = self.shared.committer();
-        match self.shared.stopped.get() {
+        match self.shared.stopped.why() {
             Some(why) => Err(StoreError::Stopped(why.to_string())),
             None => Ok(head_of(&committer.tree)),
         }
@@ -264,16 +258,7 @@ impl Store for DiskStore {
     }
 
     fn stopped(&self) -> BoxFuture<'_, StoreError> {
-        Box::pin(async move {
-            loop {
-                // Before the look: no change in between is missed.
-                let stops = self.shared.stops.notified();
-                if let Some(why) = self.shared.stopped.get() {
-                    return why.clone();
-                }
-                stops.await;
-            }
-        })
+        Box::pin(self.shared.stopped.wait())
     }
 }
 
@@ -289,9 +274,7 @@ impl Shared {
 
     /// Refuses all commits from now on.
     fn stop(&self, why: StoreError) {
-        // A later reason follows from the first.
-        let _ = self.stopped.set(why);
-        self.stops.notify_waiters();
+        self.stopped.set(why);
     }
 
     /// The tail, to be read.
@@ -322,7 +305,7 @@ impl Shared {
 
     fn commit(&self, batch: &Batch) -> CommitOutcome {
         let mut committer = self.committer();
-        if let Some(why) = self.stopped.get() {
+        if let Some(why) = self.stopped.why() {
             return CommitOutcome::Unknown(StoreError::Stopped(why.to_string()));
         }
         let head = head_of(&committer.tree);

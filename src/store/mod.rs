@@ -13,6 +13,7 @@ mod journal;
 mod repair;
 mod salvage;
 mod saved_state;
+mod stop;
 mod tail;
 mod tile_files;
 

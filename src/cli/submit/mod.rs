@@ -213,13 +213,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             lost.display()
         );
     }
-    let bar = progress::bar("reading what other keys of the holder signed", 0);
-    let read = submitter.read_other_keys(&mut |read, total| {
-        bar.set_length(total);
-        bar.set_position(read);
-    });
-    bar.finish_and_clear();
-    read.map_err(failure)?;
+    read_other_keys(&mut submitter)?;
     let mut report = Report::new(args.json, &journal)?;
     let bar = match line_count {
         0 => ProgressBar::hidden(),
@@ -297,6 +291,17 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         return Ok(());
     }
     Err(Failure::not_all_in(why_not_all_in(&summary)))
+}
+
+/// Reads what other keys of the holder signed, with a bar.
+pub fn read_other_keys(submitter: &mut Submitter<'_>) -> Done {
+    let bar = progress::bar("reading what other keys of the holder signed", 0);
+    let read = submitter.read_other_keys(&mut |read, total| {
+        bar.set_length(total);
+        bar.set_position(read);
+    });
+    bar.finish_and_clear();
+    read.map_err(failure)
 }
 
 /// How a submit that did not end well ends a command.

@@ -574,7 +574,7 @@ impl Journal {
 }
 
 /// The time by this machine's clock, in milliseconds since 1970.
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

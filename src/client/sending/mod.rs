@@ -371,7 +371,6 @@ impl Submitter<'_> {
         run: &mut Run<'_>,
     ) -> Result<(), SubmitError> {
         let unsure = u64::from(is_unsure);
-        let by_other_keys = journal == other_keys_path(&self.head)?;
         let known = &mut run.summary.other_inputs;
         match known.iter_mut().find(|known| known.journal == journal) {
             Some(known) => {
@@ -380,7 +379,7 @@ impl Submitter<'_> {
             }
             None => known.push(OtherInput {
                 journal: journal.to_owned(),
-                by_other_keys,
+                by_other_keys: journal == other_keys_path(&self.head)?,
                 lines: 1,
                 first_line: line,
                 unsure,

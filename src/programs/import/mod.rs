@@ -234,14 +234,6 @@ fn hold_imports(key: &IssuerKey) -> Result<Held, Failure> {
     })
 }
 
-/// Why the first import with a key stops whose holder has other keys that said something.
-fn follows_another_key(file: &Path, statements: u64) -> anyhow::Error {
-    anyhow::anyhow!(
-        "this is the first import with this key, and other keys of the same holder signed {statements} statements: without the files beside the key that imported them, what is in can't be recognised and would count twice. Nothing was sent. If this key follows another, copy the file of that one to {}. If none of these statements was sent by import, run the same command with --not-imported",
-        file.display()
-    )
-}
-
 /// How a command ends that can't use what stands beside a key.
 fn register_failure(error: RegisterError) -> Failure {
     match error {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::cli::submit::failure;
+use crate::cli::submit::{failure, read_other_keys};
 use crate::cli::{Failure, connect, progress};
 use arborlog::client::{
     IssuerKey, Line, LineOutcome, LogFault, OnRefusal, Options, Remote, RemoteError, SubmitError,
@@ -161,15 +161,27 @@ impl StatementSender {
             Submitter::open(remote, origin, key, &journal, options)
         }
         .map_err(failure)?;
-        let bar = progress::bar("reading what other keys of the holder signed", 0);
-        let read = opened.read_other_keys(&mut |read, total| {
-            bar.set_length(total);
-            bar.set_position(read);
-        });
-        bar.finish_and_clear();
-        read.map_err(failure)?;
+        read_other_keys(&mut opened)?;
         self.proven(opened.proven_size());
         Ok(opened)
+    }
+
+    /// Checks that the file beside a key is not missing which the key that it follows has there: that nobody
+    /// of the holder said anything, where the file `is_new`.
+    pub fn check_follows_no_key(
+        &self,
+        opened: &Submitter<'_>,
+        file: &Path,
+        is_new: bool,
+    ) -> Result<(), Failure> {
+        let statements = opened.other_keys_statements().map_err(failure)?;
+        if !is_new || statements == 0 || self.options.not_imported {
+            return Ok(());
+        }
+        Err(Failure::check(anyhow::anyhow!(
+            "this is the first import with this key, and other keys of the same holder signed {statements} statements: without the files beside the key that imported them, what is in can't be recognised and would count twice. Nothing was sent. If this key follows another, copy the file of that one to {}. If none of these statements was sent by import, run the same command with --not-imported",
+            file.display()
+        )))
     }
 
     /// Sends a phase's statements, those that are not in yet.

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
 use super::report::{ImportSummary, Report};
-use super::{StatementSender, file_failure, follows_another_key, hold_imports, register_failure};
-use crate::cli::{Failure, submit};
+use super::{StatementSender, file_failure, hold_imports, register_failure};
+use crate::cli::Failure;
 use arborlog::client::{IssuerKey, LineOutcome, Submitter, today};
 use arborlog::import::{
     ADDED_COLUMNS, Answers, CsvTable, DateOrder, EVENT_COLUMNS, MissingTrees, NOT_SENT, PlotCensus,
@@ -170,10 +170,7 @@ fn plant(
     let file = planter.beside_head(".trees");
     let mut books = TreeBooks::open(&file).map_err(register_failure)?;
     let signers = books.signers().to_vec();
-    let by_other_keys = opened.other_keys_statements().map_err(submit::failure)?;
-    if signers.is_empty() && by_other_keys > 0 && !sender.options.not_imported {
-        return Err(Failure::check(follows_another_key(&file, by_other_keys)));
-    }
+    sender.check_follows_no_key(&opened, &file, signers.is_empty())?;
     sender.statements_of(&opened, planter, &signers, &mut |index, statement| {
         books.take(index, statement);
     })?;

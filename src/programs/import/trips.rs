@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::report::{ImportSummary, Report, ReversedTrip, TRIPS_AT_REPEATED_STATIONS};
 use super::sender::{SendOptions, Sent, row_outcome};
-use super::{StatementSender, file_failure, follows_another_key, hold_imports, register_failure};
-use crate::cli::{Failure, submit};
+use super::{StatementSender, file_failure, hold_imports, register_failure};
+use crate::cli::Failure;
 use arborlog::client::{IssuerKey, today};
 use arborlog::import::{
     Area, CsvTable, KnownTrips, LineFate, Pseudonyms, PseudonymsError, RowOutcome, STATION_COLUMNS,
@@ -92,10 +92,7 @@ fn send_trips(
         }
         known.check_reversals().map_err(Failure::check)?;
     }
-    let by_other_keys = submitter.other_keys_statements().map_err(submit::failure)?;
-    if pseudonyms.is_new() && by_other_keys > 0 && !sender.options.not_imported {
-        return Err(Failure::check(follows_another_key(&file, by_other_keys)));
-    }
+    sender.check_follows_no_key(&submitter, &file, pseudonyms.is_new())?;
     check_pseudonyms(sender, &file, &mut pseudonyms, &known)?;
     pseudonyms.add_signer(&key.key().public())?;
     let config = TripsConfig {

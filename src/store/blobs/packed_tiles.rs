@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
+use super::fields::MAGIC_BYTES;
 use super::pack::PackShape;
 use super::settle::Patience;
 use super::{Blobs, names};
@@ -18,7 +19,7 @@ use crate::merkle::{
 use crate::store::{Bytes, StoreError};
 
 /// Bytes of a pack before the ends of its bundles: magic, levels, number.
-const PREFACE_BYTES: u64 = 16 + 1 + 8;
+const PREFACE_BYTES: u64 = MAGIC_BYTES as u64 + 1 + NUMBER_BYTES;
 /// Bytes of a number.
 const NUMBER_BYTES: u64 = size_of::<u64>() as u64;
 const TILE_BYTES: u64 = TILE_HASHES * HASH_BYTES as u64;

@@ -6,7 +6,7 @@
 //! packs.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify};
@@ -23,6 +23,7 @@ use super::signs::{Signs, now_ms};
 use super::{Blobs, names};
 use crate::merkle::{Frontier, Hash, Level, TileId};
 use crate::record::{LogHead, Origin};
+use crate::store::stop::Stop;
 use crate::store::tail::Tail;
 use crate::store::{Batch, BoxFuture, Bytes, CommitOutcome, Store, StoreError};
 
@@ -52,9 +53,7 @@ struct Shared {
     /// Requests to the store that commits made.
     commit_requests: AtomicU64,
     /// Why nothing is committed or taken in any more.
-    stopped: OnceLock<StoreError>,
-    /// Notified when `stopped` is set.
-    stops: Notify,
+    stopped: Stop,
 }
 
 /// The chain, and what is to be packed of it.
@@ -106,8 +105,7 @@ impl BlobStore {
             signs: Signs::default(),
             to_pack: Notify::new(),
             commit_requests: AtomicU64::new(0),
-            stopped: OnceLock::new(),
-            stops: Notify::new(),
+            stopped: Stop::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -380,31 +378,20 @@ impl Store for BlobStore {
     }
 
     fn stopped(&self) -> BoxFuture<'_, StoreError> {
-        Box::pin(async move {
-            loop {
-                // Before the look: no change in between is missed.
-                let stops = self.shared.stops.notified();
-                if let Some(why) = self.shared.stopped.get() {
-                    return why.clone();
-                }
-                stops.await;
-            }
-        })
+        Box::pin(self.shared.stopped.wait())
     }
 }
 
 impl Shared {
     fn check_stopped(&self) -> Result<(), StoreError> {
-        match self.stopped.get() {
+        match self.stopped.why() {
             Some(why) => Err(why.clone()),
             None => Ok(()),
         }
     }
 
     fn stop(&self, why: StoreError) {
-        // A later reason follows from the first.
-        let _ = self.stopped.set(why);
-        self.stops.notify_waiters();
+        self.stopped.set(why);
     }
 
     async fn exists(&self, seq: u64) -> Result<bool, StoreError> {
