@@ -160,3 +160,43 @@ fn what_a_key_signed_that_was_replaced_may_come_in_until_that_key_is_revoked() {
     without_doubt(&place, "n.ndjson", &with);
     place.once([1, 2]);
 }
+
+/// What a journal had signed that is lost, or put back from a backup, the head still counts.
+#[test]
+fn a_journal_that_is_lost_leaves_the_doubt_of_what_it_had_signed() {
+    for lost in ["lost", "old"] {
+        let place = Place::new();
+        place.write("n.ndjson", [1]);
+        place.submit("n.ndjson", &[]).ends(0, &[]);
+        let journal = place.path("n.ndjson.journal");
+        std::fs::copy(&journal, place.path("kept")).unwrap();
+        place.write("n.ndjson", [1, 2, 3]);
+        let kept = sent_into_silence(&place, "n.ndjson", &[]);
+        std::fs::remove_file(&journal).unwrap();
+        if lost == "old" {
+            std::fs::copy(place.path("kept"), &journal).unwrap();
+        }
+        place.write("n.ndjson", [1]);
+        place.submit("n.ndjson", &[]).ends(1, &["--recover"]);
+        doubts(&place, "n.ndjson", &["--recover"], 2);
+        doubts(&place, "n.ndjson", &[], 2);
+        if lost == "old" {
+            place.write("n.ndjson", [1, 4]);
+            without_doubt(&place, "n.ndjson", &[]);
+            without_doubt(&place, "n.ndjson", &[]);
+            continue;
+        }
+        arrives(&place, &kept);
+        place
+            .submit("n.ndjson", &[])
+            .ends(1, &["2 statements", "--recover"]);
+        place
+            .submit("n.ndjson", &["--recover"])
+            .ends(0, &["in no journal that was found: 2."]);
+        place.write("n.ndjson", [1, 2, 3]);
+        place
+            .submit("n.ndjson", &["--recover"])
+            .ends(0, &["3 already in"]);
+        place.once([1, 2, 3]);
+    }
+}

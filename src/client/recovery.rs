@@ -210,6 +210,10 @@ impl<'a> Submitter<'a> {
         head.forget(id);
         let mut journal = Journal::open(&path, origin, None)?;
         journal.take_over(&pending)?;
+        head.lose_unanswered(
+            seen.and_then(|seen| seen.unanswered),
+            journal.unanswered(&public),
+        );
         journal.proven(&newest.proven.note)?;
         let known = KnownLines::new(&journal, &folder)?;
         let proven = newest.proven;

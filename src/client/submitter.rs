@@ -165,7 +165,7 @@ pub struct Summary {
     pub unsure_here: u64,
     /// Lines that an earlier run signed and sent, that got no answer, and that this one did not send: a
     /// request for them may still be on its way, and can bring them in, since nothing else is in their
-    /// place in the key's chain.
+    /// place in the key's chain. Lines of a journal of the key that is lost count too.
     pub may_come_in: u64,
     /// Of those that were in before, lines that other inputs of the key sent.
     pub other_inputs: Vec<OtherInput>,
@@ -282,7 +282,7 @@ pub enum SubmitError {
     RecordsLost(String),
     /// The log has statements of this key that nobody here knows.
     #[error(
-        "the log has {count} of this key, from seq {first} on, that neither the head of the key nor a journal knows: another writer used the key, or {head} was lost or is older. Nothing was sent. Make sure that nobody else signs with this key; then run the same command with --recover: it reads the key's records in the log, takes lines that they say as sent, and signs only the rest. Journals of other inputs that lie in other folders than this input's and the head's are named with --other-journal FILE, once for each"
+        "the log has {count} of this key, from seq {first} on, that neither the head of the key nor a journal knows: another writer used the key, or {head} was lost or is older. Nothing was sent. Make sure that nobody else signs with this key; then run the same command with --recover: it reads the key's records in the log, takes lines that they say as sent, and signs only the rest. A submit is told journals of other inputs that lie in other folders than this input's and the head's, with --other-journal FILE, once for each"
     )]
     UnknownRecords {
         /// How many, in words.

@@ -1,6 +1,7 @@
 //! Lines that an earlier run signed and sent, that got no answer, and that stand in the input no more. A
 //! request for them may still be on its way, for however long, and bring them in: as long as nothing else
-//! is in their place in the key's chain, their key may sign, and they were not signed too long ago.
+//! is in their place in the key's chain, their key may sign, and they were not signed too long ago. Of a
+//! journal that is lost the head remembers how many they were.
 
 use super::evidence;
 use super::log_fault::LogFault;
@@ -15,7 +16,11 @@ impl Submitter<'_> {
     /// is noted.
     pub(super) fn count_unanswered(&mut self) -> Result<u64, SubmitError> {
         let mut lines: u64 = 0;
-        for key in self.journal.keys_on_their_way() {
+        self.head.set_last(self.last);
+        let lost = self.head.lost_unanswered().copied();
+        let mut keys = self.journal.keys_on_their_way();
+        keys.extend(lost.map(|_| self.public));
+        for key in keys {
             let source = self.log.source();
             let look = self
                 .log
@@ -31,6 +36,11 @@ impl Submitter<'_> {
                 let granted = look.state.prev;
                 let of_key = self.journal.may_come_in(&key, last, granted, first_day);
                 lines = lines.saturating_add(of_key);
+                if let Some(lost) = lost.filter(|_| key == self.public)
+                    && lost.issued_on >= first_day
+                {
+                    lines = lines.saturating_add(lost.lines);
+                }
             }
             self.proven = look.proven;
         }

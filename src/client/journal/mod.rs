@@ -64,6 +64,7 @@ use crate::record::{Digest, Index, RecordId, SealedBatch, Seq, SignedRecord, Sig
 pub(super) use key_records::KeyRecords;
 pub(super) use open_batch::{OpenBatch, OpenSeal};
 use pending::Forgotten;
+pub(super) use pending::Unanswered;
 pub(super) use settled::{Fate, Settled, SettledLines};
 
 /// The version of the journal's format.

@@ -1,7 +1,10 @@
 //! What was signed and may still come in: the open batch, and batches that were given up, by a request
 //! of a process that is dead.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 
 use crate::client::journal::{Journal, JournalError, LineIn, OpenBatch};
 use crate::client::remote::ChainEnd;
@@ -11,6 +14,16 @@ use crate::record::{Day, Digest, Index, RecordId, Seq, UnreadBatch};
 /// How many batches that were given up are remembered with all that they say. Of one that is forgotten
 /// its lines still count among those that may come in; if it does, a recovery finds them in the log.
 const GIVEN_UP_MAX: usize = 4;
+
+/// Signed lines without an answer, at one place of the key's chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::client) struct Unanswered {
+    pub seq: Seq,
+    pub lines: u64,
+    /// The newest day of signing.
+    pub issued_on: Day,
+}
 
 /// A batch that was given up, and of which no more is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +82,39 @@ impl Journal {
         let forgotten = self.forgotten.iter();
         let forgotten = forgotten.filter(|batch| batch.key == *key && batch.seq >= next);
         lines.sum::<u64>() + forgotten.map(|batch| batch.lines).sum::<u64>()
+    }
+
+    /// What of a key nobody answered, of the newest place in its chain.
+    pub(in crate::client) fn unanswered(&self, key: &PublicKey) -> Option<Unanswered> {
+        let batches = self.given_up.iter().filter(|batch| batch.on_its_way);
+        let batches = batches.chain(&self.open);
+        let batches = batches.filter(|batch| batch.key == *key);
+        let forgotten = self.forgotten.iter().filter(|batch| batch.key == *key);
+        let of_batch = batches.filter_map(|batch| {
+            let first = batch.records(1)?.into_iter().next()?;
+            Some(Unanswered {
+                seq: batch.seq,
+                lines: batch.len() as u64,
+                issued_on: first.record().issued_on,
+            })
+        });
+        let of_forgotten = forgotten.map(|batch| Unanswered {
+            seq: batch.seq,
+            lines: batch.lines,
+            issued_on: Day(0),
+        });
+        of_batch.chain(of_forgotten).reduce(|one, other| {
+            let (seq, lines) = match one.seq.cmp(&other.seq) {
+                Ordering::Less => (other.seq, other.lines),
+                Ordering::Equal => (one.seq, one.lines.saturating_add(other.lines)),
+                Ordering::Greater => (one.seq, one.lines),
+            };
+            Unanswered {
+                seq,
+                lines,
+                issued_on: one.issued_on.max(other.issued_on),
+            }
+        })
     }
 
     /// Forgets batches that were given up, as far as their place in the key's chain is taken: they can't
