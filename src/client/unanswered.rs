@@ -26,14 +26,14 @@ impl Submitter<'_> {
                 .log
                 .look(&source, &self.context, &key, &self.checkpoints())
                 .map_err(|fault| evidence::kept(self.journal.path(), fault))?;
-            let mut last = look.state.head;
-            if key == self.public {
+            let (last, granted) = if key == self.public {
                 // What comes in between the two looks the next run finds.
-                last = self.last;
-            }
+                (self.last, self.granted)
+            } else {
+                (look.state.head, look.state.prev)
+            };
             if !is_revoked(&key, &look)? {
                 let first_day = newest_day(&look)?.earlier(ISSUED_DAYS_BEFORE_MAX);
-                let granted = look.state.prev;
                 let of_key = self.journal.may_come_in(&key, last, granted, first_day);
                 lines = lines.saturating_add(of_key);
                 if let Some(lost) = lost.filter(|_| key == self.public)
