@@ -318,9 +318,19 @@ fn what_stands_beside_the_key_is_recovered_or_missed() {
     assert_eq!(place.trips("week.csv").code, 0);
     let entries = place.entries();
     let beside = |suffix: &str| place.path(&format!("platform.pem.head{suffix}"));
-    // What was noted of trips is found in the log.
+    // What was noted of trips is nowhere else: the rows are taken for it where somebody says so.
     std::fs::remove_file(beside(".trips")).unwrap();
-    assert_eq!(place.trips("week.csv").sums(), [2, 0, 2, 0, 0]);
+    let told = place.trips("week.csv");
+    assert!(
+        told.code == 1 && told.err.contains("--trips-lost 2"),
+        "{}",
+        told.err
+    );
+    let told = place.trips_with("week.csv", &["--trips-lost", "1"]);
+    assert_eq!(told.code, 1, "{}", told.err);
+    let told = place.trips_with("week.csv", &["--trips-lost", "2"]);
+    told.ends(0, [2, 0, 2, 0, 0]);
+    place.trips("week.csv").ends(0, [2, 0, 2, 0, 0]);
     // A lost journal stops with what to do, and then is made anew.
     std::fs::remove_file(beside(".awards.journal")).unwrap();
     let told = place.trips("week.csv");
@@ -348,11 +358,10 @@ fn what_stands_beside_the_key_is_recovered_or_missed() {
     let key = SigningKey::read(Path::new(&place.path("next.pem"))).unwrap();
     let remote = place.server.remote();
     place.ledger.grant(&remote, &key, Role::Platform, "app");
-    std::fs::copy(
-        beside(".pseudonyms"),
-        place.path("next.pem.head.pseudonyms"),
-    )
-    .unwrap();
+    for suffix in [".pseudonyms", ".trips"] {
+        let next = place.path(&format!("next.pem.head{suffix}"));
+        std::fs::copy(beside(suffix), next).unwrap();
+    }
     place.write(
         "next.csv",
         trip_file(&[trip(11, 701), trip(12, 702), trip(13, 703)]),
@@ -443,10 +452,36 @@ fn an_older_copy_of_the_pseudonyms_is_never_used() {
     place.trips("week.csv").ends(0, [2, 0, 2, 0, 0]);
 
     // Without the register, overlaps with trips that are not in the file can't be found: told.
+    let newest = std::fs::read(&register).unwrap();
     std::fs::remove_file(&register).unwrap();
     place.write("week.csv", trip_file(&[trip(14, 703), trip(15, 704)]));
+    let entries = place.entries();
     let told = place.trips("week.csv");
+    assert!(told.code == 1 && told.err.contains("is not there"));
+    // Nor is an older copy taken for the newest.
+    std::fs::write(&register, &noted).unwrap();
+    std::fs::set_permissions(&register, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let told = place.trips("week.csv");
+    assert!(
+        told.code == 1 && told.err.contains("is not the newest"),
+        "{}",
+        told.err
+    );
+    assert_eq!(place.entries(), entries);
+    std::fs::write(&register, &newest).unwrap();
+    // A row that was edited is known by it alone: a ride an hour later has the same points.
+    let edited = trip_at(14, 703, (10, 11));
+    place.write("edited.csv", trip_file(std::slice::from_ref(&edited)));
+    let told = place.trips("edited.csv");
+    told.ends(5, [1, 0, 0, 0, 1]);
+    assert_eq!(told.set_aside()[&2], "changed");
+    std::fs::remove_file(&register).unwrap();
+    assert_eq!(place.trips("edited.csv").code, 1);
+    let told = place.trips_with("week.csv", &["--trips-lost", "3"]);
     told.ends(0, [2, 1, 1, 0, 0]);
+    assert_eq!(place.trips("edited.csv").code, 5);
+    let told = place.trips("week.csv");
+    told.ends(0, [2, 0, 2, 0, 0]);
     assert_eq!(
         told.json["notes"]["trips_without_times"], 2,
         "{}",
@@ -612,11 +647,10 @@ fn a_key_does_not_award_again_what_the_one_that_replaced_it_imported() {
     let key = SigningKey::read(Path::new(&new)).unwrap();
     let remote = place.server.remote();
     place.ledger.grant(&remote, &key, Role::Platform, "app");
-    std::fs::copy(
-        place.path("platform.pem.head.pseudonyms"),
-        place.path("new.pem.head.pseudonyms"),
-    )
-    .unwrap();
+    for suffix in ["pseudonyms", "trips"] {
+        let of = |key: &str| place.path(&format!("{key}.head.{suffix}"));
+        std::fs::copy(of("platform.pem"), of("new.pem")).unwrap();
+    }
     place
         .trips_with("two.csv", &["--key", &new])
         .ends(0, [2, 2, 0, 0, 0]);
@@ -657,11 +691,10 @@ fn a_new_key_without_the_files_of_the_one_before_imports_nothing() {
         );
     }
     assert_eq!(place.total("awarded"), 2 * POINTS);
-    std::fs::copy(
-        place.path("platform.pem.head.pseudonyms"),
-        place.path("app2.pem.head.pseudonyms"),
-    )
-    .unwrap();
+    for suffix in ["pseudonyms", "trips"] {
+        let of = |key: &str| place.path(&format!("{key}.head.{suffix}"));
+        std::fs::copy(of("platform.pem"), of("app2.pem")).unwrap();
+    }
     place
         .trips_with("one.csv", &["--key", &app2])
         .ends(0, [2, 0, 2, 0, 0]);
@@ -1377,4 +1410,116 @@ fn a_file_that_changes_while_it_is_read_is_not_imported() {
     );
     assert_eq!(place.entries(), entries);
     place.trips("trips.csv").ends(0, [2, 2, 0, 0, 0]);
+}
+
+/// What a row says again is in as far as the first one is; what contradicts it is set aside, and the first
+/// counts. Either way the next runs come to the same.
+#[test]
+fn a_row_that_stands_twice_is_in_and_one_that_contradicts_is_set_aside() {
+    let place = Place::new();
+    let day = "04/27/2018 12:00:00 AM";
+    let later = tree(1001, day).replace("aaaaaaaaaaaa,2019-03-12", "bbbbbbbbbbbb,2019-03-13");
+    let came_back = later.replace("-07:00,0,", "-07:00,1,");
+    for (name, row) in [
+        ("same.csv", tree(1001, day)),
+        ("later.csv", later.clone()),
+        ("came_back.csv", came_back),
+    ] {
+        place.write(name, tree_file(&[tree(1001, day), row, tree(1002, day)]));
+        place.trees(name);
+        place.trees(name).ends(0, [3, 0, 3, 0, 0]);
+    }
+    for (from, to) in [
+        ("Acer rubrum :: Red Maple", "Pinus radiata :: Monterey Pine"),
+        (day, "04/28/2018 12:00:00 AM"),
+        ("37.79779", "37.75001"),
+    ] {
+        let other = later.replace(from, to);
+        place.write("other.csv", tree_file(&[tree(1001, day), other]));
+        for _ in 0..2 {
+            let told = place.trees("other.csv");
+            told.ends(5, [2, 0, 1, 0, 1]);
+            assert_eq!(told.set_aside()[&3], "tree_repeated");
+        }
+    }
+    assert_eq!(place.total("planted"), 2);
+    // Of a tree that does not go in, neither row does.
+    let wrong = tree(1003, "04/27/2048");
+    place.write("wrong.csv", tree_file(&[wrong.clone(), wrong]));
+    let told = place.trees("wrong.csv");
+    told.ends(5, [2, 0, 0, 0, 2]);
+    assert_eq!(told.set_aside()[&3], "date_after_publication");
+
+    place.write(
+        "trips.csv",
+        trip_file(&[trip(1, 7), trip(2, 8), trip(1, 7)]),
+    );
+    place.trips("trips.csv").ends(0, [3, 3, 0, 0, 0]);
+    place.trips("trips.csv").ends(0, [3, 0, 3, 0, 0]);
+    assert_eq!(place.total("awarded"), 2 * POINTS);
+    place.write("trips.csv", trip_file(&[trip(1, 7), trip(1, 8)]));
+    let told = place.trips("trips.csv");
+    told.ends(5, [2, 0, 1, 0, 1]);
+    assert_eq!(told.set_aside()[&3], "trip_id_repeated");
+}
+
+/// A tree that came back is not restored where others of its loss did not: its row is not in.
+#[test]
+fn a_row_of_return_is_not_in_where_its_tree_stays_lost() {
+    let place = Place::new();
+    let day = "04/27/2018";
+    let rows = [tree(1, day), tree(2, day)];
+    place.write("added.csv", tree_file(&rows));
+    let removal = |id: u64| {
+        format!("2020-03-12T21:58:28-07:00,remove,{id},qSpecies,Acer rubrum :: Red Maple,")
+    };
+    place.write("events.csv", events(&[&removal(1), &removal(2)]));
+    let with = ["--events", &place.path("events.csv")];
+    place
+        .trees_with("added.csv", &with)
+        .ends(0, [4, 4, 0, 0, 0]);
+    assert_eq!(place.total("lost"), 2);
+    let back = |id: u64| {
+        let row = tree(id, day).replace("aaaaaaaaaaaa,2019-03-12", "bbbbbbbbbbbb,2021-03-12");
+        row.replace("-07:00,0,", "-07:00,1,")
+    };
+    place.write("one.csv", tree_file(&[&rows[..], &[back(1)]].concat()));
+    for _ in 0..2 {
+        let told = place.trees_with("one.csv", &with);
+        told.ends(5, [5, 0, 4, 0, 1]);
+        assert_eq!(told.set_aside()[&4], "loss_of_several");
+        assert_eq!(place.total("lost"), 2);
+    }
+    place.write(
+        "both.csv",
+        tree_file(&[&rows[..], &[back(1), back(2)]].concat()),
+    );
+    place.trees_with("both.csv", &with).ends(0, [6, 0, 6, 0, 0]);
+    assert_eq!(place.total("lost"), 0);
+}
+
+/// The dates that a history replaces are written as those that it gives.
+#[test]
+fn a_history_whose_new_dates_do_not_tell_their_order_is_read_by_those_that_it_replaces() {
+    let place = Place::new();
+    place.write("added.csv", tree_file(&[tree(1, "04/27/2018")]));
+    place.trees("added.csv").ends(0, [1, 1, 0, 0, 0]);
+    let change =
+        |old: &str| format!("2020-03-12T21:58:28-07:00,change,1,PlantDate,{old},05/04/2018");
+    let with = ["--events", &place.path("events.csv")];
+    for old in ["", "06/04/2018"] {
+        place.write("events.csv", events(&[&change(old)]));
+        let told = place.trees_with("added.csv", &with);
+        assert!(
+            told.code == 2 && told.err.contains("--dates"),
+            "{}",
+            told.err
+        );
+    }
+    place.write("events.csv", events(&[&change("04/27/2018")]));
+    let told = place.trees_with("added.csv", &with);
+    assert_eq!((told.code, told.json["admitted"].as_u64()), (0, Some(2)));
+    let planting = told.json["lines"][0]["index"].as_u64().unwrap();
+    let entry = place.server.remote().text(&format!("entry/{planting}"));
+    assert!(entry.unwrap().contains("2018-05-04"));
 }

@@ -187,7 +187,7 @@ fn a_line_that_left_the_input_and_stands_there_again_is_in_doubt_until_somebody_
     write(&place, "n.ndjson", &whole);
     for _ in 0..2 {
         let told = place.submit("n.ndjson", &["--json"]);
-        told.ends(5, &["a run between did not find", "--recover"]);
+        told.ends(5, &["a run between did not find", "--same-input"]);
         assert_eq!(told.json()["unsure"], 1);
         assert_eq!(told.json()["gone"], 0);
     }
@@ -216,7 +216,7 @@ fn a_signed_line_that_is_taken_out_while_its_request_is_on_its_way_is_told() {
         write(&place, "n.ndjson", "");
         for _ in 0..2 {
             let told = place.submit("n.ndjson", &["--json"]);
-            told.ends(5, &["on its way", "ten minutes"]);
+            told.ends(5, &["on its way", "at any time"]);
             assert_eq!(told.json()["may_come_in"], count);
             assert_eq!(told.json()["outcome"], "not_all_in");
         }
@@ -254,7 +254,7 @@ fn a_refusal_is_an_answer_after_which_nothing_is_on_its_way() {
 }
 
 #[test]
-fn a_journal_in_the_place_of_one_that_never_had_an_answer_is_not_waited_for() {
+fn a_journal_in_the_place_of_one_that_never_had_an_answer_keeps_the_doubt() {
     let place = Place::new();
     place.write("n.ndjson", [1, 2]);
     let (silent, _) = keeping_proxy(&place.server.url);
@@ -267,8 +267,16 @@ fn a_journal_in_the_place_of_one_that_never_had_an_answer_is_not_waited_for() {
     place
         .submit("n.ndjson", &["--key", &app2])
         .ends(0, &["2 admitted"]);
-    place.submit("n.ndjson", &[]).ends(0, &["2 already in"]);
+    // The request of the first key can still bring its lines in, beside those.
+    for _ in 0..2 {
+        place
+            .submit("n.ndjson", &[])
+            .ends(5, &["2 already in", "on its way"]);
+    }
     place.once([1, 2]);
+    place.write("other.ndjson", [3]);
+    place.submit("other.ndjson", &[]).ends(0, &["1 admitted"]);
+    place.submit("n.ndjson", &[]).ends(0, &["2 already in"]);
 }
 
 #[test]
@@ -296,6 +304,109 @@ fn a_head_that_is_made_anew_takes_the_journals_of_its_own_key_alone() {
         .ends(0, &["2 admitted"]);
     place.submit("a.ndjson", &[]).ends(0, &["1 already in"]);
     place.once([1, 2, 3]);
+}
+
+/// Somebody can say that the input is the one of before. That holds until other lines leave it.
+#[test]
+fn that_an_input_is_the_one_of_before_can_be_said_and_is_noted() {
+    let place = Place::new();
+    place.write("fund.ndjson", [1, 2]);
+    place.submit("fund.ndjson", &[]).ends(0, &[]);
+    let (one, two) = (expiry(1), expiry(2));
+    let all = awards(&[3, 4]) + &one + &two;
+    write(&place, "n.ndjson", &all);
+    place.submit("n.ndjson", &[]).ends(0, &["4 admitted"]);
+    let without_an_award = awards(&[3]) + &one + &two;
+    write(&place, "n.ndjson", &without_an_award);
+    let unsure = |count: u64| {
+        for _ in 0..2 {
+            let told = place.submit("n.ndjson", &["--json"]);
+            told.ends(5, &["--same-input"]);
+            assert_eq!(told.json()["unsure"], count);
+        }
+    };
+    let said = || {
+        let told = place.submit("n.ndjson", &["--same-input", "--json"]);
+        told.ends(0, &[]);
+        for _ in 0..2 {
+            place.submit("n.ndjson", &[]).ends(0, &["0 admitted"]);
+        }
+    };
+    unsure(2);
+    said();
+    // It may grow.
+    write(
+        &place,
+        "n.ndjson",
+        &(without_an_award.clone() + &awards(&[5])),
+    );
+    place.submit("n.ndjson", &[]).ends(0, &["1 admitted"]);
+    // Another line leaves it: it may be another day's file.
+    write(&place, "n.ndjson", &two);
+    unsure(1);
+    said();
+    // A gift that was gone then and stands there again may be a further one.
+    write(&place, "n.ndjson", &(one.clone() + &two));
+    unsure(2);
+    said();
+    write(&place, "n.ndjson", &(all + &awards(&[5])));
+    place.submit("n.ndjson", &[]).ends(0, &["5 already in"]);
+    // All are back; one goes and comes.
+    write(&place, "n.ndjson", &(awards(&[3, 4, 5]) + &one));
+    unsure(1);
+    write(&place, "n.ndjson", &(awards(&[3, 4, 5]) + &one + &two));
+    unsure(1);
+    said();
+    assert_eq!((place.points(1), place.points(2)), (104 - 4, 104 - 4));
+    place.once([3, 4, 5]);
+}
+
+/// A journal in another folder is known to nothing but the head. Where that is lost, somebody names it.
+#[test]
+fn a_recovery_takes_journals_of_other_folders_that_are_named() {
+    let place = Place::new();
+    place.write("fund.ndjson", [1]);
+    place.submit("fund.ndjson", &[]).ends(0, &[]);
+    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    let elsewhere = place.path("elsewhere/b.journal");
+    write(&place, "b.ndjson", &(expiry(1) + &awards(&[2])));
+    place
+        .submit("b.ndjson", &["--journal", &elsewhere])
+        .ends(0, &["2 admitted"]);
+    // What b said, said once more, and not sent yet.
+    write(&place, "a.ndjson", &(expiry(1) + &awards(&[3])));
+    let head = place.path("platform.pem.head");
+    std::fs::remove_file(&head).unwrap();
+    place
+        .submit("a.ndjson", &[])
+        .ends(1, &["--recover", "--other-journal"]);
+    let by = |file: &str| {
+        let args = ["--recover", "--other-journal", file];
+        place.submit("a.ndjson", &args)
+    };
+    for file in ["nowhere.journal", "b.ndjson", "a.ndjson.journal"] {
+        by(&place.path(file)).ends(2, &["--other-journal", "Nothing was sent"]);
+    }
+    let told = by(&elsewhere);
+    told.ends(5, &["1 admitted", "another input of this key sent"]);
+    place
+        .submit("a.ndjson", &["--sign-anew"])
+        .ends(0, &["1 admitted", "1 already in"]);
+    place
+        .submit("b.ndjson", &["--journal", &elsewhere])
+        .ends(0, &["2 already in"]);
+    assert_eq!(place.points(1), 104 - 8);
+    place.once([2, 3]);
+    // Of one that nobody named, the commands are told that say whose its statements are.
+    std::fs::remove_file(&head).unwrap();
+    place.write("c.ndjson", [3]);
+    place.submit("c.ndjson", &["--recover"]).ends(
+        0,
+        &[
+            "in no journal that was found: 2.",
+            "--recover --other-journal FILE",
+        ],
+    );
 }
 
 /// What the old key signed and nobody answered is not sent again where the new key awarded the same events

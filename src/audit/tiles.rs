@@ -297,7 +297,7 @@ impl<'a> Tiles<'a> {
 }
 
 fn beyond(node: Node) -> TileFault {
-    TileFault::wrong(format!("node {node:?}"), "the tree has no such")
+    TileFault::wrong(node.to_string(), "the tree has no such")
 }
 
 /// The first items of a full tile, which must be one whole: a reader that passed over what is wrong

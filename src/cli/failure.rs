@@ -252,6 +252,7 @@ fn of_submit(error: &SubmitError) -> Option<Named> {
         ),
         SubmitError::StraysDamaged(_) => ("strays_damaged", "run the same command with --recover"),
         SubmitError::NoOldKey { .. } => ("no_old_key", CORRECT_THE_COMMAND),
+        SubmitError::NoOtherJournal { .. } => ("no_other_journal", CORRECT_THE_COMMAND),
         SubmitError::OldKeyLater { .. } => (
             "old_key_later",
             "wait for the day, or run the same command with --sign-anew if nobody can send those records any more",

@@ -93,7 +93,7 @@ pub fn say_statement(statement: &Statement) -> String {
             planting.first_serial
         ),
         Statement::Survey(survey) => format!(
-            "of {} trees looked for on plot {} on {}, by the books of entry {}, {} were alive, {} dead and {} not found ({:?}, paid for by {:?})",
+            "of {} trees looked for on plot {} on {}, by the books of entry {}, {} were alive, {} dead and {} not found ({}, paid for by {:?})",
             survey.looked_for(),
             survey.plot,
             survey.surveyed_on,
@@ -101,7 +101,7 @@ pub fn say_statement(statement: &Statement) -> String {
             survey.alive,
             survey.dead,
             survey.not_found,
-            survey.basis,
+            survey.basis.words(),
             survey.paid_by
         ),
         Statement::Claim(claim) => format!(

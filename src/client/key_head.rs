@@ -20,7 +20,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::journal::{Journal, KeyRecords, Mark};
+use super::journal::{Journal, KeyRecords, Mark, Unanswered};
 use super::remote::ChainEnd;
 use super::seq_ranges::SeqRanges;
 use crate::crypto::{KeyFileError, PublicKey, SigningKey};
@@ -170,6 +170,9 @@ pub(super) struct JournalSeen {
     /// It had signed records that may still come in: where they are, the log tells.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
+    /// Of those, the newest that nobody answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
     pub mark: Mark,
     /// Heads of earlier builds have it; nothing reads it any more.
     #[serde(default, skip_serializing, rename = "first")]
@@ -216,6 +219,9 @@ struct State {
     /// strays, or were found as lines of other inputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lost: Vec<LostJournal>,
+    /// Lines that a journal had signed which is lost, and that a request may still bring in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lost_unanswered: Option<Unanswered>,
     /// What of the journal of other keys was held against the key's own journals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     other_keys_checked: Option<Checked>,
@@ -297,6 +303,7 @@ impl KeyHead {
             others_sealed: SeqRanges::default(),
             strays: None,
             lost: Vec::new(),
+            lost_unanswered: None,
             other_keys_checked: None,
         });
         if state.origin != origin.to_string() || state.key != *key {
@@ -329,6 +336,37 @@ impl KeyHead {
 
     pub(super) fn set_last(&mut self, last: Option<ChainEnd>) {
         self.state.last = last;
+        if let Some(last) = last {
+            // Their place in the chain is taken.
+            self.state
+                .lost_unanswered
+                .take_if(|lost| lost.seq <= last.seq);
+        }
+    }
+
+    /// Lines that a journal had signed which is lost, and that a request may still bring in.
+    pub(super) fn lost_unanswered(&self) -> Option<&Unanswered> {
+        self.state.lost_unanswered.as_ref()
+    }
+
+    /// Notes what a journal that is gone had signed without an answer, but for what another one keeps.
+    pub(super) fn lose_unanswered(&mut self, had: Option<Unanswered>, kept: Option<Unanswered>) {
+        let Some(mut had) = had else {
+            return;
+        };
+        if let Some(kept) = kept.filter(|kept| kept.seq == had.seq) {
+            had.lines = had.lines.saturating_sub(kept.lines);
+        }
+        if had.lines == 0 || self.last().is_some_and(|last| last.seq >= had.seq) {
+            return;
+        }
+        match &mut self.state.lost_unanswered {
+            Some(known) if known.seq >= had.seq => {
+                known.lines = known.lines.saturating_add(had.lines);
+                known.issued_on = known.issued_on.max(had.issued_on);
+            }
+            known => *known = Some(had),
+        }
     }
 
     pub(super) fn checkpoint(&self) -> Option<&str> {
@@ -388,6 +426,7 @@ impl KeyHead {
             mark: journal.mark(),
             _first: None,
             open: journal.is_pending(&self.state.key),
+            unanswered: journal.unanswered(&self.state.key),
             keys: journal.keys().iter().map(holds).collect(),
             parts: parts
                 .map(|(key, records)| (*key, records.parts.clone()))
@@ -395,7 +434,13 @@ impl KeyHead {
             path,
         };
         let journals = &mut self.state.journals;
-        journals.retain(|known| known.id == seen.id || known.path != seen.path);
+        let replaced =
+            journals.extract_if(.., |known| known.id != seen.id && known.path == seen.path);
+        let replaced: Vec<JournalSeen> = replaced.collect();
+        for known in replaced {
+            self.lose_unanswered(known.unanswered, seen.unanswered);
+        }
+        let journals = &mut self.state.journals;
         match journals.iter_mut().find(|known| known.id == seen.id) {
             Some(known) => *known = seen,
             None => journals.push(seen),
@@ -426,8 +471,9 @@ impl KeyHead {
         for (key, seqs) in &seen.parts {
             records.entry(*key).or_default().extend(seqs);
         }
-        let path = seen.path.clone();
+        let (path, unanswered) = (seen.path.clone(), seen.unanswered);
         self.forget(id);
+        self.lose_unanswered(unanswered, None);
         let lost = &mut self.state.lost;
         lost.retain(|known| known.path != path);
         if lost.len() >= JOURNALS_MAX {
@@ -560,6 +606,7 @@ mod tests {
                 path: name,
                 recovering: false,
                 open: false,
+                unanswered: None,
                 mark: Mark {
                     bytes: 0,
                     records: 0,

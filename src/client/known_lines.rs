@@ -57,7 +57,7 @@ impl KnownLines {
     fn advance(&mut self) -> Result<(), JournalError> {
         self.next = self.lines.next()?;
         while let Some(Settled {
-            fate: Fate::Absent(_),
+            fate: Fate::Absent(_) | Fate::SameInput,
             ..
         }) = self.next
         {
@@ -121,6 +121,38 @@ impl KnownLines {
         }
     }
 
+    /// Which lines that are in the input did not ask for, in whatever order. To be called when the whole
+    /// input was read.
+    pub(super) fn gone(&mut self, folder: &Path) -> Result<Digest, JournalError> {
+        let mut sum = [0; 32];
+        if self.left_in > 0 && self.table.is_none() {
+            self.look_up_from_here(folder)?;
+        }
+        let table = self.table.as_ref().filter(|_| self.left_in > 0);
+        if let Some(table) = table {
+            let walked = table.for_each(|digest, [index, kind, ..]| {
+                if kind != IS_REFUSED {
+                    let mut hasher = Sha256::new();
+                    hasher.update(digest.as_bytes());
+                    hasher.update(index.to_be_bytes());
+                    let line: [u8; 32] = hasher.finalize().into();
+                    sum.iter_mut()
+                        .zip(line)
+                        .for_each(|(sum, line)| *sum ^= line);
+                }
+                Ok(())
+            });
+            walked.map_err(at(folder))?;
+        }
+        Ok(Digest::from_bytes(sum))
+    }
+
+    /// Forgets which lines runs before did not find in the input, since somebody said that it is the one of
+    /// before.
+    pub(super) fn forget_absent(&mut self) {
+        self.absent = None;
+    }
+
     /// How many lines that are in the input did not ask for. One that was refused never was in.
     pub(super) fn left_in(&self) -> u64 {
         self.left_in
@@ -181,7 +213,7 @@ impl KnownLines {
                 Fate::In(index) => table.put(&digest, value(index.0, IS_IN)),
                 Fate::Refused { at } => table.put(&of_refusal(&digest), value(at, IS_REFUSED)),
                 Fate::Retried => table.take(&of_refusal(&digest)).map(drop),
-                Fate::Absent(_) => Ok(()),
+                Fate::Absent(_) | Fate::SameInput => Ok(()),
             }
             .map_err(&io)?;
             self.advance()?;
@@ -216,9 +248,14 @@ fn absent_lines(journal: &Journal, folder: &Path) -> Result<Option<DigestTable>,
     let mut absent = DigestTable::new(folder, journal.absent_count()).map_err(&io)?;
     let mut lines = journal.settled()?;
     while let Some(settled) = lines.next()? {
-        if let Fate::Absent(index) = settled.fate {
-            let put = absent.put(&settled.digest, value(index.0, IS_IN));
-            put.map_err(&io)?;
+        match settled.fate {
+            Fate::Absent(index) => absent
+                .put(&settled.digest, value(index.0, IS_IN))
+                .map_err(&io)?,
+            Fate::SameInput => {
+                absent = DigestTable::new(folder, journal.absent_count()).map_err(&io)?;
+            }
+            _ => {}
         }
     }
     Ok(Some(absent))

@@ -11,7 +11,7 @@
 //! `key_head` are the two files, `proven_log` and `own_chain` what the log is proven to hold,
 //! `known_lines`, `repeated`, `other_inputs`, `other_keys` and `strays` find lines by
 //! their digests, on disk. `remote` speaks HTTP, `append_batch` sends sealed batches with it, `roots` has the
-//! certificates it trusts.
+//! certificates it trusts. `unanswered` tells what may still come in.
 
 mod append_batch;
 mod chained;
@@ -41,6 +41,7 @@ mod static_log;
 mod strays;
 mod submitter;
 mod twice;
+mod unanswered;
 
 pub use append_batch::{AppendedBatch, SentBatch};
 pub use input::{Line, NdjsonLines, statement_digest};

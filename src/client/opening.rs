@@ -368,7 +368,7 @@ pub(super) fn settle(
     }
     let ours = journal.are_in(&found.next().unwrap_or_default())?;
     if let Some(end) = end {
-        journal.place_taken(public, end.seq);
+        journal.place_taken(public, end);
     }
     Ok(Settled {
         end,
@@ -394,7 +394,7 @@ pub(super) fn settle_other(
         other.void()?;
     }
     if let Some(end) = end {
-        other.place_taken(public, end.seq);
+        other.place_taken(public, end);
     }
     other.sync()?;
     head.see(other, false);
@@ -446,7 +446,7 @@ pub(super) fn void_what_does_not_continue(
     }
     journal.void()?;
     if let Some(last) = last {
-        journal.place_taken(public, last.seq);
+        journal.place_taken(public, last);
     }
     Ok(())
 }

@@ -96,7 +96,8 @@ impl<'a> Submitter<'a> {
             known.extend(journal.checkpoints().map(str::to_owned));
         }
         let look = log.look(&source, &context, &public, &known).map_err(kept)?;
-        let found = find_journals(&mut head, &path, origin, &|key, end| {
+        let named = &options.other_journals;
+        let found = find_journals(&mut head, &path, named, origin, &|key, end| {
             let mut walk = Walk::new(&look.tiles, &context, key, end);
             match walk.next() {
                 Ok(_) => Ok(true),
@@ -194,9 +195,13 @@ impl<'a> Submitter<'a> {
 
         // What was signed and is not in may still come in, by a request that is on its way: the new
         // journal has it before anything is signed in its place.
-        let pending = left.iter_mut().flat_map(|left| left.take_pending(&public));
+        let pending = left.iter_mut().flat_map(Journal::take_pending);
         let pending: Vec<_> = pending
-            .filter_map(|(batch, given_up)| Some((batch.behind(last, granted)?, given_up)))
+            .filter_map(|(batch, given_up)| match batch.key == public {
+                true => Some((batch.behind(last, granted)?, given_up)),
+                // What an older key signed is told as long as it may come in.
+                false => Some((batch, true)),
+            })
             .collect();
         drop(left);
         if is_there(&path)? {
@@ -205,6 +210,10 @@ impl<'a> Submitter<'a> {
         head.forget(id);
         let mut journal = Journal::open(&path, origin, None)?;
         journal.take_over(&pending)?;
+        head.lose_unanswered(
+            seen.and_then(|seen| seen.unanswered),
+            journal.unanswered(&public),
+        );
         journal.proven(&newest.proven.note)?;
         let known = KnownLines::new(&journal, &folder)?;
         let proven = newest.proven;
@@ -440,20 +449,45 @@ fn forget_lost(head: &mut KeyHead, id: &str) -> Result<Vec<PathBuf>, JournalErro
 }
 
 /// Takes into the head the key's journals that it does not know, as after it was lost: those in the
-/// folder of this journal, `path`, and in that of the head, whose last records the log has
-/// (`is_logged`): another history of the log may have had what such a journal says. What they hold is no
-/// line of this input. Gives those of which a batch may still come in.
+/// folder of this journal, `path`, and in that of the head, and the `named` ones; those whose last records
+/// the log has (`is_logged`): another history of the log may have had what such a journal says. What they
+/// hold is no line of this input. Gives those of which a batch may still come in. Of one that is named, it
+/// is an error that it can't be taken.
 fn find_journals(
     head: &mut KeyHead,
     path: &Path,
+    named: &[PathBuf],
     origin: &Origin,
     is_logged: &dyn Fn(&PublicKey, ChainEnd) -> Result<bool, LogFault>,
 ) -> Result<Vec<Journal>, SubmitError> {
     let mut pending = Vec::new();
-    for name in journals_beside([path, head.path()])? {
+    let named: Vec<PathBuf> = named
+        .iter()
+        .map(|name| canonical(name))
+        .collect::<Result<_, _>>()?;
+    let mut names = journals_beside([path, head.path()])?;
+    names.extend(named.iter().cloned());
+    names.sort();
+    names.dedup();
+    for name in names {
+        let untold = |why: String| match named.contains(&name) {
+            true => Err(SubmitError::NoOtherJournal {
+                path: name.clone(),
+                why,
+            }),
+            false => Ok(()),
+        };
+        if name == path {
+            untold("it is the journal of this input".to_owned())?;
+            continue;
+        }
         let is_known = |id: &String| head.journal_of_id(id).is_some();
         let id = Journal::id_of(&name)?;
-        if name == path || id.as_ref().is_none_or(is_known) || head.journal_at(&name).is_some() {
+        if id.as_ref().is_some_and(is_known) || head.journal_at(&name).is_some() {
+            continue;
+        }
+        if id.is_none() {
+            untold("it is not there, or is no journal".to_owned())?;
             continue;
         }
         let journal = match Journal::open(&name, origin, None) {
@@ -462,22 +496,32 @@ fn find_journals(
                 return Err(error.into());
             }
             // It is of another ledger or release, or damaged: it tells of no line.
-            Err(_) => continue,
+            Err(error) => {
+                untold(error.to_string())?;
+                continue;
+            }
         };
         let is_pending = journal.is_pending(head.key());
         if !is_pending && !journal.keys().contains_key(head.key()) {
+            untold("it holds nothing that this key signed".to_owned())?;
             continue;
         }
-        let mut all_logged = head.check_room(journal.id(), &name).is_ok();
+        if let Err(full) = head.check_room(journal.id(), &name) {
+            untold(full.to_string())?;
+            continue;
+        }
+        let mut all_logged = true;
         for (key, records) in journal.keys() {
             if let (true, Some(last)) = (all_logged, records.last) {
                 all_logged = is_logged(key, last)?;
             }
         }
-        if all_logged {
-            head.see(&journal, false);
-            pending.extend(is_pending.then_some(journal));
+        if !all_logged {
+            untold("the log does not have its last record".to_owned())?;
+            continue;
         }
+        head.see(&journal, false);
+        pending.extend(is_pending.then_some(journal));
     }
     Ok(pending)
 }

@@ -61,7 +61,7 @@ impl EventsSaid {
                 (Fate::In(index), Some(event)) => {
                     said.put(&event, SaidBy::Entry(index), &settled.digest)?;
                 }
-                (Fate::In(_), None) | (Fate::Absent(_), _) => {}
+                (Fate::In(_), None) | (Fate::Absent(_) | Fate::SameInput, _) => {}
                 (Fate::Refused { .. }, _) => {
                     let put = said.refused.put(&settled.digest, Value::default());
                     put.map_err(&io)?;

@@ -59,10 +59,16 @@ pub struct Options {
     pub log: Option<VerifierKey>,
     /// Keys that signed lines of this input before, whose chains a recovery reads too.
     pub old_keys: Vec<PublicKey>,
+    /// Journals of other inputs of the key that lie in other folders, which a recovery takes into a head
+    /// that does not know them.
+    pub other_journals: Vec<PathBuf>,
     /// Sign also where that may double something: lines that say what a record of the key says
     /// which another input's journal holds, or none; an award that the input says again, or of an event
     /// of which another one is in; or what an older key signed and was refused for a day to come.
     pub sign_anew: bool,
+    /// Somebody says that the input is the one of before: lines that are gone were taken out of it, and
+    /// those that an earlier run sent are the same.
+    pub same_input: bool,
     /// Sign lines again that the journal notes as refused.
     pub retry_refused: bool,
     /// Sign each line as a record of its own, not many with one seal.
@@ -157,8 +163,9 @@ pub struct Summary {
     /// input sent, while other lines of it are gone, or after a run that did not find them: they may be
     /// further ones that say the same.
     pub unsure_here: u64,
-    /// Lines that an earlier run signed and that this one did not send, of which a request may still be on
-    /// its way.
+    /// Lines that an earlier run signed and sent, that got no answer, and that this one did not send: a
+    /// request for them may still be on its way, and can bring them in, since nothing else is in their
+    /// place in the key's chain. Lines of a journal of the key that is lost count too.
     pub may_come_in: u64,
     /// Of those that were in before, lines that other inputs of the key sent.
     pub other_inputs: Vec<OtherInput>,
@@ -167,6 +174,8 @@ pub struct Summary {
     pub in_twice: InTwice,
     /// The log in which all that is in was proven to be.
     pub head: TreeHead,
+    /// Of a recovery: statements of the key that are in and that no journal holds which it found.
+    pub strays: u64,
     /// Why the rest was not sent.
     pub stopped: Option<Stopped>,
 }
@@ -201,6 +210,7 @@ impl Summary {
             may_come_in: 0,
             in_twice: InTwice::default(),
             other_inputs: Vec::new(),
+            strays: 0,
             head,
             stopped: None,
         }
@@ -272,7 +282,7 @@ pub enum SubmitError {
     RecordsLost(String),
     /// The log has statements of this key that nobody here knows.
     #[error(
-        "the log has {count} of this key, from seq {first} on, that neither the head of the key nor a journal knows: another writer used the key, or {head} was lost or is older. Nothing was sent. Make sure that nobody else signs with this key; then run the same command with --recover: it reads the key's records in the log, takes lines that they say as sent, and signs only the rest"
+        "the log has {count} of this key, from seq {first} on, that neither the head of the key nor a journal knows: another writer used the key, or {head} was lost or is older. Nothing was sent. Make sure that nobody else signs with this key; then run the same command with --recover: it reads the key's records in the log, takes lines that they say as sent, and signs only the rest. A submit is told journals of other inputs that lie in other folders than this input's and the head's, with --other-journal FILE, once for each"
     )]
     UnknownRecords {
         /// How many, in words.
@@ -297,6 +307,16 @@ pub enum SubmitError {
         "{0} is missing or damaged: it says which records of the key no journal holds; run the same command with --recover, which makes it anew from the log"
     )]
     StraysDamaged(PathBuf),
+    /// A file of `--other-journal` tells of no line of another input.
+    #[error(
+        "{path}, which --other-journal names, tells of no other input of this key: {why}. Nothing was sent. Leave it out, or name the journal that was meant"
+    )]
+    NoOtherJournal {
+        /// The file.
+        path: PathBuf,
+        /// Why it does not.
+        why: String,
+    },
     /// A key of `--old-key` is none of the holder's.
     #[error(
         "{key} is no key of {holder} that may say what the key in use says: --old-key names a key that this one replaced"
@@ -405,6 +425,7 @@ impl SubmitError {
             Self::Remote(RemoteError::Address { .. })
             | Self::Journal(JournalError::OtherLedger { .. })
             | Self::NoOldKey { .. }
+            | Self::NoOtherJournal { .. }
             | Self::Head(HeadError::Other { .. } | HeadError::TooManyJournals { .. }) => None,
             _ => Some(Outcome::Unchecked),
         }

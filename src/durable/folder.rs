@@ -58,7 +58,7 @@ pub fn make_folders(folder: &Path) -> Result<(), FileError> {
             }
             Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && has_parent(folder) => {
+        Err(error) if error.kind() == ErrorKind::NotFound && lacks_parent(folder) => {
             make_folders(folder_of(folder))?;
             make_folders(folder)
         }
@@ -66,10 +66,12 @@ pub fn make_folders(folder: &Path) -> Result<(), FileError> {
     }
 }
 
-fn has_parent(folder: &Path) -> bool {
-    folder
-        .parent()
-        .is_some_and(|parent| !parent.as_os_str().is_empty())
+/// Whether the folder above is missing. Where it is there, and the system says all the same that something
+/// is not found (as in /proc), making it again would never end.
+fn lacks_parent(folder: &Path) -> bool {
+    folder.parent().is_some_and(|parent| {
+        !parent.as_os_str().is_empty() && matches!(parent.try_exists(), Ok(false))
+    })
 }
 
 fn is_empty(folder: &Path) -> io::Result<bool> {

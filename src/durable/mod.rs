@@ -125,6 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn folders_are_made_with_those_above_them_or_an_error_says_which_can_not_be() {
+        let temp = tempfile::tempdir().unwrap();
+        let deep = temp.path().join("one/two/three");
+        make_folders(&deep).unwrap();
+        assert!(deep.is_dir());
+        make_folders(&deep).unwrap();
+        // Where nobody can make any, the system says that it is not found, though what is above is there.
+        if cfg!(target_os = "linux") {
+            let error = make_folders(Path::new("/proc/work/of/mine")).unwrap_err();
+            assert!(error.to_string().starts_with("/proc/work: "), "{error}");
+        }
+    }
+
+    #[test]
     fn a_new_file_never_takes_anothers_place_and_a_secret_is_its_owners() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("key");

@@ -62,8 +62,8 @@ impl SteadyFile {
                 changed("was replaced by another file".to_owned())
             }
             Ok(_) => Ok(()),
-            // It was taken away: what was read is all of it.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            // Whoever removed it may have put another in its place, or meant that it is not to be read.
+            Err(error) if error.kind() == ErrorKind::NotFound => changed("was removed".to_owned()),
             Err(error) => Err(error),
         }
     }
@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn a_file_that_changes_while_it_is_read_has_no_end() {
         assert_eq!(read_while(|_| {}).unwrap(), "ne\ntwo\n");
-        assert!(read_while(|path| std::fs::remove_file(path).unwrap()).is_ok());
+        let why = read_while(|path| std::fs::remove_file(path).unwrap());
+        assert!(why.unwrap_err().contains("was removed"));
         let why = read_while(|path| std::fs::write(path, "one\ntwo\nthree\n").unwrap());
         assert!(why.unwrap_err().contains("had 8 bytes"));
         let why = read_while(|path| std::fs::write(path, "one\n").unwrap());

@@ -74,9 +74,20 @@ pub(super) struct DateEvidence {
     day_first: Option<(u64, String)>,
     month_first: Option<(u64, String)>,
     either: Option<(u64, String)>,
+    /// Whether dates that are only replaced show one order, or the other.
+    replaced_day_first: bool,
+    replaced_month_first: bool,
 }
 
 impl DateEvidence {
+    /// Takes a date that the file replaces or removes: it is not read, but written as those that are.
+    pub(super) fn see_replaced(&mut self, text: &str) {
+        if let Some(Written::Slashes(first, second, _)) = written(text) {
+            self.replaced_day_first |= first > 12 && second <= 12;
+            self.replaced_month_first |= second > 12 && first <= 12;
+        }
+    }
+
     /// Takes a date of the file.
     pub(super) fn see(&mut self, line: u64, text: &str) {
         let Some(Written::Slashes(first, second, _)) = written(text) else {
@@ -112,11 +123,17 @@ impl DateEvidence {
                 })
             }
             (None, Some(_), None, _) => Ok(DateOrder::DayFirst),
-            (None, None, None, Some((line, text))) => Err(DatesError::Ambiguous {
-                file,
-                line: *line,
-                text: text.clone(),
-            }),
+            (None, None, None, Some((line, text))) => {
+                match (self.replaced_day_first, self.replaced_month_first) {
+                    (true, false) => Ok(DateOrder::DayFirst),
+                    (false, true) => Ok(DateOrder::MonthFirst),
+                    (false, false) | (true, true) => Err(DatesError::Ambiguous {
+                        file,
+                        line: *line,
+                        text: text.clone(),
+                    }),
+                }
+            }
             // Without any that tells, all slashed dates are the same day in either order.
             (None, None, _, _) => Ok(DateOrder::MonthFirst),
         }
@@ -277,6 +294,23 @@ mod tests {
         assert!(matches!(ambiguous, DatesError::Ambiguous { line: 3, .. }));
         let mixed = order(&["27/04/2018", "04/27/2018"]).err().unwrap();
         assert!(matches!(mixed, DatesError::Mixed { .. }));
+    }
+
+    #[test]
+    fn a_date_that_is_replaced_tells_the_order_where_those_that_are_read_do_not() {
+        let order = |replaced: &[&str], read: &str| {
+            let mut evidence = DateEvidence::default();
+            replaced.iter().for_each(|text| evidence.see_replaced(text));
+            evidence.see(2, read);
+            evidence.decide("t.csv", None).ok()
+        };
+        let (day, month) = (Some(DateOrder::DayFirst), Some(DateOrder::MonthFirst));
+        assert_eq!(order(&["27/04/2018"], "05/04/2018"), day);
+        assert_eq!(order(&["04/27/2018"], "05/04/2018"), month);
+        assert_eq!(order(&["27/04/2018", "04/27/2018"], "05/04/2018"), None);
+        assert_eq!(order(&["06/04/2018", "2018-04-27"], "05/04/2018"), None);
+        // What is read tells by itself.
+        assert_eq!(order(&["27/04/2018"], "04/27/2018"), month);
     }
 
     #[test]

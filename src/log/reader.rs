@@ -320,7 +320,7 @@ impl<'a> Nodes<'a> {
     }
 
     async fn hash(&mut self, node: Node) -> Result<Hash, ReadError> {
-        let missing = || ReadError::Missing(format!("{node:?} of a tree of {}", self.size));
+        let missing = || ReadError::Missing(format!("{node} of a tree of {} entries", self.size));
         let id = TileId::holding(node, self.size).ok_or_else(missing)?;
         let tile = match self.tiles.iter().find(|(known, _)| *known == id) {
             Some((_, tile)) => Arc::clone(tile),
@@ -331,7 +331,7 @@ impl<'a> Nodes<'a> {
             }
         };
         tile.node(node)
-            .ok_or_else(|| ReadError::Missing(format!("{node:?} of a tree of {}", self.size)))
+            .ok_or_else(|| ReadError::Missing(format!("{node} of a tree of {} entries", self.size)))
     }
 }
 

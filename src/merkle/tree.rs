@@ -11,6 +11,12 @@ pub struct Node {
     pub index: u64,
 }
 
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "node {} of level {}", self.index, self.level)
+    }
+}
+
 /// The complete subtrees, left to right, whose leaves together are `start..end`.
 ///
 /// `start` must be a multiple of the largest power of two not above `end - start`, as every

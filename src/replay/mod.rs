@@ -605,7 +605,15 @@ fn refused(index: Index, refusal: &Refusal) -> ReplayError {
 }
 
 fn other_lineage(index: Index, found: &[Option<Index>], made: &[Option<Index>]) -> ReplayError {
-    let what = format!("its lineage is {found:?}, but what it stands on is {made:?}");
+    let words = |places: &[Option<Index>]| -> String {
+        let words = places.iter().map(|place| match place {
+            Some(index) => index.to_string(),
+            None => "none".to_owned(),
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let (found, made) = (words(found), words(made));
+    let what = format!("its lineage is [{found}], but what it stands on is [{made}]");
     let index = index.0;
     Violation { index, what }.into()
 }

@@ -120,7 +120,7 @@ pub(super) fn edge(
         .map(|node| {
             let missing = || {
                 let last = TileId::full(Level::Entries, full);
-                files.damaged(last, &format!("no tile holds node {node:?}"))
+                files.damaged(last, &format!("no tile holds {node}"))
             };
             let id = TileId::holding(node, size).ok_or_else(missing)?;
             let bytes = match tail.read(&id) {

@@ -74,11 +74,20 @@ pub struct SubmitArgs {
     /// INPUT; again for several.
     #[arg(long = "old-key", value_name = "KEY", requires = "recover")]
     old_keys: Vec<PublicKey>,
+    /// With --recover: the journal of another input of this key that lies in another folder than INPUT's
+    /// journal and the head; again for several. What it holds is no line of INPUT.
+    #[arg(long = "other-journal", value_name = "FILE", requires = "recover")]
+    other_journals: Vec<PathBuf>,
     /// Sign also lines that another input of this key sent, or that a record of the key says which no
     /// journal holds, and awards of an event that INPUT or the key said something of before: they are
     /// further ones.
     #[arg(long, requires = "key")]
     sign_anew: bool,
+    /// INPUT is the one of before: lines that are gone were taken out of it on purpose, and transfers,
+    /// claims and corrections in it that an earlier run sent are the same. Noted in the journal: the doubt
+    /// comes back only if other lines leave INPUT.
+    #[arg(long, requires = "key", conflicts_with = "recover")]
+    same_input: bool,
     /// Sign each line as a record of its own, not up to 1,000 with one seal.
     #[arg(long, requires = "key")]
     unsealed: bool,
@@ -132,7 +141,7 @@ fn submit_proposal(args: &SubmitArgs, remote: &Remote) -> Done {
     }
 }
 
-fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
+fn submit_statements(args: &SubmitArgs, remote: &Remote, key_file: &Path) -> Done {
     let from_stdin = args.input == Path::new("-");
     let journal = match (&args.journal, from_stdin) {
         (Some(journal), _) => journal.clone(),
@@ -153,14 +162,16 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             journal.into()
         }
     };
-    let mut key = IssuerKey::read(key)?;
+    let mut key = IssuerKey::read(key_file)?;
     if let Some(head) = &args.head {
         key = key.with_head(head);
     }
     let options = Options {
         log: args.log.as_deref().map(read_vkey).transpose()?,
         old_keys: args.old_keys.clone(),
+        other_journals: args.other_journals.clone(),
         sign_anew: args.sign_anew,
+        same_input: args.same_input,
         retry_refused: args.retry_refused,
         unsealed: args.unsealed,
     };
@@ -269,6 +280,9 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
             ),
         );
     }
+    if summary.strays > 0 {
+        tell(&bar, &strays_in_words(args, key_file, summary.strays));
+    }
     for other in &summary.other_inputs {
         let lines = match other.lines {
             1 => format!("line {} was", other.first_line),
@@ -291,6 +305,23 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key: &Path) -> Done {
         return Ok(());
     }
     Err(Failure::not_all_in(why_not_all_in(&summary)))
+}
+
+/// What a recovery left over, and the commands that say whose it is.
+fn strays_in_words(args: &SubmitArgs, key_file: &Path, strays: u64) -> String {
+    let head = match &args.head {
+        Some(head) => format!(" --head {}", head.display()),
+        None => String::new(),
+    };
+    let with = format!(
+        "--to {} --key {}{head} --recover",
+        args.to,
+        key_file.display()
+    );
+    format!(
+        "statements of this key that are in the log and in no journal that was found: {strays}. A line of another input that says the same is not sent before somebody says whose it is. If an input of this key has its journal in another folder, tell it by: arborlog submit {} {with} --other-journal FILE, with --other-journal once for each. If its journal is lost: arborlog submit THAT_INPUT {with}",
+        args.input.display()
+    )
 }
 
 /// Reads what other keys of the holder signed, with a bar.

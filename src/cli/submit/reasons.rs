@@ -56,8 +56,9 @@ pub(super) fn why_not_all_in(summary: &Summary) -> String {
     }
     if summary.may_come_in > 0 {
         reasons.push(format!(
-            "{} signed by an earlier run that got no answer, and this one did not send again: its request may still be on its way. Run the same command again in ten minutes: it tells whether it came in",
-            count_of(summary.may_come_in, "line was", "lines were")
+            "{} signed and sent by an earlier run that got no answer, and not sent again, since the input has {} no more: that request may still be on its way, and nothing is in its place in the key's chain, so it can come in at any time. To have {1} in, put {1} back as before and run the same command again. To keep {1} out for ever, send any other line with the same key, in this input or another: it takes that place. Until then each run tells this, or that it came in",
+            count_of(summary.may_come_in, "line was", "lines were"),
+            if summary.may_come_in == 1 { "it" } else { "them" },
         ));
     }
     match reasons.is_empty() {
@@ -103,9 +104,9 @@ fn unsure(summary: &Summary) -> String {
             ", or, if this input was sent with the other key, run the same command with --recover and that one as --old-key",
         );
     }
-    if summary.unsure_here > 0 && summary.gone == 0 {
+    if summary.unsure_here > 0 {
         advice.push_str(
-            ". If they are the lines of before, put back, the same command with --recover settles that",
+            ". If this is the input of before, and they are its lines, the same command with --same-input notes that in the journal",
         );
     }
     format!(

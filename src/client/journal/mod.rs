@@ -3,20 +3,23 @@
 //! Lines of JSON with checksums ([`super::chained`]):
 //!
 //! ```text
-//! {"journal":{"version":4,"id":…,"origin":…}}          the first line
+//! {"journal":{"version":5,"id":…,"origin":…}}          the first line
 //! {"batch":{"key":…,"seq":…}}                         the lines after it are signed by this key
 //! {"signed":{"digest":…,"event":…,"record":…}}        a statement's digest, the event that it names
 //!                                                     if it names one, and the signed record
 //! {"seal":{"key":…,"seq":…,"record":…}}               this seal signs the lines after it
 //! {"sealed":{"digest":…,"event":…,"statement":…}}     the same of a statement that the seal signs
 //! {"in":{"seq":…,"index":…,"count":…}}                lines of the batch are in, at these indexes
-//! {"refused":{"seq":…,"digest":…,"code":…,"detail":…}}  a line is refused, and what of the batch
-//!                                                     is not in is void
+//! {"refused":{"seq":…,"digest":…,"code":…,"detail":…,"unanswered":…}}  a line is refused, and what of
+//!                                                     the batch is not in is void
 //! {"retried":{"digest":…}}                            that refusal counts no more
-//! {"void":{"seq":…,"until_ms":…}}                     the rest of the batch is not in; where no answer
-//!                                                     said so, a request may bring it in until then
+//! {"void":{"seq":…,"unanswered":…}}                   the rest of the batch is not in; unanswered: a
+//!                                                     request for it may be on its way, and bring it in
+//!                                                     until something else is in its place
 //! {"absent":{"digest":…,"index":…}}                   a run over the input did not find this line, which
 //!                                                     is in
+//! {"same_input":{"gone":…}}                            somebody said that the input is the one of before,
+//!                                                     from which these lines were taken out on purpose
 //! {"found":{"key":…,"digest":…,"event":…,"seq":…,"id":…,"index":…,"seal":…}}  read from the log, not sent
 //!                                                     from here; of a sealed line, the seal's entry
 //!                                                     and how many it signs
@@ -60,15 +63,14 @@ use crate::record::{Digest, Index, RecordId, SealedBatch, Seq, SignedRecord, Sig
 
 pub(super) use key_records::KeyRecords;
 pub(super) use open_batch::{OpenBatch, OpenSeal};
+use pending::Forgotten;
+pub(super) use pending::Unanswered;
 pub(super) use settled::{Fate, Settled, SettledLines};
 
 /// The version of the journal's format.
 const VERSION: u32 = 5;
 /// The most lines of one batch.
 pub(super) const BATCH_LINES_MAX: usize = 16_384;
-/// How long a request of a run that was killed may be on its way, in milliseconds: what a server gives to
-/// a body and an append, and proxies beside it, with room.
-const REQUEST_MS_MAX: u64 = 10 * 60 * 1000;
 /// What is read from the file at a time.
 const READ_BYTES: usize = 1 << 16;
 
@@ -179,18 +181,26 @@ enum Event<'a> {
         digest: Digest,
         code: Cow<'a, str>,
         detail: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unanswered: bool,
     },
     Retried {
         digest: Digest,
     },
     Void {
         seq: Seq,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unanswered: bool,
+        /// Earlier builds of this version have it in the place of `unanswered`.
+        #[serde(default, skip_serializing)]
         until_ms: Option<u64>,
     },
     Absent {
         digest: Digest,
         index: Index,
+    },
+    SameInput {
+        gone: Digest,
     },
     Found {
         key: PublicKey,
@@ -262,6 +272,8 @@ pub(super) struct Journal {
     /// Batches that were given up, for which others may be signed in their place: a request for one
     /// that is still on its way may bring it in. None, once something is in that place.
     given_up: VecDeque<OpenBatch>,
+    /// Of those that were more than are remembered, how many lines may come in.
+    forgotten: Vec<Forgotten>,
     answered: Option<String>,
     proven: Option<String>,
     unproven: Option<Unproven>,
@@ -273,6 +285,8 @@ pub(super) struct Journal {
     retried: u64,
     /// Notes of lines that a run did not find in the input.
     absent: u64,
+    /// The lines that were gone when somebody last said that the input is the one of before.
+    same_input: Option<Digest>,
 }
 
 impl Journal {
@@ -345,6 +359,11 @@ impl Journal {
     /// How many notes it has of lines that a run did not find in the input.
     pub(super) fn absent_count(&self) -> u64 {
         self.absent
+    }
+
+    /// The lines that were gone when somebody last said that the input is the one of before.
+    pub(super) fn same_input(&self) -> Option<&Digest> {
+        self.same_input.as_ref()
     }
 
     /// Where it ends now, for a head.
@@ -465,7 +484,8 @@ impl Journal {
         &mut self,
         refusals: impl Iterator<Item = (Digest, &'e str, &'e str)>,
     ) -> Result<(), JournalError> {
-        let Some(seq) = self.open.as_ref().map(|open| open.seq) else {
+        let Some((seq, unanswered)) = self.open.as_ref().map(|open| (open.seq, open.on_its_way))
+        else {
             return Ok(());
         };
         let events: Vec<Event<'_>> = refusals
@@ -474,6 +494,7 @@ impl Journal {
                 digest,
                 code: Cow::Borrowed(code),
                 detail: Cow::Borrowed(detail),
+                unanswered,
             })
             .collect();
         self.write(&events)
@@ -489,23 +510,29 @@ impl Journal {
         let Some(open) = &self.open else {
             return Ok(());
         };
-        let until_ms = (!open.answered).then(|| now_ms().saturating_add(REQUEST_MS_MAX));
         self.write(&[Event::Void {
             seq: open.seq,
-            until_ms,
+            unanswered: open.on_its_way,
+            until_ms: None,
         }])
     }
 
-    /// The server answered to the open batch, and no request for it is on its way.
-    pub(super) fn is_answered(&mut self) {
+    /// Whether a request for the open batch may be on its way besides those that were answered; once that
+    /// is so, nothing but the log tells what became of it.
+    pub(super) fn may_be_on_its_way(&mut self, unanswered: bool) {
         if let Some(open) = &mut self.open {
-            open.answered = true;
+            open.on_its_way |= unanswered;
         }
     }
 
     /// Notes a line that is in and that a run over the input did not find.
     pub(super) fn is_absent(&mut self, digest: Digest, index: Index) -> Result<(), JournalError> {
         self.write(&[Event::Absent { digest, index }])
+    }
+
+    /// Notes that somebody said that the input is the one of before, from which just these lines are gone.
+    pub(super) fn is_same_input(&mut self, gone: Digest) -> Result<(), JournalError> {
+        self.write(&[Event::SameInput { gone }])
     }
 
     /// Notes a statement of the log that says what a line of the input says.

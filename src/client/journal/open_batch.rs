@@ -18,10 +18,9 @@ pub(in crate::client) struct OpenBatch {
     /// The seq of its first record, or of its seal.
     pub seq: Seq,
     pub(super) signed: Signed,
-    /// The server answered to all that was sent of it; of what an earlier run signed nobody knows.
-    pub(super) answered: bool,
-    /// After it was given up without an answer: until when a request may bring it in.
-    pub(super) until_ms: Option<u64>,
+    /// A request for it may be on its way: a try got no answer, or an earlier run signed it, and what
+    /// became of that run's requests nobody knows.
+    pub(super) on_its_way: bool,
 }
 
 /// What of it was signed.
@@ -109,21 +108,27 @@ impl OpenBatch {
             event: event_of(&record.record().statement),
             record: Stored::Decoded(Box::new(record)),
         });
-        Self::unanswered(key, seq, Signed::Records(open.collect()))
+        Self::new(key, seq, Signed::Records(open.collect()))
     }
 
     pub(super) fn of_seal(key: PublicKey, seq: Seq, seal: OpenSeal) -> Self {
-        Self::unanswered(key, seq, Signed::Sealed(Box::new(seal)))
+        Self::new(key, seq, Signed::Sealed(Box::new(seal)))
     }
 
-    pub(super) fn unanswered(key: PublicKey, seq: Seq, signed: Signed) -> Self {
+    /// One that nobody sent yet.
+    pub(super) fn new(key: PublicKey, seq: Seq, signed: Signed) -> Self {
         Self {
             key,
             seq,
             signed,
-            answered: false,
-            until_ms: None,
+            on_its_way: false,
         }
+    }
+
+    /// One that a run before this one signed.
+    pub(super) fn of_earlier_run(mut self) -> Self {
+        self.on_its_way = true;
+        self
     }
 
     /// The seal with its statements, if it has one.
@@ -208,13 +213,33 @@ impl OpenBatch {
         last: Option<ChainEnd>,
         granted: RecordId,
     ) -> Option<Self> {
-        let (seq, prev) = last.map_or((Seq(0), granted), |last| (Seq(last.seq.0 + 1), last.id));
+        let (first, _) = self.continues(last, granted)?;
         if let Signed::Records(records) = &mut self.signed {
-            let taken = usize::try_from(seq.0.checked_sub(self.seq.0)?).ok()?;
+            let taken = usize::try_from(first.record().seq.0.checked_sub(self.seq.0)?).ok()?;
             records.drain(..taken.min(records.len()));
-            self.seq = seq;
+            self.seq = first.record().seq;
         }
-        let first = self.records(1)?.into_iter().next()?;
-        ((first.record().seq, first.record().prev) == (seq, prev)).then_some(self)
+        Some(self)
+    }
+
+    /// Its first record, or its seal, that continues a chain which ends with the record `last`, and how
+    /// many lines come in with it and behind it; `None` if nothing of it continues that chain.
+    pub(super) fn continues(
+        &self,
+        last: Option<ChainEnd>,
+        granted: RecordId,
+    ) -> Option<(SignedRecord, usize)> {
+        let (seq, prev) = last.map_or((Seq(0), granted), |last| {
+            (Seq(last.seq.0.saturating_add(1)), last.id)
+        });
+        let (first, lines) = match &self.signed {
+            Signed::Records(records) => {
+                let taken = usize::try_from(seq.0.checked_sub(self.seq.0)?).ok()?;
+                let first = records.get(taken)?.record.decoded()?;
+                (first, records.len() - taken)
+            }
+            Signed::Sealed(seal) => (seal.seal.clone(), seal.len()),
+        };
+        ((first.record().seq, first.record().prev) == (seq, prev)).then_some((first, lines))
     }
 }

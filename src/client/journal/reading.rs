@@ -96,6 +96,7 @@ impl Journal {
             open: None,
             refused: None,
             given_up: VecDeque::new(),
+            forgotten: Vec::new(),
             answered: None,
             proven: None,
             unproven: None,
@@ -103,6 +104,7 @@ impl Journal {
             settled: 0,
             retried: 0,
             absent: 0,
+            same_input: None,
             file,
         })
     }
@@ -217,7 +219,7 @@ impl Journal {
                 }
                 self.refused = None;
                 let records = Signed::Records(VecDeque::new());
-                self.open = Some(OpenBatch::unanswered(*key, *seq, records));
+                self.open = Some(OpenBatch::new(*key, *seq, records).of_earlier_run());
             }
             Event::Signed {
                 digest,
@@ -248,7 +250,7 @@ impl Journal {
                     return None;
                 }
                 self.refused = None;
-                self.open = Some(OpenBatch::of_seal(*key, *seq, seal));
+                self.open = Some(OpenBatch::of_seal(*key, *seq, seal).of_earlier_run());
             }
             Event::Sealed {
                 digest,
@@ -262,9 +264,12 @@ impl Journal {
                 _ => return None,
             },
             Event::In { seq, index, count } => self.apply_in(*seq, *index, *count)?,
-            Event::Refused { seq, .. } => {
+            Event::Refused {
+                seq, unanswered, ..
+            } => {
                 match self.open.take_if(|open| open.seq == *seq) {
-                    Some(open) => {
+                    Some(mut open) => {
+                        open.on_its_way = *unanswered;
                         self.refused = open.seal().map(|_| *seq);
                         self.give_up(open);
                     }
@@ -277,12 +282,17 @@ impl Journal {
                 self.settled = self.settled.checked_sub(1)?;
                 self.retried += 1;
             }
-            Event::Void { seq, until_ms } => {
+            Event::Void {
+                seq,
+                unanswered,
+                until_ms,
+            } => {
                 let mut open = self.open.take_if(|open| open.seq == *seq)?;
-                open.until_ms = *until_ms;
+                open.on_its_way = *unanswered || until_ms.is_some();
                 self.give_up(open);
             }
             Event::Absent { .. } => self.absent += 1,
+            Event::SameInput { gone } => self.same_input = Some(*gone),
             Event::Found {
                 key,
                 event,
@@ -351,10 +361,10 @@ impl Journal {
             return None;
         }
         open.seq = Seq(end.seq.0.checked_add(1)?);
-        self.given_up.retain(|open| open.key != key);
         if is_sealed || open.len() == 0 {
             self.open = None;
         }
+        self.place_taken(&key, end);
         self.keys.entry(key).or_default().add(seq, signed, end);
         self.records += count;
         self.settled += count;

@@ -21,6 +21,8 @@ pub(in crate::client) enum Fate {
     Retried,
     /// A run did not find a line of this statement that is in, at this entry.
     Absent(Index),
+    /// Somebody said that the input is the one of before: what stood in it then was never another.
+    SameInput,
 }
 
 /// A line that the journal knows.
@@ -138,6 +140,9 @@ impl SettledLines {
                 Event::Absent { digest, index } => {
                     self.ready
                         .push_back(Settled::new(digest, Fate::Absent(index)));
+                }
+                Event::SameInput { gone } => {
+                    self.ready.push_back(Settled::new(gone, Fate::SameInput));
                 }
                 Event::Found {
                     digest,

@@ -325,10 +325,89 @@ fn records_that_were_given_up_come_in_as_far_as_they_did() {
     assert_eq!(is_in, [(digest(0), Index(7)), (digest(1), Index(9))]);
     // The last one may still come in, until something else is in its place.
     assert_eq!(journal.pending_ids(&key).unwrap(), [ids[2]]);
-    journal.place_taken(&key, Seq(2));
+    let other = ChainEnd {
+        seq: Seq(2),
+        id: RecordId::NONE,
+        index: Index(11),
+    };
+    journal.place_taken(&key, other);
     assert!(!journal.is_pending(&key));
     let told = fates(&journal);
     drop(journal);
     let journal = Journal::open(&path, &origin(), None).unwrap();
     assert_eq!(fates(&journal), told);
+}
+
+#[test]
+fn what_was_sent_without_an_answer_may_come_in_until_its_place_is_taken_or_its_day_is_past() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("journal");
+    let key = SigningKey::from_seed(&[1; 32]).public();
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    let records = signed(0, 3);
+    let context = SigningContext::new(&origin());
+    let ends: Vec<ChainEnd> = (0..)
+        .zip(&records)
+        .map(|(n, (_, record))| ChainEnd {
+            seq: Seq(n),
+            id: context.id(record.bytes()),
+            index: Index(20 + n),
+        })
+        .collect();
+    journal.signed(key, Seq(0), records).unwrap();
+    drop(journal);
+    // A build before this one gave it up, and said that it could come in for ten minutes: long ago.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut lines = ChainedLines::new(bytes.as_slice(), true);
+    while lines.next().unwrap().is_some() {}
+    let mut chain = lines.chain();
+    chain.write(br#"{"void":{"seq":0,"until_ms":1}}"#, &mut bytes);
+    std::fs::write(&path, bytes).unwrap();
+
+    let mut journal = Journal::open(&path, &origin(), None).unwrap();
+    assert_eq!(journal.keys_on_their_way(), [key].into());
+    let may = |journal: &Journal, last, first_day| {
+        journal.may_come_in(&key, last, RecordId::NONE, Day(first_day))
+    };
+    assert_eq!(may(&journal, None, 20_000), 3);
+    assert_eq!(may(&journal, None, 20_001), 0, "it was signed before");
+    // The first of them is in, by itself: the others can still follow.
+    assert_eq!(may(&journal, Some(ends[0]), 20_000), 2);
+    let other = ChainEnd {
+        id: RecordId::NONE,
+        ..ends[1]
+    };
+    assert_eq!(may(&journal, Some(other), 20_000), 0);
+    journal.place_taken(&key, ends[0]);
+    assert_eq!(may(&journal, Some(ends[0]), 20_000), 2);
+    journal.place_taken(&key, other);
+    assert!(journal.keys_on_their_way().is_empty());
+}
+
+#[test]
+fn a_batch_that_the_server_answered_to_comes_in_by_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("journal");
+    let key = SigningKey::from_seed(&[1; 32]).public();
+    for (unanswered, expected) in [(false, 0), (true, 2)] {
+        let mut journal = Journal::open(&path, &origin(), None).unwrap();
+        journal.signed(key, Seq(0), signed(0, 2)).unwrap();
+        journal.may_be_on_its_way(unanswered);
+        refuse(&mut journal, &[0]);
+        for _ in 0..2 {
+            let may = journal.may_come_in(&key, None, RecordId::NONE, Day(0));
+            assert_eq!(may, expected);
+            drop(journal);
+            journal = Journal::open(&path, &origin(), None).unwrap();
+        }
+        // Of many, those without an answer are counted, whichever is remembered.
+        for _ in 0..2 * 4 {
+            journal.signed(key, Seq(0), signed(0, 1)).unwrap();
+            journal.may_be_on_its_way(unanswered);
+            journal.void().unwrap();
+        }
+        let may = journal.may_come_in(&key, None, RecordId::NONE, Day(0));
+        assert_eq!(may, expected + if unanswered { 8 } else { 0 });
+        std::fs::remove_file(&path).unwrap();
+    }
 }

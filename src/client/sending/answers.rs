@@ -29,12 +29,11 @@ impl Submitter<'_> {
         let body = batch_body(&records)
             .map_err(|error| at(self.journal.path())(io::Error::other(error)))?;
         let sent = self.log.remote.send(&body, records.len())?;
-        match sent {
-            Sent::Judged {
-                unanswered_before: true,
-                ..
-            } => {}
-            Sent::Judged { .. } | Sent::TooLarge => self.journal.is_answered(),
+        if let Sent::Judged {
+            unanswered_before, ..
+        } = &sent
+        {
+            self.journal.may_be_on_its_way(*unanswered_before);
         }
         Ok((records, sent))
     }
@@ -124,8 +123,8 @@ impl Submitter<'_> {
         };
         if !ascending || !covered {
             return Err(LogFault::Wrong(format!(
-                "the server answered with the entries {:?} and a checkpoint of {} entries, which can't be: nothing of it was noted",
-                indexes,
+                "the server answered with the entries {} and a checkpoint of {} entries, which can't be: nothing of it was noted",
+                entries_in_words(indexes),
                 claimed.map_or(0, |claimed| claimed.size)
             ))
             .into());
@@ -214,9 +213,19 @@ impl Submitter<'_> {
                 problem: Box::new(problem.clone()),
             });
         }
-        let found = self.look_at_chain()?;
         // What the server refused did not come in by that request, only by one before it.
-        self.are_in(found.ours, !unanswered_before, run)?;
+        self.take_found(!unanswered_before, run)
+    }
+
+    /// Looks whether a request of an earlier run came in since the log was looked at last.
+    pub(super) fn find_what_came_in(&mut self, run: &mut Run<'_>) -> Result<(), SubmitError> {
+        self.take_found(true, run)
+    }
+
+    /// Takes in what the end of the key's chain in the log tells of signed lines that had no answer.
+    fn take_found(&mut self, by_others: bool, run: &mut Run<'_>) -> Result<(), SubmitError> {
+        let found = self.look_at_chain()?;
+        self.are_in(found.ours, by_others, run)?;
         // Other inputs' lines, by requests of processes that were killed.
         for line in found.elsewhere {
             if !run.is_in(&line.digest, in_by(line.index, true)) {
@@ -281,5 +290,16 @@ impl Submitter<'_> {
         )?;
         self.proven = look.proven;
         Ok(settled)
+    }
+}
+
+/// The entries of an answer, as many as an error can show.
+fn entries_in_words(indexes: &[Index]) -> String {
+    const SHOWN_MAX: usize = 8;
+    let shown = indexes.iter().take(SHOWN_MAX).map(Index::to_string);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match indexes.len().checked_sub(SHOWN_MAX) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
     }
 }

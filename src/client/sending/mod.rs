@@ -117,8 +117,19 @@ impl Submitter<'_> {
         if !run.key_refused {
             self.journal.void()?;
         }
+        if self.journal.keys_on_their_way().contains(&self.public) {
+            self.find_what_came_in(run)?;
+        }
+        let is_recovery = self.candidates.is_some();
         let lost_lines = self.finish_recovery()?;
+        if is_recovery {
+            run.summary.strays = self.head.strays().map_or(0, |strays| strays.count);
+        }
         self.write_strays()?;
+        let late = self.late.values().map(VecDeque::len).sum::<usize>() as u64;
+        let just_gone = late + lost_lines;
+        run.summary.gone = self.known.left_in() + just_gone;
+        run.summary.unsure_here = self.unsure_here(run, just_gone)?;
         self.note_absent()?;
         self.prove()?;
         if run.summary.admitted > 0 {
@@ -127,17 +138,32 @@ impl Submitter<'_> {
             self.read_other_keys(&mut |_, _| {})?;
         }
         run.summary.in_twice = self.find_twice()?;
+        run.summary.may_come_in = self.count_unanswered()?;
         self.save_head()?;
         run.summary.head = self.proven.head;
-        let late = self.late.values().map(VecDeque::len).sum::<usize>() as u64;
-        run.summary.gone = self.known.left_in() + late + lost_lines;
-        // A file name that is used anew: its lines may say again what those that are gone said.
-        run.summary.unsure_here = match run.summary.gone {
-            0 => run.was_absent,
-            _ => run.sayable_again,
-        };
-        run.summary.may_come_in = self.journal.may_come_in();
         Ok(())
+    }
+
+    /// How many lines may be further ones that say what an earlier run of this input sent: those of a file
+    /// whose name is used anew, unless somebody said that it is the same file, and nothing left it since.
+    /// `just_gone` are lines of which this run found that they are in and gone.
+    fn unsure_here(&mut self, run: &Run<'_>, just_gone: u64) -> Result<u64, SubmitError> {
+        if self.options.same_input {
+            let gone = self.known.gone(&self.folder)?;
+            self.journal.is_same_input(gone)?;
+            // Those that are gone now are noted anew.
+            self.known.forget_absent();
+            return Ok(0);
+        }
+        let is_as_said = match (run.sayable_again, self.journal.same_input().copied()) {
+            (0, _) | (_, None) => false,
+            (_, Some(said)) => just_gone == 0 && self.known.gone(&self.folder)? == said,
+        };
+        Ok(match run.summary.gone {
+            0 => run.was_absent,
+            _ if is_as_said => run.was_absent,
+            _ => run.sayable_again,
+        })
     }
 
     /// Notes which lines that are in the input did not ask for: one that stands there again in a later run
@@ -194,7 +220,7 @@ impl Submitter<'_> {
                 self.said()?.is_retried(&digest)?;
                 self.journal.retried(digest)?;
             }
-            Some(Fate::Retried | Fate::Absent(_)) | None => {}
+            Some(Fate::Retried | Fate::Absent(_) | Fate::SameInput) | None => {}
         }
         let event = event_of(&statement);
         if let Some(candidates) = &mut self.candidates {

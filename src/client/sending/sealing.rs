@@ -67,16 +67,14 @@ impl Submitter<'_> {
         };
         let sent = self.log.remote.send_batch(&open.body, open.len())?;
         let seal = open.seal.clone();
-        match sent {
+        match &sent {
             SentBatch::In {
-                unanswered_before: true,
-                ..
+                unanswered_before, ..
             }
             | SentBatch::Refused {
-                unanswered_before: true,
-                ..
-            } => {}
-            _ => self.journal.is_answered(),
+                unanswered_before, ..
+            } => self.journal.may_be_on_its_way(*unanswered_before),
+            SentBatch::TooLarge => {}
         }
         Ok(Some((seal, sent)))
     }

@@ -13,6 +13,9 @@ use crate::record::{
     Award, CodecError, Digest, Grams, Index, RECORD_BYTES_MAX, Remedy, Statement, encode,
 };
 
+/// Lines of the register that hold the beginning of a trip's evidence, of which nothing more is known.
+const LOST: &str = "lost";
+
 /// The beginning of a digest: enough to tell whether something was changed.
 pub(super) type Fingerprint = [u8; 8];
 
@@ -83,6 +86,8 @@ pub struct ReversalContradicted {
 struct KnownTrip {
     award: Option<KnownAward>,
     facts: Option<TripFacts>,
+    /// Somebody said that its facts are lost.
+    lost: bool,
 }
 
 /// What is known of an account to which trips of the platform went.
@@ -126,13 +131,17 @@ impl KnownTrips {
     pub fn open(register: &Path) -> Result<Self, RegisterError> {
         let mut trips: HashMap<[u8; 16], KnownTrip> = HashMap::new();
         let mut accounts: HashMap<AccountStart, KnownAccount> = HashMap::new();
-        let register = Register::open(register, &mut |line| match read_facts(line) {
-            Some((evidence, facts)) => {
-                trips.entry(key(&evidence)).or_default().facts = Some(facts);
-                accounts.entry(facts.bike).or_default().imported = true;
-                true
+        let register = Register::open(register, &mut |line| {
+            if let Some(lost) = read_lost(line) {
+                trips.entry(lost).or_default().lost = true;
+                return true;
             }
-            None => false,
+            let Some((evidence, facts)) = read_facts(line) else {
+                return false;
+            };
+            trips.entry(key(&evidence)).or_default().facts = Some(facts);
+            accounts.entry(facts.bike).or_default().imported = true;
+            true
         })?;
         Ok(Self {
             trips,
@@ -310,6 +319,42 @@ impl KnownTrips {
         counted.count() as u64
     }
 
+    /// Whether the register is there.
+    pub fn has_register(&self) -> bool {
+        self.register.is_there()
+    }
+
+    /// How many awards are of trips that the register lacks, but for those of accounts without a key: when
+    /// they were and what their rows said was lost, or never noted here.
+    pub fn without_facts(&self, pseudonyms: &Pseudonyms) -> u64 {
+        self.lacking_facts(pseudonyms).count() as u64
+    }
+
+    /// Notes in the register that what it lacks of these trips is lost; [`TripPlan::note`] makes it durable.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    ///
+    /// [`TripPlan::note`]: super::TripPlan::note
+    pub fn leave_without_facts(&mut self, pseudonyms: &Pseudonyms) -> Result<(), RegisterError> {
+        let lost: Vec<[u8; 16]> = self.lacking_facts(pseudonyms).collect();
+        for evidence in lost {
+            self.register
+                .add(&format!("{LOST} {}", hex::encode(evidence)))?;
+        }
+        Ok(())
+    }
+
+    fn lacking_facts(&self, pseudonyms: &Pseudonyms) -> impl Iterator<Item = [u8; 16]> {
+        let without_key = pseudonyms.without_key();
+        let trips = self.trips.iter();
+        let lacking = trips.filter(|(_, trip)| trip.facts.is_none() && !trip.lost);
+        let awarded = lacking.filter_map(|(evidence, trip)| Some((*evidence, trip.award?)));
+        awarded
+            .filter(|(_, award)| !without_key.contains(&award.account))
+            .map(|(evidence, _)| evidence)
+    }
+
     /// The points of an award that is in, without those that were taken back.
     pub fn points_left(&self, award: Index) -> Option<Grams> {
         let mut awards = self.trips.values().filter_map(|trip| trip.award);
@@ -387,6 +432,13 @@ fn fingerprint_of_award(award: &Award) -> Result<Fingerprint, CodecError> {
 
 fn beginning<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.first_chunk().copied().unwrap_or([0; N])
+}
+
+fn read_lost(line: &str) -> Option<[u8; 16]> {
+    let digits = line.strip_prefix(LOST)?.strip_prefix(' ')?;
+    let mut evidence = [0; 16];
+    hex::decode_to_slice(digits, &mut evidence).ok()?;
+    Some(evidence)
 }
 
 fn read_facts(line: &str) -> Option<(Digest, TripFacts)> {

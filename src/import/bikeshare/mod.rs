@@ -116,6 +116,8 @@ pub fn check_activity(versions: &[Method], code: ActivityCode) -> Result<(), Act
 pub struct TripPlan {
     /// The trips that are not in, in the order of the rows.
     pub trips: Vec<PlannedTrip>,
+    /// Rows that say in every field what the row of a trip that goes in says: line, and the trip's id.
+    pub repeats: Vec<(u64, u64)>,
     /// Awards that are to be reversed, in their order.
     pub overlaps: Vec<Overlap>,
     /// Points of the file's trips, in before or not, by account, once the overlaps are reversed.
@@ -317,16 +319,19 @@ pub fn plan_trips(
             }
         };
         let digest = row.digest.first_chunk().copied().unwrap_or_default();
-        if let Some((first, known)) = rows_by_id.get(&number) {
-            let (reason, how) = if *known == digest {
-                ("duplicate", "the same in every field")
-            } else {
-                ("trip_id_repeated", "another trip under the same id")
-            };
-            let detail = format!("lines {first} and {} are {how}", row.line);
-            tell(RowOutcome::SetAside(reason, detail));
+        let first = rows_by_id.get(&number);
+        if let Some((first, known)) = first
+            && *known != digest
+        {
+            let detail = format!(
+                "lines {first} and {} are another trip under the same id",
+                row.line
+            );
+            tell(RowOutcome::SetAside("trip_id_repeated", detail));
             continue;
         }
+        // The same in every field: it is in as far as the first one is, and counts no further trip.
+        let is_repeat = first.is_some();
         let evidence = pseudonyms.evidence(&format!("{} trip {number}", config.source))?;
         let in_log = known.award(&evidence);
         let trip = match (award(&row, evidence, stations, config, pseudonyms), in_log) {
@@ -355,8 +360,10 @@ pub fn plan_trips(
                 }
             }
         };
-        rows_by_id.insert(number, (row.line, digest));
-        if !matches!(trip, Trip::Changed(_)) {
+        if !is_repeat {
+            rows_by_id.insert(number, (row.line, digest));
+        }
+        if !is_repeat && !matches!(trip, Trip::Changed(_)) {
             plan.at_repeated_stations += u64::from(at_repeated);
             for (id, name) in ends {
                 if let Some(listed) = stations.other_spelling(id, name) {
@@ -366,16 +373,17 @@ pub fn plan_trips(
             }
         }
         match trip {
+            Trip::New(_) if is_repeat => plan.repeats.push((row.line, number)),
             Trip::New(trip) => {
                 *plan.balances.entry(trip.award.account).or_default() += trip.award.points.0;
                 plan.trips.push(trip);
             }
             Trip::In(in_log, award, facts) => {
                 let left = known.left_of(&in_log);
-                if left.0 > 0 {
+                if left.0 > 0 && !is_repeat {
                     *plan.balances.entry(award.account).or_default() += left.0;
                 }
-                if known.facts(&evidence).is_none() {
+                if known.facts(&evidence).is_none() && !is_repeat {
                     lacking_times += u64::from(left.0 > 0);
                     plan.lacking.push((evidence, facts));
                 }

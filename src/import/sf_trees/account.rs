@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::TreesConfig;
 use super::books::TreeBooks;
 use super::history::{Fate, History, Of};
-use super::judge::{Fault, Judge, Judgement, TreeInBooks, check_date};
+use super::judge::{Fault, Judge, Judgement, NextStep, TreeInBooks, check_date};
 use super::register::{EventAbout, EventLine, RegisteredTree, ReturnRow, TreeRegister};
 use crate::import::outcome::{LineFate, RowOutcome};
 use crate::record::{Index, Statement};
@@ -50,12 +50,13 @@ pub fn account<E>(
 ) -> Result<(), E> {
     let judge = Judge::new(register, books, config);
     for (id, tree) in &register.trees {
+        let judgement = judge.judge(*id, tree);
         if let Some(line) = tree.added {
             tell(LineFate {
                 file: register.added_file().to_owned(),
                 line,
                 id: format!("tree {id}"),
-                outcome: outcome_of_tree(*id, &judge.judge(*id, tree), answers),
+                outcome: outcome_of_tree(*id, &judgement, answers),
             })?;
         }
         let history = judge.history(tree);
@@ -64,7 +65,18 @@ pub fn account<E>(
                 file: register.added_file().to_owned(),
                 line: row.line,
                 id: format!("tree {id}"),
-                outcome: outcome_of_return(tree, row, &history),
+                outcome: outcome_of_return(*id, tree, row, &history, &judgement, answers),
+            })?;
+        }
+    }
+    // What says the same again is in as far as the tree is.
+    for (line, id) in &register.repeats {
+        if let Some(tree) = register.trees.get(id) {
+            tell(LineFate {
+                file: register.added_file().to_owned(),
+                line: *line,
+                id: format!("tree {id}"),
+                outcome: outcome_of_tree(*id, &judge.judge(*id, tree), answers),
             })?;
         }
     }
@@ -103,14 +115,30 @@ fn outcome_of_tree(id: u64, judgement: &Judgement<'_>, answers: &Answers) -> Row
     }
 }
 
-/// A tree is planted once: a row that says that it came back is of no planting.
-fn outcome_of_return(tree: &RegisteredTree, row: &ReturnRow, history: &History) -> RowOutcome {
+/// A tree is planted once: a row that says that it came back is of no planting. It is in where the tree
+/// stands in the books, or is lost by a later removal.
+fn outcome_of_return(
+    id: u64,
+    tree: &RegisteredTree,
+    row: &ReturnRow,
+    history: &History,
+    judgement: &Judgement<'_>,
+    answers: &Answers,
+) -> RowOutcome {
     let lines = format!("lines {} and {}", tree.added.unwrap_or_default(), row.line);
     match history.of_return(row) {
-        Of::Tree | Of::Earlier => RowOutcome::SetAside(
-            "tree_repeated",
-            format!("{lines} are one tree, which came back to the register"),
-        ),
+        Of::Tree | Of::Earlier => match judgement {
+            Judgement::In(now) if matches!(now.next, Some(NextStep::Restore(_))) => {
+                correction_refused(id, answers)
+            }
+            Judgement::In(now) if history.came_back() && now.is_lost => RowOutcome::SetAside(
+                "loss_of_several",
+                format!(
+                    "{lines} are one tree, which came back to the register, and the entry that lost it lost others too, which did not: a loss is voided as a whole"
+                ),
+            ),
+            _ => outcome_of_tree(id, judgement, answers),
+        },
         Of::Later => RowOutcome::SetAside(
             "other_tree",
             format!(

@@ -15,6 +15,8 @@ use crate::record::Day;
 /// The city's register of trees, read and ready to be planned.
 pub struct TreeRegister {
     pub(super) trees: BTreeMap<u64, RegisteredTree>,
+    /// Rows of added trees that say again what an earlier row of the tree says: line and tree.
+    pub(super) repeats: Vec<(u64, u64)>,
     /// Lines of the events that a statement may tell of.
     pub(super) events: Vec<EventLine>,
     added_file: String,
@@ -30,6 +32,8 @@ pub(super) struct RegisteredTree {
     /// Its line in the table of added trees; none of a tree that only events tell of.
     pub added: Option<u64>,
     digest: [u8; 32],
+    /// The planting date of that line, as it stands there.
+    listed_date: String,
     pub species: String,
     /// Latitude and longitude, if they are published; else why they can't be right.
     pub location: Result<Option<(f64, f64)>, String>,
@@ -106,6 +110,7 @@ pub fn read_trees(
 ) -> Result<TreeRegister, TreesError> {
     let mut register = TreeRegister {
         trees: BTreeMap::new(),
+        repeats: Vec::new(),
         events: Vec::new(),
         added_file: added.file().to_owned(),
         events_file: None,
@@ -273,8 +278,7 @@ impl TreeRegister {
             let first = tree.added.unwrap_or_default();
             let lines = format!("lines {first} and {}", row.line);
             if tree.digest == row.digest {
-                let detail = format!("{lines} are the same in every field");
-                set_aside("duplicate", detail, Some(first));
+                self.repeats.push((row.line, number));
                 return Ok(());
             }
             if !in_order(&mut tree.last_added, published) {
@@ -294,13 +298,20 @@ impl TreeRegister {
                 });
                 return Ok(());
             }
-            let detail = format!("{lines} are one tree, which stands twice");
+            if tree.is_said_by(species, plant_date, &location) {
+                self.repeats.push((row.line, number));
+                return Ok(());
+            }
+            let detail = format!(
+                "{lines} are one tree, and give it another species, planting date or place: the first counts"
+            );
             set_aside("tree_repeated", detail, Some(first));
             return Ok(());
         }
         let tree = RegisteredTree {
             added: Some(row.line),
             digest: row.digest,
+            listed_date: plant_date.clone(),
             species: species.clone(),
             location,
             dates: date.into_iter().collect(),
@@ -365,6 +376,7 @@ impl TreeRegister {
                 None => older.entry(id).or_insert_with(|| RegisteredTree {
                     added: None,
                     digest: row.digest,
+                    listed_date: String::new(),
                     species: String::new(),
                     location: Ok(None),
                     dates: Vec::new(),
@@ -383,6 +395,9 @@ impl TreeRegister {
                     line: row.line,
                     tree: id,
                 });
+            }
+            if field == "PlantDate" {
+                dates.see_replaced(old);
             }
             match tree.take(&row, time) {
                 Ok(about) => {
@@ -436,6 +451,17 @@ fn in_order(newest: &mut Option<UtcTime>, time: UtcTime) -> bool {
 }
 
 impl RegisteredTree {
+    /// Whether a further row of the table of added trees says of it what its first row said, whenever and
+    /// by which commit it was written.
+    fn is_said_by(
+        &self,
+        species: &str,
+        plant_date: &str,
+        location: &Result<Option<(f64, f64)>, String>,
+    ) -> bool {
+        self.species == species && self.listed_date == plant_date && self.location == *location
+    }
+
     /// Takes an event of the register's history; gives what it is about, or why no statement
     /// tells of it.
     fn take(

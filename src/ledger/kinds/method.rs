@@ -54,17 +54,15 @@ impl Rules for Method {
         )?;
         check_codes(self.species.iter().map(|species: &Species| species.code))?;
         for species in self.species.iter() {
-            let known = state.species.get(&species.code);
-            ensure(known.is_none_or(|name| *name == species.name), || {
-                Refusal::new(
-                    Code::SpeciesChanged,
-                    format!("species {} is named {:?} here", species.code, species.name),
-                    format!(
-                        "its name is {:?}; another species needs another code",
-                        known
-                    ),
-                )
-            })?;
+            if let Some(known) = state.species.get(&species.code) {
+                ensure(*known == species.name, || {
+                    Refusal::new(
+                        Code::SpeciesChanged,
+                        format!("species {} is named {:?} here", species.code, species.name),
+                        format!("its name is {known:?}; another species needs another code"),
+                    )
+                })?;
+            }
         }
         require_governors(state, candidate, &[])?;
         let version_before = last.map(|state| state.stated_at);

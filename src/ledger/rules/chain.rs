@@ -8,7 +8,7 @@ use crate::record::{Day, Index, Seq};
 
 /// The most days between signing and admission. A record may also be signed one day after its
 /// admission: the issuer's clock may be ahead, or east.
-const ISSUED_DAYS_BEFORE_MAX: u32 = 30;
+pub(crate) const ISSUED_DAYS_BEFORE_MAX: u32 = 30;
 
 /// Checks the issuer's key, chain and days, of a record in that chain. Returns the issuer's entry
 /// before, and the entry that its authority rests on.

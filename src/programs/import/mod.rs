@@ -31,7 +31,7 @@ pub use trips::{TripSource, import_trips};
 /// Files are CSV in UTF-8 with commas, or that compressed with zstd (.csv.zst), a row on each line.
 /// Trips and trees are known by their source's own ids: the same file again, the next export, late
 /// rows and another work folder send only what is not in. Keep what stands beside the key's head:
-/// KEY.head.pseudonyms and KEY.head.trees can't be made anew (docs/importing.md).
+/// KEY.head.pseudonyms, KEY.head.trees and KEY.head.trips can't be made anew (docs/importing.md).
 ///
 /// Exit codes: 0 all rows are in; 1 log, key and registers contradict each other; 2 wrong use, or a
 /// file that can be read in two ways; 3 could not be done, try again; 4 no such file of CSV; 5 not
@@ -96,6 +96,10 @@ struct BikeshareArgs {
     /// to forget people.
     #[arg(long, value_name = "COUNT")]
     forgotten: Option<usize>,
+    /// KEY.head.trips lacks so many trips that are in, because it is lost: rows of the file are taken for
+    /// what was sent.
+    #[arg(long, value_name = "COUNT")]
+    trips_lost: Option<u64>,
     /// The method that awards the trips.
     #[arg(long, default_value = "1")]
     method: MethodId,
@@ -147,12 +151,14 @@ impl Sending {
     fn sender(
         &self,
         forgotten: Option<usize>,
+        trips_lost: Option<u64>,
         missing: Option<u64>,
     ) -> Result<StatementSender, Failure> {
         let options = SendOptions {
             recover: self.recover,
             not_imported: self.not_imported,
             forgotten,
+            trips_lost,
             missing,
             retry_refused: self.retry_refused,
             json: self.json,
@@ -181,7 +187,7 @@ pub fn run(args: &ImportArgs) -> Done {
             let trips = table(&args.trips, &TRIP_COLUMNS)?;
             let stations = table(&args.stations, &STATION_COLUMNS)?;
             let key = args.sending.key(&args.key)?;
-            let sender = args.sending.sender(args.forgotten, None)?;
+            let sender = args.sending.sender(args.forgotten, args.trips_lost, None)?;
             let source = TripSource {
                 name: args.source.clone(),
                 area: args.area,
@@ -197,7 +203,7 @@ pub fn run(args: &ImportArgs) -> Done {
             let planter = args.sending.key(&args.planter_key)?;
             let surveyor = args.surveyor_key.as_deref();
             let surveyor = surveyor.map(|key| args.sending.key(key)).transpose()?;
-            let sender = args.sending.sender(None, args.accept_missing)?;
+            let sender = args.sending.sender(None, None, args.accept_missing)?;
             let files = TreeFiles {
                 added,
                 events,

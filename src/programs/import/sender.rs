@@ -27,6 +27,8 @@ pub struct SendOptions {
     pub not_imported: bool,
     /// Keys of so many accounts were deleted from the file of pseudonyms on purpose.
     pub forgotten: Option<usize>,
+    /// What the register of trips noted of so many that are in is lost.
+    pub trips_lost: Option<u64>,
     /// So many trees that are in may be missing in the files.
     pub missing: Option<u64>,
     /// Send again what was refused before.
@@ -221,7 +223,7 @@ impl StatementSender {
         });
         if summary.may_come_in > 0 && stopped.is_none() {
             stopped = Some(Failure::not_all_in(format!(
-                "{phase}: {} statements were signed by an earlier import that got no answer, and the files do not ask for them any more: a request may still be on its way. Run the same command again in ten minutes: it tells whether they came in",
+                "{phase}: {} statements were signed and sent by an earlier import that got no answer, and the files do not ask for them any more: that request may still be on its way, and nothing is in its place in the key's chain, so it can come in at any time. To have them in, import the files of before again. To keep them out for ever, send anything else with the same key, by import or submit: it takes that place. Until then each import tells this",
                 summary.may_come_in
             )));
         }

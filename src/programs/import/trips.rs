@@ -1,5 +1,6 @@
 //! Bicycle trips: awards, and the reversals of those that overlap.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::report::{ImportSummary, Report, ReversedTrip, TRIPS_AT_REPEATED_STATIONS};
@@ -94,6 +95,7 @@ fn send_trips(
     }
     sender.check_follows_no_key(&submitter, &file, pseudonyms.is_new())?;
     check_pseudonyms(sender, &file, &mut pseudonyms, &known)?;
+    let lost = check_trips(sender, key, &pseudonyms, &known)?;
     pseudonyms.add_signer(&key.key().public())?;
     let config = TripsConfig {
         source: &source.name,
@@ -122,6 +124,9 @@ fn send_trips(
     report.spelled(plan.spelled.clone());
     // A crash here leaves keys and notes of trips that were not sent: the next import uses both.
     pseudonyms.save()?;
+    if lost > 0 {
+        known.leave_without_facts(&pseudonyms)?;
+    }
     plan.note(&mut known)?;
 
     if plan.at_repeated_stations > 0 {
@@ -155,13 +160,26 @@ fn send_trips(
     let trips = plan.trips.iter();
     let awards = trips.map(|trip| Statement::Award(trip.award.clone()));
     let sent = sender.send("awards", submitter, awards)?;
-    for (trip, outcome) in plan.trips.iter().zip(&sent.outcomes) {
+    let mut tell = |line, number, outcome| {
         report.tell(&LineFate {
             file: file.clone(),
-            line: trip.line,
-            id: format!("trip {}", trip.number),
+            line,
+            id: format!("trip {number}"),
             outcome: row_outcome(outcome),
         });
+    };
+    let repeated: HashSet<u64> = plan.repeats.iter().map(|(_, number)| *number).collect();
+    let mut outcome_of = HashMap::new();
+    for (trip, outcome) in plan.trips.iter().zip(&sent.outcomes) {
+        if repeated.contains(&trip.number) {
+            outcome_of.insert(trip.number, outcome);
+        }
+        tell(trip.line, trip.number, outcome);
+    }
+    for (line, number) in &plan.repeats {
+        if let Some(outcome) = outcome_of.get(number) {
+            tell(*line, *number, outcome);
+        }
     }
 
     if let Some(failure) = sent.stopped {
@@ -233,6 +251,29 @@ fn check_pseudonyms(
     Err(Failure::check(anyhow::anyhow!(
         "{file} is not the newest: it lacks the keys of {} accounts to which trips of the key went{first}. Those who have them would get new accounts. Nothing was sent. Put the newest copy of that file back. If lines of it were deleted to forget people, run the same command with --forgotten and the number of these accounts{otherwise}",
         lacking.count
+    )))
+}
+
+/// Checks that the register of trips is the newest, or that somebody said how many trips it lost; gives how
+/// many.
+fn check_trips(
+    sender: &StatementSender,
+    key: &IssuerKey,
+    pseudonyms: &Pseudonyms,
+    known: &KnownTrips,
+) -> Result<u64, Failure> {
+    let lacking = known.without_facts(pseudonyms);
+    if lacking == 0 || sender.options.trips_lost == Some(lacking) {
+        return Ok(lacking);
+    }
+    let file = key.beside_head(".trips");
+    let what = match known.has_register() {
+        true => "is not the newest, or not that of the key before",
+        false => "is not there",
+    };
+    Err(Failure::check(anyhow::anyhow!(
+        "{} {what}: it lacks {lacking} trips that are in. Without it a row that was edited since can't be told from the one that was sent, and a trip at the same time as one of them would count twice. Nothing was sent. Put the newest copy of that file back; if this key follows another, copy the file of that one. If it is lost, or these trips were sent otherwise than by import, run the same command with --trips-lost {lacking}, best with a file that has the rows of all of them as they were sent: they are taken for what was sent",
+        file.display()
     )))
 }
 
