@@ -325,6 +325,60 @@ fn a_ledger_on_a_store_is_checked_and_mirrored_by_its_address() {
     assert!(why.contains("is damaged"), "{why}");
 }
 
+/// Commands take the addresses of all servers, by the flag again or with commas between, and find the one that leads.
+#[test]
+fn a_command_with_several_addresses_finds_the_server_that_leads() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    let second = shared.serve(&["--follow"]);
+    let nobody = "http://127.0.0.1:1";
+    let (day, key) = (
+        shared.ledger.path("day.ndjson"),
+        shared.ledger.path("platform.pem"),
+    );
+    let line = |event: u8| {
+        let (account, evidence) = ("11".repeat(32), format!("{event:02x}").repeat(32));
+        let day = arborlog::client::today();
+        let award = serde_json::json!({
+            "kind": "award", "account": account, "method": 1, "version": 1, "activity": 1, "quantity": 2000,
+            "points": 104, "occurred_on": day.to_string(), "evidence": evidence,
+        });
+        format!("{award}\n")
+    };
+    std::fs::write(&day, line(1)).unwrap();
+    let again = [
+        "submit",
+        &day,
+        "--key",
+        &key,
+        "--to",
+        nobody,
+        "--to",
+        &second.url,
+        "--to",
+        &first.url,
+    ];
+    run_ok(&again);
+    std::fs::write(&day, line(1) + &line(2)).unwrap();
+    let all = format!("{nobody},{},{}", second.url, first.url);
+    run_ok(&["submit", &day, "--key", &key, "--to", &all]);
+    let (_, totals) = curl(&format!("{}/v1/totals", first.url));
+    assert!(totals.contains("\"awarded\":\"208\""), "{totals}");
+    let text = shared.ledger.path("receipt");
+    run_ok(&[
+        "receipt",
+        "6",
+        "--from",
+        &second.url,
+        "--from",
+        &first.url,
+        "-o",
+        &text,
+    ]);
+}
+
 #[test]
 fn leading_is_handed_over_within_two_seconds_and_after_a_clean_stop() {
     let shared = SharedLedger::init();
@@ -352,6 +406,29 @@ fn leading_is_handed_over_within_two_seconds_and_after_a_clean_stop() {
     let first = shared.serve(&[]);
     wait_until("it leads", Duration::from_secs(3), || leads(&first));
     assert_eq!(append(&first, &records), indexes);
+}
+
+/// A server that is alone after a crash can't know that it is: it says for whom it waits, and for how long.
+#[test]
+fn a_lone_server_says_why_it_does_not_lead_at_once_after_a_crash() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    let url = first.url.clone();
+    // Its first sign of life is written.
+    std::thread::sleep(Duration::from_secs(2));
+    first.kill();
+    let log = shared.ledger.path("log");
+    let mut command = support::arborlog();
+    command.env("ARBORLOG_LOG", "info");
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let server = Server::logging(command, &shared.ledger.dir, &["--store", &shared.store]);
+    wait_until("it says what it waits for", Duration::from_secs(3), || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        log.contains("gives no sign of life for 10 s") && log.contains(&url)
+    });
+    assert!(!leads(&server));
+    wait_until("it leads", TAKE_OVER_MAX, || leads(&server));
 }
 
 #[test]

@@ -19,13 +19,18 @@ pub fn trust(cacert: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The server at this URL. While it is waited for, standard error says so.
+/// The server at this URL, or several with commas between. While it is waited for, standard error says so.
 pub fn to(url: &str) -> Remote {
     let remote = match OWN_ROOTS.get() {
         Some(roots) => Remote::trusting(url, roots.clone()),
         None => Remote::new(url),
     };
     remote.telling(tell_waiting)
+}
+
+/// The servers of one ledger, at the addresses that a flag was given.
+pub fn to_any(servers: &[String]) -> Remote {
+    to(&servers.join(","))
 }
 
 fn tell_waiting(waiting: &Waiting<'_>) {

@@ -26,9 +26,15 @@ pub struct Proposing {
     /// The proposal to write; governors hand it on with `arborlog endorse`.
     #[arg(long)]
     out: PathBuf,
-    /// The ledger's server, which tells where the issuer's chain continues, and who governs.
-    #[arg(long, value_name = "URL", required_unless_present_all = ["origin", "seq", "prev", "set"])]
-    from: Option<String>,
+    /// The ledger's server, which tells where the issuer's chain continues, and who governs. Of several the address
+    /// of each, with commas between or by the flag again.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        required_unless_present_all = ["origin", "seq", "prev", "set"]
+    )]
+    from: Vec<String>,
     /// Without a server: the ledger's origin,
     #[arg(long, requires_all = ["seq", "prev", "set"])]
     origin: Option<Origin>,
@@ -144,9 +150,10 @@ pub struct EndorseArgs {
     /// Your key file.
     #[arg(long)]
     key: PathBuf,
-    /// The ledger's server, which tells who governs now.
-    #[arg(long, value_name = "URL")]
-    from: Option<String>,
+    /// The ledger's server, which tells who governs now. Of several the address of each, with commas between or by
+    /// the flag again.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    from: Vec<String>,
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {
@@ -302,14 +309,14 @@ fn write(
 ) -> Done {
     let key = SigningKey::read(&proposing.key)?;
     let (origin, head, council, statement) = match (
-        &proposing.from,
+        proposing.from.as_slice(),
         &proposing.origin,
         proposing.seq,
         proposing.prev,
         proposing.set,
     ) {
-        (Some(url), ..) => {
-            let remote = connect::to(url);
+        (servers @ [_, ..], ..) => {
+            let remote = connect::to_any(servers);
             let council: CouncilInForce = remote.json("v1/governors")?;
             let server = AskedServer {
                 remote: &remote,
@@ -320,7 +327,7 @@ fn write(
             let head = remote.issuer(&key.public())?;
             (remote.origin()?, head, Some(council), statement)
         }
-        (None, Some(origin), Some(next_seq), Some(prev), Some(set)) => {
+        ([], Some(origin), Some(next_seq), Some(prev), Some(set)) => {
             let head = IssuerHead {
                 next_seq,
                 prev,
@@ -361,8 +368,8 @@ fn write(
 pub fn endorse(args: &EndorseArgs) -> Done {
     let mut proposal = read_proposal(&args.proposal)?;
     let key = SigningKey::read(&args.key)?;
-    if let Some(url) = &args.from {
-        let remote = connect::to(url);
+    if !args.from.is_empty() {
+        let (remote, url) = (connect::to_any(&args.from), args.from.join(","));
         let origin = remote.origin()?;
         if origin != proposal.origin {
             return Err(Failure::check(anyhow::anyhow!(

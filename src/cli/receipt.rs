@@ -17,9 +17,9 @@ use arborlog::record::{FullEntry, Index, RecordId};
 /// Fetch the receipt of an entry: one file that proves it, offline.
 #[derive(Args)]
 pub struct ReceiptArgs {
-    /// The ledger's server.
-    #[arg(long, value_name = "URL")]
-    from: String,
+    /// The ledger's server. Of several the address of each, with commas between or by the flag again.
+    #[arg(long, value_name = "URL", required = true, value_delimiter = ',')]
+    from: Vec<String>,
     /// The entry's index; of a certificate, its number.
     index: Index,
     /// The file to write; standard output if left out.
@@ -33,9 +33,9 @@ pub struct ReceiptArgs {
 /// verify. What stands rests on the state root, which auditors vouch for.
 #[derive(Args)]
 pub struct ProveArgs {
-    /// The ledger's server.
-    #[arg(long, value_name = "URL")]
-    from: String,
+    /// The ledger's server. Of several the address of each, with commas between or by the flag again.
+    #[arg(long, value_name = "URL", required = true, value_delimiter = ',')]
+    from: Vec<String>,
     /// What to prove, and below which item; or both as one, as verify --about takes it: certificate/33258, or
     /// receipt/12 for an entry's receipt. What kind of item: account, claim, tree, plot, planting, survey, key, holder, method,
     /// species, month, voided, reversed, loss, evidence (of plantings and surveys), once; or totals, which has no key. Or a file of
@@ -183,14 +183,17 @@ pub fn fetch(args: &ReceiptArgs) -> Done {
 }
 
 /// Fetches a receipt's file, and writes it.
-fn keep(from: &str, path: &str, output: Option<&Path>) -> Done {
-    let text = connect::to(from).text(path).map_err(|error| match &error {
-        // The path is made of the arguments: no such kind of item, or no key of one.
-        RemoteError::Problem { problem, .. } if problem.status == BAD_REQUEST => {
-            Failure::usage(error)
-        }
-        _ => error.into(),
-    })?;
+fn keep(from: &[String], path: &str, output: Option<&Path>) -> Done {
+    let from = from.join(",");
+    let text = connect::to(&from)
+        .text(path)
+        .map_err(|error| match &error {
+            // The path is made of the arguments: no such kind of item, or no key of one.
+            RemoteError::Problem { problem, .. } if problem.status == BAD_REQUEST => {
+                Failure::usage(error)
+            }
+            _ => error.into(),
+        })?;
     // A page of a proxy, say, must not be kept as a receipt.
     Receipt::read(text.as_bytes()).map_err(|error| {
         let what = anyhow::anyhow!("{from} gave no receipt: {error}");

@@ -74,6 +74,7 @@ impl Standby<'_> {
         let mut at_once = at_once;
         let mut made_for = None;
         let mut told: Option<String> = None;
+        let mut says_that_it_waits = !at_once;
         let now = Instant::now();
         let mut due = Due {
             more: true,
@@ -132,6 +133,17 @@ impl Standby<'_> {
                 Next::Beat(beat) => {
                     watch.beat(beat);
                     self.publisher.status.0.follow(watch.leader());
+                    if std::mem::take(&mut says_that_it_waits)
+                        && !watch.is_over(self.shared.address())
+                    {
+                        // A server that is alone can't know that it is.
+                        let leader = watch.leader().unwrap_or_default();
+                        let seconds = self.shared.timing.silence.as_secs();
+                        tracing::info!(
+                            leader,
+                            "this server follows: it leads when the last leader gives no sign of life for {seconds} s"
+                        );
+                    }
                     Ok(Vec::new())
                 }
                 Next::Progress(Progress::End) | Next::Nothing => {

@@ -113,7 +113,9 @@ impl Shared {
     fn send(&self, records: &[SignedRecord]) {
         loop {
             let url = self.url.lock().unwrap().clone();
-            let remote = Remote::new(&url).retrying_for(Duration::ZERO);
+            // Of several servers each is asked in turn; one alone is asked again here, where it may have moved.
+            let patience = Duration::from_secs(if url.contains(',') { 30 } else { 0 });
+            let remote = Remote::new(&url).retrying_for(patience);
             match remote.append(records) {
                 Ok(BatchAnswer::Admitted(indexes)) => {
                     let head = remote.bytes("checkpoint").ok();

@@ -130,14 +130,11 @@ impl Server {
     fn spawn(mut command: Command, dir: &Path, args: &[&str]) -> Option<Self> {
         // Tests know at which index an entry comes; those of state entries ask for them.
         command.env("ARBORLOG_STATE_EVERY_MS", "0");
-        let mut child = command
-            .arg("serve")
-            .arg(dir)
-            .args(["--listen", "127.0.0.1:0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.arg("serve").arg(dir);
+        if !args.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let mut child = command.args(args).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)

@@ -44,9 +44,10 @@ pub struct SubmitArgs {
     /// Statements as NDJSON, or a proposal; - reads statements from standard input. Of a pipe or a
     /// device --journal says where its journal is.
     input: PathBuf,
-    /// The ledger's server.
-    #[arg(long, value_name = "URL")]
-    to: String,
+    /// The ledger's server. If several share the ledger: the address of each, with commas between or by the flag
+    /// again; the same bytes go from one to the next until one takes them.
+    #[arg(long, value_name = "URL", required = true, value_delimiter = ',')]
+    to: Vec<String>,
     /// The issuer's key file.
     #[arg(long)]
     key: Option<PathBuf>,
@@ -97,7 +98,7 @@ pub struct SubmitArgs {
 }
 
 pub fn run(args: &SubmitArgs) -> Done {
-    let remote = connect::to(&args.to);
+    let remote = connect::to_any(&args.to);
     remote.check_address().map_err(Failure::usage)?;
     if args.input.is_dir() {
         return Err(Failure::usage(format!(

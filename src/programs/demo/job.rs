@@ -67,7 +67,7 @@ pub fn play(
     genesis: RecordId,
     cover: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<DemoSummary, Failure> {
-    let sender = StatementSender::open(url, work, SendOptions::default())?;
+    let sender = StatementSender::open(&[url.to_owned()], work, SendOptions::default())?;
     let remote = sender.remote();
     grant(
         remote,

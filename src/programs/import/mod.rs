@@ -51,9 +51,10 @@ enum Source {
 /// Where to send, and where to keep what was sent.
 #[derive(Args)]
 struct Sending {
-    /// The ledger's server.
-    #[arg(long, value_name = "URL")]
-    to: String,
+    /// The ledger's server. If several share the ledger: the address of each, with commas between or by the flag
+    /// again; the same bytes go from one to the next until one takes them.
+    #[arg(long, value_name = "URL", required = true, value_delimiter = ',')]
+    to: Vec<String>,
     /// The folder for reports of what is set aside. It may be lost.
     #[arg(long)]
     work: PathBuf,

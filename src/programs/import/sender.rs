@@ -95,10 +95,10 @@ impl Sent {
 }
 
 impl StatementSender {
-    /// A sender to the server at `url`.
-    pub fn open(url: &str, work: &Path, options: SendOptions) -> Result<Self, Failure> {
+    /// A sender to a ledger's servers, at these addresses.
+    pub fn open(servers: &[String], work: &Path, options: SendOptions) -> Result<Self, Failure> {
         make_folders(work)?;
-        let remote = connect::to(url);
+        let remote = connect::to_any(servers);
         let origin = remote.origin()?;
         Ok(Self {
             remote,

@@ -14,6 +14,7 @@ mod beat;
 mod beginning;
 mod chain;
 mod commit;
+mod edge;
 mod fields;
 mod floor;
 mod folder;

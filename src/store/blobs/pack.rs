@@ -143,6 +143,36 @@ impl Pack {
     }
 }
 
+/// The bytes of a pack, of its full bundles and its full tiles of hashes from the leaves' level up, in their order;
+/// `None` if they are not those of a whole pack.
+pub(super) fn pack_bytes(
+    number: u64,
+    shape: PackShape,
+    bundles: &[Bytes],
+    tiles: &[Bytes],
+) -> Option<Bytes> {
+    let hashes: usize = tiles.iter().map(Bytes::len).sum();
+    let is_whole = bundles.len() as u64 == shape.entries() / TILE_HASHES
+        && hashes as u64 == shape.hashes() * HASH_BYTES as u64;
+    if !is_whole {
+        return None;
+    }
+    let entries: usize = bundles.iter().map(Bytes::len).sum();
+    let mut bytes = Vec::with_capacity(entries + hashes + 4096);
+    bytes.extend_from_slice(MAGIC);
+    bytes.push(shape.levels);
+    bytes.extend_from_slice(&number.to_be_bytes());
+    let mut end = 0_u64;
+    for bundle in bundles {
+        end += bundle.len() as u64;
+        bytes.extend_from_slice(&end.to_be_bytes());
+    }
+    for part in tiles.iter().chain(bundles) {
+        bytes.extend_from_slice(part);
+    }
+    Some(end_object(bytes))
+}
+
 /// Entries that will be a pack.
 #[derive(Debug)]
 pub(super) struct PackBuilder {

@@ -45,7 +45,7 @@ impl Packer {
         };
         Ok(Self {
             chain,
-            made: PackQueue::behind(packs, shape),
+            made: PackQueue::with_entries(packs, shape),
         })
     }
 
@@ -59,7 +59,9 @@ impl Packer {
     pub async fn step(&mut self) -> Result<Packing, StoreError> {
         if let Some(object) = self.made.front() {
             let blobs = &**self.chain.blobs();
-            object.create(blobs, self.chain.patience()).await?;
+            let missing = StoreError::Inconsistent("a packer does not have what it packs");
+            let bytes = object.bytes().ok_or(missing)?;
+            object.create(bytes, blobs, self.chain.patience()).await?;
             self.made.created();
             return Ok(Packing::Created);
         }
@@ -89,9 +91,17 @@ impl Packer {
 #[derive(Debug, Clone)]
 pub(super) struct PackObject {
     name: String,
-    bytes: Bytes,
+    content: PackContent,
     /// Number of packs that are there once this object is.
     pub(super) packs: u64,
+}
+
+#[derive(Debug, Clone)]
+enum PackContent {
+    Made(Bytes),
+    /// A pack of this number, whose entries its maker has elsewhere: it is made when it is its turn, so that
+    /// nothing is in memory twice until then.
+    Pack(u64),
 }
 
 impl PackObject {
@@ -105,13 +115,30 @@ impl PackObject {
         names::number_in(names::FLOORS, &self.name).is_some()
     }
 
+    /// Its bytes, if they are made already.
+    pub(super) fn bytes(&self) -> Option<&Bytes> {
+        match &self.content {
+            PackContent::Made(bytes) => Some(bytes),
+            PackContent::Pack(_) => None,
+        }
+    }
+
+    /// The number of the pack that is to be made for it.
+    pub(super) fn pack_to_make(&self) -> Option<u64> {
+        match self.content {
+            PackContent::Pack(number) => Some(number),
+            PackContent::Made(_) => None,
+        }
+    }
+
     /// Creates it, or finds that another packer had.
     pub(super) async fn create(
         &self,
+        bytes: &Bytes,
         blobs: &dyn Blobs,
         patience: Patience,
     ) -> Result<(), StoreError> {
-        match settle(blobs, &self.name, &self.bytes, patience).await? {
+        match settle(blobs, &self.name, bytes, patience).await? {
             Settled::Ours => Ok(()),
             Settled::Others(_) => {
                 let what = "it is another than the chain's entries make";
@@ -125,17 +152,44 @@ impl PackObject {
 #[derive(Debug)]
 pub(super) struct PackQueue {
     shape: PackShape,
-    building: PackBuilder,
+    building: Building,
     /// What is to be created next, in this order: a floor after the packs that it stands on.
     pending: VecDeque<PackObject>,
 }
 
+/// The pack that comes next.
+#[derive(Debug)]
+enum Building {
+    /// Its entries are here.
+    Here(PackBuilder),
+    /// They are with whoever has the queue; the index of the next one.
+    Elsewhere(u64),
+}
+
+impl Building {
+    fn next_index(&self) -> u64 {
+        match self {
+            Self::Here(builder) => builder.next_index(),
+            Self::Elsewhere(next) => *next,
+        }
+    }
+}
+
 impl PackQueue {
-    /// For the commits behind a number of packs that are there.
+    /// For the commits behind a number of packs that are there, whose entries are here until they are packed.
+    fn with_entries(packs: u64, shape: PackShape) -> Self {
+        Self {
+            shape,
+            building: Building::Here(PackBuilder::begin(packs, shape)),
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// As above; who has the queue has the entries, and makes packs of them.
     pub(super) fn behind(packs: u64, shape: PackShape) -> Self {
         Self {
             shape,
-            building: PackBuilder::begin(packs, shape),
+            building: Building::Elsewhere(packs * shape.entries()),
             pending: VecDeque::new(),
         }
     }
@@ -153,8 +207,12 @@ impl PackQueue {
     /// Takes note that a floor of others names so many packs: what is up to there need not be made.
     pub(super) fn skip_to(&mut self, packs: u64) {
         self.pending.retain(|object| object.packs > packs);
-        if self.building.next_index() < packs * self.shape.entries() {
-            self.building = PackBuilder::begin(packs, self.shape);
+        let border = packs * self.shape.entries();
+        if self.building.next_index() < border {
+            self.building = match self.building {
+                Building::Here(_) => Building::Here(PackBuilder::begin(packs, self.shape)),
+                Building::Elsewhere(_) => Building::Elsewhere(border),
+            };
         }
     }
 
@@ -175,11 +233,23 @@ impl PackQueue {
             if index < self.building.next_index() {
                 continue;
             }
-            if let Some(pack) = self.building.push(entry, *leaf).map_err(wrong)? {
+            let whole = match &mut self.building {
+                Building::Here(builder) => {
+                    let pack = builder.push(entry, *leaf).map_err(wrong)?;
+                    pack.map(|pack| (pack.number(), PackContent::Made(pack.bytes().clone())))
+                }
+                Building::Elsewhere(next) => {
+                    *next += 1;
+                    let is_whole = next.is_multiple_of(self.shape.entries());
+                    let number = index / self.shape.entries();
+                    is_whole.then_some((number, PackContent::Pack(number)))
+                }
+            };
+            if let Some((number, content)) = whole {
                 self.pending.push_back(PackObject {
-                    name: names::pack(pack.number()),
-                    bytes: pack.bytes().clone(),
-                    packs: pack.number() + 1,
+                    name: names::pack(number),
+                    content,
+                    packs: number + 1,
                 });
                 packed = true;
             }
@@ -196,7 +266,7 @@ impl PackQueue {
             };
             self.pending.push_back(PackObject {
                 name: names::floor(seq),
-                bytes: floor.encode(),
+                content: PackContent::Made(floor.encode()),
                 packs: floor.packs,
             });
         }

@@ -14,14 +14,15 @@ use tokio::sync::{Mutex, Notify};
 use super::beginning::begin_at;
 use super::chain::{Chain, Committed, Fencing};
 use super::commit::Session;
+use super::edge::Edge;
 use super::log::{BlobLog, Progress};
-use super::pack::PackShape;
+use super::pack::{PackShape, pack_bytes};
 use super::packed_tiles::PackedTiles;
-use super::packer::{PackQueue, with_leaves};
+use super::packer::{PackObject, PackQueue, with_leaves};
 use super::settle::Patience;
 use super::signs::{Signs, now_ms};
 use super::{Blobs, names};
-use crate::merkle::{Frontier, Hash, Level, TileId};
+use crate::merkle::{Frontier, Hash, TileId};
 use crate::record::{LogHead, Origin};
 use crate::store::stop::Stop;
 use crate::store::tail::Tail;
@@ -62,15 +63,6 @@ struct Taken {
     made: PackQueue,
     /// The place of the newest floor that was seen.
     floor: u64,
-}
-
-/// The right edge of the log: bundles and tiles that no pack has, and every tile above packs.
-struct Edge {
-    tail: Tail,
-    /// Number of packs that are there.
-    packs: u64,
-    /// Number of packs whose tiles the tail does not have any more.
-    forgotten: u64,
 }
 
 impl BlobStore {
@@ -289,7 +281,23 @@ impl BlobStore {
             let Some(object) = object else {
                 return Ok(shared.edge()?.packs);
             };
-            if let Err(error) = object.create(&*shared.blobs, shared.patience).await {
+            let Some(bytes) = shared.bytes_of(&object).await? else {
+                // A follower's look for floors dropped it, and what it is made of: others made it.
+                if shared
+                    .chain
+                    .lock()
+                    .await
+                    .made
+                    .front()
+                    .is_some_and(|first| first.is(&object))
+                {
+                    let what = "what is to be packed is not in memory any more";
+                    return Err(StoreError::Inconsistent(what));
+                }
+                continue;
+            };
+            let created = object.create(&bytes, &*shared.blobs, shared.patience);
+            if let Err(error) = created.await {
                 if matches!(error, StoreError::DamagedObject { .. }) {
                     // What is in packs by now is not what this process has: it must not go on.
                     shared.stop(error.clone());
@@ -400,6 +408,21 @@ impl Shared {
         Ok(self.patience.ask(&name, ask).await?.is_some())
     }
 
+    /// The bytes of what is to be created; none if what they are made of is not here any more.
+    async fn bytes_of(&self, object: &PackObject) -> Result<Option<Bytes>, StoreError> {
+        let Some(number) = object.pack_to_make() else {
+            return Ok(object.bytes().cloned());
+        };
+        let shape = self.shape;
+        let Some((bundles, tiles)) = self.edge()?.parts_of(number, shape) else {
+            return Ok(None);
+        };
+        // It copies and hashes some 9 MB.
+        let made = tokio::task::spawn_blocking(move || pack_bytes(number, shape, &bundles, &tiles));
+        let made = made.await;
+        made.map_err(|error| StoreError::Stopped(error.to_string()))
+    }
+
     /// Says to others what the chain says.
     fn note_leading(&self, taken: &Taken) {
         let leads = taken.log.leads();
@@ -487,31 +510,4 @@ impl Shared {
 
 fn broken_edge() -> StoreError {
     StoreError::Inconsistent("a thread panicked while it changed the right edge")
-}
-
-impl Edge {
-    /// The root over a whole pack.
-    fn root_over(&self, pack: u64, shape: PackShape) -> Result<Hash, StoreError> {
-        let root = self.tail.hash(shape.levels(), pack);
-        root.ok_or(StoreError::Inconsistent("a pack's root is not in memory"))
-    }
-
-    /// Drops what packs have of what was taken in.
-    fn forget(&mut self, shape: PackShape) -> Result<(), StoreError> {
-        let packs = self.packs.min(shape.whole_packs(self.tail.size()));
-        let mut gone = Vec::new();
-        for pack in self.forgotten..packs {
-            let of_level = |level: u8| {
-                let tiles = shape.tiles(level);
-                pack * tiles..(pack + 1) * tiles
-            };
-            gone.extend(of_level(0).map(|number| TileId::full(Level::Entries, number)));
-            for level in 0..shape.levels() {
-                let tiles = of_level(level);
-                gone.extend(tiles.map(|number| TileId::full(Level::Hashes(level), number)));
-            }
-        }
-        self.forgotten = self.forgotten.max(packs);
-        self.tail.forget(&gone)
-    }
 }
