@@ -1483,7 +1483,7 @@ proptest! {
         let material = [&[4], &both.key.public().as_bytes()[..]].concat();
         prop_assert_eq!(witness.id(), signed_note::key_id(&name, &material));
         prop_assert_eq!(&witness.to_string().parse::<VerifierKey>().unwrap(), &witness);
-        prop_assert_eq!(witness.kind(), kind);
+        prop_assert_eq!(witness.kind(), Some(kind));
     }
 
     /// Any character lost or changed is noticed, as in signed_note.
@@ -1661,7 +1661,7 @@ fn the_examples_of_the_standards_are_read() {
     assert_eq!(vkey.to_string(), EXAMPLE_VKEY);
     assert_eq!(vkey.name().as_str(), "example.com/foo");
     assert_eq!(vkey.id(), 0x530d_903a);
-    assert_eq!(vkey.kind(), SignatureType::Ed25519);
+    assert_eq!(vkey.kind(), Some(SignatureType::Ed25519));
     let note = SignedNote::parse(EXAMPLE_NOTE.as_bytes()).unwrap();
     note.verify(&vkey).unwrap();
     assert_eq!(note.text(), "This is an example message.\n");
