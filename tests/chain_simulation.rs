@@ -27,7 +27,7 @@ use arborlog::store::{Batch, BoxFuture, Bytes, StoreError};
 use dice::Dice;
 use tokio::time::{Instant, sleep, timeout};
 
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 300;
 const SHAPE: PackShape = PackShape::SMALL;
 /// How long nodes run while the store fails, in their own time.
 const TROUBLE: Duration = Duration::from_secs(200);

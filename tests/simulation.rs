@@ -24,7 +24,7 @@ use support::dice::Dice;
 use support::{ORIGIN, award, method};
 use tokio::time::{Instant, sleep};
 
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 600;
 const CLIENTS: u64 = 3;
 /// So few records at a time are checked where they are, without another thread.
 const BATCH_MAX: u64 = 4;

@@ -110,7 +110,7 @@ struct Audited {
     answer: serde_json::Value,
 }
 
-fn say_unheld(state: &UnheldState) -> String {
+pub(super) fn say_unheld(state: &UnheldState) -> String {
     format!(
         "the state entry {} could not be checked: it speaks of the first {} entries, and the saved audit goes on from more of them. All else is whole, and the next state entry covers the same entries; an audit without --state makes this one again too",
         state.index, state.size

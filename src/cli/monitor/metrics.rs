@@ -36,6 +36,7 @@ pub struct MonitorMetrics {
     verified_at: UnsignedGauge,
     unchecked: Gauge,
     lag: UnsignedGauge,
+    unchecked_states: UnsignedGauge,
     wrong: Gauge,
     findings: Family<FindingLabels, UnsignedGauge>,
 }
@@ -46,7 +47,7 @@ impl Default for MonitorMetrics {
         let (size, verified_at) = (UnsignedGauge::default(), UnsignedGauge::default());
         let (entries, findings) = (Counter::default(), Family::default());
         let (unchecked, wrong) = (Gauge::default(), Gauge::default());
-        let lag = UnsignedGauge::default();
+        let (lag, unchecked_states) = (UnsignedGauge::default(), UnsignedGauge::default());
         registry.register("tree_size", "Entries verified", size.clone());
         registry.register(
             "entries",
@@ -68,6 +69,11 @@ impl Default for MonitorMetrics {
             "Verified entries that the log does not show",
             lag.clone(),
         );
+        registry.register(
+            "unchecked_states",
+            "State entries that this process could compare with nothing",
+            unchecked_states.clone(),
+        );
         registry.register("log_wrong", "1 when the log is wrong", wrong.clone());
         registry.register(
             "findings",
@@ -81,6 +87,7 @@ impl Default for MonitorMetrics {
             verified_at,
             unchecked,
             lag,
+            unchecked_states,
             wrong,
             findings,
         }
@@ -103,6 +110,10 @@ impl MonitorMetrics {
         let lag = error.lag();
         self.lag
             .set(lag.map_or(0, |(shown, verified)| verified.saturating_sub(shown)));
+    }
+
+    pub fn unchecked_states(&self, count: usize) {
+        self.unchecked_states.set(count as u64);
     }
 
     pub fn wrong(&self) {

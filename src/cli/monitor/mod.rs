@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::audit::{advance, failed};
+use super::audit::{advance, failed, say_unheld};
 use super::trust::PolicyArgs;
 use super::{Done, Failure, log_source};
 use alert::{Alert, Known, WHAT_FINDING, WHAT_LIE};
@@ -81,6 +81,8 @@ struct Monitor<'a> {
     judge_after: Option<Instant>,
     /// Whether entries were verified since findings were judged.
     unjudged: bool,
+    /// State entries that could not be checked and were told.
+    unheld_told: usize,
 }
 
 pub fn run(args: &MonitorArgs) -> Done {
@@ -96,6 +98,7 @@ pub fn run(args: &MonitorArgs) -> Done {
         known: Known::beside(&args.state)?,
         judge_after: None,
         unjudged: true,
+        unheld_told: 0,
     };
     if let Some(address) = args.listen {
         let at = monitor.metrics.serve(address)?;
@@ -122,6 +125,7 @@ pub fn run(args: &MonitorArgs) -> Done {
                     // Resumes from what was saved; the award rows can be held once only.
                     drop(inspection);
                     inspection = resume()?;
+                    monitor.unheld_told = 0;
                 }
             }
             Err(RoundError::Unchecked(error)) => return Err(log_source::failed(error)),
@@ -175,10 +179,31 @@ impl Monitor<'_> {
             tracing::info!(entries = new.end, new = new.end - new.start, "verified");
         }
         self.metrics.verified(&new);
+        let unheld = self.tell_unheld(inspection);
         if self.unjudged && self.judge_after.is_none_or(|at| Instant::now() >= at) {
             self.judge(inspection)?;
         }
-        Ok(())
+        match unheld {
+            // The next look can't say it again: it resumes behind that state entry.
+            Some(said) if self.args.once => {
+                Err(Failure::of(Outcome::Unchecked, anyhow::anyhow!(said)).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells of the state entries that were compared with nothing, each once; gives what was said last.
+    fn tell_unheld(&mut self, inspection: &Inspection) -> Option<String> {
+        let unheld = inspection.auditor().replay().unheld();
+        self.metrics.unchecked_states(unheld.len());
+        let mut said = None;
+        for state in unheld.iter().skip(self.unheld_told) {
+            let text = say_unheld(state);
+            tracing::warn!(index = %state.index, "{text}");
+            said = Some(text);
+        }
+        self.unheld_told = unheld.len();
+        said
     }
 
     /// The log is wrong: nothing that it says from now on is worth verifying.
