@@ -313,7 +313,7 @@ fn what_the_standard_asks_readers_to_take_is_taken_with_the_longest_keys() {
     assert_eq!((policy.logs().len(), policy.cosigners().len()), (32, 32));
     // A record has less room.
     let error = text.parse::<PolicyText>().unwrap_err();
-    assert!(error.what.contains("24576"), "{error}");
+    assert!(error.what.contains("24,576"), "{error}");
 }
 
 fn policy(lines: &str) -> Policy {

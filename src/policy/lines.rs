@@ -67,16 +67,19 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Reads a policy of a number of bytes at most.
-    pub(super) fn read(text: &str, bytes_max: usize) -> Result<Self, PolicyError> {
+    /// Reads a policy of a number of bytes at most; `too_long` says of a longer one what is wrong.
+    pub(super) fn read(
+        text: &str,
+        bytes_max: usize,
+        too_long: &str,
+    ) -> Result<Self, PolicyError> {
         let wrong = |line: usize, what: &str| PolicyError {
             line,
             what: what.to_owned(),
         };
         let last = text.bytes().filter(|byte| *byte == b'\n').count();
         if text.len() > bytes_max {
-            let what = format!("a policy has at most {bytes_max} bytes here");
-            return Err(wrong(last, &what));
+            return Err(wrong(last, too_long));
         }
         let Some(lines) = text.strip_suffix('\n') else {
             return Err(wrong(
@@ -130,7 +133,8 @@ impl FromStr for Policy {
     type Err = PolicyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::read(text, POLICY_FILE_BYTES_MAX)
+        let too_long = "a policy has at most 131,072 bytes";
+        Self::read(text, POLICY_FILE_BYTES_MAX, too_long)
     }
 }
 

@@ -57,7 +57,8 @@ impl TryFrom<String> for PolicyText {
     type Error = PolicyError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let policy = Policy::read(&text, POLICY_BYTES_MAX)?;
+        let too_long = "a policy has at most 24,576 bytes";
+        let policy = Policy::read(&text, POLICY_BYTES_MAX, too_long)?;
         Ok(Self { text, policy })
     }
 }
