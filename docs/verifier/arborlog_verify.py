@@ -226,14 +226,14 @@ def read_policy(raw):
         policy = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise Refused("policy_malformed", "a policy is not well-formed UTF-8") from None
-    lines = policy.split("\n")
+    *lines, rest = policy.split("\n")
     said = PolicyLines()
-    for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
+    with on_line(len(lines) + 1):
+        need(lines and not rest, "", "each line ends in a newline, the last one too")
+    for number, line in enumerate(lines, 1):
         with on_line(number):
             said.take(line)
     with on_line(len(lines)):
-        need(lines[-1] == "", "", "each line ends in a newline, the last one too")
-    with on_line(len(lines) - 1):
         need(said.quorum is not None, "", "there is no quorum line")
     return said
 
@@ -1578,7 +1578,7 @@ def check_quorum_of(policy, checkpoint):
             seen[name] = max(times)
     levels = levels_of_policy(policy, seen.keys())
     cosigned_by = [{"as": name, "name": policy.witnesses[name].name, "role": "auditor" if is_auditor(name) else "witness",
-                    "seen_at_s": seconds or None} for name, seconds in seen.items()]
+                    "seen_at_s": seconds if seconds or policy.witnesses[name].kind != MLDSA else None} for name, seconds in seen.items()]
     if "cosigned" not in levels:
         need("cosigned" not in levels_of_policy(policy, seen.keys() | unread), "mldsa_unsupported",
              "the policy's quorum depends on lines of ML-DSA-44, which no library here has: "

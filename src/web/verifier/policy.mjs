@@ -17,11 +17,12 @@ export async function readPolicy(policy, longest = POLICY_BOUNDS.policy_file_byt
   need(bytes.length <= longest, 'policy_malformed', `a policy is longer than ${longest} bytes`);
   const text = text8(bytes, 'policy_malformed', 'a policy is not well-formed UTF-8');
   const lines = text.split('\n');
-  const ends = lines.at(-1) === '';
+  const rest = lines.pop();
   const said = { logs: [], witnesses: new Map(), groups: new Map(), quorum: null, members: new Set() };
-  for (const [at, line] of (ends ? lines.slice(0, -1) : lines).entries()) await onLine(at + 1, () => takeLine(said, line));
-  await onLine(lines.length, async () => lineHas(ends, 'each line ends in a newline, the last one too'));
-  await onLine(lines.length - 1, async () => lineHas(said.quorum !== null, 'there is no quorum line'));
+  const ends = lines.length > 0 && rest === '';
+  await onLine(lines.length + 1, async () => lineHas(ends, 'each line ends in a newline, the last one too'));
+  for (const [at, line] of lines.entries()) await onLine(at + 1, () => takeLine(said, line));
+  await onLine(lines.length, async () => lineHas(said.quorum !== null, 'there is no quorum line'));
   return said;
 }
 
@@ -124,10 +125,11 @@ export async function checkQuorumOf(policy, checkpoint) {
     const what = `the policy's quorum, ${policy.quorum}, is not there: no cosignature by ${said}; there are those by ${there}`;
     throw Object.assign(new Refused('quorum_missing', what), { missing, levels });
   }
-  const cosignedBy = [...seen].map(([name, seconds]) => ({
-    as: name, name: policy.witnesses.get(name).name, role: isAuditor(name) ? 'auditor' : 'witness',
-    seconds: seconds === 0n ? null : seconds,
-  }));
+  const cosignedBy = [...seen].map(([name, seconds]) => {
+    const { name: of, kind } = policy.witnesses.get(name);
+    const role = isAuditor(name) ? 'auditor' : 'witness';
+    return { as: name, name: of, role, seconds: seconds === 0n && kind === MLDSA ? null : seconds };
+  });
   return { quorum: policy.quorum, levels, cosignedBy, notChecked };
 }
 
