@@ -19,11 +19,13 @@ use arborlog::note::{
     UnverifiedCheckpoint, VerifierKey, cosign, cosign_mldsa,
 };
 use arborlog::policy::{Level, POLICY_FILE_BYTES_MAX, Policy, PolicyText};
+use arborlog::receipt::{Receipt, ReceiptError, Trust};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dice::Dice;
 use fips204::ml_dsa_44;
 use fips204::traits::{KeyGen as _, SerDes as _, Signer as _, Verifier as _};
+use serde_json::{Value, json};
 
 const ORIGIN: &str = "example.org/log";
 
@@ -601,4 +603,173 @@ fn mldsa_keys_are_kept_in_files_of_their_owner() {
     // Readable by others.
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(MldsaSigningKey::read(&path).is_err());
+}
+
+// ---- Golden files, which every verifier reads alike ----
+
+fn golden(path: &str) -> Value {
+    let path = format!("{}/tests/golden/{path}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// A policy with the verifier keys in the places of their names.
+fn with_keys(text: &str, keys: &Value) -> String {
+    let mut text = text.to_owned();
+    for (name, key) in keys.as_object().unwrap() {
+        text = text.replace(&format!("{{{name}}}"), key["vkey"].as_str().unwrap());
+    }
+    text
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().map(|text| text.as_str().unwrap()).collect()
+}
+
+#[test]
+fn golden_policies_are_read_or_refused_at_their_line() {
+    let keys = &golden("policy/cases.json")["keys"];
+    let forms = golden("policy/forms.json");
+    let forms = forms["forms"].as_array().unwrap();
+    assert!(forms.len() > 80);
+    for form in forms {
+        let text = match form["hex"].as_str() {
+            Some(hex) => hex::decode(hex).unwrap(),
+            None => {
+                let fill = "x".repeat(form["fill"].as_u64().unwrap_or(0) as usize);
+                let text = form["policy"].as_str().unwrap().replace("{fill}", &fill);
+                with_keys(&text, keys).into_bytes()
+            }
+        };
+        let read = String::from_utf8(text)
+            .ok()
+            .map(|text| text.parse::<Policy>());
+        let valid = matches!(read, Some(Ok(_)));
+        assert_eq!(valid, form["valid"].as_bool().unwrap(), "{}", form["name"]);
+        if let (Some(Err(error)), Some(line)) = (read, form["line"].as_u64()) {
+            assert_eq!(error.line as u64, line, "{}: {error}", form["name"]);
+        }
+    }
+}
+
+#[test]
+fn golden_checkpoints_come_to_what_their_cases_say() {
+    let golden = golden("policy/cases.json");
+    let keys = &golden["keys"];
+    let vkey = |name: &str| {
+        let text = keys[name]["vkey"].as_str().unwrap();
+        text.parse::<VerifierKey>().unwrap()
+    };
+    let award = include_str!("golden/receipts/award.tlog-proof");
+    let (proof, _) = award.split_once("\n\n").unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() > 80);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let text = case["text"].as_str().unwrap_or("golden");
+        let mut note = golden["texts"][text].as_str().unwrap().to_owned() + "\n";
+        for line in texts(&case["lines"]) {
+            note.push_str(golden["lines"][line].as_str().unwrap());
+        }
+        let policy: Policy = with_keys(case["policy"].as_str().unwrap(), keys)
+            .parse()
+            .unwrap();
+        let log = case["log"].as_str().map(vkey);
+        let witnesses: Vec<VerifierKey> = texts(&case["witnesses"]).into_iter().map(vkey).collect();
+        let trust = Trust {
+            log: log.as_ref(),
+            policy: Some(&policy),
+            witnesses: &witnesses,
+        };
+        let receipt = Receipt::read(format!("{proof}\n\n{note}").as_bytes()).unwrap();
+        let verified = receipt.verify_by(&trust, None);
+        let outcome = case["outcome"].as_str().unwrap();
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => {
+                assert_eq!(error.outcome().name(), outcome, "{name}: {error}");
+                assert_eq!(Some(error.code()), case["code"].as_str(), "{name}: {error}");
+                if let ReceiptError::Quorum(quorum) = &error {
+                    assert_eq!(quorum.missing, texts(&case["missing"]), "{name}");
+                    for missing in &quorum.missing {
+                        assert!(
+                            error.to_string().contains(&format!("{missing} (")),
+                            "{error}"
+                        );
+                    }
+                    let levels = quorum.levels.iter().map(|level| level.name());
+                    let levels: Vec<&str> = levels.collect();
+                    assert_eq!(levels, texts(&case["levels"]), "{name}");
+                }
+                continue;
+            }
+        };
+        assert_eq!("holds", outcome, "{name}");
+        let standing = verified.standing.unwrap();
+        let levels = standing.levels().iter().map(|level| level.name());
+        assert_eq!(levels.collect::<Vec<_>>(), texts(&case["levels"]), "{name}");
+        let by = |times: Vec<(&str, Option<u64>)>| -> Value {
+            let times = times.into_iter();
+            times
+                .map(|(name, at_s)| json!([name, at_s.map(|at_s| at_s.to_string())]))
+                .collect()
+        };
+        let signers = standing.signers().iter();
+        let signers = signers.map(|signer| (signer.name.as_str(), signer.signed_at_s));
+        assert_eq!(by(signers.collect()), case["by"], "{name}");
+        if !case["seen"].is_null() {
+            let seen = texts(&case["witnesses"]).into_iter();
+            let times = verified.cosignatures.iter();
+            let seen = seen.zip(times.map(|seen| Some(seen.seen_at_s)));
+            assert_eq!(by(seen.collect()), case["seen"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn golden_mldsa_keys_messages_and_signatures_are_made_again() {
+    let golden = golden("mldsa/cases.json");
+    for (name, key) in golden["keys"].as_object().unwrap() {
+        let seed = hex::decode(key["seed"].as_str().unwrap()).unwrap();
+        let made = MldsaSigningKey::from_seed(&seed.try_into().unwrap()).public();
+        let vkey: VerifierKey = key["vkey"].as_str().unwrap().parse().unwrap();
+        assert_eq!(made.as_bytes(), vkey.key_bytes(), "{name}");
+    }
+    for signed in golden["signed"].as_array().unwrap() {
+        let key = &golden["keys"][signed["key"].as_str().unwrap()];
+        let seed = hex::decode(key["seed"].as_str().unwrap()).unwrap();
+        let secret = MldsaSigningKey::from_seed(&seed.try_into().unwrap());
+        let vkey: VerifierKey = key["vkey"].as_str().unwrap().parse().unwrap();
+        let message = hex::decode(signed["message"].as_str().unwrap()).unwrap();
+        let expected = STANDARD
+            .decode(signed["signature"].as_str().unwrap())
+            .unwrap();
+        assert_eq!(secret.sign(&message).unwrap().as_bytes(), expected);
+        // And the whole line, from the parts.
+        let number = |field: &str| signed[field].as_str().unwrap().parse::<u64>().unwrap();
+        let root = hex::decode(signed["root"].as_str().unwrap()).unwrap();
+        let head = TreeHead {
+            size: number("size"),
+            root: Hash::from_bytes(root.try_into().unwrap()),
+        };
+        let origin = name(signed["origin"].as_str().unwrap());
+        let mut checkpoint = Checkpoint::sign(&origin, head, &log_key());
+        cosign_mldsa(&mut checkpoint, vkey.name(), &secret, number("seconds")).unwrap();
+        let line = [
+            &vkey.id().to_be_bytes()[..],
+            &number("seconds").to_be_bytes(),
+            &expected,
+        ];
+        let line = STANDARD.encode(line.concat());
+        assert!(checkpoint.to_string().ends_with(&format!(" {line}\n")));
+    }
+    // A log that Torchwood signs with ML-DSA-44 alone.
+    let foreign = self::golden("mldsa/foreign.json");
+    let vkey: VerifierKey = foreign["vkey"].as_str().unwrap().parse().unwrap();
+    let note = foreign["note"].as_str().unwrap();
+    let opened = Checkpoint::open(note.as_bytes(), &vkey).unwrap();
+    assert_eq!(opened.origin(), vkey.name());
+    let other = note.replacen("\n1\n", "\n2\n", 1);
+    let error = Checkpoint::open(other.as_bytes(), &vkey).unwrap_err();
+    assert_eq!(error.code(), "signature_invalid");
 }

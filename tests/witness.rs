@@ -705,7 +705,13 @@ fn each_command_obeys_a_policy_and_names_who_is_missing() {
         }
     };
     put(0, false);
-    expect(3, &["quorum both", "ngo, audit-firm"]);
+    expect(
+        3,
+        &[
+            "quorum both",
+            "ngo (ngo.example/w), audit-firm (firm.example/a)",
+        ],
+    );
     put(1, false);
     expect(3, &["both has 1 of 2", "missing: audit-firm"]);
     put(2, false);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::lines::Policy;
 use crate::note::{
-    Checkpoint, CheckpointError, Cosignature, NoteError, UnverifiedCheckpoint, VerifierKey,
+    Checkpoint, CheckpointError, Cosignature, KeyName, NoteError, UnverifiedCheckpoint, VerifierKey,
 };
 
 /// How well a checkpoint is vouched for.
@@ -66,6 +66,8 @@ pub struct QuorumMissing {
     pub quorum: String,
     /// The names of those that are missing, in the policy's order.
     pub missing: Vec<String>,
+    /// The names of their keys.
+    pub missing_keys: Vec<KeyName>,
     /// Groups that lack members: the name, how many hold, and how many must.
     pub groups: Vec<(String, usize, usize)>,
     /// The levels that it has all the same: seen without being replayed, say.
@@ -85,9 +87,10 @@ impl fmt::Display for QuorumMissing {
             write!(f, "{} has {has} of {needed}, ", name.escape_debug())?;
         }
         write!(f, "missing: ")?;
-        for (place, name) in self.missing.iter().enumerate() {
+        let missing = self.missing.iter().zip(&self.missing_keys);
+        for (place, (name, key)) in missing.enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", name.escape_debug())?;
+            write!(f, "{comma}{} ({key})", name.escape_debug())?;
         }
         f.write_str(". A newer checkpoint may have them: ask again, or ask another copy")
     }
@@ -211,11 +214,14 @@ impl Policy {
             true => Ok(()),
             false => {
                 let lacks = quorum.lacks(&signed);
-                let names = lacks.cosigners.iter();
-                let names = names.filter_map(|place| self.cosigners().get(*place));
+                let missing = lacks.cosigners.iter();
+                let missing = missing.filter_map(|place| self.cosigners().get(*place));
+                let missing: Vec<_> = missing.collect();
+                let keys = missing.iter().map(|it| it.vkey.name().clone());
                 Err(QuorumMissing {
                     quorum: quorum.name.clone(),
-                    missing: names.map(|cosigner| cosigner.name.clone()).collect(),
+                    missing: missing.iter().map(|it| it.name.clone()).collect(),
+                    missing_keys: keys.collect(),
                     groups: lacks.groups,
                     levels: levels.clone(),
                 })

@@ -68,11 +68,7 @@ pub struct PolicyError {
 
 impl Policy {
     /// Reads a policy of a number of bytes at most; `too_long` says of a longer one what is wrong.
-    pub(super) fn read(
-        text: &str,
-        bytes_max: usize,
-        too_long: &str,
-    ) -> Result<Self, PolicyError> {
+    pub(super) fn read(text: &str, bytes_max: usize, too_long: &str) -> Result<Self, PolicyError> {
         let wrong = |line: usize, what: &str| PolicyError {
             line,
             what: what.to_owned(),
