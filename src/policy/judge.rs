@@ -182,7 +182,9 @@ impl Policy {
                 name: cosigner.name.clone(),
                 vkey: cosigner.vkey.clone(),
                 is_auditor,
-                signed_at_s: (seen.seen_at_s > 0).then_some(seen.seen_at_s),
+                // Of an Ed25519 line 0 is a time.
+                signed_at_s: (seen.seen_at_s > 0 || !cosigner.vkey.is_mldsa())
+                    .then_some(seen.seen_at_s),
             });
         }
         Ok(self.standing(signers, &signed))
