@@ -119,3 +119,17 @@ events += b"da66d9a5fdd6,2020-03-12T21:58:28-07:00,change,255256,PlantDate,,03/0
 keep("csv", "added_and_events", b"\x00" + added.ljust(len(events), b"\n") + events.ljust(len(added), b"\n"))
 keep("proofs", "one", bytes(8) + b"\x00" * 7 + b"\x08" + bytes(64))
 keep("signatures", "ours", b"\x03" + bytes(99) + b"\x07" + bytes(99))
+# The first byte says which of eight cosigners signed; $0 to $7 are their keys, $l and $m the log's.
+for name, signed, policy in [
+    ("none", 0, "log $l\nquorum none\n"),
+    ("one", 1, "# one\nlog $m https://log.example/\nwitness w $0 https://w.example/\nquorum w\n"),
+    ("auditor", 0x81, "log $l\nwitness w $0\nwitness audit-a $7\ngroup both all w audit-a\nquorum both\n"),
+    ("groups", 0x0B, "log $l\nwitness a $0\nwitness b $1\nwitness c $2\nwitness d $3\ngroup x 2 a b c\ngroup y any d\n"
+     "group z all x y\nquorum z\n"),
+    ("nested", 2, "log $l\nwitness a $1\ngroup b any a\ngroup c all b\ngroup d 1 c\n quorum\td \n"),
+    ("short", 0, "log $l\nwitness a $6\nwitness b $5\ngroup g 2 a b\n\nquorum g\n"),
+    ("twice", 0, "log $l\nwitness a $1\nwitness a $2\nquorum a\n"),
+    ("unknown", 0, "log $l\nquorum a\n"),
+    ("no_log", 0, "quorum none\n"),
+]:
+    keep("policy", name, bytes([signed]) + policy.encode())

@@ -12,10 +12,11 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arborlog::cosign::{AddCheckpoint, REQUEST_BYTES_MAX};
-use arborlog::crypto::SigningKey;
+use arborlog::crypto::{MldsaSigningKey, SigningKey};
 use arborlog::merkle::{Hash, consistency_ranges, leaf_hash, root_of};
 use arborlog::note::{
     Checkpoint, Cosignature, KeyName, SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey,
+    cosign, cosign_mldsa,
 };
 use support::{Ledger, Server, arborlog, award, run, run_ok};
 use tempfile::TempDir;
@@ -539,4 +540,208 @@ fn a_ledger_is_witnessed_and_its_receipt_says_so() {
         assert_eq!(verified.status.code(), Some(0), "{said}");
         assert!(said.contains("witness.example/w1"), "{said}");
     }
+}
+
+#[test]
+fn an_mldsa_witness_answers_with_a_line_by_its_key() {
+    let log = TestLog::new();
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    let vkey = run_ok(&[
+        "witness",
+        dir,
+        "--init",
+        "witness.example/pq",
+        "--key",
+        "mldsa",
+    ]);
+    let vkey: VerifierKey = vkey.trim().parse().unwrap();
+    assert!(vkey.is_mldsa());
+    // A log may have such a key too, alone or beside the other.
+    let log_mldsa = MldsaSigningKey::from_seed(&[5; 32]);
+    let log_vkey = VerifierKey::mldsa(log.name.clone(), log_mldsa.public());
+    std::fs::write(
+        temp.path().join("logs"),
+        format!("{}\n{log_vkey}\n", log.vkey()),
+    )
+    .unwrap();
+    let running = Running::start(temp.path());
+    let first = log.request(1, 0, 5);
+    let (status, _, line) = running.post(&first.to_string());
+    assert_eq!(status, 200, "{line}");
+    assert_eq!(line.lines().count(), 1);
+    assert!(cosigned(&first, &log.vkey(), &vkey, &line) > 1_700_000_000);
+    // Seen, after a kill too.
+    running.kill();
+    let running = Running::start(temp.path());
+    assert_eq!(running.get("/").1, format!("{vkey}\nexample.org/log 5\n"));
+    assert_eq!(running.post(&log.request(1, 0, 9).to_string()).0, 409);
+
+    let signed_by = |key: &MldsaSigningKey, size| {
+        let head = log.signed(1, size).head();
+        let mut signed = Checkpoint::sign(&log.name, head, &log.key);
+        signed.also_sign_mldsa(key, 0).unwrap();
+        // The line by Ed25519 stands first: without it the other alone is the log's.
+        let text = signed.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        let alone = [&lines[..4], &lines[5..]].concat().join("\n") + "\n";
+        AddCheckpoint {
+            checkpoint: UnverifiedCheckpoint::parse(alone.as_bytes()).unwrap(),
+            ..log.request(1, 5, size)
+        }
+    };
+    let stranger = MldsaSigningKey::from_seed(&[6; 32]);
+    let (status, ..) = running.post(&signed_by(&stranger, 9).to_string());
+    assert_eq!(status, 403);
+    let request = signed_by(&log_mldsa, 9);
+    let (status, _, line) = running.post(&request.to_string());
+    assert_eq!(status, 200, "{line}");
+    cosigned(&request, &log_vkey, &vkey, &line);
+
+    // The kind is chosen when the key is made.
+    let output = run(&["witness", dir, "--key", "mldsa"]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = run(&["witness", dir, "--init", "w.example", "--key", "rsa"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn each_command_obeys_a_policy_and_names_who_is_missing() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    ledger.set_up(&server.remote());
+    let log = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
+    let log: VerifierKey = log.trim().parse().unwrap();
+    let mirror = ledger.path("mirror");
+    run_ok(&["mirror", &server.url, &mirror, "--log", &log.to_string()]);
+    let receipt = ledger.path("receipt");
+    run_ok(&["receipt", "1", "--from", &server.url, "-o", &receipt]);
+    assert_eq!(server.stop(), 0);
+
+    let (witness, auditor) = (
+        SigningKey::from_seed(&[31; 32]),
+        MldsaSigningKey::from_seed(&[32; 32]),
+    );
+    let names: [KeyName; 2] = [
+        "ngo.example/w".parse().unwrap(),
+        "firm.example/a".parse().unwrap(),
+    ];
+    let kind = SignatureType::CosignatureV1;
+    let witness_key = VerifierKey::new(names[0].clone(), kind, witness.public());
+    let auditor_key = VerifierKey::mldsa(names[1].clone(), auditor.public());
+    let policy = ledger.path("policy");
+    let lines = format!(
+        "witness ngo {witness_key}\nwitness audit-firm {auditor_key}\ngroup both all ngo audit-firm\nquorum both\n"
+    );
+    std::fs::write(&policy, format!("log {log}\n{lines}")).unwrap();
+
+    let mirror = Path::new(&mirror);
+    let plain = std::fs::read_to_string(mirror.join("checkpoint")).unwrap();
+    let receipt_text = std::fs::read_to_string(&receipt).unwrap();
+    // The lines of none, of the witness, of both: of either checkpoint, which may be of two sizes.
+    let cosigned = |note: &str, cosigners: u8| {
+        let mut checkpoint = Checkpoint::open(note.as_bytes(), &log).unwrap();
+        if cosigners > 0 {
+            cosign(&mut checkpoint, &names[0], &witness, 1_790_000_000);
+        }
+        if cosigners > 1 {
+            cosign_mldsa(&mut checkpoint, &names[1], &auditor, 0).unwrap();
+        }
+        checkpoint.to_string()
+    };
+    // Of the auditor's line the time is 0, and here another.
+    let spoil = |note: String| {
+        let spoiled = note.replacen("AAAAAAAAA", "AAAAAAAAB", 1);
+        assert_ne!(spoiled, note);
+        spoiled
+    };
+    let put = |cosigners: u8, spoiled: bool| {
+        let spoil = |note| if spoiled { spoil(note) } else { note };
+        let note = spoil(cosigned(&plain, cosigners));
+        std::fs::write(mirror.join("checkpoint"), note).unwrap();
+        let (proof, note) = receipt_text.split_once("\n\n").unwrap();
+        let note = spoil(cosigned(note, cosigners));
+        std::fs::write(&receipt, format!("{proof}\n\n{note}")).unwrap();
+    };
+
+    let place = mirror.to_str().unwrap();
+    let (copy, state) = (ledger.path("copy"), ledger.path("state"));
+    let commands = || {
+        let on = |args: &[&str]| {
+            let mut all: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+            all.extend(["--policy".to_owned(), policy.clone()]);
+            all
+        };
+        vec![
+            ("verify", on(&["verify", &receipt, "--json"])),
+            ("audit", on(&["audit", place, "--json"])),
+            ("mirror", on(&["mirror", place, &copy, "--json"])),
+            (
+                "monitor",
+                on(&[
+                    "monitor",
+                    place,
+                    "--state",
+                    &state,
+                    "--once",
+                    "--on-finding",
+                    "/bin/true",
+                ]),
+            ),
+        ]
+    };
+    let expect = |code: i32, words: &[&str]| {
+        for (name, args) in commands() {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let output = run(&args);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{name}: {said}");
+            if code != 0 || name != "monitor" {
+                for word in words {
+                    assert!(said.contains(word), "{name} does not say {word}: {said}");
+                }
+            }
+        }
+    };
+    put(0, false);
+    expect(
+        3,
+        &[
+            "quorum both",
+            "ngo (ngo.example/w), audit-firm (firm.example/a)",
+        ],
+    );
+    put(1, false);
+    expect(3, &["both has 1 of 2", "missing: audit-firm"]);
+    put(2, false);
+    expect(
+        0,
+        &[
+            "\"cosigned\"",
+            "\"audited\"",
+            "ngo.example/w",
+            "1790000000",
+            "\"auditor\"",
+        ],
+    );
+    // One that names a key of the policy and does not hold is false.
+    put(2, true);
+    expect(1, &["firm.example/a is false"]);
+
+    // A policy without logs needs the log's key beside it; one of another log is not that log's.
+    std::fs::write(&policy, &lines).unwrap();
+    put(2, false);
+    let log = log.to_string();
+    let code = |args: &[&str]| run(&[args, &["--policy", &policy]].concat()).status.code();
+    assert_eq!(code(&["audit", place]), Some(2));
+    assert_eq!(code(&["audit", place, "--log", &log]), Some(0));
+    assert_eq!(code(&["verify", &receipt, "--log", &log]), Some(0));
+    assert_eq!(code(&["verify", &receipt]), Some(2));
+    let other = VerifierKey::new(names[0].clone(), SignatureType::Ed25519, witness.public());
+    std::fs::write(&policy, format!("log {other}\n{lines}")).unwrap();
+    assert_eq!(code(&["verify", &receipt]), Some(3));
+    assert_eq!(code(&["audit", place]), Some(3));
+    std::fs::write(&policy, "quorum nobody\n").unwrap();
+    assert_eq!(code(&["verify", &receipt, "--log", &log]), Some(2));
 }

@@ -2,25 +2,28 @@
 """Verifies an arborlog ledger, or a receipt of one, by docs/format.md alone ("§" is a section of it).
 
     arborlog_verify.py receipt FILE --log VKEY [--genesis HEX] [--witness VKEY]... [--about QUESTION] [--json]
-    arborlog_verify.py audit DIR --log VKEY [--genesis HEX] [--json]
+    arborlog_verify.py receipt FILE --policy FILE [--log VKEY] …
+    arborlog_verify.py audit DIR --log VKEY [--policy FILE] [--genesis HEX] [--json]
 
-A key or witness may be a file that holds it. Exit code: 0 it holds; 1 it is false; 2 wrong usage; 3 it could
-not be checked; 4 it is no receipt (§13.2).
-Needs Python 3.11 and the package `cryptography`. It reads files and writes none.
+A key or witness may be a file that holds it. A policy (§6.14.1) that names logs takes the place of --log; what is given
+beside it must hold too. Exit code: 0 it holds; 1 it is false; 2 wrong usage; 3 it could not be checked; 4 it is no
+receipt (§13.2).
+Needs Python 3.11 and the package `cryptography`, 48 or newer where a key is of ML-DSA-44 (or `dilithium-py` beside an
+older one). It reads files and writes none.
 """
 import argparse, base64, binascii, bisect, contextlib, datetime, functools, hashlib, json, os, re, sys
 from struct import pack
 from types import SimpleNamespace
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 class Refused(Exception):
     """Something is not as format.md says: a code (of §10 where it has one), a sentence, and where."""
-    def __init__(self, code, what, where=None):
+    def __init__(self, code, what, where=None, **more):
         super().__init__(what)
-        self.code, self.what, self.where = code, what, where
+        self.code, self.what, self.where, self.more = code, what, where, more    # `more` stands beside them in JSON
 
     @property
     def exit_code(self):
@@ -30,7 +33,7 @@ class Refused(Exception):
 OUTCOMES = {0: "holds", 1: "false", 3: "unchecked", 4: "not_that_kind"}
 # What says nothing against anybody (§13.2): something is missing, or was changed on its way.
 UNCHECKED = {"unreadable", "too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed", "other_log",
-             "unsigned", "witness_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported", "state_item_malformed",
+             "unsigned", "witness_missing", "quorum_missing", "proof_incomplete", "proof_malformed", "other_format", "mldsa_unsupported", "state_item_malformed",
              "state_file_unfit", "about_part", "rules_version_unsupported", "library_unfit", "tile_missing",
              "tile_malformed", "bundle_malformed"}
 
@@ -72,8 +75,11 @@ BOUNDS = dict(
     leaf_value_bytes=128, trie_depth=256, shown_entries=512, note_bytes=262_144, note_signatures=64,
     cosigned_at_s=2**63 - 1)
 MAX = SimpleNamespace(**BOUNDS)
-# Those of an audit of a whole ledger, beside these.
+# Those of an audit of a whole ledger, and of a policy, beside these.
 AUDIT_BOUNDS = dict(sealed_bytes=8 << 20, state_lag=2**18)
+POLICY_BOUNDS = dict(policy_bytes=24_576, policy_file_bytes=131_072, policy_logs=64, policy_witnesses=64, policy_groups=64,
+                     policy_name_bytes=200)
+POLICY_MAX = SimpleNamespace(**POLICY_BOUNDS)
 
 
 # ---- §2 Codec: a type is a function that reads its value from a Reader -------------------------------
@@ -206,54 +212,100 @@ day = uint(4, high=2_932_896)                                           # 9999-1
 
 def policy_text(reader):
     """The text of a policy, which c2sp.org/tlog-policy reads."""
-    raw = byte_string(24_576)(reader)
+    raw = byte_string(POLICY_MAX.policy_bytes)(reader)
+    with reading("not_canonical"):
+        read_policy(raw)
+    return raw.decode("utf-8")
+
+
+def read_policy(raw):
+    """What a policy says: its `logs`, `witnesses` and `groups` in the order of their lines, and its `quorum`."""
+    need(len(raw) <= POLICY_MAX.policy_file_bytes, "policy_malformed",
+         f"a policy is longer than {POLICY_MAX.policy_file_bytes:,} bytes")
     try:
         policy = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused("not_canonical", "a policy is not well-formed UTF-8") from None
-    need(not REFUSED_IN_TEXT.search(re.sub("[\t\n]", "", policy)), "not_canonical", "a policy has a refused character")
-    with reading("not_canonical"):
-        check_policy(policy)
-    return policy
+        raise Refused("policy_malformed", "a policy is not well-formed UTF-8") from None
+    *lines, rest = policy.split("\n")
+    said = PolicyLines()
+    with on_line(len(lines) + 1):
+        need(lines and not rest, "", "each line ends in a newline, the last one too")
+    for number, line in enumerate(lines, 1):
+        with on_line(number):
+            said.take(line)
+    with on_line(len(lines)):
+        need(said.quorum is not None, "", "there is no quorum line")
+    return said
 
 
-def check_policy(policy):
-    need(policy.endswith("\n"), "", "a policy's last line has no newline")
-    log_keys, witness_keys, defined, members, quorums = set(), set(), set(), set(), []
+@contextlib.contextmanager
+def on_line(number):
+    """Says on which line of a policy, from 1, what is wrong."""
+    try:
+        yield
+    except Refused as refused:
+        raise Refused("policy_malformed", f"line {number} of the policy: {refused.what}", line=number) from None
 
-    def add(item, to, what):
-        need(item not in to, "", f"{what} stands twice in a policy")
-        to.add(item)
 
-    def define(name):
-        need(name != "none", "", "a witness or group is named none")
-        add(name, defined, f"the name {name}")
+class PolicyLines:
+    def __init__(self):
+        self.logs = []                      # verifier keys
+        self.witnesses = {}                 # name: verifier key; of auditors too
+        self.groups = {}                    # name: (how many of the members are needed, the members)
+        self.quorum = None                  # a name
+        self.members = set()                # those that stand in a group
 
-    for line in policy[:-1].split("\n"):
+    def take(self, line):
+        refused = REFUSED_IN_TEXT.search(line.replace("\t", ""))
+        need(not refused, "", "it has a character that is refused")
         words = [word for word in re.split("[ \t]", line) if word]
         if not words or words[0].startswith("#"):
-            continue
+            return
         what, *rest = words
         if what == "log" and len(rest) in (1, 2):
-            add(read_vkey(rest[0], (LOG, MLDSA)).key, log_keys, "a log's key")
+            self.log(rest[0])
         elif what == "witness" and len(rest) in (2, 3):
-            define(rest[0])
-            add(read_vkey(rest[1], (WITNESS, MLDSA)).key, witness_keys, "a witness's key")
+            self.witness(*rest[:2])
         elif what == "group" and len(rest) >= 3:
-            name, threshold, *names = rest
-            for member in names:
-                need(member in defined, "", f"no line before defines {member}")
-                add(member, members, f"the member {member}")
-            need(threshold in ("all", "any")
-                 or re.fullmatch("[1-9][0-9]*", threshold, re.ASCII) and int(threshold) <= len(names), "",
-                 "a group's threshold is not all, any, or a number up to that of its members")
-            define(name)
+            self.group(rest[0], rest[1], rest[2:])
         elif what == "quorum" and len(rest) == 1:
-            need(rest[0] == "none" or rest[0] in defined, "", f"no line before defines {rest[0]}")
-            quorums.append(rest[0])
+            need(rest[0] == "none" or self.defines(rest[0]), "", f"no line before it defines {rest[0]}")
+            need(self.quorum is None, "", "there is a quorum line already")
+            self.quorum = rest[0]
         else:
-            raise Refused("", f"a line of a policy is none of log, witness, group and quorum: {line!r}")
-    need(len(quorums) == 1, "", "a policy has not just one quorum line")
+            raise Refused("", "it is none of: log VKEY [URL]; witness NAME VKEY [URL]; group NAME all|any|K NAME…; quorum NAME")
+
+    def log(self, written):
+        vkey = read_vkey(written, (LOG, MLDSA))
+        need(vkey.key not in [log.key for log in self.logs], "", "this log's key stands twice")
+        need(len(self.logs) < POLICY_MAX.policy_logs, "", f"it names more than {POLICY_MAX.policy_logs} logs")
+        self.logs.append(vkey)
+
+    def witness(self, name, written):
+        self.check_new(name)
+        vkey = read_vkey(written, (WITNESS, MLDSA))
+        need(vkey.key not in [witness.key for witness in self.witnesses.values()], "", "this witness's key stands twice")
+        need(len(self.witnesses) < POLICY_MAX.policy_witnesses, "", f"it names more than {POLICY_MAX.policy_witnesses} witnesses")
+        self.witnesses[name] = vkey
+
+    def group(self, name, threshold, names):
+        for member in names:
+            need(self.defines(member), "", f"no line before it defines {member}")
+            need(member not in self.members, "", f"{member} is a member of a group already")
+            self.members.add(member)
+        number = re.fullmatch("[1-9][0-9]{0,5}", threshold, re.ASCII)
+        needed = {"all": len(names), "any": 1}.get(threshold) or (int(threshold) if number else 0)
+        need(1 <= needed <= len(names), "", f"a group of {len(names)} needs all, any, or a plain number up to that of them")
+        self.check_new(name)
+        need(len(self.groups) < POLICY_MAX.policy_groups, "", f"it names more than {POLICY_MAX.policy_groups} groups")
+        self.groups[name] = needed, names
+
+    def defines(self, name):
+        return name in self.witnesses or name in self.groups
+
+    def check_new(self, name):
+        need(len(name.encode()) <= POLICY_MAX.policy_name_bytes, "", f"a name is longer than {POLICY_MAX.policy_name_bytes} bytes")
+        need(name != "none" and not self.defines(name), "", f"{name} is defined already")
 
 
 # ---- §6 Statements, §3 records, §5 entries -----------------------------------------------------------
@@ -1353,8 +1405,8 @@ def verifier_key(name, kind, key):
     return SimpleNamespace(name=name, kind=kind, key=key, id=sha256(name.encode() + bytes([10, kind]) + key)[:4])
 
 
-def parse_vkey(written, kind):
-    return read_vkey(written.strip("\t\n\x0c\r "), (kind,))
+def parse_vkey(written, *kinds):
+    return read_vkey(written.strip("\t\n\x0c\r "), kinds)
 
 
 def read_vkey(written, kinds):
@@ -1423,17 +1475,148 @@ def verify_checkpoint(checkpoint, pinned):
 
 
 def check_lines(checkpoint, vkey):
-    """Checks every line that names the key; gives a list of their times, in seconds (a log's have none: 0)."""
-    times = []
-    for _, _, signature in (line for line in checkpoint.lines if line[:2] == (vkey.name, vkey.id)):
-        seconds, message = 0, checkpoint.signed
-        if vkey.kind == WITNESS:
-            seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
-            message = b"cosignature/v1\ntime %d\n" % seconds + message
-        need(seconds <= MAX.cosigned_at_s and len(signature) == 64 and signature_holds(vkey.key, signature, message),
-             "signature_invalid", f"the checkpoint's line by {vkey.name} {vkey.id.hex()} does not hold")
-        times.append(seconds)
+    """Checks every line that names the key; gives a list of their times, in seconds (an Ed25519 line of a log has none: 0)."""
+    times, unread = read_lines_of(checkpoint, vkey)
+    need(not unread, "mldsa_unsupported",
+         f"the checkpoint's line by {vkey.name} {vkey.id.hex()} is of ML-DSA-44, which no library here has "
+         "(`cryptography` 48 and newer have it, and `dilithium-py`)")
     return times
+
+
+def read_lines_of(checkpoint, vkey):
+    """The same; and whether these lines could not be checked for want of ML-DSA: then only their form was."""
+    lines = [line[2] for line in checkpoint.lines if line[:2] == (vkey.name, vkey.id)]
+    false = f"the checkpoint's line by {vkey.name} {vkey.id.hex()} does not hold"
+    stamp, width = (0 if vkey.kind == LOG else 8), (2420 if vkey.kind == MLDSA else 64)
+    times = [int.from_bytes(line[:stamp], "big") for line in lines]
+    need(all(len(line) == stamp + width for line in lines) and max(times, default=0) <= MAX.cosigned_at_s,
+         "signature_invalid", false)
+    if vkey.kind == MLDSA and lines and not mldsa_library():
+        return times, True
+    for seconds, line in zip(times, lines):
+        need(line_holds(checkpoint, vkey, seconds, line[stamp:]), "signature_invalid", false)
+    return times, False
+
+
+def line_holds(checkpoint, vkey, seconds, signature):
+    if vkey.kind == MLDSA:
+        return mldsa_library()(vkey.key, signature, mldsa_message(checkpoint, vkey.name, seconds))
+    stamp = b"cosignature/v1\ntime %d\n" % seconds if vkey.kind == WITNESS else b""
+    return signature_holds(vkey.key, signature, stamp + checkpoint.signed)
+
+
+# ---- §12.2 ML-DSA-44 ---------------------------------------------------------------------------------
+
+def mldsa_message(checkpoint, name, seconds):
+    """What a line of type 0x06 signs: names, time, and the tree from its first entry on. No line behind the root."""
+    short = lambda written: bytes([len(written.encode())]) + written.encode()
+    return (b"subtree/v1\n\0" + short(name) + pack(">Q", seconds) + short(checkpoint.origin)
+            + pack(">QQ", 0, checkpoint.size) + checkpoint.root)
+
+
+@functools.cache
+def mldsa_library():
+    """ML-DSA.Verify of FIPS 204 with an empty context, as a function of key, signature and message; None where no library
+    has it."""
+    for load in (mldsa_of_cryptography, mldsa_of_dilithium_py):
+        with contextlib.suppress(ImportError, UnsupportedAlgorithm):
+            return load()
+    return None
+
+
+def mldsa_of_cryptography():
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+    MLDSA44PublicKey.from_public_bytes(bytes(1312))                     # the module may be there, and OpenSSL too old
+
+    def holds(key, signature, message):
+        try:
+            MLDSA44PublicKey.from_public_bytes(key).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+    return holds
+
+
+def mldsa_of_dilithium_py():
+    from dilithium_py.ml_dsa import ML_DSA_44
+    return lambda key, signature, message: ML_DSA_44.verify(key, message, signature)
+
+
+# ---- §12.3 Judging by a policy -----------------------------------------------------------------------
+
+def is_auditor(name):
+    return name.startswith("audit-")
+
+
+def check_log_by_policy(policy, checkpoint, kinds=(1, 6)):
+    """The first key of the policy that signed as the log; all lines by the log's keys in it hold."""
+    own = [vkey for vkey in policy.logs if vkey.name == checkpoint.origin and vkey.kind in kinds]
+    need(own, "other_log", f"the checkpoint is of {checkpoint.origin}, and the policy names no key of that log")
+    read = [(vkey, *read_lines_of(checkpoint, vkey)) for vkey in own]
+    signed = [vkey for vkey, times, unread in read if times and not unread]
+    need(signed or not any(unread for *_, unread in read), "mldsa_unsupported",
+         "the log's line is of ML-DSA-44, which no library here has")
+    need(signed, "unsigned", "no line of the checkpoint is by a log key of the policy")
+    return signed[0]
+
+
+def times_that_count(vkey, times, auditor=False):
+    """Without a time an ML-DSA line says nothing of a newest tree, which a witness must; of an auditor it is asked for the
+    tree alone."""
+    return times if auditor or vkey.kind != MLDSA else [seconds for seconds in times if seconds]
+
+
+def check_quorum_of(policy, checkpoint):
+    """Who of a policy cosigned a checkpoint, and which levels that reaches; refuses one that lacks the quorum."""
+    seen, unread = {}, set()
+    for name, vkey in policy.witnesses.items():
+        times, unchecked = read_lines_of(checkpoint, vkey)
+        times = times_that_count(vkey, times, is_auditor(name))
+        if times and unchecked:
+            unread.add(name)
+        elif times:
+            seen[name] = max(times)
+    levels = levels_of_policy(policy, seen.keys())
+    cosigned_by = [{"as": name, "name": policy.witnesses[name].name, "role": "auditor" if is_auditor(name) else "witness",
+                    "seen_at_s": seconds if seconds or policy.witnesses[name].kind != MLDSA else None} for name, seconds in seen.items()]
+    if "cosigned" not in levels:
+        need("cosigned" not in levels_of_policy(policy, seen.keys() | unread), "mldsa_unsupported",
+             "the policy's quorum depends on lines of ML-DSA-44, which no library here has: "
+             + ", ".join(name for name in policy.witnesses if name in unread))
+        missing = missing_for(policy, seen.keys())
+        said = ", ".join(f"{name} ({policy.witnesses[name].name})" for name in missing)
+        raise Refused("quorum_missing", f"the policy's quorum, {policy.quorum}, is not there: no cosignature by {said}; "
+                      f"there are those by {', '.join(seen) or 'nobody'}", missing=missing, levels=levels)
+    return {"quorum": policy.quorum, "levels": levels, "cosigned_by": cosigned_by,
+            "not_checked": [name for name in policy.witnesses if name in unread]}
+
+
+def names_that_hold(policy, present):
+    """The witnesses that are there, and the groups that have enough of them. A group's members are defined before it."""
+    holding = {"none", *present}
+    for name, (needed, members) in policy.groups.items():
+        if sum(member in holding for member in members) >= needed:
+            holding.add(name)
+    return holding
+
+
+def levels_of_policy(policy, present):
+    auditors = set(filter(is_auditor, policy.witnesses))
+    witnesses = set(policy.witnesses) - auditors
+    holds = lambda present: policy.quorum in names_that_hold(policy, present)
+    levels = {"cosigned": holds(present), "witnessed": bool(present & witnesses) and holds(present | auditors),
+              "audited": bool(present & auditors) and holds(present | witnesses)}
+    return [level for level, reached in levels.items() if reached]
+
+
+def missing_for(policy, present):
+    """The witnesses, in the order of their lines, that are not there and that the quorum or a group it lacks asks for."""
+    holding = names_that_hold(policy, present)
+    wanted = {policy.quorum}
+    for name, (_, members) in reversed(policy.groups.items()):
+        if name in wanted and name not in holding:
+            wanted.update(members)
+    return [name for name in policy.witnesses if name in wanted and name not in holding]
 
 
 # ---- §12.1 What was done to a file on its way --------------------------------------------------------
@@ -1565,16 +1748,32 @@ def path_length(index, size):
     return parted + (index >> parted).bit_count()
 
 
-def verify_receipt(data, pinned, genesis_id=None, witnesses=()):
-    """§13.1, steps 1 to 11."""
+def verify_receipt(data, pinned, genesis_id=None, witnesses=(), policy=None):
+    """§13.1, steps 1 to 11. Without a policy that names logs, `pinned` is the log's key; else it may be None."""
     chain, seal, checkpoint = read_receipt(data)
-    seen = []
     with at("checkpoint"):
+        by_policy = check_signers(checkpoint, pinned, witnesses, policy)[1]
+        seen = by_policy.pop("witnesses")
+    return verify_chain(chain, seal, checkpoint, genesis_id, seen) | by_policy
+
+
+def check_signers(checkpoint, pinned, witnesses=(), policy=None, kinds=(1, 6)):
+    """Steps 2 and 3: the log's key, and who saw the checkpoint."""
+    if pinned:
         verify_checkpoint(checkpoint, pinned)
-        for witness in witnesses:
-            times = check_lines(checkpoint, witness)
-            need(times, "witness_missing", f"no cosignature by {witness.name}")
-            seen.append({"name": witness.name, "seen_at_s": max(times)})
+    if policy and policy.logs:
+        signed = check_log_by_policy(policy, checkpoint, kinds)
+        pinned = pinned or signed
+    seen = []
+    for witness in witnesses:
+        times = times_that_count(witness, check_lines(checkpoint, witness))
+        need(times, "witness_missing", f"no cosignature by {witness.name}")
+        seen.append({"name": witness.name, "seen_at_s": max(times)})
+    return pinned, {"witnesses": seen} | ({"policy": check_quorum_of(policy, checkpoint)} if policy else {})
+
+
+def verify_chain(chain, seal, checkpoint, genesis_id, seen):
+    """Steps 4 to 11."""
     if is_state_entry(chain[0].entry):
         return verify_state_receipt(chain, checkpoint, seen, genesis_id)
     for link in [*chain, *([seal] if seal else [])]:
@@ -2783,10 +2982,15 @@ def is_about(answer, question):
 
 # ---- §14 Auditing a whole ledger ---------------------------------------------------------------------
 
-def audit(directory, pinned, genesis_id=None):
+def audit(directory, pinned, genesis_id=None, policy=None):
     with at("checkpoint"):
         data = read_file(os.path.join(directory, "checkpoint"), NOTE_LIMIT, "checkpoint")
-        checkpoint = open_checkpoint(data, pinned)
+        try:
+            checkpoint = read_checkpoint(data)
+        except Refused as refused:
+            raise name_fault(data, refused) from None
+        # The ledger names its log keys of Ed25519: only such a one can be found in it at the end.
+        pinned, by_policy = check_signers(checkpoint, pinned, (), policy, (LOG,))
     leaves = []
 
     def fetch(index):
@@ -2813,7 +3017,8 @@ def audit(directory, pinned, genesis_id=None):
     return {"entries": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
             "genesis": ledger.genesis_id.hex(),
             # Sums may exceed what a number of JSON carries: they are decimal strings there.
-            "totals": {name: str(total) for name, total in totals.items()}}
+            "totals": {name: str(total) for name, total in totals.items()},
+            **({"policy": by_policy["policy"]} if policy else {})}
 
 
 def sizes_of_states(directory, count):
@@ -2869,17 +3074,27 @@ def parse_arguments(arguments):
     for name, target, what in (("receipt", "FILE", "verify a receipt"), ("audit", "DIR", "audit a mirror of a log")):
         command = commands.add_parser(name, help=what)
         command.add_argument("target", metavar=target)
-        command.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key")
+        command.add_argument("--log", metavar="VKEY", help="the log's verifier key")
+        command.add_argument("--policy", metavar="FILE", help="which logs and witnesses count, and which must have cosigned (§6.14.1)")
         command.add_argument("--genesis", metavar="HEX", help="the genesis' record id")
         command.add_argument("--witness", action="append", default=[], metavar="VKEY", help="must have cosigned")
         command.add_argument("--about", metavar="QUESTION", help="what a receipt must be about (§13.6), such as certificate/33258")
         command.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     try:
-        options.log = parse_vkey(read_key(options.log), LOG)
-        options.witness = [parse_vkey(read_key(witness), WITNESS) for witness in options.witness]
+        # An audit finds the key in the ledger, which names those of Ed25519.
+        kinds = (LOG,) if options.command == "audit" else (LOG, MLDSA)
+        options.log = None if options.log is None else parse_vkey(read_key(options.log), *kinds)
+        options.witness = [parse_vkey(read_key(witness), WITNESS, MLDSA) for witness in options.witness]
     except Refused as refused:
         parser.error(f"--log or --witness: {refused.what}")
+    try:
+        limit = POLICY_MAX.policy_file_bytes
+        options.policy = None if options.policy is None else read_policy(read_file(options.policy, limit, "policy"))
+    except Refused as refused:
+        parser.error(f"--policy: {refused.what}")
+    if not (options.log or options.policy and options.policy.logs):
+        parser.error("--log is needed" + (", since the policy names no log" if options.policy else ", or a --policy that names logs"))
     if options.witness and options.command == "audit":
         parser.error("--witness goes with receipts")
     if options.about is not None and options.command == "audit":
@@ -2898,7 +3113,7 @@ def read_key(written):
     """A verifier key as it was given, or what is in the file of that name."""
     if "+" in written or not os.path.isfile(written):
         return written
-    return read_file(written, 4096, "key").decode("utf-8", "surrogateescape")
+    return read_file(written, 4096, "key").decode("utf-8", "surrogateescape")   # one of ML-DSA has 1,960 bytes at most
 
 
 def main(arguments=None):
@@ -2907,16 +3122,16 @@ def main(arguments=None):
         need(library_is_cofactorless(), "library_unfit", "this `cryptography` checks signatures with the cofactor")
         if options.command == "receipt":
             data = read_file(options.target, MAX.receipt_bytes, "receipt", cut=True)
-            answer = verify_receipt(data, options.log, options.genesis, options.witness)
+            answer = verify_receipt(data, options.log, options.genesis, options.witness, options.policy)
             if options.about:
                 check_about(answer, options.about)
         else:
-            answer = audit(options.target, options.log, options.genesis)
+            answer = audit(options.target, options.log, options.genesis, options.policy)
         exit_code, answer = 0, {"ok": True, "outcome": OUTCOMES[0]} | answer
     except Refused as refused:
         exit_code, where = refused.exit_code, refused.where or options.command
         answer = {"ok": False, "outcome": OUTCOMES[exit_code], "where": where, "code": refused.code,
-                  "what": refused.what}
+                  "what": refused.what} | refused.more
     if options.json:
         print(json.dumps(answer))
         return exit_code

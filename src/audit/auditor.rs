@@ -9,10 +9,11 @@ use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::merkle::{Frontier, Node, fold_nodes, range_nodes};
 use crate::note::{
-    Checkpoint, CheckpointError, FileFault, SignatureType, TreeHead, UnverifiedCheckpoint,
+    Checkpoint, CheckpointError, FileFault, KeyName, SignatureType, TreeHead, UnverifiedCheckpoint,
     VerifierKey,
 };
 use crate::outcome::{Outcome, first_bytes};
+use crate::policy::{Policy, QuorumMissing, Standing};
 use crate::record::{Origin, RecordId};
 use crate::replay::{Replay, Signatures, Taken};
 
@@ -21,6 +22,12 @@ use crate::replay::{Replay, Signatures, Taken};
 pub struct Auditor {
     /// The key that the caller gave: the one in force, or one that was replaced.
     log: VerifierKey,
+    /// Its Ed25519 key, by which entries name it.
+    key: PublicKey,
+    /// What a checkpoint must have beside that key's line.
+    policy: Option<Policy>,
+    /// Who cosigned the checkpoint up to which all was verified, by that policy.
+    standing: Option<Standing>,
     /// The entries that were verified.
     replay: Replay,
     /// The last checkpoint that was found to be signed and to extend the one before.
@@ -36,8 +43,12 @@ impl Auditor {
     /// [`AuditError::Saved`] when the key's name can't be a ledger's.
     pub fn new(log: VerifierKey) -> Result<Self, AuditError> {
         let origin = origin_of(&log).map_err(AuditError::Saved)?;
+        let key = ed25519_of(&log)?;
         Ok(Self {
             log,
+            key,
+            policy: None,
+            standing: None,
             replay: Replay::new(&origin, Signatures::Verify),
             target: None,
             last_shown: None,
@@ -54,8 +65,12 @@ impl Auditor {
         if saved.state.globals().origin != origin {
             return Err(wrong("it is of another log"));
         }
+        let key = ed25519_of(&log)?;
         let mut auditor = Self {
             log,
+            key,
+            policy: None,
+            standing: None,
             replay: Replay::resume(saved.state, saved.tree, Signatures::Verify),
             target: None,
             last_shown: None,
@@ -98,7 +113,21 @@ impl Auditor {
         if let Some(before) = &self.target {
             check_extends(source, before, &now, &KnownTree::Peaks(self.replay.tree()))?;
         }
-        Ok(Claimed(now))
+        let standing = check_policy(self.policy.as_ref(), &now)?;
+        Ok(Claimed {
+            checkpoint: now,
+            standing,
+        })
+    }
+
+    /// Who cosigned the checkpoint up to which all was verified, if a policy is to be met: it is met.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    /// From now on a checkpoint must meet this policy too.
+    pub fn require(&mut self, policy: Policy) {
+        self.policy = Some(policy);
     }
 
     fn vkey(&self, key: PublicKey) -> VerifierKey {
@@ -133,8 +162,9 @@ impl Auditor {
             }
             extend(&tiles, &mut self.replay, threads, each, at_boundary)?;
         }
-        self.verify_keys(&claimed.0)?;
-        self.target = Some(claimed.0.clone());
+        self.verify_keys(&claimed.checkpoint)?;
+        self.target = Some(claimed.checkpoint.clone());
+        self.standing.clone_from(&claimed.standing);
         Ok(from.size..head.size)
     }
 
@@ -142,8 +172,8 @@ impl Auditor {
     /// key's holds, and that the key that was given is, or was, one of them.
     fn verify_keys(&self, checkpoint: &Checkpoint) -> Result<(), AuditError> {
         let head = self.replay.state().globals();
-        if !head.log_keys.iter().any(|(key, _)| key == self.log.key()) {
-            return Err(AuditError::NotALogKey(*self.log.key()));
+        if !head.log_keys.iter().any(|(key, _)| *key == self.key) {
+            return Err(AuditError::NotALogKey(self.key));
         }
         let note = checkpoint.note();
         // Only before the genesis is there no key in force.
@@ -155,7 +185,7 @@ impl Auditor {
                 note.verify(&vkey).map_err(CheckpointError::from)?;
             } else if key == in_force {
                 return Err(AuditError::NotInForce {
-                    signed: *self.log.key(),
+                    signed: self.key,
                     in_force: *key,
                 });
             }
@@ -224,17 +254,25 @@ impl Auditor {
 /// A checkpoint that the log's key signed, and that does not contradict the last one; its entries
 /// are still to be verified.
 #[derive(Clone, Debug)]
-pub struct Claimed(Checkpoint);
+pub struct Claimed {
+    checkpoint: Checkpoint,
+    standing: Option<Standing>,
+}
 
 impl Claimed {
     /// The size and root that the checkpoint claims.
     pub fn head(&self) -> TreeHead {
-        self.0.head()
+        self.checkpoint.head()
     }
 
     /// The checkpoint as text, with its signatures.
     pub fn note(&self) -> String {
-        self.0.to_string()
+        self.checkpoint.to_string()
+    }
+
+    /// Who cosigned it, if a policy is to be met: it is met.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
     }
 }
 
@@ -316,6 +354,14 @@ pub enum AuditError {
     /// The key that was given never signed for this ledger.
     #[error("the key {0}, which you gave, is not one of this ledger's log keys")]
     NotALogKey(PublicKey),
+    /// The entries of a ledger name its Ed25519 keys alone.
+    #[error(
+        "the key {0} is an ML-DSA-44 key: give the log's Ed25519 key (type 0x01), by which its entries name it"
+    )]
+    NotEd25519(KeyName),
+    /// The checkpoint has not the cosignatures that the policy asks for.
+    #[error(transparent)]
+    Quorum(#[from] QuorumMissing),
     /// The genesis is not the one that was asked for.
     #[error("the ledger begins with genesis {found}, not with {expected}")]
     OtherGenesis {
@@ -343,6 +389,8 @@ impl AuditError {
             | Self::NotSigned(_)
             | Self::Older { .. }
             | Self::Shorter { .. }
+            | Self::NotEd25519(_)
+            | Self::Quorum(_)
             | Self::Saved(_) => Outcome::Unchecked,
             Self::NoLog => Outcome::NotThatKind,
             Self::Checkpoint(error) => error.outcome(),
@@ -406,6 +454,25 @@ pub(super) fn read_checkpoint(note: &[u8]) -> Result<UnverifiedCheckpoint, Audit
         why: FileFault::of(note).map_or(error.to_string(), |fault| fault.to_string()),
         came: first_bytes(note),
     })
+}
+
+fn ed25519_of(log: &VerifierKey) -> Result<PublicKey, AuditError> {
+    let key = log.key().copied();
+    key.ok_or_else(|| AuditError::NotEd25519(log.name().clone()))
+}
+
+/// Refuses a checkpoint that does not meet a policy. Whatever contradicts the log is to be found before: a
+/// cosignature that is missing says nothing.
+pub(super) fn check_policy(
+    policy: Option<&Policy>,
+    checkpoint: &Checkpoint,
+) -> Result<Option<Standing>, AuditError> {
+    let Some(policy) = policy else {
+        return Ok(None);
+    };
+    let standing = policy.judge_opened(checkpoint)?;
+    standing.quorum().map_err(Clone::clone)?;
+    Ok(Some(standing))
 }
 
 /// What the caller keeps of the tree that it verified, for when the log has it no longer.

@@ -17,6 +17,7 @@ use super::source::StaticLog;
 use super::whole::WholeError;
 use crate::ledger::{STATE_LAG_MAX, State};
 use crate::note::VerifierKey;
+use crate::policy::Policy;
 use crate::record::{Day, Statement};
 use crate::replay::{Replay, Taken};
 
@@ -134,6 +135,11 @@ impl Inspection {
         let replay = self.auditor.replay();
         let saved = as_saved(note, replay, &self.observations, &mut self.awards)?;
         Ok(saved.write(file)?)
+    }
+
+    /// From now on a checkpoint must meet this policy too.
+    pub fn require(&mut self, policy: Policy) {
+        self.auditor.require(policy);
     }
 
     /// Asks for the log's checkpoint: see [`Auditor::fetch_checkpoint`].

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::auditor::{AuditError, KnownTree, check_extends, read_checkpoint};
+use super::auditor::{AuditError, KnownTree, check_extends, check_policy, read_checkpoint};
 use super::source::{Folder, SourceError, StaticLog, TileSource};
 use super::tiles::{ProvenBundle, TileFault, Tiles};
 use super::whole::{WholeError, check_format, walk};
@@ -27,6 +27,7 @@ use crate::note::{
     Checkpoint, CheckpointError, NoteError, TreeHead, UnverifiedCheckpoint, VerifierKey,
 };
 use crate::outcome::Outcome;
+use crate::policy::{Policy, Standing};
 
 /// Levels of tiles that a tree of `u64` leaves can have.
 const LEVELS_MAX: u8 = 8;
@@ -87,6 +88,9 @@ pub struct Mirror {
     dir: PathBuf,
     /// The keys of which one must have signed a checkpoint.
     logs: Vec<VerifierKey>,
+    /// What a new checkpoint must have beside the line of one of them.
+    policy: Option<Policy>,
+    standing: Option<Standing>,
     /// The checkpoint in the folder: all that it promises is there.
     last: Option<Checkpoint>,
     /// The last checkpoint that the log showed with a line by one of the keys.
@@ -118,6 +122,8 @@ impl Mirror {
         Ok(Self {
             dir: dir.to_owned(),
             logs: logs.to_vec(),
+            policy: None,
+            standing: None,
             last,
             last_shown: None,
             _lock: lock,
@@ -153,7 +159,18 @@ impl Mirror {
             let own = Folder::new(&self.dir);
             check_extends(source, last, &now, &KnownTree::Tiles(&own))?;
         }
+        self.standing = check_policy(self.policy.as_ref(), &now)?;
         Ok(now)
+    }
+
+    /// From now on a checkpoint must meet this policy too.
+    pub fn require(&mut self, policy: Policy) {
+        self.policy = Some(policy);
+    }
+
+    /// Who cosigned the checkpoint that was fetched last, if a policy is to be met: it is met.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
     }
 
     /// Copies what is new up to a checkpoint that [`Self::fetch_checkpoint`] gave, then the

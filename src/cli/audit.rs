@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::log_source::read_vkey;
+use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
 use super::{evidence, log_source};
 use arborlog::audit::{
@@ -14,8 +14,9 @@ use arborlog::audit::{
 };
 use arborlog::client::today;
 use arborlog::durable::{FileError, at};
-use arborlog::note::{Checkpoint, VerifierKey};
+use arborlog::note::Checkpoint;
 use arborlog::outcome::Outcome;
+use arborlog::policy::Standing;
 use arborlog::record::{Day, RecordId};
 use arborlog::replay::UnheldState;
 use arborlog::report::{self, Export, ExportError};
@@ -31,15 +32,17 @@ const STOPPED: i32 = 130;
 ///
 /// Exit codes: 0 the ledger holds; 1 it is false, and what it signed is kept as evidence (or
 /// --fail-on names a finding); 3 it could not be checked: it does not answer, lags, gives something
-/// else in the place of a tile, or the key given did not sign; 4 there is no log at this address.
+/// else in the place of a tile, the key given did not sign, or a policy's quorum is short; 4 there is no log at this address.
 #[derive(Args)]
 pub struct AuditArgs {
     /// The ledger's URL, its object store, or a mirror.
     ledger: String,
     /// The log's verifier key, or a file that holds it: from the programme's publications, never
     /// from the server.
-    #[arg(long, value_name = "VKEY")]
-    log: String,
+    #[arg(long, value_name = "VKEY", required_unless_present = "policy")]
+    log: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// The genesis id that you were told.
     #[arg(long, value_name = "ID")]
     genesis: Option<RecordId>,
@@ -68,7 +71,8 @@ pub struct AuditArgs {
 }
 
 pub fn run(args: &AuditArgs) -> Done {
-    let log = read_vkey(&args.log)?;
+    let logs: Vec<String> = args.log.iter().cloned().collect();
+    let trusted = args.policy.read(&logs)?;
     let source = log_source::open(&args.ledger)?;
     if let Some(dir) = &args.export
         && holds_files(dir)?
@@ -79,7 +83,7 @@ pub fn run(args: &AuditArgs) -> Done {
         findings,
         unheld,
         answer,
-    } = audit(args, log, source.as_ref())?;
+    } = audit(args, &trusted, source.as_ref())?;
     if args.json {
         outln!("{answer}");
     }
@@ -122,8 +126,9 @@ fn holds_files(dir: &Path) -> Result<bool, FileError> {
     }
 }
 
-fn audit(args: &AuditArgs, log: VerifierKey, source: &dyn StaticLog) -> Result<Audited, Failure> {
+fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<Audited, Failure> {
     let begun = Instant::now();
+    let log = trusted.audit_key(source)?;
     let scratch;
     let file = args.state.as_deref();
     let mut inspection = match file {
@@ -135,6 +140,9 @@ fn audit(args: &AuditArgs, log: VerifierKey, source: &dyn StaticLog) -> Result<A
         }
     }
     .map_err(|error| failed(error, None, file))?;
+    if let Some(policy) = trusted.policy() {
+        inspection.require(policy.clone());
+    }
     let threads = args.threads.unwrap_or_else(threads_default);
     let new = match advance(&mut inspection, source, threads, file) {
         Ok(new) => new,
@@ -156,7 +164,7 @@ fn audit(args: &AuditArgs, log: VerifierKey, source: &dyn StaticLog) -> Result<A
     };
     let seconds = begun.elapsed().as_secs_f64();
     if !args.json {
-        print_words(&report, &new, seconds);
+        print_words(&report, &new, seconds, inspection.auditor().standing());
     }
     if let Some(dir) = &args.report {
         report::write(dir, &report)?;
@@ -187,6 +195,7 @@ fn audit(args: &AuditArgs, log: VerifierKey, source: &dyn StaticLog) -> Result<A
         "accounts": report.accounts,
         "totals": report.totals,
         "seconds": seconds,
+        "policy": trust::as_json(trusted.policy(), inspection.auditor().standing()),
         "findings": report.findings.iter().map(|finding| serde_json::json!({
             "code": finding.code,
             "severity": finding.severity,
@@ -294,12 +303,20 @@ fn export(
     Ok(tables.finish(checkpoint)?)
 }
 
-fn print_words(report: &arborlog::audit::Report, new: &std::ops::Range<u64>, seconds: f64) {
+fn print_words(
+    report: &arborlog::audit::Report,
+    new: &std::ops::Range<u64>,
+    seconds: f64,
+    standing: Option<&Standing>,
+) {
     let size = report.checkpoint.size;
     outln!("WHOLE: {}, {size} entries", report.log.origin);
     outln!("  root {}", report.checkpoint.root);
     outln!("  genesis {}", report.log.genesis);
     outln!("  log key in force {}", report.log.vkey);
+    for line in standing.map(trust::lines).unwrap_or_default() {
+        outln!("  {line}");
+    }
     let count = new.end - new.start;
     if new.start > 0 {
         outln!(

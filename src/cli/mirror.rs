@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::log_source::read_vkey;
+use super::trust::{self, PolicyArgs};
 use super::{Done, Failure, evidence, log_source, progress, say};
 use arborlog::audit::{Mirror, MirrorError, threads_default};
 use arborlog::outcome::Outcome;
@@ -13,7 +13,7 @@ use arborlog::outcome::Outcome;
 /// Appends only, continues where it ended, and refuses what does not extend what is there. `audit`
 /// and `fsck` run on the copy. Checks that every entry is in the signed tree, not the rules:
 /// `audit` does. Exit codes: 0 the copy is up to date; 1 the log is false; 3 it could not be
-/// checked, or lags behind the copy; 4 it is no log.
+/// checked, a policy's quorum is short, or it lags behind the copy; 4 it is no log.
 #[derive(Args)]
 pub struct MirrorArgs {
     /// The ledger's URL, its object store, or another mirror.
@@ -22,8 +22,10 @@ pub struct MirrorArgs {
     dir: PathBuf,
     /// The log's verifier key in force, or a file that holds it. Again for a key before it, which
     /// opens what an older copy holds.
-    #[arg(long = "log", value_name = "VKEY", required = true)]
+    #[arg(long = "log", value_name = "VKEY", required_unless_present = "policy")]
     logs: Vec<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// How many bundles are fetched at a time.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -37,10 +39,12 @@ pub fn run(args: &MirrorArgs) -> Done {
 }
 
 fn mirror(args: &MirrorArgs) -> Done {
-    let logs = args.logs.iter().map(|log| read_vkey(log));
-    let logs = logs.collect::<Result<Vec<_>, _>>()?;
+    let trusted = args.policy.read(&args.logs)?;
     let source = log_source::open(&args.ledger)?;
-    let mut mirror = Mirror::open(&args.dir, &logs).map_err(failed)?;
+    let mut mirror = Mirror::open(&args.dir, &trusted.log_keys()).map_err(failed)?;
+    if let Some(policy) = trusted.policy() {
+        mirror.require(policy.clone());
+    }
     let before = mirror.last().map_or(0, |last| last.head().size);
     let now = match mirror.fetch_checkpoint(source.as_ref()) {
         Ok(now) => now,
@@ -64,6 +68,7 @@ fn mirror(args: &MirrorArgs) -> Done {
             "{}",
             serde_json::json!({
                 "outcome": Outcome::Holds, "entries": head.size, "root": head.root.to_string(), "new_entries": more,
+                "policy": trust::as_json(trusted.policy(), mirror.standing()),
             })
         );
     }
@@ -75,6 +80,9 @@ fn mirror(args: &MirrorArgs) -> Done {
             head.size, head.root
         ),
     );
+    for line in mirror.standing().map(trust::lines).unwrap_or_default() {
+        say(args.json, format!("{place}: {line}"));
+    }
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub mod store;
 mod store_log;
 pub mod submit;
 pub mod sweep;
+mod trust;
 mod words;
 
 use std::path::Path;

@@ -3,14 +3,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::log_source::read_vkey;
+use super::trust::{self, PolicyArgs};
 use super::{Done, Failure, connect, words};
 use arborlog::client::RemoteError;
 use arborlog::durable::{FileError, read_at_most, replace, write_unsynced};
 use arborlog::ledger::domains;
 use arborlog::outcome::Outcome;
+use arborlog::policy::Policy;
 use arborlog::receipt::{
-    About, Corrections, ProvenItem, Question, RECEIPT_BYTES_MAX, Receipt, Span, Standing,
-    StateFile, VerifiedReceipt,
+    About, Corrections, ProvenItem, Question, RECEIPT_BYTES_MAX, Receipt, ReceiptError, Span,
+    Standing, StateFile, VerifiedReceipt,
 };
 use arborlog::record::{FullEntry, Index, RecordId};
 
@@ -56,15 +58,17 @@ pub struct ProveArgs {
 /// Verify a receipt, offline.
 ///
 /// Exit codes: 0 it holds; 1 it is false: something signed contradicts it; 3 it could not be
-/// checked: the file was cut or changed on its way, a witness's cosignature is missing, the key
-/// given did not sign; 4 it is no receipt.
+/// checked: the file was cut or changed on its way, a witness's cosignature or a policy's quorum is
+/// missing, the key given did not sign; 4 it is no receipt.
 #[derive(Args)]
 pub struct VerifyArgs {
     /// The receipt.
     file: PathBuf,
     /// The log's verifier key, or a file that holds it.
-    #[arg(long, value_name = "VKEY")]
-    log: String,
+    #[arg(long, value_name = "VKEY", required_unless_present = "policy")]
+    log: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// The genesis id that you were told.
     #[arg(long, value_name = "ID")]
     genesis: Option<RecordId>,
@@ -224,7 +228,8 @@ fn write(path: &Path, receipt: &[u8]) -> Result<(), FileError> {
 }
 
 pub fn verify(args: &VerifyArgs) -> Done {
-    let log = read_vkey(&args.log)?;
+    let logs: Vec<String> = args.log.iter().cloned().collect();
+    let trusted = args.policy.read(&logs)?;
     let witnesses = args
         .witnesses
         .iter()
@@ -232,23 +237,31 @@ pub fn verify(args: &VerifyArgs) -> Done {
         .collect::<Result<Vec<_>, _>>()?;
     let bytes = read_at_most(&args.file, RECEIPT_BYTES_MAX)?;
     let verified = Receipt::read(&bytes)
-        .and_then(|receipt| receipt.verify(&log, args.genesis.as_ref(), &witnesses))
+        .and_then(|receipt| {
+            receipt.verify_by(&trusted.for_receipt(&witnesses), args.genesis.as_ref())
+        })
         .and_then(|verified| match &args.about {
             Some(asked) => verified.check_about(asked).map(|()| verified),
             None => Ok(verified),
         });
     match verified {
-        Ok(verified) if args.json => outln!("{}", as_json(&verified)),
+        Ok(verified) if args.json => outln!("{}", as_json(&verified, trusted.policy())),
         Ok(verified) => print_words(&verified),
         Err(error) => {
             let outcome = error.outcome();
             if args.json {
                 let general = Failure::of(outcome, anyhow::anyhow!("{error}"));
+                let quorum = match &error {
+                    ReceiptError::Quorum(quorum) => Some(quorum),
+                    _ => None,
+                };
                 outln!(
                     "{}",
                     serde_json::json!({
                         "verified": false, "outcome": outcome, "exit": general.code(),
                         "code": error.code(), "error": error.to_string(), "advice": general.advice(),
+                        "missing": quorum.map(|quorum| &quorum.missing),
+                        "levels": quorum.map(|quorum| trust::levels(&quorum.levels)),
                     })
                 );
             }
@@ -264,7 +277,7 @@ pub fn verify(args: &VerifyArgs) -> Done {
     Ok(())
 }
 
-fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
+fn as_json(receipt: &VerifiedReceipt, policy: Option<&Policy>) -> serde_json::Value {
     let stated = receipt.entry.stated();
     let checks: Vec<_> = receipt
         .checks
@@ -334,6 +347,7 @@ fn as_json(receipt: &VerifiedReceipt) -> serde_json::Value {
         "statement": stated.map(|stated| stated.statement),
         "seal": seal,
         "witnesses": witnesses,
+        "policy": trust::as_json(policy, receipt.standing.as_ref()),
         "checks": checks,
         "items": items,
         "entries": shown,

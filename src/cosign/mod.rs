@@ -8,10 +8,12 @@
 //!
 //! [c2sp.org/tlog-witness]: https://c2sp.org/tlog-witness
 
+mod key;
 mod request;
 mod watched;
 mod witness;
 
+pub use key::KeyKind;
 pub use request::{AddCheckpoint, PROOF_HASHES_MAX, REQUEST_BYTES_MAX, RequestError};
 pub use watched::{Evidence, LogRefusal, WatchedLog};
 pub use witness::{Witness, WitnessError, WitnessRefusal};

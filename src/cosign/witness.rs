@@ -16,13 +16,18 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use super::key::CosignerKey;
+#[cfg(feature = "random")]
+use super::key::KeyKind;
 use super::request::{AddCheckpoint, RequestError};
 use super::watched::{LogRefusal, WatchedLog};
-use crate::crypto::{KeyFileError, SigningKey};
-use crate::durable::{FileError, Held, at, create, hold, make_folders, read_if_there, replace};
+use crate::crypto::KeyFileError;
+#[cfg(feature = "random")]
+use crate::durable::create;
+use crate::durable::{FileError, Held, at, hold, make_folders, read_if_there, replace};
 use crate::note::{
-    Checkpoint, CheckpointError, Cosignature, KeyName, NoteError, SignatureType,
-    UnverifiedCheckpoint, VerifierKey, cosign,
+    Checkpoint, CheckpointError, CosignError, Cosignature, KeyName, NoteError,
+    UnverifiedCheckpoint, VerifierKey,
 };
 
 /// How many contradictions of one log are kept: the first ones say all.
@@ -82,6 +87,9 @@ pub enum WitnessRefusal {
     /// The checkpoint is not cosigned.
     #[error(transparent)]
     Log(#[from] LogRefusal),
+    /// No signature could be made.
+    #[error(transparent)]
+    Unsigned(#[from] CosignError),
     /// What was cosigned could not be noted: nothing was cosigned.
     #[error("the witness can't note it: {0}")]
     NotNoted(FileError),
@@ -90,8 +98,8 @@ pub enum WitnessRefusal {
 /// A witness, which holds its folder.
 pub struct Witness {
     dir: PathBuf,
-    name: KeyName,
-    key: SigningKey,
+    vkey: VerifierKey,
+    key: CosignerKey,
     logs: BTreeMap<KeyName, Mutex<Watch>>,
     _lock: Held,
 }
@@ -109,16 +117,16 @@ impl Witness {
     /// # Errors
     /// [`WitnessError`].
     #[cfg(feature = "random")]
-    pub fn init(dir: &Path, name: &KeyName) -> Result<VerifierKey, WitnessError> {
+    pub fn init(dir: &Path, name: &KeyName, kind: KeyKind) -> Result<VerifierKey, WitnessError> {
         make_folders(dir)?;
         let key_file = dir.join("witness.pem");
         let vkey_file = dir.join("witness.vkey");
         if read_if_there(&vkey_file)?.is_some() {
             return Err(WitnessError::Exists(dir.to_owned()));
         }
-        let key = SigningKey::generate()?;
+        let key = CosignerKey::generate(kind)?;
         key.write_new(&key_file)?;
-        let vkey = VerifierKey::new(name.clone(), SignatureType::CosignatureV1, key.public());
+        let vkey = key.vkey(name);
         let logs = dir.join("logs");
         if read_if_there(&logs)?.is_none() {
             create(
@@ -150,13 +158,8 @@ impl Witness {
         let vkey: VerifierKey = String::from_utf8_lossy(&vkey)
             .parse()
             .map_err(|error| wrong(&vkey_file, 1, format!("{error}")))?;
-        let key = SigningKey::read(&dir.join("witness.pem"))?;
-        let own = VerifierKey::new(
-            vkey.name().clone(),
-            SignatureType::CosignatureV1,
-            key.public(),
-        );
-        if own != vkey {
+        let key = CosignerKey::read(&dir.join("witness.pem"), &vkey)?;
+        if key.vkey(vkey.name()) != vkey {
             let what = "it is not of the key in witness.pem".to_owned();
             return Err(wrong(&vkey_file, 1, what));
         }
@@ -171,7 +174,7 @@ impl Witness {
             let key: VerifierKey = line
                 .parse()
                 .map_err(|error| wrong(&list, number, format!("{error}")))?;
-            if key.kind() != SignatureType::Ed25519 {
+            if !key.is_for_logs() {
                 let what = "it is a witness's verifier key, not a log's".to_owned();
                 return Err(wrong(&list, number, what));
             }
@@ -187,7 +190,7 @@ impl Witness {
         }
         Ok(Self {
             dir: dir.to_owned(),
-            name: vkey.name().clone(),
+            vkey,
             key,
             logs: watches,
             _lock: lock,
@@ -195,9 +198,8 @@ impl Witness {
     }
 
     /// The verifier key of its cosignatures.
-    pub fn vkey(&self) -> VerifierKey {
-        let kind = SignatureType::CosignatureV1;
-        VerifierKey::new(self.name.clone(), kind, self.key.public())
+    pub fn vkey(&self) -> &VerifierKey {
+        &self.vkey
     }
 
     /// The logs that it watches, each with the size of the newest checkpoint that it cosigned.
@@ -256,7 +258,8 @@ impl Witness {
         let now_s = now_s.max(watch.cosigned_at_s).max(1);
         let mut signed = checkpoint.alone();
         let log_lines = signed.note().signatures().len();
-        cosign(&mut signed, &self.name, &self.key, now_s);
+        let name = self.vkey.name();
+        self.key.cosign(&mut signed, name, now_s)?;
         // Of the same head again the time alone is new, which need not be noted: anybody may ask for that
         // as often as they like.
         if watch.log.latest() != Some(signed.head()) {

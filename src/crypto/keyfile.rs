@@ -13,7 +13,7 @@ use super::key::{PublicKey, Signature};
 use super::pem::{NotAKey, read_private_key};
 use crate::durable::{FileError, at, create_secret, open_to_others};
 
-/// No PKCS#8 file of an Ed25519 key is longer, with words around it.
+/// No PKCS#8 file of a key is longer, with words around it.
 const KEY_FILE_BYTES_MAX: usize = 4096;
 
 /// A private key. Wiped from memory when dropped; shown nowhere.
@@ -35,7 +35,7 @@ pub enum KeyFileError {
     /// Group or others have rights on the file.
     #[error("{0} can be read by others (mode {1:o}); run: chmod 600 {0}")]
     Open(PathBuf, u32),
-    /// The file holds no Ed25519 private key in PKCS#8 PEM.
+    /// The file holds no private key of the kind asked for, in PKCS#8 PEM.
     #[error("{0} {1}")]
     NotAKey(PathBuf, NotAKey),
     /// No randomness from the system.
@@ -91,15 +91,8 @@ impl SigningKey {
             let why = NotAKey::Damaged("it can't be encoded");
             KeyFileError::NotAKey(path.to_owned(), why)
         })?;
-        create_secret(path, pem.as_bytes()).map_err(|error| {
-            if error.error.kind() != ErrorKind::AlreadyExists {
-                return KeyFileError::Io(error);
-            }
-            match Self::read(path) {
-                Err(KeyFileError::NotAKey(path, _)) => KeyFileError::ExistsTorn(path),
-                _ => KeyFileError::Exists(path.to_owned()),
-            }
-        })
+        let is_whole = |path: &Path| !matches!(Self::read(path), Err(KeyFileError::NotAKey(..)));
+        write_key_file(path, pem.as_bytes(), is_whole)
     }
 
     /// Reads a key that only its owner can read, or, at mode 0440, a group that this process is in:
@@ -109,19 +102,8 @@ impl SigningKey {
     /// [`KeyFileError::Open`] when others have rights on it; [`KeyFileError::NotAKey`] says what
     /// the file holds instead of a key.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let file = File::open(path).map_err(at(path))?;
-        if let Some(mode) = open_to_others(&file.metadata().map_err(at(path))?) {
-            return Err(KeyFileError::Open(path.to_owned(), mode));
-        }
-        // No longer than the capacity: a vector that grows leaves copies that are not wiped.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 1));
-        file.take(KEY_FILE_BYTES_MAX as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(at(path))?;
+        let bytes = read_key_file(path)?;
         let not_a_key = |why| KeyFileError::NotAKey(path.to_owned(), why);
-        if bytes.len() > KEY_FILE_BYTES_MAX {
-            return Err(not_a_key(NotAKey::TooLong));
-        }
         read_private_key(&bytes).map(Self).map_err(not_a_key)
     }
 }
@@ -130,4 +112,39 @@ impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SigningKey(of {})", self.public())
     }
+}
+
+/// Writes a private key's text to a new file. `is_whole` says whether a file that is there already holds a
+/// whole key.
+pub(super) fn write_key_file(
+    path: &Path,
+    pem: &[u8],
+    is_whole: impl FnOnce(&Path) -> bool,
+) -> Result<(), KeyFileError> {
+    create_secret(path, pem).map_err(|error| {
+        if error.error.kind() != ErrorKind::AlreadyExists {
+            return KeyFileError::Io(error);
+        }
+        match is_whole(path) {
+            true => KeyFileError::Exists(path.to_owned()),
+            false => KeyFileError::ExistsTorn(path.to_owned()),
+        }
+    })
+}
+
+/// The bytes of a private key's file, which nobody may read but its owner, or a group of this process.
+pub(super) fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let file = File::open(path).map_err(at(path))?;
+    if let Some(mode) = open_to_others(&file.metadata().map_err(at(path))?) {
+        return Err(KeyFileError::Open(path.to_owned(), mode));
+    }
+    // No longer than the capacity: a vector that grows leaves copies that are not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 1));
+    file.take(KEY_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(at(path))?;
+    if bytes.len() > KEY_FILE_BYTES_MAX {
+        return Err(KeyFileError::NotAKey(path.to_owned(), NotAKey::TooLong));
+    }
+    Ok(bytes)
 }

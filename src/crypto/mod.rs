@@ -1,4 +1,4 @@
-//! Ed25519 keys and the strict verdict on signatures.
+//! Ed25519 keys and the strict verdict on signatures; ML-DSA-44 beside it.
 //!
 //! The verdict is RFC 8032 strict everywhere: at intake, in an audit, in a receipt
 //! (`docs/format.md`, "Signatures"), whether one is checked alone or many together. What libraries
@@ -8,6 +8,7 @@ mod comb;
 mod key;
 mod keyfile;
 mod known_keys;
+mod mldsa;
 mod pem;
 mod verify;
 
@@ -15,5 +16,8 @@ pub use comb::{KnownKey, SignatureBatch, TableSize};
 pub use key::{KeyError, PublicKey, Signature};
 pub use keyfile::{KeyFileError, SigningKey};
 pub use known_keys::KnownKeys;
+pub use mldsa::{
+    MLDSA_KEY_BYTES, MLDSA_SIGNATURE_BYTES, MldsaKey, MldsaSignature, MldsaSigningKey,
+};
 pub use pem::NotAKey;
 pub use verify::{SignatureError, VerifyingKey};

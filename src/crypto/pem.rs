@@ -47,6 +47,14 @@ pub enum NotAKey {
     /// Another algorithm.
     #[error("holds a key for {0}, not for Ed25519; make one by: arborlog keygen NEW.pem")]
     NotEd25519(String),
+    /// Another algorithm, where ML-DSA-44 is asked for.
+    #[error("holds a key for {0}, not for ML-DSA-44")]
+    NotMldsa(String),
+    /// An ML-DSA-44 key with its long form, beside the seed or in its place.
+    #[error(
+        "holds an ML-DSA-44 key in its long form; write its seed alone: openssl pkey -in FILE -provparam ml-dsa.output_formats=seed-only -out NEW.pem"
+    )]
+    MldsaLongForm,
     /// Another kind of PEM block.
     #[error("holds a {0}, no private key")]
     Other(String),
@@ -61,12 +69,30 @@ const DASHES: &str = "-----";
 /// Longer than any label that there is, and shorter than a key.
 const LABEL_BYTES_MAX: usize = 40;
 
-/// Reads the one private key in a file's bytes. White space around lines, empty lines, and text
-/// outside the block mean nothing (RFC 7468, section 2); nor does a byte order mark.
+/// Reads the one Ed25519 private key in a file's bytes.
 ///
 /// # Errors
 /// [`NotAKey`] says what is there.
 pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey, NotAKey> {
+    let der = private_key_der(bytes)?;
+    if let Some((seed, public)) = ring_halves(&der) {
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
+        let own = key.verifying_key().to_bytes() == *public;
+        return own.then_some(key).ok_or(OTHER_HALF);
+    }
+    let info = PrivateKeyInfoRef::try_from(der.as_slice())
+        .map_err(|_| NotAKey::Damaged("it is no PKCS#8"))?;
+    if info.algorithm.oid != ED25519 {
+        return Err(NotAKey::NotEd25519(algorithm_name(&info.algorithm.oid)));
+    }
+    let halves = KeypairBytes::try_from(info)
+        .map_err(|_| NotAKey::Damaged("it has not the 32 bytes of an Ed25519 key"))?;
+    ed25519_dalek::SigningKey::try_from(&halves).map_err(|_| OTHER_HALF)
+}
+
+/// The DER of the one private key in a file's bytes. White space around lines, empty lines, and text
+/// outside the block mean nothing (RFC 7468, section 2); nor does a byte order mark.
+fn private_key_der(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotAKey> {
     let text = match bytes {
         [] => return Err(NotAKey::Empty),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [b'-', 0, ..] => {
@@ -92,24 +118,52 @@ pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey
             });
         }
     }
-    let der = STANDARD
+    STANDARD
         .decode(body.as_bytes())
         .map(Zeroizing::new)
-        .map_err(|_| NotAKey::Damaged("its base64 can't be read"))?;
-    if let Some((seed, public)) = ring_halves(&der) {
-        let key = ed25519_dalek::SigningKey::from_bytes(seed);
-        let own = key.verifying_key().to_bytes() == *public;
-        return own.then_some(key).ok_or(OTHER_HALF);
+        .map_err(|_| NotAKey::Damaged("its base64 can't be read"))
+}
+
+/// Reads the seed of the one ML-DSA-44 private key in a file's bytes.
+///
+/// # Errors
+/// [`NotAKey`] says what is there.
+pub(super) fn read_mldsa_seed(bytes: &[u8]) -> Result<Zeroizing<[u8; 32]>, NotAKey> {
+    let der = private_key_der(bytes)?;
+    if let Some(seed) = der.strip_prefix(MLDSA_SEED_BEFORE) {
+        let seed = <[u8; 32]>::try_from(seed);
+        return seed
+            .map(Zeroizing::new)
+            .map_err(|_| NotAKey::Damaged("it has not the 32 bytes of a seed"));
+    }
+    if ring_halves(&der).is_some() {
+        return Err(NotAKey::NotMldsa("Ed25519".to_owned()));
     }
     let info = PrivateKeyInfoRef::try_from(der.as_slice())
         .map_err(|_| NotAKey::Damaged("it is no PKCS#8"))?;
-    if info.algorithm.oid != ED25519 {
-        return Err(NotAKey::NotEd25519(algorithm_name(&info.algorithm.oid)));
+    match info.algorithm.oid {
+        MLDSA_44 => Err(NotAKey::MldsaLongForm),
+        oid => Err(NotAKey::NotMldsa(algorithm_name(&oid))),
     }
-    let halves = KeypairBytes::try_from(info)
-        .map_err(|_| NotAKey::Damaged("it has not the 32 bytes of an Ed25519 key"))?;
-    ed25519_dalek::SigningKey::try_from(&halves).map_err(|_| OTHER_HALF)
 }
+
+/// The text of an ML-DSA-44 key's file (RFC 9881, section 6: the seed alone).
+pub(super) fn mldsa_pem(seed: &[u8; 32]) -> Zeroizing<String> {
+    let mut der = Zeroizing::new(Vec::with_capacity(MLDSA_SEED_BEFORE.len() + seed.len()));
+    der.extend_from_slice(MLDSA_SEED_BEFORE);
+    der.extend_from_slice(seed);
+    let encoded = Zeroizing::new(STANDARD.encode(der.as_slice()));
+    // RFC 7468, section 2: lines of 64 characters.
+    let (first, second) = encoded.split_at(encoded.len().min(64));
+    Zeroizing::new(format!(
+        "{BEGIN}PRIVATE KEY{DASHES}\n{first}\n{second}\n{END}PRIVATE KEY{DASHES}\n"
+    ))
+}
+
+/// What stands before the seed in the DER: version 0, the algorithm, an octet string that holds the seed
+/// under its tag.
+const MLDSA_SEED_BEFORE: &[u8] =
+    b"\x30\x34\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x11\x04\x22\x80\x20";
 
 const OTHER_HALF: NotAKey = NotAKey::Damaged("its public half is another key's");
 
@@ -167,9 +221,13 @@ fn is_hex_key(text: &str) -> bool {
 
 /// RFC 8410, section 3.
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// RFC 9881, section 2.
+const MLDSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
 
 fn algorithm_name(oid: &ObjectIdentifier) -> String {
     match oid.to_string().as_str() {
+        "1.3.101.112" => "Ed25519".to_owned(),
+        "2.16.840.1.101.3.4.3.17" => "ML-DSA-44".to_owned(),
         "1.3.101.110" => "X25519".to_owned(),
         "1.3.101.111" => "X448".to_owned(),
         "1.3.101.113" => "Ed448".to_owned(),

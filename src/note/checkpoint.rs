@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::signed::{NoteError, SignedNote};
+use super::timestamped::{CosignError, Stamped};
 use super::vkey::{KeyName, VerifierKey};
-use crate::crypto::SigningKey;
+use crate::crypto::{MldsaSigningKey, SigningKey};
 use crate::merkle::{Frontier, Hash};
 use crate::outcome::Outcome;
 
@@ -94,8 +95,19 @@ impl UnverifiedCheckpoint {
                 expected: log.name().to_string(),
             });
         }
-        self.0.note.verify(log)?;
+        match log.is_mldsa() {
+            // A log's own line need not say when it was made.
+            true => drop(self.0.stamped().newest_time(log)?),
+            false => self.0.note.verify(log)?,
+        }
         Ok(self.0)
+    }
+}
+
+/// To be verified again, by another key.
+impl From<Checkpoint> for UnverifiedCheckpoint {
+    fn from(checkpoint: Checkpoint) -> Self {
+        Self(checkpoint)
     }
 }
 
@@ -184,10 +196,46 @@ impl Checkpoint {
         alone
     }
 
+    /// Adds a signature of the log by ML-DSA-44, beside the first, with the time at which it is made.
+    ///
+    /// # Errors
+    /// [`CosignError`].
+    pub fn also_sign_mldsa(
+        &mut self,
+        key: &MldsaSigningKey,
+        signed_at_s: u64,
+    ) -> Result<(), CosignError> {
+        let origin = self.origin.clone();
+        self.attach_mldsa(&origin, key, signed_at_s)
+    }
+
     /// Adds a second signature of the log, beside the first.
     pub fn also_sign(&mut self, key: &SigningKey) {
         let origin = self.origin.clone();
         self.note.sign(&origin, key);
+    }
+
+    /// What timestamped signatures of it sign.
+    pub(super) fn stamped(&self) -> Stamped<'_> {
+        Stamped {
+            note: &self.note,
+            origin: &self.origin,
+            size: self.head.size,
+            root: &self.head.root,
+        }
+    }
+
+    /// Adds a line by ML-DSA-44, of the log itself or of a cosigner.
+    pub(super) fn attach_mldsa(
+        &mut self,
+        signer: &KeyName,
+        key: &MldsaSigningKey,
+        signed_at_s: u64,
+    ) -> Result<(), CosignError> {
+        let bytes = self.stamped().sign_mldsa(signer, key, signed_at_s)?;
+        let vkey = VerifierKey::mldsa(signer.clone(), key.public());
+        self.note.attach(&vkey, bytes);
+        Ok(())
     }
 
     pub(super) fn note_mut(&mut self) -> &mut SignedNote {

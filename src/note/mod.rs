@@ -31,11 +31,13 @@ mod checkpoint;
 mod cosignature;
 mod file_fault;
 mod signed;
+mod timestamped;
 mod vkey;
 
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint};
-pub use cosignature::{COSIGNED_AT_S_MAX, Cosignature, cosign};
+pub use cosignature::{Cosignature, cosign, cosign_mldsa};
 pub use file_fault::FileFault;
 pub use signed::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote};
+pub use timestamped::{COSIGNED_AT_S_MAX, CosignError};
 pub(crate) use vkey::misleads;
 pub use vkey::{KeyName, NameError, SignatureType, VerifierKey, VkeyError};

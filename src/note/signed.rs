@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::vkey::{KeyName, SignatureType, VerifierKey, can_stand_in_a_line};
+use super::vkey::{KeyName, NoteKey, SignatureType, VerifierKey, can_stand_in_a_line};
 use crate::crypto::{Signature, SigningKey, VerifyingKey};
 use crate::outcome::Outcome;
 
@@ -166,17 +166,18 @@ impl SignedNote {
             .map(|line| line.bytes.as_slice())
     }
 
-    /// Checks that an Ed25519 key signed the text. Lines of other keys are passed over; one
-    /// that names this key must hold.
+    /// Checks that an Ed25519 key of type 0x01 signed the text. Lines of other keys are passed over; one
+    /// that names this key must hold. Keys of other types sign checkpoints alone, and [`super::Cosignature`]
+    /// and [`super::UnverifiedCheckpoint`] verify those.
     ///
     /// # Errors
     /// [`NoteError::NotSignedBy`], [`NoteError::FalseSignature`].
     pub fn verify(&self, vkey: &VerifierKey) -> Result<(), NoteError> {
         let named = || vkey.name().to_string();
-        let key = VerifyingKey::new(vkey.key()).map_err(|_| NoteError::FalseSignature(named()))?;
-        if vkey.kind() != SignatureType::Ed25519 {
+        let NoteKey::Ed25519(SignatureType::Ed25519, key) = vkey.note_key() else {
             return Err(NoteError::NotSignedBy(named()));
-        }
+        };
+        let key = VerifyingKey::new(key).map_err(|_| NoteError::FalseSignature(named()))?;
         let mut found = false;
         for bytes in self.lines_of(vkey) {
             <[u8; 64]>::try_from(bytes)

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::crypto::{KeyError, PublicKey, VerifyingKey};
+use crate::crypto::{KeyError, MLDSA_KEY_BYTES, MldsaKey, PublicKey, VerifyingKey};
 
 /// The name of a key, and the origin of a log: 1 to 200 bytes without white space, plus signs,
 /// control characters or characters that can't be seen (`docs/format.md`, section 2.2).
@@ -84,7 +84,7 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// The two kinds of signature that we make and check.
+/// How an Ed25519 key signs. An ML-DSA-44 key signs in one way alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SignatureType {
     /// 0x01: Ed25519 over the note's text.
@@ -102,18 +102,34 @@ impl SignatureType {
     }
 }
 
+/// 0x06: a timestamped ML-DSA-44 signature of a checkpoint, by a log or by a cosigner.
+const MLDSA: u8 = 0x06;
+
 /// A key that verifies notes: `<name>+<id in hex>+<base64 of type and key>`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VerifierKey {
     name: KeyName,
-    kind: SignatureType,
-    key: PublicKey,
+    key: NoteKey,
+}
+
+/// The key itself, and how it signs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum NoteKey {
+    Ed25519(SignatureType, PublicKey),
+    Mldsa(MldsaKey),
 }
 
 impl VerifierKey {
     /// The verifier key of these parts.
     pub fn new(name: KeyName, kind: SignatureType, key: PublicKey) -> Self {
-        Self { name, kind, key }
+        let key = NoteKey::Ed25519(kind, key);
+        Self { name, key }
+    }
+
+    /// The verifier key of an ML-DSA-44 key, which is a log's or a cosigner's.
+    pub fn mldsa(name: KeyName, key: MldsaKey) -> Self {
+        let key = NoteKey::Mldsa(key);
+        Self { name, key }
     }
 
     /// The key's name.
@@ -121,13 +137,54 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The kind of signature that it makes.
-    pub fn kind(&self) -> SignatureType {
-        self.kind
+    /// The type's byte: 0x01, 0x04 or 0x06.
+    pub fn type_byte(&self) -> u8 {
+        match &self.key {
+            NoteKey::Ed25519(kind, _) => kind.byte(),
+            NoteKey::Mldsa(_) => MLDSA,
+        }
     }
 
-    /// The Ed25519 key.
-    pub fn key(&self) -> &PublicKey {
+    /// Whether its signatures may be a log's.
+    pub fn is_for_logs(&self) -> bool {
+        self.type_byte() != SignatureType::CosignatureV1.byte()
+    }
+
+    /// Whether its signatures may be a cosigner's.
+    pub fn is_for_cosigners(&self) -> bool {
+        self.type_byte() != SignatureType::Ed25519.byte()
+    }
+
+    /// Whether it is an ML-DSA-44 key.
+    pub fn is_mldsa(&self) -> bool {
+        self.type_byte() == MLDSA
+    }
+
+    /// How it signs; `None` for an ML-DSA-44 key.
+    pub fn kind(&self) -> Option<SignatureType> {
+        match &self.key {
+            NoteKey::Ed25519(kind, _) => Some(*kind),
+            NoteKey::Mldsa(_) => None,
+        }
+    }
+
+    /// The Ed25519 key; `None` for an ML-DSA-44 key.
+    pub fn key(&self) -> Option<&PublicKey> {
+        match &self.key {
+            NoteKey::Ed25519(_, key) => Some(key),
+            NoteKey::Mldsa(_) => None,
+        }
+    }
+
+    /// The bytes of the key, of either kind.
+    pub fn key_bytes(&self) -> &[u8] {
+        match &self.key {
+            NoteKey::Ed25519(_, key) => key.as_bytes(),
+            NoteKey::Mldsa(key) => key.as_bytes(),
+        }
+    }
+
+    pub(super) fn note_key(&self) -> &NoteKey {
         &self.key
     }
 
@@ -135,8 +192,8 @@ impl VerifierKey {
     pub fn id(&self) -> u32 {
         let mut hasher = Sha256::new();
         hasher.update(self.name.0.as_bytes());
-        hasher.update([b'\n', self.kind.byte()]);
-        hasher.update(self.key.as_bytes());
+        hasher.update([b'\n', self.type_byte()]);
+        hasher.update(self.key_bytes());
         let [a, b, c, d, ..] = <[u8; 32]>::from(hasher.finalize());
         u32::from_be_bytes([a, b, c, d])
     }
@@ -144,8 +201,8 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut material = vec![self.kind.byte()];
-        material.extend_from_slice(self.key.as_bytes());
+        let mut material = vec![self.type_byte()];
+        material.extend_from_slice(self.key_bytes());
         write!(
             f,
             "{}+{:08x}+{}",
@@ -163,12 +220,20 @@ pub enum VkeyError {
     /// Not three parts joined by plus signs, or not in their encodings.
     #[error("a verifier key reads <name>+<8 hex digits>+<base64>")]
     Shape,
-    /// A signature type other than Ed25519 and Ed25519 cosignatures.
-    #[error("the key's signature type {0:#04x} is not supported (only 0x01 and 0x04)")]
+    /// Another signature type than Ed25519, Ed25519 cosignatures and ML-DSA-44.
+    #[error("the key's signature type {0:#04x} is not supported (only 0x01, 0x04 and 0x06)")]
     Type(u8),
     /// The key id does not belong to the name and key.
     #[error("the key id does not match the name and the key: was a character lost?")]
     Id,
+    /// The key has another length than keys of its type.
+    #[error("a key of this type has {expected} bytes, and this {found}")]
+    Length {
+        /// Bytes of a key of its type.
+        expected: usize,
+        /// Bytes of this one.
+        found: usize,
+    },
     /// A name that no key may have.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -191,17 +256,30 @@ impl FromStr for VerifierKey {
         let name = name.parse()?;
         let material = STANDARD.decode(material).map_err(|_| VkeyError::Shape)?;
         let (kind, key) = material.split_first().ok_or(VkeyError::Shape)?;
-        let kind = match kind {
-            0x01 => SignatureType::Ed25519,
-            0x04 => SignatureType::CosignatureV1,
-            other => return Err(VkeyError::Type(*other)),
+        let length = |expected| VkeyError::Length {
+            expected,
+            found: key.len(),
         };
-        let key = <[u8; 32]>::try_from(key).map_err(|_| VkeyError::Shape)?;
-        let vkey = Self::new(name, kind, PublicKey::from_bytes(key));
+        let ed25519 = |kind| -> Result<NoteKey, VkeyError> {
+            let key = <[u8; 32]>::try_from(key).map_err(|_| length(32))?;
+            Ok(NoteKey::Ed25519(kind, PublicKey::from_bytes(key)))
+        };
+        let key = match *kind {
+            0x01 => ed25519(SignatureType::Ed25519)?,
+            0x04 => ed25519(SignatureType::CosignatureV1)?,
+            MLDSA => {
+                let key = MldsaKey::from_bytes(key).ok_or_else(|| length(MLDSA_KEY_BYTES))?;
+                NoteKey::Mldsa(key)
+            }
+            other => return Err(VkeyError::Type(other)),
+        };
+        let vkey = Self { name, key };
         if format!("{:08x}", vkey.id()) != id {
             return Err(VkeyError::Id);
         }
-        VerifyingKey::new(vkey.key())?;
+        if let Some(key) = vkey.key() {
+            VerifyingKey::new(key)?;
+        }
         Ok(vkey)
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::serve::stop_signal;
 use crate::cli::{Done, Failure};
-use arborlog::cosign::{Witness, WitnessError};
+use arborlog::cosign::{KeyKind, Witness, WitnessError};
 use arborlog::http::{TrustedProxies, serve_witness};
 use arborlog::note::KeyName;
 use arborlog::outcome::Outcome;
@@ -28,6 +28,15 @@ pub struct WitnessArgs {
     /// key, for policies, and end.
     #[arg(long, value_name = "NAME")]
     init: Option<KeyName>,
+    /// What key --init makes: ed25519, whose cosignatures every client reads, or mldsa (ML-DSA-44), whose
+    /// cosignatures hold against quantum computers too. One witness has one key.
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "ed25519",
+        requires = "init"
+    )]
+    key: KeyKind,
     /// Where to listen; port 0 takes a free one and prints it.
     #[arg(
         long,
@@ -48,7 +57,7 @@ pub struct WitnessArgs {
 
 pub fn run(args: &WitnessArgs) -> Done {
     if let Some(name) = &args.init {
-        let vkey = Witness::init(&args.dir, name).map_err(not_opened)?;
+        let vkey = Witness::init(&args.dir, name, args.key).map_err(not_opened)?;
         outln!("{vkey}");
         return Ok(());
     }

@@ -38,6 +38,7 @@ mod sentences;
 mod shown;
 mod state_items;
 mod verify;
+mod vouched;
 
 pub use about::{About, Issuer, StateFile};
 pub use bounds::{
@@ -52,11 +53,13 @@ pub use prover::{ProveError, StateProver};
 pub use question::{ItemKey, Question, QuestionError};
 pub use shown::ShownEntry;
 pub use state_items::{ProvenItem, StateItem};
-pub use verify::{Check, VerifiedReceipt};
+pub use verify::VerifiedReceipt;
+pub use vouched::{Check, Trust};
 
 use crate::merkle::ProofError;
 use crate::note::{CheckpointError, FileFault, NoteError};
 use crate::outcome::Outcome;
+use crate::policy::QuorumMissing;
 use crate::record::{CodecError, Index, RecordId};
 
 /// Why a receipt proves nothing.
@@ -81,6 +84,9 @@ pub enum ReceiptError {
     /// A required witness did not cosign, or its cosignature does not hold.
     #[error("the witness's cosignature: {0}")]
     Witness(NoteError),
+    /// The checkpoint has not the cosignatures that the policy asks for.
+    #[error(transparent)]
+    Quorum(#[from] QuorumMissing),
     /// An entry is not proven to be in the tree at its index: its proof is not complete, or leads
     /// to another root.
     #[error("entry {index} is not proven to be in the log: {error}")]
@@ -196,6 +202,7 @@ impl ReceiptError {
             | Self::Part { .. }
             | Self::OtherFormat(_)
             | Self::Mldsa { .. }
+            | Self::Quorum(_)
             | Self::RulesVersion { .. } => Outcome::Unchecked,
             Self::Checkpoint(error) => error.outcome(),
             Self::Witness(error) => error.outcome(),
@@ -233,6 +240,7 @@ impl ReceiptError {
             Self::Checkpoint(error) => error.code(),
             Self::Witness(NoteError::NotSignedBy(_)) => "witness_missing",
             Self::Witness(error) => error.code(),
+            Self::Quorum(_) => "quorum_missing",
             Self::StateItem { complete, .. } => match complete {
                 true => "state_item_wrong",
                 false => "state_item_malformed",

@@ -1,28 +1,19 @@
 //! What a receipt proves: the checkpoint, the entry in its tree, and the chain of authority back to
 //! the genesis.
 
-use std::fmt;
-
 use super::about::{StateFile, about};
 use super::state_items::ProvenItem;
+use super::vouched::{Check, Trust, Vouched};
 use super::{Receipt, ReceiptError, shown};
 use crate::crypto::PublicKey;
 use crate::ledger::{RULES_VERSION, domains, endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
-use crate::note::{Checkpoint, Cosignature, TreeHead, VerifierKey};
+use crate::note::{Cosignature, TreeHead, VerifierKey};
+use crate::policy::Standing;
 use crate::record::{
     CodecError, Entry, FullEntry, Index, Origin, RecordId, Role, SignedEntry, SigningContext,
     StateEntry, Statement,
 };
-
-/// One thing that was verified.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Check {
-    /// A stable name of what was checked.
-    pub name: &'static str,
-    /// What holds, in words.
-    pub holds: String,
-}
 
 /// What a receipt proves.
 #[derive(Clone, Debug)]
@@ -40,8 +31,11 @@ pub struct VerifiedReceipt {
     pub genesis: Option<RecordId>,
     /// Size and root of the tree that the entry is in.
     pub head: TreeHead,
-    /// The cosignatures of the required witnesses, with the times at which they saw the checkpoint.
+    /// The cosignatures of the witnesses that were asked for one by one, with the times at which they saw the
+    /// checkpoint.
     pub cosignatures: Vec<Cosignature>,
+    /// By the policy, if it was verified under one: who signed, when, and which levels that makes.
+    pub standing: Option<Standing>,
     /// The items of the state that are proven, of a state entry.
     pub items: Vec<ProvenItem>,
     /// What a file that shows entries beside the items is about.
@@ -68,33 +62,37 @@ impl Receipt {
         genesis: Option<&RecordId>,
         witnesses: &[VerifierKey],
     ) -> Result<VerifiedReceipt, ReceiptError> {
-        let mut checks = Vec::new();
+        let trust = Trust {
+            log: Some(log),
+            policy: None,
+            witnesses,
+        };
+        self.verify_by(&trust, genesis)
+    }
+
+    /// As [`Self::verify`], by all that a reader trusts.
+    ///
+    /// # Errors
+    /// [`ReceiptError`] says what does not hold; [`ReceiptError::Quorum`] names who is missing.
+    pub fn verify_by(
+        &self,
+        trust: &Trust<'_>,
+        genesis: Option<&RecordId>,
+    ) -> Result<VerifiedReceipt, ReceiptError> {
+        let Vouched {
+            checkpoint,
+            cosignatures,
+            standing,
+            mut checks,
+        } = self.vouched(trust)?;
         let mut held = |name, holds: String| checks.push(Check { name, holds });
-        let checkpoint = Checkpoint::open(self.checkpoint.as_bytes(), log)?;
         let head = checkpoint.head();
-        held(
-            "checkpoint",
-            format!(
-                "the log {} signed a tree of {} entries",
-                log.name(),
-                head.size
-            ),
-        );
-        let mut cosignatures = Vec::new();
-        for witness in witnesses {
-            let seen = Cosignature::verify(&checkpoint, witness).map_err(ReceiptError::Witness)?;
-            held(
-                "witness",
-                format!("{} saw it at {} s", seen.witness, seen.seen_at_s),
-            );
-            cosignatures.push(seen);
-        }
         self.check_lengths(head.size)?;
         shown::check_length(&self.entries, self.hashes.len(), head.size)?;
         if !self.is_of_state_entry() {
             self.check_format(head)?;
         }
-        let origin = Origin::from(log.name().clone());
+        let origin = Origin::from(checkpoint.origin().clone());
         let context = SigningContext::new(&origin);
         let entry = include(head, self.index, &self.entry, &self.path)?;
         held(
@@ -139,6 +137,7 @@ impl Receipt {
                     genesis: file.as_ref().map(|file| file.genesis),
                     head,
                     cosignatures,
+                    standing,
                     items,
                     file,
                     shown: entries.into_iter().collect(),
@@ -217,6 +216,7 @@ impl Receipt {
             genesis: Some(found),
             head,
             cosignatures,
+            standing,
             items: Vec::new(),
             file: None,
             shown: Vec::new(),
@@ -539,12 +539,5 @@ fn check_possession(entry: &SignedEntry) -> Result<(), String> {
         Some(key) => Err(format!(
             "the key {key} did not sign the statement that names it"
         )),
-    }
-}
-
-/// One line for people.
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.holds)
     }
 }

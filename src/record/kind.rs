@@ -5,9 +5,9 @@ use std::fmt;
 
 use bincode::{Decode, Encode};
 
-use super::mldsa::MldsaKey;
 use super::number::{AccountId, Index};
 use super::statement::Statement;
+use crate::crypto::MldsaKey;
 use crate::crypto::PublicKey;
 
 /// The kind of a statement, without its fields.

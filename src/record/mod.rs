@@ -41,7 +41,6 @@ mod full;
 mod head;
 mod kind;
 mod land;
-mod mldsa;
 mod number;
 mod policy_text;
 mod signed;
@@ -49,6 +48,7 @@ mod statement;
 mod text;
 mod version;
 
+pub use crate::crypto::{MldsaKey, MldsaSignature};
 pub use batch::{BatchError, SEALED_BATCH, SEALED_BYTES_MAX, SealPlace, SealedBatch, UnreadBatch};
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
@@ -63,7 +63,6 @@ pub use full::{FullEntry, Stated};
 pub use head::{LogHead, StateHead};
 pub use kind::Kind;
 pub use land::{Circle, Country, GeoPoint, NamedPlatforms, Outline, PlotPlace};
-pub use mldsa::{MldsaKey, MldsaSignature};
 pub use number::{
     AccountId, ActivityCode, Day, DayError, Digest, Grams, Index, Latitude, Longitude, MethodId,
     MethodVersion, Micrograms, Month, NumberError, PlotNumber, Quantity, Seq, Serial, SpeciesCode,

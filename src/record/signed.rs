@@ -4,10 +4,10 @@ use bincode::{Decode, Encode};
 
 use super::chain::{RecordId, SigningContext};
 use super::codec::{CodecError, decode, decode_front, encode};
-use super::mldsa::{MLDSA_SIGNATURE_BYTES, MldsaSignature};
 use super::number::{Day, Seq};
 use super::statement::Statement;
 use crate::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey, VerifyingKey};
+use crate::crypto::{MLDSA_SIGNATURE_BYTES, MldsaSignature};
 
 /// The longest record: a policy of [`crate::policy::POLICY_BYTES_MAX`] bytes fits.
 pub const RECORD_BYTES_MAX: usize = 25_600;

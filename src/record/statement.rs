@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::codec::{CodecError, decode, encode};
 use super::kind::with_article;
 use super::land::{Country, NamedPlatforms, PlotPlace};
-use super::mldsa::MldsaKey;
 use super::number::{
     AccountId, ActivityCode, Day, Digest, Grams, Index, MethodId, MethodVersion, Micrograms,
     PlotNumber, Quantity, Serial, SpeciesCode,
@@ -18,6 +17,7 @@ use super::number::{
 use super::signed::RECORD_BYTES_MAX;
 use super::text::{List, Origin, Slug, Text, WebAddress};
 use super::version::FormatVersion;
+use crate::crypto::MldsaKey;
 use crate::crypto::PublicKey;
 use crate::policy::PolicyText;
 

@@ -56,6 +56,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/note.mjs"),
     ),
     (
+        "verifier/mldsa.mjs",
+        SCRIPT,
+        include_str!("verifier/mldsa.mjs"),
+    ),
+    (
         "verifier/policy.mjs",
         SCRIPT,
         include_str!("verifier/policy.mjs"),
@@ -109,6 +114,52 @@ const ASSETS: &[(&str, &str, &str)] = &[
         "verifier/story.mjs",
         SCRIPT,
         include_str!("verifier/story.mjs"),
+    ),
+    // What mldsa.mjs fetches where a browser has no ML-DSA of its own.
+    (
+        "verifier/vendor/noble/post-quantum/ml-dsa.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/post-quantum/ml-dsa.js"),
+    ),
+    (
+        "verifier/vendor/noble/post-quantum/_crystals.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/post-quantum/_crystals.js"),
+    ),
+    (
+        "verifier/vendor/noble/post-quantum/utils.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/post-quantum/utils.js"),
+    ),
+    (
+        "verifier/vendor/noble/hashes/sha3.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/hashes/sha3.js"),
+    ),
+    (
+        "verifier/vendor/noble/hashes/_u64.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/hashes/_u64.js"),
+    ),
+    (
+        "verifier/vendor/noble/hashes/utils.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/hashes/utils.js"),
+    ),
+    (
+        "verifier/vendor/noble/curves/abstract/fft.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/curves/abstract/fft.js"),
+    ),
+    (
+        "verifier/vendor/noble/curves/abstract/modular.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/curves/abstract/modular.js"),
+    ),
+    (
+        "verifier/vendor/noble/curves/utils.js",
+        SCRIPT,
+        include_str!("verifier/vendor/noble/curves/utils.js"),
     ),
 ];
 

@@ -390,7 +390,7 @@ fn what_is_signed_and_false_is_false_and_what_is_missing_is_not() {
     let renamed = VerifierKey::new(
         "example.org/other".parse().unwrap(),
         SignatureType::Ed25519,
-        *LOG.parse::<VerifierKey>().unwrap().key(),
+        *LOG.parse::<VerifierKey>().unwrap().key().unwrap(),
     );
     let (head, note) = AWARD.split_once("\n\n").unwrap();
     let (root, hash) = (note.lines().nth(2).unwrap(), head.lines().nth(3).unwrap());

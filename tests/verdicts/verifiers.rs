@@ -93,7 +93,7 @@ impl Verifiers {
 fn by_this_crate(question: &Question) -> Verdict {
     let of_kind = |text: &str, kind| {
         let key = text.parse::<VerifierKey>().ok();
-        key.filter(|key| key.kind() == kind)
+        key.filter(|key| key.kind() == Some(kind))
     };
     let witnesses = question.witnesses.iter();
     let witnesses = witnesses.map(|text| of_kind(text, SignatureType::CosignatureV1));

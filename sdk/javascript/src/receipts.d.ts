@@ -10,9 +10,9 @@ export interface Verdict {
 }
 
 export interface VerifyOptions {
-  /** The log's verifier key; or else `policy`. */
+  /** The log's verifier key: needed where `policy` names no log. */
   log?: string | null;
-  /** A text that c2sp.org/tlog-policy reads. */
+  /** A text that c2sp.org/tlog-policy reads; `proven.policy` says who of it cosigned. */
   policy?: string | null;
   /** The id of the genesis, hexadecimal. */
   genesis?: string | null;

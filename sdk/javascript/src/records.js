@@ -2,7 +2,8 @@
 
 import { ArborlogError } from './errors.js';
 import { encode } from './statements.js';
-import { RECORD_BYTES_MAX, concat, decodeEntry, hex, isSealedEntry, u64Bytes } from './verifier/codec.mjs';
+import { BOUNDS } from './verifier/bounds.mjs';
+import { concat, decodeEntry, hex, isSealedEntry, u64Bytes } from './verifier/codec.mjs';
 import { recordId, signingInput } from './verifier/record.mjs';
 import { leafHash, nodeHash } from './verifier/tree.mjs';
 
@@ -25,7 +26,7 @@ export function recordBytes({ issuer, seq, prev, issuedOn, statement }) {
   need(BigInt(seq) >= 0n && BigInt(seq) < 1n << 64n, `the seq ${seq} is not within 0 to 2^64 - 1`);
   need(Number.isInteger(issuedOn) && issuedOn >= 0 && issuedOn <= DAY_MAX, `the day ${issuedOn} is not within 0 to ${DAY_MAX}`);
   const record = concat(issuer, big(seq, 8), prev, big(issuedOn, 4), statement);
-  need(record.length <= RECORD_BYTES_MAX, `it has ${record.length} bytes, and ${RECORD_BYTES_MAX} are the most`);
+  need(record.length <= BOUNDS.record_bytes, `it has ${record.length} bytes, and ${BOUNDS.record_bytes} are the most`);
   return record;
 }
 

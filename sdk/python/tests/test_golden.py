@@ -215,15 +215,15 @@ class Verifying(unittest.TestCase):
         w2 = f"w2+{other.id.hex()}+{base64.b64encode(bytes([4]) + other.key).decode()}"
         head = f"log {log}\nwitness w1 {NOTES['witness']} https://witness.example.net/w1/\nwitness w2 {w2}\n"
         cases = [
-            ("quorum w1\n", data, "holds", None), ("quorum w2\n", data, "unchecked", "quorum_unmet"),
-            ("group g 2 w1 w2\nquorum g\n", data, "unchecked", "quorum_unmet"), ("group g any w1 w2\nquorum g\n", data, "holds", None),
-            ("group g all w1 w2\nquorum g\n", data, "unchecked", "quorum_unmet"), ("quorum none\n", lone, "holds", None),
-            ("quorum w1\n", lone, "unchecked", "quorum_unmet"), ("quorum w1\n", b"x", "not_that_kind", "not_a_receipt"),
+            ("quorum w1\n", data, "holds", None), ("quorum w2\n", data, "unchecked", "quorum_missing"),
+            ("group g 2 w1 w2\nquorum g\n", data, "unchecked", "quorum_missing"), ("group g any w1 w2\nquorum g\n", data, "holds", None),
+            ("group g all w1 w2\nquorum g\n", data, "unchecked", "quorum_missing"), ("quorum none\n", lone, "holds", None),
+            ("quorum w1\n", lone, "unchecked", "quorum_missing"), ("quorum w1\n", b"x", "not_that_kind", "not_a_receipt"),
         ]
         for tail, receipt, outcome, code in cases:
             verdict = verify_receipt(receipt, policy=head + tail)
             self.assertEqual((verdict.outcome, verdict.code), (outcome, code), tail)
-        self.assertEqual(verify_receipt(data, policy=head + "quorum w1\n").answer["seen_by"][0]["name"], "w1")
+        self.assertEqual(verify_receipt(data, policy=head + "quorum w1\n").answer["policy"]["cosigned_by"][0]["as"], "w1")
         # A line by a witness of the policy that does not hold is false, whoever else signed.
         line = next(one for one in data.split(b"\n") if b"witness.example.net/w1 " in one)
         name, _, signature = line.rpartition(b" ")
@@ -231,9 +231,12 @@ class Verifying(unittest.TestCase):
         spoiled[-1] ^= 1
         verdict = verify_receipt(data.replace(line, name + b" " + base64.b64encode(spoiled)), policy=head + "quorum none\n")
         self.assertEqual((verdict.outcome, verdict.code), ("false", "signature_invalid"))
-        self.assertEqual(verify_receipt(data, policy=f"witness w2 {w2}\nquorum none\n").code, "other_log")
-        # A line by an ML-DSA key can't be checked, and counts for nothing.
-        self.assertEqual(verify_receipt(data, policy=policy_with_mldsa()).outcome, "unchecked")
+        # A policy that names no log says nothing of the log's key: it goes beside one.
+        self.assertEqual(verify_receipt(data, log, f"witness w2 {w2}\nquorum none\n").outcome, "holds")
+        with self.assertRaises(arborlog.ArborlogError):
+            verify_receipt(data, policy=f"witness w2 {w2}\nquorum none\n")
+        # No line is by the ML-DSA key.
+        self.assertEqual(verify_receipt(data, policy=policy_with_mldsa()).code, "quorum_missing")
         with self.assertRaises(arborlog.ArborlogError):
             Policy("quorum x\n")
 

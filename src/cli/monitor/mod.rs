@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::audit::{advance, failed, say_unheld};
-use super::log_source::read_vkey;
+use super::trust::PolicyArgs;
 use super::{Done, Failure, log_source};
 use alert::{Alert, Known, WHAT_FINDING, WHAT_LIE};
 use arborlog::audit::{
@@ -29,15 +29,18 @@ const JUDGE_ONE_IN: u32 = 10;
 ///
 /// Ends with exit code 1 when the log is wrong or contradicts what it signed before; its
 /// checkpoints are kept in FILE.evidence/. A log that could not be checked (it does not answer,
-/// lags, gives a page in the place of a tile, shows what its key did not sign) is asked again; with
+/// lags, gives a page in the place of a tile, shows what its key did not sign, or what a policy's
+/// quorum did not) is asked again; with
 /// --once the exit code is 3 then, and 4 where there is no log.
 #[derive(Args)]
 pub struct MonitorArgs {
     /// The ledger's URL, or a mirror that somebody updates.
     ledger: String,
     /// The log's verifier key, or a file that holds it.
-    #[arg(long, value_name = "VKEY")]
-    log: String,
+    #[arg(long, value_name = "VKEY", required_unless_present = "policy")]
+    log: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// The file that keeps what was verified: the same as of `audit --state`.
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
@@ -83,7 +86,8 @@ struct Monitor<'a> {
 }
 
 pub fn run(args: &MonitorArgs) -> Done {
-    let log = read_vkey(&args.log)?;
+    let logs: Vec<String> = args.log.iter().cloned().collect();
+    let trusted = args.policy.read(&logs)?;
     let unless_told = args.on_finding.is_none().then_some(Severity::High);
     let mut monitor = Monitor {
         args,
@@ -100,9 +104,14 @@ pub fn run(args: &MonitorArgs) -> Done {
         let at = monitor.metrics.serve(address)?;
         outln!("listening on http://{at}");
     }
-    let resume = || {
-        Inspection::resume(log.clone(), &args.state)
-            .map_err(|error| failed(error, None, Some(&args.state)))
+    let log = trusted.audit_key(monitor.source.as_ref())?;
+    let resume = || -> Result<Inspection, Failure> {
+        let mut inspection = Inspection::resume(log.clone(), &args.state)
+            .map_err(|error| failed(error, None, Some(&args.state)))?;
+        if let Some(policy) = trusted.policy() {
+            inspection.require(policy.clone());
+        }
+        Ok(inspection)
     };
     let mut inspection = resume()?;
     loop {

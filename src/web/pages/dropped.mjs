@@ -127,8 +127,8 @@ document.addEventListener('drop', (event) => {
 // ---- one page that verifies itself ----
 
 const MODULES = [
-  'verifier/bounds.mjs', 'verifier/codec.mjs', 'verifier/file.mjs', 'verifier/tree.mjs', 'verifier/signature.mjs', 'verifier/note.mjs',
-  'verifier/policy.mjs', 'verifier/trie.mjs', 'verifier/domains.mjs', 'verifier/items.mjs', 'verifier/record.mjs',
+  'verifier/bounds.mjs', 'verifier/codec.mjs', 'verifier/file.mjs', 'verifier/tree.mjs', 'verifier/signature.mjs', 'verifier/mldsa.mjs',
+  'verifier/note.mjs', 'verifier/policy.mjs', 'verifier/trie.mjs', 'verifier/domains.mjs', 'verifier/items.mjs', 'verifier/record.mjs',
   'verifier/shown.mjs', 'verifier/about.mjs', 'verifier/receipt.mjs', 'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
 ];
 

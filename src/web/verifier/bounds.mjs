@@ -6,3 +6,8 @@ export const BOUNDS = Object.freeze({
   leaf_value_bytes: 128, trie_depth: 256, shown_entries: 512, note_bytes: 262_144, note_signatures: 64,
   cosigned_at_s: 2n ** 63n - 1n,
 });
+
+// What a policy may have at most (the same section).
+export const POLICY_BOUNDS = Object.freeze({
+  policy_bytes: 24_576, policy_file_bytes: 131_072, policy_logs: 64, policy_witnesses: 64, policy_groups: 64, policy_name_bytes: 200,
+});

@@ -20,7 +20,7 @@ export class Refused extends Error {
 // What says nothing against anybody: something is missing, or was changed on its way.
 const UNCHECKED = new Set([
   'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
-  'witness_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'state_item_malformed',
+  'witness_missing', 'quorum_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'state_item_malformed',
   'state_file_unfit', 'about_part', 'rules_version_unsupported', 'away',
 ]);
 
@@ -169,7 +169,7 @@ const WEB_ADDRESS = /^(https?:\/\/.*)?$/;
 // What the standard asks of a name in a signature line, and what a log's or a witness's name is.
 const LINE_NAME_REFUSED = String.raw`\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+`;
 const INVISIBLE = String.raw`\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}`;
-const REFUSED_IN_TEXT = new RegExp(String.raw`[\u0000-\u001f\u007f-\u009f\u2028\u2029${INVISIBLE}]`, 'u');
+export const REFUSED_IN_TEXT = new RegExp(String.raw`[\u0000-\u001f\u007f-\u009f\u2028\u2029${INVISIBLE}]`, 'u');
 export const LINE_NAME = new RegExp(`^[^${LINE_NAME_REFUSED}]+$`, 'u');
 export const NAME = new RegExp(`^[^${LINE_NAME_REFUSED}${INVISIBLE}]+$`, 'u');
 

@@ -5,17 +5,17 @@ import {
   LINE_NAME, concat, decimal, equal, fromBase64, fromHex, hex, isName, need, reading, utf8,
 } from './codec.mjs';
 import { readFile } from './file.mjs';
+import { MLDSA_KEY_BYTES, MLDSA_SIGNATURE_BYTES, mldsaHolds, mldsaLibrary, mldsaMessage } from './mldsa.mjs';
 import { isGoodKey, signatureHolds } from './signature.mjs';
 import { sha256 } from './tree.mjs';
 
 export const LOG = 1;
 export const WITNESS = 4;
 export const MLDSA = 6;
-const MLDSA_KEY_BYTES = 1312;
 
-// `<name>+<id>+<base64>`: a log's key, or a witness's. Spaces, tabs and line ends around it don't count.
-export async function parseVkey(pasted, kind) {
-  return readVkey(pasted.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, ''), [kind]);
+// `<name>+<id>+<base64>`: a key of one of these types, of a log or a witness. Spaces, tabs and line ends around it don't count.
+export async function parseVkey(pasted, ...kinds) {
+  return readVkey(pasted.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, ''), kinds);
 }
 
 // The same without anything around it, of one of these types.
@@ -81,22 +81,39 @@ export async function openCheckpoint(file, pinned) {
   return verifyCheckpoint(readFile(file, readCheckpoint), pinned);
 }
 
-// Checks every line that names a key; gives, for a witness, when it saw the checkpoint (seconds).
+// Checks every line that names a key; gives of each when its signer saw the checkpoint, in seconds (of an Ed25519 line of a
+// log 0).
 export async function checkLines(checkpoint, vkey) {
-  const found = [];
-  for (const line of checkpoint.lines) {
-    if (line.name !== vkey.name || !equal(line.id, vkey.id)) continue;
-    let { signature } = line;
-    let message = utf8(checkpoint.signed);
-    let seconds = 0n;
-    if (vkey.kind === WITNESS) {
-      seconds = signature.subarray(0, 8).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-      signature = signature.subarray(8);
-      message = concat(utf8(`cosignature/v1\ntime ${seconds}\n`), message);
-    }
-    const holds = seconds <= BOUNDS.cosigned_at_s && (await signatureHolds(vkey.key, signature, message));
-    need(holds, 'signature_invalid', `the checkpoint's line by ${vkey.name} does not hold`);
-    found.push({ seconds, signature });
-  }
+  const { found, unread } = await readLinesOf(checkpoint, vkey);
+  need(!unread, 'mldsa_unsupported', `the checkpoint's line by ${vkey.name} is of ML-DSA-44, which is not to be had here`);
   return found;
+}
+
+// The same; and whether these lines could not be checked for want of ML-DSA: then only their form was.
+export async function readLinesOf(checkpoint, vkey) {
+  const named = checkpoint.lines.filter((line) => line.name === vkey.name && equal(line.id, vkey.id));
+  const stamp = vkey.kind === LOG ? 0 : 8;
+  const width = stamp + (vkey.kind === MLDSA ? MLDSA_SIGNATURE_BYTES : 64);
+  const found = named.map(({ signature }) => ({
+    seconds: signature.subarray(0, stamp).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n),
+    signature: signature.subarray(stamp),
+  }));
+  const holds = (condition) => need(condition, 'signature_invalid', `the checkpoint's line by ${vkey.name} does not hold`);
+  holds(named.every(({ signature }) => signature.length === width) && found.every(({ seconds }) => seconds <= BOUNDS.cosigned_at_s));
+  if (vkey.kind === MLDSA && found.length > 0 && (await mldsaLibrary()) === null) return { found, unread: true };
+  for (const { seconds, signature } of found) holds(await lineHolds(checkpoint, vkey, seconds, signature));
+  return { found, unread: false };
+}
+
+async function lineHolds(checkpoint, vkey, seconds, signature) {
+  if (vkey.kind === MLDSA) return mldsaHolds(vkey.key, signature, mldsaMessage(checkpoint, vkey.name, seconds));
+  const stamp = vkey.kind === WITNESS ? `cosignature/v1\ntime ${seconds}\n` : '';
+  return signatureHolds(vkey.key, signature, utf8(stamp + checkpoint.signed));
+}
+
+// Without a time an ML-DSA line says nothing of a newest tree, which a witness must; of an auditor it is asked for the tree
+// alone. Gives the newest time that counts, or null.
+export function newestOf({ kind }, found, auditor = false) {
+  const times = found.map(({ seconds }) => seconds).filter((seconds) => auditor || kind !== MLDSA || seconds > 0n);
+  return times.length === 0 ? null : times.reduce((one, other) => (one > other ? one : other));
 }

@@ -1,58 +1,165 @@
-// Policies (docs/format.md, section 6.14.1; c2sp.org/tlog-policy): their form, which is a part of what is
-// canonical. Nobody obeys one yet.
+// Policies (docs/format.md, sections 6.14.1 and 12.3; c2sp.org/tlog-policy): which logs and witnesses count, and which of
+// them must have cosigned a checkpoint.
 
-import { hex, need, reading } from './codec.mjs';
-import { LOG, MLDSA, WITNESS, readVkey } from './note.mjs';
+import { POLICY_BOUNDS } from './bounds.mjs';
+import { REFUSED_IN_TEXT, Refused, equal, named, need, text8, utf8 } from './codec.mjs';
+import { LOG, MLDSA, WITNESS, newestOf, readLinesOf, readVkey } from './note.mjs';
 
 // What of a statement its bytes alone don't tell.
 export async function checkStatement(statement) {
-  if (statement.kind !== 'policy') return;
+  if (statement.kind === 'policy') await named('not_canonical', () => readPolicy(statement.policy, POLICY_BOUNDS.policy_bytes));
+}
+
+// What a policy says, from its text or its bytes: its `logs`, and its `witnesses` and `groups` by name, in the order of their
+// lines, and its `quorum`. Throws `policy_malformed`, with the number of the line if one is wrong.
+export async function readPolicy(policy, longest = POLICY_BOUNDS.policy_file_bytes) {
+  const bytes = typeof policy === 'string' ? utf8(policy) : policy;
+  need(bytes.length <= longest, 'policy_malformed', `a policy is longer than ${longest} bytes`);
+  const text = text8(bytes, 'policy_malformed', 'a policy is not well-formed UTF-8');
+  const lines = text.split('\n');
+  const rest = lines.pop();
+  const said = { logs: [], witnesses: new Map(), groups: new Map(), quorum: null, members: new Set() };
+  const ends = lines.length > 0 && rest === '';
+  await onLine(lines.length + 1, async () => lineHas(ends, 'each line ends in a newline, the last one too'));
+  for (const [at, line] of lines.entries()) await onLine(at + 1, () => takeLine(said, line));
+  await onLine(lines.length, async () => lineHas(said.quorum !== null, 'there is no quorum line'));
+  return said;
+}
+
+const lineHas = (condition, what) => need(condition, 'policy_malformed', what);
+
+async function onLine(number, work) {
   try {
-    await checkPolicy(statement.policy);
+    await work();
   } catch (error) {
-    reading('not_canonical', () => {
-      throw error;
-    });
+    if (!(error instanceof Refused)) throw error;
+    throw Object.assign(new Refused('policy_malformed', `line ${number} of the policy: ${error.message}`), { line: number });
   }
 }
 
-async function checkPolicy(policy) {
-  const holds = (condition, what) => need(condition, 'not_canonical', what);
-  holds(policy.endsWith('\n'), "a policy's last line has no newline");
-  const [logKeys, witnessKeys, defined, members] = [new Set(), new Set(), new Set(), new Set()];
-  const add = (item, to, what) => {
-    holds(!to.has(item), `${what} stands twice in a policy`);
-    to.add(item);
-  };
-  const define = (name) => {
-    holds(name !== 'none', 'a witness or group is named none');
-    add(name, defined, `the name ${name}`);
-  };
-  const known = (name) => holds(defined.has(name), `no line before defines ${name}`);
-  let quorums = 0;
-  for (const line of policy.slice(0, -1).split('\n')) {
-    const [what, ...rest] = line.split(/[ \t]/).filter((word) => word !== '');
-    if (what === undefined || what.startsWith('#')) continue;
-    if (what === 'log' && [1, 2].includes(rest.length)) {
-      add(hex((await readVkey(rest[0], [LOG, MLDSA])).key), logKeys, "a log's key");
-    } else if (what === 'witness' && [2, 3].includes(rest.length)) {
-      define(rest[0]);
-      add(hex((await readVkey(rest[1], [WITNESS, MLDSA])).key), witnessKeys, "a witness's key");
-    } else if (what === 'group' && rest.length >= 3) {
-      const [name, threshold, ...names] = rest;
-      for (const member of names) {
-        known(member);
-        add(member, members, `the member ${member}`);
-      }
-      const plain = /^[1-9][0-9]*$/.test(threshold) && BigInt(threshold) <= BigInt(names.length);
-      holds(plain || ['all', 'any'].includes(threshold), "a group's threshold is not all, any, or a number of members");
-      define(name);
-    } else if (what === 'quorum' && rest.length === 1) {
-      if (rest[0] !== 'none') known(rest[0]);
-      quorums += 1;
-    } else {
-      holds(false, `a line of a policy is none of log, witness, group and quorum: ${line}`);
-    }
+const isDefined = ({ witnesses, groups }, name) => witnesses.has(name) || groups.has(name);
+
+function checkNew(said, name) {
+  lineHas(utf8(name).length <= POLICY_BOUNDS.policy_name_bytes, 'a name is longer than 200 bytes');
+  lineHas(name !== 'none' && !isDefined(said, name), `${name} is defined already`);
+}
+
+async function takeLine(said, line) {
+  lineHas(!REFUSED_IN_TEXT.test(line.replaceAll('\t', '')), 'it has a character that is refused');
+  const [what, ...rest] = line.split(/[ \t]/).filter((word) => word !== '');
+  if (what === undefined || what.startsWith('#')) return;
+  if (what === 'log' && [1, 2].includes(rest.length)) {
+    const vkey = await readVkey(rest[0], [LOG, MLDSA]);
+    lineHas(said.logs.every(({ key }) => !equal(key, vkey.key)), "this log's key stands twice");
+    lineHas(said.logs.length < POLICY_BOUNDS.policy_logs, 'it names more than 64 logs');
+    said.logs.push(vkey);
+  } else if (what === 'witness' && [2, 3].includes(rest.length)) {
+    checkNew(said, rest[0]);
+    const vkey = await readVkey(rest[1], [WITNESS, MLDSA]);
+    lineHas([...said.witnesses.values()].every(({ key }) => !equal(key, vkey.key)), "this witness's key stands twice");
+    lineHas(said.witnesses.size < POLICY_BOUNDS.policy_witnesses, 'it names more than 64 witnesses');
+    said.witnesses.set(rest[0], vkey);
+  } else if (what === 'group' && rest.length >= 3) {
+    takeGroup(said, ...rest);
+  } else if (what === 'quorum' && rest.length === 1) {
+    lineHas(rest[0] === 'none' || isDefined(said, rest[0]), `no line before it defines ${rest[0]}`);
+    lineHas(said.quorum === null, 'there is a quorum line already');
+    [said.quorum] = rest;
+  } else {
+    lineHas(false, 'it is none of: log VKEY [URL]; witness NAME VKEY [URL]; group NAME all|any|K NAME\u2026; quorum NAME');
   }
-  holds(quorums === 1, 'a policy has not just one quorum line');
+}
+
+function takeGroup(said, name, threshold, ...members) {
+  for (const member of members) {
+    lineHas(isDefined(said, member), `no line before it defines ${member}`);
+    lineHas(!said.members.has(member), `${member} is a member of a group already`);
+    said.members.add(member);
+  }
+  const count = members.length;
+  const number = /^[1-9][0-9]{0,5}$/.test(threshold) ? Number(threshold) : 0;
+  const needed = { all: count, any: 1 }[threshold] ?? number;
+  lineHas(needed >= 1 && needed <= count, `a group of ${count} needs all, any, or a plain number up to that of them`);
+  checkNew(said, name);
+  lineHas(said.groups.size < POLICY_BOUNDS.policy_groups, 'it names more than 64 groups');
+  said.groups.set(name, { needed, members });
+}
+
+// ---- what a policy says of a checkpoint (section 12.3) ----
+
+const isAuditor = (name) => name.startsWith('audit-');
+
+// The first key of the policy that signed as the log; all lines by the log's keys in it hold.
+export async function checkLogByPolicy(policy, checkpoint) {
+  const own = policy.logs.filter(({ name }) => name === checkpoint.origin);
+  need(own.length > 0, 'other_log', `the checkpoint is of ${checkpoint.origin}, and the policy names no key of that log`);
+  const [signed, unchecked] = [[], []];
+  for (const vkey of own) {
+    const { found, unread } = await readLinesOf(checkpoint, vkey);
+    if (found.length > 0) (unread ? unchecked : signed).push(vkey);
+  }
+  const unsupported = signed.length === 0 && unchecked.length > 0;
+  need(!unsupported, 'mldsa_unsupported', "the log's line is of ML-DSA-44, which is not to be had here");
+  need(signed.length > 0, 'unsigned', 'no line of the checkpoint is by a log key of the policy');
+  return signed[0];
+}
+
+// Who of a policy cosigned a checkpoint, and which levels that reaches; refuses one that lacks the quorum.
+export async function checkQuorumOf(policy, checkpoint) {
+  const [seen, unchecked] = [new Map(), new Set()];
+  for (const [name, vkey] of policy.witnesses) {
+    const { found, unread } = await readLinesOf(checkpoint, vkey);
+    const seconds = newestOf(vkey, found, isAuditor(name));
+    if (seconds === null) continue;
+    if (unread) unchecked.add(name);
+    else seen.set(name, seconds);
+  }
+  const levels = levelsOf(policy, new Set(seen.keys()));
+  const notChecked = [...unchecked];
+  if (!levels.includes('cosigned')) {
+    const decides = levelsOf(policy, new Set([...seen.keys(), ...unchecked])).includes('cosigned');
+    need(!decides, 'mldsa_unsupported', `the policy's quorum depends on lines of ML-DSA-44, which is not to be had here: ${notChecked.join(', ')}`);
+    const missing = missingFor(policy, new Set(seen.keys()));
+    const said = missing.map((name) => `${name} (${policy.witnesses.get(name).name})`).join(', ');
+    const there = [...seen.keys()].join(', ') || 'nobody';
+    const what = `the policy's quorum, ${policy.quorum}, is not there: no cosignature by ${said}; there are those by ${there}`;
+    throw Object.assign(new Refused('quorum_missing', what), { missing, levels });
+  }
+  const cosignedBy = [...seen].map(([name, seconds]) => {
+    const { name: of, kind } = policy.witnesses.get(name);
+    const role = isAuditor(name) ? 'auditor' : 'witness';
+    return { as: name, name: of, role, seconds: seconds === 0n && kind === MLDSA ? null : seconds };
+  });
+  return { quorum: policy.quorum, levels, cosignedBy, notChecked };
+}
+
+// The witnesses that are there, and the groups that have enough of them. A group's members are defined before it.
+function namesThatHold({ groups }, present) {
+  const holding = new Set(['none', ...present]);
+  for (const [name, { needed, members }] of groups) {
+    if (members.filter((member) => holding.has(member)).length >= needed) holding.add(name);
+  }
+  return holding;
+}
+
+function levelsOf(policy, present) {
+  const names = [...policy.witnesses.keys()];
+  const [auditors, witnesses] = [names.filter(isAuditor), names.filter((name) => !isAuditor(name))];
+  const holdsWith = (others) => namesThatHold(policy, new Set([...present, ...others])).has(policy.quorum);
+  const anyOf = (some) => some.some((name) => present.has(name));
+  return [
+    ...(holdsWith([]) ? ['cosigned'] : []),
+    ...(anyOf(witnesses) && holdsWith(auditors) ? ['witnessed'] : []),
+    ...(anyOf(auditors) && holdsWith(witnesses) ? ['audited'] : []),
+  ];
+}
+
+// The witnesses, in the order of their lines, that are not there and that the quorum or a group it lacks asks for.
+function missingFor(policy, present) {
+  const holding = namesThatHold(policy, present);
+  const wanted = new Set([policy.quorum]);
+  for (const [name, { members }] of [...policy.groups].reverse()) {
+    if (wanted.has(name) && !holding.has(name)) members.forEach((member) => wanted.add(member));
+  }
+  return [...policy.witnesses.keys()].filter((name) => wanted.has(name) && !holding.has(name));
 }

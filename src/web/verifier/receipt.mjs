@@ -9,8 +9,8 @@ import {
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { verifyItem } from './items.mjs';
-import { checkLines, readCheckpoint, verifyCheckpoint } from './note.mjs';
-import { checkStatement } from './policy.mjs';
+import { checkLines, newestOf, readCheckpoint, verifyCheckpoint } from './note.mjs';
+import { checkLogByPolicy, checkQuorumOf, checkStatement } from './policy.mjs';
 import { MAY_SAY, checkSealed, checkSignatures, recordId, signingInput } from './record.mjs';
 import { checkShownLength, openShown, readShown } from './shown.mjs';
 import { leafHash, pathLength, rootByPath } from './tree.mjs';
@@ -142,11 +142,15 @@ function checkQuorum(entry, link) {
 }
 
 // Verifies a receipt, from its bytes or its text, by the log's key, the genesis' record id in hexadecimal if one is pinned, and
-// the witnesses that must have cosigned. `tell(check, found)` is called for each check that held:
+// the witnesses that must have cosigned; and by a policy, as readPolicy gives it: if that names logs, `vkey` may be null. What
+// is given beside it must hold too, and `policy` says who of it cosigned. `tell(check, found)` is called for each check that held:
 // checkpoint, witnesses, entry, inclusion, signature, role, authority, genesis. A state entry is the log's own word:
 // only the first four hold of it; what its items and the entries beside them say is given as `items`, `shown` and `file`. The signature, the role and the authority of a sealed entry
 // are those of its seal.
-export async function verifyReceipt(file, { vkey, genesis = null, witnesses = [] }, tell = () => {}) {
+export async function verifyReceipt(file, { vkey: given = null, policy = null, genesis = null, witnesses = [] }, tell = () => {}) {
+  if (given === null && (policy?.logs ?? []).length === 0) throw new TypeError("a receipt is verified by a log's key, or by a policy that names logs");
+  let vkey = given;
+  let byPolicy = null;
   const named = async (name, work) => {
     try {
       return await work();
@@ -162,18 +166,22 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
   };
   const { checkpoint, chain, seal: sealLink, beside } = await check('checkpoint', async () => {
     const read = readReceipt(file);
-    await verifyCheckpoint(read.checkpoint, vkey);
+    if (given !== null) await verifyCheckpoint(read.checkpoint, given);
+    if (policy !== null && policy.logs.length > 0) {
+      const signed = await checkLogByPolicy(policy, read.checkpoint);
+      vkey ??= signed;
+    }
     return read;
   });
   const seen = await check('witnesses', async () => {
     const all = [];
     for (const witness of witnesses) {
-      const lines = await checkLines(checkpoint, witness);
-      need(lines.length > 0, 'witness_missing', `no cosignature by ${witness.name}`);
       // Of several lines all hold, and the newest time counts.
-      const seconds = lines.map((line) => line.seconds).reduce((one, other) => (one > other ? one : other));
+      const seconds = newestOf(witness, await checkLines(checkpoint, witness));
+      need(seconds !== null, 'witness_missing', `no cosignature by ${witness.name}`);
       all.push({ name: witness.name, seconds });
     }
+    if (policy !== null) byPolicy = await checkQuorumOf(policy, checkpoint);
     return all;
   });
   const rest = sealLink === null ? chain : [...chain, sealLink];
@@ -210,7 +218,7 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
       return { items: proven, shown: opened, file: readAbout(proven, opened, state, checkpoint.origin, genesis) };
     });
     const nobody = { seal: null, grant: null, genesis: file?.genesis ?? null };
-    return { ...nobody, index: entry.index, entry, items, file, shown, checkpoint, pinned: genesis, seen, entries: [entry] };
+    return { ...nobody, index: entry.index, entry, items, file, shown, checkpoint, vkey, pinned: genesis, seen, policy: byPolicy, entries: [entry] };
   }
   // The entry that is signed.
   let signed = entry;
@@ -268,7 +276,7 @@ export async function verifyReceipt(file, { vkey, genesis = null, witnesses = []
     need(!unverified, 'mldsa_unsupported', 'a statement names an ML-DSA key, whose signature is not verified here');
     return id;
   });
-  const proven = { index: entry.index, grant, checkpoint, genesis: genesisId, pinned: genesis, seen, entries };
+  const proven = { index: entry.index, grant, checkpoint, genesis: genesisId, vkey, pinned: genesis, seen, policy: byPolicy, entries };
   if (sealLink === null) return { ...proven, entry, seal: null };
   // What a sealed entry does not say itself, its seal says of it.
   const { issuer, issued_on: issuedOn, admitted_at: admittedAt } = signed;

@@ -33,16 +33,16 @@ class Verdict:
 def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), about=None):
     """Verifies a `.tlog-proof` file: its bytes as they are.
 
-    Give `log`, the log's verifier key, or `policy`, a text that c2sp.org/tlog-policy reads: it names logs, witnesses,
-    and which of them must have seen the checkpoint. `genesis` is the id of the genesis (hexadecimal), `witnesses`
-    are verifier keys whose cosignature must be there, and `about` is what the file must be about, such as
-    `certificate/33258`, `accounts/…` or `receipt/12`.
+    Give `log`, the log's verifier key, or `policy`, a text that c2sp.org/tlog-policy reads: it names logs, witnesses and
+    auditors, and which of them must have seen the checkpoint; the answer's `policy` says who did. Given both, both must
+    hold. `genesis` is the id of the genesis (hexadecimal), `witnesses` are verifier keys whose cosignature must be there,
+    and `about` is what the file must be about, such as `certificate/33258`, `accounts/…` or `receipt/12`.
     """
-    if (log is None) == (policy is None):
-        raise ArborlogError("key_missing", "give either the log's verifier key, or a policy")
-    pinned = read_vkey(log) if log is not None else None
-    rule = Policy(policy) if policy is not None else None
-    seen_by = [read_vkey(witness, verifier.WITNESS) for witness in witnesses]
+    rule = Policy(policy).rule if policy is not None else None
+    if log is None and not (rule and rule.logs):
+        raise ArborlogError("key_missing", "give the log's verifier key, or a policy that names logs")
+    pinned = read_vkey(log, verifier.LOG, verifier.MLDSA) if log is not None else None
+    seen_by = [read_vkey(witness, verifier.WITNESS, verifier.MLDSA) for witness in witnesses]
     genesis_id = _genesis_id(genesis)
     answers = _question(about)
     if isinstance(data, str):
@@ -51,21 +51,18 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
         verifier.need(
             verifier.library_is_cofactorless(), "library_unfit", "this `cryptography` checks signatures with the cofactor"
         )
-        answer_by_policy = {}
-        if rule is not None:
-            pinned, answer_by_policy = rule.judge(verifier.read_receipt(data)[2])
-        answer = verifier.verify_receipt(data, pinned, genesis_id, seen_by) | answer_by_policy
+        answer = verifier.verify_receipt(data, pinned, genesis_id, seen_by, rule)
         answers(answer)
     except verifier.Refused as refused:
-        outcome = verifier.OUTCOMES[refused.exit_code] if refused.code != "quorum_unmet" else "unchecked"
+        outcome = verifier.OUTCOMES[refused.exit_code]
         return Verdict(outcome, None, refused.code, refused.where or "receipt", refused.what)
     return Verdict("holds", answer)
 
 
-def read_vkey(written, kind=verifier.LOG):
-    """A verifier key, `<name>+<id>+<base64>`."""
+def read_vkey(written, *kinds):
+    """A verifier key, `<name>+<id>+<base64>`: of these types, a log's Ed25519 key if none is given."""
     try:
-        return verifier.parse_vkey(written, kind)
+        return verifier.parse_vkey(written, *(kinds or (verifier.LOG,)))
     except verifier.Refused as refused:
         raise ArborlogError("vkey_malformed", f"{written!r} is no verifier key: {refused.what}") from None
 
@@ -86,57 +83,14 @@ def checkpoint_checker(log):
 
 
 class Policy:
-    """A policy of c2sp.org/tlog-policy: which logs and witnesses count, and which must have seen a checkpoint."""
+    """A policy of c2sp.org/tlog-policy: which logs and witnesses count, and which must have seen a checkpoint. `rule` is
+    what the verifier reads in it."""
 
     def __init__(self, text):
         try:
-            verifier.read_whole(verifier.policy_text, len(text.encode()).to_bytes(8, "big") + text.encode())
+            self.rule = verifier.read_policy(text.encode("utf-8", "surrogatepass"))
         except verifier.Refused as refused:
             raise ArborlogError("policy_malformed", refused.what) from None
-        self.logs, self.witnesses, self.groups, self.quorum = [], {}, {}, "none"
-        for line in text[:-1].split("\n"):
-            words = [word for word in line.replace("\t", " ").split(" ") if word]
-            if not words or words[0].startswith("#"):
-                continue
-            if words[0] == "log":
-                self.logs.append(verifier.read_vkey(words[1], (verifier.LOG, verifier.MLDSA)))
-            elif words[0] == "witness":
-                self.witnesses[words[1]] = verifier.read_vkey(words[2], (verifier.WITNESS, verifier.MLDSA))
-            elif words[0] == "group":
-                self.groups[words[1]] = (words[2], words[3:])
-            else:
-                self.quorum = words[1]
-
-    def judge(self, checkpoint):
-        """The log's key that signed a checkpoint, and who saw it; refuses one that the policy does not take."""
-        with verifier.at("checkpoint"):
-            own = [vkey for vkey in self.logs if vkey.name == checkpoint.origin]
-            verifier.need(own, "other_log", f"the policy names no log {checkpoint.origin}")
-            signed = [vkey for vkey in own if vkey.kind == verifier.LOG and verifier.check_lines(checkpoint, vkey)]
-            verifier.need(signed, "unsigned", "no line of the checkpoint is by a log key of the policy")
-            seen, unread = {}, []
-            for name, vkey in self.witnesses.items():
-                if vkey.kind == verifier.MLDSA:
-                    # No release verifies ML-DSA yet: such a line counts for nothing, and against nobody.
-                    unread += [name] if any(line[:2] == (vkey.name, vkey.id) for line in checkpoint.lines) else []
-                else:
-                    times = verifier.check_lines(checkpoint, vkey)
-                    seen |= {name: max(times)} if times else {}
-            also = f"; lines by ML-DSA keys could not be checked: {', '.join(unread)}" if unread else ""
-            verifier.need(
-                self._holds(self.quorum, seen), "quorum_unmet",
-                f"too few witnesses of the policy saw the checkpoint: {', '.join(seen) or 'none'}{also}",
-            )
-        return signed[0], {"seen_by": [{"name": name, "seen_at_s": at} for name, at in seen.items()]}
-
-    def _holds(self, name, seen):
-        if name == "none" or name in seen:
-            return True
-        if name not in self.groups:
-            return False
-        threshold, members = self.groups[name]
-        asked = {"all": len(members), "any": 1}.get(threshold) or int(threshold)
-        return sum(self._holds(member, seen) for member in members) >= asked
 
 
 def _question(about):

@@ -153,7 +153,7 @@ def _policy(value, where):
     from . import verifier
 
     try:
-        verifier.check_policy(value)
+        verifier.read_policy(value.encode())
     except verifier.Refused as refused:
         raise StatementError(where, refused.what) from None
     return len(data).to_bytes(8, "big") + data
