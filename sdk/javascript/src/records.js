@@ -2,15 +2,15 @@
 
 import { ArborlogError } from './errors.js';
 import { encode } from './statements.js';
-import { RECORD_BYTES_MAX, concat, decodeEntry, hex, isSealedEntry, u64Bytes } from './verifier/codec.mjs';
+import { BOUNDS } from './verifier/bounds.mjs';
+import { concat, decodeEntry, hex, isSealedEntry, u64Bytes } from './verifier/codec.mjs';
 import { recordId, signingInput } from './verifier/record.mjs';
 import { leafHash, nodeHash } from './verifier/tree.mjs';
 
 export { recordId, signingInput };
 
-export const BATCH_STATEMENTS_MAX = 16_384;
+export const BATCH_STATEMENTS_MAX = BOUNDS.sealed_statements;
 export const BATCH_BYTES_MAX = 8 << 20;
-const ENDORSEMENTS_MAX = 32;
 const DAY_MAX = 2_932_896;
 
 const need = (condition, what) => {
@@ -25,7 +25,7 @@ export function recordBytes({ issuer, seq, prev, issuedOn, statement }) {
   need(BigInt(seq) >= 0n && BigInt(seq) < 1n << 64n, `the seq ${seq} is not within 0 to 2^64 - 1`);
   need(Number.isInteger(issuedOn) && issuedOn >= 0 && issuedOn <= DAY_MAX, `the day ${issuedOn} is not within 0 to ${DAY_MAX}`);
   const record = concat(issuer, big(seq, 8), prev, big(issuedOn, 4), statement);
-  need(record.length <= RECORD_BYTES_MAX, `it has ${record.length} bytes, and ${RECORD_BYTES_MAX} are the most`);
+  need(record.length <= BOUNDS.record_bytes, `it has ${record.length} bytes, and ${BOUNDS.record_bytes} are the most`);
   return record;
 }
 
@@ -34,7 +34,7 @@ export function signedRecord(record, signature, endorsements = [], mldsaSignatur
   need(signature.length === 64, 'a signature has 64 bytes');
   need([0, 2420].includes(mldsaSignature.length), 'an ML-DSA signature has 2,420 bytes');
   const pairs = endorsements.map(([key, made]) => [hex(key), key, made]).sort(([one], [other]) => (one < other ? -1 : 1));
-  need(pairs.length <= ENDORSEMENTS_MAX, `${ENDORSEMENTS_MAX} endorsements are the most`);
+  need(pairs.length <= BOUNDS.endorsements, `${BOUNDS.endorsements} endorsements are the most`);
   const keys = new Set([hex(record.subarray(0, 32)), ...pairs.map(([name]) => name)]);
   need(keys.size === pairs.length + 1, 'a key endorses twice, or the issuer does');
   need(pairs.every(([, key, made]) => key.length === 32 && made.length === 64), 'an endorsement has 32 and 64 bytes');
