@@ -36,7 +36,7 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
     Give `log`, the log's verifier key, or `policy`, a text that c2sp.org/tlog-policy reads: it names logs, witnesses,
     and which of them must have seen the checkpoint. `genesis` is the id of the genesis (hexadecimal), `witnesses`
     are verifier keys whose cosignature must be there, and `about` is what the file must be about, such as
-    `certificate/33258`, `accounts/…` or `receipt/12`.
+    `certificate/33258`, `account/…` or `receipt/12`.
     """
     if (log is None) == (policy is None):
         raise ArborlogError("key_missing", "give either the log's verifier key, or a policy")
@@ -44,7 +44,7 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
     rule = Policy(policy) if policy is not None else None
     seen_by = [read_vkey(witness, verifier.WITNESS) for witness in witnesses]
     genesis_id = _genesis_id(genesis)
-    answers = _question(about)
+    question = _question(about)
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogatepass")
     try:
@@ -55,10 +55,10 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
         if rule is not None:
             pinned, answer_by_policy = rule.judge(verifier.read_receipt(data)[2])
         answer = verifier.verify_receipt(data, pinned, genesis_id, seen_by) | answer_by_policy
-        answers(answer)
+        if question is not None:
+            verifier.check_about(answer, question)
     except verifier.Refused as refused:
-        outcome = verifier.OUTCOMES[refused.exit_code] if refused.code != "quorum_unmet" else "unchecked"
-        return Verdict(outcome, None, refused.code, refused.where or "receipt", refused.what)
+        return Verdict(verifier.OUTCOMES[refused.exit_code], None, refused.code, refused.where or "receipt", refused.what)
     return Verdict("holds", answer)
 
 
@@ -124,7 +124,7 @@ class Policy:
                     seen |= {name: max(times)} if times else {}
             also = f"; lines by ML-DSA keys could not be checked: {', '.join(unread)}" if unread else ""
             verifier.need(
-                self._holds(self.quorum, seen), "quorum_unmet",
+                self._holds(self.quorum, seen), "witness_missing",
                 f"too few witnesses of the policy saw the checkpoint: {', '.join(seen) or 'none'}{also}",
             )
         return signed[0], {"seen_by": [{"name": name, "seen_at_s": at} for name, at in seen.items()]}
@@ -140,17 +140,13 @@ class Policy:
 
 
 def _question(about):
-    """A function that refuses an answer to another question than the one that was asked."""
+    """What the file must be about, read; None if that was not asked."""
     if about is None:
-        return lambda answer: None
-    if hasattr(verifier, "read_question"):
-        try:
-            question = verifier.read_question(about)
-        except verifier.Refused as refused:
-            raise ArborlogError("question_malformed", refused.what) from None
-        return lambda answer: verifier.check_about(answer, question)
-    what = f"the file is true, and does not answer what was asked: {about}"
-    return lambda answer: verifier.need(verifier.is_about(answer, about), "about_other", what)
+        return None
+    try:
+        return verifier.read_question(about)
+    except verifier.Refused as refused:
+        raise ArborlogError("question_malformed", refused.what) from None
 
 
 def _genesis_id(genesis):

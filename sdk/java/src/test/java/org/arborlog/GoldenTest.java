@@ -148,9 +148,7 @@ class GoldenTest {
             Map<String, Object> file = (Map<String, Object>) one;
             Receipt.Verdict verdict = Receipt.check(utf8(file), Trust.of(log));
             String code = verdict.fault() == null ? null : verdict.fault().code();
-            // A shown entry is bounded as all are; golden files made before that bound say not_included.
-            boolean isBound = "test_hashes_and_entries_beyond_what_can_be".equals(file.get("name")) && "receipt_malformed".equals(code);
-            assertTrue(isBound || file.get("outcome").equals(verdict.outcome().toString()) && java.util.Objects.equals(file.get("code"), code),
+            assertTrue(file.get("outcome").equals(verdict.outcome().toString()) && java.util.Objects.equals(file.get("code"), code),
                 file.get("name") + ": " + verdict.fault());
         }
     }

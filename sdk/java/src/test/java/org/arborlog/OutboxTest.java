@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The outbox against a real server: ARBORLOG is the path of the program. */
 @EnabledIfEnvironmentVariable(named = "ARBORLOG", matches = ".+")
-@Timeout(60)
+@Timeout(180)
 class OutboxTest {
     @TempDir
     Path dir;
