@@ -137,6 +137,17 @@ func sameJSON(a, b []byte) bool {
 	return bytes.Equal(c, d)
 }
 
+func TestEvidenceAndPoints(t *testing.T) {
+	// RFC 4231, test case 2.
+	made := EvidenceOf([]byte("Jefe"), []byte("what do ya want for nothing?"))
+	if made.String() != "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" {
+		t.Error(made)
+	}
+	if points, ok := Points(40_000, 167_250_000); points != 6690 || !ok {
+		t.Error(points, ok)
+	}
+}
+
 func TestSealedAndStateEntriesAreRead(t *testing.T) {
 	var forms struct {
 		Sealed []string

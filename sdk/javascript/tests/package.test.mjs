@@ -32,6 +32,11 @@ test('from install to the first award, as the README says', { timeout: 180_000, 
   assert.ok(lines.length <= 10, `${lines.length} lines`);
 });
 
+test('docs/integrating.md has the same lines', () => {
+  const page = readFileSync(new URL('../../../docs/integrating.md', import.meta.url), 'utf8');
+  assert.ok(page.includes(`\`\`\`js\n${BLOCKS[0]}\`\`\``));
+});
+
 test('a package has the verifier in it, and works where it is installed', { timeout: 180_000 }, (t) => {
   const scratch = mkdtempSync(join(tmpdir(), 'arborlog-pack-'));
   t.after(() => rmSync(scratch, { recursive: true }));

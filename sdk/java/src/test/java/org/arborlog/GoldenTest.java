@@ -154,6 +154,15 @@ class GoldenTest {
     }
 
     @Test
+    void evidenceAndPoints() {
+        // RFC 4231, test case 2.
+        assertEquals("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            Statement.Award.evidenceOf("Jefe".getBytes(java.nio.charset.StandardCharsets.UTF_8),
+                "what do ya want for nothing?".getBytes(java.nio.charset.StandardCharsets.UTF_8)).toString());
+        assertEquals(6690, Statement.Award.points(40_000, 167_250_000));
+    }
+
+    @Test
     void limitsAreNamedWithTheirField() {
         Statement.Award award = new Statement.Award(GENESIS, 1L << 32, 1, 1, 1, 1, Day.of(2026, 3, 1), GENESIS);
         ArborlogException wrong = org.junit.jupiter.api.Assertions.assertThrows(ArborlogException.class, award::encode);
