@@ -239,7 +239,9 @@ fn the_openapi_document_is_true_to_the_routes() {
     let named: HashSet<&str> = paths.keys().map(String::as_str).collect();
     let promised = HashSet::from([
         "/checkpoint",
-        "/tile/{*path}",
+        "/openapi.json",
+        "/tile/{level}/{number}",
+        "/tile/{level}/{number}.p/{width}",
         "/v1/records",
         "/v1/batches",
         "/v1/issuers",
@@ -265,9 +267,40 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/readyz",
     ]);
     assert_eq!(named, promised);
+    let mut ids = HashSet::new();
+    for operation in paths
+        .values()
+        .flat_map(|it| it.as_object().unwrap().values())
+    {
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(ids.insert(id), "{id} stands twice");
+    }
+    // The examples of statements are those of the golden ledger.
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/statements");
+    let golden = std::fs::read_dir(golden)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let golden = golden.filter(|path| path.extension().is_some_and(|it| it == "json"));
+    let golden: Vec<Value> = golden
+        .map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+        .collect();
+    let examples = schemas.values().filter_map(|it| it["examples"].as_array());
+    let examples: Vec<&Value> = examples.flatten().collect();
+    let kinds: HashSet<&str> = examples
+        .iter()
+        .map(|it| it["kind"].as_str().unwrap())
+        .collect();
+    let stated: HashSet<&str> = golden
+        .iter()
+        .map(|it| it["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, stated);
+    assert!(examples.iter().all(|example| golden.contains(example)));
     for (path, operations) in paths {
         let real = path
-            .replace("{*path}", "0/000.p/1")
+            .replace("/tile/{level}/{number}.p/{width}", "/tile/0/000.p/1")
+            .replace("/tile/{level}/{number}", "/tile/0/000")
             .replace("{key}", &ledger.governors[0].public().to_string())
             .replace("{id}", &"0".repeat(64))
             .replace("{index}", "0")

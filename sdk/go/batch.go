@@ -1,6 +1,8 @@
 package arborlog
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"strconv"
 )
@@ -91,4 +93,12 @@ func signBytes(origin string, chain Chain, today Day, statement []byte, signer S
 // Points are those of an award: quantity × factor ÷ 10⁹, rounded down. It is false where they don't fit 64 bits.
 func Points(quantity, factor uint64) (uint64, bool) {
 	return mulDiv(quantity, factor, 1_000_000_000)
+}
+
+// EvidenceOf names an event for an award: HMAC-SHA-256 under a secret that the platform keeps, so that nobody else can guess it.
+func EvidenceOf(secret, event []byte) (evidence Bytes32) {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write(event)
+	copy(evidence[:], mac.Sum(nil))
+	return evidence
 }

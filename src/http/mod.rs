@@ -17,6 +17,7 @@ mod issuers;
 mod limits;
 mod lookup;
 mod metrics;
+mod openapi;
 mod proofs;
 mod reversals;
 mod sealed_batches;
@@ -136,7 +137,8 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         whole.merge(part);
     }
     let file_turns = Extension(ReadTurns::of_files());
-    let document = serde_json::to_string_pretty(&whole)
+    let document = openapi::document(&whole)
+        .and_then(|document| serde_json::to_string_pretty(&document))
         .map(|text| ([(CONTENT_TYPE, "application/json")], text))
         .map_err(|error| Problem::contradiction(&format!("the API's description: {error}")));
     compressed

@@ -135,7 +135,7 @@ fn too_new(index: Index) -> Problem {
 
 /// A certificate with all that it rests on, in one file: claim, tree, planting, plot, latest survey, their
 /// entries, and the keys that issued them.
-#[utoipa::path(get, path = "/v1/proofs/certificate/{index}", params(("index" = u64, Path, description = "The claim's index")), responses(
+#[utoipa::path(get, path = "/v1/proofs/certificate/{index}", operation_id = "certificate_proof", params(("index" = u64, Path, description = "The claim's index")), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "No claim"),
     (status = 503, body = Problem, description = "The log has no state entry yet that speaks of it"),

@@ -27,6 +27,7 @@ mod verifiers;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arborlog::receipt::Receipt;
 use arborlog::record::*;
 use attack::{Attack, Unproven, Yes};
 use detectors::{Shown, Verdict, Verdicts, look};
@@ -156,6 +157,38 @@ fn each_lie_is_noticed_by_whom_the_table_says() {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
+/// The receipts of the table, for those who verify in other languages (`sdk/`): `ARBORLOG_BLESS=1` writes them.
+#[test]
+fn the_golden_attacks_are_the_receipts_of_the_table() {
+    let mut lines = String::new();
+    for attack in attacks() {
+        let shown = (attack.build)();
+        let Some(text) = &shown.receipt else {
+            continue;
+        };
+        let log = shown.log.to_string();
+        let verified = text
+            .parse::<Receipt>()
+            .and_then(|it| it.verify(&shown.log, Some(&shown.genesis), shown.witness.as_slice()));
+        let (outcome, code) = match &verified {
+            Ok(_) => ("holds", None),
+            Err(error) => (error.outcome().name(), Some(error.code().to_string())),
+        };
+        let witnesses: Vec<_> = shown.witness.iter().map(ToString::to_string).collect();
+        let line = serde_json::json!({
+            "attack": attack.name, "receipt": text, "log": log, "genesis": shown.genesis.to_string(),
+            "witnesses": witnesses, "outcome": outcome, "code": code,
+        });
+        lines += &format!("{line}\n");
+    }
+    if std::env::var_os("ARBORLOG_BLESS").is_some() {
+        std::fs::write(GOLDEN, lines).unwrap();
+    } else {
+        let golden = std::fs::read_to_string(GOLDEN).unwrap();
+        assert!(golden == lines, "{GOLDEN}: run with ARBORLOG_BLESS=1");
+    }
+}
+
 /// Where the table is wrong about an attack.
 fn differences(attack: &Attack, all: &Verdicts) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -186,6 +219,7 @@ fn differences(attack: &Attack, all: &Verdicts) -> Vec<String> {
     wrong
 }
 
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/attacks.ndjson");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/threat-model.md");
 const BEGIN: &str = "<!-- attacks: begin -->\n";
 const END: &str = "<!-- attacks: end -->";

@@ -102,7 +102,20 @@ func TestWhatIsRefusedIsNamedAndTheOthersGoIn(t *testing.T) {
 			t.Fatalf("%d: %+v", n, s)
 		}
 	}
-	alone := p.put(wrong)
+	// The same event, put right, goes in under the same name; said otherwise again, it is wrong use.
+	right := p.put(award(1, 2, 2000))
+	if report := p.send(); report.In != 1 || p.state(right[0]).State != "in" || right[0] == ids[1] {
+		t.Fatalf("%+v", report)
+	}
+	if again := p.put(award(1, 2, 2000)); again[0] != right[0] {
+		t.Fatal("an event was put twice")
+	}
+	if _, err := p.box.Put(context.Background(), p.db, "", wrong); codeOf(err) != "wrong_use" {
+		t.Fatal(err)
+	}
+	other := award(1, 5, 2000)
+	other.Points++
+	alone := p.put(other)
 	if report := p.send(); report.Refused != 1 || p.state(alone[0]).Code != "points_mismatch" {
 		t.Fatalf("%+v", report)
 	}

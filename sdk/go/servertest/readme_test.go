@@ -20,6 +20,10 @@ func TestTheReadmesFirstAward(t *testing.T) {
 	if count := strings.Count(lines, "\n"); count != 10 {
 		t.Fatalf("it has %d lines", count)
 	}
+	page, err := os.ReadFile("../../../docs/integrating.md")
+	if err != nil || !strings.Contains(string(page), "```go\n"+lines+"```") {
+		t.Fatalf("docs/integrating.md has other lines: %v", err)
+	}
 	lines = strings.ReplaceAll(lines, "https://ledger.example.org", l.url)
 	lines = strings.ReplaceAll(lines, "example.org/ledger+19103eb6+AbXqQiyuhBBRlQnzebTvVS59E26NZpmPNotdBu/Tu0Kr", l.log.String())
 	lines = strings.ReplaceAll(lines, `"app.pem"`, `"`+filepath.Join(l.dir, "app.pem")+`"`)

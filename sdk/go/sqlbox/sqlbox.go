@@ -46,23 +46,34 @@ type Execer interface {
 }
 
 // Put puts a statement into the outbox, in the platform's own transaction: it is sent if that commits. The reference is your name
-// for it, and makes it one: what is put twice under a reference is there once, and another statement under it is refused. An
-// empty reference is none. It gives the statement's number.
+// for it, and makes it one: what is put twice under a reference is there once, and another statement under it is refused, unless
+// the ledger refused the first one. An award without a reference has its evidence for one, since that names its event; any other
+// statement has none then. It gives the statement's number.
 func (b *Box) Put(ctx context.Context, tx Execer, reference string, statement arborlog.Statement) (int64, error) {
 	data, err := arborlog.EncodeStatement(statement)
 	if err != nil {
 		return 0, err
 	}
+	if award, ok := statement.(*arborlog.Award); ok && reference == "" {
+		reference = "award/" + award.Evidence.String()
+	}
 	name := sql.NullString{String: reference, Valid: reference != ""}
 	if name.Valid {
 		var id int64
 		var known []byte
-		err := tx.QueryRowContext(ctx, "SELECT id, statement FROM arborlog_statement WHERE reference = ?", reference).Scan(&id, &known)
-		if err == nil && string(known) != string(data) {
-			err = &arborlog.Error{Code: "wrong_use", Where: reference, What: "another statement was put under this reference"}
-		}
-		if !errors.Is(err, sql.ErrNoRows) {
+		var state string
+		err := tx.QueryRowContext(ctx, "SELECT id, statement, state FROM arborlog_statement WHERE reference = ?", reference).Scan(&id, &known, &state)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil || string(known) == string(data):
 			return id, err
+		case state != "refused":
+			return id, &arborlog.Error{Code: "wrong_use", Where: reference, What: "another statement was put under this reference"}
+		default:
+			// The corrected one takes the name. The refused one keeps its row, for its bytes may be on their way still.
+			if _, err := tx.ExecContext(ctx, "UPDATE arborlog_statement SET reference = NULL WHERE id = ?", id); err != nil {
+				return 0, err
+			}
 		}
 	}
 	result, err := tx.ExecContext(ctx, "INSERT INTO arborlog_statement (reference, statement) VALUES (?, ?)", name, data)

@@ -18,6 +18,11 @@ export interface VerifyOptions {
   genesis?: string | null;
   /** Verifier keys whose cosignature must be there. */
   witnesses?: string[];
+  /**
+   * What the file must be about: `receipt/12`, `certificate/33258`, `account/…`, `account-history/…`, as docs/format.md, 13.6, has
+   * them. A true file about something else is `about_other` (`false`), one with a part of a history `about_part` (`unchecked`).
+   */
+  about?: string | null;
 }
 
 /** Verifies a `.tlog-proof` file offline: its bytes as they are, or its text. Works in browsers too. */

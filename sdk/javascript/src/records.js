@@ -9,9 +9,8 @@ import { leafHash, nodeHash } from './verifier/tree.mjs';
 
 export { recordId, signingInput };
 
-export const BATCH_STATEMENTS_MAX = 16_384;
+export const BATCH_STATEMENTS_MAX = BOUNDS.sealed_statements;
 export const BATCH_BYTES_MAX = 8 << 20;
-const ENDORSEMENTS_MAX = 32;
 const DAY_MAX = 2_932_896;
 
 const need = (condition, what) => {
@@ -35,7 +34,7 @@ export function signedRecord(record, signature, endorsements = [], mldsaSignatur
   need(signature.length === 64, 'a signature has 64 bytes');
   need([0, 2420].includes(mldsaSignature.length), 'an ML-DSA signature has 2,420 bytes');
   const pairs = endorsements.map(([key, made]) => [hex(key), key, made]).sort(([one], [other]) => (one < other ? -1 : 1));
-  need(pairs.length <= ENDORSEMENTS_MAX, `${ENDORSEMENTS_MAX} endorsements are the most`);
+  need(pairs.length <= BOUNDS.endorsements, `${BOUNDS.endorsements} endorsements are the most`);
   const keys = new Set([hex(record.subarray(0, 32)), ...pairs.map(([name]) => name)]);
   need(keys.size === pairs.length + 1, 'a key endorses twice, or the issuer does');
   need(pairs.every(([, key, made]) => key.length === 32 && made.length === 64), 'an endorsement has 32 and 64 bytes');

@@ -3,11 +3,12 @@
 // `not_canonical` never leaves the program; what text may have in it, the verifier's own readers say.
 
 import { StatementError } from './errors.js';
+import { BOUNDS } from './verifier/bounds.mjs';
 import { NAME, Refused, SLUG, concat, day as dayReader, fromHex, hex, readWhole, text as textReader, u64Bytes, utf8 } from './verifier/codec.mjs';
 import { checkStatement } from './verifier/policy.mjs';
 
 // A record has 76 bytes before its statement, and 25,600 in all.
-export const STATEMENT_BYTES_MAX = 25_600 - 76;
+export const STATEMENT_BYTES_MAX = BOUNDS.record_bytes - 76;
 export const SEALABLE = new Set(['award', 'transfer', 'planting', 'survey', 'claim', 'assignment', 'correction']);
 
 const DAY_MS = 86_400_000;

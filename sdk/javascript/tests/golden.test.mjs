@@ -214,6 +214,37 @@ test('files about the state, with one thing changed or forged by a log', async (
   }
 });
 
+test('each receipt of the attack table comes to what docs/threat-model.md says', async () => {
+  const counts = {};
+  for (const line of text('attacks.ndjson').trim().split('\n')) {
+    const { attack, receipt, log, genesis, witnesses, outcome, code } = JSON.parse(line);
+    const verdict = await verifyReceipt(receipt, { log, genesis, witnesses });
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
+    // Of what is false each verifier may find something else first.
+    assert.deepEqual([verdict.outcome, outcome === 'false' ? code : verdict.code], [outcome, code], attack);
+  }
+  assert.ok(counts.false >= 80 && counts.unchecked >= 10 && counts.holds >= 50, JSON.stringify(counts));
+});
+
+test('a file is held to what it must be about', async () => {
+  const said = async (name, log, about) => {
+    const { outcome, code } = await verifyReceipt(bytes(`receipts/${name}.tlog-proof`), { log, about });
+    return [outcome, code];
+  };
+  for (const [name, log, about, ...wanted] of [
+    ['award', LOG, 'receipt/11', 'holds', null], ['award', LOG, 'receipt/12', 'false', 'about_other'],
+    ['award', LOG, 'totals', 'false', 'about_other'], ['state_totals', NEXT_LOG, 'totals', 'holds', null],
+    ['state_latest_survey', NEXT_LOG, 'surveys/1/latest', 'holds', null], ['state_no_survey', NEXT_LOG, 'surveys/1/latest', 'false', 'about_other'],
+    ['state_plot_history', NEXT_LOG, 'plot-history/1', 'holds', null], ['state_plot_history_part', NEXT_LOG, 'plot-history/1', 'unchecked', 'about_part'],
+    ['state_certificate', NEXT_LOG, 'certificate/0', 'false', 'about_other'],
+  ]) {
+    assert.deepEqual(await said(name, log, about), wanted, `${name} ${about}`);
+  }
+  for (const none of ['', 'receipt', 'receipt/011', 'receipt/x', 'forest/1', 'totals/1', 7]) {
+    await assert.rejects(verifyReceipt(text('receipts/award.tlog-proof'), { log: LOG, about: none }), { code: 'question_malformed' }, String(none));
+  }
+});
+
 test('a policy says who must have seen it', async () => {
   const [seen, lone] = ['last_award_cosigned', 'award'].map((name) => text(`receipts/${name}.tlog-proof`));
   const vkey = async (name, kind, key) => {

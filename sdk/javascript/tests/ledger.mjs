@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { Key, Outbox, Sender, newKeyPem } from '../src/index.js';
 
 const PROGRAM = process.env.ARBORLOG ?? 'arborlog';
-const [COMMAND_MS, START_MS] = [60_000, 20_000];
+const [COMMAND_MS, START_MS] = [60_000, 60_000];
 const METHOD = {
   id: 1, version: 1, effective_from: '2026-01-01',
   activities: [{ code: 1, name: 'metro ride', unit: 'ride', factor: 52000000, cap: 520 }],

@@ -16,7 +16,7 @@ const own = (code) => code.replaceAll("'arborlog'", `'${new URL('../src/index.js
 const run = (program, args, cwd) => execFileSync(program, args, { cwd, encoding: 'utf8', timeout: 60_000, stdio: ['ignore', 'pipe', 'pipe'] });
 const hasSqlite = await import('node:sqlite').then(() => true, () => false);
 
-test('from install to the first award, as the README says', { timeout: 60_000, skip: !hasSqlite && 'node:sqlite is in Node from 22.5 on' }, async (t) => {
+test('from install to the first award, as the README says', { timeout: 180_000, skip: !hasSqlite && 'node:sqlite is in Node from 22.5 on' }, async (t) => {
   const ledger = await Ledger.make();
   t.after(() => ledger.close());
   writeFileSync(join(ledger.path, 'log.vkey'), ledger.log);
@@ -26,13 +26,18 @@ test('from install to the first award, as the README says', { timeout: 60_000, s
   assert.match(said, /state: 'in'/);
   const index = /entry: ([0-9]+)/.exec(said)[1];
   await ledger.command('receipt', '--from', ledger.url, index, '-o', 'award.tlog-proof');
-  writeFileSync(join(ledger.path, 'verify.mjs'), own(BLOCKS[1]));
+  writeFileSync(join(ledger.path, 'verify.mjs'), own(BLOCKS[1]).replace('receipt/11', `receipt/${index}`));
   assert.match(run(process.execPath, ['verify.mjs'], ledger.path), /holds/);
   const lines = BLOCKS[0].split('\n').filter((line) => line !== '' && !line.startsWith('import'));
   assert.ok(lines.length <= 10, `${lines.length} lines`);
 });
 
-test('a package has the verifier in it, and works where it is installed', { timeout: 60_000 }, (t) => {
+test('docs/integrating.md has the same lines', () => {
+  const page = readFileSync(new URL('../../../docs/integrating.md', import.meta.url), 'utf8');
+  assert.ok(page.includes(`\`\`\`js\n${BLOCKS[0]}\`\`\``));
+});
+
+test('a package has the verifier in it, and works where it is installed', { timeout: 180_000 }, (t) => {
   const scratch = mkdtempSync(join(tmpdir(), 'arborlog-pack-'));
   t.after(() => rmSync(scratch, { recursive: true }));
   // Packed elsewhere, so that nothing changes in the checkout; the links are absolute there.
@@ -52,6 +57,6 @@ test('a package has the verifier in it, and works where it is installed', { time
 });
 
 const compiler = join(HERE, 'node_modules/typescript/bin/tsc');
-test('the types are those of what a platform writes', { timeout: 60_000, skip: !existsSync(compiler) && 'typescript is not installed (npm install)' }, () => {
+test('the types are those of what a platform writes', { timeout: 180_000, skip: !existsSync(compiler) && 'typescript is not installed (npm install)' }, () => {
   run(process.execPath, [compiler, '-p', 'tests/tsconfig.json'], HERE);
 });

@@ -23,7 +23,7 @@ const noPosts = async (method, ...rest) => {
 };
 
 // A test with a ledger of its own, which ends with it.
-const served = (name, work) => test(name, { timeout: 60_000 }, async (t) => {
+const served = (name, work) => test(name, { timeout: 180_000 }, async (t) => {
   const ledger = await Ledger.make();
   t.after(() => ledger.close());
   const platform = (options) => {
@@ -430,6 +430,7 @@ served('a receipt of an award holds', async ({ ledger, platform }) => {
   await shop.sender.send();
   const { entry } = shop.outbox.row(ids[1]);
   const { body } = await fetchTransport('GET', `${ledger.url}/v1/receipts/${entry}`, null, undefined, 10_000);
-  const verdict = await verifyReceipt(body, { log: ledger.log });
+  const verdict = await verifyReceipt(body, { log: ledger.log, about: `receipt/${entry}` });
   assert.deepEqual([verdict.outcome, verdict.proven.entry.statement.kind, Number(verdict.proven.index)], ['holds', 'award', entry]);
+  assert.equal((await verifyReceipt(body, { log: ledger.log, about: 'receipt/0' })).code, 'about_other');
 });

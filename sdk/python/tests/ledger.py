@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "sdk" / "python" / "src"))
 import arborlog  # noqa: E402
 
 PROGRAM = os.environ.get("ARBORLOG", "arborlog")
-COMMAND_S, START_S = 60, 20
+COMMAND_S, START_S = 60, 60
 METHOD = {
     "id": 1, "version": 1, "effective_from": "2026-01-01",
     "activities": [{"code": 1, "name": "metro ride", "unit": "ride", "factor": 52000000, "cap": 520}],

@@ -207,6 +207,25 @@ class Verifying(unittest.TestCase):
                 verdict = verify_receipt(case["text"], forged["log"], genesis=case.get("genesis"))
                 self.assertEqual((verdict.outcome, verdict.code), (case["outcome"], case["code"]))
 
+    def test_each_receipt_of_the_attack_table(self):
+        counts = {}
+        for line in (GOLDEN / "attacks.ndjson").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            with self.subTest(row["attack"]):
+                verdict = verify_receipt(row["receipt"], row["log"], genesis=row["genesis"], witnesses=row["witnesses"])
+                counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
+                # Of what is false each verifier may find something else first.
+                code = row["code"] if row["outcome"] == "false" else verdict.code
+                self.assertEqual((verdict.outcome, code), (row["outcome"], row["code"]))
+        self.assertTrue(counts["false"] >= 80 and counts["unchecked"] >= 10 and counts["holds"] >= 50, counts)
+
+    def test_a_question_that_is_none(self):
+        award = (GOLDEN / "receipts" / "award.tlog-proof").read_bytes()
+        for none in ("", "receipt", "receipt/011", "receipt/x", "forest/1", "totals/1"):
+            with self.subTest(none), self.assertRaises(arborlog.ArborlogError) as caught:
+                verify_receipt(award, NOTES["log"], about=none)
+            self.assertEqual(caught.exception.code, "question_malformed")
+
     def test_a_policy_says_who_must_have_seen_it(self):
         data = (GOLDEN / "receipts" / "last_award_cosigned.tlog-proof").read_bytes()
         lone = (GOLDEN / "receipts" / "award.tlog-proof").read_bytes()

@@ -38,6 +38,11 @@ class TheReadme(unittest.TestCase):
         self.assertLessEqual(len(BLOCKS[0].strip().split("\n")), 13)
 
 
+class ThePagesForPlatforms(unittest.TestCase):
+    def test_they_have_the_same_lines(self):
+        self.assertIn(f"```python\n{BLOCKS[0]}```", (ROOT / "docs/integrating.md").read_text())
+
+
 class ThePackage(unittest.TestCase):
     def test_the_core_imports_nothing_but_the_standard_library(self):
         check = "import sys; sys.modules['cryptography'] = None; import arborlog, arborlog.records, arborlog.merkle"

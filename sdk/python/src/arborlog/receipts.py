@@ -36,7 +36,7 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
     Give `log`, the log's verifier key, or `policy`, a text that c2sp.org/tlog-policy reads: it names logs, witnesses and
     auditors, and which of them must have seen the checkpoint; the answer's `policy` says who did. Given both, both must
     hold. `genesis` is the id of the genesis (hexadecimal), `witnesses` are verifier keys whose cosignature must be there,
-    and `about` is what the file must be about, such as `certificate/33258`, `accounts/…` or `receipt/12`.
+    and `about` is what the file must be about, such as `certificate/33258`, `account/…` or `receipt/12`.
     """
     rule = Policy(policy).rule if policy is not None else None
     if log is None and not (rule and rule.logs):
@@ -44,7 +44,7 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
     pinned = read_vkey(log, verifier.LOG, verifier.MLDSA) if log is not None else None
     seen_by = [read_vkey(witness, verifier.WITNESS, verifier.MLDSA) for witness in witnesses]
     genesis_id = _genesis_id(genesis)
-    answers = _question(about)
+    question = _question(about)
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogatepass")
     try:
@@ -52,7 +52,8 @@ def verify_receipt(data, log=None, policy=None, *, genesis=None, witnesses=(), a
             verifier.library_is_cofactorless(), "library_unfit", "this `cryptography` checks signatures with the cofactor"
         )
         answer = verifier.verify_receipt(data, pinned, genesis_id, seen_by, rule)
-        answers(answer)
+        if question is not None:
+            verifier.check_about(answer, question)
     except verifier.Refused as refused:
         outcome = verifier.OUTCOMES[refused.exit_code]
         return Verdict(outcome, None, refused.code, refused.where or "receipt", refused.what)
@@ -94,17 +95,13 @@ class Policy:
 
 
 def _question(about):
-    """A function that refuses an answer to another question than the one that was asked."""
+    """What the file must be about, read; None if that was not asked."""
     if about is None:
-        return lambda answer: None
-    if hasattr(verifier, "read_question"):
-        try:
-            question = verifier.read_question(about)
-        except verifier.Refused as refused:
-            raise ArborlogError("question_malformed", refused.what) from None
-        return lambda answer: verifier.check_about(answer, question)
-    what = f"the file is true, and does not answer what was asked: {about}"
-    return lambda answer: verifier.need(verifier.is_about(answer, about), "about_other", what)
+        return None
+    try:
+        return verifier.read_question(about)
+    except verifier.Refused as refused:
+        raise ArborlogError("question_malformed", refused.what) from None
 
 
 def _genesis_id(genesis):

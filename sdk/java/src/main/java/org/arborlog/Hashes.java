@@ -22,6 +22,16 @@ final class Hashes {
         }
     }
 
+    static Bytes32 hmac(byte[] secret, byte[] data) {
+        try {
+            javax.crypto.Mac mac = javax.crypto.Mac.getInstance("HmacSHA256");
+            mac.init(new javax.crypto.spec.SecretKeySpec(secret, "HmacSHA256"));
+            return Bytes32.of(mac.doFinal(data));
+        } catch (java.security.GeneralSecurityException impossible) {
+            throw new IllegalStateException("every JDK has HmacSHA256", impossible);
+        }
+    }
+
     static Bytes32 leaf(byte[] data) {
         return sha256(new byte[] {0}, data);
     }

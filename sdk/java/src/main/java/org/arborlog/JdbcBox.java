@@ -51,23 +51,31 @@ public final class JdbcBox implements Store {
 
     /**
      * Puts a statement into the outbox, in the platform's own transaction on this connection: it is sent if that commits. The reference is your name for it,
-     * and makes it one: what is put twice under a reference is there once, and another statement under it is refused. A null reference is none. It gives
-     * the statement's number.
+     * and makes it one: what is put twice under a reference is there once, and another statement under it is refused, unless the ledger refused the
+     * first one. An award with a null reference has its evidence for one, since that names its event; any other statement has none then. It gives the
+     * statement's number.
      */
     public long put(Connection connection, String reference, Statement statement) throws SQLException {
         byte[] bytes = statement.encode();
-        if (reference != null) {
-            try (PreparedStatement known = prepare(connection, "SELECT id, statement FROM arborlog_statement WHERE reference = ?", reference);
+        String name = reference == null && statement instanceof Statement.Award award ? "award/" + award.evidence() : reference;
+        if (name != null) {
+            long refused = 0;
+            try (PreparedStatement known = prepare(connection, "SELECT id, statement, state FROM arborlog_statement WHERE reference = ?", name);
                  ResultSet row = known.executeQuery()) {
                 if (row.next()) {
-                    if (!java.util.Arrays.equals(row.getBytes(2), bytes)) {
-                        throw new ArborlogException("wrong_use", reference, "another statement was put under this reference");
+                    if (java.util.Arrays.equals(row.getBytes(2), bytes)) {
+                        return row.getLong(1);
                     }
-                    return row.getLong(1);
+                    if (!row.getString(3).equals("refused")) {
+                        throw new ArborlogException("wrong_use", name, "another statement was put under this reference");
+                    }
+                    refused = row.getLong(1);
                 }
             }
+            // The corrected one takes the name. The refused one keeps its row, for its bytes may be on their way still.
+            run(connection, "UPDATE arborlog_statement SET reference = NULL WHERE id = ?", refused);
         }
-        run(connection, "INSERT INTO arborlog_statement (reference, statement) VALUES (?, ?)", reference, bytes);
+        run(connection, "INSERT INTO arborlog_statement (reference, statement) VALUES (?, ?)", name, bytes);
         try (PreparedStatement last = prepare(connection, "SELECT last_insert_rowid()"); ResultSet row = last.executeQuery()) {
             return row.next() ? row.getLong(1) : 0;
         }

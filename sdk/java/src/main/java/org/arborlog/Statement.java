@@ -53,6 +53,11 @@ public sealed interface Statement permits Statement.Genesis, Statement.Governors
         public static long points(long quantity, long factor) {
             return Hashes.points(quantity, factor);
         }
+
+        /** An event's name: HMAC-SHA-256 under a secret that the platform keeps, so that nobody else can guess it. */
+        public static Bytes32 evidenceOf(byte[] secret, byte[] event) {
+            return Hashes.hmac(secret, event);
+        }
     }
 
     /** Points leave an account: to another one with the reasons gift, collected and pooled, else to nobody. */

@@ -53,6 +53,17 @@ final class Golden {
         return paths;
     }
 
+    /** A verifier key, written. */
+    static String verifierKey(String name, int type, byte[] key) {
+        byte[] typed = new Writer().uint(type, 1).put(key).bytes();
+        byte[] id = Hashes.sha256((name + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8), typed).bytes();
+        return name + "+" + HexFormat.of().formatHex(id, 0, 4) + "+" + java.util.Base64.getEncoder().encodeToString(typed);
+    }
+
+    static String witness(String name, byte[] key) {
+        return verifierKey(name, 4, key);
+    }
+
     static String codeOf(Runnable what) {
         try {
             what.run();

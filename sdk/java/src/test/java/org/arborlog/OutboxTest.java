@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The outbox against a real server: ARBORLOG is the path of the program. */
 @EnabledIfEnvironmentVariable(named = "ARBORLOG", matches = ".+")
-@Timeout(60)
+@Timeout(180)
 class OutboxTest {
     @TempDir
     Path dir;
@@ -75,7 +75,16 @@ class OutboxTest {
             assertEquals(new Outbox.Report(3, 2), app.outbox.send());
             List<String> codes = ids.stream().map(id -> app.box.state(id).code()).toList();
             assertEquals(Arrays.asList(null, "points_mismatch", null, "cap_exceeded", null), codes);
-            List<Long> alone = app.put(List.of(wrong));
+            // The same event, put right, goes in under the same name; said otherwise again, it is wrong use.
+            List<Long> mended = app.put(List.of(right));
+            assertEquals(new Outbox.Report(1, 0), app.outbox.send());
+            assertEquals("in", app.box.state(mended.get(0)).state());
+            assertEquals(mended, app.put(List.of(right)));
+            try (Connection connection = app.open()) {
+                assertEquals("wrong_use", assertThrows(ArborlogException.class, () -> app.box.put(connection, null, wrong)).code());
+            }
+            Statement.Award other = award(1, 5, 2_000);
+            List<Long> alone = app.put(List.of(new Statement.Award(other.account(), 1, 1, 1, 2_000, other.points() + 1, other.occurredOn(), other.evidence())));
             assertEquals(new Outbox.Report(0, 1), app.outbox.send());
             assertEquals("points_mismatch", app.box.state(alone.get(0)).code());
             app.put(awards(10, 1));
@@ -231,6 +240,7 @@ class OutboxTest {
             String lines = readme.substring(readme.indexOf("```java\n") + 8);
             lines = lines.substring(0, lines.indexOf("```"));
             assertEquals(10, lines.lines().count());
+            org.junit.jupiter.api.Assertions.assertTrue(Files.readString(Path.of("../../docs/integrating.md")).contains("```java\n" + lines + "```"));
             lines = lines.replace("https://ledger.example.org", ledger.url).replaceAll("example\\.org/ledger\\+[0-9a-f]{8}\\+[^\"]+",
                 java.util.regex.Matcher.quoteReplacement(ledger.log.toString())).replace("\"app.pem\"", "\"" + dir.resolve("app.pem") + "\"")
                 .replace("jdbc:sqlite:platform.db", "jdbc:sqlite:" + dir.resolve("platform.db"));
