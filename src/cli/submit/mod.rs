@@ -316,7 +316,7 @@ fn strays_in_words(args: &SubmitArgs, key_file: &Path, strays: u64) -> String {
     };
     let with = format!(
         "--to {} --key {}{head} --recover",
-        args.to,
+        args.to.join(","),
         key_file.display()
     );
     format!(
