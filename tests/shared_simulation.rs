@@ -1,6 +1,7 @@
 //! Three servers that share one log, on an object store that delays, loses, repeats and lies about what it did.
 //! Sequencer, followers, packing and sweeps are the real code; time is simulated. Servers die at any time and
-//! start again; clients send the same bytes to any of them until they are told that the bytes are in.
+//! start again; clients send the same bytes to any of them until they are told that the bytes are in. Each server has a
+//! wall clock of its own, which is ahead, and jumps: a server whose clock jumped too far admits nothing.
 //!
 //! `ARBORLOG_SEED=7 cargo test --test shared_simulation -- --nocapture` runs one seed, `ARBORLOG_SEEDS=1000`
 //! that number of them. A seed decides what the store does, not how threads run: the same seed does nearly the same.
@@ -13,6 +14,7 @@ mod faulty_blobs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +39,10 @@ const CLIENTS: u64 = 3;
 const BATCHES: u64 = 12;
 const BATCH_MAX: u64 = 40;
 const SHAPE: PackShape = PackShape::SMALL;
+/// The clock of a server that starts is ahead by this at most.
+const AHEAD_MS_MAX: u64 = 50 * 60_000;
+/// A jump of a clock while its server runs: beyond what is admitted by (an hour), now and then.
+const JUMP_MS_MAX: u64 = 2 * 3_600_000;
 /// No run takes longer, in its own time.
 const LONGEST: Duration = Duration::from_secs(20_000);
 
@@ -64,6 +70,8 @@ struct Told {
     leaders: BTreeSet<usize>,
     unavailable: u64,
     deaths: u64,
+    /// Clocks that jumped so far that nothing may be admitted by them.
+    jumps: u64,
     wrong: Vec<String>,
 }
 
@@ -80,11 +88,24 @@ impl Told {
 
 struct World {
     store: Arc<FaultyStore>,
+    /// How far the clock of each server is ahead, in milliseconds.
+    ahead_ms: [AtomicU64; SERVERS],
     servers: Mutex<Vec<Option<Arc<Log>>>>,
     told: Mutex<Told>,
 }
 
 impl World {
+    /// The wall clock of a server.
+    fn clock(self: &Arc<Self>, number: usize) -> Clock {
+        let world = Arc::clone(self);
+        let wall = move || {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let now = u64::try_from(since.unwrap().as_millis()).unwrap();
+            now + world.ahead_ms[number].load(Ordering::SeqCst)
+        };
+        Clock::new(Box::new(wall), true)
+    }
+
     fn server(&self, number: usize) -> Option<Arc<Log>> {
         self.servers.lock().unwrap()[number].clone()
     }
@@ -163,7 +184,7 @@ async fn start(world: &Arc<World>, number: usize, states: bool) -> Option<(Arc<L
     config.state_every = states.then_some(Duration::from_millis(300));
     config.entries_per_save = 60;
     let signer = LogSigner::of_keys(origin(), vec![key(2)]);
-    let started = Log::start_shared(&shared, signer, Clock::system(true), &config);
+    let started = Log::start_shared(&shared, signer, world.clock(number), &config);
     let log = Arc::new(started.await.ok()?);
     log.advertise(format!("http://{number}"));
     let (watched, seen) = (Arc::downgrade(&log), Arc::clone(world));
@@ -191,12 +212,20 @@ async fn start(world: &Arc<World>, number: usize, states: bool) -> Option<(Arc<L
 async fn live(world: Arc<World>, number: usize, seed: u64) {
     let mut dice = Dice::new(seed ^ (number as u64) << 40);
     for _ in 0..3 + dice.below(4) {
+        let ahead_ms = dice.below(AHEAD_MS_MAX);
+        world.ahead_ms[number].store(ahead_ms, Ordering::SeqCst);
         let Some((log, link)) = start(&world, number, seed.is_multiple_of(2)).await else {
             sleep(Duration::from_secs(1)).await;
             continue;
         };
         world.servers.lock().unwrap()[number] = Some(log);
-        sleep(Duration::from_millis(dice.below(90_000))).await;
+        sleep(Duration::from_millis(dice.below(60_000))).await;
+        if dice.one_in(3) {
+            let jumped = dice.below(JUMP_MS_MAX);
+            world.ahead_ms[number].store(jumped, Ordering::SeqCst);
+            world.told.lock().unwrap().jumps += u64::from(jumped > ahead_ms + 3_700_000);
+        }
+        sleep(Duration::from_millis(dice.below(30_000))).await;
         link.die();
         world.servers.lock().unwrap()[number] = None;
         world.told.lock().unwrap().deaths += 1;
@@ -306,6 +335,10 @@ async fn run(world: &Arc<World>, seed: u64) {
         life.await.unwrap();
     }
     world.store.set_calm(true);
+    world
+        .ahead_ms
+        .iter()
+        .for_each(|ahead| ahead.store(0, Ordering::SeqCst));
     // Two fresh servers: one leads, and both have the same in the end.
     let mut last = Vec::new();
     for number in 0..2 {
@@ -397,8 +430,9 @@ async fn audit(world: &Arc<World>) {
     );
 }
 
-/// One run; how many leaders, deaths and refusals there were, and whether a state was saved.
-fn simulate(seed: u64) -> [u64; 4] {
+/// One run; how many leaders, deaths and refusals there were, whether a state was saved, and how many clocks
+/// jumped too far.
+fn simulate(seed: u64) -> [u64; 5] {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -406,6 +440,7 @@ fn simulate(seed: u64) -> [u64; 4] {
         .unwrap();
     let world = Arc::new(World {
         store: FaultyStore::new(seed),
+        ahead_ms: Default::default(),
         servers: Mutex::new(vec![None; SERVERS]),
         told: Mutex::default(),
     });
@@ -424,6 +459,7 @@ fn simulate(seed: u64) -> [u64; 4] {
         told.deaths,
         told.unavailable,
         u64::from(saved),
+        told.jumps,
     ]
 }
 
@@ -434,7 +470,7 @@ fn whatever_a_store_does_to_three_servers_what_was_told_holds() {
         return;
     }
     let seeds = std::env::var("ARBORLOG_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
-    let mut sums = [0; 4];
+    let mut sums = [0; 5];
     for seed in 0..seeds {
         let done = std::panic::catch_unwind(|| simulate(seed));
         let happened = done.unwrap_or_else(|_| panic!("ARBORLOG_SEED={seed} fails"));
@@ -442,10 +478,11 @@ fn whatever_a_store_does_to_three_servers_what_was_told_holds() {
             *sum += happened;
         }
     }
-    let [leaders, deaths, unavailable, saved] = sums;
+    let [leaders, deaths, unavailable, saved, jumps] = sums;
     eprintln!(
-        "{seeds} seeds: {leaders} servers led, {deaths} died, {unavailable} refusals, {saved} saved states"
+        "{seeds} seeds: {leaders} servers led, {deaths} died, {unavailable} refusals, {saved} saved states, {jumps} clocks jumped too far"
     );
     // The seeds do what they are for.
     assert!(leaders > seeds && deaths > 3 * seeds && unavailable > seeds && saved > seeds / 2);
+    assert!(jumps > seeds / 2);
 }
