@@ -29,6 +29,7 @@ pub use candidate::{Candidate, ChainLink, PlacesAhead, Target};
 pub(crate) use decimal::decimal;
 pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};
+#[cfg(feature = "client")]
 pub(crate) use rules::chain::ISSUED_DAYS_BEFORE_MAX;
 pub use rules::speakers::{Speakers, endorsement_quorum};
 pub use state::{
