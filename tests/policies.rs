@@ -242,13 +242,17 @@ fn random_policies_are_judged_as_by_a_naive_model() {
 #[test]
 fn groups_may_nest_as_deep_as_there_may_be_groups() {
     let nested = |depth: usize| {
-        let mut text = format!("witness w {}\ngroup g0 any w\n", vkey_of("w"));
+        let mut text = format!(
+            "log {}\nwitness w {}\ngroup g0 any w\n",
+            log_vkey(),
+            vkey_of("w")
+        );
         for group in 1..depth {
             text.push_str(&format!("group g{group} all g{}\n", group - 1));
         }
         format!("{text}quorum g{}\n", depth - 1).parse::<Policy>()
     };
-    let policy = nested(64).unwrap().with_log(log_vkey());
+    let policy = nested(64).unwrap();
     let (_, standing) = policy.judge(&read_again(&checkpoint())).unwrap();
     assert_eq!(standing.missing(), ["w"]);
     let mut signed = checkpoint();

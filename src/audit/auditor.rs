@@ -269,11 +269,6 @@ impl Claimed {
     pub fn note(&self) -> String {
         self.checkpoint.to_string()
     }
-
-    /// Who cosigned it, if a policy is to be met: it is met.
-    pub fn standing(&self) -> Option<&Standing> {
-        self.standing.as_ref()
-    }
 }
 
 /// What was verified so far, to resume from.

@@ -71,8 +71,7 @@ pub struct AuditArgs {
 }
 
 pub fn run(args: &AuditArgs) -> Done {
-    let logs: Vec<String> = args.log.iter().cloned().collect();
-    let trusted = args.policy.read(&logs)?;
+    let trusted = args.policy.read(args.log.as_slice())?;
     let source = log_source::open(&args.ledger)?;
     if let Some(dir) = &args.export
         && holds_files(dir)?

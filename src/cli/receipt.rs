@@ -228,8 +228,7 @@ fn write(path: &Path, receipt: &[u8]) -> Result<(), FileError> {
 }
 
 pub fn verify(args: &VerifyArgs) -> Done {
-    let logs: Vec<String> = args.log.iter().cloned().collect();
-    let trusted = args.policy.read(&logs)?;
+    let trusted = args.policy.read(args.log.as_slice())?;
     let witnesses = args
         .witnesses
         .iter()

@@ -54,10 +54,7 @@ impl SigningKey {
     /// [`KeyFileError::Random`].
     #[cfg(feature = "random")]
     pub fn generate() -> Result<Self, KeyFileError> {
-        let mut seed = Zeroizing::new([0_u8; 32]);
-        getrandom::fill(seed.as_mut_slice())
-            .map_err(|error| KeyFileError::Random(error.to_string()))?;
-        Ok(Self::from_seed(&seed))
+        Ok(Self::from_seed(&*random_seed()?))
     }
 
     /// The key of a 32-byte seed (RFC 8032, section 5.1.5).
@@ -91,8 +88,7 @@ impl SigningKey {
             let why = NotAKey::Damaged("it can't be encoded");
             KeyFileError::NotAKey(path.to_owned(), why)
         })?;
-        let is_whole = |path: &Path| !matches!(Self::read(path), Err(KeyFileError::NotAKey(..)));
-        write_key_file(path, pem.as_bytes(), is_whole)
+        write_key_file(path, pem.as_bytes(), Self::read)
     }
 
     /// Reads a key that only its owner can read, or, at mode 0440, a group that this process is in:
@@ -114,20 +110,29 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// Writes a private key's text to a new file. `is_whole` says whether a file that is there already holds a
-/// whole key.
-pub(super) fn write_key_file(
+/// 32 bytes of the system's randomness.
+#[cfg(feature = "random")]
+pub(super) fn random_seed() -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(seed.as_mut_slice())
+        .map_err(|error| KeyFileError::Random(error.to_string()))?;
+    Ok(seed)
+}
+
+/// Writes a private key's text to a new file. `read` reads such a key: it tells whether a file that is there
+/// already holds a whole one.
+pub(super) fn write_key_file<K>(
     path: &Path,
     pem: &[u8],
-    is_whole: impl FnOnce(&Path) -> bool,
+    read: impl FnOnce(&Path) -> Result<K, KeyFileError>,
 ) -> Result<(), KeyFileError> {
     create_secret(path, pem).map_err(|error| {
         if error.error.kind() != ErrorKind::AlreadyExists {
             return KeyFileError::Io(error);
         }
-        match is_whole(path) {
-            true => KeyFileError::Exists(path.to_owned()),
-            false => KeyFileError::ExistsTorn(path.to_owned()),
+        match read(path) {
+            Err(KeyFileError::NotAKey(path, _)) => KeyFileError::ExistsTorn(path),
+            _ => KeyFileError::Exists(path.to_owned()),
         }
     })
 }

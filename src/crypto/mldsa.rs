@@ -16,6 +16,8 @@ use ml_dsa::{EncodedSignature, EncodedVerifyingKey, MlDsa44, Seed};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "random")]
+use super::keyfile::random_seed;
 use super::keyfile::{KeyFileError, read_key_file, write_key_file};
 use super::pem::{NotAKey, mldsa_pem, read_mldsa_seed};
 use super::verify::SignatureError;
@@ -121,10 +123,7 @@ impl MldsaSigningKey {
     /// [`KeyFileError::Random`].
     #[cfg(feature = "random")]
     pub fn generate() -> Result<Self, KeyFileError> {
-        let mut seed = Zeroizing::new([0_u8; 32]);
-        getrandom::fill(seed.as_mut_slice())
-            .map_err(|error| KeyFileError::Random(error.to_string()))?;
-        Ok(Self(seed))
+        random_seed().map(Self)
     }
 
     /// The key of a 32-byte seed (FIPS 204, algorithm 6).
@@ -165,11 +164,7 @@ impl MldsaSigningKey {
     /// # Errors
     /// [`KeyFileError::Exists`] rather than overwrite anything.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        let is_whole = |path: &Path| match Self::read(path) {
-            Err(KeyFileError::NotAKey(..)) => false,
-            Ok(_) | Err(_) => true,
-        };
-        write_key_file(path, mldsa_pem(&self.0).as_bytes(), is_whole)
+        write_key_file(path, mldsa_pem(&self.0).as_bytes(), Self::read)
     }
 
     /// Reads a key's file, as [`super::SigningKey::read`] does.

@@ -115,13 +115,6 @@ impl Policy {
     pub fn quorum(&self) -> &str {
         &self.quorum.name
     }
-
-    /// The same, with a log that the reader names beside the policy.
-    #[must_use]
-    pub fn with_log(mut self, vkey: VerifierKey) -> Self {
-        self.logs.push(PolicyLog { vkey, url: None });
-        self
-    }
 }
 
 /// A policy from a file.

@@ -7,8 +7,7 @@ use bincode::{Decode, Encode};
 
 use super::number::{AccountId, Index};
 use super::statement::Statement;
-use crate::crypto::MldsaKey;
-use crate::crypto::PublicKey;
+use crate::crypto::{MldsaKey, PublicKey};
 
 /// The kind of a statement, without its fields.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]

@@ -6,8 +6,10 @@ use super::chain::{RecordId, SigningContext};
 use super::codec::{CodecError, decode, decode_front, encode};
 use super::number::{Day, Seq};
 use super::statement::Statement;
-use crate::crypto::{KnownKeys, PublicKey, Signature, SignatureBatch, SigningKey, VerifyingKey};
-use crate::crypto::{MLDSA_SIGNATURE_BYTES, MldsaSignature};
+use crate::crypto::{
+    KnownKeys, MLDSA_SIGNATURE_BYTES, MldsaSignature, PublicKey, Signature, SignatureBatch,
+    SigningKey, VerifyingKey,
+};
 
 /// The longest record: a policy of [`crate::policy::POLICY_BYTES_MAX`] bytes fits.
 pub const RECORD_BYTES_MAX: usize = 25_600;

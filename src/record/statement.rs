@@ -17,8 +17,7 @@ use super::number::{
 use super::signed::RECORD_BYTES_MAX;
 use super::text::{List, Origin, Slug, Text, WebAddress};
 use super::version::FormatVersion;
-use crate::crypto::MldsaKey;
-use crate::crypto::PublicKey;
+use crate::crypto::{MldsaKey, PublicKey};
 use crate::policy::PolicyText;
 
 /// The most statements that one seal signs.

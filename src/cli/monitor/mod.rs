@@ -86,8 +86,7 @@ struct Monitor<'a> {
 }
 
 pub fn run(args: &MonitorArgs) -> Done {
-    let logs: Vec<String> = args.log.iter().cloned().collect();
-    let trusted = args.policy.read(&logs)?;
+    let trusted = args.policy.read(args.log.as_slice())?;
     let unless_told = args.on_finding.is_none().then_some(Severity::High);
     let mut monitor = Monitor {
         args,

@@ -311,12 +311,9 @@ impl KnownTrips {
     /// How many awards that stand are of trips of which nobody knows any more when they were, but
     /// for those of accounts without a key: whether others overlap them can't be told.
     pub(super) fn without_times(&self, pseudonyms: &Pseudonyms) -> u64 {
-        let without_key = pseudonyms.without_key();
-        let untimed = self.trips.values().filter(|trip| trip.facts.is_none());
-        let awards = untimed.filter_map(|trip| trip.award);
-        let counted = awards
-            .filter(|award| self.left_of(award).0 > 0 && !without_key.contains(&award.account));
-        counted.count() as u64
+        let untimed = self.awarded_without_facts(pseudonyms);
+        let standing = untimed.filter(|(_, _, award)| self.left_of(award).0 > 0);
+        standing.count() as u64
     }
 
     /// Whether the register is there.
@@ -346,13 +343,22 @@ impl KnownTrips {
     }
 
     fn lacking_facts(&self, pseudonyms: &Pseudonyms) -> impl Iterator<Item = [u8; 16]> {
+        let lacking = self.awarded_without_facts(pseudonyms);
+        lacking
+            .filter(|(_, trip, _)| !trip.lost)
+            .map(|(evidence, _, _)| evidence)
+    }
+
+    /// Trips that are awarded and that the register lacks, but for those of accounts without a key: the beginning
+    /// of the evidence, what is known of the trip, and its award.
+    fn awarded_without_facts(
+        &self,
+        pseudonyms: &Pseudonyms,
+    ) -> impl Iterator<Item = ([u8; 16], &KnownTrip, KnownAward)> {
         let without_key = pseudonyms.without_key();
-        let trips = self.trips.iter();
-        let lacking = trips.filter(|(_, trip)| trip.facts.is_none() && !trip.lost);
-        let awarded = lacking.filter_map(|(evidence, trip)| Some((*evidence, trip.award?)));
-        awarded
-            .filter(|(_, award)| !without_key.contains(&award.account))
-            .map(|(evidence, _)| evidence)
+        let lacking = self.trips.iter().filter(|(_, trip)| trip.facts.is_none());
+        let awarded = lacking.filter_map(|(evidence, trip)| Some((*evidence, trip, trip.award?)));
+        awarded.filter(move |(_, _, award)| !without_key.contains(&award.account))
     }
 
     /// The points of an award that is in, without those that were taken back.

@@ -24,16 +24,9 @@ impl Edge {
 
     /// The bundles and the tiles of hashes that a pack is made of, shared without a copy, if all are here.
     pub(super) fn parts_of(&self, pack: u64, shape: PackShape) -> Option<(Vec<Bytes>, Vec<Bytes>)> {
-        let full = |level, count: u64| {
-            let numbers = pack * count..(pack + 1) * count;
-            numbers.map(move |number| TileId::full(level, number))
-        };
         let read = |id: TileId| self.tail.read(&id);
-        let bundles = full(Level::Entries, shape.tiles(0)).map(read);
-        let levels = (0..shape.levels()).map(|level| (Level::Hashes(level), shape.tiles(level)));
-        let tiles = levels
-            .flat_map(|(level, count)| full(level, count))
-            .map(read);
+        let bundles = bundles_of(pack, shape).map(read);
+        let tiles = tiles_of(pack, shape).map(read);
         Some((
             bundles.collect::<Option<_>>()?,
             tiles.collect::<Option<_>>()?,
@@ -45,17 +38,26 @@ impl Edge {
         let packs = self.packs.min(shape.whole_packs(self.tail.size()));
         let mut gone = Vec::new();
         for pack in self.forgotten..packs {
-            let of_level = |level: u8| {
-                let tiles = shape.tiles(level);
-                pack * tiles..(pack + 1) * tiles
-            };
-            gone.extend(of_level(0).map(|number| TileId::full(Level::Entries, number)));
-            for level in 0..shape.levels() {
-                let tiles = of_level(level);
-                gone.extend(tiles.map(|number| TileId::full(Level::Hashes(level), number)));
-            }
+            gone.extend(bundles_of(pack, shape).chain(tiles_of(pack, shape)));
         }
         self.forgotten = self.forgotten.max(packs);
         self.tail.forget(&gone)
     }
+}
+
+/// The full bundles of a pack's entries.
+fn bundles_of(pack: u64, shape: PackShape) -> impl Iterator<Item = TileId> {
+    full_tiles(Level::Entries, pack, shape.tiles(0))
+}
+
+/// The full tiles of a pack's hashes, from the leaves' level up.
+fn tiles_of(pack: u64, shape: PackShape) -> impl Iterator<Item = TileId> {
+    (0..shape.levels())
+        .flat_map(move |level| full_tiles(Level::Hashes(level), pack, shape.tiles(level)))
+}
+
+/// The tiles of a level of which a pack has so many.
+fn full_tiles(level: Level, pack: u64, count: u64) -> impl Iterator<Item = TileId> {
+    let numbers = pack * count..(pack + 1) * count;
+    numbers.map(move |number| TileId::full(level, number))
 }

@@ -159,18 +159,30 @@ pub(super) fn pack_bytes(
     }
     let entries: usize = bundles.iter().map(Bytes::len).sum();
     let mut bytes = Vec::with_capacity(entries + hashes + 4096);
-    bytes.extend_from_slice(MAGIC);
-    bytes.push(shape.levels);
-    bytes.extend_from_slice(&number.to_be_bytes());
-    let mut end = 0_u64;
-    for bundle in bundles {
-        end += bundle.len() as u64;
-        bytes.extend_from_slice(&end.to_be_bytes());
-    }
+    let ends = bundles.iter().scan(0, |end, bundle| {
+        *end += bundle.len();
+        Some(*end)
+    });
+    begin_pack(&mut bytes, number, shape, ends);
     for part in tiles.iter().chain(bundles) {
         bytes.extend_from_slice(part);
     }
     Some(end_object(bytes))
+}
+
+/// What a pack begins with: its number, and where each bundle ends, counted from the first.
+fn begin_pack(
+    bytes: &mut Vec<u8>,
+    number: u64,
+    shape: PackShape,
+    ends: impl Iterator<Item = usize>,
+) {
+    bytes.extend_from_slice(MAGIC);
+    bytes.push(shape.levels);
+    bytes.extend_from_slice(&number.to_be_bytes());
+    for end in ends {
+        bytes.extend_from_slice(&(end as u64).to_be_bytes());
+    }
 }
 
 /// Entries that will be a pack.
@@ -215,14 +227,9 @@ impl PackBuilder {
 
     fn finish(self) -> Pack {
         let mut bytes = Vec::with_capacity(self.entries.len() + 33 * self.leaves.len() + 4096);
-        bytes.extend_from_slice(MAGIC);
-        bytes.push(self.shape.levels);
-        bytes.extend_from_slice(&self.number.to_be_bytes());
-        // Where each bundle ends, counted from the first.
         let ends = self.starts.iter().step_by(HashTile::HASHES_MAX).skip(1);
-        for end in ends.chain([&self.entries.len()]) {
-            bytes.extend_from_slice(&(*end as u64).to_be_bytes());
-        }
+        let ends = ends.copied().chain([self.entries.len()]);
+        begin_pack(&mut bytes, self.number, self.shape, ends);
         // From the leaves up: the hashes of a level's tiles are the roots of the tiles below.
         let mut hashes = self.leaves;
         for _ in 0..self.shape.levels {

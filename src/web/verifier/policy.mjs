@@ -40,7 +40,7 @@ async function onLine(number, work) {
 const isDefined = ({ witnesses, groups }, name) => witnesses.has(name) || groups.has(name);
 
 function checkNew(said, name) {
-  lineHas(utf8(name).length <= POLICY_BOUNDS.policy_name_bytes, 'a name is longer than 200 bytes');
+  lineHas(utf8(name).length <= POLICY_BOUNDS.policy_name_bytes, `a name is longer than ${POLICY_BOUNDS.policy_name_bytes} bytes`);
   lineHas(name !== 'none' && !isDefined(said, name), `${name} is defined already`);
 }
 
@@ -51,13 +51,13 @@ async function takeLine(said, line) {
   if (what === 'log' && [1, 2].includes(rest.length)) {
     const vkey = await readVkey(rest[0], [LOG, MLDSA]);
     lineHas(said.logs.every(({ key }) => !equal(key, vkey.key)), "this log's key stands twice");
-    lineHas(said.logs.length < POLICY_BOUNDS.policy_logs, 'it names more than 64 logs');
+    lineHas(said.logs.length < POLICY_BOUNDS.policy_logs, `it names more than ${POLICY_BOUNDS.policy_logs} logs`);
     said.logs.push(vkey);
   } else if (what === 'witness' && [2, 3].includes(rest.length)) {
     checkNew(said, rest[0]);
     const vkey = await readVkey(rest[1], [WITNESS, MLDSA]);
     lineHas([...said.witnesses.values()].every(({ key }) => !equal(key, vkey.key)), "this witness's key stands twice");
-    lineHas(said.witnesses.size < POLICY_BOUNDS.policy_witnesses, 'it names more than 64 witnesses');
+    lineHas(said.witnesses.size < POLICY_BOUNDS.policy_witnesses, `it names more than ${POLICY_BOUNDS.policy_witnesses} witnesses`);
     said.witnesses.set(rest[0], vkey);
   } else if (what === 'group' && rest.length >= 3) {
     takeGroup(said, ...rest);
@@ -81,7 +81,7 @@ function takeGroup(said, name, threshold, ...members) {
   const needed = { all: count, any: 1 }[threshold] ?? number;
   lineHas(needed >= 1 && needed <= count, `a group of ${count} needs all, any, or a plain number up to that of them`);
   checkNew(said, name);
-  lineHas(said.groups.size < POLICY_BOUNDS.policy_groups, 'it names more than 64 groups');
+  lineHas(said.groups.size < POLICY_BOUNDS.policy_groups, `it names more than ${POLICY_BOUNDS.policy_groups} groups`);
   said.groups.set(name, { needed, members });
 }
 
