@@ -146,6 +146,10 @@ def wait_for(holds, seconds: float, what: str):
 def ask_all(dashboard: dict, rules: list[dict]):
     """Has Prometheus answer each query of the dashboard, and evaluate each rule."""
     wait_for(lambda: len(ask('count_over_time(up{job="arborlog"}[1m]) > 15')) == 1, 60, "scrapes")
+    # Rates are of the last 20 s here.
+    for _ in range(4):
+        get(f"http://{SERVER}/v1/batches", b"no batch")
+        time.sleep(1)
     for query in queries(dashboard):
         get(f"http://{SERVER}/v1/batches", b"no batch")
         shown = re.sub(r"\$(job|ledger|instance)\b", ".*", query).replace("$__rate_interval", "20s")
