@@ -1,6 +1,6 @@
 """Runs compose.yaml's services as processes on this machine, and kills the one that leads.
 
-    unshare --net cluster.py ARBORLOG WEED
+    unshare --net cluster.py ARBORLOG WEED CADDY
 
 Commands, variables, secrets, folders and health checks are those of compose.yaml; the image's are those of the Containerfile. Each
 service has a loopback address of its own, in a network of its own, in place of its name. What only an engine for containers can do is
@@ -9,7 +9,6 @@ that it is. SeaweedFS makes sockets in /tmp that have its ports' names: there, u
 ports are others for each run.
 """
 
-import json
 import os
 import re
 import shutil
@@ -26,7 +25,8 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parent.parent
 SERVERS = ["north", "middle", "south"]
-PROMETHEUS = "127.0.0.9:9090"
+# Where writers.caddy listens here.
+WRITERS = "127.0.0.8:8080"
 # What docs/operations.md promises is 15 s; a machine under other load may be late.
 LEADS_WITHIN_S = 30
 
@@ -189,9 +189,21 @@ def check_shape(services: dict):
                 raise Failed(f"{name}: {variable} is no file")
 
 
-def grant(cluster: Cluster, holder: str) -> str:
-    """Has a governor grant a new key, by whichever server leads; gives the key."""
-    servers = ",".join(cluster.address(name) for name in SERVERS)
+def start_writers(cluster: Cluster, caddy: str):
+    """The proxy of caddy/writers.caddy."""
+    text = (DEPLOY / "caddy/writers.caddy").read_text().replace(":8080 {", f"http://:8080 {{\n\tbind {WRITERS.split(':')[0]}", 1)
+    for name in SERVERS:
+        text = text.replace(f"{name}:8080", f"{cluster.addresses[name]}:8080")
+    (cluster.work / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text)
+    with (cluster.work / "caddy.log").open("ab") as log:
+        cluster.running["caddy"] = subprocess.Popen(
+            [caddy, "run", "--config", "Caddyfile", "--adapter", "caddyfile"], cwd=cluster.work, stdout=log, stderr=log,
+            env=os.environ | {"HOME": str(cluster.work), "XDG_DATA_HOME": str(cluster.work), "XDG_CONFIG_HOME": str(cluster.work)})  # fmt: skip
+    wait(lambda: status(f"http://{WRITERS}/readyz") == 200, 15, lambda: f"the proxy has no leader: {cluster.tail('caddy')}")
+
+
+def grant(cluster: Cluster, holder: str, servers: str) -> str:
+    """Has a governor grant a new key, by these servers; gives the key."""
     work, governor = cluster.work, cluster.work / "secrets/governor.pem"
 
     def run(*arguments) -> str:
@@ -217,11 +229,10 @@ def size(cluster: Cluster, name: str) -> int:
         return int(answer.read().split(b"\n")[1])
 
 
-def play(cluster: Cluster):
+def play(cluster: Cluster, caddy: str):
     check_shape(cluster.services)
-    for name in ("tmp",):
-        (cluster.work / name).mkdir()
-        (cluster.work / name).chmod(0o1777)
+    (cluster.work / "tmp").mkdir()
+    (cluster.work / "tmp").chmod(0o1777)
     subprocess.run([DEPLOY / "prepare", cluster.work], check=True, stdout=subprocess.DEVNULL,
                    env=os.environ | {"ARBORLOG": cluster.arborlog})  # fmt: skip
 
@@ -238,7 +249,9 @@ def play(cluster: Cluster):
     for name in SERVERS:
         cluster.wait_healthy(name, 60)
     wait(cluster.leaders, LEADS_WITHIN_S, lambda: "nobody leads")
-    keys = [grant(cluster, "before")]
+    every = ",".join(cluster.address(name) for name in SERVERS)
+    keys = [grant(cluster, "before", every)]
+    start_writers(cluster, caddy)
 
     [first] = cluster.leaders()
     before = size(cluster, first)
@@ -246,7 +259,10 @@ def play(cluster: Cluster):
     took = wait(cluster.leaders, LEADS_WITHIN_S, lambda: f"nobody leads after {first} was killed")
     [second] = cluster.leaders()
     print(f"{first} was killed, {second} led {took:.1f} s later")
-    keys.append(grant(cluster, "after"))
+    keys.append(grant(cluster, "after", every))
+    took = wait(lambda: status(f"http://{WRITERS}/readyz") == 200, 15, lambda: "the proxy does not find who leads")
+    keys.append(grant(cluster, "proxied", f"http://{WRITERS}"))
+    print(f"the proxy for writers has found it, {took:.1f} s later, and records go through it")
     after = size(cluster, second)
     if after <= before:
         raise Failed(f"the log had {before} entries, and has {after}")
@@ -259,6 +275,7 @@ def play(cluster: Cluster):
              lambda: f"{first} does not have what was answered")  # fmt: skip
     if cluster.leaders() != [second]:
         raise Failed(f"lead: {cluster.leaders()}, where {second} did")
+    cluster.kill("caddy")
     codes = {name: cluster.stop(name) for name in SERVERS}
     if set(codes.values()) != {0}:
         raise Failed(f"exit codes after SIGTERM: {codes}")
@@ -268,7 +285,7 @@ def play(cluster: Cluster):
     cluster.stop("store")
 
 
-def main(arborlog: str, weed: str):
+def main(arborlog: str, weed: str, caddy: str):
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     work = Path(tempfile.mkdtemp())
     work.chmod(0o755)
@@ -277,7 +294,7 @@ def main(arborlog: str, weed: str):
     shutil.copy(arborlog, here)
     try:
         with Cluster(str(here), str(Path(weed).absolute()), work) as cluster:
-            play(cluster)
+            play(cluster, caddy)
     except (Failed, subprocess.SubprocessError) as failed:
         sys.exit(f"cluster: {failed}")
     finally:
