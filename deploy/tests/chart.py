@@ -24,6 +24,7 @@ REFUSED = [
     ({"secretName": "keys", "store": {"variables": {"AWS_SECRET_ACCESS_KEY": "x"}}}, "AWS_SECRET_ACCESS_KEY"),
     ({"secretName": "keys", "image": {"digest": "latest"}}, "digest"),
     ({"secretName": "keys", "probes": {"readiness": "/"}}, "readiness"),
+    ({"secretName": "keys", "sweep": {"enabled": True}}, "sweep"),
     ({"secretName": "keys", "trustedProxies": ["proxy.example.org"]}, "trustedProxies"),
 ]
 
@@ -40,8 +41,7 @@ def check(name: str, holds: bool, what: str):
         sys.exit(f"chart, values {name}: {what}")
 
 
-def check_pod(name: str, values: dict, stateful: dict):
-    pod = stateful["spec"]["template"]["spec"]
+def check_rights(name: str, pod: dict):
     [container] = pod["containers"]
     own, shared = container["securityContext"], pod["securityContext"]
     check(name, shared["runAsNonRoot"] and shared["runAsUser"] > 0 and shared["fsGroup"] == shared["runAsGroup"], "user")
@@ -51,6 +51,12 @@ def check_pod(name: str, values: dict, stateful: dict):
     check(name, not pod["automountServiceAccountToken"], "the cluster's token is mounted")
     for volume in pod["volumes"]:
         check(name, volume.get("secret", {"defaultMode": 0o440})["defaultMode"] == 0o440, "a secret's mode")
+
+
+def check_servers(name: str, values: dict, stateful: dict):
+    pod = stateful["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    check_rights(name, pod)
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     claims = {claim["metadata"]["name"] for claim in stateful["spec"].get("volumeClaimTemplates", [])}
     check(name, mounted == {volume["name"] for volume in pod["volumes"]} | claims, "volumes and mounts differ")
@@ -83,7 +89,12 @@ def main(helm: str, validate: str):
         kinds = [document["kind"] for document in documents]
         check(file.name, "Secret" not in kinds, "the chart makes a Secret")
         [stateful] = [document for document in documents if document["kind"] == "StatefulSet"]
-        check_pod(file.name, yaml.safe_load(file.read_text()), stateful)
+        check_servers(file.name, yaml.safe_load(file.read_text()), stateful)
+        for job in (document for document in documents if document["kind"] == "CronJob"):
+            template = job["spec"]["jobTemplate"]["spec"]["template"]
+            check_rights(file.name, template["spec"])
+            selected = stateful["spec"]["selector"]["matchLabels"].items()
+            check(file.name, not selected <= template["metadata"]["labels"].items(), "Services send to the sweep")
         for rule in (document for document in documents if document["kind"] == "PrometheusRule"):
             alerts = yaml.safe_load((DEPLOY / "prometheus/alerts.yaml").read_text())
             check(file.name, rule["spec"] == alerts, "the rules are not those of prometheus/alerts.yaml")

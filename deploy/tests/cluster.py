@@ -107,7 +107,7 @@ class Cluster:
 
     def run(self, name: str):
         arguments, variables = self.command(name)
-        subprocess.run(arguments, env=variables, cwd=self.work / "tmp", check=True, timeout=300)
+        subprocess.run(arguments, env=variables, cwd=self.work / "tmp", check=True, timeout=900)
 
     def is_healthy(self, name: str) -> bool:
         kind, *test = self.services[name]["healthcheck"]["test"]

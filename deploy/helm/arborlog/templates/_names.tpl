@@ -44,3 +44,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
       requests:
         storage: {{ .values.size }}
 {{- end -}}
+
+{{- define "arborlog.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .Values.user }}
+runAsGroup: {{ .Values.group }}
+# Secrets belong to this group, and are readable by it alone.
+fsGroup: {{ .Values.group }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "arborlog.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
