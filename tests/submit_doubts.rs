@@ -600,6 +600,32 @@ fn two_keys_on_one_input_agree_again_after_one_of_them_recovered() {
     place.once([1, 2]);
 }
 
+/// A record of another key is found in the log's list of what that key said, and by the recovery too.
+#[test]
+fn a_record_that_a_recovery_found_stands_for_one_line() {
+    let place = Place::new();
+    place.grant("app2.pem");
+    let app2 = place.path("app2.pem");
+    let mut text = awards(&[1]) + &expiry(1);
+    write(&place, "t.ndjson", &text);
+    place.submit("t.ndjson", &[]).ends(0, &["2 admitted"]);
+    text += &awards(&[2]);
+    write(&place, "t.ndjson", &text);
+    place
+        .submit("t.ndjson", &["--key", &app2])
+        .ends(0, &["1 admitted", "2 already in"]);
+    // The same once more is a further one.
+    text += &expiry(1);
+    write(&place, "t.ndjson", &text);
+    std::fs::remove_file(place.path("t.ndjson.journal")).unwrap();
+    let told = place.submit("t.ndjson", &["--key", &app2, "--recover", "--json"]);
+    assert_eq!(told.json()["already_in"], 3, "{}", told.json());
+    let again = place.submit("t.ndjson", &["--key", &app2, "--json"]);
+    assert_eq!(again.json()["already_in"], 4, "{}", again.json());
+    assert_eq!(place.points(1), 104 - 8);
+    place.once([1, 2]);
+}
+
 /// What a run says of an input does not change when it is asked again.
 #[test]
 fn a_recovery_and_the_run_after_it_come_to_the_same() {

@@ -150,7 +150,7 @@ impl CountedOnce {
     }
 
     /// Counts an entry; tells whether it was new.
-    fn add(&mut self, index: Index) -> std::io::Result<bool> {
+    pub(super) fn add(&mut self, index: Index) -> std::io::Result<bool> {
         if self.contains(index)? {
             return Ok(false);
         }

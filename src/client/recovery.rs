@@ -265,6 +265,7 @@ impl Candidates {
             unknown: LoggedLines::new(folder, records)?,
             of_lost: LoggedLines::new(folder, 1)?,
             of_lost_asked: LoggedLines::new(folder, 1)?,
+            taken_of_others: CountedOnce::with_room(folder, 1)?,
             found_lost,
         })
     }

@@ -29,7 +29,7 @@ use super::journal::{Journal, JournalError, LineIn, now_ms};
 use super::key_head::{HeadError, IssuerKey, KeyHead};
 use super::known_lines::KnownLines;
 use super::log_fault::LogFault;
-use super::other_inputs::OtherInputs;
+use super::other_inputs::{CountedOnce, OtherInputs};
 use super::proven_log::{Proven, ProvenLog};
 use super::remote::{ChainEnd, KeyTask, RemoteError, RemoteProblem};
 use super::repeated::EventsSaid;
@@ -490,6 +490,9 @@ pub(super) struct Candidates {
     pub of_lost: LoggedLines,
     /// Of these, those of which a line of the input says the same.
     pub of_lost_asked: LoggedLines,
+    /// The entries of other keys that lines of the input were found to be: what the log tells of those keys has
+    /// them too, and each is one line.
+    pub taken_of_others: CountedOnce,
     /// Journals that this recovery found missing or damaged.
     pub found_lost: Vec<PathBuf>,
 }

@@ -25,6 +25,7 @@ use crate::client::strays::LoggedLines;
 use crate::client::submitter::{
     LINES_PER_BATCH, LineOutcome, OnRefusal, OtherInput, SubmitError, Submitter, Summary,
 };
+use crate::durable::at;
 use crate::record::{CodecError, Digest, Index, Record, SealPlace, Seq, Statement, draft};
 
 /// Outcomes that wait for those before them: past it a smaller batch is sent.
@@ -229,6 +230,10 @@ impl Submitter<'_> {
                 found => found,
             };
             if let Some((key, logged)) = found {
+                if key != self.public {
+                    let taken = candidates.taken_of_others.add(logged.index);
+                    taken.map_err(at(&self.folder))?;
+                }
                 self.journal.found(key, digest, logged)?;
                 run.sayable_again += u64::from(!names_one_event(&statement));
                 self.say(line, event.as_ref(), &digest)?;
@@ -238,6 +243,10 @@ impl Submitter<'_> {
             if !self.options.sign_anew
                 && let Some((key, logged)) = candidates.of_lost.take(&digest)?
             {
+                if key != self.public {
+                    let taken = candidates.taken_of_others.add(logged.index);
+                    taken.map_err(at(&self.folder))?;
+                }
                 // The record stays a stray: it was another input's.
                 candidates.of_lost_asked.put(&key, &digest, logged)?;
                 let mut lost = self.head.lost().iter();
@@ -378,10 +387,19 @@ impl Submitter<'_> {
         let Some(others) = &mut self.others else {
             return Ok(false);
         };
-        let Some((index, journal)) = others.take(digest)? else {
-            return Ok(false);
+        let (index, journal) = loop {
+            let Some((index, journal)) = others.take(digest)? else {
+                return Ok(false);
+            };
+            // A recovery may have found the record already, for another line.
+            let is_taken = match &self.candidates {
+                Some(candidates) => candidates.taken_of_others.contains(index),
+                None => Ok(false),
+            };
+            if !is_taken.map_err(at(&self.folder))? {
+                break (index, journal.to_owned());
+            }
         };
-        let journal = journal.to_owned();
         self.was_sent_elsewhere(line, index, &journal, !names_one_event(statement), run)?;
         Ok(true)
     }
