@@ -486,7 +486,36 @@ fn a_signature_that_would_spoil_a_proposal_is_refused_when_it_is_made() {
         "{}",
         words(&by_platform)
     );
-    for name in ["again.json", "by-platform.json"] {
+    // The versions of a method have no gaps.
+    let method = |version: u32, out: &str| {
+        let stated = serde_json::json!({
+            "id": 71, "version": version, "effective_from": "2026-01-01",
+            "activities": [{"code": 1, "name": "ride", "unit": "ride", "factor": 52_000_000, "cap": 520}],
+            "species": [], "baseline": "b", "sources": "s", "jurisdiction": "j", "document": "0".repeat(64),
+        });
+        std::fs::write(path("method.json"), stated.to_string()).unwrap();
+        run(&[
+            "method",
+            "--file",
+            &path("method.json"),
+            "--key",
+            &path("governor-1.pem"),
+            "--out",
+            &path(out),
+            "--from",
+            &server.url,
+        ])
+    };
+    let second = method(2, "second.json");
+    assert_eq!(second.status.code(), Some(1), "{}", words(&second));
+    assert!(
+        words(&second).contains("the next version of method 71 is 1, not 2"),
+        "{}",
+        words(&second)
+    );
+    let first = method(1, "first.json");
+    assert!(first.status.success(), "{}", words(&first));
+    for name in ["again.json", "by-platform.json", "second.json"] {
         assert!(!std::path::Path::new(&path(name)).exists());
     }
     // Made without a server, it is not known who governs; whoever signs may ask.

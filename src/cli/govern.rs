@@ -1,11 +1,10 @@
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::proposal_checks::check_can_succeed;
 use super::{Done, Failure, connect, read_text, words};
 use arborlog::client::{
     BatchAnswer, CouncilInForce, IssuerHead, Proposal, ProposalError, Remote, RemoteError, today,
@@ -433,85 +432,6 @@ fn say_who_is_missing(proposal: &Proposal) {
     match proposal.governors_missing() {
         Some(0) | None => {}
         Some(missing) => outln!("must sign: {missing} more of the governors in force"),
-    }
-}
-
-/// Refuses a proposal that the ledger would refuse with any signatures, as far as its server tells.
-fn check_can_succeed(
-    remote: &Remote,
-    council: &CouncilInForce,
-    issuer: &PublicKey,
-    statement: &Statement,
-) -> Done {
-    let no = |why: String| Err(Failure::check(anyhow::anyhow!("this can't succeed: {why}")));
-    let in_force = council.stated_at;
-    if let Some(set) = statement.set()
-        && set != in_force
-    {
-        return no(format!(
-            "it names the governors of entry {set}, and those in force are stated by entry {in_force}"
-        ));
-    }
-    let governed = !matches!(statement, Statement::Plot(_) | Statement::Correction(_));
-    if governed && !council.governors.contains(issuer) {
-        return no(format!(
-            "{issuer} is no governor in force, and {} is said by one",
-            statement.kind().with_article()
-        ));
-    }
-    let known = |key: &PublicKey| match remote.json::<KnownKey>(&format!("v1/issuers/{key}")) {
-        Ok(known) => Ok(Some(known)),
-        Err(RemoteError::Problem { problem, .. }) if problem.code == "not_found" => Ok(None),
-        Err(error) => Err(Failure::from(error)),
-    };
-    match statement {
-        Statement::KeyGrant(grant) => fresh(&grant.key, known(&grant.key)?),
-        Statement::LogKey(log_key) => fresh(&log_key.key, known(&log_key.key)?),
-        Statement::Governors(set) => {
-            let count = set.governors.len();
-            let distinct: BTreeSet<_> = set.governors.iter().collect();
-            if distinct.len() < count {
-                return no("a governor is named twice".to_owned());
-            }
-            if set.quorum == 0 || usize::from(set.quorum) > count {
-                return no(format!("a quorum of {count} governors is 1 to {count}"));
-            }
-            let new = set.governors.iter();
-            for key in new.filter(|key| !council.governors.contains(key)) {
-                fresh(key, known(key)?)?;
-            }
-            Ok(())
-        }
-        Statement::KeyRevoke(revoke) => match known(&revoke.key)? {
-            None => no(format!("{} was never granted", revoke.key)),
-            Some(KnownKey {
-                revoked_at: Some(index),
-                ..
-            }) => no(format!("{} was revoked by entry {index}", revoke.key)),
-            Some(KnownKey { role, .. }) if role == "governor" || role == "log" => no(format!(
-                "{} is a {role}'s key, which is not revoked but replaced",
-                revoke.key
-            )),
-            Some(_) => Ok(()),
-        },
-        _ => Ok(()),
-    }
-}
-
-/// What the server says of a key that has, or had, a task.
-#[derive(Deserialize)]
-struct KnownKey {
-    role: String,
-    revoked_at: Option<Index>,
-}
-
-/// A key never gets a second task.
-fn fresh(key: &PublicKey, known: Option<KnownKey>) -> Done {
-    match known {
-        None => Ok(()),
-        Some(KnownKey { role, .. }) => Err(Failure::check(anyhow::anyhow!(
-            "this can't succeed: {key} has, or had, a task ({role}), and no key gets another; take a fresh one (arborlog keygen)"
-        ))),
     }
 }
 

@@ -20,6 +20,7 @@ pub mod log_source;
 pub mod mirror;
 pub mod monitor;
 pub mod progress;
+mod proposal_checks;
 pub mod receipt;
 pub mod serve;
 pub mod store;

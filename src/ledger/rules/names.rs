@@ -90,6 +90,12 @@ pub(in crate::ledger) fn compared(name: &str) -> String {
     letters.replace("rn", "m").replace("vv", "w")
 }
 
+/// Whether one holder's name could be taken for another's (`docs/format.md`, 2.3): then the ledger admits only one of
+/// them.
+pub fn names_look_alike(one: &str, other: &str) -> bool {
+    compared(one) == compared(other)
+}
+
 /// Checks that nobody but the holder itself ever had a name that could be taken for one of these.
 pub(in crate::ledger) fn check_names(state: &State, grant: &KeyGrant) -> Result<(), Refusal> {
     let holder = state.holder(&grant.holder).map(|known| known.number);
