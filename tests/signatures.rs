@@ -694,6 +694,13 @@ fn a_key_file_with_rights_for_others_is_refused() {
         );
         assert!(refused.to_string().contains("chmod 600"), "{refused}");
     }
+    // That a file holds no private key comes first: anybody may read a public one.
+    let public = directory.path().join("public.pem");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&public, text.replace("PRIVATE KEY", "PUBLIC KEY")).unwrap();
+    set_mode(&public, 0o644);
+    let refused = SigningKey::read(&public).unwrap_err();
+    assert!(refused.to_string().contains("public half"), "{refused}");
     for mode in [0o644, 0o640, 0o660, 0o666, 0o777] {
         set_mode(&path, mode);
         assert!(

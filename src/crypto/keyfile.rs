@@ -98,9 +98,7 @@ impl SigningKey {
     /// [`KeyFileError::Open`] when others have rights on it; [`KeyFileError::NotAKey`] says what
     /// the file holds instead of a key.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let bytes = read_key_file(path)?;
-        let not_a_key = |why| KeyFileError::NotAKey(path.to_owned(), why);
-        read_private_key(&bytes).map(Self).map_err(not_a_key)
+        read_key_file(path, read_private_key).map(Self)
     }
 }
 
@@ -137,19 +135,26 @@ pub(super) fn write_key_file<K>(
     })
 }
 
-/// The bytes of a private key's file, which nobody may read but its owner, or a group of this process.
-pub(super) fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+/// What `parse` makes of a private key's file, which nobody may read but its owner, or a group of this process.
+pub(super) fn read_key_file<K>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<K, NotAKey>,
+) -> Result<K, KeyFileError> {
+    let not_a_key = |why| KeyFileError::NotAKey(path.to_owned(), why);
     let file = File::open(path).map_err(at(path))?;
-    if let Some(mode) = open_to_others(&file.metadata().map_err(at(path))?) {
-        return Err(KeyFileError::Open(path.to_owned(), mode));
-    }
+    let open = open_to_others(&file.metadata().map_err(at(path))?);
     // No longer than the capacity: a vector that grows leaves copies that are not wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 1));
     file.take(KEY_FILE_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(at(path))?;
     if bytes.len() > KEY_FILE_BYTES_MAX {
-        return Err(KeyFileError::NotAKey(path.to_owned(), NotAKey::TooLong));
+        return Err(not_a_key(NotAKey::TooLong));
     }
-    Ok(bytes)
+    // Anybody may read a public key or a certificate: that the file holds no private one is said first.
+    let key = parse(&bytes).map_err(not_a_key)?;
+    match open {
+        Some(mode) => Err(KeyFileError::Open(path.to_owned(), mode)),
+        None => Ok(key),
+    }
 }

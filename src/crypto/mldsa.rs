@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 #[cfg(feature = "random")]
 use super::keyfile::random_seed;
 use super::keyfile::{KeyFileError, read_key_file, write_key_file};
-use super::pem::{NotAKey, mldsa_pem, read_mldsa_seed};
+use super::pem::{mldsa_pem, read_mldsa_seed};
 use super::verify::SignatureError;
 
 /// The length of a public key.
@@ -172,9 +172,7 @@ impl MldsaSigningKey {
     /// # Errors
     /// [`KeyFileError`].
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let not_a_key = |why: NotAKey| KeyFileError::NotAKey(path.to_owned(), why);
-        let bytes = read_key_file(path)?;
-        read_mldsa_seed(&bytes).map(Self).map_err(not_a_key)
+        read_key_file(path, read_mldsa_seed).map(Self)
     }
 }
 
