@@ -265,6 +265,30 @@ fn what_is_not_there_or_is_something_else_is_no_lie() {
     by_all("a stranger's checkpoint", site, 3, "not signed by");
 }
 
+/// What was named is not there, or can't be asked: not that what is there is no log.
+#[test]
+fn a_place_that_is_missing_could_not_be_checked() {
+    let vkey = forge::vkey("log").to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    let missing = missing.to_str().unwrap();
+    let state = dir.path().join("state");
+    let state = state.to_str().unwrap();
+    let unknown = "http://nowhere.invalid";
+    for args in [
+        vec!["audit", missing, "--log", &vkey],
+        vec!["mirror", missing, state, "--log", &vkey],
+        vec!["monitor", missing, "--log", &vkey, "--state", state],
+        vec!["--cacert", missing, "audit", unknown, "--log", &vkey],
+        // A monitor asks again as long as that may help; here nothing but another address would.
+        vec!["monitor", unknown, "--log", &vkey, "--state", state],
+    ] {
+        let done = run(&args);
+        let words = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(3), "{args:?}: {words}");
+    }
+}
+
 /// Nothing in a log of another version of the format is called false or damaged.
 #[test]
 fn what_is_of_another_version_is_refused_by_its_version() {

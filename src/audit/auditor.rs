@@ -290,6 +290,9 @@ pub enum AuditError {
     /// The log could not be read; that says nothing about it.
     #[error("the log could not be read: {0}")]
     Unreachable(String),
+    /// The same, and asking again would not help.
+    #[error("the log could not be read: {0}")]
+    Unusable(String),
     /// There is no log at this address, or in this folder.
     #[error("there is no checkpoint here: this is no log's address, nor a mirror of one")]
     NoLog,
@@ -379,6 +382,7 @@ impl AuditError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Unreachable(_)
+            | Self::Unusable(_)
             | Self::NoCheckpoint { .. }
             | Self::Empty
             | Self::NotSigned(_)
@@ -425,6 +429,7 @@ impl From<SourceError> for AuditError {
         match error {
             SourceError::Absent => Self::NoLog,
             SourceError::Unreachable(why) => Self::Unreachable(why),
+            SourceError::Unusable(why) => Self::Unusable(why),
         }
     }
 }

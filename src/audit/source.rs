@@ -18,6 +18,9 @@ pub enum SourceError {
     /// The source could not be asked; that says nothing about the log.
     #[error("{0}")]
     Unreachable(String),
+    /// The same, and asking again would not help: no such host, another's certificate.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 /// Gives tiles. Asked from several threads at once.

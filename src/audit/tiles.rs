@@ -177,10 +177,12 @@ impl<'a> Tiles<'a> {
             Err(SourceError::Absent) => Err(TileFault::Absent {
                 tile: id.to_string(),
             }),
-            Err(SourceError::Unreachable(why)) => Err(TileFault::Unreachable {
-                tile: id.to_string(),
-                why,
-            }),
+            Err(SourceError::Unreachable(why) | SourceError::Unusable(why)) => {
+                Err(TileFault::Unreachable {
+                    tile: id.to_string(),
+                    why,
+                })
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use arborlog::client::{CertificateRoots, Remote, Waiting};
+use arborlog::client::{CertificateRoots, Remote, RootsError, Waiting};
+use arborlog::outcome::Outcome;
 
 use super::Failure;
 
@@ -13,7 +14,10 @@ static OWN_ROOTS: OnceLock<CertificateRoots> = OnceLock::new();
 /// Trusts the authorities of this file, and no others, for all servers of this command.
 pub fn trust(cacert: Option<&Path>) -> Result<(), Failure> {
     if let Some(path) = cacert {
-        let roots = CertificateRoots::read(path).map_err(Failure::usage)?;
+        let roots = CertificateRoots::read(path).map_err(|error| match error {
+            RootsError::Io(error) => Failure::of(Outcome::Unchecked, error),
+            error => Failure::usage(error),
+        })?;
         OWN_ROOTS.get_or_init(|| roots);
     }
     Ok(())

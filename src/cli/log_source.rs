@@ -29,6 +29,12 @@ pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
     if is_mirror(dir)? {
         return Ok(Box::new(Folder::new(dir)));
     }
+    if !is_there(dir)? {
+        let what = anyhow::anyhow!(
+            "{place} is not there; give a URL, an object store or a folder with a mirror"
+        );
+        return Err(Failure::of(Outcome::Unchecked, what));
+    }
     let what = anyhow::anyhow!(
         "{place} is no URL, no object store and no mirror: a folder with checkpoint and tile/ in it, as `arborlog mirror` makes"
     );

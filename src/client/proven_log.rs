@@ -63,7 +63,7 @@ impl<'a> ProvenLog<'a> {
                 "{}/checkpoint is not there: this is no log",
                 self.remote.base()
             )),
-            SourceError::Unreachable(why) => LogFault::Unchecked(why),
+            SourceError::Unreachable(why) | SourceError::Unusable(why) => LogFault::Unchecked(why),
         })?;
         let now = UnverifiedCheckpoint::parse(&bytes)?;
         if let Some(vkey) = &self.vkey {

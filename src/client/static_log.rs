@@ -22,6 +22,9 @@ impl RemoteLog {
             Err(RemoteError::Away { url, why, .. }) => Err(SourceError::Unreachable(format!(
                 "no whole answer from {url}: {why}"
             ))),
+            Err(error @ (RemoteError::Address { .. } | RemoteError::Unusable { .. })) => {
+                Err(SourceError::Unusable(error.to_string()))
+            }
             Err(error) => Err(SourceError::Unreachable(error.to_string())),
         }
     }

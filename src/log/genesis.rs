@@ -1,5 +1,6 @@
 //! SignedEntry 0: a ledger's beginning, admitted before any server runs.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,5 +136,9 @@ fn admitted(id: RecordId, outcome: CommitOutcome) -> Result<RecordId, GenesisErr
 /// [`FileError`] when that can't be looked up.
 pub fn has_store(dir: &Path) -> Result<bool, FileError> {
     let version = dir.join("VERSION");
-    version.try_exists().map_err(at(&version))
+    match version.try_exists() {
+        // A file holds no store.
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(false),
+        found => found.map_err(at(&version)),
+    }
 }

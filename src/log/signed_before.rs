@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use super::reader::{ReadError, Reader};
 use crate::crypto::PublicKey;
 use crate::durable::{FileError, Held, at, hold, read_at_most, replace};
-use crate::note::{CheckpointError, NOTE_BYTES_MAX, TreeHead, UnverifiedCheckpoint};
+use crate::note::{FileFault, NOTE_BYTES_MAX, TreeHead, UnverifiedCheckpoint};
 use crate::record::Origin;
 
 /// Why a log does not start, or publishes no more, by what was signed before.
@@ -60,12 +60,12 @@ pub enum SignedBeforeError {
         unsigned: &'static str,
     },
     /// A file that should hold a checkpoint holds something else.
-    #[error("{path} holds no checkpoint: {error}")]
+    #[error("{path} holds no checkpoint: {why}")]
     NoCheckpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        error: CheckpointError,
+        /// What is wrong with it, or was done to it on its way.
+        why: String,
     },
     /// A checkpoint is of another log.
     #[error("{path} holds a checkpoint of {found:?}, but this log is {origin:?}")]
@@ -131,7 +131,7 @@ fn read_checkpoint(path: &Path) -> Result<UnverifiedCheckpoint, SignedBeforeErro
 fn parse(path: &Path, bytes: &[u8]) -> Result<UnverifiedCheckpoint, SignedBeforeError> {
     UnverifiedCheckpoint::parse(bytes).map_err(|error| SignedBeforeError::NoCheckpoint {
         path: path.to_owned(),
-        error,
+        why: FileFault::of(bytes).map_or(error.to_string(), |fault| fault.to_string()),
     })
 }
 

@@ -31,7 +31,8 @@ const JUDGE_ONE_IN: u32 = 10;
 /// checkpoints are kept in FILE.evidence/. A log that could not be checked (it does not answer,
 /// lags, gives a page in the place of a tile, shows what its key did not sign, or what a policy's
 /// quorum did not) is asked again; with
-/// --once the exit code is 3 then, and 4 where there is no log.
+/// --once the exit code is 3 then, and 4 where there is no log. A host that is unknown, or shows a
+/// certificate that is not trusted, at the first look ends it with 3.
 #[derive(Args)]
 pub struct MonitorArgs {
     /// The ledger's URL, or a mirror that somebody updates.
@@ -113,10 +114,17 @@ pub fn run(args: &MonitorArgs) -> Done {
         Ok(inspection)
     };
     let mut inspection = resume()?;
+    let mut is_first = true;
     loop {
         let begun = Instant::now();
+        // What no other look can cure is a wrong address, or a host that is missing, if it is so from the beginning.
+        // Later it may be a certificate that ran out, and somebody may mend that.
+        let is_first = std::mem::take(&mut is_first);
         match monitor.round(&mut inspection) {
             Ok(()) => {}
+            Err(RoundError::Unchecked(AuditError::Unusable(why))) if is_first => {
+                return Err(log_source::failed(AuditError::Unusable(why)));
+            }
             Err(RoundError::Unchecked(error)) if !args.once => {
                 monitor.metrics.unchecked(&error);
                 tracing::warn!(%error, "the log could not be checked; it will be asked again");
