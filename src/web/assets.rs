@@ -28,6 +28,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("card/proofs.mjs", SCRIPT, include_str!("card/proofs.mjs")),
     ("card/tell.mjs", SCRIPT, include_str!("card/tell.mjs")),
     ("card/words.mjs", SCRIPT, include_str!("card/words.mjs")),
+    ("proving.mjs", SCRIPT, include_str!("pages/proving.mjs")),
+    ("proven.mjs", SCRIPT, include_str!("pages/proven.mjs")),
     ("print.mjs", SCRIPT, include_str!("pages/print.mjs")),
     (
         "verifier/bounds.mjs",

@@ -15,7 +15,7 @@ use super::texts::{Language, Texts, fill};
 use crate::answer::Problem;
 use crate::answer::extract::Query;
 use crate::crypto::PublicKey;
-use crate::figures::{grouped, weight};
+use crate::figures::grouped;
 use crate::ledger::State;
 use crate::log::Log;
 use crate::record::{Index, Origin, RecordId, Text};
@@ -250,11 +250,6 @@ impl Frame {
     /// A whole number with its thousands apart.
     pub(super) fn n(&self, number: impl Into<Count>) -> String {
         self.decimal(grouped(number.into().0))
-    }
-
-    /// Points as a weight.
-    pub(super) fn weight(&self, grams: impl Into<Count>) -> String {
-        self.decimal(weight(grams.into().0))
     }
 
     /// A number as the reader's language writes it.

@@ -77,9 +77,26 @@ test('a key that was revoked since is said, and entries that came since', () => 
   assert.match(told.asOf, /Since then 499 entries came/);
 });
 
+test('totals and balances are told in points and trees', () => {
+  const teller = new Teller('en');
+  const totals = {
+    awarded: 6_528_916n, reversed: 5_454n, claimed: 6_175_500n, planted_recorded: 4_541n, planted_voided: 270n, lost: 30n, standing: 4_241n,
+    assigned: 328n, waiting: 17n, claims: 345n,
+  };
+  const told = teller.tell({ page: 'totals', state: STATE, totals });
+  assert.equal(told.standing, '4,241 trees stand in the books; 328 of them have a certificate.');
+  const rows = Object.fromEntries(told.rows);
+  assert.equal(rows['Points awarded'], '6,528,916, of which 5,454 were taken back');
+  assert.equal(rows.Planted, '4,271 trees, of which 30 were lost');
+  assert.equal(teller.tell({ page: 'totals', state: STATE, totals: { ...totals, assigned: 5_000n } }).tone, 'bad');
+  const account = (balance) => teller.tell({ page: 'account', state: STATE, balance });
+  assert.equal(account(10_313n).standing, 'Its balance is 10,313 points.');
+  assert.match(account(null).standing, /No record ever named/);
+});
+
 test('only canonical addresses of what a state proof tells have a card', () => {
-  for (const path of ['/certificate/0', '/certificate/33258', '/tree/1/373', '/plot/7']) assert.ok(hasCard(path), path);
-  for (const path of ['/', '/certificate/+1', '/certificate/01', '/certificate/1/', '/tree/1', '/entry/5', '/plot/-1']) {
+  for (const path of ['/certificate/0', '/certificate/33258', '/tree/1/373', '/plot/7', '/', `/account/${'0a'.repeat(32)}`]) assert.ok(hasCard(path), path);
+  for (const path of ['/account/1', '/certificate/+1', '/certificate/01', '/certificate/1/', '/tree/1', '/entry/5', '/plot/-1']) {
     assert.ok(!hasCard(path), path);
   }
 });

@@ -44,7 +44,19 @@ async function plot(open, number) {
   return { page: 'plot', number: BigInt(number), plot: found, survey, state };
 }
 
+async function account(open, id) {
+  const { state, found } = await item(open, 'account', id);
+  return { page: 'account', state, balance: found?.balance ?? null };
+}
+
+async function totals(open) {
+  const proven = await open('/v1/proofs/state?domain=totals', 'totals');
+  return { page: 'totals', state: stateOf(proven), totals: proven.entry.statement.totals };
+}
+
 const PAGES = [
+  [/^\/$/, totals],
+  [/^\/account\/([0-9a-f]{64})$/, account],
   [/^\/certificate\/(0|[1-9]\d*)$/, certificate],
   [/^\/tree\/(0|[1-9]\d*)\/(0|[1-9]\d*)$/, tree],
   [/^\/plot\/(0|[1-9]\d*)$/, plot],

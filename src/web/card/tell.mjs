@@ -127,6 +127,23 @@ export class Teller {
     return { title, tone, standing, rows };
   }
 
+  account({ balance }) {
+    const title = this.words.account_title;
+    if (balance === null) return { title, tone: 'plain', standing: this.words.no_account, rows: [] };
+    return { title, tone: 'plain', standing: this.say('balance', { points: this.n(balance) }), rows: [] };
+  }
+
+  totals({ totals: t }) {
+    const rows = [
+      [this.words.awarded, this.say('awarded_less', { awarded: this.n(t.awarded), reversed: this.n(t.reversed) })],
+      [this.words.spent, this.say('points', { points: this.n(t.claimed) })],
+      [this.words.planted, this.say('planted_lost', { planted: this.n(t.planted_recorded - t.planted_voided), lost: this.n(t.lost) })],
+      [this.words.certificates, this.say('certificates_told', { all: this.n(t.claims), tied: this.n(t.assigned), waiting: this.n(t.waiting) })],
+    ];
+    const standing = this.say('standing_told', { standing: this.n(t.standing), assigned: this.n(t.assigned) });
+    return { title: this.words.totals_title, tone: t.standing < t.assigned ? 'bad' : 'plain', standing, rows };
+  }
+
   tell(proven) {
     return { ...this[proven.page](proven), asOf: this.asOf(proven.state) };
   }

@@ -4,11 +4,12 @@
 
 import { Card } from './card/card.mjs';
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
+import { compareSeen, fetchReceipt, namedBy, proveCard, proveGrowth, storage } from './proving.mjs';
 import { Refused, hex, need } from './verifier/codec.mjs';
-import { LOG, openCheckpoint, parseVkey } from './verifier/note.mjs';
-import { checkLogKey, verifyReceipt } from './verifier/receipt.mjs';
+import { LOG, parseVkey } from './verifier/note.mjs';
+import { verifyReceipt } from './verifier/receipt.mjs';
 import { recordId } from './verifier/record.mjs';
-import { checkGenesis, compare, follows, forget, keepGenesis, proveBy } from './verifier/seen.mjs';
+import { checkGenesis, follows, forget, keepGenesis } from './verifier/seen.mjs';
 import { canVerify } from './verifier/signature.mjs';
 import { CHECKS_OF_ISSUER, checkStory, formText, isStated, recordIn } from './verifier/story.mjs';
 
@@ -67,31 +68,6 @@ function offerForgetting() {
   document.getElementById('alarm').replaceChildren(button);
 }
 
-// Bytes: as text, a browser would hide what was done to them.
-async function fetchBytes(path) {
-  const answer = await fetch(path).catch(() => null);
-  need(answer?.ok, 'away', `${path}: ${answer?.status ?? ''}`);
-  return new Uint8Array(await answer.arrayBuffer());
-}
-
-const proveGrowth = proveBy(fetch.bind(window));
-const fetchReceipt = (index) => fetchBytes(`/v1/receipts/${index}`);
-
-// Where a browser stores nothing, checkpoints are still compared within the page.
-function openStorage() {
-  try {
-    localStorage.getItem('arborlog');
-    return localStorage;
-  } catch {
-    const kept = new Map();
-    return {
-      getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value),
-      removeItem: (key) => kept.delete(key),
-    };
-  }
-}
-const storage = openStorage();
-
 // Runs a step. An error is shown under the check that it names, or under the step's own.
 async function step(check, work) {
   try {
@@ -120,40 +96,6 @@ async function verify(pinned, wanted) {
   return proven;
 }
 
-// The newest checkpoint, and the one that this browser saw before, or null; they are compared once.
-let comparing = null;
-function compareSeen(identity) {
-  comparing ??= (async () => {
-    const newest = async () => openCheckpoint(await fetchBytes('/checkpoint'), identity.vkey);
-    let now = await newest();
-    // Another window may have kept a newer checkpoint since: asks once more before the log has shrunk.
-    const before = await compare(now, identity, storage, proveGrowth).catch(async (error) => {
-      if (error.code !== 'shrunk') throw error;
-      now = await newest();
-      return compare(now, identity, storage, proveGrowth);
-    });
-    return { before, now };
-  })();
-  return comparing;
-}
-
-const namedBy = (receipt, vkey) => checkLogKey(receipt, vkey, () => fetchReceipt(document.body.dataset.logKeyAt));
-
-// The card rests on its own proofs alone, whatever receipts the page names.
-async function runCard(vkey, genesis) {
-  const receipts = await card.prove({ vkey, genesis }, fetchBytes);
-  if (receipts === null) return;
-  try {
-    const named = await namedBy(receipts[0], vkey);
-    keepGenesis(genesis, storage);
-    const { now } = await compareSeen({ vkey, keyAt: named.index, genesis });
-    for (const { checkpoint } of receipts) await follows(checkpoint, now, proveGrowth);
-    card.tell();
-  } catch (error) {
-    card.refuse(error);
-  }
-}
-
 async function run() {
   conclude('waiting', words.checking);
   for (const item of items.values()) setState(item, 'waiting', words);
@@ -165,7 +107,7 @@ async function run() {
   const { vkey: written, genesis } = document.body.dataset;
   const vkey = await step('checkpoint', () => parseVkey(written, LOG));
   await step('authority', () => checkGenesis(genesis, storage));
-  const carding = card === null ? null : runCard(vkey, genesis);
+  const carding = card === null ? null : proveCard(card, vkey, genesis);
   try {
     await runPanel(vkey, genesis);
   } catch (error) {
