@@ -372,6 +372,37 @@ func (t *changing) Do(ctx context.Context, r arborlog.Request) (arborlog.Respons
 	return answer, err
 }
 
+// TestAnAnswerThatNamesAnotherRecordOfMineIsNotBelieved: that one is in too, and proven.
+func TestAnAnswerThatNamesAnotherRecordOfMineIsNotBelieved(t *testing.T) {
+	l := newLedger(t)
+	p := l.platform("app", "app")
+	ids := p.putAwards(0, 1)
+	p.send()
+	ids = append(ids, p.putAwards(1, 1)...)
+	p.Client.Transport = &postChanging{change: field("indexes", []any{p.state(ids[0]).Entry})}
+	p.sendFails("entry_wrong")
+	if s := p.state(ids[1]); s.State != "waiting" {
+		t.Fatalf("%+v", s)
+	}
+	p.Client.Transport = nil
+	p.send()
+	p.checkOnce(ids)
+}
+
+// postChanging changes the answers to what is posted.
+type postChanging struct {
+	arborlog.HTTPTransport
+	change func(arborlog.Response) arborlog.Response
+}
+
+func (t *postChanging) Do(ctx context.Context, r arborlog.Request) (arborlog.Response, error) {
+	answer, err := t.HTTPTransport.Do(ctx, r)
+	if r.Method == "POST" {
+		answer = t.change(answer)
+	}
+	return answer, err
+}
+
 // field puts a value in the place of a field of a JSON answer; other answers stay.
 func field(name string, value any) func(arborlog.Response) arborlog.Response {
 	return func(answer arborlog.Response) arborlog.Response {
