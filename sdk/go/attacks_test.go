@@ -60,11 +60,11 @@ func TestAPolicysQuorum(t *testing.T) {
 	head := "log " + log + "\nwitness w1 " + witness + "\nwitness w2 " + absent.String() + "\n"
 	for rest, wanted := range map[string]string{
 		"group g any w1 w2\nquorum g\n":                "",
-		"group g 2 w1 w2\nquorum g\n":                  "witness_missing",
-		"group g all w1 w2\nquorum g\n":                "witness_missing",
-		"quorum w2\n":                                  "witness_missing",
+		"group g 2 w1 w2\nquorum g\n":                  "quorum_missing",
+		"group g all w1 w2\nquorum g\n":                "quorum_missing",
+		"quorum w2\n":                                  "quorum_missing",
 		"quorum none\n":                                "",
-		"group a any w1\ngroup b 2 a w2\nquorum b\n":   "witness_missing",
+		"group a any w1\ngroup b 2 a w2\nquorum b\n":   "quorum_missing",
 		"group a any w1\ngroup b any a w2\nquorum b\n": "",
 	} {
 		policy, err := ParsePolicy(head + rest)

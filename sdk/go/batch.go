@@ -31,6 +31,8 @@ type SignedBody struct {
 	IssuedOn  Day
 }
 
+const batchesPath = "/v1/batches"
+
 // SignNext signs a statement as the chain's next record, for POST /v1/records.
 func SignNext(origin string, chain Chain, today Day, statement []byte, signer Signer) (*SignedBody, error) {
 	signed, record, err := signBytes(origin, chain, today, statement, signer)
@@ -72,7 +74,7 @@ func SealNext(origin string, chain Chain, today Day, statements [][]byte, signer
 	for _, data := range statements {
 		body = append(binary.BigEndian.AppendUint32(body, uint32(len(data))), data...)
 	}
-	return &SignedBody{"/v1/batches", "application/vnd.arborlog.batch", body, RecordID(origin, record), chain.Seq, chain.day(today)}, nil
+	return &SignedBody{batchesPath, "application/vnd.arborlog.batch", body, RecordID(origin, record), chain.Seq, chain.day(today)}, nil
 }
 
 func signBytes(origin string, chain Chain, today Day, statement []byte, signer Signer) (signed, record []byte, err error) {

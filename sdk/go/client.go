@@ -205,7 +205,7 @@ func (i *Issuer) chain() (Chain, error) {
 	return chain, err
 }
 
-// Entry fetches an entry's bytes and decodes them. That it is in the log, a receipt proves.
+// Entry fetches an entry's bytes and decodes them. That it is in the log, ProvenEntry or a receipt proves.
 func (c *Client) Entry(ctx context.Context, index uint64) (*Entry, error) {
 	var answer struct {
 		Entry []byte `json:"entry"`
@@ -214,6 +214,104 @@ func (c *Client) Entry(ctx context.Context, index uint64) (*Entry, error) {
 		return nil, err
 	}
 	return DecodeEntry(answer.Entry)
+}
+
+// ProvenEntry fetches an entry and the proof that it is in the log of a checkpoint, which the caller has verified.
+func (c *Client) ProvenEntry(ctx context.Context, index uint64, checkpoint *Checkpoint) (*Entry, error) {
+	var entry, proof struct {
+		Entry  []byte   `json:"entry"`
+		Hashes [][]byte `json:"hashes"`
+	}
+	where := fmt.Sprintf("entry %d", index)
+	if index >= checkpoint.Size {
+		return nil, &Error{"answer_malformed", where, fmt.Sprintf("the log has %d entries", checkpoint.Size)}
+	}
+	err := c.getFound(ctx, fmt.Sprintf("/v1/entries/%d", index), &entry)
+	if err == nil {
+		err = c.getFound(ctx, fmt.Sprintf("/v1/proofs/inclusion?index=%d&size=%d", index, checkpoint.Size), &proof)
+	}
+	var problem *Problem
+	if errors.As(err, &problem) && problem.Status == 404 {
+		return nil, &Error{"entry_missing", where, "the log, which has it by its checkpoint, does not give it"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	path, err := hashesOf(proof.Hashes)
+	if err != nil {
+		return nil, at(err, where)
+	}
+	l := link{index, entry.Entry, path}
+	if err := l.isComplete(checkpoint); err != nil {
+		return nil, at(err, where)
+	}
+	e, err := l.open(checkpoint)
+	return e, at(err, where)
+}
+
+// getFound asks each address before it takes a 404 for an answer: one may lag.
+func (c *Client) getFound(ctx context.Context, path string, into any) (err error) {
+	for range max(1, len(c.Addresses)) {
+		err = c.getJSON(ctx, path, into)
+		var problem *Problem
+		if !errors.As(err, &problem) || problem.Status != 404 {
+			return err
+		}
+		c.address++
+	}
+	return err
+}
+
+// bundleWidth is how many entries a bundle has (c2sp.org/tlog-tiles).
+const bundleWidth = 256
+
+// entries fetches the bytes of entries from their bundles. Nothing of them is proven yet.
+func (c *Client) entries(ctx context.Context, start, end, size uint64) (found [][]byte, err error) {
+	for first := start - start%bundleWidth; first < end; first += bundleWidth {
+		width := min(bundleWidth, size-first)
+		path := "/tile/entries/" + bundleName(first/bundleWidth)
+		if width < bundleWidth {
+			path += fmt.Sprintf(".p/%d", width)
+		}
+		var entries [][]byte
+		err := c.call(ctx, Request{Method: "GET"}, path, func(bundle []byte) (err error) {
+			entries, err = readBundle(bundle, int(width))
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for n, entry := range entries {
+			if index := first + uint64(n); index >= start && index < end {
+				found = append(found, entry)
+			}
+		}
+	}
+	return found, nil
+}
+
+func readBundle(bundle []byte, width int) (entries [][]byte, err error) {
+	for r := (&reader{data: bundle}); len(entries) < width; {
+		length, err := r.uint(2)
+		if err != nil {
+			return nil, err
+		}
+		entry, err := r.take(length)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}
+
+// bundleName is a bundle's number as paths have it: three digits a part, all but the last behind an x.
+func bundleName(number uint64) string {
+	name := fmt.Sprintf("%03d", number%1000)
+	for number /= 1000; number > 0; number /= 1000 {
+		name = fmt.Sprintf("x%03d/", number%1000) + name
+	}
+	return name
 }
 
 func (c *Client) getFile(ctx context.Context, path string) (file []byte, err error) {
@@ -259,8 +357,12 @@ func (c *Client) consistency(ctx context.Context, from, to uint64) ([]Bytes32, e
 	if err := c.getJSON(ctx, fmt.Sprintf("/v1/proofs/consistency?from=%d&to=%d", from, to), &answer); err != nil {
 		return nil, err
 	}
-	hashes := make([]Bytes32, len(answer.Hashes))
-	for i, hash := range answer.Hashes {
+	return hashesOf(answer.Hashes)
+}
+
+func hashesOf(answered [][]byte) ([]Bytes32, error) {
+	hashes := make([]Bytes32, len(answered))
+	for i, hash := range answered {
 		if len(hash) != 32 {
 			return nil, refuse("proof_incomplete", "a hash of the proof has not 32 bytes")
 		}
@@ -269,33 +371,51 @@ func (c *Client) consistency(ctx context.Context, from, to uint64) ([]Bytes32, e
 	return hashes, nil
 }
 
+// errBehind is of a log that is shorter than one that was acknowledged: an address lags, or an older copy was put back.
+var errBehind = errors.New("the log is shorter than it was")
+
 // CheckExtends checks that the log, as it is now, extends an earlier checkpoint of it: nothing was taken back. It gives the
-// newest checkpoint. Both are signed by the log's key.
+// newest checkpoint. Both are signed by the log's key. An address that lags is passed over, if there are others.
 func (c *Client) CheckExtends(ctx context.Context, log VerifierKey, earlier string) (string, error) {
-	now, note, err := c.Checkpoint(ctx)
-	if err != nil {
-		return "", err
-	}
-	if err := now.Verify(log); err != nil || earlier == "" {
-		return note, err
-	}
-	before, err := ReadCheckpoint([]byte(earlier))
-	if err != nil {
-		return "", err
-	}
-	if now.Size == before.Size && now.Root == before.Root {
-		return note, nil
-	}
-	if now.Size > before.Size {
-		proof, err := c.consistency(ctx, before.Size, now.Size)
-		if err != nil {
+	note := ""
+	for range 2 * max(1, len(c.Addresses)) {
+		var err error
+		if _, note, err = c.Checkpoint(ctx); err != nil {
 			return "", err
 		}
-		if consistencyHolds(before.Size, now.Size, before.Root, now.Root, proof) {
-			return note, nil
+		if _, err = c.extends(ctx, log, earlier, note); !errors.Is(err, errBehind) {
+			return note, err
 		}
+		c.address++
 	}
 	return "", wentBack(earlier, note)
+}
+
+// extends checks that a checkpoint is the log's, and extends an earlier one.
+func (c *Client) extends(ctx context.Context, log VerifierKey, earlier, note string) (*Checkpoint, error) {
+	now, err := ReadCheckpoint([]byte(note))
+	if err == nil {
+		err = now.Verify(log)
+	}
+	if err != nil || earlier == "" {
+		return now, err
+	}
+	before, err := ReadCheckpoint([]byte(earlier))
+	switch {
+	case err != nil:
+		return nil, err
+	case now.Size == before.Size && now.Root == before.Root:
+		return now, nil
+	case now.Size < before.Size:
+		return nil, errBehind
+	case now.Size == before.Size:
+		return nil, wentBack(earlier, note)
+	}
+	proof, err := c.consistency(ctx, before.Size, now.Size)
+	if err == nil && !consistencyHolds(before.Size, now.Size, before.Root, now.Root, proof) {
+		err = wentBack(earlier, note)
+	}
+	return now, err
 }
 
 func wentBack(earlier, now string) error {

@@ -13,6 +13,8 @@ const (
 	Holds Outcome = 0
 	// False: something signed contradicts what is shown.
 	False Outcome = 1
+	// WrongUse: what was asked makes no sense, such as a policy that is none.
+	WrongUse Outcome = 2
 	// Unchecked: what is needed is missing, which accuses nobody.
 	Unchecked Outcome = 3
 	// NotThatKind: the file is no receipt.
@@ -25,6 +27,8 @@ func (o Outcome) String() string {
 		return "holds"
 	case False:
 		return "false"
+	case WrongUse:
+		return "wrong_use"
 	case Unchecked:
 		return "unchecked"
 	case NotThatKind:
@@ -50,15 +54,24 @@ func (e *Error) Error() string {
 // codesUnchecked says nothing against anybody: something is missing, or was changed on its way.
 var codesUnchecked = map[string]bool{
 	"too_long": true, "receipt_malformed": true, "note_malformed": true, "checkpoint_malformed": true,
-	"other_log": true, "unsigned": true, "witness_missing": true, "proof_incomplete": true, "other_format": true,
+	"other_log": true, "unsigned": true, "witness_missing": true, "quorum_missing": true, "proof_incomplete": true, "other_format": true,
 	"mldsa_unsupported": true, "state_item_malformed": true, "state_file_unfit": true, "about_part": true,
 	"rules_version_unsupported": true, "file_utf16": true, "file_bom": true, "file_crlf": true, "file_not_utf8": true,
 	"file_quoted": true, "file_spaces": true, "file_wrapped": true, "file_cut": true, "file_trailing": true,
+	// Of an outbox.
+	"unanswered": true, "key_refused": true,
 }
 
-// Outcome is what the error's code means for a receipt.
+// codesWrongUse are about what was asked for, here or by the ledger's word.
+var codesWrongUse = map[string]bool{
+	"wrong_use": true, "policy_malformed": true, "vkey_malformed": true, "refused": true, "answer_malformed": true,
+}
+
+// Outcome is what the error's code means for a receipt, and of an outbox: only what is False accuses somebody.
 func (e *Error) Outcome() Outcome {
 	switch {
+	case codesWrongUse[e.Code]:
+		return WrongUse
 	case e.Code == "not_a_receipt":
 		return NotThatKind
 	case codesUnchecked[e.Code]:

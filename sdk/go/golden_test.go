@@ -269,12 +269,12 @@ func TestGoldenReceiptsHold(t *testing.T) {
 		if policyErr != nil {
 			t.Fatal(policyErr)
 		}
-		_, byPolicy := VerifyReceipt(data, Trust{Policy: policy})
+		cosigned, byPolicy := VerifyReceipt(data, Trust{Policy: policy})
 		if strings.Contains(name, "cosigned") {
-			if err != nil || byPolicy != nil || seen.Witnesses[0].AtS == 0 {
+			if err != nil || byPolicy != nil || seen.Witnesses[0].AtS == 0 || *cosigned.Policy.CosignedBy[0].AtS != seen.Witnesses[0].AtS {
 				t.Errorf("%s: %v, %v", name, err, byPolicy)
 			}
-		} else if codeOf(err) != "witness_missing" || codeOf(byPolicy) != "witness_missing" || OutcomeOf(err) != Unchecked {
+		} else if codeOf(err) != "witness_missing" || codeOf(byPolicy) != "quorum_missing" || OutcomeOf(byPolicy) != Unchecked {
 			t.Errorf("%s: %v, %v", name, err, byPolicy)
 		}
 	}

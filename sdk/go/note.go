@@ -31,14 +31,14 @@ func (k VerifierKey) String() string {
 	return k.Name + "+" + hex.EncodeToString(k.id[:]) + "+" + base64.StdEncoding.EncodeToString(append([]byte{k.Type}, k.Key...))
 }
 
-// ParseLogKey reads a log's verifier key, as it is published.
+// ParseLogKey reads a log's verifier key, as it is published: of Ed25519, or of ML-DSA-44, by which receipts alone are verified.
 func ParseLogKey(written string) (VerifierKey, error) {
-	return readVerifierKey(strings.Trim(written, "\t\n\f\r "), LogKeyType)
+	return readVerifierKey(strings.Trim(written, "\t\n\f\r "), LogKeyType, MldsaKeyType)
 }
 
 // ParseWitnessKey reads a witness's verifier key.
 func ParseWitnessKey(written string) (VerifierKey, error) {
-	return readVerifierKey(strings.Trim(written, "\t\n\f\r "), WitnessKeyType)
+	return readVerifierKey(strings.Trim(written, "\t\n\f\r "), WitnessKeyType, MldsaKeyType)
 }
 
 func readVerifierKey(written string, types ...byte) (VerifierKey, error) {
@@ -182,27 +182,77 @@ func ReadCheckpoint(data []byte) (*Checkpoint, error) {
 	return &Checkpoint{parts[0], size, Bytes32(root), []byte(signed), lines}, nil
 }
 
-// linesOf checks every line that names a key, and gives their times in seconds; those of a log are 0.
-func (c *Checkpoint) linesOf(key VerifierKey, verify SignatureCheck) ([]uint64, error) {
-	var times []uint64
+// checks are those of signatures: of Ed25519, and of ML-DSA-44, which may be nil.
+type checks struct {
+	ed25519 SignatureCheck
+	mldsa   MldsaCheck
+}
+
+// readLines checks every line that names a key, and gives their times in seconds; those of a log's Ed25519 key are 0. Of
+// ML-DSA-44 without a check for it the form of the lines alone is known: they are unread then.
+func (c *Checkpoint) readLines(key VerifierKey, checks checks) (times []uint64, unread bool, err error) {
+	stamp, width := 8, 64
+	if key.Type == LogKeyType {
+		stamp = 0
+	} else if key.Type == MldsaKeyType {
+		width = mldsaSignatureLen
+	}
+	var signatures [][]byte
 	for _, line := range c.lines {
 		if line.name != key.Name || line.id != key.id {
 			continue
 		}
-		signature, message, seconds := line.signature, c.signed, uint64(0)
-		if key.Type == WitnessKeyType {
-			if len(signature) < 8 {
-				return nil, falseLine(key)
-			}
-			seconds, signature = binary.BigEndian.Uint64(signature), signature[8:]
-			message = append(fmt.Appendf(nil, "cosignature/v1\ntime %d\n", seconds), c.signed...)
+		if len(line.signature) != stamp+width {
+			return nil, false, falseLine(key)
 		}
-		if seconds >= 1<<63 || len(signature) != 64 || !verify(Bytes32(key.Key), [64]byte(signature), message) {
-			return nil, falseLine(key)
+		seconds := uint64(0)
+		if stamp > 0 {
+			seconds = binary.BigEndian.Uint64(line.signature)
 		}
-		times = append(times, seconds)
+		if seconds >= 1<<63 {
+			return nil, false, falseLine(key)
+		}
+		times, signatures = append(times, seconds), append(signatures, line.signature[stamp:])
 	}
-	return times, nil
+	if key.Type == MldsaKeyType && checks.mldsa == nil {
+		return times, len(times) > 0, nil
+	}
+	for i, signature := range signatures {
+		if !c.lineHolds(key, times[i], signature, checks) {
+			return nil, false, falseLine(key)
+		}
+	}
+	return times, false, nil
+}
+
+func (c *Checkpoint) lineHolds(key VerifierKey, seconds uint64, signature []byte, checks checks) bool {
+	message := c.signed
+	switch key.Type {
+	case MldsaKeyType:
+		return checks.mldsa(key.Key, signature, c.mldsaMessage(key.Name, seconds))
+	case WitnessKeyType:
+		message = append(fmt.Appendf(nil, "cosignature/v1\ntime %d\n", seconds), c.signed...)
+	}
+	return checks.ed25519(Bytes32(key.Key), [64]byte(signature), message)
+}
+
+// mldsaMessage is what a line of ML-DSA-44 signs: names, time, and the tree from its first entry on (docs/format.md, 12.2).
+func (c *Checkpoint) mldsaMessage(name string, seconds uint64) []byte {
+	message := append([]byte("subtree/v1\n\x00"), byte(len(name)))
+	message = binary.BigEndian.AppendUint64(append(message, name...), seconds)
+	message = append(append(message, byte(len(c.Origin))), c.Origin...)
+	message = binary.BigEndian.AppendUint64(message, 0)
+	message = binary.BigEndian.AppendUint64(message, c.Size)
+	return append(message, c.Root[:]...)
+}
+
+// linesOf is readLines where lines that can't be checked are an error.
+func (c *Checkpoint) linesOf(key VerifierKey, checks checks) ([]uint64, error) {
+	times, unread, err := c.readLines(key, checks)
+	if err == nil && unread {
+		err = mldsaMissing(fmt.Sprintf("the line by %s %x", key.Name, key.id))
+	}
+	return times, err
 }
 
 func falseLine(key VerifierKey) error {
@@ -210,13 +260,15 @@ func falseLine(key VerifierKey) error {
 }
 
 // Verify checks the line of a log's key.
-func (c *Checkpoint) Verify(key VerifierKey) error { return c.verifyBy(key, SignatureHolds) }
+func (c *Checkpoint) Verify(key VerifierKey) error {
+	return c.verifyBy(key, checks{ed25519: SignatureHolds})
+}
 
-func (c *Checkpoint) verifyBy(key VerifierKey, verify SignatureCheck) error {
+func (c *Checkpoint) verifyBy(key VerifierKey, checks checks) error {
 	if c.Origin != key.Name {
 		return &Error{"other_log", "checkpoint", fmt.Sprintf("it is of %s, the key given is %s's", c.Origin, key.Name)}
 	}
-	times, err := c.linesOf(key, verify)
+	times, err := c.linesOf(key, checks)
 	if err == nil && len(times) == 0 {
 		err = &Error{"unsigned", "checkpoint", "no line is by the log's key that was given"}
 	}

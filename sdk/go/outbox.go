@@ -28,7 +28,13 @@ type Tx interface {
 	Replace(attempt Attempt) error
 	// DropAttempts forgets all attempts: their place is settled.
 	DropAttempts() error
+	// MarkIn notes that a statement is in. What was put to correct it, and waits, is refused then (CodeEventIsIn).
 	MarkIn(statement int64, entry uint64) error
+	// Unsettled are all statements that are not in, waiting or refused, in the order in which they were put.
+	Unsettled() ([]Queued, error)
+	// AddIn notes a statement that is in and was never put here. It takes the name of the one that it stands for, if that is not
+	// 0; else an award is known by its evidence, as Put has it, unless another statement is.
+	AddIn(statement []byte, entry uint64, standsFor int64) error
 	MarkRefused(statement int64, code, detail string) error
 }
 
@@ -69,7 +75,8 @@ type Outbox struct {
 
 const (
 	sealMost = 1_000
-	walkMost = 10_000
+	// CodeEventIsIn is why a statement is refused whose event another one speaks of, which is in.
+	CodeEventIsIn = "event_is_in"
 )
 
 // Report is what a run of Send did.
@@ -81,13 +88,16 @@ type Report struct {
 // with an *Error of one of these codes where it can't go on; run it again when that is mended:
 //
 //   - unanswered: no address answered in time.
-//   - another_writer: a record that this outbox did not sign stands in its place of the key's chain.
+//   - another_writer: records that this outbox did not sign are in the key's chain. Recover takes them as its own.
 //   - log_went_back: the ledger lost what it had acknowledged.
 //   - key_refused: the key has no role, or no more.
 //   - refused: the ledger refuses what the outbox does; the text says why.
 func (o *Outbox) Send(ctx context.Context) (Report, error) {
-	run := &sending{Outbox: o, most: orElse(o.SealMost, sealMost)}
-	if err := run.checkHead(ctx); err != nil {
+	run := o.begin()
+	if idle, err := run.isIdle(ctx); err != nil || idle {
+		return run.report, err
+	}
+	if err := run.catchUp(ctx); err != nil {
 		return run.report, err
 	}
 	for {
@@ -101,10 +111,16 @@ func (o *Outbox) Send(ctx context.Context) (Report, error) {
 	}
 }
 
+func (o *Outbox) begin() *sending {
+	return &sending{Outbox: o, most: orElse(o.SealMost, sealMost)}
+}
+
 type sending struct {
 	*Outbox
 	most   int
 	report Report
+	// lags counts the answers by which an address is behind.
+	lags int
 }
 
 func (s *sending) today() Day {
@@ -114,39 +130,18 @@ func (s *sending) today() Day {
 	return DayOf(time.Now())
 }
 
-// checkHead checks that the log extends what it answered before; the first time it asks where the key's chain goes on.
-func (s *sending) checkHead(ctx context.Context) error {
-	key := s.Signer.PublicKey()
-	var head *Head
-	if err := s.Store.Do(ctx, func(tx Tx) (err error) { head, err = tx.Head(key); return err }); err != nil {
-		return err
-	}
-	earlier := ""
-	if head != nil {
-		earlier = head.Checkpoint
-	}
-	note, err := s.Client.CheckExtends(ctx, s.Log, earlier)
-	if err != nil || head != nil {
-		return err
-	}
-	issuer, err := s.Client.Issuer(ctx, key)
-	var problem *Problem
-	if errors.As(err, &problem) && problem.Status == 404 {
-		return &Error{"key_refused", "key " + key.String(), "it has no role in the ledger yet: governors grant it"}
-	}
-	if err != nil {
-		return err
-	}
-	chain, err := issuer.chain()
-	if err != nil {
-		return err
-	}
-	return s.Store.Do(ctx, func(tx Tx) error {
-		if known, err := tx.Head(key); err != nil || known != nil {
+// isIdle says whether nothing waits, and nothing that was signed is without an answer. Nobody is asked then.
+func (s *sending) isIdle(ctx context.Context) (idle bool, err error) {
+	err = s.Store.Do(ctx, func(tx Tx) error {
+		attempts, err := tx.Attempts()
+		if err != nil {
 			return err
 		}
-		return tx.SetHead(key, Head{chain, note})
+		waiting, err := tx.Waiting(1)
+		idle = len(waiting) == 0 && (len(attempts) == 0 || attempts[len(attempts)-1].Replaced)
+		return err
 	})
+	return idle, err
 }
 
 // openAttempt is what was signed and has no answer; else what waits is signed, and kept before anything is sent.
@@ -213,22 +208,24 @@ func (s *sending) sign(chain Chain, waiting []Queued) (body *SignedBody, count i
 
 // settle sends an attempt, and notes what became of it.
 func (s *sending) settle(ctx context.Context, a *Attempt) error {
+	// Of before the request: another sender of this outbox may note a newer one meanwhile.
+	head, err := s.head(ctx, a.Issuer)
+	if err != nil || head == nil {
+		return err
+	}
 	admitted, err := s.Client.Post(ctx, &a.Body)
 	if err == nil {
-		return s.admitted(ctx, a, admitted)
+		return s.admitted(ctx, a, head.Checkpoint, admitted)
 	}
 	var p *Problem
 	if !errors.As(err, &p) {
 		return err
 	}
-	sealed := a.Body.Path == "/v1/batches"
 	switch p.Code {
 	case "batch_refused":
 		return s.refused(ctx, a, p.Refused)
-	case "sequence_used", "chain_broken", "already_in":
-		return s.lookUp(ctx, a)
-	case "sequence_gap":
-		return &Error{"log_went_back", "log", "the ledger does not have the record before this one, which it acknowledged: tell its operator"}
+	case "sequence_used", "sequence_gap", "chain_broken", "already_in":
+		return s.settleByLog(ctx, a.Issuer, a.Body.Seq)
 	case "issuer_unknown", "key_revoked", "key_expired":
 		if a.Issuer != s.Signer.PublicKey() && p.Code != "issuer_unknown" {
 			return s.replace(ctx, a) // what a key signed that was replaced since can never come in: the new one signs it
@@ -246,34 +243,60 @@ func (s *sending) settle(ctx context.Context, a *Attempt) error {
 	case "not_canonical", "signature_invalid", "seal_mismatch", "issuers_mixed":
 		return &Error{"refused", a.Body.Path, p.Error()}
 	}
-	if sealed || p.Status != 403 && p.Status != 413 && p.Status != 422 {
+	if a.isSealed() || p.Status != 403 && p.Status != 413 && p.Status != 422 {
 		return &Error{"refused", a.Body.Path, p.Error()}
 	}
 	return s.refused(ctx, a, []RefusedInBatch{{0, p.Code, p.Detail, p.Advice}})
 }
 
-func (s *sending) admitted(ctx context.Context, a *Attempt, answer *Admitted) error {
-	checkpoint, err := ReadCheckpoint([]byte(answer.Checkpoint))
-	if err == nil {
-		err = checkpoint.Verify(s.Log)
+// admitted notes as in only what is proven to be: in the tree of a checkpoint that extends the one that was kept.
+func (s *sending) admitted(ctx context.Context, a *Attempt, kept string, answer *Admitted) error {
+	checkpoint, err := s.Client.extends(ctx, s.Log, kept, answer.Checkpoint)
+	if errors.Is(err, errBehind) {
+		// The address lags, or was put back from an older copy; the newest checkpoint of all tells which.
+		s.Client.address++
+		return s.settleByLog(ctx, a.Issuer, a.Body.Seq)
 	}
 	if err != nil {
 		return err
 	}
-	var indexes []uint64
-	if a.Body.Path == "/v1/batches" {
-		if answer.FirstIndex != nil {
-			for i := range a.Statements {
-				indexes = append(indexes, *answer.FirstIndex+uint64(i))
-			}
-		}
-	} else {
-		indexes = answer.Indexes
+	index, err := a.indexIn(answer)
+	if err != nil {
+		return err
 	}
-	if len(indexes) != len(a.Statements) || indexes[len(indexes)-1] >= checkpoint.Size {
-		return &Error{"answer_false", a.Body.Path, "the answer's indexes are not those of the statements, or beyond its checkpoint"}
+	_, id, err := s.ownEntry(ctx, a.Issuer, index, checkpoint)
+	if err == nil && id != a.Body.ID {
+		err = &Error{"entry_wrong", fmt.Sprintf("entry %d", index), "it is not the record that was sent"}
 	}
-	return s.in(ctx, a, indexes, answer.Checkpoint, checkpoint.Size)
+	if err != nil {
+		return err
+	}
+	return s.in(ctx, a, a.indexes(index), answer.Checkpoint, checkpoint.Size)
+}
+
+// isSealed says whether the attempt is a seal with the statements that it signs for.
+func (a *Attempt) isSealed() bool { return a.Body.Path == batchesPath }
+
+// indexIn is the record's place, or the seal's, by an answer.
+func (a *Attempt) indexIn(answer *Admitted) (uint64, error) {
+	if !a.isSealed() && len(answer.Indexes) == 1 {
+		return answer.Indexes[0], nil
+	}
+	if a.isSealed() && answer.FirstIndex != nil && answer.SealIndex != nil && *answer.SealIndex-*answer.FirstIndex == uint64(len(a.Statements)) {
+		return *answer.SealIndex, nil
+	}
+	return 0, &Error{"answer_malformed", a.Body.Path, "the answer's indexes are not those of what was sent"}
+}
+
+// indexes are the statements' places: a batch's stand in front of their seal.
+func (a *Attempt) indexes(index uint64) (indexes []uint64) {
+	if !a.isSealed() {
+		return []uint64{index}
+	}
+	for n := range a.Statements {
+		indexes = append(indexes, index-uint64(len(a.Statements)-n))
+	}
+	return indexes
 }
 
 // in notes that an attempt's statements are in. Another process may have done so.
@@ -301,6 +324,7 @@ func (s *sending) in(ctx context.Context, a *Attempt, indexes []uint64, note str
 	})
 	if err == nil {
 		s.report.In += len(a.Statements)
+		s.lags = 0
 	}
 	return err
 }
@@ -308,7 +332,7 @@ func (s *sending) in(ctx context.Context, a *Attempt, indexes []uint64, note str
 // refused notes what the rules refuse. The others are signed anew, in the same place of the chain.
 func (s *sending) refused(ctx context.Context, a *Attempt, refused []RefusedInBatch) error {
 	if len(refused) == 0 {
-		return &Error{"answer_false", a.Body.Path, "a batch was refused, and none of its statements"}
+		return &Error{"answer_malformed", a.Body.Path, "a batch was refused, and none of its statements"}
 	}
 	count := 0
 	err := s.Store.Do(ctx, func(tx Tx) error {
@@ -318,7 +342,7 @@ func (s *sending) refused(ctx context.Context, a *Attempt, refused []RefusedInBa
 		}
 		for _, one := range refused {
 			if one.Position < 0 || one.Position >= len(a.Statements) {
-				return &Error{"answer_false", a.Body.Path, "a statement was refused that the batch does not have"}
+				return &Error{"answer_malformed", a.Body.Path, "a statement was refused that the batch does not have"}
 			}
 			count++
 			if err := tx.MarkRefused(a.Statements[one.Position], one.Code, one.Detail+"; "+one.Advice); err != nil {
@@ -349,81 +373,4 @@ func isOpen(tx Tx, a *Attempt) (bool, error) {
 		return attempts[n-1].Number == a.Number && !attempts[n-1].Replaced, nil
 	}
 	return false, err
-}
-
-// lookUp finds what stands in the attempt's place of the chain: an attempt of ours that came first, late or through another
-// address, or another writer's record. A receipt proves which.
-func (s *sending) lookUp(ctx context.Context, a *Attempt) error {
-	issuer, err := s.Client.Issuer(ctx, a.Issuer)
-	if err != nil {
-		return err
-	}
-	if issuer.Head == nil || issuer.Head.Seq < a.Body.Seq {
-		return nil // an address that lags behind; the same bytes again
-	}
-	index := issuer.Head.Index
-	for range walkMost {
-		e, err := s.Client.Entry(ctx, index)
-		if err != nil {
-			return err
-		}
-		if e.Form != 1 || e.Record.Issuer != a.Issuer || e.Record.Seq < a.Body.Seq {
-			return &Error{"answer_false", fmt.Sprintf("entry %d", index), "it is not on the key's chain"}
-		}
-		if e.Record.Seq == a.Body.Seq {
-			return s.cameFirst(ctx, a, index)
-		}
-		if len(e.Lineage) == 0 || e.Lineage[0] >= index {
-			break
-		}
-		index = e.Lineage[0]
-	}
-	return anotherWriter(a, issuer.Head.Index)
-}
-
-func (s *sending) cameFirst(ctx context.Context, a *Attempt, index uint64) error {
-	file, err := s.Client.Receipt(ctx, index)
-	if err != nil {
-		return err
-	}
-	proven, err := VerifyReceipt(file, Trust{Log: s.Log})
-	if err != nil {
-		return err
-	}
-	var attempts []Attempt
-	if err := s.Store.Do(ctx, func(tx Tx) (err error) { attempts, err = tx.Attempts(); return err }); err != nil {
-		return err
-	}
-	for i := range attempts {
-		one := &attempts[i]
-		if *proven.ID != one.Body.ID {
-			continue
-		}
-		indexes := make([]uint64, len(one.Statements))
-		for n := range indexes {
-			indexes[n] = index
-			if one.Body.Path == "/v1/batches" {
-				indexes[n] = index - uint64(len(indexes)-n)
-			}
-		}
-		_, note, err := s.Client.Checkpoint(ctx)
-		if err != nil {
-			return err
-		}
-		checkpoint, err := ReadCheckpoint([]byte(note))
-		if err == nil {
-			err = checkpoint.Verify(s.Log)
-		}
-		if err != nil {
-			return err
-		}
-		return s.in(ctx, one, indexes, note, checkpoint.Size)
-	}
-	return anotherWriter(a, index)
-}
-
-func anotherWriter(a *Attempt, index uint64) error {
-	return &Error{"another_writer", fmt.Sprintf("entry %d", index), fmt.Sprintf("a record that this outbox did not sign stands in place %d of the "+
-		"chain of the key %s: somebody else signs with the key, or the outbox was put back from an older copy. Find out which, "+
-		"and what that writer said, before anything else is sent", a.Body.Seq, a.Issuer)}
 }

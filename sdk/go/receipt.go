@@ -3,6 +3,7 @@ package arborlog
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,10 +16,12 @@ type Trust struct {
 	Genesis *Bytes32
 	// Witnesses are those of which each must have cosigned.
 	Witnesses []VerifierKey
-	// Policy is what else must have cosigned. Its ML-DSA witnesses count as absent: their signatures are not verified here.
+	// Policy names logs, which then must have signed, and the witnesses and auditors that must have cosigned.
 	Policy *Policy
 	// Check verifies signatures; SignatureHolds if it is nil.
 	Check SignatureCheck
+	// Mldsa verifies those of ML-DSA-44. Without it what depends on them could not be checked (mldsa_unsupported).
+	Mldsa MldsaCheck
 }
 
 // Seen is when a witness saw the log so.
@@ -39,8 +42,10 @@ type Proven struct {
 	ID        *Bytes32
 	SealIndex *uint64
 	// Genesis is the ledger's, where the file leads to one.
-	Genesis   *Bytes32
+	Genesis *Bytes32
+	// Witnesses are Trust's, in that order; Policy tells who else cosigned, if Trust has one.
 	Witnesses []Seen
+	Policy    *ByPolicy
 	// Items, Shown and File are those of a file about the state.
 	Items []Item
 	Shown []uint64
@@ -188,79 +193,35 @@ func readLink(r *reader) (*link, error) {
 	return l, err
 }
 
-// witnessed checks the checkpoint by the log's key, the witnesses and the policy.
-func (t *Trust) witnessed(c *Checkpoint, verify SignatureCheck) ([]Seen, error) {
-	if err := t.signedByLog(c, verify); err != nil {
-		return nil, err
+// witnessed is steps 2 and 3: it checks the checkpoint by the log's key, the witnesses and the policy.
+func (t *Trust) witnessed(c *Checkpoint, checks checks) (seen []Seen, by *ByPolicy, err error) {
+	hasLogs := t.Policy != nil && len(t.Policy.Logs) > 0
+	if t.Log.Key == nil && !hasLogs {
+		return nil, nil, &Error{"wrong_use", "trust", "neither a log's key nor a policy with a log line was given"}
 	}
-	var seen []Seen
-	newest := func(key VerifierKey) (bool, error) {
-		times, err := c.linesOf(key, verify)
-		if err != nil || len(times) == 0 {
-			return false, err
-		}
-		last := times[0]
-		for _, time := range times {
-			last = max(last, time)
-		}
-		seen = append(seen, Seen{key.Name, last})
-		return true, nil
+	if t.Log.Key != nil {
+		err = c.verifyBy(t.Log, checks)
+	}
+	if err == nil && hasLogs {
+		err = t.Policy.logByPolicy(c, checks)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, key := range t.Witnesses {
-		there, err := newest(key)
-		if err == nil && !there {
-			err = &Error{"witness_missing", "checkpoint", "no cosignature by " + key.Name}
-		}
+		times, err := c.linesOf(key, checks)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-	}
-	if t.Policy == nil {
-		return seen, nil
-	}
-	names := map[string]bool{}
-	for _, witness := range t.Policy.Witnesses {
-		if witness.Key.Type != WitnessKeyType {
-			continue
+		if times = timesThatCount(key, times, false); len(times) == 0 {
+			return nil, nil, &Error{"witness_missing", "checkpoint", "no cosignature by " + key.Name}
 		}
-		there, err := newest(witness.Key)
-		if err != nil {
-			return nil, err
-		}
-		if there {
-			names[witness.Name] = true
-		}
+		seen = append(seen, Seen{key.Name, slices.Max(times)})
 	}
-	if !t.Policy.met(names) {
-		return nil, &Error{"witness_missing", "checkpoint", "the witnesses that signed are fewer than the policy's quorum " + t.Policy.quorum}
+	if t.Policy != nil {
+		by, err = t.Policy.judge(c, checks)
 	}
-	return seen, nil
-}
-
-func (t *Trust) signedByLog(c *Checkpoint, verify SignatureCheck) error {
-	if t.Log.Key != nil {
-		return c.verifyBy(t.Log, verify)
-	}
-	if t.Policy == nil || len(t.Policy.Logs) == 0 {
-		return &Error{"wrong_use", "trust", "neither a log's key nor a policy with a log line was given"}
-	}
-	err := error(&Error{"other_log", "checkpoint", "it is of " + c.Origin + ", of which the policy has no log line"})
-	signed := false
-	for _, key := range t.Policy.Logs {
-		if key.Name != c.Origin || key.Type != LogKeyType {
-			continue
-		}
-		times, lineErr := c.linesOf(key, verify)
-		if lineErr != nil {
-			return lineErr
-		}
-		signed = signed || len(times) > 0
-		err = &Error{"unsigned", "checkpoint", "no line is by a log's key of the policy"}
-	}
-	if signed {
-		return nil
-	}
-	return err
+	return seen, by, err
 }
 
 // VerifyReceipt verifies a receipt, or a file about the state, offline (docs/format.md, 13). It returns what is proven; or an
@@ -277,11 +238,11 @@ func VerifyReceipt(data []byte, trust Trust) (*Proven, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, err := trust.witnessed(f.checkpoint, verify)
+	seen, by, err := trust.witnessed(f.checkpoint, checks{verify, trust.Mldsa})
 	if err != nil {
 		return nil, err
 	}
-	p := &Proven{Index: f.chain[0].index, TreeSize: f.checkpoint.Size, Root: f.checkpoint.Root, Witnesses: seen}
+	p := &Proven{Index: f.chain[0].index, TreeSize: f.checkpoint.Size, Root: f.checkpoint.Root, Witnesses: seen, Policy: by}
 	if formOf(f.chain[0].entry) == 3 {
 		return p, f.verifyState(p, trust.Genesis, verify)
 	}

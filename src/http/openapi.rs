@@ -1,12 +1,16 @@
 //! `/openapi.json`: what the routes say of themselves, made whole. What is the same for all of them is said here once (the
 //! problems that any request can have, how an id is written); the bodies of look-ups, which are made without types of their
-//! own, are in `openapi_schemas.json`, to which a running ledger's answers are held in CI.
+//! own, are in `openapi_schemas.json`, to which a running ledger's answers are held in CI, and so are the examples of
+//! `openapi_examples.json`.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
 /// The bodies of look-ups, entries and statements.
 const SCHEMAS: &str = include_str!("openapi_schemas.json");
+
+/// What a demo was asked by each route, and answered (`.ci/openapi_examples.py`).
+const EXAMPLES: &str = include_str!("openapi_examples.json");
 
 /// The JSON that a route answers with.
 const ANSWERS: [(&str, &str); 11] = [
@@ -33,6 +37,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 pub(super) fn document(routes: &OpenApi) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(routes)?;
     let schemas: Map<String, Value> = serde_json::from_str(SCHEMAS)?;
+    let examples: Map<String, Value> = serde_json::from_str(EXAMPLES)?;
     if let Some(known) = object(&mut document, &["components", "schemas"]) {
         known.extend(schemas);
     }
@@ -51,6 +56,9 @@ pub(super) fn document(routes: &OpenApi) -> Result<Value, serde_json::Error> {
             let operations = operations.as_object_mut().into_iter();
             for operation in operations.flat_map(Map::values_mut) {
                 complete(path, operation);
+                if let Some(example) = examples.get(path) {
+                    illustrate(operation, example);
+                }
             }
         }
     }
@@ -158,6 +166,33 @@ fn complete(path: &str, operation: &mut Value) {
     }
 }
 
+/// Puts a route's example to its parameters, its request and its answer.
+fn illustrate(operation: &mut Value, example: &Value) {
+    let parameters = operation
+        .get_mut("parameters")
+        .and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
+        let name = parameter.get("name").and_then(Value::as_str);
+        let value = name.and_then(|name| example.get("parameters")?.get(name));
+        if let (Some(value), Some(parameter)) = (value.cloned(), parameter.as_object_mut()) {
+            parameter.insert("example".to_owned(), value);
+        }
+    }
+    let contents = object(operation, &["requestBody", "content"]);
+    for (kind, content) in contents.into_iter().flatten() {
+        let value = example.get("request").and_then(|of| of.get(kind));
+        if let (Some(value), Some(content)) = (value, content.as_object_mut()) {
+            content.insert("example".to_owned(), value.clone());
+        }
+    }
+    let contents = object(operation, &["responses", "200", "content"]);
+    for content in contents.into_iter().flat_map(Map::values_mut) {
+        if let (Some(value), Some(content)) = (example.get("answer"), content.as_object_mut()) {
+            content.insert("example".to_owned(), value.clone());
+        }
+    }
+}
+
 fn problem_body() -> Value {
     json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}})
 }
@@ -210,5 +245,45 @@ fn restrict(path: &str, parameter: &mut Value) {
     };
     if let Some(parameter) = parameter.as_object_mut() {
         parameter.insert("schema".to_owned(), written);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_that_has_a_schema_has_an_example() {
+        let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap();
+        for (path, _) in ANSWERS {
+            assert!(
+                examples
+                    .get(path)
+                    .is_some_and(|of| of.get("answer").is_some()),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_example_stands_at_parameters_request_and_answer() {
+        let mut operation = json!({
+            "parameters": [{"name": "id"}, {"name": "after"}],
+            "requestBody": {"content": {"application/json": {}, "application/octet-stream": {}}},
+            "responses": {"200": {"content": {"application/json": {}}}, "404": {"content": {"application/json": {}}}},
+        });
+        illustrate(
+            &mut operation,
+            &json!({"parameters": {"id": "11"}, "request": {"application/json": [1]}, "answer": {"a": 2}}),
+        );
+        let expected = json!({
+            "parameters": [{"name": "id", "example": "11"}, {"name": "after"}],
+            "requestBody": {"content": {"application/json": {"example": [1]}, "application/octet-stream": {}}},
+            "responses": {
+                "200": {"content": {"application/json": {"example": {"a": 2}}}},
+                "404": {"content": {"application/json": {}}},
+            },
+        });
+        assert_eq!(operation, expected);
     }
 }

@@ -4,6 +4,7 @@
 package sqlbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -16,8 +17,9 @@ import (
 const schema = `
 CREATE TABLE IF NOT EXISTS arborlog_statement (
 	id INTEGER PRIMARY KEY AUTOINCREMENT, reference TEXT UNIQUE, statement BLOB NOT NULL,
-	state TEXT NOT NULL DEFAULT 'waiting', entry INTEGER, code TEXT, detail TEXT);
+	state TEXT NOT NULL DEFAULT 'waiting', entry INTEGER, code TEXT, detail TEXT, replaces INTEGER);
 CREATE INDEX IF NOT EXISTS arborlog_waiting ON arborlog_statement (id) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS arborlog_replaces ON arborlog_statement (replaces) WHERE replaces IS NOT NULL;
 CREATE TABLE IF NOT EXISTS arborlog_attempt (
 	number INTEGER PRIMARY KEY AUTOINCREMENT, issuer BLOB NOT NULL, seq INTEGER NOT NULL, record_id BLOB NOT NULL,
 	issued_on INTEGER NOT NULL, path TEXT NOT NULL, media_type TEXT NOT NULL, body BLOB NOT NULL, statements BLOB NOT NULL,
@@ -47,41 +49,48 @@ type Execer interface {
 
 // Put puts a statement into the outbox, in the platform's own transaction: it is sent if that commits. The reference is your name
 // for it, and makes it one: what is put twice under a reference is there once, and another statement under it is refused, unless
-// the ledger refused the first one. An award without a reference has its evidence for one, since that names its event; any other
-// statement has none then. It gives the statement's number.
+// the ledger refused the first one. An award without a reference has its evidence for one, since that names its event, and so has one
+// that Recover found in the log; any other statement has none then. It gives the statement's number.
 func (b *Box) Put(ctx context.Context, tx Execer, reference string, statement arborlog.Statement) (int64, error) {
 	data, err := arborlog.EncodeStatement(statement)
 	if err != nil {
 		return 0, err
 	}
-	if award, ok := statement.(*arborlog.Award); ok && reference == "" {
-		reference = "award/" + award.Evidence.String()
+	byEvent := ""
+	if award, ok := statement.(*arborlog.Award); ok {
+		byEvent = eventName(award)
+		reference = cmp.Or(reference, byEvent)
 	}
-	name := sql.NullString{String: reference, Valid: reference != ""}
+	name, replaces := sql.NullString{String: reference, Valid: reference != ""}, sql.NullInt64{}
 	if name.Valid {
 		var id int64
 		var known []byte
-		var state string
-		err := tx.QueryRowContext(ctx, "SELECT id, statement, state FROM arborlog_statement WHERE reference = ?", reference).Scan(&id, &known, &state)
+		var state, code string
+		err := tx.QueryRowContext(ctx, "SELECT id, statement, state, coalesce(code, '') FROM arborlog_statement WHERE reference = ? OR reference = ? ORDER BY reference = ? DESC",
+			reference, byEvent, reference).Scan(&id, &known, &state, &code)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 		case err != nil || string(known) == string(data):
 			return id, err
-		case state != "refused":
+		case state != "refused" || code == arborlog.CodeEventIsIn:
 			return id, &arborlog.Error{Code: "wrong_use", Where: reference, What: "another statement was put under this reference"}
 		default:
 			// The corrected one takes the name. The refused one keeps its row, for its bytes may be on their way still.
+			replaces = sql.NullInt64{Int64: id, Valid: true}
 			if _, err := tx.ExecContext(ctx, "UPDATE arborlog_statement SET reference = NULL WHERE id = ?", id); err != nil {
 				return 0, err
 			}
 		}
 	}
-	result, err := tx.ExecContext(ctx, "INSERT INTO arborlog_statement (reference, statement) VALUES (?, ?)", name, data)
+	result, err := tx.ExecContext(ctx, "INSERT INTO arborlog_statement (reference, statement, replaces) VALUES (?, ?, ?)", name, data, replaces)
 	if err != nil {
 		return 0, err
 	}
 	return result.LastInsertId()
 }
+
+// eventName is what an award without a reference is known by.
+func eventName(award *arborlog.Award) string { return "award/" + award.Evidence.String() }
 
 // State is what became of a statement: waiting, in (with its entry's index) or refused (with code and detail).
 type State struct {
@@ -100,9 +109,11 @@ func (b *Box) State(ctx context.Context, statement int64) (State, error) {
 	return s, err
 }
 
-// Requeue lets a refused statement wait again, when what it was refused for is mended.
+// Requeue lets a refused statement wait again, when what it was refused for is mended. One that was corrected since, or whose event
+// is in, stays refused.
 func (b *Box) Requeue(ctx context.Context, statement int64) error {
-	_, err := b.db.ExecContext(ctx, "UPDATE arborlog_statement SET state = 'waiting', code = NULL, detail = NULL WHERE id = ? AND state = 'refused'", statement)
+	_, err := b.db.ExecContext(ctx, "UPDATE arborlog_statement SET state = 'waiting', code = NULL, detail = NULL WHERE id = ? AND state = 'refused' AND code != ? AND id NOT IN "+
+		"(SELECT replaces FROM arborlog_statement WHERE replaces IS NOT NULL)", statement, arborlog.CodeEventIsIn)
 	return err
 }
 
@@ -149,20 +160,24 @@ func (t *boxTx) SetHead(issuer arborlog.Bytes32, head arborlog.Head) error {
 }
 
 func (t *boxTx) Waiting(most int) ([]arborlog.Queued, error) {
-	rows, err := t.tx.QueryContext(t.ctx, "SELECT id, statement FROM arborlog_statement WHERE state = 'waiting' ORDER BY id LIMIT ?", most)
+	return t.queued("SELECT id, statement FROM arborlog_statement WHERE state = 'waiting' ORDER BY id LIMIT ?", most)
+}
+
+func (t *boxTx) queued(query string, args ...any) ([]arborlog.Queued, error) {
+	rows, err := t.tx.QueryContext(t.ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var waiting []arborlog.Queued
+	var found []arborlog.Queued
 	for rows.Next() {
 		var one arborlog.Queued
 		if err := rows.Scan(&one.ID, &one.Bytes); err != nil {
 			return nil, err
 		}
-		waiting = append(waiting, one)
+		found = append(found, one)
 	}
-	return waiting, rows.Err()
+	return found, rows.Err()
 }
 
 func (t *boxTx) Attempts() ([]arborlog.Attempt, error) {
@@ -204,7 +219,43 @@ func (t *boxTx) Replace(a arborlog.Attempt) error {
 func (t *boxTx) DropAttempts() error { return t.exec("DELETE FROM arborlog_attempt") }
 
 func (t *boxTx) MarkIn(statement int64, entry uint64) error {
-	return t.exec("UPDATE arborlog_statement SET state = 'in', entry = ?, code = NULL, detail = NULL WHERE id = ?", entry, statement)
+	err := t.exec("UPDATE arborlog_statement SET state = 'in', entry = ?, code = NULL, detail = NULL WHERE id = ?", entry, statement)
+	if err != nil {
+		return err
+	}
+	return t.exec("UPDATE arborlog_statement SET state = 'refused', code = ?, detail = ? WHERE replaces = ? AND state = 'waiting'",
+		arborlog.CodeEventIsIn, fmt.Sprintf("statement %d, which it corrects, came in late", statement), statement)
+}
+
+func (t *boxTx) Unsettled() ([]arborlog.Queued, error) {
+	return t.queued("SELECT id, statement FROM arborlog_statement WHERE state != 'in' ORDER BY id")
+}
+
+func (t *boxTx) AddIn(statement []byte, entry uint64, standsFor int64) error {
+	said, err := arborlog.DecodeStatement(statement)
+	if err != nil {
+		return err
+	}
+	var name sql.NullString
+	if standsFor != 0 {
+		if err := t.tx.QueryRowContext(t.ctx, "SELECT reference FROM arborlog_statement WHERE id = ?", standsFor).Scan(&name); err != nil {
+			return err
+		}
+		if err := t.exec("UPDATE arborlog_statement SET reference = NULL WHERE id = ?", standsFor); err != nil {
+			return err
+		}
+	}
+	if award, ok := said.(*arborlog.Award); ok && !name.Valid {
+		name = sql.NullString{String: eventName(award), Valid: true}
+	}
+	var taken bool
+	if err := t.tx.QueryRowContext(t.ctx, "SELECT count(*) > 0 FROM arborlog_statement WHERE reference = ?", name).Scan(&taken); err != nil {
+		return err
+	}
+	if taken {
+		name = sql.NullString{}
+	}
+	return t.exec("INSERT INTO arborlog_statement (reference, statement, state, entry) VALUES (?, ?, 'in', ?)", name, statement, entry)
 }
 
 func (t *boxTx) MarkRefused(statement int64, code, detail string) error {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -47,7 +47,9 @@ test('a package has the verifier in it, and works where it is installed', { time
   run('npm', ['pack', '--silent', '--offline'], copy);
   run('tar', ['xzf', 'arborlog-0.1.0.tgz'], copy);
   const verifier = realpathSync(join(HERE, 'src/verifier'));
-  for (const name of readdirSync(verifier)) {
+  const files = readdirSync(verifier, { recursive: true }).filter((name) => statSync(join(verifier, name)).isFile());
+  assert.ok(files.some((name) => name.startsWith('vendor/')));
+  for (const name of files) {
     assert.deepEqual(readFileSync(join(copy, 'package/src/verifier', name)), readFileSync(join(verifier, name)));
   }
   assert.ok(existsSync(join(copy, 'package/LICENSE')));

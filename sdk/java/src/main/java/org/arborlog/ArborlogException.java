@@ -3,14 +3,19 @@ package org.arborlog;
 import java.util.Set;
 
 /** Something is not as the format says, or a ledger can't be written to: a code, where, and what is wrong. */
-public final class ArborlogException extends RuntimeException {
+public class ArborlogException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
     /** What says nothing against anybody: something is missing, or was changed on its way. */
     private static final Set<String> UNCHECKED = Set.of("too_long", "receipt_malformed", "note_malformed", "checkpoint_malformed",
-        "other_log", "unsigned", "witness_missing", "proof_incomplete", "other_format", "mldsa_unsupported", "state_item_malformed",
+        "other_log", "unsigned", "witness_missing", "quorum_missing", "proof_incomplete", "other_format", "mldsa_unsupported", "state_item_malformed",
         "state_file_unfit", "about_part", "rules_version_unsupported", "file_utf16", "file_bom", "file_crlf", "file_not_utf8",
-        "file_quoted", "file_spaces", "file_wrapped", "file_cut", "file_trailing");
+        "file_quoted", "file_spaces", "file_wrapped", "file_cut", "file_trailing",
+        // Of an outbox.
+        "unanswered", "key_refused");
+
+    /** What is about what was asked for, here or by the ledger's word. */
+    private static final Set<String> WRONG_USE = Set.of("wrong_use", "policy_malformed", "vkey_malformed", "refused", "answer_malformed");
 
     private final String code;
     private final String where;
@@ -42,10 +47,18 @@ public final class ArborlogException extends RuntimeException {
         return where;
     }
 
-    /** The outcome that this code means for a receipt. */
+    /** What is wrong, without code and where. */
+    String what() {
+        return what;
+    }
+
+    /** The outcome that this code means for a receipt, and of an outbox: only what is FALSE accuses somebody. */
     public Outcome outcome() {
         if (code.equals("not_a_receipt")) {
             return Outcome.NOT_THAT_KIND;
+        }
+        if (WRONG_USE.contains(code)) {
+            return Outcome.WRONG_USE;
         }
         return UNCHECKED.contains(code) ? Outcome.UNCHECKED : Outcome.FALSE;
     }

@@ -81,42 +81,68 @@ public final class Checkpoint {
         return new Line(parts[1], HexFormat.of().formatHex(decoded, 0, 4), Arrays.copyOfRange(decoded, 4, decoded.length));
     }
 
-    /** Checks every line that names a key, and gives their times in seconds; those of a log are 0. */
-    List<Long> linesOf(VerifierKey key, SignatureCheck check) {
+    /** The times, in seconds, of the lines that name a key; and whether these are of ML-DSA-44 and nothing checks them. */
+    record Lines(List<Long> times, boolean isUnread) {}
+
+    /** Checks every line that names a key. Times of a log's Ed25519 key are 0. Of lines that nothing checks the form alone is known. */
+    Lines readLines(VerifierKey key, SignatureCheck check, MldsaCheck mldsa) {
+        int stamp = key.type() == VerifierKey.LOG ? 0 : 8;
+        int width = key.type() == VerifierKey.MLDSA ? SignedRecord.MLDSA_BYTES : 64;
+        List<byte[]> own = lines.stream().filter(line -> line.name.equals(key.name()) && line.id.equals(key.id())).map(Line::signature).toList();
         List<Long> times = new ArrayList<>();
-        for (Line line : lines) {
-            if (!line.name.equals(key.name()) || !line.id.equals(key.id())) {
-                continue;
-            }
-            byte[] signature = line.signature;
-            byte[] message = signed;
-            long seconds = 0;
-            boolean isWhole = true;
-            if (key.type() == VerifierKey.WITNESS) {
-                isWhole = signature.length >= 8;
-                seconds = isWhole ? ByteBuffer.wrap(signature).getLong() : 0;
-                signature = isWhole ? Arrays.copyOfRange(signature, 8, signature.length) : signature;
-                byte[] head = ("cosignature/v1\ntime " + Long.toUnsignedString(seconds) + "\n").getBytes(StandardCharsets.UTF_8);
-                message = new Writer().put(head).put(signed).bytes();
-            }
-            if (!isWhole || seconds < 0 || signature.length != 64 || !check.holds(Bytes32.of(key.key()), signature, message)) {
-                throw new ArborlogException("signature_invalid", "checkpoint", "the line by " + key.name() + " " + key.id() + " does not hold");
-            }
-            times.add(seconds);
+        for (byte[] line : own) {
+            mustHold(line.length == stamp + width, key);
+            times.add(stamp == 0 ? 0 : ByteBuffer.wrap(line).getLong());
         }
-        return times;
+        mustHold(times.stream().allMatch(seconds -> seconds >= 0), key);
+        if (key.type() == VerifierKey.MLDSA && mldsa == null) {
+            return new Lines(times, !own.isEmpty());
+        }
+        for (int i = 0; i < own.size(); i++) {
+            byte[] signature = Arrays.copyOfRange(own.get(i), stamp, stamp + width);
+            mustHold(key.type() == VerifierKey.MLDSA ? mldsa.holds(key.key(), signature, mldsaMessage(key.name(), times.get(i)))
+                : check.holds(Bytes32.of(key.key()), signature, message(key, times.get(i))), key);
+        }
+        return new Lines(times, false);
+    }
+
+    private static void mustHold(boolean holds, VerifierKey key) {
+        if (!holds) {
+            throw new ArborlogException("signature_invalid", "checkpoint", "the line by " + key.name() + " " + key.id() + " does not hold");
+        }
+    }
+
+    private byte[] message(VerifierKey key, long seconds) {
+        byte[] head = key.type() == VerifierKey.WITNESS ? ("cosignature/v1\ntime " + seconds + "\n").getBytes(StandardCharsets.UTF_8) : new byte[0];
+        return new Writer().put(head).put(signed).bytes();
+    }
+
+    /** What a line of ML-DSA-44 signs: names, time, and the tree from its first entry on (docs/format.md, 12.2). */
+    private byte[] mldsaMessage(String name, long seconds) {
+        return new Writer().put("subtree/v1\n\0".getBytes(StandardCharsets.UTF_8)).framed(name.getBytes(StandardCharsets.UTF_8), 1).uint(seconds, 8)
+            .framed(origin.getBytes(StandardCharsets.UTF_8), 1).uint(0, 8).uint(size, 8).put(root).bytes();
+    }
+
+    /** The times of the lines that name a key; lines that nothing checks are an exception. */
+    List<Long> linesOf(VerifierKey key, SignatureCheck check, MldsaCheck mldsa) {
+        Lines read = readLines(key, check, mldsa);
+        if (read.isUnread) {
+            throw new ArborlogException("mldsa_unsupported", "checkpoint",
+                "the line by " + key.name() + " " + key.id() + " is of ML-DSA-44, which nothing here checks (the JDK does from 24 on)");
+        }
+        return read.times;
     }
 
     /** Checks the line of a log's key. */
     public void verify(VerifierKey log) {
-        verify(log, Ed25519::holds);
+        verify(log, Ed25519::holds, null);
     }
 
-    void verify(VerifierKey log, SignatureCheck check) {
+    void verify(VerifierKey log, SignatureCheck check, MldsaCheck mldsa) {
         if (!origin.equals(log.name())) {
             throw new ArborlogException("other_log", "checkpoint", "it is of " + origin + ", the key given is " + log.name() + "'s");
         }
-        if (linesOf(log, check).isEmpty()) {
+        if (linesOf(log, check, mldsa).isEmpty()) {
             throw new ArborlogException("unsigned", "checkpoint", "no line is by the log's key that was given");
         }
     }

@@ -93,7 +93,7 @@ public final class Client {
         try {
             return read.get();
         } catch (ClassCastException | NullPointerException | IllegalArgumentException wrong) {
-            throw new ArborlogException("answer_false", path, "the answer is not what docs/http.md says: " + wrong.getMessage());
+            throw new ArborlogException("answer_malformed", path, "the answer is not what docs/http.md says: " + wrong.getMessage());
         }
     }
 
@@ -118,7 +118,7 @@ public final class Client {
         return new Issuer(chain, number(head.get("index")), number(head.get("seq")));
     }
 
-    /** Fetches an entry and decodes it. That it is in the log, a receipt proves. */
+    /** Fetches an entry and decodes it. That it is in the log, provenEntry or a receipt proves. */
     public Entry entry(long index) throws InterruptedException {
         String path = "/v1/entries/" + Long.toUnsignedString(index);
         Object bytes = get(path).get("entry");
@@ -153,52 +153,159 @@ public final class Client {
         return Checkpoint.read(note.getBytes(StandardCharsets.UTF_8));
     }
 
+    /** The log is shorter than one that was acknowledged: an address lags, or an older copy was put back. */
+    static final class Behind extends Exception {
+        private static final long serialVersionUID = 1;
+    }
+
     /**
      * Checks that the log, as it is now, extends an earlier checkpoint of it, or an empty text for none: nothing was taken back. Both are signed
-     * by the log's key. It gives the newest checkpoint.
+     * by the log's key. It gives the newest checkpoint. An address that lags is passed over, if there are others.
      */
     public String checkExtends(VerifierKey log, String earlier) throws InterruptedException {
-        String note = checkpoint();
+        String note = "";
+        for (int tries = 0; tries < 2 * places(); tries++) {
+            note = checkpoint();
+            try {
+                checkExtends(log, earlier, note);
+                return note;
+            } catch (Behind behind) {
+                turn();
+            }
+        }
+        throw wentBack(earlier, note);
+    }
+
+    /** Checks that a checkpoint is the log's, and extends an earlier one. */
+    Checkpoint checkExtends(VerifierKey log, String earlier, String note) throws InterruptedException, Behind {
         Checkpoint now = checkpoint(note);
         now.verify(log);
-        if (earlier.isEmpty()) {
-            return note;
+        Checkpoint before = earlier.isEmpty() ? now : checkpoint(earlier);
+        if (now.size() == before.size() && now.root().equals(before.root())) {
+            return now;
         }
-        Checkpoint before = checkpoint(earlier);
-        boolean isSame = now.size() == before.size() && now.root().equals(before.root());
-        if (!isSame && (now.size() <= before.size()
-            || !Hashes.consistent(before.size(), now.size(), before.root(), now.root(), consistency(before.size(), now.size())))) {
-            throw new ArborlogException("log_went_back", "log", "the log does not extend the checkpoint that it gave before: it lost acknowledged "
-                + "entries, an older copy was put back, or it is another log. Tell its operator, and keep both checkpoints.\nbefore:\n" + earlier
-                + "now:\n" + note);
+        if (now.size() < before.size()) {
+            throw new Behind();
         }
-        return note;
+        if (now.size() == before.size()
+            || !Hashes.consistent(before.size(), now.size(), before.root(), now.root(), consistency(before.size(), now.size()))) {
+            throw wentBack(earlier, note);
+        }
+        return now;
+    }
+
+    static ArborlogException wentBack(String earlier, String note) {
+        return new ArborlogException("log_went_back", "log", "the log does not extend the checkpoint that it gave before: it lost acknowledged "
+            + "entries, an older copy was put back, or it is another log. Tell its operator, and keep both checkpoints.\nbefore:\n" + earlier
+            + "now:\n" + note);
+    }
+
+    /** How many addresses there are. */
+    int places() {
+        return addresses.size();
+    }
+
+    /** Asks another address first from now on: this one lags. */
+    void turn() {
+        address++;
+    }
+
+    /** Fetches an entry and the proof that it is in the log of a checkpoint, which the caller has verified. */
+    public Entry provenEntry(long index, Checkpoint checkpoint) throws InterruptedException {
+        String where = "entry " + Long.toUnsignedString(index);
+        if (Long.compareUnsigned(index, checkpoint.size()) >= 0) {
+            throw new ArborlogException("answer_malformed", where, "the log has " + checkpoint.size() + " entries");
+        }
+        String path = "/v1/entries/" + index;
+        Object bytes = found(path).get("entry");
+        byte[] entry = within(path, () -> Base64.getDecoder().decode((String) bytes));
+        List<Bytes32> hashes = hashes("/v1/proofs/inclusion?index=" + index + "&size=" + checkpoint.size());
+        ReceiptFile.Link link = new ReceiptFile.Link(index, entry, hashes);
+        try {
+            link.checkComplete(checkpoint);
+            return link.open(checkpoint);
+        } catch (ArborlogException wrong) {
+            throw wrong.at(where);
+        }
+    }
+
+    /** Each address is asked before a 404 is an answer: one may lag. */
+    private Map<String, Object> found(String path) throws InterruptedException {
+        for (int tries = 0; tries < places(); tries++) {
+            try {
+                return get(path);
+            } catch (Problem problem) {
+                if (problem.status() != 404) {
+                    throw problem;
+                }
+                turn();
+            }
+        }
+        throw new ArborlogException("entry_missing", path, "the log, which has it by its checkpoint, does not give it");
+    }
+
+    /** A bundle has so many entries (c2sp.org/tlog-tiles). */
+    private static final int BUNDLE_WIDTH = 256;
+
+    /** Fetches the bytes of entries from their bundles. Nothing of them is proven yet. */
+    List<byte[]> entries(long start, long end, long size) throws InterruptedException {
+        List<byte[]> found = new ArrayList<>();
+        for (long first = start - start % BUNDLE_WIDTH; first < end; first += BUNDLE_WIDTH) {
+            int width = (int) Math.min(BUNDLE_WIDTH, size - first);
+            String path = "/tile/entries/" + bundleName(first / BUNDLE_WIDTH) + (width < BUNDLE_WIDTH ? ".p/" + width : "");
+            List<byte[]> bundle = call("GET", path, null, null, bytes -> readBundle(bytes, width));
+            for (int n = 0; n < width; n++) {
+                if (first + n >= start && first + n < end) {
+                    found.add(bundle.get(n));
+                }
+            }
+        }
+        return found;
+    }
+
+    private static List<byte[]> readBundle(byte[] bundle, int width) {
+        Reader in = new Reader(bundle);
+        List<byte[]> entries = new ArrayList<>();
+        while (entries.size() < width) {
+            entries.add(in.take(in.uint(2)));
+        }
+        return entries;
+    }
+
+    /** A bundle's number as paths have it: three digits a part, all but the last behind an x. */
+    private static String bundleName(long number) {
+        String name = String.format("%03d", number % 1_000);
+        for (long rest = number / 1_000; rest > 0; rest /= 1_000) {
+            name = String.format("x%03d/", rest % 1_000) + name;
+        }
+        return name;
     }
 
     private List<Bytes32> consistency(long from, long to) throws InterruptedException {
-        String path = "/v1/proofs/consistency?from=" + from + "&to=" + to;
-        Object hashes = get(path).get("hashes");
+        return hashes("/v1/proofs/consistency?from=" + from + "&to=" + to);
+    }
+
+    private List<Bytes32> hashes(String path) throws InterruptedException {
+        Object hashes = found(path).get("hashes");
         return within(path, () -> ((List<?>) hashes).stream().map(one -> Bytes32.of(Base64.getDecoder().decode((String) one))).toList());
     }
 
-    /** The answer to what was posted: the entries' indexes, in the order of the statements, and a checkpoint that covers them. */
-    public record Admitted(List<Long> indexes, String checkpoint) {}
+    /** The answer to what was posted: where the record is, or the seal, and a checkpoint that covers it. */
+    public record Admitted(long index, String checkpoint) {}
 
     /** Sends what was signed: again the same bytes, until the ledger answers. A refusal is a Problem. */
     public Admitted post(SignedBody body, int statements) throws InterruptedException {
-        return call("POST", body.path(), body.mediaType(), body.body(), bytes -> {
-            Map<String, Object> said = Json.object(String.valueOf(Text.decode(bytes)));
-            need(said.get("checkpoint") instanceof String, "json_malformed", "the answer has no checkpoint");
-            List<Long> indexes = new ArrayList<>();
-            if (body.isSealed()) {
-                Long first = number(said.get("first_index"));
-                for (int i = 0; first != null && i < statements; i++) {
-                    indexes.add(first + i);
-                }
-            } else if (said.get("indexes") instanceof List<?> list) {
-                list.forEach(one -> indexes.add(number(one)));
-            }
-            return new Admitted(indexes, (String) said.get("checkpoint"));
+        Map<String, Object> said = call("POST", body.path(), body.mediaType(), body.body(), bytes -> {
+            Map<String, Object> answer = Json.object(String.valueOf(Text.decode(bytes)));
+            need(answer.get("checkpoint") instanceof String, "json_malformed", "the answer has no checkpoint");
+            return answer;
         });
+        Long index = body.isSealed() ? number(said.get("seal_index"))
+            : said.get("indexes") instanceof List<?> list && list.size() == 1 ? number(list.get(0)) : null;
+        Long first = body.isSealed() ? number(said.get("first_index")) : index;
+        if (index == null || first == null || index - first != (body.isSealed() ? statements : 0)) {
+            throw new ArborlogException("answer_malformed", body.path(), "the answer's indexes are not those of what was sent");
+        }
+        return new Admitted(index, (String) said.get("checkpoint"));
     }
 }

@@ -15,8 +15,9 @@ import java.util.List;
 public final class JdbcBox implements Store {
     private static final String[] SCHEMA = {
         "CREATE TABLE IF NOT EXISTS arborlog_statement (id INTEGER PRIMARY KEY AUTOINCREMENT, reference TEXT UNIQUE, statement BLOB NOT NULL, "
-            + "state TEXT NOT NULL DEFAULT 'waiting', entry INTEGER, code TEXT, detail TEXT)",
+            + "state TEXT NOT NULL DEFAULT 'waiting', entry INTEGER, code TEXT, detail TEXT, replaces INTEGER)",
         "CREATE INDEX IF NOT EXISTS arborlog_waiting ON arborlog_statement (id) WHERE state = 'waiting'",
+        "CREATE INDEX IF NOT EXISTS arborlog_replaces ON arborlog_statement (replaces) WHERE replaces IS NOT NULL",
         "CREATE TABLE IF NOT EXISTS arborlog_attempt (number INTEGER PRIMARY KEY AUTOINCREMENT, issuer BLOB NOT NULL, seq INTEGER NOT NULL, "
             + "record_id BLOB NOT NULL, issued_on INTEGER NOT NULL, path TEXT NOT NULL, media_type TEXT NOT NULL, body BLOB NOT NULL, "
             + "statements BLOB NOT NULL, replaced INTEGER NOT NULL DEFAULT 0)",
@@ -52,33 +53,42 @@ public final class JdbcBox implements Store {
     /**
      * Puts a statement into the outbox, in the platform's own transaction on this connection: it is sent if that commits. The reference is your name for it,
      * and makes it one: what is put twice under a reference is there once, and another statement under it is refused, unless the ledger refused the
-     * first one. An award with a null reference has its evidence for one, since that names its event; any other statement has none then. It gives the
-     * statement's number.
+     * first one. An award with a null reference has its evidence for one, since that names its event, and so has one that recover found in the log; any
+     * other statement has none then. It gives the statement's number.
      */
     public long put(Connection connection, String reference, Statement statement) throws SQLException {
         byte[] bytes = statement.encode();
-        String name = reference == null && statement instanceof Statement.Award award ? "award/" + award.evidence() : reference;
+        String event = nameOf(statement);
+        String name = reference == null ? event : reference;
+        Long replaces = null;
         if (name != null) {
-            long refused = 0;
-            try (PreparedStatement known = prepare(connection, "SELECT id, statement, state FROM arborlog_statement WHERE reference = ?", name);
+            try (PreparedStatement known = prepare(connection, "SELECT id, statement, state, coalesce(code, '') FROM arborlog_statement "
+                     + "WHERE reference = ? OR reference = ? ORDER BY reference = ? DESC", name, event, name);
                  ResultSet row = known.executeQuery()) {
                 if (row.next()) {
                     if (java.util.Arrays.equals(row.getBytes(2), bytes)) {
                         return row.getLong(1);
                     }
-                    if (!row.getString(3).equals("refused")) {
+                    if (!row.getString(3).equals("refused") || row.getString(4).equals(EVENT_IS_IN)) {
                         throw new ArborlogException("wrong_use", name, "another statement was put under this reference");
                     }
-                    refused = row.getLong(1);
+                    replaces = row.getLong(1);
                 }
             }
-            // The corrected one takes the name. The refused one keeps its row, for its bytes may be on their way still.
-            run(connection, "UPDATE arborlog_statement SET reference = NULL WHERE id = ?", refused);
+            if (replaces != null) {
+                // The corrected one takes the name. The refused one keeps its row, for its bytes may be on their way still.
+                run(connection, "UPDATE arborlog_statement SET reference = NULL WHERE id = ?", replaces);
+            }
         }
-        run(connection, "INSERT INTO arborlog_statement (reference, statement) VALUES (?, ?)", name, bytes);
+        run(connection, "INSERT INTO arborlog_statement (reference, statement, replaces) VALUES (?, ?, ?)", name, bytes, replaces);
         try (PreparedStatement last = prepare(connection, "SELECT last_insert_rowid()"); ResultSet row = last.executeQuery()) {
             return row.next() ? row.getLong(1) : 0;
         }
+    }
+
+    /** What an award without a reference is known by. */
+    private static String nameOf(Statement statement) {
+        return statement instanceof Statement.Award award ? "award/" + award.evidence() : null;
     }
 
     /** Looks a statement up. */
@@ -92,10 +102,11 @@ public final class JdbcBox implements Store {
         }
     }
 
-    /** Lets a refused statement wait again, when what it was refused for is mended. */
+    /** Lets a refused statement wait again, when what it was refused for is mended. One that was corrected, or whose event is in, stays refused. */
     public void requeue(long statement) {
         try (Connection connection = connections.open()) {
-            run(connection, "UPDATE arborlog_statement SET state = 'waiting', code = NULL, detail = NULL WHERE id = ? AND state = 'refused'", statement);
+            run(connection, "UPDATE arborlog_statement SET state = 'waiting', code = NULL, detail = NULL WHERE id = ? AND state = 'refused' "
+                + "AND code != ? AND id NOT IN (SELECT replaces FROM arborlog_statement WHERE replaces IS NOT NULL)", statement, EVENT_IS_IN);
         } catch (SQLException failed) {
             throw new StoreException(failed);
         }
@@ -177,13 +188,22 @@ public final class JdbcBox implements Store {
 
         @Override
         public List<Queued> waiting(int most) {
+            return queued("SELECT id, statement FROM arborlog_statement WHERE state = 'waiting' ORDER BY id LIMIT ?", (long) most);
+        }
+
+        @Override
+        public List<Queued> unsettled() {
+            return queued("SELECT id, statement FROM arborlog_statement WHERE state != 'in' ORDER BY id");
+        }
+
+        private List<Queued> queued(String sql, Object... values) {
             return query(rows -> {
-                List<Queued> waiting = new ArrayList<>();
+                List<Queued> found = new ArrayList<>();
                 while (rows.next()) {
-                    waiting.add(new Queued(rows.getLong(1), rows.getBytes(2)));
+                    found.add(new Queued(rows.getLong(1), rows.getBytes(2)));
                 }
-                return waiting;
-            }, "SELECT id, statement FROM arborlog_statement WHERE state = 'waiting' ORDER BY id LIMIT ?", (long) most);
+                return found;
+            }, sql, values);
         }
 
         @Override
@@ -225,6 +245,18 @@ public final class JdbcBox implements Store {
         @Override
         public void markIn(long statement, long entry) {
             write("UPDATE arborlog_statement SET state = 'in', entry = ?, code = NULL, detail = NULL WHERE id = ?", entry, statement);
+            write("UPDATE arborlog_statement SET state = 'refused', code = ?, detail = ? WHERE replaces = ? AND state = 'waiting'", EVENT_IS_IN,
+                "statement " + statement + ", which it corrects, came in late", statement);
+        }
+
+        @Override
+        public void addIn(byte[] statement, long entry, long standsFor) {
+            String name = standsFor == 0 ? null
+                : query(row -> row.next() ? row.getString(1) : null, "SELECT reference FROM arborlog_statement WHERE id = ?", standsFor);
+            write("UPDATE arborlog_statement SET reference = NULL WHERE id = ?", standsFor);
+            name = name == null ? nameOf(Statement.decode(statement)) : name;
+            boolean isTaken = query(row -> row.next() && row.getLong(1) > 0, "SELECT count(*) FROM arborlog_statement WHERE reference = ?", name);
+            write("INSERT INTO arborlog_statement (reference, statement, state, entry) VALUES (?, ?, 'in', ?)", isTaken ? null : name, statement, entry);
         }
 
         @Override

@@ -9,9 +9,6 @@ import java.util.List;
  * Several processes may send one outbox at a time: they send the same bytes.
  */
 public final class Outbox {
-    /** A look at a key's chain goes back at most so far. */
-    private static final int WALK_MAX = 10_000;
-
     private final Store store;
     private final Client client;
     private final Signer signer;
@@ -37,19 +34,34 @@ public final class Outbox {
     /** What a run did. */
     public record Report(int in, int refused) {}
 
+    /** What recover took as the outbox's own: statements that were put and are in, and those that it did not know. */
+    public record Recovered(int taken, int added) {}
+
     /**
      * Sends all that waits, and returns when nothing does. What the rules refuse is marked so, and the others are sent. Where it can't go on it throws
-     * an ArborlogException; run it again when that is mended. Its codes: unanswered (no address answered in time), another_writer (a record that this
-     * outbox did not sign stands in its place of the key's chain), log_went_back (the ledger lost what it had acknowledged), key_refused (the key has no
+     * an ArborlogException; run it again when that is mended. Its codes: unanswered (no address answered in time), another_writer (records that this
+     * outbox did not sign are in the key's chain; recover takes them as its own), log_went_back (the ledger lost what it had acknowledged), key_refused (the key has no
      * role, or no more), refused (the ledger refuses what the outbox does; the text says why).
      */
     public Report send() throws InterruptedException {
         Sending run = new Sending();
-        run.checkHead();
+        if (run.isIdle()) {
+            return new Report(0, 0);
+        }
+        run.catchUp();
         for (Store.Attempt open = run.openAttempt(); open != null; open = run.openAttempt()) {
             run.settle(open);
         }
         return new Report(run.in, run.refused);
+    }
+
+    /**
+     * Takes what the log has of the outbox's keys and the outbox does not know as its own, proven. It is for an outbox that was lost or put back from
+     * an older copy, and for a key that something else used and no longer does (another_writer). Statements that wait and say the same are in then; of
+     * an award's event that the log speaks of nothing else is sent. Make sure before that nothing else signs with the key.
+     */
+    public Recovered recover() throws InterruptedException {
+        return new Recovery(store, client, new KeyLog(store, client, log)).run(signer.publicKey());
     }
 
     private Day today() {
@@ -57,33 +69,45 @@ public final class Outbox {
     }
 
     private final class Sending {
+        private final KeyLog keyLog = new KeyLog(store, client, log);
         private int most = sealMost;
         private int in;
         private int refused;
 
-        /** The log extends what it answered before; the first time it is asked where the key's chain goes on. */
-        void checkHead() throws InterruptedException {
+        /** Nothing waits, and nothing that was signed is without an answer. Nobody is asked then. */
+        boolean isIdle() {
+            return store.inTransaction(tx -> {
+                Store.Attempt last = lastOf(tx);
+                return tx.waiting(1).isEmpty() && (last == null || last.replaced());
+            });
+        }
+
+        /** Before anything is signed: the log extends what was kept, and the key's chain ends where the outbox says. */
+        void catchUp() throws InterruptedException {
             Bytes32 key = signer.publicKey();
-            Store.Head head = store.inTransaction(tx -> tx.head(key));
-            String note = client.checkExtends(log, head == null ? "" : head.checkpoint());
-            if (head != null) {
+            String note = keyLog.newest(key).note();
+            Client.Issuer issuer = keyLog.issuer(key);
+            Store.Head head = keyLog.head(key);
+            if (head == null) {
+                if (issuer.chain().seq() != 0) {
+                    throw anotherWriter(key, 0, issuer);
+                }
+                Chain chain = issuer.chain();
+                store.inTransaction(tx -> {
+                    if (tx.head(key) == null) {
+                        tx.setHead(key, new Store.Head(chain, note));
+                    }
+                    return null;
+                });
                 return;
             }
-            Chain chain;
-            try {
-                chain = client.issuer(key).chain();
-            } catch (Problem problem) {
-                if (problem.status() == 404) {
-                    throw new ArborlogException("key_refused", "key " + key, "it has no role in the ledger yet: governors grant it");
-                }
-                throw problem;
+            while (issuer.chain().seq() < head.chain().seq()) {
+                keyLog.behind(head, issuer.chain());
+                issuer = keyLog.issuer(key);
             }
-            store.inTransaction(tx -> {
-                if (tx.head(key) == null) {
-                    tx.setHead(key, new Store.Head(chain, note));
-                }
-                return null;
-            });
+            if (issuer.chain().seq() != head.chain().seq() || !issuer.chain().prev().equals(head.chain().prev())) {
+                settleByLog(key, head.chain().seq());
+            }
         }
 
         /** What was signed and has no answer; else what waits is signed, and kept before anything is sent. */
@@ -134,6 +158,11 @@ public final class Outbox {
 
         /** Sends an attempt, and notes what became of it. */
         void settle(Store.Attempt attempt) throws InterruptedException {
+            // Of before the request: another sender of this outbox may note a newer one meanwhile.
+            Store.Head head = keyLog.head(attempt.issuer());
+            if (head == null) {
+                return;
+            }
             Client.Admitted answer;
             try {
                 answer = client.post(attempt.body(), attempt.statements().size());
@@ -141,14 +170,21 @@ public final class Outbox {
                 settleRefused(attempt, problem);
                 return;
             }
-            Checkpoint checkpoint = Client.checkpoint(answer.checkpoint());
-            checkpoint.verify(log);
-            List<Long> indexes = answer.indexes();
-            if (indexes.size() != attempt.statements().size() || indexes.contains(null)
-                || Long.compareUnsigned(indexes.get(indexes.size() - 1), checkpoint.size()) >= 0) {
-                throw new ArborlogException("answer_false", attempt.body().path(), "the answer's indexes are not those of the statements, or beyond its checkpoint");
+            Checkpoint checkpoint;
+            try {
+                checkpoint = client.checkExtends(log, head.checkpoint(), answer.checkpoint());
+            } catch (Client.Behind behind) {
+                // The address lags, or was put back from an older copy; the newest checkpoint of all tells which.
+                client.turn();
+                settleByLog(attempt.issuer(), attempt.body().seq());
+                return;
             }
-            markIn(attempt, indexes, answer.checkpoint());
+            // Only what is proven to be in the log's tree is noted as in.
+            KeyLog.Chained own = keyLog.ownEntry(attempt.issuer(), answer.index(), checkpoint);
+            if (!own.id().equals(attempt.body().id())) {
+                throw new ArborlogException("entry_wrong", "entry " + answer.index(), "it is not the record that was sent");
+            }
+            markIn(attempt, answer.index(), answer.checkpoint());
         }
 
         private void settleRefused(Store.Attempt attempt, Problem problem) throws InterruptedException {
@@ -156,9 +192,7 @@ public final class Outbox {
             ArborlogException refusal = new ArborlogException("refused", body.path(), problem.getMessage());
             switch (problem.code()) {
                 case "batch_refused" -> markRefused(attempt, problem.refused());
-                case "sequence_used", "chain_broken", "already_in" -> lookUp(attempt);
-                case "sequence_gap" -> throw new ArborlogException("log_went_back", "log",
-                    "the ledger does not have the record before this one, which it acknowledged: tell its operator");
+                case "sequence_used", "sequence_gap", "chain_broken", "already_in" -> settleByLog(attempt.issuer(), body.seq());
                 case "issuer_unknown", "key_revoked", "key_expired" -> {
                     if (attempt.issuer().equals(signer.publicKey()) || problem.code().equals("issuer_unknown")) {
                         throw new ArborlogException("key_refused", "key " + attempt.issuer(), problem.getMessage());
@@ -190,29 +224,30 @@ public final class Outbox {
             return still;
         }
 
-        /** Notes that an attempt's statements are in. Another process may have done so. */
-        private void markIn(Store.Attempt attempt, List<Long> indexes, String note) {
+        /** Notes that an attempt's statements are in. Another process may have done so. A batch's statements stand in front of their seal. */
+        private void markIn(Store.Attempt attempt, long index, String note) {
+            int count = attempt.statements().size();
             store.inTransaction(tx -> {
                 Store.Head head = tx.head(attempt.issuer());
                 if (head == null || head.chain().seq() != attempt.body().seq()) {
                     return null;
                 }
-                // An answer may have been under way when a later one came.
-                boolean isOlder = Client.checkpoint(head.checkpoint()).size() > Client.checkpoint(note).size();
-                for (int i = 0; i < indexes.size(); i++) {
-                    tx.markIn(attempt.statements().get(i), indexes.get(i));
+                for (int i = 0; i < count; i++) {
+                    tx.markIn(attempt.statements().get(i), attempt.body().isSealed() ? index - (count - i) : index);
                 }
                 tx.dropAttempts();
-                tx.setHead(attempt.issuer(), new Store.Head(head.chain().next(attempt.body().id(), attempt.body().issuedOn()), isOlder ? head.checkpoint() : note));
+                tx.setHead(attempt.issuer(), new Store.Head(head.chain().next(attempt.body().id(), attempt.body().issuedOn()),
+                    KeyLog.larger(head.checkpoint(), note)));
                 return null;
             });
-            in += indexes.size();
+            keyLog.settled();
+            in += count;
         }
 
         /** Notes what the rules refuse. The others are signed anew, in the same place of the chain. */
         private void markRefused(Store.Attempt attempt, List<Problem.Refused> all) {
             if (all.isEmpty() || all.stream().anyMatch(one -> one.position() < 0 || one.position() >= attempt.statements().size())) {
-                throw new ArborlogException("answer_false", attempt.body().path(), "the batch has no such statement as was refused");
+                throw new ArborlogException("answer_malformed", attempt.body().path(), "the batch has no such statement as was refused");
             }
             boolean noted = store.inTransaction(tx -> {
                 if (!replace(tx, attempt)) {
@@ -225,57 +260,41 @@ public final class Outbox {
         }
 
         /**
-         * Finds what stands in the attempt's place of the chain: an attempt of ours that came first, late or through another address, or another writer's
-         * record. A receipt proves which.
+         * Finds what stands in the place of the chain that the outbox signed for: an attempt of ours that came first, late or through another address, or
+         * another writer's record.
          */
-        private void lookUp(Store.Attempt attempt) throws InterruptedException {
-            long seq = attempt.body().seq();
-            Client.Issuer issuer = client.issuer(attempt.issuer());
-            if (issuer.headSeq() == null || issuer.headSeq() < seq) {
-                return; // an address that lags behind; the same bytes again
+        private void settleByLog(Bytes32 key, long seq) throws InterruptedException {
+            Store.Head head = keyLog.head(key);
+            if (head == null || head.chain().seq() > seq) {
+                return; // another sender of this outbox noted it meanwhile
             }
-            long index = issuer.headIndex();
-            for (int step = 0; step < WALK_MAX; step++) {
-                Entry entry = client.entry(index);
-                if (entry.form() != 1 || !entry.record().issuer().equals(attempt.issuer()) || entry.record().seq() < seq) {
-                    throw new ArborlogException("answer_false", "entry " + index, "it is not on the key's chain");
-                }
-                if (entry.record().seq() == seq) {
-                    cameFirst(attempt, index);
-                    return;
-                }
-                long before = entry.lineage().isEmpty() ? Entry.NONE : entry.lineage().get(0);
-                if (Long.compareUnsigned(before, index) >= 0) {
-                    break;
-                }
-                index = before;
-            }
-            throw anotherWriter(attempt, issuer.headIndex());
-        }
-
-        private void cameFirst(Store.Attempt attempt, long index) throws InterruptedException {
-            Bytes32 id = Receipt.verify(client.receipt(index), Trust.of(log)).id();
-            for (Store.Attempt one : store.inTransaction(Store.Tx::attempts)) {
-                if (!id.equals(one.body().id())) {
-                    continue;
-                }
-                List<Long> indexes = new ArrayList<>();
-                int count = one.statements().size();
-                for (int i = 0; i < count; i++) {
-                    indexes.add(one.body().isSealed() ? index - (count - i) : index);
-                }
-                String note = client.checkpoint();
-                Client.checkpoint(note).verify(log);
-                markIn(one, indexes, note);
+            // In this order: the checkpoint covers all that the end of the chain speaks of.
+            Client.Issuer issuer = keyLog.issuer(key);
+            KeyLog.Newest newest = keyLog.newest(key);
+            if (issuer.chain().seq() <= head.chain().seq()) {
+                keyLog.behind(head, issuer.chain());
                 return;
             }
-            throw anotherWriter(attempt, index);
+            List<KeyLog.Chained> first = new ArrayList<>();
+            keyLog.walkBack(key, seq, issuer, newest.checkpoint(), one -> {
+                first.clear();
+                first.add(one);
+            });
+            for (Store.Attempt one : store.inTransaction(Store.Tx::attempts)) {
+                if (one.body().id().equals(first.get(0).id()) && issuer.chain().seq() == seq + 1) {
+                    markIn(one, first.get(0).index(), newest.note());
+                    return;
+                }
+            }
+            if (keyLog.head(key).chain().seq() == seq) {
+                throw anotherWriter(key, seq, issuer);
+            }
         }
 
-        private ArborlogException anotherWriter(Store.Attempt attempt, long index) {
-            return new ArborlogException("another_writer", "entry " + index, "a record that this outbox did not sign stands in place " + attempt.body().seq()
-                + " of the chain of the key " + attempt.issuer() + ": somebody else signs with the key, or the outbox was put back from an older copy. "
-                + "Find out which, and what that writer said, before anything else is sent");
+        private ArborlogException anotherWriter(Bytes32 key, long seq, Client.Issuer issuer) {
+            return new ArborlogException("another_writer", "entry " + issuer.headIndex(), "the log has " + issuer.chain().seq() + " records of the key " + key
+                + ", and this outbox knows the first " + seq + ": something else signs with the key, or the outbox was lost, or put back from an older "
+                + "copy. Make sure that nothing else signs with it; then recover takes them as this outbox's own");
         }
     }
 }

@@ -6,6 +6,8 @@ public enum Outcome {
     HOLDS,
     /** Something signed contradicts what is shown. */
     FALSE,
+    /** What was asked makes no sense, such as a policy that is none. */
+    WRONG_USE,
     /** What is needed is missing, which accuses nobody. */
     UNCHECKED,
     /** The file is no receipt. */

@@ -1,8 +1,9 @@
 package org.arborlog;
 
 import static org.arborlog.ArborlogException.need;
-import static org.arborlog.ArborlogException.notCanonical;
+import static org.arborlog.ArborlogException.refuse;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -16,9 +17,14 @@ import java.util.Set;
  * seen a checkpoint.
  */
 public final class Policy {
-    static final int BYTES_MAX = 24_576;
+    // docs/format.md, 13.5. One in a statement has a bound of its own.
+    private static final int FILE_BYTES_MAX = 131_072;
+    private static final int LOGS_MAX = 64;
+    private static final int WITNESSES_MAX = 64;
+    private static final int GROUPS_MAX = 64;
+    private static final int NAME_BYTES_MAX = 200;
 
-    private record Group(String name, long threshold, List<String> members) {}
+    record Group(String name, long threshold, List<String> members) {}
 
     private final List<VerifierKey> logs = new ArrayList<>();
     private final Map<String, VerifierKey> witnesses = new LinkedHashMap<>();
@@ -30,92 +36,130 @@ public final class Policy {
 
     private Policy() {}
 
-    /** Reads a policy's text. */
+    /** Reads a policy's text. What is no policy is policy_malformed, and the exception's where is the line, such as "line 3". */
     public static Policy parse(String text) {
-        Text.encode(text, Wire.Form.POLICY, BYTES_MAX);
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        checkBytes(bytes);
+        mustBe(text.equals(Text.decode(bytes)), "a policy has a half of a surrogate pair");
         return read(text);
     }
 
-    static Policy read(String text) {
-        need(text.endsWith("\n"), "not_canonical", "the policy's last line has no newline");
-        Policy policy = new Policy();
-        String[] lines = text.substring(0, text.length() - 1).split("\n", -1);
-        for (int n = 0; n < lines.length; n++) {
-            List<String> words = Arrays.stream(lines[n].split("[ \t]+")).filter(word -> !word.isEmpty()).toList();
-            if (words.isEmpty() || words.get(0).startsWith("#")) {
-                continue;
-            }
-            try {
-                policy.line(words.get(0), words.subList(1, words.size()));
-            } catch (ArborlogException wrong) {
-                throw notCanonical("line " + (n + 1) + ": " + wrong.getMessage());
-            }
+    /** Reads a policy's bytes, as a file has them. */
+    public static Policy parse(byte[] text) {
+        checkBytes(text);
+        String decoded = Text.decode(text);
+        mustBe(decoded != null, "a policy is not well-formed UTF-8");
+        return read(decoded);
+    }
+
+    private static void checkBytes(byte[] bytes) {
+        mustBe(bytes.length <= FILE_BYTES_MAX, "a policy has " + bytes.length + " bytes, at most " + FILE_BYTES_MAX + " are allowed");
+    }
+
+    /** Checks the policy that a statement has. */
+    static void checkText(String text) {
+        try {
+            read(text);
+        } catch (ArborlogException wrong) {
+            throw wrong.recoded("not_canonical");
         }
-        need(policy.quorum != null, "not_canonical", "the policy has no quorum line");
+    }
+
+    private static void mustBe(boolean condition, String what) {
+        need(condition, "policy_malformed", what);
+    }
+
+    private static Policy read(String text) {
+        Policy policy = new Policy();
+        String[] lines = text.split("\n", -1);
+        int last = lines.length - 1;
+        atLine(last + 1, () -> mustBe(last > 0 && lines[last].isEmpty(), "each line ends in a newline, the last one too"));
+        for (int n = 0; n < last; n++) {
+            String line = lines[n];
+            atLine(n + 1, () -> policy.take(line));
+        }
+        atLine(last, () -> mustBe(policy.quorum != null, "there is no quorum line"));
         return policy;
     }
 
-    private void line(String what, List<String> rest) {
-        if (what.equals("log") && (rest.size() == 1 || rest.size() == 2)) {
-            VerifierKey key = VerifierKey.read(rest.get(0), List.of(VerifierKey.LOG, VerifierKey.MLDSA));
-            once(keys, "log " + Arrays.toString(key.key()), "the log's key");
-            logs.add(key);
-        } else if (what.equals("witness") && (rest.size() == 2 || rest.size() == 3)) {
-            VerifierKey key = VerifierKey.read(rest.get(1), List.of(VerifierKey.WITNESS, VerifierKey.MLDSA));
-            once(keys, "witness " + Arrays.toString(key.key()), "the witness's key");
-            define(rest.get(0));
-            witnesses.put(rest.get(0), key);
-        } else if (what.equals("group") && rest.size() >= 3) {
-            List<String> all = rest.subList(2, rest.size());
-            for (String member : all) {
-                need(names.contains(member), "not_canonical", "no line before defines " + member);
-                once(members, member, "the member " + member);
-            }
-            Long number = Base64s.decimal(rest.get(1));
-            boolean isPlain = number != null && number >= 1 && number <= all.size();
-            need(isPlain || rest.get(1).equals("all") || rest.get(1).equals("any"), "not_canonical",
-                "the threshold is not all, any, or a number up to that of the members");
-            define(rest.get(0));
-            groups.add(new Group(rest.get(0), rest.get(1).equals("all") ? all.size() : isPlain ? number : 1, all));
-        } else if (what.equals("quorum") && rest.size() == 1) {
-            need(quorum == null && (rest.get(0).equals("none") || names.contains(rest.get(0))), "not_canonical",
-                "it is a second quorum line, or no line before defines " + rest.get(0));
-            quorum = rest.get(0);
-        } else {
-            throw notCanonical("it is none of log, witness, group and quorum");
+    /** Says on which line of a policy, from 1, what is wrong. */
+    private static void atLine(int number, Runnable read) {
+        try {
+            read.run();
+        } catch (ArborlogException wrong) {
+            throw new ArborlogException("policy_malformed", "line " + number, wrong.what());
         }
     }
 
-    private void define(String name) {
-        need(!name.equals("none"), "not_canonical", "a witness or group is named none");
-        once(names, name, "the name " + name);
+    private void take(String line) {
+        Text.checkCharacters(line, "\t");
+        List<String> words = Arrays.stream(line.split("[ \t]+")).filter(word -> !word.isEmpty()).toList();
+        if (words.isEmpty() || words.get(0).startsWith("#")) {
+            return;
+        }
+        String what = words.get(0);
+        List<String> rest = words.subList(1, words.size());
+        if (what.equals("log") && (rest.size() == 1 || rest.size() == 2)) {
+            takeLog(rest.get(0));
+        } else if (what.equals("witness") && (rest.size() == 2 || rest.size() == 3)) {
+            takeWitness(rest.get(0), rest.get(1));
+        } else if (what.equals("group") && rest.size() >= 3) {
+            takeGroup(rest.get(0), rest.get(1), rest.subList(2, rest.size()));
+        } else if (what.equals("quorum") && rest.size() == 1) {
+            mustBe(rest.get(0).equals("none") || names.contains(rest.get(0)), "no line before it defines " + rest.get(0));
+            mustBe(quorum == null, "there is a quorum line already");
+            quorum = rest.get(0);
+        } else {
+            throw refuse("policy_malformed", "it is none of: log VKEY [URL]; witness NAME VKEY [URL]; group NAME all|any|K NAME…; quorum NAME");
+        }
     }
 
-    private static void once(Set<String> in, String one, String what) {
-        need(in.add(one), "not_canonical", what + " stands twice");
+    private void takeLog(String written) {
+        VerifierKey key = VerifierKey.read(written, List.of(VerifierKey.LOG, VerifierKey.MLDSA));
+        mustBe(keys.add("log " + Arrays.toString(key.key())), "this log's key stands twice");
+        mustBe(logs.size() < LOGS_MAX, "it names more than " + LOGS_MAX + " logs");
+        logs.add(key);
+    }
+
+    private void takeWitness(String name, String written) {
+        define(name);
+        VerifierKey key = VerifierKey.read(written, List.of(VerifierKey.WITNESS, VerifierKey.MLDSA));
+        mustBe(keys.add("witness " + Arrays.toString(key.key())), "this witness's key stands twice");
+        mustBe(witnesses.size() < WITNESSES_MAX, "it names more than " + WITNESSES_MAX + " witnesses");
+        witnesses.put(name, key);
+    }
+
+    private void takeGroup(String name, String threshold, List<String> all) {
+        for (String member : all) {
+            mustBe(names.contains(member), "no line before it defines " + member);
+            mustBe(members.add(member), member + " is a member of a group already");
+        }
+        Long needed = threshold.equals("all") ? Long.valueOf(all.size()) : threshold.equals("any") ? Long.valueOf(1) : Base64s.decimal(threshold);
+        mustBe(needed != null && needed >= 1 && needed <= all.size(), "a group of " + all.size() + " needs all, any, or a plain number up to that of them");
+        define(name);
+        mustBe(groups.size() < GROUPS_MAX, "it names more than " + GROUPS_MAX + " groups");
+        groups.add(new Group(name, needed, all));
+    }
+
+    private void define(String name) {
+        mustBe(name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES_MAX, "a name is longer than " + NAME_BYTES_MAX + " bytes");
+        mustBe(!name.equals("none") && names.add(name), name + " is defined already");
     }
 
     List<VerifierKey> logs() {
         return logs;
     }
 
+    /** By the policy's names, in the order of the lines; auditors too. */
     Map<String, VerifierKey> witnesses() {
         return witnesses;
     }
 
-    String quorum() {
-        return quorum;
+    List<Group> groups() {
+        return groups;
     }
 
-    /** Whether the witnesses that saw a checkpoint are enough. */
-    boolean isMet(Set<String> seen) {
-        Set<String> have = new HashSet<>(seen);
-        have.add("none");
-        for (Group group : groups) {
-            if (group.members.stream().filter(have::contains).count() >= group.threshold) {
-                have.add(group.name);
-            }
-        }
-        return have.contains(quorum);
+    String quorum() {
+        return quorum;
     }
 }

@@ -12,11 +12,13 @@ import java.util.List;
  * @param id the record's id; of a sealed entry its seal's
  * @param sealIndex the place of a sealed entry's seal, or null
  * @param genesis the ledger's genesis, where the file leads to one
+ * @param witnesses those of Trust, in that order
+ * @param byPolicy who else cosigned by the policy of Trust, or null without one
  * @param items items of the state, and shown the entries beside them, of a file about the state
  * @param file what such a file answers, or null
  */
 public record Proven(long index, long treeSize, Bytes32 root, Entry entry, Bytes32 issuer, Bytes32 id, Long sealIndex, Bytes32 genesis,
-                     List<Seen> witnesses, List<Item> items, List<Long> shown, StateFile file) {
+                     List<Seen> witnesses, ByPolicy byPolicy, List<Item> items, List<Long> shown, StateFile file) {
     /** When a witness saw the log so. */
     public record Seen(String witness, long atS) {}
 

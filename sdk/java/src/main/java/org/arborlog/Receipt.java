@@ -3,7 +3,7 @@ package org.arborlog;
 import static org.arborlog.ArborlogException.need;
 
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -34,7 +34,7 @@ public final class Receipt {
     /** Verifies a file, and gives what is proven; else an ArborlogException, whose outcome says whether it is false. */
     public static Proven verify(byte[] data, Trust trust) {
         ReceiptFile file = ReceiptFile.read(data);
-        List<Proven.Seen> seen = witnessed(file.checkpoint, trust);
+        Witnessed seen = witnessed(file.checkpoint, trust);
         if (Entry.formOf(file.chain.get(0).entry()) == 3) {
             return StateReceipt.verify(file, trust, seen);
         }
@@ -43,51 +43,28 @@ public final class Receipt {
 
     // ---- steps 2 and 3
 
-    private static List<Proven.Seen> witnessed(Checkpoint checkpoint, Trust trust) {
-        signedByLog(checkpoint, trust);
+    /** Who saw a checkpoint: the witnesses of Trust, and those of its policy, or null. */
+    record Witnessed(List<Proven.Seen> seen, ByPolicy byPolicy) {}
+
+    private static Witnessed witnessed(Checkpoint checkpoint, Trust trust) {
+        Policy policy = trust.policy();
+        boolean hasLogs = policy != null && !policy.logs().isEmpty();
+        need(trust.log() != null || hasLogs, "wrong_use", "neither a log's key nor a policy with a log line was given");
+        if (trust.log() != null) {
+            checkpoint.verify(trust.log(), trust.check(), trust.mldsa());
+        }
+        if (hasLogs) {
+            Quorum.checkLog(policy, checkpoint, trust);
+        }
         List<Proven.Seen> seen = new ArrayList<>();
         for (VerifierKey key : trust.witnesses()) {
-            if (!saw(checkpoint, key, trust, seen)) {
+            List<Long> times = Quorum.timesThatCount(key, checkpoint.linesOf(key, trust.check(), trust.mldsa()), false);
+            if (times.isEmpty()) {
                 throw new ArborlogException("witness_missing", "checkpoint", "no cosignature by " + key.name());
             }
+            seen.add(new Proven.Seen(key.name(), Collections.max(times)));
         }
-        if (trust.policy() != null) {
-            Set<String> names = new HashSet<>();
-            trust.policy().witnesses().forEach((name, key) -> {
-                if (key.type() == VerifierKey.WITNESS && saw(checkpoint, key, trust, seen)) {
-                    names.add(name);
-                }
-            });
-            if (!trust.policy().isMet(names)) {
-                throw new ArborlogException("witness_missing", "checkpoint",
-                    "the witnesses that signed are fewer than the policy's quorum " + trust.policy().quorum());
-            }
-        }
-        return seen;
-    }
-
-    private static boolean saw(Checkpoint checkpoint, VerifierKey key, Trust trust, List<Proven.Seen> seen) {
-        List<Long> times = checkpoint.linesOf(key, trust.check());
-        times.stream().max(Long::compare).ifPresent(time -> seen.add(new Proven.Seen(key.name(), time)));
-        return !times.isEmpty();
-    }
-
-    private static void signedByLog(Checkpoint checkpoint, Trust trust) {
-        if (trust.log() != null) {
-            checkpoint.verify(trust.log(), trust.check());
-            return;
-        }
-        need(trust.policy() != null && !trust.policy().logs().isEmpty(), "wrong_use", "neither a log's key nor a policy with a log line was given");
-        boolean isNamed = false;
-        boolean isSigned = false;
-        for (VerifierKey key : trust.policy().logs()) {
-            if (key.name().equals(checkpoint.origin()) && key.type() == VerifierKey.LOG) {
-                isNamed = true;
-                isSigned |= !checkpoint.linesOf(key, trust.check()).isEmpty();
-            }
-        }
-        need(isNamed, "other_log", "the checkpoint is of " + checkpoint.origin() + ", of which the policy has no log line");
-        need(isSigned, "unsigned", "no line of the checkpoint is by a log's key of the policy");
+        return new Witnessed(List.copyOf(seen), policy == null ? null : new Quorum(policy).judge(checkpoint, trust));
     }
 
     // ---- steps 4 to 11
@@ -99,7 +76,7 @@ public final class Receipt {
     /** An entry of the chain as it was opened: its place in the log, and its record's id. */
     private record Opened(Entry entry, long index, Bytes32 id) {}
 
-    private static Proven verifyChain(ReceiptFile file, Trust trust, List<Proven.Seen> seen) {
+    private static Proven verifyChain(ReceiptFile file, Trust trust, Witnessed seen) {
         Checkpoint checkpoint = file.checkpoint;
         int last = file.chain.size() - 1;
         List<ReceiptFile.Link> links = new ArrayList<>(file.chain);
@@ -138,7 +115,7 @@ public final class Receipt {
         }
         Opened first = opened.get(0);
         return new Proven(file.chain.get(0).index(), checkpoint.size(), checkpoint.root(), sealed == null ? first.entry : sealed,
-            first.entry.record().issuer(), first.id, sealed == null ? null : file.seal.index(), genesis.id, seen, List.of(), List.of(), null);
+            first.entry.record().issuer(), first.id, sealed == null ? null : file.seal.index(), genesis.id, seen.seen, seen.byPolicy, List.of(), List.of(), null);
     }
 
     /** Step 5: a genesis that is in the tree may be in another format. */

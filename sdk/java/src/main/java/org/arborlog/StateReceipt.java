@@ -22,7 +22,7 @@ final class StateReceipt {
         }
     }
 
-    static Proven verify(ReceiptFile file, Trust trust, List<Proven.Seen> seen) {
+    static Proven verify(ReceiptFile file, Trust trust, Receipt.Witnessed seen) {
         ReceiptFile.Link first = file.chain.get(0);
         Checkpoint checkpoint = file.checkpoint;
         Entry entry;
@@ -49,7 +49,7 @@ final class StateReceipt {
                 throw wrong.at("file");
             }
         }
-        return new Proven(first.index(), checkpoint.size(), checkpoint.root(), entry, null, null, null, about == null ? null : about.genesis(), seen,
+        return new Proven(first.index(), checkpoint.size(), checkpoint.root(), entry, null, null, null, about == null ? null : about.genesis(), seen.seen(), seen.byPolicy(),
             List.copyOf(items), List.copyOf(entries.keySet()), about);
     }
 

@@ -27,6 +27,9 @@ public interface Store {
         }
     }
 
+    /** Why a statement is refused whose event another one speaks of, which is in. */
+    String EVENT_IS_IN = "event_is_in";
+
     /** Where a key's chain goes on, and the newest checkpoint that the ledger answered. */
     record Head(Chain chain, String checkpoint) {}
 
@@ -59,8 +62,17 @@ public interface Store {
         /** Forgets all: their place is settled. */
         void dropAttempts();
 
-        /** The statement is in, as this entry. */
+        /** The statement is in, as this entry. What was put to correct it, and waits, is refused then (EVENT_IS_IN). */
         void markIn(long statement, long entry);
+
+        /** All statements that are not in, waiting or refused, in the order in which they were put. */
+        List<Queued> unsettled();
+
+        /**
+         * Notes a statement that is in and was never put here. It takes the name of the one that it stands for, if that is not 0; else an award is
+         * known by its evidence, as put has it, unless another statement is.
+         */
+        void addIn(byte[] statement, long entry, long standsFor);
 
         /** The rules refuse the statement. */
         void markRefused(long statement, String code, String detail);

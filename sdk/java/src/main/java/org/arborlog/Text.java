@@ -47,16 +47,21 @@ final class Text {
         return bytes;
     }
 
+    /** That no character is refused, but for those that are allowed here. */
+    static void checkCharacters(String text, String allowed) {
+        for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
+            int c = text.codePointAt(i);
+            if (isIn(REFUSED, c) && allowed.indexOf(c) < 0) {
+                throw notCanonical(String.format("the text has the character U+%04X, which is refused", c));
+            }
+        }
+    }
+
     static void check(String text, int bytes, Wire.Form form, int bytesMax) {
         if (bytes > bytesMax) {
             throw notCanonical("the text has " + bytes + " bytes, at most " + bytesMax + " are allowed");
         }
-        for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
-            int c = text.codePointAt(i);
-            if (isIn(REFUSED, c) && !(form == Wire.Form.POLICY && (c == '\t' || c == '\n'))) {
-                throw notCanonical(String.format("the text has the character U+%04X, which is refused", c));
-            }
-        }
+        checkCharacters(text, form == Wire.Form.POLICY ? "\t\n" : "");
         switch (form) {
             case ANY -> { }
             case SLUG -> is(isSlug(text), text, "1 to 64 of a-z, 0-9 and -, with no - at the beginning or end");
@@ -64,7 +69,7 @@ final class Text {
                 "empty, or begin with https:// or http://");
             case ORIGIN -> is(isLineName(text), text, "1 to 200 bytes without white space and +");
             case COUNTRY -> is(text.matches("[A-Z]{2}"), text, "two of A-Z");
-            case POLICY -> Policy.read(text);
+            case POLICY -> Policy.checkText(text);
         }
     }
 

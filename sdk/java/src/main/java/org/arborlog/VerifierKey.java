@@ -27,14 +27,14 @@ public final class VerifierKey {
         this.id = id;
     }
 
-    /** Reads a log's verifier key, as it is published. */
+    /** Reads a log's verifier key, as it is published: of Ed25519, or of ML-DSA-44, by which receipts alone are verified. */
     public static VerifierKey ofLog(String written) {
-        return read(strip(written), List.of(LOG));
+        return read(strip(written), List.of(LOG, MLDSA));
     }
 
     /** Reads a witness's verifier key. */
     public static VerifierKey ofWitness(String written) {
-        return read(strip(written), List.of(WITNESS));
+        return read(strip(written), List.of(WITNESS, MLDSA));
     }
 
     private static String strip(String written) {

@@ -47,18 +47,18 @@ class AttacksTest {
         // A second witness, who did not sign: under a name of its own, the golden key of the next log.
         VerifierKey next = VerifierKey.ofLog(Golden.text("note/log_next.vkey"));
         String absent = Golden.witness("absent.example", next.key());
-        // An ML-DSA key, whose lines can't be checked: it counts as absent.
+        // An ML-DSA key without a line: it is absent, whether such lines can be checked or not.
         String mldsa = Golden.verifierKey("pq.example", 6, new byte[1312]);
         String head = "log " + LOG + "\nwitness w1 " + WITNESS + "\nwitness w2 " + absent + "\nwitness pq " + mldsa + "\n";
         Map<String, String> rows = Map.of(
             "group g any w1 w2\nquorum g\n", "holds",
-            "group g 2 w1 w2\nquorum g\n", "unchecked witness_missing",
-            "group g all w1 w2\nquorum g\n", "unchecked witness_missing",
-            "quorum w2\n", "unchecked witness_missing",
+            "group g 2 w1 w2\nquorum g\n", "unchecked quorum_missing",
+            "group g all w1 w2\nquorum g\n", "unchecked quorum_missing",
+            "quorum w2\n", "unchecked quorum_missing",
             "quorum none\n", "holds",
-            "group a any w1\ngroup b 2 a w2\nquorum b\n", "unchecked witness_missing",
+            "group a any w1\ngroup b 2 a w2\nquorum b\n", "unchecked quorum_missing",
             "group a any w1\ngroup b any a w2\nquorum b\n", "holds",
-            "quorum pq\n", "unchecked witness_missing",
+            "quorum pq\n", "unchecked quorum_missing",
             "group g any w1 pq\nquorum g\n", "holds");
         rows.forEach((rest, wanted) -> assertEquals(wanted, said(Receipt.check(data, Trust.of(Policy.parse(head + rest)))), rest));
         Policy ofNoLog = Policy.parse(head.replace("log " + LOG + "\n", "") + "quorum w1\n");

@@ -120,9 +120,10 @@ class GoldenTest {
                 Receipt.Verdict verdict = Receipt.check(data, trust);
                 assertEquals(name.contains("cosigned") ? Outcome.HOLDS : Outcome.UNCHECKED, verdict.outcome(), name);
                 if (verdict.fault() == null) {
-                    assertTrue(verdict.proven().witnesses().get(0).atS() > 0);
+                    assertTrue(trust.policy() == null ? verdict.proven().witnesses().get(0).atS() > 0
+                        : verdict.proven().byPolicy().cosignedBy().get(0).atS() > 0);
                 } else {
-                    assertEquals("witness_missing", verdict.fault().code());
+                    assertEquals(trust.policy() == null ? "witness_missing" : "quorum_missing", verdict.fault().code());
                 }
             }
         }

@@ -99,6 +99,12 @@ final class Ledger implements AutoCloseable {
         propose(name + ".json", "south.pem", name + ".pem");
     }
 
+    void revoke(String name) throws Exception {
+        String publicKey = KeySigner.read(dir.resolve(name + ".pem")).publicKey().toString();
+        run("revoke", "--revoked", publicKey, "--reason", "It was lost.", "--key", "north.pem", "--out", "revoke.json", "--from", url);
+        propose("revoke.json", "south.pem");
+    }
+
     // ---- what a platform does
 
     static Bytes32 number(long n) {
@@ -127,9 +133,14 @@ final class Ledger implements AutoCloseable {
         private final String database;
 
         Platform(Path dir, String name, String key, VerifierKey log, List<String> urls, Transport transport, int sealMost) throws IOException {
+            this(dir, name, key, log, urls, transport, sealMost, Duration.ofSeconds(20));
+        }
+
+        Platform(Path dir, String name, String key, VerifierKey log, List<String> urls, Transport transport, int sealMost, Duration retryFor)
+            throws IOException {
             database = "jdbc:sqlite:" + dir.resolve(name + ".db") + "?busy_timeout=10000";
             box = new JdbcBox(this::open);
-            client = new Client(urls, transport, Duration.ofSeconds(3), Duration.ofSeconds(20));
+            client = new Client(urls, transport, Duration.ofSeconds(3), retryFor);
             this.log = log;
             outbox = new Outbox(box, client, KeySigner.read(dir.resolve(key + ".pem")), log, sealMost, Clock.systemUTC());
         }

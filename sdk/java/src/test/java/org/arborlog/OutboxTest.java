@@ -121,8 +121,11 @@ class OutboxTest {
             Ledger.Platform other = ledger.platform("other", "app");
             one.put(awards(0, 2));
             one.outbox.send();
+            // An outbox that is new for a key that is not: nothing is signed before it knows what the key said.
             other.put(awards(2, 2));
-            other.outbox.send(); // it began where the chain was
+            assertEquals("another_writer", codeOf(other));
+            assertEquals(new Outbox.Recovered(0, 2), other.outbox.recover());
+            assertEquals(new Outbox.Report(2, 0), other.outbox.send());
             one.put(awards(4, 3));
             assertEquals("another_writer", codeOf(one));
             assertEquals("another_writer", codeOf(one));
