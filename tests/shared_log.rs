@@ -693,9 +693,7 @@ fn a_follower_without_the_logs_key_serves_what_others_sign_and_never_leads() {
     assert_eq!(another.stop(), 0);
     // The next leader's checkpoints are served as the first one's were.
     let second = shared.serve(&[]);
-    wait_until("the second leads", Duration::from_secs(5), || {
-        leads(&second)
-    });
+    wait_until("the second leads", TAKE_OVER_MAX, || leads(&second));
     let more = append(&second, &shared.awards(&second, 400..450));
     wait_until("it follows the second", Duration::from_secs(5), || {
         size(&reader) > more[49].0
