@@ -8,9 +8,12 @@
 use axum::Extension;
 use axum::extract::Request;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use super::client::Client;
+use super::closing::Closing;
+use super::problem::Problem;
+use super::problem_code::ProblemCode;
 use super::reader_limits::{FILES_EACH, FILES_MAX, READS_EACH, READS_MAX};
 use crate::shares::Shares;
 
@@ -32,17 +35,35 @@ impl ReadTurns {
 /// Has a request wait for its network's turn, and answers it. Its turn ends when the answer is made: what
 /// a client then takes its time to read is counted by
 /// [`hold_answer`](super::in_flight::hold_answer). Without turns, as in a fuzz target, nothing waits.
+///
+/// A request that still waits when the server stops is refused: a client that asks for a lot could otherwise
+/// hold up the stop for as long as all its requests take, though it may have hung up.
 pub(crate) async fn take_turn(
     turns: Option<Extension<ReadTurns>>,
+    closing: Option<Extension<Closing>>,
     Client(net): Client,
     request: Request,
     next: Next,
 ) -> Response {
     let _turn = match turns {
-        Some(Extension(ReadTurns(turns))) => Some(turns.take(net, 1).await),
+        Some(Extension(ReadTurns(turns))) => tokio::select! {
+            turn = turns.take(net, 1) => Some(turn),
+            () = stopped(closing) => {
+                let detail = "the server is stopping";
+                return Problem::unavailable(ProblemCode::Stopping, detail).into_response();
+            }
+        },
         None => None,
     };
     next.run(request).await
+}
+
+/// Resolves when the server stops; of routes that were not told of a stop, never.
+async fn stopped(closing: Option<Extension<Closing>>) {
+    match closing {
+        Some(Extension(mut closing)) => closing.closed().await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +74,7 @@ mod tests {
 
     use axum::Router;
     use axum::body::Body;
+    use axum::http::StatusCode;
     use axum::middleware::from_fn;
     use axum::routing::get;
     use tower::ServiceExt as _;
@@ -100,5 +122,32 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(worked.1.load(Ordering::SeqCst), READS_MAX);
         assert_eq!(worked.0.load(Ordering::SeqCst), 0);
+    }
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn what_waits_when_the_server_stops_is_refused_and_what_is_worked_on_is_answered() {
+        let (open, closing) = Closing::new();
+        let router = Router::new()
+            .route("/", get(|| tokio::time::sleep(Duration::from_secs(1))))
+            .layer(from_fn(take_turn))
+            .layer(Extension(ReadTurns::new()))
+            .layer(Extension(closing));
+        let asked: Vec<_> = (0..1_000)
+            .map(|_| tokio::spawn(router.clone().oneshot(request(1))))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(open);
+        let begun = tokio::time::Instant::now();
+        let mut answered = 0;
+        for answer in asked {
+            let status = answer.await.unwrap().unwrap().status();
+            answered += usize::from(status == StatusCode::OK);
+            assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE);
+        }
+        assert_eq!(answered, READS_EACH);
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -75,7 +75,8 @@ pub async fn serve(
     let (open, closing) = Closing::new();
     let metrics = ServerMetrics::new(options.log_lines_lost);
     let pages = pages(closing.clone());
-    let router = router(Arc::clone(&log), options.limits, metrics, pages);
+    let router =
+        router(Arc::clone(&log), options.limits, metrics, pages).layer(Extension(closing.clone()));
     let mut broke_off = None;
     let (broken_off, broken) = (log.broke_off(), &mut broke_off);
     let stop = async move {

@@ -24,6 +24,10 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("panel.mjs", SCRIPT, include_str!("pages/panel.mjs")),
     ("checks.mjs", SCRIPT, include_str!("pages/checks.mjs")),
     ("dropped.mjs", SCRIPT, include_str!("pages/dropped.mjs")),
+    ("card/card.mjs", SCRIPT, include_str!("card/card.mjs")),
+    ("card/proofs.mjs", SCRIPT, include_str!("card/proofs.mjs")),
+    ("card/tell.mjs", SCRIPT, include_str!("card/tell.mjs")),
+    ("card/words.mjs", SCRIPT, include_str!("card/words.mjs")),
     ("print.mjs", SCRIPT, include_str!("pages/print.mjs")),
     (
         "verifier/bounds.mjs",

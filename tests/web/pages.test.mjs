@@ -107,8 +107,15 @@ test('new entries appear by themselves, hostile names do nothing, and a stop wai
   await page.goto(site.url);
   await page.waitForTimeout(300);
   assert.ok((await site.stop()) < 10, 'a reader of the first page kept the server');
+  // From here on a state entry covers the plot, so that the state can be proven.
+  site.stateEveryMs = 200;
   await site.serve();
   await page.goto('about:blank');
+  const covered = entries.length + 2;
+  for (let waits = 0; (await site.json('/v1/totals')).entries < covered; waits += 1) {
+    assert.ok(waits < 200, 'no state entry covers the plot');
+    await new Promise((done) => { setTimeout(done, 100); });
+  }
   entries = await site.entries();
   await finish();
 });
@@ -286,6 +293,110 @@ for (const [name, make] of Object.entries(LIARS)) {
     await finish();
   });
 }
+
+// What the card tells, once it has been proven.
+async function cardOf(page) {
+  await page.waitForSelector('#card:not([data-holds=waiting])');
+  const told = await page.$eval('#card', ({ dataset, firstElementChild }) => ({
+    holds: dataset.holds, tone: dataset.tone, text: firstElementChild.innerText,
+  }));
+  return { ...told, text: told.text.replace(/\s+/g, ' ').trim() };
+}
+
+// Lies in the page alone: scripts, receipts, proofs and every signature are the honest ones. Each would have been believed
+// at a glance: a page is not marked everywhere, and marks can be left out, hidden or turned.
+const PAGE_LIES = {
+  'a dictionary of its own': (html) => html
+    .replace(/(basis_[a-z_]+(?:&#34;|&quot;):(?:&#34;|&quot;))[^&]*/g, '$1census of every tree')
+    .replace(/(survey\.basis">)[^<]*/g, '$1census of every tree'),
+  'a survey that nobody made, unmarked, and no receipt named': (html) => html
+    .replace(/ survey:\d+/, '').replace(/ data-fact="survey\.[a-z_]+"/g, '').replace(/\(\d+\.\d %\)/, '(100.0 %)'),
+  'a digit before a fact': (html) => html.replace(/<span data-fact="survey\.alive">/g, '9<span data-fact="survey.alive">'),
+  'digits turned around': (html) => html.replace(/<span data-fact="survey\.alive">([^<]*)<\/span>/g, '<bdo dir="rtl" data-fact="survey.alive">$1</bdo>'),
+  'true facts hidden and false ones shown': (html) => html.replace(
+    /<span data-fact="claim\.species_name">([^<]*)<\/span>/,
+    '<span hidden data-fact="claim.species_name">$1</span><span>Sequoiadendron giganteum</span>',
+  ),
+  'marks left out': (html) => html.replace(/ data-fact="claim\.(species_name|species|points|by|account|admitted_at)"/g, '')
+    .replace(/<dd>[^<]*<span>[A-Z][a-z]+ [a-z]+<\/span>/, '<dd><span>Sequoiadendron giganteum</span>'),
+  'a banner that says that all was checked': (html) => html
+    .replace('<p id="answer">', '<p style="color:green"><b>Every check held. Verified by the United Nations.</b></p><p id="answer">'),
+};
+
+test('a page that lies changes nothing of what the card says, and nothing else is green', async () => {
+  const path = `/certificate/${certificate.certificate}`;
+  const first = await visit(browser, site);
+  await first.page.goto(site.url + path);
+  assert.equal(await decided(first.page), 'true');
+  const honestly = await cardOf(first.page);
+  assert.equal(honestly.holds, 'true');
+  assert.ok(honestly.text.includes(tree()), honestly.text);
+  assert.equal(await first.page.locator('#answer').isVisible(), false);
+  await first.finish();
+  for (const [name, lie] of Object.entries(PAGE_LIES)) {
+    const { page, finish } = await visit(browser, site, {}, [/style/]);
+    let told = false;
+    site.tamper = (url, body) => {
+      if (!isPage(url)) return undefined;
+      told = lie(body) !== body;
+      return lie(body);
+    };
+    try {
+      await page.goto(site.url + path);
+      await decided(page);
+      assert.ok(told, `${name}: the page is as it was`);
+      assert.deepEqual(await cardOf(page), honestly, name);
+      assert.ok(await page.locator('.below').isVisible(), name);
+      assert.equal(await page.locator('#answer[data-holds=true]').count(), 0, name);
+    } finally {
+      site.tamper = null;
+    }
+    await finish();
+  }
+});
+
+test('a waiting certificate that is shown with a tree still waits in its card', async () => {
+  let waiting = null;
+  for (let index = entries.length - 1; waiting === null && index > 0; index -= 1) {
+    const answer = await fetch(`${site.real}/v1/certificates/${index}`);
+    if (answer.ok && (await answer.json()).status === 'waiting') waiting = index;
+  }
+  assert.notEqual(waiting, null, 'no certificate of the demonstration waits');
+  const { page, finish } = await visit(browser, site);
+  site.tamper = (url, body) => (isPage(url)
+    ? body.replace(/<p class="lead">[^<]*/, '<p class="lead">Tree 1/8, Plot Hill: planted on 2026-01-01, found alive by a census') : undefined);
+  try {
+    await page.goto(`${site.url}/certificate/${waiting}`);
+    assert.match((await cardOf(page)).text, /Waits for a tree\./);
+  } finally {
+    site.tamper = null;
+  }
+  await finish();
+});
+
+test('a server that gives no proofs, or wrong ones, has a card that is not proven, or false', async () => {
+  for (const [tamper, holds, words] of [
+    [(url) => (url.startsWith('/v1/proofs/') && !url.includes('consistency') ? { status: 503, body: 'no' } : undefined), 'unable', /Not proven.*Try again/s],
+    // Nobody proves then that the governors named the key that signs here.
+    [(url) => (url.startsWith('/v1/receipts/') ? { status: 503, body: 'no' } : undefined), 'unable', /Not proven/],
+    [(url, body) => (url.startsWith('/v1/proofs/certificate/')
+      ? body.replace(/^(extra .{200})(.)/m, (all, before, digit) => before + (digit === 'A' ? 'B' : 'A')) : undefined), 'false|unable', /False|Not proven/],
+  ]) {
+    const { page, finish } = await visit(browser, site, {}, [/503/]);
+    site.tamper = tamper;
+    try {
+      await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+      await decided(page);
+      const told = await cardOf(page);
+      assert.match(told.holds, new RegExp(`^(${holds})$`), JSON.stringify(told));
+      assert.match(await page.innerText('#card .proof'), words);
+      if (told.holds !== 'true') assert.equal(told.text, '');
+    } finally {
+      site.tamper = null;
+    }
+    await finish();
+  }
+});
 
 test('an honest forger passes: what turned red was the lie', async () => {
   const { page, finish } = await visit(browser, site);

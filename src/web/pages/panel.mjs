@@ -1,6 +1,8 @@
 // The panel of a page: fetches the receipts that the page rests on and verifies them here, one
-// check after the other. Nothing that the server says of itself is believed.
+// check after the other. Nothing that the server says of itself is believed. Above the page stands the card (`card/`), if
+// state proofs tell what the page is about: it says what was proven, whatever the page says.
 
+import { Card } from './card/card.mjs';
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
 import { Refused, hex, need } from './verifier/codec.mjs';
 import { LOG, openCheckpoint, parseVkey } from './verifier/note.mjs';
@@ -13,6 +15,7 @@ import { CHECKS_OF_ISSUER, checkStory, formText, isStated, recordIn } from './ve
 const panel = document.getElementById('panel');
 const verdict = document.getElementById('verdict');
 const words = JSON.parse(document.body.dataset.words);
+const card = Card.on(document, location.pathname);
 const items = new Map([...panel.querySelectorAll('[data-check]')].map((item) => [item.dataset.check, item]));
 // The checks that each receipt goes through. That the chain ends at the genesis is shown under authority.
 const EACH = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint'];
@@ -22,6 +25,8 @@ const lineOf = (check) => items.get(check === 'genesis' ? 'authority' : check);
 function conclude(state, text) {
   verdict.textContent = text;
   panel.dataset.holds = state;
+  // Where there is a card, that all checks of this panel held says less than the card, and would be taken for more.
+  if (card !== null && state !== 'false') return;
   const answer = document.getElementById('answer');
   answer.dataset.holds = state;
   answer.firstElementChild.textContent = `${document.getElementById('panel-title').textContent}: ${text}`;
@@ -69,6 +74,7 @@ async function fetchBytes(path) {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
+const proveGrowth = proveBy(fetch.bind(window));
 const fetchReceipt = (index) => fetchBytes(`/v1/receipts/${index}`);
 
 // Where a browser stores nothing, checkpoints are still compared within the page.
@@ -114,20 +120,66 @@ async function verify(pinned, wanted) {
   return proven;
 }
 
+// The newest checkpoint, and the one that this browser saw before, or null; they are compared once.
+let comparing = null;
+function compareSeen(identity) {
+  comparing ??= (async () => {
+    const newest = async () => openCheckpoint(await fetchBytes('/checkpoint'), identity.vkey);
+    let now = await newest();
+    // Another window may have kept a newer checkpoint since: asks once more before the log has shrunk.
+    const before = await compare(now, identity, storage, proveGrowth).catch(async (error) => {
+      if (error.code !== 'shrunk') throw error;
+      now = await newest();
+      return compare(now, identity, storage, proveGrowth);
+    });
+    return { before, now };
+  })();
+  return comparing;
+}
+
+const namedBy = (receipt, vkey) => checkLogKey(receipt, vkey, () => fetchReceipt(document.body.dataset.logKeyAt));
+
+// The card rests on its own proofs alone, whatever receipts the page names.
+async function runCard(vkey, genesis) {
+  const receipts = await card.prove({ vkey, genesis }, fetchBytes);
+  if (receipts === null) return;
+  try {
+    const named = await namedBy(receipts[0], vkey);
+    keepGenesis(genesis, storage);
+    const { now } = await compareSeen({ vkey, keyAt: named.index, genesis });
+    for (const { checkpoint } of receipts) await follows(checkpoint, now, proveGrowth);
+    card.tell();
+  } catch (error) {
+    card.refuse(error);
+  }
+}
+
 async function run() {
   conclude('waiting', words.checking);
   for (const item of items.values()) setState(item, 'waiting', words);
   if (!(await canVerify())) {
     conclude('unable', words.no_ed25519);
+    card?.cannotVerify();
     return;
   }
-  const { vkey: written, genesis, logKeyAt } = document.body.dataset;
+  const { vkey: written, genesis } = document.body.dataset;
   const vkey = await step('checkpoint', () => parseVkey(written, LOG));
   await step('authority', () => checkGenesis(genesis, storage));
+  const carding = card === null ? null : runCard(vkey, genesis);
+  try {
+    await runPanel(vkey, genesis);
+  } catch (error) {
+    await carding;
+    card?.pageDiffers();
+    throw error;
+  }
+}
+
+async function runPanel(vkey, genesis) {
   const wanted = panel.dataset.receipts.split(' ').map((pair) => pair.split(':'));
   const proven = await verify({ vkey, genesis }, wanted);
   const all = Object.values(proven);
-  const named = await step('checkpoint', () => checkLogKey(all[0], vkey, () => fetchReceipt(logKeyAt)).catch((error) => {
+  const named = await step('checkpoint', () => namedBy(all[0], vkey).catch((error) => {
     error.check = 'checkpoint';
     throw error;
   }));
@@ -158,17 +210,8 @@ async function run() {
   });
 
   await step('consistency', async () => {
-    const prove = proveBy(fetch.bind(window));
-    const identity = { vkey, keyAt: named.index, genesis };
-    const newest = async () => openCheckpoint(await fetchBytes('/checkpoint'), vkey);
-    let now = await newest();
-    // Another window may have kept a newer checkpoint since: asks once more before the log has shrunk.
-    const before = await compare(now, identity, storage, prove).catch(async (error) => {
-      if (error.code !== 'shrunk') throw error;
-      now = await newest();
-      return compare(now, identity, storage, prove);
-    });
-    for (const { checkpoint } of all) await follows(checkpoint, now, prove);
+    const { before, now } = await compareSeen({ vkey, keyAt: named.index, genesis });
+    for (const { checkpoint } of all) await follows(checkpoint, now, proveGrowth);
     if (before === null) setState(items.get('consistency'), 'noted', words, words.h_first);
     else setState(items.get('consistency'), 'held', words);
     if (before !== null) showText(items.get('consistency'), words.old_checkpoint, before.note);
@@ -178,5 +221,6 @@ async function run() {
 }
 
 run().catch((error) => {
+  card?.refuseIfOpen(error);
   if (panel.dataset.holds !== 'false') conclude('false', `${words.not_all} ${error.message}`);
 });

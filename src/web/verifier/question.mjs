@@ -99,6 +99,9 @@ function answers({ index, entry, items, file }, question) {
   return from === null || file.entries[0].index === from;
 }
 
+// The item that answers a question about one.
+export const itemAsked = ({ items }, question) => items.find((item) => isAnsweredBy(item, question));
+
 // Checks that a receipt which holds, as verifyReceipt gives it, answers a question.
 export function checkAbout(proven, question) {
   need(answers(proven, question), 'about_other', `the file is true, and does not answer what was asked: ${question.asked}`);

@@ -1,0 +1,95 @@
+// The card: what this browser proved of the page, written by this script alone, above the page that the server made. Two
+// lines, never one: how things stand, and whether that was proven.
+
+import { newElement } from '../checks.mjs';
+import { Refused } from '../verifier/codec.mjs';
+import { checkAbout, readQuestion } from '../verifier/question.mjs';
+import { verifyReceipt } from '../verifier/receipt.mjs';
+import { hasCard, prove } from './proofs.mjs';
+import { Teller } from './tell.mjs';
+
+const MARKS = { waiting: '…', true: '✓', false: '✗', unable: '?' };
+
+export class Card {
+  // The card of the page at this address, shown as being checked; null if no state proof tells what the page is about.
+  static on(document, pathname) {
+    return hasCard(pathname) ? new Card(document, pathname) : null;
+  }
+
+  constructor(document, pathname) {
+    this.pathname = pathname;
+    this.teller = new Teller(document.documentElement.lang);
+    this.box = newElement('section', '', { id: 'card', 'data-holds': 'waiting' });
+    this.told = newElement('div');
+    this.mark = newElement('p', '', { class: 'proof', role: 'status' });
+    const below = newElement('p', this.teller.say('below'), { class: 'small below' });
+    this.box.append(this.told, this.mark);
+    document.getElementById('content').prepend(this.box, below);
+    this.show('waiting', 'checking');
+  }
+
+  show(holds, word, detail = '') {
+    this.box.dataset.holds = holds;
+    this.mark.replaceChildren(newElement('b', `${MARKS[holds]} ${this.teller.say(word)}`), detail === '' ? '' : ` ${detail}`);
+    if (holds !== 'unable') return;
+    const again = newElement('button', this.teller.say('again'), { type: 'button' });
+    again.addEventListener('click', () => location.reload());
+    this.mark.append(' ', again);
+  }
+
+  // Fetches and verifies what the page's address asks for. Gives the receipts, whose checkpoints are still to be compared
+  // with what was seen before; null if they could not be had, which the card says.
+  async prove({ vkey, genesis }, fetchBytes) {
+    const receipts = [];
+    const open = async (path, asked) => {
+      const proven = await verifyReceipt(await fetchBytes(path), { vkey, genesis });
+      checkAbout(proven, readQuestion(asked));
+      receipts.push(proven);
+      return proven;
+    };
+    try {
+      this.proven = this.teller.tell(await prove(this.pathname, open));
+      return receipts;
+    } catch (error) {
+      this.refuse(error);
+      return null;
+    }
+  }
+
+  // What is wrong was found: nothing that was proven before is shown any more.
+  refuse(error) {
+    this.told.replaceChildren();
+    const isFalse = error instanceof Refused && error.outcome === 'false';
+    this.show(isFalse ? 'false' : 'unable', isFalse ? 'wrong' : 'unproven', `(${error.message})`);
+  }
+
+  // The same, before anything of the card was looked at.
+  refuseIfOpen(error) {
+    if (this.box.dataset.holds === 'waiting') this.refuse(error);
+  }
+
+  cannotVerify() {
+    this.show('unable', 'unproven', `${this.teller.say('no_ed25519')}.`);
+  }
+
+  // Tells what was proven, once nothing contradicts the log that it was proven in.
+  tell() {
+    const { title, tone, standing, rows, asOf } = this.proven;
+    const list = newElement('dl', '', { class: 'facts' });
+    for (const [name, text] of rows) {
+      const row = newElement('div');
+      const said = newElement('dd');
+      said.append(newElement('bdi', text));
+      row.append(newElement('dt', name), said);
+      list.append(row);
+    }
+    this.box.dataset.tone = tone;
+    this.told.replaceChildren(newElement('h2', title, { translate: 'no' }), newElement('p', standing, { class: 'standing' }), list);
+    this.show('true', 'proven', asOf);
+  }
+
+  // The page that the server made contradicts the proofs, or could not be checked: the card still stands.
+  pageDiffers() {
+    if (this.box.dataset.holds === 'true') this.show('true', 'page_differs', this.proven.asOf);
+  }
+}

@@ -1,0 +1,133 @@
+// What was proven, in the reader's words: a title, how it stands, and rows of a name and a text. The words are the
+// verifier's own, never the page's.
+
+import { WORDS } from './words.mjs';
+
+// The reader's language: one of those that there are words in.
+export const wordsOf = (tag) => WORDS[Object.keys(WORDS).find((known) => tag.toLowerCase().startsWith(known))] ?? WORDS.en;
+
+const fill = (text, parts) => text.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
+
+const DAY_MS = 86_400_000;
+
+export class Teller {
+  constructor(language) {
+    this.words = wordsOf(language);
+    // English days are read alike everywhere only with the day first and the month in letters.
+    const tag = language === 'en' ? 'en-GB' : language;
+    this.number = new Intl.NumberFormat(tag);
+    this.date = new Intl.DateTimeFormat(tag, { dateStyle: 'long', timeZone: 'UTC' });
+    this.moment = new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+  }
+
+  say(name, parts = {}) {
+    return fill(this.words[name], parts);
+  }
+
+  n(value) {
+    return this.number.format(value);
+  }
+
+  day(value) {
+    return this.date.format(new Date(Number(value) * DAY_MS));
+  }
+
+  time(ms) {
+    return `${this.moment.format(new Date(Number(ms)))} UTC`;
+  }
+
+  span(from, until) {
+    return from === until ? this.day(from) : this.say('between', { from: this.day(from), until: this.day(until) });
+  }
+
+  // What the proof rests on: the log's own word on its state, and how much is in since.
+  asOf({ size, at, newest }) {
+    const newer = newest - size - 1n;
+    const said = this.say('as_of', { size: this.n(size), time: this.time(at) });
+    return newer > 0n ? `${said} ${this.say('newer', { count: this.n(newer) })}` : said;
+  }
+
+  survey(survey) {
+    const lookedFor = survey.alive + survey.dead + survey.not_found;
+    const found = this.say('survey_found', { alive: this.n(survey.alive), looked_for: this.n(lookedFor) });
+    return this.say('survey_told', { day: this.day(survey.surveyed_on), basis: this.words[`basis_${survey.basis}`], found });
+  }
+
+  books(plot) {
+    const standing = plot.planted - plot.lost;
+    return this.say('books', { standing: this.n(standing), planted: this.n(plot.planted), claimed: this.n(plot.with_claim) });
+  }
+
+  place(plot, survey) {
+    return [
+      [this.words.plot, this.say('plot_named', plot)],
+      [this.words.survey, survey === null ? this.words.never_surveyed : this.survey(survey)],
+      [this.words.plot_books, this.books(plot)],
+    ];
+  }
+
+  treeRows({ plot, planting, survey }, { plot: number, serial }) {
+    return [
+      [this.words.tree, `${number}/${serial}`],
+      [this.words.planted, this.span(planting.planted_from, planting.planted_until)],
+      ...this.place(plot, survey),
+    ];
+  }
+
+  claimRows({ claim, claimed_on: on, issuers, index }) {
+    const by = issuers.find(({ entries }) => entries.includes(index))?.key;
+    const rows = [[this.words.claimed, this.say('claimed_for', { points: this.n(claim.points), day: this.day(on) })]];
+    if (by === undefined) return rows;
+    const name = by.task.display_name ?? this.words.governor;
+    const revoked = by.revoked_at === null ? '' : ` ${this.words.key_revoked}`;
+    return [...rows, [this.words.said_by, name + revoked]];
+  }
+
+  // Whether the latest survey looked at a tree's planting, and after it was planted.
+  standingOf({ planting, survey, plot }) {
+    if (plot.planted - plot.lost < plot.with_claim) return ['bad', this.words.short];
+    if (survey === null) return ['open', this.words.tree_unsurveyed];
+    const of = survey.planting ?? null;
+    const looked = (of === null || of === planting.entry) && survey.surveyed_on >= planting.planted_from && survey.as_of >= planting.entry;
+    if (!looked) return ['open', this.words.tree_not_looked_at];
+    // Green is for a tree that probably lives: its own survival nobody knows but who looks at it.
+    const lookedFor = survey.alive + survey.dead + survey.not_found;
+    const parts = { alive: this.n(survey.alive), looked_for: this.n(lookedFor) };
+    return [2 * survey.alive > lookedFor ? 'good' : 'open', this.say('tree_surveyed', parts)];
+  }
+
+  certificate(proven) {
+    const { index, claim, species, voided, tree } = proven;
+    const title = this.say('certificate_title', { index, species });
+    const rows = this.claimRows(proven);
+    if (voided !== null) {
+      return { title, tone: 'bad', standing: this.words.voided, rows: [[this.words.reason, voided.reason], ...rows] };
+    }
+    if (tree === null) return { title, tone: 'open', standing: this.words.waits, rows };
+    const [tone, standing] = this.standingOf(tree);
+    return { title, tone, standing, rows: [...this.treeRows(tree, claim.tree), ...rows, [this.words.others, this.words.no_other]] };
+  }
+
+  tree({ number, serial, certificate, place }) {
+    const title = this.say('tree_title', { tree: `${number}/${serial}` });
+    if (certificate === null) {
+      return { title, tone: 'open', standing: this.words.unclaimed, rows: place.plot === null ? [] : this.place(place.plot, place.survey) };
+    }
+    const { tone, standing, rows } = this.certificate(certificate);
+    return { title, tone, standing, rows: [[this.words.certificate, String(certificate.index)], ...rows] };
+  }
+
+  plot({ number, plot, survey }) {
+    const title = this.say('plot_title', { number, name: plot?.name ?? '' });
+    if (plot === null) return { title, tone: 'open', standing: this.words.no_plot, rows: [] };
+    const short = plot.planted - plot.lost < plot.with_claim;
+    const surveyed = survey === null ? ['open', this.words.plot_unsurveyed] : ['good', this.words.plot_surveyed];
+    const [tone, standing] = short ? ['bad', this.words.short] : surveyed;
+    const rows = [...this.place(plot, survey), [this.words.holder, plot.holder], [this.words.funded_by, plot.funded_by]];
+    return { title, tone, standing, rows };
+  }
+
+  tell(proven) {
+    return { ...this[proven.page](proven), asOf: this.asOf(proven.state) };
+  }
+}

@@ -1,0 +1,98 @@
+// What the card tells of proofs, and in which words; without a browser.
+// `node --test tests/web/card.test.mjs`
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { hasCard, prove } from '../../src/web/card/proofs.mjs';
+import { Teller } from '../../src/web/card/tell.mjs';
+import { WORDS } from '../../src/web/card/words.mjs';
+
+const parts = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+
+test('every language has the same words with the same parts, and none is empty', () => {
+  for (const [tag, words] of Object.entries(WORDS)) {
+    assert.deepEqual(Object.keys(words), Object.keys(WORDS.en), tag);
+    for (const [name, text] of Object.entries(words)) {
+      assert.deepEqual(parts(text), parts(WORDS.en[name]), `${tag}: ${name}`);
+      assert.notEqual(text.trim(), '', `${tag}: ${name}`);
+    }
+  }
+});
+
+const STATE = { size: 1000n, at: 1_700_000_000_000n, index: 1000n, newest: 1001n };
+const PLOT = {
+  number: 3, name: 'North Ridge', country: 'CN', holder: 'green-hands', funded_by: 'Payments Ltd', planted: 40n, lost: 4n, with_claim: 30n,
+};
+const PLANTING = { entry: 500n, planted_from: 20_000, planted_until: 20_000 };
+const SURVEY = {
+  surveyed_on: 20_100, basis: 'census', alive: 31, dead: 4, not_found: 5, as_of: 900n, planting: null,
+};
+const certificate = (change) => ({
+  page: 'certificate', state: STATE, index: 700n, species: 'Haloxylon ammodendron', claimed_on: 20_050, voided: null,
+  claim: { points: 17_900n, tree: { kind: 'has', plot: 3, serial: 7 } },
+  tree: { planting: PLANTING, plot: PLOT, survey: SURVEY },
+  issuers: [{ key: { task: { display_name: 'Platform A' }, revoked_at: null }, entries: [700n] }],
+  ...change,
+});
+const withTree = (change) => certificate({ tree: { planting: PLANTING, plot: PLOT, survey: SURVEY, ...change } });
+
+test('how a certificate stands is told first, and only a surveyed tree is told in green', () => {
+  const teller = new Teller('en');
+  for (const [proven, tone, words] of [
+    [certificate({}), 'good', /found 31 of 40 alive/],
+    [withTree({ survey: { ...SURVEY, alive: 20, dead: 15 } }), 'open', /found 20 of 40 alive/],
+    [withTree({ survey: null }), 'open', /Nobody has surveyed/],
+    [withTree({ survey: { ...SURVEY, planting: 499n } }), 'open', /did not look at it/],
+    [withTree({ survey: { ...SURVEY, surveyed_on: 19_999 } }), 'open', /did not look at it/],
+    [withTree({ survey: { ...SURVEY, as_of: 499n } }), 'open', /did not look at it/],
+    [withTree({ plot: { ...PLOT, lost: 11n } }), 'bad', /Fewer trees stand/],
+    [certificate({ claim: { points: 1n, tree: { kind: 'waits' } }, tree: null }), 'open', /Waits/],
+    [certificate({ claim: { points: 1n, tree: { kind: 'voided' } }, tree: null, voided: { by: 800n, reason: 'Twice' } }), 'bad', /Voided/],
+  ]) {
+    const told = teller.tell(proven);
+    assert.equal(told.tone, tone, told.standing);
+    assert.match(told.standing, words);
+  }
+});
+
+test('a certificate is told in the numbers and days of each language', () => {
+  const rows = (tag) => Object.fromEntries(new Teller(tag).tell(certificate({})).rows);
+  const english = rows('en');
+  assert.equal(english['Latest survey of the plot'], '12 January 2025, census: 31 of 40 trees that it looked for were alive');
+  assert.equal(english['The plot’s books'], '36 of 40 planted trees stand, 30 have a certificate');
+  assert.match(english.Claimed, /^for 17,900 points, on 23 November 2024$/);
+  assert.equal(english['Stated by'], 'Platform A');
+  assert.match(rows('fr')['Échangé'], /^contre 17[\u202f\u00a0]900 points, le 23 novembre 2024$/);
+  assert.match(rows('zh-Hans')['兑换'], /17,900 积分，2024年11月23日/);
+  assert.deepEqual(Object.keys(new Teller('de').words), Object.keys(WORDS.en));
+});
+
+test('a key that was revoked since is said, and entries that came since', () => {
+  const told = new Teller('en').tell(certificate({
+    state: { ...STATE, newest: 1_500n },
+    issuers: [{ key: { task: { display_name: 'Platform A' }, revoked_at: 900n }, entries: [700n] }],
+  }));
+  assert.match(told.rows.find(([name]) => name === 'Stated by')[1], /revoked since/);
+  assert.match(told.asOf, /Since then 499 entries came/);
+});
+
+test('only canonical addresses of what a state proof tells have a card', () => {
+  for (const path of ['/certificate/0', '/certificate/33258', '/tree/1/373', '/plot/7']) assert.ok(hasCard(path), path);
+  for (const path of ['/', '/certificate/+1', '/certificate/01', '/certificate/1/', '/tree/1', '/entry/5', '/plot/-1']) {
+    assert.ok(!hasCard(path), path);
+  }
+});
+
+test('a tree whose certificate is proven to have another one is not told', async () => {
+  const key = Uint8Array.of(0, 0, 0, 3, 0, 0, 0, 7);
+  const state = { entry: { statement: { size: 9n }, admitted_at: 0n }, checkpoint: { size: 10n }, index: 9n };
+  const answers = (tree) => async (path) => (path.includes('certificate')
+    ? { ...state, file: { about: 'certificate', index: 700n, claim: { tree } } }
+    : { ...state, items: [{ domain: 'trees', key, found: { fields: { claim: 700n, assignment: 701n } } }] });
+  const good = await prove('/tree/3/7', answers({ kind: 'has', plot: 3, serial: 7 }));
+  assert.equal(good.certificate.index, 700n);
+  for (const other of [{ kind: 'has', plot: 3, serial: 8 }, { kind: 'waits' }]) {
+    await assert.rejects(prove('/tree/3/7', answers(other)), (error) => error.outcome === 'unchecked');
+  }
+});
