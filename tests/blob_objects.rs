@@ -389,7 +389,8 @@ async fn a_sweep_deletes_packed_commits_and_leaves_fences_and_all_that_can_be_re
         Swept {
             deleted,
             fences,
-            states: 0
+            states: 0,
+            tiles: 0,
         }
     );
     assert_eq!(names(&blobs, "commit").await, [0, 4, 5, 6, 7, 8]);
@@ -399,7 +400,8 @@ async fn a_sweep_deletes_packed_commits_and_leaves_fences_and_all_that_can_be_re
         Swept {
             deleted: 0,
             fences,
-            states: 0
+            states: 0,
+            tiles: 0,
         }
     );
     let (mut after, found) = read_all(&blobs).await;
@@ -585,4 +587,43 @@ async fn a_fence_deposes_who_led_before() {
     assert!(new.leads());
     while old.follow().await.unwrap() != Progress::End {}
     assert_eq!(old.head(), new.head());
+}
+
+/// Which state entry is the newest is for the entries to say (docs/decisions/0024): a head that names one is taken from
+/// nobody.
+#[tokio::test]
+async fn a_head_that_names_a_state_entry_is_taken_from_nobody() {
+    let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
+    let (origin, patience): (Origin, _) =
+        ("test.example/log".parse().unwrap(), Patience::default());
+    Chain::init(&*blobs, &origin, patience).await.unwrap();
+    let mut leader = Chain::open(Arc::clone(&blobs), &origin, patience)
+        .await
+        .unwrap();
+    assert_eq!(leader.fence().await.unwrap(), Fencing::Leads);
+    let session = leader.session().unwrap();
+    let (plain, _) = batch(&Frontier::default(), &numbered(0..3));
+    let mut naming = plain.clone();
+    naming.to.state = Some(StateHead {
+        index: Index(2),
+        size: 2,
+        root: Hash::from_bytes([7; 32]),
+    });
+    let refused = leader.commit(&naming).await;
+    assert!(matches!(refused, Committed::Refused(_)), "{refused:?}");
+    let object = Commit {
+        session,
+        ..commit(1, Content::Batch(naming))
+    };
+    let name = format!("commit/{:020}", 1);
+    blobs.create(&name, object.encode()).await.unwrap();
+    let mut reader = Chain::open(Arc::clone(&blobs), &origin, patience)
+        .await
+        .unwrap();
+    assert!(matches!(reader.step().await.unwrap(), Step::Fence(_)));
+    let read = reader.step().await;
+    assert!(
+        matches!(read, Err(StoreError::DamagedObject { .. })),
+        "{read:?}"
+    );
 }

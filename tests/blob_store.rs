@@ -22,7 +22,7 @@ async fn open(blobs: &Arc<dyn Blobs>) -> BlobStore {
     let origin = origin();
     let opened = BlobStore::open(Arc::clone(blobs), &origin, SHAPE, Patience::default());
     let store = opened.await.unwrap();
-    store.begin_at_floor().await.unwrap();
+    store.begin_at_floor(u64::MAX).await.unwrap();
     while store.follow().await.unwrap() != Progress::End {}
     store
 }
@@ -172,7 +172,7 @@ async fn a_pack_that_is_another_than_the_log_is_found_when_it_is_read_and_when_i
         blobs.put(name, Bytes::from(bytes)).await.unwrap();
         let late = BlobStore::open(Arc::clone(&blobs), &origin, SHAPE, Patience::default());
         let late = late.await.unwrap();
-        if let Err(error) = late.begin_at_floor().await {
+        if let Err(error) = late.begin_at_floor(u64::MAX).await {
             // What a start needs of the pack is another: the log does not lead to the floor.
             assert!(matches!(error, StoreError::DamagedObject { .. }), "{error}");
             assert_eq!(place, 2_000);

@@ -508,3 +508,276 @@ fn a_store_that_has_a_log_is_not_begun_again_and_one_without_is_not_served() {
     let output = run(&["lead", "http://127.0.0.1:1", "--store", &address]);
     assert_eq!(output.status.code(), Some(3));
 }
+
+/// A folder as any web server shows it; the server ends with this.
+struct StaticFiles {
+    child: std::process::Child,
+    url: String,
+}
+
+impl StaticFiles {
+    fn serve(folder: &str) -> Self {
+        use std::io::{BufRead as _, BufReader};
+        let mut child = std::process::Command::new("python3")
+            .args([
+                "-u",
+                "-m",
+                "http.server",
+                "--bind",
+                "127.0.0.1",
+                "--directory",
+                folder,
+                "0",
+            ])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let (_, rest) = line.split_once(" port ").unwrap();
+        let port = rest.split_whitespace().next().unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        Self { child, url }
+    }
+}
+
+impl Drop for StaticFiles {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// With `--tiles` a web server that shows the folder is enough: a log is audited and mirrored from it.
+#[test]
+fn a_log_is_audited_from_a_web_server_that_shows_its_store() {
+    let shared = SharedLedger::init();
+    let Some(folder) = shared.store.strip_prefix("file://") else {
+        return;
+    };
+    let at = |name: &str| std::path::Path::new(folder).join(name);
+    // Entries from a time without the flag are written too.
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    append(&first, &shared.awards(&first, 0..600));
+    assert_eq!(first.stop(), 0);
+    assert!(!at("tile").exists());
+    let server = shared.serve(&["--tiles"]);
+    wait_until("it leads", Duration::from_secs(5), || leads(&server));
+    append(&server, &shared.awards(&server, 600..700));
+    wait_until("the tiles are written", Duration::from_secs(10), || {
+        let shown = std::fs::read_to_string(at("checkpoint")).unwrap();
+        at("tile/0/001").exists() && shown == curl(&format!("{}/checkpoint", server.url)).1
+    });
+    let files = StaticFiles::serve(folder);
+    let vkey = shared.vkey();
+    run_ok(&["audit", &files.url, "--log", &vkey]);
+    let copy = shared.ledger.path("copy");
+    run_ok(&["mirror", &files.url, &copy, "--log", &vkey]);
+    assert!(run_ok(&["fsck", &copy, "--log", &vkey]).starts_with("whole"));
+    // As it grows, and by the last checkpoint of a server that stops.
+    append(&server, &shared.awards(&server, 700..1100));
+    let last = size(&server);
+    assert_eq!(server.stop(), 0);
+    run_ok(&["mirror", &files.url, &copy, "--log", &vkey]);
+    let text = std::fs::read_to_string(std::path::Path::new(&copy).join("checkpoint")).unwrap();
+    let copied: u64 = text.lines().nth(1).unwrap().parse().unwrap();
+    assert!(copied >= last, "{copied} of {last}");
+    // What is outgrown is swept, and what the checkpoint needs stays.
+    assert!(
+        support::files(&at("tile"))
+            .iter()
+            .any(|path| path.parent().unwrap().ends_with("002.p"))
+    );
+    let swept = run_ok(&["sweep", &shared.store, "--tiles"]);
+    assert!(!swept.contains(" and 0 partial tiles"), "{swept}");
+    assert!(
+        !support::files(&at("tile"))
+            .iter()
+            .any(|path| path.parent().unwrap().ends_with("002.p"))
+    );
+    run_ok(&["audit", &files.url, "--log", &vkey]);
+    // A tile that was changed is found.
+    let bundle = at("tile/entries/001");
+    let mut bytes = std::fs::read(&bundle).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&bundle, bytes).unwrap();
+    let output = run(&["audit", &files.url, "--log", &vkey]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+/// A copy of a ledger's directory without its key.
+fn without_key(shared: &SharedLedger) -> std::path::PathBuf {
+    let dir = std::path::PathBuf::from(shared.ledger.path("without-key"));
+    support::copy_dir(&shared.ledger.dir, &dir);
+    std::fs::remove_dir_all(dir.join("keys")).unwrap();
+    dir
+}
+
+fn follow_without_key(dir: &std::path::Path) -> Server {
+    Server::start_with(dir, &["--follow"])
+}
+
+/// The names in a folder, with their bytes' lengths.
+fn listed(folder: &str) -> Vec<(std::path::PathBuf, u64)> {
+    let files = support::files(std::path::Path::new(folder));
+    let length = |path: &std::path::PathBuf| path.metadata().map_or(0, |about| about.len());
+    files
+        .into_iter()
+        .map(|path| (path.clone(), length(&path)))
+        .collect()
+}
+
+#[test]
+fn a_follower_without_the_logs_key_serves_what_others_sign_and_never_leads() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    append(&first, &shared.awards(&first, 0..100));
+    let dir = without_key(&shared);
+    let reader = follow_without_key(&dir);
+    let records = shared.awards(&first, 100..400);
+    let indexes = append(&first, &records);
+    let covered = wait_until(
+        "it serves at the newest checkpoint",
+        Duration::from_secs(5),
+        || size(&reader) > indexes[299].0,
+    );
+    println!("covered by a checkpoint of the leader's after {covered:?}");
+    for path in [
+        "checkpoint",
+        "v1/totals",
+        "tile/entries/000",
+        "v1/proofs/inclusion?index=100&size=300",
+    ] {
+        let of = |server: &Server| curl(&format!("{}/{path}", server.url));
+        wait_until(path, Duration::from_secs(5), || of(&first) == of(&reader));
+        assert_eq!(of(&first).0, 200, "{path}");
+    }
+    assert_eq!(curl(&format!("{}/", reader.url)).0, 200);
+    shared.check(&reader);
+    let text = shared.ledger.path("receipt");
+    run_ok(&["receipt", "50", "--from", &reader.url, "-o", &text]);
+    // State proofs stand on a state entry that its checkpoint covers.
+    let proof = format!("{}/v1/proofs/state?domain=totals", reader.url);
+    wait_until(&proof, Duration::from_secs(5), || curl(&proof).0 == 200);
+    let (answer, leader) = refused_by(&reader, &records);
+    assert!(
+        answer.contains("503") && answer.contains("not_leading"),
+        "{answer}"
+    );
+    assert!(answer.contains("never leads"), "{answer}");
+    assert_eq!(leader.as_deref(), Some(first.url.as_str()));
+    // Nobody makes room for it.
+    let output = run(&["lead", &reader.url, "--store", &shared.store]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(leads(&first));
+
+    first.kill();
+    let Some(folder) = shared.store.strip_prefix("file://") else {
+        return;
+    };
+    let before = listed(folder);
+    let another = follow_without_key(&dir);
+    let newest = size(&reader);
+    assert_eq!(size(&another), newest);
+    std::thread::sleep(TAKE_OVER_MAX);
+    assert!(!leads(&reader) && !leads(&another));
+    assert_eq!(size(&reader), newest);
+    assert_eq!(listed(folder), before, "it writes nothing");
+    assert_eq!(another.stop(), 0);
+    // The next leader's checkpoints are served as the first one's were.
+    let second = shared.serve(&[]);
+    wait_until("the second leads", TAKE_OVER_MAX, || leads(&second));
+    let more = append(&second, &shared.awards(&second, 400..450));
+    wait_until("it follows the second", Duration::from_secs(5), || {
+        size(&reader) > more[49].0
+    });
+    shared.check(&reader);
+    assert_eq!(second.stop(), 0);
+    assert_eq!(reader.stop(), 0);
+}
+
+#[test]
+fn a_checkpoint_that_contradicts_the_chain_stops_a_follower_without_a_key() {
+    use arborlog::crypto::SigningKey;
+    use arborlog::merkle::Hash;
+    use arborlog::note::{Checkpoint, TreeHead};
+    let shared = SharedLedger::init();
+    let Some(folder) = shared.store.strip_prefix("file://") else {
+        return;
+    };
+    let hint = std::path::Path::new(folder).join("checkpoint");
+    let dir = without_key(&shared);
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    append(&first, &shared.awards(&first, 0..50));
+    assert_eq!(first.stop(), 0);
+    let good = std::fs::read_to_string(&hint).unwrap();
+    let newest: u64 = good.lines().nth(1).unwrap().parse().unwrap();
+    let keys = support::files(&shared.ledger.dir.join("keys"));
+    let key = SigningKey::read(&keys[0]).unwrap();
+    let sign = |size: u64, key: &SigningKey| {
+        let root = Hash::from_bytes([7; 32]);
+        let head = TreeHead { size, root };
+        Checkpoint::sign(shared.ledger.origin().name(), head, key).to_string()
+    };
+    let start = || {
+        let store = [
+            "--store",
+            shared.store.as_str(),
+            "--follow",
+            "--listen",
+            "127.0.0.1:0",
+        ];
+        let output = run(&[&["serve", dir.to_str().unwrap()], &store[..]].concat());
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), why)
+    };
+    // What the log did not sign says nothing of the log: what was served is served.
+    let reader = follow_without_key(&dir);
+    for nothing in ["nonsense".to_owned(), sign(newest, &shared.ledger.platform)] {
+        std::fs::write(&hint, &nothing).unwrap();
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(curl(&format!("{}/checkpoint", reader.url)).1, good);
+        let (_, why) = curl(&format!("{}/readyz", reader.url));
+        assert!(why.starts_with("not_leading"), "{why}");
+    }
+    let (code, why) = start();
+    assert_eq!(code, Some(3), "{why}");
+    assert!(why.contains("not signed by the log's key"), "{why}");
+    // What the log signed of another tree, smaller, as large or larger, does.
+    for size in [newest, newest - 3, newest + 5] {
+        std::fs::write(&hint, &good).unwrap();
+        let reader = follow_without_key(&dir);
+        std::fs::write(&hint, sign(size, &key)).unwrap();
+        let halted = || {
+            let (_, why) = curl(&format!("{}/readyz", reader.url));
+            why.starts_with("halted") && why.contains("two histories")
+        };
+        wait_until(
+            &format!("it halts by {size}"),
+            Duration::from_secs(12),
+            halted,
+        );
+        assert_eq!(curl(&format!("{}/checkpoint", reader.url)).1, good);
+    }
+    let (code, why) = start();
+    assert_eq!(code, Some(1), "{why}");
+    assert!(why.contains("two histories"), "{why}");
+    // The key that it knows is another log's.
+    std::fs::write(&hint, &good).unwrap();
+    let other = arborlog::log::vkey(&shared.ledger.origin(), shared.ledger.platform.public());
+    std::fs::write(dir.join("log.vkey"), format!("{other}\n")).unwrap();
+    let (code, why) = start();
+    assert_eq!(code, Some(4), "{why}");
+    // Without the flag nothing is served without a key.
+    let output = run(&["serve", dir.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}

@@ -5,6 +5,7 @@ use tokio::runtime::Runtime;
 
 use super::{Done, Failure, connect, store};
 use arborlog::client::RemoteError;
+use arborlog::log::NEVER_LEADS;
 use arborlog::store::blobs::{Handover, Patience};
 
 /// After this the server that was named does not lead. One that takes over from a leader that does not answer
@@ -33,6 +34,13 @@ pub fn run(args: &LeadArgs) -> Done {
     let remote = connect::to(&args.url).retrying_for(PATIENCE);
     remote.check_address().map_err(Failure::usage)?;
     let to = remote.base().to_owned();
+    // Before the leader makes room: nobody would lead until its silence is over.
+    let asked = connect::to(&args.url).retrying_for(Duration::ZERO);
+    if let Err(RemoteError::Away { why, .. }) = asked.bytes("readyz")
+        && why.contains(NEVER_LEADS)
+    {
+        return Err(Failure::usage(format!("{to}: {why}; name another server")));
+    }
     let begun = Instant::now();
     Runtime::new()?.block_on(Handover::wish(&*blobs, &to, Patience::default()))?;
     match remote.bytes("readyz") {

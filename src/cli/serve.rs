@@ -1,5 +1,6 @@
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,14 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::log_source::read_vkey;
 use super::{Done, Failure, log_lines, store};
+use arborlog::durable::{FileError, at};
 use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
-use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig, LogError, SharedConfig, SignedBeforeError};
+use arborlog::log::{
+    ENTRIES_PER_SAVE, Log, LogConfig, LogError, NEVER_LEADS, SharedConfig, SignedBeforeError,
+    SignedElsewhereError,
+};
 use arborlog::outcome::Outcome;
 use arborlog::store::SEGMENT_BYTES;
 use arborlog::store::blobs::{ROUNDS_AT_START, probe};
@@ -26,9 +32,14 @@ pub struct ServeArgs {
     /// address with which the ledger was made, which is used if this is left out.
     #[arg(long, env = "ARBORLOG_STORE", value_name = "ADDRESS")]
     store: Option<String>,
-    /// Leave it to others to lead at a start; lead when nobody gave a sign of life for 10 s.
+    /// Leave it to others to lead at a start; lead when nobody gave a sign of life for 10 s. If DIR/keys is empty
+    /// or missing: never lead, write nothing to the store, and serve at the checkpoints that others sign.
     #[arg(long, env = "ARBORLOG_FOLLOW")]
     follow: bool,
+    /// While this server leads, also write the log's tiles to the store, where any web server or CDN that serves the
+    /// bucket serves them (c2sp.org/tlog-tiles).
+    #[arg(long, env = "ARBORLOG_TILES")]
+    tiles: bool,
     /// Verify the signatures of what other servers commit again.
     #[arg(long, env = "ARBORLOG_VERIFY_FOLLOWED")]
     verify_followed: bool,
@@ -247,19 +258,47 @@ pub fn run(args: &ServeArgs) -> Done {
 /// The object store of the ledger, tried in one round, if it has one.
 async fn shared(args: &ServeArgs) -> Result<Option<SharedConfig>, Failure> {
     let Some(blobs) = store::of(&args.dir, args.store.as_deref())? else {
-        if args.follow {
-            return Err(Failure::usage(
-                "--follow is for a ledger on an object store: name it with --store",
-            ));
+        let flags = [(args.follow, "--follow"), (args.tiles, "--tiles")];
+        if let Some((_, flag)) = flags.iter().find(|(is_given, _)| *is_given) {
+            return Err(Failure::usage(format!(
+                "{flag} is for a ledger on an object store: name it with --store"
+            )));
         }
         return Ok(None);
     };
-    probe(std::slice::from_ref(&blobs), ROUNDS_AT_START).await?;
+    let without_key = match args.follow && !has_log_key(&args.dir)? {
+        true => Some(read_vkey(&args.dir.join("log.vkey").display().to_string())?),
+        false => None,
+    };
+    match &without_key {
+        Some(_) => tracing::info!("{NEVER_LEADS}"),
+        // It writes.
+        None => probe(std::slice::from_ref(&blobs), ROUNDS_AT_START).await?,
+    }
     Ok(Some(SharedConfig {
         follow: args.follow,
         verify: args.verify_followed,
+        without_key,
+        tiles: args.tiles,
         ..SharedConfig::on(blobs)
     }))
+}
+
+/// Whether a ledger's directory has a key file.
+fn has_log_key(dir: &Path) -> Result<bool, FileError> {
+    let keys = dir.join("keys");
+    let files = match std::fs::read_dir(&keys) {
+        Ok(files) => files,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(at(&keys)(error)),
+    };
+    for file in files {
+        let path = file.map_err(at(&keys))?.path();
+        if path.extension().is_some_and(|extension| extension == "pem") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Where clients reach this server, as far as that is known.
@@ -274,11 +313,12 @@ fn reached_at(args: &ServeArgs, scheme: &str, listens: SocketAddr) -> Option<Str
 /// of it is another kind of thing. All else says nothing of the log.
 fn not_opened(error: LogError) -> Failure {
     use SignedBeforeError::{Changed, Forked, NoCheckpoint, NotAFile, Older, OtherLog};
+    use SignedElsewhereError::{Contradicts, OtherKey};
     let outcome = match &error {
-        LogError::SignedBefore(Older { .. } | Forked { .. } | Changed(_)) => Outcome::False,
-        LogError::SignedBefore(NoCheckpoint { .. } | OtherLog { .. } | NotAFile(_)) => {
-            Outcome::NotThatKind
-        }
+        LogError::SignedBefore(Older { .. } | Forked { .. } | Changed(_))
+        | LogError::SignedElsewhere(Contradicts(_)) => Outcome::False,
+        LogError::SignedBefore(NoCheckpoint { .. } | OtherLog { .. } | NotAFile(_))
+        | LogError::SignedElsewhere(OtherKey { .. }) => Outcome::NotThatKind,
         _ => Outcome::Unchecked,
     };
     Failure::of(outcome, error)

@@ -30,7 +30,7 @@ impl StoreLog {
             let origin = Chain::origin(&*blobs, patience).await?;
             let shape = PackShape::STANDARD;
             let store = BlobStore::open(blobs, &origin, shape, patience).await?;
-            store.begin_at_floor().await?;
+            store.begin_at_floor(u64::MAX).await?;
             read_on(&store).await?;
             Ok::<_, StoreError>((store, origin))
         });

@@ -5,7 +5,7 @@ use tokio::runtime::Runtime;
 
 use super::{Done, store};
 use arborlog::store::StoreError;
-use arborlog::store::blobs::{Chain, PackShape, Patience, sweep, sweep_states};
+use arborlog::store::blobs::{Chain, PackShape, Patience, sweep, sweep_states, sweep_tiles};
 
 /// Delete commits of a ledger on an object store that are in packs.
 ///
@@ -17,6 +17,10 @@ pub struct SweepArgs {
     /// The ledger's object store.
     #[arg(env = "ARBORLOG_STORE", value_name = "ADDRESS")]
     store: String,
+    /// Also delete partial tiles whose full ones are there, of a ledger that is served with --tiles. It lists all
+    /// tiles.
+    #[arg(long)]
+    tiles: bool,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -30,6 +34,9 @@ pub fn run(args: &SweepArgs) -> Done {
         let chain = Chain::open(Arc::clone(&blobs), &origin, patience).await?;
         let mut swept = sweep(&chain, PackShape::STANDARD).await?;
         swept.states = sweep_states(&chain).await?;
+        if args.tiles {
+            swept.tiles = sweep_tiles(&chain).await?;
+        }
         Ok(swept)
     });
     let swept = swept.map_err(|error: StoreError| super::fsck::damaged(error))?;
@@ -37,14 +44,15 @@ pub fn run(args: &SweepArgs) -> Done {
         outln!(
             "{}",
             serde_json::json!({
-                "deleted": swept.deleted, "fences": swept.fences, "states": swept.states,
+                "deleted": swept.deleted, "fences": swept.fences, "states": swept.states, "tiles": swept.tiles,
             })
         );
     } else {
         outln!(
-            "deleted {} commits and {} objects of older states; {} fences stay",
+            "deleted {} commits, {} objects of older states and {} partial tiles; {} fences stay",
             swept.deleted,
             swept.states,
+            swept.tiles,
             swept.fences
         );
     }

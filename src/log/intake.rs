@@ -15,6 +15,9 @@ use crate::crypto::PublicKey;
 use crate::ledger::{BatchRefusal, ChainHead, Code, Refusal, State};
 use crate::record::{Index, Seq, SignatureRefusal, SignedRecord};
 
+/// What a server that has no key of the log says to those who want it to lead, or to admit.
+pub const NEVER_LEADS: &str = "this server has no key of the log: it follows, and never leads";
+
 /// A retry can race itself; each round means that another sender of the same records got in.
 pub(super) const ROUNDS_MAX: usize = 8;
 
@@ -128,6 +131,18 @@ impl AppendError {
                 Some(leader) => format!("this server follows; the one that leads is at {leader}"),
                 None => "this server follows, and does not know which one leads now".to_owned(),
             },
+        }
+    }
+
+    /// Of a server that has no key of the log.
+    pub(super) fn never_leads(leader: Option<&str>) -> Self {
+        let why = match leader {
+            Some(leader) => format!("{NEVER_LEADS}; the one that leads is at {leader}"),
+            None => NEVER_LEADS.to_owned(),
+        };
+        Self::Unavailable {
+            code: UnavailableCode::NotLeading,
+            why,
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::intake::AppendError;
 use super::saver::Saver;
 use super::status::{Status, StatusCell};
+use crate::note::VerifierKey;
 use crate::replay::Signatures;
 use crate::store::blobs::{
     Beat, BlobStore, Blobs, Handover, PackShape, Patience, Session, Standing,
@@ -35,6 +36,11 @@ pub struct SharedConfig {
     pub patience: Patience,
     /// Entries of a pack.
     pub shape: PackShape,
+    /// Of a process that has no key of the log: the log's first key. Such a process never leads and writes
+    /// nothing; it serves at the checkpoints that others sign.
+    pub without_key: Option<VerifierKey>,
+    /// Whether it writes the log's tiles to the store as static files too, while it leads.
+    pub tiles: bool,
 }
 
 impl SharedConfig {
@@ -47,6 +53,8 @@ impl SharedConfig {
             timing: Timing::default(),
             patience: Patience::default(),
             shape: PackShape::STANDARD,
+            without_key: None,
+            tiles: false,
         }
     }
 }
@@ -89,6 +97,10 @@ pub(super) struct SharedLog {
     pub is_patient: bool,
     /// Whether signatures of what others commit are verified again.
     pub signatures: Signatures,
+    /// Whether it has a key of the log, without which it never leads and writes nothing.
+    pub has_key: bool,
+    /// Whether it writes the log's tiles to the store as static files too, while it leads.
+    pub writes_tiles: bool,
     /// Where this process is reached, once it is known.
     address: OnceLock<String>,
     /// When a follower last saw the end of the chain.
@@ -110,6 +122,8 @@ impl SharedLog {
                 true => Signatures::Verify,
                 false => Signatures::Trust,
             },
+            has_key: config.without_key.is_none(),
+            writes_tiles: config.tiles,
             address: OnceLock::new(),
             caught_up: Mutex::new(Instant::now()),
             leave: Mutex::new(None),
@@ -183,12 +197,6 @@ impl SharedLog {
         self.leaves.notify_one();
     }
 
-    /// Writes the last checkpoint of this process's time beside the chain.
-    pub(super) async fn say_last(&self, checkpoint: &str) {
-        // Without it the one of a second before stays.
-        let _ = timeout(self.timing.fresh, self.store.put_checkpoint(checkpoint)).await;
-    }
-
     /// Says that this process leads no more. Others wait for nothing then; without it they wait for
     /// silence.
     pub(super) async fn say_left(&self, session: Session, standing: Standing) {
@@ -225,7 +233,6 @@ impl Beating {
     pub(super) fn start(shared: Arc<SharedLog>, status: Arc<StatusCell>, session: Session) -> Self {
         Self(tokio::spawn(async move {
             let mut wish = Wish::default();
-            let mut told = None;
             for count in 0_u64.. {
                 if matches!(status.now(), Status::Halted { .. }) {
                     // It can't commit any more: whoever can shall not wait for silence.
@@ -235,13 +242,6 @@ impl Beating {
                 }
                 if count.is_multiple_of(2) && !beat(&shared, session, count).await {
                     return;
-                }
-                let published = Arc::clone(status.now().published());
-                if count.is_multiple_of(2) && told != Some(published.head) {
-                    match shared.store.put_checkpoint(&published.checkpoint).await {
-                        Ok(()) => told = Some(published.head),
-                        Err(error) => tracing::warn!(%error, "the checkpoint was not written"),
-                    }
                 }
                 if let Some(to) = wish.look(&shared).await
                     && to != shared.address()

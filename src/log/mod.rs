@@ -97,7 +97,9 @@ mod sealed_intake;
 mod sender;
 mod sequencer;
 mod sharing;
+mod shown;
 mod signed_before;
+mod signed_elsewhere;
 mod signer;
 mod standby;
 mod state_roots;
@@ -112,7 +114,7 @@ use std::time::Duration;
 
 pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, admit_genesis_to, has_store};
-pub use intake::{AppendError, Appended, Refused, RefusedBatch, UnavailableCode};
+pub use intake::{AppendError, Appended, NEVER_LEADS, Refused, RefusedBatch, UnavailableCode};
 pub use keeper::ENTRIES_PER_SAVE;
 pub use leadership::{SharedConfig, Timing};
 pub use reader::{ReadError, Reader};
@@ -120,6 +122,7 @@ pub use recovery::RecoveryError;
 pub use sealed_intake::AppendedBatch;
 pub use sender::Sender;
 pub use signed_before::SignedBeforeError;
+pub use signed_elsewhere::SignedElsewhereError;
 pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use state_roots::ProvenState;
 pub use status::Status;
@@ -211,6 +214,9 @@ pub enum LogError {
     /// The log does not extend what was signed before, or that can't be known.
     #[error(transparent)]
     SignedBefore(#[from] SignedBeforeError),
+    /// The log has no key here, and no checkpoint of others that can be served at.
+    #[error(transparent)]
+    SignedElsewhere(#[from] SignedElsewhereError),
     /// The system gives no threads.
     #[error("threads for signatures and state roots: {0}; raise the limit on threads")]
     Workers(std::io::Error),
@@ -219,6 +225,13 @@ pub enum LogError {
         "{0} has no genesis yet: have the missing governors sign {0}/genesis.json (arborlog endorse), then run: arborlog init {0} --complete"
     )]
     NoGenesis(PathBuf),
+}
+
+/// What a log starts from.
+struct Start {
+    recovered: Recovered,
+    /// The checkpoint of it, if it is signed already; else it is signed here.
+    published: Option<Published>,
 }
 
 /// Which state was read: an answer from it waits until this much is published.
@@ -269,9 +282,13 @@ impl Log {
     /// [`LogError`] says what to mend.
     pub async fn open(config: &LogConfig) -> Result<Self, LogError> {
         let dir = &config.dir;
-        let signer = LogSigner::open(dir)?;
         let clock = Clock::system(config.accept_clock);
-        if let Some(shared) = &config.shared {
+        let shared = config.shared.as_ref();
+        let signer = match shared.and_then(|shared| shared.without_key.as_ref()) {
+            Some(_) => LogSigner::without_key(dir)?,
+            None => LogSigner::open(dir)?,
+        };
+        if let Some(shared) = shared {
             return Self::start_shared(shared, signer, clock, config).await;
         }
         let store: Arc<dyn Store> = Arc::new(DiskStore::open_with(dir, config.segment_bytes)?);
@@ -296,14 +313,36 @@ impl Log {
         let blobs = Arc::clone(&shared.blobs);
         let (shape, patience) = (shared.shape, shared.patience);
         let store = BlobStore::open(blobs, signer.origin(), shape, patience).await?;
-        store.begin_at_floor().await?;
-        while store.follow().await? != Progress::End {}
+        let signed = match &shared.without_key {
+            None => {
+                store.begin_at_floor(u64::MAX).await?;
+                while store.follow().await? != Progress::End {}
+                None
+            }
+            Some(first_key) => {
+                let signed = signed_elsewhere::follow_to_checkpoint(&store, shared.timing).await?;
+                Some((first_key, signed))
+            }
+        };
         let loaded = load_state(&*shared.blobs, patience).await?;
         let reader = Reader::new(Arc::new(store.clone()));
         let recovered = recovery::recover_from(&reader, signer.origin(), loaded).await?;
+        let published = match signed {
+            None => None,
+            Some((first_key, signed)) => {
+                let at = TimeMs(clock.wall_ms());
+                Some(signed_elsewhere::published(
+                    &recovered, first_key, signed, at,
+                )?)
+            }
+        };
         let saver = Saver::new(store.clone(), config.entries_per_save, recovered.saved_size);
-        let shared = Arc::new(SharedLog::new(store, saver, shared));
-        Self::run_with(reader, recovered, Some(shared), signer, None, clock, config).await
+        let shared = Some(Arc::new(SharedLog::new(store, saver, shared)));
+        let start = Start {
+            recovered,
+            published,
+        };
+        Self::run_with(reader, start, shared, signer, None, clock, config).await
     }
 
     /// Runs a log on any store.
@@ -333,18 +372,26 @@ impl Log {
     ) -> Result<Self, LogError> {
         let reader = Reader::new(store);
         let recovered = recovery::recover(&reader, signer.origin(), saved.as_mut()).await?;
-        Self::run_with(reader, recovered, None, signer, saved, clock, config).await
+        let start = Start {
+            recovered,
+            published: None,
+        };
+        Self::run_with(reader, start, None, signer, saved, clock, config).await
     }
 
     async fn run_with(
         reader: Reader,
-        recovered: Recovered,
+        start: Start,
         shared: Option<Arc<SharedLog>>,
         signer: LogSigner,
         saved: Option<SavedState>,
         clock: Clock,
         config: &LogConfig,
     ) -> Result<Self, LogError> {
+        let Start {
+            recovered,
+            published,
+        } = start;
         let origin = signer.origin().clone();
         let store = Arc::clone(reader.shared_store());
         if recovered.tree.size() == 0 {
@@ -359,7 +406,10 @@ impl Log {
         let (at_least, last_signed) = (&config.at_least, &config.last_signed);
         let last_signed = signs_on(&log, at_least.as_deref(), last_signed.as_deref()).await?;
         let at = TimeMs(clock.wall_ms());
-        let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head, at)?);
+        let published = Arc::new(match published {
+            Some(published) => published,
+            None => signer.publish(&recovered.log_keys(), recovered.head, at)?,
+        });
         if let Some(last) = &last_signed {
             advance(last, &published.checkpoint).await?;
         }
@@ -480,7 +530,14 @@ impl Log {
     /// Whether this process leads the log.
     fn check_leading(&self) -> Result<(), AppendError> {
         match self.status.now() {
-            Status::Following { leader, .. } => Err(AppendError::not_leading(leader.as_deref())),
+            Status::Following { leader, .. } => {
+                let leader = leader.as_deref();
+                let has_key = self.shared.as_ref().is_none_or(|shared| shared.has_key);
+                Err(match has_key {
+                    true => AppendError::not_leading(leader),
+                    false => AppendError::never_leads(leader),
+                })
+            }
             Status::Ready { .. } | Status::Halted { .. } => Ok(()),
         }
     }

@@ -39,6 +39,14 @@ impl Publisher {
             .signer
             .publish(log_keys, head, at)
             .map_err(|error| error.to_string())?;
+        self.tell(published).await
+    }
+
+    /// Publishes a checkpoint that is signed: of a log whose entries are durable.
+    ///
+    /// # Errors
+    /// Why it can't be kept: the log must publish nothing more.
+    pub(super) async fn tell(&self, published: Published) -> Result<Arc<Published>, String> {
         if let Some(last) = &self.last_signed {
             // A crash before this leaves an earlier checkpoint of this log in the file; after it,
             // one that nobody saw. The entries of both are durable in the store: the next start

@@ -55,6 +55,18 @@ impl LogSigner {
         Ok(signer)
     }
 
+    /// Reads the origin of a log's directory, and no key: nothing can be signed.
+    ///
+    /// # Errors
+    /// [`SignerError::Origin`].
+    pub fn without_key(dir: &Path) -> Result<Self, SignerError> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            origin: read_origin(dir)?,
+            keys: Vec::new(),
+        })
+    }
+
     /// A signer of these keys, for a log without a directory.
     pub fn of_keys(origin: Origin, keys: Vec<SigningKey>) -> Self {
         Self {

@@ -1,22 +1,24 @@
 //! What a process does that shares a log and does not lead it: it takes in what others commit,
 //! publishes that, refuses records, and leads when nobody else does.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::following::{Follower, Stated};
+use super::intake::NEVER_LEADS;
 use super::leadership::{SharedLog, Watch};
 use super::publisher::Publisher;
 use super::queue::{Queue, Reply};
 use super::reader::Reader;
 use super::recovery::{Recovered, RecoveryError};
+use super::signed_elsewhere::{Uncovered, Waiting};
 use super::state_roots::{ProvenStates, StateRoots};
 use crate::ledger::State;
-use crate::record::Index;
+use crate::record::{Index, TimeMs};
 use crate::store::blobs::{Beat, Fencing, Progress};
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, Bytes, StoreError};
 
 /// Submissions that are refused at a time.
 const REFUSED_TOGETHER: usize = 1024;
@@ -50,8 +52,12 @@ pub(super) enum Ended {
 enum Next {
     Progress(Progress),
     Beat(Option<Beat>),
+    /// The checkpoint beside the chain, for a process that has no key of the log.
+    Checkpoint(Option<Bytes>),
     /// Nothing was there so far.
     Nothing,
+    /// Too much waits for a checkpoint.
+    Full,
 }
 
 /// When the store is asked for what.
@@ -60,6 +66,10 @@ struct Due {
     more: bool,
     beat: Instant,
     floors: Instant,
+    /// Of a process that has no key of the log.
+    checkpoint: Option<Instant>,
+    /// Whether more may be taken in.
+    has_room: bool,
 }
 
 impl Standby<'_> {
@@ -80,8 +90,12 @@ impl Standby<'_> {
             more: true,
             beat: now,
             floors: now,
+            checkpoint: (!self.shared.has_key).then_some(now),
+            has_room: true,
         };
+        let mut waiting = Waiting::default();
         loop {
+            due.has_room = waiting.has_room();
             let next = tokio::select! {
                 biased;
                 () = refuse_all(self.queue) => return Ended::Closed,
@@ -112,7 +126,7 @@ impl Standby<'_> {
                 Next::Progress(Progress::Batch(batch)) => {
                     watch.committed();
                     let taken = self.take(&mut follower, batch, true).await;
-                    self.published(taken, &follower).await
+                    self.taken_in(taken, &follower, &mut waiting).await
                 }
                 Next::Progress(Progress::Packed(batch)) => {
                     watch.committed();
@@ -121,8 +135,9 @@ impl Standby<'_> {
                 Next::Progress(Progress::AtFloor(_)) => {
                     let taken = follower.take(self.reader, Vec::new(), true).await;
                     let taken = taken.map_err(|error| why_not(&error));
-                    self.published(taken, &follower).await
+                    self.taken_in(taken, &follower, &mut waiting).await
                 }
+                Next::Full => Ok(Vec::new()),
                 Next::Progress(Progress::Fence(session)) => {
                     tracing::info!(%session, "another server leads from here on");
                     watch.fenced(session);
@@ -139,10 +154,30 @@ impl Standby<'_> {
                         // A server that is alone can't know that it is.
                         let leader = watch.leader().unwrap_or_default();
                         let seconds = self.shared.timing.silence.as_secs();
-                        tracing::info!(
-                            leader,
-                            "this server follows: it leads when the last leader gives no sign of life for {seconds} s"
-                        );
+                        match self.shared.has_key {
+                            true => tracing::info!(
+                                leader,
+                                "this server follows: it leads when the last leader gives no sign of life for {seconds} s"
+                            ),
+                            false => tracing::info!(leader, "{NEVER_LEADS}"),
+                        }
+                    }
+                    Ok(Vec::new())
+                }
+                Next::Checkpoint(note) => {
+                    waiting.saw(note);
+                    self.publish_covered(&follower, &mut waiting, false).await
+                }
+                Next::Progress(Progress::End) if !self.shared.has_key => {
+                    let stated = self.publish_covered(&follower, &mut waiting, true).await;
+                    if waiting.is_empty() {
+                        self.shared.is_caught_up();
+                    }
+                    stated
+                }
+                Next::Nothing if !self.shared.has_key => {
+                    if waiting.is_empty() {
+                        self.shared.is_caught_up();
                     }
                     Ok(Vec::new())
                 }
@@ -184,22 +219,56 @@ impl Standby<'_> {
         taken.await.map_err(|error| why_not(&error))
     }
 
-    /// Publishes what was taken in: it is durable, and all that it rests on.
-    async fn published(
+    /// Publishes what was taken in: it is durable, and all that it rests on. Without a key of the log, as far as a
+    /// checkpoint covers it.
+    async fn taken_in(
         &self,
         taken: Result<Vec<Stated>, String>,
         follower: &Follower,
+        waiting: &mut Waiting,
     ) -> Result<Vec<Stated>, String> {
         let stated = taken?;
-        let before = {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *state, follower.state().clone())
-        };
-        // It frees pages: not under the lock, nor on a thread that serves.
-        tokio::task::spawn_blocking(move || drop(before));
+        if !self.shared.has_key {
+            waiting.push(Uncovered {
+                head: follower.head(),
+                state: follower.state().clone(),
+                stated: stated.into_iter().next_back(),
+            });
+            return self.publish_covered(follower, waiting, false).await;
+        }
+        self.show(follower.state().clone());
         let (keys, head) = (follower.log_keys(), follower.head());
         self.publisher.publish(&keys, head).await?;
         Ok(stated)
+    }
+
+    /// Publishes what the checkpoint beside the chain covers of what was taken in.
+    async fn publish_covered(
+        &self,
+        follower: &Follower,
+        waiting: &mut Waiting,
+        is_end: bool,
+    ) -> Result<Vec<Stated>, String> {
+        let published = Arc::clone(self.publisher.status.0.now().published());
+        let globals = follower.state().globals();
+        let at = TimeMs(self.publisher.clock.wall_ms());
+        let covered = waiting.covered(self.reader, &published, globals, is_end, at);
+        let Some((end, published)) = covered.await? else {
+            return Ok(Vec::new());
+        };
+        self.show(end.state);
+        self.publisher.tell(published).await?;
+        Ok(end.stated.into_iter().collect())
+    }
+
+    /// Shows readers a state, which is published next.
+    fn show(&self, state: State) {
+        let before = {
+            let mut shown = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *shown, state)
+        };
+        // It frees pages: not under the lock, nor on a thread that serves.
+        tokio::task::spawn_blocking(move || drop(before));
     }
 
     /// Gives readers the state that a state entry speaks of, to prove things from.
@@ -207,7 +276,9 @@ impl Standby<'_> {
         let (Some(made), Some(index)) = (self.roots.take_made(), index) else {
             return;
         };
-        self.shared.saver.offer(index, &made, false);
+        if self.shared.has_key {
+            self.shared.saver.offer(index, &made, false);
+        }
         if let Some(gone) = self.proven.publish(index, made) {
             self.roots.drop_elsewhere(gone);
         }
@@ -254,6 +325,17 @@ async fn look(shared: &SharedLog, due: &mut Due, watch: &Watch) -> Result<Next, 
         let beat = Beat::get(&**store.blobs(), session, store.patience()).await?;
         due.beat = now + timing.beat / 2;
         return Ok(Next::Beat(beat));
+    }
+    if let Some(at) = &mut due.checkpoint
+        && *at <= now
+    {
+        let note = store.checkpoint().await?;
+        *at = now + timing.beat / 2;
+        return Ok(Next::Checkpoint(note));
+    }
+    if !due.has_room {
+        sleep(timing.poll).await;
+        return Ok(Next::Full);
     }
     if !due.more && due.floors > now {
         sleep(timing.poll).await;

@@ -9,6 +9,7 @@ use super::leadership::{Beating, Watch};
 use super::recovery::Recovered;
 use super::sequencer::Sequencer;
 use super::sharing::{DurableState, Led, Sharing, drop_elsewhere};
+use super::shown::Showing;
 use super::standby::{Ended, Standby};
 use super::status::Status;
 use crate::store::blobs::{Session, Standing};
@@ -53,6 +54,7 @@ impl Sequencer {
             };
             tracing::info!(%session, "this server leads");
             let status = Arc::clone(&self.publisher.status.0);
+            let showing = Showing::start(Arc::clone(&shared), Arc::clone(&status));
             let beating = Beating::start(Arc::clone(&shared), status, session);
             let led = self.lead().await;
             drop(beating);
@@ -61,7 +63,7 @@ impl Sequencer {
                 Led::Closed => {
                     shared.store.stand_down().await;
                     let published = Arc::clone(self.publisher.status.0.now().published());
-                    shared.say_last(&published.checkpoint).await;
+                    showing.finish(&published).await;
                     shared.say_left(session, Standing::Left).await;
                     return;
                 }

@@ -22,6 +22,7 @@ pub use proof::{
     verify_inclusion,
 };
 pub use tile::{
-    HashTile, Level, NodeTile, TILE_HASHES, TILE_HEIGHT, TileError, TileId, TilePathError,
+    HashTile, Level, NodeTile, TILE_HASHES, TILE_HEIGHT, TILE_LEVEL_MAX, TileError, TileId,
+    TilePathError,
 };
 pub use tree::{Frontier, Node, fold_nodes, range_nodes, root_of};

@@ -13,7 +13,7 @@ pub const TILE_HASHES: u64 = 1 << TILE_HEIGHT;
 /// The same, as a tile's name has it.
 const WIDTH_MAX: u16 = 1 << TILE_HEIGHT;
 /// No tile of a tree with `u64` leaves is above this level.
-const TILE_LEVEL_MAX: u8 = 7;
+pub const TILE_LEVEL_MAX: u8 = 7;
 
 /// What a tile holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -13,8 +13,8 @@ use crate::note::TreeHead;
 pub struct LogHead {
     /// The tree over all entries.
     pub tree: TreeHead,
-    /// The newest state entry in that tree. Always `None` as long as the format has no state
-    /// entries.
+    /// The newest state entry in that tree. Always `None`: the entries say it
+    /// (`docs/decisions/0024-heads-name-no-state-entry.md`).
     pub state: Option<StateHead>,
 }
 

@@ -263,7 +263,8 @@ impl Chain {
     /// # Errors
     /// [`StoreError::DamagedObject`] if that is another than the floor's; then nothing was changed.
     pub fn jump(&mut self, floor: &Floor, tree: Frontier) -> Result<(), StoreError> {
-        if tree != floor.tree || floor.seq < self.next {
+        let head = LogHead::without_state(TreeHead::of(&tree));
+        if tree != floor.tree || head != floor.head || floor.seq < self.next {
             let what = "the entries in packs do not lead to its root";
             return Err(self.damaged(&names::floor(floor.seq), what));
         }
@@ -360,7 +361,8 @@ impl Chain {
         for entry in bundle.entries() {
             tree.push(leaf_hash(entry));
         }
-        (batch.from == self.head && TreeHead::of(&tree) == batch.to.tree).then_some(tree)
+        (batch.from == self.head && LogHead::without_state(TreeHead::of(&tree)) == batch.to)
+            .then_some(tree)
     }
 
     fn advance(&mut self, session: Session, tree: Frontier, head: LogHead) {

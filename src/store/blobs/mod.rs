@@ -30,6 +30,7 @@ mod probe;
 mod settle;
 mod signs;
 mod states;
+mod static_tiles;
 mod store;
 mod sweep;
 
@@ -52,8 +53,9 @@ pub use packer::{Packer, Packing};
 pub use probe::{ROUNDS_AT_INIT, ROUNDS_AT_START, probe};
 pub use settle::Patience;
 pub use states::{LoadedState, SavesState, load_state, newest_saved_size, save_state};
+pub use static_tiles::StaticTiles;
 pub use store::BlobStore;
-pub use sweep::{Swept, sweep, sweep_states};
+pub use sweep::{Swept, sweep, sweep_states, sweep_tiles};
 
 use super::{BoxFuture, Bytes};
 

@@ -18,6 +18,10 @@ pub(super) const STATES: &str = "state";
 pub(super) const NEWEST_STATE: &str = "state/newest";
 /// The wish that another process leads.
 pub(super) const HANDOVER: &str = "handover";
+/// The log as static files.
+pub(super) const TILES: &str = "tile";
+/// How far the log's static files reach.
+pub(super) const TILES_WRITTEN: &str = "tiles";
 /// Signs of life.
 const BEATS: &str = "beat";
 

@@ -23,6 +23,7 @@ use super::settle::Patience;
 use super::signs::{Signs, now_ms};
 use super::{Blobs, names};
 use crate::merkle::{Frontier, Hash, TileId};
+use crate::note::NOTE_BYTES_MAX;
 use crate::record::{LogHead, Origin};
 use crate::store::stop::Stop;
 use crate::store::tail::Tail;
@@ -130,19 +131,23 @@ impl BlobStore {
     }
 
     /// Begins at the newest floor, if there is one, instead of at the first entry: what is below it is served from
-    /// packs. Before anything is taken in.
+    /// packs. Before anything is taken in. `false`, and nothing is changed, if that floor has more entries below it
+    /// than these.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was changed.
-    pub async fn begin_at_floor(&self) -> Result<(), StoreError> {
+    pub async fn begin_at_floor(&self, entries_max: u64) -> Result<bool, StoreError> {
         let (shared, mut taken) = (&self.shared, self.shared.chain.lock().await);
         let chain = taken.log.chain();
         if chain.next() > 0 {
-            return Ok(());
+            return Ok(true);
         }
         let Some(floor) = chain.newest_floor_above(0).await? else {
-            return Ok(());
+            return Ok(true);
         };
+        if floor.head.tree.size > entries_max {
+            return Ok(false);
+        }
         let (tail, tree) = begin_at(&floor, chain, &shared.packs, shared.shape).await?;
         taken.log.begin_at(&floor, tree)?;
         taken.made = PackQueue::behind(floor.packs, shared.shape);
@@ -152,7 +157,7 @@ impl BlobStore {
             packs: floor.packs,
             forgotten: shared.shape.whole_packs(floor.head.tree.size),
         };
-        Ok(())
+        Ok(true)
     }
 
     /// Takes in what comes next, and serves it. Cancel safe.
@@ -332,7 +337,12 @@ impl BlobStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn checkpoint(&self) -> Result<Option<Bytes>, StoreError> {
-        let get = || self.shared.blobs.get(names::CHECKPOINT, None);
+        // One that is longer is none.
+        let bytes = 0..NOTE_BYTES_MAX as u64 + 1;
+        let get = || {
+            let blobs = &self.shared.blobs;
+            blobs.get(names::CHECKPOINT, Some(bytes.clone()))
+        };
         Ok(self.shared.patience.ask(names::CHECKPOINT, get).await?)
     }
 

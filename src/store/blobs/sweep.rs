@@ -3,6 +3,7 @@
 use super::chain::Chain;
 use super::commit::{Commit, Content, PREFACE_BYTES, is_fence};
 use super::pack::{Pack, PackShape};
+use super::static_tiles::{is_outgrown, read_written};
 use super::{names, states};
 use crate::store::{Batch, StoreError};
 
@@ -18,6 +19,8 @@ pub struct Swept {
     pub fences: u64,
     /// Objects of saved states that were deleted.
     pub states: u64,
+    /// Partial tiles that were deleted.
+    pub tiles: u64,
 }
 
 /// Deletes states that were saved before the last two.
@@ -26,6 +29,29 @@ pub struct Swept {
 /// [`StoreError`].
 pub async fn sweep_states(chain: &Chain) -> Result<u64, StoreError> {
     states::sweep_states(&**chain.blobs(), chain.patience()).await
+}
+
+/// Deletes partial tiles whose full ones are there. It lists all tiles.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn sweep_tiles(chain: &Chain) -> Result<u64, StoreError> {
+    let (blobs, patience) = (&**chain.blobs(), chain.patience());
+    // Read before any tile is listed.
+    let written = read_written(blobs, patience).await?;
+    let (mut after, mut deleted) = (String::new(), 0);
+    loop {
+        let ask = || blobs.list_after(names::TILES, &after, NAMES_AT_ONCE);
+        let found = patience.ask(names::TILES, ask).await?;
+        let Some(last) = found.last() else {
+            return Ok(deleted);
+        };
+        after = last.clone();
+        for name in found.iter().filter(|name| is_outgrown(name, written)) {
+            patience.ask(name, || blobs.delete(name)).await?;
+            deleted += 1;
+        }
+    }
 }
 
 /// Deletes the commits below the newest floor, each after its entries were found in packs, byte by
