@@ -24,6 +24,8 @@
 pub mod answer;
 pub mod audit;
 #[cfg(feature = "server")]
+pub mod asking;
+#[cfg(feature = "server")]
 pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;

@@ -104,6 +104,8 @@ problem_codes! {
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
     /// No state entry speaks of it yet.
     StateUnproven = "state_unproven", SERVICE_UNAVAILABLE;
+    /// No checkpoint has met the quorum of the log's policy yet.
+    QuorumMissing = "quorum_missing", SERVICE_UNAVAILABLE;
     /// Another version of HTTP.
     VersionUnknown = "version_unknown", HTTP_VERSION_NOT_SUPPORTED;
 }

@@ -7,7 +7,10 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::trust::read_policy;
 use super::{Done, Failure, log_lines, store};
+use arborlog::asking::AskingConfig;
+use arborlog::cosign::Pace;
 use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
 use arborlog::log::{ENTRIES_PER_SAVE, Log, LogConfig, LogError, SharedConfig, SignedBeforeError};
 use arborlog::outcome::Outcome;
@@ -76,9 +79,47 @@ pub struct ServeArgs {
     )]
     trusted_proxy: Vec<std::net::IpAddr>,
     #[command(flatten)]
+    asking: AskingArgs,
+    #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// Witnesses and auditors.
+#[derive(Args)]
+pub struct AskingArgs {
+    /// The policy (c2sp.org/tlog-policy) whose witnesses and auditors are sent this ledger's checkpoints, and
+    /// whose quorum a checkpoint must meet to stand at /checkpoint. It wins over the policy that the ledger
+    /// states; without it that one is obeyed, and without either nobody is asked.
+    #[arg(long, env = "ARBORLOG_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Milliseconds from one question to a witness or auditor to the next.
+    #[arg(long, env = "ARBORLOG_COSIGN_EVERY_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    cosign_every_ms: u64,
+    /// Seconds after which a cosignature is asked for again, for a fresh time, though nothing is new.
+    #[arg(long, env = "ARBORLOG_COSIGN_RENEW_S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    cosign_renew_s: u64,
+    /// After so many seconds without a quorum the newest checkpoint stands at /checkpoint all the same; never,
+    /// if left out.
+    #[arg(long, env = "ARBORLOG_WITHOUT_QUORUM_S", value_name = "SECONDS")]
+    without_quorum_s: Option<u64>,
+}
+
+impl AskingArgs {
+    fn config(&self, args: &ServeArgs) -> Result<AskingConfig, Failure> {
+        Ok(AskingConfig {
+            policy: self.policy.as_deref().map(read_policy).transpose()?,
+            pace: Pace {
+                every: Duration::from_millis(self.cosign_every_ms),
+                renew: Duration::from_secs(self.cosign_renew_s),
+                ..Pace::default()
+            },
+            without_quorum: self.without_quorum_s.map(Duration::from_secs),
+            waits_for_state: args.state_every_ms > 0,
+            ..AskingConfig::of(&args.dir)
+        })
+    }
 }
 
 /// TLS, if it does not end at a proxy. Both files are read again at SIGHUP.
@@ -198,6 +239,7 @@ pub fn run(args: &ServeArgs) -> Done {
             last_signed: args.last_signed.clone(),
             shared: shared(args).await?,
         };
+        let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;
         let reloads = reload_at_hangup(tls.clone())?;
         let mut limits = args.limits.limits();
@@ -234,6 +276,7 @@ pub fn run(args: &ServeArgs) -> Done {
             proxies: TrustedProxies::new(args.trusted_proxy.iter().copied()),
             tls,
             log_lines_lost: Some(log_lines::lost),
+            asking: Some(asking),
         };
         serve(listener, log, options, pages, stop).await?;
         if reloads_ended {

@@ -124,16 +124,16 @@ pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use state_roots::ProvenState;
 pub use status::Status;
 
-use crate::crypto::PublicKey;
+use crate::crypto::{MldsaSigningKey, PublicKey};
 use crate::ledger::State;
-use crate::note::VerifierKey;
+use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
 use crate::store::blobs::{BlobStore, Progress, load_state};
 use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
-use publisher::Publisher;
+use publisher::{Publisher, ends_in_state};
 use queue::{Queue, QueueTaker};
 use recovery::Recovered;
 use rewind::Rewind;
@@ -154,6 +154,9 @@ pub struct Published {
     pub checkpoint: String,
     /// When it was signed.
     pub at: TimeMs,
+    /// Whether the last entry that it covers is a state entry: such checkpoints are sent to cosigners, since an
+    /// auditor can say of them that all that their entries make is right.
+    pub ends_in_state: bool,
 }
 
 /// How to open a log.
@@ -250,6 +253,8 @@ pub struct Log {
     status: Arc<StatusCell>,
     queue: Arc<Queue>,
     clock: Arc<Clock>,
+    /// Signs what cosigners are sent, beside the log's key.
+    mldsa_key: Option<MldsaSigningKey>,
     /// Look-ups of records that are sent again.
     walks: Shares,
     /// Sealed batches that are sent again.
@@ -346,6 +351,7 @@ impl Log {
         config: &LogConfig,
     ) -> Result<Self, LogError> {
         let origin = signer.origin().clone();
+        let mldsa_key = signer.mldsa().cloned();
         let store = Arc::clone(reader.shared_store());
         if recovered.tree.size() == 0 {
             return Err(LogError::NoGenesis(signer.dir().to_owned()));
@@ -359,7 +365,12 @@ impl Log {
         let (at_least, last_signed) = (&config.at_least, &config.last_signed);
         let last_signed = signs_on(&log, at_least.as_deref(), last_signed.as_deref()).await?;
         let at = TimeMs(clock.wall_ms());
-        let published = Arc::new(signer.publish(&recovered.log_keys(), recovered.head, at)?);
+        let published = Arc::new(signer.publish(
+            &recovered.log_keys(),
+            recovered.head,
+            ends_in_state(&recovered.state),
+            at,
+        )?);
         if let Some(last) = &last_signed {
             advance(last, &published.checkpoint).await?;
         }
@@ -441,6 +452,7 @@ impl Log {
             status,
             queue,
             clock,
+            mldsa_key,
             walks: Shares::new(retries::WALKS_MAX, retries::WALKS_EACH),
             replays: Shares::new(sealed_intake::REPLAYS_MAX, sealed_intake::REPLAYS_MAX),
             packing: shared.clone().map(Packing::start),
@@ -452,6 +464,46 @@ impl Log {
     /// The newest checkpoint.
     pub fn published(&self) -> Arc<Published> {
         Arc::clone(self.status.now().published())
+    }
+
+    /// The newest checkpoint whose last entry is a state entry, of those that were published since the start.
+    pub fn newest_in_state(&self) -> Option<Arc<Published>> {
+        self.status.ends_in_state()
+    }
+
+    /// The verifier key of the log's key of ML-DSA-44, if it has one.
+    pub fn mldsa_vkey(&self) -> Option<VerifierKey> {
+        let key = self.mldsa_key.as_ref()?;
+        let name = self.identity().2.name().clone();
+        Some(VerifierKey::mldsa(name, key.public()))
+    }
+
+    /// Adds the log's line by ML-DSA-44 to a checkpoint, if it has such a key.
+    pub fn also_sign_mldsa(&self, checkpoint: &mut Checkpoint, signed_at_s: u64) {
+        if let Some(key) = &self.mldsa_key
+            && let Err(error) = checkpoint.also_sign_mldsa(key, signed_at_s)
+        {
+            tracing::warn!(%error, "the checkpoint has no line by ML-DSA-44");
+        }
+    }
+
+    /// Admits no more, for this reason: what was found speaks against the log itself. The newest checkpoint
+    /// is still served.
+    pub fn halt(&self, why: &str) {
+        tracing::error!(why, "the log admits no more records");
+        self.status.halt(why);
+    }
+
+    /// Makes sure that this process leads the log, and so has all that is in it.
+    ///
+    /// # Errors
+    /// [`AppendError::Unavailable`] when it does not, or when that can't be known.
+    pub async fn confirm_leading(&self) -> Result<(), AppendError> {
+        self.check_leading()?;
+        match &self.shared {
+            Some(shared) => shared.check_fresh().await,
+            None => Ok(()),
+        }
     }
 
     /// What the log is doing.

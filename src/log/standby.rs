@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::following::{Follower, Stated};
 use super::leadership::{SharedLog, Watch};
-use super::publisher::Publisher;
+use super::publisher::{Publisher, ends_in_state};
 use super::queue::{Queue, Reply};
 use super::reader::Reader;
 use super::recovery::{Recovered, RecoveryError};
@@ -198,7 +198,8 @@ impl Standby<'_> {
         // It frees pages: not under the lock, nor on a thread that serves.
         tokio::task::spawn_blocking(move || drop(before));
         let (keys, head) = (follower.log_keys(), follower.head());
-        self.publisher.publish(&keys, head).await?;
+        let ends_in_state = ends_in_state(follower.state());
+        self.publisher.publish(&keys, head, ends_in_state).await?;
         Ok(stated)
     }
 
