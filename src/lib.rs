@@ -22,9 +22,9 @@
 
 #[cfg(feature = "server")]
 pub mod answer;
-pub mod audit;
 #[cfg(feature = "server")]
 pub mod asking;
+pub mod audit;
 #[cfg(feature = "server")]
 pub mod charts;
 #[cfg(feature = "client")]

@@ -78,7 +78,11 @@ impl Witness {
         let mut line = String::new();
         let stdout = child.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap()
+            .to_owned();
         self.running = Some((child, url.clone()));
         url
     }
@@ -116,7 +120,10 @@ impl Fake {
     fn start(behaviour: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (asked, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (asked, stop) = (
+            Arc::new(Mutex::new(Vec::new())),
+            Arc::new(AtomicBool::new(false)),
+        );
         let behaviour: Arc<Behaviour> = Arc::new(behaviour);
         let (seen, stopped) = (Arc::clone(&asked), Arc::clone(&stop));
         std::thread::spawn(move || {
@@ -183,11 +190,7 @@ fn answer(stream: &mut TcpStream, status: u16, kind: &str, body: &str) {
 /// The key of a fake's cosignatures.
 fn key(seed: u8) -> (SigningKey, VerifierKey) {
     let key = SigningKey::from_seed(&[seed; 32]);
-    let vkey = VerifierKey::new(
-        name(seed),
-        SignatureType::CosignatureV1,
-        key.public(),
-    );
+    let vkey = VerifierKey::new(name(seed), SignatureType::CosignatureV1, key.public());
     (key, vkey)
 }
 
@@ -270,7 +273,12 @@ fn last(server: &Server, name: &str) -> String {
 }
 
 /// What stands at a path, judged by a policy.
-fn stands(server: &Server, path: &str, world: &World, policy: &WitnessPolicy) -> Option<(u64, Vec<Level>)> {
+fn stands(
+    server: &Server,
+    path: &str,
+    world: &World,
+    policy: &WitnessPolicy,
+) -> Option<(u64, Vec<Level>)> {
     let (status, note) = curl(&format!("{}{path}", server.url));
     if status != 200 {
         return None;
@@ -320,35 +328,68 @@ fn what_met_the_quorum_stands_at_the_checkpoint_and_goes_on_after_kills() {
     assert_eq!(levels, [Level::Cosigned, Level::Witnessed]);
     let mirror = world.ledger.path("mirror");
     let (url, log) = (server.url.as_str(), world.log.to_string());
-    run_ok(&["mirror", url, &mirror, "--log", &log, "--policy", world.policy.to_str().unwrap()]);
+    run_ok(&[
+        "mirror",
+        url,
+        &mirror,
+        "--log",
+        &log,
+        "--policy",
+        world.policy.to_str().unwrap(),
+    ]);
     let (_, metrics) = curl(&format!("{}/metrics", server.url));
-    assert!(metrics.contains("arborlog_cosigner_lag_entries{cosigner=\"w1\"} 0"), "{metrics}");
-    assert!(metrics.contains("arborlog_cosigner_asks_total{cosigner=\"w2\",outcome=\"cosigned\"}"), "{metrics}");
+    assert!(
+        metrics.contains("arborlog_cosigner_lag_entries{cosigner=\"w1\"} 0"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("arborlog_cosigner_asks_total{cosigner=\"w2\",outcome=\"cosigned\"}"),
+        "{metrics}"
+    );
     // A witness is gone: what stood stands on, and appends go on.
     second.kill();
     let index = world.append(&server, 2);
-    wait_for("w1 alone", || (cosigner(&server, "w1")["cosigned_size"].as_u64()? > index).then_some(()));
-    assert_eq!(stands(&server, "/checkpoint", &world, &policy).unwrap().0, size);
+    wait_for("w1 alone", || {
+        (cosigner(&server, "w1")["cosigned_size"].as_u64()? > index).then_some(())
+    });
+    assert_eq!(
+        stands(&server, "/checkpoint", &world, &policy).unwrap().0,
+        size
+    );
     let (newest, levels) = stands(&server, "/v1/checkpoint", &world, &policy).unwrap();
     assert!(newest > index && levels.is_empty(), "{levels:?}");
     // Killed and started again, what stood stands at once, and the sizes are not asked for again.
     server.kill();
     let server = world.serve(&["--state-every-ms", "100"]);
-    assert_eq!(stands(&server, "/checkpoint", &world, &policy).unwrap().0, size);
+    assert_eq!(
+        stands(&server, "/checkpoint", &world, &policy).unwrap().0,
+        size
+    );
     second.start(at_second.strip_prefix("http://").unwrap());
     wait_for("w2 is back", || {
         let (now, _) = stands(&server, "/checkpoint", &world, &policy)?;
         (now > index).then_some(())
     });
     let (_, metrics) = curl(&format!("{}/metrics", server.url));
-    assert!(metrics.contains("arborlog_cosigner_asks_total{cosigner=\"w1\",outcome=\"corrected\"} 0"), "{metrics}");
+    assert!(
+        metrics.contains("arborlog_cosigner_asks_total{cosigner=\"w1\",outcome=\"corrected\"} 0"),
+        "{metrics}"
+    );
     // One an hour is kept for ever.
     let hours = json(&server, "/v1/checkpoints");
     let hour = hours["hours"][0].as_u64().unwrap();
     let (_, note) = curl(&format!("{}/v1/checkpoints/{hour}", server.url));
     let checkpoint = Checkpoint::open(note.as_bytes(), &world.log).unwrap();
-    assert!(policy.standing_of(&checkpoint).unwrap().reaches(Level::Cosigned));
-    assert_eq!(curl(&format!("{}/v1/checkpoints/{}", server.url, hour + 9)).0, 404);
+    assert!(
+        policy
+            .standing_of(&checkpoint)
+            .unwrap()
+            .reaches(Level::Cosigned)
+    );
+    assert_eq!(
+        curl(&format!("{}/v1/checkpoints/{}", server.url, hour + 9)).0,
+        404
+    );
     assert_eq!(server.stop(), 0);
 }
 
@@ -382,13 +423,20 @@ fn a_quorum_that_never_came_is_told_and_appends_never_wait_for_it() {
         };
         let own = SigningKey::from_seed(&[99; 32]);
         let other = Checkpoint::sign(request.checkpoint.origin(), head, &own).into();
-        answer(stream, 200, "text/plain", &line_by(3, &other, 1_700_000_000));
+        answer(
+            stream,
+            200,
+            "text/plain",
+            &line_by(3, &other, 1_700_000_000),
+        );
     });
     let empty = Fake::start(|_, stream| answer(stream, 200, "text/plain", ""));
     let unknown = Fake::start(|_, stream| answer(stream, 404, "text/plain", "no such log\u{7}\n"));
     let sizeless = Fake::start(|_, stream| answer(stream, 409, "text/plain", "7\n"));
     let moved = Fake::start(|_, stream| {
-        let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");
+        let _ = stream.write_all(
+            b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+        );
     });
     let spoils = Fake::start(|asked, stream| {
         let request = AddCheckpoint::parse(&asked.body).unwrap();
@@ -414,14 +462,20 @@ fn a_quorum_that_never_came_is_told_and_appends_never_wait_for_it() {
     }
     text.push_str(&format!("witness unasked {}\n", key(50).1));
     let names: Vec<&str> = fakes.iter().map(|(name, ..)| *name).collect();
-    text.push_str(&format!("group some any {}\nquorum some\n", names.join(" ")));
+    text.push_str(&format!(
+        "group some any {}\nquorum some\n",
+        names.join(" ")
+    ));
     let policy = world.obey(&text);
     let server = world.serve(&[]);
     let begun = Instant::now();
     for event in 0..20 {
         world.append(&server, event);
     }
-    assert!(begun.elapsed() < Duration::from_secs(10), "appends do not wait");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "appends do not wait"
+    );
     let (status, body) = curl(&format!("{}/checkpoint", server.url));
     assert_eq!(status, 503, "{body}");
     assert!(body.contains("quorum_missing"), "{body}");
@@ -430,11 +484,18 @@ fn a_quorum_that_never_came_is_told_and_appends_never_wait_for_it() {
     }
     assert_eq!(cosigner(&server, "unknown")["why"], "404 no such log");
     assert_eq!(cosigner(&server, "unasked")["cosigned_size"], Value::Null);
-    assert!(stands(&server, "/v1/checkpoint", &world, &policy).is_some_and(|(_, levels)| levels.is_empty()));
+    assert!(
+        stands(&server, "/v1/checkpoint", &world, &policy)
+            .is_some_and(|(_, levels)| levels.is_empty())
+    );
     // Longer and longer pauses: not once a round.
     let before = unknown.asked();
     std::thread::sleep(Duration::from_secs(2));
-    assert!(unknown.asked() - before <= 3, "{before} {}", unknown.asked());
+    assert!(
+        unknown.asked() - before <= 3,
+        "{before} {}",
+        unknown.asked()
+    );
     // What was acknowledged is proven from the newest checkpoint, whatever stands at /checkpoint.
     server.remote().text("v1/checkpoint").unwrap();
     assert_eq!(server.stop(), 0);
@@ -461,7 +522,12 @@ fn a_witness_that_is_behind_is_asked_from_where_it_is() {
             Ok(()) => {
                 let old = log.latest().map_or(0, |head| head.size);
                 let now_s = 1_800_000_000 + signed.head().size;
-                answer(stream, 200, "text/plain", &line_by(1, &request.checkpoint, now_s));
+                answer(
+                    stream,
+                    200,
+                    "text/plain",
+                    &line_by(1, &request.checkpoint, now_s),
+                );
                 // Every second checkpoint is forgotten again.
                 if old % 2 == 0 {
                     log.set_latest(signed.head());
@@ -473,7 +539,11 @@ fn a_witness_that_is_behind_is_asked_from_where_it_is() {
             }
         }
     });
-    let policy = world.obey(&format!("witness w {} {}\nquorum w\n", key(1).1, forgets.url));
+    let policy = world.obey(&format!(
+        "witness w {} {}\nquorum w\n",
+        key(1).1,
+        forgets.url
+    ));
     let server = world.serve(&[]);
     for event in 0..6 {
         let index = world.append(&server, event);
@@ -502,30 +572,49 @@ fn a_cosigner_that_is_wrong_about_the_log_is_told_as_that() {
     let forges = Fake::start(move |asked, stream| match asked.line.starts_with("POST") {
         true => answer(stream, 422, "text/plain", "another root\n"),
         false => {
-            let head = TreeHead { size: 4_000_000, root: leaf_hash(b"x") };
+            let head = TreeHead {
+                size: 4_000_000,
+                root: leaf_hash(b"x"),
+            };
             let forged = Checkpoint::sign(&origin, head, &SigningKey::from_seed(&[77; 32]));
             answer(stream, 200, "text/plain", &forged.to_string());
         }
     });
     world.obey(&format!(
         "witness ahead {} {}\nwitness forges {} {}\ngroup any any ahead forges\nquorum any\n",
-        key(1).1, ahead.url, key(2).1, forges.url
+        key(1).1,
+        ahead.url,
+        key(2).1,
+        forges.url
     ));
     let server = world.serve(&[]);
-    wait_for("ahead", || (last(&server, "ahead") == "ahead").then_some(()));
-    wait_for("forges", || (last(&server, "forges") == "contradicted").then_some(()));
+    wait_for("ahead", || {
+        (last(&server, "ahead") == "ahead").then_some(())
+    });
+    wait_for("forges", || {
+        (last(&server, "forges") == "contradicted").then_some(())
+    });
     for name in ["ahead", "forges"] {
         let why = cosigner(&server, name)["why"].to_string();
         assert!(why.contains("the cosigner is wrong"), "{why}");
     }
     world.append(&server, 1);
     assert_eq!(curl(&format!("{}/readyz", server.url)).0, 200);
-    assert_eq!(std::fs::read_dir(world.kept().join("ahead")).unwrap().count(), 0);
+    assert_eq!(
+        std::fs::read_dir(world.kept().join("ahead"))
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    let copied = std::process::Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(from.join("."))
+        .arg(to)
+        .status();
     assert!(copied.unwrap().success());
 }
 
@@ -545,14 +634,26 @@ fn a_restored_copy_halts_and_keeps_what_shows_it() {
         (stands(&server, "/checkpoint", &world, &policy)?.0 > index).then_some(())
     });
     assert_eq!(server.stop(), 0);
-    let args = ["--policy", world.policy.to_str().unwrap(), "--cosign-every-ms", EVERY_MS];
+    let args = [
+        "--policy",
+        world.policy.to_str().unwrap(),
+        "--cosign-every-ms",
+        EVERY_MS,
+    ];
     let server = Server::start_with(&old, &args);
     let why = wait_for("the halt", || {
         let (status, why) = curl(&format!("{}/readyz", server.url));
         (status == 503).then_some(why)
     });
-    assert!(why.contains("restored") && why.contains("w showed it"), "{why}");
-    let kept = std::fs::read_dir(old.join("cosigned/ahead")).unwrap().next().unwrap().unwrap();
+    assert!(
+        why.contains("restored") && why.contains("w showed it"),
+        "{why}"
+    );
+    let kept = std::fs::read_dir(old.join("cosigned/ahead"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
     let kept = Checkpoint::open(&std::fs::read(kept.path()).unwrap(), &world.log).unwrap();
     assert_eq!(kept.head().size, index + 1);
     assert_ne!(server.stop(), 0);
@@ -588,7 +689,12 @@ fn a_log_that_was_forked_halts() {
         world.append(&server, event);
     }
     assert_eq!(server.stop(), 0);
-    let args = ["--policy", world.policy.to_str().unwrap(), "--cosign-every-ms", EVERY_MS];
+    let args = [
+        "--policy",
+        world.policy.to_str().unwrap(),
+        "--cosign-every-ms",
+        EVERY_MS,
+    ];
     let server = Server::start_with(&fork, &args);
     let why = wait_for("the halt", || {
         let (status, why) = curl(&format!("{}/readyz", server.url));
@@ -614,7 +720,13 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
             taken.push(AddCheckpoint::parse(&asked.body).unwrap().checkpoint);
             return answer(stream, 200, "text/plain", "");
         }
-        assert!(asked.line.starts_with(&format!("GET /a/{origin_hash}/checkpoint ")), "{}", asked.line);
+        assert!(
+            asked
+                .line
+                .starts_with(&format!("GET /a/{origin_hash}/checkpoint ")),
+            "{}",
+            asked.line
+        );
         match taken.first().filter(|_| finishes.load(Ordering::Relaxed)) {
             Some(first) => {
                 let note = format!("{}{}", first.note(), line_by(9, first, 1_800_000_000));
@@ -625,25 +737,39 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
     });
     let policy = world.obey(&format!(
         "witness w {} {at}\nwitness audit-a {} {}/a/\ngroup both all w audit-a\nquorum both\n",
-        witness.vkey, key(9).1, auditor.url
+        witness.vkey,
+        key(9).1,
+        auditor.url
     ));
     let server = world.serve(&["--state-every-ms", "100"]);
     for event in 0..3 {
         let index = world.append(&server, event);
-        wait_for("the witness", || (cosigner(&server, "w")["cosigned_size"].as_u64()? > index).then_some(()));
+        wait_for("the witness", || {
+            (cosigner(&server, "w")["cosigned_size"].as_u64()? > index).then_some(())
+        });
     }
-    wait_for("pending", || (pending.lock().unwrap().len() >= 2).then_some(()));
+    wait_for("pending", || {
+        (pending.lock().unwrap().len() >= 2).then_some(())
+    });
     let audit = cosigner(&server, "audit-a");
-    assert_eq!((&audit["role"], &audit["cosigned_size"]), (&"auditor".into(), &Value::Null));
+    assert_eq!(
+        (&audit["role"], &audit["cosigned_size"]),
+        (&"auditor".into(), &Value::Null)
+    );
     assert!(audit["accepted_size"].as_u64().unwrap() > 0, "{audit}");
     assert_eq!(curl(&format!("{}/checkpoint", server.url)).0, 503);
     goes.store(true, Ordering::Relaxed);
-    let (size, levels) = wait_for("the auditor's line", || stands(&server, "/checkpoint", &world, &policy));
+    let (size, levels) = wait_for("the auditor's line", || {
+        stands(&server, "/checkpoint", &world, &policy)
+    });
     assert_eq!(levels, Level::ALL);
     assert_eq!(size, pending.lock().unwrap()[0].head().size);
     let said = json(&server, "/v1/cosigners");
     assert_eq!(said["levels"]["audited"], size);
-    assert!(said["levels"]["witnessed"].as_u64().unwrap() > size, "{said}");
+    assert!(
+        said["levels"]["witnessed"].as_u64().unwrap() > size,
+        "{said}"
+    );
     assert_eq!(server.stop(), 0);
 }
 
@@ -674,12 +800,20 @@ fn the_policy_in_the_log_is_obeyed_and_a_file_wins_over_it() {
     });
     assert_eq!(json(&server, "/v1/cosigners")["quorum"], "w");
     let index = world.append(&server, 5);
-    wait_for("the next", || (stands(&server, "/checkpoint", &world, &policy)?.0 > index).then_some(()));
+    wait_for("the next", || {
+        (stands(&server, "/checkpoint", &world, &policy)?.0 > index).then_some(())
+    });
     assert_eq!(server.stop(), 0);
-    world.obey(&format!("witness other {} http://127.0.0.1:1\nquorum none\n", key(1).1));
+    world.obey(&format!(
+        "witness other {} http://127.0.0.1:1\nquorum none\n",
+        key(1).1
+    ));
     let server = world.serve(&[]);
     let said = json(&server, "/v1/cosigners");
-    assert_eq!((&said["quorum"], &said["cosigners"][0]["name"]), (&"none".into(), &"other".into()));
+    assert_eq!(
+        (&said["quorum"], &said["cosigners"][0]["name"]),
+        (&"none".into(), &"other".into())
+    );
     assert_eq!(said["stands"], said["size"]);
 }
 
@@ -688,13 +822,17 @@ fn the_policy_in_the_log_is_obeyed_and_a_file_wins_over_it() {
 fn a_log_with_a_key_of_mldsa_signs_what_it_sends_with_both() {
     let world = World::new();
     let mldsa = MldsaSigningKey::generate().unwrap();
-    mldsa.write_new(&world.ledger.dir.join("keys/mldsa.pem")).unwrap();
+    mldsa
+        .write_new(&world.ledger.dir.join("keys/mldsa.pem"))
+        .unwrap();
     let mldsa_vkey = VerifierKey::mldsa(world.log.name().clone(), mldsa.public());
     let mut witness = Witness::init("witness.example/w1", &[], &format!("{mldsa_vkey}\n"));
     let at = witness.start("127.0.0.1:0");
     let policy = world.obey(&format!("witness w {} {at}\nquorum w\n", witness.vkey));
     let server = world.serve(&[]);
-    wait_for("the quorum", || stands(&server, "/checkpoint", &world, &policy));
+    wait_for("the quorum", || {
+        stands(&server, "/checkpoint", &world, &policy)
+    });
     let (_, note) = curl(&format!("{}/checkpoint", server.url));
     let checkpoint = Checkpoint::open(note.as_bytes(), &mldsa_vkey).unwrap();
     assert!(Cosignature::verify(&checkpoint, &witness.vkey).is_ok());

@@ -47,6 +47,9 @@ pub(crate) struct Problem {
     /// A checkpoint that covers all that this answer rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<String>,
+    /// Entries of the newest checkpoint that has the level which was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest_size: Option<u64>,
 }
 
 /// A statement of a sealed batch that is refused.
@@ -90,7 +93,14 @@ impl Problem {
             already_in: None,
             refused: None,
             checkpoint: None,
+            newest_size: None,
         }
+    }
+
+    /// Says how many entries the newest checkpoint has that would do.
+    pub(crate) fn at_size(mut self, size: Option<u64>) -> Self {
+        self.newest_size = size;
+        self
     }
 
     pub(crate) fn not_found(detail: &str) -> Self {

@@ -50,6 +50,8 @@ problem_codes! {
     UrlTooLong = "url_too_long", BAD_REQUEST;
     /// There is no such thing.
     NotFound = "not_found", NOT_FOUND;
+    /// No checkpoint with the level that was asked for covers it.
+    LevelUnreached = "level_unreached", NOT_FOUND;
     /// The path does not take the method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
     /// The body came too slowly or too late.

@@ -5,6 +5,8 @@
 
 mod policy_in_force;
 mod question;
+mod shared_notes;
+mod states;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,13 +24,14 @@ use crate::cosign::{
     is_overdue, keep_ahead, open_own, read_ahead,
 };
 use crate::durable::FileError;
-use crate::log::{Log, Published, Status, vkey};
+use crate::log::{BesideChain, Log, Published, Status, vkey};
 use crate::merkle::Hash;
 use crate::note::{Checkpoint, Cosignature, VerifierKey};
 use crate::policy::{Cosigner, Level, Policy};
 use crate::store::BoxFuture;
 use policy_in_force::PolicyInForce;
 use question::{Question, Reply};
+pub use states::CosignedStates;
 
 /// How a log asks.
 #[derive(Clone)]
@@ -75,7 +78,10 @@ pub enum AskingError {
 }
 
 /// The task that asks. It ends when this is dropped.
-pub struct Asking(JoinHandle<()>);
+pub struct Asking {
+    task: JoinHandle<()>,
+    states: Arc<CosignedStates>,
+}
 
 impl Asking {
     /// Reads what was kept, says on the board what stands, and begins to ask.
@@ -85,21 +91,31 @@ impl Asking {
     pub async fn start(log: Arc<Log>, config: AskingConfig) -> Result<Self, AskingError> {
         let mut task = Task::open(log, config).await?;
         task.choose().await.map_err(AskingError::Log)?;
+        task.take_shared().await;
         task.tell();
-        Ok(Self(tokio::spawn(task.run())))
+        let states = Arc::clone(&task.states);
+        Ok(Self {
+            task: tokio::spawn(task.run()),
+            states,
+        })
+    }
+
+    /// The states at cosigned checkpoints.
+    pub fn states(&self) -> &Arc<CosignedStates> {
+        &self.states
     }
 
     /// Ends the task, and waits until it has let go of the log.
     pub async fn stop(mut self) {
-        self.0.abort();
+        self.task.abort();
         // Ended by us, or by a panic that was told where it happened.
-        let _ = (&mut self.0).await;
+        let _ = (&mut self.task).await;
     }
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -146,11 +162,18 @@ struct Task {
     /// The policy in force.
     policy: Option<Arc<Policy>>,
     round: Option<Round>,
+    states: Arc<CosignedStates>,
     /// Whether the newest checkpoint stood at `/checkpoint` since the start, whatever its size.
     newest_stood: bool,
     /// The largest checkpoint that may have stood there then.
     floor: Option<Arc<Published>>,
     questions: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// What was kept changed since it was shared with the processes that follow.
+    is_unshared: bool,
+    /// Shares it: one at most.
+    sharing: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// When a follower looks again for what is shared.
+    look_at: Instant,
     began: Instant,
     told: Option<String>,
 }
@@ -184,9 +207,13 @@ impl Task {
             talks: BTreeMap::new(),
             policy: None,
             round: None,
+            states: Arc::default(),
             newest_stood: false,
             floor: None,
             questions: FuturesUnordered::new(),
+            is_unshared: true,
+            sharing: FuturesUnordered::new(),
+            look_at: Instant::now(),
             began: Instant::now(),
             told: None,
             log,
@@ -203,6 +230,7 @@ impl Task {
             tokio::select! {
                 _ = ticks.tick() => self.look().await,
                 Some(done) = self.questions.next() => self.take(done).await,
+                Some(()) = self.sharing.next() => {}
             }
         }
     }
@@ -217,8 +245,14 @@ impl Task {
             tracing::warn!(why, "the policy in force can't be read now");
         }
         self.told = found.err();
-        if matches!(self.log.status(), Status::Ready { .. }) {
-            self.ask_all().await;
+        self.hold_state();
+        match self.log.status() {
+            Status::Ready { .. } => {
+                self.ask_all().await;
+                self.share();
+            }
+            Status::Following { .. } => self.take_shared().await,
+            Status::Halted { .. } => {}
         }
         self.tell();
     }
@@ -260,6 +294,20 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// Holds the state at the checkpoint that is sent. It is at hand a moment after the checkpoint is published.
+    fn hold_state(&self) {
+        let sent = self
+            .round
+            .as_ref()
+            .map(|round| round.checkpoint.head().size);
+        if let Some(size) = sent
+            && self.states.ending(size).is_none()
+            && let Some((index, state)) = self.log.proven_at_end_of(size)
+        {
+            self.states.add(index, state);
+        }
     }
 
     /// Asks each cosigner that is due.
@@ -398,8 +446,68 @@ impl Task {
                 let now_s = now_s();
                 self.on_disk(move |files| files.kept.keep(checkpoint, standing, now_s))
                     .await;
+                self.is_unshared = true;
             }
             Err(error) => tracing::warn!(%error, "a cosignature is not kept"),
+        }
+    }
+
+    /// Shares what is kept with the processes that follow, while nothing else waits for that.
+    fn share(&mut self) {
+        if !self.is_unshared || !self.sharing.is_empty() {
+            return;
+        }
+        self.is_unshared = false;
+        let bytes = {
+            let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            shared_notes::written(&files.kept)
+        };
+        let log = Arc::clone(&self.log);
+        self.sharing.push(Box::pin(async move {
+            if let Err(error) = log.share_cosigned(bytes.into()).await {
+                tracing::warn!(%error, "cosignatures do not reach the servers that follow");
+            }
+        }));
+    }
+
+    /// Takes in what the process that leads has shared.
+    async fn take_shared(&mut self) {
+        let now = Instant::now();
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = now + self.config.pace.every / 2;
+        let notes = match self.log.shared_cosigned().await {
+            Ok(Some(bytes)) => shared_notes::read(&bytes),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "cosignatures of the server that leads can't be read now");
+                return;
+            }
+        };
+        let Ok(own) = own_keys(&self.log).await else {
+            return;
+        };
+        for note in notes {
+            let Some(checkpoint) = open_own(&note, &own) else {
+                continue;
+            };
+            let Ok(Some(policy)) = self.policies.below(&self.log, checkpoint.head().size).await
+            else {
+                continue;
+            };
+            // What stands is no larger than what is served here.
+            if checkpoint.head().size > self.log.published().head.tree.size {
+                continue;
+            }
+            match policy.standing_of(&checkpoint) {
+                Ok(standing) => {
+                    let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+                    files.kept.take_in(checkpoint, standing);
+                    files.kept.forget_oldest();
+                }
+                Err(error) => tracing::warn!(%error, "a shared cosignature is passed over"),
+            }
         }
     }
 
@@ -444,6 +552,7 @@ impl Task {
             self.newest_stood = true;
             board.set_stands(Stands::Newest);
             board.set_cosigners(None, Vec::new());
+            self.log.set_beside_chain(BesideChain::Newest);
             return;
         };
         let sent = self.round.as_ref().map(|round| round.checkpoint.head());
@@ -451,7 +560,12 @@ impl Task {
         let (latest, hours) = {
             let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
             for level in Level::ALL {
-                newest.extend(files.kept.newest_with(level).map(|it| (level, Arc::clone(it))));
+                newest.extend(
+                    files
+                        .kept
+                        .newest_with(level)
+                        .map(|it| (level, Arc::clone(it))),
+                );
             }
             let latest = sent.and_then(|sent| files.kept.at(sent.size).map(Arc::clone));
             (latest, Arc::clone(files.kept.hours()))
@@ -459,10 +573,18 @@ impl Task {
         let met = newest.iter().find(|(level, _)| *level == Level::Cosigned);
         let met = met.map(|(_, met)| Arc::clone(met));
         let stands = self.stands(&policy, met);
+        let needed = newest.iter().map(|(_, newest)| newest.head().size);
+        self.states.keep(needed.collect());
         board.set_kept(newest, latest, hours);
         let cosigners = policy.cosigners().iter();
         let cosigners = cosigners.map(|cosigner| self.status_of(cosigner));
         board.set_cosigners(Some(policy.quorum().to_owned()), cosigners.collect());
+        self.log.set_beside_chain(match &stands {
+            Stands::Newest => BesideChain::Newest,
+            Stands::Cosigned(checkpoint) => BesideChain::Note(checkpoint.note().to_owned()),
+            Stands::Before { note, .. } => BesideChain::Note(note.clone()),
+            Stands::Nothing { .. } => BesideChain::Nothing,
+        });
         board.set_stands(stands);
     }
 
@@ -631,10 +753,20 @@ fn tell_outcome(cosigner: &str, outcome: AskOutcome, why: &str) {
     let outcome_name = outcome.name();
     match outcome {
         AskOutcome::Ahead | AskOutcome::Contradicted => {
-            tracing::error!(cosigner, outcome = outcome_name, why, "a cosigner contradicts this log");
+            tracing::error!(
+                cosigner,
+                outcome = outcome_name,
+                why,
+                "a cosigner contradicts this log"
+            );
         }
         AskOutcome::Refused | AskOutcome::Silent | AskOutcome::Malformed => {
-            tracing::warn!(cosigner, outcome = outcome_name, why, "a cosigner does not cosign");
+            tracing::warn!(
+                cosigner,
+                outcome = outcome_name,
+                why,
+                "a cosigner does not cosign"
+            );
         }
         AskOutcome::Cosigned => tracing::info!(cosigner, "a cosigner cosigns"),
         AskOutcome::Pending | AskOutcome::Corrected | AskOutcome::Unchanged => {}

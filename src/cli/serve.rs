@@ -238,6 +238,8 @@ pub fn run(args: &ServeArgs) -> Done {
             at_least: args.at_least.clone(),
             last_signed: args.last_signed.clone(),
             shared: shared(args).await?,
+            // Which checkpoint stands is for the asking to say.
+            holds_checkpoint: true,
         };
         let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;
@@ -256,6 +258,9 @@ pub fn run(args: &ServeArgs) -> Done {
         }
         let head = log.published().head.tree;
         tracing::info!(size = head.size, root = %head.root, "serving");
+        if let Some(vkey) = log.mldsa_vkey() {
+            tracing::info!(%vkey, "what witnesses and auditors are sent is signed by ML-DSA-44 too");
+        }
         let site = Site {
             public_url: args.public_url.clone(),
             tls: tls.is_some(),

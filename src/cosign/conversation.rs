@@ -255,9 +255,7 @@ impl Conversation {
             }
             Answer::Size(size) if size > log_size => self.failed(now, AskOutcome::Ahead),
             // It says that it has what the proof led from.
-            Answer::Size(size) if size == asked.old_size => {
-                self.failed(now, AskOutcome::Malformed)
-            }
+            Answer::Size(size) if size == asked.old_size => self.failed(now, AskOutcome::Malformed),
             Answer::Size(size) => {
                 self.accepted = size;
                 if self.was_corrected {
@@ -314,7 +312,10 @@ mod tests {
     fn a_witness_is_asked_for_each_larger_checkpoint_and_again_for_a_fresh_time() {
         let mut w = witness(7);
         assert_eq!(w.next(s(0), 20), Next::Add { old_size: 7 });
-        assert_eq!(ask(&mut w, s(0), 20, Answer::Cosigned), AskOutcome::Cosigned);
+        assert_eq!(
+            ask(&mut w, s(0), 20, Answer::Cosigned),
+            AskOutcome::Cosigned
+        );
         assert_eq!(w.next(s(9), 30), Next::Wait);
         assert_eq!(w.next(s(10), 30), Next::Add { old_size: 20 });
         // Nothing new: again after ten minutes.

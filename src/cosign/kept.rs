@@ -12,9 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::durable::{
-    FileError, at, is_temporary, make_folders, read_at_most, remove, replace,
-};
+use crate::durable::{FileError, at, is_temporary, make_folders, read_at_most, remove, replace};
 use crate::note::{Checkpoint, NOTE_BYTES_MAX, TreeHead, UnverifiedCheckpoint, VerifierKey};
 use crate::policy::{Level, Standing};
 
@@ -53,7 +51,10 @@ impl CosignedCheckpoint {
     /// The time of its newest cosignature, in seconds since 1970; 0 if none says its time.
     pub fn cosigned_at_s(&self) -> u64 {
         let times = self.standing.signers().iter();
-        times.filter_map(|signer| signer.signed_at_s).max().unwrap_or(0)
+        times
+            .filter_map(|signer| signer.signed_at_s)
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -176,6 +177,13 @@ impl KeptCheckpoints {
         })
     }
 
+    /// Drops the oldest beyond the limits, of a process that follows and keeps no files.
+    pub fn forget_oldest(&mut self) {
+        while self.recent.len() > RECENT_MAX {
+            self.recent.pop_first();
+        }
+    }
+
     /// Drops the oldest recent checkpoints beyond the limits, but never the newest of a level.
     fn drop_oldest(&mut self) -> Result<(), FileError> {
         let mut bytes: usize = self.recent.values().map(|(_, kept)| kept.note.len()).sum();
@@ -287,7 +295,10 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let (log, witness) = (SigningKey::from_seed(&[1; 32]), SigningKey::from_seed(&[2; 32]));
+            let (log, witness) = (
+                SigningKey::from_seed(&[1; 32]),
+                SigningKey::from_seed(&[2; 32]),
+            );
             let vkey = VerifierKey::new(
                 Self::name("w.example/1"),
                 SignatureType::CosignatureV1,
@@ -364,7 +375,8 @@ mod tests {
         assert_eq!(**kept.hours(), BTreeSet::from([2, 3]));
         for (hour, size) in [(2, 5), (3, 8)] {
             let note = read_hour(world.temp.path(), hour).unwrap();
-            let (checkpoint, _) = world.checkpoint(size, Some(if size == 5 { 7200 } else { 10_800 }));
+            let (checkpoint, _) =
+                world.checkpoint(size, Some(if size == 5 { 7200 } else { 10_800 }));
             assert_eq!(note, checkpoint.to_string());
         }
     }

@@ -15,9 +15,9 @@ mod accepted;
 mod board;
 #[cfg(feature = "server")]
 mod conversation;
-mod key;
 #[cfg(feature = "server")]
 mod kept;
+mod key;
 mod request;
 #[cfg(feature = "server")]
 mod transport;
@@ -31,13 +31,10 @@ pub use board::{CosignerBoard, CosignerStatus, Stands, is_overdue};
 #[cfg(feature = "server")]
 pub use conversation::{Answer, AskOutcome, Asked, Conversation, Next, Pace, Role};
 #[cfg(feature = "server")]
-pub use kept::{
-    CosignedCheckpoint, KeptCheckpoints, keep_ahead, open_own, read_ahead,
-    read_hour,
-};
-#[cfg(feature = "server")]
-pub use transport::{Answered, ClientError, CosignerClient, NoAnswer};
+pub use kept::{CosignedCheckpoint, KeptCheckpoints, keep_ahead, open_own, read_ahead, read_hour};
 pub use key::KeyKind;
 pub use request::{AddCheckpoint, PROOF_HASHES_MAX, REQUEST_BYTES_MAX, RequestError};
+#[cfg(feature = "server")]
+pub use transport::{Answered, ClientError, CosignerClient, NoAnswer};
 pub use watched::{Evidence, LogRefusal, WatchedLog};
 pub use witness::{Witness, WitnessError, WitnessRefusal, hash_of};

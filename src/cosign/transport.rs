@@ -143,7 +143,13 @@ mod tests {
                 "https://w.example/a/add-checkpoint"
             );
         }
-        for url in ["w.example", "ftp://w.example", "https://", "https:///a", "file:///etc/passwd"] {
+        for url in [
+            "w.example",
+            "ftp://w.example",
+            "https://",
+            "https:///a",
+            "file:///etc/passwd",
+        ] {
             assert!(address(url, "x").is_err(), "{url}");
         }
     }

@@ -15,6 +15,7 @@ mod framing;
 mod guarded_stream;
 mod head;
 mod issuers;
+mod level;
 mod limits;
 mod lookup;
 mod metrics;
@@ -55,6 +56,7 @@ pub use witness::serve_witness;
 use crate::answer::{
     AnswerBudget, PageRoutes, Problem, ProblemCode, ReadTurns, hold_answer, take_turn,
 };
+use crate::asking::CosignedStates;
 use crate::cosign::CosignerBoard;
 use crate::log::{AppendError, Log};
 use crate::shares::Shares;
@@ -80,6 +82,8 @@ struct Cosigned {
     board: Arc<CosignerBoard>,
     /// Where it is kept; `None` if nobody is asked.
     kept_in: Option<PathBuf>,
+    /// The states at cosigned checkpoints.
+    states: Arc<CosignedStates>,
 }
 
 #[derive(OpenApi)]
@@ -92,7 +96,13 @@ struct ApiDoc;
 /// All routes of a log, and its pages: what a fuzz target asks without a connection.
 #[cfg(fuzzing)]
 pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
-    router(log, limits, ServerMetrics::new(None), Cosigned::default(), pages)
+    router(
+        log,
+        limits,
+        ServerMetrics::new(None),
+        Cosigned::default(),
+        pages,
+    )
 }
 
 /// All routes of a log, and its pages.

@@ -19,8 +19,8 @@ use super::metrics::ServerMetrics;
 use super::send_buffers::SendBuffers;
 use super::shared_stream::{SharedStream, Socket};
 use super::{Cosigned, Limits, Tls, TrustedProxies, router};
-use crate::asking::{Asking, AskingConfig, AskingError};
 use crate::answer::{Closing, PageRoutes, Peer};
+use crate::asking::{Asking, AskingConfig, AskingError};
 use crate::log::{Log, Status};
 
 /// The time that requests under way at a stop have to be answered.
@@ -83,11 +83,13 @@ pub async fn serve(
     let pages = pages(closing.clone());
     let (asking, cosigned) = match options.asking.clone() {
         Some(config) => {
-            let cosigned = Cosigned {
-                board: Arc::clone(&config.board),
-                kept_in: Some(config.dir.clone()),
-            };
+            let (board, kept_in) = (Arc::clone(&config.board), Some(config.dir.clone()));
             let asking = Asking::start(Arc::clone(&log), config).await?;
+            let cosigned = Cosigned {
+                board,
+                kept_in,
+                states: Arc::clone(asking.states()),
+            };
             (Some(asking), cosigned)
         }
         None => (None, Cosigned::default()),

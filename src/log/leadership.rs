@@ -80,6 +80,17 @@ impl Default for Timing {
     }
 }
 
+/// What a leader writes as the checkpoint beside the chain, for those who read the log without a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BesideChain {
+    /// The newest.
+    Newest,
+    /// This one, which met the quorum of the log's policy.
+    Note(String),
+    /// None, so far: what was written before stays.
+    Nothing,
+}
+
 /// What a process knows of a log that it shares.
 pub(super) struct SharedLog {
     pub store: BlobStore,
@@ -93,6 +104,8 @@ pub(super) struct SharedLog {
     address: OnceLock<String>,
     /// When a follower last saw the end of the chain.
     caught_up: Mutex<Instant>,
+    /// Which checkpoint is written beside the chain.
+    beside: Mutex<BesideChain>,
     /// The address for which this leader is to make room.
     leave: Mutex<Option<String>>,
     /// Notified when `leave` is set.
@@ -100,7 +113,12 @@ pub(super) struct SharedLog {
 }
 
 impl SharedLog {
-    pub(super) fn new(store: BlobStore, saver: Saver, config: &SharedConfig) -> Self {
+    pub(super) fn new(
+        store: BlobStore,
+        saver: Saver,
+        beside: BesideChain,
+        config: &SharedConfig,
+    ) -> Self {
         Self {
             store,
             saver: Arc::new(saver),
@@ -112,6 +130,7 @@ impl SharedLog {
             },
             address: OnceLock::new(),
             caught_up: Mutex::new(Instant::now()),
+            beside: Mutex::new(beside),
             leave: Mutex::new(None),
             leaves: Notify::new(),
         }
@@ -120,6 +139,20 @@ impl SharedLog {
     /// Says where this process is reached. Only the first word counts.
     pub(super) fn advertise(&self, address: String) {
         let _ = self.address.set(address);
+    }
+
+    /// Says which checkpoint is written beside the chain.
+    pub(super) fn set_beside(&self, beside: BesideChain) {
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = beside;
+    }
+
+    /// The checkpoint that is written beside the chain.
+    fn beside(&self, newest: &str) -> Option<String> {
+        match &*self.beside.lock().unwrap_or_else(PoisonError::into_inner) {
+            BesideChain::Newest => Some(newest.to_owned()),
+            BesideChain::Note(note) => Some(note.clone()),
+            BesideChain::Nothing => None,
+        }
     }
 
     /// Where this process is reached; empty if that is not known.
@@ -184,9 +217,12 @@ impl SharedLog {
     }
 
     /// Writes the last checkpoint of this process's time beside the chain.
-    pub(super) async fn say_last(&self, checkpoint: &str) {
+    pub(super) async fn say_last(&self, newest: &str) {
+        let Some(checkpoint) = self.beside(newest) else {
+            return;
+        };
         // Without it the one of a second before stays.
-        let _ = timeout(self.timing.fresh, self.store.put_checkpoint(checkpoint)).await;
+        let _ = timeout(self.timing.fresh, self.store.put_checkpoint(&checkpoint)).await;
     }
 
     /// Says that this process leads no more. Others wait for nothing then; without it they wait for
@@ -237,9 +273,13 @@ impl Beating {
                     return;
                 }
                 let published = Arc::clone(status.now().published());
-                if count.is_multiple_of(2) && told != Some(published.head) {
-                    match shared.store.put_checkpoint(&published.checkpoint).await {
-                        Ok(()) => told = Some(published.head),
+                let note = shared.beside(&published.checkpoint);
+                if count.is_multiple_of(2)
+                    && let Some(note) = note
+                    && told.as_ref() != Some(&note)
+                {
+                    match shared.store.put_checkpoint(&note).await {
+                        Ok(()) => told = Some(note),
                         Err(error) => tracing::warn!(%error, "the checkpoint was not written"),
                     }
                 }

@@ -114,7 +114,7 @@ pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, admit_genesis_to, has_store};
 pub use intake::{AppendError, Appended, Refused, RefusedBatch, UnavailableCode};
 pub use keeper::ENTRIES_PER_SAVE;
-pub use leadership::{SharedConfig, Timing};
+pub use leadership::{BesideChain, SharedConfig, Timing};
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
 pub use sealed_intake::AppendedBatch;
@@ -130,7 +130,7 @@ use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
 use crate::store::blobs::{BlobStore, Progress, load_state};
-use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
+use crate::store::{Bytes, DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
 use publisher::{Publisher, ends_in_state};
@@ -180,6 +180,9 @@ pub struct LogConfig {
     /// The object store that has the log, which other processes may share; `None` for a log in `dir`. Then `dir`
     /// has keys alone.
     pub shared: Option<SharedConfig>,
+    /// Whether the checkpoint beside the chain of such a log waits for [`Log::set_beside_chain`]: the newest may not be
+    /// the one that stands.
+    pub holds_checkpoint: bool,
 }
 
 impl LogConfig {
@@ -194,6 +197,7 @@ impl LogConfig {
             at_least: None,
             last_signed: None,
             shared: None,
+            holds_checkpoint: false,
         }
     }
 }
@@ -306,8 +310,12 @@ impl Log {
         let loaded = load_state(&*shared.blobs, patience).await?;
         let reader = Reader::new(Arc::new(store.clone()));
         let recovered = recovery::recover_from(&reader, signer.origin(), loaded).await?;
+        let beside = match config.holds_checkpoint {
+            true => BesideChain::Nothing,
+            false => BesideChain::Newest,
+        };
         let saver = Saver::new(store.clone(), config.entries_per_save, recovered.saved_size);
-        let shared = Arc::new(SharedLog::new(store, saver, shared));
+        let shared = Arc::new(SharedLog::new(store, saver, beside, shared));
         Self::run_with(reader, recovered, Some(shared), signer, None, clock, config).await
     }
 
@@ -545,6 +553,35 @@ impl Log {
         }
     }
 
+    /// Says which checkpoint is written beside the chain of a log that several processes share.
+    pub fn set_beside_chain(&self, beside: BesideChain) {
+        if let Some(shared) = &self.shared {
+            shared.set_beside(beside);
+        }
+    }
+
+    /// Writes what cosigners signed where the other processes that share the log find it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn share_cosigned(&self, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.shared {
+            Some(shared) => shared.store.put_cosigned(bytes).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the process that leads wrote so. Nothing of it is verified.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn shared_cosigned(&self) -> Result<Option<Bytes>, StoreError> {
+        match &self.shared {
+            Some(shared) => shared.store.cosigned().await,
+            None => Ok(None),
+        }
+    }
+
     /// How long ago this process had all that is in the log; none for the one that leads, and of a log that is
     /// this process's alone.
     pub fn lag(&self) -> Duration {
@@ -570,6 +607,13 @@ impl Log {
     /// state are made from. `None` before there is one.
     pub fn proven(&self) -> Option<(Index, Arc<ProvenState>)> {
         self.proven.newest()
+    }
+
+    /// The state entry that ends a checkpoint of `size`, with the state that it speaks of, as long as that is at
+    /// hand: of the newest ones alone.
+    pub fn proven_at_end_of(&self, size: u64) -> Option<(Index, Arc<ProvenState>)> {
+        let index = Index(size.checked_sub(1)?);
+        self.proven.of(index).map(|state| (index, state))
     }
 
     /// Reads entries and proofs.

@@ -621,11 +621,7 @@ impl Sequencer {
                 self.keeper.forget();
                 self.roots.forget();
                 self.proven.forget();
-                if let Err(error) = self
-                    .publisher
-                    .publish(&log_keys, head, ends_in_state)
-                    .await
-                {
+                if let Err(error) = self.publisher.publish(&log_keys, head, ends_in_state).await {
                     self.halt(&error);
                 }
             }
