@@ -711,25 +711,20 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
     let mut witness = Witness::init("witness.example/w1", &[], &logs);
     let at = witness.start("127.0.0.1:0");
     let pending: Arc<Mutex<Vec<UnverifiedCheckpoint>>> = Arc::default();
-    let goes = Arc::new(AtomicBool::new(false));
+    let finished: Arc<Mutex<Option<UnverifiedCheckpoint>>> = Arc::default();
     let origin_hash = hex::encode(Sha256::digest(world.log.name().as_str()));
-    let (taken, finishes) = (Arc::clone(&pending), Arc::clone(&goes));
+    let (taken, done) = (Arc::clone(&pending), Arc::clone(&finished));
     let auditor = Fake::start(move |asked, stream| {
-        let mut taken = taken.lock().unwrap();
         if asked.line.starts_with("POST /a/add-checkpoint ") {
-            taken.push(AddCheckpoint::parse(&asked.body).unwrap().checkpoint);
+            let request = AddCheckpoint::parse(&asked.body).unwrap();
+            taken.lock().unwrap().push(request.checkpoint);
             return answer(stream, 200, "text/plain", "");
         }
-        assert!(
-            asked
-                .line
-                .starts_with(&format!("GET /a/{origin_hash}/checkpoint ")),
-            "{}",
-            asked.line
-        );
-        match taken.first().filter(|_| finishes.load(Ordering::Relaxed)) {
-            Some(first) => {
-                let note = format!("{}{}", first.note(), line_by(9, first, 1_800_000_000));
+        let path = format!("GET /a/{origin_hash}/checkpoint ");
+        assert!(asked.line.starts_with(&path), "{}", asked.line);
+        match &*done.lock().unwrap() {
+            Some(done) => {
+                let note = format!("{}{}", done.note(), line_by(9, done, 1_800_000_000));
                 answer(stream, 200, "text/plain", &note);
             }
             None => answer(stream, 404, "text/plain", ""),
@@ -742,35 +737,137 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
         auditor.url
     ));
     let server = world.serve(&["--state-every-ms", "100"]);
+    let mut index = 0;
     for event in 0..3 {
-        let index = world.append(&server, event);
+        index = world.append(&server, event);
         wait_for("the witness", || {
             (cosigner(&server, "w")["cosigned_size"].as_u64()? > index).then_some(())
         });
     }
-    wait_for("pending", || {
-        (pending.lock().unwrap().len() >= 2).then_some(())
+    let last = wait_for("pending", || {
+        let last = pending.lock().unwrap().last()?.clone();
+        (last.head().size > index).then_some(last)
     });
     let audit = cosigner(&server, "audit-a");
-    assert_eq!(
-        (&audit["role"], &audit["cosigned_size"]),
-        (&"auditor".into(), &Value::Null)
-    );
+    assert_eq!(audit["role"], "auditor");
+    assert_eq!(audit["cosigned_size"], Value::Null);
     assert!(audit["accepted_size"].as_u64().unwrap() > 0, "{audit}");
     assert_eq!(curl(&format!("{}/checkpoint", server.url)).0, 503);
-    goes.store(true, Ordering::Relaxed);
+    // Seen, and not replayed: a receipt at the one level, and none at the other.
+    let file = |path: String| curl(&format!("{}{path}", server.url));
+    let level_of = |note: &str| {
+        let (_, note) = note.split_once("\n\n").unwrap();
+        let checkpoint = Checkpoint::open(note.as_bytes(), &world.log).unwrap();
+        let standing = policy.standing_of(&checkpoint).unwrap();
+        (checkpoint.head().size, standing.levels().to_vec())
+    };
+    for path in [
+        format!("/v1/receipts/{index}?"),
+        "/v1/proofs/state?domain=totals&".to_owned(),
+    ] {
+        let (status, note) = file(format!("{path}level=witnessed"));
+        assert_eq!(status, 200, "{note}");
+        assert_eq!(level_of(&note).1, [Level::Witnessed]);
+        let (status, note) = file(format!("{path}level=audited"));
+        assert_eq!(status, 404, "{note}");
+        assert!(
+            note.contains("level_unreached") && !note.contains("newest_size"),
+            "{note}"
+        );
+        assert_eq!(file(format!("{path}level=best")).0, 400);
+        assert_eq!(file(format!("{path}level=newest")).0, 200);
+    }
+    *finished.lock().unwrap() = Some(last.clone());
     let (size, levels) = wait_for("the auditor's line", || {
         stands(&server, "/checkpoint", &world, &policy)
     });
     assert_eq!(levels, Level::ALL);
-    assert_eq!(size, pending.lock().unwrap()[0].head().size);
-    let said = json(&server, "/v1/cosigners");
+    assert_eq!(size, last.head().size);
+    let index = world.append(&server, 9);
+    let said = wait_for("both levels", || {
+        let said = json(&server, "/v1/cosigners");
+        (said["levels"]["witnessed"].as_u64()? > index).then_some(said)
+    });
     assert_eq!(said["levels"]["audited"], size);
-    assert!(
-        said["levels"]["witnessed"].as_u64().unwrap() > size,
-        "{said}"
-    );
+    // What was replayed has its files at that level; of what came later the newest size is told.
+    for path in [
+        format!("/v1/receipts/{}?", size - 1),
+        "/v1/proofs/state?domain=totals&".to_owned(),
+        format!("/v1/proofs/account-history/{}?", hex::encode([0; 32])),
+    ] {
+        let (status, note) = file(format!("{path}level=audited"));
+        assert_eq!(status, 200, "{path} {note}");
+        assert_eq!(level_of(&note), (size, Level::ALL.to_vec()), "{path}");
+    }
+    let (status, note) = file(format!("/v1/receipts/{index}?level=audited"));
+    assert_eq!(status, 404);
+    assert!(note.contains(&format!("\"newest_size\":{size}")), "{note}");
+    let receipt = world.ledger.path("receipt");
+    let (_, note) = file(format!("/v1/receipts/{}?level=audited", size - 1));
+    std::fs::write(&receipt, note).unwrap();
+    let (log, policy) = (world.log.to_string(), world.policy.to_str().unwrap());
+    let said = run_ok(&["verify", &receipt, "--log", &log, "--policy", policy]);
+    assert!(said.contains("replayed by audit-a"), "{said}");
     assert_eq!(server.stop(), 0);
+}
+
+/// Several servers of one log: only the one that leads asks, and all of them serve what stands.
+#[test]
+fn cosignatures_reach_the_servers_that_follow_and_the_one_that_leads_next_goes_on() {
+    let store = tempfile::tempdir().unwrap();
+    let address = format!("file://{}", store.path().display());
+    let ledger = Ledger::init_with(&["--store", &address]);
+    let log = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
+    let world = World {
+        policy: ledger.temp.path().join("policy"),
+        log: log.trim().parse().unwrap(),
+        ledger,
+    };
+    let second = world.ledger.temp.path().join("second");
+    copy_dir(&world.ledger.dir, &second);
+    let logs = format!("{}\n", world.log);
+    let mut witness = Witness::init("witness.example/w1", &[], &logs);
+    let at = witness.start("127.0.0.1:0");
+    let policy = world.obey(&format!("witness w {} {at}\nquorum w\n", witness.vkey));
+    let leads = world.serve(&[]);
+    world.ledger.set_up(&leads.remote());
+    let args = [
+        "--policy",
+        world.policy.to_str().unwrap(),
+        "--cosign-every-ms",
+        EVERY_MS,
+        "--follow",
+    ];
+    let follows = Server::start_with(&second, &args);
+    let index = world.append(&leads, 1);
+    for server in [&leads, &follows] {
+        wait_for("the quorum", || {
+            let (size, levels) = stands(server, "/checkpoint", &world, &policy)?;
+            assert!(levels.contains(&Level::Cosigned));
+            (size > index).then_some(())
+        });
+    }
+    // Who reads the store without a server finds the one that stands.
+    wait_for("the checkpoint in the store", || {
+        let note = std::fs::read(store.path().join("checkpoint")).ok()?;
+        let checkpoint = Checkpoint::open(&note, &world.log).unwrap();
+        let standing = policy.standing_of(&checkpoint).unwrap();
+        assert!(standing.reaches(Level::Cosigned));
+        (checkpoint.head().size > index).then_some(())
+    });
+    assert_eq!(
+        cosigner(&follows, "w")["last"],
+        Value::Null,
+        "it asks nobody"
+    );
+    assert_eq!(leads.stop(), 0);
+    let index = wait_for("the other leads", || {
+        (curl(&format!("{}/readyz", follows.url)).0 == 200).then(|| world.append(&follows, 2))
+    });
+    wait_for("its quorum", || {
+        (stands(&follows, "/checkpoint", &world, &policy)?.0 > index).then_some(())
+    });
+    assert_eq!(follows.stop(), 0);
 }
 
 /// The governors state a policy while the log runs: it is obeyed from its entry on, and a file wins over it.
@@ -821,10 +918,9 @@ fn the_policy_in_the_log_is_obeyed_and_a_file_wins_over_it() {
 #[test]
 fn a_log_with_a_key_of_mldsa_signs_what_it_sends_with_both() {
     let world = World::new();
-    let mldsa = MldsaSigningKey::generate().unwrap();
-    mldsa
-        .write_new(&world.ledger.dir.join("keys/mldsa.pem"))
-        .unwrap();
+    let file = world.ledger.dir.join("keys/mldsa.pem");
+    run_ok(&["keygen", "--mldsa", file.to_str().unwrap()]);
+    let mldsa = MldsaSigningKey::read(&file).unwrap();
     let mldsa_vkey = VerifierKey::mldsa(world.log.name().clone(), mldsa.public());
     let mut witness = Witness::init("witness.example/w1", &[], &format!("{mldsa_vkey}\n"));
     let at = witness.start("127.0.0.1:0");
