@@ -807,7 +807,10 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
     std::fs::write(&receipt, note).unwrap();
     let (log, policy) = (world.log.to_string(), world.policy.to_str().unwrap());
     let said = run_ok(&["verify", &receipt, "--log", &log, "--policy", policy]);
-    assert!(said.contains("replayed by audit-a"), "{said}");
+    assert!(
+        said.contains("audit-a (fake.example/9) replayed it"),
+        "{said}"
+    );
     assert_eq!(server.stop(), 0);
 }
 

@@ -733,6 +733,9 @@ fn now_s() -> u64 {
 
 /// What an answer came to, for people.
 fn words_of(outcome: AskOutcome, reply: &Reply, asked: Asked) -> String {
+    if reply.against.is_some() {
+        return "it accepted a checkpoint that this log's own key signed, and that this log does not extend".to_owned();
+    }
     match (outcome, reply.answer) {
         (AskOutcome::Ahead, Answer::Size(size)) => format!(
             "it says that it accepted a checkpoint of {size} entries, which this log never had, and shows none that this log signed: the cosigner is wrong"
