@@ -22,6 +22,8 @@
 
 #[cfg(feature = "server")]
 pub mod answer;
+#[cfg(feature = "server")]
+pub mod asking;
 pub mod audit;
 #[cfg(feature = "server")]
 pub mod charts;

@@ -46,7 +46,12 @@ pub(crate) struct Problem {
     refused: Option<Box<[RefusedStatement]>>,
     /// A checkpoint that covers all that this answer rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<String>,
+    #[schema(value_type = Option<String>)]
+    checkpoint: Option<Box<str>>,
+    /// Entries of the newest checkpoint that has the level which was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    newest_size: Option<Box<u64>>,
 }
 
 /// A statement of a sealed batch that is refused.
@@ -90,7 +95,14 @@ impl Problem {
             already_in: None,
             refused: None,
             checkpoint: None,
+            newest_size: None,
         }
+    }
+
+    /// Says how many entries the newest checkpoint has that would do.
+    pub(crate) fn at_size(mut self, size: Option<u64>) -> Self {
+        self.newest_size = size.map(Box::new);
+        self
     }
 
     pub(crate) fn not_found(detail: &str) -> Self {
@@ -133,7 +145,7 @@ impl Problem {
             admitted: Some(indexes.len()),
             indexes: Some(indexes),
             already_in: Some(already_in),
-            checkpoint: Some(published.checkpoint.clone()),
+            checkpoint: Some(published.checkpoint.as_str().into()),
             ..Self::of_code(&refusal)
         }
     }
@@ -155,7 +167,7 @@ impl Problem {
             BatchRefusal::Statements(refused) => Self::of_statements(refused),
         };
         Self {
-            checkpoint: Some(published.checkpoint.clone()),
+            checkpoint: Some(published.checkpoint.as_str().into()),
             ..problem
         }
     }

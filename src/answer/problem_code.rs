@@ -50,6 +50,8 @@ problem_codes! {
     UrlTooLong = "url_too_long", BAD_REQUEST;
     /// There is no such thing.
     NotFound = "not_found", NOT_FOUND;
+    /// No checkpoint with the level that was asked for covers it.
+    LevelUnreached = "level_unreached", NOT_FOUND;
     /// The path does not take the method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
     /// The body came too slowly or too late.
@@ -104,6 +106,8 @@ problem_codes! {
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
     /// No state entry speaks of it yet.
     StateUnproven = "state_unproven", SERVICE_UNAVAILABLE;
+    /// No checkpoint has met the quorum of the log's policy yet.
+    QuorumMissing = "quorum_missing", SERVICE_UNAVAILABLE;
     /// Another version of HTTP.
     VersionUnknown = "version_unknown", HTTP_VERSION_NOT_SUPPORTED;
 }

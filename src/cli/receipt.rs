@@ -24,6 +24,9 @@ pub struct ReceiptArgs {
     from: Vec<String>,
     /// The entry's index; of a certificate, its number.
     index: Index,
+    /// The checkpoint that it rests on: newest, witnessed or audited, by the policy that the server obeys.
+    #[arg(long, value_parser = ["newest", "witnessed", "audited"], default_value = "newest")]
+    level: String,
     /// The file to write; standard output if left out.
     #[arg(short, long)]
     output: Option<PathBuf>,
@@ -182,7 +185,10 @@ fn path_of(asked: &Question) -> String {
 }
 
 pub fn fetch(args: &ReceiptArgs) -> Done {
-    let path = format!("v1/receipts/{}", args.index);
+    let mut path = format!("v1/receipts/{}", args.index);
+    if args.level != "newest" {
+        path.push_str(&format!("?level={}", args.level));
+    }
     keep(&args.from, &path, args.output.as_deref())
 }
 

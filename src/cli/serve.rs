@@ -9,7 +9,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::log_source::read_vkey;
+use super::trust::read_policy;
 use super::{Done, Failure, log_lines, store};
+use arborlog::asking::AskingConfig;
+use arborlog::cosign::Pace;
 use arborlog::durable::{FileError, at};
 use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
 use arborlog::log::{
@@ -87,9 +90,47 @@ pub struct ServeArgs {
     )]
     trusted_proxy: Vec<std::net::IpAddr>,
     #[command(flatten)]
+    asking: AskingArgs,
+    #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// Witnesses and auditors.
+#[derive(Args)]
+pub struct AskingArgs {
+    /// The policy (c2sp.org/tlog-policy) whose witnesses and auditors are sent this ledger's checkpoints, and
+    /// whose quorum a checkpoint must meet to stand at /checkpoint. It wins over the policy that the ledger
+    /// states; without it that one is obeyed, and without either nobody is asked.
+    #[arg(long, env = "ARBORLOG_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Milliseconds from one question to a witness or auditor to the next.
+    #[arg(long, env = "ARBORLOG_COSIGN_EVERY_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    cosign_every_ms: u64,
+    /// Seconds after which a cosignature is asked for again, for a fresh time, though nothing is new.
+    #[arg(long, env = "ARBORLOG_COSIGN_RENEW_S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    cosign_renew_s: u64,
+    /// After so many seconds without a quorum the newest checkpoint stands at /checkpoint all the same; never,
+    /// if left out.
+    #[arg(long, env = "ARBORLOG_WITHOUT_QUORUM_S", value_name = "SECONDS")]
+    without_quorum_s: Option<u64>,
+}
+
+impl AskingArgs {
+    fn config(&self, args: &ServeArgs) -> Result<AskingConfig, Failure> {
+        Ok(AskingConfig {
+            policy: self.policy.as_deref().map(read_policy).transpose()?,
+            pace: Pace {
+                every: Duration::from_millis(self.cosign_every_ms),
+                renew: Duration::from_secs(self.cosign_renew_s),
+                ..Pace::default()
+            },
+            without_quorum: self.without_quorum_s.map(Duration::from_secs),
+            waits_for_state: args.state_every_ms > 0,
+            ..AskingConfig::of(&args.dir)
+        })
+    }
 }
 
 /// TLS, if it does not end at a proxy. Both files are read again at SIGHUP.
@@ -208,7 +249,10 @@ pub fn run(args: &ServeArgs) -> Done {
             at_least: args.at_least.clone(),
             last_signed: args.last_signed.clone(),
             shared: shared(args).await?,
+            // Which checkpoint stands is for the asking to say.
+            holds_checkpoint: true,
         };
+        let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;
         let reloads = reload_at_hangup(tls.clone())?;
         let mut limits = args.limits.limits();
@@ -225,6 +269,9 @@ pub fn run(args: &ServeArgs) -> Done {
         }
         let head = log.published().head.tree;
         tracing::info!(size = head.size, root = %head.root, "serving");
+        if let Some(vkey) = log.mldsa_vkey() {
+            tracing::info!(%vkey, "what witnesses and auditors are sent is signed by ML-DSA-44 too");
+        }
         let site = Site {
             public_url: args.public_url.clone(),
             tls: tls.is_some(),
@@ -245,6 +292,7 @@ pub fn run(args: &ServeArgs) -> Done {
             proxies: TrustedProxies::new(args.trusted_proxy.iter().copied()),
             tls,
             log_lines_lost: Some(log_lines::lost),
+            asking: Some(asking),
         };
         serve(listener, log, options, pages, stop).await?;
         if reloads_ended {

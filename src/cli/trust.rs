@@ -97,7 +97,8 @@ impl Trusted {
     }
 }
 
-fn read_policy(file: &Path) -> Result<Policy, Failure> {
+/// Reads a policy from a file.
+pub fn read_policy(file: &Path) -> Result<Policy, Failure> {
     let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
     // One byte more than the longest, so that a longer one is told as that.
     let bytes = read_at_most(file, POLICY_FILE_BYTES_MAX)?;

@@ -3,9 +3,9 @@
 use super::remote::{Remote, RemoteError};
 use crate::audit::{SourceError, StaticLog, TileSource, tile_bytes_max};
 use crate::merkle::TileId;
-use crate::note::NOTE_BYTES_MAX;
+use crate::note::{NOTE_BYTES_MAX, UnverifiedCheckpoint};
 
-/// A log's static files, at a URL. Retries what may pass; never asks `/v1`.
+/// A log's static files, at a URL. Retries what may pass; never asks `/v1`, but for the newest checkpoint.
 #[derive(Clone, Debug)]
 pub struct RemoteLog(Remote);
 
@@ -13,6 +13,17 @@ impl RemoteLog {
     /// The log at this server, or at any web server that has its files.
     pub fn new(remote: Remote) -> Self {
         Self(remote)
+    }
+
+    /// The checkpoint of the newest commit. At `/checkpoint` of a log with a policy of witnesses stands one that is
+    /// some seconds older, and does not cover what was acknowledged just now.
+    pub(super) fn newest_checkpoint(&self) -> Result<Vec<u8>, SourceError> {
+        match self.ask("v1/checkpoint", NOTE_BYTES_MAX + 1) {
+            // A web server that has the files alone may answer with a page of its own.
+            Ok(note) if UnverifiedCheckpoint::parse(&note).is_ok() => Ok(note),
+            Ok(_) | Err(SourceError::Absent) => self.checkpoint(),
+            Err(error) => Err(error),
+        }
     }
 
     fn ask(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, SourceError> {

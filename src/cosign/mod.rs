@@ -1,4 +1,5 @@
-//! Cosigning: what a witness does with the checkpoints of logs that it was told to watch
+//! Cosigning, from both sides: what a log asks of the witnesses and auditors of its policy and keeps of their
+//! answers (with the feature `server`), and what a witness does with the checkpoints of logs that it was told to watch
 //! ([c2sp.org/tlog-witness]).
 //!
 //! A witness keeps, for each log, the newest checkpoint that it cosigned. It cosigns a larger one only
@@ -8,12 +9,32 @@
 //!
 //! [c2sp.org/tlog-witness]: https://c2sp.org/tlog-witness
 
+#[cfg(feature = "server")]
+mod accepted;
+#[cfg(feature = "server")]
+mod board;
+#[cfg(feature = "server")]
+mod conversation;
+#[cfg(feature = "server")]
+mod kept;
 mod key;
 mod request;
+#[cfg(feature = "server")]
+mod transport;
 mod watched;
 mod witness;
 
+#[cfg(feature = "server")]
+pub use accepted::AcceptedSizes;
+#[cfg(feature = "server")]
+pub use board::{CosignerBoard, CosignerStatus, Stands, is_overdue};
+#[cfg(feature = "server")]
+pub use conversation::{Answer, AskOutcome, Asked, Conversation, Next, Pace, Role};
+#[cfg(feature = "server")]
+pub use kept::{CosignedCheckpoint, KeptCheckpoints, keep_ahead, open_own, read_ahead, read_hour};
 pub use key::KeyKind;
 pub use request::{AddCheckpoint, PROOF_HASHES_MAX, REQUEST_BYTES_MAX, RequestError};
+#[cfg(feature = "server")]
+pub use transport::{Answered, ClientError, CosignerClient, NoAnswer};
 pub use watched::{Evidence, LogRefusal, WatchedLog};
-pub use witness::{Witness, WitnessError, WitnessRefusal};
+pub use witness::{Witness, WitnessError, WitnessRefusal, hash_of};

@@ -325,6 +325,6 @@ fn seen_file(dir: &Path, origin: &KeyName) -> PathBuf {
 }
 
 /// SHA-256 of an origin, in hexadecimal digits.
-fn hash_of(origin: &KeyName) -> String {
+pub fn hash_of(origin: &KeyName) -> String {
     hex::encode(Sha256::digest(origin.as_str()))
 }

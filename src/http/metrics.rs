@@ -21,8 +21,10 @@ use prometheus_client::registry::Registry;
 
 use super::App;
 use super::connection::HeadRefused;
+use super::cosigned::Lag;
 use super::limits::timed_out;
 use crate::answer::{Problem, ProblemCode};
+use crate::cosign::{AskOutcome, CosignerStatus};
 use crate::log::{AppendError, Status};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -35,6 +37,18 @@ struct RouteLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CodeLabels {
     code: String,
+}
+
+/// A cosigner, by its name in the policy.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CosignerLabels {
+    cosigner: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AskLabels {
+    cosigner: String,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -111,6 +125,9 @@ pub(super) struct ServerMetrics {
     ready: Gauge,
     leading: Gauge,
     lag_seconds: Gauge<f64, AtomicU64>,
+    cosigner_lag_entries: Family<CosignerLabels, Gauge>,
+    cosigner_lag_seconds: Family<CosignerLabels, Gauge>,
+    cosigner_asks: Family<AskLabels, Counter>,
     log_lines_lost: Counter,
     /// What the counter above is set to when it is asked for.
     count_lost: Option<fn() -> u64>,
@@ -164,6 +181,23 @@ impl ServerMetrics {
             "Time since a server that follows had all that is in the log",
             Gauge::<f64, AtomicU64>::clone(&lag_seconds),
         );
+        let (cosigner_lag_entries, cosigner_lag_seconds) = (Family::default(), Family::default());
+        let cosigner_asks = Family::default();
+        registry.register(
+            "cosigner_lag_entries",
+            "Entries that a witness or auditor is behind the newest checkpoint",
+            Family::clone(&cosigner_lag_entries),
+        );
+        registry.register(
+            "cosigner_lag_seconds",
+            "Time since the newest cosignature of a witness or auditor",
+            Family::clone(&cosigner_lag_seconds),
+        );
+        registry.register(
+            "cosigner_asks",
+            "Questions to a witness or auditor, by what came of them",
+            Family::clone(&cosigner_asks),
+        );
         let log_lines_lost = Counter::default();
         registry.register(
             "log_lines_lost",
@@ -182,6 +216,9 @@ impl ServerMetrics {
             ready,
             leading,
             lag_seconds,
+            cosigner_lag_entries,
+            cosigner_lag_seconds,
+            cosigner_asks,
             log_lines_lost,
             count_lost,
         }
@@ -189,6 +226,32 @@ impl ServerMetrics {
 
     pub(super) fn admitted(&self, records: usize) {
         self.admitted.inc_by(records as u64);
+    }
+
+    /// Says how far the cosigners of the policy in force are; those of another policy are no longer told of.
+    fn set_cosigners(&self, cosigners: &[CosignerStatus], size: u64) {
+        self.cosigner_lag_entries.clear();
+        self.cosigner_lag_seconds.clear();
+        self.cosigner_asks.clear();
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        for status in cosigners {
+            let lag = Lag::of(status, size);
+            let cosigner = status.name.clone();
+            let labels = CosignerLabels { cosigner };
+            let entries = self.cosigner_lag_entries.get_or_create(&labels);
+            entries.set(signed(lag.entries));
+            if let Some(seconds) = lag.seconds {
+                let behind = self.cosigner_lag_seconds.get_or_create(&labels);
+                behind.set(signed(seconds));
+            }
+            for outcome in AskOutcome::ALL {
+                let asks = self.cosigner_asks.get_or_create(&AskLabels {
+                    cosigner: labels.cosigner.clone(),
+                    outcome: outcome.name(),
+                });
+                asks.inc_by(status.asks.get(&outcome).copied().unwrap_or(0));
+            }
+        }
     }
 
     /// Counts the records before the refused one.
@@ -252,6 +315,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
         .set(i64::from(app.log.readiness().is_ok()));
     let leads = matches!(status, Status::Ready { .. });
     app.metrics.leading.set(i64::from(leads));
+    let cosigners = app.cosigned.board.cosigners();
+    app.metrics
+        .set_cosigners(&cosigners, published.head.tree.size);
     app.metrics.lag_seconds.set(app.log.lag().as_secs_f64());
     if let Some(count) = app.metrics.count_lost {
         app.metrics

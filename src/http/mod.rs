@@ -8,12 +8,14 @@ mod body;
 mod body_bytes;
 mod connection;
 mod connections;
+mod cosigned;
 mod following;
 mod forwarded;
 mod framing;
 mod guarded_stream;
 mod head;
 mod issuers;
+mod level;
 mod limits;
 mod lookup;
 mod metrics;
@@ -31,6 +33,7 @@ mod tls;
 mod view;
 mod witness;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -53,6 +56,8 @@ pub use witness::serve_witness;
 use crate::answer::{
     AnswerBudget, PageRoutes, Problem, ProblemCode, ReadTurns, hold_answer, take_turn,
 };
+use crate::asking::CosignedStates;
+use crate::cosign::CosignerBoard;
 use crate::log::{AppendError, Log};
 use crate::shares::Shares;
 use body::BodyMemory;
@@ -68,6 +73,17 @@ struct App {
     decoders: Shares,
     sealed_batches: SealedBatches,
     metrics: ServerMetrics,
+    cosigned: Cosigned,
+}
+
+/// What witnesses and auditors cosigned.
+#[derive(Clone, Default)]
+struct Cosigned {
+    board: Arc<CosignerBoard>,
+    /// Where it is kept; `None` if nobody is asked.
+    kept_in: Option<PathBuf>,
+    /// The states at cosigned checkpoints.
+    states: Arc<CosignedStates>,
 }
 
 #[derive(OpenApi)]
@@ -80,11 +96,23 @@ struct ApiDoc;
 /// All routes of a log, and its pages: what a fuzz target asks without a connection.
 #[cfg(fuzzing)]
 pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
-    router(log, limits, ServerMetrics::new(None), pages)
+    router(
+        log,
+        limits,
+        ServerMetrics::new(None),
+        Cosigned::default(),
+        pages,
+    )
 }
 
 /// All routes of a log, and its pages.
-fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRoutes) -> Router {
+fn router(
+    log: Arc<Log>,
+    limits: Limits,
+    metrics: ServerMetrics,
+    cosigned: Cosigned,
+    pages: PageRoutes,
+) -> Router {
     // One, where the system does not say how many cores there are.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = Arc::new(App {
@@ -94,10 +122,12 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         decoders: Shares::new(cores, cores.div_ceil(2)),
         sealed_batches: SealedBatches::new(),
         metrics,
+        cosigned,
     });
     // Only bundles of these are compressed: hashes do not shrink, and proofs are short.
     let uncompressed = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(static_log::checkpoint))
+        .routes(routes!(cosigned::newest))
         .routes(routes!(static_log::tile))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency));
@@ -126,6 +156,9 @@ fn router(log: Arc<Log>, limits: Limits, metrics: ServerMetrics, pages: PageRout
         .routes(routes!(reversals::reversals))
         .routes(routes!(issuers::issuers))
         .routes(routes!(lookup::totals))
+        .routes(routes!(cosigned::cosigners))
+        .routes(routes!(cosigned::hours))
+        .routes(routes!(cosigned::hour))
         .routes(routes!(proofs::entry))
         .routes(routes!(metrics::metrics));
     let (compressed, api) = compressed.split_for_parts();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::App;
+use super::level::{AtLevel, LevelQuery};
 use super::sealed_batches::siblings;
 use super::view;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
@@ -34,18 +35,26 @@ pub(super) async fn entry(
 }
 
 /// A receipt: the entry with all that proves it (c2sp.org/tlog-proof).
-#[utoipa::path(get, path = "/v1/receipts/{index}", params(("index" = u64, Path, description = "From 0")), responses(
+#[utoipa::path(get, path = "/v1/receipts/{index}", params(
+    ("index" = u64, Path, description = "From 0"),
+    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
+), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
-    (status = 404, body = Problem, description = "Not in the log yet"),
+    (status = 404, body = Problem, description = "Not in the log yet, or no checkpoint with that level covers it"),
 ))]
 pub(super) async fn receipt(
     State(app): State<Arc<App>>,
     Path(index): Path<String>,
+    Query(query): Query<LevelQuery>,
 ) -> Result<Response, Problem> {
     let index = parse_path(&index, "the index")?;
-    let published = app.log.published();
-    let size = published.head.tree.size;
-    let receipt = make_receipt(&app, index, size, &published.checkpoint).await?;
+    let at = AtLevel::named(&app, query.level.as_deref())?;
+    if index < app.log.published().head.tree.size
+        && let Some(problem) = at.too_new(Index(index))
+    {
+        return Err(problem);
+    }
+    let receipt = make_receipt(&app, index, at.size, &at.checkpoint).await?;
     as_file(&receipt)
 }
 

@@ -18,8 +18,9 @@ use super::guarded_stream::Guarded;
 use super::metrics::ServerMetrics;
 use super::send_buffers::SendBuffers;
 use super::shared_stream::{SharedStream, Socket};
-use super::{Limits, Tls, TrustedProxies, router};
+use super::{Cosigned, Limits, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes, Peer};
+use crate::asking::{Asking, AskingConfig, AskingError};
 use crate::log::{Log, Status};
 
 /// The time that requests under way at a stop have to be answered.
@@ -42,6 +43,9 @@ pub enum ServeError {
     /// Connections can't be accepted.
     #[error("connections can't be accepted: {0}")]
     Listener(#[source] std::io::Error),
+    /// Witnesses and auditors can't be asked.
+    #[error(transparent)]
+    Asking(#[from] AskingError),
     /// The log had halted when it was stopped.
     #[error("the log admitted no more records: {0}")]
     Halted(String),
@@ -58,6 +62,8 @@ pub struct ServeOptions {
     pub tls: Option<Arc<Tls>>,
     /// The number of log lines that the process has lost so far, for the metrics; without it they say 0.
     pub log_lines_lost: Option<fn() -> u64>,
+    /// How witnesses and auditors are asked; without it nobody is, and the newest checkpoint is served.
+    pub asking: Option<AskingConfig>,
 }
 
 /// Serves a log and its pages, with TLS if there is any, until `stop` resolves or the log breaks
@@ -75,8 +81,21 @@ pub async fn serve(
     let (open, closing) = Closing::new();
     let metrics = ServerMetrics::new(options.log_lines_lost);
     let pages = pages(closing.clone());
-    let router =
-        router(Arc::clone(&log), options.limits, metrics, pages).layer(Extension(closing.clone()));
+    let (asking, cosigned) = match options.asking.clone() {
+        Some(config) => {
+            let (board, kept_in) = (Arc::clone(&config.board), Some(config.dir.clone()));
+            let asking = Asking::start(Arc::clone(&log), config).await?;
+            let cosigned = Cosigned {
+                board,
+                kept_in,
+                states: Arc::clone(asking.states()),
+            };
+            (Some(asking), cosigned)
+        }
+        None => (None, Cosigned::default()),
+    };
+    let router = router(Arc::clone(&log), options.limits, metrics, cosigned, pages)
+        .layer(Extension(closing.clone()));
     let mut broke_off = None;
     let (broken_off, broken) = (log.broke_off(), &mut broke_off);
     let stop = async move {
@@ -87,6 +106,9 @@ pub async fn serve(
         drop(open);
     };
     let drained = serve_connections(listener, router, options, closing, stop).await;
+    if let Some(asking) = asking {
+        asking.stop().await;
+    }
     let status = log.status();
     match Arc::try_unwrap(log) {
         Ok(log) => log.close().await,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::App;
+use super::level::AtLevel;
 use super::proofs::make_receipt;
 use super::sealed_batches::siblings;
 use crate::answer::{Problem, ProblemCode};
@@ -96,9 +97,10 @@ pub(super) struct StateFileMaker<'a> {
     app: &'a App,
     /// The state entry.
     state_entry: Index,
-    /// The entries of the tree, and its checkpoint.
-    size: u64,
-    checkpoint: String,
+    /// The checkpoint that the file rests on.
+    at: AtLevel,
+    /// The entries that the log has published.
+    log_size: u64,
     shown: BTreeMap<Index, ShownEntry>,
     /// The trees over the batches of seals that are shown.
     batches: BTreeMap<Index, Arc<KeptTree>>,
@@ -112,18 +114,27 @@ pub(super) struct StateFileMaker<'a> {
 }
 
 impl<'a> StateFileMaker<'a> {
-    /// Begins a file at the newest state entry; gives its items, none so far, with it.
-    pub(super) fn new(app: &'a App) -> Result<(Self, Items), Problem> {
-        let log = &app.log;
-        let (state_entry, proven) = log
-            .proven()
-            .ok_or_else(|| not_proven("the log has no state entry whose state is at hand"))?;
-        let published = log.published();
+    /// Begins a file at the newest state entry, or at the one that ends the newest checkpoint with a level; gives its
+    /// items, none so far, with it.
+    pub(super) fn new(app: &'a App, level: Option<&str>) -> Result<(Self, Items), Problem> {
+        let at = AtLevel::named(app, level)?;
+        let found = match at.level {
+            None => app.log.proven(),
+            Some(_) => app.cosigned.states.ending(at.size),
+        };
+        let (state_entry, proven) =
+            found.ok_or_else(|| not_proven("the log has no state entry whose state is at hand"))?;
+        let log_size = app.log.published().head.tree.size;
+        // What was published since the state was taken covers it too.
+        let at = match at.level {
+            None => AtLevel::named(app, None)?,
+            Some(_) => at,
+        };
         let maker = Self {
             app,
             state_entry,
-            size: published.head.tree.size,
-            checkpoint: published.checkpoint.clone(),
+            at,
+            log_size,
             shown: BTreeMap::new(),
             batches: BTreeMap::new(),
             issuers: BTreeSet::new(),
@@ -140,18 +151,27 @@ impl<'a> StateFileMaker<'a> {
 
     /// Whether the log has an entry at this index, and the state entry does not speak of it yet.
     pub(super) fn is_newer(&self, index: Index, items: &Items) -> bool {
-        (items.size()..self.size).contains(&index.0)
+        (items.size()..self.log_size).contains(&index.0)
+    }
+
+    /// That the file can't speak of an entry which the log has.
+    pub(super) fn too_new(&self, index: Index) -> Problem {
+        self.at.too_new(index).unwrap_or_else(|| {
+            not_proven(&format!(
+                "the newest state entry does not speak of entry {index} yet"
+            ))
+        })
     }
 
     /// Reads an entry, without showing it.
     pub(super) async fn read(&mut self, index: Index) -> Result<ReadEntry, Problem> {
         let reader = self.app.log.reader();
-        let (bytes, entry) = reader.full(index.0, self.size).await?;
+        let (bytes, entry) = reader.full(index.0, self.log_size).await?;
         let seal = entry.stated().and_then(|stated| stated.seal);
         for index in [Some(index), seal].into_iter().flatten() {
             let number = index.0 / TILE_HASHES;
             if self.bundles.insert(number) {
-                let bytes = reader.bundle_bytes(number, self.size).await?;
+                let bytes = reader.bundle_bytes(number, self.log_size).await?;
                 self.work_bytes = self.work_bytes.saturating_add(bytes);
             }
         }
@@ -191,10 +211,10 @@ impl<'a> StateFileMaker<'a> {
             return Ok(Arc::clone(batch));
         }
         let reader = self.app.log.reader();
-        let made = self.app.sealed_batches.tree(reader, seal, self.size);
+        let made = self.app.sealed_batches.tree(reader, seal, self.at.size);
         let made = made.await?;
         self.work_bytes = self.work_bytes.saturating_add(made.bytes_read);
-        let (bytes, _) = reader.decoded(seal.0, self.size).await?;
+        let (bytes, _) = reader.decoded(seal.0, self.at.size).await?;
         self.insert(seal, bytes.to_vec(), Vec::new());
         self.batches.insert(seal, Arc::clone(&made.tree));
         Ok(made.tree)
@@ -224,7 +244,7 @@ impl<'a> StateFileMaker<'a> {
     /// The whole receipt, with an item for each issuer's key behind the others.
     pub(super) async fn finish(self, items: Items) -> Result<Receipt, Problem> {
         let index = self.state_entry.0;
-        let mut receipt = make_receipt(self.app, index, self.size, &self.checkpoint).await?;
+        let mut receipt = make_receipt(self.app, index, self.at.size, &self.at.checkpoint).await?;
         let issuers = self.issuers;
         let add_keys = move |prover: &mut StateProver<'_>| {
             for key in issuers {
@@ -237,7 +257,7 @@ impl<'a> StateFileMaker<'a> {
         if !self.shown.is_empty() {
             let indexes: Vec<u64> = self.shown.keys().map(|index| index.0).collect();
             let reader = self.app.log.reader();
-            let hashes = reader.joint_inclusion(&indexes, self.size).await?;
+            let hashes = reader.joint_inclusion(&indexes, self.at.size).await?;
             receipt.hashes = hashes.iter().map(|hash| *hash.as_bytes()).collect();
             receipt.entries = self.shown.into_values().collect();
         }

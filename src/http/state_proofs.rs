@@ -8,8 +8,9 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::App;
+use super::level::LevelQuery;
 use super::proofs::as_file;
-use super::state_files::{Items, ReadEntry, StateFileMaker, not_proven};
+use super::state_files::{Items, ReadEntry, StateFileMaker};
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::answer::{Problem, ProblemCode};
 use crate::ledger::domains;
@@ -24,15 +25,18 @@ use crate::record::{AccountId, FullEntry, Index, PlotNumber, Statement};
 pub(super) struct StateQuery {
     domain: String,
     key: Option<String>,
+    level: Option<String>,
 }
 
 /// The proof of an item of the state, or that there is none: the receipt of the newest state entry with it.
 #[utoipa::path(get, path = "/v1/proofs/state", params(
     ("domain" = String, Query, description = "A domain of docs/format.md 16.5, by its name, or `entry`: what corrected an entry"),
     ("key" = Option<String>, Query, description = "As people write it; plot/latest for a plot's latest survey; without one, the totals alone"),
+    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 400, body = Problem, description = "No such domain, or no key of it"),
+    (status = 404, body = Problem, description = "No checkpoint with that level yet"),
     (status = 503, body = Problem, description = "The log has no state entry yet, or its state is not at hand"),
 ))]
 pub(super) async fn state(
@@ -46,7 +50,7 @@ pub(super) async fn state(
         let index = text.parse().ok();
         let index = index.filter(|index: &Index| index.to_string() == text);
         let index = index.ok_or_else(|| bad("it is no index of an entry", "a number"))?;
-        return corrections(&app, index).await;
+        return corrections(&app, index, query.level.as_deref()).await;
     }
     let total = query.domain == "totals";
     let domain = match total {
@@ -64,7 +68,7 @@ pub(super) async fn state(
     if total && query.key.is_some() {
         return Err(bad("the totals have no key", "leave out key"));
     }
-    let (maker, mut items) = StateFileMaker::new(&app)?;
+    let (maker, mut items) = StateFileMaker::new(&app, query.level.as_deref())?;
     if let Some(domain) = domain {
         let latest = match text.strip_suffix("/latest") {
             Some(plot) if domain == domains::SURVEYS => Some(parse_query(plot, "the plot")?),
@@ -88,8 +92,8 @@ pub(super) async fn state(
 }
 
 /// What corrected an entry.
-async fn corrections(app: &App, index: Index) -> Result<Response, Problem> {
-    let (mut maker, items) = StateFileMaker::new(app)?;
+async fn corrections(app: &App, index: Index, level: Option<&str>) -> Result<Response, Problem> {
+    let (mut maker, items) = StateFileMaker::new(app, level)?;
     let read = maker.read(index).await?;
     let uncorrectable = || {
         let detail = format!("no correction can name entry {index}: it is of another kind");
@@ -100,7 +104,7 @@ async fn corrections(app: &App, index: Index) -> Result<Response, Problem> {
     // Before the state's size is asked for: no state entry to come says what corrected one of another kind.
     let first = first.ok_or_else(uncorrectable)?;
     if maker.is_newer(index, &items) {
-        return Err(too_new(index));
+        return Err(maker.too_new(index));
     }
     let planting = match statement {
         Some(Statement::Planting(stated)) => Some([
@@ -127,15 +131,12 @@ async fn corrections(app: &App, index: Index) -> Result<Response, Problem> {
     as_file(&maker.finish(items).await?)
 }
 
-fn too_new(index: Index) -> Problem {
-    not_proven(&format!(
-        "the newest state entry does not speak of entry {index} yet"
-    ))
-}
-
 /// A certificate with all that it rests on, in one file: claim, tree, planting, plot, latest survey, their
 /// entries, and the keys that issued them.
-#[utoipa::path(get, path = "/v1/proofs/certificate/{index}", operation_id = "certificate_proof", params(("index" = u64, Path, description = "The claim's index")), responses(
+#[utoipa::path(get, path = "/v1/proofs/certificate/{index}", operation_id = "certificate_proof", params(
+    ("index" = u64, Path, description = "The claim's index"),
+    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
+), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "No claim"),
     (status = 503, body = Problem, description = "The log has no state entry yet that speaks of it"),
@@ -143,13 +144,14 @@ fn too_new(index: Index) -> Problem {
 pub(super) async fn certificate(
     State(app): State<Arc<App>>,
     Path(index): Path<String>,
+    Query(query): Query<LevelQuery>,
 ) -> Result<Response, Problem> {
     let index: Index = parse_path(&index, "the certificate")?;
-    let (mut maker, items) = StateFileMaker::new(&app)?;
+    let (mut maker, items) = StateFileMaker::new(&app, query.level.as_deref())?;
     if maker.is_newer(index, &items) {
         let read = maker.read(index).await?;
         return Err(match said(Some(&read)) {
-            Some(Statement::Claim(_)) => too_new(index),
+            Some(Statement::Claim(_)) => maker.too_new(index),
             _ => Problem::not_found(&format!("entry {index} is no claim")),
         });
     }
@@ -172,6 +174,7 @@ pub(super) async fn certificate(
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
     from: Option<String>,
+    level: Option<String>,
 }
 
 impl HistoryQuery {
@@ -185,6 +188,7 @@ impl HistoryQuery {
 #[utoipa::path(get, path = "/v1/proofs/account-history/{id}", params(
     ("id" = String, Path, description = "64 hexadecimal digits"),
     ("from" = Option<u64>, Query, description = "The entry that the page begins with, as the page before names it; the newest if left out"),
+    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "Nothing was said of it"),
@@ -196,7 +200,7 @@ pub(super) async fn account_history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let id: AccountId = parse_path(&id, "the account")?;
-    let (maker, items) = StateFileMaker::new(&app)?;
+    let (maker, items) = StateFileMaker::new(&app, query.level.as_deref())?;
     let key = [items.genesis()?.as_bytes().as_slice(), id.as_bytes()].concat();
     history(maker, items, key, Subject::Account(id), &query).await
 }
@@ -205,6 +209,7 @@ pub(super) async fn account_history(
 #[utoipa::path(get, path = "/v1/proofs/plot-history/{number}", params(
     ("number" = u32, Path, description = "The plot's number"),
     ("from" = Option<u64>, Query, description = "The entry that the page begins with, as the page before names it; the newest if left out"),
+    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "No such plot"),
@@ -216,7 +221,7 @@ pub(super) async fn plot_history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let number: PlotNumber = parse_path(&number, "the plot")?;
-    let (maker, items) = StateFileMaker::new(&app)?;
+    let (maker, items) = StateFileMaker::new(&app, query.level.as_deref())?;
     let key = number.0.to_be_bytes().to_vec();
     history(maker, items, key, Subject::Plot(number), &query).await
 }
@@ -234,7 +239,7 @@ async fn history(
         && maker.is_newer(from, &items)
     {
         return Err(match step(&mut maker, from, subject).await? {
-            Some(_) => too_new(from),
+            Some(_) => maker.too_new(from),
             None => no_such_place(),
         });
     }

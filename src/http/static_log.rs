@@ -7,28 +7,49 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 
+use sha2::{Digest as _, Sha256};
+
 use super::App;
 use crate::answer::extract::Path;
-use crate::answer::{Problem, etag};
+use crate::answer::{Problem, ProblemCode, etag};
+use crate::cosign::Stands;
 use crate::merkle::{Level, TileId};
-use crate::note::TreeHead;
 
 /// The checkpoint changes with each batch: it is asked again, and often unchanged.
 const FRESH: &str = "no-cache";
 /// A tile never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// The newest checkpoint.
+/// The newest checkpoint; of a log with a policy of witnesses, the newest that meets the quorum.
 #[utoipa::path(get, path = "/checkpoint", responses(
     (status = 200, description = "A signed note (c2sp.org/tlog-checkpoint)", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 304, description = "Unchanged since the ETag sent in If-None-Match"),
+    (status = 503, body = Problem, description = "No checkpoint has met the quorum yet"),
 ))]
-pub(super) async fn checkpoint(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let published = app.log.published();
-    let TreeHead { size, root } = published.head.tree;
-    let [a, b, c, d, e, f, g, h, ..] = *root.as_bytes();
-    let etag = format!("\"{size}-{}\"", hex::encode([a, b, c, d, e, f, g, h]));
-    let known = etag::is_known(&headers, &etag);
+pub(super) async fn checkpoint(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let note = match app.cosigned.board.stands() {
+        Stands::Newest => app.log.published().checkpoint.clone(),
+        Stands::Cosigned(checkpoint) => checkpoint.note().to_owned(),
+        Stands::Before { note, .. } => note,
+        Stands::Nothing { why } => {
+            return Err(Problem::new(
+                ProblemCode::QuorumMissing,
+                &why,
+                "GET /v1/checkpoint has the newest, with what cosignatures there are; /v1/cosigners says who is missing",
+            ));
+        }
+    };
+    Ok(note_answer(&headers, note))
+}
+
+/// A note, or that it is unchanged.
+pub(super) fn note_answer(headers: &HeaderMap, note: String) -> Response {
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(note.as_bytes()));
+    let etag = format!("\"{}\"", hex::encode([a, b, c, d, e, f, g, h]));
+    let known = etag::is_known(headers, &etag);
     let headers = [
         (ETAG, etag.as_str()),
         (CACHE_CONTROL, FRESH),
@@ -37,7 +58,7 @@ pub(super) async fn checkpoint(State(app): State<Arc<App>>, headers: HeaderMap) 
     if known {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    (headers, published.checkpoint.clone()).into_response()
+    (headers, note).into_response()
 }
 
 /// A tile of hashes or a bundle of entries, full or partial.

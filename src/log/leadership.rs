@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Published;
 use super::intake::AppendError;
 use super::saver::Saver;
 use super::status::{Status, StatusCell};
@@ -88,6 +89,22 @@ impl Default for Timing {
     }
 }
 
+/// What a leader writes as the checkpoint beside the chain, for those who read the log without a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BesideChain {
+    /// The newest.
+    Newest,
+    /// This one, which met the quorum of the log's policy.
+    Note {
+        /// The number of its entries.
+        size: u64,
+        /// The checkpoint.
+        note: String,
+    },
+    /// None, so far: what was written before stays.
+    Nothing,
+}
+
 /// What a process knows of a log that it shares.
 pub(super) struct SharedLog {
     pub store: BlobStore,
@@ -105,6 +122,8 @@ pub(super) struct SharedLog {
     address: OnceLock<String>,
     /// When a follower last saw the end of the chain.
     caught_up: Mutex<Instant>,
+    /// Which checkpoint is written beside the chain.
+    beside: Mutex<BesideChain>,
     /// The address for which this leader is to make room.
     leave: Mutex<Option<String>>,
     /// Notified when `leave` is set.
@@ -112,7 +131,12 @@ pub(super) struct SharedLog {
 }
 
 impl SharedLog {
-    pub(super) fn new(store: BlobStore, saver: Saver, config: &SharedConfig) -> Self {
+    pub(super) fn new(
+        store: BlobStore,
+        saver: Saver,
+        beside: BesideChain,
+        config: &SharedConfig,
+    ) -> Self {
         Self {
             store,
             saver: Arc::new(saver),
@@ -126,6 +150,7 @@ impl SharedLog {
             writes_tiles: config.tiles,
             address: OnceLock::new(),
             caught_up: Mutex::new(Instant::now()),
+            beside: Mutex::new(beside),
             leave: Mutex::new(None),
             leaves: Notify::new(),
         }
@@ -134,6 +159,20 @@ impl SharedLog {
     /// Says where this process is reached. Only the first word counts.
     pub(super) fn advertise(&self, address: String) {
         let _ = self.address.set(address);
+    }
+
+    /// Says which checkpoint is written beside the chain.
+    pub(super) fn set_beside(&self, beside: BesideChain) {
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = beside;
+    }
+
+    /// The checkpoint that is written beside the chain, behind the number of its entries.
+    pub(super) fn beside(&self, newest: &Published) -> Option<(u64, String)> {
+        match &*self.beside.lock().unwrap_or_else(PoisonError::into_inner) {
+            BesideChain::Newest => Some((newest.head.tree.size, newest.checkpoint.clone())),
+            BesideChain::Note { size, note } => Some((*size, note.clone())),
+            BesideChain::Nothing => None,
+        }
     }
 
     /// Where this process is reached; empty if that is not known.

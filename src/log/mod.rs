@@ -116,7 +116,7 @@ pub use clock::{Clock, ClockError};
 pub use genesis::{GenesisError, admit_genesis, admit_genesis_to, has_store};
 pub use intake::{AppendError, Appended, NEVER_LEADS, Refused, RefusedBatch, UnavailableCode};
 pub use keeper::ENTRIES_PER_SAVE;
-pub use leadership::{SharedConfig, Timing};
+pub use leadership::{BesideChain, SharedConfig, Timing};
 pub use reader::{ReadError, Reader};
 pub use recovery::RecoveryError;
 pub use sealed_intake::AppendedBatch;
@@ -127,16 +127,16 @@ pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use state_roots::ProvenState;
 pub use status::Status;
 
-use crate::crypto::PublicKey;
+use crate::crypto::{MldsaSigningKey, PublicKey};
 use crate::ledger::State;
-use crate::note::VerifierKey;
+use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
 use crate::store::blobs::{BlobStore, Progress, load_state};
-use crate::store::{DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
+use crate::store::{Bytes, DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
-use publisher::Publisher;
+use publisher::{Publisher, ends_in_state};
 use queue::{Queue, QueueTaker};
 use recovery::Recovered;
 use rewind::Rewind;
@@ -157,6 +157,9 @@ pub struct Published {
     pub checkpoint: String,
     /// When it was signed.
     pub at: TimeMs,
+    /// Whether the last entry that it covers is a state entry: such checkpoints are sent to cosigners, since an
+    /// auditor can say of them that all that their entries make is right.
+    pub ends_in_state: bool,
 }
 
 /// How to open a log.
@@ -180,6 +183,9 @@ pub struct LogConfig {
     /// The object store that has the log, which other processes may share; `None` for a log in `dir`. Then `dir`
     /// has keys alone.
     pub shared: Option<SharedConfig>,
+    /// Whether the checkpoint beside the chain of such a log waits for [`Log::set_beside_chain`]: the newest may not be
+    /// the one that stands.
+    pub holds_checkpoint: bool,
 }
 
 impl LogConfig {
@@ -194,6 +200,7 @@ impl LogConfig {
             at_least: None,
             last_signed: None,
             shared: None,
+            holds_checkpoint: false,
         }
     }
 }
@@ -263,6 +270,8 @@ pub struct Log {
     status: Arc<StatusCell>,
     queue: Arc<Queue>,
     clock: Arc<Clock>,
+    /// Signs what cosigners are sent, beside the log's key.
+    mldsa_key: Option<MldsaSigningKey>,
     /// Look-ups of records that are sent again.
     walks: Shares,
     /// Sealed batches that are sent again.
@@ -337,7 +346,11 @@ impl Log {
             }
         };
         let saver = Saver::new(store.clone(), config.entries_per_save, recovered.saved_size);
-        let shared = Some(Arc::new(SharedLog::new(store, saver, shared)));
+        let beside = match config.holds_checkpoint {
+            true => BesideChain::Nothing,
+            false => BesideChain::Newest,
+        };
+        let shared = Some(Arc::new(SharedLog::new(store, saver, beside, shared)));
         let start = Start {
             recovered,
             published,
@@ -393,6 +406,7 @@ impl Log {
             published,
         } = start;
         let origin = signer.origin().clone();
+        let mldsa_key = signer.mldsa().cloned();
         let store = Arc::clone(reader.shared_store());
         if recovered.tree.size() == 0 {
             return Err(LogError::NoGenesis(signer.dir().to_owned()));
@@ -408,7 +422,12 @@ impl Log {
         let at = TimeMs(clock.wall_ms());
         let published = Arc::new(match published {
             Some(published) => published,
-            None => signer.publish(&recovered.log_keys(), recovered.head, at)?,
+            None => signer.publish(
+                &recovered.log_keys(),
+                recovered.head,
+                ends_in_state(&recovered.state),
+                at,
+            )?,
         });
         if let Some(last) = &last_signed {
             advance(last, &published.checkpoint).await?;
@@ -491,6 +510,7 @@ impl Log {
             status,
             queue,
             clock,
+            mldsa_key,
             walks: Shares::new(retries::WALKS_MAX, retries::WALKS_EACH),
             replays: Shares::new(sealed_intake::REPLAYS_MAX, sealed_intake::REPLAYS_MAX),
             packing: shared.clone().map(Packing::start),
@@ -502,6 +522,46 @@ impl Log {
     /// The newest checkpoint.
     pub fn published(&self) -> Arc<Published> {
         Arc::clone(self.status.now().published())
+    }
+
+    /// The newest checkpoint whose last entry is a state entry, of those that were published since the start.
+    pub fn newest_in_state(&self) -> Option<Arc<Published>> {
+        self.status.ends_in_state()
+    }
+
+    /// The verifier key of the log's key of ML-DSA-44, if it has one.
+    pub fn mldsa_vkey(&self) -> Option<VerifierKey> {
+        let key = self.mldsa_key.as_ref()?;
+        let name = self.identity().2.name().clone();
+        Some(VerifierKey::mldsa(name, key.public()))
+    }
+
+    /// Adds the log's line by ML-DSA-44 to a checkpoint, if it has such a key.
+    pub fn also_sign_mldsa(&self, checkpoint: &mut Checkpoint, signed_at_s: u64) {
+        if let Some(key) = &self.mldsa_key
+            && let Err(error) = checkpoint.also_sign_mldsa(key, signed_at_s)
+        {
+            tracing::warn!(%error, "the checkpoint has no line by ML-DSA-44");
+        }
+    }
+
+    /// Admits no more, for this reason: what was found speaks against the log itself. The newest checkpoint
+    /// is still served.
+    pub fn halt(&self, why: &str) {
+        tracing::error!(why, "the log admits no more records");
+        self.status.halt(why);
+    }
+
+    /// Makes sure that this process leads the log, and so has all that is in it.
+    ///
+    /// # Errors
+    /// [`AppendError::Unavailable`] when it does not, or when that can't be known.
+    pub async fn confirm_leading(&self) -> Result<(), AppendError> {
+        self.check_leading()?;
+        match &self.shared {
+            Some(shared) => shared.check_fresh().await,
+            None => Ok(()),
+        }
     }
 
     /// What the log is doing.
@@ -550,6 +610,35 @@ impl Log {
         }
     }
 
+    /// Says which checkpoint is written beside the chain of a log that several processes share.
+    pub fn set_beside_chain(&self, beside: BesideChain) {
+        if let Some(shared) = &self.shared {
+            shared.set_beside(beside);
+        }
+    }
+
+    /// Writes what cosigners signed where the other processes that share the log find it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn share_cosigned(&self, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.shared {
+            Some(shared) => shared.store.put_cosigned(bytes).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the process that leads wrote so. Nothing of it is verified.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn shared_cosigned(&self) -> Result<Option<Bytes>, StoreError> {
+        match &self.shared {
+            Some(shared) => shared.store.cosigned().await,
+            None => Ok(None),
+        }
+    }
+
     /// How long ago this process had all that is in the log; none for the one that leads, and of a log that is
     /// this process's alone.
     pub fn lag(&self) -> Duration {
@@ -575,6 +664,13 @@ impl Log {
     /// state are made from. `None` before there is one.
     pub fn proven(&self) -> Option<(Index, Arc<ProvenState>)> {
         self.proven.newest()
+    }
+
+    /// The state entry that ends a checkpoint of `size`, with the state that it speaks of, as long as that is at
+    /// hand: of the newest ones alone.
+    pub fn proven_at_end_of(&self, size: u64) -> Option<(Index, Arc<ProvenState>)> {
+        let index = Index(size.checked_sub(1)?);
+        self.proven.of(index).map(|state| (index, state))
     }
 
     /// Reads entries and proofs.

@@ -9,7 +9,15 @@ use super::signed_before::{LastSigned, advance};
 use super::signer::LogSigner;
 use super::status::StatusWriter;
 use crate::crypto::PublicKey;
+use crate::ledger::State;
 use crate::record::{LogHead, TimeMs};
+
+/// Whether the newest entry of a state is a state entry.
+pub(super) fn ends_in_state(state: &State) -> bool {
+    let globals = state.globals();
+    let newest = globals.state_entry;
+    newest.is_some_and(|mark| mark.index.0.checked_add(1) == Some(globals.entries))
+}
 
 /// Publishes checkpoints.
 pub(super) struct Publisher {
@@ -33,11 +41,12 @@ impl Publisher {
         &self,
         log_keys: &[PublicKey],
         head: LogHead,
+        ends_in_state: bool,
     ) -> Result<Arc<Published>, String> {
         let at = TimeMs(self.clock.wall_ms());
         let published = self
             .signer
-            .publish(log_keys, head, at)
+            .publish(log_keys, head, ends_in_state, at)
             .map_err(|error| error.to_string())?;
         self.tell(published).await
     }

@@ -6,6 +6,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
 
+use crate::durable::FileError;
 use crate::merkle::{
     Bundle, Frontier, Hash, HashTile, Level, Node, NodeTile, ProofError, TILE_HASHES, TileId,
     consistency_ranges, fold_nodes, inclusion_ranges, joint_ranges, range_nodes,
@@ -34,6 +35,12 @@ pub enum ReadError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl From<FileError> for ReadError {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// What a system answers that lacks something which is none of the file's: descriptors, memory, a

@@ -13,7 +13,7 @@ use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::ClockError;
 use super::keeper::Keeper;
-use super::publisher::Publisher;
+use super::publisher::{Publisher, ends_in_state};
 use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
 use super::reader::Reader;
 use super::recovery::recover;
@@ -71,6 +71,8 @@ struct Flight {
     rulings: Vec<Ruling>,
     /// The log's keys as of this batch.
     log_keys: Vec<PublicKey>,
+    /// Whether the last of its entries is a state entry.
+    ends_in_state: bool,
     /// The batch's state entry and the state that it speaks of, if it has one.
     proven: Option<(Index, Arc<ProvenState>)>,
     /// The state as of this batch, if it is to be saved once the batch is durable.
@@ -494,6 +496,7 @@ impl Sequencer {
                     batch,
                     rulings,
                     log_keys,
+                    ends_in_state: self.publisher.status.0.now().published().ends_in_state,
                     proven: None,
                     change: None,
                     after: None,
@@ -523,6 +526,7 @@ impl Sequencer {
             batch,
             rulings,
             log_keys,
+            ends_in_state: state_entry.is_some(),
             proven,
             change,
             after,
@@ -543,7 +547,8 @@ impl Sequencer {
             // gives the same bytes again.
             CommitOutcome::Committed => {
                 let (keys, head) = (&flight.log_keys, flight.batch.to);
-                match self.publisher.publish(keys, head).await {
+                let ends_in_state = flight.ends_in_state;
+                match self.publisher.publish(keys, head, ends_in_state).await {
                     Ok(published) => {
                         self.landed(flight, &published);
                         return true;
@@ -605,6 +610,7 @@ impl Sequencer {
         match recover(&self.reader, &origin, None).await {
             Ok(recovered) => {
                 let (head, log_keys) = (recovered.head, recovered.log_keys());
+                let ends_in_state = ends_in_state(&recovered.state);
                 {
                     let mut state = self.state();
                     *state = recovered.state;
@@ -615,7 +621,7 @@ impl Sequencer {
                 self.keeper.forget();
                 self.roots.forget();
                 self.proven.forget();
-                if let Err(error) = self.publisher.publish(&log_keys, head).await {
+                if let Err(error) = self.publisher.publish(&log_keys, head, ends_in_state).await {
                     self.halt(&error);
                 }
             }

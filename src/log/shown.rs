@@ -1,5 +1,5 @@
-//! What a leader writes beside the chain for those who read the log without a server: its newest checkpoint, once a
-//! second at most, and before it, if it is told to, the tiles that the checkpoint covers.
+//! What a leader writes beside the chain for those who read the log without a server: its newest checkpoint, or
+//! the newest that met the quorum of its policy, once a second at most, and before it, if it is told to, the tiles that the checkpoint covers.
 
 use std::sync::Arc;
 
@@ -82,13 +82,17 @@ impl Shown {
         }
     }
 
-    /// Shows a checkpoint; whether all of it is there.
+    /// Shows the checkpoint that is to stand beside the chain now; whether all of it is there.
     async fn show(
         &mut self,
         shared: &SharedLog,
         published: &Published,
     ) -> Result<bool, StoreError> {
-        if self.is_complete && self.checkpoint.as_ref() == Some(&published.checkpoint) {
+        // Without one that met the quorum, what was written before stays.
+        let Some((size, checkpoint)) = shared.beside(published) else {
+            return Ok(true);
+        };
+        if self.is_complete && self.checkpoint.as_ref() == Some(&checkpoint) {
             return Ok(true);
         }
         let bundles_max = match self.is_complete {
@@ -96,14 +100,14 @@ impl Shown {
             false => BUNDLES_AT_ONCE,
         };
         let all = match &mut self.tiles {
-            Some(tiles) => tiles.write(published.head.tree.size, bundles_max).await?,
+            Some(tiles) => tiles.write(size, bundles_max).await?,
             None => true,
         };
         self.is_complete |= all;
         // While tiles of long ago are missing nobody reads without a server; others want the checkpoint.
-        if self.checkpoint.as_ref() != Some(&published.checkpoint) {
-            shared.store.put_checkpoint(&published.checkpoint).await?;
-            self.checkpoint = Some(published.checkpoint.clone());
+        if self.checkpoint.as_ref() != Some(&checkpoint) {
+            shared.store.put_checkpoint(&checkpoint).await?;
+            self.checkpoint = Some(checkpoint);
         }
         Ok(all)
     }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::Published;
 use super::following::Stated;
 use super::leadership::Timing;
+use super::publisher::ends_in_state;
 use super::reader::Reader;
 use super::recovery::Recovered;
 use super::signer::vkey;
@@ -108,7 +109,12 @@ pub(super) fn published(
     let is_known = |error: CheckpointError| SignedElsewhereError::Missing(none_of_log(&error));
     if signed == found {
         verify_in_force(&checkpoint, globals).map_err(is_known)?;
-        return Ok(of_checkpoint(recovered.head, &checkpoint, at));
+        return Ok(of_checkpoint(
+            recovered.head,
+            &recovered.state,
+            &checkpoint,
+            at,
+        ));
     }
     verify_by_any(&checkpoint, globals).map_err(is_known)?;
     // Between the two looks the log may have been packed beyond it.
@@ -121,11 +127,17 @@ pub(super) fn published(
     )))
 }
 
-fn of_checkpoint(head: LogHead, checkpoint: &UnverifiedCheckpoint, at: TimeMs) -> Published {
+fn of_checkpoint(
+    head: LogHead,
+    state: &State,
+    checkpoint: &UnverifiedCheckpoint,
+    at: TimeMs,
+) -> Published {
     Published {
         head,
         checkpoint: checkpoint.note().to_string(),
         at,
+        ends_in_state: ends_in_state(state),
     }
 }
 
@@ -252,7 +264,7 @@ impl Waiting {
                 self.checkpoint = None;
                 return Ok(None);
             }
-            let published = of_checkpoint(end.head, checkpoint, at);
+            let published = of_checkpoint(end.head, &end.state, checkpoint, at);
             self.checkpoint = None;
             let mut covered = self.ends.drain(..=place);
             let mut newest = covered.next();

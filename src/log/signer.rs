@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Published;
-use crate::crypto::{KeyFileError, PublicKey, SigningKey};
+use crate::crypto::{KeyFileError, MldsaSigningKey, PublicKey, SigningKey};
 use crate::durable::at;
 use crate::note::{Checkpoint, SignatureType, VerifierKey};
 use crate::record::{LogHead, Origin, TimeMs};
@@ -13,6 +13,8 @@ pub struct LogSigner {
     dir: PathBuf,
     origin: Origin,
     keys: Vec<SigningKey>,
+    /// A key of ML-DSA-44 among the key files, which signs what cosigners are sent.
+    mldsa: Option<MldsaSigningKey>,
 }
 
 /// Why checkpoints can't be signed.
@@ -50,6 +52,7 @@ impl LogSigner {
             dir: dir.to_owned(),
             origin: read_origin(dir)?,
             keys: Vec::new(),
+            mldsa: None,
         };
         signer.reload()?;
         Ok(signer)
@@ -64,6 +67,7 @@ impl LogSigner {
             dir: dir.to_owned(),
             origin: read_origin(dir)?,
             keys: Vec::new(),
+            mldsa: None,
         })
     }
 
@@ -73,22 +77,28 @@ impl LogSigner {
             dir: PathBuf::new(),
             origin,
             keys,
+            mldsa: None,
         }
     }
 
     fn reload(&mut self) -> Result<(), SignerError> {
         let dir = self.keys_dir();
         let mut keys = Vec::new();
+        let mut mldsa = None;
         for file in std::fs::read_dir(&dir)
             .map_err(at(&dir))
             .map_err(KeyFileError::from)?
         {
             let path = file.map_err(at(&dir)).map_err(KeyFileError::from)?.path();
             if path.extension().is_some_and(|extension| extension == "pem") {
-                keys.push(SigningKey::read(&path)?);
+                match SigningKey::read(&path) {
+                    Ok(key) => keys.push(key),
+                    Err(error) => mldsa = Some(MldsaSigningKey::read(&path).map_err(|_| error)?),
+                }
             }
         }
         self.keys = keys;
+        self.mldsa = mldsa;
         Ok(())
     }
 
@@ -104,6 +114,11 @@ impl LogSigner {
     /// The log's name.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The key of ML-DSA-44, if there is one among the key files.
+    pub fn mldsa(&self) -> Option<&MldsaSigningKey> {
+        self.mldsa.as_ref()
     }
 
     /// Whether checkpoints could be signed with this key; looks again for its file.
@@ -130,6 +145,7 @@ impl LogSigner {
         &self,
         log_keys: &[PublicKey],
         head: LogHead,
+        ends_in_state: bool,
         at: TimeMs,
     ) -> Result<Published, SignerError> {
         let (current, earlier) = log_keys.split_last().ok_or(SignerError::NoGenesis)?;
@@ -145,6 +161,7 @@ impl LogSigner {
             head,
             checkpoint: checkpoint.to_string(),
             at,
+            ends_in_state,
         })
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::following::{Follower, Stated};
 use super::intake::NEVER_LEADS;
 use super::leadership::{SharedLog, Watch};
-use super::publisher::Publisher;
+use super::publisher::{Publisher, ends_in_state};
 use super::queue::{Queue, Reply};
 use super::reader::Reader;
 use super::recovery::{Recovered, RecoveryError};
@@ -238,7 +238,8 @@ impl Standby<'_> {
         }
         self.show(follower.state().clone());
         let (keys, head) = (follower.log_keys(), follower.head());
-        self.publisher.publish(&keys, head).await?;
+        let ends_in_state = ends_in_state(follower.state());
+        self.publisher.publish(&keys, head, ends_in_state).await?;
         Ok(stated)
     }
 

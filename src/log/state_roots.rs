@@ -301,6 +301,14 @@ impl ProvenStates {
         states.last().cloned()
     }
 
+    /// The state of the state entry at an index, if it is here.
+    pub(super) fn of(&self, index: Index) -> Option<Arc<ProvenState>> {
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = states.iter();
+        let found = states.find(|(of, _)| *of == index);
+        found.map(|(_, state)| Arc::clone(state))
+    }
+
     /// Drops all: the log was made again from the store.
     pub(super) fn forget(&self) {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -47,6 +47,11 @@ impl Status {
     }
 }
 
+fn newest_in_state(status: &Status) -> Option<Arc<Published>> {
+    let published = status.published();
+    published.ends_in_state.then(|| Arc::clone(published))
+}
+
 /// The status, for one writer and many who wait for a change. They are woken in the order in which
 /// they began to wait: tokio's watch wakes them in any, and a simulation could not do the same again.
 #[derive(Debug)]
@@ -58,6 +63,8 @@ pub(super) struct StatusCell {
 #[derive(Clone, Debug)]
 struct CellState {
     status: Status,
+    /// The newest checkpoint whose last entry is a state entry.
+    ends_in_state: Option<Arc<Published>>,
     /// The writer is gone: the status will never change again.
     closed: bool,
     /// Which task or thread panicked: the process has to end.
@@ -68,6 +75,7 @@ impl StatusCell {
     pub(super) fn new(status: Status) -> Self {
         Self {
             state: RwLock::new(CellState {
+                ends_in_state: newest_in_state(&status),
                 status,
                 closed: false,
                 broke_off: None,
@@ -81,6 +89,11 @@ impl StatusCell {
         self.read().status
     }
 
+    /// The newest checkpoint whose last entry is a state entry.
+    pub(super) fn ends_in_state(&self) -> Option<Arc<Published>> {
+        self.read().ends_in_state
+    }
+
     fn read(&self) -> CellState {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         state.clone()
@@ -89,6 +102,9 @@ impl StatusCell {
     /// Publishes a checkpoint. A log that halted meanwhile stays halted until it is opened again.
     pub(super) fn publish(&self, published: Arc<Published>, epoch: u64) {
         self.write(|state| {
+            if published.ends_in_state {
+                state.ends_in_state = Some(Arc::clone(&published));
+            }
             state.status = match &state.status {
                 Status::Ready { .. } => Status::Ready { published, epoch },
                 Status::Following { leader, .. } => Status::Following {

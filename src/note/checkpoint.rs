@@ -196,6 +196,12 @@ impl Checkpoint {
         alone
     }
 
+    /// Takes the one line of a cosigner from another note of the same text, in the place of the line that the
+    /// cosigner has here. Whether the line holds, [`super::Cosignature::verify`] says.
+    pub(crate) fn take_line(&mut self, cosigner: &VerifierKey, from: &Self) {
+        self.note.take_lines(cosigner, &from.note);
+    }
+
     /// Adds a signature of the log by ML-DSA-44, beside the first, with the time at which it is made.
     ///
     /// # Errors

@@ -147,6 +147,20 @@ impl SignedNote {
         self.signatures.retain(|line| line.name == name);
     }
 
+    /// Takes the lines that name `vkey` from another note, in the place of those here.
+    pub(super) fn take_lines(&mut self, vkey: &VerifierKey, from: &Self) {
+        let (name, id) = (vkey.name().as_str(), vkey.id());
+        let names = |line: &NoteSignature| line.name == name && line.key_id == id;
+        self.signatures.retain(|line| !names(line));
+        let lines = from.signatures.iter().filter(|line| names(line));
+        self.signatures.extend(lines.cloned());
+    }
+
+    /// How many lines name `vkey`.
+    pub(crate) fn count_of(&self, vkey: &VerifierKey) -> usize {
+        self.lines_of(vkey).count()
+    }
+
     /// The signature lines from one on, as they stand in the note.
     pub(crate) fn lines_from(&self, first: usize) -> String {
         self.signatures.iter().skip(first).map(line_of).collect()

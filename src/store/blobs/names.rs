@@ -12,6 +12,8 @@ pub(super) const FLOORS: &str = "floor";
 pub(super) const PACKS: &str = "pack";
 /// The newest checkpoint, or one a little older.
 pub(super) const CHECKPOINT: &str = "checkpoint";
+/// Checkpoints that witnesses and auditors cosigned, for the servers that follow.
+pub(super) const COSIGNED: &str = "cosigned";
 /// Saved states.
 pub(super) const STATES: &str = "state";
 /// The folder of the newest saved state.

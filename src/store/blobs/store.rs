@@ -346,6 +346,24 @@ impl BlobStore {
         Ok(self.shared.patience.ask(names::CHECKPOINT, get).await?)
     }
 
+    /// Writes what cosigners signed beside the chain, for the processes that follow.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_cosigned(&self, bytes: Bytes) -> Result<(), StoreError> {
+        let put = || self.shared.blobs.put(names::COSIGNED, bytes.clone());
+        Ok(self.shared.patience.ask(names::COSIGNED, put).await?)
+    }
+
+    /// What cosigners signed, if it was written. Nothing of it is verified.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn cosigned(&self) -> Result<Option<Bytes>, StoreError> {
+        let get = || self.shared.blobs.get(names::COSIGNED, None);
+        Ok(self.shared.patience.ask(names::COSIGNED, get).await?)
+    }
+
     /// Waits until something may be packed, or a while.
     pub async fn wait_to_pack(&self, at_most: Duration) {
         let _ = tokio::time::timeout(at_most, self.shared.to_pack.notified()).await;
