@@ -21,7 +21,7 @@ use cli::{
     audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt, serve,
     submit, sweep,
 };
-use programs::{bench, demo, import, witness};
+use programs::{auditor, bench, demo, import, witness};
 
 /// An append-only, verifiable carbon ledger.
 ///
@@ -77,6 +77,7 @@ enum Command {
     Fsck(fsck::FsckArgs),
     Bench(bench::BenchArgs),
     Witness(witness::WitnessArgs),
+    Auditor(auditor::AuditorArgs),
 }
 
 /// What is logged unless `ARBORLOG_LOG` asks for something else.
@@ -185,5 +186,6 @@ fn run(command: Command) -> cli::Done {
         Command::Fsck(args) => fsck::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Witness(args) => witness::run(&args),
+        Command::Auditor(args) => auditor::run(&args),
     }
 }

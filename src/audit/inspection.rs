@@ -150,8 +150,8 @@ impl Inspection {
         Ok(self.auditor.fetch_checkpoint(source)?)
     }
 
-    /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is told the
-    /// number of entries done. What was done is saved to `file` once a minute, where a state entry ends if that is soon,
+    /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is shown the replay
+    /// wherever that may be saved. What was done is saved to `file` once a minute, where a state entry ends if that is soon,
     /// so that the next run resumes there if this one breaks off. Gives the sizes from and to which it went.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ impl Inspection {
         claimed: &Claimed,
         threads: NonZeroUsize,
         file: Option<&Path>,
-        mut progress: impl FnMut(u64),
+        mut progress: impl FnMut(&Replay),
     ) -> Result<std::ops::Range<u64>, InspectionError> {
         // Two closures write to them, one after the other.
         let kept = RefCell::new((&mut self.observations, &mut self.awards));
@@ -179,7 +179,7 @@ impl Inspection {
         self.auditor
             .advance(source, claimed, threads, each, |replay| {
                 let entries = replay.state().entries();
-                progress(entries);
+                progress(replay);
                 if file.is_some() && replay.is_at_base() {
                     replay.settle().map_err(WholeError::from)?;
                     let (observations, awards) = &mut *kept.borrow_mut();

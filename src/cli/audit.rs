@@ -241,8 +241,8 @@ pub(super) fn advance(
     // The bar is only drawn: what was verified is told by the range that is returned.
     let more = claimed.head().size.saturating_sub(from);
     let bar = progress::bar("auditing entries", more);
-    let done = inspection.advance(source, &claimed, threads, file, |entries| {
-        bar.set_position(entries.saturating_sub(from));
+    let done = inspection.advance(source, &claimed, threads, file, |replay| {
+        bar.set_position(replay.state().entries().saturating_sub(from));
     });
     bar.finish_and_clear();
     done
