@@ -5,6 +5,7 @@
 pub mod out;
 
 pub mod audit;
+mod compared;
 pub mod connect;
 mod evidence;
 mod failure;

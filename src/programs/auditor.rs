@@ -93,10 +93,15 @@ pub fn run(args: &AuditorArgs) -> Done {
         clock,
     };
     if args.once {
-        for log in auditor.logs() {
-            once(&auditor, log, options)?;
-        }
-        return Ok(());
+        // Each log has its turn, whatever becomes of the others; the first failure is told last.
+        let done: Vec<Done> = auditor
+            .logs()
+            .map(|log| once(&auditor, log, options))
+            .collect();
+        let mut failures = done.into_iter().filter_map(Result::err);
+        let first = failures.next();
+        failures.for_each(|failure| errln!("arborlog: {failure}"));
+        return first.map_or(Ok(()), Err);
     }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
