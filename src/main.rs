@@ -18,8 +18,8 @@ use tracing_subscriber::EnvFilter;
 
 use cli::log_lines::{LastLines, LogLines};
 use cli::{
-    audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt, serve,
-    submit, sweep,
+    attest, audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt,
+    serve, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
 
@@ -72,6 +72,7 @@ enum Command {
     Prove(receipt::ProveArgs),
     Verify(receipt::VerifyArgs),
     Audit(audit::AuditArgs),
+    Attest(attest::AttestArgs),
     Mirror(mirror::MirrorArgs),
     Monitor(monitor::MonitorArgs),
     Fsck(fsck::FsckArgs),
@@ -181,6 +182,7 @@ fn run(command: Command) -> cli::Done {
         Command::Prove(args) => receipt::prove(&args),
         Command::Verify(args) => receipt::verify(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Attest(args) => attest::run(&args),
         Command::Mirror(args) => mirror::run(&args),
         Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),

@@ -118,11 +118,17 @@ impl Auditor {
     }
 
     fn start(&self, more: &[&str]) -> Running {
+        self.start_every("1", more)
+    }
+
+    /// Asks the log every so many seconds.
+    fn start_every(&self, every: &str, more: &[&str]) -> Running {
         let mut child = arborlog()
             .env("ARBORLOG_LOG", "error")
             .arg("auditor")
             .arg(self.dir())
-            .args(["--listen", "127.0.0.1:0", "--every", "1"])
+            .args(["--listen", "127.0.0.1:0"])
+            .args(["--every", every])
             .args(more)
             .stdout(Stdio::piped())
             .spawn()
@@ -292,8 +298,11 @@ fn a_log_grows_and_is_cosigned_so_that_a_receipt_is_audited_by_the_policy() {
         let text = std::fs::read_to_string(&receipt).unwrap();
         std::fs::write(&receipt, format!("{text}{line}\n")).unwrap();
         let words = run_ok(&["verify", &receipt, "--policy", &policy]);
-        assert!(words.contains("replayed by audit-one"), "{words}");
-        assert!(words.contains("audited"), "{words}");
+        assert!(
+            words.contains("audit-one (auditor.example/a1) replayed it"),
+            "{words}"
+        );
+        assert!(words.contains("cosigned, audited"), "{words}");
 
         // What it says of itself.
         let about = running.get("/").1;
@@ -325,7 +334,7 @@ fn what_a_log_sends_is_pending_until_it_is_replayed() {
     let it = honest();
     let next = longer(&it, 50);
     let auditor = Auditor::of_forge(&it);
-    let running = auditor.start(&["--every", "0"]);
+    let running = auditor.start_every("0", &[]);
     std::thread::sleep(Duration::from_millis(300));
     // Nobody asked for anything yet, and it asks nobody.
     assert_eq!(running.status()["pending"], 0);
@@ -471,7 +480,9 @@ fn two_histories_end_the_cosigning_however_they_are_shown() {
     let it = honest();
     let vkey = forge::vkey("log");
     let mut other = Forge::honest();
-    other.grow_as("platform", it.entries.len() - 1);
+    while other.entries.len() < it.entries.len() - 1 {
+        other.admit("platform", award(ANN, 1));
+    }
     other.cover();
     let checkpoints = |auditor: &Auditor| {
         let files = std::fs::read_dir(auditor.file("evidence")).unwrap();
@@ -486,7 +497,7 @@ fn two_histories_end_the_cosigning_however_they_are_shown() {
 
     // The log sends another root of the pending size.
     let auditor = Auditor::of_forge(&it);
-    let running = auditor.start(&["--every", "0"]);
+    let running = auditor.start_every("0", &[]);
     assert_eq!(running.post(&request(&it, 0, it.size()).to_string()).0, 200);
     running.until("it is cosigned", |status| status["lag_entries"] == 0);
     let mut fork = request(&other, other.size(), other.size());
@@ -501,7 +512,11 @@ fn two_histories_end_the_cosigning_however_they_are_shown() {
     // It shows a longer one that does not begin with what was cosigned.
     let auditor = Auditor::of_forge(&it);
     assert_eq!(auditor.once(&[]).0, Some(0));
-    let other = longer(&other, 300);
+    let mut other = other;
+    while other.entries.len() < it.entries.len() + 300 {
+        other.admit("platform", award(ANN, 1));
+    }
+    other.cover();
     std::fs::remove_dir_all(auditor.log()).unwrap();
     auditor.show(&other);
     let (code, said) = auditor.once(&[]);
@@ -733,6 +748,24 @@ fn a_finding_withholds_the_cosignature_if_its_holder_wants_that() {
         "{status}"
     );
     assert_eq!(running.end("-TERM"), Some(0));
+    // Nobody looks for one: no awards are kept, and a replay that has them is another one.
+    let auditor = Auditor::of_forge(&it);
+    assert_eq!(auditor.once(&["--on-finding", "ignore"]).0, Some(0));
+    let rows = auditor
+        .dir()
+        .join(format!("state-without-awards/{}.awards", auditor.hash));
+    let bytes = std::fs::read_dir(rows).unwrap();
+    let bytes: u64 = bytes
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert_eq!(bytes, 0);
+    it.admit("platform", award(ANN, 1));
+    it.cover();
+    auditor.show(&it);
+    let (code, said) = auditor.once(&["--on-finding", "stop"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("award_evidence_repeated"), "{said}");
+    assert_eq!(auditor.cosigned(&vkey).unwrap().head().size, it.size() - 2);
 }
 
 #[test]
@@ -758,10 +791,9 @@ fn a_note_has_the_root_of_a_state_of_which_the_log_says_nothing() {
             sizes.push(note.head.size);
         }
     }
-    // The first round may choose a size before these.
-    assert!(sizes.len() >= 5, "{sizes:?}");
+    // The first round may choose a size before these, and a round may find none that nobody speaks of.
     sizes.dedup();
-    assert!(sizes.len() >= 5, "{sizes:?}");
+    assert!(sizes.len() >= 2, "{sizes:?}");
 }
 
 #[test]
@@ -847,4 +879,84 @@ fn an_audit_compares_another_auditors_note_with_its_own_replay() {
     let (code, words) = compare(place, &state);
     assert_eq!(code, Some(3), "{words}");
     assert!(words.contains("without --state"), "{words}");
+}
+
+#[test]
+fn an_attestation_is_made_from_a_report_and_admitted() {
+    let ledger = Ledger::init();
+    let server = Server::start(&ledger.dir);
+    ledger.set_up(&server.remote());
+    let key = ledger.path("auditor.pem");
+    run_ok(&["keygen", &key]);
+    let signing = arborlog::crypto::SigningKey::read(Path::new(&key)).unwrap();
+    let role = arborlog::record::Role::Auditor;
+    ledger.grant(&server.remote(), &signing, role, "books");
+    let log = ledger.dir.join("log.vkey");
+    let (log, report) = (log.to_str().unwrap(), ledger.path("report"));
+    run_ok(&["audit", &server.url, "--log", log, "--report", &report]);
+    let attest = |more: &[&str]| {
+        let args = ["attest", report.as_str(), "--level", "limited", "--opinion"];
+        run(&[&args, more].concat())
+    };
+    let made = attest(&["unmodified", "--report-at", "https://books.example/2026"]);
+    assert_eq!(made.status.code(), Some(0));
+    let said: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let file = |name: &str| std::fs::read(Path::new(&report).join(name)).unwrap();
+    for (field, name) in [("report", "report.json"), ("findings", "findings.json")] {
+        assert_eq!(said[field], hex::encode(sha2::Sha256::digest(file(name))));
+    }
+    let input = ledger.path("attestation.ndjson");
+    std::fs::write(&input, &made.stdout).unwrap();
+    run_ok(&["submit", &input, "--to", &server.url, "--key", &key]);
+    // Its state root is that of the entries that it speaks of: so much a second replay finds.
+    let size = said["size"].as_u64().unwrap();
+    let (entries, roots) = {
+        let vkey: VerifierKey = std::fs::read_to_string(log).unwrap().parse().unwrap();
+        let copy = ledger.path("copy");
+        run_ok(&["mirror", &server.url, &copy, "--log", log]);
+        assert_eq!(server.stop(), 0);
+        let copy = arborlog::audit::Folder::new(Path::new(&copy));
+        let mut auditor = arborlog::audit::Auditor::new(vkey).unwrap();
+        let claimed = auditor.fetch_checkpoint(&copy).unwrap();
+        let mut found = None;
+        let threads = arborlog::audit::threads_default();
+        auditor
+            .advance(
+                &copy,
+                &claimed,
+                threads,
+                |_, _| Ok::<_, arborlog::audit::AuditError>(()),
+                |replay| {
+                    if replay.state().entries() == size {
+                        found = Some(replay.state().roots().unwrap().state_root());
+                    }
+                    Ok(())
+                },
+            )
+            .unwrap();
+        (auditor.state().entries(), found.unwrap())
+    };
+    assert!(entries > size);
+    assert_eq!(said["state_root"], hex::encode(roots.as_bytes()));
+
+    // An opinion that is not clean says why; what does not belong together attests nothing.
+    assert_eq!(attest(&["qualified"]).status.code(), Some(2));
+    assert_eq!(
+        attest(&["qualified", "--words", "one plot"]).status.code(),
+        Some(0)
+    );
+    assert_eq!(attest(&["splendid"]).status.code(), Some(2));
+    let until = [
+        "unmodified",
+        "--from",
+        "2026-02-01",
+        "--until",
+        "2026-01-01",
+    ];
+    assert_eq!(attest(&until).status.code(), Some(2));
+    let findings = Path::new(&report).join("findings.json");
+    std::fs::write(&findings, "[1]\n").unwrap();
+    assert_eq!(attest(&["unmodified"]).status.code(), Some(3));
+    std::fs::remove_file(&findings).unwrap();
+    assert_eq!(attest(&["unmodified"]).status.code(), Some(4));
 }

@@ -68,6 +68,8 @@ pub struct Inspection {
     auditor: Auditor,
     observations: Observations,
     awards: AwardRows,
+    /// Whether awards are added to the rows: without that there are no findings.
+    adds_awards: bool,
     /// Entries that were verified when it was resumed.
     resumed_at: Option<u64>,
     /// As of the end of the last state entry: what is saved. A state entry that comes later may speak of entries that
@@ -89,6 +91,7 @@ impl Inspection {
             auditor: Auditor::new(log)?,
             observations: Observations::default(),
             awards: AwardRows::open(rows, &AwardRowsLengths::default())?,
+            adds_awards: true,
             resumed_at: None,
             resume_point: None,
         })
@@ -111,6 +114,7 @@ impl Inspection {
             auditor,
             observations: saved.observations,
             awards: AwardRows::open(rows, &saved.awards)?,
+            adds_awards: true,
             resume_point: is_point.then_some(resume_point),
         })
     }
@@ -135,6 +139,12 @@ impl Inspection {
         let replay = self.auditor.replay();
         let saved = as_saved(note, replay, &self.observations, &mut self.awards)?;
         Ok(saved.write(file)?)
+    }
+
+    /// From now on no award is added to the rows on disk, which grow with the log. There are no right findings of
+    /// awards then, so it must have been so from the first entry on, and stay so.
+    pub fn leave_awards_out(&mut self) {
+        self.adds_awards = false;
     }
 
     /// From now on a checkpoint must meet this policy too.
@@ -168,10 +178,12 @@ impl Inspection {
         let kept = RefCell::new((&mut self.observations, &mut self.awards));
         let (mut saved_at, mut clock_at) = (Instant::now(), 0);
         let resume_point = &mut self.resume_point;
+        let adds_awards = self.adds_awards;
         let each = |taken: &Taken<'_>, _: &State| {
             let (observations, awards) = &mut *kept.borrow_mut();
             observations.observe(taken);
-            if let Some(Statement::Award(award)) = taken.checked.entry().statement() {
+            if adds_awards && let Some(Statement::Award(award)) = taken.checked.entry().statement()
+            {
                 awards.add(taken.index, award)?;
             }
             Ok(())

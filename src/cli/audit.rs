@@ -170,7 +170,9 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     let (Some(report), Some(checkpoint)) = (report, checkpoint) else {
         return Err(log_source::failed(AuditError::Empty));
     };
-    let same = compared.as_ref().map(Compared::verdict).transpose()?;
+    let entries = inspection.auditor().state().entries();
+    let verdict = |compared: &Compared| compared.verdict(entries);
+    let same = compared.as_ref().map(verdict).transpose()?;
     let seconds = begun.elapsed().as_secs_f64();
     if !args.json {
         print_words(&report, &new, seconds, inspection.auditor().standing());

@@ -34,8 +34,6 @@ pub struct Compared {
     found: Option<(TreeHead, Result<Hash, String>)>,
     /// A state entry says the root of that size: anybody can copy it.
     is_spoken_of: bool,
-    /// How far the replay came.
-    entries: u64,
 }
 
 impl CompareArgs {
@@ -73,7 +71,6 @@ impl CompareArgs {
             auditor: key.name().to_string(),
             found: None,
             is_spoken_of: false,
-            entries: 0,
         }))
     }
 }
@@ -86,26 +83,24 @@ impl Compared {
     /// Looks at the replay where that stands between batches.
     pub fn look(&mut self, replay: &Replay) {
         let state = replay.state();
-        self.entries = state.entries();
         let mark = state.globals().state_entry;
         self.is_spoken_of |= mark.is_some_and(|mark| mark.size == self.note.head.size);
-        if self.entries == self.note.head.size {
+        if state.entries() == self.note.head.size {
             let roots = state.roots().map(|roots| roots.state_root());
             let root = roots.map_err(|error| error.to_string());
             self.found = Some((TreeHead::of(replay.tree()), root));
         }
     }
 
-    /// What it comes to, once the audit is done, in words.
-    pub fn verdict(&self) -> Result<String, Failure> {
+    /// What it comes to, once the audit of this many entries is done, in words.
+    pub fn verdict(&self, entries: u64) -> Result<String, Failure> {
         let Self { note, auditor, .. } = self;
         let size = note.head.size;
         let unchecked = |what: String| Failure::of(Outcome::Unchecked, anyhow::anyhow!(what));
         let Some((head, root)) = &self.found else {
-            return Err(match size > self.entries {
+            return Err(match size > entries {
                 true => unchecked(format!(
-                    "the note of {auditor} is of {size} entries, and this audit is of {}: compare again when the log shows more",
-                    self.entries
+                    "the note of {auditor} is of {size} entries, and this audit is of {entries}: compare again when the log shows more"
                 )),
                 false => unchecked(format!(
                     "the note of {auditor} is of {size} entries, at which this audit did not stand: it went on from more, or a sealed batch is cut there. An audit without --state tells which"

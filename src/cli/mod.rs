@@ -4,6 +4,7 @@
 #[macro_use]
 pub mod out;
 
+pub mod attest;
 pub mod audit;
 mod compared;
 pub mod connect;

@@ -18,6 +18,8 @@ use arborlog::http::{TrustedProxies, serve_auditor};
 use arborlog::note::KeyName;
 use arborlog::outcome::Outcome;
 
+/// How much of the replay a process that ends at some moment loses, if saving is quick.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// The longest pause behind rounds that did not end.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 
@@ -59,7 +61,7 @@ pub struct AuditorArgs {
     every: u64,
     /// What a finding of severity high (docs/audit.md) means: sign tells it and cosigns, for a finding is no
     /// violation; stop cosigns nothing until its code stands in DIR/accepted, one a line, and judges findings
-    /// before each cosignature.
+    /// before each cosignature; ignore looks for none, and keeps no awards on the disk (110 bytes each).
     #[arg(long, value_name = "WHAT", default_value = "sign")]
     on_finding: OnFinding,
     /// How many bundles are fetched and checked at a time.
@@ -90,6 +92,10 @@ pub fn run(args: &AuditorArgs) -> Done {
     let options = RoundOptions {
         threads: args.threads.unwrap_or_else(threads_default),
         on_finding: args.on_finding,
+        save_every: match args.once {
+            true => Duration::ZERO,
+            false => SAVE_EVERY,
+        },
         clock,
     };
     if args.once {

@@ -146,7 +146,7 @@ impl FollowedLog {
         origin: KeyName,
         lines: LogLines,
     ) -> Result<Self, AuditorError> {
-        for folder in ["pending", "cosigned", "notes", "state", "faults"] {
+        for folder in ["pending", "cosigned", "notes", "faults"] {
             make_folders(&dir.join(folder))?;
         }
         let mut log = WatchedLog::new(origin.clone());
@@ -339,8 +339,12 @@ impl FollowedLog {
         &self.keys
     }
 
-    pub(super) fn state_file(&self) -> PathBuf {
-        self.file("state")
+    /// Where the replay is saved. One without award rows has a file of its own: it can't be continued with them.
+    pub(super) fn state_file(&self, has_awards: bool) -> PathBuf {
+        self.file(match has_awards {
+            true => "state",
+            false => "state-without-awards",
+        })
     }
 
     pub(super) fn accepted_file(&self) -> PathBuf {

@@ -10,7 +10,8 @@
 //! pending/HASH            the newest checkpoint of a log that it was shown, signed by the log
 //! cosigned/HASH           the newest that it replayed, with its cosignature
 //! notes/HASH              its newest audit note
-//! state/HASH, .awards/    where the replay stands: what a restart continues from
+//! state/HASH, .awards/    where the replay stands: what a restart continues from; without the rows of awards it
+//!                         is in state-without-awards/
 //! faults/HASH             what is wrong with a log: from then on nothing of that log is cosigned
 //! evidence/HASH/…         what the log signed, and the tiles that show what is wrong
 //! auditor.lock            held while it runs

@@ -2,7 +2,7 @@
 //! cosignature.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,10 @@ use crate::record::{Day, TimeMs};
 
 /// Findings are judged during about one part in this many of the time, unless a cosignature waits for them.
 const JUDGE_ONE_IN: u32 = 10;
+/// Saves take about one part in this many of the time: the whole state is written.
+const SAVE_ONE_IN: u32 = 20;
+/// No save and no judgement waits longer than that.
+const PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What a finding of severity high means for the cosignature. A finding is no violation of the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub enum OnFinding {
     Sign,
     /// Nothing is cosigned until the holder writes the finding's code into `accepted`.
     Stop,
+    /// Nobody looks for findings, so that no awards are kept on the disk.
+    Ignore,
 }
 
 impl std::str::FromStr for OnFinding {
@@ -36,7 +42,8 @@ impl std::str::FromStr for OnFinding {
         match text {
             "sign" => Ok(Self::Sign),
             "stop" => Ok(Self::Stop),
-            _ => Err("on a finding an auditor stops or signs: stop, or sign".to_owned()),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err("for a finding there is sign, stop and ignore".to_owned()),
         }
     }
 }
@@ -48,6 +55,8 @@ pub struct RoundOptions {
     pub threads: NonZeroUsize,
     /// What a finding means for the cosignature.
     pub on_finding: OnFinding,
+    /// The least time between two saves: what is lost when the process ends at some moment is replayed again.
+    pub save_every: Duration,
     /// Seconds since 1970.
     pub clock: fn() -> u64,
 }
@@ -123,6 +132,7 @@ pub struct Replayer<'a> {
     inspection: Option<(VerifierKey, Inspection)>,
     choice: Option<NoteChoice>,
     judge_after: Option<Instant>,
+    save_after: Option<Instant>,
 }
 
 impl<'a> Replayer<'a> {
@@ -135,6 +145,7 @@ impl<'a> Replayer<'a> {
             inspection: None,
             choice: None,
             judge_after: None,
+            save_after: None,
         }
     }
 
@@ -147,10 +158,13 @@ impl<'a> Replayer<'a> {
             Some(_) => Ok(None),
             None => self.ask(source),
         };
+        if let Ok(Some(Round::BeginsAnew(why))) = asked {
+            return Ok(Round::BeginsAnew(why));
+        }
         // What is pending is replayed whether or not the log showed something else.
         let round = self.round(source)?;
         match asked? {
-            Some(faulty) => Ok(faulty),
+            Some(found) => Ok(found),
             None => Ok(round),
         }
     }
@@ -183,7 +197,9 @@ impl<'a> Replayer<'a> {
         let before = self.log.pending().map(|pending| pending.head());
         let checkpoint = shown.verify(&key)?;
         let read = ReadLog::new(source, note, &self.log.tile_bytes_read);
-        self.resume(&key)?;
+        if let Some(begins_anew) = self.resume(&key)? {
+            return Ok(Some(begins_anew));
+        }
         let Some((_, inspection)) = &mut self.inspection else {
             return Ok(None);
         };
@@ -221,10 +237,9 @@ impl<'a> Replayer<'a> {
         let Some(pending) = self.log.pending() else {
             return Ok(Round::Nothing);
         };
-        let replayed = self.replayed_head();
-        if self.log.is_cosigned(pending.head())
-            && replayed.is_none_or(|head| head == pending.head())
-        {
+        // A replay at hand that is behind goes on: only from the pending one can the log be asked for more.
+        let is_here = self.inspection.is_none() || self.replayed_head() == Some(pending.head());
+        if self.log.is_cosigned(pending.head()) && is_here {
             // Nothing is replayed for a fresh time.
             let now_s = (self.options.clock)();
             let fresh = self.log.cosign(self.auditor, &pending, now_s)?;
@@ -246,8 +261,12 @@ impl<'a> Replayer<'a> {
                 let fault = Fault::gather(&error, &note, &read);
                 return self.fault(fault);
             }
+            Err(InspectionError::Audit(error @ AuditError::Saved(_))) => {
+                return self.begin_anew(error.to_string());
+            }
             Err(error) => return Err(error.into()),
         };
+        let state_file = self.state_file();
         let Some((_, inspection)) = &mut self.inspection else {
             return Ok(Round::Nothing);
         };
@@ -258,7 +277,13 @@ impl<'a> Replayer<'a> {
             );
             return self.begin_anew(why);
         }
-        inspection.save(&self.log.state_file())?;
+        if self.save_after.is_none_or(|at| Instant::now() >= at) {
+            let begun = Instant::now();
+            inspection.save(&state_file)?;
+            let rest = begun.elapsed().saturating_mul(SAVE_ONE_IN);
+            let rest = rest.max(self.options.save_every).min(PAUSE_MAX);
+            self.save_after = Some(Instant::now() + rest);
+        }
         if let Some(withheld) = self.judge()? {
             return Ok(Round::Withheld(withheld));
         }
@@ -269,6 +294,11 @@ impl<'a> Replayer<'a> {
             size: new.end,
             new: new.end - new.start,
         })
+    }
+
+    fn state_file(&self) -> PathBuf {
+        let has_awards = self.options.on_finding != OnFinding::Ignore;
+        self.log.state_file(has_awards)
     }
 
     fn replayed_head(&self) -> Option<TreeHead> {
@@ -290,9 +320,12 @@ impl<'a> Replayer<'a> {
             return Ok(None);
         }
         self.forget();
-        let file = self.log.state_file();
+        let file = self.state_file();
         match Inspection::resume(key.clone(), &file) {
-            Ok(inspection) => {
+            Ok(mut inspection) => {
+                if self.options.on_finding == OnFinding::Ignore {
+                    inspection.leave_awards_out();
+                }
                 let entries = inspection.auditor().state().entries();
                 self.log.replayed.store(entries, Ordering::Relaxed);
                 self.inspection = Some((key.clone(), inspection));
@@ -311,7 +344,7 @@ impl<'a> Replayer<'a> {
 
     fn begin_anew(&mut self, why: String) -> Result<Round, RoundError> {
         self.forget();
-        let file = self.log.state_file();
+        let file = self.state_file();
         if read_if_there(&file)?.is_some() {
             remove(&file)?;
         }
@@ -326,6 +359,7 @@ impl<'a> Replayer<'a> {
     }
 
     fn replay(&mut self, read: &ReadLog<'_>) -> Result<std::ops::Range<u64>, InspectionError> {
+        let file = self.state_file();
         let Some((_, inspection)) = &mut self.inspection else {
             return Ok(0..0);
         };
@@ -337,7 +371,6 @@ impl<'a> Replayer<'a> {
             let origin = self.log.origin();
             NoteChoice::between(origin, self.auditor.notes_key(), noted, to)
         });
-        let file = self.log.state_file();
         let (log, threads) = (self.log, self.options.threads);
         let mut told = from;
         inspection.advance(read, &claimed, threads, Some(&file), |replay| {
@@ -353,6 +386,9 @@ impl<'a> Replayer<'a> {
     /// Judges findings if it is time to; gives those for which the cosignature is withheld.
     fn judge(&mut self) -> Result<Option<Vec<String>>, RoundError> {
         let stops = self.options.on_finding == OnFinding::Stop;
+        if self.options.on_finding == OnFinding::Ignore {
+            return Ok(None);
+        }
         let is_due = stops || self.judge_after.is_none_or(|at| Instant::now() >= at);
         let Some((_, inspection)) = self.inspection.as_mut().filter(|_| is_due) else {
             return Ok(None);
@@ -361,7 +397,7 @@ impl<'a> Replayer<'a> {
         let now_ms = (self.options.clock)().saturating_mul(1000);
         let findings = inspection.findings(Day::of(TimeMs(now_ms)))?;
         let rest = begun.elapsed().saturating_mul(JUDGE_ONE_IN);
-        self.judge_after = Some(Instant::now() + rest.min(Duration::from_secs(24 * 3600)));
+        self.judge_after = Some(Instant::now() + rest.min(PAUSE_MAX));
         let accepted = match stops {
             true => accepted(&self.log.accepted_file())?,
             false => Vec::new(),
