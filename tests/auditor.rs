@@ -523,7 +523,7 @@ fn two_histories_end_the_cosigning_however_they_are_shown() {
     assert_eq!(code, Some(1), "{said}");
     let kept = checkpoints(&auditor);
     assert!(kept.contains(&it.head(it.size())) && kept.contains(&other.head(other.size())));
-    assert!(auditor.file("evidence").join("log/tile/0/000").exists());
+    assert!(auditor.file("evidence").join("log/tile/0/001").exists());
     assert_eq!(auditor.cosigned(&vkey).unwrap().head(), it.head(it.size()));
 }
 

@@ -21,7 +21,7 @@ use arborlog::outcome::Outcome;
 /// How much of the replay a process that ends at some moment loses, if saving is quick.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// The longest pause behind rounds that did not end.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// Audit logs as they grow, and cosign what was replayed: every entry by the rules, every state entry, from
 /// the first on.

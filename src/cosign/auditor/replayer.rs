@@ -123,6 +123,16 @@ impl From<NotCosigned> for RoundError {
     }
 }
 
+/// What a question to the log for its checkpoint came to.
+enum Asked {
+    /// It extends the pending one, which it now is, or is that, or an older one.
+    Taken,
+    /// The replay is not at the pending one yet, and only from there can another one be told to extend that.
+    Behind,
+    /// The log is wrong, or what was saved can't be continued.
+    Found(Round),
+}
+
 /// Replays one log of an auditor.
 pub struct Replayer<'a> {
     auditor: &'a CosigningAuditor,
@@ -154,18 +164,33 @@ impl<'a> Replayer<'a> {
     /// # Errors
     /// [`RoundError`].
     pub fn ask_and_round(&mut self, source: &dyn StaticLog) -> Result<Round, RoundError> {
-        let asked = match self.log.fault() {
-            Some(_) => Ok(None),
-            None => self.ask(source),
-        };
-        if let Ok(Some(Round::BeginsAnew(why))) = asked {
+        if self.log.fault().is_some() {
+            return self.round(source);
+        }
+        let mut asked = self.ask(source);
+        let mut before = Round::Nothing;
+        if let Ok(Asked::Behind) = asked {
+            before = self.round(source)?;
+            if !matches!(before, Round::Nothing | Round::Cosigned { .. }) {
+                return Ok(before);
+            }
+            asked = self.ask(source);
+        }
+        if let Ok(Asked::Found(Round::BeginsAnew(why))) = asked {
             return Ok(Round::BeginsAnew(why));
         }
         // What is pending is replayed whether or not the log showed something else.
         let round = self.round(source)?;
-        match asked? {
-            Some(found) => Ok(found),
-            None => Ok(round),
+        match asked {
+            Ok(Asked::Found(found)) => Ok(found),
+            Ok(Asked::Taken | Asked::Behind) => Ok(match round {
+                Round::Nothing => before,
+                round => round,
+            }),
+            Err(error) => {
+                self.log.set_trouble(Some(error.to_string()));
+                Err(error)
+            }
         }
     }
 
@@ -190,7 +215,7 @@ impl<'a> Replayer<'a> {
         self.choice = None;
     }
 
-    fn ask(&mut self, source: &dyn StaticLog) -> Result<Option<Round>, RoundError> {
+    fn ask(&mut self, source: &dyn StaticLog) -> Result<Asked, RoundError> {
         let note = source.checkpoint().map_err(AuditError::from)?;
         let shown = UnverifiedCheckpoint::parse(&note)?;
         let key = self.key_of(&shown)?;
@@ -198,10 +223,10 @@ impl<'a> Replayer<'a> {
         let checkpoint = shown.verify(&key)?;
         let read = ReadLog::new(source, note, &self.log.tile_bytes_read);
         if let Some(begins_anew) = self.resume(&key)? {
-            return Ok(Some(begins_anew));
+            return Ok(Asked::Found(begins_anew));
         }
         let Some((_, inspection)) = &mut self.inspection else {
-            return Ok(None);
+            return Ok(Asked::Behind);
         };
         // Only against the pending one is it known to extend that. What is pending is replayed first.
         let target = inspection.auditor().target().cloned();
@@ -211,18 +236,18 @@ impl<'a> Replayer<'a> {
             if let Some(target) = target.filter(|target| target.head().size > size(before)) {
                 self.log.put_shown(before, &target)?;
             }
-            return Ok(None);
+            return Ok(Asked::Behind);
         }
         match inspection.fetch_checkpoint(&read) {
             Ok(_) => {
                 self.log.put_shown(before, &checkpoint)?;
-                Ok(None)
+                Ok(Asked::Taken)
             }
             // A copy that lags: nothing of it contradicts what is pending.
-            Err(InspectionError::Audit(AuditError::Older { .. })) => Ok(None),
+            Err(InspectionError::Audit(AuditError::Older { .. })) => Ok(Asked::Taken),
             Err(InspectionError::Audit(error)) if Fault::is_shown_by(&error) => {
                 let fault = Fault::gather(&error, &checkpoint.to_string(), &read);
-                self.fault(fault).map(Some)
+                self.fault(fault).map(Asked::Found)
             }
             Err(error) => Err(error.into()),
         }
