@@ -142,11 +142,14 @@ async fn add_checkpoint(State(serving): State<Arc<Serving>>, body: Body) -> Resp
     }
 }
 
+/// A gauge's name, what it tells, and its value.
+type Described = (&'static str, &'static str, fn(&LogStatus) -> u64);
+
 /// OpenMetrics text.
 async fn metrics(State(serving): State<Arc<Serving>>) -> Response {
     let mut registry = Registry::with_prefix("arborlog_auditor");
     let statuses: Vec<LogStatus> = serving.auditor.logs().map(FollowedLog::status).collect();
-    let gauges: [(&str, &str, fn(&LogStatus) -> u64); 9] = [
+    let gauges: [Described; 9] = [
         (
             "pending_entries",
             "Entries of the newest checkpoint shown",
