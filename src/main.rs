@@ -18,10 +18,10 @@ use tracing_subscriber::EnvFilter;
 
 use cli::log_lines::{LastLines, LogLines};
 use cli::{
-    audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt, serve,
-    submit, sweep,
+    attest, audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt,
+    serve, submit, sweep,
 };
-use programs::{bench, demo, import, witness};
+use programs::{auditor, bench, demo, import, witness};
 
 /// An append-only, verifiable carbon ledger.
 ///
@@ -72,11 +72,13 @@ enum Command {
     Prove(receipt::ProveArgs),
     Verify(receipt::VerifyArgs),
     Audit(audit::AuditArgs),
+    Attest(attest::AttestArgs),
     Mirror(mirror::MirrorArgs),
     Monitor(monitor::MonitorArgs),
     Fsck(fsck::FsckArgs),
     Bench(bench::BenchArgs),
     Witness(witness::WitnessArgs),
+    Auditor(auditor::AuditorArgs),
 }
 
 /// What is logged unless `ARBORLOG_LOG` asks for something else.
@@ -180,10 +182,12 @@ fn run(command: Command) -> cli::Done {
         Command::Prove(args) => receipt::prove(&args),
         Command::Verify(args) => receipt::verify(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Attest(args) => attest::run(&args),
         Command::Mirror(args) => mirror::run(&args),
         Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Witness(args) => witness::run(&args),
+        Command::Auditor(args) => auditor::run(&args),
     }
 }

@@ -894,10 +894,13 @@ fn every_command_teaches_its_use() {
         "receipt",
         "verify",
         "audit",
+        "attest",
         "mirror",
         "monitor",
         "fsck",
         "bench",
+        "witness",
+        "auditor",
     ] {
         let help = run_ok(&[command, "--help"]);
         assert!(help.len() > 150, "{command}: {help}");

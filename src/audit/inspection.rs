@@ -68,6 +68,8 @@ pub struct Inspection {
     auditor: Auditor,
     observations: Observations,
     awards: AwardRows,
+    /// Whether awards are added to the rows: without that there are no findings.
+    adds_awards: bool,
     /// Entries that were verified when it was resumed.
     resumed_at: Option<u64>,
     /// As of the end of the last state entry: what is saved. A state entry that comes later may speak of entries that
@@ -89,6 +91,7 @@ impl Inspection {
             auditor: Auditor::new(log)?,
             observations: Observations::default(),
             awards: AwardRows::open(rows, &AwardRowsLengths::default())?,
+            adds_awards: true,
             resumed_at: None,
             resume_point: None,
         })
@@ -111,6 +114,7 @@ impl Inspection {
             auditor,
             observations: saved.observations,
             awards: AwardRows::open(rows, &saved.awards)?,
+            adds_awards: true,
             resume_point: is_point.then_some(resume_point),
         })
     }
@@ -137,6 +141,12 @@ impl Inspection {
         Ok(saved.write(file)?)
     }
 
+    /// From now on no award is added to the rows on disk, which grow with the log. There are no right findings of
+    /// awards then, so it must have been so from the first entry on, and stay so.
+    pub fn leave_awards_out(&mut self) {
+        self.adds_awards = false;
+    }
+
     /// From now on a checkpoint must meet this policy too.
     pub fn require(&mut self, policy: Policy) {
         self.auditor.require(policy);
@@ -150,8 +160,8 @@ impl Inspection {
         Ok(self.auditor.fetch_checkpoint(source)?)
     }
 
-    /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is told the
-    /// number of entries done. What was done is saved to `file` once a minute, where a state entry ends if that is soon,
+    /// Verifies everything up to a checkpoint: see [`Auditor::advance`]. `progress` is shown the replay
+    /// wherever that may be saved. What was done is saved to `file` once a minute, where a state entry ends if that is soon,
     /// so that the next run resumes there if this one breaks off. Gives the sizes from and to which it went.
     ///
     /// # Errors
@@ -162,16 +172,18 @@ impl Inspection {
         claimed: &Claimed,
         threads: NonZeroUsize,
         file: Option<&Path>,
-        mut progress: impl FnMut(u64),
+        mut progress: impl FnMut(&Replay),
     ) -> Result<std::ops::Range<u64>, InspectionError> {
         // Two closures write to them, one after the other.
         let kept = RefCell::new((&mut self.observations, &mut self.awards));
         let (mut saved_at, mut clock_at) = (Instant::now(), 0);
         let resume_point = &mut self.resume_point;
+        let adds_awards = self.adds_awards;
         let each = |taken: &Taken<'_>, _: &State| {
             let (observations, awards) = &mut *kept.borrow_mut();
             observations.observe(taken);
-            if let Some(Statement::Award(award)) = taken.checked.entry().statement() {
+            if adds_awards && let Some(Statement::Award(award)) = taken.checked.entry().statement()
+            {
                 awards.add(taken.index, award)?;
             }
             Ok(())
@@ -179,7 +191,7 @@ impl Inspection {
         self.auditor
             .advance(source, claimed, threads, each, |replay| {
                 let entries = replay.state().entries();
-                progress(entries);
+                progress(replay);
                 if file.is_some() && replay.is_at_base() {
                     replay.settle().map_err(WholeError::from)?;
                     let (observations, awards) = &mut *kept.borrow_mut();

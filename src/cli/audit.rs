@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::compared::{CompareArgs, Compared};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
 use super::{evidence, log_source};
@@ -18,7 +19,7 @@ use arborlog::note::Checkpoint;
 use arborlog::outcome::Outcome;
 use arborlog::policy::Standing;
 use arborlog::record::{Day, RecordId};
-use arborlog::replay::UnheldState;
+use arborlog::replay::{Replay, UnheldState};
 use arborlog::report::{self, Export, ExportError};
 
 /// The exit code of what Ctrl-C ended, as shells have it.
@@ -43,6 +44,8 @@ pub struct AuditArgs {
     log: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    compare: CompareArgs,
     /// The genesis id that you were told.
     #[arg(long, value_name = "ID")]
     genesis: Option<RecordId>,
@@ -128,6 +131,7 @@ fn holds_files(dir: &Path) -> Result<bool, FileError> {
 fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<Audited, Failure> {
     let begun = Instant::now();
     let log = trusted.audit_key(source)?;
+    let mut compared = args.compare.fetch(log.name().as_str())?;
     let scratch;
     let file = args.state.as_deref();
     let mut inspection = match file {
@@ -143,7 +147,12 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         inspection.require(policy.clone());
     }
     let threads = args.threads.unwrap_or_else(threads_default);
-    let new = match advance(&mut inspection, source, threads, file) {
+    let look = |replay: &Replay| {
+        if let Some(compared) = &mut compared {
+            compared.look(replay);
+        }
+    };
+    let new = match advance(&mut inspection, source, threads, file, look) {
         Ok(new) => new,
         Err(error) => return Err(failed(error, Some(&inspection), file)),
     };
@@ -161,9 +170,15 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     let (Some(report), Some(checkpoint)) = (report, checkpoint) else {
         return Err(log_source::failed(AuditError::Empty));
     };
+    let entries = inspection.auditor().state().entries();
+    let verdict = |compared: &Compared| compared.verdict(entries);
+    let same = compared.as_ref().map(verdict).transpose()?;
     let seconds = begun.elapsed().as_secs_f64();
     if !args.json {
         print_words(&report, &new, seconds, inspection.auditor().standing());
+        if let Some(line) = &same {
+            outln!("{line}");
+        }
     }
     if let Some(dir) = &args.report {
         report::write(dir, &report)?;
@@ -194,6 +209,7 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         "accounts": report.accounts,
         "totals": report.totals,
         "seconds": seconds,
+        "compared": same,
         "policy": trust::as_json(trusted.policy(), inspection.auditor().standing()),
         "findings": report.findings.iter().map(|finding| serde_json::json!({
             "code": finding.code,
@@ -235,14 +251,16 @@ pub(super) fn advance(
     source: &dyn StaticLog,
     threads: NonZeroUsize,
     file: Option<&Path>,
+    mut look: impl FnMut(&Replay),
 ) -> Result<std::ops::Range<u64>, InspectionError> {
     let claimed = inspection.fetch_checkpoint(source)?;
     let from = inspection.auditor().state().entries();
     // The bar is only drawn: what was verified is told by the range that is returned.
     let more = claimed.head().size.saturating_sub(from);
     let bar = progress::bar("auditing entries", more);
-    let done = inspection.advance(source, &claimed, threads, file, |entries| {
-        bar.set_position(entries.saturating_sub(from));
+    let done = inspection.advance(source, &claimed, threads, file, |replay| {
+        look(replay);
+        bar.set_position(replay.state().entries().saturating_sub(from));
     });
     bar.finish_and_clear();
     done

@@ -4,7 +4,9 @@
 #[macro_use]
 pub mod out;
 
+pub mod attest;
 pub mod audit;
+mod compared;
 pub mod connect;
 mod evidence;
 mod failure;

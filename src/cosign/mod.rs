@@ -5,12 +5,14 @@
 //! A witness keeps, for each log, the newest checkpoint that it cosigned. It cosigns a larger one only
 //! with a proof that the log only grew, and notes it durably before it answers: so a log can't show two
 //! histories that the same witness cosigned. It reads no entries: whether the rules hold is an auditor's
-//! question.
+//! question. An auditor that cosigns is told of checkpoints in the same way, and cosigns one only once it
+//! replayed every entry below by the rules ([`CosigningAuditor`]).
 //!
 //! [c2sp.org/tlog-witness]: https://c2sp.org/tlog-witness
 
 #[cfg(feature = "server")]
 mod accepted;
+mod auditor;
 #[cfg(feature = "server")]
 mod board;
 #[cfg(feature = "server")]
@@ -26,6 +28,10 @@ mod witness;
 
 #[cfg(feature = "server")]
 pub use accepted::AcceptedSizes;
+pub use auditor::{
+    AuditorError, AuditorRefusal, CosigningAuditor, FindingCount, FollowedLog, LogStatus,
+    OnFinding, Replayer, Round, RoundError, RoundOptions, Statement,
+};
 #[cfg(feature = "server")]
 pub use board::{CosignerBoard, CosignerStatus, Stands, is_overdue};
 #[cfg(feature = "server")]

@@ -324,7 +324,7 @@ fn seen_file(dir: &Path, origin: &KeyName) -> PathBuf {
     dir.join("seen").join(hash_of(origin))
 }
 
-/// SHA-256 of an origin, in hexadecimal digits.
+/// SHA-256 of an origin, in hexadecimal digits: the log's part of an address (c2sp.org/tlog-mirror).
 pub fn hash_of(origin: &KeyName) -> String {
     hex::encode(Sha256::digest(origin.as_str()))
 }

@@ -4,6 +4,7 @@
 mod acceptor;
 mod append;
 mod append_batch;
+mod auditor;
 mod body;
 mod body_bytes;
 mod connection;
@@ -47,6 +48,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use auditor::serve_auditor;
 pub use forwarded::TrustedProxies;
 pub use limits::Limits;
 pub use server::{ServeError, ServeOptions, serve};

@@ -18,7 +18,7 @@ use super::{Limits, TrustedProxies};
 use crate::cosign::{LogRefusal, REQUEST_BYTES_MAX, Witness, WitnessRefusal};
 
 /// Requests that are verified at a time: each takes a thread while it waits for the disk.
-const REQUESTS_AT_ONCE: usize = 32;
+pub(super) const REQUESTS_AT_ONCE: usize = 32;
 /// Memory for all bodies in flight.
 const MEMORY_BYTES: usize = 16 << 20;
 
@@ -38,7 +38,12 @@ pub async fn serve_witness(
     proxies: TrustedProxies,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let options = ServeOptions {
+    serve_routes(listener, routes(witness), cosigner_options(proxies), stop).await
+}
+
+/// What strangers may send to a cosigner.
+pub(super) fn cosigner_options(proxies: TrustedProxies) -> ServeOptions {
+    ServeOptions {
         limits: Limits {
             body_bytes: REQUEST_BYTES_MAX,
             memory_bytes: MEMORY_BYTES,
@@ -48,8 +53,7 @@ pub async fn serve_witness(
         },
         proxies,
         ..ServeOptions::default()
-    };
-    serve_routes(listener, routes(witness), options, stop).await
+    }
 }
 
 fn routes(witness: Arc<Witness>) -> Router {
@@ -109,34 +113,38 @@ async fn add_checkpoint(State(serving): State<Arc<Serving>>, body: Body) -> Resp
 
 /// The answer that the standard has for each refusal.
 fn answer(refusal: &WitnessRefusal) -> Response {
+    match refusal {
+        WitnessRefusal::Request(_) => refused(StatusCode::BAD_REQUEST, refusal),
+        WitnessRefusal::UnknownLog(_) => refused(StatusCode::NOT_FOUND, refusal),
+        WitnessRefusal::Log(refusal) => answer_of_log(refusal),
+        _ => failed(refusal),
+    }
+}
+
+/// The answer that the standard has for a checkpoint that is refused.
+pub(super) fn answer_of_log(refusal: &LogRefusal) -> Response {
     let status = match refusal {
-        WitnessRefusal::Request(_) | WitnessRefusal::Log(LogRefusal::OldSizeAbove { .. }) => {
-            StatusCode::BAD_REQUEST
-        }
-        WitnessRefusal::UnknownLog(_) => StatusCode::NOT_FOUND,
-        WitnessRefusal::Log(LogRefusal::Unsigned | LogRefusal::FalseSignature) => {
-            StatusCode::FORBIDDEN
-        }
-        WitnessRefusal::Log(LogRefusal::OtherSize { latest }) => {
+        LogRefusal::OldSizeAbove { .. } => StatusCode::BAD_REQUEST,
+        LogRefusal::Unsigned | LogRefusal::FalseSignature => StatusCode::FORBIDDEN,
+        LogRefusal::OtherSize { latest } => {
             let size = [(header::CONTENT_TYPE, "text/x.tlog.size")];
             return (StatusCode::CONFLICT, size, format!("{latest}\n")).into_response();
         }
-        WitnessRefusal::Log(LogRefusal::OtherRoot { .. }) => {
+        LogRefusal::OtherRoot { .. } => {
             tracing::error!(%refusal, "evidence is kept");
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        WitnessRefusal::Log(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        _ => return failed(refusal),
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     refused(status, refusal)
 }
 
-fn refused(status: StatusCode, why: &dyn std::fmt::Display) -> Response {
+pub(super) fn refused(status: StatusCode, why: &dyn std::fmt::Display) -> Response {
     (status, format!("{why}\n")).into_response()
 }
 
-/// A fault of the witness: said in its log, and not to strangers.
-fn failed(why: &dyn std::fmt::Display) -> Response {
+/// A fault of the cosigner: said in its log, and not to strangers.
+pub(super) fn failed(why: &dyn std::fmt::Display) -> Response {
     tracing::error!(%why, "a request failed");
-    refused(StatusCode::INTERNAL_SERVER_ERROR, &"the witness failed")
+    refused(StatusCode::INTERNAL_SERVER_ERROR, &"the cosigner failed")
 }

@@ -27,6 +27,7 @@
 //! [c2sp.org/tlog-checkpoint]: https://c2sp.org/tlog-checkpoint
 //! [c2sp.org/tlog-cosignature]: https://c2sp.org/tlog-cosignature
 
+mod audit_note;
 mod checkpoint;
 mod cosignature;
 mod file_fault;
@@ -34,6 +35,7 @@ mod signed;
 mod timestamped;
 mod vkey;
 
+pub use audit_note::{AuditNote, AuditNoteError};
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint};
 pub use cosignature::{Cosignature, cosign, cosign_mldsa};
 pub use file_fault::FileFault;

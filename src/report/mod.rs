@@ -24,22 +24,27 @@ pub enum ReportError {
     #[error("the page: {0}")]
     Page(String),
     /// The data can't be put into JSON.
-    #[error("report.json: {0}")]
+    #[error("the report as JSON: {0}")]
     Json(String),
     /// A file or folder can't be written.
     #[error(transparent)]
     Io(#[from] FileError),
 }
 
-/// Writes `report.html` and `report.json` into a folder, which it makes if need be.
+/// Writes `report.html`, `report.json`, and `findings.json`, which has the report's findings alone, into a folder, which it makes if need be.
 ///
 /// # Errors
 /// [`ReportError`].
 pub fn write(dir: &Path, report: &Report) -> Result<(), ReportError> {
     make_folders(dir)?;
     write_unsynced(&dir.join("report.html"), page::html(report)?)?;
+    write_json(&dir.join("findings.json"), &report.findings)?;
+    write_json(&dir.join("report.json"), report)
+}
+
+fn write_json(path: &Path, what: &impl serde::Serialize) -> Result<(), ReportError> {
     let mut data =
-        serde_json::to_vec_pretty(report).map_err(|error| ReportError::Json(error.to_string()))?;
+        serde_json::to_vec_pretty(what).map_err(|error| ReportError::Json(error.to_string()))?;
     data.push(b'\n');
-    Ok(write_unsynced(&dir.join("report.json"), data)?)
+    Ok(write_unsynced(path, data)?)
 }

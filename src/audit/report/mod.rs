@@ -11,7 +11,7 @@ use super::findings::Finding;
 use super::observe::{IssuerSums, MonthSums};
 use super::survival::{AgeClass, Cohort, Share, ages, cohorts};
 use crate::crypto::PublicKey;
-use crate::ledger::{Totals, decimal};
+use crate::ledger::{State, Totals, decimal};
 use crate::record::{
     ActivityCode, Basis, CarbonRights, Day, Grams, Index, MethodId, MethodVersion, Micrograms,
     PlotNumber, RecordId, SpeciesCode,
@@ -121,6 +121,7 @@ impl Report {
             checkpoint: CheckpointRow {
                 size: checkpoint.head().size,
                 root: checkpoint.head().root.to_string(),
+                state_root: state_root(state)?,
                 first_admitted: Some(facts.admitted_on(Index(0))?),
                 last_admitted: facts.observations.last_day(),
                 note: checkpoint.to_string(),
@@ -142,6 +143,12 @@ impl Report {
             ages: ages(state)?,
         }))
     }
+}
+
+fn state_root(state: &State) -> Result<String, Inconsistent> {
+    let roots = state.roots();
+    let roots = roots.map_err(|error| Inconsistent::new(format!("the state: {error}")))?;
+    Ok(roots.state_root().to_string())
 }
 
 /// The log.
@@ -168,6 +175,8 @@ pub struct CheckpointRow {
     pub size: u64,
     /// Root hash.
     pub root: String,
+    /// The root of the state that these entries make.
+    pub state_root: String,
     /// The day of the first admission.
     pub first_admitted: Option<Day>,
     /// The day of the last admission.

@@ -165,12 +165,13 @@ impl Monitor<'_> {
     fn round(&mut self, inspection: &mut Inspection) -> Result<(), RoundError> {
         let before = inspection.auditor().state().entries();
         let file = Some(self.args.state.as_path());
-        let done = advance(inspection, self.source.as_ref(), self.threads, file).and_then(|new| {
-            if let Some(genesis) = &self.args.genesis {
-                inspection.auditor().check_genesis(genesis)?;
-            }
-            Ok(new)
-        });
+        let done =
+            advance(inspection, self.source.as_ref(), self.threads, file, |_| {}).and_then(|new| {
+                if let Some(genesis) = &self.args.genesis {
+                    inspection.auditor().check_genesis(genesis)?;
+                }
+                Ok(new)
+            });
         let new = match done {
             Ok(new) => new,
             // What could not be checked, lags, or was not signed by the log proves nothing about

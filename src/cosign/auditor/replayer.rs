@@ -1,0 +1,467 @@
+//! The replay of one log, in rounds: the pending checkpoint, every entry up to it, the audit note, and the
+//! cosignature.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::evidence::{Fault, ReadLog};
+use super::folder::CosigningAuditor;
+use super::followed::{FindingCount, FollowedLog, NotCosigned};
+use super::note_choice::NoteChoice;
+use crate::audit::{
+    AuditError, Finding, Inspection, InspectionError, SavedAuditError, Severity, StaticLog,
+};
+use crate::durable::{FileError, read_if_there, remove};
+use crate::note::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint, VerifierKey};
+use crate::record::{Day, TimeMs};
+
+/// Findings are judged during about one part in this many of the time, unless a cosignature waits for them.
+const JUDGE_ONE_IN: u32 = 10;
+/// Saves take about one part in this many of the time: the whole state is written.
+const SAVE_ONE_IN: u32 = 20;
+/// No save and no judgement waits longer than that.
+const PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// What a finding of severity high means for the cosignature. A finding is no violation of the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFinding {
+    /// It is told, and the checkpoint cosigned.
+    Sign,
+    /// Nothing is cosigned until the holder writes the finding's code into `accepted`.
+    Stop,
+    /// Nobody looks for findings, so that no awards are kept on the disk.
+    Ignore,
+}
+
+impl std::str::FromStr for OnFinding {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "sign" => Ok(Self::Sign),
+            "stop" => Ok(Self::Stop),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err("for a finding there is sign, stop and ignore".to_owned()),
+        }
+    }
+}
+
+/// How rounds are done.
+#[derive(Clone, Copy)]
+pub struct RoundOptions {
+    /// How many bundles are fetched and checked at a time.
+    pub threads: NonZeroUsize,
+    /// What a finding means for the cosignature.
+    pub on_finding: OnFinding,
+    /// The least time between two saves: what is lost when the process ends at some moment is replayed again.
+    pub save_every: Duration,
+    /// Seconds since 1970.
+    pub clock: fn() -> u64,
+}
+
+/// What a round came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Round {
+    /// There was nothing new.
+    Nothing,
+    /// Everything up to a checkpoint was replayed, and it is cosigned.
+    Cosigned {
+        /// Entries below the checkpoint.
+        size: u64,
+        /// Entries that were replayed for it.
+        new: u64,
+    },
+    /// Everything was replayed, and the cosignature is withheld for findings of these codes.
+    Withheld(Vec<String>),
+    /// The log is wrong, as it was found now or before.
+    Faulty(String),
+    /// What was saved can't be continued, for this reason: the next round replays from the first entry.
+    BeginsAnew(String),
+}
+
+/// A round that did not end. That says nothing of the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoundError {
+    /// The replay.
+    #[error(transparent)]
+    Replay(#[from] InspectionError),
+    /// A checkpoint that the log showed.
+    #[error("the log's checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// No key of the log that is listed signed the checkpoint.
+    #[error(
+        "the log's checkpoint is not signed by a key that is listed for it: get the key in force from the programme, and add it to the file of logs"
+    )]
+    OtherKey,
+    /// The root of the state for a note.
+    #[error("no audit note: {0}")]
+    Note(String),
+    /// It is not cosigned.
+    #[error("not cosigned: {0}")]
+    NotCosigned(String),
+    /// A file of the auditor.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl From<AuditError> for RoundError {
+    fn from(error: AuditError) -> Self {
+        Self::Replay(error.into())
+    }
+}
+
+impl From<NotCosigned> for RoundError {
+    fn from(error: NotCosigned) -> Self {
+        match error {
+            NotCosigned::File(error) => Self::File(error),
+            error => Self::NotCosigned(error.to_string()),
+        }
+    }
+}
+
+/// What a question to the log for its checkpoint came to.
+enum Asked {
+    /// It extends the pending one, which it now is, or is that, or an older one.
+    Taken,
+    /// The replay is not at the pending one yet, and only from there can another one be told to extend that.
+    Behind,
+    /// The log is wrong, or what was saved can't be continued.
+    Found(Round),
+}
+
+/// Replays one log of an auditor.
+pub struct Replayer<'a> {
+    auditor: &'a CosigningAuditor,
+    log: &'a FollowedLog,
+    options: RoundOptions,
+    /// The replay, and the log's key by which it goes.
+    inspection: Option<(VerifierKey, Inspection)>,
+    choice: Option<NoteChoice>,
+    judge_after: Option<Instant>,
+    save_after: Option<Instant>,
+}
+
+impl<'a> Replayer<'a> {
+    /// A replay of one of the auditor's logs, from where it was saved.
+    pub fn new(auditor: &'a CosigningAuditor, log: &'a FollowedLog, options: RoundOptions) -> Self {
+        Self {
+            auditor,
+            log,
+            options,
+            inspection: None,
+            choice: None,
+            judge_after: None,
+            save_after: None,
+        }
+    }
+
+    /// Asks the log for its checkpoint, which becomes the pending one if it extends that, then does a round.
+    ///
+    /// # Errors
+    /// [`RoundError`].
+    pub fn ask_and_round(&mut self, source: &dyn StaticLog) -> Result<Round, RoundError> {
+        if self.log.fault().is_some() {
+            return self.round(source);
+        }
+        let mut asked = self.ask(source);
+        let mut before = Round::Nothing;
+        if let Ok(Asked::Behind) = asked {
+            before = self.round(source)?;
+            if !matches!(before, Round::Nothing | Round::Cosigned { .. }) {
+                return Ok(before);
+            }
+            asked = self.ask(source);
+        }
+        if let Ok(Asked::Found(Round::BeginsAnew(why))) = asked {
+            return Ok(Round::BeginsAnew(why));
+        }
+        // What is pending is replayed whether or not the log showed something else.
+        let round = self.round(source)?;
+        match asked {
+            Ok(Asked::Found(found)) => Ok(found),
+            Ok(Asked::Taken | Asked::Behind) => Ok(match round {
+                Round::Nothing => before,
+                round => round,
+            }),
+            Err(error) => {
+                self.log.set_trouble(Some(error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Replays up to the pending checkpoint, and cosigns it.
+    ///
+    /// # Errors
+    /// [`RoundError`]; the next round goes on from what was saved.
+    pub fn round(&mut self, source: &dyn StaticLog) -> Result<Round, RoundError> {
+        let done = self.try_round(source);
+        let trouble = done.as_ref().err().map(RoundError::to_string);
+        self.log.set_trouble(trouble);
+        let amid = |(_, inspection): &(_, Inspection)| !inspection.is_settled();
+        if done.is_err() && self.inspection.as_ref().is_some_and(amid) {
+            // It is resumed from what was saved; its award rows can be held once only.
+            self.forget();
+        }
+        done
+    }
+
+    fn forget(&mut self) {
+        self.inspection = None;
+        self.choice = None;
+    }
+
+    fn ask(&mut self, source: &dyn StaticLog) -> Result<Asked, RoundError> {
+        let note = source.checkpoint().map_err(AuditError::from)?;
+        let shown = UnverifiedCheckpoint::parse(&note)?;
+        let key = self.key_of(&shown)?;
+        let before = self.log.pending().map(|pending| pending.head());
+        let checkpoint = shown.verify(&key)?;
+        let read = ReadLog::new(source, note, &self.log.tile_bytes_read);
+        if let Some(begins_anew) = self.resume(&key)? {
+            return Ok(Asked::Found(begins_anew));
+        }
+        let Some((_, inspection)) = &mut self.inspection else {
+            return Ok(Asked::Behind);
+        };
+        // Only against the pending one is it known to extend that. What is pending is replayed first.
+        let target = inspection.auditor().target().cloned();
+        let size = |head: Option<TreeHead>| head.map_or(0, |head| head.size);
+        if target.as_ref().map(Checkpoint::head) != before {
+            // A pending one that was lost: the saved replay was towards a newer one.
+            if let Some(target) = target.filter(|target| target.head().size > size(before)) {
+                self.log.put_shown(before, &target)?;
+            }
+            return Ok(Asked::Behind);
+        }
+        match inspection.fetch_checkpoint(&read) {
+            Ok(_) => {
+                self.log.put_shown(before, &checkpoint)?;
+                Ok(Asked::Taken)
+            }
+            // A copy that lags: nothing of it contradicts what is pending.
+            Err(InspectionError::Audit(AuditError::Older { .. })) => Ok(Asked::Taken),
+            Err(InspectionError::Audit(error)) if Fault::is_shown_by(&error) => {
+                let fault = Fault::gather(&error, &checkpoint.to_string(), &read);
+                self.fault(fault).map(Asked::Found)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn try_round(&mut self, source: &dyn StaticLog) -> Result<Round, RoundError> {
+        if let Some(fault) = self.log.fault() {
+            self.log.note_fault_again()?;
+            self.forget();
+            return Ok(Round::Faulty(fault));
+        }
+        let Some(pending) = self.log.pending() else {
+            return Ok(Round::Nothing);
+        };
+        // A replay at hand that is behind goes on: only from the pending one can the log be asked for more.
+        let is_here = self.inspection.is_none() || self.replayed_head() == Some(pending.head());
+        if self.log.is_cosigned(pending.head()) && is_here {
+            // Nothing is replayed for a fresh time.
+            let now_s = (self.options.clock)();
+            let fresh = self.log.cosign(self.auditor, &pending, now_s)?;
+            let size = pending.head().size;
+            return Ok(match fresh {
+                true => Round::Cosigned { size, new: 0 },
+                false => Round::Nothing,
+            });
+        }
+        let key = self.key_of(&pending.clone().into())?;
+        if let Some(begins_anew) = self.resume(&key)? {
+            return Ok(begins_anew);
+        }
+        let note = pending.to_string();
+        let read = ReadLog::new(source, note.clone().into_bytes(), &self.log.tile_bytes_read);
+        let new = match self.replay(&read) {
+            Ok(new) => new,
+            Err(InspectionError::Audit(error)) if Fault::is_shown_by(&error) => {
+                let fault = Fault::gather(&error, &note, &read);
+                return self.fault(fault);
+            }
+            Err(InspectionError::Audit(error @ AuditError::Saved(_))) => {
+                return self.begin_anew(error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let state_file = self.state_file();
+        let Some((_, inspection)) = &mut self.inspection else {
+            return Ok(Round::Nothing);
+        };
+        if let Some(state) = inspection.auditor().replay().unheld().first() {
+            let why = format!(
+                "the state entry {} speaks of {} entries, before the saved state",
+                state.index, state.size
+            );
+            return self.begin_anew(why);
+        }
+        if self.save_after.is_none_or(|at| Instant::now() >= at) {
+            let begun = Instant::now();
+            inspection.save(&state_file)?;
+            let rest = begun.elapsed().saturating_mul(SAVE_ONE_IN);
+            let rest = rest.max(self.options.save_every).min(PAUSE_MAX);
+            self.save_after = Some(Instant::now() + rest);
+        }
+        if let Some(withheld) = self.judge()? {
+            return Ok(Round::Withheld(withheld));
+        }
+        let now_s = (self.options.clock)();
+        self.log.cosign(self.auditor, &pending, now_s)?;
+        self.note()?;
+        Ok(Round::Cosigned {
+            size: new.end,
+            new: new.end - new.start,
+        })
+    }
+
+    fn state_file(&self) -> PathBuf {
+        let has_awards = self.options.on_finding != OnFinding::Ignore;
+        self.log.state_file(has_awards)
+    }
+
+    fn replayed_head(&self) -> Option<TreeHead> {
+        let (_, inspection) = self.inspection.as_ref()?;
+        inspection.auditor().last().map(Checkpoint::head)
+    }
+
+    /// The listed key of the log that a checkpoint names.
+    fn key_of(&self, checkpoint: &UnverifiedCheckpoint) -> Result<VerifierKey, RoundError> {
+        let keys = self.log.keys();
+        // The one that was listed last: who lists a second key does so because the first is replaced.
+        let named = keys.iter().rev().find(|key| checkpoint.note().names(key));
+        named.cloned().ok_or(RoundError::OtherKey)
+    }
+
+    /// Has the replay at hand that goes by this key; says if what was saved can't be continued.
+    fn resume(&mut self, key: &VerifierKey) -> Result<Option<Round>, RoundError> {
+        if self.inspection.as_ref().is_some_and(|(by, _)| by == key) {
+            return Ok(None);
+        }
+        self.forget();
+        let file = self.state_file();
+        match Inspection::resume(key.clone(), &file) {
+            Ok(mut inspection) => {
+                if self.options.on_finding == OnFinding::Ignore {
+                    inspection.leave_awards_out();
+                }
+                let entries = inspection.auditor().state().entries();
+                self.log.replayed.store(entries, Ordering::Relaxed);
+                self.inspection = Some((key.clone(), inspection));
+                Ok(None)
+            }
+            // It can be made again: of other rules, or damaged.
+            Err(InspectionError::Saved(error @ SavedAuditError::Unusable(..))) => {
+                self.begin_anew(error.to_string()).map(Some)
+            }
+            Err(InspectionError::Audit(error @ AuditError::Saved(_))) => {
+                self.begin_anew(error.to_string()).map(Some)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn begin_anew(&mut self, why: String) -> Result<Round, RoundError> {
+        self.forget();
+        let file = self.state_file();
+        if read_if_there(&file)?.is_some() {
+            remove(&file)?;
+        }
+        Ok(Round::BeginsAnew(why))
+    }
+
+    fn fault(&mut self, fault: Fault) -> Result<Round, RoundError> {
+        let what = fault.what.clone();
+        self.log.found_wrong(fault)?;
+        self.forget();
+        Ok(Round::Faulty(what))
+    }
+
+    fn replay(&mut self, read: &ReadLog<'_>) -> Result<std::ops::Range<u64>, InspectionError> {
+        let file = self.state_file();
+        let Some((_, inspection)) = &mut self.inspection else {
+            return Ok(0..0);
+        };
+        let claimed = inspection.fetch_checkpoint(read)?;
+        let from = inspection.auditor().state().entries();
+        let to = claimed.head().size;
+        let choice = self.choice.get_or_insert_with(|| {
+            let noted = self.log.note_size().max(from).min(to);
+            let origin = self.log.origin();
+            NoteChoice::between(origin, self.auditor.notes_key(), noted, to)
+        });
+        let (log, threads) = (self.log, self.options.threads);
+        let mut told = from;
+        inspection.advance(read, &claimed, threads, Some(&file), |replay| {
+            choice.look(replay);
+            let entries = replay.state().entries();
+            log.replayed.store(entries, Ordering::Relaxed);
+            let new = entries.saturating_sub(told);
+            log.entries_replayed.fetch_add(new, Ordering::Relaxed);
+            told = entries;
+        })
+    }
+
+    /// Judges findings if it is time to; gives those for which the cosignature is withheld.
+    fn judge(&mut self) -> Result<Option<Vec<String>>, RoundError> {
+        let stops = self.options.on_finding == OnFinding::Stop;
+        if self.options.on_finding == OnFinding::Ignore {
+            return Ok(None);
+        }
+        let is_due = stops || self.judge_after.is_none_or(|at| Instant::now() >= at);
+        let Some((_, inspection)) = self.inspection.as_mut().filter(|_| is_due) else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        let now_ms = (self.options.clock)().saturating_mul(1000);
+        let findings = inspection.findings(Day::of(TimeMs(now_ms)))?;
+        let rest = begun.elapsed().saturating_mul(JUDGE_ONE_IN);
+        self.judge_after = Some(Instant::now() + rest.min(PAUSE_MAX));
+        let accepted = match stops {
+            true => accepted(&self.log.accepted_file())?,
+            false => Vec::new(),
+        };
+        let grave = |finding: &&Finding| {
+            stops
+                && finding.severity == Severity::High
+                && !accepted.iter().any(|code| code == finding.code)
+        };
+        let withheld = findings.iter().filter(grave);
+        let withheld: Vec<String> = withheld.map(|finding| finding.code.to_owned()).collect();
+        let counts = findings.iter().map(|finding| FindingCount {
+            code: finding.code,
+            severity: finding.severity.name(),
+            count: finding.count,
+        });
+        self.log.set_findings(counts.collect(), withheld.clone());
+        Ok((!withheld.is_empty()).then_some(withheld))
+    }
+
+    fn note(&mut self) -> Result<(), RoundError> {
+        let (Some((_, inspection)), Some(choice)) = (&self.inspection, &self.choice) else {
+            return Ok(());
+        };
+        let replay = inspection.auditor().replay();
+        let note = choice.note(self.log.origin(), replay);
+        if let Some(note) = note.map_err(RoundError::Note)? {
+            self.log.put_note(self.auditor, &note)?;
+            self.choice = None;
+        }
+        Ok(())
+    }
+}
+
+/// The codes of findings that the holder accepted, one a line.
+fn accepted(file: &Path) -> Result<Vec<String>, FileError> {
+    let text = read_if_there(file)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.lines().map(str::trim);
+    let codes = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(codes.map(str::to_owned).collect())
+}

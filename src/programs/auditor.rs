@@ -1,0 +1,254 @@
+//! `arborlog auditor`: replays logs as they grow, and cosigns what it finished.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::cli::serve::stop_signal;
+use crate::cli::{Done, Failure, log_source};
+use arborlog::audit::threads_default;
+use arborlog::cosign::{
+    AuditorError, CosigningAuditor, FollowedLog, KeyKind, OnFinding, Replayer, Round, RoundOptions,
+};
+use arborlog::http::{TrustedProxies, serve_auditor};
+use arborlog::note::KeyName;
+use arborlog::outcome::Outcome;
+
+/// How much of the replay a process that ends at some moment loses, if saving is quick.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// The longest pause behind rounds that did not end.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Audit logs as they grow, and cosign what was replayed: every entry by the rules, every state entry, from
+/// the first on.
+///
+/// DIR has its keys, the list of logs (DIR/logs: verifier key and address, one a line) and what it knows of
+/// each. Make it with --init. It takes checkpoints that logs send (add-checkpoint), and asks for them itself.
+/// Once it finds a log wrong it never cosigns anything of that log again, keeps the evidence in
+/// DIR/evidence, goes on with the others, and ends with exit code 1 when it is stopped. Back DIR up, and never
+/// put an older copy of DIR/pending, DIR/cosigned or DIR/faults back.
+#[derive(Args)]
+pub struct AuditorArgs {
+    /// The auditor's folder.
+    #[arg(env = "ARBORLOG_AUDITOR_DIR")]
+    dir: PathBuf,
+    /// Make the folder and keys of this name, such as auditor.example.org/arborlog; print the verifier key of
+    /// the cosignatures, for policies, then that of the audit notes, and end.
+    #[arg(long, value_name = "NAME")]
+    init: Option<KeyName>,
+    /// What cosigning key --init makes: ed25519, whose cosignatures every client reads, or mldsa (ML-DSA-44).
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "ed25519",
+        requires = "init"
+    )]
+    key: KeyKind,
+    /// Where to listen; port 0 takes a free one and prints it.
+    #[arg(
+        long,
+        env = "ARBORLOG_AUDITOR_LISTEN",
+        default_value = "127.0.0.1:8091"
+    )]
+    listen: String,
+    /// Seconds from one question to a log for its checkpoint to the next; 0 asks never, and waits for what
+    /// logs send.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    every: u64,
+    /// What a finding of severity high (docs/audit.md) means: sign tells it and cosigns, for a finding is no
+    /// violation; stop cosigns nothing until its code stands in DIR/accepted, one a line, and judges findings
+    /// before each cosignature; ignore looks for none, and keeps no awards on the disk (110 bytes each).
+    #[arg(long, value_name = "WHAT", default_value = "sign")]
+    on_finding: OnFinding,
+    /// How many bundles are fetched and checked at a time.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Ask each log once, replay, cosign, and end: 0 if all was cosigned, 1 if a log is wrong, 3 if one could
+    /// not be replayed or its cosignature is withheld.
+    #[arg(long, conflicts_with = "listen")]
+    once: bool,
+    /// The address of a proxy that is believed when it says, in X-Forwarded-For, whom a request is from.
+    /// Give it once for each proxy.
+    #[arg(
+        long,
+        env = "ARBORLOG_AUDITOR_TRUSTED_PROXY",
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    trusted_proxy: Vec<std::net::IpAddr>,
+}
+
+pub fn run(args: &AuditorArgs) -> Done {
+    if let Some(name) = &args.init {
+        let made = CosigningAuditor::init(&args.dir, name, args.key).map_err(not_opened)?;
+        outln!("{}\n{}", made.0, made.1);
+        return Ok(());
+    }
+    let auditor = Arc::new(CosigningAuditor::open(&args.dir).map_err(not_opened)?);
+    let options = RoundOptions {
+        threads: args.threads.unwrap_or_else(threads_default),
+        on_finding: args.on_finding,
+        save_every: match args.once {
+            true => Duration::ZERO,
+            false => SAVE_EVERY,
+        },
+        clock,
+    };
+    if args.once {
+        // Each log has its turn, whatever becomes of the others; the first failure is told last.
+        let done: Vec<Done> = auditor
+            .logs()
+            .map(|log| once(&auditor, log, options))
+            .collect();
+        let mut failures = done.into_iter().filter_map(Result::err);
+        let first = failures.next();
+        failures.for_each(|failure| errln!("arborlog: {failure}"));
+        return first.map_or(Ok(()), Err);
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
+            anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
+        })?;
+        outln!("listening on http://{}", listener.local_addr()?);
+        tracing::info!(vkey = %auditor.vkey(), logs = auditor.logs().count(), "auditing");
+        let every = (args.every > 0).then(|| Duration::from_secs(args.every));
+        let origins: Vec<String> = auditor
+            .logs()
+            .map(|log| log.origin_hash().to_owned())
+            .collect();
+        for origin_hash in origins {
+            let auditor = Arc::clone(&auditor);
+            // It ends with the process, at any moment: what it had not saved is replayed again.
+            let follow = move || {
+                if let Some(log) = auditor.log_of_hash(&origin_hash) {
+                    follow(&auditor, log, options, every);
+                }
+            };
+            std::thread::Builder::new()
+                .name("replay".to_owned())
+                .spawn(follow)?;
+        }
+        let proxies = TrustedProxies::new(args.trusted_proxy.iter().copied());
+        serve_auditor(listener, Arc::clone(&auditor), proxies, stop).await?;
+        tracing::info!("stopped");
+        match auditor.logs().find_map(|log| Some((log, log.fault()?))) {
+            Some((log, what)) => Err(found_wrong(log, &what)),
+            None => Ok(()),
+        }
+    })
+}
+
+fn clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+/// Replays a log as it grows, for ever.
+fn follow(
+    auditor: &CosigningAuditor,
+    log: &FollowedLog,
+    options: RoundOptions,
+    every: Option<Duration>,
+) {
+    let source = match log_source::open(log.url()) {
+        Ok(source) => source,
+        Err(error) => {
+            tracing::error!(log = %log.origin(), %error, "this log is not replayed: correct its line, and start again");
+            return;
+        }
+    };
+    let mut replayer = Replayer::new(auditor, log, options);
+    let least = every.unwrap_or(Duration::from_secs(10));
+    let mut pause = least;
+    let mut told = None;
+    loop {
+        let round = match every {
+            Some(_) => replayer.ask_and_round(source.as_ref()),
+            None => replayer.round(source.as_ref()),
+        };
+        pause = match &round {
+            Ok(_) => least,
+            Err(_) => pause.saturating_mul(2).min(PAUSE_MAX.max(least)),
+        };
+        match &round {
+            Ok(Round::Cosigned { new: 0, .. } | Round::Nothing) => {}
+            Ok(Round::Cosigned { size, new }) => {
+                tracing::info!(log = %log.origin(), size, new, "replayed and cosigned");
+            }
+            Ok(Round::BeginsAnew(why)) => {
+                tracing::warn!(log = %log.origin(), %why, "the replay begins with the first entry again");
+                continue;
+            }
+            Ok(Round::Faulty(what)) if told.as_ref() != Some(what) => {
+                tracing::error!(
+                    log = %log.origin(), evidence = %log.evidence_folder().display(),
+                    "the log is wrong, and nothing of it is cosigned any more: {what}"
+                );
+                told = Some(what.clone());
+            }
+            Ok(Round::Withheld(codes)) if told.as_ref() != Some(&codes.join(" ")) => {
+                let codes = codes.join(" ");
+                tracing::warn!(log = %log.origin(), codes, "the cosignature is withheld for these findings");
+                told = Some(codes);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(log = %log.origin(), %error, "not replayed; it is tried again");
+            }
+        }
+        log.wait(pause);
+    }
+}
+
+fn once(auditor: &CosigningAuditor, log: &FollowedLog, options: RoundOptions) -> Done {
+    let source = log_source::open(log.url())?;
+    let mut replayer = Replayer::new(auditor, log, options);
+    loop {
+        let round = replayer.ask_and_round(source.as_ref());
+        match round.map_err(|error| Failure::of(Outcome::Unchecked, error))? {
+            Round::Faulty(what) => return Err(found_wrong(log, &what)),
+            Round::BeginsAnew(why) => errln!("{}: from the first entry again: {why}", log.origin()),
+            Round::Withheld(codes) => {
+                let what = anyhow::anyhow!(
+                    "{}: the cosignature is withheld for findings: {}. Look into them, then write their codes into `accepted`",
+                    log.origin(),
+                    codes.join(" ")
+                );
+                return Err(Failure::of(Outcome::Unchecked, what));
+            }
+            _ => {
+                let status = log.status();
+                if status.lag_entries == 0 {
+                    outln!("{} {}", log.origin(), status.cosigned);
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn found_wrong(log: &FollowedLog, what: &str) -> Failure {
+    Failure::check(anyhow::anyhow!(
+        "{} is wrong, and nothing of it is cosigned any more: {what}\n  the evidence: {}",
+        log.origin(),
+        log.evidence_folder().display()
+    ))
+}
+
+fn not_opened(error: AuditorError) -> Failure {
+    let outcome = match &error {
+        AuditorError::Exists(_) | AuditorError::Witness(_) | AuditorError::Line { .. } => {
+            return Failure::usage(error);
+        }
+        AuditorError::NoAuditor(_) => Outcome::NotThatKind,
+        AuditorError::Damaged { .. } => Outcome::False,
+        _ => Outcome::Unchecked,
+    };
+    Failure::of(outcome, error)
+}
