@@ -237,7 +237,7 @@ const LIARS = {
 
 const isPage = (url) => url.startsWith('/certificate/');
 const serving = (forged) => (url) => {
-  if (url === '/checkpoint') return forged.checkpoint();
+  if (url === '/v1/checkpoint') return forged.checkpoint();
   const asked = /^\/v1\/receipts\/(\d+)$/.exec(url);
   return asked ? forged.receipt(Number(asked[1])) : undefined;
 };

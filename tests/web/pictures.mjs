@@ -47,7 +47,7 @@ await picture('forked', [tree, tree], { height: 1250 }, () => {
   const forged = new Forged('demo.arborlog.example/ledger', site.logKey, changed);
   site.tamper = (url) => {
     const asked = /^\/v1\/receipts\/(\d+)$/.exec(url);
-    if (url === '/checkpoint') return forged.checkpoint();
+    if (url === '/v1/checkpoint') return forged.checkpoint();
     return asked ? forged.receipt(Number(asked[1])) : undefined;
   };
 });

@@ -31,11 +31,11 @@ function openStorage() {
 }
 export const storage = openStorage();
 
-// The newest checkpoint, and the one that this browser saw before, or null; they are compared once.
+// The newest checkpoint (with a policy, that of /checkpoint is older than receipts), and the one that this browser saw before, or null; they are compared once.
 let comparing = null;
 export function compareSeen(identity) {
   comparing ??= (async () => {
-    const newest = async () => openCheckpoint(await fetchBytes('/checkpoint'), identity.vkey);
+    const newest = async () => openCheckpoint(await fetchBytes('/v1/checkpoint'), identity.vkey);
     let now = await newest();
     // Another window may have kept a newer checkpoint since: asks once more before the log has shrunk.
     const before = await compare(now, identity, storage, proveGrowth).catch(async (error) => {
