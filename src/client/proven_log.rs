@@ -5,7 +5,7 @@ use super::log_fault::LogFault;
 use super::own_chain::Walk;
 use super::remote::{IssuerState, Remote, RemoteError};
 use super::static_log::RemoteLog;
-use crate::audit::{SourceError, Tiles};
+use crate::audit::{SourceError, StaticLog as _, Tiles};
 use crate::crypto::PublicKey;
 use crate::note::{CheckpointError, TreeHead, UnverifiedCheckpoint, VerifierKey};
 use crate::record::{Origin, SigningContext};
@@ -47,7 +47,7 @@ impl<'a> ProvenLog<'a> {
 
     /// Where tiles come from.
     pub(super) fn source(&self) -> RemoteLog {
-        RemoteLog::new(self.remote.clone())
+        RemoteLog::newest(self.remote.clone())
     }
 
     /// The newest checkpoint, proven to extend the known ones. `told` is the size of an answer that
@@ -58,7 +58,7 @@ impl<'a> ProvenLog<'a> {
         known: &[String],
         told: u64,
     ) -> Result<(Proven, Tiles<'s>), LogFault> {
-        let bytes = source.newest_checkpoint().map_err(|error| match error {
+        let bytes = source.checkpoint().map_err(|error| match error {
             SourceError::Absent => LogFault::Unchecked(format!(
                 "{}/checkpoint is not there: this is no log",
                 self.remote.base()

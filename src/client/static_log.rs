@@ -7,27 +7,46 @@ use crate::note::{NOTE_BYTES_MAX, UnverifiedCheckpoint};
 
 /// A log's static files, at a URL. Retries what may pass; never asks `/v1`, but for the newest checkpoint.
 #[derive(Clone, Debug)]
-pub struct RemoteLog(Remote);
+pub struct RemoteLog {
+    remote: Remote,
+    /// Whether its checkpoint is that of the newest commit, where the server tells that one apart.
+    is_newest: bool,
+}
 
 impl RemoteLog {
     /// The log at this server, or at any web server that has its files.
     pub fn new(remote: Remote) -> Self {
-        Self(remote)
+        Self {
+            remote,
+            is_newest: false,
+        }
+    }
+
+    /// The same, for those on whom the checkpoint waits that others read: what they ask for is the newest commit's.
+    pub fn newest(remote: Remote) -> Self {
+        Self {
+            remote,
+            is_newest: true,
+        }
     }
 
     /// The checkpoint of the newest commit. At `/checkpoint` of a log with a policy of witnesses stands one that is
     /// some seconds older, and does not cover what was acknowledged just now.
-    pub(super) fn newest_checkpoint(&self) -> Result<Vec<u8>, SourceError> {
+    fn newest_checkpoint(&self) -> Result<Vec<u8>, SourceError> {
         match self.ask("v1/checkpoint", NOTE_BYTES_MAX + 1) {
             // A web server that has the files alone may answer with a page of its own.
             Ok(note) if UnverifiedCheckpoint::parse(&note).is_ok() => Ok(note),
-            Ok(_) | Err(SourceError::Absent) => self.checkpoint(),
+            Ok(_) | Err(SourceError::Absent) => self.standing_checkpoint(),
             Err(error) => Err(error),
         }
     }
 
+    fn standing_checkpoint(&self) -> Result<Vec<u8>, SourceError> {
+        self.ask("checkpoint", NOTE_BYTES_MAX + 1)
+    }
+
     fn ask(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, SourceError> {
-        match self.0.file(path, bytes_max as u64) {
+        match self.remote.file(path, bytes_max as u64) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(SourceError::Absent),
             Err(RemoteError::Away { url, why, .. }) => Err(SourceError::Unreachable(format!(
@@ -50,6 +69,9 @@ impl TileSource for RemoteLog {
 
 impl StaticLog for RemoteLog {
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError> {
-        self.ask("checkpoint", NOTE_BYTES_MAX + 1)
+        match self.is_newest {
+            true => self.newest_checkpoint(),
+            false => self.standing_checkpoint(),
+        }
     }
 }

@@ -156,7 +156,7 @@ fn follow(
     options: RoundOptions,
     every: Option<Duration>,
 ) {
-    let source = match log_source::open(log.url()) {
+    let source = match log_source::open_newest(log.url()) {
         Ok(source) => source,
         Err(error) => {
             tracing::error!(log = %log.origin(), %error, "this log is not replayed: correct its line, and start again");
@@ -207,7 +207,7 @@ fn follow(
 }
 
 fn once(auditor: &CosigningAuditor, log: &FollowedLog, options: RoundOptions) -> Done {
-    let source = log_source::open(log.url())?;
+    let source = log_source::open_newest(log.url())?;
     let mut replayer = Replayer::new(auditor, log, options);
     loop {
         let round = replayer.ask_and_round(source.as_ref());

@@ -5,7 +5,7 @@ mod programme;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -17,6 +17,9 @@ use arborlog::note::VerifierKey;
 use arborlog::web::Site;
 use job::{DemoSummary, play};
 use programme::{make_keys, make_ledger};
+
+/// How often a state entry covers what visitors added.
+const COVER_EVERY: Duration = Duration::from_secs(1);
 
 /// Run the main job on real data: keys, a ledger, awards, plots, claims; then verify and serve.
 ///
@@ -88,9 +91,20 @@ pub fn run(args: &DemoArgs) -> Done {
         print(args, summary, begun.elapsed().as_secs_f64())?;
         if !args.once {
             say(args.json, format!("serving on {url} until Ctrl-C"));
+            // What visitors add is covered as a server covers it.
             runtime.block_on(async {
-                serve::stop_signal()?.await;
-                Ok::<_, std::io::Error>(())
+                let stop = serve::stop_signal()?;
+                let mut stop = std::pin::pin!(stop);
+                let mut due = tokio::time::interval(COVER_EVERY);
+                loop {
+                    tokio::select! {
+                        () = &mut stop => return Ok::<_, std::io::Error>(()),
+                        _ = due.tick() => {}
+                    }
+                    if let Err(error) = covered.cover().await {
+                        tracing::warn!(%error, "no state entry covers what came in");
+                    }
+                }
             })?;
         }
     }

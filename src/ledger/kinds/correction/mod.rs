@@ -32,8 +32,8 @@ impl Rules for Correction {
         let unknown = || {
             Refusal::new(
                 Code::TargetUnknown,
-                format!("there is no entry {}", self.target),
-                "name the entry that is put right",
+                format!("nobody stated anything in an entry {}", self.target),
+                "name the earlier entry that is put right; a state entry is the log's own, and is never put right",
             )
         };
         ensure(self.target.0 < state.globals.entries, unknown)?;
