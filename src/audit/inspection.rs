@@ -14,6 +14,7 @@ use super::observe::Observations;
 use super::report::Report;
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
+use super::tiles::Tiles;
 use super::whole::WholeError;
 use crate::ledger::{STATE_LAG_MAX, State};
 use crate::note::VerifierKey;
@@ -188,7 +189,8 @@ impl Inspection {
             }
             Ok(())
         };
-        self.auditor
+        let range = self
+            .auditor
             .advance(source, claimed, threads, each, |replay| {
                 let entries = replay.state().entries();
                 progress(replay);
@@ -214,8 +216,26 @@ impl Inspection {
                         saved_at = Instant::now();
                     }
                 }
-                Ok(())
-            })
+                Ok::<_, InspectionError>(())
+            })?;
+        self.compare_attestations(source)?;
+        Ok(range)
+    }
+
+    /// Holds attestations that were read against the log, each once.
+    fn compare_attestations(&mut self, source: &dyn StaticLog) -> Result<(), AuditError> {
+        let mut attestations = self.observations.attestations.iter_mut();
+        let mut new = attestations
+            .by_ref()
+            .filter(|(_, said)| said.compared.is_none());
+        let Some(first) = new.next() else {
+            return Ok(());
+        };
+        let tiles = Tiles::open(source, self.auditor.replay().head().tree)?;
+        for (index, said) in std::iter::once(first).chain(new) {
+            said.compared = Some(said.compare(*index, &tiles)?);
+        }
+        Ok(())
     }
 
     /// Whether it stands at a checkpoint, or before the first entry, and not amid what an error

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod attested;
 mod auditor;
 mod awards;
 mod coverage;
@@ -40,6 +41,7 @@ mod survival;
 mod tiles;
 mod whole;
 
+pub use attested::{Agreement, Compared, ObservedAttestation};
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
 pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 pub use coverage::{Coverage, Gap, UNCOVERED_MS_MAX};

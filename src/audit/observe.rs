@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use super::attested::ObservedAttestation;
 use super::coverage::Coverage;
 use crate::crypto::PublicKey;
 use crate::ledger::decimal;
@@ -63,6 +64,8 @@ pub struct Observations {
     pub losses: BTreeMap<Index, ObservedLoss>,
     /// Entries that governors issued, in order.
     pub governance: Vec<Index>,
+    /// What auditors attested.
+    pub attestations: BTreeMap<Index, ObservedAttestation>,
 }
 
 impl Observations {
@@ -192,8 +195,11 @@ impl Observations {
             | Statement::Policy(_) => self.governance.push(index),
             // It signs what its batch says, and says nothing itself.
             Statement::Seal(_) => {}
-            // No finding asks for it: what it says is another auditor's opinion.
-            Statement::Attestation(_) => {}
+            // Its opinion is its auditor's own; its roots are held against the log.
+            Statement::Attestation(said) => {
+                let said = ObservedAttestation::new(said);
+                self.attestations.insert(index, said);
+            }
         }
     }
 

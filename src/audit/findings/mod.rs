@@ -2,6 +2,7 @@
 //! entries to look up and the question to ask. `docs/audit.md` tells each code and its thresholds,
 //! which are the constants of these modules.
 
+mod attestations;
 mod authority;
 mod awards;
 mod clock;
@@ -26,6 +27,7 @@ pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding
     all.extend(promises::findings(facts)?);
     all.extend(surveys::findings(facts)?);
     all.extend(trees::findings(facts));
+    all.extend(attestations::findings(facts));
     all.extend(authority::findings(facts)?);
     all.extend(clock::findings(facts));
     all.extend(coverage::findings(facts));

@@ -106,16 +106,17 @@ fn against_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
 fn more_than_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "survey_exceeds_books",
-        Severity::Medium,
-        "The survey found more trees alive than the books held there. Ask whether they are trees \
-         of the programme, or grew there before it.",
+        Severity::High,
+        "The survey found more trees alive than the books had standing at the entry that it names. Ask whether they are \
+         trees of the programme, or grew there before it.",
     );
     let books = PlantingBooks::new(facts.state);
     for (number, _, index, survey) in all(facts) {
         let standing = books.base(index, &survey.survey)?.standing;
         let alive = u64::from(survey.survey.alive);
         if alive > standing {
-            let detail = format!("{alive} found alive, {standing} in the books");
+            let as_of = survey.survey.as_of;
+            let detail = format!("{alive} found alive, {standing} in the books at entry {as_of}");
             cases.add(
                 u128::from(alive - standing),
                 format!("plot {number}"),
@@ -125,8 +126,8 @@ fn more_than_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
         }
     }
     Ok(cases.finding(|count| {
-        let surveys = many(count, "survey finds", "surveys find");
-        format!("{surveys} more trees than the books hold")
+        let surveys = many(count, "survey is", "surveys are");
+        format!("{surveys} of more living trees than the books held")
     }))
 }
 
