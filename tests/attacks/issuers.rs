@@ -60,7 +60,7 @@ fn attestations() -> Vec<Attack> {
             auditor,
             |it| it.admit("auditor", attestation(20)),
         )
-        .would("another auditor, who makes the roots of that size again"),
+        .would("an audit, by the finding `attestation_differs`"),
     ]
 }
 
