@@ -232,8 +232,15 @@ impl Inspection {
             return Ok(());
         };
         let tiles = Tiles::open(source, self.auditor.replay().head().tree)?;
-        for (index, said) in std::iter::once(first).chain(new) {
-            said.compared = Some(said.compare(*index, &tiles)?);
+        for (_, said) in std::iter::once(first).chain(new) {
+            said.compared = Some(said.compare(&tiles)?);
+        }
+        // What the next run resumes from has them too: it must not ask for entries that were replayed.
+        if let Some(point) = &mut self.resume_point {
+            for (index, said) in &mut point.observations.attestations {
+                let known = self.observations.attestations.get(index);
+                said.compared = known.and_then(|known| known.compared);
+            }
         }
         Ok(())
     }
