@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::durable::{FileError, read_at_most, read_if_there, replace};
+use crate::durable::{FileError, make_folders, read_at_most, read_if_there, replace};
 use crate::note::VerifierKey;
 
 /// Cosigners of which the size is kept: those of some policies, one after the other.
@@ -69,6 +69,9 @@ impl AcceptedSizes {
             .sizes
             .iter()
             .map(|(vkey, size)| format!("{size} {vkey}\n"));
+        if let Some(folder) = self.path.parent() {
+            make_folders(folder)?;
+        }
         replace(&self.path, lines.collect::<String>().as_bytes())
     }
 }

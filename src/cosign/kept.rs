@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,15 +67,12 @@ pub struct KeptCheckpoints {
 }
 
 impl KeptCheckpoints {
-    /// Opens the folder, and makes it if it is not there. Gives the recent checkpoints in it that one of the log's
+    /// Opens the folder, which is made when something is kept in it: a log without a policy writes nothing. Gives the recent checkpoints in it that one of the log's
     /// keys signed: nothing of them is kept before [`Self::take_in`] says how they stand.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn open(dir: &Path, log: &[VerifierKey]) -> Result<(Self, Vec<Checkpoint>), FileError> {
-        for folder in ["recent", "hourly", "ahead"] {
-            make_folders(&dir.join(folder))?;
-        }
         let mut found = Vec::new();
         for path in files(&dir.join("recent"))? {
             match read_note(&path, log)? {
@@ -137,6 +135,7 @@ impl KeptCheckpoints {
     ) -> Result<(), FileError> {
         let size = checkpoint.head().size;
         let note = checkpoint.to_string();
+        make_folders(&self.dir.join("recent"))?;
         replace(&self.recent_file(size), note.as_bytes())?;
         self.take_in(checkpoint, standing);
         if let Some(kept) = self.at(size).map(Arc::clone)
@@ -149,7 +148,9 @@ impl KeptCheckpoints {
 
     /// Keeps the first checkpoint of an hour that meets the quorum; lines that come for it later are added.
     fn keep_hourly(&mut self, kept: &CosignedCheckpoint, hour: u64) -> Result<(), FileError> {
-        let file = self.dir.join("hourly").join(hour.to_string());
+        let folder = self.dir.join("hourly");
+        make_folders(&folder)?;
+        let file = folder.join(hour.to_string());
         if self.hours.contains(&hour) {
             let bytes = read_at_most(&file, NOTE_BYTES_MAX)?;
             let before = UnverifiedCheckpoint::parse(&bytes).ok();
@@ -245,10 +246,8 @@ pub fn keep_ahead(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, FileEr
 /// # Errors
 /// [`FileError`].
 pub fn read_ahead(dir: &Path, log: &[VerifierKey]) -> Result<Vec<Checkpoint>, FileError> {
-    let folder = dir.join("ahead");
-    make_folders(&folder)?;
     let mut found = Vec::new();
-    for path in files(&folder)? {
+    for path in files(&dir.join("ahead"))? {
         found.extend(read_note(&path, log)?);
     }
     Ok(found)
@@ -266,9 +265,14 @@ pub fn open_own(note: &[u8], log: &[VerifierKey]) -> Option<Checkpoint> {
     log.iter().find_map(|key| claimed.clone().verify(key).ok())
 }
 
+/// The files of a folder; none, if it was not made yet.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(at(folder))? {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(paths),
+        entries => entries.map_err(at(folder))?,
+    };
+    for entry in entries {
         let path = entry.map_err(at(folder))?.path();
         if !is_temporary(&path) {
             paths.push(path);

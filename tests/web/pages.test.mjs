@@ -617,7 +617,8 @@ test('the first page is light, and every page has its policy', async () => {
   await page.goto(site.url);
   await page.waitForTimeout(500);
   const bytes = (await Promise.all(bodies)).reduce((sum, body) => sum + body.length, 0);
-  assert.ok(bytes > 10_000 && bytes < 100_000, `${bytes} bytes`);
+  // The page with its style and map, and the verifier's modules, which the card takes: a quarter of that on the wire.
+  assert.ok(bytes > 10_000 && bytes < 280_000, `${bytes} bytes`);
   for (const path of everyPage()) {
     const { headers } = await fetch(site.real + path);
     assert.match(headers.get('content-security-policy'), /^default-src 'none'; script-src 'self'; style-src 'self';/, path);
