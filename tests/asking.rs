@@ -601,9 +601,7 @@ fn a_cosigner_that_is_wrong_about_the_log_is_told_as_that() {
     world.append(&server, 1);
     assert_eq!(curl(&format!("{}/readyz", server.url)).0, 200);
     assert_eq!(
-        std::fs::read_dir(world.kept().join("ahead"))
-            .unwrap()
-            .count(),
+        std::fs::read_dir(world.kept().join("ahead")).map_or(0, Iterator::count),
         0
     );
 }
