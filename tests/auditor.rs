@@ -408,10 +408,15 @@ fn what_a_log_sends_is_pending_until_it_is_replayed() {
     );
 }
 
+/// How a log lies, with the words that tell so.
+type Lie = (&'static str, fn(&mut Forge));
+/// What is changed of a note, with the exit code and the words that it comes to.
+type NoteChange<'a> = (&'a dyn Fn(&mut AuditNote), i32, &'a str);
+
 #[test]
 fn a_log_that_breaks_a_rule_is_never_cosigned_again_and_the_evidence_is_kept() {
     let it = honest();
-    let lies: [(&str, fn(&mut Forge)); 2] = [
+    let lies: [Lie; 2] = [
         ("its state root is not", |lie| {
             lie.admit("platform", award(ANN, 7));
             let mut entry = lie.state_entry();
@@ -442,11 +447,11 @@ fn a_log_that_breaks_a_rule_is_never_cosigned_again_and_the_evidence_is_kept() {
             Checkpoint::open(&kept, &vkey).unwrap().head(),
             lie.head(lie.size())
         );
-        let bundle = lie
+        let mut bundle = lie
             .files()
             .into_iter()
             .filter(|(name, _)| name.contains("entries"));
-        let (name, bytes) = bundle.last().unwrap();
+        let (name, bytes) = bundle.next_back().unwrap();
         assert_eq!(
             std::fs::read(evidence.join("log").join(name)).unwrap(),
             bytes
@@ -512,7 +517,6 @@ fn two_histories_end_the_cosigning_however_they_are_shown() {
     // It shows a longer one that does not begin with what was cosigned.
     let auditor = Auditor::of_forge(&it);
     assert_eq!(auditor.once(&[]).0, Some(0));
-    let mut other = other;
     while other.entries.len() < it.entries.len() + 300 {
         other.admit("platform", award(ANN, 1));
     }
@@ -833,7 +837,7 @@ fn an_audit_compares_another_auditors_note_with_its_own_replay() {
         std::fs::write(&file, note.sign(auditor.notes_vkey.name(), &signing)).unwrap();
     };
     let spoken_of = it.size() - 1;
-    let changes: [(&dyn Fn(&mut AuditNote), i32, &str); 6] = [
+    let changes: [NoteChange<'_>; 6] = [
         // A lazy auditor has the log's root, and no state.
         (
             &|note| note.state_root = note.head.root,
