@@ -11,7 +11,7 @@ mod states;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::cosign::{
     AcceptedSizes, Answer, AskOutcome, Asked, ClientError, Conversation, CosignedCheckpoint,
     CosignerBoard, CosignerClient, CosignerStatus, KeptCheckpoints, Next, Pace, Role, Stands,
-    is_overdue, keep_ahead, open_own, read_ahead,
+    is_overdue, keep_ahead, now_s, open_own, read_ahead,
 };
 use crate::durable::FileError;
 use crate::log::{BesideChain, Log, Published, Status, vkey};
@@ -729,12 +729,6 @@ async fn own_keys(log: &Log) -> Result<Vec<VerifierKey>, String> {
 fn signed_at(checkpoint: &Checkpoint, cosigner: &Cosigner) -> Option<u64> {
     let seen = Cosignature::verify_any_time(checkpoint, &cosigner.vkey).ok()?;
     (seen.seen_at_s > 0).then_some(seen.seen_at_s)
-}
-
-/// Seconds since 1970.
-fn now_s() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
 }
 
 /// What an answer came to, for people.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use arborlog::audit::{AuditError, Folder, StaticLog};
-use arborlog::client::RemoteLog;
+use arborlog::client::{Remote, RemoteLog};
 use arborlog::durable::{FileError, at};
 use arborlog::note::VerifierKey;
 use arborlog::outcome::Outcome;
@@ -20,19 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `/checkpoint` may wait for this very auditor.
 pub fn open_newest(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
     match is_url(place) {
-        true => {
-            let remote = connect::to(place).retrying_for(PATIENCE);
-            Ok(Box::new(RemoteLog::newest(remote)))
-        }
+        true => Ok(Box::new(RemoteLog::newest(patient(place)))),
         false => open(place),
     }
+}
+
+fn patient(url: &str) -> Remote {
+    connect::to(url).retrying_for(PATIENCE)
 }
 
 /// The log's static files at a URL or in a folder.
 pub fn open(place: &str) -> Result<Box<dyn StaticLog>, Failure> {
     if is_url(place) {
-        let remote = connect::to(place).retrying_for(PATIENCE);
-        return Ok(Box::new(RemoteLog::new(remote)));
+        return Ok(Box::new(RemoteLog::new(patient(place))));
     }
     if is_store(place) {
         return Ok(Box::new(StoreLog::open(store::open(place)?)?));

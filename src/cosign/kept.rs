@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::files::name_of;
 use crate::durable::{FileError, at, is_temporary, make_folders, read_at_most, remove, replace};
 use crate::note::{Checkpoint, NOTE_BYTES_MAX, TreeHead, UnverifiedCheckpoint, VerifierKey};
 use crate::policy::{Level, Standing};
@@ -232,9 +233,7 @@ pub fn read_hour(dir: &Path, hour: u64) -> Result<String, FileError> {
 pub fn keep_ahead(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, FileError> {
     let folder = dir.join("ahead");
     make_folders(&folder)?;
-    let head = checkpoint.head();
-    let root: String = hex::encode(head.root.as_bytes()).chars().take(16).collect();
-    let file = folder.join(format!("{}-{root}", head.size));
+    let file = folder.join(name_of(checkpoint.head()));
     if files(&folder)?.len() < AHEAD_MAX {
         replace(&file, checkpoint.to_string().as_bytes())?;
     }

@@ -15,8 +15,10 @@ mod accepted;
 mod auditor;
 #[cfg(feature = "server")]
 mod board;
+mod clock;
 #[cfg(feature = "server")]
 mod conversation;
+mod files;
 #[cfg(feature = "server")]
 mod kept;
 mod key;
@@ -34,6 +36,7 @@ pub use auditor::{
 };
 #[cfg(feature = "server")]
 pub use board::{CosignerBoard, CosignerStatus, Stands, is_overdue};
+pub use clock::now_s;
 #[cfg(feature = "server")]
 pub use conversation::{Answer, AskOutcome, Asked, Conversation, Next, Pace, Role};
 #[cfg(feature = "server")]

@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use super::files::{listed, name_of};
 use super::key::CosignerKey;
 #[cfg(feature = "random")]
 use super::key::KeyKind;
@@ -166,11 +167,7 @@ impl Witness {
         let list = dir.join("logs");
         let text = read_if_there(&list)?.unwrap_or_default();
         let mut logs: BTreeMap<KeyName, WatchedLog> = BTreeMap::new();
-        for (number, line) in (1..).zip(String::from_utf8_lossy(&text).lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
+        for (number, line) in listed(&String::from_utf8_lossy(&text)) {
             let key: VerifierKey = line
                 .parse()
                 .map_err(|error| wrong(&list, number, format!("{error}")))?;
@@ -278,9 +275,7 @@ impl Witness {
         let folder = self.dir.join("evidence");
         make_folders(&folder)?;
         let hash = hash_of(checkpoint.origin());
-        let head = checkpoint.head();
-        let root: String = hex::encode(head.root.as_bytes()).chars().take(16).collect();
-        let file = folder.join(format!("{hash}-{}-{root}", head.size));
+        let file = folder.join(format!("{hash}-{}", name_of(checkpoint.head())));
         let of_log = std::fs::read_dir(&folder).map_err(at(&folder))?;
         let of_log = of_log.filter_map(Result::ok);
         let of_log = of_log.filter(|entry| entry.file_name().to_string_lossy().starts_with(&hash));

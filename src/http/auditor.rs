@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::TrustedProxies;
+use super::openapi::OPENMETRICS;
 use super::server::{ServeError, serve_routes};
 use super::witness::{REQUESTS_AT_ONCE, answer_of_log, cosigner_options, failed, refused};
 use crate::cosign::{AuditorRefusal, CosigningAuditor, FollowedLog, LogStatus, REQUEST_BYTES_MAX};
@@ -200,10 +201,7 @@ async fn metrics(State(serving): State<Arc<Serving>>) -> Response {
     }
     let mut text = String::new();
     match encode(&mut text, &registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
+        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => failed(&error),
     }
 }

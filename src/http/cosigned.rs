@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +16,7 @@ use super::App;
 use super::static_log::note_answer;
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
-use crate::cosign::{CosignerStatus, Stands, read_hour};
+use crate::cosign::{CosignerStatus, Stands, now_s, read_hour};
 use crate::log::{Published, ReadError};
 use crate::policy::Level;
 
@@ -94,11 +93,11 @@ pub(super) struct Lag {
 
 impl Lag {
     pub(super) fn of(status: &CosignerStatus, size: u64) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now_s = since.unwrap_or_default().as_secs();
         Self {
             entries: size.saturating_sub(status.cosigned.unwrap_or(0)),
-            seconds: status.cosigned_at_s.map(|at_s| now_s.saturating_sub(at_s)),
+            seconds: status
+                .cosigned_at_s
+                .map(|at_s| now_s().saturating_sub(at_s)),
         }
     }
 }

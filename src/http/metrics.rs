@@ -23,6 +23,7 @@ use super::App;
 use super::connection::HeadRefused;
 use super::cosigned::Lag;
 use super::limits::timed_out;
+use super::openapi::OPENMETRICS;
 use crate::answer::{Problem, ProblemCode};
 use crate::cosign::{AskOutcome, CosignerStatus};
 use crate::log::{AppendError, Status};
@@ -327,10 +328,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     }
     let mut text = String::new();
     match encode(&mut text, &app.metrics.registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text).into_response()
-        }
+        Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(_) => Problem::new(
             ProblemCode::MetricsBroken,
             "they can't be written",

@@ -30,7 +30,8 @@ const ANSWERS: [(&str, &str); 11] = [
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// The route of tiles: its wildcard is none of OpenAPI's.
 const TILE: &str = "/tile/{*path}";
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of metrics.
+pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The document.

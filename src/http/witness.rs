@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::server::{ServeError, ServeOptions, serve_routes};
 use super::{Limits, TrustedProxies};
-use crate::cosign::{LogRefusal, REQUEST_BYTES_MAX, Witness, WitnessRefusal};
+use crate::cosign::{LogRefusal, REQUEST_BYTES_MAX, Witness, WitnessRefusal, now_s};
 
 /// Requests that are verified at a time: each takes a thread while it waits for the disk.
 pub(super) const REQUESTS_AT_ONCE: usize = 32;
@@ -100,10 +100,9 @@ async fn add_checkpoint(State(serving): State<Arc<Serving>>, body: Body) -> Resp
     let Ok(_turn) = serving.turns.acquire().await else {
         return failed(&"the witness stops");
     };
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now_s = since.unwrap_or_default().as_secs();
     let witness = Arc::clone(&serving.witness);
-    let cosigned = tokio::task::spawn_blocking(move || witness.add_checkpoint(&body, now_s)).await;
+    let cosigned =
+        tokio::task::spawn_blocking(move || witness.add_checkpoint(&body, now_s())).await;
     match cosigned {
         Ok(Ok(line)) => line.into_response(),
         Ok(Err(refusal)) => answer(&refusal),

@@ -198,6 +198,7 @@ impl Checkpoint {
 
     /// Takes the one line of a cosigner from another note of the same text, in the place of the line that the
     /// cosigner has here. Whether the line holds, [`super::Cosignature::verify`] says.
+    #[cfg(feature = "server")]
     pub(crate) fn take_line(&mut self, cosigner: &VerifierKey, from: &Self) {
         self.note.take_lines(cosigner, &from.note);
     }

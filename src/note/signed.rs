@@ -148,6 +148,7 @@ impl SignedNote {
     }
 
     /// Takes the lines that name `vkey` from another note, in the place of those here.
+    #[cfg(feature = "server")]
     pub(super) fn take_lines(&mut self, vkey: &VerifierKey, from: &Self) {
         let (name, id) = (vkey.name().as_str(), vkey.id());
         let names = |line: &NoteSignature| line.name == name && line.key_id == id;
@@ -157,6 +158,7 @@ impl SignedNote {
     }
 
     /// How many lines name `vkey`.
+    #[cfg(feature = "server")]
     pub(crate) fn count_of(&self, vkey: &VerifierKey) -> usize {
         self.lines_of(vkey).count()
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -13,6 +13,7 @@ use crate::cli::{Done, Failure, log_source};
 use arborlog::audit::threads_default;
 use arborlog::cosign::{
     AuditorError, CosigningAuditor, FollowedLog, KeyKind, OnFinding, Replayer, Round, RoundOptions,
+    now_s,
 };
 use arborlog::http::{TrustedProxies, serve_auditor};
 use arborlog::note::KeyName;
@@ -96,7 +97,7 @@ pub fn run(args: &AuditorArgs) -> Done {
             true => Duration::ZERO,
             false => SAVE_EVERY,
         },
-        clock,
+        clock: now_s,
     };
     if args.once {
         // Each log has its turn, whatever becomes of the others; the first failure is told last.
@@ -142,11 +143,6 @@ pub fn run(args: &AuditorArgs) -> Done {
             None => Ok(()),
         }
     })
-}
-
-fn clock() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
 }
 
 /// Replays a log as it grows, for ever.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::audit::{AuditError, SourceError, StaticLog, TileSource, Tiles, WholeError};
+use crate::cosign::files::name_of;
 use crate::durable::{FileError, replace};
 use crate::merkle::{TILE_HASHES, TileId};
 use crate::note::{TreeHead, UnverifiedCheckpoint};
@@ -182,9 +183,7 @@ impl Fault {
             let Ok(read) = UnverifiedCheckpoint::parse_extended(note.as_bytes()) else {
                 continue;
             };
-            let head = read.head();
-            let root: String = hex::encode(head.root.as_bytes()).chars().take(16).collect();
-            let name = format!("{}-{root}.checkpoint", head.size);
+            let name = format!("{}.checkpoint", name_of(read.head()));
             replace(&folder.join(name), note.as_bytes())?;
         }
         for (name, bytes) in &self.log {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::followed::{AuditorRefusal, FollowedLog};
 use crate::cosign::LogRefusal;
+use crate::cosign::files::listed;
 use crate::cosign::key::CosignerKey;
 #[cfg(feature = "random")]
 use crate::cosign::key::KeyKind;
@@ -279,11 +280,7 @@ pub(super) struct LogLines {
 fn read_logs(path: &Path) -> Result<BTreeMap<KeyName, LogLines>, AuditorError> {
     let text = read_if_there(path)?.unwrap_or_default();
     let mut logs: BTreeMap<KeyName, LogLines> = BTreeMap::new();
-    for (number, line) in (1..).zip(String::from_utf8_lossy(&text).lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
+    for (number, line) in listed(&String::from_utf8_lossy(&text)) {
         let wrong = |what: String| wrong_line(path, number, what);
         let Some((key, url)) = line.split_once(char::is_whitespace) else {
             return Err(wrong(

@@ -13,6 +13,7 @@ use super::note_choice::NoteChoice;
 use crate::audit::{
     AuditError, Finding, Inspection, InspectionError, SavedAuditError, Severity, StaticLog,
 };
+use crate::cosign::files::listed;
 use crate::durable::{FileError, read_if_there, remove};
 use crate::note::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint, VerifierKey};
 use crate::record::{Day, TimeMs};
@@ -461,7 +462,5 @@ impl<'a> Replayer<'a> {
 fn accepted(file: &Path) -> Result<Vec<String>, FileError> {
     let text = read_if_there(file)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().map(str::trim);
-    let codes = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(codes.map(str::to_owned).collect())
+    Ok(listed(&text).map(|(_, code)| code.to_owned()).collect())
 }

@@ -1,6 +1,7 @@
 // What was proven, in the reader's words: a title, how it stands, and rows of a name and a text. The words are the
 // verifier's own, never the page's.
 
+import { DAY_MS, lookedFor } from '../verifier/story.mjs';
 import { WORDS } from './words.mjs';
 
 // The reader's language: one of those that there are words in.
@@ -8,7 +9,9 @@ export const wordsOf = (tag) => WORDS[Object.keys(WORDS).find((known) => tag.toL
 
 const fill = (text, parts) => text.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
 
-const DAY_MS = 86_400_000;
+const standingOn = ({ planted, lost }) => planted - lost;
+// Whether fewer trees stand on a plot than have a certificate.
+const isShort = (plot) => standingOn(plot) < plot.with_claim;
 
 export class Teller {
   constructor(language) {
@@ -47,15 +50,17 @@ export class Teller {
     return newer > 0n ? `${said} ${this.say('newer', { count: this.n(newer) })}` : said;
   }
 
+  counts(survey) {
+    return { alive: this.n(survey.alive), looked_for: this.n(lookedFor(survey)) };
+  }
+
   survey(survey) {
-    const lookedFor = survey.alive + survey.dead + survey.not_found;
-    const found = this.say('survey_found', { alive: this.n(survey.alive), looked_for: this.n(lookedFor) });
+    const found = this.say('survey_found', this.counts(survey));
     return this.say('survey_told', { day: this.day(survey.surveyed_on), basis: this.words[`basis_${survey.basis}`], found });
   }
 
   books(plot) {
-    const standing = plot.planted - plot.lost;
-    return this.say('books', { standing: this.n(standing), planted: this.n(plot.planted), claimed: this.n(plot.with_claim) });
+    return this.say('books', { standing: this.n(standingOn(plot)), planted: this.n(plot.planted), claimed: this.n(plot.with_claim) });
   }
 
   place(plot, survey) {
@@ -85,15 +90,13 @@ export class Teller {
 
   // Whether the latest survey looked at a tree's planting, and after it was planted.
   standingOf({ planting, survey, plot }) {
-    if (plot.planted - plot.lost < plot.with_claim) return ['bad', this.words.short];
+    if (isShort(plot)) return ['bad', this.words.short];
     if (survey === null) return ['open', this.words.tree_unsurveyed];
     const of = survey.planting ?? null;
     const looked = (of === null || of === planting.entry) && survey.surveyed_on >= planting.planted_from && survey.as_of >= planting.entry;
     if (!looked) return ['open', this.words.tree_not_looked_at];
     // Green is for a tree that probably lives: its own survival nobody knows but who looks at it.
-    const lookedFor = survey.alive + survey.dead + survey.not_found;
-    const parts = { alive: this.n(survey.alive), looked_for: this.n(lookedFor) };
-    return [2 * survey.alive > lookedFor ? 'good' : 'open', this.say('tree_surveyed', parts)];
+    return [2 * survey.alive > lookedFor(survey) ? 'good' : 'open', this.say('tree_surveyed', this.counts(survey))];
   }
 
   certificate(proven) {
@@ -120,9 +123,8 @@ export class Teller {
   plot({ number, plot, survey }) {
     const title = this.say('plot_title', { number, name: plot?.name ?? '' });
     if (plot === null) return { title, tone: 'open', standing: this.words.no_plot, rows: [] };
-    const short = plot.planted - plot.lost < plot.with_claim;
     const surveyed = survey === null ? ['open', this.words.plot_unsurveyed] : ['good', this.words.plot_surveyed];
-    const [tone, standing] = short ? ['bad', this.words.short] : surveyed;
+    const [tone, standing] = isShort(plot) ? ['bad', this.words.short] : surveyed;
     const rows = [...this.place(plot, survey), [this.words.holder, plot.holder], [this.words.funded_by, plot.funded_by]];
     return { title, tone, standing, rows };
   }

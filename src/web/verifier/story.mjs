@@ -7,7 +7,7 @@ const DAYS = new Set([
   'planted_from', 'planted_until', 'surveyed_on', 'occurred_on', 'issued_on', 'effective_from', 'lost_on', 'expires_on',
   'next_due', 'compromised_since', 'period_from', 'period_until',
 ]);
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 export const dayText = (day) => new Date(Number(day) * DAY_MS).toISOString().slice(0, 10);
 
@@ -146,7 +146,8 @@ function speciesName(code, { method }) {
   return named.name;
 }
 
-const lookedFor = ({ alive, dead, not_found: missed }) => alive + dead + missed;
+// How many trees a survey looked for.
+export const lookedFor = ({ alive, dead, not_found: missed }) => alive + dead + missed;
 
 // The share of the trees looked for that live: rounded down, so that one dead tree shows.
 function survival(survey, { point = '.' }) {
