@@ -7,6 +7,8 @@ mod policy_in_force;
 mod question;
 mod shared_notes;
 mod states;
+mod told;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,19 +21,19 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::cosign::{
-    AcceptedSizes, Answer, AskOutcome, Asked, ClientError, Conversation, CosignedCheckpoint,
-    CosignerBoard, CosignerClient, CosignerStatus, KeptCheckpoints, Next, Pace, Role, Stands,
-    is_overdue, keep_ahead, now_s, open_own, read_ahead,
+    AcceptedSizes, Answer, AskOutcome, Asked, ClientError, Conversation, CosignerBoard,
+    CosignerClient, KeptCheckpoints, Next, Pace, Role, keep_ahead, now_s, open_own, read_ahead,
 };
 use crate::durable::FileError;
-use crate::log::{BesideChain, Log, Published, Status, vkey};
+use crate::log::{Log, Published, Status, vkey};
 use crate::merkle::Hash;
 use crate::note::{Checkpoint, Cosignature, VerifierKey};
-use crate::policy::{Cosigner, Level, Policy};
+use crate::policy::{Cosigner, Policy};
 use crate::store::BoxFuture;
 use policy_in_force::PolicyInForce;
 use question::{Question, Reply};
 pub use states::CosignedStates;
+use words::{tell_outcome, words_of};
 
 /// How a log asks.
 #[derive(Clone)]
@@ -544,110 +546,6 @@ impl Task {
         self.log
             .halt(&format!("{why}; {cosigner} showed it, and {where_kept}"));
     }
-
-    /// Says on the board what stands, and how far each cosigner is.
-    fn tell(&mut self) {
-        let board = Arc::clone(&self.config.board);
-        let Some(policy) = self.policy.clone() else {
-            self.newest_stood = true;
-            board.set_stands(Stands::Newest);
-            board.set_cosigners(None, Vec::new());
-            self.log.set_beside_chain(BesideChain::Newest);
-            return;
-        };
-        let sent = self.round.as_ref().map(|round| round.checkpoint.head());
-        let mut newest = Vec::new();
-        let (latest, hours) = {
-            let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-            for level in Level::ALL {
-                newest.extend(
-                    files
-                        .kept
-                        .newest_with(level)
-                        .map(|it| (level, Arc::clone(it))),
-                );
-            }
-            let latest = sent.and_then(|sent| files.kept.at(sent.size).map(Arc::clone));
-            (latest, Arc::clone(files.kept.hours()))
-        };
-        let met = newest.iter().find(|(level, _)| *level == Level::Cosigned);
-        let met = met.map(|(_, met)| Arc::clone(met));
-        let stands = self.stands(&policy, met);
-        let needed = newest.iter().map(|(_, newest)| newest.head().size);
-        self.states.keep(needed.collect());
-        board.set_kept(newest, latest, hours);
-        let cosigners = policy.cosigners().iter();
-        let cosigners = cosigners.map(|cosigner| self.status_of(cosigner));
-        board.set_cosigners(Some(policy.quorum().to_owned()), cosigners.collect());
-        self.log.set_beside_chain(match &stands {
-            Stands::Newest => BesideChain::Newest,
-            Stands::Cosigned(checkpoint) => BesideChain::Note {
-                size: checkpoint.head().size,
-                note: checkpoint.note().to_owned(),
-            },
-            Stands::Before { size, note } => BesideChain::Note {
-                size: *size,
-                note: note.clone(),
-            },
-            Stands::Nothing { .. } => BesideChain::Nothing,
-        });
-        board.set_stands(stands);
-    }
-
-    fn status_of(&self, cosigner: &Cosigner) -> CosignerStatus {
-        let talk = self.talks.get(&cosigner.vkey.to_string());
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let cosigned = talk.and_then(|talk| talk.cosigned);
-        let kept = files.kept.newest_by(&cosigner.vkey);
-        let cosigned = cosigned.or(kept);
-        CosignerStatus {
-            name: cosigner.name.clone(),
-            vkey: cosigner.vkey.clone(),
-            role: role_of(cosigner),
-            accepted: files.accepted.of(&cosigner.vkey),
-            cosigned: cosigned.map(|(size, _)| size),
-            cosigned_at_s: cosigned.and_then(|(_, at_s)| at_s),
-            last: match &cosigner.url {
-                Some(_) => talk.and_then(|talk| talk.last.clone()),
-                None => Some((
-                    AskOutcome::Silent,
-                    "the policy names no address: nobody is asked".to_owned(),
-                )),
-            },
-            asks: talk.map(|talk| talk.asks.clone()).unwrap_or_default(),
-        }
-    }
-
-    /// What stands at `/checkpoint`. Never one that is smaller than what stood there before.
-    fn stands(&mut self, policy: &Policy, met: Option<Arc<CosignedCheckpoint>>) -> Stands {
-        let cosigned_at_s = met.as_ref().map_or(0, |met| met.cosigned_at_s());
-        if policy.quorum() == "none"
-            || is_overdue(cosigned_at_s, now_s(), self.config.without_quorum)
-        {
-            self.newest_stood = true;
-            return Stands::Newest;
-        }
-        if std::mem::take(&mut self.newest_stood) {
-            self.floor = Some(self.log.published());
-        }
-        let floor = self.floor.as_ref().filter(|floor| {
-            let size = floor.head.tree.size;
-            met.as_ref().is_none_or(|met| met.head().size < size)
-        });
-        match (met, floor) {
-            (_, Some(floor)) => Stands::Before {
-                size: floor.head.tree.size,
-                note: floor.checkpoint.clone(),
-            },
-            (Some(met), None) => Stands::Cosigned(met),
-            (None, None) => Stands::Nothing {
-                why: format!(
-                    "no checkpoint has met the quorum {} of the policy yet",
-                    policy.quorum()
-                ),
-            },
-        }
-    }
 }
 
 /// Asks, and looks at the cosigner's own checkpoint if it says that it accepted what this log does not extend.
@@ -729,49 +627,4 @@ async fn own_keys(log: &Log) -> Result<Vec<VerifierKey>, String> {
 fn signed_at(checkpoint: &Checkpoint, cosigner: &Cosigner) -> Option<u64> {
     let seen = Cosignature::verify_any_time(checkpoint, &cosigner.vkey).ok()?;
     (seen.seen_at_s > 0).then_some(seen.seen_at_s)
-}
-
-/// What an answer came to, for people.
-fn words_of(outcome: AskOutcome, reply: &Reply, asked: Asked) -> String {
-    if reply.against.is_some() {
-        return "it accepted a checkpoint that this log's own key signed, and that this log does not extend".to_owned();
-    }
-    match (outcome, reply.answer) {
-        (AskOutcome::Ahead, Answer::Size(size)) => format!(
-            "it says that it accepted a checkpoint of {size} entries, which this log never had, and shows none that this log signed: the cosigner is wrong"
-        ),
-        (AskOutcome::Contradicted, _) => format!(
-            "it says that the checkpoint of {} entries contradicts what it accepted ({}), and shows none that this log signed: the cosigner is wrong",
-            asked.size, reply.why
-        ),
-        (AskOutcome::Malformed, Answer::Size(size)) => {
-            format!("it was asked from {size} entries, and says that it has just these")
-        }
-        _ => reply.why.clone(),
-    }
-}
-
-/// Tells the operator once when a cosigner's answers change.
-fn tell_outcome(cosigner: &str, outcome: AskOutcome, why: &str) {
-    let outcome_name = outcome.name();
-    match outcome {
-        AskOutcome::Ahead | AskOutcome::Contradicted => {
-            tracing::error!(
-                cosigner,
-                outcome = outcome_name,
-                why,
-                "a cosigner contradicts this log"
-            );
-        }
-        AskOutcome::Refused | AskOutcome::Silent | AskOutcome::Malformed => {
-            tracing::warn!(
-                cosigner,
-                outcome = outcome_name,
-                why,
-                "a cosigner does not cosign"
-            );
-        }
-        AskOutcome::Cosigned => tracing::info!(cosigner, "a cosigner cosigns"),
-        AskOutcome::Pending | AskOutcome::Corrected | AskOutcome::Unchanged => {}
-    }
 }
