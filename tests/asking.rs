@@ -217,7 +217,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let ledger = Ledger::ready();
+        Self::of(Ledger::ready())
+    }
+
+    fn of(ledger: Ledger) -> Self {
         let log = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
         Self {
             policy: ledger.temp.path().join("policy"),
@@ -232,10 +235,30 @@ impl World {
     }
 
     fn serve(&self, more: &[&str]) -> Server {
+        self.serve_in(&self.ledger.dir, more)
+    }
+
+    /// Serves another copy of the directory, by the same policy.
+    fn serve_in(&self, dir: &Path, more: &[&str]) -> Server {
         let policy = self.policy.to_str().unwrap();
         let mut args = vec!["--policy", policy, "--cosign-every-ms", EVERY_MS];
         args.extend(more);
-        Server::start_with(&self.ledger.dir, &args)
+        Server::start_with(dir, &args)
+    }
+
+    /// A witness of the log, and where it is.
+    fn witness(&self) -> (Witness, String) {
+        let logs = format!("{}\n", self.log);
+        let mut witness = Witness::init("witness.example/w1", &[], &logs);
+        let at = witness.start("127.0.0.1:0").to_string();
+        (witness, at)
+    }
+
+    /// A witness of the log, without whom nothing meets the quorum.
+    fn obey_a_witness(&self) -> (Witness, WitnessPolicy) {
+        let (witness, at) = self.witness();
+        let policy = self.obey(&format!("witness w {} {at}\nquorum w\n", witness.vkey));
+        (witness, policy)
     }
 
     fn append(&self, server: &Server, event: u64) -> u64 {
@@ -270,6 +293,21 @@ fn cosigner(server: &Server, name: &str) -> Value {
 fn last(server: &Server, name: &str) -> String {
     let said = cosigner(server, name);
     said["last"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Waits until a server admits nothing more; gives what it says of that.
+fn halted(server: &Server) -> String {
+    wait_for("the halt", || {
+        let (status, why) = curl(&format!("{}/readyz", server.url));
+        (status == 503).then_some(why)
+    })
+}
+
+/// Waits until what stands at `/checkpoint` covers an entry.
+fn wait_for_quorum(server: &Server, world: &World, policy: &WitnessPolicy, index: u64) {
+    wait_for("the quorum", || {
+        (stands(server, "/checkpoint", world, policy)?.0 > index).then_some(())
+    });
 }
 
 /// What stands at a path, judged by a policy.
@@ -620,29 +658,15 @@ fn copy_dir(from: &Path, to: &Path) {
 #[test]
 fn a_restored_copy_halts_and_keeps_what_shows_it() {
     let world = World::new();
-    let logs = format!("{}\n", world.log);
-    let mut witness = Witness::init("witness.example/w1", &[], &logs);
-    let at = witness.start("127.0.0.1:0");
-    let policy = world.obey(&format!("witness w {} {at}\nquorum w\n", witness.vkey));
+    let (mut witness, policy) = world.obey_a_witness();
     let old = world.ledger.temp.path().join("old");
     copy_dir(&world.ledger.dir, &old);
     let server = world.serve(&[]);
     let index = world.append(&server, 1);
-    wait_for("the quorum", || {
-        (stands(&server, "/checkpoint", &world, &policy)?.0 > index).then_some(())
-    });
+    wait_for_quorum(&server, &world, &policy, index);
     assert_eq!(server.stop(), 0);
-    let args = [
-        "--policy",
-        world.policy.to_str().unwrap(),
-        "--cosign-every-ms",
-        EVERY_MS,
-    ];
-    let server = Server::start_with(&old, &args);
-    let why = wait_for("the halt", || {
-        let (status, why) = curl(&format!("{}/readyz", server.url));
-        (status == 503).then_some(why)
-    });
+    let server = world.serve_in(&old, &[]);
+    let why = halted(&server);
     assert!(
         why.contains("restored") && why.contains("w showed it"),
         "{why}"
@@ -657,7 +681,7 @@ fn a_restored_copy_halts_and_keeps_what_shows_it() {
     assert_ne!(server.stop(), 0);
     // It is found at each start, though the witness is gone.
     witness.kill();
-    let server = Server::start_with(&old, &args);
+    let server = world.serve_in(&old, &[]);
     assert_eq!(curl(&format!("{}/readyz", server.url)).0, 503);
     drop(server);
     // The newest copy goes on.
@@ -669,17 +693,12 @@ fn a_restored_copy_halts_and_keeps_what_shows_it() {
 #[test]
 fn a_log_that_was_forked_halts() {
     let world = World::new();
-    let logs = format!("{}\n", world.log);
-    let mut witness = Witness::init("witness.example/w1", &[], &logs);
-    let at = witness.start("127.0.0.1:0");
-    let policy = world.obey(&format!("witness w {} {at}\nquorum w\n", witness.vkey));
+    let (_witness, policy) = world.obey_a_witness();
     let fork = world.ledger.temp.path().join("fork");
     copy_dir(&world.ledger.dir, &fork);
     let server = world.serve(&[]);
     let index = world.append(&server, 1);
-    wait_for("the quorum", || {
-        (stands(&server, "/checkpoint", &world, &policy)?.0 > index).then_some(())
-    });
+    wait_for_quorum(&server, &world, &policy, index);
     assert_eq!(server.stop(), 0);
     // The fork grows to more entries before it asks.
     let server = Server::start(&fork);
@@ -687,17 +706,8 @@ fn a_log_that_was_forked_halts() {
         world.append(&server, event);
     }
     assert_eq!(server.stop(), 0);
-    let args = [
-        "--policy",
-        world.policy.to_str().unwrap(),
-        "--cosign-every-ms",
-        EVERY_MS,
-    ];
-    let server = Server::start_with(&fork, &args);
-    let why = wait_for("the halt", || {
-        let (status, why) = curl(&format!("{}/readyz", server.url));
-        (status == 503).then_some(why)
-    });
+    let server = world.serve_in(&fork, &[]);
+    let why = halted(&server);
     assert!(why.contains("two histories"), "{why}");
 }
 
@@ -705,9 +715,7 @@ fn a_log_that_was_forked_halts() {
 #[test]
 fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
     let world = World::new();
-    let logs = format!("{}\n", world.log);
-    let mut witness = Witness::init("witness.example/w1", &[], &logs);
-    let at = witness.start("127.0.0.1:0");
+    let (witness, at) = world.witness();
     let pending: Arc<Mutex<Vec<UnverifiedCheckpoint>>> = Arc::default();
     let finished: Arc<Mutex<Option<UnverifiedCheckpoint>>> = Arc::default();
     let origin_hash = hex::encode(Sha256::digest(world.log.name().as_str()));
@@ -817,29 +825,13 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
 fn cosignatures_reach_the_servers_that_follow_and_the_one_that_leads_next_goes_on() {
     let store = tempfile::tempdir().unwrap();
     let address = format!("file://{}", store.path().display());
-    let ledger = Ledger::init_with(&["--store", &address]);
-    let log = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
-    let world = World {
-        policy: ledger.temp.path().join("policy"),
-        log: log.trim().parse().unwrap(),
-        ledger,
-    };
+    let world = World::of(Ledger::init_with(&["--store", &address]));
     let second = world.ledger.temp.path().join("second");
     copy_dir(&world.ledger.dir, &second);
-    let logs = format!("{}\n", world.log);
-    let mut witness = Witness::init("witness.example/w1", &[], &logs);
-    let at = witness.start("127.0.0.1:0");
-    let policy = world.obey(&format!("witness w {} {at}\nquorum w\n", witness.vkey));
+    let (_witness, policy) = world.obey_a_witness();
     let leads = world.serve(&[]);
     world.ledger.set_up(&leads.remote());
-    let args = [
-        "--policy",
-        world.policy.to_str().unwrap(),
-        "--cosign-every-ms",
-        EVERY_MS,
-        "--follow",
-    ];
-    let follows = Server::start_with(&second, &args);
+    let follows = world.serve_in(&second, &["--follow"]);
     let index = world.append(&leads, 1);
     for server in [&leads, &follows] {
         wait_for("the quorum", || {
@@ -865,9 +857,7 @@ fn cosignatures_reach_the_servers_that_follow_and_the_one_that_leads_next_goes_o
     let index = wait_for("the other leads", || {
         (curl(&format!("{}/readyz", follows.url)).0 == 200).then(|| world.append(&follows, 2))
     });
-    wait_for("its quorum", || {
-        (stands(&follows, "/checkpoint", &world, &policy)?.0 > index).then_some(())
-    });
+    wait_for_quorum(&follows, &world, &policy, index);
     assert_eq!(follows.stop(), 0);
 }
 
@@ -875,9 +865,7 @@ fn cosignatures_reach_the_servers_that_follow_and_the_one_that_leads_next_goes_o
 #[test]
 fn the_policy_in_the_log_is_obeyed_and_a_file_wins_over_it() {
     let world = World::new();
-    let logs = format!("{}\n", world.log);
-    let mut witness = Witness::init("witness.example/w1", &[], &logs);
-    let at = witness.start("127.0.0.1:0");
+    let (witness, at) = world.witness();
     let server = Server::start_with(&world.ledger.dir, &["--cosign-every-ms", EVERY_MS]);
     assert_eq!(curl(&format!("{}/checkpoint", server.url)).0, 200);
     assert_eq!(json(&server, "/v1/cosigners")["quorum"], Value::Null);
@@ -898,9 +886,7 @@ fn the_policy_in_the_log_is_obeyed_and_a_file_wins_over_it() {
     });
     assert_eq!(json(&server, "/v1/cosigners")["quorum"], "w");
     let index = world.append(&server, 5);
-    wait_for("the next", || {
-        (stands(&server, "/checkpoint", &world, &policy)?.0 > index).then_some(())
-    });
+    wait_for_quorum(&server, &world, &policy, index);
     assert_eq!(server.stop(), 0);
     world.obey(&format!(
         "witness other {} http://127.0.0.1:1\nquorum none\n",
