@@ -67,6 +67,34 @@ fn a_file_with_other_lines_sends_those_and_only_those() {
     assert_eq!(place.entries(), 11);
 }
 
+/// kill -9 at each system call that writes the first head of a key: the next run needs no help.
+#[test]
+fn a_key_whose_first_head_was_cut_short_goes_on() {
+    let mut killed = 0;
+    for call in ["openat", "write", "fsync", "rename,renameat,renameat2"] {
+        let place = Place::new();
+        place.write("day.ndjson", [1, 2]);
+        let head = place.path("platform.pem.head");
+        let trace = place.path("trace");
+        let killed_by_strace = std::process::Command::new("strace")
+            .args(["-f", "-qq", "-o", &trace])
+            .args(["-P", &head, "-P", &format!("{head}.arborlog.tmp")])
+            .args(["-e", &format!("trace={call}")])
+            .args(["-e", &format!("inject={call}:signal=KILL:when=1")])
+            .args([env!("CARGO_BIN_EXE_arborlog"), "submit"])
+            .args([&place.path("day.ndjson"), "--to", &place.server.url])
+            .args(["--key", &place.path("platform.pem")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        killed += u32::from(!killed_by_strace.success());
+        place.submit("day.ndjson", &[]).ends(0, &[]);
+        place.once([1, 2]);
+    }
+    assert!(killed >= 3, "only {killed} were killed");
+}
+
 #[test]
 fn the_same_line_twice_is_two_and_a_third_is_one_more() {
     let place = Place::new();

@@ -24,9 +24,7 @@ use super::journal::{Journal, KeyRecords, Mark, Unanswered};
 use super::remote::ChainEnd;
 use super::seq_ranges::SeqRanges;
 use crate::crypto::{KeyFileError, PublicKey, SigningKey};
-use crate::durable::{
-    FileError, Held, at, create_secret, hold, read_if_there, rename_folder, replace,
-};
+use crate::durable::{FileError, Held, at, hold, read_if_there, rename_folder, replace_secret};
 use crate::record::{Origin, Seq};
 
 /// The version of the head's format.
@@ -553,14 +551,9 @@ impl KeyHead {
         if bytes == self.saved {
             return Ok(());
         }
-        // Its first mode stays: only its owner reads it.
-        match create_secret(&self.path, &bytes) {
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                replace(&self.path, &bytes)
-            }
-            created => created,
-        }
-        .map_err(HeadError::Unwritable)?;
+        // Whole from its first moment on: a kill amid the first write left a head that nobody could read. The lock
+        // is held, so nobody else makes it meanwhile.
+        replace_secret(&self.path, &bytes).map_err(HeadError::Unwritable)?;
         self.saved = bytes;
         Ok(())
     }
@@ -637,7 +630,7 @@ mod tests {
             "0".repeat(64)
         );
         let bytes = format!("{json}\n{}\n", checksum(json.as_bytes()));
-        create_secret(&path, bytes.as_bytes()).unwrap();
+        replace_secret(&path, bytes.as_bytes()).unwrap();
         let head = KeyHead::open(&path, &origin, &key, false).unwrap();
         assert_eq!(head.journals().len(), 1);
     }

@@ -42,7 +42,7 @@ impl AppendFile {
     /// # Errors
     /// [`FileError`].
     pub fn begin(path: &Path, first: &[u8]) -> Result<Self, FileError> {
-        let mut next = Replacement::begin(path)?;
+        let mut next = Replacement::begin(path, SHARED)?;
         next.write(|file| file.write_all(first))?;
         next.sync()?;
         let file = next.put_in_place()?;

@@ -56,7 +56,9 @@ pub use lock::{Held, LockToRead, hold, hold_to_read};
 pub use shared::{create_whole, replace_whole};
 pub use steady::{FileChanged, SteadyFile};
 pub use unsynced::{copy_folder_unsynced, create_unsynced, write_unsynced};
-pub use whole::{create, create_secret, is_temporary, renew, replace, replace_all, replace_with};
+pub use whole::{
+    create, create_secret, is_temporary, renew, replace, replace_all, replace_secret, replace_with,
+};
 
 /// A file or folder that can't be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -163,7 +165,12 @@ mod tests {
         replace_with(&path, |file| file.write_all(b"three")).unwrap();
         assert_eq!((mode(&path), by_default & 0o600), (0o600, 0o600));
         assert_eq!(fs::read(&path).unwrap(), b"three");
-        assert_eq!(names(temp.path()), ["file"]);
+        let secret = temp.path().join("secret");
+        for bytes in [b"one", b"two"] {
+            replace_secret(&secret, bytes).unwrap();
+            assert_eq!(mode(&secret), 0o600);
+        }
+        assert_eq!(names(temp.path()), ["file", "secret"]);
     }
 
     #[test]

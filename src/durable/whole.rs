@@ -52,6 +52,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace_all(&[(path, bytes)])
 }
 
+/// As [`replace`], of a file that only its owner can read: mode 0600 from the first moment that it has its name.
+/// One that is there keeps the mode that it had.
+///
+/// # Errors
+/// [`FileError`]; the file is then what it was before, or the new one.
+pub fn replace_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace_all_with_mode(&[(path, bytes)], OWNER_ONLY)
+}
+
 /// Makes durable what a reader finds in a file that another process may have left unsynced: its
 /// bytes are written anew, in the place of the file. A sync of the old file would do after a kill,
 /// but not after a sync that failed: the kernel then holds pages that no later sync writes.
@@ -110,6 +119,14 @@ pub fn renew(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError`]; what was done until then stays, as after a crash.
 pub fn replace_all(files: &[(impl AsRef<Path>, impl AsRef<[u8]>)]) -> Result<(), FileError> {
+    replace_all_with_mode(files, SHARED)
+}
+
+/// `mode` is that of the files that are not there yet.
+fn replace_all_with_mode(
+    files: &[(impl AsRef<Path>, impl AsRef<[u8]>)],
+    mode: u32,
+) -> Result<(), FileError> {
     let folders: BTreeSet<&Path> = files
         .iter()
         .map(|(path, _)| folder_of(path.as_ref()))
@@ -119,7 +136,7 @@ pub fn replace_all(files: &[(impl AsRef<Path>, impl AsRef<[u8]>)]) -> Result<(),
     }
     let mut written = Vec::with_capacity(files.len());
     for (path, bytes) in files {
-        let mut next = Replacement::begin(path.as_ref())?;
+        let mut next = Replacement::begin(path.as_ref(), mode)?;
         next.write(|file| file.write_all(bytes.as_ref()))?;
         written.push(next);
     }
@@ -142,7 +159,7 @@ pub fn replace_with(
 ) -> Result<(), FileError> {
     let folder = folder_of(path);
     make_folders(folder)?;
-    let mut next = Replacement::begin(path)?;
+    let mut next = Replacement::begin(path, SHARED)?;
     next.write(|file| {
         let mut buffer = BufWriter::new(file);
         write(&mut buffer)?;
@@ -161,11 +178,11 @@ pub(super) struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    pub(super) fn begin(path: &'a Path) -> Result<Self, FileError> {
+    pub(super) fn begin(path: &'a Path, mode_if_new: u32) -> Result<Self, FileError> {
         let temporary = temporary(path);
         let mode = match fs::metadata(path) {
             Ok(metadata) => mode_of(&metadata),
-            Err(error) if error.kind() == ErrorKind::NotFound => SHARED,
+            Err(error) if error.kind() == ErrorKind::NotFound => mode_if_new,
             Err(error) => return Err(at(path)(error)),
         };
         let created = match create_new(&temporary, mode) {
