@@ -607,12 +607,64 @@ LOOK_ALIKES = (
     "АaВbЕeЅsІiЇiЈjКkМmНhОoРpСcТtУyХxЁeЀeЍиЙиЌkЎyаaвbеeѕsіiїiјjкkмmнhоoрpсcтtуyхxёeѐeѝийиќkўyҮyүyҺhһhԀdԁdԚqԛqԜwԝwѴvѵv"
     "ӀlӏlӒaӓaӦoӧoⅠiⅤvⅩxⅬlⅭcⅮdⅯmⅰiⅴvⅹxⅼlⅽcⅾdⅿmℂcℊgℋhℌhℍhℎhℐiℑiℒlℓlℕnℙp"
     "ℚqℛrℜrℝrℤz\u212ak\u212baℬbℭcℯeℰeℱfℳmℴoℹi")
-LETTERS = {first + place: letter for first, letters in MARKED_LATIN.items()
+# Letters and digits of other scripts that common fonts draw as a Latin letter or a digit, by code points.
+OF_OTHER_SCRIPTS = """
+2 01A7 03E8 14BF A644 A6EF A75A
+3 01B7 021C 0417 04E0 2CCC A76A A7AB
+4 13CE AB9E
+5 01BC
+6 0431 13EE 2CD2 ABBE
+8 0222 0223 09EA 0A6A 0B03
+9 09ED 0A67 0B68 0D6D 2CCA A76E
+a 0251 13AA 15C5 1D00 A4EE AB7A
+b 0184 0299 042C 13CF 13F4 1472 15AF 15F7 A4D0 A7B4 AB9F
+c 13DF 1D04 2CA4 2CA5 A4DA ABAF
+d 13A0 13E7 146F 15DE 15EA 1D05 2145 2146 A4D2 A4D3 AB70 ABB7
+e 04BD 13AC 1D07 212E 2147 2D39 A4F0 AB32 AB7C
+f 03DC 0584 15B4 A4DD A730 A798 A799 AB35
+g 018D 0261 0262 050C 0581 13C0 13F3 1D83 A4D6 AB90
+h 029C 0570 13BB 13C2 157C 2C8E A4E7 AB8B AB92
+i 0269 026A 037A 13A5 2148 A647 AB75 1D6A4
+j 13AB 148D 1D0A 2149 A4D9 A7B2 AB7B 1D6A5
+k 13E6 1D0B 2C94 A4D7 ABB6
+l 0196 029F 053C 06F1 13DE 14AA 2C92 2CD0 2D4F A4E1 A4F2 ABAE
+m 03FA 13B7 15F0 1D0D 2C98 A4DF AB87
+n 0274 0578 057C 2C9A A4E0
+o 03C3 0555 0585 06F5 0966 09E6 0A66 0AE6 0B20 0B66 0BE6 0C66 0CE6 0D20 0D66 0E50 0ED0 101D 1040 10FF 12D0 1D0F 1D11
+2C9E 2C9F 2D54 3007 A4F3 AB3D
+p 03F1 13E2 146D 1D18 2CA2 2CA3 A4D1 ABB2
+q 0563 0566 2D55
+r 01A6 0280 0433 13A1 13D2 1587 1D26 2C85 A4E3 AB47 AB48 AB71 AB81 ABA2
+s 01BD 054F 13D5 13DA A4E2 A731 ABA5 ABAA
+t 13A2 1D1B 2CA6 A4D4 AB72
+u 028B 054D 057D 1200 144C 1D1C A4F4 A79F AB4E AB52
+v 06F7 13D9 142F 1D20 2D38 A4E6 A6DF ABA9
+w 026F 0461 0561 13B3 13D4 1D21 A4EA AB83 ABA4
+x 1541 157D 166D 166E 2CAC 2D5D A4EB A7B3
+y 0263 028F 03D2 10E7 13A9 13BD 1D8C 213D 2CA8 A4EC AB5A AB79 AB8D
+z 13C3 1D22 2128 A4DC AB93
+"""
+
+
+def of_other_scripts():
+    for word in OF_OTHER_SCRIPTS.split():
+        if len(word) == 1:
+            letter = word
+        else:
+            yield int(word, 16), letter
+
+
+LETTERS = dict(of_other_scripts())
+LETTERS |= {first + place: letter for first, letters in MARKED_LATIN.items()
            for place, letter in enumerate(letters) if letter != "."}
 LETTERS |= {ord(one): other for one, other in zip(LOOK_ALIKES[::2], LOOK_ALIKES[1::2])}
 LETTERS |= {code: chr(code - 0xfee0) for code in range(0xff01, 0xff5f)}
 LETTERS |= {code: chr(ord("a") + (code - first) % 26)
             for first, last in ((0x1d400, 0x1d6a3), (0x24b6, 0x24e9)) for code in range(first, last + 1)}
+LETTERS |= {code: str((code - first) % 10)
+            for first, last in ((0x1d7ce, 0x1d7ff), (0x1fbf0, 0x1fbf9)) for code in range(first, last + 1)}
+STYLED_GREEK = {0x1d6a8 + place: chr(0x391 + place % 58 if place % 58 < 25 else 0x3b1 + place % 58 - 26)
+                for place in range(0x1d7cc - 0x1d6a8) if place % 58 < 25 or 26 <= place % 58 <= 50}
 LEFT_OUT = re.compile(r"[\0-/:-@\[-`{-\x7f\xa0-\xbf\xd7\xf7\u02b0-\u036f\u2000-\u206f\u3000-\u3003\u30fb"
                       r"\ufe20-\ufe2f\uff65]")
 LOWER = {code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)} | dict(zip(map(ord, "01i|I"), "ollll"))
@@ -620,7 +672,7 @@ LOWER = {code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)} | dict(
 
 def compared(name):
     """§2.3: the form in which the names of holders are compared."""
-    letters = LEFT_OUT.sub("", name.translate(LETTERS).translate(LOWER))
+    letters = LEFT_OUT.sub("", name.translate(STYLED_GREEK).translate(LETTERS).translate(LOWER))
     return letters.replace("rn", "m").replace("vv", "w")
 
 
@@ -2301,7 +2353,8 @@ def has_key(name, key, f):
         "methods": lambda: key == pack(">II", f.id, f.version), "plots": lambda: key == pack(">I", f.number),
         "plantings": lambda: key[4:] == pack(">I", f.first) and f.first <= f.last
         and not (f.voided and (f.lost or f.lost_ranges)),
-        "surveys": lambda: key == pack(">IIQ", f.plot, f.surveyed_on, f.entry), "losses": lambda: key == pack(">Q", f.entry)}
+        "surveys": lambda: key == pack(">IIQ", f.plot, f.surveyed_on, f.entry), "losses": lambda: key == pack(">Q", f.entry),
+        "voided": lambda: key < pack(">Q", f.by)}
     return keys.get(name, lambda: True)()
 
 
@@ -2429,6 +2482,10 @@ def verify_state_receipt(chain, checkpoint, seen, genesis_id):
              f"the state is by version {state.rules_version} of the rules, this verifier knows {RULES_VERSION}")
         state.index = first.index
         need(len(chain) == 1, "authority_broken", "a state entry rests on nobody's authority")
+        least = 1 if state.before == NONE else state.before + 1
+        need((state.before == NONE or state.before < first.index) and least <= state.size <= first.index
+             and first.index - state.size <= STATE_LAG_MAX,
+             "entry_wrong", "no state entry at its index can speak of that size, or name that one before")
         entries = open_shown(first.shown, first.hashes, checkpoint)
     items = []
     for place, item in enumerate(first.items):

@@ -2060,7 +2060,8 @@ class StateFiles(unittest.TestCase):
     every outcome and code; all of those tests in which the state or the entries lie."""
     kept, golden, test = {}, GOLDEN / "state_forged.json", None
     ALL_OF = ("test_a_state_that_contradicts_the_entries", "test_keys_that_may_not_say_it", "test_entries_that_lie",
-              "test_another_survey_as_the_latest", "test_neighbours")
+              "test_another_survey_as_the_latest", "test_neighbours", "test_where_a_state_entry_can_stand",
+              "test_what_voids_stands_behind")
 
     def setUp(self):
         StateFiles.test = self.id().split(".")[-1]
@@ -2257,6 +2258,25 @@ class StateFiles(unittest.TestCase):
             for items, shown in (self.files["tree"], ([], []), ([(b"", None, b"")], [])):
                 self.expect(forge.of(items, shown), "unchecked", "rules_version_unsupported")
 
+    def test_where_a_state_entry_can_stand(self):
+        index, most = len(STORY.entries), v.STATE_LAG_MAX
+        for said in (dict(size=0), dict(size=0, before=v.NONE), dict(size=index + 1), dict(size=v.NONE), dict(before=index),
+                     dict(before=index + 1), dict(before=v.NONE - 1), dict(size=20, before=20)):
+            forge = Forge(STORY, **said)
+            for items, shown in (self.files["tree"], ([], []), ([(b"", None, b"")], [])):
+                self.expect(forge.of(items, shown), "false", "entry_wrong", said)
+        for said in (dict(), dict(before=v.NONE), dict(before=0), dict(size=21, before=20), dict(size=1, before=v.NONE)):
+            self.assertIsInstance(Forge(STORY, **said).of([], []), dict, said)
+        # Too late: the entry's own index is not far enough for that here, and the bound is the auditors'.
+        self.assertLess(index, most)
+
+    def test_what_voids_stands_behind(self):
+        for by in (lambda key: key, lambda key: key - 1, lambda key: 0):
+            early = self.lying("voided", lambda path, value, sums: (u64(by(int.from_bytes(path[:8], "big"))), sums))
+            number = STORY.at["void claim"]
+            self.expect(early.of([early.item("voided", u64(number))], []), "false", "state_item_wrong")
+            self.expect(early.of(*self.files["voided"]), "false", "state_item_wrong")
+
     def test_neighbours(self):
         f, plot = self.forge, u32(1)
         low, high = self.files["tree"][0][6][0][:16], plot + b"\xff" * 12
@@ -2388,7 +2408,7 @@ class StateFiles(unittest.TestCase):
                        lambda _, value, sums: (value[:8] + u64(at["sealed assignment"]), sums)):
             other = self.lying("trees", change)
             self.expect(other.of(*other.certificate(claim)), *wrong)
-        void = self.lying("voided", lambda _, value, sums: (u64(at["reversal"]), sums))
+        void = self.lying("voided", lambda _, value, sums: (u64(len(STORY.entries) - 1), sums))
         self.expect(void.of(*void.certificate(at["void claim"])), *wrong)
         # Plantings that are of another species, or were voided, or say other days than the entry; of the corrections, too.
         for offset, byte in ((9, 3), (21, 9), (25, 9)):
@@ -2406,7 +2426,7 @@ class StateFiles(unittest.TestCase):
         self.expect(survey.of(*survey.certificate(claim)), *wrong)
         # A loss that counts, and is voided.
         def void_the_loss(items):
-            items.leaves[13].append((u64(at["second loss"]).ljust(32, b"\0"), u64(at["void loss"]), 0, 0))
+            items.leaves[13].append((u64(at["second loss"]).ljust(32, b"\0"), u64(at["second loss"] + 1), 0, 0))
         both = Forge(STORY, void_the_loss)
         self.expect(both.of(*both.corrected(at["second loss"])), *wrong)
         # Leaves that are missing.

@@ -50,6 +50,18 @@ type StateEntry struct {
 	Totals       StateTotals `arb:"totals"`
 }
 
+// stateLagMax is the most entries between a state entry and the size that it speaks of.
+const stateLagMax = 1 << 18
+
+// mayStandAt says whether a state entry can stand at an index, whatever the entries are.
+func (s *StateEntry) mayStandAt(index uint64) bool {
+	least := uint64(1)
+	if s.Before != NoEntry {
+		least = s.Before + 1
+	}
+	return (s.Before == NoEntry || s.Before < index) && least <= s.Size && s.Size <= index && index-s.Size <= stateLagMax
+}
+
 // rulesVersion is that of the rules by which this package reads a state.
 const rulesVersion = 8
 

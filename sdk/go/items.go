@@ -367,6 +367,8 @@ func isOfKey(fields any, key []byte) bool {
 		return bytes.Equal(key, concat(be32(f.Survey.Plot), be32(uint32(f.Survey.SurveyedOn)), be64(f.Entry.Entry)))
 	case *ItemLoss:
 		return bytes.Equal(key, be64(f.Entry))
+	case *ItemVoided:
+		return bytes.Compare(key, be64(f.By)) < 0
 	}
 	return true
 }

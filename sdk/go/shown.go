@@ -96,6 +96,9 @@ func (f *receiptFile) openState(p *Proven, first *link, c *Checkpoint, verify Si
 	if len(f.chain) != 1 {
 		return nil, refuse("authority_broken", "a state entry rests on nobody's authority")
 	}
+	if !e.State.mayStandAt(first.index) {
+		return nil, refuse("entry_wrong", "no state entry at its index can speak of that size, or name that one before")
+	}
 	p.Entry = e
 	return f.openShown(c, verify)
 }

@@ -39,5 +39,5 @@ pub use state::{
     RULES_VERSION, SEQS_PER_MARK, State, StateImage, StateMark, SurveyState, Totals, TreeState,
 };
 pub use state::{domains, items};
-pub use state_entries::{STATE_LAG_MAX, StateSaid};
+pub use state_entries::{STATE_LAG_MAX, StateSaid, check_state_place};
 pub use trie::{BucketError, BucketImage, DomainRoots};

@@ -10,6 +10,31 @@ use crate::record::{Index, StateEntry, StateTotals, TimeMs};
 /// The most entries between a state entry and the size that it speaks of.
 pub const STATE_LAG_MAX: u64 = 1 << 18;
 
+/// Checks that a state entry can stand at an index, whatever the entries are: the one before is below the index,
+/// and the size above that one, not above the index, and not too far below it. Gives what is wrong.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check_state_place(entry: &StateEntry, index: Index) -> Result<(), String> {
+    if let Some(before) = entry.before.filter(|before| *before >= index) {
+        return Err(format!(
+            "the state entry {before} can't be before the one at {index}"
+        ));
+    }
+    // It speaks of the state entry before, too: those who replay keep no state of a smaller size once they
+    // have met that one.
+    let size_min = entry.before.map_or(1, |before| before.0.saturating_add(1));
+    let lag = index.0.checked_sub(entry.size);
+    if entry.size < size_min || lag.is_none_or(|lag| lag > STATE_LAG_MAX) {
+        return Err(format!(
+            "it speaks of the first {} entries; it must speak of at least {size_min}, of no more than {index}, \
+             and of at most {STATE_LAG_MAX} less than that",
+            entry.size
+        ));
+    }
+    Ok(())
+}
+
 impl Totals {
     /// The sums as a state entry has them. By rule 5, what was awarded and what is owed are each below 2^63, so
     /// that every sum fits.
@@ -108,18 +133,7 @@ impl State {
                 None => "no state entry is before it".to_owned(),
             });
         }
-        // It speaks of the state entry before, too: those who replay keep no state of a smaller size once they
-        // have met that one.
-        let size_min = before.map_or(1, |mark| mark.index.0.saturating_add(1));
-        let lag = index.checked_sub(entry.size);
-        if entry.size < size_min || lag.is_none_or(|lag| lag > STATE_LAG_MAX) {
-            return Err(format!(
-                "it speaks of the first {} entries; it must speak of at least {size_min}, of no more than {index}, \
-                 and of at most {STATE_LAG_MAX} less than that",
-                entry.size
-            ));
-        }
-        Ok(())
+        check_state_place(entry, Index(index))
     }
 
     /// What a state entry must say of this state. Makes the state's root.

@@ -6,7 +6,7 @@ use super::state_items::ProvenItem;
 use super::vouched::{Check, Trust, Vouched};
 use super::{Receipt, ReceiptError, shown};
 use crate::crypto::PublicKey;
-use crate::ledger::{RULES_VERSION, domains, endorsement_quorum, speakers};
+use crate::ledger::{RULES_VERSION, check_state_place, domains, endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
 use crate::note::{Cosignature, TreeHead, VerifierKey};
 use crate::policy::Standing;
@@ -107,6 +107,9 @@ impl Receipt {
                     });
                 }
                 self.check_state_alone()?;
+                let index = self.index;
+                check_state_place(&state, index)
+                    .map_err(|what| ReceiptError::Entry { index, what })?;
                 held(
                     "state",
                     "a state entry: the log's own word; auditors vouch for it".to_owned(),

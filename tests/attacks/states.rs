@@ -63,7 +63,8 @@ fn entries() -> Vec<Attack> {
             |_, said| {
                 said.size += 1;
             },
-        ),
+        )
+        .receipt(Yes("it speaks of the first")),
         Attack::next(
             "A state entry of a size that the one before it did not leave behind",
             LOG,
@@ -85,6 +86,7 @@ fn entries() -> Vec<Attack> {
             },
         )
         .audits("it speaks of the first")
+        .receipt(Yes("it speaks of the first"))
         .second(Yes("state_wrong")),
         entry(
             "A state entry that speaks of no more than the one before",
@@ -100,7 +102,8 @@ fn entries() -> Vec<Attack> {
                     ..before
                 };
             },
-        ),
+        )
+        .receipt(Yes("it speaks of the first")),
     ]
 }
 

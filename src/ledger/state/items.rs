@@ -237,13 +237,14 @@ impl Item {
                 key == [plot.as_slice(), &day, &state.stated_at.0.to_be_bytes()].concat()
             }
             Self::Loss(state) => key == state.lost_at.0.to_be_bytes(),
+            // What voids an entry stands behind the entry.
+            Self::Voided(by) => *key < by.0.to_be_bytes()[..],
             Self::Once(_)
             | Self::Species(_)
             | Self::Account(_)
             | Self::Tree(_)
             | Self::Claim(_)
             | Self::Reversed(_)
-            | Self::Voided(_)
             | Self::Month(_)
             | Self::Evidence(_) => true,
         }

@@ -339,6 +339,15 @@ const STATE_ENTRY = table({
   }),
 });
 
+// The most entries between a state entry and the size that it speaks of.
+const STATE_LAG_MAX = 1n << 18n;
+
+// Whether a state entry can stand at an index, whatever the entries are.
+export function mayStandAt({ size, before }, index) {
+  const least = before === NONE ? 1n : before + 1n;
+  return (before === NONE || before < index) && least <= size && size <= index && index - size <= STATE_LAG_MAX;
+}
+
 // Whether the bytes say that they are an entry of this form; they need not be one.
 const isOfForm = (bytes, form) => bytes.length >= 2 && bytes[0] === 0 && bytes[1] === form;
 export const isStateEntry = (bytes) => isOfForm(bytes, 3);

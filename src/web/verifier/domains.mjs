@@ -127,7 +127,7 @@ export const DOMAINS = [
     name: 'losses', at: { entry: 8 }, digested: () => LOSS, sums: ({ trees }) => [BigInt(trees), 0n],
     fits: ({ entry: at }, entry, fields) => fields.entry === entry && entry === at,
   },
-  { name: 'voided', at: { entry: 8 }, plain: table({ by: u64 }) },
+  { name: 'voided', at: { entry: 8 }, plain: table({ by: u64 }), fits: ({ entry: at }, entry, { by }) => at < by },
   {
     name: 'months', at: { month: 4 }, plain: table({ points: u64, trees: u64 }), sums: ({ points, trees }) => [points, trees],
   },
@@ -213,6 +213,7 @@ export async function readLeaf(domain, path, leaf, beside = null) {
     const own = name !== 'keys' || equal(await keyPath(fields.key), path);
     follows(own && fits(at, entry, fields), 'path, entry and fields are not of one item');
   }
+  if (plain) follows(fits(at, entry, fields), 'path and fields are not of one item');
   const [a, b] = sums(fields);
   follows(leaf.a === a && leaf.b === b, 'the sums of the leaf are not those of its fields');
   return { at, entry, fields };

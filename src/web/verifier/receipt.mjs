@@ -5,7 +5,7 @@ import { readAbout } from './about.mjs';
 import { BOUNDS } from './bounds.mjs';
 import {
   RULES_VERSION, Refused, byteString, bytes32, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
-  isStateEntry, listOf, namesMldsa, need, option, readWhole, reading, table, u64,
+  isStateEntry, listOf, mayStandAt, namesMldsa, need, option, readWhole, reading, table, u64,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { verifyItem } from './items.mjs';
@@ -217,6 +217,9 @@ export async function verifyReceipt(file, { vkey: given = null, policy = null, g
       need(known, 'rules_version_unsupported', `the state is by version ${state.rules_version} of the rules, and this page knows ${RULES_VERSION}`);
     });
     await named('authority', async () => need(chain.length === 1, 'authority_broken', "a state entry rests on nobody's authority"));
+    await named('entry', async () => need(
+      mayStandAt(state, entry.index), 'entry_wrong', 'no state entry at its index can speak of that size, or name that one before',
+    ));
     const { items, file, shown } = await named('entry', async () => {
       const opened = await openShown(beside, checkpoint);
       const proven = [];

@@ -28,7 +28,17 @@ public record Entry(int form, long admittedAt, List<Long> lineage, SignedRecord 
 
     /** The log's word on what the entries before a size make. */
     public record State(@Wire.Uint(2) int form, long admittedAt, long size, long before, @Wire.Uint(4) long rulesVersion, Bytes32 stateRoot,
-                        Totals totals) {}
+                        Totals totals) {
+        /** The most entries between a state entry and the size that it speaks of. */
+        private static final long LAG_MAX = 1 << 18;
+
+        /** Whether a state entry can stand at an index, whatever the entries are. */
+        boolean mayStandAt(long index) {
+            long least = before == -1 ? 1 : before + 1;
+            return (before == -1 || Long.compareUnsigned(before, index) < 0) && Long.compareUnsigned(least, size) <= 0
+                && Long.compareUnsigned(size, index) <= 0 && Long.compareUnsigned(index - size, LAG_MAX) <= 0;
+        }
+    }
 
     static int formOf(byte[] bytes) {
         return bytes.length < 2 ? 0 : (bytes[0] & 0xff) << 8 | bytes[1] & 0xff;

@@ -320,6 +320,8 @@ public record Item(String domain, byte[] key, String keyText, byte[] upTo, byte[
             return Arrays.equals(key, new Writer().uint(f.survey.plot(), 4).uint(f.survey.surveyedOn().days(), 4).uint(f.entry, 8).bytes());
         } else if (fields instanceof Loss f) {
             return Arrays.equals(key, new Writer().uint(f.entry, 8).bytes());
+        } else if (fields instanceof VoidedBy f) {
+            return Arrays.compareUnsigned(key, new Writer().uint(f.by, 8).bytes()) < 0;
         }
         return true;
     }

@@ -72,6 +72,8 @@ final class StateReceipt {
         need(entry.state().rulesVersion() == Entry.RULES_VERSION, "rules_version_unsupported",
             "the state is by version " + entry.state().rulesVersion() + " of the rules, this package knows " + Entry.RULES_VERSION);
         need(file.chain.size() == 1, "authority_broken", "a state entry rests on nobody's authority");
+        need(entry.state().mayStandAt(first.index()), "entry_wrong",
+            "no state entry at its index can speak of that size, or name that one before");
         return entry;
     }
 
