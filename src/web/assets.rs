@@ -26,10 +26,17 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("dropped.mjs", SCRIPT, include_str!("pages/dropped.mjs")),
     ("card/card.mjs", SCRIPT, include_str!("card/card.mjs")),
     ("card/proofs.mjs", SCRIPT, include_str!("card/proofs.mjs")),
+    ("card/saying.mjs", SCRIPT, include_str!("card/saying.mjs")),
+    (
+        "card/sentences.mjs",
+        SCRIPT,
+        include_str!("card/sentences.mjs"),
+    ),
     ("card/tell.mjs", SCRIPT, include_str!("card/tell.mjs")),
     ("card/words.mjs", SCRIPT, include_str!("card/words.mjs")),
     ("proving.mjs", SCRIPT, include_str!("pages/proving.mjs")),
     ("proven.mjs", SCRIPT, include_str!("pages/proven.mjs")),
+    ("evidence.mjs", SCRIPT, include_str!("pages/evidence.mjs")),
     ("print.mjs", SCRIPT, include_str!("pages/print.mjs")),
     (
         "verifier/bounds.mjs",

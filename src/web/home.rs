@@ -178,6 +178,6 @@ pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> P
         f,
         overview,
         checkpoint_size: published.head.tree.size,
-        signed_at: published.at.to_utc(),
+        signed_at: visit.language.time(published.at),
     })
 }

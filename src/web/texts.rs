@@ -5,7 +5,38 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::record::{Basis, Day, Kind};
+use crate::figures::grouped;
+use crate::record::{Basis, Day, Kind, TimeMs};
+
+/// The months of the year, in the words of `Intl.DateTimeFormat`, which scripts use.
+const ENGLISH_MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const FRENCH_MONTHS: [&str; 12] = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+];
 
 /// Makes the texts a type: a server does not start with a language that lacks one.
 macro_rules! texts {
@@ -45,7 +76,7 @@ texts! {
     k_plot k_planting k_survey k_claim k_assignment k_correction k_policy k_attestation k_seal k_state sealed_by navigation home_title
     plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
     country trees_for any_platform finer_outline density_now survival void day seq survey_one life_note survey_other
-    survey_older check_get no_cross halted
+    survey_older check_get no_cross halted error_not_found error_busy operator contact source
 }
 
 /// A language that pages are in.
@@ -92,6 +123,52 @@ impl Language {
             Self::English => &ENGLISH,
             Self::Chinese => &CHINESE,
             Self::French => &FRENCH,
+        }
+    }
+
+    /// A whole number with its thousands apart.
+    pub(super) fn number(self, number: u128) -> String {
+        self.decimal(grouped(number))
+    }
+
+    /// A number as the language writes it, from English.
+    pub(super) fn decimal(self, english: String) -> String {
+        match self {
+            Self::English | Self::Chinese => english,
+            Self::French => english.replace(',', "\u{202f}").replace('.', ","),
+        }
+    }
+
+    /// A day as the language writes it, the month in letters where there are letters.
+    pub(super) fn day(self, day: Day) -> String {
+        let (year, month, day) = day.ymd();
+        let at = usize::try_from(month).unwrap_or_default().saturating_sub(1);
+        let named = |months: [&'static str; 12]| months.get(at).copied().unwrap_or_default();
+        match self {
+            Self::English => format!("{day} {} {year}", named(ENGLISH_MONTHS)),
+            Self::French => format!("{day} {} {year}", named(FRENCH_MONTHS)),
+            Self::Chinese => format!("{year}年{month}月{day}日"),
+        }
+    }
+
+    /// A span of days; the day, if it is one.
+    pub(super) fn span(self, from: Day, until: Day) -> String {
+        if from == until {
+            return self.day(from);
+        }
+        fill(
+            &fill(&self.texts().between, self.day(from)),
+            self.day(until),
+        )
+    }
+
+    /// A time in UTC as the language writes it, to the second.
+    pub(super) fn time(self, at: TimeMs) -> String {
+        let utc = at.to_utc();
+        let clock = utc.split_once(' ').map_or("", |(_, clock)| clock);
+        match self {
+            Self::Chinese => format!("{}{clock}", self.day(Day::of(at))),
+            Self::English | Self::French => format!("{}, {clock}", self.day(Day::of(at))),
         }
     }
 
@@ -145,15 +222,6 @@ impl Texts {
             Kind::Policy => &self.k_policy,
             Kind::Attestation => &self.k_attestation,
             Kind::Seal => &self.k_seal,
-        }
-    }
-
-    /// A span of days; the day, if it is one.
-    pub(super) fn span(&self, from: &Day, until: &Day) -> String {
-        if from == until {
-            from.to_string()
-        } else {
-            fill(&fill(&self.between, from), until)
         }
     }
 

@@ -257,7 +257,7 @@ pub(super) async fn certificate(
             species: claim.species,
             species_name,
             standing,
-            when: entry.admitted_at().to_utc(),
+            when: visit.language.time(entry.admitted_at()),
             by,
             qr: qr(&url)?,
             url,

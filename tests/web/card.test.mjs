@@ -2,9 +2,11 @@
 // `node --test tests/web/card.test.mjs`
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { hasCard, prove } from '../../src/web/card/proofs.mjs';
+import { SENTENCES } from '../../src/web/card/sentences.mjs';
 import { Teller } from '../../src/web/card/tell.mjs';
 import { WORDS } from '../../src/web/card/words.mjs';
 
@@ -17,6 +19,20 @@ test('every language has the same words with the same parts, and none is empty',
       assert.deepEqual(parts(text), parts(WORDS.en[name]), `${tag}: ${name}`);
       assert.notEqual(text.trim(), '', `${tag}: ${name}`);
     }
+  }
+});
+
+test('the card, and what pages are held against, have the words of the pages', () => {
+  for (const tag of Object.keys(WORDS)) {
+    const texts = JSON.parse(readFileSync(new URL(`../../src/web/texts/${tag}.json`, import.meta.url), 'utf8'));
+    for (const name of ['basis_census', 'basis_random_sample', 'basis_remote_sensing', 'any_platform', 'rights_none_issued', 'rights_issued', 'rights_unknown']) {
+      assert.equal(WORDS[tag][name], texts[name], `${tag}: ${name}`);
+    }
+    assert.equal(WORDS[tag].between.replace(/\{\w+\}/g, '{}'), texts.between, tag);
+    for (const [name, text] of Object.entries(SENTENCES[tag])) {
+      assert.deepEqual(parts(text), parts(SENTENCES.en[name]), `${tag}: ${name}`);
+    }
+    assert.deepEqual(Object.keys(SENTENCES[tag]), Object.keys(SENTENCES.en));
   }
 });
 
@@ -95,8 +111,8 @@ test('totals and balances are told in points and trees', () => {
 });
 
 test('only canonical addresses of what a state proof tells have a card', () => {
-  for (const path of ['/certificate/0', '/certificate/33258', '/tree/1/373', '/plot/7', '/', `/account/${'0a'.repeat(32)}`]) assert.ok(hasCard(path), path);
-  for (const path of ['/account/1', '/certificate/+1', '/certificate/01', '/certificate/1/', '/tree/1', '/entry/5', '/plot/-1']) {
+  for (const path of ['/certificate/0', '/certificate/33258', '/tree/1/373', '/plot/7', '/entry/5', '/', `/account/${'0a'.repeat(32)}`]) assert.ok(hasCard(path), path);
+  for (const path of ['/account/1', '/certificate/+1', '/certificate/01', '/certificate/1/', '/tree/1', '/entry/05', '/plot/-1']) {
     assert.ok(!hasCard(path), path);
   }
 });

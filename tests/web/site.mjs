@@ -168,3 +168,12 @@ export async function decided(page) {
 
 export const states = (page) =>
   page.$$eval('[data-check]', (items) => Object.fromEntries(items.map((item) => [item.dataset.check, item.dataset.state])));
+
+// What the card tells, once it has been proven.
+export async function cardOf(page) {
+  await page.waitForSelector('#card:not([data-holds=waiting])');
+  const told = await page.$eval('#card', ({ dataset, firstElementChild }) => ({
+    holds: dataset.holds, tone: dataset.tone, text: firstElementChild.innerText,
+  }));
+  return { ...told, text: told.text.replace(/\s+/g, ' ').trim() };
+}
