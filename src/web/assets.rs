@@ -36,8 +36,9 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("card/words.mjs", SCRIPT, include_str!("card/words.mjs")),
     ("proving.mjs", SCRIPT, include_str!("pages/proving.mjs")),
     ("proven.mjs", SCRIPT, include_str!("pages/proven.mjs")),
+    ("others.mjs", SCRIPT, include_str!("pages/others.mjs")),
     ("evidence.mjs", SCRIPT, include_str!("pages/evidence.mjs")),
-    ("print.mjs", SCRIPT, include_str!("pages/print.mjs")),
+    ("share.mjs", SCRIPT, include_str!("pages/share.mjs")),
     (
         "verifier/bounds.mjs",
         SCRIPT,

@@ -183,6 +183,8 @@ pub(super) struct Frame {
     pub path: String,
     /// The site's address, without a slash at its end.
     pub url: String,
+    /// What the reader looked for; empty elsewhere.
+    pub asked: String,
     /// Who runs it, how to reach them, and where the source code is, as far as the operator says so.
     pub site: Site,
 }
@@ -207,6 +209,7 @@ impl Frame {
             halted,
             path: visit.path.clone(),
             url: site.address(visit),
+            asked: String::new(),
             site: site.clone(),
         }
     }
@@ -228,6 +231,7 @@ impl Frame {
             halted: false,
             path: visit.path.clone(),
             url: site.address(visit),
+            asked: String::new(),
             site: site.clone(),
         }
     }

@@ -3,6 +3,7 @@
 
 mod account;
 mod assets;
+mod badge;
 mod check;
 mod entry;
 mod frame;
@@ -99,6 +100,7 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         .route("/tree/{plot}/{serial}", get(tree::tree))
         .route("/certificate/{index}", get(tree::certificate))
         .route("/plot/{number}", get(plot::plot))
+        .route("/badge/certificate/{file}", get(badge::certificate))
         .route("/account/{id}", get(account::account))
         .route("/entry/{index}", get(entry::entry))
         .route("/method", get(method::method))

@@ -15,7 +15,13 @@ const ROBOTS: &str = "User-agent: *\nDisallow: /account/\nDisallow: /search\n";
 
 /// Whether no crawler may keep the page at this path.
 pub(super) fn is_unindexed(path: &str) -> bool {
-    let pages = ["/account/", "/entry/", "/certificate/", "/search"];
+    let pages = [
+        "/account/",
+        "/entry/",
+        "/certificate/",
+        "/badge/",
+        "/search",
+    ];
     pages.iter().any(|page| path.starts_with(page))
 }
 

@@ -38,8 +38,13 @@ pub(super) fn number(text: &str) -> Option<u64> {
     plain.then(|| digits.parse().ok())?
 }
 
-/// The address of the page that a path means, if there is such a kind of page and the path is not written so.
+/// The address of the page that a path means, if the path is not written so.
 pub(super) fn canonical(path: &str) -> Option<String> {
+    meant(path).filter(|meant| meant != path)
+}
+
+/// The address of the page that a path means; `None` if there is no such kind of page.
+pub(super) fn meant(path: &str) -> Option<String> {
     let decoded = decoded(path)?;
     let mut parts = decoded.trim().trim_matches('/').split('/');
     let page = parts.next()?.to_lowercase();
@@ -54,7 +59,7 @@ pub(super) fn canonical(path: &str) -> Option<String> {
         ("method" | "receipt" | "check" | "search", []) => format!("/{page}"),
         _ => return None,
     };
-    (meant != path).then_some(meant)
+    Some(meant)
 }
 
 /// A path without its escapes; `None` if it is no text then.

@@ -56,10 +56,10 @@ texts! {
     language skip nav_home nav_method nav_receipt nav_check languages proves points_note
     serial_note as_of search search_hint search_button found found_nothing totals
     total_awarded total_claimed trees_planted trees_claimed trees_waiting trees_standing
-    trees_alive of_looked_for never_surveyed chart_title chart_points chart_trees tonnes
-    trees_unit chart_note map_title map_note plots newest newest_live entry tree certificate
+    trees_alive of_looked_for never_surveyed chart_title chart_points chart_trees
+    chart_note map_title map_note plots newest newest_live entry tree certificate
     plot account record issuer kind when species planting planted between planted_by claim
-    claimed_for assigned assigned_here unclaimed waiting voided lost life survey surveys
+    claimed_for assigned assigned_here unclaimed lost life survey surveys
     surveyed_on surveyed_by paid_by basis basis_census basis_random_sample
     basis_remote_sensing looked_for alive dead not_found shortfall area density capacity holder funded_by
     carbon_rights rights_none_issued rights_issued rights_unknown place plantings serials
@@ -74,9 +74,12 @@ texts! {
     check_compare check_audit check_mirror check_receipt check_python check_watch error
     k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
     k_plot k_planting k_survey k_claim k_assignment k_correction k_policy k_attestation k_seal k_state sealed_by navigation home_title
-    plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
+    plots_never_surveyed plots_short accounts one_planting next_due ledger
     country trees_for any_platform finer_outline density_now survival void day seq survey_one life_note survey_other
     survey_older check_get no_cross halted error_not_found error_busy operator contact source
+    found_none surveyed_trees chart_table year added in_all state_tree state_waits state_before state_had state_voided
+    state_void_planting state_lost state_unclaimed paper_title size root share_fold
+    badge_waits one_tree one_tree_planted planted_before share link_copied
 }
 
 /// A language that pages are in.
@@ -260,7 +263,12 @@ mod tests {
             for one in [&t.as_of, &t.of_looked_for, &t.found_nothing, &t.halted] {
                 assert_eq!(one.matches("{}").count(), 1, "{one}");
             }
-            assert_eq!(t.between.matches("{}").count(), 2);
+            for two in [&t.between, &t.surveyed_trees, &t.state_had] {
+                assert_eq!(two.matches("{}").count(), 2, "{two}");
+            }
+            for one in [&t.state_waits, &t.state_before, &t.state_lost] {
+                assert_eq!(one.matches("{}").count(), 1, "{one}");
+            }
         }
     }
 

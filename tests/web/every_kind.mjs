@@ -1,10 +1,21 @@
 // A ledger that says every kind of statement: the demonstration's, and behind it what that leaves out, by the command line as
 // people use it.
 
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 import { decodeEntry, hex } from '../../src/web/verifier/codec.mjs';
+import { BINARY } from './site.mjs';
+
+// The verifier key of a log's Ed25519 key, from its hexadecimal digits.
+function vkeyOf(name, key) {
+  const bytes = Buffer.concat([Buffer.of(1), Buffer.from(key, 'hex')]);
+  const id = createHash('sha256').update(`${name}\n`).update(bytes).digest('hex').slice(0, 8);
+  return `${name}+${id}+${bytes.toString('base64')}`;
+}
 
 // What an entry is of, so finely that no two kinds that a page shows otherwise are alike.
 export function kindOf(bytes) {
@@ -92,6 +103,7 @@ export class EveryKind {
     await this.land(waits);
     await this.governors();
     await this.covered();
+    await this.witnessed();
   }
 
   // Plots whose numbers each language rounds, writes or turns in its own way, with all that may happen on them.
@@ -151,6 +163,31 @@ export class EveryKind {
     return found;
   }
 
+  // Starts a witness of this log, whatever of these keys signs; gives its key and address, as a policy names them.
+  async witness(vkeys) {
+    const dir = this.path('witness');
+    const key = this.site.run('witness', dir, '--init', 'witness.example.org/w1').match(/witness\.example\.org\/w1\+\S+/)[0];
+    writeFileSync(join(dir, 'logs'), vkeys.map((vkey) => `${vkey}\n`).join(''));
+    this.process = spawn(BINARY, ['witness', dir, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const { value } = await createInterface({ input: this.process.stdout })[Symbol.asyncIterator]().next();
+    return `${key} ${value.split(' ').pop()}/`;
+  }
+
+  // Waits until the witness has seen the log as it is now signed.
+  async witnessed() {
+    for (let waits = 0; waits < 300; waits += 1) {
+      const note = await (await fetch(`${this.site.real}/checkpoint`)).text();
+      const newest = await (await fetch(`${this.site.real}/v1/checkpoint`)).text();
+      if (note.includes('\u2014 witness.example.org/w1 ') && note.split('\n')[1] === newest.split('\n')[1]) return;
+      await new Promise((done) => { setTimeout(done, 100); });
+    }
+    throw new Error('the witness did not cosign');
+  }
+
+  close() {
+    this.process?.kill('SIGTERM');
+  }
+
   async governors() {
     const [governor, auditor, log] = [this.key('governor-3'), this.key('auditor'), join(this.site.dir, 'ledger', 'keys', 'next.pem')];
     const keys = { governor: this.newKey(governor), auditor: this.newKey(auditor), log: this.newKey(log) };
@@ -162,10 +199,11 @@ export class EveryKind {
     const file = this.path('method.json');
     writeFileSync(file, JSON.stringify({ ...method, version: method.version + 1, effective_from: '2030-01-01' }));
     this.govern('method', ['--file', file]);
-    const witness = 'witness.example.net/w1+6ea6d9c9+BAtROtm0kkAVygkC7QeQRNOsXb7CMG8GlIwQ2o62458t';
-    const policy = this.path('policy.txt');
     const vkey = readFileSync(join(this.site.dir, 'ledger', 'log.vkey'), 'utf8').trim();
-    writeFileSync(policy, `log ${vkey}\nwitness w1 ${witness}\nquorum none\n`);
+    const vkeys = [vkey, vkeyOf(vkey.split('+')[0], keys.log)];
+    const witness = await this.witness(vkeys);
+    const policy = this.path('policy.txt');
+    writeFileSync(policy, `${vkeys.map((key) => `log ${key}\n`).join('')}witness w1 ${witness}\nwitness audit-north witness.example.net/w1+6ea6d9c9+BAtROtm0kkAVygkC7QeQRNOsXb7CMG8GlIwQ2o62458t\nquorum w1\n`);
     this.govern('policy', ['--file', policy]);
     await this.covered();
     const state = await this.newest('state');

@@ -52,9 +52,15 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   assert.match(text, new RegExp(`After ${totals.entries.toLocaleString('en')} entries`));
   for (const sum of [totals.planted, totals.assigned, totals.standing]) assert.ok(text.includes(BigInt(sum).toLocaleString('en')));
   assert.match(text, /not measured reductions and not credits/);
-  assert.match(text, /never surveyed/);
+  assert.match(text, /[0-9,]+ of [0-9,]+ trees stand on plots that somebody has surveyed/);
+  assert.equal(await page.locator('figure details tbody tr').count() > 4, true);
   assert.equal(await page.locator('figure svg').count(), 3);
   assert.equal(await page.locator('#newest tr').count(), 10);
+  // On a phone the letters of drawings are still letters.
+  await page.setViewportSize({ width: 390, height: 844 });
+  const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => (
+    (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width))));
+  assert.ok(letters.length > 10 && Math.min(...letters) >= 11, `${Math.min(...letters)} pixels`);
 
   // The newest entry that has an id: a state entry has none, and a sealed entry has its seal's alone.
   let named = entries.length - 1;
@@ -68,6 +74,12 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
     [id, `/entry/${named}`],
     [`${entries.length - 1}`, `/entry/${entries.length - 1}`],
     [issuer, /\/entry\/\d+$/],
+    [`https://elsewhere.example/tree/${tree()}?lang=fr#panel`, `/tree/${tree()}`],
+    [`Certificate ${certificate.certificate.toLocaleString('en')}`, `/certificate/${certificate.certificate}`],
+    [`证书${String(certificate.certificate).replace(/\d/g, (digit) => String.fromCharCode(0xff10 + Number(digit)))}`, `/certificate/${certificate.certificate}`],
+    [`tree ${tree().replace('/', ' / ')}`, `/tree/${tree()}`],
+    [`${certificate.account.slice(0, 12)}…`, `/account/${certificate.account}`],
+    ['Bay Bike Points', /\/entry\/\d+$/],
   ]) {
     await page.goto(site.url);
     await page.fill('#q', asked);
@@ -77,8 +89,12 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   await page.goto(`${site.url}/search?q=${certificate.certificate}`);
   const choices = await page.$$eval('.found a', (links) => links.map((link) => link.getAttribute('href')));
   assert.ok(choices.includes(`/certificate/${certificate.certificate}`) && choices.includes(`/entry/${certificate.certificate}`));
+  await page.goto(`${site.url}/search?q=${encodeURIComponent(certificate.species_name)}`);
+  assert.equal(await page.inputValue('#q'), certificate.species_name);
+  assert.ok((await page.textContent('main')).includes(certificate.species_name));
   await page.goto(`${site.url}/search?q=${'0'.repeat(64)}`);
-  assert.match(await page.textContent('main'), /Nothing in this ledger/);
+  assert.equal(await page.inputValue('#q'), '0'.repeat(64));
+  assert.match(await page.textContent('main'), /Nothing in this ledger was found.*newest 65,536 entries/s);
   await finish();
 });
 
@@ -312,10 +328,10 @@ const PAGE_LIES = {
     .replace(/(survey\.basis">)[^<]*/g, '$1census of every tree'),
   'a survey that nobody made, unmarked, and no receipt named': (html) => html
     .replace(/ survey:\d+/, '').replace(/ data-fact="survey\.[a-z_]+"/g, '').replace(/\(\d+\.\d %\)/, '(100.0 %)'),
-  'a digit before a fact': (html) => html.replace(/<span data-fact="survey\.alive">/g, '9<span data-fact="survey.alive">'),
-  'digits turned around': (html) => html.replace(/<span data-fact="survey\.alive">([^<]*)<\/span>/g, '<bdo dir="rtl" data-fact="survey.alive">$1</bdo>'),
+  'a digit before a fact': (html) => html.replace(/<span translate="no" data-fact="survey\.alive">/g, '9<span translate="no" data-fact="survey.alive">'),
+  'digits turned around': (html) => html.replace(/<span translate="no" data-fact="survey\.alive">([^<]*)<\/span>/g, '<bdo dir="rtl" data-fact="survey.alive">$1</bdo>'),
   'true facts hidden and false ones shown': (html) => html.replace(
-    /<span data-fact="claim\.species_name">([^<]*)<\/span>/,
+    /<span translate="no" data-fact="claim\.species_name">([^<]*)<\/span>/,
     '<span hidden data-fact="claim.species_name">$1</span><span>Sequoiadendron giganteum</span>',
   ),
   'marks left out': (html) => html.replace(/ data-fact="claim\.(species_name|species|points|by|account|admitted_at)"/g, '')
@@ -365,7 +381,7 @@ test('a waiting certificate that is shown with a tree still waits in its card', 
   assert.notEqual(waiting, null, 'no certificate of the demonstration waits');
   const { page, finish } = await visit(browser, site);
   site.tamper = (url, body) => (isPage(url)
-    ? body.replace(/<p class="lead">[^<]*/, '<p class="lead">Tree 1/8, Plot Hill: planted on 2026-01-01, found alive by a census') : undefined);
+    ? body.replace(/<p class="standing">[^<]*/, '<p class="standing">Tree 1/8, Plot Hill: planted on 2026-01-01, found alive by a census') : undefined);
   try {
     await page.goto(`${site.url}/certificate/${waiting}`);
     assert.match((await cardOf(page)).text, /Waits for a tree\./);
@@ -564,6 +580,12 @@ test('the certificate prints with a code that leads to its check', async () => {
   await decided(page);
   await page.emulateMedia({ media: 'print' });
   assert.ok(await page.locator('.qr svg').isVisible());
+  // Paper is a witness against a fork, and no proof of a check.
+  const paper = await page.innerText('body');
+  const { size, root } = await page.$eval('.paper-only', (part) => ({ size: part.querySelectorAll('dd')[1].textContent, root: part.querySelectorAll('dd')[2].textContent }));
+  assert.ok(paper.includes(honest().vkey) && Number(size) > certificate.certificate && /^[A-Za-z0-9+/]{43}=$/.test(root), paper);
+  assert.ok(!paper.includes(certificate.account));
+  assert.equal(await page.locator('#card .proof').isVisible(), false);
   assert.ok(!(await page.locator('nav').first().isVisible()));
   assert.ok(!(await page.locator('#print').isVisible()));
   assert.ok((await page.pdf()).subarray(0, 5).toString() === '%PDF-');
@@ -584,6 +606,30 @@ test('the certificate prints with a code that leads to its check', async () => {
   await blank.close();
   const code = (jsqr.default ?? jsqr)(Uint8ClampedArray.from(data), side, side);
   assert.equal(code?.data, `${site.url}/certificate/${certificate.certificate}`);
+});
+
+test('a certificate is shared as a link and a picture, which say nothing of a check', async () => {
+  const path = `/certificate/${certificate.certificate}`;
+  const badge = await fetch(`${site.real}/badge${path}.svg`, { headers: { 'accept-language': 'en' } });
+  assert.deepEqual([badge.status, badge.headers.get('content-type'), badge.headers.get('x-robots-tag')], [200, 'image/svg+xml', 'noindex']);
+  const drawn = await badge.text();
+  assert.ok(drawn.includes(certificate.species_name) && drawn.includes(tree()) && drawn.includes(path) && !drawn.includes(certificate.account));
+  assert.match(drawn, /Found alive by the latest surveys: [0-9,]+ of [0-9,]+ looked for/);
+  assert.doesNotMatch(drawn, /verif|proven|check|green|1b6e3c/i);
+  for (const wrong of ['/badge/certificate/0.svg', `/badge${path}`, '/badge/certificate/x.svg']) {
+    assert.ok([400, 404].includes((await fetch(site.real + wrong)).status), wrong);
+  }
+  const { context, page, finish } = await visit(browser, site);
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.goto(site.url + path);
+  const meta = (name) => page.getAttribute(`meta[property="og:${name}"]`, 'content');
+  assert.match(await meta('title'), new RegExp(`^One ${certificate.species_name}, planted .*\\d{4}`));
+  assert.equal(await page.textContent('h1'), await meta('title'));
+  for (const name of ['title', 'description', 'url']) assert.ok(!(await meta(name)).includes(certificate.account), name);
+  await page.click('#share');
+  await page.waitForFunction(() => document.getElementById('share').textContent === 'The link is copied');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), site.url + path);
+  await finish();
 });
 
 for (const [width, colorScheme] of [[360, 'light'], [360, 'dark'], [1280, 'light'], [1280, 'dark']]) {
@@ -647,6 +693,40 @@ test('a browser without Ed25519 says so, and ticks nothing', async () => {
   await finish();
 });
 
+test('what leads to one person is kept from crawlers, and programs of other sites may read what anybody may', async () => {
+  const open = (path, accept = 'text/html') => fetch(site.real + path, { headers: { accept, 'accept-language': 'fr' } });
+  for (const [path, kept] of [
+    [`/account/${certificate.account}`, false], [`/entry/${certificate.certificate}`, false], [`/certificate/${certificate.certificate}`, false],
+    ['/', true], [`/plot/${certificate.tree.plot}`, true], [`/tree/${tree()}`, true], ['/method', true],
+  ]) {
+    const answer = await open(path);
+    assert.equal(answer.headers.get('x-robots-tag'), kept ? null : 'noindex', path);
+    assert.equal((await answer.text()).includes('<meta name="robots" content="noindex">'), !kept, path);
+  }
+  const robots = await (await open('/robots.txt')).text();
+  assert.deepEqual(robots.match(/^Disallow: .*$/gm), ['Disallow: /account/', 'Disallow: /search']);
+  // The pseudonym is there for who opens it, and not on paper.
+  const { page, finish } = await visit(browser, site);
+  await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+  const account = page.locator('[data-fact="claim.account"]');
+  assert.equal(await account.isVisible(), false);
+  await page.click('.certificate details summary');
+  assert.ok(await account.isVisible());
+  await finish();
+
+  for (const path of ['/v1/totals', '/v1/checkpoint', '/checkpoint', '/tile/0/000', `/v1/receipts/${certificate.certificate}`, '/v1/proofs/consistency?from=5']) {
+    assert.equal((await open(path)).headers.get('access-control-allow-origin'), '*', path);
+  }
+  for (const path of ['/', '/metrics']) assert.equal((await open(path)).headers.get('access-control-allow-origin'), null, path);
+
+  for (const [path, accept, kind] of [['/nowhere', 'text/html', 'text/html'], ['/nowhere', '*/*', 'application/problem+json'], ['/tree/1/4000000000', '*/*', 'text/html']]) {
+    const answer = await open(path, accept);
+    assert.equal(answer.status, 404, path);
+    assert.ok(answer.headers.get('content-type').startsWith(kind), `${path}: ${answer.headers.get('content-type')}`);
+    if (kind === 'text/html') assert.match(await answer.text(), /Il n’y a ici ni page/);
+  }
+});
+
 test('in the language that the reader likes, or chose', async () => {
   const { page, finish } = await visit(browser, site, { locale: 'fr-FR' });
   await page.goto(`${site.url}/tree/${tree()}?x=1`);
@@ -658,6 +738,13 @@ test('in the language that the reader likes, or chose', async () => {
   assert.equal(await decided(page), 'true');
   await page.goto(site.url);
   assert.match(await page.textContent('main'), /总计/);
+  // A link in one language is in that one, whatever was chosen; and choosing another leaves it.
+  await page.goto(`${site.url}/tree/${tree()}?lang=en&x=1`);
+  assert.equal(await page.getAttribute('html', 'lang'), 'en');
+  assert.equal(await decided(page), 'true');
+  await page.click('footer a[hreflang=fr]');
+  await page.waitForURL(`${site.url}/tree/${tree()}?x=1`);
+  assert.equal(await page.getAttribute('html', 'lang'), 'fr');
   for (const away of ['//evil.example', 'https://evil.example', '/\\evil.example']) {
     const answer = await fetch(`${site.real}/language?to=fr&back=${encodeURIComponent(away)}`, { redirect: 'manual' });
     assert.equal(answer.headers.get('location'), '/');

@@ -73,12 +73,13 @@ export class Card {
   }
 
   // Tells what was proven, once nothing contradicts the log that it was proven in. `seen` is the number of entries that the
-  // server showed before, if it shows fewer now.
-  tell(seen = null) {
+  // server showed before, if it shows fewer now; `others` are the witnesses and auditors that are named, or null.
+  tell({ seen, others }) {
     if (seen !== null) this.proven.asOf += ` ${this.teller.say('lags', { seen: this.teller.n(seen) })}`;
     const { title, tone, standing, rows, asOf } = this.proven;
+    const seenBy = this.teller.seenBy(others).map((text) => [this.teller.words.seen_by, text]);
     const list = newElement('dl', '', { class: 'facts' });
-    for (const [name, text] of rows) {
+    for (const [name, text] of [...rows, ...seenBy]) {
       const row = newElement('div');
       const said = newElement('dd');
       said.append(newElement('bdi', text));

@@ -170,6 +170,17 @@ export class Teller {
     };
   }
 
+  // Who else saw the log, and when; in one text each.
+  seenBy(others) {
+    return (others?.cosigners ?? []).map(({ as, role, saw, unchecked, seconds, size }) => {
+      const who = this.say('cosigner', { name: isolated(as), role: this.words[`role_${role}`] });
+      if (unchecked) return `${who}${this.words.colon}${this.words.line_unchecked}`;
+      if (!saw) return `${who}${this.words.colon}${this.words.not_seen}`;
+      const when = seconds === null ? this.words.no_time : this.time(seconds * 1000n);
+      return `${who}${this.words.colon}${this.say('saw', { size: this.n(size), when })}`;
+    });
+  }
+
   account({ balance }) {
     const title = this.words.account_title;
     if (balance === null) return { title, tone: 'plain', standing: this.words.no_account, rows: [] };

@@ -3,9 +3,11 @@
 // state proofs tell what the page is about: it says what was proven, whatever the page says.
 
 import { Card } from './card/card.mjs';
+import { Teller } from './card/tell.mjs';
 import { wordsOf } from './card/words.mjs';
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
 import { noteLink, storage, tellFork } from './evidence.mjs';
+import { others } from './others.mjs';
 import { compareSeen, fetchReceipt, namedBy, proveCard, proveGrowth } from './proving.mjs';
 import { Refused, hex, need } from './verifier/codec.mjs';
 import { LOG, parseVkey } from './verifier/note.mjs';
@@ -128,7 +130,7 @@ async function run() {
   const { vkey: written, genesis } = document.body.dataset;
   const vkey = await step('checkpoint', () => parseVkey(written, LOG));
   await step('authority', () => checkGenesis(genesis, storage));
-  const carding = card === null ? null : proveCard(card, vkey, genesis);
+  const carding = card === null ? null : proveCard(card, vkey, genesis, others);
   try {
     await runPanel(vkey, genesis);
   } catch (error) {
@@ -155,10 +157,6 @@ async function runPanel(vkey, genesis) {
     const form = formText(receipt, words);
     if (form !== null) showText(items.get('entry'), `${name} ${receipt.index}`, form);
   }
-  setState(items.get('witnesses'), 'noted', words);
-  const strangers = all[0].checkpoint.lines.filter((line) => line.name !== vkey.name).map((line) => line.name);
-  if (strangers.length > 0) showText(items.get('witnesses'), words.others, strangers.join('\n'));
-
   await step('story', async () => {
     const ids = {};
     for (const [name, receipt] of Object.entries(proven)) {
@@ -183,6 +181,20 @@ async function runPanel(vkey, genesis) {
     else setState(items.get('consistency'), 'held', words);
     if (before !== null) showText(items.get('consistency'), words.old_checkpoint, before.note);
     showText(items.get('consistency'), words.new_checkpoint, now.note);
+  });
+  await step('witnesses', async () => {
+    const { now } = await compareSeen({ vkey, keyAt: named.index, genesis });
+    const item = items.get('witnesses');
+    const found = await others({ vkey, genesis }, now);
+    const lines = now.lines.filter((line) => line.name !== vkey.name).map((line) => line.name);
+    if (found === null) {
+      setState(item, 'noted', words);
+      if (lines.length > 0) showText(item, words.others, lines.join('\n'));
+      return;
+    }
+    const teller = new Teller(language);
+    setState(item, found.met && found.quorum !== 'none' ? 'held' : 'noted', words, teller.say(found.met ? 'quorum_met' : 'quorum_short'));
+    showText(item, teller.say('seen_by'), teller.seenBy(found).join('\n'));
   });
   conclude('true', words.all_held);
 }

@@ -31,8 +31,8 @@ export function compareSeen(identity) {
 // The entry that names the log's key: the genesis, or what governors stated later.
 export const namedBy = (receipt, vkey) => checkLogKey(receipt, vkey, () => fetchReceipt(document.body.dataset.logKeyAt));
 
-// Fills a card, which rests on its own proofs alone, whatever receipts the page names.
-export async function proveCard(card, vkey, genesis) {
+// Fills a card, which rests on its own proofs alone, whatever receipts the page names. `findOthers` tells who else saw the log.
+export async function proveCard(card, vkey, genesis, findOthers) {
   const receipts = await card.prove({ vkey, genesis }, fetchBytes);
   if (receipts === null) return;
   try {
@@ -40,7 +40,7 @@ export async function proveCard(card, vkey, genesis) {
     keepGenesis(genesis, storage);
     const { now, before, lags } = await compareSeen({ vkey, keyAt: named.index, genesis });
     for (const { checkpoint } of receipts) await follows(checkpoint, now, proveGrowth);
-    card.tell(lags ? before.size : null);
+    card.tell({ seen: lags ? before.size : null, others: await findOthers({ vkey, genesis }, now) });
   } catch (error) {
     if (error.notes) tellFork(error.notes);
     card.refuse(error);
