@@ -433,7 +433,7 @@ function aTree() {
 }
 
 test('a certificate is of its own tree, and every mark is held against the statements', () => {
-  const words = { basis_census: 'census', any_platform: 'any', between: 'between {} and {}', rights_issued: 'issued', point: '.' };
+  const words = { basis_census: 'census', any_platform: 'any', between: 'between {from} and {until}', rights_issued: 'issued', point: '.' };
   const right = {
     'claim.index': '40', 'claim.points': '17,900', 'tree.plot': '7', 'tree.serial': '41', 'planting.species': '3',
     'planting.species_name': 'Elm', 'planting.planted': '1970-01-01', 'planting.by': 'Somebody',
