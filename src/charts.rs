@@ -15,16 +15,16 @@ pub type Drawn = Result<String, ChartError>;
 /// The sheet that a chart is drawn on.
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Width and height of a drawing in pixels, at its natural size: letters are 12 pixels high.
+/// Width and height of a drawing in pixels, at its natural size: letters are some 10 pixels high.
 pub(crate) type Size = (u32, u32);
 /// A chart across a page.
 pub(crate) const WIDE: Size = (760, 320);
 /// A map across a page.
 pub(crate) const WIDE_MAP: Size = (760, 480);
-/// A chart as wide as a phone, on which letters stay large enough.
-pub(crate) const SMALL: Size = (460, 280);
+/// A chart that a phone of 390 pixels draws larger than it is: its letters have 11 pixels there.
+pub(crate) const SMALL: Size = (310, 216);
 /// A map as wide as a phone.
-pub(crate) const SMALL_MAP: Size = (460, 380);
+pub(crate) const SMALL_MAP: Size = (310, 290);
 /// The colour of trees.
 pub(crate) const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
 /// The colour of points.
@@ -89,7 +89,7 @@ pub(crate) fn lines(size: Size, title: &str, unit: &str, lines: &[Line<'_>]) -> 
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .x_label_area_size(28)
-            .y_label_area_size(84)
+            .y_label_area_size(if unit.is_empty() { 70 } else { 84 })
             .build_cartesian_2d(first..last.max(first + 1.0 / 12.0), 0.0..top * 1.05)
             .map_err(failed)?;
         chart

@@ -41,6 +41,14 @@ pub(crate) fn decimal(number: u64, places: u32) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Ten-millionths of a degree as degrees, to five decimals, half a unit away from zero. By integers: of a binary fraction
+/// each language rounds a half in its own way, and the browser's verifier compares the text.
+pub(crate) fn degrees(e7: i32) -> String {
+    let units = (e7.unsigned_abs() + 50) / 100;
+    let sign = if e7 < 0 && units > 0 { "−" } else { "" };
+    format!("{sign}{}.{:05}°", units / 100_000, units % 100_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +66,10 @@ mod tests {
         assert!(weight(u128::MAX).ends_with("431,768.2 t"));
         assert_eq!(decimal(167_250_000, 6), "167.25");
         assert_eq!(decimal(3_000, 3), "3");
+        // 1/64 of a degree is a half of the last decimal, in binary too.
+        assert_eq!(degrees(156_250), "0.01563°");
+        assert_eq!(degrees(-156_250), "−0.01563°");
+        assert_eq!(degrees(-49), "0.00000°");
+        assert_eq!(degrees(-1_800_000_000), "−180.00000°");
     }
 }

@@ -55,7 +55,7 @@ enum Command {
     Key(keys::KeyArgs),
     Vkey(keys::VkeyArgs),
     Init(init::InitArgs),
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     Lead(lead::LeadArgs),
     Sweep(sweep::SweepArgs),
     Grant(govern::GrantArgs),

@@ -2,13 +2,16 @@
 
 use axum::Router;
 
-/// The routes of pages for a browser, made by [`crate::web::pages`]: a server has them beside the
-/// log's own routes.
+use super::Problem;
+
+/// The routes of pages for a browser, made by [`crate::web::pages`], and the answer at every path that nothing has: a
+/// server has them beside the log's own routes.
 pub struct PageRoutes(pub(crate) Router);
 
 impl PageRoutes {
     /// No pages: a server for machines alone.
     pub fn none() -> Self {
-        Self(Router::new())
+        let nothing = || async { Problem::not_found("there is nothing at this path") };
+        Self(Router::new().fallback(nothing))
     }
 }

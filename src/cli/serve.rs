@@ -80,6 +80,15 @@ pub struct ServeArgs {
     /// https://ledger.example.org; the one that a reader used if left out.
     #[arg(long, env = "ARBORLOG_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// Who runs this server, as the foot of each page says it.
+    #[arg(long, env = "ARBORLOG_OPERATOR", value_name = "NAME")]
+    operator: Option<String>,
+    /// How to reach whoever runs it: an address of mail, or of a page.
+    #[arg(long, env = "ARBORLOG_CONTACT", value_name = "ADDRESS", value_parser = contact)]
+    contact: Option<String>,
+    /// Where the source code of what runs here can be had.
+    #[arg(long, env = "ARBORLOG_SOURCE", value_name = "URL", value_parser = web_page)]
+    source: Option<String>,
     /// The address of a proxy that is believed when it says, in X-Forwarded-For, whom a request is from:
     /// what clients share is shared out by their addresses. Give it once for each proxy.
     #[arg(
@@ -234,6 +243,28 @@ fn public_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// An address that a link may lead to, and no script.
+fn web_page(text: &str) -> Result<String, String> {
+    let is_page = ["https://", "http://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    is_page
+        .then(|| text.to_owned())
+        .ok_or_else(|| "write it with https:// in front".to_owned())
+}
+
+/// An address of mail, or of a page.
+fn contact(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_graphic() && !"<>\"'?&%:/".contains(c);
+    let is_mail = text.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && !host.is_empty() && text.chars().all(plain) && !host.contains('@')
+    });
+    if is_mail {
+        return Ok(text.to_owned());
+    }
+    web_page(text).map_err(|_| "write it as name@example.org, or with https:// in front".to_owned())
+}
+
 pub fn run(args: &ServeArgs) -> Done {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
@@ -275,6 +306,9 @@ pub fn run(args: &ServeArgs) -> Done {
         let site = Site {
             public_url: args.public_url.clone(),
             tls: tls.is_some(),
+            operator: args.operator.clone(),
+            contact: args.contact.clone(),
+            source: args.source.clone(),
         };
         let shown = Arc::clone(&log);
         let pages = |closing| web::pages(shown, site, closing);

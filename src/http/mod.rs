@@ -37,9 +37,10 @@ mod witness;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::Request;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -208,14 +209,30 @@ fn router(
                         .compress_when(static_log::is_bundle),
                 ),
         )
+        .layer(from_fn(readable_anywhere))
         .with_state(Arc::clone(&app))
         .merge(pages.0.layer(CompressionLayer::new()))
-        .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(Extension(AnswerBudget::new()))
         .layer(Extension(ReadTurns::new()))
         .layer(from_fn_with_state(Arc::clone(&app), following::tell))
         .layer(from_fn_with_state(app, metrics::watch))
+}
+
+/// Lets pages of other sites read what anybody may read: whoever checks a log need not use its own page. Nothing is read
+/// by who asks, so that no other site learns anything through a reader's browser; and what is sent is signed.
+async fn readable_anywhere(request: Request, next: Next) -> Response {
+    // What the operator alone needs stays out of the reach of pages that somebody inside their network opens.
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.uri().path() != "/metrics";
+    let mut response = next.run(request).await;
+    if reads {
+        let any = HeaderValue::from_static("*");
+        response
+            .headers_mut()
+            .insert(ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    }
+    response
 }
 
 /// Whether the process runs.

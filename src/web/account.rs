@@ -7,10 +7,13 @@ use axum::extract::State as Extract;
 use serde::Deserialize;
 
 use super::frame::{Frame, Visit};
+use super::say::{SaidNames, isolated, sentence};
+use super::texts::Language;
 use super::{PageResult, Pages, not_found, page, stated};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
-use crate::figures::{decimal, grouped, signed};
+use crate::crypto::PublicKey;
+use crate::figures::{decimal, signed};
 use crate::ledger::State;
 use crate::ledger::history::{AccountStep, account_step};
 use crate::record::{
@@ -39,24 +42,24 @@ struct AccountLine {
     day: String,
     /// How an award's points came about, why something was corrected, or else the statement in brief.
     why: String,
-    /// The award that the line is of.
-    award: Option<Award>,
+    /// The statement, and the key that signed it.
+    said: (Statement, PublicKey),
     /// The method of an award or a claim.
     method: Option<(MethodId, MethodVersion)>,
 }
 
 /// Activity, quantity and factor: how an award's points came about.
-fn reckoning(state: &State, award: &Award) -> Result<String, Problem> {
+fn reckoning(state: &State, language: Language, award: &Award) -> Result<String, Problem> {
     let activity = state.activity(award.method, award.version, award.activity);
     let activity =
         activity.ok_or_else(|| Problem::contradiction("no method has an award's activity"))?;
     Ok(format!(
         "{}: {} {} × {} g = {} g",
-        activity.name,
-        decimal(award.quantity.0, 3),
-        activity.unit,
-        decimal(activity.factor.0, 6),
-        grouped(award.points.0.into()),
+        isolated(activity.name.as_str()),
+        language.decimal(decimal(award.quantity.0, 3)),
+        isolated(activity.unit.as_str()),
+        language.decimal(decimal(activity.factor.0, 6)),
+        language.number(award.points.0.into()),
     ))
 }
 
@@ -103,24 +106,33 @@ pub(super) async fn account(
                 Problem::contradiction(&detail)
             }
         })?;
-        lines.push(line(index, &stated(index, &entry)?, step.change));
+        lines.push(line(
+            visit.language,
+            index,
+            &stated(index, &entry)?,
+            step.change,
+        ));
         next = step.before;
     }
     let reckon = |state: &State| {
-        let awards = lines.iter().map(|line| line.award.as_ref());
-        let reckoned = awards.map(|award| award.map(|award| reckoning(state, award)).transpose());
-        reckoned.collect::<Result<Vec<_>, Problem>>()
+        let told = lines.iter().map(|line| match &line.said {
+            (Statement::Award(award), _) => reckoning(state, visit.language, award),
+            (Statement::Correction(correction), _) => Ok(isolated(correction.reason.as_str())),
+            (other, issuer) => {
+                let names = SaidNames::of(state, other, issuer)?;
+                Ok(sentence(visit.language, other, &names))
+            }
+        });
+        told.collect::<Result<Vec<_>, Problem>>()
     };
     let reckoned = pages.look(reckon).await?;
     for (line, why) in lines.iter_mut().zip(reckoned) {
-        if let Some(why) = why {
-            line.why = why;
-        }
+        line.why = why;
     }
     page(&AccountPage {
         f,
         id: id.to_string(),
-        balance: signed(account.balance.into()),
+        balance: visit.language.decimal(signed(account.balance.into())),
         lines,
         older: next,
     })
@@ -173,27 +185,21 @@ async fn entry_about(
     Ok(step.map(|step| (entry, step)))
 }
 
-/// The line of an entry. For an award, `why` stays empty: the ledger has the method that explains it.
-fn line(index: Index, entry: &Stated<'_>, change: i128) -> AccountLine {
+/// The line of an entry, but for why it was said: the ledger has the names for that.
+fn line(language: Language, index: Index, entry: &Stated<'_>, change: i128) -> AccountLine {
     let statement = entry.statement;
-    let (day, why, award) = match statement {
-        Statement::Award(award) => (
-            award.occurred_on.to_string(),
-            String::new(),
-            Some(award.clone()),
-        ),
-        Statement::Correction(correction) => (String::new(), correction.reason.to_string(), None),
-        other => (String::new(), super::entry::gist(other), None),
-    };
     let plus = if change > 0 { "+" } else { "" };
     AccountLine {
         index,
-        when: entry.admitted_at().to_utc(),
+        when: language.time(entry.admitted_at()),
         kind: statement.kind(),
-        change: format!("{plus}{}", signed(change)),
-        day,
-        why,
-        award,
+        change: language.decimal(format!("{plus}{}", signed(change))),
+        day: match statement {
+            Statement::Award(award) => language.day(award.occurred_on),
+            _ => String::new(),
+        },
+        why: String::new(),
+        said: (statement.clone(), *entry.issuer()),
         method: match statement {
             Statement::Award(award) => Some((award.method, award.version)),
             Statement::Claim(claim) => Some((claim.method, claim.version)),

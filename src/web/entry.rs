@@ -11,21 +11,17 @@ use super::account::newest_reversal;
 use super::frame::{Frame, Visit};
 use super::names::issuer_name;
 use super::panel::{Receipts, SignedBy};
-use super::texts::Texts;
+use super::say::{SaidNames, sentence, state_sentence};
+use super::texts::Language;
 use super::{PageResult, Pages, broken, decode, page, stated};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse_path};
-use crate::figures::{grouped, weight};
 use crate::ledger::State;
 use crate::merkle::{TILE_HASHES, leaf_hash};
-use crate::record::{
-    AccountId, Entry, FullEntry, Grams, Index, Remedy, StateEntry, Statement, TimeMs,
-};
+use crate::record::{AccountId, Entry, FullEntry, Grams, Index, StateEntry, Statement, TimeMs};
 
 /// Entries that the home page shows.
 pub(super) const NEWEST: u64 = 10;
-/// Digits of an account's or a key's id in a line.
-const SHORT: usize = 12;
 
 /// An entry in one line, on the first page and in the events that add to it.
 #[derive(Serialize)]
@@ -33,7 +29,7 @@ pub(super) struct EntryLine {
     pub index: u64,
     /// What its kind is called in the reader's language.
     pub kind: String,
-    /// Its statement in brief.
+    /// What it says, in a sentence.
     pub says: String,
     /// When it was admitted.
     pub when: String,
@@ -57,92 +53,49 @@ pub(super) async fn newest(
             }
         }
     }
-    // Backwards: a sealed entry's seal is behind it.
-    let mut lines = Vec::with_capacity(entries.len());
-    let mut admitted_at = TimeMs(0);
+    // Backwards: a sealed entry's seal, which says who signed it and when, is behind it.
+    let mut told = Vec::with_capacity(entries.len());
+    let (mut admitted_at, mut issuer) = (TimeMs(0), None);
     for (index, entry) in entries.iter().rev() {
         match entry {
-            Entry::Signed(entry) => admitted_at = entry.admitted_at,
+            Entry::Signed(entry) => {
+                admitted_at = entry.admitted_at;
+                issuer = Some(entry.signed.record().issuer);
+            }
             Entry::State(entry) => admitted_at = entry.admitted_at,
             Entry::Sealed(_) => {}
         }
-        lines.push(line(visit, *index, entry, admitted_at));
+        told.push((*index, entry, issuer, admitted_at));
     }
-    Ok(lines)
-}
-
-fn line(visit: &Visit, index: u64, entry: &Entry, admitted_at: TimeMs) -> EntryLine {
-    let t = visit.language.texts();
-    let (kind, says) = match entry.statement() {
-        Some(statement) => (t.kind(&statement.kind()).to_owned(), gist(statement)),
-        None => (t.k_state.clone(), String::new()),
-    };
-    EntryLine {
-        index,
-        kind,
-        says,
-        when: admitted_at.to_utc(),
-    }
-}
-
-/// A statement in brief, in names and numbers: nothing that would need another language.
-pub(super) fn gist(statement: &Statement) -> String {
-    let short = |id: &dyn std::fmt::Display| format!("{id:.SHORT$}…", id = id.to_string());
-    let grams = |points: crate::record::Grams| weight(points.0.into());
-    match statement {
-        Statement::Genesis(genesis) => genesis.origin.to_string(),
-        Statement::Governors(set) => format!("{} / {}", set.quorum, set.governors.len()),
-        Statement::KeyGrant(grant) => format!("{}: {}", grant.display_name, grant.role),
-        Statement::KeyRevoke(revoke) => format!("{}: {}", short(&revoke.key), revoke.reason),
-        Statement::LogKey(next) => short(&next.key),
-        Statement::Method(method) => format!("{} v{}", method.id, method.version),
-        Statement::Award(award) => format!("{} → {}", grams(award.points), short(&award.account)),
-        Statement::Transfer(transfer) => {
-            let given = format!("{}: {}", grams(transfer.points), short(&transfer.from));
-            match &transfer.to {
-                Some(to) => format!("{given} → {}", short(to)),
-                None => given,
-            }
-        }
-        Statement::Plot(plot) => format!("{} {}", plot.number, plot.name),
-        Statement::Planting(planting) => {
-            // Wider than a serial: the sum fits whatever the statement says.
-            let [first, count] = [planting.first_serial.0, planting.count.get()].map(u64::from);
-            let last = first + count - 1;
-            format!("{}/{}–{last}", planting.plot, planting.first_serial)
-        }
-        Statement::Survey(survey) => {
-            let [alive, looked_for] =
-                [survey.alive.into(), survey.looked_for()].map(|count| grouped(count.into()));
-            format!("{}: {alive} / {looked_for}", survey.plot)
-        }
-        Statement::Claim(claim) => format!("{}: {}", grams(claim.points), short(&claim.account)),
-        Statement::Assignment(assignment) => {
-            let trees = assignment.claims.len();
-            format!("{}/{} × {trees}", assignment.plot, assignment.first_serial)
-        }
-        Statement::Policy(said) => {
-            let policy = &said.policy;
-            format!(
-                "{}: {}",
-                grouped(policy.witnesses() as u128),
-                policy.quorum()
-            )
-        }
-        Statement::Seal(seal) => format!("× {}", grouped(seal.count.into())),
-        Statement::Attestation(said) => {
-            let (size, opinion) = (grouped(said.size.into()), said.opinion.words());
-            format!("{size}: {opinion} ({})", said.level.words())
-        }
-        Statement::Correction(correction) => {
-            let remedy = match &correction.remedy {
-                Remedy::Reverse { points } => format!("−{}", grams(*points)),
-                Remedy::Lost { count, .. } => format!("−{}", grouped(count.get().into())),
-                Remedy::Void => "×".to_owned(),
+    let language = visit.language;
+    let look = |state: &State| {
+        let lines = told.iter().map(|(index, entry, issuer, admitted_at)| {
+            let (kind, says) = match (entry, entry.statement(), issuer) {
+                (_, Some(said), Some(issuer)) => {
+                    let names = SaidNames::of(state, said, issuer)?;
+                    let kind = language.texts().kind(&said.kind()).to_owned();
+                    (kind, sentence(language, said, &names))
+                }
+                (Entry::State(entry), ..) => (
+                    language.texts().k_state.clone(),
+                    state_sentence(language, entry.size),
+                ),
+                _ => {
+                    return Err(Problem::contradiction(&format!(
+                        "entry {index} has no seal"
+                    )));
+                }
             };
-            format!("{}: {remedy} {}", correction.target, correction.reason)
-        }
-    }
+            Ok(EntryLine {
+                index: *index,
+                kind,
+                says,
+                when: language.time(*admitted_at),
+            })
+        });
+        lines.collect()
+    };
+    pages.look(look).await
 }
 
 /// A field of a statement, as the page shows it.
@@ -247,9 +200,10 @@ impl CorrectedState {
     async fn facts(
         self,
         pages: &Pages,
-        t: &Texts,
+        language: Language,
         index: Index,
     ) -> Result<CorrectedFacts, Problem> {
+        let t = language.texts();
         match self {
             Self::Voided(by) => Ok(CorrectedFacts {
                 what: t.voided_by.clone(),
@@ -265,7 +219,7 @@ impl CorrectedState {
                 };
                 Ok(CorrectedFacts {
                     what: t.taken_back.clone(),
-                    points: weight(points.0.into()),
+                    points: language.number(points.0.into()),
                     link,
                     by,
                 })
@@ -283,6 +237,8 @@ struct EntryPage {
     kind: String,
     /// The kind in the page's language.
     title: String,
+    /// What it says, in a sentence.
+    says: String,
     when: String,
     /// Who signed it; `None` for a state entry.
     signed: Option<SignedFacts>,
@@ -311,11 +267,12 @@ pub(super) async fn entry(
     };
     let look = |state: &State| {
         let corrected = CorrectedState::of(state, index, stated.statement);
-        Ok((issuer_name(state, stated.issuer())?, corrected))
+        let names = SaidNames::of(state, stated.statement, stated.issuer())?;
+        Ok((issuer_name(state, stated.issuer())?, corrected, names))
     };
-    let ((who, corrected), f) = pages.see(&visit, look).await?;
+    let ((who, corrected, names), f) = pages.see(&visit, look).await?;
     let corrected = match corrected {
-        Some(corrected) => Some(corrected.facts(&pages, f.t, index).await?),
+        Some(corrected) => Some(corrected.facts(&pages, f.language, index).await?),
         None => None,
     };
     let record = stated.signed.signed.record();
@@ -330,9 +287,10 @@ pub(super) async fn entry(
         index: index.0,
         kind: stated.statement.kind().to_string(),
         title: f.t.kind(&stated.statement.kind()).to_owned(),
-        when: entry.admitted_at().to_utc(),
+        says: sentence(visit.language, stated.statement, &names),
+        when: visit.language.time(entry.admitted_at()),
         signed: Some(SignedFacts {
-            issued_on: record.issued_on.to_string(),
+            issued_on: visit.language.day(record.issued_on),
             issuer: record.issuer.to_string(),
             who,
             seq: record.seq.0,
@@ -377,14 +335,15 @@ async fn state_page(
         index: index.0,
         kind: "state".to_owned(),
         title: f.t.k_state.clone(),
-        when: state.admitted_at.to_utc(),
+        says: state_sentence(visit.language, state.size),
+        when: visit.language.time(state.admitted_at),
         signed: None,
         seal: None,
         corrected: None,
         rows: vec![
             row("size", state.size.to_string()),
             row("rules_version", state.rules_version.to_string()),
-            row("root", hex::encode(state.root)),
+            row("state_root", hex::encode(state.root)),
         ],
         lineage: state.before.iter().map(|index| index.0).collect(),
         certificate: false,

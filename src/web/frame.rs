@@ -11,14 +11,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Site;
+use super::robots::is_unindexed;
 use super::texts::{Language, Texts, fill};
 use crate::answer::Problem;
 use crate::answer::extract::Query;
 use crate::crypto::PublicKey;
-use crate::figures::grouped;
+use crate::figures::degrees;
 use crate::ledger::State;
 use crate::log::Log;
-use crate::record::{Index, Origin, RecordId, Text};
+use crate::record::{Day, Index, Origin, RecordId, Text};
 
 /// How long a browser keeps the language that a reader chose: a year.
 const COOKIE_SECONDS: u32 = 31_536_000;
@@ -47,6 +48,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
                 .get(name)
                 .and_then(|value| value.to_str().ok())
         };
+        // A link in one language wins over what the reader chose elsewhere.
+        let query = parts.uri.query().unwrap_or_default();
+        let linked = query.split('&').find_map(|pair| pair.strip_prefix("lang="));
+        let linked = linked.and_then(Language::of_tag);
         let chosen = header(COOKIE).and_then(|cookies| {
             let mut pairs = cookies
                 .split(';')
@@ -59,7 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
         let host = header(HOST).filter(|host| host.chars().all(plain));
         Ok(Self {
-            language: chosen.unwrap_or_else(accepted),
+            language: linked.or(chosen).unwrap_or_else(accepted),
             path: parts
                 .uri
                 .path_and_query()
@@ -178,6 +183,10 @@ pub(super) struct Frame {
     pub path: String,
     /// The site's address, without a slash at its end.
     pub url: String,
+    /// What the reader looked for; empty elsewhere.
+    pub asked: String,
+    /// Who runs it, how to reach them, and where the source code is, as far as the operator says so.
+    pub site: Site,
 }
 
 impl Frame {
@@ -200,6 +209,8 @@ impl Frame {
             halted,
             path: visit.path.clone(),
             url: site.address(visit),
+            asked: String::new(),
+            site: site.clone(),
         }
     }
 
@@ -220,6 +231,8 @@ impl Frame {
             halted: false,
             path: visit.path.clone(),
             url: site.address(visit),
+            asked: String::new(),
+            site: site.clone(),
         }
     }
 
@@ -233,11 +246,42 @@ impl Frame {
         Language::ALL.map(|language| (language, language.texts().language.as_str()))
     }
 
-    /// This page's path and query, escaped so that they can be part of a query.
+    /// Whether no crawler may keep this page.
+    pub(super) fn is_unindexed(&self) -> bool {
+        is_unindexed(&self.path)
+    }
+
+    /// The link by which whoever runs it is reached.
+    pub(super) fn contact(&self) -> Option<String> {
+        let contact = self.site.contact.as_deref()?;
+        let is_page = contact.starts_with("https://") || contact.starts_with("http://");
+        Some(if is_page {
+            contact.to_owned()
+        } else {
+            format!("mailto:{contact}")
+        })
+    }
+
+    /// This program's version.
+    pub(super) fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// This page's path and query without the language of a link, escaped so that they can be part of a query.
     pub(super) fn back(&self) -> String {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
         let mut back = String::new();
-        for byte in self.path.as_bytes() {
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let kept = query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("lang="));
+        let kept = kept.collect::<Vec<_>>().join("&");
+        let whole = if kept.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{kept}")
+        };
+        for byte in whole.as_bytes() {
             if plain(byte) {
                 back.push(char::from(*byte));
             } else {
@@ -249,15 +293,52 @@ impl Frame {
 
     /// A whole number with its thousands apart.
     pub(super) fn n(&self, number: impl Into<Count>) -> String {
-        self.decimal(grouped(number.into().0))
+        self.language.number(number.into().0)
     }
 
     /// A number as the reader's language writes it.
     pub(super) fn decimal(&self, english: String) -> String {
+        self.language.decimal(english)
+    }
+
+    /// A colon with the blanks that the reader's language has around it.
+    pub(super) fn colon(&self) -> &'static str {
         match self.language {
-            Language::English | Language::Chinese => english,
-            Language::French => english.replace(',', "\u{202f}").replace('.', ","),
+            Language::English => ": ",
+            Language::French => "\u{a0}: ",
+            Language::Chinese => "：",
         }
+    }
+
+    /// What opens a parenthesis behind a word.
+    pub(super) fn open(&self) -> &'static str {
+        match self.language {
+            Language::English | Language::French => " (",
+            Language::Chinese => "（",
+        }
+    }
+
+    /// What closes it.
+    pub(super) fn close(&self) -> &'static str {
+        match self.language {
+            Language::English | Language::French => ")",
+            Language::Chinese => "）",
+        }
+    }
+
+    /// A day as the reader's language writes it.
+    pub(super) fn day(&self, day: &Day) -> String {
+        self.language.day(*day)
+    }
+
+    /// A span of days; the day, if it is one.
+    pub(super) fn span(&self, from: &Day, until: &Day) -> String {
+        self.language.span(*from, *until)
+    }
+
+    /// Ten-millionths of a degree, as degrees.
+    pub(super) fn degrees(&self, e7: i32) -> String {
+        self.decimal(degrees(e7))
     }
 
     /// How many trees were looked for, in words.

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::entry::{EntryLine, NEWEST, newest};
 use super::frame::{Frame, Visit};
 use super::plot::{dot, drawn};
+use super::texts::fill;
 use super::{PageResult, Pages, page};
 use crate::answer::Problem;
 use crate::charts::{self, BLUE, Dot, GREEN, SMALL, SMALL_MAP};
@@ -49,12 +50,23 @@ pub(super) struct Overview {
     short: usize,
     /// Plots with a survey.
     surveyed: usize,
+    /// Trees that stand on plots with a survey.
+    surveyed_trees: u64,
     /// Trees found alive in the latest survey of each plot.
     alive: u64,
     /// Trees looked for in the latest survey of each plot.
     looked_for: u64,
     /// The plots on the map.
     dots: Vec<Dot>,
+}
+
+/// A year of a chart, as a row of the table behind it.
+struct YearRow {
+    year: u32,
+    /// What the year adds.
+    added: u128,
+    /// The sum at its end.
+    in_all: u128,
 }
 
 impl Overview {
@@ -67,9 +79,10 @@ impl Overview {
         let (plots, short) = (dots.len(), dots.iter().filter(|dot| dot.short).count());
         dots.sort_by_key(|dot| std::cmp::Reverse(dot.standing));
         dots.truncate(DOTS_MAX);
-        let latest = state
-            .plots()
-            .filter_map(|(number, _)| state.surveys(*number).next_back());
+        let latest = state.plots().filter_map(|(number, plot)| {
+            let (_, found) = state.surveys(*number).next_back()?;
+            Some((plot.standing(), found))
+        });
         let mut overview = Self {
             size: state.entries(),
             totals,
@@ -79,12 +92,14 @@ impl Overview {
             plots,
             short,
             surveyed: 0,
+            surveyed_trees: 0,
             alive: 0,
             looked_for: 0,
             dots,
         };
-        for (_, found) in latest {
+        for (standing, found) in latest {
             overview.surveyed += 1;
+            overview.surveyed_trees += standing;
             overview.alive += u64::from(found.survey.alive);
             overview.looked_for += found.survey.looked_for();
         }
@@ -93,6 +108,28 @@ impl Overview {
 
     fn never_surveyed(&self) -> usize {
         self.plots - self.surveyed
+    }
+
+    /// What each year adds, and the sum at its end: what a chart shows, for readers who can't see it.
+    fn by_year(&self, of: impl Fn(&MonthTotals) -> u128) -> Vec<YearRow> {
+        let mut rows: Vec<YearRow> = Vec::new();
+        let mut in_all = 0;
+        for (month, sums) in self.months.iter().filter(|(_, sums)| of(sums) > 0) {
+            in_all += of(sums);
+            let (year, _) = month.parts();
+            match rows.last_mut().filter(|row| row.year == year) {
+                Some(row) => {
+                    row.added += of(sums);
+                    row.in_all = in_all;
+                }
+                None => rows.push(YearRow {
+                    year,
+                    added: of(sums),
+                    in_all,
+                }),
+            }
+        }
+        rows
     }
 
     /// The running sum of what each month adds, a point for every month that adds something.
@@ -138,9 +175,22 @@ struct HomePage {
     /// When that checkpoint was signed.
     signed_at: String,
     points_chart: String,
+    points_years: Vec<YearRow>,
     trees_chart: String,
+    trees_years: Vec<YearRow>,
     map: String,
     newest: Vec<EntryLine>,
+}
+
+impl HomePage {
+    /// On how many trees somebody looked at all, in words.
+    fn surveyed(&self) -> String {
+        let looked = fill(
+            &self.f.t.surveyed_trees,
+            self.f.n(self.overview.surveyed_trees),
+        );
+        fill(&looked, self.f.n(self.overview.totals.standing))
+    }
 }
 
 /// The first page.
@@ -163,7 +213,7 @@ pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> P
     let points = line(
         &t.chart_points,
         BLUE,
-        overview.over_time(|sums| sums.awarded as f64 / 1e6),
+        overview.over_time(|sums| sums.awarded as f64),
     );
     let trees = line(
         &t.chart_trees,
@@ -171,13 +221,15 @@ pub(super) async fn home(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> P
         overview.over_time(|sums| sums.planted as f64),
     );
     page(&HomePage {
-        points_chart: drawn(charts::lines(SMALL, &t.chart_points, &t.tonnes, &points))?,
-        trees_chart: drawn(charts::lines(SMALL, &t.chart_trees, &t.trees_unit, &trees))?,
+        points_years: overview.by_year(|sums| sums.awarded.into()),
+        trees_years: overview.by_year(|sums| sums.planted.into()),
+        points_chart: drawn(charts::lines(SMALL, &t.chart_points, "", &points))?,
+        trees_chart: drawn(charts::lines(SMALL, &t.chart_trees, "", &trees))?,
         map: drawn(charts::map(SMALL_MAP, &t.map_title, &overview.dots))?,
         newest: newest(&pages, &visit, pages.log.published().head.tree.size, NEWEST).await?,
         f,
         overview,
         checkpoint_size: published.head.tree.size,
-        signed_at: published.at.to_utc(),
+        signed_at: visit.language.time(published.at),
     })
 }

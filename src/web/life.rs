@@ -5,10 +5,12 @@ use std::collections::btree_map::Entry as Slot;
 
 use super::frame::Visit;
 use super::names::grantee_name;
-use super::texts::Texts;
+use super::say::{SaidNames, sentence};
+use super::texts::Language;
 use super::tree::TreeFacts;
-use super::{Pages, entry, stated};
+use super::{Pages, stated};
 use crate::answer::Problem;
+use crate::crypto::PublicKey;
 use crate::ledger::State;
 use crate::ledger::history::{lost_entry, plot_before};
 use crate::record::{
@@ -27,7 +29,7 @@ pub(super) struct TreeEvent {
     pub when: String,
     /// What it was, in the reader's language.
     pub what: String,
-    /// The statement in brief.
+    /// What was said, in a sentence.
     pub says: String,
     /// The entry that says so.
     pub index: Index,
@@ -72,7 +74,7 @@ async fn before(
 
 impl Life {
     pub(super) async fn of(pages: &Pages, visit: &Visit, tree: TreeFacts) -> Result<Self, Problem> {
-        let t = visit.language.texts();
+        let language = visit.language;
         let (_, planting) = pages.entry(tree.planting).await?;
         let survey = match &tree.survey {
             Some(survey) => Some(pages.entry(survey.index).await?.1),
@@ -89,7 +91,7 @@ impl Life {
             Ok((name(state, &planting)?, surveyor.transpose()?))
         };
         let (planter, surveyor) = pages.look(look).await?;
-        let (mut found, more) = walk(pages, t, &tree).await?;
+        let (mut found, more) = walk(pages, language, &tree).await?;
         let known = [Some(tree.planting), tree.lost_at];
         let tied = tree.tied.map(|(claim, assignment)| [claim, assignment]);
         let known = known
@@ -99,10 +101,20 @@ impl Life {
         for index in known.chain(tree.surveys.iter().copied()) {
             if let Slot::Vacant(slot) = found.entry(index) {
                 let (_, entry) = pages.entry(index).await?;
-                slot.insert(event(t, index, &stated(index, &entry)?));
+                slot.insert(event(language, index, &stated(index, &entry)?));
             }
         }
-        let mut events: Vec<TreeEvent> = found.into_values().collect();
+        let look = |state: &State| {
+            let told = found.into_values().map(|found| {
+                let names = SaidNames::of(state, &found.said, &found.issuer)?;
+                Ok(TreeEvent {
+                    says: sentence(language, &found.said, &names),
+                    ..found.event
+                })
+            });
+            told.collect::<Result<Vec<_>, Problem>>()
+        };
+        let mut events = pages.look(look).await?;
         events.sort_by_key(|event| (event.day, event.index));
         Ok(Self {
             tree,
@@ -117,9 +129,9 @@ impl Life {
 /// What the newest entries of a tree's plot say of it, by their indexes, and whether there are more.
 async fn walk(
     pages: &Pages,
-    t: &Texts,
+    language: Language,
     tree: &TreeFacts,
-) -> Result<(BTreeMap<Index, TreeEvent>, bool), Problem> {
+) -> Result<(BTreeMap<Index, FoundEvent>, bool), Problem> {
     let mut events = BTreeMap::new();
     // Corrections that void, by the entry that they void: on the way back they come before it.
     let mut voids = BTreeMap::new();
@@ -133,10 +145,10 @@ async fn walk(
         next = before(pages, tree.plot, &entry).await?;
         match entry.statement {
             Statement::Correction(correction) if correction.remedy == Remedy::Void => {
-                voids.insert(correction.target, (index, event(t, index, &entry)));
+                voids.insert(correction.target, (index, event(language, index, &entry)));
             }
             statement if speaks_of(statement, tree) => {
-                events.insert(index, event(t, index, &entry));
+                events.insert(index, event(language, index, &entry));
                 if let Some((at, void)) = voids.remove(&index) {
                     events.insert(at, void);
                 }
@@ -146,7 +158,7 @@ async fn walk(
                     && let Some(claim) = assignment.claims.get(place)
                 {
                     let (_, entry) = pages.entry(*claim).await?;
-                    events.insert(*claim, event(t, *claim, &stated(*claim, &entry)?));
+                    events.insert(*claim, event(language, *claim, &stated(*claim, &entry)?));
                 }
             }
             // The entry is about other trees of the plot, or about the plot alone.
@@ -213,7 +225,15 @@ fn speaks_of(statement: &Statement, tree: &TreeFacts) -> bool {
     }
 }
 
-fn event(t: &Texts, index: Index, entry: &Stated<'_>) -> TreeEvent {
+/// An event whose sentence still lacks the names that the ledger has.
+struct FoundEvent {
+    event: TreeEvent,
+    said: Statement,
+    issuer: PublicKey,
+}
+
+fn event(language: Language, index: Index, entry: &Stated<'_>) -> FoundEvent {
+    let t = language.texts();
     let admitted = Day::of(entry.admitted_at());
     let statement = entry.statement;
     let (day, what) = match statement {
@@ -244,11 +264,15 @@ fn event(t: &Texts, index: Index, entry: &Stated<'_>) -> TreeEvent {
         Statement::Planting(planting) => planting.planted_until,
         _ => day,
     };
-    TreeEvent {
-        day,
-        when: t.span(&day, &until),
-        what: what.clone(),
-        says: entry::gist(statement),
-        index,
+    FoundEvent {
+        event: TreeEvent {
+            day,
+            when: language.span(day, until),
+            what: what.clone(),
+            says: String::new(),
+            index,
+        },
+        said: statement.clone(),
+        issuer: *entry.issuer(),
     }
 }

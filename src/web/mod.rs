@@ -3,6 +3,7 @@
 
 mod account;
 mod assets;
+mod badge;
 mod check;
 mod entry;
 mod frame;
@@ -13,7 +14,10 @@ mod method;
 mod names;
 mod panel;
 mod plot;
+mod robots;
+mod say;
 mod search;
+mod spelling;
 mod texts;
 mod tree;
 
@@ -23,13 +27,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::MatchedPath;
 use axum::extract::{Request, State as Extract};
-use axum::http::HeaderValue;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use crate::answer::reader_limits::{SEARCHES_EACH, SEARCHES_MAX, STREAMS_EACH, STREAMS_MAX};
@@ -54,6 +59,12 @@ pub struct Site {
     pub public_url: Option<String>,
     /// Whether the server itself speaks TLS.
     pub tls: bool,
+    /// Who runs it, for the foot of each page.
+    pub operator: Option<String>,
+    /// How to reach them: an address of mail or of a page.
+    pub contact: Option<String>,
+    /// Where the source code of what runs here can be had.
+    pub source: Option<String>,
 }
 
 /// What pages are made of.
@@ -89,6 +100,7 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         .route("/tree/{plot}/{serial}", get(tree::tree))
         .route("/certificate/{index}", get(tree::certificate))
         .route("/plot/{number}", get(plot::plot))
+        .route("/badge/certificate/{file}", get(badge::certificate))
         .route("/account/{id}", get(account::account))
         .route("/entry/{index}", get(entry::entry))
         .route("/method", get(method::method))
@@ -103,6 +115,8 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
                 .layer(axum::middleware::from_fn(take_turn))
                 .layer(axum::Extension(ReadTurns::new())),
         )
+        .route("/robots.txt", get(robots::robots))
+        .fallback(nothing)
         .layer(axum::middleware::from_fn(hold_answer))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&pages),
@@ -197,22 +211,59 @@ fn not_found(what: &str) -> Problem {
 #[template(path = "error.html")]
 struct ErrorPage {
     f: Frame,
-    status: u16,
+    status: StatusCode,
+    /// What is wrong, in English.
     detail: String,
 }
 
-/// Makes pages of problems, and gives every page its headers.
+impl ErrorPage {
+    /// What is wrong, in the reader's language.
+    fn title(&self) -> &str {
+        let t = self.f.t;
+        match self.status {
+            StatusCode::NOT_FOUND => &t.error_not_found,
+            StatusCode::SERVICE_UNAVAILABLE => &t.error_busy,
+            _ => &t.error,
+        }
+    }
+}
+
+/// What is asked for at a path that nothing has.
+async fn nothing() -> Problem {
+    Problem::not_found("there is nothing at this path")
+}
+
+/// Whether a page may be sent: to readers, not to programs that ask for what is not there.
+fn wants_page(request: &Request) -> bool {
+    let takes_html = |headers: &HeaderMap| {
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+        accept.is_some_and(|accept| accept.contains("text/html"))
+    };
+    request.extensions().get::<MatchedPath>().is_some() || takes_html(request.headers())
+}
+
+/// Makes pages of problems, leads other spellings of an address to the one it has, and gives every page its headers.
 async fn finish(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     request: Request,
     next: Next,
 ) -> Response {
+    let path = request.uri().path().to_owned();
+    if let Some(meant) = spelling::canonical(&path) {
+        let query = request.uri().query();
+        let query = query.map_or(String::new(), |query| format!("?{query}"));
+        return Redirect::permanent(&format!("{meant}{query}")).into_response();
+    }
+    let wants_page = wants_page(&request);
     let mut response = next.run(request).await;
+    if !wants_page {
+        return response;
+    }
     if let Some(problem) = response.extensions().get::<Problem>().cloned() {
         let page = ErrorPage {
             f: Frame::bare(&pages.log, &visit, &pages.site),
-            status: problem.status().as_u16(),
+            status: problem.status(),
             detail: problem.detail().to_owned(),
         };
         // A page that can't be made leaves the problem as the API words it.
@@ -227,5 +278,8 @@ async fn finish(
     headers.insert(VARY, HeaderValue::from_static("accept-language, cookie"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if robots::is_unindexed(&path) {
+        headers.insert(robots::HEADER, robots::NOINDEX);
+    }
     response
 }

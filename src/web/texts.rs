@@ -5,7 +5,38 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::record::{Basis, Day, Kind};
+use crate::figures::grouped;
+use crate::record::{Basis, Day, Kind, TimeMs};
+
+/// The months of the year, in the words of `Intl.DateTimeFormat`, which scripts use.
+const ENGLISH_MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const FRENCH_MONTHS: [&str; 12] = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+];
 
 /// Makes the texts a type: a server does not start with a language that lacks one.
 macro_rules! texts {
@@ -25,10 +56,10 @@ texts! {
     language skip nav_home nav_method nav_receipt nav_check languages proves points_note
     serial_note as_of search search_hint search_button found found_nothing totals
     total_awarded total_claimed trees_planted trees_claimed trees_waiting trees_standing
-    trees_alive of_looked_for never_surveyed chart_title chart_points chart_trees tonnes
-    trees_unit chart_note map_title map_note plots newest newest_live entry tree certificate
+    trees_alive of_looked_for never_surveyed chart_title chart_points chart_trees
+    chart_note map_title map_note plots newest newest_live entry tree certificate
     plot account record issuer kind when species planting planted between planted_by claim
-    claimed_for assigned assigned_here unclaimed waiting voided lost life survey surveys
+    claimed_for assigned assigned_here unclaimed lost life survey surveys
     surveyed_on surveyed_by paid_by basis basis_census basis_random_sample
     basis_remote_sensing looked_for alive dead not_found shortfall area density capacity holder funded_by
     carbon_rights rights_none_issued rights_issued rights_unknown place plantings serials
@@ -43,9 +74,12 @@ texts! {
     check_compare check_audit check_mirror check_receipt check_python check_watch error
     k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
     k_plot k_planting k_survey k_claim k_assignment k_correction k_policy k_attestation k_seal k_state sealed_by navigation home_title
-    plots_never_surveyed plots_short accounts one_planting next_due planting_voided ledger
+    plots_never_surveyed plots_short accounts one_planting next_due ledger
     country trees_for any_platform finer_outline density_now survival void day seq survey_one life_note survey_other
-    survey_older check_get no_cross halted
+    survey_older check_get no_cross halted error_not_found error_busy operator contact source
+    found_none surveyed_trees chart_table year added in_all state_tree state_waits state_before state_had state_voided
+    state_void_planting state_lost state_unclaimed paper_title size root share_fold
+    badge_waits one_tree one_tree_planted planted_before share link_copied
 }
 
 /// A language that pages are in.
@@ -92,6 +126,52 @@ impl Language {
             Self::English => &ENGLISH,
             Self::Chinese => &CHINESE,
             Self::French => &FRENCH,
+        }
+    }
+
+    /// A whole number with its thousands apart.
+    pub(super) fn number(self, number: u128) -> String {
+        self.decimal(grouped(number))
+    }
+
+    /// A number as the language writes it, from English.
+    pub(super) fn decimal(self, english: String) -> String {
+        match self {
+            Self::English | Self::Chinese => english,
+            Self::French => english.replace(',', "\u{202f}").replace('.', ","),
+        }
+    }
+
+    /// A day as the language writes it, the month in letters where there are letters.
+    pub(super) fn day(self, day: Day) -> String {
+        let (year, month, day) = day.ymd();
+        let at = usize::try_from(month).unwrap_or_default().saturating_sub(1);
+        let named = |months: [&'static str; 12]| months.get(at).copied().unwrap_or_default();
+        match self {
+            Self::English => format!("{day} {} {year}", named(ENGLISH_MONTHS)),
+            Self::French => format!("{day} {} {year}", named(FRENCH_MONTHS)),
+            Self::Chinese => format!("{year}年{month}月{day}日"),
+        }
+    }
+
+    /// A span of days; the day, if it is one.
+    pub(super) fn span(self, from: Day, until: Day) -> String {
+        if from == until {
+            return self.day(from);
+        }
+        fill(
+            &fill(&self.texts().between, self.day(from)),
+            self.day(until),
+        )
+    }
+
+    /// A time in UTC as the language writes it, to the second.
+    pub(super) fn time(self, at: TimeMs) -> String {
+        let utc = at.to_utc();
+        let clock = utc.split_once(' ').map_or("", |(_, clock)| clock);
+        match self {
+            Self::Chinese => format!("{}{clock}", self.day(Day::of(at))),
+            Self::English | Self::French => format!("{}, {clock}", self.day(Day::of(at))),
         }
     }
 
@@ -148,15 +228,6 @@ impl Texts {
         }
     }
 
-    /// A span of days; the day, if it is one.
-    pub(super) fn span(&self, from: &Day, until: &Day) -> String {
-        if from == until {
-            from.to_string()
-        } else {
-            fill(&fill(&self.between, from), until)
-        }
-    }
-
     /// What the basis of a survey is called.
     pub(super) fn basis_of(&self, basis: &Basis) -> &str {
         match basis {
@@ -192,7 +263,12 @@ mod tests {
             for one in [&t.as_of, &t.of_looked_for, &t.found_nothing, &t.halted] {
                 assert_eq!(one.matches("{}").count(), 1, "{one}");
             }
-            assert_eq!(t.between.matches("{}").count(), 2);
+            for two in [&t.between, &t.surveyed_trees, &t.state_had] {
+                assert_eq!(two.matches("{}").count(), 2, "{two}");
+            }
+            for one in [&t.state_waits, &t.state_before, &t.state_lost] {
+                assert_eq!(one.matches("{}").count(), 1, "{one}");
+            }
         }
     }
 

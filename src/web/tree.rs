@@ -12,11 +12,16 @@ use super::life::Life;
 use super::names::{grantee_name, species_name};
 use super::panel::Receipts;
 use super::plot::SurveyFacts;
+use super::say::isolated;
+use super::texts::fill;
 use super::{PageResult, Pages, broken, not_found, page, stated};
 use crate::answer::extract::{Path, parse_path};
 use crate::answer::{Problem, ProblemCode};
 use crate::ledger::{ClaimTree, State};
-use crate::record::{Day, Index, Method, PlotNumber, Serial, SpeciesCode, Statement};
+use crate::note::TreeHead;
+use crate::record::{
+    Correction, Day, Index, Method, PlotNumber, Remedy, Serial, SpeciesCode, Statement, TimeMs,
+};
 
 /// The most surveys that a tree's life shows: the newest.
 const SURVEYS_MAX: usize = 20;
@@ -144,11 +149,44 @@ fn method_naming(state: &State, code: SpeciesCode) -> Result<Index, Problem> {
     Ok(method.stated_at)
 }
 
-/// Where a claim stands, in words.
+/// The most claims behind a waiting one that are counted, to tell how many wait longer.
+const COUNTED_MAX: usize = 100_000;
+/// The most losses, from the newest on, among which that of a claim's earlier tree is looked for.
+const LOSSES_MAX: usize = 10_000;
+
+/// Where a claim stands.
 enum Standing {
-    Waiting,
+    Waiting {
+        /// How many claims wait longer; `None` if more are behind this one than are counted.
+        before: Option<u64>,
+        /// The tree that it had, and the correction that took it.
+        had: Option<(PlotNumber, Serial, Index)>,
+    },
     Tied,
     Voided,
+}
+
+impl Standing {
+    /// How a claim that waits stands.
+    fn waiting(state: &State, index: Index) -> Self {
+        let behind = state.claims_behind(index).take(COUNTED_MAX + 1);
+        let (mut count, mut waiting) = (0, 0);
+        for (_, claim) in behind {
+            count += 1;
+            waiting += u64::from(claim.tree == ClaimTree::Waiting);
+        }
+        let others = state.totals().waiting.saturating_sub(1);
+        let before = (count <= COUNTED_MAX).then(|| others.saturating_sub(waiting));
+        let had = state
+            .losses()
+            .rev()
+            .take(LOSSES_MAX)
+            .find_map(|(at, loss)| {
+                let mine = loss.displaced.iter().find(|(_, tree)| tree.claim == index);
+                mine.map(|(serial, _)| (loss.plot, *serial, *at))
+            });
+        Self::Waiting { before, had }
+    }
 }
 
 /// A claim as a certificate.
@@ -158,11 +196,18 @@ struct Certificate {
     points: u64,
     species: SpeciesCode,
     species_name: String,
-    standing: Standing,
+    /// What it stands for, as a title.
+    title: String,
+    /// Whether its tree was planted before the claim was made.
+    planted_before: bool,
+    /// How it stands, in sentences.
+    standing: Vec<String>,
     when: String,
     by: String,
     url: String,
     qr: String,
+    /// What a printed certificate is a witness of: the log's size and root.
+    head: TreeHead,
 }
 
 #[derive(Template)]
@@ -172,6 +217,8 @@ struct TreePage {
     panel: Receipts,
     certificate: Option<Certificate>,
     life: Option<Life>,
+    /// How the tree stands, on a page of its own.
+    standing: String,
 }
 
 /// The page of a tree.
@@ -188,8 +235,10 @@ pub(super) async fn tree(
         .see_image(&visit, move |state| TreeFacts::of(state, plot, serial))
         .await?;
     let tree = tree.ok_or_else(|| not_found("tree"))?;
+    let standing = told_of_tree(&pages, &f, &tree).await?;
     page(&TreePage {
         f,
+        standing,
         panel: tree.receipts(),
         certificate: None,
         life: Some(Life::of(&pages, &visit, tree).await?),
@@ -207,7 +256,7 @@ pub(super) async fn certificate(
         let claim = state.claim(index);
         let claim = claim.ok_or_else(|| not_found("certificate"))?;
         let (standing, tree) = match claim.tree {
-            ClaimTree::Waiting => (Standing::Waiting, None),
+            ClaimTree::Waiting => (Standing::waiting(state, index), None),
             ClaimTree::Voided => (Standing::Voided, None),
             ClaimTree::Tied { plot, serial } => {
                 let tree = TreeFacts::of(state, plot, serial)?;
@@ -242,27 +291,99 @@ pub(super) async fn certificate(
     if let Some(tree) = &tree {
         receipts.add_missing(&tree.receipts());
     }
+    let title = match &tree {
+        Some(tree) => {
+            let planted = f.span(&tree.planted_from, &tree.planted_until);
+            let one = fill(
+                &fill(&f.t.one_tree_planted, isolated(&species_name)),
+                planted,
+            );
+            fill(&one, isolated(&tree.plot_name))
+        }
+        None => fill(&f.t.one_tree, isolated(&species_name)),
+    };
+    let planted_before = tree
+        .as_ref()
+        .is_some_and(|tree| tree.planted_until < said.issued_on());
     let life = match tree {
         Some(tree) => Some(Life::of(&pages, &visit, tree).await?),
         None => None,
     };
+    let standing = told(&pages, &f, &standing, entry.admitted_at()).await?;
     let url = format!("{}/certificate/{index}", f.url);
     page(&TreePage {
         f,
         panel: receipts,
+        standing: String::new(),
         certificate: Some(Certificate {
             index,
+            title,
+            planted_before,
             account: claim.account.to_string(),
             points: claim.points.0,
             species: claim.species,
             species_name,
             standing,
-            when: entry.admitted_at().to_utc(),
+            when: visit.language.time(entry.admitted_at()),
             by,
             qr: qr(&url)?,
             url,
+            head: pages.log.published().head.tree,
         }),
         life,
+    })
+}
+
+/// How a certificate stands, in sentences.
+async fn told(
+    pages: &Pages,
+    f: &Frame,
+    standing: &Standing,
+    since: TimeMs,
+) -> Result<Vec<String>, Problem> {
+    let Standing::Waiting { before, had } = standing else {
+        let one = match standing {
+            Standing::Voided => &f.t.state_voided,
+            _ => &f.t.state_tree,
+        };
+        return Ok(vec![one.clone()]);
+    };
+    let mut said = vec![fill(&f.t.state_waits, f.day(&Day::of(since)))];
+    if let Some(before) = before {
+        said.push(fill(&f.t.state_before, f.n(before)));
+    }
+    if let Some((plot, serial, at)) = had {
+        let tree = fill(&f.t.state_had, format!("{plot}/{serial}"));
+        said.push(fill(&tree, lost_on(pages, f, *at).await?));
+    }
+    Ok(said)
+}
+
+/// The day of a loss, as the page writes it.
+async fn lost_on(pages: &Pages, f: &Frame, at: Index) -> Result<String, Problem> {
+    let (_, entry) = pages.entry(at).await?;
+    let said = stated(at, &entry)?;
+    let day = match said.statement {
+        Statement::Correction(Correction {
+            remedy: Remedy::Lost { lost_on, .. },
+            ..
+        }) => *lost_on,
+        _ => return Err(Problem::contradiction(&format!("entry {at} is no loss"))),
+    };
+    Ok(f.day(&day))
+}
+
+/// How a tree stands, in a sentence.
+async fn told_of_tree(pages: &Pages, f: &Frame, tree: &TreeFacts) -> Result<String, Problem> {
+    if tree.voided {
+        return Ok(f.t.state_void_planting.clone());
+    }
+    if let Some(at) = tree.lost_at {
+        return Ok(fill(&f.t.state_lost, lost_on(pages, f, at).await?));
+    }
+    Ok(match tree.tied {
+        Some((claim, _)) => format!("{} {claim}", f.t.assigned_here),
+        None => f.t.state_unclaimed.clone(),
     })
 }
 

@@ -2,9 +2,11 @@
 // `node --test tests/web/card.test.mjs`
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { hasCard, prove } from '../../src/web/card/proofs.mjs';
+import { SENTENCES } from '../../src/web/card/sentences.mjs';
 import { Teller } from '../../src/web/card/tell.mjs';
 import { WORDS } from '../../src/web/card/words.mjs';
 
@@ -17,6 +19,20 @@ test('every language has the same words with the same parts, and none is empty',
       assert.deepEqual(parts(text), parts(WORDS.en[name]), `${tag}: ${name}`);
       assert.notEqual(text.trim(), '', `${tag}: ${name}`);
     }
+  }
+});
+
+test('the card, and what pages are held against, have the words of the pages', () => {
+  for (const tag of Object.keys(WORDS)) {
+    const texts = JSON.parse(readFileSync(new URL(`../../src/web/texts/${tag}.json`, import.meta.url), 'utf8'));
+    for (const name of ['basis_census', 'basis_random_sample', 'basis_remote_sensing', 'any_platform', 'rights_none_issued', 'rights_issued', 'rights_unknown']) {
+      assert.equal(WORDS[tag][name], texts[name], `${tag}: ${name}`);
+    }
+    assert.equal(WORDS[tag].between.replace(/\{\w+\}/g, '{}'), texts.between, tag);
+    for (const [name, text] of Object.entries(SENTENCES[tag])) {
+      assert.deepEqual(parts(text), parts(SENTENCES.en[name]), `${tag}: ${name}`);
+    }
+    assert.deepEqual(Object.keys(SENTENCES[tag]), Object.keys(SENTENCES.en));
   }
 });
 
@@ -94,9 +110,49 @@ test('totals and balances are told in points and trees', () => {
   assert.match(account(null).standing, /No record ever named/);
 });
 
+test('an entry is told in a sentence, and what corrected it first', () => {
+  const entry = (change) => ({
+    admitted_at: 1_700_000_000_000n, issued_on: 16_073,
+    statement: { kind: 'award', points: 326n, method: 1, version: 1, activity: 1, quantity: 1_950n, occurred_on: 16_073, ...change },
+  });
+  const key = { task: { kind: 'granted', display_name: 'Bay Bike Points' }, revoked_at: null, compromised_since: null };
+  const names = { by: 'Bay Bike Points', activity: 'Bicycle trip', unit: 'km' };
+  const told = (change, tag = 'en') => new Teller(tag).tell({
+    page: 'entry', index: 5n, entry: entry(), size: 1_001n, state: STATE, key, names, correctable: true, corrected: { found: null }, ...change,
+  });
+  assert.equal(told({}).title, 'Entry 5: Bay Bike Points gave 326 points for 1.95 km (Bicycle trip) on 3 January 2014');
+  assert.match(told({}, 'fr').title, /^Entrée 5\u00a0: Bay Bike Points a attribué 326 points pour 1,95 km \(Bicycle trip\) le 3 janvier 2014$/);
+  assert.equal(told({}, 'zh-Hans').title, '记录 5：Bay Bike Points 为2014年1月3日的 1.95 km（Bicycle trip） 发放了 326 积分');
+  assert.match(told({ names: { ...names, by: 'مبادرة' } }).title, /^Entry 5: \u2068مبادرة\u2069 gave/);
+  for (const [change, tone, words] of [
+    [{}, 'plain', /nothing corrected it/],
+    [{ corrected: null }, 'open', /not proven yet/],
+    [{ correctable: false, corrected: null }, 'plain', /No correction can name/],
+    [{ corrected: { found: { points: 300n } } }, 'bad', /^300 of its 326 points were taken back/],
+    [{ entry: entry({ kind: 'transfer', reason: 'gift' }), corrected: { found: { by: 9n } } }, 'bad', /^Voided by entry 9/],
+    [{ entry: entry({ kind: 'correction', reason: 'x', target: 1n, remedy: { kind: 'lost', count: 1, lost_on: 1 } }), corrected: { found: null } }, 'bad', /counts no more/],
+    [{ entry: entry({ kind: 'correction', reason: 'x', target: 1n, remedy: { kind: 'lost', count: 1, lost_on: 1 } }), corrected: { found: {}, voided: null } }, 'plain', /nothing corrected it/],
+  ]) {
+    assert.equal(told(change).tone, tone, told(change).standing);
+    assert.match(told(change).standing, words);
+  }
+  assert.match(told({ key: { ...key, revoked_at: 9n, compromised_since: 16_000 } }).rows.map((row) => row.join(' ')).join('\n'), /revoked since.*Its key is in doubt since 22 October 2013/s);
+  assert.equal(told({ state: null }).asOf, 'It is among the 1,001 entries of the log.');
+});
+
+test('witnesses and auditors are told by name and time, and none of them is invented', () => {
+  const one = { as: 'w1', name: 'witness.example.org/w1', role: 'witness', saw: true, unchecked: false, seconds: 1_700_000_000n, size: 1_001n };
+  const teller = new Teller('en');
+  assert.deepEqual(teller.seenBy(null), []);
+  assert.deepEqual(teller.seenBy({ cosigners: [one, { ...one, seconds: null }, { ...one, as: 'audit-n', role: 'auditor', saw: false }, { ...one, saw: false, unchecked: true }] }), [
+    'w1 (witness): the first 1,001 entries, 14 Nov 2023, 22:13 UTC', 'w1 (witness): the first 1,001 entries, at no time that it says',
+    'audit-n (auditor): no word of it yet', 'w1 (witness): a line of ML-DSA, which can’t be checked here',
+  ]);
+});
+
 test('only canonical addresses of what a state proof tells have a card', () => {
-  for (const path of ['/certificate/0', '/certificate/33258', '/tree/1/373', '/plot/7', '/', `/account/${'0a'.repeat(32)}`]) assert.ok(hasCard(path), path);
-  for (const path of ['/account/1', '/certificate/+1', '/certificate/01', '/certificate/1/', '/tree/1', '/entry/5', '/plot/-1']) {
+  for (const path of ['/certificate/0', '/certificate/33258', '/tree/1/373', '/plot/7', '/entry/5', '/', `/account/${'0a'.repeat(32)}`]) assert.ok(hasCard(path), path);
+  for (const path of ['/account/1', '/certificate/+1', '/certificate/01', '/certificate/1/', '/tree/1', '/entry/05', '/plot/-1']) {
     assert.ok(!hasCard(path), path);
   }
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Forged, keyFromSeed, signedBy, withAuthority, withBrokenSignature, withTail } from './forge.mjs';
-import { Site, decided, launch, states, visit } from './site.mjs';
+import { Site, cardOf, decided, launch, states, visit } from './site.mjs';
 
 const axe = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const HELD = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint', 'story', 'consistency'];
@@ -52,9 +52,15 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   assert.match(text, new RegExp(`After ${totals.entries.toLocaleString('en')} entries`));
   for (const sum of [totals.planted, totals.assigned, totals.standing]) assert.ok(text.includes(BigInt(sum).toLocaleString('en')));
   assert.match(text, /not measured reductions and not credits/);
-  assert.match(text, /never surveyed/);
+  assert.match(text, /[0-9,]+ of [0-9,]+ trees stand on plots that somebody has surveyed/);
+  assert.equal(await page.locator('figure details tbody tr').count() > 4, true);
   assert.equal(await page.locator('figure svg').count(), 3);
   assert.equal(await page.locator('#newest tr').count(), 10);
+  // On a phone the letters of drawings are still letters.
+  await page.setViewportSize({ width: 390, height: 844 });
+  const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => (
+    (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width))));
+  assert.ok(letters.length > 10 && Math.min(...letters) >= 11, `${Math.min(...letters)} pixels`);
 
   // The newest entry that has an id: a state entry has none, and a sealed entry has its seal's alone.
   let named = entries.length - 1;
@@ -68,6 +74,12 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
     [id, `/entry/${named}`],
     [`${entries.length - 1}`, `/entry/${entries.length - 1}`],
     [issuer, /\/entry\/\d+$/],
+    [`https://elsewhere.example/tree/${tree()}?lang=fr#panel`, `/tree/${tree()}`],
+    [`Certificate ${certificate.certificate.toLocaleString('en')}`, `/certificate/${certificate.certificate}`],
+    [`证书${String(certificate.certificate).replace(/\d/g, (digit) => String.fromCharCode(0xff10 + Number(digit)))}`, `/certificate/${certificate.certificate}`],
+    [`tree ${tree().replace('/', ' / ')}`, `/tree/${tree()}`],
+    [`${certificate.account.slice(0, 12)}…`, `/account/${certificate.account}`],
+    ['Bay Bike Points', /\/entry\/\d+$/],
   ]) {
     await page.goto(site.url);
     await page.fill('#q', asked);
@@ -77,8 +89,12 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   await page.goto(`${site.url}/search?q=${certificate.certificate}`);
   const choices = await page.$$eval('.found a', (links) => links.map((link) => link.getAttribute('href')));
   assert.ok(choices.includes(`/certificate/${certificate.certificate}`) && choices.includes(`/entry/${certificate.certificate}`));
+  await page.goto(`${site.url}/search?q=${encodeURIComponent(certificate.species_name)}`);
+  assert.equal(await page.inputValue('#q'), certificate.species_name);
+  assert.ok((await page.textContent('main')).includes(certificate.species_name));
   await page.goto(`${site.url}/search?q=${'0'.repeat(64)}`);
-  assert.match(await page.textContent('main'), /Nothing in this ledger/);
+  assert.equal(await page.inputValue('#q'), '0'.repeat(64));
+  assert.match(await page.textContent('main'), /Nothing in this ledger was found.*newest 65,536 entries/s);
   await finish();
 });
 
@@ -178,7 +194,7 @@ const LIARS = {
   }),
   'a checkpoint of another key': () => {
     const forged = new Forged(honest().origin, keyFromSeed(Buffer.alloc(32, 7)), entries);
-    return { check: 'checkpoint', words: /not signed by this log's key/, tamper: serving(forged) };
+    return { check: 'checkpoint', holds: 'unable', words: /not signed by this log’s key/, tamper: serving(forged) };
   },
   'a key that nobody named': () => {
     const forged = new Forged(honest().origin, keyFromSeed(Buffer.alloc(32, 7)), entries);
@@ -213,11 +229,11 @@ const LIARS = {
     tamper: (url, body) => (isPage(url) ? body.replace(/(survey.basis">)census/, '$1random sample') : undefined),
   }),
   'a server that proves no growth': () => ({
-    check: 'consistency', words: /did not give what is needed/, visited: true,
+    check: 'consistency', holds: 'unable', words: /did not give what is needed/, visited: true,
     tamper: (url) => (url.includes('/checkpoint') ? { status: 503, body: 'no' } : undefined),
   }),
   'a server that gives no receipt': () => ({
-    check: 'entry', words: /did not give what is needed/,
+    check: 'entry', holds: 'unable', words: /did not give what is needed/,
     tamper: (url) => (url.startsWith('/v1/receipts/') ? { status: 503, body: 'no' } : undefined),
   }),
   'another ledger than before': () => ({
@@ -227,11 +243,6 @@ const LIARS = {
   'a log that forked': () => {
     const lie = forge((all) => { all[40] = all[41]; }, 'consistency', /forked/);
     return { ...lie, visited: true, alarm: true, tamper: (url) => (url.includes('/consistency') ? undefined : lie.tamper(url)) };
-  },
-  'a log that shrank': () => {
-    // Its proofs are good: it only shows what it was.
-    const tamper = serving(new Forged(honest().origin, site.logKey, entries.slice(0, entries.length - 1)));
-    return { check: 'consistency', words: /shrank/, visited: true, alarm: true, tamper };
   },
 };
 
@@ -257,13 +268,14 @@ function forge(change, check, words) {
   return { check, words, tamper: serving(new Forged(honest().origin, site.logKey, all)) };
 }
 
+// In red what contradicts a signed thing; what could not be had is told without accusing anybody, and can be tried again.
 for (const [name, make] of Object.entries(LIARS)) {
-  test(`a server that lies is shown in red: ${name}`, async () => {
+  test(`a server that lies is shown in red, or as not checked: ${name}`, async () => {
     const { issuer } = await site.json(`/v1/entries/${certificate.certificate}`);
     const { issuer: planter } = await site.json(`/v1/entries/${certificate.tree.planting.index}`);
     const granted = async (key) => (await site.json(`/v1/issuers/${key}`)).granted_at;
     grants = { platform: await granted(issuer), planter: await granted(planter) };
-    const { check, words, tamper, visited, alarm } = make();
+    const { check, words, tamper, visited, alarm, holds = 'false' } = make();
     const { page, finish } = await visit(browser, site, {}, [/404|503/]);
     const path = `${site.url}/certificate/${certificate.certificate}`;
     try {
@@ -273,34 +285,39 @@ for (const [name, make] of Object.entries(LIARS)) {
       }
       site.tamper = tamper;
       await page.goto(path);
-      assert.equal(await decided(page), 'false');
+      assert.equal(await decided(page), holds);
       const found = await states(page);
-      assert.equal(found[check], 'failed', JSON.stringify(found));
+      assert.equal(found[check], holds === 'false' ? 'failed' : 'waiting', JSON.stringify(found));
       assert.match(await page.textContent(`[data-check=${check}] .hint`), words);
-      assert.match(await page.textContent('#verdict'), /Do not trust this page/);
-      assert.match(await page.textContent('#answer'), /Do not trust this page/);
       assert.ok(await page.locator('#verdict').isVisible());
+      if (holds === 'unable') {
+        assert.match(await page.textContent('#verdict'), /nothing for or against it.*Try again/s);
+        assert.equal(await page.locator('[data-state=failed], #card[data-holds=false]').count(), 0);
+      } else {
+        assert.match(await page.textContent('#verdict'), /Do not trust this page/);
+        assert.match(await page.textContent('#answer'), /Do not trust this page/);
+      }
       assert.equal(await page.locator('#alarm a[download]').count(), alarm ? 2 : 0);
       if (alarm) {
         const download = page.waitForEvent('download');
         await page.locator('#alarm a[download]').first().click();
         const note = readFileSync(await (await download).path(), 'utf8');
         assert.match(note, /^demo\.arborlog\.example\/ledger\n\d+\n/);
+        // It stays known on every page of the site, until the reader has handed both on.
+        site.tamper = null;
+        await page.goto(`${site.url}/method`);
+        assert.equal(await page.locator('#fork a[download]').count(), 2);
+        assert.match(await page.textContent('#fork'), /auditors and witnesses/);
+        await page.click('#fork button');
+        await page.goto(site.url);
+        await cardOf(page);
+        assert.equal(await page.locator('#fork').count(), 0);
       }
     } finally {
       site.tamper = null;
     }
     await finish();
   });
-}
-
-// What the card tells, once it has been proven.
-async function cardOf(page) {
-  await page.waitForSelector('#card:not([data-holds=waiting])');
-  const told = await page.$eval('#card', ({ dataset, firstElementChild }) => ({
-    holds: dataset.holds, tone: dataset.tone, text: firstElementChild.innerText,
-  }));
-  return { ...told, text: told.text.replace(/\s+/g, ' ').trim() };
 }
 
 // Lies in the page alone: scripts, receipts, proofs and every signature are the honest ones. Each would have been believed
@@ -311,10 +328,10 @@ const PAGE_LIES = {
     .replace(/(survey\.basis">)[^<]*/g, '$1census of every tree'),
   'a survey that nobody made, unmarked, and no receipt named': (html) => html
     .replace(/ survey:\d+/, '').replace(/ data-fact="survey\.[a-z_]+"/g, '').replace(/\(\d+\.\d %\)/, '(100.0 %)'),
-  'a digit before a fact': (html) => html.replace(/<span data-fact="survey\.alive">/g, '9<span data-fact="survey.alive">'),
-  'digits turned around': (html) => html.replace(/<span data-fact="survey\.alive">([^<]*)<\/span>/g, '<bdo dir="rtl" data-fact="survey.alive">$1</bdo>'),
+  'a digit before a fact': (html) => html.replace(/<span translate="no" data-fact="survey\.alive">/g, '9<span translate="no" data-fact="survey.alive">'),
+  'digits turned around': (html) => html.replace(/<span translate="no" data-fact="survey\.alive">([^<]*)<\/span>/g, '<bdo dir="rtl" data-fact="survey.alive">$1</bdo>'),
   'true facts hidden and false ones shown': (html) => html.replace(
-    /<span data-fact="claim\.species_name">([^<]*)<\/span>/,
+    /<span translate="no" data-fact="claim\.species_name">([^<]*)<\/span>/,
     '<span hidden data-fact="claim.species_name">$1</span><span>Sequoiadendron giganteum</span>',
   ),
   'marks left out': (html) => html.replace(/ data-fact="claim\.(species_name|species|points|by|account|admitted_at)"/g, '')
@@ -364,7 +381,7 @@ test('a waiting certificate that is shown with a tree still waits in its card', 
   assert.notEqual(waiting, null, 'no certificate of the demonstration waits');
   const { page, finish } = await visit(browser, site);
   site.tamper = (url, body) => (isPage(url)
-    ? body.replace(/<p class="lead">[^<]*/, '<p class="lead">Tree 1/8, Plot Hill: planted on 2026-01-01, found alive by a census') : undefined);
+    ? body.replace(/<p class="standing">[^<]*/, '<p class="standing">Tree 1/8, Plot Hill: planted on 2026-01-01, found alive by a census') : undefined);
   try {
     await page.goto(`${site.url}/certificate/${waiting}`);
     assert.match((await cardOf(page)).text, /Waits for a tree\./);
@@ -395,6 +412,58 @@ test('a server that gives no proofs, or wrong ones, has a card that is not prove
       site.tamper = null;
     }
     await finish();
+  }
+});
+
+test('a server that shows less than before lags: nothing that it shows is false', async () => {
+  const { page, finish } = await visit(browser, site);
+  const path = `${site.url}/certificate/${certificate.certificate}`;
+  await page.goto(path);
+  assert.equal(await decided(page), 'true');
+  // Its proofs are good: it only shows what it was.
+  site.tamper = serving(new Forged(honest().origin, site.logKey, entries.slice(0, entries.length - 1)));
+  try {
+    await page.goto(path);
+    assert.equal(await decided(page), 'true', await page.textContent('#verdict'));
+    assert.equal((await states(page)).consistency, 'noted');
+    assert.match(await page.textContent('[data-check=consistency] .hint'), /lags/);
+    assert.equal((await cardOf(page)).holds, 'true');
+    assert.match(await page.innerText('#card .proof'), /it lags, or holds newer entries back/);
+    assert.equal(await page.locator('#fork').count(), 0);
+  } finally {
+    site.tamper = null;
+  }
+  await finish();
+});
+
+test('a page that a browser translated is not checked, and accuses nobody', async () => {
+  const { context, page, finish } = await visit(browser, site);
+  await context.addInitScript(() => {
+    document.addEventListener('DOMContentLoaded', () => {
+      for (const fact of document.querySelectorAll('[data-fact="claim.species_name"]')) {
+        const font = document.createElement('font');
+        font.textContent = 'Eisenholzbaum';
+        fact.replaceChildren(font);
+      }
+    });
+  });
+  await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+  assert.equal(await decided(page), 'unable');
+  assert.match(await page.textContent('#verdict'), /translated/);
+  assert.equal((await cardOf(page)).holds, 'true');
+  assert.equal(await page.locator('[data-fact]:not([translate=no])').count(), 0);
+  await finish();
+});
+
+test('an address that is written otherwise leads to the page', async () => {
+  const { account, certificate: index } = certificate;
+  const [plot, serial] = tree().split('/');
+  for (const [asked, path] of [
+    [`/certificate/+${index}`, `/certificate/${index}`], [`/certificate/00${index}/?x=1`, `/certificate/${index}?x=1`],
+    [`/tree/0${plot}/${serial}`, `/tree/${tree()}`], [`/account/${account.toUpperCase()}`, `/account/${account}`], ['/method/', '/method'],
+  ]) {
+    const answer = await fetch(site.real + asked, { redirect: 'manual' });
+    assert.deepEqual([answer.status, answer.headers.get('location')], [308, path]);
   }
 });
 
@@ -434,6 +503,10 @@ test('a receipt is verified with the network off, and kept as one page that veri
     await page.waitForSelector(`#panel[data-holds=${holds}]`);
     assert.equal((await states(page))[check], holds === 'false' ? 'failed' : 'waiting', check);
   }
+  // Blanks around a paste are the clipboard's.
+  await page.fill('#text', `\n  ${receipt.replaceAll('\n', ' \n  ')}\n\n`);
+  await page.click('form button');
+  await page.waitForSelector('#panel[data-holds=true]');
   // A file is read by its bytes, as the command line reads it.
   const crlf = Buffer.from(receipt.replaceAll('\n', '\r\n'));
   await page.setInputFiles('#file', { name: 'a.tlog-proof', mimeType: 'text/plain', buffer: crlf });
@@ -507,6 +580,12 @@ test('the certificate prints with a code that leads to its check', async () => {
   await decided(page);
   await page.emulateMedia({ media: 'print' });
   assert.ok(await page.locator('.qr svg').isVisible());
+  // Paper is a witness against a fork, and no proof of a check.
+  const paper = await page.innerText('body');
+  const { size, root } = await page.$eval('.paper-only', (part) => ({ size: part.querySelectorAll('dd')[1].textContent, root: part.querySelectorAll('dd')[2].textContent }));
+  assert.ok(paper.includes(honest().vkey) && Number(size) > certificate.certificate && /^[A-Za-z0-9+/]{43}=$/.test(root), paper);
+  assert.ok(!paper.includes(certificate.account));
+  assert.equal(await page.locator('#card .proof').isVisible(), false);
   assert.ok(!(await page.locator('nav').first().isVisible()));
   assert.ok(!(await page.locator('#print').isVisible()));
   assert.ok((await page.pdf()).subarray(0, 5).toString() === '%PDF-');
@@ -527,6 +606,30 @@ test('the certificate prints with a code that leads to its check', async () => {
   await blank.close();
   const code = (jsqr.default ?? jsqr)(Uint8ClampedArray.from(data), side, side);
   assert.equal(code?.data, `${site.url}/certificate/${certificate.certificate}`);
+});
+
+test('a certificate is shared as a link and a picture, which say nothing of a check', async () => {
+  const path = `/certificate/${certificate.certificate}`;
+  const badge = await fetch(`${site.real}/badge${path}.svg`, { headers: { 'accept-language': 'en' } });
+  assert.deepEqual([badge.status, badge.headers.get('content-type'), badge.headers.get('x-robots-tag')], [200, 'image/svg+xml', 'noindex']);
+  const drawn = await badge.text();
+  assert.ok(drawn.includes(certificate.species_name) && drawn.includes(tree()) && drawn.includes(path) && !drawn.includes(certificate.account));
+  assert.match(drawn, /Found alive by the latest surveys: [0-9,]+ of [0-9,]+ looked for/);
+  assert.doesNotMatch(drawn, /verif|proven|check|green|1b6e3c/i);
+  for (const wrong of ['/badge/certificate/0.svg', `/badge${path}`, '/badge/certificate/x.svg']) {
+    assert.ok([400, 404].includes((await fetch(site.real + wrong)).status), wrong);
+  }
+  const { context, page, finish } = await visit(browser, site);
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.goto(site.url + path);
+  const meta = (name) => page.getAttribute(`meta[property="og:${name}"]`, 'content');
+  assert.match(await meta('title'), new RegExp(`^One ${certificate.species_name}, planted .*\\d{4}`));
+  assert.equal(await page.textContent('h1'), await meta('title'));
+  for (const name of ['title', 'description', 'url']) assert.ok(!(await meta(name)).includes(certificate.account), name);
+  await page.click('#share');
+  await page.waitForFunction(() => document.getElementById('share').textContent === 'The link is copied');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), site.url + path);
+  await finish();
 });
 
 for (const [width, colorScheme] of [[360, 'light'], [360, 'dark'], [1280, 'light'], [1280, 'dark']]) {
@@ -590,6 +693,40 @@ test('a browser without Ed25519 says so, and ticks nothing', async () => {
   await finish();
 });
 
+test('what leads to one person is kept from crawlers, and programs of other sites may read what anybody may', async () => {
+  const open = (path, accept = 'text/html') => fetch(site.real + path, { headers: { accept, 'accept-language': 'fr' } });
+  for (const [path, kept] of [
+    [`/account/${certificate.account}`, false], [`/entry/${certificate.certificate}`, false], [`/certificate/${certificate.certificate}`, false],
+    ['/', true], [`/plot/${certificate.tree.plot}`, true], [`/tree/${tree()}`, true], ['/method', true],
+  ]) {
+    const answer = await open(path);
+    assert.equal(answer.headers.get('x-robots-tag'), kept ? null : 'noindex', path);
+    assert.equal((await answer.text()).includes('<meta name="robots" content="noindex">'), !kept, path);
+  }
+  const robots = await (await open('/robots.txt')).text();
+  assert.deepEqual(robots.match(/^Disallow: .*$/gm), ['Disallow: /account/', 'Disallow: /search']);
+  // The pseudonym is there for who opens it, and not on paper.
+  const { page, finish } = await visit(browser, site);
+  await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+  const account = page.locator('[data-fact="claim.account"]');
+  assert.equal(await account.isVisible(), false);
+  await page.click('.certificate details summary');
+  assert.ok(await account.isVisible());
+  await finish();
+
+  for (const path of ['/v1/totals', '/v1/checkpoint', '/checkpoint', '/tile/0/000', `/v1/receipts/${certificate.certificate}`, '/v1/proofs/consistency?from=5']) {
+    assert.equal((await open(path)).headers.get('access-control-allow-origin'), '*', path);
+  }
+  for (const path of ['/', '/metrics']) assert.equal((await open(path)).headers.get('access-control-allow-origin'), null, path);
+
+  for (const [path, accept, kind] of [['/nowhere', 'text/html', 'text/html'], ['/nowhere', '*/*', 'application/problem+json'], ['/tree/1/4000000000', '*/*', 'text/html']]) {
+    const answer = await open(path, accept);
+    assert.equal(answer.status, 404, path);
+    assert.ok(answer.headers.get('content-type').startsWith(kind), `${path}: ${answer.headers.get('content-type')}`);
+    if (kind === 'text/html') assert.match(await answer.text(), /Il n’y a ici ni page/);
+  }
+});
+
 test('in the language that the reader likes, or chose', async () => {
   const { page, finish } = await visit(browser, site, { locale: 'fr-FR' });
   await page.goto(`${site.url}/tree/${tree()}?x=1`);
@@ -601,6 +738,13 @@ test('in the language that the reader likes, or chose', async () => {
   assert.equal(await decided(page), 'true');
   await page.goto(site.url);
   assert.match(await page.textContent('main'), /总计/);
+  // A link in one language is in that one, whatever was chosen; and choosing another leaves it.
+  await page.goto(`${site.url}/tree/${tree()}?lang=en&x=1`);
+  assert.equal(await page.getAttribute('html', 'lang'), 'en');
+  assert.equal(await decided(page), 'true');
+  await page.click('footer a[hreflang=fr]');
+  await page.waitForURL(`${site.url}/tree/${tree()}?x=1`);
+  assert.equal(await page.getAttribute('html', 'lang'), 'fr');
   for (const away of ['//evil.example', 'https://evil.example', '/\\evil.example']) {
     const answer = await fetch(`${site.real}/language?to=fr&back=${encodeURIComponent(away)}`, { redirect: 'manual' });
     assert.equal(answer.headers.get('location'), '/');
@@ -651,8 +795,8 @@ test('a state entry, a seal and a sealed entry are held, and say what is signed,
     const sealed = all.findLastIndex((entry) => entry.readUInt16BE(0) === 2);
     const seal = sealed + all[sealed].readUInt16BE(2);
     const said = {
-      'en-GB': [/which nobody signs but the checkpoint/, /issuer's key over just these bytes/, `signature of their seal, entry ${seal}`],
-      'fr-FR': [/que personne ne signe, hormis le point de contrôle/, /sur exactement ces octets/, `leur sceau, l'entrée ${seal}`],
+      'en-GB': [/which nobody signs but the checkpoint/, /issuer’s key over just these bytes/, `signature of their seal, entry ${seal}`],
+      'fr-FR': [/que personne ne signe, hormis le point de contrôle/, /sur exactement ces octets/, `leur sceau, l’entrée ${seal}`],
       'zh-CN': [/除检查点外无人签署/, /由签发者的密钥对这些字节签署/, `由其封印（记录 ${seal}）的签名覆盖`],
     };
     for (const [locale, hints] of Object.entries(said)) {

@@ -13,7 +13,7 @@ import { chromium } from 'playwright-core';
 
 import { entriesOf } from './forge.mjs';
 
-const BINARY = process.env.ARBORLOG_BIN ?? new URL('../../target/debug/arborlog', import.meta.url).pathname;
+export const BINARY = process.env.ARBORLOG_BIN ?? new URL('../../target/debug/arborlog', import.meta.url).pathname;
 const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 
 export class Site {
@@ -65,6 +65,8 @@ export class Site {
           }
           delete headers['content-length'];
           delete headers['transfer-encoding'];
+          // A browser that kept a lie under the answer's tag would go on believing it.
+          delete headers.etag;
           const { status = reply.statusCode, body } = typeof lie === 'string' ? { body: lie } : lie;
           answer.writeHead(status, headers);
           answer.end(body);
@@ -168,3 +170,12 @@ export async function decided(page) {
 
 export const states = (page) =>
   page.$$eval('[data-check]', (items) => Object.fromEntries(items.map((item) => [item.dataset.check, item.dataset.state])));
+
+// What the card tells, once it has been proven.
+export async function cardOf(page) {
+  await page.waitForSelector('#card:not([data-holds=waiting])');
+  const told = await page.$eval('#card', ({ dataset, firstElementChild }) => ({
+    holds: dataset.holds, tone: dataset.tone, text: firstElementChild.innerText,
+  }));
+  return { ...told, text: told.text.replace(/\s+/g, ' ').trim() };
+}

@@ -17,7 +17,9 @@ import { LOG, WITNESS, openCheckpoint, parseVkey } from '../../src/web/verifier/
 import { checkStatement } from '../../src/web/verifier/policy.mjs';
 import { checkLogKey, readReceipt, verifyReceipt } from '../../src/web/verifier/receipt.mjs';
 import { recordId } from '../../src/web/verifier/record.mjs';
-import { checkGenesis, compare, follows, forget, keepGenesis, lastSeen, proveBy } from '../../src/web/verifier/seen.mjs';
+import {
+  checkGenesis, compare, dismissEvidence, evidenceOf, follows, forget, keepEvidence, keepGenesis, lastSeen, proveBy,
+} from '../../src/web/verifier/seen.mjs';
 import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
 import {
   checkStory, circleOf, dayText, formText, isStated, recordIn, rowsOf, timeText,
@@ -288,12 +290,18 @@ test('a log that grew is the same, one that forked, shrank or took back a key is
   const prove = async (from, to) => (await proof(Number(from), leaves.slice(0, Number(to)))).map(base64);
   const at = (size) => openCheckpoint(text(`log/${size}/checkpoint`), log);
   const by = { vkey: log, keyAt: 0n, genesis: GENESIS };
-  assert.equal(await compare(await at(55), by, storage, prove), null);
-  assert.equal((await compare(await at(256), by, storage, prove)).size, 55n);
-  assert.equal((await compare(await at(256), by, storage, prove)).size, 256n);
+  const first = { before: null, lags: false };
+  assert.deepEqual(await compare(await at(55), by, storage, prove), first);
+  assert.equal((await compare(await at(256), by, storage, prove)).before.size, 55n);
+  assert.equal((await compare(await at(256), by, storage, prove)).before.size, 256n);
   const shouts = (code) => (error) => error.code === code && error.notes.length === 2;
-  await assert.rejects(compare(await at(55), by, storage, prove), shouts('shrunk'));
-  await follows(await at(55), await at(256), prove);
+  // Whichever of two was seen first: a copy that lags shows the beginning of what it showed before.
+  for (const [one, other] of [[55, 256], [256, 55]]) await follows(await at(one), await at(other), prove);
+  const behind = await compare(await at(55), { ...by, keyAt: -1n }, storage, prove);
+  assert.deepEqual([behind.lags, behind.before.size], [true, 256n]);
+  const nothing = proveBy(async () => ({ ok: false, status: 404 }));
+  await assert.rejects(compare(await at(55), by, storage, nothing), (error) => error.outcome === 'unchecked' && /does not prove/.test(error.message));
+  await assert.rejects(compare({ ...(await at(55)), root: leaves[0] }, by, storage, prove), shouts('forked'));
   const lies = async () => [base64(leaves[0])];
   await assert.rejects(compare(await at(257), by, storage, lies), shouts('forked'));
   // A server that is busy is no liar.
@@ -305,7 +313,31 @@ test('a log that grew is the same, one that forked, shrank or took back a key is
   await compare(await at(257), { ...by, keyAt: 9n }, storage, prove);
   await refuses(compare(await at(257), by, storage, prove), 'key_old');
   const full = { ...memory(), setItem: () => assert.fail('full') };
-  assert.equal(await compare(await at(55), by, full, prove), null);
+  assert.deepEqual(await compare(await at(55), by, full, prove), first);
+});
+
+test('two checkpoints that contradict each other are kept until they are dismissed', () => {
+  const storage = memory();
+  assert.deepEqual(evidenceOf(storage), []);
+  for (const pair of [['a', 'b'], ['a', 'b'], ['c', 'd'], ['e', 'f'], ['g', 'h'], ['i', 'j']]) keepEvidence(pair, 7, storage);
+  assert.deepEqual(evidenceOf(storage), [['a', 'b', 7], ['c', 'd', 7], ['e', 'f', 7], ['g', 'h', 7]]);
+  for (const damaged of ['', '{}', '[1]', '[["a"]]', '[["a", "b"]]']) assert.deepEqual(evidenceOf({ getItem: () => damaged }), [], damaged);
+  dismissEvidence(storage);
+  assert.deepEqual(evidenceOf(storage), []);
+  keepEvidence(['a', 'b'], 7, { ...memory(), setItem: () => assert.fail('full') });
+});
+
+test('a coordinate is written from its integer, whatever a language rounds a half to', () => {
+  const grant = { statement: { holder: 'x' } };
+  for (const [e7, shown] of [[156_250, '0.01563°'], [-156_250, '\u22120.01563°'], [-49, '0.00000°'], [-1_800_000_000, '\u2212180.00000°'], [377_599_000, '37.75990°']]) {
+    const plot = { index: 1n, grant, entry: { statement: { kind: 'plot', number: 7, name: 'x', place: { kind: 'circle', latitude: e7, longitude: 0, radius_m: 1 } } } };
+    const facts = { 'plot.number': '7', 'plot.name': 'x', 'plot.latitude': shown };
+    const check = (words) => checkStory(Object.entries(facts).map(([path, text]) => ({ path, text })), { plot }, { pathname: '/plot/7', words });
+    check({});
+    facts['plot.latitude'] = shown.replace('.', ',');
+    check({ point: ',' });
+    assert.throws(() => check({}), (error) => error.code === 'story');
+  }
 });
 
 test('keys that sign later follow those that were pinned', async () => {
@@ -323,8 +355,8 @@ test('a page that says what was signed ticks, and any other is refused', async (
     'entry.index': String(entry.index), 'entry.kind': 'award', 'entry.issuer': hex(entry.entry.issuer),
     'entry.bytes': hex(entry.entry.bytes), 'entry.by': entry.grant.statement.display_name,
     'entry.admitted_at': timeText(entry.entry.admitted_at),
-    ...Object.fromEntries(rowsOf(said).map(([row, value]) => [`entry.${row}`, value instanceof Uint8Array ? hex(value) : String(value)])),
-    'entry.points': Number(said.points).toLocaleString('en'), 'entry.occurred_on': dayText(said.occurred_on),
+    ...Object.fromEntries(rowsOf(said).map(([row, value]) => [`entry.says.${row}`, value instanceof Uint8Array ? hex(value) : String(value)])),
+    'entry.says.points': Number(said.points).toLocaleString('en'), 'entry.says.occurred_on': dayText(said.occurred_on),
   };
   const pathname = `/entry/${entry.index}`;
   const facts = (changes = {}) => Object.entries({ ...right, ...changes }).map(([path, shown]) => ({ path, text: shown }));
@@ -358,11 +390,11 @@ test('the page of a state entry and that of a sealed one tick, and say what they
   assert.deepEqual([formText(award, words), recordIn(award)], [null, award.entry.record]);
 
   const ofState = {
-    index: '55', kind: 'state', size: '54', rules_version: '8', root: '07'.repeat(32), bytes: hex(state.entry.bytes),
+    index: '55', kind: 'state', 'says.size': '54', 'says.rules_version': '8', 'says.state_root': '07'.repeat(32), bytes: hex(state.entry.bytes),
     admitted_at: timeText(state.entry.admitted_at),
   };
   const rows = rowsOf(sealed.entry.statement)
-    .map(([row, value]) => [row, row === 'occurred_on' ? dayText(value) : value instanceof Uint8Array ? hex(value) : String(value)]);
+    .map(([row, value]) => [`says.${row}`, row === 'occurred_on' ? dayText(value) : value instanceof Uint8Array ? hex(value) : String(value)]);
   const ofSealed = {
     index: '56', kind: 'award', seal: '58', issuer: hex(sealed.seal.issuer), bytes: hex(sealed.entry.bytes),
     by: sealed.grant.statement.display_name, issued_on: dayText(sealed.seal.issued_on),
@@ -401,13 +433,13 @@ function aTree() {
 }
 
 test('a certificate is of its own tree, and every mark is held against the statements', () => {
-  const words = { basis_census: 'census', any_platform: 'any', between: 'between {} and {}', rights_issued: 'issued', point: '.' };
+  const words = { basis_census: 'census', any_platform: 'any', between: 'between {from} and {until}', rights_issued: 'issued', point: '.' };
   const right = {
     'claim.index': '40', 'claim.points': '17,900', 'tree.plot': '7', 'tree.serial': '41', 'planting.species': '3',
     'planting.species_name': 'Elm', 'planting.planted': '1970-01-01', 'planting.by': 'Somebody',
     'survey.surveyed_on': '1970-01-02', 'survey.basis': 'census', 'survey.looked_for': '1,250', 'survey.alive': '249', 'survey.dead': '3', 'survey.not_found': '998',
     'survey.survival': '19.9 %', 'survey.paid_by': 'x', 'plot.number': '7', 'plot.name': '12',
-    'plot.country': 'US', 'plot.longitude': '-0.00000°', 'plot.radius_m': '1,200', 'plot.for': 'a, b', 'plot.hectares': '5.0001', 'plot.carbon_rights': 'issued: R 9',
+    'plot.country': 'US', 'plot.longitude': '0.00000°', 'plot.radius_m': '1,200', 'plot.for': 'a, b', 'plot.hectares': '5.0001', 'plot.carbon_rights': 'issued: R 9',
   };
   const facts = (changes = {}) => Object.entries({ ...right, ...changes }).map(([path, shown]) => ({ path, text: shown }));
   const check = (changes = {}, proven = aTree(), pathname = '/certificate/40') => checkStory(facts(changes), proven, { pathname, words });

@@ -78,6 +78,13 @@ impl State {
         self.claims.iter()
     }
 
+    /// The claims behind an entry, in order of their entries.
+    pub fn claims_behind(&self, index: Index) -> impl Iterator<Item = &(Index, ClaimState)> {
+        let first = index.0.checked_add(1).map(Index);
+        let behind = first.map(|first| self.claims.range(first..=Index(u64::MAX)));
+        behind.into_iter().flatten()
+    }
+
     /// Ties a waiting claim to a free tree.
     pub(in crate::ledger) fn tie(
         &mut self,

@@ -66,7 +66,7 @@ impl State {
     }
 
     /// All losses that still count, by their corrections.
-    pub fn losses(&self) -> impl Iterator<Item = &(Index, LossState)> {
+    pub fn losses(&self) -> impl DoubleEndedIterator<Item = &(Index, LossState)> {
         self.losses.iter()
     }
 

@@ -19,7 +19,7 @@ export class Card {
   constructor(document, pathname) {
     this.pathname = pathname;
     this.teller = new Teller(document.documentElement.lang);
-    this.box = newElement('section', '', { id: 'card', 'data-holds': 'waiting' });
+    this.box = newElement('section', '', { id: 'card', 'data-holds': 'waiting', translate: 'no' });
     this.told = newElement('div');
     this.mark = newElement('p', '', { class: 'proof', role: 'status' });
     const below = newElement('p', this.teller.say('below'), { class: 'small below' });
@@ -72,11 +72,14 @@ export class Card {
     this.show('unable', 'unproven', `${this.teller.say('no_ed25519')}.`);
   }
 
-  // Tells what was proven, once nothing contradicts the log that it was proven in.
-  tell() {
+  // Tells what was proven, once nothing contradicts the log that it was proven in. `seen` is the number of entries that the
+  // server showed before, if it shows fewer now; `others` are the witnesses and auditors that are named, or null.
+  tell({ seen, others }) {
+    if (seen !== null) this.proven.asOf += ` ${this.teller.say('lags', { seen: this.teller.n(seen) })}`;
     const { title, tone, standing, rows, asOf } = this.proven;
+    const seenBy = this.teller.seenBy(others).map((text) => [this.teller.words.seen_by, text]);
     const list = newElement('dl', '', { class: 'facts' });
-    for (const [name, text] of rows) {
+    for (const [name, text] of [...rows, ...seenBy]) {
       const row = newElement('div');
       const said = newElement('dd');
       said.append(newElement('bdi', text));
@@ -84,7 +87,7 @@ export class Card {
       list.append(row);
     }
     this.box.dataset.tone = tone;
-    this.told.replaceChildren(newElement('h2', title, { translate: 'no' }), newElement('p', standing, { class: 'standing' }), list);
+    this.told.replaceChildren(newElement('h2', title), newElement('p', standing, { class: 'standing' }), list);
     this.show('true', 'proven', asOf);
   }
 

@@ -1,7 +1,7 @@
 // Which state proofs a page asks for, by its address alone, and what they say. The server's page has no part in it: a page
 // that leaves out what it rests on changes nothing here.
 
-import { need } from '../verifier/codec.mjs';
+import { hex, need } from '../verifier/codec.mjs';
 import { itemAsked, readQuestion } from '../verifier/question.mjs';
 
 const stateOf = ({ entry, checkpoint }) => ({
@@ -49,6 +49,43 @@ async function account(open, id) {
   return { page: 'account', state, balance: found?.balance ?? null };
 }
 
+// What may be corrected (docs/format.md, section 13.4), and so has a file that says what corrected it.
+const CORRECTABLE = ['award', 'transfer', 'claim', 'survey', 'assignment', 'attestation', 'planting'];
+const isCorrectable = ({ statement }) =>
+  CORRECTABLE.includes(statement.kind) || (statement.kind === 'correction' && statement.remedy.kind === 'lost');
+
+// What a state proof says, or null if none is to be had: the entry may be newer than the newest state.
+const ifHad = (proof) => proof.catch((error) => {
+  if (error.code === 'away') return null;
+  throw error;
+});
+
+// The names that an entry refers to, as the state has them.
+async function namesOf(open, { statement: s }, key) {
+  const names = { by: key?.found?.task.display_name ?? null };
+  if (s.kind === 'award') {
+    const method = await ifHad(item(open, 'method', `${s.method}/${s.version}`));
+    const activity = method?.found?.activities.find(({ code }) => code === s.activity);
+    return { ...names, activity: activity?.name, unit: activity?.unit };
+  }
+  if (s.kind !== 'claim' && s.kind !== 'planting') return names;
+  const species = await ifHad(open(`/v1/proofs/state?domain=species&key=${s.species}`, `species/${s.species}`));
+  return { ...names, species: species && itemAsked(species, readQuestion(`species/${s.species}`)).found?.fields.name };
+}
+
+async function entry(open, number) {
+  const proven = await open(`/v1/receipts/${number}`, `receipt/${number}`);
+  const said = { page: 'entry', index: proven.index, entry: proven.entry, size: proven.checkpoint.size };
+  if (proven.entry.statement.kind === 'state') return { ...said, state: null, key: null, names: { by: null }, correctable: false, corrected: null };
+  const [asked, correctable] = [`entry/${number}`, isCorrectable(proven.entry)];
+  const key = await ifHad(item(open, 'key', hex(proven.entry.issuer)));
+  const corrected = correctable ? await ifHad(open(`/v1/proofs/state?domain=entry&key=${number}`, asked)) : null;
+  return {
+    ...said, correctable, key: key?.found ?? null, names: await namesOf(open, proven.entry, key),
+    state: corrected === null ? (key?.state ?? null) : stateOf(corrected), corrected: corrected?.file ?? null,
+  };
+}
+
 async function totals(open) {
   const proven = await open('/v1/proofs/state?domain=totals', 'totals');
   return { page: 'totals', state: stateOf(proven), totals: proven.entry.statement.totals };
@@ -60,6 +97,7 @@ const PAGES = [
   [/^\/certificate\/(0|[1-9]\d*)$/, certificate],
   [/^\/tree\/(0|[1-9]\d*)\/(0|[1-9]\d*)$/, tree],
   [/^\/plot\/(0|[1-9]\d*)$/, plot],
+  [/^\/entry\/(0|[1-9]\d*)$/, entry],
 ];
 
 // What is proven of the page at an address, or null if no state proof tells what it is about.

@@ -2,10 +2,8 @@
 // verifier's own, never the page's.
 
 import { DAY_MS, lookedFor } from '../verifier/story.mjs';
-import { WORDS } from './words.mjs';
-
-// The reader's language: one of those that there are words in.
-export const wordsOf = (tag) => WORDS[Object.keys(WORDS).find((known) => tag.toLowerCase().startsWith(known))] ?? WORDS.en;
+import { isolated, sentenceOf, sentencesOf } from './saying.mjs';
+import { wordsOf } from './words.mjs';
 
 const fill = (text, parts) => text.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
 
@@ -16,6 +14,8 @@ const isShort = (plot) => standingOn(plot) < plot.with_claim;
 export class Teller {
   constructor(language) {
     this.words = wordsOf(language);
+    this.sentences = sentencesOf(language);
+    this.fill = fill;
     // English days are read alike everywhere only with the day first and the month in letters.
     const tag = language === 'en' ? 'en-GB' : language;
     this.number = new Intl.NumberFormat(tag);
@@ -29,6 +29,12 @@ export class Teller {
 
   n(value) {
     return this.number.format(value);
+  }
+
+  // A number with a point, as English writes it, in the way of the language.
+  decimal(text) {
+    const [whole, fraction] = text.split('.');
+    return this.n(BigInt(whole)) + (fraction === undefined ? '' : this.words.point + fraction);
   }
 
   day(value) {
@@ -129,6 +135,52 @@ export class Teller {
     return { title, tone, standing, rows };
   }
 
+  // How an entry stands: what corrected it since.
+  standingOfEntry({ entry, correctable, corrected }) {
+    if (!correctable) return ['plain', this.words.entry_uncorrectable];
+    if (corrected === null) return ['open', this.words.entry_unproven];
+    const { found, voided = null } = corrected;
+    if (voided !== null) return ['bad', this.say('entry_voided', { by: voided.by })];
+    if (entry.statement.kind === 'correction') return found === null ? ['bad', this.words.entry_undone] : ['plain', this.words.entry_stands];
+    if (found === null) return ['plain', this.words.entry_stands];
+    if (entry.statement.kind === 'award') {
+      return ['bad', this.say('entry_reversed', { points: this.n(found.points), all: this.n(entry.statement.points) })];
+    }
+    return ['bad', this.say('entry_voided', { by: found.by })];
+  }
+
+  keyRows({ key, names }) {
+    if (key === null) return [];
+    const { task, revoked_at: revoked, compromised_since: since } = key;
+    const name = names.by ?? (task.kind === 'log' ? this.words.log_itself : this.words.governor);
+    const told = revoked === null ? '' : ` ${this.words.key_revoked}`;
+    const doubted = since === null ? [] : [[this.words.key_doubted, this.day(since)]];
+    return [[this.words.said_by, isolated(name) + told], ...doubted];
+  }
+
+  entry(proven) {
+    const { index, entry, size, state } = proven;
+    const [tone, standing] = this.standingOfEntry(proven);
+    const said = sentenceOf(entry.statement, proven.names, this);
+    const rows = [...this.keyRows(proven), [this.words.admitted, this.time(entry.admitted_at)]];
+    if (entry.statement.kind !== 'state') rows.splice(1, 0, [this.words.signed, this.day(entry.issued_on)]);
+    return {
+      title: this.say('entry_title', { index, said }), tone, standing, rows,
+      asOf: state === null ? this.say('in_log', { size: this.n(size) }) : this.asOf(state),
+    };
+  }
+
+  // Who else saw the log, and when; in one text each.
+  seenBy(others) {
+    return (others?.cosigners ?? []).map(({ as, role, saw, unchecked, seconds, size }) => {
+      const who = this.say('cosigner', { name: isolated(as), role: this.words[`role_${role}`] });
+      if (unchecked) return `${who}${this.words.colon}${this.words.line_unchecked}`;
+      if (!saw) return `${who}${this.words.colon}${this.words.not_seen}`;
+      const when = seconds === null ? this.words.no_time : this.time(seconds * 1000n);
+      return `${who}${this.words.colon}${this.say('saw', { size: this.n(size), when })}`;
+    });
+  }
+
   account({ balance }) {
     const title = this.words.account_title;
     if (balance === null) return { title, tone: 'plain', standing: this.words.no_account, rows: [] };
@@ -147,6 +199,7 @@ export class Teller {
   }
 
   tell(proven) {
-    return { ...this[proven.page](proven), asOf: this.asOf(proven.state) };
+    const told = this[proven.page](proven);
+    return { ...told, asOf: told.asOf ?? this.asOf(proven.state) };
   }
 }

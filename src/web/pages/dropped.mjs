@@ -106,6 +106,9 @@ async function show(file) {
 // ---- where a receipt comes from ----
 
 const area = document.getElementById('text');
+// Blanks around a paste, and around each of its lines, are the clipboard's or the mail's: no line of a receipt begins or
+// ends with one.
+const pasted = (text) => `${text.trim().split('\n').map((line) => line.trim()).join('\n')}\n`;
 const take = async (file) => {
   area.value = await file.text();
   await show(new Uint8Array(await file.arrayBuffer()));
@@ -113,7 +116,7 @@ const take = async (file) => {
 
 document.getElementById('drop')?.addEventListener('submit', (event) => {
   event.preventDefault();
-  show(area.value);
+  show(pasted(area.value));
 });
 document.getElementById('file')?.addEventListener('change', (event) => {
   if (event.target.files.length > 0) take(event.target.files[0]);

@@ -9,7 +9,10 @@ function row({ index, kind, says, when }) {
   const link = document.createElement('a');
   link.href = `/entry/${index}`;
   link.textContent = index;
-  for (const content of [link, kind, says, when]) {
+  // A name in it may be written from right to left.
+  const said = document.createElement('bdi');
+  said.textContent = says;
+  for (const content of [link, kind, said, when]) {
     const cell = document.createElement('td');
     cell.append(content);
     made.append(cell);

@@ -3,8 +3,12 @@
 // state proofs tell what the page is about: it says what was proven, whatever the page says.
 
 import { Card } from './card/card.mjs';
+import { Teller } from './card/tell.mjs';
+import { wordsOf } from './card/words.mjs';
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
-import { compareSeen, fetchReceipt, namedBy, proveCard, proveGrowth, storage } from './proving.mjs';
+import { noteLink, storage, tellFork } from './evidence.mjs';
+import { others } from './others.mjs';
+import { compareSeen, fetchReceipt, namedBy, proveCard, proveGrowth } from './proving.mjs';
 import { Refused, hex, need } from './verifier/codec.mjs';
 import { LOG, parseVkey } from './verifier/note.mjs';
 import { verifyReceipt } from './verifier/receipt.mjs';
@@ -16,6 +20,8 @@ import { CHECKS_OF_ISSUER, checkStory, formText, isStated, recordIn } from './ve
 const panel = document.getElementById('panel');
 const verdict = document.getElementById('verdict');
 const words = JSON.parse(document.body.dataset.words);
+// As the page came: a browser that translates changes it.
+const language = document.documentElement.lang;
 const card = Card.on(document, location.pathname);
 const items = new Map([...panel.querySelectorAll('[data-check]')].map((item) => [item.dataset.check, item]));
 // The checks that each receipt goes through. That the chain ends at the genesis is shown under authority.
@@ -33,22 +39,39 @@ function conclude(state, text) {
   answer.firstElementChild.textContent = `${document.getElementById('panel-title').textContent}: ${text}`;
 }
 
+const isFalse = (error) => error instanceof Refused && error.outcome === 'false';
+
+// What contradicts a signed thing is told in red. What could not be had says nothing against anybody: a tunnel, a server
+// that is busy, a page that a browser translated.
 function fail(error, check) {
-  setState(lineOf(check), 'failed', words, why(error, check, words));
-  lineOf(check).querySelector('details').open = true;
+  const hint = why(error, check, words);
+  setState(lineOf(check), isFalse(error) ? 'failed' : 'waiting', words, hint);
+  lineOf(check).querySelector('details').open = isFalse(error);
+  if (!isFalse(error)) {
+    giveUp(hint);
+    return;
+  }
   conclude('false', words.not_all);
-  if (error.notes) alarm(error.notes, why(error, check, words));
+  if (error.notes) {
+    tellFork(error.notes);
+    alarm(error.notes, hint);
+  }
   if (error.code === 'genesis_changed') offerForgetting();
+}
+
+function giveUp(hint) {
+  conclude('unable', `${words.no_verdict} ${hint}`);
+  const again = newElement('button', words.again, { type: 'button' });
+  again.addEventListener('click', () => location.reload());
+  verdict.append(' ', again);
 }
 
 // The log contradicts a checkpoint that it signed before: shows both, to keep and to publish.
 function alarm([before, now], text) {
   const box = document.getElementById('alarm');
   const file = (note, title, name) => {
-    const link = newElement('a', `${words.download}: ${title}`, { download: name });
-    link.href = URL.createObjectURL(new Blob([note], { type: 'text/plain' }));
     const shown = newElement('p');
-    shown.append(link);
+    shown.append(noteLink(note, `${words.download}: ${title}`, name));
     return shown;
   };
   box.replaceChildren(
@@ -107,7 +130,7 @@ async function run() {
   const { vkey: written, genesis } = document.body.dataset;
   const vkey = await step('checkpoint', () => parseVkey(written, LOG));
   await step('authority', () => checkGenesis(genesis, storage));
-  const carding = card === null ? null : proveCard(card, vkey, genesis);
+  const carding = card === null ? null : proveCard(card, vkey, genesis, others);
   try {
     await runPanel(vkey, genesis);
   } catch (error) {
@@ -134,10 +157,6 @@ async function runPanel(vkey, genesis) {
     const form = formText(receipt, words);
     if (form !== null) showText(items.get('entry'), `${name} ${receipt.index}`, form);
   }
-  setState(items.get('witnesses'), 'noted', words);
-  const strangers = all[0].checkpoint.lines.filter((line) => line.name !== vkey.name).map((line) => line.name);
-  if (strangers.length > 0) showText(items.get('witnesses'), words.others, strangers.join('\n'));
-
   await step('story', async () => {
     const ids = {};
     for (const [name, receipt] of Object.entries(proven)) {
@@ -145,24 +164,44 @@ async function runPanel(vkey, genesis) {
       if (record !== null) ids[name] = hex(await recordId(receipt.checkpoint.origin, record));
     }
     const shown = [...document.querySelectorAll('[data-fact]')];
+    // A browser that translates a page puts its own words into elements that no page of this site has.
+    need(document.querySelector('[data-fact] font') === null, 'translated', 'the browser translated what this page says');
     const facts = shown.map((element) => ({ path: element.dataset.fact, text: element.textContent }));
-    checkStory(facts, proven, { pathname: location.pathname, ids, words });
+    // By words of its own: a page that brings its dictionary could call a guess a census.
+    checkStory(facts, proven, { pathname: location.pathname, ids, words: wordsOf(language), language });
     setState(items.get('story'), 'held', words);
     showText(items.get('story'), '', facts.map(({ path, text }) => `${path}: ${text}`).join('\n'));
   });
 
   await step('consistency', async () => {
-    const { before, now } = await compareSeen({ vkey, keyAt: named.index, genesis });
+    const { before, now, lags } = await compareSeen({ vkey, keyAt: named.index, genesis });
     for (const { checkpoint } of all) await follows(checkpoint, now, proveGrowth);
     if (before === null) setState(items.get('consistency'), 'noted', words, words.h_first);
+    else if (lags) setState(items.get('consistency'), 'noted', words, words.h_lags);
     else setState(items.get('consistency'), 'held', words);
     if (before !== null) showText(items.get('consistency'), words.old_checkpoint, before.note);
     showText(items.get('consistency'), words.new_checkpoint, now.note);
+  });
+  await step('witnesses', async () => {
+    const { now } = await compareSeen({ vkey, keyAt: named.index, genesis });
+    const item = items.get('witnesses');
+    const found = await others({ vkey, genesis }, now);
+    const lines = now.lines.filter((line) => line.name !== vkey.name).map((line) => line.name);
+    if (found === null) {
+      setState(item, 'noted', words);
+      if (lines.length > 0) showText(item, words.others, lines.join('\n'));
+      return;
+    }
+    const teller = new Teller(language);
+    setState(item, found.met && found.quorum !== 'none' ? 'held' : 'noted', words, teller.say(found.met ? 'quorum_met' : 'quorum_short'));
+    showText(item, teller.say('seen_by'), teller.seenBy(found).join('\n'));
   });
   conclude('true', words.all_held);
 }
 
 run().catch((error) => {
   card?.refuseIfOpen(error);
-  if (panel.dataset.holds !== 'false') conclude('false', `${words.not_all} ${error.message}`);
+  if (panel.dataset.holds !== 'waiting') return;
+  if (isFalse(error)) conclude('false', `${words.not_all} ${error.message}`);
+  else giveUp(error.message);
 });

@@ -1,7 +1,9 @@
 // A page that has a card and no panel: what the card says is all that is proven of it.
 
 import { Card } from './card/card.mjs';
-import { proveCard, storage } from './proving.mjs';
+import { storage } from './evidence.mjs';
+import { others } from './others.mjs';
+import { proveCard } from './proving.mjs';
 import { LOG, parseVkey } from './verifier/note.mjs';
 import { checkGenesis } from './verifier/seen.mjs';
 import { canVerify } from './verifier/signature.mjs';
@@ -16,7 +18,7 @@ async function run() {
   const { vkey: written, genesis } = document.body.dataset;
   const vkey = await parseVkey(written, LOG);
   checkGenesis(genesis, storage);
-  await proveCard(card, vkey, genesis);
+  await proveCard(card, vkey, genesis, others);
 }
 
 if (card !== null) run().catch((error) => card.refuse(error));

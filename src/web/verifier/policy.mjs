@@ -104,8 +104,8 @@ export async function checkLogByPolicy(policy, checkpoint) {
   return signed[0];
 }
 
-// Who of a policy cosigned a checkpoint, and which levels that reaches; refuses one that lacks the quorum.
-export async function checkQuorumOf(policy, checkpoint) {
+// When who of a policy saw a checkpoint, by name, in seconds; and whose lines could not be checked here.
+async function readSeen(policy, checkpoint) {
   const [seen, unchecked] = [new Map(), new Set()];
   for (const [name, vkey] of policy.witnesses) {
     const { found, unread } = await readLinesOf(checkpoint, vkey);
@@ -114,6 +114,23 @@ export async function checkQuorumOf(policy, checkpoint) {
     if (unread) unchecked.add(name);
     else seen.set(name, seconds);
   }
+  return { seen, unchecked };
+}
+
+// Each witness and auditor of a policy, and when it saw a checkpoint (`seconds`; null if it did not, or said no time); and
+// whether those that did are the policy's quorum.
+export async function cosignersOf(policy, checkpoint) {
+  const { seen, unchecked } = await readSeen(policy, checkpoint);
+  const cosigners = [...policy.witnesses].map(([name, vkey]) => ({
+    as: name, name: vkey.name, role: isAuditor(name) ? 'auditor' : 'witness', saw: seen.has(name), unchecked: unchecked.has(name),
+    seconds: seen.get(name) > 0n ? seen.get(name) : null, size: checkpoint.size,
+  }));
+  return { met: levelsOf(policy, new Set(seen.keys())).includes('cosigned'), cosigners };
+}
+
+// Who of a policy cosigned a checkpoint, and which levels that reaches; refuses one that lacks the quorum.
+export async function checkQuorumOf(policy, checkpoint) {
+  const { seen, unchecked } = await readSeen(policy, checkpoint);
   const levels = levelsOf(policy, new Set(seen.keys()));
   const notChecked = [...unchecked];
   if (!levels.includes('cosigned')) {

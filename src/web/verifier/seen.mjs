@@ -42,35 +42,65 @@ export function forget(storage) {
   storage.removeItem(place(genesis));
 }
 
-// That one tree is the beginning of another. `prove(from, to)` gives the hashes of a consistency
-// proof, in base64. Two that are not are thrown with both notes.
-export async function follows(before, now, prove) {
+// That the smaller of two trees is the beginning of the larger, whichever was seen first. `prove(from, to)` gives the hashes
+// of a consistency proof, in base64. Two that are not are thrown with both notes.
+export async function follows(one, other, prove) {
+  const [before, now] = one.size <= other.size ? [one, other] : [other, one];
   try {
     const written = before.size < now.size ? await prove(before.size, now.size) : [];
     const proof = written.map((hash) => fromBase64(hash, 'a hash of the proof'));
     await checkConsistency(before.size, before.root, now.size, now.root, proof);
   } catch (error) {
-    if (error instanceof Refused && error.code !== 'away') error.notes = [before.note, now.note];
+    if (error instanceof Refused && error.code !== 'away') error.notes = [one.note, other.note];
     throw error;
   }
 }
 
-// Compares the newest checkpoint with the one that was seen last, and stores it. `keyAt` is the entry
-// that names the key that signed it: a key that was replaced since may not sign again.
+// Compares a server's newest checkpoint with the one that was seen last (`before`, or null), and stores the newer one.
+// `keyAt` is the entry that names the key that signed it: a key that was replaced since may not sign again. A server that
+// shows less than before, and whose tree is the beginning of what was seen, lags (`lags`): that is no fork, and nothing
+// that it shows is false. One that does not prove it could not be checked.
 export async function compare(checkpoint, { vkey, keyAt, genesis }, storage, prove) {
   const before = await lastSeen(genesis, storage);
   if (before !== null) {
-    need(keyAt >= before.keyAt, 'key_old', `entry ${before.keyAt} named another key after this one`);
     if (checkpoint.size < before.size) {
-      const error = new Refused('shrunk', `the log had ${before.size} entries, and shows ${checkpoint.size}`);
-      error.notes = [before.note, checkpoint.note];
-      throw error;
+      await follows(before, checkpoint, prove).catch((error) => {
+        if (error.code !== 'away') throw error;
+        throw new Refused('away', `the server showed ${before.size} entries before, shows ${checkpoint.size}, and does not prove that these are the first of those`);
+      });
+      return { before, lags: true };
     }
+    need(keyAt >= before.keyAt, 'key_old', `entry ${before.keyAt} named another key after this one`);
     await follows(before, checkpoint, prove);
   }
   keep(storage, place(genesis), `${keyAt} ${vkey.written}\n${checkpoint.note}`);
-  return before;
+  return { before, lags: false };
 }
+
+// ---- two checkpoints that contradict each other ----
+
+const EVIDENCE = 'arborlog evidence';
+// A liar who makes many says no more than one who makes two.
+const PAIRS_MAX = 4;
+
+// What is kept of forks that this browser was shown, the first ones: [one note, other note, when it was seen (ms)].
+export function evidenceOf(storage) {
+  try {
+    const kept = JSON.parse(storage.getItem(EVIDENCE) ?? '[]');
+    const isPair = (pair) => Array.isArray(pair) && pair.length === 3 && typeof pair[0] === 'string' && typeof pair[1] === 'string';
+    return Array.isArray(kept) ? kept.filter(isPair) : [];
+  } catch {
+    return [];
+  }
+}
+
+export function keepEvidence([one, other], now, storage) {
+  const kept = evidenceOf(storage);
+  const isKnown = kept.some((pair) => pair[0] === one && pair[1] === other);
+  if (!isKnown && kept.length < PAIRS_MAX) keep(storage, EVIDENCE, JSON.stringify([...kept, [one, other, now]]));
+}
+
+export const dismissEvidence = (storage) => storage.removeItem(EVIDENCE);
 
 // Consistency proofs from the log's own API.
 export const proveBy = (fetcher) => async (from, to) => {

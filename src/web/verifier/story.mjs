@@ -14,6 +14,24 @@ export const dayText = (day) => new Date(Number(day) * DAY_MS).toISOString().sli
 // To the second, as pages write it.
 export const timeText = (ms) => `${new Date(Number(ms)).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
+// The same as a language writes them, on its pages. English days are read alike everywhere only with the day first and the
+// month in letters.
+const writers = new Map();
+export function dayIn(language, day) {
+  if (language === null) return dayText(day);
+  if (!writers.has(language)) {
+    const tag = language === 'en' ? 'en-GB' : language;
+    writers.set(language, new Intl.DateTimeFormat(tag, { dateStyle: 'long', timeZone: 'UTC' }));
+  }
+  return writers.get(language).format(new Date(Number(day) * DAY_MS));
+}
+
+function timeIn(language, ms) {
+  if (language === null) return timeText(ms);
+  const clock = timeText(ms).slice(11);
+  return `${dayIn(language, BigInt(ms) / BigInt(DAY_MS))}${language.startsWith('zh') ? '' : ', '}${clock}`;
+}
+
 // A field of a statement as text.
 export function fieldText(name, value) {
   if (value instanceof Uint8Array) return hex(value);
@@ -81,14 +99,18 @@ const SHOWN = {
   entry: ['entry.index', 'entry.kind', 'entry.issuer', 'entry.bytes'],
 };
 
+// What an entry's page marks of the statement's own fields: without a name of their own they could be taken for what the
+// page says of the record, whose id is not that of a method.
+const SAYS = 'says.';
+
 // Of a state entry, which nobody states: its bytes hold the totals, and are shown whole.
-const SHOWN_OF_STATE = ['index', 'kind', 'size', 'rules_version', 'root', 'bytes'].map((field) => `entry.${field}`);
+const SHOWN_OF_STATE = ['index', 'kind', 'says.size', 'says.rules_version', 'says.state_root', 'bytes'].map((field) => `entry.${field}`);
 
 // What a page must show of a receipt of this name.
 function mustShow(name, { entry, seal }) {
   if (name !== 'entry') return SHOWN[name] ?? [];
   if (entry.statement.kind === 'state') return SHOWN_OF_STATE;
-  const rows = rowsOf(entry.statement).map(([row]) => `entry.${row}`);
+  const rows = rowsOf(entry.statement).map(([row]) => `entry.${SAYS}${row}`);
   return [...rows, ...SHOWN.entry, ...(seal ? ['entry.seal'] : [])];
 }
 
@@ -157,13 +179,13 @@ function survival(survey, { point = '.' }) {
 }
 
 // A span of days; the day, if it is one.
-function span(from, until, words) {
-  const [first, last] = [dayText(from), dayText(until)];
-  return first === last ? first : words.between.replace('{}', first).replace('{}', last);
+function span(from, until, words, language) {
+  const [first, last] = [from, until].map((day) => dayIn(language, day));
+  return first === last ? first : words.between.replace('{from}', first).replace('{until}', last);
 }
 
 function rights({ kind, registry, id }, words) {
-  return kind === 'issued' ? `${words.rights_issued}: ${registry} ${id}` : words[`rights_${kind}`];
+  return kind === 'issued' ? `${words.rights_issued}${words.colon ?? ': '}${registry} ${id}` : words[`rights_${kind}`];
 }
 
 const HALF_TURN = 1_800_000_000;
@@ -221,10 +243,16 @@ export function circleOf(place) {
   };
 }
 
-const degrees = (e7) => `${(e7 / 1e7).toFixed(5)}°`;
+// To five decimals, half a unit away from zero: by integers, as `src/figures.rs` has it. Of binary fractions each language
+// rounds a half in its own way.
+function degrees(e7, { point = '.' }) {
+  const units = Math.floor((Math.abs(e7) + 50) / 100);
+  const fraction = String(units % 100_000).padStart(5, '0');
+  return `${e7 < 0 && units > 0 ? '\u2212' : ''}${Math.floor(units / 100_000)}${point}${fraction}°`;
+}
 
 // What a fact must be: text, or a number.
-function expected(path, proven, tree, { ids, words }) {
+function expected(path, proven, tree, { ids, words, language }) {
   const [name, ...rest] = path.split('.');
   const field = rest.join('.');
   if (name === 'tree') return tree[field];
@@ -238,16 +266,15 @@ function expected(path, proven, tree, { ids, words }) {
     id: () => ids[name],
     bytes: () => hex(entry.bytes),
     by: () => grant?.statement.display_name ?? '',
-    admitted_at: () => timeText(entry.admitted_at),
-    ...(stated && { issued_on: () => dayText(entry.issued_on), issuer: () => hex(entry.issuer) }),
+    admitted_at: () => timeIn(language, entry.admitted_at),
+    ...(stated && { issued_on: () => dayIn(language, entry.issued_on), issuer: () => hex(entry.issuer) }),
     ...(seal ? { seal: () => seal.index } : stated && { seq: () => entry.seq }),
-    ...(!stated && { root: () => hex(statement.state_root) }),
     kind: () => statement.kind,
   };
   const shaped = {
     'plot.holder': () => grant?.statement.holder ?? '',
-    'plot.latitude': () => degrees(circleOf(statement.place).latitude),
-    'plot.longitude': () => degrees(circleOf(statement.place).longitude),
+    'plot.latitude': () => degrees(circleOf(statement.place).latitude, words),
+    'plot.longitude': () => degrees(circleOf(statement.place).longitude, words),
     'plot.radius_m': () => circleOf(statement.place).radius_m,
     'plot.for': () => statement.for.join(', ') || words.any_platform,
     'plot.carbon_rights': () => rights(statement.carbon_rights, words),
@@ -256,21 +283,23 @@ function expected(path, proven, tree, { ids, words }) {
     'survey.basis': () => words[`basis_${statement.basis}`],
     'survey.survival': () => survival(statement, words),
     'claim.species_name': () => speciesName(statement.species, proven),
-    'planting.planted': () => span(statement.planted_from, statement.planted_until, words),
+    'planting.planted': () => span(statement.planted_from, statement.planted_until, words, language),
     'planting.species_name': () => speciesName(statement.species, proven),
   };
   const make = shaped[path] ?? (Object.hasOwn(special, field) ? special[field] : undefined);
   if (make) return make();
-  const row = rowsOf(statement).find(([row]) => row === field);
-  story(row, `the statement has no ${field}`);
-  const last = field.split('.').pop();
+  const said = field.startsWith(SAYS) ? field.slice(SAYS.length) : field;
+  const row = rowsOf(statement).find(([row]) => row === said);
+  story(row, `the statement has no ${said}`);
+  const last = said.split('.').pop();
+  if (DAYS.has(last) && !field.startsWith(SAYS)) return dayIn(language, row[1]);
   return isNumber(row[1]) && !DAYS.has(last) ? row[1] : fieldText(last, row[1]);
 }
 
 // Throws at the first fact that the proven statements do not bear out, and where the page is not
-// that of its address. `proven` has what `verifyReceipt` gave, by name; `about` the pathname, record
-// ids in hexadecimal, and the words of the reader's language.
-export function checkStory(facts, proven, { pathname, ids = {}, words = {} }) {
+// that of its address. `proven` has what `verifyReceipt` gave, by name; beside it the pathname, record ids in hexadecimal, the
+// words of the reader's language, and its tag: without one, days and times are as in ISO 8601.
+export function checkStory(facts, proven, { pathname, ids = {}, words = {}, language = null }) {
   for (const [name, { entry }] of Object.entries(proven)) {
     story(name in KINDS && (KINDS[name] === null || entry.statement.kind === KINDS[name]), `the entry is no ${name}`);
   }
@@ -282,7 +311,7 @@ export function checkStory(facts, proven, { pathname, ids = {}, words = {} }) {
   checkLinks(proven);
   const tree = proven.planting ? treeOf(proven, facts) : {};
   for (const { path, text } of facts) {
-    const right = expected(path, proven, tree, { ids, words });
+    const right = expected(path, proven, tree, { ids, words, language });
     const holds = isNumber(right) ? ungrouped(text) === String(right) : text === right;
     if (!holds) throw new Refused('story', `the page says ${path} = ${text}, the signed statement says ${right}`);
   }
