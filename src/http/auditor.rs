@@ -157,13 +157,13 @@ async fn add_checkpoint(State(serving): State<Arc<Serving>>, body: Body) -> Resp
 }
 
 /// A gauge's name, what it tells, and its value.
-type Described = (&'static str, &'static str, fn(&LogStatus) -> u64);
+type Described<T> = (&'static str, &'static str, fn(&T) -> u64);
 
 /// OpenMetrics text.
 async fn metrics(State(serving): State<Arc<Serving>>) -> Response {
     let mut registry = Registry::with_prefix("arborlog_auditor");
     let statuses: Vec<LogStatus> = serving.auditor.logs().map(FollowedLog::status).collect();
-    let gauges: [Described; 9] = [
+    let gauges: [Described<LogStatus>; 9] = [
         (
             "pending_entries",
             "Entries of the newest checkpoint shown",
@@ -212,7 +212,7 @@ async fn metrics(State(serving): State<Arc<Serving>>) -> Response {
         }
         registry.register(name, help, family);
     }
-    let others: [(&str, &str, fn(&OtherStatus) -> u64); 3] = [
+    let others: [Described<OtherStatus>; 3] = [
         (
             "other_reached",
             "1 while another auditor shows its notes",
