@@ -428,6 +428,25 @@ fn what_met_the_quorum_stands_at_the_checkpoint_and_goes_on_after_kills() {
         curl(&format!("{}/v1/checkpoints/{}", server.url, hour + 9)).0,
         404
     );
+    // An audit holds it against the times of admission.
+    let policy = world.policy.to_str().unwrap();
+    let said = run_ok(&[
+        "audit",
+        &server.url,
+        "--log",
+        &log,
+        "--policy",
+        policy,
+        "--json",
+    ]);
+    let said: Value = serde_json::from_str(said.trim()).unwrap();
+    assert_eq!(said["cosigned_hours"], 1, "{said}");
+    let findings = said["findings"].as_array().unwrap().iter();
+    assert!(
+        findings
+            .into_iter()
+            .all(|it| it["code"] != "admission_backdated")
+    );
     assert_eq!(server.stop(), 0);
 }
 
@@ -929,4 +948,62 @@ fn a_policy_that_is_none_is_wrong_use() {
     let dir = world.ledger.dir.to_str().unwrap();
     let output = run(&["serve", dir, "--policy", world.policy.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// The kernel gives no more threads, which panics the asking where it hands a cosignature to one: nobody would ask any
+/// more, and what stands would grow old without a word.
+#[test]
+fn asking_that_panics_takes_the_process_with_it() {
+    let world = World::new();
+    let answers = Arc::new(AtomicBool::new(false));
+    let now = Arc::clone(&answers);
+    let fake = Fake::start(move |asked, stream| {
+        let request = AddCheckpoint::parse(&asked.body);
+        match request.ok().filter(|_| now.load(Ordering::Relaxed)) {
+            Some(request) => {
+                let line = line_by(1, &request.checkpoint, 1_788_480_000);
+                answer(stream, 200, "text/plain", &line);
+            }
+            None => answer(stream, 500, "text/plain", ""),
+        }
+    });
+    world.obey(&format!("witness w {} {}\nquorum w\n", key(1).1, fake.url));
+    let words = world.ledger.temp.path().join("words");
+    let mut command = arborlog();
+    command
+        // Otherwise it can't be traced.
+        .env("ARBORLOG_CORE_DUMPS", "1")
+        .stderr(std::fs::File::create(&words).unwrap());
+    let policy = world.policy.to_str().unwrap();
+    let args = ["--policy", policy, "--cosign-every-ms", EVERY_MS];
+    let mut server = Server::start_by(command, &world.ledger.dir, &args);
+    // What the start needs threads for is done.
+    wait_for("the server", || {
+        (curl(&format!("{}/readyz", server.url)).0 == 200).then_some(())
+    });
+    let trace = world.ledger.temp.path().join("trace");
+    let pid = server.child.id();
+    let mut strace = std::process::Command::new("strace")
+        .args(["-f", "-o", trace.to_str().unwrap()])
+        .args(["-e", "trace=clone,clone3"])
+        .args(["-e", "inject=clone,clone3:error=EPERM"])
+        .args(["-p", &pid.to_string()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("strace", || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        (!status.contains("TracerPid:\t0\n")).then_some(())
+    });
+    // Threads that the start used for blocking calls end after ten seconds without work.
+    std::thread::sleep(Duration::from_secs(12));
+    answers.store(true, Ordering::Relaxed);
+    let code = wait_for("its end", || server.child.try_wait().unwrap());
+    strace.wait().unwrap();
+    let words = std::fs::read_to_string(words).unwrap();
+    assert_eq!(code.code(), Some(3), "{words}");
+    assert!(
+        words.contains("the asking of cosigners broke off"),
+        "{words}"
+    );
 }

@@ -11,215 +11,23 @@ mod forge;
 mod statements;
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+#[allow(dead_code)]
+#[path = "support/auditors.rs"]
+mod auditors;
+
+use std::path::Path;
+use std::time::Duration;
 
 use arborlog::cosign::{AddCheckpoint, REQUEST_BYTES_MAX};
 use arborlog::merkle::consistency_ranges;
-use arborlog::note::{AuditNote, Checkpoint, Cosignature, UnverifiedCheckpoint, VerifierKey};
+use arborlog::note::{AuditNote, Checkpoint, UnverifiedCheckpoint, VerifierKey};
 use arborlog::record::Statement;
+use auditors::{Auditor, honest, longer};
 use forge::Forge;
 use serde_json::Value;
 use sha2::Digest as _;
 use statements::{ANN, award};
-use support::{Ledger, Server, arborlog, run, run_ok};
-use tempfile::TempDir;
-
-/// An auditor's folder, beside which there may be logs.
-struct Auditor {
-    temp: TempDir,
-    vkey: VerifierKey,
-    notes_vkey: VerifierKey,
-    hash: String,
-}
-
-impl Auditor {
-    /// Audits one log, at a URL or in a folder.
-    fn of(log: &VerifierKey, place: &str) -> Self {
-        Self::with_key(log, place, "ed25519")
-    }
-
-    fn with_key(log: &VerifierKey, place: &str, kind: &str) -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path().join("auditor");
-        let made = run_ok(&[
-            "auditor",
-            dir.to_str().unwrap(),
-            "--init",
-            "auditor.example/a1",
-            "--key",
-            kind,
-        ]);
-        let mut keys = made.lines().map(|key| key.parse().unwrap());
-        let auditor = Self {
-            temp,
-            vkey: keys.next().unwrap(),
-            notes_vkey: keys.next().unwrap(),
-            hash: hex::encode(sha2::Sha256::digest(log.name().as_str())),
-        };
-        auditor.audits(log, place);
-        auditor
-    }
-
-    fn audits(&self, log: &VerifierKey, place: &str) {
-        std::fs::write(
-            self.dir().join("logs"),
-            format!("# logs\n\n{log} {place}\n"),
-        )
-        .unwrap();
-    }
-
-    /// A new auditor of a log in a folder beside the auditor's.
-    fn of_forge(it: &Forge) -> Self {
-        let auditor = Self::of(&forge::vkey("log"), "/dev/null");
-        auditor.audits(&forge::vkey("log"), auditor.log().to_str().unwrap());
-        auditor.show(it);
-        auditor
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.temp.path().join("auditor")
-    }
-
-    fn log(&self) -> PathBuf {
-        self.temp.path().join("log")
-    }
-
-    /// The log shows this from now on.
-    fn show(&self, it: &Forge) {
-        let mut files = it.files();
-        let checkpoint = files.remove("checkpoint").unwrap();
-        forge::write(&files, &self.log());
-        let next = self.temp.path().join("checkpoint.next");
-        std::fs::write(&next, checkpoint).unwrap();
-        std::fs::rename(next, self.log().join("checkpoint")).unwrap();
-    }
-
-    fn once(&self, more: &[&str]) -> (Option<i32>, String) {
-        let dir = self.dir();
-        let output = run(&[&["auditor", dir.to_str().unwrap(), "--once"], more].concat());
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), words)
-    }
-
-    fn file(&self, folder: &str) -> PathBuf {
-        self.dir().join(folder).join(&self.hash)
-    }
-
-    /// The checkpoint that it cosigned, which must hold.
-    fn cosigned(&self, log: &VerifierKey) -> Option<Checkpoint> {
-        let note = std::fs::read(self.file("cosigned")).ok()?;
-        let checkpoint = Checkpoint::open(&note, log).unwrap();
-        Cosignature::verify(&checkpoint, &self.vkey).unwrap();
-        Some(checkpoint)
-    }
-
-    fn start(&self, more: &[&str]) -> Running {
-        self.start_every("1", more)
-    }
-
-    /// Asks the log every so many seconds.
-    fn start_every(&self, every: &str, more: &[&str]) -> Running {
-        let mut child = arborlog()
-            .env("ARBORLOG_LOG", "error")
-            .arg("auditor")
-            .arg(self.dir())
-            .args(["--listen", "127.0.0.1:0"])
-            .args(["--every", every])
-            .args(more)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let address = line.trim().strip_prefix("listening on http://").unwrap();
-        Running {
-            address: address.to_owned(),
-            child,
-            hash: self.hash.clone(),
-        }
-    }
-}
-
-/// An auditor's process; killed if the test forgets it.
-struct Running {
-    child: Child,
-    address: String,
-    hash: String,
-}
-
-impl Running {
-    fn say(&self, request: &[u8]) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let _ = stream.write_all(request);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_lowercase(), body.to_owned())
-    }
-
-    fn post(&self, body: &str) -> (u16, String, String) {
-        let length = body.len();
-        self.say(
-            format!("POST /add-checkpoint HTTP/1.1\r\nhost: w\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}").as_bytes(),
-        )
-    }
-
-    fn get(&self, path: &str) -> (u16, String) {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: w\r\nconnection: close\r\n\r\n");
-        let (status, _, body) = self.say(request.as_bytes());
-        (status, body)
-    }
-
-    fn of_log(&self, what: &str) -> (u16, String) {
-        self.get(&format!("/{}/{what}", self.hash))
-    }
-
-    fn status(&self) -> Value {
-        let (status, text) = self.of_log("status");
-        assert_eq!(status, 200, "{text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    /// Waits until its status is so.
-    fn until(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let begun = Instant::now();
-        loop {
-            let status = self.status();
-            if is(&status) {
-                return status;
-            }
-            assert!(
-                begun.elapsed() < Duration::from_secs(90),
-                "{what}: {status}"
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn end(mut self, signal: &str) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        let sent = std::process::Command::new("kill")
-            .args([signal, &pid])
-            .status();
-        assert!(sent.unwrap().success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::{Ledger, Server, run, run_ok};
 
 /// What the log of a forge sends of its tree at a size.
 fn request(it: &Forge, from: u64, to: u64) -> AddCheckpoint {
@@ -230,21 +38,6 @@ fn request(it: &Forge, from: u64, to: u64) -> AddCheckpoint {
         proof: ranges.into_iter().map(|range| it.root(range)).collect(),
         checkpoint: UnverifiedCheckpoint::parse(note.as_bytes()).unwrap(),
     }
-}
-
-/// An honest ledger that ends in a state entry.
-fn honest() -> Forge {
-    let mut it = Forge::long();
-    it.cover();
-    it
-}
-
-/// The same, with more awards in it and a state entry at its end.
-fn longer(it: &Forge, more: usize) -> Forge {
-    let mut it = it.clone();
-    it.grow(it.entries.len() + more);
-    it.cover();
-    it
 }
 
 #[test]

@@ -340,13 +340,20 @@ func (c *Client) StateProof(ctx context.Context, domain, key string) ([]byte, er
 	return c.getFile(ctx, "/v1/proofs/state?domain="+url.QueryEscape(domain)+"&key="+strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
 }
 
-// Checkpoint fetches the newest checkpoint; nothing of it is verified.
+// Checkpoint fetches the newest commit's checkpoint; nothing of it is verified. Where a policy is in force, what
+// stands at /checkpoint is older: it waits for cosignatures. A server that has no such address has the newest at
+// /checkpoint.
 func (c *Client) Checkpoint(ctx context.Context) (checkpoint *Checkpoint, note string, err error) {
-	err = c.call(ctx, Request{Method: "GET"}, "/checkpoint", func(body []byte) (err error) {
+	read := func(body []byte) (err error) {
 		note = string(body)
 		checkpoint, err = ReadCheckpoint(body)
 		return err
-	})
+	}
+	err = c.call(ctx, Request{Method: "GET"}, "/v1/checkpoint", read)
+	var problem *Problem
+	if errors.As(err, &problem) && problem.Status == 404 {
+		err = c.call(ctx, Request{Method: "GET"}, "/checkpoint", read)
+	}
 	return checkpoint, note, err
 }
 

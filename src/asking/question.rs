@@ -1,6 +1,6 @@
 //! One question to one cosigner: what is sent, and what its answer comes to once its line was verified.
 
-use super::speaks_against;
+use super::against::speaks_against;
 use crate::cosign::{
     AddCheckpoint, Answer, Answered, Asked, CosignerClient, NoAnswer, Role, hash_of, open_own,
 };

@@ -1,8 +1,9 @@
 //! What is told of the asking: which checkpoint stands, and how far each cosigner is.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use super::{Task, role_of};
+use super::Task;
+use super::talks::role_of;
 use crate::cosign::{AskOutcome, CosignedCheckpoint, CosignerStatus, Stands, is_overdue, now_s};
 use crate::log::BesideChain;
 use crate::policy::{Cosigner, Level, Policy};
@@ -20,19 +21,19 @@ impl Task {
         };
         let sent = self.round.as_ref().map(|round| round.checkpoint.head());
         let mut newest = Vec::new();
-        let (latest, hours) = {
-            let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-            for level in Level::ALL {
-                newest.extend(
-                    files
-                        .kept
-                        .newest_with(level)
-                        .map(|it| (level, Arc::clone(it))),
-                );
-            }
-            let latest = sent.and_then(|sent| files.kept.at(sent.size).map(Arc::clone));
-            (latest, Arc::clone(files.kept.hours()))
+        let Some(files) = &self.files else {
+            return;
         };
+        for level in Level::ALL {
+            newest.extend(
+                files
+                    .kept
+                    .newest_with(level)
+                    .map(|it| (level, Arc::clone(it))),
+            );
+        }
+        let latest = sent.and_then(|sent| files.kept.at(sent.size).map(Arc::clone));
+        let hours = Arc::clone(files.kept.hours());
         let met = newest.iter().find(|(level, _)| *level == Level::Cosigned);
         let met = met.map(|(_, met)| Arc::clone(met));
         let stands = self.stands(&policy, met);
@@ -59,15 +60,15 @@ impl Task {
 
     fn status_of(&self, cosigner: &Cosigner) -> CosignerStatus {
         let talk = self.talks.get(&cosigner.vkey.to_string());
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = self.files.as_ref();
         let cosigned = talk.and_then(|talk| talk.cosigned);
-        let kept = files.kept.newest_by(&cosigner.vkey);
+        let kept = files.and_then(|files| files.kept.newest_by(&cosigner.vkey));
         let cosigned = cosigned.or(kept);
         CosignerStatus {
             name: cosigner.name.clone(),
             vkey: cosigner.vkey.clone(),
             role: role_of(cosigner),
-            accepted: files.accepted.of(&cosigner.vkey),
+            accepted: files.map_or(0, |files| files.accepted.of(&cosigner.vkey)),
             cosigned: cosigned.map(|(size, _)| size),
             cosigned_at_s: cosigned.and_then(|(_, at_s)| at_s),
             last: match &cosigner.url {

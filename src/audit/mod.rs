@@ -28,6 +28,7 @@
 mod attested;
 mod auditor;
 mod awards;
+mod cosigned_times;
 mod coverage;
 mod facts;
 mod findings;
@@ -44,6 +45,7 @@ mod whole;
 pub use attested::{Agreement, Compared, ObservedAttestation};
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
 pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
+pub use cosigned_times::{ASKING_MS_MAX, CosignedTimes, SeenCheckpoint};
 pub use coverage::{Coverage, Gap, UNCOVERED_MS_MAX};
 pub use facts::{Facts, Inconsistent};
 pub use findings::{Finding, FindingsError, ITEMS_MAX, Item, Severity, findings};

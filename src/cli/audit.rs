@@ -8,7 +8,7 @@ use clap::Args;
 use super::compared::{CompareArgs, Compared};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
-use super::{evidence, log_source};
+use super::{cosigned_hours, evidence, log_source};
 use arborlog::audit::{
     AuditError, Auditor, Finding, Inspection, InspectionError, Severity, StaticLog, WholeError,
     each_entry, threads_default,
@@ -167,9 +167,26 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     }
     let report = inspection.report(args.as_of.unwrap_or_else(today))?;
     let checkpoint = inspection.auditor().last();
-    let (Some(report), Some(checkpoint)) = (report, checkpoint) else {
+    let (Some(mut report), Some(checkpoint)) = (report, checkpoint) else {
         return Err(log_source::failed(AuditError::Empty));
     };
+    let hours = match trusted.policy() {
+        Some(policy) => {
+            let auditor = inspection.auditor();
+            Some(cosigned_hours::compare(
+                &args.ledger,
+                policy,
+                auditor,
+                source,
+            )?)
+        }
+        None => None,
+    };
+    let compared_hours = hours.as_ref().map_or(0, |hours| hours.compared);
+    let backdated = hours.and_then(|hours| hours.finding);
+    report.findings.extend(backdated);
+    let by_severity = |finding: &Finding| std::cmp::Reverse(finding.severity);
+    report.findings.sort_by_key(by_severity);
     let entries = inspection.auditor().state().entries();
     let verdict = |compared: &Compared| compared.verdict(entries);
     let same = compared.as_ref().map(verdict).transpose()?;
@@ -178,6 +195,9 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         print_words(&report, &new, seconds, inspection.auditor().standing());
         if let Some(line) = &same {
             outln!("{line}");
+        }
+        if compared_hours > 0 {
+            outln!("{compared_hours} cosigned checkpoints held against the times of admission");
         }
     }
     if let Some(dir) = &args.report {
@@ -210,6 +230,7 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         "totals": report.totals,
         "seconds": seconds,
         "compared": same,
+        "cosigned_hours": compared_hours,
         "policy": trust::as_json(trusted.policy(), inspection.auditor().standing()),
         "findings": report.findings.iter().map(|finding| serde_json::json!({
             "code": finding.code,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use arborlog::client::{CertificateRoots, Remote, RootsError, Waiting};
 use arborlog::outcome::Outcome;
@@ -30,6 +31,15 @@ pub fn to(url: &str) -> Remote {
         None => Remote::new(url),
     };
     remote.telling(tell_waiting)
+}
+
+/// A server whose answer nobody waits for: it is asked once.
+pub fn quickly(url: &str) -> Remote {
+    let remote = match OWN_ROOTS.get() {
+        Some(roots) => Remote::trusting(url, roots.clone()),
+        None => Remote::new(url),
+    };
+    remote.retrying_for(Duration::ZERO)
 }
 
 /// The servers of one ledger, at the addresses that a flag was given.

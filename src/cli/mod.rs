@@ -8,6 +8,7 @@ pub mod attest;
 pub mod audit;
 mod compared;
 pub mod connect;
+mod cosigned_hours;
 mod evidence;
 mod failure;
 pub mod fsck;

@@ -31,8 +31,9 @@ mod witness;
 #[cfg(feature = "server")]
 pub use accepted::AcceptedSizes;
 pub use auditor::{
-    AuditorError, AuditorRefusal, CosigningAuditor, FindingCount, FollowedLog, LogStatus,
-    OnFinding, Replayer, Round, RoundError, RoundOptions, Statement,
+    AuditorError, AuditorRefusal, BeginningError, BeginsWith, CosigningAuditor, FindingCount,
+    FollowedLog, LogStatus, OnFinding, OtherAuditor, OtherStatus, Replayer, Round, RoundError,
+    RoundOptions, Since, Statement,
 };
 #[cfg(feature = "server")]
 pub use board::{CosignerBoard, CosignerStatus, Stands, is_overdue};

@@ -22,7 +22,9 @@ use super::TrustedProxies;
 use super::openapi::OPENMETRICS;
 use super::server::{ServeError, serve_routes};
 use super::witness::{REQUESTS_AT_ONCE, answer_of_log, cosigner_options, failed, refused};
-use crate::cosign::{AuditorRefusal, CosigningAuditor, FollowedLog, LogStatus, REQUEST_BYTES_MAX};
+use crate::cosign::{
+    AuditorRefusal, CosigningAuditor, FollowedLog, LogStatus, OtherStatus, REQUEST_BYTES_MAX,
+};
 
 const TEXT: (header::HeaderName, &str) = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
 const FRESH: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
@@ -58,6 +60,7 @@ fn routes(auditor: Arc<CosigningAuditor>) -> Router {
         .route("/metrics", get(metrics))
         .route("/{origin_hash}/checkpoint", get(checkpoint))
         .route("/{origin_hash}/audit", get(note))
+        .route("/{origin_hash}/beginning", get(beginning))
         .route("/{origin_hash}/status", get(status))
         .with_state(serving)
 }
@@ -94,6 +97,16 @@ async fn checkpoint(
 
 async fn note(State(serving): State<Arc<Serving>>, Path(origin_hash): Path<String>) -> Response {
     shown(&serving, &origin_hash, FollowedLog::note)
+}
+
+/// The checkpoint that vouches for the state with which the replay began: a file, of which there is one at most.
+async fn beginning(
+    State(serving): State<Arc<Serving>>,
+    Path(origin_hash): Path<String>,
+) -> Response {
+    let read =
+        tokio::task::spawn_blocking(move || shown(&serving, &origin_hash, FollowedLog::beginning));
+    read.await.unwrap_or_else(|error| failed(&error))
 }
 
 /// A note of a log, which is in memory as it is on the disk.
@@ -144,13 +157,13 @@ async fn add_checkpoint(State(serving): State<Arc<Serving>>, body: Body) -> Resp
 }
 
 /// A gauge's name, what it tells, and its value.
-type Described = (&'static str, &'static str, fn(&LogStatus) -> u64);
+type Described<T> = (&'static str, &'static str, fn(&T) -> u64);
 
 /// OpenMetrics text.
 async fn metrics(State(serving): State<Arc<Serving>>) -> Response {
     let mut registry = Registry::with_prefix("arborlog_auditor");
     let statuses: Vec<LogStatus> = serving.auditor.logs().map(FollowedLog::status).collect();
-    let gauges: [Described; 9] = [
+    let gauges: [Described<LogStatus>; 9] = [
         (
             "pending_entries",
             "Entries of the newest checkpoint shown",
@@ -199,6 +212,43 @@ async fn metrics(State(serving): State<Arc<Serving>>) -> Response {
         }
         registry.register(name, help, family);
     }
+    let others: [Described<OtherStatus>; 3] = [
+        (
+            "other_reached",
+            "1 while another auditor shows its notes",
+            |it| u64::from(it.is_reached),
+        ),
+        (
+            "other_compared_entries",
+            "Entries of its newest note that was compared",
+            |it| it.compared,
+        ),
+        (
+            "other_differs",
+            "1 when its newest note says something else than this replay",
+            |it| u64::from(it.outcome == "differs"),
+        ),
+    ];
+    for (name, help, value) in others {
+        let family = Family::<Vec<(String, String)>, Gauge<u64, AtomicU64>>::default();
+        for status in &statuses {
+            for other in &status.others {
+                let labels = [("log", &status.origin), ("auditor", &other.name)];
+                let labels = labels.map(|(label, value)| (label.to_owned(), value.clone()));
+                family.get_or_create(&labels.to_vec()).set(value(other));
+            }
+        }
+        registry.register(name, help, family);
+    }
+    let since = Family::<Vec<(String, String)>, Gauge<u64, AtomicU64>>::default();
+    for status in &statuses {
+        let label = vec![("log".to_owned(), status.origin.clone())];
+        since
+            .get_or_create(&label)
+            .set(serving.auditor.statement().since());
+    }
+    let help = "Entries that this auditor did not replay: its statement is since this number";
+    registry.register("since_entries", help, since);
     let mut text = String::new();
     match encode(&mut text, &registry) {
         Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),

@@ -125,7 +125,7 @@ pub use signed_before::SignedBeforeError;
 pub use signed_elsewhere::SignedElsewhereError;
 pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use state_roots::ProvenState;
-pub use status::Status;
+pub use status::{Status, Vital};
 
 use crate::crypto::{MldsaSigningKey, PublicKey};
 use crate::ledger::State;
@@ -145,7 +145,7 @@ use sequencer::Sequencer;
 use sharing::{DurableState, Sharing};
 use signed_before::{RecoveredLog, advance, signs_on};
 use state_roots::{CoverRequests, ProvenStates, StateRoots};
-use status::{StatusCell, StatusWriter, Vital};
+use status::{StatusCell, StatusWriter};
 use workers::Workers;
 
 /// A checkpoint that was published.
@@ -651,6 +651,15 @@ impl Log {
     /// another start makes it whole.
     pub fn broke_off(&self) -> impl Future<Output = &'static str> + Send + use<> {
         Arc::clone(&self.status).broke_off()
+    }
+
+    /// Held by a task that the server can't do without: if it panics, the log admits no more, and
+    /// [`Self::broke_off`] gives this name.
+    pub fn vital(&self, what: &'static str) -> Vital {
+        Vital {
+            status: Arc::clone(&self.status),
+            what,
+        }
     }
 
     /// Waits for a checkpoint of more entries than these; `None` if there will be none.

@@ -209,12 +209,12 @@ impl CellState {
     }
 }
 
-/// Held by a thread that the log can't do without. If the thread panics, the log admits no more,
+/// Held by a thread or task that the log can't do without. If that panics, the log admits no more,
 /// and the server is told to end the process.
-pub(super) struct Vital {
-    pub status: Arc<StatusCell>,
+pub struct Vital {
+    pub(super) status: Arc<StatusCell>,
     /// What it is, for the reason that is given.
-    pub what: &'static str,
+    pub(super) what: &'static str,
 }
 
 impl Drop for Vital {

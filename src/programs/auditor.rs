@@ -8,24 +8,28 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use crate::cli::log_source::{is_url, read_vkey};
 use crate::cli::serve::stop_signal;
-use crate::cli::{Done, Failure, log_source};
-use arborlog::audit::threads_default;
+use crate::cli::{Done, Failure, connect, log_source};
+use arborlog::audit::{InspectionError, threads_default};
 use arborlog::cosign::{
-    AuditorError, CosigningAuditor, FollowedLog, KeyKind, OnFinding, Replayer, Round, RoundOptions,
-    now_s,
+    AuditorError, BeginningError, BeginsWith, CosigningAuditor, FollowedLog, KeyKind, OnFinding,
+    Replayer, Round, RoundOptions, Statement, hash_of, now_s,
 };
+use arborlog::durable::read_at_most;
 use arborlog::http::{TrustedProxies, serve_auditor};
-use arborlog::note::KeyName;
+use arborlog::note::{KeyName, NOTE_BYTES_MAX};
 use arborlog::outcome::Outcome;
 
 /// How much of the replay a process that ends at some moment loses, if saving is quick.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// How often other auditors are asked for their notes, where logs are never asked.
+const ASK_OTHERS_EVERY: Duration = Duration::from_secs(10);
 /// The longest pause behind rounds that did not end.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// Audit logs as they grow, and cosign what was replayed: every entry by the rules, every state entry, from
-/// the first on.
+/// the first on, or, of an auditor that was made with --since, from a state on for which somebody else vouches.
 ///
 /// DIR has its keys, the list of logs (DIR/logs: verifier key and address, one a line) and what it knows of
 /// each. Make it with --init. It takes checkpoints that logs send (add-checkpoint), and asks for them itself.
@@ -49,6 +53,8 @@ pub struct AuditorArgs {
         requires = "init"
     )]
     key: KeyKind,
+    #[command(flatten)]
+    since: SinceArgs,
     /// Where to listen; port 0 takes a free one and prints it.
     #[arg(
         long,
@@ -62,9 +68,10 @@ pub struct AuditorArgs {
     every: u64,
     /// What a finding of severity high (docs/audit.md) means: sign tells it and cosigns, for a finding is no
     /// violation; stop cosigns nothing until its code stands in DIR/accepted, one a line, and judges findings
-    /// before each cosignature; ignore looks for none, and keeps no awards on the disk (110 bytes each).
-    #[arg(long, value_name = "WHAT", default_value = "sign")]
-    on_finding: OnFinding,
+    /// before each cosignature; ignore looks for none, and keeps no awards on the disk (110 bytes each). Without
+    /// this it is sign; of an auditor that was made with --since there is ignore alone.
+    #[arg(long, value_name = "WHAT")]
+    on_finding: Option<OnFinding>,
     /// How many bundles are fetched and checked at a time.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -83,16 +90,89 @@ pub struct AuditorArgs {
     trusted_proxy: Vec<std::net::IpAddr>,
 }
 
+/// The state with which an auditor begins, and who vouches for it.
+#[derive(Args)]
+struct SinceArgs {
+    /// With --init: begin with the state in this file, as `arborlog audit --state FILE` or another auditor keeps
+    /// it, and not with the first entry. It is replayed up to the checkpoint of --vouched-at; the first state
+    /// entry on the way says since which number of entries this auditor audits. That is fixed for its keys, and
+    /// printed behind them.
+    #[arg(long, value_name = "FILE", requires_all = ["init", "log", "at", "vouched_by", "vouched_at"])]
+    since: Option<PathBuf>,
+    /// The log that is audited since then: its verifier key, or a file that holds it.
+    #[arg(long, value_name = "VKEY", requires = "since")]
+    log: Option<String>,
+    /// Where the files of that log are.
+    #[arg(long, value_name = "URL", requires = "since")]
+    at: Option<String>,
+    /// The verifier key of the auditor who vouches for the state, or a file that holds it.
+    #[arg(long, value_name = "VKEY", requires = "since")]
+    vouched_by: Option<String>,
+    /// That auditor's address, or a file with a checkpoint that it cosigned.
+    #[arg(long, value_name = "URL", requires = "since")]
+    vouched_at: Option<String>,
+}
+
+impl SinceArgs {
+    /// Makes an auditor in DIR that begins with a state, if one is given.
+    fn init(&self, args: &AuditorArgs, name: &KeyName) -> Result<bool, Failure> {
+        let given = (&self.log, &self.at, &self.vouched_by, &self.vouched_at);
+        let (Some(state), (Some(log), Some(at), Some(by), Some(vouched_at))) = (&self.since, given)
+        else {
+            return Ok(false);
+        };
+        let (log, by) = (read_vkey(log)?, read_vkey(by)?);
+        let cosigned = match is_url(vouched_at) {
+            true => {
+                let path = format!("{}/checkpoint", hash_of(log.name()));
+                let remote = connect::to(vouched_at.trim_end_matches('/'));
+                let found = remote.file(&path, NOTE_BYTES_MAX as u64 + 1)?;
+                found.ok_or_else(|| {
+                    let what = format!("{vouched_at} has cosigned nothing of {}", log.name());
+                    Failure::of(Outcome::Unchecked, anyhow::anyhow!(what))
+                })?
+            }
+            false => read_at_most(vouched_at.as_ref(), NOTE_BYTES_MAX)?,
+        };
+        let source = log_source::open_newest(at)?;
+        let begins = BeginsWith {
+            log: &log,
+            source: source.as_ref(),
+            state,
+            cosigned: &cosigned,
+            by: &by,
+            threads: args.threads.unwrap_or_else(threads_default),
+        };
+        let made = CosigningAuditor::init_since(&args.dir, name, args.key, &begins, at);
+        let (vkey, notes_vkey, statement) = made.map_err(not_opened)?;
+        outln!("{vkey}\n{notes_vkey}\n{statement}");
+        Ok(true)
+    }
+}
+
 pub fn run(args: &AuditorArgs) -> Done {
     if let Some(name) = &args.init {
+        if args.since.init(args, name)? {
+            return Ok(());
+        }
         let made = CosigningAuditor::init(&args.dir, name, args.key).map_err(not_opened)?;
         outln!("{}\n{}", made.0, made.1);
         return Ok(());
     }
     let auditor = Arc::new(CosigningAuditor::open(&args.dir).map_err(not_opened)?);
+    let on_finding = match (args.on_finding, auditor.statement()) {
+        (given, Statement::Full) => given.unwrap_or(OnFinding::Sign),
+        (None | Some(OnFinding::Ignore), Statement::Since(_)) => OnFinding::Ignore,
+        (Some(_), Statement::Since(_)) => {
+            return Err(Failure::usage(
+                "this auditor did not replay from the first entry on, and can look for no findings: leave --on-finding out",
+            ));
+        }
+    };
     let options = RoundOptions {
         threads: args.threads.unwrap_or_else(threads_default),
-        on_finding: args.on_finding,
+        on_finding,
+        stops_on_difference: matches!(args.on_finding, None | Some(OnFinding::Stop)),
         save_every: match args.once {
             true => Duration::ZERO,
             false => SAVE_EVERY,
@@ -135,6 +215,17 @@ pub fn run(args: &AuditorArgs) -> Done {
                 .name("replay".to_owned())
                 .spawn(follow)?;
         }
+        // Beside the replays: another auditor that does not answer holds none of them up.
+        let asking = Arc::clone(&auditor);
+        let pause = every.unwrap_or(ASK_OTHERS_EVERY);
+        std::thread::Builder::new()
+            .name("others".to_owned())
+            .spawn(move || {
+                loop {
+                    asking.logs().for_each(|log| ask_others(&asking, log));
+                    std::thread::sleep(pause);
+                }
+            })?;
         let proxies = TrustedProxies::new(args.trusted_proxy.iter().copied());
         serve_auditor(listener, Arc::clone(&auditor), proxies, stop).await?;
         tracing::info!("stopped");
@@ -178,7 +269,7 @@ fn follow(
                 tracing::info!(log = %log.origin(), size, new, "replayed and cosigned");
             }
             Ok(Round::BeginsAnew(why)) => {
-                tracing::warn!(log = %log.origin(), %why, "the replay begins with the first entry again");
+                tracing::warn!(log = %log.origin(), %why, "the replay begins anew, with the first entry or the state that it began with");
                 continue;
             }
             Ok(Round::Faulty(what)) if told.as_ref() != Some(what) => {
@@ -202,14 +293,30 @@ fn follow(
     }
 }
 
+/// Asks the other auditors for their newest notes of a log.
+fn ask_others(auditor: &CosigningAuditor, log: &FollowedLog) {
+    for other in auditor.others() {
+        let path = format!("{}/audit", log.origin_hash());
+        let asked = connect::quickly(&other.url).file(&path, NOTE_BYTES_MAX as u64 + 1);
+        log.take_other(other, asked.map_err(|error| error.to_string()));
+    }
+}
+
 fn once(auditor: &CosigningAuditor, log: &FollowedLog, options: RoundOptions) -> Done {
     let source = log_source::open_newest(log.url())?;
+    ask_others(auditor, log);
     let mut replayer = Replayer::new(auditor, log, options);
     loop {
         let round = replayer.ask_and_round(source.as_ref());
         match round.map_err(|error| Failure::of(Outcome::Unchecked, error))? {
             Round::Faulty(what) => return Err(found_wrong(log, &what)),
-            Round::BeginsAnew(why) => errln!("{}: from the first entry again: {why}", log.origin()),
+            Round::BeginsAnew(why) => {
+                let beginning = match auditor.statement() {
+                    Statement::Full => "the first entry",
+                    Statement::Since(_) => "the state that it began with",
+                };
+                errln!("{}: from {beginning} again: {why}", log.origin());
+            }
             Round::Withheld(codes) => {
                 let what = anyhow::anyhow!(
                     "{}: the cosignature is withheld for findings: {}. Look into them, then write their codes into `accepted`",
@@ -244,6 +351,13 @@ fn not_opened(error: AuditorError) -> Failure {
         }
         AuditorError::NoAuditor(_) => Outcome::NotThatKind,
         AuditorError::Damaged { .. } => Outcome::False,
+        AuditorError::Beginning(error) => match error {
+            BeginningError::Replay(InspectionError::Audit(error)) => error.outcome(),
+            BeginningError::NotCosigned { why, .. } => why.outcome(),
+            BeginningError::Checkpoint(why) => why.outcome(),
+            BeginningError::NoState(_) => Outcome::NotThatKind,
+            _ => Outcome::Unchecked,
+        },
         _ => Outcome::Unchecked,
     };
     Failure::of(outcome, error)

@@ -12,6 +12,8 @@
 mod attack;
 mod batches;
 mod bytes;
+#[cfg(feature = "cli")]
+mod cosigners;
 mod detectors;
 #[allow(dead_code)]
 mod forge;

@@ -62,7 +62,7 @@ export class Chain {
     for (let tries = 0; tries < 2 * this.#remote.places; tries += 1) {
       const kept = this.kept();
       try {
-        return await this.advance(await this.#remote.text('/checkpoint'), kept);
+        return await this.advance(await this.#remote.checkpoint(), kept);
       } catch (error) {
         if (!(error instanceof Behind)) throw error;
         behind = error;

@@ -85,9 +85,12 @@ export class Remote {
     return body;
   }
 
-  // The text at a path.
-  async text(path) {
-    return new TextDecoder().decode(await this.bytes(path));
+  // The newest commit's checkpoint. Where a policy is in force, what stands at /checkpoint is older: it waits for
+  // cosignatures. A server that has no such address has the newest at /checkpoint.
+  async checkpoint() {
+    const { status, body } = await this.ask('GET', '/v1/checkpoint');
+    if (status !== 200 && status !== 404) throw refused(status, body);
+    return new TextDecoder().decode(status === 200 ? body : await this.bytes('/checkpoint'));
   }
 }
 

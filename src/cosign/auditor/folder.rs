@@ -1,41 +1,29 @@
 //! An auditor's folder: its keys, what it states, and the logs that it audits.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::beginning::BeginningError;
+#[cfg(feature = "random")]
+use super::beginning::BeginsWith;
 use super::followed::{AuditorRefusal, FollowedLog};
+use super::others::{OtherAuditor, read_others};
+use super::statement::Statement;
 use crate::cosign::LogRefusal;
 use crate::cosign::files::listed;
 use crate::cosign::key::CosignerKey;
 #[cfg(feature = "random")]
 use crate::cosign::key::KeyKind;
 use crate::cosign::request::AddCheckpoint;
+use crate::cosign::witness::hash_of;
 use crate::crypto::{KeyFileError, SigningKey};
-#[cfg(feature = "random")]
-use crate::durable::create;
-#[cfg(feature = "random")]
-use crate::durable::make_folders;
 use crate::durable::{FileError, Held, hold, read_if_there};
+#[cfg(feature = "random")]
+use crate::durable::{create, make_folders, replace};
 use crate::note::{AuditNote, CosignError, KeyName, UnverifiedCheckpoint, VerifierKey};
 
 /// The most logs of one auditor: each has a thread, and its ledger's state in memory.
 const LOGS_MAX: usize = 16;
-
-/// What an auditor's cosignature says of the entries below it. It never changes for a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statement {
-    /// Every entry, from the first on, was replayed.
-    Full,
-}
-
-impl fmt::Display for Statement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("full"),
-        }
-    }
-}
 
 /// An auditor that can't run.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +61,9 @@ pub enum AuditorError {
         /// What is wrong with it.
         why: String,
     },
+    /// The state with which it is to begin.
+    #[error(transparent)]
+    Beginning(#[from] BeginningError),
     /// The keys.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -88,12 +79,14 @@ pub struct CosigningAuditor {
     notes_vkey: VerifierKey,
     notes_key: SigningKey,
     statement: Statement,
+    others: Vec<OtherAuditor>,
     logs: BTreeMap<KeyName, FollowedLog>,
     _lock: Held,
 }
 
 impl CosigningAuditor {
-    /// Makes a folder with new keys; gives the verifier keys of the cosignatures and of the notes.
+    /// Makes a folder with new keys, of an auditor that replays from the first entry on; gives the verifier keys
+    /// of the cosignatures and of the notes.
     ///
     /// # Errors
     /// [`AuditorError`].
@@ -103,12 +96,48 @@ impl CosigningAuditor {
         name: &KeyName,
         kind: KeyKind,
     ) -> Result<(VerifierKey, VerifierKey), AuditorError> {
-        make_folders(dir)?;
-        refuse_witness(dir)?;
-        let vkey_file = dir.join("auditor.vkey");
-        if read_if_there(&vkey_file)?.is_some() {
-            return Err(AuditorError::Exists(dir.to_owned()));
-        }
+        begin_folder(dir)?;
+        Self::init_to_state(dir, name, kind, &Statement::Full, &[])
+    }
+
+    /// Makes a folder with new keys, of an auditor that begins with a state for which somebody else vouches; gives
+    /// the keys as [`Self::init`] does, and what it will state. It audits that log alone, which is listed at
+    /// `url`.
+    ///
+    /// # Errors
+    /// [`AuditorError`]; then there is no auditor in the folder.
+    #[cfg(feature = "random")]
+    pub fn init_since(
+        dir: &Path,
+        name: &KeyName,
+        kind: KeyKind,
+        begins: &BeginsWith<'_>,
+        url: &str,
+    ) -> Result<(VerifierKey, VerifierKey, Statement), AuditorError> {
+        begin_folder(dir)?;
+        let lock = hold(&dir.join("auditor.lock"))?;
+        let _lock = lock.ok_or_else(|| AuditorError::Locked(dir.to_owned()))?;
+        let file = beginning_file(dir, begins.log.name());
+        make_folders(&dir.join("beginning"))?;
+        let (since, cosigned) = begins.make(&file)?;
+        replace(
+            &file.with_extension("checkpoint"),
+            cosigned.to_string().as_bytes(),
+        )?;
+        let statement = Statement::Since(Box::new(since));
+        let logs = [format!("{} {url}", begins.log)];
+        let (vkey, notes_vkey) = Self::init_to_state(dir, name, kind, &statement, &logs)?;
+        Ok((vkey, notes_vkey, statement))
+    }
+
+    #[cfg(feature = "random")]
+    fn init_to_state(
+        dir: &Path,
+        name: &KeyName,
+        kind: KeyKind,
+        statement: &Statement,
+        logs: &[String],
+    ) -> Result<(VerifierKey, VerifierKey), AuditorError> {
         let key = CosignerKey::generate(kind)?;
         key.write_new(&dir.join("auditor.pem"))?;
         let notes_key = SigningKey::generate()?;
@@ -119,17 +148,18 @@ impl CosigningAuditor {
             &dir.join("notes.vkey"),
             format!("{notes_vkey}\n").as_bytes(),
         )?;
-        create(
-            &dir.join("statement"),
-            format!("{}\n", Statement::Full).as_bytes(),
-        )?;
-        let logs = dir.join("logs");
-        if read_if_there(&logs)?.is_none() {
-            let text = "# The logs that are audited, one a line: verifier key, address.\n";
-            create(&logs, text.as_bytes())?;
+        create(&dir.join("statement"), format!("{statement}\n").as_bytes())?;
+        let list = dir.join("logs");
+        if read_if_there(&list)?.is_none() {
+            let mut text =
+                "# The logs that are audited, one a line: verifier key, address.\n".to_owned();
+            for log in logs {
+                text.push_str(&format!("{log}\n"));
+            }
+            create(&list, text.as_bytes())?;
         }
         // Last: a crash before leaves keys that nobody was told of, and no auditor.
-        create(&vkey_file, format!("{vkey}\n").as_bytes())?;
+        create(&dir.join("auditor.vkey"), format!("{vkey}\n").as_bytes())?;
         Ok((vkey, notes_vkey))
     }
 
@@ -164,13 +194,22 @@ impl CosigningAuditor {
         }
         let statement_file = dir.join("statement");
         let statement = read_if_there(&statement_file)?.unwrap_or_default();
-        let statement = match String::from_utf8_lossy(&statement).trim() {
-            "full" => Statement::Full,
-            _ => return Err(wrong_line(&statement_file, 1, "it is not \"full\"")),
-        };
+        let statement: Statement = String::from_utf8_lossy(&statement)
+            .parse()
+            .map_err(|error| wrong_line(&statement_file, 1, error))?;
+        let others = read_others(&dir.join("auditors"), &notes_vkey)?;
         let mut logs = BTreeMap::new();
         for (origin, keys) in read_logs(&dir.join("logs"))? {
-            let log = FollowedLog::open(dir, &vkey, origin.clone(), keys)?;
+            if let Statement::Since(since) = &statement
+                && since.origin != origin
+            {
+                let what = format!(
+                    "this auditor's statement is of {}, and of no other log: make another auditor for {origin}",
+                    since.origin
+                );
+                return Err(wrong_line(&dir.join("logs"), 1, what));
+            }
+            let log = FollowedLog::open(dir, &vkey, origin.clone(), keys, &others)?;
             logs.insert(origin, log);
         }
         Ok(Self {
@@ -179,6 +218,7 @@ impl CosigningAuditor {
             notes_vkey,
             notes_key,
             statement,
+            others,
             logs,
             _lock: lock,
         })
@@ -195,8 +235,13 @@ impl CosigningAuditor {
     }
 
     /// What its cosignature says.
-    pub fn statement(&self) -> Statement {
-        self.statement
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Others whose notes it compares with its own replays.
+    pub fn others(&self) -> &[OtherAuditor] {
+        &self.others
     }
 
     /// The logs that it audits.
@@ -247,6 +292,21 @@ impl From<crate::cosign::RequestError> for AuditorRefusal {
 impl From<LogRefusal> for AuditorRefusal {
     fn from(refusal: LogRefusal) -> Self {
         Self::Log(refusal)
+    }
+}
+
+/// Where the state is with which the replay of a log begins.
+pub(super) fn beginning_file(dir: &Path, origin: &KeyName) -> PathBuf {
+    dir.join("beginning").join(hash_of(origin))
+}
+
+#[cfg(feature = "random")]
+fn begin_folder(dir: &Path) -> Result<(), AuditorError> {
+    make_folders(dir)?;
+    refuse_witness(dir)?;
+    match read_if_there(&dir.join("auditor.vkey"))? {
+        Some(_) => Err(AuditorError::Exists(dir.to_owned())),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::evidence::Fault;
-use super::folder::{AuditorError, CosigningAuditor, LogLines};
+use super::folder::{AuditorError, CosigningAuditor, LogLines, beginning_file};
+use super::others::{Difference, Fetched, Other, OtherAuditor, OtherStatus};
 use crate::cosign::request::{AddCheckpoint, RequestError};
 use crate::cosign::watched::{LogRefusal, WatchedLog};
 use crate::cosign::witness::hash_of;
@@ -86,6 +87,8 @@ pub struct LogStatus {
     pub withheld: Vec<String>,
     /// What there is to ask about, as of the last time that findings were judged.
     pub findings: Vec<FindingCount>,
+    /// Other auditors whose notes are compared.
+    pub others: Vec<OtherStatus>,
     /// Entries that this process replayed.
     pub entries_replayed: u64,
     /// Bytes of tiles that this process read, as they are without compression.
@@ -124,6 +127,8 @@ struct Shown {
     trouble: Option<String>,
     withheld: Vec<String>,
     findings: Vec<FindingCount>,
+    others: Vec<Other>,
+    differences: Vec<Difference>,
 }
 
 /// Why something is not cosigned.
@@ -145,8 +150,9 @@ impl FollowedLog {
         vkey: &VerifierKey,
         origin: KeyName,
         lines: LogLines,
+        others: &[OtherAuditor],
     ) -> Result<Self, AuditorError> {
-        for folder in ["pending", "cosigned", "notes", "faults"] {
+        for folder in ["pending", "cosigned", "notes", "faults", "differences"] {
             make_folders(&dir.join(folder))?;
         }
         let mut log = WatchedLog::new(origin.clone());
@@ -224,6 +230,11 @@ impl FollowedLog {
             checkpoints: Vec::new(),
             log: Default::default(),
         });
+        let differences = read("differences")?.map(|(_, bytes)| {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            text.lines().filter_map(Difference::read).collect()
+        });
+        let differences: Vec<Difference> = differences.unwrap_or_default();
         Ok(Self {
             origin,
             origin_hash,
@@ -242,6 +253,8 @@ impl FollowedLog {
                 trouble: None,
                 withheld: Vec::new(),
                 findings: Vec::new(),
+                others: others.iter().map(Other::new).collect(),
+                differences,
             }),
             changed: Condvar::new(),
             replayed: AtomicU64::new(0),
@@ -269,6 +282,12 @@ impl FollowedLog {
     pub fn cosigned(&self) -> Option<String> {
         let shown = self.shown();
         shown.cosigned.as_ref().map(Checkpoint::to_string)
+    }
+
+    /// The checkpoint that somebody else cosigned, which vouches for the state with which the replay began.
+    pub fn beginning(&self) -> Option<String> {
+        let file = self.beginning_file().with_extension("checkpoint");
+        String::from_utf8(read_if_there(&file).ok()??).ok()
     }
 
     /// The newest audit note.
@@ -309,6 +328,7 @@ impl FollowedLog {
             trouble: shown.trouble.clone(),
             withheld: shown.withheld.clone(),
             findings: shown.findings.clone(),
+            others: shown.others.iter().map(|it| it.status.clone()).collect(),
             entries_replayed: self.entries_replayed.load(Ordering::Relaxed),
             tile_bytes_read: self.tile_bytes_read.load(Ordering::Relaxed),
         }
@@ -347,6 +367,11 @@ impl FollowedLog {
         })
     }
 
+    /// Where the state is with which the replay of an auditor begins that does not begin with the first entry.
+    pub(super) fn beginning_file(&self) -> PathBuf {
+        beginning_file(&self.dir, &self.origin)
+    }
+
     pub(super) fn accepted_file(&self) -> PathBuf {
         self.dir.join("accepted")
     }
@@ -372,6 +397,10 @@ impl FollowedLog {
         let mut shown = self.shown();
         shown.findings = findings;
         shown.withheld = withheld;
+    }
+
+    pub(super) fn set_withheld(&self, withheld: Vec<String>) {
+        self.shown().withheld = withheld;
     }
 
     /// Takes a checkpoint as pending that somebody sent.
@@ -515,6 +544,88 @@ impl FollowedLog {
         replace(&self.file("notes"), signed.as_bytes())?;
         shown.note = Some((note.head.size, signed));
         Ok(())
+    }
+
+    /// Takes in what another auditor answered when it was asked for its note of this log.
+    pub fn take_other(&self, other: &OtherAuditor, answer: Result<Option<Vec<u8>>, String>) {
+        let mut shown = self.shown();
+        let mut others = shown.others.iter_mut();
+        if let Some(known) = others.find(|known| known.auditor == *other) {
+            known.take(&self.origin, answer);
+        }
+    }
+
+    /// Notes of others that were fetched and not compared, but of those that are busy with one.
+    pub(super) fn take_fetched(
+        &self,
+        is_busy: impl Fn(&KeyName) -> bool,
+    ) -> Vec<(KeyName, Fetched)> {
+        let mut shown = self.shown();
+        let free = shown.others.iter_mut();
+        let free = free.filter(|it| !is_busy(it.auditor.vkey.name()));
+        free.filter_map(|it| {
+            let fetched = it.fetched.take()?;
+            it.looked_at = fetched.note.head.size;
+            Some((it.auditor.vkey.name().clone(), fetched))
+        })
+        .collect()
+    }
+
+    /// Says what the comparison of another's note of this size came to.
+    pub(super) fn set_compared(
+        &self,
+        name: &KeyName,
+        size: u64,
+        outcome: &'static str,
+        why: String,
+    ) {
+        let mut shown = self.shown();
+        let mut others = shown.others.iter_mut();
+        if let Some(other) = others.find(|other| other.auditor.vkey.name() == name) {
+            if matches!(outcome, "same" | "may_be_copied" | "differs") {
+                other.status.compared = size;
+            }
+            other.status.outcome = outcome;
+            other.status.why = why;
+        }
+    }
+
+    /// Notes that another's note differs, with both notes as evidence, before anybody is told. The first difference
+    /// of an auditor is kept.
+    pub(super) fn differs(
+        &self,
+        name: &KeyName,
+        what: &str,
+        theirs: &Fetched,
+        ours: &str,
+    ) -> Result<(), FileError> {
+        let mut shown = self.shown();
+        let difference = Difference::of(name, what);
+        if shown
+            .differences
+            .iter()
+            .any(|it| it.code == difference.code)
+        {
+            return Ok(());
+        }
+        let folder = self.evidence_folder().join("notes");
+        let tag = format!("{}-{}", theirs.note.head.size, hash_of(name));
+        replace(&folder.join(format!("{tag}.theirs")), &theirs.text)?;
+        replace(&folder.join(format!("{tag}.ours")), ours.as_bytes())?;
+        let mut differences = shown.differences.clone();
+        differences.push(difference);
+        let lines: String = differences.iter().map(Difference::line).collect();
+        replace(&folder.join("what.txt"), lines.as_bytes())?;
+        replace(&self.file("differences"), lines.as_bytes())?;
+        shown.differences = differences;
+        Ok(())
+    }
+
+    /// Codes of the differences that the holder has not accepted.
+    pub(super) fn differences_but(&self, accepted: &[String]) -> Vec<String> {
+        let shown = self.shown();
+        let open = shown.differences.iter().map(|it| it.code.clone());
+        open.filter(|code| !accepted.contains(code)).collect()
     }
 
     pub(super) fn note_size(&self) -> u64 {

@@ -1,21 +1,28 @@
 //! The replay of one log, in rounds: the pending checkpoint, every entry up to it, the audit note, and the
 //! cosignature.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::comparison::{Awaited, Compared, RoundEnds};
 use super::evidence::{Fault, ReadLog};
 use super::folder::CosigningAuditor;
 use super::followed::{FindingCount, FollowedLog, NotCosigned};
 use super::note_choice::NoteChoice;
+use super::others::Fetched;
+use super::statement::Statement;
 use crate::audit::{
-    AuditError, Finding, Inspection, InspectionError, SavedAuditError, Severity, StaticLog,
+    AuditError, Finding, Inspection, InspectionError, SavedAuditError, Severity, StaticLog, Tiles,
 };
 use crate::cosign::files::listed;
-use crate::durable::{FileError, read_if_there, remove};
-use crate::note::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint, VerifierKey};
+use crate::durable::{FileError, at, read_if_there, remove};
+use crate::ledger::RULES_VERSION;
+use crate::note::{
+    AuditNote, Checkpoint, CheckpointError, KeyName, TreeHead, UnverifiedCheckpoint, VerifierKey,
+};
 use crate::record::{Day, TimeMs};
 
 /// Findings are judged during about one part in this many of the time, unless a cosignature waits for them.
@@ -56,6 +63,9 @@ pub struct RoundOptions {
     pub threads: NonZeroUsize,
     /// What a finding means for the cosignature.
     pub on_finding: OnFinding,
+    /// Whether nothing is cosigned while another auditor's note differs, until the holder writes
+    /// `auditor_note_differs:NAME` into `accepted`. It is told in any case.
+    pub stops_on_difference: bool,
     /// The least time between two saves: what is lost when the process ends at some moment is replayed again.
     pub save_every: Duration,
     /// Seconds since 1970.
@@ -79,7 +89,8 @@ pub enum Round {
     Withheld(Vec<String>),
     /// The log is wrong, as it was found now or before.
     Faulty(String),
-    /// What was saved can't be continued, for this reason: the next round replays from the first entry.
+    /// What was saved can't be continued, for this reason: the next round replays from the first entry, or from the
+    /// state with which the replay began.
     BeginsAnew(String),
 }
 
@@ -98,6 +109,11 @@ pub enum RoundError {
         "the log's checkpoint is not signed by a key that is listed for it: get the key in force from the programme, and add it to the file of logs"
     )]
     OtherKey,
+    /// The state with which an auditor of the entries since a number began.
+    #[error(
+        "the state with which this auditor began can't be used: {0}. Put it back from a backup, or begin another auditor with keys of its own"
+    )]
+    Beginning(String),
     /// The root of the state for a note.
     #[error("no audit note: {0}")]
     Note(String),
@@ -142,19 +158,32 @@ pub struct Replayer<'a> {
     /// The replay, and the log's key by which it goes.
     inspection: Option<(VerifierKey, Inspection)>,
     choice: Option<NoteChoice>,
+    /// Notes of other auditors that wait until the replay has passed their sizes.
+    awaited: BTreeMap<KeyName, (Awaited, Fetched)>,
+    ends: RoundEnds,
     judge_after: Option<Instant>,
     save_after: Option<Instant>,
 }
 
 impl<'a> Replayer<'a> {
-    /// A replay of one of the auditor's logs, from where it was saved.
-    pub fn new(auditor: &'a CosigningAuditor, log: &'a FollowedLog, options: RoundOptions) -> Self {
+    /// A replay of one of the auditor's logs, from where it was saved. One that does not begin with the first
+    /// entry knows too little to look for findings.
+    pub fn new(
+        auditor: &'a CosigningAuditor,
+        log: &'a FollowedLog,
+        mut options: RoundOptions,
+    ) -> Self {
+        if let Statement::Since(_) = auditor.statement() {
+            options.on_finding = OnFinding::Ignore;
+        }
         Self {
             auditor,
             log,
             options,
             inspection: None,
             choice: None,
+            awaited: BTreeMap::new(),
+            ends: RoundEnds::default(),
             judge_after: None,
             save_after: None,
         }
@@ -214,6 +243,10 @@ impl<'a> Replayer<'a> {
     fn forget(&mut self) {
         self.inspection = None;
         self.choice = None;
+        self.ends = RoundEnds::default();
+        for (awaited, fetched) in self.awaited.values_mut() {
+            *awaited = Awaited::new(fetched.note.clone());
+        }
     }
 
     fn ask(&mut self, source: &dyn StaticLog) -> Result<Asked, RoundError> {
@@ -266,6 +299,12 @@ impl<'a> Replayer<'a> {
         // A replay at hand that is behind goes on: only from the pending one can the log be asked for more.
         let is_here = self.inspection.is_none() || self.replayed_head() == Some(pending.head());
         if self.log.is_cosigned(pending.head()) && is_here {
+            let note = pending.to_string().into_bytes();
+            let read = ReadLog::new(source, note, &self.log.tile_bytes_read);
+            if let Some(withheld) = self.compare(&read)? {
+                return Ok(Round::Withheld(withheld));
+            }
+            self.log.set_withheld(Vec::new());
             // Nothing is replayed for a fresh time.
             let now_s = (self.options.clock)();
             let fresh = self.log.cosign(self.auditor, &pending, now_s)?;
@@ -281,6 +320,7 @@ impl<'a> Replayer<'a> {
         }
         let note = pending.to_string();
         let read = ReadLog::new(source, note.clone().into_bytes(), &self.log.tile_bytes_read);
+        self.compare(&read)?;
         let new = match self.replay(&read) {
             Ok(new) => new,
             Err(InspectionError::Audit(error)) if Fault::is_shown_by(&error) => {
@@ -296,7 +336,10 @@ impl<'a> Replayer<'a> {
         let Some((_, inspection)) = &mut self.inspection else {
             return Ok(Round::Nothing);
         };
-        if let Some(state) = inspection.auditor().replay().unheld().first() {
+        // State entries of fewer entries are no part of the statement.
+        let since = self.auditor.statement().since();
+        let unheld = inspection.auditor().replay().unheld();
+        if let Some(state) = unheld.iter().find(|state| state.size >= since) {
             let why = format!(
                 "the state entry {} speaks of {} entries, before the saved state",
                 state.index, state.size
@@ -310,7 +353,11 @@ impl<'a> Replayer<'a> {
             let rest = rest.max(self.options.save_every).min(PAUSE_MAX);
             self.save_after = Some(Instant::now() + rest);
         }
-        if let Some(withheld) = self.judge()? {
+        // Both are looked at, so that both are told.
+        let mut withheld = self.judge()?.unwrap_or_default();
+        withheld.extend(self.compare(&read)?.unwrap_or_default());
+        if !withheld.is_empty() {
+            self.log.set_withheld(withheld.clone());
             return Ok(Round::Withheld(withheld));
         }
         let now_s = (self.options.clock)();
@@ -346,7 +393,7 @@ impl<'a> Replayer<'a> {
             return Ok(None);
         }
         self.forget();
-        let file = self.state_file();
+        let file = self.saved_file()?;
         match Inspection::resume(key.clone(), &file) {
             Ok(mut inspection) => {
                 if self.options.on_finding == OnFinding::Ignore {
@@ -354,6 +401,7 @@ impl<'a> Replayer<'a> {
                 }
                 let entries = inspection.auditor().state().entries();
                 self.log.replayed.store(entries, Ordering::Relaxed);
+                self.ends.keep(inspection.auditor().replay());
                 self.inspection = Some((key.clone(), inspection));
                 Ok(None)
             }
@@ -371,10 +419,29 @@ impl<'a> Replayer<'a> {
     fn begin_anew(&mut self, why: String) -> Result<Round, RoundError> {
         self.forget();
         let file = self.state_file();
-        if read_if_there(&file)?.is_some() {
-            remove(&file)?;
+        match (is_there(&file)?, self.auditor.statement()) {
+            (true, _) => remove(&file)?,
+            (false, Statement::Full) => {}
+            // There is nothing before the beginning to begin with.
+            (false, Statement::Since(_)) => return Err(RoundError::Beginning(why)),
         }
         Ok(Round::BeginsAnew(why))
+    }
+
+    /// What a replay goes on from: where it was saved, or the state with which it began.
+    fn saved_file(&self) -> Result<PathBuf, RoundError> {
+        let file = self.state_file();
+        match self.auditor.statement() {
+            Statement::Full => Ok(file),
+            Statement::Since(_) if is_there(&file)? => Ok(file),
+            Statement::Since(_) => {
+                let beginning = self.log.beginning_file();
+                match is_there(&beginning)? {
+                    true => Ok(beginning),
+                    false => Err(RoundError::Beginning("its file is not there".to_owned())),
+                }
+            }
+        }
     }
 
     fn fault(&mut self, fault: Fault) -> Result<Round, RoundError> {
@@ -398,9 +465,11 @@ impl<'a> Replayer<'a> {
             NoteChoice::between(origin, self.auditor.notes_key(), noted, to)
         });
         let (log, threads) = (self.log, self.options.threads);
+        let awaited = &mut self.awaited;
         let mut told = from;
         inspection.advance(read, &claimed, threads, Some(&file), |replay| {
             choice.look(replay);
+            awaited.values_mut().for_each(|(it, _)| it.look(replay));
             let entries = replay.state().entries();
             log.replayed.store(entries, Ordering::Relaxed);
             let new = entries.saturating_sub(told);
@@ -444,6 +513,88 @@ impl<'a> Replayer<'a> {
         Ok((!withheld.is_empty()).then_some(withheld))
     }
 
+    /// Compares notes of other auditors with this replay, as far as it has come; gives the differences for which the
+    /// cosignature is withheld.
+    fn compare(&mut self, read: &ReadLog<'_>) -> Result<Option<Vec<String>>, RoundError> {
+        let mut verdicts = Vec::new();
+        if let Some((_, inspection)) = &self.inspection
+            && inspection.is_settled()
+        {
+            let replay = inspection.auditor().replay();
+            let entries = replay.state().entries();
+            let awaited = &mut self.awaited;
+            for (name, fetched) in self.log.take_fetched(|name| awaited.contains_key(name)) {
+                let note = &fetched.note;
+                if note.head.size >= entries {
+                    let mut waits = Awaited::new(note.clone());
+                    waits.look(replay);
+                    let why = "this replay has not come to the size of its note".to_owned();
+                    self.log.set_compared(&name, 0, "waiting", why);
+                    awaited.insert(name, (waits, fetched));
+                    continue;
+                }
+                let head = TreeHead::of(replay.tree());
+                let tiles = Tiles::open(read, head).map_err(AuditError::from)?;
+                let compared = self.ends.compare(note, &tiles, self.options.threads);
+                verdicts.push((name, fetched, compared));
+            }
+            let ready = awaited.iter().filter_map(|(name, (waits, fetched))| {
+                let verdict = waits.verdict(replay).transpose()?;
+                Some((name.clone(), fetched.clone(), verdict))
+            });
+            verdicts.extend(ready.collect::<Vec<_>>());
+            self.ends.keep(replay);
+        }
+        for (name, fetched, verdict) in verdicts {
+            self.awaited.remove(&name);
+            self.conclude(&name, &fetched, verdict)?;
+        }
+        let accepted = accepted(&self.log.accepted_file())?;
+        let differences = self.log.differences_but(&accepted);
+        let withholds = self.options.stops_on_difference && !differences.is_empty();
+        if withholds {
+            self.log.set_withheld(differences.clone());
+        }
+        Ok(withholds.then_some(differences))
+    }
+
+    /// Says what a comparison came to, and keeps the evidence of a difference.
+    fn conclude(
+        &self,
+        name: &KeyName,
+        theirs: &Fetched,
+        verdict: Result<Compared, String>,
+    ) -> Result<(), RoundError> {
+        let size = theirs.note.head.size;
+        let (outcome, why) = match verdict {
+            Ok(Compared::Same) => ("same", String::new()),
+            Ok(Compared::MayBeCopied) => {
+                let why = "a state entry says the root of its note: it may be copied";
+                ("may_be_copied", why.to_owned())
+            }
+            Ok(Compared::Impossible(why)) => ("cannot_compare", why.to_owned()),
+            Err(why) => ("cannot_compare", why),
+            Ok(Compared::Differs {
+                head,
+                state_root,
+                what,
+            }) => {
+                let ours = AuditNote {
+                    origin: self.log.origin().clone(),
+                    head,
+                    rules_version: RULES_VERSION,
+                    state_root,
+                };
+                let key = self.auditor.notes_key();
+                let ours = ours.sign(self.auditor.notes_vkey().name(), key);
+                self.log.differs(name, &what, theirs, &ours)?;
+                ("differs", what)
+            }
+        };
+        self.log.set_compared(name, size, outcome, why);
+        Ok(())
+    }
+
     fn note(&mut self) -> Result<(), RoundError> {
         let (Some((_, inspection)), Some(choice)) = (&self.inspection, &self.choice) else {
             return Ok(());
@@ -456,6 +607,10 @@ impl<'a> Replayer<'a> {
         }
         Ok(())
     }
+}
+
+fn is_there(file: &Path) -> Result<bool, FileError> {
+    file.try_exists().map_err(at(file))
 }
 
 /// The codes of findings that the holder accepted, one a line.

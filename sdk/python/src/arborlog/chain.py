@@ -53,7 +53,7 @@ class Chain:
         for _ in range(2 * self._remote.places):
             kept = self.kept()
             try:
-                return self.advance(self._remote.bytes("/checkpoint").decode("utf-8", "replace"), kept)
+                return self.advance(self._remote.checkpoint(), kept)
             except Behind as error:
                 behind = error
                 self._remote.turn()

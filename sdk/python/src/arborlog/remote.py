@@ -80,6 +80,16 @@ class Remote:
             raise refused(status, data)
         return data
 
+    def checkpoint(self):
+        """The newest commit's checkpoint. Where a policy is in force, what stands at /checkpoint is older: it waits for
+        cosignatures. A server that has no such address has the newest at /checkpoint."""
+        status, data = self.ask("GET", "/v1/checkpoint")
+        if status == 404:
+            data = self.bytes("/checkpoint")
+        elif status != 200:
+            raise refused(status, data)
+        return data.decode("utf-8", "replace")
+
 
 def problem_of(data):
     """A problem document, or {} for what is none."""
