@@ -117,11 +117,19 @@ def metrics():
 
 def short_history():
     """The history of an account with a short one."""
-    accounts = sorted({said["account"] for said in STATEMENTS.values() if "account" in said})
-    found = (shown("/v1/proofs/account-history/{id}", id=one) for one in accounts)
+    found = (shown("/v1/proofs/account-history/{id}", id=one) for one in ACCOUNTS)
     return next((example for example in found if "answer" in example), shown("/v1/proofs/account-history/{id}", id=account))
 
 
+def shortest(path, name, values):
+    """The example of a list with the fewest entries, but for empty ones."""
+    found = (shown(path, **{name: value}) for value in values)
+    return min((example for example in found if example["answer"]["entries"]), key=lambda example: len(json.dumps(example)))
+
+
+SOME = [json.loads(ask(f"/v1/entries/{index}")).get("statement") or {} for index in range(1_000, len(LOG), 150)]
+ACCOUNTS = sorted({said["account"] for said in [*STATEMENTS.values(), *SOME] if "account" in said})
+KEYS = [issuer["key"] for issuer in json.loads(ask("/v1/issuers"))["issuers"]]
 size = len(LOG)
 examples = {
     "/checkpoint": shown("/checkpoint"),
@@ -135,7 +143,9 @@ examples = {
     "/v1/certificates/{index}": shown("/v1/certificates/{index}", index=claim),
     "/v1/entries/{index}": shown("/v1/entries/{index}", index=award),
     "/v1/governors": shown("/v1/governors"),
+    "/v1/accounts/{id}/entries": shortest("/v1/accounts/{id}/entries", "id", ACCOUNTS),
     "/v1/issuers": shown("/v1/issuers"),
+    "/v1/issuers/{key}/entries": shortest("/v1/issuers/{key}/entries", "key", KEYS),
     "/v1/issuers/{key}": shown("/v1/issuers/{key}", key=key),
     "/v1/methods": shown("/v1/methods"),
     "/v1/plots/{number}": shown("/v1/plots/{number}", number=tree["plot"]),

@@ -255,6 +255,8 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/v1/proofs/account-history/{id}",
         "/v1/proofs/plot-history/{number}",
         "/v1/accounts/{id}",
+        "/v1/accounts/{id}/entries",
+        "/v1/issuers/{key}/entries",
         "/v1/trees/{plot}/{serial}",
         "/v1/certificates/{index}",
         "/v1/plots/{number}",

@@ -7,9 +7,11 @@ mod append_batch;
 mod auditor;
 mod body;
 mod body_bytes;
+mod bounded_reads;
 mod connection;
 mod connections;
 mod cosigned;
+mod entry_lists;
 mod following;
 mod forwarded;
 mod framing;
@@ -141,7 +143,11 @@ fn router(
         .routes(routes!(state_proofs::certificate))
         .routes(routes!(state_proofs::account_history))
         .routes(routes!(state_proofs::plot_history));
-    let receipts = OpenApiRouter::default().routes(routes!(proofs::receipt));
+    // These read up to some megabytes for one answer, as files about the state do.
+    let receipts = OpenApiRouter::default()
+        .routes(routes!(proofs::receipt))
+        .routes(routes!(entry_lists::of_account))
+        .routes(routes!(entry_lists::of_issuer));
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))

@@ -5,9 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::App;
+use super::bounded_reads::{BoundedReads, ReadEntry, WORK_BYTES_MAX};
 use super::level::AtLevel;
 use super::proofs::make_receipt;
 use super::sealed_batches::siblings;
@@ -15,15 +14,10 @@ use crate::answer::{Problem, ProblemCode};
 use crate::crypto::PublicKey;
 use crate::ledger::domains;
 use crate::log::ProvenState;
-use crate::merkle::{KeptTree, TILE_HASHES};
+use crate::merkle::KeptTree;
 use crate::receipt::{ProveError, Receipt, ShownEntry, StateItem, StateProver};
 use crate::record::{FullEntry, Index, RecordId};
 
-/// The work at which a page of a history ends: bytes of the bundles that were read for its entries, and of the
-/// sealed batches that were read and hashed to show their places. Two of the largest batches, some tens of
-/// milliseconds of one core. The page's last entry may go beyond it, by the batches of that entry and of those
-/// that it corrects.
-const WORK_BYTES_MAX: u64 = 16 << 20;
 /// The bytes of entries at which a page of a history ends.
 const PAGE_BYTES: usize = 256 << 10;
 /// The number of issuers at which a page of a history ends: each has an item.
@@ -84,14 +78,6 @@ impl Items {
     }
 }
 
-/// An entry that was read.
-pub(super) struct ReadEntry {
-    index: Index,
-    bytes: Bytes,
-    /// What it is.
-    pub entry: FullEntry,
-}
-
 /// A file about the state while it is made.
 pub(super) struct StateFileMaker<'a> {
     app: &'a App,
@@ -101,14 +87,13 @@ pub(super) struct StateFileMaker<'a> {
     at: AtLevel,
     /// The entries that the log has published.
     log_size: u64,
+    reads: BoundedReads<'a>,
     shown: BTreeMap<Index, ShownEntry>,
     /// The trees over the batches of seals that are shown.
     batches: BTreeMap<Index, Arc<KeptTree>>,
     issuers: BTreeSet<PublicKey>,
-    /// The numbers of the bundles that were read.
-    bundles: BTreeSet<u64>,
-    /// Bytes that were read and hashed ([`WORK_BYTES_MAX`]).
-    work_bytes: u64,
+    /// Bytes of batches that were read and hashed ([`WORK_BYTES_MAX`]).
+    batch_bytes: u64,
     /// Bytes of the shown entries.
     shown_bytes: usize,
 }
@@ -135,11 +120,11 @@ impl<'a> StateFileMaker<'a> {
             state_entry,
             at,
             log_size,
+            reads: BoundedReads::new(app.log.reader(), log_size),
             shown: BTreeMap::new(),
             batches: BTreeMap::new(),
             issuers: BTreeSet::new(),
-            bundles: BTreeSet::new(),
-            work_bytes: 0,
+            batch_bytes: 0,
             shown_bytes: 0,
         };
         let items = Items {
@@ -165,21 +150,7 @@ impl<'a> StateFileMaker<'a> {
 
     /// Reads an entry, without showing it.
     pub(super) async fn read(&mut self, index: Index) -> Result<ReadEntry, Problem> {
-        let reader = self.app.log.reader();
-        let (bytes, entry) = reader.full(index.0, self.log_size).await?;
-        let seal = entry.stated().and_then(|stated| stated.seal);
-        for index in [Some(index), seal].into_iter().flatten() {
-            let number = index.0 / TILE_HASHES;
-            if self.bundles.insert(number) {
-                let bytes = reader.bundle_bytes(number, self.log_size).await?;
-                self.work_bytes = self.work_bytes.saturating_add(bytes);
-            }
-        }
-        Ok(ReadEntry {
-            index,
-            bytes,
-            entry,
-        })
+        self.reads.read(index).await
     }
 
     /// Whether an entry is shown.
@@ -213,7 +184,7 @@ impl<'a> StateFileMaker<'a> {
         let reader = self.app.log.reader();
         let made = self.app.sealed_batches.tree(reader, seal, self.at.size);
         let made = made.await?;
-        self.work_bytes = self.work_bytes.saturating_add(made.bytes_read);
+        self.batch_bytes = self.batch_bytes.saturating_add(made.bytes_read);
         let (bytes, _) = reader.decoded(seal.0, self.at.size).await?;
         self.insert(seal, bytes.to_vec(), Vec::new());
         self.batches.insert(seal, Arc::clone(&made.tree));
@@ -236,7 +207,7 @@ impl<'a> StateFileMaker<'a> {
     /// Whether a page of a history with so many entries ends here.
     pub(super) fn page_ends(&self, entries: usize) -> bool {
         entries >= PAGE_ENTRIES
-            || self.work_bytes >= WORK_BYTES_MAX
+            || self.reads.bundle_bytes().saturating_add(self.batch_bytes) >= WORK_BYTES_MAX
             || self.shown_bytes >= PAGE_BYTES
             || self.issuers.len() >= PAGE_ISSUERS
     }

@@ -8,9 +8,10 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::App;
+use super::bounded_reads::ReadEntry;
 use super::level::LevelQuery;
 use super::proofs::as_file;
-use super::state_files::{Items, ReadEntry, StateFileMaker};
+use super::state_files::{Items, StateFileMaker};
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::answer::{Problem, ProblemCode};
 use crate::ledger::domains;
