@@ -252,7 +252,8 @@ fn student(freedom: f64) -> f64 {
     let first = Z * (z2 + 1.0) / 4.0;
     let second = Z * ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0;
     let third = Z * (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0;
-    Z + by * (first + by * (second + by * third))
+    let fourth = Z * ((((79.0 * z2 + 776.0) * z2 + 1482.0) * z2 - 1920.0) * z2 - 945.0) / 92_160.0;
+    Z + by * (first + by * (second + by * (third + by * fourth)))
 }
 
 /// A share in hundredths. What is not all never reads as 100 %, and what is not nothing never as 0 %.
