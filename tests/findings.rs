@@ -275,7 +275,7 @@ fn a_survey_against_the_books() {
     assert!(!all.contains_key("survey_implies_losses"));
     assert!(all.contains_key("survival_low"));
 
-    // A small sample says little: 6 of 10 alive may be 83 % of all.
+    // A small sample says little of all trees, but the dead one that it found is dead.
     let mut it = plain();
     let sample = Survey {
         basis: Basis::RandomSample,
@@ -283,8 +283,11 @@ fn a_survey_against_the_books() {
         dead: 1,
         ..all_alive(1, 10, 9, "a club")
     };
-    survey_now(&mut it, sample);
-    assert_eq!(found(&it, TODAY), BTreeMap::new());
+    let index = survey_now(&mut it, sample);
+    let all = found(&it, TODAY);
+    assert_eq!(all["survey_implies_losses"], [index]);
+    assert_eq!(all["newer_surveys_lower"], [Index(12), index]);
+    assert_eq!(all.len(), 2);
 
     let mut it = plain();
     let index = survey_now(&mut it, all_alive(1, 25, 9, "a club"));
@@ -304,7 +307,12 @@ fn a_tree_that_was_not_found_is_no_dead_one() {
     survey_now(&mut it, counts(0, 16));
     let (findings, report) = inspect(&it, TODAY);
     let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
-    assert_eq!(codes, ["survival_low"]);
+    assert_eq!(codes, ["survival_low", "survival_below_books"]);
+    assert_eq!(
+        findings[1].severity,
+        Severity::Medium,
+        "nobody found them dead"
+    );
     let row = report.plots[0].latest_survey.as_ref().unwrap();
     assert_eq!((row.looked_for, row.dead, row.not_found), (20, 0, 16));
     // Of those that were found dead one is booked.
@@ -322,7 +330,7 @@ fn a_tree_that_was_not_found_is_no_dead_one() {
         .find(|it| it.code == "survey_implies_losses");
     let implied = implied.unwrap();
     assert!(
-        implied.title.contains("at least 2 dead trees"),
+        implied.title.contains("at least 2 dead trees were"),
         "{}",
         implied.title
     );
@@ -355,7 +363,7 @@ fn a_survey_speaks_of_the_books_that_it_names() {
 /// What is put right after a survey is put right for it too.
 #[test]
 fn a_survey_speaks_of_what_it_could_see() {
-    // A census of all that were ever planted, half of which are booked as lost: nothing is missing.
+    // A census that saw the trees that are booked as lost too, and found them dead: nothing is missing.
     let mut it = plain();
     let planted = it.admit("planter", planting(2, 1, 20, 8));
     let evidenced = Correction {
@@ -369,9 +377,8 @@ fn a_survey_speaks_of_what_it_could_see() {
     };
     let loss = it.admit("planter", evidenced);
     let half = Survey {
-        alive: 10,
-        dead: 10,
-        ..all_alive(2, 20, 9, "a club")
+        dead_known: 10,
+        ..all_alive(2, 10, 9, "a club")
     };
     survey_now(&mut it, half);
     let (findings, report) = inspect(&it, TODAY);
@@ -421,7 +428,8 @@ fn a_survey_speaks_of_what_it_could_see() {
     let mut it = plain();
     it.admit("planter", lost(Index(7), 15, None));
     let (_, report) = inspect(&it, TODAY);
-    assert_eq!(report.cohorts[0].survival.unwrap().high, 0.25);
+    let survival = report.cohorts[0].survival.unwrap();
+    assert_eq!(survival.interval.unwrap().high, 0.25);
 }
 
 /// Where nobody knows the day of a planting, nobody knows the age of its trees.
@@ -879,6 +887,6 @@ fn the_report_and_its_page() {
     assert_eq!(page.matches("<svg").count(), 4);
     let data = std::fs::read(dir.path().join("report.json")).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
-    assert_eq!(data["format"], "arborlog-report/2");
+    assert_eq!(data["format"], "arborlog-report/3");
     assert_eq!(data["totals"]["standing"], "30");
 }

@@ -28,14 +28,18 @@
 mod attested;
 mod auditor;
 mod awards;
+mod chance;
 mod cosigned_times;
 mod coverage;
+mod estimate;
 mod facts;
 mod findings;
 mod inspection;
+mod looked;
 mod mirror;
 mod observe;
 mod report;
+mod restated;
 mod saved;
 mod source;
 mod survival;
@@ -47,19 +51,23 @@ pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
 pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 pub use cosigned_times::{ASKING_MS_MAX, CosignedTimes, SeenCheckpoint};
 pub use coverage::{Coverage, Gap, UNCOVERED_MS_MAX};
+pub use estimate::{Interval, Sample, Share, percent};
 pub use facts::{Facts, Inconsistent};
 pub use findings::{Finding, FindingsError, ITEMS_MAX, Item, Severity, findings};
 pub use inspection::{Inspection, InspectionError};
+pub use looked::Looked;
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
-    ActivitySums, IssuerSums, LATENESS_DAYS, MonthSums, Observations, ObservedLoss, Pause, Span,
+    ActivitySums, GRANT_DAYS_MAX, IssuerSums, LATENESS_DAYS, LateGrant, MonthSums, Observations,
+    ObservedLoss, Pause, Span,
 };
 pub use report::{
     ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,
     SpeciesRow, SurveyRow,
 };
+pub use restated::{Change, Restated, RestatedPlots};
 pub use saved::{SavedAudit, SavedAuditError};
 pub use source::{Folder, SourceError, StaticLog, TileSource, tile_bytes_max};
-pub use survival::{AgeClass, Cohort, Share, ages, cohorts, overall};
+pub use survival::{AgeClass, Cohort, Scope, Survival, ages, cohorts, survival};
 pub use tiles::{ProvenBundle, TileFault, Tiles};
 pub use whole::{WholeError, check_whole, each_entry, extend, origin_of, threads_default};

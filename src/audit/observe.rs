@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::attested::ObservedAttestation;
 use super::coverage::Coverage;
+use super::looked::Looked;
+use super::restated::RestatedPlots;
 use crate::crypto::PublicKey;
 use crate::ledger::decimal;
 use crate::record::{
@@ -21,6 +23,9 @@ use crate::replay::Taken;
 const PAUSES_MAX: usize = 100;
 /// A pause shorter than this is no finding.
 const PAUSE_MS_MIN: u64 = 24 * 3_600_000;
+/// A grant of a key that is admitted more than this many days after its issue is kept: endorsements go
+/// from house to house in days. By the rules no record is admitted after 31.
+pub const GRANT_DAYS_MAX: u32 = 14;
 /// Days from an event to its admission: up to a day, a week, a month, a quarter, a year, more.
 pub const LATENESS_DAYS: [u32; 5] = [1, 7, 31, 92, 366];
 
@@ -62,6 +67,12 @@ pub struct Observations {
     pub ahead: Span,
     /// Losses, by the correction's index; those that were voided later too.
     pub losses: BTreeMap<Index, ObservedLoss>,
+    /// Surveys, by their entries; those that were voided later too.
+    pub surveys: BTreeMap<Index, Looked>,
+    /// What was changed of plots that were stated again.
+    pub plots: RestatedPlots,
+    /// Grants of keys that were admitted long after their issue.
+    pub late_grants: Vec<LateGrant>,
     /// Entries that governors issued, in order.
     pub governance: Vec<Index>,
     /// What auditors attested.
@@ -159,7 +170,10 @@ impl Observations {
                 month.claimed += u128::from(claim.points.0);
             }
             Statement::Planting(planting) => sums.planted += u64::from(planting.count.get()),
-            Statement::Survey(_) => sums.surveys += 1,
+            Statement::Survey(survey) => {
+                sums.surveys += 1;
+                self.surveys.insert(index, survey.into());
+            }
             Statement::Correction(correction) => match &correction.remedy {
                 Remedy::Reverse { points } => {
                     sums.reversals += 1;
@@ -176,6 +190,7 @@ impl Observations {
                     sums.losses += 1;
                     sums.lost += u64::from(count.get());
                     let loss = ObservedLoss {
+                        planting: correction.target,
                         on: *lost_on,
                         count: count.get(),
                         evidenced: evidence.is_some(),
@@ -184,11 +199,18 @@ impl Observations {
                 }
                 Remedy::Void => sums.voids += 1,
             },
-            // The state has all that findings ask of them.
-            Statement::Plot(_) | Statement::Assignment(_) => {}
+            Statement::Plot(plot) => self.plots.observe(index, plot),
+            // The state has all that findings ask of it.
+            Statement::Assignment(_) => {}
+            Statement::KeyGrant(_) => {
+                let days = admitted_on.0.saturating_sub(issued_on.0);
+                if days > GRANT_DAYS_MAX {
+                    self.late_grants.push(LateGrant { index, days });
+                }
+                self.governance.push(index);
+            }
             Statement::Genesis(_)
             | Statement::Governors(_)
-            | Statement::KeyGrant(_)
             | Statement::KeyRevoke(_)
             | Statement::LogKey(_)
             | Statement::Method(_)
@@ -327,12 +349,23 @@ pub struct MonthSums {
 /// A loss of trees as its correction states it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct ObservedLoss {
+    /// The entry of the planting.
+    pub planting: Index,
     /// The day on which the trees were lost.
     pub on: Day,
     /// How many trees.
     pub count: u32,
     /// Whether the correction names evidence.
     pub evidenced: bool,
+}
+
+/// A grant of a key that came long after it was signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct LateGrant {
+    /// The grant's entry.
+    pub index: Index,
+    /// Days from its issue to its admission.
+    pub days: u32,
 }
 
 /// A time without admissions.

@@ -1,106 +1,63 @@
-//! What surveys say about survival: shares with their 95 % intervals, by year of planting and by
-//! age.
+//! What surveys say about survival: shares with their 95 % intervals, of all trees, by year of planting
+//! and by age.
 //!
-//! A share is alive ÷ looked for: a tree that was not found is counted neither as alive nor as dead. Its interval
-//! is Wilson's (E. B. Wilson, JASA 22, 1927), which stays within 0 and 1 and does not collapse for
-//! small samples; a census of all trees has none. Shares of several surveys are averaged by the
-//! trees that they speak for, and so are the ends of their intervals: that is wider than
-//! independent samples would need, and never claims more than each survey does.
+//! A share is alive ÷ looked for: a tree that was not found is counted neither as alive nor as dead.
+//! Of a survey's trees that many are alive as its share of those that stood in the books after the
+//! entry that it names. Losses dated up to its day are in that share; those that came later are
+//! subtracted whole. What the books had as lost before it is dead, unless the survey found it alive
+//! and the loss was voided. Each survey is a stratum ([`super::Share`]); its plantings share what it
+//! found in proportion to the trees that stand on them in the books.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::facts::Inconsistent;
-use crate::ledger::{PlantingState, State, SurveyState};
-use crate::record::{Basis, Day, Index, PlotNumber, Serial, Survey};
+use super::estimate::{Sample, Share};
+use super::facts::{Facts, Inconsistent};
+use super::looked::{Books, Frame, Looked};
+use crate::record::{Day, Index};
 
-/// The 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.959_963_985;
-const DAYS_PER_YEAR: f64 = 365.25;
-
-/// A share between 0 and 1, with the ends of its 95 % interval.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct Share {
-    /// The estimate.
-    pub estimate: f64,
-    /// The lower end of the interval.
-    pub low: f64,
-    /// The upper end of the interval.
-    pub high: f64,
+/// What estimates speak of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every planting on which trees stand was surveyed: its survey is a stratum of the programme.
+    Programme,
+    /// Some were not: the estimate and its interval speak of those that were. No entry says how plots
+    /// were drawn, so nothing follows for the others.
+    SurveyedOnly,
 }
 
-impl Share {
-    /// The share of `alive` in `sampled`, drawn at random; `None` without a sample, or when more
-    /// are alive than were sampled.
-    pub fn of_sample(alive: u64, sampled: u64) -> Option<Self> {
-        if sampled == 0 || alive > sampled {
-            return None;
-        }
-        let n = sampled as f64;
-        let p = alive as f64 / n;
-        let middle = p + Z * Z / (2.0 * n);
-        let reach = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        let all = 1.0 + Z * Z / n;
-        Some(Self {
-            estimate: p,
-            low: ((middle - reach) / all).clamp(0.0, p),
-            high: ((middle + reach) / all).clamp(p, 1.0),
-        })
-    }
-
-    /// The share alive of the trees that a survey looked among; `None` when it looked for none. A
-    /// census that looked for all of them leaves no room for chance.
-    pub(super) fn alive_in(survey: &Survey, base: &SurveyBase) -> Option<Self> {
-        Self::in_survey(survey, base, |sampled| u64::from(survey.alive).min(sampled))
-    }
-
-    /// The share found dead of these trees: one that was not found is no dead one.
-    pub(super) fn dead_in(survey: &Survey, base: &SurveyBase) -> Option<Self> {
-        Self::in_survey(survey, base, |sampled| {
-            let rest = sampled.saturating_sub(survey.alive.into());
-            u64::from(survey.dead).min(rest)
-        })
-    }
-
-    /// The share of the trees that `found` says, of those that were looked for.
-    fn in_survey(
-        survey: &Survey,
-        base: &SurveyBase,
-        found: impl FnOnce(u64) -> u64,
-    ) -> Option<Self> {
-        // Trees that the ledger does not have (any more) are no part of any share: what was found
-        // beyond those that it has is cut off.
-        let among = base.looked_among(survey);
-        let sampled = among.min(survey.looked_for());
-        let share = Self::of_sample(found(sampled), sampled)?;
-        let is_complete = survey.basis == Basis::Census && sampled == among;
-        Some(if is_complete {
-            Self {
-                low: share.estimate,
-                high: share.estimate,
-                ..share
-            }
-        } else {
-            share
-        })
-    }
-
-    fn at_most(self, most: f64) -> Self {
-        Self {
-            estimate: self.estimate.min(most),
-            low: self.low.min(most),
-            high: self.high.min(most),
-        }
-    }
-
-    fn times(self, factor: f64) -> Self {
-        Self {
-            estimate: self.estimate * factor,
-            low: self.low * factor,
-            high: self.high * factor,
-        }
-    }
+/// Survival of all trees that surveys speak of.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Survival {
+    /// What it speaks of.
+    pub scope: Scope,
+    /// Trees of the plantings that surveys speak of: the coverage.
+    pub surveyed: u64,
+    /// Trees of plantings beside them on which no tree stands in the books: they are known to be dead.
+    pub lost_whole: u64,
+    /// Trees that these surveys looked for.
+    pub looked_for: u64,
+    /// Trees of those that were found alive.
+    pub alive: u64,
+    /// Trees of those that were found dead.
+    pub dead: u64,
+    /// Trees of those that were not found.
+    pub not_found: u64,
+    /// How many surveys it rests on.
+    pub surveys: u64,
+    /// The first day of these surveys.
+    pub surveyed_from: Option<Day>,
+    /// The last day of these surveys.
+    pub surveyed_until: Option<Day>,
+    /// Trees that only surveys speak of which drew nothing at random: from the air, or a census of a
+    /// few. They are in no estimate, unless there is nothing else.
+    pub undrawn: u64,
+    /// The share of those planted that stand in the books, over the same plantings.
+    pub in_books: Option<f64>,
+    /// The share alive of those planted; never above `in_books`.
+    pub share: Option<Share>,
 }
 
 /// The trees planted in one year: those of a span of days in the year of its last one.
@@ -112,69 +69,16 @@ pub struct Cohort {
     pub planted: u64,
     /// Trees of these that are lost in the books.
     pub lost: u64,
-    /// Trees of these whose planting a survey spoke of since: the coverage.
+    /// Trees of these whose planting a survey speaks of: the coverage.
     pub surveyed: u64,
-    /// The share alive of those planted, over the plantings that were surveyed.
+    /// Trees that these surveys looked for; a survey of trees of several years counts for each.
+    pub looked_for: u64,
+    /// The share alive of those planted, over the plantings that were surveyed and those on which
+    /// nothing stands in the books.
     pub survival: Option<Share>,
-}
-
-/// Survival by year of planting, from the latest survey of each planting.
-///
-/// # Errors
-/// [`Inconsistent`] when the state contradicts itself.
-pub fn cohorts(state: &State) -> Result<Vec<Cohort>, Inconsistent> {
-    let books = PlantingBooks::new(state);
-    let mut years: BTreeMap<i64, (Cohort, WeightedMean)> = BTreeMap::new();
-    for (plot, _, planting) in state
-        .plantings_all()
-        .filter(|(_, _, planting)| !planting.voided)
-    {
-        let year = planting.planted_until.ymd().0;
-        let (cohort, mean) = years.entry(year).or_insert_with(|| {
-            let empty = Cohort {
-                year,
-                planted: 0,
-                lost: 0,
-                surveyed: 0,
-                survival: None,
-            };
-            (empty, WeightedMean::default())
-        });
-        let trees = planting.count();
-        cohort.planted += trees;
-        cohort.lost += u64::from(planting.lost());
-        let share = match latest_survey(state, plot, planting) {
-            Some((index, survey)) => {
-                since_planting(&survey.survey, &books.base(index, &survey.survey)?)
-            }
-            None => None,
-        };
-        // What no survey spoke of is in no mean; `surveyed` shows how much that is.
-        if let Some(share) = share {
-            // What was booked as lost since is dead whatever a survey said before.
-            let standing = standing(trees, planting.lost().into(), planting.index)?;
-            let share = share.at_most(standing as f64 / trees as f64);
-            cohort.surveyed += trees;
-            mean.add(share, trees as f64);
-        }
-    }
-    let cohorts = years.into_values().map(|(cohort, mean)| Cohort {
-        survival: mean.share(),
-        ..cohort
-    });
-    Ok(cohorts.collect())
-}
-
-/// The trees that any survey speaks for, and the survival there.
-pub fn overall(cohorts: &[Cohort]) -> (u64, Option<Share>) {
-    let mut mean = WeightedMean::default();
-    for cohort in cohorts {
-        if let Some(share) = cohort.survival {
-            mean.add(share, cohort.surveyed as f64);
-        }
-    }
-    let surveyed = cohorts.iter().map(|cohort| cohort.surveyed).sum();
-    (surveyed, mean.share())
+    /// The trees behind its interval ([`Share::effective_size`]).
+    #[serde(skip)]
+    pub(super) effective_size: f64,
 }
 
 /// Surveys at one age of the trees.
@@ -186,226 +90,317 @@ pub struct AgeClass {
     pub years_most: u32,
     /// How many surveys.
     pub surveys: u64,
-    /// Trees that the surveys speak for.
+    /// Trees that the surveys speak of.
     pub trees: u64,
-    /// The share alive of those planted.
+    /// Trees that the surveys looked for.
+    pub looked_for: u64,
+    /// The share alive of those planted, on the days of the surveys.
     pub survival: Share,
 }
 
-/// Survival by age: every survey, at the mean age of the trees that it speaks of. Where only a span of
-/// days is known for a planting, that age is one too.
+/// Survival of all trees, from the surveys in force.
 ///
 /// # Errors
-/// [`Inconsistent`] when the state contradicts itself.
-pub fn ages(state: &State) -> Result<Vec<AgeClass>, Inconsistent> {
-    let books = PlantingBooks::new(state);
-    let mut classes: BTreeMap<(u32, u32), (u64, u64, WeightedMean)> = BTreeMap::new();
-    for (plot, _) in state.plots() {
-        for (index, survey) in state.surveys(*plot) {
-            let survey = &survey.survey;
-            let spoken_of = books.spoken_of(survey);
-            let (mut trees, mut days_least, mut days_most) = (0, 0.0, 0.0);
-            for (_, planting) in spoken_of {
-                let more = planting.count();
-                trees += more;
-                let weight = more as f64;
-                days_least += weight * age_days(planting.planted_until, survey.surveyed_on);
-                days_most += weight * age_days(planting.planted_from, survey.surveyed_on);
+/// [`Inconsistent`] when the audit's parts contradict each other.
+pub fn survival(facts: &Facts<'_>) -> Result<Survival, Inconsistent> {
+    let books = Books::new(facts)?;
+    Ok(Surveyed::new(facts, &books)?.survival(facts))
+}
+
+/// Survival by year of planting, from the surveys in force.
+///
+/// # Errors
+/// [`Inconsistent`] when the audit's parts contradict each other.
+pub fn cohorts(facts: &Facts<'_>) -> Result<Vec<Cohort>, Inconsistent> {
+    let books = Books::new(facts)?;
+    Ok(Surveyed::new(facts, &books)?.cohorts(facts, &books))
+}
+
+/// The surveys in force of all plots.
+pub(super) struct Surveyed {
+    /// Those that estimates rest on; no two speak of one planting.
+    pub(super) frames: Vec<Frame>,
+    /// Surveys that gave way to newer and smaller ones, with those: taken together, these found fewer alive.
+    pub(super) replaced: Vec<(Frame, Frame)>,
+    /// Entries of the plantings that they speak of.
+    plantings: BTreeSet<Index>,
+    /// Trees of plantings that other surveys alone speak of.
+    undrawn: u64,
+}
+
+impl Surveyed {
+    pub(super) fn new(facts: &Facts<'_>, books: &Books<'_>) -> Result<Self, Inconsistent> {
+        let (mut drawn, mut others) = (Vec::new(), Vec::new());
+        let mut pairs = Vec::new();
+        for (plot, _) in facts.state.plots() {
+            let frames = books.frames(*plot)?;
+            let in_force = books.in_force(&frames.iter().collect::<Vec<_>>());
+            // Beside others a newer survey of more plantings could speak of theirs too.
+            let is_alone = in_force.len() == 1;
+            for frame in in_force {
+                if !frame.is_drawn() {
+                    others.push(*frame);
+                    continue;
+                }
+                drawn.push(*frame);
+                let newer = frames.iter().rev().find(|newer| {
+                    newer.may_lower(frame) && (is_alone || newer.planted == frame.planted)
+                });
+                pairs.extend(newer.map(|newer| (*frame, *newer)));
             }
-            // A survey that looked for no tree, or speaks of none that is planted, has no share.
-            let share = since_planting(survey, &books.base(index, survey)?);
-            let Some(share) = share.filter(|_| trees > 0) else {
+        }
+        let undrawn = others.iter().map(|frame| frame.planted).sum();
+        let replaced = if are_lower(&pairs) { pairs } else { Vec::new() };
+        let newer: BTreeMap<Index, Frame> = replaced
+            .iter()
+            .map(|(old, new)| (old.index, *new))
+            .collect();
+        for frame in &mut drawn {
+            *frame = newer.get(&frame.index).copied().unwrap_or(*frame);
+        }
+        let frames = if drawn.is_empty() { others } else { drawn };
+        let plantings = frames
+            .iter()
+            .flat_map(|frame| books.spoken_of(frame.looked))
+            .map(|planting| planting.index);
+        Ok(Self {
+            plantings: plantings.collect(),
+            frames,
+            replaced,
+            undrawn,
+        })
+    }
+
+    fn survival(&self, facts: &Facts<'_>) -> Survival {
+        let (mut scope, mut lost_whole) = (Scope::Programme, 0);
+        for (_, _, planting) in facts.state.plantings_all() {
+            if planting.voided || self.plantings.contains(&planting.index) {
                 continue;
-            };
-            #[expect(clippy::cast_possible_truncation, reason = "years since 1970 at most")]
-            let years = |days: f64| (days / trees as f64 / DAYS_PER_YEAR) as u32;
-            let class = (years(days_least), years(days_most));
-            let (surveys, all, mean) = classes.entry(class).or_default();
-            *surveys += 1;
-            *all += trees;
-            mean.add(share, trees as f64);
+            }
+            if planting.count() > u64::from(planting.lost()) {
+                scope = Scope::SurveyedOnly;
+            } else {
+                lost_whole += planting.count();
+            }
+        }
+        let mut tally = Tally {
+            lost_whole: lost_whole as f64,
+            ..Tally::default()
+        };
+        for frame in &self.frames {
+            tally.add(frame, frame.planted, frame.standing());
+        }
+        let sum = |of: fn(&Frame) -> u64| self.frames.iter().map(of).sum::<u64>();
+        let days = || self.frames.iter().map(|frame| frame.looked.surveyed_on);
+        let planted = tally.planted + tally.lost_whole;
+        Survival {
+            scope,
+            surveyed: sum(|frame| frame.planted),
+            lost_whole,
+            looked_for: sum(|frame| frame.looked.looked_for()),
+            alive: sum(|frame| frame.looked.alive.into()),
+            dead: sum(|frame| frame.looked.dead.into()),
+            not_found: sum(|frame| frame.looked.not_found.into()),
+            surveys: self.frames.len() as u64,
+            surveyed_from: days().min(),
+            surveyed_until: days().max(),
+            undrawn: self.undrawn,
+            in_books: (planted > 0.0 && !self.frames.is_empty()).then(|| tally.standing / planted),
+            share: tally.share(|looked| looked.alive.into()),
         }
     }
-    // Each class has trees, so its mean is a share.
-    let classes =
-        classes
-            .into_iter()
-            .filter_map(|((years, years_most), (surveys, trees, mean))| {
-                Some(AgeClass {
-                    years,
-                    years_most,
-                    surveys,
-                    trees,
-                    survival: mean.share()?,
-                })
+
+    fn cohorts(&self, facts: &Facts<'_>, books: &Books<'_>) -> Vec<Cohort> {
+        let mut years = BTreeMap::<i64, (Cohort, Tally)>::new();
+        for (_, _, planting) in facts.state.plantings_all() {
+            if planting.voided {
+                continue;
+            }
+            let year = planting.planted_until.ymd().0;
+            let (cohort, tally) = years.entry(year).or_insert_with(|| {
+                let empty = Cohort {
+                    year,
+                    planted: 0,
+                    lost: 0,
+                    surveyed: 0,
+                    looked_for: 0,
+                    survival: None,
+                    effective_size: 0.0,
+                };
+                (empty, Tally::default())
             });
-    Ok(classes.collect())
-}
-
-/// The trees planted that surveys can speak of, and the losses booked on each planting.
-pub(super) struct PlantingBooks<'a> {
-    state: &'a State,
-    /// Losses that count, by plot and first serial of the planting: correction and trees.
-    losses: BTreeMap<(PlotNumber, Serial), Vec<(Index, u64)>>,
-}
-
-impl<'a> PlantingBooks<'a> {
-    /// The books of a ledger.
-    pub(super) fn new(state: &'a State) -> Self {
-        let mut losses = BTreeMap::<_, Vec<_>>::new();
-        for (index, loss) in state.losses() {
-            let of_planting = losses.entry((loss.plot, loss.planting)).or_default();
-            of_planting.push((*index, loss.count.into()));
+            let (trees, lost) = (planting.count(), u64::from(planting.lost()));
+            cohort.planted += trees;
+            cohort.lost += lost;
+            if self.plantings.contains(&planting.index) {
+                cohort.surveyed += trees;
+            } else if lost >= trees {
+                tally.lost_whole += trees as f64;
+            }
         }
-        Self { state, losses }
-    }
-
-    /// What a survey could speak of.
-    ///
-    /// # Errors
-    /// [`Inconsistent`] when more trees are lost than were planted.
-    pub(super) fn base(&self, index: Index, survey: &Survey) -> Result<SurveyBase, Inconsistent> {
-        let (mut planted, mut lost, mut lost_before) = (0, 0, 0);
-        for (first, planting) in self.spoken_of(survey) {
-            planted += planting.count();
-            lost += u64::from(planting.lost());
-            let losses = self.losses.get(&(survey.plot, first));
-            let before = losses
-                .into_iter()
-                .flatten()
-                .filter(|loss| loss.0 <= survey.as_of);
-            lost_before += before.map(|loss| loss.1).sum::<u64>();
+        for frame in &self.frames {
+            // Trees planted and standing, by year.
+            let mut parts = BTreeMap::<i64, (u64, u64)>::new();
+            for planting in books.spoken_of(frame.looked) {
+                let part = parts.entry(planting.planted_until.ymd().0).or_default();
+                part.0 += planting.count();
+                part.1 += planting.count().saturating_sub(planting.lost().into());
+            }
+            for (year, (planted, standing)) in parts {
+                if let Some((cohort, tally)) = years.get_mut(&year) {
+                    tally.add(frame, planted, standing);
+                    cohort.looked_for += frame.looked.looked_for();
+                }
+            }
         }
-        Ok(SurveyBase {
-            planted,
-            standing: standing(planted, lost_before, index)?,
-            lost,
-        })
-    }
-
-    /// Unvoided plantings that a survey could speak of, with their first serials.
-    fn spoken_of<'s>(
-        &'s self,
-        survey: &'s Survey,
-    ) -> impl Iterator<Item = (Serial, &'s PlantingState)> {
-        self.state
-            .plantings(survey.plot)
-            .filter(move |(_, planting)| speaks_of(survey, planting))
+        let cohorts = years.into_values().map(|(cohort, tally)| Cohort {
+            survival: tally.share(|looked| looked.alive.into()),
+            effective_size: tally.effective_size(),
+            ..cohort
+        });
+        cohorts.collect()
     }
 }
 
-/// What a survey could speak of, as the books have it now: a planting that was voided, or a loss
-/// that was, never was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct SurveyBase {
-    /// Trees of unvoided plantings that the books had as of the survey, and planted by its day.
-    pub(super) planted: u64,
-    /// Trees of these that stood in the books as of the survey.
-    pub(super) standing: u64,
-    /// Trees of these that are lost in the books until now.
-    pub(super) lost: u64,
+/// Whether newer surveys, all together, found fewer alive than the older ones say, beyond chance.
+fn are_lower(pairs: &[(Frame, Frame)]) -> bool {
+    let (mut old, mut new) = (Tally::default(), Tally::default());
+    for (older, newer) in pairs {
+        old.add(older, older.planted, older.standing());
+        new.add(newer, newer.planted, newer.standing());
+    }
+    let share = |tally: &Tally| tally.share(|looked| looked.alive.into());
+    let ends = share(&new).and_then(|share| share.interval);
+    share(&old)
+        .zip(ends)
+        .is_some_and(|(old, new)| new.high < old.estimate)
 }
 
-impl SurveyBase {
-    /// The trees among which a survey looked: those that stood, or, when it looked for more, all
-    /// that were planted.
-    pub(super) fn looked_among(&self, survey: &Survey) -> u64 {
-        if survey.looked_for() > self.standing {
-            self.planted
+/// Surveys on their way to a share of the trees planted.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Each survey, with the part of its trees that the share is of.
+    frames: Vec<(Frame, f64)>,
+    planted: f64,
+    standing: f64,
+    /// Trees of plantings without a survey, of which none stands.
+    lost_whole: f64,
+    /// Whether the share is that of the surveys' days: nothing is taken off for what was lost later.
+    on_the_day: bool,
+}
+
+impl Tally {
+    /// Adds the part of a survey's trees that so many planted, and standing in the books, are of all
+    /// that it speaks of.
+    pub(super) fn add(&mut self, frame: &Frame, planted: u64, standing: u64) {
+        let part = if frame.standing() > 0 {
+            standing as f64 / frame.standing() as f64
         } else {
-            self.standing
+            planted as f64 / frame.planted.max(1) as f64
+        };
+        self.frames.push((*frame, part));
+        self.planted += planted as f64;
+        self.standing += standing as f64;
+    }
+
+    fn on_the_day(frames: &[&Frame]) -> Self {
+        let mut tally = Self {
+            on_the_day: true,
+            ..Self::default()
+        };
+        for frame in frames {
+            tally.add(frame, frame.planted, frame.standing());
         }
+        tally
+    }
+
+    /// The strata.
+    pub(super) fn samples(&self, found: impl Fn(&Looked) -> u64) -> Vec<Sample> {
+        let samples = self.frames.iter().map(|(frame, part)| Sample {
+            trees: frame.stood,
+            looked_for: frame.looked.looked_for(),
+            found: found(&frame.looked),
+            // Trees of a planting that was voided since are as alive as the others: a void raises no
+            // share.
+            part: part * frame.stood_of_these() as f64 / frame.stood.max(1) as f64,
+        });
+        samples.collect()
+    }
+
+    fn effective_size(&self) -> f64 {
+        let samples = self.samples(|looked| looked.alive.into());
+        Share::effective_size(&samples).unwrap_or_default()
+    }
+
+    /// The share of those planted that `found` says of those looked for; `None` without any.
+    pub(super) fn share(&self, found: impl Fn(&Looked) -> u64) -> Option<Share> {
+        let planted = self.planted + self.lost_whole;
+        let samples = self.samples(found);
+        let share = Share::of(&samples)?;
+        let is_drawn = self.frames.iter().all(|(frame, _)| frame.is_drawn());
+        let share = if is_drawn {
+            share
+        } else {
+            Share::without_interval(share.estimate)
+        };
+        let stood = samples.iter().map(|it| it.trees as f64 * it.part);
+        let restored = self
+            .frames
+            .iter()
+            .map(|(frame, part)| part * frame.restored.min(frame.looked.revived.into()) as f64);
+        let (later, most) = if self.on_the_day {
+            (0.0, 1.0)
+        } else {
+            let later = self
+                .frames
+                .iter()
+                .map(|(frame, part)| part * frame.later as f64);
+            // The books themselves say that no more live.
+            (later.sum::<f64>(), self.standing / planted)
+        };
+        let plus = restored.sum::<f64>() - later;
+        Some(share.scaled(stood.sum::<f64>() / planted, plus / planted, most))
     }
 }
 
-/// The latest survey that speaks of a planting.
-fn latest_survey<'a>(
-    state: &'a State,
-    plot: PlotNumber,
-    planting: &PlantingState,
-) -> Option<(Index, &'a SurveyState)> {
-    state
-        .surveys(plot)
-        .rev()
-        .find(|(_, survey)| survey.survey.looked_for() > 0 && speaks_of(&survey.survey, planting))
-}
-
-fn speaks_of(survey: &Survey, planting: &PlantingState) -> bool {
-    !planting.voided
-        && planting.index <= survey.as_of
-        && planting.planted_from <= survey.surveyed_on
-        && survey.planting.is_none_or(|one| one == planting.index)
-}
-
-/// Alive of those planted: the share found, of the trees among which the survey looked.
-fn since_planting(survey: &Survey, base: &SurveyBase) -> Option<Share> {
-    // Where nothing is planted there is no share either; the 1 only keeps 0 ÷ 0 out.
-    let among = base.looked_among(survey) as f64 / base.planted.max(1) as f64;
-    Share::alive_in(survey, base).map(|share| share.times(among))
-}
-
-/// Trees that stand of those planted, as seen by an entry.
-fn standing(planted: u64, lost: u64, entry: Index) -> Result<u64, Inconsistent> {
-    planted.checked_sub(lost).ok_or_else(|| {
-        Inconsistent::new(format!(
-            "of {planted} trees that entry {entry} speaks of, {lost} are lost"
-        ))
-    })
-}
-
-/// Days from a day of planting to a survey; none for a survey within the span of a planting.
-fn age_days(planted: Day, surveyed_on: Day) -> f64 {
-    f64::from(surveyed_on.0.saturating_sub(planted.0))
-}
-
-/// Shares on their way to a mean.
-#[derive(Clone, Copy, Default)]
-struct WeightedMean {
-    weight: f64,
-    sums: [f64; 3],
-}
-
-impl WeightedMean {
-    fn add(&mut self, share: Share, weight: f64) {
-        self.weight += weight;
-        let parts = [share.estimate, share.low, share.high];
-        for (sum, part) in self.sums.iter_mut().zip(parts) {
-            *sum += part * weight;
+/// Survival by age: every survey, at the mean age of the trees that it speaks of. Where only a span of
+/// days is known for a planting, that age is one too. Surveys of one age that overlap are not added.
+///
+/// # Errors
+/// [`Inconsistent`] when the audit's parts contradict each other.
+pub fn ages(facts: &Facts<'_>) -> Result<Vec<AgeClass>, Inconsistent> {
+    let books = Books::new(facts)?;
+    let mut classes = BTreeMap::<(u32, u32), Vec<Frame>>::new();
+    for (plot, _) in facts.state.plots() {
+        let frames = books.frames(*plot)?;
+        let mut by_age = BTreeMap::<(u32, u32), Vec<&Frame>>::new();
+        for frame in frames.iter().filter(|frame| frame.is_sound()) {
+            by_age.entry(frame.years()).or_default().push(frame);
+        }
+        for (age, frames) in by_age {
+            let class = classes.entry(age).or_default();
+            class.extend(books.in_force(&frames).into_iter().copied());
         }
     }
-
-    /// The mean; `None` of nothing.
-    fn share(self) -> Option<Share> {
-        if self.weight <= 0.0 {
-            return None;
-        }
-        let [estimate, low, high] = self.sums.map(|sum| sum / self.weight);
-        Some(Share {
-            estimate,
-            low,
-            high,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Share;
-
-    /// Wilson's interval as R's `prop.test(x, n, correct = FALSE)` prints it.
-    #[test]
-    fn wilson_as_others_reckon_it() {
-        for (alive, sampled, low, high) in [
-            (50, 100, 0.403_830, 0.596_170),
-            (8, 10, 0.490_162, 0.943_318),
-            (0, 10, 0.0, 0.277_533),
-            (10, 10, 0.722_467, 1.0),
-        ] {
-            let share = Share::of_sample(alive, sampled).unwrap();
-            assert!((share.low - low).abs() < 1e-5, "{share:?}");
-            assert!((share.high - high).abs() < 1e-5, "{share:?}");
-        }
-        assert_eq!(Share::of_sample(0, 0), None);
-        assert_eq!(Share::of_sample(11, 10), None);
-    }
+    let classes = classes
+        .into_iter()
+        .filter_map(|((years, years_most), all)| {
+            // As for all trees: what was drawn counts, and the rest only where there is nothing else.
+            let drawn: Vec<&Frame> = all.iter().filter(|frame| frame.is_drawn()).collect();
+            let frames = if drawn.is_empty() {
+                all.iter().collect()
+            } else {
+                drawn
+            };
+            let survival = Tally::on_the_day(&frames).share(|looked| looked.alive.into())?;
+            Some(AgeClass {
+                years,
+                years_most,
+                surveys: frames.len() as u64,
+                trees: frames.iter().map(|frame| frame.planted).sum(),
+                looked_for: frames.iter().map(|frame| frame.looked.looked_for()).sum(),
+                survival,
+            })
+        });
+    Ok(classes.collect())
 }

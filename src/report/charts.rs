@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use crate::audit::{MonthRow, Report};
+use crate::audit::{Interval, MonthRow, Report};
 use crate::charts::{
     BLUE, ChartError, Dot, Drawn, GREEN, Line, RUST, WIDE, WIDE_MAP, failed, lines, map, sheet,
 };
@@ -117,14 +117,15 @@ pub(super) fn survival_by_age(report: &Report) -> Drawn {
             let (least, most) = (f64::from(class.years), f64::from(class.years_most));
             let (x, share) = (f64::midpoint(least, most), class.survival);
             let line = |points: Vec<(f64, f64)>| PathElement::new(points, GREEN.stroke_width(2));
-            chart
-                .draw_series([
-                    line(vec![(x, share.low), (x, share.high)]),
-                    line(vec![(x - 0.1, share.low), (x + 0.1, share.low)]),
-                    line(vec![(x - 0.1, share.high), (x + 0.1, share.high)]),
-                    line(vec![(least, share.estimate), (most, share.estimate)]),
-                ])
-                .map_err(failed)?;
+            let mut lines = vec![line(vec![(least, share.estimate), (most, share.estimate)])];
+            if let Some(Interval { low, high }) = share.interval {
+                lines.extend([
+                    line(vec![(x, low), (x, high)]),
+                    line(vec![(x - 0.1, low), (x + 0.1, low)]),
+                    line(vec![(x - 0.1, high), (x + 0.1, high)]),
+                ]);
+            }
+            chart.draw_series(lines).map_err(failed)?;
             chart
                 .draw_series([Circle::new((x, share.estimate), 4, GREEN.filled())])
                 .map_err(failed)?;

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{ReportError, charts};
-use crate::audit::{Finding, PlotRow, Report, Severity, Share, overall};
+use crate::audit::{Finding, Interval, PlotRow, Report, Scope, Severity, Share, percent};
 use crate::figures::{decimal, grouped, signed, weight};
 use crate::record::CarbonRights;
 
@@ -51,12 +51,14 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
         .map_err(|error| ReportError::Page(error.to_string()))
 }
 
-fn percent(share: &Share) -> String {
-    let [at, low, high] = [share.estimate, share.low, share.high].map(|part| part * 100.0);
-    if share.low == share.high {
-        format!("{at:.1} %")
-    } else {
-        format!("{at:.1} % ({low:.1} to {high:.1})")
+fn share_in_words(share: &Share) -> String {
+    let at = percent(share.estimate, 1);
+    match share.interval {
+        None => format!("{at}, no interval"),
+        Some(Interval { low, high }) if low == high => at,
+        Some(Interval { low, high }) => {
+            format!("{at} ({} to {})", percent(low, 1), percent(high, 1))
+        }
     }
 }
 
@@ -111,14 +113,21 @@ impl Page<'_> {
     }
 
     fn share(&self, share: &Option<Share>) -> String {
-        share.as_ref().map_or("–".to_owned(), percent)
+        share.as_ref().map_or("–".to_owned(), share_in_words)
     }
 
     fn part(&self, some: &u64, all: &u64) -> String {
         if *all == 0 {
             return "–".to_owned();
         }
-        format!("{:.0} %", *some as f64 / *all as f64 * 100.0)
+        // Two numbers above 2^53 that differ may be one as real numbers.
+        let share = *some as f64 / *all as f64;
+        let share = if some < all {
+            share.min(1.0 - f64::EPSILON)
+        } else {
+            share
+        };
+        percent(share, 0)
     }
 
     fn rights(&self, rights: &CarbonRights) -> String {
@@ -142,9 +151,43 @@ impl Page<'_> {
         self.report.plots.len() - self.plots.len()
     }
 
-    /// The trees that any survey speaks for, and the mean survival there.
-    fn surveyed(&self) -> (u64, String) {
-        let (covered, share) = overall(&self.report.cohorts);
-        (covered, self.share(&share))
+    /// What the survival is of, and what it rests on.
+    fn survival_in_words(&self) -> String {
+        let survival = &self.report.survival;
+        let scope = match survival.scope {
+            Scope::Programme => "All plantings on which trees stand were surveyed",
+            Scope::SurveyedOnly => {
+                "It speaks of the surveyed plantings only: no entry says how they were chosen"
+            }
+        };
+        let days = match (survival.surveyed_from, survival.surveyed_until) {
+            (Some(from), Some(until)) if from == until => format!(" on {from}"),
+            (Some(from), Some(until)) => format!(" from {from} to {until}"),
+            _ => String::new(),
+        };
+        let surveys = match survival.surveys {
+            1 => "1 survey".to_owned(),
+            several => format!("{} surveys", self.n(&several)),
+        };
+        format!(
+            "{surveys}{days} looked for {} trees: {} alive, {} dead, {} not found. They speak of {} trees, {} of all \
+             planted. {scope}",
+            self.n(&survival.looked_for),
+            self.n(&survival.alive),
+            self.n(&survival.dead),
+            self.n(&survival.not_found),
+            self.n(&survival.surveyed),
+            self.part(&survival.surveyed, &self.planted()),
+        )
+    }
+
+    fn planted(&self) -> u64 {
+        self.report.totals.planted()
+    }
+
+    /// The share of those planted that stand in the books, over the surveyed plantings.
+    fn in_books(&self) -> String {
+        let in_books = self.report.survival.in_books;
+        in_books.map_or("–".to_owned(), |share| percent(share, 1))
     }
 }

@@ -7,7 +7,9 @@ mod authority;
 mod awards;
 mod clock;
 mod coverage;
+mod history;
 mod promises;
+mod survey_books;
 mod surveys;
 mod trees;
 
@@ -26,6 +28,8 @@ pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding
     let mut all: Vec<Finding> = Vec::new();
     all.extend(promises::findings(facts)?);
     all.extend(surveys::findings(facts)?);
+    all.extend(survey_books::findings(facts)?);
+    all.extend(history::findings(facts)?);
     all.extend(trees::findings(facts));
     all.extend(attestations::findings(facts));
     all.extend(authority::findings(facts)?);

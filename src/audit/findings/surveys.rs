@@ -1,11 +1,14 @@
-//! What surveys say beside the books, when they are missing, and who paid for them.
+//! What surveys say by themselves, when they are missing, and who paid for them.
 
 use std::collections::BTreeMap;
 
 use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
-use crate::audit::survival::{PlantingBooks, Share, cohorts};
+use crate::audit::chance::{bound, refuted};
+use crate::audit::estimate::percent;
+use crate::audit::looked::{Books, Frame};
+use crate::audit::survival::{Surveyed, cohorts};
 use crate::ledger::{PlotState, SurveyState};
-use crate::record::{Index, PlotNumber};
+use crate::record::{Basis, Index, PlotNumber};
 
 /// A plot without a survey is a finding once this many days passed since its first planting.
 const UNSURVEYED_DAYS: u32 = 365;
@@ -14,10 +17,10 @@ const SURVIVAL_MIN: f64 = 0.5;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
     let found = [
-        against_books(facts)?,
-        more_than_books(facts)?,
+        few_looked_for(facts)?,
         low_survival(facts)?,
-        overdue(facts),
+        newer_and_lower(facts)?,
+        overdue(facts)?,
         never(facts),
         one_payer(facts),
         own_payer(facts),
@@ -37,97 +40,60 @@ fn all<'a>(
     })
 }
 
-/// The latest survey that looked for trees, of each plot and of each planting.
-fn latest<'a>(
+/// The surveys of each plot and of each planting that none has replaced, of those that looked for trees:
+/// a smaller one replaces none, so nobody puts a due date off by looking at one tree.
+fn unreplaced<'a>(
     facts: &Facts<'a>,
-) -> BTreeMap<(PlotNumber, Option<Index>), (Index, &'a SurveyState)> {
-    let mut latest = BTreeMap::new();
+) -> Result<Vec<(PlotNumber, Frame, &'a SurveyState)>, Inconsistent> {
+    let books = Books::new(facts)?;
+    let mut unreplaced = BTreeMap::<(PlotNumber, Option<Index>), (Frame, &SurveyState)>::new();
     for (plot, _, index, survey) in all(facts) {
-        if survey.survey.looked_for() > 0 {
-            latest.insert((plot, survey.survey.planting), (index, survey));
-        }
-    }
-    latest
-}
-
-fn against_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
-    let mut cases = Cases::new(
-        "survey_implies_losses",
-        Severity::High,
-        "Even at the lower end of its 95 % interval the survey found more trees dead than the books \
-         count as lost. Ask why no loss was booked.",
-    );
-    let books = PlantingBooks::new(facts.state);
-    let mut trees = 0;
-    for ((number, _), (index, survey)) in latest(facts) {
-        let base = books.base(index, &survey.survey)?;
-        // Nothing is planted that the survey could speak of.
-        let Some(share) = Share::dead_in(&survey.survey, &base) else {
+        if survey.survey.looked_for() == 0 {
             continue;
-        };
-        let among = base.looked_among(&survey.survey);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a share of the trees, which are counted in 64 bits"
-        )]
-        let dead_of_these = ((share.low * among as f64).floor() as u64).min(among);
-        // Those that were not looked among are the ones that the books had as lost by then.
-        let dead_least = base.planted - among + dead_of_these;
-        // When more trees are booked as lost than the survey implies, none is missing.
-        let missing = dead_least.saturating_sub(base.lost);
-        if missing > 0 {
-            trees += missing;
-            let detail = format!(
-                "{} of {} found dead on {}: at least {dead_least} of {} planted are dead; {} are \
-                 booked as lost, at least {missing} more are not",
-                survey.survey.dead,
-                survey.survey.looked_for(),
-                survey.survey.surveyed_on,
-                base.planted,
-                base.lost
-            );
-            cases.add(
-                missing.into(),
-                format!("plot {number}"),
-                detail,
-                vec![index],
-            );
+        }
+        let frame = books.frame(index, (&survey.survey).into())?;
+        let last = unreplaced
+            .entry((plot, survey.survey.planting))
+            .or_insert((frame, survey));
+        if frame.replaces(&last.0) {
+            *last = (frame, survey);
         }
     }
-    Ok(cases.finding(|count| {
-        format!(
-            "{} at least {} that no loss was booked for",
-            many(count, "survey implies", "surveys imply"),
-            many(trees, "dead tree", "dead trees")
-        )
-    }))
+    let unreplaced = unreplaced.into_iter();
+    Ok(unreplaced
+        .map(|((plot, _), (frame, survey))| (plot, frame, survey))
+        .collect())
 }
 
-fn more_than_books(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
+fn few_looked_for(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
-        "survey_exceeds_books",
-        Severity::High,
-        "The survey found more trees alive than the books had standing at the entry that it names. Ask whether they are \
-         trees of the programme, or grew there before it.",
+        "census_incomplete",
+        Severity::Low,
+        "A census looks for every tree, and says of those that it did not find that they were not found. This \
+         one looked for fewer than the books had, and nobody drew those by chance. Of less than 90 % it has no \
+         part in any interval. Ask which trees were left out, and why.",
     );
-    let books = PlantingBooks::new(facts.state);
-    for (number, _, index, survey) in all(facts) {
-        let standing = books.base(index, &survey.survey)?.standing;
-        let alive = u64::from(survey.survey.alive);
-        if alive > standing {
-            let as_of = survey.survey.as_of;
-            let detail = format!("{alive} found alive, {standing} in the books at entry {as_of}");
-            cases.add(
-                u128::from(alive - standing),
-                format!("plot {number}"),
-                detail,
-                vec![index],
-            );
+    let books = Books::new(facts)?;
+    for (plot, _, index, survey) in all(facts) {
+        let frame = books.frame(index, (&survey.survey).into())?;
+        let looked_for = survey.survey.looked_for();
+        if survey.survey.basis != Basis::Census || looked_for == 0 || looked_for >= frame.stood {
+            continue;
         }
+        if !frame.is_near_whole() {
+            cases.severity = Severity::Medium;
+        }
+        let detail = format!(
+            "looked for {looked_for} of {} trees, {}",
+            frame.stood,
+            percent(looked_for as f64 / frame.stood as f64, 1)
+        );
+        let missing = frame.stood - looked_for;
+        cases.add(missing.into(), format!("plot {plot}"), detail, vec![index]);
     }
     Ok(cases.finding(|count| {
-        let surveys = many(count, "survey is", "surveys are");
-        format!("{surveys} of more living trees than the books held")
+        let censuses = many(count, "census", "censuses");
+        format!("{censuses} did not look for all trees")
     }))
 }
 
@@ -138,17 +104,35 @@ fn low_survival(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
         "Of the trees planted in that year, as far as they were surveyed, at most half live. Ask \
          what the programme says in public about them.",
     );
-    for cohort in cohorts(facts.state)? {
-        let Some(share) = cohort.survival.filter(|share| share.high <= SURVIVAL_MIN) else {
+    let cohorts = cohorts(facts)?;
+    let shares = || {
+        let all = cohorts.iter();
+        all.filter_map(|cohort| Some((cohort, cohort.survival?, cohort.survival?.interval?)))
+    };
+    // Many years are asked, and the more there are, the less one may rest on chance.
+    let probabilities = shares().map(|(cohort, share, ends)| {
+        if ends.high > SURVIVAL_MIN {
+            1.0
+        } else {
+            // As wide an interval as so many trees have that are looked at one by one.
+            let share = share.estimate.min(SURVIVAL_MIN);
+            bound(share, SURVIVAL_MIN, cohort.effective_size)
+        }
+    });
+    let refuted = refuted(&probabilities.collect::<Vec<_>>());
+    for ((cohort, share, ends), is_low) in shares().zip(refuted) {
+        let is_known = ends.low == ends.high && ends.high <= SURVIVAL_MIN;
+        if !is_low && !is_known {
             continue;
-        };
+        }
         let detail = format!(
-            "{:.0} % alive ({:.0} to {:.0} %) of {} planted; {} of them were surveyed",
-            share.estimate * 100.0,
-            share.low * 100.0,
-            share.high * 100.0,
+            "{} alive ({} to {}) of {} planted; surveys speak of {} of them, and looked for {} trees",
+            percent(share.estimate, 0),
+            percent(ends.low, 0),
+            percent(ends.high, 0),
             cohort.planted,
-            cohort.surveyed
+            cohort.surveyed,
+            cohort.looked_for
         );
         cases.add(
             cohort.planted.into(),
@@ -163,27 +147,58 @@ fn low_survival(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     }))
 }
 
-fn overdue(facts: &Facts<'_>) -> Option<Finding> {
+/// Surveys that are newer and smaller than others, and found less.
+fn newer_and_lower(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
+    let mut cases = Cases::new(
+        "newer_surveys_lower",
+        Severity::Low,
+        "A smaller survey does not replace a larger one. But these, taken together, found fewer alive than the larger \
+         and older ones allow for: survival rests on them. Ask for a new survey as large as the old.",
+    );
+    let books = Books::new(facts)?;
+    for (old, new) in Surveyed::new(facts, &books)?.replaced {
+        let in_words = |frame: &Frame| {
+            let looked = frame.looked;
+            let (alive, looked_for) = (looked.alive, looked.looked_for());
+            format!("{alive} of {looked_for} alive on {}", looked.surveyed_on)
+        };
+        let detail = format!("{}; before: {}", in_words(&new), in_words(&old));
+        let subject = format!("plot {}", new.looked.plot);
+        cases.add(
+            new.planted.into(),
+            subject,
+            detail,
+            vec![old.index, new.index],
+        );
+    }
+    Ok(cases.finding(|count| {
+        let surveys = many(count, "newer, smaller survey", "newer, smaller surveys");
+        format!("{surveys} found fewer trees alive than older ones")
+    }))
+}
+
+fn overdue(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "surveys_overdue",
         Severity::Medium,
         "The last survey said when the next one was due, and it has not come. Ask for it.",
     )
     .weighed_by_time();
-    for ((number, planting), (index, survey)) in latest(facts) {
+    for (number, frame, survey) in unreplaced(facts)? {
         let Some(due) = survey.survey.next_due.filter(|due| *due < facts.as_of) else {
             continue;
         };
+        let planting = frame.looked.planting;
         let of = planting.map_or(String::new(), |index| format!(", planting {index}"));
         let detail = format!("due on {due}, surveyed on {}", survey.survey.surveyed_on);
         cases.add(
             facts.days_since(due).into(),
             format!("plot {number}{of}"),
             detail,
-            vec![index],
+            vec![frame.index],
         );
     }
-    cases.finding(|count| format!("{} overdue", many(count, "survey is", "surveys are")))
+    Ok(cases.finding(|count| format!("{} overdue", many(count, "survey is", "surveys are"))))
 }
 
 fn never(facts: &Facts<'_>) -> Option<Finding> {

@@ -6,10 +6,11 @@ mod rows;
 use serde::Serialize;
 
 use super::auditor::Auditor;
+use super::estimate::Share;
 use super::facts::{Facts, Inconsistent};
 use super::findings::Finding;
 use super::observe::{IssuerSums, MonthSums};
-use super::survival::{AgeClass, Cohort, Share, ages, cohorts};
+use super::survival::{AgeClass, Cohort, Survival, ages, cohorts, survival};
 use crate::crypto::PublicKey;
 use crate::ledger::{State, Totals, decimal};
 use crate::record::{
@@ -18,7 +19,7 @@ use crate::record::{
 };
 
 /// The name and version of the format of `report.json`, for programs that read it.
-const FORMAT: &str = "arborlog-report/2";
+const FORMAT: &str = "arborlog-report/3";
 
 /// What was checked, for people.
 const CHECKED: [&str; 7] = [
@@ -80,6 +81,8 @@ pub struct Report {
     pub issuers: Vec<IssuerRow>,
     /// Points and trees by month.
     pub months: Vec<MonthRow>,
+    /// Survival of all trees that surveys speak of.
+    pub survival: Survival,
     /// Survival by year of planting.
     pub cohorts: Vec<Cohort>,
     /// Survival by age.
@@ -136,11 +139,12 @@ impl Report {
             activities: rows::activities(facts),
             methods: rows::methods(facts),
             species: rows::species(state)?,
-            plots: rows::plots(state)?,
+            plots: rows::plots(facts)?,
             issuers: rows::issuers(facts),
             months: rows::months(facts),
-            cohorts: cohorts(state)?,
-            ages: ages(state)?,
+            survival: survival(facts)?,
+            cohorts: cohorts(facts)?,
+            ages: ages(facts)?,
         }))
     }
 }
@@ -279,7 +283,10 @@ pub struct SurveyRow {
     pub dead: u32,
     /// Trees that were not found.
     pub not_found: u32,
-    /// The share alive of those that stood in the books.
+    /// Trees that stood in the books at the entry that the survey names.
+    pub stood: u64,
+    /// The share alive of those that stood in the books; `None` if it looked for more than those. Without an
+    /// interval where nothing was drawn at random.
     pub share: Option<Share>,
     /// Who surveyed.
     pub surveyor: String,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{ActivityRow, IssuerRow, KindRow, MethodRow, MonthRow, PlotRow, SpeciesRow, SurveyRow};
+use crate::audit::estimate::{Sample, Share};
 use crate::audit::facts::{Facts, Inconsistent};
-use crate::audit::survival::{PlantingBooks, Share};
+use crate::audit::looked::{Books, Frame};
 use crate::ledger::{ClaimTree, KeyRole, PlotState, State, SurveyState};
 use crate::record::{Index, Month, PlotNumber, SpeciesCode};
 
@@ -98,8 +99,8 @@ pub(super) fn species(state: &State) -> Result<Vec<SpeciesRow>, Inconsistent> {
     Ok(rows.into_values().collect())
 }
 
-pub(super) fn plots(state: &State) -> Result<Vec<PlotRow>, Inconsistent> {
-    let books = PlantingBooks::new(state);
+pub(super) fn plots(facts: &Facts<'_>) -> Result<Vec<PlotRow>, Inconsistent> {
+    let (state, books) = (facts.state, Books::new(facts)?);
     state
         .plots()
         .map(|(number, plot)| plot_row(state, &books, *number, plot))
@@ -108,7 +109,7 @@ pub(super) fn plots(state: &State) -> Result<Vec<PlotRow>, Inconsistent> {
 
 fn plot_row(
     state: &State,
-    books: &PlantingBooks<'_>,
+    books: &Books<'_>,
     number: PlotNumber,
     plot: &PlotState,
 ) -> Result<PlotRow, Inconsistent> {
@@ -140,11 +141,12 @@ fn plot_row(
 }
 
 fn survey_row(
-    books: &PlantingBooks<'_>,
+    books: &Books<'_>,
     index: Index,
     state: &SurveyState,
 ) -> Result<SurveyRow, Inconsistent> {
     let survey = &state.survey;
+    let frame = books.frame(index, survey.into())?;
     Ok(SurveyRow {
         index,
         surveyed_on: survey.surveyed_on,
@@ -154,10 +156,27 @@ fn survey_row(
         alive: survey.alive,
         dead: survey.dead,
         not_found: survey.not_found,
-        share: Share::alive_in(survey, &books.base(index, survey)?),
+        stood: frame.stood,
+        share: share_of(&frame),
         surveyor: state.surveyor.to_string(),
         paid_by: survey.paid_by.to_string(),
         next_due: survey.next_due,
+    })
+}
+
+/// The share alive of the trees that stood when they were looked for.
+fn share_of(frame: &Frame) -> Option<Share> {
+    let sample = Sample {
+        trees: frame.stood,
+        looked_for: frame.looked.looked_for(),
+        found: frame.looked.alive.into(),
+        part: 1.0,
+    };
+    let share = Share::of(&[sample])?;
+    Some(if frame.is_drawn() {
+        share
+    } else {
+        Share::without_interval(share.estimate)
     })
 }
 

@@ -13,7 +13,7 @@ use clap::Args;
 use super::audit::{advance, failed, say_unheld};
 use super::trust::PolicyArgs;
 use super::{Done, Failure, log_source};
-use alert::{Alert, Known, WHAT_FINDING, WHAT_LIE};
+use alert::{Alert, Known, WHAT_FINDING, WHAT_GONE, WHAT_LIE};
 use arborlog::audit::{
     AuditError, Inspection, InspectionError, Severity, StaticLog, threads_default,
 };
@@ -236,6 +236,19 @@ impl Monitor<'_> {
         let begun = Instant::now();
         let findings = inspection.findings(today())?;
         self.metrics.findings(&findings);
+        for gone in self.known.gone(&findings) {
+            tracing::warn!(code = gone.code, "{}", gone.text);
+            let told = self.tell(&Alert {
+                what: WHAT_GONE,
+                ledger: &self.args.ledger,
+                severity: Severity::High,
+                text: &gone.text,
+                finding: gone.left,
+            });
+            if told {
+                self.known.keep_gone(&gone)?;
+            }
+        }
         let mut grave = 0;
         for finding in &findings {
             if !self.known.is_news(finding) {
