@@ -25,14 +25,19 @@
 //! # }
 //! ```
 
+mod atlas;
 mod attested;
 mod auditor;
 mod awards;
 mod coverage;
 mod facts;
 mod findings;
+mod gathered;
+mod ground;
 mod inspection;
 mod mirror;
+mod neighbours;
+mod nothings;
 mod observe;
 mod report;
 mod saved;
@@ -43,14 +48,15 @@ mod whole;
 
 pub use attested::{Agreement, Compared, ObservedAttestation};
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
-pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
+pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock, SentRow};
 pub use coverage::{Coverage, Gap, UNCOVERED_MS_MAX};
 pub use facts::{Facts, Inconsistent};
 pub use findings::{Finding, FindingsError, ITEMS_MAX, Item, Severity, findings};
 pub use inspection::{Inspection, InspectionError};
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
-    ActivitySums, IssuerSums, LATENESS_DAYS, MonthSums, Observations, ObservedLoss, Pause, Span,
+    ActivitySums, IssuerSums, LATENESS_DAYS, MonthSums, Observations, ObservedLoss,
+    ObservedPlaceholders, Pause, Span,
 };
 pub use report::{
     ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::attested::ObservedAttestation;
 use super::coverage::Coverage;
+use super::nothings::is_nothing;
 use crate::crypto::PublicKey;
 use crate::ledger::decimal;
 use crate::record::{
-    ActivityCode, Day, Entry, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement,
-    TimeMs, TransferReason,
+    ActivityCode, Day, Digest, Entry, Index, Kind, MethodId, MethodVersion, Month, PlotNumber,
+    Remedy, Statement, TimeMs, TransferReason,
 };
 use crate::replay::Taken;
 
@@ -60,6 +61,10 @@ pub struct Observations {
     pub pauses_count: u64,
     /// Entries issued on the day after their admission.
     pub ahead: Span,
+    /// The entry that stated each plot first.
+    pub plots_stated: BTreeMap<PlotNumber, Index>,
+    /// Entries by kind that name the digest of nothing as evidence.
+    pub placeholders: BTreeMap<Kind, ObservedPlaceholders>,
     /// Losses, by the correction's index; those that were voided later too.
     pub losses: BTreeMap<Index, ObservedLoss>,
     /// Entries that governors issued, in order.
@@ -100,6 +105,7 @@ impl Observations {
             .or_default();
         signed.add(index);
         self.issuers.entry(issuer).or_default().entries.add(index);
+        self.observe_digests(index, kind, stated.statement);
         self.observe_statement(index, issuer, issued_on, admitted_on, stated.statement);
     }
 
@@ -119,6 +125,40 @@ impl Observations {
             self.pauses.truncate(PAUSES_MAX);
         }
         self.last_admitted_at = admitted_at;
+    }
+
+    /// Notes an entry that names the digest of nothing.
+    fn observe_digests(&mut self, index: Index, kind: Kind, statement: &Statement) {
+        let digests = match statement {
+            Statement::Award(award) => [Some(award.evidence), None],
+            Statement::Plot(plot) => [plot.finer_outline, None],
+            Statement::Planting(planting) => [Some(planting.evidence), None],
+            Statement::Survey(survey) => [Some(survey.evidence), survey.plan],
+            Statement::Method(method) => [Some(method.document), None],
+            Statement::Attestation(said) => [Some(said.findings), Some(said.report)],
+            Statement::Correction(correction) => match &correction.remedy {
+                Remedy::Lost { evidence, .. } => [*evidence, None],
+                Remedy::Reverse { .. } | Remedy::Void => return,
+            },
+            Statement::Genesis(_)
+            | Statement::Governors(_)
+            | Statement::KeyGrant(_)
+            | Statement::KeyRevoke(_)
+            | Statement::LogKey(_)
+            | Statement::Transfer(_)
+            | Statement::Claim(_)
+            | Statement::Assignment(_)
+            | Statement::Policy(_)
+            | Statement::Seal(_) => return,
+        };
+        if let Some(digest) = digests.into_iter().flatten().find(is_nothing) {
+            let known = self.placeholders.entry(kind);
+            let known = known.or_insert_with(|| ObservedPlaceholders {
+                entries: Span::default(),
+                first: digest,
+            });
+            known.entries.add(index);
+        }
     }
 
     fn observe_statement(
@@ -178,14 +218,17 @@ impl Observations {
                     let loss = ObservedLoss {
                         on: *lost_on,
                         count: count.get(),
-                        evidenced: evidence.is_some(),
+                        evidence: *evidence,
                     };
                     self.losses.insert(index, loss);
                 }
                 Remedy::Void => sums.voids += 1,
             },
-            // The state has all that findings ask of them.
-            Statement::Plot(_) | Statement::Assignment(_) => {}
+            Statement::Plot(plot) => {
+                self.plots_stated.entry(plot.number).or_insert(index);
+            }
+            // The state has all that findings ask of it.
+            Statement::Assignment(_) => {}
             Statement::Genesis(_)
             | Statement::Governors(_)
             | Statement::KeyGrant(_)
@@ -237,7 +280,7 @@ pub struct Span {
 }
 
 impl Span {
-    fn add(&mut self, index: Index) {
+    pub(super) fn add(&mut self, index: Index) {
         if self.count == 0 {
             self.first = index;
         }
@@ -331,8 +374,17 @@ pub struct ObservedLoss {
     pub on: Day,
     /// How many trees.
     pub count: u32,
-    /// Whether the correction names evidence.
-    pub evidenced: bool,
+    /// The evidence that the correction names.
+    pub evidence: Option<Digest>,
+}
+
+/// Entries of a kind that name the digest of nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ObservedPlaceholders {
+    /// The entries.
+    pub entries: Span,
+    /// What the first of them names.
+    pub first: Digest,
 }
 
 /// A time without admissions.

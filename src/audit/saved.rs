@@ -2,7 +2,7 @@
 //! ledger's state there, the tree, and what it observed.
 //!
 //! ```text
-//! "arborlog audit 6\n"
+//! "arborlog audit 7\n"
 //! u64 length, header                   the codec of docs/format.md, section 2
 //! u8 map, u64 length, place, u64 length, bytes    for each bucket of the state
 //! u8 0xff
@@ -27,7 +27,7 @@ use crate::ledger::{BucketError, Globals, RULES_VERSION, State};
 use crate::merkle::{Frontier, Hash};
 use crate::record::{decode, encode};
 
-const MAGIC: &[u8] = b"arborlog audit 6\n";
+const MAGIC: &[u8] = b"arborlog audit 7\n";
 const HEADER_BYTES_MAX: usize = 1 << 30;
 const PLACE_BYTES_MAX: u64 = 64;
 const BUCKET_BYTES_MAX: u64 = 1 << 30;

@@ -5,9 +5,20 @@
 mod attestations;
 mod authority;
 mod awards;
+mod caps;
 mod clock;
 mod coverage;
+mod crowds;
+mod dates;
+mod density;
+mod earlier;
+mod evidence;
+mod overlaps;
+mod payers;
+mod places;
+mod prices;
 mod promises;
+mod rights;
 mod surveys;
 mod trees;
 
@@ -27,11 +38,20 @@ pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding
     all.extend(promises::findings(facts)?);
     all.extend(surveys::findings(facts)?);
     all.extend(trees::findings(facts));
+    all.extend(overlaps::findings(facts));
+    all.extend(places::findings(facts));
+    all.extend(density::findings(facts));
+    all.extend(dates::findings(facts)?);
+    all.extend(payers::findings(facts));
+    all.extend(rights::findings(facts));
+    all.extend(evidence::placeholders(facts));
+    all.extend(prices::claims(facts)?);
     all.extend(attestations::findings(facts));
     all.extend(authority::findings(facts)?);
     all.extend(clock::findings(facts));
     all.extend(coverage::findings(facts));
     all.extend(awards::findings(facts, awards)?);
+    all.extend(evidence::shared(facts, awards)?);
     all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(all)
 }
