@@ -112,30 +112,57 @@ def cells_of(polygons):
     columns, rows = int(360 / CELL), int(180 / CELL)
     grid = numpy.zeros((rows, columns), bool)
     rings = []
-    for one in polygons:
-        for part in getattr(one, "geoms", [one]):
-            if part.geom_type == "Polygon":
-                rings += [numpy.asarray(ring.coords)[:, :2] for ring in (part.exterior, *part.interiors)]
+    waiting = list(polygons)
+    while waiting:
+        part = waiting.pop()
+        waiting += getattr(part, "geoms", [])
+        if part.geom_type == "Polygon":
+            rings += [numpy.asarray(ring.coords)[:, :2] for ring in (part.exterior, *part.interiors)]
+    begin = numpy.concatenate([ring[:-1] for ring in rings])
+    end = numpy.concatenate([ring[1:] for ring in rings])
     # Along each coast, points no farther apart than the shore is wide, each with its surroundings.
-    for ring in rings:
-        steps = numpy.maximum(1, numpy.ceil(numpy.abs(numpy.diff(ring, axis=0)).max(axis=1) / SHORE)).astype(int)
-        for start, end, count in zip(ring, ring[1:], steps):
-            points = start + (end - start) * numpy.linspace(0, 1, count + 1)[:, None]
-            for east, north in ((0, 0), (SHORE, 0), (-SHORE, 0), (0, SHORE), (0, -SHORE)):
-                row = ((points[:, 1] + north + 90) // CELL).astype(int).clip(0, rows - 1)
-                grid[row, ((points[:, 0] + east + 180) // CELL).astype(int) % columns] = True
+    steps = numpy.maximum(1, numpy.ceil(numpy.abs(end - begin).max(axis=1) / SHORE)).astype(int)
+    share = numpy.arange(steps.sum()) - numpy.repeat(numpy.cumsum(steps) - steps, steps)
+    share = (share / numpy.repeat(steps, steps))[:, None]
+    points = numpy.repeat(begin, steps, axis=0) * (1 - share) + numpy.repeat(end, steps, axis=0) * share
+    for east, north in ((0, 0), (SHORE, 0), (-SHORE, 0), (0, SHORE), (0, -SHORE)):
+        row = ((points[:, 1] + north + 90) // CELL).astype(int).clip(0, rows - 1)
+        grid[row, ((points[:, 0] + east + 180) // CELL).astype(int) % columns] = True
     # Between the coasts: along the middle of each row, by how many times a coast was crossed.
+    (x1, y1), (x2, y2) = begin.T, end.T
     for row in range(rows):
         north = -90 + (row + 0.5) * CELL
+        at = (y1 <= north) != (y2 <= north)
+        east = x1[at] + (north - y1[at]) / (y2[at] - y1[at]) * (x2[at] - x1[at])
         crossed = numpy.zeros(columns + 1, int)
-        for ring in rings:
-            (x1, y1), (x2, y2) = ring[:-1].T, ring[1:].T
-            at = (y1 <= north) != (y2 <= north)
-            if at.any():
-                east = x1[at] + (north - y1[at]) / (y2[at] - y1[at]) * (x2[at] - x1[at])
-                numpy.add.at(crossed, ((east + 180) / CELL + 0.5).astype(int).clip(0, columns), 1)
+        numpy.add.at(crossed, ((east + 180) / CELL + 0.5).astype(int).clip(0, columns), 1)
         grid[row] |= numpy.cumsum(crossed)[:columns] % 2 == 1
     return grid
+
+
+def land_map(land, parts):
+    """land.bin."""
+    whole = [it for _, _, found in shapes(land, "land") for it in found]
+    grid = cells_of(whole)
+    islets = [it.bounds for found in parts.values() for it in found if it.area < 0.1] + ISLANDS
+    for west, south, east, north in islets:
+        column = lambda east: int((east + 180) // CELL) % grid.shape[1]
+        grid[int((south - SHORE + 90) // CELL):int((north + SHORE + 90) // CELL) + 1, column(west - SHORE):column(east + SHORE) + 1] = True
+    runs, last, length = bytearray(), False, 0
+
+    def end(length):
+        while length >= 128:
+            runs.append(length & 127 | 128)
+            length >>= 7
+        runs.append(length)
+
+    for here in grid.ravel().tolist():
+        if here != last:
+            end(length)
+            last, length = here, 0
+        length += 1
+    end(length)
+    return runs
 
 
 def main(path):
@@ -165,28 +192,10 @@ def main(path):
     (HERE / "countries.txt").write_text("\n".join(lines) + "\n")
     print("no shape:", [line for line in lines if len(line.split()) < 3])
 
-    whole = [it for _, _, found in shapes(land, "land") for it in found]
-    grid = cells_of(whole)
-    islets = [it.bounds for found in parts.values() for it in found if it.area < 0.1] + ISLANDS
-    for west, south, east, north in islets:
-        column = lambda east: int((east + 180) // CELL) % grid.shape[1]
-        grid[int((south - SHORE + 90) // CELL):int((north + SHORE + 90) // CELL) + 1, column(west - SHORE):column(east + SHORE) + 1] = True
-    runs, last, length = bytearray(), False, 0
-
-    def end(length):
-        while length >= 128:
-            runs.append(length & 127 | 128)
-            length >>= 7
-        runs.append(length)
-
-    for here in grid.ravel().tolist():
-        if here != last:
-            end(length)
-            last, length = here, 0
-        length += 1
-    end(length)
+    runs = land_map(land, parts)
     (HERE / "land.bin").write_bytes(runs)
     print(len(lines), "codes,", (HERE / "countries.txt").stat().st_size, "bytes;", len(runs), "bytes of land")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -8,8 +8,8 @@ use crate::record::{Basis, Day, Index, PlotNumber};
 
 /// A planting may be recorded, and its plot stated, so many days after it.
 const RECORDED_DAYS: u32 = 30;
-/// A survey so soon after the planting found what was planted.
-const SOON_DAYS: u32 = 7;
+/// A survey so few days after the planting found what was planted.
+const SOON_DAYS: u32 = 2;
 /// A survey is not due again when, so many days after it, nobody said when the next one comes.
 const UNDUE_DAYS: u32 = 3 * 365 + 1;
 /// Nor when the next one comes later than that.
@@ -88,7 +88,9 @@ fn before_plot(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     Ok(cases.finding(|count| {
         let plots = many(count, "plot", "plots");
         let trees = many(trees, "tree was", "trees were");
-        format!("{trees} planted more than {RECORDED_DAYS} days before {plots} of them was stated")
+        format!(
+            "{trees} planted on {plots} more than {RECORDED_DAYS} days before the plot was stated"
+        )
     }))
 }
 
@@ -167,7 +169,7 @@ fn at_planting(facts: &Facts<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
         "survey_at_planting",
         Severity::Low,
-        "The survey was made within a week of the planting: it counts what was planted, and says nothing of survival. \
+        "The survey was made within two days of the planting: it counts what was planted, and says nothing of survival. \
          Ask for one that is made later.",
     );
     for (number, _) in facts.state.plots() {
