@@ -148,6 +148,9 @@ def land_map(land, parts):
     for west, south, east, north in islets:
         column = lambda east: int((east + 180) // CELL) % grid.shape[1]
         grid[int((south - SHORE + 90) // CELL):int((north + SHORE + 90) // CELL) + 1, column(west - SHORE):column(east + SHORE) + 1] = True
+    # Natural Earth keeps an island of a square metre at 0°, 0°, to find data without a place.
+    middle_row, middle_column = grid.shape[0] // 2, grid.shape[1] // 2
+    grid[middle_row - 1:middle_row + 1, middle_column - 1:middle_column + 1] = False
     runs, last, length = bytearray(), False, 0
 
     def end(length):
