@@ -18,13 +18,42 @@ use arborlog::record::*;
 use forge::{DAY_MS, Forge, vkey, write};
 use statements::*;
 
-const PLACE_2: (i32, i32) = (400_000_000, 1_000_000_000);
+const PLACE_2: (i32, i32) = (400_000_000, -1_000_000_000);
+
+/// Evidence number n, as a file has it.
+fn photo(number: u8) -> Digest {
+    use sha2::Digest as _;
+    Digest::from_bytes(sha2::Sha256::digest([number, 0]).into())
+}
 
 /// Evidence of awards, one for each event.
 fn event(number: u8) -> Digest {
-    let mut bytes = [0x55; 32];
-    bytes[0] = number;
-    Digest::from_bytes(bytes)
+    use sha2::Digest as _;
+    Digest::from_bytes(sha2::Sha256::digest([number, 1]).into())
+}
+
+/// Planted some days ago: a survey of today says something of them.
+fn planting(plot: u32, first: u32, count: u32, evidence: u8) -> Planting {
+    Planting {
+        planted_from: Day(TODAY.0 - 3),
+        planted_until: Day(TODAY.0 - 3),
+        evidence: photo(evidence),
+        ..statements::planting(plot, first, count, 0)
+    }
+}
+
+fn survey(plot: u32, evidence: u8) -> Survey {
+    Survey {
+        evidence: photo(evidence),
+        ..statements::survey(plot, 0)
+    }
+}
+
+fn method(version: u32) -> Method {
+    Method {
+        document: photo(0),
+        ..statements::method(version)
+    }
 }
 
 fn ride(who: u8, points: u64, number: u8) -> Award {
@@ -467,8 +496,8 @@ fn surveys_that_are_missing_and_who_paid() {
 
     let mut it = plain();
     it.admit("planter", planting(2, 1, 3, 9));
-    assert_eq!(found(&it, later(365)), BTreeMap::new());
-    only(&it, later(366), "plots_never_surveyed", &[Index(6)]);
+    assert_eq!(found(&it, later(362)), BTreeMap::new());
+    only(&it, later(363), "plots_never_surveyed", &[Index(6)]);
 
     let mut it = plain();
     let index = survey_now(&mut it, all_alive(1, 20, 9, "the city"));
@@ -492,6 +521,12 @@ fn where_plots_lie_and_what_they_hold() {
     let mut it = plain();
     let near = at(land(3), 377_000_000 + 8_990, -1_224_000_000);
     let index = it.admit("planter", near);
+    // There is room for two hectares in them.
+    only(&it, TODAY, "plots_may_overlap", &[Index(5), index]);
+
+    let mut it = plain();
+    let nearer = at(land(3), 377_000_000 + 6_000, -1_224_000_000);
+    let index = it.admit("planter", nearer);
     only(&it, TODAY, "plots_overlap", &[Index(5), index]);
 
     let mut it = plain();

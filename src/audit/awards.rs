@@ -1,10 +1,10 @@
 //! The awards of a ledger on disk, in rows, for the findings that compare awards with each other:
 //! the same evidence twice, an activity split into several awards, awards at the cap day after
-//! day.
+//! day. And the transfers from account to account, for those that ask where an account's points went.
 //!
 //! There may be a billion: they don't fit in memory. Rows go to partitions by account and by
-//! evidence, and each partition is sorted in memory by itself, some 1/256 of the whole. A row
-//! takes 110 bytes on disk. Only the lengths of the partitions are in the saved audit: rows after
+//! evidence, and each partition is sorted in memory by itself, some 1/256 of the whole. An award
+//! takes 110 bytes on disk, a transfer 80. Only the lengths of the partitions are in the saved audit: rows after
 //! them, of a run that did not end, are cut.
 
 use std::fs::{self, File};
@@ -15,15 +15,16 @@ use bincode::{Decode, Encode};
 
 use crate::durable::{AppendFile, FileError, Held, at, hold, make_empty, make_folders};
 use crate::record::{
-    AccountId, ActivityCode, Award, Day, Digest, Grams, Index, MethodId, MethodVersion,
+    AccountId, ActivityCode, Award, Day, Digest, Grams, Index, MethodId, MethodVersion, Transfer,
 };
 
 /// Partitions of each of the two kinds.
-const PARTITIONS: usize = 256;
+pub(super) const PARTITIONS: usize = 256;
 /// Bytes that wait in memory for each partition: 8 MB together.
 const BUFFER_BYTES: usize = 16 * 1024;
 const ROW_BYTES: usize = 32 + 4 + 2 + 4 + 4 + 8 + 8;
 const EVIDENCE_BYTES: usize = 32 + 8 + 8;
+const SENT_BYTES: usize = 32 + 32 + 8 + 8;
 
 /// Rows that can't be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +66,25 @@ pub struct AwardRow {
     pub points: Grams,
 }
 
+/// A transfer from an account to another, as it is compared with the awards of the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SentRow {
+    /// The account that the points left.
+    pub from: AccountId,
+    /// The account that they went to.
+    pub to: AccountId,
+    /// The transfer's entry.
+    pub index: Index,
+    /// The points.
+    pub points: Grams,
+}
+
 /// Bytes in each partition's file.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct AwardRowsLengths {
     by_account: Vec<u64>,
     by_evidence: Vec<u64>,
+    by_sender: Vec<u64>,
 }
 
 impl Default for AwardRowsLengths {
@@ -77,16 +92,18 @@ impl Default for AwardRowsLengths {
         Self {
             by_account: vec![0; PARTITIONS],
             by_evidence: vec![0; PARTITIONS],
+            by_sender: vec![0; PARTITIONS],
         }
     }
 }
 
-/// All awards that were seen.
+/// All awards that were seen, and all transfers between accounts.
 #[derive(Debug)]
 pub struct AwardRows {
     by_account: Partitions,
     by_evidence: Partitions,
-    _lock: AwardRowsLock,
+    by_sender: Partitions,
+    lock: AwardRowsLock,
 }
 
 /// A folder of rows, held: no other process cuts or adds rows meanwhile. Taken before the lengths
@@ -122,7 +139,8 @@ impl AwardRows {
         Ok(Self {
             by_account: Partitions::open(&lock.dir, "account", &lengths.by_account)?,
             by_evidence: Partitions::open(&lock.dir, "evidence", &lengths.by_evidence)?,
-            _lock: lock,
+            by_sender: Partitions::open(&lock.dir, "sender", &lengths.by_sender)?,
+            lock,
         })
     }
 
@@ -148,6 +166,27 @@ impl AwardRows {
         self.by_evidence.add(award.evidence.as_bytes(), &row)
     }
 
+    /// Adds a transfer; points that go to no account are left out.
+    ///
+    /// # Errors
+    /// [`AwardRowsError`].
+    pub fn add_transfer(
+        &mut self,
+        index: Index,
+        transfer: &Transfer,
+    ) -> Result<(), AwardRowsError> {
+        let Some(to) = &transfer.to else {
+            return Ok(());
+        };
+        let from = transfer.from.as_bytes();
+        let mut row = Vec::with_capacity(SENT_BYTES);
+        row.extend_from_slice(from);
+        row.extend_from_slice(to.as_bytes());
+        row.extend_from_slice(&index.0.to_be_bytes());
+        row.extend_from_slice(&transfer.points.0.to_be_bytes());
+        self.by_sender.add(from, &row)
+    }
+
     /// Writes what waits, durably; gives the lengths to save.
     ///
     /// # Errors
@@ -156,22 +195,66 @@ impl AwardRows {
         Ok(AwardRowsLengths {
             by_account: self.by_account.sync()?,
             by_evidence: self.by_evidence.sync()?,
+            by_sender: self.by_sender.sync()?,
         })
     }
 
+    /// A folder for rows that are needed while findings are reckoned; what is in it is nobody's afterwards.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.lock.dir.join("scratch")
+    }
+
     /// Calls `each` with the awards of each account, sorted by method, activity, day, version
-    /// and index.
+    /// and index, and with what the account sent to others. Accounts without an award are left out; the
+    /// others come in ascending order.
     ///
     /// # Errors
     /// [`AwardRowsError`], and what `each` gives.
     pub fn each_account<E: From<AwardRowsError>>(
         &mut self,
-        mut each: impl FnMut(&[AwardRow]) -> Result<(), E>,
+        mut each: impl FnMut(&[AwardRow], &[SentRow]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut senders = self.by_sender.parts.iter_mut();
         self.by_account.each(read_row, |rows| {
             rows.sort_unstable();
-            rows.chunk_by(|a, b| a.account == b.account)
-                .try_for_each(&mut each)
+            let part = senders.next();
+            let mut sent = part.map_or(Ok(Vec::new()), |part| part.rows(read_sent))?;
+            sent.sort_unstable();
+            let mut sent = sent.as_slice();
+            for rows in rows.chunk_by(|a, b| a.account == b.account) {
+                let own = rows.first().map_or(&[][..], |row| {
+                    let from = sent.partition_point(|it| it.from < row.account);
+                    let rest = sent.get(from..).unwrap_or(&[]);
+                    let count = rest.partition_point(|it| it.from == row.account);
+                    let (own, others) = rest.split_at_checked(count).unwrap_or((&[], &[]));
+                    sent = others;
+                    own
+                });
+                each(rows, own)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Calls `each` with each evidence that awards name, and the indexes and points of these.
+    ///
+    /// # Errors
+    /// [`AwardRowsError`], and what `each` gives.
+    pub fn each_evidence<E: From<AwardRowsError>>(
+        &mut self,
+        mut each: impl FnMut(Digest, &[(Index, Grams)]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut awards = Vec::new();
+        self.by_evidence.each(read_evidence, |rows| {
+            rows.sort_unstable();
+            for same in rows.chunk_by(|a, b| a.0 == b.0) {
+                if let Some((digest, ..)) = same.first() {
+                    awards.clear();
+                    awards.extend(same.iter().map(|(_, index, points)| (*index, *points)));
+                    each(*digest, &awards)?;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -183,15 +266,9 @@ impl AwardRows {
         &mut self,
         mut each: impl FnMut(Digest, Vec<(Index, Grams)>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.by_evidence.each(read_evidence, |rows| {
-            rows.sort_unstable();
-            for same in rows.chunk_by(|a, b| a.0 == b.0) {
-                if let [(digest, ..), _, ..] = same {
-                    let awards = same.iter().map(|(_, index, points)| (*index, *points));
-                    each(*digest, awards.collect())?;
-                }
-            }
-            Ok(())
+        self.each_evidence(|digest, awards| match awards {
+            [_, _, ..] => each(digest, awards.to_vec()),
+            _ => Ok(()),
         })
     }
 }
@@ -211,6 +288,16 @@ fn read_evidence(row: &[u8; EVIDENCE_BYTES]) -> Option<(Digest, Index, Grams)> {
     ))
 }
 
+fn read_sent(row: &[u8; SENT_BYTES]) -> Option<SentRow> {
+    let rest = &mut row.as_slice();
+    Some(SentRow {
+        from: AccountId::from_bytes(next(rest)?),
+        to: AccountId::from_bytes(next(rest)?),
+        index: Index(u64::from_be_bytes(next(rest)?)),
+        points: Grams(u64::from_be_bytes(next(rest)?)),
+    })
+}
+
 fn read_row(row: &[u8; ROW_BYTES]) -> Option<AwardRow> {
     let rest = &mut row.as_slice();
     Some(AwardRow {
@@ -226,7 +313,7 @@ fn read_row(row: &[u8; ROW_BYTES]) -> Option<AwardRow> {
 
 /// Rows in files by the first byte of what they are sorted by.
 #[derive(Debug)]
-struct Partitions {
+pub(super) struct Partitions {
     /// One for each value of that byte.
     parts: Vec<Partition>,
 }
@@ -244,7 +331,7 @@ struct Partition {
 }
 
 impl Partitions {
-    fn open(dir: &Path, name: &str, lengths: &[u64]) -> Result<Self, AwardRowsError> {
+    pub(super) fn open(dir: &Path, name: &str, lengths: &[u64]) -> Result<Self, AwardRowsError> {
         if lengths.len() != PARTITIONS {
             return Err(AwardRowsError::Partitions(lengths.len()));
         }
@@ -268,7 +355,7 @@ impl Partitions {
         Ok(Self { parts })
     }
 
-    fn add(&mut self, key: &[u8; 32], row: &[u8]) -> Result<(), AwardRowsError> {
+    pub(super) fn add(&mut self, key: &[u8; 32], row: &[u8]) -> Result<(), AwardRowsError> {
         // There is a partition for each first byte: `open` checked it.
         let count = self.parts.len();
         let part = self.parts.get_mut(usize::from(key[0]));
@@ -288,23 +375,31 @@ impl Partitions {
     }
 
     /// Calls `each` with the rows of each partition, in the order in which they were added.
-    fn each<const N: usize, R, E: From<AwardRowsError>>(
+    pub(super) fn each<const N: usize, R, E: From<AwardRowsError>>(
         &mut self,
         read: impl Fn(&[u8; N]) -> Option<R>,
         mut each: impl FnMut(&mut [R]) -> Result<(), E>,
     ) -> Result<(), E> {
         for part in &mut self.parts {
-            let bytes = part.read()?;
-            let (rows, rest) = bytes.as_chunks::<N>();
-            let rows: Option<Vec<R>> = rows.iter().map(&read).collect();
-            let rows = rows.filter(|_| rest.is_empty());
-            each(&mut rows.ok_or_else(|| AwardRowsError::Damaged(part.path.clone()))?)?;
+            each(&mut part.rows(&read)?)?;
         }
         Ok(())
     }
 }
 
 impl Partition {
+    /// All rows, in the order in which they were added.
+    fn rows<const N: usize, R>(
+        &mut self,
+        read: impl Fn(&[u8; N]) -> Option<R>,
+    ) -> Result<Vec<R>, AwardRowsError> {
+        let bytes = self.read()?;
+        let (rows, rest) = bytes.as_chunks::<N>();
+        let rows: Option<Vec<R>> = rows.iter().map(read).collect();
+        let rows = rows.filter(|_| rest.is_empty());
+        rows.ok_or_else(|| AwardRowsError::Damaged(self.path.clone()))
+    }
+
     /// All bytes, those that waited too.
     fn read(&mut self) -> Result<Vec<u8>, AwardRowsError> {
         self.write()?;
@@ -377,7 +472,7 @@ mod tests {
 
     fn count(rows: &mut AwardRows) -> Result<usize, AwardRowsError> {
         let mut count = 0;
-        rows.each_account(|rows| {
+        rows.each_account(|rows, _| {
             count += rows.len();
             Ok::<_, AwardRowsError>(())
         })?;

@@ -183,9 +183,12 @@ impl Inspection {
         let each = |taken: &Taken<'_>, _: &State| {
             let (observations, awards) = &mut *kept.borrow_mut();
             observations.observe(taken);
-            if adds_awards && let Some(Statement::Award(award)) = taken.checked.entry().statement()
-            {
-                awards.add(taken.index, award)?;
+            match taken.checked.entry().statement().filter(|_| adds_awards) {
+                Some(Statement::Award(award)) => awards.add(taken.index, award)?,
+                Some(Statement::Transfer(transfer)) => {
+                    awards.add_transfer(taken.index, transfer)?;
+                }
+                _ => {}
             }
             Ok(())
         };

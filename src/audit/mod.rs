@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod atlas;
 mod attested;
 mod auditor;
 mod awards;
@@ -34,9 +35,13 @@ mod coverage;
 mod estimate;
 mod facts;
 mod findings;
+mod gathered;
+mod ground;
 mod inspection;
 mod looked;
 mod mirror;
+mod neighbours;
+mod nothings;
 mod observe;
 mod report;
 mod restated;
@@ -48,7 +53,7 @@ mod whole;
 
 pub use attested::{Agreement, Compared, ObservedAttestation};
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
-pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
+pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock, SentRow};
 pub use cosigned_times::{ASKING_MS_MAX, CosignedTimes, SeenCheckpoint};
 pub use coverage::{Coverage, Gap, UNCOVERED_MS_MAX};
 pub use estimate::{Interval, Sample, Share, percent};
@@ -59,7 +64,7 @@ pub use looked::Looked;
 pub use mirror::{Mirror, MirrorError};
 pub use observe::{
     ActivitySums, GRANT_DAYS_MAX, IssuerSums, LATENESS_DAYS, LateGrant, MonthSums, Observations,
-    ObservedLoss, Pause, Span,
+    ObservedLoss, ObservedPlaceholders, Pause, Span,
 };
 pub use report::{
     ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,

@@ -10,12 +10,13 @@ use serde::Serialize;
 use super::attested::ObservedAttestation;
 use super::coverage::Coverage;
 use super::looked::Looked;
+use super::nothings::is_nothing;
 use super::restated::RestatedPlots;
 use crate::crypto::PublicKey;
 use crate::ledger::decimal;
 use crate::record::{
-    ActivityCode, Day, Entry, Index, Kind, MethodId, MethodVersion, Month, Remedy, Statement,
-    TimeMs, TransferReason,
+    ActivityCode, Day, Digest, Entry, Index, Kind, MethodId, MethodVersion, Month, PlotNumber,
+    Remedy, Statement, TimeMs, TransferReason,
 };
 use crate::replay::Taken;
 
@@ -65,6 +66,10 @@ pub struct Observations {
     pub pauses_count: u64,
     /// Entries issued on the day after their admission.
     pub ahead: Span,
+    /// The entry that stated each plot first.
+    pub plots_stated: BTreeMap<PlotNumber, Index>,
+    /// Entries by kind that name the digest of nothing as evidence.
+    pub placeholders: BTreeMap<Kind, ObservedPlaceholders>,
     /// Losses, by the correction's index; those that were voided later too.
     pub losses: BTreeMap<Index, ObservedLoss>,
     /// Surveys, by their entries; those that were voided later too.
@@ -111,6 +116,7 @@ impl Observations {
             .or_default();
         signed.add(index);
         self.issuers.entry(issuer).or_default().entries.add(index);
+        self.observe_digests(index, kind, stated.statement);
         self.observe_statement(index, issuer, issued_on, admitted_on, stated.statement);
     }
 
@@ -130,6 +136,40 @@ impl Observations {
             self.pauses.truncate(PAUSES_MAX);
         }
         self.last_admitted_at = admitted_at;
+    }
+
+    /// Notes an entry that names the digest of nothing.
+    fn observe_digests(&mut self, index: Index, kind: Kind, statement: &Statement) {
+        let digests = match statement {
+            Statement::Award(award) => [Some(award.evidence), None],
+            Statement::Plot(plot) => [plot.finer_outline, None],
+            Statement::Planting(planting) => [Some(planting.evidence), None],
+            Statement::Survey(survey) => [Some(survey.evidence), survey.plan],
+            Statement::Method(method) => [Some(method.document), None],
+            Statement::Attestation(said) => [Some(said.findings), Some(said.report)],
+            Statement::Correction(correction) => match &correction.remedy {
+                Remedy::Lost { evidence, .. } => [*evidence, None],
+                Remedy::Reverse { .. } | Remedy::Void => return,
+            },
+            Statement::Genesis(_)
+            | Statement::Governors(_)
+            | Statement::KeyGrant(_)
+            | Statement::KeyRevoke(_)
+            | Statement::LogKey(_)
+            | Statement::Transfer(_)
+            | Statement::Claim(_)
+            | Statement::Assignment(_)
+            | Statement::Policy(_)
+            | Statement::Seal(_) => return,
+        };
+        if let Some(digest) = digests.into_iter().flatten().find(is_nothing) {
+            let known = self.placeholders.entry(kind);
+            let known = known.or_insert_with(|| ObservedPlaceholders {
+                entries: Span::default(),
+                first: digest,
+            });
+            known.entries.add(index);
+        }
     }
 
     fn observe_statement(
@@ -193,15 +233,12 @@ impl Observations {
                         planting: correction.target,
                         on: *lost_on,
                         count: count.get(),
-                        evidenced: evidence.is_some(),
+                        evidence: *evidence,
                     };
                     self.losses.insert(index, loss);
                 }
                 Remedy::Void => sums.voids += 1,
             },
-            Statement::Plot(plot) => self.plots.observe(index, plot),
-            // The state has all that findings ask of it.
-            Statement::Assignment(_) => {}
             Statement::KeyGrant(_) => {
                 let days = admitted_on.0.saturating_sub(issued_on.0);
                 if days > GRANT_DAYS_MAX {
@@ -209,6 +246,12 @@ impl Observations {
                 }
                 self.governance.push(index);
             }
+            Statement::Plot(plot) => {
+                self.plots_stated.entry(plot.number).or_insert(index);
+                self.plots.observe(index, plot);
+            }
+            // The state has all that findings ask of it.
+            Statement::Assignment(_) => {}
             Statement::Genesis(_)
             | Statement::Governors(_)
             | Statement::KeyRevoke(_)
@@ -259,7 +302,7 @@ pub struct Span {
 }
 
 impl Span {
-    fn add(&mut self, index: Index) {
+    pub(super) fn add(&mut self, index: Index) {
         if self.count == 0 {
             self.first = index;
         }
@@ -355,8 +398,17 @@ pub struct ObservedLoss {
     pub on: Day,
     /// How many trees.
     pub count: u32,
-    /// Whether the correction names evidence.
-    pub evidenced: bool,
+    /// The evidence that the correction names.
+    pub evidence: Option<Digest>,
+}
+
+/// Entries of a kind that name the digest of nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ObservedPlaceholders {
+    /// The entries.
+    pub entries: Span,
+    /// What the first of them names.
+    pub first: Digest,
 }
 
 /// A grant of a key that came long after it was signed.

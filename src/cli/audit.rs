@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::compared::{CompareArgs, Compared};
+use super::since::{Earlier, SinceArgs};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
 use super::{cosigned_hours, evidence, log_source};
@@ -46,6 +47,8 @@ pub struct AuditArgs {
     policy: PolicyArgs,
     #[command(flatten)]
     compare: CompareArgs,
+    #[command(flatten)]
+    since: SinceArgs,
     /// The genesis id that you were told.
     #[arg(long, value_name = "ID")]
     genesis: Option<RecordId>,
@@ -132,6 +135,7 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     let begun = Instant::now();
     let log = trusted.audit_key(source)?;
     let mut compared = args.compare.fetch(log.name().as_str())?;
+    let earlier = args.since.read()?;
     let scratch;
     let file = args.state.as_deref();
     let mut inspection = match file {
@@ -190,9 +194,16 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     let entries = inspection.auditor().state().entries();
     let verdict = |compared: &Compared| compared.verdict(entries);
     let same = compared.as_ref().map(verdict).transpose()?;
+    let head = checkpoint.head();
+    let until = |earlier: &Earlier| earlier.until(&report, source, head);
+    let since = earlier.as_ref().map(until).transpose()?;
     let seconds = begun.elapsed().as_secs_f64();
     if !args.json {
         print_words(&report, &new, seconds, inspection.auditor().standing());
+        if let Some(since) = &since {
+            outln!();
+            since.lines().iter().for_each(|line| outln!("{line}"));
+        }
         if let Some(line) = &same {
             outln!("{line}");
         }
@@ -231,6 +242,7 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         "seconds": seconds,
         "compared": same,
         "cosigned_hours": compared_hours,
+        "since": since,
         "policy": trust::as_json(trusted.policy(), inspection.auditor().standing()),
         "findings": report.findings.iter().map(|finding| serde_json::json!({
             "code": finding.code,

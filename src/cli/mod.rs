@@ -26,6 +26,7 @@ pub mod progress;
 mod proposal_checks;
 pub mod receipt;
 pub mod serve;
+mod since;
 pub mod store;
 mod store_log;
 pub mod submit;

@@ -31,6 +31,7 @@ pub use kinds::speakers;
 pub use refusal::{Code, Refusal, RefusalClass};
 #[cfg(feature = "client")]
 pub(crate) use rules::chain::ISSUED_DAYS_BEFORE_MAX;
+pub(crate) use rules::names::compared as compared_name;
 pub use rules::names::names_look_alike;
 pub use rules::speakers::{Speakers, endorsement_quorum};
 pub use state::{

@@ -1,7 +1,7 @@
 //! How far places are apart.
 
 /// The Earth's mean radius (IUGG), in metres.
-const EARTH_RADIUS_M: f64 = 6_371_008.8;
+pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
 
 /// A place: degrees north, degrees east.
 pub type Place = (f64, f64);

@@ -1,7 +1,10 @@
 //! Awards compared with each other: split above the cap, at the cap day after day, in bursts, for
 //! one event twice.
 
-use super::{Cases, Facts, Finding, FindingsError, Inconsistent, Severity, many};
+use super::crowds::Crowds;
+use super::earlier::Earlier;
+use super::prices::OldVersions;
+use super::{Cases, Facts, Finding, FindingsError, Inconsistent, Severity, caps, many};
 use crate::audit::awards::{AwardRow, AwardRows};
 use crate::record::{Grams, Index};
 
@@ -30,7 +33,16 @@ pub(super) fn findings(
         Severity::Medium,
         "So many awards to one account on one day look like a machine. Ask for the events behind.",
     );
-    awards.each_account(|rows| {
+    let mut near = caps::cases();
+    let mut crowds = Crowds::new(awards);
+    let mut earlier = Earlier::new(facts);
+    let mut old_versions = OldVersions::new(facts);
+    awards.each_account(|rows, sent| {
+        crowds.add(facts, rows, sent)?;
+        earlier.add(facts, rows);
+        for row in rows {
+            old_versions.add(facts, row)?;
+        }
         for one in rows.chunk_by(|a, b| (a.method, a.activity) == (b.method, b.activity)) {
             let days: Vec<OneDay<'_>> = one
                 .chunk_by(|a, b| a.occurred_on == b.occurred_on)
@@ -39,7 +51,10 @@ pub(super) fn findings(
             for day in &days {
                 add_split(day, &mut split);
             }
-            add_daily(&days, &mut daily);
+            // Days at the cap are near it too.
+            if !add_daily(&days, &mut daily) {
+                caps::add(&days, &mut near);
+            }
         }
         add_bursts(facts, rows, &mut burst)
     })?;
@@ -84,16 +99,21 @@ pub(super) fn findings(
             format!("{days} an account was given {BURST_AWARDS} awards or more for one day")
         }),
     ];
-    Ok(found.into_iter().flatten().collect())
+    let mut found: Vec<Finding> = found.into_iter().flatten().collect();
+    found.extend(caps::finding(near));
+    found.extend(crowds.findings()?);
+    found.extend(old_versions.finding());
+    found.extend(earlier.finding());
+    Ok(found)
 }
 
 /// Awards of one account, method, activity and day.
-struct OneDay<'a> {
-    rows: &'a [AwardRow],
+pub(super) struct OneDay<'a> {
+    pub(super) rows: &'a [AwardRow],
     /// The sum of their points, less reversals.
-    net: u128,
+    pub(super) net: u128,
     /// The most that one award may give, of the versions that awarded on that day.
-    cap: u128,
+    pub(super) cap: u128,
 }
 
 impl<'a> OneDay<'a> {
@@ -152,8 +172,9 @@ fn add_split(day: &OneDay<'_>, cases: &mut Cases) {
     }
 }
 
-/// Days of one account and activity, in order.
-fn add_daily(days: &[OneDay<'_>], cases: &mut Cases) {
+/// Days of one account and activity, in order. Gives whether any were at the cap for so long.
+fn add_daily(days: &[OneDay<'_>], cases: &mut Cases) -> bool {
+    let before = cases.count;
     let mut run: Option<(&AwardRow, &AwardRow, u64)> = None;
     let mut end = |run: Option<(&AwardRow, &AwardRow, u64)>| {
         if let Some((first, last, days)) = run
@@ -190,6 +211,7 @@ fn add_daily(days: &[OneDay<'_>], cases: &mut Cases) {
         };
     }
     end(run);
+    cases.count > before
 }
 
 /// Awards of one account.

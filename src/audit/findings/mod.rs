@@ -5,10 +5,21 @@
 mod attestations;
 mod authority;
 mod awards;
+mod caps;
 mod clock;
 mod coverage;
+mod crowds;
+mod dates;
+mod density;
+mod earlier;
+mod evidence;
 mod history;
+mod overlaps;
+mod payers;
+mod places;
+mod prices;
 mod promises;
+mod rights;
 mod survey_books;
 mod surveys;
 mod trees;
@@ -31,11 +42,20 @@ pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding
     all.extend(survey_books::findings(facts)?);
     all.extend(history::findings(facts)?);
     all.extend(trees::findings(facts));
+    all.extend(overlaps::findings(facts));
+    all.extend(places::findings(facts));
+    all.extend(density::findings(facts));
+    all.extend(dates::findings(facts)?);
+    all.extend(payers::findings(facts));
+    all.extend(rights::findings(facts));
+    all.extend(evidence::placeholders(facts));
+    all.extend(prices::claims(facts)?);
     all.extend(attestations::findings(facts));
     all.extend(authority::findings(facts)?);
     all.extend(clock::findings(facts));
     all.extend(coverage::findings(facts));
     all.extend(awards::findings(facts, awards)?);
+    all.extend(evidence::shared(facts, awards)?);
     all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(all)
 }

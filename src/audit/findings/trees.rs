@@ -2,20 +2,16 @@
 
 use super::{Cases, Facts, Finding, Severity, many};
 use crate::ledger::PlotState;
-use crate::record::{CarbonRights, Circle, Index, Place, PlotNumber, PlotPlace, great_circle_m};
+use crate::record::{CarbonRights, PlotNumber, PlotPlace};
 use std::collections::BTreeMap;
 
 /// A plot is nearly full from this share of its capacity on, in hundredths.
 const DENSE_PERCENT: u64 = 90;
-/// A plot is compared with at most this many to the north of it: thousands at one spot are found
-/// anyway, and must not take hours.
-const NEIGHBOURS_MAX: usize = 1_000;
 /// Characters of an outline that a case shows: a digest whole, of corners the first few.
 const OUTLINE_SHOWN: usize = 80;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     [
-        overlaps(facts),
         same_outline(facts),
         larger_than_circle(facts),
         carbon_sold(facts),
@@ -26,86 +22,6 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// A plot, and a circle that holds it.
-struct Encircled {
-    number: PlotNumber,
-    stated_at: Index,
-    circle: Circle,
-}
-
-impl Encircled {
-    fn of((number, plot): &(PlotNumber, PlotState)) -> Self {
-        Self {
-            number: *number,
-            stated_at: plot.stated_at,
-            circle: plot.plot.place.circle(),
-        }
-    }
-
-    fn middle(&self) -> Place {
-        (
-            self.circle.latitude.degrees(),
-            self.circle.longitude.degrees(),
-        )
-    }
-
-    /// Metres between the middles of two plots.
-    fn distance_m(&self, other: &Self) -> f64 {
-        great_circle_m(self.middle(), other.middle())
-    }
-
-    /// Metres that one plot lies north of another, or south of it.
-    fn north_m(&self, other: &Self) -> f64 {
-        great_circle_m((self.middle().0, 0.0), (other.middle().0, 0.0))
-    }
-}
-
-fn overlaps(facts: &Facts<'_>) -> Option<Finding> {
-    let mut cases = Cases::new(
-        "plots_overlap",
-        Severity::Medium,
-        "The circles that hold the plots overlap: the same land may be counted twice. Compare the \
-         outlines that the plots' entries give, or whose digests they name.",
-    );
-    // From south to north: only neighbours within the widest reach are compared.
-    let mut plots: Vec<Encircled> = facts.state.plots().map(Encircled::of).collect();
-    plots.sort_by_key(|plot| plot.circle.latitude.e7());
-    let widest = plots.iter().map(|plot| plot.circle.radius_m).max()?;
-    for (place, plot) in plots.iter().enumerate() {
-        let reach = f64::from(plot.circle.radius_m) + f64::from(widest);
-        let near = plots
-            .iter()
-            .skip(place + 1)
-            .take(NEIGHBOURS_MAX)
-            .take_while(|other| plot.north_m(other) <= reach);
-        for other in near {
-            let radii = f64::from(plot.circle.radius_m) + f64::from(other.circle.radius_m);
-            let apart = plot.distance_m(other);
-            if apart < radii {
-                let (one, two) = if plot.number < other.number {
-                    (plot, other)
-                } else {
-                    (other, plot)
-                };
-                let detail = format!(
-                    "the middles are {apart:.0} m apart, the radii {} and {} m",
-                    one.circle.radius_m, two.circle.radius_m
-                );
-                let mut indexes = vec![plot.stated_at, other.stated_at];
-                indexes.sort_unstable();
-                #[expect(clippy::cast_possible_truncation, reason = "metres on the Earth")]
-                let overlap = (radii - apart) as u128;
-                let names = format!("plots {} and {}", one.number, two.number);
-                cases.add(overlap, names, detail, indexes);
-            }
-        }
-    }
-    cases.finding(|count| {
-        let pairs = many(count, "pair", "pairs");
-        format!("{pairs} of plots lie in circles that overlap")
-    })
 }
 
 fn same_outline(facts: &Facts<'_>) -> Option<Finding> {
@@ -248,7 +164,7 @@ fn without_evidence(facts: &Facts<'_>) -> Option<Finding> {
     );
     let mut trees = 0;
     for (index, loss) in &facts.observations.losses {
-        if !loss.evidenced && facts.state.voided_by(*index).is_none() {
+        if loss.evidence.is_none() && facts.state.voided_by(*index).is_none() {
             trees += u64::from(loss.count);
             let detail = format!(
                 "{} lost on {}",

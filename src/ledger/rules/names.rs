@@ -235,8 +235,8 @@ fn is_left_out(c: char) -> bool {
         || (c.is_ascii() && !c.is_ascii_alphanumeric())
 }
 
-/// The form in which a name is compared.
-pub(in crate::ledger) fn compared(name: &str) -> String {
+/// The form in which a name is compared (`docs/format.md`, 2.3).
+pub(crate) fn compared(name: &str) -> String {
     let letters = name.chars().filter_map(|c| {
         let c = match letter(c).to_ascii_lowercase() {
             '0' => 'o',

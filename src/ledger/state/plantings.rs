@@ -8,7 +8,7 @@ use super::State;
 use super::domains::digested;
 use crate::ledger::broken::{Contradiction, Sum};
 use crate::ledger::trie::{Leaf, TrieError, Value};
-use crate::record::{Day, Index, Planting, PlotNumber, Serial, SpeciesCode};
+use crate::record::{Day, Digest, Index, Planting, PlotNumber, Serial, SpeciesCode};
 
 /// Trees of a planting that were lost by serial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -169,6 +169,11 @@ impl State {
         self.plantings
             .iter()
             .map(|((plot, first), planting)| (*plot, *first, planting))
+    }
+
+    /// The evidence of plantings and surveys, voided ones too, in order, each with the entry that names it.
+    pub fn evidence(&self) -> impl Iterator<Item = &(Digest, Index)> {
+        self.evidence.iter()
     }
 
     /// Plot and first serial of the planting that an entry holds.
