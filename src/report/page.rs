@@ -5,7 +5,7 @@ use askama::Template;
 use super::{ReportError, charts};
 use crate::audit::{
     Finding, Interval, IssuerRow, MonthRow, PlotRow, Report, Scope, Severity, Share, SpeciesRow,
-    percent,
+    UntilRow, percent,
 };
 use crate::figures::{decimal, grouped, signed, weight};
 use crate::record::CarbonRights;
@@ -247,6 +247,17 @@ impl Page<'_> {
             self.n(&survival.surveyed),
             self.part(&survival.surveyed, &self.planted()),
         )
+    }
+
+    /// Whether the checkpoint has entries behind those that were audited.
+    fn is_beginning(&self) -> bool {
+        let until = self.report.until.as_ref();
+        until.is_some_and(|until| !until.is_all)
+    }
+
+    fn until_words(&self, until: &UntilRow) -> String {
+        let words = until.words(self.report.checkpoint.size);
+        words.replacen("as of then", "As of then", 1)
     }
 
     fn planted(&self) -> u64 {
