@@ -7,7 +7,6 @@ mod forge;
 #[allow(dead_code)]
 #[path = "attacks/statements.rs"]
 mod statements;
-#[allow(dead_code)]
 mod support;
 
 use std::path::Path;
