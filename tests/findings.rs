@@ -887,6 +887,51 @@ fn late_awards() {
 }
 
 /// What the report says of a ledger is what the ledger holds; its page escapes what issuers wrote.
+/// A long table has its first rows in the text, and all of them in an annex; a short one has no annex. What must not
+/// break within says so, whatever the width of the page.
+#[test]
+fn long_tables_of_the_page_are_annexes() {
+    let page_of = |it: &Forge| {
+        let (_, report) = inspect(it, TODAY);
+        let dir = tempfile::tempdir().unwrap();
+        arborlog::report::write(dir.path(), &report).unwrap();
+        std::fs::read_to_string(dir.path().join("report.html")).unwrap()
+    };
+    let mut it = plain();
+    let short = page_of(&it);
+    assert!(!short.contains("Annex"), "nothing is long here");
+    for number in 0..20 {
+        let longitude = -1_224_000_000 + number * 10_900;
+        let plot = Plot {
+            name: format!("far field {number}").parse().unwrap(),
+            ..at(land(100 + number as u32), 377_100_000, longitude)
+        };
+        it.admit("planter", plot);
+    }
+    it.admit("planter", planting(119, 1, 10, 9));
+    let long = page_of(&it);
+    let (text, annex) = long.split_once("id=\"annex-plots\"").unwrap();
+    let rows = |part: &str| {
+        let cells = part.split("<td class=\"words\">1");
+        let names = cells.filter_map(|cell| cell.split("</td>").next());
+        names.filter(|name| name.contains(" far field ")).count()
+    };
+    assert_eq!(rows(annex), 20);
+    assert!(rows(text) <= 12, "{} of 12 rows at most", rows(text));
+    assert!(text.contains("far field 19"), "the largest is in the text");
+    assert!(text.contains("href=\"#annex-plots\""));
+    assert!(!annex.contains("id=\"annex-months\""), "months are few");
+    assert!(long.contains("<td class=\"whole\">2026-"), "a month");
+    let rule = |selector: &str| {
+        let (_, rest) = long.split_once(&format!("\n{selector} {{")).unwrap();
+        rest.split_once('}').unwrap().0.to_owned()
+    };
+    for whole in ["td.r", "td.whole"] {
+        assert!(rule(whole).contains("white-space: nowrap"), "{whole}");
+    }
+    assert!(!rule("th, td").contains("overflow-wrap"));
+}
+
 #[test]
 fn the_report_and_its_page() {
     let mut it = plain();

@@ -32,6 +32,8 @@ pub struct Auditor {
     replay: Replay,
     /// The last checkpoint that was found to be signed and to extend the one before.
     target: Option<Checkpoint>,
+    /// Where the last advance ended, if that was to be before the end of its checkpoint.
+    up_to: Option<TreeHead>,
     /// The last checkpoint that the log showed with a line by the key, whatever is wrong with it.
     last_shown: Option<UnverifiedCheckpoint>,
 }
@@ -51,6 +53,7 @@ impl Auditor {
             standing: None,
             replay: Replay::new(&origin, Signatures::Verify),
             target: None,
+            up_to: None,
             last_shown: None,
         })
     }
@@ -73,6 +76,7 @@ impl Auditor {
             standing: None,
             replay: Replay::resume(saved.state, saved.tree, Signatures::Verify),
             target: None,
+            up_to: None,
             last_shown: None,
         };
         // A fault of the auditor's own file is no fault of the log.
@@ -117,6 +121,7 @@ impl Auditor {
         Ok(Claimed {
             checkpoint: now,
             standing,
+            up_to: None,
         })
     }
 
@@ -162,16 +167,20 @@ impl Auditor {
             }
             extend(&tiles, &mut self.replay, threads, each, at_boundary)?;
         }
-        self.verify_keys(&claimed.checkpoint)?;
+        match claimed.up_to {
+            None => self.verify_keys(&claimed.checkpoint, self.state())?,
+            Some(_) => self.verify_keys_of_beginning(source, &claimed.checkpoint, threads)?,
+        }
         self.target = Some(claimed.checkpoint.clone());
+        self.up_to = claimed.up_to;
         self.standing.clone_from(&claimed.standing);
         Ok(from.size..head.size)
     }
 
     /// Checks that the log key in force at a checkpoint's size signed it, that every line of a log
     /// key's holds, and that the key that was given is, or was, one of them.
-    fn verify_keys(&self, checkpoint: &Checkpoint) -> Result<(), AuditError> {
-        let head = self.replay.state().globals();
+    fn verify_keys(&self, checkpoint: &Checkpoint, state: &State) -> Result<(), AuditError> {
+        let head = state.globals();
         if !head.log_keys.iter().any(|(key, _)| *key == self.key) {
             return Err(AuditError::NotALogKey(self.key));
         }
@@ -188,6 +197,31 @@ impl Auditor {
                     signed: self.key,
                     in_force: *key,
                 });
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Self::verify_keys`], of a checkpoint that goes on behind what was verified: which key is in force at its
+    /// size, only the entries behind tell. They are replayed where the key that was given is not named before.
+    fn verify_keys_of_beginning(
+        &self,
+        source: &dyn TileSource,
+        checkpoint: &Checkpoint,
+        threads: NonZeroUsize,
+    ) -> Result<(), AuditError> {
+        let named = &self.state().globals().log_keys;
+        if !named.iter().any(|(key, _)| *key == self.key) {
+            let tiles = Tiles::open(source, checkpoint.head())?;
+            let mut all = self.replay.clone();
+            let each = |_: &Taken<'_>, _: &State| Ok::<_, AuditError>(());
+            extend(&tiles, &mut all, threads, each, |_| Ok(()))?;
+            return self.verify_keys(checkpoint, all.state());
+        }
+        let note = checkpoint.note();
+        for vkey in named.iter().map(|(key, _)| self.vkey(*key)) {
+            if note.names(&vkey) {
+                note.verify(&vkey).map_err(CheckpointError::from)?;
             }
         }
         Ok(())
@@ -238,6 +272,15 @@ impl Auditor {
         self.target.as_ref().filter(|target| target.head() == here)
     }
 
+    /// The head up to which everything was verified, and the checkpoint that it is of: [`Self::last`], or one of more
+    /// entries, if only its beginning was to be verified.
+    pub fn verified(&self) -> Option<(TreeHead, &Checkpoint)> {
+        let here = self.replay.head().tree;
+        let checkpoint = self.target.as_ref()?;
+        let is_here = checkpoint.head() == here || self.up_to == Some(here);
+        is_here.then_some((here, checkpoint))
+    }
+
     /// The last checkpoint that was found to extend the one before it: [`Self::last`], or the one
     /// towards which an error broke off.
     pub fn target(&self) -> Option<&Checkpoint> {
@@ -257,12 +300,20 @@ impl Auditor {
 pub struct Claimed {
     checkpoint: Checkpoint,
     standing: Option<Standing>,
+    /// A beginning of its tree, if no more is to be verified.
+    up_to: Option<TreeHead>,
 }
 
 impl Claimed {
-    /// The size and root that the checkpoint claims.
+    /// The size and root that the checkpoint claims; of a [`super::Beginning`], those of that.
     pub fn head(&self) -> TreeHead {
-        self.checkpoint.head()
+        self.up_to.unwrap_or_else(|| self.checkpoint.head())
+    }
+
+    /// Only this beginning of its tree.
+    pub(super) fn up_to(self, head: TreeHead) -> Self {
+        let up_to = (head != self.checkpoint.head()).then_some(head);
+        Self { up_to, ..self }
     }
 
     /// The checkpoint as text, with its signatures.

@@ -84,7 +84,7 @@ impl CosignedTimes {
 }
 
 /// When an entry was admitted; of a sealed one, its seal says that.
-fn admitted_at(tiles: &Tiles<'_>, index: Index) -> Result<Option<TimeMs>, AuditError> {
+pub(super) fn admitted_at(tiles: &Tiles<'_>, index: Index) -> Result<Option<TimeMs>, AuditError> {
     let read = |index| Ok::<_, AuditError>(Entry::decode(&tiles.entry(index)?).ok());
     let Some(entry) = read(index)? else {
         return Ok(None);

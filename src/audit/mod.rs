@@ -49,6 +49,7 @@ mod saved;
 mod source;
 mod survival;
 mod tiles;
+mod until;
 mod whole;
 
 pub use attested::{Agreement, Compared, ObservedAttestation};
@@ -75,4 +76,5 @@ pub use saved::{SavedAudit, SavedAuditError};
 pub use source::{Folder, SourceError, StaticLog, TileSource, tile_bytes_max};
 pub use survival::{AgeClass, Cohort, Scope, Survival, ages, cohorts, survival};
 pub use tiles::{ProvenBundle, TileFault, Tiles};
+pub use until::{Beginning, NoUntil, Until, UntilError, UntilRow};
 pub use whole::{WholeError, check_whole, each_entry, extend, origin_of, threads_default};

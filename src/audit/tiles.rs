@@ -302,9 +302,13 @@ fn beyond(node: Node) -> TileFault {
     TileFault::wrong(node.to_string(), "the tree has no such")
 }
 
-/// The first items of a full tile, which must be one whole: a reader that passed over what is wrong
+/// The first items of a wider tile, which must be one whole: a reader that passed over what is wrong
 /// behind them would find another log whole than one that reads on.
-fn beginning_of(mut bytes: Vec<u8>, full: TileId, width: u16) -> Result<Vec<u8>, TileFault> {
+pub(super) fn beginning_of(
+    mut bytes: Vec<u8>,
+    full: TileId,
+    width: u16,
+) -> Result<Vec<u8>, TileFault> {
     let end = match full.level() {
         Level::Hashes(_) => HashTile::parse(&full, &bytes)
             .map(|_| usize::from(width) * HASH_BYTES)

@@ -50,7 +50,15 @@ pub struct AttestArgs {
 struct ReportData {
     format: String,
     checkpoint: CheckpointData,
+    until: Option<UntilData>,
     findings: Value,
+}
+
+/// Of an audit as of then: the checkpoint whose beginning was audited.
+#[derive(Deserialize)]
+struct UntilData {
+    checkpoint_size: u64,
+    checkpoint_root: String,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +112,14 @@ pub fn run(args: &AttestArgs) -> Done {
     } = data.checkpoint;
     let noted = UnverifiedCheckpoint::parse(note.as_bytes());
     let head = noted.map_err(|error| wrong(error.to_string()))?.head();
-    let tree_root = digest(&root).filter(|_| head.size == size && head.root.to_string() == root);
+    let is_of = |size: u64, root: &str| head.size == size && head.root.to_string() == root;
+    let agrees = match &data.until {
+        None => is_of(size, &root),
+        Some(until) => {
+            size <= until.checkpoint_size && is_of(until.checkpoint_size, &until.checkpoint_root)
+        }
+    };
+    let tree_root = digest(&root).filter(|_| agrees);
     let tree_root = tree_root.ok_or_else(|| wrong("its parts differ".to_owned()))?;
     let state_root = digest(&state_root).ok_or_else(|| wrong("it has no state root".to_owned()))?;
     if args.opinion != Opinion::Unmodified && args.words.is_empty() {

@@ -11,12 +11,12 @@ use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
 use super::{cosigned_hours, evidence, log_source};
 use arborlog::audit::{
-    AuditError, Auditor, Finding, Inspection, InspectionError, Severity, StaticLog, WholeError,
-    each_entry, threads_default,
+    AuditError, Auditor, Beginning, Claimed, Finding, Inspection, InspectionError, Severity,
+    StaticLog, Until, UntilError, WholeError, each_entry, threads_default,
 };
 use arborlog::client::today;
 use arborlog::durable::{FileError, at};
-use arborlog::note::Checkpoint;
+use arborlog::note::{Checkpoint, TreeHead};
 use arborlog::outcome::Outcome;
 use arborlog::policy::Standing;
 use arborlog::record::{Day, RecordId};
@@ -54,7 +54,7 @@ pub struct AuditArgs {
     genesis: Option<RecordId>,
     /// Keep what was verified in this file, and continue from there: the next audit proves that the log
     /// extends it, and reads only what is new. FILE.awards/ beside it holds the awards.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "until")]
     state: Option<PathBuf>,
     /// Write report.html and report.json into this folder.
     #[arg(long, value_name = "DIR")]
@@ -62,6 +62,11 @@ pub struct AuditArgs {
     /// Write every entry as CSV tables into this new folder. Reads the log a second time.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// Audit as of then: only the entries below this number, without a sealed batch that is not whole there, or those
+    /// admitted up to the end of this day (UTC). --as-of is that day then, or the day of the last of these entries,
+    /// unless it is given. Not with --state.
+    #[arg(long, value_name = "SIZE|DAY")]
+    until: Option<Until>,
     /// Reckon ages and due dates as of this day; today if left out.
     #[arg(long, value_name = "DAY")]
     as_of: Option<Day>,
@@ -150,13 +155,21 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     if let Some(policy) = trusted.policy() {
         inspection.require(policy.clone());
     }
+    let claimed = inspection.fetch_checkpoint(source);
+    let claimed = claimed.map_err(|error| failed(error, Some(&inspection), file))?;
+    let beginning = args.until.map(|until| begin(source, &claimed, until));
+    let beginning = beginning.transpose()?;
+    let (source, claimed): (&dyn StaticLog, _) = match &beginning {
+        Some(beginning) => (beginning, beginning.claimed()),
+        None => (source, &claimed),
+    };
     let threads = args.threads.unwrap_or_else(threads_default);
     let look = |replay: &Replay| {
         if let Some(compared) = &mut compared {
             compared.look(replay);
         }
     };
-    let new = match advance(&mut inspection, source, threads, file, look) {
+    let new = match advance_to(&mut inspection, source, claimed, threads, file, look) {
         Ok(new) => new,
         Err(error) => return Err(failed(error, Some(&inspection), file)),
     };
@@ -169,11 +182,19 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     if let Some(file) = &args.state {
         inspection.save(file)?;
     }
-    let report = inspection.report(args.as_of.unwrap_or_else(today))?;
-    let checkpoint = inspection.auditor().last();
-    let (Some(mut report), Some(checkpoint)) = (report, checkpoint) else {
+    let as_of = args.as_of.unwrap_or_else(|| match args.until {
+        None => today(),
+        Some(Until::Day(day)) => day,
+        Some(Until::Size(_)) => Day::of(inspection.auditor().state().globals().last_admitted_at),
+    });
+    let report = inspection.report(as_of)?;
+    let verified = inspection.auditor().verified();
+    let (Some(mut report), Some((head, checkpoint))) = (report, verified) else {
         return Err(log_source::failed(AuditError::Empty));
     };
+    if let Some(beginning) = &beginning {
+        report.say_until(beginning.row());
+    }
     let hours = match trusted.policy() {
         Some(policy) => {
             let auditor = inspection.auditor();
@@ -194,7 +215,6 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     let entries = inspection.auditor().state().entries();
     let verdict = |compared: &Compared| compared.verdict(entries);
     let same = compared.as_ref().map(verdict).transpose()?;
-    let head = checkpoint.head();
     let until = |earlier: &Earlier| earlier.until(&report, source, head);
     let since = earlier.as_ref().map(until).transpose()?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -219,7 +239,7 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         );
     }
     if let Some(dir) = &args.export {
-        export(dir, source, checkpoint, &inspection, threads)?;
+        export(dir, source, (head, checkpoint), &inspection, threads)?;
         say(args.json, format!("tables: {}", dir.display()));
     }
     let unheld = inspection.auditor().replay().unheld().to_vec();
@@ -234,6 +254,8 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         "whole": true,
         "entries": report.checkpoint.size,
         "root": report.checkpoint.root,
+        "until": report.until,
+        "as_of": report.as_of,
         "genesis": report.log.genesis,
         "vkey": report.log.vkey,
         "new_entries": new.end - new.start,
@@ -277,6 +299,23 @@ fn remove_when_stopped(dir: PathBuf) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The beginning of a log, for an audit as of then.
+fn begin<'a>(
+    source: &'a dyn StaticLog,
+    claimed: &Claimed,
+    until: Until,
+) -> Result<Beginning<'a>, Failure> {
+    if let Until::Day(day) = until
+        && day > today()
+    {
+        return Err(Failure::usage(format!("--until: {day} is still to come")));
+    }
+    Beginning::of(source, claimed, until).map_err(|error| match error {
+        UntilError::Audit(error) => log_source::failed(error),
+        error => Failure::usage(error),
+    })
+}
+
 /// Takes an inspection to the log's newest checkpoint, with a bar; gives the sizes from and to
 /// which it went.
 pub(super) fn advance(
@@ -284,14 +323,26 @@ pub(super) fn advance(
     source: &dyn StaticLog,
     threads: NonZeroUsize,
     file: Option<&Path>,
-    mut look: impl FnMut(&Replay),
+    look: impl FnMut(&Replay),
 ) -> Result<std::ops::Range<u64>, InspectionError> {
     let claimed = inspection.fetch_checkpoint(source)?;
+    advance_to(inspection, source, &claimed, threads, file, look)
+}
+
+/// The same, to a checkpoint that was fetched, or to the beginning of one.
+fn advance_to(
+    inspection: &mut Inspection,
+    source: &dyn StaticLog,
+    claimed: &Claimed,
+    threads: NonZeroUsize,
+    file: Option<&Path>,
+    mut look: impl FnMut(&Replay),
+) -> Result<std::ops::Range<u64>, InspectionError> {
     let from = inspection.auditor().state().entries();
     // The bar is only drawn: what was verified is told by the range that is returned.
     let more = claimed.head().size.saturating_sub(from);
     let bar = progress::bar("auditing entries", more);
-    let done = inspection.advance(source, &claimed, threads, file, |replay| {
+    let done = inspection.advance(source, claimed, threads, file, |replay| {
         look(replay);
         bar.set_position(replay.state().entries().saturating_sub(from));
     });
@@ -333,12 +384,11 @@ enum ExportFailure {
 fn export(
     dir: &Path,
     source: &dyn StaticLog,
-    checkpoint: &Checkpoint,
+    (head, checkpoint): (TreeHead, &Checkpoint),
     inspection: &Inspection,
     threads: NonZeroUsize,
 ) -> Done {
     let mut tables = Export::begin(dir)?;
-    let head = checkpoint.head();
     let bar = progress::bar("writing tables", head.size);
     let origin = inspection.auditor().origin();
     let done = each_entry(source, origin, head, threads, |taken| {
@@ -350,7 +400,7 @@ fn export(
         ExportFailure::Log(error) => log_source::failed(error.into()),
         tables => tables.into(),
     })?;
-    Ok(tables.finish(checkpoint)?)
+    Ok(tables.finish(head, checkpoint)?)
 }
 
 fn print_words(
@@ -361,6 +411,9 @@ fn print_words(
 ) {
     let size = report.checkpoint.size;
     outln!("WHOLE: {}, {size} entries", report.log.origin);
+    if let Some(until) = &report.until {
+        outln!("  {}", until.words(size));
+    }
     outln!("  root {}", report.checkpoint.root);
     outln!("  genesis {}", report.log.genesis);
     outln!("  log key in force {}", report.log.vkey);
@@ -397,7 +450,7 @@ fn print_words(
     }
     outln!();
     outln!("Not checked, or not to be known from any ledger:");
-    for what in report.not_checked {
+    for what in &report.not_checked {
         outln!("  – {what}");
     }
 }

@@ -33,11 +33,11 @@ pub fn compare(
         compared: 0,
         finding: None,
     };
-    let Some(last) = auditor.last().filter(|_| is_url(place)) else {
+    let Some((head, _)) = auditor.verified().filter(|_| is_url(place)) else {
         return Ok(none);
     };
     let seen = fetch(place, policy, auditor)?;
-    let tiles = Tiles::open(source, last.head()).map_err(|error| failed(error.into()))?;
+    let tiles = Tiles::open(source, head).map_err(|error| failed(error.into()))?;
     match CosignedTimes::of(&tiles, &seen).map_err(failed)? {
         CosignedTimes::Beginnings(finding) => Ok(Hours {
             compared: seen.len(),

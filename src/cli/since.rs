@@ -131,6 +131,12 @@ impl Earlier {
                 report.log.genesis
             )));
         }
+        if *size > head.size && report.until.is_some() {
+            return Err(Failure::usage(format!(
+                "the earlier report is of {size} entries, more than the {} that --until leaves",
+                head.size
+            )));
+        }
         if *size > head.size {
             return Err(Failure::of(
                 Outcome::Unchecked,

@@ -10,7 +10,7 @@ use super::tables::{
 };
 use crate::crypto::PublicKey;
 use crate::durable::{FileError, at, create_unsynced, make_folders, write_unsynced};
-use crate::note::Checkpoint;
+use crate::note::{Checkpoint, TreeHead};
 use crate::record::{
     Attestation, Basis, CarbonRights, Correction, GeoPoint, Index, Plot, PlotPlace, Remedy,
     Statement, Survey, TransferReason,
@@ -506,11 +506,18 @@ impl Export {
     ///
     /// # Errors
     /// [`ExportError`].
-    pub fn finish(mut self, checkpoint: &Checkpoint) -> Result<(), ExportError> {
+    pub fn finish(mut self, head: TreeHead, checkpoint: &Checkpoint) -> Result<(), ExportError> {
         let sections = self.tables.finish()?;
-        let head = checkpoint.head();
+        let all = checkpoint.head().size;
+        let which = match head.size == all {
+            true => "Every entry up to the checkpoint in `checkpoint`".to_owned(),
+            false => format!(
+                "The first {} of the {all} entries of the checkpoint in `checkpoint`",
+                head.size
+            ),
+        };
         let mut readme = format!(
-            "# {}: {} entries\n\nEvery entry up to the checkpoint in `checkpoint`, root {}, as an audit of arborlog verified it. CSV as RFC 4180 has it, UTF-8, a header in each file. Days are UTC, as YYYY-MM-DD. A field without a value is empty. Free texts are as their issuers wrote them: a spreadsheet may take one that begins with = for a formula.\n",
+            "# {}: {} entries\n\n{which}, root {}, as an audit of arborlog verified it. CSV as RFC 4180 has it, UTF-8, a header in each file. Days are UTC, as YYYY-MM-DD. A field without a value is empty. Free texts are as their issuers wrote them: a spreadsheet may take one that begins with = for a formula.\n",
             checkpoint.origin(),
             head.size,
             head.root

@@ -3,7 +3,10 @@
 use askama::Template;
 
 use super::{ReportError, charts};
-use crate::audit::{Finding, Interval, PlotRow, Report, Scope, Severity, Share, percent};
+use crate::audit::{
+    Finding, Interval, IssuerRow, MonthRow, PlotRow, Report, Scope, Severity, Share, SpeciesRow,
+    UntilRow, percent,
+};
 use crate::figures::{decimal, grouped, signed, weight};
 use crate::record::CarbonRights;
 
@@ -11,6 +14,8 @@ use crate::record::CarbonRights;
 const ITEMS_SHOWN: usize = 10;
 /// The most plots that the page shows: those with the most trees planted.
 const PLOTS_SHOWN: usize = 500;
+/// The most rows of a table of plots, species, keys or months in the text: a longer one is an annex.
+const ROWS_IN_TEXT: usize = 12;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -19,11 +24,28 @@ struct Page<'a> {
     high: usize,
     medium: usize,
     low: usize,
-    plots: Vec<&'a PlotRow>,
+    plots: Table<'a, PlotRow>,
+    /// What carbon rights, funder and holder are, if that is the same of all plots.
+    plots_words: Option<String>,
+    species: Table<'a, SpeciesRow>,
+    issuers: Table<'a, IssuerRow>,
+    months: Table<'a, MonthRow>,
     points_chart: String,
     trees_chart: String,
     survival_chart: String,
     map: String,
+}
+
+/// A table whose first rows stand in the text, and that is an annex with all of them if there are more.
+struct Table<'a, Row> {
+    first: Vec<&'a Row>,
+    all: Vec<&'a Row>,
+}
+
+impl<Row> Table<'_, Row> {
+    fn has_annex(&self) -> bool {
+        self.first.len() < self.all.len()
+    }
 }
 
 /// The page.
@@ -32,16 +54,32 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
         let same = |finding: &&Finding| finding.severity == severity;
         report.findings.iter().filter(same).count()
     };
-    let mut plots: Vec<&PlotRow> = report.plots.iter().collect();
-    plots.sort_by_key(|plot| std::cmp::Reverse(plot.planted));
-    plots.truncate(PLOTS_SHOWN);
+    let planted = |plot: &PlotRow| plot.planted;
+    let mut plots = largest(&report.plots, PLOTS_SHOWN, planted);
     plots.sort_by_key(|plot| plot.number);
+    let mut first = largest(&report.plots, ROWS_IN_TEXT, planted);
+    first.sort_by_key(|plot| plot.number);
+    let months = report.months.iter();
+    let earlier = report.months.len().saturating_sub(ROWS_IN_TEXT);
     let page = Page {
         report,
         high: weighing(Severity::High),
         medium: weighing(Severity::Medium),
         low: weighing(Severity::Low),
-        plots,
+        plots: Table { first, all: plots },
+        plots_words: words_of_all(&report.plots),
+        species: Table {
+            first: largest(&report.species, ROWS_IN_TEXT, |row| row.planted),
+            all: report.species.iter().collect(),
+        },
+        issuers: Table {
+            first: report.issuers.iter().take(ROWS_IN_TEXT).collect(),
+            all: report.issuers.iter().collect(),
+        },
+        months: Table {
+            first: months.clone().skip(earlier).collect(),
+            all: months.collect(),
+        },
         points_chart: charts::points_over_time(report)?,
         trees_chart: charts::trees_over_time(report)?,
         survival_chart: charts::survival_by_age(report)?,
@@ -49,6 +87,40 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
     };
     page.render()
         .map_err(|error| ReportError::Page(error.to_string()))
+}
+
+/// At most `count` rows: those of the largest number, that first.
+fn largest<Row>(rows: &[Row], count: usize, number: impl Fn(&Row) -> u64) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(number(row)));
+    rows.truncate(count);
+    rows
+}
+
+/// What carbon rights, funder and holder of a plot are.
+fn plot_words(plot: &PlotRow) -> String {
+    let rights = rights_words(&plot.carbon_rights);
+    format!("{rights}; {}; {}", plot.funded_by, plot.holder)
+}
+
+/// What these are of all plots, of two or more.
+fn words_of_all(plots: &[PlotRow]) -> Option<String> {
+    let (first, others) = plots.split_first()?;
+    let words = plot_words(first);
+    let same = !others.is_empty() && others.iter().all(|plot| plot_words(plot) == words);
+    same.then(|| {
+        let rights = rights_words(&first.carbon_rights);
+        let (funder, holder) = (&first.funded_by, &first.holder);
+        format!("{rights}; funded by {funder}; held by {holder}")
+    })
+}
+
+fn rights_words(rights: &CarbonRights) -> String {
+    match rights {
+        CarbonRights::NoneIssued => "no credits issued".to_owned(),
+        CarbonRights::Issued { registry, id } => format!("credits issued: {registry} {id}"),
+        CarbonRights::Unknown => "carbon rights unknown".to_owned(),
+    }
 }
 
 fn share_in_words(share: &Share) -> String {
@@ -130,12 +202,8 @@ impl Page<'_> {
         percent(share, 0)
     }
 
-    fn rights(&self, rights: &CarbonRights) -> String {
-        match rights {
-            CarbonRights::NoneIssued => "no credits issued".to_owned(),
-            CarbonRights::Issued { registry, id } => format!("credits issued: {registry} {id}"),
-            CarbonRights::Unknown => "unknown".to_owned(),
-        }
+    fn plot_words(&self, plot: &PlotRow) -> String {
+        plot_words(plot)
     }
 
     fn shown<'f>(&self, finding: &'f Finding) -> impl Iterator<Item = &'f crate::audit::Item> {
@@ -148,7 +216,7 @@ impl Page<'_> {
     }
 
     fn plots_hidden(&self) -> usize {
-        self.report.plots.len() - self.plots.len()
+        self.report.plots.len() - self.plots.all.len()
     }
 
     /// What the survival is of, and what it rests on.
@@ -179,6 +247,17 @@ impl Page<'_> {
             self.n(&survival.surveyed),
             self.part(&survival.surveyed, &self.planted()),
         )
+    }
+
+    /// Whether the checkpoint has entries behind those that were audited.
+    fn is_beginning(&self) -> bool {
+        let until = self.report.until.as_ref();
+        until.is_some_and(|until| !until.is_all)
+    }
+
+    fn until_words(&self, until: &UntilRow) -> String {
+        let words = until.words(self.report.checkpoint.size);
+        words.replacen("as of then", "As of then", 1)
     }
 
     fn planted(&self) -> u64 {

@@ -11,6 +11,7 @@ use super::facts::{Facts, Inconsistent};
 use super::findings::Finding;
 use super::observe::{IssuerSums, MonthSums};
 use super::survival::{AgeClass, Cohort, Survival, ages, cohorts, survival};
+use super::until::UntilRow;
 use crate::crypto::PublicKey;
 use crate::ledger::{State, Totals, decimal};
 use crate::record::{
@@ -42,7 +43,13 @@ const NOT_CHECKED: [&str; 6] = [
     "A saved audit, if this run went on from one, is taken at its word: it belongs where only the auditor writes.",
 ];
 
-/// A report on a ledger up to one checkpoint.
+/// In the place of the first of [`CHECKED`], as of then.
+const CHECKED_OF_BEGINNING: &str = "The checkpoint is signed by a log key of this ledger, and these entries are the beginning of its tree.";
+
+/// What is not checked beside, as of then.
+const NOT_CHECKED_OF_BEGINNING: &str = "The entries behind these, which the checkpoint has too: what was lost, found, corrected or revoked in them is not in this report, nor whether they break a rule.";
+
+/// A report on a ledger up to one checkpoint, or as of then.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The version of this structure.
@@ -55,12 +62,14 @@ pub struct Report {
     pub log: LogRow,
     /// The checkpoint it speaks of.
     pub checkpoint: CheckpointRow,
+    /// Up to where it goes, if it is as of then; `None` if it goes up to the end of the checkpoint.
+    pub until: Option<UntilRow>,
     /// How many entries an audit before this one had verified, which the ledger extends.
     pub extends: Option<u64>,
     /// What was checked.
     pub checked: [&'static str; 7],
     /// What was not, or can't be.
-    pub not_checked: [&'static str; 6],
+    pub not_checked: Vec<&'static str>,
     /// What there is to ask about, the gravest first.
     pub findings: Vec<Finding>,
     /// Sums over all.
@@ -102,8 +111,8 @@ impl Report {
         findings: Vec<Finding>,
     ) -> Result<Option<Self>, Inconsistent> {
         let state = facts.state;
-        let (Some(checkpoint), Some((genesis, programme)), Some(vkey)) = (
-            auditor.last(),
+        let (Some((head, checkpoint)), Some((genesis, programme)), Some(vkey)) = (
+            auditor.verified(),
             state.globals().genesis.as_ref(),
             auditor.vkey_in_force(),
         ) else {
@@ -122,16 +131,17 @@ impl Report {
                 quorum: state.globals().council.quorum,
             },
             checkpoint: CheckpointRow {
-                size: checkpoint.head().size,
-                root: checkpoint.head().root.to_string(),
+                size: head.size,
+                root: head.root.to_string(),
                 state_root: state_root(state)?,
                 first_admitted: Some(facts.admitted_on(Index(0))?),
                 last_admitted: facts.observations.last_day(),
                 note: checkpoint.to_string(),
             },
+            until: None,
             extends: extends.filter(|size| *size > 0),
             checked: CHECKED,
-            not_checked: NOT_CHECKED,
+            not_checked: NOT_CHECKED.to_vec(),
             findings,
             totals: state.totals().clone(),
             accounts: state.accounts_count() as u64,
@@ -146,6 +156,18 @@ impl Report {
             cohorts: cohorts(facts)?,
             ages: ages(facts)?,
         }))
+    }
+}
+
+impl Report {
+    /// Says that the audit was as of then: of a beginning of its checkpoint.
+    pub fn say_until(&mut self, until: UntilRow) {
+        if !until.is_all {
+            let [first, ..] = &mut self.checked;
+            *first = CHECKED_OF_BEGINNING;
+            self.not_checked.push(NOT_CHECKED_OF_BEGINNING);
+        }
+        self.until = Some(until);
     }
 }
 
@@ -175,9 +197,9 @@ pub struct LogRow {
 /// A checkpoint.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckpointRow {
-    /// Number of entries.
+    /// Number of entries that were audited.
     pub size: u64,
-    /// Root hash.
+    /// The root over them.
     pub root: String,
     /// The root of the state that these entries make.
     pub state_root: String,
