@@ -60,6 +60,17 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/tree.mjs"),
     ),
     (
+        "verifier/curve.mjs",
+        SCRIPT,
+        include_str!("verifier/curve.mjs"),
+    ),
+    // What signature.mjs fetches where a browser has no Ed25519 of its own.
+    (
+        "verifier/ed25519.mjs",
+        SCRIPT,
+        include_str!("verifier/ed25519.mjs"),
+    ),
+    (
         "verifier/signature.mjs",
         SCRIPT,
         include_str!("verifier/signature.mjs"),

@@ -681,14 +681,51 @@ test('without scripts a page is complete, and says how to verify', async () => {
   await finish();
 });
 
-test('a browser without Ed25519 says so, and ticks nothing', async () => {
+const withoutEd25519 = (context) => context.addInitScript(() => {
+  crypto.subtle.importKey = () => Promise.reject(new DOMException('no such algorithm', 'NotSupportedError'));
+});
+
+test('a browser without Ed25519 verifies by BigInt, and only such a browser fetches that', async () => {
+  const receipt = await (await fetch(`${site.real}/v1/receipts/${certificate.certificate}`)).text();
+  for (const lacks of [false, true]) {
+    const { context, page, finish } = await visit(browser, site, { acceptDownloads: true });
+    if (lacks) await withoutEd25519(context);
+    const asked = [];
+    context.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+    assert.equal(await decided(page), 'true');
+    assert.equal((await cardOf(page)).holds, 'true');
+    assert.equal(asked.includes('/web/verifier/ed25519.mjs'), lacks);
+    await page.goto(`${site.url}/receipt`);
+    await page.waitForSelector('#save:not([hidden])');
+    await page.waitForLoadState('networkidle');
+    await context.setOffline(true);
+    await page.setInputFiles('#file', { name: 'a.tlog-proof', mimeType: 'text/plain', buffer: Buffer.from(receipt) });
+    assert.equal(await decided(page), 'true');
+    const download = page.waitForEvent('download');
+    await page.click('#save');
+    const saved = readFileSync(await (await download).path(), 'utf8');
+    await finish();
+
+    const alone = await visit(browser, site, { offline: true });
+    if (lacks) await withoutEd25519(alone.context);
+    const file = join(site.dir, 'receipt.html');
+    // A bit of the log's line on the checkpoint, and the file as it is.
+    for (const [holds, text] of [['true', saved], ['false', saved.replace(/(\u2014 \S+ \S{20})(.)/, (_, before, digit) => before + (digit === 'A' ? 'B' : 'A'))]]) {
+      writeFileSync(file, text);
+      await alone.page.goto(`file://${file}`);
+      assert.equal(await decided(alone.page), holds, await alone.page.textContent('body'));
+    }
+    await alone.finish();
+  }
+});
+
+test('a browser that gives the page no cryptography says so, and ticks nothing', async () => {
   const { context, page, finish } = await visit(browser, site);
-  await context.addInitScript(() => {
-    crypto.subtle.importKey = () => Promise.reject(new DOMException('no such algorithm', 'NotSupportedError'));
-  });
+  await context.addInitScript(() => Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined }));
   await page.goto(`${site.url}/tree/${tree()}`);
   assert.equal(await decided(page), 'unable');
-  assert.match(await page.textContent('#verdict'), /cannot check Ed25519/);
+  assert.match(await page.textContent('#verdict'), /gives pages no cryptography/);
   assert.ok(Object.values(await states(page)).every((state) => state === 'waiting'));
   await finish();
 });
