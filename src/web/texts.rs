@@ -79,7 +79,7 @@ texts! {
     survey_older check_get no_cross halted error_not_found error_busy operator contact source
     found_none surveyed_trees chart_table year added in_all state_tree state_waits state_before state_had state_voided
     state_void_planting state_lost state_unclaimed paper_title size root share_fold
-    badge_waits one_tree one_tree_planted planted_before share link_copied
+    badge_waits one_tree one_tree_planted planted_before share link_copied live_pause live_again
 }
 
 /// A language that pages are in.

@@ -57,10 +57,21 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   assert.equal(await page.locator('figure svg').count(), 3);
   assert.equal(await page.locator('#newest tr').count(), 10);
   // On a phone the letters of drawings are still letters.
-  await page.setViewportSize({ width: 390, height: 844 });
-  const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => (
-    (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width))));
-  assert.ok(letters.length > 10 && Math.min(...letters) >= 11, `${Math.min(...letters)} pixels`);
+  for (const width of [390, 360]) {
+    await page.setViewportSize({ width, height: 844 });
+    const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => (
+      (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width))));
+    assert.ok(letters.length > 10 && Math.min(...letters) >= 11, `${Math.min(...letters)} pixels at ${width}`);
+    // And each is within its drawing.
+    const outside = await page.$$eval('figure svg', (all) => all.flatMap((svg) => {
+      const box = svg.getBoundingClientRect();
+      return [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() !== '').filter((text) => {
+        const own = text.getBoundingClientRect();
+        return own.left < box.left || own.right > box.right || own.top < box.top || own.bottom > box.bottom;
+      }).map((text) => text.textContent);
+    }));
+    assert.deepEqual(outside, [], `at ${width}`);
+  }
 
   // The newest entry that has an id: a state entry has none, and a sealed entry has its seal's alone.
   let named = entries.length - 1;
@@ -112,6 +123,16 @@ test('new entries appear by themselves, hostile names do nothing, and a stop wai
   site.run('submit', file, '--to', site.real, '--key', join(site.dir, 'keys', 'planter.pem'));
   await page.waitForSelector(`#newest tr:first-child a:text-is("${entries.length}")`);
   assert.match(await page.textContent('#newest tr'), /<img src=x onerror/);
+
+  // A reader who holds the rows sees none come, and all that came when they go on.
+  const newest = () => page.textContent('#newest tr a');
+  await page.click('#pause');
+  writeFileSync(file, `${JSON.stringify({ ...plot, number: 79, name: 'Held' })}\n`);
+  site.run('submit', file, '--to', site.real, '--key', join(site.dir, 'keys', 'planter.pem'));
+  await page.waitForTimeout(2_500);
+  assert.equal(await newest(), String(entries.length));
+  await page.click('#pause');
+  await page.waitForSelector(`#newest tr:first-child a:text-is("${entries.length + 1}")`);
 
   page.on('dialog', () => assert.fail('a name ran'));
   await page.goto(`${site.url}/plot/77`);
@@ -620,6 +641,11 @@ test('a certificate is shared as a link and a picture, which say nothing of a ch
     assert.ok([400, 404].includes((await fetch(site.real + wrong)).status), wrong);
   }
   const { context, page, finish } = await visit(browser, site);
+  // A browser that opens a picture by itself looks for an icon that nothing names.
+  const icon = await fetch(`${site.real}/favicon.ico`);
+  assert.deepEqual([icon.status, icon.headers.get('content-type')], [200, 'image/svg+xml']);
+  await page.goto(`${site.url}/badge${path}.svg`);
+  await page.waitForLoadState('networkidle');
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.goto(site.url + path);
   const meta = (name) => page.getAttribute(`meta[property="og:${name}"]`, 'content');
