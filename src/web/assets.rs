@@ -60,6 +60,17 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("verifier/tree.mjs"),
     ),
     (
+        "verifier/curve.mjs",
+        SCRIPT,
+        include_str!("verifier/curve.mjs"),
+    ),
+    // What signature.mjs fetches where a browser has no Ed25519 of its own.
+    (
+        "verifier/ed25519.mjs",
+        SCRIPT,
+        include_str!("verifier/ed25519.mjs"),
+    ),
+    (
         "verifier/signature.mjs",
         SCRIPT,
         include_str!("verifier/signature.mjs"),
@@ -179,11 +190,20 @@ const ASSETS: &[(&str, &str, &str)] = &[
 
 /// One of these files.
 pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, Problem> {
+    served(&name, &asked)
+}
+
+/// The icon where browsers look for one that nothing names: beside a picture or a file that was opened by itself.
+pub(super) async fn favicon(asked: HeaderMap) -> Result<Response, Problem> {
+    served("leaf.svg", &asked)
+}
+
+fn served(name: &str, asked: &HeaderMap) -> Result<Response, Problem> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, kind, text) = found.ok_or_else(|| not_found("file"))?;
     let digest = hex::encode(Sha256::digest(text));
     let etag = format!("\"{}\"", digest.get(..16).unwrap_or(&digest));
-    let known = etag::is_known(&asked, &etag);
+    let known = etag::is_known(asked, &etag);
     // A browser asks each time, and is seldom sent the file: a page and its scripts are of one version.
     let headers = [
         (CONTENT_TYPE, *kind),

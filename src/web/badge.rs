@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::frame::{Frame, Visit};
 use super::names::species_name;
-use super::texts::fill;
 use super::{Pages, broken, not_found};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, parse_path};
@@ -68,7 +67,7 @@ impl BadgeFacts {
         };
         let survey = match found {
             Some((alive, of)) => {
-                let of = fill(&f.t.of_looked_for, f.n(*of));
+                let of = f.of_looked_for(of);
                 format!("{} {}", f.n(*alive), of)
             }
             None => f.t.never_surveyed.clone(),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::robots::is_unindexed;
-use super::texts::{Language, Texts, fill};
+use super::texts::{Language, Texts};
 use crate::answer::Problem;
 use crate::answer::extract::Query;
 use crate::crypto::PublicKey;
@@ -343,17 +343,20 @@ impl Frame {
 
     /// How many trees were looked for, in words.
     pub(super) fn of_looked_for(&self, trees: &u64) -> String {
-        fill(&self.t.of_looked_for, self.n(trees))
+        let parts = [("looked_for", self.n(trees))];
+        self.language.say(&self.t.of_looked_for, &parts)
     }
 
     /// That the log takes no records, and what the page is of, in words.
     pub(super) fn halted_at(&self) -> String {
-        fill(&self.t.halted, self.n(self.size))
+        self.language
+            .say(&self.t.halted, &[("size", self.n(self.size))])
     }
 
     /// How many entries the page is of, in words.
     pub(super) fn as_of(&self) -> String {
-        fill(&self.t.as_of, self.n(self.size))
+        self.language
+            .say(&self.t.as_of, &[("size", self.n(self.size))])
     }
 }
 

@@ -11,7 +11,6 @@ use tokio::sync::Mutex;
 use super::entry::{EntryLine, NEWEST, newest};
 use super::frame::{Frame, Visit};
 use super::plot::{dot, drawn};
-use super::texts::fill;
 use super::{PageResult, Pages, page};
 use crate::answer::Problem;
 use crate::charts::{self, BLUE, Dot, GREEN, SMALL, SMALL_MAP};
@@ -185,11 +184,11 @@ struct HomePage {
 impl HomePage {
     /// On how many trees somebody looked at all, in words.
     fn surveyed(&self) -> String {
-        let looked = fill(
-            &self.f.t.surveyed_trees,
-            self.f.n(self.overview.surveyed_trees),
-        );
-        fill(&looked, self.f.n(self.overview.totals.standing))
+        let parts = [
+            ("surveyed", self.f.n(self.overview.surveyed_trees)),
+            ("standing", self.f.n(self.overview.totals.standing)),
+        ];
+        self.f.language.say(&self.f.t.surveyed_trees, &parts)
     }
 }
 

@@ -123,6 +123,7 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
             finish,
         ))
         .route("/live", get(live::live))
+        .route("/favicon.ico", get(assets::favicon))
         .route(
             "/web/{*name}",
             get(assets::asset).layer(axum::middleware::from_fn(take_turn)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::names::issuer_name;
-use super::texts::Language;
+use super::texts::{Language, Parts};
 use crate::answer::Problem;
 use crate::crypto::PublicKey;
 use crate::figures::decimal;
@@ -86,9 +86,6 @@ pub(super) fn isolated(text: &str) -> String {
     }
 }
 
-/// Parts of a sentence, each by the name of its place.
-type Parts<'p> = &'p [(&'p str, String)];
-
 struct Teller {
     language: Language,
     words: Option<&'static BTreeMap<String, String>>,
@@ -110,18 +107,7 @@ impl Teller {
     }
 
     fn say(&self, name: &str, parts: Parts<'_>) -> String {
-        let text = self.word(name);
-        let mut said = String::with_capacity(text.len() * 2);
-        let mut rest = text.as_str();
-        while let Some((before, behind)) = rest.split_once('{') {
-            said.push_str(before);
-            let (place, behind) = behind.split_once('}').unwrap_or((behind, ""));
-            let part = parts.iter().find(|(name, _)| *name == place);
-            said.push_str(part.map_or(place, |(_, part)| part));
-            rest = behind;
-        }
-        said.push_str(rest);
-        said
+        self.language.say(&self.word(name), parts)
     }
 
     fn n(&self, number: impl Into<u128>) -> String {
@@ -301,7 +287,7 @@ impl Teller {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
@@ -322,6 +308,32 @@ mod tests {
                 let sentence = sentence(language, &said, &SaidNames::default());
                 let whole = !sentence.contains(['{', '}', '_']) && sentence.chars().count() > 10;
                 assert!(whole, "{}: {sentence}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_noun_agrees_with_its_number() {
+        let path = "tests/golden/statements/award.json";
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut said: Statement = serde_json::from_str(&text).unwrap();
+        for (points, english, french) in [
+            (0, " gave 0 points for ", " a attribué 0 point pour "),
+            (1, " gave 1 point for ", " a attribué 1 point pour "),
+            (2, " gave 2 points for ", " a attribué 2 points pour "),
+            (
+                1_001,
+                " gave 1,001 points ",
+                " a attribué 1\u{202f}001 points ",
+            ),
+        ] {
+            let Statement::Award(award) = &mut said else {
+                panic!("an award")
+            };
+            award.points.0 = points;
+            for (language, words) in [(Language::English, english), (Language::French, french)] {
+                let told = sentence(language, &said, &SaidNames::default());
+                assert!(told.contains(words), "{told}");
             }
         }
     }

@@ -79,7 +79,7 @@ texts! {
     survey_older check_get no_cross halted error_not_found error_busy operator contact source
     found_none surveyed_trees chart_table year added in_all state_tree state_waits state_before state_had state_voided
     state_void_planting state_lost state_unclaimed paper_title size root share_fold
-    badge_waits one_tree one_tree_planted planted_before share link_copied
+    badge_waits one_tree one_tree_planted planted_before share link_copied live_pause live_again
 }
 
 /// A language that pages are in.
@@ -126,6 +126,39 @@ impl Language {
             Self::English => &ENGLISH,
             Self::Chinese => &CHINESE,
             Self::French => &FRENCH,
+        }
+    }
+
+    /// A text with its parts in their places, as scripts fill it (`card/saying.mjs`): `{points}` is a part, and of
+    /// `{points|# point|# points}` it is the first text that stands beside a number in the singular, with the part for `#`.
+    pub(super) fn say(self, text: &str, parts: Parts<'_>) -> String {
+        let mut said = String::with_capacity(text.len() * 2);
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('{') {
+            said.push_str(before);
+            let (place, behind) = behind.split_once('}').unwrap_or((behind, ""));
+            let (name, choice) = place
+                .split_once('|')
+                .map_or((place, None), |(name, forms)| (name, forms.split_once('|')));
+            let part = parts.iter().find(|(known, _)| *known == name);
+            let part = part.map_or(name, |(_, part)| part);
+            match choice {
+                Some((one, _)) if self.is_singular(part) => said.push_str(&one.replace('#', part)),
+                Some((_, many)) => said.push_str(&many.replace('#', part)),
+                None => said.push_str(part),
+            }
+            rest = behind;
+        }
+        said.push_str(rest);
+        said
+    }
+
+    /// Whether a noun beside this number, as it is written, is in the singular.
+    fn is_singular(self, number: &str) -> bool {
+        match self {
+            Self::English => number == "1",
+            Self::French => matches!(number, "0" | "1"),
+            Self::Chinese => false,
         }
     }
 
@@ -238,6 +271,9 @@ impl Texts {
     }
 }
 
+/// Parts of a text, each by the name of its place.
+pub(super) type Parts<'p> = &'p [(&'p str, String)];
+
 /// A text with a value in the place that it has for one.
 pub(super) fn fill(text: &str, value: impl std::fmt::Display) -> String {
     text.replacen("{}", &value.to_string(), 1)
@@ -260,10 +296,24 @@ mod tests {
                 |language: Language| language.texts().words.keys().cloned().collect::<Vec<_>>();
             assert_eq!(keys(language), keys(Language::English));
             let t = language.texts();
-            for one in [&t.as_of, &t.of_looked_for, &t.found_nothing, &t.halted] {
-                assert_eq!(one.matches("{}").count(), 1, "{one}");
+            assert_eq!(t.found_nothing.matches("{}").count(), 1);
+            for (text, names) in [
+                (&t.as_of, vec!["size"]),
+                (&t.halted, vec!["size"]),
+                (&t.of_looked_for, vec!["looked_for"]),
+                (&t.surveyed_trees, vec!["surveyed", "standing"]),
+            ] {
+                for number in ["0", "1", "2"] {
+                    let parts: Vec<_> = names.iter().map(|name| (*name, number.into())).collect();
+                    let said = language.say(text, &parts);
+                    assert!(
+                        said.contains(number) && !said.contains(['{', '#', '|']),
+                        "{said}"
+                    );
+                    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+                }
             }
-            for two in [&t.between, &t.surveyed_trees, &t.state_had] {
+            for two in [&t.between, &t.state_had] {
                 assert_eq!(two.matches("{}").count(), 2, "{two}");
             }
             for one in [&t.state_waits, &t.state_before, &t.state_lost] {

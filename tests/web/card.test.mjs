@@ -10,7 +10,7 @@ import { SENTENCES } from '../../src/web/card/sentences.mjs';
 import { Teller } from '../../src/web/card/tell.mjs';
 import { WORDS } from '../../src/web/card/words.mjs';
 
-const parts = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+const parts = (text) => [...new Set([...text.matchAll(/\{(\w+)[|}]/g)].map(([, name]) => name))].sort();
 
 test('every language has the same words with the same parts, and none is empty', () => {
   for (const [tag, words] of Object.entries(WORDS)) {
@@ -33,6 +33,35 @@ test('the card, and what pages are held against, have the words of the pages', (
       assert.deepEqual(parts(text), parts(SENTENCES.en[name]), `${tag}: ${name}`);
     }
     assert.deepEqual(Object.keys(SENTENCES[tag]), Object.keys(SENTENCES.en));
+  }
+});
+
+test('a noun agrees with its number, as Intl has it', () => {
+  for (const tag of ['en', 'fr', 'zh-Hans']) {
+    const teller = new Teller(tag);
+    const rules = new Intl.PluralRules(tag);
+    for (const number of [0, 1, 2, 10, 11, 21, 101, 1_001]) {
+      const said = teller.fill('{points|one #|many #}', { points: teller.n(number) });
+      assert.equal(said, `${rules.select(number) === 'one' ? 'one' : 'many'} ${teller.n(number)}`, `${tag}: ${number}`);
+    }
+  }
+  const [english, french, chinese] = ['en', 'fr', 'zh-Hans'].map((tag) => new Teller(tag));
+  const balances = (teller) => [0n, 1n, 2n].map((balance) => teller.account({ balance }).standing);
+  assert.deepEqual(balances(english), ['Its balance is 0 points.', 'Its balance is 1 point.', 'Its balance is 2 points.']);
+  assert.deepEqual(balances(french), ['Son solde est de 0 point.', 'Son solde est de 1 point.', 'Son solde est de 2 points.']);
+  assert.deepEqual(balances(chinese), ['余额为 0 积分。', '余额为 1 积分。', '余额为 2 积分。']);
+  const found = { looked_for: '1', alive: '1' };
+  assert.equal(english.say('survey_found', found), '1 of 1 tree that it looked for was alive');
+  assert.equal(french.say('survey_found', found), 'sur 1 arbre recherché, 1 était vivant');
+  // Whatever the number, nothing of a choice is left.
+  for (const teller of [english, french, chinese]) {
+    for (const text of [...Object.values(teller.words), ...Object.values(teller.sentences)]) {
+      for (const number of ['0', '1', '2']) {
+        const said = teller.fill(text, Object.fromEntries(parts(text).map((name) => [name, number])));
+        assert.doesNotMatch(said, /[{}#|]|undefined/);
+        assert.doesNotMatch(said, number === '1' ? /\b1 (points|entries|trees|arbres|entrées)\b/ : /\b2 (point|entry|tree|arbre|entrée)\b/);
+      }
+    }
   }
 });
 

@@ -57,10 +57,21 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   assert.equal(await page.locator('figure svg').count(), 3);
   assert.equal(await page.locator('#newest tr').count(), 10);
   // On a phone the letters of drawings are still letters.
-  await page.setViewportSize({ width: 390, height: 844 });
-  const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => (
-    (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width))));
-  assert.ok(letters.length > 10 && Math.min(...letters) >= 11, `${Math.min(...letters)} pixels`);
+  for (const width of [390, 360]) {
+    await page.setViewportSize({ width, height: 844 });
+    const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => (
+      (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width))));
+    assert.ok(letters.length > 10 && Math.min(...letters) >= 11, `${Math.min(...letters)} pixels at ${width}`);
+    // And each is within its drawing.
+    const outside = await page.$$eval('figure svg', (all) => all.flatMap((svg) => {
+      const box = svg.getBoundingClientRect();
+      return [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() !== '').filter((text) => {
+        const own = text.getBoundingClientRect();
+        return own.left < box.left || own.right > box.right || own.top < box.top || own.bottom > box.bottom;
+      }).map((text) => text.textContent);
+    }));
+    assert.deepEqual(outside, [], `at ${width}`);
+  }
 
   // The newest entry that has an id: a state entry has none, and a sealed entry has its seal's alone.
   let named = entries.length - 1;
@@ -112,6 +123,16 @@ test('new entries appear by themselves, hostile names do nothing, and a stop wai
   site.run('submit', file, '--to', site.real, '--key', join(site.dir, 'keys', 'planter.pem'));
   await page.waitForSelector(`#newest tr:first-child a:text-is("${entries.length}")`);
   assert.match(await page.textContent('#newest tr'), /<img src=x onerror/);
+
+  // A reader who holds the rows sees none come, and all that came when they go on.
+  const newest = () => page.textContent('#newest tr a');
+  await page.click('#pause');
+  writeFileSync(file, `${JSON.stringify({ ...plot, number: 79, name: 'Held' })}\n`);
+  site.run('submit', file, '--to', site.real, '--key', join(site.dir, 'keys', 'planter.pem'));
+  await page.waitForTimeout(2_500);
+  assert.equal(await newest(), String(entries.length));
+  await page.click('#pause');
+  await page.waitForSelector(`#newest tr:first-child a:text-is("${entries.length + 1}")`);
 
   page.on('dialog', () => assert.fail('a name ran'));
   await page.goto(`${site.url}/plot/77`);
@@ -620,6 +641,11 @@ test('a certificate is shared as a link and a picture, which say nothing of a ch
     assert.ok([400, 404].includes((await fetch(site.real + wrong)).status), wrong);
   }
   const { context, page, finish } = await visit(browser, site);
+  // A browser that opens a picture by itself looks for an icon that nothing names.
+  const icon = await fetch(`${site.real}/favicon.ico`);
+  assert.deepEqual([icon.status, icon.headers.get('content-type')], [200, 'image/svg+xml']);
+  await page.goto(`${site.url}/badge${path}.svg`);
+  await page.waitForLoadState('networkidle');
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.goto(site.url + path);
   const meta = (name) => page.getAttribute(`meta[property="og:${name}"]`, 'content');
@@ -681,14 +707,51 @@ test('without scripts a page is complete, and says how to verify', async () => {
   await finish();
 });
 
-test('a browser without Ed25519 says so, and ticks nothing', async () => {
+const withoutEd25519 = (context) => context.addInitScript(() => {
+  crypto.subtle.importKey = () => Promise.reject(new DOMException('no such algorithm', 'NotSupportedError'));
+});
+
+test('a browser without Ed25519 verifies by BigInt, and only such a browser fetches that', async () => {
+  const receipt = await (await fetch(`${site.real}/v1/receipts/${certificate.certificate}`)).text();
+  for (const lacks of [false, true]) {
+    const { context, page, finish } = await visit(browser, site, { acceptDownloads: true });
+    if (lacks) await withoutEd25519(context);
+    const asked = [];
+    context.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.goto(`${site.url}/certificate/${certificate.certificate}`);
+    assert.equal(await decided(page), 'true');
+    assert.equal((await cardOf(page)).holds, 'true');
+    assert.equal(asked.includes('/web/verifier/ed25519.mjs'), lacks);
+    await page.goto(`${site.url}/receipt`);
+    await page.waitForSelector('#save:not([hidden])');
+    await page.waitForLoadState('networkidle');
+    await context.setOffline(true);
+    await page.setInputFiles('#file', { name: 'a.tlog-proof', mimeType: 'text/plain', buffer: Buffer.from(receipt) });
+    assert.equal(await decided(page), 'true');
+    const download = page.waitForEvent('download');
+    await page.click('#save');
+    const saved = readFileSync(await (await download).path(), 'utf8');
+    await finish();
+
+    const alone = await visit(browser, site, { offline: true });
+    if (lacks) await withoutEd25519(alone.context);
+    const file = join(site.dir, 'receipt.html');
+    // A bit of the log's line on the checkpoint, and the file as it is.
+    for (const [holds, text] of [['true', saved], ['false', saved.replace(/(\u2014 \S+ \S{20})(.)/, (_, before, digit) => before + (digit === 'A' ? 'B' : 'A'))]]) {
+      writeFileSync(file, text);
+      await alone.page.goto(`file://${file}`);
+      assert.equal(await decided(alone.page), holds, await alone.page.textContent('body'));
+    }
+    await alone.finish();
+  }
+});
+
+test('a browser that gives the page no cryptography says so, and ticks nothing', async () => {
   const { context, page, finish } = await visit(browser, site);
-  await context.addInitScript(() => {
-    crypto.subtle.importKey = () => Promise.reject(new DOMException('no such algorithm', 'NotSupportedError'));
-  });
+  await context.addInitScript(() => Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined }));
   await page.goto(`${site.url}/tree/${tree()}`);
   assert.equal(await decided(page), 'unable');
-  assert.match(await page.textContent('#verdict'), /cannot check Ed25519/);
+  assert.match(await page.textContent('#verdict'), /gives pages no cryptography/);
   assert.ok(Object.values(await states(page)).every((state) => state === 'waiting'));
   await finish();
 });

@@ -2,7 +2,7 @@
 // Python ones. `node --test tests/web/verifier.test.mjs`
 
 import assert from 'node:assert/strict';
-import { createHash, sign as signBytes, webcrypto } from 'node:crypto';
+import { createHash, createPublicKey, sign as signBytes, webcrypto } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
@@ -20,7 +20,8 @@ import { recordId } from '../../src/web/verifier/record.mjs';
 import {
   checkGenesis, compare, dismissEvidence, evidenceOf, follows, forget, keepEvidence, keepGenesis, lastSeen, proveBy,
 } from '../../src/web/verifier/seen.mjs';
-import { canVerify, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
+import { verifyByBigInt } from '../../src/web/verifier/ed25519.mjs';
+import { canVerify, ed25519, isGoodKey, signatureHolds } from '../../src/web/verifier/signature.mjs';
 import {
   checkStory, circleOf, dayText, formText, isStated, recordIn, rowsOf, timeText,
 } from '../../src/web/verifier/story.mjs';
@@ -103,9 +104,95 @@ async function proof(size, leaves, whole = true) {
     : [...(await proof(size - k, leaves.slice(k), false)), await root(leaves.slice(0, k))];
 }
 
-test('this engine has Ed25519', async () => assert(await canVerify()));
+// As in a browser whose WebCrypto has no Ed25519; it is asked for that once.
+async function withoutWebCrypto(work) {
+  const own = crypto.subtle.importKey;
+  let asked = 0;
+  crypto.subtle.importKey = () => {
+    asked += 1;
+    return Promise.reject(new DOMException('no such algorithm', 'NotSupportedError'));
+  };
+  ed25519.found = null;
+  try {
+    await work();
+    assert(asked <= 1, 'what WebCrypto said is remembered');
+  } finally {
+    crypto.subtle.importKey = own;
+    ed25519.found = null;
+  }
+}
 
-test('golden statements are read, and their ids and signatures hold', async () => {
+// What holds by WebCrypto's Ed25519 holds by BigInt, and nothing else does.
+function bothWays(name, work) {
+  test(`${name}, by WebCrypto`, work);
+  test(`${name}, by BigInt`, () => withoutWebCrypto(work));
+}
+
+bothWays('Ed25519 is to be had', async () => assert(await canVerify()));
+
+test('without either there is no verdict', async () => {
+  const own = ed25519.ways;
+  ed25519.ways = [() => Promise.reject(new Error('none'))];
+  ed25519.found = null;
+  try {
+    assert.equal(await canVerify(), false);
+    const receipt = verifyReceipt(text('receipts/award.tlog-proof'), { vkey: log });
+    await assert.rejects(receipt, ({ code, outcome }) => code === 'library_unfit' && outcome === 'unchecked');
+  } finally {
+    ed25519.ways = own;
+    ed25519.found = null;
+  }
+  assert(await canVerify());
+});
+
+test('the vectors of RFC 8032 hold by BigInt, and no bit of them may be another', async () => {
+  for (const { name, public: key, message, signature } of JSON.parse(readFileSync(new URL('rfc8032.json', import.meta.url)))) {
+    const [signer, said, by] = [fromHex(key), fromHex(message), fromHex(signature)];
+    assert.equal(await verifyByBigInt(signer, by, said), true, name);
+    for (let bit = 0; bit < 512; bit += 3) {
+      const other = by.slice();
+      other[bit >> 3] ^= 1 << (bit & 7);
+      assert.equal(await verifyByBigInt(signer, other, said), false, `${name} ${bit}`);
+    }
+    assert.equal(await verifyByBigInt(signer, by, concat(said, [0])), false, name);
+    for (const length of [0, 32, 63]) assert.equal(await verifyByBigInt(signer, by.subarray(0, length), said), false, name);
+  }
+});
+
+test('WebCrypto and BigInt give one verdict on what is signed and on what was changed', async () => {
+  const L = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const random = dice(32);
+  const noise = (length) => Uint8Array.from({ length }, () => random(256));
+  const algorithm = { name: 'Ed25519' };
+  const byWebCrypto = async (key, signature, message) => (
+    crypto.subtle.verify(algorithm, await crypto.subtle.importKey('raw', key, algorithm, false, ['verify']), signature, message)
+  );
+  const flip = (bytes) => {
+    const other = bytes.slice();
+    other[random(bytes.length)] ^= 1 << random(8);
+    return other;
+  };
+  const found = { true: 0, false: 0 };
+  for (let turn = 0; turn < 100; turn += 1) {
+    const privateKey = keyFromSeed(noise(32));
+    const key = new Uint8Array(createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32));
+    const message = noise(1 + random(300));
+    const signature = new Uint8Array(signBytes(null, message, privateKey));
+    const s = signature.subarray(32).reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n) + L;
+    const larger = fromHex(s.toString(16).padStart(64, '0')).reverse();
+    for (const [by, said] of [
+      [signature, message], [flip(signature), message], [signature, flip(message)], [noise(64), message],
+      [concat(signature.subarray(0, 32), larger), message], [concat(signature.subarray(0, 32), noise(31), [0]), message],
+    ]) {
+      const verdict = await verifyByBigInt(key, by, said);
+      assert.equal(verdict, await byWebCrypto(key, by, said), `${turn}: ${hex(key)} ${hex(by)} ${hex(said)}`);
+      found[verdict] += 1;
+    }
+  }
+  assert.deepEqual(found, { true: 100, false: 500 });
+});
+
+bothWays('golden statements are read, and their ids and signatures hold', async () => {
   const names = list('statements').filter((name) => name.endsWith('.hex'));
   assert(names.length > 14);
   for (const name of names) {
@@ -127,7 +214,7 @@ test('golden statements are read, and their ids and signatures hold', async () =
 // A golden receipt of a state entry has no issuer; another key can be absent by the same proof as one of its items.
 const ofIssuer = (name) => !name.startsWith('state_');
 
-test('the golden receipt of items says what stands and what does not', async () => {
+bothWays('the golden receipt of items says what stands and what does not', async () => {
   const receipt = text('receipts/state_items.tlog-proof');
   const { items } = await verifyReceipt(receipt, { vkey: log });
   const words = text('ledger/item_words.txt').trim().split('\n');
@@ -139,7 +226,7 @@ test('the golden receipt of items says what stands and what does not', async () 
   await refuses(verifyReceipt(receipt, { vkey: log, genesis: GENESIS }), 'genesis_other');
 });
 
-test('golden receipts hold, by the log’s key, the genesis and the witness', async () => {
+bothWays('golden receipts hold, by the log’s key, the genesis and the witness', async () => {
   for (const name of list('receipts').filter(ofIssuer)) {
     const told = [];
     const receipt = text(`receipts/${name}`);
@@ -163,7 +250,7 @@ async function vkeyOf(name, key) {
   return `${hex(id)}+${base64(typed)}`;
 }
 
-test('what must be refused is', async () => {
+bothWays('what must be refused is', async () => {
   const names = list('rejected');
   assert(names.length > 60);
   const before = new Uint8Array(18);
@@ -1121,7 +1208,7 @@ test('a file about the state in which a bit is another does not hold', async () 
   }
 });
 
-test('golden files about the state hold, and those that do not come to what they say', async () => {
+bothWays('golden files about the state hold, and those that do not come to what they say', async () => {
   for (const name of list('receipts').filter((one) => !ofIssuer(one))) {
     // The log of these files goes on to where the next key signs; but for the items of the story's state.
     const vkey = name === 'state_items.tlog-proof' ? log : next;

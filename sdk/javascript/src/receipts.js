@@ -25,14 +25,13 @@ export async function verifyReceipt(file, { log = null, policy = null, genesis =
   const seenBy = await Promise.all(witnesses.map((witness) => vkeyOf(witness, WITNESS, MLDSA)));
   const vkey = log === null ? null : await vkeyOf(log, LOG, MLDSA);
   try {
-    need(await canVerify(), 'library_unfit', 'this WebCrypto has no Ed25519, or accepts what it must refuse');
+    need(await canVerify(), 'library_unfit', 'there is no WebCrypto here, which SHA-256 is of');
     const proven = await verify(file, { vkey, policy: rule, genesis: genesis?.toLowerCase() ?? null, witnesses: seenBy });
     if (question !== null) checkAbout(proven, question);
     return { outcome: 'holds', exitCode: 0, code: null, what: null, proven };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    const outcome = error.code === 'library_unfit' ? 'unchecked' : error.outcome;
-    return { outcome, exitCode: EXIT_CODES[outcome], code: error.code, what: error.message, proven: null };
+    return { outcome: error.outcome, exitCode: EXIT_CODES[error.outcome], code: error.code, what: error.message, proven: null };
   }
 }
 

@@ -13,6 +13,7 @@ import { readSealedStatement, readSignedEntry } from '../src/records.js';
 import { kindOf } from '../src/statements.js';
 import { base64, concat, decodeRecord, fromBase64, fromHex, hex, isSealedEntry, utf8 } from '../src/verifier/codec.mjs';
 import { readReceipt } from '../src/verifier/receipt.mjs';
+import { ed25519 } from '../src/verifier/signature.mjs';
 import { sha256 } from '../src/verifier/tree.mjs';
 
 const GOLDEN = new URL('../../../tests/golden/', import.meta.url);
@@ -176,12 +177,27 @@ test('evidence and points', async () => {
   assert.equal(pointsOf(40000, 167250000), 6690n);
 });
 
-test('every golden receipt holds', async () => {
+async function everyReceiptHolds() {
   const genesis = hex(linesOf('genesis').id);
   for (const name of readdirSync(new URL('receipts/', GOLDEN))) {
     const verdicts = await Promise.all([LOG, NEXT_LOG].map((log) => verifyReceipt(bytes(`receipts/${name}`), { log, genesis })));
     const outcomes = verdicts.map(({ outcome }) => outcome);
     assert.ok(outcomes.includes('holds') && !outcomes.includes('false'), `${name}: ${outcomes}`);
+  }
+}
+
+test('every golden receipt holds', everyReceiptHolds);
+
+test('every golden receipt holds where WebCrypto has no Ed25519, and nothing is said where there is none at all', async () => {
+  const { ways } = ed25519;
+  try {
+    [ed25519.ways, ed25519.found] = [ways.slice(1), null];
+    await everyReceiptHolds();
+    [ed25519.ways, ed25519.found] = [[], null];
+    const { outcome, code, exitCode } = await verifyReceipt(text('receipts/award.tlog-proof'), { log: LOG });
+    assert.deepEqual([outcome, code, exitCode], ['unchecked', 'library_unfit', 3]);
+  } finally {
+    [ed25519.ways, ed25519.found] = [ways, null];
   }
 });
 

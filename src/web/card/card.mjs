@@ -69,7 +69,7 @@ export class Card {
   }
 
   cannotVerify() {
-    this.show('unable', 'unproven', `${this.teller.say('no_ed25519')}.`);
+    this.show('unable', 'unproven', `${this.teller.say('no_cryptography')}.`);
   }
 
   // Tells what was proven, once nothing contradicts the log that it was proven in. `seen` is the number of entries that the

@@ -67,5 +67,19 @@ export function sentenceOf(statement, names, writer) {
   return kinds[s.kind]();
 }
 
+const known = (tag) => Object.keys(SENTENCES).find((one) => tag.toLowerCase().startsWith(one)) ?? 'en';
+
 // The sentences of a language: those of its card's words.
-export const sentencesOf = (tag) => SENTENCES[Object.keys(SENTENCES).find((known) => tag.toLowerCase().startsWith(known))] ?? SENTENCES.en;
+export const sentencesOf = (tag) => SENTENCES[known(tag)];
+
+// The numbers, as they are written, that a noun in the singular stands beside. Chinese has none.
+const SINGULAR = { en: ['1'], fr: ['0', '1'], zh: [] };
+
+// What fills the places of a text of this language (`sentences.mjs`).
+export function fillerOf(tag) {
+  const singular = SINGULAR[known(tag)];
+  return (text, parts) => text.replace(/\{(\w+)(?:\|([^|}]*)\|([^|}]*))?\}/g, (_, name, one, many) => {
+    const part = String(parts[name]);
+    return many === undefined ? part : (singular.includes(part) ? one : many).replace('#', () => part);
+  });
+}

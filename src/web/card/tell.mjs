@@ -2,10 +2,8 @@
 // verifier's own, never the page's.
 
 import { DAY_MS, lookedFor } from '../verifier/story.mjs';
-import { isolated, sentenceOf, sentencesOf } from './saying.mjs';
+import { fillerOf, isolated, sentenceOf, sentencesOf } from './saying.mjs';
 import { wordsOf } from './words.mjs';
-
-const fill = (text, parts) => text.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
 
 const standingOn = ({ planted, lost }) => planted - lost;
 // Whether fewer trees stand on a plot than have a certificate.
@@ -15,7 +13,7 @@ export class Teller {
   constructor(language) {
     this.words = wordsOf(language);
     this.sentences = sentencesOf(language);
-    this.fill = fill;
+    this.fill = fillerOf(language);
     // English days are read alike everywhere only with the day first and the month in letters.
     const tag = language === 'en' ? 'en-GB' : language;
     this.number = new Intl.NumberFormat(tag);
@@ -24,7 +22,7 @@ export class Teller {
   }
 
   say(name, parts = {}) {
-    return fill(this.words[name], parts);
+    return this.fill(this.words[name], parts);
   }
 
   n(value) {

@@ -72,7 +72,7 @@ async function show(file) {
   const able = await canVerify();
   if (mine !== turn) return;
   if (!able) {
-    conclude('unable', words.no_ed25519);
+    conclude('unable', words.no_cryptography);
     return;
   }
   try {
@@ -130,15 +130,16 @@ document.addEventListener('drop', (event) => {
 // ---- one page that verifies itself ----
 
 const MODULES = [
-  'verifier/bounds.mjs', 'verifier/codec.mjs', 'verifier/file.mjs', 'verifier/tree.mjs', 'verifier/signature.mjs', 'verifier/mldsa.mjs',
-  'verifier/note.mjs', 'verifier/policy.mjs', 'verifier/trie.mjs', 'verifier/domains.mjs', 'verifier/items.mjs', 'verifier/record.mjs',
-  'verifier/shown.mjs', 'verifier/about.mjs', 'verifier/receipt.mjs', 'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
+  'verifier/bounds.mjs', 'verifier/codec.mjs', 'verifier/file.mjs', 'verifier/tree.mjs', 'verifier/curve.mjs',
+  'verifier/ed25519.mjs', 'verifier/signature.mjs', 'verifier/mldsa.mjs', 'verifier/note.mjs', 'verifier/policy.mjs',
+  'verifier/trie.mjs', 'verifier/domains.mjs', 'verifier/items.mjs', 'verifier/record.mjs', 'verifier/shown.mjs',
+  'verifier/about.mjs', 'verifier/receipt.mjs', 'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
 ];
 
-// One script of all modules, each after those that it imports. Without imports they share one scope, so
-// no two of them may give the same name to something at their top level.
+// One script of all modules, each after those that it imports. Without imports, at the top or where one is needed, they share
+// one scope, so no two of them may give the same name to something at their top level.
 const joined = (sources) =>
-  sources.join('\n').replace(/^import [\s\S]*?;$/gm, '').replace(/^export (?=const|function|async|class)/gm, '');
+  sources.join('\n').replace(/^(import [\s\S]*?| *const \{[^}]*\} = await import\('\.\/\w+\.mjs'\));$/gm, '').replace(/^export (?=const|function|async|class)/gm, '');
 
 const escaped = (text) => text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
 
@@ -175,6 +176,9 @@ async function offerSaving() {
     link.click();
   });
 }
+
+// What this browser needs to verify is there before the network may be off.
+canVerify();
 
 // The site's page has the button that saves; a saved page has a receipt in its place.
 if (save) offerSaving().catch(() => {});

@@ -23,8 +23,10 @@ function row({ index, kind, says, when }) {
 
 const newest = () => Number(rows.querySelector('a')?.textContent ?? -1);
 
+let [source, again] = [null, null];
+
 function follow() {
-  const source = new EventSource(`/live?after=${newest() + 1}`);
+  source = new EventSource(`/live?after=${newest() + 1}`);
   source.addEventListener('message', (event) => {
     const { entries } = JSON.parse(event.data);
     const fresh = entries.filter((entry) => entry.index > newest());
@@ -34,8 +36,22 @@ function follow() {
   // A browser reconnects by itself after a broken connection, but not after a refusal, which comes
   // when too many readers watch.
   source.addEventListener('error', () => {
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(follow, AGAIN_MS);
   });
 }
+
+// Rows that move by themselves can be held (WCAG 2.2, 2.2.2). A held page has no connection: what came meanwhile comes at once
+// when it goes on.
+const button = document.getElementById('pause');
+const labels = [button.textContent, button.dataset.again];
+let isHeld = false;
+button.addEventListener('click', () => {
+  isHeld = !isHeld;
+  button.textContent = labels[Number(isHeld)];
+  clearTimeout(again);
+  source.close();
+  if (!isHeld) follow();
+});
+button.hidden = false;
 
 follow();

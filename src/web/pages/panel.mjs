@@ -123,7 +123,7 @@ async function run() {
   conclude('waiting', words.checking);
   for (const item of items.values()) setState(item, 'waiting', words);
   if (!(await canVerify())) {
-    conclude('unable', words.no_ed25519);
+    conclude('unable', words.no_cryptography);
     card?.cannotVerify();
     return;
   }

@@ -21,7 +21,7 @@ export class Refused extends Error {
 const UNCHECKED = new Set([
   'too_long', 'receipt_malformed', 'note_malformed', 'checkpoint_malformed', 'other_log', 'unsigned',
   'witness_missing', 'quorum_missing', 'proof_incomplete', 'proof_malformed', 'other_format', 'mldsa_unsupported', 'state_item_malformed',
-  'state_file_unfit', 'about_part', 'rules_version_unsupported', 'away', 'translated',
+  'state_file_unfit', 'about_part', 'rules_version_unsupported', 'library_unfit', 'away', 'translated',
 ]);
 
 // Says that it was this that could not be read, whatever is wrong inside.
