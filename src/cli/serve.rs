@@ -16,12 +16,14 @@ use arborlog::cosign::Pace;
 use arborlog::durable::{FileError, at};
 use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
 use arborlog::log::{
-    ENTRIES_PER_SAVE, Log, LogConfig, LogError, NEVER_LEADS, SharedConfig, SignedBeforeError,
-    SignedElsewhereError,
+    ENTRIES_PER_SAVE, Log, LogConfig, LogError, NEVER_LEADS, SLOW_COMMIT_MS, SharedConfig,
+    SignedBeforeError, SignedElsewhereError,
 };
 use arborlog::outcome::Outcome;
+use arborlog::record::FormatVersion;
 use arborlog::store::SEGMENT_BYTES;
 use arborlog::store::blobs::{ROUNDS_AT_START, probe};
+use arborlog::version::{COMMIT, RELEASE};
 use arborlog::web::{self, Site};
 
 /// Serve a ledger over HTTP until SIGTERM or Ctrl-C. Every flag has an `ARBORLOG_*` variable.
@@ -76,6 +78,9 @@ pub struct ServeArgs {
     /// 0 for no state entries: nothing can be proven of the state then.
     #[arg(long, env = "ARBORLOG_STATE_EVERY_MS", default_value_t = 1000)]
     state_every_ms: u64,
+    /// Say in the log which commits took longer than so many milliseconds.
+    #[arg(long, env = "ARBORLOG_SLOW_COMMIT_MS", default_value_t = SLOW_COMMIT_MS)]
+    slow_commit_ms: u64,
     /// The address that certificates and commands on pages lead to, such as
     /// https://ledger.example.org; the one that a reader used if left out.
     #[arg(long, env = "ARBORLOG_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
@@ -239,6 +244,14 @@ pub fn run(args: &ServeArgs) -> Done {
     runtime.block_on(async {
         // Before anything else: a signal during a long start must stop it cleanly too.
         let stop = stop_signal()?;
+        tracing::info!(
+            version = RELEASE,
+            commit = COMMIT,
+            format = FormatVersion::NUMBER,
+            dir = %args.dir.display(),
+            store = args.store,
+            "starting"
+        );
         let config = LogConfig {
             dir: args.dir.clone(),
             accept_clock: args.accept_clock,
@@ -251,6 +264,7 @@ pub fn run(args: &ServeArgs) -> Done {
             shared: shared(args).await?,
             // Which checkpoint stands is for the asking to say.
             holds_checkpoint: true,
+            slow_commit: Duration::from_millis(args.slow_commit_ms),
         };
         let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;
@@ -268,7 +282,15 @@ pub fn run(args: &ServeArgs) -> Done {
             log.advertise(address);
         }
         let head = log.published().head.tree;
-        tracing::info!(size = head.size, root = %head.root, "serving");
+        tracing::info!(
+            address = %listener.local_addr()?,
+            size = head.size,
+            root = %head.root,
+            connections = limits.connections,
+            memory_bytes = limits.memory_bytes,
+            body_bytes = limits.body_bytes,
+            "serving"
+        );
         if let Some(vkey) = log.mldsa_vkey() {
             tracing::info!(%vkey, "what witnesses and auditors are sent is signed by ML-DSA-44 too");
         }
@@ -447,9 +469,10 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal, "stopping");
     })
 }

@@ -90,10 +90,10 @@ impl EncodeLabelValue for Route {
 /// A request's method: one of the standard's, or some other. A client may send any token, and each
 /// name would be a series for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct MethodName(&'static str);
+pub(super) struct MethodName(pub &'static str);
 
 impl MethodName {
-    fn of(method: &Method) -> Self {
+    pub(super) fn of(method: &Method) -> Self {
         // RFC 9110, section 9.3, and RFC 5789.
         let standard = [
             "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",

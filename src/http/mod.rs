@@ -22,6 +22,7 @@ mod lookup;
 mod metrics;
 mod openapi;
 mod proofs;
+mod request_log;
 mod reversals;
 mod sealed_batches;
 mod send_buffers;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use axum::{Extension, Router};
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +17,7 @@ use super::connection::{Connection, Noted};
 use super::connections::Connections;
 use super::guarded_stream::Guarded;
 use super::metrics::ServerMetrics;
+use super::request_log;
 use super::send_buffers::SendBuffers;
 use super::shared_stream::{SharedStream, Socket};
 use super::{Cosigned, Limits, Tls, TrustedProxies, router};
@@ -185,6 +187,7 @@ async fn serve_connections(
         // Half-closed clients still get their answers.
         .half_close(true)
         .max_buf_size(READ_BUFFER_BYTES);
+    let router = router.layer(from_fn(request_log::tell));
     let graceful = GracefulShutdown::new();
     let connections = Connections::new(&limits, proxies);
     let listener = listener.into_std().map_err(ServeError::Listener)?;
