@@ -18,8 +18,8 @@ use tracing_subscriber::EnvFilter;
 
 use cli::log_lines::{LastLines, LogFormat, LogLines};
 use cli::{
-    attest, audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt,
-    serve, submit, sweep,
+    attest, audit, connect, fsck, govern, health, init, keygen, keys, lead, mirror, monitor,
+    receipt, serve, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
 
@@ -66,6 +66,7 @@ enum Command {
     Vkey(keys::VkeyArgs),
     Init(init::InitArgs),
     Serve(serve::ServeArgs),
+    Health(health::HealthArgs),
     Lead(lead::LeadArgs),
     Sweep(sweep::SweepArgs),
     Grant(govern::GrantArgs),
@@ -178,6 +179,7 @@ fn run(command: Command) -> cli::Done {
         Command::Vkey(args) => keys::vkey(&args),
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Lead(args) => lead::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Grant(args) => govern::grant(&args),

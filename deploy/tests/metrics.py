@@ -67,7 +67,7 @@ def queries(dashboard: dict) -> list[str]:
 def selectors(query: str) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """The metrics of a query, and what is asked of their labels."""
     found = []
-    for name, inside in re.findall(r"\b(arborlog_\w+|up|ALERTS)\b(?:\{(.*?)\})?", query):
+    for name, inside in re.findall(r"\b(arborlog_\w+|process_\w+|up|ALERTS)\b(?:\{(.*?)\})?", query):
         found.append((name, re.findall(r'(\w+)(=~|!~|!=|=)"(.*?)"', inside)))
     return found
 

@@ -9,12 +9,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::log_source::read_vkey;
+use super::service_manager::ServiceManager;
 use super::trust::read_policy;
 use super::{Done, Failure, log_lines, store};
 use arborlog::asking::AskingConfig;
 use arborlog::cosign::Pace;
 use arborlog::durable::{FileError, at};
-use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
+use arborlog::http::{ADMIN_CONNECTIONS, Limits, ServeOptions, Tls, TrustedProxies, serve};
 use arborlog::log::{
     ENTRIES_PER_SAVE, Log, LogConfig, LogError, NEVER_LEADS, SLOW_COMMIT_MS, SharedConfig,
     SignedBeforeError, SignedElsewhereError,
@@ -55,6 +56,10 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one and prints it.
     #[arg(long, env = "ARBORLOG_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
+    /// Where metrics, readiness and health are asked for (/metrics, /readyz, /healthz), over plain HTTP; at the address
+    /// above there is none of them then. Without it they are there, for anybody.
+    #[arg(long, env = "ARBORLOG_ADMIN_LISTEN", value_name = "ADDR")]
+    admin_listen: Option<String>,
     /// The clock is right, though it is behind the last admission, or more than 14 days ahead of it:
     /// admit records. It is held against uptime from then on.
     #[arg(long, env = "ARBORLOG_ACCEPT_CLOCK")]
@@ -268,22 +273,31 @@ pub fn run(args: &ServeArgs) -> Done {
         };
         let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;
-        let reloads = reload_at_hangup(tls.clone())?;
+        let manager = ServiceManager::of_environment();
+        let reloads = reload_at_hangup(tls.clone(), manager.clone())?;
         let mut limits = args.limits.limits();
-        limits.connections = connections_for(limits.connections, descriptors())?;
+        let for_admin = args.admin_listen.as_ref().map_or(0, |_| ADMIN_CONNECTIONS as u64);
+        let descriptors = descriptors().saturating_sub(for_admin);
+        limits.connections = connections_for(limits.connections, descriptors)?;
         let log = Arc::new(Log::open(&config).await.map_err(not_opened)?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
         })?;
+        let admin = args.admin_listen.as_deref().map(admin_listener).transpose()?;
         tokio::spawn(end_by_force(log.broke_off()));
         let scheme = if tls.is_some() { "https" } else { "http" };
         outln!("listening on {scheme}://{}", listener.local_addr()?);
+        let admin_address = admin.as_ref().map(|it| it.local_addr()).transpose()?;
+        if let Some(address) = admin_address {
+            outln!("metrics and readiness on http://{address}");
+        }
         if let Some(address) = reached_at(args, scheme, listener.local_addr()?) {
             log.advertise(address);
         }
         let head = log.published().head.tree;
         tracing::info!(
             address = %listener.local_addr()?,
+            admin = admin_address.map(tracing::field::display),
             size = head.size,
             root = %head.root,
             connections = limits.connections,
@@ -303,11 +317,16 @@ pub fn run(args: &ServeArgs) -> Done {
         // Without its task a SIGHUP would end the process, or be forgotten.
         let mut reloads_ended = false;
         let ended = &mut reloads_ended;
+        let status = format!("serving at {scheme}://{}", listener.local_addr()?);
+        // It is asked first when connections are accepted.
         let stop = async move {
+            manager.ready(&status);
+            manager.keep_alive();
             tokio::select! {
                 () = stop => {}
                 _ = reloads => *ended = true,
             }
+            manager.stopping();
         };
         let options = ServeOptions {
             limits,
@@ -315,6 +334,7 @@ pub fn run(args: &ServeArgs) -> Done {
             tls,
             log_lines_lost: Some(log_lines::lost),
             asking: Some(asking),
+            admin,
         };
         serve(listener, log, options, pages, stop).await?;
         if reloads_ended {
@@ -323,6 +343,14 @@ pub fn run(args: &ServeArgs) -> Done {
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })
+}
+
+/// The socket of `--admin-listen`.
+fn admin_listener(address: &str) -> Result<Arc<std::net::TcpListener>, Failure> {
+    let listener = std::net::TcpListener::bind(address).map_err(|error| {
+        anyhow::anyhow!("{address}: {error}; choose another with --admin-listen")
+    })?;
+    Ok(Arc::new(listener))
 }
 
 /// The object store of the ledger, tried in one round, if it has one.
@@ -395,16 +423,21 @@ fn not_opened(error: LogError) -> Failure {
 }
 
 /// Reads the certificate again at each SIGHUP.
-fn reload_at_hangup(tls: Option<Arc<Tls>>) -> std::io::Result<JoinHandle<()>> {
+fn reload_at_hangup(
+    tls: Option<Arc<Tls>>,
+    manager: ServiceManager,
+) -> std::io::Result<JoinHandle<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup())?;
     Ok(tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            manager.reloading();
             match tls.as_ref().map(|tls| tls.reload()) {
                 Some(Ok(())) => tracing::info!("the certificate was read again"),
                 Some(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
                 None => tracing::info!("nothing to read again: there is no TLS"),
             }
+            manager.reloaded();
         }
     }))
 }

@@ -7,6 +7,7 @@ mod append_batch;
 mod auditor;
 mod body;
 mod body_bytes;
+mod certificate_end;
 mod connection;
 mod connections;
 mod cosigned;
@@ -21,6 +22,7 @@ mod limits;
 mod lookup;
 mod metrics;
 mod openapi;
+mod process_metrics;
 mod proofs;
 mod request_log;
 mod reversals;
@@ -52,7 +54,7 @@ use utoipa_axum::routes;
 pub use auditor::serve_auditor;
 pub use forwarded::TrustedProxies;
 pub use limits::Limits;
-pub use server::{ServeError, ServeOptions, serve};
+pub use server::{ADMIN_CONNECTIONS, ServeError, ServeOptions, serve};
 pub use tls::{Tls, TlsError};
 pub use witness::serve_witness;
 
@@ -102,10 +104,28 @@ pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
     router(
         log,
         limits,
-        ServerMetrics::new(None),
+        ServerMetrics::new(None, None),
         Cosigned::default(),
         pages,
+        Operated::WithTheLog,
     )
+    .public
+}
+
+/// Where metrics, readiness and health are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operated {
+    /// Where the log is.
+    WithTheLog,
+    /// At an address of their own.
+    Apart,
+}
+
+/// What is served at each address.
+struct Routes {
+    public: Router,
+    /// Metrics, readiness and health, if they are apart.
+    admin: Option<Router>,
 }
 
 /// All routes of a log, and its pages.
@@ -115,7 +135,8 @@ fn router(
     metrics: ServerMetrics,
     cosigned: Cosigned,
     pages: PageRoutes,
-) -> Router {
+    operated: Operated,
+) -> Routes {
     // One, where the system does not say how many cores there are.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = Arc::new(App {
@@ -145,9 +166,11 @@ fn router(
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))
-        .routes(routes!(append_batch::batches))
+        .routes(routes!(append_batch::batches));
+    let probes = OpenApiRouter::default()
         .routes(routes!(healthz))
         .routes(routes!(readyz));
+    let measured = OpenApiRouter::default().routes(routes!(metrics::metrics));
     let compressed = OpenApiRouter::default()
         .routes(routes!(lookup::issuer))
         .routes(routes!(lookup::account))
@@ -162,22 +185,36 @@ fn router(
         .routes(routes!(cosigned::cosigners))
         .routes(routes!(cosigned::hours))
         .routes(routes!(cosigned::hour))
-        .routes(routes!(proofs::entry))
-        .routes(routes!(metrics::metrics));
+        .routes(routes!(proofs::entry));
     let (compressed, api) = compressed.split_for_parts();
     let (unturned, unturned_api) = unturned.split_for_parts();
     let (files, files_api) = files.split_for_parts();
     let (receipts, receipts_api) = receipts.split_for_parts();
+    let (probes, probes_api) = probes.split_for_parts();
+    let (measured, measured_api) = measured.split_for_parts();
     let (uncompressed, mut whole) = uncompressed.split_for_parts();
     for part in [api, unturned_api, files_api, receipts_api] {
         whole.merge(part);
     }
+    if operated == Operated::WithTheLog {
+        whole.merge(probes_api);
+        whole.merge(measured_api);
+    }
+    let operating = probes
+        .layer(from_fn(hold_answer))
+        .merge(
+            measured
+                .layer(from_fn(hold_answer))
+                .layer(from_fn(take_turn))
+                .layer(CompressionLayer::new()),
+        )
+        .with_state(Arc::clone(&app));
     let file_turns = Extension(ReadTurns::of_files());
     let document = openapi::document(&whole)
         .and_then(|document| serde_json::to_string_pretty(&document))
         .map(|text| ([(CONTENT_TYPE, "application/json")], text))
         .map_err(|error| Problem::contradiction(&format!("the API's description: {error}")));
-    compressed
+    let public = compressed
         .route("/openapi.json", get(move || async move { document }))
         .layer(from_fn(hold_answer))
         .layer(from_fn(take_turn))
@@ -210,7 +247,22 @@ fn router(
                 ),
         )
         .with_state(Arc::clone(&app))
-        .merge(pages.0.layer(CompressionLayer::new()))
+        .merge(pages.0.layer(CompressionLayer::new()));
+    match operated {
+        Operated::WithTheLog => Routes {
+            public: watched(public.merge(operating), app),
+            admin: None,
+        },
+        Operated::Apart => Routes {
+            public: watched(public, Arc::clone(&app)),
+            admin: Some(watched(operating, app)),
+        },
+    }
+}
+
+/// The routes of an address, with what all of them share there.
+fn watched(routes: Router, app: Arc<App>) -> Router {
+    routes
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(Extension(AnswerBudget::new()))
