@@ -135,7 +135,7 @@ impl Problem {
     /// Of a sealed batch, why the first of its refused statements is refused.
     pub(crate) fn first_refused(&self) -> Option<&str> {
         let first = self.refused.as_ref()?.first()?;
-        Some(&first.code)
+        Some(first.code)
     }
 
     /// How many records before the refused one this request brought in; `None` of what is no refusal of records.
