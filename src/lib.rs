@@ -54,5 +54,6 @@ pub mod report;
 pub mod shares;
 #[cfg(feature = "server")]
 pub mod store;
+pub mod version;
 #[cfg(feature = "server")]
 pub mod web;

@@ -16,10 +16,10 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use cli::log_lines::{LastLines, LogLines};
+use cli::log_lines::{LastLines, LogFormat, LogLines};
 use cli::{
-    attest, audit, connect, fsck, govern, init, keygen, keys, lead, mirror, monitor, receipt,
-    serve, submit, sweep,
+    attest, audit, connect, fsck, govern, health, init, keygen, keys, lead, mirror, monitor,
+    receipt, serve, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
 
@@ -33,7 +33,7 @@ use programs::{auditor, bench, demo, import, witness};
 /// Begin with: arborlog demo
 #[derive(Parser)]
 #[command(
-    version,
+    version = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("ARBORLOG_COMMIT"), ")"),
     max_term_width = 100,
     after_help = "Exit codes, of every command: 0 it holds, or is done; 1 it is false, or was refused; 2 wrong use; \
         3 it could not be checked, or done (a file is missing, a server away); 4 it is not that kind of thing; 5 not all went in; \
@@ -44,6 +44,16 @@ struct Cli {
     /// https; without it, those that this system trusts.
     #[arg(long, value_name = "FILE", global = true, env = "ARBORLOG_CACERT")]
     cacert: Option<PathBuf>,
+    /// How log lines, on standard error, are written: for people, or a JSON object in each.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        global = true,
+        env = "ARBORLOG_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,6 +66,7 @@ enum Command {
     Vkey(keys::VkeyArgs),
     Init(init::InitArgs),
     Serve(Box<serve::ServeArgs>),
+    Health(health::HealthArgs),
     Lead(lead::LeadArgs),
     Sweep(sweep::SweepArgs),
     Grant(govern::GrantArgs),
@@ -90,7 +101,7 @@ fn main() -> ExitCode {
         Ok(read) => read,
         Err(code) => return code,
     };
-    let last_lines = match log_to_stderr() {
+    let last_lines = match log_to_stderr(cli.log_format) {
         Ok(last_lines) => last_lines,
         Err(error) => {
             return cli::exit(Err(anyhow::anyhow!("a thread for the log: {error}").into()));
@@ -134,8 +145,8 @@ fn asks_for_json(matches: &ArgMatches) -> bool {
 }
 
 /// Sends log lines and panics to standard error, filtered by `ARBORLOG_LOG`.
-fn log_to_stderr() -> std::io::Result<LastLines> {
-    let (lines, last_lines) = LogLines::start()?;
+fn log_to_stderr(format: LogFormat) -> std::io::Result<LastLines> {
+    let (lines, last_lines) = LogLines::start(format)?;
     let panics = lines.clone();
     std::panic::set_hook(Box::new(move |panic| panics.tell_panic(panic)));
     let asked = std::env::var_os("ARBORLOG_LOG").unwrap_or_else(|| LOG_DEFAULT.into());
@@ -144,11 +155,13 @@ fn log_to_stderr() -> std::io::Result<LastLines> {
         Some(Ok(filter)) => (filter, true),
         _ => (EnvFilter::new(LOG_DEFAULT), false),
     };
-    tracing_subscriber::fmt()
+    let told = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(move || lines.clone())
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_writer(lines);
+    match format {
+        LogFormat::Text => told.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => told.json().flatten_event(true).init(),
+    }
     if !understood {
         tracing::warn!(
             ?asked,
@@ -166,6 +179,7 @@ fn run(command: Command) -> cli::Done {
         Command::Vkey(args) => keys::vkey(&args),
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Lead(args) => lead::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Grant(args) => govern::grant(&args),

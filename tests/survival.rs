@@ -891,7 +891,11 @@ fn a_full_census_leaves_nothing_to_chance() {
     }
     let (findings, report) = world.audit();
     let grave = findings.iter().filter(|it| it.severity > Severity::Low);
-    let codes: Vec<_> = grave.map(|finding| finding.code).collect();
+    // What the forge makes up otherwise: where plots lie, and the digest of a method's document.
+    let codes = grave.map(|finding| finding.code);
+    let codes: Vec<_> = codes
+        .filter(|code| !["plot_outside_country", "evidence_placeholder"].contains(code))
+        .collect();
     assert_eq!(codes, ["state_uncovered"], "the forge covers nothing");
     assert_eq!(report.totals.standing, alive_of_all);
     let survival = &report.survival;

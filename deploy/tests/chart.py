@@ -24,6 +24,7 @@ REFUSED = [
     ({"secretName": "keys", "store": {"variables": {"AWS_SECRET_ACCESS_KEY": "x"}}}, "AWS_SECRET_ACCESS_KEY"),
     ({"secretName": "keys", "image": {"digest": "latest"}}, "digest"),
     ({"secretName": "keys", "probes": {"readiness": "/"}}, "readiness"),
+    ({"secretName": "keys", "adminPort": 8080}, "adminPort"),
     ({"secretName": "keys", "sweep": {"enabled": True}}, "sweep"),
     ({"secretName": "keys", "trustedProxies": ["proxy.example.org"]}, "trustedProxies"),
 ]
@@ -71,6 +72,15 @@ def check_servers(name: str, values: dict, stateful: dict):
     check(name, container["readinessProbe"]["httpGet"]["path"] == wanted, "readiness")
     rolls = stateful["spec"]["updateStrategy"]["type"] == "RollingUpdate"
     check(name, rolls == (wanted == "/healthz"), "an update that waits for followers to lead")
+    port = values.get("adminPort", 0)
+    probes = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    check(name, {probe["port"] for probe in probes} == {"admin" if port else "http"}, "the port of the probes")
+    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+    check(name, ports == {"http": 8080} | ({"admin": port} if port else {}), "ports")
+    listens = {one["name"]: one.get("value") for one in container["env"]}
+    check(name, listens.get("ARBORLOG_ADMIN_LISTEN") == (f"0.0.0.0:{port}" if port else None), "the address for metrics")
+    if values.get("tlsSecretName") and port:
+        check(name, {probe["scheme"] for probe in probes} == {"HTTP"}, "probes speak TLS to an address without it")
     ends = pod["terminationGracePeriodSeconds"]
     check(name, ends > 40, "it is killed before its callers are answered")
 

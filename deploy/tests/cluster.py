@@ -77,9 +77,10 @@ class Cluster:
             text = re.sub(rf"(^-ip=|//|-master=){other}\b", rf"\g<1>{address}", text)
         for port, other in self.store_ports.items():
             text = re.sub(rf"(:|-s3.port=){port}\b", rf"\g<1>{other}", text)
-        return text.replace("0.0.0.0", self.addresses.get(name, "127.0.0.1")).replace(
-            "/usr/local/lib/arborlog/", f"{DEPLOY}/container/"
-        )
+        address = self.addresses.get(name, "127.0.0.1")
+        text = text.replace("0.0.0.0", address).replace("http://127.0.0.1:", f"http://{address}:")
+        text = text.replace("/usr/local/bin/arborlog", str(self.arborlog))
+        return text.replace("/usr/local/lib/arborlog/", f"{DEPLOY}/container/")
 
     def command(self, name: str) -> tuple[list[str], dict[str, str]]:
         service = self.services[name]

@@ -22,7 +22,7 @@ from pathlib import Path
 import yaml
 
 DEPLOY = Path(__file__).resolve().parent.parent
-ADDRESS = "127.0.0.1:8080"
+PORTS = {"http": 8080, "admin": 8090}
 
 
 class Failed(Exception):
@@ -75,7 +75,7 @@ def probe(container: dict, which: str) -> int:
     asked = container[which]["httpGet"]
     context = ssl._create_unverified_context() if asked["scheme"] == "HTTPS" else None
     try:
-        url = f"{asked['scheme'].lower()}://{ADDRESS}{asked['path']}"
+        url = f"{asked['scheme'].lower()}://127.0.0.1:{PORTS[asked['port']]}{asked['path']}"
         return urllib.request.urlopen(url, timeout=3, context=context).status
     except urllib.error.HTTPError as refusal:
         return refusal.code
@@ -109,7 +109,7 @@ def serve(program: Path, work: Path, spec: dict, secrets: dict[str, dict[str, Pa
     def here(text: str) -> str:
         paths = "|".join(sorted(places, key=len, reverse=True))
         text = re.sub(rf"(^|=)({paths})(?=/|$)", lambda found: f"{found[1]}{places[found[2]]}", text)
-        return text.replace("0.0.0.0:8080", ADDRESS)
+        return text.replace("0.0.0.0:", "127.0.0.1:")
 
     # In a pod /keys is a folder of its own.
     if "/keys" in places and ledger:
@@ -171,10 +171,11 @@ def play(program: Path, helm: str, work: Path):
     (copy / "keys").symlink_to("/keys")
     sets = {name: yaml.safe_load((DEPLOY / f"helm/sets/{name}.yaml").read_text()) for name in ("store", "disk", "writers")}
     for name, values in sets.items():
-        for tls in ({}, {"tlsSecretName": "ledger-tls"}):
-            spec = render(helm, values | tls)
+        tls, admin = {"tlsSecretName": "ledger-tls"}, {"adminPort": PORTS["admin"]}
+        for more in ({}, tls, tls | admin):
+            spec = render(helm, values | more)
             told = serve(program, work, spec, secrets, copy if values["kind"] == "disk" else None)
-            print(f"{name}.yaml{' with TLS' if tls else ''}: {told}")
+            print(f"{name}.yaml with {', '.join(more) or 'nothing more'}: {told}")
 
 
 def main(given: str, helm: str):

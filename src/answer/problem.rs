@@ -132,6 +132,18 @@ impl Problem {
         )
     }
 
+    /// Of a sealed batch, why the first of its refused statements is refused.
+    pub(crate) fn first_refused(&self) -> Option<&str> {
+        let first = self.refused.as_ref()?.first()?;
+        Some(first.code)
+    }
+
+    /// How many records before the refused one this request brought in; `None` of what is no refusal of records.
+    pub(crate) fn appended(&self) -> Option<usize> {
+        let before = self.already_in.as_ref().map_or(0, Vec::len);
+        Some(self.admitted?.saturating_sub(before))
+    }
+
     fn of_refusal(refused: Refused) -> Self {
         let Refused {
             position,

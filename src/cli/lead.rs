@@ -24,6 +24,9 @@ pub struct LeadArgs {
     /// The ledger's object store.
     #[arg(long, env = "ARBORLOG_STORE", value_name = "ADDRESS")]
     store: String,
+    /// Where that server says whether it leads, if that is not at URL: its --admin-listen.
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -31,15 +34,24 @@ pub struct LeadArgs {
 
 pub fn run(args: &LeadArgs) -> Done {
     let blobs = store::open(&args.store)?;
-    let remote = connect::to(&args.url).retrying_for(PATIENCE);
+    let to = connect::to(&args.url);
+    to.check_address().map_err(Failure::usage)?;
+    let to = to.base().to_owned();
+    let admin = args.admin.as_ref().unwrap_or(&args.url);
+    let remote = connect::to(admin).retrying_for(PATIENCE);
     remote.check_address().map_err(Failure::usage)?;
-    let to = remote.base().to_owned();
     // Before the leader makes room: nobody would lead until its silence is over.
-    let asked = connect::to(&args.url).retrying_for(Duration::ZERO);
-    if let Err(RemoteError::Away { why, .. }) = asked.bytes("readyz")
-        && why.contains(NEVER_LEADS)
-    {
-        return Err(Failure::usage(format!("{to}: {why}; name another server")));
+    let asked = connect::to(admin).retrying_for(Duration::ZERO);
+    match asked.bytes("readyz") {
+        Err(RemoteError::Away { why, .. }) if why.contains(NEVER_LEADS) => {
+            return Err(Failure::usage(format!("{to}: {why}; name another server")));
+        }
+        Err(RemoteError::Problem { problem, .. }) if problem.status == 404 => {
+            return Err(Failure::usage(format!(
+                "{admin} does not say whether it leads: name its --admin-listen with --admin"
+            )));
+        }
+        _ => {}
     }
     let begun = Instant::now();
     Runtime::new()?.block_on(Handover::wish(&*blobs, &to, Patience::default()))?;

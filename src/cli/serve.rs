@@ -9,19 +9,22 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::log_source::read_vkey;
+use super::service_manager::ServiceManager;
 use super::trust::read_policy;
 use super::{Done, Failure, log_lines, store};
 use arborlog::asking::AskingConfig;
 use arborlog::cosign::Pace;
 use arborlog::durable::{FileError, at};
-use arborlog::http::{Limits, ServeOptions, Tls, TrustedProxies, serve};
+use arborlog::http::{ADMIN_CONNECTIONS, Limits, ServeOptions, Tls, TrustedProxies, serve};
 use arborlog::log::{
-    ENTRIES_PER_SAVE, Log, LogConfig, LogError, NEVER_LEADS, SharedConfig, SignedBeforeError,
-    SignedElsewhereError,
+    ENTRIES_PER_SAVE, Log, LogConfig, LogError, NEVER_LEADS, SLOW_COMMIT_MS, SharedConfig,
+    SignedBeforeError, SignedElsewhereError,
 };
 use arborlog::outcome::Outcome;
+use arborlog::record::FormatVersion;
 use arborlog::store::SEGMENT_BYTES;
 use arborlog::store::blobs::{ROUNDS_AT_START, probe};
+use arborlog::version::{COMMIT, RELEASE};
 use arborlog::web::{self, Site};
 
 /// Serve a ledger over HTTP until SIGTERM or Ctrl-C. Every flag has an `ARBORLOG_*` variable.
@@ -53,6 +56,10 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one and prints it.
     #[arg(long, env = "ARBORLOG_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
+    /// Where metrics, readiness and health are asked for (/metrics, /readyz, /healthz), over plain HTTP; at the address
+    /// above there is none of them then. Without it they are there, for anybody.
+    #[arg(long, env = "ARBORLOG_ADMIN_LISTEN", value_name = "ADDR")]
+    admin_listen: Option<String>,
     /// The clock is right, though it is behind the last admission, or more than 14 days ahead of it:
     /// admit records. It is held against uptime from then on.
     #[arg(long, env = "ARBORLOG_ACCEPT_CLOCK")]
@@ -76,6 +83,9 @@ pub struct ServeArgs {
     /// 0 for no state entries: nothing can be proven of the state then.
     #[arg(long, env = "ARBORLOG_STATE_EVERY_MS", default_value_t = 1000)]
     state_every_ms: u64,
+    /// Say in the log which commits took longer than so many milliseconds.
+    #[arg(long, env = "ARBORLOG_SLOW_COMMIT_MS", default_value_t = SLOW_COMMIT_MS)]
+    slow_commit_ms: u64,
     /// The address that certificates and commands on pages lead to, such as
     /// https://ledger.example.org; the one that a reader used if left out.
     #[arg(long, env = "ARBORLOG_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
@@ -270,6 +280,14 @@ pub fn run(args: &ServeArgs) -> Done {
     runtime.block_on(async {
         // Before anything else: a signal during a long start must stop it cleanly too.
         let stop = stop_signal()?;
+        tracing::info!(
+            version = RELEASE,
+            commit = COMMIT,
+            format = FormatVersion::NUMBER,
+            dir = %args.dir.display(),
+            store = args.store,
+            "starting"
+        );
         let config = LogConfig {
             dir: args.dir.clone(),
             accept_clock: args.accept_clock,
@@ -282,24 +300,42 @@ pub fn run(args: &ServeArgs) -> Done {
             shared: shared(args).await?,
             // Which checkpoint stands is for the asking to say.
             holds_checkpoint: true,
+            slow_commit: Duration::from_millis(args.slow_commit_ms),
         };
         let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;
-        let reloads = reload_at_hangup(tls.clone())?;
+        let manager = ServiceManager::of_environment();
+        let reloads = reload_at_hangup(tls.clone(), manager.clone())?;
         let mut limits = args.limits.limits();
-        limits.connections = connections_for(limits.connections, descriptors())?;
+        let for_admin = args.admin_listen.as_ref().map_or(0, |_| ADMIN_CONNECTIONS as u64);
+        let descriptors = descriptors().saturating_sub(for_admin);
+        limits.connections = connections_for(limits.connections, descriptors)?;
         let log = Arc::new(Log::open(&config).await.map_err(not_opened)?);
         let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
             anyhow::anyhow!("{}: {error}; choose another with --listen", args.listen)
         })?;
+        let admin = args.admin_listen.as_deref().map(admin_listener).transpose()?;
         tokio::spawn(end_by_force(log.broke_off()));
         let scheme = if tls.is_some() { "https" } else { "http" };
         outln!("listening on {scheme}://{}", listener.local_addr()?);
+        let admin_address = admin.as_ref().map(|it| it.local_addr()).transpose()?;
+        if let Some(address) = admin_address {
+            outln!("metrics and readiness on http://{address}");
+        }
         if let Some(address) = reached_at(args, scheme, listener.local_addr()?) {
             log.advertise(address);
         }
         let head = log.published().head.tree;
-        tracing::info!(size = head.size, root = %head.root, "serving");
+        tracing::info!(
+            address = %listener.local_addr()?,
+            admin = admin_address.map(tracing::field::display),
+            size = head.size,
+            root = %head.root,
+            connections = limits.connections,
+            memory_bytes = limits.memory_bytes,
+            body_bytes = limits.body_bytes,
+            "serving"
+        );
         if let Some(vkey) = log.mldsa_vkey() {
             tracing::info!(%vkey, "what witnesses and auditors are sent is signed by ML-DSA-44 too");
         }
@@ -315,11 +351,16 @@ pub fn run(args: &ServeArgs) -> Done {
         // Without its task a SIGHUP would end the process, or be forgotten.
         let mut reloads_ended = false;
         let ended = &mut reloads_ended;
+        let status = format!("serving at {scheme}://{}", listener.local_addr()?);
+        // It is asked first when connections are accepted.
         let stop = async move {
+            manager.ready(&status);
+            manager.keep_alive();
             tokio::select! {
                 () = stop => {}
                 _ = reloads => *ended = true,
             }
+            manager.stopping();
         };
         let options = ServeOptions {
             limits,
@@ -327,6 +368,7 @@ pub fn run(args: &ServeArgs) -> Done {
             tls,
             log_lines_lost: Some(log_lines::lost),
             asking: Some(asking),
+            admin,
         };
         serve(listener, log, options, pages, stop).await?;
         if reloads_ended {
@@ -335,6 +377,14 @@ pub fn run(args: &ServeArgs) -> Done {
         tracing::info!("stopped; what was acknowledged is in");
         Ok(())
     })
+}
+
+/// The socket of `--admin-listen`.
+fn admin_listener(address: &str) -> Result<Arc<std::net::TcpListener>, Failure> {
+    let listener = std::net::TcpListener::bind(address).map_err(|error| {
+        anyhow::anyhow!("{address}: {error}; choose another with --admin-listen")
+    })?;
+    Ok(Arc::new(listener))
 }
 
 /// The object store of the ledger, tried in one round, if it has one.
@@ -407,16 +457,21 @@ fn not_opened(error: LogError) -> Failure {
 }
 
 /// Reads the certificate again at each SIGHUP.
-fn reload_at_hangup(tls: Option<Arc<Tls>>) -> std::io::Result<JoinHandle<()>> {
+fn reload_at_hangup(
+    tls: Option<Arc<Tls>>,
+    manager: ServiceManager,
+) -> std::io::Result<JoinHandle<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup())?;
     Ok(tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            manager.reloading();
             match tls.as_ref().map(|tls| tls.reload()) {
                 Some(Ok(())) => tracing::info!("the certificate was read again"),
                 Some(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
                 None => tracing::info!("nothing to read again: there is no TLS"),
             }
+            manager.reloaded();
         }
     }))
 }
@@ -481,9 +536,10 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal, "stopping");
     })
 }

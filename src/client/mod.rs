@@ -18,6 +18,7 @@ mod chained;
 mod digest_table;
 mod event;
 mod evidence;
+mod health;
 mod input;
 mod journal;
 mod key_head;
@@ -44,6 +45,7 @@ mod twice;
 mod unanswered;
 
 pub use append_batch::{AppendedBatch, SentBatch};
+pub use health::Health;
 pub use input::{Line, NdjsonLines, statement_digest};
 pub use journal::JournalError;
 pub use key_head::{HeadError, IssuerKey};

@@ -364,6 +364,10 @@ impl Remote {
         self
     }
 
+    pub(super) fn agent(&self) -> &ureq::Agent {
+        &self.agent
+    }
+
     /// The server's URL.
     pub fn base(&self) -> &str {
         &self.base

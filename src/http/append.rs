@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use super::App;
 use super::body::{Received, receive, too_large};
 use super::body_bytes::BodyBytes;
 use super::connection::Connection;
+use super::request_log::Appended;
 use crate::answer::{Client, Problem, ProblemCode};
 use crate::crypto::{PublicKey, Signature};
 use crate::ledger::{Code, Refusal};
@@ -95,7 +96,7 @@ pub(super) async fn records(
     State(app): State<Arc<App>>,
     Client(net): Client,
     request: Request,
-) -> Result<Json<AppendedBody>, Problem> {
+) -> Result<(Extension<Appended>, Json<AppendedBody>), Problem> {
     let json = is_json(request.headers())?;
     let (bytes, sender) = take_body(&app, net, request).await?;
     let records_max = app.limits.batch_records;
@@ -121,14 +122,15 @@ pub(super) async fn records(
         .inspect_err(|error| {
             app.metrics.refused(error);
         })?;
-    app.metrics
-        .admitted(sent - appended.already_in.len().min(sent));
-    Ok(Json(AppendedBody {
+    let new = sent - appended.already_in.len().min(sent);
+    app.metrics.admitted(new);
+    let body = AppendedBody {
         first_index: appended.indexes.first().copied(),
         indexes: appended.indexes,
         already_in: appended.already_in,
         checkpoint: appended.published.checkpoint.clone(),
-    }))
+    };
+    Ok((Extension(Appended(new)), Json(body)))
 }
 
 /// The whole body of a request, and who sent it.

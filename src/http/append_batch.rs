@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
+use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::App;
 use super::append::{DECODE_INLINE_BYTES, media_type, take_body, too_many, wrong_media_type};
+use super::request_log::Appended;
 use crate::answer::{Client, Problem, ProblemCode};
 use crate::ledger::{Code, Refusal};
 use crate::record::{BatchError, Index, SEALED_BATCH, UnreadBatch};
@@ -55,7 +56,7 @@ pub(super) async fn batches(
     State(app): State<Arc<App>>,
     Client(net): Client,
     request: Request,
-) -> Result<Json<AppendedBatchBody>, Problem> {
+) -> Result<(Extension<Appended>, Json<AppendedBatchBody>), Problem> {
     let kind = media_type(request.headers());
     if kind != SEALED_BATCH {
         let advice = "send application/vnd.arborlog.batch, or records to /v1/records";
@@ -82,16 +83,16 @@ pub(super) async fn batches(
         return Err(too_many(app.limits.batch_records));
     }
     let appended = app.log.append_batch_from(&sender, batch).await?;
-    if !appended.already_in {
-        app.metrics.admitted(count);
-    }
-    Ok(Json(AppendedBatchBody {
+    let new = if appended.already_in { 0 } else { count };
+    app.metrics.admitted(new);
+    let body = AppendedBatchBody {
         first_index: appended.first_index,
         count,
         seal_index: appended.seal_index,
         already_in: appended.already_in,
         checkpoint: appended.published.checkpoint.clone(),
-    }))
+    };
+    Ok((Extension(Appended(new)), Json(body)))
 }
 
 fn malformed(error: &BatchError) -> Problem {

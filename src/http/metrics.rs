@@ -11,7 +11,7 @@ use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,9 +24,12 @@ use super::connection::HeadRefused;
 use super::cosigned::Lag;
 use super::limits::timed_out;
 use super::openapi::OPENMETRICS;
+use super::process_metrics::ProcessMetrics;
+use super::tls::Tls;
 use crate::answer::{Problem, ProblemCode};
 use crate::cosign::{AskOutcome, CosignerStatus};
 use crate::log::{AppendError, Status};
+use crate::version::{COMMIT, RELEASE};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
@@ -50,6 +53,13 @@ struct CosignerLabels {
 struct AskLabels {
     cosigner: String,
     outcome: &'static str,
+}
+
+/// Which software runs.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    commit: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -90,10 +100,10 @@ impl EncodeLabelValue for Route {
 /// A request's method: one of the standard's, or some other. A client may send any token, and each
 /// name would be a series for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct MethodName(&'static str);
+pub(super) struct MethodName(pub &'static str);
 
 impl MethodName {
-    fn of(method: &Method) -> Self {
+    pub(super) fn of(method: &Method) -> Self {
         // RFC 9110, section 9.3, and RFC 5789.
         let standard = [
             "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
@@ -132,10 +142,16 @@ pub(super) struct ServerMetrics {
     log_lines_lost: Counter,
     /// What the counter above is set to when it is asked for.
     count_lost: Option<fn() -> u64>,
+    certificate_end: Gauge<f64, AtomicU64>,
+    /// What the gauge above is read from.
+    tls: Option<Arc<Tls>>,
+    process: ProcessMetrics,
+    /// The process's metrics, whose names all programs share.
+    process_registry: Registry,
 }
 
 impl ServerMetrics {
-    pub(super) fn new(count_lost: Option<fn() -> u64>) -> Self {
+    pub(super) fn new(count_lost: Option<fn() -> u64>, tls: Option<Arc<Tls>>) -> Self {
         let mut registry = Registry::with_prefix("arborlog");
         let requests = Family::default();
         let durations: Family<_, _, fn() -> Histogram> =
@@ -205,6 +221,21 @@ impl ServerMetrics {
             "Log lines that standard error did not take",
             log_lines_lost.clone(),
         );
+        let build: Family<BuildLabels, Gauge> = Family::default();
+        let labels = BuildLabels {
+            version: RELEASE,
+            commit: COMMIT,
+        };
+        build.get_or_create(&labels).set(1);
+        registry.register("build_info", "1, of the software that runs", build);
+        let certificate_end = Gauge::default();
+        registry.register(
+            "certificate_end_seconds",
+            "When the first certificate of the server's chain ends, since 1970 UTC; not a number without TLS",
+            Gauge::<f64, AtomicU64>::clone(&certificate_end),
+        );
+        let mut process_registry = Registry::default();
+        let process = ProcessMetrics::register(&mut process_registry);
         Self {
             registry,
             requests,
@@ -222,6 +253,10 @@ impl ServerMetrics {
             cosigner_asks,
             log_lines_lost,
             count_lost,
+            certificate_end,
+            tls,
+            process,
+            process_registry,
         }
     }
 
@@ -326,8 +361,15 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
             .inner()
             .store(count(), Ordering::Relaxed);
     }
+    let end = app.metrics.tls.as_ref().and_then(|tls| tls.ends());
+    let end = end.map_or(f64::NAN, |end| end as f64);
+    app.metrics.certificate_end.set(end);
+    app.metrics.process.read();
     let mut text = String::new();
-    match encode(&mut text, &app.metrics.registry) {
+    let written = encode_registry(&mut text, &app.metrics.registry)
+        .and_then(|()| encode_registry(&mut text, &app.metrics.process_registry))
+        .and_then(|()| encode_eof(&mut text));
+    match written {
         Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(_) => Problem::new(
             ProblemCode::MetricsBroken,

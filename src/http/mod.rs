@@ -8,6 +8,7 @@ mod auditor;
 mod body;
 mod body_bytes;
 mod bounded_reads;
+mod certificate_end;
 mod connection;
 mod connections;
 mod cosigned;
@@ -23,7 +24,9 @@ mod limits;
 mod lookup;
 mod metrics;
 mod openapi;
+mod process_metrics;
 mod proofs;
+mod request_log;
 mod reversals;
 mod sealed_batches;
 mod send_buffers;
@@ -54,7 +57,7 @@ use utoipa_axum::routes;
 pub use auditor::serve_auditor;
 pub use forwarded::TrustedProxies;
 pub use limits::Limits;
-pub use server::{ServeError, ServeOptions, serve};
+pub use server::{ADMIN_CONNECTIONS, ServeError, ServeOptions, serve};
 pub use tls::{Tls, TlsError};
 pub use witness::serve_witness;
 
@@ -104,10 +107,28 @@ pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
     router(
         log,
         limits,
-        ServerMetrics::new(None),
+        ServerMetrics::new(None, None),
         Cosigned::default(),
         pages,
+        Operated::WithTheLog,
     )
+    .public
+}
+
+/// Where metrics, readiness and health are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operated {
+    /// Where the log is.
+    WithTheLog,
+    /// At an address of their own.
+    Apart,
+}
+
+/// What is served at each address.
+struct Routes {
+    public: Router,
+    /// Metrics, readiness and health, if they are apart.
+    admin: Option<Router>,
 }
 
 /// All routes of a log, and its pages.
@@ -117,7 +138,8 @@ fn router(
     metrics: ServerMetrics,
     cosigned: Cosigned,
     pages: PageRoutes,
-) -> Router {
+    operated: Operated,
+) -> Routes {
     // One, where the system does not say how many cores there are.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = Arc::new(App {
@@ -151,9 +173,11 @@ fn router(
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))
-        .routes(routes!(append_batch::batches))
+        .routes(routes!(append_batch::batches));
+    let probes = OpenApiRouter::default()
         .routes(routes!(healthz))
         .routes(routes!(readyz));
+    let measured = OpenApiRouter::default().routes(routes!(metrics::metrics));
     let compressed = OpenApiRouter::default()
         .routes(routes!(lookup::issuer))
         .routes(routes!(lookup::account))
@@ -168,22 +192,36 @@ fn router(
         .routes(routes!(cosigned::cosigners))
         .routes(routes!(cosigned::hours))
         .routes(routes!(cosigned::hour))
-        .routes(routes!(proofs::entry))
-        .routes(routes!(metrics::metrics));
+        .routes(routes!(proofs::entry));
     let (compressed, api) = compressed.split_for_parts();
     let (unturned, unturned_api) = unturned.split_for_parts();
     let (files, files_api) = files.split_for_parts();
     let (receipts, receipts_api) = receipts.split_for_parts();
+    let (probes, probes_api) = probes.split_for_parts();
+    let (measured, measured_api) = measured.split_for_parts();
     let (uncompressed, mut whole) = uncompressed.split_for_parts();
     for part in [api, unturned_api, files_api, receipts_api] {
         whole.merge(part);
     }
+    if operated == Operated::WithTheLog {
+        whole.merge(probes_api);
+        whole.merge(measured_api);
+    }
+    let operating = probes
+        .layer(from_fn(hold_answer))
+        .merge(
+            measured
+                .layer(from_fn(hold_answer))
+                .layer(from_fn(take_turn))
+                .layer(CompressionLayer::new()),
+        )
+        .with_state(Arc::clone(&app));
     let file_turns = Extension(ReadTurns::of_files());
     let document = openapi::document(&whole)
         .and_then(|document| serde_json::to_string_pretty(&document))
         .map(|text| ([(CONTENT_TYPE, "application/json")], text))
         .map_err(|error| Problem::contradiction(&format!("the API's description: {error}")));
-    compressed
+    let public = compressed
         .route("/openapi.json", get(move || async move { document }))
         .layer(from_fn(hold_answer))
         .layer(from_fn(take_turn))
@@ -215,9 +253,30 @@ fn router(
                         .compress_when(static_log::is_bundle),
                 ),
         )
+        // Not the probes and metrics: what the operator alone needs stays out of the reach of pages that somebody
+        // inside their network opens.
         .layer(from_fn(readable_anywhere))
         .with_state(Arc::clone(&app))
-        .merge(pages.0.layer(CompressionLayer::new()))
+        .merge(pages.0.layer(CompressionLayer::new()));
+    match operated {
+        Operated::WithTheLog => Routes {
+            public: watched(public.merge(operating), app),
+            admin: None,
+        },
+        Operated::Apart => Routes {
+            public: watched(public, Arc::clone(&app)),
+            admin: Some(watched(
+                operating
+                    .fallback(|| async { Problem::not_found("there is nothing at this path") }),
+                app,
+            )),
+        },
+    }
+}
+
+/// The routes of an address, with what all of them share there.
+fn watched(routes: Router, app: Arc<App>) -> Router {
+    routes
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(Extension(AnswerBudget::new()))
         .layer(Extension(ReadTurns::new()))
@@ -228,9 +287,7 @@ fn router(
 /// Lets pages of other sites read what anybody may read: whoever checks a log need not use its own page. Nothing is read
 /// by who asks, so that no other site learns anything through a reader's browser; and what is sent is signed.
 async fn readable_anywhere(request: Request, next: Next) -> Response {
-    // What the operator alone needs stays out of the reach of pages that somebody inside their network opens.
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD)
-        && request.uri().path() != "/metrics";
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = next.run(request).await;
     if reads {
         let any = HeaderValue::from_static("*");

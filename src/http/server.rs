@@ -4,21 +4,24 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use axum::{Extension, Router};
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 use super::acceptor::{Accepted, Acceptor};
 use super::connection::{Connection, Noted};
 use super::connections::Connections;
 use super::guarded_stream::Guarded;
 use super::metrics::ServerMetrics;
+use super::request_log;
 use super::send_buffers::SendBuffers;
 use super::shared_stream::{SharedStream, Socket};
-use super::{Cosigned, Limits, Tls, TrustedProxies, router};
+use super::{Cosigned, Limits, Operated, Routes, Tls, TrustedProxies, router};
 use crate::answer::{Closing, PageRoutes, Peer};
 use crate::asking::{Asking, AskingConfig, AskingError};
 use crate::log::{Log, Status};
@@ -64,7 +67,12 @@ pub struct ServeOptions {
     pub log_lines_lost: Option<fn() -> u64>,
     /// How witnesses and auditors are asked; without it nobody is, and the newest checkpoint is served.
     pub asking: Option<AskingConfig>,
+    /// Where metrics, readiness and health are, over plain HTTP; without it they are where the log is.
+    pub admin: Option<Arc<std::net::TcpListener>>,
 }
+
+/// Connections to the address of metrics and readiness, at most.
+pub const ADMIN_CONNECTIONS: usize = 32;
 
 /// Serves a log and its pages, with TLS if there is any, until `stop` resolves or the log breaks
 /// off; then accepts no more, answers what is under way, and closes the log.
@@ -79,7 +87,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (open, closing) = Closing::new();
-    let metrics = ServerMetrics::new(options.log_lines_lost);
+    let metrics = ServerMetrics::new(options.log_lines_lost, options.tls.clone());
     let pages = pages(closing.clone());
     let (asking, cosigned) = match options.asking.clone() {
         Some(config) => {
@@ -94,18 +102,48 @@ pub async fn serve(
         }
         None => (None, Cosigned::default()),
     };
-    let router = router(Arc::clone(&log), options.limits, metrics, cosigned, pages)
-        .layer(Extension(closing.clone()));
+    let operated = match &options.admin {
+        Some(_) => Operated::Apart,
+        None => Operated::WithTheLog,
+    };
+    let log_kept = Arc::clone(&log);
+    let Routes { public, admin } =
+        router(log_kept, options.limits, metrics, cosigned, pages, operated);
+    let public = public.layer(Extension(closing.clone()));
+    // It is answered there until all others were answered.
+    let (answered, until_answered) = tokio::sync::oneshot::channel::<()>();
+    let mut admin = match options.admin.as_deref().zip(admin) {
+        Some((listener, routes)) => Some(serve_admin(
+            listener,
+            routes.layer(Extension(closing.clone())),
+            &options,
+            closing.clone(),
+            until_answered,
+        )?),
+        None => None,
+    };
     let mut broke_off = None;
     let (broken_off, broken) = (log.broke_off(), &mut broke_off);
+    let admin_ended = async {
+        match &mut admin {
+            Some(task) => drop(task.await),
+            None => std::future::pending().await,
+        }
+    };
     let stop = async move {
         tokio::select! {
             () = stop => {}
             what = broken_off => *broken = Some(what),
+            () = admin_ended => *broken = Some("the task of the address for metrics"),
         }
         drop(open);
     };
-    let drained = serve_connections(listener, router, options, closing, stop).await;
+    let drained = serve_connections(listener, public, options, closing, stop).await;
+    drop(answered);
+    if let Some(task) = admin.filter(|task| !task.is_finished()) {
+        // What it was asked last is its own matter.
+        let _ = task.await;
+    }
     if let Some(asking) = asking {
         asking.stop().await;
     }
@@ -123,6 +161,35 @@ pub async fn serve(
         Status::Ready { .. } | Status::Following { .. } => Ok(()),
         Status::Halted { why, .. } => Err(ServeError::Halted(why)),
     }
+}
+
+/// Serves metrics, readiness and health at their own address, until the sender of `stop` is gone.
+fn serve_admin(
+    listener: &std::net::TcpListener,
+    routes: Router,
+    options: &ServeOptions,
+    closing: Closing,
+    stop: tokio::sync::oneshot::Receiver<()>,
+) -> Result<JoinHandle<Result<(), ServeError>>, ServeError> {
+    let listener = listener.try_clone().and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    let listener = listener.map_err(ServeError::Listener)?;
+    let options = ServeOptions {
+        limits: Limits {
+            connections: ADMIN_CONNECTIONS,
+            ..options.limits
+        },
+        ..ServeOptions::default()
+    };
+    let stop = async {
+        // No word comes: its sender is dropped.
+        let _ = stop.await;
+    };
+    Ok(tokio::spawn(serve_connections(
+        listener, routes, options, closing, stop,
+    )))
 }
 
 /// Serves routes that are no log's, within the same limits and with TLS if there is any, until `stop`
@@ -185,6 +252,7 @@ async fn serve_connections(
         // Half-closed clients still get their answers.
         .half_close(true)
         .max_buf_size(READ_BUFFER_BYTES);
+    let router = router.layer(from_fn(request_log::tell));
     let graceful = GracefulShutdown::new();
     let connections = Connections::new(&limits, proxies);
     let listener = listener.into_std().map_err(ServeError::Listener)?;

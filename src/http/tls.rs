@@ -9,6 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
+use super::certificate_end::certificate_end;
 use crate::durable::open_to_others;
 
 /// Why TLS can't be had.
@@ -32,6 +33,8 @@ pub struct Tls {
     key: PathBuf,
     /// Replaced whole by [`Self::reload`]; connections keep the one that they began with.
     config: RwLock<Arc<ServerConfig>>,
+    /// When the first certificate of the chain ends, in seconds since 1970 UTC; `None` if one can't be read.
+    ends: RwLock<Option<u64>>,
 }
 
 impl Tls {
@@ -40,8 +43,10 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] says what to mend.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let (config, ends) = read(certificate, key)?;
         Ok(Self {
-            config: RwLock::new(Arc::new(read(certificate, key)?)),
+            config: RwLock::new(Arc::new(config)),
+            ends: RwLock::new(ends),
             certificate: certificate.to_owned(),
             key: key.to_owned(),
         })
@@ -52,9 +57,14 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]; what was read before is then still used.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let config = Arc::new(read(&self.certificate, &self.key)?);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let (config, ends) = read(&self.certificate, &self.key)?;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        *self.ends.write().unwrap_or_else(PoisonError::into_inner) = ends;
         Ok(())
+    }
+
+    pub(super) fn ends(&self) -> Option<u64> {
+        *self.ends.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
@@ -63,12 +73,15 @@ impl Tls {
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+/// What the two files make, and when the first certificate of the chain ends.
+fn read(certificate: &Path, key: &Path) -> Result<(ServerConfig, Option<u64>), TlsError> {
     let pem =
         |path: &Path, why: &dyn std::fmt::Display| TlsError::Pem(path.to_owned(), why.to_string());
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| pem(certificate, &error))?;
+    let ends: Option<Vec<u64>> = chain.iter().map(|der| certificate_end(der)).collect();
+    let ends = ends.and_then(|ends| ends.into_iter().min());
     let about = std::fs::metadata(key).map_err(|error| pem(key, &error))?;
     if let Some(mode) = open_to_others(&about) {
         return Err(TlsError::Open(key.to_owned(), mode));
@@ -85,5 +98,5 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
         .with_single_cert(chain, secret)
         .map_err(bad)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    Ok((config, ends))
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::status::Vital;
 use crate::store::{SavedState, StateChange};
@@ -112,6 +113,7 @@ impl Drop for Keeper {
 fn keep(mut saved: SavedState, changes: &mpsc::Receiver<StateChange>, busy: &AtomicBool) {
     lower_priority();
     while let Ok(change) = changes.recv() {
+        let (begun, size) = (Instant::now(), change.head.tree.size);
         if let Err(error) = saved.save(&change) {
             // What is saved now lacks a change: nothing may build on it.
             tracing::warn!(%error, "saving the state failed; the next start replays the log");
@@ -121,6 +123,8 @@ fn keep(mut saved: SavedState, changes: &mpsc::Receiver<StateChange>, busy: &Ato
             }
             return;
         }
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(size, ms, "the state was saved");
         busy.store(false, Ordering::Release);
     }
 }

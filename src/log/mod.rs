@@ -101,6 +101,7 @@ mod shown;
 mod signed_before;
 mod signed_elsewhere;
 mod signer;
+mod slow_commit;
 mod standby;
 mod state_roots;
 mod status;
@@ -162,6 +163,9 @@ pub struct Published {
     pub ends_in_state: bool,
 }
 
+/// Milliseconds that a commit takes at most where disk or store are well: it is some on a disk, 100 to 400 on S3.
+pub const SLOW_COMMIT_MS: u64 = 1_000;
+
 /// How to open a log.
 #[derive(Clone, Debug)]
 pub struct LogConfig {
@@ -186,6 +190,8 @@ pub struct LogConfig {
     /// Whether the checkpoint beside the chain of such a log waits for [`Log::set_beside_chain`]: the newest may not be
     /// the one that stands.
     pub holds_checkpoint: bool,
+    /// A commit that takes longer has a line of the log.
+    pub slow_commit: Duration,
 }
 
 impl LogConfig {
@@ -201,6 +207,7 @@ impl LogConfig {
             last_signed: None,
             shared: None,
             holds_checkpoint: false,
+            slow_commit: Duration::from_millis(SLOW_COMMIT_MS),
         }
     }
 }
@@ -477,6 +484,7 @@ impl Log {
                 status: StatusWriter(Arc::clone(&status)),
             },
             sharing,
+            slow_commit: config.slow_commit,
             wrong_clock,
             state: Arc::clone(&state),
             contradicted: Arc::clone(&contradicted),

@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -18,6 +19,7 @@ use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::sharing::{DurableState, Led, Sharing, asked_to_leave, deposed, drop_elsewhere};
+use super::slow_commit::told_if_slow;
 use super::state_roots::{ProvenState, ProvenStates, StateRoots, UNCOVERED_MAX};
 use super::status::Status;
 use crate::crypto::PublicKey;
@@ -41,6 +43,8 @@ pub(super) struct Sequencer {
     pub publisher: Publisher,
     /// Of a log that several processes share.
     pub sharing: Option<Sharing>,
+    /// A commit that takes longer has a line of the log.
+    pub slow_commit: Duration,
     /// What was wrong with the clock when it was last read for a batch, and is in the log.
     pub wrong_clock: Option<ClockError>,
     /// Ahead of what is durable by the batch under way and the one judged after it. Written here
@@ -517,7 +521,9 @@ impl Sequencer {
         // From here on a crash leaves all of the batch or nothing of it, by the store's contract. If
         // all, the next start publishes it, and a sender of the same records gets their indexes.
         let batch = Arc::new(batch);
-        let outcome = self.store.commit(Arc::clone(&batch));
+        let commit = self.store.commit(Arc::clone(&batch));
+        let entries = batch.to.tree.size - batch.from.tree.size;
+        let outcome = told_if_slow(commit, entries, self.slow_commit);
         let after = self.sharing.is_some().then(|| DurableState {
             state: self.state().clone(),
             tree: self.tree.clone(),

@@ -32,6 +32,23 @@ impl ClientNet {
     }
 }
 
+impl ClientNet {
+    /// As a line of the log names it: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address, which
+    /// tell a network and no house.
+    pub(crate) fn shortened(self) -> String {
+        match self.0 {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for ClientNet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
