@@ -376,15 +376,21 @@ fn numbers_have_one_spelling_and_paths_and_queries_are_told_apart() {
         assert!(starts(&answer, &[400]), "{path}: {answer}");
         assert!(answer.contains(code), "{path}: {answer}");
     }
-    for path in [
-        "entry/05",
-        "certificate/+5",
-        "plot/01",
-        "tree/1/01",
-        "method?from=01.1",
-        "entry/%35",
-        "search?text=%35",
+    // A page's other spellings lead to the one that it has.
+    for (path, canonical) in [
+        ("entry/05", "/entry/5"),
+        ("entry/%35", "/entry/5"),
+        ("certificate/+5", "/certificate/5"),
+        ("plot/01", "/plot/1"),
+        ("tree/1/01", "/tree/1/1"),
     ] {
+        let request = format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let answer = target.say(request.as_bytes());
+        assert!(starts(&answer, &[308]), "{path}: {answer}");
+        let location = format!("location: {canonical}\r\n");
+        assert!(answer.contains(&location), "{path}: {answer}");
+    }
+    for path in ["method?from=01.1", "search?text=%35"] {
         let request = format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         let answer = target.say(request.as_bytes());
         assert!(starts(&answer, &[400]), "{path}: {answer}");

@@ -125,6 +125,11 @@ impl Proxy {
             std::thread::sleep(Duration::from_millis(20));
         }
         proxy.tls = Some((port, root.to_str().unwrap().to_owned()));
+        // The certificates of its names come after the authority's.
+        while proxy.curl(&[], "/healthz").is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "Caddy makes no certificate");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         proxy
     }
 
