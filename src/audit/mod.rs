@@ -74,7 +74,7 @@ pub use report::{
 pub use restated::{Change, Restated, RestatedPlots};
 pub use saved::{SavedAudit, SavedAuditError};
 pub use source::{Folder, SourceError, StaticLog, TileSource, tile_bytes_max};
-pub use survival::{AgeClass, Cohort, Scope, Survival, ages, cohorts, survival};
+pub use survival::{AgeClass, Cohort, Scope, Survival};
 pub use tiles::{ProvenBundle, TileFault, Tiles};
 pub use until::{Beginning, NoUntil, Until, UntilError, UntilRow};
 pub use whole::{WholeError, check_whole, each_entry, extend, origin_of, threads_default};

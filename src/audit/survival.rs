@@ -98,26 +98,11 @@ pub struct AgeClass {
     pub survival: Share,
 }
 
-/// Survival of all trees, from the surveys in force.
-///
-/// # Errors
-/// [`Inconsistent`] when the audit's parts contradict each other.
-pub fn survival(facts: &Facts<'_>) -> Result<Survival, Inconsistent> {
-    let books = Books::new(facts)?;
-    Ok(Surveyed::new(facts, &books)?.survival(facts))
-}
-
-/// Survival by year of planting, from the surveys in force.
-///
-/// # Errors
-/// [`Inconsistent`] when the audit's parts contradict each other.
-pub fn cohorts(facts: &Facts<'_>) -> Result<Vec<Cohort>, Inconsistent> {
-    let books = Books::new(facts)?;
-    Ok(Surveyed::new(facts, &books)?.cohorts(facts, &books))
-}
-
-/// The surveys in force of all plots.
-pub(super) struct Surveyed {
+/// The surveys in force of all plots. Making it looks at every survey, so an audit's findings share one, and its report
+/// another.
+pub(super) struct Surveyed<'a> {
+    /// The books that they are held against.
+    pub(super) books: Books<'a>,
     /// Those that estimates rest on; no two speak of one planting.
     pub(super) frames: Vec<Frame>,
     /// Surveys that gave way to newer and smaller ones, with those: taken together, these found fewer alive.
@@ -128,8 +113,13 @@ pub(super) struct Surveyed {
     undrawn: u64,
 }
 
-impl Surveyed {
-    pub(super) fn new(facts: &Facts<'_>, books: &Books<'_>) -> Result<Self, Inconsistent> {
+impl<'a> Surveyed<'a> {
+    /// The surveys in force.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] when the audit's parts contradict each other.
+    pub(super) fn new(facts: &Facts<'a>) -> Result<Self, Inconsistent> {
+        let books = Books::new(facts)?;
         let (mut drawn, mut others) = (Vec::new(), Vec::new());
         let mut pairs = Vec::new();
         for (plot, _) in facts.state.plots() {
@@ -162,16 +152,19 @@ impl Surveyed {
         let plantings = frames
             .iter()
             .flat_map(|frame| books.spoken_of(frame.looked))
-            .map(|planting| planting.index);
+            .map(|planting| planting.index)
+            .collect();
         Ok(Self {
-            plantings: plantings.collect(),
+            books,
+            plantings,
             frames,
             replaced,
             undrawn,
         })
     }
 
-    fn survival(&self, facts: &Facts<'_>) -> Survival {
+    /// Survival of all trees.
+    pub(super) fn survival(&self, facts: &Facts<'_>) -> Survival {
         let (mut scope, mut lost_whole) = (Scope::Programme, 0);
         for (_, _, planting) in facts.state.plantings_all() {
             if planting.voided || self.plantings.contains(&planting.index) {
@@ -210,7 +203,8 @@ impl Surveyed {
         }
     }
 
-    fn cohorts(&self, facts: &Facts<'_>, books: &Books<'_>) -> Vec<Cohort> {
+    /// Survival by year of planting.
+    pub(super) fn cohorts(&self, facts: &Facts<'_>) -> Vec<Cohort> {
         let mut years = BTreeMap::<i64, (Cohort, Tally)>::new();
         for (_, _, planting) in facts.state.plantings_all() {
             if planting.voided {
@@ -241,7 +235,7 @@ impl Surveyed {
         for frame in &self.frames {
             // Trees planted and standing, by year.
             let mut parts = BTreeMap::<i64, (u64, u64)>::new();
-            for planting in books.spoken_of(frame.looked) {
+            for planting in self.books.spoken_of(frame.looked) {
                 let part = parts.entry(planting.planted_until.ymd().0).or_default();
                 part.0 += planting.count();
                 part.1 += planting.count().saturating_sub(planting.lost().into());
@@ -368,8 +362,7 @@ impl Tally {
 ///
 /// # Errors
 /// [`Inconsistent`] when the audit's parts contradict each other.
-pub fn ages(facts: &Facts<'_>) -> Result<Vec<AgeClass>, Inconsistent> {
-    let books = Books::new(facts)?;
+pub(super) fn ages(facts: &Facts<'_>, books: &Books<'_>) -> Result<Vec<AgeClass>, Inconsistent> {
     let mut classes = BTreeMap::<(u32, u32), Vec<Frame>>::new();
     for (plot, _) in facts.state.plots() {
         let frames = books.frames(*plot)?;

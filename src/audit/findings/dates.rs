@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
+use crate::ledger::{PlantingState, PlotState};
 use crate::record::{Basis, Day, Index, PlotNumber};
 
 /// A planting may be recorded, and its plot stated, so many days after it.
@@ -94,15 +95,32 @@ fn before_plot(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     }))
 }
 
+/// All plantings that were not voided, with their plots.
+fn unvoided<'a>(
+    facts: &Facts<'a>,
+) -> impl Iterator<Item = (PlotNumber, &'a PlotState, &'a PlantingState)> {
+    let state = facts.state;
+    let plantings = state.plantings_all().filter(|(.., it)| !it.voided);
+    plantings.filter_map(move |(number, _, planting)| {
+        let plot = state.plot(number)?;
+        Some((number, plot, planting))
+    })
+}
+
+/// Adds a case of a planting, weighed by its trees.
+fn add_planting(cases: &mut Cases, number: PlotNumber, planting: &PlantingState, detail: String) {
+    let subject = format!("plot {number}");
+    let indexes = vec![planting.index];
+    cases.add(planting.count().into(), subject, detail, indexes);
+}
+
 fn in_frost(facts: &Facts<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
         "planted_in_frost",
         Severity::Low,
         "From December to February the ground is frozen so far north. Ask for pictures of the planting.",
     );
-    for (number, _, planting) in facts.state.plantings_all() {
-        let plot = facts.state.plot(number).filter(|_| !planting.voided);
-        let Some(plot) = plot else { continue };
+    for (number, plot, planting) in unvoided(facts) {
         let north = plot.plot.place.circle().latitude.degrees();
         let is_winter = |day: Day| matches!(day.ymd().1, 12 | 1 | 2);
         let (from, until) = (planting.planted_from, planting.planted_until);
@@ -116,13 +134,7 @@ fn in_frost(facts: &Facts<'_>) -> Option<Finding> {
                 "{}, {north:.1}° north, from {from} to {until}",
                 many(planting.count(), "tree", "trees")
             );
-            let subject = format!("plot {number}");
-            cases.add(
-                planting.count().into(),
-                subject,
-                detail,
-                vec![planting.index],
-            );
+            add_planting(&mut cases, number, planting, detail);
         }
     }
     cases.finding(|count| {
@@ -137,9 +149,8 @@ fn tender(facts: &Facts<'_>) -> Option<Finding> {
         Severity::Medium,
         "The species does not outlive a winter there. Ask what was planted.",
     );
-    for (number, _, planting) in facts.state.plantings_all() {
-        let plot = facts.state.plot(number).filter(|_| !planting.voided);
-        let (Some(plot), Some(name)) = (plot, facts.state.species_name(planting.species)) else {
+    for (number, plot, planting) in unvoided(facts) {
+        let Some(name) = facts.state.species_name(planting.species) else {
             continue;
         };
         let lower = name.to_lowercase();
@@ -150,13 +161,7 @@ fn tender(facts: &Facts<'_>) -> Option<Finding> {
                 "{} {name}, {degrees:.1}° from the equator",
                 planting.count()
             );
-            let subject = format!("plot {number}");
-            cases.add(
-                planting.count().into(),
-                subject,
-                detail,
-                vec![planting.index],
-            );
+            add_planting(&mut cases, number, planting, detail);
         }
     }
     cases.finding(|count| {

@@ -9,10 +9,9 @@ use crate::audit::restated::{Change, Restated};
 use crate::ledger::PlotState;
 use crate::record::CarbonRights;
 
-pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
-    let books = Books::new(facts)?;
+pub(super) fn findings(facts: &Facts<'_>, books: &Books<'_>) -> Result<Vec<Finding>, Inconsistent> {
     let found = [
-        surveys_voided(facts, &books)?,
+        surveys_voided(facts, books)?,
         plantings_voided(facts),
         moved(facts),
         enlarged(facts),

@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use super::awards::{AwardRows, AwardRowsError};
 use super::facts::{Facts, Inconsistent};
+use super::survival::Surveyed;
 use crate::ledger::{PlotState, decimal};
 use crate::record::{Index, PlotNumber};
 
@@ -38,9 +39,10 @@ use crate::record::{Index, PlotNumber};
 pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding>, FindingsError> {
     let mut all: Vec<Finding> = Vec::new();
     all.extend(promises::findings(facts)?);
-    all.extend(surveys::findings(facts)?);
-    all.extend(survey_books::findings(facts)?);
-    all.extend(history::findings(facts)?);
+    let surveyed = Surveyed::new(facts)?;
+    all.extend(surveys::findings(facts, &surveyed)?);
+    all.extend(survey_books::findings(facts, &surveyed)?);
+    all.extend(history::findings(facts, &surveyed.books)?);
     all.extend(trees::findings(facts));
     all.extend(overlaps::findings(facts));
     all.extend(places::findings(facts));

@@ -3,16 +3,18 @@
 use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
 use crate::audit::chance::{count_or_more, refuted};
 use crate::audit::estimate::percent;
-use crate::audit::looked::{Books, Frame, Looked};
+use crate::audit::looked::{Frame, Looked};
 use crate::audit::survival::{Surveyed, Tally};
 use crate::record::{Basis, Index, PlotNumber};
 use std::collections::BTreeMap;
 
-pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
-    let books = Books::new(facts)?;
+pub(super) fn findings(
+    facts: &Facts<'_>,
+    surveyed: &Surveyed<'_>,
+) -> Result<Vec<Finding>, Inconsistent> {
     let mut plots = Vec::new();
     for (plot, _) in facts.state.plots() {
-        let frames = books.frames(*plot)?;
+        let frames = surveyed.books.frames(*plot)?;
         if !frames.is_empty() {
             plots.push((*plot, frames));
         }
@@ -20,7 +22,7 @@ pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> 
     let found = [
         losses_implied(&plots),
         samples_against_books(&plots),
-        all_against_books(facts, &books, &plots)?,
+        all_against_books(surveyed, &plots),
         more_than_books(&plots),
         losses_dated_back(&plots),
     ];
@@ -148,11 +150,7 @@ fn samples_against_books(plots: &Surveys) -> Option<Finding> {
 }
 
 /// All surveys together, and the books of the same plantings.
-fn all_against_books(
-    facts: &Facts<'_>,
-    books: &Books<'_>,
-    plots: &Surveys,
-) -> Result<Option<Finding>, Inconsistent> {
+fn all_against_books(surveyed: &Surveyed<'_>, plots: &Surveys) -> Option<Finding> {
     let mut cases = Cases::new(
         "survival_below_books",
         Severity::Medium,
@@ -160,7 +158,6 @@ fn all_against_books(
          interval; those found dead on single plots are not counted again. It is high when that holds \
          though every tree that was not found is taken to live. Ask for a census, and for the losses.",
     );
-    let surveyed = Surveyed::new(facts, books)?;
     let mut tally = Tally::default();
     for frame in &surveyed.frames {
         tally.add(frame, frame.planted, frame.standing());
@@ -189,16 +186,11 @@ fn all_against_books(
     }
     let mut title = String::new();
     if let Some((share, ends, missing)) = not_dead.or(alive) {
-        let (word, surveys) = match not_dead {
-            Some(_) => (
-                "not dead",
-                many(surveyed.frames.len() as u64, "survey", "surveys"),
-            ),
-            None => (
-                "found alive",
-                many(surveyed.frames.len() as u64, "survey", "surveys"),
-            ),
+        let word = match not_dead {
+            Some(_) => "not dead",
+            None => "found alive",
         };
+        let surveys = many(surveyed.frames.len() as u64, "survey", "surveys");
         let looked_for: u64 = surveyed
             .frames
             .iter()
@@ -222,7 +214,7 @@ fn all_against_books(
         ends.dedup();
         cases.add(missing.into(), "all surveyed plots", detail, ends);
     }
-    Ok(cases.finding(|_| title))
+    cases.finding(|_| title)
 }
 
 fn more_than_books(plots: &Surveys) -> Option<Finding> {

@@ -6,7 +6,7 @@ use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
 use crate::audit::chance::{bound, refuted};
 use crate::audit::estimate::percent;
 use crate::audit::looked::{Books, Frame};
-use crate::audit::survival::{Surveyed, cohorts};
+use crate::audit::survival::Surveyed;
 use crate::ledger::{PlotState, SurveyState};
 use crate::record::{Basis, Index, PlotNumber};
 
@@ -15,12 +15,15 @@ const UNSURVEYED_DAYS: u32 = 365;
 /// A cohort is a finding when, by the upper end of the interval, at most this share of it lives.
 const SURVIVAL_MIN: f64 = 0.5;
 
-pub(super) fn findings(facts: &Facts<'_>) -> Result<Vec<Finding>, Inconsistent> {
+pub(super) fn findings(
+    facts: &Facts<'_>,
+    surveyed: &Surveyed<'_>,
+) -> Result<Vec<Finding>, Inconsistent> {
     let found = [
-        few_looked_for(facts)?,
-        low_survival(facts)?,
-        newer_and_lower(facts)?,
-        overdue(facts)?,
+        few_looked_for(facts, &surveyed.books)?,
+        low_survival(facts, surveyed),
+        newer_and_lower(surveyed),
+        overdue(facts, &surveyed.books)?,
         never(facts),
         one_payer(facts),
         own_payer(facts),
@@ -44,8 +47,8 @@ fn all<'a>(
 /// a smaller one replaces none, so nobody puts a due date off by looking at one tree.
 fn unreplaced<'a>(
     facts: &Facts<'a>,
+    books: &Books<'_>,
 ) -> Result<Vec<(PlotNumber, Frame, &'a SurveyState)>, Inconsistent> {
-    let books = Books::new(facts)?;
     let mut unreplaced = BTreeMap::<(PlotNumber, Option<Index>), (Frame, &SurveyState)>::new();
     for (plot, _, index, survey) in all(facts) {
         if survey.survey.looked_for() == 0 {
@@ -65,7 +68,7 @@ fn unreplaced<'a>(
         .collect())
 }
 
-fn few_looked_for(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
+fn few_looked_for(facts: &Facts<'_>, books: &Books<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "census_incomplete",
         Severity::Low,
@@ -73,7 +76,6 @@ fn few_looked_for(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
          one looked for fewer than the books had, and nobody drew those by chance. Of less than 90 % it has no \
          part in any interval. Ask which trees were left out, and why.",
     );
-    let books = Books::new(facts)?;
     for (plot, _, index, survey) in all(facts) {
         let frame = books.frame(index, (&survey.survey).into())?;
         let looked_for = survey.survey.looked_for();
@@ -97,14 +99,14 @@ fn few_looked_for(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
     }))
 }
 
-fn low_survival(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
+fn low_survival(facts: &Facts<'_>, surveyed: &Surveyed<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
         "survival_low",
         Severity::Medium,
         "Of the trees planted in that year, as far as they were surveyed, at most half live. Ask \
          what the programme says in public about them.",
     );
-    let cohorts = cohorts(facts)?;
+    let cohorts = surveyed.cohorts(facts);
     let shares = || {
         let all = cohorts.iter();
         all.filter_map(|cohort| Some((cohort, cohort.survival?, cohort.survival?.interval?)))
@@ -141,28 +143,27 @@ fn low_survival(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
             Vec::new(),
         );
     }
-    Ok(cases.finding(|count| {
+    cases.finding(|count| {
         let years = many(count, "year", "years");
         format!("of the trees of {years} at most half live")
-    }))
+    })
 }
 
 /// Surveys that are newer and smaller than others, and found less.
-fn newer_and_lower(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
+fn newer_and_lower(surveyed: &Surveyed<'_>) -> Option<Finding> {
     let mut cases = Cases::new(
         "newer_surveys_lower",
         Severity::Low,
         "A smaller survey does not replace a larger one. But these, taken together, found fewer alive than the larger \
          and older ones allow for: survival rests on them. Ask for a new survey as large as the old.",
     );
-    let books = Books::new(facts)?;
-    for (old, new) in Surveyed::new(facts, &books)?.replaced {
+    for (old, new) in &surveyed.replaced {
         let in_words = |frame: &Frame| {
             let looked = frame.looked;
             let (alive, looked_for) = (looked.alive, looked.looked_for());
             format!("{alive} of {looked_for} alive on {}", looked.surveyed_on)
         };
-        let detail = format!("{}; before: {}", in_words(&new), in_words(&old));
+        let detail = format!("{}; before: {}", in_words(new), in_words(old));
         let subject = format!("plot {}", new.looked.plot);
         cases.add(
             new.planted.into(),
@@ -171,20 +172,20 @@ fn newer_and_lower(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
             vec![old.index, new.index],
         );
     }
-    Ok(cases.finding(|count| {
+    cases.finding(|count| {
         let surveys = many(count, "newer, smaller survey", "newer, smaller surveys");
         format!("{surveys} found fewer trees alive than older ones")
-    }))
+    })
 }
 
-fn overdue(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
+fn overdue(facts: &Facts<'_>, books: &Books<'_>) -> Result<Option<Finding>, Inconsistent> {
     let mut cases = Cases::new(
         "surveys_overdue",
         Severity::Medium,
         "The last survey said when the next one was due, and it has not come. Ask for it.",
     )
     .weighed_by_time();
-    for (number, frame, survey) in unreplaced(facts)? {
+    for (number, frame, survey) in unreplaced(facts, books)? {
         let Some(due) = survey.survey.next_due.filter(|due| *due < facts.as_of) else {
             continue;
         };

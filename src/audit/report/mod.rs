@@ -10,7 +10,7 @@ use super::estimate::Share;
 use super::facts::{Facts, Inconsistent};
 use super::findings::Finding;
 use super::observe::{IssuerSums, MonthSums};
-use super::survival::{AgeClass, Cohort, Survival, ages, cohorts, survival};
+use super::survival::{AgeClass, Cohort, Surveyed, Survival, ages};
 use super::until::UntilRow;
 use crate::crypto::PublicKey;
 use crate::ledger::{State, Totals, decimal};
@@ -118,6 +118,7 @@ impl Report {
         ) else {
             return Ok(None);
         };
+        let surveyed = Surveyed::new(facts)?;
         Ok(Some(Self {
             format: FORMAT,
             as_of: facts.as_of,
@@ -149,12 +150,12 @@ impl Report {
             activities: rows::activities(facts),
             methods: rows::methods(facts),
             species: rows::species(state)?,
-            plots: rows::plots(facts)?,
+            plots: rows::plots(state, &surveyed.books)?,
             issuers: rows::issuers(facts),
             months: rows::months(facts),
-            survival: survival(facts)?,
-            cohorts: cohorts(facts)?,
-            ages: ages(facts)?,
+            survival: surveyed.survival(facts),
+            cohorts: surveyed.cohorts(facts),
+            ages: ages(facts, &surveyed.books)?,
         }))
     }
 }

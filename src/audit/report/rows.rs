@@ -99,11 +99,10 @@ pub(super) fn species(state: &State) -> Result<Vec<SpeciesRow>, Inconsistent> {
     Ok(rows.into_values().collect())
 }
 
-pub(super) fn plots(facts: &Facts<'_>) -> Result<Vec<PlotRow>, Inconsistent> {
-    let (state, books) = (facts.state, Books::new(facts)?);
+pub(super) fn plots(state: &State, books: &Books<'_>) -> Result<Vec<PlotRow>, Inconsistent> {
     state
         .plots()
-        .map(|(number, plot)| plot_row(state, &books, *number, plot))
+        .map(|(number, plot)| plot_row(state, books, *number, plot))
         .collect()
 }
 
