@@ -20,6 +20,7 @@ pub(crate) type Size = (u32, u32);
 /// A chart across a page.
 pub(crate) const WIDE: Size = (760, 320);
 /// A map across a page.
+#[cfg(feature = "cli")]
 pub(crate) const WIDE_MAP: Size = (760, 480);
 /// A chart that a phone of 360 pixels draws larger than it is: its letters have 11 pixels there.
 pub(crate) const SMALL: Size = (280, 200);

@@ -20,6 +20,7 @@ pub(crate) fn signed(number: i128) -> String {
 }
 
 /// Points as a weight: grams, kilograms or tonnes.
+#[cfg(any(test, feature = "cli"))]
 pub(crate) fn weight(grams: u128) -> String {
     let unit = |size: u128, name: &str| {
         // Not `grams * 10 / size`: that could exceed 128 bits.

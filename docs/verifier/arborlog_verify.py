@@ -585,6 +585,12 @@ def planting_at_or_before(serial, plot):
     return plot.plantings[place - 1] if place else None
 
 
+def may_stand_at(state, index):
+    """§5.4: whether a state entry can stand at an index, whatever the entries are."""
+    least = 1 if state.before == NONE else state.before + 1
+    return (state.before == NONE or state.before < index) and least <= state.size <= index and index - state.size <= STATE_LAG_MAX
+
+
 def is_lost(first, last, planting):
     return any(first <= end and start <= last for start, end in planting.lost_ranges.values())
 
@@ -761,11 +767,9 @@ class Ledger:
         """A state entry says what the entries below its size make. It changes nothing of that."""
         index, size = self.entries, entry.size
         need(entry.before == self.newest_state, "state_wrong", "it does not name the state entry before it")
-        least = 1 if self.newest_state == NONE else self.newest_state + 1
-        need(least <= size <= index, "state_wrong",
-             "its size is not above the index of the state entry before, or it is above its own index")
+        need(may_stand_at(entry, index), "state_wrong",
+             f"its size is not above the index of the state entry before, or above its own index, or {STATE_LAG_MAX} below it")
         need(size not in self.cuts, "state_wrong", "its size parts a sealed batch from its seal")
-        need(index - size <= STATE_LAG_MAX, "state_wrong", f"more than {STATE_LAG_MAX} entries stand since its size")
         need(entry.rules_version == RULES_VERSION, "rules_version_unsupported",
              f"version {entry.rules_version} of the rules made it, this verifier has {RULES_VERSION}")
         need(size in self.states, "changed_meanwhile", "a bundle changed during the audit")
@@ -2482,10 +2486,8 @@ def verify_state_receipt(chain, checkpoint, seen, genesis_id):
              f"the state is by version {state.rules_version} of the rules, this verifier knows {RULES_VERSION}")
         state.index = first.index
         need(len(chain) == 1, "authority_broken", "a state entry rests on nobody's authority")
-        least = 1 if state.before == NONE else state.before + 1
-        need((state.before == NONE or state.before < first.index) and least <= state.size <= first.index
-             and first.index - state.size <= STATE_LAG_MAX,
-             "entry_wrong", "no state entry at its index can speak of that size, or name that one before")
+        need(may_stand_at(state, first.index), "entry_wrong",
+             "no state entry at its index can speak of that size, or name that one before")
         entries = open_shown(first.shown, first.hashes, checkpoint)
     items = []
     for place, item in enumerate(first.items):

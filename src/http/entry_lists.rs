@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::bounded_reads::{BoundedReads, ReadEntry, WORK_BYTES_MAX};
-use super::lookup::place;
+use super::lookup::{not_in, place};
 use super::view;
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path};
@@ -49,7 +49,7 @@ pub(super) async fn of_account(
         .log
         .look_up(|state| (state.account(&id).copied(), state.entries()))
         .await?;
-    let account = account.ok_or_else(|| none_of(size, "such account"))?;
+    let account = account.ok_or_else(|| not_in(size, "such account"))?;
     let mut list = List::new(&app, size, before.is_some());
     let mut next = Some(before.unwrap_or(account.last_entry));
     while let Some(index) = next.filter(|_| !list.is_full()) {
@@ -86,31 +86,25 @@ pub(super) async fn of_issuer(
 ) -> Result<Json<Value>, Problem> {
     let key: PublicKey = parse_path(&key, "the key")?;
     let before: Option<Index> = place(query.before.as_deref(), "before")?;
-    let look = |state: &crate::ledger::State| {
-        let head = state.key(&key).map(|known| known.head);
-        (head, state.entries())
-    };
-    let ((head, size), _) = app.log.look_up(look).await?;
-    let head = head.ok_or_else(|| none_of(size, "such key"))?;
+    let ((known, size), _) = app
+        .log
+        .look_up(|state| (state.key(&key).map(|known| known.head), state.entries()))
+        .await?;
+    let head = known.ok_or_else(|| not_in(size, "such key"))?;
     let mut list = List::new(&app, size, before.is_some());
     let mut next = before.or(head.map(|head| head.index));
     while let Some(index) = next.filter(|_| !list.is_full()) {
         let read = list.reads.read(index).await?;
-        let FullEntry::Signed(entry) = &read.entry else {
-            return Err(list.astray(index, before, "this issuer's chain"));
+        next = match &read.entry {
+            FullEntry::Signed(entry) if entry.signed.record().issuer == key => {
+                entry.lineage.issuer_before()
+            }
+            _ => return Err(list.astray(index, before, "this issuer's chain")),
         };
-        if entry.signed.record().issuer != key {
-            return Err(list.astray(index, before, "this issuer's chain"));
-        }
-        next = entry.lineage.issuer_before();
         list.add(&read, json!({}));
     }
     let path = format!("/v1/issuers/{key}/entries");
     Ok(Json(list.answer(&path, next)))
-}
-
-fn none_of(size: u64, what: &str) -> Problem {
-    Problem::not_found(&format!("there is no {what} in the first {size} entries"))
 }
 
 /// A page while it is made.

@@ -47,14 +47,17 @@ pub(super) async fn look_at_image(
 }
 
 fn answer(found: Option<Value>, size: u64, what: &str) -> Result<Json<Value>, Problem> {
-    let mut found = found.ok_or_else(|| {
-        Problem::not_found(&format!("there is no {what} in the first {size} entries"))
-    })?;
+    let mut found = found.ok_or_else(|| not_in(size, what))?;
     let object = found
         .as_object_mut()
         .ok_or_else(|| Problem::contradiction("what was found is no JSON object"))?;
     object.insert("as_of_size".to_owned(), size.into());
     Ok(Json(found))
+}
+
+/// That there is no such thing, and what was looked through.
+pub(super) fn not_in(size: u64, what: &str) -> Problem {
+    Problem::not_found(&format!("there is no {what} in the first {size} entries"))
 }
 
 /// Where a list begins, if the query says so.
