@@ -376,7 +376,7 @@ fn wrong_state(of: &State, head: LogHead, dir: &Path) -> SavedState {
     let mut image = of.clone().image();
     // Of all sums the only one that neither rule 9 nor a domain's root shows to be wrong.
     image.globals.totals.accounts_negative = u64::MAX;
-    saved.save(&StateChange { image, head }).unwrap();
+    saved.save(StateChange { image, head }).unwrap();
     saved
 }
 

@@ -114,7 +114,7 @@ fn keep(mut saved: SavedState, changes: &mpsc::Receiver<StateChange>, busy: &Ato
     lower_priority();
     while let Ok(change) = changes.recv() {
         let (begun, size) = (Instant::now(), change.head.tree.size);
-        if let Err(error) = saved.save(&change) {
+        if let Err(error) = saved.save(change) {
             // What is saved now lacks a change: nothing may build on it.
             tracing::warn!(%error, "saving the state failed; the next start replays the log");
             if let Err(error) = saved.clear() {

@@ -304,25 +304,30 @@ impl SavedState {
         })
     }
 
-    /// Saves a state: writes the buckets that changed since the save before.
+    /// Saves a state: writes the buckets that changed since the save before. Its pages are let go as they are
+    /// written: a state that changes everywhere meanwhile would else stand in memory twice.
     ///
     /// # Errors
     /// [`SavedStateError`]; the save before is then still in the database.
-    pub fn save(&mut self, change: &StateChange) -> Result<(), SavedStateError> {
+    pub fn save(&mut self, change: StateChange) -> Result<(), SavedStateError> {
+        let StateChange { image, head } = change;
+        let state_root = *image.roots()?.state_root().as_bytes();
+        let (globals, image_buckets) = (image.globals.clone(), image.buckets());
+        drop(image);
         let sled = |error: sled::Error| SavedStateError::Sled(self.path.clone(), error.to_string());
         let save = self.save + 1;
         let mut buckets = SavedBuckets::new();
         let mut replaced = Vec::new();
         let mut writer = BatchedWriter::new(&self.db);
-        for (map, image) in change.image.buckets() {
-            let changed = image.changed;
-            let id = (map, image.first_key()?);
+        for (map, bucket) in image_buckets {
+            let changed = bucket.changed;
+            let id = (map, bucket.first_key()?);
             let before = self.buckets.remove_entry(&id);
             if let Some((id, bucket)) = before.as_ref().filter(|_| !changed) {
                 buckets.insert(id.clone(), *bucket);
                 continue;
             }
-            let bytes = image.bytes()?;
+            let bytes = bucket.bytes()?;
             let bucket = SavedBucket::of(&bytes, save)?;
             for (chunk, value) in (0_u32..).zip(bytes.chunks(CHUNK_BYTES)) {
                 writer.insert(&key(&id, save, chunk), value).map_err(sled)?;
@@ -350,16 +355,15 @@ impl SavedState {
         // there.
         writer.finish().map_err(sled)?;
         self.db.flush().map_err(sled)?;
-        let globals = &change.image.globals;
         let header = SaveHeader {
             format: FORMAT,
             rules: RULES_VERSION,
             save,
-            size: change.head.tree.size,
-            root: *change.head.tree.root.as_bytes(),
-            digest: digest_all(globals, &self.buckets)?,
-            state_root: *change.image.roots()?.state_root().as_bytes(),
-            globals: globals.clone(),
+            size: head.tree.size,
+            root: *head.tree.root.as_bytes(),
+            digest: digest_all(&globals, &self.buckets)?,
+            state_root,
+            globals,
         };
         let header = encode::<_, HEADER_BYTES_MAX>(&header)?;
         self.db.insert(HEADER_KEY, header).map_err(sled)?;

@@ -147,10 +147,13 @@ pub struct StateImage {
 }
 
 impl StateImage {
-    /// Every bucket, in order, with the number of its map: what [`State::load`] takes.
-    pub fn buckets(&self) -> impl Iterator<Item = (u8, BucketImage<'_>)> {
+    /// Every bucket, in order, with the number of its map: what [`State::load`] takes. They outlive this image:
+    /// once it is dropped, pages whose buckets were given are held no longer.
+    pub fn buckets(&self) -> impl Iterator<Item = (u8, BucketImage)> + Send + use<> {
         let maps = self.maps.iter();
-        maps.flat_map(|(number, map)| map.buckets().map(move |bucket| (*number, bucket)))
+        let maps: Vec<_> = maps.map(|(number, map)| (*number, map.buckets())).collect();
+        let maps = maps.into_iter();
+        maps.flat_map(|(number, buckets)| buckets.map(move |bucket| (number, bucket)))
     }
 
     /// The roots of all domains. What changed since they were last made is hashed.

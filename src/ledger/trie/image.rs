@@ -1,6 +1,8 @@
 //! An image of a map without its types: its root is made, its proofs and its saved parts, while the
 //! map itself changes. And loading the saved parts again.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 
 use super::leaf_page::{ITEMS_MAX, LeafPage};
@@ -44,18 +46,22 @@ pub trait MapImage: Send + Sync {
     /// encoding.
     fn value_bytes(&self, path: &Path) -> Option<Vec<u8>>;
 
-    /// Every bucket, in order: the parts in which the map is saved.
-    fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_>;
+    /// Every bucket, in order: the parts in which the map is saved. They outlive this image, and hold each page
+    /// until they have given it: if the image is dropped first, what was saved takes no more memory.
+    fn buckets(&self) -> Buckets;
 }
+
+/// The buckets of an image, in order.
+pub type Buckets = Box<dyn Iterator<Item = BucketImage> + Send>;
 
 /// A bucket of an image: a page of items.
-pub struct BucketImage<'a> {
+pub struct BucketImage {
     /// Whether the bucket changed since the image before.
     pub changed: bool,
-    content: &'a dyn EncodeBucket,
+    content: Arc<dyn EncodeBucket>,
 }
 
-impl BucketImage<'_> {
+impl BucketImage {
     /// The bucket's first key, encoded: it tells one bucket of a map from the others.
     ///
     /// # Errors
@@ -74,12 +80,16 @@ impl BucketImage<'_> {
 }
 
 /// A bucket without its types.
-trait EncodeBucket {
+trait EncodeBucket: Send + Sync {
     fn first_key(&self) -> Result<Vec<u8>, BucketError>;
     fn items(&self) -> Result<Vec<u8>, BucketError>;
 }
 
-impl<K: Key + Encode, V: Value + Encode> EncodeBucket for LeafPage<K, V> {
+impl<K, V> EncodeBucket for LeafPage<K, V>
+where
+    K: Key + Encode + Send + Sync,
+    V: Value + Encode + Send + Sync,
+{
     fn first_key(&self) -> Result<Vec<u8>, BucketError> {
         let first = self.items().first().ok_or_else(no_items)?;
         Ok(encode::<_, KEY_BYTES_MAX>(&first.0)?)
@@ -92,8 +102,8 @@ impl<K: Key + Encode, V: Value + Encode> EncodeBucket for LeafPage<K, V> {
 
 impl<K, V> MapImage for TrieMap<K, V>
 where
-    K: Key + Encode + Send + Sync,
-    V: Value + Encode + Send + Sync,
+    K: Key + Encode + Send + Sync + 'static,
+    V: Value + Encode + Send + Sync + 'static,
 {
     fn domain(&self) -> Domain {
         Self::domain(self)
@@ -116,9 +126,10 @@ where
         encode::<_, BUCKET_BYTES_MAX>(self.at(path)?).ok()
     }
 
-    fn buckets(&self) -> Box<dyn Iterator<Item = BucketImage<'_>> + '_> {
-        Box::new(self.leaf_pages().map(|page| BucketImage {
-            changed: page.changed_at == self.images,
+    fn buckets(&self) -> Buckets {
+        let images = self.images;
+        Box::new(self.leaf_pages().map(move |page| BucketImage {
+            changed: page.changed_at == images,
             content: page,
         }))
     }

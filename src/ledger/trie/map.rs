@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::leaf_page::LeafPage;
 use super::memo::Memos;
 use super::node::{Domain, Leaf, Node, TrieError};
-use super::page::Page;
+use super::page::{LeafPages, Page};
 use super::path::Path;
 use super::proof::{End, TrieProof};
 use super::range::Range;
@@ -263,9 +263,10 @@ impl<K: Key, V: Value> TrieMap<K, V> {
         Ok(TrieProof::new(siblings, end))
     }
 
-    /// The pages that hold the items, in order.
-    pub(super) fn leaf_pages(&self) -> impl Iterator<Item = &LeafPage<K, V>> {
-        self.iter().leaf_pages()
+    /// The pages that hold the items, in order. The iterator shares them, and lets go of each when it has given
+    /// it.
+    pub(super) fn leaf_pages(&self) -> LeafPages<K, V> {
+        LeafPages::below(self.root.clone())
     }
 
     /// Puts a page of items behind all others; whether it can stand there: it begins behind the last

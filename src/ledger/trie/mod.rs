@@ -42,7 +42,7 @@ mod state_root;
 #[cfg(test)]
 mod tests;
 
-pub use image::{AnyMap, BucketError, BucketImage, MapImage};
+pub use image::{AnyMap, BucketError, BucketImage, Buckets, MapImage};
 pub use map::{Key, TrieMap, Value};
 pub use node::{DOMAINS, Domain, Leaf, Node, TrieError, VALUE_BYTES_MAX};
 pub use path::{PATH_BITS, PATH_BYTES, Path};

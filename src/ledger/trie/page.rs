@@ -280,6 +280,33 @@ impl<K: Key, V: Value> Page<K, V> {
     }
 }
 
+/// The leaf pages below a page, in order, shared until each was given.
+pub(super) struct LeafPages<K, V> {
+    /// What was not given yet, the first of it last.
+    left: Vec<Page<K, V>>,
+}
+
+impl<K, V> LeafPages<K, V> {
+    pub(super) fn below(page: Option<Page<K, V>>) -> Self {
+        Self {
+            left: page.into_iter().collect(),
+        }
+    }
+}
+
+impl<K, V> Iterator for LeafPages<K, V> {
+    type Item = Arc<LeafPage<K, V>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.left.pop()? {
+                Page::Leaves(page) => return Some(page),
+                Page::Pages(inner) => self.left.extend(inner.pages.iter().rev().cloned()),
+            }
+        }
+    }
+}
+
 impl<K: Key, V: Value> InnerPage<K, V> {
     /// The pages, in order.
     pub(super) fn pages(&self) -> &[Page<K, V>] {

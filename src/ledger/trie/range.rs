@@ -34,18 +34,6 @@ impl<'a, K: Key, V: Value> Range<'a, K, V> {
         Self { ends }
     }
 
-    /// The leaf pages that hold the items that were not given yet.
-    pub(super) fn leaf_pages(mut self) -> impl Iterator<Item = &'a LeafPage<K, V>> {
-        std::iter::from_fn(move || {
-            let (first, last) = self.ends.as_mut()?;
-            let page = first.leaf;
-            if std::ptr::eq(page, last.leaf) || !first.next_page() {
-                self.ends = None;
-            }
-            Some(page)
-        })
-    }
-
     /// The leaf page of the last item that was not given yet.
     pub(super) fn last_page(&self) -> Option<&'a LeafPage<K, V>> {
         self.ends.as_ref().map(|(_, last)| last.leaf)

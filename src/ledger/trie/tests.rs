@@ -2,6 +2,7 @@
 //! whole.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use proptest::prelude::*;
@@ -258,6 +259,27 @@ proptest! {
             prop_assert_eq!(found.map(|(key, _)| key), other.map(|(key, _)| key));
         }
     }
+}
+
+/// A save takes long, and what changes meanwhile stands in memory twice: only what it has not written yet.
+#[test]
+fn a_page_whose_bucket_was_given_is_held_no_longer() {
+    let mut map = empty();
+    for key in 0..(ITEMS_MAX * CHILDREN_MAX * 2) as u32 {
+        let _ = map.insert(Number(key), 1);
+    }
+    let pages: Vec<_> = map.leaf_pages().map(|page| Arc::downgrade(&page)).collect();
+    let mut buckets = map.image().buckets();
+    for key in 0..(ITEMS_MAX * CHILDREN_MAX * 2) as u32 {
+        let _ = map.insert(Number(key), 2);
+    }
+    let held = || pages.iter().filter(|page| page.strong_count() > 0).count();
+    for given in 0..pages.len() {
+        assert_eq!(held(), pages.len() - given);
+        assert!(buckets.next().is_some());
+    }
+    assert!(buckets.next().is_none());
+    assert_eq!(held(), 0);
 }
 
 #[test]

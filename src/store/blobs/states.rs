@@ -76,13 +76,16 @@ pub async fn save_state(
     let folder = names::state_folder(globals.entries, Session::draw()?);
     // Encoded on a thread that may block, one part ahead of the one that is sent.
     let (made, mut parts) = mpsc::channel(1);
+    // The pages are let go as they are encoded, unless proofs are still made from them.
+    let buckets = saved.image().buckets();
+    drop(saved);
     let encoding = tokio::task::spawn_blocking(move || {
         let send = |part: Vec<u8>| {
             made.blocking_send(part)
                 .map_err(|_| "nobody takes it".to_owned())
         };
         let mut part = Vec::new();
-        for (map, bucket) in saved.image().buckets() {
+        for (map, bucket) in buckets {
             let first_key = bucket.first_key().map_err(|error| error.to_string())?;
             let items = bucket.bytes().map_err(|error| error.to_string())?;
             put_bucket(&mut part, map, &first_key, &items).ok_or("a bucket is too long")?;
