@@ -475,7 +475,11 @@ fn metrics_and_readiness_are_at_their_own_address_alone_when_they_have_one() {
 fn said(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 #[test]
@@ -497,19 +501,35 @@ fn a_flag_comes_before_a_variable_before_the_file_and_each_is_said() {
     let (code, words, errors) = config(text, &mut command);
     assert_eq!(code, Some(0), "{errors}");
     let line = |name: &str| {
-        let found = words.lines().find(|line| line.starts_with(&format!("{name} = ")));
-        found.unwrap_or_else(|| panic!("no {name} in {words}")).to_owned()
+        let found = words
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} = ")));
+        found
+            .unwrap_or_else(|| panic!("no {name} in {words}"))
+            .to_owned()
     };
     assert_eq!(line("listen"), "listen = \"127.0.0.1:3\" # a flag");
-    assert_eq!(line("operator"), "operator = \"a variable\" # ARBORLOG_OPERATOR");
+    assert_eq!(
+        line("operator"),
+        "operator = \"a variable\" # ARBORLOG_OPERATOR"
+    );
     let from_file = |number| format!("{}, line {number}", file.display());
-    assert_eq!(line("dir"), format!("dir = \"/nowhere\" # {}", from_file(4)));
-    assert_eq!(line("body-rate"), format!("body-rate = 5 # {}", from_file(6)));
+    assert_eq!(
+        line("dir"),
+        format!("dir = \"/nowhere\" # {}", from_file(4))
+    );
+    assert_eq!(
+        line("body-rate"),
+        format!("body-rate = 5 # {}", from_file(6))
+    );
     assert!(line("memory-bytes").starts_with("memory-bytes = \"1G\""));
     assert!(line("trusted-proxy").starts_with("trusted-proxy = [\"10.0.0.1\", \"10.0.0.2\"]"));
     assert!(line("follow").starts_with("follow = true"));
     assert!(line("log-format").starts_with("log-format = \"json\""));
-    assert_eq!(line("segment-bytes").rsplit(" # ").next(), Some("so by itself"));
+    assert_eq!(
+        line("segment-bytes").rsplit(" # ").next(),
+        Some("so by itself")
+    );
     assert!(!words.contains("secret"), "{words}");
     // What is printed is a file that says the same.
     let mut again = arborlog();
@@ -517,15 +537,24 @@ fn a_flag_comes_before_a_variable_before_the_file_and_each_is_said() {
     assert_eq!(code, Some(0), "{errors}");
     let settings = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.map(|line| line.split(" # ").next().unwrap().to_owned()).collect()
+        lines
+            .map(|line| line.split(" # ").next().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(settings(&printed), settings(&words));
     let mut as_json = arborlog();
     let (_, json, _) = config(text, as_json.args(["config", "--json", "serve"]));
     let json: Value = serde_json::from_str(&json).unwrap();
     let settings = json["settings"].as_array().unwrap();
-    let dir = settings.iter().find(|setting| setting["name"] == "dir").unwrap();
-    assert_eq!((&dir["from"], &dir["line"]), (&"file".into(), &4.into()), "{dir}");
+    let dir = settings
+        .iter()
+        .find(|setting| setting["name"] == "dir")
+        .unwrap();
+    assert_eq!(
+        (&dir["from"], &dir["line"]),
+        (&"file".into(), &4.into()),
+        "{dir}"
+    );
 }
 
 #[test]
@@ -533,16 +562,31 @@ fn a_setting_that_there_is_not_or_that_can_t_be_is_refused_with_its_line() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("arborlog.toml");
     for (text, says) in [
-        ("[serve]\ndir = \"x\"\nlisten-to = \"y\"\n", "line 3: listen-to: the command has no setting of that name; did you mean listen?"),
-        ("[server]\n", "line 1: server: there is no table of it; did you mean serve?"),
-        ("[serve]\nfollow = \"yes\"\n", "line 2: follow is true or false"),
-        ("[serve]\nlisten = [\"a\"]\n", "line 2: listen has one value, no list"),
+        (
+            "[serve]\ndir = \"x\"\nlisten-to = \"y\"\n",
+            "line 3: listen-to: the command has no setting of that name; did you mean listen?",
+        ),
+        (
+            "[server]\n",
+            "line 1: server: there is no table of it; did you mean serve?",
+        ),
+        (
+            "[serve]\nfollow = \"yes\"\n",
+            "line 2: follow is true or false",
+        ),
+        (
+            "[serve]\nlisten = [\"a\"]\n",
+            "line 2: listen has one value, no list",
+        ),
         ("[serve]\nlisten = \n", "arborlog.toml"),
         ("[serve]\ndir = \"x\"\nmemory-bytes = \"much\"\n", "line 3"),
         // A table of a command that is not run is looked at too.
         ("[witness]\nlisten-on = 1\n", "line 2: listen-on"),
         ("[serve]\ndir = \"x\"\ntls-cert = \"c\"\n", "--tls-key"),
-        ("listen = \"x\"\n", "line 1: listen: there is no setting of that name for all commands"),
+        (
+            "listen = \"x\"\n",
+            "line 1: listen: there is no setting of that name for all commands",
+        ),
     ] {
         std::fs::write(&file, text).unwrap();
         let mut command = arborlog();
@@ -565,7 +609,10 @@ fn the_example_of_a_configuration_file_is_one() {
         config.args(["--config", "deploy/arborlog.toml", "config", command]);
         let (code, words, errors) = said(&mut config);
         assert_eq!(code, Some(0), "{command}: {errors}");
-        assert!(words.contains("deploy/arborlog.toml, line "), "{command}: {words}");
+        assert!(
+            words.contains("deploy/arborlog.toml, line "),
+            "{command}: {words}"
+        );
     }
 }
 
@@ -576,7 +623,9 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
     let doctor = |args: &[&str]| {
         let mut command = arborlog();
         let (code, words, errors) = said(command.args(["doctor", "--json"]).args(args));
-        let lines = words.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = words
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
         (code, lines.collect::<Vec<Value>>(), errors)
     };
     let of = |found: &[Value], check: &str| {
@@ -589,12 +638,22 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
         assert_eq!(of(&found, check)["outcome"], "holds", "{found:?}");
     }
     // Another server answers any path, as a witness would, with its time.
-    let vkey = run(&["key", "vkey", &ledger.path("planter.pem"), "w.example/w", "--cosigns"]);
+    let vkey = run(&[
+        "key",
+        "vkey",
+        &ledger.path("planter.pem"),
+        "w.example/w",
+        "--cosigns",
+    ]);
     let vkey = String::from_utf8(vkey.stdout).unwrap();
     let policy = ledger.path("policy");
     let log = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
     let write = |url: &str| {
-        let text = format!("log {}\nwitness w {} {url}\nquorum w\n", log.trim(), vkey.trim());
+        let text = format!(
+            "log {}\nwitness w {} {url}\nquorum w\n",
+            log.trim(),
+            vkey.trim()
+        );
         std::fs::write(&policy, text).unwrap();
     };
     write(&server.url);
@@ -605,7 +664,11 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
     let (code, found, _) = doctor(&["--policy", &policy]);
     assert_eq!(code, Some(1));
     assert_eq!(of(&found, "witness")["outcome"], "false");
-    assert!(of(&found, "witness")["advice"].as_str().is_some_and(|advice| !advice.is_empty()));
+    assert!(
+        of(&found, "witness")["advice"]
+            .as_str()
+            .is_some_and(|advice| !advice.is_empty())
+    );
     let (code, found, _) = doctor(&[ledger.temp.path().to_str().unwrap()]);
     assert_eq!(code, Some(4), "{found:?}");
 }

@@ -447,27 +447,64 @@ fn keys_in_an_ssh_agent_sign_for_logs_governors_and_platforms_and_a_lost_agent_s
     let server = Server::start_by(agent.command(&[]), &ledger.dir, &[]);
     let url = server.url.clone();
     let grant = [
-        "grant", "--grantee", grantee.trim(), "--role", "platform", "--holder", "bench", "--name", "Bench",
-        "--key", governor, "--out", &proposal, "--from", &url,
+        "grant",
+        "--grantee",
+        grantee.trim(),
+        "--role",
+        "platform",
+        "--holder",
+        "bench",
+        "--name",
+        "Bench",
+        "--key",
+        governor,
+        "--out",
+        &proposal,
+        "--from",
+        &url,
     ];
     assert_eq!(agent.run(&grant).0, Some(0));
     let bench = agent.takes(Path::new(&fresh));
     let bench = bench.to_str().unwrap();
     let shown = support::run_ok(&["proposal", "show", &proposal]);
-    assert!(shown.contains("must sign   1 more of the governors"), "{shown}");
-    assert!(shown.contains(grantee.trim()) && shown.contains("until  "), "{shown}");
-    assert_eq!(agent.run(&["endorse", &proposal, "--key", bench]).0, Some(0));
+    assert!(
+        shown.contains("must sign   1 more of the governors"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(grantee.trim()) && shown.contains("until  "),
+        "{shown}"
+    );
+    assert_eq!(
+        agent.run(&["endorse", &proposal, "--key", bench]).0,
+        Some(0)
+    );
     let other = ledger.path("governor-2.pem");
     support::run_ok(&["endorse", &proposal, "--key", &other]);
     support::run_ok(&["submit", &proposal, "--to", &url]);
 
     // A platform's load is signed by it, and the log's checkpoint over each batch.
-    let load = ["bench", "--to", &url, "--key", bench, "--records", "20", "--batch", "10", "--json"];
+    let load = [
+        "bench",
+        "--to",
+        &url,
+        "--key",
+        bench,
+        "--records",
+        "20",
+        "--batch",
+        "10",
+        "--json",
+    ];
     let (code, words) = agent.run(&load);
     assert_eq!(code, Some(0), "{words}");
     let line = words.lines().find(|line| line.starts_with('{')).unwrap();
     let report: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert_eq!((&report["records"], &report["batches"]), (&20.into(), &2.into()), "{report}");
+    assert_eq!(
+        (&report["records"], &report["batches"]),
+        (&20.into(), &2.into()),
+        "{report}"
+    );
     // A key that real records are signed with is not taken for that.
     let platform = ledger.path("platform.pem");
     let (code, words) = agent.run(&["bench", "--to", &url, "--key", &platform]);
@@ -498,7 +535,12 @@ fn keys_in_an_ssh_agent_sign_for_logs_governors_and_platforms_and_a_lost_agent_s
     ));
     server.kill();
     // Nor does it start.
-    let serve = ["serve", ledger.dir.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let serve = [
+        "serve",
+        ledger.dir.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+    ];
     let output = support::arborlog()
         .env("SSH_AUTH_SOCK", &socket)
         .args(serve)
@@ -514,7 +556,9 @@ fn keys_in_an_ssh_agent_sign_for_logs_governors_and_platforms_and_a_lost_agent_s
         .env("ARBORLOG_LOG_KEY", "env:PEM");
     let server = Server::start_by(command, &ledger.dir, &[]);
     let answer = server.remote().append(&records).unwrap();
-    assert!(matches!(answer, arborlog::client::BatchAnswer::Admitted(indexes) if indexes.len() == 1));
+    assert!(
+        matches!(answer, arborlog::client::BatchAnswer::Admitted(indexes) if indexes.len() == 1)
+    );
     assert_eq!(server.stop(), 0);
     support::run_ok(&["fsck", ledger.dir.to_str().unwrap()]);
 }
@@ -540,7 +584,10 @@ fn an_agent_that_does_not_answer_or_answers_nonsense_signs_nothing_in_bounded_ti
                 None => drop(std::io::Read::read(&mut stream, &mut [0])),
             }
         });
-        let signed = Agent::new(&socket, within).key(key).unwrap().try_sign(b"a message");
+        let signed = Agent::new(&socket, within)
+            .key(key)
+            .unwrap()
+            .try_sign(b"a message");
         answering.join().unwrap();
         signed.unwrap_err().why
     };
@@ -564,9 +611,14 @@ fn an_agent_that_does_not_answer_or_answers_nonsense_signs_nothing_in_bounded_ti
         ("other", b"HTTP/1.1 400 Bad Request\r\n".to_vec()),
     ] {
         let faulty = asks(name, Some(answer));
-        assert!(matches!(faulty, AgentFault::Faulty { .. }), "{name}: {faulty}");
+        assert!(
+            matches!(faulty, AgentFault::Faulty { .. }),
+            "{name}: {faulty}"
+        );
     }
-    let absent = Agent::new(&temp.path().join("absent"), within).key(key).unwrap();
+    let absent = Agent::new(&temp.path().join("absent"), within)
+        .key(key)
+        .unwrap();
     let absent = absent.try_sign(b"").unwrap_err().why;
     assert!(matches!(absent, AgentFault::Unreachable { .. }), "{absent}");
 }
@@ -576,7 +628,10 @@ fn witnesses_and_auditors_take_the_keys_of_an_agent() {
     let temp = tempfile::tempdir().unwrap();
     let agent = SshAgent::start(&temp.path().join("agent"));
     let path = |name: &str| temp.path().join(name);
-    for (command, keys) in [("witness", &["witness"][..]), ("auditor", &["auditor", "notes"])] {
+    for (command, keys) in [
+        ("witness", &["witness"][..]),
+        ("auditor", &["auditor", "notes"]),
+    ] {
         let dir = path(command);
         std::fs::create_dir(&dir).unwrap();
         let mut publics = Vec::new();
@@ -597,7 +652,11 @@ fn witnesses_and_auditors_take_the_keys_of_an_agent() {
             };
             assert_eq!(vkey.trim(), line, "{command}");
         }
-        assert!(files(Path::new(dir)).iter().all(|file| !file.to_string_lossy().ends_with(".pem")));
+        assert!(
+            files(Path::new(dir))
+                .iter()
+                .all(|file| !file.to_string_lossy().ends_with(".pem"))
+        );
         // Started without the agent it says that nothing can be signed.
         let output = support::arborlog()
             .env("SSH_AUTH_SOCK", path("nobody"))
@@ -612,7 +671,8 @@ fn witnesses_and_auditors_take_the_keys_of_an_agent() {
 fn an_encrypted_key_opens_by_its_passphrase_alone() {
     let temp = tempfile::tempdir().unwrap();
     let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
-    let (plain, encrypted, passphrase) = (path("plain.pem"), path("encrypted.pem"), path("passphrase"));
+    let (plain, encrypted, passphrase) =
+        (path("plain.pem"), path("encrypted.pem"), path("passphrase"));
     let public = support::run_ok(&["keygen", &plain]);
     std::fs::write(&passphrase, "correct horse\n").unwrap();
     mode(&passphrase, 0o600);
@@ -626,7 +686,11 @@ fn an_encrypted_key_opens_by_its_passphrase_alone() {
         let output = Command::new("setsid")
             .arg(command.get_program())
             .args(command.get_args())
-            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .envs(
+                command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
             .output()
             .unwrap();
         let words = [output.stdout, output.stderr].concat();
@@ -634,13 +698,25 @@ fn an_encrypted_key_opens_by_its_passphrase_alone() {
     };
     for scheme in [&["-v2", "aes-256-cbc"][..], &["-scrypt"]] {
         let status = Command::new("openssl")
-            .args(["pkcs8", "-topk8", "-in", &plain, "-out", &encrypted, "-passout", "pass:correct horse"])
+            .args([
+                "pkcs8",
+                "-topk8",
+                "-in",
+                &plain,
+                "-out",
+                &encrypted,
+                "-passout",
+                "pass:correct horse",
+            ])
             .args(scheme)
             .status()
             .unwrap();
         assert!(status.success(), "{scheme:?}");
         mode(&encrypted, 0o600);
-        assert_eq!(show(&encrypted, Some(&passphrase)), (Some(0), public.clone()));
+        assert_eq!(
+            show(&encrypted, Some(&passphrase)),
+            (Some(0), public.clone())
+        );
         let (code, words) = show(&encrypted, None);
         assert_eq!(code, Some(3), "{words}");
         assert!(words.contains("ARBORLOG_KEY_PASSPHRASE_FILE"), "{words}");
@@ -651,6 +727,10 @@ fn an_encrypted_key_opens_by_its_passphrase_alone() {
         assert_eq!(code, Some(3), "{words}");
         assert!(words.contains("the passphrase does not open it"), "{words}");
         mode(&wrong, 0o644);
-        assert!(show(&encrypted, Some(&wrong)).1.contains("can be read by others"));
+        assert!(
+            show(&encrypted, Some(&wrong))
+                .1
+                .contains("can be read by others")
+        );
     }
 }

@@ -33,12 +33,14 @@ pub struct KeyArgs {
 #[derive(Subcommand)]
 enum KeyCommand {
     New(KeygenArgs),
+    /// Print the public key.
     Show(ShowArgs),
     Vkey(KeyVkeyArgs),
+    /// Print the fingerprint of the public key, as `ssh-add -l` shows it.
     Fingerprint(ShowArgs),
 }
 
-/// Print the public key, or its fingerprint as `ssh-add -l` shows it.
+/// A key, and how it is shown.
 #[derive(Args)]
 struct ShowArgs {
     /// The private key's file; the public half that OpenSSH writes of a key; or env:VARIABLE.

@@ -91,8 +91,8 @@ pub fn run(args: &ProposalArgs) -> Done {
         }
         None => {}
     }
-    outln!("until       {until}: after that day the ledger refuses it, signed by whom it may be");
-    outln!("            or until its proposer signs another record that is admitted before it");
+    outln!("until       {until}, the last day on which the ledger admits it; it lapses before");
+    outln!("            when another record by its proposer is admitted, or other governors are in force");
     if superseded {
         outln!(
             "superseded  other governors are in force than it names: the ledger refuses it. Propose it anew"

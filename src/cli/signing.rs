@@ -47,7 +47,13 @@ pub fn open(named: &Path) -> Result<Signer, Failure> {
 pub fn look_at(named: &Path) -> Result<Signer, Failure> {
     Ok(match variable(named) {
         Some(name) => access().of_variable(name)?,
-        None => access().read_unasked(named)?,
+        None => {
+            // None is asked, and so none need be named.
+            let agent = Agent::of_environment(AGENT_WAITS);
+            let agent = agent.or_else(|| Some(Agent::new(Path::new(""), AGENT_WAITS)));
+            let access = KeyAccess { agent, ..access() };
+            access.read_unasked(named)?
+        }
     })
 }
 

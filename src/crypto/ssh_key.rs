@@ -17,6 +17,7 @@ pub(super) fn blob(key: &PublicKey) -> Vec<u8> {
 }
 
 /// The key of a line `ssh-ed25519 BASE64 COMMENT`, of which a file has one.
+#[cfg(feature = "keys")]
 pub(super) fn read_line(text: &str) -> Option<PublicKey> {
     let mut words = text.split_ascii_whitespace();
     if words.next() != Some(ALGORITHM) || text.trim_ascii().lines().count() != 1 {
@@ -25,6 +26,7 @@ pub(super) fn read_line(text: &str) -> Option<PublicKey> {
     key_of_blob(&STANDARD.decode(words.next()?).ok()?)
 }
 
+#[cfg(feature = "keys")]
 pub(super) fn key_of_blob(blob: &[u8]) -> Option<PublicKey> {
     let (algorithm, rest) = take_string(blob)?;
     let (key, rest) = take_string(rest)?;
@@ -33,6 +35,7 @@ pub(super) fn key_of_blob(blob: &[u8]) -> Option<PublicKey> {
 }
 
 /// The signature in a signature blob: two strings, the algorithm's name and the 64 bytes.
+#[cfg(all(unix, feature = "keys"))]
 pub(super) fn signature_of_blob(blob: &[u8]) -> Option<[u8; 64]> {
     let (algorithm, rest) = take_string(blob)?;
     let (signature, rest) = take_string(rest)?;
@@ -56,6 +59,7 @@ impl PublicKey {
 }
 
 /// A string of RFC 4251, section 5, and what is behind it.
+#[cfg(feature = "keys")]
 pub(super) fn take_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
@@ -68,7 +72,7 @@ pub(super) fn push_string(bytes: &mut Vec<u8>, string: &[u8]) {
     bytes.extend_from_slice(string);
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "keys"))]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;

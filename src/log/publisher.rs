@@ -14,7 +14,7 @@ use crate::ledger::State;
 use crate::record::{LogHead, TimeMs};
 
 /// How long an ssh-agent may be away, as while it is started again, before a log that needs it stops.
-const AGENT_AWAY_MAX: Duration = Duration::from_secs(5);
+const AGENT_AWAY_MAX: Duration = Duration::from_secs(2);
 const AGENT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether the newest entry of a state is a state entry.

@@ -51,10 +51,13 @@ pub fn with_file(command: &Command, all: Vec<OsString>) -> Result<Arguments, Fai
     let file = ConfigFile::read(&path, command)?;
     let mut added = Added::default();
     // A flag of all commands may stand before the command or behind it.
-    let settings = file.settings_of_all().chain(file.settings_of(name));
-    settings
-        .filter(|setting| !is_given(&given, &setting.flag) && !is_given(of_command, &setting.flag))
-        .for_each(|setting| added.add(setting));
+    let is_open = |setting: &&Setting| {
+        !is_given(&given, &setting.flag) && !is_given(of_command, &setting.flag)
+    };
+    let for_all = file.settings_of_all().filter(is_open);
+    for_all.for_each(|setting| added.add_for_all(setting));
+    let own = file.settings_of(name).filter(is_open);
+    own.for_each(|setting| added.add(setting));
     Ok(Arguments {
         all: added.behind(all),
         file: Some(path),
@@ -76,6 +79,8 @@ fn is_given(matches: &ArgMatches, flag: &str) -> bool {
 /// Arguments that a file makes.
 #[derive(Default)]
 struct Added {
+    /// Flags of all commands, in front of the command: what is behind it may be another command's.
+    for_all: Vec<OsString>,
     flags: Vec<OsString>,
     /// A value without a name, behind all flags.
     positional: Option<OsString>,
@@ -83,6 +88,13 @@ struct Added {
 }
 
 impl Added {
+    fn add_for_all(&mut self, setting: &Setting) {
+        let own = std::mem::take(&mut self.flags);
+        self.add(setting);
+        self.for_all
+            .append(&mut std::mem::replace(&mut self.flags, own));
+    }
+
     fn add(&mut self, setting: &Setting) {
         self.lines.insert(setting.flag.clone(), setting.line);
         match &setting.long {
@@ -112,6 +124,8 @@ impl Added {
             }
             all.push(value.clone());
         }
+        let first = all.len().min(1);
+        all.splice(first..first, self.for_all.iter().cloned());
         all
     }
 }
