@@ -92,7 +92,9 @@ pub fn run(args: &ProposalArgs) -> Done {
         None => {}
     }
     outln!("until       {until}, the last day on which the ledger admits it; it lapses before");
-    outln!("            when another record by its proposer is admitted, or other governors are in force");
+    outln!(
+        "            when another record by its proposer is admitted, or other governors are in force"
+    );
     if superseded {
         outln!(
             "superseded  other governors are in force than it names: the ledger refuses it. Propose it anew"

@@ -31,7 +31,7 @@ impl FromStr for KeyKind {
 
 /// The key itself.
 pub(super) enum CosignerKey {
-    Ed25519(Signer),
+    Ed25519(Box<Signer>),
     Mldsa(MldsaSigningKey),
 }
 
@@ -44,7 +44,7 @@ impl CosignerKey {
         access: &KeyAccess,
     ) -> Result<Self, KeyFileError> {
         Ok(match kind {
-            KeyKind::Ed25519 => Self::Ed25519(make_or_take(path, access)?),
+            KeyKind::Ed25519 => Self::Ed25519(Box::new(make_or_take(path, access)?)),
             KeyKind::Mldsa => {
                 let key = MldsaSigningKey::generate()?;
                 key.write_new(path)?;
@@ -62,7 +62,7 @@ impl CosignerKey {
     ) -> Result<Self, KeyFileError> {
         Ok(match vkey.is_mldsa() {
             true => Self::Mldsa(MldsaSigningKey::read(path)?),
-            false => Self::Ed25519(open_beside(path, access)?),
+            false => Self::Ed25519(Box::new(open_beside(path, access)?)),
         })
     }
 
@@ -82,7 +82,7 @@ impl CosignerKey {
         seen_at_s: u64,
     ) -> Result<(), CosignError> {
         match self {
-            Self::Ed25519(key) => Ok(try_cosign(checkpoint, name, key, seen_at_s)?),
+            Self::Ed25519(key) => Ok(try_cosign(checkpoint, name, key.as_ref(), seen_at_s)?),
             Self::Mldsa(key) => cosign_mldsa(checkpoint, name, key, seen_at_s),
         }
     }
