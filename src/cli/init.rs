@@ -137,7 +137,7 @@ fn genesis_path(dir: &Path) -> PathBuf {
 
 /// A governor who signs now, or later.
 pub enum Governor {
-    Present(Signer),
+    Present(Box<Signer>),
     Absent(PublicKey),
 }
 
@@ -153,7 +153,7 @@ impl Governor {
 fn parse_governor(text: &str) -> Result<Governor, Failure> {
     match text.parse() {
         Ok(key) => Ok(Governor::Absent(key)),
-        Err(_) => Ok(Governor::Present(signing::open(Path::new(text))?)),
+        Err(_) => Ok(Governor::Present(Box::new(signing::open(Path::new(text))?))),
     }
 }
 
@@ -263,10 +263,11 @@ fn create_keys(dir: &Path, origin: &Origin, programme: &str, first: FirstKeys) -
         issued_on: today(),
         statement: Statement::Genesis(genesis),
     };
-    let mut proposal = Proposal::new(origin.clone(), &record, issuer)?.endorse(&log_key)?;
+    let mut proposal =
+        Proposal::new(origin.clone(), &record, issuer.as_ref())?.endorse(&log_key)?;
     for governor in governors.iter().skip(1) {
         if let Governor::Present(key) = governor {
-            proposal = proposal.endorse(key)?;
+            proposal = proposal.endorse(key.as_ref())?;
         }
     }
     // Each step is durable before the next one begins. The key comes first: whatever names it must

@@ -12,7 +12,7 @@ use arborlog::durable::at;
 /// The variable that names the file with the passphrase of encrypted keys.
 const PASSPHRASE_FILE: &str = "ARBORLOG_KEY_PASSPHRASE_FILE";
 /// No passphrase is longer.
-const PASSPHRASE_BYTES_MAX: u64 = 1024;
+const PASSPHRASE_BYTES_MAX: usize = 1024;
 /// What stands before the name of a variable that has a key.
 const VARIABLE: &str = "env:";
 
@@ -114,9 +114,9 @@ fn read_passphrase(file: &Path) -> Result<Passphrase, arborlog::durable::FileErr
         return Err(at(file)(std::io::Error::other(what)));
     }
     // No longer than the capacity: a text that grows leaves copies that are not wiped.
-    let mut text = String::with_capacity(PASSPHRASE_BYTES_MAX as usize);
+    let mut text = String::with_capacity(PASSPHRASE_BYTES_MAX);
     opened
-        .take(PASSPHRASE_BYTES_MAX)
+        .take(PASSPHRASE_BYTES_MAX as u64)
         .read_to_string(&mut text)
         .map_err(at(file))?;
     let line = text.trim_end_matches(['\n', '\r']).len();

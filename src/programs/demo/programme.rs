@@ -65,7 +65,7 @@ pub fn make_ledger(dir: &Path, keys: &ProgrammeKeys) -> Result<RecordId, Failure
         let governors = keys
             .governors
             .iter()
-            .map(|key| Governor::Present(key.clone().into()))
+            .map(|key| Governor::Present(Box::new(key.clone().into())))
             .collect();
         let programme = "Bicycle trips earn points, one a gram of CO2e that a car would have emitted; points become street trees. A demonstration on open data.";
         init::create(dir, &origin, programme, FirstKeys::of(governors, 2))?;
